@@ -1,0 +1,1 @@
+"""Learn MLOps on a real Kubernetes cluster; each package below is one layer, and imports point down."""

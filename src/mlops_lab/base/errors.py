@@ -1,0 +1,58 @@
+"""The three kinds of thing that go wrong, and the exit code of each.
+
+`Failure` is the learner's work; `LabError` is the environment and always says what to do next;
+any other exception is a bug and shows its traceback.
+"""
+
+from __future__ import annotations
+
+import enum
+
+
+class ExitCode(enum.IntEnum):
+    """Exit codes of the `lab` command."""
+
+    PASSED = 0
+    FAILED = 1
+    USAGE = 2
+    ENVIRONMENT = 3
+
+
+class Failure(Exception):
+    """The learner's work does not do what a check asks for.
+
+    Args:
+        expected: what the check looked for, as the learner reads it.
+        seen: what was there instead.
+        why: the likely reason, in terms of how Kubernetes (or the tool at hand) behaves.
+    """
+
+    def __init__(self, expected: str, seen: str, why: str) -> None:
+        super().__init__(f"expected {expected}; saw {seen}: {why}")
+        self.expected = expected
+        self.seen = seen
+        self.why = why
+
+
+class LabError(Exception):
+    """The environment (not the learner) is in the way.
+
+    Args:
+        message: one line that says what is wrong.
+        hint: one line that says what to do next.
+        detail: longer evidence, such as the end of a command's output; may be empty.
+    """
+
+    exit_code = ExitCode.ENVIRONMENT
+
+    def __init__(self, message: str, hint: str, detail: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.detail = detail
+
+
+class UsageError(LabError):
+    """The command was asked for something that does not exist or cannot be read (exit code 2)."""
+
+    exit_code = ExitCode.USAGE

@@ -1,0 +1,287 @@
+"""`Kube`: one connection to one cluster. Objects go in and come out as plain dicts in the API's own form."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from threading import Event
+from typing import Any, TypeVar
+
+from mlops_lab.base.errors import LabError
+from mlops_lab.kube.errors import NotFound, translated
+from mlops_lab.kube.execs import ExecStream, open_exec
+
+T = TypeVar("T")
+Object = dict[str, Any]
+FIELD_MANAGER = "mlops-lab"
+# The longest a watch stays silent before the object is read again and a cancelled wait is noticed.
+_WATCH_CHUNK = 5
+
+
+class Kube:
+    """A connection to a cluster; all methods block, are bounded in time and may be called from many threads.
+
+    Every method raises the errors of `mlops_lab.kube.errors`, which carry the object's kind and name.
+    """
+
+    def __init__(self, api_client: Any, context: str, kubeconfig: Path, discovery: Path) -> None:
+        self.api_client = api_client
+        self.context = context
+        self.kubeconfig = kubeconfig
+        self._discovery = discovery
+        self._dynamic: Any = None
+
+    def version(self) -> str:
+        """The API server's version, such as `v1.37.2`; also the quickest way to see whether it answers."""
+        from kubernetes.client import VersionApi
+
+        with translated("the API server's version"):
+            return str(VersionApi(self.api_client).get_code(_request_timeout=5).git_version)
+
+    def get(
+        self, kind: str, name: str, namespace: str | None = None, api_version: str | None = None
+    ) -> Object:
+        """One object; `api_version` is needed only where a kind's name is not unique."""
+        with translated(f"{kind} {name}"):
+            return self._as_dict(self._resource(kind, api_version).get(name=name, namespace=namespace))
+
+    def find(
+        self, kind: str, name: str, namespace: str | None = None, api_version: str | None = None
+    ) -> Object | None:
+        """One object, or None if there is none of that name."""
+        try:
+            return self.get(kind, name, namespace, api_version)
+        except NotFound:
+            return None
+
+    def list(
+        self,
+        kind: str,
+        namespace: str | None = None,
+        selector: str = "",
+        api_version: str | None = None,
+        fields: str = "",
+    ) -> list[Object]:
+        """All objects of a kind; `selector` is a label selector, `fields` a field selector."""
+        with translated(f"{kind} list"):
+            found = self._resource(kind, api_version).get(
+                namespace=namespace, label_selector=selector or None, field_selector=fields or None
+            )
+            return list(self._as_dict(found)["items"])
+
+    def apply(self, objects: Iterable[Object], namespace: str | None = None, dry_run: bool = False) -> None:
+        """Server-side apply in the given order, taking over fields that others set.
+
+        Args:
+            namespace: for namespaced objects that name none.
+            dry_run: let the API server validate and admit, but store nothing.
+        """
+        for item in objects:
+            with translated(f"{item['kind']} {item['metadata']['name']}"):
+                resource = self._resource(item["kind"], item["apiVersion"])
+                where = (
+                    (item["metadata"].get("namespace") or namespace or "default")
+                    if resource.namespaced
+                    else None
+                )
+                resource.server_side_apply(
+                    body=item,
+                    name=item["metadata"]["name"],
+                    namespace=where,
+                    field_manager=FIELD_MANAGER,
+                    force_conflicts=True,
+                    **({"dry_run": "All"} if dry_run else {}),
+                )
+
+    def patch(
+        self,
+        kind: str,
+        name: str,
+        patch: Object,
+        namespace: str | None = None,
+        api_version: str | None = None,
+    ) -> Object:
+        """Merge-patch an object (RFC 7386) and return it."""
+        with translated(f"{kind} {name}"):
+            done = self._resource(kind, api_version).patch(
+                name=name, namespace=namespace, body=patch, content_type="application/merge-patch+json"
+            )
+            return self._as_dict(done)
+
+    def delete(
+        self,
+        kind: str,
+        name: str,
+        namespace: str | None = None,
+        api_version: str | None = None,
+        grace: int | None = None,
+    ) -> None:
+        """Delete an object; one that is not there is fine. `grace` in seconds, None for the object's own."""
+        body = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background"}
+        if grace is not None:
+            body["gracePeriodSeconds"] = grace  # type: ignore[assignment]
+        try:
+            with translated(f"{kind} {name}"):
+                self._resource(kind, api_version).delete(name=name, namespace=namespace, body=body)
+        except NotFound:
+            return
+
+    def logs(
+        self, pod: str, namespace: str, container: str | None = None, tail: int = 50, previous: bool = False
+    ) -> str:
+        """The last `tail` lines that a container wrote."""
+        from kubernetes.client import CoreV1Api
+
+        with translated(f"logs of pod {pod}"):
+            return str(
+                CoreV1Api(self.api_client).read_namespaced_pod_log(
+                    pod, namespace, container=container, tail_lines=tail, previous=previous
+                )
+                or ""
+            )
+
+    def events(self, name: str, namespace: str, kind: str | None = None) -> list[Object]:
+        """The events about an object, oldest first."""
+        fields = f"involvedObject.name={name}" + (f",involvedObject.kind={kind}" if kind else "")
+        found = self.list("Event", namespace, api_version="v1", fields=fields)
+        return sorted(found, key=lambda event: event.get("lastTimestamp") or event.get("eventTime") or "")
+
+    def exec(self, pod: str, namespace: str, command: list[str], container: str | None = None) -> ExecStream:
+        """Start a command in a container; use the result as a context manager."""
+        return open_exec(self.api_client.configuration, pod, namespace, command, container)
+
+    def watch(
+        self,
+        kind: str,
+        namespace: str | None = None,
+        *,
+        selector: str = "",
+        within: float,
+        stop: Event | None = None,
+        api_version: str | None = None,
+    ) -> Iterator[tuple[str, Object]]:
+        """What is there now, as (`ADDED`, object), then each change as it comes, until `within` seconds are over.
+
+        Ends early, within a few seconds, once `stop` is set.
+        """
+        end = time.monotonic() + within
+        resource_version: str | None = None
+        while (left := end - time.monotonic()) > 0 and not (stop and stop.is_set()):
+            with translated(f"{kind} watch"):
+                resource = self._resource(kind, api_version)
+                if resource_version is None:
+                    found = self._as_dict(resource.get(namespace=namespace, label_selector=selector or None))
+                    resource_version = found["metadata"]["resourceVersion"]
+                    for item in found["items"]:
+                        yield "ADDED", item
+                chunk = max(1, min(_WATCH_CHUNK, int(left)))
+                for event in resource.watch(
+                    namespace=namespace,
+                    label_selector=selector or None,
+                    resource_version=resource_version,
+                    timeout=chunk,
+                ):
+                    if (
+                        event["type"] == "ERROR"
+                    ):  # usually 410 Gone: that version is no longer kept, so list again
+                        resource_version = None
+                        break
+                    raw = event["raw_object"]
+                    resource_version = raw["metadata"]["resourceVersion"]
+                    if stop and stop.is_set():
+                        return
+                    yield event["type"], raw
+
+    def wait(
+        self,
+        kind: str,
+        name: str,
+        namespace: str | None,
+        condition: Callable[[Object | None], T | None],
+        *,
+        within: float,
+        stop: Event | None = None,
+        api_version: str | None = None,
+    ) -> tuple[T | None, Object | None]:
+        """Watch one object until `condition` yields something that is not None.
+
+        Returns:
+            What the condition yielded (None when the time ran out or `stop` was set) and the object as last seen
+            (None if it is not there).
+        """
+        end = time.monotonic() + within
+        while True:
+            seen = self.find(kind, name, namespace, api_version)
+            if (value := condition(seen)) is not None:
+                return value, seen
+            left = end - time.monotonic()
+            if left <= 0 or (stop and stop.is_set()):
+                return None, seen
+            # The object's own watch wakes us at each change; the short chunk re-reads what a watch can't tell.
+            with translated(f"{kind} {name}"):
+                for event in self._resource(kind, api_version).watch(
+                    namespace=namespace,
+                    name=name,
+                    resource_version=seen["metadata"]["resourceVersion"] if seen else None,
+                    timeout=max(1, min(_WATCH_CHUNK, int(left))),
+                ):
+                    if event["type"] == "ERROR":
+                        break
+                    seen = None if event["type"] == "DELETED" else event["raw_object"]
+                    if (value := condition(seen)) is not None:
+                        return value, seen
+                    if time.monotonic() > end or (stop and stop.is_set()):
+                        return None, seen
+
+    def wait_gone(self, kind: str, name: str, namespace: str | None = None, *, within: float) -> None:
+        """Wait until an object is gone.
+
+        Raises:
+            LabError: it is still there after `within` seconds; the message carries its conditions.
+        """
+        gone, seen = self.wait(
+            kind, name, namespace, lambda now: True if now is None else None, within=within
+        )
+        if not gone:
+            state = (seen or {}).get("status", {})
+            raise LabError(
+                f"{kind} {name} is still there after {within:g} s; last seen: {state.get('conditions') or state or 'no status'}",
+                f"look for what holds it: kubectl describe {kind.lower()} {name}",
+            )
+
+    def _resource(self, kind: str, api_version: str | None) -> Any:
+        from kubernetes.dynamic import DynamicClient
+
+        if self._dynamic is None:
+            self._dynamic = DynamicClient(self.api_client, cache_file=str(self._discovery))
+        if api_version is None and kind in _API_VERSIONS:
+            api_version = _API_VERSIONS[kind]
+        wanted = {"kind": kind} | ({"api_version": api_version} if api_version else {})
+        return self._dynamic.resources.get(**wanted)
+
+    @staticmethod
+    def _as_dict(instance: Any) -> Object:
+        return dict(instance.to_dict())
+
+
+# Kinds that more than one API group serves: the one that is meant when no apiVersion is given.
+_API_VERSIONS = {
+    "Event": "v1",
+    "HorizontalPodAutoscaler": "autoscaling/v2",
+    "Ingress": "networking.k8s.io/v1",
+    "NetworkPolicy": "networking.k8s.io/v1",
+    "Node": "v1",
+    "Pod": "v1",
+    "Deployment": "apps/v1",
+    "ReplicaSet": "apps/v1",
+    "StatefulSet": "apps/v1",
+    "DaemonSet": "apps/v1",
+    "Service": "v1",
+    "Namespace": "v1",
+    "ConfigMap": "v1",
+    "Secret": "v1",
+    "Job": "batch/v1",
+    "PodDisruptionBudget": "policy/v1",
+    "EndpointSlice": "discovery.k8s.io/v1",
+}
