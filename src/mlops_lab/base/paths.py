@@ -34,4 +34,4 @@ def state() -> Path:
 
 def workspace() -> Path:
     """The folder of the learner's own files, one folder per lab; `MLOPS_LAB_WORKSPACE` moves it."""
-    return Path(os.environ.get("MLOPS_LAB_WORKSPACE", "")) if os.environ.get("MLOPS_LAB_WORKSPACE") else Path.home() / "mlops-lab"
+    return Path(os.environ.get("MLOPS_LAB_WORKSPACE") or Path.home() / "mlops-lab")

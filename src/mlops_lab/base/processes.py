@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,8 +47,8 @@ def run(
         check: raise when the exit code is not 0.
 
     Raises:
-        LabError: the program is not there, ran out of time or (with `check`) failed; the detail carries the command and
-            the last lines of its output.
+        LabError: the program is not there, ran out of time or (with `check`) failed; the detail carries the
+            command and the last lines of its output.
     """
     words = [str(arg) for arg in args]
     data = stdin.encode() if isinstance(stdin, str) else stdin
@@ -57,7 +58,14 @@ def run(
             log.parent.mkdir(parents=True, exist_ok=True)
             with log.open("ab") as sink:
                 done = subprocess.run(
-                    words, input=data, stdout=sink, stderr=subprocess.STDOUT, timeout=within, env=environment, cwd=cwd, check=False
+                    words,
+                    input=data,
+                    stdout=sink,
+                    stderr=subprocess.STDOUT,
+                    timeout=within,
+                    env=environment,
+                    cwd=cwd,
+                    check=False,
                 )
         else:
             done = subprocess.run(
@@ -67,7 +75,9 @@ def run(
         raise LabError(f"{words[0]} is not installed", hint or f"install {words[0]} and try again") from missing
     except subprocess.TimeoutExpired as late:
         raise LabError(
-            f"{Path(words[0]).name} did not end within {within:g} s", hint or "try again", _evidence(words, late.stdout, late.stderr, log)
+            f"{Path(words[0]).name} did not end within {within:g} s",
+            hint or "try again",
+            _evidence(words, late.stdout, late.stderr, log),
         ) from late
     completed = Completed(
         done.returncode, (done.stdout or b"").decode(errors="replace"), (done.stderr or b"").decode(errors="replace")
@@ -83,8 +93,6 @@ def run(
 
 def find(program: str) -> Path | None:
     """The program's path, looked up on PATH and beside the running Python (where pip puts programs)."""
-    import sys
-
     found = shutil.which(program) or shutil.which(program, path=str(Path(sys.executable).parent))
     return Path(found) if found else None
 

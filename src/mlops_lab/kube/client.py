@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from threading import Event
 from typing import Any, TypeVar
@@ -14,6 +14,7 @@ from mlops_lab.kube.execs import ExecStream, open_exec
 
 T = TypeVar("T")
 Object = dict[str, Any]
+Objects = list[Object]  # `list` itself is a method below
 FIELD_MANAGER = "mlops-lab"
 # The longest a watch stays silent before the object is read again and a cancelled wait is noticed.
 _WATCH_CHUNK = 5
@@ -39,16 +40,12 @@ class Kube:
         with translated("the API server's version"):
             return str(VersionApi(self.api_client).get_code(_request_timeout=5).git_version)
 
-    def get(
-        self, kind: str, name: str, namespace: str | None = None, api_version: str | None = None
-    ) -> Object:
+    def get(self, kind: str, name: str, namespace: str | None = None, api_version: str | None = None) -> Object:
         """One object; `api_version` is needed only where a kind's name is not unique."""
         with translated(f"{kind} {name}"):
             return self._as_dict(self._resource(kind, api_version).get(name=name, namespace=namespace))
 
-    def find(
-        self, kind: str, name: str, namespace: str | None = None, api_version: str | None = None
-    ) -> Object | None:
+    def find(self, kind: str, name: str, namespace: str | None = None, api_version: str | None = None) -> Object | None:
         """One object, or None if there is none of that name."""
         try:
             return self.get(kind, name, namespace, api_version)
@@ -62,7 +59,7 @@ class Kube:
         selector: str = "",
         api_version: str | None = None,
         fields: str = "",
-    ) -> list[Object]:
+    ) -> Objects:
         """All objects of a kind; `selector` is a label selector, `fields` a field selector."""
         with translated(f"{kind} list"):
             found = self._resource(kind, api_version).get(
@@ -80,11 +77,7 @@ class Kube:
         for item in objects:
             with translated(f"{item['kind']} {item['metadata']['name']}"):
                 resource = self._resource(item["kind"], item["apiVersion"])
-                where = (
-                    (item["metadata"].get("namespace") or namespace or "default")
-                    if resource.namespaced
-                    else None
-                )
+                where = (item["metadata"].get("namespace") or namespace or "default") if resource.namespaced else None
                 resource.server_side_apply(
                     body=item,
                     name=item["metadata"]["name"],
@@ -141,13 +134,13 @@ class Kube:
                 or ""
             )
 
-    def events(self, name: str, namespace: str, kind: str | None = None) -> list[Object]:
+    def events(self, name: str, namespace: str, kind: str | None = None) -> Objects:
         """The events about an object, oldest first."""
         fields = f"involvedObject.name={name}" + (f",involvedObject.kind={kind}" if kind else "")
         found = self.list("Event", namespace, api_version="v1", fields=fields)
         return sorted(found, key=lambda event: event.get("lastTimestamp") or event.get("eventTime") or "")
 
-    def exec(self, pod: str, namespace: str, command: list[str], container: str | None = None) -> ExecStream:
+    def exec(self, pod: str, namespace: str, command: Sequence[str], container: str | None = None) -> ExecStream:
         """Start a command in a container; use the result as a context manager."""
         return open_exec(self.api_client.configuration, pod, namespace, command, container)
 
@@ -182,9 +175,7 @@ class Kube:
                     resource_version=resource_version,
                     timeout=chunk,
                 ):
-                    if (
-                        event["type"] == "ERROR"
-                    ):  # usually 410 Gone: that version is no longer kept, so list again
+                    if event["type"] == "ERROR":  # usually 410 Gone: that version is no longer kept, so list again
                         resource_version = None
                         break
                     raw = event["raw_object"]
@@ -240,9 +231,7 @@ class Kube:
         Raises:
             LabError: it is still there after `within` seconds; the message carries its conditions.
         """
-        gone, seen = self.wait(
-            kind, name, namespace, lambda now: True if now is None else None, within=within
-        )
+        gone, seen = self.wait(kind, name, namespace, lambda now: True if now is None else None, within=within)
         if not gone:
             state = (seen or {}).get("status", {})
             raise LabError(

@@ -27,9 +27,7 @@ def connect(context: str | None = None, kubeconfig: Path | None = None, timeout:
 
     file = str(kubeconfig) if kubeconfig else os.environ.get("KUBECONFIG", str(Path.home() / ".kube/config"))
     if not any(Path(part).expanduser().is_file() for part in file.split(os.pathsep) if part):
-        raise Unreachable(
-            f"there is no kubeconfig at {file}", "bring a cluster up with `lab up`, or set KUBECONFIG"
-        )
+        raise Unreachable(f"there is no kubeconfig at {file}", "bring a cluster up with `lab up`, or set KUBECONFIG")
     with translated(f"context {context or '(current)'}"):
         configuration = _configuration(file, context)
         client = _bounded_client(configuration, timeout)
@@ -44,9 +42,7 @@ def _configuration(file: str, context: str | None) -> Any:
 
     configuration = client.Configuration()
     config.load_kube_config(config_file=file, context=context, client_configuration=configuration)
-    configuration.retries = (
-        False  # a retry hides an API server that does not answer, and triples the time limit
-    )
+    configuration.retries = False  # a retry hides an API server that does not answer, and triples the time limit
     configuration.connection_pool_maxsize = 32
     return configuration
 

@@ -43,9 +43,7 @@ def translated(what: str) -> Iterator[None]:
     try:
         yield
     except ResourceNotFoundError as unknown:
-        raise NotFound(
-            f"{what}: the cluster has no such kind ({unknown})", "check apiVersion and kind"
-        ) from unknown
+        raise NotFound(f"{what}: the cluster has no such kind ({unknown})", "check apiVersion and kind") from unknown
     except (ApiException, DynamicApiError) as answer:
         status = int(answer.status or 0)
         try:
@@ -54,14 +52,10 @@ def translated(what: str) -> Iterator[None]:
             message = ""
         message = message or str(answer.reason or "no reason given")
         if status == 404:
-            raise NotFound(
-                f"{what}: {message}", "create it first, or check its name and namespace"
-            ) from answer
+            raise NotFound(f"{what}: {message}", "create it first, or check its name and namespace") from answer
         if status in (0, 502, 503, 504):
             raise Unreachable(f"{what}: {message}", "see whether the cluster is up: lab status") from answer
-        raise Refused(
-            f"{what}: {message}", "read the API server's reason, then try again", status
-        ) from answer
+        raise Refused(f"{what}: {message}", "read the API server's reason, then try again", status) from answer
     except ConfigException as missing:
         raise Unreachable(f"no kubeconfig for {what}: {missing}", "bring a cluster up: lab up") from missing
     except (HTTPError, ssl.SSLError, ConnectionError, TimeoutError, websocket.WebSocketException) as down:

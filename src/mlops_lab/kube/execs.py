@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -47,9 +47,7 @@ class ExecStream:
             else:
                 yield None
             if time.monotonic() > end:
-                raise LabError(
-                    f"{self._what} did not end within {within:g} s", "try again; if it lasts, lab doctor"
-                )
+                raise LabError(f"{self._what} did not end within {within:g} s", "try again; if it lasts, lab doctor")
 
     def stderr(self) -> str:
         """What the command wrote to stderr so far and was not read yet."""
@@ -74,7 +72,7 @@ class ExecStream:
 
 
 def open_exec(
-    configuration: Any, pod: str, namespace: str, command: list[str], container: str | None
+    configuration: Any, pod: str, namespace: str, command: Sequence[str], container: str | None
 ) -> ExecStream:
     """Start a command in a running container.
 
@@ -92,7 +90,7 @@ def open_exec(
             api.connect_get_namespaced_pod_exec,
             pod,
             namespace,
-            command=command,
+            command=list(command),
             **({"container": container} if container else {}),
             stdin=True,
             stdout=True,
