@@ -1,1 +1,1 @@
-"""Thin helpers on the official Kubernetes client: apply, get, wait, watch, exec, logs, events. No kind, no labs here."""
+"""Thin helpers on the official client: apply, get, wait, watch, exec, logs, events. No kind, no labs here."""

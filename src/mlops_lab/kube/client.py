@@ -235,7 +235,7 @@ class Kube:
         if not gone:
             state = (seen or {}).get("status", {})
             raise LabError(
-                f"{kind} {name} is still there after {within:g} s; last seen: {state.get('conditions') or state or 'no status'}",
+                f"{kind} {name} is still there after {within:g} s; last seen: {state or 'no status'}",
                 f"look for what holds it: kubectl describe {kind.lower()} {name}",
             )
 

@@ -1,0 +1,29 @@
+"""What a checker is made of: checks, matchers, observations, verdicts, the run of them, and reports.
+
+A lab's `checks.py` imports from here, and from nowhere else in the project.
+"""
+
+from mlops_lab.checks.check import Check, check, checks_of
+from mlops_lab.checks.lab import Lab
+from mlops_lab.checks.matchers import at_least, at_most, between, equal_to, less_than, one_of, quantity
+from mlops_lab.checks.observation import Observation, expect, observe
+from mlops_lab.checks.verdicts import Result, Verdict
+
+__all__ = [
+    "Check",
+    "Lab",
+    "Observation",
+    "Result",
+    "Verdict",
+    "at_least",
+    "at_most",
+    "between",
+    "check",
+    "checks_of",
+    "equal_to",
+    "expect",
+    "less_than",
+    "observe",
+    "one_of",
+    "quantity",
+]

@@ -1,0 +1,242 @@
+"""The `lab` object: all that a check may touch, bound to the lab's namespace and workspace.
+
+A check names the objects that the task fixes (`model`), and never a namespace, host or port of the cluster.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from mlops_lab.checks import current
+from mlops_lab.checks.observation import Observation, Unmet
+from mlops_lab.checks.watched import Watched
+from mlops_lab.kube.client import Kube, Object
+
+if TYPE_CHECKING:
+    from mlops_lab.measure.flights import HiddenRows
+    from mlops_lab.measure.http import Answer
+    from mlops_lab.measure.load import Load
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Command:
+    """The learner's own command after its end: exit code (None: it was killed at its limit), output, seconds."""
+
+    code: int | None
+    output: str
+    seconds: float
+
+
+@dataclass(eq=False)
+class Lab:
+    """One lab on one cluster.
+
+    Attributes:
+        kube: the connection; for what no method below covers.
+        namespace: the lab's own.
+        number: such as `10`.
+        workspace: the folder with the learner's files.
+        registry: the prefix of image names, such as `localhost:5001`.
+    """
+
+    kube: Kube
+    namespace: str
+    number: str
+    workspace: Path
+    registry: str
+    _memory: dict[Any, asyncio.Task[Any]] = field(default_factory=dict)
+
+    def deployment(self, name: str) -> Watched:
+        """The Deployment of that name, there or not."""
+        return Watched(self.kube, "Deployment", name, self.namespace)
+
+    def object(self, kind: str, name: str) -> Watched:
+        """The object of that kind and name, there or not."""
+        return Watched(self.kube, kind, name, self.namespace)
+
+    async def objects(self, kind: str, selector: str = "") -> list[Object]:
+        """All objects of a kind in the lab's namespace."""
+        return await asyncio.to_thread(self.kube.list, kind, self.namespace, selector)
+
+    async def pods_of(self, service: str) -> list[Object]:
+        """The pods that a Service selects and that are not being deleted.
+
+        Raises:
+            Failure: there is no such Service.
+        """
+        selector = (await self._service(service))["spec"].get("selector") or {}
+        if not selector:
+            return []
+        labels = ",".join(f"{key}={value}" for key, value in selector.items())
+        return [pod for pod in await self.objects("Pod", labels) if not pod["metadata"].get("deletionTimestamp")]
+
+    def image(self, tag: str) -> str:
+        """The flight-delay image of a tag by the name that this cluster knows, such as `v2`."""
+        return f"{self.registry}/flight-delay:{tag}"
+
+    def hidden_rows(self, count: int) -> HiddenRows:
+        """Flights that the learner never sees, with the probabilities that each model version gives."""
+        from mlops_lab.measure.flights import hidden_rows
+
+        return hidden_rows(count)
+
+    async def post(self, service: str, path: str, body: Any, *, port: int = 80, within: float = 10.0) -> Answer:
+        """One POST with a JSON body to a Service, from inside the cluster.
+
+        Raises:
+            Failure: there is no such Service.
+        """
+        return await self._ask("POST", service, path, body, port, within)
+
+    async def get(self, service: str, path: str, *, port: int = 80, within: float = 10.0) -> Answer:
+        """One GET to a Service, from inside the cluster; otherwise as `post`."""
+        return await self._ask("GET", service, path, None, port, within)
+
+    async def _ask(self, method: str, service: str, path: str, body: Any, port: int, within: float) -> Answer:
+        from mlops_lab.measure.http import ask
+
+        url = await self._url(service, path, port)
+        with current.waits():
+            return await ask(self.kube, method, url, body=body, within=within)
+
+    @contextlib.asynccontextmanager
+    async def load(
+        self,
+        service: str,
+        *,
+        rate: float,
+        body: Any,
+        duration: float,
+        path: str = "/predict",
+        ramp_to: float | None = None,
+        port: int = 80,
+        answer_within: float = 10.0,
+        keepalive: bool = False,
+    ) -> AsyncIterator[Load]:
+        """Open-loop load on a Service while the block runs.
+
+        Args:
+            rate: requests a second; with `ramp_to` the rate at the start, which then grows evenly to `ramp_to`.
+            duration: seconds at most; leaving the block ends it earlier, `await load.finished()` waits for its end.
+            answer_within: seconds after which a request without an answer counts as failed.
+            keepalive: reuse connections; without it each request opens its own, as from many clients.
+
+        Raises:
+            Failure: there is no such Service.
+            LabError: the load could not be sent on its schedule.
+        """
+        from mlops_lab.measure.load import Load
+
+        url = await self._url(service, path, port)
+        load = Load(
+            self.kube,
+            url,
+            rate=rate,
+            ramp_to=ramp_to,
+            duration=duration,
+            body=body,
+            answer_within=answer_within,
+            keepalive=keepalive,
+        )
+        with current.waits():
+            async with load:
+                yield load
+
+    async def kill(self, pod: str) -> None:
+        """Delete a pod as `kubectl delete pod` does, with its own grace period."""
+        await asyncio.to_thread(self.kube.delete, "Pod", pod, self.namespace)
+
+    async def command(self, *words: str, within: float) -> Command:
+        """Run a program of the learner's, in the workspace, with a kubeconfig for the lab's namespace.
+
+        Raises:
+            Failure: the file is not there or cannot be started.
+        """
+        import time
+
+        program = self.workspace / words[0]
+        environment = {**os.environ, "KUBECONFIG": str(self.workspace / ".lab" / "kubeconfig")}
+        began = time.monotonic()
+        with current.waits():
+            try:
+                process = await asyncio.create_subprocess_exec(
+                    str(program), *words[1:], cwd=self.workspace, env=environment, stdin=asyncio.subprocess.DEVNULL,
+                    stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, start_new_session=True,
+                )  # fmt: skip
+            except OSError as trouble:
+                raise Unmet(
+                    Observation(False, f"a program {words[0]} in the workspace", f"{trouble.strerror}: {program}"),
+                    "the checker starts it as the delivery pipeline would: it must exist, be executable (chmod +x) "
+                    "and begin with a line such as #!/usr/bin/env python3",
+                ) from trouble
+            output, code = await _output(process, within)
+        return Command(code, output, time.monotonic() - began)
+
+    async def once(self, function: Callable[[Lab], Awaitable[T]]) -> T:
+        """The result of `function(lab)`, run once however many checks ask for it; its exception likewise."""
+        if function not in self._memory:
+
+            async def first() -> T:
+                return await function(self)
+
+            self._memory[function] = asyncio.create_task(first())
+        with current.waits():
+            result: T = await asyncio.shield(self._memory[function])
+        return result
+
+    async def _service(self, name: str) -> Object:
+        found = await asyncio.to_thread(self.kube.find, "Service", name, self.namespace)
+        if found is None:
+            names = sorted(item["metadata"]["name"] for item in await self.objects("Service"))
+            raise Unmet(
+                Observation(False, f"a Service named {name}", f"Services here: {', '.join(names) or 'none'}"),
+                "clients reach the pods by the Service's name, so without it nothing can be asked",
+            )
+        return found
+
+    async def _url(self, service: str, path: str, port: int) -> str:
+        # The cluster IP rather than the name: what is measured is the service, not a DNS look-up per request.
+        spec = (await self._service(service))["spec"]
+        address = spec.get("clusterIP")
+        offered = [each["port"] for each in spec.get("ports") or []]
+        if port not in offered:
+            raise Unmet(
+                Observation(False, f"Service {service} on port {port}", f"its ports: {', '.join(map(str, offered))}"),
+                "clients call the port of the Service; its targetPort may be another one",
+            )
+        host = address if address and address != "None" else f"{service}.{self.namespace}.svc"
+        return f"http://{f'[{host}]' if ':' in host else host}:{port}{path}"
+
+
+async def _output(process: asyncio.subprocess.Process, within: float) -> tuple[str, int | None]:
+    """What a program printed (the last 64 KiB) and its exit code, None if it had to be killed."""
+    import signal
+
+    kept = bytearray()
+
+    async def read() -> None:
+        assert process.stdout is not None
+        while chunk := await process.stdout.read(8192):
+            kept.extend(chunk)
+            del kept[:-65536]
+
+    code: int | None = None
+    try:
+        async with asyncio.timeout(within):
+            await read()
+            code = await process.wait()
+    except TimeoutError:
+        pass
+    finally:
+        if process.returncode is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            await process.wait()
+    return kept.decode(errors="replace"), code

@@ -1,0 +1,73 @@
+"""From something seen to a verdict: `expect(observe(...)).because(...)`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mlops_lab.base.errors import Failure
+from mlops_lab.checks.matchers import Matcher
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What a check looked for and what it saw.
+
+    Attributes:
+        ok: whether the two agree.
+        expected, seen: both in the learner's words.
+        value: the value seen, for the check's own use.
+        evidence: lines that explain what was seen, such as events.
+    """
+
+    ok: bool
+    expected: str
+    seen: str
+    value: Any = None
+    evidence: tuple[str, ...] = ()
+
+
+class Unmet(Failure):
+    """A `Failure` that carries the evidence of its observation."""
+
+    def __init__(self, observation: Observation, why: str) -> None:
+        super().__init__(observation.expected, observation.seen, why)
+        self.evidence = observation.evidence
+
+
+def observe(what: str, value: Any, matcher: Matcher, *, unit: str = "", evidence: Sequence[str] = ()) -> Observation:
+    """Hold a value against a matcher.
+
+    Args:
+        what: what the value is, such as `failed requests`.
+        unit: put behind the numbers, such as `s` or `%`.
+    """
+    behind = f" {unit}" if unit else ""
+    shown = f"{value:.4g}" if isinstance(value, float) else value
+    return Observation(matcher(value), f"{what}: {matcher}{behind}", f"{shown}{behind}", value, tuple(evidence))
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """An observation that waits for its explanation; alone it does nothing."""
+
+    observation: Observation
+
+    def because(self, why: str) -> Observation:
+        """Hand the observation back if it is as expected.
+
+        Args:
+            why: what usually causes the failure and how it works; shown only on failure.
+
+        Raises:
+            Failure: expected and seen differ.
+        """
+        if not self.observation.ok:
+            raise Unmet(self.observation, why)
+        return self.observation
+
+
+def expect(observation: Observation) -> Expectation:
+    """Start an expectation; it counts once `.because(...)` is called."""
+    return Expectation(observation)

@@ -1,0 +1,224 @@
+"""Running a lab's checks: order, side by side where they don't disturb each other, and the verdict of each.
+
+The environment is looked at before the first check and again after every failure: a failure that comes with a
+cluster that is not well is reported as `error`, and costs no point.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+import traceback
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any, Protocol
+
+from mlops_lab.base.errors import Failure, LabError
+from mlops_lab.checks.check import Check
+from mlops_lab.checks.current import Running, running
+from mlops_lab.checks.verdicts import Result, Verdict
+
+# No single check may take longer; it is the checker's own fault if one does.
+CHECK_LIMIT = 600.0
+
+Environment = Callable[[], Sequence[str]]
+
+
+class Listener(Protocol):
+    """Who wants to know while checks run."""
+
+    def started(self, check: Check) -> None:
+        """A check begins."""
+
+    def waiting(self, check: Check, state: str, left: float) -> None:
+        """A check waits: what it last saw, and the seconds that are left."""
+
+    def finished(self, result: Result) -> None:
+        """A check has its verdict."""
+
+
+class Silent:
+    """A listener that does nothing."""
+
+    def started(self, check: Check) -> None: ...
+
+    def waiting(self, check: Check, state: str, left: float) -> None: ...
+
+    def finished(self, result: Result) -> None: ...
+
+
+class _Turns:
+    """Checks that own something run alone, in the order of their definition; all others run side by side."""
+
+    def __init__(self, checks: Sequence[Check]) -> None:
+        self._owners = [item for item in checks if item.owns]
+        self._done = {item: asyncio.Event() for item in self._owners}
+        self._shared = 0
+        self._alone = False
+        self._changed = asyncio.Condition()
+
+    @contextlib.asynccontextmanager
+    async def turn(self, item: Check) -> AsyncIterator[None]:
+        if item.owns:
+            for earlier in self._owners[: self._owners.index(item)]:
+                await self._done[earlier].wait()
+        async with self._changed:
+            await self._changed.wait_for(lambda: not self._alone and (not item.owns or self._shared == 0))
+            self._alone = bool(item.owns)
+            self._shared += not item.owns
+        try:
+            yield
+        finally:
+            async with self._changed:
+                self._alone = False
+                self._shared -= not item.owns
+                self._changed.notify_all()
+
+    def over(self, item: Check) -> None:
+        if item.owns:
+            self._done[item].set()
+
+
+async def run_checks(
+    lab: Any,
+    checks: Sequence[Check],
+    *,
+    listener: Listener | None = None,
+    environment: Environment | None = None,
+    within: float | None = None,
+) -> list[Result]:
+    """Run checks and give each a verdict.
+
+    Args:
+        lab: what the check functions look through; passed to each.
+        environment: says in words what is wrong with the cluster itself; empty when all is well.
+        within: limit of the whole run in seconds; what has no verdict by then is `waiting`.
+
+    Returns:
+        One result for each check, in their order. Cancelling the run gives `waiting` too.
+    """
+    listener = listener or Silent()
+    if problems := await _problems(environment):
+        results = [_result(item, Verdict.ERROR, why="; ".join(problems)) for item in checks]
+        for result in results:
+            listener.finished(result)
+        return results
+    turns = _Turns(checks)
+    states = {item: Running(item, listener.waiting) for item in checks}
+    tasks: dict[Check, asyncio.Task[Result]] = {}
+
+    async def judged(item: Check) -> Result:
+        try:
+            # Needed checks are defined earlier, so their tasks exist by now.
+            needed = [await asyncio.shield(tasks[each]) for each in item.needs if each in tasks]
+            result = await _judge(item, lab, needed, turns, states[item], environment, listener)
+        finally:
+            turns.over(item)
+        listener.finished(result)
+        return result
+
+    for item in checks:
+        tasks[item] = asyncio.create_task(judged(item), name=item.name)
+    try:
+        await asyncio.wait(tasks.values(), timeout=within)
+    finally:
+        unfinished = [task for task in tasks.values() if not task.done()]
+        for task in unfinished:
+            task.cancel()
+        await asyncio.gather(*unfinished, return_exceptions=True)
+    return [
+        _result(item, Verdict.WAITING, seen=states[item].state, why=f"{states[item].left:.0f} s were left")
+        if task.cancelled()
+        else task.result()
+        for item, task in tasks.items()
+    ]
+
+
+async def _judge(
+    item: Check,
+    lab: Any,
+    needed: Sequence[Result],
+    turns: _Turns,
+    state: Running,
+    environment: Environment | None,
+    listener: Listener,
+) -> Result:
+    missing = [result for result in needed if result.verdict is not Verdict.PASS]
+    if missing:
+        # What rests on an environment that failed is not the learner's either.
+        broken = any(result.verdict is Verdict.ERROR for result in missing)
+        names = ", ".join(result.check for result in missing)
+        return _result(
+            item,
+            Verdict.ERROR if broken else Verdict.BLOCKED,
+            expected=item.title,
+            why=f"it needs {names} to pass first",
+        )
+    async with turns.turn(item):
+        listener.started(item)
+        began = time.monotonic()
+        token = running.set(state)
+        try:
+            async with asyncio.timeout(CHECK_LIMIT):
+                await item.run(lab)
+            found = _result(item, Verdict.PASS)
+        except Failure as failure:
+            found = _result(
+                item, Verdict.FAIL, failure.expected, failure.seen, failure.why, tuple(getattr(failure, "evidence", ()))
+            )
+        except LabError as trouble:
+            found = _result(
+                item,
+                Verdict.ERROR,
+                why=f"{trouble.message}; {trouble.hint}",
+                evidence=tuple(trouble.detail.splitlines()),
+            )
+        except TimeoutError:
+            found = _result(
+                item, Verdict.ERROR, seen=state.state, why=f"the check did not end within {CHECK_LIMIT:g} s"
+            )
+        except Exception as bug:
+            found = _result(
+                item,
+                Verdict.ERROR,
+                why=f"the checker itself failed: {type(bug).__name__}: {bug}",
+                evidence=tuple(traceback.format_exc().splitlines()),
+            )
+        finally:
+            running.reset(token)
+        seconds = time.monotonic() - began
+        if found.verdict is Verdict.FAIL and (problems := await _problems(environment)):
+            found = _result(
+                item,
+                Verdict.ERROR,
+                found.expected,
+                found.seen,
+                "the cluster itself is not well: " + "; ".join(problems),
+            )
+    return _timed(found, seconds, state.waited)
+
+
+async def _problems(environment: Environment | None) -> list[str]:
+    if environment is None:
+        return []
+    try:
+        return list(await asyncio.to_thread(environment))
+    except LabError as trouble:
+        return [f"{trouble.message}; {trouble.hint}"]
+
+
+def _result(
+    item: Check,
+    verdict: Verdict,
+    expected: str = "",
+    seen: str = "",
+    why: str = "",
+    evidence: tuple[str, ...] = (),
+) -> Result:
+    return Result(item.name, item.title, verdict, item.points, item.domains, expected, seen, why, evidence)
+
+
+def _timed(result: Result, seconds: float, waited: float) -> Result:
+    import dataclasses
+
+    return dataclasses.replace(result, seconds=round(seconds, 3), waited=round(waited, 3))

@@ -1,0 +1,51 @@
+"""The five verdicts, and the result of one check."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+
+
+class Verdict(enum.StrEnum):
+    """What became of a check.
+
+    Only `FAIL` speaks of the learner's work; `ERROR` is the environment's or the checker's own fault.
+    """
+
+    PASS = "pass"
+    FAIL = "fail"
+    BLOCKED = "blocked"
+    WAITING = "waiting"
+    ERROR = "error"
+
+
+@dataclass(frozen=True)
+class Result:
+    """One check's outcome.
+
+    Attributes:
+        check: the check's name, as in `checks.py`.
+        title: what it asks for: the first line of its docstring.
+        points: what it is worth; `earned` is that on a pass, else 0.
+        expected, seen, why: filled on `fail` (always) and, as far as known, on the others.
+        evidence: lines that explain: states of pods, events, the learner's own output.
+        seconds: how long the check took.
+        waited: how much of that it spent waiting for the cluster or sending load.
+    """
+
+    check: str
+    title: str
+    verdict: Verdict
+    points: int
+    domains: tuple[str, ...] = ()
+    expected: str = ""
+    seen: str = ""
+    why: str = ""
+    evidence: tuple[str, ...] = field(default=())
+    seconds: float = 0.0
+    waited: float = 0.0
+
+    @property
+    def earned(self) -> int:
+        """The points that this result is worth to the learner."""
+        return self.points if self.verdict is Verdict.PASS else 0

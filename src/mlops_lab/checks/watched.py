@@ -1,0 +1,110 @@
+"""One object of the learner's, watched until it is as a check wants it."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from mlops_lab.checks import current
+from mlops_lab.checks.matchers import Matcher, equal_to
+from mlops_lab.checks.observation import Observation
+from mlops_lab.kube.client import Kube, Object
+from mlops_lab.measure.evidence import evidence
+
+
+@dataclass(frozen=True)
+class Watched:
+    """An object by kind and name, which may not be there (yet)."""
+
+    kube: Kube
+    kind: str
+    name: str
+    namespace: str
+
+    async def now(self) -> Object | None:
+        """The object as it is, or None."""
+        return await asyncio.to_thread(self.kube.find, self.kind, self.name, self.namespace)
+
+    async def becomes(self, *, within: float, **fields: Any) -> Observation:
+        """Wait until fields of the object's status are as wanted.
+
+        Args:
+            within: limit in seconds.
+            fields: status fields in snake case with a matcher or a value each: `ready_replicas=at_least(2)` reads
+                `status.readyReplicas`. A field that is not set counts as 0, as the API leaves out zeros.
+
+        Returns:
+            The observation; its `value` is the seconds it took. When the time ran out, its evidence says what the
+            object's pods and events tell.
+        """
+        wanted = {
+            name: matcher if isinstance(matcher, Matcher) else equal_to(matcher) for name, matcher in fields.items()
+        }
+
+        def seen(item: Object | None) -> dict[str, Any]:
+            status = (item or {}).get("status") or {}
+            return {name: status.get(_camel(name), 0) for name in wanted}
+
+        expected = ", ".join(f"{_camel(name)} {matcher}" for name, matcher in wanted.items())
+        return await self.until(
+            lambda item: item is not None and all(test(seen(item)[name]) for name, test in wanted.items()),
+            expected=expected,
+            shown=lambda item: (
+                "no such object"
+                if item is None
+                else ", ".join(f"{_camel(name)} {value}" for name, value in seen(item).items())
+            ),
+            within=within,
+        )
+
+    async def until(
+        self,
+        test: Callable[[Object | None], bool],
+        *,
+        expected: str,
+        shown: Callable[[Object | None], str],
+        within: float,
+    ) -> Observation:
+        """Wait until `test` holds for the object (None while it is not there).
+
+        Args:
+            expected: what is waited for, in the learner's words.
+            shown: what is seen of the object, in few words.
+        """
+        began = time.monotonic()
+        stop = threading.Event()
+        loop = asyncio.get_running_loop()
+
+        def condition(item: Object | None) -> bool | None:
+            if test(item):
+                return True
+            loop.call_soon_threadsafe(
+                current.say, f"{self.kind} {self.name}: {shown(item)}", within - (time.monotonic() - began)
+            )
+            return None
+
+        with current.waits():
+            try:
+                done, item = await asyncio.to_thread(
+                    self.kube.wait, self.kind, self.name, self.namespace, condition, within=within, stop=stop
+                )
+            finally:
+                stop.set()
+        took = time.monotonic() - began
+        lines = () if done else await asyncio.to_thread(evidence, self.kube, self.kind, self.name, self.namespace)
+        return Observation(
+            bool(done),
+            f"{self.kind} {self.name}: {expected} within {within:g} s",
+            f"{shown(item)} after {took:.0f} s",
+            took,
+            lines,
+        )
+
+
+def _camel(name: str) -> str:
+    return re.sub(r"_(\w)", lambda letter: letter.group(1).upper(), name)

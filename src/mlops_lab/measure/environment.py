@@ -1,0 +1,52 @@
+"""Is the cluster itself well? A failure on a cluster that is not is never counted against the learner."""
+
+from __future__ import annotations
+
+from mlops_lab.kube.client import Kube, Object
+from mlops_lab.kube.errors import Unreachable
+
+SYSTEM_NAMESPACE = "mlops-lab-system"
+
+
+def problems(kube: Kube) -> list[str]:
+    """What is wrong with the cluster, in words; empty when nothing is.
+
+    Looks at the API server, the nodes' conditions, DNS, the metrics API and the project's own pods.
+    """
+    try:
+        found = [_node(node) for node in kube.list("Node")]
+        found += [_api_service(item) for item in _metrics_api(kube)]
+        for namespace, selector in (("kube-system", "k8s-app=kube-dns"), (SYSTEM_NAMESPACE, "")):
+            found += [_deployment(item) for item in kube.list("Deployment", namespace, selector)]
+    except Unreachable as down:
+        return [f"{down.message}; {down.hint}"]
+    return [problem for problem in found if problem]
+
+
+def _metrics_api(kube: Kube) -> list[Object]:
+    service = kube.find("APIService", "v1beta1.metrics.k8s.io", api_version="apiregistration.k8s.io/v1")
+    return [service] if service else []
+
+
+def _condition(item: Object, kind: str) -> str:
+    conditions = item.get("status", {}).get("conditions") or []
+    return next((str(each["status"]) for each in conditions if each["type"] == kind), "Unknown")
+
+
+def _node(node: Object) -> str:
+    name = node["metadata"]["name"]
+    if _condition(node, "Ready") != "True":
+        return f"node {name} is not Ready"
+    pressed = [kind for kind in ("MemoryPressure", "DiskPressure", "PIDPressure") if _condition(node, kind) == "True"]
+    return f"node {name} has {', '.join(pressed)}" if pressed else ""
+
+
+def _api_service(item: Object) -> str:
+    return "" if _condition(item, "Available") == "True" else f"API {item['metadata']['name']} is not available"
+
+
+def _deployment(item: Object) -> str:
+    wanted = item["spec"].get("replicas", 1)
+    available = item.get("status", {}).get("availableReplicas") or 0
+    name = f"{item['metadata']['namespace']}/{item['metadata']['name']}"
+    return f"Deployment {name} has {available} of {wanted} pods available" if available < min(1, wanted) else ""
