@@ -98,7 +98,7 @@ def test_a_failure_on_a_cluster_that_broke_meanwhile_is_an_error() -> None:
 
 
 def test_a_failure_on_a_healthy_cluster_stays_a_failure() -> None:
-    assert verdicts([made("bad", fails)], environment=lambda: []) == [Verdict.FAIL]
+    assert verdicts([made("bad", fails)], environment=list) == [Verdict.FAIL]
 
 
 def test_independent_checks_run_side_by_side_and_owners_alone_in_order() -> None:

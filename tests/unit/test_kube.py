@@ -1,0 +1,97 @@
+"""What the API server's refusals become, and the kubeconfig that a learner's commands get."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+import yaml
+from kubernetes.client.exceptions import ApiException
+from urllib3.exceptions import ReadTimeoutError
+
+from mlops_lab.kube.client import Kube
+from mlops_lab.kube.connection import connect
+from mlops_lab.kube.errors import NotFound, Refused, Unreachable, translated
+from mlops_lab.kube.kubeconfig import for_namespace
+from mlops_lab.measure.evidence import pod_state
+
+
+def refusal(status: int, message: str) -> ApiException:
+    error = ApiException(status=status, reason="reason")
+    error.body = json.dumps({"message": message})
+    return error
+
+
+@pytest.mark.parametrize(("status", "kind"), [(404, NotFound), (403, Refused), (422, Refused), (503, Unreachable)])
+def test_an_answer_of_the_api_keeps_its_reason_and_the_objects_name(status: int, kind: type[Exception]) -> None:
+    with pytest.raises(kind, match=r"Deployment model: it says no"), translated("Deployment model"):
+        raise refusal(status, "it says no")
+
+
+def test_silence_is_the_environments_fault() -> None:
+    with pytest.raises(Unreachable, match="the API server does not answer"), translated("Pod a"):
+        raise ReadTimeoutError(cast(Any, None), "/", "timed out")
+
+
+def test_the_learners_failures_pass_through_untouched() -> None:
+    with pytest.raises(ZeroDivisionError), translated("Pod a"):
+        raise ZeroDivisionError
+
+
+def test_a_kubeconfig_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(Unreachable, match="there is no kubeconfig at") as caught:
+        connect(kubeconfig=tmp_path / "none")
+    assert "lab up" in caught.value.hint
+
+
+KUBECONFIG = {
+    "clusters": [{"name": "one", "cluster": {"server": "https://127.0.0.1:1"}}, {"name": "two", "cluster": {}}],
+    "users": [{"name": "me", "user": {"token": "t"}}, {"name": "you", "user": {}}],
+    "contexts": [
+        {"name": "kind-one", "context": {"cluster": "one", "user": "me"}},
+        {"name": "other", "context": {"cluster": "two", "user": "you"}},
+    ],
+    "current-context": "other",
+}
+
+
+def kube(tmp_path: Path, context: str) -> Kube:
+    file = tmp_path / "config"
+    file.write_text(yaml.safe_dump(KUBECONFIG))
+    return cast(Kube, SimpleNamespace(kubeconfig=file, context=context))
+
+
+def test_a_learners_kubeconfig_holds_one_context_and_its_namespace(tmp_path: Path) -> None:
+    made = yaml.safe_load(for_namespace(kube(tmp_path, "kind-one"), "lab-10"))
+    assert made["current-context"] == "kind-one"
+    assert [each["context"] for each in made["contexts"]] == [{"cluster": "one", "user": "me", "namespace": "lab-10"}]
+    assert [each["name"] for each in made["clusters"] + made["users"]] == ["one", "me"]
+
+
+def test_a_context_that_is_gone_is_named(tmp_path: Path) -> None:
+    with pytest.raises(Unreachable, match="no entry gone under contexts"):
+        for_namespace(kube(tmp_path, "gone"), "lab-10")
+
+
+def test_a_pods_state_reads_as_kubectl_shows_it() -> None:
+    crashed = {
+        "metadata": {},
+        "status": {
+            "phase": "Running",
+            "containerStatuses": [
+                {
+                    "ready": False,
+                    "restartCount": 3,
+                    "state": {"waiting": {"reason": "CrashLoopBackOff"}},
+                    "lastState": {"terminated": {"exitCode": 137, "reason": "OOMKilled"}},
+                }
+            ],
+        },
+    }
+    assert pod_state(crashed) == "CrashLoopBackOff, last exit code 137 (OOMKilled), 3 restarts"
+    assert pod_state({"metadata": {"deletionTimestamp": "now"}}) == "Terminating"
+    ready = {"metadata": {}, "status": {"phase": "Running", "containerStatuses": [{"ready": True}]}}
+    assert pod_state(ready) == "Running, ready"
