@@ -1,0 +1,218 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"io"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	vegeta "github.com/tsenart/vegeta/v12/lib"
+)
+
+const (
+	flushEvery = 100 * time.Millisecond
+	// What is still under way when the attack is stopped gets this long to be answered; the
+	// rest is counted as unfinished, which is neither good nor failed.
+	graceAfterStop = time.Second
+	idleWorkers    = 16
+	longestError   = 160
+)
+
+var errStopped = errors.New("the attack was stopped")
+
+// result is one request on the wire: [sequence, due offset us, lateness us, latency us counted
+// from when it was due, status (0: no answer), bytes, label, error].
+type result [8]any
+
+type started struct {
+	Started int64 `json:"started"` // Unix time, ns
+}
+
+type batch struct {
+	Results []result `json:"results"`
+}
+
+type done struct {
+	Done       bool    `json:"done"`
+	Stopped    bool    `json:"stopped"`    // asked to end before the schedule did
+	Due        uint64  `json:"due"`        // requests that should have left by the end
+	Sent       uint64  `json:"sent"`       // requests that left
+	Unfinished uint64  `json:"unfinished"` // left, and not answered when a stopped attack ended
+	Seconds    float64 `json:"seconds"`    // from the start to the end of sending
+	CPU        float64 `json:"cpu_s"`      // user and system time of this process
+}
+
+// attack sends requests as the specification on the first line says, and ends early when the
+// input ends or says `stop`: so that no attack outlives the checker that asked for it.
+func attack(in io.Reader, out io.Writer) error {
+	input := bufio.NewReader(in)
+	var spec attackSpec
+	if err := readSpec(input, &spec); err != nil {
+		return err
+	}
+	plan, err := spec.check()
+	if err != nil {
+		return err
+	}
+	stop := make(chan struct{})
+	go func() {
+		defer close(stop)
+		for {
+			line, err := input.ReadString('\n')
+			if err != nil || strings.TrimSpace(line) == "stop" {
+				return
+			}
+		}
+	}()
+	return run(spec, plan, stop, out)
+}
+
+func run(spec attackSpec, plan schedule, stop <-chan struct{}, out io.Writer) error {
+	pace := newPacer(plan)
+	attacker := vegeta.NewAttacker(
+		vegeta.Client(newClient(spec.timeout(), spec.KeepAlive)),
+		vegeta.Workers(idleWorkers),
+		vegeta.MaxWorkers(maxInFlight),
+		vegeta.MaxBody(spec.MaxBody),
+	)
+	fixed := vegeta.NewStaticTargeter(vegeta.Target{
+		Method: spec.Method, URL: spec.URL, Body: []byte(spec.Body), Header: spec.header(),
+	})
+	var sent atomic.Uint64
+	target := func(t *vegeta.Target) error {
+		if pace.stopped.Load() {
+			return errStopped // vegeta may have slept through the stop
+		}
+		sent.Add(1)
+		return fixed(t)
+	}
+	// vegeta checks its own duration before each request: one that is too long never cuts the schedule short.
+	results := attacker.Attack(target, pace, 2*maxDuration, "")
+	began := <-pace.began
+	lines := json.NewEncoder(out)
+	if err := lines.Encode(started{began.UnixNano()}); err != nil {
+		return err
+	}
+
+	report := collector{label: spec.Label, plan: plan, began: began}
+	drained := make(chan struct{})
+	go func() {
+		defer close(drained)
+		for r := range results {
+			report.add(r)
+		}
+	}()
+
+	end := done{Done: true}
+	tick := time.NewTicker(flushEvery)
+	defer tick.Stop()
+	var grace <-chan time.Time
+	for running := true; running; {
+		select {
+		case <-tick.C:
+		case <-drained:
+			running = false
+		case <-grace:
+			running = false
+		case <-stop:
+			stop = nil
+			pace.stopped.Store(true)
+			attacker.Stop()
+			end.Stopped = true
+			end.Seconds = time.Since(began).Seconds()
+			end.Due = plan.dueBy(time.Since(began))
+			grace = time.After(graceAfterStop)
+		}
+		if err := report.flush(lines); err != nil {
+			attacker.Stop()
+			return err // nobody reads any more
+		}
+	}
+	if !end.Stopped {
+		end.Due, end.Seconds = plan.total, report.last.Seconds()
+	}
+	end.Sent = sent.Load()
+	end.Unfinished = end.Sent - report.told
+	end.CPU = cpuSeconds()
+	return lines.Encode(end)
+}
+
+// collector keeps results between two flushes; a slow reader of the output must not slow the attack down.
+type collector struct {
+	label string
+	plan  schedule
+	began time.Time
+
+	mu      sync.Mutex
+	pending []result
+	last    time.Duration // when the last request left
+
+	told uint64 // results written; only the writing goroutine uses it
+}
+
+func (c *collector) add(r *vegeta.Result) {
+	if r.URL == "" {
+		return // never sent: see errStopped
+	}
+	due := c.plan.due(r.Seq)
+	sent := r.Timestamp.Sub(c.began)
+	reason := ""
+	if r.Code == 0 {
+		reason = r.Error
+		if len(reason) > longestError {
+			reason = reason[len(reason)-longestError:]
+		}
+	}
+	one := result{
+		r.Seq, due.Microseconds(), (sent - due).Microseconds(), (sent + r.Latency - due).Microseconds(),
+		r.Code, r.BytesIn, labelOf(r.Body, c.label), reason,
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.pending = append(c.pending, one)
+	c.last = max(c.last, sent)
+}
+
+func (c *collector) flush(lines *json.Encoder) error {
+	c.mu.Lock()
+	ready := c.pending
+	c.pending = nil
+	c.mu.Unlock()
+	if len(ready) == 0 {
+		return nil
+	}
+	c.told += uint64(len(ready))
+	return lines.Encode(batch{ready})
+}
+
+// labelOf reads one top-level key of a JSON answer.
+func labelOf(body []byte, key string) string {
+	if key == "" || len(body) == 0 || body[0] != '{' {
+		return ""
+	}
+	var fields map[string]json.RawMessage
+	if json.Unmarshal(body, &fields) != nil {
+		return ""
+	}
+	var text string
+	if value, ok := fields[key]; !ok {
+		return ""
+	} else if json.Unmarshal(value, &text) == nil {
+		return text
+	} else {
+		return string(value)
+	}
+}
+
+func cpuSeconds() float64 {
+	var use syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &use) != nil {
+		return 0
+	}
+	return time.Duration(use.Utime.Nano() + use.Stime.Nano()).Seconds()
+}
