@@ -1,0 +1,108 @@
+"""The Docker command line as the rest of the project calls it: run, inspect, ask for facts.
+
+Only the client program is used (never a socket of our own), so contexts, Docker Desktop and remote engines work as
+the user set them up. Nothing here installs or starts anything; see `start`.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlops_lab.base.errors import LabError
+from mlops_lab.base.processes import Completed, find, run
+
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "arm64": "arm64", "amd64": "amd64"}
+
+
+@dataclass(frozen=True)
+class Docker:
+    """A Docker engine that answered.
+
+    Args:
+        facts: the engine's own `docker info`, as parsed JSON.
+    """
+
+    facts: Mapping[str, Any]
+
+    def run(
+        self,
+        *args: str | Path,
+        within: float = 60,
+        hint: str = "",
+        stdin: str | bytes | None = None,
+        check: bool = True,
+    ) -> Completed:
+        """`docker ARGS...`; see `processes.run`."""
+        return run(["docker", *args], within=within, hint=hint, stdin=stdin, check=check, env=CLIENT_ENV)
+
+    @functools.cached_property
+    def arch(self) -> str:
+        """The engine's architecture as Go and OCI spell it: amd64 or arm64."""
+        return architecture(str(self.facts.get("Architecture", "")))
+
+    @property
+    def cpus(self) -> int:
+        """Cores that containers may use."""
+        return int(self.facts.get("NCPU", 1))
+
+    @property
+    def memory(self) -> int:
+        """Bytes of memory that containers may use."""
+        return int(self.facts.get("MemTotal", 0))
+
+    @property
+    def version(self) -> str:
+        """The engine's version, such as 28.3.1."""
+        return str(self.facts.get("ServerVersion", ""))
+
+    @property
+    def cgroup_version(self) -> int:
+        """1 or 2."""
+        return int(self.facts.get("CgroupVersion") or 1)
+
+    def inspect(self, kind: str, name: str) -> dict[str, Any] | None:
+        """`docker KIND inspect NAME` (image, container, network, volume), or None when there is no such thing."""
+        done = self.run(kind, "inspect", name, check=False)
+        if done.code != 0:
+            return None
+        found: list[dict[str, Any]] = json.loads(done.stdout)
+        return found[0]
+
+
+# With BuildKit off the same Dockerfiles build on engines as old as 20.10 with no plugin.
+CLIENT_ENV = {"DOCKER_CLI_HINTS": "false"}
+
+
+def architecture(machine: str) -> str:
+    """The OCI name of a machine as `uname -m` calls it; the host's own when the argument is empty."""
+    name = machine or platform.machine()
+    return _ARCHITECTURES.get(name.lower(), name.lower())
+
+
+def answering(within: float = 20) -> Docker | None:
+    """The engine that answers now, or None when nothing does.
+
+    Raises:
+        LabError: an engine is there, but not for this user.
+    """
+    if not find("docker"):
+        return None
+    done = run(["docker", "info", "--format", "{{json .}}"], within=within, check=False, env=CLIENT_ENV)
+    try:
+        facts: dict[str, Any] = json.loads(done.stdout)
+    except json.JSONDecodeError:
+        facts = {}
+    trouble = " ".join([done.stderr, *(facts.get("ServerErrors") or [])])
+    if "permission denied" in trouble.lower():
+        raise LabError(
+            "the Docker engine runs, but this user may not use it",
+            "add yourself to its group (`sudo usermod -aG docker $USER`, then log in again), or run as root",
+            trouble.strip(),
+        )
+    return Docker(facts) if facts.get("ServerVersion") else None

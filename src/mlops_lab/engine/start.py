@@ -1,0 +1,136 @@
+"""Make sure that an engine answers: use the one that runs, else (as root on Debian or Ubuntu) install and start one.
+
+On macOS and Windows, or without root, nothing is installed: the error says what to do.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import stat
+import subprocess
+from collections.abc import Callable
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from mlops_lab.base.errors import LabError
+from mlops_lab.base.paths import cache
+from mlops_lab.base.processes import run
+from mlops_lab.base.waiting import wait_until
+from mlops_lab.engine import host
+from mlops_lab.engine.docker import Docker, answering
+
+RUNTIME = "runc-within-bounds"
+_WRAPPER = Path("/usr/local/lib/mlops-lab") / RUNTIME
+_CONFIG = Path("/etc/docker/daemon.json")
+_PIDFILE = Path("/var/run/docker.pid")
+
+
+def ensure(say: Callable[[str], None] = lambda _: None) -> Docker:
+    """The engine that answers, started if need be.
+
+    Args:
+        say: told what is installed or started, one line each.
+
+    Raises:
+        LabError: there is none and none can be started; or the one that runs can't run a cluster's nodes.
+    """
+    docker = answering()
+    if docker is None:
+        docker = _start(say)
+    lacks = unfit(docker)
+    if lacks:
+        raise LabError(lacks, "stop that engine (it is started again as it should be), or install Docker 23 or later")
+    return docker
+
+
+def unfit(docker: Docker) -> str:
+    """Why this engine can't run privileged containers on this host; empty when it can."""
+    local = host.is_linux() and str(docker.facts.get("KernelVersion", "")) == os.uname().release
+    if local and host.capabilities_to_drop(docker.version, host.missing_capabilities()):
+        if docker.facts.get("DefaultRuntime") != RUNTIME:
+            missing = ", ".join(host.missing_capabilities())
+            return f"Docker {docker.version} can't run privileged containers on a host without {missing}"
+    return ""
+
+
+def _start(say: Callable[[str], None]) -> Docker:
+    if not host.is_linux():
+        raise LabError("no Docker engine answers", "start Docker Desktop (or another Docker engine) and try again")
+    if os.environ.get("DOCKER_HOST"):
+        raise LabError(
+            f"no Docker engine answers at DOCKER_HOST={os.environ['DOCKER_HOST']}", "start it, or unset DOCKER_HOST"
+        )
+    if os.geteuid() != 0:
+        start = "sudo systemctl start docker" if shutil.which("dockerd") else "see docs.docker.com/engine/install"
+        raise LabError("no Docker engine answers", f"start one ({start}), or run as root to have it done for you")
+    if not shutil.which("dockerd") or not shutil.which("docker"):
+        packages = ["docker.io", *(["docker-cli"] if _has_package("docker-cli") else [])]
+        host.apt_install(*packages, "iptables", "ca-certificates", say=say)
+    version = run(["dockerd", "--version"], within=20).stdout.partition("version ")[2]
+    missing = host.capabilities_to_drop(version, host.missing_capabilities())
+    if missing:
+        say(f"this host lacks {', '.join(missing)}: containers will do without")
+        _bound(missing, say)
+    if host.has_systemd():
+        say("starting the Docker engine (systemd)")
+        run(["systemctl", "restart", "docker"], within=120, hint="see: journalctl -u docker")
+        return wait_until(
+            lambda: (answering(), "no answer"), what="the Docker engine", within=60, hint="see: journalctl -u docker"
+        )
+    return _detached(say)
+
+
+def _detached(say: Callable[[str], None]) -> Docker:
+    """Start dockerd in a session of its own, so that it outlives this command."""
+    _drop_stale_pidfile()
+    log = cache() / "logs" / "dockerd.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    say(f"starting the Docker engine (no systemd here; its log: {log})")
+    with log.open("ab") as sink:
+        daemon = subprocess.Popen(
+            ["dockerd"], stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, cwd="/", start_new_session=True
+        )
+
+    def probe() -> tuple[Docker | None, str]:
+        if daemon.poll() is not None:
+            last = "\n".join(log.read_text(errors="replace").strip().splitlines()[-15:])
+            raise LabError("the Docker engine ended as soon as it was started", f"read its log: {log}", last)
+        return answering(), "started, no answer yet"
+
+    return wait_until(probe, what="the Docker engine", within=90, hint=f"read its log: {log}")
+
+
+def _bound(missing: tuple[str, ...], say: Callable[[str], None]) -> None:
+    """Install the runtime wrapper and make it the engine's default; other settings of the engine are kept."""
+    if not shutil.which("jq"):
+        host.apt_install("jq", say=say)
+    runc = shutil.which("runc") or "/usr/sbin/runc"
+    text = (files("mlops_lab.engine") / RUNTIME).read_text()
+    _WRAPPER.parent.mkdir(parents=True, exist_ok=True)
+    _WRAPPER.write_text(text.replace("@MISSING@", json.dumps(list(missing))).replace("@RUNC@", runc))
+    _WRAPPER.chmod(stat.S_IRWXU | stat.S_IRGRP | stat.S_IXGRP | stat.S_IROTH | stat.S_IXOTH)
+    _CONFIG.parent.mkdir(parents=True, exist_ok=True)
+    settings: dict[str, Any] = json.loads(_CONFIG.read_text()) if _CONFIG.exists() else {}
+    settings.setdefault("runtimes", {})[RUNTIME] = {"path": str(_WRAPPER)}
+    settings["default-runtime"] = RUNTIME
+    _CONFIG.write_text(json.dumps(settings, indent=2) + "\n")
+
+
+def _drop_stale_pidfile() -> None:
+    """A killed engine leaves its pid behind; once another process has that number, dockerd would refuse to start."""
+    try:
+        pid = int(_PIDFILE.read_text())
+        name = Path(f"/proc/{pid}/comm").read_text().strip()
+    except (FileNotFoundError, ValueError, ProcessLookupError):
+        name = ""
+    if name != "dockerd":
+        _PIDFILE.unlink(missing_ok=True)
+
+
+def _has_package(name: str) -> bool:
+    if not shutil.which("apt-cache"):
+        return False
+    return bool(run(["apt-cache", "policy", name], within=30, check=False).stdout.strip())

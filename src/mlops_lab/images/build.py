@@ -1,0 +1,278 @@
+"""Bring images: decide how (pull or build), then work off the steps side by side as the cores allow.
+
+One run at a time on a machine (a lock in the cache); what a run made stays when it is interrupted, so the next one
+goes on from there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Literal
+
+from mlops_lab.base.errors import LabError
+from mlops_lab.base.paths import cache
+from mlops_lab.base.progress import Progress
+from mlops_lab.engine.docker import CLIENT_ENV, Docker
+from mlops_lab.images.catalog import CATALOG, sources
+from mlops_lab.images.sources import Mode, Sources
+from mlops_lab.images.steps import Step, closure
+from mlops_lab.images.store import Store
+from mlops_lab.images.work import Stopped, Work
+
+_ROOM = 8 << 30  # bytes that a first build needs: Go's caches, results, the engine's copies
+_PROBE = 5.0  # seconds that a registry has to answer in
+
+
+def bring(
+    names: list[str], mode: Literal["auto", "pull", "build"], docker: Docker, progress: Progress, mirror: str = ""
+) -> dict[str, Step]:
+    """Have these images of the catalog in the engine.
+
+    Args:
+        names: names of the catalog.
+        mode: auto uses what was brought before; else it pulls if a registry answers within 5 s, and builds if not.
+        mirror: a registry prefix to pull from.
+
+    Returns:
+        For each name its step, whose `ref` is the image's name in the engine.
+
+    Raises:
+        LabError: an image can't be pulled or built.
+    """
+    store = Store(docker)
+    with alone(progress):
+        chosen = _settle(names, mode, docker, store, mirror)
+        wanted = [chosen.image(name) for name in names]
+        run_steps(wanted, docker, store, progress)
+        _remember(chosen.mode, mirror)
+    return dict(zip(names, wanted, strict=True))
+
+
+def prepared(names: list[str], mode: Literal["auto", "pull", "build"], docker: Docker, mirror: str = "") -> bool:
+    """Are these images there already, so that `bring` has nothing to do?"""
+    store = Store(docker)
+    last = _last_mode() if mode == "auto" else mode
+    return last is not None and _all_there(sources(last, docker.arch, mirror), names, store)
+
+
+def run_steps(wanted: list[Step], docker: Docker, store: Store, progress: Progress) -> None:
+    """Make what is missing of these steps and of what they need.
+
+    Raises:
+        LabError: a step failed; those beside it were stopped, those done stay done.
+        KeyboardInterrupt: the user (or a SIGTERM) ended it; no program of it goes on.
+    """
+    todo = _missing(wanted, store)
+    if todo:
+        _check_room()
+        with _terminable():
+            _Run(todo, docker, store, progress).work()
+    for step in closure(wanted):
+        if not step.image and store.has(step):
+            store.use(step)
+
+
+class _Run:
+    def __init__(self, todo: list[Step], docker: Docker, store: Store, progress: Progress) -> None:
+        self._todo, self._docker, self._store, self._progress = dict.fromkeys(todo), docker, store, progress
+        self._guess = {step: store.times().get(step.name, step.seconds) for step in todo}
+        self._room = max(2, os.cpu_count() or 1)  # one heavy step and light ones beside it
+        self._running: dict[Step, float] = {}
+        self._change = threading.Condition()
+        self._stop = threading.Event()
+        self._failed: BaseException | None = None
+
+    def work(self) -> None:
+        threads: list[threading.Thread] = []
+        try:
+            with self._progress.showing(self._left), self._change:
+                while (self._todo or self._running) and not self._failed:
+                    step = self._next()
+                    if step is None:
+                        self._change.wait(1)
+                        continue
+                    del self._todo[step]
+                    self._running[step] = time.monotonic()
+                    threads.append(threading.Thread(target=self._make, args=(step,), daemon=True))
+                    threads[-1].start()
+        finally:
+            self._stop.set()
+            for thread in threads:
+                thread.join(20)
+        if self._failed:
+            raise self._failed
+
+    def _next(self) -> Step | None:
+        """The ready step with the longest way to go, if there is room for it."""
+        if len(self._running) >= self._room:
+            return None
+        open_ = {*self._todo, *self._running}
+        heavy = any(step.heavy for step in self._running)
+        ready = [
+            step
+            for step in self._todo
+            if not open_.intersection((*step.needs, *step.after)) and not (heavy and step.heavy)
+        ]
+        return max(ready, key=self._way, default=None)
+
+    def _way(self, step: Step) -> float:
+        rest = [self._way(other) for other in self._todo if step in (*other.needs, *other.after)]
+        return self._guess[step] + max(rest, default=0)
+
+    def _left(self) -> float:
+        """Seconds to go: the heavy steps one after another, or the light ones two at a time, whichever is longer."""
+        with self._change:
+            now = time.monotonic()
+            rest = {step: self._guess[step] for step in self._todo}
+            rest |= {step: max(1, self._guess[step] - (now - begin)) for step, begin in self._running.items()}
+        heavy = sum(seconds for step, seconds in rest.items() if step.heavy)
+        last = max((self._guess[step] for step in rest if not step.heavy), default=0)
+        return max(heavy + last, sum(rest.values()) / self._room)
+
+    def _make(self, step: Step) -> None:
+        try:
+            with self._progress.piece(step.name):
+                begin = time.monotonic()
+                part = self._store.begin(step)
+                step.make(Work(step, part, self._docker, self._store, self._stop))
+                if self._stop.is_set():
+                    raise Stopped
+                self._store.finish(step, part, time.monotonic() - begin)
+        except Stopped:
+            pass
+        except BaseException as error:
+            self._failed = self._failed or error
+            self._stop.set()
+        finally:
+            with self._change:
+                self._running.pop(step, None)
+                self._change.notify_all()
+
+
+@contextlib.contextmanager
+def alone(progress: Progress, name: str = "images") -> Iterator[None]:
+    """Hold a lock in the cache; while another command has it, say so and wait."""
+    path = cache() / f"{name}.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            progress.say(f"another command is at work on the {name}; waiting for it")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def registry_answers(docker: Docker, mirror: str = "") -> bool:
+    """Does the registry of the smallest published image answer the engine's pull within 5 s?"""
+    del docker
+    smallest = min((image for image in CATALOG.values() if image.published), key=lambda image: len(image.name))
+    pull = subprocess.Popen(
+        ["docker", "pull", smallest.pull_ref(mirror)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, **CLIENT_ENV},
+        start_new_session=True,
+    )
+    answer: list[bytes] = []
+
+    def read() -> None:
+        assert pull.stdout
+        answer.append(pull.stdout.readline())  # "3: Pulling from library/registry": the manifest was found
+
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
+    reader.join(_PROBE)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(pull.pid, signal.SIGTERM)
+    pull.wait()
+    return b"ulling from" in b"".join(answer)
+
+
+def _settle(
+    names: list[str], mode: Literal["auto", "pull", "build"], docker: Docker, store: Store, mirror: str
+) -> Sources:
+    if mode != "auto":
+        return sources(mode, docker.arch, mirror)
+    last = _last_mode()
+    for known in (last,) if last else ():
+        before = sources(known, docker.arch, mirror)
+        if _all_there(before, names, store):
+            return before
+    return sources("pull" if registry_answers(docker, mirror) else "build", docker.arch, mirror)
+
+
+def _all_there(source: Sources, names: list[str], store: Store) -> bool:
+    return all(store.has(source.image(name)) for name in names)
+
+
+def _missing(wanted: list[Step], store: Store) -> list[Step]:
+    """The steps to work off: those not there, and only as far as something that is not there needs them."""
+    todo: dict[Step, None] = {}
+
+    def visit(step: Step) -> None:
+        if step not in todo and not store.has(step):
+            todo[step] = None
+            for needed in step.needs:
+                visit(needed)
+
+    for step in wanted:
+        visit(step)
+    return [step for step in closure(wanted) if step in todo]
+
+
+def _check_room() -> None:
+    root = cache()
+    root.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(root).free
+    if free < _ROOM:
+        raise LabError(
+            f"only {free / 1e9:.1f} GB of disk are free at {root}; building images needs {_ROOM / 1e9:.0f} GB",
+            "free some space, or move the cache with XDG_CACHE_HOME",
+        )
+
+
+@contextlib.contextmanager
+def _terminable() -> Iterator[None]:
+    """Let SIGTERM end the work as an interrupt does, so that no program of it is left running."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _mode_file() -> Path:
+    return cache() / "build" / "mode"
+
+
+def _last_mode() -> Mode | None:
+    with contextlib.suppress(FileNotFoundError):
+        text = _mode_file().read_text()
+        if text in ("pull", "build"):
+            return "pull" if text == "pull" else "build"
+    return None
+
+
+def _remember(mode: Mode, mirror: str) -> None:
+    if not mirror:
+        _mode_file().parent.mkdir(parents=True, exist_ok=True)
+        _mode_file().write_text(mode)

@@ -1,0 +1,18 @@
+"""The catalog: every image that the cluster needs, once, by the name that charts use.
+
+To add an image: write `recipes/NAME.py` with a tuple `IMAGES`, and list the module here.
+"""
+
+from __future__ import annotations
+
+from mlops_lab.images.recipes import metrics_server, node, python, registry
+from mlops_lab.images.sources import Image, Mode, Sources
+
+CATALOG: dict[str, Image] = {
+    image.name: image for recipe in (node, registry, python, metrics_server) for image in recipe.IMAGES
+}
+
+
+def sources(mode: Mode, arch: str, mirror: str = "") -> Sources:
+    """The steps of all images, in one mode."""
+    return Sources(CATALOG, mode, arch, mirror)

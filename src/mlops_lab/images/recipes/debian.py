@@ -1,0 +1,70 @@
+"""Small Debian roots from packages, made by mmdebstrap with the mirror that this host uses; the suite is pinned."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from mlops_lab.base.errors import LabError
+from mlops_lab.base.versions import pin
+from mlops_lab.engine.host import apt_install
+from mlops_lab.images.sources import Sources
+from mlops_lab.images.steps import Step
+from mlops_lab.images.work import Work
+
+# What no image needs: half of a small root is documentation and translations.
+_LEAVE_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*", "/var/cache/*")
+
+
+def root(
+    sources: Sources,
+    name: str,
+    packages: tuple[str, ...],
+    *,
+    variant: str = "minbase",
+    links: Mapping[str, str] | None = None,
+    seconds: float = 30,
+) -> Step:
+    """A folder step with `root.tar`, a Debian root that holds some packages and what they depend on.
+
+    Args:
+        variant: mmdebstrap's; `extract` only unpacks (no maintainer scripts, no package manager inside).
+        links: symbolic links to add (path in the root -> target), such as those that `extract` leaves out.
+    """
+    suite = str(pin("debian.suite"))
+    ends = [f'ln -sf {target} "$1{path}"' for path, target in (links or {}).items()]
+
+    def make(work: Work) -> None:
+        if not shutil.which("mmdebstrap"):
+            apt_install("mmdebstrap")
+        options = [f"--dpkgopt=path-exclude={pattern}" for pattern in _LEAVE_OUT]
+        work.run(
+            [
+                *("mmdebstrap", f"--variant={variant}", f"--architectures={work.arch}", *options),
+                *(f"--include={','.join(packages)}", *(f"--customize-hook={end}" for end in ends)),
+                *(suite, work.out / "root.tar", *_mirror()),
+            ],
+            env={"TMPDIR": str(work.out), "SOURCE_DATE_EPOCH": "0"},
+            hint="check that the package mirror answers (apt-get update) and try again",
+        )
+
+    inputs = (suite, variant, *packages, *ends, *_LEAVE_OUT)
+    return sources.once(name, lambda: Step(name, make, inputs, seconds=seconds, arch=sources.arch))
+
+
+def _mirror() -> list[str]:
+    """The mirror of a Debian host; elsewhere (Ubuntu) mmdebstrap's own default for Debian."""
+    try:
+        if not re.search(r"^ID=debian$", Path("/etc/os-release").read_text(), re.MULTILINE):
+            return []
+    except FileNotFoundError:
+        raise LabError(
+            "images can be built on Debian and Ubuntu only", "use published images instead: --images pull"
+        ) from None
+    sources = [Path("/etc/apt/sources.list"), *sorted(Path("/etc/apt/sources.list.d").glob("debian.sources"))]
+    text = "\n".join(path.read_text() for path in sources if path.exists() and os.access(path, os.R_OK))
+    found = re.search(r"^(?:URIs:|deb(?: \[[^]]*\])?)\s+(\S+/debian)/?(?:\s|$)", text, re.MULTILINE)
+    return [found.group(1)] if found else []

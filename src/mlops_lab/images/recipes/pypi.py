@@ -1,0 +1,33 @@
+"""Python packages for an image, installed on the host from a lock file with hashes; nothing runs inside the image."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from mlops_lab.images.sources import Sources
+from mlops_lab.images.steps import Step
+from mlops_lab.images.work import Work
+
+_PLATFORMS = {"amd64": "x86_64-manylinux_2_28", "arm64": "aarch64-manylinux_2_28"}
+
+
+def site(sources: Sources, name: str, lock: Path, *, python: str = "3.11", seconds: float = 20) -> Step:
+    """A folder step with `site/`, what `lock` asks for, as wheels for the engine's architecture.
+
+    Args:
+        name: the step's name, such as `pypi/flight-delay`.
+        lock: made by `uv pip compile --generate-hashes`.
+        python: the version of the image's Python.
+    """
+
+    def make(work: Work) -> None:
+        work.run(
+            [
+                *(sys.executable, "-m", "uv", "pip", "install", "--target", work.out / "site"),
+                *("--python-version", python, "--python-platform", _PLATFORMS[work.arch]),
+                *("--only-binary", ":all:", "--no-deps", "--require-hashes", "--link-mode", "copy", "-r", lock),
+            ]
+        )
+
+    return sources.once(name, lambda: Step(name, make, (lock, python), seconds=seconds, arch=sources.arch))

@@ -1,0 +1,94 @@
+"""An image of the catalog, and how each one comes in a run: pulled by its published name, or built from packages.
+
+A recipe asks `Sources` for what it stands on (`sources.image("python:3.11-slim-bookworm")`) and never knows which
+way that came.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from mlops_lab.base.errors import LabError
+from mlops_lab.images.steps import Step
+from mlops_lab.images.work import Work
+
+Mode = Literal["pull", "build"]
+
+
+@dataclass(frozen=True)
+class Image:
+    """One entry of the catalog.
+
+    Args:
+        name: name:tag as charts and labs use it.
+        build: makes the step that builds it.
+        digest: for a published image, the pinned digest (`sha256:...`) where its source gives one.
+        published: can it be pulled? Images of ours can't: they are built in every mode.
+        served: it is pushed to the cluster's registry, so that nodes get it from there.
+    """
+
+    name: str
+    build: Callable[[Sources], Step]
+    digest: str = ""
+    published: bool = False
+    served: bool = False
+
+    def pull_ref(self, mirror: str = "") -> str:
+        """What to pull. A mirror is trusted by its tags: it may hold images that were built, with other digests."""
+        if mirror:
+            return f"{mirror.rstrip('/')}/{repository(self.name)}"
+        return f"{self.name}@{self.digest}" if self.digest else self.name
+
+
+def repository(name: str) -> str:
+    """An image's name without its registry's host, as a mirror serves it: `metrics-server/metrics-server:v0.9.0`."""
+    first, _, rest = name.partition("/")
+    if rest and ("." in first or ":" in first or first == "localhost"):
+        return rest
+    return name if rest else f"library/{name}"
+
+
+class Sources:
+    """The steps that bring the catalog's images in one run.
+
+    Args:
+        images: the catalog, by name.
+        mode: pull what is published, or build everything.
+        arch: the engine's architecture, such as arm64.
+        mirror: a registry prefix to pull from instead of each image's own registry.
+    """
+
+    def __init__(self, images: Mapping[str, Image], mode: Mode, arch: str, mirror: str = "") -> None:
+        self._images, self.mode, self.arch, self._mirror = images, mode, arch, mirror
+        self._steps: dict[str, Step] = {}
+
+    def image(self, name: str) -> Step:
+        """The step that brings the image of that name; the same step each time."""
+        return self.once(name, lambda: self._make(name))
+
+    def once(self, name: str, make: Callable[[], Step]) -> Step:
+        """A step that several recipes share (a compiled program, say): made at the first call, by name."""
+        if name not in self._steps:
+            self._steps[name] = make()
+        return self._steps[name]
+
+    def _make(self, name: str) -> Step:
+        if name not in self._images:
+            raise LabError(f"no image {name!r} in the catalog", "`lab images list` shows the names")
+        image = self._images[name]
+        if self.mode == "pull" and image.published:
+            return _pulled(image, image.pull_ref(self._mirror), self.arch)
+        return image.build(self)
+
+
+def _pulled(image: Image, ref: str, arch: str) -> Step:
+    def pull(work: Work) -> None:
+        work.run(
+            ["docker", "pull", "--platform", f"linux/{arch}", ref],
+            hint="check the network, or build the images instead: --images build",
+        )
+        work.run(["docker", "tag", ref, work.step.ref])
+
+    return Step(f"pull/{image.name}", pull, (ref,), image=image.name, seconds=30, within=1800, arch=arch)

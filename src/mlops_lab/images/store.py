@@ -1,0 +1,106 @@
+"""Where the results of steps are kept: folders in the cache, images in the engine, and the times they took."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+from pathlib import Path
+
+from mlops_lab.base.paths import cache
+from mlops_lab.engine.docker import Docker
+from mlops_lab.images.steps import Step
+
+
+class Store:
+    """Results of steps.
+
+    Args:
+        docker: the engine that holds the images; None when only folders are of interest.
+        root: the folder of the cache.
+    """
+
+    def __init__(self, docker: Docker | None = None, root: Path | None = None) -> None:
+        self._docker = docker
+        self._root = root or cache()
+        self._images: set[str] | None = None
+
+    def folder(self, step: Step) -> Path:
+        """Where a folder step's result is (or will be)."""
+        return self._root / "build" / _plain(step.name) / step.key
+
+    def current(self, name: str) -> Path | None:
+        """The result that the last build made or found under this step's name, whatever its key."""
+        link = self._root / "build" / _plain(name) / "current"
+        return link.resolve() if link.exists() else None
+
+    def log(self, step: Step) -> Path:
+        """The log of the step's last run."""
+        return self._root / "logs" / f"{_plain(step.name)}.log"
+
+    def has(self, step: Step) -> bool:
+        """Is the result there, whole?"""
+        if not step.image:
+            return self.folder(step).is_dir()
+        if self._images is None:
+            self._images = set()
+            if self._docker:
+                listed = self._docker.run("images", "--format", "{{.Repository}}:{{.Tag}}").stdout
+                self._images = set(listed.split())
+        return step.ref in self._images
+
+    def begin(self, step: Step) -> Path:
+        """A fresh folder for a step to work in; what an interrupted run left is cleared away."""
+        home = self._root / "build" / _plain(step.name)
+        home.mkdir(parents=True, exist_ok=True)
+        for left in home.glob("*.part"):
+            shutil.rmtree(left, ignore_errors=True)
+        part = home / f"{step.key}.part"
+        part.mkdir()
+        self.log(step).unlink(missing_ok=True)
+        return part
+
+    def finish(self, step: Step, part: Path, seconds: float) -> None:
+        """Give a result its final name (or, for an image, drop the scratch space) and remember the time it took."""
+        if step.image:
+            shutil.rmtree(part, ignore_errors=True)
+            if self._images is not None:
+                self._images.add(step.ref)
+        else:
+            part.rename(self.folder(step))
+        times = self.times()
+        times[step.name] = round(seconds, 1)
+        _write(self._times, json.dumps(times, indent=1, sort_keys=True))
+
+    def use(self, step: Step) -> None:
+        """Note that this result is the one in use."""
+        if step.image:
+            return
+        link = self._root / "build" / _plain(step.name) / "current"
+        if not (link.is_symlink() and link.readlink() == Path(step.key)):
+            fresh = link.with_name("current.new")
+            fresh.unlink(missing_ok=True)
+            fresh.symlink_to(step.key)
+            fresh.replace(link)
+
+    def times(self) -> dict[str, float]:
+        """Seconds that each step took on this machine, by name."""
+        with contextlib.suppress(FileNotFoundError, json.JSONDecodeError):
+            times: dict[str, float] = json.loads(self._times.read_text())
+            return times
+        return {}
+
+    @property
+    def _times(self) -> Path:
+        return self._root / "build" / "times.json"
+
+
+def _plain(name: str) -> str:
+    return name.replace("/", "-").replace(":", "-")
+
+
+def _write(path: Path, text: str) -> None:
+    fresh = path.with_name(f"{path.name}.{os.getpid()}")
+    fresh.write_text(text)
+    fresh.replace(path)
