@@ -1,0 +1,211 @@
+"""The catalog: which labs there are, what each is about, and the checks of one.
+
+`lab list` has 0.15 s in all, so this module imports neither the Kubernetes client nor what validates a lab.toml:
+descriptions once read are kept in the cache, by the file's time and size.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlops_lab.base.errors import LabError, UsageError
+from mlops_lab.base.paths import cache, project
+
+if TYPE_CHECKING:
+    from mlops_lab.checks.check import Check
+
+_FOLDER = re.compile(r"(\d\d)-([a-z0-9]+(?:-[a-z0-9]+)*)")
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """A lab's folder, by its number and name."""
+
+    folder: Path
+    number: str
+    name: str
+
+    @property
+    def slug(self) -> str:
+        """The folder's own name, such as `10-autoscale-on-cpu`."""
+        return self.folder.name
+
+    @property
+    def namespace(self) -> str:
+        """The namespace of the learner's work."""
+        return f"lab-{self.number}"
+
+
+@dataclass(frozen=True)
+class About:
+    """What a lab.toml says; `labs.description` has the meaning of the fields."""
+
+    title: str
+    level: str
+    minutes: int
+    summary: str
+    needs: tuple[str, ...]
+
+
+def labs_folder() -> Path:
+    """The folder of all labs; `MLOPS_LAB_LABS` names another, for labs that are being written."""
+    return Path(os.environ.get("MLOPS_LAB_LABS") or project() / "labs")
+
+
+def exercises(root: Path | None = None) -> list[Exercise]:
+    """Every lab, by number.
+
+    Raises:
+        UsageError: two labs have the same number.
+    """
+    root = root or labs_folder()
+    found: dict[str, Exercise] = {}
+    for folder in sorted(root.iterdir()) if root.is_dir() else []:
+        match = _FOLDER.fullmatch(folder.name)
+        if match and folder.is_dir():
+            number, name = match.groups()
+            if number in found:
+                raise UsageError(
+                    f"two labs have the number {number}: {found[number].slug} and {folder.name}", "rename one of them"
+                )
+            found[number] = Exercise(folder, number, name)
+    return list(found.values())
+
+
+def resolve(text: str, root: Path | None = None) -> Exercise:
+    """The lab that a number (`4`, `04`), a name or a folder's name means.
+
+    Raises:
+        UsageError: there is none; the hint has the nearest names.
+    """
+    known = exercises(root)
+    wanted = text.strip().rstrip("/").lower()
+    wanted = wanted.zfill(2) if wanted.isdigit() else wanted
+    for exercise in known:
+        if wanted in (exercise.number, exercise.name, exercise.slug):
+            return exercise
+    raise UsageError(f"there is no lab {text!r}", _nearest(wanted, known))
+
+
+def _nearest(wanted: str, known: list[Exercise]) -> str:
+    import difflib
+
+    slugs = {name: each.slug for each in known for name in (each.name, each.slug, each.number)}
+    near = list(dict.fromkeys(slugs[name] for name in difflib.get_close_matches(wanted, slugs, n=4, cutoff=0.5)))
+    near = near or [each.slug for each in known if wanted in each.slug][:4]
+    return f"did you mean {' or '.join(near)}?" if near else "see which labs there are: lab list"
+
+
+def about(exercise: Exercise) -> About:
+    """What a lab's lab.toml says.
+
+    Raises:
+        UsageError: the file is broken; says file, line and field.
+    """
+    return abouts([exercise])[0]
+
+
+def abouts(of: list[Exercise]) -> list[About]:
+    """What several labs' lab.toml say, in order; raises as `about`."""
+    kept = _kept()
+    found: list[About] = []
+    fresh: dict[str, Any] = {}
+    for exercise in of:
+        file = exercise.folder / "lab.toml"
+        key = _key(file)
+        entry = kept.get(key)
+        if entry is None:
+            from mlops_lab.labs.description import describe
+
+            it = describe(file)
+            entry = [it.title, it.level, it.minutes, it.summary, it.needs]
+            fresh[key] = entry
+        title, level, minutes, summary, needs = entry
+        found.append(About(title, level, minutes, summary, tuple(needs)))
+    if fresh:
+        _keep({**kept, **fresh})
+    return found
+
+
+def checks(exercise: Exercise) -> list[Check]:
+    """A lab's checks, in the order of the report.
+
+    Raises:
+        LabError: checks.py is not there, cannot be imported, or its checks don't hang together; with file and line.
+    """
+    import importlib.util
+    import sys
+
+    from mlops_lab.checks.check import checks_of
+
+    file = exercise.folder / "checks.py"
+    if not file.is_file():
+        raise LabError(f"{file}: there is no such file", "the lab is not complete; see lab new")
+    name = f"mlops_lab_checks_{exercise.number}"
+    spec = importlib.util.spec_from_file_location(name, file)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses and pickles look their module up there
+    try:
+        spec.loader.exec_module(module)
+    except Exception as broken:
+        import traceback
+
+        raise LabError(
+            f"{file}:{_line(broken, file)}: {type(broken).__name__}: {getattr(broken, 'msg', None) or broken}",
+            "the lab's checker is broken: not your work's fault; tell its author",
+            "".join(traceback.format_exception(broken)),
+        ) from broken
+    try:
+        return checks_of(module)
+    except ValueError as wrong:
+        raise LabError(f"{file}:1: {wrong}", "the lab's checker is broken: tell its author") from wrong
+
+
+def _line(error: Exception, file: Path) -> int:
+    """The line of a file where an exception came from, 1 if it came from elsewhere."""
+    if isinstance(error, SyntaxError) and error.lineno:
+        return error.lineno
+    line, frame = 1, error.__traceback__
+    while frame is not None:
+        if frame.tb_frame.f_code.co_filename == str(file):
+            line = frame.tb_lineno
+        frame = frame.tb_next
+    return line
+
+
+def _key(file: Path) -> str:
+    try:
+        stat = file.stat()
+    except OSError:
+        return f"{file}|absent"
+    return f"{file}|{stat.st_mtime_ns}|{stat.st_size}"
+
+
+def _kept() -> dict[str, Any]:
+    try:
+        whole = json.loads((cache() / "catalog.json").read_text())
+    except (OSError, ValueError):
+        return {}
+    return whole if isinstance(whole, dict) else {}
+
+
+def _keep(entries: dict[str, Any]) -> None:
+    """Write the cache whole, or not at all; without it everything works, only slower."""
+    file = cache() / "catalog.json"
+    part = file.with_suffix(f".{os.getpid()}")
+    # Only files that still are as they were read; so the cache does not grow with every edit.
+    current = {key: entry for key, entry in entries.items() if _key(Path(key.split("|")[0])) == key}
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text(json.dumps(current))
+        part.replace(file)
+    except OSError:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)

@@ -1,0 +1,71 @@
+"""`lab.toml`: what it may say, and where in the file it goes wrong."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+
+from mlops_lab.base.errors import UsageError
+
+
+class Description(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """The fields of a lab.toml.
+
+    Attributes:
+        level: B beginner, I intermediate, E exam practice, S senior.
+        minutes: what the lab takes a learner, roughly.
+        needs: the platform parts that must be up.
+    """
+
+    title: Annotated[str, msgspec.Meta(min_length=1)]
+    level: Literal["B", "I", "E", "S"]
+    minutes: Annotated[int, msgspec.Meta(ge=1)]
+    summary: Annotated[str, msgspec.Meta(min_length=1)]
+    needs: list[str] = []
+
+
+def describe(file: Path) -> Description:
+    """Read a lab.toml.
+
+    Raises:
+        UsageError: it is not there, is not TOML, or has a wrong, unknown or missing field; says file, line and field.
+    """
+    try:
+        text = file.read_text(encoding="utf-8")
+        return msgspec.convert(tomllib.loads(text), Description)
+    except FileNotFoundError:
+        raise UsageError(f"{file}: there is no such file", "a lab folder needs one; see lab new") from None
+    except UnicodeDecodeError as bytes_:
+        raise UsageError(f"{file}: it is not UTF-8 ({bytes_.reason})", "save it as UTF-8") from bytes_
+    except tomllib.TOMLDecodeError as wrong:
+        message, line = _split(str(wrong))
+        raise UsageError(f"{file}:{line}: {message}", "correct that line of TOML") from wrong
+    except msgspec.ValidationError as wrong:
+        message = str(wrong)
+        named = re.search(r"`\$\.(\w+)", message) or re.search(r"field `(\w+)`", message)
+        name = named.group(1) if named else "?"
+        message = re.sub(r" - at `\$.*`$", "", message)
+        raise UsageError(
+            f"{file}:{_line_of(name, text)}: field {name}: {message}",
+            "a lab.toml has title, level (B, I, E or S), minutes, summary and needs",
+        ) from wrong
+
+
+def _split(message: str) -> tuple[str, int]:
+    """tomllib's message without its position, and the line."""
+    place = re.search(r" \(at line (\d+), column \d+\)$", message)
+    return (
+        (message[: place.start()], int(place.group(1))) if place else (message.removesuffix(" (at end of document)"), 1)
+    )
+
+
+def _line_of(name: str, text: str) -> int:
+    """The line that sets a field; 1 for a field that is missing."""
+    for number, line in enumerate(text.splitlines(), 1):
+        if re.match(rf"\s*\[?{re.escape(name)}\b", line):
+            return number
+    return 1

@@ -1,0 +1,113 @@
+"""What `lab verify` found, kept as JSON after every step, so that it can go on where it was interrupted.
+
+An entry counts only for the lab folder and the checker's code that it was made with. Several verifications may write
+at once: each merges its lab into the file under a lock.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mlops_lab.base.errors import LabError
+from mlops_lab.base.paths import state
+from mlops_lab.checks.verdicts import Result
+
+HONEST, DISHONEST, ENVIRONMENT = "honest", "dishonest", "environment"
+# The packages whose code decides verdicts.
+_CODE = ("checks", "measure", "kube", "labs")
+
+
+@dataclass
+class Done:
+    """One step of a verification.
+
+    Attributes:
+        outcome: `honest`, `dishonest` (the lab's own fault) or `environment` (nothing is known).
+        says: the complaints, each a sentence.
+        results: every check's result, in full.
+    """
+
+    step: str
+    outcome: str
+    says: list[str] = field(default_factory=list)
+    results: list[Result] = field(default_factory=list)
+    seconds: float = 0.0
+    at: str = ""
+
+    def plain(self) -> dict[str, Any]:
+        """This as plain data."""
+        return dataclasses.asdict(self)
+
+
+class Ledger:
+    """The file of the last results."""
+
+    def __init__(self, file: Path | None = None) -> None:
+        self.file = file or state() / "verify.json"
+
+    def steps(self, lab: str, key: str) -> dict[str, dict[str, Any]]:
+        """What is known of a lab, by step; empty if the lab or the checker changed since."""
+        entry = self.read()["labs"].get(lab, {})
+        return dict(entry.get("steps", {})) if entry.get("key") == key else {}
+
+    def forget(self, lab: str, key: str, steps: Sequence[str]) -> None:
+        """Drop what is known of some steps of a lab, and of all steps if the lab or the checker changed."""
+        with self._changing() as whole:
+            entry = whole["labs"].get(lab, {})
+            kept = entry.get("steps", {}) if entry.get("key") == key else {}
+            whole["labs"][lab] = {
+                "key": key, "steps": {name: each for name, each in kept.items() if name not in steps},
+            }  # fmt: skip
+
+    def keep(self, lab: str, key: str, done: Done, *, wanted: Sequence[str]) -> None:
+        """Write down one step; `wanted` are all that make the lab verified."""
+        with self._changing() as whole:
+            entry = whole["labs"].get(lab, {})
+            if entry.get("key") != key:
+                entry = {"key": key, "steps": {}}
+            entry["steps"][done.step] = done.plain()
+            entry["verified"] = all(entry["steps"].get(step, {}).get("outcome") == HONEST for step in wanted)
+            whole["labs"][lab] = entry
+
+    def read(self) -> dict[str, Any]:
+        """The whole file; an empty one if there is none or it is damaged."""
+        try:
+            whole = json.loads(self.file.read_text())
+        except (OSError, ValueError):
+            whole = {}
+        return whole if isinstance(whole, dict) and isinstance(whole.get("labs"), dict) else {"labs": {}}
+
+    @contextlib.contextmanager
+    def _changing(self) -> Iterator[dict[str, Any]]:
+        try:
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            with self.file.with_suffix(".lock").open("w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                whole = self.read()
+                yield whole
+                part = self.file.with_suffix(f".{os.getpid()}")
+                part.write_text(json.dumps(whole, indent=1, ensure_ascii=False))
+                part.replace(self.file)
+        except OSError as trouble:
+            raise LabError(f"{self.file} cannot be written: {trouble}", "see that the disk has room") from trouble
+
+
+def key_of(folder: Path) -> str:
+    """A hash of a lab's folder and the checker's code."""
+    digest = hashlib.sha256()
+    package = Path(__file__).parents[1]
+    for root in (folder, *(package / name for name in _CODE)):
+        for path in sorted(root.rglob("*")):
+            if path.is_file() and "__pycache__" not in path.parts:
+                digest.update(f"{root.name}/{path.relative_to(root)}\0{path.stat().st_mode & 0o111}\0".encode())
+                digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()[:24]

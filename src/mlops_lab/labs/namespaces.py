@@ -1,0 +1,87 @@
+"""A lab's namespace: made with its labels, seeded, and taken away to the last object."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from mlops_lab.base.errors import LabError, UsageError
+from mlops_lab.kube.client import Kube
+from mlops_lab.labs.catalog import Exercise
+from mlops_lab.labs.registry import REGISTRY, with_registry
+
+MANAGED_BY = "mlops-lab"
+# Namespaces go when their pods have gone; a pod may ask for this much grace (the checks' own limit for a preStop).
+_GONE_WITHIN = 180.0
+# The grace that pods get when the namespace goes: what they serve goes with them.
+_GRACE = 1
+
+
+def create(kube: Kube, exercise: Exercise, namespace: str) -> None:
+    """Make the namespace, if it is not there, and apply the lab's seed.yaml.
+
+    Raises:
+        LabError: a namespace of that name is there and is not the tool's, or the last one does not go away.
+    """
+    found = kube.find("Namespace", namespace)
+    if found and found["metadata"].get("deletionTimestamp"):
+        kube.wait_gone("Namespace", namespace, within=_GONE_WITHIN)
+        found = None
+    if found and _labels(found).get("app.kubernetes.io/managed-by") != MANAGED_BY:
+        raise LabError(
+            f"namespace {namespace} is there already, and was not made by this tool",
+            f"rename or delete it if it is yours: kubectl delete namespace {namespace}",
+        )
+    kube.apply([_namespace(exercise, namespace)])
+    # Pods made at once would be refused: the default service account comes a moment after the namespace.
+    kube.wait("ServiceAccount", "default", namespace, lambda item: True if item else None, within=30)
+
+
+def seed(kube: Kube, exercise: Exercise, namespace: str, registry: str = REGISTRY) -> int:
+    """Apply the lab's start/seed.yaml, if it has one; returns how many objects it holds."""
+    file = exercise.folder / "start" / "seed.yaml"
+    if not file.is_file():
+        return 0
+    objects = _load(file, registry)
+    kube.apply(objects, namespace)
+    return len(objects)
+
+
+def remove(kube: Kube, namespace: str, within: float = _GONE_WITHIN) -> None:
+    """Delete the namespace with all that is in it, and wait until it is gone; one that is not there is fine.
+
+    Raises:
+        LabError: it is not the tool's own, or is still there after `within` seconds.
+    """
+    found = kube.find("Namespace", namespace)
+    if found is None:
+        return
+    if _labels(found).get("app.kubernetes.io/managed-by") != MANAGED_BY:
+        raise LabError(f"namespace {namespace} was not made by this tool", "it is left as it is")
+    kube.delete("Namespace", namespace)
+    for pod in kube.list("Pod", namespace):
+        kube.delete("Pod", pod["metadata"]["name"], namespace, grace=_GRACE)
+    kube.wait_gone("Namespace", namespace, within=within)
+
+
+def _namespace(exercise: Exercise, namespace: str) -> dict[str, Any]:
+    labels = {
+        "mlops-lab/lab": exercise.number,
+        "app.kubernetes.io/managed-by": MANAGED_BY,
+        "pod-security.kubernetes.io/enforce": "baseline",
+    }
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": labels}}
+
+
+def _labels(item: dict[str, Any]) -> dict[str, str]:
+    return dict(item["metadata"].get("labels") or {})
+
+
+def _load(file: Path, registry: str) -> list[dict[str, Any]]:
+    import yaml
+
+    try:
+        found = [item for item in yaml.safe_load_all(with_registry(file.read_text(), registry)) if item]
+    except yaml.YAMLError as broken:
+        raise UsageError(f"{file}: {broken}", "the lab's seed is broken: tell its author") from broken
+    return found

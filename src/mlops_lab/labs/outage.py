@@ -1,0 +1,53 @@
+"""An outage on purpose: the API server of a kind cluster stops answering, and always goes on again.
+
+The process is stopped (SIGSTOP), so connections open and then hang, as with a host that is overloaded. It lasts a few
+seconds only: after ten, the controller manager and the scheduler give up their leases and restart.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+
+from mlops_lab.base.errors import LabError
+from mlops_lab.base.processes import find, run
+
+_WITHIN = 20.0
+
+
+@contextlib.contextmanager
+def paused_api_server(control_plane: str, engine: str = "docker", at_most: float = 15.0) -> Iterator[None]:
+    """The API server does not answer inside the block.
+
+    Args:
+        control_plane: the node's container.
+        engine: the program that runs it, `docker` or `podman`.
+        at_most: seconds after which the API server goes on even if the block is not over.
+
+    Raises:
+        LabError: there is no such container, no API server in it, or it cannot be stopped.
+    """
+    program = find(engine)
+    if program is None:
+        raise LabError(f"{engine} is not installed", "only a cluster that runs here can be paused")
+    found = run([program, "exec", control_plane, "pgrep", "-x", "kube-apiserver"], within=_WITHIN, check=False)
+    processes = found.stdout.split()
+    if found.code != 0 or not processes:
+        raise LabError(
+            f"there is no API server in container {control_plane}", "see whether the cluster is up: lab status"
+        )
+
+    def send(signal: str) -> None:
+        run([program, "exec", control_plane, "kill", f"-{signal}", *processes], within=_WITHIN)
+
+    # Should this process hang inside the block, the API server goes on all the same.
+    rescue = threading.Timer(at_most, send, ["CONT"])
+    rescue.daemon = True
+    rescue.start()
+    try:
+        send("STOP")
+        yield
+    finally:
+        rescue.cancel()
+        send("CONT")

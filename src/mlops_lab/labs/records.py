@@ -1,0 +1,161 @@
+"""The learner's records: labs started, attempts with their verdicts, hints taken, solutions revealed.
+
+One SQLite file in write-ahead mode: several `lab` commands may read and write it at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sqlite3
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlops_lab.base.errors import LabError
+from mlops_lab.base.paths import state
+
+if TYPE_CHECKING:
+    from mlops_lab.checks.verdicts import Result
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS started (lab TEXT PRIMARY KEY, at TEXT NOT NULL, workspace TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS attempts (
+    id INTEGER PRIMARY KEY, lab TEXT NOT NULL, at TEXT NOT NULL, whole INTEGER NOT NULL, passed INTEGER NOT NULL,
+    points INTEGER NOT NULL, possible INTEGER NOT NULL, results TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS attempts_by_lab ON attempts (lab);
+CREATE TABLE IF NOT EXISTS hints (lab TEXT PRIMARY KEY, taken INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS revealed (
+    id INTEGER PRIMARY KEY, lab TEXT NOT NULL, at TEXT NOT NULL, passed_before INTEGER NOT NULL);
+"""
+# Seconds that one command waits for another's write.
+_PATIENCE = 10.0
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How a learner stands with a lab.
+
+    Attributes:
+        state: `new`, `started`, `tried` or `passed`.
+        best, possible: points of the best whole attempt and what they are out of; None without an attempt.
+        attempts, hints: how many.
+        revealed: the solution was shown before a pass.
+    """
+
+    state: str = "new"
+    best: int | None = None
+    possible: int | None = None
+    attempts: int = 0
+    hints: int = 0
+    revealed: bool = False
+
+
+class Records:
+    """The records in one file; every method is one transaction."""
+
+    def __init__(self, file: Path | None = None) -> None:
+        self.file = file or state() / "records.sqlite"
+
+    def start(self, lab: str, workspace: Path) -> None:
+        """Note that a lab was started; a second start changes only the workspace."""
+        with self._open() as db:
+            db.execute(
+                "INSERT INTO started VALUES (?, ?, ?) ON CONFLICT (lab) DO UPDATE SET workspace = excluded.workspace",
+                (lab, _now(), str(workspace)),
+            )
+
+    def attempt(self, lab: str, results: Sequence[Result], *, whole: bool) -> None:
+        """Keep an attempt; `whole` when all of the lab's checks were asked for: only those count for the best."""
+        earned, possible = sum(each.earned for each in results), sum(each.points for each in results)
+        passed = whole and bool(results) and all(each.verdict == "pass" for each in results)
+        with self._open() as db:
+            db.execute(
+                "INSERT INTO attempts (lab, at, whole, passed, points, possible, results) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (lab, _now(), whole, passed, earned, possible, json.dumps([_plain(each) for each in results])),
+            )
+
+    def last(self, lab: str) -> list[dict[str, Any]]:
+        """The verdicts of the last attempt, as `attempt` kept them; empty without one."""
+        with self._open() as db:
+            row = db.execute("SELECT results FROM attempts WHERE lab = ? ORDER BY id DESC LIMIT 1", (lab,)).fetchone()
+        return list(json.loads(row[0])) if row else []
+
+    def take_hint(self, lab: str, tiers: int) -> int:
+        """Count one more hint, at most `tiers`, and return how many the learner has now."""
+        with self._open() as db:
+            db.execute(
+                "INSERT INTO hints VALUES (?, 1) ON CONFLICT (lab) DO UPDATE SET taken = min(taken + 1, ?)",
+                (lab, tiers),
+            )
+            return int(db.execute("SELECT taken FROM hints WHERE lab = ?", (lab,)).fetchone()[0])
+
+    def reveal(self, lab: str) -> None:
+        """Note that the solution was shown."""
+        with self._open() as db:
+            passed = db.execute("SELECT count(*) FROM attempts WHERE lab = ? AND passed", (lab,)).fetchone()[0]
+            db.execute("INSERT INTO revealed (lab, at, passed_before) VALUES (?, ?, ?)", (lab, _now(), int(passed > 0)))
+
+    def passed(self, lab: str) -> bool:
+        """Whether the lab was ever passed."""
+        return self.progress().get(lab, Progress()).state == "passed"
+
+    def progress(self) -> dict[str, Progress]:
+        """How the learner stands, by lab number; labs never touched are not in it."""
+        if not self.file.exists():
+            return {}
+        with self._open() as db:
+            started = {row[0] for row in db.execute("SELECT lab FROM started")}
+            tried = {
+                row[0]: row[1:]
+                for row in db.execute(
+                    "SELECT lab, count(*), max(passed), max(CASE WHEN whole THEN points END) FROM attempts GROUP BY lab"
+                )
+            }
+            possible = dict(
+                db.execute(
+                    "SELECT lab, possible FROM attempts WHERE id IN "
+                    "(SELECT max(id) FROM attempts WHERE whole GROUP BY lab)"
+                ).fetchall()
+            )
+            hints = dict(db.execute("SELECT lab, taken FROM hints").fetchall())
+            revealed = {row[0] for row in db.execute("SELECT lab FROM revealed WHERE NOT passed_before")}
+        found: dict[str, Progress] = {}
+        for lab in sorted(started | set(tried) | set(hints) | revealed):
+            attempts, passed, best = tried.get(lab, (0, 0, None))
+            stage = "passed" if passed else "tried" if attempts else "started" if lab in started else "new"
+            found[lab] = Progress(stage, best, possible.get(lab), attempts, hints.get(lab, 0), lab in revealed)
+        return found
+
+    @contextlib.contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        try:
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            db = sqlite3.connect(self.file, timeout=_PATIENCE, isolation_level=None)
+            try:
+                db.execute("PRAGMA journal_mode = WAL")
+                if db.execute("PRAGMA user_version").fetchone()[0] == 0:
+                    db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = 1; COMMIT;")
+                # Taken at once, so that what is read inside is still true when it is written.
+                db.execute("BEGIN IMMEDIATE")
+                yield db
+                db.execute("COMMIT")
+            finally:
+                db.close()
+        except (sqlite3.Error, OSError) as broken:
+            raise LabError(
+                f"the records in {self.file} cannot be used: {broken}",
+                "see that the disk has room and the file is yours; moved away, a new one is begun",
+            ) from broken
+
+
+def _plain(result: Result) -> dict[str, Any]:
+    import dataclasses
+
+    return dataclasses.asdict(result)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

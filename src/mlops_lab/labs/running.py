@@ -1,0 +1,118 @@
+"""One run of a lab's checks: which of them, with whom listening, and what is left when it is interrupted."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from mlops_lab.base.errors import UsageError
+from mlops_lab.checks.check import Check
+from mlops_lab.checks.lab import Lab
+from mlops_lab.checks.run import Environment, Listener, Silent, run_checks
+from mlops_lab.checks.verdicts import Result, Verdict
+from mlops_lab.kube.client import Kube
+from mlops_lab.labs.catalog import Exercise
+
+# Waiting checks sit in threads; asyncio's own pool has only a few of them on a small machine.
+_THREADS = 64
+
+
+def lab_object(kube: Kube, exercise: Exercise, namespace: str, workspace: Path, registry: str) -> Lab:
+    """The `lab` that checks get; a new one for each run, as it remembers what was measured."""
+    return Lab(kube, namespace, exercise.number, workspace, registry)
+
+
+def chosen(checks: Sequence[Check], names: Sequence[str]) -> list[Check]:
+    """The named checks and all that they need, in the lab's order; all of them without names.
+
+    Raises:
+        UsageError: there is no such check.
+    """
+    if not names:
+        return list(checks)
+    known = {item.name: item for item in checks}
+    wanted: set[str] = set()
+
+    def add(item: Check) -> None:
+        wanted.add(item.name)
+        for needed in item.needs:
+            add(needed)
+
+    for name in names:
+        plain = name.replace("-", "_")
+        if plain not in known:
+            raise UsageError(f"there is no check {name!r} in this lab", f"it has: {', '.join(known)}")
+        add(known[plain])
+    return [item for item in checks if item.name in wanted]
+
+
+class Interrupted(Exception):
+    """The run was interrupted (Ctrl-C); `results` has what was found, the rest is `waiting`."""
+
+    def __init__(self, results: list[Result]) -> None:
+        super().__init__("interrupted")
+        self.results = results
+
+
+def run(
+    lab: Lab,
+    checks: Sequence[Check],
+    *,
+    listener: Listener | None = None,
+    environment: Environment | None = None,
+    within: float | None = None,
+) -> list[Result]:
+    """Run checks from plain code; parameters as `run_checks`.
+
+    Raises:
+        Interrupted: Ctrl-C came first.
+    """
+    heard = _Heard(listener or Silent())
+
+    async def main() -> list[Result]:
+        asyncio.get_running_loop().set_default_executor(threads())
+        return await run_checks(lab, checks, listener=heard, environment=environment, within=within)
+
+    try:
+        return asyncio.run(main())
+    except KeyboardInterrupt:
+        raise Interrupted([heard.results.get(item.name) or _unfinished(item, heard) for item in checks]) from None
+
+
+def threads() -> concurrent.futures.ThreadPoolExecutor:
+    """A pool that is large enough for every check of a lab to wait in it."""
+    return concurrent.futures.ThreadPoolExecutor(_THREADS, thread_name_prefix="check")
+
+
+def probe(kube: Kube) -> Callable[[], Sequence[str]]:
+    """The look at the cluster itself that `run_checks` takes."""
+    from mlops_lab.measure.environment import problems
+
+    return lambda: problems(kube)
+
+
+class _Heard:
+    """Passes everything on, and remembers the results and the last states."""
+
+    def __init__(self, listener: Listener) -> None:
+        self._listener = listener
+        self.results: dict[str, Result] = {}
+        self.states: dict[str, str] = {}
+
+    def started(self, check: Check) -> None:
+        self._listener.started(check)
+
+    def waiting(self, check: Check, state: str, left: float) -> None:
+        self.states[check.name] = state
+        self._listener.waiting(check, state, left)
+
+    def finished(self, result: Result) -> None:
+        self.results[result.check] = result
+        self._listener.finished(result)
+
+
+def _unfinished(item: Check, heard: _Heard) -> Result:
+    seen = heard.states.get(item.name, "not started")
+    return Result(item.name, item.title, Verdict.WAITING, item.points, item.domains, seen=seen, why="interrupted")

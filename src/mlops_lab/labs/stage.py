@@ -1,0 +1,125 @@
+"""The stage of a verification: a namespace and a workspace of its own, apart from the learner's, on the live cluster."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from mlops_lab.base.errors import LabError
+from mlops_lab.base.paths import cache
+from mlops_lab.checks.check import Check
+from mlops_lab.checks.verdicts import Result
+from mlops_lab.labs import leftovers, namespaces, running
+from mlops_lab.labs.catalog import Exercise
+from mlops_lab.labs.outage import paused_api_server
+from mlops_lab.labs.target import Target
+from mlops_lab.labs.variants import Variant, forget, lay_out, put_to_work
+from mlops_lab.labs.workspace import fill, put_kubeconfig
+
+# An outage longer than ten seconds costs the controllers their leases; see labs.outage.
+_OUTAGE = 12.0
+
+
+class Stage(Protocol):
+    """What the steps of a verification need."""
+
+    def fresh(self) -> None:
+        """The lab as right after its start."""
+
+    def work(self, variant: Variant) -> None:
+        """Put a variant to work on a fresh stage."""
+
+    def checked(self) -> list[Result]:
+        """Run all checks."""
+
+    def objects(self) -> list[str]:
+        """What is in the namespace and around it."""
+
+    def checked_in_outage(self, *, begun: bool) -> list[Result]:
+        """Run all checks while the API server does not answer; `begun`: it went away just after the first look."""
+
+    def healthy(self, within: float) -> list[str]:
+        """Wait for the cluster to be well; what is wrong with it at the end, nothing if all is well."""
+
+    def clear(self) -> None:
+        """Leave nothing behind."""
+
+
+class LiveStage:
+    """The stage on a real cluster.
+
+    Args:
+        hasty: a second connection to the same cluster, with a short time limit, for the outage.
+    """
+
+    def __init__(self, target: Target, hasty: Target, exercise: Exercise, checks: Sequence[Check]) -> None:
+        self._target = target
+        self._hasty = hasty
+        self._exercise = exercise
+        self._checks = checks
+        self.namespace = f"verify-lab-{exercise.number}"
+        self.workspace: Path = cache() / "verify" / exercise.slug
+
+    def fresh(self) -> None:
+        kube = self._target.kube
+        namespaces.remove(kube, self.namespace)
+        namespaces.create(kube, self._exercise, self.namespace)
+        namespaces.seed(kube, self._exercise, self.namespace, self._target.registry)
+        forget(self.workspace)
+        fill(self.workspace, self._exercise.folder / "start", self._target.registry)
+        put_kubeconfig(self.workspace, kube, self.namespace)
+
+    def work(self, variant: Variant) -> None:
+        forget(self.workspace)
+        lay_out(variant, self.workspace, self._target.registry)
+        put_kubeconfig(self.workspace, self._target.kube, self.namespace)
+        put_to_work(self.workspace)
+
+    def checked(self) -> list[Result]:
+        kube = self._target.kube
+        return running.run(self._lab(self._target), self._checks, environment=running.probe(kube))
+
+    def objects(self) -> list[str]:
+        kube = self._target.kube
+        return leftovers.inside(kube, self.namespace) + leftovers.around(kube, self.namespace)
+
+    def checked_in_outage(self, *, begun: bool) -> list[Result]:
+        target = self._hasty
+        if not target.control_plane:
+            raise LabError("this cluster's API server cannot be paused", "verify on a cluster made by lab up")
+        looks = running.probe(target.kube)
+        looks()  # opens the connections and reads the discovery, as in a command that is under way
+        with contextlib.ExitStack() as outage:
+
+            def pause() -> None:
+                outage.enter_context(paused_api_server(target.control_plane, target.engine))
+
+            def first_look_is_good() -> Sequence[str]:
+                nonlocal looked
+                if not looked:
+                    looked = True
+                    pause()
+                    return []
+                return looks()
+
+            looked = not begun
+            if not begun:
+                pause()
+            return running.run(self._lab(target), self._checks, environment=first_look_is_good, within=_OUTAGE)
+
+    def healthy(self, within: float) -> list[str]:
+        looks = running.probe(self._target.kube)
+        end = time.monotonic() + within
+        while (found := list(looks())) and time.monotonic() < end:
+            time.sleep(2)
+        return found
+
+    def clear(self) -> None:
+        namespaces.remove(self._target.kube, self.namespace)
+        forget(self.workspace)
+
+    def _lab(self, target: Target) -> running.Lab:
+        return running.lab_object(target.kube, self._exercise, self.namespace, self.workspace, target.registry)

@@ -1,0 +1,180 @@
+"""`lab verify`: is a lab honest? Its gates, step by step on a stage, each step kept when it is done.
+
+The steps: the folder's form; an untouched start scores nothing; each solution gets full marks twice from fresh, and
+after the second time a reset leaves nothing but the seed; each mistake fails exactly its check; with the API server
+paused there is no verdict but `error`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from mlops_lab.base.errors import LabError
+from mlops_lab.checks.check import Check
+from mlops_lab.checks.verdicts import Result, Verdict
+from mlops_lab.labs import gates, leftovers
+from mlops_lab.labs.catalog import Exercise, about, checks
+from mlops_lab.labs.hints import hints
+from mlops_lab.labs.ledger import DISHONEST, ENVIRONMENT, HONEST, Done, Ledger, key_of
+from mlops_lab.labs.stage import Stage
+from mlops_lab.labs.variants import Variant, solutions, wrongs
+
+KINDS = ("form", "start", "solutions", "wrong", "reset", "outage")
+_HEALTHY_WITHIN = 180.0
+# Deletion goes on after a reset: volumes and the like may take a moment more.
+_SETTLED_WITHIN = 30.0
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step: its name in the report, and the kinds (`--only`) that it belongs to."""
+
+    name: str
+    kinds: tuple[str, ...]
+    variant: Variant | None = None
+
+
+def steps(exercise: Exercise, *, once: bool = False, only: Sequence[str] = ()) -> list[Step]:
+    """The steps of a lab's verification.
+
+    Args:
+        once: the short form: each solution once, and the first mistake only.
+        only: kinds of steps; none means all.
+    """
+    found = [Step("form", ("form",)), Step("start", ("start",))]
+    for variant in solutions(exercise):
+        if not once:
+            found.append(Step(f"solution {variant.name}", ("solutions",), variant))
+        found.append(Step(f"solution {variant.name}, then reset", ("solutions", "reset"), variant))
+    mistakes = wrongs(exercise)
+    found += [Step(f"wrong {variant.name}", ("wrong",), variant) for variant in (mistakes[:1] if once else mistakes)]
+    found += [] if once else [Step("outage", ("outage",), (solutions(exercise) or [None])[0])]
+    return [step for step in found if not only or set(only) & set(step.kinds)]
+
+
+def verify(
+    exercise: Exercise,
+    make_stage: Callable[[Exercise, list[Check]], Stage],
+    ledger: Ledger,
+    *,
+    once: bool = False,
+    only: Sequence[str] = (),
+    resume: bool = False,
+    tell: Callable[[Step, Done | None, int, int], None] = lambda step, done, number, of: None,
+) -> list[Done]:
+    """Verify one lab; every step that is asked for is done, whatever the one before found.
+
+    Args:
+        make_stage: yields the stage for a lab and its checks; asked once, before the first step.
+        resume: skip steps that were honest with the same folder and checker.
+        tell: called when a step begins (None) and ends, with its number and how many there are.
+
+    Raises:
+        LabError: there is no stage, or the lab cannot be read at all.
+    """
+    key = key_of(exercise.folder)
+    wanted = steps(exercise, once=once, only=only)
+    whole = [step.name for step in steps(exercise)]
+    known = ledger.steps(exercise.slug, key) if resume else {}
+    if not resume:
+        ledger.forget(exercise.slug, key, [step.name for step in wanted])
+    its_checks = checks(exercise)
+    todo = [step for step in wanted if known.get(step.name, {}).get("outcome") != HONEST]
+    found = {step.name: _restored(known[step.name]) for step in wanted if step not in todo}
+    if not todo:
+        return [found[step.name] for step in wanted]
+    stage = make_stage(exercise, its_checks)
+    try:
+        for step in todo:
+            number = wanted.index(step) + 1
+            tell(step, None, number, len(wanted))
+            done = perform(step, exercise, its_checks, stage)
+            ledger.keep(exercise.slug, key, done, wanted=whole)
+            found[step.name] = done
+            tell(step, done, number, len(wanted))
+    finally:
+        stage.clear()
+    return [found[step.name] for step in wanted]
+
+
+def perform(step: Step, exercise: Exercise, its_checks: Sequence[Check], stage: Stage) -> Done:
+    """Do one step; trouble with the environment is waited out and tried once more, then reported as such."""
+    began = time.monotonic()
+    at = datetime.now(UTC).isoformat(timespec="seconds")
+    for attempt in (1, 2):
+        try:
+            said, results = _look(step, exercise, its_checks, stage)
+            trouble = [] if step.name == "outage" else gates.troubled(results)
+        except LabError as error:
+            said, results = [], []
+            trouble = [f"{error.message}; {error.hint}", *error.detail.splitlines()]
+        if not trouble or attempt == 2:
+            break
+        if problems := stage.healthy(_HEALTHY_WITHIN):
+            trouble += problems
+            break
+    outcome = ENVIRONMENT if trouble else DISHONEST if said else HONEST
+    return Done(step.name, outcome, trouble or said, list(results), round(time.monotonic() - began, 1), at)
+
+
+def _look(step: Step, exercise: Exercise, its_checks: Sequence[Check], stage: Stage) -> tuple[list[str], list[Result]]:
+    """One attempt at a step: complaints and results."""
+    if step.name == "form":
+        return _form(exercise, its_checks), []
+    stage.fresh()
+    if step.name == "start":
+        results = stage.checked()
+        return gates.untouched(results), results
+    if step.variant is None:
+        return ["there is no solution to do this with"], []
+    before = stage.objects() if "reset" in step.kinds else []
+    stage.work(step.variant)
+    if step.name == "outage":
+        return _outage(stage)
+    results = stage.checked()
+    if step.variant.kind == "wrong":
+        return gates.mistaken(results, its_checks, step.variant.check), results
+    said = gates.solved(results)
+    if "reset" in step.kinds:
+        stage.fresh()
+        said += _left(stage, before)
+    return said, results
+
+
+def _form(exercise: Exercise, its_checks: Sequence[Check]) -> list[str]:
+    about(exercise)
+    missing = [path for name in ("README.md", "start") if not (path := exercise.folder / name).exists()]
+    try:
+        hints(exercise)
+    except LabError as wrong:
+        return [wrong.message, *gates.form(its_checks, solutions(exercise), wrongs(exercise), missing)]
+    return gates.form(its_checks, solutions(exercise), wrongs(exercise), missing)
+
+
+def _outage(stage: Stage) -> tuple[list[str], list[Result]]:
+    stage.healthy(_HEALTHY_WITHIN)
+    before = stage.checked_in_outage(begun=False)
+    stage.healthy(_HEALTHY_WITHIN)
+    begun = stage.checked_in_outage(begun=True)
+    stage.healthy(_HEALTHY_WITHIN)
+    said = gates.silent(before, "API server paused before the checks")
+    return said + gates.silent(begun, "API server paused as the checks begin"), [*before, *begun]
+
+
+def _left(stage: Stage, before: Sequence[str]) -> list[str]:
+    end = time.monotonic() + _SETTLED_WITHIN
+    while (left := leftovers.difference(before, stage.objects())) and time.monotonic() < end:
+        time.sleep(2)
+    return left
+
+
+def _restored(plain: dict[str, object]) -> Done:
+    results = [
+        Result(**{**each, "verdict": Verdict(each["verdict"]), "domains": tuple(each["domains"]),
+                  "evidence": tuple(each["evidence"])})
+        for each in plain["results"]  # type: ignore[attr-defined]
+    ]  # fmt: skip
+    return Done(**{**plain, "results": results})  # type: ignore[arg-type]

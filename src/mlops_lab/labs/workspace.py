@@ -1,0 +1,157 @@
+"""The learner's folder for a lab: filled once, never overwritten, and copied aside before a reset."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from mlops_lab.base.errors import LabError, UsageError
+from mlops_lab.base.paths import workspace as workspaces
+from mlops_lab.kube.client import Kube
+from mlops_lab.labs.catalog import Exercise
+from mlops_lab.labs.registry import REGISTRY, with_registry
+
+_SEED = "seed.yaml"
+
+
+@dataclass
+class Filled:
+    """What `fill` did: files written, files left because the learner had changed them, both relative."""
+
+    folder: Path
+    written: list[str] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
+
+
+def folder_of(exercise: Exercise) -> Path:
+    """The learner's folder for a lab."""
+    return workspaces() / exercise.slug
+
+
+def fill(folder: Path, source: Path, registry: str = REGISTRY) -> Filled:
+    """Copy a lab's start files into a folder; a file that is there is never touched.
+
+    Raises:
+        LabError: the folder cannot be written.
+    """
+    done = Filled(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for file in sorted(path for path in source.rglob("*") if path.is_file()) if source.is_dir() else []:
+            relative = file.relative_to(source)
+            if str(relative) == _SEED:
+                continue
+            content = _content(file, registry)
+            target = folder / relative
+            if target.exists() or target.is_symlink():
+                if not target.is_file() or target.read_bytes() != content:
+                    done.kept.append(str(relative))
+                continue
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content)
+            shutil.copymode(file, target)
+            done.written.append(str(relative))
+    except OSError as trouble:
+        raise LabError(
+            f"the workspace {folder} cannot be written: {trouble.strerror or trouble}",
+            "see that the disk has room and the folder is yours; MLOPS_LAB_WORKSPACE names another place",
+        ) from trouble
+    return done
+
+
+def put_kubeconfig(folder: Path, kube: Kube, namespace: str) -> Path:
+    """Write `.lab/kubeconfig`: with it kubectl and the learner's own programs work in the lab's namespace."""
+    from mlops_lab.kube.kubeconfig import for_namespace
+
+    file = folder / ".lab" / "kubeconfig"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.touch(mode=0o600)
+    file.chmod(0o600)
+    file.write_text(for_namespace(kube, namespace))
+    return file
+
+
+def keep_copy(folder: Path) -> Path | None:
+    """Copy the folder beside itself under a dated name, whole, then empty it; None if it holds no learner's file.
+
+    The folder itself stays the same one, so that a shell that stands in it does not end up in the copy.
+
+    Raises:
+        LabError: the copy cannot be made; the folder is then as it was.
+    """
+    if not folder.is_dir() or not any(path.name != ".lab" for path in folder.iterdir()):
+        return None
+    kept = _free(folder.with_name(f"{folder.name}.{datetime.now():%Y%m%d-%H%M%S}"))
+    part = kept.with_name(f".{kept.name}.part")
+    try:
+        shutil.copytree(folder, part, symlinks=True)
+        part.rename(kept)
+        for path in folder.iterdir():
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+    except (OSError, shutil.Error) as trouble:
+        shutil.rmtree(part, ignore_errors=True)
+        raise LabError(
+            f"the workspace {folder} cannot be copied to {kept}: {trouble}", "see that the disk has room, then again"
+        ) from trouble
+    return kept
+
+
+def _free(wanted: Path) -> Path:
+    """The path, or with a number behind it where it is taken."""
+    number, path = 1, wanted
+    while path.exists():
+        number += 1
+        path = wanted.with_name(f"{wanted.name}-{number}")
+    return path
+
+
+def manifests(folder: Path) -> Iterator[Path]:
+    """The YAML files of a workspace; not the templates of a chart, which are YAML only once rendered."""
+    for path in sorted(folder.rglob("*.y*ml")) if folder.is_dir() else []:
+        inside = path.relative_to(folder).parts[:-1]
+        hidden = any(part.startswith(".") for part in inside)
+        if path.suffix in (".yaml", ".yml") and path.is_file() and not hidden and "templates" not in inside:
+            yield path
+
+
+def parse_manifests(folder: Path) -> None:
+    """Read all YAML files of a workspace, to say early what kubectl would only say later.
+
+    Raises:
+        UsageError: one does not parse; says the learner's file and the line.
+    """
+    import yaml
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    for file in manifests(folder):
+        try:
+            with file.open(encoding="utf-8") as text:
+                for _ in yaml.compose_all(text, Loader=loader):
+                    pass
+        except yaml.MarkedYAMLError as broken:
+            mark = broken.problem_mark or broken.context_mark
+            line = mark.line + 1 if mark else 1
+            raise UsageError(
+                f"{file}:{line}: this YAML does not parse: {broken.problem or broken.context}",
+                "look at that line and the one before it: indentation, a missing colon, a tab, an open quote",
+            ) from broken
+        except (yaml.YAMLError, UnicodeDecodeError) as broken:
+            raise UsageError(
+                f"{file}:1: this YAML cannot be read: {str(broken).splitlines()[0]}", "save the file as UTF-8 text"
+            ) from broken
+
+
+def _content(file: Path, registry: str) -> bytes:
+    content = file.read_bytes()
+    if registry == REGISTRY:
+        return content
+    try:
+        return with_registry(content.decode("utf-8"), registry).encode()
+    except UnicodeDecodeError:
+        return content
