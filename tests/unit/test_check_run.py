@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mlops_lab.base.errors import Failure, LabError
-from mlops_lab.checks import Check, Result, Verdict, current, run
+from mlops_lab.checks import Check, Result, Verdict, at_most, current, expect, observe, run
 from mlops_lab.checks.run import run_checks
 
 Body = Callable[[Any], Awaitable[None]]
@@ -180,3 +180,12 @@ def test_listeners_hear_starts_waits_and_ends() -> None:
 
     results([made("one", waits)], listener=Ear())
     assert heard == ["one starts", "one waits: 1 pod, 5 s", "one pass"]
+
+
+def test_a_pass_reports_what_it_saw() -> None:
+    async def looks(lab: Any) -> None:
+        expect(observe("failed requests", 0, at_most(0))).because("never shown")
+        expect(observe("p99", 0.031, at_most(1), unit="s")).because("never shown")
+
+    (found,) = results([made("looks", looks)])
+    assert found.seen == "failed requests: 0; p99: 0.031 s"

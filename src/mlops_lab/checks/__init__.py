@@ -3,6 +3,7 @@
 A lab's `checks.py` imports from here, and from nowhere else in the project.
 """
 
+from mlops_lab.base.errors import LabError
 from mlops_lab.checks.check import Check, check, checks_of
 from mlops_lab.checks.lab import Lab
 from mlops_lab.checks.matchers import at_least, at_most, between, equal_to, less_than, one_of, quantity
@@ -12,6 +13,7 @@ from mlops_lab.checks.verdicts import Result, Verdict
 __all__ = [
     "Check",
     "Lab",
+    "LabError",
     "Observation",
     "Result",
     "Verdict",

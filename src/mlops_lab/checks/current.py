@@ -16,6 +16,7 @@ class Running:
     Attributes:
         state, left: what it last waited for, and the seconds it had left.
         waited: seconds spent waiting for the cluster or sending load.
+        met: what was seen where it was as expected, for the report of a pass.
     """
 
     def __init__(self, check: Check, tell: Callable[[Check, str, float], None]) -> None:
@@ -23,6 +24,7 @@ class Running:
         self.state = "not started"
         self.left = 0.0
         self.waited = 0.0
+        self.met: list[str] = []
         self._tell = tell
         self._depth = 0
 
@@ -51,6 +53,12 @@ def say(state: str, left: float) -> None:
     """Tell whoever listens what the running check sees and how many seconds it has left."""
     if current := running.get():
         current.say(state, left)
+
+
+def note(seen: str) -> None:
+    """Keep what the running check saw, and was right, for its report."""
+    if current := running.get():
+        current.met.append(seen)
 
 
 @contextlib.contextmanager

@@ -180,6 +180,11 @@ class Lab:
             output, code = await _output(process, within)
         return Command(code, output, time.monotonic() - began)
 
+    async def pause(self, seconds: float) -> None:
+        """Sleep, counted as waiting and not as the checker's own time."""
+        with current.waits():
+            await asyncio.sleep(seconds)
+
     async def once(self, function: Callable[[Lab], Awaitable[T]]) -> T:
         """The result of `function(lab)`, run once however many checks ask for it; its exception likewise."""
         if function not in self._memory:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlops_lab.base.errors import Failure
+from mlops_lab.checks import current
 from mlops_lab.checks.matchers import Matcher
 
 
@@ -19,6 +20,7 @@ class Observation:
         expected, seen: both in the learner's words.
         value: the value seen, for the check's own use.
         evidence: lines that explain what was seen, such as events.
+        what: what the value is, where `seen` alone does not say.
     """
 
     ok: bool
@@ -26,6 +28,10 @@ class Observation:
     seen: str
     value: Any = None
     evidence: tuple[str, ...] = ()
+    what: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.seen}" if self.what else self.seen
 
 
 class Unmet(Failure):
@@ -45,7 +51,7 @@ def observe(what: str, value: Any, matcher: Matcher, *, unit: str = "", evidence
     """
     behind = f" {unit}" if unit else ""
     shown = f"{value:.4g}" if isinstance(value, float) else value
-    return Observation(matcher(value), f"{what}: {matcher}{behind}", f"{shown}{behind}", value, tuple(evidence))
+    return Observation(matcher(value), f"{what}: {matcher}{behind}", f"{shown}{behind}", value, tuple(evidence), what)
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,7 @@ class Expectation:
         """
         if not self.observation.ok:
             raise Unmet(self.observation, why)
+        current.note(str(self.observation))
         return self.observation
 
 

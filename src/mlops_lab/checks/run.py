@@ -161,7 +161,7 @@ async def _judge(
         try:
             async with asyncio.timeout(CHECK_LIMIT):
                 await item.run(lab)
-            found = _result(item, Verdict.PASS)
+            found = _result(item, Verdict.PASS, seen="; ".join(state.met))
         except Failure as failure:
             found = _result(
                 item, Verdict.FAIL, failure.expected, failure.seen, failure.why, tuple(getattr(failure, "evidence", ()))

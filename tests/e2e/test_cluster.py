@@ -1,0 +1,180 @@
+"""What `lab up` promises: a real cluster that listens on 127.0.0.1 only, with DNS, policy, metrics and a registry."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from tests.e2e.conftest import CLUSTER, docker, lab
+
+from mlops_lab.kube.client import Kube, Object
+from mlops_lab.measure.environment import problems
+
+pytestmark = pytest.mark.cluster
+
+REGISTRY = "localhost:5001"
+
+
+def server(name: str, image: str) -> list[Object]:
+    """A Deployment and Service of the flight-delay server, hardened as a restricted namespace asks."""
+    labels = {"app": name}
+    container = {
+        "name": "server",
+        "image": image,
+        "ports": [{"containerPort": 8080}],
+        "readinessProbe": {"httpGet": {"path": "/readyz", "port": 8080}, "periodSeconds": 1},
+        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+    }
+    pod = {
+        "containers": [container],
+        "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
+    }
+    return [
+        {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": {"name": name},
+            "spec": {"selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels}, "spec": pod}},
+        },
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"name": name},
+            "spec": {"selector": labels, "ports": [{"port": 80, "targetPort": 8080}]},
+        },
+    ]
+
+
+def ready(kube: Kube, name: str, namespace: str) -> None:
+    done, seen = kube.wait(
+        "Deployment",
+        name,
+        namespace,
+        lambda item: True if item and item.get("status", {}).get("readyReplicas") else None,
+        within=120,
+    )
+    assert done, seen
+
+
+def fetch(kube: Kube, namespace: str, url: str) -> str:
+    """What a pod of the server's image gets from a URL: the HTTP status, or the name of the exception."""
+    pod = kube.list("Pod", namespace, "app=client")[0]["metadata"]["name"]
+    code = (
+        "import sys,urllib.request as r\n"
+        "try: print(r.urlopen(sys.argv[1], timeout=3).status)\n"
+        "except Exception as e: print(type(e).__name__)"
+    )
+    with kube.exec(pod, namespace, ["python3", "-c", code, url]) as command:
+        return " ".join(line for line in command.lines(within=20) if line)
+
+
+def test_the_cluster_is_well(cluster: Kube) -> None:
+    assert problems(cluster) == []
+
+
+def test_up_again_changes_nothing(cluster: Kube) -> None:
+    before = {node["metadata"]["uid"] for node in cluster.list("Node")}
+    containers = docker("ps", "-q", "--no-trunc")
+    done = lab("up", within=120)
+    assert done.returncode == 0, done.stderr
+    assert {node["metadata"]["uid"] for node in cluster.list("Node")} == before
+    assert docker("ps", "-q", "--no-trunc") == containers
+
+
+def test_everything_that_is_published_listens_on_the_loopback_address_only(cluster: Kube) -> None:
+    bindings: list[dict[str, Any]] = []
+    for container in docker("ps", "-q").split():
+        ports = json.loads(docker("inspect", "--format", "{{json .NetworkSettings.Ports}}", container))
+        bindings += [each for published in ports.values() if published for each in published]
+    assert bindings
+    assert {each["HostIp"] for each in bindings} == {"127.0.0.1"}
+
+
+def test_the_kubeconfig_has_a_context_of_its_own(cluster: Kube) -> None:
+    config = yaml.safe_load(cluster.kubeconfig.read_text())
+    assert f"kind-{CLUSTER}" in [context["name"] for context in config["contexts"]]
+
+
+def test_status_and_doctor_find_nothing_wrong(cluster: Kube) -> None:
+    for command in ("status", "doctor"):
+        done = lab(command, within=120)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "fail" not in done.stdout.lower().split(), done.stdout
+
+
+def test_pods_find_services_by_name_and_policy_shuts_them_out(cluster: Kube, namespace: str) -> None:
+    cluster.apply(
+        [*server("model", f"{REGISTRY}/flight-delay:v1"), *server("client", f"{REGISTRY}/flight-delay:v2")], namespace
+    )
+    ready(cluster, "model", namespace)
+    ready(cluster, "client", namespace)
+    assert fetch(cluster, namespace, "http://model/readyz") == "200"
+    deny = {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": "nobody"},
+        "spec": {"podSelector": {"matchLabels": {"app": "model"}}, "policyTypes": ["Ingress"]},
+    }
+    cluster.apply([deny], namespace)
+    end = time.monotonic() + 30
+    while (answer := fetch(cluster, namespace, "http://model/readyz")) == "200" and time.monotonic() < end:
+        time.sleep(1)
+    assert answer in ("URLError", "TimeoutError")
+
+
+def test_a_volume_is_provisioned_and_keeps_its_data(cluster: Kube, namespace: str) -> None:
+    claim = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": "data"},
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "10Mi"}}},
+    }
+    pod = server("writer", f"{REGISTRY}/flight-delay:v1")[0]
+    spec = pod["spec"]["template"]["spec"]
+    spec["volumes"] = [{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}]
+    spec["containers"][0]["volumeMounts"] = [{"name": "data", "mountPath": "/data"}]
+    spec["securityContext"]["fsGroup"] = 10001
+    cluster.apply([claim, pod], namespace)
+    ready(cluster, "writer", namespace)
+    for command, wanted in (("echo kept > /data/file", ""), ("cat /data/file", "kept")):
+        name = cluster.list("Pod", namespace, "app=writer")[0]["metadata"]["name"]
+        with cluster.exec(name, namespace, ["sh", "-c", command]) as shell:
+            assert "".join(line for line in shell.lines(within=20) if line) == wanted
+            assert shell.code == 0
+
+
+def test_what_a_learner_pushes_runs_in_the_cluster(cluster: Kube, namespace: str, tmp_path: Path) -> None:
+    mark = namespace  # unlike any image before it
+    (tmp_path / "Dockerfile").write_text(f"FROM {REGISTRY}/flight-delay:v1\nLABEL mark={mark}\n")
+    mine = f"{REGISTRY}/mine:{mark}"
+    docker("build", "-q", "-t", mine, str(tmp_path))
+    docker("push", "-q", mine)
+    docker("rmi", mine)
+    cluster.apply(server("mine", mine), namespace)
+    ready(cluster, "mine", namespace)
+
+
+def test_pods_have_metrics(cluster: Kube) -> None:
+    end = time.monotonic() + 90
+    while not (found := cluster.list("NodeMetrics", api_version="metrics.k8s.io/v1beta1")) and time.monotonic() < end:
+        time.sleep(2)
+    assert {item["metadata"]["name"] for item in found} == {item["metadata"]["name"] for item in cluster.list("Node")}
+
+
+def test_two_at_once_the_second_says_so(cluster: Kube) -> None:
+    import fcntl
+
+    from mlops_lab.base.paths import cache
+
+    locks = list(cache().parent.rglob("*.lock")) + list(cache().rglob("*.lock"))
+    assert locks, "lab up leaves its lock file"
+    with locks[0].open("a") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(subprocess.TimeoutExpired) as waited:
+            lab("up", within=5)
+    assert b"another" in (waited.value.stderr or b"").lower()
