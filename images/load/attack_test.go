@@ -252,8 +252,10 @@ func TestBadSpecificationsAreRefused(t *testing.T) {
 			t.Errorf("%s: %v, want a bad specification", name, err)
 		}
 	}
-	if _, err := (&attackSpec{request: request{URL: "http://model.lab-10.svc.cluster.local/"}, Rate: 1, DurationS: 1}).check(); err != nil {
-		t.Error(err)
+	for _, host := range []string{"model.lab-10.svc.cluster.local", "10.96.0.10:80", "[fd00::1]:80", "34.118.225.1", "100.64.1.2"} {
+		if _, err := (&attackSpec{request: request{URL: "http://" + host + "/"}, Rate: 1, DurationS: 1}).check(); err != nil {
+			t.Error(err)
+		}
 	}
 }
 

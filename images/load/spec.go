@@ -4,9 +4,10 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -55,7 +56,7 @@ func (r *request) check() error {
 		return badSpec{fmt.Sprintf("url: %q is not of the form http://HOST[:PORT]/PATH", r.URL)}
 	}
 	if !insideCluster(target.Hostname()) {
-		return badSpec{fmt.Sprintf("url: %s is neither a Service (NAME.NAMESPACE.svc) nor a loopback address", target.Hostname())}
+		return badSpec{fmt.Sprintf("url: %s is neither a Service (NAME.NAMESPACE.svc or its address) nor this machine", target.Hostname())}
 	}
 	if r.Method == "" {
 		r.Method = http.MethodGet
@@ -111,10 +112,15 @@ func (s *attackSpec) check() (schedule, error) {
 	return plan, nil
 }
 
-// insideCluster tells a Service's name (.svc is no public domain) and this machine from the rest of the world.
+// Address ranges of Services that are private to a cluster although net.IP.IsPrivate does not know them: shared
+// address space (RFC 6598), and what GKE takes for Services by default.
+var serviceRanges = []netip.Prefix{netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("34.118.224.0/20")}
+
+// insideCluster tells a Service (by its name, as .svc is no public domain, or by its address) and this machine from the
+// rest of the world.
 func insideCluster(host string) bool {
-	if ip := net.ParseIP(host); ip != nil {
-		return ip.IsLoopback()
+	if ip, err := netip.ParseAddr(host); err == nil {
+		return ip.IsLoopback() || ip.IsPrivate() || slices.ContainsFunc(serviceRanges, func(r netip.Prefix) bool { return r.Contains(ip) })
 	}
 	return host == "localhost" || strings.HasSuffix(host, ".svc") || strings.Contains(host, ".svc.cluster.")
 }
