@@ -14,7 +14,9 @@ SOLUTIONS = 2
 MISTAKES = 5
 
 
-def form(checks: Sequence[Check], solutions: Sequence[Variant], wrongs: Sequence[Variant], missing: Sequence[Path]) -> list[str]:  # fmt: skip
+def form(
+    checks: Sequence[Check], solutions: Sequence[Variant], wrongs: Sequence[Variant], missing: Sequence[Path]
+) -> list[str]:
     """The folder is whole: enough solutions and mistakes, each named after a check, and a mistake for each check.
 
     Args:

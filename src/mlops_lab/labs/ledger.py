@@ -22,8 +22,9 @@ from mlops_lab.base.paths import state
 from mlops_lab.checks.verdicts import Result
 
 HONEST, DISHONEST, ENVIRONMENT = "honest", "dishonest", "environment"
-# The packages whose code decides verdicts.
-_CODE = ("checks", "measure", "kube", "labs")
+# The code that decides verdicts: packages, and the modules of this one.
+_CODE = ("kube", "measure", "checks")
+_HERE = ("gates", "leftovers", "namespaces", "outage", "running", "stage", "variants", "verify", "workspace")
 
 
 @dataclass
@@ -106,8 +107,13 @@ def key_of(folder: Path) -> str:
     digest = hashlib.sha256()
     package = Path(__file__).parents[1]
     for root in (folder, *(package / name for name in _CODE)):
-        for path in sorted(root.rglob("*")):
-            if path.is_file() and "__pycache__" not in path.parts:
-                digest.update(f"{root.name}/{path.relative_to(root)}\0{path.stat().st_mode & 0o111}\0".encode())
-                digest.update(hashlib.sha256(path.read_bytes()).digest())
+        for path in sorted(path for path in root.rglob("*") if path.is_file() and "__pycache__" not in path.parts):
+            _add(digest, f"{root.name}/{path.relative_to(root)}", path)
+    for name in _HERE:
+        _add(digest, name, Path(__file__).with_name(f"{name}.py"))
     return digest.hexdigest()[:24]
+
+
+def _add(digest: hashlib._Hash, name: str, path: Path) -> None:
+    digest.update(f"{name}\0{path.stat().st_mode & 0o111}\0".encode())
+    digest.update(hashlib.sha256(path.read_bytes()).digest())

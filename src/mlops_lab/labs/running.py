@@ -10,10 +10,11 @@ from pathlib import Path
 from mlops_lab.base.errors import UsageError
 from mlops_lab.checks.check import Check
 from mlops_lab.checks.lab import Lab
-from mlops_lab.checks.run import Environment, Listener, Silent, run_checks
-from mlops_lab.checks.verdicts import Result, Verdict
+from mlops_lab.checks.run import Environment, run_checks
+from mlops_lab.checks.verdicts import Result
 from mlops_lab.kube.client import Kube
 from mlops_lab.labs.catalog import Exercise
+from mlops_lab.labs.rows import Rows, Unseen
 
 # Waiting checks sit in threads; asyncio's own pool has only a few of them on a small machine.
 _THREADS = 64
@@ -60,7 +61,7 @@ def run(
     lab: Lab,
     checks: Sequence[Check],
     *,
-    listener: Listener | None = None,
+    listener: Rows | None = None,
     environment: Environment | None = None,
     within: float | None = None,
 ) -> list[Result]:
@@ -69,7 +70,7 @@ def run(
     Raises:
         Interrupted: Ctrl-C came first.
     """
-    heard = _Heard(listener or Silent())
+    heard = listener or Rows(checks, Unseen())
 
     async def main() -> list[Result]:
         asyncio.get_running_loop().set_default_executor(threads())
@@ -78,7 +79,13 @@ def run(
     try:
         return asyncio.run(main())
     except KeyboardInterrupt:
-        raise Interrupted([heard.results.get(item.name) or _unfinished(item, heard) for item in checks]) from None
+        raise Interrupted(heard.results()) from None
+
+
+def let_go(lab: Lab) -> None:
+    """End what checks share (a load, say) and nobody waits for any more."""
+    for task in lab._memory.values():
+        task.cancel()
 
 
 def threads() -> concurrent.futures.ThreadPoolExecutor:
@@ -91,28 +98,3 @@ def probe(kube: Kube) -> Callable[[], Sequence[str]]:
     from mlops_lab.measure.environment import problems
 
     return lambda: problems(kube)
-
-
-class _Heard:
-    """Passes everything on, and remembers the results and the last states."""
-
-    def __init__(self, listener: Listener) -> None:
-        self._listener = listener
-        self.results: dict[str, Result] = {}
-        self.states: dict[str, str] = {}
-
-    def started(self, check: Check) -> None:
-        self._listener.started(check)
-
-    def waiting(self, check: Check, state: str, left: float) -> None:
-        self.states[check.name] = state
-        self._listener.waiting(check, state, left)
-
-    def finished(self, result: Result) -> None:
-        self.results[result.check] = result
-        self._listener.finished(result)
-
-
-def _unfinished(item: Check, heard: _Heard) -> Result:
-    seen = heard.states.get(item.name, "not started")
-    return Result(item.name, item.title, Verdict.WAITING, item.points, item.domains, seen=seen, why="interrupted")

@@ -1,16 +1,18 @@
-"""The stage of a verification: a namespace and a workspace of its own, apart from the learner's, on the live cluster."""
+"""The stage of a verification: a namespace and a workspace of its own on the live cluster, apart from the learner's."""
 
 from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from mlops_lab.base.errors import LabError
 from mlops_lab.base.paths import cache
 from mlops_lab.checks.check import Check
+from mlops_lab.checks.lab import Lab
+from mlops_lab.checks.run import Environment
 from mlops_lab.checks.verdicts import Result
 from mlops_lab.labs import leftovers, namespaces, running
 from mlops_lab.labs.catalog import Exercise
@@ -93,22 +95,15 @@ class LiveStage:
         looks = running.probe(target.kube)
         looks()  # opens the connections and reads the discovery, as in a command that is under way
         with contextlib.ExitStack() as outage:
-
-            def pause() -> None:
-                outage.enter_context(paused_api_server(target.control_plane, target.engine))
-
-            def first_look_is_good() -> Sequence[str]:
-                nonlocal looked
-                if not looked:
-                    looked = True
-                    pause()
-                    return []
-                return looks()
-
-            looked = not begun
+            pause = paused_api_server(target.control_plane, target.engine)
+            first = _Once(lambda: outage.enter_context(pause), looks)
             if not begun:
-                pause()
-            return running.run(self._lab(target), self._checks, environment=first_look_is_good, within=_OUTAGE)
+                first()
+            results = running.run(self._lab(target), self._checks, environment=first, within=_OUTAGE)
+            # Without an outage there is nothing to judge: an error here must not look like the checks' own.
+            if first.failed:
+                raise first.failed
+            return results
 
     def healthy(self, within: float) -> list[str]:
         looks = running.probe(self._target.kube)
@@ -121,5 +116,26 @@ class LiveStage:
         namespaces.remove(self._target.kube, self.namespace)
         forget(self.workspace)
 
-    def _lab(self, target: Target) -> running.Lab:
+    def _lab(self, target: Target) -> Lab:
         return running.lab_object(target.kube, self._exercise, self.namespace, self.workspace, target.registry)
+
+
+class _Once:
+    """A look at the cluster that does something instead the first time, and then finds nothing wrong."""
+
+    def __init__(self, first: Callable[[], object], looks: Environment) -> None:
+        self._first = first
+        self._looks = looks
+        self._called = False
+        self.failed: LabError | None = None
+
+    def __call__(self) -> Sequence[str]:
+        if self._called:
+            return self._looks()
+        self._called = True
+        try:
+            self._first()
+        except LabError as error:
+            self.failed = error
+            raise
+        return []

@@ -50,8 +50,9 @@ def steps(exercise: Exercise, *, once: bool = False, only: Sequence[str] = ()) -
             found.append(Step(f"solution {variant.name}", ("solutions",), variant))
         found.append(Step(f"solution {variant.name}, then reset", ("solutions", "reset"), variant))
     mistakes = wrongs(exercise)
+    solved = next(iter(solutions(exercise)), None)
     found += [Step(f"wrong {variant.name}", ("wrong",), variant) for variant in (mistakes[:1] if once else mistakes)]
-    found += [] if once else [Step("outage", ("outage",), (solutions(exercise) or [None])[0])]
+    found += [] if once else [Step("outage", ("outage",), solved)]
     return [step for step in found if not only or set(only) & set(step.kinds)]
 
 

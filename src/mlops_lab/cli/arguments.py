@@ -1,0 +1,61 @@
+"""Arguments that several commands take: a lab by number or name, with completion."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mlops_lab.base.errors import LabError
+from mlops_lab.labs.catalog import Exercise, exercises, resolve
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+
+class LabName(click.ParamType[Exercise]):
+    """`10`, `autoscale-on-cpu` or `10-autoscale-on-cpu`."""
+
+    name = "lab"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Exercise:
+        return value if isinstance(value, Exercise) else resolve(str(value))
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        from click.shell_completion import CompletionItem
+
+        with contextlib.suppress(LabError):
+            return [
+                CompletionItem(each.number if incomplete[:1].isdigit() or not incomplete else each.name, help=each.slug)
+                for each in exercises()
+                if each.slug.startswith(incomplete) or each.name.startswith(incomplete)
+            ]
+        return []
+
+
+class CheckName(click.ParamType[str]):
+    """The name of a check of the lab that stands before it."""
+
+    name = "check"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        return str(value)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        from click.shell_completion import CompletionItem
+
+        from mlops_lab.labs.catalog import checks
+
+        exercise = ctx.params.get("exercise")
+        with contextlib.suppress(LabError):
+            if isinstance(exercise, Exercise):
+                return [
+                    CompletionItem(item.name, help=item.title)
+                    for item in checks(exercise)
+                    if item.name.startswith(incomplete)
+                ]
+        return []
+
+
+lab_argument = click.argument("exercise", metavar="LAB", type=LabName())

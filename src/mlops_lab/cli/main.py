@@ -1,0 +1,148 @@
+"""The `lab` command: its groups by name, loaded only when used; errors become one clear line and an exit code."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+import click
+
+from mlops_lab.base.errors import ExitCode, LabError
+
+# name: module and attribute, and the line that `lab --help` shows. The line stands here, not only at the command, so
+# that help and completion load nothing; a test holds the two against each other.
+SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
+    "The cluster": {
+        "up": ("cluster:up", "Bring the cluster up, or repair it."),
+        "down": ("cluster:down", "Take the cluster down."),
+        "status": ("cluster:status", "Show the cluster and what runs on it."),
+        "doctor": ("cluster:doctor", "Look for what is wrong on this machine."),
+        "images": ("images:images", "List, build and prune the cluster's images."),
+    },
+    "Labs": {
+        "list": ("labs:list_labs", "List the labs and how far you are."),
+        "start": ("labs:start", "Start a lab: its namespace and your files."),
+        "check": ("labs:check", "Check your work and show the report."),
+        "watch": ("labs:watch", "Check again whenever something changes."),
+        "hint": ("labs:hint", "Take the next hint."),
+        "solution": ("labs:solution", "Show a lab's solutions."),
+        "reset": ("labs:reset", "Begin a lab anew; your files are kept aside."),
+    },
+    "For authors": {
+        "verify": ("authors:verify", "Prove on the cluster that labs are honest."),
+        "new": ("authors:new", "Make the folder of a new lab."),
+        "completion": ("authors:completion", "Print the shell's completion script."),
+    },
+}
+_COMMANDS = {name: entry for section in SECTIONS.values() for name, entry in section.items()}
+
+
+class Commands(click.Group):
+    """A group that imports a command's module only when that command is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module, attribute = _COMMANDS[cmd_name][0].split(":")
+        command: click.Command = getattr(import_module(f"mlops_lab.cli.{module}"), attribute)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in _COMMANDS and not args[0].startswith("-"):
+            import difflib
+
+            near = difflib.get_close_matches(args[0], _COMMANDS, n=3, cutoff=0.5)
+            hint = f"; did you mean {' or '.join(near)}?" if near else ""
+            raise click.UsageError(f"there is no command {args[0]!r}{hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for title, commands in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name, line) for name, (_, line) in commands.items()], col_max=14)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[click.shell_completion.CompletionItem]:
+        from click.shell_completion import CompletionItem
+
+        return [CompletionItem(name, help=line) for name, (_, line) in _COMMANDS.items() if name.startswith(incomplete)]
+
+
+def _version(ctx: click.Context, option: click.Parameter, wanted: bool) -> None:
+    if not wanted or ctx.resilient_parsing:
+        return
+    from importlib import metadata
+
+    try:
+        version = metadata.version("mlops-lab")
+    except metadata.PackageNotFoundError:
+        version = "(not installed)"
+    click.echo(f"lab {version}")
+    ctx.exit()
+
+
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Each command has its own help with examples: lab check --help",
+)
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version.")
+def cli() -> None:
+    """Learn MLOps on a real Kubernetes cluster: numbered labs, and a checker that watches what your work does.
+
+    \b
+    Examples:
+      lab up                bring up a cluster (or use yours: lab up --context NAME)
+      lab list              see the labs
+      lab start 10          begin lab 10; its files go to ~/mlops-lab
+      lab check 10          see what it is worth so far
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit: 0 passed, 1 failed, 2 usage, 3 environment, 130 interrupted."""
+    try:
+        code = cli.main(args=list(arguments) if arguments is not None else None, prog_name="lab", standalone_mode=False)
+        sys.stdout.flush()
+    except LabError as error:
+        _complain(error.message, error.hint, error.detail)
+        sys.exit(error.exit_code)
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        sys.exit(ExitCode.USAGE)
+    except click.ClickException as error:
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context else "lab"
+        _complain(error.format_message().removesuffix("."), f"see {command} --help")
+        sys.exit(ExitCode.USAGE)
+    except (click.Abort, KeyboardInterrupt):
+        _complain("interrupted", "run the same command again: it goes on from there")
+        sys.exit(130)
+    except BrokenPipeError:
+        # Whoever read our output has gone (`lab list | head`); nothing is left to say, not even at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(ExitCode.PASSED)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        _complain(f"the disk is full ({error.filename or 'while writing'})", "make room: lab images prune")
+        sys.exit(ExitCode.ENVIRONMENT)
+    sys.exit(code if isinstance(code, int) else ExitCode.PASSED)
+
+
+def _complain(message: str, hint: str, detail: str = "") -> None:
+    click.echo(f"lab: {message}", err=True)
+    for line in detail.splitlines():
+        click.echo(f"  | {line}", err=True)
+    click.echo(f"  next: {hint}", err=True)
+
+
+if __name__ == "__main__":
+    main()

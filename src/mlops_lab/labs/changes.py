@@ -1,0 +1,127 @@
+"""What changes in a lab while the learner works: the objects in its namespace, and the files in the workspace.
+
+Objects come from the Kubernetes API's own watch, one thread for each kind; files by looking at them often.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlops_lab.base.errors import LabError
+from mlops_lab.kube.client import Kube
+from mlops_lab.kube.errors import NotFound
+
+# Kinds that a learner writes; a change of their specification may be the learner's.
+WRITTEN = (
+    "Deployment",
+    "StatefulSet",
+    "DaemonSet",
+    "Job",
+    "Service",
+    "ConfigMap",
+    "Secret",
+    "HorizontalPodAutoscaler",
+    "PodDisruptionBudget",
+    "NetworkPolicy",
+)
+# Kinds that follow from those; they say how things go.
+FOLLOWING = ("Pod", "EndpointSlice")
+_LOOK_EVERY = 0.3
+_AGAIN_AFTER = 1.0
+_WATCH_FOR = 3600.0
+
+
+@dataclass(frozen=True)
+class Change:
+    """Something that changed, such as `Deployment model` or `file model.yaml`."""
+
+    what: str
+    is_file: bool = False
+
+
+class Changes:
+    """Follows a namespace and a folder from `start` to `stop`; `notify` is called from its threads."""
+
+    def __init__(self, kube: Kube, namespace: str, workspace: Path, notify: Callable[[Change], None]) -> None:
+        self._kube = kube
+        self._namespace = namespace
+        self._workspace = workspace
+        self._notify = notify
+        self._stop = threading.Event()
+        self._lock = threading.Lock()
+        self._versions: dict[tuple[str, str], str] = {}
+        self._specs: dict[tuple[str, str], str] = {}
+
+    def start(self) -> None:
+        """Begin to follow."""
+        for kind in WRITTEN + FOLLOWING:
+            threading.Thread(target=self._follow, args=(kind,), daemon=True, name=f"watch-{kind}").start()
+        threading.Thread(target=self._look, daemon=True, name="watch-files").start()
+
+    def stop(self) -> None:
+        """Follow no more; the threads end within a few seconds."""
+        self._stop.set()
+
+    def fingerprint(self) -> str:
+        """What the learner made of the namespace: equal as long as no specification changed.
+
+        The number of replicas is left out: an autoscaler changes it all the time.
+        """
+        with self._lock:
+            return hashlib.sha256(repr(sorted(self._specs.items())).encode()).hexdigest()
+
+    def _follow(self, kind: str) -> None:
+        while not self._stop.is_set():
+            try:
+                for event, item in self._kube.watch(kind, self._namespace, within=_WATCH_FOR, stop=self._stop):
+                    if self._is_news(kind, event, item):
+                        self._notify(Change(f"{kind} {item['metadata']['name']}"))
+            except NotFound:
+                return  # this cluster does not serve the kind
+            except LabError:
+                self._stop.wait(_AGAIN_AFTER)  # away for the moment; the checks themselves report it
+
+    def _is_news(self, kind: str, event: str, item: dict[str, Any]) -> bool:
+        key = (kind, str(item["metadata"]["name"]))
+        version = "" if event == "DELETED" else str(item["metadata"].get("resourceVersion"))
+        with self._lock:
+            if self._versions.get(key, "") == version:
+                return False
+            self._versions[key] = version
+            if kind in WRITTEN:
+                self._specs[key] = _specification(item) if version else ""
+        return True
+
+    def _look(self) -> None:
+        before = _files(self._workspace)
+        while not self._stop.wait(_LOOK_EVERY):
+            now = _files(self._workspace)
+            for name in sorted(set(before.items()) ^ set(now.items())):
+                self._notify(Change(f"file {name[0]}", is_file=True))
+            before = now
+
+
+def _specification(item: dict[str, Any]) -> str:
+    spec = {key: value for key, value in (item.get("spec") or {}).items() if key != "replicas"}
+    return json.dumps([spec, item.get("data")], sort_keys=True, default=str)
+
+
+def _files(folder: Path) -> dict[str, tuple[int, int]]:
+    found: dict[str, tuple[int, int]] = {}
+    for path in folder.rglob("*") if folder.is_dir() else []:
+        relative = path.relative_to(folder)
+        if any(part.startswith(".") or part == "__pycache__" for part in relative.parts):
+            continue
+        try:
+            stat = path.stat()
+        except OSError:
+            continue
+        if path.is_file():
+            found[str(relative)] = (stat.st_mtime_ns, stat.st_size)
+    return found

@@ -1,0 +1,53 @@
+"""A learner's lab: begun, and put back to its beginning."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlops_lab.base.errors import UsageError
+from mlops_lab.labs import namespaces
+from mlops_lab.labs.catalog import Exercise
+from mlops_lab.labs.records import Records
+from mlops_lab.labs.target import Target
+from mlops_lab.labs.workspace import Filled, fill, folder_of, keep_copy, put_kubeconfig
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A lab that is ready for the learner: its files, its kubeconfig, and the seed's number of objects."""
+
+    files: Filled
+    kubeconfig: Path
+    seeded: int
+
+
+def start(target: Target, exercise: Exercise, records: Records) -> Begun:
+    """Make the namespace, seed it, fill the workspace; may be done again at any time and changes no edited file."""
+    namespaces.create(target.kube, exercise, exercise.namespace)
+    seeded = namespaces.seed(target.kube, exercise, exercise.namespace, target.registry)
+    files = fill(folder_of(exercise), exercise.folder / "start", target.registry)
+    kubeconfig = put_kubeconfig(files.folder, target.kube, exercise.namespace)
+    records.start(exercise.number, files.folder)
+    return Begun(files, kubeconfig, seeded)
+
+
+def reset(target: Target, exercise: Exercise, records: Records) -> tuple[Path | None, Begun]:
+    """Back to the beginning; returns the dated copy of the workspace (None if it was empty) and the new start."""
+    kept = keep_copy(folder_of(exercise))
+    namespaces.remove(target.kube, exercise.namespace)
+    return kept, start(target, exercise, records)
+
+
+def begun(target: Target, exercise: Exercise) -> Path:
+    """The workspace of a lab that was started on this cluster.
+
+    Raises:
+        UsageError: it was not.
+    """
+    found = target.kube.find("Namespace", exercise.namespace)
+    if found is None or found["metadata"].get("deletionTimestamp"):
+        raise UsageError(
+            f"lab {exercise.slug} is not started on this cluster", f"start it first: lab start {exercise.number}"
+        )
+    return folder_of(exercise)

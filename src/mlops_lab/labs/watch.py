@@ -1,0 +1,180 @@
+"""`lab watch`: checks run again whenever something changes, and the newest verdict of each is shown.
+
+Quick checks (those that own no service) run again after every change. Checks that make load run once all quick ones
+pass and nothing has changed for a few seconds, or when asked to; after that only a new specification, or a file, makes
+them run again, since their own load makes objects change.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Sequence
+
+from mlops_lab.checks.check import Check
+from mlops_lab.checks.lab import Lab
+from mlops_lab.checks.run import Environment, run_checks
+from mlops_lab.checks.verdicts import Result, Verdict
+from mlops_lab.labs.changes import Change
+from mlops_lab.labs.rows import Rows, View
+from mlops_lab.labs.running import let_go, threads
+
+# Changes come in bursts: a round begins once this long nothing came, but not later than the second figure.
+_SETTLE = 0.3
+_SETTLE_AT_MOST = 0.6
+# Load waits for this much quiet.
+_QUIET = 3.0
+# The last events of what a round did itself are in by then.
+_AFTERMATH = 1.0
+
+
+class Watch:
+    """One `lab watch`.
+
+    Args:
+        make_lab: a new `lab` object for each round.
+        fingerprint: what the learner made, as of now; see `Changes.fingerprint`.
+        whole: told all results once every check has a verdict from the same state of things.
+    """
+
+    def __init__(
+        self,
+        checks: Sequence[Check],
+        make_lab: Callable[[], Lab],
+        environment: Environment,
+        fingerprint: Callable[[], str],
+        view: View,
+        whole: Callable[[list[Result]], None] = lambda results: None,
+    ) -> None:
+        self._rows = Rows(checks, view)
+        self._quick = [item for item in checks if not _loads(item)]
+        self._loading = [item for item in checks if _loads(item)]
+        self._make_lab = make_lab
+        self._environment = environment
+        self._fingerprint = fingerprint
+        self._whole = whole
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._wake = asyncio.Event()
+        self._dirty = True
+        self._forced = False
+        self._file_changed = False
+        self._first_change = self._last_change = time.monotonic()
+        self._loaded_for: str | None = None
+
+    def notify(self, change: Change) -> None:
+        """Something changed; may be called from any thread."""
+        self._call(self._on_change, change)
+
+    def again(self) -> None:
+        """Run everything again, load and all; may be called from any thread."""
+        self._call(self._on_again)
+
+    def results(self) -> list[Result]:
+        """The newest result of each check."""
+        return self._rows.results()
+
+    async def follow(self) -> None:
+        """Run and run again until cancelled."""
+        self._loop = asyncio.get_running_loop()
+        self._loop.set_default_executor(threads())
+        while True:
+            self._wake.clear()
+            if self._dirty:
+                await self._settled()
+                self._dirty = False
+                await self._round(self._quick, lambda: self._dirty)
+                if not self._loading and not self._dirty:
+                    self._complete()
+            elif self._loading and self._quick_pass() and (self._forced or self._loaded_for != self._fingerprint()):
+                quiet = time.monotonic() - self._last_change
+                if self._forced or quiet >= _QUIET:
+                    await self._load()
+                else:
+                    self._rows.say(f"load starts in {_QUIET - quiet:.0f} s if nothing changes")
+                    await self._woken(min(1.0, _QUIET - quiet))
+            else:
+                self._forced = False
+                self._rows.say("waiting for a change")
+                await self._woken(None)
+
+    async def _load(self) -> None:
+        self._forced = self._file_changed = False
+        done = await self._round(self._loading, lambda: self._file_changed or self._forced)
+        if done:
+            await asyncio.sleep(_AFTERMATH)
+            self._loaded_for = self._fingerprint()
+            self._complete()
+
+    async def _round(self, checks: Sequence[Check], stop: Callable[[], bool]) -> bool:
+        """Run some checks; False when `stop` held before they were done."""
+        if not checks:
+            return True
+        self._rows.say("checking")
+        lab = self._make_lab()
+        task = asyncio.create_task(run_checks(lab, checks, listener=self._rows, environment=self._environment))
+        try:
+            while not task.done():
+                self._wake.clear()
+                if stop():
+                    return False
+                waker = asyncio.create_task(self._wake.wait())
+                await asyncio.wait({task, waker}, return_when=asyncio.FIRST_COMPLETED)
+                waker.cancel()
+            task.result()
+            return True
+        finally:
+            if not task.done():
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+            let_go(lab)
+            self._rows.at_rest(checks)
+
+    def _complete(self) -> None:
+        results = self.results()
+        if all(result.verdict is not Verdict.WAITING for result in results):
+            self._whole(results)
+
+    async def _settled(self) -> None:
+        """Wait until a burst of changes is over."""
+        while True:
+            now = time.monotonic()
+            rest = min(self._last_change + _SETTLE, self._first_change + _SETTLE_AT_MOST) - now
+            if rest <= 0:
+                return
+            await asyncio.sleep(rest)
+
+    async def _woken(self, within: float | None) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                await self._wake.wait()
+
+    def _quick_pass(self) -> bool:
+        results = [self._rows[item].result for item in self._quick]
+        return all(result is not None and result.verdict is Verdict.PASS for result in results)
+
+    def _call(self, function: Callable[..., None], *arguments: object) -> None:
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(function, *arguments)
+
+    def _on_change(self, change: Change) -> None:
+        now = time.monotonic()
+        if not self._dirty:
+            self._first_change = now
+        self._last_change = now
+        self._dirty = True
+        if change.is_file:
+            self._file_changed = True
+            self._loaded_for = None
+        self._wake.set()
+
+    def _on_again(self) -> None:
+        self._dirty = self._forced = True
+        self._loaded_for = None
+        self._wake.set()
+
+
+def _loads(item: Check) -> bool:
+    """It makes load, or needs one that does."""
+    return bool(item.owns) or any(_loads(needed) for needed in item.needs)
