@@ -48,11 +48,10 @@ def ensure(say: Callable[[str], None] = lambda _: None) -> Docker:
 
 def unfit(docker: Docker) -> str:
     """Why this engine can't run privileged containers on this host; empty when it can."""
-    local = host.is_linux() and str(docker.facts.get("KernelVersion", "")) == os.uname().release
-    if local and host.capabilities_to_drop(docker.version, host.missing_capabilities()):
-        if docker.facts.get("DefaultRuntime") != RUNTIME:
-            missing = ", ".join(host.missing_capabilities())
-            return f"Docker {docker.version} can't run privileged containers on a host without {missing}"
+    here = host.is_linux() and str(docker.facts.get("KernelVersion", "")) == os.uname().release
+    missing = host.capabilities_to_drop(docker.version, host.missing_capabilities()) if here else ()
+    if missing and docker.facts.get("DefaultRuntime") != RUNTIME:
+        return f"Docker {docker.version} can't run privileged containers on a host without {', '.join(missing)}"
     return ""
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from collections.abc import Mapping
@@ -43,28 +42,22 @@ def root(
         options = [f"--dpkgopt=path-exclude={pattern}" for pattern in _LEAVE_OUT]
         work.run(
             [
-                *("mmdebstrap", f"--variant={variant}", f"--architectures={work.arch}", *options),
+                *["mmdebstrap", f"--variant={variant}", f"--architectures={work.arch}", *options],
                 *(f"--include={','.join(packages)}", *(f"--customize-hook={end}" for end in ends)),
-                *(suite, work.out / "root.tar", *_mirror()),
+                *[suite, work.out / "root.tar", *_mirror(suite)],
             ],
             env={"TMPDIR": str(work.out), "SOURCE_DATE_EPOCH": "0"},
             hint="check that the package mirror answers (apt-get update) and try again",
         )
 
-    inputs = (suite, variant, *packages, *ends, *_LEAVE_OUT)
+    inputs: tuple[str | Path, ...] = (suite, variant, *packages, *ends, *_LEAVE_OUT)
     return sources.once(name, lambda: Step(name, make, inputs, seconds=seconds, arch=sources.arch))
 
 
-def _mirror() -> list[str]:
-    """The mirror of a Debian host; elsewhere (Ubuntu) mmdebstrap's own default for Debian."""
-    try:
-        if not re.search(r"^ID=debian$", Path("/etc/os-release").read_text(), re.MULTILINE):
-            return []
-    except FileNotFoundError:
-        raise LabError(
-            "images can be built on Debian and Ubuntu only", "use published images instead: --images pull"
-        ) from None
-    sources = [Path("/etc/apt/sources.list"), *sorted(Path("/etc/apt/sources.list.d").glob("debian.sources"))]
-    text = "\n".join(path.read_text() for path in sources if path.exists() and os.access(path, os.R_OK))
-    found = re.search(r"^(?:URIs:|deb(?: \[[^]]*\])?)\s+(\S+/debian)/?(?:\s|$)", text, re.MULTILINE)
-    return [found.group(1)] if found else []
+def _mirror(suite: str) -> list[str]:
+    """The host's own package sources where they have the suite; else none, which means mmdebstrap's own for Debian."""
+    if not Path("/etc/debian_version").exists():
+        raise LabError("images can be built on Debian and Ubuntu only", "use published images: --images pull")
+    names = (Path("/etc/apt/sources.list"), Path("/etc/apt/sources.list.d/debian.sources"))
+    entry = re.compile(rf"^(deb\s|Suites:).*\b{suite}\b", re.MULTILINE)
+    return [str(path) for path in names if path.exists() and entry.search(path.read_text())]

