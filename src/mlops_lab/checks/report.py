@@ -127,8 +127,6 @@ def junit(lab: str, title: str, results: Sequence[Result]) -> str:
 
 def _block(result: Result, colour: bool, width: int) -> list[str]:
     head = line(result, colour=colour, width=width)
-    if result.verdict is Verdict.PASS:
-        return [head]
     lines = [head]
     for label, text in _explained(result):
         indent = " " * (_MARGIN + _LABEL)

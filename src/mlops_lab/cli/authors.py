@@ -188,14 +188,15 @@ def _write(file: Path, found: dict[str, list[Done]], ledger: Any) -> None:
     known = ledger.read()["labs"]
     whole = {
         "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "labs": {
-            slug: {
+        "labs": [
+            {
+                "lab": slug,
                 "verified": bool(known.get(slug, {}).get("verified")),
                 "key": known.get(slug, {}).get("key", ""),
                 "steps": [done.plain() for done in steps],
             }
             for slug, steps in found.items()
-        },
+        ],
     }
     text = json.dumps(whole, indent=2, ensure_ascii=False)
     if str(file) == "-":

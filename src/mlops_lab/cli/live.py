@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from mlops_lab.checks.verdicts import Result
     from mlops_lab.labs.rows import Row, View
 
 _STYLES = {"PASS": "green", "FAIL": "red", "BLOCKED": "yellow", "WAITING": "cyan", "ERROR": "magenta"}
@@ -104,8 +105,7 @@ class Lines:
 
             before = self._shown.get(name)
             self._shown[name] = row.result
-            key = (row.result.verdict, row.result.seen)
-            if before is None or key != (before.verdict, before.seen):
+            if before is None or _news(row.result) != _news(before):
                 self._print(line(row.result))
                 if row.result.verdict.value in ("fail", "error"):
                     self._print(f"   seen: {row.result.seen or row.result.why}")
@@ -119,6 +119,11 @@ def colours(stream: TextIO = sys.stdout) -> bool:
     import os
 
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def _news(result: Result) -> tuple[str, str]:
+    """What must differ for a result to be told again."""
+    return result.verdict, "" if result.verdict == "pass" else result.seen
 
 
 def _word(row: Row) -> str:

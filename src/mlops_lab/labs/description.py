@@ -42,7 +42,7 @@ def describe(file: Path) -> Description:
     except UnicodeDecodeError as bytes_:
         raise UsageError(f"{file}: it is not UTF-8 ({bytes_.reason})", "save it as UTF-8") from bytes_
     except tomllib.TOMLDecodeError as wrong:
-        message, line = _split(str(wrong))
+        message, line = _split(str(wrong), text)
         raise UsageError(f"{file}:{line}: {message}", "correct that line of TOML") from wrong
     except msgspec.ValidationError as wrong:
         message = str(wrong)
@@ -55,12 +55,12 @@ def describe(file: Path) -> Description:
         ) from wrong
 
 
-def _split(message: str) -> tuple[str, int]:
+def _split(message: str, text: str) -> tuple[str, int]:
     """tomllib's message without its position, and the line."""
     place = re.search(r" \(at line (\d+), column \d+\)$", message)
-    return (
-        (message[: place.start()], int(place.group(1))) if place else (message.removesuffix(" (at end of document)"), 1)
-    )
+    if place:
+        return message[: place.start()], int(place.group(1))
+    return message.removesuffix(" (at end of document)"), max(1, len(text.splitlines()))
 
 
 def _line_of(name: str, text: str) -> int:

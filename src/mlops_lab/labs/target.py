@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
+from pathlib import Path
 
 from mlops_lab.kube.client import Kube
-from mlops_lab.labs.registry import REGISTRY
 
 
 @dataclass(frozen=True)
@@ -28,12 +27,17 @@ class Target:
 def target(timeout: float = 10.0) -> Target:
     """The cluster that `lab up` brought up or was pointed at.
 
+    Args:
+        timeout: limit of every single request in seconds.
+
     Raises:
         LabError: there is none, or it does not answer.
     """
+    from mlops_lab.cluster import names
+    from mlops_lab.cluster.record import current
     from mlops_lab.kube.connection import connect
 
-    name = os.environ.get("MLOPS_LAB_CLUSTER", "mlops-lab")
-    kube = connect(f"kind-{name}", timeout=timeout)
+    cluster = current()
+    kube = connect(cluster.context, Path(cluster.kubeconfig) if cluster.kubeconfig else None, timeout)
     kube.version()
-    return Target(kube, REGISTRY, f"{name}-control-plane")
+    return Target(kube, cluster.registry, f"{names.cluster()}-control-plane" if cluster.is_kind else "")

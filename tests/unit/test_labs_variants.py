@@ -1,0 +1,130 @@
+"""Variants: overlays, names after checks, and how one is put to work."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from mlops_lab.base.errors import LabError
+from mlops_lab.labs.catalog import Exercise
+from mlops_lab.labs.variants import lay_out, put_to_work, solutions, wrongs
+
+
+@pytest.fixture
+def exercise(tmp_path: Path) -> Exercise:
+    folder = tmp_path / "10-scale"
+    files = {
+        "solution/manifests/model.yaml": "image: localhost:5001/flight-delay:v1\n",
+        "solution/manifests/hpa.yaml": "max: 4\n",
+        "solution/manifests/deploy": "#!/bin/sh\n",
+        "solution/kustomize/kustomization.yaml": "resources: []\n",
+        "wrong/scales_out--no-hpa/variant.toml": 'from = "solution/manifests"\nwithout = ["hpa.yaml"]\nbecause = "b"\n',
+        "wrong/scales_out--too-few/variant.toml": 'from = "solution/manifests"\n',
+        "wrong/scales_out--too-few/hpa.yaml": "max: 1\n",
+    }
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    (folder / "solution/manifests/deploy").chmod(0o755)
+    return Exercise(folder, "10", "scale")
+
+
+def laid(folder: Path) -> dict[str, str]:
+    return {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_variants_are_found_by_name(exercise: Exercise) -> None:
+    assert [each.name for each in solutions(exercise)] == ["kustomize", "manifests"]
+    found = wrongs(exercise)
+    assert [(each.name, each.check) for each in found] == [
+        ("scales_out--no-hpa", "scales_out"),
+        ("scales_out--too-few", "scales_out"),
+    ]
+    assert found[0].because == "b"
+
+
+def test_a_mistake_is_laid_over_its_solution(exercise: Exercise, tmp_path: Path) -> None:
+    no_hpa, too_few = wrongs(exercise)
+    lay_out(no_hpa, tmp_path / "a", "registry.example")
+    assert set(laid(tmp_path / "a")) == {"model.yaml", "deploy"}
+    assert laid(tmp_path / "a")["model.yaml"] == "image: registry.example/flight-delay:v1\n"
+    assert (tmp_path / "a/deploy").stat().st_mode & stat.S_IXUSR
+    lay_out(too_few, tmp_path / "b")
+    assert laid(tmp_path / "b")["hpa.yaml"] == "max: 1\n"
+    assert set(laid(tmp_path / "b")) == {"model.yaml", "deploy", "hpa.yaml"}
+
+
+def test_a_variant_needs_an_empty_workspace(exercise: Exercise, tmp_path: Path) -> None:
+    (tmp_path / "w/.lab").mkdir(parents=True)
+    lay_out(solutions(exercise)[0], tmp_path / "w")
+    with pytest.raises(LabError, match="is not empty"):
+        lay_out(solutions(exercise)[0], tmp_path / "w")
+
+
+@pytest.mark.parametrize(
+    ("name", "toml", "said"),
+    [
+        ("no-check-named", "", "must be CHECK--mistake"),
+        ("a--b", 'from = "solution/none"\n', "there is no variant 'solution/none'"),
+        ("a--b", 'form = "x"\n', "unknown field form"),
+        ("a--b", "because = 3\n", "because is not a str"),
+        ("a--b", "because = \n", "Invalid value"),
+        ("a--b", 'from = "wrong/scales_out--no-hpa"\n', "is laid over another"),
+    ],
+)
+def test_a_broken_variant_is_the_authors_fault(exercise: Exercise, name: str, toml: str, said: str) -> None:
+    folder = exercise.folder / "wrong" / name
+    folder.mkdir()
+    (folder / "variant.toml").write_text(toml)
+    with pytest.raises(LabError, match=said):
+        wrongs(exercise)
+
+
+def test_leaving_out_a_file_that_is_not_there_is_an_error(exercise: Exercise, tmp_path: Path) -> None:
+    (exercise.folder / "wrong/scales_out--no-hpa/variant.toml").write_text(
+        'from = "solution/manifests"\nwithout = ["hap.yaml"]\n'
+    )
+    with pytest.raises(LabError, match=r"no file hap.yaml"):
+        lay_out(wrongs(exercise)[0], tmp_path / "w")
+
+
+@pytest.fixture
+def kubectl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A kubectl that writes down how it was called, and fails if a file `refuse` lies there."""
+    program = tmp_path / "bin/kubectl"
+    program.parent.mkdir()
+    calls = tmp_path / "calls"
+    program.write_text(
+        f'#!/bin/sh\necho "$PWD $KUBECONFIG $*" >> {calls}\n[ -e refuse ] && {{ echo no quota >&2; exit 1; }}; exit 0\n'
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
+    return calls
+
+
+def test_a_kustomization_is_applied_as_one_and_manifests_by_name(tmp_path: Path, kubectl: Path) -> None:
+    work = tmp_path / "w"
+    work.mkdir()
+    (work / "b.yaml").touch()
+    (work / "a.yml").touch()
+    (work / "deploy").touch()
+    put_to_work(work)
+    (work / "kustomization.yaml").touch()
+    put_to_work(work)
+    config = f"{work} {work}/.lab/kubeconfig"
+    assert kubectl.read_text() == f"{config} apply -f a.yml -f b.yaml\n{config} apply -k .\n"
+
+
+def test_what_the_cluster_refuses_is_said_with_its_reason(tmp_path: Path, kubectl: Path) -> None:
+    work = tmp_path / "w"
+    work.mkdir()
+    with pytest.raises(LabError, match="no YAML to apply"):
+        put_to_work(work)
+    (work / "a.yaml").touch()
+    (work / "refuse").touch()
+    with pytest.raises(LabError, match="exit code 1") as caught:
+        put_to_work(work)
+    assert "no quota" in caught.value.detail

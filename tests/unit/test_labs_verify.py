@@ -1,0 +1,276 @@
+"""`lab verify` on a stage that tells what it is told to: each gate shown failing, trouble, resuming, and the record."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlops_lab.base.errors import LabError
+from mlops_lab.checks.check import Check
+from mlops_lab.checks.verdicts import Result, Verdict
+from mlops_lab.labs.catalog import Exercise
+from mlops_lab.labs.ledger import Done, Ledger, key_of
+from mlops_lab.labs.skeleton import make
+from mlops_lab.labs.variants import Variant
+from mlops_lab.labs.verify import steps, verify
+
+CHECK = "two_pods_are_ready"
+
+
+class ToldStage:
+    """A stage whose verdicts come from a function of what was put to work last (None: nothing)."""
+
+    def __init__(self, verdict: Callable[[str | None], Verdict]) -> None:
+        self.verdict = verdict
+        self.at_work: str | None = None
+        self.calls: list[str] = []
+        self.left: list[str] = []
+        self.problems: list[str] = []
+        self.cleared = 0
+
+    def fresh(self) -> None:
+        self.at_work = None
+        self.calls.append("fresh")
+
+    def work(self, variant: Variant) -> None:
+        self.at_work = variant.name
+        self.calls.append(variant.name)
+
+    def checked(self) -> list[Result]:
+        return [Result(CHECK, "Two pods.", self.verdict(self.at_work), 2, evidence=("a line",))]
+
+    def objects(self) -> list[str]:
+        return ["deployments/seed", *(self.left if "kustomize" in self.calls else [])]
+
+    def checked_in_outage(self, *, begun: bool) -> list[Result]:
+        return [Result(CHECK, "Two pods.", self.verdict("outage begun" if begun else "outage"), 2)]
+
+    def healthy(self, within: float) -> list[str]:
+        self.calls.append("healthy")
+        return self.problems
+
+    def clear(self) -> None:
+        self.cleared += 1
+
+
+def honest(work: str | None) -> Verdict:
+    if work is None or "--" in work:
+        return Verdict.FAIL
+    return Verdict.ERROR if work.startswith("outage") else Verdict.PASS
+
+
+@pytest.fixture
+def exercise(tmp_path: Path) -> Exercise:
+    folder = make("10-scale", tmp_path / "labs")
+    for number in range(4):
+        wrong = folder / f"wrong/{CHECK}--number-{number}"
+        wrong.mkdir()
+        (wrong / "variant.toml").write_text('from = "solution/manifests"\nbecause = "a mistake"\n')
+    return Exercise(folder, "10", "scale")
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    return Ledger(tmp_path / "state/verify.json")
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mlops_lab.labs.verify._SETTLED_WITHIN", 0.0)
+
+
+def outcomes(done: list[Done]) -> dict[str, str]:
+    return {each.step: each.outcome for each in done}
+
+
+def run(exercise: Exercise, ledger: Ledger, stage: ToldStage, **options: Any) -> list[Done]:
+    return verify(exercise, lambda lab, checks: stage, ledger, **options)
+
+
+def test_an_honest_lab_goes_through_every_step_and_is_verified(exercise: Exercise, ledger: Ledger) -> None:
+    stage = ToldStage(honest)
+    done = run(exercise, ledger, stage)
+    assert [each.step for each in done] == [
+        "form",
+        "start",
+        "solution kustomize",
+        "solution kustomize, then reset",
+        "solution manifests",
+        "solution manifests, then reset",
+        *(f"wrong {CHECK}--number-{number}" for number in range(4)),
+        f"wrong {CHECK}--one-replica",
+        "outage",
+    ]
+    assert set(outcomes(done).values()) == {"honest"}
+    # Each solution is put to work on a fresh stage, both times.
+    assert stage.calls[1:9] == ["fresh", "kustomize", "fresh", "kustomize", "fresh", "fresh", "manifests", "fresh"]
+    assert stage.cleared == 1
+    kept = ledger.read()["labs"]["10-scale"]
+    assert kept["verified"]
+    assert kept["steps"]["start"]["results"][0]["evidence"] == ["a line"]
+
+
+@pytest.mark.parametrize(
+    ("work", "lie", "step", "said"),
+    [
+        (None, Verdict.PASS, "start", "gives 2 points for nothing done"),
+        ("kustomize", Verdict.FAIL, "solution kustomize", "is fail, not pass"),
+        ("kustomize", Verdict.FAIL, "solution kustomize, then reset", "is fail, not pass"),
+        (f"{CHECK}--one-replica", Verdict.PASS, f"wrong {CHECK}--one-replica", "is pass, not fail"),
+        ("outage", Verdict.FAIL, "outage", "paused before the checks: two_pods_are_ready is fail"),
+        ("outage begun", Verdict.PASS, "outage", "as the checks begin: two_pods_are_ready is pass"),
+    ],
+)
+def test_each_gate_fails_for_a_lab_that_breaks_it(
+    exercise: Exercise, ledger: Ledger, work: str | None, lie: Verdict, step: str, said: str
+) -> None:
+    done = run(exercise, ledger, ToldStage(lambda at_work: lie if at_work == work else honest(at_work)))
+    bad = {each.step: each.says for each in done if each.outcome == "dishonest"}
+    assert step in bad
+    assert any(said in sentence for sentence in bad[step])
+    assert not ledger.read()["labs"]["10-scale"]["verified"]
+
+
+def test_what_a_reset_leaves_behind_is_dishonest(exercise: Exercise, ledger: Ledger) -> None:
+    stage = ToldStage(honest)
+    stage.left = ["configmaps/forgotten"]
+    done = run(exercise, ledger, stage, only=["reset"])
+    assert done[0].says == ["left behind: configmaps/forgotten"]
+    assert outcomes(done)["solution kustomize, then reset"] == "dishonest"
+
+
+def test_a_lab_that_is_not_whole_is_dishonest(exercise: Exercise, ledger: Ledger) -> None:
+    (exercise.folder / "README.md").unlink()
+    (exercise.folder / "hints.md").write_text("none")
+    (done,) = run(exercise, ledger, ToldStage(honest), only=["form"])
+    assert done.outcome == "dishonest"
+    assert "there is no README.md" in done.says
+    assert "## 1, ## 2 and ## 3" in done.says[0]
+
+
+def test_an_error_is_tried_again_when_the_cluster_is_well(exercise: Exercise, ledger: Ledger) -> None:
+    seen: list[str | None] = []
+
+    def once_in_trouble(work: str | None) -> Verdict:
+        seen.append(work)
+        return Verdict.ERROR if len(seen) == 1 else honest(work)
+
+    stage = ToldStage(once_in_trouble)
+    assert outcomes(run(exercise, ledger, stage, only=["start"])) == {"start": "honest"}
+    assert stage.calls == ["fresh", "healthy", "fresh"]
+
+
+def test_lasting_trouble_is_the_environments_not_the_labs(exercise: Exercise, ledger: Ledger) -> None:
+    stage = ToldStage(lambda work: Verdict.ERROR)
+    (done,) = run(exercise, ledger, stage, only=["start"])
+    assert (done.outcome, len(done.results)) == ("environment", 1)
+    stage.problems = ["node worker is not Ready"]
+    (done,) = run(exercise, ledger, stage, only=["start"])
+    assert "node worker is not Ready" in done.says
+
+    def refuses(variant: Variant) -> None:
+        raise LabError("kubectl failed", "read it", "no quota")
+
+    stage = ToldStage(honest)
+    stage.work = refuses  # type: ignore[method-assign]
+    done = run(exercise, ledger, stage, only=["solutions"])[0]
+    assert (done.outcome, done.says) == ("environment", ["kubectl failed; read it", "no quota"])
+
+
+def test_resume_goes_on_after_an_interruption_and_repeats_what_was_not_honest(
+    exercise: Exercise, ledger: Ledger
+) -> None:
+    stage = ToldStage(honest)
+
+    def interrupt(step: Any, done: Done | None, number: int, of: int) -> None:
+        if step.name == "solution manifests" and done is None:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(exercise, ledger, stage, tell=interrupt)
+    assert stage.cleared == 1
+    stage = ToldStage(lambda work: Verdict.FAIL if work == "manifests" else honest(work))
+    done = run(exercise, ledger, stage, resume=True)
+    assert stage.calls.count("kustomize") == 1  # only for the outage
+    assert outcomes(done)["solution manifests"] == "dishonest"
+    assert len(done) == 12
+    assert done[2].results[0].verdict is Verdict.PASS
+    stage = ToldStage(honest)
+    assert set(outcomes(run(exercise, ledger, stage, resume=True)).values()) == {"honest"}
+    assert (stage.calls.count("manifests"), stage.calls.count("kustomize")) == (2, 0)
+    assert ledger.read()["labs"]["10-scale"]["verified"]
+
+    def no_stage(lab: Exercise, checks: list[Check]) -> ToldStage:
+        raise AssertionError("nothing is left to do")
+
+    assert len(verify(exercise, no_stage, ledger, resume=True)) == 12
+
+
+def test_a_changed_lab_is_verified_anew(exercise: Exercise, ledger: Ledger) -> None:
+    run(exercise, ledger, ToldStage(honest))
+    before = key_of(exercise.folder)
+    (exercise.folder / "checks.py").write_text((exercise.folder / "checks.py").read_text() + "\n# changed\n")
+    assert key_of(exercise.folder) != before
+    stage = ToldStage(honest)
+    run(exercise, ledger, stage, resume=True, only=["start"])
+    assert stage.calls == ["fresh"]
+    assert not ledger.read()["labs"]["10-scale"]["verified"]
+
+
+def test_a_file_that_became_executable_is_a_change(exercise: Exercise) -> None:
+    before = key_of(exercise.folder)
+    (exercise.folder / "start/model.yaml").chmod(0o755)
+    assert key_of(exercise.folder) != before
+
+
+def test_without_resume_old_results_are_forgotten_first(exercise: Exercise, ledger: Ledger) -> None:
+    run(exercise, ledger, ToldStage(honest))
+
+    def fails(lab: Exercise, checks: list[Check]) -> ToldStage:
+        raise LabError("no cluster", "lab up")
+
+    with pytest.raises(LabError):
+        verify(exercise, fails, ledger, only=["start"])
+    known = ledger.read()["labs"]["10-scale"]
+    assert "start" not in known["steps"]
+    assert not known.get("verified")
+
+
+def test_the_short_form_is_short(exercise: Exercise) -> None:
+    assert [step.name for step in steps(exercise, once=True)] == [
+        "form",
+        "start",
+        "solution kustomize, then reset",
+        "solution manifests, then reset",
+        f"wrong {CHECK}--number-0",
+    ]
+    assert [step.name for step in steps(exercise, only=["outage"])] == ["outage"]
+
+
+def _keep(file: Path, lab: str) -> None:
+    for number in range(20):
+        Ledger(file).keep(lab, "key", Done(f"step {number}", "honest"), wanted=[])
+
+
+def test_two_verifications_at_once_keep_both_results(ledger: Ledger) -> None:
+    context = multiprocessing.get_context("spawn")
+    writers = [context.Process(target=_keep, args=(ledger.file, lab)) for lab in ("04-a", "10-b")]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join(60)
+    whole = json.loads(ledger.file.read_text())
+    assert {lab: len(entry["steps"]) for lab, entry in whole["labs"].items()} == {"04-a": 20, "10-b": 20}
+
+
+def test_a_damaged_result_file_is_begun_anew(ledger: Ledger) -> None:
+    ledger.file.parent.mkdir()
+    ledger.file.write_text("[1, 2")
+    assert ledger.read() == {"labs": {}}
+    ledger.keep("a", "key", Done("start", "honest"), wanted=["start"])
+    assert ledger.read()["labs"]["a"]["verified"]

@@ -1,0 +1,125 @@
+"""The learner's folder: filled once, never overwritten, kept aside on reset; and its YAML read early."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mlops_lab.base.errors import LabError, UsageError
+from mlops_lab.labs.workspace import fill, keep_copy, manifests, parse_manifests
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    folder = tmp_path / "start"
+    (folder / "sub").mkdir(parents=True)
+    (folder / "model.yaml").write_text("image: localhost:5001/flight-delay:v1\n")
+    (folder / "sub" / "deploy").write_text("#!/bin/sh\n")
+    (folder / "sub" / "deploy").chmod(0o755)
+    (folder / "logo.bin").write_bytes(b"\xff\xfe localhost:5001/x")
+    (folder / "seed.yaml").write_text("kind: ConfigMap\n")
+    return folder
+
+
+def test_start_files_are_copied_with_their_modes_but_not_the_seed(tmp_path: Path, source: Path) -> None:
+    done = fill(tmp_path / "work", source)
+    assert done.written == ["logo.bin", "model.yaml", "sub/deploy"]
+    assert done.kept == []
+    assert (tmp_path / "work/sub/deploy").stat().st_mode & 0o111
+    assert not (tmp_path / "work/seed.yaml").exists()
+
+
+def test_an_edited_file_is_never_overwritten_and_a_deleted_one_comes_back(tmp_path: Path, source: Path) -> None:
+    work = tmp_path / "work"
+    fill(work, source)
+    (work / "model.yaml").write_text("mine\n")
+    (work / "own.yaml").write_text("mine too\n")
+    (work / "sub/deploy").unlink()
+    done = fill(work, source)
+    assert (done.written, done.kept) == (["sub/deploy"], ["model.yaml"])
+    assert (work / "model.yaml").read_text() == "mine\n"
+    assert (work / "own.yaml").read_text() == "mine too\n"
+
+
+def test_a_folder_in_the_place_of_a_file_is_kept(tmp_path: Path, source: Path) -> None:
+    (tmp_path / "work/model.yaml").mkdir(parents=True)
+    assert fill(tmp_path / "work", source).kept == ["model.yaml"]
+
+
+def test_image_names_get_the_clusters_registry_and_bytes_stay(tmp_path: Path, source: Path) -> None:
+    work = tmp_path / "work"
+    fill(work, source, "registry.example/team/")
+    assert (work / "model.yaml").read_text() == "image: registry.example/team/flight-delay:v1\n"
+    assert (work / "logo.bin").read_bytes() == b"\xff\xfe localhost:5001/x"
+    assert fill(work, source, "registry.example/team/").kept == []
+
+
+def test_a_workspace_that_cannot_be_written_is_the_environments_fault(tmp_path: Path, source: Path) -> None:
+    (tmp_path / "work").write_text("a file")
+    with pytest.raises(LabError, match="cannot be written") as caught:
+        fill(tmp_path / "work", source)
+    assert "MLOPS_LAB_WORKSPACE" in caught.value.hint
+
+
+def test_a_reset_copies_everything_and_empties_the_same_folder(tmp_path: Path, source: Path) -> None:
+    work = tmp_path / "10-lab"
+    fill(work, source)
+    (work / ".lab").mkdir()
+    before = work.stat().st_ino
+    kept = keep_copy(work)
+    assert kept is not None
+    assert kept.name.startswith("10-lab.2")
+    assert (kept / "model.yaml").read_text() == "image: localhost:5001/flight-delay:v1\n"
+    assert list(work.iterdir()) == []
+    assert work.stat().st_ino == before
+    fill(work, source)
+    again = keep_copy(work)
+    assert again is not None
+    assert again != kept
+    assert not list(tmp_path.glob(".*.part"))
+
+
+def test_a_reset_of_nothing_keeps_nothing(tmp_path: Path) -> None:
+    assert keep_copy(tmp_path / "none") is None
+    (tmp_path / "w/.lab").mkdir(parents=True)
+    assert keep_copy(tmp_path / "w") is None
+
+
+def test_a_copy_that_fails_leaves_the_folder_as_it_was(
+    tmp_path: Path, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*args: object, **options: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("shutil.copytree", full)
+    with pytest.raises(LabError, match="No space left"):
+        keep_copy(source)
+    assert (source / "model.yaml").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [("a: 1\nb: [1, 2\nc: 3\n", 3), ("a: 1\n\tb: 2\n", 2), ("a: b: c\n", 1), ("ok: 1\n---\nx: 'open\n", 4)],
+)
+def test_yaml_that_does_not_parse_is_named_by_file_and_line(tmp_path: Path, text: str, line: int) -> None:
+    (tmp_path / "good.yaml").write_text("a: 1\n---\nb: 2\n")
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub/bad.yml").write_text(text)
+    with pytest.raises(UsageError, match=rf"sub/bad.yml:{line}: this YAML does not parse"):
+        parse_manifests(tmp_path)
+
+
+def test_bytes_that_are_no_text_are_named_too(tmp_path: Path) -> None:
+    (tmp_path / "bad.yaml").write_bytes(b"a: \xff\xfe\n")
+    with pytest.raises(UsageError, match=r"bad.yaml:1: this YAML cannot be read"):
+        parse_manifests(tmp_path)
+
+
+def test_chart_templates_and_hidden_folders_are_not_read(tmp_path: Path) -> None:
+    for folder in ("chart/templates", ".lab"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "x.yaml").write_text("{{ if }}: [")
+    (tmp_path / "chart/values.yaml").write_text("a: 1\n")
+    assert [path.name for path in manifests(tmp_path)] == ["values.yaml"]
+    parse_manifests(tmp_path)
