@@ -7,19 +7,18 @@ goes on from there.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import shutil
 import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 from typing import Literal
 
 from mlops_lab.base.errors import LabError
+from mlops_lab.base.locking import alone, terminable
 from mlops_lab.base.paths import cache
 from mlops_lab.base.progress import Progress
 from mlops_lab.engine.docker import CLIENT_ENV, Docker
@@ -34,7 +33,12 @@ _PROBE = 5.0  # seconds that a registry has to answer in
 
 
 def bring(
-    names: list[str], mode: Literal["auto", "pull", "build"], docker: Docker, progress: Progress, mirror: str = ""
+    names: list[str],
+    mode: Literal["auto", "pull", "build"],
+    docker: Docker,
+    progress: Progress,
+    mirror: str = "",
+    also: tuple[Callable[[Sources], Step], ...] = (),
 ) -> dict[str, Step]:
     """Have these images of the catalog in the engine.
 
@@ -42,6 +46,7 @@ def bring(
         names: names of the catalog.
         mode: auto uses what was brought before; else it pulls if a registry answers within 5 s, and builds if not.
         mirror: a registry prefix to pull from.
+        also: makers of other steps to work off beside them, such as a program for this host.
 
     Returns:
         For each name its step, whose `ref` is the image's name in the engine.
@@ -50,12 +55,12 @@ def bring(
         LabError: an image can't be pulled or built.
     """
     store = Store(docker)
-    with alone(progress):
+    with alone(cache() / "images.lock", "the images", progress.say):
         chosen = _settle(names, mode, docker, store, mirror)
-        wanted = [chosen.image(name) for name in names]
-        run_steps(wanted, docker, store, progress)
+        wanted = {name: chosen.image(name) for name in names}
+        run_steps([*wanted.values(), *(step(chosen) for step in also)], docker, store, progress)
         _remember(chosen.mode, mirror)
-    return dict(zip(names, wanted, strict=True))
+    return wanted
 
 
 def prepared(names: list[str], mode: Literal["auto", "pull", "build"], docker: Docker, mirror: str = "") -> bool:
@@ -75,7 +80,7 @@ def run_steps(wanted: list[Step], docker: Docker, store: Store, progress: Progre
     todo = _missing(wanted, store)
     if todo:
         _check_room()
-        with _terminable():
+        with terminable():
             _Run(todo, docker, store, progress).work()
     for step in closure(wanted):
         if not step.image and store.has(step):
@@ -159,20 +164,6 @@ class _Run:
                 self._change.notify_all()
 
 
-@contextlib.contextmanager
-def alone(progress: Progress, name: str = "images") -> Iterator[None]:
-    """Hold a lock in the cache; while another command has it, say so and wait."""
-    path = cache() / f"{name}.lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            progress.say(f"another command is at work on the {name}; waiting for it")
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
 def registry_answers(docker: Docker, mirror: str = "") -> bool:
     """Does the registry of the smallest published image answer the engine's pull within 5 s?"""
     del docker
@@ -241,23 +232,6 @@ def _check_room() -> None:
             f"only {free / 1e9:.1f} GB of disk are free at {root}; building images needs {_ROOM / 1e9:.0f} GB",
             "free some space, or move the cache with XDG_CACHE_HOME",
         )
-
-
-@contextlib.contextmanager
-def _terminable() -> Iterator[None]:
-    """Let SIGTERM end the work as an interrupt does, so that no program of it is left running."""
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _mode_file() -> Path:

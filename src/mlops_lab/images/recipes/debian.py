@@ -44,7 +44,7 @@ def root(
             [
                 *["mmdebstrap", f"--variant={variant}", f"--architectures={work.arch}", *options],
                 *(f"--include={','.join(packages)}", *(f"--customize-hook={end}" for end in ends)),
-                *[suite, work.out / "root.tar", *_mirror(suite)],
+                *(suite, str(work.out / "root.tar"), *_mirror(suite)),
             ],
             env={"TMPDIR": str(work.out), "SOURCE_DATE_EPOCH": "0"},
             hint="check that the package mirror answers (apt-get update) and try again",

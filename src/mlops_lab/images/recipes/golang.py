@@ -5,6 +5,7 @@ The user's own Go caches are used, so what was once compiled is never compiled a
 
 from __future__ import annotations
 
+import platform
 import re
 import shutil
 import sys
@@ -13,12 +14,13 @@ from pathlib import Path
 from mlops_lab.base.errors import LabError
 from mlops_lab.base.processes import find, run
 from mlops_lab.base.versions import pin
+from mlops_lab.engine.docker import architecture
 from mlops_lab.images.sources import Sources
 from mlops_lab.images.steps import Step
 from mlops_lab.images.work import Work
 
 # Without debug information the compiler is a quarter faster; a larger heap before collection saves a third more.
-_ENV = {"CGO_ENABLED": "0", "GOGC": "800", "GOFLAGS": "-buildvcs=false", "GOTOOLCHAIN": "local", "GOOS": "linux"}
+_ENV = {"CGO_ENABLED": "0", "GOGC": "800", "GOFLAGS": "-buildvcs=false", "GOTOOLCHAIN": "local"}
 _FLAGS = ("-trimpath", "-gcflags=all=-dwarf=false")
 
 
@@ -33,7 +35,7 @@ def programs(
     seconds: float = 60,
     heavy: bool = True,
     after: tuple[Step, ...] = (),
-    arch: str = "",
+    for_host: bool = False,
 ) -> Step:
     """A folder step with the programs of some main packages.
 
@@ -43,8 +45,11 @@ def programs(
         packages: import paths or ./cmd/NAME; each makes a program of its last path element's name.
         ldflags: added to `-s -w`.
         tags: build tags, separated by commas.
-        arch: for a program that runs elsewhere than in the engine.
+        for_host: the programs run on this host, not in the engine.
     """
+
+    system = platform.system().lower() if for_host else "linux"
+    arch = architecture("") if for_host else sources.arch
 
     def make(work: Work) -> None:
         work.run(
@@ -54,14 +59,15 @@ def programs(
                 *("-o", f"{work.out}/", *packages),
             ],
             cwd=folder,
-            env={**_ENV, "GOARCH": arch or work.arch},
+            env={**_ENV, "GOOS": system, "GOARCH": arch},
         )
 
-    inputs: tuple[str | Path, ...] = (folder, *packages, ldflags, tags, *_FLAGS, f"go {pin('go.minimum')}")
+    sources_of = sorted(path for path in folder.rglob("*") if path.suffix in (".go", ".mod", ".sum"))
+    inputs: tuple[str | Path, ...] = (*sources_of, *packages, ldflags, tags, *_FLAGS, f"go {pin('go.minimum')}")
     return sources.once(
         name,
         lambda: Step(
-            name, make, inputs, after=after, heavy=heavy, seconds=seconds, within=5400, arch=arch or sources.arch
+            name, make, inputs, after=after, heavy=heavy, seconds=seconds, within=5400, arch=f"{system}/{arch}"
         ),
     )
 

@@ -1,0 +1,55 @@
+"""One command at a time on a thing, and an orderly end when a command is told to stop."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+
+from mlops_lab.base.errors import LabError
+
+
+@contextlib.contextmanager
+def alone(path: Path, what: str, say: Callable[[str], None], *, wait: bool = True) -> Iterator[None]:
+    """Hold a lock file for the block; the kernel lets go of it however the process ends.
+
+    Args:
+        path: the lock file.
+        what: what the lock stands for, in words.
+        say: told when another command has the lock and this one waits.
+        wait: False means to end with an error instead of waiting.
+
+    Raises:
+        LabError: another command has the lock and `wait` is False.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if not wait:
+                raise LabError(f"another `lab` command is at work on {what}", "wait for it to end") from None
+            say(f"another `lab` command is at work on {what}; waiting for it (Ctrl-C to stop waiting)")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@contextlib.contextmanager
+def terminable() -> Iterator[None]:
+    """Let SIGTERM end the block as Ctrl-C does, so that it can clear up."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

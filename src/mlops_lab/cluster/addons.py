@@ -1,0 +1,126 @@
+"""What stands in the cluster before any lab: metrics-server, and the tool's own namespace with the load pod.
+
+Applied only when something changed: a fingerprint of the manifests is kept at the namespace.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+import time
+from typing import Any
+
+from mlops_lab.base.errors import LabError
+from mlops_lab.base.versions import pin
+from mlops_lab.base.waiting import wait_until
+from mlops_lab.cluster import names
+from mlops_lab.cluster.kubectl import Kubectl, manifest
+
+_METRICS = "v1beta1.metrics.k8s.io"
+_STUCK = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "CreateContainerConfigError")
+
+
+def install(kubectl: Kubectl, registry: str, content: str, metrics: bool) -> bool:
+    """Apply what is missing or has changed; was anything?
+
+    Args:
+        registry: the prefix of the images that are ours.
+        content: changes when the load image's content does, so that its pod is replaced.
+        metrics: install metrics-server (a kind cluster) or leave the metrics API alone (a cluster of the user's).
+    """
+    values = {"registry": registry, "content": content}
+    texts = [manifest("system.yaml", fingerprint="$fingerprint", **values)]
+    if metrics:
+        texts.append(manifest("metrics-server.yaml", metrics_server=str(pin("images.metrics-server.name"))))
+    fingerprint = hashlib.sha256("\0".join(texts).encode()).hexdigest()[:16]
+    asked = "jsonpath={.metadata.annotations.mlops-lab/manifests}"
+    if kubectl.run("get", "namespace", names.NAMESPACE, "-o", asked, check=False).stdout == fingerprint:
+        return False
+    kubectl.apply("\n---\n".join(texts).replace("$fingerprint", fingerprint))
+    return True
+
+
+def wait(kubectl: Kubectl, nodes: int, since: float, within: float = 180) -> None:
+    """Wait until the cluster is ready for a lab.
+
+    Args:
+        nodes: how many nodes must be Ready; 0 for a cluster of the user's, where only the tool's own pods count.
+        since: a time (Unix seconds) after which each node must have been heard from.
+
+    Raises:
+        LabError: it is not, within the limit; the message carries what is missing.
+    """
+
+    def probe() -> tuple[bool | None, str]:
+        missing = lacking(kubectl, nodes, since)
+        return (True, "ready") if not missing else (None, ", ".join(missing[:4]))
+
+    wait_until(probe, what="the cluster", within=within, every=0.3, hint="look closer with: lab status, lab doctor")
+
+
+def lacking(kubectl: Kubectl, nodes: int, since: float = 0) -> list[str]:
+    """What is not ready yet, in words; empty when everything is.
+
+    Raises:
+        LabError: a pod of the tool's own can't start, whatever time it is given.
+    """
+    done = kubectl.run("get", "nodes,deployments,apiservices,leases", "-A", "-o", "json", within=10, check=False)
+    if done.code != 0:
+        return ["the API server does not answer"]
+    items: list[dict[str, Any]] = json.loads(done.stdout)["items"]
+    missing = []
+    ready = {name(item) for item in items if item["kind"] == "Node" and is_true(item, "Ready")}
+    heard = {name(item) for item in items if item["kind"] == "Lease" and _renewed(item) >= since}
+    if len(ready & heard) < nodes:
+        missing.append(f"{len(ready & heard)} of {nodes} nodes are Ready")
+    for item in items:
+        ours = item["metadata"].get("namespace") in ((names.NAMESPACE, "kube-system") if nodes else (names.NAMESPACE,))
+        if item["kind"] == "Deployment" and ours and not _rolled_out(item):
+            missing.append(f"deployment {name(item)} is not available")
+            if item["metadata"]["namespace"] == names.NAMESPACE:
+                _fail_if_stuck(kubectl)
+        if item["kind"] == "APIService" and name(item) == _METRICS and not is_true(item, "Available"):
+            missing.append("the metrics API is not available")
+    found = {(item["kind"], name(item)) for item in items}
+    for kind, wanted in (("Deployment", "load"), ("APIService", _METRICS)):
+        if (kind, wanted) not in found:
+            missing.append(f"{kind} {wanted} is not there")
+    return missing
+
+
+def name(item: dict[str, Any]) -> str:
+    """An object's name."""
+    return str(item["metadata"]["name"])
+
+
+def is_true(item: dict[str, Any], condition: str) -> bool:
+    """Is a condition of the object's status True?"""
+    found = item.get("status", {}).get("conditions") or []
+    return any(each["type"] == condition and each["status"] == "True" for each in found)
+
+
+def _rolled_out(item: dict[str, Any]) -> bool:
+    status, wanted = item.get("status", {}), item["spec"].get("replicas", 1)
+    current = status.get("observedGeneration", 0) >= item["metadata"]["generation"]
+    return bool(
+        current and status.get("updatedReplicas", 0) >= wanted and status.get("availableReplicas", 0) >= min(1, wanted)
+    )
+
+
+def _renewed(lease: dict[str, Any]) -> float:
+    text = lease.get("spec", {}).get("renewTime")
+    return datetime.datetime.fromisoformat(text).timestamp() if text else time.time()
+
+
+def _fail_if_stuck(kubectl: Kubectl) -> None:
+    for pod in kubectl.get("pods", "-n", names.NAMESPACE):
+        for container in pod.get("status", {}).get("containerStatuses") or []:
+            waiting = container["state"].get("waiting", {})
+            if waiting.get("reason") in _STUCK:
+                prefix = container["image"].rpartition("/")[0]
+                raise LabError(
+                    f"the image {container['image']} can't be used: {waiting['reason']}",
+                    f"put the project's images there: lab images push {prefix}",
+                    waiting.get("message", ""),
+                )

@@ -1,0 +1,71 @@
+"""Take the cluster down: no container, network, volume or kubeconfig entry of ours stays; the image cache does."""
+
+from __future__ import annotations
+
+from mlops_lab.base.processes import find
+from mlops_lab.base.progress import Progress
+from mlops_lab.cluster import kind, kubeconfig, names, record, registry
+from mlops_lab.cluster.kubectl import Kubectl
+from mlops_lab.cluster.record import Cluster
+from mlops_lab.cluster.up import exclusive
+from mlops_lab.engine import start
+from mlops_lab.engine.docker import Docker, answering
+
+
+def down(progress: Progress) -> list[str]:
+    """Remove everything; safe to repeat.
+
+    Returns:
+        What was removed, in words; empty when there was nothing.
+
+    Raises:
+        LabError: a cluster of that name is not ours, or the engine can't be asked.
+    """
+    with exclusive(progress):
+        if cluster := record.named():
+            return _leave(cluster)
+        removed: list[str] = []
+        if docker := _engine(progress):
+            made = record.made()
+            if kind.remove(docker):
+                removed.append(f"cluster {names.cluster()}")
+            if not _others(docker) and registry.remove(docker):
+                removed.append("registry")
+            if (made is None or made.network_ours) and _remove_network(docker):
+                removed.append("network")
+        else:
+            kubeconfig.remove(names.context())
+        record.forget()
+        return removed
+
+
+def _engine(progress: Progress) -> Docker | None:
+    """The engine; a dead one is started, since its containers come back with it. None where there never was one."""
+    if docker := answering():
+        return docker
+    if record.made() is None or not find("docker"):
+        return None
+    return start.ensure(progress.say)
+
+
+def _others(docker: Docker) -> bool:
+    """Is another cluster of kind's there, which may use the registry?"""
+    return bool(docker.run("ps", "-aq", "--filter", "label=io.x-k8s.kind.cluster").stdout.split())
+
+
+def _remove_network(docker: Docker) -> bool:
+    """Remove kind's network, if nothing is on it any more."""
+    found = docker.inspect("network", names.NETWORK)
+    return (
+        bool(found and not found.get("Containers"))
+        and docker.run("network", "rm", names.NETWORK, check=False).code == 0
+    )
+
+
+def _leave(cluster: Cluster) -> list[str]:
+    """Take out of the user's own cluster what the tool put there, and forget it; the cluster itself is left alone."""
+    kubectl = Kubectl(cluster.context, cluster.kubeconfig)
+    ours = "app.kubernetes.io/managed-by=mlops-lab"
+    kubectl.run("delete", "namespaces,priorityclasses", "-l", ours, "--wait=true", within=180)
+    record.forget(cluster)
+    return [f"the tool's namespaces in {cluster.context}"]

@@ -1,0 +1,77 @@
+"""A cluster that the user names: no kind, the same labs. What it lacks is said before anything is created in it."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from mlops_lab.base.errors import LabError, UsageError
+from mlops_lab.base.progress import Progress
+from mlops_lab.cluster import addons, kubeconfig, record
+from mlops_lab.cluster.kubectl import Kubectl
+from mlops_lab.cluster.record import Cluster
+from mlops_lab.cluster.up import exclusive
+
+_OLDEST = (1, 29)
+_DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
+
+
+def use(context: str, registry: str, progress: Progress, *, wait: bool = True) -> Cluster:
+    """Put the tool's namespace into an existing cluster, and use that cluster from now on.
+
+    Args:
+        context: a context of the user's kubeconfig.
+        registry: the prefix under which the cluster's nodes can pull the project's images.
+
+    Raises:
+        UsageError: no such context, or no registry.
+        LabError: the cluster does not answer or lacks something; nothing was created.
+    """
+    if not any(path.exists() for path in kubeconfig.files()):
+        raise UsageError(f"there is no kubeconfig at {kubeconfig.target()}", "name one with KUBECONFIG")
+    known = kubeconfig.contexts()
+    if context not in known:
+        raise UsageError(f"the kubeconfig has no context {context!r}", f"it has: {', '.join(known) or 'none'}")
+    if not registry:
+        raise UsageError(
+            "with --context the images must be in a registry that the cluster's nodes can pull from",
+            "push them (lab images push PREFIX), then: lab up --context NAME --registry PREFIX",
+        )
+    with exclusive(progress, wait):
+        kubectl = Kubectl(context)
+        if missing := lacks(kubectl):
+            raise LabError(f"the cluster {context} {missing[0][0]}", missing[0][1], _rest(missing))
+        addons.install(kubectl, registry, registry, metrics=False)
+        if addons.lacking(kubectl, 0):
+            with progress.piece("waiting for the tool's pod"):
+                addons.wait(kubectl, 0, 0)
+        cluster = Cluster(context, registry)
+        record.remember(cluster)
+        return cluster
+
+
+def lacks(kubectl: Kubectl) -> list[tuple[str, str]]:
+    """What a cluster lacks for the labs: pairs of what and what to do; empty when nothing."""
+    done = kubectl.run("version", "-o", "json", within=10, check=False)
+    answer = json.loads(done.stdout) if done.code == 0 else {}
+    if "serverVersion" not in answer:
+        return [("does not answer", f"see: kubectl --context {kubectl.context} get nodes")]
+    missing: list[tuple[str, str]] = []
+    version = answer["serverVersion"]
+    numbers = tuple(int(re.sub(r"\D", "", version[part]) or 0) for part in ("major", "minor"))
+    if numbers < _OLDEST:
+        missing.append((f"is Kubernetes {version['gitVersion']}", "1.29 or later is needed"))
+    services = [each for each in kubectl.get("apiservices") if addons.name(each) == "v1beta1.metrics.k8s.io"]
+    if not services or not addons.is_true(services[0], "Available"):
+        missing.append(("has no metrics API", "install metrics-server in it: autoscaling reads it"))
+    classes = kubectl.get("storageclasses")
+    if not any((each["metadata"].get("annotations") or {}).get(_DEFAULT_CLASS) == "true" for each in classes):
+        missing.append(("has no default storage class", f"annotate one with {_DEFAULT_CLASS}=true"))
+    for verb, what in (("create", "namespaces"), ("create", "deployments.apps"), ("create", "pods/exec")):
+        if kubectl.run("auth", "can-i", verb, what, "-A", check=False).stdout.strip() != "yes":
+            missing.append((f"does not let you {verb} {what}", "ask its administrator for that right"))
+    return missing
+
+
+def _rest(missing: list[tuple[str, str]]) -> str:
+    return "\n".join(f"it also {what}: {todo}" for what, todo in missing[1:])

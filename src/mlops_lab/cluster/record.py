@@ -1,0 +1,90 @@
+"""What is remembered of a cluster between commands: which one is in use, and whether it was made whole."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlops_lab.base.errors import LabError
+from mlops_lab.base.paths import state
+from mlops_lab.cluster import names
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """The cluster in use.
+
+    Args:
+        context: its kubeconfig context.
+        registry: the prefix under which its nodes pull the project's images, such as localhost:5001.
+        nodes: for a kind cluster `small` or `default`; empty for one that the user named.
+        image: for a kind cluster, the engine's name of its node image.
+        network_ours: kind's Docker network was not there before.
+        kubeconfig: the file that holds the context, where it is not the default one.
+    """
+
+    context: str
+    registry: str
+    nodes: str = ""
+    image: str = ""
+    network_ours: bool = False
+    kubeconfig: str = ""
+
+    @property
+    def is_kind(self) -> bool:
+        """Was it made by `lab up` with kind, so that nodes are containers beside us?"""
+        return bool(self.nodes)
+
+
+def current() -> Cluster:
+    """The cluster that commands work on.
+
+    Raises:
+        LabError: none was brought up.
+    """
+    found = named() or made()
+    if found is None:
+        raise LabError("no cluster is up", "bring one up: lab up")
+    return found
+
+
+def named() -> Cluster | None:
+    """The existing cluster that the user named with `lab up --context`, if any."""
+    return _read(_named_file())
+
+
+def made() -> Cluster | None:
+    """The kind cluster, if it was made whole."""
+    return _read(_made_file())
+
+
+def remember(cluster: Cluster) -> None:
+    """Use this cluster from now on."""
+    path = _made_file() if cluster.is_kind else _named_file()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(f"{path.name}.{os.getpid()}")
+    fresh.write_text(json.dumps(dataclasses.asdict(cluster), indent=1))
+    fresh.replace(path)
+
+
+def forget(cluster: Cluster | None = None) -> None:
+    """Forget a cluster; without an argument the kind cluster, which may be half made."""
+    (_named_file() if cluster and not cluster.is_kind else _made_file()).unlink(missing_ok=True)
+
+
+def _named_file() -> Path:
+    return state() / "clusters" / "named.json"
+
+
+def _made_file() -> Path:
+    return state() / "clusters" / f"kind-{names.cluster()}.json"
+
+
+def _read(path: Path) -> Cluster | None:
+    with contextlib.suppress(FileNotFoundError, json.JSONDecodeError, TypeError):
+        return Cluster(**json.loads(path.read_text()))
+    return None

@@ -1,0 +1,136 @@
+"""The registry beside the cluster: learners push to localhost:5001, nodes pull from it, only changed layers travel."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import socket
+
+from mlops_lab.base.errors import LabError
+from mlops_lab.base.paths import cache
+from mlops_lab.base.waiting import wait_until
+from mlops_lab.cluster import names
+from mlops_lab.engine import host
+from mlops_lab.engine.docker import Docker
+from mlops_lab.images.steps import Step
+
+_LABEL = "mlops-lab.registry"
+_PUSHED = "pushed.json"
+_MANIFESTS = ", ".join(
+    f"application/vnd.{kind}+json"
+    for kind in (
+        *("docker.distribution.manifest.v2", "docker.distribution.manifest.list.v2"),
+        *("oci.image.manifest.v1", "oci.image.index.v1"),
+    )
+)
+
+
+def ensure(docker: Docker, image: str) -> None:
+    """Have the registry's container running and answering.
+
+    Args:
+        image: the engine's name of the registry image.
+
+    Raises:
+        LabError: its port is taken, or it does not answer.
+    """
+    found = docker.inspect("container", names.REGISTRY)
+    if found and _LABEL not in (found["Config"].get("Labels") or {}):
+        raise LabError(
+            f"a container {names.REGISTRY} is there that `lab` did not make",
+            f"remove it: docker rm -f {names.REGISTRY}",
+        )
+    if found and not found["State"]["Running"]:
+        docker.run("rm", "-f", "-v", names.REGISTRY)
+        found = None
+    if not found:
+        if port_taken():
+            raise LabError(
+                f"port {names.REGISTRY_PORT} on 127.0.0.1 is taken by another program",
+                f"stop it (`ss -ltnp 'sport = :{names.REGISTRY_PORT}'` shows which it is) and try again",
+            )
+        storage = cache() / "registry"
+        storage.mkdir(parents=True, exist_ok=True)
+        # As the user, so that the user can clear the cache; Docker Desktop maps the owner by itself.
+        user = ["--user", f"{os.getuid()}:{os.getgid()}"] if host.is_linux() and os.geteuid() != 0 else []
+        docker.run(
+            *("run", "-d", "--name", names.REGISTRY, "--label", _LABEL, "--restart", "unless-stopped", *user),
+            *("-p", f"127.0.0.1:{names.REGISTRY_PORT}:5000", "-v", f"{storage}:/var/lib/registry"),
+            *("-e", "REGISTRY_STORAGE_DELETE_ENABLED=true", "-e", "OTEL_TRACES_EXPORTER=none", image),
+        )
+    wait_until(
+        lambda: (True if answers() else None, "no answer"),
+        what="the registry", within=30, every=0.1, hint=f"look at its log: docker logs {names.REGISTRY}",
+    )  # fmt: skip
+
+
+def attach(docker: Docker) -> None:
+    """Put the registry on the nodes' network, once that is there."""
+    found = docker.inspect("container", names.REGISTRY)
+    if found and names.NETWORK not in found["NetworkSettings"]["Networks"]:
+        docker.run("network", "connect", names.NETWORK, names.REGISTRY)
+
+
+def serve(docker: Docker, name: str, step: Step) -> bool:
+    """Push an image, unless the registry has just that; was it pushed?
+
+    Args:
+        name: what it is called in the registry, such as `load:v1`.
+        step: the step that made it.
+    """
+    pushed = _pushed()
+    was = pushed.get(name, {})
+    if was.get("key") == step.key and was.get("digest") and was["digest"] == digest(name):
+        return False
+    target = f"{names.REGISTRY_PREFIX}/{name}"
+    docker.run("tag", step.ref, target)
+    docker.run("push", target, within=600, hint=f"look at its log: docker logs {names.REGISTRY}")
+    pushed[name] = {"key": step.key, "digest": digest(name)}
+    (cache() / "registry" / _PUSHED).write_text(json.dumps(pushed, indent=1))
+    return True
+
+
+def digest(name: str) -> str:
+    """The digest of what the registry has under a name; empty when it has nothing."""
+    repository, _, tag = name.rpartition(":")
+    return _ask("HEAD", f"/v2/{repository}/manifests/{tag}").get("docker-content-digest", "")
+
+
+def answers() -> bool:
+    """Does a registry answer at the port?"""
+    return "docker-distribution-api-version" in _ask("GET", "/v2/")
+
+
+def port_taken(port: int = names.REGISTRY_PORT) -> bool:
+    """Does anything listen there?"""
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def remove(docker: Docker) -> bool:
+    """Remove the container; the images stay in the cache. Was there one?"""
+    found = docker.inspect("container", names.REGISTRY)
+    if not found or _LABEL not in (found["Config"].get("Labels") or {}):
+        return False
+    docker.run("rm", "-f", "-v", names.REGISTRY)
+    return True
+
+
+def _ask(method: str, path: str) -> dict[str, str]:
+    connection = http.client.HTTPConnection("127.0.0.1", names.REGISTRY_PORT, timeout=3)
+    with contextlib.suppress(OSError, http.client.HTTPException), contextlib.closing(connection):
+        connection.request(method, path, headers={"Accept": _MANIFESTS})
+        answer = connection.getresponse()
+        if answer.status < 400:
+            return {key.lower(): value for key, value in answer.getheaders()}
+    return {}
+
+
+def _pushed() -> dict[str, dict[str, str]]:
+    with contextlib.suppress(FileNotFoundError, json.JSONDecodeError):
+        pushed: dict[str, dict[str, str]] = json.loads((cache() / "registry" / _PUSHED).read_text())
+        return pushed
+    return {}

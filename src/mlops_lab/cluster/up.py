@@ -1,0 +1,165 @@
+"""Bring the cluster up, or repair it: a list of actions, each of which does nothing where nothing is missing."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Literal
+
+from mlops_lab.base.errors import LabError, UsageError
+from mlops_lab.base.locking import alone, terminable
+from mlops_lab.base.paths import state
+from mlops_lab.base.progress import Progress
+from mlops_lab.cluster import addons, health, kind, names, record, registry
+from mlops_lab.cluster.kubectl import Kubectl
+from mlops_lab.cluster.record import Cluster
+from mlops_lab.engine import start
+from mlops_lab.engine.docker import Docker
+from mlops_lab.images.build import bring
+from mlops_lab.images.catalog import CATALOG
+from mlops_lab.images.recipes import kind as kind_program
+from mlops_lab.images.recipes import metrics_server, node
+from mlops_lab.images.recipes import registry as registry_image
+from mlops_lab.images.sources import repository
+from mlops_lab.images.steps import Step
+from mlops_lab.images.store import Store
+
+SERVED = [image.name for image in CATALOG.values() if image.served]
+
+
+@contextlib.contextmanager
+def exclusive(progress: Progress, wait: bool = True) -> Iterator[None]:
+    """One command at a time on the cluster; an interrupt or SIGTERM lets it clear up."""
+    with alone(state() / f"{names.cluster()}.lock", "the cluster", progress.say, wait=wait), terminable():
+        yield
+
+
+def up(size: str | None, mode: Literal["auto", "pull", "build"], progress: Progress, *, wait: bool = True) -> Cluster:
+    """Have a kind cluster, whole and ready.
+
+    Args:
+        size: a key of `names.NODES`; None keeps what is there, or means default.
+        mode: how images come.
+        wait: wait for another command at work on the cluster, or end with an error.
+
+    Raises:
+        LabError: what is in the way and what to do about it; nothing half made is left.
+    """
+    with exclusive(progress, wait):
+        docker = start.ensure(progress.say)
+        cluster = _settled(docker, size, progress)
+        wanted = size or (cluster.nodes if cluster else "default")
+        if cluster is None:
+            health.must(docker, wanted)
+        images = _images(docker, mode, progress, fresh=cluster is None)
+        since = 0.0
+        if cluster is None:
+            cluster = _make(docker, images, wanted, progress)
+        else:
+            stopped = [each for each in kind.nodes(docker) if not each.running]
+            if stopped:
+                progress.say(f"starting {len(stopped)} stopped nodes")
+                since = time.time()
+                kind.start(docker, stopped)
+            _serve(docker, images, progress)
+        registry.attach(docker)
+        kubectl = Kubectl(cluster.context)
+        if since:
+            _wait_for_api(kubectl)
+        addons.install(kubectl, cluster.registry, images[_load_name()].key, metrics=True)
+        if addons.lacking(kubectl, len(names.NODES[wanted]), since):
+            with progress.piece("waiting for the cluster to be ready"):
+                addons.wait(kubectl, len(names.NODES[wanted]), since)
+        record.remember(cluster)
+        return cluster
+
+
+def _settled(docker: Docker, size: str | None, progress: Progress) -> Cluster | None:
+    """The cluster that is there and whole, or None; what an interrupted run left is cleared away."""
+    found, cluster = kind.nodes(docker), record.made()
+    if strangers := [each.name for each in found if not each.ours]:
+        raise kind.not_ours(strangers)
+    if cluster and len(found) == len(names.NODES[cluster.nodes]):
+        if size and size != cluster.nodes:
+            raise UsageError(
+                f"the cluster is up with {len(found)} nodes (--nodes {cluster.nodes})",
+                f"take it down first (lab down), then: lab up --nodes {size}",
+            )
+        return cluster
+    if found:
+        progress.say("clearing away a cluster that was not made whole")
+    kind.remove(docker)
+    record.forget()
+    return None
+
+
+def _images(
+    docker: Docker, mode: Literal["auto", "pull", "build"], progress: Progress, *, fresh: bool
+) -> dict[str, Step]:
+    wanted = [registry_image.NAME, *SERVED]
+    if fresh:
+        wanted += [node.NAME, metrics_server.NAME]
+    tools = (kind_program.program,) if fresh and not kind_program.on_path() else ()
+    return bring(wanted, mode, docker, progress, os.environ.get("MLOPS_LAB_MIRROR", ""), tools)
+
+
+def _make(docker: Docker, images: dict[str, Step], size: str, progress: Progress) -> Cluster:
+    ours = docker.inspect("network", names.NETWORK) is None
+    created = threading.Event()
+    with ThreadPoolExecutor(1) as beside:
+        furnishing = beside.submit(_furnish, docker, images, progress, created)
+        try:
+            with progress.piece(f"kind create cluster ({len(names.NODES[size])} nodes)"):
+                image = images[node.NAME].ref
+                kind.create(docker, kind_program.path(Store(docker)), image, size)
+        finally:
+            created.set()
+        cluster = Cluster(names.context(), names.REGISTRY_PREFIX, size, image, ours)
+        record.remember(cluster)
+        furnishing.result()
+    return cluster
+
+
+def _furnish(docker: Docker, images: dict[str, Step], progress: Progress, created: threading.Event) -> None:
+    """While kind makes the cluster: the registry, and the add-ons as soon as the API server takes them.
+
+    What is not done when kind ends is done after it; nothing here is needed twice.
+    """
+    _serve(docker, images, progress)
+    inside = Kubectl(names.context(), node=f"{names.cluster()}-control-plane")
+    while not created.wait(0.5):
+        if inside.answers():
+            registry.attach(docker)
+            with contextlib.suppress(LabError):  # it may be too early; the same is applied again afterwards
+                addons.install(inside, names.REGISTRY_PREFIX, images[_load_name()].key, metrics=True)
+                return
+
+
+def _serve(docker: Docker, images: dict[str, Step], progress: Progress) -> None:
+    """Run the registry and put into it what nodes will pull."""
+    registry.ensure(docker, images[registry_image.NAME].ref)
+    for name in SERVED:
+        if registry.serve(docker, name.rpartition("/")[2], images[name]):
+            progress.say(f"  ok pushed {names.REGISTRY_PREFIX}/{name.rpartition('/')[2]}")
+    metrics = images.get(metrics_server.NAME)
+    if metrics and metrics.name.startswith("pull/"):
+        registry.serve(docker, repository(metrics_server.NAME), metrics)
+
+
+def _wait_for_api(kubectl: Kubectl) -> None:
+    from mlops_lab.base.waiting import wait_until
+
+    wait_until(
+        lambda: (True if kubectl.answers() else None, "no answer"),
+        what="the API server",
+        within=120,
+        hint="take the cluster down and up again: lab down, lab up",
+    )
+
+
+def _load_name() -> str:
+    return next(name for name in SERVED if name.rpartition("/")[2].startswith("load:"))

@@ -1,0 +1,33 @@
+"""kind itself: the one on PATH where its version is the pinned one, else built from its Go module for this host."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from mlops_lab.base.paths import project
+from mlops_lab.base.processes import run
+from mlops_lab.base.versions import pin
+from mlops_lab.images.recipes import golang
+from mlops_lab.images.sources import Sources
+from mlops_lab.images.steps import Step
+from mlops_lab.images.store import Store
+
+
+def program(sources: Sources) -> Step:
+    """A folder step with `kind`."""
+    folder = project() / "images" / "kind"
+    return golang.programs(sources, "go/kind", folder, ("sigs.k8s.io/kind",), seconds=15, for_host=True)
+
+
+def on_path() -> Path | None:
+    """The kind on PATH, if it is the pinned version."""
+    found = shutil.which("kind")
+    if found and f" {pin('kind.version')} " in f"{run([found, 'version'], within=20, check=False).stdout} ":
+        return Path(found)
+    return None
+
+
+def path(store: Store) -> Path:
+    """Where the program is, once its step was worked off (or the right one is on PATH)."""
+    return on_path() or (store.current("go/kind") or Path()) / "kind"
