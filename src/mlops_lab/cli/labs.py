@@ -147,7 +147,9 @@ def check(
     if as_json:
         click.echo(report.as_json(exercise.number, title, results))
     else:
-        click.echo(report.terminal(f"Lab {exercise.number}: {title}", results, colour=colours(), width=_width()))
+        click.echo(
+            report.terminal(f"Lab {exercise.number}: {title}", results, colour=colours(sys.stdout), width=_width())
+        )
         click.echo(_after(exercise, report.exit_code(results), interrupted))
     ctx.exit(130 if interrupted else report.exit_code(results))
 

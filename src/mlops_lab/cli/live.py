@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import sys
+import os
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -114,10 +114,8 @@ class Lines:
         print(f"{time.strftime('%H:%M:%S')} {text}", file=self._stream, flush=True)
 
 
-def colours(stream: TextIO = sys.stdout) -> bool:
+def colours(stream: TextIO) -> bool:
     """Whether the stream shows colours and the user wants them (NO_COLOR)."""
-    import os
-
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 

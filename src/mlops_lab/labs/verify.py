@@ -69,7 +69,7 @@ def verify(
     """Verify one lab; every step that is asked for is done, whatever the one before found.
 
     Args:
-        make_stage: yields the stage for a lab and its checks; asked once, before the first step.
+        make_stage: yields the stage for a lab and its checks; asked once, before the first step that needs a cluster.
         resume: skip steps that were honest with the same folder and checker.
         tell: called when a step begins (None) and ends, with its number and how many there are.
 
@@ -85,29 +85,44 @@ def verify(
     its_checks = checks(exercise)
     todo = [step for step in wanted if known.get(step.name, {}).get("outcome") != HONEST]
     found = {step.name: _restored(known[step.name]) for step in wanted if step not in todo}
-    if not todo:
-        return [found[step.name] for step in wanted]
-    stage = make_stage(exercise, its_checks)
+    stage: Stage | None = None
     try:
         for step in todo:
             number = wanted.index(step) + 1
             tell(step, None, number, len(wanted))
-            done = perform(step, exercise, its_checks, stage)
+            if step.name == "form":
+                done = look_at_form(exercise, its_checks)
+            else:
+                stage = stage or make_stage(exercise, its_checks)
+                done = perform(step, its_checks, stage)
             ledger.keep(exercise.slug, key, done, wanted=whole)
             found[step.name] = done
             tell(step, done, number, len(wanted))
     finally:
-        stage.clear()
+        if stage is not None:
+            stage.clear()
     return [found[step.name] for step in wanted]
 
 
-def perform(step: Step, exercise: Exercise, its_checks: Sequence[Check], stage: Stage) -> Done:
+def look_at_form(exercise: Exercise, its_checks: Sequence[Check]) -> Done:
+    """The step that needs no cluster: is the folder whole?"""
+    missing = [path for name in ("README.md", "start") if not (path := exercise.folder / name).exists()]
+    said: list[str] = []
+    for read in (about, hints):
+        try:
+            read(exercise)
+        except LabError as wrong:
+            said.append(wrong.message)
+    said += gates.form(its_checks, solutions(exercise), wrongs(exercise), missing)
+    return Done("form", DISHONEST if said else HONEST, said, at=_now())
+
+
+def perform(step: Step, its_checks: Sequence[Check], stage: Stage) -> Done:
     """Do one step; trouble with the environment is waited out and tried once more, then reported as such."""
-    began = time.monotonic()
-    at = datetime.now(UTC).isoformat(timespec="seconds")
+    began, at = time.monotonic(), _now()
     for attempt in (1, 2):
         try:
-            said, results = _look(step, exercise, its_checks, stage)
+            said, results = _look(step, its_checks, stage)
             trouble = [] if step.name == "outage" else gates.troubled(results)
         except LabError as error:
             said, results = [], []
@@ -121,10 +136,8 @@ def perform(step: Step, exercise: Exercise, its_checks: Sequence[Check], stage: 
     return Done(step.name, outcome, trouble or said, list(results), round(time.monotonic() - began, 1), at)
 
 
-def _look(step: Step, exercise: Exercise, its_checks: Sequence[Check], stage: Stage) -> tuple[list[str], list[Result]]:
+def _look(step: Step, its_checks: Sequence[Check], stage: Stage) -> tuple[list[str], list[Result]]:
     """One attempt at a step: complaints and results."""
-    if step.name == "form":
-        return _form(exercise, its_checks), []
     stage.fresh()
     if step.name == "start":
         results = stage.checked()
@@ -145,16 +158,6 @@ def _look(step: Step, exercise: Exercise, its_checks: Sequence[Check], stage: St
     return said, results
 
 
-def _form(exercise: Exercise, its_checks: Sequence[Check]) -> list[str]:
-    about(exercise)
-    missing = [path for name in ("README.md", "start") if not (path := exercise.folder / name).exists()]
-    try:
-        hints(exercise)
-    except LabError as wrong:
-        return [wrong.message, *gates.form(its_checks, solutions(exercise), wrongs(exercise), missing)]
-    return gates.form(its_checks, solutions(exercise), wrongs(exercise), missing)
-
-
 def _outage(stage: Stage) -> tuple[list[str], list[Result]]:
     stage.healthy(_HEALTHY_WITHIN)
     before = stage.checked_in_outage(begun=False)
@@ -170,6 +173,10 @@ def _left(stage: Stage, before: Sequence[str]) -> list[str]:
     while (left := leftovers.difference(before, stage.objects())) and time.monotonic() < end:
         time.sleep(2)
     return left
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _restored(plain: dict[str, object]) -> Done:

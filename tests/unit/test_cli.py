@@ -1,0 +1,350 @@
+"""The `lab` command: exit codes, one clear line for each error, what it must not import, and what it prints."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import click
+import pytest
+
+from mlops_lab.base.errors import LabError, UsageError
+from mlops_lab.checks.verdicts import Result, Verdict
+from mlops_lab.cli.main import SECTIONS, cli, main
+from mlops_lab.labs.records import Records
+from mlops_lab.labs.skeleton import make
+
+CHECKS = '''
+import asyncio
+from mlops_lab.checks import Lab, check, expect, equal_to, observe
+
+@check(points=2)
+async def first(lab: Lab) -> None:
+    """First."""
+    word = (lab.workspace / "word").read_text().strip()
+    if word == "wait":
+        await asyncio.sleep(30)
+    if word == "bug":
+        raise ZeroDivisionError
+    expect(observe("word", word, equal_to("good"))).because("the word must be good")
+
+@check(points=1, needs=first)
+async def second(lab: Lab) -> None:
+    """Second."""
+'''
+
+
+@pytest.fixture(autouse=True)
+def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("MLOPS_LAB_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("MLOPS_LAB_LABS", str(tmp_path / "labs"))
+    monkeypatch.setenv("MLOPS_LAB_WORKSPACE", str(tmp_path / "work"))
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
+    folder = make("10-scale", tmp_path / "labs")
+    (folder / "checks.py").write_text(CHECKS)
+    return tmp_path
+
+
+class StartedKube:
+    """A cluster on which every lab is started and all is well."""
+
+    def find(self, kind: str, name: str, namespace: str | None = None) -> dict[str, Any]:
+        return {"metadata": {"name": name}}
+
+
+@pytest.fixture
+def word(places: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A cluster that is well, and the learner's file whose word decides."""
+    monkeypatch.setattr(
+        "mlops_lab.labs.target.target",
+        lambda timeout=10.0: SimpleNamespace(kube=StartedKube(), registry="r", control_plane="", engine="docker"),
+    )
+    monkeypatch.setattr("mlops_lab.measure.environment.problems", lambda kube: [])
+    file = places / "work/10-scale/word"
+    file.parent.mkdir(parents=True)
+    file.write_text("good")
+    yield file
+
+
+def lab(*words: str) -> int:
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    return int(ended.value.code or 0)
+
+
+def test_every_command_has_a_short_help_of_its_own_and_an_example() -> None:
+    for name, (module, line) in {key: value for each in SECTIONS.values() for key, value in each.items()}.items():
+        if module.split(":")[0] in ("cluster", "images"):
+            pytest.importorskip(f"mlops_lab.cli.{module.split(':')[0]}")
+        command = cli.get_command(click.Context(cli), name)
+        assert command is not None
+        assert command.help is not None
+        assert command.help.strip().splitlines()[0] == line
+        assert f"lab {name}" in command.help, f"lab {name} has no example in its help"
+
+
+def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert lab("--help") == 0
+    text = capsys.readouterr().out
+    for section, commands in SECTIONS.items():
+        assert f"{section}:" in text
+        assert all(line in text for _, line in commands.values())
+
+
+def test_list_and_help_import_no_kubernetes_no_yaml_no_rich(places: Path) -> None:
+    for words in (["--help"], ["list"], ["list"], ["check", "--help"]):
+        code = (
+            "import sys\nfrom mlops_lab.cli.main import main\n"
+            f"try: main({words})\nexcept SystemExit: pass\n"
+            "heavy = {name.split('.')[0] for name in sys.modules} & "
+            "{'kubernetes', 'rich', 'yaml', 'urllib3', 'asyncio', 'websocket'}\n"
+            "print(f'heavy: {sorted(heavy)}; msgspec: {\"msgspec\" in sys.modules}')"
+        )
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        assert "heavy: []" in done.stdout, done.stdout
+    assert "msgspec: False" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["lsit"], 2, "lab: there is no command 'lsit'; did you mean list"),
+        (["check"], 2, "lab: Missing argument 'LAB'"),
+        (["check", "99"], 2, "lab: there is no lab '99'"),
+        (["check", "10", "frist"], 2, "lab: there is no check 'frist' in this lab"),
+        (["check", "10", "--within", "soon"], 2, "lab: Invalid value for '--within'"),
+        (["verify"], 2, "lab: no lab was named"),
+        (["solution", "10"], 2, "lab: lab 10-scale is not passed yet"),
+        (["new", "Bad Name"], 2, "lab: 'Bad Name' is no name for a lab"),
+        (["new", "scale"], 2, "lab: lab 10-scale is there already"),
+        (["start", "10"], 3, "lab: no cluster is up"),
+        (["check", "10"], 3, "lab: no cluster is up"),
+        (["reset", "10"], 3, "lab: no cluster is up"),
+    ],
+)
+def test_an_error_is_one_clear_line_and_what_to_do_next(
+    words: list[str], code: int, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert lab(*words) == code
+    lines = [line for line in capsys.readouterr().err.splitlines() if not line.startswith("Resetting")]
+    assert lines[0].startswith(said)
+    assert lines[1].startswith("  next: ")
+    assert len(lines) == 2
+
+
+def test_a_broken_lab_toml_ends_with_exit_2(places: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (places / "labs/10-scale/lab.toml").write_text('title = "x"\nlevel = 3\n')
+    assert lab("list") == 2
+    assert "lab.toml:2: field level: Expected `str`, got `int`" in capsys.readouterr().err
+
+
+def test_yaml_that_does_not_parse_ends_before_anything_runs(places: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (places / "work/10-scale").mkdir(parents=True)
+    (places / "work/10-scale/model.yaml").write_text("a: 1\n b: [\n")
+    assert lab("check", "10") == 2
+    assert "work/10-scale/model.yaml:2: this YAML does not parse" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("written", "code", "shown"),
+    [
+        ("good", 0, "3 of 3 points: 2 passed"),
+        ("bad", 1, "0 of 3 points: 1 failed, 1 blocked"),
+        ("bug", 3, "0 of 3 points: 2 in error"),
+    ],
+)
+def test_check_reports_records_and_ends_with_the_right_code(
+    word: Path, written: str, code: int, shown: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    word.write_text(written)
+    assert lab("check", "10", "--junit", str(tmp_path / "report.xml")) == code
+    assert shown in capsys.readouterr().out
+    assert "<testsuite" in (tmp_path / "report.xml").read_text()
+    own = Records().progress()["10"]
+    assert (own.attempts, own.state) == (1, "passed" if code == 0 else "tried")
+
+
+def test_check_as_json_is_only_json(word: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    word.write_text("bad")
+    assert lab("check", "10", "--json") == 1
+    whole = json.loads(capsys.readouterr().out)
+    assert [each["verdict"] for each in whole["checks"]] == ["fail", "blocked"]
+
+
+def test_check_of_one_runs_what_it_needs_and_does_not_pass_the_lab(
+    word: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert lab("check", "10", "first") == 0
+    assert "2 of 2 points" in capsys.readouterr().out
+    assert Records().progress()["10"].state == "tried"
+    assert lab("check", "10", "second") == 0
+    assert "3 of 3 points" in capsys.readouterr().out
+
+
+def test_within_leaves_unfinished_checks_waiting(word: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    word.write_text("wait")
+    assert lab("check", "10", "--within", "1") == 1
+    assert "WAITING" in capsys.readouterr().out
+
+
+def test_ctrl_c_gives_a_report_with_waiting(word: Path, places: Path) -> None:
+    word.write_text("wait")
+    code = (
+        "import sys, types\n"
+        "import mlops_lab.labs.target as target, mlops_lab.measure.environment as environment\n"
+        "kube = types.SimpleNamespace(find=lambda *a, **k: {'metadata': {'name': 'x'}})\n"
+        "target.target = lambda timeout=10: types.SimpleNamespace(kube=kube, registry='r')\n"
+        "environment.problems = lambda kube: []\n"
+        "from mlops_lab.cli.main import main\nmain(['check', '10'])\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    time.sleep(2.5)
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert "WAITING   0/2  first" in out
+    assert "WAITING   0/1  second" in out
+    assert Records().progress()["10"].attempts == 1
+
+
+def test_list_shows_progress(word: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lab("list")
+    assert "10  scale" in (text := capsys.readouterr().out)
+    assert " new " in text
+    lab("check", "10")
+    lab("solution", "10", "manifests")
+    assert "-- model.yaml" in capsys.readouterr().out
+    lab("list")
+    assert "passed      3/3" in capsys.readouterr().out
+    lab("list", "--json")
+    (row,) = json.loads(capsys.readouterr().out)
+    assert (row["state"], row["best"], row["possible"], row["revealed"]) == ("passed", 3, 3, False)
+
+
+def test_a_revealed_solution_is_marked_in_the_list(capsys: pytest.CaptureFixture[str]) -> None:
+    assert lab("solution", "10", "--reveal") == 0
+    capsys.readouterr()
+    lab("list")
+    assert "its solution was shown before it was passed" in capsys.readouterr().out
+
+
+def test_hints_come_one_more_each_time(capsys: pytest.CaptureFixture[str]) -> None:
+    lab("hint", "10")
+    assert "Hint 2" not in capsys.readouterr().out
+    lab("hint", "10")
+    assert "Hint 2 of 3" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (LabError("it broke", "mend it", "one\ntwo"), 3, "it broke\n  | one\n  | two\n  next: mend it\n"),
+        (UsageError("no such thing", "name another"), 2, "no such thing\n  next: name another\n"),
+        (KeyboardInterrupt(), 130, "interrupted\n  next: run the same command again: it goes on from there\n"),
+        (OSError(28, "No space left", "/x"), 3, "the disk is full (/x)\n  next: make room: lab images prune\n"),
+    ],
+)
+def test_exceptions_become_one_line_and_a_code(
+    error: BaseException, code: int, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(**options: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(cli, "main", fail)
+    assert lab("list") == code
+    assert capsys.readouterr().err == f"lab: {said}"
+
+
+def test_a_bug_shows_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(**options: Any) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(cli, "main", fail)
+    with pytest.raises(ZeroDivisionError):
+        main(["list"])
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_scripts_and_what_they_ask(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert lab("completion", shell) == 0
+    assert "_LAB_COMPLETE" in capsys.readouterr().out
+
+
+def test_labs_and_checks_are_completed(places: Path) -> None:
+    def completed(words: str, place: int) -> str:
+        environment = {**os.environ, "_LAB_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(place)}
+        code = "from mlops_lab.cli.main import main; main()"
+        done = subprocess.run(
+            [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
+        )
+        return done.stdout
+
+    assert completed("lab wa", 1) == "plain,watch\n"
+    assert completed("lab start 1", 2) == "plain,10\n"
+    assert completed("lab start sc", 2) == "plain,scale\n"
+    assert completed("lab check 10 s", 3) == "plain,second\n"
+
+
+def test_verify_without_a_cluster_ends_as_the_environments_fault(capsys: pytest.CaptureFixture[str]) -> None:
+    assert lab("verify", "10", "--only", "start") == 3
+    assert "no cluster is up" in capsys.readouterr().err
+
+
+def test_verify_of_a_lab_that_cannot_be_read_goes_on_with_the_next(
+    places: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make("11-other", places / "labs")
+    (places / "labs/10-scale/checks.py").write_text("import nothing_of_that_name\n")
+    assert lab("verify", "--all", "--only", "form") == 1
+    out = capsys.readouterr().out
+    assert "checks.py:1: ModuleNotFoundError" in out
+    assert "11-other: 0 of 1 steps honest" in out
+
+
+def test_a_new_lab_is_well_formed_but_for_the_mistakes_it_still_needs(
+    places: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert lab("new", "batch-scoring") == 0
+    assert "labs/11-batch-scoring" in capsys.readouterr().out
+    file = places / "verify.json"
+    assert lab("verify", "11", "--only", "form", "--json", str(file)) == 1
+    (verified,) = json.loads(file.read_text())["labs"]
+    assert verified["steps"][0]["says"] == ["it has 1 mistakes under wrong/; at least 5 are needed"]
+    assert "11-batch-scoring: 0 of 1 steps honest" in capsys.readouterr().out
+
+
+def test_every_verdict_has_a_place_in_the_live_view() -> None:
+    import io
+
+    from mlops_lab.checks.check import Check
+    from mlops_lab.cli.live import Lines, Screen
+    from mlops_lab.labs.rows import Rows
+
+    async def nothing(lab: Any) -> None: ...
+
+    check = Check("ready", "Ready.", nothing, 2)
+    out = io.StringIO()
+    lines, screen = Lines(out, results=True), Screen()
+    for view in (lines, screen):
+        rows = Rows([check], view)
+        rows.say("checking")
+        rows.started(check)
+        rows.waiting(check, "Deployment model: readyReplicas 1", 80)
+        rows.finished(Result("ready", "Ready.", Verdict.FAIL, 2, expected="2", seen="1", why="because"))
+    from rich.console import Console
+
+    console = Console(file=(drawn := io.StringIO()), width=100)
+    console.print(screen.table())
+    assert "expected 2; seen 1. because" in drawn.getvalue()
+    text = out.getvalue()
+    assert ".. ready: Deployment model: readyReplicas 1 (80 s left)" in text
+    assert "FAIL      0/2  ready: Ready." in text
+    assert "   seen: 1" in text

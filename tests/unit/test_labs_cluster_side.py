@@ -1,0 +1,235 @@
+"""What labs do to a cluster: namespaces made and removed, an outage that always ends, leftovers that are found."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import yaml
+
+from mlops_lab.base.errors import LabError, UsageError
+from mlops_lab.kube.client import Kube
+from mlops_lab.labs import leftovers, lifecycle, namespaces
+from mlops_lab.labs.catalog import Exercise
+from mlops_lab.labs.outage import paused_api_server
+from mlops_lab.labs.records import Records
+from mlops_lab.labs.target import Target
+
+
+class MadeUpKube:
+    """Keeps objects in a dict, as far as labs need it."""
+
+    def __init__(self, kubeconfig: Path) -> None:
+        self.objects: dict[tuple[str, str | None, str], dict[str, Any]] = {}
+        self.calls: list[str] = []
+        self.kubeconfig = kubeconfig
+        self.context = "kind-test"
+
+    def find(self, kind: str, name: str, namespace: str | None = None) -> dict[str, Any] | None:
+        return self.objects.get((kind, namespace, name))
+
+    def apply(self, objects: list[dict[str, Any]], namespace: str | None = None) -> None:
+        for item in objects:
+            self.calls.append(f"apply {item['kind']} {item['metadata']['name']}")
+            self.objects[(item["kind"], namespace, item["metadata"]["name"])] = item
+
+    def wait(self, kind: str, name: str, namespace: str, condition: Any, *, within: float) -> tuple[Any, Any]:
+        self.calls.append(f"wait {kind} {name}")
+        return True, {}
+
+    def list(self, kind: str, namespace: str) -> list[dict[str, Any]]:
+        return [item for (each, where, _), item in self.objects.items() if (each, where) == (kind, namespace)]
+
+    def delete(self, kind: str, name: str, namespace: str | None = None, grace: int | None = None) -> None:
+        self.calls.append(f"delete {kind} {name}{'' if grace is None else f' grace {grace}'}")
+
+    def wait_gone(self, kind: str, name: str, namespace: str | None = None, *, within: float) -> None:
+        self.calls.append(f"gone {kind} {name}")
+        self.objects = {key: item for key, item in self.objects.items() if name not in (key[1], key[2])}
+
+
+@pytest.fixture
+def kube(tmp_path: Path) -> MadeUpKube:
+    file = tmp_path / "config"
+    part = {"name": "kind-test", "cluster": {}, "user": {}, "context": {"cluster": "kind-test", "user": "kind-test"}}
+    file.write_text(yaml.safe_dump({"clusters": [part], "users": [part], "contexts": [part]}))
+    return MadeUpKube(file)
+
+
+@pytest.fixture
+def exercise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Exercise:
+    monkeypatch.setenv("MLOPS_LAB_WORKSPACE", str(tmp_path / "workspaces"))
+    folder = tmp_path / "10-scale"
+    (folder / "start").mkdir(parents=True)
+    (folder / "start/model.yaml").write_text("start\n")
+    (folder / "start/seed.yaml").write_text(
+        "kind: Pod\napiVersion: v1\nmetadata: {name: shadow}\nspec: {image: localhost:5001/a:v1}\n---\n"
+    )
+    return Exercise(folder, "10", "scale")
+
+
+def target(kube: MadeUpKube) -> Target:
+    return Target(cast(Kube, kube), "registry.example")
+
+
+def test_a_start_makes_a_labelled_namespace_seeds_it_and_writes_a_kubeconfig(
+    kube: MadeUpKube, exercise: Exercise, tmp_path: Path
+) -> None:
+    records = Records(tmp_path / "records.sqlite")
+    begun = lifecycle.start(target(kube), exercise, records)
+    labels = kube.objects[("Namespace", None, "lab-10")]["metadata"]["labels"]
+    assert labels == {
+        "mlops-lab/lab": "10",
+        "app.kubernetes.io/managed-by": "mlops-lab",
+        "pod-security.kubernetes.io/enforce": "baseline",
+    }
+    assert kube.calls == ["apply Namespace lab-10", "wait ServiceAccount default", "apply Pod shadow"]
+    assert kube.objects[("Pod", "lab-10", "shadow")]["spec"]["image"] == "registry.example/a:v1"
+    assert (begun.seeded, begun.files.written) == (1, ["model.yaml"])
+    assert begun.kubeconfig.stat().st_mode & 0o077 == 0
+    assert yaml.safe_load(begun.kubeconfig.read_text())["contexts"][0]["context"]["namespace"] == "lab-10"
+    assert records.progress()["10"].state == "started"
+    assert lifecycle.begun(target(kube), exercise) == begun.files.folder
+
+
+def test_a_lab_that_was_not_started_says_how(kube: MadeUpKube, exercise: Exercise) -> None:
+    with pytest.raises(UsageError, match="is not started") as caught:
+        lifecycle.begun(target(kube), exercise)
+    assert caught.value.hint == "start it first: lab start 10"
+
+
+def test_a_reset_keeps_a_copy_and_waits_until_all_is_gone(kube: MadeUpKube, exercise: Exercise, tmp_path: Path) -> None:
+    records = Records(tmp_path / "records.sqlite")
+    folder = lifecycle.start(target(kube), exercise, records).files.folder
+    (folder / "model.yaml").write_text("mine\n")
+    kube.calls.clear()
+    kept, begun = lifecycle.reset(target(kube), exercise, records)
+    assert kept is not None
+    assert (kept / "model.yaml").read_text() == "mine\n"
+    assert (folder / "model.yaml").read_text() == "start\n"
+    assert kube.calls[:3] == ["delete Namespace lab-10", "delete Pod shadow grace 1", "gone Namespace lab-10"]
+    assert begun.seeded == 1
+
+
+def test_a_namespace_of_someone_else_is_left_alone(kube: MadeUpKube, exercise: Exercise) -> None:
+    kube.objects[("Namespace", None, "lab-10")] = {"metadata": {"name": "lab-10", "labels": {"team": "b"}}}
+    with pytest.raises(LabError, match="was not made by this tool"):
+        namespaces.create(cast(Kube, kube), exercise, "lab-10")
+    with pytest.raises(LabError, match="was not made by this tool"):
+        namespaces.remove(cast(Kube, kube), "lab-10")
+    assert kube.calls == []
+
+
+def test_a_namespace_that_is_going_is_waited_for(kube: MadeUpKube, exercise: Exercise) -> None:
+    kube.objects[("Namespace", None, "lab-10")] = {"metadata": {"name": "lab-10", "deletionTimestamp": "now"}}
+    namespaces.create(cast(Kube, kube), exercise, "lab-10")
+    assert kube.calls[:2] == ["gone Namespace lab-10", "apply Namespace lab-10"]
+
+
+def test_a_seed_that_does_not_parse_is_named(kube: MadeUpKube, exercise: Exercise) -> None:
+    (exercise.folder / "start/seed.yaml").write_text("a: [1\n")
+    with pytest.raises(LabError, match=r"seed.yaml"):
+        namespaces.seed(cast(Kube, kube), exercise, "lab-10")
+
+
+@pytest.fixture
+def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "bin").mkdir()
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
+    return tmp_path / "bin"
+
+
+def program(folder: Path, name: str, text: str) -> None:
+    (folder / name).write_text(f"#!/bin/sh\n{text}")
+    (folder / name).chmod(0o755)
+
+
+DOCKER = 'echo "$*" >> {calls}\ncase "$*" in *pgrep*) echo 42;; esac\n'
+
+
+def test_an_outage_ends_however_its_block_ends(programs: Path, tmp_path: Path) -> None:
+    calls = tmp_path / "calls"
+    program(programs, "docker", DOCKER.format(calls=calls))
+    with pytest.raises(ZeroDivisionError), paused_api_server("node"):
+        assert calls.read_text().splitlines()[-1] == "exec node kill -STOP 42"
+        raise ZeroDivisionError
+    assert calls.read_text().splitlines() == [
+        "exec node pgrep -x kube-apiserver",
+        "exec node kill -STOP 42",
+        "exec node kill -CONT 42",
+    ]
+
+
+def test_an_outage_ends_in_time_even_if_its_block_does_not(programs: Path, tmp_path: Path) -> None:
+    calls = tmp_path / "calls"
+    program(programs, "docker", DOCKER.format(calls=calls))
+    with paused_api_server("node", at_most=0.3):
+        end = time.monotonic() + 5
+        while "CONT" not in calls.read_text():
+            assert time.monotonic() < end
+            time.sleep(0.05)
+
+
+def test_an_outage_needs_an_api_server(programs: Path) -> None:
+    program(programs, "docker", "exit 1\n")
+    with pytest.raises(LabError, match="no API server in container node"), paused_api_server("node"):
+        pytest.fail("there was nothing to pause")
+    with pytest.raises(LabError, match="podman is not installed"), paused_api_server("node", "podman"):
+        pytest.fail("there was nothing to pause")
+
+
+def item(kind: str, name: str, **more: Any) -> dict[str, Any]:
+    return {"kind": kind, "metadata": {"name": name, **more.pop("metadata", {})}, **more}
+
+
+def test_leftovers_are_what_a_reset_should_have_taken(programs: Path, kube: MadeUpKube, tmp_path: Path) -> None:
+    inside = [
+        item("ConfigMap", "kube-root-ca.crt"),
+        item("ServiceAccount", "default"),
+        item("Pod", "model-x", metadata={"ownerReferences": [{}]}),
+        item("ConfigMap", "seed"),
+    ]
+    around = [
+        item("Namespace", "lab-04"),
+        item("Namespace", "verify-lab-10"),
+        item("Namespace", "team"),
+        item("PersistentVolume", "of-another", spec={"claimRef": {"namespace": "x"}}),
+        item("PersistentVolume", "of-ours", spec={"claimRef": {"namespace": "lab-10"}}),
+        item(
+            "Node",
+            "worker",
+            metadata={"labels": {"disk": "ssd"}},
+            spec={
+                "unschedulable": True,
+                "taints": [
+                    {"key": "edge", "effect": "NoSchedule"},
+                    {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"},
+                ],
+            },
+        ),
+    ]
+    for name, items in (("true", inside), ("false", around)):
+        (tmp_path / f"{name}.json").write_text(json.dumps({"items": items}))
+    program(
+        programs,
+        "kubectl",
+        f"""case "$*" in
+*api-resources*) echo pods events.events.k8s.io pods.metrics.k8s.io configmaps;;
+*"get pods,configmaps -n lab-10"*) cat {tmp_path}/true.json;;
+*"get pods,configmaps -o"*) cat {tmp_path}/false.json;;
+*) echo "$*" >&2; exit 1;;
+esac
+""",
+    )
+    assert leftovers.inside(cast(Kube, kube), "lab-10") == ["configmaps/seed"]
+    assert leftovers.around(cast(Kube, kube), "lab-10") == [
+        "namespaces/team",
+        "nodes/worker",
+        "nodes/worker cordoned",
+        "nodes/worker label disk=ssd",
+        "nodes/worker taint edge=:NoSchedule",
+        "persistentvolumes/of-ours",
+    ]

@@ -1,0 +1,254 @@
+"""`lab watch`: what runs again after a change, when load starts, and that its own changes do not start it again."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from mlops_lab.base.errors import Failure
+from mlops_lab.checks.check import Check
+from mlops_lab.checks.verdicts import Result, Verdict
+from mlops_lab.kube.client import Kube
+from mlops_lab.kube.errors import NotFound, Unreachable
+from mlops_lab.labs import watch as watch_module
+from mlops_lab.labs.changes import Change, Changes
+from mlops_lab.labs.rows import Row
+from mlops_lab.labs.watch import Watch
+
+
+class World:
+    """What checks look at, and what they did."""
+
+    def __init__(self) -> None:
+        self.ready = False
+        self.runs: list[str] = []
+        self.fingerprint = "one"
+        self.loads_make = ""
+        self.load_seconds = 0.0
+        self.whole: list[list[Result]] = []
+        self.shown: list[str] = []
+        self.watch: Watch
+
+        async def quick(lab: Any) -> None:
+            self.runs.append("quick")
+            if not self.ready:
+                raise Failure("ready", "not ready", "because")
+
+        async def load(lab: Any) -> None:
+            self.runs.append("load")
+            self.fingerprint += self.loads_make
+            self.watch.notify(Change("Pod a"))  # load makes pods come and go
+            await asyncio.sleep(self.load_seconds)
+            self.runs.append("load done")
+
+        self.quick = Check("quick", "Quick.", quick, 1)
+        self.load = Check("load", "Load.", load, 2, (self.quick,), owns="model")
+
+    def changed(self, rows: Sequence[Row], note: str) -> None:
+        self.shown.append(note)
+
+    async def until(self, condition: Any, within: float = 5.0) -> None:
+        end = time.monotonic() + within
+        while not condition():
+            assert time.monotonic() < end, (self.runs, self.shown[-3:])
+            await asyncio.sleep(0.005)
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    monkeypatch.setattr(watch_module, "_SETTLE", 0.02)
+    monkeypatch.setattr(watch_module, "_SETTLE_AT_MOST", 0.1)
+    monkeypatch.setattr(watch_module, "_QUIET", 0.2)
+    monkeypatch.setattr(watch_module, "_AFTERMATH", 0.05)
+    return World()
+
+
+@contextlib.asynccontextmanager
+async def watched(world: World, checks: Sequence[Check]) -> Any:
+    world.watch = Watch(
+        checks,
+        lambda: cast(Any, SimpleNamespace(_memory={})),
+        list,
+        lambda: world.fingerprint,
+        world,
+        world.whole.append,
+    )
+    task = asyncio.create_task(world.watch.follow())
+    try:
+        yield world.watch
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+def test_a_change_runs_the_quick_checks_again_and_load_follows_once_they_pass(world: World) -> None:
+    async def story() -> None:
+        async with watched(world, [world.quick, world.load]) as watch:
+            await world.until(lambda: "waiting for a change" in world.shown)
+            assert world.runs == ["quick"]
+            assert [each.verdict for each in watch.results()] == [Verdict.FAIL, Verdict.WAITING]
+            world.ready = True
+            began = time.monotonic()
+            watch.notify(Change("Deployment model"))
+            await world.until(lambda: "load" in world.runs)
+            assert time.monotonic() - began >= 0.2
+            await world.until(lambda: world.whole)
+            assert [each.verdict for each in watch.results()] == [Verdict.PASS, Verdict.PASS]
+            # Its own pods made the quick checks run again, but not the load.
+            await world.until(lambda: world.runs[-1] == "quick")
+            await asyncio.sleep(0.5)
+            assert world.runs.count("load") == 1
+
+    asyncio.run(story())
+
+
+def test_what_a_load_changes_itself_does_not_start_it_again_but_the_learners_change_does(world: World) -> None:
+    async def story() -> None:
+        world.ready, world.loads_make = True, "+"
+        async with watched(world, [world.quick, world.load]) as watch:
+            await world.until(lambda: world.whole)
+            await asyncio.sleep(0.5)
+            assert world.runs.count("load") == 1
+            world.fingerprint = "the learner's"
+            watch.notify(Change("Deployment model"))
+            await world.until(lambda: world.runs.count("load") == 2)
+
+    asyncio.run(story())
+
+
+def test_a_file_ends_a_running_load_and_enter_starts_everything_again(world: World) -> None:
+    async def story() -> None:
+        world.ready, world.load_seconds = True, 0.3
+        async with watched(world, [world.quick, world.load]) as watch:
+            await world.until(lambda: "load" in world.runs)
+            watch.notify(Change("file model.yaml", is_file=True))
+            await world.until(lambda: world.runs.count("load") == 2)
+            assert "load done" not in world.runs
+            await world.until(lambda: world.whole)
+            watch.again()
+            await world.until(lambda: len(world.whole) == 2)
+            assert world.runs.count("load done") == 2
+
+    asyncio.run(story())
+
+
+def test_enter_does_not_make_load_while_a_quick_check_fails(world: World) -> None:
+    async def story() -> None:
+        async with watched(world, [world.quick, world.load]) as watch:
+            await world.until(lambda: world.runs == ["quick"])
+            watch.again()
+            await world.until(lambda: world.runs == ["quick", "quick"])
+            world.ready = True
+            await asyncio.sleep(0.4)
+            assert world.runs == ["quick", "quick"]
+
+    asyncio.run(story())
+
+
+def test_a_stream_of_changes_does_not_keep_checks_from_running(world: World) -> None:
+    async def story() -> None:
+        async with watched(world, [world.quick]) as watch:
+            end = time.monotonic() + 0.6
+            while time.monotonic() < end:
+                watch.notify(Change("Pod a"))
+                await asyncio.sleep(0.005)
+            assert 2 <= world.runs.count("quick") <= 40
+            await world.until(lambda: world.whole)
+
+    asyncio.run(story())
+
+
+def test_a_check_that_waits_is_begun_anew_when_something_changes(world: World) -> None:
+    began: list[float] = []
+
+    async def waits(lab: Any) -> None:
+        began.append(time.monotonic())
+        await asyncio.sleep(60)
+
+    async def story() -> None:
+        async with watched(world, [Check("waits", "Waits.", waits, 1)]) as watch:
+            await world.until(lambda: len(began) == 1)
+            watch.notify(Change("Pod a"))
+            await world.until(lambda: len(began) == 2)
+
+    asyncio.run(story())
+
+
+class WatchedKube:
+    """Yields what is put in by hand."""
+
+    def __init__(self) -> None:
+        self.events: dict[str, list[tuple[str, dict[str, Any]]]] = {}
+        self.watches = 0
+        self.down = 0
+
+    def watch(
+        self, kind: str, namespace: str, *, within: float, stop: threading.Event
+    ) -> Iterator[tuple[str, dict[str, Any]]]:
+        if kind == "Job":
+            raise NotFound("no such kind", "")
+        self.watches += 1
+        if self.down:
+            self.down -= 1
+            raise Unreachable("away", "")
+        sent = 0
+        while not stop.is_set():
+            for event in self.events.get(kind, [])[sent:]:
+                sent += 1
+                yield event
+            time.sleep(0.01)
+
+
+def thing(version: str, replicas: int = 1, image: str = "v1") -> dict[str, Any]:
+    return {
+        "metadata": {"name": "model", "resourceVersion": version},
+        "spec": {"replicas": replicas, "template": {"image": image}},
+    }
+
+
+def eventually(condition: Any, within: float = 5.0) -> None:
+    end = time.monotonic() + within
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_changes_come_from_objects_and_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mlops_lab.labs.changes._LOOK_EVERY", 0.02)
+    monkeypatch.setattr("mlops_lab.labs.changes._AGAIN_AFTER", 0.02)
+    kube, seen = WatchedKube(), list[str]()
+    kube.down = 2  # the first watches fail: they are begun again
+    (tmp_path / "model.yaml").write_text("a")
+    changes = Changes(cast(Kube, kube), "lab-10", tmp_path, lambda change: seen.append(change.what))
+    changes.start()
+    try:
+        kube.events["Deployment"] = [("ADDED", thing("1"))]
+        eventually(lambda: "Deployment model" in seen)
+        before = changes.fingerprint()
+        kube.events["Deployment"] += [("ADDED", thing("1")), ("MODIFIED", thing("2", replicas=3))]
+        eventually(lambda: seen.count("Deployment model") == 2)  # the same version again is no news
+        assert changes.fingerprint() == before  # an autoscaler did that
+        kube.events["Deployment"].append(("MODIFIED", thing("3", image="v2")))
+        eventually(lambda: changes.fingerprint() != before)
+        kube.events["Deployment"].append(("DELETED", thing("4")))
+        eventually(lambda: seen.count("Deployment model") == 4)
+        (tmp_path / ".lab").mkdir()
+        (tmp_path / ".lab/kubeconfig").write_text("b")
+        (tmp_path / "model.yaml").write_text("b")
+        os.utime(tmp_path / "model.yaml", (1, 1))
+        eventually(lambda: "file model.yaml" in seen)
+        (tmp_path / "new.yaml").write_text("c")
+        eventually(lambda: "file new.yaml" in seen)
+        assert not any("kubeconfig" in what for what in seen)
+    finally:
+        changes.stop()
