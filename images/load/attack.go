@@ -16,6 +16,8 @@ import (
 
 const (
 	flushEvery = 100 * time.Millisecond
+	// An empty batch says that the attack goes on, so that a broken connection is noticed.
+	tellEvery = time.Second
 	// What is still under way when the attack is stopped gets this long to be answered; the
 	// rest is counted as unfinished, which is neither good nor failed.
 	graceAfterStop = time.Second
@@ -152,7 +154,9 @@ type collector struct {
 	pending []result
 	last    time.Duration // when the last request left
 
-	told uint64 // results written; only the writing goroutine uses it
+	// Only the writing goroutine uses these.
+	told     uint64 // results written
+	lastTold time.Time
 }
 
 func (c *collector) add(r *vegeta.Result) {
@@ -164,9 +168,10 @@ func (c *collector) add(r *vegeta.Result) {
 	reason := ""
 	if r.Code == 0 {
 		reason = r.Error
-		if len(reason) > longestError {
-			reason = reason[len(reason)-longestError:]
+		if _, cause, found := strings.Cut(reason, `": `); found {
+			reason = cause // without `Post "URL"`, which is the same for all
 		}
+		reason = reason[:min(len(reason), longestError)]
 	}
 	one := result{
 		r.Seq, due.Microseconds(), (sent - due).Microseconds(), (sent + r.Latency - due).Microseconds(),
@@ -181,12 +186,13 @@ func (c *collector) add(r *vegeta.Result) {
 func (c *collector) flush(lines *json.Encoder) error {
 	c.mu.Lock()
 	ready := c.pending
-	c.pending = nil
+	c.pending = []result{}
 	c.mu.Unlock()
-	if len(ready) == 0 {
+	if len(ready) == 0 && time.Since(c.lastTold) < tellEvery {
 		return nil
 	}
 	c.told += uint64(len(ready))
+	c.lastTold = time.Now()
 	return lines.Encode(batch{ready})
 }
 

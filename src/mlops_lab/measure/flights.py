@@ -1,0 +1,68 @@
+"""Flights that no learner sees, with the probability that each version of the model gives for them.
+
+Training writes them when the images are built, from days that it holds out; see images/flight-delay/train.py.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlops_lab.base.errors import LabError
+from mlops_lab.images.recipes.flight_delay import TRAIN
+from mlops_lab.images.store import Store
+
+
+@dataclass(frozen=True)
+class HiddenRows:
+    """Some of the hidden flights.
+
+    Attributes:
+        rows: the flights, as POST /predict takes them.
+        auc: for each version the area under the ROC curve on all flights of the held-out days.
+    """
+
+    rows: tuple[Mapping[str, Any], ...]
+    auc: Mapping[str, float]
+    _probabilities: Mapping[str, tuple[float, ...]]
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The body of a POST /predict that asks about these flights."""
+        return {"rows": list(self.rows)}
+
+    def probabilities(self, version: str) -> list[float]:
+        """What a version (`v1`, `v2`) answers for these flights."""
+        return list(self._probabilities[version])
+
+
+def hidden_rows(count: int) -> HiddenRows:
+    """The first `count` hidden flights.
+
+    Raises:
+        LabError: they were never made here, or can't be read.
+        ValueError: there are not that many.
+    """
+    made = Store().current(TRAIN)
+    file = made / "hidden.json" if made else None
+    if file is None or not file.is_file():
+        raise LabError("the hidden flights are not there; they are made with the images", "make them: lab up")
+    return _read(file, count)
+
+
+@functools.lru_cache(maxsize=16)
+def _read(file: Path, count: int) -> HiddenRows:
+    try:
+        whole = json.loads(file.read_text())
+        rows, probabilities, auc = whole["rows"], whole["probabilities"], whole["auc"]
+    except (OSError, ValueError, KeyError) as broken:
+        raise LabError(f"{file} can't be read: {broken}", "make it again: lab images prune, then lab up") from broken
+    if not 1 <= count <= len(rows):
+        raise ValueError(f"{count} hidden flights asked for; there are {len(rows)}")
+    return HiddenRows(
+        tuple(rows[:count]), auc, {version: tuple(values[:count]) for version, values in probabilities.items()}
+    )

@@ -1,0 +1,205 @@
+"""Open-loop load on a Service: requests leave on a fixed schedule, whatever the server does.
+
+The requests are sent by a pod in the cluster; this side starts that, follows the results, and ends it. Bounded: 5,000
+requests a second, ten minutes, 500,000 requests in all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import time
+from types import TracebackType
+from typing import Any, Self
+
+from mlops_lab.base.errors import LabError
+from mlops_lab.kube.client import Kube
+from mlops_lab.kube.execs import ExecStream
+from mlops_lab.measure import pod
+from mlops_lab.measure.http import encoded
+from mlops_lab.measure.report import LoadReport, Request
+
+# The load maker says something each second; silence means that the connection is broken.
+_SILENT = 15.0
+_START_WITHIN = pod.READY_WITHIN + 15.0
+# A stopped attack gives what is under way one second and then says how it went; after this its input is closed.
+_STOP_WITHIN = 2.0
+
+
+class Load:
+    """One load; use it with `async with`. Leaving the block ends it.
+
+    Args:
+        kube: the cluster.
+        url: of a Service, by name or cluster IP.
+        rate: requests a second; with `ramp_to` the rate at the start, which grows (or falls) evenly to `ramp_to`.
+        duration: seconds at most.
+        body: sent as JSON with each request; None sends nothing.
+        answer_within: seconds after which a request without an answer has failed.
+        expect_status: the status of a good answer.
+        keepalive: reuse connections; without it each request opens one of its own, as many clients do.
+        label: the key of the (JSON) answer whose values are counted in the report's `labels`.
+    """
+
+    def __init__(
+        self,
+        kube: Kube,
+        url: str,
+        *,
+        rate: float,
+        duration: float,
+        body: Any = None,
+        ramp_to: float | None = None,
+        method: str = "",
+        answer_within: float = 10.0,
+        expect_status: int = 200,
+        keepalive: bool = False,
+        label: str = "model_version",
+    ) -> None:
+        self._kube = kube
+        self._spec: dict[str, Any] = {
+            "url": url,
+            "method": method or ("GET" if body is None else "POST"),
+            "body": encoded(body),
+            "rate": rate,
+            "duration_s": duration,
+            "timeout_s": answer_within,
+            "keepalive": keepalive,
+            "label": label,
+        }
+        if ramp_to is not None:
+            self._spec["to_rate"] = ramp_to
+        self._whole = duration + answer_within
+        self._expect_status = expect_status
+        self._requests: list[Request] = []
+        self._highest = 0
+        self._began = 0.0
+        self._end: dict[str, Any] | None = None
+        self._trouble: BaseException | None = None
+        self._stop = threading.Event()
+        self._started, self._ended = asyncio.Event(), asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = threading.Thread(target=self._follow, name="load", daemon=True)
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the first request was due; the same clock as `Request.due` and `LoadReport.window`."""
+        return time.monotonic() - self._began
+
+    @property
+    def seen(self) -> LoadReport:
+        """The requests that ended so far."""
+        requests, sent = tuple(self._requests), self._highest
+        return LoadReport(requests, sent, sent, max(0, sent - len(requests)), self.elapsed, self._expect_status)
+
+    @property
+    def report(self) -> LoadReport:
+        """All requests; there once the load has ended (after the block, or after `finished`).
+
+        Raises:
+            LabError: the load was not sent as planned, so it says nothing about the server.
+            RuntimeError: the load has not ended.
+        """
+        if not self._ended.is_set():
+            raise RuntimeError("the load has not ended; inside its block use `seen`, or await `finished()`")
+        if self._trouble:
+            raise self._trouble
+        end = self._end
+        if end is None:
+            raise LabError("the load ended without a word about how", "try again; if it lasts, look at: lab doctor")
+        report = LoadReport(
+            tuple(self._requests), end["due"], end["sent"], end["unfinished"], end["seconds"], self._expect_status
+        )
+        if broken := report.broken_schedule:
+            raise LabError(
+                f"the load could not be sent as planned: {broken}",
+                "the machine is too busy to measure; close what else runs on it and check again",
+            )
+        return report
+
+    async def finished(self) -> LoadReport:
+        """Wait until the load has run for its whole duration, and return its report.
+
+        Raises:
+            LabError: as `report`, or the load does not come to its end.
+        """
+        await _until(self._ended, self._whole + _SILENT + 5)
+        if not self._ended.is_set():
+            raise LabError("the load does not come to its end", "see how the cluster is: lab status")
+        return self.report
+
+    async def __aenter__(self) -> Self:
+        self._loop = asyncio.get_running_loop()
+        self._thread.start()
+        try:
+            await _until(self._started, _START_WITHIN)
+            if not self._began:
+                raise self._trouble or LabError(
+                    f"the load did not start within {_START_WITHIN:g} s", "see how the cluster is: lab status"
+                )
+        except BaseException:
+            self._stop.set()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # The thread acts on this by itself, even if what follows is cancelled.
+        self._stop.set()
+        await _until(self._ended, _STOP_WITHIN + 4)
+        if error is None:
+            if not self._ended.is_set():
+                raise LabError("the load does not stop", "see how the cluster is: lab status")
+            _ = self.report  # raises if the load was not sent as planned
+
+    def _follow(self) -> None:
+        """Start the attack and take in what it says; runs in a thread of its own."""
+        try:
+            with pod.start(self._kube, "attack", self._spec) as stream:
+                self._listen(stream)
+        except BaseException as trouble:
+            # What goes wrong after the end of the load, or on the way out of a stopped one, changes nothing.
+            if self._end is None:
+                self._trouble = trouble
+        finally:
+            self._tell(self._started)
+            self._tell(self._ended)
+
+    def _tell(self, event: asyncio.Event) -> None:
+        assert self._loop
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            self._loop.call_soon_threadsafe(event.set)
+
+    def _listen(self, stream: ExecStream) -> None:
+        told_to_stop = 0.0
+        for said in pod.messages(stream, within=self._whole + _SILENT, silent=_SILENT):
+            if said:
+                self._take(said)
+            if self._end:
+                return
+            if self._stop.is_set():
+                if not told_to_stop:
+                    told_to_stop = time.monotonic()
+                    stream.write("stop\n")
+                elif time.monotonic() - told_to_stop > _STOP_WITHIN:
+                    return  # closing the connection ends the attack's input, and so the attack
+
+    def _take(self, said: dict[str, Any]) -> None:
+        if "started" in said:
+            self._began = time.monotonic()
+            self._tell(self._started)
+        elif "done" in said:
+            self._end = said
+        else:
+            rows = said["results"]
+            self._requests.extend(Request.parse(row) for row in rows)
+            self._highest = max([self._highest, *(row[0] + 1 for row in rows)])
+
+
+async def _until(event: asyncio.Event, within: float) -> None:
+    """Wait for an event for so many seconds; the caller looks at it afterwards."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(within):
+            await event.wait()
