@@ -18,7 +18,8 @@ from mlops_lab.cluster import names
 from mlops_lab.cluster.kubectl import Kubectl, manifest
 
 _METRICS = "v1beta1.metrics.k8s.io"
-_STUCK = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "CreateContainerConfigError")
+_NO_IMAGE = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "CreateContainerConfigError")
+_CRASHES = 3
 
 
 def install(kubectl: Kubectl, registry: str, content: str, metrics: bool) -> bool:
@@ -78,8 +79,7 @@ def lacking(kubectl: Kubectl, nodes: int, since: float = 0) -> list[str]:
         ours = item["metadata"].get("namespace") in ((names.NAMESPACE, "kube-system") if nodes else (names.NAMESPACE,))
         if item["kind"] == "Deployment" and ours and not _rolled_out(item):
             missing.append(f"deployment {name(item)} is not available")
-            if item["metadata"]["namespace"] == names.NAMESPACE:
-                _fail_if_stuck(kubectl)
+            _fail_if_stuck(kubectl, item["metadata"]["namespace"])
         if item["kind"] == "APIService" and name(item) == _METRICS and not is_true(item, "Available"):
             missing.append("the metrics API is not available")
     found = {(item["kind"], name(item)) for item in items}
@@ -101,11 +101,11 @@ def is_true(item: dict[str, Any], condition: str) -> bool:
 
 
 def _rolled_out(item: dict[str, Any]) -> bool:
+    """All pods are of the newest template, and all of them but CoreDNS' second are available."""
     status, wanted = item.get("status", {}), item["spec"].get("replicas", 1)
+    updated, available = (status.get(f"{kind}Replicas", 0) for kind in ("updated", "available"))
     current = status.get("observedGeneration", 0) >= item["metadata"]["generation"]
-    return bool(
-        current and status.get("updatedReplicas", 0) >= wanted and status.get("availableReplicas", 0) >= min(1, wanted)
-    )
+    return bool(current and updated >= wanted and status.get("replicas", 0) == updated and available >= min(1, wanted))
 
 
 def _renewed(lease: dict[str, Any]) -> float:
@@ -113,14 +113,20 @@ def _renewed(lease: dict[str, Any]) -> float:
     return datetime.datetime.fromisoformat(text).timestamp() if text else time.time()
 
 
-def _fail_if_stuck(kubectl: Kubectl) -> None:
-    for pod in kubectl.get("pods", "-n", names.NAMESPACE):
+def _fail_if_stuck(kubectl: Kubectl, namespace: str) -> None:
+    for pod in kubectl.get("pods", "-n", namespace):
         for container in pod.get("status", {}).get("containerStatuses") or []:
-            waiting = container["state"].get("waiting", {})
-            if waiting.get("reason") in _STUCK:
+            waiting, before = container["state"].get("waiting", {}), container.get("lastState", {}).get("terminated")
+            if waiting.get("reason") in _NO_IMAGE:
                 prefix = container["image"].rpartition("/")[0]
                 raise LabError(
                     f"the image {container['image']} can't be used: {waiting['reason']}",
                     f"put the project's images there: lab images push {prefix}",
                     waiting.get("message", ""),
+                )
+            if waiting.get("reason") == "CrashLoopBackOff" and container["restartCount"] >= _CRASHES and before:
+                raise LabError(
+                    f"{name(pod)} in {namespace} ends again and again (exit code {before['exitCode']})",
+                    f"read why: kubectl --context {kubectl.context} -n {namespace} logs {name(pod)} --previous",
+                    kubectl.run("logs", "-n", namespace, name(pod), "--previous", "--tail=10", check=False).stdout,
                 )
