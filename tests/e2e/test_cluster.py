@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.e2e.conftest import CLUSTER, docker, lab
 
 from mlops_lab.kube.client import Kube, Object
 from mlops_lab.measure.environment import problems
+from tests.e2e.conftest import CLUSTER, docker, lab
 
 pytestmark = pytest.mark.cluster
 
