@@ -54,16 +54,26 @@ async def serves(lab: Lab) -> None:
 @check(points=1, needs=serves, domains=("cka/workloads-and-scheduling",))
 async def rests_at_one(lab: Lab) -> None:
     """Without load there is exactly one ready pod, and it stays at one once the autoscaler has its figures."""
+    end = time.monotonic() + IN_WITHIN
+    while True:  # CPU that a pod took to start may bring a second one at first; what counts is where it comes to rest
+        rests = await _rests(lab, max(1.0, end - time.monotonic()))
+        if rests.ok or time.monotonic() > end:
+            break
+    expect(rests).because("" if rests.ok else await _why_not_one(lab))
+
+
+async def _rests(lab: Lab, within: float) -> Observation:
+    """Whether one pod is left alone by an autoscaler that has seen its figures: without them it judges nothing."""
     deployment = lab.deployment("model")
-    one = await deployment.until(_alone, expected="exactly 1 pod, ready", shown=_pods, within=IN_WITHIN)
-    expect(one).because("" if one.ok else await _why_not_one(lab))
-    for hpa in await _ours(lab):  # only a judgement made from figures says anything about being at rest
+    one = await deployment.until(_alone, expected="exactly 1 pod, ready", shown=_pods, within=within)
+    if not one.ok:
+        return one
+    for hpa in await _ours(lab):
         await lab.object("HorizontalPodAutoscaler", hpa["metadata"]["name"]).until(
             _has_judged, expected="figures", shown=lambda _: "the autoscaler has no figures yet", within=75
         )
     moved = await deployment.until(lambda item: not _alone(item), expected="", shown=_pods, within=5)
-    stays = Observation(not moved.ok, "Deployment model: still exactly 1 pod, ready", moved.seen)
-    expect(stays).because("" if stays.ok else await _why_not_one(lab))
+    return Observation(not moved.ok, "Deployment model: still exactly 1 pod, ready", moved.seen)
 
 
 @check(points=3, needs=(serves, rests_at_one), domains=("cka/workloads-and-scheduling",), owns="model")
@@ -99,9 +109,9 @@ async def keeps_the_objective(lab: Lab) -> None:
         evidence=evidence,
     )  # fmt: skip
     expect(good).because(
-        "a Service sends requests to a new pod from the moment it is ready, and a pod with no readinessProbe is ready "
-        "as soon as its process runs. This server needs 8 s more to load its model: until then it answers 503 (see "
-        "the statuses). GET /readyz tells when it can serve"
+        "a Service sends requests to a new pod from the moment it is ready. With no readinessProbe that is when its "
+        "process runs, with one on /healthz when it listens; but this server answers 503 until its model is loaded, "
+        "8 s later. Only GET /readyz tells when it can serve"
     )
     expect(observe("99th percentile, from when each request was due", report.p(99), at_most(P99), unit="s")).because(
         "requests queue where a pod has less CPU than they need: a CPU limit stops the container for the rest of each "
@@ -299,6 +309,7 @@ async def _why_not_one(lab: Lab) -> str:
         f"{await _figures(lab, hpa)}. Before the autoscaler takes pods away it applies the highest count that it "
         f"computed in the last {300 if window is None else window} s "
         f"({'the default; ' if window is None else ''}behavior.scaleDown.stabilizationWindowSeconds), and after a "
-        "load's end the metrics need up to 30 s more to fall; policies bound how many pods may go at a time; "
+        "load's end the metrics need up to 30 s more to fall; policies bound how many pods may go at a time. Without "
+        "a readinessProbe the CPU that a pod takes to start counts as load, too; "
         f"kubectl describe hpa {hpa['metadata']['name']}"
     )
