@@ -14,7 +14,7 @@ from typing import Any, cast
 
 import pytest
 
-from mlops_lab.base.errors import Failure
+from mlops_lab.base.errors import Failure, LabError
 from mlops_lab.checks.check import Check
 from mlops_lab.checks.verdicts import Result, Verdict
 from mlops_lab.kube.client import Kube
@@ -151,6 +151,26 @@ def test_enter_does_not_make_load_while_a_quick_check_fails(world: World) -> Non
             world.ready = True
             await asyncio.sleep(0.4)
             assert world.runs == ["quick", "quick"]
+
+    asyncio.run(story())
+
+
+def test_trouble_with_the_environment_is_looked_at_again_by_itself(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch_module, "_TROUBLE_EVERY", 0.05)
+    attempts: list[int] = []
+
+    async def away_at_first(lab: Any) -> None:
+        attempts.append(1)
+        if len(attempts) < 3:
+            raise LabError("Prometheus does not answer", "wait")
+
+    async def story() -> None:
+        async with watched(world, [Check("looks", "Looks.", away_at_first, 1)]) as watch:
+            await world.until(lambda: watch.results()[0].verdict is Verdict.PASS)
+            await asyncio.sleep(0.2)
+            assert len(attempts) == 3
 
     asyncio.run(story())
 

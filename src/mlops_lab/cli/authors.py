@@ -151,7 +151,7 @@ def _live_stage(exercise: Exercise, checks: list[Check]) -> Stage:
     from mlops_lab.labs.stage import LiveStage
     from mlops_lab.labs.target import target
 
-    return LiveStage(target(), target(timeout=3.0), exercise, checks)
+    return LiveStage(target(), target(timeout=3), exercise, checks)
 
 
 def _teller() -> Callable[[Step, Done | None, int, int], None]:

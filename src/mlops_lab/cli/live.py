@@ -105,7 +105,8 @@ class Lines:
 
             before = self._shown.get(name)
             self._shown[name] = row.result
-            if before is None or _news(row.result) != _news(before):
+            waited = self._states.pop(name, None)
+            if before is None or waited or _news(row.result) != _news(before):
                 self._print(line(row.result))
                 if row.result.verdict.value in ("fail", "error"):
                     self._print(f"   seen: {row.result.seen or row.result.why}")

@@ -25,6 +25,7 @@ _SETTLE = 0.3
 _SETTLE_AT_MOST = 0.6
 # Load waits for this much quiet.
 _QUIET = 3.0
+_TROUBLE_EVERY = 5.0
 # The last events of what a round did itself are in by then.
 _AFTERMATH = 1.0
 
@@ -96,7 +97,10 @@ class Watch:
             else:
                 self._forced = False
                 self._rows.say("waiting for a change")
-                await self._woken(None)
+                troubled = any(result.verdict is Verdict.ERROR for result in self.results())
+                # What the environment was in the way of is tried again: nothing in the lab changes when it is well.
+                if not await self._woken(_TROUBLE_EVERY if troubled else None):
+                    self._dirty = True
 
     async def _load(self) -> None:
         self._forced = self._file_changed = False
@@ -145,10 +149,14 @@ class Watch:
                 return
             await asyncio.sleep(rest)
 
-    async def _woken(self, within: float | None) -> None:
-        with contextlib.suppress(TimeoutError):
+    async def _woken(self, within: float | None) -> bool:
+        """Wait for something new; False when the time ran out."""
+        try:
             async with asyncio.timeout(within):
                 await self._wake.wait()
+            return True
+        except TimeoutError:
+            return False
 
     def _quick_pass(self) -> bool:
         results = [self._rows[item].result for item in self._quick]
