@@ -24,6 +24,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "Labs": {
         "list": ("labs:list_labs", "List the labs and how far you are."),
+        "demo": ("demo:demo", "Watch a lab's own solution being checked."),
         "start": ("labs:start", "Start a lab: its namespace and your files."),
         "check": ("labs:check", "Check your work and show the report."),
         "watch": ("labs:watch", "Check again whenever something changes."),

@@ -17,6 +17,7 @@ from mlops_lab.checks.verdicts import Result
 from mlops_lab.labs import leftovers, namespaces, running
 from mlops_lab.labs.catalog import Exercise
 from mlops_lab.labs.outage import paused_api_server
+from mlops_lab.labs.rows import Rows
 from mlops_lab.labs.target import Target
 from mlops_lab.labs.variants import Variant, forget, lay_out, put_to_work
 from mlops_lab.labs.workspace import fill, put_kubeconfig
@@ -55,15 +56,18 @@ class LiveStage:
 
     Args:
         hasty: a second connection to the same cluster, with a short time limit, for the outage.
+        prefix: what the namespace's and the workspace's names begin with.
     """
 
-    def __init__(self, target: Target, hasty: Target, exercise: Exercise, checks: Sequence[Check]) -> None:
+    def __init__(
+        self, target: Target, hasty: Target, exercise: Exercise, checks: Sequence[Check], prefix: str = "verify"
+    ) -> None:
         self._target = target
         self._hasty = hasty
         self._exercise = exercise
         self._checks = checks
-        self.namespace = f"verify-lab-{exercise.number}"
-        self.workspace: Path = cache() / "verify" / exercise.slug
+        self.namespace = f"{prefix}-lab-{exercise.number}"
+        self.workspace: Path = cache() / prefix / exercise.slug
 
     def fresh(self) -> None:
         kube = self._target.kube
@@ -80,9 +84,9 @@ class LiveStage:
         put_kubeconfig(self.workspace, self._target.kube, self.namespace)
         put_to_work(self.workspace)
 
-    def checked(self) -> list[Result]:
+    def checked(self, listener: Rows | None = None) -> list[Result]:
         kube = self._target.kube
-        return running.run(self._lab(self._target), self._checks, environment=running.probe(kube))
+        return running.run(self._lab(self._target), self._checks, listener=listener, environment=running.probe(kube))
 
     def objects(self) -> list[str]:
         kube = self._target.kube

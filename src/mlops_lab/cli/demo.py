@@ -1,0 +1,57 @@
+"""lab demo: one of a lab's own solutions at work, checked before your eyes."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from mlops_lab.base.errors import LabError, UsageError
+from mlops_lab.cli.arguments import lab_argument
+from mlops_lab.labs.catalog import Exercise, about
+
+
+@click.command()
+@lab_argument
+@click.argument("name", metavar="[SOLUTION]", required=False)
+@click.pass_context
+def demo(ctx: click.Context, exercise: Exercise, name: str | None) -> None:
+    """Watch a lab's own solution being checked.
+
+    It is put to work in a namespace of its own, measured as yours would be, and removed again. It shows what a pass
+    looks like and whether the cluster works; your own files and your progress are not touched. Exit codes as for
+    `lab check`.
+
+    \b
+    Examples:
+      lab demo 10
+      lab demo 10 kustomize
+    """
+    from mlops_lab.checks import report
+    from mlops_lab.cli.live import colours, live
+    from mlops_lab.labs.catalog import checks
+    from mlops_lab.labs.rows import Rows
+    from mlops_lab.labs.stage import LiveStage
+    from mlops_lab.labs.target import target
+    from mlops_lab.labs.variants import solutions
+
+    title, known = about(exercise).title, checks(exercise)
+    ready = {variant.name: variant for variant in solutions(exercise)}
+    if not ready:
+        raise LabError(f"lab {exercise.number} has no solution", "write one: docs/add-a-lab.md")
+    if name and name not in ready:
+        raise UsageError(f"there is no solution {name!r} of lab {exercise.number}", f"it has: {', '.join(ready)}")
+    chosen = ready[name] if name else next(iter(ready.values()))
+    where = target()
+    stage = LiveStage(where, where, exercise, known, prefix="demo")
+    click.echo(f"Lab {exercise.number}: {title}. Its solution {chosen.name!r} is put to work.", err=True)
+    try:
+        stage.fresh()
+        stage.work(chosen)
+        with live(sys.stderr, keep=False, results=False) as view:
+            results = stage.checked(Rows(known, view))
+    finally:
+        stage.clear()
+    click.echo(report.terminal(f"Lab {exercise.number}: {title}", results, colour=colours(sys.stdout)))
+    click.echo(f"\nNow your own: lab start {exercise.number}")
+    ctx.exit(report.exit_code(results))
