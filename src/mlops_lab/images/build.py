@@ -66,7 +66,7 @@ def bring(
 def prepared(names: list[str], mode: Literal["auto", "pull", "build"], docker: Docker, mirror: str = "") -> bool:
     """Are these images there already, so that `bring` has nothing to do?"""
     store = Store(docker)
-    last = _last_mode() if mode == "auto" else mode
+    last = last_mode() if mode == "auto" else mode
     return last is not None and _all_there(sources(last, docker.arch, mirror), names, store)
 
 
@@ -196,7 +196,7 @@ def _settle(
 ) -> Sources:
     if mode != "auto":
         return sources(mode, docker.arch, mirror)
-    last = _last_mode()
+    last = last_mode()
     for known in (last,) if last else ():
         before = sources(known, docker.arch, mirror)
         if _all_there(before, names, store):
@@ -238,7 +238,8 @@ def _mode_file() -> Path:
     return cache() / "build" / "mode"
 
 
-def _last_mode() -> Mode | None:
+def last_mode() -> Mode | None:
+    """How images came the last time."""
     with contextlib.suppress(FileNotFoundError):
         text = _mode_file().read_text()
         if text in ("pull", "build"):

@@ -85,10 +85,14 @@ class Sources:
 
 def _pulled(image: Image, ref: str, arch: str) -> Step:
     def pull(work: Work) -> None:
-        work.run(
-            ["docker", "pull", "--platform", f"linux/{arch}", ref],
-            hint="check the network, or build the images instead: --images build",
-        )
+        there = work.docker.inspect("image", ref)
+        try:
+            work.run(["docker", "pull", "--platform", f"linux/{arch}", ref])
+        except LabError as error:
+            hint = "check the network and the name of the mirror, or build the images instead: --images build"
+            raise LabError(f"the image {ref} can't be pulled", hint, error.detail) from error
         work.run(["docker", "tag", ref, work.step.ref])
+        if not there:  # the project's own tag is enough, and goes when the cache is cleared
+            work.docker.run("rmi", ref, check=False)
 
     return Step(f"pull/{image.name}", pull, (ref,), image=image.name, seconds=30, within=1800, arch=arch)

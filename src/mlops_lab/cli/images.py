@@ -1,0 +1,149 @@
+"""lab images list, build, push, prune."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+if TYPE_CHECKING:
+    from mlops_lab.engine.docker import Docker
+    from mlops_lab.images.steps import Step
+
+Mode = Literal["auto", "pull", "build"]
+
+_mode = click.option(
+    "--images",
+    "mode",
+    type=click.Choice(["auto", "pull", "build"]),
+    default="auto",
+    show_default=True,
+    help="Pull published images, build them, or see what works.",
+)
+
+
+@click.group()
+def images() -> None:
+    """List, build, push and prune the cluster's images.
+
+    \b
+    Examples:
+      lab images list
+      lab images build
+      lab images prune
+    """
+
+
+@images.command("list")
+def list_images() -> None:
+    """Show the catalog, and what of it is in the engine.
+
+    \b
+    Examples:
+      lab images list
+    """
+    from mlops_lab.engine.docker import answering, architecture
+    from mlops_lab.images.build import last_mode
+    from mlops_lab.images.catalog import CATALOG, sources
+    from mlops_lab.images.prune import images as held_images
+
+    docker = answering()
+    sizes = {held.name: held.size for held in held_images(docker)} if docker else {}
+    known = sources(last_mode() or "build", docker.arch if docker else architecture(""))
+    width = max(len(name) for name in CATALOG)
+    for name in CATALOG:
+        step = known.image(name)
+        how = "pulled" if step.name.startswith("pull/") else "built"
+        state = f"{how}, {sizes[step.ref] / 1e6:.0f} MB" if step.ref in sizes else "not here yet"
+        click.echo(f"{name.ljust(width)}  {state}")
+
+
+@images.command()
+@_mode
+@click.argument("names", nargs=-1)
+def build(mode: Mode, names: tuple[str, ...]) -> None:
+    """Have images in the engine without a cluster (all of them, or the NAMES of the catalog).
+
+    What is there already is not made again.
+
+    \b
+    Examples:
+      lab images build
+      lab images build --images build mlops-lab/load:v1
+    """
+    _, steps = _bring(mode, names)
+    for name, step in steps.items():
+        click.echo(f"{name} is {step.ref}")
+
+
+@images.command()
+@_mode
+@click.argument("prefix")
+def push(mode: Mode, prefix: str) -> None:
+    """Put all images into a registry under PREFIX.
+
+    Other machines pull from there with MLOPS_LAB_MIRROR=PREFIX; a shared cluster with --registry PREFIX.
+
+    \b
+    Examples:
+      lab images push registry.example.org/labs
+      MLOPS_LAB_MIRROR=registry.example.org/labs lab up --images pull
+      lab up --context my-cluster --registry registry.example.org/labs
+    """
+    from mlops_lab.images.push import push as push_all
+
+    docker, steps = _bring(mode, ())
+    for target in push_all(docker, steps, prefix):
+        click.echo(f"pushed {target}")
+
+
+@images.command()
+@click.option("--old", is_flag=True, help="Only what newer builds have replaced.")
+@click.option("--yes", is_flag=True, help="Don't ask.")
+def prune(old: bool, yes: bool) -> None:
+    """Clear the image cache; its size is shown first.
+
+    The compilers' own caches (Go's, uv's) are left; so are your files and your progress.
+
+    \b
+    Examples:
+      lab images prune
+      lab images prune --old --yes
+    """
+    from mlops_lab.base.errors import LabError
+    from mlops_lab.base.locking import alone
+    from mlops_lab.base.paths import cache
+    from mlops_lab.engine.docker import answering, architecture
+    from mlops_lab.images import prune as pruning
+    from mlops_lab.images.build import last_mode
+    from mlops_lab.images.catalog import CATALOG, sources
+    from mlops_lab.images.steps import closure
+
+    docker = answering()
+    with alone(cache() / "images.lock", "the images", lambda text: click.echo(text, err=True)):
+        held = [*(pruning.images(docker) if docker else []), *pruning.folders()]
+        if old and docker:
+            known = sources(last_mode() or "build", docker.arch if docker else architecture(""))
+            steps = closure([known.image(name) for name in CATALOG])
+            held = pruning.replaced(docker, {step.ref for step in steps if step.image})
+        elif any(each.used for each in held):
+            raise LabError("the cluster uses these images", "take it down first (lab down), or clear less: --old")
+        for each in held:
+            click.echo(f"{each.size / 1e6:8.0f} MB  {each.name}")
+        click.echo(f"{sum(each.size for each in held) / 1e6:8.0f} MB in all")
+        if held and (yes or click.confirm("Remove all this?")):
+            pruning.remove(docker, held)
+            click.echo("Removed")
+
+
+def _bring(mode: Mode, names: tuple[str, ...]) -> tuple[Docker, dict[str, Step]]:
+    import os
+
+    from mlops_lab.base.progress import Progress
+    from mlops_lab.engine import start
+    from mlops_lab.images.build import bring
+    from mlops_lab.images.catalog import CATALOG
+
+    progress = Progress()
+    docker = start.ensure(progress.say)
+    return docker, bring(list(names or CATALOG), mode, docker, progress, os.environ.get("MLOPS_LAB_MIRROR", ""))

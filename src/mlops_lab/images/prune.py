@@ -1,0 +1,82 @@
+"""What the image cache holds and how large it is; clear it, whole or only what newer results have replaced."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlops_lab.base.paths import cache
+from mlops_lab.engine.docker import Docker
+
+# The folders of the cache that hold nothing but what can be made again.
+_FOLDERS = ("build", "registry", "logs", "kind", "node-registries")
+
+
+@dataclass(frozen=True)
+class Held:
+    """Something in the cache: an image of the engine or a folder, its size in bytes, and whether it is in use."""
+
+    name: str
+    size: int
+    folder: Path | None = None
+    used: bool = False
+
+
+def images(docker: Docker) -> list[Held]:
+    """The engine's images that the project made or pulled. Layers that images share count for each of them."""
+    refs = docker.run(
+        "images", "--filter", "reference=mlops-lab/*", "--format", "{{.Repository}}:{{.Tag}}"
+    ).stdout.split()
+    if not refs:
+        return []
+    found: list[dict[str, Any]] = json.loads(docker.run("image", "inspect", *refs, check=False).stdout or "[]")
+    sizes = {ref: int(item["Size"]) for item in found for ref in item.get("RepoTags") or []}
+    ids = {ref: item["Id"] for item in found for ref in item.get("RepoTags") or []}
+    containers = docker.run("ps", "-aq", "--no-trunc").stdout.split()
+    used = (
+        set(docker.run("inspect", "--format", "{{.Image}}", *containers, check=False).stdout.split())
+        if containers
+        else set()
+    )
+    return [Held(ref, sizes[ref], used=ids[ref] in used) for ref in sorted(refs) if ref in sizes]
+
+
+def folders() -> list[Held]:
+    """The folders of the cache."""
+    return [Held(str(path), _size(path), path) for name in _FOLDERS if (path := cache() / name).exists()]
+
+
+def replaced(docker: Docker, current: set[str]) -> list[Held]:
+    """Images and step results that are not the current ones."""
+    old = [held for held in images(docker) if held.name not in current and not held.used]
+    for link in (cache() / "build").glob("*/current"):
+        keep = link.resolve()
+        old += [
+            Held(str(path), _size(path), path)
+            for path in link.parent.iterdir()
+            if path.is_dir() and not path.is_symlink() and path != keep
+        ]
+    return old
+
+
+def remove(docker: Docker | None, held: list[Held]) -> None:
+    """Remove images and folders; what is in use or gone already is left alone."""
+    refs = [each.name for each in held if each.folder is None]
+    if docker and refs:
+        docker.run("rmi", *refs, within=300, check=False)
+    for each in held:
+        if each.folder:
+            shutil.rmtree(each.folder, ignore_errors=True)
+
+
+def _size(path: Path) -> int:
+    total, seen = 0, set()
+    for file in path.rglob("*"):
+        state = file.lstat()
+        if state.st_ino not in seen:  # results share files by hard links
+            seen.add(state.st_ino)
+            total += state.st_blocks * 512
+    return total
