@@ -120,6 +120,7 @@ class Lab:
         port: int = 80,
         answer_within: float = 10.0,
         keepalive: bool = False,
+        late_at_most: float = 0.05,
     ) -> AsyncIterator[Load]:
         """Open-loop load on a Service while the block runs.
 
@@ -128,6 +129,8 @@ class Lab:
             duration: seconds at most; leaving the block ends it earlier, `await load.finished()` waits for its end.
             answer_within: seconds after which a request without an answer counts as failed.
             keepalive: reuse connections; without it each request opens its own, as from many clients.
+            late_at_most: seconds that 99 of 100 requests may leave late before the load counts as not sent. A check
+                of failures alone may allow more than one of latencies.
 
         Raises:
             Failure: there is no such Service.
@@ -145,6 +148,7 @@ class Lab:
             body=body,
             answer_within=answer_within,
             keepalive=keepalive,
+            late_at_most=late_at_most,
         )
         with current.waits():
             async with load:

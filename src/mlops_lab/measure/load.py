@@ -18,7 +18,7 @@ from mlops_lab.kube.client import Kube
 from mlops_lab.kube.execs import ExecStream
 from mlops_lab.measure import pod
 from mlops_lab.measure.http import encoded
-from mlops_lab.measure.report import LoadReport, Request
+from mlops_lab.measure.report import LATE_AT_MOST, LoadReport, Request
 
 # The load maker says something each second; silence means that the connection is broken.
 _SILENT = 15.0
@@ -39,6 +39,8 @@ class Load:
         answer_within: seconds after which a request without an answer has failed.
         expect_status: the status of a good answer.
         keepalive: reuse connections; without it each request opens one of its own, as many clients do.
+        late_at_most: seconds that 99 of 100 requests may leave late. Latency counts from when each was due, so what
+            only counts failures may allow more.
         label: the key of the (JSON) answer whose values are counted in the report's `labels`.
     """
 
@@ -56,6 +58,7 @@ class Load:
         expect_status: int = 200,
         keepalive: bool = False,
         label: str = "model_version",
+        late_at_most: float = LATE_AT_MOST,
     ) -> None:
         self._kube = kube
         self._spec: dict[str, Any] = {
@@ -72,6 +75,7 @@ class Load:
             self._spec["to_rate"] = ramp_to
         self._whole = duration + answer_within
         self._expect_status = expect_status
+        self._late_at_most = late_at_most
         self._requests: list[Request] = []
         self._highest = 0
         self._began = 0.0
@@ -91,7 +95,9 @@ class Load:
     def seen(self) -> LoadReport:
         """The requests that ended so far."""
         requests, sent = tuple(self._requests), self._highest
-        return LoadReport(requests, sent, sent, max(0, sent - len(requests)), self.elapsed, self._expect_status)
+        return LoadReport(
+            requests, sent, sent, max(0, sent - len(requests)), self.elapsed, self._expect_status, self._late_at_most
+        )
 
     @property
     def report(self) -> LoadReport:
@@ -109,7 +115,13 @@ class Load:
         if end is None:
             raise LabError("the load ended without a word about how", "try again; if it lasts, look at: lab doctor")
         report = LoadReport(
-            tuple(self._requests), end["due"], end["sent"], end["unfinished"], end["seconds"], self._expect_status
+            tuple(self._requests),
+            end["due"],
+            end["sent"],
+            end["unfinished"],
+            end["seconds"],
+            self._expect_status,
+            self._late_at_most,
         )
         if broken := report.broken_schedule:
             raise LabError(

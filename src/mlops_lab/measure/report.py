@@ -56,6 +56,7 @@ class LoadReport:
         unfinished: sent, and not yet answered when the load was stopped (or when this report was made).
         seconds: how long the load took.
         expect_status: the status of a good answer.
+        late_at_most: seconds; when more than one request in a hundred left later, the plan was not kept.
     """
 
     requests: tuple[Request, ...]
@@ -64,6 +65,7 @@ class LoadReport:
     unfinished: int
     seconds: float
     expect_status: int = 200
+    late_at_most: float = LATE_AT_MOST
 
     @cached_property
     def good(self) -> int:
@@ -122,14 +124,16 @@ class LoadReport:
         """How the load differed from its plan, in words; empty if it did not."""
         if abs(self.sent - self.due) > max(_ROUNDING, SENT_WITHIN * self.due):
             return f"{self.sent} of {self.due} requests were sent"
-        if self.lateness > LATE_AT_MOST:
+        if self.lateness > self.late_at_most:
             return f"one request in a hundred left {self.lateness * 1000:.0f} ms late or more"
         return ""
 
     def window(self, begin: float, end: float) -> LoadReport:
         """The part whose requests were due in these seconds since the start (the end not included)."""
         inside = tuple(request for request in self.requests if begin <= request.due < end)
-        return LoadReport(inside, len(inside), len(inside), 0, min(end, self.seconds) - begin, self.expect_status)
+        return LoadReport(
+            inside, len(inside), len(inside), 0, min(end, self.seconds) - begin, self.expect_status, self.late_at_most
+        )
 
     @cached_property
     def _good_latencies(self) -> list[float]:
