@@ -20,7 +20,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "down": ("cluster:down", "Take the cluster down."),
         "status": ("cluster:status", "Show the cluster and what runs on it."),
         "doctor": ("cluster:doctor", "Look for what is wrong on this machine."),
-        "images": ("images:images", "List, build and prune the cluster's images."),
+        "images": ("images:images", "List, build, push and prune the cluster's images."),
     },
     "Labs": {
         "list": ("labs:list_labs", "List the labs and how far you are."),
