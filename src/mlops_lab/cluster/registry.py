@@ -88,6 +88,7 @@ def serve(docker: Docker, name: str, step: Step) -> bool:
     docker.run("tag", step.ref, target)
     docker.run("push", target, within=600, hint=f"look at its log: docker logs {names.REGISTRY}")
     pushed[name] = {"key": step.key, "digest": digest(name)}
+    (cache() / "registry").mkdir(parents=True, exist_ok=True)
     (cache() / "registry" / _PUSHED).write_text(json.dumps(pushed, indent=1))
     return True
 

@@ -1,0 +1,155 @@
+"""What decides how an engine is set up: capabilities, the runtime wrapper, who may start what."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlops_lab.base.errors import LabError
+from mlops_lab.engine import docker as docker_module
+from mlops_lab.engine import host, start
+from mlops_lab.engine.docker import Docker, answering, architecture
+
+
+def bounding(folder: Path, bits: str, last: int = 40) -> tuple[str, ...]:
+    (folder / "status").write_text(f"Name:\tx\nCapBnd:\t{bits}\nCapAmb:\t0\n")
+    (folder / "last").write_text(f"{last}\n")
+    return host.missing_capabilities(folder / "status", folder / "last")
+
+
+def test_a_full_bounding_set_lacks_nothing(tmp_path: Path) -> None:
+    assert bounding(tmp_path, "000001ffffffffff") == ()
+
+
+def test_a_missing_bit_is_named(tmp_path: Path) -> None:
+    assert bounding(tmp_path, "000001fffeffffff") == ("CAP_SYS_RESOURCE",)
+
+
+def test_an_old_kernel_is_not_said_to_lack_what_it_does_not_know(tmp_path: Path) -> None:
+    assert bounding(tmp_path, "0000003fffffffff", last=37) == ()
+
+
+def test_no_proc_means_nothing_is_known(tmp_path: Path) -> None:
+    assert host.missing_capabilities(tmp_path / "nowhere") == ()
+
+
+@pytest.mark.parametrize(
+    ("version", "dropped"),
+    [("20.10.24+dfsg1", ("CAP_SYS_RESOURCE",)), ("23.0.1", ()), ("28.2.2", ()), ("", ())],
+)
+def test_only_old_engines_need_the_wrapper(version: str, dropped: tuple[str, ...]) -> None:
+    assert host.capabilities_to_drop(version, ("CAP_SYS_RESOURCE",)) == dropped
+
+
+@pytest.mark.parametrize(("machine", "name"), [("x86_64", "amd64"), ("aarch64", "arm64"), ("arm64", "arm64")])
+def test_architectures_are_spelled_as_go_spells_them(machine: str, name: str) -> None:
+    assert architecture(machine) == name
+
+
+def wrapper(folder: Path) -> Path:
+    """The runtime wrapper, with a program in runc's place that notes its arguments."""
+    runc = folder / "runc"
+    runc.write_text(f'#!/bin/sh\necho "$@" >{folder}/called\n')
+    runc.chmod(0o755)
+    text = (files("mlops_lab.engine") / start.RUNTIME).read_text()
+    script = folder / "wrapper"
+    script.write_text(text.replace("@MISSING@", '["CAP_SYS_RESOURCE"]').replace("@RUNC@", str(runc)))
+    script.chmod(0o755)
+    return script
+
+
+@pytest.mark.skipif(not shutil.which("jq"), reason="the wrapper uses jq, which is installed along with it")
+@pytest.mark.parametrize("verb", ["create", "exec"])
+def test_the_wrapper_takes_out_what_the_host_lacks_and_nothing_else(tmp_path: Path, verb: str) -> None:
+    sets = {"bounding": ["CAP_CHOWN", "CAP_SYS_RESOURCE"], "effective": ["CAP_SYS_RESOURCE"], "ambient": None}
+    process: dict[str, Any] = {"args": ["sh"], "capabilities": sets}
+    bundle = tmp_path / "bundle"
+    bundle.mkdir()
+    (bundle / "config.json").write_text(json.dumps({"ociVersion": "1.0", "process": process}))
+    (tmp_path / "process.json").write_text(json.dumps(process))
+    words = {"create": ["--bundle", str(bundle)], "exec": ["--process", str(tmp_path / "process.json")]}[verb]
+    subprocess.run([wrapper(tmp_path), "--log", "x", verb, *words, "id"], check=True)
+    assert (tmp_path / "called").read_text().split() == ["--log", "x", verb, *words, "id"]
+    path = {"create": bundle / "config.json", "exec": tmp_path / "process.json"}[verb]
+    written = json.loads(path.read_text())
+    held = (written["process"] if verb == "create" else written)["capabilities"]
+    assert held == {"bounding": ["CAP_CHOWN"], "effective": [], "ambient": None}
+
+
+@pytest.mark.skipif(not shutil.which("jq"), reason="the wrapper uses jq, which is installed along with it")
+def test_the_wrapper_leaves_a_container_without_capabilities_alone(tmp_path: Path) -> None:
+    config = {"process": {"args": ["sh"]}}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    subprocess.run([wrapper(tmp_path), "create", "-b", str(tmp_path), "id"], check=True)
+    assert json.loads((tmp_path / "config.json").read_text()) == config
+
+
+def fake_docker(monkeypatch: pytest.MonkeyPatch, folder: Path, script: str) -> None:
+    program = folder / "docker"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+
+
+def test_no_engine_answers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    fake_docker(monkeypatch, tmp_path, 'echo \'{"ServerErrors": ["Cannot connect"]}\'; exit 1')
+    assert answering() is None
+
+
+def test_an_engine_without_rights_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    fake_docker(monkeypatch, tmp_path, "echo 'permission denied while trying to connect' >&2; exit 1")
+    with pytest.raises(LabError) as error:
+        answering()
+    assert "docker" in error.value.hint
+
+
+def test_without_root_nothing_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(start, "answering", lambda: None)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    monkeypatch.setattr(host, "apt_install", lambda *_, **__: pytest.fail("installed something"))
+    with pytest.raises(LabError) as error:
+        start.ensure()
+    assert "root" in error.value.hint
+
+
+def test_elsewhere_than_linux_nothing_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(start, "answering", lambda: None)
+    monkeypatch.setattr(host, "is_linux", lambda: False)
+    with pytest.raises(LabError) as error:
+        start.ensure()
+    assert "Docker Desktop" in error.value.hint
+
+
+def test_an_engine_elsewhere_is_not_started_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(start, "answering", lambda: None)
+    monkeypatch.setattr(host, "is_linux", lambda: True)
+    monkeypatch.setenv("DOCKER_HOST", "tcp://10.0.0.1:2376")
+    with pytest.raises(LabError) as error:
+        start.ensure()
+    assert "DOCKER_HOST" in error.value.message
+
+
+def engine(**facts: Any) -> Docker:
+    return Docker({"ServerVersion": "20.10.24", "KernelVersion": os.uname().release, **facts})
+
+
+def test_an_old_engine_on_a_restricted_host_is_unfit_without_the_wrapper(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host, "missing_capabilities", lambda: ("CAP_SYS_RESOURCE",))
+    assert "CAP_SYS_RESOURCE" in start.unfit(engine(DefaultRuntime="runc"))
+    assert start.unfit(engine(DefaultRuntime=start.RUNTIME)) == ""
+    assert start.unfit(engine(ServerVersion="28.2.2", DefaultRuntime="runc")) == ""
+    assert start.unfit(engine(KernelVersion="another machine's")) == ""
+
+
+def test_facts_are_read_from_the_engine() -> None:
+    facts = Docker({"Architecture": "aarch64", "NCPU": 8, "MemTotal": 5, "CgroupVersion": "2", "ServerVersion": "28"})
+    assert (facts.arch, facts.cpus, facts.memory, facts.cgroup_version, facts.version) == ("arm64", 8, 5, 2, "28")
+    assert docker_module.architecture("") in ("amd64", "arm64")

@@ -1,0 +1,258 @@
+"""Steps named by their content, the store that keeps them, and the runs that make what is missing."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from mlops_lab.base.errors import LabError
+from mlops_lab.base.progress import Progress, spell
+from mlops_lab.engine.docker import Docker
+from mlops_lab.images import build
+from mlops_lab.images.catalog import CATALOG, sources
+from mlops_lab.images.push import names
+from mlops_lab.images.recipes import golang, node
+from mlops_lab.images.sources import Image, Sources, repository
+from mlops_lab.images.steps import Step, closure
+from mlops_lab.images.store import Store
+from mlops_lab.images.work import Work
+
+
+@pytest.fixture
+def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    monkeypatch.setenv("MLOPS_LAB_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+class Recorder:
+    """Makes steps that note their order and how many ran at once."""
+
+    def __init__(self) -> None:
+        self.done: list[str] = []
+        self.most = 0
+        self._now = 0
+        self._lock = threading.Lock()
+
+    def step(self, name: str, *, fails: bool = False, takes: float = 0.02, **extra: object) -> Step:
+        def make(work: Work) -> None:
+            with self._lock:
+                self._now += 1
+                self.most = max(self.most, self._now)
+            time.sleep(takes)
+            with self._lock:
+                self._now -= 1
+            if fails:
+                raise LabError(f"{name} failed", "try again")
+            (work.out / "result").write_text(name)
+            self.done.append(name)
+
+        return Step(name, make, (name,), **extra)  # type: ignore[arg-type]
+
+
+def engine() -> Docker:
+    return Docker({"ServerVersion": "28", "Architecture": "x86_64"})
+
+
+def run(steps: list[Step]) -> None:
+    build.run_steps(steps, engine(), Store(), Progress())
+
+
+def test_a_key_changes_with_what_the_result_depends_on(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("one")
+
+    def step(*inputs: str | Path, needs: tuple[Step, ...] = (), arch: str = "amd64") -> Step:
+        return Step("x", lambda work: None, inputs, needs=needs, arch=arch)
+
+    first = step(file, "1.0").key
+    assert step(file, "1.0").key == first
+    assert step(file, "1.1").key != first
+    assert step(file, "1.0", arch="arm64").key != first
+    assert step(file, "1.0", needs=(step("other"),)).key != first
+    file.write_text("two")
+    assert step(file, "1.0").key != first
+    file.write_text("one")
+    file.chmod(0o755)
+    assert step(file, "1.0").key != first, "a program that may be run is another than one that may not"
+
+
+def test_a_folder_counts_with_its_names_and_not_with_its_compiled_files(tmp_path: Path) -> None:
+    folder = tmp_path / "f"
+    (folder / "__pycache__").mkdir(parents=True)
+    (folder / "a").write_text("x")
+
+    def key() -> str:
+        return Step("x", lambda work: None, (folder,)).key
+
+    first = key()
+    (folder / "__pycache__" / "a.pyc").write_text("y")
+    assert key() == first
+    (folder / "a").rename(folder / "b")
+    assert key() != first
+
+
+def test_results_are_made_once_in_order_and_again_when_an_input_changes(home: Path) -> None:
+    made = Recorder()
+    first = made.step("first")
+    last = made.step("last", needs=(first,))
+    run([last])
+    assert made.done == ["first", "last"]
+    run([last])
+    assert made.done == ["first", "last"]
+    run([made.step("last", needs=(made.step("first", arch="arm64"),))])
+    assert made.done == ["first", "last", "first", "last"]
+
+
+def test_what_nothing_needs_any_more_is_not_made(home: Path) -> None:
+    made = Recorder()
+    first = made.step("first")
+    last = made.step("last", needs=(first,))
+    run([last])
+    import shutil
+
+    shutil.rmtree(Store().folder(first))
+    run([last])
+    assert made.done == ["first", "last"]
+
+
+def test_steps_run_side_by_side_but_heavy_ones_alone(home: Path) -> None:
+    light = Recorder()
+    run([light.step(f"light-{number}", takes=0.3) for number in range(2)])
+    assert light.most == 2
+    heavy = Recorder()
+    run([heavy.step(f"heavy-{number}", takes=0.2, heavy=True) for number in range(3)])
+    assert heavy.most == 1
+
+
+def test_a_failure_keeps_what_is_done_and_leaves_no_half_result(home: Path) -> None:
+    made = Recorder()
+    first = made.step("first")
+    bad = made.step("bad", fails=True, needs=(first,))
+    with pytest.raises(LabError, match="bad failed"):
+        run([bad])
+    assert Store().has(first)
+    assert not Store().has(bad)
+    run([made.step("bad", needs=(first,))])
+    assert made.done == ["first", "bad"]
+    assert not list((home / "cache" / "build").glob("*/*.part"))
+
+
+def test_a_failing_program_is_quoted_and_its_log_named(home: Path) -> None:
+    def make(work: Work) -> None:
+        work.run(["sh", "-c", "echo the reason; exit 7"])
+
+    with pytest.raises(LabError) as error:
+        run([Step("shell", make, ())])
+    assert "exit code 7" in error.value.message
+    assert "the reason" in error.value.detail
+    assert "shell.log" in error.value.detail
+
+
+def test_a_program_beside_a_failing_step_is_ended(home: Path) -> None:
+    def long(work: Work) -> None:
+        work.run(["sleep", "60"])
+
+    def bad(work: Work) -> None:
+        time.sleep(0.5)
+        raise LabError("no", "go on")
+
+    begin = time.monotonic()
+    with pytest.raises(LabError):
+        run([Step("long", long, ()), Step("bad", bad, ())])
+    assert time.monotonic() - begin < 20
+
+
+def test_a_step_has_a_limit(home: Path) -> None:
+    with pytest.raises(LabError, match="not done within"):
+        run([Step("slow", lambda work: work.run(["sleep", "60"], within=0.3), ())])
+
+
+def test_too_little_disk_is_said_before_anything_is_made(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Recorder()
+    usage = build.shutil.disk_usage("/")
+    monkeypatch.setattr(build.shutil, "disk_usage", lambda _: usage._replace(free=10**6))
+    with pytest.raises(LabError, match="disk"):
+        run([made.step("first")])
+    assert made.done == []
+
+
+def test_the_result_in_use_can_be_found_by_name(home: Path) -> None:
+    made = Recorder()
+    run([made.step("one/two")])
+    found = Store().current("one/two")
+    assert found and (found / "result").read_text() == "one/two"
+    assert Store().current("nothing") is None
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("registry:3", "library/registry:3"),
+        ("kindest/node:v1", "kindest/node:v1"),
+        ("registry.k8s.io/metrics-server/metrics-server:v0", "metrics-server/metrics-server:v0"),
+        ("localhost:5001/load:v1", "load:v1"),
+    ],
+)
+def test_a_mirror_serves_names_without_their_registry(name: str, path: str) -> None:
+    assert repository(name) == path
+
+
+def test_a_published_image_is_pulled_by_digest_and_from_a_mirror_by_tag() -> None:
+    image = Image("a/b:1", lambda sources: Step("x", lambda work: None, ()), digest="sha256:0", published=True)
+    assert image.pull_ref() == "a/b:1@sha256:0"
+    assert image.pull_ref("localhost:1/") == "localhost:1/a/b:1"
+
+
+@pytest.mark.parametrize("arch", ["amd64", "arm64"])
+@pytest.mark.parametrize("mode", ["pull", "build"])
+def test_every_image_of_the_catalog_has_steps_in_both_modes(mode: build.Mode, arch: str) -> None:
+    known = sources(mode, arch)
+    steps = closure([known.image(name) for name in CATALOG])
+    assert len({step.name for step in steps}) == len(steps)
+    for name, image in CATALOG.items():
+        step = known.image(name)
+        assert step.image, name
+        assert step.name.startswith("pull/") == (mode == "pull" and image.published), name
+        assert step.key in step.ref
+    assert all(step.arch for step in steps), "a result for one architecture must not pass for another's"
+
+
+def test_nothing_of_kubernetes_is_compiled_in_pull_mode() -> None:
+    known = sources("pull", "amd64")
+    assert "go/kubernetes" not in {step.name for step in closure([known.image(name) for name in CATALOG])}
+
+
+def test_pushed_names_serve_a_mirror_and_a_shared_cluster() -> None:
+    pushed = names("example.org/labs/")
+    assert pushed["registry:3"] == "example.org/labs/library/registry:3"
+    assert pushed["mlops-lab/load:v1"] == "example.org/labs/load:v1"
+
+
+def test_an_unknown_image_is_named() -> None:
+    with pytest.raises(LabError, match="no/such"):
+        Sources({}, "build", "amd64").image("no/such:1")
+
+
+def test_the_storage_manifest_is_put_together_from_kinds_source() -> None:
+    source = 'const one = "a:1"\n\nconst defaultStorageManifest = `\nx: ` + one + `\ny: 2\n`\n'
+    assert node.storage_manifest(source) == "x: a:1\ny: 2\n"
+    with pytest.raises(ValueError, match="defaultStorageManifest"):
+        node.storage_manifest("package nodeimage")
+
+
+def test_a_required_version_is_read_from_go_mod(tmp_path: Path) -> None:
+    (tmp_path / "go.mod").write_text(
+        "module x\n\nrequire a.b/c v1.2.3\n\nrequire (\n\ta.b/d/v2 v2.0.1 // indirect\n)\n"
+    )
+    assert golang.required(tmp_path, "a.b/c") == "v1.2.3"
+    assert golang.required(tmp_path, "a.b/d/v2") == "v2.0.1"
+    with pytest.raises(ValueError, match="does not require"):
+        golang.required(tmp_path, "a.b/e")
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(4.21, "4.2 s"), (48.4, "48 s"), (200, "3 min 20 s")])
+def test_durations_are_spelled_as_people_write_them(seconds: float, text: str) -> None:
+    assert spell(seconds) == text
