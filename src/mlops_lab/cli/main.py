@@ -29,7 +29,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "check": ("labs:check", "Check your work and show the report."),
         "watch": ("labs:watch", "Check again whenever something changes."),
         "hint": ("labs:hint", "Take the next hint."),
-        "solution": ("labs:solution", "Show a lab's solutions."),
+        "solution": ("labs:solution", "Show a lab's solutions, after you passed it."),
         "reset": ("labs:reset", "Begin a lab anew; your files are kept aside."),
     },
     "For authors": {
