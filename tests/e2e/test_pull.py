@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from mlops_lab.engine.docker import architecture
+from mlops_lab.images.catalog import CATALOG, sources
 from mlops_lab.kube.client import Kube
 from mlops_lab.kube.connection import connect
 from tests.e2e.conftest import docker, lab
@@ -38,6 +40,7 @@ def pulled(mirror: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[di
     """The environment of a second cluster, brought up from the mirror alone with a cache of its own."""
     home = tmp_path_factory.mktemp("home")
     env = {"MLOPS_LAB_CLUSTER": NAME, "MLOPS_LAB_HOME": str(home), "MLOPS_LAB_MIRROR": mirror}
+    forget_what_was_pulled(mirror)
     try:
         done = lab("up", "--nodes", "small", "--images", "pull", env=env)
         assert done.returncode == 0, done.stdout + done.stderr
@@ -46,6 +49,16 @@ def pulled(mirror: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[di
         yield env
     finally:
         lab("down", env=env)
+        forget_what_was_pulled(mirror)
+
+
+def forget_what_was_pulled(mirror: str) -> None:
+    """Let the engine pull again: an earlier run's images would do as well."""
+    known = sources("pull", architecture(docker("info", "--format", "{{.Architecture}}")), mirror)
+    there = docker("images", "--format", "{{.Repository}}:{{.Tag}}").split()
+    refs = [ref for name, image in CATALOG.items() if image.published and (ref := known.image(name).ref) in there]
+    if refs:
+        docker("rmi", *refs)
 
 
 def test_a_pulled_cluster_is_well(pulled: dict[str, str]) -> None:

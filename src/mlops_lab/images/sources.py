@@ -1,6 +1,6 @@
 """An image of the catalog, and how each one comes in a run: pulled by its published name, or built from packages.
 
-A recipe asks `Sources` for what it stands on (`sources.image("python:3.11-slim-bookworm")`) and never knows which
+A recipe asks `Sources` for what it stands on (`sources.image(python.NAME)`) and never knows which
 way that came.
 """
 

@@ -1,4 +1,4 @@
-"""python:3.11-slim-bookworm, the base of Python images: where it can't be pulled, Debian's Python in a small root."""
+"""The base of Python images, by its published name; where it can't be pulled, Debian's Python in a small root."""
 
 from __future__ import annotations
 

@@ -1,0 +1,336 @@
+"""The cluster's decisions that need no engine: kind's configuration, the kubeconfig, the lines of the doctor."""
+
+from __future__ import annotations
+
+import collections
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from mlops_lab.base.errors import LabError, UsageError
+from mlops_lab.base.locking import alone
+from mlops_lab.base.paths import cache, project
+from mlops_lab.base.progress import Progress
+from mlops_lab.base.versions import versions
+from mlops_lab.cluster import addons, existing, health, kind, kubeconfig, names, record, registry, up
+from mlops_lab.cluster.kubectl import Kubectl, manifest
+from mlops_lab.cluster.record import Cluster
+from mlops_lab.engine.docker import Docker
+from mlops_lab.images.recipes import node
+
+
+@pytest.fixture(autouse=True)
+def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    monkeypatch.setenv("MLOPS_LAB_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
+    monkeypatch.delenv("MLOPS_LAB_CLUSTER", raising=False)
+    return tmp_path / "home"
+
+
+def config(size: str = "default", missing: tuple[str, ...] = (), cgroup: int = 2) -> dict[str, Any]:
+    return kind.config(size, missing, cgroup, Path("/hosts"))
+
+
+def test_sizes_are_one_node_and_three() -> None:
+    assert [node["role"] for node in config("small")["nodes"]] == ["control-plane"]
+    assert [node["role"] for node in config()["nodes"]] == ["control-plane", "worker", "worker"]
+
+
+def test_an_ordinary_host_gets_no_patches_for_restricted_ones() -> None:
+    text = yaml.safe_dump(config())
+    assert "restrict_oom_score_adj" not in text
+    assert "failCgroupV1" not in text
+
+
+def test_a_restricted_host_gets_the_patch_that_it_needs_and_no_other() -> None:
+    lacking = yaml.safe_dump(config(missing=("CAP_SYS_RESOURCE",)))
+    assert "restrict_oom_score_adj" in lacking and "failCgroupV1" not in lacking
+    assert "restrict_oom_score_adj" not in yaml.safe_dump(config(missing=("CAP_SYS_TIME",)))
+    old = config(cgroup=1)
+    assert yaml.safe_load(old["kubeadmConfigPatches"][0]) == {"kind": "KubeletConfiguration", "failCgroupV1": False}
+
+
+def test_the_api_server_listens_on_the_loopback_address_only() -> None:
+    assert config()["networking"] == {"apiServerAddress": "127.0.0.1"}
+
+
+def test_nodes_ask_the_registry_beside_the_cluster_first() -> None:
+    folder = kind.registries()
+    ours = (folder / names.REGISTRY_PREFIX / "hosts.toml").read_text()
+    assert ours.startswith(f'server = "http://{names.REGISTRY}:5000"')
+    assert "server =" not in (folder / "_default" / "hosts.toml").read_text(), "other names fall back to their own"
+
+
+def node_facts(**changes: Any) -> dict[str, Any]:
+    mount = {"Source": "/x/node-registries", "Destination": "/etc/containerd/certs.d"}
+    state = {"Running": True, "Paused": False}
+    return {"Name": "/n", "State": state, "Mounts": [mount], "Config": {"Image": "i"}, **changes}
+
+
+def test_a_cluster_is_known_as_ours_by_what_is_mounted() -> None:
+    assert kind._node(node_facts()).ours
+    assert not kind._node(node_facts(Mounts=[])).ours
+
+
+def test_a_paused_node_does_not_count_as_running() -> None:
+    assert not kind._node(node_facts(State={"Running": True, "Paused": True})).running
+
+
+ADDITION = {
+    "clusters": [{"name": "kind-x", "cluster": {"server": "https://127.0.0.1:1"}}],
+    "users": [{"name": "kind-x", "user": {}}],
+    "contexts": [{"name": "kind-x", "context": {"cluster": "kind-x", "user": "kind-x"}}],
+    "current-context": "kind-x",
+}
+
+
+def test_a_first_context_becomes_the_current_one() -> None:
+    kubeconfig.merge(ADDITION)
+    whole = yaml.safe_load(kubeconfig.target().read_text())
+    assert whole["current-context"] == "kind-x"
+    assert kubeconfig.target().stat().st_mode & 0o777 == 0o600
+    assert kubeconfig.contexts() == ["kind-x"]
+
+
+def test_the_users_current_context_and_entries_stay() -> None:
+    mine = {"apiVersion": "v1", "kind": "Config", "current-context": "mine", "contexts": [{"name": "mine"}]}
+    mine |= {"clusters": [{"name": "mine"}], "users": None, "extensions": [{"name": "kept"}]}
+    kubeconfig.target().write_text(yaml.safe_dump(mine))
+    kubeconfig.merge(ADDITION)
+    kubeconfig.merge(ADDITION)
+    whole = yaml.safe_load(kubeconfig.target().read_text())
+    assert whole["current-context"] == "mine"
+    assert kubeconfig.contexts() == ["mine", "kind-x"]
+    assert whole["extensions"] == [{"name": "kept"}]
+    kubeconfig.remove("kind-x")
+    whole = yaml.safe_load(kubeconfig.target().read_text())
+    assert kubeconfig.contexts() == ["mine"]
+    assert (whole["current-context"], whole["clusters"], whole["users"]) == ("mine", [{"name": "mine"}], [])
+
+
+def test_removing_clears_a_current_context_that_would_dangle() -> None:
+    kubeconfig.merge(ADDITION)
+    kubeconfig.remove("kind-x")
+    assert yaml.safe_load(kubeconfig.target().read_text())["current-context"] == ""
+    assert not list(kubeconfig.target().parent.glob("*.lock"))
+
+
+def test_a_kubeconfig_that_cannot_be_read_is_named() -> None:
+    kubeconfig.target().write_text("a: [")
+    with pytest.raises(LabError) as error:
+        kubeconfig.merge(ADDITION)
+    assert str(kubeconfig.target()) in error.value.message
+    assert kubeconfig.target().read_text() == "a: ["
+
+
+def test_a_locked_kubeconfig_is_not_written() -> None:
+    lock = kubeconfig.target().with_name("kubeconfig.lock")
+    lock.touch()
+    with pytest.raises(LabError, match="locked"), kubeconfig._locked(kubeconfig.target(), within=0.1):
+        pass
+    assert lock.exists()
+
+
+def test_of_several_files_the_first_that_exists_is_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    first, second = tmp_path / "a", tmp_path / "b"
+    monkeypatch.setenv("KUBECONFIG", f"{first}:{second}")
+    assert kubeconfig.target() == second
+    first.write_text("")
+    assert kubeconfig.target() == first
+
+
+def test_no_cluster_is_up_until_one_is_remembered() -> None:
+    with pytest.raises(LabError, match="no cluster is up"):
+        record.current()
+    record.remember(Cluster("kind-mlops-lab", "localhost:5001", "small", "image"))
+    assert record.current().is_kind
+    record.remember(Cluster("theirs", "example.org/labs"))
+    assert record.current().context == "theirs"
+    record.forget(record.named())
+    assert record.current().context == "kind-mlops-lab"
+    record.forget()
+    assert record.made() is None
+
+
+def test_a_record_cut_off_in_the_middle_counts_as_none() -> None:
+    record.remember(Cluster("kind-mlops-lab", "localhost:5001", "small"))
+    path = next((cache().parent / "state" / "clusters").glob("*.json"))
+    path.write_text(path.read_text()[:20])
+    assert record.made() is None
+
+
+def engine(memory: float = 16e9, cpus: int = 4) -> Docker:
+    facts = {"ServerVersion": "28.1", "MemTotal": int(memory), "NCPU": cpus, "Architecture": "x86_64"}
+    return Docker({**facts, "CgroupVersion": "2"})
+
+
+@pytest.mark.parametrize(
+    ("memory", "size", "verdict"),
+    [(16e9, "default", "ok"), (5e9, "default", "warn"), (3e9, "default", "fail"), (3e9, "small", "warn")],
+)
+def test_memory_is_judged_by_the_size_of_the_cluster(memory: float, size: str, verdict: str) -> None:
+    line = health._memory(engine(memory), size)
+    assert line.verdict == verdict
+    assert bool(line.todo) == (verdict != "ok")
+
+
+@pytest.mark.parametrize(("free", "verdict"), [(50e9, "ok"), (15e9, "warn"), (9e9, "fail")])
+def test_under_ten_gigabytes_of_disk_is_too_little(free: float, verdict: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = collections.namedtuple("usage", "total used free")(100, 0, free)
+    monkeypatch.setattr(health.shutil, "disk_usage", lambda _: usage)
+    assert health._disk().verdict == verdict
+
+
+def test_what_fails_ends_the_command_before_anything_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "port_taken", lambda: False)
+    monkeypatch.setattr(Docker, "inspect", lambda *_: None)
+    health.must(engine(), "default")
+    with pytest.raises(LabError) as error:
+        health.must(engine(memory=1e9), "default")
+    assert "memory" in error.value.message and error.value.hint
+
+
+def test_a_port_taken_by_another_program_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Docker, "inspect", lambda *_: None)
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        assert registry.port_taken(port)
+        monkeypatch.setattr(registry, "port_taken", lambda: True)
+        assert health._port(engine()).verdict == "fail"
+    monkeypatch.setattr(registry, "port_taken", lambda: False)
+    assert health._port(engine()).verdict == "ok"
+
+
+def test_an_old_cgroup_version_is_a_warning_with_advice() -> None:
+    assert health._cgroup(Docker({"CgroupVersion": "1"})).verdict == "warn"
+    assert health._cgroup(Docker({"CgroupVersion": "2"})).verdict == "ok"
+
+
+def test_no_engine_fails_only_where_none_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "answering", lambda: None)
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    monkeypatch.setattr(health.host, "can_install", lambda: True)
+    assert health._engine()[0].verdict == "warn"
+    monkeypatch.setattr(health.host, "can_install", lambda: False)
+    assert health._engine()[0].verdict == "fail"
+
+
+def test_other_nodes_than_the_cluster_has_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    record.remember(Cluster("kind-mlops-lab", "localhost:5001", "small"))
+    found = [kind.Node("mlops-lab-control-plane", running=True, ours=True, image="i")]
+    monkeypatch.setattr(kind, "nodes", lambda _: found)
+    with pytest.raises(UsageError) as error:
+        up._settled(engine(), "default", Progress())
+    assert "lab down" in error.value.hint
+    assert up._settled(engine(), None, Progress()) is not None
+
+
+def test_what_was_not_made_whole_is_cleared_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    removed: list[Docker] = []
+    monkeypatch.setattr(kind, "nodes", lambda _: [kind.Node("a-control-plane", True, True, "i")])
+    monkeypatch.setattr(kind, "remove", removed.append)
+    assert up._settled(engine(), None, Progress()) is None
+    assert removed
+
+
+def test_a_cluster_of_somebody_else_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kind, "nodes", lambda _: [kind.Node("a-control-plane", True, False, "i")])
+    monkeypatch.setattr(Docker, "run", lambda *_, **__: pytest.fail("touched it"))
+    for act in (lambda: up._settled(engine(), None, Progress()), lambda: kind.remove(engine())):
+        with pytest.raises(LabError, match="did not make"):
+            act()
+
+
+def test_a_context_needs_a_kubeconfig_a_name_that_is_in_it_and_a_registry() -> None:
+    with pytest.raises(UsageError, match="no kubeconfig"):
+        existing.use("theirs", "example.org", Progress())
+    kubeconfig.merge(ADDITION)
+    with pytest.raises(UsageError, match="no context 'theirs'") as error:
+        existing.use("theirs", "example.org", Progress())
+    assert "kind-x" in error.value.hint
+    with pytest.raises(UsageError) as error:
+        existing.use("kind-x", "", Progress())
+    assert "lab images push" in error.value.hint
+
+
+class FakeKubectl(Kubectl):
+    """Answers as a cluster without metrics and storage would."""
+
+    def run(self, *args: str, **_: Any) -> Any:
+        from mlops_lab.base.processes import Completed
+
+        if args[0] == "version":
+            return Completed(0, '{"serverVersion": {"major": "1", "minor": "27+", "gitVersion": "v1.27.1"}}', "")
+        return Completed(0, "no", "")
+
+    def get(self, what: str, *args: str, within: float = 10) -> list[dict[str, Any]]:
+        return []
+
+
+def test_all_that_a_cluster_lacks_is_said() -> None:
+    lacking = " ".join(what for what, _ in existing.lacks(FakeKubectl("x")))
+    for part in ("v1.27.1", "metrics API", "storage class", "create namespaces"):
+        assert part in lacking
+
+
+@pytest.mark.parametrize(
+    ("status", "done"),
+    [
+        ({"observedGeneration": 2, "replicas": 1, "updatedReplicas": 1, "availableReplicas": 1}, True),
+        ({"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "availableReplicas": 1}, False),
+        ({"observedGeneration": 2, "replicas": 2, "updatedReplicas": 1, "availableReplicas": 1}, False),
+        ({"observedGeneration": 2, "replicas": 1, "updatedReplicas": 1}, False),
+    ],
+)
+def test_a_deployment_counts_when_only_its_newest_pods_are_left(status: dict[str, int], done: bool) -> None:
+    assert addons._rolled_out({"metadata": {"generation": 2}, "spec": {"replicas": 1}, "status": status}) is done
+
+
+def test_a_second_command_says_so_and_ends_where_it_must_not_wait(tmp_path: Path) -> None:
+    said: list[str] = []
+    with alone(tmp_path / "lock", "the cluster", said.append):
+        holder = f"""
+from pathlib import Path
+from mlops_lab.base.locking import alone
+with alone(Path({str(tmp_path / "lock")!r}), "the cluster", print, wait=False): pass
+"""
+        done = subprocess.run([sys.executable, "-c", holder], capture_output=True, text=True, check=False)
+        assert done.returncode != 0
+        assert "another `lab` command is at work on the cluster" in done.stderr
+    assert subprocess.run([sys.executable, "-c", holder], check=False).returncode == 0
+
+
+def test_manifests_are_whole_and_their_images_are_filled_in() -> None:
+    texts = {
+        "system.yaml": manifest("system.yaml", registry="example.org", content="x", fingerprint="f"),
+        "metrics-server.yaml": manifest("metrics-server.yaml", metrics_server="m:1"),
+        "kube-router.yaml": manifest("kube-router.yaml", image="r:1"),
+    }
+    assert set(texts) == {path.name for path in (project() / "manifests").iterdir()}
+    for text in texts.values():
+        objects = [item for item in yaml.safe_load_all(text) if item]
+        assert objects and all(item["kind"] and item["metadata"]["name"] for item in objects)
+        assert "$image" not in text and "$registry" not in text
+    assert "example.org/load:v1" in texts["system.yaml"]
+
+
+def test_no_other_file_repeats_a_pin() -> None:
+    pins = [value for table in versions().values() for value in _leaves(table) if any(c.isdigit() for c in value)]
+    pins = [value for value in pins if len(value) > 5 and value not in ("1.26.4", "1.26.6")]
+    for path in [*(project() / "src").rglob("*.py"), *(project() / "manifests").iterdir()]:
+        text = path.read_text()
+        assert [value for value in pins if value in text] == [], path
+    assert node.NAME in pins
+
+
+def _leaves(value: Any) -> list[str]:
+    if isinstance(value, dict):
+        return [leaf for item in value.values() for leaf in _leaves(item)]
+    return [str(value)]
