@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -95,3 +97,23 @@ def test_a_pods_state_reads_as_kubectl_shows_it() -> None:
     assert pod_state({"metadata": {"deletionTimestamp": "now"}}) == "Terminating"
     ready = {"metadata": {}, "status": {"phase": "Running", "containerStatuses": [{"ready": True}]}}
     assert pod_state(ready) == "Running, ready"
+
+
+def test_an_api_server_that_accepts_and_says_nothing_is_given_up(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        server = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        file = tmp_path / "config"
+        file.write_text(
+            yaml.safe_dump(
+                {
+                    "clusters": [{"name": "one", "cluster": {"server": server}}],
+                    "users": [{"name": "me", "user": {"token": "t"}}],
+                    "contexts": [{"name": "silent", "context": {"cluster": "one", "user": "me"}}],
+                    "current-context": "silent",
+                }
+            )
+        )
+        began = time.monotonic()
+        with pytest.raises(Unreachable, match="does not answer"):
+            connect("silent", file, timeout=0.5).list("Pod", "default")
+        assert time.monotonic() - began < 5

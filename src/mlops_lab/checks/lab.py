@@ -201,6 +201,11 @@ class Lab:
             result: T = await asyncio.shield(self._memory[function])
         return result
 
+    def close(self) -> None:
+        """End what checks share (a load, say) and nobody waits for any more."""
+        for task in self._memory.values():
+            task.cancel()
+
     async def _service(self, name: str) -> Object:
         found = await asyncio.to_thread(self.kube.find, "Service", name, self.namespace)
         if found is None:

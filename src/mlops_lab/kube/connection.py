@@ -55,7 +55,8 @@ def _bounded_client(configuration: Any, timeout: float) -> Any:
 
         def request(self, *args: Any, **kwargs: Any) -> Any:
             if kwargs.get("_request_timeout") is None:
-                kwargs["_request_timeout"] = timeout
+                # Connect and read limits: the client ignores a single number that is not an int.
+                kwargs["_request_timeout"] = (timeout, timeout)
             return super().request(*args, **kwargs)
 
     return BoundedApiClient(configuration)

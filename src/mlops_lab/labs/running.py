@@ -84,8 +84,7 @@ def run(
 
 def let_go(lab: Lab) -> None:
     """End what checks share (a load, say) and nobody waits for any more."""
-    for task in lab._memory.values():
-        task.cancel()
+    lab.close()
 
 
 def threads() -> concurrent.futures.ThreadPoolExecutor:

@@ -24,11 +24,11 @@ class Target:
     engine: str = "docker"
 
 
-def target(timeout: int = 10) -> Target:
+def target(timeout: float = 10) -> Target:
     """The cluster that `lab up` brought up or was pointed at.
 
     Args:
-        timeout: limit of every single request in whole seconds: the client ignores fractions, and then has none.
+        timeout: limit of every single request in seconds.
 
     Raises:
         LabError: there is none, or it does not answer.
