@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -164,17 +163,3 @@ def test_pods_have_metrics(cluster: Kube) -> None:
     while not (found := cluster.list("NodeMetrics", api_version="metrics.k8s.io/v1beta1")) and time.monotonic() < end:
         time.sleep(2)
     assert {item["metadata"]["name"] for item in found} == {item["metadata"]["name"] for item in cluster.list("Node")}
-
-
-def test_two_at_once_the_second_says_so(cluster: Kube) -> None:
-    import fcntl
-
-    from mlops_lab.base.paths import cache
-
-    locks = list(cache().parent.rglob("*.lock")) + list(cache().rglob("*.lock"))
-    assert locks, "lab up leaves its lock file"
-    with locks[0].open("a") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        with pytest.raises(subprocess.TimeoutExpired) as waited:
-            lab("up", within=5)
-    assert b"another" in (waited.value.stderr or b"").lower()
