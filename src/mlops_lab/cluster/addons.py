@@ -18,7 +18,7 @@ from mlops_lab.cluster import names
 from mlops_lab.cluster.kubectl import Kubectl, manifest
 
 _METRICS = "v1beta1.metrics.k8s.io"
-_NO_IMAGE = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "CreateContainerConfigError")
+_NO_IMAGE = ("ImagePullBackOff", "InvalidImageName", "CreateContainerConfigError")
 _CRASHES = 3
 
 
@@ -40,6 +40,17 @@ def install(kubectl: Kubectl, registry: str, content: str, metrics: bool) -> boo
         return False
     kubectl.apply("\n---\n".join(texts).replace("$fingerprint", fingerprint))
     return True
+
+
+def present(kubectl: Kubectl) -> bool:
+    """Is the tool's namespace in the cluster?"""
+    return kubectl.run("get", "namespace", names.NAMESPACE, check=False).code == 0
+
+
+def remove(kubectl: Kubectl) -> None:
+    """Delete all namespaces of the tool's and its labs', with what is in them."""
+    ours = ("-l", "app.kubernetes.io/managed-by=mlops-lab")
+    kubectl.run("delete", "namespaces,priorityclasses", *ours, "--wait=true", within=180)
 
 
 def wait(kubectl: Kubectl, nodes: int, since: float, within: float = 180) -> None:
@@ -79,7 +90,7 @@ def lacking(kubectl: Kubectl, nodes: int, since: float = 0) -> list[str]:
         ours = item["metadata"].get("namespace") in ((names.NAMESPACE, "kube-system") if nodes else (names.NAMESPACE,))
         if item["kind"] == "Deployment" and ours and not _rolled_out(item):
             missing.append(f"deployment {name(item)} is not available")
-            _fail_if_stuck(kubectl, item["metadata"]["namespace"])
+            _fail_if_stuck(kubectl, item)
         if item["kind"] == "APIService" and name(item) == _METRICS and not is_true(item, "Available"):
             missing.append("the metrics API is not available")
     found = {(item["kind"], name(item)) for item in items}
@@ -113,10 +124,14 @@ def _renewed(lease: dict[str, Any]) -> float:
     return datetime.datetime.fromisoformat(text).timestamp() if text else time.time()
 
 
-def _fail_if_stuck(kubectl: Kubectl, namespace: str) -> None:
+def _fail_if_stuck(kubectl: Kubectl, deployment: dict[str, Any]) -> None:
+    namespace = deployment["metadata"]["namespace"]
+    current = {each["image"] for each in deployment["spec"]["template"]["spec"]["containers"]}
     for pod in kubectl.get("pods", "-n", namespace):
         for container in pod.get("status", {}).get("containerStatuses") or []:
             waiting, before = container["state"].get("waiting", {}), container.get("lastState", {}).get("terminated")
+            if container["image"] not in current or "deletionTimestamp" in pod["metadata"]:
+                continue
             if waiting.get("reason") in _NO_IMAGE:
                 prefix = container["image"].rpartition("/")[0]
                 raise LabError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mlops_lab.base.processes import find
 from mlops_lab.base.progress import Progress
-from mlops_lab.cluster import kind, kubeconfig, names, record, registry
+from mlops_lab.cluster import addons, kind, kubeconfig, names, record, registry
 from mlops_lab.cluster.kubectl import Kubectl
 from mlops_lab.cluster.record import Cluster
 from mlops_lab.cluster.up import exclusive
@@ -65,7 +65,6 @@ def _remove_network(docker: Docker) -> bool:
 def _leave(cluster: Cluster) -> list[str]:
     """Take out of the user's own cluster what the tool put there, and forget it; the cluster itself is left alone."""
     kubectl = Kubectl(cluster.context, cluster.kubeconfig)
-    ours = "app.kubernetes.io/managed-by=mlops-lab"
-    kubectl.run("delete", "namespaces,priorityclasses", "-l", ours, "--wait=true", within=180)
+    addons.remove(kubectl)
     record.forget(cluster)
     return [f"the tool's namespaces in {cluster.context}"]

@@ -41,10 +41,16 @@ def use(context: str, registry: str, progress: Progress, *, wait: bool = True) -
         kubectl = Kubectl(context)
         if missing := lacks(kubectl):
             raise LabError(f"the cluster {context} {missing[0][0]}", missing[0][1], _rest(missing))
-        addons.install(kubectl, registry, registry, metrics=False)
-        if addons.lacking(kubectl, 0):
-            with progress.piece("waiting for the tool's pod"):
-                addons.wait(kubectl, 0, 0)
+        there = addons.present(kubectl)
+        try:
+            addons.install(kubectl, registry, registry, metrics=False)
+            if addons.lacking(kubectl, 0):
+                with progress.piece("waiting for the tool's pod"):
+                    addons.wait(kubectl, 0, 0)
+        except BaseException:
+            if not there:
+                addons.remove(kubectl)
+            raise
         cluster = Cluster(context, registry)
         record.remember(cluster)
         return cluster

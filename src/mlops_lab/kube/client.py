@@ -34,7 +34,7 @@ class Kube:
         self._dynamic: Any = None
 
     def version(self) -> str:
-        """The API server's version, such as `v1.37.2`; also the quickest way to see whether it answers."""
+        """The API server's version, such as `v1.30.1`; also the quickest way to see whether it answers."""
         from kubernetes.client import VersionApi
 
         with translated("the API server's version"):
