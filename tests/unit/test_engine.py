@@ -149,6 +149,19 @@ def test_an_old_engine_on_a_restricted_host_is_unfit_without_the_wrapper(monkeyp
     assert start.unfit(engine(KernelVersion="another machine's")) == ""
 
 
+def test_root_sets_a_running_engine_right_instead_of_refusing_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host, "missing_capabilities", lambda: ("CAP_SYS_RESOURCE",))
+    monkeypatch.setattr(start, "answering", lambda: engine(DefaultRuntime="runc"))
+    monkeypatch.setattr(start, "_is_root_here", lambda: False)
+    with pytest.raises(LabError, match="CAP_SYS_RESOURCE") as error:
+        start.ensure()
+    assert "root" in error.value.hint
+    right = engine(DefaultRuntime=start.RUNTIME)
+    monkeypatch.setattr(start, "_is_root_here", lambda: True)
+    monkeypatch.setattr(start, "_bound_running", lambda docker, say: right)
+    assert start.ensure() is right
+
+
 def test_facts_are_read_from_the_engine() -> None:
     facts = Docker({"Architecture": "aarch64", "NCPU": 8, "MemTotal": 5, "CgroupVersion": "2", "ServerVersion": "28"})
     assert (facts.arch, facts.cpus, facts.memory, facts.cgroup_version, facts.version) == ("arm64", 8, 5, 2, "28")

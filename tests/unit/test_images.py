@@ -11,7 +11,7 @@ import pytest
 from mlops_lab.base.errors import LabError
 from mlops_lab.base.progress import Progress, spell
 from mlops_lab.engine.docker import Docker
-from mlops_lab.images import build
+from mlops_lab.images import build, work
 from mlops_lab.images.catalog import CATALOG, sources
 from mlops_lab.images.push import names
 from mlops_lab.images.recipes import golang, node
@@ -177,6 +177,18 @@ def test_too_little_disk_is_said_before_anything_is_made(home: Path, monkeypatch
     with pytest.raises(LabError, match="disk"):
         run([made.step("first")])
     assert made.done == []
+
+
+def test_a_disk_that_fills_up_while_building_is_named(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = work.shutil.disk_usage("/")
+
+    def fill(now: Work) -> None:
+        monkeypatch.setattr(work.shutil, "disk_usage", lambda _: usage._replace(free=0))
+        now.run(["sh", "-c", "echo No space left on device; exit 1"])
+
+    with pytest.raises(LabError, match="the disk is full") as error:
+        run([Step("full", fill, ())])
+    assert "goes on where it stopped" in error.value.hint
 
 
 def test_the_result_in_use_can_be_found_by_name(home: Path) -> None:

@@ -78,7 +78,9 @@ def _engine() -> tuple[Line, Docker | None]:
         todo = "start Docker (or Docker Desktop), or run `lab up` as root on Debian or Ubuntu"
         return Line("engine", "fail", "no Docker engine answers", todo), None
     if lacks := unfit(docker):
-        return Line("engine", "fail", lacks, "stop it and run `lab up` as root, or install Docker 23 or later"), docker
+        if host.can_install():
+            return Line("engine", "warn", lacks, "lab up sets that right"), docker
+        return Line("engine", "fail", lacks, "run `lab up` as root, or install Docker 23 or later"), docker
     if int(docker.version.partition(".")[0] or 0) < _OLDEST_ENGINE:
         return Line("engine", "fail", f"Docker {docker.version}", "install Docker 20.10 or later"), docker
     where = docker.facts.get("OperatingSystem", "")

@@ -5,9 +5,11 @@ On macOS and Windows, or without root, nothing is installed: the error says what
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
+import signal
 import stat
 import subprocess
 from collections.abc import Callable
@@ -37,12 +39,11 @@ def ensure(say: Callable[[str], None] = lambda _: None) -> Docker:
     Raises:
         LabError: there is none and none can be started; or the one that runs can't run a cluster's nodes.
     """
-    docker = answering()
-    if docker is None:
-        docker = _start(say)
-    lacks = unfit(docker)
-    if lacks:
-        raise LabError(lacks, "stop that engine (it is started again as it should be), or install Docker 23 or later")
+    docker = answering() or _start(say)
+    if lacks := unfit(docker):
+        docker = _bound_running(docker, say) if _is_root_here() else docker
+        if unfit(docker):
+            raise LabError(lacks, "run `lab up` as root, which sets that right, or install Docker 23 or later")
     return docker
 
 
@@ -66,8 +67,11 @@ def _start(say: Callable[[str], None]) -> Docker:
         start = "sudo systemctl start docker" if shutil.which("dockerd") else "see docs.docker.com/engine/install"
         raise LabError("no Docker engine answers", f"start one ({start}), or run as root to have it done for you")
     if not shutil.which("dockerd") or not shutil.which("docker"):
-        packages = ["docker.io", *(["docker-cli"] if _has_package("docker-cli") else [])]
-        host.apt_install(*packages, "iptables", "ca-certificates", say=say)
+        host.apt_install("docker.io", "iptables", "ca-certificates", say=say)
+        if not shutil.which("docker"):
+            host.apt_install("docker-cli", say=say)  # a package of its own from Debian 13 on
+        if docker := answering():
+            return docker  # the package started it
     version = run(["dockerd", "--version"], within=20).stdout.partition("version ")[2]
     missing = host.capabilities_to_drop(version, host.missing_capabilities())
     if missing:
@@ -80,6 +84,25 @@ def _start(say: Callable[[str], None]) -> Docker:
             lambda: (answering(), "no answer"), what="the Docker engine", within=60, hint="see: journalctl -u docker"
         )
     return _detached(say)
+
+
+def _bound_running(docker: Docker, say: Callable[[str], None]) -> Docker:
+    """Give a running engine the wrapper; it reads its settings anew on SIGHUP, and no container is disturbed."""
+    missing = host.capabilities_to_drop(docker.version, host.missing_capabilities())
+    say(f"this host lacks {', '.join(missing)}: containers will do without")
+    _bound(missing, say)
+    with contextlib.suppress(FileNotFoundError, ValueError, ProcessLookupError):
+        os.kill(int(_PIDFILE.read_text()), signal.SIGHUP)
+
+    def probe() -> tuple[Docker | None, str]:
+        now = answering()
+        return (now if now and not unfit(now) else None), "the old settings"
+
+    return wait_until(probe, what="the Docker engine", within=20, hint="restart it: systemctl restart docker")
+
+
+def _is_root_here() -> bool:
+    return host.is_linux() and os.geteuid() == 0 and not os.environ.get("DOCKER_HOST")
 
 
 def _detached(say: Callable[[str], None]) -> Docker:
@@ -127,9 +150,3 @@ def _drop_stale_pidfile() -> None:
         name = ""
     if name != "dockerd":
         _PIDFILE.unlink(missing_ok=True)
-
-
-def _has_package(name: str) -> bool:
-    if not shutil.which("apt-cache"):
-        return False
-    return bool(run(["apt-cache", "policy", name], within=30, check=False).stdout.strip())

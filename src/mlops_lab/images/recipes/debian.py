@@ -14,6 +14,8 @@ from mlops_lab.images.sources import Sources
 from mlops_lab.images.steps import Step
 from mlops_lab.images.work import Work
 
+# Ubuntu has these in a package of its own.
+_KEYS = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 # What no image needs: half of a small root is documentation and translations.
 _LEAVE_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*", "/var/cache/*")
 
@@ -37,8 +39,8 @@ def root(
     ends = [f'ln -sf {target} "$1{path}"' for path, target in (links or {}).items()]
 
     def make(work: Work) -> None:
-        if not shutil.which("mmdebstrap"):
-            apt_install("mmdebstrap")
+        if not shutil.which("mmdebstrap") or not _KEYS.exists():
+            apt_install("mmdebstrap", "debian-archive-keyring")
         options = [f"--dpkgopt=path-exclude={pattern}" for pattern in _LEAVE_OUT]
         work.run(
             [

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
+import shutil
 import sys
 from pathlib import Path
 
+from mlops_lab.base.errors import LabError
 from mlops_lab.images.sources import Sources
 from mlops_lab.images.steps import Step
 from mlops_lab.images.work import Work
@@ -24,10 +27,24 @@ def site(sources: Sources, name: str, lock: Path, *, python: str = "3.11", secon
     def make(work: Work) -> None:
         work.run(
             [
-                *(sys.executable, "-m", "uv", "pip", "install", "--target", work.out / "site"),
+                *installer(),
+                *("--target", str(work.out / "site")),
                 *("--python-version", python, "--python-platform", _PLATFORMS[work.arch]),
                 *("--only-binary", ":all:", "--no-deps", "--require-hashes", "--link-mode", "copy", "-r", lock),
             ]
         )
 
     return sources.once(name, lambda: Step(name, make, (lock, python), seconds=seconds, arch=sources.arch))
+
+
+def installer() -> list[str]:
+    """The start of a command that installs Python packages.
+
+    Raises:
+        LabError: uv is not there.
+    """
+    if importlib.util.find_spec("uv"):
+        return [sys.executable, "-m", "uv", "pip", "install", "--quiet"]
+    if uv := shutil.which("uv"):
+        return [uv, "pip", "install", "--quiet", "--python", sys.executable]
+    raise LabError("uv is not installed", "install it beside `lab`: pip install uv")
