@@ -76,7 +76,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
 async def watched(world: World, checks: Sequence[Check]) -> Any:
     world.watch = Watch(
         checks,
-        lambda: cast(Any, SimpleNamespace(_memory={})),
+        lambda: cast(Any, SimpleNamespace(close=lambda: None)),
         list,
         lambda: world.fingerprint,
         world,
