@@ -149,6 +149,8 @@ def _rank(ordered: Sequence[float], percent: float) -> float:
 _CAUSES: Iterable[tuple[str, str]] = (
     ("connection refused", "connection refused"),
     ("connection reset", "connection reset by the server"),
+    ("network is unreachable", "nothing behind the Service's address"),
+    ("no route to host", "no route to the pod's address"),
     ("deadline exceeded", "no answer in time"),
     ("Client.Timeout", "no answer in time"),
     ("i/o timeout", "no answer in time"),
