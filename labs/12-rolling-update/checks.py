@@ -31,10 +31,10 @@ async def serves_v1(lab: Lab) -> None:
     The checker waits up to 60 s until all pods of the Deployment `model` are ready.
     """
     deployment = lab.deployment("model")
-    there = await deployment.now() is not None
-    expect(Observation(there, "a Deployment named model", "there is none in this namespace")).because(
-        "nothing runs before it is applied: kubectl apply -f model.yaml, then kubectl get deployments"
-    )
+    if await deployment.now() is None:
+        expect(Observation(False, "a Deployment named model", "there is none in this namespace")).because(
+            "nothing runs before it is applied: kubectl apply -f model.yaml, then kubectl get deployments"
+        )
     expect(await deployment.until(settled, expected="all pods up to date and ready", shown=shown, within=60)).because(
         "kubectl describe pod says in its events what holds a pod up, kubectl logs what the server says about it"
     )
@@ -227,7 +227,7 @@ async def tried(lab: Lab) -> Trial:
             back = replace(back, ok=False, expected="no pod of the broken image left", seen=f"left: {', '.join(left)}")
         asked = f"./deploy {broken}: an exit code other than 0 within {WITHIN} s"
         return Trial(
-            Observation(bool(ever_ready), "pods that tried the broken image: 1 or more", f"{len(ever_ready)}"),
+            Observation(bool(ever_ready), "1 pod or more tries the broken image", f"{len(ever_ready)} tried it"),
             lost(load.report),
             Observation(command.code not in (0, None), asked, *end(command)),
             back,
@@ -299,8 +299,8 @@ def count(item: Object, name: str) -> int:
 def shown(item: Object | None) -> str:
     if item is None:
         return "no Deployment"
-    pods = f"{count(item, 'replicas')} pods, {count(item, 'updatedReplicas')} of them up to date"
-    return f"{pods}, {count(item, 'readyReplicas')} ready"
+    current, ready = count(item, "updatedReplicas"), count(item, "readyReplicas")
+    return f"{count(item, 'replicas')} pods, {current} of them up to date, {ready} ready"
 
 
 def images(item: Object | None) -> list[str]:
@@ -341,7 +341,7 @@ def lost(report: Any) -> Observation:
     return Observation(
         report.failed == 0,
         f"failed requests: none of {report.sent}",
-        f"{report.failed} failed; half of all were answered within {report.p(50) * 1000:.0f} ms",
+        f"{report.failed} of {report.sent} requests failed; half were answered within {report.p(50) * 1000:.0f} ms",
         report.failed,
         tuple(kinds),
     )
