@@ -163,3 +163,14 @@ def test_pods_have_metrics(cluster: Kube) -> None:
     while not (found := cluster.list("NodeMetrics", api_version="metrics.k8s.io/v1beta1")) and time.monotonic() < end:
         time.sleep(2)
     assert {item["metadata"]["name"] for item in found} == {item["metadata"]["name"] for item in cluster.list("Node")}
+
+
+def test_a_service_without_endpoints_refuses_at_once(cluster: Kube, namespace: str) -> None:
+    cluster.apply(server("client", f"{REGISTRY}/flight-delay:v2"), namespace)
+    ready(cluster, "client", namespace)
+    cluster.apply([server("nobody", "unused")[1]], namespace)
+    address = cluster.get("Service", "nobody", namespace)["spec"]["clusterIP"]
+    time.sleep(2)  # kube-proxy hears of the Service
+    began = time.monotonic()
+    assert fetch(cluster, namespace, f"http://{address}/") == "URLError"
+    assert time.monotonic() - began < 2.5

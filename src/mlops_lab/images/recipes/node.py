@@ -21,6 +21,8 @@ from mlops_lab.images.work import Work
 
 NAME = str(pin("images.node.name"))
 _FOLDER = k8s.IMAGES / "node"
+# kind's own address ranges (its pkg/apis/config/v1alpha4/default.go), which `lab up` leaves as they are.
+_PODS, _SERVICES = "10.244.0.0/16", "10.96.0.0/16"
 _CNI_MANIFEST = project() / "manifests" / "kube-router.yaml"
 _PACKAGES = (
     *("systemd", "systemd-sysv", "dbus", "conntrack", "iptables", "nftables", "iproute2", "ethtool", "ebtables"),
@@ -43,7 +45,7 @@ def build(sources: Sources) -> Step:
         wanted = {**carried, **{found.group(): _storage_image(found, sources) for found in _STORAGE.finditer(storage)}}
         router = golang.required(_FOLDER, "github.com/cloudnativelabs/kube-router/v2")
         network = Template(_CNI_MANIFEST.read_text()).substitute(
-            image=f"docker.io/cloudnativelabs/kube-router:{router}"
+            image=f"docker.io/cloudnativelabs/kube-router:{router}", pods=_PODS, services=_SERVICES
         )
         top = work.out / "top"
         _lay_out(top, work.result(programs), work.result(runtime), storage, network)
