@@ -155,7 +155,7 @@ async def kill_under_load(lab: Lab) -> Kill:
     """Send the load, delete the ready pod that was started first, and watch until as many are ready as before."""
     expect(await pods_ready(lab)).because(SELECTED_AND_READY)
     victims = sorted(ready(await lab.pods_of("model")), key=lambda pod: str(pod["status"].get("startTime")))
-    async with lab.load("model", rate=RATE, duration=DURATION, body=lab.hidden_rows(1).body) as load:
+    async with lab.load("model", rate=RATE, duration=DURATION, body=lab.hidden_rows(1).body, late_at_most=1.0) as load:
         await lab.pause(KILL_AT - load.elapsed)
         async with busy_cluster(lab):
             await lab.kill(victims[0]["metadata"]["name"])
@@ -249,7 +249,7 @@ async def first_answer(lab: Lab, service: str, body: Any) -> Any:
 
 async def versions(lab: Lab, service: str) -> str:
     """The model versions in the answers to 100 requests; `none` if there were none."""
-    async with lab.load(service, rate=RATE, duration=2, body=lab.hidden_rows(1).body) as load:
+    async with lab.load(service, rate=RATE, duration=2, body=lab.hidden_rows(1).body, late_at_most=1.0) as load:
         await load.finished()
     return ", ".join(sorted(map(str, load.report.labels))) or "none"
 
