@@ -282,7 +282,9 @@ async def _figures(lab: Lab, hpa: Item) -> str:
         text = f"it sees {current.get('averageValue', '?')} of {_metric(wanted)} a pod"
         if "averageUtilization" in target:
             text += f", {current.get('averageUtilization', '?')} % of the request; its target is "
-            text += f"{target['averageUtilization']} %, which is {await _percent(lab, target['averageUtilization'])}"
+            text += f"{target['averageUtilization']} %"
+            if _metric(wanted) == "cpu":
+                text += f", which is {await _percent(lab, target['averageUtilization'])}"
         else:
             text += f"; its target is {target.get('averageValue', '?')}"
         texts.append(text)
