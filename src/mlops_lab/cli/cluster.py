@@ -4,29 +4,20 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import Literal
 
 import click
 
 from mlops_lab.base.errors import ExitCode
+from mlops_lab.cli.images import Mode, mode_option
 
 
 @click.command()
 @click.option("--nodes", type=click.Choice(["small", "default"]), help="One node, or a control plane and two workers.")
-@click.option(
-    "--images",
-    "mode",
-    type=click.Choice(["auto", "pull", "build"]),
-    default="auto",
-    show_default=True,
-    help="Pull published images, build them, or see what works.",
-)
+@mode_option
 @click.option("--context", metavar="NAME", help="Use this context's cluster instead of making one.")
 @click.option("--registry", metavar="PREFIX", default="", help="With --context: where its nodes pull the images from.")
 @click.option("--no-wait", is_flag=True, help="End if another `lab` command is at work on the cluster.")
-def up(
-    nodes: str | None, mode: Literal["auto", "pull", "build"], context: str | None, registry: str, no_wait: bool
-) -> None:
+def up(nodes: str | None, mode: Mode, context: str | None, registry: str, no_wait: bool) -> None:
     """Bring the cluster up, or repair it.
 
     On a cluster that is up and well it changes nothing. The first time, images are pulled, or built from packages

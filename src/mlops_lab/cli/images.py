@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 Mode = Literal["auto", "pull", "build"]
 
-_mode = click.option(
+mode_option = click.option(
     "--images",
     "mode",
     type=click.Choice(["auto", "pull", "build"]),
@@ -59,7 +59,7 @@ def list_images() -> None:
 
 
 @images.command()
-@_mode
+@mode_option
 @click.argument("names", nargs=-1)
 def build(mode: Mode, names: tuple[str, ...]) -> None:
     """Have images in the engine without a cluster (all of them, or the NAMES of the catalog).
@@ -77,7 +77,7 @@ def build(mode: Mode, names: tuple[str, ...]) -> None:
 
 
 @images.command()
-@_mode
+@mode_option
 @click.argument("prefix")
 def push(mode: Mode, prefix: str) -> None:
     """Put all images into a registry under PREFIX.
