@@ -311,7 +311,7 @@ def test_manifests_are_whole_and_their_images_are_filled_in() -> None:
     texts = {
         "system.yaml": manifest("system.yaml", registry="example.org", content="x", fingerprint="f"),
         "metrics-server.yaml": manifest("metrics-server.yaml", metrics_server="m:1"),
-        "kube-router.yaml": manifest("kube-router.yaml", image="r:1"),
+        "kube-router.yaml": manifest("kube-router.yaml", image="r:1", pods="10.1.0.0/16", services="10.2.0.0/16"),
     }
     assert set(texts) == {path.name for path in (project() / "manifests").iterdir()}
     for text in texts.values():
@@ -319,6 +319,7 @@ def test_manifests_are_whole_and_their_images_are_filled_in() -> None:
         assert objects and all(item["kind"] and item["metadata"]["name"] for item in objects)
         assert "$image" not in text and "$registry" not in text
     assert "example.org/load:v1" in texts["system.yaml"]
+    assert "from 10.1.0.0/16 to 10.2.0.0/16 unreachable" in texts["kube-router.yaml"]
 
 
 def test_no_other_file_repeats_a_pin() -> None:
