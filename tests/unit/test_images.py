@@ -120,7 +120,7 @@ def test_what_nothing_needs_any_more_is_not_made(home: Path) -> None:
 
 def test_steps_run_side_by_side_but_heavy_ones_alone(home: Path) -> None:
     light = Recorder()
-    run([light.step(f"light-{number}", takes=0.3) for number in range(2)])
+    run([light.step(f"light-{number}", takes=2.0) for number in range(2)])
     assert light.most == 2
     heavy = Recorder()
     run([heavy.step(f"heavy-{number}", takes=0.2, heavy=True) for number in range(3)])
