@@ -17,6 +17,7 @@ from mlops_lab.checks import current
 from mlops_lab.checks.observation import Observation, Unmet
 from mlops_lab.checks.watched import Watched
 from mlops_lab.kube.client import Kube, Object
+from mlops_lab.measure.report import LATE_AT_MOST
 
 if TYPE_CHECKING:
     from mlops_lab.measure.flights import HiddenRows
@@ -120,7 +121,7 @@ class Lab:
         port: int = 80,
         answer_within: float = 10.0,
         keepalive: bool = False,
-        late_at_most: float = 0.05,
+        late_at_most: float = LATE_AT_MOST,
     ) -> AsyncIterator[Load]:
         """Open-loop load on a Service while the block runs.
 

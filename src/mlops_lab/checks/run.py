@@ -11,6 +11,7 @@ import contextlib
 import time
 import traceback
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 from mlops_lab.base.errors import Failure, LabError
@@ -219,6 +220,4 @@ def _result(
 
 
 def _timed(result: Result, seconds: float, waited: float) -> Result:
-    import dataclasses
-
-    return dataclasses.replace(result, seconds=round(seconds, 3), waited=round(waited, 3))
+    return replace(result, seconds=round(seconds, 3), waited=round(waited, 3))
