@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from mlops_lab.base.paths import cache
 from mlops_lab.kube.client import Kube, Object
 from mlops_lab.measure.environment import problems
 from tests.e2e.conftest import CLUSTER, docker, lab
@@ -91,6 +92,15 @@ def test_up_again_changes_nothing(cluster: Kube) -> None:
     assert done.returncode == 0, done.stderr
     assert {node["metadata"]["uid"] for node in cluster.list("Node")} == before
     assert docker("ps", "-q", "--no-trunc") == containers
+
+
+def test_up_makes_hidden_rows_again_that_were_lost_beside_their_images(cluster: Kube, tmp_path: Path) -> None:
+    """An engine's images outlive a cache folder that was cleared, or that is another one."""
+    env = {"XDG_CACHE_HOME": str(tmp_path), "UV_CACHE_DIR": str(cache().parent / "uv")}
+    done = lab("up", env=env)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (made,) = tmp_path.glob("mlops-lab/build/flight-delay-train/current/hidden.json")
+    assert made.read_bytes() == (cache() / "build" / "flight-delay-train" / "current" / "hidden.json").read_bytes()
 
 
 def test_everything_that_is_published_listens_on_the_loopback_address_only(cluster: Kube) -> None:

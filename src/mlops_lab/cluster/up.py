@@ -21,8 +21,8 @@ from mlops_lab.engine import start
 from mlops_lab.engine.docker import Docker
 from mlops_lab.images.build import bring
 from mlops_lab.images.catalog import CATALOG
+from mlops_lab.images.recipes import flight_delay, metrics_server, node
 from mlops_lab.images.recipes import kind as kind_program
-from mlops_lab.images.recipes import metrics_server, node
 from mlops_lab.images.recipes import registry as registry_image
 from mlops_lab.images.sources import repository
 from mlops_lab.images.steps import Step
@@ -103,8 +103,10 @@ def _images(
     wanted = [registry_image.NAME, *SERVED]
     if fresh:
         wanted += [node.NAME, metrics_server.NAME]
-    tools = (kind_program.program,) if fresh and not kind_program.on_path() else ()
-    return bring(wanted, mode, docker, progress, os.environ.get("MLOPS_LAB_MIRROR", ""), tools)
+    also = [flight_delay.train]  # images may be there without the folder of hidden rows that was made with them
+    if fresh and not kind_program.on_path():
+        also.append(kind_program.program)
+    return bring(wanted, mode, docker, progress, os.environ.get("MLOPS_LAB_MIRROR", ""), tuple(also))
 
 
 def _make(docker: Docker, images: dict[str, Step], size: str, progress: Progress) -> Cluster:
