@@ -30,9 +30,8 @@ def train(sources: Sources) -> Step:
 
     def make(work: Work) -> None:
         own = work.out / "python"
-        uv = (sys.executable, "-m", "uv")
-        install = (*uv, "pip", "install", "--require-hashes", "--no-deps")
-        work.run([*uv, "venv", "--python", sys.executable, own])
+        install = (*pypi.installer(), "--require-hashes", "--no-deps")
+        work.run([*pypi.uv(), "venv", "--python", sys.executable, own])
         interpreter = own / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
         work.run([*install, "--only-binary", ":all:", "--python", interpreter, "-r", locks[0]])
         work.run([*install, "--target", work.out / "data", "--build-constraints", locks[2], "-r", locks[1]])

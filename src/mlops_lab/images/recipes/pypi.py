@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
-import shutil
 import sys
 from pathlib import Path
 
-from mlops_lab.base.errors import LabError
 from mlops_lab.images.sources import Sources
 from mlops_lab.images.steps import Step
 from mlops_lab.images.work import Work
@@ -37,14 +34,11 @@ def site(sources: Sources, name: str, lock: Path, *, python: str = "3.11", secon
     return sources.once(name, lambda: Step(name, make, (lock, python), seconds=seconds, arch=sources.arch))
 
 
-def installer() -> list[str]:
-    """The start of a command that installs Python packages.
+def uv() -> list[str]:
+    """The start of a `uv` command; uv is one of the project's own packages."""
+    return [sys.executable, "-m", "uv"]
 
-    Raises:
-        LabError: uv is not there.
-    """
-    if importlib.util.find_spec("uv"):
-        return [sys.executable, "-m", "uv", "pip", "install", "--quiet"]
-    if uv := shutil.which("uv"):
-        return [uv, "pip", "install", "--quiet", "--python", sys.executable]
-    raise LabError("uv is not installed", "install it beside `lab`: pip install uv")
+
+def installer() -> list[str]:
+    """The start of a command that installs Python packages."""
+    return [*uv(), "pip", "install", "--quiet"]
