@@ -135,7 +135,9 @@ def unread(chart: Chart) -> list[str]:
                 return True
         return False
 
-    return [f"{_dotted(leaf)} is read by no template" for leaf, _ in leaves(chart.values) if not read(leaf)]
+    described = covered(chart)  # a map with free keys is read as a whole, as it is described
+    wanted = dict.fromkeys(described[leaf].path if leaf in described else leaf for leaf, _ in leaves(chart.values))
+    return [f"{_dotted(path)} is read by no template" for path in wanted if not read(path)]
 
 
 def passwords(chart: Chart) -> list[str]:
@@ -221,7 +223,8 @@ def _refused(chart: Chart, scratch: Path, values: dict[str, Any]) -> set[Path_]:
         return set()
     newer = re.findall(r"- at '([^']*)'", done.stderr)
     older = re.findall(r"^- ([\w.()-]+): ", done.stderr, re.MULTILINE)
-    paths = {tuple(part for part in found.split("/") if part) for found in newer}
+    plain = [[part.replace("~1", "/").replace("~0", "~") for part in found.split("/") if part] for found in newer]
+    paths = {tuple(parts) for parts in plain}
     return paths | {tuple(part for part in found.split(".") if part != "(root)") for found in older}
 
 
