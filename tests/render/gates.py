@@ -7,6 +7,7 @@ a component to the reason why its pods are not restricted ones.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -212,6 +213,19 @@ def secrets(chart: Chart, objects: list[Rendered]) -> list[str]:
     return says
 
 
+def volumes(chart: Chart) -> list[str]:
+    """A profile asks for the volumes that the others ask for: a volume can't be made anew when the profile changes."""
+    found: dict[str, dict[str, str]] = {}
+    for case, files in chart.cases().items():
+        if case.startswith("ci/"):
+            continue
+        for each in chart.render(files):
+            for claim in _claims(each):
+                name = f"{each.name}: {claim['metadata']['name']}"
+                found.setdefault(name, {})[case] = json.dumps(claim["spec"], sort_keys=True)
+    return [f"{name} differs: {asked}" for name, asked in found.items() if len(set(asked.values())) > 1]
+
+
 def pages(chart: Chart, objects: list[Rendered]) -> list[str]:
     """What `lab open` opens is a port of one of the chart's Services."""
     ports = {
@@ -232,6 +246,12 @@ def pages(chart: Chart, objects: list[Rendered]) -> list[str]:
 GATES: tuple[Gate, ...] = (
     *(layout, labels, pod_security, resources, probes, checksums, policies, services, images, secrets),
 )
+
+
+def _claims(each: Rendered) -> list[Object]:
+    if each.kind == "PersistentVolumeClaim":
+        return [each.body]
+    return each.body["spec"].get("volumeClaimTemplates") or [] if each.kind == "StatefulSet" else []
 
 
 def _fresh(chart: Chart, found: list[Rendered]) -> list[Rendered]:

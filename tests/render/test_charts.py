@@ -22,6 +22,11 @@ def test_a_chart_keeps_to_the_rule(chart: Chart, gate: gates.Gate) -> None:
 
 
 @every_chart
+def test_a_change_of_profile_leaves_volumes_alone(chart: Chart) -> None:
+    assert gates.volumes(chart) == []
+
+
+@every_chart
 def test_pages_are_ports_of_the_chart(chart: Chart) -> None:
     assert gates.pages(chart, chart.render(chart.cases()["defaults"])) == []
 

@@ -177,3 +177,15 @@ def test_a_chart_that_needs_values_gets_them(sample: Chart) -> None:
     assert {case: len(files) for case, files in sample.cases().items()} == {
         "defaults": 1, "profiles/small": 2, "ci/other": 2,
     }  # fmt: skip
+
+
+def test_a_profile_that_asks_for_another_volume(sample: Chart) -> None:
+    claim = """apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: data}
+spec: {resources: {requests: {storage: "{{ .Values.server.replicas }}Gi"}}}
+"""
+    assert gates.volumes(sample) == []
+    (sample.folder / SERVER / "persistentvolumeclaim.yaml").write_text(claim)
+    (says,) = gates.volumes(sample)
+    assert "2Gi" in says and "defaults" in says

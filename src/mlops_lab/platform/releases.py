@@ -10,6 +10,7 @@ from pathlib import Path
 
 from mlops_lab.base.errors import UsageError
 from mlops_lab.base.paths import project
+from mlops_lab.images.recipes import mlflow, postgres
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,14 @@ class Release:
         return project() / "charts" / self.chart
 
 
-RELEASES: tuple[Release, ...] = ()
+RELEASES: tuple[Release, ...] = (
+    Release(
+        part="tracking",
+        chart="mlflow",
+        images=(postgres.NAME, mlflow.NAME),
+        pages=(Page("mlflow", "mlflow", 5000, what="runs, metrics, artifacts and the model registry"),),
+    ),
+)
 
 
 def releases(parts: Iterable[str]) -> list[Release]:
