@@ -185,7 +185,7 @@ kind: PersistentVolumeClaim
 metadata: {name: data}
 spec: {resources: {requests: {storage: "{{ .Values.server.replicas }}Gi"}}}
 """
-    assert gates.volumes(sample) == []
+    assert gates.volumes(Chart(SAMPLE)) == []
     (sample.folder / SERVER / "persistentvolumeclaim.yaml").write_text(claim)
     (says,) = gates.volumes(sample)
     assert "2Gi" in says and "defaults" in says
