@@ -728,3 +728,20 @@ def test_a_port_that_is_taken_is_avoided() -> None:
         port = taken.getsockname()[1]
         assert pages.free_port(port) != port
     assert pages.free_port(port) == port
+
+
+def test_a_cluster_without_parts_brings_none_of_their_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    from mlops_lab.cli.cluster import _beside, _parts
+    from mlops_lab.cluster import up as cluster_up
+
+    brought: list[list[str]] = []
+    monkeypatch.setattr(cluster_up, "bring", lambda names, *_: brought.append(names))
+    for parts in ([], ["tracking"]):
+        beside = _beside(parts)
+        cluster_up._images(None, "auto", Progress(), False, beside["aside"], beside["early"], beside["also"])  # type: ignore[arg-type]
+    theirs = set(RELEASES[0].images)
+    assert not theirs & set(brought[0]) and theirs <= set(brought[1])
+    assert "mlops-lab/load:v1" in brought[0]
+    assert _parts(("tracking, ", "tracking"), None) == ["tracking"]
+    assert _parts((), "full") == [each.part for each in RELEASES]
+    assert _parts((), "core") == []
