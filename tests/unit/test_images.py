@@ -14,7 +14,7 @@ from mlops_lab.engine.docker import Docker
 from mlops_lab.images import build, work
 from mlops_lab.images.catalog import CATALOG, sources
 from mlops_lab.images.push import names
-from mlops_lab.images.recipes import golang, node
+from mlops_lab.images.recipes import golang, helm, node
 from mlops_lab.images.sources import Image, Sources, repository
 from mlops_lab.images.steps import Step, closure
 from mlops_lab.images.store import Store
@@ -268,3 +268,37 @@ def test_a_required_version_is_read_from_go_mod(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("seconds", "text"), [(4.21, "4.2 s"), (48.4, "48 s"), (200, "3 min 20 s")])
 def test_durations_are_spelled_as_people_write_them(seconds: float, text: str) -> None:
     assert spell(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("answer", "will_do"),
+    [
+        *(("v3.14.0+g3fc9f4b", True), ("v3.22.0", True), ("v4.1.3+gc94d381", True)),
+        *(("v3.13.3+g3e8c", False), ("v2.17.0", False), ("v5.0.0", False), ("", False), ("Client: &version", False)),
+    ],
+)
+def test_a_helm_is_taken_by_its_version(answer: str, will_do: bool) -> None:
+    assert helm.acceptable(answer) is will_do
+
+
+def test_helm_is_found_on_path_or_among_the_results(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    monkeypatch.setenv("PATH", f"{tools}:/usr/bin:/bin")
+    monkeypatch.setattr(helm, "on_path", helm.on_path.__wrapped__)
+    assert helm.path(Store()) is None
+    result = home / "cache" / "build" / "go-helm"
+    (result / "abc").mkdir(parents=True)
+    (result / "current").symlink_to("abc")
+    assert helm.path(Store()) == result / "abc" / "helm"
+    for version, wanted in (("v2.17.0", result / "abc" / "helm"), ("v3.16.1", tools / "helm")):
+        (tools / "helm").write_text(f"#!/bin/sh\necho {version}\n")
+        (tools / "helm").chmod(0o755)
+        assert helm.path(Store()) == wanted
+
+
+def test_the_built_helm_says_its_version_and_knows_the_clusters() -> None:
+    flags = [item for item in helm.program(sources("build", "amd64")).inputs if isinstance(item, str)]
+    assert any("internal/version.version=v3." in flag and "k8sVersionMinor=37" in flag for flag in flags)

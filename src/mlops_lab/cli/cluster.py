@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from typing import Any
 
 import click
 
@@ -16,17 +17,31 @@ from mlops_lab.cli.images import Mode, mode_option
 @mode_option
 @click.option("--context", metavar="NAME", help="Use this context's cluster instead of making one.")
 @click.option("--registry", metavar="PREFIX", default="", help="With --context: where its nodes pull the images from.")
+@click.option("--with", "parts", metavar="PART,...", multiple=True, help="Install these parts of the platform.")
+@click.option(
+    "--profile", type=click.Choice(["core", "full"]), help="The parts at their smallest, or all at full size."
+)
 @click.option("--no-wait", is_flag=True, help="End if another `lab` command is at work on the cluster.")
-def up(nodes: str | None, mode: Mode, context: str | None, registry: str, no_wait: bool) -> None:
-    """Bring the cluster up, or repair it.
+def up(
+    nodes: str | None,
+    mode: Mode,
+    context: str | None,
+    registry: str,
+    parts: tuple[str, ...],
+    profile: str | None,
+    no_wait: bool,
+) -> None:
+    """Bring the cluster up, or repair it, with parts of the platform.
 
-    On a cluster that is up and well it changes nothing. The first time, images are pulled, or built from packages
-    where no image registry answers (a quarter of an hour on two cores).
+    On a cluster that is up and well it changes nothing; parts that are installed stay and are repaired. The first
+    time, images are pulled, or built from packages where no image registry answers (a quarter of an hour on two cores).
 
     \b
     Examples:
       lab up
       lab up --nodes small
+      lab up --with tracking
+      lab up --profile full
       lab up --images build
       lab up --context my-cluster --registry registry.example.org/labs
     """
@@ -34,8 +49,10 @@ def up(nodes: str | None, mode: Mode, context: str | None, registry: str, no_wai
     from mlops_lab.base.progress import Progress, spell
     from mlops_lab.cluster import existing, record
     from mlops_lab.cluster.up import up as bring_up
+    from mlops_lab.platform.install import with_parts
 
     begin, progress = time.monotonic(), Progress()
+    wanted = _parts(parts, profile)
     named = record.named()
     if context and nodes:
         raise UsageError("--nodes makes a cluster, --context uses one", "give one of the two")
@@ -46,27 +63,50 @@ def up(nodes: str | None, mode: Mode, context: str | None, registry: str, no_wai
         prefix = registry or (named.registry if named and named.context == name else "")
         cluster = existing.use(name, prefix, progress, wait=not no_wait)
     else:
-        cluster = bring_up(nodes, mode, progress, wait=not no_wait)
+        cluster = bring_up(nodes, mode, progress, wait=not no_wait, **_beside(wanted))
+    releases = with_parts(
+        wanted,
+        {"core": "small", "full": "full"}.get(profile or ""),  # type: ignore[arg-type]
+        cluster,
+        progress,
+        mode=mode,
+        wait_for_others=not no_wait,
+    )
     click.echo(f"The cluster is up ({spell(time.monotonic() - begin)}); its context: {cluster.context}")
+    for release in releases:
+        for page in release.pages:
+            click.echo(f"  {page.name}: {page.what} (lab open {page.name})")
     click.echo("Next: lab list, then for instance: lab start 10")
 
 
 @click.command()
-def down() -> None:
+@click.option("--keep-data", is_flag=True, help="Keep the platform's volumes and passwords for the next `lab up`.")
+def down(keep_data: bool) -> None:
     """Take the cluster down.
 
     Removes its containers, volumes and kubeconfig entry, and the registry. Built images stay in the cache (`lab images
-    prune` clears it); your files and your progress stay too. A cluster used with --context is left as it was.
+    prune` clears it); your files and your progress stay too. With --keep-data the next `lab up` installs the same parts
+    of the platform again with the data they had. A cluster used with --context is left as it was.
 
     \b
     Examples:
       lab down
+      lab down --keep-data
     """
     from mlops_lab.base.progress import Progress
+    from mlops_lab.cluster import record
     from mlops_lab.cluster.down import down as take_down
+    from mlops_lab.platform import keep
+    from mlops_lab.platform.remove import leave
 
-    removed = take_down(Progress())
+    progress, kept = Progress(), ""
+    if cluster := record.named() or record.made():
+        saved = leave(cluster, progress, keep_data)
+        kept = f"Kept for the next `lab up`: {', '.join(saved)}" if saved else ""
+    removed = take_down(progress, keep=keep.KEPT if keep_data else "")
     click.echo(f"Removed: {', '.join(removed)}" if removed else "Nothing to remove: no cluster is up")
+    if kept:
+        click.echo(kept)
 
 
 @click.command()
@@ -80,8 +120,11 @@ def status() -> None:
       lab status
     """
     from mlops_lab.cluster.status import status as parts_of_cluster
+    from mlops_lab.platform.installed import status as parts_of_platform
 
     parts = parts_of_cluster()
+    if not any(part.what in ("API server", "engine") and not part.well for part in parts):
+        parts += parts_of_platform()
     width = max(len(part.what) for part in parts)
     for part in parts:
         click.echo(f"{'ok  ' if part.well else 'FAIL'} {part.what.ljust(width)}  {part.seen}")
@@ -113,3 +156,27 @@ def doctor(nodes: str) -> None:
             click.echo(f"     {' ' * width}  -> {line.todo}")
     if any(line.verdict == "fail" for line in lines):
         sys.exit(ExitCode.ENVIRONMENT)
+
+
+def _parts(words: tuple[str, ...], profile: str | None) -> list[str]:
+    """The parts that are asked for, each known to exist."""
+    from mlops_lab.platform.releases import RELEASES, releases
+
+    asked = [part.strip() for word in words for part in word.split(",") if part.strip()]
+    if profile == "full":
+        asked += [each.part for each in RELEASES]
+    return [each.part for each in releases(asked)]
+
+
+def _beside(parts: list[str]) -> dict[str, Any]:
+    """What a kind cluster leaves to the parts, and what of theirs comes while it is made."""
+    from mlops_lab.images.recipes import helm
+    from mlops_lab.images.store import Store
+    from mlops_lab.platform.releases import RELEASES, releases
+
+    wanted = list(dict.fromkeys(image for each in releases(parts) for image in each.images))
+    return {
+        "aside": {image for each in RELEASES for image in each.images},
+        "early": wanted,
+        "also": (helm.program,) if wanted and helm.path(Store()) is None else (),
+    }

@@ -16,8 +16,9 @@ from mlops_lab.base.errors import ExitCode, LabError
 # that help and completion load nothing; a test holds the two against each other.
 SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     "The cluster": {
-        "up": ("cluster:up", "Bring the cluster up, or repair it."),
+        "up": ("cluster:up", "Bring the cluster up, or repair it, with parts of the platform."),
         "down": ("cluster:down", "Take the cluster down."),
+        "open": ("platform:open_page", "Open a page of the platform; without NAME, list the pages."),
         "status": ("cluster:status", "Show the cluster and what runs on it."),
         "doctor": ("cluster:doctor", "Look for what is wrong on this machine."),
         "images": ("images:images", "List, build, push and prune the cluster's images."),

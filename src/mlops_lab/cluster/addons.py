@@ -47,9 +47,9 @@ def present(kubectl: Kubectl) -> bool:
     return kubectl.run("get", "namespace", names.NAMESPACE, check=False).code == 0
 
 
-def remove(kubectl: Kubectl) -> None:
-    """Delete all namespaces of the tool's and its labs', with what is in them."""
-    ours = ("-l", "app.kubernetes.io/managed-by=mlops-lab")
+def remove(kubectl: Kubectl, keep: str = "") -> None:
+    """Delete all namespaces of the tool's and its labs', with what is in them, but those with a label to `keep`."""
+    ours = ("-l", "app.kubernetes.io/managed-by=mlops-lab" + (f",!{keep}" if keep else ""))
     kubectl.run("delete", "namespaces,priorityclasses", *ours, "--wait=true", within=180)
 
 

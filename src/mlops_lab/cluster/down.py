@@ -12,8 +12,11 @@ from mlops_lab.engine import start
 from mlops_lab.engine.docker import Docker, answering
 
 
-def down(progress: Progress) -> list[str]:
+def down(progress: Progress, keep: str = "") -> list[str]:
     """Remove everything; safe to repeat.
+
+    Args:
+        keep: in a cluster of the user's, a label of namespaces that stay.
 
     Returns:
         What was removed, in words; empty when there was nothing.
@@ -23,7 +26,7 @@ def down(progress: Progress) -> list[str]:
     """
     with exclusive(progress):
         if cluster := record.named():
-            return _leave(cluster)
+            return _leave(cluster, keep)
         removed: list[str] = []
         if docker := _engine(progress):
             made = record.made()
@@ -62,9 +65,9 @@ def _remove_network(docker: Docker) -> bool:
     )
 
 
-def _leave(cluster: Cluster) -> list[str]:
+def _leave(cluster: Cluster, keep: str) -> list[str]:
     """Take out of the user's own cluster what the tool put there, and forget it; the cluster itself is left alone."""
     kubectl = Kubectl(cluster.context, cluster.kubeconfig)
-    addons.remove(kubectl)
+    addons.remove(kubectl, keep)
     record.forget(cluster)
     return [f"the tool's namespaces in {cluster.context}"]

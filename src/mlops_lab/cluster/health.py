@@ -17,6 +17,7 @@ from mlops_lab.cluster import names, registry
 from mlops_lab.engine import host
 from mlops_lab.engine.docker import Docker, answering
 from mlops_lab.engine.start import unfit
+from mlops_lab.images.recipes.helm import on_path as helm_on_path
 from mlops_lab.images.recipes.kind import on_path
 
 Verdict = Literal["ok", "warn", "fail"]
@@ -138,8 +139,9 @@ def _port(docker: Docker | None) -> Line:
 
 def _versions() -> Iterator[Line]:
     yield Line("python", "ok", platform.python_version())
-    kind, kubectl = on_path(), shutil.which("kubectl")
+    kind, kubectl, helm = on_path(), shutil.which("kubectl"), helm_on_path()
     yield Line("kind", "ok", f"{pin('kind.version')} {'on PATH' if kind else 'is built when needed'}")
+    yield Line("helm", "ok", str(helm) if helm else "is built when the platform needs it")
     if kubectl:
         yield Line("kubectl", "ok", kubectl)
     else:

@@ -6,7 +6,7 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Literal
 
@@ -24,7 +24,7 @@ from mlops_lab.images.catalog import CATALOG
 from mlops_lab.images.recipes import flight_delay, metrics_server, node
 from mlops_lab.images.recipes import kind as kind_program
 from mlops_lab.images.recipes import registry as registry_image
-from mlops_lab.images.sources import repository
+from mlops_lab.images.sources import Sources, repository
 from mlops_lab.images.steps import Step
 from mlops_lab.images.store import Store
 
@@ -38,13 +38,25 @@ def exclusive(progress: Progress, wait: bool = True) -> Iterator[None]:
         yield
 
 
-def up(size: str | None, mode: Literal["auto", "pull", "build"], progress: Progress, *, wait: bool = True) -> Cluster:
+def up(
+    size: str | None,
+    mode: Literal["auto", "pull", "build"],
+    progress: Progress,
+    *,
+    wait: bool = True,
+    aside: Collection[str] = (),
+    early: Sequence[str] = (),
+    also: Sequence[Callable[[Sources], Step]] = (),
+) -> Cluster:
     """Have a kind cluster, whole and ready.
 
     Args:
         size: a key of `names.NODES`; None keeps what is there, or means default.
         mode: how images come.
         wait: wait for another command at work on the cluster, or end with an error.
+        aside: images of the catalog that the cluster itself does without.
+        early: images that are wanted afterwards; they come beside the cluster's own.
+        also: other steps to work off beside them.
 
     Raises:
         LabError: what is in the way and what to do about it; nothing half made is left.
@@ -55,7 +67,7 @@ def up(size: str | None, mode: Literal["auto", "pull", "build"], progress: Progr
         wanted = size or (cluster.nodes if cluster else "default")
         if cluster is None:
             health.must(docker, wanted)
-        images = _images(docker, mode, progress, fresh=cluster is None)
+        images = _images(docker, mode, progress, cluster is None, aside, early, also)
         since = 0.0
         if cluster is None:
             cluster = _make(docker, images, wanted, progress)
@@ -98,12 +110,18 @@ def _settled(docker: Docker, size: str | None, progress: Progress) -> Cluster | 
 
 
 def _images(
-    docker: Docker, mode: Literal["auto", "pull", "build"], progress: Progress, *, fresh: bool
+    docker: Docker,
+    mode: Literal["auto", "pull", "build"],
+    progress: Progress,
+    fresh: bool,
+    aside: Collection[str],
+    early: Sequence[str],
+    more: Sequence[Callable[[Sources], Step]],
 ) -> dict[str, Step]:
-    wanted = [registry_image.NAME, *SERVED]
+    wanted = [registry_image.NAME, *(name for name in SERVED if name not in aside), *early]
     if fresh:
         wanted += [node.NAME, metrics_server.NAME]
-    also = [flight_delay.train]  # images may be there without the folder of hidden rows that was made with them
+    also = [flight_delay.train, *more]  # images may be there without the folder of hidden rows that was made with them
     if fresh and not kind_program.on_path():
         also.append(kind_program.program)
     return bring(wanted, mode, docker, progress, os.environ.get("MLOPS_LAB_MIRROR", ""), tuple(also))
@@ -144,7 +162,7 @@ def _furnish(docker: Docker, images: dict[str, Step], progress: Progress, create
 def _serve(docker: Docker, images: dict[str, Step], progress: Progress) -> None:
     """Run the registry and put into it what nodes will pull."""
     registry.ensure(docker, images[registry_image.NAME].ref)
-    for name in SERVED:
+    for name in (each for each in SERVED if each in images):
         if registry.serve(docker, name.rpartition("/")[2], images[name]):
             progress.say(f"  ok pushed {names.REGISTRY_PREFIX}/{name.rpartition('/')[2]}")
     metrics = images.get(metrics_server.NAME)

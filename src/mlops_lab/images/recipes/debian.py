@@ -27,12 +27,14 @@ def root(
     *,
     variant: str = "minbase",
     links: Mapping[str, str] | None = None,
+    leave_out: tuple[str, ...] = (),
     seconds: float = 30,
 ) -> Step:
     """A folder step with `root.tar`, a Debian root that holds some packages and what they depend on.
 
     Args:
         variant: mmdebstrap's; `extract` only unpacks (no maintainer scripts, no package manager inside).
+        leave_out: patterns of paths that the image does without, beside those that none needs.
         links: symbolic links to add (path in the root -> target), such as those that `extract` leaves out.
     """
     suite = str(pin("debian.suite"))
@@ -41,7 +43,7 @@ def root(
     def make(work: Work) -> None:
         if not shutil.which("mmdebstrap") or not _KEYS.exists():
             apt_install("mmdebstrap", "debian-archive-keyring")
-        options = [f"--dpkgopt=path-exclude={pattern}" for pattern in _LEAVE_OUT]
+        options = [f"--dpkgopt=path-exclude={pattern}" for pattern in (*_LEAVE_OUT, *leave_out)]
         work.run(
             [
                 *["mmdebstrap", f"--variant={variant}", f"--architectures={work.arch}", *options],
@@ -52,7 +54,7 @@ def root(
             hint="check that the package mirror answers (apt-get update) and try again",
         )
 
-    inputs: tuple[str | Path, ...] = (suite, variant, *packages, *ends, *_LEAVE_OUT)
+    inputs: tuple[str | Path, ...] = (suite, variant, *packages, *ends, *_LEAVE_OUT, *leave_out)
     return sources.once(name, lambda: Step(name, make, inputs, seconds=seconds, arch=sources.arch))
 
 

@@ -50,15 +50,7 @@ def train(sources: Sources) -> Step:
 
 def slim_site(sources: Sources) -> Step:
     """The server's packages without their tests, which are a seventh of them; a folder step with `site/`."""
-    whole = pypi.site(sources, "pypi/flight-delay", _LOCK)
-    name = "flight-delay/site"
-
-    def make(work: Work) -> None:
-        shutil.copytree(
-            work.result(whole) / "site", work.out / "site", copy_function=link, ignore=shutil.ignore_patterns("tests")
-        )
-
-    return sources.once(name, lambda: Step(name, make, ("tests",), needs=(whole,), seconds=2, arch=sources.arch))
+    return pypi.slim(sources, "flight-delay/site", pypi.site(sources, "pypi/flight-delay", _LOCK))
 
 
 def base(sources: Sources) -> Step:

@@ -1,0 +1,70 @@
+"""lab open: the platform's pages, forwarded to 127.0.0.1."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from mlops_lab.platform import pages
+
+
+@click.command("open")
+@click.argument("name", required=False)
+@click.option("--port", type=click.IntRange(1, 65535), help="The port on 127.0.0.1; the page's own if it is free.")
+@click.option("--no-browser", is_flag=True, help="Only print the address.")
+def open_page(name: str | None, port: int | None, no_browser: bool) -> None:
+    """Open a page of the platform; without NAME, list the pages.
+
+    The page is forwarded to 127.0.0.1 until Ctrl-C, also when its pod is replaced meanwhile.
+
+    \b
+    Examples:
+      lab open
+      lab open mlflow
+      lab open mlflow --no-browser --port 5050
+    """
+    from mlops_lab.base.locking import terminable
+    from mlops_lab.cluster import record
+    from mlops_lab.cluster.kubectl import Kubectl
+    from mlops_lab.platform import pages
+    from mlops_lab.platform.installed import installed
+
+    cluster = record.current()
+    kubectl = Kubectl(cluster.context, cluster.kubeconfig)
+    parts = list(installed(kubectl))
+    if name is None:
+        _list(pages.places(kubectl, parts))
+        return
+    wanted = pages.place(kubectl, name, parts)
+    with contextlib.suppress(KeyboardInterrupt), terminable():
+        pages.keep_open(
+            *(kubectl, name, parts, port or pages.free_port(wanted.page.port)),
+            say=lambda text: click.echo(text, err=True),
+            opened=lambda url: _opened(url, name, no_browser),
+        )
+
+
+def _list(places: list[pages.Place]) -> None:
+    if not places:
+        click.echo("No part of the platform is installed. Next: lab up --with tracking")
+        return
+    width = max(len(place.page.name) for place in places)
+    for place in places:
+        state = "ready    " if place.pod else "NOT READY"
+        click.echo(f"{place.page.name.ljust(width)}  {state}  {place.page.what}")
+    click.echo(f"Next: lab open {places[0].page.name}")
+
+
+def _opened(url: str, name: str, no_browser: bool) -> None:
+    click.echo(f"{name} is at {url} (Ctrl-C ends)")
+    sys.stdout.flush()
+    graphical = sys.platform in ("darwin", "win32") or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    if graphical and not no_browser:
+        import webbrowser
+
+        webbrowser.open(url)

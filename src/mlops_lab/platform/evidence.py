@@ -1,0 +1,114 @@
+"""Why a part does not become ready: its pods' states, the end of their logs, and the events that warn."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import time
+from typing import Any
+
+from mlops_lab.base.errors import LabError
+from mlops_lab.cluster.kubectl import Kubectl
+
+# States that no waiting heals; the first kind at once, the second once it has lasted.
+_HOPELESS = ("InvalidImageName", "ErrImageNeverPull")
+_LASTING = ("ImagePullBackOff", "ErrImagePull", "CreateContainerConfigError")
+_PATIENCE = 30.0  # s that an image may take to appear, or a Secret
+_CRASHES = 5
+_EVERY = 3.0  # s between two looks
+
+
+class Watch:
+    """Looks at a namespace's pods while helm waits for them.
+
+    Args:
+        kubectl: the cluster.
+        namespace: the part's.
+    """
+
+    def __init__(self, kubectl: Kubectl, namespace: str) -> None:
+        self._kubectl, self._namespace = kubectl, namespace
+        self._begin = time.time()
+        self._next = 0.0
+        self._since: dict[str, float] = {}
+        self._seen: list[str] = []
+
+    def __call__(self) -> str:
+        """A reason to stop waiting, or an empty text."""
+        now = time.monotonic()
+        if now < self._next:
+            return ""
+        self._next = now + _EVERY
+        try:
+            pods = self._kubectl.get("pods", "-n", self._namespace)
+        except LabError:
+            return ""  # helm will say so
+        states = [state for pod in pods for state in troubles(pod)]
+        if states:
+            self._seen = [f"{pod}: {text}" for pod, _, text in states]
+        self._since = {f"{pod} {reason}": self._since.get(f"{pod} {reason}", now) for pod, reason, _ in states}
+        for pod, reason, text in states:
+            lasted = now - self._since[f"{pod} {reason}"]
+            if reason in _HOPELESS or (reason in _LASTING and lasted > _PATIENCE) or reason == "crashes":
+                return f"{pod} can't start: {text}"
+        return ""
+
+    def detail(self) -> str:
+        """What was seen: pods that were not ready, the end of a crashing one's log, and warnings since the start."""
+        return "\n".join([*self._seen[:6], *self._logs(), *self._warnings()])
+
+    def _logs(self) -> list[str]:
+        """The end of the log of a pod that ended again and again; it may be gone by now."""
+        for seen in self._seen:
+            if "exit code" in seen:
+                words = ("logs", "-n", self._namespace, seen.partition(":")[0], "--tail=8", "--all-containers")
+                done = self._kubectl.run(*words, check=False)
+                return [f"  {line}" for line in done.stdout.splitlines()]
+        return []
+
+    def _warnings(self) -> list[str]:
+        done = self._kubectl.run(
+            *("get", "events", "-n", self._namespace, "--field-selector", "type=Warning", "-o", "json"), check=False
+        )
+        return warnings(json.loads(done.stdout)["items"] if done.code == 0 else [], self._begin)
+
+
+def troubles(pod: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """What keeps a pod from being ready: its name, a reason in one word, and a text for people."""
+    name, status = pod["metadata"]["name"], pod.get("status", {})
+    if pod["metadata"].get("deletionTimestamp") or status.get("phase") == "Succeeded":
+        return []
+    found = []
+    for condition in status.get("conditions") or []:
+        if condition["type"] == "PodScheduled" and condition["status"] == "False":
+            found.append((name, "Unschedulable", f"not scheduled: {condition.get('message', '')}"))
+    for container in [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]:
+        waiting = container["state"].get("waiting") or {}
+        ended = (container.get("lastState") or {}).get("terminated") or container["state"].get("terminated") or {}
+        reason = waiting.get("reason", "")
+        if ended.get("exitCode") and not container.get("ready"):
+            restarts = container.get("restartCount", 0)
+            why = f", {ended['reason']}" if ended.get("reason") not in (None, "Error") else ""
+            text = f"{container['name']} ended with exit code {ended['exitCode']}{why} ({restarts} restarts)"
+            found.append((name, "crashes" if restarts >= _CRASHES else "ended", text))
+        elif reason not in ("", "ContainerCreating", "PodInitializing"):
+            found.append((name, reason, f"{container['name']}: {reason}: {waiting.get('message', '')}".rstrip(": ")))
+        elif not container.get("ready") and "running" in container["state"]:
+            found.append((name, "NotReady", f"{container['name']} runs and is not ready"))
+    return found
+
+
+def warnings(events: list[dict[str, Any]], since: float) -> list[str]:
+    """Warning events after a time (Unix seconds), newest last, each text once."""
+    texts: dict[str, str] = {}
+    for event in sorted(events, key=_when):
+        if _when(event) >= since:
+            about = event["involvedObject"]
+            text = f"{about['kind']} {about['name']}: {event.get('reason', '')}: {event.get('message', '')}"
+            texts[text] = text
+    return list(texts)[-8:]
+
+
+def _when(event: dict[str, Any]) -> float:
+    text = event.get("lastTimestamp") or event.get("eventTime") or event["metadata"].get("creationTimestamp")
+    return datetime.datetime.fromisoformat(text).timestamp() if text else 0.0

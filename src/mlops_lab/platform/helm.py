@@ -1,0 +1,214 @@
+"""helm on one cluster: install or upgrade, history, roll back, uninstall. Every call is bounded.
+
+A release is rolled back by helm itself when it does not become ready (`--atomic`), so the old one serves again. Helm
+gets a signal first when it must end early, and time to clear up, since killed in the middle it leaves a release that
+refuses the next upgrade; `settle` repairs that too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlops_lab.base.errors import LabError
+from mlops_lab.base.locking import alone
+from mlops_lab.base.paths import cache
+from mlops_lab.base.processes import Completed, run
+from mlops_lab.base.progress import Progress
+from mlops_lab.engine.docker import Docker, architecture
+from mlops_lab.images.build import run_steps
+from mlops_lab.images.catalog import sources
+from mlops_lab.images.recipes import helm as recipe
+from mlops_lab.images.store import Store
+
+# A driver of the user's own would put releases where this program does not look.
+_ENV = {"HELM_DRIVER": "secret"}
+_CLEARING = 150.0  # s that helm may take to roll back after an interrupt
+
+
+def program(progress: Progress) -> Path:
+    """helm: on PATH, built before, or built now (no container engine is needed for that).
+
+    Raises:
+        LabError: it could not be built.
+    """
+    store = Store()
+    if found := recipe.path(store):
+        return found
+    with alone(cache() / "images.lock", "the images", progress.say):
+        run_steps([recipe.program(sources("build", architecture("")))], Docker({}), store, progress)
+    found = recipe.path(store)
+    assert found is not None
+    return found
+
+
+@dataclass(frozen=True)
+class Revision:
+    """One revision of a release, as `helm history` tells it; `status` is helm's word, such as deployed."""
+
+    number: int
+    status: str
+    description: str
+
+
+@dataclass(frozen=True)
+class Helm:
+    """helm on one kubeconfig context.
+
+    Args:
+        program: the executable.
+        context: the kubeconfig context.
+        kubeconfig: a file other than the default ones.
+    """
+
+    program: Path
+    context: str
+    kubeconfig: str = ""
+
+    def run(self, *args: str | Path, within: float = 60, check: bool = True) -> Completed:
+        """`helm ARGS...`.
+
+        Raises:
+            LabError: it failed (with `check`) or took too long.
+        """
+        hint = "see how the cluster is: lab status"
+        return run([*self._words(), *args], within=within, env=_ENV, check=check, hint=hint)
+
+    def upgrade(
+        self,
+        release: str,
+        chart: Path,
+        *,
+        files: Sequence[Path] = (),
+        values: Mapping[str, str] | None = None,
+        labels: Mapping[str, str] | None = None,
+        within: float,
+        look: Callable[[], str] = lambda: "",
+    ) -> None:
+        """Install or upgrade a release (in the namespace of its name) and wait until all of it is ready.
+
+        Args:
+            files: values files, the last one wins.
+            values: single values as `--set-string` takes them.
+            labels: kept at the release's revision.
+            within: limit in seconds; what is not ready by then is rolled back.
+            look: called every second; text that it returns ends the wait at once, as the reason.
+
+        Raises:
+            LabError: it could not be; the release is as it was before. The detail is helm's own words.
+        """
+        rolling_back = "--rollback-on-failure" if self.major >= 4 else "--atomic"
+        words = [
+            *("upgrade", release, str(chart), "--install", "--namespace", release, "--reset-values"),
+            *("--wait", rolling_back, "--timeout", f"{within:g}s", "--history-max", "5"),
+            *(word for file in files for word in ("--values", str(file))),
+            *(word for key, value in (values or {}).items() for word in ("--set-string", f"{key}={_escaped(value)}")),
+            *(word for key, value in (labels or {}).items() for word in ("--labels", f"{key}={value}")),
+        ]
+        self._watched(words, within, look)
+
+    def history(self, release: str) -> list[Revision]:
+        """The release's revisions, oldest first; none where it is not installed."""
+        done = self.run("history", release, "--namespace", release, "-o", "json", check=False)
+        if done.code != 0:
+            if "not found" in done.stderr:
+                return []
+            raise LabError(f"helm can't tell the history of {release}", "see: lab status", done.stderr.strip())
+        return [
+            Revision(int(item["revision"]), str(item["status"]), str(item.get("description", "")))
+            for item in json.loads(done.stdout)
+        ]
+
+    def manifest(self, release: str) -> str:
+        """What the release's deployed revision put into the cluster, as YAML; empty where it is not installed."""
+        done = self.run("get", "manifest", release, "--namespace", release, check=False)
+        return done.stdout if done.code == 0 else ""
+
+    def rollback(self, release: str, number: int, within: float = 180) -> None:
+        """Go back to a revision and wait until it is ready."""
+        self.run(
+            *("rollback", release, str(number), "--namespace", release, "--wait", "--timeout", f"{within:g}s"),
+            within=within + 15,
+        )
+
+    def uninstall(self, release: str, within: float = 180) -> bool:
+        """Remove a release and wait until its pods are gone; was there one?"""
+        done = self.run(
+            *("uninstall", release, "--namespace", release, "--wait", "--timeout", f"{within:g}s"),
+            within=within + 15,
+            check=False,
+        )
+        if done.code != 0 and "not found" not in done.stderr:
+            raise LabError(f"helm can't remove {release}", "see: lab status", done.stderr.strip())
+        return done.code == 0
+
+    def settle(self, release: str) -> None:
+        """Repair a release that a helm which was killed left in the middle of something; else do nothing."""
+        revisions = self.history(release)
+        if not revisions or not revisions[-1].status.startswith("pending"):
+            return
+        good = [each.number for each in revisions if each.status in ("deployed", "superseded")]
+        if good:
+            self.rollback(release, good[-1])
+        else:
+            self.uninstall(release)
+
+    @property
+    def major(self) -> int:
+        """The major version of this helm."""
+        found = re.search(r"v(\d+)", run([self.program, "version", "--short"], within=20).stdout)
+        return int(found.group(1)) if found else 3
+
+    def _words(self) -> list[str]:
+        file = ["--kubeconfig", self.kubeconfig] if self.kubeconfig else []
+        return [str(self.program), "--kube-context", self.context, *file]
+
+    def _watched(self, words: list[str], within: float, look: Callable[[], str]) -> None:
+        child = subprocess.Popen(
+            [*self._words(), *words],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **_ENV},
+            start_new_session=True,  # an interrupt on the terminal is ours to pass on
+        )
+        end, reason = time.monotonic() + within + _CLEARING, ""
+        try:
+            while True:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    _, said = child.communicate(timeout=1)
+                    break
+                if time.monotonic() > end:
+                    raise LabError(f"helm did not end within {within + _CLEARING:g} s", "run the same command again")
+                if not reason and (reason := look()):
+                    child.send_signal(signal.SIGINT)  # helm rolls back and ends
+        except BaseException:
+            _end(child)
+            raise
+        if child.returncode != 0:
+            why = "\n".join(line for line in said.strip().splitlines() if not line.startswith(("W1", "I1", "WARNING")))
+            raise LabError(reason or "helm failed", "read what helm says below", why)
+
+
+def _escaped(value: str) -> str:
+    """A value as `--set-string` reads it: commas and backslashes separate otherwise."""
+    return value.replace("\\", "\\\\").replace(",", "\\,")
+
+
+def _end(child: subprocess.Popen[str]) -> None:
+    """End helm and let it clear up, for a while; it prints nothing that anybody reads any more."""
+    for sign, patience in ((signal.SIGINT, _CLEARING), (signal.SIGKILL, 5.0)):
+        if child.poll() is not None:
+            return
+        child.send_signal(sign)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.communicate(timeout=patience)

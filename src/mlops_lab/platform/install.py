@@ -1,0 +1,275 @@
+"""Install parts of the platform, or repair them: in stages, each ready for real before the next begins.
+
+A part is left alone when nothing that it is made from has changed (chart, values, the content of its images) and all
+of it is there and ready. Otherwise helm upgrades it; when the new one does not become ready, helm goes back to the
+release before it, and the error says what was not ready and why.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from typing import Literal
+
+import yaml
+
+from mlops_lab.base.errors import LabError
+from mlops_lab.base.progress import Progress
+from mlops_lab.base.waiting import wait_until
+from mlops_lab.cluster import kind, names, registry
+from mlops_lab.cluster.kubectl import Kubectl
+from mlops_lab.cluster.record import Cluster
+from mlops_lab.cluster.up import exclusive
+from mlops_lab.engine import start
+from mlops_lab.engine.docker import Docker
+from mlops_lab.images.build import bring
+from mlops_lab.images.catalog import CATALOG
+from mlops_lab.images.sources import repository
+from mlops_lab.images.steps import Step
+from mlops_lab.platform import installed as state
+from mlops_lab.platform import keep, pages
+from mlops_lab.platform.evidence import Watch
+from mlops_lab.platform.helm import Helm, program
+from mlops_lab.platform.installed import Installed, installed
+from mlops_lab.platform.releases import Release, releases
+
+Profile = Literal["small", "full"]
+Mode = Literal["auto", "pull", "build"]
+_LEVEL = "mlops-lab/pod-security"
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """A release with all that it is to be made from."""
+
+    release: Release
+    profile: str
+    values: dict[str, str]
+    images: str
+    fingerprint: str
+
+
+def with_parts(
+    parts: list[str],
+    profile: Profile | None,
+    cluster: Cluster,
+    progress: Progress,
+    *,
+    mode: Mode = "auto",
+    wait_for_others: bool = True,
+) -> list[Release]:
+    """Have these parts installed and ready, beside those that are installed already.
+
+    Args:
+        parts: names of parts; what they need comes along.
+        profile: the values profile of all parts; None keeps that of each installed one and means small for a new one.
+        mode: how images come.
+        wait_for_others: wait for another command at work on the cluster, or end with an error.
+
+    Returns:
+        All parts that are installed now, in their order.
+
+    Raises:
+        UsageError: there is no such part.
+        LabError: a part did not become ready; the release before it serves again.
+    """
+    asked = releases(parts)
+    kubectl = Kubectl(cluster.context, cluster.kubeconfig)
+    with exclusive(progress, wait_for_others):
+        there, kept = installed(kubectl), keep.parts(cluster, kubectl)
+        wanted = releases([*(each.part for each in asked), *there, *kept])
+        if not wanted:
+            return []
+        helm = Helm(program(progress), cluster.context, cluster.kubeconfig)
+        docker = start.ensure(progress.say) if cluster.is_kind else None
+        images = _bring(docker, wanted, mode, progress)
+
+        def made_from(release: Release) -> _Wanted:
+            known = there[release.part].profile if release.part in there else kept.get(release.part, "")
+            return _made_from(release, profile or known or "small", cluster, images)
+
+        stop = threading.Event()
+        site = _Site(cluster, kubectl, helm, docker, progress, stop)
+        for stage in stages([made_from(each) for each in wanted]):
+            with ThreadPoolExecutor(len(stage)) as pool:
+                jobs = [pool.submit(_install, each, there.get(each.release.part), site) for each in stage]
+                try:
+                    wait(jobs)
+                except BaseException:
+                    stop.set()  # helm is told to end, and rolls back
+                    raise
+            for job in jobs:
+                job.result()
+        keep.forget(cluster, kubectl)
+        return wanted
+
+
+def stages(wanted: list[_Wanted]) -> Iterator[list[_Wanted]]:
+    """Releases that can be installed side by side, one group after the other."""
+    done: set[str] = set()
+    names_of = {each.release.part for each in wanted}
+    rest = list(wanted)
+    while rest:
+        stage = [each for each in rest if done.issuperset(names_of.intersection(each.release.needs))]
+        assert stage, "parts need each other in a circle"
+        yield stage
+        done.update(each.release.part for each in stage)
+        rest = [each for each in rest if each not in stage]
+
+
+def fingerprint(release: Release, profile: str, values: dict[str, str], images: str) -> str:
+    """Sixteen hex digits that change with the chart, the profile, the values passed on, or an image's content."""
+    digest = hashlib.sha256(f"{profile}\0{sorted(values.items())}\0{images}".encode())
+    for path in sorted(release.folder.rglob("*")):
+        if path.is_file() and path.name != "README.md":
+            digest.update(f"\0{path.relative_to(release.folder)}\0".encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class _Site:
+    """What an installation works with."""
+
+    cluster: Cluster
+    kubectl: Kubectl
+    helm: Helm
+    docker: Docker | None
+    progress: Progress
+    stop: threading.Event
+
+
+def _bring(docker: Docker | None, wanted: list[Release], mode: Mode, progress: Progress) -> dict[str, Step]:
+    """On a kind cluster, put the images into the registry beside it: nodes pull from there, whatever the name."""
+    if docker is None:
+        return {}
+    needed = list(dict.fromkeys(name for release in wanted for name in release.images))
+    steps = bring(needed, mode, docker, progress, os.environ.get("MLOPS_LAB_MIRROR", ""))
+    for name, step in steps.items():
+        target = served_as(name)
+        if registry.serve(docker, target, step):
+            progress.say(f"  ok pushed {names.REGISTRY_PREFIX}/{target}")
+    return steps
+
+
+def served_as(name: str) -> str:
+    """What an image is called in the registry: ours by their short name, others by their own path."""
+    return name.rpartition("/")[2] if CATALOG[name].served else repository(name)
+
+
+def _made_from(release: Release, profile: str, cluster: Cluster, steps: dict[str, Step]) -> _Wanted:
+    values = {"registry": cluster.registry}
+    if not cluster.is_kind:
+        # Published images too come from where the user has put them: its nodes may reach nothing else.
+        defaults = yaml.safe_load((release.folder / "values.yaml").read_text()).get("images") or {}
+        values |= {
+            f"images.{key}": f"{cluster.registry}/{served_as(name)}"
+            for key, name in defaults.items()
+            if name in CATALOG
+        }
+    content = "\0".join(f"{name}={steps[name].key if name in steps else ''}" for name in release.images)
+    images = hashlib.sha256(content.encode()).hexdigest()[:16]
+    return _Wanted(release, profile, values, images, fingerprint(release, profile, values, images))
+
+
+def _install(wanted: _Wanted, was: Installed | None, site: _Site) -> None:
+    release, name = wanted.release, wanted.release.namespace
+    if was and was.status == "deployed" and was.fingerprint == wanted.fingerprint:
+        gone, not_ready = state.lacking(site.kubectl, site.helm, release)
+        if not gone and not_ready:
+            with site.progress.piece(f"waiting for {release.part}"):
+                gone = _wait(release, site)
+        if not gone:
+            return
+        site.progress.say(f"repairing {release.part}: {gone[0]}")
+    _namespace(release, site.kubectl)
+    if was and was.status != "deployed":
+        site.helm.settle(name)
+    if was is None:
+        keep.restore(site.cluster, release, site.kubectl, site.docker, site.progress)
+    changed = was is None or was.images != wanted.images
+    if changed and site.docker:
+        _forget_images(release, site.docker)
+    profile = release.folder / "profiles" / f"{wanted.profile}.yaml"
+    watch = Watch(site.kubectl, name)
+    with site.progress.piece(f"{'upgrading' if was else 'installing'} {release.part} ({release.chart})"):
+        try:
+            site.helm.upgrade(
+                name, release.folder,
+                files=[profile] if profile.exists() else [],
+                values=wanted.values,
+                labels={
+                    state.PART: release.part, state.PROFILE: wanted.profile,
+                    state.FINGERPRINT: wanted.fingerprint, state.IMAGES: wanted.images,
+                },
+                within=release.within,
+                look=lambda: "interrupted" if site.stop.is_set() else watch(),
+            )  # fmt: skip
+        except LabError as failed:
+            raise _explained(failed, wanted, was, site, watch.detail()) from failed
+        if was and changed:
+            _restart(name, site.kubectl)
+            _wait(release, site)
+        for page in release.pages:
+            pages.answers(site.kubectl, release, page)
+
+
+def _wait(release: Release, site: _Site) -> list[str]:
+    """Wait until an installed part is ready; what turns out to be gone is returned at once."""
+
+    def probe() -> tuple[list[str] | None, str]:
+        gone, not_ready = state.lacking(site.kubectl, site.helm, release)
+        return (gone, "") if gone or not not_ready else (None, ", ".join(not_ready[:4]))
+
+    hint = f"look at its pods: kubectl --context {site.kubectl.context} -n {release.namespace} get pods"
+    return wait_until(probe, what=release.part, within=release.within, every=1, hint=hint)
+
+
+def _explained(failed: LabError, wanted: _Wanted, was: Installed | None, site: _Site, seen: str) -> LabError:
+    release = wanted.release
+    timed = failed.message == "helm failed"
+    why = f"did not become ready within {release.within:g} s" if timed else f"is not installed: {failed.message}"
+    if timed and not seen:
+        why = "can't be installed"
+    after = "the release before it is in place again" if was else "what there was of it was removed again"
+    hint = f"read below what was not ready, then try again: lab up --with {release.part}"
+    if "ImagePull" in seen:
+        hint = (
+            "run the same command again" if site.cluster.is_kind
+            else f"put the project's images there: lab images push {site.cluster.registry}"
+        )  # fmt: skip
+    return LabError(f"{release.part} {why}; {after}", hint, "\n".join(part for part in (seen, failed.detail) if part))
+
+
+def _namespace(release: Release, kubectl: Kubectl) -> None:
+    """The part's namespace; its pods are restricted ones unless the chart says what else they must be."""
+    meta = yaml.safe_load((release.folder / "Chart.yaml").read_text())
+    labels = {
+        "app.kubernetes.io/managed-by": "mlops-lab",
+        state.PART: release.part,
+        "pod-security.kubernetes.io/enforce": (meta.get("annotations") or {}).get(_LEVEL, "restricted"),
+    }
+    item = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": release.namespace, "labels": labels}}
+    kubectl.apply(json.dumps(item))
+
+
+def _forget_images(release: Release, docker: Docker) -> None:
+    """Have the nodes pull these names again: under the same tag there may be another content now."""
+    refs = [
+        f"{names.REGISTRY_PREFIX}/{served_as(name)}" if CATALOG[name].served else _full(name) for name in release.images
+    ]
+    for node in kind.nodes(docker):
+        docker.run("exec", node.name, "ctr", "--namespace", "k8s.io", "images", "rm", *refs, check=False)
+
+
+def _full(name: str) -> str:
+    """An image's name as containerd stores it."""
+    return name if repository(name) == name.partition("/")[2] else f"docker.io/{repository(name)}"
+
+
+def _restart(namespace: str, kubectl: Kubectl) -> None:
+    kubectl.run("rollout", "restart", "deployments,statefulsets,daemonsets", "-n", namespace)

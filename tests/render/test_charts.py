@@ -1,0 +1,79 @@
+"""Every chart with every profile, rendered by helm without a cluster and held against the rules of `gates`."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.render import gates, values
+from tests.render.charts import Chart, charts, helm, template
+
+every_chart = pytest.mark.parametrize("chart", charts(), ids=lambda chart: chart.name)
+
+
+@every_chart
+@pytest.mark.parametrize("gate", gates.GATES, ids=lambda gate: gate.__name__)
+def test_a_chart_keeps_to_the_rule(chart: Chart, gate: gates.Gate) -> None:
+    complaints = {case: gate(chart, objects) for case, objects in chart.all()}
+    assert {case: says for case, says in complaints.items() if says} == {}
+
+
+@every_chart
+def test_a_change_of_profile_leaves_volumes_alone(chart: Chart) -> None:
+    assert gates.volumes(chart) == []
+
+
+@every_chart
+def test_pages_are_ports_of_the_chart(chart: Chart) -> None:
+    assert gates.pages(chart, chart.render(chart.cases()["defaults"])) == []
+
+
+@every_chart
+def test_a_chart_renders_for_the_oldest_and_the_pinned_kubernetes(chart: Chart) -> None:
+    for case, files in chart.cases().items():
+        for kube in ("v1.29.0", "v1.37.0"):
+            assert chart.render(files), case
+            assert template(chart.folder, files, kube).returncode == 0, (case, kube)
+
+
+@every_chart
+def test_helm_lint_finds_nothing(chart: Chart) -> None:
+    for files in chart.cases().values():
+        words = [word for file in files for word in ("--values", str(file))]
+        lint = subprocess.run(
+            [helm(), "lint", "--strict", str(chart.folder), *words],
+            capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        assert lint.returncode == 0, lint.stdout + lint.stderr
+
+
+@every_chart
+def test_the_schema_names_every_key_and_type(chart: Chart) -> None:
+    assert values.lax(chart) == []
+
+
+@every_chart
+def test_helm_refuses_unknown_keys_and_wrong_types(chart: Chart, tmp_path: Path) -> None:
+    assert values.not_refused(chart, tmp_path) == []
+
+
+@every_chart
+def test_every_value_is_read_and_described(chart: Chart) -> None:
+    assert values.unread(chart) == []
+    assert values.undescribed(chart) == []
+
+
+@every_chart
+def test_no_password_is_a_value(chart: Chart) -> None:
+    assert values.passwords(chart) == []
+
+
+@every_chart
+def test_the_readmes_table_is_the_values(chart: Chart) -> None:
+    """`UPDATE_TABLES=1 pytest tests/render -k table` writes it."""
+    if os.environ.get("UPDATE_TABLES"):
+        (chart.folder / "README.md").write_text(values.with_table(chart))
+    assert values.table(chart) in (chart.folder / "README.md").read_text(), f"\n{values.table(chart)}"

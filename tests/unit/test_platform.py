@@ -1,0 +1,747 @@
+"""The platform's decisions that need no cluster: what is ready, what is wrong, and what is done about it."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlops_lab.base.errors import LabError, UsageError
+from mlops_lab.base.processes import Completed
+from mlops_lab.base.progress import Progress
+from mlops_lab.cluster.kubectl import Kubectl
+from mlops_lab.cluster.record import Cluster
+from mlops_lab.images.catalog import CATALOG
+from mlops_lab.platform import evidence, install, installed, keep, pages, releases
+from mlops_lab.platform.evidence import Watch
+from mlops_lab.platform.helm import Helm
+from mlops_lab.platform.installed import Installed
+from mlops_lab.platform.releases import RELEASES, Page, Release
+
+
+@pytest.fixture(autouse=True)
+def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    monkeypatch.setenv("MLOPS_LAB_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("MLOPS_LAB_CLUSTER", raising=False)
+    return tmp_path / "home"
+
+
+class FakeKubectl(Kubectl):
+    """Answers from a table: how a command begins -> its output."""
+
+    def __init__(self, answers: dict[str, Any]) -> None:
+        super().__init__("test")
+        object.__setattr__(self, "asked", [])
+        object.__setattr__(self, "answers_by", answers)
+
+    def run(self, *args: str, within: float = 30, stdin: str | None = None, check: bool = True) -> Completed:
+        words = " ".join(args)
+        self.asked.append(f"{words} < {stdin}" if stdin else words)  # type: ignore[attr-defined]
+        for start, answer in self.answers_by.items():  # type: ignore[attr-defined]
+            if words.startswith(start):
+                if isinstance(answer, Completed):
+                    return answer
+                return Completed(0, answer if isinstance(answer, str) else json.dumps(answer), "")
+        return Completed(0, '{"items": []}', "")
+
+
+def asked(kubectl: Kubectl) -> list[str]:
+    return list(kubectl.asked)  # type: ignore[attr-defined]
+
+
+def made(part: str = "tracking", **changes: Any) -> Release:
+    return Release(**{"part": part, "chart": "mlflow", "images": (), **changes})
+
+
+# Parts of it, one after the other: releases, what is installed, evidence, helm, an installation, data, pages.
+
+
+def test_the_parts_are_whole_and_in_an_order_that_can_be_installed() -> None:
+    before: set[str] = set()
+    for each in RELEASES:
+        assert (each.folder / "Chart.yaml").exists(), each
+        assert set(each.images) <= set(CATALOG), each
+        assert before.issuperset(each.needs), each
+        before.add(each.part)
+    names = [page.name for each in RELEASES for page in each.pages]
+    assert len(set(names)) == len(names) and len(before) == len(RELEASES)
+
+
+def test_parts_come_with_what_they_need_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = (made("a"), made("b"), made("c", needs=("a",)))
+    monkeypatch.setattr(releases, "RELEASES", known)
+    assert [each.part for each in releases.releases(["c", "b"])] == ["a", "b", "c"]
+    assert releases.releases([]) == []
+    with pytest.raises(UsageError, match="'d'"):
+        releases.releases(["d"])
+
+
+def wanted(release: Release) -> install._Wanted:
+    return install._Wanted(release, "small", {}, "", "")
+
+
+def test_stages_hold_what_can_go_side_by_side() -> None:
+    todo = [
+        wanted(made("a")),
+        wanted(made("b")),
+        wanted(made("c", needs=("a", "elsewhere"))),
+        wanted(made("d", needs=("c",))),
+    ]
+    assert [[each.release.part for each in stage] for stage in install.stages(todo)] == [["a", "b"], ["c"], ["d"]]
+
+
+def test_a_fingerprint_changes_with_chart_profile_values_and_images(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    chart = tmp_path / "charts" / "mlflow"
+    chart.mkdir(parents=True)
+    (chart / "values.yaml").write_text("a: 1\n")
+    monkeypatch.setattr(releases, "project", lambda: tmp_path)
+    first = install.fingerprint(made(), "small", {"registry": "x"}, "1")
+    assert first == install.fingerprint(made(), "small", {"registry": "x"}, "1")
+    (chart / "README.md").write_text("for people")
+    assert first == install.fingerprint(made(), "small", {"registry": "x"}, "1")
+    others = {
+        install.fingerprint(made(), "full", {"registry": "x"}, "1"),
+        install.fingerprint(made(), "small", {"registry": "y"}, "1"),
+        install.fingerprint(made(), "small", {"registry": "x"}, "2"),
+    }
+    (chart / "values.yaml").write_text("a: 2\n")
+    others.add(install.fingerprint(made(), "small", {"registry": "x"}, "1"))
+    assert len(others | {first}) == 5
+
+
+def test_images_come_from_the_registry_of_a_cluster_of_the_users() -> None:
+    release = next(each for each in RELEASES if each.part == "tracking")
+    theirs = install._made_from(release, "small", Cluster("theirs", "example.org/labs"), {})
+    assert theirs.values == {
+        "registry": "example.org/labs", "images.postgres": "example.org/labs/library/postgres:15-bookworm",
+    }  # fmt: skip
+    ours = install._made_from(release, "small", Cluster("kind-x", "localhost:5001", nodes="small"), {})
+    assert ours.values == {"registry": "localhost:5001"}
+    assert ours.fingerprint != theirs.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("name", "full"),
+    [
+        ("postgres:15-bookworm", "docker.io/library/postgres:15-bookworm"),
+        ("python:3.11-slim", "docker.io/library/python:3.11-slim"),
+        ("grafana/grafana:1.2", "docker.io/grafana/grafana:1.2"),
+        ("quay.io/prometheus/prometheus:v3", "quay.io/prometheus/prometheus:v3"),
+    ],
+)
+def test_images_are_forgotten_by_the_name_that_containerd_knows(name: str, full: str) -> None:
+    assert install._full(name) == full
+
+
+def test_the_newest_revision_of_each_part_counts() -> None:
+    lines = "\n".join(
+        f"{namespace} sh.helm.release.v1.x.v{number} helm.sh/release.v1 1 2m name={name},owner=helm,{labels}"
+        for namespace, name, number, labels in (
+            ("mlops-lab-tracking", "mlops-lab-tracking", 9, "status=superseded,version=9,mlops-lab/fingerprint=old"),
+            (
+                *("mlops-lab-tracking", "mlops-lab-tracking", 10),
+                "status=deployed,version=10,mlops-lab/fingerprint=new,mlops-lab/profile=full,mlops-lab/images=i",
+            ),
+            ("mlops-lab-tracking", "theirs", 11, "status=failed,version=11"),
+            ("default", "mlops-lab-tracking", 12, "status=failed,version=12"),
+        )
+    )
+    found = installed.installed(FakeKubectl({"get secrets": lines}))
+    assert found == {"tracking": Installed("deployed", "full", "new", "i")}
+    assert installed.installed(FakeKubectl({"get secrets": ""})) == {}
+
+
+def workload(kind: str = "Deployment", generation: int = 1, replicas: int | None = 1, **status: Any) -> dict[str, Any]:
+    spec = {} if replicas is None else {"replicas": replicas}
+    return {"kind": kind, "metadata": {"name": "x", "generation": generation}, "spec": spec, "status": status}
+
+
+READY = {"observedGeneration": 1, "updatedReplicas": 1, "readyReplicas": 1}
+
+
+@pytest.mark.parametrize(
+    ("item", "says"),
+    [
+        (workload(**READY), ""),
+        (workload(replicas=None, **READY), ""),
+        (workload("StatefulSet", **READY), ""),
+        (workload(replicas=2, **READY), "1 of 2 pods are of the newest template"),
+        (workload(generation=2, **READY), "a change is not taken up yet"),
+        (workload(observedGeneration=1, updatedReplicas=1), "0 of 1 pods are ready"),
+        (workload("DaemonSet", observedGeneration=1, desiredNumberScheduled=3, updatedNumberScheduled=3, numberReady=2),
+         "2 of 3 pods are ready"),
+        (workload("DaemonSet", observedGeneration=1, desiredNumberScheduled=0), ""),
+        (workload("APIService", conditions=[{"type": "Available", "status": "False"}]), "it does not answer"),
+        (workload("APIService", conditions=[{"type": "Available", "status": "True"}]), ""),
+    ],
+)  # fmt: skip
+def test_a_workload_says_what_it_lacks(item: dict[str, Any], says: str) -> None:
+    assert installed.unready([item], made()) == ([f"{item['kind']} x: {says}"] if says else [])
+
+
+def slice_of(service: str, *endpoints: dict[str, Any], port: str = "http") -> dict[str, Any]:
+    return {
+        "kind": "EndpointSlice",
+        "metadata": {"name": f"{service}-1", "labels": {"kubernetes.io/service-name": service}},
+        "endpoints": list(endpoints),
+        "ports": [{"name": "metrics", "port": 9}, {"name": port, "port": 5000}],
+    }
+
+
+def endpoint(pod: str, ready: bool | None = True) -> dict[str, Any]:
+    return {"conditions": {"ready": ready}, "targetRef": {"kind": "Pod", "name": pod}}
+
+
+PAGE = Page("mlflow", "mlflow", 5001)
+SERVICE = {
+    "kind": "Service",
+    "metadata": {"name": "mlflow"},
+    "spec": {"ports": [{"name": "http", "port": 5001, "targetPort": "http"}]},
+}
+
+
+def test_a_page_needs_a_ready_pod_behind_it() -> None:
+    release = made(pages=(PAGE,))
+    assert installed.unready([slice_of("mlflow", endpoint("a"))], release) == []
+    assert installed.unready([slice_of("mlflow", endpoint("a", False))], release) == ["no ready pod is behind mlflow"]
+    assert installed.unready([slice_of("other", endpoint("a"))], release) == ["no ready pod is behind mlflow"]
+    assert pages.behind([SERVICE, slice_of("mlflow", endpoint("a", False), endpoint("b"))], PAGE) == ("b", 5000)
+    assert pages.behind([SERVICE, slice_of("mlflow", endpoint("a"), port="other")], PAGE) == ("", 0)
+    assert pages.behind([slice_of("mlflow", endpoint("a"))], PAGE) == ("", 0)
+
+
+def test_what_was_deleted_or_scaled_to_nothing_is_missing() -> None:
+    here = [workload(replicas=0)]
+    assert installed.missing([workload()], here) == ["Deployment x was scaled to nothing"]
+    assert installed.missing([workload(replicas=0)], here) == []
+    assert installed.missing([workload(), {"kind": "Service", "metadata": {"name": "x"}}], [workload()]) == [
+        "Service x is not there"
+    ]
+
+
+def pod(*containers: dict[str, Any], **status: Any) -> dict[str, Any]:
+    return {"metadata": {"name": "p"}, "status": {"phase": "Running", "containerStatuses": list(containers), **status}}
+
+
+def container(state: dict[str, Any], ready: bool = False, **more: Any) -> dict[str, Any]:
+    return {"name": "c", "state": state, "ready": ready, **more}
+
+
+PULLING = container({"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}})
+CRASHED = {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}
+WAITING = {"waiting": {"reason": "CrashLoopBackOff"}}
+
+
+@pytest.mark.parametrize(
+    ("item", "found"),
+    [
+        (pod(container({"running": {}}, ready=True)), []),
+        (pod(container({"waiting": {"reason": "ContainerCreating"}})), []),
+        (pod(container({"running": {}})), [("p", "NotReady", "c runs and is not ready")]),
+        (pod(PULLING), [("p", "ImagePullBackOff", "c: ImagePullBackOff: no such image")]),
+        (pod(container(WAITING, restartCount=2, lastState=CRASHED)),
+         [("p", "ended", "c ended with exit code 137, OOMKilled (2 restarts)")]),
+        (pod(container(WAITING, restartCount=5, lastState=CRASHED)),
+         [("p", "crashes", "c ended with exit code 137, OOMKilled (5 restarts)")]),
+        (pod(conditions=[{"type": "PodScheduled", "status": "False", "message": "no node"}]),
+         [("p", "Unschedulable", "not scheduled: no node")]),
+        (pod(PULLING, phase="Succeeded"), []),
+    ],
+)  # fmt: skip
+def test_a_pod_says_what_keeps_it_from_being_ready(item: dict[str, Any], found: list[tuple[str, str, str]]) -> None:
+    assert evidence.troubles(item) == found
+
+
+def test_an_image_that_does_not_come_ends_the_wait_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(evidence.time, "monotonic", lambda: now[0])
+    watch = Watch(FakeKubectl({"get pods": {"items": [pod(PULLING)]}}), "x")
+    seen = []
+    for _ in range(20):
+        now[0] += 2.0
+        seen.append(watch())
+    assert seen[:10] == [""] * 10
+    assert "p can't start: c: ImagePullBackOff: no such image" in seen
+    assert "p: c: ImagePullBackOff: no such image" in watch.detail()
+
+
+def test_pods_that_only_need_time_end_no_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(evidence.time, "monotonic", lambda: now[0])
+    watch = Watch(FakeKubectl({"get pods": {"items": [pod(container({"running": {}}))]}}), "x")
+    for _ in range(50):
+        now[0] += 5.0
+        assert watch() == ""
+
+
+def test_warnings_of_this_installation_are_told_once() -> None:
+    def event(at: str, message: str) -> dict[str, Any]:
+        about = {"kind": "Pod", "name": "p"}
+        return {"metadata": {}, "involvedObject": about, "reason": "R", "message": message, "lastTimestamp": at}
+
+    events = [
+        event("2026-01-01T00:00:09Z", "b"),
+        event("2026-01-01T00:00:08Z", "a"),
+        event("2025-01-01T00:00:00Z", "old"),
+    ]
+    assert evidence.warnings([*events, events[0]], 1767225600) == ["Pod p: R: a", "Pod p: R: b"]
+
+
+def program(folder: Path, text: str, name: str = "helm") -> Path:
+    file = folder / name
+    file.write_text(f"#!{sys.executable}\nimport json, os, signal, sys, time\nargs = sys.argv[1:]\n{text}")
+    file.chmod(file.stat().st_mode | stat.S_IXUSR)
+    return file
+
+
+def test_an_upgrade_passes_on_values_labels_and_a_limit(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    fake = program(tmp_path, f"""
+if 'version' in args: print('v3.22.0')
+else: open({str(log)!r}, 'w').write(json.dumps(args))
+""")  # fmt: skip
+    Helm(fake, "ctx", "file").upgrade(
+        "r", tmp_path, files=[tmp_path / "f"], values={"a": "x,y"}, labels={"mlops-lab/part": "p"}, within=7
+    )
+    words = json.loads(log.read_text())
+    assert words[:4] == ["--kube-context", "ctx", "--kubeconfig", "file"]
+    text = " ".join(words)
+    assert "upgrade r" in text and "--install" in text and "--namespace r" in text
+    assert (
+        "--wait --atomic --timeout 7s" in text
+        and r"--set-string a=x\,y" in text
+        and "--labels mlops-lab/part=p" in text
+    )
+
+
+def test_helm_4_spells_the_rollback_otherwise(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    fake = program(tmp_path, f"""
+if 'version' in args: print('v4.0.1')
+else: open({str(log)!r}, 'w').write(json.dumps(args))
+""")  # fmt: skip
+    Helm(fake, "ctx").upgrade("r", tmp_path, within=7)
+    assert "--rollback-on-failure" in json.loads(log.read_text())
+
+
+FAILS = """
+if 'version' in args: print('v3.22.0')
+else:
+    sys.stderr.write('Error: UPGRADE FAILED: it is not ready\\n'); sys.exit(1)
+"""
+
+
+def test_a_failed_upgrade_says_helms_own_words(tmp_path: Path) -> None:
+    with pytest.raises(LabError, match="helm failed") as error:
+        Helm(program(tmp_path, FAILS), "ctx").upgrade("r", tmp_path, within=7)
+    assert "it is not ready" in error.value.detail
+
+
+INTERRUPTED = """
+if 'version' in args: print('v3.22.0'); sys.exit()
+def ends(*_):
+    open(os.environ['MARK'], 'w').write('rolled back'); sys.stderr.write('Error: rolled back\\n'); sys.exit(1)
+signal.signal(signal.SIGINT, ends)
+time.sleep(60)
+"""
+
+
+def test_helm_is_told_to_end_and_rolls_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MARK", str(tmp_path / "mark"))
+    begin, calls = time.monotonic(), iter(["", "the image is not there"])
+    with pytest.raises(LabError, match="the image is not there") as error:
+        Helm(program(tmp_path, INTERRUPTED), "ctx").upgrade("r", tmp_path, within=60, look=lambda: next(calls, ""))
+    assert (tmp_path / "mark").read_text() == "rolled back"
+    assert "rolled back" in error.value.detail and time.monotonic() - begin < 30
+
+
+HISTORY = """
+log = os.environ['LOG']
+if 'history' in args:
+    text = open(log + '.history').read()
+    if not text: sys.stderr.write('Error: release: not found\\n'); sys.exit(1)
+    print(text)
+else: open(log, 'a').write(' '.join(args[2:]) + '\\n')
+"""
+
+
+@pytest.mark.parametrize(
+    ("statuses", "does"),
+    [
+        ([], ""),
+        (["superseded", "deployed"], ""),
+        (["pending-install"], "uninstall r"),
+        (["superseded", "deployed", "pending-upgrade"], "rollback r 2"),
+        (["superseded", "failed", "pending-rollback"], "rollback r 1"),
+    ],
+)
+def test_a_release_that_was_left_in_the_middle_is_settled(
+    statuses: list[str], does: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = tmp_path / "log"
+    monkeypatch.setenv("LOG", str(log))
+    revisions = [{"revision": number, "status": status} for number, status in enumerate(statuses, 1)]
+    log.with_suffix(".history").write_text(json.dumps(revisions) if revisions else "")
+    Helm(program(tmp_path, HISTORY), "ctx").settle("r")
+    done = log.read_text() if log.exists() else ""
+    assert done.startswith(does) and bool(done) == bool(does)
+
+
+@pytest.fixture
+def site(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
+    """A cluster without an engine, where helm notes what it is told; `lacks` is what the part lacks at each look."""
+    told: dict[str, Any] = {"upgrades": 0, "lacks": [([], [])], "fails": None, "asked": [], "answers": {}}
+
+    class Told(Helm):
+        def upgrade(self, *args: Any, **more: Any) -> None:
+            told["upgrades"] += 1
+            told["labels"], told["values"] = more["labels"], more["values"]
+            if told["fails"]:
+                raise told["fails"]
+
+        def settle(self, release: str) -> None:
+            told["asked"].append("settle")
+
+    def lacking(*_: Any) -> tuple[list[str], list[str]]:
+        return told["lacks"].pop(0) if len(told["lacks"]) > 1 else told["lacks"][0]  # type: ignore[no-any-return]
+
+    monkeypatch.setattr(install.state, "lacking", lacking)
+    monkeypatch.setattr(install, "Helm", Told)
+    monkeypatch.setattr(install, "program", lambda progress: tmp_path)
+    monkeypatch.setattr(install.pages, "answers", lambda *_: told["asked"].append("page"))
+    monkeypatch.setattr(install, "Kubectl", lambda *_: FakeKubectl(told["answers"]))
+    return told
+
+
+THEIRS = Cluster("theirs", "example.org/labs")
+
+
+def up(*parts: str, profile: install.Profile | None = None) -> list[str]:
+    return [each.part for each in install.with_parts(list(parts), profile, THEIRS, Progress())]
+
+
+def installed_as(site: dict[str, Any], status: str = "deployed") -> None:
+    labels = ",".join(f"{key}={value}" for key, value in site["labels"].items())
+    site["answers"]["get secrets"] = (
+        f"mlops-lab-tracking s t 1 2m name=mlops-lab-tracking,owner=helm,status={status},version=1,{labels}"
+    )
+    site["upgrades"], site["asked"] = 0, []
+
+
+def test_nothing_is_done_where_no_part_is_asked_for_or_installed(site: dict[str, Any]) -> None:
+    assert up() == []
+    assert site["upgrades"] == 0
+
+
+def test_a_part_is_installed_once_and_left_alone_after_that(site: dict[str, Any]) -> None:
+    assert up("tracking") == ["tracking"]
+    assert site["upgrades"] == 1 and site["labels"]["mlops-lab/profile"] == "small" and "page" in site["asked"]
+    installed_as(site)
+    assert up() == ["tracking"]
+    assert up("tracking") == ["tracking"]
+    assert site["upgrades"] == 0
+
+
+def test_a_profile_stays_until_another_is_asked_for(site: dict[str, Any]) -> None:
+    up("tracking", profile="full")
+    installed_as(site)
+    up("tracking")
+    assert site["upgrades"] == 0
+    up("tracking", profile="small")
+    assert site["upgrades"] == 1 and site["labels"]["mlops-lab/profile"] == "small"
+
+
+def test_what_is_gone_is_repaired_and_what_needs_time_is_waited_for(site: dict[str, Any]) -> None:
+    up("tracking")
+    installed_as(site)
+    site["lacks"] = [(["Service mlflow is not there"], []), ([], [])]
+    up()
+    assert site["upgrades"] == 1
+    installed_as(site)
+    site["lacks"] = [([], ["Deployment mlflow: 0 of 1 pods are ready"])] * 2 + [([], [])]
+    up()
+    assert site["upgrades"] == 0
+
+
+def test_a_release_left_in_the_middle_is_settled_first(site: dict[str, Any]) -> None:
+    up("tracking")
+    installed_as(site, "pending-upgrade")
+    up()
+    assert site["asked"][0] == "settle" and site["upgrades"] == 1
+
+
+def test_a_failure_says_what_was_not_ready_and_what_is_in_place(site: dict[str, Any]) -> None:
+    site["fails"] = LabError("helm failed", "", "Error: timed out")
+    site["answers"]["get pods"] = {"items": [pod(PULLING)]}
+    with pytest.raises(LabError) as error:
+        up("tracking")
+    assert "what there was of it was removed again" in error.value.message
+    assert "timed out" in error.value.detail
+    site["fails"] = None
+    up("tracking")
+    installed_as(site)
+    site["answers"]["get secrets"] = site["answers"]["get secrets"].replace("fingerprint=", "fingerprint=0")
+    site["fails"] = LabError("p can't start: c: ImagePullBackOff", "", "")
+    with pytest.raises(LabError) as error:
+        up("tracking")
+    assert "p can't start" in error.value.message and "the release before it is in place again" in error.value.message
+
+
+def test_a_namespace_is_restricted_unless_the_chart_says_otherwise(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    chart = tmp_path / "charts" / "mlflow"
+    chart.mkdir(parents=True)
+    monkeypatch.setattr(releases, "project", lambda: tmp_path)
+    annotated: dict[str, dict[str, str]] = {"restricted": {}, "privileged": {"mlops-lab/pod-security": "privileged"}}
+    for level, notes in annotated.items():
+        (chart / "Chart.yaml").write_text(json.dumps({"annotations": notes}))
+        kubectl = FakeKubectl({})
+        install._namespace(made(), kubectl)
+        item = json.loads(asked(kubectl)[0].partition(" < ")[2])
+        assert item["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == level
+        assert item["metadata"]["name"] == "mlops-lab-tracking"
+
+
+CLAIM = {"metadata": {"name": "data-postgresql-0"}, "spec": {"volumeName": "pvc-1"}}
+VOLUME = {
+    "metadata": {"name": "pvc-1", "annotations": {"pv.kubernetes.io/provisioned-by": "rancher.io/local-path"}},
+    "spec": {
+        "capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"], "storageClassName": "standard",
+        "persistentVolumeReclaimPolicy": "Delete", "claimRef": {"uid": "old"},
+        "hostPath": {"path": "/var/local-path-provisioner/pvc-1_x", "type": "DirectoryOrCreate"},
+        "nodeAffinity": {"required": {"nodeSelectorTerms": [{"matchExpressions": [
+            {"key": "kubernetes.io/hostname", "operator": "In", "values": ["w1"]}]}]}},
+    },
+}  # fmt: skip
+SECRET = {
+    "apiVersion": "v1", "kind": "Secret", "data": {"password": "cA=="},
+    "metadata": {"name": "postgresql", "namespace": "mlops-lab-tracking", "uid": "u", "resourceVersion": "5",
+                 "annotations": {"helm.sh/resource-policy": "keep", "meta.helm.sh/release-name": "mlops-lab-tracking"}},
+}  # fmt: skip
+RUNNING = (
+    "mlops-lab-tracking s t 1 2m name=mlops-lab-tracking,owner=helm,status=deployed,version=1,mlops-lab/profile=full"
+)
+
+
+def keeping(**more: Any) -> FakeKubectl:
+    return FakeKubectl({
+        "get secrets -A": RUNNING, "get secrets -n": {"items": [SECRET, {"metadata": {"name": "other"}}]},
+        "get deployments,statefulsets": {"items": [workload("StatefulSet", replicas=1), workload(replicas=0)]},
+        "get persistentvolumes": {"items": [VOLUME]}, "get persistentvolumeclaims": {"items": [CLAIM]}, **more,
+    })  # fmt: skip
+
+
+@pytest.fixture
+def docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A docker whose nodes are folders of this machine; `exec` works on them."""
+    (tmp_path / "nodes" / "w1" / "var/local-path-provisioner/pvc-1_x").mkdir(parents=True)
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    program(tools, f"""
+args = [word for word in args if word != '-i'][1:]
+root, words = {str(tmp_path)!r} + '/nodes/' + args[0], args[1:]
+os.makedirs(root, exist_ok=True)
+words = [root + word if word.startswith('/') else word for word in words]
+os.execvp(words[0], words)
+""", "docker")  # fmt: skip
+    monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
+    return tmp_path / "nodes"
+
+
+def test_data_and_passwords_outlive_the_cluster(docker: Path, home: Path) -> None:
+    from mlops_lab.engine.docker import Docker
+
+    (docker / "w1/var/local-path-provisioner/pvc-1_x/rows").write_text("all of them")
+    kubectl = keeping()
+    assert keep.save(kubectl, Progress()) == ["mlops-lab-tracking/data-postgresql-0"]
+    assert [line for line in asked(kubectl) if "scale" in line] == [
+        "scale -n mlops-lab-tracking statefulset/x --replicas=0"
+    ]
+    (kept,) = (home / "state" / "kept").iterdir()
+    assert {file.stat().st_mode & 0o077 for file in kept.iterdir()} == {0}, "passwords are for the user alone"
+    kind = Cluster("kind-mlops-lab", "localhost:5001", nodes="small")
+    assert keep.parts(kind, kubectl) == {"tracking": "full"}
+
+    nodes = {"items": [{"metadata": {"name": "w2"}, "spec": {}}]}
+    fresh = FakeKubectl({"get nodes": nodes, "get persistentvolume ": Completed(1, "", "not found")})
+    release = next(each for each in RELEASES if each.part == "tracking")
+    keep.restore(kind, release, fresh, Docker({}), Progress())
+    path = "/var/local-path-provisioner/kept-mlops-lab-tracking-data-postgresql-0"
+    assert (docker / f"w2{path}/rows").read_text() == "all of them"
+    applied = [json.loads(line.partition(" < ")[2]) for line in asked(fresh) if line.startswith("apply")]
+    secret = applied[0]["items"][0]
+    assert secret["data"] == SECRET["data"] and not {"uid", "resourceVersion"} & set(secret["metadata"])
+    assert secret["metadata"]["annotations"]["meta.helm.sh/release-name"] == "mlops-lab-tracking"
+    bound = applied[1]["spec"]
+    assert bound["claimRef"] == {
+        "apiVersion": "v1", "kind": "PersistentVolumeClaim",
+        "namespace": "mlops-lab-tracking", "name": "data-postgresql-0",
+    }  # fmt: skip
+    assert bound["hostPath"]["path"] == path and "w2" in json.dumps(bound["nodeAffinity"])
+    assert bound["capacity"] == {"storage": "1Gi"}
+    keep.forget(kind, fresh)
+    assert keep.parts(kind, fresh) == {}
+
+
+def test_what_can_not_be_kept_leaves_the_parts_running(docker: Path, home: Path) -> None:
+    elsewhere = {**VOLUME, "spec": {**VOLUME["spec"], "hostPath": None, "csi": {}}}  # type: ignore[dict-item]
+    kubectl = keeping(**{"get persistentvolumes": {"items": [elsewhere]}})
+    with pytest.raises(LabError, match="can't be kept"):
+        keep.save(kubectl, Progress())
+    assert "scale -n mlops-lab-tracking statefulset/x --replicas=1" in asked(kubectl)
+    assert not (home / "state" / "kept" / "mlops-lab").exists()
+
+
+def test_a_volume_that_does_not_fit_leaves_the_parts_running(docker: Path, home: Path) -> None:
+    import shutil
+
+    shutil.rmtree(docker / "w1/var")  # tar fails
+    kubectl = keeping()
+    with pytest.raises(LabError, match="could not be copied"):
+        keep.save(kubectl, Progress())
+    assert "scale -n mlops-lab-tracking statefulset/x --replicas=1" in asked(kubectl)
+    assert keep.parts(Cluster("k", "r", nodes="small"), kubectl) == {}
+
+
+def test_data_in_a_cluster_of_the_users_stays_in_its_namespace() -> None:
+    kubectl = keeping()
+    assert keep.mark(kubectl) == ["mlops-lab-tracking"]
+    assert "label --overwrite namespace mlops-lab-tracking mlops-lab/kept=full" in asked(kubectl)
+    spaces = {"items": [{"metadata": {"name": "mlops-lab-tracking", "labels": {"mlops-lab/kept": "full"}}}]}
+    assert keep.parts(THEIRS, FakeKubectl({"get namespaces": spaces})) == {"tracking": "full"}
+
+
+KUBECTL = """
+state = os.environ['STATE']
+if 'wait' in args:
+    while os.path.exists(state + '/alive'): time.sleep(0.05)
+elif 'port-forward' in args:
+    import http.server
+    pod = [word for word in args if '/' in word and word.startswith(('pod', 'service'))][0]
+    if os.path.exists(state + '/refuse'): print('error: no such pod'); sys.exit(1)
+    local = int(args[-1].split(':')[0] or 0)
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200); self.end_headers(); self.wfile.write(pod.encode())
+        def log_message(self, *_): print('Handling connection ' + 'x' * 5000, flush=True)
+    server = http.server.HTTPServer(('127.0.0.1', local), Handler)
+    print('Forwarding from 127.0.0.1:%d -> 1' % server.server_port, flush=True)
+    server.serve_forever()
+else:
+    pod = open(state + '/pod').read()
+    print(open(state + '/objects').read().replace('POD', pod))
+"""
+
+
+@pytest.fixture
+def forwarding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A kubectl that forwards to a pod of its imagination; the folder says which, and whether it lives."""
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    program(tools, KUBECTL, "kubectl")
+    monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
+    monkeypatch.setenv("STATE", str(tmp_path))
+    (tmp_path / "alive").touch()
+    (tmp_path / "pod").write_text("one")
+    (tmp_path / "objects").write_text(json.dumps({"items": [SERVICE, slice_of("mlflow", endpoint("POD"))]}))
+    monkeypatch.setattr(pages, "RELEASES", (made(pages=(PAGE,)),))
+    return tmp_path
+
+
+def fetched(port: int) -> str:
+    import urllib.request
+
+    end = time.monotonic() + 20
+    while True:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5) as answer:
+                return str(answer.read().decode())
+        except OSError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.1)
+
+
+def test_a_page_answers_on_the_way_that_people_take(forwarding: Path) -> None:
+    kubectl = Kubectl("test")
+    pages.answers(kubectl, made(pages=(PAGE,)), PAGE, within=20)
+    (forwarding / "refuse").touch()
+    with pytest.raises(LabError, match="no such pod"):
+        pages.answers(kubectl, made(pages=(PAGE,)), PAGE, within=2)
+
+
+def test_a_replaced_pod_is_followed_and_many_connections_do_not_block(forwarding: Path) -> None:
+    port, says, urls, stop = pages.free_port(0), list[str](), list[str](), threading.Event()
+    worker = threading.Thread(
+        target=pages.keep_open,
+        args=(Kubectl("test"), "mlflow", ["tracking"], port, says.append, urls.append, stop.is_set),
+    )
+    worker.start()
+    try:
+        assert fetched(port) == "pod/one"
+        for _ in range(40):  # 200 kB of its talk
+            assert fetched(port) == "pod/one"
+        (forwarding / "pod").write_text("two")
+        (forwarding / "alive").unlink()
+        end = time.monotonic() + 20
+        while fetched(port) != "pod/two" and time.monotonic() < end:
+            time.sleep(0.1)
+            (forwarding / "alive").touch()
+        assert fetched(port) == "pod/two"
+    finally:
+        stop.set()
+        worker.join(20)
+    assert urls == [f"http://127.0.0.1:{port}/"]
+    assert any("replaced" in text for text in says)
+    assert not worker.is_alive()
+
+
+def test_a_page_by_name_or_by_part(forwarding: Path) -> None:
+    kubectl = Kubectl("test")
+    assert pages.place(kubectl, "tracking", ["tracking"]).pod == "one"
+    assert pages.places(kubectl, ["tracking"])[0].port == 5000
+    with pytest.raises(UsageError, match="is not installed"):
+        pages.place(kubectl, "mlflow", [])
+    with pytest.raises(UsageError, match="there is no page 'x'"):
+        pages.place(kubectl, "x", ["tracking"])
+    (forwarding / "objects").write_text(json.dumps({"items": [SERVICE]}))
+    with pytest.raises(LabError, match="not ready"):
+        pages.keep_open(kubectl, "mlflow", ["tracking"], 0, print, print)
+
+
+def test_a_port_that_is_taken_is_avoided() -> None:
+    import socket
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert pages.free_port(port) != port
+    assert pages.free_port(port) == port
+
+
+def test_a_cluster_without_parts_brings_none_of_their_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    from mlops_lab.cli.cluster import _beside, _parts
+    from mlops_lab.cluster import up as cluster_up
+
+    brought: list[list[str]] = []
+    monkeypatch.setattr(cluster_up, "bring", lambda names, *_: brought.append(names))
+    for parts in ([], ["tracking"]):
+        beside = _beside(parts)
+        cluster_up._images(None, "auto", Progress(), False, beside["aside"], beside["early"], beside["also"])  # type: ignore[arg-type]
+    theirs = set(RELEASES[0].images)
+    assert not theirs & set(brought[0]) and theirs <= set(brought[1])
+    assert "mlops-lab/load:v1" in brought[0]
+    assert _parts(("tracking, ", "tracking"), None) == ["tracking"]
+    assert _parts((), "full") == [each.part for each in RELEASES]
+    assert _parts((), "core") == []
