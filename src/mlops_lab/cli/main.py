@@ -102,6 +102,7 @@ def cli() -> None:
     \b
     Examples:
       lab up                bring up a cluster (or use yours: lab up --context NAME)
+      lab open mlflow       see a part of the platform (after lab up --with tracking)
       lab list              see the labs
       lab start 10          begin lab 10; its files go to ~/mlops-lab
       lab check 10          see what it is worth so far
