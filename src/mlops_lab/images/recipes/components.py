@@ -15,9 +15,7 @@ NAME = "mlops-lab/components:1"
 DAYS = "components/days"
 _FOLDER = project() / "images" / "components"
 _FLIGHTS = project() / "images" / "flight-delay"
-_LOCK = _FOLDER / "requirements.lock"
-# Never imported by a component: tests, other languages' wrappers, and what only a browser or another cloud would need.
-_LEFT_OUT = ("tests", "test", "*_test.py", "*.pyx", "*.pxd", "*.pyi", "__pycache__")
+_LEFT_OUT = ("tests", "*.pyx", "*.pxd", "__pycache__")  # nothing imports them, and they are a tenth of it
 
 
 def days(sources: Sources) -> Step:
@@ -41,7 +39,10 @@ def days(sources: Sources) -> Step:
 
 def build(sources: Sources) -> Step:
     """Packages, flights and shared code on the base of Python images."""
-    site = pypi.site(sources, "pypi/components", _LOCK, seconds=40)
+    sites = (
+        pypi.site(sources, "pypi/components", _FOLDER / "requirements.lock", seconds=40),
+        pypi.site(sources, "pypi/kfp", _FOLDER / "requirements-kfp.lock", seconds=5),
+    )
     data, start = days(sources), sources.image(python.NAME)
     dockerfile = _FOLDER / "Dockerfile"
     shared, server = project() / "components" / "delays", _FLIGHTS / "server"
@@ -50,7 +51,9 @@ def build(sources: Sources) -> Step:
     def make(work: Work) -> None:
         context = work.context()
         left_out = shutil.ignore_patterns(*_LEFT_OUT)
-        shutil.copytree(work.result(site) / "site", context / "site", copy_function=link, ignore=left_out)
+        for site in sites:
+            source, target = work.result(site) / "site", context / "site"
+            shutil.copytree(source, target, copy_function=link, ignore=left_out, dirs_exist_ok=True)
         shutil.copytree(work.result(data) / "days", context / "days", copy_function=link)
         shutil.copytree(shared, context / "app" / "delays", copy_function=link, ignore=left_out)
         (context / "app" / "server").mkdir()
@@ -62,7 +65,7 @@ def build(sources: Sources) -> Step:
         "image/components",
         make,
         (dockerfile, shared, *served, str(_LEFT_OUT)),
-        needs=(site, data, start),
+        needs=(*sites, data, start),
         image=NAME,
         seconds=60,
         arch=sources.arch,
