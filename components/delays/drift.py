@@ -1,6 +1,7 @@
 """How far rows have moved from those that a model was trained on: the population stability index (PSI), by feature.
 
-The reference is binned once, when a model is trained: a number by the deciles of its training rows, a category by its
+The reference is binned once, when a model is trained: a number by the deciles of its training rows (a bin holds what is
+above its lower edge, up to its upper one), a category by its
 commonest values; missing is a bin of its own. So a comparison costs one pass over the new rows. The PSI of a feature is
 the sum over its bins of (now - then) * ln(now / then) of the shares; 0.1 is small, above 0.2 something changed
 (Siddiqi, Credit Risk Scorecards, 2006). Calendar fields are not watched: a later window is in another month by nature.
@@ -29,8 +30,11 @@ def reference(frame: pd.DataFrame, unseen: np.ndarray) -> dict[str, Any]:
     """What a model keeps of its training rows; JSON-ready.
 
     Args:
-        unseen: for each row the answer of a model that did not see it, for the level of its errors.
+        unseen: for each row the answer of a model that did not see it: the level of its errors, and the shares of its
+            answers in steps of 0.05, which the servers' histogram of predictions has too.
     """
+    import numpy as np
+
     features: dict[str, Any] = {}
     for name in WATCHED:
         column = frame[name]
@@ -48,7 +52,8 @@ def reference(frame: pd.DataFrame, unseen: np.ndarray) -> dict[str, Any]:
         }
     usual = surprise(frame, unseen)["surprise"].to_numpy()[-USUAL:]
     errors = [round(float(each), 4) for each in usual]
-    return {"rows": len(frame), "features": features, "late": late, "surprise": errors}
+    answers = _shares(_by_edge(unseen.astype(np.float32), np.arange(1, 21, dtype=np.float32) / 20)[:-1])
+    return {"rows": len(frame), "features": features, "late": late, "surprise": errors, "answers": answers}
 
 
 def number_reference(values: np.ndarray) -> dict[str, list[float]]:
@@ -119,7 +124,7 @@ def changes(usual: Iterable[float], errors: Iterable[float]) -> list[int]:
 def _by_edge(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
     import numpy as np
 
-    counts = np.bincount(np.searchsorted(edges, values, side="right"), minlength=len(edges) + 1)
+    counts = np.bincount(np.searchsorted(edges, values, side="left"), minlength=len(edges) + 1)
     missing = int(np.count_nonzero(values != values))
     counts[-1] -= missing  # NumPy sorts what is not a number last
     return np.append(counts, missing)
