@@ -254,17 +254,6 @@ def test_the_bentoml_flavour_keeps_the_same_contract(
     tracking: str, store: Server, tmp_path: Path, spring: pd.DataFrame, bentoml: Path
 ) -> None:
     versions = [log_version(tracking, tmp_path, spring, seed, broken=seed == 2) for seed in (1, 2, 3)]
-    words = [
-        str(bentoml),
-        "-m",
-        "bentoml",
-        "serve",
-        "serving.bento:FlightDelay",
-        "--host",
-        "127.0.0.1",
-        "--port",
-        "PORT",
-    ]
     follow(Running([str(bentoml), *BENTOML], tmp_path, store.uri), store, versions)
 
 
@@ -272,17 +261,6 @@ def test_bentoml_scores_batches(
     tracking: str, store: Server, tmp_path: Path, spring: pd.DataFrame, bentoml: Path
 ) -> None:
     version = log_version(tracking, tmp_path, spring, 1)
-    words = [
-        str(bentoml),
-        "-m",
-        "bentoml",
-        "serve",
-        "serving.bento:FlightDelay",
-        "--host",
-        "127.0.0.1",
-        "--port",
-        "PORT",
-    ]
     running = Running([str(bentoml), *BENTOML], tmp_path, store.uri, MODEL_VERSION=version)
     try:
         running.until(lambda: running.ask("/readyz")[0] == 200)
@@ -297,17 +275,6 @@ def test_bentoml_scores_batches(
 
 
 def test_bentoml_ends_too_when_there_is_nothing(store: Server, tmp_path: Path, bentoml: Path) -> None:
-    words = [
-        str(bentoml),
-        "-m",
-        "bentoml",
-        "serve",
-        "serving.bento:FlightDelay",
-        "--host",
-        "127.0.0.1",
-        "--port",
-        "PORT",
-    ]
     running = Running([str(bentoml), *BENTOML], tmp_path, store.uri, MODEL_WITHIN_SECONDS="2")
     running.process.wait(60)
     assert "gave up" in running.log.read_text()
