@@ -102,6 +102,10 @@ def pod(name: str, command: list[str], image: str = "components:1", memory: str 
     return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec}
 
 
+def running(item: dict[str, Any] | None) -> dict[str, Any] | None:
+    return item if item and item["status"].get("phase") == "Running" else None
+
+
 class Place:
     """A namespace with a release in it."""
 
@@ -177,7 +181,7 @@ def test_a_component_runs_in_its_image_as_a_task_does(place: Place, tmp_path: Pa
     asked = {
         "inputs": {"parameterValues": {"first_day": "2013-05-01", "last_day": "2013-05-03", "held_out_days": 1}},
         "outputs": {
-            "artifacts": outputs, "parameters": {"Output": {"outputFile": "/tmp/out/digest"}}, "outputFile": "/tmp/out/all",
+            "artifacts": outputs, "outputFile": "/tmp/out/all", "parameters": {"Output": {"outputFile": "/tmp/out/sum"}},
         },
     }  # fmt: skip
     words = [json.dumps(asked) if word == "{{$}}" else word for word in (*container["command"], *container["args"])]
@@ -192,13 +196,8 @@ def test_the_alias_moves_under_load_and_no_request_fails(place: Place, flavour: 
     place.upgrade(flavour=flavour)
     place.helm.run("test", place.namespace, "--namespace", place.namespace, within=180)
     load = place.load(90)
-    place.kube.wait(
-        "Pod",
-        load,
-        place.namespace,
-        lambda item: item if item and item["status"]["phase"] == "Running" else None,
-        within=60,
-    )
+    started, seen = place.kube.wait("Pod", load, place.namespace, running, within=60)
+    assert started, seen
     time.sleep(5)
     place.alias("production", "2")
     found = place.loaded(load, 90)
