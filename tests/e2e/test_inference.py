@@ -181,9 +181,11 @@ def test_a_component_runs_in_its_image_as_a_task_does(place: Place, tmp_path: Pa
     asked = {
         "inputs": {"parameterValues": {"first_day": "2013-05-01", "last_day": "2013-05-03", "held_out_days": 1}},
         "outputs": {
-            "artifacts": outputs, "outputFile": "/tmp/out/all", "parameters": {"Output": {"outputFile": "/tmp/out/sum"}},
+            "artifacts": outputs,
+            "outputFile": "/tmp/out/all",
+            "parameters": {"Output": {"outputFile": "/tmp/out/digest"}},
         },
-    }  # fmt: skip
+    }
     words = [json.dumps(asked) if word == "{{$}}" else word for word in (*container["command"], *container["args"])]
     said = place.run(pod("prepare", words))
     assert "held_out: " in said

@@ -6,6 +6,7 @@ environment made from its lock.
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import os
 import signal
@@ -237,6 +238,13 @@ def test_what_reads_a_model_has_one_version_everywhere(package: str) -> None:
         images / "serving" / "requirements.lock", images / "serving" / "requirements-bentoml.lock",
     ]  # fmt: skip
     assert len({pins(lock)[package] for lock in locks}) == 1
+
+
+@pytest.mark.parametrize("package", ["kfp", "mlflow-skinny", "numpy", "pandas", "river", "scikit-learn", "scipy"])
+def test_the_tests_run_what_the_components_image_has(package: str) -> None:
+    folder = ROOT / "images" / "components"
+    locked = {**pins(folder / "requirements.lock"), **pins(folder / "requirements-kfp.lock")}
+    assert importlib.metadata.version(package) == locked[package]
 
 
 @pytest.fixture(scope="session")
