@@ -12,14 +12,11 @@ one day share its weather and its delays: with other flights of the same day in 
 from __future__ import annotations
 
 import argparse
-import csv
 import hashlib
-import io
 import json
 import platform
 import shutil
 import time
-import zipfile
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -28,7 +25,8 @@ import joblib
 import numpy as np
 import scipy
 import sklearn
-from server.features import CATEGORIES, FEATURES, WEATHER, encode
+from flights import FILES, Row, flights
+from server.features import CATEGORIES, FEATURES, encode
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import roc_auc_score
 
@@ -37,45 +35,15 @@ TREES, LEAVES, SHARE = 40, 400, 0.35  # the share of the rows that each tree see
 HELD_OUT_EVERY = 5  # days
 HIDDEN = 500
 
-Row = dict[str, Any]
-
 
 def read(folder: Path) -> tuple[list[Row], np.ndarray, str]:
     """All flights that arrived, with their weather; which of them were late; and the digest of the files."""
-    flights = (folder / "flights.csv.zip").read_bytes()
-    weather = (folder / "weather.csv").read_bytes()
-    digest = hashlib.sha256(flights + weather).hexdigest()
-    hours = {
-        (row["origin"], row["time_hour"]): {name: _number(row[name]) for name in WEATHER}
-        for row in csv.DictReader(io.StringIO(weather.decode()))
-    }
-    missing = dict.fromkeys(WEATHER)
+    digest = hashlib.sha256(b"".join((folder / name).read_bytes() for name in FILES)).hexdigest()
     rows, late = [], []
-    with zipfile.ZipFile(io.BytesIO(flights)) as archive, archive.open("flights.csv") as file:
-        for row in csv.DictReader(io.TextIOWrapper(file)):
-            delay = _number(row["arr_delay"])
-            if delay is None:
-                continue  # cancelled or diverted
-            day = date(int(row["year"]), int(row["month"]), int(row["day"]))
-            rows.append(
-                {
-                    "month": day.month,
-                    "day": day.day,
-                    "weekday": day.weekday(),
-                    "hour": int(row["hour"]),
-                    "carrier": row["carrier"],
-                    "origin": row["origin"],
-                    "dest": row["dest"],
-                    "distance": float(row["distance"]),
-                    **hours.get((row["origin"], row["time_hour"]), missing),
-                }
-            )
-            late.append(delay >= 15)
+    for _, row, was_late in flights(folder):
+        rows.append(row)
+        late.append(was_late)
     return rows, np.array(late), digest
-
-
-def _number(text: str) -> float | None:
-    return None if text in ("", "NA") else float(text)
 
 
 def statistics(rows: list[Row], late: np.ndarray) -> tuple[dict[str, dict[str, float]], dict[str, float]]:

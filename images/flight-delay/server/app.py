@@ -41,12 +41,12 @@ def create(model: Model) -> FastAPI:
     @app.post("/predict")
     async def predict(question: Question) -> Response:
         try:
-            answer = model.probabilities([row.__dict__ for row in question.rows])
+            version, answer = model.answer([row.__dict__ for row in question.rows])
         except NotLoaded as reason:
             return _unavailable(str(reason))
         for probability in answer:
             PREDICTIONS.observe(probability)
-        return JSONResponse({"model_version": model.version, "probabilities": answer})
+        return JSONResponse({"model_version": version, "probabilities": answer})
 
     @app.get("/version")
     async def version() -> dict[str, Any]:

@@ -60,6 +60,10 @@ class Model:
         """Why there is no model; empty once it is loaded."""
         return "" if self._bundle else self._state
 
+    def answer(self, rows: Sequence[Mapping[str, Any]]) -> tuple[str, list[float]]:
+        """The version, and the probabilities that it gives: together, for a server that changes its model."""
+        return self.version, self.probabilities(rows)
+
     def probabilities(self, rows: Sequence[Mapping[str, Any]]) -> list[float]:
         """For each flight the probability of an arrival 15 minutes late or later.
 

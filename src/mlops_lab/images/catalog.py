@@ -5,14 +5,34 @@ To add an image: write `recipes/NAME.py` with a tuple `IMAGES`, and list the mod
 
 from __future__ import annotations
 
-from mlops_lab.images.recipes import flight_delay, load, metrics_server, mlflow, node, postgres, python, registry
+from mlops_lab.images.recipes import (
+    components,
+    flight_delay,
+    load,
+    metrics_server,
+    mlflow,
+    node,
+    postgres,
+    python,
+    registry,
+    serving,
+)
 from mlops_lab.images.sources import Image, Mode, Sources
 
-CATALOG: dict[str, Image] = {
-    image.name: image
-    for recipe in (node, registry, python, metrics_server, load, flight_delay, postgres, mlflow)
-    for image in recipe.IMAGES
-}
+_RECIPES = (
+    node,
+    registry,
+    python,
+    metrics_server,
+    load,
+    flight_delay,
+    postgres,
+    mlflow,
+    components,
+    serving,
+)
+
+CATALOG: dict[str, Image] = {image.name: image for recipe in _RECIPES for image in recipe.IMAGES}
 
 
 def sources(mode: Mode, arch: str, mirror: str = "") -> Sources:

@@ -25,7 +25,7 @@ _LOCK = _FOLDER / "requirements.lock"
 
 def train(sources: Sources) -> Step:
     """A folder step with a folder for each tag (its model and metadata) and hidden.json."""
-    script, features = _FOLDER / "train.py", _FOLDER / "server" / "features.py"
+    script, reader, features = _FOLDER / "train.py", _FOLDER / "flights.py", _FOLDER / "server" / "features.py"
     locks = (_LOCK, _FOLDER / "requirements-data.lock", _FOLDER / "requirements-build.lock")
 
     def make(work: Work) -> None:
@@ -43,7 +43,7 @@ def train(sources: Sources) -> Step:
         shutil.rmtree(own)
         shutil.rmtree(work.out / "data")
 
-    inputs = (script, features, *locks)
+    inputs = (script, reader, features, *locks)
     # The model is the same for every architecture, but a step is one engine's.
     return sources.once(TRAIN, lambda: Step(TRAIN, make, inputs, seconds=25, within=900, arch=sources.arch))
 
