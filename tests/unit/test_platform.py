@@ -738,7 +738,7 @@ def test_a_cluster_without_parts_brings_none_of_their_images(monkeypatch: pytest
     monkeypatch.setattr(cluster_up, "bring", lambda names, *_: brought.append(names))
     for parts in ([], ["tracking"]):
         beside = _beside(parts)
-        cluster_up._images(None, "auto", Progress(), False, beside["aside"], beside["early"], beside["also"])  # type: ignore[arg-type]
+        cluster_up._images(None, "auto", Progress(), False, beside["early"], beside["also"])  # type: ignore[arg-type]
     theirs = set(RELEASES[0].images)
     assert not theirs & set(brought[0]) and theirs <= set(brought[1])
     assert "mlops-lab/load:v1" in brought[0]

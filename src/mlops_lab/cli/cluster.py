@@ -169,14 +169,13 @@ def _parts(words: tuple[str, ...], profile: str | None) -> list[str]:
 
 
 def _beside(parts: list[str]) -> dict[str, Any]:
-    """What a kind cluster leaves to the parts, and what of theirs comes while it is made."""
+    """What of the parts comes while a kind cluster is made: their images, and helm."""
     from mlops_lab.images.recipes import helm
     from mlops_lab.images.store import Store
-    from mlops_lab.platform.releases import RELEASES, releases
+    from mlops_lab.platform.releases import releases
 
     wanted = list(dict.fromkeys(image for each in releases(parts) for image in each.images))
     return {
-        "aside": {image for each in RELEASES for image in each.images},
         "early": wanted,
         "also": (helm.program,) if wanted and helm.path(Store()) is None else (),
     }

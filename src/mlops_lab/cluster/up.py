@@ -6,7 +6,7 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Literal
 
@@ -20,15 +20,15 @@ from mlops_lab.cluster.record import Cluster
 from mlops_lab.engine import start
 from mlops_lab.engine.docker import Docker
 from mlops_lab.images.build import bring
-from mlops_lab.images.catalog import CATALOG
-from mlops_lab.images.recipes import flight_delay, metrics_server, node
+from mlops_lab.images.recipes import flight_delay, load, metrics_server, node
 from mlops_lab.images.recipes import kind as kind_program
 from mlops_lab.images.recipes import registry as registry_image
 from mlops_lab.images.sources import Sources, repository
 from mlops_lab.images.steps import Step
 from mlops_lab.images.store import Store
 
-SERVED = [image.name for image in CATALOG.values() if image.served]
+# What labs stand on; the images of the platform's parts come with the parts.
+SERVED = [image.name for image in (*load.IMAGES, *flight_delay.IMAGES)]
 
 
 @contextlib.contextmanager
@@ -44,7 +44,6 @@ def up(
     progress: Progress,
     *,
     wait: bool = True,
-    aside: Collection[str] = (),
     early: Sequence[str] = (),
     also: Sequence[Callable[[Sources], Step]] = (),
 ) -> Cluster:
@@ -54,7 +53,6 @@ def up(
         size: a key of `names.NODES`; None keeps what is there, or means default.
         mode: how images come.
         wait: wait for another command at work on the cluster, or end with an error.
-        aside: images of the catalog that the cluster itself does without.
         early: images that are wanted afterwards; they come beside the cluster's own.
         also: other steps to work off beside them.
 
@@ -67,7 +65,7 @@ def up(
         wanted = size or (cluster.nodes if cluster else "default")
         if cluster is None:
             health.must(docker, wanted)
-        images = _images(docker, mode, progress, cluster is None, aside, early, also)
+        images = _images(docker, mode, progress, cluster is None, early, also)
         since = 0.0
         if cluster is None:
             cluster = _make(docker, images, wanted, progress)
@@ -82,7 +80,7 @@ def up(
         kubectl = Kubectl(cluster.context)
         if since:
             _wait_for_api(kubectl)
-        addons.install(kubectl, cluster.registry, images[_load_name()].key, metrics=True)
+        addons.install(kubectl, cluster.registry, images[load.NAME].key, metrics=True)
         if addons.lacking(kubectl, len(names.NODES[wanted]), since):
             with progress.piece("waiting for the cluster to be ready"):
                 addons.wait(kubectl, len(names.NODES[wanted]), since)
@@ -114,11 +112,10 @@ def _images(
     mode: Literal["auto", "pull", "build"],
     progress: Progress,
     fresh: bool,
-    aside: Collection[str],
     early: Sequence[str],
     more: Sequence[Callable[[Sources], Step]],
 ) -> dict[str, Step]:
-    wanted = [registry_image.NAME, *(name for name in SERVED if name not in aside), *early]
+    wanted = [registry_image.NAME, *SERVED, *early]
     if fresh:
         wanted += [node.NAME, metrics_server.NAME]
     also = [flight_delay.train, *more]  # images may be there without the folder of hidden rows that was made with them
@@ -155,14 +152,14 @@ def _furnish(docker: Docker, images: dict[str, Step], progress: Progress, create
         if inside.answers():
             registry.attach(docker)
             with contextlib.suppress(LabError):  # it may be too early; the same is applied again afterwards
-                addons.install(inside, names.REGISTRY_PREFIX, images[_load_name()].key, metrics=True)
+                addons.install(inside, names.REGISTRY_PREFIX, images[load.NAME].key, metrics=True)
                 return
 
 
 def _serve(docker: Docker, images: dict[str, Step], progress: Progress) -> None:
     """Run the registry and put into it what nodes will pull."""
     registry.ensure(docker, images[registry_image.NAME].ref)
-    for name in (each for each in SERVED if each in images):
+    for name in SERVED:
         if registry.serve(docker, name.rpartition("/")[2], images[name]):
             progress.say(f"  ok pushed {names.REGISTRY_PREFIX}/{name.rpartition('/')[2]}")
     metrics = images.get(metrics_server.NAME)
@@ -179,7 +176,3 @@ def _wait_for_api(kubectl: Kubectl) -> None:
         within=120,
         hint="take the cluster down and up again: lab down, lab up",
     )
-
-
-def _load_name() -> str:
-    return next(name for name in SERVED if name.rpartition("/")[2].startswith("load:"))
