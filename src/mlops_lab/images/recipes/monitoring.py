@@ -2,7 +2,7 @@
 
 Each has a module of its own in `images/`, since they agree on no version of Kubernetes' libraries. Paths and users are
 those of the published images, so that a chart can't tell them apart. Prometheus and Alertmanager come without their
-pages, which are no part of their modules: the APIs are whole, and `lab dashboard` has the pages.
+pages, which are no part of their modules: the APIs are whole, and `lab dashboard` draws the graphs.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _NOBODY = "65534"
 _STAMP = "github.com/prometheus/common/version.Version"
 # Every service discovery but Kubernetes' would make it four times as long to compile.
 _TAGS = "remove_all_sd,enable_kubernetes_sd"
-_PAGE = b"<!doctype html><title>Alertmanager</title><p>Built without its page: see /api/v2 and amtool."
+_PAGE = "<!doctype html><title>{0}</title><p>{0} is built without its pages here: ask its API, or run lab dashboard.\n"
 
 
 def prometheus(sources: Sources) -> Step:
@@ -54,7 +54,9 @@ def alertmanager(sources: Sources) -> Step:
     """alertmanager and amtool; the page that the module lacks is one line of text."""
     module = "github.com/prometheus/alertmanager"
     packages = (f"{module}/cmd/alertmanager", f"{module}/cmd/amtool")
-    page = golang.StandIns(module, {"ui/app/dist/index.html.gz": gzip.compress(_PAGE, mtime=0)})
+    page = golang.StandIns(
+        module, {"ui/app/dist/index.html.gz": gzip.compress(_PAGE.format("Alertmanager").encode(), mtime=0)}
+    )
     return golang.programs(
         sources, "go/alertmanager", _FOLDER / "alertmanager", packages,
         ldflags=_stamp("alertmanager"), seconds=60, stand_ins=page,
@@ -91,18 +93,19 @@ def promtool_path(store: Store) -> str:
     return str(folder / "promtool") if folder else ""
 
 
-def _image(sources: Sources, name: str, made: Step, at: dict[str, str], user: str) -> Step:
+def _image(sources: Sources, name: str, made: Step, at: dict[str, str], page: str = "") -> Step:
     """An image with a step's programs and nothing else.
 
     Args:
         at: program -> its path in the image; the first is the entry point.
-        user: the published image's, by number.
+        page: text for where Prometheus looks for its page.
     """
     dockerfile = "".join(
         [
             "FROM scratch\n",
             *(f"COPY {program} {path}\n" for program, path in at.items()),
-            f'USER {user}\nENTRYPOINT ["{next(iter(at.values()))}"]\n',
+            *(("COPY page.html /static/mantine-ui/index.html\n",) if page else ()),
+            f'USER {_NOBODY}\nENTRYPOINT ["{next(iter(at.values()))}"]\n',
         ]
     )
 
@@ -110,10 +113,12 @@ def _image(sources: Sources, name: str, made: Step, at: dict[str, str], user: st
         context = work.context()
         for program in at:
             link(work.result(made) / program, context / program)
+        if page:
+            (context / "page.html").write_text(page)
         work.image(context, dockerfile)
 
     step = f"image/{name.rpartition('/')[2].partition(':')[0]}"
-    return Step(step, make, (dockerfile,), needs=(made,), image=name, seconds=4, arch=sources.arch)
+    return Step(step, make, (dockerfile, page), needs=(made,), image=name, seconds=4, arch=sources.arch)
 
 
 def _named(key: str) -> str:
@@ -126,28 +131,24 @@ def _stamp(key: str) -> str:
 
 def _build_prometheus(sources: Sources) -> Step:
     at = {"prometheus": "/bin/prometheus", "promtool": "/bin/promtool"}
-    return _image(sources, _named("prometheus"), prometheus(sources), at, _NOBODY)
+    return _image(sources, _named("prometheus"), prometheus(sources), at, _PAGE.format("Prometheus"))
 
 
 def _build_alertmanager(sources: Sources) -> Step:
     at = {"alertmanager": "/bin/alertmanager", "amtool": "/bin/amtool"}
-    return _image(sources, _named("alertmanager"), alertmanager(sources), at, _NOBODY)
+    return _image(sources, _named("alertmanager"), alertmanager(sources), at)
 
 
 def _build_node_exporter(sources: Sources) -> Step:
-    return _image(
-        sources, _named("node-exporter"), node_exporter(sources), {"node_exporter": "/bin/node_exporter"}, _NOBODY
-    )
+    return _image(sources, _named("node-exporter"), node_exporter(sources), {"node_exporter": "/bin/node_exporter"})
 
 
 def _build_kube_state_metrics(sources: Sources) -> Step:
-    return _image(
-        sources, _named("kube-state-metrics"), kube_state_metrics(sources), {"v2": "/kube-state-metrics"}, _NOBODY
-    )
+    return _image(sources, _named("kube-state-metrics"), kube_state_metrics(sources), {"v2": "/kube-state-metrics"})
 
 
 def _build_adapter(sources: Sources) -> Step:
-    return _image(sources, _named("prometheus-adapter"), adapter(sources), {"adapter": "/adapter"}, _NOBODY)
+    return _image(sources, _named("prometheus-adapter"), adapter(sources), {"adapter": "/adapter"})
 
 
 IMAGES = (
