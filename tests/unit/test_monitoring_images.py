@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -80,3 +81,13 @@ def test_a_module_is_built_with_the_files_that_it_lacks(monkeypatch: pytest.Monk
     assert b"a page" in (result / "page").read_bytes()
     assert [path.name for path in result.iterdir()] == ["page"], "the copy of the module stayed behind"
     assert not (whole / "dist").exists()
+
+
+def test_an_image_copies_programs_that_its_module_makes() -> None:
+    """Go names a program after its package, and looks past a major version at the end of the path."""
+    built = sources("build", "amd64")
+    for image in monitoring.IMAGES:
+        step = built.image(image.name)
+        copied = set(re.findall(r"^COPY (\S+) /(?!static)", str(step.inputs[0]), re.MULTILINE))
+        packages = [text for text in step.needs[0].inputs if isinstance(text, str) and re.match(r"[\w.-]+\.\w+/", text)]
+        assert copied == {re.sub(r"/v\d+$", "", package).rpartition("/")[2] for package in packages}

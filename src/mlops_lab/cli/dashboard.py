@@ -34,10 +34,12 @@ def dashboard(port: int, prometheus: str | None, browse: bool) -> None:
             from mlops_lab.cluster import record
             from mlops_lab.cluster.kubectl import Kubectl
             from mlops_lab.platform.dashboard.reach import Way
+            from mlops_lab.platform.releases import RELEASES
 
+            (release,) = [each for each in RELEASES if each.part == "monitoring"]
             cluster = record.current()
             kubectl = Kubectl(cluster.context, cluster.kubeconfig)
-            way = stack.enter_context(Way(kubectl, "mlops-lab-monitoring", "prometheus", 9090))
+            way = stack.enter_context(Way(kubectl, release.namespace, "prometheus", 9090))
             source = Prometheus(way.address, way.lost)
         source.query("vector(1)")  # before anybody looks at an empty page
         made = stack.enter_context(server.make(known, source, charts, port))

@@ -73,7 +73,7 @@ def node_exporter(sources: Sources) -> Step:
 
 
 def kube_state_metrics(sources: Sources) -> Step:
-    """kube-state-metrics; the program is called `v2`, after its package."""
+    """kube-state-metrics."""
     package = "k8s.io/kube-state-metrics/v2"
     ldflags = _stamp("kube-state-metrics")
     return golang.programs(
@@ -144,7 +144,12 @@ def _build_node_exporter(sources: Sources) -> Step:
 
 
 def _build_kube_state_metrics(sources: Sources) -> Step:
-    return _image(sources, _named("kube-state-metrics"), kube_state_metrics(sources), {"v2": "/kube-state-metrics"})
+    return _image(
+        sources,
+        _named("kube-state-metrics"),
+        kube_state_metrics(sources),
+        {"kube-state-metrics": "/kube-state-metrics"},
+    )
 
 
 def _build_adapter(sources: Sources) -> Step:
