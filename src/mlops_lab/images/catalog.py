@@ -11,6 +11,7 @@ from mlops_lab.images.recipes import (
     load,
     metrics_server,
     mlflow,
+    monitoring,
     node,
     postgres,
     python,
@@ -30,6 +31,7 @@ _RECIPES = (
     mlflow,
     components,
     serving,
+    monitoring,
 )
 
 CATALOG: dict[str, Image] = {image.name: image for recipe in _RECIPES for image in recipe.IMAGES}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mlops_lab.base.errors import UsageError
 from mlops_lab.base.paths import project
-from mlops_lab.images.recipes import mlflow, postgres
+from mlops_lab.images.recipes import mlflow, monitoring, postgres, serving
 
 
 @dataclass(frozen=True)
@@ -67,8 +67,18 @@ RELEASES: tuple[Release, ...] = (
     Release(
         part="tracking",
         chart="mlflow",
-        images=(postgres.NAME, mlflow.NAME),
+        images=(postgres.NAME, mlflow.NAME, serving.FLAVOURS["fastapi"]),  # the last serves what is registered
         pages=(Page("mlflow", "mlflow", 5000, what="runs, metrics, artifacts and the model registry"),),
+    ),
+    Release(
+        part="monitoring",
+        chart="monitoring",
+        images=tuple(image.name for image in monitoring.IMAGES),
+        pages=(
+            Page("prometheus", "prometheus", 9090, what="metrics, rules and targets"),
+            Page("alertmanager", "alertmanager", 9093, what="alerts and silences"),
+        ),
+        within=180,
     ),
 )
 

@@ -10,6 +10,8 @@ import platform
 import re
 import shutil
 import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from mlops_lab.base.paths import cache, project
@@ -27,6 +29,19 @@ _installing = threading.Lock()
 _FLAGS = ("-trimpath", "-gcflags=all=-dwarf=false")
 
 
+@dataclass(frozen=True)
+class StandIns:
+    """Files that a module's published source lacks and that its programs embed, such as a page built elsewhere.
+
+    Args:
+        module: its path, one that go.mod requires.
+        files: path in the module -> content.
+    """
+
+    module: str
+    files: Mapping[str, bytes]
+
+
 def programs(
     sources: Sources,
     name: str,
@@ -39,6 +54,7 @@ def programs(
     heavy: bool = True,
     after: tuple[Step, ...] = (),
     for_host: bool = False,
+    stand_ins: StandIns | None = None,
 ) -> Step:
     """A folder step with the programs of some main packages.
 
@@ -49,24 +65,29 @@ def programs(
         ldflags: added to `-s -w`.
         tags: build tags, separated by commas.
         for_host: the programs run on this host, not in the engine.
+        stand_ins: files to add to a copy of one module, which is then built instead of it.
     """
 
     system = platform.system().lower() if for_host else "linux"
     arch = architecture("") if for_host else sources.arch
 
     def make(work: Work) -> None:
+        scratch = work.out / ".source"
+        with_copy = ("-modfile", str(_with_copy(work, folder, stand_ins, scratch))) if stand_ins else ()
         work.run(
             [
-                *(compiler(), "build", *_FLAGS, "-ldflags", f"-s -w {ldflags}".strip()),
+                *(compiler(), "build", *with_copy, *_FLAGS, "-ldflags", f"-s -w {ldflags}".strip()),
                 *(("-tags", tags) if tags else ()),
                 *("-o", f"{work.out}/", *packages),
             ],
             cwd=folder,
             env={**_ENV, "GOOS": system, "GOARCH": arch},
         )
+        shutil.rmtree(scratch, ignore_errors=True)
 
     sources_of = sorted(path for path in folder.rglob("*") if path.suffix in (".go", ".mod", ".sum"))
-    inputs: tuple[str | Path, ...] = (*sources_of, *packages, ldflags, tags, *_FLAGS, f"go {pin('go.minimum')}")
+    added = tuple(f"{path}={content.hex()}" for path, content in stand_ins.files.items()) if stand_ins else ()
+    inputs: tuple[str | Path, ...] = (*sources_of, *packages, ldflags, tags, *_FLAGS, *added, f"go {pin('go.minimum')}")
     return sources.once(
         name,
         lambda: Step(
@@ -108,6 +129,22 @@ def module_folder(work: Work, folder: Path, module: str) -> Path:
     where = Path(listing.read_text().strip())
     listing.unlink()
     return where
+
+
+def _with_copy(work: Work, folder: Path, stand_ins: StandIns, scratch: Path) -> Path:
+    """A go.mod beside a copy of a module with some files added; the go.sum stays the folder's own, hashes and all."""
+    copy = scratch / "module"
+    shutil.copytree(module_folder(work, folder, stand_ins.module), copy, copy_function=shutil.copyfile)
+    for path in (copy, *copy.rglob("*")):  # the module cache is read-only
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    for name, content in stand_ins.files.items():
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        (copy / name).write_bytes(content)
+    for name in ("go.mod", "go.sum"):
+        shutil.copyfile(folder / name, scratch / name)
+    with (scratch / "go.mod").open("a") as file:
+        file.write(f"\nreplace {stand_ins.module} => {copy}\n")
+    return scratch / "go.mod"
 
 
 def _version(go: Path) -> tuple[int, ...]:

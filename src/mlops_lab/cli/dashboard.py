@@ -1,0 +1,51 @@
+"""lab dashboard."""
+
+from __future__ import annotations
+
+import contextlib
+
+import click
+
+
+@click.command()
+@click.option("--port", default=3080, show_default=True, help="On 127.0.0.1; 0 takes any that is free.")
+@click.option("--prometheus", metavar="URL", help="Draw from this Prometheus instead of the cluster's.")
+@click.option("--open", "browse", is_flag=True, help="Open it in the browser.")
+def dashboard(port: int, prometheus: str | None, browse: bool) -> None:
+    """Serve the dashboards as a page on 127.0.0.1, until interrupted.
+
+    It draws the same dashboards as Grafana would, from the cluster's Prometheus. The first time, the charting library
+    is installed (10 MB).
+
+    \b
+    Examples:
+      lab dashboard --open
+      lab dashboard --prometheus http://127.0.0.1:9090
+    """
+    from mlops_lab.base.progress import Progress
+    from mlops_lab.platform.dashboard import boards, library, server
+    from mlops_lab.platform.dashboard.prometheus import Prometheus
+
+    known, charts = boards.boards(), library.library(Progress())
+    with contextlib.ExitStack() as stack:
+        if prometheus:
+            source = Prometheus(lambda: prometheus)
+        else:
+            from mlops_lab.cluster import record
+            from mlops_lab.cluster.kubectl import Kubectl
+            from mlops_lab.platform.dashboard.reach import Way
+            from mlops_lab.platform.releases import RELEASES
+
+            (release,) = [each for each in RELEASES if each.part == "monitoring"]
+            cluster = record.current()
+            kubectl = Kubectl(cluster.context, cluster.kubeconfig)
+            way = stack.enter_context(Way(kubectl, release.namespace, "prometheus", 9090))
+            source = Prometheus(way.address, way.lost)
+        source.query("vector(1)")  # before anybody looks at an empty page
+        made = stack.enter_context(server.make(known, source, charts, port))
+        address = f"http://127.0.0.1:{made.server_address[1]}/"
+        click.echo(f"Dashboards: {address} (end with Ctrl-C)")
+        if browse:
+            click.launch(address)
+        with contextlib.suppress(KeyboardInterrupt):
+            made.serve_forever()

@@ -1,0 +1,166 @@
+"""What is particular to the monitoring chart: its settings pass the programs' own checks, whatever the values."""
+
+from __future__ import annotations
+
+import base64
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from tests.render.charts import CHARTS, Chart, Rendered, template
+
+from tests.render import gates
+from tests.rules.promtool import promtool
+
+CHART = Chart(CHARTS / "monitoring")
+CASES = CHART.cases()
+EVERYTHING = CASES["ci/everything"]
+
+
+def data(objects: list[Rendered], name: str) -> dict[str, str]:
+    return dict(next(each.body["data"] for each in objects if each.name == f"ConfigMap {name}"))
+
+
+def folder(objects: list[Rendered], at: Path) -> Path:
+    """Prometheus' files as the pod sees them, with paths below `at`."""
+    (at / "rules").mkdir()
+    for name, text in data(objects, "prometheus-rules").items():
+        (at / "rules" / name).write_text(text)
+    text = data(objects, "prometheus")["prometheus.yml"]
+    text = text.replace("/etc/prometheus/rules", str(at / "rules"))
+    (at / "prometheus.yml").write_text(text.replace("/var/run/secrets/kubernetes.io/serviceaccount", str(at)))
+    (at / "token").write_text("")
+    (at / "ca.crt").write_text("")
+    return at
+
+
+def values(tmp_path: Path, **given: Any) -> tuple[Path, ...]:
+    (tmp_path / "values.yaml").write_text(yaml.safe_dump(given))
+    return (tmp_path / "values.yaml",)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_prometheus_takes_its_configuration(case: str, tmp_path: Path) -> None:
+    at = folder(CHART.render(CASES[case]), tmp_path)
+    done = promtool("check", "config", "--lint=all", "--lint-fatal", at / "prometheus.yml")
+    assert done.returncode == 0, done.stdout
+
+
+def test_a_bad_rule_of_the_users_would_be_noticed(tmp_path: Path) -> None:
+    rule = {"record": "x", "expr": "sum by (("}
+    at = folder(CHART.render(values(tmp_path, extraRules={"mine.yaml": [{"name": "mine", "rules": [rule]}]})), tmp_path)
+    assert promtool("check", "config", at / "prometheus.yml").returncode != 0
+
+
+def test_the_jobs_are_those_that_the_values_ask_for() -> None:
+    def jobs(case: str) -> dict[str, Any]:
+        text = data(CHART.render(CASES[case]), "prometheus")["prometheus.yml"]
+        return {job["job_name"]: job for job in yaml.safe_load(text)["scrape_configs"]}
+
+    always = {"prometheus", "alertmanager", "kube-state-metrics", "kubelet", "cadvisor", "pods"}
+    assert set(jobs("defaults")) == always | {"node-exporter"}
+    assert set(jobs("ci/bare")) == always
+    shop = jobs("ci/everything")["shop"]
+    assert (shop["metrics_path"], shop["scheme"], shop["scrape_interval"]) == ("/stats", "https", "5s")
+    kept = {tuple(rule["source_labels"]): rule["regex"] for rule in shop["relabel_configs"] if "action" in rule}
+    assert kept == {
+        ("__meta_kubernetes_service_label_app_kubernetes_io_name",): "shop",
+        ("__meta_kubernetes_service_label_tier",): r"a\.b",
+        ("__meta_kubernetes_endpointslice_port_name",): "metrics",
+    }
+    assert jobs("ci/everything")["kubelet"]["tls_config"]["insecure_skip_verify"] is False
+
+
+def test_the_metrics_that_are_kept_are_named_without_blanks() -> None:
+    jobs = yaml.safe_load(data(CHART.render(), "prometheus")["prometheus.yml"])["scrape_configs"]
+    cadvisor = next(job for job in jobs if job["job_name"] == "cadvisor")
+    kept = next(rule["regex"] for rule in cadvisor["metric_relabel_configs"] if rule["action"] == "keep")
+    for name in ("container_cpu_usage_seconds_total", "container_fs_limit_bytes", "machine_memory_bytes"):
+        assert re.fullmatch(kept, name)
+    assert not re.fullmatch(kept, "container_memory_rss")
+    assert " " not in kept
+    dropped = next(rule["regex"] for rule in cadvisor["metric_relabel_configs"] if rule["action"] == "drop")
+    for seen, is_dropped in {
+        "container_cpu_usage_seconds_total;/;": False,
+        "container_cpu_usage_seconds_total;/kubelet/pod1;": True,
+        "container_cpu_usage_seconds_total;/kubelet/pod1/c;server": False,
+        "container_network_receive_bytes_total;/kubelet/pod1;": False,
+        "machine_cpu_cores;;": False,
+    }.items():
+        assert bool(re.fullmatch(dropped, seen)) is is_dropped, seen
+
+
+def test_alerts_go_to_those_who_are_named() -> None:
+    config = yaml.safe_load(data(CHART.render(EVERYTHING), "alertmanager")["alertmanager.yml"])
+    routes = {route["receiver"]: route for route in config["route"]["routes"]}
+    assert set(routes) | {config["route"]["receiver"]} == {each["name"] for each in config["receivers"]}
+    assert routes["people"]["matchers"] == ['severity!~"info|none"']
+    assert routes["retrain"]["repeat_interval"] == "24h"
+    assert all(route["continue"] for route in routes.values()), "one receiver would keep alerts from the next"
+    hooks = {each["name"]: each["webhook_configs"][0] for each in config["receivers"] if "webhook_configs" in each}
+    assert hooks["people"] == {"url": "http://people.example.org/hook", "send_resolved": True}
+    alone = yaml.safe_load(data(CHART.render(), "alertmanager")["alertmanager.yml"])
+    assert "routes" not in alone["route"] and alone["receivers"] == [{"name": "nobody"}]
+
+
+def test_runbook_links_lead_where_the_values_say() -> None:
+    rules = "".join(data(CHART.render(EVERYTHING), "prometheus-rules").values())
+    links = re.findall(r"runbook_url: (\S+)", rules)
+    assert links and all(link.startswith("https://example.org/runbooks.md#") for link in links)
+
+
+def test_references_of_the_values_make_a_psi(tmp_path: Path) -> None:
+    """Shares of 0.25, 0.25 and 0.5 against 0.5, 0.3 and 0.2: PSI = 0.45729."""
+    at = folder(CHART.render(EVERYTHING), tmp_path)
+    series = 'model_prediction_probability_bucket{namespace="lab-26", app="model", pod="p", le="%s"}'
+    counts = {"0.25": 15, "0.5": 30, "1.0": 60, "+Inf": 60}
+    expected = {"labels": '{namespace="lab-26", app="model", of="prediction"}', "value": 0.45729}
+    test = {
+        "interval": "10s",
+        "input_series": [{"series": series % le, "values": f"0+{count}x60"} for le, count in counts.items()],
+        "promql_expr_test": [
+            {"expr": "round(app_of:model_psi:2m, 0.000001)", "eval_time": "5m",
+             "exp_samples": [expected]}
+        ],
+    }  # fmt: skip
+    files = [str(at / "rules" / name) for name in ("references.yaml", "model.yaml")]
+    text = {"rule_files": files, "evaluation_interval": "10s", "fuzzy_compare": True, "tests": [test]}
+    (at / "tests.yaml").write_text(yaml.safe_dump(text))
+    done = promtool("test", "rules", at / "tests.yaml")
+    assert done.returncode == 0, done.stdout
+
+
+def test_references_that_are_no_whole_are_refused(tmp_path: Path) -> None:
+    bins = [{"le": "0.5", "fraction": 0.5}, {"le": "1.0", "fraction": 0.3}]
+    given = {"references": [{"namespace": "a", "app": "m", "of": "prediction", "bins": bins}]}
+    done = template(CHART.folder, values(tmp_path, model=given))
+    assert done.returncode != 0
+    assert "the fractions of prediction of m add up to 0.8, not to 1" in done.stderr
+    bins[1].update(le="1")
+    assert template(CHART.folder, (*values(tmp_path, model=given),), "v1.30.0").returncode != 0
+
+
+def test_the_adapters_certificate_is_signed_by_the_one_that_the_api_server_is_told() -> None:
+    objects = CHART.render()
+    secret = next(each.body["data"] for each in objects if each.name == "Secret prometheus-adapter")
+    told = {each.body["spec"]["caBundle"] for each in objects if each.kind == "APIService"}
+    assert told == {secret["ca.crt"]}
+    assert base64.b64decode(secret["ca.crt"]).startswith(b"-----BEGIN CERTIFICATE-----")
+    assert secret["tls.crt"] != secret["ca.crt"]
+    names = {each.metadata["name"] for each in objects if each.kind == "APIService"}
+    assert names == {"v1beta1.custom.metrics.k8s.io", "v1beta2.custom.metrics.k8s.io"}
+    assert not [each.name for each in CHART.render(CASES["ci/bare"]) if "adapter" in each.name]
+
+
+def test_grafana_keeps_to_the_rules_and_gets_every_dashboard(tmp_path: Path) -> None:
+    """Its image is in no catalog, since it can't be built; it meets every other gate."""
+    objects = CHART.render(values(tmp_path, grafana={"enabled": True}))
+    complaints = {gate.__name__: gate(CHART, objects) for gate in gates.GATES if gate is not gates.images}
+    assert {name: says for name, says in complaints.items() if says} == {}
+    found = data(objects, "grafana-dashboards")
+    assert set(found) == {path.name for path in (CHART.folder / "dashboards").glob("*.json")}
+    provided = yaml.safe_load(data(objects, "grafana")["datasource.yaml"])["datasources"][0]
+    assert provided["uid"] == "prometheus"
+    assert not [each.name for each in CHART.render() if "grafana" in each.name]
