@@ -15,13 +15,13 @@ from typing import Any
 import pytest
 import yaml
 from kfp import compiler
-from mlops_lab.platform.helm import Helm, program
 
 from components.prepare.component import prepare
 from mlops_lab.base.errors import LabError
 from mlops_lab.base.paths import project
 from mlops_lab.base.progress import Progress
 from mlops_lab.kube.client import Kube
+from mlops_lab.platform.helm import Helm, program
 from tests.e2e.conftest import CLUSTER, lab
 
 pytestmark = pytest.mark.cluster

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from tests.render.charts import CHARTS, Chart, Rendered, template
 
 CHART = Chart(CHARTS / "inference")

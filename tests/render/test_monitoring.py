@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.render.charts import CHARTS, Chart, Rendered, template
 
 from tests.render import gates
+from tests.render.charts import CHARTS, Chart, Rendered, template
 from tests.rules.promtool import promtool
 
 CHART = Chart(CHARTS / "monitoring")
