@@ -1,0 +1,306 @@
+"""The pipelines that an engine has to run: one for each feature, each of which checks itself where it can.
+
+Steps stand on the engine's own image, which has the SDK, so nothing is installed while they run.
+"""
+
+# No `from __future__ import annotations`: the SDK reads the annotations of components as objects.
+# ruff: noqa: UP006, UP035
+import os
+from typing import Dict, List, NamedTuple, Optional
+
+from kfp import dsl
+
+IMAGE = os.environ.get("MLOPS_LAB_STEP_IMAGE", "localhost:5001/pipelines:1")
+component = dsl.component(base_image=IMAGE, install_kfp_package=False)
+
+
+@component
+def add(a: int, b: int) -> int:
+    return a + b
+
+
+@component
+def say(text: str) -> str:
+    print(text)
+    return text
+
+
+@component
+def fail(times: int = 1000) -> str:
+    raise ValueError("as it was told")
+
+
+@component
+def total(numbers: List[int]) -> int:
+    return sum(numbers)
+
+
+@component
+def write(text: str, data: dsl.Output[dsl.Dataset], metrics: dsl.Output[dsl.Metrics]) -> None:
+    with open(data.path, "w") as file:
+        file.write(text)
+    data.metadata["length"] = len(text)
+    metrics.log_metric("length", len(text))
+    metrics.log_metric("share", 0.25)
+
+
+@component
+def read(data: dsl.Input[dsl.Dataset]) -> str:
+    with open(data.path) as file:
+        text = file.read()
+    assert data.metadata.get("length", len(text)) == len(text)
+    return text
+
+
+@component
+def write_folder(files: Dict[str, str], model: dsl.Output[dsl.Model]) -> None:
+    import os
+
+    os.makedirs(os.path.join(model.path, "deep"))
+    for name, text in files.items():
+        with open(os.path.join(model.path, "deep", name), "w") as file:
+            file.write(text)
+
+
+@component
+def read_folder(model: dsl.Input[dsl.Model]) -> dict:
+    import os
+
+    folder = os.path.join(model.path, "deep")
+    return {name: open(os.path.join(folder, name)).read() for name in sorted(os.listdir(folder))}
+
+
+@component
+def facts() -> NamedTuple("Facts", names=List[str], kind=str, ratio=float, right=bool, rows=List[Dict[str, int]]):
+    return (["x", "y", "z"], "big", 0.5, True, [{"a": 1, "b": 2}, {"a": 3, "b": 4}])
+
+
+@component
+def model_of(kind: str, model: dsl.Output[dsl.Model]) -> None:
+    with open(model.path, "w") as file:
+        file.write(kind)
+
+
+@component
+def read_model(model: dsl.Input[dsl.Model]) -> str:
+    return open(model.path).read()
+
+
+@component
+def read_all(models: dsl.Input[List[dsl.Model]]) -> str:
+    return ",".join(open(model.path).read() for model in models)
+
+
+@component
+def final(status: dsl.PipelineTaskFinalStatus, kept: dsl.Output[dsl.Dataset]) -> str:
+    with open(kept.path, "w") as file:
+        file.write(status.state)
+    return f"{status.state} {status.error_message or ''}"
+
+
+@component
+def join(items: List[str], word: str) -> str:
+    return "+".join(items) + word
+
+
+@component
+def environment(names: List[str]) -> dict:
+    import os
+
+    return {name: os.environ.get(name, "") for name in names}
+
+
+@component
+def defaults(number: int = 3, text: Optional[str] = None, items: List[int] = [1, 2]) -> str:  # noqa: B006
+    return f"{number} {text} {sum(items)}"
+
+
+@component
+def flaky(store: str, times: int) -> str:
+    import os
+
+    tried = len(os.listdir(store)) if os.path.isdir(store) else 0
+    os.makedirs(store, exist_ok=True)
+    open(os.path.join(store, str(tried)), "w").close()
+    if tried < times:
+        raise RuntimeError(f"try {tried}")
+    return f"after {tried}"
+
+
+@component
+def wait(seconds: float) -> str:
+    import time
+
+    time.sleep(seconds)
+    return "waited"
+
+
+@dsl.container_component
+def shell(text: str, number: int, data: dsl.Output[dsl.Dataset], said: dsl.OutputPath(str), twice: dsl.OutputPath(int)):
+    script = 'mkdir -p "$(dirname "$1")" && printf "%s" "$0" >"$1" && printf "%s" "$0" >"$2" && echo $((2 * $4)) >"$3"'
+    return dsl.ContainerSpec(image=IMAGE, command=["sh", "-ec", script], args=[text, data.path, said, twice, number])
+
+
+@dsl.container_component
+def shell_optional(text: Optional[str] = None, said: dsl.OutputPath(str) = ""):
+    return dsl.ContainerSpec(
+        image=IMAGE,
+        command=["sh", "-ec", 'out="$1"; shift; mkdir -p "$(dirname "$out")"; printf "%s" "$*" >"$out"', "sh", said],
+        args=[dsl.IfPresentPlaceholder("text", then=["--text", dsl.ConcatPlaceholder(["<", text, ">"])], else_=["none"])],
+    )
+
+
+@dsl.pipeline(name="two-steps")
+def two_steps(text: str = "hello") -> str:
+    written = write(text=text)
+    return read(data=written.outputs["data"]).output
+
+
+@dsl.pipeline(name="numbers")
+def numbers(a: int = 2, b: int = 3) -> int:
+    first = add(a=a, b=b)
+    second = add(a=first.output, b=10)
+    return second.output
+
+
+@dsl.pipeline(name="folder")
+def folder() -> dict:
+    made = write_folder(files={"one": "1", "two": "22"})
+    return read_folder(model=made.outputs["model"]).output
+
+
+@dsl.pipeline(name="loop")
+def loop(items: List[int] = [1, 2, 3]) -> int:  # noqa: B006
+    offset = add(a=0, b=100)
+    with dsl.ParallelFor(items, parallelism=2) as item:
+        # Another task's output beside the item.
+        each = add(a=item, b=offset.output)
+    return total(numbers=dsl.Collected(each.output)).output
+
+
+@dsl.pipeline(name="loop-over-outputs")
+def loop_over_outputs() -> str:
+    seen = facts()
+    with dsl.ParallelFor(seen.outputs["names"]) as name:
+        said = say(text=name)
+    with dsl.ParallelFor(seen.outputs["rows"]) as row:
+        add(a=row.a, b=row.b)
+    return join(items=dsl.Collected(said.output), word=seen.outputs["kind"]).output
+
+
+@dsl.pipeline(name="nested-loops")
+def nested_loops() -> int:
+    with dsl.ParallelFor([1, 2]) as outer:
+        with dsl.ParallelFor([10, 20]) as inner:
+            add(a=outer, b=inner)
+        one = add(a=outer, b=outer)
+    return total(numbers=dsl.Collected(one.output)).output
+
+
+@dsl.pipeline(name="loop-models")
+def loop_models() -> str:
+    with dsl.ParallelFor(["a", "b"]) as kind:
+        made = model_of(kind=kind)
+    return read_all(models=dsl.Collected(made.outputs["model"])).output
+
+
+@dsl.pipeline(name="conditions")
+def conditions(threshold: float = 0.4, word: str = "big") -> str:
+    seen = facts()
+    with dsl.If(seen.outputs["ratio"] > threshold):
+        above = say(text="above")
+    with dsl.Elif(seen.outputs["kind"] == word):
+        same = say(text="same")
+    with dsl.Else():
+        neither = say(text="neither")
+    with dsl.If(seen.outputs["right"] == True):  # noqa: E712
+        say(text="right")
+    return say(text=dsl.OneOf(above.output, same.output, neither.output)).output
+
+
+@dsl.pipeline(name="one-of-models")
+def one_of_models(which: str = "b") -> str:
+    with dsl.If(which == "a"):
+        first = model_of(kind="a")
+    with dsl.Else():
+        second = model_of(kind="b")
+    return read_model(model=dsl.OneOf(first.outputs["model"], second.outputs["model"])).output
+
+
+@dsl.pipeline(name="exit-handler")
+def exit_handler(break_it: bool = False):
+    with dsl.ExitHandler(final(), name="body"):
+        say(text="body")
+        with dsl.If(break_it == True):  # noqa: E712
+            fail()
+
+
+@dsl.pipeline(name="importing")
+def importing(uri: str) -> str:
+    there = dsl.importer(artifact_uri=uri, artifact_class=dsl.Dataset, metadata={"from": "elsewhere"}, reimport=False)
+    return read(data=there.output).output
+
+
+@dsl.pipeline(name="inner")
+def inner(model: dsl.Input[dsl.Model], text: str = "default") -> str:
+    kind = read_model(model=model)
+    return say(text=f"{text} {kind.output}").output
+
+
+@dsl.pipeline(name="nested")
+def nested(text: str = "outer") -> str:
+    made = model_of(kind="deep")
+    one = inner(model=made.outputs["model"])  # its own default, not this pipeline's `text`
+    two = inner(model=made.outputs["model"], text="given")
+    return say(text=f"{one.output}, {two.output}").output
+
+
+@dsl.pipeline(name="retries")
+def retries(store: str, times: int = 2) -> str:
+    task = flaky(store=store, times=times).set_retry(num_retries=2)
+    task.set_caching_options(False)
+    return task.output
+
+
+@dsl.pipeline(name="containers")
+def containers(text: str = "it's \"quoted\"") -> str:
+    made = shell(text=text, number=21)
+    shell_optional()
+    given = shell_optional(text=text)
+    kept = read(data=made.outputs["data"])
+    return say(text=f"{kept.output}|{made.outputs['said']}|{made.outputs['twice']}|{given.outputs['said']}").output
+
+
+@dsl.pipeline(name="resources")
+def resources() -> dict:
+    task = environment(names=["COLOUR", "HOME"])
+    task.set_env_variable("COLOUR", "blue").set_cpu_request("100m").set_cpu_limit("500m").set_memory_limit("256Mi")
+    return task.output
+
+
+@dsl.pipeline(name="optional-inputs")
+def optional_inputs(number: Optional[int] = None, text: Optional[str] = None) -> str:
+    return defaults().output
+
+
+@dsl.pipeline(name="failing")
+def failing():
+    fail()
+    say(text="beside")
+
+
+@dsl.pipeline(name="slow")
+def slow(seconds: float = 30.0, steps: int = 1) -> str:
+    first = wait(seconds=seconds).set_caching_options(False)
+    second = wait(seconds=seconds).set_caching_options(False).after(first)
+    return second.output
+
+
+@dsl.pipeline(name="missing-image")
+def missing_image():
+    say(text="never").set_container_image("localhost:5001/no-such-image:1")
+
+
+@dsl.pipeline(name="too-large")
+def too_large():
+    say(text="never").set_cpu_request("1000").set_cpu_limit("1000")
