@@ -1,5 +1,6 @@
-"""The pipelines that an engine has to run: one for each feature, each of which checks itself where it can.
+"""The pipelines that an engine has to run: one for each feature.
 
+They check themselves: a last step compares what came out with what should have, since KFP's API shows no values.
 Steps stand on the engine's own image, which has the SDK, so nothing is installed while they run.
 """
 
@@ -17,6 +18,21 @@ component = dsl.component(base_image=IMAGE, install_kfp_package=False)
 @component
 def add(a: int, b: int) -> int:
     return a + b
+
+
+@component
+def expect(seen: str, wanted: str) -> None:
+    assert seen == wanted, f"{seen!r} is not {wanted!r}"
+
+
+@component
+def expect_number(seen: int, wanted: int) -> None:
+    assert seen == wanted, f"{seen!r} is not {wanted!r}"
+
+
+@component
+def expect_facts(seen: Dict[str, str], wanted: Dict[str, str]) -> None:
+    assert seen == wanted, f"{seen!r} is not {wanted!r}"
 
 
 @component
@@ -50,6 +66,11 @@ def read(data: dsl.Input[dsl.Dataset]) -> str:
         text = file.read()
     assert data.metadata.get("length", len(text)) == len(text)
     return text
+
+
+@component
+def where(data: dsl.Input[dsl.Dataset]) -> str:
+    return data.uri
 
 
 @component
@@ -116,23 +137,21 @@ def defaults(number: int = 3, text: Optional[str] = None, items: List[int] = [1,
 
 
 @component
-def flaky(store: str, times: int) -> str:
-    import os
+def not_before(moment: float) -> str:
+    import time
 
-    tried = len(os.listdir(store)) if os.path.isdir(store) else 0
-    os.makedirs(store, exist_ok=True)
-    open(os.path.join(store, str(tried)), "w").close()
-    if tried < times:
-        raise RuntimeError(f"try {tried}")
-    return f"after {tried}"
+    if time.time() < moment:
+        raise RuntimeError("too early")
+    return "late enough"
 
 
 @component
-def wait(seconds: float) -> str:
+def wait(seconds: float, mark: str) -> str:
     import time
 
+    print("waiting", mark, flush=True)
     time.sleep(seconds)
-    return "waited"
+    return mark
 
 
 @dsl.container_component
@@ -151,61 +170,83 @@ def shell_optional(text: Optional[str] = None, said: dsl.OutputPath(str) = ""):
 
 
 @dsl.pipeline(name="two-steps")
-def two_steps(text: str = "hello") -> str:
+def two_steps(text: str = "hello"):
     written = write(text=text)
-    return read(data=written.outputs["data"]).output
+    expect(seen=read(data=written.outputs["data"]).output, wanted=text)
 
 
 @dsl.pipeline(name="numbers")
-def numbers(a: int = 2, b: int = 3) -> int:
+def numbers(a: int = 2, b: int = 3):
     first = add(a=a, b=b)
     second = add(a=first.output, b=10)
-    return second.output
+    expect_number(seen=second.output, wanted=15)
+    expect(seen=say(text=f"{a} and {second.output}").output, wanted="2 and 15")
 
 
 @dsl.pipeline(name="folder")
-def folder() -> dict:
+def folder():
     made = write_folder(files={"one": "1", "two": "22"})
-    return read_folder(model=made.outputs["model"]).output
+    expect_facts(seen=read_folder(model=made.outputs["model"]).output, wanted={"one": "1", "two": "22"})
 
 
 @dsl.pipeline(name="loop")
-def loop(items: List[int] = [1, 2, 3]) -> int:  # noqa: B006
+def loop(items: List[int] = [1, 2, 3]):  # noqa: B006
     offset = add(a=0, b=100)
     with dsl.ParallelFor(items, parallelism=2) as item:
-        # Another task's output beside the item.
-        each = add(a=item, b=offset.output)
-    return total(numbers=dsl.Collected(each.output)).output
+        each = add(a=item, b=offset.output)  # another task's output beside the item
+    expect_number(seen=total(numbers=dsl.Collected(each.output)).output, wanted=306)
+
+
+@dsl.pipeline(name="loop-over-nothing")
+def loop_over_nothing(items: List[int] = []):  # noqa: B006
+    with dsl.ParallelFor(items) as item:
+        each = add(a=item, b=1)
+    expect_number(seen=total(numbers=dsl.Collected(each.output)).output, wanted=0)
 
 
 @dsl.pipeline(name="loop-over-outputs")
-def loop_over_outputs() -> str:
+def loop_over_outputs():
     seen = facts()
     with dsl.ParallelFor(seen.outputs["names"]) as name:
         said = say(text=name)
     with dsl.ParallelFor(seen.outputs["rows"]) as row:
-        add(a=row.a, b=row.b)
-    return join(items=dsl.Collected(said.output), word=seen.outputs["kind"]).output
+        sums = add(a=row.a, b=row.b)
+    expect(seen=join(items=dsl.Collected(said.output), word=seen.outputs["kind"]).output, wanted="x+y+zbig")
+    expect_number(seen=total(numbers=dsl.Collected(sums.output)).output, wanted=10)
 
 
 @dsl.pipeline(name="nested-loops")
-def nested_loops() -> int:
+def nested_loops():
     with dsl.ParallelFor([1, 2]) as outer:
         with dsl.ParallelFor([10, 20]) as inner:
             add(a=outer, b=inner)
         one = add(a=outer, b=outer)
-    return total(numbers=dsl.Collected(one.output)).output
+    expect_number(seen=total(numbers=dsl.Collected(one.output)).output, wanted=6)
 
 
 @dsl.pipeline(name="loop-models")
-def loop_models() -> str:
+def loop_models():
     with dsl.ParallelFor(["a", "b"]) as kind:
         made = model_of(kind=kind)
-    return read_all(models=dsl.Collected(made.outputs["model"])).output
+    expect(seen=read_all(models=dsl.Collected(made.outputs["model"])).output, wanted="a,b")
+
+
+@dsl.pipeline(name="models")
+def models() -> List[dsl.Model]:
+    with dsl.ParallelFor(["a", "b"]) as kind:
+        made = model_of(kind=kind)
+    return dsl.Collected(made.outputs["model"])
+
+
+@dsl.pipeline(name="loop-over-models")
+def loop_over_models():
+    with dsl.ParallelFor(models().output) as model:
+        seen = read_model(model=model)
+    expect(seen=join(items=dsl.Collected(seen.output), word="").output, wanted="a+b")
 
 
 @dsl.pipeline(name="conditions")
-def conditions(threshold: float = 0.4, word: str = "big") -> str:
+def conditions(threshold: float = 0.4, word: str = "big", wanted: str = "above"):
     seen = facts()
     with dsl.If(seen.outputs["ratio"] > threshold):
         above = say(text="above")
@@ -215,16 +256,17 @@ def conditions(threshold: float = 0.4, word: str = "big") -> str:
         neither = say(text="neither")
     with dsl.If(seen.outputs["right"] == True):  # noqa: E712
         say(text="right")
-    return say(text=dsl.OneOf(above.output, same.output, neither.output)).output
+    expect(seen=dsl.OneOf(above.output, same.output, neither.output), wanted=wanted)
 
 
 @dsl.pipeline(name="one-of-models")
-def one_of_models(which: str = "b") -> str:
+def one_of_models(which: str = "b"):
     with dsl.If(which == "a"):
         first = model_of(kind="a")
     with dsl.Else():
         second = model_of(kind="b")
-    return read_model(model=dsl.OneOf(first.outputs["model"], second.outputs["model"])).output
+    picked = dsl.OneOf(first.outputs["model"], second.outputs["model"])
+    expect(seen=read_model(model=picked).output, wanted=which)
 
 
 @dsl.pipeline(name="exit-handler")
@@ -236,9 +278,15 @@ def exit_handler(break_it: bool = False):
 
 
 @dsl.pipeline(name="importing")
-def importing(uri: str) -> str:
-    there = dsl.importer(artifact_uri=uri, artifact_class=dsl.Dataset, metadata={"from": "elsewhere"}, reimport=False)
-    return read(data=there.output).output
+def importing(text: str = "imported"):
+    kept = write(text=text)
+    there = dsl.importer(
+        artifact_uri=where(data=kept.outputs["data"]).output,
+        artifact_class=dsl.Dataset,
+        metadata={"from": "elsewhere"},
+        reimport=False,
+    )
+    expect(seen=read(data=there.output).output, wanted=text)
 
 
 @dsl.pipeline(name="inner")
@@ -248,52 +296,53 @@ def inner(model: dsl.Input[dsl.Model], text: str = "default") -> str:
 
 
 @dsl.pipeline(name="nested")
-def nested(text: str = "outer") -> str:
+def nested(text: str = "outer"):
     made = model_of(kind="deep")
     one = inner(model=made.outputs["model"])  # its own default, not this pipeline's `text`
-    two = inner(model=made.outputs["model"], text="given")
-    return say(text=f"{one.output}, {two.output}").output
+    two = inner(model=made.outputs["model"], text=text)
+    said = say(text=f"{one.output}, {two.output}")
+    expect(seen=said.output, wanted="default deep, outer deep")
 
 
 @dsl.pipeline(name="retries")
-def retries(store: str, times: int = 2) -> str:
-    task = flaky(store=store, times=times).set_retry(num_retries=2)
-    task.set_caching_options(False)
-    return task.output
+def retries(moment: float):
+    task = not_before(moment=moment).set_caching_options(False)
+    task.set_retry(num_retries=6, backoff_duration="1s", backoff_factor=1.5)
+    expect(seen=task.output, wanted="late enough")
 
 
 @dsl.pipeline(name="containers")
-def containers(text: str = "it's \"quoted\"") -> str:
+def containers(text: str = "it's \"quoted\""):
     made = shell(text=text, number=21)
-    shell_optional()
-    given = shell_optional(text=text)
-    kept = read(data=made.outputs["data"])
-    return say(text=f"{kept.output}|{made.outputs['said']}|{made.outputs['twice']}|{given.outputs['said']}").output
+    expect(seen=read(data=made.outputs["data"]).output, wanted=text)
+    expect(seen=made.outputs["said"], wanted=text)
+    expect_number(seen=made.outputs["twice"], wanted=42)
+    expect(seen=shell_optional().outputs["said"], wanted="none")
+    expect(seen=shell_optional(text="given").outputs["said"], wanted="--text <given>")
 
 
 @dsl.pipeline(name="resources")
-def resources() -> dict:
-    task = environment(names=["COLOUR", "HOME"])
+def resources():
+    task = environment(names=["COLOUR"])
     task.set_env_variable("COLOUR", "blue").set_cpu_request("100m").set_cpu_limit("500m").set_memory_limit("256Mi")
-    return task.output
+    expect_facts(seen=task.output, wanted={"COLOUR": "blue"})
 
 
 @dsl.pipeline(name="optional-inputs")
-def optional_inputs(number: Optional[int] = None, text: Optional[str] = None) -> str:
-    return defaults().output
+def optional_inputs(number: Optional[int] = None, text: Optional[str] = None):
+    expect(seen=defaults().output, wanted="3 None 3")
 
 
 @dsl.pipeline(name="failing")
 def failing():
-    fail()
-    say(text="beside")
+    say(text="before").set_display_name("before")
+    say(text="after").after(fail())
 
 
 @dsl.pipeline(name="slow")
-def slow(seconds: float = 30.0, steps: int = 1) -> str:
-    first = wait(seconds=seconds).set_caching_options(False)
-    second = wait(seconds=seconds).set_caching_options(False).after(first)
-    return second.output
+def slow(seconds: float = 30.0, cached: str = ""):
+    first = wait(seconds=seconds, mark=cached)
+    wait(seconds=seconds, mark=f"{cached} again").after(first)
 
 
 @dsl.pipeline(name="missing-image")

@@ -101,7 +101,7 @@ class Walk:
         component = given["components"][spec.component_ref.name]
         executor = given["executors"][component.executor_label].WhichOneof("spec")
         kind = "exit" if final else str(executor)
-        known = self._server.task(path, name, kind)
+        known = self._server.task(path, kind, spec.task_info.name)
         if known["state"] == "SUCCEEDED":
             return self._cache._deserialize_outputs(known["outputs"]["all"]), _SUCCESS
         self._here.now = now = Now(path, known["id"], store, self.failures[0] if self.failures else "")
@@ -109,7 +109,7 @@ class Walk:
             arguments = OrchestratorUtils.make_task_arguments(spec.inputs, store)
             read = {key: [each.uri for each in found] for key, found in artifacts_of(arguments).items()}
             inputs = {"parameters": parameters_of(arguments), "artifacts": read}
-            self._server.task(path, name, kind, inputs=inputs)
+            self._server.task(path, kind, inputs=inputs)
             outputs, ended = plain(**given)
         except Exception as error:
             now.error = f"{type(error).__name__}: {error}"
@@ -121,9 +121,9 @@ class Walk:
                 for each in found
             ]
             kept = {"all": self._cache._serialize_outputs(outputs), "parameters": parameters_of(outputs)}
-            self._server.task(path, name, kind, state="SUCCEEDED", outputs=kept, artifacts=made, cached=now.cached)
+            self._server.task(path, kind, state="SUCCEEDED", outputs=kept, artifacts=made, cached=now.cached)
         else:
-            self._server.task(path, name, kind, state="FAILED", error=now.error)
+            self._server.task(path, kind, state="FAILED", error=now.error)
             self.failures.append(f"task {'/'.join(path)} failed: {now.error}")
         return outputs, ended
 
@@ -131,28 +131,28 @@ class Walk:
         """A nested pipeline, a condition's branch or an iteration."""
         name, outer = given["task_name"], getattr(self._here, "path", ())
         path = (*given["io_store"].path, name)
-        self._server.task(path, name, "dag", state="RUNNING")
+        self._server.task(path, "dag", state="RUNNING")
         self._here.path = path
         try:
             outputs, ended = plain(**given)
         except Exception as error:
             self.failures.append(f"{'/'.join(path)}: {error}")
-            self._server.task(path, name, "dag", state="FAILED", error=str(error))
+            self._server.task(path, "dag", state="FAILED", error=str(error))
             return {}, _FAILURE
         finally:
             self._here.path = outer
-        self._server.task(path, name, "dag", state="SUCCEEDED" if ended == _SUCCESS else "FAILED")
+        self._server.task(path, "dag", state="SUCCEEDED" if ended == _SUCCESS else "FAILED")
         return outputs, ended
 
     def _loop(self, plain: Any, given: dict[str, Any]) -> bool:
         """All iterations of a loop; did it fail?"""
         name, store = given["task_name"], given["io_store"]
         path = (*store.path, name)
-        self._server.task(path, name, "loop", state="RUNNING")
+        self._server.task(path, "loop", state="RUNNING")
         given = {**given, "task_spec": corrections.loop_items(given["task_spec"], store)}
         corrections.no_iterations(name, given["task_spec"], given["components"], store)
         failed = bool(plain(**given))
-        self._server.task(path, name, "loop", state="FAILED" if failed else "SUCCEEDED")
+        self._server.task(path, "loop", state="FAILED" if failed else "SUCCEEDED")
         return failed
 
     def _mark_conditions(self) -> None:
@@ -168,7 +168,7 @@ class Walk:
         name, inputs, text = self._conditions[condition]
         met = holds(text, OrchestratorUtils.make_task_arguments(inputs, io_store))
         if not met:
-            self._server.task((*io_store.path, name), name, "dag", state="SKIPPED")
+            self._server.task((*io_store.path, name), "dag", state="SKIPPED")
         return met
 
 
