@@ -25,7 +25,7 @@ NAMESPACE = "mlops-lab-pipelines"
 def client(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[kfp.Client]:
     """The SDK's own client, unchanged."""
     if request.param == "cluster":
-        with _address() as address:
+        with Address() as address:
             yield kfp.Client(host=address)
         return
     folder = tmp_path_factory.mktemp("conformance")
@@ -40,7 +40,7 @@ def within(request: pytest.FixtureRequest) -> float:
     return 300 if "cluster" in request.node.name else 60
 
 
-class _address:  # noqa: N801 - used as a function
+class Address:
     """The live engine's address: given, or its Service forwarded to a port of this machine."""
 
     def __enter__(self) -> str:

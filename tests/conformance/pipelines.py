@@ -5,7 +5,7 @@ Steps stand on the engine's own image, which has the SDK, so nothing is installe
 """
 
 # No `from __future__ import annotations`: the SDK reads the annotations of components as objects.
-# ruff: noqa: UP006, UP035
+# ruff: noqa: PTH103, PTH118, PTH123, PTH208, UP006, UP035, UP045
 import os
 from typing import Dict, List, NamedTuple, Optional
 
@@ -165,7 +165,9 @@ def shell_optional(text: Optional[str] = None, said: dsl.OutputPath(str) = ""):
     return dsl.ContainerSpec(
         image=IMAGE,
         command=["sh", "-ec", 'out="$1"; shift; mkdir -p "$(dirname "$out")"; printf "%s" "$*" >"$out"', "sh", said],
-        args=[dsl.IfPresentPlaceholder("text", then=["--text", dsl.ConcatPlaceholder(["<", text, ">"])], else_=["none"])],
+        args=[
+            dsl.IfPresentPlaceholder("text", then=["--text", dsl.ConcatPlaceholder(["<", text, ">"])], else_=["none"])
+        ],
     )
 
 
@@ -312,7 +314,7 @@ def retries(moment: float):
 
 
 @dsl.pipeline(name="containers")
-def containers(text: str = "it's \"quoted\""):
+def containers(text: str = 'it\'s "quoted"'):
     made = shell(text=text, number=21)
     expect(seen=read(data=made.outputs["data"]).output, wanted=text)
     expect(seen=made.outputs["said"], wanted=text)

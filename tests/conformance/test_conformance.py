@@ -155,7 +155,7 @@ def test_pipelines_and_versions(client: kfp.Client, within: float, tmp_path: Pat
     assert client.get_pipeline(made.pipeline_id).display_name == name
     second = client.upload_pipeline_version(file, f"{name}-v2", pipeline_id=made.pipeline_id)
     versions = client.list_pipeline_versions(made.pipeline_id, sort_by="created_at desc").pipeline_versions
-    assert [each.pipeline_version_id for each in versions][0] == second.pipeline_version_id
+    assert versions[0].pipeline_version_id == second.pipeline_version_id
     assert len(versions) == 2
     kept = client.get_pipeline_version(made.pipeline_id, second.pipeline_version_id)
     assert kept.pipeline_spec["pipelineInfo"]["name"] == "two-steps"

@@ -118,10 +118,10 @@ class Engine:
             request.add_header("Authorization", f"Bearer {token}")
         try:
             with urllib.request.urlopen(request, timeout=40) as answer:
-                status, text = answer.status, answer.read().decode()
+                status, text, kind = answer.status, answer.read().decode(), answer.headers.get_content_type()
         except urllib.error.HTTPError as error:
-            status, text = error.code, error.read().decode()
-        return status, json.loads(text) if text.startswith(("{", "[")) else text
+            status, text, kind = error.code, error.read().decode(), error.headers.get_content_type()
+        return status, json.loads(text) if kind == "application/json" else text
 
     def api(self, path: str, body: Any = None, method: str = "") -> Any:
         """The body of a request to the API that has to succeed."""

@@ -106,7 +106,9 @@ class Processes:
         rc = folder / "rc"
         if rc.exists():
             code = int(rc.read_text())
-            return Seen(phase="Failed" if code else "Succeeded", exit_code=code, reason="Error" if code else "", **about)
+            return Seen(
+                phase="Failed" if code else "Succeeded", exit_code=code, reason="Error" if code else "", **about
+            )
         if not (folder / "pid").exists():
             return Seen(phase="Pending", reason="ErrImagePull", message="not found", **about)
         if _alive(folder):

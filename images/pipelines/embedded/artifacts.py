@@ -102,7 +102,7 @@ class Artifacts:
 
     async def _write(self, path: Path, content: AsyncIterator[bytes]) -> int:
         number, name = tempfile.mkstemp(dir=self._parts)
-        size = 0
+        size, unfinished = 0, Path(name)
         try:
             with os.fdopen(number, "wb") as part:
                 async for chunk in content:
@@ -110,13 +110,12 @@ class Artifacts:
                         raise OSError
                     part.write(chunk)
                     size += len(chunk)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            Path(name).replace(path)
+            _place(unfinished, path)
         except OSError as error:
             message = f"the artifact store has no room for {path.name} ({size >> 20} MiB were written)"
             raise ApiError("RESOURCE_EXHAUSTED", message) from error
         finally:
-            Path(name).unlink(missing_ok=True)
+            _drop(unfinished)
         return size
 
     def _room(self) -> int:
@@ -126,3 +125,12 @@ class Artifacts:
         if not _KEY.fullmatch(key) or ".." in key.split("/") or "." in key.split("/"):
             raise invalid(f"{key!r} is no key of an artifact")
         return self._root / key
+
+
+def _place(unfinished: Path, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished.replace(path)
+
+
+def _drop(unfinished: Path) -> None:
+    unfinished.unlink(missing_ok=True)

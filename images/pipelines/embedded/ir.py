@@ -103,20 +103,27 @@ def parameters(document: dict[str, Any], given: dict[str, Any]) -> dict[str, Any
                 raise invalid(f"the parameter {name} has no default and no value was given")
             continue
         kind, value = spec.get("parameterType", ""), given[name]
-        wanted = _KINDS.get(kind, (object,))
-        if not isinstance(value, wanted) or (isinstance(value, bool) and bool not in wanted and object not in wanted):
+        if not _fits(kind, value):
             raise invalid(f"the parameter {name} is of type {kind}; {value!r} is not")
-        if kind == "NUMBER_INTEGER":
-            if value != int(value):
-                raise invalid(f"the parameter {name} is of type {kind}; {value!r} is not")
-            value = int(value)
-        values[name] = value
+        values[name] = int(value) if kind == "NUMBER_INTEGER" else value
     return values
+
+
+def _fits(kind: str, value: Any) -> bool:
+    wanted = _KINDS.get(kind)
+    if wanted is None:
+        return True
+    if isinstance(value, bool):  # which Python takes for a number
+        return bool in wanted
+    if not isinstance(value, wanted):
+        return False
+    return not (isinstance(value, float) and kind == "NUMBER_INTEGER") or value.is_integer()
 
 
 def _structure(message: Any) -> list[str]:
     wrong: list[str] = []
-    executors = message.deployment_spec["executors"] if "executors" in message.deployment_spec else {}
+    deployment = message.deployment_spec  # a protobuf Struct, which has no `get`
+    executors = deployment["executors"] if "executors" in deployment else {}  # noqa: SIM401
     dags = {"root": message.root, **message.components}
     for name, component in dags.items():
         if component.WhichOneof("implementation") == "executor_label":

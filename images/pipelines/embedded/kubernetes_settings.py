@@ -126,8 +126,6 @@ def apply(config: dict[str, Any], pod: dict[str, Any], container: dict[str, Any]
             meta.setdefault(key, {}).setdefault(name, value)  # the engine finds its pods by its own labels
 
 
-
-
 def _mount(
     spec: dict[str, Any], container: dict[str, Any], name: str, source: dict[str, Any], path: str, **extra: str
 ) -> None:

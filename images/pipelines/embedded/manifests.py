@@ -36,6 +36,7 @@ def driver(settings: Settings, run: str, generation: int, token: str) -> dict[st
     container = {
         "name": "main",
         "image": settings.image,
+        "imagePullPolicy": "Always",  # a driver of an older server would not fit the newer one
         "command": ["python3", "-m", "embedded.driver"],
         "env": [
             {"name": "DRIVER_URL", "value": settings.url},
@@ -102,6 +103,7 @@ def task(settings: Settings, run: str, account: str, attempt: dict[str, Any], to
             {
                 "name": "launcher",
                 "image": settings.launcher_image,
+                "imagePullPolicy": "Always",
                 "command": ["/launch", "--copy", f"{_LAUNCHER}/launch"],
                 "resources": {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"cpu": "1", "memory": "64Mi"}},
                 "volumeMounts": [{"name": "launcher", "mountPath": _LAUNCHER}],

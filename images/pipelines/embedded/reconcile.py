@@ -233,4 +233,6 @@ def _how_it_ended(pod: Seen) -> str:
     if pod.phase == "Succeeded":
         return "its container ended without storing its results"
     told = ": ".join(part for part in (pod.reason, pod.message) if part and part != "Error")
-    return f"exit code {pod.exit_code}" + (f" ({told})" if told else "") if pod.exit_code is not None else told or "lost"
+    return (
+        f"exit code {pod.exit_code}" + (f" ({told})" if told else "") if pod.exit_code is not None else told or "lost"
+    )

@@ -101,5 +101,5 @@ def _start(store: Store, row: sqlite3.Row) -> bool:
 
 
 def _next_of(cron: str, after: datetime.datetime) -> datetime.datetime:
-    moment_after = croniter(cron, after, second_at_beginning=True).get_next(datetime.datetime)
-    return moment_after.astimezone(datetime.UTC)
+    due: datetime.datetime = croniter(cron, after, second_at_beginning=True).get_next(datetime.datetime)
+    return due.astimezone(datetime.UTC)

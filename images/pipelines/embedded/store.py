@@ -48,9 +48,10 @@ create table if not exists recurring (
   concurrency integer not null, catchup integer not null, next text not null, started integer not null default 0);
 create table if not exists tasks (
   id text primary key, run text not null references runs on delete cascade, path text not null, name text not null,
-  parent text not null, kind text not null, state text not null, created text not null, started text not null default '',
-  finished text not null default '', error text not null default '', history text not null, inputs text not null,
-  outputs text not null default '{}', cached integer not null default 0, unique (run, path));
+  parent text not null, kind text not null, state text not null, created text not null,
+  started text not null default '', finished text not null default '', error text not null default '',
+  history text not null, inputs text not null, outputs text not null default '{}',
+  cached integer not null default 0, unique (run, path));
 create table if not exists attempts (
   id text primary key, task text not null references tasks on delete cascade, run text not null,
   number integer not null, pod text not null, state text not null, wanted text not null, created text not null,

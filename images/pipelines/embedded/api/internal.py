@@ -122,9 +122,7 @@ async def attempt(request: Request) -> Response:
     server, run = _driver(request)
     end = time.monotonic() + min(float(request.query_params.get("wait", 0)), 30)
     while True:
-        row = server.store.row(
-            "select * from attempts where id = ? and run = ?", request.path_params["key"], run["id"]
-        )
+        row = server.store.row("select * from attempts where id = ? and run = ?", request.path_params["key"], run["id"])
         if row is None:
             raise missing("attempt", request.path_params["key"])
         if row["state"] not in ("WAITING", "RUNNING") or time.monotonic() >= end:
@@ -162,7 +160,8 @@ async def keep_cached(request: Request) -> Response:
     (server, _), given = _driver(request), await body(request)
     with server.store.write() as db:
         # A Metrics artifact is metadata alone: what has no content now is not missed later.
-        entry = json.dumps({"outputs": given["outputs"], "uris": [uri for uri in given["uris"] if server.artifacts.has(uri)]})
+        there = [uri for uri in given["uris"] if server.artifacts.has(uri)]
+        entry = json.dumps({"outputs": given["outputs"], "uris": there})
         db.execute("insert or replace into cache values (?, ?, ?)", (request.path_params["key"], entry, now()))
     return done()
 

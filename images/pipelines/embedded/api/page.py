@@ -17,6 +17,8 @@ from embedded.api.context import context
 from embedded.store import moment, now
 
 _STYLE = (Path(__file__).parent / "page.css").read_text()
+# The SDK prints addresses of this form, of which a server sees only the /.
+_SCRIPT = "const m=location.hash.match(/^#\\/runs\\/details\\/([\\w-]+)/);if(m)location.replace('/runs/'+m[1])"
 _MOST = 100
 _REFRESH = 2  # seconds, while something runs
 
@@ -31,8 +33,8 @@ async def home(request: Request) -> Response:
     recurring = store.rows("select * from recurring order by created")
     lines = "".join(
         f'<tr><td><a href="/runs/{row["id"]}">{escape(row["name"])}</a></td><td>{escape(row["of"] or "")}</td>'
-        f"<td>{_state(row['state'])}</td><td>{_time(row['created'])}</td><td>{_took(row['created'], row['finished'])}</td>"
-        f"<td>{escape(row['error'][:200])}</td></tr>"
+        f"<td>{_state(row['state'])}</td><td>{_time(row['created'])}</td>"
+        f"<td>{_took(row['created'], row['finished'])}</td><td>{escape(row['error'][:200])}</td></tr>"
         for row in rows
     )
     body = (
@@ -73,8 +75,7 @@ async def run(request: Request) -> Response:
 
 
 async def link(request: Request) -> Response:
-    """The address that the SDK prints is /#/runs/details/ID, of which a server only sees /; the page's script gets
-    there. This one is for people who leave out the #."""
+    """The address that the SDK prints, without its #."""
     return RedirectResponse(f"/runs/{request.path_params['key']}")
 
 
@@ -90,7 +91,9 @@ def _task(run: str, task: dict[str, Any], made: list[Any]) -> str:
         rows += f"<tr><th>{escape(each['type'])}</th><td>{content} <code>{escape(each['uri'])}</code>{told}</td></tr>"
     if task.get("pod_name"):
         where = f"/apis/v2beta1/runs/{run}/tasks/{task['task_id']}/log"
-        rows += f'<tr><th>pod</th><td><code>{escape(task["pod_name"])}</code> <a href="{where}">its output</a></td></tr>'
+        rows += (
+            f'<tr><th>pod</th><td><code>{escape(task["pod_name"])}</code> <a href="{where}">its output</a></td></tr>'
+        )
     if "error" in task:
         rows += f'<tr><th>error</th><td class="error">{escape(task["error"]["message"])}</td></tr>'
     cached = " from the cache" if task["cached"] else ""
@@ -103,12 +106,10 @@ def _task(run: str, task: dict[str, Any], made: list[Any]) -> str:
 
 def _page(title: str, body: str, *, live: bool) -> HTMLResponse:
     refresh = f'<meta http-equiv="refresh" content="{_REFRESH}">' if live else ""
-    script = (
-        "<script>const m=location.hash.match(/^#\\/runs\\/details\\/([\\w-]+)/);if(m)location.replace('/runs/'+m[1])</script>"
-    )
     return HTMLResponse(
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)} · pipelines</title>{refresh}'
-        f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style>{script}</head>'
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        f"<title>{escape(title)} · pipelines</title>{refresh}"
+        f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style><script>{_SCRIPT}</script></head>'
         f"<body><main>{body}</main></body></html>"
     )
 

@@ -63,7 +63,9 @@ def plan(server: Context, given: dict[str, Any]) -> dict[str, Any]:
         version = store.value(newest, pipeline)
         if version is None:
             raise missing("a version of pipeline", pipeline)
-    document = json.loads(version_row(store, pipeline, version)["spec"]) if version else ir.check(given["pipeline_spec"])
+    document = (
+        json.loads(version_row(store, pipeline, version)["spec"]) if version else ir.check(given["pipeline_spec"])
+    )
     config = given.get("runtime_config") or {}
     if not isinstance(config, dict) or not isinstance(config.get("parameters") or {}, dict):
         raise invalid("runtime_config.parameters has to be an object")

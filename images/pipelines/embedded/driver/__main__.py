@@ -14,8 +14,8 @@ _client = types.ModuleType("kfp.client")
 _client.Client = None  # type: ignore[attr-defined]
 sys.modules["kfp.client"] = _client
 
-from embedded.driver.server import Server, Superseded
-from embedded.driver.walk import Walk
+from embedded.driver.server import Server, Superseded  # noqa: E402
+from embedded.driver.walk import Walk  # noqa: E402
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-_TOKEN = re.compile(r"""'[^']*'|"[^"]*"|&&|\|\||!(?!=)|[A-Za-z_]\w*|.""", re.DOTALL)
+_TOKEN = re.compile(r"""'[^']*'|"[^"]*"|&&|\|\||!=|!|[A-Za-z_]\w*|.""", re.DOTALL)
 _WORDS = {"&&": " and ", "||": " or ", "!": " not ", "true": "True", "false": "False", "null": "None"}
 _CALLS: dict[str, Callable[[Any], Any]] = {"int": int, "double": float, "float": float, "string": str, "str": str}
 _COMPARE: dict[type, Callable[[Any, Any], Any]] = {
@@ -72,7 +72,8 @@ def _value(node: ast.expr, values: Mapping[str, Any]) -> Any:
         case ast.Call(func=ast.Name(id=name), args=[inner], keywords=[]) if name in _CALLS:
             return _CALLS[name](_value(inner, values))
         case ast.Subscript(
-            value=ast.Attribute(value=ast.Name(id="inputs"), attr="parameter_values"), slice=ast.Constant(value=str(name))
+            value=ast.Attribute(value=ast.Name(id="inputs"), attr="parameter_values"),
+            slice=ast.Constant(value=str(name)),
         ):
             if name not in values:
                 raise ConditionError(f"the condition needs {name}, which no task has produced")

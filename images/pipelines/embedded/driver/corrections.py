@@ -93,7 +93,9 @@ def _output_artifacts(cls: Any, dag_outputs_spec: Any, io_store: Any) -> dict[st
             except ValueError:
                 continue
         if len(found) != 1:
-            raise ValueError(f"the output {name} needs one of {len(spec.artifact_selectors)} artifacts; {len(found)} came")
+            raise ValueError(
+                f"the output {name} needs one of {len(spec.artifact_selectors)} artifacts; {len(found)} came"
+            )
         outputs[name] = found[0]
     return outputs
 

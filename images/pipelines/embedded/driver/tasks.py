@@ -133,13 +133,19 @@ class Tasks:
                 {"name": name, "uri": found["artifacts"][0]["uri"], "path": local_path(found["artifacts"][0]["uri"])}
                 for name, found in outputs.get("artifacts", {}).items()
             ],
-            "parameters": [{"name": name, "path": each["outputFile"]} for name, each in outputs.get("parameters", {}).items()],
+            "parameters": [
+                {"name": name, "path": each["outputFile"]} for name, each in outputs.get("parameters", {}).items()
+            ],
             "output_file": outputs["outputFile"],
         }
 
     def _value(self, now: Now, spec: dict[str, Any]) -> Any:
         """The value of a parameter in a kfp-kubernetes setting."""
-        if isinstance(spec.get("componentInputParameter"), str) or "runtimeValue" in spec or "taskOutputParameter" in spec:
+        if (
+            isinstance(spec.get("componentInputParameter"), str)
+            or "runtimeValue" in spec
+            or "taskOutputParameter" in spec
+        ):
             inputs = json_format.ParseDict({"parameters": {"it": spec}}, pipeline_spec_pb2.TaskInputsSpec())
             return OrchestratorUtils.make_task_arguments(inputs, now.values)["it"]
         raise ValueError(f"a Kubernetes setting has a value that can't be read: {json.dumps(spec)}")
