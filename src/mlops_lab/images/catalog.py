@@ -5,12 +5,12 @@ To add an image: write `recipes/NAME.py` with a tuple `IMAGES`, and list the mod
 
 from __future__ import annotations
 
-from mlops_lab.images.recipes import flight_delay, load, metrics_server, node, python, registry
+from mlops_lab.images.recipes import flight_delay, load, metrics_server, node, pipelines, python, registry
 from mlops_lab.images.sources import Image, Mode, Sources
 
 CATALOG: dict[str, Image] = {
     image.name: image
-    for recipe in (node, registry, python, metrics_server, load, flight_delay)
+    for recipe in (node, registry, python, metrics_server, load, flight_delay, pipelines)
     for image in recipe.IMAGES
 }
 

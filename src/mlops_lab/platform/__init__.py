@@ -1,0 +1,1 @@
+"""The MLOps platform on the cluster: Helm releases, their order, readiness and pages. No labs and no checks here."""
