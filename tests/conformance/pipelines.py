@@ -171,6 +171,12 @@ def shell_optional(text: Optional[str] = None, said: dsl.OutputPath(str) = ""):
     )
 
 
+@dsl.container_component
+def dollars(said: dsl.OutputPath(str)):
+    script = 'mkdir -p "$(dirname "$0")"; printf "%s" "$1" >"$0"; test "$(printf x)" = x; test $$ -gt 0'
+    return dsl.ContainerSpec(image=IMAGE, command=["sh", "-ec", script], args=[said, "$(HOME) $$ $x /tmp $"])
+
+
 @dsl.pipeline(name="two-steps")
 def two_steps(text: str = "hello"):
     written = write(text=text)
@@ -320,6 +326,7 @@ def containers(text: str = 'it\'s "quoted"'):
     expect(seen=made.outputs["said"], wanted=text)
     expect_number(seen=made.outputs["twice"], wanted=42)
     expect(seen=shell_optional().outputs["said"], wanted="none")
+    expect(seen=dollars().outputs["said"], wanted="$(HOME) $$ $x /tmp $")
     expect(seen=shell_optional(text="given").outputs["said"], wanted="--text <given>")
 
 

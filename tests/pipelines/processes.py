@@ -57,7 +57,9 @@ class Processes:
             starts.write(name + "\n")
         if container["image"] == MISSING_IMAGE:
             return
-        command = [os.environ["LAUNCHER"] if word == "/launcher/launch" else word for word in container["command"]]
+        assert all("$" not in word.replace("$$", "") for word in container["command"]), "Kubernetes would fill it in"
+        command = [word.replace("$$", "$") for word in container["command"]]
+        command = [os.environ["LAUNCHER"] if word == "/launcher/launch" else word for word in command]
         command = [sys.executable if word == "python3" and not number else word for number, word in enumerate(command)]
         environment = {
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
@@ -128,7 +130,7 @@ def _alive(folder: Path) -> int:
 
 def _value(pod: str, variable: dict[str, Any]) -> str:
     if "value" in variable:
-        return str(variable["value"])
+        return str(variable["value"]).replace("$$", "$")
     source = variable["valueFrom"]
     if "fieldRef" in source:
         return pod

@@ -152,6 +152,13 @@ def test_default_resources_never_contradict_what_was_asked_for(
     assert manifests.resources(Settings(), asked) == {"requests": requests, "limits": limits}
 
 
+def test_kubernetes_fills_in_nothing() -> None:
+    attempt = {**ATTEMPT, "wanted": json.dumps({**WANTED, "command": ["sh", "$(A) $$"], "env": {"A": "$(B)"}})}
+    (main,) = manifests.task(Settings(), "run", "", attempt, "token")["spec"]["containers"]
+    assert main["command"][2:] == ["sh", "$$(A) $$$$"]
+    assert {"name": "A", "value": "$$(B)"} in main["env"]
+
+
 def test_settings_are_read_and_misspelt_ones_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIPELINES_LIMITS", '{"cpu": "2"}')
     monkeypatch.setenv("PIPELINES_POD_TTL", "5")

@@ -116,7 +116,7 @@ def _seen(pod: Any) -> Seen:
         reason=reason,
         message=" ".join(message.split()),
         exit_code=code,
-        stopping=pod.metadata.deletion_timestamp is not None,
+        stopping=pod.metadata.deletion_timestamp.isoformat() if pod.metadata.deletion_timestamp else "",
         created=pod.metadata.creation_timestamp.isoformat(),
     )
 

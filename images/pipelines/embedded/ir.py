@@ -143,6 +143,8 @@ def _structure(message: Any) -> list[str]:
                 wrong.append(f"importer {name}: download_to_workspace is not supported")
         elif "container" not in executor or not executor["container"]["image"]:
             wrong.append(f"executor {name} has no container image")
+        elif "command" not in executor["container"] or not list(executor["container"]["command"]):
+            wrong.append(f"task {name} has no command: name it, since the image's own can't be wrapped")
         elif executor["container"]["image"].startswith("argostub/"):
             stub = executor["container"]["image"].removeprefix("argostub/")
             wrong.append(f"task {name}: {stub} is not supported; make the volume claim beforehand and mount it")

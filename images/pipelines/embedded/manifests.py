@@ -72,14 +72,14 @@ def task(settings: Settings, run: str, account: str, attempt: dict[str, Any], to
     container: dict[str, Any] = {
         "name": "main",
         "image": wanted["image"],
-        "command": [f"{_LAUNCHER}/launch", "--", *wanted["command"]],
+        "command": [f"{_LAUNCHER}/launch", "--", *map(_literal, wanted["command"])],
         "env": [
             # An image may leave HOME at a folder of root's.
             {"name": "HOME", "value": "/tmp"},
-            *({"name": name, "value": value} for name, value in wanted["env"].items()),
+            *({"name": name, "value": _literal(value)} for name, value in wanted["env"].items()),
             {"name": "KFP_RUN_ID", "value": run},
             {"name": "KFP_POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
-            {"name": "LAUNCH", "value": json.dumps(launch)},
+            {"name": "LAUNCH", "value": _literal(json.dumps(launch))},
         ],
         "resources": resources(settings, wanted["resources"]),
         "volumeMounts": [
@@ -155,6 +155,11 @@ def _pod(settings: Settings, name: str, run: str, container: dict[str, Any], acc
             "containers": [container],
         },
     }
+
+
+def _literal(text: str) -> str:
+    """Text that Kubernetes passes on as it is: in commands and variables it takes $$ for $, and fills in $(NAME)."""
+    return text.replace("$", "$$")
 
 
 def _confined() -> dict[str, Any]:

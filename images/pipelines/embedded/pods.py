@@ -31,7 +31,7 @@ class Seen:
         reason: a word, such as ErrImagePull, OOMKilled, Unschedulable or Evicted; may be empty.
         message: what the cluster says about it.
         exit_code: of the main container, once it ended.
-        stopping: it is being deleted.
+        stopping: since when it is being deleted; empty if it is not.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Seen:
     reason: str = ""
     message: str = ""
     exit_code: int | None = None
-    stopping: bool = False
+    stopping: str = ""
     created: str = ""
 
     @property

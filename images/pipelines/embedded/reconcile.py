@@ -23,6 +23,9 @@ _STUCK = {
     *("CreateContainerConfigError", "CreateContainerError", "RunContainerError"),
 }
 _MANNERS = 15.0  # seconds
+# A pod whose deletion takes so many seconds longer than it may is on a node that does not answer. Should it still run
+# there, its results are refused.
+_LOST = 60.0
 _IDLE = 1.0  # seconds between looks at the schedule when nothing runs
 
 
@@ -146,6 +149,8 @@ class Reconciler(threading.Thread):
             elif pod.over:
                 self._artifacts.keep_log(attempt["id"], self._pods.log(pod.name, 10_000))
                 self._fail(attempt, _how_it_ended(pod))
+            elif pod.stopping and age(pod.stopping) > _LOST:
+                self._fail(attempt, "its node is lost")
             elif pod.phase == "Running":
                 self._moved(attempt)
             elif why := self._hopeless(pod):
