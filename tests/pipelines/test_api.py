@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from google.protobuf import json_format
-from kfp import dsl
 
 from tests.conformance import pipelines
 from tests.pipelines.engine import Engine
@@ -188,25 +187,18 @@ def test_kubernetes_settings_that_are_not_honoured_are_refused_by_name(
 
 
 def test_a_setting_may_come_from_a_parameter(engine: Engine) -> None:
-    @pipelines.component
-    def colour() -> str:
-        import os
-
-        return os.environ["COLOUR"]
-
-    @dsl.pipeline(name="from-parameter")
-    def pipeline(secret: str = "given"):  # type: ignore[no-untyped-def]
-        colour()
-
-    spec = document(pipeline)
-    named = {"componentInputParameter": "secret"}
+    named = {"componentInputParameter": "text"}
     entry = {"secretNameParameter": named, "keyToEnv": [{"secretKey": "k", "envVar": "COLOUR"}]}
-    executors = {"exec-colour": {"secretAsEnv": [entry]}}
-    platform = {"platforms": {"kubernetes": {"deploymentSpec": {"executors": executors}}}}
-    given = {"display_name": "k", "pipeline_spec": {"pipeline_spec": spec, "platform_spec": platform}}
-    key = engine.api("runs", given)["run_id"]
+    platform = {
+        "platforms": {"kubernetes": {"deploymentSpec": {"executors": {"exec-write": {"secretAsEnv": [entry]}}}}}
+    }
+    spec = {"pipeline_spec": document(pipelines.two_steps), "platform_spec": platform}
+    parameters = {"parameters": {"text": "given"}}
+    key = engine.api("runs", {"display_name": "k", "pipeline_spec": spec, "runtime_config": parameters})["run_id"]
     assert engine.ended(key)["state"] == "SUCCEEDED"
-    assert engine.tasks(key)["colour"]["output_parameters"] == {"Output": "given/k"}
+    pod = json.loads((engine.pod(engine.tasks(key)["write"]["pod_name"]) / "manifest.json").read_text())
+    (colour,) = [each for each in pod["spec"]["containers"][0]["env"] if each["name"] == "COLOUR"]
+    assert colour["valueFrom"]["secretKeyRef"]["name"] == "given"
 
 
 class Links(HTMLParser):

@@ -151,9 +151,7 @@ class Reconciler(threading.Thread):
                 self._fail(attempt, _how_it_ended(pod))
             elif pod.stopping and age(pod.stopping) > _LOST:
                 self._fail(attempt, "its node is lost")
-            elif pod.phase == "Running":
-                self._moved(attempt)
-            elif why := self._hopeless(pod):
+            elif pod.phase == "Pending" and (why := self._hopeless(pod)):
                 self._pods.delete(pod.name, 0)
                 self._fail(attempt, why)
 
@@ -168,10 +166,6 @@ class Reconciler(threading.Thread):
                 self._store.update("attempts", attempt["id"], trouble=refused.reason)
             return
         self._store.update("attempts", attempt["id"], state="RUNNING", began=now())
-
-    def _moved(self, attempt: sqlite3.Row) -> None:
-        if self._store.value("select state from tasks where id = ?", attempt["task"]) == "PENDING":
-            runs.move_task(self._store, attempt["task"], "RUNNING")
 
     def _fail(self, attempt: sqlite3.Row, why: str) -> None:
         with self._store.write() as db:  # unless its launcher has reported meanwhile
@@ -196,7 +190,8 @@ class Reconciler(threading.Thread):
     # Ends
 
     def _cancel(self, run: sqlite3.Row, seen: dict[str, Seen]) -> None:
-        left = [pod for pod in seen.values() if pod.labels.get(manifests.RUN) == run["id"] and not pod.over]
+        own = [pod for pod in seen.values() if pod.labels.get(manifests.RUN) == run["id"] and not pod.over]
+        left = [pod for pod in own if not (pod.stopping and age(pod.stopping) > _LOST)]
         for pod in left:
             if not pod.stopping:
                 self._pods.delete(pod.name, self._settings.kill_grace)

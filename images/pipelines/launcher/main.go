@@ -50,6 +50,12 @@ func launch(args []string, text string) (int, error) {
 
 // perform runs a task from its inputs to its report.
 func perform(given spec, to *server, command []string) (int, error) {
+	if err := to.begin(); err != nil {
+		if errors.Is(err, errUnneeded) {
+			return exitUnneeded, err
+		}
+		return exitLauncher, err
+	}
 	if err := fetchInputs(given, to); err != nil {
 		return report(to, exitLauncher, result{Error: "its inputs could not be fetched: " + err.Error()})
 	}

@@ -112,6 +112,11 @@ func (s *server) storeLog(path string) error {
 	return done(s.ask(http.MethodPut, "/attempt/log", "text/plain", func() (io.ReadCloser, error) { return os.Open(path) }))
 }
 
+// begin says that the attempt starts. It must not where nobody waits for it, as when its pod started too late.
+func (s *server) begin() error {
+	return done(s.ask(http.MethodPost, "/attempt/start", "", nil))
+}
+
 func (s *server) report(ended result) error {
 	text, err := json.Marshal(ended)
 	if err != nil {

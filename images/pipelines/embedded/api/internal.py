@@ -166,6 +166,13 @@ async def keep_cached(request: Request) -> Response:
     return done()
 
 
+async def begin(request: Request) -> Response:
+    """POST that an attempt's launcher is at work."""
+    server, row = _launcher(request)
+    runs.move_task(server.store, row["task"], "RUNNING")
+    return done()
+
+
 async def result(request: Request) -> Response:
     """POST an attempt's end, by its launcher."""
     (server, row), given = _launcher(request), await body(request)
@@ -227,6 +234,7 @@ ROUTES = [
     Route("/run/finish", finish, methods=["POST"]),
     Route("/run/cache/{key}", cached, methods=["GET"]),
     Route("/run/cache/{key}", keep_cached, methods=["PUT"]),
+    Route("/attempt/start", begin, methods=["POST"]),
     Route("/attempt/result", result, methods=["POST"]),
     Route("/attempt/log", log, methods=["PUT"]),
     Route("/artifact/{key:path}", fetch, methods=["GET"]),
