@@ -13,6 +13,7 @@ from mlops_lab.images.recipes import (
     mlflow,
     monitoring,
     node,
+    pipelines,
     postgres,
     python,
     registry,
@@ -32,6 +33,7 @@ _RECIPES = (
     components,
     serving,
     monitoring,
+    pipelines,
 )
 
 CATALOG: dict[str, Image] = {image.name: image for recipe in _RECIPES for image in recipe.IMAGES}

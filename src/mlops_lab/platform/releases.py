@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mlops_lab.base.errors import UsageError
 from mlops_lab.base.paths import project
-from mlops_lab.images.recipes import mlflow, monitoring, postgres, serving
+from mlops_lab.images.recipes import components, mlflow, monitoring, pipelines, postgres, serving
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,12 @@ RELEASES: tuple[Release, ...] = (
             Page("alertmanager", "alertmanager", 9093, what="alerts and silences"),
         ),
         within=180,
+    ),
+    Release(
+        part="pipelines",
+        chart="pipelines",
+        images=(*(image.name for image in pipelines.IMAGES), components.NAME),  # the last is what its steps run in
+        pages=(Page("pipelines", "ml-pipeline", 8888, what="runs of pipelines, and the API for kfp.Client"),),
     ),
 )
 

@@ -1,0 +1,73 @@
+"""The server's application: the API under /apis/v2beta1, what pods use under /internal, the page at /."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Mount, Route
+
+from embedded.api import experiments, internal, page, pipelines, recurring, runs
+from embedded.api.context import Context, context
+from embedded.errors import ApiError
+
+
+def create(server: Context) -> Starlette:
+    """The application around one server's parts; its reconciler runs as long as it does."""
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        experiments.ensure_default(server.store)
+        server.reconciler.start()
+        yield
+        server.reconciler.stop()
+        server.store.close()
+
+    api = [*pipelines.ROUTES, *experiments.ROUTES, *runs.ROUTES, *recurring.ROUTES, Route("/healthz", healthz)]
+    app = Starlette(
+        routes=[
+            Mount("/apis/v2beta1", routes=api),
+            Mount("/internal", routes=internal.ROUTES),
+            Route("/healthz", alive),
+            *page.ROUTES,
+        ],
+        exception_handlers={ApiError: _api_error, HTTPException: _http_error, Exception: _unexpected},
+        lifespan=lifespan,
+    )
+    app.state.context = server
+    return app
+
+
+async def healthz(request: Request) -> Response:
+    """KFP's own: a single-user install."""
+    return JSONResponse({"multi_user": False})
+
+
+async def alive(request: Request) -> Response:
+    """Do the store and the thread that looks after pods work? For probes; the cluster's API may be away."""
+    server = context(request)
+    server.store.value("select 1")
+    if not server.reconciler.is_alive():
+        return JSONResponse({"status": "the reconciler has ended"}, status_code=503)
+    return JSONResponse({"status": "alive", "trouble": server.reconciler.trouble})
+
+
+async def _api_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ApiError)
+    return JSONResponse(error.body(), status_code=error.status)
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    name = {404: "NOT_FOUND", 405: "UNIMPLEMENTED"}.get(error.status_code, "INVALID_ARGUMENT")
+    return await _api_error(request, ApiError(name, f"{request.method} {request.url.path}: {error.detail}"))
+
+
+async def _unexpected(request: Request, error: Exception) -> Response:
+    traceback.print_exception(error)
+    return await _api_error(request, ApiError("INTERNAL", f"{type(error).__name__}: {error}"))

@@ -1,0 +1,104 @@
+"""Experiments: create, get, list, archive, unarchive, delete."""
+
+from __future__ import annotations
+
+import uuid
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from embedded.api import views
+from embedded.api.context import body, context, done, found, listing, text
+from embedded.errors import ApiError, invalid
+from embedded.listing import page
+from embedded.store import Store, now
+
+DEFAULT = "Default"
+_COLUMNS = {
+    "id": "id",
+    "experiment_id": "id",
+    "name": "name",
+    "display_name": "name",
+    "description": "description",
+    "created_at": "created",
+    "last_run_created_at": "last_run",
+    "storage_state": "storage",
+}
+
+
+def ensure_default(store: Store) -> str:
+    """The id of the experiment for runs that name none."""
+    with store.write():
+        known = store.value("select id from experiments where name = ?", DEFAULT)
+        return str(known) if known else _add(store, DEFAULT, "Runs that name no experiment.")
+
+
+async def create(request: Request) -> Response:
+    """POST experiments."""
+    given, store = await body(request), context(request).store
+    name = text(given, "display_name", 128) or text(given, "name", 128)
+    if not name:
+        raise invalid("an experiment needs a display_name")
+    with store.write():
+        if store.row("select 1 from experiments where name = ?", name):
+            raise ApiError("ALREADY_EXISTS", f"an experiment {name!r} exists already")
+        key = _add(store, name, text(given, "description"))
+    return JSONResponse(views.experiment(found(store, "experiments", "experiment", key)))
+
+
+async def get(request: Request) -> Response:
+    """GET one."""
+    row = found(context(request).store, "experiments", "experiment", request.path_params["key"])
+    return JSONResponse(views.experiment(row))
+
+
+async def many(request: Request) -> Response:
+    """GET a list."""
+    rows, total, token = page(context(request).store, "experiments", _COLUMNS, request.query_params)
+    return listing("experiments", [views.experiment(row) for row in rows], total, token)
+
+
+async def archive(request: Request) -> Response:
+    """Archive it and its runs; its recurring runs are disabled."""
+    store, key = context(request).store, request.path_params["key"]
+    with store.write() as db:
+        found(store, "experiments", "experiment", key)
+        db.execute("update experiments set storage = 'ARCHIVED' where id = ?", (key,))
+        db.execute("update runs set storage = 'ARCHIVED' where experiment = ?", (key,))
+        db.execute("update recurring set status = 'DISABLED', updated = ? where experiment = ?", (now(), key))
+    return done()
+
+
+async def unarchive(request: Request) -> Response:
+    """Make it available again; its runs stay archived, as in KFP."""
+    store, key = context(request).store, request.path_params["key"]
+    found(store, "experiments", "experiment", key)
+    store.update("experiments", key, storage="AVAILABLE")
+    return done()
+
+
+async def delete(request: Request) -> Response:
+    """Delete it; its runs stay, as in KFP, and can be found by their ids."""
+    store, key = context(request).store, request.path_params["key"]
+    with store.write() as db:
+        found(store, "experiments", "experiment", key)
+        db.execute("delete from recurring where experiment = ?", (key,))
+        db.execute("delete from experiments where id = ?", (key,))
+    return done()
+
+
+def _add(store: Store, name: str, description: str) -> str:
+    key = str(uuid.uuid4())
+    store.insert("experiments", id=key, name=name, description=description, created=now())
+    return key
+
+
+ROUTES = [
+    Route("/experiments", create, methods=["POST"]),
+    Route("/experiments", many, methods=["GET"]),
+    Route("/experiments/{key}:archive", archive, methods=["POST"]),
+    Route("/experiments/{key}:unarchive", unarchive, methods=["POST"]),
+    Route("/experiments/{key}", get, methods=["GET"]),
+    Route("/experiments/{key}", delete, methods=["DELETE"]),
+]

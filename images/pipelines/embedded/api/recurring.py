@@ -1,0 +1,108 @@
+"""Recurring runs: create, get, list, enable, disable, delete."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import uuid
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from embedded import schedule
+from embedded.api import views
+from embedded.api.context import body, context, done, found, listing, text
+from embedded.api.runs import plan
+from embedded.errors import invalid
+from embedded.listing import page
+from embedded.store import now
+
+_COLUMNS = {
+    "id": "id",
+    "recurring_run_id": "id",
+    "name": "name",
+    "display_name": "name",
+    "description": "description",
+    "created_at": "created",
+    "updated_at": "updated",
+    "status": "status",
+    "experiment_id": "experiment",
+}
+
+
+async def create(request: Request) -> Response:
+    """POST one; its pipeline is fixed now, later versions do not change it."""
+    server, given = context(request), await body(request)
+    name = text(given, "display_name", 200)
+    if not name:
+        raise invalid("a recurring run needs a display_name")
+    trigger = schedule.check(given.get("trigger"))
+    concurrency = str(given.get("max_concurrency") or "1")
+    if not concurrency.isdigit() or not 1 <= int(concurrency) <= 10:
+        raise invalid(f"max_concurrency {concurrency!r} is no number from 1 to 10")
+    planned = plan(server, given)
+    enabled = given.get("mode", "ENABLE") in ("ENABLE", "MODE_UNSPECIFIED", "", None)
+    key, at = str(uuid.uuid4()), now()
+    server.store.insert(
+        "recurring", id=key, name=name, description=planned["description"], experiment=planned["experiment"],
+        pipeline=planned["pipeline"], version=planned["version"], spec=planned["document"],
+        parameters=planned["parameters"], root="", account=planned["account"], created=at, updated=at,
+        trigger=trigger, status="ENABLED" if enabled else "DISABLED", concurrency=int(concurrency),
+        catchup=int(not given.get("no_catchup", False)), next=_from_now(trigger),
+    )  # fmt: skip
+    server.reconciler.wake()
+    return JSONResponse(views.recurring(found(server.store, "recurring", "recurring run", key)))
+
+
+async def get(request: Request) -> Response:
+    """GET one."""
+    row = found(context(request).store, "recurring", "recurring run", request.path_params["key"])
+    return JSONResponse(views.recurring(row))
+
+
+async def many(request: Request) -> Response:
+    """GET a list; experiment_id limits it to one experiment."""
+    store, query = context(request).store, request.query_params
+    experiment = query.get("experiment_id", "")
+    where, args = ("experiment = ?", (experiment,)) if experiment else ("1", ())
+    rows, total, token = page(store, "recurring", _COLUMNS, query, where=where, args=args)
+    return listing("recurringRuns", [views.recurring(row) for row in rows], total, token)
+
+
+async def act(request: Request) -> Response:
+    """POST enable or disable."""
+    server, key, action = context(request), request.path_params["key"], request.path_params["action"]
+    row = found(server.store, "recurring", "recurring run", key)
+    if action == "disable":
+        server.store.update("recurring", key, status="DISABLED", updated=now())
+    elif action == "enable":
+        # What was due while it was disabled is made up only where catching up was asked for.
+        due = row["next"] if row["catchup"] and row["next"] else _from_now(json.loads(row["trigger"]))
+        server.store.update("recurring", key, status="ENABLED", updated=now(), next=due)
+    else:
+        raise invalid(f"a recurring run can't be asked to {action}")
+    server.reconciler.wake()
+    return done()
+
+
+async def delete(request: Request) -> Response:
+    """Delete it; runs that it made stay."""
+    store, key = context(request).store, request.path_params["key"]
+    with store.write() as db:
+        found(store, "recurring", "recurring run", key)
+        db.execute("delete from recurring where id = ?", (key,))
+    return done()
+
+
+def _from_now(trigger: dict[str, dict[str, str]]) -> str:
+    return schedule.following(trigger, datetime.datetime.now(datetime.UTC))
+
+
+ROUTES = [
+    Route("/recurringruns", create, methods=["POST"]),
+    Route("/recurringruns", many, methods=["GET"]),
+    Route("/recurringruns/{key}:{action}", act, methods=["POST"]),
+    Route("/recurringruns/{key}", get, methods=["GET"]),
+    Route("/recurringruns/{key}", delete, methods=["DELETE"]),
+]

@@ -1,0 +1,228 @@
+"""Runs: create, get, list, terminate, retry, archive, unarchive, delete; and what a run left: logs, artifacts, metrics.
+
+The last three are not part of KFP's v2beta1 API, whose UI reads them from the cluster and from ML Metadata.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from embedded import ir, runs
+from embedded.api import experiments, views
+from embedded.api.context import Context, body, context, done, found, listing, text
+from embedded.api.pipelines import version_row
+from embedded.errors import invalid, missing
+from embedded.listing import page
+
+_COLUMNS = {
+    "id": "id",
+    "run_id": "id",
+    "name": "name",
+    "display_name": "name",
+    "description": "description",
+    "experiment_id": "experiment",
+    "recurring_run_id": "recurring",
+    "pipeline_id": "pipeline",
+    "pipeline_version_id": "version",
+    "state": "state",
+    "status": "state",
+    "storage_state": "storage",
+    "created_at": "created",
+    "scheduled_at": "scheduled",
+    "finished_at": "finished",
+}
+_LINES = 10_000
+
+
+def plan(server: Context, given: dict[str, Any]) -> dict[str, Any]:
+    """What a run and a recurring run have in common, checked: the arguments of `runs.make` but for its name.
+
+    Raises:
+        ApiError: something about it is wrong.
+    """
+    store = server.store
+    reference = given.get("pipeline_version_reference") or {}
+    if not isinstance(reference, dict):
+        raise invalid("pipeline_version_reference has to be an object")
+    pipeline, version = text(reference, "pipeline_id"), text(reference, "pipeline_version_id")
+    version = version or text(given, "pipeline_version_id")
+    if bool(pipeline or version) == bool(given.get("pipeline_spec")):
+        raise invalid("a run needs either a pipeline_spec or a pipeline_version_reference")
+    if version and not pipeline:
+        pipeline = found(store, "versions", "pipeline version", version)["pipeline"]
+    if pipeline and not version:
+        found(store, "pipelines", "pipeline", pipeline)
+        newest = "select id from versions where pipeline = ? order by created desc, rowid desc limit 1"
+        version = store.value(newest, pipeline)
+        if version is None:
+            raise missing("a version of pipeline", pipeline)
+    document = (
+        json.loads(version_row(store, pipeline, version)["spec"]) if version else ir.check(given["pipeline_spec"])
+    )
+    config = given.get("runtime_config") or {}
+    if not isinstance(config, dict) or not isinstance(config.get("parameters") or {}, dict):
+        raise invalid("runtime_config.parameters has to be an object")
+    if text(config, "pipeline_root"):
+        raise invalid("pipeline_root can't be chosen: this server keeps all artifacts itself")
+    account = text(given, "service_account")
+    if account == server.settings.own_account:
+        raise invalid(f"service_account {account!r} is the server's own; no run may have it")
+    experiment = text(given, "experiment_id")
+    if experiment:
+        if found(store, "experiments", "experiment", experiment)["storage"] == "ARCHIVED":
+            raise invalid(f"the experiment {experiment} is archived")
+    else:
+        experiment = experiments.ensure_default(store)
+    parameters = config.get("parameters") or {}
+    ir.parameters(document, parameters)
+    return {
+        "document": document,
+        "parameters": parameters,
+        "experiment": experiment,
+        "description": text(given, "description"),
+        "pipeline": pipeline if version else "",
+        "version": version or "",
+        "account": account,
+    }
+
+
+async def create(request: Request) -> Response:
+    """POST a run."""
+    server, given = context(request), await body(request)
+    name = text(given, "display_name", 256)
+    if not name:
+        raise invalid("a run needs a display_name")
+    row = runs.make(server.store, name=name, **plan(server, given))
+    server.reconciler.wake()
+    return JSONResponse(views.run(server.store, row, details=True))
+
+
+async def get(request: Request) -> Response:
+    """GET one, with its tasks."""
+    store = context(request).store
+    return JSONResponse(views.run(store, runs.get(store, request.path_params["key"]), details=True))
+
+
+async def many(request: Request) -> Response:
+    """GET a list; experiment_id limits it to one experiment."""
+    store, query = context(request).store, request.query_params
+    experiment = query.get("experiment_id", "")
+    where, args = ("experiment = ?", (experiment,)) if experiment else ("1", ())
+    if experiment:
+        found(store, "experiments", "experiment", experiment)
+    rows, total, token = page(store, "runs", _COLUMNS, query, where=where, args=args)
+    return listing("runs", [views.run(store, row, details=False) for row in rows], total, token)
+
+
+async def act(request: Request) -> Response:
+    """POST terminate, retry, archive or unarchive."""
+    server, key, action = context(request), request.path_params["key"], request.path_params["action"]
+    runs.get(server.store, key)
+    if action == "terminate":
+        runs.terminate(server.store, key)
+    elif action == "retry":
+        runs.retry(server.store, key)
+    elif action in ("archive", "unarchive"):
+        server.store.update("runs", key, storage="ARCHIVED" if action == "archive" else "AVAILABLE")
+    else:
+        raise invalid(f"a run can't be asked to {action}")
+    server.reconciler.wake()
+    return done()
+
+
+async def delete(request: Request) -> Response:
+    """Delete a run; its pods end."""
+    server = context(request)
+    runs.delete(server.store, server.artifacts, request.path_params["key"])
+    server.reconciler.wake()
+    return done()
+
+
+async def log(request: Request) -> Response:
+    """GET a task's output: of its last attempt, or of ?attempt=N (0 is the first)."""
+    server, number = context(request), request.query_params.get("attempt", "")
+    rows = server.store.rows(
+        "select attempts.* from attempts join tasks on tasks.id = attempts.task "
+        "where tasks.run = ? and tasks.id = ? order by number",
+        request.path_params["key"],
+        request.path_params["task"],
+    )
+    if number and not number.isdigit():
+        raise invalid("attempt has to be a number")
+    if not rows or (number and int(number) >= len(rows)):
+        raise missing("output of task", request.path_params["task"])
+    attempt = rows[int(number) if number else -1]
+    kept = server.artifacts.log(attempt["id"])
+    if kept is None:
+        kept = await asyncio.to_thread(server.pods.log, attempt["pod"], _LINES)
+    return PlainTextResponse(kept)
+
+
+async def artifacts(request: Request) -> Response:
+    """GET a run's artifacts."""
+    store, key = context(request).store, request.path_params["key"]
+    runs.get(store, key)
+    rows = store.rows("select * from artifacts where run = ? order by created, rowid", key)
+    return JSONResponse({"artifacts": [views.artifact(row) for row in rows], "total_size": len(rows)})
+
+
+async def artifact(request: Request) -> Response:
+    """GET an artifact's description."""
+    return JSONResponse(views.artifact(_artifact(request)))
+
+
+async def download(request: Request) -> Response:
+    """GET an artifact's content; a folder comes as a tar archive."""
+    server, row = context(request), _artifact(request)
+    key = server.artifacts.key(row["uri"])
+    if not key:
+        raise invalid(f"the artifact's content is not here but at {row['uri']}")
+    path, folder = server.artifacts.find(key)
+    kind = "application/x-tar" if folder else "application/octet-stream"
+    return FileResponse(path, media_type=kind, filename=row["name"] + (".tar" if folder else ""))
+
+
+async def metrics(request: Request) -> Response:
+    """GET the numbers in a run's Metrics artifacts: `{"metrics": [{"task", "artifact", "name", "value"}, ...]}`."""
+    store, key = context(request).store, request.path_params["key"]
+    runs.get(store, key)
+    rows = store.rows(
+        "select artifacts.*, tasks.name as step from artifacts join tasks on tasks.id = artifacts.task "
+        "where artifacts.run = ? and artifacts.type = 'system.Metrics' order by artifacts.created",
+        key,
+    )
+    return JSONResponse(
+        {
+            "metrics": [
+                {"task": row["step"], "artifact": row["name"], "name": name, "value": value}
+                for row in rows
+                for name, value in json.loads(row["metadata"]).items()
+                if isinstance(value, (int, float)) and not isinstance(value, bool)
+            ]
+        }
+    )
+
+
+def _artifact(request: Request) -> sqlite3.Row:
+    return found(context(request).store, "artifacts", "artifact", request.path_params["key"])
+
+
+ROUTES = [
+    Route("/runs", create, methods=["POST"]),
+    Route("/runs", many, methods=["GET"]),
+    Route("/runs/{key}:{action}", act, methods=["POST"]),
+    Route("/runs/{key}", get, methods=["GET"]),
+    Route("/runs/{key}", delete, methods=["DELETE"]),
+    Route("/runs/{key}/artifacts", artifacts, methods=["GET"]),
+    Route("/runs/{key}/metrics", metrics, methods=["GET"]),
+    Route("/runs/{key}/tasks/{task}/log", log, methods=["GET"]),
+    Route("/artifacts/{key}", artifact, methods=["GET"]),
+    Route("/artifacts/{key}/content", download, methods=["GET"]),
+]

@@ -1,0 +1,139 @@
+"""What the SDK's local orchestrator (kfp.local of 2.17.3) gets wrong, put right by replacing single functions.
+
+Each was seen to go wrong; tests/conformance has a pipeline for each. A test pins the source of what is replaced or
+relied upon, so that an upgrade of the SDK comes with a look at this file.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable
+from typing import Any
+
+from kfp.compiler import pipeline_spec_builder
+from kfp.local import executor_output_utils
+from kfp.local.orchestrator import enhanced_dag_orchestrator, task_spec_utils
+from kfp.local.orchestrator.orchestrator_utils import OrchestratorUtils
+
+
+def whole(value: Any) -> Any:
+    """A value with integers in place of whole floats. Protobuf's Struct has floats alone, while the real launcher
+    writes JSON, where 3.0 is 3: a component typed `-> int` that adds up a list would fail."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, list):
+        return [whole(item) for item in value]
+    if isinstance(value, dict):
+        return {key: whole(item) for key, item in value.items()}
+    return value
+
+
+def install(parallel: int) -> None:
+    """Replace the functions, in this process.
+
+    Args:
+        parallel: iterations of one loop that may run at once; the SDK has a limit of 2, for a laptop's sake.
+    """
+    plain = executor_output_utils.pb2_value_to_python
+    executor_output_utils.pb2_value_to_python = lambda value: whole(plain(value))
+    OrchestratorUtils.join_user_inputs_and_defaults = classmethod(_inputs_and_defaults)
+    OrchestratorUtils.get_dag_output_artifacts = classmethod(_output_artifacts)
+    task_spec_utils.create_parameter_loop_iteration_task_spec = _iteration
+    task_spec_utils.build_nested_dag_arguments = _nested_arguments
+    task_spec_utils.get_artifact_iterator_items = _artifact_items
+    enhanced_dag_orchestrator.ParallelExecutor = _wider(enhanced_dag_orchestrator.ParallelExecutor, parallel)
+
+
+def loop_items(task_spec: Any, io_store: Any) -> Any:
+    """A loop's task with its items written out. The SDK looks for the items of a loop by the name of its input, and
+    finds none if they come from an output that is not called `Output`; then it skips the loop."""
+    if task_spec.WhichOneof("iterator") != "parameter_iterator":
+        return task_spec
+    items = task_spec.parameter_iterator.items
+    name = items.input_parameter
+    if not name:
+        return task_spec
+    values = OrchestratorUtils.make_task_arguments(task_spec.inputs, io_store)
+    found = values[name] if name in values else io_store.get_parent_input(name)
+    found = json.loads(found) if isinstance(found, str) else found
+    written = copy.deepcopy(task_spec)
+    written.parameter_iterator.items.raw = json.dumps(found)
+    return written
+
+
+def no_iterations(task_name: str, task_spec: Any, components: Any, io_store: Any) -> None:
+    """A loop over nothing still has outputs, empty lists; the SDK gives it none, and who collects them fails."""
+    outputs = components[task_spec.component_ref.name].output_definitions
+    for name in (*outputs.parameters, *outputs.artifacts):
+        io_store.put_task_output(task_name, name, [])
+
+
+def _inputs_and_defaults(cls: Any, dag_arguments: dict[str, Any], dag_inputs_spec: Any) -> dict[str, Any]:
+    """An optional input without a default is None; the SDK fails on it."""
+    values = copy.deepcopy(dag_arguments)
+    for name, spec in dag_inputs_spec.parameters.items():
+        if name not in values:
+            given = spec.default_value.WhichOneof("kind")
+            values[name] = executor_output_utils.pb2_value_to_python(spec.default_value) if given else None
+    for name, spec in dag_inputs_spec.artifacts.items():
+        if name not in values and spec.is_optional:
+            values[name] = None
+    return values
+
+
+def _output_artifacts(cls: Any, dag_outputs_spec: Any, io_store: Any) -> dict[str, Any]:
+    """dsl.OneOf of artifacts: the one that there is; the SDK wants a single candidate."""
+    outputs = {}
+    for name, spec in dag_outputs_spec.artifacts.items():
+        found = []
+        for selector in spec.artifact_selectors:
+            try:
+                found.append(io_store.get_task_output(selector.producer_subtask, selector.output_artifact_key))
+            except ValueError:
+                continue
+        if len(found) != 1:
+            raise ValueError(
+                f"the output {name} needs one of {len(spec.artifact_selectors)} artifacts; {len(found)} came"
+            )
+        outputs[name] = found[0]
+    return outputs
+
+
+def _iteration(original_task_spec: Any, loop_item: Any, loop_task_name: str) -> Any:
+    """One iteration's task: the item is one input, all others are what they are; the SDK gives the item for every
+    input that is a task's output."""
+    made = copy.deepcopy(original_task_spec)
+    name = original_task_spec.parameter_iterator.item_input
+    made.inputs.parameters[name].Clear()
+    made.inputs.parameters[name].runtime_value.constant.CopyFrom(pipeline_spec_builder.to_protobuf_value(loop_item))
+    made.ClearField("parameter_iterator")
+    return made
+
+
+def _nested_arguments(task_name: str, task_spec: Any, component_spec: Any, io_store: Any) -> dict[str, Any]:
+    """A nested pipeline's inputs are what its task says; the SDK leaves out artifacts where there are no parameters,
+    and takes the outer pipeline's input of the same name in place of a default."""
+    values: dict[str, Any] = OrchestratorUtils.make_task_arguments(task_spec.inputs, io_store)
+    _, is_iteration, number = task_name.rpartition("-iteration-")
+    if is_iteration:
+        for name in component_spec.input_definitions.artifacts:
+            if name not in values:
+                values[name] = io_store.get_parent_input(f"{name}-iteration-{number}")
+    return values
+
+
+def _artifact_items(task_spec: Any, io_store: Any, task_name: str) -> tuple[list[Any], str, int]:
+    """The artifacts that a loop goes through, from its inputs and not by their name."""
+    iterator = task_spec.artifact_iterator
+    items = OrchestratorUtils.make_task_arguments(task_spec.inputs, io_store)[iterator.items.input_artifact]
+    return list(items), iterator.item_input, task_spec.iterator_policy.parallelism_limit
+
+
+def _wider(executor: type, parallel: int) -> Callable[..., Any]:
+    class Wider(executor):  # type: ignore[misc]
+        def __init__(self, max_workers: int | None = None) -> None:
+            super().__init__(max_workers)
+            self.conservative_max = self.max_workers = parallel
+
+    return Wider

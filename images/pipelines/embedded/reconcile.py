@@ -1,0 +1,238 @@
+"""Bringing pods in line with what the store says, again and again: drivers and tasks started, lost ones noticed.
+
+Every look is at the pods first and at the store after, so that a pod that reported and ended in between is never taken
+for one that ended without a word. Each pod's name says what it is for, so starting it twice does nothing.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+import traceback
+
+from embedded import manifests, runs, schedule
+from embedded.artifacts import Artifacts
+from embedded.pods import Pods, Refused, Seen, Unreachable
+from embedded.settings import Settings
+from embedded.store import Store, age, now
+
+# A container that waits for one of these waits for somebody to put it right.
+_STUCK = {
+    *("ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "RegistryUnavailable", "ImageInspectError"),
+    *("CreateContainerConfigError", "CreateContainerError", "RunContainerError"),
+}
+_MANNERS = 15.0  # seconds
+# A pod whose deletion takes so many seconds longer than it may is on a node that does not answer. Should it still run
+# there, its results are refused.
+_LOST = 60.0
+_IDLE = 1.0  # seconds between looks at the schedule when nothing runs
+
+
+class Reconciler(threading.Thread):
+    """The server's own thread."""
+
+    def __init__(self, settings: Settings, store: Store, artifacts: Artifacts, pods: Pods) -> None:
+        super().__init__(name="reconciler", daemon=True)
+        self._settings, self._store, self._artifacts, self._pods = settings, store, artifacts, pods
+        self._wake, self._stop = threading.Event(), threading.Event()
+        self._over: dict[str, float] = {}  # when each finished pod was first seen finished
+        self._left = True  # may there be pods, though no run is active?
+        self._looked = 0.0
+        self.trouble = ""  # why the last look failed
+
+    def wake(self) -> None:
+        """Look now."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """End the thread after the present look; what runs goes on without it."""
+        self._stop.set()
+        self._wake.set()
+        self.join(30)
+
+    def run(self) -> None:
+        """Look until stopped; whatever goes wrong in one look is said and tried again in the next."""
+        while not self._stop.is_set():
+            busy = True
+            try:
+                busy = self.look()
+                self.trouble = ""
+            except Unreachable as error:
+                self.trouble = str(error)
+                print(f"pods: {error}", flush=True)
+            except Exception:
+                self.trouble = "an error in the server; see its log"
+                traceback.print_exc()
+            self._wake.wait(self._settings.tick if busy else _IDLE)
+            self._wake.clear()
+
+    def look(self) -> bool:
+        """One look; is anything under way?"""
+        schedule.start_due(self._store)
+        marks = ", ".join("?" * len(runs.ACTIVE))
+        query = f"select * from runs where state in ({marks}) order by created, rowid"
+        busy = bool(self._store.rows(query, *runs.ACTIVE))
+        if not busy and (not self._left or time.monotonic() - self._looked < 5 * self._settings.tick):
+            return False
+        began, self._looked = now(), time.monotonic()
+        seen = self._pods.seen()
+        active = self._store.rows(query, *runs.ACTIVE)
+        running = sum(run["state"] != "PENDING" for run in active)
+        for run in active:
+            if run["state"] == "CANCELING":
+                self._cancel(run, seen)
+            elif run["state"] == "RUNNING":
+                self._drive(run, seen, began)
+                self._tasks(run, seen, began)
+            elif running < self._settings.max_runs:
+                running += 1
+                self._next_driver(run, "")
+        self._clean(seen)
+        return busy
+
+    # The driver of a run
+
+    def _next_driver(self, run: sqlite3.Row, trouble: str) -> None:
+        lives = run["lives"] + 1
+        if lives > self._settings.driver_lives:
+            runs.move(self._store, run["id"], "FAILED", f"the run's driver ended {run['lives']} times, last: {trouble}")
+            return
+        with self._store.write():
+            self._store.update(
+                "runs", run["id"], generation=run["generation"] + 1, made=0, lives=lives, trouble=trouble, seen=now()
+            )
+            runs.move(self._store, run["id"], "RUNNING")
+        self._make_driver(runs.get(self._store, run["id"]))
+
+    def _make_driver(self, run: sqlite3.Row) -> None:
+        token = runs.token(self._store, "driver", run["id"], run["generation"])
+        try:
+            self._pods.create(manifests.driver(self._settings, run["id"], run["generation"], token))
+        except Refused as refused:
+            if refused.final or age(run["seen"]) > self._settings.quota_patience:
+                runs.move(self._store, run["id"], "FAILED", f"the run's driver was refused: {refused.reason}")
+            return
+        self._store.update("runs", run["id"], made=1, seen=now())
+
+    def _drive(self, run: sqlite3.Row, seen: dict[str, Seen], began: str) -> None:
+        if not run["made"]:
+            self._make_driver(run)
+            return
+        pod = seen.get(manifests.pod_name(run["id"], "driver", run["generation"]))
+        if pod is None:
+            if run["seen"] < began:
+                self._next_driver(run, "its pod was deleted")
+        elif pod.over:
+            why = " ".join([pod.reason, pod.message, self._pods.log(pod.name, 5)]).strip()
+            self._next_driver(run, f"exit code {pod.exit_code}: {why}"[:1000])
+        elif pod.phase == "Pending":
+            if why := self._hopeless(pod):
+                self._pods.delete(pod.name, 0)
+                runs.move(self._store, run["id"], "FAILED", f"the run's driver can't start: {why}")
+        elif age(run["seen"]) > self._settings.driver_lease:
+            self._pods.delete(pod.name, 0)
+            self._next_driver(run, f"it said nothing for {self._settings.driver_lease:g} s")
+
+    # The tasks of a run
+
+    def _tasks(self, run: sqlite3.Row, seen: dict[str, Seen], began: str) -> None:
+        query = "select * from attempts where run = ? and state in ('WAITING', 'RUNNING') order by created, rowid"
+        for attempt in self._store.rows(query, run["id"]):
+            if attempt["state"] == "WAITING":
+                self._make_task(run, attempt)
+                continue
+            pod = seen.get(attempt["pod"])
+            if pod is None:
+                if attempt["began"] < began:
+                    self._fail(attempt, "its pod was deleted before it ended")
+            elif pod.over:
+                self._artifacts.keep_log(attempt["id"], self._pods.log(pod.name, 10_000))
+                self._fail(attempt, _how_it_ended(pod))
+            elif pod.stopping and age(pod.stopping) > _LOST:
+                self._fail(attempt, "its node is lost")
+            elif pod.phase == "Pending" and (why := self._hopeless(pod)):
+                self._pods.delete(pod.name, 0)
+                self._fail(attempt, why)
+
+    def _make_task(self, run: sqlite3.Row, attempt: sqlite3.Row) -> None:
+        token = runs.token(self._store, "task", attempt["id"])
+        try:
+            self._pods.create(manifests.task(self._settings, run["id"], run["account"], dict(attempt), token))
+        except Refused as refused:
+            if refused.final or age(attempt["created"]) > self._settings.quota_patience:
+                self._fail(attempt, f"its pod was refused: {refused.reason}")
+            elif attempt["trouble"] != refused.reason:
+                self._store.update("attempts", attempt["id"], trouble=refused.reason)
+            return
+        self._store.update("attempts", attempt["id"], state="RUNNING", began=now())
+
+    def _fail(self, attempt: sqlite3.Row, why: str) -> None:
+        with self._store.write() as db:  # unless its launcher has reported meanwhile
+            db.execute(
+                "update attempts set state = 'FAILED', ended = ?, error = ? "
+                "where id = ? and state in ('WAITING', 'RUNNING')",
+                (now(), why[:2000], attempt["id"]),
+            )
+
+    def _hopeless(self, pod: Seen) -> str:
+        """Why a pending pod is given up; empty while it may still start."""
+        waited = age(pod.created)
+        stuck = pod.reason in _STUCK
+        patience = self._settings.pull_patience if stuck else self._settings.start_patience
+        if pod.reason != "InvalidImageName" and waited <= patience:
+            return ""
+        events = [event for event in self._pods.events(pod.name) if event.startswith(("Failed", "Back", "Err"))]
+        told = f"{pod.reason or 'Pending'}: {pod.message}" if pod.message else pod.reason or "Pending"
+        last = next((event for event in reversed(events) if event.startswith("Failed")), "")
+        return f"not started within {waited:.0f} s: {told}" + (f" ({last})" if last and last not in told else "")
+
+    # Ends
+
+    def _cancel(self, run: sqlite3.Row, seen: dict[str, Seen]) -> None:
+        own = [pod for pod in seen.values() if pod.labels.get(manifests.RUN) == run["id"] and not pod.over]
+        left = [pod for pod in own if not (pod.stopping and age(pod.stopping) > _LOST)]
+        for pod in left:
+            if not pod.stopping:
+                self._pods.delete(pod.name, self._settings.kill_grace)
+        if not left:
+            runs.move(self._store, run["id"], "CANCELED")
+
+    def _clean(self, seen: dict[str, Seen]) -> None:
+        """Delete what nobody waits for any more, and finished pods when their time is over."""
+        marks = ", ".join("?" * len(runs.ACTIVE))
+        rows = self._store.rows(f"select id, generation from runs where state in ({marks})", *runs.ACTIVE)
+        generation = {row["id"]: row["generation"] for row in rows}
+        self._over = {name: since for name, since in self._over.items() if name in seen}
+        for pod in seen.values():
+            run = pod.labels.get(manifests.RUN, "")
+            if pod.stopping:
+                continue
+            if pod.over:
+                since = self._over.setdefault(pod.name, time.monotonic())
+                if time.monotonic() - since > self._settings.pod_ttl:
+                    self._pods.delete(pod.name, 0)
+            elif self._superseded(pod, run, generation[run]) if run in generation else self._ended(run):
+                self._pods.delete(pod.name, 0)
+        self._left = bool(seen)
+
+    def _ended(self, run: str) -> bool:
+        """Is the run over for so long that its driver and launchers have had time to end by themselves?"""
+        finished = self._store.value("select finished from runs where id = ?", run)
+        return finished is None or (finished != "" and age(finished) > _MANNERS)
+
+    def _superseded(self, pod: Seen, run: str, generation: int) -> bool:
+        driver = pod.labels.get("app.kubernetes.io/component") == "driver"
+        return driver and pod.name not in (
+            manifests.pod_name(run, "driver", generation),
+            manifests.pod_name(run, "driver", generation + 1),
+        )
+
+
+def _how_it_ended(pod: Seen) -> str:
+    if pod.phase == "Succeeded":
+        return "its container ended without storing its results"
+    told = ": ".join(part for part in (pod.reason, pod.message) if part and part != "Error")
+    return (
+        f"exit code {pod.exit_code}" + (f" ({told})" if told else "") if pod.exit_code is not None else told or "lost"
+    )

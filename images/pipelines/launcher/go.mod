@@ -1,0 +1,3 @@
+module mlops-lab/launch
+
+go 1.26

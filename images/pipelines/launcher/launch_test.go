@@ -1,0 +1,294 @@
+package main
+
+import (
+	"archive/tar"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// kept is a server of the kind that launchers talk to, in memory.
+type kept struct {
+	mu      sync.Mutex
+	objects map[string][]byte
+	kinds   map[string]string
+	log     string
+	started bool
+	result  *result
+	answers []int // codes to answer with before all goes well
+}
+
+func (k *kept) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if len(k.answers) > 0 {
+		code := k.answers[0]
+		k.answers = k.answers[1:]
+		w.WriteHeader(code)
+		_, _ = io.WriteString(w, `{"message": "told so"}`)
+		return
+	}
+	body, _ := io.ReadAll(r.Body)
+	key, isArtifact := strings.CutPrefix(r.URL.Path, "/internal/artifact/")
+	switch {
+	case r.Header.Get("Authorization") != "Bearer secret":
+		w.WriteHeader(http.StatusUnauthorized)
+	case isArtifact && r.Method == http.MethodPut:
+		k.objects[key], k.kinds[key] = body, r.Header.Get("Content-Type")
+	case isArtifact:
+		content, found := k.objects[key]
+		if !found {
+			w.WriteHeader(http.StatusNotFound)
+			_, _ = io.WriteString(w, `{"message": "artifact `+key+` not found"}`)
+			return
+		}
+		w.Header().Set("Content-Type", k.kinds[key])
+		_, _ = w.Write(content)
+	case r.URL.Path == "/internal/attempt/start":
+		k.started = true
+	case r.URL.Path == "/internal/attempt/log":
+		k.log = string(body)
+	case r.URL.Path == "/internal/attempt/result":
+		k.result = &result{}
+		_ = json.Unmarshal(body, k.result)
+	default:
+		w.WriteHeader(http.StatusNotFound)
+	}
+}
+
+func setUp(t *testing.T) (*kept, spec, *server) {
+	t.Helper()
+	held := &kept{objects: map[string][]byte{}, kinds: map[string]string{}}
+	listening := httptest.NewServer(held)
+	t.Cleanup(listening.Close)
+	root := t.TempDir()
+	t.Setenv("TMPDIR", root)
+	given := spec{
+		Server: listening.URL, Token: "secret", Prefix: filepath.Join(root, "minio"),
+		OutputFile: filepath.Join(root, "minio", "out", "executor_output.json"),
+	}
+	to := newServer(given)
+	to.pause, to.patience = 10*time.Millisecond, time.Second
+	return held, given, to
+}
+
+func place(given spec, name string) placed {
+	path := filepath.Join(given.Prefix, "out", name)
+	return placed{Name: name, URI: path, Path: path}
+}
+
+func TestATaskFromItsInputsToItsReport(t *testing.T) {
+	held, given, to := setUp(t)
+	held.objects["in/data with space"] = []byte("hello")
+	input := filepath.Join(given.Prefix, "in", "data with space")
+	given.Inputs = []placed{{URI: input, Path: input}, {URI: "s3://elsewhere/x", Path: "/s3/elsewhere/x"}}
+	given.Outputs = []placed{place(given, "copy"), place(given, "never")}
+	given.Parameters = []parameter{
+		{"length", filepath.Join(given.Prefix, "out", "length")}, {"none", filepath.Join(given.Prefix, "out", "none")},
+	}
+	script := `cat "$0" >"$1"; printf 5 >"$2"; printf '%s' '{"parameterValues": {"big": 9007199254740993}}' >"$3"; echo said; test -z "$LAUNCH"`
+	t.Setenv("LAUNCH", "hidden")
+	code, err := perform(given, to, []string{"sh", "-c", script, input, given.Outputs[0].Path, given.Parameters[0].Path, given.OutputFile})
+	if code != 0 || err != nil {
+		t.Fatal(code, err)
+	}
+	if string(held.objects["out/copy"]) != "hello" || held.log != "said\n" || held.result.Parameters["length"] != "5" {
+		t.Fatal(held.objects, held.log, held.result)
+	}
+	text, _ := json.Marshal(held.result.Output)
+	for _, word := range []string{`"never"`, `"copy"`, `"parameterValues"`} {
+		if !strings.Contains(string(text), word) {
+			t.Error(word, "is not in", string(text))
+		}
+	}
+}
+
+func TestAFolderComesBackAsItWas(t *testing.T) {
+	held, given, to := setUp(t)
+	given.Outputs = []placed{place(given, "model")}
+	script := `mkdir -p "$0/deep"; printf one >"$0/deep/a"; printf two >"$0/b"; chmod 755 "$0/b"`
+	if code, err := perform(given, to, []string{"sh", "-c", script, given.Outputs[0].Path}); code != 0 {
+		t.Fatal(err)
+	}
+	if held.kinds["out/model"] != archive {
+		t.Fatal(held.kinds)
+	}
+	again := filepath.Join(t.TempDir(), "again")
+	if err := fetchOne("out/model", again, to); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(again, "deep", "a"))
+	info, err2 := os.Stat(filepath.Join(again, "b"))
+	if err != nil || err2 != nil || string(text) != "one" || info.Mode().Perm() != 0o755 {
+		t.Fatal(string(text), info, err, err2)
+	}
+}
+
+func TestWhatTheExecutorSaysOfAnArtifactCounts(t *testing.T) {
+	held, given, to := setUp(t)
+	given.Outputs = []placed{place(given, "a"), place(given, "b"), place(given, "c")}
+	own := filepath.Join(t.TempDir(), "own")
+	if err := os.WriteFile(own, []byte("mine"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	artifact := func(uri string, more ...any) map[string]any {
+		described := map[string]any{"uri": uri, "metadata": map[string]any{"n": 1}}
+		if len(more) > 0 {
+			described["custom_path"] = more[0]
+		}
+		return map[string]any{"artifacts": []any{described}}
+	}
+	output := map[string]any{"artifacts": map[string]any{
+		"a": artifact(own), "b": artifact("s3://elsewhere/b"), "c": artifact(given.Outputs[2].URI, own),
+	}}
+	text, _ := json.Marshal(output)
+	if code, err := perform(given, to, []string{"sh", "-c", `printf '%s' "$1" >"$0"`, given.OutputFile, string(text)}); code != 0 {
+		t.Fatal(err)
+	}
+	if string(held.objects["out/a"]) != "mine" || string(held.objects["out/c"]) != "mine" || held.objects["out/b"] != nil {
+		t.Fatal(held.objects)
+	}
+	b := first(held.result.Output["artifacts"].(map[string]any)["b"])
+	if b["uri"] != "s3://elsewhere/b" || b["metadata"].(map[string]any)["n"] != 1.0 || b["custom_path"] != nil {
+		t.Fatal(b)
+	}
+}
+
+func TestAFailureIsReportedWithItsReason(t *testing.T) {
+	for script, want := range map[string]struct {
+		code   int
+		reason string
+	}{
+		"echo first; echo last >&2; exit 3": {3, "exit code 3: last"},
+		"kill -9 $$":                        {137, "killed by signal killed"},
+		"exit 1":                            {1, "exit code 1"},
+	} {
+		held, given, to := setUp(t)
+		code, _ := perform(given, to, []string{"sh", "-c", script})
+		if code != want.code || held.result.Error != want.reason {
+			t.Errorf("%s: %d %q", script, code, held.result.Error)
+		}
+	}
+	held, given, to := setUp(t)
+	if code, _ := perform(given, to, []string{"/no/such/program"}); code != exitNotStarted || !strings.Contains(held.result.Error, "can't be started") {
+		t.Error(code, held.result.Error)
+	}
+	held, given, to = setUp(t)
+	given.Inputs = []placed{{URI: filepath.Join(given.Prefix, "gone"), Path: filepath.Join(given.Prefix, "gone")}}
+	if code, _ := perform(given, to, []string{"true"}); code != exitLauncher || !strings.Contains(held.result.Error, "artifact gone not found") {
+		t.Error(code, held.result.Error)
+	}
+}
+
+func TestAServerThatIsAwayIsWaitedFor(t *testing.T) {
+	held, given, to := setUp(t)
+	held.answers = []int{503, 500, 502}
+	if code, err := perform(given, to, []string{"true"}); code != 0 || held.result == nil || !held.started {
+		t.Fatal(code, err)
+	}
+	held.answers = make([]int, 1000)
+	for number := range held.answers {
+		held.answers[number] = 503
+	}
+	to.patience = 100 * time.Millisecond
+	if code, err := perform(given, to, []string{"true"}); code != exitLauncher || !strings.Contains(err.Error(), "has been away") {
+		t.Fatal(code, err)
+	}
+}
+
+func TestAnAttemptThatNobodyWaitsForEnds(t *testing.T) {
+	held, given, to := setUp(t)
+	held.answers = []int{409}
+	ran := filepath.Join(t.TempDir(), "ran")
+	if code, err := perform(given, to, []string{"touch", ran}); code != exitUnneeded || !errors.Is(err, errUnneeded) {
+		t.Fatal(code, err)
+	}
+	if _, err := os.Stat(ran); err == nil {
+		t.Fatal("it ran all the same")
+	}
+}
+
+func TestAFullStoreIsSaidAtOnce(t *testing.T) {
+	held, given, to := setUp(t)
+	given.Outputs = []placed{place(given, "data")}
+	command := []string{"sh", "-c", `echo x >"$0"`, given.Outputs[0].Path}
+	to.patience = time.Minute
+	full := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/internal/artifact/") {
+			w.WriteHeader(http.StatusInsufficientStorage)
+			_, _ = io.WriteString(w, `{"message": "no room"}`)
+			return
+		}
+		held.ServeHTTP(w, r)
+	}))
+	defer full.Close()
+	to.base = full.URL + "/internal"
+	code, _ := perform(given, to, command)
+	if code != exitLauncher || !strings.Contains(held.result.Error, "no room") {
+		t.Fatal(code, held.result)
+	}
+}
+
+func TestAnArchiveStaysInItsFolder(t *testing.T) {
+	var packed bytes.Buffer
+	writer := tar.NewWriter(&packed)
+	for _, name := range []string{"../out", "deep/../../out"} {
+		_ = writer.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: 1, Typeflag: tar.TypeReg})
+		_, _ = writer.Write([]byte("x"))
+	}
+	_ = writer.Close()
+	root := t.TempDir()
+	if err := unpack(&packed, filepath.Join(root, "in")); err == nil {
+		t.Error("it was unpacked")
+	}
+	if _, err := os.Stat(filepath.Join(root, "out")); err == nil {
+		t.Error("a file got out")
+	}
+}
+
+func TestOutputIsKeptUpToALimit(t *testing.T) {
+	file, err := os.CreateTemp(t.TempDir(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	output := &limited{file: file, size: mostOutput - 3}
+	for _, text := range []string{"abcdef\n", "the end\n"} {
+		if written, err := output.Write([]byte(text)); err != nil || written != len(text) {
+			t.Fatal(written, err)
+		}
+	}
+	text, _ := os.ReadFile(file.Name())
+	if string(text) != "abc" || output.last() != "the end" {
+		t.Fatal(string(text), output.last())
+	}
+}
+
+func TestCommandLineAndSpecification(t *testing.T) {
+	if got := local("minio://bucket/key"); got != "/minio/bucket/key" {
+		t.Error(got)
+	}
+	for _, text := range []string{"", "{", `{"surprise": 1}`} {
+		if _, err := readSpec(text); err == nil {
+			t.Errorf("%q was taken", text)
+		}
+	}
+	if code, err := launch([]string{"--"}, "{}"); code != 2 || err == nil {
+		t.Error(code, err)
+	}
+	copied := filepath.Join(t.TempDir(), "copy")
+	if code, err := launch([]string{"--copy", copied}, ""); code != 0 || err != nil {
+		t.Fatal(code, err)
+	}
+	if info, err := os.Stat(copied); err != nil || info.Mode().Perm()&0o111 == 0 {
+		t.Fatal(info, err)
+	}
+}

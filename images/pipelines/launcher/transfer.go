@@ -1,0 +1,224 @@
+package main
+
+import (
+	"archive/tar"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+const archive = "application/x-tar"
+
+// fetchInputs puts the input artifacts where the command looks for them. One that the server does not keep is left to
+// the command, which knows its URI.
+func fetchInputs(given spec, from *server) error {
+	for _, input := range given.Inputs {
+		key := given.key(input.URI)
+		if key == "" {
+			continue
+		}
+		if err := fetchOne(key, input.Path, from); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func fetchOne(key, path string, from *server) error {
+	answer, err := from.fetch(key)
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+		return err
+	}
+	if answer.Header.Get("Content-Type") == archive {
+		return unpack(answer.Body, path)
+	}
+	return write(path, answer.Body, 0o666)
+}
+
+// makeRoom makes the folders that outputs go into.
+func makeRoom(given spec) error {
+	paths := []string{given.OutputFile}
+	for _, output := range given.Outputs {
+		paths = append(paths, output.Path)
+	}
+	for _, parameter := range given.Parameters {
+		paths = append(paths, parameter.Path)
+	}
+	for _, path := range paths {
+		if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// storeOutputs stores what the command made, and describes it.
+func storeOutputs(given spec, to *server) (result, error) {
+	output := map[string]any{}
+	file, err := os.Open(given.OutputFile)
+	if err == nil {
+		decoder := json.NewDecoder(file)
+		decoder.UseNumber() // a large integer stays what it is
+		err = decoder.Decode(&output)
+		file.Close()
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return result{}, fmt.Errorf("%s: %w", given.OutputFile, err)
+	}
+	told, _ := output["artifacts"].(map[string]any)
+	artifacts := map[string]any{}
+	for _, declared := range given.Outputs {
+		stored, err := storeArtifact(given, to, declared, first(told[declared.Name]))
+		if err != nil {
+			return result{}, err
+		}
+		artifacts[declared.Name] = map[string]any{"artifacts": []any{stored}}
+	}
+	if len(artifacts) > 0 {
+		output["artifacts"] = artifacts
+	}
+	parameters := map[string]string{}
+	for _, parameter := range given.Parameters {
+		text, err := os.ReadFile(parameter.Path)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return result{}, err
+		}
+		parameters[parameter.Name] = string(text)
+	}
+	return result{Output: output, Parameters: parameters}, nil
+}
+
+// storeArtifact stores one artifact and gives its description: the executor's, if the command was one, with the URI
+// that it was given unless the command chose one elsewhere.
+func storeArtifact(given spec, to *server, declared placed, told map[string]any) (map[string]any, error) {
+	uri, path := declared.URI, declared.Path
+	if chosen, _ := told["uri"].(string); chosen != "" && chosen != declared.URI {
+		if given.key(chosen) != "" {
+			uri, path = chosen, local(chosen)
+		} else if _, err := os.Stat(chosen); err == nil && filepath.IsAbs(chosen) {
+			path = chosen // a file of the container: kept under the URI that was foreseen
+		} else {
+			uri, path = chosen, ""
+		}
+	}
+	if custom, _ := told["custom_path"].(string); custom != "" {
+		path = custom
+	}
+	if path != "" {
+		if err := upload(given.key(uri), path, to); err != nil {
+			return nil, fmt.Errorf("%s: %w", declared.Name, err)
+		}
+	}
+	described := map[string]any{"name": declared.Name, "uri": uri}
+	if metadata, found := told["metadata"].(map[string]any); found {
+		described["metadata"] = metadata
+	}
+	return described, nil
+}
+
+// upload stores a file or a folder. What is not there is no error: a command need not write every output.
+func upload(key, path string, to *server) error {
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if info.IsDir() {
+		return to.store(key, archive, func() (io.ReadCloser, error) { return pack(path), nil })
+	}
+	return to.store(key, "application/octet-stream", func() (io.ReadCloser, error) { return os.Open(path) })
+}
+
+// pack reads as a tar archive of what a folder holds; an error in between breaks the reading off.
+func pack(folder string) io.ReadCloser {
+	reader, writer := io.Pipe()
+	go func() {
+		packed := tar.NewWriter(writer)
+		err := packed.AddFS(os.DirFS(folder))
+		if err == nil {
+			err = packed.Close()
+		}
+		writer.CloseWithError(err)
+	}()
+	return reader
+}
+
+func unpack(packed io.Reader, folder string) error {
+	if err := os.MkdirAll(folder, 0o777); err != nil {
+		return err
+	}
+	root, err := os.OpenRoot(folder) // nothing in an archive gets out of it
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	reader := tar.NewReader(packed)
+	for {
+		header, err := reader.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		name := filepath.Clean(filepath.FromSlash(header.Name))
+		switch header.Typeflag {
+		case tar.TypeDir:
+			err = root.MkdirAll(name, 0o777)
+		case tar.TypeReg:
+			if err = root.MkdirAll(filepath.Dir(name), 0o777); err == nil {
+				err = writeIn(root, name, reader, header.FileInfo().Mode().Perm())
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func writeIn(root *os.Root, name string, content io.Reader, mode fs.FileMode) error {
+	file, err := root.OpenFile(name, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, mode|0o600)
+	if err != nil {
+		return err
+	}
+	if _, err := io.Copy(file, content); err != nil {
+		file.Close()
+		return err
+	}
+	return file.Close()
+}
+
+func write(path string, content io.Reader, mode fs.FileMode) error {
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, mode)
+	if err != nil {
+		return err
+	}
+	if _, err := io.Copy(file, content); err != nil {
+		file.Close()
+		return err
+	}
+	return file.Close()
+}
+
+func first(list any) map[string]any {
+	entry, _ := list.(map[string]any)
+	items, _ := entry["artifacts"].([]any)
+	if len(items) == 0 {
+		return nil
+	}
+	described, _ := items[0].(map[string]any)
+	return described
+}

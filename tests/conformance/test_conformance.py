@@ -1,0 +1,274 @@
+"""What any engine behind the KFP API has to do, asked of it by the SDK's client alone."""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from pathlib import Path
+from typing import Any
+
+import kfp
+import kfp_server_api
+import pytest
+from kfp import compiler
+
+from tests.conformance import pipelines
+
+
+def start(client: kfp.Client, pipeline: Any, arguments: dict[str, Any] | None = None, *, cache: bool = False) -> str:
+    made = client.create_run_from_pipeline_func(pipeline, arguments=arguments or {}, enable_caching=cache)
+    return str(made.run_id)
+
+
+def finish(client: kfp.Client, run: str, within: float) -> Any:
+    return client.wait_for_run_completion(run, int(within), sleep_duration=0.2)
+
+
+def states(run: Any) -> dict[str, list[str]]:
+    """The states of a run's tasks by name, each sorted."""
+    found: dict[str, list[str]] = {}
+    for task in run.run_details.task_details:
+        found.setdefault(task.display_name, []).append(task.state)
+    return {name: sorted(each) for name, each in found.items()}
+
+
+def unique(name: str) -> str:
+    return f"{name}-{uuid.uuid4().hex[:8]}"
+
+
+def package(pipeline: Any, folder: Path) -> str:
+    path = folder / "pipeline.yaml"
+    compiler.Compiler().compile(pipeline, str(path))
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("two_steps", {"text": "other"}),
+        ("numbers", {}),
+        ("folder", {}),
+        ("loop", {}),
+        ("loop_over_nothing", {}),
+        ("loop_over_outputs", {}),
+        ("nested_loops", {}),
+        ("loop_models", {}),
+        ("loop_over_models", {}),
+        ("conditions", {"threshold": 0.4, "wanted": "above"}),
+        ("conditions", {"threshold": 0.9, "wanted": "same"}),
+        ("conditions", {"threshold": 0.9, "word": "small", "wanted": "neither"}),
+        ("one_of_models", {"which": "a"}),
+        ("one_of_models", {"which": "b"}),
+        ("exit_handler", {}),
+        ("importing", {}),
+        ("nested", {}),
+        ("containers", {}),
+        ("resources", {}),
+        ("optional_inputs", {}),
+    ],
+)
+def test_runs(client: kfp.Client, within: float, name: str, arguments: dict[str, Any]) -> None:
+    run = finish(client, start(client, getattr(pipelines, name), arguments), within)
+    assert run.state == "SUCCEEDED", (run.error, states(run))
+    assert not {state for each in states(run).values() for state in each} - {"SUCCEEDED", "SKIPPED"}
+
+
+def test_a_check_inside_a_pipeline_can_fail(client: kfp.Client, within: float) -> None:
+    """Otherwise the ones above would prove nothing."""
+    run = finish(client, start(client, pipelines.conditions, {"wanted": "another"}), within)
+    assert run.state == "FAILED"
+    assert states(run)["expect"] == ["FAILED"]
+
+
+def test_a_failed_step_fails_the_run_and_what_depends_on_it_does_not_run(client: kfp.Client, within: float) -> None:
+    run = finish(client, start(client, pipelines.failing), within)
+    seen = states(run)
+    assert (run.state, seen["fail"]) == ("FAILED", ["FAILED"])
+    assert "SUCCEEDED" not in seen.get("say-2", [])
+    failed = next(task for task in run.run_details.task_details if task.display_name == "fail")
+    assert failed.start_time and failed.end_time and failed.start_time <= failed.end_time
+
+
+def test_an_exit_task_runs_after_a_failure(client: kfp.Client, within: float) -> None:
+    run = finish(client, start(client, pipelines.exit_handler, {"break_it": True}), within)
+    assert run.state == "FAILED"
+    assert states(run)["final"] == ["SUCCEEDED"]
+
+
+def test_a_step_is_tried_again(client: kfp.Client, within: float) -> None:
+    run = finish(client, start(client, pipelines.retries, {"moment": time.time() + 4}), within)
+    assert run.state == "SUCCEEDED", (run.error, states(run))
+
+
+def test_a_step_with_the_same_inputs_comes_from_the_cache(client: kfp.Client, within: float) -> None:
+    arguments = {"seconds": 4.0, "cached": unique("mark")}
+
+    def took() -> float:
+        began = time.monotonic()
+        run = finish(client, start(client, pipelines.slow, arguments, cache=True), within)
+        assert run.state == "SUCCEEDED", (run.error, states(run))
+        return time.monotonic() - began
+
+    first, second = took(), took()
+    assert first > 8
+    assert second < first - 6
+
+
+def test_a_run_is_terminated(client: kfp.Client, within: float) -> None:
+    run = start(client, pipelines.slow, {"seconds": 600.0})
+    end = time.monotonic() + within
+    while client.get_run(run).state != "RUNNING":
+        assert time.monotonic() < end
+        time.sleep(0.2)
+    client.terminate_run(run)
+    while client.get_run(run).state not in ("CANCELED", "FAILED"):
+        assert time.monotonic() < end, client.get_run(run).state
+        time.sleep(0.2)
+
+
+def test_a_failed_run_is_retried_without_what_succeeded(client: kfp.Client, within: float) -> None:
+    run = start(client, pipelines.failing)
+    before = {task.display_name: task for task in finish(client, run, within).run_details.task_details}
+    client._run_api.run_service_retry_run(run)
+    time.sleep(0.5)
+    after = {task.display_name: task for task in finish(client, run, within).run_details.task_details}
+    assert after["before"].end_time == before["before"].end_time
+    assert after["fail"].start_time > before["fail"].start_time
+
+
+def test_an_image_that_is_missing_and_a_request_that_is_too_large_fail_with_their_reason(
+    client: kfp.Client, within: float
+) -> None:
+    asked = [start(client, pipeline) for pipeline in (pipelines.missing_image, pipelines.too_large)]
+    for run, word in zip(asked, ("no-such-image", "cpu"), strict=True):
+        ended = finish(client, run, within + 400)
+        assert ended.state == "FAILED"
+        assert word in (ended.error.message if ended.error else "")
+
+
+def test_pipelines_and_versions(client: kfp.Client, within: float, tmp_path: Path) -> None:
+    name, file = unique("pipeline"), package(pipelines.two_steps, tmp_path)
+    made = client.upload_pipeline(file, pipeline_name=name, description="words")
+    assert (made.display_name, made.description) == (name, "words")
+    assert client.get_pipeline_id(name) == made.pipeline_id
+    assert client.get_pipeline(made.pipeline_id).display_name == name
+    second = client.upload_pipeline_version(file, f"{name}-v2", pipeline_id=made.pipeline_id)
+    versions = client.list_pipeline_versions(made.pipeline_id, sort_by="created_at desc").pipeline_versions
+    assert versions[0].pipeline_version_id == second.pipeline_version_id
+    assert len(versions) == 2
+    kept = client.get_pipeline_version(made.pipeline_id, second.pipeline_version_id)
+    assert kept.pipeline_spec["pipelineInfo"]["name"] == "two-steps"
+
+    experiment = client.create_experiment(unique("experiment"))
+    run = client.run_pipeline(
+        experiment.experiment_id, unique("run"), pipeline_id=made.pipeline_id, version_id=second.pipeline_version_id,
+        params={"text": "of a version"},
+    )  # fmt: skip
+    ended = finish(client, run.run_id, within)
+    assert ended.state == "SUCCEEDED", ended.error
+    assert ended.pipeline_version_reference.pipeline_version_id == second.pipeline_version_id
+    assert ended.runtime_config.parameters == {"text": "of a version"}
+
+    for version in versions:
+        client.delete_pipeline_version(made.pipeline_id, version.pipeline_version_id)
+    client.delete_pipeline(made.pipeline_id)
+    with pytest.raises(kfp_server_api.ApiException) as error:
+        client.get_pipeline(made.pipeline_id)
+    assert error.value.status == 404
+
+
+def test_experiments(client: kfp.Client) -> None:
+    name = unique("experiment")
+    made = client.create_experiment(name, description="words")
+    assert client.create_experiment(name).experiment_id == made.experiment_id
+    assert client.get_experiment(experiment_name=name).description == "words"
+    client.archive_experiment(made.experiment_id)
+    assert client.get_experiment(experiment_id=made.experiment_id).storage_state == "ARCHIVED"
+    client.unarchive_experiment(made.experiment_id)
+    assert client.get_experiment(experiment_id=made.experiment_id).storage_state == "AVAILABLE"
+    client.delete_experiment(made.experiment_id)
+    with pytest.raises(ValueError, match="No experiment is found"):
+        client.get_experiment(experiment_name=name)
+
+
+def test_lists_are_filtered_sorted_and_paged(client: kfp.Client, within: float, tmp_path: Path) -> None:
+    experiment = client.create_experiment(unique("lists")).experiment_id
+    file = package(pipelines.optional_inputs, tmp_path)
+    made = [client.run_pipeline(experiment, f"run {number}", pipeline_package_path=file) for number in range(5)]
+    for each in made:
+        assert finish(client, each.run_id, within).state == "SUCCEEDED"
+
+    names, token = [], ""
+    while True:
+        page = client.list_runs(token, 2, "display_name desc", experiment)
+        names += [run.display_name for run in page.runs]
+        token = page.next_page_token or ""
+        if not token:
+            break
+    assert names == [f"run {number}" for number in (4, 3, 2, 1, 0)]
+
+    def found(**predicate: Any) -> list[str]:
+        filter_text = json.dumps({"predicates": [predicate]})
+        page = client.list_runs(experiment_id=experiment, sort_by="created_at", filter=filter_text)
+        return [run.display_name for run in page.runs or []]
+
+    assert found(operation="EQUALS", key="display_name", stringValue="run 3") == ["run 3"]
+    assert found(operation=9, key="display_name", stringValue="n 2") == ["run 2"]
+    assert found(operation="IN", key="display_name", stringValues={"values": ["run 1", "run 4"]}) == ["run 1", "run 4"]
+    assert found(operation="EQUALS", key="state", stringValue="FAILED") == []
+    client.archive_run(made[0].run_id)
+    assert found(operation="EQUALS", key="storage_state", stringValue="AVAILABLE") == [f"run {n}" for n in range(1, 5)]
+    client.unarchive_run(made[0].run_id)
+    client.delete_run(made[1].run_id)
+    assert len(client.list_runs(experiment_id=experiment).runs) == 4
+    for bad in ("no json", json.dumps({"predicates": [{"operation": "EQUALS", "key": "colour", "stringValue": "x"}]})):
+        with pytest.raises(kfp_server_api.ApiException) as error:
+            client.list_runs(experiment_id=experiment, filter=bad)
+        assert error.value.status == 400
+
+
+def test_recurring_runs(client: kfp.Client, within: float, tmp_path: Path) -> None:
+    experiment = client.create_experiment(unique("recurring")).experiment_id
+    file = package(pipelines.optional_inputs, tmp_path)
+    each_second = client.create_recurring_run(
+        experiment, "often", interval_second=1, pipeline_package_path=file, max_concurrency=1, no_catchup=True
+    )
+    never = client.create_recurring_run(
+        experiment, "later", cron_expression="0 0 9 1 1 *", pipeline_package_path=file, enabled=False
+    )
+    assert client.get_recurring_run(never.recurring_run_id).status == "DISABLED"
+    end = time.monotonic() + within
+    while len(client.list_runs(experiment_id=experiment).runs or []) < 2:
+        assert time.monotonic() < end
+        time.sleep(0.3)
+    client.disable_recurring_run(each_second.recurring_run_id)
+    runs = client.list_runs(experiment_id=experiment, page_size=50).runs
+    assert {run.recurring_run_id for run in runs} == {each_second.recurring_run_id}
+    client.enable_recurring_run(never.recurring_run_id)
+    assert len(client.list_recurring_runs(experiment_id=experiment).recurring_runs) == 2
+    for job in (each_second, never):
+        client.delete_recurring_run(job.recurring_run_id)
+    assert not client.list_recurring_runs(experiment_id=experiment).recurring_runs
+    with pytest.raises(kfp_server_api.ApiException) as error:
+        client.create_recurring_run(experiment, "bad", cron_expression="every day", pipeline_package_path=file)
+    assert error.value.status == 400
+
+
+def test_what_is_not_there_or_not_right_is_said_so(client: kfp.Client, tmp_path: Path) -> None:
+    nothing = str(uuid.uuid4())
+    for ask in (client.get_run, client.get_pipeline, client.terminate_run, client.delete_experiment):
+        with pytest.raises(kfp_server_api.ApiException) as error:
+            ask(nothing)
+        assert error.value.status == 404
+        told = json.loads(error.value.body)
+        assert told["code"] == 5 and nothing in told["message"] and isinstance(told["details"], list)
+    file = tmp_path / "no.yaml"
+    file.write_text("kind: ConfigMap\n")
+    with pytest.raises(kfp_server_api.ApiException) as error:
+        client._upload_api.upload_pipeline(str(file), name=unique("bad"))
+    assert error.value.status in (400, 500)
+
+
+def test_is_healthy(client: kfp.Client) -> None:
+    assert client.get_kfp_healthz().multi_user is False

@@ -1,0 +1,174 @@
+"""The embedded engine as a process of this machine: the real server and drivers, and processes in place of pods."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import kfp
+
+from mlops_lab.base.paths import project
+from mlops_lab.images.recipes.golang import compiler
+
+SOURCE = project() / "images" / "pipelines"
+TESTS = Path(__file__).parent
+
+
+def environment(folder: Path) -> Path:
+    """The Python of an environment with what the image's lock file says, hashes checked."""
+    uv = [sys.executable, "-m", "uv", "-q"]
+    subprocess.run([*uv, "venv", "--python", sys.executable, folder], check=True, timeout=60)
+    install = [*uv, "pip", "install", "--python", folder / "bin" / "python", "--require-hashes", "--no-deps"]
+    subprocess.run([*install, "-r", SOURCE / "requirements.lock"], check=True, timeout=600)
+    return folder / "bin" / "python"
+
+
+def launcher(folder: Path) -> Path:
+    """The launcher, compiled for this machine."""
+    program = folder / "launch"
+    command = [compiler(), "build", "-o", program, "."]
+    done = subprocess.run(command, cwd=SOURCE / "launcher", capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return program
+
+
+class Engine:
+    """One server with its folder; it can be killed and started again.
+
+    Args:
+        settings: of the server, such as `pull_patience=1`.
+    """
+
+    def __init__(self, python: Path, launch: Path, folder: Path, **settings: Any) -> None:
+        self._python, self.data = python, folder / "data"
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        given = {
+            "data": self.data, "host": "127.0.0.1", "port": self.port, "pods": "processes:Processes",
+            "url": self.url, "artifacts": folder / "minio", "tick": 0.1, "kill_grace": 2, "quota_patience": 1,
+            "pull_patience": 1, **settings,
+        }  # fmt: skip
+        self._environment = {
+            **{name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
+            "PYTHONPATH": f"{SOURCE}:{TESTS}",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "LAUNCHER": str(launch),
+            **{f"PIPELINES_{key.upper()}": str(value) for key, value in given.items()},
+        }
+        self._log = folder / "server.log"
+        self.process: subprocess.Popen[bytes] | None = None
+        self.start()
+
+    def start(self) -> None:
+        """Start the server and wait until it answers."""
+        with self._log.open("ab") as log:
+            command = [self._python, "-m", "embedded"]
+            self.process = subprocess.Popen(command, env=self._environment, stdout=log, stderr=log)
+        end = time.monotonic() + 30
+        while True:
+            try:
+                if self.ask("/healthz")[0] == 200:
+                    return
+            except OSError:
+                pass
+            assert self.process.poll() is None and time.monotonic() < end, self._log.read_text()
+            time.sleep(0.05)
+
+    def kill(self) -> None:
+        """End the server at once, as a node does that loses its power."""
+        assert self.process
+        self.process.kill()
+        self.process.wait(10)
+
+    def stop(self) -> None:
+        """End the server and whatever runs."""
+        assert self.process
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            self.process.wait(30)
+        for pid in self.data.glob("pods/*/pid"):
+            try:
+                os.killpg(int(pid.read_text()), signal.SIGKILL)
+            except (ProcessLookupError, FileNotFoundError):
+                continue
+
+    @property
+    def client(self) -> kfp.Client:
+        """The SDK's client, as users have it."""
+        return kfp.Client(host=self.url)
+
+    def ask(self, path: str, body: Any = None, method: str = "", token: str = "") -> tuple[int, Any]:
+        """Status and body of one request; the body is read as JSON if it is."""
+        request = urllib.request.Request(self.url + path, method=method or ("GET" if body is None else "POST"))
+        if body is not None:
+            request.data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        if token:
+            request.add_header("Authorization", f"Bearer {token}")
+        try:
+            with urllib.request.urlopen(request, timeout=40) as answer:
+                status, text, kind = answer.status, answer.read().decode(), answer.headers.get_content_type()
+        except urllib.error.HTTPError as error:
+            status, text, kind = error.code, error.read().decode(), error.headers.get_content_type()
+        return status, json.loads(text) if kind == "application/json" else text
+
+    def api(self, path: str, body: Any = None, method: str = "") -> Any:
+        """The body of a request to the API that has to succeed."""
+        status, answer = self.ask(f"/apis/v2beta1/{path}", body, method)
+        assert status == 200, answer
+        return answer
+
+    def tasks(self, run: str) -> dict[str, dict[str, Any]]:
+        """A run's tasks by their paths."""
+        return {each["path"]: each for each in self.api(f"runs/{run}")["run_details"].get("task_details", [])}
+
+    def until(self, what: Any, within: float = 30) -> Any:
+        """Call `what` until it yields something that is not false."""
+        end = time.monotonic() + within
+        while not (seen := what()):
+            assert time.monotonic() < end, f"not within {within} s; the server said: {self._log.read_text()[-3000:]}"
+            time.sleep(0.05)
+        return seen
+
+    def ended(self, run: str, within: float = 60) -> Any:
+        """The run, once it has ended."""
+
+        def probe() -> Any:
+            seen = self.api(f"runs/{run}")
+            return seen if seen["state"] in ("SUCCEEDED", "FAILED", "CANCELED") else None
+
+        return self.until(probe, within)
+
+    def pod(self, name: str) -> Path:
+        """The folder of a pod."""
+        return self.data / "pods" / name
+
+    def kill_pod(self, name: str) -> None:
+        """End a pod's processes, as the kernel does that runs out of memory."""
+        os.killpg(int((self.pod(name) / "pid").read_text()), signal.SIGKILL)
+
+    def drivers(self, run: str) -> list[str]:
+        """The names of a run's driver pods that there are, oldest first."""
+        return sorted(each.name for each in (self.data / "pods").glob(f"run-{run[:8]}-driver-*"))
+
+    @property
+    def starts(self) -> list[str]:
+        """The pods that were ever started, in order."""
+        file = self.data / "pods" / "starts"
+        return file.read_text().split() if file.exists() else []
+
+    def sql(self, query: str, *args: Any) -> list[Any]:
+        """Look into the server's database."""
+        with sqlite3.connect(f"file:{self.data}/pipelines.db?mode=ro", uri=True) as db:
+            return db.execute(query, args).fetchall()

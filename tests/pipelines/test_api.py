@@ -1,0 +1,242 @@
+"""The API beyond what the SDK's client shows: errors, tasks, logs, artifacts, metrics, kfp-kubernetes, the page."""
+
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from google.protobuf import json_format
+
+from tests.conformance import pipelines
+from tests.pipelines.engine import Engine
+from tests.pipelines.test_robust import start
+
+NOTHING = "00000000-0000-0000-0000-000000000000"
+
+
+def document(pipeline: Any) -> dict[str, Any]:
+    read: dict[str, Any] = json_format.MessageToDict(pipeline.pipeline_spec)
+    return read
+
+
+@pytest.fixture(scope="module")
+def run(engine: Engine) -> str:
+    key = start(engine, pipelines.two_steps, text="some text")
+    assert engine.ended(key)["state"] == "SUCCEEDED"
+    return key
+
+
+def test_a_task_tells_what_it_read_and_made(engine: Engine, run: str) -> None:
+    tasks = engine.tasks(run)
+    assert list(tasks) == ["write", "read", "expect"]
+    (data,) = tasks["write"]["outputs"]["data"]["artifact_ids"]
+    assert tasks["read"]["inputs"]["data"]["artifact_ids"] == [data]
+    assert tasks["read"]["output_parameters"] == {"Output": "some text"}
+    assert tasks["write"]["input_parameters"] == {"text": "some text"}
+    assert [each["state"] for each in tasks["write"]["state_history"]] == ["PENDING", "RUNNING", "SUCCEEDED"]
+    assert tasks["write"]["pod_name"] in engine.starts
+    about = engine.api(f"artifacts/{data}")
+    assert (about["type"], about["metadata"], about["name"]) == ("system.Dataset", {"length": 9}, "data")
+    assert engine.ask(f"/apis/v2beta1/artifacts/{data}/content") == (200, "some text")
+
+
+def test_metrics_and_logs(engine: Engine, run: str) -> None:
+    metrics = {each["name"]: each["value"] for each in engine.api(f"runs/{run}/metrics")["metrics"]}
+    assert metrics == {"length": 9, "share": 0.25}
+    task = engine.tasks(run)["write"]["task_id"]
+    assert "KFP Executor" in engine.ask(f"/apis/v2beta1/runs/{run}/tasks/{task}/log")[1]
+    for path in (f"tasks/{NOTHING}/log", f"tasks/{task}/log?attempt=7"):
+        assert engine.ask(f"/apis/v2beta1/runs/{run}/{path}")[0] == 404
+
+
+def test_integers_stay_integers_everywhere(engine: Engine) -> None:
+    key = start(engine, pipelines.loop_over_outputs)
+    assert engine.ended(key)["state"] == "SUCCEEDED"
+    facts = engine.tasks(key)["facts"]["output_parameters"]
+    assert json.dumps(facts["rows"], sort_keys=True) == '[{"a": 1, "b": 2}, {"a": 3, "b": 4}]'
+    assert facts["ratio"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "words"),
+    [
+        ("runs", {"display_name": "x"}, 400, "either a pipeline_spec or a pipeline_version_reference"),
+        ("runs", {"pipeline_spec": {"a": 1}}, 400, "display_name"),
+        ("runs", {"display_name": "x", "pipeline_spec": {"a": 1}}, 400, "is no pipeline"),
+        ("runs", {"display_name": "x", "pipeline_spec": "text"}, 400, "is no pipeline"),
+        ("runs", {"display_name": "x", "pipeline_spec": {"apiVersion": "argoproj.io/v1alpha1"}}, 400, "SDK 2.x"),
+        ("runs", {"display_name": "x", "pipeline_version_reference": {"pipeline_id": NOTHING}}, 404, NOTHING),
+        ("runs", {"display_name": "x", "experiment_id": NOTHING, "pipeline_spec": {}}, 400, "either"),
+        ("experiments", {}, 400, "display_name"),
+        ("experiments", {"display_name": "Default"}, 409, "exists"),
+        ("pipelines", {}, 400, "name"),
+        (f"runs/{NOTHING}:terminate", {}, 404, NOTHING),
+        (f"runs/{NOTHING}:frobnicate", {}, 404, NOTHING),
+    ],
+)
+def test_bad_requests(engine: Engine, path: str, body: dict[str, Any], status: int, words: str) -> None:
+    seen, answer = engine.ask(f"/apis/v2beta1/{path}", body)
+    assert seen == status
+    assert set(answer) == {"error", "code", "message", "details"}
+    assert words in answer["message"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"runtime_config": {"parameters": {"a": "two"}}}, "NUMBER_INTEGER"),
+        ({"runtime_config": {"parameters": {"a": 2.5}}}, "NUMBER_INTEGER"),
+        ({"runtime_config": {"parameters": {"c": 1}}}, "no parameter c; it has: a, b"),
+        ({"runtime_config": {"pipeline_root": "s3://x"}}, "pipeline_root"),
+        ({"service_account": "ml-pipeline"}, "the server's own"),
+    ],
+)
+def test_bad_runs_of_a_good_pipeline(engine: Engine, arguments: dict[str, Any], words: str) -> None:
+    given = {"display_name": "x", "pipeline_spec": document(pipelines.numbers), **arguments}
+    status, answer = engine.ask("/apis/v2beta1/runs", given)
+    assert status == 400 and words in answer["message"]
+
+
+@pytest.mark.parametrize(
+    ("trigger", "words"),
+    [
+        ({}, "either a cron_schedule or a periodic_schedule"),
+        ({"cron_schedule": {"cron": "61 * * * *"}}, "61 * * * *"),
+        ({"cron_schedule": {"cron": "@sometimes"}}, "@sometimes"),
+        ({"periodic_schedule": {"interval_second": "0"}}, "interval_second"),
+        ({"periodic_schedule": {"interval_second": "5", "start_time": "tomorrow"}}, "start_time"),
+    ],
+)
+def test_bad_triggers(engine: Engine, trigger: dict[str, Any], words: str) -> None:
+    given = {"display_name": "x", "pipeline_spec": document(pipelines.numbers), "trigger": trigger}
+    status, answer = engine.ask("/apis/v2beta1/recurringruns", given)
+    assert status == 400 and words in answer["message"]
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["page_size=-1", "page_size=x", "sort_by=colour", "sort_by=name%20up", "page_token=xyz", "filter=%7B%7D"],
+)
+def test_bad_list_requests(engine: Engine, query: str) -> None:
+    status, answer = engine.ask(f"/apis/v2beta1/runs?{query}")
+    assert (status, answer["code"]) == (400, 3)
+
+
+def test_an_unknown_address_is_said_in_the_same_form(engine: Engine) -> None:
+    status, answer = engine.ask("/apis/v2beta1/nothing")
+    assert (status, answer["code"]) == (404, 5)
+
+
+def kubernetes(config: dict[str, Any], **pipeline: Any) -> dict[str, Any]:
+    spec = document(pipelines.resources)
+    kubernetes = {"deploymentSpec": {"executors": {"exec-environment": config}}, **pipeline}
+    return {"pipeline_spec": spec, "platform_spec": {"platforms": {"kubernetes": kubernetes}}}
+
+
+def test_kubernetes_settings_reach_the_pod(engine: Engine) -> None:
+    config = {
+        "secretAsEnv": [{"secretName": "s", "keyToEnv": [{"secretKey": "k", "envVar": "FROM_SECRET"}]}],
+        "configMapAsVolume": [{"configMapName": "c", "mountPath": "/c"}],
+        "pvcMount": [{"constant": "claim", "mountPath": "/claim", "subPath": "here"}],
+        "nodeSelector": {"labels": {"disk": "fast"}},
+        "tolerations": [{"key": "gpu", "operator": "Exists", "tolerationSeconds": "30"}],
+        "podMetadata": {"labels": {"team": "a", "app.kubernetes.io/managed-by": "me"}, "annotations": {"note": "b"}},
+        "imagePullPolicy": "Always",
+        "activeDeadlineSeconds": "600",
+        "emptyDirMounts": [{"volumeName": "room", "mountPath": "/room", "sizeLimit": "1Gi"}],
+        "enabledSharedMemory": {"volumeName": "shm", "size": "64Mi"},
+        "fieldPathAsEnv": [{"name": "NODE", "fieldPath": "spec.nodeName"}],
+    }
+    key = engine.api("runs", {"display_name": "k", "pipeline_spec": kubernetes(config)})["run_id"]
+    assert engine.ended(key)["state"] == "SUCCEEDED"
+    pod = json.loads((engine.pod(engine.tasks(key)["environment"]["pod_name"]) / "manifest.json").read_text())
+    spec, (main,) = pod["spec"], pod["spec"]["containers"]
+    assert {"key": "k", "name": "s", "optional": False} in [
+        each["valueFrom"]["secretKeyRef"] for each in main["env"] if "secretKeyRef" in each.get("valueFrom", {})
+    ]
+    mounts = {each["mountPath"]: each for each in main["volumeMounts"]}
+    assert {"/c", "/claim", "/room", "/dev/shm", "/minio", "/tmp", "/launcher"} == set(mounts)
+    assert mounts["/claim"]["subPath"] == "here"
+    assert spec["nodeSelector"] == {"disk": "fast"}
+    assert spec["tolerations"] == [{"key": "gpu", "operator": "Exists", "tolerationSeconds": 30}]
+    assert (spec["activeDeadlineSeconds"], main["imagePullPolicy"]) == (600, "Always")
+    assert pod["metadata"]["labels"]["team"] == "a"
+    assert pod["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "mlops-lab-pipelines"
+    assert pod["metadata"]["annotations"] == {"note": "b"}
+    assert main["resources"]["limits"] == {"cpu": "500m", "memory": "256Mi"}
+    assert main["resources"]["requests"] == {"cpu": "100m", "memory": "128Mi"}
+
+
+@pytest.mark.parametrize(
+    ("config", "pipeline", "words"),
+    [
+        ({"podAffinity": [{"topologyKey": "x"}]}, {}, "task environment: the setting podAffinity is not supported"),
+        ({"securityContext": {"runAsUser": "0"}}, {}, "securityContext"),
+        ({}, {"pipelineConfig": {"workspace": {"size": "1Gi"}}}, "the pipeline setting workspace is not supported"),
+    ],
+)
+def test_kubernetes_settings_that_are_not_honoured_are_refused_by_name(
+    engine: Engine, config: dict[str, Any], pipeline: dict[str, Any], words: str
+) -> None:
+    given = {"display_name": "k", "pipeline_spec": kubernetes(config, **pipeline)}
+    status, answer = engine.ask("/apis/v2beta1/runs", given)
+    assert status == 400 and words in answer["message"]
+
+
+def test_a_setting_may_come_from_a_parameter(engine: Engine) -> None:
+    named = {"componentInputParameter": "text"}
+    entry = {"secretNameParameter": named, "keyToEnv": [{"secretKey": "k", "envVar": "COLOUR"}]}
+    platform = {
+        "platforms": {"kubernetes": {"deploymentSpec": {"executors": {"exec-write": {"secretAsEnv": [entry]}}}}}
+    }
+    spec = {"pipeline_spec": document(pipelines.two_steps), "platform_spec": platform}
+    parameters = {"parameters": {"text": "given"}}
+    key = engine.api("runs", {"display_name": "k", "pipeline_spec": spec, "runtime_config": parameters})["run_id"]
+    assert engine.ended(key)["state"] == "SUCCEEDED"
+    pod = json.loads((engine.pod(engine.tasks(key)["write"]["pod_name"]) / "manifest.json").read_text())
+    (colour,) = [each for each in pod["spec"]["containers"][0]["env"] if each["name"] == "COLOUR"]
+    assert colour["valueFrom"]["secretKeyRef"]["name"] == "given"
+
+
+class Links(HTMLParser):
+    """All that a page refers to, and the text of its boxes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.targets: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.targets += [value for name, value in attrs if name in ("href", "src", "xlink:href") and value]
+
+
+def test_the_page_lists_runs_and_draws_one(engine: Engine, run: str) -> None:
+    status, home = engine.ask("/")
+    assert status == 200 and f'href="/runs/{run}"' in home
+    key = start(engine, pipelines.conditions)
+    assert engine.ended(key)["state"] == "SUCCEEDED"
+    for each in (run, key):
+        status, page = engine.ask(f"/runs/{each}")
+        assert status == 200
+        boxes = re.findall(r'<g class="box (\w+)', page)
+        assert len(boxes) == len(engine.tasks(each))
+        links = Links()
+        links.feed(page)
+        anchors = {target[1:] for target in links.targets if target.startswith("#task-")}
+        assert anchors and all(f'id="{anchor}"' in page for anchor in anchors)
+        assert not [target for target in links.targets if target.startswith(("http:", "https:", "//"))]
+        for target in links.targets:
+            if target.startswith("/apis/"):
+                assert engine.ask(target)[0] in (200, 404)
+    assert "skipped" in engine.ask(f"/runs/{key}")[1]
+    assert engine.ask(f"/runs/{NOTHING}")[0] == 404
+
+
+def test_the_page_shows_text_as_text(engine: Engine) -> None:
+    given = {"display_name": "<script>alert(1)</script>", "pipeline_spec": document(pipelines.optional_inputs)}
+    key = engine.api("runs", given)["run_id"]
+    engine.ended(key)
+    for path in ("/", f"/runs/{key}"):
+        assert "<script>alert" not in engine.ask(path)[1]
