@@ -1,6 +1,6 @@
 """The engines that the suite runs against: one of this machine always, the cluster's with the marker `cluster`.
 
-MLOPS_LAB_PIPELINES names another address, of whatever engine; then the cluster's own is not looked for.
+MLOPS_LAB_PIPELINES names another address, of whatever engine; then nothing is installed on the cluster.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,12 +42,18 @@ def within(request: pytest.FixtureRequest) -> float:
 
 
 class Address:
-    """The live engine's address: given, or its Service forwarded to a port of this machine."""
+    """The live engine's address: given, or its Service forwarded to a port of this machine, once `lab up` has brought
+    it."""
 
     def __enter__(self) -> str:
         self._forward: subprocess.Popen[bytes] | None = None
         if given := os.environ.get("MLOPS_LAB_PIPELINES"):
             return given
+        lab = [str(Path(sys.executable).parent / "lab"), "up", "--with", "pipelines"]
+        brought = subprocess.run(
+            lab, capture_output=True, text=True, timeout=3600, stdin=subprocess.DEVNULL, check=False
+        )
+        assert brought.returncode == 0, brought.stdout + brought.stderr
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]

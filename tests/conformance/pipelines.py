@@ -263,7 +263,7 @@ def conditions(threshold: float = 0.4, word: str = "big", wanted: str = "above")
     with dsl.Else():
         neither = say(text="neither")
     with dsl.If(seen.outputs["right"] == True):  # noqa: E712
-        say(text="right")
+        say(text="right").set_display_name("right")
     expect(seen=dsl.OneOf(above.output, same.output, neither.output), wanted=wanted)
 
 

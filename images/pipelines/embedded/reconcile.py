@@ -37,6 +37,7 @@ class Reconciler(threading.Thread):
         self._settings, self._store, self._artifacts, self._pods = settings, store, artifacts, pods
         self._wake, self._stop = threading.Event(), threading.Event()
         self._over: dict[str, float] = {}  # when each finished pod was first seen finished
+        self._since = now()  # nobody could be heard before
         self._left = True  # may there be pods, though no run is active?
         self._looked = 0.0
         self.trouble = ""  # why the last look failed
@@ -130,7 +131,7 @@ class Reconciler(threading.Thread):
             if why := self._hopeless(pod):
                 self._pods.delete(pod.name, 0)
                 runs.move(self._store, run["id"], "FAILED", f"the run's driver can't start: {why}")
-        elif age(run["seen"]) > self._settings.driver_lease:
+        elif age(max(run["seen"], self._since)) > self._settings.driver_lease:
             self._pods.delete(pod.name, 0)
             self._next_driver(run, f"it said nothing for {self._settings.driver_lease:g} s")
 

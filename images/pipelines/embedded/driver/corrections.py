@@ -41,7 +41,6 @@ def install(parallel: int) -> None:
     OrchestratorUtils.get_dag_output_artifacts = classmethod(_output_artifacts)
     task_spec_utils.create_parameter_loop_iteration_task_spec = _iteration
     task_spec_utils.build_nested_dag_arguments = _nested_arguments
-    task_spec_utils.get_artifact_iterator_items = _artifact_items
     enhanced_dag_orchestrator.ParallelExecutor = _wider(enhanced_dag_orchestrator.ParallelExecutor, parallel)
 
 
@@ -121,13 +120,6 @@ def _nested_arguments(task_name: str, task_spec: Any, component_spec: Any, io_st
             if name not in values:
                 values[name] = io_store.get_parent_input(f"{name}-iteration-{number}")
     return values
-
-
-def _artifact_items(task_spec: Any, io_store: Any, task_name: str) -> tuple[list[Any], str, int]:
-    """The artifacts that a loop goes through, from its inputs and not by their name."""
-    iterator = task_spec.artifact_iterator
-    items = OrchestratorUtils.make_task_arguments(task_spec.inputs, io_store)[iterator.items.input_artifact]
-    return list(items), iterator.item_input, task_spec.iterator_policy.parallelism_limit
 
 
 def _wider(executor: type, parallel: int) -> Callable[..., Any]:
