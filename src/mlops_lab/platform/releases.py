@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mlops_lab.base.errors import UsageError
 from mlops_lab.base.paths import project
-from mlops_lab.images.recipes import components, mlflow, monitoring, pipelines, postgres, serving
+from mlops_lab.images.recipes import components, flight_delay, mlflow, monitoring, pipelines, postgres, serving
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ RELEASES: tuple[Release, ...] = (
     Release(
         part="monitoring",
         chart="monitoring",
-        images=tuple(image.name for image in monitoring.IMAGES),
+        images=(*(image.name for image in monitoring.IMAGES), flight_delay.IMAGES[0].name),  # the last for helm test
         pages=(
             Page("prometheus", "prometheus", 9090, what="metrics, rules and targets"),
             Page("alertmanager", "alertmanager", 9093, what="alerts and silences"),
