@@ -1,4 +1,4 @@
-"""The engines that the suite runs against: one of this machine always, the cluster's with the marker `cluster`.
+"""The engines that the suite runs against: one of this machine always, the cluster's with --long.
 
 MLOPS_LAB_PIPELINES names another address, of whatever engine; then nothing is installed on the cluster.
 """
@@ -22,7 +22,9 @@ from tests.pipelines.engine import Engine, environment, launcher
 NAMESPACE = "mlops-lab-pipelines"
 
 
-@pytest.fixture(scope="session", params=["here", pytest.param("cluster", marks=pytest.mark.cluster)])
+@pytest.fixture(
+    scope="session", params=["here", pytest.param("cluster", marks=[pytest.mark.cluster, pytest.mark.long])]
+)
 def client(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[kfp.Client]:
     """The SDK's own client, unchanged."""
     if request.param == "cluster":

@@ -23,7 +23,7 @@ from mlops_lab.platform.dashboard.library import library
 from mlops_lab.platform.dashboard.prometheus import Prometheus
 from tests.unit.fake_prometheus import FakePrometheus, fake_prometheus
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.cluster, pytest.mark.long, pytest.mark.timeout(600)]
 
 BOARDS = boards()
 PLOTTED = ("timeseries", "gauge", "bargauge", "heatmap")

@@ -24,7 +24,7 @@ from mlops_lab.kube.client import Kube
 from mlops_lab.platform.helm import Helm, program
 from tests.e2e.conftest import CLUSTER, lab
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.long]
 
 REGISTRY = "localhost:5001"
 CHART = project() / "charts" / "inference"

@@ -32,7 +32,7 @@ from tests.e2e import exporter
 from tests.e2e.conftest import CLUSTER, lab
 from tests.e2e.test_cluster import REGISTRY
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.cluster, pytest.mark.long, pytest.mark.timeout(1500)]
 
 SPACE = "mlops-lab-monitoring"
 KUBECTL = Kubectl(f"kind-{CLUSTER}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import re
 import shutil
 import signal
 import socket
@@ -131,6 +132,14 @@ def test_the_charts_own_test_passes(helm: Helm) -> None:
     assert done.code == 0, done.stdout + done.stderr
 
 
+def test_a_pipeline_runs_on_the_platform(tracking: Kube, helm: Helm) -> None:
+    done = lab("up", "--with", "pipelines", within=1800)
+    assert done.returncode == 0, done.stdout + done.stderr
+    space = "mlops-lab-pipelines"
+    tested = helm.run("test", space, "--namespace", space, "--logs", within=240, check=False)  # a run of two steps
+    assert tested.code == 0, tested.stdout + tested.stderr
+
+
 def test_up_again_changes_nothing_and_is_quick(tracking: Kube, helm: Helm) -> None:
     number, before = revision(helm), pods(tracking)
     begin = time.monotonic()
@@ -145,7 +154,7 @@ def test_status_and_open_tell_of_the_part(tracking: Kube) -> None:
     done = lab("status", within=60)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "tracking" in done.stdout
-    assert "mlflow  ready" in lab("open", within=60).stdout
+    assert re.search("^mlflow +ready ", lab("open", within=60).stdout, re.MULTILINE)
 
 
 def test_what_was_deleted_by_hand_is_repaired(tracking: Kube) -> None:
@@ -326,6 +335,8 @@ def test_uninstalling_leaves_data_and_password_and_nothing_else(tracking: Kube, 
     run, place = store(b"kept over an uninstallation")
     password = tracking.get("Secret", "postgresql", SPACE)["data"]
     assert helm.uninstall(SPACE)
+    for item in tracking.list("Pod", SPACE):  # they end in their own time
+        tracking.wait_gone("Pod", item["metadata"]["name"], SPACE, within=60)
     for kind in ("Deployment", "StatefulSet", "Service", "NetworkPolicy", "Pod"):
         assert tracking.list(kind, SPACE) == [], kind
     secrets = [item["metadata"]["name"] for item in tracking.list("Secret", SPACE)]
