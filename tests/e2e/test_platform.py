@@ -136,7 +136,7 @@ def test_a_pipeline_runs_on_the_platform(tracking: Kube, helm: Helm) -> None:
     done = lab("up", "--with", "pipelines", within=1800)
     assert done.returncode == 0, done.stdout + done.stderr
     space = "mlops-lab-pipelines"
-    tested = helm.run("test", space, "--namespace", space, "--logs", within=240, check=False)  # a run of two steps
+    tested = helm.run("test", space, "--namespace", space, within=240, check=False)  # a run of two steps
     assert tested.code == 0, tested.stdout + tested.stderr
 
 
