@@ -18,6 +18,7 @@ import pytest
 
 from mlops_lab.base.errors import LabError
 from mlops_lab.cluster.kubectl import Kubectl
+from mlops_lab.platform import pages
 from mlops_lab.platform.dashboard import answers, reach, server
 from mlops_lab.platform.dashboard.boards import DRAWN, Board, Variable, boards, targets
 from mlops_lab.platform.dashboard.prometheus import NoPrometheus, Prometheus, QueryRefused
@@ -279,7 +280,7 @@ def kubectl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         'echo "Forwarding from 127.0.0.1:4567 -> 9090"\nexec sleep 60\n'
     )
     script.chmod(script.stat().st_mode | stat.S_IXUSR)
-    monkeypatch.setattr(reach, "find", lambda name: script)
+    monkeypatch.setattr(pages, "find", lambda name: script)
     return tmp_path
 
 

@@ -29,6 +29,10 @@ _BEHIND = "services,endpointslices"
 _START = 20.0  # s that kubectl may take to listen
 
 
+class NoWay(LabError):
+    """kubectl forwards nothing; the message ends with what it said."""
+
+
 @dataclass(frozen=True)
 class Place:
     """A page of an installed part; `pod` is a ready one behind it, empty when there is none."""
@@ -123,10 +127,32 @@ def forward(kubectl: Kubectl, namespace: str, target: str, port: int, local: int
         The port on 127.0.0.1.
 
     Raises:
-        LabError: kubectl could not.
+        NoWay: kubectl could not.
+        LabError: there is no kubectl.
     """
-    with _forwarding(kubectl, namespace, target, port, local) as (_, listening):
+    with forwarding(kubectl, namespace, target, port, local) as (_, listening):
         yield listening
+
+
+@contextlib.contextmanager
+def forwarding(
+    kubectl: Kubectl, namespace: str, target: str, port: int, local: int
+) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """The same as `forward`, and the program that forwards: when it has ended, so has the way."""
+    words = ("port-forward", "--address", "127.0.0.1", "-n", namespace, target, f"{local or ''}:{port}")
+    with _child(kubectl, *words) as child:
+        assert child.stdout
+        end, said = time.monotonic() + _START, b""
+        while not (found := _FORWARDING.search(said)):
+            ready, _, _ = select.select([child.stdout], [], [], max(0, end - time.monotonic()))
+            more = child.stdout.read1(4096) if ready else b""  # type: ignore[attr-defined]
+            said += more
+            if not more:
+                text = said.decode(errors="replace").strip()
+                raise NoWay(f"{target} can't be reached: {text or 'no answer'}", "see what it lacks: lab status")
+        # It tells of every connection; unread, that would fill the pipe and hold it up.
+        threading.Thread(target=child.stdout.read, daemon=True).start()
+        yield child, int(found.group(1))
 
 
 def keep_open(
@@ -161,7 +187,7 @@ def keep_open(
         namespace = wanted.release.namespace
         try:
             with (
-                _forwarding(kubectl, namespace, f"pod/{wanted.pod}", wanted.port, local) as (child, _),
+                forwarding(kubectl, namespace, f"pod/{wanted.pod}", wanted.port, local) as (child, _),
                 _deletion(kubectl, namespace, wanted.pod) as gone,
             ):
                 if first:
@@ -186,26 +212,6 @@ def free_port(wanted: int) -> int:
             probe.bind(("127.0.0.1", port))
             return int(probe.getsockname()[1])
     raise LabError("no port is free on 127.0.0.1", "end some programs and try again")
-
-
-@contextlib.contextmanager
-def _forwarding(
-    kubectl: Kubectl, namespace: str, target: str, port: int, local: int
-) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
-    words = ("port-forward", "--address", "127.0.0.1", "-n", namespace, target, f"{local or ''}:{port}")
-    with _child(kubectl, *words) as child:
-        assert child.stdout
-        end, said = time.monotonic() + _START, b""
-        while not (found := _FORWARDING.search(said)):
-            ready, _, _ = select.select([child.stdout], [], [], max(0, end - time.monotonic()))
-            more = child.stdout.read1(4096) if ready else b""  # type: ignore[attr-defined]
-            said += more
-            if not more:
-                text = said.decode(errors="replace").strip()
-                raise LabError(f"{target} can't be reached: {text or 'no answer'}", "see what it lacks: lab status")
-        # It tells of every connection; unread, that would fill the pipe and hold it up.
-        threading.Thread(target=child.stdout.read, daemon=True).start()
-        yield child, int(found.group(1))
 
 
 @contextlib.contextmanager
