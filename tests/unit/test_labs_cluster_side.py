@@ -64,6 +64,7 @@ def exercise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Exercise:
     monkeypatch.setenv("MLOPS_LAB_WORKSPACE", str(tmp_path / "workspaces"))
     folder = tmp_path / "10-scale"
     (folder / "start").mkdir(parents=True)
+    (folder / "lab.toml").write_text('title = "a"\nlevel = "I"\nminutes = 1\nsummary = "b"\nneeds = ["cluster"]\n')
     (folder / "start/model.yaml").write_text("start\n")
     (folder / "start/seed.yaml").write_text(
         "kind: Pod\napiVersion: v1\nmetadata: {name: shadow}\nspec: {image: localhost:5001/a:v1}\n---\n"
@@ -119,7 +120,7 @@ def test_a_namespace_of_someone_else_is_left_alone(kube: MadeUpKube, exercise: E
     with pytest.raises(LabError, match="was not made by this tool"):
         namespaces.create(cast(Kube, kube), exercise, "lab-10")
     with pytest.raises(LabError, match="was not made by this tool"):
-        namespaces.remove(cast(Kube, kube), "lab-10")
+        namespaces.remove(cast(Kube, kube), exercise, "lab-10")
     assert kube.calls == []
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -23,6 +24,11 @@ if TYPE_CHECKING:
     from mlops_lab.measure.flights import HiddenRows
     from mlops_lab.measure.http import Answer
     from mlops_lab.measure.load import Load
+    from mlops_lab.measure.pipelines import Pipelines
+    from mlops_lab.measure.script import Output
+    from mlops_lab.measure.tracking import Tracking
+    from mlops_lab.measure.ways import Ways
+    from mlops_lab.platform.dashboard.prometheus import Prometheus
 
 T = TypeVar("T")
 
@@ -46,6 +52,7 @@ class Lab:
         number: such as `10`.
         workspace: the folder with the learner's files.
         registry: the prefix of image names, such as `localhost:5001`.
+        settings: the variables by which programs in the cluster find the platform; the ConfigMap `platform` has them.
     """
 
     kube: Kube
@@ -53,7 +60,10 @@ class Lab:
     number: str
     workspace: Path
     registry: str
+    settings: Mapping[str, str] = field(default_factory=dict)
     _memory: dict[Any, asyncio.Task[Any]] = field(default_factory=dict)
+    _open: Ways | None = None
+    _making: threading.Lock = field(default_factory=threading.Lock)
 
     def deployment(self, name: str) -> Watched:
         """The Deployment of that name, there or not."""
@@ -100,6 +110,108 @@ class Lab:
     async def get(self, service: str, path: str, *, port: int = 80, within: float = 10.0) -> Answer:
         """One GET to a Service, from inside the cluster; otherwise as `post`."""
         return await self._ask("GET", service, path, None, port, within)
+
+    @property
+    def mlflow(self) -> Tracking:
+        """The cluster's MLflow. Its methods block: `await lab.thread(lab.mlflow.runs, lab.namespace)`."""
+        from mlops_lab.measure.tracking import Tracking
+
+        return Tracking(self._ways())
+
+    @property
+    def pipelines(self) -> Pipelines:
+        """The cluster's Kubeflow Pipelines; its methods block, as those of `mlflow`."""
+        from mlops_lab.measure.pipelines import Pipelines
+
+        return Pipelines(self._ways())
+
+    @property
+    def prometheus(self) -> Prometheus:
+        """The cluster's Prometheus; its methods block, as those of `mlflow`."""
+        from mlops_lab.platform.dashboard.prometheus import Prometheus
+
+        ways = self._ways()
+        return Prometheus(lambda: ways.address("prometheus"), lambda: ways.lost("prometheus"), limit=self.kube.timeout)
+
+    async def address(self, page: str) -> str:
+        """Where a page of the platform (`mlflow`, `pipelines`, `prometheus`) answers on this machine for now."""
+        return await self.thread(self._ways().address, page)
+
+    async def thread(self, function: Callable[..., T], *arguments: Any, **named: Any) -> T:
+        """Call a function that blocks, beside the other checks; counted as waiting."""
+        with current.waits():
+            return await asyncio.to_thread(function, *arguments, **named)
+
+    async def eventually(
+        self,
+        look: Callable[[], Awaitable[T]],
+        test: Callable[[T], bool],
+        *,
+        expected: str,
+        shown: Callable[[T], str],
+        within: float,
+        every: float = 1.0,
+    ) -> Observation:
+        """Look again and again until `test` holds for what is seen; for what no watch of the API server tells.
+
+        Args:
+            look: what to do each time, such as `lambda: lab.thread(lab.mlflow.runs, lab.namespace)`.
+            expected: what is waited for, in the learner's words.
+            shown: what is seen, in few words.
+            within, every: seconds.
+
+        Returns:
+            The observation; its `value` is what was seen last.
+        """
+        import time
+
+        began = time.monotonic()
+        while True:
+            seen = await look()
+            took = time.monotonic() - began
+            if (done := test(seen)) or took > within:
+                return Observation(done, f"{expected} within {within:g} s", f"{shown(seen)} after {took:.0f} s", seen)
+            current.say(shown(seen), within - took)
+            await self.pause(every)
+
+    async def script(
+        self,
+        image: str,
+        *words: str,
+        files: Mapping[str, str | bytes],
+        env: Mapping[str, str] | None = None,
+        within: float,
+    ) -> Output:
+        """Run a program of the checker's in a pod, outside the lab's namespace; see `measure.script`.
+
+        Args:
+            image: below the cluster's registry, such as `components:1`.
+            words: the command, such as `"python3", "/checker/score.py"`.
+            files: by name; they lie in /checker.
+            env: beside the platform's own settings, such as MLFLOW_TRACKING_URI.
+
+        Raises:
+            LabError: the pod could not run, or did not end in time.
+        """
+        from mlops_lab.measure.script import run_script
+
+        stop = threading.Event()
+        with current.waits():
+            try:
+                return await asyncio.to_thread(
+                    run_script, self.kube, f"{self.registry}/{image}", list(words),
+                    files=files, env={**self.settings, **(env or {})}, within=within, stop=stop,
+                )  # fmt: skip
+            finally:
+                stop.set()
+
+    def _ways(self) -> Ways:
+        from mlops_lab.measure.ways import Ways
+
+        with self._making:
+            if self._open is None:
+                self._open = Ways(self.kube)
+            return self._open
 
     async def _ask(self, method: str, service: str, path: str, body: Any, port: int, within: float) -> Answer:
         from mlops_lab.measure.http import ask
@@ -159,8 +271,13 @@ class Lab:
         """Delete a pod as `kubectl delete pod` does, with its own grace period."""
         await asyncio.to_thread(self.kube.delete, "Pod", pod, self.namespace)
 
-    async def command(self, *words: str, within: float) -> Command:
+    async def command(self, *words: str, within: float, env: Mapping[str, str] | None = None) -> Command:
         """Run a program of the learner's, in the workspace, with a kubeconfig for the lab's namespace.
+
+        Args:
+            within: seconds, after which it is killed.
+            env: variables beside those settings that are names. The platform's addresses are of use in the cluster
+                only; what runs here gets them from `lab.address(...)`.
 
         Raises:
             Failure: the file is not there or cannot be started.
@@ -168,7 +285,10 @@ class Lab:
         import time
 
         program = self.workspace / words[0]
-        environment = {**os.environ, "KUBECONFIG": str(self.workspace / ".lab" / "kubeconfig")}
+        names = {key: value for key, value in self.settings.items() if not value.startswith("http")}
+        environment = {
+            **os.environ, **names, **(env or {}), "KUBECONFIG": str(self.workspace / ".lab" / "kubeconfig"),
+        }  # fmt: skip
         began = time.monotonic()
         with current.waits():
             try:
@@ -203,9 +323,11 @@ class Lab:
         return result
 
     def close(self) -> None:
-        """End what checks share (a load, say) and nobody waits for any more."""
+        """End what checks share (a load, ways to the platform) and nobody waits for any more."""
         for task in self._memory.values():
             task.cancel()
+        if self._open is not None:
+            self._open.close()
 
     async def _service(self, name: str) -> Object:
         found = await asyncio.to_thread(self.kube.find, "Service", name, self.namespace)

@@ -137,7 +137,7 @@ def check(
     with live(sys.stderr, keep=False, results=False) as view:
         try:
             results = running.run(
-                lab, asked, listener=Rows(asked, view), environment=running.probe(where.kube), within=within
+                lab, asked, listener=Rows(asked, view), environment=running.probe(where.kube, exercise), within=within
             )
         except running.Interrupted as early:
             results, interrupted = early.results, True
@@ -188,7 +188,7 @@ def watch(ctx: click.Context, exercise: Exercise) -> None:
         watching = Watch(
             known,
             lambda: running.lab_object(where.kube, exercise, exercise.namespace, workspace, where.registry),
-            running.probe(where.kube),
+            running.probe(where.kube, exercise),
             changes.fingerprint,
             view,
             lambda results: records.attempt(exercise.number, results, whole=True),

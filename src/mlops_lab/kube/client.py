@@ -26,10 +26,11 @@ class Kube:
     Every method raises the errors of `mlops_lab.kube.errors`, which carry the object's kind and name.
     """
 
-    def __init__(self, api_client: Any, context: str, kubeconfig: Path, discovery: Path) -> None:
+    def __init__(self, api_client: Any, context: str, kubeconfig: Path, discovery: Path, timeout: float = 10.0) -> None:
         self.api_client = api_client
         self.context = context
         self.kubeconfig = kubeconfig
+        self.timeout = timeout  # s, of every single request
         self._discovery = discovery
         self._dynamic: Any = None
 
@@ -38,7 +39,7 @@ class Kube:
         from kubernetes.client import VersionApi
 
         with translated("the API server's version"):
-            return str(VersionApi(self.api_client).get_code(_request_timeout=5).git_version)
+            return str(VersionApi(self.api_client).get_code(_request_timeout=min(5, self.timeout)).git_version)
 
     def get(self, kind: str, name: str, namespace: str | None = None, api_version: str | None = None) -> Object:
         """One object; `api_version` is needed only where a kind's name is not unique."""

@@ -24,7 +24,7 @@ from mlops_lab.checks.verdicts import Result
 HONEST, DISHONEST, ENVIRONMENT = "honest", "dishonest", "environment"
 # The code that decides verdicts: packages, and the modules of this one.
 _CODE = ("kube", "measure", "checks")
-_HERE = ("gates", "leftovers", "namespaces", "outage", "running", "stage", "variants", "verify", "workspace")
+_HERE = ("gates", "leftovers", "namespaces", "outage", "parts", "running", "stage", "variants", "verify", "workspace")
 
 
 @dataclass

@@ -35,7 +35,7 @@ def start(target: Target, exercise: Exercise, records: Records) -> Begun:
 def reset(target: Target, exercise: Exercise, records: Records) -> tuple[Path | None, Begun]:
     """Back to the beginning; returns the dated copy of the workspace (None if it was empty) and the new start."""
     kept = keep_copy(folder_of(exercise))
-    namespaces.remove(target.kube, exercise.namespace)
+    namespaces.remove(target.kube, exercise, exercise.namespace)
     return kept, start(target, exercise, records)
 
 

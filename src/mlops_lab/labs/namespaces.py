@@ -7,7 +7,8 @@ from typing import Any
 
 from mlops_lab.base.errors import LabError, UsageError
 from mlops_lab.kube.client import Kube
-from mlops_lab.labs.catalog import Exercise
+from mlops_lab.labs import parts
+from mlops_lab.labs.catalog import Exercise, about
 from mlops_lab.labs.registry import REGISTRY, with_registry
 
 MANAGED_BY = "mlops-lab"
@@ -18,11 +19,14 @@ _GRACE = 1
 
 
 def create(kube: Kube, exercise: Exercise, namespace: str) -> None:
-    """Make the namespace, if it is not there, and apply the lab's seed.yaml.
+    """Make the namespace, if it is not there, and say in it where the platform is.
 
     Raises:
-        LabError: a namespace of that name is there and is not the tool's, or the last one does not go away.
+        LabError: a namespace of that name is there and is not the tool's, the last one does not go away, or the
+            cluster lacks a part of the platform that the lab needs.
     """
+    needs = about(exercise).needs
+    parts.must(kube, exercise.number, needs)
     found = kube.find("Namespace", namespace)
     if found and found["metadata"].get("deletionTimestamp"):
         kube.wait_gone("Namespace", namespace, within=_GONE_WITHIN)
@@ -35,6 +39,10 @@ def create(kube: Kube, exercise: Exercise, namespace: str) -> None:
     kube.apply([_namespace(exercise, namespace)])
     # Pods made at once would be refused: the default service account comes a moment after the namespace.
     kube.wait("ServiceAccount", "default", namespace, lambda item: True if item else None, within=30)
+    if parts.needed(needs):
+        meta = {"name": parts.SETTINGS, "labels": {"app.kubernetes.io/managed-by": MANAGED_BY}}
+        told = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": parts.settings(namespace, needs)}
+        kube.apply([told], namespace)
 
 
 def seed(kube: Kube, exercise: Exercise, namespace: str, registry: str = REGISTRY) -> int:
@@ -47,8 +55,9 @@ def seed(kube: Kube, exercise: Exercise, namespace: str, registry: str = REGISTR
     return len(objects)
 
 
-def remove(kube: Kube, namespace: str, within: float = _GONE_WITHIN) -> None:
-    """Delete the namespace with all that is in it, and wait until it is gone; one that is not there is fine.
+def remove(kube: Kube, exercise: Exercise, namespace: str, within: float = _GONE_WITHIN) -> None:
+    """Delete the namespace with all that is in it, and what bears its name in the platform, and wait until it is gone;
+    one that is not there is fine.
 
     Raises:
         LabError: it is not the tool's own, or is still there after `within` seconds.
@@ -61,6 +70,7 @@ def remove(kube: Kube, namespace: str, within: float = _GONE_WITHIN) -> None:
     kube.delete("Namespace", namespace)
     for pod in kube.list("Pod", namespace):
         kube.delete("Pod", pod["metadata"]["name"], namespace, grace=_GRACE)
+    parts.remove(kube, namespace, about(exercise).needs)
     kube.wait_gone("Namespace", namespace, within=within)
 
 

@@ -13,7 +13,8 @@ from mlops_lab.checks.lab import Lab
 from mlops_lab.checks.run import Environment, run_checks
 from mlops_lab.checks.verdicts import Result
 from mlops_lab.kube.client import Kube
-from mlops_lab.labs.catalog import Exercise
+from mlops_lab.labs import parts
+from mlops_lab.labs.catalog import Exercise, about
 from mlops_lab.labs.rows import Rows, Unseen
 
 # Waiting checks sit in threads; asyncio's own pool has only a few of them on a small machine.
@@ -22,7 +23,8 @@ _THREADS = 64
 
 def lab_object(kube: Kube, exercise: Exercise, namespace: str, workspace: Path, registry: str) -> Lab:
     """The `lab` that checks get; a new one for each run, as it remembers what was measured."""
-    return Lab(kube, namespace, exercise.number, workspace, registry)
+    told = parts.settings(namespace, about(exercise).needs)
+    return Lab(kube, namespace, exercise.number, workspace, registry, told)
 
 
 def chosen(checks: Sequence[Check], names: Sequence[str]) -> list[Check]:
@@ -80,6 +82,8 @@ def run(
         return asyncio.run(main())
     except KeyboardInterrupt:
         raise Interrupted(heard.results()) from None
+    finally:
+        lab.close()
 
 
 def let_go(lab: Lab) -> None:
@@ -92,8 +96,9 @@ def threads() -> concurrent.futures.ThreadPoolExecutor:
     return concurrent.futures.ThreadPoolExecutor(_THREADS, thread_name_prefix="check")
 
 
-def probe(kube: Kube) -> Callable[[], Sequence[str]]:
-    """The look at the cluster itself that `run_checks` takes."""
+def probe(kube: Kube, exercise: Exercise) -> Callable[[], Sequence[str]]:
+    """The look at the cluster itself, and at the parts of the platform that a lab needs, that `run_checks` takes."""
     from mlops_lab.measure.environment import problems
 
-    return lambda: problems(kube)
+    namespaces = parts.namespaces(about(exercise).needs)
+    return lambda: problems(kube, namespaces)

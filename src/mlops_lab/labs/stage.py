@@ -14,8 +14,8 @@ from mlops_lab.checks.check import Check
 from mlops_lab.checks.lab import Lab
 from mlops_lab.checks.run import Environment
 from mlops_lab.checks.verdicts import Result
-from mlops_lab.labs import leftovers, namespaces, running
-from mlops_lab.labs.catalog import Exercise
+from mlops_lab.labs import leftovers, namespaces, parts, running
+from mlops_lab.labs.catalog import Exercise, about
 from mlops_lab.labs.outage import paused_api_server
 from mlops_lab.labs.rows import Rows
 from mlops_lab.labs.target import Target
@@ -71,7 +71,7 @@ class LiveStage:
 
     def fresh(self) -> None:
         kube = self._target.kube
-        namespaces.remove(kube, self.namespace)
+        namespaces.remove(kube, self._exercise, self.namespace)
         namespaces.create(kube, self._exercise, self.namespace)
         namespaces.seed(kube, self._exercise, self.namespace, self._target.registry)
         forget(self.workspace)
@@ -85,18 +85,23 @@ class LiveStage:
         put_to_work(self.workspace)
 
     def checked(self, listener: Rows | None = None) -> list[Result]:
-        kube = self._target.kube
-        return running.run(self._lab(self._target), self._checks, listener=listener, environment=running.probe(kube))
+        return running.run(
+            self._lab(self._target), self._checks, listener=listener, environment=self._looks(self._target)
+        )
 
     def objects(self) -> list[str]:
         kube = self._target.kube
-        return leftovers.inside(kube, self.namespace) + leftovers.around(kube, self.namespace)
+        return (
+            leftovers.inside(kube, self.namespace)
+            + leftovers.around(kube, self.namespace)
+            + parts.traces(kube, self.namespace, about(self._exercise).needs)
+        )
 
     def checked_in_outage(self, *, begun: bool) -> list[Result]:
         target = self._hasty
         if not target.control_plane:
             raise LabError("this cluster's API server cannot be paused", "verify on a cluster made by lab up")
-        looks = running.probe(target.kube)
+        looks = self._looks(target)
         looks()  # opens the connections and reads the discovery, as in a command that is under way
         with contextlib.ExitStack() as outage:
             pause = paused_api_server(target.control_plane, target.engine)
@@ -110,15 +115,18 @@ class LiveStage:
             return results
 
     def healthy(self, within: float) -> list[str]:
-        looks = running.probe(self._target.kube)
+        looks = self._looks(self._target)
         end = time.monotonic() + within
         while (found := list(looks())) and time.monotonic() < end:
             time.sleep(2)
         return found
 
     def clear(self) -> None:
-        namespaces.remove(self._target.kube, self.namespace)
+        namespaces.remove(self._target.kube, self._exercise, self.namespace)
         forget(self.workspace)
+
+    def _looks(self, target: Target) -> Environment:
+        return running.probe(target.kube, self._exercise)
 
     def _lab(self, target: Target) -> Lab:
         return running.lab_object(target.kube, self._exercise, self.namespace, self.workspace, target.registry)

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from mlops_lab.kube.client import Kube, Object
 from mlops_lab.kube.errors import Unreachable
 
 SYSTEM_NAMESPACE = "mlops-lab-system"
 
 
-def problems(kube: Kube) -> list[str]:
+def problems(kube: Kube, parts: Sequence[str] = ()) -> list[str]:
     """What is wrong with the cluster, in words; empty when nothing is.
 
     Looks at the API server, the nodes' conditions, DNS, the metrics API and the project's own pods.
+
+    Args:
+        parts: the namespaces of the platform's parts that must be well too.
     """
     try:
         found = [_node(node) for node in kube.list("Node")]
         found += [_api_service(item) for item in _metrics_api(kube)]
         for namespace, selector in (("kube-system", "k8s-app=kube-dns"), (SYSTEM_NAMESPACE, "")):
-            found += [_deployment(item) for item in kube.list("Deployment", namespace, selector)]
+            found += [_workload(item) for item in kube.list("Deployment", namespace, selector)]
+        for namespace in parts:
+            workloads = [item for kind in ("Deployment", "StatefulSet") for item in kube.list(kind, namespace)]
+            found += [_workload(item) for item in workloads] or [f"{namespace} is not installed; see lab status"]
     except Unreachable as down:
         return [f"{down.message}; {down.hint}"]
     return [problem for problem in found if problem]
@@ -45,8 +53,8 @@ def _api_service(item: Object) -> str:
     return "" if _condition(item, "Available") == "True" else f"API {item['metadata']['name']} is not available"
 
 
-def _deployment(item: Object) -> str:
+def _workload(item: Object) -> str:
     wanted = item["spec"].get("replicas", 1)
     available = item.get("status", {}).get("availableReplicas") or 0
     name = f"{item['metadata']['namespace']}/{item['metadata']['name']}"
-    return f"Deployment {name} has {available} of {wanted} pods available" if available < min(1, wanted) else ""
+    return f"{item['kind']} {name} has {available} of {wanted} pods available" if available < min(1, wanted) else ""

@@ -102,6 +102,7 @@ def log_version(tracking: str, folder: Path, spring: pd.DataFrame, seed: int, br
         joblib = files / "model.joblib"
         joblib.write_bytes(joblib.read_bytes()[:500])
     client = registry.connect(tracking)
+    mlflow.set_experiment("servers")  # another test's may be set still, of a store that is gone
     with mlflow.start_run() as run:
         logged = mlflow.pyfunc.log_model(
             name="model", loader_module="delays.bundle", data_path=str(files), pip_requirements=["scikit-learn"]

@@ -38,10 +38,13 @@ class Prometheus:
     Args:
         address: says where it is, such as `http://127.0.0.1:9090`; asked before each request, since the way may change.
         lost: told when it did not answer, so that the way can be made anew; one more try follows.
+        limit: seconds of each request.
     """
 
-    def __init__(self, address: Callable[[], str], lost: Callable[[], None] = lambda: None) -> None:
-        self._address, self._lost = address, lost
+    def __init__(
+        self, address: Callable[[], str], lost: Callable[[], None] = lambda: None, limit: float = _LIMIT
+    ) -> None:
+        self._address, self._lost, self._limit = address, lost, limit
 
     def query(self, expr: str, at: float | None = None) -> list[Series]:
         """The value of a query at one time (now, if none is given).
@@ -81,7 +84,7 @@ class Prometheus:
     def _once(self, what: str, form: dict[str, str]) -> Any:
         url = urllib.parse.urlsplit(self._address())
         kind = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
-        connection = kind(url.hostname or "", url.port, timeout=_LIMIT)
+        connection = kind(url.hostname or "", url.port, timeout=self._limit)
         try:
             head = {"Content-Type": "application/x-www-form-urlencoded"}
             path = f"{url.path.rstrip('/')}/api/v1/{what}"

@@ -1,0 +1,104 @@
+"""The parts of the platform that a lab needs: are they there, how its programs reach them, and what it left in them.
+
+What a lab makes in MLflow or in Kubeflow Pipelines bears the name of the lab's namespace (`lab-08`, `lab-08-...`), so
+that a reset finds it and labs of many learners stay apart.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator, Sequence
+
+from mlops_lab.base.errors import LabError
+from mlops_lab.kube.client import Kube
+from mlops_lab.measure.pipelines import Pipelines
+from mlops_lab.measure.rest import RefusedRequest
+from mlops_lab.measure.tracking import Tracking
+from mlops_lab.measure.ways import Ways
+from mlops_lab.platform.releases import RELEASES
+
+# The ConfigMap in a lab's namespace that says where the platform is; pods take it as environment.
+SETTINGS = "platform"
+_PARTS = {release.part: release for release in RELEASES}
+
+
+def needed(needs: Sequence[str]) -> list[str]:
+    """Of what a lab needs, the parts of the platform, in the order of their installation."""
+    return [part for part in _PARTS if part in needs]
+
+
+def namespaces(needs: Sequence[str]) -> list[str]:
+    """The namespaces of the parts that a lab needs."""
+    return [_PARTS[part].namespace for part in needed(needs)]
+
+
+def must(kube: Kube, number: str, needs: Sequence[str]) -> None:
+    """See that the parts a lab needs are installed.
+
+    Raises:
+        LabError: one is not; says how to install them.
+    """
+    if missing := [part for part in needed(needs) if kube.find("Namespace", _PARTS[part].namespace) is None]:
+        raise LabError(
+            f"lab {number} needs {' and '.join(missing)}, which this cluster does not have",
+            f"install it: lab up --with {','.join(missing)}",
+        )
+
+
+def settings(namespace: str, needs: Sequence[str]) -> dict[str, str]:
+    """The variables by which programs of a lab find the platform, as its clients name them."""
+    found = {"LAB_NAMESPACE": namespace}
+    for part in needed(needs):
+        for page in _PARTS[part].pages:
+            url = f"http://{page.service}.{_PARTS[part].namespace}:{page.port}"
+            if page.name == "mlflow":
+                found |= {"MLFLOW_TRACKING_URI": url, "MLFLOW_EXPERIMENT_NAME": namespace, "MODEL_NAME": namespace}
+            elif page.name == "pipelines":
+                found |= {"KFP_ENDPOINT": url, "KFP_EXPERIMENT": namespace}
+            else:
+                found[f"{page.name.upper()}_URL"] = url
+    return found
+
+
+def traces(kube: Kube, namespace: str, needs: Sequence[str]) -> list[str]:
+    """What bears the namespace's name in the parts that the lab needs, in words, sorted."""
+    with _looking(kube, needs) as (tracking, pipelines):
+        found = [f"mlflow {name}" for name in tracking.names() if owned(name, namespace)] if tracking else []
+        if pipelines:
+            found += [f"{kind}/{name}" for kind, _, name in pipelines.names() if owned(name, namespace)]
+    return sorted(found)
+
+
+def remove(kube: Kube, namespace: str, needs: Sequence[str]) -> None:
+    """Remove what bears the namespace's name; runs that are at work are ended first.
+
+    Raises:
+        LabError: a part does not answer.
+    """
+    with _looking(kube, needs) as (tracking, pipelines):
+        for kind, number, name in pipelines.names() if pipelines else []:
+            if pipelines and owned(name, namespace):
+                try:
+                    pipelines.remove(kind, number)
+                except RefusedRequest as refused:
+                    if refused.status != 404:
+                        raise
+        for each in tracking.names() if tracking else []:
+            if tracking and owned(each, namespace):
+                tracking.remove(*each.split(" ", 1))
+
+
+def owned(name: str, namespace: str) -> bool:
+    """Is this the name of something of the namespace's: its own name, alone or before another word?"""
+    return re.search(rf"(^|[ /]){re.escape(namespace)}($|[-/._ ])", name) is not None
+
+
+@contextlib.contextmanager
+def _looking(kube: Kube, needs: Sequence[str]) -> Iterator[tuple[Tracking | None, Pipelines | None]]:
+    parts = [part for part in needed(needs) if kube.find("Namespace", _PARTS[part].namespace)]
+    ways = Ways(kube)
+    try:
+        yield Tracking(ways) if "tracking" in parts else None, Pipelines(ways) if "pipelines" in parts else None
+    finally:
+        ways.close()

@@ -1,0 +1,92 @@
+"""Kubeflow Pipelines as checks use it: runs started and followed through the v2beta1 REST API, whatever the engine.
+
+https://www.kubeflow.org/docs/components/pipelines/reference/api/kubeflow-pipeline-api-spec/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from mlops_lab.measure.rest import Rest
+from mlops_lab.measure.ways import Ways
+
+# The collections whose objects a lab may leave, by their path; runs first, since experiments hold them.
+KINDS = ("runs", "recurringruns", "pipelines", "experiments")
+_KEYS = {"runs": "run_id", "recurringruns": "recurring_run_id", "pipelines": "pipeline_id",
+         "experiments": "experiment_id"}  # fmt: skip
+_LISTS = {"recurringruns": "recurringRuns"}
+DONE = frozenset({"SUCCEEDED", "FAILED", "CANCELED", "SKIPPED"})
+
+
+class Pipelines:
+    """The cluster's pipelines; what it returns are the REST API's objects as plain dicts."""
+
+    def __init__(self, ways: Ways) -> None:
+        self._rest = Rest(ways, "pipelines", "/apis/v2beta1")
+
+    def ask(self, method: str, path: str, body: Any = None, **query: str | int) -> dict[str, Any]:
+        """Any question of the REST API below `/apis/v2beta1`; raises as `Rest.ask`."""
+        return self._rest.ask(method, path, body, query)
+
+    def all(self, kind: str, **query: str | int) -> Iterator[dict[str, Any]]:
+        """Every object of a collection (see `KINDS`)."""
+        token = ""
+        while True:
+            found = self.ask("GET", kind, page_size=100, **query, **({"page_token": token} if token else {}))
+            yield from found.get(_LISTS.get(kind, kind)) or []
+            token = found.get("next_page_token") or ""
+            if not token:
+                return
+
+    def experiment(self, name: str) -> dict[str, Any]:
+        """The experiment of a name, made if there is none."""
+        known = next((each for each in self.all("experiments") if each["display_name"] == name), None)
+        return known or self.ask("POST", "experiments", {"display_name": name})
+
+    def start(self, spec: dict[str, Any], arguments: dict[str, Any], *, experiment: str, name: str = "") -> str:
+        """Start a run of a compiled pipeline and return its id.
+
+        Args:
+            spec: the pipeline's intermediate representation, as the compiler wrote it.
+            experiment: the experiment's name; the lab's namespace, so that a reset finds the run.
+        """
+        body = {
+            "display_name": name or experiment,
+            "experiment_id": self.experiment(experiment)["experiment_id"],
+            "pipeline_spec": spec,
+            "runtime_config": {"parameters": arguments},
+        }
+        return str(self.ask("POST", "runs", body)["run_id"])
+
+    def run(self, run_id: str) -> dict[str, Any]:
+        """A run with its state and its tasks' details."""
+        return self.ask("GET", f"runs/{run_id}")
+
+    def runs(self, experiment: str) -> list[dict[str, Any]]:
+        """The runs of an experiment by its name, newest first; none where there is no such experiment."""
+        known = next((each for each in self.all("experiments") if each["display_name"] == experiment), None)
+        if known is None:
+            return []
+        return list(self.all("runs", experiment_id=known["experiment_id"], sort_by="created_at desc"))
+
+    def names(self) -> list[tuple[str, str, str]]:
+        """What there is: kind, id and display name of each object. A run has its experiment's name before its own."""
+        called = {each["experiment_id"]: each["display_name"] for each in self.all("experiments")}
+        found = []
+        for kind in KINDS:
+            for each in self.all(kind):
+                of = called.get(each.get("experiment_id", ""), "") if kind in ("runs", "recurringruns") else ""
+                found.append((kind, str(each[_KEYS[kind]]), f"{of}/{each['display_name']}".lstrip("/")))
+        return found
+
+    def remove(self, kind: str, number: str) -> None:
+        """Remove an object by its kind and id; a run that is at work is ended first."""
+        if kind == "runs" and self.run(number).get("state") not in DONE:
+            self.ask("POST", f"runs/{number}:terminate")
+        self.ask("DELETE", f"{kind}/{number}")
+
+
+def tasks(run: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """A run's tasks by their display name; of several with one name the last."""
+    return {each["display_name"]: each for each in (run.get("run_details") or {}).get("task_details") or []}

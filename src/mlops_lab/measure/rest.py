@@ -1,0 +1,95 @@
+"""JSON over HTTP to a service of the platform, as its REST API's docs spell it; every request has a time limit."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Mapping
+from typing import Any
+
+from mlops_lab.base.errors import LabError
+from mlops_lab.measure.ways import Ways
+
+_LOST = (OSError, http.client.HTTPException)
+
+
+class RefusedRequest(LabError):
+    """The service answered, with a status that is an error.
+
+    Attributes:
+        status: the HTTP status.
+        body: the answer as text.
+    """
+
+    def __init__(self, message: str, status: int, body: str) -> None:
+        super().__init__(message, "see how the platform is: lab status", body)
+        self.status = status
+        self.body = body
+
+
+class Rest:
+    """One service.
+
+    Args:
+        ways: how it is reached.
+        page: its name in `platform.releases`.
+        prefix: what every path begins with, such as `/api/2.0/mlflow`.
+    """
+
+    def __init__(self, ways: Ways, page: str, prefix: str = "") -> None:
+        self._ways, self._page, self._prefix = ways, page, prefix
+
+    def ask(
+        self, method: str, path: str, body: Any = None, query: Mapping[str, str | int] | None = None
+    ) -> dict[str, Any]:
+        """One question; what comes back is the answer's JSON, `{}` where it has no body.
+
+        Raises:
+            RefusedRequest: the answer's status is 400 or more.
+            LabError: nothing answers, or what answers is no JSON.
+        """
+        try:
+            return self._once(method, path, body, query)
+        except _LOST as trouble:
+            self._ways.lost(self._page)
+            # What may have been done is not asked for twice: only a question, or what found nobody listening.
+            if method != "GET" and not isinstance(_cause(trouble), ConnectionRefusedError):
+                raise self._silent(trouble) from trouble
+        try:
+            return self._once(method, path, body, query)
+        except _LOST as trouble:
+            raise self._silent(trouble) from trouble
+
+    def _once(self, method: str, path: str, body: Any, query: Mapping[str, str | int] | None) -> dict[str, Any]:
+        url = f"{self._ways.address(self._page)}{self._prefix}/{path.lstrip('/')}"
+        if query:
+            url += "?" + urllib.parse.urlencode(query)
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(url, data, {"Content-Type": "application/json"}, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=self._ways.kube.timeout) as answer:
+                text = answer.read().decode(errors="replace")
+        except urllib.error.HTTPError as refused:
+            said = refused.read().decode(errors="replace")
+            raise RefusedRequest(
+                f"{method} {self._prefix}/{path.lstrip('/')} of {self._page}: status {refused.code}: {said[:300]}",
+                refused.code, said,
+            ) from refused  # fmt: skip
+        try:
+            found = json.loads(text) if text.strip() else {}
+        except ValueError as strange:
+            raise LabError(f"what {self._page} answers is no JSON: {text[:80]!r}", "see lab status") from strange
+        return found if isinstance(found, dict) else {"items": found}
+
+    def _silent(self, trouble: Exception) -> LabError:
+        return LabError(
+            f"{self._page} does not answer ({type(_cause(trouble)).__name__})", "see how the platform is: lab status"
+        )
+
+
+def _cause(trouble: Exception) -> BaseException:
+    reason = getattr(trouble, "reason", None)
+    return reason if isinstance(reason, BaseException) else trouble
