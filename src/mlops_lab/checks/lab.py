@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import os
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from mlops_lab.platform.dashboard.prometheus import Prometheus
 
 T = TypeVar("T")
+# s; watchers have heard by then of what a program changed last
+_HEARD_AFTER = 1.0
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ class Lab:
     _memory: dict[Any, asyncio.Task[Any]] = field(default_factory=dict)
     _open: Ways | None = None
     _making: threading.Lock = field(default_factory=threading.Lock)
+    _programs: int = 0
 
     def deployment(self, name: str) -> Watched:
         """The Deployment of that name, there or not."""
@@ -290,7 +293,7 @@ class Lab:
             **os.environ, **names, **(env or {}), "KUBECONFIG": str(self.workspace / ".lab" / "kubeconfig"),
         }  # fmt: skip
         began = time.monotonic()
-        with current.waits():
+        with current.waits(), self._running_program():
             try:
                 process = await asyncio.create_subprocess_exec(
                     str(program), *words[1:], cwd=self.workspace, env=environment, stdin=asyncio.subprocess.DEVNULL,
@@ -304,6 +307,23 @@ class Lab:
                 ) from trouble
             output, code = await _output(process, within)
         return Command(code, output, time.monotonic() - began)
+
+    @property
+    def runs_program(self) -> bool:
+        """Whether a program of the learner's runs (`command`), or did a second ago: what it changes, it was told to."""
+        return self._programs > 0
+
+    @contextlib.contextmanager
+    def _running_program(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        self._programs += 1
+        try:
+            yield
+        finally:
+            loop.call_later(_HEARD_AFTER, self._program_ended)
+
+    def _program_ended(self) -> None:
+        self._programs -= 1
 
     async def pause(self, seconds: float) -> None:
         """Sleep, counted as waiting and not as the checker's own time."""
