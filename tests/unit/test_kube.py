@@ -117,3 +117,31 @@ def test_an_api_server_that_accepts_and_says_nothing_is_given_up(tmp_path: Path)
         with pytest.raises(Unreachable, match="does not answer"):
             connect("silent", file, timeout=0.5).list("Pod", "default")
         assert time.monotonic() - began < 5
+
+
+class MadeUpApi:
+    """Answers as the API server does, for one kind."""
+
+    def __init__(self, **objects: dict[str, Any]) -> None:
+        self.objects = objects
+        self.resources = SimpleNamespace(get=lambda **wanted: self)
+
+    def get(self, *, serialize: bool, name: str = "", **where: Any) -> Any:
+        assert not serialize
+        whole = {"kind": "PodList", "apiVersion": "v1", "metadata": {"resourceVersion": "7"}}
+        found = self.objects.get(name) if name else {**whole, "items": list(self.objects.values()) or None}
+        return SimpleNamespace(data=json.dumps(found).encode())
+
+
+def connected(api: MadeUpApi) -> Kube:
+    kube = Kube(None, "context", Path("config"), Path("discovery"))
+    kube._dynamic = api
+    return kube
+
+
+def test_objects_of_a_list_say_their_kind_as_single_ones_do() -> None:
+    pod = {"metadata": {"name": "a"}, "spec": {"items": ["1"]}}
+    kube = connected(MadeUpApi(a={"kind": "Pod", "apiVersion": "v1", **pod}))
+    assert kube.get("Pod", "a") == kube.list("Pod")[0]
+    assert connected(MadeUpApi(a=pod)).list("Pod") == [{"kind": "Pod", "apiVersion": "v1", **pod}]
+    assert connected(MadeUpApi()).list("Pod") == []
