@@ -10,11 +10,60 @@ import pytest
 
 from mlops_lab.base.errors import Failure
 from mlops_lab.checks import lab as lab_module
+from mlops_lab.checks.check import Check
+from mlops_lab.checks.current import Running, running
 from mlops_lab.checks.lab import Lab
 
 
-def lab_at(workspace: Path) -> Lab:
-    return Lab(cast(Any, None), "lab-12", "12", workspace, "localhost:5001")
+def lab_at(workspace: Path, kube: Any = None) -> Lab:
+    return Lab(cast(Any, kube), "lab-12", "12", workspace, "localhost:5001")
+
+
+class MadeUpKube:
+    """A Service, and what a watch of pods sees step by step."""
+
+    def __init__(self, selector: dict[str, str], *steps: list[dict[str, Any]]) -> None:
+        self.service = {"spec": {"selector": selector}}
+        self.steps = steps
+
+    def find(self, kind: str, name: str, namespace: str) -> Any:
+        return self.service
+
+    def wait_all(
+        self, kind: str, namespace: str, condition: Any, *, selector: str, within: float, stop: Any
+    ) -> tuple[Any, Any]:
+        assert (kind, namespace, selector) == ("Pod", "lab-12", "app=a,track=b")
+        for pods in self.steps:
+            if condition(pods):
+                return True, pods
+        return None, self.steps[-1]
+
+
+def pod(name: str, **metadata: str) -> dict[str, Any]:
+    return {"metadata": {"name": name, **metadata}}
+
+
+def test_the_pods_of_a_service_are_watched_without_those_that_leave(tmp_path: Path) -> None:
+    told: list[str] = []
+    leaving = pod("b", deletionTimestamp="now")
+    selector = {"app": "a", "track": "b"}
+
+    async def story(kube: MadeUpKube) -> Any:
+        state = Running(Check("c", "C.", cast(Any, None), 1), lambda check, said, left: told.append(said))
+        running.set(state)
+        found = await lab_at(tmp_path, kube).pods_until(
+            "model", lambda pods: len(pods) == 1, expected="one pod", shown=lambda pods: f"{len(pods)} pods", within=5
+        )
+        await asyncio.sleep(0)
+        return found
+
+    found = asyncio.run(story(MadeUpKube(selector, [leaving], [pod("a"), leaving])))
+    assert found.ok and [each["metadata"]["name"] for each in found.value] == ["a"]
+    assert told == ["0 pods"]
+    found = asyncio.run(story(MadeUpKube(selector, [leaving])))
+    assert (found.ok, found.expected, found.seen) == (False, "one pod within 5 s", "0 pods after 0 s")
+    found = asyncio.run(story(MadeUpKube({})))  # a Service without a selector
+    assert not found.ok and found.value == []
 
 
 def test_a_program_of_the_learners_is_known_to_run_until_its_last_change_is_heard_of(

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from mlops_lab.checks import current
 from mlops_lab.checks.observation import Observation, Unmet
-from mlops_lab.checks.watched import Watched
+from mlops_lab.checks.watched import Watched, followed
 from mlops_lab.kube.client import Kube, Object
 from mlops_lab.measure.report import LATE_AT_MOST
 
@@ -86,11 +86,42 @@ class Lab:
         Raises:
             Failure: there is no such Service.
         """
-        selector = (await self._service(service))["spec"].get("selector") or {}
-        if not selector:
-            return []
-        labels = ",".join(f"{key}={value}" for key, value in selector.items())
-        return [pod for pod in await self.objects("Pod", labels) if not pod["metadata"].get("deletionTimestamp")]
+        labels = await self._selector(service)
+        return alive(await self.objects("Pod", labels)) if labels else []
+
+    async def pods_until(
+        self,
+        service: str,
+        test: Callable[[list[Object]], bool],
+        *,
+        expected: str,
+        shown: Callable[[list[Object]], str],
+        within: float,
+    ) -> Observation:
+        """Watch the pods of `pods_of` until `test` holds for them all together.
+
+        Args:
+            expected: what is waited for, in the learner's words.
+            shown: what is seen of the pods, in few words.
+
+        Returns:
+            The observation; its `value` is the pods as they were seen last.
+
+        Raises:
+            Failure: there is no such Service.
+        """
+        labels = await self._selector(service)
+
+        def wait(condition: Callable[[list[Object]], bool | None], stop: threading.Event) -> Any:
+            if not labels:  # a Service without a selector has no pods, however long one waits
+                return condition([]), []
+            return self.kube.wait_all("Pod", self.namespace, condition, selector=labels, within=within, stop=stop)
+
+        done, pods, took = await followed(
+            wait, lambda pods: test(alive(pods)), told=lambda pods: shown(alive(pods)), within=within
+        )
+        pods = alive(pods)
+        return Observation(done, f"{expected} within {within:g} s", f"{shown(pods)} after {took:.0f} s", pods)
 
     def image(self, tag: str) -> str:
         """The flight-delay image of a tag by the name that this cluster knows, such as `v2`."""
@@ -349,6 +380,10 @@ class Lab:
         if self._open is not None:
             self._open.close()
 
+    async def _selector(self, service: str) -> str:
+        selector = (await self._service(service))["spec"].get("selector") or {}
+        return ",".join(f"{key}={value}" for key, value in selector.items())
+
     async def _service(self, name: str) -> Object:
         found = await asyncio.to_thread(self.kube.find, "Service", name, self.namespace)
         if found is None:
@@ -371,6 +406,11 @@ class Lab:
             )
         host = address if address and address != "None" else f"{service}.{self.namespace}.svc"
         return f"http://{f'[{host}]' if ':' in host else host}:{port}{path}"
+
+
+def alive(pods: list[Object]) -> list[Object]:
+    """The pods that are not being deleted."""
+    return [pod for pod in pods if not pod["metadata"].get("deletionTimestamp")]
 
 
 async def _output(process: asyncio.subprocess.Process, within: float) -> tuple[str, int | None]:

@@ -229,6 +229,52 @@ class Kube:
                     if time.monotonic() > end or (stop and stop.is_set()):
                         return None, seen
 
+    def wait_all(
+        self,
+        kind: str,
+        namespace: str | None,
+        condition: Callable[[Objects], T | None],
+        *,
+        selector: str = "",
+        within: float,
+        stop: Event | None = None,
+        api_version: str | None = None,
+    ) -> tuple[T | None, Objects]:
+        """Watch the objects of a kind until `condition` yields, for all of them together, something that is not None.
+
+        Returns:
+            As `wait`, with the objects as last seen.
+        """
+        end = time.monotonic() + within
+        while True:
+            with translated(f"{kind} list"):
+                resource = self._resource(kind, api_version)
+                found = self._plain(resource.get(namespace=namespace, label_selector=selector or None, serialize=False))
+            seen = {item["metadata"]["name"]: item for item in _items(found)}
+            if (value := condition(list(seen.values()))) is not None:
+                return value, list(seen.values())
+            left = end - time.monotonic()
+            if left <= 0 or (stop and stop.is_set()):
+                return None, list(seen.values())
+            with translated(f"{kind} watch"):
+                for event in resource.watch(
+                    namespace=namespace,
+                    label_selector=selector or None,
+                    resource_version=found["metadata"]["resourceVersion"],
+                    timeout=max(1, min(_WATCH_CHUNK, int(left))),
+                ):
+                    if event["type"] == "ERROR":
+                        break
+                    item = event["raw_object"]
+                    if event["type"] == "DELETED":
+                        seen.pop(item["metadata"]["name"], None)
+                    else:
+                        seen[item["metadata"]["name"]] = item
+                    if (value := condition(list(seen.values()))) is not None:
+                        return value, list(seen.values())
+                    if time.monotonic() > end or (stop and stop.is_set()):
+                        return None, list(seen.values())
+
     def wait_gone(self, kind: str, name: str, namespace: str | None = None, *, within: float) -> None:
         """Wait until an object is gone.
 
