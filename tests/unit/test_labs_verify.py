@@ -37,6 +37,10 @@ class ToldStage:
         self.at_work = None
         self.calls.append("fresh")
 
+    def reset(self) -> None:
+        self.at_work = None
+        self.calls.append("reset")
+
     def work(self, variant: Variant) -> None:
         self.at_work = variant.name
         self.calls.append(variant.name)
@@ -108,7 +112,7 @@ def test_an_honest_lab_goes_through_every_step_and_is_verified(exercise: Exercis
     ]
     assert set(outcomes(done).values()) == {"honest"}
     # Each solution is put to work on a fresh stage, both times.
-    assert stage.calls[1:9] == ["fresh", "kustomize", "fresh", "kustomize", "fresh", "fresh", "manifests", "fresh"]
+    assert stage.calls[1:9] == ["fresh", "kustomize", "fresh", "kustomize", "reset", "fresh", "manifests", "fresh"]
     assert stage.cleared == 1
     kept = ledger.read()["labs"]["10-scale"]
     assert kept["verified"]

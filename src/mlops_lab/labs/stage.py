@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
 
@@ -32,6 +33,9 @@ class Stage(Protocol):
     def fresh(self) -> None:
         """The lab as right after its start."""
 
+    def reset(self) -> None:
+        """The same by a reset: what was there is gone when this ends."""
+
     def work(self, variant: Variant) -> None:
         """Put a variant to work on a fresh stage."""
 
@@ -57,6 +61,8 @@ class LiveStage:
     Args:
         hasty: a second connection to the same cluster, with a short time limit, for the outage.
         prefix: what the namespace's and the workspace's names begin with.
+
+    Fresh stages come in two namespaces in turn: while one is deleted, the next step begins in the other.
     """
 
     def __init__(
@@ -66,12 +72,20 @@ class LiveStage:
         self._hasty = hasty
         self._exercise = exercise
         self._checks = checks
-        self.namespace = f"{prefix}-lab-{exercise.number}"
+        self._next, self.namespace = f"{prefix}-lab-{exercise.number}", f"{prefix}-b-lab-{exercise.number}"
+        self._beside = ThreadPoolExecutor(1, thread_name_prefix="leaving")
+        self._leaving: Future[None] | None = None
         self.workspace: Path = cache() / prefix / exercise.slug
 
     def fresh(self) -> None:
+        self._left()
+        self._leaving = self._beside.submit(self._remove, self.namespace)
+        self.namespace, self._next = self._next, self.namespace
+        self.reset()
+
+    def reset(self) -> None:
         kube = self._target.kube
-        namespaces.remove(kube, self._exercise, self.namespace)
+        self._remove(self.namespace)
         namespaces.create(kube, self._exercise, self.namespace)
         namespaces.seed(kube, self._exercise, self.namespace, self._target.registry)
         forget(self.workspace)
@@ -101,6 +115,7 @@ class LiveStage:
         target = self._hasty
         if not target.control_plane:
             raise LabError("this cluster's API server cannot be paused", "verify on a cluster made by lab up")
+        self._left()
         looks = self._looks(target)
         looks()  # opens the connections and reads the discovery, as in a command that is under way
         with contextlib.ExitStack() as outage:
@@ -122,8 +137,20 @@ class LiveStage:
         return found
 
     def clear(self) -> None:
-        namespaces.remove(self._target.kube, self._exercise, self.namespace)
-        forget(self.workspace)
+        try:
+            self._left()
+        finally:
+            self._remove(self.namespace)
+            forget(self.workspace)
+
+    def _left(self) -> None:
+        """Wait until the namespace before this one is gone."""
+        leaving, self._leaving = self._leaving, None
+        if leaving:
+            leaving.result()
+
+    def _remove(self, namespace: str) -> None:
+        namespaces.remove(self._target.kube, self._exercise, namespace)
 
     def _looks(self, target: Target) -> Environment:
         return running.probe(target.kube, self._exercise)

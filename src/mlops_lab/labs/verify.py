@@ -153,7 +153,7 @@ def _look(step: Step, its_checks: Sequence[Check], stage: Stage) -> tuple[list[s
         return gates.mistaken(results, its_checks, step.variant.check), results
     said = gates.solved(results)
     if "reset" in step.kinds:
-        stage.fresh()
+        stage.reset()
         said += _left(stage, before)
     return said, results
 
