@@ -100,3 +100,12 @@ def test_a_program_that_cannot_be_started_runs_no_more(tmp_path: Path, monkeypat
         assert not lab.runs_program
 
     asyncio.run(story())
+
+
+def test_only_in_the_verification_of_a_mistake_elsewhere_may_a_measurement_be_brief(tmp_path: Path) -> None:
+    first, second = (Check(name, "C.", cast(Any, None), 1) for name in ("first", "second"))
+    lab = lab_at(tmp_path)
+    assert lab.thorough(first) and lab.thorough(second)
+    lab.mistake = "second"
+    assert not lab.thorough(first)
+    assert lab.thorough(second) and lab.thorough(first, second)

@@ -39,8 +39,8 @@ class Stage(Protocol):
     def work(self, variant: Variant) -> None:
         """Put a variant to work on a fresh stage."""
 
-    def checked(self) -> list[Result]:
-        """Run all checks."""
+    def checked(self, mistake: str = "") -> list[Result]:
+        """Run all checks; `mistake`: the one that what is at work must fail."""
 
     def objects(self) -> list[str]:
         """What is in the namespace and around it."""
@@ -98,9 +98,9 @@ class LiveStage:
         put_kubeconfig(self.workspace, self._target.kube, self.namespace)
         put_to_work(self.workspace)
 
-    def checked(self, listener: Rows | None = None) -> list[Result]:
+    def checked(self, mistake: str = "", listener: Rows | None = None) -> list[Result]:
         return running.run(
-            self._lab(self._target), self._checks, listener=listener, environment=self._looks(self._target)
+            self._lab(self._target, mistake), self._checks, listener=listener, environment=self._looks(self._target)
         )
 
     def objects(self) -> list[str]:
@@ -155,8 +155,8 @@ class LiveStage:
     def _looks(self, target: Target) -> Environment:
         return running.probe(target.kube, self._exercise)
 
-    def _lab(self, target: Target) -> Lab:
-        return running.lab_object(target.kube, self._exercise, self.namespace, self.workspace, target.registry)
+    def _lab(self, target: Target, mistake: str = "") -> Lab:
+        return running.lab_object(target.kube, self._exercise, self.namespace, self.workspace, target.registry, mistake)
 
 
 class _Once:

@@ -148,7 +148,7 @@ def _look(step: Step, its_checks: Sequence[Check], stage: Stage) -> tuple[list[s
     stage.work(step.variant)
     if step.name == "outage":
         return _outage(stage)
-    results = stage.checked()
+    results = stage.checked(step.variant.check)
     if step.variant.kind == "wrong":
         return gates.mistaken(results, its_checks, step.variant.check), results
     said = gates.solved(results)
