@@ -174,7 +174,7 @@ def test_what_a_program_changes_that_a_check_runs_does_not_end_its_load(world: W
 def test_a_change_right_after_a_load_is_not_taken_for_the_loads_own(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watch_module, "_AFTERMATH", 0.2)
+    monkeypatch.setattr(watch_module, "_AFTERMATH", 2.0)
 
     async def story() -> None:
         world.ready = True
@@ -182,7 +182,7 @@ def test_a_change_right_after_a_load_is_not_taken_for_the_loads_own(
             await world.until(lambda: "load done" in world.runs)
             world.fingerprint = "the learner's"
             watch.notify(Change("Deployment model", by_hand=True))
-            await world.until(lambda: world.runs.count("load done") == 2)
+            await world.until(lambda: world.runs.count("load done") == 2, within=1.5)
             await world.until(lambda: len(world.whole) == 1)
 
     asyncio.run(story())

@@ -109,7 +109,7 @@ class Watch:
     async def _load(self) -> None:
         self._forced = self._work_changed = False
         if await self._round(self._loading, lambda: self._work_changed or self._forced):
-            await asyncio.sleep(_AFTERMATH)
+            await self._aftermath()
             if not self._work_changed:
                 self._loaded_for = self._fingerprint()
                 self._complete()
@@ -152,6 +152,13 @@ class Watch:
             if rest <= 0:
                 return
             await asyncio.sleep(rest)
+
+    async def _aftermath(self) -> None:
+        """Let the last events of what a round did itself come in, unless the learner changes something."""
+        end = time.monotonic() + _AFTERMATH
+        while not self._work_changed and (left := end - time.monotonic()) > 0:
+            self._wake.clear()
+            await self._woken(left)
 
     async def _woken(self, within: float | None) -> bool:
         """Wait for something new; False when the time ran out."""
