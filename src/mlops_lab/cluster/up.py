@@ -32,7 +32,7 @@ SERVED = [image.name for image in (*load.IMAGES, *flight_delay.IMAGES)]
 
 # s between two questions whether the API server answers yet: what is applied is taken up some seconds later, when the
 # controllers have begun, and each question takes CPU that kubeadm needs.
-_ASK_EVERY = 2.0
+_ASK_EVERY = 1.0
 
 
 @contextlib.contextmanager
