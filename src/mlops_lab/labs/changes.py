@@ -35,8 +35,6 @@ FOLLOWING = ("Pod", "EndpointSlice")
 _LOOK_EVERY = 0.3
 _AGAIN_AFTER = 1.0
 _WATCH_FOR = 3600.0
-
-
 # What writes objects for a person; all other names in managedFields are the tool's own, or controllers'.
 _PROGRAMS = ("kubectl", "helm")
 

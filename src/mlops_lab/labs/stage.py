@@ -78,7 +78,7 @@ class LiveStage:
         self.workspace: Path = cache() / prefix / exercise.slug
 
     def fresh(self) -> None:
-        self._left()
+        self._wait_for_leaving()
         self._leaving = self._beside.submit(self._remove, self.namespace)
         self.namespace, self._next = self._next, self.namespace
         self.reset()
@@ -115,7 +115,7 @@ class LiveStage:
         target = self._hasty
         if not target.control_plane:
             raise LabError("this cluster's API server cannot be paused", "verify on a cluster made by lab up")
-        self._left()
+        self._wait_for_leaving()
         looks = self._looks(target)
         looks()  # opens the connections and reads the discovery, as in a command that is under way
         with contextlib.ExitStack() as outage:
@@ -138,12 +138,12 @@ class LiveStage:
 
     def clear(self) -> None:
         try:
-            self._left()
+            self._wait_for_leaving()
         finally:
             self._remove(self.namespace)
             forget(self.workspace)
 
-    def _left(self) -> None:
+    def _wait_for_leaving(self) -> None:
         """Wait until the namespace before this one is gone."""
         leaving, self._leaving = self._leaving, None
         if leaving:
