@@ -100,26 +100,6 @@ def test_a_pods_state_reads_as_kubectl_shows_it() -> None:
     assert pod_state(ready) == "Running, ready"
 
 
-def test_an_api_server_that_accepts_and_says_nothing_is_given_up(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        server = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        file = tmp_path / "config"
-        file.write_text(
-            yaml.safe_dump(
-                {
-                    "clusters": [{"name": "one", "cluster": {"server": server}}],
-                    "users": [{"name": "me", "user": {"token": "t"}}],
-                    "contexts": [{"name": "silent", "context": {"cluster": "one", "user": "me"}}],
-                    "current-context": "silent",
-                }
-            )
-        )
-        began = time.monotonic()
-        with pytest.raises(Unreachable, match="does not answer"):
-            connect("silent", file, timeout=0.5).list("Pod", "default")
-        assert time.monotonic() - began < 5
-
-
 class MadeUpApi:
     """Answers as the API server does, for one kind."""
 
@@ -189,3 +169,23 @@ def test_a_wait_for_all_objects_ends_when_its_time_is_over_or_nobody_waits() -> 
     stop.set()
     done, seen = connected(api).wait_all("Pod", None, lambda pods: None, within=30, stop=stop)
     assert done is None and len(seen) == 1
+
+
+def test_an_api_server_that_accepts_and_says_nothing_is_given_up(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        server = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        file = tmp_path / "config"
+        file.write_text(
+            yaml.safe_dump(
+                {
+                    "clusters": [{"name": "one", "cluster": {"server": server}}],
+                    "users": [{"name": "me", "user": {"token": "t"}}],
+                    "contexts": [{"name": "silent", "context": {"cluster": "one", "user": "me"}}],
+                    "current-context": "silent",
+                }
+            )
+        )
+        began = time.monotonic()
+        with pytest.raises(Unreachable, match="does not answer"):
+            connect("silent", file, timeout=0.5).list("Pod", "default")
+        assert time.monotonic() - began < 5

@@ -69,7 +69,7 @@ class Lab:
     _memory: dict[Any, asyncio.Task[Any]] = field(default_factory=dict)
     _open: Ways | None = None
     _making: threading.Lock = field(default_factory=threading.Lock)
-    _programs: int = 0
+    _programs: set[object] = field(default_factory=set)
 
     def deployment(self, name: str) -> Watched:
         """The Deployment of that name, there or not."""
@@ -349,23 +349,6 @@ class Lab:
             output, code = await _output(process, within)
         return Command(code, output, time.monotonic() - began)
 
-    @property
-    def runs_program(self) -> bool:
-        """Whether a program of the learner's runs (`command`), or did a second ago: what it changes, it was told to."""
-        return self._programs > 0
-
-    @contextlib.contextmanager
-    def _running_program(self) -> Iterator[None]:
-        loop = asyncio.get_running_loop()
-        self._programs += 1
-        try:
-            yield
-        finally:
-            loop.call_later(_HEARD_AFTER, self._program_ended)
-
-    def _program_ended(self) -> None:
-        self._programs -= 1
-
     async def pause(self, seconds: float) -> None:
         """Sleep, counted as waiting and not as the checker's own time."""
         with current.waits():
@@ -389,6 +372,20 @@ class Lab:
             task.cancel()
         if self._open is not None:
             self._open.close()
+
+    @property
+    def runs_program(self) -> bool:
+        """Whether a program of the learner's runs (`command`), or did a second ago: what it changes, it was told to."""
+        return bool(self._programs)
+
+    @contextlib.contextmanager
+    def _running_program(self) -> Iterator[None]:
+        loop, program = asyncio.get_running_loop(), object()
+        self._programs.add(program)
+        try:
+            yield
+        finally:
+            loop.call_later(_HEARD_AFTER, self._programs.discard, program)
 
     async def _selector(self, service: str) -> str:
         selector = (await self._service(service))["spec"].get("selector") or {}
