@@ -96,10 +96,8 @@ def test_pods_of_a_run_are_restricted_ones_by_the_charts_settings(cluster: Kube,
 
 def test_passwords_in_the_cluster_are_kept(cluster: Kube, namespace: str) -> None:
     """What helm finds there stays; a part that is missing is made."""
-    kept = {
-        "mysql-secret": {"username": "root", "password": "kept"},
-        "mlpipeline-minio-artifact": {"accesskey": "kept"},
-    }
+    database, store = {"username": "root", "password": "kept"}, {"accesskey": "kept"}
+    kept = {"mysql-secret": database, "mlpipeline-minio-artifact": store}
     cluster.apply([
         {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": namespace}, "stringData": data}
         for name, data in kept.items()
