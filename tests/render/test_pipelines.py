@@ -74,6 +74,16 @@ def test_both_engines_serve_the_api_at_the_same_place(objects: list[Rendered]) -
     assert {(page.service, page.port) for page in release.pages} <= served
 
 
+def test_a_change_of_engine_asks_for_nothing_that_can_not_change(objects: list[Rendered]) -> None:
+    """helm patches what both engines have; the API server would refuse another roleRef, selector or claim."""
+    embedded = {each.name: each.body for each in CHART.render()}
+    shared = {each.name: each.body for each in objects if each.name in embedded}
+    assert {"Service ml-pipeline", "ServiceAccount pipeline-runner", "RoleBinding ml-pipeline"} <= set(shared)
+    assert {each.kind for each in objects if each.name in shared}.isdisjoint({*SERVING, "PersistentVolumeClaim"})
+    for name, body in shared.items():
+        assert body.get("roleRef") == embedded[name].get("roleRef"), name
+
+
 def test_the_engines_images_are_those_that_lab_looks_for(objects: list[Rendered]) -> None:
     release = next(each for each in RELEASES if each.chart == CHART.name).by("kubeflow")
     assert set(CHART.values["images"].values()) == set(release.published)
