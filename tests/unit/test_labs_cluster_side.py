@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from pathlib import Path
 from typing import Any, cast
@@ -16,6 +17,7 @@ from mlops_lab.labs import leftovers, lifecycle, namespaces
 from mlops_lab.labs.catalog import Exercise
 from mlops_lab.labs.outage import paused_api_server
 from mlops_lab.labs.records import Records
+from mlops_lab.labs.stage import LiveStage
 from mlops_lab.labs.target import Target
 
 
@@ -143,6 +145,54 @@ def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "bin"
 
 
+def test_a_stage_is_set_up_in_one_namespace_while_the_one_before_goes(
+    kube: MadeUpKube, exercise: Exercise, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_go, gone = threading.Event(), kube.wait_gone
+
+    def slowly(kind: str, name: str, namespace: str | None = None, *, within: float) -> None:
+        if name == "verify-lab-10":
+            assert may_go.wait(10)
+        gone(kind, name, within=within)
+
+    monkeypatch.setattr(kube, "wait_gone", slowly)
+    stage = LiveStage(target(kube), target(kube), exercise, [])
+    stage.fresh()
+    assert stage.namespace == "verify-lab-10"
+    stage.fresh()
+    assert stage.namespace == "verify-b-lab-10"
+    assert ("Namespace", None, "verify-lab-10") in kube.objects  # it still goes
+    may_go.set()
+    stage.fresh()
+    assert stage.namespace == "verify-lab-10"
+    kube.calls.clear()
+    stage.reset()  # in place: what a reset leaves behind is looked for where it was
+    assert stage.namespace == "verify-lab-10"
+    assert kube.calls.index("gone Namespace verify-lab-10") < kube.calls.index("apply Namespace verify-lab-10")
+    stage.clear()
+    assert not kube.objects
+
+
+def test_a_namespace_that_does_not_go_is_told_by_the_next_step(
+    kube: MadeUpKube, exercise: Exercise, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = LiveStage(target(kube), target(kube), exercise, [])
+    stage.fresh()
+
+    def stays(*about: Any, **more: Any) -> None:
+        raise LabError("Namespace verify-lab-10 is still there after 180 s", "look for what holds it")
+
+    with monkeypatch.context() as held:
+        held.setattr(kube, "wait_gone", stays)
+        stage.fresh()
+        with pytest.raises(LabError, match="still there"):
+            stage.fresh()
+    stage.fresh()
+    assert stage.namespace == "verify-lab-10"
+    stage.clear()
+    assert not kube.objects
+
+
 def program(folder: Path, name: str, text: str) -> None:
     (folder / name).write_text(f"#!/bin/sh\n{text}")
     (folder / name).chmod(0o755)
@@ -196,6 +246,7 @@ def test_leftovers_are_what_a_reset_should_have_taken(programs: Path, kube: Made
     around = [
         item("Namespace", "lab-04"),
         item("Namespace", "verify-lab-10"),
+        item("Namespace", "verify-b-lab-10"),
         item("Namespace", "team"),
         item("PersistentVolume", "of-another", spec={"claimRef": {"namespace": "x"}}),
         item("PersistentVolume", "of-ours", spec={"claimRef": {"namespace": "lab-10"}}),

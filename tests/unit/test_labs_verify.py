@@ -32,16 +32,22 @@ class ToldStage:
         self.left: list[str] = []
         self.problems: list[str] = []
         self.cleared = 0
+        self.mistakes: list[str] = []
 
     def fresh(self) -> None:
         self.at_work = None
         self.calls.append("fresh")
 
+    def reset(self) -> None:
+        self.at_work = None
+        self.calls.append("reset")
+
     def work(self, variant: Variant) -> None:
         self.at_work = variant.name
         self.calls.append(variant.name)
 
-    def checked(self) -> list[Result]:
+    def checked(self, mistake: str = "") -> list[Result]:
+        self.mistakes.append(mistake)
         return [Result(CHECK, "Two pods.", self.verdict(self.at_work), 2, evidence=("a line",))]
 
     def objects(self) -> list[str]:
@@ -108,7 +114,9 @@ def test_an_honest_lab_goes_through_every_step_and_is_verified(exercise: Exercis
     ]
     assert set(outcomes(done).values()) == {"honest"}
     # Each solution is put to work on a fresh stage, both times.
-    assert stage.calls[1:9] == ["fresh", "kustomize", "fresh", "kustomize", "fresh", "fresh", "manifests", "fresh"]
+    assert stage.calls[1:9] == ["fresh", "kustomize", "fresh", "kustomize", "reset", "fresh", "manifests", "fresh"]
+    # Only the verification of a mistake names a check.
+    assert stage.mistakes == ["", "", "", "", "", *[CHECK] * 5]
     assert stage.cleared == 1
     kept = ledger.read()["labs"]["10-scale"]
     assert kept["verified"]

@@ -9,14 +9,15 @@ import asyncio
 import contextlib
 import os
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mlops_lab.checks import current
+from mlops_lab.checks.check import Check
 from mlops_lab.checks.observation import Observation, Unmet
-from mlops_lab.checks.watched import Watched
+from mlops_lab.checks.watched import Watched, followed
 from mlops_lab.kube.client import Kube, Object
 from mlops_lab.measure.report import LATE_AT_MOST
 
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from mlops_lab.platform.dashboard.prometheus import Prometheus
 
 T = TypeVar("T")
+# s; watchers have heard by then of what a program changed last
+_HEARD_AFTER = 1.0
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,7 @@ class Lab:
         workspace: the folder with the learner's files.
         registry: the prefix of image names, such as `localhost:5001`.
         settings: the variables by which programs in the cluster find the platform; the ConfigMap `platform` has them.
+        mistake: in the verification of a mistake, the check that it must fail; else empty.
     """
 
     kube: Kube
@@ -61,9 +65,11 @@ class Lab:
     workspace: Path
     registry: str
     settings: Mapping[str, str] = field(default_factory=dict)
+    mistake: str = ""
     _memory: dict[Any, asyncio.Task[Any]] = field(default_factory=dict)
     _open: Ways | None = None
     _making: threading.Lock = field(default_factory=threading.Lock)
+    _programs: int = 0
 
     def deployment(self, name: str) -> Watched:
         """The Deployment of that name, there or not."""
@@ -83,11 +89,49 @@ class Lab:
         Raises:
             Failure: there is no such Service.
         """
-        selector = (await self._service(service))["spec"].get("selector") or {}
-        if not selector:
-            return []
-        labels = ",".join(f"{key}={value}" for key, value in selector.items())
-        return [pod for pod in await self.objects("Pod", labels) if not pod["metadata"].get("deletionTimestamp")]
+        labels = await self._selector(service)
+        return alive(await self.objects("Pod", labels)) if labels else []
+
+    async def pods_until(
+        self,
+        service: str,
+        test: Callable[[list[Object]], bool],
+        *,
+        expected: str,
+        shown: Callable[[list[Object]], str],
+        within: float,
+    ) -> Observation:
+        """Watch the pods of `pods_of` until `test` holds for them all together.
+
+        Args:
+            expected: what is waited for, in the learner's words.
+            shown: what is seen of the pods, in few words.
+
+        Returns:
+            The observation; its `value` is the pods as they were seen last.
+
+        Raises:
+            Failure: there is no such Service.
+        """
+        labels = await self._selector(service)
+
+        def wait(condition: Callable[[list[Object]], bool | None], stop: threading.Event) -> Any:
+            if not labels:  # a Service without a selector has no pods, however long one waits
+                return condition([]), []
+            return self.kube.wait_all("Pod", self.namespace, condition, selector=labels, within=within, stop=stop)
+
+        done, pods, took = await followed(
+            wait, lambda pods: test(alive(pods)), told=lambda pods: shown(alive(pods)), within=within
+        )
+        pods = alive(pods)
+        return Observation(done, f"{expected} within {within:g} s", f"{shown(pods)} after {took:.0f} s", pods)
+
+    def thorough(self, *checks: Check) -> bool:
+        """Whether what these checks measure must be measured for as long as they say.
+
+        It must, but for `lab verify` of a mistake in another check: what has passed by then may end earlier.
+        """
+        return not self.mistake or self.mistake in [item.name for item in checks]
 
     def image(self, tag: str) -> str:
         """The flight-delay image of a tag by the name that this cluster knows, such as `v2`."""
@@ -290,7 +334,7 @@ class Lab:
             **os.environ, **names, **(env or {}), "KUBECONFIG": str(self.workspace / ".lab" / "kubeconfig"),
         }  # fmt: skip
         began = time.monotonic()
-        with current.waits():
+        with current.waits(), self._running_program():
             try:
                 process = await asyncio.create_subprocess_exec(
                     str(program), *words[1:], cwd=self.workspace, env=environment, stdin=asyncio.subprocess.DEVNULL,
@@ -304,6 +348,23 @@ class Lab:
                 ) from trouble
             output, code = await _output(process, within)
         return Command(code, output, time.monotonic() - began)
+
+    @property
+    def runs_program(self) -> bool:
+        """Whether a program of the learner's runs (`command`), or did a second ago: what it changes, it was told to."""
+        return self._programs > 0
+
+    @contextlib.contextmanager
+    def _running_program(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        self._programs += 1
+        try:
+            yield
+        finally:
+            loop.call_later(_HEARD_AFTER, self._program_ended)
+
+    def _program_ended(self) -> None:
+        self._programs -= 1
 
     async def pause(self, seconds: float) -> None:
         """Sleep, counted as waiting and not as the checker's own time."""
@@ -329,6 +390,10 @@ class Lab:
         if self._open is not None:
             self._open.close()
 
+    async def _selector(self, service: str) -> str:
+        selector = (await self._service(service))["spec"].get("selector") or {}
+        return ",".join(f"{key}={value}" for key, value in selector.items())
+
     async def _service(self, name: str) -> Object:
         found = await asyncio.to_thread(self.kube.find, "Service", name, self.namespace)
         if found is None:
@@ -351,6 +416,11 @@ class Lab:
             )
         host = address if address and address != "None" else f"{service}.{self.namespace}.svc"
         return f"http://{f'[{host}]' if ':' in host else host}:{port}{path}"
+
+
+def alive(pods: list[Object]) -> list[Object]:
+    """The pods that are not being deleted."""
+    return [pod for pod in pods if not pod["metadata"].get("deletionTimestamp")]
 
 
 async def _output(process: asyncio.subprocess.Process, within: float) -> tuple[str, int | None]:

@@ -161,7 +161,8 @@ def watch(ctx: click.Context, exercise: Exercise) -> None:
     """Check again whenever something changes.
 
     Quick checks run again after each change in the namespace or in your files. Checks that make load start once all
-    quick ones pass and nothing has changed for 3 seconds, or when you press Enter. Ctrl-C ends it: exit code 0 if all
+    quick ones pass and nothing has changed for 3 seconds (at once, if the lab has no quick ones), or when you press
+    Enter; what you apply or save while they run ends them, and all begins anew. Ctrl-C ends it: exit code 0 if all
     checks passed, else 1.
 
     \b

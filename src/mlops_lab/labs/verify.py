@@ -154,12 +154,12 @@ def _look(step: Step, its_checks: Sequence[Check], stage: Stage) -> tuple[list[s
     stage.work(step.variant)
     if step.name == "outage":
         return _outage(stage)
-    results = stage.checked()
+    results = stage.checked(step.variant.check)
     if step.variant.kind == "wrong":
         return gates.mistaken(results, its_checks, step.variant.check), results
     said = gates.solved(results)
     if "reset" in step.kinds:
-        stage.fresh()
+        stage.reset()
         said += _left(stage, before)
     return said, results
 
