@@ -226,7 +226,12 @@ def _wait(release: Release, site: _Site) -> list[str]:
         return (gone, "") if gone or not not_ready else (None, ", ".join(not_ready[:4]))
 
     hint = f"look at its pods: kubectl --context {site.kubectl.context} -n {release.namespace} get pods"
-    return wait_until(probe, what=release.part, within=release.within, every=1, hint=hint)
+    watch = Watch(site.kubectl, release.namespace)
+    try:
+        return wait_until(probe, what=release.part, within=release.within, every=1, hint=hint)
+    except LabError as late:
+        watch()
+        raise LabError(late.message, late.hint, watch.detail()) from late
 
 
 def _explained(failed: LabError, wanted: _Wanted, was: Installed | None, site: _Site, seen: str) -> LabError:
