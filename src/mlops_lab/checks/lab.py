@@ -125,6 +125,24 @@ class Lab:
 
         return Pipelines(self._ways())
 
+    def pipeline(self, file: str) -> dict[str, Any]:
+        """A compiled pipeline in the workspace, as `lab.pipelines.start` takes it.
+
+        Raises:
+            Failure: there is no such file, or it is none.
+        """
+        from mlops_lab.measure.pipelines import package
+
+        try:
+            return package((self.workspace / file).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as wrong:
+            seen = f"{wrong.strerror}: {file}" if isinstance(wrong, OSError) else str(wrong).splitlines()[0]
+            raise Unmet(
+                Observation(False, f"a compiled pipeline {file} in the workspace", seen),
+                "kfp.compiler.Compiler().compile(pipeline, package_path) writes it; a relative path is one from the "
+                "folder that the program was started in",
+            ) from wrong
+
     @property
     def prometheus(self) -> Prometheus:
         """The cluster's Prometheus; its methods block, as those of `mlflow`."""
