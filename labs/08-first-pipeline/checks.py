@@ -160,7 +160,9 @@ async def metric_is_true(lab: Lab) -> None:
     assert isinstance(found, int | float)
     score = data["held_out"]["score"]
     expect(
-        Observation("error" not in score, "joblib loads the Model, and it answers", score.get("error", "it does"))
+        Observation(
+            "error" not in score, "joblib loads the Model, and it answers", score.get("error", "joblib loads it")
+        )
     ).because(
         "joblib.dump(model, model.path) of an estimator whose predict_proba takes the rows as the files have them. "
         "Encoding belongs into it (make_pipeline), and functions of your own can't be loaded elsewhere"
@@ -188,7 +190,11 @@ async def rerun_hits_the_cache(lab: Lab) -> None:
     run = await lab.once(again)
     expect(run.ended).because("a step from the cache does nothing: what failed here ran once more")
     anew = [step for step in STEPS if step not in run.cached]
-    expect(Observation(not anew, "from the cache: all three steps", f"run again: {', '.join(anew) or 'none'}")).because(
+    expect(
+        Observation(
+            not anew, "from the cache: all three steps", f"run again: {', '.join(anew)}" if anew else "all three"
+        )
+    ).because(
         "KFP compares a step's image, command (its code too) and inputs with those of earlier runs. Something differs "
         "each time: caching is off for the step, its inputs have the time or a random number in them, or a step before "
         "it was run anew, so that it reads a new artifact. lab open pipelines shows each step's inputs"
@@ -224,14 +230,18 @@ async def changed_seed_keeps_the_data(lab: Lab) -> None:
     """With the days as before and another seed `prepare` comes from the cache, and `train` and `evaluate` run."""
     run = await lab.once(other_seed)
     expect(run.ended).because("the seed is any whole number")
-    expect(Observation("prepare" in run.cached, "prepare from the cache", "prepare was run again")).because(
+    expect(
+        Observation(
+            "prepare" in run.cached, "prepare from the cache", f"from the cache: {', '.join(run.cached) or 'none'}"
+        )
+    ).because(
         "a step's inputs are all that it is given, needed or not. Splitting days needs no seed: a step that gets only "
         "what it reads runs only when that changes"
     )
     kept = [step for step in ("train", "evaluate") if step in run.cached]
-    expect(Observation(not kept, "train and evaluate run", f"from the cache: {', '.join(kept) or 'none'}")).because(
-        "the seed is not an input of train, so another seed changes nothing: hand it on"
-    )
+    expect(
+        Observation(not kept, "train and evaluate run", f"from the cache: {', '.join(kept)}" if kept else "both run")
+    ).because("the seed is not an input of train, so another seed changes nothing: hand it on")
 
 
 async def compiled(lab: Lab) -> Object:
@@ -284,7 +294,17 @@ def known() -> Object:
 
 async def run_of(lab: Lab, spec: Object, arguments: Object, within: float) -> Run:
     """Start a run and follow it to its end."""
-    run_id = await lab.thread(lab.pipelines.start, spec, arguments, experiment=lab.namespace)
+    try:
+        run_id = await lab.thread(lab.pipelines.start, spec, arguments, experiment=lab.namespace)
+    except LabError as trouble:
+        if getattr(trouble, "status", 0) != 400:  # KFP's word for what is wrong with the question
+            raise
+        given = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
+        expect(Observation(False, f"KFP takes a run with {given}", trouble.message[-300:])).because(
+            "a parameter's type is that of the pipeline function's argument: the days are texts (str), held_out_days "
+            "and seed whole numbers (int)"
+        )
+        raise
     ended = await lab.eventually(
         lambda: lab.thread(lab.pipelines.run, run_id),
         lambda run: run.get("state") in DONE,
@@ -292,6 +312,8 @@ async def run_of(lab: Lab, spec: Object, arguments: Object, within: float) -> Ru
     )  # fmt: skip
     details = (ended.value.get("run_details") or {}).get("task_details") or []
     steps = {each["display_name"]: each for each in details}
+    if ended.value.get("state") not in DONE:
+        await lab.thread(lab.pipelines.ask, "POST", f"runs/{run_id}:terminate")
     if ended.value.get("state") != "SUCCEEDED":
         failed = [each for each in details if each.get("state") == "FAILED" and each.get("pod_name")]
         lines = [f"{each['display_name']}: {(each.get('error') or {}).get('message', '')[:200]}" for each in failed]
@@ -320,7 +342,7 @@ def outputs(run: Run) -> Observation:
     return Observation(
         not missing,
         f"outputs: {', '.join(wanted)}",
-        f"missing: {', '.join(missing)}; made: {', '.join(made) or 'none'}",
+        f"missing: {', '.join(missing)}; made: {', '.join(made) or 'none'}" if missing else f"made: {', '.join(made)}",
     )
 
 
