@@ -247,8 +247,10 @@ async def changed_seed_keeps_the_data(lab: Lab) -> None:
 async def compiled(lab: Lab) -> Object:
     """Run the program in the workspace, and read what it wrote."""
     await lab.thread(lab.pipelines.ask, "GET", "healthz")  # where nothing can run, nothing is judged
-    (lab.workspace / PACKAGE).unlink(missing_ok=True)
-    done = await lab.command(PROGRAM, within=COMPILED_WITHIN)
+    with lab.apart() as copy:
+        (copy.workspace / PACKAGE).unlink(missing_ok=True)
+        done = await copy.command(PROGRAM, within=COMPILED_WITHIN)
+        spec = copy.pipeline(PACKAGE) if done.code == 0 else {}
     how = f"stopped after {done.seconds:.0f} s" if done.code is None else f"exit code {done.code}"
     expect(
         Observation(done.code == 0, f"./{PROGRAM}: exit code 0 within {COMPILED_WITHIN} s", how, None,
@@ -257,7 +259,7 @@ async def compiled(lab: Lab) -> Object:
         "it compiles the pipeline and needs neither cluster nor data for that. The compiler's message names the "
         "component and what is wrong with it"
     )  # fmt: skip
-    return lab.pipeline(PACKAGE)
+    return spec
 
 
 async def first(lab: Lab) -> Run:
