@@ -43,9 +43,14 @@ def counted(rows):
     return collections.Counter(rows[KEY].itertuples(index=False, name=None))
 
 
-def compared(artifact, days):
-    """What a data set holds, beside the flights of the days that it should hold."""
-    wanted = pd.concat([read(FOLDER / f"{day}.csv.gz") for day in days], ignore_index=True)
+def flights(days):
+    """The flights of some days."""
+    return pd.concat([read(FOLDER / f"{day}.csv.gz") for day in days], ignore_index=True)
+
+
+def compared(artifact, days, whole):
+    """What a data set holds, beside the flights of the days that it should hold, and of all days of its run."""
+    wanted = flights(days)
     found = {"wanted": len(wanted)}
     try:
         rows = read(io.BytesIO(content(artifact)))
@@ -56,7 +61,10 @@ def compared(artifact, days):
     here, there = counted(rows), counted(wanted)
     span = (rows["month"] * 100 + rows["day"]).agg(["min", "max"])
     ends = ["{:02d}-{:02d}".format(*divmod(int(end), 100)) for end in span] if len(rows) else []
-    return found | {"rows": len(rows), "ends": ends, "missing": (there - here).total(), "other": (here - there).total()}
+    other, strange = (here - there).total(), (here - counted(flights(whole))).total()
+    return found | {
+        "rows": len(rows), "ends": ends, "missing": (there - here).total(), "other": other, "strange": strange,
+    }  # fmt: skip
 
 
 def scored(model, held_out):
@@ -74,7 +82,8 @@ def scored(model, held_out):
 def main():
     """Answer for the artifacts and days that the environment names."""
     asked = json.loads(os.environ["ASKED"])
-    answer = {name: compared(each["artifact"], each["days"]) for name, each in asked["data"].items()}
+    whole = sorted(day for each in asked["data"].values() for day in each["days"])
+    answer = {name: compared(each["artifact"], each["days"], whole) for name, each in asked["data"].items()}
     if asked.get("model"):
         for name in asked["data"]:
             answer[name] |= {"score": scored(asked["model"], asked["data"][name]["artifact"])}
