@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
-from mlops_lab.base.errors import LabError
+from mlops_lab.base.errors import Failure, LabError
+from mlops_lab.checks.lab import Lab
 from mlops_lab.kube.client import Kube
 from mlops_lab.labs import parts
 from mlops_lab.measure import environment, script, tracking
-from mlops_lab.measure.pipelines import Pipelines, tasks
+from mlops_lab.measure.pipelines import Pipelines, package, tasks
 from mlops_lab.measure.rest import RefusedRequest, Rest
 from mlops_lab.measure.tracking import Tracking
 from mlops_lab.measure.ways import Ways
@@ -273,3 +276,50 @@ def test_a_script_that_does_not_end_is_the_environments_fault_and_leaves_nothing
     with pytest.raises(LabError, match="did not end within 5 s"):
         script.run_script(cast(Kube, cluster), "image", ["true"], files={}, env={}, within=5)
     assert cluster.deleted == ["Pod", "ConfigMap"]
+
+
+def test_a_compiled_pipeline_is_read_with_its_settings_for_kubernetes() -> None:
+    assert package("pipelineInfo: {name: p}") == {"pipelineInfo": {"name": "p"}}
+    both = package("pipelineInfo: {name: p}\n---\nplatforms: {}\n")
+    assert both == {"pipeline_spec": {"pipelineInfo": {"name": "p"}}, "platform_spec": {"platforms": {}}}
+    for text in ("", "a: b", "- 1", "{"):
+        with pytest.raises(ValueError, match=r"it (is no YAML|has no pipelineInfo)"):
+            package(text)
+
+
+def test_a_pipeline_that_is_missing_or_none_is_the_learners(tmp_path: Path) -> None:
+    lab = Lab(cast(Kube, None), "lab-08", "08", tmp_path, "localhost:5001")
+    with pytest.raises(Failure, match="No such file"):
+        lab.pipeline("pipeline.yaml")
+    (tmp_path / "pipeline.yaml").write_text("kind: Deployment")
+    with pytest.raises(Failure, match="no pipelineInfo"):
+        lab.pipeline("pipeline.yaml")
+    (tmp_path / "pipeline.yaml").write_text("pipelineInfo: {name: p}")
+    assert lab.pipeline("pipeline.yaml") == {"pipelineInfo": {"name": "p"}}
+
+
+def test_what_a_task_printed_is_text_and_empty_for_one_that_never_began(service: Service) -> None:
+    service.answers["GET /apis/v2beta1/runs/r/tasks/t/log"] = (200, b'NameError: name "pd"')
+    pipelines = Pipelines(ways(service.url))
+    assert pipelines.log("r", "t") == 'NameError: name "pd"'
+    assert pipelines.log("r", "other") == ""
+    service.answers["GET /apis/v2beta1/runs/r/tasks/u/log"] = (503, {})
+    with pytest.raises(RefusedRequest):
+        pipelines.log("r", "u")
+
+
+def test_artifacts_of_a_run_come_by_their_id(service: Service) -> None:
+    service.answers["GET /apis/v2beta1/runs/r/artifacts"] = (200, {"artifacts": [{"artifact_id": "a", "name": "rows"}]})
+    assert Pipelines(ways(service.url)).artifacts("r") == {"a": {"artifact_id": "a", "name": "rows"}}
+
+
+def test_what_a_program_writes_in_a_copy_of_the_workspace_is_gone_afterwards(tmp_path: Path) -> None:
+    (tmp_path / "compile").write_text("#!/bin/sh\necho 'pipelineInfo: {name: p}' > pipeline.yaml\n")
+    (tmp_path / "compile").chmod(0o755)
+    lab = Lab(cast(Kube, None), "lab-08", "08", tmp_path, "localhost:5001")
+    with lab.apart() as copy:
+        assert asyncio.run(copy.command("compile", within=10)).code == 0
+        assert copy.pipeline("pipeline.yaml") == {"pipelineInfo": {"name": "p"}}
+        assert copy.namespace == lab.namespace
+    assert [path.name for path in tmp_path.iterdir()] == ["compile"]
+    assert not copy.workspace.exists()

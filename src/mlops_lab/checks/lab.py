@@ -10,7 +10,7 @@ import contextlib
 import os
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -168,6 +168,24 @@ class Lab:
         from mlops_lab.measure.pipelines import Pipelines
 
         return Pipelines(self._ways())
+
+    def pipeline(self, file: str) -> dict[str, Any]:
+        """A compiled pipeline in the workspace, as `lab.pipelines.start` takes it.
+
+        Raises:
+            Failure: there is no such file, or it is none.
+        """
+        from mlops_lab.measure.pipelines import package
+
+        try:
+            return package((self.workspace / file).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as wrong:
+            seen = f"{wrong.strerror}: {file}" if isinstance(wrong, OSError) else str(wrong).splitlines()[0]
+            raise Unmet(
+                Observation(False, f"a compiled pipeline {file} in the workspace", seen),
+                "kfp.compiler.Compiler().compile(pipeline, package_path) writes it; a relative path is one from the "
+                "folder that the program was started in",
+            ) from wrong
 
     @property
     def prometheus(self) -> Prometheus:
@@ -365,6 +383,20 @@ class Lab:
 
     def _program_ended(self) -> None:
         self._programs -= 1
+
+    @contextlib.contextmanager
+    def apart(self) -> Iterator[Lab]:
+        """This lab with a copy of the workspace, for a program of the learner's that writes files.
+
+        What is written into the workspace itself `lab watch` would take for the learner's doing, and check again.
+        """
+        import shutil
+        import tempfile
+
+        with tempfile.TemporaryDirectory(prefix="mlops-lab-") as folder:
+            left_out = shutil.ignore_patterns(".git", ".venv", "__pycache__")
+            shutil.copytree(self.workspace, folder, symlinks=True, ignore=left_out, dirs_exist_ok=True)
+            yield replace(self, workspace=Path(folder))
 
     async def pause(self, seconds: float) -> None:
         """Sleep, counted as waiting and not as the checker's own time."""
