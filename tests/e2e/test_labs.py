@@ -1,4 +1,4 @@
-"""Every lab on the live cluster: an untouched start scores nothing, each solution passes, a mistake fails as it says.
+"""Every lab on the live cluster: an untouched start scores nothing, a solution passes, a mistake fails as it says.
 
 The whole matrix (each solution twice, every mistake) is `lab verify --all`.
 """
