@@ -128,12 +128,11 @@ class Kube:
         from kubernetes.client import CoreV1Api
 
         with translated(f"logs of pod {pod}"):
-            return str(
-                CoreV1Api(self.api_client).read_namespaced_pod_log(
-                    pod, namespace, container=container, tail_lines=tail, previous=previous
-                )
-                or ""
+            # Not as the client reads it: a log that is JSON would come back as Python's print of what it holds.
+            answer = CoreV1Api(self.api_client).read_namespaced_pod_log(
+                pod, namespace, container=container, tail_lines=tail, previous=previous, _preload_content=False
             )
+            return bytes(answer.data).decode(errors="replace")
 
     def events(self, name: str, namespace: str, kind: str | None = None) -> Objects:
         """The events about an object, oldest first."""
