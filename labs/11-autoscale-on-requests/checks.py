@@ -273,7 +273,7 @@ async def _rush(lab: Lab) -> Rush:
             await pace.decided(CALM_FOR)
             if pace.crossed:
                 raise LabError(
-                    f"{CALM} requests a second take {_milli(pace.cpu)} of CPU here, so CPU tells of them as well: there "
+                    f"{CALM} requests a second take {_milli(pace.cpu)} of CPU here, so CPU tells, too: there "
                     "is nothing to compare",
                     "the machine is too busy to measure; close what else runs on it and check again",
                 )
