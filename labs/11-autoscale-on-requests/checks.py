@@ -370,8 +370,9 @@ def _conditions(hpa: Item | None) -> dict[str, dict[str, str]]:
 
 
 def _has_judged(hpa: Item | None) -> bool:
-    """It computed a number of pods."""
-    return _conditions(hpa).get("ScalingActive", {}).get("status") == "True"
+    """It computed a number of pods, or says that beside another autoscaler it never will."""
+    active = _conditions(hpa).get("ScalingActive", {})
+    return active.get("status") == "True" or active.get("reason") == "AmbiguousSelector"
 
 
 async def _why_not_measured(lab: Lab) -> str:
