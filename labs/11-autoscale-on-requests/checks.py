@@ -432,13 +432,17 @@ async def _why_no_second_pod(lab: Lab) -> tuple[str, tuple[str, ...]]:
             f"more than one HPA is for the same pods ({names}): they would undo what the other does, so none acts. One "
             "HPA may have several metrics; the one that asks for the most pods counts"
         )
-    elif "custom metrics API" in message and "could not find the metric" not in message and "no metrics" not in message:
-        raise LabError(f"the custom metrics API does not answer: {message}", "look at it with: lab doctor")
     elif METRIC not in metrics:
         why = (
             f"the HPA looks at {', '.join(metrics)}. The requests a second of each pod are {METRIC} in the custom "
-            "metrics API, a metric of type Pods; CPU tells of them late, as one request costs so little of it"
+            "metrics API, a metric of type Pods"
         )
+        if "cpu" in metrics:
+            why += "; CPU tells of requests late when one costs so little of it"
+        elif message:
+            why += f". The HPA says itself: {message}"
+    elif "custom metrics API" in message and "could not find the metric" not in message and "no metrics" not in message:
+        raise LabError(f"the custom metrics API does not answer: {message}", "look at it with: lab doctor")
     elif active.get("status") != "True":
         why = "the HPA cannot compute a number of pods; its condition ScalingActive says why"
     elif spec["maxReplicas"] < 2:
