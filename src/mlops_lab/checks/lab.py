@@ -22,6 +22,7 @@ from mlops_lab.kube.client import Kube, Object
 from mlops_lab.measure.report import LATE_AT_MOST
 
 if TYPE_CHECKING:
+    from mlops_lab.measure.figures import Use
     from mlops_lab.measure.flights import HiddenRows
     from mlops_lab.measure.http import Answer
     from mlops_lab.measure.load import Load
@@ -132,6 +133,22 @@ class Lab:
         It must, but for `lab verify` of a mistake in another check: what has passed by then may end earlier.
         """
         return not self.mistake or self.mistake in [item.name for item in checks]
+
+    async def pod_metric(self, name: str) -> dict[str, float]:
+        """A custom metric of the pods in the lab's namespace, as an autoscaler reads it; pods without it are left out.
+
+        Args:
+            name: in the custom metrics API, such as `http_requests_per_second`.
+        """
+        from mlops_lab.measure.figures import custom_metric
+
+        return await self.thread(custom_metric, self.kube, self.namespace, name)
+
+    async def pod_cpu(self) -> dict[str, Use]:
+        """The newest CPU figure of each pod in the lab's namespace, as an autoscaler reads it."""
+        from mlops_lab.measure.figures import cpu
+
+        return await self.thread(cpu, self.kube, self.namespace)
 
     def image(self, tag: str) -> str:
         """The flight-delay image of a tag by the name that this cluster knows, such as `v2`."""

@@ -69,6 +69,20 @@ class Kube:
             )
             return _items(self._plain(found))
 
+    def raw(self, path: str, what: str) -> Object:
+        """What GET of an API path answers: for metrics APIs, whose objects have no kind of their own.
+
+        Args:
+            path: with the query, such as `/apis/metrics.k8s.io/v1beta1/nodes`.
+            what: names it in errors, such as `the nodes' metrics`.
+        """
+        with translated(what):
+            answer = self.api_client.call_api(
+                path, "GET", header_params={"Accept": "application/json"}, auth_settings=["BearerToken"],
+                response_type="object", _return_http_data_only=True, _request_timeout=self.timeout,
+            )  # fmt: skip
+            return dict(answer)
+
     def apply(self, objects: Iterable[Object], namespace: str | None = None, dry_run: bool = False) -> None:
         """Server-side apply in the given order, taking over fields that others set.
 
