@@ -91,8 +91,8 @@ async def starts_one_run(lab: Lab) -> None:
     )
     expect(story.once).because(
         "Alertmanager repeats a message until the alert is over, tells each group by itself, and asks again when it "
-        "got no 200: at least once, never exactly once. So look for what has been done already: is a run under way, and "
-        f"did the newest one end after the alert's startsAt? {story.when}"
+        "got no 200: at least once, never exactly once. So look for what has been done already: is a run under way, "
+        f"and did the newest one end after the alert's startsAt? {story.when}"
     )
 
 
@@ -106,8 +106,8 @@ async def refuses_poison(lab: Lab) -> None:
     expect(story.ended).because("the engine's page shows what a run waits for: lab open pipelines")
     expect(story.kept).because(
         "the labels of all these days were turned round, also of the held-out ones: by them the spoilt candidate is "
-        "far better than the model in service. No comparison finds that, only a look at the data before: `validate` knows "
-        "from the model in service what late flights look like, for rows and for held_out"
+        "far better than the model in service. No comparison finds that, only a look at the data before: `validate` "
+        "knows from the model in service what late flights look like, for rows and for held_out"
     )
 
 
@@ -147,8 +147,8 @@ async def one_drift_one_run(lab: Lab) -> None:
     expect(story.fired).because("query app_of:model_psi:2m and ALERTS in lab open prometheus")
     expect(story.once).because(
         "one drift moves many things: each feature is an alert of its own, and predictions follow some seconds later "
-        "in another group. So several messages with several fingerprints arrive for one drift, at once and during the run "
-        f"and after. {story.when}"
+        "in another group. So several messages with several fingerprints arrive for one drift, at once and during the "
+        f"run and after. {story.when}"
     )
 
 
