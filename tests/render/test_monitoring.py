@@ -98,11 +98,23 @@ def test_alerts_go_to_those_who_are_named() -> None:
     assert set(routes) | {config["route"]["receiver"]} == {each["name"] for each in config["receivers"]}
     assert routes["people"]["matchers"] == ['severity!~"info|none"']
     assert routes["retrain"]["repeat_interval"] == "24h"
-    assert all(route["continue"] for route in routes.values()), "one receiver would keep alerts from the next"
+    assert all(routes[each]["continue"] for each in ("people", "retrain")), "one would keep alerts from the next"
     hooks = {each["name"]: each["webhook_configs"][0] for each in config["receivers"] if "webhook_configs" in each}
     assert hooks["people"] == {"url": "http://people.example.org/hook", "send_resolved": True}
-    alone = yaml.safe_load(data(CHART.render(), "alertmanager")["alertmanager.yml"])
-    assert "routes" not in alone["route"] and alone["receivers"] == [{"name": "nobody"}]
+    bare = yaml.safe_load(data(CHART.render(CASES["ci/bare"]), "alertmanager")["alertmanager.yml"])
+    assert "routes" not in bare["route"] and bare["receivers"] == [{"name": "nobody"}]
+
+
+def test_a_labs_namespace_hears_of_its_own_alerts() -> None:
+    config = yaml.safe_load(data(CHART.render(), "alertmanager")["alertmanager.yml"])
+    (route,), own = config["route"]["routes"], config["receivers"][-1]
+    assert route["receiver"] == own["name"] == "own"
+    assert own["webhook_configs"][0]["url"] == "http://alerts.{{ .CommonLabels.namespace }}/"
+    assert "namespace" in config["route"]["group_by"], "a message would be about several namespaces"
+    pattern = re.search('namespace=~"(.+)"', route["matchers"][1])
+    assert pattern
+    for name, told in (("lab-26", True), ("ann-lab-26", True), ("mlops-lab-tracking", False), ("lab-26x", False)):
+        assert bool(re.fullmatch(pattern[1], name)) is told, name
 
 
 def test_runbook_links_lead_where_the_values_say() -> None:

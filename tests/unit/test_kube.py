@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import http.server
 import json
 import socket
+import threading
 import time
 from pathlib import Path
 from threading import Event
@@ -189,3 +191,35 @@ def test_an_api_server_that_accepts_and_says_nothing_is_given_up(tmp_path: Path)
         with pytest.raises(Unreachable, match="does not answer"):
             connect("silent", file, timeout=0.5).list("Pod", "default")
         assert time.monotonic() - began < 5
+
+
+def test_a_log_that_is_json_comes_as_it_was_written(tmp_path: Path) -> None:
+    line = b'{"rows": 3, "said": "caf\xc3\xa9"}\n'
+
+    class Answer(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.end_headers()
+            self.wfile.write(line)
+
+        def log_message(self, *_: object) -> None: ...
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Answer) as server:
+        thread = threading.Thread(target=server.handle_request, daemon=True)
+        thread.start()
+        file = tmp_path / "config"
+        here = f"http://127.0.0.1:{server.server_port}"
+        contexts = [{"name": "here", "context": {"cluster": "one", "user": "me"}}]
+        file.write_text(
+            yaml.safe_dump(
+                {
+                    "clusters": [{"name": "one", "cluster": {"server": here}}],
+                    "users": [{"name": "me", "user": {"token": "t"}}],
+                    "contexts": contexts,
+                    "current-context": "here",
+                }
+            )
+        )
+        assert connect("here", file, timeout=5).logs("pod", "default") == line.decode()
+        thread.join(5)

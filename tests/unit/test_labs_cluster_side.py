@@ -40,10 +40,14 @@ class MadeUpKube:
 
     def wait(self, kind: str, name: str, namespace: str, condition: Any, *, within: float) -> tuple[Any, Any]:
         self.calls.append(f"wait {kind} {name}")
-        return True, {}
+        item = self.objects.get((kind, namespace, name))
+        return (condition(item) if item else True), {}
 
     def list(self, kind: str, namespace: str) -> list[dict[str, Any]]:
         return [item for (each, where, _), item in self.objects.items() if (each, where) == (kind, namespace)]
+
+    def events(self, name: str, namespace: str, kind: str | None = None) -> list[dict[str, Any]]:
+        return []
 
     def delete(self, kind: str, name: str, namespace: str | None = None, grace: int | None = None) -> None:
         self.calls.append(f"delete {kind} {name}{'' if grace is None else f' grace {grace}'}")
@@ -136,6 +140,29 @@ def test_a_seed_that_does_not_parse_is_named(kube: MadeUpKube, exercise: Exercis
     (exercise.folder / "start/seed.yaml").write_text("a: [1\n")
     with pytest.raises(LabError, match=r"seed.yaml"):
         namespaces.seed(cast(Kube, kube), exercise, "lab-10")
+
+
+@pytest.mark.parametrize(
+    ("conditions", "said"),
+    [
+        ([{"type": "SuccessCriteriaMet", "status": "True"}, {"type": "Complete", "status": "True"}], None),
+        ([{"type": "Failed", "status": "True"}], "the lab's own Job history failed"),
+        ([], "the lab's own Job history is not done after"),
+    ],
+)
+def test_a_seed_is_done_when_its_jobs_are(
+    kube: MadeUpKube, exercise: Exercise, conditions: list[dict[str, str]], said: str | None
+) -> None:
+    job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "history"}}
+    job["status"] = {"conditions": conditions}
+    (exercise.folder / "start/seed.yaml").write_text(yaml.safe_dump(job))
+    if said is None:
+        assert namespaces.seed(cast(Kube, kube), exercise, "lab-10") == 1
+        assert kube.calls == ["apply Job history", "wait Job history"]
+        return
+    with pytest.raises(LabError, match=said) as caught:
+        namespaces.seed(cast(Kube, kube), exercise, "lab-10")
+    assert caught.value.hint == "see why: kubectl -n lab-10 logs job/history"
 
 
 @pytest.fixture

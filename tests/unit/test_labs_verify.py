@@ -249,14 +249,19 @@ def test_without_resume_old_results_are_forgotten_first(exercise: Exercise, ledg
     assert not known.get("verified")
 
 
-def test_the_short_form_is_short(exercise: Exercise) -> None:
-    assert [step.name for step in steps(exercise, once=True)] == [
+async def _nothing(lab: Any) -> None: ...
+
+
+def test_the_short_form_has_one_solution_and_the_mistake_that_shows_first(exercise: Exercise) -> None:
+    (exercise.folder / "wrong/a_later_one--slow").mkdir()
+    order = [Check(name, name, _nothing, 1) for name in (CHECK, "a_later_one")]
+    assert [step.name for step in steps(exercise, order, once=True)] == [
         "form",
         "start",
         "solution kustomize, then reset",
-        "solution manifests, then reset",
         f"wrong {CHECK}--number-0",
     ]
+    assert steps(exercise, order[::-1], once=True)[-1].name == "wrong a_later_one--slow"
     assert [step.name for step in steps(exercise, only=["outage"])] == ["outage"]
 
 

@@ -10,7 +10,7 @@ import contextlib
 import os
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -22,6 +22,7 @@ from mlops_lab.kube.client import Kube, Object
 from mlops_lab.measure.report import LATE_AT_MOST
 
 if TYPE_CHECKING:
+    from mlops_lab.measure.figures import Use
     from mlops_lab.measure.flights import HiddenRows
     from mlops_lab.measure.http import Answer
     from mlops_lab.measure.load import Load
@@ -133,6 +134,22 @@ class Lab:
         """
         return not self.mistake or self.mistake in [item.name for item in checks]
 
+    async def pod_metric(self, name: str) -> dict[str, float]:
+        """A custom metric of the pods in the lab's namespace, as an autoscaler reads it; pods without it are left out.
+
+        Args:
+            name: in the custom metrics API, such as `http_requests_per_second`.
+        """
+        from mlops_lab.measure.figures import custom_metric
+
+        return await self.thread(custom_metric, self.kube, self.namespace, name)
+
+    async def pod_cpu(self) -> dict[str, Use]:
+        """The newest CPU figure of each pod in the lab's namespace, as an autoscaler reads it."""
+        from mlops_lab.measure.figures import cpu
+
+        return await self.thread(cpu, self.kube, self.namespace)
+
     def image(self, tag: str) -> str:
         """The flight-delay image of a tag by the name that this cluster knows, such as `v2`."""
         return f"{self.registry}/flight-delay:{tag}"
@@ -168,6 +185,24 @@ class Lab:
         from mlops_lab.measure.pipelines import Pipelines
 
         return Pipelines(self._ways())
+
+    def pipeline(self, file: str) -> dict[str, Any]:
+        """A compiled pipeline in the workspace, as `lab.pipelines.start` takes it.
+
+        Raises:
+            Failure: there is no such file, or it is none.
+        """
+        from mlops_lab.measure.pipelines import package
+
+        try:
+            return package((self.workspace / file).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as wrong:
+            seen = f"{wrong.strerror}: {file}" if isinstance(wrong, OSError) else str(wrong).splitlines()[0]
+            raise Unmet(
+                Observation(False, f"a compiled pipeline {file} in the workspace", seen),
+                "kfp.compiler.Compiler().compile(pipeline, package_path) writes it; a relative path is one from the "
+                "folder that the program was started in",
+            ) from wrong
 
     @property
     def prometheus(self) -> Prometheus:
@@ -348,6 +383,20 @@ class Lab:
                 ) from trouble
             output, code = await _output(process, within)
         return Command(code, output, time.monotonic() - began)
+
+    @contextlib.contextmanager
+    def apart(self) -> Iterator[Lab]:
+        """This lab with a copy of the workspace, for a program of the learner's that writes files.
+
+        What is written into the workspace itself `lab watch` would take for the learner's doing, and check again.
+        """
+        import shutil
+        import tempfile
+
+        with tempfile.TemporaryDirectory(prefix="mlops-lab-") as folder:
+            left_out = shutil.ignore_patterns(".git", ".venv", "__pycache__")
+            shutil.copytree(self.workspace, folder, symlinks=True, ignore=left_out, dirs_exist_ok=True)
+            yield replace(self, workspace=Path(folder))
 
     async def pause(self, seconds: float) -> None:
         """Sleep, counted as waiting and not as the checker's own time."""

@@ -69,6 +69,20 @@ class Kube:
             )
             return _items(self._plain(found))
 
+    def raw(self, path: str, what: str) -> Object:
+        """What GET of an API path answers: for metrics APIs, whose objects have no kind of their own.
+
+        Args:
+            path: with the query, such as `/apis/metrics.k8s.io/v1beta1/nodes`.
+            what: names it in errors, such as `the nodes' metrics`.
+        """
+        with translated(what):
+            answer = self.api_client.call_api(
+                path, "GET", header_params={"Accept": "application/json"}, auth_settings=["BearerToken"],
+                response_type="object", _return_http_data_only=True, _request_timeout=self.timeout,
+            )  # fmt: skip
+            return dict(answer)
+
     def apply(self, objects: Iterable[Object], namespace: str | None = None, dry_run: bool = False) -> None:
         """Server-side apply in the given order, taking over fields that others set.
 
@@ -129,12 +143,11 @@ class Kube:
         from kubernetes.client import CoreV1Api
 
         with translated(f"logs of pod {pod}"):
-            return str(
-                CoreV1Api(self.api_client).read_namespaced_pod_log(
-                    pod, namespace, container=container, tail_lines=tail, previous=previous
-                )
-                or ""
+            # Not as the client reads it: a log that is JSON would come back as Python's print of what it holds.
+            answer = CoreV1Api(self.api_client).read_namespaced_pod_log(
+                pod, namespace, container=container, tail_lines=tail, previous=previous, _preload_content=False
             )
+            return bytes(answer.data).decode(errors="replace")
 
     def events(self, name: str, namespace: str, kind: str | None = None) -> Objects:
         """The events about an object, oldest first."""

@@ -45,8 +45,11 @@ def build(sources: Sources) -> Step:
     )
     data, start = days(sources), sources.image(python.NAME)
     dockerfile = _FOLDER / "Dockerfile"
-    shared, server = project() / "components" / "delays", _FLIGHTS / "server"
+    own, server = project() / "components", _FLIGHTS / "server"
+    shared = own / "delays"
     served = [server / name for name in ("__init__.py", "features.py")]
+    # The components themselves: so a pipeline of them can be compiled in the cluster.
+    parts = [*sorted(own.glob("*.py")), *sorted(own.glob("*/component.py"))]
 
     def make(work: Work) -> None:
         context = work.context()
@@ -59,12 +62,16 @@ def build(sources: Sources) -> Step:
         (context / "app" / "server").mkdir()
         for file in served:
             link(file, context / "app" / "server" / file.name)
+        for file in parts:
+            target = context / "app" / "components" / file.relative_to(own)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            link(file, target)
         work.image(context, dockerfile.read_text(), "--build-arg", f"PYTHON={start.ref}", "--network", "none")
 
     return Step(
         "image/components",
         make,
-        (dockerfile, shared, *served, str(_LEFT_OUT)),
+        (dockerfile, shared, *served, *parts, str(_LEFT_OUT)),
         needs=(*sites, data, start),
         image=NAME,
         seconds=60,
