@@ -77,10 +77,11 @@ def test_a_program_of_the_learners_is_known_to_run_until_its_last_change_is_hear
     async def story() -> None:
         lab = lab_at(tmp_path)
         assert not lab.runs_program
-        running = asyncio.create_task(lab.command("deploy", "v2", within=10))
-        await asyncio.sleep(0.1)
-        assert lab.runs_program
-        done = await running
+        with lab.apart() as copy:
+            running = asyncio.create_task(copy.command("deploy", "v2", within=10))
+            await asyncio.sleep(0.1)
+            assert lab.runs_program and copy.runs_program
+            done = await running
         assert (done.code, done.output) == (0, "v2\n")
         assert lab.runs_program
         await asyncio.sleep(0.2)
