@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 from collections.abc import Iterator
@@ -310,3 +311,17 @@ def test_what_a_task_printed_is_text_and_empty_for_one_that_never_began(service:
 def test_artifacts_of_a_run_come_by_their_id(service: Service) -> None:
     service.answers["GET /apis/v2beta1/runs/r/artifacts"] = (200, {"artifacts": [{"artifact_id": "a", "name": "rows"}]})
     assert Pipelines(ways(service.url)).artifacts("r") == {"a": {"artifact_id": "a", "name": "rows"}}
+    with pytest.raises(LabError, match="does not tell what a run made"):
+        Pipelines(ways(service.url)).artifacts("other")
+
+
+def test_what_a_program_writes_in_a_copy_of_the_workspace_is_gone_afterwards(tmp_path: Path) -> None:
+    (tmp_path / "compile").write_text("#!/bin/sh\necho 'pipelineInfo: {name: p}' > pipeline.yaml\n")
+    (tmp_path / "compile").chmod(0o755)
+    lab = Lab(cast(Kube, None), "lab-08", "08", tmp_path, "localhost:5001")
+    with lab.apart() as copy:
+        assert asyncio.run(copy.command("compile", within=10)).code == 0
+        assert copy.pipeline("pipeline.yaml") == {"pipelineInfo": {"name": "p"}}
+        assert copy.namespace == lab.namespace
+    assert [path.name for path in tmp_path.iterdir()] == ["compile"]
+    assert not copy.workspace.exists()

@@ -9,8 +9,8 @@ import asyncio
 import contextlib
 import os
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -322,6 +322,20 @@ class Lab:
                 ) from trouble
             output, code = await _output(process, within)
         return Command(code, output, time.monotonic() - began)
+
+    @contextlib.contextmanager
+    def apart(self) -> Iterator[Lab]:
+        """This lab with a copy of the workspace, for a program of the learner's that writes files.
+
+        What is written into the workspace itself `lab watch` would take for the learner's doing, and check again.
+        """
+        import shutil
+        import tempfile
+
+        with tempfile.TemporaryDirectory(prefix="mlops-lab-") as folder:
+            left_out = shutil.ignore_patterns(".git", ".venv", "__pycache__")
+            shutil.copytree(self.workspace, folder, symlinks=True, ignore=left_out, dirs_exist_ok=True)
+            yield replace(self, workspace=Path(folder))
 
     async def pause(self, seconds: float) -> None:
         """Sleep, counted as waiting and not as the checker's own time."""

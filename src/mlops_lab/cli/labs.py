@@ -285,10 +285,10 @@ def _say_begun(exercise: Exercise, begun: Begun) -> None:
     click.echo(f"Namespace: {exercise.namespace}{seeded}")
     click.echo(f"Task: {exercise.folder / 'README.md'}")
     apply = "kubectl apply -k ." if (folder / "kustomization.yaml").is_file() else "kubectl apply -f ."
-    click.echo(
-        f"\nnext: cd {folder}\n      export KUBECONFIG={begun.kubeconfig}\n"
-        f"      {apply}\n      lab check {exercise.number}"
-    )
+    steps = [f"cd {folder}", f"export KUBECONFIG={begun.kubeconfig}", apply, f"lab check {exercise.number}"]
+    if not any(folder.glob("*.y*ml")):  # the work is a program
+        steps.remove(apply)
+    click.echo("\nnext: " + "\n      ".join(steps))
 
 
 def _after(exercise: Exercise, code: ExitCode, interrupted: bool) -> str:
