@@ -38,9 +38,8 @@ async def finishes_a_run(lab: Lab) -> None:
         ended = Observation(False, "Job train completes", "it failed", evidence=await last_lines(lab))
     expect(ended).because("kubectl logs job/train has what train.py printed, and the exception that ended it")
     found = (await lab.once(newest)) or {}
-    expect(
-        Observation(bool(found), f"a run in the experiment {lab.namespace}", "there is none" if not found else "one")
-    ).because(
+    name = f"run {found['info'].get('run_name', '')}" if found else "there is none"
+    expect(Observation(bool(found), f"a run in the experiment {lab.namespace}", name)).because(
         "mlflow.start_run() makes a run on the server that MLFLOW_TRACKING_URI names, in the experiment that "
         "MLFLOW_EXPERIMENT_NAME names; the Job has both as environment. What a program prints, or logs to a folder or "
         "an experiment of its own, is not there: lab open mlflow shows what is"
@@ -60,20 +59,21 @@ async def logs_the_model(lab: Lab) -> None:
     if it has a signature, only the columns that this names.
     """
     answer = await lab.once(scored)
-    files = answer.get("files", ())
+    files = ", ".join(answer.get("files", ()))
+    none = f"none; its artifacts: {files}" if files else "none, and no artifacts either"
     expect(
         Observation(
             "model" in answer,
             "a logged model of the run",
-            f"none; its artifacts: {', '.join(files)}" if files else "none, and no artifacts either",
+            f"logged model {answer['model']}" if "model" in answer else none,
         )
     ).because(
         "a model is logged with mlflow.sklearn.log_model: beside the estimator that keeps which flavour it is, what it "
         "needs and takes, and which run it came from. A pickle that was put there as an artifact is a file of bytes"
     )
-    expect(Observation("error" not in answer, "MLflow loads the model", answer.get("error", "it does"))).because(
-        "whoever loads the model has the image's packages and not your train.py"
-    )
+    expect(
+        Observation("error" not in answer, "MLflow loads the model", answer.get("error", "MLflow loads it"))
+    ).because("whoever loads the model has the image's packages and not your train.py")
     expect(answered(answer["held_out"], answer["rows"]["held_out"], "the held-out week")).because(
         "whoever loads the model has rows as the files have them. If columns are encoded, filled or scaled before fit, "
         "outside the estimator, nobody else can do the same: make these steps and the classifier one Pipeline, and log "
@@ -123,13 +123,19 @@ async def refuses_other_rows(lab: Lab) -> None:
     )
     expect(
         Observation("error" not in signature, "answers for 50 flights of the held-out week",
-                    signature.get("error", "it answers"))
+                    signature.get("error", "it answers for good rows"))
     ).because(
         f"the signature asks for {described(signature['columns'])}. Who wants to know whether a flight will be late "
         "does not have `late`: infer the signature from the rows that the model is fitted on, not from the whole file"
     )  # fmt: skip
     passed = [what for what, refused in signature["refuses"].items() if not refused]
-    expect(Observation(not passed, "MLflow refuses other rows", f"not refused: {', '.join(passed) or 'none'}")).because(
+    expect(
+        Observation(
+            not passed,
+            "MLflow refuses other rows",
+            f"not refused: {', '.join(passed)}" if passed else f"it refuses {', '.join(signature['refuses'])}",
+        )
+    ).because(
         "a column that the signature calls optional, or a type that takes anything, lets mistakes through to the model"
     )
 
@@ -148,7 +154,11 @@ async def params_are_true(lab: Lab) -> None:
         for name, key in plain.items()
         if key in made["used"] and not any(same(logged[name], value) for value in made["used"][key])
     ]
-    expect(Observation(not false, "logged parameters are those of the model", "; ".join(false) or "they are")).because(
+    expect(
+        Observation(
+            not false, "logged parameters are those of the model", "; ".join(false) or "those that are logged are true"
+        )
+    ).because(
         "a number that is typed twice, into the estimator and into log_param, will differ one day. Keep it once: a "
         "dict that goes to both, or model.get_params(), or mlflow.sklearn.autolog()"
     )
@@ -159,7 +169,9 @@ async def params_are_true(lab: Lab) -> None:
         Observation(
             not missing and bool(known),
             f"the parameters of {made['estimator']} that you set",
-            f"not logged: {', '.join(missing) or 'any of them'}" if missing or not known else "all are there",
+            f"not logged: {', '.join(missing) or 'any of them'}"
+            if missing or not known
+            else f"{', '.join(made['chosen']) or 'all'} logged",
         )
     ).because(
         "without them nobody can make this model again, or say in what two runs differ. mlflow.log_params takes a dict"

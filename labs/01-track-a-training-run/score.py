@@ -96,11 +96,11 @@ def params(model):
     for each in (made, last):  # `verbose` may be the pipeline's or its last step's
         for name, value in each.get_params(deep=True).items():
             used.setdefault(name, set()).add(str(value) if isinstance(value, PLAIN) else "")
-    chosen = {name: value for name, value in last.get_params(deep=False).items() if value != defaults.get(name, value)}
+    plain = {name: value for name, value in last.get_params(deep=False).items() if isinstance(value, PLAIN)}
     return {
         "estimator": type(last).__name__,
         "used": {name: sorted(values) for name, values in used.items() if "" not in values},
-        "chosen": {name: str(value) for name, value in chosen.items() if isinstance(value, PLAIN)},
+        "chosen": {name: str(value) for name, value in plain.items() if value != defaults.get(name, value)},
     }
 
 
