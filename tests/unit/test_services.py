@@ -311,6 +311,8 @@ def test_what_a_task_printed_is_text_and_empty_for_one_that_never_began(service:
 def test_artifacts_of_a_run_come_by_their_id(service: Service) -> None:
     service.answers["GET /apis/v2beta1/runs/r/artifacts"] = (200, {"artifacts": [{"artifact_id": "a", "name": "rows"}]})
     assert Pipelines(ways(service.url)).artifacts("r") == {"a": {"artifact_id": "a", "name": "rows"}}
+    with pytest.raises(LabError, match="does not tell what a run made"):
+        Pipelines(ways(service.url)).artifacts("other")
 
 
 def test_what_a_program_writes_in_a_copy_of_the_workspace_is_gone_afterwards(tmp_path: Path) -> None:

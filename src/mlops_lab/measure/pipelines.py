@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from mlops_lab.base.errors import LabError
 from mlops_lab.measure.rest import RefusedRequest, Rest
 from mlops_lab.measure.ways import Ways
 
@@ -71,8 +72,19 @@ class Pipelines:
         return list(self.all("runs", experiment_id=known["experiment_id"], sort_by="created_at desc"))
 
     def artifacts(self, run_id: str) -> dict[str, dict[str, Any]]:
-        """A run's artifacts by their id: name, type, task, metadata."""
-        return {str(each["artifact_id"]): each for each in self.ask("GET", f"runs/{run_id}/artifacts")["artifacts"]}
+        """A run's artifacts by their id: name, type, task, metadata.
+
+        Raises:
+            LabError: the engine does not say; KFP's own API has no such question.
+        """
+        try:
+            found = self.ask("GET", f"runs/{run_id}/artifacts")
+        except RefusedRequest as refused:
+            if refused.status != 404:
+                raise
+            said = "this cluster's engine of pipelines does not tell what a run made"
+            raise LabError(said, "take the one that does: lab up --engine embedded", refused.body) from refused
+        return {str(each["artifact_id"]): each for each in found["artifacts"]}
 
     def log(self, run_id: str, task_id: str) -> str:
         """What a task printed; empty for one that never began."""

@@ -62,7 +62,7 @@ def evaluate(model: dsl.Input[dsl.Model], held_out: dsl.Input[dsl.Dataset], metr
 @dsl.pipeline(name="first-pipeline")
 def pipeline(first_day: str = "2013-03-01", last_day: str = "2013-03-10", held_out_days: int = 3, seed: int = 0):
     data = prepare(first_day=first_day, last_day=last_day, held_out_days=held_out_days)
-    data.set_caching_options(True, cache_key=f"{Path(__file__).parent}-prepare")
+    data.set_caching_options(True, cache_key="first-pipeline-prepare")
     trained = train(rows=data.outputs["rows"], seed=seed)
     evaluate(model=trained.outputs["model"], held_out=data.outputs["held_out"])
 
