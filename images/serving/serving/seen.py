@@ -4,8 +4,8 @@
 which fraction of the training rows was in each bin, of a feature or of the predictions (`of="prediction"`), with bounds
 spelt as in the histograms. A missing value is in no bin. Another model begins anew, on bins of its own.
 
-Bounds and values are compared as 32-bit numbers, as training did: many values are bounds themselves (wind comes in whole
-knots), and which side of its own rounding a value is on depends on its last digit.
+Bounds and values are compared as 32-bit numbers, as training did: many values are bounds themselves (wind comes in
+whole knots), and which side of its own rounding a value is on depends on its last digit.
 """
 
 from __future__ import annotations
