@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mlops_lab.checks import Lab, Observation, at_least, at_most, check, equal_to, expect, observe
@@ -222,21 +222,23 @@ def explained(kill: Kill) -> str:
 
 async def pods_ready(lab: Lab) -> Observation:
     """Wait until each pod that the Service selects is ready, and there is one."""
-    began = time.monotonic()
-    while True:
-        pods = await lab.pods_of("model")
-        passed = time.monotonic() - began
-        well = bool(pods) and len(ready(pods)) == len(pods)
-        if well or passed > (READY_WITHIN if pods else SELECTED_WITHIN):
-            break
-        await lab.pause(0.5)
-    others = () if pods else tuple(f"{each['metadata']['name']}: {tags(each)}" for each in await lab.objects("Pod"))
-    return Observation(
-        well,
-        f"Service model selects one pod or more, and within {READY_WITHIN} s each is ready",
-        f"{len(ready(pods))} of {len(pods)} selected pods ready after {passed:.0f} s",
-        evidence=others or states(pods),
+
+    def shown(pods: list[dict[str, Any]]) -> str:
+        return f"{len(ready(pods))} of {len(pods)} selected pods ready"
+
+    one = "Service model selects one pod or more"
+    found = await lab.pods_until("model", bool, expected=one, shown=shown, within=SELECTED_WITHIN)
+    if not found.ok:
+        others = [f"{each['metadata']['name']}: {tags(each)}" for each in await lab.objects("Pod")]
+        return replace(found, evidence=tuple(others))
+    found = await lab.pods_until(
+        "model",
+        lambda pods: bool(pods) and len(ready(pods)) == len(pods),
+        expected=f"{one}, and each is ready",
+        shown=shown,
+        within=READY_WITHIN,
     )
+    return replace(found, evidence=states(found.value))
 
 
 async def first_answer(lab: Lab, service: str, body: Any) -> Any:

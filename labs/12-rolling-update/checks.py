@@ -181,7 +181,8 @@ async def updated(lab: Lab) -> Update:
             await lab.pause(AFTER + LAST)
             so_far, now = load.seen, load.elapsed
             through = set(named(so_far.window(now - LAST, now).labels)) == {"v2"}
-            if command.code == 0 and through and not so_far.failed:  # otherwise it is decided already
+            decided = command.code != 0 or not through or so_far.failed
+            if not decided and lab.thorough(replaces_the_old, updates_without_a_failure):
                 await load.finished()
             ended = load.elapsed
         report = load.report

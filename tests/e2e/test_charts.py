@@ -5,6 +5,7 @@ Nothing is stored; that a chart then runs is each part's own test.
 
 from __future__ import annotations
 
+import base64
 import json
 import subprocess
 from collections import defaultdict
@@ -15,11 +16,14 @@ import yaml
 from mlops_lab.base.processes import find
 from mlops_lab.kube.client import Kube, Object
 from tests.e2e.conftest import CLUSTER
-from tests.render.charts import Chart, charts, template
+from tests.render import kubeflow_facts
+from tests.render.charts import CHARTS, Chart, Rendered, charts, helm, template
 
 pytestmark = pytest.mark.cluster
 
 CASES = [(chart, case) for chart in charts() for case in chart.cases()]
+PIPELINES = Chart(CHARTS / "pipelines")
+KUBEFLOW = PIPELINES.folder / "profiles" / "kubeflow.yaml"
 
 
 def dry_run(text: str, namespace: str) -> subprocess.CompletedProcess[str]:
@@ -64,3 +68,53 @@ def test_the_dry_run_fails_where_it_should(cluster: Kube, namespace: str) -> Non
     unknown = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "datas": {}}
     done = dry_run(json.dumps(unknown), namespace)
     assert "datas" in done.stderr, done.stderr
+
+
+def run_pods(objects: list[Rendered], **changed: object) -> list[Object]:
+    """The pods that a run of Kubeflow's engine makes, with the settings of the chart."""
+    data = next(each.body["data"] for each in objects if each.name == "ConfigMap workflow-controller-configmap")
+    server = next(each.containers[-1] for each in objects if each.name == "Deployment ml-pipeline")
+    told = {each["name"]: each.get("value") for each in server["env"]}
+    given = {
+        "executor": yaml.safe_load(data["executor"])["securityContext"],
+        "user": int(told["DEFAULT_SECURITY_CONTEXT_RUN_AS_USER"]),
+        "non_root": told["DEFAULT_SECURITY_CONTEXT_RUN_AS_NON_ROOT"] == "true",
+        **changed,
+    }
+    return kubeflow_facts.pods_of_a_run(**given)
+
+
+def test_pods_of_a_run_are_restricted_ones_by_the_charts_settings(cluster: Kube, namespace: str) -> None:
+    restrict(cluster, namespace, "restricted")
+    objects = PIPELINES.render((KUBEFLOW,))
+    done = dry_run(yaml.safe_dump_all(run_pods(objects)), namespace)
+    assert done.returncode == 0, done.stderr
+    for changed in ({"executor": {}}, {"user": None, "non_root": None}, {"user": 0}):
+        done = dry_run(yaml.safe_dump_all(run_pods(objects, **changed)), namespace)
+        assert done.returncode != 0 and "violates PodSecurity" in done.stderr, changed
+
+
+def test_passwords_in_the_cluster_are_kept(cluster: Kube, namespace: str) -> None:
+    """What helm finds there stays; a part that is missing is made."""
+    database, store = {"username": "root", "password": "kept"}, {"accesskey": "kept"}
+    kept = {"mysql-secret": database, "mlpipeline-minio-artifact": store}
+    cluster.apply([
+        {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": namespace}, "stringData": data}
+        for name, data in kept.items()
+    ])  # fmt: skip
+    words = ("template", "x", str(PIPELINES.folder), "--values", str(KUBEFLOW), "--namespace", namespace)
+    done = subprocess.run(
+        [helm(), *words, "--dry-run=server", "--kube-context", f"kind-{CLUSTER}"],
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    made = {
+        item["metadata"]["name"]: {key: base64.b64decode(text).decode() for key, text in item["data"].items()}
+        for item in yaml.safe_load_all(done.stdout)
+        if item and item["kind"] == "Secret"
+    }
+    assert made["mysql-secret"] == database
+    pair = made["mlpipeline-minio-artifact"]
+    assert pair["accesskey"] == "kept" and len(pair["secretkey"]) == 40
+    (identity,) = json.loads(pair["s3.json"])["identities"]
+    assert identity["credentials"] == [{"accessKey": "kept", "secretKey": pair["secretkey"]}]

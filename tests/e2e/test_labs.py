@@ -1,4 +1,4 @@
-"""Every lab on the live cluster: an untouched start scores nothing, each solution passes, a mistake fails as it says.
+"""Every lab on the live cluster: an untouched start scores nothing, a solution passes, a mistake fails as it says.
 
 The whole matrix (each solution twice, every mistake) is `lab verify --all`.
 """
@@ -12,6 +12,8 @@ import pytest
 
 from mlops_lab.base.paths import project
 from mlops_lab.kube.client import Kube
+from mlops_lab.labs.catalog import about, resolve
+from mlops_lab.labs.parts import needed
 from tests.e2e.conftest import lab
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
@@ -21,6 +23,9 @@ LABS = sorted(path.parent.name for path in (project() / "labs").glob("*/lab.toml
 
 @pytest.mark.parametrize("slug", LABS)
 def test_lab(slug: str, cluster: Kube, tmp_path: Path) -> None:
+    if parts := needed(about(resolve(slug)).needs):
+        brought = lab("up", "--with", ",".join(parts), within=1800)
+        assert brought.returncode == 0, brought.stdout + brought.stderr
     report = tmp_path / "verify.json"
     done = lab("verify", slug, "--once", "--json", str(report))
     assert done.returncode == 0, done.stdout + done.stderr

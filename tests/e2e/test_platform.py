@@ -32,7 +32,7 @@ from mlops_lab.kube.client import Kube
 from mlops_lab.platform import install, pages, releases
 from mlops_lab.platform.helm import Helm, program
 from mlops_lab.platform.installed import installed
-from tests.e2e.conftest import CLUSTER, lab
+from tests.e2e.conftest import CLUSTER, docker, lab
 from tests.e2e.test_cluster import REGISTRY, fetch, ready, server
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1200)]
@@ -174,6 +174,26 @@ def test_data_outlives_the_pods(tracking: Kube) -> None:
     time.sleep(2)
     whole(tracking)
     assert stored(run, place) == (1.5, b"kept over a kill")
+
+
+def test_data_outlives_a_kill_of_the_database_in_its_container(tracking: Kube) -> None:
+    run, place = store(b"kept over a crash")
+    node = tracking.get("Pod", "postgresql-0", SPACE)["spec"]["nodeName"]
+    docker("exec", node, "sh", "-c", "kill -9 $(pgrep -x postgres)")
+
+    def again(item: dict[str, Any] | None) -> bool | None:
+        states = (item or {}).get("status", {}).get("containerStatuses") or [{}]
+        return True if states[0].get("restartCount") and states[0].get("ready") else None
+
+    seen, last = tracking.wait("Pod", "postgresql-0", SPACE, again, within=60)
+    assert seen, last
+    whole(tracking)
+    for _ in range(20):  # connections from before the crash each fail once, with a status that MLflow's clients retry
+        with contextlib.suppress(urllib.error.HTTPError):
+            assert stored(run, place) == (1.5, b"kept over a crash")
+            return
+        time.sleep(1)
+    pytest.fail("the server found no way back to its database")
 
 
 def test_data_and_password_outlive_an_upgrade_from_the_chart_before(tracking: Kube, helm: Helm, tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
 """What every chart must keep to: each gate returns its complaints, none when all is well.
 
 Nothing here knows a chart by name. What a chart may do otherwise it says in its Chart.yaml, for all to read:
-`mlops-lab/pod-security` (baseline or privileged: its namespace's level) and `mlops-lab/unrestricted`, a YAML map from
-a component to the reason why its pods are not restricted ones.
+`mlops-lab/pod-security` (baseline or privileged: its namespace's level), and two YAML maps from a component to a
+reason: `mlops-lab/unrestricted`, why its pods are not restricted ones, and `mlops-lab/unprobed`, why none can ask them.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ _VOLUMES = {
     *("configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret"),
 }
 _UNRESTRICTED = "mlops-lab/unrestricted"
+_UNPROBED = "mlops-lab/unprobed"
 
 Gate = Callable[[Chart, list[Rendered]], list[str]]
 
@@ -111,15 +112,16 @@ def resources(chart: Chart, objects: list[Rendered]) -> list[str]:
 
 def probes(chart: Chart, objects: list[Rendered]) -> list[str]:
     """A container that listens says when it is ready, and each one that serves says when it hangs."""
-    del chart
     says = []
+    excused = yaml.safe_load(chart.annotations.get(_UNPROBED, "")) or {}
     for each in objects:
+        excuse = excused.get((each.metadata.get("labels") or {}).get(f"{PART}/component"))
         for container in (each.pod or {}).get("containers") or []:
             if each.kind not in SERVING:
                 continue
             if container.get("ports") and not container.get("readinessProbe"):
                 says.append(f"{each.name}: {container['name']} has no readinessProbe")
-            if not (container.get("livenessProbe") or container.get("startupProbe")):
+            if not (container.get("livenessProbe") or container.get("startupProbe") or excuse):
                 says.append(f"{each.name}: {container['name']} has neither livenessProbe nor startupProbe")
     return says
 
@@ -167,7 +169,8 @@ def services(chart: Chart, objects: list[Rendered]) -> list[str]:
 
 
 def images(chart: Chart, objects: list[Rendered]) -> list[str]:
-    """Ours by `registry`, published ones as versions.toml pins them; all in the catalog, and in the release's list."""
+    """Ours by `registry`, published ones as versions.toml pins them; all in the catalog and in the release's list, or
+    among those that an engine of the release has from image registries only."""
     pins = {str(table["name"]) for table in versions().get("images", {}).values()}
     says = [
         f"images.{key} is {value}; versions.toml has no image of that name"
@@ -175,9 +178,13 @@ def images(chart: Chart, objects: list[Rendered]) -> list[str]:
         if value not in pins
     ]
     listed = [each.images for each in RELEASES if each.chart == chart.name]
+    engines = [engine for each in RELEASES if each.chart == chart.name for engine in each.engines]
+    only_published = {name for engine in engines for name in engine.published}
     for image in sorted({container["image"] for each in objects for container in each.containers}):
         ours = image.startswith(f"{REGISTRY}/")
         name = f"mlops-lab/{image.removeprefix(f'{REGISTRY}/')}" if ours else image
+        if name in only_published:
+            continue
         if name not in CATALOG:
             says.append(f"the image {image} is not in the catalog")
         elif listed and name not in listed[0]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mlops_lab.platform import releases
-from mlops_lab.platform.releases import Page, Release
+from mlops_lab.platform.releases import Engine, Page, Release
 from tests.render import gates, values
 from tests.render.charts import Chart
 
@@ -158,6 +159,25 @@ def test_an_exception_needs_a_reason_and_a_level(sample: Chart) -> None:
     assert "does not say the namespace's level" in gates.pod_security(sample, sample.render())[0]
     meta.write_text(meta.read_text() + "  mlops-lab/pod-security: privileged\n")
     assert gates.pod_security(sample, sample.render()) == []
+
+
+def test_what_nothing_can_ask_says_why(sample: Chart) -> None:
+    deployment = sample.folder / DEPLOYMENT
+    parts = r" +(ports|readinessProbe|livenessProbe): ?.*\n( +- \{name: http.*\n)?"
+    deployment.write_text(re.sub(parts, "", deployment.read_text()))
+    assert "has neither livenessProbe nor startupProbe" in gates.probes(sample, sample.render())[0]
+    meta = sample.folder / "Chart.yaml"
+    meta.write_text(meta.read_text() + "annotations:\n  mlops-lab/unprobed: |\n    server: it listens on no port\n")
+    assert gates.probes(sample, sample.render()) == []
+
+
+def test_an_image_that_is_only_published_is_named_by_an_engine(sample: Chart, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = sample.folder / "templates" / "tests" / "answers.yaml"
+    answers.write_text(re.sub(r"image: .*", "image: example.org/a:1", answers.read_text()))
+    assert gates.images(sample, sample.render()) == ["the image example.org/a:1 is not in the catalog"]
+    engine = Engine("other", (), published=("example.org/a:1",))
+    with_release(monkeypatch, engines=(engine,))
+    assert gates.images(sample, sample.render()) == []
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import json
 import socket
 import subprocess
 import sys
@@ -291,6 +292,73 @@ def test_all_that_a_cluster_lacks_is_said() -> None:
 )
 def test_a_deployment_counts_when_only_its_newest_pods_are_left(status: dict[str, int], done: bool) -> None:
     assert addons._rolled_out({"metadata": {"generation": 2}, "spec": {"replicas": 1}, "status": status}) is done
+
+
+class CountingKubectl(Kubectl):
+    """Answers with these objects, and notes what was asked for."""
+
+    items: tuple[dict[str, Any], ...]
+    asked: list[str]
+
+    def run(self, *args: str, **_: Any) -> Any:
+        from mlops_lab.base.processes import Completed
+
+        self.asked.append(args[1])
+        kinds = args[1].split(",")
+        found = [item for item in self.items if f"{item['kind'].lower()}s" in kinds]
+        return Completed(0, json.dumps({"items": found}), "")
+
+
+def counting(*items: dict[str, Any]) -> CountingKubectl:
+    kubectl = CountingKubectl("x")
+    vars(kubectl).update(items=items, asked=[])
+    return kubectl
+
+
+def deployment(name: str, namespace: str, available: int) -> dict[str, Any]:
+    return {
+        "kind": "Deployment",
+        "metadata": {"name": name, "namespace": namespace, "generation": 1},
+        "spec": {"replicas": 1, "template": {"spec": {"containers": [{"image": "here/load:v1"}]}}},
+        "status": {"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "availableReplicas": available},
+    }
+
+
+def waiting_pod(reason: str) -> dict[str, Any]:
+    state = {"image": "here/load:v1", "state": {"waiting": {"reason": reason, "message": "no such tag"}}}
+    return {
+        "kind": "Pod",
+        "metadata": {"name": "load-x", "namespace": names.NAMESPACE},
+        "status": {"containerStatuses": [state]},
+    }
+
+
+METRICS = {
+    "kind": "APIService",
+    "metadata": {"name": "v1beta1.metrics.k8s.io"},
+    "status": {"conditions": [{"type": "Available", "status": "True"}]},
+}
+
+
+@pytest.mark.parametrize(("nodes", "calls"), [(1, 1), (0, 2)])
+def test_a_cluster_of_ours_is_looked_at_with_one_call_and_an_image_that_is_missing_ends_the_wait(
+    nodes: int, calls: int
+) -> None:
+    starting = counting(
+        METRICS,
+        deployment("load", names.NAMESPACE, 0),
+        deployment("theirs", "team", 0),
+        waiting_pod("ContainerCreating"),
+    )
+    nodes_are = ["0 of 1 nodes are Ready"] if nodes else []
+    assert addons.lacking(starting, nodes) == [*nodes_are, "deployment load is not available"]
+    assert len(starting.asked) == calls
+    stuck = counting(METRICS, deployment("load", names.NAMESPACE, 0), waiting_pod("ImagePullBackOff"))
+    with pytest.raises(LabError, match="here/load:v1 can't be used: ImagePullBackOff"):
+        addons.lacking(stuck, nodes)
+    ready = counting(METRICS, deployment("load", names.NAMESPACE, 1))
+    assert addons.lacking(ready, nodes) == nodes_are
+    assert len(ready.asked) == 1
 
 
 def test_a_second_command_says_so_and_ends_where_it_must_not_wait(tmp_path: Path) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import http.server
 import json
 import socket
+import threading
 import time
 from pathlib import Path
+from threading import Event
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -117,3 +120,106 @@ def test_an_api_server_that_accepts_and_says_nothing_is_given_up(tmp_path: Path)
         with pytest.raises(Unreachable, match="does not answer"):
             connect("silent", file, timeout=0.5).list("Pod", "default")
         assert time.monotonic() - began < 5
+
+
+class MadeUpApi:
+    """Answers as the API server does, for one kind."""
+
+    def __init__(self, **objects: dict[str, Any]) -> None:
+        self.objects = objects
+        self.events: list[list[dict[str, Any]]] = []  # of one watch after the other
+        self.resources = SimpleNamespace(get=lambda **wanted: self)
+
+    def get(self, *, serialize: bool, name: str = "", **where: Any) -> Any:
+        assert not serialize
+        whole = {"kind": "PodList", "apiVersion": "v1", "metadata": {"resourceVersion": "7"}}
+        found = self.objects.get(name) if name else {**whole, "items": list(self.objects.values()) or None}
+        return SimpleNamespace(data=json.dumps(found).encode())
+
+    def watch(self, *, resource_version: str, timeout: int, **where: Any) -> Any:
+        assert resource_version == "7" and timeout >= 1
+        yield from self.events.pop(0) if self.events else []
+
+
+def event(kind: str, name: str, phase: str = "") -> dict[str, Any]:
+    return {"type": kind, "raw_object": {"metadata": {"name": name}, "status": {"phase": phase}}}
+
+
+def connected(api: MadeUpApi) -> Kube:
+    kube = Kube(None, "context", Path("config"), Path("discovery"))
+    kube._dynamic = api
+    return kube
+
+
+def test_objects_of_a_list_say_their_kind_as_single_ones_do() -> None:
+    pod = {"metadata": {"name": "a"}, "spec": {"items": ["1"]}}
+    kube = connected(MadeUpApi(a={"kind": "Pod", "apiVersion": "v1", **pod}))
+    assert kube.get("Pod", "a") == kube.list("Pod")[0]
+    assert connected(MadeUpApi(a=pod)).list("Pod") == [{"kind": "Pod", "apiVersion": "v1", **pod}]
+    assert connected(MadeUpApi()).list("Pod") == []
+
+
+def test_all_objects_are_watched_together_until_they_are_as_wanted() -> None:
+    api = MadeUpApi(a={"metadata": {"name": "a"}, "status": {"phase": "Pending"}})
+    gone = {"type": "ERROR", "raw_object": {"code": 410}}
+    api.events = [
+        [event("ADDED", "b", "Running"), gone],  # begins again with what is there
+        [event("MODIFIED", "a", "Running"), event("ADDED", "c", "Pending"), event("DELETED", "c")],
+    ]
+    looks: list[dict[str, str]] = []
+
+    def both_run(pods: list[dict[str, Any]]) -> str | None:
+        looks.append({pod["metadata"]["name"]: pod["status"]["phase"] for pod in pods})
+        return "done" if len(looks) > 3 and looks[-1] == {"a": "Running"} else None
+
+    done, seen = connected(api).wait_all("Pod", "lab-04", both_run, within=30)
+    assert done == "done"
+    assert [pod["metadata"]["name"] for pod in seen] == ["a"]
+    assert looks == [
+        {"a": "Pending"},
+        {"a": "Pending", "b": "Running"},
+        {"a": "Pending"},
+        {"a": "Running"},
+    ]
+
+
+def test_a_wait_for_all_objects_ends_when_its_time_is_over_or_nobody_waits() -> None:
+    api = MadeUpApi(a={"metadata": {"name": "a"}})
+    api.events = [[event("MODIFIED", "a")] for _ in range(1000)]
+    assert connected(api).wait_all("Pod", None, lambda pods: None, within=0)[0] is None
+    stop = Event()
+    stop.set()
+    done, seen = connected(api).wait_all("Pod", None, lambda pods: None, within=30, stop=stop)
+    assert done is None and len(seen) == 1
+
+
+def test_a_log_that_is_json_comes_as_it_was_written(tmp_path: Path) -> None:
+    line = b'{"rows": 3, "said": "caf\xc3\xa9"}\n'
+
+    class Answer(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.end_headers()
+            self.wfile.write(line)
+
+        def log_message(self, *_: object) -> None: ...
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Answer) as server:
+        thread = threading.Thread(target=server.handle_request, daemon=True)
+        thread.start()
+        file = tmp_path / "config"
+        here = f"http://127.0.0.1:{server.server_port}"
+        contexts = [{"name": "here", "context": {"cluster": "one", "user": "me"}}]
+        file.write_text(
+            yaml.safe_dump(
+                {
+                    "clusters": [{"name": "one", "cluster": {"server": here}}],
+                    "users": [{"name": "me", "user": {"token": "t"}}],
+                    "contexts": contexts,
+                    "current-context": "here",
+                }
+            )
+        )
+        assert connect("here", file, timeout=5).logs("pod", "default") == line.decode()
+        thread.join(5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from pathlib import Path
 from typing import Any, cast
@@ -16,6 +17,7 @@ from mlops_lab.labs import leftovers, lifecycle, namespaces
 from mlops_lab.labs.catalog import Exercise
 from mlops_lab.labs.outage import paused_api_server
 from mlops_lab.labs.records import Records
+from mlops_lab.labs.stage import LiveStage
 from mlops_lab.labs.target import Target
 
 
@@ -38,10 +40,14 @@ class MadeUpKube:
 
     def wait(self, kind: str, name: str, namespace: str, condition: Any, *, within: float) -> tuple[Any, Any]:
         self.calls.append(f"wait {kind} {name}")
-        return True, {}
+        item = self.objects.get((kind, namespace, name))
+        return (condition(item) if item else True), {}
 
     def list(self, kind: str, namespace: str) -> list[dict[str, Any]]:
         return [item for (each, where, _), item in self.objects.items() if (each, where) == (kind, namespace)]
+
+    def events(self, name: str, namespace: str, kind: str | None = None) -> list[dict[str, Any]]:
+        return []
 
     def delete(self, kind: str, name: str, namespace: str | None = None, grace: int | None = None) -> None:
         self.calls.append(f"delete {kind} {name}{'' if grace is None else f' grace {grace}'}")
@@ -136,11 +142,82 @@ def test_a_seed_that_does_not_parse_is_named(kube: MadeUpKube, exercise: Exercis
         namespaces.seed(cast(Kube, kube), exercise, "lab-10")
 
 
+@pytest.mark.parametrize(
+    ("conditions", "said"),
+    [
+        ([{"type": "SuccessCriteriaMet", "status": "True"}, {"type": "Complete", "status": "True"}], None),
+        ([{"type": "Failed", "status": "True"}], "the lab's own Job history failed"),
+        ([], "the lab's own Job history is not done after"),
+    ],
+)
+def test_a_seed_is_done_when_its_jobs_are(
+    kube: MadeUpKube, exercise: Exercise, conditions: list[dict[str, str]], said: str | None
+) -> None:
+    job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "history"}}
+    job["status"] = {"conditions": conditions}
+    (exercise.folder / "start/seed.yaml").write_text(yaml.safe_dump(job))
+    if said is None:
+        assert namespaces.seed(cast(Kube, kube), exercise, "lab-10") == 1
+        assert kube.calls == ["apply Job history", "wait Job history"]
+        return
+    with pytest.raises(LabError, match=said) as caught:
+        namespaces.seed(cast(Kube, kube), exercise, "lab-10")
+    assert caught.value.hint == "see why: kubectl -n lab-10 logs job/history"
+
+
 @pytest.fixture
 def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "bin").mkdir()
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
     return tmp_path / "bin"
+
+
+def test_a_stage_is_set_up_in_one_namespace_while_the_one_before_goes(
+    kube: MadeUpKube, exercise: Exercise, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_go, gone = threading.Event(), kube.wait_gone
+
+    def slowly(kind: str, name: str, namespace: str | None = None, *, within: float) -> None:
+        if name == "verify-lab-10":
+            assert may_go.wait(10)
+        gone(kind, name, within=within)
+
+    monkeypatch.setattr(kube, "wait_gone", slowly)
+    stage = LiveStage(target(kube), target(kube), exercise, [])
+    stage.fresh()
+    assert stage.namespace == "verify-lab-10"
+    stage.fresh()
+    assert stage.namespace == "verify-b-lab-10"
+    assert ("Namespace", None, "verify-lab-10") in kube.objects  # it still goes
+    may_go.set()
+    stage.fresh()
+    assert stage.namespace == "verify-lab-10"
+    kube.calls.clear()
+    stage.reset()  # in place: what a reset leaves behind is looked for where it was
+    assert stage.namespace == "verify-lab-10"
+    assert kube.calls.index("gone Namespace verify-lab-10") < kube.calls.index("apply Namespace verify-lab-10")
+    stage.clear()
+    assert not kube.objects
+
+
+def test_a_namespace_that_does_not_go_is_told_by_the_next_step(
+    kube: MadeUpKube, exercise: Exercise, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = LiveStage(target(kube), target(kube), exercise, [])
+    stage.fresh()
+
+    def stays(*about: Any, **more: Any) -> None:
+        raise LabError("Namespace verify-lab-10 is still there after 180 s", "look for what holds it")
+
+    with monkeypatch.context() as held:
+        held.setattr(kube, "wait_gone", stays)
+        stage.fresh()
+        with pytest.raises(LabError, match="still there"):
+            stage.fresh()
+    stage.fresh()
+    assert stage.namespace == "verify-lab-10"
+    stage.clear()
+    assert not kube.objects
 
 
 def program(folder: Path, name: str, text: str) -> None:
@@ -196,6 +273,7 @@ def test_leftovers_are_what_a_reset_should_have_taken(programs: Path, kube: Made
     around = [
         item("Namespace", "lab-04"),
         item("Namespace", "verify-lab-10"),
+        item("Namespace", "verify-b-lab-10"),
         item("Namespace", "team"),
         item("PersistentVolume", "of-another", spec={"claimRef": {"namespace": "x"}}),
         item("PersistentVolume", "of-ours", spec={"claimRef": {"namespace": "lab-10"}}),

@@ -118,10 +118,18 @@ def test_a_kustomization_is_applied_as_one_and_manifests_by_name(tmp_path: Path,
     assert kubectl.read_text() == f"{config} apply -f a.yml -f b.yaml\n{config} apply -k .\n"
 
 
+def test_a_program_is_not_applied(tmp_path: Path, kubectl: Path) -> None:
+    work = tmp_path / "w"
+    work.mkdir()
+    (work / "pipeline.py").touch()
+    put_to_work(work)
+    assert not kubectl.exists()
+
+
 def test_what_the_cluster_refuses_is_said_with_its_reason(tmp_path: Path, kubectl: Path) -> None:
     work = tmp_path / "w"
     work.mkdir()
-    with pytest.raises(LabError, match="no YAML to apply"):
+    with pytest.raises(LabError, match="there is nothing in it"):
         put_to_work(work)
     (work / "a.yaml").touch()
     (work / "refuse").touch()

@@ -32,16 +32,22 @@ class ToldStage:
         self.left: list[str] = []
         self.problems: list[str] = []
         self.cleared = 0
+        self.mistakes: list[str] = []
 
     def fresh(self) -> None:
         self.at_work = None
         self.calls.append("fresh")
 
+    def reset(self) -> None:
+        self.at_work = None
+        self.calls.append("reset")
+
     def work(self, variant: Variant) -> None:
         self.at_work = variant.name
         self.calls.append(variant.name)
 
-    def checked(self) -> list[Result]:
+    def checked(self, mistake: str = "") -> list[Result]:
+        self.mistakes.append(mistake)
         return [Result(CHECK, "Two pods.", self.verdict(self.at_work), 2, evidence=("a line",))]
 
     def objects(self) -> list[str]:
@@ -108,7 +114,9 @@ def test_an_honest_lab_goes_through_every_step_and_is_verified(exercise: Exercis
     ]
     assert set(outcomes(done).values()) == {"honest"}
     # Each solution is put to work on a fresh stage, both times.
-    assert stage.calls[1:9] == ["fresh", "kustomize", "fresh", "kustomize", "fresh", "fresh", "manifests", "fresh"]
+    assert stage.calls[1:9] == ["fresh", "kustomize", "fresh", "kustomize", "reset", "fresh", "manifests", "fresh"]
+    # Only the verification of a mistake names a check.
+    assert stage.mistakes == ["", "", "", "", "", *[CHECK] * 5]
     assert stage.cleared == 1
     kept = ledger.read()["labs"]["10-scale"]
     assert kept["verified"]
@@ -241,14 +249,19 @@ def test_without_resume_old_results_are_forgotten_first(exercise: Exercise, ledg
     assert not known.get("verified")
 
 
-def test_the_short_form_is_short(exercise: Exercise) -> None:
-    assert [step.name for step in steps(exercise, once=True)] == [
+async def _nothing(lab: Any) -> None: ...
+
+
+def test_the_short_form_has_one_solution_and_the_mistake_that_shows_first(exercise: Exercise) -> None:
+    (exercise.folder / "wrong/a_later_one--slow").mkdir()
+    order = [Check(name, name, _nothing, 1) for name in (CHECK, "a_later_one")]
+    assert [step.name for step in steps(exercise, order, once=True)] == [
         "form",
         "start",
         "solution kustomize, then reset",
-        "solution manifests, then reset",
         f"wrong {CHECK}--number-0",
     ]
+    assert steps(exercise, order[::-1], once=True)[-1].name == "wrong a_later_one--slow"
     assert [step.name for step in steps(exercise, only=["outage"])] == ["outage"]
 
 

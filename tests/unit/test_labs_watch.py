@@ -34,6 +34,7 @@ class World:
         self.fingerprint = "one"
         self.loads_make = ""
         self.load_seconds = 0.0
+        self.runs_program = False
         self.whole: list[list[Result]] = []
         self.shown: list[str] = []
         self.watch: Watch
@@ -52,6 +53,7 @@ class World:
 
         self.quick = Check("quick", "Quick.", quick, 1)
         self.load = Check("load", "Load.", load, 2, (self.quick,), owns="model")
+        self.only_load = Check("load", "Load.", load, 2, owns="model")
 
     def changed(self, rows: Sequence[Row], note: str) -> None:
         self.shown.append(note)
@@ -76,7 +78,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
 async def watched(world: World, checks: Sequence[Check]) -> Any:
     world.watch = Watch(
         checks,
-        lambda: cast(Any, SimpleNamespace(close=lambda: None)),
+        lambda: cast(Any, SimpleNamespace(close=lambda: None, runs_program=world.runs_program)),
         list,
         lambda: world.fingerprint,
         world,
@@ -138,6 +140,65 @@ def test_a_file_ends_a_running_load_and_enter_starts_everything_again(world: Wor
             watch.again()
             await world.until(lambda: len(world.whole) == 2)
             assert world.runs.count("load done") == 2
+
+    asyncio.run(story())
+
+
+def test_what_the_learner_applies_ends_a_running_load(world: World) -> None:
+    async def story() -> None:
+        world.ready, world.load_seconds = True, 0.3
+        async with watched(world, [world.quick, world.load]) as watch:
+            await world.until(lambda: "load" in world.runs)
+            world.shown.clear()
+            watch.notify(Change("Deployment model", by_hand=True))
+            await world.until(lambda: "checking" in world.shown, within=0.3)
+            assert world.shown[0] == "Deployment model changed"
+            await world.until(lambda: world.whole)
+            assert world.runs.count("load") == 2 and world.runs.count("load done") == 1
+
+    asyncio.run(story())
+
+
+def test_what_a_program_changes_that_a_check_runs_does_not_end_its_load(world: World) -> None:
+    async def story() -> None:
+        world.ready, world.load_seconds, world.runs_program = True, 0.3, True
+        async with watched(world, [world.quick, world.load]) as watch:
+            await world.until(lambda: "load" in world.runs)
+            watch.notify(Change("Deployment model", by_hand=True))
+            await world.until(lambda: world.whole)
+            assert world.runs.count("load") == world.runs.count("load done") == 1
+
+    asyncio.run(story())
+
+
+def test_a_change_right_after_a_load_is_not_taken_for_the_loads_own(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch_module, "_AFTERMATH", 2.0)
+
+    async def story() -> None:
+        world.ready = True
+        async with watched(world, [world.quick, world.load]) as watch:
+            await world.until(lambda: "load done" in world.runs)
+            world.fingerprint = "the learner's"
+            watch.notify(Change("Deployment model", by_hand=True))
+            await world.until(lambda: world.runs.count("load done") == 2, within=1.5)
+            await world.until(lambda: len(world.whole) == 1)
+
+    asyncio.run(story())
+
+
+def test_without_quick_checks_load_begins_at_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch_module, "_QUIET", 5.0)
+
+    async def story() -> None:
+        async with watched(world, [world.only_load]) as watch:
+            await world.until(lambda: world.whole)
+            world.fingerprint = "the learner's"
+            world.shown.clear()
+            watch.notify(Change("Deployment model", by_hand=True))
+            await world.until(lambda: "checking" in world.shown, within=0.3)
+            await world.until(lambda: len(world.whole) == 2)
 
     asyncio.run(story())
 
@@ -234,6 +295,41 @@ def thing(version: str, replicas: int = 1, image: str = "v1") -> dict[str, Any]:
         "metadata": {"name": "model", "resourceVersion": version},
         "spec": {"replicas": replicas, "template": {"image": image}},
     }
+
+
+def written(manager: str, at: str, subresource: str = "") -> dict[str, str]:
+    return {"manager": manager, "time": f"2026-01-01T00:00:{at}Z", "subresource": subresource}
+
+
+@pytest.mark.parametrize(
+    ("entries", "by_hand"),
+    [
+        ([written("kubectl-client-side-apply", "02"), written("mlops-lab", "01")], True),
+        ([written("kubectl-set", "01"), written("mlops-lab", "02")], False),
+        ([written("kubectl-set", "02"), written("mlops-lab", "02")], False),
+        ([written("kubectl", "01"), written("kube-controller-manager", "02", "status")], True),
+        ([written("helm", "01")], True),
+        ([written("OpenAPI-Generator", "01")], False),
+        ([], False),
+    ],
+)
+def test_a_change_by_hand_is_a_new_specification_written_last_by_a_persons_program(
+    entries: list[dict[str, str]], by_hand: bool, tmp_path: Path
+) -> None:
+    kube, seen = WatchedKube(), list[Change]()
+    changes = Changes(cast(Kube, kube), "lab-10", tmp_path, seen.append)
+    changes.start()
+    try:
+        first, second, third = thing("1"), thing("2", image="v2"), thing("3", image="v2")
+        for item in (first, second, third):
+            item["metadata"]["managedFields"] = entries
+        kube.events["Deployment"] = [("ADDED", first)]
+        eventually(lambda: len(seen) == 1)
+        kube.events["Deployment"] += [("MODIFIED", second), ("MODIFIED", third), ("DELETED", third)]
+        eventually(lambda: len(seen) == 4)
+        assert [each.by_hand for each in seen] == [by_hand, by_hand, False, False]
+    finally:
+        changes.stop()
 
 
 def eventually(condition: Any, within: float = 5.0) -> None:

@@ -684,7 +684,7 @@ def test_a_replaced_pod_is_followed_and_many_connections_do_not_block(forwarding
     port, says, urls, stop = pages.free_port(0), list[str](), list[str](), threading.Event()
     worker = threading.Thread(
         target=pages.keep_open,
-        args=(Kubectl("test"), "mlflow", ["tracking"], port, says.append, urls.append, stop.is_set),
+        args=(Kubectl("test"), "mlflow", list(pages.RELEASES), port, says.append, urls.append, stop.is_set),
     )
     worker.start()
     try:
@@ -707,16 +707,16 @@ def test_a_replaced_pod_is_followed_and_many_connections_do_not_block(forwarding
 
 
 def test_a_page_by_name_or_by_part(forwarding: Path) -> None:
-    kubectl = Kubectl("test")
-    assert pages.place(kubectl, "tracking", ["tracking"]).pod == "one"
-    assert pages.places(kubectl, ["tracking"])[0].port == 5000
+    kubectl, there = Kubectl("test"), list(pages.RELEASES)
+    assert pages.place(kubectl, "tracking", there).pod == "one"
+    assert pages.places(kubectl, there)[0].port == 5000
     with pytest.raises(UsageError, match="is not installed"):
         pages.place(kubectl, "mlflow", [])
     with pytest.raises(UsageError, match="there is no page 'x'"):
-        pages.place(kubectl, "x", ["tracking"])
+        pages.place(kubectl, "x", there)
     (forwarding / "objects").write_text(json.dumps({"items": [SERVICE]}))
     with pytest.raises(LabError, match="not ready"):
-        pages.keep_open(kubectl, "mlflow", ["tracking"], 0, print, print)
+        pages.keep_open(kubectl, "mlflow", there, 0, print, print)
 
 
 def test_a_port_that_is_taken_is_avoided() -> None:

@@ -9,18 +9,20 @@ import asyncio
 import contextlib
 import os
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mlops_lab.checks import current
+from mlops_lab.checks.check import Check
 from mlops_lab.checks.observation import Observation, Unmet
-from mlops_lab.checks.watched import Watched
+from mlops_lab.checks.watched import Watched, followed
 from mlops_lab.kube.client import Kube, Object
 from mlops_lab.measure.report import LATE_AT_MOST
 
 if TYPE_CHECKING:
+    from mlops_lab.measure.figures import Use
     from mlops_lab.measure.flights import HiddenRows
     from mlops_lab.measure.http import Answer
     from mlops_lab.measure.load import Load
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     from mlops_lab.platform.dashboard.prometheus import Prometheus
 
 T = TypeVar("T")
+# s; watchers have heard by then of what a program changed last
+_HEARD_AFTER = 1.0
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,7 @@ class Lab:
         workspace: the folder with the learner's files.
         registry: the prefix of image names, such as `localhost:5001`.
         settings: the variables by which programs in the cluster find the platform; the ConfigMap `platform` has them.
+        mistake: in the verification of a mistake, the check that it must fail; else empty.
     """
 
     kube: Kube
@@ -61,9 +66,11 @@ class Lab:
     workspace: Path
     registry: str
     settings: Mapping[str, str] = field(default_factory=dict)
+    mistake: str = ""
     _memory: dict[Any, asyncio.Task[Any]] = field(default_factory=dict)
     _open: Ways | None = None
     _making: threading.Lock = field(default_factory=threading.Lock)
+    _programs: int = 0
 
     def deployment(self, name: str) -> Watched:
         """The Deployment of that name, there or not."""
@@ -83,11 +90,65 @@ class Lab:
         Raises:
             Failure: there is no such Service.
         """
-        selector = (await self._service(service))["spec"].get("selector") or {}
-        if not selector:
-            return []
-        labels = ",".join(f"{key}={value}" for key, value in selector.items())
-        return [pod for pod in await self.objects("Pod", labels) if not pod["metadata"].get("deletionTimestamp")]
+        labels = await self._selector(service)
+        return alive(await self.objects("Pod", labels)) if labels else []
+
+    async def pods_until(
+        self,
+        service: str,
+        test: Callable[[list[Object]], bool],
+        *,
+        expected: str,
+        shown: Callable[[list[Object]], str],
+        within: float,
+    ) -> Observation:
+        """Watch the pods of `pods_of` until `test` holds for them all together.
+
+        Args:
+            expected: what is waited for, in the learner's words.
+            shown: what is seen of the pods, in few words.
+
+        Returns:
+            The observation; its `value` is the pods as they were seen last.
+
+        Raises:
+            Failure: there is no such Service.
+        """
+        labels = await self._selector(service)
+
+        def wait(condition: Callable[[list[Object]], bool | None], stop: threading.Event) -> Any:
+            if not labels:  # a Service without a selector has no pods, however long one waits
+                return condition([]), []
+            return self.kube.wait_all("Pod", self.namespace, condition, selector=labels, within=within, stop=stop)
+
+        done, pods, took = await followed(
+            wait, lambda pods: test(alive(pods)), told=lambda pods: shown(alive(pods)), within=within
+        )
+        pods = alive(pods)
+        return Observation(done, f"{expected} within {within:g} s", f"{shown(pods)} after {took:.0f} s", pods)
+
+    def thorough(self, *checks: Check) -> bool:
+        """Whether what these checks measure must be measured for as long as they say.
+
+        It must, but for `lab verify` of a mistake in another check: what has passed by then may end earlier.
+        """
+        return not self.mistake or self.mistake in [item.name for item in checks]
+
+    async def pod_metric(self, name: str) -> dict[str, float]:
+        """A custom metric of the pods in the lab's namespace, as an autoscaler reads it; pods without it are left out.
+
+        Args:
+            name: in the custom metrics API, such as `http_requests_per_second`.
+        """
+        from mlops_lab.measure.figures import custom_metric
+
+        return await self.thread(custom_metric, self.kube, self.namespace, name)
+
+    async def pod_cpu(self) -> dict[str, Use]:
+        """The newest CPU figure of each pod in the lab's namespace, as an autoscaler reads it."""
+        from mlops_lab.measure.figures import cpu
+
+        return await self.thread(cpu, self.kube, self.namespace)
 
     def image(self, tag: str) -> str:
         """The flight-delay image of a tag by the name that this cluster knows, such as `v2`."""
@@ -124,6 +185,24 @@ class Lab:
         from mlops_lab.measure.pipelines import Pipelines
 
         return Pipelines(self._ways())
+
+    def pipeline(self, file: str) -> dict[str, Any]:
+        """A compiled pipeline in the workspace, as `lab.pipelines.start` takes it.
+
+        Raises:
+            Failure: there is no such file, or it is none.
+        """
+        from mlops_lab.measure.pipelines import package
+
+        try:
+            return package((self.workspace / file).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as wrong:
+            seen = f"{wrong.strerror}: {file}" if isinstance(wrong, OSError) else str(wrong).splitlines()[0]
+            raise Unmet(
+                Observation(False, f"a compiled pipeline {file} in the workspace", seen),
+                "kfp.compiler.Compiler().compile(pipeline, package_path) writes it; a relative path is one from the "
+                "folder that the program was started in",
+            ) from wrong
 
     @property
     def prometheus(self) -> Prometheus:
@@ -290,7 +369,7 @@ class Lab:
             **os.environ, **names, **(env or {}), "KUBECONFIG": str(self.workspace / ".lab" / "kubeconfig"),
         }  # fmt: skip
         began = time.monotonic()
-        with current.waits():
+        with current.waits(), self._running_program():
             try:
                 process = await asyncio.create_subprocess_exec(
                     str(program), *words[1:], cwd=self.workspace, env=environment, stdin=asyncio.subprocess.DEVNULL,
@@ -304,6 +383,37 @@ class Lab:
                 ) from trouble
             output, code = await _output(process, within)
         return Command(code, output, time.monotonic() - began)
+
+    @property
+    def runs_program(self) -> bool:
+        """Whether a program of the learner's runs (`command`), or did a second ago: what it changes, it was told to."""
+        return self._programs > 0
+
+    @contextlib.contextmanager
+    def _running_program(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        self._programs += 1
+        try:
+            yield
+        finally:
+            loop.call_later(_HEARD_AFTER, self._program_ended)
+
+    def _program_ended(self) -> None:
+        self._programs -= 1
+
+    @contextlib.contextmanager
+    def apart(self) -> Iterator[Lab]:
+        """This lab with a copy of the workspace, for a program of the learner's that writes files.
+
+        What is written into the workspace itself `lab watch` would take for the learner's doing, and check again.
+        """
+        import shutil
+        import tempfile
+
+        with tempfile.TemporaryDirectory(prefix="mlops-lab-") as folder:
+            left_out = shutil.ignore_patterns(".git", ".venv", "__pycache__")
+            shutil.copytree(self.workspace, folder, symlinks=True, ignore=left_out, dirs_exist_ok=True)
+            yield replace(self, workspace=Path(folder))
 
     async def pause(self, seconds: float) -> None:
         """Sleep, counted as waiting and not as the checker's own time."""
@@ -329,6 +439,10 @@ class Lab:
         if self._open is not None:
             self._open.close()
 
+    async def _selector(self, service: str) -> str:
+        selector = (await self._service(service))["spec"].get("selector") or {}
+        return ",".join(f"{key}={value}" for key, value in selector.items())
+
     async def _service(self, name: str) -> Object:
         found = await asyncio.to_thread(self.kube.find, "Service", name, self.namespace)
         if found is None:
@@ -351,6 +465,11 @@ class Lab:
             )
         host = address if address and address != "None" else f"{service}.{self.namespace}.svc"
         return f"http://{f'[{host}]' if ':' in host else host}:{port}{path}"
+
+
+def alive(pods: list[Object]) -> list[Object]:
+    """The pods that are not being deleted."""
+    return [pod for pod in pods if not pod["metadata"].get("deletionTimestamp")]
 
 
 async def _output(process: asyncio.subprocess.Process, within: float) -> tuple[str, int | None]:

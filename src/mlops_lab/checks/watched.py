@@ -1,4 +1,4 @@
-"""One object of the learner's, watched until it is as a check wants it."""
+"""Objects of the learner's, watched until they are as a check wants them."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from mlops_lab.checks import current
 from mlops_lab.checks.matchers import Matcher, equal_to
 from mlops_lab.checks.observation import Observation
 from mlops_lab.kube.client import Kube, Object
 from mlops_lab.measure.evidence import evidence
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -76,34 +78,56 @@ class Watched:
             expected: what is waited for, in the learner's words.
             shown: what is seen of the object, in few words.
         """
-        began = time.monotonic()
-        stop = threading.Event()
-        loop = asyncio.get_running_loop()
-
-        def condition(item: Object | None) -> bool | None:
-            if test(item):
-                return True
-            loop.call_soon_threadsafe(
-                current.say, f"{self.kind} {self.name}: {shown(item)}", within - (time.monotonic() - began)
-            )
-            return None
-
-        with current.waits():
-            try:
-                done, item = await asyncio.to_thread(
-                    self.kube.wait, self.kind, self.name, self.namespace, condition, within=within, stop=stop
-                )
-            finally:
-                stop.set()
-        took = time.monotonic() - began
+        done, item, took = await followed(
+            lambda condition, stop: self.kube.wait(
+                self.kind, self.name, self.namespace, condition, within=within, stop=stop
+            ),
+            test,
+            told=lambda item: f"{self.kind} {self.name}: {shown(item)}",
+            within=within,
+        )
         lines = () if done else await asyncio.to_thread(evidence, self.kube, self.kind, self.name, self.namespace)
         return Observation(
-            bool(done),
+            done,
             f"{self.kind} {self.name}: {expected} within {within:g} s",
             f"{shown(item)} after {took:.0f} s",
             took,
             lines,
         )
+
+
+async def followed(
+    wait: Callable[[Callable[[T], bool | None], threading.Event], tuple[bool | None, T]],
+    test: Callable[[T], bool],
+    *,
+    told: Callable[[T], str],
+    within: float,
+) -> tuple[bool, T, float]:
+    """Wait in a thread until `test` holds, and say meanwhile what is seen.
+
+    Args:
+        wait: blocks until its condition yields True, or its event is set, or the time ran out.
+        told: what is seen, in the learner's words.
+
+    Returns:
+        Whether it held, what was seen last, and the seconds that it took.
+    """
+    began = time.monotonic()
+    stop = threading.Event()
+    loop = asyncio.get_running_loop()
+
+    def condition(seen: T) -> bool | None:
+        if test(seen):
+            return True
+        loop.call_soon_threadsafe(current.say, told(seen), within - (time.monotonic() - began))
+        return None
+
+    with current.waits():
+        try:
+            done, seen = await asyncio.to_thread(wait, condition, stop)
+        finally:
+            stop.set()
+    return bool(done), seen, time.monotonic() - began
 
 
 def _camel(name: str) -> str:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @click.argument("wanted", metavar="[LAB]...", nargs=-1, type=LabName())
 @click.option("--all", "all_labs", is_flag=True, help="Every lab.")
 @click.option("--resume", is_flag=True, help="Skip what was found honest with the same files and checker.")
-@click.option("--once", is_flag=True, help="The short form: each solution once, one mistake, no outage.")
+@click.option("--once", is_flag=True, help="The short form: one solution once, one mistake, no outage.")
 @click.option(
     "--only",
     multiple=True,

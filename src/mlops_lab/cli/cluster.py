@@ -21,6 +21,11 @@ from mlops_lab.cli.images import Mode, mode_option
 @click.option(
     "--profile", type=click.Choice(["core", "full"]), help="The parts at their smallest, or all at full size."
 )
+@click.option(
+    "--engine",
+    type=click.Choice(["embedded", "kubeflow"]),
+    help="What runs pipelines: our small server, or Kubeflow's published images. Installs them.",
+)
 @click.option("--no-wait", is_flag=True, help="End if another `lab` command is at work on the cluster.")
 def up(
     nodes: str | None,
@@ -29,6 +34,7 @@ def up(
     registry: str,
     parts: tuple[str, ...],
     profile: str | None,
+    engine: str | None,
     no_wait: bool,
 ) -> None:
     """Bring the cluster up, or repair it, with parts of the platform.
@@ -42,6 +48,7 @@ def up(
       lab up --nodes small
       lab up --with tracking
       lab up --profile full
+      lab up --engine kubeflow
       lab up --images build
       lab up --context my-cluster --registry registry.example.org/labs
     """
@@ -49,10 +56,11 @@ def up(
     from mlops_lab.base.progress import Progress, spell
     from mlops_lab.cluster import existing, record
     from mlops_lab.cluster.up import up as bring_up
-    from mlops_lab.platform.install import with_parts
+    from mlops_lab.platform.install import before, with_parts
+    from mlops_lab.platform.releases import part_of
 
     begin, progress = time.monotonic(), Progress()
-    wanted = _parts(parts, profile)
+    wanted = _parts((*parts, *((part_of(engine),) if engine else ())), profile)
     named = record.named()
     if context and nodes:
         raise UsageError("--nodes makes a cluster, --context uses one", "give one of the two")
@@ -63,13 +71,16 @@ def up(
         prefix = registry or (named.registry if named and named.context == name else "")
         cluster = existing.use(name, prefix, progress, wait=not no_wait)
     else:
-        cluster = bring_up(nodes, mode, progress, wait=not no_wait, **_beside(wanted))
+        if engine:
+            before(engine, record.made(), progress)
+        cluster = bring_up(nodes, mode, progress, wait=not no_wait, **_beside(wanted, engine or ""))
     releases = with_parts(
         wanted,
         {"core": "small", "full": "full"}.get(profile or ""),  # type: ignore[arg-type]
         cluster,
         progress,
         mode=mode,
+        engine=engine,
         wait_for_others=not no_wait,
     )
     click.echo(f"The cluster is up ({spell(time.monotonic() - begin)}); its context: {cluster.context}")
@@ -168,13 +179,13 @@ def _parts(words: tuple[str, ...], profile: str | None) -> list[str]:
     return [each.part for each in releases(asked)]
 
 
-def _beside(parts: list[str]) -> dict[str, Any]:
+def _beside(parts: list[str], engine: str = "") -> dict[str, Any]:
     """What of the parts comes while a kind cluster is made: their images, and helm."""
     from mlops_lab.images.recipes import helm
     from mlops_lab.images.store import Store
     from mlops_lab.platform.releases import releases
 
-    wanted = list(dict.fromkeys(image for each in releases(parts) for image in each.images))
+    wanted = list(dict.fromkeys(image for each in releases(parts) for image in each.by(engine).images))
     return {
         "early": wanted,
         "also": (helm.program,) if wanted and helm.path(Store()) is None else (),

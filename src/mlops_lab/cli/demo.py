@@ -49,7 +49,7 @@ def demo(ctx: click.Context, exercise: Exercise, name: str | None) -> None:
         stage.fresh()
         stage.work(chosen)
         with live(sys.stderr, keep=False, results=False) as view:
-            results = stage.checked(Rows(known, view))
+            results = stage.checked(listener=Rows(known, view))
     finally:
         stage.clear()
     click.echo(report.terminal(f"Lab {exercise.number}: {title}", results, colour=colours(sys.stdout)))

@@ -161,7 +161,8 @@ def watch(ctx: click.Context, exercise: Exercise) -> None:
     """Check again whenever something changes.
 
     Quick checks run again after each change in the namespace or in your files. Checks that make load start once all
-    quick ones pass and nothing has changed for 3 seconds, or when you press Enter. Ctrl-C ends it: exit code 0 if all
+    quick ones pass and nothing has changed for 3 seconds (at once, if the lab has no quick ones), or when you press
+    Enter; what you apply or save while they run ends them, and all begins anew. Ctrl-C ends it: exit code 0 if all
     checks passed, else 1.
 
     \b
@@ -285,10 +286,10 @@ def _say_begun(exercise: Exercise, begun: Begun) -> None:
     click.echo(f"Namespace: {exercise.namespace}{seeded}")
     click.echo(f"Task: {exercise.folder / 'README.md'}")
     apply = "kubectl apply -k ." if (folder / "kustomization.yaml").is_file() else "kubectl apply -f ."
-    click.echo(
-        f"\nnext: cd {folder}\n      export KUBECONFIG={begun.kubeconfig}\n"
-        f"      {apply}\n      lab check {exercise.number}"
-    )
+    steps = [f"cd {folder}", f"export KUBECONFIG={begun.kubeconfig}", apply, f"lab check {exercise.number}"]
+    if not any(folder.glob("*.y*ml")):  # the work is a program
+        steps.remove(apply)
+    click.echo("\nnext: " + "\n      ".join(steps))
 
 
 def _after(exercise: Exercise, code: ExitCode, interrupted: bool) -> str:

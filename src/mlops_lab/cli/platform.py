@@ -32,18 +32,18 @@ def open_page(name: str | None, port: int | None, no_browser: bool) -> None:
     from mlops_lab.cluster import record
     from mlops_lab.cluster.kubectl import Kubectl
     from mlops_lab.platform import pages
-    from mlops_lab.platform.installed import installed
+    from mlops_lab.platform.installed import releases_in
 
     cluster = record.current()
     kubectl = Kubectl(cluster.context, cluster.kubeconfig)
-    parts = list(installed(kubectl))
+    there = releases_in(kubectl)
     if name is None:
-        _list(pages.places(kubectl, parts))
+        _list(pages.places(kubectl, there))
         return
-    wanted = pages.place(kubectl, name, parts)
+    wanted = pages.place(kubectl, name, there)
     with contextlib.suppress(KeyboardInterrupt), terminable():
         pages.keep_open(
-            *(kubectl, name, parts, port or pages.free_port(wanted.page.port)),
+            *(kubectl, name, there, port or pages.free_port(wanted.page.port)),
             say=lambda text: click.echo(text, err=True),
             opened=lambda url: _opened(url, name, no_browser),
         )

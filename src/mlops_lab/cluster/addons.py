@@ -77,7 +77,9 @@ def lacking(kubectl: Kubectl, nodes: int, since: float = 0) -> list[str]:
     Raises:
         LabError: a pod of the tool's own can't start, whatever time it is given.
     """
-    done = kubectl.run("get", "nodes,deployments,apiservices,leases", "-A", "-o", "json", within=10, check=False)
+    # In one call where the cluster is ours: each kubectl takes CPU that the nodes need to become ready.
+    kinds = "nodes,deployments,apiservices,leases" + (",pods" if nodes else "")
+    done = kubectl.run("get", kinds, "-A", "-o", "json", within=10, check=False)
     if done.code != 0:
         return ["the API server does not answer"]
     items: list[dict[str, Any]] = json.loads(done.stdout)["items"]
@@ -86,17 +88,18 @@ def lacking(kubectl: Kubectl, nodes: int, since: float = 0) -> list[str]:
     heard = {name(item) for item in items if item["kind"] == "Lease" and _renewed(item) >= since}
     if len(ready & heard) < nodes:
         missing.append(f"{len(ready & heard)} of {nodes} nodes are Ready")
-    for item in items:
-        ours = item["metadata"].get("namespace") in ((names.NAMESPACE, "kube-system") if nodes else (names.NAMESPACE,))
-        if item["kind"] == "Deployment" and ours and not _rolled_out(item):
-            missing.append(f"deployment {name(item)} is not available")
-            _fail_if_stuck(kubectl, item)
-        if item["kind"] == "APIService" and name(item) == _METRICS and not is_true(item, "Available"):
-            missing.append("the metrics API is not available")
-    found = {(item["kind"], name(item)) for item in items}
-    for kind, wanted in (("Deployment", "load"), ("APIService", _METRICS)):
-        if (kind, wanted) not in found:
-            missing.append(f"{kind} {wanted} is not there")
+    own = (names.NAMESPACE, "kube-system") if nodes else (names.NAMESPACE,)
+    deployments = [item for item in items if item["kind"] == "Deployment" and item["metadata"]["namespace"] in own]
+    if unfinished := [item for item in deployments if not _rolled_out(item)]:
+        missing += [f"deployment {name(item)} is not available" for item in unfinished]
+        pods = [item for item in items if item["kind"] == "Pod"] or kubectl.get("pods", "-n", names.NAMESPACE)
+        for item in unfinished:
+            _fail_if_stuck(kubectl, item, pods)
+    found = {(item["kind"], name(item)): item for item in items}
+    if not is_true(found.get(("APIService", _METRICS), {}), "Available"):
+        missing.append("the metrics API is not available")
+    if ("Deployment", "load") not in found:
+        missing.append("deployment load is not there")
     return missing
 
 
@@ -124,10 +127,12 @@ def _renewed(lease: dict[str, Any]) -> float:
     return datetime.datetime.fromisoformat(text).timestamp() if text else time.time()
 
 
-def _fail_if_stuck(kubectl: Kubectl, deployment: dict[str, Any]) -> None:
+def _fail_if_stuck(kubectl: Kubectl, deployment: dict[str, Any], pods: list[dict[str, Any]]) -> None:
     namespace = deployment["metadata"]["namespace"]
     current = {each["image"] for each in deployment["spec"]["template"]["spec"]["containers"]}
-    for pod in kubectl.get("pods", "-n", namespace):
+    for pod in pods:
+        if pod["metadata"]["namespace"] != namespace:
+            continue
         for container in pod.get("status", {}).get("containerStatuses") or []:
             waiting, before = container["state"].get("waiting", {}), container.get("lastState", {}).get("terminated")
             if container["image"] not in current or "deletionTimestamp" in pod["metadata"]:

@@ -30,6 +30,10 @@ from mlops_lab.images.store import Store
 # What labs stand on; the images of the platform's parts come with the parts.
 SERVED = [image.name for image in (*load.IMAGES, *flight_delay.IMAGES)]
 
+# s between two questions whether the API server answers yet: what is applied is taken up some seconds later, when the
+# controllers have begun, and each question takes CPU that kubeadm needs.
+_ASK_EVERY = 1.0
+
 
 @contextlib.contextmanager
 def exclusive(progress: Progress, wait: bool = True) -> Iterator[None]:
@@ -148,7 +152,7 @@ def _furnish(docker: Docker, images: dict[str, Step], progress: Progress, create
     """
     _serve(docker, images, progress)
     inside = Kubectl(names.context(), node=f"{names.cluster()}-control-plane")
-    while not created.wait(0.5):
+    while not created.wait(_ASK_EVERY):
         if inside.answers():
             registry.attach(docker)
             with contextlib.suppress(LabError):  # it may be too early; the same is applied again afterwards

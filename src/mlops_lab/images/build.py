@@ -13,7 +13,8 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal
 
@@ -23,7 +24,7 @@ from mlops_lab.base.paths import cache
 from mlops_lab.base.progress import Progress
 from mlops_lab.engine.docker import CLIENT_ENV, Docker
 from mlops_lab.images.catalog import CATALOG, sources
-from mlops_lab.images.sources import Mode, Sources
+from mlops_lab.images.sources import Mode, Sources, host
 from mlops_lab.images.steps import Step, closure
 from mlops_lab.images.store import Store
 from mlops_lab.images.work import Stopped, Work
@@ -168,8 +169,23 @@ def registry_answers(docker: Docker, mirror: str = "") -> bool:
     """Does the registry of the smallest published image answer the engine's pull within 5 s?"""
     del docker
     smallest = min((image for image in CATALOG.values() if image.published), key=lambda image: len(image.name))
+    return _answers(smallest.pull_ref(mirror))
+
+
+def silent(names: Iterable[str]) -> list[str]:
+    """The registries of these published images that don't answer the engine's pull within 5 s, by host, sorted."""
+    asked: dict[str, str] = {}  # one image of each
+    for name in sorted(names, key=len):
+        asked.setdefault(host(name) or "docker.io", name)
+    with ThreadPoolExecutor(len(asked) or 1) as pool:
+        answered = dict(zip(asked, pool.map(_answers, asked.values()), strict=True))
+    return sorted(registry for registry, well in answered.items() if not well)
+
+
+def _answers(ref: str) -> bool:
+    """Does a registry begin to serve this image within 5 s?"""
     pull = subprocess.Popen(
-        ["docker", "pull", smallest.pull_ref(mirror)],
+        ["docker", "pull", ref],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

@@ -44,10 +44,15 @@ class Image:
 
 def repository(name: str) -> str:
     """An image's name without its registry's host, as a mirror serves it: `metrics-server/metrics-server:v0.9.0`."""
+    if host(name):
+        return name.partition("/")[2]
+    return name if "/" in name else f"library/{name}"
+
+
+def host(name: str) -> str:
+    """An image's registry as its name has it: `ghcr.io`; empty for Docker's own."""
     first, _, rest = name.partition("/")
-    if rest and ("." in first or ":" in first or first == "localhost"):
-        return rest
-    return name if rest else f"library/{name}"
+    return first if rest and ("." in first or ":" in first or first == "localhost") else ""
 
 
 class Sources:

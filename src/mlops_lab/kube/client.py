@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -44,7 +45,7 @@ class Kube:
     def get(self, kind: str, name: str, namespace: str | None = None, api_version: str | None = None) -> Object:
         """One object; `api_version` is needed only where a kind's name is not unique."""
         with translated(f"{kind} {name}"):
-            return self._as_dict(self._resource(kind, api_version).get(name=name, namespace=namespace))
+            return self._plain(self._resource(kind, api_version).get(name=name, namespace=namespace, serialize=False))
 
     def find(self, kind: str, name: str, namespace: str | None = None, api_version: str | None = None) -> Object | None:
         """One object, or None if there is none of that name."""
@@ -64,9 +65,23 @@ class Kube:
         """All objects of a kind; `selector` is a label selector, `fields` a field selector."""
         with translated(f"{kind} list"):
             found = self._resource(kind, api_version).get(
-                namespace=namespace, label_selector=selector or None, field_selector=fields or None
+                namespace=namespace, label_selector=selector or None, field_selector=fields or None, serialize=False
             )
-            return list(self._as_dict(found)["items"])
+            return _items(self._plain(found))
+
+    def raw(self, path: str, what: str) -> Object:
+        """What GET of an API path answers: for metrics APIs, whose objects have no kind of their own.
+
+        Args:
+            path: with the query, such as `/apis/metrics.k8s.io/v1beta1/nodes`.
+            what: names it in errors, such as `the nodes' metrics`.
+        """
+        with translated(what):
+            answer = self.api_client.call_api(
+                path, "GET", header_params={"Accept": "application/json"}, auth_settings=["BearerToken"],
+                response_type="object", _return_http_data_only=True, _request_timeout=self.timeout,
+            )  # fmt: skip
+            return dict(answer)
 
     def apply(self, objects: Iterable[Object], namespace: str | None = None, dry_run: bool = False) -> None:
         """Server-side apply in the given order, taking over fields that others set.
@@ -99,9 +114,9 @@ class Kube:
         """Merge-patch an object (RFC 7386) and return it."""
         with translated(f"{kind} {name}"):
             done = self._resource(kind, api_version).patch(
-                name=name, namespace=namespace, body=patch, content_type="application/merge-patch+json"
+                name=name, namespace=namespace, body=patch, content_type="application/merge-patch+json", serialize=False
             )
-            return self._as_dict(done)
+            return self._plain(done)
 
     def delete(
         self,
@@ -128,12 +143,11 @@ class Kube:
         from kubernetes.client import CoreV1Api
 
         with translated(f"logs of pod {pod}"):
-            return str(
-                CoreV1Api(self.api_client).read_namespaced_pod_log(
-                    pod, namespace, container=container, tail_lines=tail, previous=previous
-                )
-                or ""
+            # Not as the client reads it: a log that is JSON would come back as Python's print of what it holds.
+            answer = CoreV1Api(self.api_client).read_namespaced_pod_log(
+                pod, namespace, container=container, tail_lines=tail, previous=previous, _preload_content=False
             )
+            return bytes(answer.data).decode(errors="replace")
 
     def events(self, name: str, namespace: str, kind: str | None = None) -> Objects:
         """The events about an object, oldest first."""
@@ -165,9 +179,11 @@ class Kube:
             with translated(f"{kind} watch"):
                 resource = self._resource(kind, api_version)
                 if resource_version is None:
-                    found = self._as_dict(resource.get(namespace=namespace, label_selector=selector or None))
+                    found = self._plain(
+                        resource.get(namespace=namespace, label_selector=selector or None, serialize=False)
+                    )
                     resource_version = found["metadata"]["resourceVersion"]
-                    for item in found["items"]:
+                    for item in _items(found):
                         yield "ADDED", item
                 chunk = max(1, min(_WATCH_CHUNK, int(left)))
                 for event in resource.watch(
@@ -226,6 +242,52 @@ class Kube:
                     if time.monotonic() > end or (stop and stop.is_set()):
                         return None, seen
 
+    def wait_all(
+        self,
+        kind: str,
+        namespace: str | None,
+        condition: Callable[[Objects], T | None],
+        *,
+        selector: str = "",
+        within: float,
+        stop: Event | None = None,
+        api_version: str | None = None,
+    ) -> tuple[T | None, Objects]:
+        """Watch the objects of a kind until `condition` yields, for all of them together, something that is not None.
+
+        Returns:
+            As `wait`, with the objects as last seen.
+        """
+        end = time.monotonic() + within
+        while True:
+            with translated(f"{kind} list"):
+                resource = self._resource(kind, api_version)
+                found = self._plain(resource.get(namespace=namespace, label_selector=selector or None, serialize=False))
+            seen = {item["metadata"]["name"]: item for item in _items(found)}
+            if (value := condition(list(seen.values()))) is not None:
+                return value, list(seen.values())
+            left = end - time.monotonic()
+            if left <= 0 or (stop and stop.is_set()):
+                return None, list(seen.values())
+            with translated(f"{kind} watch"):
+                for event in resource.watch(
+                    namespace=namespace,
+                    label_selector=selector or None,
+                    resource_version=found["metadata"]["resourceVersion"],
+                    timeout=max(1, min(_WATCH_CHUNK, int(left))),
+                ):
+                    if event["type"] == "ERROR":
+                        break
+                    item = event["raw_object"]
+                    if event["type"] == "DELETED":
+                        seen.pop(item["metadata"]["name"], None)
+                    else:
+                        seen[item["metadata"]["name"]] = item
+                    if (value := condition(list(seen.values()))) is not None:
+                        return value, list(seen.values())
+                    if time.monotonic() > end or (stop and stop.is_set()):
+                        return None, list(seen.values())
+
     def wait_gone(self, kind: str, name: str, namespace: str | None = None, *, within: float) -> None:
         """Wait until an object is gone.
 
@@ -251,8 +313,15 @@ class Kube:
         return self._dynamic.resources.get(**wanted)
 
     @staticmethod
-    def _as_dict(instance: Any) -> Object:
-        return dict(instance.to_dict())
+    def _plain(answer: Any) -> Object:
+        # The client's own objects take more time to make than the API server takes to answer.
+        return dict(json.loads(answer.data))
+
+
+def _items(found: Object) -> Objects:
+    """The objects of a list, each with its kind, which the API server leaves out there."""
+    own = {"apiVersion": found["apiVersion"], "kind": str(found["kind"]).removesuffix("List")}
+    return [own | item for item in found["items"] or []]
 
 
 # Kinds that more than one API group serves: the one that is meant when no apiVersion is given.

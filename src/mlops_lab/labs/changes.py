@@ -35,14 +35,23 @@ FOLLOWING = ("Pod", "EndpointSlice")
 _LOOK_EVERY = 0.3
 _AGAIN_AFTER = 1.0
 _WATCH_FOR = 3600.0
+# What writes objects for a person; all other names in managedFields are the tool's own, or controllers'.
+_PROGRAMS = ("kubectl", "helm")
 
 
 @dataclass(frozen=True)
 class Change:
-    """Something that changed, such as `Deployment model` or `file model.yaml`."""
+    """Something that changed.
+
+    Attributes:
+        what: such as `Deployment model` or `file model.yaml`.
+        is_file: a file of the workspace.
+        by_hand: another specification, written with kubectl or helm: by the learner, or by a program of the learner's.
+    """
 
     what: str
     is_file: bool = False
+    by_hand: bool = False
 
 
 class Changes:
@@ -80,23 +89,26 @@ class Changes:
         while not self._stop.is_set():
             try:
                 for event, item in self._kube.watch(kind, self._namespace, within=_WATCH_FOR, stop=self._stop):
-                    if self._is_news(kind, event, item):
-                        self._notify(Change(f"{kind} {item['metadata']['name']}"))
+                    if change := self._news(kind, event, item):
+                        self._notify(change)
             except NotFound:
                 return  # this cluster does not serve the kind
             except LabError:
                 self._stop.wait(_AGAIN_AFTER)  # away for the moment; the checks themselves report it
 
-    def _is_news(self, kind: str, event: str, item: dict[str, Any]) -> bool:
+    def _news(self, kind: str, event: str, item: dict[str, Any]) -> Change | None:
         key = (kind, str(item["metadata"]["name"]))
         version = "" if event == "DELETED" else str(item["metadata"].get("resourceVersion"))
+        by_hand = False
         with self._lock:
             if self._versions.get(key, "") == version:
-                return False
+                return None
             self._versions[key] = version
             if kind in WRITTEN:
-                self._specs[key] = _specification(item) if version else ""
-        return True
+                spec = _specification(item) if version else ""
+                by_hand = bool(spec) and spec != self._specs.get(key) and _by_hand(item)
+                self._specs[key] = spec
+        return Change(" ".join(key), by_hand=by_hand)
 
     def _look(self) -> None:
         before = _files(self._workspace)
@@ -110,6 +122,15 @@ class Changes:
 def _specification(item: dict[str, Any]) -> str:
     spec = {key: value for key, value in (item.get("spec") or {}).items() if key != "replicas"}
     return json.dumps([spec, item.get("data")], sort_keys=True, default=str)
+
+
+def _by_hand(item: dict[str, Any]) -> bool:
+    """Whether the last to write the object itself, not its status or its scale, was a person's program."""
+    entries = [each for each in item["metadata"].get("managedFields") or [] if not each.get("subresource")]
+    last = max((each.get("time") or "" for each in entries), default="")
+    # The times are whole seconds: where others wrote in the same one, it may have been them.
+    writers = [str(each.get("manager")) for each in entries if (each.get("time") or "") == last]
+    return bool(writers) and all(writer.startswith(_PROGRAMS) for writer in writers)
 
 
 def _files(folder: Path) -> dict[str, tuple[int, int]]:

@@ -23,7 +23,7 @@ _PASSING = re.compile(
     r"|.*\.metrics\.k8s\.io$|.*\.authentication\.k8s\.io$|.*\.authorization\.k8s\.io$"
 )
 # A learner's own labs, and other verifications, may come and go meanwhile.
-_LABS = re.compile(r"(verify-)?lab-\d\d")
+_LABS = re.compile(r"(verify-(b-)?)?lab-\d\d")
 
 
 def inside(kube: Kube, namespace: str) -> list[str]:

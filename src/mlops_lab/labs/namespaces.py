@@ -6,16 +6,20 @@ from pathlib import Path
 from typing import Any
 
 from mlops_lab.base.errors import LabError, UsageError
-from mlops_lab.kube.client import Kube
+from mlops_lab.kube.client import Kube, Object
 from mlops_lab.labs import parts
 from mlops_lab.labs.catalog import Exercise, about
 from mlops_lab.labs.registry import REGISTRY, with_registry
+from mlops_lab.measure.evidence import evidence
 
 MANAGED_BY = "mlops-lab"
 # Namespaces go when their pods have gone; a pod may ask for this much grace (the checks' own limit for a preStop).
 _GONE_WITHIN = 180.0
+# A seed's Job prepares what the learner begins with; on a small machine it takes some time.
+_SEEDED_WITHIN = 300.0
 # The grace that pods get when the namespace goes: what they serve goes with them.
 _GRACE = 1
+_ENDS = ("Complete", "Failed")
 
 
 def create(kube: Kube, exercise: Exercise, namespace: str) -> None:
@@ -46,13 +50,34 @@ def create(kube: Kube, exercise: Exercise, namespace: str) -> None:
 
 
 def seed(kube: Kube, exercise: Exercise, namespace: str, registry: str = REGISTRY) -> int:
-    """Apply the lab's start/seed.yaml, if it has one; returns how many objects it holds."""
+    """Apply the lab's start/seed.yaml, if it has one, and wait until its Jobs are done; how many objects it holds.
+
+    Raises:
+        LabError: a Job failed or is not done in time; with what its pods and events tell.
+    """
     file = exercise.folder / "start" / "seed.yaml"
     if not file.is_file():
         return 0
     objects = _load(file, registry)
     kube.apply(objects, namespace)
+    for item in objects:
+        if item["kind"] == "Job":
+            _wait_for_job(kube, item["metadata"]["name"], namespace)
     return len(objects)
+
+
+def _wait_for_job(kube: Kube, name: str, namespace: str) -> None:
+    def ended(job: Object | None) -> str | None:
+        conditions = ((job or {}).get("status") or {}).get("conditions") or []
+        return next((each["type"] for each in conditions if each["type"] in _ENDS and each["status"] == "True"), None)
+
+    how, _ = kube.wait("Job", name, namespace, ended, within=_SEEDED_WITHIN)
+    if how != "Complete":
+        lines = evidence(kube, "Job", name, namespace)
+        raise LabError(
+            f"the lab's own Job {name} {'failed' if how else f'is not done after {_SEEDED_WITHIN:g} s'}",
+            f"see why: kubectl -n {namespace} logs job/{name}", "\n".join(lines),
+        )  # fmt: skip
 
 
 def remove(kube: Kube, exercise: Exercise, namespace: str, within: float = _GONE_WITHIN) -> None:

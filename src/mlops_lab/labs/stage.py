@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
 
@@ -32,11 +33,14 @@ class Stage(Protocol):
     def fresh(self) -> None:
         """The lab as right after its start."""
 
+    def reset(self) -> None:
+        """The same by a reset: what was there is gone when this ends."""
+
     def work(self, variant: Variant) -> None:
         """Put a variant to work on a fresh stage."""
 
-    def checked(self) -> list[Result]:
-        """Run all checks."""
+    def checked(self, mistake: str = "") -> list[Result]:
+        """Run all checks; `mistake`: the one that what is at work must fail."""
 
     def objects(self) -> list[str]:
         """What is in the namespace and around it."""
@@ -57,6 +61,8 @@ class LiveStage:
     Args:
         hasty: a second connection to the same cluster, with a short time limit, for the outage.
         prefix: what the namespace's and the workspace's names begin with.
+
+    Fresh stages come in two namespaces in turn: while one is deleted, the next step begins in the other.
     """
 
     def __init__(
@@ -66,12 +72,20 @@ class LiveStage:
         self._hasty = hasty
         self._exercise = exercise
         self._checks = checks
-        self.namespace = f"{prefix}-lab-{exercise.number}"
+        self._next, self.namespace = f"{prefix}-lab-{exercise.number}", f"{prefix}-b-lab-{exercise.number}"
+        self._beside = ThreadPoolExecutor(1, thread_name_prefix="leaving")
+        self._leaving: Future[None] | None = None
         self.workspace: Path = cache() / prefix / exercise.slug
 
     def fresh(self) -> None:
+        self._wait_for_leaving()
+        self._leaving = self._beside.submit(self._remove, self.namespace)
+        self.namespace, self._next = self._next, self.namespace
+        self.reset()
+
+    def reset(self) -> None:
         kube = self._target.kube
-        namespaces.remove(kube, self._exercise, self.namespace)
+        self._remove(self.namespace)
         namespaces.create(kube, self._exercise, self.namespace)
         namespaces.seed(kube, self._exercise, self.namespace, self._target.registry)
         forget(self.workspace)
@@ -84,9 +98,9 @@ class LiveStage:
         put_kubeconfig(self.workspace, self._target.kube, self.namespace)
         put_to_work(self.workspace)
 
-    def checked(self, listener: Rows | None = None) -> list[Result]:
+    def checked(self, mistake: str = "", listener: Rows | None = None) -> list[Result]:
         return running.run(
-            self._lab(self._target), self._checks, listener=listener, environment=self._looks(self._target)
+            self._lab(self._target, mistake), self._checks, listener=listener, environment=self._looks(self._target)
         )
 
     def objects(self) -> list[str]:
@@ -101,6 +115,7 @@ class LiveStage:
         target = self._hasty
         if not target.control_plane:
             raise LabError("this cluster's API server cannot be paused", "verify on a cluster made by lab up")
+        self._wait_for_leaving()
         looks = self._looks(target)
         looks()  # opens the connections and reads the discovery, as in a command that is under way
         with contextlib.ExitStack() as outage:
@@ -122,14 +137,26 @@ class LiveStage:
         return found
 
     def clear(self) -> None:
-        namespaces.remove(self._target.kube, self._exercise, self.namespace)
-        forget(self.workspace)
+        try:
+            self._wait_for_leaving()
+        finally:
+            self._remove(self.namespace)
+            forget(self.workspace)
+
+    def _wait_for_leaving(self) -> None:
+        """Wait until the namespace before this one is gone."""
+        leaving, self._leaving = self._leaving, None
+        if leaving:
+            leaving.result()
+
+    def _remove(self, namespace: str) -> None:
+        namespaces.remove(self._target.kube, self._exercise, namespace)
 
     def _looks(self, target: Target) -> Environment:
         return running.probe(target.kube, self._exercise)
 
-    def _lab(self, target: Target) -> Lab:
-        return running.lab_object(target.kube, self._exercise, self.namespace, self.workspace, target.registry)
+    def _lab(self, target: Target, mistake: str = "") -> Lab:
+        return running.lab_object(target.kube, self._exercise, self.namespace, self.workspace, target.registry, mistake)
 
 
 class _Once:

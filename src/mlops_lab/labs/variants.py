@@ -90,8 +90,10 @@ def lay_out(variant: Variant, workspace: Path, registry: str = REGISTRY) -> None
 def put_to_work(workspace: Path) -> None:
     """Apply a workspace with kubectl, in the namespace of its `.lab/kubeconfig`: `-k` with a kustomization, else `-f`.
 
+    Where the work is a program that the checks start, there is no YAML, and nothing to apply.
+
     Raises:
-        LabError: kubectl is missing or refuses, or there is nothing to apply.
+        LabError: kubectl is missing or refuses, or the workspace holds no file at all.
     """
     kubectl = find("kubectl")
     if kubectl is None:
@@ -102,7 +104,9 @@ def put_to_work(workspace: Path) -> None:
         files = sorted(path.name for path in workspace.iterdir() if path.suffix in (".yaml", ".yml"))
         what = [word for name in files for word in ("-f", name)]
     if not what:
-        raise LabError(f"{workspace}: there is no YAML to apply", "a variant holds kustomization.yaml or *.yaml files")
+        if any(path.is_file() for path in workspace.iterdir()):
+            return
+        raise LabError(f"{workspace}: there is nothing in it", "a variant holds YAML to apply, or a program")
     run(
         [kubectl, "apply", *what],
         within=_APPLIED_WITHIN,

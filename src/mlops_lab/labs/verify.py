@@ -37,22 +37,28 @@ class Step:
     variant: Variant | None = None
 
 
-def steps(exercise: Exercise, *, once: bool = False, only: Sequence[str] = ()) -> list[Step]:
+def steps(
+    exercise: Exercise, its_checks: Sequence[Check] = (), *, once: bool = False, only: Sequence[str] = ()
+) -> list[Step]:
     """The steps of a lab's verification.
 
     Args:
-        once: the short form: each solution once, and the first mistake only.
+        its_checks: the lab's checks, in their order; for the short form only.
+        once: the short form: the first solution once, and one mistake: that which fails the earliest check.
         only: kinds of steps; none means all.
     """
     found = [Step("form", ("form",)), Step("start", ("start",))]
-    for variant in solutions(exercise):
+    ways, mistakes = solutions(exercise), wrongs(exercise)
+    if once:
+        order = [item.name for item in its_checks]
+        early = sorted(mistakes, key=lambda each: order.index(each.check) if each.check in order else len(order))
+        ways, mistakes = ways[:1], early[:1]
+    for variant in ways:
         if not once:
             found.append(Step(f"solution {variant.name}", ("solutions",), variant))
         found.append(Step(f"solution {variant.name}, then reset", ("solutions", "reset"), variant))
-    mistakes = wrongs(exercise)
-    solved = next(iter(solutions(exercise)), None)
-    found += [Step(f"wrong {variant.name}", ("wrong",), variant) for variant in (mistakes[:1] if once else mistakes)]
-    found += [] if once else [Step("outage", ("outage",), solved)]
+    found += [Step(f"wrong {variant.name}", ("wrong",), variant) for variant in mistakes]
+    found += [] if once else [Step("outage", ("outage",), next(iter(ways), None))]
     return [step for step in found if not only or set(only) & set(step.kinds)]
 
 
@@ -77,12 +83,12 @@ def verify(
         LabError: there is no stage, or the lab cannot be read at all.
     """
     key = key_of(exercise.folder)
-    wanted = steps(exercise, once=once, only=only)
+    its_checks = checks(exercise)
+    wanted = steps(exercise, its_checks, once=once, only=only)
     whole = [step.name for step in steps(exercise)]
     known = ledger.steps(exercise.slug, key) if resume else {}
     if not resume:
         ledger.forget(exercise.slug, key, [step.name for step in wanted])
-    its_checks = checks(exercise)
     todo = [step for step in wanted if known.get(step.name, {}).get("outcome") != HONEST]
     found = {step.name: _restored(known[step.name]) for step in wanted if step not in todo}
     stage: Stage | None = None
@@ -148,12 +154,12 @@ def _look(step: Step, its_checks: Sequence[Check], stage: Stage) -> tuple[list[s
     stage.work(step.variant)
     if step.name == "outage":
         return _outage(stage)
-    results = stage.checked()
+    results = stage.checked(step.variant.check)
     if step.variant.kind == "wrong":
         return gates.mistaken(results, its_checks, step.variant.check), results
     said = gates.solved(results)
     if "reset" in step.kinds:
-        stage.fresh()
+        stage.reset()
         said += _left(stage, before)
     return said, results
 

@@ -1,8 +1,9 @@
 """`lab watch`: checks run again whenever something changes, and the newest verdict of each is shown.
 
 Quick checks (those that own no service) run again after every change. Checks that make load run once all quick ones
-pass and nothing has changed for a few seconds, or when asked to; after that only a new specification, or a file, makes
-them run again, since their own load makes objects change.
+pass and nothing has changed for a few seconds, or when asked to; in a lab without quick ones they are the first to tell
+anything, and begin at once. After that only a new specification, or a file, makes them run again, since their own load
+makes objects change. What the learner changes while they run begins all anew.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from mlops_lab.labs.running import let_go, threads
 # Changes come in bursts: a round begins once this long nothing came, but not later than the second figure.
 _SETTLE = 0.3
 _SETTLE_AT_MOST = 0.6
-# Load waits for this much quiet.
+# Load waits for this much quiet, so that what quick checks say comes first.
 _QUIET = 3.0
 _TROUBLE_EVERY = 5.0
 # The last events of what a round did itself are in by then.
@@ -59,7 +60,9 @@ class Watch:
         self._wake = asyncio.Event()
         self._dirty = True
         self._forced = False
-        self._file_changed = False
+        self._work_changed = False
+        self._news = ""
+        self._lab: Lab | None = None
         self._first_change = self._last_change = time.monotonic()
         self._loaded_for: str | None = None
 
@@ -82,18 +85,19 @@ class Watch:
         while True:
             self._wake.clear()
             if self._dirty:
+                self._rows.say(self._news)
                 await self._settled()
-                self._dirty = False
+                self._dirty, self._news = False, ""
                 await self._round(self._quick, lambda: self._dirty)
                 if not self._loading and not self._dirty:
                     self._complete()
             elif self._loading and self._quick_pass() and (self._forced or self._loaded_for != self._fingerprint()):
-                quiet = time.monotonic() - self._last_change
-                if self._forced or quiet >= _QUIET:
+                left = self._last_change + (_QUIET if self._quick else 0) - time.monotonic()
+                if self._forced or left <= 0:
                     await self._load()
                 else:
-                    self._rows.say(f"load starts in {_QUIET - quiet:.0f} s if nothing changes")
-                    await self._woken(min(1.0, _QUIET - quiet))
+                    self._rows.say(f"load starts in {left:.0f} s if nothing changes")
+                    await self._woken(min(1.0, left))
             else:
                 self._forced = False
                 self._rows.say("waiting for a change")
@@ -103,19 +107,19 @@ class Watch:
                     self._dirty = True
 
     async def _load(self) -> None:
-        self._forced = self._file_changed = False
-        done = await self._round(self._loading, lambda: self._file_changed or self._forced)
-        if done:
-            await asyncio.sleep(_AFTERMATH)
-            self._loaded_for = self._fingerprint()
-            self._complete()
+        self._forced = self._work_changed = False
+        if await self._round(self._loading, lambda: self._work_changed or self._forced):
+            await self._aftermath()
+            if not self._work_changed:
+                self._loaded_for = self._fingerprint()
+                self._complete()
 
     async def _round(self, checks: Sequence[Check], stop: Callable[[], bool]) -> bool:
         """Run some checks; False when `stop` held before they were done."""
         if not checks:
             return True
         self._rows.say("checking")
-        lab = self._make_lab()
+        lab = self._lab = self._make_lab()
         task = asyncio.create_task(run_checks(lab, checks, listener=self._rows, environment=self._environment))
         try:
             while not task.done():
@@ -149,6 +153,13 @@ class Watch:
                 return
             await asyncio.sleep(rest)
 
+    async def _aftermath(self) -> None:
+        """Let the last events of what a round did itself come in, unless the learner changes something."""
+        end = time.monotonic() + _AFTERMATH
+        while not self._work_changed and (left := end - time.monotonic()) > 0:
+            self._wake.clear()
+            await self._woken(left)
+
     async def _woken(self, within: float | None) -> bool:
         """Wait for something new; False when the time ran out."""
         try:
@@ -172,8 +183,9 @@ class Watch:
             self._first_change = now
         self._last_change = now
         self._dirty = True
-        if change.is_file:
-            self._file_changed = True
+        self._news = f"{change.what} changed"
+        if change.is_file or (change.by_hand and not (self._lab and self._lab.runs_program)):
+            self._work_changed = True
             self._loaded_for = None
         self._wake.set()
 

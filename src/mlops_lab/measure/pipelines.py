@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from mlops_lab.measure.rest import Rest
+from mlops_lab.measure.rest import RefusedRequest, Rest
 from mlops_lab.measure.ways import Ways
 
 # The collections whose objects a lab may leave, by their path; runs first, since experiments hold them.
@@ -70,6 +70,19 @@ class Pipelines:
             return []
         return list(self.all("runs", experiment_id=known["experiment_id"], sort_by="created_at desc"))
 
+    def artifacts(self, run_id: str) -> dict[str, dict[str, Any]]:
+        """A run's artifacts by their id: name, type, task, metadata."""
+        return {str(each["artifact_id"]): each for each in self.ask("GET", f"runs/{run_id}/artifacts")["artifacts"]}
+
+    def log(self, run_id: str, task_id: str) -> str:
+        """What a task printed; empty for one that never began."""
+        try:
+            return self._rest.text("GET", f"runs/{run_id}/tasks/{task_id}/log")
+        except RefusedRequest as refused:
+            if refused.status == 404:
+                return ""
+            raise
+
     def names(self) -> list[tuple[str, str, str]]:
         """What there is: kind, id and display name of each object. A run has its experiment's name before its own."""
         called = {each["experiment_id"]: each["display_name"] for each in self.all("experiments")}
@@ -85,6 +98,24 @@ class Pipelines:
         if kind == "runs" and self.run(number).get("state") not in DONE:
             self.ask("POST", f"runs/{number}:terminate")
         self.ask("DELETE", f"{kind}/{number}")
+
+
+def package(text: str) -> dict[str, Any]:
+    """A pipeline as the SDK's compiler wrote it, in the form that `Pipelines.start` takes.
+
+    Raises:
+        ValueError: the text is no compiled pipeline.
+    """
+    import yaml
+
+    try:
+        documents = [each for each in yaml.safe_load_all(text) if each is not None]
+    except yaml.YAMLError as broken:
+        raise ValueError(f"it is no YAML: {broken}") from broken
+    if not documents or not all(isinstance(each, dict) for each in documents) or "pipelineInfo" not in documents[0]:
+        raise ValueError("it has no pipelineInfo, which the SDK's compiler writes")
+    # A second document holds what is set on Kubernetes alone, such as secrets and volumes.
+    return documents[0] if len(documents) == 1 else {"pipeline_spec": documents[0], "platform_spec": documents[1]}
 
 
 def tasks(run: dict[str, Any]) -> dict[str, dict[str, Any]]:

@@ -51,6 +51,15 @@ class Rest:
             RefusedRequest: the answer's status is 400 or more.
             LabError: nothing answers, or what answers is no JSON.
         """
+        text = self.text(method, path, body, query)
+        try:
+            found = json.loads(text) if text.strip() else {}
+        except ValueError as strange:
+            raise LabError(f"what {self._page} answers is no JSON: {text[:80]!r}", "see lab status") from strange
+        return found if isinstance(found, dict) else {"items": found}
+
+    def text(self, method: str, path: str, body: Any = None, query: Mapping[str, str | int] | None = None) -> str:
+        """As `ask`, for an answer that is plain text, such as a log."""
         try:
             return self._once(method, path, body, query)
         except _LOST as trouble:
@@ -63,7 +72,7 @@ class Rest:
         except _LOST as trouble:
             raise self._silent(trouble) from trouble
 
-    def _once(self, method: str, path: str, body: Any, query: Mapping[str, str | int] | None) -> dict[str, Any]:
+    def _once(self, method: str, path: str, body: Any, query: Mapping[str, str | int] | None) -> str:
         url = f"{self._ways.address(self._page)}{self._prefix}/{path.lstrip('/')}"
         if query:
             url += "?" + urllib.parse.urlencode(query)
@@ -71,18 +80,13 @@ class Rest:
         request = urllib.request.Request(url, data, {"Content-Type": "application/json"}, method=method)
         try:
             with urllib.request.urlopen(request, timeout=self._ways.kube.timeout) as answer:
-                text = answer.read().decode(errors="replace")
+                return str(answer.read().decode(errors="replace"))
         except urllib.error.HTTPError as refused:
             said = refused.read().decode(errors="replace")
             raise RefusedRequest(
                 f"{method} {self._prefix}/{path.lstrip('/')} of {self._page}: status {refused.code}: {said[:300]}",
                 refused.code, said,
             ) from refused  # fmt: skip
-        try:
-            found = json.loads(text) if text.strip() else {}
-        except ValueError as strange:
-            raise LabError(f"what {self._page} answers is no JSON: {text[:80]!r}", "see lab status") from strange
-        return found if isinstance(found, dict) else {"items": found}
 
     def _silent(self, trouble: Exception) -> LabError:
         return LabError(

@@ -7,6 +7,7 @@ release before it, and the error says what was not ready and why.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -27,7 +28,7 @@ from mlops_lab.cluster.record import Cluster
 from mlops_lab.cluster.up import exclusive
 from mlops_lab.engine import start
 from mlops_lab.engine.docker import Docker
-from mlops_lab.images.build import bring
+from mlops_lab.images.build import bring, silent
 from mlops_lab.images.catalog import CATALOG
 from mlops_lab.images.sources import repository
 from mlops_lab.images.steps import Step
@@ -36,7 +37,7 @@ from mlops_lab.platform import keep, pages
 from mlops_lab.platform.evidence import Watch
 from mlops_lab.platform.helm import Helm, program
 from mlops_lab.platform.installed import Installed, installed
-from mlops_lab.platform.releases import Release, releases
+from mlops_lab.platform.releases import Release, part_of, releases
 
 Profile = Literal["small", "full"]
 Mode = Literal["auto", "pull", "build"]
@@ -61,6 +62,7 @@ def with_parts(
     progress: Progress,
     *,
     mode: Mode = "auto",
+    engine: str | None = None,
     wait_for_others: bool = True,
 ) -> list[Release]:
     """Have these parts installed and ready, beside those that are installed already.
@@ -69,6 +71,7 @@ def with_parts(
         parts: names of parts; what they need comes along.
         profile: the values profile of all parts; None keeps that of each installed one and means small for a new one.
         mode: how images come.
+        engine: what a part with a choice of engines runs on; None keeps what it has.
         wait_for_others: wait for another command at work on the cluster, or end with an error.
 
     Returns:
@@ -76,26 +79,31 @@ def with_parts(
 
     Raises:
         UsageError: there is no such part.
-        LabError: a part did not become ready; the release before it serves again.
+        LabError: a part did not become ready, and the release before it serves again; or an engine's images can't be
+            had, and nothing was done.
     """
     asked = releases(parts)
     kubectl = Kubectl(cluster.context, cluster.kubeconfig)
     with exclusive(progress, wait_for_others):
         there, kept = installed(kubectl), keep.parts(cluster, kubectl)
-        wanted = releases([*(each.part for each in asked), *there, *kept])
+        profiles = {
+            each.part: each.profile(
+                profile, engine, there[each.part].profile if each.part in there else kept.get(each.part, "")
+            )
+            for each in releases([*(each.part for each in asked), *there, *kept])
+        }
+        wanted = [each.by(profiles[each.part]) for each in releases(profiles)]
         if not wanted:
             return []
-        helm = Helm(program(progress), cluster.context, cluster.kubeconfig)
         docker = start.ensure(progress.say) if cluster.is_kind else None
+        if docker:
+            must_come([each for each in wanted if not _runs(there.get(each.part), profiles[each.part])])
+        helm = Helm(program(progress), cluster.context, cluster.kubeconfig)
         images = _bring(docker, wanted, mode, progress)
-
-        def made_from(release: Release) -> _Wanted:
-            known = there[release.part].profile if release.part in there else kept.get(release.part, "")
-            return _made_from(release, profile or known or "small", cluster, images)
 
         stop = threading.Event()
         site = _Site(cluster, kubectl, helm, docker, progress, stop)
-        for stage in stages([made_from(each) for each in wanted]):
+        for stage in stages([_made_from(each, profiles[each.part], cluster, images) for each in wanted]):
             with ThreadPoolExecutor(len(stage)) as pool:
                 jobs = [pool.submit(_install, each, there.get(each.release.part), site) for each in stage]
                 try:
@@ -107,6 +115,38 @@ def with_parts(
                 job.result()
         keep.forget(cluster, kubectl)
         return wanted
+
+
+def before(engine: str, cluster: Cluster | None, progress: Progress) -> None:
+    """See that an engine's images can be had, before even a cluster is made for it.
+
+    Args:
+        cluster: the kind cluster that is up, if any: what it runs already it need not pull.
+
+    Raises:
+        LabError: an image registry does not answer.
+    """
+    there: dict[str, Installed] = {}
+    if cluster:
+        with contextlib.suppress(LabError):
+            there = installed(Kubectl(cluster.context, cluster.kubeconfig))
+    start.ensure(progress.say)
+    must_come([each.by(engine) for each in releases([part_of(engine)]) if not _runs(there.get(each.part), engine)])
+
+
+def must_come(wanted: list[Release]) -> None:
+    """See that the registries answer which alone have the images of these releases.
+
+    Raises:
+        LabError: one does not.
+    """
+    for release in wanted:
+        if release.published and (hosts := silent(release.published)):
+            raise LabError(
+                f"{release.part} would need images that can only be pulled, and no image registry answers at "
+                f"{', '.join(hosts)}; nothing was installed",
+                f"check the network, or take the engine that needs none: lab up --engine {release.engine}",
+            )
 
 
 def stages(wanted: list[_Wanted]) -> Iterator[list[_Wanted]]:
@@ -159,6 +199,10 @@ def _bring(docker: Docker | None, wanted: list[Release], mode: Mode, progress: P
 def served_as(name: str) -> str:
     """What an image is called in the registry: ours by their short name, others by their own path."""
     return name.rpartition("/")[2] if CATALOG[name].served else repository(name)
+
+
+def _runs(was: Installed | None, profile: str) -> bool:
+    return was is not None and was.status == "deployed" and was.profile == profile
 
 
 def _made_from(release: Release, profile: str, cluster: Cluster, steps: dict[str, Step]) -> _Wanted:
@@ -226,7 +270,12 @@ def _wait(release: Release, site: _Site) -> list[str]:
         return (gone, "") if gone or not not_ready else (None, ", ".join(not_ready[:4]))
 
     hint = f"look at its pods: kubectl --context {site.kubectl.context} -n {release.namespace} get pods"
-    return wait_until(probe, what=release.part, within=release.within, every=1, hint=hint)
+    watch = Watch(site.kubectl, release.namespace)
+    try:
+        return wait_until(probe, what=release.part, within=release.within, every=1, hint=hint)
+    except LabError as late:
+        watch()
+        raise LabError(late.message, late.hint, watch.detail()) from late
 
 
 def _explained(failed: LabError, wanted: _Wanted, was: Installed | None, site: _Site, seen: str) -> LabError:

@@ -61,6 +61,12 @@ def installed(kubectl: Kubectl) -> dict[str, Installed]:
     return {each.part: newest[each.part][1] for each in RELEASES if each.part in newest}
 
 
+def releases_in(kubectl: Kubectl) -> list[Release]:
+    """The releases that are installed, as they are with their profiles, in their order."""
+    there = installed(kubectl)
+    return [each.by(there[each.part].profile) for each in RELEASES if each.part in there]
+
+
 def lacking(kubectl: Kubectl, helm: Helm, release: Release) -> tuple[list[str], list[str]]:
     """What is wrong with an installed part.
 
@@ -123,7 +129,7 @@ def status() -> list[Part]:
     program = recipe.path(Store())
     found = []
     for part, state in installed(kubectl).items():
-        (release,) = (each for each in RELEASES if each.part == part)
+        (release,) = (each.by(state.profile) for each in RELEASES if each.part == part)
         if program is None:
             found.append(Part(part, False, "helm is not there any more"))
             continue

@@ -43,29 +43,34 @@ class Place:
     port: int = 0
 
 
-def places(kubectl: Kubectl, parts: list[str]) -> list[Place]:
-    """The pages of these parts."""
+def places(kubectl: Kubectl, there: list[Release]) -> list[Place]:
+    """The pages of these releases."""
     found = []
-    for release in RELEASES:
-        if release.part in parts and release.pages:
+    for release in there:
+        if release.pages:
             objects = kubectl.get(_BEHIND, "-n", release.namespace)
             found += [Place(release, page, *behind(objects, page)) for page in release.pages]
     return found
 
 
-def place(kubectl: Kubectl, name: str, parts: list[str]) -> Place:
+def place(kubectl: Kubectl, name: str, there: list[Release]) -> Place:
     """A page by its name, or a part's first page by the part's.
 
+    Args:
+        there: the releases that are installed.
+
     Raises:
-        UsageError: there is none of that name, or its part is not installed.
+        UsageError: there is none of that name, or it is not installed.
     """
-    known = [(release, page) for release in RELEASES for page in release.pages]
-    wanted = [pair for pair in known if pair[1].name == name] or [pair for pair in known if pair[0].part == name]
+    known = [(release, page, f"--with {release.part}") for release in RELEASES for page in release.pages]
+    for each in RELEASES:
+        known += [(each, page, f"--engine {engine.name}") for engine in each.engines for page in engine.pages]
+    wanted = [one for one in known if one[1].name == name] or [one for one in known if one[0].part == name]
     if not wanted:
-        raise UsageError(f"there is no page {name!r}", f"there are: {', '.join(page.name for _, page in known)}")
-    release, page = wanted[0]
-    if release.part not in parts:
-        raise UsageError(f"{name} is not installed", f"install it: lab up --with {release.part}")
+        raise UsageError(f"there is no page {name!r}", f"there are: {', '.join(page.name for _, page, _ in known)}")
+    release, page, words = wanted[0]
+    if not any(each.part == release.part and page in each.pages for each in there):
+        raise UsageError(f"{name} is not installed", f"install it: lab up {words}")
     return Place(release, page, *behind(kubectl.get(_BEHIND, "-n", release.namespace), page))
 
 
@@ -158,7 +163,7 @@ def forwarding(
 def keep_open(
     kubectl: Kubectl,
     name: str,
-    parts: list[str],
+    there: list[Release],
     local: int,
     say: Callable[[str], None],
     opened: Callable[[str], None],
@@ -175,12 +180,12 @@ def keep_open(
     """
     first = True
     while not stop():
-        wanted = place(kubectl, name, parts)
+        wanted = place(kubectl, name, there)
         if not wanted.pod:
             if first:
                 raise LabError(f"{name} is not ready", "see what it lacks: lab status")
             wanted = wait_until(
-                lambda: _with_pod(place(kubectl, name, parts)),
+                lambda: _with_pod(place(kubectl, name, there)),
                 what=name, within=120, every=1, hint="see what it lacks: lab status",
             )  # fmt: skip
         url = f"http://127.0.0.1:{local}{wanted.page.path}"

@@ -5,11 +5,12 @@ own. Here is only what they are; `install` brings them, `pages` opens them.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mlops_lab.base.errors import UsageError
 from mlops_lab.base.paths import project
+from mlops_lab.base.versions import pin
 from mlops_lab.images.recipes import components, flight_delay, mlflow, monitoring, pipelines, postgres, serving
 
 
@@ -33,6 +34,25 @@ class Page:
 
 
 @dataclass(frozen=True)
+class Engine:
+    """Another way to run a part: the chart's profile of this name, and what is other with it.
+
+    Args:
+        name: what `lab up --engine` calls it; also the profile's name, so that the release remembers it.
+        images: as a release's.
+        published: images that are in no catalog, since they can't be built: the nodes pull them themselves.
+        pages: what it serves beside the release's own pages.
+        within: seconds until it is ready, with the time to pull.
+    """
+
+    name: str
+    images: tuple[str, ...]
+    published: tuple[str, ...] = ()
+    pages: tuple[Page, ...] = ()
+    within: float = 240
+
+
+@dataclass(frozen=True)
 class Release:
     """One part of the platform.
 
@@ -43,6 +63,9 @@ class Release:
         needs: parts that must be ready before it is installed.
         pages: what it serves.
         within: seconds until it is ready.
+        published: images that only image registries have, see `Engine`.
+        engine: what it runs on by default, where there is a choice.
+        engines: what else it can run on.
     """
 
     part: str
@@ -51,6 +74,9 @@ class Release:
     needs: tuple[str, ...] = ()
     pages: tuple[Page, ...] = ()
     within: float = 240
+    published: tuple[str, ...] = ()
+    engine: str = ""
+    engines: tuple[Engine, ...] = ()
 
     @property
     def namespace(self) -> str:
@@ -62,6 +88,40 @@ class Release:
         """Its chart."""
         return project() / "charts" / self.chart
 
+    def by(self, profile: str) -> Release:
+        """The release as it is with a profile: another one's images and pages if an engine has that name."""
+        for each in self.engines:
+            if each.name == profile:
+                return replace(
+                    self, images=each.images, published=each.published, pages=(*self.pages, *each.pages),
+                    within=each.within,
+                )  # fmt: skip
+        return self
+
+    def profile(self, asked: str | None, engine: str | None, known: str) -> str:
+        """The profile to install.
+
+        Args:
+            asked: a profile that the user asks for.
+            engine: an engine that the user asks for; without one the part keeps the one that it has.
+            known: the profile that the part is installed with; empty for a new one.
+        """
+        others = [each.name for each in self.engines]
+        if engine in others:
+            return str(engine)
+        if known in others:
+            return known if engine is None else asked or "small"
+        return asked or known or "small"
+
+
+_PUBLISHED = tuple(
+    str(pin(f"images.{key}.name"))
+    for key in (
+        *("kfp-api-server", "kfp-persistence-agent", "kfp-scheduled-workflow-controller", "kfp-driver", "kfp-launcher"),
+        *("kfp-frontend", "kfp-metadata-envoy", "ml-metadata", "workflow-controller", "argoexec", "mysql", "seaweedfs"),
+        "alpine",
+    )
+)
 
 RELEASES: tuple[Release, ...] = (
     Release(
@@ -85,6 +145,16 @@ RELEASES: tuple[Release, ...] = (
         chart="pipelines",
         images=(*(image.name for image in pipelines.IMAGES), components.NAME),  # the last is what its steps run in
         pages=(Page("pipelines", "ml-pipeline", 8888, what="runs of pipelines, and the API for kfp.Client"),),
+        engine="embedded",
+        engines=(
+            Engine(
+                name="kubeflow",
+                images=(pipelines.NAME, components.NAME),  # for helm test and for steps
+                published=_PUBLISHED,
+                pages=(Page("kubeflow", "ml-pipeline-ui", 80, what="Kubeflow Pipelines' own pages"),),
+                within=1500,
+            ),
+        ),
     ),
 )
 
@@ -108,3 +178,15 @@ def releases(parts: Iterable[str]) -> list[Release]:
     for part in parts:
         add(part)
     return [each for each in RELEASES if each.part in wanted]
+
+
+def part_of(engine: str) -> str:
+    """The part that can run on an engine.
+
+    Raises:
+        UsageError: none can.
+    """
+    for release in RELEASES:
+        if engine in (release.engine, *(each.name for each in release.engines)):
+            return release.part
+    raise UsageError(f"there is no engine {engine!r}", "see: lab up --help")

@@ -1,0 +1,93 @@
+"""Read what a run left, and score its model anew; the last line printed is the answer as JSON.
+
+Runs in a pod of the checker's. What is wrong with the artifacts is part of the answer; an exit code other than 0 is not
+their fault.
+"""
+
+import collections
+import io
+import json
+import os
+import traceback
+import urllib.request
+from pathlib import Path
+
+import joblib
+import pandas as pd
+from sklearn.metrics import roc_auc_score
+
+FOLDER = Path("/data/flights")
+# What tells flights apart; no weather, as numbers with a fraction may change when they are written again.
+KEY = ["month", "day", "weekday", "hour", "carrier", "origin", "dest", "distance", "late"]
+
+
+def content(artifact):
+    """An artifact's bytes."""
+    url = f"{os.environ['KFP_ENDPOINT']}/apis/v2beta1/artifacts/{artifact}/content"
+    with urllib.request.urlopen(url, timeout=20) as answer:
+        return answer.read()
+
+
+def read(source):
+    """A CSV file of flights."""
+    return pd.read_csv(source, keep_default_na=False, na_values=[""])
+
+
+def said(trouble):
+    """An exception in one line."""
+    return traceback.format_exception_only(trouble)[-1].strip().splitlines()[0][:300]
+
+
+def counted(rows):
+    """How often there is each flight."""
+    return collections.Counter(rows[KEY].itertuples(index=False, name=None))
+
+
+def flights(days):
+    """The flights of some days."""
+    return pd.concat([read(FOLDER / f"{day}.csv.gz") for day in days], ignore_index=True)
+
+
+def compared(artifact, days, whole):
+    """What a data set holds, beside the flights of the days that it should hold, and of all days of its run."""
+    wanted = flights(days)
+    found = {"wanted": len(wanted)}
+    try:
+        rows = read(io.BytesIO(content(artifact)))
+    except ValueError as trouble:
+        return found | {"error": f"no CSV file: {said(trouble)}"}
+    if missing := [name for name in wanted if name not in rows]:
+        return found | {"error": f"a CSV file without the columns {', '.join(missing)}"}
+    here, there = counted(rows), counted(wanted)
+    span = (rows["month"] * 100 + rows["day"]).agg(["min", "max"])
+    ends = ["{:02d}-{:02d}".format(*divmod(int(end), 100)) for end in span] if len(rows) else []
+    other, strange = (here - there).total(), (here - counted(flights(whole))).total()
+    return found | {
+        "rows": len(rows), "ends": ends, "missing": (there - here).total(), "other": other, "strange": strange,
+    }  # fmt: skip
+
+
+def scored(model, held_out):
+    """The AUC of a model on a data set, both artifacts."""
+    try:
+        rows = read(io.BytesIO(content(held_out)))
+        answers = joblib.load(io.BytesIO(content(model))).predict_proba(rows.drop(columns="late"))[:, 1]
+        return {"auc": float(roc_auc_score(rows["late"], answers))}
+    except OSError:
+        raise
+    except Exception as trouble:
+        return {"error": said(trouble)}
+
+
+def main():
+    """Answer for the artifacts and days that the environment names."""
+    asked = json.loads(os.environ["ASKED"])
+    whole = sorted(day for each in asked["data"].values() for day in each["days"])
+    answer = {name: compared(each["artifact"], each["days"], whole) for name, each in asked["data"].items()}
+    if asked.get("model"):
+        for name in asked["data"]:
+            answer[name] |= {"score": scored(asked["model"], asked["data"][name]["artifact"])}
+    print(json.dumps(answer))
+
+
+main()

@@ -1,0 +1,111 @@
+"""The `lab` object, as far as it needs no cluster."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from mlops_lab.base.errors import Failure
+from mlops_lab.checks import lab as lab_module
+from mlops_lab.checks.check import Check
+from mlops_lab.checks.current import Running, running
+from mlops_lab.checks.lab import Lab
+
+
+def lab_at(workspace: Path, kube: Any = None) -> Lab:
+    return Lab(cast(Any, kube), "lab-12", "12", workspace, "localhost:5001")
+
+
+class MadeUpKube:
+    """A Service, and what a watch of pods sees step by step."""
+
+    def __init__(self, selector: dict[str, str], *steps: list[dict[str, Any]]) -> None:
+        self.service = {"spec": {"selector": selector}}
+        self.steps = steps
+
+    def find(self, kind: str, name: str, namespace: str) -> Any:
+        return self.service
+
+    def wait_all(
+        self, kind: str, namespace: str, condition: Any, *, selector: str, within: float, stop: Any
+    ) -> tuple[Any, Any]:
+        assert (kind, namespace, selector) == ("Pod", "lab-12", "app=a,track=b")
+        for pods in self.steps:
+            if condition(pods):
+                return True, pods
+        return None, self.steps[-1]
+
+
+def pod(name: str, **metadata: str) -> dict[str, Any]:
+    return {"metadata": {"name": name, **metadata}}
+
+
+def test_the_pods_of_a_service_are_watched_without_those_that_leave(tmp_path: Path) -> None:
+    told: list[str] = []
+    leaving = pod("b", deletionTimestamp="now")
+    selector = {"app": "a", "track": "b"}
+
+    async def story(kube: MadeUpKube) -> Any:
+        state = Running(Check("c", "C.", cast(Any, None), 1), lambda check, said, left: told.append(said))
+        running.set(state)
+        found = await lab_at(tmp_path, kube).pods_until(
+            "model", lambda pods: len(pods) == 1, expected="one pod", shown=lambda pods: f"{len(pods)} pods", within=5
+        )
+        await asyncio.sleep(0)
+        return found
+
+    found = asyncio.run(story(MadeUpKube(selector, [leaving], [pod("a"), leaving])))
+    assert found.ok and [each["metadata"]["name"] for each in found.value] == ["a"]
+    assert told == ["0 pods"]
+    found = asyncio.run(story(MadeUpKube(selector, [leaving])))
+    assert (found.ok, found.expected, found.seen) == (False, "one pod within 5 s", "0 pods after 0 s")
+    found = asyncio.run(story(MadeUpKube({})))  # a Service without a selector
+    assert not found.ok and found.value == []
+
+
+def test_a_program_of_the_learners_is_known_to_run_until_its_last_change_is_heard_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lab_module, "_HEARD_AFTER", 0.1)
+    program = tmp_path / "deploy"
+    program.write_text("#!/bin/sh\nsleep 0.3\necho $1\n")
+    program.chmod(0o755)
+
+    async def story() -> None:
+        lab = lab_at(tmp_path)
+        assert not lab.runs_program
+        running = asyncio.create_task(lab.command("deploy", "v2", within=10))
+        await asyncio.sleep(0.1)
+        assert lab.runs_program
+        done = await running
+        assert (done.code, done.output) == (0, "v2\n")
+        assert lab.runs_program
+        await asyncio.sleep(0.2)
+        assert not lab.runs_program
+
+    asyncio.run(story())
+
+
+def test_a_program_that_cannot_be_started_runs_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lab_module, "_HEARD_AFTER", 0.0)
+
+    async def story() -> None:
+        lab = lab_at(tmp_path)
+        with pytest.raises(Failure, match="deploy"):
+            await lab.command("deploy", within=10)
+        await asyncio.sleep(0.05)
+        assert not lab.runs_program
+
+    asyncio.run(story())
+
+
+def test_only_in_the_verification_of_a_mistake_elsewhere_may_a_measurement_be_brief(tmp_path: Path) -> None:
+    first, second = (Check(name, "C.", cast(Any, None), 1) for name in ("first", "second"))
+    lab = lab_at(tmp_path)
+    assert lab.thorough(first) and lab.thorough(second)
+    lab.mistake = "second"
+    assert not lab.thorough(first)
+    assert lab.thorough(second) and lab.thorough(first, second)

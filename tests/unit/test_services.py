@@ -1,0 +1,325 @@
+"""What checks ask the platform: JSON over a way that may break, MLflow's and KFP's objects, and what is a lab's own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from mlops_lab.base.errors import Failure, LabError
+from mlops_lab.checks.lab import Lab
+from mlops_lab.kube.client import Kube
+from mlops_lab.labs import parts
+from mlops_lab.measure import environment, script, tracking
+from mlops_lab.measure.pipelines import Pipelines, package, tasks
+from mlops_lab.measure.rest import RefusedRequest, Rest
+from mlops_lab.measure.tracking import Tracking
+from mlops_lab.measure.ways import Ways
+
+
+class Service:
+    """A server that answers as told: `answers["GET /path"] = (status, body)`; what it was asked is kept."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, tuple[int, Any]] = {}
+        self.asked: list[tuple[str, Any]] = []
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def _answer(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                outer.asked.append((f"{self.command} {self.path}", json.loads(body) if body else None))
+                path = self.path.partition("?")[0]
+                status, said = outer.answers.get(f"{self.command} {path}", (404, {"error_code": "NOT_FOUND"}))
+                text = said if isinstance(said, bytes) else json.dumps(said).encode()
+                self.send_response(status)
+                self.end_headers()
+                self.wfile.write(text)
+
+            do_GET = do_POST = do_DELETE = _answer
+
+            def log_message(self, format: str, *args: Any) -> None: ...
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server.server_port}"
+
+
+class MadeUpWays:
+    """Says the addresses in turn; `lost` goes on to the next."""
+
+    def __init__(self, *addresses: str) -> None:
+        self.addresses = list(addresses)
+        self.kube = type("Timeout", (), {"timeout": 2.0})()
+
+    def address(self, page: str) -> str:
+        return self.addresses[0]
+
+    def lost(self, page: str) -> None:
+        if len(self.addresses) > 1:
+            self.addresses.pop(0)
+
+
+@pytest.fixture
+def service() -> Iterator[Service]:
+    made = Service()
+    yield made
+    made.server.shutdown()
+    made.server.server_close()
+
+
+def ways(*addresses: str) -> Ways:
+    return cast(Ways, MadeUpWays(*addresses))
+
+
+NOWHERE = "http://127.0.0.1:9"
+
+
+def test_a_way_that_broke_is_made_anew_whatever_is_asked(service: Service) -> None:
+    service.answers["POST /a/b"] = (200, {"x": 1})
+    assert Rest(ways(NOWHERE, service.url), "mlflow", "/a").ask("POST", "b", {"y": 2}) == {"x": 1}
+    assert service.asked == [("POST /a/b", {"y": 2})]
+
+
+def test_nobody_there_is_the_environments_fault() -> None:
+    with pytest.raises(LabError, match="mlflow does not answer"):
+        Rest(ways(NOWHERE, NOWHERE), "mlflow").ask("GET", "x")
+
+
+def test_an_error_status_carries_what_was_said(service: Service) -> None:
+    service.answers["GET /x"] = (403, {"message": "not you"})
+    with pytest.raises(RefusedRequest, match="status 403") as caught:
+        Rest(ways(service.url), "mlflow").ask("GET", "x")
+    assert caught.value.status == 403
+    assert "not you" in caught.value.body
+
+
+def test_what_is_no_json_is_named(service: Service) -> None:
+    service.answers["GET /x"] = (200, b"<html>")
+    with pytest.raises(LabError, match="no JSON"):
+        Rest(ways(service.url), "mlflow").ask("GET", "x")
+
+
+def test_an_experiment_that_is_deleted_or_not_there_is_none(service: Service) -> None:
+    mlflow, path = Tracking(ways(service.url)), "GET /api/2.0/mlflow/experiments/get-by-name"
+    assert mlflow.experiment("lab-01") is None
+    assert mlflow.runs("lab-01") == []
+    service.answers[path] = (200, {"experiment": {"experiment_id": "3", "lifecycle_stage": "deleted"}})
+    assert mlflow.experiment("lab-01") is None
+    service.answers[path] = (200, {"experiment": {"experiment_id": "3", "lifecycle_stage": "active"}})
+    service.answers["POST /api/2.0/mlflow/runs/search"] = (200, {"runs": [{"data": {"metrics": [
+        {"key": "auc", "value": 0.7}], "params": [{"key": "trees", "value": "4"}]}}]})  # fmt: skip
+    (run,) = mlflow.runs("lab-01")
+    assert tracking.metrics(run) == {"auc": 0.7}
+    assert tracking.params(run) == {"trees": "4"}
+    assert service.asked[-1][1]["experiment_ids"] == ["3"]
+
+
+def test_an_alias_that_nobody_set_is_none_and_other_refusals_are_not(service: Service) -> None:
+    mlflow, path = Tracking(ways(service.url)), "GET /api/2.0/mlflow/registered-models/alias"
+    service.answers[path] = (400, {"error_code": "INVALID_PARAMETER_VALUE", "message": "Registered model alias x"})
+    assert mlflow.by_alias("lab-09", "production") is None
+    service.answers[path] = (500, {"error_code": "INTERNAL_ERROR"})
+    with pytest.raises(RefusedRequest):
+        mlflow.by_alias("lab-09", "production")
+
+
+def test_a_removed_experiment_frees_its_name(service: Service) -> None:
+    for path in ("experiments/update", "experiments/delete"):
+        service.answers[f"POST /api/2.0/mlflow/{path}"] = (200, {})
+    service.answers["GET /api/2.0/mlflow/experiments/get-by-name"] = (
+        200, {"experiment": {"experiment_id": "3", "lifecycle_stage": "active"}},
+    )  # fmt: skip
+    Tracking(ways(service.url)).remove("experiment", "lab-01")
+    assert service.asked[1][1] == {"experiment_id": "3", "new_name": "removed/3/lab-01"}
+    assert service.asked[2] == ("POST /api/2.0/mlflow/experiments/delete", {"experiment_id": "3"})
+
+
+def test_a_run_is_started_in_its_experiment_and_removed_when_it_has_ended(service: Service) -> None:
+    base = "/apis/v2beta1"
+    service.answers |= {
+        f"GET {base}/experiments": (200, {"experiments": []}),
+        f"POST {base}/experiments": (200, {"experiment_id": "e"}),
+        f"POST {base}/runs": (200, {"run_id": "r"}),
+        f"GET {base}/runs/r": (200, {"state": "RUNNING"}),
+        f"POST {base}/runs/r:terminate": (200, {}),
+        f"DELETE {base}/runs/r": (200, b""),
+    }
+    pipelines = Pipelines(ways(service.url))
+    assert pipelines.start({"root": {}}, {"days": 3}, experiment="lab-08") == "r"
+    started = dict(service.asked)[f"POST {base}/runs"]
+    assert (started["experiment_id"], started["runtime_config"]) == ("e", {"parameters": {"days": 3}})
+    pipelines.remove("runs", "r")
+    assert [line for line, _ in service.asked][-2:] == [f"POST {base}/runs/r:terminate", f"DELETE {base}/runs/r"]
+
+
+def test_every_page_of_a_collection_is_read_and_runs_are_named_by_their_experiment(service: Service) -> None:
+    base = "/apis/v2beta1"
+    service.answers |= {
+        f"GET {base}/experiments": (200, {"experiments": [{"experiment_id": "e", "display_name": "lab-08"}]}),
+        f"GET {base}/runs": (200, {"runs": [{"run_id": "r", "experiment_id": "e", "display_name": "first"}]}),
+        f"GET {base}/recurringruns": (200, {}),
+        f"GET {base}/pipelines": (200, {"pipelines": [{"pipeline_id": "p", "display_name": "lab-08-train"}]}),
+    }
+    assert Pipelines(ways(service.url)).names() == [
+        ("runs", "r", "lab-08/first"), ("pipelines", "p", "lab-08-train"), ("experiments", "e", "lab-08"),
+    ]  # fmt: skip
+
+
+def test_tasks_by_their_name() -> None:
+    run = {"run_details": {"task_details": [{"display_name": "train", "state": "SUCCEEDED"}]}}
+    assert tasks(run)["train"]["state"] == "SUCCEEDED"
+    assert tasks({}) == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "owned"),
+    [
+        ("experiment lab-08", True), ("lab-08/first", True), ("model lab-08-b", True), ("lab-08", True),
+        ("experiment verify-lab-08", False), ("lab-081", False), ("lab-09", False), ("my lab-08x", False),
+    ],
+)  # fmt: skip
+def test_what_bears_the_namespaces_name(name: str, owned: bool) -> None:
+    assert parts.owned(name, "lab-08") is owned
+
+
+def test_settings_name_what_clients_read_and_only_for_what_is_needed() -> None:
+    assert parts.settings("lab-01", ["cluster"]) == {"LAB_NAMESPACE": "lab-01"}
+    found = parts.settings("lab-01", ["cluster", "tracking", "pipelines", "monitoring"])
+    assert found["MLFLOW_TRACKING_URI"] == "http://mlflow.mlops-lab-tracking:5000"
+    assert found["MLFLOW_EXPERIMENT_NAME"] == found["MODEL_NAME"] == found["KFP_EXPERIMENT"] == "lab-01"
+    assert found["KFP_ENDPOINT"] == "http://ml-pipeline.mlops-lab-pipelines:8888"
+    assert found["PROMETHEUS_URL"] == "http://prometheus.mlops-lab-monitoring:9090"
+
+
+class Cluster:
+    """Lists and finds what it was given; a pod's wait gives it as it is."""
+
+    def __init__(self, **objects: list[dict[str, Any]]) -> None:
+        self.objects = objects
+        self.deleted: list[str] = []
+        self.applied: list[dict[str, Any]] = []
+        self.phase: dict[str, Any] | None = None
+        self.timeout = 1.0
+
+    def list(self, kind: str, namespace: str | None = None, selector: str = "") -> list[dict[str, Any]]:
+        found = self.objects.get(kind, [])
+        return [item for item in found if namespace in (None, item["metadata"].get("namespace"))]
+
+    def find(self, kind: str, name: str, *_: Any, **__: Any) -> dict[str, Any] | None:
+        return next((item for item in self.objects.get(kind, []) if item["metadata"]["name"] == name), None)
+
+    def apply(self, objects: list[dict[str, Any]]) -> None:
+        self.applied += objects
+
+    def wait(self, *_: Any, **__: Any) -> tuple[bool | None, dict[str, Any] | None]:
+        return (True if self.phase and "terminated" in str(self.phase) else None), self.phase
+
+    def logs(self, *_: Any, **__: Any) -> str:
+        return "0.7\n"
+
+    def events(self, *_: Any, **__: Any) -> list[dict[str, Any]]:
+        return []
+
+    def delete(self, kind: str, *_: Any, **__: Any) -> None:
+        self.deleted.append(kind)
+
+
+def test_a_part_that_is_missing_or_not_ready_is_a_problem_of_the_environment() -> None:
+    deployment = {
+        "kind": "Deployment",
+        "metadata": {"name": "mlflow", "namespace": "mlops-lab-tracking"},
+        "spec": {"replicas": 1},
+        "status": {"availableReplicas": 1},
+    }
+    well = Cluster(Deployment=[deployment])
+    assert environment.problems(cast(Kube, well), ["mlops-lab-tracking"]) == []
+    assert "not installed" in environment.problems(cast(Kube, well), ["mlops-lab-pipelines"])[0]
+    deployment["status"] = {}
+    assert "0 of 1 pods" in environment.problems(cast(Kube, well), ["mlops-lab-tracking"])[0]
+
+
+def test_a_lab_says_which_part_it_lacks() -> None:
+    cluster = Cluster(Namespace=[{"metadata": {"name": "mlops-lab-tracking"}}])
+    parts.must(cast(Kube, cluster), "08", ["cluster", "tracking"])
+    with pytest.raises(LabError, match="needs pipelines") as caught:
+        parts.must(cast(Kube, cluster), "08", ["tracking", "pipelines"])
+    assert caught.value.hint == "install it: lab up --with pipelines"
+
+
+def test_a_script_gives_its_code_and_output_and_leaves_nothing() -> None:
+    cluster = Cluster()
+    ended = {"containerStatuses": [{"state": {"terminated": {"exitCode": 3}}}], "phase": "Failed"}
+    cluster.phase = {"metadata": {"name": "script-1"}, "status": ended}
+    found = script.run_script(
+        cast(Kube, cluster), "localhost:5001/components:1", ["python3", "/checker/a.py"],
+        files={"a.py": "print(0.7)"}, env={"A": "b"}, within=5,
+    )  # fmt: skip
+    assert (found.code, found.text) == (3, "0.7\n")
+    assert cluster.deleted == ["Pod", "ConfigMap"]
+    pod = cluster.applied[1]["spec"]
+    assert (pod["automountServiceAccountToken"], pod["activeDeadlineSeconds"]) == (False, 5)
+
+
+def test_a_script_that_does_not_end_is_the_environments_fault_and_leaves_nothing() -> None:
+    cluster = Cluster()
+    cluster.phase = {"metadata": {"name": "script-1"}, "status": {"phase": "Pending"}}
+    with pytest.raises(LabError, match="did not end within 5 s"):
+        script.run_script(cast(Kube, cluster), "image", ["true"], files={}, env={}, within=5)
+    assert cluster.deleted == ["Pod", "ConfigMap"]
+
+
+def test_a_compiled_pipeline_is_read_with_its_settings_for_kubernetes() -> None:
+    assert package("pipelineInfo: {name: p}") == {"pipelineInfo": {"name": "p"}}
+    both = package("pipelineInfo: {name: p}\n---\nplatforms: {}\n")
+    assert both == {"pipeline_spec": {"pipelineInfo": {"name": "p"}}, "platform_spec": {"platforms": {}}}
+    for text in ("", "a: b", "- 1", "{"):
+        with pytest.raises(ValueError, match=r"it (is no YAML|has no pipelineInfo)"):
+            package(text)
+
+
+def test_a_pipeline_that_is_missing_or_none_is_the_learners(tmp_path: Path) -> None:
+    lab = Lab(cast(Kube, None), "lab-08", "08", tmp_path, "localhost:5001")
+    with pytest.raises(Failure, match="No such file"):
+        lab.pipeline("pipeline.yaml")
+    (tmp_path / "pipeline.yaml").write_text("kind: Deployment")
+    with pytest.raises(Failure, match="no pipelineInfo"):
+        lab.pipeline("pipeline.yaml")
+    (tmp_path / "pipeline.yaml").write_text("pipelineInfo: {name: p}")
+    assert lab.pipeline("pipeline.yaml") == {"pipelineInfo": {"name": "p"}}
+
+
+def test_what_a_task_printed_is_text_and_empty_for_one_that_never_began(service: Service) -> None:
+    service.answers["GET /apis/v2beta1/runs/r/tasks/t/log"] = (200, b'NameError: name "pd"')
+    pipelines = Pipelines(ways(service.url))
+    assert pipelines.log("r", "t") == 'NameError: name "pd"'
+    assert pipelines.log("r", "other") == ""
+    service.answers["GET /apis/v2beta1/runs/r/tasks/u/log"] = (503, {})
+    with pytest.raises(RefusedRequest):
+        pipelines.log("r", "u")
+
+
+def test_artifacts_of_a_run_come_by_their_id(service: Service) -> None:
+    service.answers["GET /apis/v2beta1/runs/r/artifacts"] = (200, {"artifacts": [{"artifact_id": "a", "name": "rows"}]})
+    assert Pipelines(ways(service.url)).artifacts("r") == {"a": {"artifact_id": "a", "name": "rows"}}
+
+
+def test_what_a_program_writes_in_a_copy_of_the_workspace_is_gone_afterwards(tmp_path: Path) -> None:
+    (tmp_path / "compile").write_text("#!/bin/sh\necho 'pipelineInfo: {name: p}' > pipeline.yaml\n")
+    (tmp_path / "compile").chmod(0o755)
+    lab = Lab(cast(Kube, None), "lab-08", "08", tmp_path, "localhost:5001")
+    with lab.apart() as copy:
+        assert asyncio.run(copy.command("compile", within=10)).code == 0
+        assert copy.pipeline("pipeline.yaml") == {"pipelineInfo": {"name": "p"}}
+        assert copy.namespace == lab.namespace
+    assert [path.name for path in tmp_path.iterdir()] == ["compile"]
+    assert not copy.workspace.exists()
