@@ -62,7 +62,7 @@ async def serves_the_first_version(lab: Lab) -> None:
             "kubectl get pods, kubectl describe pod and kubectl logs say what holds a pod up; a pipeline that can't be "
             "compiled shows in kubectl logs deploy/alerts --container compile"
         )
-    expect(await served(lab, first.value, within=60)).because(
+    expect(await served(lab, first.value, within=30)).because(
         "the Service sends to the pods that its selector matches, at targetPort; the server listens on 8080 and "
         "follows MODEL_ALIAS of MODEL_NAME. kubectl get endpointslices shows addresses and port"
     )
@@ -290,7 +290,7 @@ async def drifted(lab: Lab) -> Story:
             if not story.watched.ok:
                 return story
             await lab.pause(20)
-            fired, made = await alerts(lab), await new(lab, known)
+            fired, made = await alerts(lab, pending=True), await new(lab, known)
             story.calm = Observation(
                 not fired and not made, "no alert and no run on ordinary traffic", f"{named(fired)}; {count(made)}"
             )
@@ -533,11 +533,12 @@ async def value(lab: Lab, query: str) -> float:
     return float(found[0].points[0][1] or 0) if found else 0.0
 
 
-async def alerts(lab: Lab) -> list[str]:
-    """The alerts about drift that fire."""
-    query = f'ALERTS{{alertstate="firing",namespace="{lab.namespace}",app="model",alertname=~"{DRIFT}"}}'
+async def alerts(lab: Lab, *, pending: bool = False) -> list[str]:
+    """The alerts about drift that fire, or also those that would in a moment."""
+    state = "firing|pending" if pending else "firing"
+    query = f'ALERTS{{alertstate=~"{state}",namespace="{lab.namespace}",app="model",alertname=~"{DRIFT}"}}'
     found = await lab.thread(lab.prometheus.query, query)
-    return sorted(f"{each.labels['alertname']} of {each.labels.get('of')}" for each in found)
+    return sorted({f"{each.labels['alertname']} of {each.labels.get('of')}" for each in found})
 
 
 def named(found: list[str]) -> str:

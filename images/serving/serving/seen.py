@@ -3,10 +3,14 @@
 `model_feature_value{feature}` is a histogram of each numeric feature; `model_reference_fraction{of, above, le}` tells
 which fraction of the training rows was in each bin, of a feature or of the predictions (`of="prediction"`), with bounds
 spelt as in the histograms. A missing value is in no bin. Another model begins anew, on bins of its own.
+
+Bounds and values are compared as 32-bit numbers, as training did: many values are bounds themselves (wind comes in
+whole knots), and which side of its own rounding a value is on depends on its last digit.
 """
 
 from __future__ import annotations
 
+import struct
 import threading
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,6 +18,12 @@ from typing import Any
 
 from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.utils import floatToGoString
+
+
+def rounded(value: float) -> float:
+    """The nearest 32-bit number."""
+    (nearest,) = struct.unpack("f", struct.pack("f", value))
+    return float(nearest)
 
 
 class Seen:
@@ -42,7 +52,7 @@ class Seen:
                 for name, edges in self._edges.items():
                     value = row.get(name)
                     if value is not None:
-                        self._counts[name][bisect_left(edges, value)] += 1
+                        self._counts[name][bisect_left(edges, rounded(value))] += 1
                         self._sums[name] += value
 
     def collect(self) -> Iterator[Metric]:

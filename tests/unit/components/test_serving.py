@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import mlflow
+import numpy as np
 import pandas as pd
 import pytest
 from delays import bundle, registry
@@ -177,6 +178,23 @@ def follow(running: Running, store: Server, versions: list[str]) -> None:
         assert 'http_requests_total{route="/predict",status="200"}' in text
     finally:
         running.stop()
+
+
+def test_a_value_that_is_a_bound_is_counted_below_it_as_in_training() -> None:
+    """Wind comes in whole knots, so most values are bounds; as 32-bit numbers some are rounded up, some down."""
+    sys.path[:0] = [str(folder) for folder in FOLDERS if str(folder) not in sys.path]
+    from delays.drift import number_reference
+    from serving.seen import Seen
+
+    knots = [knots * 1.15078 for knots in range(3, 8)]
+    kept = number_reference(np.repeat(np.array(knots), 50).astype("float32"))
+    seen = Seen()
+    seen.begin({"features": {"wind_speed": kept}})
+    seen.observe([{"wind_speed": value} for value in knots * 50])
+    values, fractions = seen.collect()
+    counted = [sample.value for sample in values.samples if sample.name.endswith("_bucket")]
+    bins = np.diff([0, *counted]) / counted[-1]
+    assert bins == pytest.approx([sample.value for sample in fractions.samples])
 
 
 def test_a_fixed_version_is_served_whatever_the_alias_says(
