@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -17,6 +19,7 @@ from mlops_lab.checks.lab import Lab
 from mlops_lab.kube.client import Kube
 from mlops_lab.labs import parts
 from mlops_lab.measure import environment, script, tracking
+from mlops_lab.measure import ways as ways_module
 from mlops_lab.measure.pipelines import Pipelines, package, tasks
 from mlops_lab.measure.rest import RefusedRequest, Rest
 from mlops_lab.measure.tracking import Tracking
@@ -64,7 +67,8 @@ class MadeUpWays:
     def address(self, page: str) -> str:
         return self.addresses[0]
 
-    def lost(self, page: str) -> None:
+    def lost(self, page: str, address: str = "") -> None:
+        assert address == self.addresses[0]
         if len(self.addresses) > 1:
             self.addresses.pop(0)
 
@@ -93,6 +97,32 @@ def test_a_way_that_broke_is_made_anew_whatever_is_asked(service: Service) -> No
 def test_nobody_there_is_the_environments_fault() -> None:
     with pytest.raises(LabError, match="mlflow does not answer"):
         Rest(ways(NOWHERE, NOWHERE), "mlflow").ask("GET", "x")
+
+
+def test_a_way_that_another_thread_made_anew_stays_and_none_is_made_when_all_is_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ended: list[int] = []
+
+    @contextlib.contextmanager
+    def forwarding(*_: Any) -> Iterator[tuple[None, int]]:
+        made.append(len(made) + 1)
+        port = made[-1]
+        yield None, port
+        ended.append(port)
+
+    made: list[int] = []
+    monkeypatch.setattr(ways_module, "forwarding", forwarding)
+    found = Ways(cast(Kube, SimpleNamespace(context="c", kubeconfig="k", version=lambda: "v1")))
+    first = found.address("mlflow")
+    found.lost("mlflow", first)
+    second = found.address("mlflow")
+    found.lost("mlflow", first)  # a second thread that was asking by the first way
+    assert (found.address("mlflow"), made, ended) == (second, [1, 2], [1])
+    found.close()
+    with pytest.raises(LabError, match="checks are over"):
+        found.address("prometheus")
+    assert (made, ended) == ([1, 2], [1, 2])
 
 
 def test_an_error_status_carries_what_was_said(service: Service) -> None:
