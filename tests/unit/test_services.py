@@ -295,6 +295,8 @@ def test_a_script_gives_its_code_and_output_and_leaves_nothing() -> None:
         files={"a.py": "print(0.7)"}, env={"A": "b"}, within=5,
     )  # fmt: skip
     assert (found.code, found.text) == (3, "0.7\n")
+    with pytest.raises(LabError, match="ended with 3"):
+        found.json()
     assert cluster.deleted == ["Pod", "ConfigMap"]
     pod = cluster.applied[1]["spec"]
     assert (pod["automountServiceAccountToken"], pod["activeDeadlineSeconds"]) == (False, 5)
@@ -306,6 +308,14 @@ def test_a_script_that_does_not_end_is_the_environments_fault_and_leaves_nothing
     with pytest.raises(LabError, match="did not end within 5 s"):
         script.run_script(cast(Kube, cluster), "image", ["true"], files={}, env={}, within=5)
     assert cluster.deleted == ["Pod", "ConfigMap"]
+
+
+def test_a_scripts_last_line_is_its_answer() -> None:
+    assert script.Output(0, 'a warning\n100%\r{"auc": 0.7}\n').json() == {"auc": 0.7}
+    for text in ("", "{}\nKilled"):
+        with pytest.raises(LabError, match="ended with 0") as caught:
+            script.Output(0, text).json()
+        assert caught.value.detail == text
 
 
 def test_a_compiled_pipeline_is_read_with_its_settings_for_kubernetes() -> None:
