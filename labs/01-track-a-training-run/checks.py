@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-from mlops_lab.checks import Lab, LabError, Observation, check, equal_to, expect, observe
+from mlops_lab.checks import Lab, Observation, check, equal_to, expect, observe
 
 Object = dict[str, Any]
 
@@ -248,10 +248,7 @@ async def scored(lab: Lab) -> Object:
     output = await lab.script(
         "components:1", "python3", "/checker/score.py", files={"score.py": program}, env=env, within=SCORED_WITHIN
     )
-    last = (output.text.strip().splitlines() or [""])[-1]
-    if output.code != 0 or not last.startswith("{"):
-        raise LabError(f"the checker's scoring ended with {output.code}", "see lab status", output.text[-2000:])
-    answer: Object = json.loads(last)
+    answer = output.json()
     if models:
         return answer | {"model": models[0]["info"]["model_id"]}
     listed = await lab.thread(lab.mlflow.ask, "GET", "artifacts/list", run_id=run)

@@ -396,8 +396,4 @@ async def contents(lab: Lab, run: Run, *, scores: bool) -> Object:
         "components:1", "python3", "/checker/score.py",
         files={"score.py": program}, env={"ASKED": json.dumps(asked)}, within=SCORED_WITHIN,
     )  # fmt: skip
-    last = (output.text.strip().splitlines() or [""])[-1]
-    if output.code != 0 or not last.startswith("{"):
-        raise LabError(f"the checker's scoring ended with {output.code}", "see lab status", output.text[-2000:])
-    answer: Object = json.loads(last)
-    return answer
+    return output.json()

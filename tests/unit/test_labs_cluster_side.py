@@ -136,6 +136,27 @@ def test_a_namespace_that_is_going_is_waited_for(kube: MadeUpKube, exercise: Exe
     assert kube.calls[:2] == ["gone Namespace lab-10", "apply Namespace lab-10"]
 
 
+def test_what_a_lab_left_in_the_platform_goes_when_no_pod_can_make_more_also_at_a_second_try(
+    kube: MadeUpKube, exercise: Exercise, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = False
+
+    def remove(_: Kube, namespace: str, needs: list[str]) -> None:
+        kube.calls.append(f"parts {namespace}")
+        if not answers:
+            raise LabError("mlflow does not answer", "see lab status")
+
+    monkeypatch.setattr(namespaces.parts, "remove", remove)
+    namespaces.create(cast(Kube, kube), exercise, "lab-10")
+    kube.calls.clear()
+    with pytest.raises(LabError, match="does not answer"):
+        namespaces.remove(cast(Kube, kube), exercise, "lab-10")
+    assert kube.calls == ["delete Namespace lab-10", "gone Namespace lab-10", "parts lab-10"]
+    answers = True
+    namespaces.remove(cast(Kube, kube), exercise, "lab-10")  # the namespace has gone, what it left has not
+    assert kube.calls[3:] == ["parts lab-10"]
+
+
 def test_a_seed_that_does_not_parse_is_named(kube: MadeUpKube, exercise: Exercise) -> None:
     (exercise.folder / "start/seed.yaml").write_text("a: [1\n")
     with pytest.raises(LabError, match=r"seed.yaml"):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -16,7 +18,8 @@ from mlops_lab.base.errors import Failure, LabError
 from mlops_lab.checks.lab import Lab
 from mlops_lab.kube.client import Kube
 from mlops_lab.labs import parts
-from mlops_lab.measure import environment, script, tracking
+from mlops_lab.measure import environment, script
+from mlops_lab.measure import ways as ways_module
 from mlops_lab.measure.pipelines import Pipelines, package, tasks
 from mlops_lab.measure.rest import RefusedRequest, Rest
 from mlops_lab.measure.tracking import Tracking
@@ -64,7 +67,8 @@ class MadeUpWays:
     def address(self, page: str) -> str:
         return self.addresses[0]
 
-    def lost(self, page: str) -> None:
+    def lost(self, page: str, address: str = "") -> None:
+        assert address == self.addresses[0]
         if len(self.addresses) > 1:
             self.addresses.pop(0)
 
@@ -95,6 +99,32 @@ def test_nobody_there_is_the_environments_fault() -> None:
         Rest(ways(NOWHERE, NOWHERE), "mlflow").ask("GET", "x")
 
 
+def test_a_way_that_another_thread_made_anew_stays_and_none_is_made_when_all_is_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ended: list[int] = []
+
+    @contextlib.contextmanager
+    def forwarding(*_: Any) -> Iterator[tuple[None, int]]:
+        made.append(len(made) + 1)
+        port = made[-1]
+        yield None, port
+        ended.append(port)
+
+    made: list[int] = []
+    monkeypatch.setattr(ways_module, "forwarding", forwarding)
+    found = Ways(cast(Kube, SimpleNamespace(context="c", kubeconfig="k", version=lambda: "v1")))
+    first = found.address("mlflow")
+    found.lost("mlflow", first)
+    second = found.address("mlflow")
+    found.lost("mlflow", first)  # a second thread that was asking by the first way
+    assert (found.address("mlflow"), made, ended) == (second, [1, 2], [1])
+    found.close()
+    with pytest.raises(LabError, match="checks are over"):
+        found.address("prometheus")
+    assert (made, ended) == ([1, 2], [1, 2])
+
+
 def test_an_error_status_carries_what_was_said(service: Service) -> None:
     service.answers["GET /x"] = (403, {"message": "not you"})
     with pytest.raises(RefusedRequest, match="status 403") as caught:
@@ -116,11 +146,9 @@ def test_an_experiment_that_is_deleted_or_not_there_is_none(service: Service) ->
     service.answers[path] = (200, {"experiment": {"experiment_id": "3", "lifecycle_stage": "deleted"}})
     assert mlflow.experiment("lab-01") is None
     service.answers[path] = (200, {"experiment": {"experiment_id": "3", "lifecycle_stage": "active"}})
-    service.answers["POST /api/2.0/mlflow/runs/search"] = (200, {"runs": [{"data": {"metrics": [
-        {"key": "auc", "value": 0.7}], "params": [{"key": "trees", "value": "4"}]}}]})  # fmt: skip
-    (run,) = mlflow.runs("lab-01")
-    assert tracking.metrics(run) == {"auc": 0.7}
-    assert tracking.params(run) == {"trees": "4"}
+    found = [{"data": {"metrics": [{"key": "auc", "value": 0.7}]}}]
+    service.answers["POST /api/2.0/mlflow/runs/search"] = (200, {"runs": found})
+    assert mlflow.runs("lab-01") == found
     assert service.asked[-1][1]["experiment_ids"] == ["3"]
 
 
@@ -265,6 +293,8 @@ def test_a_script_gives_its_code_and_output_and_leaves_nothing() -> None:
         files={"a.py": "print(0.7)"}, env={"A": "b"}, within=5,
     )  # fmt: skip
     assert (found.code, found.text) == (3, "0.7\n")
+    with pytest.raises(LabError, match="ended with 3"):
+        found.json()
     assert cluster.deleted == ["Pod", "ConfigMap"]
     pod = cluster.applied[1]["spec"]
     assert (pod["automountServiceAccountToken"], pod["activeDeadlineSeconds"]) == (False, 5)
@@ -276,6 +306,14 @@ def test_a_script_that_does_not_end_is_the_environments_fault_and_leaves_nothing
     with pytest.raises(LabError, match="did not end within 5 s"):
         script.run_script(cast(Kube, cluster), "image", ["true"], files={}, env={}, within=5)
     assert cluster.deleted == ["Pod", "ConfigMap"]
+
+
+def test_a_scripts_last_line_is_its_answer() -> None:
+    assert script.Output(0, 'a warning\n100%\r{"auc": 0.7}\n').json() == {"auc": 0.7}
+    for text in ("", "{}\nKilled"):
+        with pytest.raises(LabError, match="ended with 0") as caught:
+            script.Output(0, text).json()
+        assert caught.value.detail == text
 
 
 def test_a_compiled_pipeline_is_read_with_its_settings_for_kubernetes() -> None:

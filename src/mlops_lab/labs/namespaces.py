@@ -81,22 +81,22 @@ def _wait_for_job(kube: Kube, name: str, namespace: str) -> None:
 
 
 def remove(kube: Kube, exercise: Exercise, namespace: str, within: float = _GONE_WITHIN) -> None:
-    """Delete the namespace with all that is in it, and what bears its name in the platform, and wait until it is gone;
-    one that is not there is fine.
+    """Delete the namespace with all that is in it, wait until it is gone, and then remove what bears its name in the
+    platform: its pods might still have made some. What is not there is fine.
 
     Raises:
-        LabError: it is not the tool's own, or is still there after `within` seconds.
+        LabError: it is not the tool's own, is still there after `within` seconds, or a part does not answer; then the
+            next call goes on.
     """
     found = kube.find("Namespace", namespace)
-    if found is None:
-        return
-    if _labels(found).get("app.kubernetes.io/managed-by") != MANAGED_BY:
+    if found and _labels(found).get("app.kubernetes.io/managed-by") != MANAGED_BY:
         raise LabError(f"namespace {namespace} was not made by this tool", "it is left as it is")
-    kube.delete("Namespace", namespace)
-    for pod in kube.list("Pod", namespace):
-        kube.delete("Pod", pod["metadata"]["name"], namespace, grace=_GRACE)
+    if found:
+        kube.delete("Namespace", namespace)
+        for pod in kube.list("Pod", namespace):
+            kube.delete("Pod", pod["metadata"]["name"], namespace, grace=_GRACE)
+        kube.wait_gone("Namespace", namespace, within=within)
     parts.remove(kube, namespace, about(exercise).needs)
-    kube.wait_gone("Namespace", namespace, within=within)
 
 
 def _namespace(exercise: Exercise, namespace: str) -> dict[str, Any]:

@@ -1,4 +1,6 @@
-"""Kubeflow Pipelines as checks use it: runs started and followed through the v2beta1 REST API, whatever the engine.
+"""Kubeflow Pipelines as checks use it: runs started and followed through the v2beta1 REST API.
+
+A run's artifacts and logs are questions that only the embedded engine answers; all others are KFP's own.
 
 https://www.kubeflow.org/docs/components/pipelines/reference/api/kubeflow-pipeline-api-spec/
 """

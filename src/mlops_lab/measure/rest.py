@@ -60,20 +60,22 @@ class Rest:
 
     def text(self, method: str, path: str, body: Any = None, query: Mapping[str, str | int] | None = None) -> str:
         """As `ask`, for an answer that is plain text, such as a log."""
+        address = self._ways.address(self._page)
         try:
-            return self._once(method, path, body, query)
+            return self._once(address, method, path, body, query)
         except _LOST as trouble:
-            self._ways.lost(self._page)
+            self._ways.lost(self._page, address)
             # What may have been done is not asked for twice: only a question, or what found nobody listening.
             if method != "GET" and not isinstance(_cause(trouble), ConnectionRefusedError):
                 raise self._silent(trouble) from trouble
+        address = self._ways.address(self._page)
         try:
-            return self._once(method, path, body, query)
+            return self._once(address, method, path, body, query)
         except _LOST as trouble:
             raise self._silent(trouble) from trouble
 
-    def _once(self, method: str, path: str, body: Any, query: Mapping[str, str | int] | None) -> str:
-        url = f"{self._ways.address(self._page)}{self._prefix}/{path.lstrip('/')}"
+    def _once(self, address: str, method: str, path: str, body: Any, query: Mapping[str, str | int] | None) -> str:
+        url = f"{address}{self._prefix}/{path.lstrip('/')}"
         if query:
             url += "?" + urllib.parse.urlencode(query)
         data = None if body is None else json.dumps(body).encode()

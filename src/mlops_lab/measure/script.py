@@ -7,6 +7,7 @@ and files are gone afterwards.
 from __future__ import annotations
 
 import base64
+import json
 import threading
 import uuid
 from collections.abc import Mapping
@@ -20,6 +21,7 @@ from mlops_lab.measure.evidence import evidence, pod_state
 
 _FOLDER = "/checker"
 _LINES = 2000
+_SHOWN = 2000  # characters
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,17 @@ class Output:
 
     code: int
     text: str
+
+    def json(self) -> dict[str, Any]:
+        """The last line, which a program that exits with 0 whatever it finds prints as a JSON object.
+
+        Raises:
+            LabError: it ended otherwise; with the end of what it printed.
+        """
+        last = (self.text.strip().splitlines() or [""])[-1]  # a progress bar's line ends with \r
+        if self.code != 0 or not last.startswith("{"):
+            raise LabError(f"the checker's own program ended with {self.code}", "see lab status", self.text[-_SHOWN:])
+        return dict(json.loads(last))
 
 
 def run_script(

@@ -96,19 +96,3 @@ class Tracking:
             number = found["experiment_id"]
             self.ask("POST", "experiments/update", {"experiment_id": number, "new_name": f"removed/{number}/{name}"})
             self.ask("POST", "experiments/delete", {"experiment_id": number})
-
-
-def metrics(run: dict[str, Any]) -> dict[str, float]:
-    """A run's metrics, each with its last value."""
-    return {each["key"]: float(each["value"]) for each in run.get("data", {}).get("metrics", [])}
-
-
-def params(run: dict[str, Any]) -> dict[str, str]:
-    """A run's parameters."""
-    return {each["key"]: str(each["value"]) for each in run.get("data", {}).get("params", [])}
-
-
-def tags(item: dict[str, Any]) -> dict[str, str]:
-    """The tags of a run, or of a version."""
-    found = item.get("data", {}).get("tags") or item.get("tags") or []
-    return {each["key"]: str(each.get("value", "")) for each in found}

@@ -1,6 +1,7 @@
 """Ways from this process to the platform's services: a port-forward each, made when asked for, ended with `close`.
 
-A way breaks when the pod behind it is replaced; `lost` drops it, and the next question makes a new one.
+A way breaks when the pod behind it is replaced; `lost` drops it, and the next question makes a new one. After `close`
+there are none any more: a thread that is still at work then, since nobody can end it, leaves no port-forward behind.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ class Ways:
         self._kubectl = Kubectl(kube.context, str(kube.kubeconfig))
         self._lock = threading.Lock()
         self._open: dict[str, tuple[contextlib.ExitStack, str]] = {}
+        self._closed = False
 
     def address(self, page: str) -> str:
         """Where a page of the platform answers on this machine, such as `http://127.0.0.1:41231`.
@@ -31,23 +33,32 @@ class Ways:
             page: by its name in `platform.releases`, such as `mlflow`, `prometheus` or `pipelines`.
 
         Raises:
-            LabError: the API server does not answer, or there is no ready pod behind the page.
+            LabError: the API server does not answer, there is no ready pod behind the page, or the ways are closed.
         """
         with self._lock:
+            if self._closed:
+                raise LabError(f"{page} is not asked any more: the checks are over", "check again")
             if page not in self._open:
                 self._open[page] = self._forward(page)
             return self._open[page][1]
 
-    def lost(self, page: str) -> None:
-        """Forget the way to a page that did not answer."""
+    def lost(self, page: str, address: str = "") -> None:
+        """Forget the way to a page that did not answer.
+
+        Args:
+            address: where it was asked; the way that another thread has made meanwhile stays. Empty for any.
+        """
         with self._lock:
-            if way := self._open.pop(page, None):
-                way[0].close()
+            if page in self._open and address in ("", self._open[page][1]):
+                self._open.pop(page)[0].close()
 
     def close(self) -> None:
-        """End all ways."""
-        for page in list(self._open):
-            self.lost(page)
+        """End all ways, for good."""
+        with self._lock:
+            self._closed = True
+            for way, _ in self._open.values():
+                way.close()
+            self._open.clear()
 
     def _forward(self, page: str) -> tuple[contextlib.ExitStack, str]:
         release, found = next((release, each) for release in RELEASES for each in release.pages if each.name == page)
