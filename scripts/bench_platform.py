@@ -6,6 +6,7 @@ Used by `bench`; all of it goes through the addresses that checks use.
 from __future__ import annotations
 
 import asyncio
+import shutil
 import statistics
 import subprocess
 import sys
@@ -32,10 +33,10 @@ def pipeline(kube: Kube, program: Path) -> dict[str, Any]:
     """A pipeline of three steps (lab 08's solution): seconds of a run that misses the cache, and of one that hits it.
 
     Args:
-        program: compiles to `pipeline.yaml` in its working folder.
+        program: compiles to `pipeline.yaml` beside itself.
     """
     with tempfile.TemporaryDirectory() as folder:
-        subprocess.run([sys.executable, program], cwd=folder, check=True, capture_output=True)
+        subprocess.run([sys.executable, shutil.copy(program, folder)], check=True, capture_output=True)
         spec = yaml.safe_load((Path(folder) / "pipeline.yaml").read_text())
     ways = Ways(kube)
     try:
@@ -78,7 +79,7 @@ def api(kube: Kube) -> dict[str, Any]:
     """The pipelines' API asked for a page of runs: latency of 99 of 100 requests, from when each was due."""
 
     async def asked() -> float:
-        async with Load(kube, API, rate=RATE, duration=DURATION, label="") as load:
+        async with Load(kube, API, rate=RATE, duration=DURATION) as load:
             report = await load.finished()
         if report.failed:
             raise SystemExit(f"{report.failed} requests of the pipelines' API failed")
