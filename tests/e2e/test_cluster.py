@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ import pytest
 import yaml
 
 from mlops_lab.base.paths import cache
+from mlops_lab.images.recipes import helm as helm_program
+from mlops_lab.images.store import Store
 from mlops_lab.kube.client import Kube, Object
 from mlops_lab.measure.environment import problems
 from tests.e2e.conftest import CLUSTER, docker, lab
@@ -97,6 +100,8 @@ def test_up_again_changes_nothing(cluster: Kube) -> None:
 def test_up_makes_hidden_rows_again_that_were_lost_beside_their_images(cluster: Kube, tmp_path: Path) -> None:
     """An engine's images outlive a cache folder that was cleared, or that is another one."""
     env = {"XDG_CACHE_HOME": str(tmp_path), "UV_CACHE_DIR": str(cache().parent / "uv")}
+    if (helm := helm_program.path(Store())) is not None:  # parts of the platform are looked after too
+        env["PATH"] = f"{helm.parent}{os.pathsep}{os.environ['PATH']}"
     done = lab("up", env=env)
     assert done.returncode == 0, done.stdout + done.stderr
     (made,) = tmp_path.glob("mlops-lab/build/flight-delay-train/current/hidden.json")
