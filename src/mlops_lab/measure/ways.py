@@ -1,13 +1,14 @@
 """Ways from this process to the platform's services: a port-forward each, made when asked for, ended with `close`.
 
-A way breaks when the pod behind it is replaced; `lost` drops it, and the next question makes a new one. After `close`
-there are none any more: a thread that is still at work then, since nobody can end it, leaves no port-forward behind.
+A way breaks when the pod behind it is replaced; `lost` drops it, and the next question makes a new one. So does one
+after `close`: a check that is interrupted still puts back what it changed. That way ends with this object.
 """
 
 from __future__ import annotations
 
 import contextlib
 import threading
+import weakref
 
 from mlops_lab.base.errors import LabError
 from mlops_lab.cluster.kubectl import Kubectl
@@ -24,7 +25,7 @@ class Ways:
         self._kubectl = Kubectl(kube.context, str(kube.kubeconfig))
         self._lock = threading.Lock()
         self._open: dict[str, tuple[contextlib.ExitStack, str]] = {}
-        self._closed = False
+        weakref.finalize(self, _end, self._open)
 
     def address(self, page: str) -> str:
         """Where a page of the platform answers on this machine, such as `http://127.0.0.1:41231`.
@@ -33,11 +34,9 @@ class Ways:
             page: by its name in `platform.releases`, such as `mlflow`, `prometheus` or `pipelines`.
 
         Raises:
-            LabError: the API server does not answer, there is no ready pod behind the page, or the ways are closed.
+            LabError: the API server does not answer, or there is no ready pod behind the page.
         """
         with self._lock:
-            if self._closed:
-                raise LabError(f"{page} is not asked any more: the checks are over", "check again")
             if page not in self._open:
                 self._open[page] = self._forward(page)
             return self._open[page][1]
@@ -53,12 +52,9 @@ class Ways:
                 self._open.pop(page)[0].close()
 
     def close(self) -> None:
-        """End all ways, for good."""
+        """End all ways that there are."""
         with self._lock:
-            self._closed = True
-            for way, _ in self._open.values():
-                way.close()
-            self._open.clear()
+            _end(self._open)
 
     def _forward(self, page: str) -> tuple[contextlib.ExitStack, str]:
         release, found = next((release, each) for release in RELEASES for each in release.pages if each.name == page)
@@ -71,3 +67,9 @@ class Ways:
                 raise LabError(trouble.message, f"see how {release.part} is: lab status", trouble.detail) from trouble
             return stack.pop_all(), f"http://127.0.0.1:{port}"
         raise AssertionError("unreachable")
+
+
+def _end(ways: dict[str, tuple[contextlib.ExitStack, str]]) -> None:
+    while ways:
+        _, (way, _) = ways.popitem()
+        way.close()
