@@ -39,17 +39,17 @@ def pipeline(kube: Kube, program: Path) -> dict[str, Any]:
         subprocess.run([sys.executable, shutil.copy(program, folder)], check=True, capture_output=True)
         spec = yaml.safe_load((Path(folder) / "pipeline.yaml").read_text())
     ways = Ways(kube)
+    pipelines = Pipelines(ways)
     try:
-        pipelines = Pipelines(ways)
         missed, hit = [], []
         for _ in range(RUNS):
             seed = time.time_ns() % 2**31
             missed.append(_run(pipelines, spec, seed, cached=False))
             hit.append(_run(pipelines, spec, seed, cached=True))
+    finally:
         for kind, number, name in pipelines.names():
             if name.partition("/")[0] == EXPERIMENT:
                 pipelines.remove(kind, number)
-    finally:
         ways.close()
     return {
         "a pipeline of three steps, each run": (statistics.median(missed), "s", ""),

@@ -55,7 +55,11 @@ async def serves(lab: Lab) -> None:
         f"0 means no answer. The Service's selector matches {selected} pods: it must be labels of the Deployment's pod "
         "template, and targetPort the container's port; kubectl get endpointslices shows addresses and ports"
     )
-    given, own = answer.json()["probabilities"], flights.probabilities("v1")
+    said, own = answer.json(), flights.probabilities("v1")
+    given = (said.get("probabilities") if isinstance(said, dict) else None) or []
+    expect(observe("probabilities for 50 flights", len(given), equal_to(len(own)))).because(
+        "it is one for each flight; this is another server's answer"
+    )
     apart = max(abs(one - other) for one, other in zip(given, own, strict=True))
     expect(observe("largest difference from the model's own values", apart, at_most(0.0001))).because(
         "another model (or another version) answers; this lab is about localhost:5001/flight-delay:v1"
@@ -376,7 +380,11 @@ def _has_judged(hpa: Item | None) -> bool:
 
 
 async def _why_not_measured(lab: Lab) -> str:
-    """Why the custom metrics API has no figure of the pods, as far as Prometheus knows."""
+    """Why the custom metrics API has no figure of the pods, as far as Prometheus knows.
+
+    Raises:
+        LabError: Prometheus has all that it takes.
+    """
     found = await lab.thread(lab.prometheus.query, f'up{{job="pods", namespace="{lab.namespace}"}}')
     if not found:
         return (
@@ -390,6 +398,11 @@ async def _why_not_measured(lab: Lab) -> str:
             f"Prometheus scrapes {', '.join(down)}, and gets no metrics there (up is 0). It asks each pod itself, not "
             "the Service: prometheus.io/port must be the port that the container listens on, prometheus.io/path where "
             "it has its metrics"
+        )
+    if await lab.thread(lab.prometheus.query, f'http_requests_total{{namespace="{lab.namespace}"}}'):
+        raise LabError(
+            "Prometheus has http_requests_total of these pods, and the custom metrics API does not tell of it",
+            "see how the monitoring is: lab status",
         )
     return (
         "Prometheus scrapes the pods, but finds no http_requests_total of theirs there: prometheus.io/path must lead "

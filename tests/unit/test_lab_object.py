@@ -110,3 +110,26 @@ def test_only_in_the_verification_of_a_mistake_elsewhere_may_a_measurement_be_br
     lab.mistake = "second"
     assert not lab.thorough(first)
     assert lab.thorough(second) and lab.thorough(first, second)
+
+
+def test_what_nobody_waits_for_any_more_is_ended_and_puts_back_what_it_changed() -> None:
+    told: list[str] = []
+
+    async def shared(lab: Lab) -> None:
+        told.append("changed")
+        try:
+            await asyncio.sleep(60)
+        finally:
+            await asyncio.sleep(0.1)
+            told.append("put back")
+
+    async def main() -> None:
+        lab = lab_at(Path())
+        waiting = asyncio.create_task(lab.once(shared))
+        await asyncio.sleep(0.05)
+        waiting.cancel()
+        await lab.end()
+        told.append("ended")
+
+    asyncio.run(main())
+    assert told == ["changed", "put back", "ended"]

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
+from unittest.mock import AsyncMock
 
 import pytest
 
@@ -78,7 +79,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
 async def watched(world: World, checks: Sequence[Check]) -> Any:
     world.watch = Watch(
         checks,
-        lambda: cast(Any, SimpleNamespace(close=lambda: None, runs_program=world.runs_program)),
+        lambda: cast(Any, SimpleNamespace(end=AsyncMock(), runs_program=world.runs_program)),
         list,
         lambda: world.fingerprint,
         world,

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from mlops_lab.platform.dashboard.prometheus import Prometheus
 
 T = TypeVar("T")
+# s that what a check began may take to put things back once nobody waits for it.
+_CLEARED_UP_WITHIN = 30.0
 # s; watchers have heard by then of what a program changed last
 _HEARD_AFTER = 1.0
 
@@ -415,10 +417,17 @@ class Lab:
             result: T = await asyncio.shield(self._memory[function])
         return result
 
-    def close(self) -> None:
-        """End what checks share (a load, ways to the platform) and nobody waits for any more."""
+    async def end(self) -> None:
+        """End what checks share (a load, say) and nobody waits for any more, let it put back what it changed, and
+        close the ways to the platform."""
         for task in self._memory.values():
             task.cancel()
+        if self._memory:
+            await asyncio.wait(self._memory.values(), timeout=_CLEARED_UP_WITHIN)
+        await asyncio.to_thread(self.close)
+
+    def close(self) -> None:
+        """Close the ways to the platform."""
         if self._open is not None:
             self._open.close()
 

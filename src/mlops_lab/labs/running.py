@@ -88,11 +88,6 @@ def run(
         lab.close()
 
 
-def let_go(lab: Lab) -> None:
-    """End what checks share (a load, say) and nobody waits for any more."""
-    lab.close()
-
-
 def threads() -> concurrent.futures.ThreadPoolExecutor:
     """A pool that is large enough for every check of a lab to wait in it."""
     return concurrent.futures.ThreadPoolExecutor(_THREADS, thread_name_prefix="check")

@@ -19,7 +19,7 @@ from mlops_lab.checks.run import Environment, run_checks
 from mlops_lab.checks.verdicts import Result, Verdict
 from mlops_lab.labs.changes import Change
 from mlops_lab.labs.rows import Rows, View
-from mlops_lab.labs.running import let_go, threads
+from mlops_lab.labs.running import threads
 
 # Changes come in bursts: a round begins once this long nothing came, but not later than the second figure.
 _SETTLE = 0.3
@@ -136,7 +136,7 @@ class Watch:
                 task.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await task
-            let_go(lab)
+            await lab.end()
             self._rows.at_rest(checks)
 
     def _complete(self) -> None:
