@@ -278,7 +278,7 @@ async def scored(lab: Lab) -> dict[str, Run]:
     known = {each["info"]["run_name"]: each for each in runs}
     names = {FIRST, NEXT, BROKEN, LAST}
     gone = ", ".join(sorted(names - set(known))) or "none"
-    expect(observe("of the lab's runs in MLflow are gone", gone, equal_to("none"))).because(
+    expect(observe("runs of this lab that MLflow has lost", gone, equal_to("none"))).because(
         "the lab's runs are what is promoted; lab reset makes them again"
     )
     loaded = [known[name]["info"]["run_id"] for name in sorted(names - {BROKEN})]

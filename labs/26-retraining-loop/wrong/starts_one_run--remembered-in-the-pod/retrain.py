@@ -7,7 +7,7 @@ What Kubeflow Pipelines answers: https://www.kubeflow.org/docs/components/pipeli
 import json
 import os
 import urllib.request
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -59,15 +59,19 @@ def start(first_day, last_day):
     print(f"started run {run['run_id']}: {first_day} to {last_day}", flush=True)
 
 
-STARTED = []  # when the alerts began that started a run
+LAST = [datetime.min.replace(tzinfo=UTC)]  # when a drift was last dealt with
 
 
 def dealt_with(began):
-    """Was a run started for this alert, or a later one?"""
-    if STARTED and began <= max(STARTED):
-        return True
-    STARTED.append(began)
-    return False
+    """Is a drift that began then the business of a run that goes on, or that we started?"""
+    query = f"runs?experiment_id={experiment()}&sort_by=created_at%20desc&page_size=1"
+    busy = any(
+        run.get("state") not in ("SUCCEEDED", "FAILED", "CANCELED", "SKIPPED") for run in kfp(query).get("runs", [])
+    )
+    known = busy or began <= LAST[0]
+    if busy or not known:
+        LAST[0] = datetime.now(UTC)
+    return known
 
 
 def told(message):

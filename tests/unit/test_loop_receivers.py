@@ -1,0 +1,223 @@
+"""Lab 26's receivers of alerts, right ones and wrong ones, against pipelines that are played: how many runs they start.
+
+The same programs run in the cluster when the lab is verified; here a drift takes a second.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlops_lab.base.paths import project
+
+LAB = project() / "labs" / "26-retraining-loop"
+TODAY, WINDOW = "2013-07-11", ("2013-06-14", "2013-07-11")
+Message = dict[str, Any]
+
+
+class World:
+    """Kubeflow Pipelines and the warehouse, as far as receivers ask them."""
+
+    def __init__(self) -> None:
+        self.runs: list[dict[str, Any]] = []
+        self.experiments: list[dict[str, str]] = [{"display_name": "other", "experiment_id": "0"}]
+        world = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                if "/experiments" in self.path:
+                    return self.answer({"experiments": world.experiments})
+                if "/runs" in self.path:
+                    return self.answer({"runs": world.runs[::-1]})
+                return self.answer({"today": TODAY})
+
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                if self.path.endswith("/experiments"):
+                    world.experiments.append({**body, "experiment_id": "7"})
+                    return self.answer(world.experiments[-1])
+                time.sleep(0.1)  # as a real one: two messages at once have the time to meet here
+                world.runs.append({"run_id": str(len(world.runs)), "state": "RUNNING", **body})
+                return self.answer(world.runs[-1])
+
+            def answer(self, found: dict[str, Any]) -> None:
+                text = json.dumps(found).encode()
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(text)))
+                self.end_headers()
+                self.wfile.write(text)
+
+            def log_message(self, *_: object) -> None: ...
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.port = self.server.server_address[1]
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def end(self) -> None:
+        """All runs end now."""
+        for run in self.runs:
+            run.setdefault("finished_at", stamp(datetime.now(UTC)))
+            run["state"] = "SUCCEEDED"
+        time.sleep(0.01)
+
+
+class Receiver:
+    """A receiver's process, with the paths and addresses of the cluster replaced by ones that are here."""
+
+    def __init__(self, text: str, world: World, folder: Path) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        (folder / "pipeline.yaml").write_text("pipelineInfo: {name: retrain}\n")
+        for old, new in (
+            ("/compiled/pipeline.yaml", str(folder / "pipeline.yaml")),
+            ('f"http://days.{NAMESPACE}"', f'"http://127.0.0.1:{world.port}"'),
+            ('(("", 8080)', f'(("127.0.0.1", {self.port})'),
+        ):
+            assert text.count(old) == 1 or old.startswith('(("'), old
+            text = text.replace(old, new)
+        self.file = folder / "retrain.py"
+        self.file.write_text(text)
+        url = f"http://127.0.0.1:{world.port}"
+        self.env = {
+            **os.environ, "LAB_NAMESPACE": "lab-26", "KFP_EXPERIMENT": "lab-26", "MODEL_NAME": "lab-26",
+            "KFP_ENDPOINT": url, "MLFLOW_TRACKING_URI": url,
+        }  # fmt: skip
+        self.start()
+
+    def start(self) -> None:
+        self.process = subprocess.Popen([sys.executable, self.file], env=self.env, stdout=subprocess.DEVNULL)
+        end = time.monotonic() + 30
+        while True:
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{self.port}/", timeout=5).close()
+                return
+            except OSError:
+                assert time.monotonic() < end and self.process.poll() is None
+                time.sleep(0.05)
+
+    def stop(self) -> None:
+        self.process.kill()
+        self.process.wait(10)
+
+    def tell(self, message: Message) -> None:
+        data = json.dumps(message).encode()
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}/", data, {"Content-Type": "application/json"})
+        urllib.request.urlopen(request, timeout=10).close()
+
+
+def stamp(when: datetime) -> str:
+    return when.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def alert(name: str, began: datetime, *, over: bool = False) -> dict[str, Any]:
+    return {
+        "status": "resolved" if over else "firing", "fingerprint": name, "startsAt": stamp(began),
+        "labels": {"alertname": "FeatureDrift", "of": name}, "endsAt": "0001-01-01T00:00:00Z",
+    }  # fmt: skip
+
+
+def message(*alerts: dict[str, Any]) -> Message:
+    firing = any(each["status"] == "firing" for each in alerts)
+    return {"status": "firing" if firing else "resolved", "alerts": list(alerts), "groupKey": "g", "version": "4"}
+
+
+def story(receiver: Receiver, world: World) -> dict[str, int]:
+    """What the checker does, and how many runs there were after each of it."""
+    found: dict[str, int] = {}
+
+    def note(what: str) -> None:
+        time.sleep(2.6 if "reconcile" in receiver.file.read_text() else 0.2)
+        found[what] = len(world.runs)
+
+    receiver.tell(message(alert("temp", datetime.now(UTC) - timedelta(minutes=10), over=True)))
+    note("resolved")
+    world.end()
+    began = datetime.now(UTC)
+    firing = message(alert("temp", began))
+    both = [threading.Thread(target=receiver.tell, args=(firing,)) for _ in range(2)]
+    for each in both:
+        each.start()
+    for each in both:
+        each.join()
+    note("twice")
+    receiver.tell(firing)
+    note("again")
+    receiver.tell(message(alert("temp", began), alert("visib", datetime.now(UTC))))
+    note("another feature")
+    world.end()
+    receiver.tell(firing)
+    note("after the end")
+    receiver.stop()
+    receiver.start()
+    receiver.tell(firing)
+    note("another pod")
+    receiver.tell(message(alert("temp", datetime.now(UTC))))
+    note("another drift")
+    return found
+
+
+WHEN = ("resolved", "twice", "again", "another feature", "after the end", "another pod", "another drift")
+RIGHT = dict(zip(WHEN, (0, 1, 1, 1, 1, 1, 2), strict=True))
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    found = World()
+    yield found
+    found.server.shutdown()
+    found.server.server_close()
+
+
+def told(where: str, world: World, folder: Path) -> dict[str, int]:
+    receiver = Receiver((LAB / where / "retrain.py").read_text(), world, folder)
+    try:
+        return story(receiver, world)
+    finally:
+        receiver.stop()
+
+
+@pytest.mark.parametrize("solution", ["receiver", "controller"])
+def test_a_solution_starts_one_run_for_each_drift(solution: str, world: World, tmp_path: Path) -> None:
+    assert told(f"solution/{solution}", world, tmp_path) == RIGHT
+    for run in world.runs:
+        given = run["runtime_config"]["parameters"]
+        assert (given["first_day"], given["last_day"]) == WINDOW
+        assert run["experiment_id"] == "7"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "when", "runs"),
+    [
+        ("starts_one_run--each-message", "twice", 2),
+        ("starts_one_run--resolved-too", "resolved", 1),
+        ("starts_one_run--remembered-in-the-pod", "another pod", 2),
+        ("refuses_worse--once-and-never-again", "another drift", 1),
+        ("one_drift_one_run--a-run-for-each-alert", "another feature", 2),
+    ],
+)
+def test_a_mistake_shows_when_it_should(wrong: str, when: str, runs: int, world: World, tmp_path: Path) -> None:
+    found = told(f"wrong/{wrong}", world, tmp_path)
+    before = WHEN[: WHEN.index(when)]
+    assert {each: found[each] for each in before} == {each: RIGHT[each] for each in before}
+    assert found[when] == runs != RIGHT[when]
+
+
+def test_the_days_of_last_time_are_not_those_of_today(world: World, tmp_path: Path) -> None:
+    assert told("wrong/rolls_out--the-days-of-last-time", world, tmp_path) == RIGHT
+    given = world.runs[-1]["runtime_config"]["parameters"]
+    assert (given["first_day"], given["last_day"]) != WINDOW
