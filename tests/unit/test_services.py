@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -113,7 +114,7 @@ def test_a_way_that_another_thread_made_anew_stays_and_none_is_left_in_the_end(
 
     made: list[int] = []
     monkeypatch.setattr(ways_module, "forwarding", forwarding)
-    found = Ways(cast(Kube, SimpleNamespace(context="c", kubeconfig="k", version=lambda: "v1")))
+    found = Ways(cast(Kube, SimpleNamespace(context="c", kubeconfig="k", timeout=1, version=lambda: "v1")))
     first = found.address("mlflow")
     found.lost("mlflow", first)
     second = found.address("mlflow")
@@ -125,6 +126,17 @@ def test_a_way_that_another_thread_made_anew_stays_and_none_is_left_in_the_end(
     assert (made, ended) == ([1, 2, 3], [1, 2])
     del found
     assert ended == [1, 2, 3]
+
+
+def test_a_kubectl_that_an_outage_holds_up_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "kubectl").write_text("#!/bin/sh\nexec sleep 30\n")
+    (tmp_path / "kubectl").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    kube = SimpleNamespace(context="c", kubeconfig="k", timeout=0.3, version=lambda: "v1")
+    began = time.monotonic()
+    with pytest.raises(LabError, match="can't be reached: no answer"):
+        Ways(cast(Kube, kube)).address("mlflow")
+    assert time.monotonic() - began < 10
 
 
 def test_an_error_status_carries_what_was_said(service: Service) -> None:

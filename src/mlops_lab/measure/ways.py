@@ -61,7 +61,9 @@ class Ways:
         self.kube.version()  # says within its own limit that the API server is away, where kubectl would wait long
         with contextlib.ExitStack() as stack:
             try:
-                way = forwarding(self._kubectl, release.namespace, f"service/{found.service}", found.port, 0)
+                # An API server that goes away just now holds kubectl up: three of the connection's limits in all.
+                within = 2 * self.kube.timeout
+                way = forwarding(self._kubectl, release.namespace, f"service/{found.service}", found.port, 0, within)
                 _, port = stack.enter_context(way)
             except LabError as trouble:
                 raise LabError(trouble.message, f"see how {release.part} is: lab status", trouble.detail) from trouble

@@ -141,13 +141,13 @@ def forward(kubectl: Kubectl, namespace: str, target: str, port: int, local: int
 
 @contextlib.contextmanager
 def forwarding(
-    kubectl: Kubectl, namespace: str, target: str, port: int, local: int
+    kubectl: Kubectl, namespace: str, target: str, port: int, local: int, within: float = _START
 ) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
     """The same as `forward`, and the program that forwards: when it has ended, so has the way."""
     words = ("port-forward", "--address", "127.0.0.1", "-n", namespace, target, f"{local or ''}:{port}")
     with _child(kubectl, *words) as child:
         assert child.stdout
-        end, said = time.monotonic() + _START, b""
+        end, said = time.monotonic() + within, b""
         while not (found := _FORWARDING.search(said)):
             ready, _, _ = select.select([child.stdout], [], [], max(0, end - time.monotonic()))
             more = child.stdout.read1(4096) if ready else b""  # type: ignore[attr-defined]
