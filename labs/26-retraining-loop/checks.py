@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -235,8 +236,8 @@ async def told(lab: Lab) -> Story:
         if made:
             return story
         firing = message(lab, now())
-        await asyncio.gather(post(lab, firing), post(lab, firing))
-        story.started = await begun(lab, known)
+        answered = await asyncio.gather(post(lab, firing), post(lab, firing))
+        story.started = await begun(lab, known, answered=answered)
         if not story.started.ok:
             return story
         run = story.started.value[0]
@@ -264,8 +265,8 @@ async def idle(lab: Lab) -> Story:
     try:
         await world(lab, BEFORE, turned=False)
         known = await runs(lab)
-        await post(lab, message(lab, now()))
-        story.once = await begun(lab, known)
+        answered = [await post(lab, message(lab, now()))]
+        story.once = await begun(lab, known, answered=answered)
         if story.once.ok:
             story.ended = await ended(lab, story.once.value[0])
             if story.ended.ok:
@@ -450,10 +451,15 @@ async def new(lab: Lab, known: list[Object]) -> list[Object]:
     return [run for run in await runs(lab) if run["run_id"] not in before]
 
 
-async def begun(lab: Lab, known: list[Object], within: float = STARTS_WITHIN) -> Observation:
+async def begun(
+    lab: Lab, known: list[Object], within: float = STARTS_WITHIN, answered: Sequence[int] = ()
+) -> Observation:
     """Wait for a run that was not there before; the value is a list of its id."""
     seen = await lab.eventually(lambda: new(lab, known), bool, expected="1 run begins", shown=count, within=within)
-    return Observation(seen.ok, seen.expected, seen.seen, [run["run_id"] for run in seen.value])
+    told = (
+        f"; the messages were answered with status {', '.join(map(str, answered))} (0: no answer)" if answered else ""
+    )
+    return Observation(seen.ok, seen.expected, seen.seen + told, [run["run_id"] for run in seen.value])
 
 
 async def one(lab: Lab, run: str) -> Object:
