@@ -101,10 +101,15 @@ async def starts_one_run(lab: Lab) -> None:
 async def refuses_poison(lab: Lab) -> None:
     """That run found a warehouse in which `late` says the opposite: nothing of it ever serves.
 
-    When it has ended, the alias is where it was, and every pod still answers with the version from before.
+    It fetched the warehouse's days; when it has ended, the alias is where it was, and every pod still answers with the
+    version from before.
     """
     story = await lab.once(told)
     expect(story.ended).because("the engine's page shows what a run waits for: lab open pipelines")
+    expect(story.made).because(
+        "a run that breaks before it has seen the days refuses everything, and proves nothing. Its first failed step's "
+        "log says why: lab open pipelines"
+    )
     expect(story.kept).because(
         "the labels of all these days were turned round, also of the held-out ones: by them the spoilt candidate is "
         "far better than the model in service. No comparison finds that, only a look at the data before: `validate` "
@@ -116,7 +121,8 @@ async def refuses_poison(lab: Lab) -> None:
 async def refuses_worse(lab: Lab) -> None:
     """A new alert starts a run again; its candidate is not better than the model in service, and never serves.
 
-    The warehouse is whole again, and still at 21 February 2013: a week after the days that the model was trained on.
+    The warehouse is whole again, and still at 21 February 2013: a week after the days that the model was trained on. So
+    this run trains one.
     """
     story = await lab.once(idle)
     expect(story.once).because(
@@ -124,6 +130,10 @@ async def refuses_worse(lab: Lab) -> None:
         "reason to do nothing. Its fingerprint is the same, since its labels are; its startsAt is not"
     )
     expect(story.ended).because("the engine's page shows what a run waits for: lab open pipelines")
+    expect(story.made).because(
+        "that nothing worse serves is an achievement only where something was trained and compared: these are whole "
+        "rows. The first failed step's log says why there is no candidate: lab open pipelines"
+    )
     expect(story.kept).because(
         "a model that looks good on its own training rows may be worse than what serves. Let `evaluate` compare both "
         "on the held-out days, and let nothing after it happen, neither the alias nor a rollout, unless it said true: "
@@ -187,6 +197,7 @@ class Story:
     started: Observation = field(default_factory=lambda: unseen("a run"))
     once: Observation = field(default_factory=lambda: unseen("one run"))
     ended: Observation = field(default_factory=lambda: unseen("the run's end"))
+    made: Observation = field(default_factory=lambda: unseen("what the run made"))
     kept: Observation = field(default_factory=lambda: unseen("the old version"))
     moved: Observation = field(default_factory=lambda: unseen("another version"))
     lineage: Observation = field(default_factory=lambda: unseen("tags"))
@@ -253,6 +264,7 @@ async def told(lab: Lab) -> Story:
             story.when = f"Here: {when}."
             if len(made) != 1:
                 return story
+        story.made = await has_made(lab, run, "system.Dataset", "the warehouse's days")
         story.kept = await kept(lab, first)
         return story
     finally:
@@ -270,10 +282,21 @@ async def idle(lab: Lab) -> Story:
         if story.once.ok:
             story.ended = await ended(lab, story.once.value[0])
             if story.ended.ok:
+                story.made = await has_made(lab, story.once.value[0], "system.Model", "a candidate")
                 story.kept = await kept(lab, first)
         return story
     finally:
         await clear(lab, story.kept.ok)
+
+
+async def has_made(lab: Lab, run: str, kind: str, what: str) -> Observation:
+    """Whether a run came as far as an artifact of a type."""
+    found = await lab.thread(lab.pipelines.artifacts, run)
+    kinds = sorted({str(each.get("type")) for each in found.values()})
+    return Observation(
+        any(each.startswith(kind) for each in kinds), f"the run has {what}: an artifact of type {kind}",
+        f"artifacts of {', '.join(kinds) or 'no type'}; the run: {state(await one(lab, run))}",
+    )  # fmt: skip
 
 
 async def drifted(lab: Lab) -> Story:
