@@ -310,7 +310,9 @@ def _before(pace: Pace) -> Observation:
     """Whether a second pod was asked for before the CPU figures told."""
     asked, told = pace.asked.get(2), pace.crossed
     seen = "no second pod was asked for" if asked is None else f"a second pod was asked for after {asked:.0f} s"
-    if told is None:
+    if not pace.cpu:
+        seen += "; the metrics API had no CPU figure of this load until then"
+    elif told is None:
         seen += f"; until then a pod used {_milli(pace.cpu)} of CPU at most"
     else:
         seen += f"; a pod used {_milli(pace.cpu)} of CPU after {told:.0f} s"
