@@ -283,6 +283,18 @@ def test_pods_that_only_need_time_end_no_wait(monkeypatch: pytest.MonkeyPatch) -
         assert watch() == ""
 
 
+def test_how_a_pod_ended_is_told_although_helm_has_put_another_in_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(evidence.time, "monotonic", lambda: now[0])
+    answers: dict[str, Any] = {}
+    watch = Watch(FakeKubectl(answers), "x")
+    for item in (container(WAITING, restartCount=2, lastState=CRASHED), container({"running": {}})):
+        answers["get pods"] = {"items": [pod(item)]}
+        now[0] += 5.0
+        assert watch() == ""
+    assert "p: c ended with exit code 137, OOMKilled (2 restarts)" in watch.detail()
+
+
 def test_warnings_of_this_installation_are_told_once() -> None:
     def event(at: str, message: str) -> dict[str, Any]:
         about = {"kind": "Pod", "name": "p"}

@@ -45,7 +45,12 @@ class Watch:
             return ""  # helm will say so
         states = [state for pod in pods for state in troubles(pod)]
         if states:
-            self._seen = [f"{pod}: {text}" for pod, _, text in states]
+            # What a pod ended with says more than that the one in its place, after helm went back, has only begun.
+            before = {line.partition(":")[0]: line for line in self._seen}
+            self._seen = [
+                before[pod] if reason == "NotReady" and pod in before else f"{pod}: {text}"
+                for pod, reason, text in states
+            ]
         self._since = {f"{pod} {reason}": self._since.get(f"{pod} {reason}", now) for pod, reason, _ in states}
         for pod, reason, text in states:
             lasted = now - self._since[f"{pod} {reason}"]
