@@ -404,3 +404,21 @@ def _leaves(value: Any) -> list[str]:
     if isinstance(value, dict):
         return [leaf for item in value.values() for leaf in _leaves(item)]
     return [str(value)]
+
+
+def test_a_cluster_that_has_just_started_may_refuse_its_add_ons_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers: list[Any] = [LabError("failed to download openapi", ""), LabError("no answer", ""), False]
+
+    def install(*_: Any, **__: Any) -> bool:
+        answer = answers.pop(0)
+        if isinstance(answer, LabError):
+            raise answer
+        return bool(answer)
+
+    monkeypatch.setattr(up.addons, "install", install)
+    up._install(Kubectl("none"), "localhost:5001", "content", within=5)
+    assert not answers
+    answers = [LabError("no answer", "")]
+    with pytest.raises(LabError, match="last seen: no answer") as error:
+        up._install(Kubectl("none"), "localhost:5001", "content", within=0)
+    assert "lab down" in error.value.hint

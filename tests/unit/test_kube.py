@@ -15,6 +15,7 @@ from typing import Any, cast
 import pytest
 import yaml
 from kubernetes.client.exceptions import ApiException
+from kubernetes.dynamic.exceptions import DynamicApiError, api_exception
 from urllib3.exceptions import ReadTimeoutError
 
 from mlops_lab.kube.client import Kube
@@ -161,6 +162,58 @@ def test_all_objects_are_watched_together_until_they_are_as_wanted() -> None:
         {"a": "Pending"},
         {"a": "Running"},
     ]
+
+
+class ExpiredApi(MadeUpApi):
+    """Refuses the first watches with 410 Gone, as the API server does for a version that it no longer keeps."""
+
+    def __init__(self, error: type[Exception], **objects: dict[str, Any]) -> None:
+        super().__init__(**objects)
+        self.error = error
+        self.refused = 0
+
+    def watch(self, **where: Any) -> Any:
+        if self.refused < 2:
+            self.refused += 1
+            answer = ApiException(status=410, reason="Expired: too old resource version: 7 (9)")
+            answer.body = json.dumps({"message": answer.reason})
+            raise api_exception(answer) if self.error is DynamicApiError else answer
+        yield from super().watch(**where)
+
+
+@pytest.mark.parametrize("error", [ApiException, DynamicApiError])
+def test_a_watch_from_a_version_no_longer_kept_begins_again(error: type[Exception]) -> None:
+    pod = {"metadata": {"name": "a", "resourceVersion": "7"}, "status": {"phase": "Pending"}}
+    runs = {"type": "MODIFIED", "raw_object": {**pod, "status": {"phase": "Running"}}}
+
+    def running(item: dict[str, Any] | None) -> str | None:
+        return "runs" if item and item["status"]["phase"] == "Running" else None
+
+    def one_runs(items: list[dict[str, Any]]) -> str | None:
+        return running(items[0])
+
+    api = ExpiredApi(error, a=pod)
+    api.events = [[runs]]
+    assert connected(api).wait("Pod", "a", "lab-04", running, within=30) == ("runs", runs["raw_object"])
+    api = ExpiredApi(error, a=pod)
+    api.events = [[runs]]
+    assert connected(api).wait_all("Pod", "lab-04", one_runs, within=30)[0] == "runs"
+    api = ExpiredApi(error, a=pod)
+    api.events = [[runs]]
+    seen = connected(api).watch("Pod", "lab-04", within=30)
+    assert [next(seen)[1]["status"]["phase"] for _ in range(4)] == ["Pending"] * 3 + ["Running"]
+    assert api.refused == 2
+
+
+def test_a_watch_that_is_refused_otherwise_says_so() -> None:
+    api = ExpiredApi(ApiException, a={"metadata": {"name": "a", "resourceVersion": "7"}})
+    api.watch = lambda **where: raising(ApiException(status=403, reason="Forbidden"))  # type: ignore[method-assign]
+    with pytest.raises(Refused, match="Forbidden"):
+        connected(api).wait("Pod", "a", "lab-04", lambda item: None, within=30)
+
+
+def raising(error: Exception) -> Any:
+    raise error
 
 
 def test_a_wait_for_all_objects_ends_when_its_time_is_over_or_nobody_waits() -> None:

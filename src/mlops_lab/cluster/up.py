@@ -14,6 +14,7 @@ from mlops_lab.base.errors import LabError, UsageError
 from mlops_lab.base.locking import alone, terminable
 from mlops_lab.base.paths import state
 from mlops_lab.base.progress import Progress
+from mlops_lab.base.waiting import wait_until
 from mlops_lab.cluster import addons, health, kind, names, record, registry
 from mlops_lab.cluster.kubectl import Kubectl
 from mlops_lab.cluster.record import Cluster
@@ -82,9 +83,7 @@ def up(
             _serve(docker, images, progress)
         registry.attach(docker)
         kubectl = Kubectl(cluster.context)
-        if since:
-            _wait_for_api(kubectl)
-        addons.install(kubectl, cluster.registry, images[load.NAME].key, metrics=True)
+        _install(kubectl, cluster.registry, images[load.NAME].key, within=120 if since else 30)
         if addons.lacking(kubectl, len(names.NODES[wanted]), since):
             with progress.piece("waiting for the cluster to be ready"):
                 addons.wait(kubectl, len(names.NODES[wanted]), since)
@@ -171,12 +170,18 @@ def _serve(docker: Docker, images: dict[str, Step], progress: Progress) -> None:
         registry.serve(docker, repository(metrics_server.NAME), metrics)
 
 
-def _wait_for_api(kubectl: Kubectl) -> None:
-    from mlops_lab.base.waiting import wait_until
+def _install(kubectl: Kubectl, registry: str, content: str, within: float) -> None:
+    """Apply what stands before any lab; an API server that has just started may refuse it for some seconds."""
+
+    def probe() -> tuple[bool | None, str]:
+        try:
+            return addons.install(kubectl, registry, content, metrics=True), ""
+        except LabError as refused:
+            return None, str(refused)
 
     wait_until(
-        lambda: (True if kubectl.answers() else None, "no answer"),
+        probe,
         what="the API server",
-        within=120,
+        within=within,
         hint="take the cluster down and up again: lab down, lab up",
     )

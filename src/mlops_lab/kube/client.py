@@ -19,6 +19,7 @@ Objects = list[Object]  # `list` itself is a method below
 FIELD_MANAGER = "mlops-lab"
 # The longest a watch stays silent before the object is read again and a cancelled wait is noticed.
 _WATCH_CHUNK = 5
+_GONE = 410
 
 
 class Kube:
@@ -186,7 +187,8 @@ class Kube:
                     for item in _items(found):
                         yield "ADDED", item
                 chunk = max(1, min(_WATCH_CHUNK, int(left)))
-                for event in resource.watch(
+                for event in _events(
+                    resource,
                     namespace=namespace,
                     label_selector=selector or None,
                     resource_version=resource_version,
@@ -228,7 +230,8 @@ class Kube:
                 return None, seen
             # The object's own watch wakes us at each change; the short chunk re-reads what a watch can't tell.
             with translated(f"{kind} {name}"):
-                for event in self._resource(kind, api_version).watch(
+                for event in _events(
+                    self._resource(kind, api_version),
                     namespace=namespace,
                     name=name,
                     resource_version=seen["metadata"]["resourceVersion"] if seen else None,
@@ -270,7 +273,8 @@ class Kube:
             if left <= 0 or (stop and stop.is_set()):
                 return None, list(seen.values())
             with translated(f"{kind} watch"):
-                for event in resource.watch(
+                for event in _events(
+                    resource,
                     namespace=namespace,
                     label_selector=selector or None,
                     resource_version=found["metadata"]["resourceVersion"],
@@ -316,6 +320,22 @@ class Kube:
     def _plain(answer: Any) -> Object:
         # The client's own objects take more time to make than the API server takes to answer.
         return dict(json.loads(answer.data))
+
+
+def _events(resource: Any, **where: Any) -> Iterator[Object]:
+    """A watch's events; the last one is of type `ERROR` where the API server no longer keeps the version asked for.
+
+    The server says so (410 Gone) in one of two ways: in the stream, or instead of it.
+    """
+    from kubernetes.client.exceptions import ApiException
+    from kubernetes.dynamic.exceptions import DynamicApiError
+
+    try:
+        yield from resource.watch(**where)
+    except (ApiException, DynamicApiError) as answer:
+        if answer.status != _GONE:
+            raise
+        yield {"type": "ERROR", "raw_object": {"code": _GONE}}
 
 
 def _items(found: Object) -> Objects:
