@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mlops_lab.labs.target import target
-from mlops_lab.measure.pipelines import DONE, Pipelines, tasks
+from mlops_lab.measure.pipelines import Pipelines, tasks
 from mlops_lab.measure.tracking import Tracking
 from mlops_lab.measure.ways import Ways
 from mlops_lab.platform.dashboard.prometheus import Prometheus
@@ -66,7 +66,7 @@ def loop(kubectl: tuple[str, ...], solution: Path, namespace: str) -> Figures:
             runs, started = until(lambda: pipelines.runs(namespace), 60)
             until(lambda: run(*days, "-c", VERSION) != first, 400)
             served = time.time()
-            until(lambda: pipelines.run(runs[0]["run_id"])["state"] in DONE, 120)
+            until(lambda: pipelines.over(pipelines.run(runs[0]["run_id"])), 120)
         finally:
             storms.terminate()
             storms.wait(timeout=30)

@@ -20,7 +20,7 @@ import yaml
 
 from mlops_lab.kube.client import Kube
 from mlops_lab.measure.load import Load
-from mlops_lab.measure.pipelines import DONE, Pipelines, tasks
+from mlops_lab.measure.pipelines import Pipelines, tasks
 from mlops_lab.measure.ways import Ways
 
 RATE, DURATION = 50, 30  # requests a second, s
@@ -64,7 +64,7 @@ def _run(pipelines: Pipelines, spec: dict[str, Any], seed: int, cached: bool) ->
     days = {"first_day": str(first), "last_day": str(last), "held_out_days": 2 + seed // 1700 % 3}
     began = time.monotonic()
     number = pipelines.start(spec, {"seed": seed, **days}, experiment=EXPERIMENT)
-    while (run := pipelines.run(number)).get("state") not in DONE:
+    while not pipelines.over(run := pipelines.run(number)):
         if time.monotonic() - began > 300:
             raise SystemExit(f"the pipeline's run did not end within 300 s: {run.get('state')}")
         time.sleep(0.1)

@@ -23,7 +23,6 @@ COMPILED_WITHIN = 60  # s
 RUN_WITHIN, CACHED_WITHIN = 240, 120  # s for a run, and for one whose steps need no pods
 SCORED_WITHIN = 120  # s for the checker's own pod
 METRIC = "auc"
-DONE = ("SUCCEEDED", "FAILED", "CANCELED", "SKIPPED")
 DOMAINS = ("ckad/design-and-build",)
 
 
@@ -308,13 +307,12 @@ async def run_of(lab: Lab, spec: Object, arguments: Object, within: float) -> Ru
         raise
     ended = await lab.eventually(
         lambda: lab.thread(lab.pipelines.run, run_id),
-        lambda run: run.get("state") in DONE,
+        lab.pipelines.over,
         expected="a run ends", shown=progress, within=within,
     )  # fmt: skip
     details = (ended.value.get("run_details") or {}).get("task_details") or []
     steps = {each["display_name"]: each for each in details}
-    if ended.value.get("state") not in DONE:
-        await lab.thread(lab.pipelines.ask, "POST", f"runs/{run_id}:terminate")
+    await lab.thread(lab.pipelines.end, run_id)
     if ended.value.get("state") != "SUCCEEDED":
         failed = [each for each in details if each.get("state") == "FAILED" and each.get("pod_name")]
         lines = [f"{each['display_name']}: {(each.get('error') or {}).get('message', '')[:200]}" for each in failed]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlops_lab.checks import Lab, LabError, Observation, at_least, at_most, check, equal_to, expect, observe
+from mlops_lab.checks import Lab, LabError, Observation, at_least, at_most, check, equal_to, expect, none_lost, observe
 
 Object = dict[str, Any]
 
@@ -53,7 +53,7 @@ async def serves_production(lab: Lab) -> None:
     try:
         if was.aliases.get(ALIAS) != was.first:
             await lab.thread(lab.mlflow.set_alias, lab.namespace, ALIAS, was.first)
-        ready = await deployment.until(settled, expected="2 pods or more, all ready", shown=shown, within=60)
+        ready = await deployment.rolled_out(pods=2, within=60)
         expect(ready).because(
             "a pod is ready once its server has loaded what the alias means. kubectl logs deployment/model says what "
             "it looks for and what MLflow answers: it needs MLFLOW_TRACKING_URI and MODEL_NAME (ConfigMap platform), "
@@ -269,7 +269,7 @@ class Called:
     def exited(self, words: str, *, well: bool) -> Observation:
         code = self.command.code
         wanted = f"{words}: {'exit code 0' if well else 'an exit code other than 0'} within {WITHIN} s"
-        return Observation(code == 0 if well else code not in (0, None), wanted, *end(self.command))
+        return self.command.observed(code == 0 if well else code not in (0, None), wanted)
 
 
 async def scored(lab: Lab) -> dict[str, Run]:
@@ -335,7 +335,7 @@ async def promoted(lab: Lab) -> Promotion:
         )
         step = Promotion(
             called.exited("./promote with the run february", well=True), served, right(said, number, run.values),
-            lost(called.report), dict(called.report.statuses), version,
+            none_lost(called.report), dict(called.report.statuses), version,
         )  # fmt: skip
         return step
     finally:
@@ -352,7 +352,7 @@ async def refused(lab: Lab) -> Refusal:
         number = str((await in_production(lab)).get("version"))
         seen = set(named(called.report.labels))
         step = Refusal(
-            lost(called.report),
+            none_lost(called.report),
             called.exited("./promote with the run april", well=False),
             observe(f"version that the alias {ALIAS} means", number, equal_to(good)),
             observe("versions of the answers", ", ".join(sorted(seen)), equal_to(good)),
@@ -373,7 +373,7 @@ async def rolled_back(lab: Lab) -> Return:
         run = models[LAST].number
         command = await lab.command("promote", run, within=WITHIN, env={"MLFLOW_TRACKING_URI": address})
         asked = f"./promote with the run march: exit code 0 within {WITHIN} s"
-        again = Observation(command.code == 0, asked, *end(command))
+        again = command.observed(command.code == 0, asked)
         if not again.ok:
             return Return(again)
         versions = len(await lab.thread(lab.mlflow.versions, lab.namespace))
@@ -395,7 +395,7 @@ async def rolled_back(lab: Lab) -> Return:
             f"it means {number if number != 'None' else 'none'}; versions made: {more}",
         )
         return Return(
-            again, called.exited("./rollback", well=True), served, same, lost(called.report),
+            again, called.exited("./rollback", well=True), served, same, none_lost(called.report),
             dict(called.report.statuses),
         )  # fmt: skip
     finally:
@@ -435,7 +435,7 @@ async def put_back(lab: Lab) -> None:
         await asyncio.to_thread(lab.kube.patch, "Deployment", "model", spec, lab.namespace)
         task = asyncio.current_task()
         if not (task and task.cancelling()):  # who interrupts does not want to wait
-            await deployment.until(settled, expected="as it was found", shown=shown, within=90)
+            await deployment.rolled_out(within=90)
 
 
 async def in_production(lab: Lab) -> Object:
@@ -482,26 +482,6 @@ def difference(one: list[float], other: list[float]) -> float:
     return max((abs(a - b) for a, b in zip(one, other, strict=True)), default=1.0)
 
 
-def settled(item: Object | None) -> bool:
-    """The controller has seen the newest spec, and all pods that it wants, two at least, are of it and available."""
-    if item is None or item.get("status", {}).get("observedGeneration", 0) < item["metadata"]["generation"]:
-        return False
-    wanted = item["spec"].get("replicas", 1)
-    return wanted > 1 and {count(item, name) for name in ("replicas", "updatedReplicas", "availableReplicas")} == {
-        wanted
-    }
-
-
-def count(item: Object, name: str) -> int:
-    return int(item.get("status", {}).get(name) or 0)
-
-
-def shown(item: Object | None) -> str:
-    if item is None:
-        return "no Deployment"
-    return f"{count(item, 'replicas')} pods, {count(item, 'readyReplicas')} ready"
-
-
 def tags(item: Object) -> dict[str, str]:
     return {each["key"]: each.get("value", "") for each in item.get("tags") or []}
 
@@ -509,25 +489,6 @@ def tags(item: Object) -> dict[str, str]:
 def named(labels: dict[str, int]) -> dict[str, int]:
     """The answers that say a version."""
     return {label: number for label, number in labels.items() if label}
-
-
-def end(command: Any) -> tuple[str, float, tuple[str, ...]]:
-    """How the program ended, the seconds it took, and its last lines; as an Observation takes them."""
-    how = "stopped by the checker" if command.code is None else f"exit code {command.code}"
-    return f"{how} after {command.seconds:.0f} s", command.seconds, tuple(command.output.splitlines()[-5:])
-
-
-def lost(report: Any) -> Observation:
-    """No request failed; else how many and how."""
-    kinds = [f"{number} x status {status}" for status, number in report.statuses.items() if status not in (0, 200)]
-    kinds += [f"{number} x {error}" for error, number in report.errors.most_common(3)]
-    return Observation(
-        report.failed == 0,
-        f"failed requests: none of {report.sent}",
-        f"{report.failed} of {report.sent} requests failed",
-        report.failed,
-        tuple(kinds),
-    )
 
 
 async def why_lost(lab: Lab, statuses: dict[int, int] | None) -> str:

@@ -10,7 +10,18 @@ import time
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mlops_lab.checks import Lab, Observation, at_most, check, equal_to, expect, observe
+from mlops_lab.checks import (
+    Lab,
+    Observation,
+    at_most,
+    check,
+    equal_to,
+    expect,
+    none_lost,
+    observe,
+    rolled_out,
+    rollout_state,
+)
 
 Object = dict[str, Any]
 
@@ -35,7 +46,7 @@ async def serves_v1(lab: Lab) -> None:
         expect(Observation(False, "a Deployment named model", "there is none in this namespace")).because(
             "nothing runs before it is applied: kubectl apply -f model.yaml, then kubectl get deployments"
         )
-    expect(await deployment.until(settled, expected="all pods up to date and ready", shown=shown, within=60)).because(
+    expect(await deployment.rolled_out(within=60)).because(
         "kubectl describe pod says in its events what holds a pod up, kubectl logs what the server says about it"
     )
     hidden = lab.hidden_rows(20)
@@ -193,8 +204,8 @@ async def updated(lab: Lab) -> Update:
             f"in all {versions(seen)}; in the last {LAST} s {versions(last)}",
         )
         asked = f"./deploy {lab.image('v2')}: exit code 0 within {WITHIN} s"
-        exited = Observation(command.code == 0, asked, *end(command))
-        update = Update(exited, replaced, lost(report), report)
+        exited = command.observed(command.code == 0, asked)
+        update = Update(exited, replaced, none_lost(report), report)
         return update
     finally:
         if not (update and update.exited.ok and update.replaced.ok and update.unharmed.ok):
@@ -218,9 +229,9 @@ async def tried(lab: Lab) -> Trial:
                 looking.cancel()
                 await asyncio.gather(looking, return_exceptions=True)
         back = await deployment.until(
-            lambda item: settled(item) and images(item) == before,
+            lambda item: rolled_out(item) and images(item) == before,
             expected=f"image {', '.join(before)} again, all pods ready,",
-            shown=lambda item: f"image {', '.join(images(item))}, {shown(item)}",
+            shown=lambda item: f"image {', '.join(images(item))}, {rollout_state(item)}",
             within=BACK_WITHIN,
         )
         left = [pod["metadata"]["name"] for pod in await lab.objects("Pod") if runs(pod, broken) and not leaving(pod)]
@@ -229,8 +240,8 @@ async def tried(lab: Lab) -> Trial:
         asked = f"./deploy {broken}: an exit code other than 0 within {WITHIN} s"
         return Trial(
             Observation(bool(ever_ready), "1 pod or more tries the broken image", f"{len(ever_ready)} tried it"),
-            lost(load.report),
-            Observation(command.code not in (0, None), asked, *end(command)),
+            none_lost(load.report),
+            command.observed(command.code not in (0, None), asked),
             back,
             any(ever_ready.values()),
             command.seconds if command.code is None else None,
@@ -261,7 +272,7 @@ async def put_back(lab: Lab) -> None:
         await asyncio.to_thread(lab.kube.patch, "Deployment", "model", patch, lab.namespace)
     task = asyncio.current_task()
     if not (task and task.cancelling()):  # who interrupts does not want to wait
-        await deployment.until(settled, expected="as it was found", shown=shown, within=90)
+        await deployment.rolled_out(within=90)
 
 
 def owned(item: Object) -> Object:
@@ -282,26 +293,6 @@ def difference(now: Object, wanted: Object) -> Object:
         elif now.get(key) != value:
             patch[key] = value
     return patch
-
-
-def settled(item: Object | None) -> bool:
-    """The controller has seen the newest spec, and all pods that it wants are of that spec and available."""
-    if item is None or item.get("status", {}).get("observedGeneration", 0) < item["metadata"]["generation"]:
-        return False
-    wanted = item["spec"].get("replicas", 1)
-    counts = {count(item, name) for name in ("replicas", "updatedReplicas", "availableReplicas")}
-    return wanted > 0 and counts == {wanted}
-
-
-def count(item: Object, name: str) -> int:
-    return int(item.get("status", {}).get(name) or 0)
-
-
-def shown(item: Object | None) -> str:
-    if item is None:
-        return "no Deployment"
-    current, ready = count(item, "updatedReplicas"), count(item, "readyReplicas")
-    return f"{count(item, 'replicas')} pods, {current} of them up to date, {ready} ready"
 
 
 def images(item: Object | None) -> list[str]:
@@ -327,25 +318,6 @@ def named(labels: dict[str, int]) -> dict[str, int]:
 
 def versions(labels: dict[str, int]) -> str:
     return ", ".join(f"{number} from {label}" for label, number in sorted(named(labels).items())) or "no answers"
-
-
-def end(command: Any) -> tuple[str, float, tuple[str, ...]]:
-    """How the program ended, the seconds it took, and its last lines; as an Observation takes them."""
-    how = "stopped by the checker" if command.code is None else f"exit code {command.code}"
-    return f"{how} after {command.seconds:.0f} s", command.seconds, tuple(command.output.splitlines()[-5:])
-
-
-def lost(report: Any) -> Observation:
-    """No request failed; else how many and how."""
-    kinds = [f"{number} x status {status}" for status, number in report.statuses.items() if status not in (0, 200)]
-    kinds += [f"{number} x {error}" for error, number in report.errors.most_common(3)]
-    return Observation(
-        report.failed == 0,
-        f"failed requests: none of {report.sent}",
-        f"{report.failed} of {report.sent} requests failed; half were answered within {report.p(50) * 1000:.0f} ms",
-        report.failed,
-        tuple(kinds),
-    )
 
 
 async def why_lost(lab: Lab, report: Any) -> str:

@@ -67,7 +67,7 @@ def word(places: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         "mlops_lab.labs.target.target",
         lambda timeout=10.0: SimpleNamespace(kube=StartedKube(), registry="r", control_plane="", engine="docker"),
     )
-    monkeypatch.setattr("mlops_lab.measure.environment.problems", lambda kube, parts: [])
+    monkeypatch.setattr("mlops_lab.measure.environment.problems", lambda kube, parts, lab: [])
     file = places / "work/10-scale/word"
     file.parent.mkdir(parents=True)
     file.write_text("good")
@@ -200,7 +200,7 @@ def test_ctrl_c_gives_a_report_with_waiting(word: Path, places: Path) -> None:
         "import mlops_lab.labs.target as target, mlops_lab.measure.environment as environment\n"
         "kube = types.SimpleNamespace(find=lambda *a, **k: {'metadata': {'name': 'x'}})\n"
         "target.target = lambda timeout=10: types.SimpleNamespace(kube=kube, registry='r')\n"
-        "environment.problems = lambda kube, parts: []\n"
+        "environment.problems = lambda kube, parts, lab: []\n"
         "from mlops_lab.cli.main import main\nmain(['check', '10'])\n"
     )
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)

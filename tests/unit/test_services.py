@@ -276,6 +276,22 @@ class Cluster:
         self.deleted.append(kind)
 
 
+@pytest.mark.parametrize(
+    ("states", "asked", "raises"),
+    [(["FAILED"], False, False), (["RUNNING", "SUCCEEDED"], True, False), (["RUNNING", "RUNNING"], True, True)],
+)
+def test_a_run_that_has_ended_is_not_ended_again(
+    service: Service, monkeypatch: pytest.MonkeyPatch, states: list[str], asked: bool, raises: bool
+) -> None:
+    pipelines, turns = Pipelines(ways(service.url)), iter(states)
+    monkeypatch.setattr(pipelines, "run", lambda run: {"state": next(turns)})
+    path = "POST /apis/v2beta1/runs/r:terminate"
+    service.answers[path] = (400, {"message": "it cannot be ended"})
+    with pytest.raises(RefusedRequest, match="cannot be ended") if raises else contextlib.nullcontext():
+        pipelines.end("r")
+    assert service.asked == ([(path, None)] if asked else [])
+
+
 def test_a_part_that_is_missing_or_not_ready_is_a_problem_of_the_environment() -> None:
     deployment = {
         "kind": "Deployment",

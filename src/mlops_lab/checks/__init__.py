@@ -7,8 +7,9 @@ from mlops_lab.base.errors import LabError
 from mlops_lab.checks.check import Check, check, checks_of
 from mlops_lab.checks.lab import Lab
 from mlops_lab.checks.matchers import at_least, at_most, between, equal_to, less_than, one_of, quantity
-from mlops_lab.checks.observation import Observation, expect, observe
+from mlops_lab.checks.observation import Observation, expect, none_lost, observe
 from mlops_lab.checks.verdicts import Result, Verdict
+from mlops_lab.checks.watched import rolled_out, rollout_state
 
 __all__ = [
     "Check",
@@ -25,7 +26,10 @@ __all__ = [
     "equal_to",
     "expect",
     "less_than",
+    "none_lost",
     "observe",
     "one_of",
     "quantity",
+    "rolled_out",
+    "rollout_state",
 ]

@@ -47,6 +47,12 @@ class Command:
     output: str
     seconds: float
 
+    def observed(self, right: bool, expected: str) -> Observation:
+        """Whether it ended as expected, with how it did and its last lines; the value is the seconds it took."""
+        how = "stopped by the checker" if self.code is None else f"exit code {self.code}"
+        lines = tuple(self.output.splitlines()[-5:])
+        return Observation(right, expected, f"{how} after {self.seconds:.0f} s", self.seconds, lines)
+
 
 @dataclass(eq=False)
 class Lab:

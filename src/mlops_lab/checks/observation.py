@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mlops_lab.base.errors import Failure
 from mlops_lab.checks import current
 from mlops_lab.checks.matchers import Matcher
+
+if TYPE_CHECKING:
+    from mlops_lab.measure.report import LoadReport
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,20 @@ def observe(what: str, value: Any, matcher: Matcher, *, unit: str = "", evidence
     behind = f" {unit}" if unit else ""
     shown = f"{value:.4g}" if isinstance(value, float) else value
     return Observation(matcher(value), f"{what}: {matcher}{behind}", f"{shown}{behind}", value, tuple(evidence), what)
+
+
+def none_lost(report: LoadReport) -> Observation:
+    """No request of a load failed; else how many did and how."""
+    kinds = [f"{number} x status {status}" for status, number in report.statuses.items() if status not in (0, 200)]
+    kinds += [f"{number} x {error}" for error, number in report.errors.most_common(3)]
+    half = f"; half were answered within {report.p(50) * 1000:.0f} ms" if report.good else ""
+    return Observation(
+        report.failed == 0,
+        f"failed requests: none of {report.sent}",
+        f"{report.failed} of {report.sent} requests failed{half}",
+        report.failed,
+        tuple(kinds),
+    )
 
 
 @dataclass(frozen=True)

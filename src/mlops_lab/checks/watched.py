@@ -64,6 +64,13 @@ class Watched:
             within=within,
         )
 
+    async def rolled_out(self, *, within: float, pods: int = 1, expected: str = "") -> Observation:
+        """Wait until all pods that a Deployment wants, `pods` at least, are up to date and available."""
+        wanted = expected or (f"{pods} pods or more, all ready" if pods > 1 else "all pods up to date and ready")
+        return await self.until(
+            lambda item: rolled_out(item, pods), expected=wanted, shown=rollout_state, within=within
+        )
+
     async def until(
         self,
         test: Callable[[Object | None], bool],
@@ -94,6 +101,31 @@ class Watched:
             took,
             lines,
         )
+
+
+def rolled_out(item: Object | None, pods: int = 1) -> bool:
+    """Has a Deployment's controller seen the newest spec, and are all pods that it wants of that spec and available?
+
+    Args:
+        pods: how many it must want at least.
+    """
+    if item is None or item.get("status", {}).get("observedGeneration", 0) < item["metadata"]["generation"]:
+        return False
+    wanted = item["spec"].get("replicas", 1)
+    counts = {_count(item, name) for name in ("replicas", "updatedReplicas", "availableReplicas")}
+    return wanted >= pods and counts == {wanted}
+
+
+def rollout_state(item: Object | None) -> str:
+    """A Deployment's pods in words."""
+    if item is None:
+        return "no Deployment"
+    current, ready = _count(item, "updatedReplicas"), _count(item, "readyReplicas")
+    return f"{_count(item, 'replicas')} pods, {current} of them up to date, {ready} ready"
+
+
+def _count(item: Object, name: str) -> int:
+    return int(item.get("status", {}).get(name) or 0)
 
 
 async def followed(

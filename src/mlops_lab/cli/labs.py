@@ -133,12 +133,11 @@ def check(
     where = target()
     workspace = lifecycle.begun(where, exercise)
     lab = running.lab_object(where.kube, exercise, exercise.namespace, workspace, where.registry)
+    environment = running.probe(where.kube, exercise, exercise.namespace)
     interrupted = False
     with live(sys.stderr, keep=False, results=False) as view:
         try:
-            results = running.run(
-                lab, asked, listener=Rows(asked, view), environment=running.probe(where.kube, exercise), within=within
-            )
+            results = running.run(lab, asked, listener=Rows(asked, view), environment=environment, within=within)
         except running.Interrupted as early:
             results, interrupted = early.results, True
     Records().attempt(exercise.number, results, whole=len(asked) == len(known))
@@ -189,7 +188,7 @@ def watch(ctx: click.Context, exercise: Exercise) -> None:
         watching = Watch(
             known,
             lambda: running.lab_object(where.kube, exercise, exercise.namespace, workspace, where.registry),
-            running.probe(where.kube, exercise),
+            running.probe(where.kube, exercise, exercise.namespace),
             changes.fingerprint,
             view,
             lambda results: records.attempt(exercise.number, results, whole=True),

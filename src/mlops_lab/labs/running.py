@@ -93,9 +93,13 @@ def threads() -> concurrent.futures.ThreadPoolExecutor:
     return concurrent.futures.ThreadPoolExecutor(_THREADS, thread_name_prefix="check")
 
 
-def probe(kube: Kube, exercise: Exercise) -> Callable[[], Sequence[str]]:
-    """The look at the cluster itself, and at the parts of the platform that a lab needs, that `run_checks` takes."""
+def probe(kube: Kube, exercise: Exercise, namespace: str) -> Callable[[], Sequence[str]]:
+    """The look at the cluster itself, and at the parts of the platform that a lab needs, that `run_checks` takes.
+
+    Args:
+        namespace: the lab's.
+    """
     from mlops_lab.measure.environment import problems
 
     namespaces = parts.namespaces(about(exercise).needs)
-    return lambda: problems(kube, namespaces)
+    return lambda: problems(kube, namespaces, namespace)

@@ -153,7 +153,7 @@ class LiveStage:
         namespaces.remove(self._target.kube, self._exercise, namespace)
 
     def _looks(self, target: Target) -> Environment:
-        return running.probe(target.kube, self._exercise)
+        return running.probe(target.kube, self._exercise, self.namespace)
 
     def _lab(self, target: Target, mistake: str = "") -> Lab:
         return running.lab_object(target.kube, self._exercise, self.namespace, self.workspace, target.registry, mistake)

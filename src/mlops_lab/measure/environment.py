@@ -6,17 +6,22 @@ from collections.abc import Sequence
 
 from mlops_lab.kube.client import Kube, Object
 from mlops_lab.kube.errors import Unreachable
+from mlops_lab.measure.room import taken_by_others
+from mlops_lab.platform.releases import RELEASES
 
 SYSTEM_NAMESPACE = "mlops-lab-system"
+# What is part of the cluster: kind's storage, this project's own pods, the platform.
+_GIVEN = frozenset({"local-path-storage", SYSTEM_NAMESPACE, *(release.namespace for release in RELEASES)})
 
 
-def problems(kube: Kube, parts: Sequence[str] = ()) -> list[str]:
+def problems(kube: Kube, parts: Sequence[str] = (), lab: str = "") -> list[str]:
     """What is wrong with the cluster, in words; empty when nothing is.
 
-    Looks at the API server, the nodes' conditions, DNS, the metrics API and the project's own pods.
+    Looks at the API server, the nodes' conditions and room, DNS, the metrics API and the project's own pods.
 
     Args:
         parts: the namespaces of the platform's parts that must be well too.
+        lab: the lab's namespace; its pods, and those that parts run for it, must find the room that labs count on.
     """
     try:
         found = [_node(node) for node in kube.list("Node")]
@@ -26,6 +31,8 @@ def problems(kube: Kube, parts: Sequence[str] = ()) -> list[str]:
         for namespace in parts:
             workloads = [item for kind in ("Deployment", "StatefulSet") for item in kube.list(kind, namespace)]
             found += [_workload(item) for item in workloads] or [f"{namespace} is not installed; see lab status"]
+        own = [name for name in (lab, *parts) if name]
+        found += taken_by_others(kube, own, _GIVEN)
     except Unreachable as down:
         return [f"{down.message}; {down.hint}"]
     return [problem for problem in found if problem]

@@ -19,7 +19,7 @@ KINDS = ("runs", "recurringruns", "pipelines", "experiments")
 _KEYS = {"runs": "run_id", "recurringruns": "recurring_run_id", "pipelines": "pipeline_id",
          "experiments": "experiment_id"}  # fmt: skip
 _LISTS = {"recurringruns": "recurringRuns"}
-DONE = frozenset({"SUCCEEDED", "FAILED", "CANCELED", "SKIPPED"})
+_OVER = frozenset({"SUCCEEDED", "FAILED", "CANCELED", "SKIPPED"})
 
 
 class Pipelines:
@@ -66,6 +66,21 @@ class Pipelines:
         """A run with its state and its tasks' details."""
         return self.ask("GET", f"runs/{run_id}")
 
+    @staticmethod
+    def over(run: dict[str, Any]) -> bool:
+        """Has a run ended, one way or the other?"""
+        return run.get("state") in _OVER
+
+    def end(self, run_id: str) -> None:
+        """End a run that is at work; one that has ended, or ends meanwhile, stays as it is."""
+        if self.over(self.run(run_id)):
+            return
+        try:
+            self.ask("POST", f"runs/{run_id}:terminate")
+        except RefusedRequest:
+            if not self.over(self.run(run_id)):
+                raise
+
     def runs(self, experiment: str) -> list[dict[str, Any]]:
         """The runs of an experiment by its name, newest first; none where there is no such experiment."""
         known = next((each for each in self.all("experiments") if each["display_name"] == experiment), None)
@@ -109,8 +124,8 @@ class Pipelines:
 
     def remove(self, kind: str, number: str) -> None:
         """Remove an object by its kind and id; a run that is at work is ended first."""
-        if kind == "runs" and self.run(number).get("state") not in DONE:
-            self.ask("POST", f"runs/{number}:terminate")
+        if kind == "runs":
+            self.end(number)
         self.ask("DELETE", f"{kind}/{number}")
 
 

@@ -1,0 +1,109 @@
+"""Pods that no node has room for, although one would if nobody else's pods were there.
+
+A pod that finds no room beside the lab's own pods is the learner's to mend; one that other namespaces leave no room is
+the environment's fault. The cluster's own pods and the platform's count as given: labs are made to fit beside them.
+
+What a pod requests is computed as the scheduler does:
+https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/#resource-sharing-within-containers
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from fractions import Fraction
+
+from mlops_lab.kube.client import Kube, Object
+
+_ENDED = ("Succeeded", "Failed")
+_RESOURCES = ("cpu", "memory")
+
+
+def taken_by_others(kube: Kube, own: Sequence[str], given: Collection[str]) -> list[str]:
+    """Which pods of some namespaces wait for room that others take, in words; empty when none does.
+
+    Args:
+        own: namespaces whose pods are looked at.
+        given: namespaces whose pods are part of the cluster, besides those that begin with `kube-`.
+    """
+    waiting = [pod for namespace in own for pod in kube.list("Pod", namespace) if _unschedulable(pod)]
+    if not waiting:
+        return []
+    placed = [pod for pod in kube.list("Pod") if pod["spec"].get("nodeName") and _phase(pod) not in _ENDED]
+    nodes = [node for node in kube.list("Node") if _open(node)]
+    return [said for pod in waiting if (said := _said(pod, placed, nodes, {*own, *given}))]
+
+
+def _said(pod: Object, placed: Sequence[Object], nodes: Sequence[Object], known: Collection[str]) -> str:
+    others: Counter[str] = Counter()
+    asked, room = requests(pod), False
+    for node in nodes:
+        here = [each for each in placed if each["spec"]["nodeName"] == node["metadata"]["name"]]
+        mine = [each for each in here if _belongs(each["metadata"]["namespace"], known)]
+        others.update(each["metadata"]["namespace"] for each in here if each not in mine)
+        room = room or _fits(asked, node, mine)
+    if not others or not room:
+        return ""
+    where = ", ".join(name for name, _ in others.most_common(3))
+    return (
+        f"no node has room for pod {pod['metadata']['name']} beside the pods of {where}; make room: lab reset the labs "
+        "that you are done with"
+    )
+
+
+def requests(pod: Object) -> dict[str, Fraction]:
+    """What a pod requests: `cpu` in cores, `memory` in bytes."""
+    spec = pod["spec"]
+    starting = spec.get("initContainers") or []
+    sidecars = [each for each in starting if each.get("restartPolicy") == "Always"]
+    found = {}
+    for name in _RESOURCES:
+        running = sum((_request(each, name) for each in [*spec["containers"], *sidecars]), Fraction())
+        before, most = Fraction(), Fraction()
+        for each in starting:
+            most = max(most, before + _request(each, name))
+            before += _request(each, name) if each in sidecars else 0
+        found[name] = max(running, most)
+    return found
+
+
+def _request(container: Object, name: str) -> Fraction:
+    return _quantity(((container.get("resources") or {}).get("requests") or {}).get(name, "0"))
+
+
+def _fits(asked: dict[str, Fraction], node: Object, pods: Sequence[Object]) -> bool:
+    taken = [requests(pod) for pod in pods]
+    return all(
+        asked[name] + sum((each[name] for each in taken), Fraction()) <= _quantity(node["status"]["allocatable"][name])
+        for name in _RESOURCES
+    )
+
+
+def _open(node: Object) -> bool:
+    """Does it take any pod? A control plane beside workers, or a drained node, does not."""
+    taints = node["spec"].get("taints") or []
+    return not any(taint["effect"] in ("NoSchedule", "NoExecute") for taint in taints)
+
+
+def _belongs(namespace: str, known: Collection[str]) -> bool:
+    return namespace in known or namespace.startswith("kube-")
+
+
+def _unschedulable(pod: Object) -> bool:
+    """Is it the nodes' room that the scheduler misses?"""
+    return any(
+        each["type"] == "PodScheduled"
+        and each.get("reason") == "Unschedulable"
+        and any(f"Insufficient {name}" in each.get("message", "") for name in _RESOURCES)
+        for each in pod.get("status", {}).get("conditions") or []
+    )
+
+
+def _phase(pod: Object) -> str:
+    return str(pod.get("status", {}).get("phase", ""))
+
+
+def _quantity(text: object) -> Fraction:
+    from kubernetes.utils.quantity import parse_quantity
+
+    return Fraction(parse_quantity(str(text)))
