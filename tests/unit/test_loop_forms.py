@@ -22,6 +22,7 @@ from mlops_lab.base.paths import project
 
 LAB = project() / "labs" / "26-retraining-loop"
 CI = LAB / "ci"
+ALERT, ENDED, LATER = "2013-07-12T08:00:00.123Z", "2013-07-12T08:03:00Z", "2013-07-12T09:00:00Z"
 
 
 def github() -> list[str]:
@@ -65,7 +66,10 @@ class Dag:
 
 
 def airflow() -> list[str]:
-    fakes = {"airflow": {"DAG": Dag}, "airflow.operators": {}, "airflow.operators.bash": {"BashOperator": Operator}}
+    operators = "airflow.providers.standard.operators.bash"
+    parents = [operators.rsplit(".", number)[0] for number in range(1, 5)]
+    fakes: dict[str, dict[str, Any]] = {name: {} for name in parents}
+    fakes |= {"airflow.sdk": {"DAG": Dag}, operators: {"BashOperator": Operator}}
     before = {name: sys.modules.get(name) for name in fakes}
     Operator.made = []
     try:
@@ -122,7 +126,7 @@ class Played:
             run = next(each for each in self.runs if path.endswith(each["run_id"]))
             run["asked"] = run.get("asked", 0) + 1
             if run["asked"] > 1:
-                run["state"] = self.ends
+                run |= {"state": self.ends, "finished_at": ENDED}
             return run
         tags = [{"key": "data.days", "value": "2013-06-14 to 2013-07-04"}]
         return {"model_version": {"version": self.version, "tags": tags}}
@@ -143,17 +147,23 @@ def played() -> Iterator[Played]:
     found.server.server_close()
 
 
-def follow(commands: list[str], played: Played, folder: Path) -> list[subprocess.CompletedProcess[str]]:
-    """Run the steps as a CI system does: in a clone, one after the other, until one fails."""
+def follow(
+    commands: list[str], played: Played, folder: Path, since: str = ALERT
+) -> list[subprocess.CompletedProcess[str]]:
+    """Run the steps as a CI system does: in a clone, one after the other, until one fails.
+
+    Args:
+        since: when the alert began.
+    """
     if not (folder / "ci").exists():
         (folder / "ci").symlink_to(CI)
         (folder / "pipeline.py").symlink_to(LAB / "solution" / "receiver" / "pipeline.py")
     paths = [project(), project() / "components", project() / "images" / "flight-delay"]
     env = {
         **os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "_KFP_RUNTIME": "true",
-        "PYTHONPATH": os.pathsep.join(map(str, paths)), "TODAY": "2013-07-11", "KFP_ENDPOINT": played.url,
-        "KFP_EXPERIMENT": "mine", "MLFLOW_TRACKING_URI": played.url, "MODEL_NAME": "mine", "DAYS_URL": "http://days",
-        "MODEL_URL": "http://model",
+        "PYTHONPATH": os.pathsep.join(map(str, paths)), "TODAY": "2013-07-11", "SINCE": since,
+        "KFP_ENDPOINT": played.url, "KFP_EXPERIMENT": "mine", "MLFLOW_TRACKING_URI": played.url, "MODEL_NAME": "mine",
+        "DAYS_URL": "http://days", "MODEL_URL": "http://model",
     }  # fmt: skip
     done = []
     for command in commands:
@@ -193,6 +203,16 @@ def test_a_job_that_comes_while_a_run_is_under_way_waits_for_that(played: Played
     done = follow(steps, played, tmp_path)
     assert len(played.runs) == 1 and not done[-1].returncode
     assert "run-0 is under way" in done[1].stdout
+
+
+def test_a_job_for_an_alert_that_a_run_has_dealt_with_starts_none(played: Played, tmp_path: Path) -> None:
+    steps = github()
+    follow(steps, played, tmp_path)
+    done = follow(steps, played, tmp_path)
+    assert len(played.runs) == 1 and not done[-1].returncode
+    assert "run-0 has dealt with it" in done[1].stdout
+    done = follow(steps, played, tmp_path, since=LATER)
+    assert len(played.runs) == 2 and not done[-1].returncode
 
 
 def test_all_forms_take_the_same_steps() -> None:

@@ -1,4 +1,7 @@
-"""An alert's receiver triggers the DAG: POST /api/v2/dags/retrain/dagRuns {"conf": {"today": "2013-07-11"}, ...}.
+"""For Airflow 3: an alert's receiver triggers the DAG, with the warehouse's last day and the alert's startsAt.
+
+    POST /api/v2/dags/retrain/dagRuns
+    {"logical_date": null, "conf": {"today": "2013-07-11", "since": "2013-07-12T08:00:00Z"}}
 
 Airflow's workers run in the components' image, in a folder with pipeline.py and ci/ (REPOSITORY).
 """
@@ -6,12 +9,12 @@ Airflow's workers run in the components' image, in a folder with pipeline.py and
 import os
 from datetime import datetime, timedelta
 
-from airflow import DAG
-from airflow.operators.bash import BashOperator
+from airflow.providers.standard.operators.bash import BashOperator
+from airflow.sdk import DAG
 
 STEPS = {
     "compile": "python3 -m components.compiling pipeline.py pipeline.yaml",
-    "start": 'python3 ci/loop.py start pipeline.yaml "$TODAY"',
+    "start": 'python3 ci/loop.py start pipeline.yaml "$TODAY" "$SINCE"',
     "wait": "python3 ci/loop.py wait 1200",
     "report": "python3 ci/loop.py report",
 }
@@ -30,7 +33,7 @@ with DAG(
             task_id=name,
             bash_command=command,
             cwd=os.environ.get("REPOSITORY", "."),
-            env={"TODAY": "{{ dag_run.conf['today'] }}"},
+            env={"TODAY": "{{ dag_run.conf['today'] }}", "SINCE": "{{ dag_run.conf['since'] }}"},
             append_env=True,
         )
         if before:

@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
 """The loop's steps for a CI system: start a run for a drift, wait for its end, say what is in service.
 
-    loop.py start pipeline.yaml TODAY    start a run on the four weeks up to TODAY, unless one is under way: to run.id
-    loop.py wait SECONDS                 wait for the run of run.id; exit code 0 if it succeeded
-    loop.py report                       which version is in production now, and what it came from
+    loop.py start pipeline.yaml TODAY SINCE    start a run on the four weeks up to TODAY, and keep its id in run.id
+    loop.py wait SECONDS                       wait for that run; exit code 0 if it succeeded
+    loop.py report                             which version is in production now, and what it came from
+
+SINCE is when the alert began (its startsAt). No run is started for what has been dealt with: one is under way, or ended
+after that moment. Then run.id is that run's.
 
 Settings as the labs have them: KFP_ENDPOINT, KFP_EXPERIMENT, MLFLOW_TRACKING_URI, MODEL_NAME, and DAYS_URL, MODEL_URL.
 """
@@ -15,7 +18,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 DONE = ("SUCCEEDED", "FAILED", "CANCELED", "SKIPPED")
@@ -40,15 +43,18 @@ def experiment():
     return (found or kfp("experiments", {"display_name": os.environ["KFP_EXPERIMENT"]}))["experiment_id"]
 
 
-def start(file, today):
+def start(file, today, since):
     import yaml
 
     where = experiment()
     newest = kfp(f"runs?experiment_id={where}&sort_by=created_at%20desc&page_size=1").get("runs", [])
-    if newest and newest[0].get("state") not in DONE:
-        ID.write_text(newest[0]["run_id"])  # the drift is being dealt with: wait for that
-        print(f"run {newest[0]['run_id']} is under way")
-        return
+    if newest:
+        run, state = newest[0], newest[0].get("state")
+        ended = datetime.fromisoformat(run["finished_at"]) if state in DONE else None
+        if ended is None or ended >= datetime.fromisoformat(since):
+            ID.write_text(run["run_id"])
+            print(f"run {run['run_id']} {'is under way' if ended is None else 'has dealt with it'}")
+            return
     last = date.fromisoformat(today)
     parameters = {
         "first_day": str(last - timedelta(27)),
