@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import http.server
 import json
+import os
 import socket
 import threading
 import time
@@ -78,8 +80,28 @@ def test_a_learners_kubeconfig_holds_one_context_and_its_namespace(tmp_path: Pat
 
 
 def test_a_context_that_is_gone_is_named(tmp_path: Path) -> None:
-    with pytest.raises(Unreachable, match="no entry gone under contexts"):
+    with pytest.raises(Unreachable, match="no whole context gone"):
         for_namespace(kube(tmp_path, "gone"), "lab-10")
+
+
+def test_a_learners_kubeconfig_is_made_of_all_files_of_the_users_and_stands_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "ca.crt").write_text("certificate")
+    cluster = {"name": "far", "cluster": {"server": "https://127.0.0.1:2", "certificate-authority": "ca.crt"}}
+    context = {"name": "shared", "context": {"cluster": "far", "user": "me"}}
+    (tmp_path / "second").write_text(
+        yaml.safe_dump({"kind": "Config", "apiVersion": "v1", "clusters": [cluster], "contexts": [context]})
+    )
+    kube(tmp_path, "kind-one")  # writes the first file, which has the user
+    monkeypatch.setenv("KUBECONFIG", f"{tmp_path / 'config'}{os.pathsep}{tmp_path / 'second'}")
+    found = connect("shared")
+    assert found.kubeconfig is None
+    made = yaml.safe_load(for_namespace(found, "lab-10"))
+    assert [each["name"] for each in made["contexts"]] == ["shared"]
+    assert made["contexts"][0]["context"]["namespace"] == "lab-10"
+    assert made["users"] == [{"name": "me", "user": {"token": "t"}}]
+    assert base64.b64decode(made["clusters"][0]["cluster"]["certificate-authority-data"]) == b"certificate"
 
 
 def test_a_pods_state_reads_as_kubectl_shows_it() -> None:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
+import subprocess
+import time
 from pathlib import Path
 from typing import Any, cast
 
@@ -88,6 +92,41 @@ def test_a_program_of_the_learners_is_known_to_run_until_its_last_change_is_hear
         assert not lab.runs_program
 
     asyncio.run(story())
+
+
+@pytest.mark.parametrize("apart", ["", "setsid "])
+def test_what_a_program_leaves_in_the_background_does_not_hold_it_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, apart: str
+) -> None:
+    monkeypatch.setattr(lab_module, "_HEARD_AFTER", 0.0)
+    program = tmp_path / "promote"
+    program.write_text(f"#!/bin/sh\n{apart}sleep 20 &\necho $!\nexit 3\n")
+    program.chmod(0o755)
+    done = asyncio.run(lab_at(tmp_path).command("promote", within=10))
+    assert done.code == 3 and done.seconds < 5
+    if apart:  # who has left the program's session is not the checker's to end
+        os.kill(int(done.output), signal.SIGKILL)
+    end = time.monotonic() + 5
+    while not ended(int(done.output)):
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def ended(process: int) -> bool:
+    state = subprocess.run(["ps", "-o", "stat=", "-p", str(process)], capture_output=True, text=True, check=False)
+    return state.stdout.strip()[:1] in ("", "Z")
+
+
+def test_a_program_that_does_not_end_is_killed_with_all_that_it_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lab_module, "_HEARD_AFTER", 0.0)
+    program = tmp_path / "promote"
+    program.write_text("#!/bin/sh\necho begun\nsleep 20 | cat\n")
+    program.chmod(0o755)
+    done = asyncio.run(lab_at(tmp_path).command("promote", within=0.5))
+    assert (done.code, done.output) == (None, "begun\n") and done.seconds < 5
+    assert "stopped by the checker" in done.observed(False, "it ends").seen
 
 
 def test_a_program_that_cannot_be_started_runs_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

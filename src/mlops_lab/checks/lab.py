@@ -35,6 +35,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 # s that what a check began may take to put things back once nobody waits for it.
 _CLEARED_UP_WITHIN = 30.0
+# s between two looks whether the learner's program has ended
+_LOOK_EVERY = 0.02
+# s; what it printed has been read by then, whoever else may still print
+_READ_WITHIN = 1.0
 # s; watchers have heard by then of what a program changed last
 _HEARD_AFTER = 1.0
 
@@ -485,7 +489,10 @@ def alive(pods: list[Object]) -> list[Object]:
 
 
 async def _output(process: asyncio.subprocess.Process, within: float) -> tuple[str, int | None]:
-    """What a program printed (the last 64 KiB) and its exit code, None if it had to be killed."""
+    """What a program printed (the last 64 KiB) and its exit code, None if it had to be killed.
+
+    What it leaves in the background is killed once it has ended, and holds nobody up.
+    """
     import signal
 
     kept = bytearray()
@@ -496,15 +503,24 @@ async def _output(process: asyncio.subprocess.Process, within: float) -> tuple[s
             kept.extend(chunk)
             del kept[:-65536]
 
+    async def ended() -> None:
+        # Process.wait() may wait for the end of the output too, which a program in the background keeps open.
+        while process.returncode is None:  # noqa: ASYNC110 - nothing sets an event
+            await asyncio.sleep(_LOOK_EVERY)
+
+    reading = asyncio.create_task(read())
     code: int | None = None
     try:
         async with asyncio.timeout(within):
-            await read()
-            code = await process.wait()
+            await ended()
+        code = process.returncode
     except TimeoutError:
         pass
     finally:
-        if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
+        await ended()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(reading, _READ_WITHIN)
+        process._transport.close()  # type: ignore[attr-defined]
     return kept.decode(errors="replace"), code

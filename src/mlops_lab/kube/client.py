@@ -26,9 +26,14 @@ class Kube:
     """A connection to a cluster; all methods block, are bounded in time and may be called from many threads.
 
     Every method raises the errors of `mlops_lab.kube.errors`, which carry the object's kind and name.
+
+    Attributes:
+        kubeconfig: the file with its context; None where KUBECONFIG names several.
     """
 
-    def __init__(self, api_client: Any, context: str, kubeconfig: Path, discovery: Path, timeout: float = 10.0) -> None:
+    def __init__(
+        self, api_client: Any, context: str, kubeconfig: Path | None, discovery: Path, timeout: float = 10.0
+    ) -> None:
         self.api_client = api_client
         self.context = context
         self.kubeconfig = kubeconfig

