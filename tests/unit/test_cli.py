@@ -16,9 +16,12 @@ from typing import Any
 import click
 import pytest
 
+from mlops_lab.base import paths
 from mlops_lab.base.errors import LabError, UsageError
 from mlops_lab.checks.verdicts import Result, Verdict
 from mlops_lab.cli.main import SECTIONS, cli, main
+from mlops_lab.cluster import record
+from mlops_lab.cluster.record import Cluster
 from mlops_lab.labs.records import Records
 from mlops_lab.labs.skeleton import make
 
@@ -289,6 +292,30 @@ def test_labs_and_checks_are_completed(places: Path) -> None:
     assert completed("lab start 1", 2) == "plain,10\n"
     assert completed("lab start sc", 2) == "plain,scale\n"
     assert completed("lab check 10 s", 3) == "plain,second\n"
+
+
+@pytest.mark.parametrize("words", [["--old"], []])
+def test_what_nobody_can_tell_the_use_of_is_not_removed(
+    words: list[str], places: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept = paths.cache() / "registry" / "blob"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("in use")
+    monkeypatch.setattr("mlops_lab.engine.docker.answering", lambda: None)
+    monkeypatch.setattr(record, "made", lambda: None if words else Cluster("kind-x", "r", "small", "image", False))
+    assert lab("images", "prune", "--yes", *words) == 3
+    assert kept.exists() and "no container engine answers" in capsys.readouterr().err
+    monkeypatch.setattr(record, "made", lambda: None)
+    assert lab("images", "prune", "--yes") == 0  # no engine and no cluster
+    assert not kept.exists()
+
+
+def test_a_clusters_size_is_not_ignored_where_another_one_is_in_use(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(record, "named", lambda: Cluster("far", "r"))
+    assert lab("up", "--nodes", "small") == 2
+    assert "in use is far" in capsys.readouterr().err
 
 
 def test_verify_without_a_cluster_ends_as_the_environments_fault(capsys: pytest.CaptureFixture[str]) -> None:

@@ -348,6 +348,8 @@ else: open({str(log)!r}, 'w').write(json.dumps(args))
 FAILS = """
 if 'version' in args: print('v3.22.0')
 else:
+    sys.stderr.write('W0203 10:00:00.000000 1 warnings.go:70] spec is odd\\n')
+    sys.stderr.write('I1231 10:00:00.000000 1 request.go:60] Waited\\n')
     sys.stderr.write('Error: UPGRADE FAILED: it is not ready\\n'); sys.exit(1)
 """
 
@@ -355,7 +357,7 @@ else:
 def test_a_failed_upgrade_says_helms_own_words(tmp_path: Path) -> None:
     with pytest.raises(LabError, match="helm failed") as error:
         Helm(program(tmp_path, FAILS), "ctx").upgrade("r", tmp_path, within=7)
-    assert "it is not ready" in error.value.detail
+    assert error.value.detail == "Error: UPGRADE FAILED: it is not ready"
 
 
 INTERRUPTED = """

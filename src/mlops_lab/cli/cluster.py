@@ -64,6 +64,11 @@ def up(
     named = record.named()
     if context and nodes:
         raise UsageError("--nodes makes a cluster, --context uses one", "give one of the two")
+    if named and nodes:
+        raise UsageError(
+            f"--nodes makes a cluster, and in use is {named.context}, which you named",
+            "leave it first (lab down; it stays as it was), then: lab up --nodes " + nodes,
+        )
     if registry and not (context or named):
         raise UsageError("--registry goes with --context", "see: lab up --help")
     if context or named:

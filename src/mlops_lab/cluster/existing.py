@@ -12,7 +12,7 @@ from mlops_lab.cluster.kubectl import Kubectl
 from mlops_lab.cluster.record import Cluster
 from mlops_lab.cluster.up import exclusive
 
-_OLDEST = (1, 29)
+_OLDEST = (1, 30)  # labs use preStop.sleep
 _DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
 
 
@@ -66,7 +66,7 @@ def lacks(kubectl: Kubectl) -> list[tuple[str, str]]:
     version = answer["serverVersion"]
     numbers = tuple(int(re.sub(r"\D", "", version[part]) or 0) for part in ("major", "minor"))
     if numbers < _OLDEST:
-        missing.append((f"is Kubernetes {version['gitVersion']}", "1.29 or later is needed"))
+        missing.append((f"is Kubernetes {version['gitVersion']}", f"{_OLDEST[0]}.{_OLDEST[1]} or later is needed"))
     services = [each for each in kubectl.get("apiservices") if addons.name(each) == "v1beta1.metrics.k8s.io"]
     if not services or not addons.is_true(services[0], "Available"):
         missing.append(("has no metrics API", "install metrics-server in it: autoscaling reads it"))

@@ -31,6 +31,7 @@ from mlops_lab.images.store import Store
 
 # A driver of the user's own would put releases where this program does not look.
 _ENV = {"HELM_DRIVER": "secret"}
+_ASIDE = re.compile(r"[IW]\d{4} |WARNING")  # what helm and its client library say beside the reason
 _CLEARING = 150.0  # s that helm may take to roll back after an interrupt
 
 
@@ -195,7 +196,7 @@ class Helm:
             _end(child)
             raise
         if child.returncode != 0:
-            why = "\n".join(line for line in said.strip().splitlines() if not line.startswith(("W1", "I1", "WARNING")))
+            why = "\n".join(line for line in said.strip().splitlines() if not _ASIDE.match(line))
             raise LabError(reason or "helm failed", "read what helm says below", why)
 
 
