@@ -284,11 +284,10 @@ def _say_begun(exercise: Exercise, begun: Begun) -> None:
     seeded = f", with {begun.seeded} objects in it" if begun.seeded else ""
     click.echo(f"Namespace: {exercise.namespace}{seeded}")
     click.echo(f"Task: {exercise.folder / 'README.md'}")
-    apply = (
-        "kubectl apply -k ." if (exercise.folder / "start" / "kustomization.yaml").is_file() else "kubectl apply -f ."
-    )
+    start = exercise.folder / "start"  # in the workspace a program may have made more
+    apply = "kubectl apply -k ." if (start / "kustomization.yaml").is_file() else "kubectl apply -f ."
     steps = [f"cd {folder}", f"export KUBECONFIG={begun.kubeconfig}", apply, f"lab check {exercise.number}"]
-    if not any((exercise.folder / "start").glob("*.y*ml")):  # the work is a program
+    if not any(start.glob("*.y*ml")):  # the work is a program
         steps.remove(apply)
     click.echo("\nnext: " + "\n      ".join(steps))
 
