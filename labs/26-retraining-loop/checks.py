@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from mlops_lab.checks import Lab, Observation, at_least, check, equal_to, expect, none_lost, observe
+from mlops_lab.checks import Lab, Observation, check, expect, none_lost
 
 Object = dict[str, Any]
 
@@ -28,6 +28,7 @@ CALM, DRIFTED = 2, 5  # requests a second
 LATE = 2.0  # s that requests may leave late: failures are counted, no latencies
 ENOUGH = 500  # rows in two minutes, below which the platform's rules do not judge
 READY_WITHIN = 150  # s for the first version to be trained and loaded
+ANSWERS_WITHIN = 20  # s for a Service whose pods are ready; the network learns of new ones after a moment
 STARTS_WITHIN = 25  # s from a message to the run
 QUIET = 5  # s in which a run would have come that must not come
 ENDS_WITHIN = 210  # s for a run
@@ -64,8 +65,12 @@ async def serves_the_first_version(lab: Lab) -> None:
         "the Service sends to the pods that its selector matches, at targetPort; the server listens on 8080 and "
         "follows MODEL_ALIAS of MODEL_NAME. kubectl get endpointslices shows addresses and port"
     )
-    answer = await lab.get("alerts", "/", within=5)
-    expect(observe("status of GET / of Service alerts (0: no answer)", answer.status, at_least(200))).because(
+    answered = await lab.eventually(
+        lambda: lab.get("alerts", "/", within=5), lambda answer: answer.status > 0, within=ANSWERS_WITHIN,
+        expected="Service alerts answers GET /, with any status",
+        shown=lambda answer: f"status {answer.status} (0: no answer) {answer.error}".strip(),
+    )  # fmt: skip
+    expect(answered).because(
         "Alertmanager posts to http://alerts.NAMESPACE/ on port 80: selector and targetPort must lead to the receiver"
     )
 
@@ -372,8 +377,12 @@ async def clear(lab: Lab, unchanged: bool) -> None:
 
 async def world(lab: Lab, today: str, *, turned: bool) -> None:
     """The warehouse at a day, its labels right or turned round."""
-    answer = await lab.post("days", "/world", {"today": today, "turned": turned}, within=10)
-    expect(observe("status of the warehouse, Service days (0: no answer)", answer.status, equal_to(200))).because(
+    set_to = await lab.eventually(
+        lambda: lab.post("days", "/world", {"today": today, "turned": turned}, within=10),
+        lambda answer: answer.status == 200, expected="the warehouse, Service days, answers with status 200",
+        shown=lambda answer: f"status {answer.status} {answer.error}".strip(), within=ANSWERS_WITHIN,
+    )  # fmt: skip
+    expect(set_to).because(
         "the warehouse is the lab's own: Deployment and Service days. Leave them as they are, or: lab reset"
     )
 
