@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Prepare, train, evaluate: three Python components. Run it to compile it to pipeline.yaml."""
 
+from datetime import date, timedelta
 from pathlib import Path
 
-import pandas as pd
 from kfp import compiler, dsl
 
 IMAGE = "localhost:5001/components:1"
@@ -15,7 +15,7 @@ def prepare(
     first_day: str, last_day: str, held_out_days: int, rows: dsl.Output[dsl.Dataset], held_out: dsl.Output[dsl.Dataset]
 ):
     """Split the flights of some days into those to learn from and those of the last days."""
-    from datetime import date, timedelta
+    import pandas as pd
 
     first, last = date.fromisoformat(first_day), date.fromisoformat(last_day)
     days = [first + timedelta(number) for number in range((last - first).days + 1)]
