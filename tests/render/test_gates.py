@@ -74,6 +74,7 @@ BREAKS: list[tuple[str, str, str, str, str]] = [
     ("probes", "never ready", DEPLOYMENT, "        readinessProbe: {httpGet: {path: /, port: http}}\n", ""),
     ("probes", "never hangs", DEPLOYMENT, "        livenessProbe: {httpGet: {path: /, port: http}}\n", ""),
     ("checksums", "stale pods", DEPLOYMENT, "checksum/config", "config"),
+    ("way_back", "in order", DEPLOYMENT, "kind: Deployment", "kind: StatefulSet"),
     ("policies", "open", f"{SERVER}networkpolicy.yaml", '"component" "server") | nindent 6',
      '"component" "other") | nindent 6'),
     ("policies", "egress only", f"{SERVER}networkpolicy.yaml", "policyTypes: [Ingress]", "policyTypes: [Egress]"),
