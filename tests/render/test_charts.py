@@ -67,6 +67,11 @@ def test_every_value_is_read_and_described(chart: Chart) -> None:
 
 
 @every_chart
+def test_every_pod_pulls_with_the_secrets_that_are_named(chart: Chart, tmp_path: Path) -> None:
+    assert values.pull_secrets(chart, tmp_path) == []
+
+
+@every_chart
 def test_no_password_is_a_value(chart: Chart) -> None:
     assert values.passwords(chart) == []
 

@@ -426,6 +426,17 @@ def test_helms_own_test_runs_a_pipeline_that_the_backend_takes(objects: list[Ren
     assert "> 600" in source and "> 200" in named(CHART.render(), "ConfigMap pipelines-test")["data"]["test.py"]
 
 
+# What it is given
+
+
+@pytest.mark.parametrize("files", [CASES["defaults"], KUBEFLOW], ids=["embedded", "kubeflow"])
+def test_pods_of_runs_pull_with_the_secrets_that_are_named(files: tuple[Path, ...], tmp_path: Path) -> None:
+    secrets = [{"name": "mine"}]
+    (tmp_path / "values.yaml").write_text(yaml.safe_dump({"imagePullSecrets": secrets}))
+    account = named(CHART.render((*files, tmp_path / "values.yaml")), "ServiceAccount pipeline-runner")
+    assert account["imagePullSecrets"] == secrets
+
+
 # What it refuses
 
 

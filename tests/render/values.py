@@ -190,6 +190,21 @@ def not_refused(chart: Chart, scratch: Path) -> list[str]:
     return missed + [f"a wrong type of {_dotted(leaf)}" for leaf in typed if leaf not in refused]
 
 
+def pull_secrets(chart: Chart, scratch: Path) -> list[str]:
+    """Pods that are made without the Secrets that `imagePullSecrets` names."""
+    if "imagePullSecrets" not in chart.values:
+        return ["there is no value imagePullSecrets"]
+    wanted = [{"name": "mine"}]
+    file = scratch / "pull-secrets.yaml"
+    file.write_text(yaml.safe_dump({"imagePullSecrets": wanted}))
+    return [
+        f"{case}: {each.name} has no imagePullSecrets"
+        for case, files in chart.cases().items()
+        for each in chart.render((*files, file))
+        if each.pod is not None and each.pod.get("imagePullSecrets") != wanted
+    ]
+
+
 def schema_at(schema: Any, path: Path_) -> dict[str, Any] | None:
     """The part of the schema that is about one value."""
     node = schema
