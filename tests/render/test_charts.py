@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.render import gates, values
+from mlops_lab.base.paths import project
+from tests.render import gates, readmes, values
 from tests.render.charts import CHARTS, REGISTRY, Chart, charts, helm, template
 
 every_chart = pytest.mark.parametrize("chart", charts(), ids=lambda chart: chart.name)
@@ -85,6 +86,15 @@ def test_own_images_are_pulled_when_it_is_said(name: str, tmp_path: Path) -> Non
 @every_chart
 def test_no_password_is_a_value(chart: Chart) -> None:
     assert values.passwords(chart) == []
+
+
+@every_chart
+def test_the_readmes_commands_and_values_are_right(chart: Chart) -> None:
+    assert readmes.readme(chart) == []
+
+
+def test_runbooks_name_values_that_there_are() -> None:
+    assert readmes.misnamed(Chart(CHARTS / "monitoring"), (project() / "docs" / "runbooks.md").read_text()) == []
 
 
 @every_chart

@@ -11,7 +11,7 @@ import pytest
 
 from mlops_lab.platform import releases
 from mlops_lab.platform.releases import Engine, Page, Release
-from tests.render import gates, values
+from tests.render import gates, readmes, values
 from tests.render.charts import Chart
 
 SAMPLE = Path(__file__).parent / "sample"
@@ -43,6 +43,7 @@ def gates_of(chart: Chart, scratch: Path) -> dict[str, Callable[[], list[str]]]:
         "unread": lambda: values.unread(chart),
         "undescribed": lambda: values.undescribed(chart),
         "passwords": lambda: values.passwords(chart),
+        "readme": lambda: readmes.readme(chart),
         "table": old_table,
     }
 
@@ -105,6 +106,11 @@ BREAKS: list[tuple[str, str, str, str, str]] = [
      '"farewell": {"type": "string", "description": "x"}, "greeting": {'),
     ("passwords", "a value for a password", "values.yaml", "  # -- What it says.\n  greeting: hello\n",
      "  # -- What it says.\n  greeting: hello\n  # -- x\n  adminPassword: x\n"),
+    ("readme", "a heading twice", "README.md", "# sample\n", "# sample\n\n# sample\n"),
+    ("readme", "no namespace", "README.md", "helm get manifest --namespace sample ", "helm get manifest "),
+    ("readme", "no namespace made", "README.md", " --create-namespace", ""),
+    ("readme", "no label", "README.md", "kubectl label namespace", "kubectl annotate namespace"),
+    ("readme", "a value that is not there", "README.md", "`server.greeting` says", "`server.greetings` says"),
     ("table", "an old table", "README.md", "How many pods.", "The number of pods."),
 ]  # fmt: skip
 

@@ -47,7 +47,7 @@ def rows(chart: Chart) -> list[Row]:
             indent = len(match.group(1))
             stack = [*(each for each in stack if each[0] < indent), (indent, match.group(2))]
             path = tuple(key for _, key in stack)
-            if comment and (value := look_up(chart.values, path)) is not _MISSING:
+            if comment and (value := look_up(chart.values, path)) is not MISSING:
                 found.append(Row(path, value, " ".join(comment)))
             comment = []
         else:
@@ -222,12 +222,12 @@ def schema_at(schema: Any, path: Path_) -> dict[str, Any] | None:
 def look_up(values: Any, path: Path_) -> Any:
     for key in path:
         if not isinstance(values, dict) or key not in values:
-            return _MISSING
+            return MISSING
         values = values[key]
     return values
 
 
-_MISSING = object()
+MISSING = object()
 
 
 def _refused(chart: Chart, scratch: Path, values: dict[str, Any]) -> set[Path_]:
