@@ -84,6 +84,11 @@ def test_own_images_are_pulled_when_it_is_said(name: str, tmp_path: Path) -> Non
 
 
 @every_chart
+def test_with_secrets_that_are_there_every_render_is_the_same(chart: Chart) -> None:
+    assert values.repeatable(chart) == []
+
+
+@every_chart
 def test_no_password_is_a_value(chart: Chart) -> None:
     assert values.passwords(chart) == []
 

@@ -40,6 +40,7 @@ def gates_of(chart: Chart, scratch: Path) -> dict[str, Callable[[], list[str]]]:
         "lax": lambda: values.lax(chart),
         "not_refused": lambda: values.not_refused(chart, scratch),
         "pull_secrets": lambda: values.pull_secrets(chart, scratch),
+        "repeatable": lambda: values.repeatable(chart),
         "unread": lambda: values.unread(chart),
         "undescribed": lambda: values.undescribed(chart),
         "passwords": lambda: values.passwords(chart),
@@ -51,7 +52,7 @@ def gates_of(chart: Chart, scratch: Path) -> dict[str, Callable[[], list[str]]]:
 def test_the_sample_keeps_to_every_rule(sample: Chart, tmp_path: Path) -> None:
     known = gates_of(sample, tmp_path / "scratch")
     assert {name: says for name, gate in known.items() if (says := gate())} == {}
-    assert len(sample.cases()) == 2
+    assert len(sample.cases()) == 3
 
 
 BREAKS: list[tuple[str, str, str, str, str]] = [
@@ -87,7 +88,8 @@ BREAKS: list[tuple[str, str, str, str, str]] = [
     ("secrets", "lost with the release", f"{SERVER}secret.yaml", "helm.sh/resource-policy: keep", "x: y"),
     ("secrets", "a password in the chart", f"{SERVER}secret.yaml", "{{ randAlphaNum 24 | b64enc }}",
      '{{ "hunter2" | b64enc }}'),
-    ("secrets", "a password in the open", DEPLOYMENT, "valueFrom: {secretKeyRef: {name: server, key: password}}",
+    ("secrets", "a password in the open", DEPLOYMENT,
+     'valueFrom: {secretKeyRef: {name: {{ .Values.server.existingSecret | default "server" }}, key: password}}',
      "value: hunter2"),
     ("lax", "any key", "values.schema.json", '"additionalProperties": false,\n      "properties": {"python"',
      '"additionalProperties": true,\n      "properties": {"python"'),
@@ -97,6 +99,10 @@ BREAKS: list[tuple[str, str, str, str, str]] = [
     ("not_refused", "a type that is not checked", "values.schema.json", '"replicas": {"type": "integer", "minimum": 0,',
      '"replicas": {"enum": [1, 2, 3, {"wrong": 1}],'),
     ("pull_secrets", "a test pod without", "templates/tests/answers.yaml", ".Values.imagePullSecrets", "list"),
+    ("repeatable", "no Secret of one's own", "ci/secrets.yaml", "existingSecret: mine", "replicas: 2"),
+    ("repeatable", "made all the same", f"{SERVER}secret.yaml", "if not .Values.server.existingSecret", "if true"),
+    ("repeatable", "the wrong Secret", DEPLOYMENT, '{{ .Values.server.existingSecret | default "server" }}', "server"),
+    ("repeatable", "another each time", f"{SERVER}configmap.yaml", "data:\n", "data:\n  at: {{ randAlphaNum 9 }}\n"),
     ("unread", "a value for nothing", DEPLOYMENT, "{{ .Values.server.replicas }}", "1"),
     ("unread", "a value for nothing in a map that is read", f"{SERVER}configmap.yaml",
      "{{ .Values.server.greeting | quote }}", "{{ with .Values.server }}{{ .replicas | quote }}{{ end }}"),
@@ -200,11 +206,10 @@ def test_the_table_is_written_where_it_stands_or_at_the_end(sample: Chart, readm
 
 
 def test_a_chart_that_needs_values_gets_them(sample: Chart) -> None:
-    (sample.folder / "ci").mkdir()
     (sample.folder / "ci" / "required.yaml").write_text("server: {greeting: hi}\n")
     (sample.folder / "ci" / "other.yaml").write_text("server: {replicas: 3}\n")
     assert {case: len(files) for case, files in sample.cases().items()} == {
-        "defaults": 1, "profiles/small": 2, "ci/other": 2,
+        "defaults": 1, "profiles/small": 2, "ci/other": 2, "ci/secrets": 2,
     }  # fmt: skip
 
 

@@ -55,7 +55,7 @@ def component(each: Rendered) -> str:
 def test_an_engines_templates_come_with_that_engine_only() -> None:
     for case, rendered in CHART.all():
         folders = {each.source.split("/")[1] for each in rendered} - {"tests"}
-        assert (folders == {"embedded"}) != (case in ("profiles/kubeflow", "ci/kubeflow")), (case, folders)
+        assert (folders == {"embedded"}) != (case in ("profiles/kubeflow", "ci/kubeflow", "ci/secrets")), (case, folders)
         assert "embedded" not in folders or len(folders) == 1
 
 
@@ -207,6 +207,13 @@ def test_the_api_servers_files_are_whole(objects: list[Rendered]) -> None:
     assert config["DEFAULTPIPELINERUNNERSERVICEACCOUNT"] in accounts
     assert "plugins" not in config, "upstream's names an address outside"
     assert {"name": "config", "mountPath": "/config"} in container(objects, "Deployment ml-pipeline")["volumeMounts"]
+
+
+def test_everything_reads_the_secrets_that_are_there_already() -> None:
+    rendered = template(CHART.folder, CASES["ci/secrets"]).stdout
+    assert "mysql-secret" not in rendered and "mlpipeline-minio-artifact" not in rendered
+    assert rendered.count("my-database") == template(CHART.folder, KUBEFLOW).stdout.count("{name: mysql-secret,") > 4
+    assert rendered.count("my-store") > 8
 
 
 def test_everything_finds_the_object_store(objects: list[Rendered]) -> None:
