@@ -141,6 +141,18 @@ def checksums(chart: Chart, objects: list[Rendered]) -> list[str]:
     return says
 
 
+def way_back(chart: Chart, objects: list[Rendered]) -> list[str]:
+    """A StatefulSet replaces its pods without waiting for each other: in order, one that never gets ready would stay
+    also when helm goes back (kubernetes/kubernetes#67250).
+    """
+    del chart
+    return [
+        f"{each.name} has no podManagementPolicy: Parallel"
+        for each in objects
+        if each.kind == "StatefulSet" and each.body["spec"].get("podManagementPolicy") != "Parallel"
+    ]
+
+
 def policies(chart: Chart, objects: list[Rendered]) -> list[str]:
     """Every pod that serves is shut to those who are not named."""
     del chart
@@ -251,7 +263,7 @@ def pages(chart: Chart, objects: list[Rendered]) -> list[str]:
 
 
 GATES: tuple[Gate, ...] = (
-    *(layout, labels, pod_security, resources, probes, checksums, policies, services, images, secrets),
+    *(layout, labels, pod_security, resources, probes, checksums, way_back, policies, services, images, secrets),
 )
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.render import gates, values
-from tests.render.charts import Chart, charts, helm, template
+from mlops_lab.base.paths import project
+from tests.render import gates, readmes, values
+from tests.render.charts import CHARTS, REGISTRY, Chart, charts, helm, template
 
 every_chart = pytest.mark.parametrize("chart", charts(), ids=lambda chart: chart.name)
 
@@ -67,8 +68,38 @@ def test_every_value_is_read_and_described(chart: Chart) -> None:
 
 
 @every_chart
+def test_every_pod_pulls_with_the_secrets_that_are_named(chart: Chart, tmp_path: Path) -> None:
+    assert values.pull_secrets(chart, tmp_path) == []
+
+
+@pytest.mark.parametrize("name", ["inference", "mlflow"])
+def test_own_images_are_pulled_when_it_is_said(name: str, tmp_path: Path) -> None:
+    chart = Chart(CHARTS / name)
+    (tmp_path / "values.yaml").write_text("imagePullPolicy: Always\n")
+    for case, files in chart.cases().items():
+        for more, policy in (((), None), ((tmp_path / "values.yaml",), "Always")):
+            found = [each for one in chart.render((*files, *more)) for each in one.containers]
+            ours = [each.get("imagePullPolicy") for each in found if each["image"].startswith(f"{REGISTRY}/")]
+            assert len(ours) > 1 and set(ours) == {policy}, case
+
+
+@every_chart
+def test_with_secrets_that_are_there_every_render_is_the_same(chart: Chart) -> None:
+    assert values.repeatable(chart) == []
+
+
+@every_chart
 def test_no_password_is_a_value(chart: Chart) -> None:
     assert values.passwords(chart) == []
+
+
+@every_chart
+def test_the_readmes_commands_and_values_are_right(chart: Chart) -> None:
+    assert readmes.readme(chart) == []
+
+
+def test_runbooks_name_values_that_there_are() -> None:
+    assert readmes.misnamed(Chart(CHARTS / "monitoring"), (project() / "docs" / "runbooks.md").read_text()) == []
 
 
 @every_chart

@@ -11,7 +11,7 @@ import pytest
 
 from mlops_lab.platform import releases
 from mlops_lab.platform.releases import Engine, Page, Release
-from tests.render import gates, values
+from tests.render import gates, readmes, values
 from tests.render.charts import Chart
 
 SAMPLE = Path(__file__).parent / "sample"
@@ -39,9 +39,12 @@ def gates_of(chart: Chart, scratch: Path) -> dict[str, Callable[[], list[str]]]:
         **{gate.__name__: of_objects(gate) for gate in gates.GATES},
         "lax": lambda: values.lax(chart),
         "not_refused": lambda: values.not_refused(chart, scratch),
+        "pull_secrets": lambda: values.pull_secrets(chart, scratch),
+        "repeatable": lambda: values.repeatable(chart),
         "unread": lambda: values.unread(chart),
         "undescribed": lambda: values.undescribed(chart),
         "passwords": lambda: values.passwords(chart),
+        "readme": lambda: readmes.readme(chart),
         "table": old_table,
     }
 
@@ -49,7 +52,7 @@ def gates_of(chart: Chart, scratch: Path) -> dict[str, Callable[[], list[str]]]:
 def test_the_sample_keeps_to_every_rule(sample: Chart, tmp_path: Path) -> None:
     known = gates_of(sample, tmp_path / "scratch")
     assert {name: says for name, gate in known.items() if (says := gate())} == {}
-    assert len(sample.cases()) == 2
+    assert len(sample.cases()) == 3
 
 
 BREAKS: list[tuple[str, str, str, str, str]] = [
@@ -74,6 +77,7 @@ BREAKS: list[tuple[str, str, str, str, str]] = [
     ("probes", "never ready", DEPLOYMENT, "        readinessProbe: {httpGet: {path: /, port: http}}\n", ""),
     ("probes", "never hangs", DEPLOYMENT, "        livenessProbe: {httpGet: {path: /, port: http}}\n", ""),
     ("checksums", "stale pods", DEPLOYMENT, "checksum/config", "config"),
+    ("way_back", "in order", DEPLOYMENT, "kind: Deployment", "kind: StatefulSet"),
     ("policies", "open", f"{SERVER}networkpolicy.yaml", '"component" "server") | nindent 6',
      '"component" "other") | nindent 6'),
     ("policies", "egress only", f"{SERVER}networkpolicy.yaml", "policyTypes: [Ingress]", "policyTypes: [Egress]"),
@@ -84,7 +88,8 @@ BREAKS: list[tuple[str, str, str, str, str]] = [
     ("secrets", "lost with the release", f"{SERVER}secret.yaml", "helm.sh/resource-policy: keep", "x: y"),
     ("secrets", "a password in the chart", f"{SERVER}secret.yaml", "{{ randAlphaNum 24 | b64enc }}",
      '{{ "hunter2" | b64enc }}'),
-    ("secrets", "a password in the open", DEPLOYMENT, "valueFrom: {secretKeyRef: {name: server, key: password}}",
+    ("secrets", "a password in the open", DEPLOYMENT,
+     'valueFrom: {secretKeyRef: {name: {{ .Values.server.existingSecret | default "server" }}, key: password}}',
      "value: hunter2"),
     ("lax", "any key", "values.schema.json", '"additionalProperties": false,\n      "properties": {"python"',
      '"additionalProperties": true,\n      "properties": {"python"'),
@@ -93,6 +98,11 @@ BREAKS: list[tuple[str, str, str, str, str]] = [
      '"resources": {"type": "object", "additionalProperties": false, "allOf": [{"$ref": "file:///x"}],'),
     ("not_refused", "a type that is not checked", "values.schema.json", '"replicas": {"type": "integer", "minimum": 0,',
      '"replicas": {"enum": [1, 2, 3, {"wrong": 1}],'),
+    ("pull_secrets", "a test pod without", "templates/tests/answers.yaml", ".Values.imagePullSecrets", "list"),
+    ("repeatable", "no Secret of one's own", "ci/secrets.yaml", "existingSecret: mine", "replicas: 2"),
+    ("repeatable", "made all the same", f"{SERVER}secret.yaml", "if not .Values.server.existingSecret", "if true"),
+    ("repeatable", "the wrong Secret", DEPLOYMENT, '{{ .Values.server.existingSecret | default "server" }}', "server"),
+    ("repeatable", "another each time", f"{SERVER}configmap.yaml", "data:\n", "data:\n  at: {{ randAlphaNum 9 }}\n"),
     ("unread", "a value for nothing", DEPLOYMENT, "{{ .Values.server.replicas }}", "1"),
     ("unread", "a value for nothing in a map that is read", f"{SERVER}configmap.yaml",
      "{{ .Values.server.greeting | quote }}", "{{ with .Values.server }}{{ .replicas | quote }}{{ end }}"),
@@ -102,6 +112,11 @@ BREAKS: list[tuple[str, str, str, str, str]] = [
      '"farewell": {"type": "string", "description": "x"}, "greeting": {'),
     ("passwords", "a value for a password", "values.yaml", "  # -- What it says.\n  greeting: hello\n",
      "  # -- What it says.\n  greeting: hello\n  # -- x\n  adminPassword: x\n"),
+    ("readme", "a heading twice", "README.md", "# sample\n", "# sample\n\n# sample\n"),
+    ("readme", "no namespace", "README.md", "helm get manifest --namespace sample ", "helm get manifest "),
+    ("readme", "no namespace made", "README.md", " --create-namespace", ""),
+    ("readme", "no label", "README.md", "kubectl label namespace", "kubectl annotate namespace"),
+    ("readme", "a value that is not there", "README.md", "`server.greeting` says", "`server.greetings` says"),
     ("table", "an old table", "README.md", "How many pods.", "The number of pods."),
 ]  # fmt: skip
 
@@ -191,11 +206,10 @@ def test_the_table_is_written_where_it_stands_or_at_the_end(sample: Chart, readm
 
 
 def test_a_chart_that_needs_values_gets_them(sample: Chart) -> None:
-    (sample.folder / "ci").mkdir()
     (sample.folder / "ci" / "required.yaml").write_text("server: {greeting: hi}\n")
     (sample.folder / "ci" / "other.yaml").write_text("server: {replicas: 3}\n")
     assert {case: len(files) for case, files in sample.cases().items()} == {
-        "defaults": 1, "profiles/small": 2, "ci/other": 2,
+        "defaults": 1, "profiles/small": 2, "ci/other": 2, "ci/secrets": 2,
     }  # fmt: skip
 
 

@@ -176,3 +176,19 @@ def test_grafana_keeps_to_the_rules_and_gets_every_dashboard(tmp_path: Path) -> 
     provided = yaml.safe_load(data(objects, "grafana")["datasource.yaml"])["datasources"][0]
     assert provided["uid"] == "prometheus"
     assert not [each.name for each in CHART.render() if "grafana" in each.name]
+
+
+def test_grafanas_password_may_be_there_already(tmp_path: Path) -> None:
+    objects = CHART.render(values(tmp_path, grafana={"enabled": True, "existingSecret": "mine"}))
+    (container,) = next(each.containers for each in objects if each.name == "Deployment grafana")
+    read = [each["valueFrom"]["secretKeyRef"] for each in container["env"] if "valueFrom" in each]
+    assert read == [{"name": "mine", "key": "user"}, {"name": "mine", "key": "password"}]
+    assert "Secret grafana" not in {each.name for each in objects}
+
+
+def test_the_api_server_is_told_who_signed_a_certificate_that_is_there_already(tmp_path: Path) -> None:
+    objects = CHART.render(CASES["ci/secrets"])
+    told = {each.body["spec"]["caBundle"] for each in objects if each.kind == "APIService"}
+    assert told == {base64.b64encode(b"my authority").decode()}
+    done = template(CHART.folder, values(tmp_path, adapter={"existingSecret": "mine"}))
+    assert done.returncode != 0 and "give adapter.caBundle" in done.stderr

@@ -55,7 +55,8 @@ def component(each: Rendered) -> str:
 def test_an_engines_templates_come_with_that_engine_only() -> None:
     for case, rendered in CHART.all():
         folders = {each.source.split("/")[1] for each in rendered} - {"tests"}
-        assert (folders == {"embedded"}) != (case in ("profiles/kubeflow", "ci/kubeflow")), (case, folders)
+        kubeflow = case in ("profiles/kubeflow", "ci/kubeflow", "ci/secrets")
+        assert (folders == {"embedded"}) != kubeflow, (case, folders)
         assert "embedded" not in folders or len(folders) == 1
 
 
@@ -207,6 +208,13 @@ def test_the_api_servers_files_are_whole(objects: list[Rendered]) -> None:
     assert config["DEFAULTPIPELINERUNNERSERVICEACCOUNT"] in accounts
     assert "plugins" not in config, "upstream's names an address outside"
     assert {"name": "config", "mountPath": "/config"} in container(objects, "Deployment ml-pipeline")["volumeMounts"]
+
+
+def test_everything_reads_the_secrets_that_are_there_already() -> None:
+    rendered = template(CHART.folder, CASES["ci/secrets"]).stdout
+    assert "mysql-secret" not in rendered and "mlpipeline-minio-artifact" not in rendered
+    assert rendered.count("my-database") == template(CHART.folder, KUBEFLOW).stdout.count("{name: mysql-secret,") > 4
+    assert rendered.count("my-store") > 8
 
 
 def test_everything_finds_the_object_store(objects: list[Rendered]) -> None:
@@ -424,6 +432,17 @@ def test_helms_own_test_runs_a_pipeline_that_the_backend_takes(objects: list[Ren
     exec(before, scope)
     takes(scope["spec"])
     assert "> 600" in source and "> 200" in named(CHART.render(), "ConfigMap pipelines-test")["data"]["test.py"]
+
+
+# What it is given
+
+
+@pytest.mark.parametrize("files", [CASES["defaults"], KUBEFLOW], ids=["embedded", "kubeflow"])
+def test_pods_of_runs_pull_with_the_secrets_that_are_named(files: tuple[Path, ...], tmp_path: Path) -> None:
+    secrets = [{"name": "mine"}]
+    (tmp_path / "values.yaml").write_text(yaml.safe_dump({"imagePullSecrets": secrets}))
+    account = named(CHART.render((*files, tmp_path / "values.yaml")), "ServiceAccount pipeline-runner")
+    assert account["imagePullSecrets"] == secrets
 
 
 # What it refuses

@@ -47,7 +47,7 @@ def rows(chart: Chart) -> list[Row]:
             indent = len(match.group(1))
             stack = [*(each for each in stack if each[0] < indent), (indent, match.group(2))]
             path = tuple(key for _, key in stack)
-            if comment and (value := look_up(chart.values, path)) is not _MISSING:
+            if comment and (value := look_up(chart.values, path)) is not MISSING:
                 found.append(Row(path, value, " ".join(comment)))
             comment = []
         else:
@@ -190,6 +190,57 @@ def not_refused(chart: Chart, scratch: Path) -> list[str]:
     return missed + [f"a wrong type of {_dotted(leaf)}" for leaf in typed if leaf not in refused]
 
 
+def pull_secrets(chart: Chart, scratch: Path) -> list[str]:
+    """Pods that are made without the Secrets that `imagePullSecrets` names."""
+    if "imagePullSecrets" not in chart.values:
+        return ["there is no value imagePullSecrets"]
+    wanted = [{"name": "mine"}]
+    file = scratch / "pull-secrets.yaml"
+    file.write_text(yaml.safe_dump({"imagePullSecrets": wanted}))
+    return [
+        f"{case}: {each.name} has no imagePullSecrets"
+        for case, files in chart.cases().items()
+        for each in chart.render((*files, file))
+        if each.pod is not None and each.pod.get("imagePullSecrets") != wanted
+    ]
+
+
+def repeatable(chart: Chart) -> list[str]:
+    """With the Secrets of `ci/secrets.yaml`, which are there already, a chart makes none, and the same every time: who
+    renders without a cluster, as Argo CD does, would get another password with each render.
+    """
+    made = {each.name for _, objects in chart.all() for each in objects if each.kind == "Secret"}
+    if not made:
+        return []
+    files = chart.cases().get("ci/secrets")
+    if files is None:
+        return ["it makes Secrets, and there is no ci/secrets.yaml that names others"]
+    given = yaml.safe_load(files[-1].read_text())
+    says = [
+        f"ci/secrets.yaml gives no {_dotted(leaf)}"
+        for leaf, _ in leaves(chart.values)
+        if leaf[-1] == "existingSecret" and not look_up(given, leaf)
+    ]
+    first, second = (template.__wrapped__(chart.folder, files).stdout for _ in range(2))
+    if first != second:
+        says.append("with ci/secrets.yaml it renders something else each time")
+    for each in chart.render(files):
+        if each.kind == "Secret":
+            says.append(f"with ci/secrets.yaml it makes the {each.name} all the same")
+        says += [f"{each.name} reads {name}, not what is named" for name in _secrets(each.pod) if name in made]
+    return says
+
+
+def _secrets(pod: Any) -> set[str]:
+    """The Secrets that a part of a pod refers to, as `Secret NAME`."""
+    if isinstance(pod, list):
+        return {name for each in pod for name in _secrets(each)}
+    if not isinstance(pod, dict):
+        return set()
+    own = [(pod.get("secretKeyRef") or {}).get("name"), (pod.get("secretRef") or {}).get("name"), pod.get("secretName")]
+    return {f"Secret {name}" for name in own if name} | _secrets(list(pod.values()))
+
+
 def schema_at(schema: Any, path: Path_) -> dict[str, Any] | None:
     """The part of the schema that is about one value."""
     node = schema
@@ -207,12 +258,12 @@ def schema_at(schema: Any, path: Path_) -> dict[str, Any] | None:
 def look_up(values: Any, path: Path_) -> Any:
     for key in path:
         if not isinstance(values, dict) or key not in values:
-            return _MISSING
+            return MISSING
         values = values[key]
     return values
 
 
-_MISSING = object()
+MISSING = object()
 
 
 def _refused(chart: Chart, scratch: Path, values: dict[str, Any]) -> set[Path_]:
