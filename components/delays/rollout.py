@@ -3,7 +3,7 @@
 Two ways, as the server is set up (charts/inference):
 
 - it follows the registry's alias: the alias is moved, and then the Service must answer with the new version, many times
-  in a row, each time on a new connection;
+  in a row and then for a while, each time on a new connection;
 - its version is pinned (MODEL_VERSION in the Deployment): the Deployment is patched, and its rollout waited for. Its
   readiness probe and strategy keep requests on the old pods until new ones are ready. Only then is the alias moved.
 
@@ -108,25 +108,33 @@ class Pinned:
         return ""
 
 
-def answers(url: str, version: str, within: float, ask: Callable[[str], dict[str, Any]] | None = None) -> None:
-    """Wait until GET url/version gives the version, IN_A_ROW times running.
+def answers(
+    url: str, version: str, within: float, bake: float = 0, ask: Callable[[str], dict[str, Any]] | None = None
+) -> None:
+    """Wait until GET url/version gives the version, IN_A_ROW times running and then for as long as it bakes.
+
+    Args:
+        within: seconds until the last answer of another version, or none.
+        bake: seconds in which all answers must be of the version.
 
     Raises:
-        Failed: it did not within the limit (s).
+        Failed: it did not within the limit.
     """
     ask = ask or _version
     end, row, state = time.monotonic() + within, 0, "no answer yet"
-    while row < IN_A_ROW:
+    since = time.monotonic()
+    while row < IN_A_ROW or time.monotonic() - since < bake:
         try:
             seen = str(ask(url.rstrip("/") + "/version").get("model_version"))
-            row = row + 1 if seen == version else 0
             state = f"answers with version {seen}"
+            row = row + 1 if seen == version else 0
         except (OSError, ValueError, urllib.error.URLError) as trouble:
             row, state = 0, f"no answer: {trouble}"
-        if row < IN_A_ROW:
-            if time.monotonic() > end:
+        if row == 0:
+            since = time.monotonic()
+            if since > end:
                 raise Failed(f"{url}: not all answers are of version {version}; last seen: {state}")
-            time.sleep(0 if row else EVERY)
+        time.sleep(0 if 0 < row < IN_A_ROW else EVERY)
 
 
 def _version(url: str) -> dict[str, Any]:

@@ -13,12 +13,14 @@ def deploy(
     url: str = "",
     deployment: str = "",
     within: int = 240,
+    bake: int = 30,
 ) -> str:
     """Bring a registered version into service with no failed request; go back when that does not work out.
 
     A Deployment that pins its version (MODEL_VERSION) is patched first, and its rollout waited for. Then the alias
     `production` moves to the version, and servers that follow the alias load it. With `url`, every answer there must
-    be of the version in the end.
+    be of the version in the end, for as long as it bakes: so monitoring knows of the change when this step ends, and
+    no alert about the version before begins after it.
 
     Args:
         version: the version to bring into service.
@@ -27,6 +29,7 @@ def deploy(
         url: the Service's address, which is asked for its version; empty to ask nobody.
         deployment: `namespace/name` of a Deployment that pins its version; empty when the servers follow the alias.
         within: the limit of each wait, in seconds.
+        bake: seconds in which all answers must be of the version; three of Prometheus's scrapes by default.
 
     Returns:
         The version that was in service before; empty for none.
@@ -44,7 +47,7 @@ def deploy(
         client.set_registered_model_alias(model_name, registry.PRODUCTION, version)
         moved = True
         if url:
-            rollout.answers(url, version, within)
+            rollout.answers(url, version, within, bake)
     except Exception:
         print(f"version {version} did not come into service: going back to {before or 'none'}")
         if moved and before:

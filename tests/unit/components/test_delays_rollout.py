@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from types import SimpleNamespace
 from typing import Any
 
@@ -96,13 +97,30 @@ def test_all_answers_must_be_of_the_version(monkeypatch: pytest.MonkeyPatch) -> 
         asked.append(url)
         return {"model_version": next(mixed)}
 
-    rollout.answers("http://model/", "2", 10, ask)
+    rollout.answers("http://model/", "2", 10, ask=ask)
     assert len(asked) >= 59 + rollout.IN_A_ROW
     assert set(asked) == {"http://model/version"}
+
+
+def test_an_answer_of_another_version_begins_the_baking_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rollout, "EVERY", 0.001)
+    late = {rollout.IN_A_ROW + 5: 0.0}  # the number of the answer that is of the old version, and when it came
+    number = 0
+
+    def ask(url: str) -> dict[str, Any]:
+        nonlocal number
+        number += 1
+        if number in late:
+            late[number] = time.monotonic()
+        return {"model_version": "1" if number in late else "2"}
+
+    rollout.answers("http://model/", "2", 10, 0.5, ask)
+    (came,) = late.values()
+    assert came and time.monotonic() - came >= 0.5
 
 
 def test_answers_that_never_come_end_with_the_last_state() -> None:
     with pytest.raises(rollout.Failed, match="last seen: no answer"):
         rollout.answers("http://127.0.0.1:9", "2", 0.3)
     with pytest.raises(rollout.Failed, match="answers with version 1"):
-        rollout.answers("http://x", "2", 0.3, lambda _: {"model_version": "1"})
+        rollout.answers("http://x", "2", 0.3, ask=lambda _: {"model_version": "1"})
