@@ -25,7 +25,7 @@ from mlops_lab.measure.ways import Ways
 
 RATE, DURATION = 50, 30  # requests a second, s
 RUNS = 3
-API = "http://ml-pipeline.mlops-lab-pipelines:8888/apis/v2beta1/runs?page_size=10"
+API = "http://ml-pipeline.mlops-lab-pipelines.svc:8888/apis/v2beta1/runs?page_size=10"
 EXPERIMENT = "bench"
 
 
