@@ -16,6 +16,7 @@ import yaml
 from mlops_lab.base.errors import LabError, UsageError
 from mlops_lab.base.locking import alone
 from mlops_lab.base.paths import cache, project
+from mlops_lab.base.processes import Completed
 from mlops_lab.base.progress import Progress
 from mlops_lab.base.versions import versions
 from mlops_lab.cluster import addons, existing, health, kind, kubeconfig, names, record, registry, up
@@ -265,8 +266,6 @@ class FakeKubectl(Kubectl):
     """Answers as a cluster without metrics and storage would."""
 
     def run(self, *args: str, **_: Any) -> Any:
-        from mlops_lab.base.processes import Completed
-
         if args[0] == "version":
             return Completed(0, '{"serverVersion": {"major": "1", "minor": "27+", "gitVersion": "v1.27.1"}}', "")
         return Completed(0, "no", "")
@@ -301,8 +300,6 @@ class CountingKubectl(Kubectl):
     asked: list[str]
 
     def run(self, *args: str, **_: Any) -> Any:
-        from mlops_lab.base.processes import Completed
-
         self.asked.append(args[1])
         kinds = args[1].split(",")
         found = [item for item in self.items if f"{item['kind'].lower()}s" in kinds]
@@ -359,6 +356,22 @@ def test_a_cluster_of_ours_is_looked_at_with_one_call_and_an_image_that_is_missi
     ready = counting(METRICS, deployment("load", names.NAMESPACE, 1))
     assert addons.lacking(ready, nodes) == nodes_are
     assert len(ready.asked) == 1
+
+
+def test_nodes_that_were_started_again_have_to_tell_the_schema_that_kubectl_apply_asks_for() -> None:
+    schema = iter([1, 0])
+
+    class Started(CountingKubectl):
+        def run(self, *args: str, **given: Any) -> Any:
+            if args[:2] == ("get", "--raw"):
+                return Completed(next(schema), "", "failed to download openapi: unknown")
+            return super().run(*args, **given)
+
+    kubectl = Started("x")
+    vars(kubectl).update(items=(METRICS, deployment("load", names.NAMESPACE, 1)), asked=[])
+    assert addons.lacking(kubectl, 0, since=1.0) == ["the API server does not tell its schema yet"]
+    assert addons.lacking(kubectl, 0, since=1.0) == []
+    assert addons.lacking(kubectl, 0) == []  # nobody has started it: not asked
 
 
 def test_a_second_command_says_so_and_ends_where_it_must_not_wait(tmp_path: Path) -> None:

@@ -74,6 +74,9 @@ def wait(kubectl: Kubectl, nodes: int, since: float, within: float = 180) -> Non
 def lacking(kubectl: Kubectl, nodes: int, since: float = 0) -> list[str]:
     """What is not ready yet, in words; empty when everything is.
 
+    Args:
+        nodes, since: as `wait`.
+
     Raises:
         LabError: a pod of the tool's own can't start, whatever time it is given.
     """
@@ -100,6 +103,9 @@ def lacking(kubectl: Kubectl, nodes: int, since: float = 0) -> list[str]:
         missing.append("the metrics API is not available")
     if ("Deployment", "load") not in found:
         missing.append("deployment load is not there")
+    # An API server that has just started is ready before it can tell its schema, and kubectl apply asks for that.
+    if since and not missing and kubectl.run("get", "--raw", "/openapi/v2", within=10, check=False).code != 0:
+        missing.append("the API server does not tell its schema yet")
     return missing
 
 
