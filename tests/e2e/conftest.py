@@ -13,6 +13,7 @@ import pytest
 
 from mlops_lab.kube.client import Kube
 from mlops_lab.kube.connection import connect
+from mlops_lab.labs import namespaces
 
 CLUSTER = "mlops-lab"
 
@@ -48,7 +49,7 @@ def cluster() -> Kube:
 def namespace(cluster: Kube) -> Iterator[str]:
     """A namespace of the test's own, gone afterwards."""
     name = f"test-{uuid.uuid4().hex[:8]}"
-    cluster.apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}])
+    namespaces.make(cluster, name)
     yield name
     cluster.delete("Namespace", name)
     cluster.wait_gone("Namespace", name, within=120)

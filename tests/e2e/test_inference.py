@@ -21,6 +21,7 @@ from mlops_lab.base.errors import LabError
 from mlops_lab.base.paths import project
 from mlops_lab.base.progress import Progress
 from mlops_lab.kube.client import Kube
+from mlops_lab.labs import namespaces
 from mlops_lab.platform.helm import Helm, program
 from tests.e2e.conftest import CLUSTER, lab
 
@@ -158,7 +159,7 @@ def place(cluster: Kube, tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
     assert done.returncode == 0, done.stdout + done.stderr
     name = f"test-{uuid.uuid4().hex[:8]}"
     labels = {"app.kubernetes.io/managed-by": "mlops-lab", "pod-security.kubernetes.io/enforce": "restricted"}
-    cluster.apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}])
+    namespaces.make(cluster, name, labels)
     made = Place(cluster, name, tmp_path_factory.mktemp("inference"))
     try:
         said = made.run(pod("train", ["python3", "-c", TRAIN, MLFLOW, MODEL]), within=400)

@@ -24,6 +24,7 @@ from mlops_lab.base.paths import project
 from mlops_lab.base.progress import Progress
 from mlops_lab.cluster.kubectl import Kubectl
 from mlops_lab.kube.client import Kube
+from mlops_lab.labs import namespaces
 from mlops_lab.platform.dashboard.answers import series
 from mlops_lab.platform.dashboard.boards import boards
 from mlops_lab.platform.dashboard.prometheus import Prometheus
@@ -47,7 +48,7 @@ Check = Callable[[Found, list[dict[str, Any]]], None]
 def space(cluster: Kube) -> Iterator[str]:
     """A namespace for all tests here, gone afterwards."""
     name = f"test-{uuid.uuid4().hex[:8]}"
-    cluster.apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}])
+    namespaces.make(cluster, name)
     yield name
     cluster.delete("Namespace", name)
     cluster.wait_gone("Namespace", name, within=180)

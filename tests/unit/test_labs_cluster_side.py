@@ -121,6 +121,14 @@ def test_a_reset_keeps_a_copy_and_waits_until_all_is_gone(kube: MadeUpKube, exer
     assert begun.seeded == 1
 
 
+def test_a_namespace_in_which_no_pod_may_be_made_says_what_is_missing(
+    kube: MadeUpKube, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kube, "wait", lambda *_, **__: (None, None))
+    with pytest.raises(LabError, match=r"namespace a has no default ServiceAccount after 90 s"):
+        namespaces.make(cast(Kube, kube), "a")
+
+
 def test_a_namespace_of_someone_else_is_left_alone(kube: MadeUpKube, exercise: Exercise) -> None:
     kube.objects[("Namespace", None, "lab-10")] = {"metadata": {"name": "lab-10", "labels": {"team": "b"}}}
     with pytest.raises(LabError, match="was not made by this tool"):

@@ -15,6 +15,8 @@ from mlops_lab.measure.evidence import evidence
 MANAGED_BY = "mlops-lab"
 # Namespaces go when their pods have gone; a pod may ask for this much grace (the checks' own limit for a preStop).
 _GONE_WITHIN = 180.0
+# A controller manager that was killed takes up its work when the lease of the one before has run out (15 s).
+_USABLE_WITHIN = 90.0
 # A seed's Job prepares what the learner begins with; on a small machine it takes some time.
 _SEEDED_WITHIN = 300.0
 # The grace that pods get when the namespace goes: what they serve goes with them.
@@ -40,13 +42,35 @@ def create(kube: Kube, exercise: Exercise, namespace: str) -> None:
             f"namespace {namespace} is there already, and was not made by this tool",
             f"rename or delete it if it is yours: kubectl delete namespace {namespace}",
         )
-    kube.apply([_namespace(exercise, namespace)])
-    # Pods made at once would be refused: the default service account comes a moment after the namespace.
-    kube.wait("ServiceAccount", "default", namespace, lambda item: True if item else None, within=30)
+    labels = {
+        "mlops-lab/lab": exercise.number,
+        "app.kubernetes.io/managed-by": MANAGED_BY,
+        "pod-security.kubernetes.io/enforce": "baseline",
+    }
+    make(kube, namespace, labels)
     if parts.needed(needs):
         meta = {"name": parts.SETTINGS, "labels": {"app.kubernetes.io/managed-by": MANAGED_BY}}
         told = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": parts.settings(namespace, needs)}
         kube.apply([told], namespace)
+
+
+def make(kube: Kube, namespace: str, labels: dict[str, str] | None = None) -> None:
+    """Make a namespace, and wait until pods may be made in it: they are refused before its default
+    ServiceAccount is there, which comes a moment later, or half a minute on a cluster that has just begun.
+
+    Raises:
+        LabError: the ServiceAccount is not there in time.
+    """
+    meta = {"name": namespace, "labels": labels or {}}
+    kube.apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": meta}])
+    ready, _ = kube.wait(
+        "ServiceAccount", "default", namespace, lambda item: True if item else None, within=_USABLE_WITHIN
+    )
+    if not ready:
+        raise LabError(
+            f"namespace {namespace} has no default ServiceAccount after {_USABLE_WITHIN:g} s",
+            "the cluster's controller manager makes it: see whether that runs (lab doctor), then run this again",
+        )
 
 
 def seed(kube: Kube, exercise: Exercise, namespace: str, registry: str = REGISTRY) -> int:
@@ -97,15 +121,6 @@ def remove(kube: Kube, exercise: Exercise, namespace: str, within: float = _GONE
             kube.delete("Pod", pod["metadata"]["name"], namespace, grace=_GRACE)
         kube.wait_gone("Namespace", namespace, within=within)
     parts.remove(kube, namespace, about(exercise).needs)
-
-
-def _namespace(exercise: Exercise, namespace: str) -> dict[str, Any]:
-    labels = {
-        "mlops-lab/lab": exercise.number,
-        "app.kubernetes.io/managed-by": MANAGED_BY,
-        "pod-security.kubernetes.io/enforce": "baseline",
-    }
-    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": labels}}
 
 
 def _labels(item: dict[str, Any]) -> dict[str, str]:
