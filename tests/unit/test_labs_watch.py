@@ -131,9 +131,10 @@ def test_what_a_load_changes_itself_does_not_start_it_again_but_the_learners_cha
 
 def test_a_file_ends_a_running_load_and_enter_starts_everything_again(world: World) -> None:
     async def story() -> None:
-        world.ready, world.load_seconds = True, 0.3
+        world.ready, world.load_seconds = True, 60
         async with watched(world, [world.quick, world.load]) as watch:
             await world.until(lambda: "load" in world.runs)
+            world.load_seconds = 0.1  # of the next one
             watch.notify(Change("file model.yaml", is_file=True))
             await world.until(lambda: world.runs.count("load") == 2)
             assert "load done" not in world.runs
@@ -147,12 +148,13 @@ def test_a_file_ends_a_running_load_and_enter_starts_everything_again(world: Wor
 
 def test_what_the_learner_applies_ends_a_running_load(world: World) -> None:
     async def story() -> None:
-        world.ready, world.load_seconds = True, 0.3
+        world.ready, world.load_seconds = True, 60
         async with watched(world, [world.quick, world.load]) as watch:
             await world.until(lambda: "load" in world.runs)
+            world.load_seconds = 0.1  # of the next one
             world.shown.clear()
             watch.notify(Change("Deployment model", by_hand=True))
-            await world.until(lambda: "checking" in world.shown, within=0.3)
+            await world.until(lambda: "checking" in world.shown)
             assert world.shown[0] == "Deployment model changed"
             await world.until(lambda: world.whole)
             assert world.runs.count("load") == 2 and world.runs.count("load done") == 1
@@ -162,7 +164,7 @@ def test_what_the_learner_applies_ends_a_running_load(world: World) -> None:
 
 def test_what_a_program_changes_that_a_check_runs_does_not_end_its_load(world: World) -> None:
     async def story() -> None:
-        world.ready, world.load_seconds, world.runs_program = True, 0.3, True
+        world.ready, world.load_seconds, world.runs_program = True, 1.0, True
         async with watched(world, [world.quick, world.load]) as watch:
             await world.until(lambda: "load" in world.runs)
             watch.notify(Change("Deployment model", by_hand=True))
@@ -190,7 +192,7 @@ def test_a_change_right_after_a_load_is_not_taken_for_the_loads_own(
 
 
 def test_without_quick_checks_load_begins_at_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watch_module, "_QUIET", 5.0)
+    monkeypatch.setattr(watch_module, "_QUIET", 60.0)
 
     async def story() -> None:
         async with watched(world, [world.only_load]) as watch:
@@ -198,7 +200,7 @@ def test_without_quick_checks_load_begins_at_once(world: World, monkeypatch: pyt
             world.fingerprint = "the learner's"
             world.shown.clear()
             watch.notify(Change("Deployment model", by_hand=True))
-            await world.until(lambda: "checking" in world.shown, within=0.3)
+            await world.until(lambda: "checking" in world.shown)
             await world.until(lambda: len(world.whole) == 2)
 
     asyncio.run(story())

@@ -252,6 +252,8 @@ WAITING = {"waiting": {"reason": "CrashLoopBackOff"}}
          [("p", "ended", "c ended with exit code 137, OOMKilled (2 restarts)")]),
         (pod(container(WAITING, restartCount=5, lastState=CRASHED)),
          [("p", "crashes", "c ended with exit code 137, OOMKilled (5 restarts)")]),
+        (pod(container({"waiting": {"reason": "ContainerCreating"}}, restartCount=9, lastState=CRASHED)),
+         [("p", "ended", "c ended with exit code 137, OOMKilled (9 restarts)")]),  # its node was started again
         (pod(conditions=[{"type": "PodScheduled", "status": "False", "message": "no node"}]),
          [("p", "Unschedulable", "not scheduled: no node")]),
         (pod(PULLING, phase="Succeeded"), []),

@@ -79,8 +79,9 @@ def build(mode: Mode, names: tuple[str, ...]) -> None:
 @images.command()
 @mode_option
 @click.argument("prefix")
-def push(mode: Mode, prefix: str) -> None:
-    """Put all images into a registry under PREFIX.
+@click.argument("names", nargs=-1)
+def push(mode: Mode, prefix: str, names: tuple[str, ...]) -> None:
+    """Put images into a registry under PREFIX (all of them, or the NAMES of the catalog).
 
     Other machines pull from there with MLOPS_LAB_MIRROR=PREFIX; a shared cluster with --registry PREFIX.
 
@@ -89,11 +90,12 @@ def push(mode: Mode, prefix: str) -> None:
       lab images push registry.example.org/labs
       MLOPS_LAB_MIRROR=registry.example.org/labs lab up --images pull
       lab up --context my-cluster --registry registry.example.org/labs
+      lab images push localhost:5001 mlops-lab/serving-bentoml:1
     """
-    from mlops_lab.images.push import push as push_all
+    from mlops_lab.images.push import push as put
 
-    docker, steps = _bring(mode, ())
-    for target in push_all(docker, steps, prefix):
+    docker, steps = _bring(mode, names)
+    for target in put(docker, steps, prefix):
         click.echo(f"pushed {target}")
 
 

@@ -9,6 +9,7 @@ import datetime
 import hashlib
 import json
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from mlops_lab.base.errors import LabError
@@ -20,6 +21,10 @@ from mlops_lab.cluster.kubectl import Kubectl, manifest
 _METRICS = "v1beta1.metrics.k8s.io"
 _NO_IMAGE = ("ImagePullBackOff", "InvalidImageName", "CreateContainerConfigError")
 _CRASHES = 3
+# Whose work the objects' statuses are; after a kill they take it up when the lease of those before has run out (15 s).
+_LEADERS = frozenset({"kube-controller-manager", "kube-scheduler"})
+_CONTROL_PLANE = "node-role.kubernetes.io/control-plane"
+Started = Mapping[str, float]
 
 
 def install(kubectl: Kubectl, registry: str, content: str, metrics: bool) -> bool:
@@ -53,29 +58,30 @@ def remove(kubectl: Kubectl, keep: str = "") -> None:
     kubectl.run("delete", "namespaces,priorityclasses", *ours, "--wait=true", within=180)
 
 
-def wait(kubectl: Kubectl, nodes: int, since: float, within: float = 180) -> None:
+def wait(kubectl: Kubectl, nodes: int, started: Started, within: float = 180) -> None:
     """Wait until the cluster is ready for a lab.
 
     Args:
         nodes: how many nodes must be Ready; 0 for a cluster of the user's, where only the tool's own pods count.
-        since: a time (Unix seconds) after which each node must have been heard from.
+        started: when nodes were started again (Unix seconds by name), after which what the API server tells of them
+            must have come about.
 
     Raises:
         LabError: it is not, within the limit; the message carries what is missing.
     """
 
     def probe() -> tuple[bool | None, str]:
-        missing = lacking(kubectl, nodes, since)
+        missing = lacking(kubectl, nodes, started)
         return (True, "ready") if not missing else (None, ", ".join(missing[:4]))
 
     wait_until(probe, what="the cluster", within=within, every=0.3, hint="look closer with: lab status, lab doctor")
 
 
-def lacking(kubectl: Kubectl, nodes: int, since: float = 0) -> list[str]:
+def lacking(kubectl: Kubectl, nodes: int, started: Started | None = None) -> list[str]:
     """What is not ready yet, in words; empty when everything is.
 
     Args:
-        nodes, since: as `wait`.
+        nodes, started: as `wait`.
 
     Raises:
         LabError: a pod of the tool's own can't start, whatever time it is given.
@@ -88,9 +94,12 @@ def lacking(kubectl: Kubectl, nodes: int, since: float = 0) -> list[str]:
     items: list[dict[str, Any]] = json.loads(done.stdout)["items"]
     missing = []
     ready = {name(item) for item in items if item["kind"] == "Node" and is_true(item, "Ready")}
-    heard = {name(item) for item in items if item["kind"] == "Lease" and _renewed(item) >= since}
-    if len(ready & heard) < nodes:
-        missing.append(f"{len(ready & heard)} of {nodes} nodes are Ready")
+    heard = {name(item): _renewed(item) for item in items if item["kind"] == "Lease"}
+    well = [node for node in ready if heard.get(node, 0) >= (started or {}).get(node, 0)]
+    if len(well) < nodes:
+        missing.append(f"{len(well)} of {nodes} nodes are Ready")
+    if started:
+        missing += _not_taken_up(items, started, heard)
     own = (names.NAMESPACE, "kube-system") if nodes else (names.NAMESPACE,)
     deployments = [item for item in items if item["kind"] == "Deployment" and item["metadata"]["namespace"] in own]
     if unfinished := [item for item in deployments if not _rolled_out(item)]:
@@ -104,7 +113,7 @@ def lacking(kubectl: Kubectl, nodes: int, since: float = 0) -> list[str]:
     if ("Deployment", "load") not in found:
         missing.append("deployment load is not there")
     # An API server that has just started is ready before it can tell its schema, and kubectl apply asks for that.
-    if since and not missing and kubectl.run("get", "--raw", "/openapi/v2", within=10, check=False).code != 0:
+    if started and not missing and kubectl.run("get", "--raw", "/openapi/v2", within=10, check=False).code != 0:
         missing.append("the API server does not tell its schema yet")
     return missing
 
@@ -126,6 +135,33 @@ def _rolled_out(item: dict[str, Any]) -> bool:
     updated, available = (status.get(f"{kind}Replicas", 0) for kind in ("updated", "available"))
     current = status.get("observedGeneration", 0) >= item["metadata"]["generation"]
     return bool(current and updated >= wanted and status.get("replicas", 0) == updated and available >= min(1, wanted))
+
+
+def _not_taken_up(items: list[dict[str, Any]], started: Started, heard: Mapping[str, float]) -> list[str]:
+    """What still stands as it was before nodes were started again: it says Ready of pods that ended with them."""
+    says = []
+    for node in items:
+        if node["kind"] == "Node" and _CONTROL_PLANE in (node["metadata"].get("labels") or {}):
+            since = started.get(name(node), 0)
+            says += [f"{leader} has not begun yet" for leader in sorted(_LEADERS) if heard.get(leader, 0) < since]
+    old = [
+        pod
+        for pod in items
+        if pod["kind"] == "Pod"
+        and is_true(pod, "Ready")
+        and "deletionTimestamp" not in pod["metadata"]
+        and _begun(pod) < int(started.get(pod["spec"].get("nodeName", ""), 0))
+    ]
+    if old:
+        says.append(f"{len(old)} pods have not begun again yet, such as {name(old[0])}")
+    return says
+
+
+def _begun(pod: dict[str, Any]) -> float:
+    """When the first of the pod's containers that run now was started, in whole seconds."""
+    states = [each["state"].get("running") for each in pod.get("status", {}).get("containerStatuses") or []]
+    times = [datetime.datetime.fromisoformat(state["startedAt"]).timestamp() for state in states if state]
+    return min(times, default=float("inf"))
 
 
 def _renewed(lease: dict[str, Any]) -> float:

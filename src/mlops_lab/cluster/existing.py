@@ -46,7 +46,7 @@ def use(context: str, registry: str, progress: Progress, *, wait: bool = True) -
             addons.install(kubectl, registry, registry, metrics=False)
             if addons.lacking(kubectl, 0):
                 with progress.piece("waiting for the tool's pod"):
-                    addons.wait(kubectl, 0, 0)
+                    addons.wait(kubectl, 0, {})
         except BaseException:
             if not there:
                 addons.remove(kubectl)

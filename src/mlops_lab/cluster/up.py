@@ -71,22 +71,21 @@ def up(
         if cluster is None:
             health.must(docker, wanted)
         images = _images(docker, mode, progress, cluster is None, early, also)
-        since = 0.0
+        started: dict[str, float] = {}
         if cluster is None:
             cluster = _make(docker, images, wanted, progress)
         else:
-            stopped = [each for each in kind.nodes(docker) if not each.running]
-            if stopped:
+            _serve(docker, images, progress)  # before pods begin that pull from it
+            if stopped := [each for each in kind.nodes(docker) if not each.running]:
                 progress.say(f"starting {len(stopped)} stopped nodes")
-                since = time.time()
+                started = {each.name: time.time() for each in stopped}
                 kind.start(docker, stopped)
-            _serve(docker, images, progress)
         registry.attach(docker)
         kubectl = Kubectl(cluster.context)
-        _install(kubectl, cluster.registry, images[load.NAME].key, within=120 if since else 30)
-        if addons.lacking(kubectl, len(names.NODES[wanted]), since):
+        _install(kubectl, cluster.registry, images[load.NAME].key, within=120 if started else 30)
+        if addons.lacking(kubectl, len(names.NODES[wanted]), started):
             with progress.piece("waiting for the cluster to be ready"):
-                addons.wait(kubectl, len(names.NODES[wanted]), since)
+                addons.wait(kubectl, len(names.NODES[wanted]), started)
         record.remember(cluster)
         return cluster
 

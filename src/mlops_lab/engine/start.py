@@ -28,6 +28,7 @@ RUNTIME = "runc-within-bounds"
 _WRAPPER = Path("/usr/local/lib/mlops-lab") / RUNTIME
 _CONFIG = Path("/etc/docker/daemon.json")
 _PIDFILE = Path("/var/run/docker.pid")
+_PIDFILES = {_PIDFILE: "dockerd", Path("/var/run/docker/containerd/containerd.pid"): "containerd"}
 
 
 def ensure(say: Callable[[str], None] = lambda _: None) -> Docker:
@@ -107,7 +108,8 @@ def _is_root_here() -> bool:
 
 def _detached(say: Callable[[str], None]) -> Docker:
     """Start dockerd in a session of its own, so that it outlives this command."""
-    _drop_stale_pidfile()
+    for file, program in _PIDFILES.items():
+        _drop_stale(file, program)
     log = cache() / "logs" / "dockerd.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     say(f"starting the Docker engine (no systemd here; its log: {log})")
@@ -141,12 +143,13 @@ def _bound(missing: tuple[str, ...], say: Callable[[str], None]) -> None:
     _CONFIG.write_text(json.dumps(settings, indent=2) + "\n")
 
 
-def _drop_stale_pidfile() -> None:
-    """A killed engine leaves its pid behind; once another process has that number, dockerd would refuse to start."""
+def _drop_stale(file: Path, program: str) -> None:
+    """A killed engine leaves its pids behind; another process that has such a number by now would be taken for its own:
+    dockerd would refuse to start, or wait in vain for its containerd.
+    """
     try:
-        pid = int(_PIDFILE.read_text())
-        name = Path(f"/proc/{pid}/comm").read_text().strip()
+        name = Path(f"/proc/{int(file.read_text())}/comm").read_text().strip()
     except (FileNotFoundError, ValueError, ProcessLookupError):
         name = ""
-    if name != "dockerd":
-        _PIDFILE.unlink(missing_ok=True)
+    if name != program:
+        file.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Put the catalog's images into a registry: a mirror for other machines, or what a shared cluster pulls from."""
+"""Put images of the catalog into a registry: a mirror for other machines, or what a shared cluster pulls from."""
 
 from __future__ import annotations
 
@@ -24,12 +24,14 @@ def names(prefix: str) -> dict[str, str]:
 
 
 def push(docker: Docker, steps: dict[str, Step], prefix: str) -> Iterator[str]:
-    """Push images and yield each one's new name; no tag is left behind in the engine.
+    """Push the images that `steps` made and yield each one's new name; no tag is left behind in the engine.
 
     Raises:
         LabError: the registry does not take one.
     """
     for name, target in names(prefix).items():
+        if name not in steps:
+            continue
         docker.run("tag", steps[name].ref, target)
         try:
             docker.run("push", target, within=1800, hint=f"log in if it asks for that: docker login {prefix}")

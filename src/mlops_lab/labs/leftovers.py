@@ -13,9 +13,11 @@ from typing import Any
 
 from mlops_lab.base.errors import LabError
 from mlops_lab.base.processes import find, run
+from mlops_lab.base.waiting import wait_until
 from mlops_lab.kube.client import Kube
 
 _WITHIN = 60.0
+_UP = "see whether the cluster is up: lab status"
 _SERVER_MADE = {"serviceaccounts/default", "configmaps/kube-root-ca.crt"}
 # Kinds that come and go by themselves, or whose objects belong to objects in other namespaces.
 _PASSING = re.compile(
@@ -73,16 +75,23 @@ def _marks(node: dict[str, Any]) -> list[str]:
 
 
 def _all(kube: Kube, namespace: str | None) -> list[dict[str, Any]]:
-    kinds = [
-        kind
-        for kind in _kubectl(
-            kube, "api-resources", "--verbs=list", "-o", "name", f"--namespaced={str(namespace is not None).lower()}"
-        ).split()
-        if not _PASSING.match(kind)
-    ]
+    kinds = [kind for kind in _kinds(kube, namespace is not None) if not _PASSING.match(kind)]
     where = ["-n", namespace] if namespace else []
     items = json.loads(_kubectl(kube, "get", ",".join(kinds), *where, "-o", "json", "--ignore-not-found") or "{}")
     return list(items.get("items", []))
+
+
+def _kinds(kube: Kube, namespaced: bool) -> list[str]:
+    """All kinds that can be listed. An aggregated API whose server is away makes the whole question fail meanwhile."""
+
+    def probe() -> tuple[list[str] | None, str]:
+        try:
+            words = ("api-resources", "--verbs=list", "-o", "name", f"--namespaced={str(namespaced).lower()}")
+            return _kubectl(kube, *words).split(), ""
+        except LabError as trouble:
+            return None, "; ".join(part for part in (trouble.message, trouble.detail) if part)
+
+    return wait_until(probe, what="the list of the API's kinds", within=_WITHIN, every=2, hint=_UP)
 
 
 def _name(item: dict[str, Any]) -> str:
@@ -97,6 +106,6 @@ def _kubectl(kube: Kube, *words: str) -> str:
     done = run(
         [program, *file, "--context", kube.context, *words],
         within=_WITHIN,
-        hint="see whether the cluster is up: lab status",
+        hint=_UP,
     )
     return done.stdout

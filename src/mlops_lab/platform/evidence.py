@@ -95,7 +95,9 @@ def troubles(pod: dict[str, Any]) -> list[tuple[str, str, str]]:
             restarts = container.get("restartCount", 0)
             why = f", {ended['reason']}" if ended.get("reason") not in (None, "Error") else ""
             text = f"{container['name']} ended with exit code {ended['exitCode']}{why} ({restarts} restarts)"
-            found.append((name, "crashes" if restarts >= _CRASHES else "ended", text))
+            # Restarts are counted over the pod's life; the kubelet holds back one that fails now.
+            held = reason == "CrashLoopBackOff" and restarts >= _CRASHES
+            found.append((name, "crashes" if held else "ended", text))
         elif reason not in ("", "ContainerCreating", "PodInitializing"):
             found.append((name, reason, f"{container['name']}: {reason}: {waiting.get('message', '')}".rstrip(": ")))
         elif not container.get("ready") and "running" in container["state"]:

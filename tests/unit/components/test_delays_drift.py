@@ -59,9 +59,9 @@ def test_a_million_rows_of_ten_columns_take_half_a_second_at_most() -> None:
     known = [drift.number_reference(column[:100_000]) for column in columns]
     times = []
     for _ in range(3):
-        began = time.process_time()  # of this process: other work on the machine doesn't count
+        began = time.thread_time()  # of this thread: other work on the machine doesn't count
         found = [drift.number_psi(column, kept) for column, kept in zip(columns, known, strict=True)]
-        times.append(time.process_time() - began)
+        times.append(time.thread_time() - began)
     assert max(found) < 0.01
     assert min(times) < 0.5
 

@@ -156,7 +156,7 @@ def follow(running: Running, store: Server, versions: list[str]) -> None:
         for thread in threads:
             thread.start()
         alias(versions[1])
-        running.until(lambda: "model_reload_failures_total 1" in running.ask("/metrics")[1].replace(".0", ""))
+        running.until(lambda: "\nmodel_reload_failures_total 0" not in running.ask("/metrics")[1])
         assert running.version() == versions[0], "the broken one is left out"
         store.broken = True
         time.sleep(1)
