@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import yaml
@@ -410,6 +410,23 @@ def test_nodes_that_were_started_again_are_ready_when_what_is_told_of_them_is_ne
     assert seen(leader=990, begun=1005) == ["kube-controller-manager has not begun yet"]
     assert seen(leader=1005, begun=990) == ["1 pods have not begun again yet, such as on-a"]
     assert seen(leader=1005, begun=1000) == [], "pods tell whole seconds; node b was not started again"
+
+
+def test_nodes_that_were_started_again_are_told_the_ways_to_each_others_pods(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+
+    class Engine:
+        def run(self, *words: str) -> Completed:
+            told.append(" ".join(words[1:]))
+            return Completed(0, {"a": "172.18.0.4\n", "b": "172.18.0.2\n"}.get(words[-1], ""), "")
+
+    here = [kind.Node(name, running=True, ours=True, image="x") for name in ("a", "b")]
+    monkeypatch.setattr(kind, "nodes", lambda _: here)
+    kind.connect(cast(Docker, Engine()), {"a": "10.244.0.0/24", "b": "10.244.1.0/24"})
+    assert told[2:] == [
+        "a ip route replace 10.244.1.0/24 via 172.18.0.2",
+        "b ip route replace 10.244.0.0/24 via 172.18.0.4",
+    ]
 
 
 def test_a_second_command_says_so_and_ends_where_it_must_not_wait(tmp_path: Path) -> None:

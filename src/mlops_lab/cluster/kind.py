@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -105,6 +106,24 @@ def start(docker: Docker, stopped: list[Node]) -> None:
     """Start nodes that were stopped (the engine restarted, say), the control plane first."""
     for node in stopped:
         docker.run("start", node.name, within=120)
+
+
+def connect(docker: Docker, ranges: Mapping[str, str]) -> None:
+    """Tell each node the way to the pods of the others: the routes that the network's own program makes.
+
+    kube-router makes them when its peers have found each other by BGP. After a restart of all nodes a peer that asked
+    too early asks again only after two minutes (RFC 4271, ConnectRetryTimer), and until then the pods of its node don't
+    reach the API server.
+
+    Args:
+        ranges: by node's name the addresses of its pods, such as 10.244.1.0/24.
+    """
+    asked = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
+    there = {each.name: docker.run("inspect", "--format", asked, each.name).stdout.strip() for each in nodes(docker)}
+    for node in there:
+        for other, address in there.items():
+            if other != node and address and ranges.get(other):
+                docker.run("exec", node, "ip", "route", "replace", ranges[other], "via", address)
 
 
 def remove(docker: Docker) -> bool:

@@ -83,6 +83,8 @@ def up(
         registry.attach(docker)
         kubectl = Kubectl(cluster.context)
         _install(kubectl, cluster.registry, images[load.NAME].key, within=120 if started else 30)
+        if started:
+            kind.connect(docker, {addons.name(item): item["spec"].get("podCIDR", "") for item in kubectl.get("nodes")})
         if addons.lacking(kubectl, len(names.NODES[wanted]), started):
             with progress.piece("waiting for the cluster to be ready"):
                 addons.wait(kubectl, len(names.NODES[wanted]), started)
