@@ -66,8 +66,10 @@ def ready(kube: Kube, name: str, namespace: str) -> None:
     assert done, seen
 
 
-# What a client sees whom a policy shuts out: nothing, or a rejection.
-SHUT = ("TimeoutError", "ConnectionRefusedError", "OSError")
+# What a client sees that is turned away: refused, or told that there is no way (an OSError without a name of its own).
+REJECTED = ("ConnectionRefusedError", "OSError")
+# And one whom a policy shuts out, who may hear nothing.
+SHUT = ("TimeoutError", *REJECTED)
 
 
 def fetch(kube: Kube, namespace: str, url: str) -> str:
@@ -203,6 +205,5 @@ def test_a_service_without_endpoints_refuses_at_once(cluster: Kube, namespace: s
     ready(cluster, "client", namespace)
     cluster.apply([server("nobody", "unused")[1]], namespace)
     address = cluster.get("Service", "nobody", namespace)["spec"]["clusterIP"]
-    # Until kube-proxy hears of the Service, there is no answer.
-    refused = ("ConnectionRefusedError",)
-    assert settled(cluster, namespace, refused, f"http://{address}/") in refused
+    # Until kube-proxy hears of the Service, there is no answer at all.
+    assert settled(cluster, namespace, REJECTED, f"http://{address}/") in REJECTED
