@@ -72,7 +72,14 @@ def test_nodes_ask_the_registry_beside_the_cluster_first() -> None:
 def node_facts(**changes: Any) -> dict[str, Any]:
     mount = {"Source": "/x/node-registries", "Destination": "/etc/containerd/certs.d"}
     state = {"Running": True, "Paused": False}
-    return {"Name": "/n", "State": state, "Mounts": [mount], "Config": {"Image": "i"}, **changes}
+    network = {"Networks": {"kind": {"IPAddress": "172.18.0.2"}}}
+    facts = {"Name": "/n", "State": state, "Mounts": [mount], "Config": {"Image": "i"}, "NetworkSettings": network}
+    return {**facts, **changes}
+
+
+def test_a_node_has_the_address_of_its_network() -> None:
+    assert kind._node(node_facts()).address == "172.18.0.2"
+    assert kind._node(node_facts(NetworkSettings={"Networks": {}})).address == ""
 
 
 def test_a_cluster_is_known_as_ours_by_what_is_mounted() -> None:
@@ -412,18 +419,30 @@ def test_nodes_that_were_started_again_are_ready_when_what_is_told_of_them_is_ne
     assert seen(leader=1005, begun=1000) == [], "pods tell whole seconds; node b was not started again"
 
 
+def test_a_node_counts_once_it_has_been_heard_from() -> None:
+    node = {
+        "kind": "Node",
+        "metadata": {"name": "a"},
+        "status": {"conditions": [{"type": "Ready", "status": "True"}]},
+    }
+    silent = counting(METRICS, deployment("load", names.NAMESPACE, 1), node)
+    assert addons.lacking(silent, 1) == ["0 of 1 nodes are Ready"]
+    heard = counting(METRICS, deployment("load", names.NAMESPACE, 1), node, lease("a", 1))
+    assert addons.lacking(heard, 1) == []
+
+
 def test_nodes_that_were_started_again_are_told_the_ways_to_each_others_pods(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[str] = []
 
     class Engine:
-        def run(self, *words: str) -> Completed:
+        def run(self, *words: str) -> None:
             told.append(" ".join(words[1:]))
-            return Completed(0, {"a": "172.18.0.4\n", "b": "172.18.0.2\n"}.get(words[-1], ""), "")
 
-    here = [kind.Node(name, running=True, ours=True, image="x") for name in ("a", "b")]
+    addresses = {"a": "172.18.0.4", "b": "172.18.0.2"}
+    here = [kind.Node(name, running=True, ours=True, image="x", address=at) for name, at in addresses.items()]
     monkeypatch.setattr(kind, "nodes", lambda _: here)
     kind.connect(cast(Docker, Engine()), {"a": "10.244.0.0/24", "b": "10.244.1.0/24"})
-    assert told[2:] == [
+    assert told == [
         "a ip route replace 10.244.1.0/24 via 172.18.0.2",
         "b ip route replace 10.244.0.0/24 via 172.18.0.4",
     ]

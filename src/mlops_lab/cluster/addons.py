@@ -95,7 +95,7 @@ def lacking(kubectl: Kubectl, nodes: int, started: Started | None = None) -> lis
     missing = []
     ready = {name(item) for item in items if item["kind"] == "Node" and is_true(item, "Ready")}
     heard = {name(item): _renewed(item) for item in items if item["kind"] == "Lease"}
-    well = [node for node in ready if heard.get(node, 0) >= (started or {}).get(node, 0)]
+    well = [node for node in ready & heard.keys() if heard[node] >= (started or {}).get(node, 0)]
     if len(well) < nodes:
         missing.append(f"{len(well)} of {nodes} nodes are Ready")
     if started:

@@ -28,12 +28,13 @@ _HOSTS_FOLDER = "node-registries"
 
 @dataclass(frozen=True)
 class Node:
-    """A node's container."""
+    """A node's container; it has an address while it runs."""
 
     name: str
     running: bool
     ours: bool
     image: str
+    address: str = ""
 
 
 def nodes(docker: Docker) -> list[Node]:
@@ -118,12 +119,11 @@ def connect(docker: Docker, ranges: Mapping[str, str]) -> None:
     Args:
         ranges: by node's name the addresses of its pods, such as 10.244.1.0/24.
     """
-    asked = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
-    there = {each.name: docker.run("inspect", "--format", asked, each.name).stdout.strip() for each in nodes(docker)}
+    there = nodes(docker)
     for node in there:
-        for other, address in there.items():
-            if other != node and address and ranges.get(other):
-                docker.run("exec", node, "ip", "route", "replace", ranges[other], "via", address)
+        for other in there:
+            if other != node and other.address and ranges.get(other.name):
+                docker.run("exec", node.name, "ip", "route", "replace", ranges[other.name], "via", other.address)
 
 
 def remove(docker: Docker) -> bool:
@@ -169,4 +169,5 @@ def _node(item: dict[str, Any]) -> Node:
         item["State"]["Running"] and not item["State"].get("Paused"),
         ours,
         item["Config"]["Image"],
+        next((each["IPAddress"] for each in item["NetworkSettings"]["Networks"].values()), ""),
     )

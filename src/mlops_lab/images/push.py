@@ -29,10 +29,10 @@ def push(docker: Docker, steps: dict[str, Step], prefix: str) -> Iterator[str]:
     Raises:
         LabError: the registry does not take one.
     """
-    for name, target in names(prefix).items():
-        if name not in steps:
-            continue
-        docker.run("tag", steps[name].ref, target)
+    targets = names(prefix)
+    for name, step in steps.items():
+        target = targets[name]
+        docker.run("tag", step.ref, target)
         try:
             docker.run("push", target, within=1800, hint=f"log in if it asks for that: docker login {prefix}")
         finally:

@@ -55,8 +55,10 @@ def create(kube: Kube, exercise: Exercise, namespace: str) -> None:
 
 
 def make(kube: Kube, namespace: str, labels: dict[str, str] | None = None) -> None:
-    """Make a namespace, and wait until pods may be made in it: they are refused before its default
-    ServiceAccount is there, which comes a moment later, or half a minute on a cluster that has just begun.
+    """Make a namespace, and wait until pods may be made in it.
+
+    They are refused before its default ServiceAccount is there, which comes a moment later, or half a minute on a
+    cluster that has just begun.
 
     Raises:
         LabError: the ServiceAccount is not there in time.

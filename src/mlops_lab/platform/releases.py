@@ -138,7 +138,6 @@ RELEASES: tuple[Release, ...] = (
             Page("prometheus", "prometheus", 9090, what="metrics, rules and targets"),
             Page("alertmanager", "alertmanager", 9093, what="alerts and silences"),
         ),
-        within=300,
     ),
     Release(
         part="pipelines",
