@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from server.features import encode
+from .features import encode
 
 
 class NotLoaded(Exception):

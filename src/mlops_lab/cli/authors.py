@@ -148,9 +148,12 @@ def _verify(exercise: Exercise, ledger: Any, once: bool, only: tuple[str, ...], 
 
 
 def _live_stage(exercise: Exercise, checks: list[Check]) -> Stage:
+    from mlops_lab.labs import images
+    from mlops_lab.labs.catalog import about
     from mlops_lab.labs.stage import LiveStage
     from mlops_lab.labs.target import target
 
+    images.bring(about(exercise).images)
     return LiveStage(target(), target(timeout=3), exercise, checks)
 
 

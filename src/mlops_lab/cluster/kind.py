@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -124,6 +124,12 @@ def connect(docker: Docker, ranges: Mapping[str, str]) -> None:
         for other in there:
             if other != node and other.address and ranges.get(other.name):
                 docker.run("exec", node.name, "ip", "route", "replace", ranges[other.name], "via", other.address)
+
+
+def forget_images(docker: Docker, refs: Sequence[str]) -> None:
+    """Have the nodes pull these names again: under the same tag there may be another content now."""
+    for node in nodes(docker):
+        docker.run("exec", node.name, "ctr", "--namespace", "k8s.io", "images", "rm", *refs, check=False)
 
 
 def remove(docker: Docker) -> bool:

@@ -18,6 +18,7 @@ from mlops_lab.images.recipes import (
     python,
     registry,
     serving,
+    workbench,
 )
 from mlops_lab.images.sources import Image, Mode, Sources
 
@@ -34,6 +35,7 @@ _RECIPES = (
     serving,
     monitoring,
     pipelines,
+    workbench,
 )
 
 CATALOG: dict[str, Image] = {image.name: image for recipe in _RECIPES for image in recipe.IMAGES}

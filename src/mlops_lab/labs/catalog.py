@@ -7,6 +7,7 @@ descriptions once read are kept in the cache, by the file's time and size.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import re
@@ -51,6 +52,7 @@ class About:
     minutes: int
     summary: str
     needs: tuple[str, ...]
+    images: tuple[str, ...] = ()
 
 
 def labs_folder() -> Path:
@@ -120,14 +122,14 @@ def abouts(of: list[Exercise]) -> list[About]:
         file = exercise.folder / "lab.toml"
         key = _key(file)
         entry = kept.get(key)
-        if entry is None:
+        if entry is None or len(entry) != len(dataclasses.fields(About)):  # or another version kept it
             from mlops_lab.labs.description import describe
 
             it = describe(file)
-            entry = [it.title, it.level, it.minutes, it.summary, it.needs]
+            entry = [it.title, it.level, it.minutes, it.summary, it.needs, it.images]
             fresh[key] = entry
-        title, level, minutes, summary, needs = entry
-        found.append(About(title, level, minutes, summary, tuple(needs)))
+        title, level, minutes, summary, needs, images = entry
+        found.append(About(title, level, minutes, summary, tuple(needs), tuple(images)))
     if fresh:
         _keep({**kept, **fresh})
     return found

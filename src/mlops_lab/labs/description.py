@@ -19,6 +19,7 @@ class Description(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         level: B beginner, I intermediate, E exam practice, S senior.
         minutes: what the lab takes a learner, roughly.
         needs: the platform parts that must be up.
+        images: what the lab's programs run in, beside images that every cluster has, such as `workbench:1`.
     """
 
     title: Annotated[str, msgspec.Meta(min_length=1)]
@@ -26,6 +27,7 @@ class Description(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     minutes: Annotated[int, msgspec.Meta(ge=1)]
     summary: Annotated[str, msgspec.Meta(min_length=1)]
     needs: list[str] = []
+    images: list[str] = []
 
 
 def describe(file: Path) -> Description:
@@ -51,7 +53,7 @@ def describe(file: Path) -> Description:
         message = re.sub(r" - at `\$.*`$", "", message)
         raise UsageError(
             f"{file}:{_line_of(name, text)}: field {name}: {message}",
-            "a lab.toml has title, level (B, I, E or S), minutes, summary and needs",
+            "a lab.toml has title, level (B, I, E or S), minutes, summary, needs and images",
         ) from wrong
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlops_lab.base.errors import UsageError
-from mlops_lab.labs import namespaces
-from mlops_lab.labs.catalog import Exercise
+from mlops_lab.labs import images, namespaces
+from mlops_lab.labs.catalog import Exercise, about
 from mlops_lab.labs.records import Records
 from mlops_lab.labs.target import Target
 from mlops_lab.labs.workspace import Filled, fill, folder_of, keep_copy, put_kubeconfig
@@ -24,6 +24,7 @@ class Begun:
 
 def start(target: Target, exercise: Exercise, records: Records) -> Begun:
     """Make the namespace, seed it, fill the workspace; may be done again at any time and changes no edited file."""
+    images.bring(about(exercise).images)
     namespaces.create(target.kube, exercise, exercise.namespace)
     seeded = namespaces.seed(target.kube, exercise, exercise.namespace, target.registry)
     files = fill(folder_of(exercise), exercise.folder / "start", target.registry)

@@ -311,8 +311,7 @@ def _forget_images(release: Release, docker: Docker) -> None:
     refs = [
         f"{names.REGISTRY_PREFIX}/{served_as(name)}" if CATALOG[name].served else _full(name) for name in release.images
     ]
-    for node in kind.nodes(docker):
-        docker.run("exec", node.name, "ctr", "--namespace", "k8s.io", "images", "rm", *refs, check=False)
+    kind.forget_images(docker, refs)
 
 
 def _full(name: str) -> str:

@@ -255,6 +255,7 @@ def test_what_reads_a_model_has_one_version_everywhere(package: str) -> None:
     locks = [
         images / "flight-delay" / "requirements.lock", images / "components" / "requirements.lock",
         images / "serving" / "requirements.lock", images / "serving" / "requirements-bentoml.lock",
+        images / "workbench" / "requirements.lock",
     ]  # fmt: skip
     assert len({pins(lock)[package] for lock in locks}) == 1
 
