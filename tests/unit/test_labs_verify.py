@@ -72,12 +72,7 @@ def honest(work: str | None) -> Verdict:
 
 @pytest.fixture
 def exercise(tmp_path: Path) -> Exercise:
-    folder = make("10-scale", tmp_path / "labs")
-    for number in range(4):
-        wrong = folder / f"wrong/{CHECK}--number-{number}"
-        wrong.mkdir()
-        (wrong / "variant.toml").write_text('from = "solution/manifests"\nbecause = "a mistake"\n')
-    return Exercise(folder, "10", "scale")
+    return Exercise(make("10-scale", tmp_path / "labs"), "10", "scale")
 
 
 @pytest.fixture
@@ -108,7 +103,7 @@ def test_an_honest_lab_goes_through_every_step_and_is_verified(exercise: Exercis
         "solution kustomize, then reset",
         "solution manifests",
         "solution manifests, then reset",
-        *(f"wrong {CHECK}--number-{number}" for number in range(4)),
+        *(f"wrong {CHECK}--mistake-{number}" for number in range(2, 6)),
         f"wrong {CHECK}--one-replica",
         "outage",
     ]
@@ -259,7 +254,7 @@ def test_the_short_form_has_one_solution_and_the_mistake_that_shows_first(exerci
         "form",
         "start",
         "solution kustomize, then reset",
-        f"wrong {CHECK}--number-0",
+        f"wrong {CHECK}--mistake-2",
     ]
     assert steps(exercise, order[::-1], once=True)[-1].name == "wrong a_later_one--slow"
     assert [step.name for step in steps(exercise, only=["outage"])] == ["outage"]

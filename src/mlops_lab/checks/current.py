@@ -1,4 +1,4 @@
-"""The check that is running in this task: whom to tell that it waits, and how long it did."""
+"""The check that is running in this task: whom to tell that it waits, how long it did, and what it did."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 
 from mlops_lab.checks.check import Check
+from mlops_lab.checks.trace import Trace
 
 
 class Running:
@@ -17,6 +18,7 @@ class Running:
         state, left: what it last waited for, and the seconds it had left.
         waited: seconds spent waiting for the cluster or sending load.
         met: what was seen where it was as expected, for the report of a pass.
+        trace: the requests, loads and objects that it looked through.
     """
 
     def __init__(self, check: Check, tell: Callable[[Check, str, float], None]) -> None:
@@ -25,6 +27,7 @@ class Running:
         self.left = 0.0
         self.waited = 0.0
         self.met: list[str] = []
+        self.trace = Trace()
         self._tell = tell
         self._depth = 0
 
@@ -47,6 +50,8 @@ class Running:
 
 
 running: ContextVar[Running | None] = ContextVar("running", default=None)
+# What several checks share is traced apart from the check that happens to begin it.
+_shared: ContextVar[Trace | None] = ContextVar("shared", default=None)
 
 
 def say(state: str, left: float) -> None:
@@ -59,6 +64,22 @@ def note(seen: str) -> None:
     """Keep what the running check saw, and was right, for its report."""
     if current := running.get():
         current.met.append(seen)
+
+
+def trace() -> Trace:
+    """Where what is done now is noted; outside a check it is forgotten."""
+    current = running.get()
+    return _shared.get() or (current.trace if current else Trace())
+
+
+@contextlib.contextmanager
+def traced(apart: Trace) -> Iterator[None]:
+    """Note what is done inside in a trace of its own."""
+    token = _shared.set(apart)
+    try:
+        yield
+    finally:
+        _shared.reset(token)
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import os
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from mlops_lab.checks import current
 from mlops_lab.checks.check import Check
 from mlops_lab.checks.observation import Observation, Unmet
+from mlops_lab.checks.trace import Trace
 from mlops_lab.checks.watched import Watched, followed
 from mlops_lab.kube.client import Kube, Object
 from mlops_lab.measure.report import LATE_AT_MOST
@@ -79,17 +80,18 @@ class Lab:
     registry: str
     settings: Mapping[str, str] = field(default_factory=dict)
     mistake: str = ""
-    _memory: dict[Any, asyncio.Task[Any]] = field(default_factory=dict)
+    _memory: dict[Any, tuple[asyncio.Task[Any], Trace]] = field(default_factory=dict)
     _open: Ways | None = None
     _making: threading.Lock = field(default_factory=threading.Lock)
     _programs: set[object] = field(default_factory=set)
 
     def deployment(self, name: str) -> Watched:
         """The Deployment of that name, there or not."""
-        return Watched(self.kube, "Deployment", name, self.namespace)
+        return self.object("Deployment", name)
 
     def object(self, kind: str, name: str) -> Watched:
         """The object of that kind and name, there or not."""
+        current.trace().looked_at(kind, name)
         return Watched(self.kube, kind, name, self.namespace)
 
     async def objects(self, kind: str, selector: str = "") -> list[Object]:
@@ -305,11 +307,13 @@ class Lab:
             return self._open
 
     async def _ask(self, method: str, service: str, path: str, body: Any, port: int, within: float) -> Answer:
-        from mlops_lab.measure.http import ask
+        from mlops_lab.measure.http import ask, encoded
 
         url = await self._url(service, path, port)
         with current.waits():
-            return await ask(self.kube, method, url, body=body, within=within)
+            answer = await ask(self.kube, method, url, body=body, within=within)
+        current.trace().request(method, url, encoded(body), answer)
+        return answer
 
     @contextlib.asynccontextmanager
     async def load(
@@ -354,6 +358,9 @@ class Lab:
             keepalive=keepalive,
             late_at_most=late_at_most,
         )
+        growing = f" to {ramp_to:g}" if ramp_to is not None else ""
+        planned = f"{rate:g}{growing} requests a second, for up to {duration:g} s"
+        current.trace().load(url, planned, lambda: load.seen)
         with current.waits():
             async with load:
                 yield load
@@ -418,22 +425,36 @@ class Lab:
     async def once(self, function: Callable[[Lab], Awaitable[T]]) -> T:
         """The result of `function(lab)`, run once however many checks ask for it; its exception likewise."""
         if function not in self._memory:
+            apart = Trace()
 
             async def first() -> T:
-                return await function(self)
+                with current.traced(apart):
+                    return await function(self)
 
-            self._memory[function] = asyncio.create_task(first())
+            self._memory[function] = asyncio.create_task(first()), apart
+        task, apart = self._memory[function]
+        current.trace().shared.append(apart)
         with current.waits():
-            result: T = await asyncio.shield(self._memory[function])
+            result: T = await asyncio.shield(task)
         return result
+
+    async def events(self, names: Sequence[tuple[str, str]]) -> list[str]:
+        """The last events of objects, and of what bears their names before a hyphen, such as their pods.
+
+        Args:
+            names: kind and name of each.
+        """
+        from mlops_lab.measure.evidence import recent
+
+        return await asyncio.to_thread(recent, self.kube, self.namespace, names)
 
     async def end(self) -> None:
         """End what checks share (a load, say) and nobody waits for any more, let it put back what it changed, and
         close the ways to the platform."""
-        for task in self._memory.values():
+        for task, _ in self._memory.values():
             task.cancel()
         if self._memory:
-            await asyncio.wait(self._memory.values(), timeout=_CLEARED_UP_WITHIN)
+            await asyncio.wait([task for task, _ in self._memory.values()], timeout=_CLEARED_UP_WITHIN)
         await asyncio.to_thread(self.close)
 
     def close(self) -> None:
@@ -460,6 +481,7 @@ class Lab:
         return ",".join(f"{key}={value}" for key, value in selector.items())
 
     async def _service(self, name: str) -> Object:
+        current.trace().looked_at("Service", name)
         found = await asyncio.to_thread(self.kube.find, "Service", name, self.namespace)
         if found is None:
             names = sorted(item["metadata"]["name"] for item in await self.objects("Service"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import re
 import textwrap
@@ -84,7 +83,7 @@ def as_dict(lab: str, title: str, results: Sequence[Result]) -> dict[str, Any]:
         "verdict": word[exit_code(results)],
         "points": points,
         "possible": possible,
-        "checks": [{**dataclasses.asdict(result), "earned": result.earned} for result in results],
+        "checks": [{**result.plain(), "earned": result.earned} for result in results],
     }
 
 

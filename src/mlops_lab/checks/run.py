@@ -17,6 +17,7 @@ from typing import Any, Protocol
 from mlops_lab.base.errors import Failure, LabError
 from mlops_lab.checks.check import Check
 from mlops_lab.checks.current import Running, running
+from mlops_lab.checks.trace import Trace
 from mlops_lab.checks.verdicts import Result, Verdict
 
 # No single check may take longer; it is the checker's own fault if one does.
@@ -196,7 +197,17 @@ async def _judge(
                 found.seen,
                 "the cluster itself is not well: " + "; ".join(problems),
             )
-    return _timed(found, seconds, state.waited)
+    told = await _told(lab, state.trace) if found.verdict is Verdict.FAIL else {}
+    return replace(found, seconds=round(seconds, 3), waited=round(state.waited, 3), trace=told)
+
+
+async def _told(lab: Any, trace: Trace) -> dict[str, Any]:
+    """A failed check's trace, with the events of the objects that it looked at."""
+    try:
+        events = await lab.events(trace.names()) if hasattr(lab, "events") else []
+    except LabError:
+        events = []  # they explain; the verdict stands without them
+    return {**trace.plain(), "events": events}
 
 
 async def _problems(environment: Environment | None) -> list[str]:
@@ -217,7 +228,3 @@ def _result(
     evidence: tuple[str, ...] = (),
 ) -> Result:
     return Result(item.name, item.title, verdict, item.points, item.domains, expected, seen, why, evidence)
-
-
-def _timed(result: Result, seconds: float, waited: float) -> Result:
-    return replace(result, seconds=round(seconds, 3), waited=round(waited, 3))

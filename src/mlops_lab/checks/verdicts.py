@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 
 class Verdict(enum.StrEnum):
@@ -31,6 +32,7 @@ class Result:
         evidence: lines that explain: states of pods, events, the learner's own output.
         seconds: how long the check took.
         waited: how much of that it spent waiting for the cluster or sending load.
+        trace: what it did and saw on the way, for `lab explain`; see `checks.trace` and `Lab.told`.
     """
 
     check: str
@@ -44,8 +46,13 @@ class Result:
     evidence: tuple[str, ...] = field(default=())
     seconds: float = 0.0
     waited: float = 0.0
+    trace: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def earned(self) -> int:
         """The points that this result is worth to the learner."""
         return self.points if self.verdict is Verdict.PASS else 0
+
+    def plain(self) -> dict[str, Any]:
+        """This as plain data, without its trace."""
+        return {name: value for name, value in asdict(self).items() if name != "trace"}

@@ -147,7 +147,7 @@ def check(
         click.echo(report.as_json(exercise.number, title, results))
     else:
         click.echo(
-            report.terminal(f"Lab {exercise.number}: {title}", results, colour=colours(sys.stdout), width=_width())
+            report.terminal(f"Lab {exercise.number}: {title}", results, colour=colours(sys.stdout), width=width())
         )
         click.echo(_after(exercise, report.exit_code(results), interrupted))
     ctx.exit(130 if interrupted else report.exit_code(results))
@@ -302,7 +302,10 @@ def _after(exercise: Exercise, code: ExitCode, interrupted: bool) -> str:
         return f"next: compare with our solutions: lab solution {number}{after}"
     if code is ExitCode.ENVIRONMENT:
         return "next: the environment was in the way, not your work; see lab doctor"
-    return f"next: lab hint {number}, or see it change while you work: lab watch {number}"
+    return (
+        f"next: lab explain {number} shows what a failed check saw, lab hint {number} where to look; "
+        f"to see it change while you work: lab watch {number}"
+    )
 
 
 def _next(known: list[Exercise], stand: list[Progress]) -> str:
@@ -315,5 +318,6 @@ def _listen(watching: Watch) -> None:
         watching.again()
 
 
-def _width() -> int:
+def width() -> int:
+    """The columns that a report may take."""
     return min(shutil.get_terminal_size((100, 24)).columns, 120)

@@ -30,9 +30,13 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "start": ("labs:start", "Start a lab: its namespace and your files."),
         "check": ("labs:check", "Check your work and show the report."),
         "watch": ("labs:watch", "Check again whenever something changes."),
+        "explain": ("course:explain", "Show what a failed check did, and what came back."),
         "hint": ("labs:hint", "Take the next hint."),
         "solution": ("labs:solution", "Show a lab's solutions, after you passed it."),
         "reset": ("labs:reset", "Begin a lab anew; your files are kept aside."),
+        "path": ("course:path", "Say what to do next: by level, by exam domain, by what failed."),
+        "progress": ("course:progress", "Draw how far you are: by level, by exam domain, by lab."),
+        "records": ("course:records", "Print your attempts as JSON lines, for a teacher to collect."),
     },
     "For authors": {
         "verify": ("authors:verify", "Prove on the cluster that labs are honest."),

@@ -7,7 +7,6 @@ at once: each merges its lab into the file under a lock.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import fcntl
 import hashlib
 import json
@@ -24,7 +23,19 @@ from mlops_lab.checks.verdicts import Result
 HONEST, DISHONEST, ENVIRONMENT = "honest", "dishonest", "environment"
 # The code that decides verdicts: packages, and the modules of this one.
 _CODE = ("kube", "measure", "checks")
-_HERE = ("gates", "leftovers", "namespaces", "outage", "parts", "running", "stage", "variants", "verify", "workspace")
+_HERE = (
+    "form",
+    "gates",
+    "leftovers",
+    "namespaces",
+    "outage",
+    "parts",
+    "running",
+    "stage",
+    "variants",
+    "verify",
+    "workspace",
+)
 
 
 @dataclass
@@ -46,7 +57,7 @@ class Done:
 
     def plain(self) -> dict[str, Any]:
         """This as plain data."""
-        return dataclasses.asdict(self)
+        return {**vars(self), "results": [result.plain() for result in self.results]}
 
 
 class Ledger:

@@ -23,6 +23,11 @@ SETTINGS = "platform"
 _PARTS = {release.part: release for release in RELEASES}
 
 
+def names() -> list[str]:
+    """The parts that there are."""
+    return list(_PARTS)
+
+
 def needed(needs: Sequence[str]) -> list[str]:
     """Of what a lab needs, the parts of the platform, in the order of their installation."""
     return [part for part in _PARTS if part in needs]

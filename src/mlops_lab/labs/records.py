@@ -29,7 +29,10 @@ CREATE INDEX IF NOT EXISTS attempts_by_lab ON attempts (lab);
 CREATE TABLE IF NOT EXISTS hints (lab TEXT PRIMARY KEY, taken INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS revealed (
     id INTEGER PRIMARY KEY, lab TEXT NOT NULL, at TEXT NOT NULL, passed_before INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS traces (
+    lab TEXT NOT NULL, name TEXT NOT NULL, trace TEXT NOT NULL, PRIMARY KEY (lab, name));
 """
+_VERSION = 2  # of the schema; every table of an older one is as it was
 # Seconds that one command waits for another's write.
 _PATIENCE = 10.0
 
@@ -53,6 +56,19 @@ class Progress:
     revealed: bool = False
 
 
+@dataclass(frozen=True)
+class Kept:
+    """An attempt as it was kept; `results` are its checks' results as plain data, `at` is in UTC (ISO 8601)."""
+
+    lab: str
+    at: str
+    whole: bool
+    passed: bool
+    points: int
+    possible: int
+    results: list[dict[str, Any]]
+
+
 class Records:
     """The records in one file; every method is one transaction."""
 
@@ -68,20 +84,47 @@ class Records:
             )
 
     def attempt(self, lab: str, results: Sequence[Result], *, whole: bool) -> None:
-        """Keep an attempt; `whole` when all of the lab's checks were asked for: only those count for the best."""
+        """Keep an attempt; `whole` when all of the lab's checks were asked for: only those count for the best.
+
+        Of traces only each check's last one is kept.
+        """
         earned, possible = sum(each.earned for each in results), sum(each.points for each in results)
         passed = whole and bool(results) and all(each.verdict == "pass" for each in results)
         with self._open() as db:
             db.execute(
                 "INSERT INTO attempts (lab, at, whole, passed, points, possible, results) VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (lab, _now(), whole, passed, earned, possible, json.dumps([_plain(each) for each in results])),
+                (lab, _now(), whole, passed, earned, possible, json.dumps([each.plain() for each in results])),
             )
+            for each in results:
+                if each.trace:
+                    db.execute("REPLACE INTO traces VALUES (?, ?, ?)", (lab, each.check, json.dumps(each.trace)))
+                else:
+                    db.execute("DELETE FROM traces WHERE lab = ? AND name = ?", (lab, each.check))
 
-    def last(self, lab: str) -> list[dict[str, Any]]:
-        """The verdicts of the last attempt, as `attempt` kept them; empty without one."""
+    def attempts(self) -> list[Kept]:
+        """All attempts, oldest first."""
+        if not self.file.exists():
+            return []
         with self._open() as db:
-            row = db.execute("SELECT results FROM attempts WHERE lab = ? ORDER BY id DESC LIMIT 1", (lab,)).fetchone()
-        return list(json.loads(row[0])) if row else []
+            rows = db.execute("SELECT lab, at, whole, passed, points, possible, results FROM attempts ORDER BY id")
+            return [
+                Kept(row[0], row[1], bool(row[2]), bool(row[3]), row[4], row[5], json.loads(row[6])) for row in rows
+            ]
+
+    def trace(self, lab: str, check: str) -> dict[str, Any]:
+        """What a check did when it failed last; empty if its last verdict was no failure."""
+        with self._open() as db:
+            row = db.execute("SELECT trace FROM traces WHERE lab = ? AND name = ?", (lab, check)).fetchone()
+        return dict(json.loads(row[0])) if row else {}
+
+    def results(self, lab: str) -> list[dict[str, Any]]:
+        """Each check's newest result, from whichever attempt; those of the last attempt first."""
+        newest: dict[str, dict[str, Any]] = {}
+        for kept in reversed(self.attempts()):
+            if kept.lab == lab:
+                for result in kept.results:
+                    newest.setdefault(result["check"], result)
+        return list(newest.values())
 
     def take_hint(self, lab: str, tiers: int) -> int:
         """Count one more hint, at most `tiers`, and return how many the learner has now."""
@@ -136,8 +179,8 @@ class Records:
             db = sqlite3.connect(self.file, timeout=_PATIENCE, isolation_level=None)
             try:
                 db.execute("PRAGMA journal_mode = WAL")
-                if db.execute("PRAGMA user_version").fetchone()[0] == 0:
-                    db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = 1; COMMIT;")
+                if db.execute("PRAGMA user_version").fetchone()[0] < _VERSION:
+                    db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;")
                 # Taken at once, so that what is read inside is still true when it is written.
                 db.execute("BEGIN IMMEDIATE")
                 yield db
@@ -149,12 +192,6 @@ class Records:
                 f"the records in {self.file} cannot be used: {broken}",
                 "see that the disk has room and the file is yours; moved away, a new one is begun",
             ) from broken
-
-
-def _plain(result: Result) -> dict[str, Any]:
-    import dataclasses
-
-    return dataclasses.asdict(result)
 
 
 def _now() -> str:

@@ -1,4 +1,8 @@
-"""`lab new`: the folder of a new lab, well-formed, with one check that can fail and a mistake that shows it."""
+"""`lab new`: the folder of a new lab, with one check that can fail and a mistake that shows it.
+
+Its form is right from the first moment. It is not honest yet: four of its five mistakes differ in nothing from a
+solution, so `lab verify` says of each that it passes, until the author has written it.
+"""
 
 from __future__ import annotations
 
@@ -80,6 +84,13 @@ from = "solution/manifests"
 because = "One replica: when its pod goes, nobody answers."
 """,
     "wrong/two_pods_are_ready--one-replica/model.yaml": _MANIFEST.format(replicas=1),
+    **{
+        f"wrong/two_pods_are_ready--mistake-{number}/variant.toml": """\
+from = "solution/manifests"
+because = "Say what is wrong, put the files that differ beside this one, and name the folder after the check."
+"""
+        for number in range(2, 6)
+    },
     "checks.py": '''\
 """Lab {number}: say in a line what is measured."""
 

@@ -15,9 +15,8 @@ from datetime import UTC, datetime
 from mlops_lab.base.errors import LabError
 from mlops_lab.checks.check import Check
 from mlops_lab.checks.verdicts import Result, Verdict
-from mlops_lab.labs import gates, leftovers
-from mlops_lab.labs.catalog import Exercise, about, checks
-from mlops_lab.labs.hints import hints
+from mlops_lab.labs import form, gates, leftovers
+from mlops_lab.labs.catalog import Exercise, checks
 from mlops_lab.labs.ledger import DISHONEST, ENVIRONMENT, HONEST, Done, Ledger, key_of
 from mlops_lab.labs.stage import Stage
 from mlops_lab.labs.variants import Variant, solutions, wrongs
@@ -111,15 +110,8 @@ def verify(
 
 
 def look_at_form(exercise: Exercise, its_checks: Sequence[Check]) -> Done:
-    """The step that needs no cluster: is the folder whole?"""
-    missing = [path for name in ("README.md", "start") if not (path := exercise.folder / name).exists()]
-    said: list[str] = []
-    for read in (about, hints):
-        try:
-            read(exercise)
-        except LabError as wrong:
-            said.append(wrong.message)
-    said += gates.form(its_checks, solutions(exercise), wrongs(exercise), missing)
+    """The step that needs no cluster: is the folder whole, and does it keep its solution to itself?"""
+    said = form.complaints(exercise, its_checks)
     return Done("form", DISHONEST if said else HONEST, said, at=_now())
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from mlops_lab.base.errors import LabError
 from mlops_lab.kube.client import Kube, Object
 
 _MOST = 8
+_RECENT = 20
 
 
 def evidence(kube: Kube, kind: str, name: str, namespace: str) -> tuple[str, ...]:
@@ -30,6 +32,28 @@ def evidence(kube: Kube, kind: str, name: str, namespace: str) -> tuple[str, ...
         return tuple(lines[:_MOST])
     except LabError:
         return ()
+
+
+def recent(kube: Kube, namespace: str, names: Sequence[tuple[str, str]]) -> list[str]:
+    """The last events of objects and of what they made, oldest first; what they made begins with their names.
+
+    Args:
+        names: kind and name of each.
+    """
+    if not names:
+        return []
+    owners = [name for kind, name in names if kind != "Service"]  # what a Service selects is not named after it
+    told: list[tuple[str, str]] = []
+    for event in kube.list("Event", namespace, api_version="v1"):
+        about = event.get("involvedObject") or {}
+        kind, name = str(about.get("kind")), str(about.get("name"))
+        if (kind, name) not in names and not any(name.startswith(f"{owner}-") for owner in owners):
+            continue
+        at = event.get("lastTimestamp") or event.get("eventTime") or event["metadata"].get("creationTimestamp") or ""
+        times = f" (x{event['count']})" if (event.get("count") or 1) > 1 else ""
+        text = " ".join(str(event.get("message", "")).split())[:200]
+        told.append((at[:19], f"{at[11:19]} {event.get('type')} {kind} {name}: {event.get('reason')}: {text}{times}"))
+    return [line for _, line in sorted(told)][-_RECENT:]
 
 
 def pod_state(pod: Object) -> str:

@@ -1,0 +1,261 @@
+"""The learner's way through the labs: path, progress, explain, records."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from mlops_lab.base.errors import LabError, UsageError
+from mlops_lab.cli.arguments import CheckName, LabName, lab_argument
+from mlops_lab.labs.catalog import Exercise, abouts, checks, exercises
+from mlops_lab.labs.records import Progress, Records
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Console
+    from rich.table import Table
+
+    from mlops_lab.labs.path import Course, Failed, Share
+
+_SHOWN = 5  # failed checks, and labs of a row
+
+
+@click.command()
+@click.option("--level", type=click.Choice(["beginner", "intermediate", "exam", "senior"]), help="Only this level.")
+@click.option("--domain", help="Only this exam domain, such as cka/troubleshooting; the beginning is enough.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def path(level: str | None, domain: str | None, as_json: bool) -> None:
+    """Say what to do next: by level, by exam domain, by what failed.
+
+    \b
+    Examples:
+      lab path
+      lab path --level beginner
+      lab path --domain cka/troubleshooting
+      lab path --json | jq -r .next
+    """
+    from mlops_lab.labs import path as paths
+
+    course = _course()
+    levels = [each for each in paths.levels(course) if level in (None, each.name)]
+    domains = [each for each in paths.domains(course) if domain is None or each.name.startswith(domain)]
+    if domain and not domains:
+        known = ", ".join(each.name for each in paths.domains(course))
+        raise UsageError(f"there is no exam domain {domain!r}", f"there are: {known}")
+    failed, following = paths.failed(course), paths.next_lab(course)
+    if level and levels:
+        following = next(iter(levels[0].labs), None)
+    elif domain:
+        following = next((lab for each in domains for lab in each.labs), None)
+    if as_json:
+        rows = {
+            "next": following, "levels": [vars(each) for each in levels], "domains": [vars(each) for each in domains],
+            "failed": [vars(each) for each in failed],
+        }  # fmt: skip
+        click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        return
+    if not course.labs:
+        click.echo("There are no labs here.")
+        return
+    console = _console()
+    console.print(_next(course, following))
+    if failed and not level and not domain:
+        console.print("\nWhat failed last")
+        for each in failed[:_SHOWN]:
+            console.print(_failed(each))
+    if domain is None:
+        console.print("\nBy level")
+        console.print(_shares(levels, course, bar=False))
+    if level is None:
+        console.print("\nBy exam domain; first the lab with most of it still to do")
+        console.print(_shares(domains, course, bar=False))
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def progress(as_json: bool) -> None:
+    """Draw how far you are: by level, by exam domain, by lab.
+
+    \b
+    Examples:
+      lab progress
+      lab progress --json
+    """
+    from mlops_lab.labs import path as paths
+
+    course = _course()
+    levels, domains = paths.levels(course), paths.domains(course)
+    if as_json:
+        rows = {
+            "levels": [vars(each) for each in levels],
+            "domains": [vars(each) for each in domains],
+            "labs": [
+                {"lab": each.number, "name": each.name, **vars(course.progress.get(each.number, Progress()))}
+                for each in course.labs
+            ],
+        }
+        click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        return
+    console = _console()
+    passed = sum(course.passed(each.number) for each in course.labs)
+    console.print(f"{passed} of {len(course.labs)} labs passed, {len(course.kept)} attempts\n")
+    console.print(_shares(levels, course, bar=True))
+    console.print("\nBy exam domain: points of checks that you have passed at least once")
+    console.print(_shares(domains, course, bar=True))
+    console.print("\nBy lab: the points of each attempt")
+    console.print(_attempts(course))
+    console.print("\nnext: lab path")
+
+
+@click.command()
+@lab_argument
+@click.argument("name", metavar="[CHECK]", required=False, type=CheckName())
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def explain(exercise: Exercise, name: str | None, as_json: bool) -> None:
+    """Show what a failed check did, and what came back.
+
+    The requests and their answers, the load with its latencies, and the events of the objects concerned. It is what the
+    last `lab check` saw; nothing is measured again. Without CHECK, the first that failed.
+
+    \b
+    Examples:
+      lab explain 04
+      lab explain 04 survives_a_kill
+      lab explain 04 survives_a_kill --json | jq .trace.loads
+    """
+    from mlops_lab.cli.live import colours
+    from mlops_lab.labs.explain import explained
+
+    records = Records()
+    number = exercise.number
+    last = {each["check"]: each for each in records.results(number)}
+    if not last:
+        raise UsageError(f"lab {number} was not checked yet", f"check it first: lab check {number}")
+    failed = [check for check, each in last.items() if each["verdict"] == "fail"]
+    plain = (name or "").replace("-", "_")
+    if name and plain not in {item.name for item in checks(exercise)}:
+        raise UsageError(f"there is no check {name!r} in this lab", f"it has: {', '.join(last)}")
+    if (name and plain not in failed) or not failed:
+        verdict = last[plain]["verdict"] if plain in last else "not known yet"
+        what = f"the last verdict of {plain} is {verdict}" if name else "no check failed last"
+        told = f"those that failed: {', '.join(failed)}" if failed else f"see the report: lab check {number}"
+        raise UsageError(f"{what}; there is no failure to explain", told)
+    chosen = plain or failed[0]
+    trace = records.trace(number, chosen)
+    if as_json:
+        click.echo(json.dumps({**last[chosen], "trace": trace}, indent=2, ensure_ascii=False))
+        return
+    from mlops_lab.cli.labs import width
+
+    click.echo(explained(last[chosen], trace, width=width(), colour=colours(sys.stdout)))
+    others = [check for check in failed if check != chosen]
+    more = f"; also failed: {', '.join(others)}" if others else ""
+    click.echo(f"\nnext: lab hint {number}, then lab check {number} {chosen}{more}")
+
+
+@click.command()
+@click.argument("lab", metavar="[LAB]", required=False, type=LabName())
+@click.option("--learner", default="", help="The name to write into each record.")
+@click.option("--schema", "as_schema", is_flag=True, help="Print the JSON Schema of a record instead.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file.")
+def records(lab: Exercise | None, learner: str, as_schema: bool, out: Path | None) -> None:
+    """Print your attempts as JSON lines, for a teacher to collect.
+
+    \b
+    Examples:
+      lab records
+      lab records 04 --learner ada --out ada.jsonl
+      lab records | jq -r 'select(.passed) | .lab' | sort -u
+      lab records --schema
+    """
+    from mlops_lab.labs.attempts import attempts, line, schema
+
+    if as_schema:
+        text = json.dumps(schema(), indent=2) + "\n"
+    else:
+        found = attempts(Records(), learner, lab.number if lab else "")
+        text = "".join(f"{line(each)}\n" for each in found)
+    if out is None:
+        click.echo(text, nl=False)
+        return
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(text, encoding="utf-8")
+    except OSError as trouble:
+        raise LabError(f"{out} cannot be written: {trouble.strerror}", "name another file with --out") from trouble
+
+
+def _course() -> Course:
+    from mlops_lab.labs.path import Course
+
+    known, kept = exercises(), Records()
+    return Course(
+        known,
+        {each.number: about for each, about in zip(known, abouts(known), strict=True)},
+        {each.number: checks(each) for each in known},
+        kept.progress(),
+        kept.attempts(),
+    )
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    from mlops_lab.cli.labs import width
+
+    return Console(width=width(), highlight=False, markup=False)
+
+
+def _next(course: Course, number: str | None) -> str:
+    if number is None:
+        return "next: nothing is left to pass here; lab list shows all labs"
+    about = course.abouts[number]
+    stand = course.progress.get(number, Progress())
+    how = f", {stand.best} of {stand.possible} points so far" if stand.best is not None else ""
+    verb = "check" if stand.state in ("started", "tried") else "start"
+    return f"next: lab {verb} {number}   {about.title} (about {about.minutes} min{how})\n      {about.summary}"
+
+
+def _failed(each: Failed) -> str:
+    practise = f"; practise the same: lab start {' or '.join(each.practise)}" if each.practise else ""
+    return f"  lab {each.lab}, {each.check}: lab explain {each.lab} {each.check}{practise}"
+
+
+def _shares(shares: Sequence[Share], course: Course, *, bar: bool) -> Table:
+    from rich.progress_bar import ProgressBar
+    from rich.table import Table
+
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 2))
+    table.add_column(no_wrap=True, min_width=46)
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column()
+    for each in shares:
+        points = f"{each.earned} of {each.possible} points"
+        if bar:
+            table.add_row(each.name, points, ProgressBar(total=each.possible or 1, completed=each.earned, width=30))
+        else:
+            more = " ..." if len(each.labs) > _SHOWN else ""
+            table.add_row(each.name, points, f"lab {' '.join(each.labs[:_SHOWN])}{more}" if each.labs else "all passed")
+    return table
+
+
+def _attempts(course: Course) -> Table:
+    from rich.table import Table
+
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 2))
+    table.add_column(no_wrap=True)
+    for column in ("state", "points"):
+        table.add_column(column, no_wrap=True)
+    for each in course.labs:
+        stand = course.progress.get(each.number, Progress())
+        own = [kept for kept in course.kept if kept.lab == each.number and kept.whole]
+        hints = f", {stand.hints} hints" if stand.hints else ""
+        points = " ".join(str(kept.points) for kept in own[-8:])
+        earlier = "... " if len(own) > 8 else ""
+        table.add_row(each.slug, stand.state + hints, f"{earlier}{points} of {stand.possible}" if own else "")
+    return table

@@ -1,0 +1,91 @@
+"""Attempts as a teacher may collect them: one JSON object a line, by the schema `mlops-lab/attempt/1`.
+
+docs/records.md says it in words; `lab records --schema` prints it as JSON Schema.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from mlops_lab.labs.records import Records
+
+SCHEMA: Literal["mlops-lab/attempt/1"] = "mlops-lab/attempt/1"
+
+
+def _means(text: str) -> Any:
+    return msgspec.Meta(description=text)
+
+
+class CheckRecord(msgspec.Struct, frozen=True):
+    """One check of an attempt."""
+
+    check: Annotated[str, _means("the check's name")]
+    verdict: Annotated[
+        Literal["pass", "fail", "blocked", "waiting", "error"],
+        _means("error: the environment was in the way, which costs nobody a point"),
+    ]
+    points: Annotated[int, _means("what a pass is worth")]
+    earned: Annotated[int, _means("what this one was worth")]
+    seconds: Annotated[float, _means("how long it took")]
+    domains: Annotated[list[str], _means("exam domains, such as cka/troubleshooting")]
+    expected: Annotated[str, _means("of a failure: what was expected")]
+    seen: Annotated[str, _means("what was seen")]
+
+
+class Attempt(msgspec.Struct, frozen=True):
+    """One `lab check` (or a round of `lab watch`)."""
+
+    schema: Annotated[Literal["mlops-lab/attempt/1"], _means("this schema")]
+    learner: Annotated[str, _means("who: as --learner says, else empty")]
+    lab: Annotated[str, _means("the lab's number")]
+    attempt: Annotated[int, _means("1 for the first attempt at this lab, and so on")]
+    at: Annotated[str, _means("its end, in UTC, as ISO 8601")]
+    whole: Annotated[bool, _means("all of the lab's checks were asked for; only then it can be passed")]
+    passed: Annotated[bool, _means("whole, and every check passed")]
+    points: Annotated[int, _means("points earned")]
+    possible: Annotated[int, _means("points of the checks that were asked for")]
+    seconds: Annotated[float, _means("all checks' seconds together; checks run side by side, so it took less")]
+    hints: Annotated[int, _means("hints taken for this lab by the time of the export")]
+    revealed: Annotated[bool, _means("its solution was shown before the first pass")]
+    checks: Annotated[list[CheckRecord], _means("in the report's order")]
+
+
+def attempts(records: Records, learner: str = "", lab: str = "") -> Iterator[Attempt]:
+    """All attempts, oldest first.
+
+    Args:
+        learner: what to write as the learner's name.
+        lab: only those at the lab of this number.
+    """
+    stand = records.progress()
+    numbers: dict[str, int] = {}
+    for row in records.attempts():
+        number = numbers[row.lab] = numbers.get(row.lab, 0) + 1
+        if lab and row.lab != lab:
+            continue
+        checks = [_check(each) for each in row.results]
+        yield Attempt(
+            SCHEMA, learner, row.lab, number, row.at, row.whole, row.passed, row.points, row.possible,
+            round(sum(each.seconds for each in checks), 3), stand[row.lab].hints, stand[row.lab].revealed, checks,
+        )  # fmt: skip
+
+
+def line(attempt: Attempt) -> str:
+    """One line of JSON."""
+    return msgspec.json.encode(attempt).decode()
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of a line."""
+    return msgspec.json.schema(Attempt)
+
+
+def _check(result: dict[str, Any]) -> CheckRecord:
+    earned = result["points"] if result["verdict"] == "pass" else 0
+    return CheckRecord(
+        result["check"], result["verdict"], result["points"], earned, result["seconds"], list(result["domains"]),
+        result["expected"], result["seen"],
+    )  # fmt: skip

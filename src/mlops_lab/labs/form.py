@@ -1,0 +1,122 @@
+"""The form of a lab's folder: is it whole, do its links lead somewhere, does it give its solution away? Needs no
+cluster; what the checks measure is `lab verify`'s other steps.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from mlops_lab.base.errors import LabError
+from mlops_lab.checks.check import Check
+from mlops_lab.labs import gates, images, parts
+from mlops_lab.labs.catalog import Exercise, about
+from mlops_lab.labs.hints import hints
+from mlops_lab.labs.variants import Variant, lay_out, solutions, wrongs
+
+# Characters in a row, spaces folded, that a text may not share with what solves the lab.
+SHARED = 120
+_LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+_ADDRESS = re.compile(r"https://[a-z0-9.-]+\.[a-z]{2,}(:\d+)?(/[^\s<>\"']*)?(#\S+)?")
+_CLUSTER = "cluster"
+
+
+def complaints(exercise: Exercise, checks: Sequence[Check]) -> list[str]:
+    """What is wrong with the folder, a sentence each; nothing if all is well.
+
+    Raises:
+        LabError: a variant cannot be read at all.
+    """
+    ways, mistakes = solutions(exercise), wrongs(exercise)
+    missing = [path for name in ("README.md", "start") if not (path := exercise.folder / name).exists()]
+    said = [*_described(exercise), *gates.form(checks, ways, mistakes, missing)]
+    for name in ("README.md", "hints.md"):
+        if (file := exercise.folder / name).is_file():
+            said += links(file)
+    return said + given_away(exercise, ways) + same(ways)
+
+
+def links(file: Path) -> list[str]:
+    """Links of a Markdown file that lead nowhere: to a file that is not there, or to what is no https address."""
+    found = []
+    for target in _LINK.findall(re.sub(r"```.*?```", "", file.read_text(encoding="utf-8"), flags=re.DOTALL)):
+        if "://" in target:
+            if not _ADDRESS.fullmatch(target):
+                found.append(f"{file.name}: {target} is no https address")
+        elif not target.startswith("#") and not (file.parent / target.split("#")[0]).exists():
+            found.append(f"{file.name}: there is no {target}")
+    return found
+
+
+def given_away(exercise: Exercise, ways: Iterable[Variant]) -> list[str]:
+    """Where README, hints or the files to begin with say what the learner is to find: `SHARED` characters or more of a
+    solution's that they did not have to begin with, or a whole solution among the first files.
+    """
+    start = exercise.folder / "start"
+    began = {path.relative_to(start): path for path in _files(start)}
+    known = _pieces(_folded(path) for path in began.values())
+    found = []
+    for way in ways:
+        files = {path.relative_to(way.folder): path for path in _files(way.folder) if path.name != "variant.toml"}
+        pieces = {name: _pieces([_folded(path)]) - known for name, path in files.items()}
+        for text in ("README.md", "hints.md"):
+            if (file := exercise.folder / text).is_file():
+                told = _pieces([_folded(file)])
+                found += [
+                    f"{text} shares {SHARED} characters or more with solution/{way.name}/{name}, for instance: "
+                    f"{min(told & own)}"
+                    for name, own in pieces.items()
+                    if told & own
+                ]
+        if files and all(name in began and _folded(began[name]) == _folded(path) for name, path in files.items()):
+            found.append(f"start/ holds all of solution/{way.name}")
+    return found
+
+
+def same(ways: Sequence[Variant]) -> list[str]:
+    """Solutions that are the same, file for file."""
+    import tempfile
+
+    found: list[str] = []
+    seen: dict[tuple[tuple[str, str], ...], str] = {}
+    for way in ways:
+        with tempfile.TemporaryDirectory(prefix="mlops-lab-") as folder:
+            lay_out(way, Path(folder))
+            whole = tuple((str(path.relative_to(folder)), _folded(path)) for path in _files(Path(folder)))
+        if whole in seen:
+            found.append(f"solution/{way.name} is the same as solution/{seen[whole]}")
+        seen.setdefault(whole, way.name)
+    return found
+
+
+def _described(exercise: Exercise) -> list[str]:
+    said = []
+    for read in (about, hints):
+        try:
+            read(exercise)
+        except LabError as wrong:
+            said.append(wrong.message)
+    if said:
+        return said
+    it = about(exercise)
+    said = [
+        f"lab.toml: no part of the platform is called {name!r}"
+        for name in it.needs
+        if name != _CLUSTER and name not in parts.names()
+    ]
+    return said + [f"lab.toml: no image is called {name!r}" for name in it.images if not images.known(name)]
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+
+
+def _folded(path: Path) -> str:
+    """A file's text with each run of white space as one space, so that indenting hides nothing."""
+    return " ".join(path.read_text(encoding="utf-8", errors="replace").split())
+
+
+def _pieces(texts: Iterable[str]) -> set[str]:
+    """All parts of `SHARED` characters."""
+    return {text[at : at + SHARED] for text in texts for at in range(len(text) - SHARED + 1)}

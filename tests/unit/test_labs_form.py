@@ -1,0 +1,109 @@
+"""The form gate: right for every lab of the project, and shown to complain about each thing that it looks for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mlops_lab.base.paths import project
+from mlops_lab.labs.catalog import Exercise, checks, exercises
+from mlops_lab.labs.form import complaints
+from mlops_lab.labs.skeleton import make
+
+LABS = exercises(project() / "labs")
+LONG = (
+    "spec.replicas is two here, since one pod alone leaves nobody who answers while it is being replaced, says the lab "
+    * 2
+)
+
+
+@pytest.mark.parametrize("exercise", LABS, ids=[each.slug for each in LABS])
+def test_every_lab_is_well_formed(exercise: Exercise) -> None:
+    assert complaints(exercise, checks(exercise)) == []
+
+
+@pytest.fixture
+def exercise(tmp_path: Path) -> Exercise:
+    return Exercise(make("30-scale", tmp_path), "30", "scale")
+
+
+def test_a_skeleton_is_well_formed(exercise: Exercise) -> None:
+    assert complaints(exercise, checks(exercise)) == []
+
+
+def append(name: str, text: str) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        with (folder / name).open("a") as file:
+            file.write(text)
+
+    return change
+
+
+def replace(name: str, old: str, new: str) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        text = (folder / name).read_text()
+        assert old in text
+        (folder / name).write_text(text.replace(old, new))
+
+    return change
+
+
+def whole_solution(folder: Path) -> None:
+    (folder / "start/model.yaml").write_text((folder / "solution/manifests/model.yaml").read_text())
+
+
+def twice(folder: Path) -> None:
+    (folder / "solution/again").mkdir()
+    (folder / "solution/again/model.yaml").write_text((folder / "solution/manifests/model.yaml").read_text())
+
+
+def told(*names: str) -> Callable[[Path], None]:
+    """A long text in a solution and elsewhere, broken into lines in another way."""
+
+    def change(folder: Path) -> None:
+        append("solution/manifests/model.yaml", "".join(f"# {LONG}\n"))(folder)
+        for name in names:
+            append(name, LONG.replace(" ", "\n   "))(folder)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda folder: (folder / "README.md").unlink(), "there is no README.md"),
+        (append("README.md", "[here](docs/nothing.md)"), "README.md: there is no docs/nothing.md"),
+        (append("README.md", "[here](http://kubernetes.io/docs)"), "http://kubernetes.io/docs is no https address"),
+        (append("hints.md", "[here](https://localhost)"), "hints.md: https://localhost is no https address"),
+        (replace("lab.toml", '"cluster"', '"cluster", "trackin"'), "no part of the platform is called 'trackin'"),
+        (append("lab.toml", 'images = ["bench:1"]\n'), "no image is called 'bench:1'"),
+        (replace("lab.toml", '"B"', '"X"'), "field level"),
+        (told("hints.md"), "hints.md shares 120 characters or more with solution/manifests/model.yaml"),
+        (told("README.md"), "README.md shares 120 characters or more with solution/manifests/model.yaml"),
+        (whole_solution, "start/ holds all of solution/manifests"),
+        (twice, "solution/manifests is the same as solution/again"),
+        (
+            lambda folder: (folder / "wrong/two_pods_are_ready--mistake-2").rename(folder / "wrong/three_pods--few"),
+            "wrong/three_pods--few: there is no check three_pods",
+        ),
+    ],
+)  # fmt: skip
+def test_what_it_complains_about(exercise: Exercise, change: Callable[[Path], None], said: str) -> None:
+    change(exercise.folder)
+    found = complaints(exercise, checks(exercise))
+    assert len(found) == 1, found
+    assert said in found[0]
+
+
+def test_what_the_learner_began_with_is_no_secret(exercise: Exercise) -> None:
+    told("hints.md", "start/model.yaml")(exercise.folder)
+    assert complaints(exercise, checks(exercise)) == []
+
+
+def test_links_to_files_to_headings_and_in_code_are_fine(exercise: Exercise) -> None:
+    append("README.md", "[a](start/model.yaml#x) [b](#top) [c](https://kubernetes.io/docs/#a)\n```\n[d](no)\n```\n")(
+        exercise.folder
+    )
+    assert complaints(exercise, checks(exercise)) == []
