@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 @click.option("--all", "all_labs", is_flag=True, help="Every lab.")
 @click.option("--resume", is_flag=True, help="Skip what was found honest with the same files and checker.")
 @click.option("--once", is_flag=True, help="The short form: one solution once, one mistake, no outage.")
+@click.option("--jobs", type=click.IntRange(1, 8), default=1, help="Labs side by side; quiet ones run alone.")
 @click.option(
     "--only",
     multiple=True,
@@ -45,6 +46,7 @@ def verify(
     all_labs: bool,
     resume: bool,
     once: bool,
+    jobs: int,
     only: tuple[str, ...],
     json_file: Path | None,
 ) -> None:
@@ -59,6 +61,8 @@ def verify(
     Examples:
       lab verify 10
       lab verify --all --resume
+      lab verify --all --only form
+      lab verify --all --jobs 3
       lab verify 10 12 --only wrong --json verify.json
     """
     from mlops_lab.labs.ledger import DISHONEST, ENVIRONMENT, Ledger
@@ -66,9 +70,11 @@ def verify(
     if not wanted and not all_labs:
         raise UsageError("no lab was named", "name some, as in: lab verify 10 12; or all: lab verify --all")
     ledger = Ledger()
-    found: dict[str, list[Done]] = {}
-    for exercise in exercises() if all_labs else wanted:
-        found[exercise.slug] = _verify(exercise, ledger, once, only, resume)
+    labs = exercises() if all_labs else list(wanted)
+    if jobs > 1 and len(labs) > 1:
+        found = _beside(labs, jobs, once, only, resume)
+    else:
+        found = {exercise.slug: _verify(exercise, ledger, once, only, resume) for exercise in labs}
     outcomes = {done.outcome for steps in found.values() for done in steps}
     if json_file:
         _write(json_file, found, ledger)
@@ -125,6 +131,15 @@ def completion(ctx: click.Context, shell: str) -> None:
     kind = get_completion_class(shell)
     assert kind is not None
     click.echo(kind(ctx.find_root().command, {}, "lab", "_LAB_COMPLETE").source())
+
+
+def _beside(labs: list[Exercise], jobs: int, once: bool, only: tuple[str, ...], resume: bool) -> dict[str, list[Done]]:
+    from mlops_lab.labs.together import Together, options
+
+    def tell(number: str, text: str) -> None:
+        click.echo(f"{number} | {text}", err=True)
+
+    return Together(jobs, options(once=once, resume=resume), tell).verify(labs, only, outage=not once)
 
 
 def _verify(exercise: Exercise, ledger: Any, once: bool, only: tuple[str, ...], resume: bool) -> list[Done]:

@@ -53,6 +53,7 @@ class About:
     summary: str
     needs: tuple[str, ...]
     images: tuple[str, ...] = ()
+    quiet: bool = False
 
 
 def labs_folder() -> Path:
@@ -126,10 +127,10 @@ def abouts(of: list[Exercise]) -> list[About]:
             from mlops_lab.labs.description import describe
 
             it = describe(file)
-            entry = [it.title, it.level, it.minutes, it.summary, it.needs, it.images]
+            entry = [it.title, it.level, it.minutes, it.summary, it.needs, it.images, it.quiet]
             fresh[key] = entry
-        title, level, minutes, summary, needs, images = entry
-        found.append(About(title, level, minutes, summary, tuple(needs), tuple(images)))
+        title, level, minutes, summary, needs, images, quiet = entry
+        found.append(About(title, level, minutes, summary, tuple(needs), tuple(images), quiet))
     if fresh:
         _keep({**kept, **fresh})
     return found

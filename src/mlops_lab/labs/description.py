@@ -20,6 +20,7 @@ class Description(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         minutes: what the lab takes a learner, roughly.
         needs: the platform parts that must be up.
         images: what the lab's programs run in, beside images that every cluster has, such as `workbench:1`.
+        quiet: its figures need the machine for itself: it is never verified beside another lab.
     """
 
     title: Annotated[str, msgspec.Meta(min_length=1)]
@@ -28,6 +29,7 @@ class Description(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     summary: Annotated[str, msgspec.Meta(min_length=1)]
     needs: list[str] = []
     images: list[str] = []
+    quiet: bool = False
 
 
 def describe(file: Path) -> Description:
@@ -53,7 +55,7 @@ def describe(file: Path) -> Description:
         message = re.sub(r" - at `\$.*`$", "", message)
         raise UsageError(
             f"{file}:{_line_of(name, text)}: field {name}: {message}",
-            "a lab.toml has title, level (B, I, E or S), minutes, summary, needs and images",
+            "a lab.toml has title, level (B, I, E or S), minutes, summary, needs, images and quiet",
         ) from wrong
 
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from mlops_lab.base.errors import LabError
 from mlops_lab.checks.check import Check
@@ -89,7 +90,7 @@ def verify(
     if not resume:
         ledger.forget(exercise.slug, key, [step.name for step in wanted])
     todo = [step for step in wanted if known.get(step.name, {}).get("outcome") != HONEST]
-    found = {step.name: _restored(known[step.name]) for step in wanted if step not in todo}
+    found = {step.name: restored(known[step.name]) for step in wanted if step not in todo}
     stage: Stage | None = None
     try:
         for step in todo:
@@ -177,10 +178,11 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _restored(plain: dict[str, object]) -> Done:
+def restored(plain: dict[str, Any]) -> Done:
+    """A step as it was before `Done.plain`."""
     results = [
         Result(**{**each, "verdict": Verdict(each["verdict"]), "domains": tuple(each["domains"]),
                   "evidence": tuple(each["evidence"])})
-        for each in plain["results"]  # type: ignore[attr-defined]
+        for each in plain["results"]
     ]  # fmt: skip
-    return Done(**{**plain, "results": results})  # type: ignore[arg-type]
+    return Done(**{**plain, "results": results})

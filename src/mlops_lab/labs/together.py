@@ -1,0 +1,137 @@
+"""Several labs verified side by side: a program of its own for each, so that one lab's end touches no other.
+
+A lab whose figures need a quiet machine (`quiet` in its lab.toml) runs alone, and so does every lab's outage, which
+pauses the API server that all share.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mlops_lab.labs.catalog import Exercise, about
+from mlops_lab.labs.ledger import ENVIRONMENT, Done
+from mlops_lab.labs.verify import KINDS, restored
+
+_BESIDE = tuple(kind for kind in KINDS if kind != "outage")
+# s that an interrupted verification may take to clear away its namespace
+_CLEARED_UP_WITHIN = 240.0
+
+
+@dataclass
+class Together:
+    """Verifications side by side.
+
+    Args:
+        jobs: how many labs at once.
+        words: options for each, such as `--once`.
+        tell: gets each line that they print, with the lab's number.
+        start: starts one; for tests.
+    """
+
+    jobs: int
+    words: Sequence[str]
+    tell: Callable[[str, str], None]
+    start: Callable[[Sequence[str]], subprocess.Popen[str]] = field(default=lambda words: _start(words))
+    _running: set[subprocess.Popen[str]] = field(default_factory=set)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def verify(self, labs: Sequence[Exercise], only: Sequence[str], *, outage: bool) -> dict[str, list[Done]]:
+        """Verify these labs; each step's result by lab, in the labs' order.
+
+        Args:
+            only: kinds of steps; none means all.
+            outage: whether outages are wanted.
+        """
+        beside = [kind for kind in _BESIDE if not only or kind in only]
+        found: dict[str, list[Done]] = {lab.slug: [] for lab in labs}
+        if beside:
+            self._all([lab for lab in labs if not about(lab).quiet], beside, self.jobs, found)
+            self._all([lab for lab in labs if about(lab).quiet], beside, 1, found)
+        if outage and (not only or "outage" in only):
+            self._all(labs, ["outage"], 1, found)
+        return found
+
+    def _all(self, labs: Sequence[Exercise], kinds: Sequence[str], at_once: int, found: dict[str, list[Done]]) -> None:
+        todo = list(labs)
+        failed: list[BaseException] = []
+
+        def work() -> None:
+            while todo and not failed:
+                with contextlib.suppress(IndexError):
+                    lab = todo.pop(0)
+                    try:
+                        found[lab.slug] += self._one(lab, kinds)
+                    except BaseException as trouble:
+                        failed.append(trouble)
+
+        threads = [threading.Thread(target=work, daemon=True) for _ in range(min(at_once, len(todo)))]
+        for thread in threads:
+            thread.start()
+        try:
+            for thread in threads:
+                thread.join()
+        except BaseException:
+            todo.clear()
+            self._end()
+            raise
+        if failed:
+            raise failed[0]
+
+    def _one(self, lab: Exercise, kinds: Sequence[str]) -> list[Done]:
+        with tempfile.TemporaryDirectory(prefix="mlops-lab-") as folder:
+            file = Path(folder) / "verify.json"
+            only = [word for kind in kinds for word in ("--only", kind)]
+            process = self.start(["verify", lab.slug, *self.words, *only, "--json", str(file)])
+            with self._lock:
+                self._running.add(process)
+            last = ""
+            assert process.stderr is not None
+            for text in process.stderr:
+                if text.strip():
+                    last = text.rstrip()
+                    self.tell(lab.number, last)
+            process.wait()
+            with self._lock:
+                self._running.discard(process)
+            try:
+                (whole,) = json.loads(file.read_text())["labs"]
+            except (OSError, ValueError):
+                return [Done("lab", ENVIRONMENT, [f"its verification ended with {process.returncode}: {last}"])]
+            return [restored(step) for step in whole["steps"]]
+
+    def _end(self) -> None:
+        """Interrupt what runs, and wait until it has cleared up."""
+        with self._lock:
+            running = list(self._running)
+        for process in running:
+            with contextlib.suppress(ProcessLookupError):
+                process.send_signal(signal.SIGINT)
+        for process in running:
+            try:
+                process.wait(_CLEARED_UP_WITHIN)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def options(*, once: bool, resume: bool) -> list[str]:
+    """The options of one lab's verification."""
+    chosen: dict[str, Any] = {"--once": once, "--resume": resume}
+    return [word for word, wanted in chosen.items() if wanted]
+
+
+def _start(words: Sequence[str]) -> subprocess.Popen[str]:
+    # In a session of its own, so that a Ctrl-C is passed on once, by us. Its table is not shown: ours has all labs.
+    return subprocess.Popen(
+        [sys.executable, "-m", "mlops_lab.cli.main", *words], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip

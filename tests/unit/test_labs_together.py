@@ -1,0 +1,138 @@
+"""Labs verified side by side: how many at once, who runs alone, and what an interruption or a broken one leaves."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlops_lab.labs.catalog import Exercise
+from mlops_lab.labs.together import Together, options
+
+# Plays `lab verify`: notes when it ran and with which steps, and writes what it found.
+PROGRAM = """
+import json, os, signal, sys, time
+from pathlib import Path
+words = sys.argv[2:]
+slug, file = words[1], words[words.index("--json") + 1]
+kinds = [words[at + 1] for at, word in enumerate(words) if word == "--only"]
+notes = Path(sys.argv[1])
+began = time.monotonic()
+def end(*_):
+    (notes / f"{slug}.cleared").touch()
+    sys.exit(130)
+signal.signal(signal.SIGINT, end)
+(notes / f"{slug}.began").touch()
+print(f"{slug} at work", file=sys.stderr, flush=True)
+time.sleep(float(os.environ.get("TAKES", "0.3")))
+if "broken" in slug:
+    sys.exit("no cluster is up")
+steps = [
+    {"step": kind, "outcome": "honest", "says": [], "seconds": 0.1, "at": "", "results": []} for kind in kinds
+]
+Path(file).write_text(json.dumps({"labs": [{"lab": slug, "steps": steps}]}))
+with (notes / "ran").open("a") as ran:
+    ran.write(json.dumps([slug, kinds, began, time.monotonic(), words]) + "\\n")
+"""
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Callable[[Sequence[str]], subprocess.Popen[str]]:
+    program = tmp_path / "verify.py"
+    program.write_text(PROGRAM)
+
+    def begin(words: Sequence[str]) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, str(program), str(tmp_path), *words], stderr=subprocess.PIPE, text=True,
+            start_new_session=True,
+        )  # fmt: skip
+
+    return begin
+
+
+def labs(tmp_path: Path, **quiet: bool) -> list[Exercise]:
+    found = []
+    for number, (name, alone) in enumerate(quiet.items(), 1):
+        folder = tmp_path / f"{number:02d}-{name}"
+        folder.mkdir()
+        (folder / "lab.toml").write_text(
+            f'title = "A"\nlevel = "B"\nminutes = 5\nsummary = "Do it."\nquiet = {str(alone).lower()}\n'
+        )
+        found.append(Exercise(folder, f"{number:02d}", name))
+    return found
+
+
+def ran(tmp_path: Path) -> list[Any]:
+    import json
+
+    return [json.loads(line) for line in (tmp_path / "ran").read_text().splitlines()]
+
+
+def at_once(spans: Sequence[tuple[float, float]]) -> int:
+    return max(sum(begin <= other[0] < end for begin, end in spans) for other in spans)
+
+
+def test_labs_run_side_by_side_but_quiet_ones_and_outages_alone(tmp_path: Path, start: Any) -> None:
+    heard: list[tuple[str, str]] = []
+    together = Together(2, options(once=False, resume=True), lambda *said: heard.append(said), start)
+    known = labs(tmp_path, a=False, b=True, c=False, d=True, e=False)
+    found = together.verify(known, (), outage=True)
+    wanted = ["form", "start", "solutions", "wrong", "reset", "outage"]
+    assert {slug: [done.step for done in steps] for slug, steps in found.items()} == {
+        lab.slug: wanted for lab in known
+    }  # fmt: skip
+    whole = ran(tmp_path)
+    assert all("--resume" in words and "--once" not in words for *_, words in whole)
+    spans = {(slug[3:], "outage" in kinds): (begin, end) for slug, kinds, begin, end, _ in whole}
+    assert at_once([span for (name, outage), span in spans.items() if not outage and name in "ace"]) == 2
+    for (name, outage), span in spans.items():
+        if outage or name in "bd":
+            others = [other for key, other in spans.items() if key != (name, outage)]
+            assert not [other for other in others if other[0] < span[1] and span[0] < other[1]], (name, outage)
+    assert max(end for (_, outage), (_, end) in spans.items() if not outage) < min(
+        begin for (_, outage), (begin, _) in spans.items() if outage
+    )
+    assert ("01", "01-a at work") in heard
+
+
+def test_only_some_steps(tmp_path: Path, start: Any) -> None:
+    together = Together(2, (), lambda *said: None, start)
+    found = together.verify(labs(tmp_path, a=False, b=False), ("wrong", "form"), outage=True)
+    assert [done.step for done in found["01-a"]] == ["form", "wrong"]
+    assert [kinds for _, kinds, *_ in ran(tmp_path)] == [["form", "wrong"]] * 2
+
+
+def test_one_that_breaks_is_the_environments_and_the_others_go_on(tmp_path: Path, start: Any) -> None:
+    found = Together(2, (), lambda *said: None, start).verify(
+        labs(tmp_path, broken=False, b=False), ("form",), outage=False
+    )
+    (step,) = found["01-broken"]
+    assert (step.outcome, step.says) == ("environment", ["its verification ended with 1: no cluster is up"])
+    assert found["02-b"][0].outcome == "honest"
+
+
+def test_an_interruption_reaches_each_and_waits_until_it_has_cleared_up(
+    tmp_path: Path, start: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TAKES", "60")
+    known = labs(tmp_path, a=False, b=False, c=False)
+
+    def interrupt() -> None:
+        end = time.monotonic() + 20
+        while len(list(tmp_path.glob("*.began"))) < 2 and time.monotonic() < end:
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt).start()
+    with pytest.raises(KeyboardInterrupt):
+        Together(2, (), lambda *said: None, start).verify(known, ("form",), outage=False)
+    assert sorted(path.name for path in tmp_path.glob("*.cleared")) == ["01-a.cleared", "02-b.cleared"]
+    assert not (tmp_path / "03-c.began").exists()
