@@ -1,0 +1,79 @@
+"""A learner's way through a lab on the live cluster: start, check, explain, solve; and an author's new lab."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from mlops_lab.base.paths import state
+from mlops_lab.kube.client import Kube
+from tests.e2e.conftest import lab
+
+pytestmark = pytest.mark.cluster
+SPACE = "lab-97"
+
+
+@pytest.fixture
+def env(cluster: Kube, tmp_path: Path) -> dict[str, str]:
+    """A learner of the test's own, on the cluster that is up, with one lab: the skeleton."""
+    home = tmp_path / "home"
+    found = {
+        "MLOPS_LAB_HOME": str(home),
+        "MLOPS_LAB_LABS": str(tmp_path / "labs"),
+        "MLOPS_LAB_WORKSPACE": str(tmp_path / "w"),
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        here = state() / "clusters"
+        patch.setenv("MLOPS_LAB_HOME", str(home))
+        shutil.copytree(here, state() / "clusters")
+    assert lab("new", "97-two-pods", env=found).returncode == 0
+    return found
+
+
+def test_a_learner_fails_asks_why_and_passes(env: dict[str, str], cluster: Kube, tmp_path: Path) -> None:
+    folder = tmp_path / "labs" / "97-two-pods"
+
+    def apply(file: Path) -> None:
+        cluster.apply([yaml.safe_load(file.read_text())], SPACE)
+
+    try:
+        started = lab("start", "97", env=env)
+        assert started.returncode == 0, started.stderr
+        assert (tmp_path / "w/97-two-pods/model.yaml").is_file()
+
+        apply(folder / "wrong/two_pods_are_ready--one-replica/model.yaml")
+        failed = lab("check", "97", env=env)
+        assert failed.returncode == 1, failed.stdout + failed.stderr
+        assert "lab explain 97" in failed.stdout
+        why = lab("explain", "97", "two_pods_are_ready", "--json", env=env)
+        trace = json.loads(why.stdout)["trace"]
+        assert trace["objects"] == ["Deployment/model"]
+        assert any("ScalingReplicaSet" in event for event in trace["events"]), trace
+        assert any("Pod model-" in event for event in trace["events"]), trace
+
+        apply(folder / "solution/manifests/model.yaml")
+        passed = lab("check", "97", env=env)
+        assert passed.returncode == 0, passed.stdout + passed.stderr
+        assert lab("explain", "97", env=env).returncode == 2
+        kept = [json.loads(line) for line in lab("records", env=env).stdout.splitlines()]
+        assert [(each["passed"], each["points"]) for each in kept] == [(False, 0), (True, 2)]
+        assert json.loads(lab("path", "--json", env=env).stdout)["next"] is None
+        assert lab("solution", "97", env=env).returncode == 0
+    finally:
+        cluster.delete("Namespace", SPACE)
+        cluster.wait_gone("Namespace", SPACE, within=180)
+
+
+def test_a_new_lab_is_not_honest_yet(env: dict[str, str], tmp_path: Path) -> None:
+    report = tmp_path / "verify.json"
+    done = lab("verify", "97", "--once", "--json", str(report), env=env)
+    assert done.returncode == 1, done.stdout + done.stderr
+    (verified,) = json.loads(report.read_text())["labs"]
+    found = {step["step"]: step["outcome"] for step in verified["steps"]}
+    mistake = "wrong two_pods_are_ready--mistake-2"
+    assert found.pop(mistake) == "dishonest"
+    assert set(found.values()) == {"honest"}, verified
