@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from mlops_lab.base.errors import LabError
+from mlops_lab.cli.main import main
 from mlops_lab.cluster.kubectl import Kubectl
 from mlops_lab.platform import pages
 from mlops_lab.platform.dashboard import answers, reach, server
@@ -47,6 +48,13 @@ def of(fake: FakePrometheus) -> Prometheus:
 def test_there_are_five_dashboards() -> None:
     assert set(BOARDS) == {"cluster", "serving", "model", "pipelines", "business"}
     assert {panel["type"] for board in BOARDS.values() for panel in board.panels.values()} == set(DRAWN)
+
+
+def test_a_folder_without_a_dashboard_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["dashboard", "--folder", str(tmp_path)])
+    assert ended.value.code == 2
+    assert f"{tmp_path} holds no dashboard" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("uid", BOARDS)

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+from pathlib import Path
 
 import click
+
+from mlops_lab.base.errors import UsageError
 
 
 @click.command()
 @click.option("--port", default=3080, show_default=True, help="On 127.0.0.1; 0 takes any that is free.")
 @click.option("--prometheus", metavar="URL", help="Draw from this Prometheus instead of the cluster's.")
+@click.option(
+    "--folder",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Draw the dashboards of this folder (*.json) instead of the platform's.",
+)
 @click.option("--open", "browse", is_flag=True, help="Open it in the browser.")
-def dashboard(port: int, prometheus: str | None, browse: bool) -> None:
+def dashboard(port: int, prometheus: str | None, folder: Path | None, browse: bool) -> None:
     """Serve the dashboards as a page on 127.0.0.1, until interrupted.
 
     It draws the same dashboards as Grafana would, from the cluster's Prometheus. The first time, the charting library
@@ -20,13 +28,17 @@ def dashboard(port: int, prometheus: str | None, browse: bool) -> None:
     \b
     Examples:
       lab dashboard --open
+      lab dashboard --folder ~/mlops-lab/16-business-dashboard
       lab dashboard --prometheus http://127.0.0.1:9090
     """
     from mlops_lab.base.progress import Progress
     from mlops_lab.platform.dashboard import boards, library, server
     from mlops_lab.platform.dashboard.prometheus import Prometheus
 
-    known, charts = boards.boards(), library.library(Progress())
+    known = boards.boards(folder)
+    if not known:
+        raise UsageError(f"{folder} holds no dashboard", "a dashboard is a file *.json, as Grafana exports it")
+    charts = library.library(Progress())
     with contextlib.ExitStack() as stack:
         if prometheus:
             source = Prometheus(lambda: prometheus)
