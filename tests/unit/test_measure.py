@@ -192,6 +192,19 @@ class TestLoad:
         assert (spec["rate"], spec["to_rate"], spec["duration_s"], spec["keepalive"]) == (100, 200, 2, True)
         assert cluster.program.closed.wait(2)
 
+    def test_it_may_begin_with_no_answers(self) -> None:
+        def slow(program: Program) -> None:
+            program.say(started=1)
+            program.say(results=None)
+            program.say(results=[row(0)])
+            program.say(done=True, stopped=False, due=1, sent=1, unfinished=0, seconds=1.0)
+
+        async def check() -> LoadReport:
+            async with loading(Cluster(slow), rate=1, duration=1) as load:
+                return await load.finished()
+
+        assert asyncio.run(check()).sent == 1
+
     def test_leaving_the_block_stops_it(self) -> None:
         cluster = Cluster(until_stopped)
 

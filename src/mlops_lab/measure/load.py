@@ -205,7 +205,7 @@ class Load:
         elif "done" in said:
             self._end = said
         else:
-            rows = said["results"]
+            rows = said["results"] or []  # null as long as no request has ended
             self._requests.extend(Request.parse(row) for row in rows)
             self._highest = max([self._highest, *(row[0] + 1 for row in rows)])
 
