@@ -17,6 +17,7 @@ from mlops_lab.checks import lab as lab_module
 from mlops_lab.checks.check import Check
 from mlops_lab.checks.current import Running, running
 from mlops_lab.checks.lab import Lab
+from mlops_lab.measure.http import Answer
 
 
 def lab_at(workspace: Path, kube: Any = None) -> Lab:
@@ -68,6 +69,31 @@ def test_the_pods_of_a_service_are_watched_without_those_that_leave(tmp_path: Pa
     assert (found.ok, found.expected, found.seen) == (False, "one pod within 5 s", "0 pods after 0 s")
     found = asyncio.run(story(MadeUpKube({})))  # a Service without a selector
     assert not found.ok and found.value == []
+
+
+def test_a_request_goes_to_the_services_own_address_with_its_headers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[tuple[Any, ...]] = []
+
+    async def ask(kube: Any, method: str, url: str, **given: Any) -> Answer:
+        sent.append((method, url, given["body"], given["headers"]))
+        return Answer(200, {}, b"{}", 0.01, "", url)
+
+    monkeypatch.setattr("mlops_lab.measure.http.ask", ask)
+    kube = MadeUpKube({})
+    kube.service = {"spec": {"clusterIP": "10.0.0.7", "ports": [{"port": 80}]}}
+
+    async def story() -> None:
+        lab = lab_at(tmp_path, kube)
+        await lab.post("model", "/predict", {"rows": []}, headers={"X-API-Key": "k"})
+        await lab.get("model", "/version")
+
+    asyncio.run(story())
+    assert sent == [
+        ("POST", "http://10.0.0.7:80/predict", {"rows": []}, {"X-API-Key": "k"}),
+        ("GET", "http://10.0.0.7:80/version", None, None),
+    ]
 
 
 def test_a_program_of_the_learners_is_known_to_run_until_its_last_change_is_heard_of(

@@ -205,6 +205,17 @@ class TestLoad:
 
         assert asyncio.run(check()).sent == 1
 
+    def test_headers_go_with_each_request(self) -> None:
+        cluster = Cluster(whole)
+
+        async def check() -> None:
+            async with loading(cluster, headers={"X-API-Key": "k"}) as load:
+                await load.finished()
+
+        asyncio.run(check())
+        assert cluster.program
+        assert json.loads(cluster.program.heard.get_nowait())["headers"] == {"X-API-Key": "k"}
+
     def test_leaving_the_block_stops_it(self) -> None:
         cluster = Cluster(until_stopped)
 

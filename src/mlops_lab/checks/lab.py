@@ -174,17 +174,34 @@ class Lab:
 
         return hidden_rows(count)
 
-    async def post(self, service: str, path: str, body: Any, *, port: int = 80, within: float = 10.0) -> Answer:
+    async def post(
+        self,
+        service: str,
+        path: str,
+        body: Any,
+        *,
+        headers: Mapping[str, str] | None = None,
+        port: int = 80,
+        within: float = 10.0,
+    ) -> Answer:
         """One POST with a JSON body to a Service, from inside the cluster.
 
         Raises:
             Failure: there is no such Service.
         """
-        return await self._ask("POST", service, path, body, port, within)
+        return await self._ask("POST", service, path, body, headers, port, within)
 
-    async def get(self, service: str, path: str, *, port: int = 80, within: float = 10.0) -> Answer:
+    async def get(
+        self,
+        service: str,
+        path: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        port: int = 80,
+        within: float = 10.0,
+    ) -> Answer:
         """One GET to a Service, from inside the cluster; otherwise as `post`."""
-        return await self._ask("GET", service, path, None, port, within)
+        return await self._ask("GET", service, path, None, headers, port, within)
 
     @property
     def mlflow(self) -> Tracking:
@@ -306,12 +323,21 @@ class Lab:
                 self._open = Ways(self.kube)
             return self._open
 
-    async def _ask(self, method: str, service: str, path: str, body: Any, port: int, within: float) -> Answer:
+    async def _ask(
+        self,
+        method: str,
+        service: str,
+        path: str,
+        body: Any,
+        headers: Mapping[str, str] | None,
+        port: int,
+        within: float,
+    ) -> Answer:
         from mlops_lab.measure.http import ask, encoded
 
         url = await self._url(service, path, port)
         with current.waits():
-            answer = await ask(self.kube, method, url, body=body, within=within)
+            answer = await ask(self.kube, method, url, body=body, headers=headers, within=within)
         current.trace().request(method, url, encoded(body), answer)
         return answer
 
@@ -324,6 +350,7 @@ class Lab:
         body: Any,
         duration: float,
         path: str = "/predict",
+        headers: Mapping[str, str] | None = None,
         ramp_to: float | None = None,
         port: int = 80,
         answer_within: float = 10.0,
@@ -335,6 +362,7 @@ class Lab:
         Args:
             rate: requests a second; with `ramp_to` the rate at the start, which then grows evenly to `ramp_to`.
             duration: seconds at most; leaving the block ends it earlier, `await load.finished()` waits for its end.
+            headers: sent with each request.
             answer_within: seconds after which a request without an answer counts as failed.
             keepalive: reuse connections; without it each request opens its own, as from many clients.
             late_at_most: seconds that 99 of 100 requests may leave late before the load counts as not sent. A check
@@ -354,6 +382,7 @@ class Lab:
             ramp_to=ramp_to,
             duration=duration,
             body=body,
+            headers=headers,
             answer_within=answer_within,
             keepalive=keepalive,
             late_at_most=late_at_most,

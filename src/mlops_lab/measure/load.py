@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import threading
 import time
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
 
@@ -36,6 +37,7 @@ class Load:
         rate: requests a second; with `ramp_to` the rate at the start, which grows (or falls) evenly to `ramp_to`.
         duration: seconds at most.
         body: sent as JSON with each request; None sends nothing.
+        headers: sent with each request.
         answer_within: seconds after which a request without an answer has failed.
         expect_status: the status of a good answer.
         keepalive: reuse connections; without it each request opens one of its own, as many clients do.
@@ -52,6 +54,7 @@ class Load:
         rate: float,
         duration: float,
         body: Any = None,
+        headers: Mapping[str, str] | None = None,
         ramp_to: float | None = None,
         method: str = "",
         answer_within: float = 10.0,
@@ -65,6 +68,7 @@ class Load:
             "url": url,
             "method": method or ("GET" if body is None else "POST"),
             "body": encoded(body),
+            "headers": dict(headers or {}),
             "rate": rate,
             "duration_s": duration,
             "timeout_s": answer_within,
