@@ -270,9 +270,11 @@ def test_an_api_server_that_accepts_and_says_nothing_is_given_up(tmp_path: Path)
 
 def test_a_log_that_is_json_comes_as_it_was_written(tmp_path: Path) -> None:
     line = b'{"rows": 3, "said": "caf\xc3\xa9"}\n'
+    asked: list[str] = []
 
     class Answer(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            asked.append(self.path)
             self.send_response(200)
             self.send_header("Content-Type", "application/json")
             self.end_headers()
@@ -296,5 +298,6 @@ def test_a_log_that_is_json_comes_as_it_was_written(tmp_path: Path) -> None:
                 }
             )
         )
-        assert connect("here", file, timeout=5).logs("pod", "default") == line.decode()
+        assert connect("here", file, timeout=5).logs("pod", "default", tail=None, limit=99) == line.decode()
         thread.join(5)
+        assert "limitBytes=99" in asked[-1] and "tailLines" not in asked[-1]

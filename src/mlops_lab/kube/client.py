@@ -143,16 +143,23 @@ class Kube:
             return
 
     def logs(
-        self, pod: str, namespace: str, container: str | None = None, tail: int = 50, previous: bool = False
+        self,
+        pod: str,
+        namespace: str,
+        container: str | None = None,
+        tail: int | None = 50,
+        previous: bool = False,
+        limit: int | None = None,
     ) -> str:
-        """The last `tail` lines that a container wrote."""
+        """The last `tail` lines that a container wrote, or all with None; of these the first `limit` bytes."""
         from kubernetes.client import CoreV1Api
 
         with translated(f"logs of pod {pod}"):
             # Not as the client reads it: a log that is JSON would come back as Python's print of what it holds.
             answer = CoreV1Api(self.api_client).read_namespaced_pod_log(
-                pod, namespace, container=container, tail_lines=tail, previous=previous, _preload_content=False
-            )
+                pod, namespace, container=container, tail_lines=tail, previous=previous, limit_bytes=limit,
+                _preload_content=False,
+            )  # fmt: skip
             return bytes(answer.data).decode(errors="replace")
 
     def events(self, name: str, namespace: str, kind: str | None = None) -> Objects:
