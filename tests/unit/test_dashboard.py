@@ -57,6 +57,19 @@ def test_a_folder_without_a_dashboard_is_said(tmp_path: Path, capsys: pytest.Cap
     assert f"{tmp_path} holds no dashboard" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"query": {"query": 'label_values(up{job="a"}, pod)', "refId": "V"}},
+        {"query": 'label_values(up{job="a"}, pod)'},
+        {"definition": 'label_values(up{job="a"}, pod)', "query": "something older"},
+    ],
+)
+def test_what_a_variable_asks_stands_in_one_of_several_fields(asked: dict[str, Any]) -> None:
+    raw = {"templating": {"list": [{"name": "pod", "type": "query", **asked}]}}
+    assert Board(raw).variables == [Variable("pod", "pod", 'up{job="a"}', "pod")]
+
+
 @pytest.mark.parametrize("uid", BOARDS)
 def test_a_dashboard_is_whole(uid: str) -> None:
     board = BOARDS[uid]

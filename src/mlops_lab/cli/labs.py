@@ -287,7 +287,7 @@ def _say_begun(exercise: Exercise, begun: Begun) -> None:
     start = exercise.folder / "start"  # in the workspace a program may have made more
     apply = "kubectl apply -k ." if (start / "kustomization.yaml").is_file() else "kubectl apply -f ."
     steps = [f"cd {folder}", f"export KUBECONFIG={begun.kubeconfig}", apply, f"lab check {exercise.number}"]
-    if not any(start.glob("*.y*ml")):  # the work is a program
+    if not any(file.name != "seed.yaml" for file in start.glob("*.y*ml")):  # the work is a program
         steps.remove(apply)
     click.echo("\nnext: " + "\n      ".join(steps))
 
