@@ -12,6 +12,7 @@ import click
 
 from mlops_lab.base.errors import ExitCode, LabError, UsageError
 from mlops_lab.cli.arguments import LabName
+from mlops_lab.cli.output import write
 from mlops_lab.labs.catalog import Exercise, exercises, labs_folder
 
 if TYPE_CHECKING:
@@ -220,8 +221,4 @@ def _write(file: Path, found: dict[str, list[Done]], ledger: Any) -> None:
     if str(file) == "-":
         click.echo(text)
         return
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text + "\n", encoding="utf-8")
-    except OSError as trouble:
-        raise LabError(f"{file} cannot be written: {trouble.strerror}", "name another file with --json") from trouble
+    write(file, text + "\n", "--json")

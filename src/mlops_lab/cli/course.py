@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mlops_lab.base.errors import LabError, UsageError
+from mlops_lab.base.errors import UsageError
 from mlops_lab.cli.arguments import CheckName, LabName, lab_argument
+from mlops_lab.cli.output import write
 from mlops_lab.labs.catalog import Exercise, abouts, checks, exercises
 from mlops_lab.labs.records import Progress, Records
 
@@ -183,11 +184,7 @@ def records(lab: Exercise | None, learner: str, as_schema: bool, out: Path | Non
     if out is None:
         click.echo(text, nl=False)
         return
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(text, encoding="utf-8")
-    except OSError as trouble:
-        raise LabError(f"{out} cannot be written: {trouble.strerror}", "name another file with --out") from trouble
+    write(out, text, "--out")
 
 
 def _course() -> Course:

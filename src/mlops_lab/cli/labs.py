@@ -13,14 +13,12 @@ import click
 
 from mlops_lab.base.errors import ExitCode
 from mlops_lab.cli.arguments import CheckName, lab_argument
-from mlops_lab.labs.catalog import Exercise, about, abouts, exercises
+from mlops_lab.labs.catalog import LEVELS, Exercise, about, abouts, exercises
 from mlops_lab.labs.records import Progress, Records
 
 if TYPE_CHECKING:
     from mlops_lab.labs.lifecycle import Begun
     from mlops_lab.labs.watch import Watch
-
-_LEVELS = {"B": "beginner", "I": "intermediate", "E": "exam", "S": "senior"}
 
 
 @click.command("list")
@@ -62,7 +60,7 @@ def list_labs(as_json: bool) -> None:
         best = f"{own.best}/{own.possible}" if own.best is not None else "-"
         status = own.state + ("*" if own.revealed else "")
         click.echo(
-            f"{each.number}  {each.name.ljust(wide)}  {_LEVELS[description.level]:12} {description.minutes:4}  "
+            f"{each.number}  {each.name.ljust(wide)}  {LEVELS[description.level]:12} {description.minutes:4}  "
             f"{status:8} {best:>6}  {description.title}"
         )
     if any(own.revealed for own in stand):

@@ -62,10 +62,8 @@ def attempts(records: Records, learner: str = "", lab: str = "") -> Iterator[Att
     """
     stand = records.progress()
     numbers: dict[str, int] = {}
-    for row in records.attempts():
+    for row in records.attempts(lab):
         number = numbers[row.lab] = numbers.get(row.lab, 0) + 1
-        if lab and row.lab != lab:
-            continue
         checks = [_check(each) for each in row.results]
         yield Attempt(
             SCHEMA, learner, row.lab, number, row.at, row.whole, row.passed, row.points, row.possible,

@@ -43,6 +43,9 @@ class Exercise:
         return f"lab-{self.number}"
 
 
+LEVELS = {"B": "beginner", "I": "intermediate", "E": "exam", "S": "senior"}
+
+
 @dataclass(frozen=True)
 class About:
     """What a lab.toml says; `labs.description` has the meaning of the fields."""

@@ -14,7 +14,7 @@ def explained(result: dict[str, Any], trace: dict[str, Any], *, width: int = 100
     """The explanation as text.
 
     Args:
-        result: the check's result, as `Records.last` has it.
+        result: the check's result, as `Records.results` has it.
         trace: as `Records.trace` has it (`checks.trace.Trace.plain`, with `events`).
     """
     lines = [f"{result['check']}: {result['title']}", ""]
@@ -48,7 +48,7 @@ def plot(load: dict[str, Any], width: int, colour: bool) -> str:
 
     slices = load["slices"]
     answered = [(number * load["slice"], each) for number, each in enumerate(slices) if each["p50"] is not None]
-    lost = [(number * load["slice"], each["failed"]) for number, each in enumerate(slices) if each["failed"]]
+    lost = [number * load["slice"] for number, each in enumerate(slices) if each["failed"]]
     if not answered:
         return ""
     plotext.clear_figure()
@@ -59,7 +59,7 @@ def plot(load: dict[str, Any], width: int, colour: bool) -> str:
     for name, mark in (("p99", "dot"), ("p50", "+")):
         plotext.plot(seconds, [each[name] * 1000 for _, each in answered], label=f"{name} in ms", marker=mark)
     if lost:
-        plotext.scatter([at for at, _ in lost], [0 for _ in lost], label="failed", marker="x")
+        plotext.scatter(lost, [0] * len(lost), label="failed", marker="x")
     plotext.xlabel("seconds since the load began")
     plotext.ylim(0, None)
     text = str(plotext.build())

@@ -6,10 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mlops_lab.checks.check import DOMAINS, Check
-from mlops_lab.labs.catalog import About, Exercise
+from mlops_lab.labs.catalog import LEVELS, About, Exercise
 from mlops_lab.labs.records import Kept, Progress
-
-LEVELS = {"B": "beginner", "I": "intermediate", "E": "exam", "S": "senior"}
 
 
 @dataclass(frozen=True)

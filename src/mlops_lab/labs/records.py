@@ -101,12 +101,16 @@ class Records:
                 else:
                     db.execute("DELETE FROM traces WHERE lab = ? AND name = ?", (lab, each.check))
 
-    def attempts(self) -> list[Kept]:
-        """All attempts, oldest first."""
+    def attempts(self, lab: str = "") -> list[Kept]:
+        """All attempts, or those at the lab of this number, oldest first."""
         if not self.file.exists():
             return []
         with self._open() as db:
-            rows = db.execute("SELECT lab, at, whole, passed, points, possible, results FROM attempts ORDER BY id")
+            rows = db.execute(
+                "SELECT lab, at, whole, passed, points, possible, results FROM attempts "
+                "WHERE ? IN ('', lab) ORDER BY id",
+                (lab,),
+            )
             return [
                 Kept(row[0], row[1], bool(row[2]), bool(row[3]), row[4], row[5], json.loads(row[6])) for row in rows
             ]
@@ -120,10 +124,9 @@ class Records:
     def results(self, lab: str) -> list[dict[str, Any]]:
         """Each check's newest result, from whichever attempt; those of the last attempt first."""
         newest: dict[str, dict[str, Any]] = {}
-        for kept in reversed(self.attempts()):
-            if kept.lab == lab:
-                for result in kept.results:
-                    newest.setdefault(result["check"], result)
+        for kept in reversed(self.attempts(lab)):
+            for result in kept.results:
+                newest.setdefault(result["check"], result)
         return list(newest.values())
 
     def take_hint(self, lab: str, tiers: int) -> int:

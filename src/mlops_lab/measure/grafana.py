@@ -13,13 +13,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mlops_lab.platform.dashboard.variables import SCRAPED, alternatives, quoted, quoted_regex, regex
+
 ALL = "$__all"  # what Grafana calls the choice of every value
-SCRAPED = 10  # s between two scrapes; see the monitoring chart
 LARGEST = 4_000_000  # characters of a dashboard
 # As in Grafana's template service: $name, [[name:format]], ${name.field:format}.
 _NAMED = re.compile(r"\$(\w+)|\[\[(\w+?)(?::(\w+))?\]\]|\$\{(\w+)(?:\.[^:}]+)?(?::([^}]+))?\}")
 _LABEL_VALUES = re.compile(r"\s*label_values\(\s*(?:(.+?)\s*,\s*)?(\w+)\s*\)\s*$", re.DOTALL)
-_SPECIAL = re.compile(r"([\\^$.*+?()\[\]{}|/])")
 
 
 class NotADashboard(ValueError):
@@ -241,12 +241,10 @@ def _written(variable: Variable, values: list[str], form: str) -> str:
     if form == "doublequote":
         return ",".join(f'"{value}"' for value in values)
     if form == "regex":
-        escaped = [_SPECIAL.sub(r"\\\1", value) for value in values]
-    elif not variable.multi and not variable.includes_all:
-        return "".join(values).replace("\\", "\\\\").replace('"', '\\"')
-    else:  # in a regular expression, which itself stands between quotation marks
-        escaped = [_SPECIAL.sub(r"\\\\\1", value).replace('"', '\\"') for value in values]
-    return escaped[0] if len(escaped) == 1 else f"({'|'.join(escaped)})"
+        return alternatives([regex(value) for value in values])
+    if not variable.multi and not variable.includes_all:
+        return quoted("".join(values))
+    return alternatives([quoted_regex(value) for value in values])
 
 
 def _dict(value: Any) -> dict[str, Any]:

@@ -43,7 +43,25 @@ def _value(variable: Variable, chosen: Sequence[str]) -> str:
     if not values:
         return variable.every
     if not variable.multi:
-        return values[0].replace("\\", "\\\\").replace('"', '\\"')
-    # In a regular expression, which itself stands between quotation marks.
-    escaped = [_SPECIAL.sub(r"\\\\\1", value).replace('"', '\\"') for value in values]
-    return escaped[0] if len(escaped) == 1 else f"({'|'.join(escaped)})"
+        return quoted(values[0])
+    return alternatives([quoted_regex(value) for value in values])
+
+
+def quoted(value: str) -> str:
+    """A value as it stands between quotation marks."""
+    return value.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def regex(value: str) -> str:
+    """A regular expression that matches a value and nothing else."""
+    return _SPECIAL.sub(r"\\\1", value)
+
+
+def quoted_regex(value: str) -> str:
+    """The same as it stands between quotation marks."""
+    return _SPECIAL.sub(r"\\\\\1", value).replace('"', '\\"')
+
+
+def alternatives(forms: Sequence[str]) -> str:
+    """Regular expressions, any of which may match."""
+    return forms[0] if len(forms) == 1 else f"({'|'.join(forms)})"
