@@ -175,13 +175,17 @@ def test_answers_what_training_foresaw(server: Server, trained: Path) -> None:
         {"rows": []},
         {"rows": [{**FLIGHT, "month": 13}]},
         {"rows": [{**FLIGHT, "temperature": 70}]},
+        {"rows": [{**FLIGHT, "temp": float("nan")}]},
+        {"rows": [{**FLIGHT, "carrier": float("nan")}]},
         {"rows": [{key: value for key, value in FLIGHT.items() if key != "carrier"}]},
         {"rows": [FLIGHT] * 1001},
         {"row": [FLIGHT]},
     ],
 )
 def test_refuses_bad_input(server: Server, body: Any) -> None:
-    assert server.ask("/predict", body)[0] == 422
+    status, answer, _ = server.ask("/predict", body)
+    assert status == 422
+    assert all(set(each) == {"loc", "type", "msg"} for each in answer["detail"]), "where and why, not the input"
 
 
 def test_weather_and_categories_may_be_unknown(server: Server) -> None:

@@ -12,7 +12,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import Response
@@ -36,6 +37,12 @@ def create(model: Model) -> FastAPI:
     app.add_middleware(Observed)
     MODEL.info({"version": model.version, "auc": str(model.metadata.get("auc", ""))})
     LOAD_SECONDS.set_function(lambda: model.load_seconds)
+
+    # FastAPI's own answer repeats the input, and fails with 500 where that has a NaN, which JSON can't say.
+    @app.exception_handler(RequestValidationError)
+    async def refused(request: Request, wrong: RequestValidationError) -> Response:
+        found = [{"loc": each["loc"], "type": each["type"], "msg": each["msg"]} for each in wrong.errors()]
+        return JSONResponse({"detail": found}, status_code=422)
 
     # `async` in all of these: in threads they would have to wait for one, which a busy server hasn't got.
     @app.post("/predict")
