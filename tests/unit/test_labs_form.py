@@ -79,6 +79,14 @@ def told(*names: str) -> Callable[[Path], None]:
         (append("hints.md", "[here](https://localhost)"), "hints.md: https://localhost is no https address"),
         (replace("lab.toml", '"cluster"', '"cluster", "trackin"'), "no part of the platform is called 'trackin'"),
         (append("lab.toml", 'images = ["bench:1"]\n'), "no image is called 'bench:1'"),
+        (
+            append("wrong/two_pods_are_ready--mistake-2/variant.toml", 'images = ["bench:1"]\n'),
+            "wrong/two_pods_are_ready--mistake-2: no image is called 'bench:1'",
+        ),
+        (
+            append("wrong/two_pods_are_ready--mistake-2/variant.toml", 'without = ["nothing.yaml"]\n'),
+            "its base has no file nothing.yaml",
+        ),
         (replace("lab.toml", '"B"', '"X"'), "field level"),
         (told("hints.md"), "hints.md shares 120 characters or more with solution/manifests/model.yaml"),
         (told("README.md"), "README.md shares 120 characters or more with solution/manifests/model.yaml"),

@@ -9,7 +9,7 @@ import pytest
 
 from mlops_lab.base.errors import LabError
 from mlops_lab.labs.catalog import Exercise
-from mlops_lab.labs.variants import lay_out, put_to_work, solutions, wrongs
+from mlops_lab.labs.variants import Variant, lay_out, put_to_work, solutions, wrongs
 
 
 @pytest.fixture
@@ -69,9 +69,11 @@ def test_a_variant_needs_an_empty_workspace(exercise: Exercise, tmp_path: Path) 
     [
         ("no-check-named", "", "must be CHECK--mistake"),
         ("a--b", 'from = "solution/none"\n', "there is no variant 'solution/none'"),
-        ("a--b", 'form = "x"\n', "unknown field form"),
-        ("a--b", "because = 3\n", "because is not a str"),
+        ("a--b", 'form = "x"\n', "unknown field `form`"),
+        ("a--b", "because = 3\n", r"Expected `str`, got `int` - at `\$.because`"),
         ("a--b", "because = \n", "Invalid value"),
+        ("a--b", '[[change]]\nfile = "hpa.yaml"\nold = ""\nnew = "x"\n', r"length >= 1 - at `\$.change\[0\].old`"),
+        ("a--b", '[[change]]\nfile = "hpa.yaml"\nold = "a"\nnew = "b"\n', "there is nothing to change"),
         ("a--b", 'from = "wrong/scales_out--no-hpa"\n', "is laid over another"),
     ],
 )
@@ -89,6 +91,57 @@ def test_leaving_out_a_file_that_is_not_there_is_an_error(exercise: Exercise, tm
     )
     with pytest.raises(LabError, match=r"no file hap.yaml"):
         lay_out(wrongs(exercise)[0], tmp_path / "w")
+
+
+CHANGE = """from = "solution/manifests"
+because = "one replica more"
+images = ["tensorflow:1"]
+[[change]]
+file = "hpa.yaml"
+old = "max: 4"
+new = "max: 5"
+[[change]]
+file = "model.yaml"
+old = "image: localhost:5001/flight-delay:v1"
+new = "image: localhost:5001/flight-delay:v2"
+"""
+
+
+def changing(exercise: Exercise, toml: str) -> Variant:
+    folder = exercise.folder / "wrong/scales_out--changed"
+    folder.mkdir()
+    (folder / "variant.toml").write_text(toml)
+    return next(each for each in wrongs(exercise) if each.folder == folder)
+
+
+def test_a_mistake_changes_pieces_of_its_solution(exercise: Exercise, tmp_path: Path) -> None:
+    mistake = changing(exercise, CHANGE)
+    assert (mistake.because, mistake.images) == ("one replica more", ("tensorflow:1",))
+    lay_out(mistake, tmp_path / "w", "registry.example")
+    assert laid(tmp_path / "w") == {
+        "hpa.yaml": "max: 5\n",
+        "model.yaml": "image: registry.example/flight-delay:v2\n",
+        "deploy": "#!/bin/sh\n",
+    }
+    assert (exercise.folder / "solution/manifests/hpa.yaml").read_text() == "max: 4\n"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('file = "hpa.yaml"', 'file = "hap.yaml"', "its base has no file hap.yaml"),
+        ('old = "max: 4"', 'old = "max: 3"', "is 0 times in hpa.yaml"),
+        (
+            'old = "image: localhost',
+            'old = "1"\nnew = "2"\n[[change]]\nfile = "model.yaml"\nold = "localhost',
+            "is 2 times",
+        ),
+    ],
+)
+def test_a_change_must_fit_its_solution(exercise: Exercise, tmp_path: Path, old: str, new: str, said: str) -> None:
+    mistake = changing(exercise, CHANGE.replace(old, new))
+    with pytest.raises(LabError, match=said):
+        lay_out(mistake, tmp_path / "w")
 
 
 @pytest.fixture

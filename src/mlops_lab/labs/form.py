@@ -5,6 +5,7 @@ cluster; what the checks measure is `lab verify`'s other steps.
 from __future__ import annotations
 
 import re
+import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -31,10 +32,16 @@ def complaints(exercise: Exercise, checks: Sequence[Check]) -> list[str]:
     ways, mistakes = solutions(exercise), wrongs(exercise)
     missing = [path for name in ("README.md", "start") if not (path := exercise.folder / name).exists()]
     said = [*_described(exercise), *gates.form(checks, ways, mistakes, missing)]
+    said += [
+        f"{each.kind}/{each.name}: no image is called {name!r}"
+        for each in (*ways, *mistakes)
+        for name in each.images
+        if not images.known(name)
+    ]
     for name in ("README.md", "hints.md"):
         if (file := exercise.folder / name).is_file():
             said += links(file)
-    return said + given_away(exercise, ways) + same(ways)
+    return said + given_away(exercise, ways) + same(ways) + unfit(mistakes)
 
 
 def links(file: Path) -> list[str]:
@@ -76,8 +83,6 @@ def given_away(exercise: Exercise, ways: Iterable[Variant]) -> list[str]:
 
 def same(ways: Sequence[Variant]) -> list[str]:
     """Solutions that are the same, file for file."""
-    import tempfile
-
     found: list[str] = []
     seen: dict[tuple[tuple[str, str], ...], str] = {}
     for way in ways:
@@ -87,6 +92,18 @@ def same(ways: Sequence[Variant]) -> list[str]:
         if whole in seen:
             found.append(f"solution/{way.name} is the same as solution/{seen[whole]}")
         seen.setdefault(whole, way.name)
+    return found
+
+
+def unfit(mistakes: Iterable[Variant]) -> list[str]:
+    """Mistakes that cannot be laid over their solution: it has no such file, or no such piece of text."""
+    found = []
+    for each in mistakes:
+        with tempfile.TemporaryDirectory(prefix="mlops-lab-") as folder:
+            try:
+                lay_out(each, Path(folder))
+            except LabError as wrong:
+                found.append(wrong.message)
     return found
 
 

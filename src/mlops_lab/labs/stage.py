@@ -15,7 +15,7 @@ from mlops_lab.checks.check import Check
 from mlops_lab.checks.lab import Lab
 from mlops_lab.checks.run import Environment
 from mlops_lab.checks.verdicts import Result
-from mlops_lab.labs import leftovers, namespaces, parts, running
+from mlops_lab.labs import images, leftovers, namespaces, parts, running
 from mlops_lab.labs.catalog import Exercise, about
 from mlops_lab.labs.outage import paused_api_server
 from mlops_lab.labs.rows import Rows
@@ -93,6 +93,7 @@ class LiveStage:
         put_kubeconfig(self.workspace, kube, self.namespace)
 
     def work(self, variant: Variant) -> None:
+        images.bring(variant.images)
         forget(self.workspace)
         lay_out(variant, self.workspace, self._target.registry)
         put_kubeconfig(self.workspace, self._target.kube, self.namespace)

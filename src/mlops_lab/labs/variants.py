@@ -1,8 +1,9 @@
 """Ready-made works for a lab: `solution/NAME/` and `wrong/CHECK--mistake/`, put to work as a learner would.
 
 A variant holds the workspace's files as the learner would have left them. Its `variant.toml`, if any, may say
-`from = "solution/NAME"` (the folder holds only what differs), `without = ["file"]` (files of that one to leave out)
-and `because = "..."` (the mistake in a sentence).
+`from = "solution/NAME"` (the folder holds only what differs), `without = ["file"]` (files of that one to leave out),
+`[[change]]` with `file`, `old` and `new` (a piece of text in a file of that one, and what stands there instead),
+`because = "..."` (the mistake in a sentence) and `images = ["tensorflow:1"]` (what it runs in, beside the lab's own).
 """
 
 from __future__ import annotations
@@ -12,18 +13,43 @@ import shutil
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated
+
+import msgspec
 
 from mlops_lab.base.errors import LabError
 from mlops_lab.base.processes import find, run
 from mlops_lab.labs.catalog import Exercise
-from mlops_lab.labs.registry import REGISTRY
+from mlops_lab.labs.registry import REGISTRY, with_registry
 from mlops_lab.labs.workspace import fill
 
 _WRONG = re.compile(r"(?P<check>[a-z_][a-z0-9_]*)--(?P<mistake>[a-z0-9-]+)")
-_FIELDS = {"from": str, "because": str, "without": list}
 _KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 _APPLIED_WITHIN = 60.0
+
+
+class Change(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """One piece of text in a file of the base, and what stands in its place.
+
+    Attributes:
+        file: the file, relative to the workspace.
+        old: the piece; it must be in the file exactly once.
+        new: what stands there instead; may be empty.
+    """
+
+    file: Annotated[str, msgspec.Meta(min_length=1)]
+    old: Annotated[str, msgspec.Meta(min_length=1)]
+    new: str
+
+
+class _Toml(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """The fields of a variant.toml."""
+
+    because: str = ""
+    base: str = msgspec.field(default="", name="from")
+    without: list[str] = []
+    change: list[Change] = []
+    images: list[str] = []
 
 
 @dataclass(frozen=True)
@@ -35,7 +61,9 @@ class Variant:
         check: for a wrong one, the check that it must fail.
         base: the variant's folder that this one is laid over, if any.
         without: files of the base that are left out.
+        changes: pieces of the base's files that are others here.
         because: the mistake in a sentence.
+        images: what it runs in beside the lab's own images, by their short names.
     """
 
     folder: Path
@@ -43,7 +71,9 @@ class Variant:
     check: str = ""
     base: Path | None = None
     without: tuple[str, ...] = ()
+    changes: tuple[Change, ...] = ()
     because: str = ""
+    images: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -69,7 +99,7 @@ def lay_out(variant: Variant, workspace: Path, registry: str = REGISTRY) -> None
     """Fill an empty folder with the variant's files.
 
     Raises:
-        LabError: the folder is not empty, or `without` names a file that the base does not have.
+        LabError: the folder is not empty, or `without` or `[[change]]` names what the base does not have.
     """
     if workspace.is_dir() and any(path.name != ".lab" for path in workspace.iterdir()):
         raise LabError(f"{workspace} is not empty", "a variant gets a workspace of its own")
@@ -79,12 +109,32 @@ def lay_out(variant: Variant, workspace: Path, registry: str = REGISTRY) -> None
             if not (workspace / name).is_file():
                 raise LabError(f"{variant.folder}/variant.toml: its base has no file {name}", "tell the lab's author")
             (workspace / name).unlink()
+        for change in variant.changes:
+            _put(change, workspace, variant, registry)
         for file in variant.folder.rglob("*"):
             target = workspace / file.relative_to(variant.folder)
             if file.is_file() and target.is_file():
                 target.unlink()
     fill(workspace, variant.folder, registry)
     (workspace / "variant.toml").unlink(missing_ok=True)
+
+
+def _put(change: Change, workspace: Path, variant: Variant, registry: str) -> None:
+    """Make one change in a file that is there."""
+    file, said = workspace / change.file, f"{variant.folder}/variant.toml"
+    if not file.is_file():
+        raise LabError(f"{said}: its base has no file {change.file}", "tell the lab's author")
+    text, old, new = (
+        file.read_text(encoding="utf-8"),
+        *(with_registry(each, registry) for each in (change.old, change.new)),
+    )
+    if (found := text.count(old)) != 1:
+        raise LabError(
+            f"{said}: what a change replaces is {found} times in {change.file}",
+            "it must be there once; tell the lab's author",
+            old,
+        )
+    file.write_text(text.replace(old, new), encoding="utf-8")
 
 
 def put_to_work(workspace: Path) -> None:
@@ -130,31 +180,32 @@ def _read(exercise: Exercise, folder: Path, kind: str) -> Variant:
     if kind == "wrong" and named is None:
         raise LabError(f"{folder}: its name must be CHECK--mistake", "name it after the check that it must fail")
     said = _toml(folder / "variant.toml")
-    base = exercise.folder / said["from"] if said.get("from") else None
+    base = exercise.folder / said.base if said.base else None
     if base and (not base.is_dir() or base == folder):
-        raise LabError(f"{folder}/variant.toml: there is no variant {said['from']!r}", 'write from = "solution/NAME"')
-    if base and (base / "variant.toml").is_file() and _toml(base / "variant.toml").get("from"):
-        raise LabError(f"{folder}/variant.toml: {said['from']!r} is laid over another", "name the one below")
+        raise LabError(f"{folder}/variant.toml: there is no variant {said.base!r}", 'write from = "solution/NAME"')
+    if base and (inner := _toml(base / "variant.toml")).base:
+        raise LabError(
+            f"{folder}/variant.toml: {said.base!r} is laid over another", f"name the one below: {inner.base}"
+        )
+    if base is None and (said.without or said.change):
+        raise LabError(f"{folder}/variant.toml: there is nothing to change", 'write from = "solution/NAME"')
     return Variant(
         folder,
         kind,
         named["check"] if named and kind == "wrong" else "",
         base,
-        tuple(said.get("without", ())),
-        said.get("because", ""),
+        tuple(said.without),
+        tuple(said.change),
+        said.because,
+        tuple(said.images),
     )
 
 
-def _toml(file: Path) -> dict[str, Any]:
+def _toml(file: Path) -> _Toml:
     if not file.is_file():
-        return {}
+        return _Toml()
     try:
-        said = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as broken:
-        raise LabError(f"{file}: {broken}", "correct the TOML") from broken
-    for name, value in said.items():
-        if name not in _FIELDS:
-            raise LabError(f"{file}: unknown field {name}", f"it may have {', '.join(_FIELDS)}")
-        if not isinstance(value, _FIELDS[name]):
-            raise LabError(f"{file}: field {name} is not a {_FIELDS[name].__name__}", "correct it")
-    return said
+        return msgspec.convert(tomllib.loads(file.read_text(encoding="utf-8")), _Toml)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as broken:
+        fields = ", ".join(field.encode_name for field in msgspec.structs.fields(_Toml))
+        raise LabError(f"{file}: {broken}", f"correct it; it may have {fields}") from broken
