@@ -18,6 +18,7 @@ from mlops_lab.images.recipes import (
     python,
     registry,
     serving,
+    tensorflow,
     workbench,
 )
 from mlops_lab.images.sources import Image, Mode, Sources
@@ -36,6 +37,7 @@ _RECIPES = (
     monitoring,
     pipelines,
     workbench,
+    tensorflow,
 )
 
 CATALOG: dict[str, Image] = {image.name: image for recipe in _RECIPES for image in recipe.IMAGES}
