@@ -23,6 +23,8 @@ from typing import Any
 import pytest
 
 from mlops_lab.base.paths import project
+from mlops_lab.labs.catalog import Exercise
+from mlops_lab.labs.variants import lay_out, solutions, wrongs
 
 LAB = project() / "labs" / "26-retraining-loop"
 TODAY, WINDOW = "2013-07-11", ("2013-06-14", "2013-07-11")
@@ -183,8 +185,11 @@ def world() -> Iterator[World]:
     found.server.server_close()
 
 
-def told(where: str, world: World, folder: Path) -> dict[str, int]:
-    receiver = Receiver((LAB / where / "retrain.py").read_text(), world, folder)
+def told(name: str, world: World, folder: Path) -> dict[str, int]:
+    exercise = Exercise(LAB, "26", "retraining-loop")
+    variant = next(each for each in (*solutions(exercise), *wrongs(exercise)) if each.name == name)
+    lay_out(variant, folder / "workspace")
+    receiver = Receiver((folder / "workspace" / "retrain.py").read_text(), world, folder)
     try:
         return story(receiver, world)
     finally:
@@ -193,7 +198,7 @@ def told(where: str, world: World, folder: Path) -> dict[str, int]:
 
 @pytest.mark.parametrize("solution", ["receiver", "controller"])
 def test_a_solution_starts_one_run_for_each_drift(solution: str, world: World, tmp_path: Path) -> None:
-    assert told(f"solution/{solution}", world, tmp_path) == RIGHT
+    assert told(solution, world, tmp_path) == RIGHT
     for run in world.runs:
         given = run["runtime_config"]["parameters"]
         assert (given["first_day"], given["last_day"]) == WINDOW
@@ -211,13 +216,13 @@ def test_a_solution_starts_one_run_for_each_drift(solution: str, world: World, t
     ],
 )
 def test_a_mistake_shows_when_it_should(wrong: str, when: str, runs: int, world: World, tmp_path: Path) -> None:
-    found = told(f"wrong/{wrong}", world, tmp_path)
+    found = told(wrong, world, tmp_path)
     before = WHEN[: WHEN.index(when)]
     assert {each: found[each] for each in before} == {each: RIGHT[each] for each in before}
     assert found[when] == runs != RIGHT[when]
 
 
 def test_the_days_of_last_time_are_not_those_of_today(world: World, tmp_path: Path) -> None:
-    assert told("wrong/rolls_out--the-days-of-last-time", world, tmp_path) == RIGHT
+    assert told("rolls_out--the-days-of-last-time", world, tmp_path) == RIGHT
     given = world.runs[-1]["runtime_config"]["parameters"]
     assert (given["first_day"], given["last_day"]) != WINDOW
