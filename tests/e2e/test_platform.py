@@ -254,7 +254,7 @@ def test_a_broken_upgrade_is_rolled_back_and_the_old_one_serves(
     known = installed(KUBECTL)["tracking"]
     changed_chart(tmp_path, file, old, new)
     monkeypatch.setattr(releases, "project", lambda: tmp_path)
-    short = tuple(dataclasses.replace(each, within=110) for each in releases.RELEASES)
+    short = tuple(dataclasses.replace(each, within=60) for each in releases.RELEASES)
     monkeypatch.setattr(releases, "RELEASES", short)
     with pytest.raises(LabError) as error:
         install.with_parts(["tracking"], None, record.current(), Progress())
