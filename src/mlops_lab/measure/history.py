@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 
 from mlops_lab.base.errors import LabError
 from mlops_lab.kube.client import Kube, Object
+from mlops_lab.measure import restricted
 from mlops_lab.measure.environment import SYSTEM_NAMESPACE
 from mlops_lab.measure.evidence import evidence
 from mlops_lab.platform.dashboard.prometheus import Prometheus
@@ -185,25 +186,10 @@ def _objects(
             "command": ["python3", "-c", _SERVE, f"/history/{pod}"],
             "ports": [{"containerPort": _PORT}],
             "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"memory": "128Mi"}},
-            "securityContext": {
-                "allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]},
-            },
             "volumeMounts": [{"name": "history", "mountPath": "/history"}],
-        }  # fmt: skip
-        spec = {
-            "restartPolicy": "Never",
-            "automountServiceAccountToken": False,
-            "enableServiceLinks": False,
-            "activeDeadlineSeconds": int(within) + 30,
-            "priorityClassName": "mlops-lab-measuring",
-            "securityContext": {
-                "runAsNonRoot": True, "runAsUser": 10001, "runAsGroup": 10001,
-                "seccompProfile": {"type": "RuntimeDefault"},
-            },
-            "containers": [container],
-            "volumes": [{"name": "history", "configMap": {"name": name}}],
-        }  # fmt: skip
+        }
         asks = {"prometheus.io/scrape": "true", "prometheus.io/port": str(_PORT)}
         about = {**meta, "name": f"{name}-{pod}", "annotations": asks}
-        found.append({"apiVersion": "v1", "kind": "Pod", "metadata": about, "spec": spec})
+        volumes = [{"name": "history", "configMap": {"name": name}}]
+        found.append(restricted.pod(about, container, volumes, seconds=int(within) + 30))
     return found

@@ -16,6 +16,7 @@ from typing import Any
 
 from mlops_lab.base.errors import LabError
 from mlops_lab.kube.client import Kube, Object
+from mlops_lab.measure import restricted
 from mlops_lab.measure.environment import SYSTEM_NAMESPACE
 from mlops_lab.measure.evidence import evidence, pod_state
 
@@ -101,25 +102,10 @@ def _objects(
         "workingDir": "/tmp",
         "env": [{"name": key, "value": value} for key, value in env.items()],
         "resources": {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"memory": "1Gi"}},
-        "securityContext": {
-            "allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]},
-        },
         "volumeMounts": [{"name": "files", "mountPath": _FOLDER}, {"name": "scratch", "mountPath": "/tmp"}],
-    }  # fmt: skip
-    spec = {
-        "restartPolicy": "Never",
-        "automountServiceAccountToken": False,
-        "enableServiceLinks": False,
-        "activeDeadlineSeconds": max(1, int(within)),
-        "priorityClassName": "mlops-lab-measuring",
-        "securityContext": {
-            "runAsNonRoot": True, "runAsUser": 10001, "runAsGroup": 10001, "fsGroup": 10001,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
-        "containers": [container],
-        "volumes": [{"name": "files", "configMap": {"name": name}}, {"name": "scratch", "emptyDir": {}}],
-    }  # fmt: skip
+    }
+    volumes = [{"name": "files", "configMap": {"name": name}}, {"name": "scratch", "emptyDir": {}}]
     return [
         {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "binaryData": binary},
-        {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec},
+        restricted.pod(meta, container, volumes, seconds=int(within)),
     ]

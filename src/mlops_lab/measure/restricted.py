@@ -1,0 +1,36 @@
+"""The form of the checker's own pods: no credentials of the cluster, no rights, and an end whatever happens."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mlops_lab.kube.client import Object
+
+USER = 10001
+
+
+def pod(
+    metadata: Mapping[str, Any], container: Mapping[str, Any], volumes: Sequence[Mapping[str, Any]], *, seconds: int
+) -> Object:
+    """A pod with one container under the restricted Pod Security Standard, its root file system read-only.
+
+    Args:
+        container: without its `securityContext`.
+        seconds: after which Kubernetes ends it (`activeDeadlineSeconds`), at least 1.
+    """
+    rights = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
+    spec = {
+        "restartPolicy": "Never",
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "activeDeadlineSeconds": max(1, seconds),
+        "priorityClassName": "mlops-lab-measuring",
+        "securityContext": {
+            "runAsNonRoot": True, "runAsUser": USER, "runAsGroup": USER, "fsGroup": USER,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [{**container, "securityContext": rights}],
+        "volumes": list(volumes),
+    }  # fmt: skip
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": dict(metadata), "spec": spec}
