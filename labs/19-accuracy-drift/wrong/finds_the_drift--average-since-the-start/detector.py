@@ -1,0 +1,30 @@
+"""Is the model still right? The average of its errors, since it began."""
+
+from collections import OrderedDict
+
+PATIENCE = 210  # flights predicted since: by then a label is there, also a late flight's, or it never comes
+ENOUGH, LIMIT = 500, 0.1
+
+
+class Detector:
+    """Follows the flights in the order of their predictions, each once, when its label has had time to come."""
+
+    def __init__(self):
+        self.replaced()
+
+    def replaced(self):
+        self.waiting = OrderedDict()  # flight: what was predicted, and whether it was late
+        self.count, self.errors = 0, 0.0
+
+    def predicted(self, flight, probability):
+        self.waiting[flight] = (probability, None)
+        if len(self.waiting) > PATIENCE:
+            _, (probability, late) = self.waiting.popitem(last=False)
+            if late is not None:
+                self.count += 1
+                self.errors += late - probability
+
+    def labelled(self, flight, late):
+        if flight in self.waiting:
+            self.waiting[flight] = (self.waiting[flight][0], late)
+        return self.count > ENOUGH and abs(self.errors / self.count) > LIMIT
