@@ -1,0 +1,327 @@
+"""What Prometheus sees of the model's three pods on a normal day, and of five faults, in promtool's notation.
+
+`replays` makes the input of `promtool test rules`; `fired` reads from its output which alerts fired, and when. Times
+are seconds. A day begins at midnight UTC. Where many requests come, counters grow by fractions.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Labels = dict[str, str]
+Counter = tuple[str, str]  # name, labels
+Growth = dict[Counter, float]  # in a step
+
+STEP = 10  # s between two scrapes, and between two evaluations
+MINUTE, HOUR = 60, 3600
+DAY = 24 * HOUR
+NIGHT, EVENING = 5 * HOUR, 20 * HOUR  # until when nearly nobody asks, and from when on fewer and fewer do
+RARE = 2 * MINUTE  # from one request to the next at night
+LEAD, FAULT = 20 * MINUTE, 5 * MINUTE  # before a fault, and how long it is looked at
+BOUNDS = (
+    "0.001",
+    "0.0025",
+    "0.005",
+    "0.01",
+    "0.025",
+    "0.05",
+    "0.1",
+    "0.25",
+    "0.5",
+    "1.0",
+    "2.5",
+    "5.0",
+    "10.0",
+    "+Inf",
+)
+OF_A_POD = ("pod", "instance")  # labels whose values the next pod has of its own
+
+# What happens on the normal day, beside the passengers' coming and going.
+LONELY_ERROR, LONELY_WAIT = 2 * HOUR + 20 * MINUTE, 2 * HOUR + 50 * MINUTE
+DEPLOYS = (3 * HOUR, 10 * HOUR)
+TURN = 2 * MINUTE  # from the replacement of one pod to that of the next
+PARTNER, RUSH = 11 * HOUR, 12 * HOUR
+LASTS = 20 * MINUTE  # both of them
+HICCUP, PAUSE = 15 * HOUR + 10 * MINUTE, 16 * HOUR + 40 * MINUTE  # a step each
+STORY = {
+    0: "the night, with a request every two minutes",
+    LONELY_ERROR: "one request failed; it was the only one in two minutes",
+    LONELY_ERROR + 5 * MINUTE: "the night, with a request every two minutes",
+    LONELY_WAIT: "one request took 2 s; it was the only one in two minutes",
+    LONELY_WAIT + 5 * MINUTE: "the night, with a request every two minutes",
+    DEPLOYS[0]: "the pods were replaced, one after the other, while nobody asked",
+    DEPLOYS[0] + 10 * MINUTE: "the night, with a request every two minutes",
+    NIGHT: "the morning, with more requests every hour",
+    DEPLOYS[1]: "the pods were replaced, one after the other",
+    DEPLOYS[1] + 10 * MINUTE: "18 requests a second, one in 200 fails",
+    PARTNER: "a partner sent rubbish, and one answer in five was 422",
+    PARTNER + LASTS + MINUTE: "18 requests a second, one in 200 fails",
+    RUSH: "the rush hour: 40 requests a second, one in 200 fails, and each pod uses 0.95 cores",
+    RUSH + LASTS + MINUTE: "18 requests a second, one in 200 fails",
+    HICCUP: "for 10 s, four requests in ten failed",
+    HICCUP + 5 * MINUTE: "18 requests a second, one in 200 fails",
+    PAUSE: "for 10 s, six requests in ten took longer than a second",
+    PAUSE + 5 * MINUTE: "18 requests a second, one in 200 fails",
+    EVENING: "the evening, with fewer requests every hour",
+}
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What comes in within a step.
+
+    Attributes:
+        rate: requests a second, on all pods together.
+        errors, slow, refused: the shares of them that are answered with 500, that take between 1 s and 2.5 s, and that
+            are answered with 422.
+        cpu: cores that each pod uses.
+        up: of each pod: 1, 0 where a scrape fails, None where there is no pod.
+        only: all requests of this step come to the pod of this number; -1 where they are spread.
+    """
+
+    rate: float
+    errors: float = 0.005
+    slow: float = 0.005
+    refused: float = 0.01
+    cpu: float = 0.3
+    up: int | None = 1
+    only: int = -1
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A fault: the severity of its alert, what it is, when its replay begins, and what is seen before and in it."""
+
+    severity: str
+    told: str
+    begins: int
+    before: Moment
+    during: Moment
+
+    def moment(self, at: int) -> Moment:
+        """A moment of its replay."""
+        return self.during if at > LEAD else self.before
+
+
+TRIALS = {
+    "errors": Trial("critical", "one answer in ten is 500, at 10 requests a second", 7 * HOUR, Moment(10),
+                    Moment(10, errors=0.1)),
+    "errors-few": Trial("critical", "one answer in ten is 500, at one request a second", NIGHT,
+                        Moment(1, errors=0, cpu=0.03), Moment(1, errors=0.1, cpu=0.03)),
+    "slow": Trial("warning", "one answer in five takes longer than a second", 14 * HOUR, Moment(18),
+                  Moment(18, slow=0.2)),
+    "gone": Trial("critical", "all pods are gone, and their targets with them", 14 * HOUR, Moment(18),
+                  Moment(0, up=None)),
+    "hanging": Trial("critical", "all pods are there, and none answers, not even a scrape", 14 * HOUR, Moment(18),
+                     Moment(0, up=0)),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Fired:
+    """An alert that fired: its labels, since when (from midnight, or from the fault on), and for how long."""
+
+    labels: Labels
+    since: int
+    lasted: int
+
+
+def normal(at: int) -> Moment:
+    """A moment of the normal day."""
+    if at < NIGHT:
+        if at % RARE:
+            return Moment(0, cpu=0.01)
+        alone = Moment(1 / STEP, 0, 0, 0, cpu=0.01, only=at // RARE % 3)
+        if at in (LONELY_ERROR, LONELY_WAIT):
+            return Moment(1 / STEP, int(at == LONELY_ERROR), int(at == LONELY_WAIT), 0, cpu=0.01, only=0)
+        return alone
+    rate = 2.0 + 4 * min(4, (at - NIGHT) // HOUR) if at < EVENING else 18.0 - 5 * min(3, (at - EVENING) // HOUR)
+    if at == HICCUP:
+        return Moment(rate, errors=0.4)
+    if at == PAUSE:
+        return Moment(rate, slow=0.6)
+    if PARTNER <= at < PARTNER + LASTS:
+        return Moment(rate, refused=0.2)
+    if RUSH <= at < RUSH + LASTS:
+        return Moment(40, cpu=0.95)
+    return Moment(rate, cpu=round(0.015 * rate, 3))
+
+
+def replays(targets: Sequence[Labels], others: Sequence[Labels], rules: str, hours: int = 24) -> dict[str, Any]:
+    """The input of `promtool test rules`.
+
+    Args:
+        targets: the labels that Prometheus gives to what it scrapes of the model's pods.
+        others: the labels of `up` of what else it scrapes.
+        rules: the name of the rule file.
+        hours: of the normal day.
+    """
+    day: list[dict[str, str]] = []
+    for number, labels in enumerate(targets):
+        turns = [(deploy + number * TURN) // STEP for deploy in DEPLOYS if deploy + number * TURN < hours * HOUR]
+        cuts = [0, *turns, hours * HOUR // STEP + 1]
+        for age, (begin, end) in enumerate(itertools.pairwise(cuts)):
+            own = {key: f"{value}-{age}" if age and key in OF_A_POD else value for key, value in labels.items()}
+            day += Pod(own, number, len(targets), begin, end, starts=age > 0).series(normal)
+    asked = [question for hour in range(hours) for question in _asked("normal", hour * HOUR, (hour + 1) * HOUR)]
+    tests = [_test("normal", 0, day, others, hours * HOUR, asked)]
+    for name, trial in TRIALS.items():
+        series = []
+        for number, labels in enumerate(targets):
+            series += Pod(labels, number, len(targets), 0, (LEAD + FAULT) // STEP + 1).series(trial.moment)
+        questions = [*_asked(name, 0, LEAD, trial.begins), *_asked(name, LEAD, LEAD + FAULT, trial.begins)]
+        tests.append(_test(name, trial.begins, series, others, LEAD + FAULT, questions))
+    return {"rule_files": [rules], "evaluation_interval": f"{STEP}s", "tests": tests}
+
+
+def fired(output: str) -> dict[str, list[Fired]]:
+    """The alerts that fired, by what was replayed: `normal`, or a key of TRIALS."""
+    found: dict[tuple[str, int, str], list[int]] = {}
+    for block in output.split("expr: ")[1:]:
+        asked = re.search(r'replay!=\\"([a-z-]+)/(\d+)/(since|count)\\"', block)
+        for text, value in re.findall(r"(\{[^{}]*\}) ([0-9.E+]+)", block.partition("got:")[2]) if asked else ():
+            assert asked
+            name, begin, kind = asked.groups()
+            entry = found.setdefault((name, int(begin), text), [0, 0])
+            entry[kind == "count"] = round(float(value)) * (STEP if kind == "count" else 1)
+    told: dict[str, list[Fired]] = {}
+    for (name, begin, text), (since, lasted) in sorted(found.items()):
+        labels = dict(re.findall(r'(\w+)="((?:[^"\\]|\\.)*)"', text))
+        labels.pop("alertstate", None)
+        at, known = since + begin - (0 if name == "normal" else LEAD), told.setdefault(name, [])
+        # What goes on over the hour was asked for twice.
+        before = next((each for each in known if each.labels == labels and each.since + each.lasted >= at), None)
+        if before:
+            known.remove(before)
+        known.append(Fired(labels, before.since if before else at, lasted + (before.lasted if before else 0)))
+    return told
+
+
+def story(at: int) -> str:
+    """What went on at a time of the normal day."""
+    return f"{at // HOUR:02}:{at % HOUR // MINUTE:02}: {STORY[max(each for each in STORY if each <= at)]}"
+
+
+def _test(
+    name: str, start: int, series: list[dict[str, str]], others: Sequence[Labels], lasts: int, questions: list[Any]
+) -> dict[str, Any]:
+    also = [{"series": _named("up", _text(labels)), "values": f"1x{lasts // STEP}"} for labels in others]
+    return {
+        "name": name, "interval": f"{STEP}s", "start_timestamp": str(start), "input_series": [*series, *also],
+        "promql_expr_test": questions,
+    }  # fmt: skip
+
+
+def _asked(name: str, begin: int, end: int, start: int = 0) -> Iterator[dict[str, Any]]:
+    """Since when, from `begin` on, has which alert fired, and in how many steps? promtool shows what it did not expect.
+
+    It shows few digits, so the time is counted from `begin`.
+    """
+    over = end - begin
+    for kind, query in (
+        ("since", f"min_over_time(timestamp(%s)[{over}s:{STEP}s]) - {start + begin}"),
+        ("count", f"count_over_time(%s[{over}s])"),
+    ):
+        alerts = f'ALERTS{{alertstate="firing",severity!~"none|info",replay!="{name}/{begin}/{kind}"}}'
+        yield {"expr": query % alerts, "eval_time": f"{end}s", "exp_samples": []}
+
+
+@dataclass(frozen=True)
+class Pod:
+    """A pod from one step to another; one that starts can't be scraped for 20 s, and loads its model for 20 s more."""
+
+    labels: Labels
+    number: int
+    pods: int
+    begin: int
+    end: int
+    starts: bool = False
+
+    def series(self, moment: Callable[[int], Moment]) -> list[dict[str, str]]:
+        """All that is scraped of it."""
+        parts = [(state, len(list(steps))) for state, steps in itertools.groupby(self._states(moment))]
+        born = {} if self.starts else dict.fromkeys(_grown(Moment(1), 1.0), 1.0)
+        counters = dict.fromkeys([*born, *(key for state, _ in parts if state for key in _grown(*state))])
+        ups = [(None if state is None else int(bool(state)), length) for state, length in parts]
+        found = [{"series": _named("up", _text(self.labels)), "values": self._written(ups, 0.0, gauge=True)}]
+        for key in counters:
+            steps = [(_grown(*state).get(key, 0.0) if state else None, length) for state, length in parts]
+            values = self._written(steps, born.get(key), gauge=False)
+            found.append({"series": _named(key[0], _text(self.labels) + key[1]), "values": values})
+        return found
+
+    def _states(self, moment: Callable[[int], Moment]) -> Iterator[tuple[Moment, float] | tuple[()] | None]:
+        """For each step the moment and the pod's share of the requests; nothing while no scrape succeeds."""
+        for step in range(self.begin, self.end):
+            now, age = moment(step * STEP), (step - self.begin) * STEP
+            share = float(now.only == self.number) if now.only >= 0 else 1 / self.pods
+            if now.up is None:
+                yield None
+            elif not now.up or (self.starts and age < 2 * STEP):
+                yield ()
+            else:
+                yield now, -1.0 if self.starts and age < 4 * STEP else share
+
+    def _written(self, parts: Sequence[tuple[float | None, int]], value: float | None, *, gauge: bool) -> str:
+        """In promtool's notation: a gauge's values, or a counter that grows by them; None for a scrape without it.
+
+        Args:
+            value: before the first step; None for a counter that has not counted yet, which no server shows.
+        """
+        words, there = [f"_x{self.begin}"] if self.begin else [], False
+        for growth, length in parts:
+            if growth is None or (value is None and not growth):
+                words += (["stale"] if there else ["_"]) + ([f"_x{length - 1}"] if length > 1 else [])
+                there = False
+                continue
+            there = True
+            first = growth if gauge else (value or 0.0) + growth
+            step = 0.0 if gauge else growth
+            words.append(f"{first:.9g}+{step:.9g}x{length - 1}")
+            value = first + step * (length - 1)
+        return " ".join([*words, "stale"] if there else words)
+
+
+@functools.cache
+def _grown(now: Moment, share: float) -> Growth:
+    """By how much a pod's counters grow in one step; a share below 0 is that of a pod that loads its model."""
+    loading, asked = share < 0, now.rate * max(0.0, share) * STEP
+    failed, slow, refused = asked * now.errors, asked * now.slow, asked * now.refused
+    found: Growth = {}
+
+    def count(name: str, more: float, **labels: str) -> None:
+        found[name, "," + _text(labels) if labels else ""] = round(more, 6)
+
+    total = "http_requests_total"
+    for status, more in (("200", asked - failed - refused), ("422", refused), ("500", failed)):
+        count(total, more, route="/predict", status=status)
+    # Readiness is asked for every 2 s, and liveness and metrics every 10 s. While the model loads the answer is 503.
+    count(total, 0.0 if loading else 5.0, route="/readyz", status="200")
+    if loading:
+        count(total, 5.0, route="/readyz", status="503")
+    count(total, 1.0, route="/healthz", status="200")
+    count(total, 1.0, route="/metrics", status="200")
+    for route, asks, waits in (("/predict", asked, slow), ("/readyz", 5.0, 0.0)):
+        name, quick = "http_request_duration_seconds", asks - waits
+        for bound in BOUNDS:
+            below = float(bound)
+            more = asks if below >= 2.5 else quick * min(1.0, (below / 0.025) ** 2)
+            count(f"{name}_bucket", more, route=route, le=bound)
+        count(f"{name}_count", asks, route=route)
+        count(f"{name}_sum", 0.012 * quick + 1.5 * waits, route=route)
+    count("process_cpu_seconds_total", now.cpu * STEP)
+    return found
+
+
+def _text(labels: Mapping[str, str]) -> str:
+    return ",".join(f"{key}={json.dumps(value)}" for key, value in labels.items())
+
+
+def _named(name: str, labels: str) -> str:
+    return f"{name}{{{labels}}}"

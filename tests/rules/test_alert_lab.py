@@ -1,0 +1,62 @@
+"""Lab 17's normal day and faults under promtool, with its solutions' rules; and the images that its files name."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlops_lab.base.paths import project
+from mlops_lab.base.versions import pin
+from tests.rules.promtool import promtool
+
+LAB = project() / "labs" / "17-alert-that-matters"
+TARGETS = [{"job": "model", "instance": f"10.0.0.{number}:8080", "pod": f"model-{number}"} for number in range(3)]
+
+
+def load_day() -> Any:
+    spec = importlib.util.spec_from_file_location("lab17_day", LAB / "day.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+day = load_day()
+
+
+def replayed(rules: Path, at: Path) -> dict[str, list[Any]]:
+    replays = day.replays(TARGETS, [{"job": "prometheus", "instance": "localhost:9090"}], str(rules))
+    (at / "replays.json").write_text(json.dumps(replays))
+    return dict(day.fired(promtool("test", "rules", "replays.json", cwd=at).stdout))
+
+
+@pytest.mark.parametrize("name", ["window", "burn-rate"])
+def test_a_solution_is_silent_all_day_and_fires_for_each_fault(name: str, tmp_path: Path) -> None:
+    found = replayed(LAB / "solution" / name / "rules.yaml", tmp_path)
+    assert found.pop("normal", []) == []
+    assert set(found) == set(day.TRIALS)
+    for fault, alerts in found.items():
+        assert {each.labels["severity"] for each in alerts} == {day.TRIALS[fault].severity}
+        assert all(0 < each.since <= 100 for each in alerts)
+
+
+def test_what_always_fires_is_seen_as_one_alert_from_midnight_on(tmp_path: Path) -> None:
+    (tmp_path / "rules.yaml").write_text("groups: [{name: a, rules: [{alert: Always, expr: vector(1)}]}]")
+    found = replayed(tmp_path / "rules.yaml", tmp_path)
+    (alert,) = found["normal"]
+    assert (alert.labels, alert.since, alert.lasted) == ({"alertname": "Always"}, day.STEP, day.DAY)
+    assert all(each.since <= 0 for name in day.TRIALS for each in found[name]), "it fired before the fault"
+    assert day.story(day.HICCUP).startswith("15:10: for 10 s")
+
+
+def test_published_images_are_those_of_versions_toml() -> None:
+    files = [file for file in LAB.rglob("*.yaml") if "image: quay.io" in file.read_text()]
+    named = {name for file in files for name in re.findall(r"image: (quay.io/\S+)", file.read_text())}
+    assert named == {pin("images.prometheus.name"), pin("images.alertmanager.name")}
