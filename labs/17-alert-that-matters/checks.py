@@ -239,7 +239,12 @@ async def finds_a_request(lab: Lab) -> None:
                 "the line tells how the request ended: the status that was answered, as a number",
             )
         must(
-            observe(f"lines of other requests for {request.id}", request.foreign, equal_to(0)),
+            Observation(
+                not request.foreign,
+                f"./trace {request.id} prints no line of another request",
+                f"{request.foreign} such lines",
+                evidence=request.printed,
+            ),
             "only the lines of this one request: compare request_id, whole. An id may be the beginning of another one",
         )
     expect(Observation(True, "all are found", f"{len(found)} requests, each in both logs")).because("")
@@ -441,7 +446,8 @@ async def loaded(lab: Lab) -> Loaded:
         return [dict(each["metric"]) for each in found]
 
     seen = await lab.eventually(
-        targets, lambda found: len(found) == PODS, expected="three pods", shown=str, within=SCRAPED_WITHIN, every=2,
+        targets, lambda found: len(found) == PODS, expected="three pods",
+        shown=lambda found: f"{len(found)} of {PODS} pods scraped", within=SCRAPED_WITHIN, every=2,
     )  # fmt: skip
     groups = (await api(lab, "/api/v1/rules?exclude_alerts=true"))["groups"]
     jobs = {each.get("job") for each in seen.value}
