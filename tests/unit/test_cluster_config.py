@@ -361,6 +361,16 @@ def test_a_cluster_of_ours_is_looked_at_with_one_call_and_an_image_that_is_missi
     stuck = counting(METRICS, deployment("load", names.NAMESPACE, 0), waiting_pod("ImagePullBackOff"))
     with pytest.raises(LabError, match="here/load:v1 can't be used: ImagePullBackOff"):
         addons.lacking(stuck, nodes)
+    crashing = waiting_pod("CrashLoopBackOff")
+    (container,) = crashing["status"]["containerStatuses"]
+    container |= {"restartCount": 9, "lastState": {"terminated": {"exitCode": 1}}}
+    crashing["metadata"]["creationTimestamp"] = "2026-01-01T00:00:00Z"
+    crashing["spec"] = {"nodeName": "a"}
+    again = counting(METRICS, deployment("load", names.NAMESPACE, 0), crashing)
+    with pytest.raises(LabError, match="ends again and again"):
+        addons.lacking(again, nodes)
+    after = addons.lacking(again, nodes, {"a": 2e9})  # its restarts are those of its node
+    assert "deployment load is not available" in after
     ready = counting(METRICS, deployment("load", names.NAMESPACE, 1))
     assert addons.lacking(ready, nodes) == nodes_are
     assert len(ready.asked) == 1

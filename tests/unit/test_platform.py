@@ -285,6 +285,20 @@ def test_pods_that_only_need_time_end_no_wait(monkeypatch: pytest.MonkeyPatch) -
         assert watch() == ""
 
 
+@pytest.mark.parametrize(("created", "until"), [("2026-01-01T00:00:00Z", 12), ("2100-01-01T00:00:00Z", 5)])
+def test_restarts_from_before_the_wait_do_not_count(monkeypatch: pytest.MonkeyPatch, created: str, until: int) -> None:
+    now = [100.0]
+    monkeypatch.setattr(evidence.time, "monotonic", lambda: now[0])
+    answers: dict[str, Any] = {}
+    watch = Watch(FakeKubectl(answers), "x")
+    for count in range(7 if until == 12 else 0, until + 1):
+        item = pod(container(WAITING, restartCount=count, lastState=CRASHED))
+        item["metadata"]["creationTimestamp"] = created
+        answers["get pods"] = {"items": [item]}
+        now[0] += 5.0
+        assert bool(watch()) == (count == until)
+
+
 def test_how_a_pod_ended_is_told_although_helm_has_put_another_in_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
     monkeypatch.setattr(evidence.time, "monotonic", lambda: now[0])

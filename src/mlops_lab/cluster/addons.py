@@ -106,7 +106,7 @@ def lacking(kubectl: Kubectl, nodes: int, started: Started | None = None) -> lis
         missing += [f"deployment {name(item)} is not available" for item in unfinished]
         pods = [item for item in items if item["kind"] == "Pod"] or kubectl.get("pods", "-n", names.NAMESPACE)
         for item in unfinished:
-            _fail_if_stuck(kubectl, item, pods)
+            _fail_if_stuck(kubectl, item, [pod for pod in pods if not _outlived(pod, started or {})])
     found = {(item["kind"], name(item)): item for item in items}
     if not is_true(found.get(("APIService", _METRICS), {}), "Available"):
         missing.append("the metrics API is not available")
@@ -155,6 +155,13 @@ def _not_taken_up(items: list[dict[str, Any]], started: Started, heard: Mapping[
     if old:
         says.append(f"{len(old)} pods have not begun again yet, such as {name(old[0])}")
     return says
+
+
+def _outlived(pod: dict[str, Any], started: Started) -> bool:
+    """Is the pod older than the last start of its node? Then it has ended with it, and its restarts tell nothing."""
+    made = pod["metadata"].get("creationTimestamp")
+    since = started.get(pod.get("spec", {}).get("nodeName", ""), 0)
+    return bool(made) and datetime.datetime.fromisoformat(made).timestamp() < since
 
 
 def _begun(pod: dict[str, Any]) -> float:

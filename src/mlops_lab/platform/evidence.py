@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from mlops_lab.base.errors import LabError
@@ -31,6 +32,7 @@ class Watch:
         self._begin = time.time()
         self._next = 0.0
         self._since: dict[str, float] = {}
+        self._before: dict[str, int] = {}
         self._seen: list[str] = []
 
     def __call__(self) -> str:
@@ -43,7 +45,10 @@ class Watch:
             pods = self._kubectl.get("pods", "-n", self._namespace)
         except LabError:
             return ""  # helm will say so
-        states = [state for pod in pods for state in troubles(pod)]
+        for item in pods:
+            for container, count in restarts(item).items():
+                self._before.setdefault(container, count if _created(item) < self._begin else 0)
+        states = [state for item in pods for state in troubles(item, self._before)]
         if states:
             # What a pod ended with says more than that the one in its place, after helm went back, has only begun.
             before = {line.partition(":")[0]: line for line in self._seen}
@@ -78,8 +83,18 @@ class Watch:
         return warnings(json.loads(done.stdout)["items"] if done.code == 0 else [], self._begin)
 
 
-def troubles(pod: dict[str, Any]) -> list[tuple[str, str, str]]:
-    """What keeps a pod from being ready: its name, a reason in one word, and a text for people."""
+def restarts(pod: dict[str, Any]) -> dict[str, int]:
+    """How often each container was started again in the pod's life, by `POD/CONTAINER`."""
+    return {f"{pod['metadata']['name']}/{each['name']}": each.get("restartCount", 0) for each in _containers(pod)}
+
+
+def troubles(pod: dict[str, Any], before: Mapping[str, int] | None = None) -> list[tuple[str, str, str]]:
+    """What keeps a pod from being ready: its name, a reason in one word, and a text for people.
+
+    Args:
+        before: restarts that count no longer, as `restarts` has them: those of a pod that was there already, say when
+            its node was started again.
+    """
     name, status = pod["metadata"]["name"], pod.get("status", {})
     if pod["metadata"].get("deletionTimestamp") or status.get("phase") == "Succeeded":
         return []
@@ -87,16 +102,17 @@ def troubles(pod: dict[str, Any]) -> list[tuple[str, str, str]]:
     for condition in status.get("conditions") or []:
         if condition["type"] == "PodScheduled" and condition["status"] == "False":
             found.append((name, "Unschedulable", f"not scheduled: {condition.get('message', '')}"))
-    for container in [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]:
+    for container in _containers(pod):
         waiting = container["state"].get("waiting") or {}
         ended = (container.get("lastState") or {}).get("terminated") or container["state"].get("terminated") or {}
         reason = waiting.get("reason", "")
         if ended.get("exitCode") and not container.get("ready"):
-            restarts = container.get("restartCount", 0)
+            count = container.get("restartCount", 0)
             why = f", {ended['reason']}" if ended.get("reason") not in (None, "Error") else ""
-            text = f"{container['name']} ended with exit code {ended['exitCode']}{why} ({restarts} restarts)"
-            # Restarts are counted over the pod's life; the kubelet holds back one that fails now.
-            held = reason == "CrashLoopBackOff" and restarts >= _CRASHES
+            text = f"{container['name']} ended with exit code {ended['exitCode']}{why} ({count} restarts)"
+            # The kubelet holds back one that fails now.
+            new = count - (before or {}).get(f"{name}/{container['name']}", 0)
+            held = reason == "CrashLoopBackOff" and new >= _CRASHES
             found.append((name, "crashes" if held else "ended", text))
         elif reason not in ("", "ContainerCreating", "PodInitializing"):
             found.append((name, reason, f"{container['name']}: {reason}: {waiting.get('message', '')}".rstrip(": ")))
@@ -114,6 +130,16 @@ def warnings(events: list[dict[str, Any]], since: float) -> list[str]:
             text = f"{about['kind']} {about['name']}: {event.get('reason', '')}: {event.get('message', '')}"
             texts[text] = text
     return list(texts)[-8:]
+
+
+def _containers(pod: dict[str, Any]) -> list[dict[str, Any]]:
+    status = pod.get("status", {})
+    return [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
+
+
+def _created(pod: dict[str, Any]) -> float:
+    text = pod["metadata"].get("creationTimestamp")
+    return datetime.datetime.fromisoformat(text).timestamp() if text else float("inf")
 
 
 def _when(event: dict[str, Any]) -> float:
