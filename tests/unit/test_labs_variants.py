@@ -9,7 +9,7 @@ import pytest
 
 from mlops_lab.base.errors import LabError
 from mlops_lab.labs.catalog import Exercise
-from mlops_lab.labs.variants import Variant, lay_out, put_to_work, solutions, wrongs
+from mlops_lab.labs.variants import Variant, lay_out, put_to_work, solutions, texts, wrongs
 
 
 @pytest.fixture
@@ -124,6 +124,7 @@ def test_a_mistake_changes_pieces_of_its_solution(exercise: Exercise, tmp_path: 
         "deploy": "#!/bin/sh\n",
     }
     assert (exercise.folder / "solution/manifests/hpa.yaml").read_text() == "max: 4\n"
+    assert texts(mistake)["hpa.yaml"] == "max: 5\n"
 
 
 @pytest.mark.parametrize(

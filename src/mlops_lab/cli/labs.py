@@ -241,11 +241,10 @@ def solution(exercise: Exercise, name: str | None, reveal: bool) -> None:
     from mlops_lab.labs.hints import solution as solutions
 
     for own_name, files in solutions(exercise, Records(), reveal=reveal, name=name).items():
-        folder = exercise.folder / "solution" / own_name
-        click.echo(f"== solution {own_name} ({folder})")
-        for file in files:
-            click.echo(f"\n-- {file.relative_to(folder)}\n")
-            click.echo(file.read_text(encoding="utf-8", errors="replace").rstrip())
+        click.echo(f"== solution {own_name} ({exercise.folder / 'solution' / own_name})")
+        for file, text in files.items():
+            click.echo(f"\n-- {file}\n")
+            click.echo(text.rstrip())
         click.echo()
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 from mlops_lab.base.errors import LabError, UsageError
 from mlops_lab.labs.catalog import Exercise
 from mlops_lab.labs.records import Records
+from mlops_lab.labs.variants import solutions, texts
 
 TIERS = 3
 
@@ -34,8 +34,10 @@ def next_hint(exercise: Exercise, records: Records) -> list[str]:
     return tiers[: records.take_hint(exercise.number, len(tiers))]
 
 
-def solution(exercise: Exercise, records: Records, *, reveal: bool, name: str | None = None) -> dict[str, list[Path]]:
-    """The files of a lab's solutions, by the solution's name.
+def solution(
+    exercise: Exercise, records: Records, *, reveal: bool, name: str | None = None
+) -> dict[str, dict[str, str]]:
+    """The files of a lab's solutions, whole, with the texts by file's name, and these by the solution's name.
 
     Args:
         reveal: show them although the lab is not passed; the record keeps it.
@@ -44,8 +46,7 @@ def solution(exercise: Exercise, records: Records, *, reveal: bool, name: str | 
     Raises:
         UsageError: the lab is not passed and `reveal` was not asked for, or there is no solution of that name.
     """
-    folder = exercise.folder / "solution"
-    found = {each.name: _files(each) for each in sorted(folder.iterdir()) if each.is_dir()} if folder.is_dir() else {}
+    found = {each.name: each for each in solutions(exercise)}
     if name is not None and name not in found:
         raise UsageError(f"lab {exercise.slug} has no solution {name!r}", f"it has: {', '.join(found) or 'none'}")
     if not records.passed(exercise.number):
@@ -55,8 +56,4 @@ def solution(exercise: Exercise, records: Records, *, reveal: bool, name: str | 
                 f"take a hint: lab hint {exercise.number}; or give up on it: lab solution {exercise.number} --reveal",
             )
         records.reveal(exercise.number)
-    return {name: found[name]} if name else found
-
-
-def _files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.is_file() and path.name != "variant.toml")
+    return {each.name: texts(each) for each in found.values() if name in (None, each.name)}

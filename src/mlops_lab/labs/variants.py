@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import tempfile
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,6 +118,14 @@ def lay_out(variant: Variant, workspace: Path, registry: str = REGISTRY) -> None
                 target.unlink()
     fill(workspace, variant.folder, registry)
     (workspace / "variant.toml").unlink(missing_ok=True)
+
+
+def texts(variant: Variant) -> dict[str, str]:
+    """The variant's files as they would lie in a workspace, by name; raises as `lay_out`."""
+    with tempfile.TemporaryDirectory(prefix="mlops-lab-") as folder:
+        lay_out(variant, Path(folder))
+        files = sorted(path for path in Path(folder).rglob("*") if path.is_file())
+        return {str(path.relative_to(folder)): path.read_text(encoding="utf-8", errors="replace") for path in files}
 
 
 def _put(change: Change, workspace: Path, variant: Variant, registry: str) -> None:
