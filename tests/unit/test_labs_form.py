@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -108,6 +109,19 @@ def test_what_it_complains_about(exercise: Exercise, change: Callable[[Path], No
 def test_what_the_learner_began_with_is_no_secret(exercise: Exercise) -> None:
     told("hints.md", "start/model.yaml")(exercise.folder)
     assert complaints(exercise, checks(exercise)) == []
+
+
+def test_what_a_solution_changes_in_another_is_a_secret_too(exercise: Exercise) -> None:
+    folder = exercise.folder / "solution" / "changed"
+    folder.mkdir()
+    whole = (exercise.folder / "solution/manifests/model.yaml").read_text()
+    change = {"file": "model.yaml", "old": whole, "new": f"{whole}# {LONG}\n"}
+    fields = "\n".join(f"{name} = {json.dumps(text)}" for name, text in change.items())
+    (folder / "variant.toml").write_text(f'from = "solution/manifests"\n[[change]]\n{fields}\n')
+    assert complaints(exercise, checks(exercise)) == []
+    append("hints.md", LONG)(exercise.folder)
+    (found,) = complaints(exercise, checks(exercise))
+    assert "hints.md shares 120 characters or more with solution/changed/model.yaml" in found
 
 
 def test_links_to_files_to_headings_and_in_code_are_fine(exercise: Exercise) -> None:

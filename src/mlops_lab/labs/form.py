@@ -5,7 +5,6 @@ cluster; what the checks measure is `lab verify`'s other steps.
 from __future__ import annotations
 
 import re
-import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from mlops_lab.checks.check import Check
 from mlops_lab.labs import gates, images, parts
 from mlops_lab.labs.catalog import Exercise, about
 from mlops_lab.labs.hints import hints
-from mlops_lab.labs.variants import Variant, lay_out, solutions, wrongs
+from mlops_lab.labs.variants import Variant, solutions, texts, wrongs
 
 # Characters in a row, spaces folded, that a text may not share with what solves the lab.
 SHARED = 120
@@ -61,12 +60,12 @@ def given_away(exercise: Exercise, ways: Iterable[Variant]) -> list[str]:
     solution's that they did not have to begin with, or a whole solution among the first files.
     """
     start = exercise.folder / "start"
-    began = {path.relative_to(start): path for path in _files(start)}
-    known = _pieces(_folded(path) for path in began.values())
+    began = {str(path.relative_to(start)): _folded(path) for path in _files(start)}
+    known = _pieces(began.values())
     found = []
     for way in ways:
-        files = {path.relative_to(way.folder): path for path in _files(way.folder) if path.name != "variant.toml"}
-        pieces = {name: _pieces([_folded(path)]) - known for name, path in files.items()}
+        files = {name: _fold(text) for name, text in texts(way).items()}
+        pieces = {name: _pieces([whole]) - known for name, whole in files.items()}
         for text in ("README.md", "hints.md"):
             if (file := exercise.folder / text).is_file():
                 told = _pieces([_folded(file)])
@@ -76,7 +75,7 @@ def given_away(exercise: Exercise, ways: Iterable[Variant]) -> list[str]:
                     for name, own in pieces.items()
                     if told & own
                 ]
-        if files and all(name in began and _folded(began[name]) == _folded(path) for name, path in files.items()):
+        if files and all(began.get(name) == whole for name, whole in files.items()):
             found.append(f"start/ holds all of solution/{way.name}")
     return found
 
@@ -86,9 +85,7 @@ def same(ways: Sequence[Variant]) -> list[str]:
     found: list[str] = []
     seen: dict[tuple[tuple[str, str], ...], str] = {}
     for way in ways:
-        with tempfile.TemporaryDirectory(prefix="mlops-lab-") as folder:
-            lay_out(way, Path(folder))
-            whole = tuple((str(path.relative_to(folder)), _folded(path)) for path in _files(Path(folder)))
+        whole = tuple((name, _fold(text)) for name, text in texts(way).items())
         if whole in seen:
             found.append(f"solution/{way.name} is the same as solution/{seen[whole]}")
         seen.setdefault(whole, way.name)
@@ -99,11 +96,10 @@ def unfit(mistakes: Iterable[Variant]) -> list[str]:
     """Mistakes that cannot be laid over their solution: it has no such file, or no such piece of text."""
     found = []
     for each in mistakes:
-        with tempfile.TemporaryDirectory(prefix="mlops-lab-") as folder:
-            try:
-                lay_out(each, Path(folder))
-            except LabError as wrong:
-                found.append(wrong.message)
+        try:
+            texts(each)
+        except LabError as wrong:
+            found.append(wrong.message)
     return found
 
 
@@ -130,8 +126,12 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _folded(path: Path) -> str:
-    """A file's text with each run of white space as one space, so that indenting hides nothing."""
-    return " ".join(path.read_text(encoding="utf-8", errors="replace").split())
+    return _fold(path.read_text(encoding="utf-8", errors="replace"))
+
+
+def _fold(text: str) -> str:
+    """The text with each run of white space as one space, so that indenting hides nothing."""
+    return " ".join(text.split())
 
 
 def _pieces(texts: Iterable[str]) -> set[str]:

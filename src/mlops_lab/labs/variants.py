@@ -124,7 +124,7 @@ def texts(variant: Variant) -> dict[str, str]:
     """The variant's files as they would lie in a workspace, by name; raises as `lay_out`."""
     with tempfile.TemporaryDirectory(prefix="mlops-lab-") as folder:
         lay_out(variant, Path(folder))
-        files = sorted(path for path in Path(folder).rglob("*") if path.is_file())
+        files = sorted(path for path in Path(folder).rglob("*") if path.is_file() and path.parent.name != "__pycache__")
         return {str(path.relative_to(folder)): path.read_text(encoding="utf-8", errors="replace") for path in files}
 
 
@@ -133,10 +133,8 @@ def _put(change: Change, workspace: Path, variant: Variant, registry: str) -> No
     file, said = workspace / change.file, f"{variant.folder}/variant.toml"
     if not file.is_file():
         raise LabError(f"{said}: its base has no file {change.file}", "tell the lab's author")
-    text, old, new = (
-        file.read_text(encoding="utf-8"),
-        *(with_registry(each, registry) for each in (change.old, change.new)),
-    )
+    text = file.read_text(encoding="utf-8")
+    old, new = with_registry(change.old, registry), with_registry(change.new, registry)
     if (found := text.count(old)) != 1:
         raise LabError(
             f"{said}: what a change replaces is {found} times in {change.file}",
