@@ -57,6 +57,35 @@ def test_a_mistake_is_laid_over_its_solution(exercise: Exercise, tmp_path: Path)
     assert set(laid(tmp_path / "b")) == {"model.yaml", "deploy", "hpa.yaml"}
 
 
+def test_a_mistake_may_be_laid_over_a_solution_that_is_laid_over_start(exercise: Exercise, tmp_path: Path) -> None:
+    for name, text in {
+        "start/model.yaml": "replicas: 1\n",
+        "start/run": "#!/bin/sh\n",
+        "start/seed.yaml": "kind: Quota\n",
+        "solution/over/variant.toml": 'from = "start"\nwithout = ["run"]\n'
+        '[[change]]\nfile = "model.yaml"\nold = "1"\nnew = "2"\n',
+        "solution/over/pdb.yaml": "kind: PodDisruptionBudget\n",
+        "wrong/scales_out--three/variant.toml": 'from = "solution/over"\n'
+        '[[change]]\nfile = "model.yaml"\nold = "2"\nnew = "3"\n',
+        "wrong/scales_out--begun/variant.toml": 'from = "start"\n',
+    }.items():
+        (exercise.folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (exercise.folder / name).write_text(text)
+    over = next(each for each in solutions(exercise) if each.name == "over")
+    assert texts(over) == {"model.yaml": "replicas: 2\n", "pdb.yaml": "kind: PodDisruptionBudget\n"}
+    mistakes = {each.name: each for each in wrongs(exercise)}
+    assert texts(mistakes["scales_out--three"])["model.yaml"] == "replicas: 3\n"
+    assert set(texts(mistakes["scales_out--three"])) == {"model.yaml", "pdb.yaml"}
+    assert set(texts(mistakes["scales_out--begun"])) == {"model.yaml", "run"}
+
+
+def test_two_solutions_over_each_other_are_the_authors_fault(exercise: Exercise) -> None:
+    (exercise.folder / "solution/kustomize/variant.toml").write_text('from = "solution/manifests"\n')
+    (exercise.folder / "solution/manifests/variant.toml").write_text('from = "solution/kustomize"\n')
+    with pytest.raises(LabError, match="is laid over another"):
+        solutions(exercise)
+
+
 def test_a_variant_needs_an_empty_workspace(exercise: Exercise, tmp_path: Path) -> None:
     (tmp_path / "w/.lab").mkdir(parents=True)
     lay_out(solutions(exercise)[0], tmp_path / "w")
@@ -68,13 +97,14 @@ def test_a_variant_needs_an_empty_workspace(exercise: Exercise, tmp_path: Path) 
     ("name", "toml", "said"),
     [
         ("no-check-named", "", "must be CHECK--mistake"),
-        ("a--b", 'from = "solution/none"\n', "there is no variant 'solution/none'"),
+        ("a--b", 'from = "solution/none"\n', "there is no solution 'solution/none'"),
         ("a--b", 'form = "x"\n', "unknown field `form`"),
         ("a--b", "because = 3\n", r"Expected `str`, got `int` - at `\$.because`"),
         ("a--b", "because = \n", "Invalid value"),
         ("a--b", '[[change]]\nfile = "hpa.yaml"\nold = ""\nnew = "x"\n', r"length >= 1 - at `\$.change\[0\].old`"),
         ("a--b", '[[change]]\nfile = "hpa.yaml"\nold = "a"\nnew = "b"\n', "there is nothing to change"),
-        ("a--b", 'from = "wrong/scales_out--no-hpa"\n', "is laid over another"),
+        ("a--b", 'from = "wrong/scales_out--no-hpa"\n', "there is no solution 'wrong/"),
+        ("a--b", 'from = "solution/"\n', "there is no solution"),
     ],
 )
 def test_a_broken_variant_is_the_authors_fault(exercise: Exercise, name: str, toml: str, said: str) -> None:

@@ -1,13 +1,15 @@
 """Ready-made works for a lab: `solution/NAME/` and `wrong/CHECK--mistake/`, put to work as a learner would.
 
 A variant holds the workspace's files as the learner would have left them. Its `variant.toml`, if any, may say
-`from = "solution/NAME"` (the folder holds only what differs), `without = ["file"]` (files of that one to leave out),
-`[[change]]` with `file`, `old` and `new` (a piece of text in a file of that one, and what stands there instead),
+`from = "solution/NAME"` or `from = "start"` (the folder holds only what differs from that solution, which may itself
+be laid over `start`, or from the files that the learner begins with), `without = ["file"]` (files of that one to leave
+out), `[[change]]` with `file`, `old` and `new` (a piece of text in a file of that one, and what stands there instead),
 `because = "..."` (the mistake in a sentence) and `images = ["tensorflow:1"]` (what it runs in, beside the lab's own).
 """
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import tempfile
@@ -55,12 +57,12 @@ class _Toml(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 @dataclass(frozen=True)
 class Variant:
-    """One folder of `solution/` or `wrong/`.
+    """One folder of `solution/` or `wrong/`, or `start/`.
 
     Attributes:
-        kind: `solution` or `wrong`.
+        kind: `solution`, `wrong` or `start`.
         check: for a wrong one, the check that it must fail.
-        base: the variant's folder that this one is laid over, if any.
+        base: the variant that this one is laid over, if any.
         without: files of the base that are left out.
         changes: pieces of the base's files that are others here.
         because: the mistake in a sentence.
@@ -70,7 +72,7 @@ class Variant:
     folder: Path
     kind: str
     check: str = ""
-    base: Path | None = None
+    base: Variant | None = None
     without: tuple[str, ...] = ()
     changes: tuple[Change, ...] = ()
     because: str = ""
@@ -104,8 +106,13 @@ def lay_out(variant: Variant, workspace: Path, registry: str = REGISTRY) -> None
     """
     if workspace.is_dir() and any(path.name != ".lab" for path in workspace.iterdir()):
         raise LabError(f"{workspace} is not empty", "a variant gets a workspace of its own")
+    _lay(variant, workspace, registry)
+
+
+def _lay(variant: Variant, workspace: Path, registry: str) -> None:
+    """Fill a folder with the variant's files, over those of its base."""
     if variant.base:
-        fill(workspace, variant.base, registry)
+        _lay(variant.base, workspace, registry)
         for name in variant.without:
             if not (workspace / name).is_file():
                 raise LabError(f"{variant.folder}/variant.toml: its base has no file {name}", "tell the lab's author")
@@ -187,25 +194,33 @@ def _read(exercise: Exercise, folder: Path, kind: str) -> Variant:
     if kind == "wrong" and named is None:
         raise LabError(f"{folder}: its name must be CHECK--mistake", "name it after the check that it must fail")
     said = _toml(folder / "variant.toml")
-    base = exercise.folder / said.base if said.base else None
-    if base and (not base.is_dir() or base == folder):
-        raise LabError(f"{folder}/variant.toml: there is no variant {said.base!r}", 'write from = "solution/NAME"')
-    if base and (inner := _toml(base / "variant.toml")).base:
-        raise LabError(
-            f"{folder}/variant.toml: {said.base!r} is laid over another", f"name the one below: {inner.base}"
-        )
-    if base is None and (said.without or said.change):
+    if not said.base and (said.without or said.change):
         raise LabError(f"{folder}/variant.toml: there is nothing to change", 'write from = "solution/NAME"')
     return Variant(
         folder,
         kind,
         named["check"] if named and kind == "wrong" else "",
-        base,
+        _base(exercise, folder, kind, said.base) if said.base else None,
         tuple(said.without),
         tuple(said.change),
         said.because,
         tuple(said.images),
     )
+
+
+def _base(exercise: Exercise, folder: Path, kind: str, name: str) -> Variant:
+    """What a variant is laid over: `start`, or, for a mistake, a solution."""
+    if name == "start":
+        return Variant(exercise.folder / "start", "start")
+    parent, _, rest = name.partition("/")
+    base = exercise.folder / "solution" / rest
+    if parent != "solution" or not rest or os.sep in rest or not base.is_dir() or base == folder:
+        raise LabError(
+            f"{folder}/variant.toml: there is no solution {name!r}", 'write from = "solution/NAME", or from = "start"'
+        )
+    if kind == "solution" and (inner := _toml(base / "variant.toml").base):
+        raise LabError(f"{folder}/variant.toml: {name!r} is laid over another", f"name the one below: {inner}")
+    return _read(exercise, base, "solution")
 
 
 def _toml(file: Path) -> _Toml:
