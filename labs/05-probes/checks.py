@@ -94,6 +94,11 @@ async def asks_only_pods_that_answer(lab: Lab) -> None:
     for each in (found.hung, found.unready):
         expect(each.begun).because(each.why)
     total = sum(found.lost.values())
+    if total and found.alone:
+        raise LabError(
+            f"for about {len(found.alone)} s none of the Deployment's own pods was ready; nothing was done to them",
+            "the machine was too busy for their readiness probe's timeoutSeconds; close what else runs, check again",
+        )
     kinds = tuple(f"{number} x {how}" for how, number in found.lost.most_common(3))
     expect(
         Observation(
@@ -283,6 +288,7 @@ class Incidents:
         sent: requests in all.
         lost: how requests failed that should not have, with counts.
         others: restarts of the Deployment's own pods.
+        alone: s of the load's time at which none of the Deployment's own pods was ready, though none was restarted.
         spec: the pod's, from the Deployment's template.
         probes: the probes in words.
     """
@@ -294,6 +300,7 @@ class Incidents:
     sent: int
     lost: Counter[str]
     others: int
+    alone: tuple[float, ...]
     spec: Object
     probes: tuple[str, ...]
 
@@ -344,10 +351,15 @@ async def incidents(lab: Lab) -> Incidents:
             "model", rate=RATE, duration=LONGEST, body=body, answer_within=ANSWER_LIMIT, late_at_most=LATE_AT_MOST
         ) as load:
             before = await own_restarts(lab)
-            await together(slow(pods["slow"]), hang(pods["hung"]), unready(pods["unready"]), busy(pods["busy"]))
-            after = await own_restarts(lab)
+            looking = asyncio.ensure_future(unready_ones(lab, lambda: load.elapsed))
+            try:
+                await together(slow(pods["slow"]), hang(pods["hung"]), unready(pods["unready"]), busy(pods["busy"]))
+            finally:
+                looking.cancel()
+            alone, after = await looking, await own_restarts(lab)
         for pod in pods.values():
             pod.events = await events(lab, pod.name)
+    others = sum(max(0, count - before[name]) for name, count in after.items() if name in before)
     failed = [each for each in load.report.requests if each.status != 200]
     lost = Counter(
         each.error or f"status {each.status}"
@@ -358,7 +370,8 @@ async def incidents(lab: Lab) -> Incidents:
         **pods,
         sent=load.report.sent,
         lost=lost,
-        others=sum(max(0, count - before[name]) for name, count in after.items() if name in before),
+        others=others,
+        alone=() if others else tuple(alone),
         spec=template["spec"],
         probes=in_words(template["spec"]),
     )
@@ -407,10 +420,25 @@ async def first_answer(lab: Lab, ask: Callable[[], Awaitable[Any]]) -> Any:
     return answer
 
 
+async def own_pods(lab: Lab) -> list[Object]:
+    """The Deployment's pods behind the Service, without the checker's."""
+    return [each for each in await lab.pods_of("model") if LABEL not in each["metadata"]["labels"]]
+
+
 async def own_restarts(lab: Lab) -> dict[str, int]:
     """How often each of the Deployment's pods was restarted."""
-    pods = await lab.pods_of("model")
-    return {each["metadata"]["name"]: restarts(each) for each in pods if LABEL not in each["metadata"]["labels"]}
+    return {each["metadata"]["name"]: restarts(each) for each in await own_pods(lab)}
+
+
+async def unready_ones(lab: Lab, elapsed: Callable[[], float]) -> list[float]:
+    """When, until it is cancelled, none of the Deployment's pods was ready."""
+    found = []
+    with contextlib.suppress(asyncio.CancelledError):
+        while True:
+            if not any(is_ready(each) for each in await own_pods(lab)):
+                found.append(elapsed())
+            await lab.pause(1)
+    return found
 
 
 async def events(lab: Lab, pod: str) -> tuple[str, ...]:

@@ -86,13 +86,19 @@ def clean(notes):
 
 
 def changed(then, now):
-    """By how much a feature's distribution differs: the population stability index, over all there is."""
+    """By how much a feature's distribution differs: the population stability index, over all there is.
+
+    Of numbers also the square of how far the mean has moved, in standard deviations, where that is more: what a small
+    shift of a normal distribution has as its index, and what a test of means sees.
+    """
+    moved = 0.0
     if pd.api.types.is_numeric_dtype(then):
+        moved = float((now.mean() - then.mean()) / then.std()) ** 2
         edges = np.unique(then.quantile(np.arange(1, 10) / 10))
         then, now = (pd.Series(np.searchsorted(edges, each)).mask(each.isna().to_numpy(), -1) for each in (then, now))
     shares = pd.concat([each.value_counts(normalize=True) for each in (then, now)], axis=1).fillna(0).clip(lower=1e-4)
     before, after = shares.iloc[:, 0], shares.iloc[:, 1]
-    return round(float(((after - before) * np.log(after / before)).sum()), 4)
+    return round(max(moved, float(((after - before) * np.log(after / before)).sum())), 4)
 
 
 def main():

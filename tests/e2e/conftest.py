@@ -45,11 +45,20 @@ def cluster() -> Kube:
     return connect(f"kind-{CLUSTER}")
 
 
+@pytest.fixture(scope="session")
+def deleted(cluster: Kube) -> Iterator[list[str]]:
+    """Namespaces whose deletion has begun; at the end they are gone."""
+    names: list[str] = []
+    yield names
+    for name in names:
+        cluster.wait_gone("Namespace", name, within=120)
+
+
 @pytest.fixture
-def namespace(cluster: Kube) -> Iterator[str]:
-    """A namespace of the test's own, gone afterwards."""
+def namespace(cluster: Kube, deleted: list[str]) -> Iterator[str]:
+    """A namespace of the test's own; it goes while the next test begins."""
     name = f"test-{uuid.uuid4().hex[:8]}"
     namespaces.make(cluster, name)
     yield name
     cluster.delete("Namespace", name)
-    cluster.wait_gone("Namespace", name, within=120)
+    deleted.append(name)

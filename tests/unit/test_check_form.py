@@ -80,6 +80,11 @@ def test_booleans_are_no_quantities() -> None:
     assert not at_least(0)(True)
 
 
+@pytest.mark.parametrize("matcher", [at_least(0), at_most(0), less_than(1), between(0, 1), equal_to(0)])
+def test_not_a_number_never_matches(matcher: Any) -> None:
+    assert not matcher(float("nan"))
+
+
 def test_an_expectation_that_holds_hands_the_observation_back() -> None:
     assert expect(observe("failed requests", 0, at_most(0))).because("never shown").value == 0
 

@@ -139,6 +139,13 @@ def test_each_gate_fails_for_a_lab_that_breaks_it(
     assert not ledger.read()["labs"]["10-scale"]["verified"]
 
 
+def test_how_long_a_lab_took_is_known_also_when_it_has_changed_since(exercise: Exercise, ledger: Ledger) -> None:
+    assert ledger.seconds() == {}
+    for number in (1, 2):
+        ledger.keep(exercise.slug, "a key", Done(f"step {number}", "honest", seconds=1.5), wanted=[])
+    assert ledger.seconds() == {exercise.slug: 3.0}
+
+
 def test_what_a_reset_leaves_behind_is_dishonest(exercise: Exercise, ledger: Ledger) -> None:
     stage = ToldStage(honest)
     stage.left = ["configmaps/forgotten"]

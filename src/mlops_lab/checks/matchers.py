@@ -37,9 +37,10 @@ def quantity(value: str | float | Decimal) -> Decimal:
 
 def _number(value: Any) -> Decimal | None:
     try:
-        return None if value is None else quantity(value)
+        number = None if value is None else quantity(value)
     except ValueError:
         return None
+    return None if number is None or number.is_nan() else number  # NaN is neither more nor less, and equal to nothing
 
 
 def _compare(word: str, bound: str | float, test: Callable[[Decimal, Decimal], bool]) -> Matcher:

@@ -73,7 +73,8 @@ def verify(
     ledger = Ledger()
     labs = exercises() if all_labs else list(wanted)
     if jobs > 1 and len(labs) > 1:
-        found = _beside(labs, jobs, once, only, resume)
+        beside = _beside(labs, jobs, once, only, resume)
+        found = {exercise.slug: beside[exercise.slug] for exercise in labs}
     else:
         found = {exercise.slug: _verify(exercise, ledger, once, only, resume) for exercise in labs}
     outcomes = {done.outcome for steps in found.values() for done in steps}
@@ -135,11 +136,15 @@ def completion(ctx: click.Context, shell: str) -> None:
 
 
 def _beside(labs: list[Exercise], jobs: int, once: bool, only: tuple[str, ...], resume: bool) -> dict[str, list[Done]]:
+    from mlops_lab.labs.ledger import Ledger
     from mlops_lab.labs.together import Together, options
 
     def tell(number: str, text: str) -> None:
         click.echo(f"{number} | {text}", err=True)
 
+    # Longest first, so that none of them runs on alone at the end; what was never verified may be long.
+    took = Ledger().seconds()
+    labs = sorted(labs, key=lambda lab: -took.get(lab.slug, float("inf")))
     return Together(jobs, options(once=once, resume=resume), tell).verify(labs, only, outage=not once)
 
 

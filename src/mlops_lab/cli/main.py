@@ -11,6 +11,7 @@ from importlib import import_module
 import click
 
 from mlops_lab.base.errors import ExitCode, LabError
+from mlops_lab.base.locking import terminable
 
 # name: module and attribute, and the line that `lab --help` shows. The line stands here, not only at the command, so
 # that help and completion load nothing; a test holds the two against each other.
@@ -117,7 +118,9 @@ def cli() -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 passed, 1 failed, 2 usage, 3 environment, 130 interrupted."""
     try:
-        code = cli.main(args=list(arguments) if arguments is not None else None, prog_name="lab", standalone_mode=False)
+        given = list(arguments) if arguments is not None else None
+        with terminable():
+            code = cli.main(args=given, prog_name="lab", standalone_mode=False)
         sys.stdout.flush()
     except LabError as error:
         _complain(error.message, error.hint, error.detail)

@@ -28,7 +28,6 @@ def open_page(name: str | None, port: int | None, no_browser: bool) -> None:
       lab open mlflow
       lab open mlflow --no-browser --port 5050
     """
-    from mlops_lab.base.locking import terminable
     from mlops_lab.cluster import record
     from mlops_lab.cluster.kubectl import Kubectl
     from mlops_lab.platform import pages
@@ -41,7 +40,7 @@ def open_page(name: str | None, port: int | None, no_browser: bool) -> None:
         _list(pages.places(kubectl, there))
         return
     wanted = pages.place(kubectl, name, there)
-    with contextlib.suppress(KeyboardInterrupt), terminable():
+    with contextlib.suppress(KeyboardInterrupt):
         pages.keep_open(
             *(kubectl, name, there, port or pages.free_port(wanted.page.port)),
             say=lambda text: click.echo(text, err=True),

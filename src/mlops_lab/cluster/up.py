@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Literal
 
 from mlops_lab.base.errors import LabError, UsageError
-from mlops_lab.base.locking import alone, terminable
+from mlops_lab.base.locking import alone
 from mlops_lab.base.paths import state
 from mlops_lab.base.progress import Progress
 from mlops_lab.base.waiting import wait_until
@@ -39,7 +39,7 @@ _ASK_EVERY = 1.0
 @contextlib.contextmanager
 def exclusive(progress: Progress, wait: bool = True) -> Iterator[None]:
     """One command at a time on the cluster; an interrupt or SIGTERM lets it clear up."""
-    with alone(state() / f"{names.cluster()}.lock", "the cluster", progress.say, wait=wait), terminable():
+    with alone(state() / f"{names.cluster()}.lock", "the cluster", progress.say, wait=wait):
         yield
 
 

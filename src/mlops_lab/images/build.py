@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Literal
 
 from mlops_lab.base.errors import LabError
-from mlops_lab.base.locking import alone, terminable
+from mlops_lab.base.locking import alone
 from mlops_lab.base.paths import cache
 from mlops_lab.base.progress import Progress
 from mlops_lab.engine.docker import CLIENT_ENV, Docker
@@ -81,8 +81,7 @@ def run_steps(wanted: list[Step], docker: Docker, store: Store, progress: Progre
     todo = _missing(wanted, store)
     if todo:
         _check_room()
-        with terminable():
-            _Run(todo, docker, store, progress).work()
+        _Run(todo, docker, store, progress).work()
     for step in closure(wanted):
         if not step.image and store.has(step):
             store.use(step)

@@ -53,12 +53,14 @@ def _bounded_client(configuration: Any, timeout: float) -> Any:
     from kubernetes import client
 
     class BoundedApiClient(client.ApiClient):  # type: ignore[misc]
-        """The official client with a time limit where the caller gave none."""
+        """The official client with a time limit on every request, its own where the caller gave none."""
 
         def request(self, *args: Any, **kwargs: Any) -> Any:
-            if kwargs.get("_request_timeout") is None:
+            limit = kwargs.get("_request_timeout")
+            if not isinstance(limit, tuple):
                 # Connect and read limits: the client ignores a single number that is not an int.
-                kwargs["_request_timeout"] = (timeout, timeout)
+                limit = timeout if limit is None else float(limit)
+                kwargs["_request_timeout"] = (limit, limit)
             return super().request(*args, **kwargs)
 
     return BoundedApiClient(configuration)

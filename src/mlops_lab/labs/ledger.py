@@ -98,6 +98,14 @@ class Ledger:
             whole = {}
         return whole if isinstance(whole, dict) and isinstance(whole.get("labs"), dict) else {"labs": {}}
 
+    def seconds(self) -> dict[str, float]:
+        """How long each lab's steps took in all when they were done last, whatever has changed since."""
+        return {
+            lab: sum(float(step.get("seconds", 0)) for step in entry.get("steps", {}).values())
+            for lab, entry in self.read()["labs"].items()
+            if entry.get("steps")
+        }
+
     @contextlib.contextmanager
     def _changing(self) -> Iterator[dict[str, Any]]:
         try:
