@@ -64,11 +64,11 @@ def path(level: str | None, domain: str | None, as_json: bool) -> None:
         click.echo("There are no labs here.")
         return
     console = _console()
-    console.print(_next(course, following))
+    console.print(_next(course, following), soft_wrap=True)
     if failed and not level and not domain:
         console.print("\nWhat failed last")
         for each in failed[:_SHOWN]:
-            console.print(_failed(each))
+            console.print(_failed(each), soft_wrap=True)
     if domain is None:
         console.print("\nBy level")
         console.print(_shares(levels, course, bar=False))
