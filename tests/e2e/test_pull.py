@@ -23,14 +23,14 @@ PORT = 5002
 
 @pytest.fixture(scope="module")
 def mirror(cluster: Kube) -> Iterator[str]:
-    """The prefix of a registry that holds all images of the catalog."""
+    """The prefix of a registry that holds all images of the catalog that are published."""
     image = docker("inspect", "--format", "{{.Config.Image}}", "mlops-lab-registry")
     if docker("ps", "-aq", "--filter", f"name=^{NAME}-mirror$"):  # left by a run that was killed
         docker("rm", "-f", "-v", f"{NAME}-mirror")
     docker("run", "-d", "--name", f"{NAME}-mirror", "-p", f"127.0.0.1:{PORT}:5000", image)
     try:
         prefix = f"localhost:{PORT}"
-        done = lab("images", "push", prefix)
+        done = lab("images", "push", prefix, *(name for name, image in CATALOG.items() if image.published))
         assert done.returncode == 0, done.stderr
         yield prefix
     finally:
