@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections.abc import Callable
@@ -149,6 +150,7 @@ def _beside(labs: list[Exercise], jobs: int, once: bool, only: tuple[str, ...], 
 
 
 def _verify(exercise: Exercise, ledger: Any, once: bool, only: tuple[str, ...], resume: bool) -> list[Done]:
+    from mlops_lab.base.locking import alone
     from mlops_lab.kube.errors import Unreachable
     from mlops_lab.labs.ledger import ENVIRONMENT, Done
     from mlops_lab.labs.running import Interrupted
@@ -156,9 +158,10 @@ def _verify(exercise: Exercise, ledger: Any, once: bool, only: tuple[str, ...], 
 
     click.echo(exercise.slug, err=True)
     try:
-        return verified(
-            exercise, _live_stage, ledger, once=once, only=only, resume=resume, tell=_teller()
-        )  # fmt: skip
+        # Two at once would work in the same namespaces.
+        mine = alone(ledger.file.with_name(f"verify-{exercise.number}.lock"), f"lab {exercise.number}", _say)
+        with contextlib.nullcontext() if only == ("form",) else mine:
+            return verified(exercise, _live_stage, ledger, once=once, only=only, resume=resume, tell=_teller())
     except Interrupted:
         raise KeyboardInterrupt from None
     except Unreachable:
@@ -166,6 +169,10 @@ def _verify(exercise: Exercise, ledger: Any, once: bool, only: tuple[str, ...], 
     except LabError as broken:
         click.echo(f"  {broken.message}", err=True)
         return [Done("lab", ENVIRONMENT, [f"{broken.message}; {broken.hint}", *broken.detail.splitlines()])]
+
+
+def _say(text: str) -> None:
+    click.echo(text, err=True)
 
 
 def _live_stage(exercise: Exercise, checks: list[Check]) -> Stage:
