@@ -56,19 +56,14 @@ def bring(
         LabError: an image can't be pulled or built.
     """
     store = Store(docker)
+    if mode == "auto" and not also and (before := _as_before(names, docker, store, mirror)):
+        return {name: before.image(name) for name in names}  # without waiting for another command, which may build long
     with alone(cache() / "images.lock", "the images", progress.say):
         chosen = _settle(names, mode, docker, store, mirror)
         wanted = {name: chosen.image(name) for name in names}
         run_steps([*wanted.values(), *(step(chosen) for step in also)], docker, store, progress)
         _remember(chosen.mode, mirror)
     return wanted
-
-
-def prepared(names: list[str], mode: Literal["auto", "pull", "build"], docker: Docker, mirror: str = "") -> bool:
-    """Are these images there already, so that `bring` has nothing to do?"""
-    store = Store(docker)
-    last = last_mode() if mode == "auto" else mode
-    return last is not None and _all_there(sources(last, docker.arch, mirror), names, store)
 
 
 def run_steps(wanted: list[Step], docker: Docker, store: Store, progress: Progress) -> None:
@@ -211,16 +206,18 @@ def _settle(
 ) -> Sources:
     if mode != "auto":
         return sources(mode, docker.arch, mirror)
-    last = last_mode()
-    for known in (last,) if last else ():
-        before = sources(known, docker.arch, mirror)
-        if _all_there(before, names, store):
-            return before
+    if before := _as_before(names, docker, store, mirror):
+        return before
     return sources("pull" if registry_answers(docker, mirror) else "build", docker.arch, mirror)
 
 
-def _all_there(source: Sources, names: list[str], store: Store) -> bool:
-    return all(store.has(source.image(name)) for name in names)
+def _as_before(names: list[str], docker: Docker, store: Store, mirror: str) -> Sources | None:
+    """How the images came the last time, if all of these are there."""
+    last = last_mode()
+    if last is None:
+        return None
+    before = sources(last, docker.arch, mirror)
+    return before if all(store.has(before.image(name)) for name in names) else None
 
 
 def _missing(wanted: list[Step], store: Store) -> list[Step]:
