@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -118,3 +120,72 @@ def test_why_requests_were_lost_names_what_is_missing(lab: dict[str, Any]) -> No
     assert "asks /healthz" in why and "no preStop wait" in why
     waits = template(containers=[{"lifecycle": {"preStop": {"sleep": {"seconds": 5}}}}])
     assert lab["why_lost"](waits, Counter({0: 9})).startswith("the evidence says")
+
+
+class Deployed:
+    """The Deployment as it is now, for `put_back`; every patch of it, of which the first `troubles` come to nothing."""
+
+    def __init__(self, now: Object, troubles: int = 0) -> None:
+        self.item = now
+        self.troubles = troubles
+        self.patches: list[Object] = []
+        self.kube, self.namespace = SimpleNamespace(patch=self.patch), "lab-13"
+
+    def patch(self, kind: str, name: str, patch: Object, namespace: str) -> None:
+        if self.troubles:
+            self.troubles -= 1
+            raise LabError("away", "wait")
+        self.patches.append(patch["spec"])
+
+    def deployment(self, name: str) -> Deployed:
+        return self
+
+    async def now(self) -> Object:
+        return self.item
+
+    async def rolled_out(self, **_: Any) -> None:
+        return None
+
+    async def objects(self, kind: str) -> list[Object]:
+        return []
+
+    async def thread(self, function: Any, *arguments: Any) -> Any:
+        return await asyncio.to_thread(function, *arguments)
+
+
+def deployment(image: str) -> Object:
+    inner = {"metadata": {"labels": {"app": "model"}}, "spec": {"containers": [{"name": "server", "image": image}]}}
+    return {"spec": {"replicas": 4, "strategy": {"type": "Recreate"}, "template": inner}}
+
+
+def test_the_deployment_is_put_back_and_its_pods_are_placed_anew(lab: dict[str, Any]) -> None:
+    before, here = deployment("v1"), Deployed(deployment("broken"))
+    asyncio.run(lab["put_back"](here, before))
+    whole = {
+        "replicas": 4,
+        "strategy": {"type": "Recreate", "rollingUpdate": None},  # null takes away what the checker had there
+        "template": {"spec": {"containers": [{"name": "server", "image": "v1"}]}},
+    }
+    assert here.patches == [{"replicas": 0}, whole]
+    untouched = Deployed(before)
+    asyncio.run(lab["put_back"](untouched, before))
+    assert [set(each) for each in untouched.patches] == [{"replicas"}, {"replicas", "strategy"}]
+
+
+def test_who_interrupts_finds_the_deployment_as_it_was_at_once(lab: dict[str, Any]) -> None:
+    here = Deployed(deployment("broken"), troubles=1)
+
+    async def block() -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            await lab["put_back"](here, deployment("v1"))
+
+    async def story() -> None:
+        task = asyncio.create_task(block())
+        await asyncio.sleep(0.05)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(story())
+    assert [each["replicas"] for each in here.patches] == [4]
