@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from mlops_lab.base.errors import LabError
 from mlops_lab.checks import current
 from mlops_lab.checks.check import Check
 from mlops_lab.checks.observation import Observation, Unmet
@@ -397,6 +398,33 @@ class Lab:
     async def kill(self, pod: str) -> None:
         """Delete a pod as `kubectl delete pod` does, with its own grace period."""
         await asyncio.to_thread(self.kube.delete, "Pod", pod, self.namespace)
+
+    async def workers(self, at_least: int = 2) -> list[Object]:
+        """The nodes that take pods, by name; `LabError` with what to do if there are fewer than `at_least`."""
+        from mlops_lab.measure.nodes import workers
+
+        return await self.thread(workers, self.kube, at_least)
+
+    @contextlib.asynccontextmanager
+    async def cordoned(self, node: str) -> AsyncIterator[None]:
+        """No new pods on a node while the block runs; see `measure.nodes`.
+
+        Raises:
+            LabError: the cluster is not well without that node: say, the others have no room for the lab's pods.
+        """
+        from mlops_lab.measure.environment import problems
+        from mlops_lab.measure.nodes import cordoned
+
+        async with cordoned(self.kube, node):
+            yield
+            if found := await self.thread(problems, self.kube, (), self.namespace):
+                raise LabError(f"with node {node} out: {'; '.join(found)}", "see how the cluster is: lab status")
+
+    async def evict(self, pod: str, *, dry_run: bool = False) -> str:
+        """Ask for a pod's eviction as `kubectl drain` does; empty if it was granted, else why a budget refused it."""
+        from mlops_lab.measure.nodes import evict
+
+        return await self.thread(evict, self.kube, pod, self.namespace, dry_run=dry_run)
 
     async def command(self, *words: str, within: float, env: Mapping[str, str] | None = None) -> Command:
         """Run a program of the learner's, in the workspace, with a kubeconfig for the lab's namespace.

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from mlops_lab.base.errors import UsageError
+from mlops_lab.base.locking import terminable
 from mlops_lab.checks.check import Check
 from mlops_lab.checks.lab import Lab
 from mlops_lab.checks.run import Environment, run_checks
@@ -54,7 +55,7 @@ def chosen(checks: Sequence[Check], names: Sequence[str]) -> list[Check]:
 
 
 class Interrupted(Exception):
-    """The run was interrupted (Ctrl-C); `results` has what was found, the rest is `waiting`."""
+    """The run was interrupted (Ctrl-C, SIGTERM); `results` has what was found, the rest is `waiting`."""
 
     def __init__(self, results: list[Result]) -> None:
         super().__init__("interrupted")
@@ -72,7 +73,7 @@ def run(
     """Run checks from plain code; parameters as `run_checks`.
 
     Raises:
-        Interrupted: Ctrl-C came first.
+        Interrupted: Ctrl-C or SIGTERM came first; the checks have put back what they changed.
     """
     heard = listener or Rows(checks, Unseen())
 
@@ -81,7 +82,8 @@ def run(
         return await run_checks(lab, checks, listener=heard, environment=environment, within=within)
 
     try:
-        return asyncio.run(main())
+        with terminable():
+            return asyncio.run(main())
     except KeyboardInterrupt:
         raise Interrupted(heard.results()) from None
     finally:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from mlops_lab.kube.client import Kube, Object
 from mlops_lab.kube.errors import Unreachable
+from mlops_lab.measure.nodes import left_behind, uncordon
 from mlops_lab.measure.room import taken_by_others
 from mlops_lab.platform.releases import RELEASES
 
@@ -17,14 +18,18 @@ _GIVEN = frozenset({"local-path-storage", SYSTEM_NAMESPACE, *(release.namespace 
 def problems(kube: Kube, parts: Sequence[str] = (), lab: str = "") -> list[str]:
     """What is wrong with the cluster, in words; empty when nothing is.
 
-    Looks at the API server, the nodes' conditions and room, DNS, the metrics API and the project's own pods.
+    Looks at the API server, the nodes' conditions and room, DNS, the metrics API and the project's own pods. A node
+    that a killed checker left cordoned is opened on the way.
 
     Args:
         parts: the namespaces of the platform's parts that must be well too.
         lab: the lab's namespace; its pods, and those that parts run for it, must find the room that labs count on.
     """
     try:
-        found = [_node(node) for node in kube.list("Node")]
+        nodes = kube.list("Node")
+        for node in filter(left_behind, nodes):
+            uncordon(kube, node["metadata"]["name"], within=0)
+        found = [_node(node) for node in nodes]
         found += [_api_service(item) for item in _metrics_api(kube)]
         for namespace, selector in (("kube-system", "k8s-app=kube-dns"), (SYSTEM_NAMESPACE, "")):
             found += [_workload(item) for item in kube.list("Deployment", namespace, selector)]

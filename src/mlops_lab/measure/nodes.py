@@ -1,0 +1,161 @@
+"""Nodes out of service for a while: a cordon that is lifted whatever happens, and evictions as a drain makes them.
+
+Who cordons a node leaves a mark on it that says which process did, and until when it may. What a process that was
+killed left behind is lifted at the next look at the cluster (`measure.environment`); cordons without that mark are
+others', and stay. This never drains a whole node: evicted is one pod at a time, by name.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+from mlops_lab.base.errors import LabError
+from mlops_lab.kube.client import Kube, Object
+from mlops_lab.kube.errors import NotFound, Refused, translated
+
+MARK = "mlops-lab/cordoned-by"
+# A check may take ten minutes; a cordon that is older is nobody's any more, whatever its process does.
+_LONGEST = 600.0
+_LIFTED_WITHIN = 25.0
+# Nodes that this process has cordoned now.
+_held: set[str] = set()
+
+
+def workers(kube: Kube, at_least: int = 2) -> list[Object]:
+    """The nodes that take pods: ready, not cordoned, and without a taint that keeps ordinary pods away; by name.
+
+    Raises:
+        LabError: there are fewer than `at_least`; it says what can be done.
+    """
+    nodes = kube.list("Node")
+    found = sorted((node for node in nodes if _takes_pods(node)), key=lambda node: str(node["metadata"]["name"]))
+    if len(found) >= at_least:
+        return found
+    closed = [node["metadata"]["name"] for node in nodes if node["spec"].get("unschedulable")]
+    raise LabError(
+        f"{at_least} nodes that take pods are needed, and the cluster has {len(found)}",
+        f"kubectl uncordon {' '.join(closed)}" if closed else "make it anew with two workers: lab down, then lab up",
+    )
+
+
+@contextlib.asynccontextmanager
+async def cordoned(kube: Kube, node: str) -> AsyncIterator[None]:
+    """No new pods on a node while the block runs; lifted also if the block is cancelled.
+
+    Raises:
+        LabError: it cannot be cordoned, or the cordon is not lifted within 25 s; the next look at the cluster lifts it.
+    """
+    _held.add(node)
+    work = asyncio.ensure_future(asyncio.to_thread(_cordon, kube, node))
+    try:
+        await asyncio.shield(work)
+        yield
+    finally:
+        # A request that is under way could otherwise arrive after the one that takes it back.
+        await asyncio.wait([work])
+        await asyncio.shield(asyncio.to_thread(_release, kube, node))
+
+
+def uncordon(kube: Kube, node: str, within: float = _LIFTED_WITHIN) -> None:
+    """Lift a cordon of the checker's, again and again until the API server has taken it.
+
+    Raises:
+        LabError: it has not within so many seconds.
+    """
+    end = time.monotonic() + within
+    while True:
+        try:
+            kube.patch("Node", node, {"metadata": {"annotations": {MARK: None}}, "spec": {"unschedulable": None}})
+            return
+        except NotFound:
+            return
+        except LabError:
+            if time.monotonic() > end:
+                raise
+        time.sleep(1)
+
+
+def left_behind(node: Object) -> bool:
+    """Is it cordoned by a checker that is no more?"""
+    mark = (node["metadata"].get("annotations") or {}).get(MARK)
+    if not mark or node["metadata"]["name"] in _held:
+        return False
+    try:
+        host, process, until = mark.split("/")
+        number, end = int(process), float(until)
+    except ValueError:
+        return True
+    return time.time() > end or (host == socket.gethostname() and (number == os.getpid() or not _lives(number)))
+
+
+def evict(kube: Kube, pod: str, namespace: str, *, dry_run: bool = False) -> str:
+    """Ask for a pod's eviction, as `kubectl drain` does.
+
+    https://kubernetes.io/docs/concepts/scheduling-eviction/api-eviction/
+
+    Args:
+        dry_run: only ask whether it would be granted.
+
+    Returns:
+        Empty if it was granted (or the pod is gone), else the API server's words, where a disruption budget was why.
+
+    Raises:
+        LabError: the API server refused for another reason, or does not answer.
+    """
+    from kubernetes.client import CoreV1Api
+
+    what = f"eviction of pod {pod}"
+    body: dict[str, Any] = {
+        "apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod, "namespace": namespace},
+    }  # fmt: skip
+    try:
+        with translated(what):
+            CoreV1Api(kube.api_client).create_namespaced_pod_eviction(
+                pod, namespace, body, _preload_content=False, _request_timeout=kube.timeout,
+                **({"dry_run": "All"} if dry_run else {}),
+            )  # fmt: skip
+    except NotFound:
+        return ""
+    except Refused as no:
+        # 429 for a budget that has nothing left, 500 for more than one budget: both name it. 429 also says that the
+        # API server has too much to do.
+        if "disruption" not in no.message.lower():
+            raise
+        return no.message.removeprefix(f"{what}: ")
+    return ""
+
+
+def _cordon(kube: Kube, node: str) -> None:
+    mark = f"{socket.gethostname()}/{os.getpid()}/{time.time() + _LONGEST:.0f}"
+    kube.patch("Node", node, {"metadata": {"annotations": {MARK: mark}}, "spec": {"unschedulable": True}})
+
+
+def _release(kube: Kube, node: str) -> None:
+    try:
+        uncordon(kube, node)
+    finally:
+        _held.discard(node)
+
+
+def _takes_pods(node: Object) -> bool:
+    conditions = node.get("status", {}).get("conditions") or []
+    ready = any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
+    taints = node["spec"].get("taints") or []
+    closed = any(taint["effect"] in ("NoSchedule", "NoExecute") for taint in taints)
+    return ready and not closed and not node["spec"].get("unschedulable")
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # it is another user's
+        return True
+    return True
