@@ -27,7 +27,7 @@ from mlops_lab.engine.docker import CLIENT_ENV, Docker, answering
 from mlops_lab.measure import layers
 
 _LINES = 60  # of a build's output that are kept
-_PRINTS = 20 << 20  # bytes, after which a build is taken to print for ever
+_PRINTS = 4 << 20  # bytes, after which a build is taken to print for ever
 _PUSHED_WITHIN = 300.0
 _SAVED_WITHIN = 180.0
 _STEP = re.compile(r"^Step \d+/\d+ : (?P<text>.+)|^#(?P<number>\d+) \[[^\]]*\d+/\d+\] (?P<words>.+)")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from pathlib import Path
 
 from mlops_lab.base.paths import project
 from mlops_lab.base.versions import pin
