@@ -121,6 +121,9 @@ class Workshop:
         self._stop = threading.Event()
 
     def __enter__(self) -> Workshop:
+        listed = self._docker.run("images", "--format", "{{.Repository}}:{{.Tag}}", self._name).stdout
+        for image in listed.split():  # of a run that was killed; two runs in one namespace there are none
+            self._docker.run("rmi", "--no-prune", image, check=False)
         return self
 
     def __exit__(self, *_: object) -> None:
