@@ -120,3 +120,8 @@ def test_without_an_engine_nothing_is_built(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(workshop, "answering", lambda: None)
     with pytest.raises(LabError, match="no Docker engine answers"):
         Workshop(names.REGISTRY_PREFIX, "lab-03")
+
+
+def test_a_full_disk_is_the_machines_fault(tmp_path: Path, shop: Workshop) -> None:
+    with pytest.raises(LabError, match="engine failed"):
+        shop.build(context(tmp_path, "echo 'write /x: no space left on device'; exit 1"), within=20, silent=20)

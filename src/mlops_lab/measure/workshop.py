@@ -32,6 +32,7 @@ _PUSHED_WITHIN = 300.0
 _SAVED_WITHIN = 180.0
 _STEP = re.compile(r"^Step \d+/\d+ : (?P<text>.+)|^#(?P<number>\d+) \[[^\]]*\d+/\d+\] (?P<words>.+)")
 _LAYER = re.compile(r"^ ---> (?P<id>[0-9a-f]{12,64})$")
+_ENGINE_FAILED = ("Cannot connect to the Docker daemon", "no space left on device", "error during connect")
 _COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
@@ -83,6 +84,7 @@ class Build:
         lines: the last that it printed.
         ran: the instructions that were not taken from the cache.
         digests: of the image's layers.
+        bytes: of the image, as the engine counts them.
         seconds: it took.
     """
 
@@ -91,6 +93,7 @@ class Build:
     lines: tuple[str, ...]
     ran: tuple[str, ...]
     digests: tuple[str, ...]
+    bytes: int
     seconds: float
 
 
@@ -148,15 +151,14 @@ class Workshop:
         how, lines = self._work(["docker", "build", "--network", "none", "--force-rm", "-t", image, str(context)],
                                 steps, within, silent)  # fmt: skip
         seconds = time.monotonic() - began
-        if how and any("Cannot connect to the Docker daemon" in line for line in lines):
-            raise LabError(
-                "the Docker engine went away during a build", "see that it runs: docker info", "\n".join(lines)
-            )
+        if how and any(sign in line for line in lines for sign in _ENGINE_FAILED):
+            raise LabError("the engine failed during a build", "see docker info, and the disk's room", "\n".join(lines))
         found = None if how else self._docker.inspect("image", image)
         digests = tuple((found or {}).get("RootFS", {}).get("Layers") or ())
+        size = int((found or {}).get("Size") or 0)
         if not how and found is None:
             how = "the builder made no image"
-        return Build("" if how else image, how, lines, tuple(steps.ran), digests, seconds)
+        return Build("" if how else image, how, lines, tuple(steps.ran), digests, size, seconds)
 
     def push(self, image: str) -> None:
         """Put an image where the nodes pull it from.
