@@ -126,7 +126,7 @@ class Workshop:
     def __enter__(self) -> Workshop:
         listed = self._docker.run("images", "--format", "{{.Repository}}:{{.Tag}}", self._name).stdout
         for image in listed.split():  # of a run that was killed; two runs in one namespace there are none
-            self._docker.run("rmi", "--no-prune", image, check=False)
+            self._drop(image)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -241,13 +241,16 @@ class Workshop:
     def _forget(self) -> None:
         """Remove what was built, but for those layers that the last build had from the one before."""
         for image in self._images:
-            self._docker.run("rmi", "--no-prune", image, check=False)
+            self._drop(image)
         useful = set(self._steps[-1].used) if self._steps else set()
         made = [each for steps in reversed(self._steps) for each in reversed(steps.new) if each not in useful]
         for each in dict.fromkeys(made):
             self._docker.run("rmi", "--no-prune", each, check=False)
-        for image in self._images:
-            registry.forget(image.removeprefix(f"{names.REGISTRY_PREFIX}/"))
+
+    def _drop(self, image: str) -> None:
+        """Remove a name in the engine and in the registry; the builder's cache stays."""
+        self._docker.run("rmi", "--no-prune", image, check=False)
+        registry.forget(image.removeprefix(f"{names.REGISTRY_PREFIX}/"))
 
 
 class _Heard:
