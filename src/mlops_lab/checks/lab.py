@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from mlops_lab.measure.script import Output
     from mlops_lab.measure.tracking import Tracking
     from mlops_lab.measure.ways import Ways
+    from mlops_lab.measure.workshop import Workshop
     from mlops_lab.platform.dashboard.prometheus import Prometheus
 
 T = TypeVar("T")
@@ -473,6 +474,16 @@ class Lab:
             left_out = shutil.ignore_patterns(".git", ".venv", "__pycache__")
             shutil.copytree(self.workspace, folder, symlinks=True, ignore=left_out, dirs_exist_ok=True)
             yield replace(self, workspace=Path(folder))
+
+    def workshop(self) -> Workshop:
+        """A place to build images of the learner's Dockerfile, `with` the block; its methods block.
+
+        Raises:
+            LabError: no engine is here, or the cluster does not pull from this machine's registry.
+        """
+        from mlops_lab.measure.workshop import Workshop
+
+        return Workshop(self.registry, self.namespace)
 
     async def pause(self, seconds: float) -> None:
         """Sleep, counted as waiting and not as the checker's own time."""

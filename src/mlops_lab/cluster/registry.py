@@ -99,6 +99,12 @@ def digest(name: str) -> str:
     return _ask("HEAD", f"/v2/{repository}/manifests/{tag}").get("docker-content-digest", "")
 
 
+def forget(name: str) -> None:
+    """Remove a name and its manifest, if it is there; the blobs stay until the registry collects garbage."""
+    if found := digest(name):
+        _ask("DELETE", f"/v2/{name.rpartition(':')[0]}/manifests/{found}")
+
+
 def answers() -> bool:
     """Does a registry answer at the port?"""
     return "docker-distribution-api-version" in _ask("GET", "/v2/")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from mlops_lab.images.recipes import (
     components,
+    containerise,
     flight_delay,
     load,
     metrics_server,
@@ -38,6 +39,7 @@ _RECIPES = (
     pipelines,
     workbench,
     tensorflow,
+    containerise,
 )
 
 CATALOG: dict[str, Image] = {image.name: image for recipe in _RECIPES for image in recipe.IMAGES}

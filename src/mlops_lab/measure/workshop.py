@@ -1,0 +1,270 @@
+"""Images that the checker builds of the learner's Dockerfile, with this machine's engine, as `docker build` does.
+
+A build gets no network, and has an end: in time, in silence, and in what it prints. When the workshop closes, its
+images are gone; of the engine's cache stays what a next build can use, in the registry blobs until it collects garbage.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+import uuid
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from mlops_lab.base.errors import LabError
+from mlops_lab.cluster import names, registry
+from mlops_lab.engine.docker import CLIENT_ENV, Docker, answering
+from mlops_lab.measure import layers
+
+_LINES = 60  # of a build's output that are kept
+_PRINTS = 4 << 20  # bytes, after which a build is taken to print for ever
+_PUSHED_WITHIN = 300.0
+_SAVED_WITHIN = 180.0
+_STEP = re.compile(r"^Step \d+/\d+ : (?P<text>.+)|^#(?P<number>\d+) \[[^\]]*\d+/\d+\] (?P<words>.+)")
+_LAYER = re.compile(r"^ ---> (?P<id>[0-9a-f]{12,64})$")
+_ENGINE_FAILED = ("Cannot connect to the Docker daemon", "no space left on device", "error during connect")
+_COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+
+
+@dataclass
+class Steps:
+    """What a build's output tells of its steps, line by line; both of the engine's builders are understood.
+
+    Attributes:
+        ran: the instructions that were carried out anew.
+        new: ids of images that the builder made on its way (BuildKit shows none).
+        used: ids of those that it had.
+    """
+
+    ran: list[str] = field(default_factory=list)
+    new: list[str] = field(default_factory=list)
+    used: list[str] = field(default_factory=list)
+    _cached: bool = False
+    _own: bool = False
+    _numbered: dict[str, str] = field(default_factory=dict)
+
+    def hear(self, line: str) -> None:
+        """Take one line of the output."""
+        if step := _STEP.match(line):
+            self._cached = False
+            # What stands behind a FROM is the base image itself, and not the builder's.
+            self._own = not str(step["text"] or "").upper().startswith("FROM ")
+            if step["text"]:
+                self.ran.append(step["text"].strip())
+            elif step["number"] not in self._numbered:
+                self._numbered[step["number"]] = step["words"].strip()
+                self.ran.append(step["words"].strip())
+        elif line.startswith(" ---> Using cache"):
+            self._cached = True
+            self.ran[-1:] = []
+        elif (cached := re.match(r"^#(\d+) CACHED", line)) and cached[1] in self._numbered:
+            with contextlib.suppress(ValueError):
+                self.ran.remove(self._numbered[cached[1]])
+        elif (layer := _LAYER.match(line)) and self._own:
+            (self.used if self._cached else self.new).append(layer["id"])
+
+
+@dataclass(frozen=True)
+class Build:
+    """One build after its end.
+
+    Attributes:
+        image: its name; empty if none was made.
+        how: how it ended otherwise, in few words.
+        lines: the last that it printed.
+        ran: the instructions that were not taken from the cache.
+        digests: of the image's layers.
+        bytes: of the image, as the engine counts them.
+        seconds: it took.
+    """
+
+    image: str
+    how: str
+    lines: tuple[str, ...]
+    ran: tuple[str, ...]
+    digests: tuple[str, ...]
+    bytes: int
+    seconds: float
+
+
+class Workshop:
+    """A place to build images; a context manager, whose methods block.
+
+    Args:
+        repository: what its images are called in the cluster's registry.
+
+    Raises:
+        LabError: no engine answers here, or the cluster does not pull from this machine's registry.
+    """
+
+    def __init__(self, prefix: str, repository: str) -> None:
+        docker = answering()
+        if prefix != names.REGISTRY_PREFIX or docker is None or not registry.answers():
+            why = "no Docker engine answers" if docker is None else f"its images come from {prefix or 'elsewhere'}"
+            raise LabError(
+                f"this lab builds images on this machine, and the cluster must pull them from {names.REGISTRY_PREFIX}; "
+                f"here {why}",
+                "use a cluster that lab up has made on this machine",
+            )
+        self._docker: Docker = docker
+        self._name = f"{prefix}/{repository}"
+        self._run = uuid.uuid4().hex[:8]
+        self._images: list[str] = []
+        self._steps: list[Steps] = []
+        self._stop = threading.Event()
+
+    def __enter__(self) -> Workshop:
+        listed = self._docker.run("images", "--format", "{{.Repository}}:{{.Tag}}", self._name).stdout
+        for image in listed.split():  # of a run that was killed; two runs in one namespace there are none
+            self._drop(image)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._forget()
+
+    def build(self, context: Path, *, within: float, silent: float) -> Build:
+        """Build a folder with the Dockerfile in it.
+
+        Args:
+            within: seconds, after which the build is ended.
+            silent: seconds in which it prints nothing, after which it is ended.
+
+        Raises:
+            LabError: the engine itself failed.
+        """
+        image = f"{self._name}:{self._run}-{len(self._images) + 1}"
+        self._images.append(image)
+        steps = Steps()
+        self._steps.append(steps)
+        began = time.monotonic()
+        how, lines = self._work(["docker", "build", "--network", "none", "--force-rm", "-t", image, str(context)],
+                                steps, within, silent)  # fmt: skip
+        seconds = time.monotonic() - began
+        if how and any(sign in line for line in lines for sign in _ENGINE_FAILED):
+            raise LabError("the engine failed during a build", "see docker info, and the disk's room", "\n".join(lines))
+        found = None if how else self._docker.inspect("image", image)
+        digests = tuple((found or {}).get("RootFS", {}).get("Layers") or ())
+        size = int((found or {}).get("Size") or 0)
+        if not how and found is None:
+            how = "the builder made no image"
+        return Build("" if how else image, how, lines, tuple(steps.ran), digests, size, seconds)
+
+    def push(self, image: str) -> None:
+        """Put an image where the nodes pull it from.
+
+        Raises:
+            LabError: the registry does not take it.
+        """
+        self._docker.run("push", image, within=_PUSHED_WITHIN, hint="see whether the registry runs: lab status")
+
+    def content(
+        self, image: str, needles: Mapping[str, bytes] | None = None, skip: tuple[str, ...] = ()
+    ) -> layers.Content:
+        """What is in an image's layers; arguments as `layers.read`.
+
+        Raises:
+            LabError: the engine does not write it out.
+        """
+        with tempfile.TemporaryDirectory(prefix="mlops-lab-image-") as folder:
+            archive = Path(folder) / "image.tar"
+            self._docker.run("save", "-o", archive, image, within=_SAVED_WITHIN, hint="see that the disk has room")
+            return layers.read(archive, needles, skip)
+
+    def digests(self, image: str) -> tuple[str, ...]:
+        """The digests of an image's layers; none if the engine does not have it."""
+        found: dict[str, Any] = self._docker.inspect("image", image) or {}
+        return tuple(found.get("RootFS", {}).get("Layers") or ())
+
+    def printed(self, image: str, *words: str, within: float = 60) -> str:
+        """What a command prints in a container of a base image, which is gone afterwards.
+
+        Raises:
+            LabError: it fails, or does not end.
+        """
+        name = f"mlops-lab-{uuid.uuid4().hex[:8]}"
+        try:
+            return self._docker.run(
+                *("run", "--rm", "--network", "none", "--name", name, image, *words), within=within
+            ).stdout
+        except LabError:
+            self._docker.run("rm", "-f", name, check=False)
+            raise
+
+    def _work(self, words: list[str], steps: Steps, within: float, silent: float) -> tuple[str, tuple[str, ...]]:
+        """Run the builder; how it ended if not well, and its last lines."""
+        kept: deque[str] = deque(maxlen=_LINES)
+        builder = subprocess.Popen(
+            words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            env={**os.environ, **CLIENT_ENV, "BUILDKIT_PROGRESS": "plain"}, start_new_session=True,
+        )  # fmt: skip
+        assert builder.stdout
+        heard = _Heard()
+        reader = threading.Thread(target=heard.read, args=(builder.stdout, steps, kept), daemon=True)
+        reader.start()
+        end, how = time.monotonic() + within, ""
+        while reader.is_alive() or builder.poll() is None:
+            now = time.monotonic()
+            if self._stop.is_set():
+                how = "the checker was ended"
+            elif now > end:
+                how = f"not done after {within:.0f} s"
+            elif now - heard.last > silent:
+                how = f"nothing printed for {silent:.0f} s, and not done"
+            elif heard.bytes > _PRINTS:
+                how = f"printed more than {_PRINTS >> 20} MB, and not done"
+            if how:
+                break
+            reader.join(0.1)
+        with contextlib.suppress(ProcessLookupError):
+            if how:
+                os.killpg(builder.pid, signal.SIGTERM)  # the engine ends a build whose client has gone
+        try:
+            builder.wait(15)
+        except subprocess.TimeoutExpired:
+            os.killpg(builder.pid, signal.SIGKILL)
+            builder.wait()
+        reader.join(5)
+        lines = tuple(kept)
+        return how or (f"exit code {builder.returncode}" if builder.returncode else ""), lines
+
+    def _forget(self) -> None:
+        """Remove what was built, but for those layers that the last build had from the one before."""
+        for image in self._images:
+            self._drop(image)
+        useful = set(self._steps[-1].used) if self._steps else set()
+        made = [each for steps in reversed(self._steps) for each in reversed(steps.new) if each not in useful]
+        for each in dict.fromkeys(made):
+            self._docker.run("rmi", "--no-prune", each, check=False)
+
+    def _drop(self, image: str) -> None:
+        """Remove a name in the engine and in the registry; the builder's cache stays."""
+        self._docker.run("rmi", "--no-prune", image, check=False)
+        registry.forget(image.removeprefix(f"{names.REGISTRY_PREFIX}/"))
+
+
+class _Heard:
+    """What was heard of a builder: how much, and when last."""
+
+    def __init__(self) -> None:
+        self.bytes, self.last = 0, time.monotonic()
+
+    def read(self, stream: IO[bytes], steps: Steps, kept: deque[str]) -> None:
+        """Take its output, to the end; a line that never ends counts as lines of 64 KiB."""
+        while chunk := stream.readline(1 << 16):
+            self.bytes += len(chunk)
+            self.last = time.monotonic()
+            line = _COLOURS.sub("", chunk.decode(errors="replace")).rstrip()
+            steps.hear(line)
+            if line:
+                kept.append(line[:500])

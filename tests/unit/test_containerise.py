@@ -1,0 +1,129 @@
+"""Lab 03: what its checks make of an image's content and of pods, and that its image has what its server asks for."""
+
+import importlib.util
+import re
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import yaml
+
+from mlops_lab.base.paths import project
+from mlops_lab.images.catalog import CATALOG, sources
+from mlops_lab.images.recipes import containerise
+from mlops_lab.measure.layers import Content, Hit, Layer
+
+LAB = project() / "labs" / "03-containerise"
+FOLDER = project() / "images" / "python-build"
+BASE = Layer("sha256:0", "ADD root.tar /", {"usr/bin/python3": 7}, ())
+PACKAGES = Layer("sha256:1", "COPY /opt/venv /opt/venv", {"opt/venv/lib/numpy/__init__.py": 5}, ())
+
+
+@pytest.fixture(scope="module")
+def checks() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("lab_03_checks", LAB / "checks.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_image_has_the_packages_that_the_server_asks_for() -> None:
+    locked = (FOLDER / "requirements.lock").read_text() + (FOLDER / "package" / "pyproject.toml").read_text()
+    for line in (LAB / "start" / "requirements.txt").read_text().split():
+        name, _, version = line.partition("==")
+        ours = f'name = "{name}"\nversion = "{version}"'
+        assert re.search(rf"^{re.escape(line)} ", locked, re.MULTILINE) or ours in locked, line
+
+
+def test_what_is_published_is_pulled_and_the_rest_built_on_it() -> None:
+    known = sources("pull", "amd64")
+    whole = known.image(containerise.WHOLE)
+    assert whole.name.startswith("pull/")
+    assert whole in known.image(containerise.BUILD).needs
+    assert all(CATALOG[name].served for name in (containerise.BUILD, containerise.RUN))
+
+
+def test_a_copy_is_planted_with_a_token_of_its_own(checks: ModuleType, tmp_path: Path) -> None:
+    original, workspace = tmp_path / "a", tmp_path / "b"
+    for folder in (original, workspace):
+        folder.mkdir()
+        (folder / ".env").write_text("ARCHIVE_TOKEN=dev-0123456789\n")
+    planted = checks.plant(workspace, original)
+    assert planted["the token that .env had before"] == b"dev-0123456789"
+    assert planted["the token of .env"] in (workspace / ".env").read_bytes()
+    assert (original / ".env").read_text() == "ARCHIVE_TOKEN=dev-0123456789\n"
+    assert len(set(planted.values())) == len(checks.SECRETS) + len(checks.REST)
+
+
+def test_without_a_token_at_home_only_the_planted_one_is_looked_for(checks: ModuleType, tmp_path: Path) -> None:
+    assert "the token that .env had before" not in checks.plant(tmp_path / "b", tmp_path / "a")
+
+
+def test_what_was_found_is_told_with_its_place(checks: ModuleType) -> None:
+    hits = (Hit(".git/config", PACKAGES, "app/.git/config"), Hit("the token of .env", None, "the history"))
+    content = Content((BASE, PACKAGES), {}, hits)
+    rest = checks.nothing_of(content, checks.REST)
+    assert (rest.ok, rest.evidence) == (False, (".git/config: /app/.git/config, from COPY /opt/venv /opt/venv",))
+    assert checks.nothing_of(content, ("notebooks",)).ok
+
+
+def test_layers_with_packages_must_be_the_same_again(checks: ModuleType) -> None:
+    content = Content((BASE, PACKAGES), {}, ())
+    assert checks.moved_layers(content, ("sha256:0", "sha256:1", "sha256:9")) == ()
+    assert len(checks.moved_layers(content, ("sha256:0", "sha256:9"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("step", "installs"),
+    [
+        ("RUN pip install -r requirements.txt", True),
+        ("RUN /opt/venv/bin/pip install --no-cache-dir -r requirements.txt", True),
+        ("RUN python3 -m pip wheel -r requirements.txt", True),
+        ("RUN uv sync --frozen", True),
+        ("RUN python3 -m compileall service", False),
+        ("COPY service service", False),
+    ],
+)
+def test_an_installation_is_known_by_its_command(checks: ModuleType, step: str, installs: bool) -> None:
+    assert bool(checks.INSTALLS.search(step)) is installs
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "never"),
+    [
+        ({"waiting": {"reason": "CreateContainerConfigError", "message": "non-numeric user"}}, "non-numeric", True),
+        ({"waiting": {"reason": "ImagePullBackOff"}}, "ImagePullBackOff", False),
+        ({"terminated": {"exitCode": 1}}, "exit code 1", True),
+        ({"running": {}}, "running, not ready", False),
+    ],
+)
+def test_a_pod_that_will_never_be_ready_is_told_from_one_that_may(
+    checks: ModuleType, status: dict[str, Any], said: str, never: bool
+) -> None:
+    pod = {"status": {"phase": "Pending", "containerStatuses": [{"state": status}]}}
+    assert said in checks.state(pod)
+    assert bool(checks.ended_or_refused(pod)) is never
+
+
+def test_one_pod_is_the_platforms_and_the_other_may_all(checks: ModuleType) -> None:
+    deployment = yaml.safe_load(checks.PLATFORM.read_text().split("\n---\n")[0])
+    strict, plain = (checks.of_platform(deployment, name, "image", "s")[0] for name in (checks.STRICT, checks.PLAIN))
+    assert strict["spec"]["securityContext"]["runAsNonRoot"]
+    assert "runAsUser" not in strict["spec"]["securityContext"]
+    assert strict["spec"]["containers"][0]["securityContext"]["readOnlyRootFilesystem"]
+    assert plain["spec"]["securityContext"] == {"runAsUser": 0}
+    assert plain["spec"]["containers"][0]["image"] == "image"
+
+
+def test_a_link_out_of_the_copy_is_not_written_through(checks: ModuleType, tmp_path: Path) -> None:
+    (tmp_path / "real").write_text("mine")
+    workspace = tmp_path / "copy"
+    workspace.mkdir()
+    (workspace / ".env").symlink_to(tmp_path / "real")
+    checks.plant(workspace, workspace)
+    assert (tmp_path / "real").read_text() == "mine"

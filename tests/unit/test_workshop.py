@@ -1,0 +1,127 @@
+"""Builds and their ends, with a program in the engine's place that prints what builders print."""
+
+import json
+import os
+import stat
+import time
+from pathlib import Path
+
+import pytest
+
+from mlops_lab.base.errors import LabError
+from mlops_lab.cluster import names, registry
+from mlops_lab.engine.docker import Docker
+from mlops_lab.measure import workshop
+from mlops_lab.measure.workshop import Steps, Workshop
+
+CLASSIC = """\
+Step 1/4 : FROM localhost:5001/python-build:1 AS build
+ ---> 0123456789ab
+Step 2/4 : RUN pip install -r requirements.txt
+ ---> Using cache
+ ---> 111111111111
+Step 3/4 : COPY service service
+ ---> 222222222222
+Step 4/4 : FROM build
+ ---> 111111111111
+Successfully built 222222222222
+"""
+BUILDKIT = """\
+#5 [build 2/3] RUN pip install -r requirements.txt
+#5 CACHED
+#6 [build 3/3] COPY service service
+#6 DONE 0.1s
+#7 exporting to image
+"""
+
+
+@pytest.mark.parametrize("output", [CLASSIC, BUILDKIT])
+def test_only_what_was_not_cached_ran(output: str) -> None:
+    steps = Steps()
+    for line in output.splitlines():
+        steps.hear(line)
+    assert [step for step in steps.ran if not step.startswith("FROM")] == ["COPY service service"]
+
+
+def test_a_base_image_is_none_of_the_builders_own() -> None:
+    steps = Steps()
+    for line in CLASSIC.splitlines():
+        steps.hear(line)
+    assert (steps.new, steps.used) == (["222222222222"], ["111111111111"])
+
+
+@pytest.fixture
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workshop:
+    """A workshop whose `docker` notes its arguments, and builds by the program `build` in the context folder."""
+    program = tmp_path / "bin" / "docker"
+    program.parent.mkdir()
+    program.write_text(
+        f'#!/bin/sh\necho "$@" >>{tmp_path}/said\ncase "$1" in\n'
+        'build) for last; do :; done; exec sh "$last/build" ;;\n'
+        f"image) echo '{json.dumps([{'RootFS': {'Layers': ['sha256:1']}}])}' ;;\nesac\n"
+    )
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setattr(workshop, "answering", lambda: Docker({}))
+    monkeypatch.setattr(registry, "answers", lambda: True)
+    monkeypatch.setattr(registry, "forget", lambda name: None)
+    return Workshop(names.REGISTRY_PREFIX, "lab-03")
+
+
+def context(tmp_path: Path, script: str) -> Path:
+    folder = tmp_path / "context"
+    folder.mkdir()
+    (folder / "build").write_text(script)
+    return folder
+
+
+def test_a_build_tells_its_image_and_what_it_leaves_goes(tmp_path: Path, shop: Workshop) -> None:
+    with shop:
+        built = shop.build(context(tmp_path, f"cat <<'E'\n{CLASSIC}E\n"), within=20, silent=20)
+        assert built.image.startswith("localhost:5001/lab-03:")
+        assert built.digests == ("sha256:1",)
+    said = (tmp_path / "said").read_text()
+    assert f"rmi --no-prune {built.image}" in said
+    assert "rmi --no-prune 222222222222" in said
+    assert "0123456789ab" not in said
+    assert "rmi --no-prune 111111111111" not in said
+
+
+def test_a_build_that_fails_tells_its_last_lines(tmp_path: Path, shop: Workshop) -> None:
+    built = shop.build(context(tmp_path, "echo no such package; exit 3"), within=20, silent=20)
+    assert (built.image, built.how, built.lines) == ("", "exit code 3", ("no such package",))
+
+
+@pytest.mark.parametrize(
+    ("script", "within", "silent", "how"),
+    [
+        ("echo begun; sleep 60", 20, 1, "nothing printed"),
+        ("while :; do echo on; sleep 0.1; done", 1, 20, "not done"),
+        ("yes", 60, 20, "printed more than"),
+    ],
+)
+def test_a_build_that_never_ends_is_ended(
+    tmp_path: Path, shop: Workshop, script: str, within: float, silent: float, how: str
+) -> None:
+    began = time.monotonic()
+    built = shop.build(context(tmp_path, script), within=within, silent=silent)
+    assert built.image == ""
+    assert built.how.startswith(how)
+    assert time.monotonic() - began < 20
+
+
+def test_without_the_registry_beside_this_machine_nothing_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workshop, "answering", lambda: Docker({}))
+    with pytest.raises(LabError, match="builds images on this machine"):
+        Workshop("registry.example.org/labs", "lab-03")
+
+
+def test_without_an_engine_nothing_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workshop, "answering", lambda: None)
+    with pytest.raises(LabError, match="no Docker engine answers"):
+        Workshop(names.REGISTRY_PREFIX, "lab-03")
+
+
+def test_a_full_disk_is_the_machines_fault(tmp_path: Path, shop: Workshop) -> None:
+    with pytest.raises(LabError, match="engine failed"):
+        shop.build(context(tmp_path, "echo 'write /x: no space left on device'; exit 1"), within=20, silent=20)
