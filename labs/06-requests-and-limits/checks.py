@@ -324,7 +324,7 @@ class Watched:
                     await self._harmed()
                     return answer
                 # 409: the learner has one made just now.
-                if answer.status == 409 or not self._saw(int(fields(answer).get("bytes", 0))):
+                if answer.status == 409 or not self._saw(fields(answer).get("bytes")):
                     report = self._report()
                 elif all(seen and seen[-1].at - seen[0].at >= window for seen in self.seen.values()):
                     return answer
@@ -350,8 +350,10 @@ class Watched:
     def _report(self) -> asyncio.Task[Any]:
         return asyncio.create_task(self.lab.post("model", "/report", {}, within=REPORT_LIMIT))
 
-    def _saw(self, size: int) -> bool:
-        """Was there a reading while the report's memory was in use?"""
+    def _saw(self, size: Any) -> bool:
+        """Was there a reading while the report's memory, so many bytes, was in use?"""
+        if not isinstance(size, int):
+            return True  # it is another program's report, and says not what it takes
         memory = [each.memory for each in (self._before.get("model"), *self.seen["model"]) if each]
         return bool(memory) and max(memory) - min(memory) >= size / 2
 
@@ -426,7 +428,7 @@ async def leak(lab: Lab, name: str) -> tuple[Observation, Observation]:
             break
         log = await lab.thread(lab.kube.logs, pod["metadata"]["name"], lab.namespace) if now else ""
         if UNSTOPPED in log or time.monotonic() > end or now is None:
-            seen = f"{name}: took 512 MiB more, and {UNSTOPPED}" if UNSTOPPED in log else f"{name}: goes on"
+            seen = f"{name}: took 512 MiB more, and {UNSTOPPED}" if UNSTOPPED in log else f"{name}: not killed"
             return Observation(False, expected, seen, None, (f"memory limit: {limit}", began)), back
         await lab.pause(1)
     ended = last_end(now)
