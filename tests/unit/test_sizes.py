@@ -31,6 +31,15 @@ def test_a_request_fits_from_eight_tenths_to_twice_the_use(lab06: ModuleType, re
     assert seen.expected == "feed requests 80m to 200m of CPU, 0.8 to 2 times its use"
 
 
+def test_what_the_machine_kept_from_a_program_narrows_nothing(lab06: ModuleType) -> None:
+    wanted = lab06.even_work()
+    assert 0.05 < wanted < 0.2
+    starved = [
+        lab06.fits("feed", "CPU", each * wanted, 0.6 * wanted, lab06.milli, "", wanted) for each in (0.5, 1.9, 2.1)
+    ]
+    assert [each.ok for each in starved] == [True, True, False]
+
+
 def test_a_container_that_used_nothing_fits_no_request(lab06: ModuleType) -> None:
     assert not lab06.fits("feed", "CPU", 0.1, 0.0, lab06.milli, "on average").ok
 
