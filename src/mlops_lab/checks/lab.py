@@ -24,6 +24,7 @@ from mlops_lab.kube.client import Kube, Object
 from mlops_lab.measure.report import LATE_AT_MOST
 
 if TYPE_CHECKING:
+    from mlops_lab.measure.containers import Reading
     from mlops_lab.measure.figures import Use
     from mlops_lab.measure.flights import HiddenRows
     from mlops_lab.measure.http import Answer
@@ -165,6 +166,12 @@ class Lab:
         from mlops_lab.measure.figures import cpu
 
         return await self.thread(cpu, self.kube, self.namespace)
+
+    async def readings(self, pods: Sequence[Object]) -> dict[tuple[str, str], Reading]:
+        """What containers use, by pod and container, as the kubelet saw it last; see `measure.containers`."""
+        from mlops_lab.measure.containers import readings
+
+        return await self.thread(readings, self.kube, pods)
 
     def image(self, tag: str) -> str:
         """The flight-delay image of a tag by the name that this cluster knows, such as `v2`."""

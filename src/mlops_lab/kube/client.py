@@ -89,6 +89,15 @@ class Kube:
             )  # fmt: skip
             return dict(answer)
 
+    def text(self, path: str, what: str) -> str:
+        """What GET of an API path answers where that is no JSON, such as a kubelet's metrics; arguments as `raw`."""
+        with translated(what):
+            answer = self.api_client.call_api(
+                path, "GET", header_params={"Accept": "text/plain"}, auth_settings=["BearerToken"],
+                response_type="str", _return_http_data_only=True, _request_timeout=self.timeout,
+            )  # fmt: skip
+            return str(answer)
+
     def apply(self, objects: Iterable[Object], namespace: str | None = None, dry_run: bool = False) -> None:
         """Server-side apply in the given order, taking over fields that others set.
 

@@ -1,0 +1,151 @@
+"""What containers use by the kubelet's own figures: CPU time, working set, and throttled CFS periods.
+
+They come from cAdvisor by the API server's node proxy, as a monitoring system reads them. The kubelet looks at each
+container every 10 to 15 s; a reading bears the time of that look, by the node's clock.
+
+https://kubernetes.io/docs/reference/instrumentation/node-metrics/
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+from mlops_lab.base.errors import LabError
+from mlops_lab.kube.client import Kube, Object
+
+_CPU, _MEMORY = "container_cpu_usage_seconds_total", "container_memory_working_set_bytes"
+_PERIODS, _THROTTLED = "container_cpu_cfs_periods_total", "container_cpu_cfs_throttled_periods_total"
+# One sample of the text format; cAdvisor gives each its time in ms.
+_SAMPLE = re.compile(r"(?P<name>\w+)\{(?P<labels>.*)\} (?P<value>\S+) (?P<at>\d+)")
+_LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
+
+Key = tuple[str, str]
+
+
+class Reading(NamedTuple):
+    """A container as the kubelet saw it at one moment.
+
+    Attributes:
+        at: when, in seconds since 1970 by the node's clock.
+        cpu: CPU seconds used since the container's start.
+        memory: its working set in bytes, which is what eviction and `kubectl top` go by.
+        periods, throttled: CFS periods in which it wanted to run, and those in which it had to wait for its CPU limit;
+            None for a container without one.
+    """
+
+    at: float
+    cpu: float
+    memory: float
+    periods: float | None
+    throttled: float | None
+
+
+class Use(NamedTuple):
+    """What a container used over some time.
+
+    Attributes:
+        seconds: from the first reading to the last.
+        cores: CPU, on average.
+        peak, least: the largest and the smallest working set read, in bytes.
+        throttled: the share of CFS periods in which it had to wait, 0 to 1; None without a CPU limit.
+    """
+
+    seconds: float
+    cores: float
+    peak: float
+    least: float
+    throttled: float | None
+
+
+def readings(kube: Kube, pods: Sequence[Object]) -> dict[Key, Reading]:
+    """The newest reading of each container, by pod and container; one that the kubelet has not yet seen is left out.
+
+    Raises:
+        LabError: the API server does not answer, or gives no way to the kubelet's figures.
+    """
+    found: dict[Key, Reading] = {}
+    for node in sorted({pod["spec"]["nodeName"] for pod in pods if pod["spec"].get("nodeName")}):
+        text = kube.text(f"/api/v1/nodes/{node}/proxy/metrics/cadvisor", f"what containers on node {node} use")
+        found |= parsed(text, [pod for pod in pods if pod["spec"].get("nodeName") == node])
+    return found
+
+
+def parsed(text: str, pods: Iterable[Object]) -> dict[Key, Reading]:
+    """The readings of these pods' containers in cAdvisor's text.
+
+    A container that was just started anew may be there beside the one before it: the newer one counts.
+    """
+    wanted = {(pod["metadata"]["namespace"], pod["metadata"]["name"]) for pod in pods}
+    seen: dict[tuple[str, str, str, float], dict[str, float]] = {}
+    for name, labels, value, at in _samples(text):
+        if labels.get("container") and (labels.get("namespace", ""), labels.get("pod", "")) in wanted:
+            key = (labels["pod"], labels["container"], labels.get("id", ""), at)
+            seen.setdefault(key, {})[name] = value
+    found: dict[Key, Reading] = {}
+    for (pod, container, _, at), values in sorted(seen.items(), key=lambda item: item[0][3]):
+        if _CPU in values and _MEMORY in values:
+            found[pod, container] = Reading(
+                at, values[_CPU], values[_MEMORY], values.get(_PERIODS), values.get(_THROTTLED)
+            )
+    return found
+
+
+def use(seen: Sequence[Reading]) -> Use:
+    """What a container used from the first of these readings to the last.
+
+    Raises:
+        LabError: there are fewer than two, or it was started anew in between: its counters began again.
+    """
+    if len(seen) < 2 or seen[-1].at <= seen[0].at:
+        raise LabError(
+            "the kubelet gave too few figures of a container",
+            "it looks every 10 to 15 s, unless the machine is too busy; close what else runs on it and check again",
+        )
+    first, last = seen[0], seen[-1]
+    if any(later.cpu < earlier.cpu for earlier, later in pairwise(seen)):
+        raise LabError("a container was started anew while its use was measured", "check again")
+    share = None
+    if last.periods is not None and last.throttled is not None:
+        periods = last.periods - (first.periods or 0)
+        share = (last.throttled - (first.throttled or 0)) / periods if periods > 0 else 0.0
+    memory = [each.memory for each in seen]
+    seconds = last.at - first.at
+    return Use(seconds, (last.cpu - first.cpu) / seconds, max(memory), min(memory), share)
+
+
+def restarts(pod: Object) -> int:
+    """How often a pod's containers were started anew."""
+    return sum(each.get("restartCount", 0) for each in _statuses(pod))
+
+
+def last_end(pod: Object) -> Mapping[str, Any]:
+    """How the container of a pod that was started anew, or has ended, ended last: `reason`, `exitCode`; else empty."""
+    for each in _statuses(pod):
+        for state in (each.get("lastState"), each.get("state")):
+            if ended := (state or {}).get("terminated"):
+                return dict(ended)
+    return {}
+
+
+def killed_for_memory(pod: Object) -> bool:
+    """Was its container last ended by the kernel, for want of memory?
+
+    The runtime may miss the reason where several processes end at once; SIGKILL (137) is what remains of it.
+    """
+    ended = last_end(pod)
+    return ended.get("reason") == "OOMKilled" or ended.get("exitCode") == 137
+
+
+def _statuses(pod: Object) -> list[Object]:
+    return list(pod.get("status", {}).get("containerStatuses") or [])
+
+
+def _samples(text: str) -> Iterator[tuple[str, dict[str, str], float, float]]:
+    names = (f"{_CPU}{{", f"{_MEMORY}{{", f"{_PERIODS}{{", f"{_THROTTLED}{{")
+    for line in text.splitlines():
+        if line.startswith(names) and (sample := _SAMPLE.fullmatch(line)):
+            labels = dict(_LABEL.findall(sample["labels"]))
+            yield sample["name"], labels, float(sample["value"]), int(sample["at"]) / 1000
