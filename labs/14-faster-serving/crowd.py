@@ -23,6 +23,7 @@ Object = dict[str, Any]
 NEAR = 1e-5
 LARGEST = 256 << 10  # bytes of an answer; 1000 probabilities take 20 KiB
 HEAD = 32 << 10
+TRIED = 100  # flights, of which one at least comes by a split
 SHOWN = 6  # answers that are told in words
 WEATHER = ("temp", "wind_speed", "precip", "visib")
 
@@ -227,10 +228,11 @@ async def crowd(asked: Object, models: Mapping[str, Any], flights: Flights) -> O
 
 def _anothers(given: Sequence[float], wanted: Mapping[int, Sequence[float]], number: int) -> bool:
     """Are these the right values for the rows of another request?"""
-    return any(
-        other != number and len(right) == len(given) and all(abs(a - b) <= NEAR for a, b in zip(given, right, strict=True))
-        for other, right in wanted.items()
-    )  # fmt: skip
+
+    def same(right: Sequence[float]) -> bool:
+        return len(right) == len(given) and all(abs(a - b) <= NEAR for a, b in zip(given, right, strict=True))
+
+    return any(other != number and same(right) for other, right in wanted.items())
 
 
 async def alone(asked: Object, models: Mapping[str, Any], flights: Flights) -> Object:
@@ -254,25 +256,30 @@ async def alone(asked: Object, models: Mapping[str, Any], flights: Flights) -> O
 
 
 def edges(asked: Object, models: Mapping[str, Any], flights: Flights) -> Object:
-    """Flights with a field that lies on a split of the model's trees, as near as a float32 comes to it.
+    """Flights with a field that lies on a split of a tree that they come by, and matters there: at most `count`.
 
     scikit-learn compares the float32 of a value with a split that is a float64. Whoever makes float32 of the splits as
-    well sends such flights down the other branch.
+    well sends such flights down the other branch, as if the value were the next smaller one.
     """
     import numpy as np
 
-    bundle = models[asked["version"]]._bundle
-    place = list(bundle["features"]).index(asked["field"])
-    splits = np.unique(
-        np.concatenate([
-            tree.tree_.threshold[tree.tree_.feature == place] for tree in bundle["forest"].estimators_
-        ])
-    )  # fmt: skip
-    on = np.float32(splits)
+    model, name = models[asked["version"]], asked["field"]
+    bundle = model._bundle
+    place = list(bundle["features"]).index(name)
+    trees = [each.tree_ for each in bundle["forest"].estimators_]
+    splits = np.unique(np.concatenate([tree.threshold[tree.feature == place] for tree in trees]))
+    on = splits.astype(np.float32)
     on = on[on.astype(np.float64) > splits]
-    picked = on[:: max(1, len(on) // asked["count"])][: asked["count"]]
-    rows = [{**row, asked["field"]: float(value)} for row, value in zip(flights.rows(len(picked)), picked, strict=True)]
-    return {"rows": rows, "probabilities": models[asked["version"]].probabilities(rows) if rows else []}
+    found: list[Object] = []
+    for value in on[:: max(1, len(on) // asked["count"])]:
+        rows = flights.rows(TRIED)
+        there = model.probabilities([{**row, name: float(value)} for row in rows])
+        below = model.probabilities([{**row, name: float(np.nextafter(value, np.float32(-np.inf)))} for row in rows])
+        apart = [abs(one - other) for one, other in zip(there, below, strict=True)]
+        if max(apart) > 10 * NEAR:
+            found.append({**rows[apart.index(max(apart))], name: float(value)})
+    found = found[: asked["count"]]
+    return {"rows": found, "probabilities": model.probabilities(found) if found else []}
 
 
 def values(asked: Object, models: Mapping[str, Any], flights: Flights) -> Object:

@@ -24,7 +24,7 @@ app = FastAPI(title="flight-delay")
 
 
 def prepared(rows: list[dict]) -> pd.DataFrame:
-    """The columns that this version of the model reads, in its order: codes become shares, what is missing a default."""
+    """The columns that this version of the model reads: codes become shares, what is missing becomes a default."""
     frame = pd.DataFrame(rows)
     for field, table in shares.items():
         frame = frame.merge(table, how="left", on=field).drop(columns=field).rename(columns={"share": field})

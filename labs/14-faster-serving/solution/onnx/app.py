@@ -1,4 +1,4 @@
-"""The flight-delay service with ONNX Runtime: the forest as one graph, made anew from the model's file at each start."""
+"""The flight-delay service with ONNX Runtime: the forest as one graph, made from the model's file at each start."""
 
 import json
 import os
