@@ -166,7 +166,7 @@ def judged(status: int, content: bytes, wanted: Sequence[float], version: str) -
         return f"no probabilities in it: {text[:120]}", []
     if len(numbers) != len(wanted):
         return f"{len(numbers)} probabilities for {len(wanted)} rows", numbers
-    apart = max(abs(one - other) for one, other in zip(numbers, wanted, strict=True))
+    apart = max((abs(one - other) for one, other in zip(numbers, wanted, strict=True)), default=0.0)
     if not apart <= NEAR:  # NaN is not
         return f"up to {apart:.2g} away from the model's own", numbers
     if said.get("model_version") != version:
@@ -255,7 +255,7 @@ async def alone(asked: Object, models: Mapping[str, Any], flights: Flights) -> O
     return {"took": took, "told": told}
 
 
-def edges(asked: Object, models: Mapping[str, Any], flights: Flights) -> Object:
+def on_splits(model: Any, name: str, count: int, flights: Flights) -> list[Object]:
     """Flights with a field that lies on a split of a tree that they come by, and matters there: at most `count`.
 
     scikit-learn compares the float32 of a value with a split that is a float64. Whoever makes float32 of the splits as
@@ -263,7 +263,6 @@ def edges(asked: Object, models: Mapping[str, Any], flights: Flights) -> Object:
     """
     import numpy as np
 
-    model, name = models[asked["version"]], asked["field"]
     bundle = model._bundle
     place = list(bundle["features"]).index(name)
     trees = [each.tree_ for each in bundle["forest"].estimators_]
@@ -271,21 +270,52 @@ def edges(asked: Object, models: Mapping[str, Any], flights: Flights) -> Object:
     on = splits.astype(np.float32)
     on = on[on.astype(np.float64) > splits]
     found: list[Object] = []
-    for value in on[:: max(1, len(on) // asked["count"])]:
+    for value in on[:: max(1, len(on) // count)]:
         rows = flights.rows(TRIED)
         there = model.probabilities([{**row, name: float(value)} for row in rows])
         below = model.probabilities([{**row, name: float(np.nextafter(value, np.float32(-np.inf)))} for row in rows])
         apart = [abs(one - other) for one, other in zip(there, below, strict=True)]
         if max(apart) > 10 * NEAR:
             found.append({**rows[apart.index(max(apart))], name: float(value)})
-    found = found[: asked["count"]]
-    return {"rows": found, "probabilities": model.probabilities(found) if found else []}
+    return found[:count]
 
 
-def values(asked: Object, models: Mapping[str, Any], flights: Flights) -> Object:
-    """What a version of the model says of rows; without rows, of new ones."""
-    rows = asked.get("rows") or flights.rows(asked["count"])
-    return {"rows": rows, "probabilities": models[asked["version"]].probabilities(rows)}
+def strange(first: Object, second: Object) -> dict[str, list[Object]]:
+    """Rows that are allowed, by what is unusual about them."""
+    bare = {key: value for key, value in second.items() if key not in WEATHER}
+    least = {"month": 1, "day": 1, "weekday": 0, "hour": 0, "distance": 0.5}
+    most = {"month": 12, "day": 31, "weekday": 6, "hour": 23, "distance": 20000}
+    return {
+        "a carrier and a destination that the model has never seen": [first, second | {"carrier": "ZZ", "dest": "QQQ"}],
+        "weather left out in one of two": [bare, first],
+        "weather null": [second | dict.fromkeys(WEATHER)],
+        "the ends of each range": [second | least, second | most],
+        "1000 rows": [bare | {"hour": number % 24, "month": number % 12 + 1} for number in range(1000)],
+    }
+
+
+async def unusual(asked: Object, models: Mapping[str, Any], flights: Flights) -> Object:
+    """Bodies that are strange but allowed, one after the other; with a `field`, flights on its splits as well."""
+    version = asked["version"]
+    bodies = strange(*flights.rows(2))
+    if "field" in asked and (rows := on_splits(models[version], asked["field"], asked["count"], flights)):
+        bodies[f"flights with {asked['field']} on a split"] = rows
+    client = Client(asked["host"], asked["port"])
+    wrong: list[tuple[str, str]] = []
+    for what, rows in bodies.items():
+        wanted = models[version].probabilities(rows)
+        status, content = await client.post(json.dumps({"rows": rows}).encode(), asked["answer_within"])
+        if problem := judged(status, content, wanted, version)[0]:
+            wrong.append((what, problem))
+        if not status:  # who does not answer is not asked on and on
+            break
+    client.close()
+    return {"asked": len(bodies), "wrong": wrong}
+
+
+def values(asked: Object, models: Mapping[str, Any]) -> Object:
+    """What a version of the model says of rows."""
+    return {"probabilities": models[asked["version"]].probabilities(asked["rows"])}
 
 
 async def main() -> None:
@@ -304,10 +334,10 @@ async def main() -> None:
                 said = await crowd(asked, models, flights)
             case "alone":
                 said = await alone(asked, models, flights)
-            case "edges":
-                said = edges(asked, models, flights)
+            case "unusual":
+                said = await unusual(asked, models, flights)
             case _:
-                said = values(asked, models, flights)
+                said = values(asked, models)
         print(json.dumps(said), flush=True)
 
 
