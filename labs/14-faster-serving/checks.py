@@ -542,7 +542,7 @@ def crowd_seen(seen: Mapping[str, Any]) -> Observation:
     restarted = seen.get("restarted", 0)
     parts = [
         f"{seen['wrong']} of {seen['good']} were not" if seen["wrong"] else "",
-        f"{lost} could not be sent within {CROWD_WITHIN} s" if lost else "",
+        f"{lost} were not sent any more" if lost else "",
         f"{restarted} restarts of a container" if restarted > 0 else "",
     ]
     text = ", ".join(part for part in parts if part)

@@ -175,7 +175,8 @@ def judged(status: int, content: bytes, wanted: Sequence[float], version: str) -
 
 
 async def crowd(asked: Object, models: Mapping[str, Any], flights: Flights) -> Object:
-    """So many clients, each with one request after the other, until all requests are answered or the time is over.
+    """So many clients, each with one request after the other, until all requests are answered, the time is over, or
+    as many had no answer as there are clients.
 
     `sizes` is how many rows the requests have, in turn; every `bad_every`th request has a row that breaks the contract.
     """
@@ -194,17 +195,20 @@ async def crowd(asked: Object, models: Mapping[str, Any], flights: Flights) -> O
     wrong: list[tuple[int, str, list[float]]] = []
     refused: Counter[int] = Counter()
     taken: list[str] = []
+    silent: list[int] = []
 
     async def client() -> None:
         one = Client(asked["host"], asked["port"])
         for number in todo:
             left = end - time.monotonic()
-            if left < 0.1:
+            if left < 0.1 or len(silent) >= asked["clients"]:  # nobody is answered any more
                 break
             body = json.dumps({"rows": bodies[number]}).encode()
             start = time.monotonic()
             status, content = await one.post(body, min(asked["answer_within"], left))
             took.append(time.monotonic() - start)
+            if not status:
+                silent.append(number)
             if number in spoilt:
                 refused[status] += 1
                 if not 400 <= status < 500:

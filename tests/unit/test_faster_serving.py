@@ -138,6 +138,29 @@ def test_a_crowd_counts_what_was_wrong_and_whose_values_came() -> None:
     assert not crowd._anothers([0.3], wanted, 0)
 
 
+def test_a_crowd_that_nobody_answers_goes_home() -> None:
+    class Known:
+        def probabilities(self, rows: list[Any]) -> list[float]:
+            return [0.5 for _ in rows]
+
+    async def run() -> Any:
+        async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.read()  # until the client goes
+            writer.close()
+
+        server = await asyncio.start_server(silent, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        spec = {"version": "v1", "host": "127.0.0.1", "port": port, "clients": 4, "requests": 40, "sizes": [1]}
+        flights = crowd.Flights([{"carrier": "UA", "distance": 719.0}], 1)
+        said = await crowd.crowd(spec | {"within": 9, "answer_within": 0.2}, {"v1": Known()}, flights)
+        server.close()
+        return said
+
+    said = asyncio.run(run())
+    assert 4 <= said["ended"] == said["none"] < 8 < said["planned"]
+    assert said["seconds"] < 3
+
+
 def seen(**given: Any) -> dict[str, Any]:
     none = {"planned": 10, "ended": 10, "good": 10, "wrong": 0, "none": 0, "refused_good": 0, "mixed": 0, "told": []}
     return none | given

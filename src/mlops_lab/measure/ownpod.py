@@ -90,7 +90,10 @@ class OwnPod:
 
 
 class Talk:
-    """A program that reads a JSON object a line, and answers each with one; leaving the block closes its input."""
+    """A program that reads a JSON object a line, and answers each with one; leaving the block closes its input.
+
+    Its lines are to be short, some KiB: the client of the API may keep the end of a longer one back until more comes.
+    """
 
     def __init__(self, stream: ExecStream, what: str) -> None:
         self._stream, self._what = stream, what
