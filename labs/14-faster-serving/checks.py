@@ -323,7 +323,7 @@ async def set_up(lab: Lab, stack: contextlib.AsyncExitStack) -> Stage:
             raise pod
     crowd, baseline = pods
     seed = str(time.time_ns() % 2**31)
-    talk = stack.enter_context(await lab.thread(crowd.talk, ["python3", "-u", "/checker/crowd.py", seed]))
+    talk = stack.enter_context(await lab.thread(crowd.talk, ["python3", "/checker/crowd.py", seed]))
     if reasons := (await lab.thread(lambda: talk.hear(within=60)))["reasons"]:
         raise LabError(f"the checker's own model can't be loaded: {reasons}", "make the images again: lab images build")
     stage = Stage(lab, talk, baseline, await service_address(lab, "model"))
