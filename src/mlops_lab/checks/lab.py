@@ -25,10 +25,12 @@ from mlops_lab.measure.report import LATE_AT_MOST
 
 if TYPE_CHECKING:
     from mlops_lab.measure.containers import Reading
+    from mlops_lab.measure.cputime import CpuClock
     from mlops_lab.measure.figures import Use
     from mlops_lab.measure.flights import HiddenRows
     from mlops_lab.measure.http import Answer
     from mlops_lab.measure.load import Load
+    from mlops_lab.measure.ownpod import OwnPod
     from mlops_lab.measure.pipelines import Pipelines
     from mlops_lab.measure.script import Output
     from mlops_lab.measure.tracking import Tracking
@@ -323,6 +325,51 @@ class Lab:
                 )  # fmt: skip
             finally:
                 stop.set()
+
+    @contextlib.asynccontextmanager
+    async def own_pod(
+        self,
+        image: str,
+        *words: str,
+        files: Mapping[str, str | bytes],
+        env: Mapping[str, str] | None = None,
+        readiness: Mapping[str, Any] | None = None,
+    ) -> AsyncIterator[OwnPod]:
+        """A pod of the checker's with a program that stays while the block runs; outside the lab's namespace.
+
+        Args:
+            image, words, files, env: as for `script`.
+            readiness: the container's readinessProbe; the block begins when the pod is ready.
+
+        Raises:
+            LabError: the pod did not become ready.
+        """
+        from mlops_lab.measure.ownpod import OwnPod
+
+        pod = OwnPod(self.kube, f"{self.registry}/{image}", words, files=files, env=env or {}, readiness=readiness)
+        try:
+            await self.thread(pod.start)
+            yield pod
+        finally:
+            await asyncio.to_thread(pod.delete)
+
+    @contextlib.asynccontextmanager
+    async def cpu_clock(self, pods: Sequence[Object]) -> AsyncIterator[CpuClock]:
+        """Reads the CPU time of all containers of these pods, exactly, while the block runs; see `measure.cputime`.
+
+        Its `seconds()` blocks: `await lab.thread(clock.seconds)`.
+
+        Raises:
+            LabError: it cannot be read.
+        """
+        from mlops_lab.measure.cputime import CpuClock
+
+        clock = CpuClock(self.kube, pods)
+        try:
+            await self.thread(clock.open)
+            yield clock
+        finally:
+            await asyncio.to_thread(clock.close)
 
     def _ways(self) -> Ways:
         from mlops_lab.measure.ways import Ways

@@ -65,7 +65,7 @@ def run_script(
         LabError: the pod could not run, or did not end in time.
     """
     name = f"script-{uuid.uuid4().hex[:8]}"
-    kube.apply(_objects(name, image, command, files, env, within))
+    kube.apply(objects(name, image, command, files, env, within))
     try:
 
         def ended(pod: Object | None) -> bool | None:
@@ -86,9 +86,10 @@ def run_script(
         kube.delete("ConfigMap", name, SYSTEM_NAMESPACE)
 
 
-def _objects(
+def objects(
     name: str, image: str, command: list[str], files: Mapping[str, str | bytes], env: Mapping[str, str], within: float
 ) -> list[Object]:
+    """The ConfigMap with the files and the pod that runs the command, for so many seconds at most."""
     labels = {"app.kubernetes.io/name": "script", "app.kubernetes.io/managed-by": "mlops-lab"}
     meta = {"name": name, "namespace": SYSTEM_NAMESPACE, "labels": labels}
     binary = {

@@ -1,0 +1,302 @@
+"""Lab 14: its crowd against servers that behave oddly, what its checks conclude, and the pods and clocks it uses."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import json
+import math
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from mlops_lab.base.errors import LabError
+from mlops_lab.kube.execs import ExecStream
+from mlops_lab.labs.catalog import labs_folder
+from mlops_lab.measure import cputime
+from mlops_lab.measure.ownpod import OwnPod, Talk
+
+LAB = labs_folder() / "14-faster-serving"
+Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+def loaded(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"lab14_{name}", LAB / f"{name}.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look there
+    spec.loader.exec_module(module)
+    return module
+
+
+crowd, checks = loaded("crowd"), loaded("checks")
+
+
+def asked(*handlers: Handler, within: float = 2.0) -> list[tuple[int, bytes]]:
+    """What a client gets, one request for each handler; a connection is served by the next handler."""
+    turns = iter(handlers)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await next(turns)(reader, writer)
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+    async def run() -> list[tuple[int, bytes]]:
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        client = crowd.Client("127.0.0.1", server.sockets[0].getsockname()[1])
+        try:
+            return [await client.post(b"{}", within) for _ in handlers]
+        finally:
+            client.close()
+            server.close()
+
+    return asyncio.run(run())
+
+
+def says(*parts: bytes, forever: bool = False) -> Handler:
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"{}")
+        for part in parts:
+            writer.write(part)
+        await writer.drain()
+        while forever:
+            writer.write(b"9\r\ndata: x\n\n\r\n")
+            await writer.drain()
+            await asyncio.sleep(0.005)
+
+    return handler
+
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+def test_the_crowd_reads_answers_of_every_framing() -> None:
+    assert asked(says(OK)) == [(200, b"hi")]
+    assert asked(says(CHUNKED, b"1\r\nh\r\n1;x=y\r\ni\r\n0\r\n\r\n")) == [(200, b"hi")]
+    assert asked(says(b"HTTP/1.0 503 no\r\n\r\n", b"gone")) == [(503, b"gone")]
+
+
+def test_a_kept_connection_that_the_server_closed_is_opened_again_once() -> None:
+    assert asked(says(OK), says(OK)) == [(200, b"hi"), (200, b"hi")]
+    status, why = asked(says(b""))[0]  # a new connection that is closed is the server's own doing
+    assert (status, b"without an answer" in why) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("handler", "why"),
+    [
+        (says(b"SSH-2.0-OpenSSH\r\n\r\n"), b"no HTTP answer"),
+        (says(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\n"), b"99999999 bytes"),
+        (says(b"HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\n"), b"ValueError"),
+        (says(b"HTTP/1.1 200 OK\r\n\r\n", b"x" * (1 << 20)), b"more than 256 KiB"),
+        (says(CHUNKED, b"fffffff\r\n"), b"more than 256 KiB"),
+        (says(b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * 20000), b"headers without an end"),
+        (says(CHUNKED, forever=True), b"nothing whole within 0.3 s"),
+    ],
+)
+def test_what_is_no_answer_is_told_in_bounded_time_and_size(handler: Handler, why: bytes) -> None:
+    status, said = asked(handler, within=0.3)[0]
+    assert status == 0
+    assert why in said
+
+
+def test_an_answer_is_judged_by_its_values_and_their_version() -> None:
+    def judged(said: Any, wanted: list[float], status: int = 200) -> str:
+        return str(crowd.judged(status, json.dumps(said).encode(), wanted, "v1")[0])
+
+    assert judged({"model_version": "v1", "probabilities": [0.25]}, [0.250009]) == ""
+    assert "away from" in judged({"model_version": "v1", "probabilities": [0.25]}, [0.2502])
+    assert "away from" in judged({"model_version": "v1", "probabilities": [math.nan]}, [0.25])
+    assert "model_version v2" in judged({"model_version": "v2", "probabilities": [0.25]}, [0.25])
+    assert "2 probabilities for 1 rows" in judged({"model_version": "v1", "probabilities": [0.2, 0.3]}, [0.2])
+    for strange in ([], {"probabilities": [True]}, {"probabilities": "0.2"}, {"probabilities": [10**400]}):
+        assert "no probabilities" in judged(strange, [0.2])
+    assert judged({}, [0.2], 503).startswith("status 503")
+
+
+def test_no_flight_of_the_crowd_comes_twice() -> None:
+    known = [{"carrier": "UA", "distance": 719.0, "temp": 50.0}, {"carrier": "DL", "distance": 80.0, "temp": None}]
+    rows = crowd.Flights(known, 1).rows(500)
+    assert len({row["distance"] for row in rows}) > 490
+    assert {row["carrier"] for row in rows} == {"UA", "DL", "ZZ"}
+    assert rows == crowd.Flights(known, 1).rows(500) != crowd.Flights(known, 2).rows(500)
+
+
+def test_a_crowd_counts_what_was_wrong_and_whose_values_came() -> None:
+    wanted = {0: [0.1], 1: [0.2], 2: [0.3, 0.4]}
+    assert crowd._anothers([0.2], wanted, 0)
+    assert not crowd._anothers([0.1], wanted, 0)
+    assert not crowd._anothers([0.3], wanted, 0)
+
+
+def test_a_crowd_that_nobody_answers_goes_home() -> None:
+    class Known:
+        def probabilities(self, rows: list[Any]) -> list[float]:
+            return [0.5 for _ in rows]
+
+    async def run() -> Any:
+        async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.read()  # until the client goes
+            writer.close()
+
+        server = await asyncio.start_server(silent, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        spec = {"version": "v1", "host": "127.0.0.1", "port": port, "clients": 4, "requests": 40, "sizes": [1]}
+        flights = crowd.Flights([{"carrier": "UA", "distance": 719.0}], 1)
+        said = await crowd.crowd(spec | {"within": 9, "answer_within": 0.2}, {"v1": Known()}, flights)
+        server.close()
+        return said
+
+    said = asyncio.run(run())
+    assert 4 <= said["ended"] == said["none"] < 8 < said["planned"]
+    assert said["seconds"] < 3
+
+
+def seen(**given: Any) -> dict[str, Any]:
+    none = {"planned": 10, "ended": 10, "good": 10, "wrong": 0, "none": 0, "refused_good": 0, "mixed": 0, "told": []}
+    return none | given
+
+
+def test_what_a_crowd_saw_gets_its_verdict_and_its_reason() -> None:
+    assert checks.crowd_seen(seen()).ok
+    assert not checks.crowd_seen(seen(ended=9)).ok
+    assert not checks.crowd_seen(seen(restarted=1)).ok
+    assert not checks.crowd_seen(seen(wrong=1)).ok
+    assert "OOMKilled" in checks.why_wrong_in_a_crowd(seen(restarted=1))
+    assert "somebody else's" in checks.why_wrong_in_a_crowd(seen(wrong=2, mixed=2))
+    assert "turned away" in checks.why_wrong_in_a_crowd(seen(wrong=2, refused_good=2))
+    assert "did not come" in checks.why_wrong_in_a_crowd(seen(wrong=2, none=2))
+
+
+def test_the_cost_is_that_of_all_rounds_together() -> None:
+    cost = checks.Cost(((0.010, 0.001), (0.012, 0.0012)))
+    assert cost.times == pytest.approx(10)
+    assert cost.theirs == pytest.approx(2 / 0.022)
+    assert checks.Cost(((0.010, math.inf),)).times == 0
+
+
+def test_other_values_get_the_likely_reason() -> None:
+    wanted, others = [0.21, 0.39, 0.77], [0.25, 0.35, 0.61]
+
+    def why(given: list[float] | None) -> str:
+        return str(checks.why_other_values(given, wanted, others))
+
+    assert "classes" in why([0.0, 0.0, 1.0])
+    assert "on time" in why([1 - value for value in wanted])
+    assert "another order" in why(wanted[::-1])
+    assert "v2" in why(others)
+    assert "lose digits" in why([0.2, 0.4, 0.8])
+    assert "first dimension" in why([0.21])
+    assert "one number for each row" in why(None)
+
+
+def test_the_copy_differs_by_the_model_alone() -> None:
+    token = {"name": "kube-api-access-x", "mountPath": "/var/run"}
+    container = {
+        "name": "server", "readinessProbe": {}, "env": [{"name": "MODEL", "value": "/model/v1"}],
+        "volumeMounts": [token, {"name": "app", "mountPath": "/work"}],
+    }  # fmt: skip
+    pod = {"spec": {"nodeName": "a", "containers": [container], "volumes": [{"name": "app"}, {"name": token["name"]}]}}
+    service = {"spec": {"ports": [{"port": 80, "targetPort": "http"}]}}
+    made, way = checks.copied(pod, service)
+    assert made["spec"]["volumes"] == [{"name": "app"}]
+    only = made["spec"]["containers"][0]
+    assert only["env"] == [{"name": "MODEL", "value": "/model/v2"}]
+    assert ("readinessProbe" in only, "nodeName" in made["spec"]) == (False, False)
+    assert way["spec"]["ports"] == [{"port": 80, "targetPort": "http"}]
+    assert container["env"] == [{"name": "MODEL", "value": "/model/v1"}]
+
+
+class Stream:
+    """A command in a container that answers each line that it is told."""
+
+    def __init__(self, *answers: str | None, code: int | None = None) -> None:
+        self.told: list[str] = []
+        self._answers, self.code = list(answers), code
+
+    def write(self, text: str) -> None:
+        self.told.append(text)
+
+    def lines(self, *, within: float) -> Iterator[str | None]:
+        while self._answers:
+            yield self._answers.pop(0)
+
+    def stderr(self) -> str:
+        return "Traceback"
+
+    def close(self) -> None:
+        self.told.append("closed")
+
+
+def test_a_talk_takes_one_line_for_each_and_says_when_there_is_none() -> None:
+    stream = Stream(None, '{"a": 1}', "oh")
+    with Talk(cast(ExecStream, stream), "crowd.py") as talk:
+        assert talk.ask({"do": "it"}, within=1) == {"a": 1}
+        with pytest.raises(LabError, match="no JSON object"):
+            talk.hear(within=1)
+        with pytest.raises(LabError, match=r"crowd\.py ended"):
+            talk.hear(within=1)
+    assert stream.told == ['{"do": "it"}\n', "closed"]
+
+
+def test_an_own_pod_waits_until_it_is_ready_and_is_deleted_with_its_files() -> None:
+    applied: list[Any] = []
+    deleted: list[str] = []
+    pod: dict[str, Any] = {"status": {"podIP": "10.1.1.1", "conditions": [{"type": "Ready", "status": "True"}]}}
+    kube = SimpleNamespace(
+        apply=applied.extend,
+        wait=lambda kind, name, namespace, test, within, stop: (test(pod), pod),
+        delete=lambda kind, name, namespace, grace=None: deleted.append(kind),
+        list=lambda *names: [], find=lambda *names: None, events=lambda *names: [],
+    )  # fmt: skip
+    mine = OwnPod(cast(Any, kube), "workbench:1", ["sleep"], files={"a.py": "1"}, env={}, readiness={"httpGet": {}})
+    mine.start()
+    assert mine.address == "10.1.1.1"
+    assert applied[-1]["spec"]["containers"][0]["readinessProbe"] == {"httpGet": {}}
+    mine.delete()
+    assert deleted == ["Pod", "ConfigMap"]
+
+
+@pytest.mark.parametrize(
+    ("files", "line", "seconds"),
+    [
+        ({"cpu.stat": "usage_usec 1500000\nuser_usec 7\n"}, "1000000 1500000", 1.5),
+        ({"cpuacct/cpuacct.usage": "2500000000\n"}, "1000000000 2500000000", 2.5),
+        ({"cpu,cpuacct/cpuacct.usage": "2500000000\n"}, "1000000000 2500000000", 2.5),
+    ],
+)
+def test_the_shell_reads_either_cgroup(tmp_path: Path, files: dict[str, str], line: str, seconds: float) -> None:
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    shell = cputime.SHELL.replace("/sys/fs/cgroup", str(tmp_path))
+    ran = subprocess.run(
+        ["sh", "-c", shell], input="now\nnow\n", capture_output=True, text=True, timeout=10, check=True
+    )
+    assert ran.stdout.splitlines() == [line, line]
+    assert cputime.seconds(line, "it") == seconds
+
+
+def test_a_clock_without_a_cgroup_or_a_container_is_the_environments_fault() -> None:
+    with pytest.raises(LabError, match="has none"):
+        cputime.seconds("0 0", "container a")
+    pods = [{"metadata": {"name": "p", "namespace": "n"}, "spec": {"containers": [{"name": "a"}, {"name": "b"}]}}]
+    streams = [Stream("1000000 1000000", "1000000 3000000"), Stream("1000000 500000", "1000000 500000")]
+    turns = iter(streams)
+    clock = cputime.CpuClock(cast(Any, SimpleNamespace(exec=lambda *words: next(turns))), pods)
+    clock.open()
+    assert clock.seconds() == 3.5
+    streams[1].code = 137
+    with pytest.raises(LabError, match="container b of pod p"):
+        clock.seconds()
+    clock.close()
+    assert streams[0].told[-1] == "closed"
