@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from mlops_lab.base.errors import UsageError
-from mlops_lab.base.locking import terminable
 from mlops_lab.checks.check import Check
 from mlops_lab.checks.lab import Lab
 from mlops_lab.checks.run import Environment, run_checks
@@ -82,8 +81,7 @@ def run(
         return await run_checks(lab, checks, listener=heard, environment=environment, within=within)
 
     try:
-        with terminable():
-            return asyncio.run(main())
+        return asyncio.run(main())
     except KeyboardInterrupt:
         raise Interrupted(heard.results()) from None
     finally:
