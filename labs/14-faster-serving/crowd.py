@@ -323,6 +323,12 @@ def values(asked: Object, models: Mapping[str, Any]) -> Object:
     return {"probabilities": models[asked["version"]].probabilities(asked["rows"])}
 
 
+def say(what: Object) -> None:
+    """One line, in one piece: `print` writes its end apart where Python does not buffer."""
+    sys.stdout.write(json.dumps(what) + "\n")
+    sys.stdout.flush()
+
+
 async def main() -> None:
     """Load the models, say so, and do what each line asks."""
     from flight_delay.model import Model
@@ -330,7 +336,7 @@ async def main() -> None:
     models = {version: Model(Path("/model") / version) for version in ("v1", "v2")}
     for model in models.values():
         model.start_loading().join()
-    print(json.dumps({"reasons": [model.reason for model in models.values() if model.reason]}), flush=True)
+    say({"reasons": [model.reason for model in models.values() if model.reason]})
     flights = Flights(json.loads((Path(__file__).parent / "flights.json").read_text()), int(sys.argv[1]))
     for line in sys.stdin:
         asked = json.loads(line)
@@ -343,7 +349,7 @@ async def main() -> None:
                 said = await unusual(asked, models, flights)
             case _:
                 said = values(asked, models)
-        print(json.dumps(said), flush=True)
+        say(said)
 
 
 if __name__ == "__main__":

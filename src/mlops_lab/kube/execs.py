@@ -45,9 +45,19 @@ class ExecStream:
                     yield rest
                 return
             else:
+                self._wake()
                 yield None
             if time.monotonic() > end:
                 raise LabError(f"{self._what} did not end within {within:g} s", "try again; if it lasts, lab doctor")
+
+    def _wake(self) -> None:
+        # The client polls the kernel's socket. Two frames may come in one TLS record: the second one is decrypted with
+        # the first and waits in the TLS layer, of which poll knows nothing, until more comes: the answer to a ping.
+        connection = getattr(self._socket, "sock", None)
+        pending = getattr(getattr(connection, "sock", None), "pending", None)
+        if connection is not None and pending and pending():
+            with translated(self._what):
+                connection.ping()
 
     def stderr(self) -> str:
         """What the command wrote to stderr so far and was not read yet."""

@@ -90,11 +90,7 @@ class OwnPod:
 
 
 class Talk:
-    """A program that reads a JSON object a line, and answers each with one; leaving the block closes its input.
-
-    It is to write each line in one piece, of some KiB at most (in Python: no `-u`, which writes a line's end apart). Of
-    two pieces that arrive together the API's client may keep the second one back until more comes.
-    """
+    """A program that reads a JSON object a line, and answers each with one; leaving the block closes its input."""
 
     def __init__(self, stream: ExecStream, what: str) -> None:
         self._stream, self._what = stream, what
