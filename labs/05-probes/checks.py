@@ -33,6 +33,7 @@ RATE, LONGEST = 10, 240  # requests a second, s
 ANSWER_LIMIT = 15.0  # s; a request may have to wait for a pod that computes
 LATE_AT_MOST = 5.0  # s that requests may leave late on a busy machine; no latencies are measured
 LOOK_EVERY = 0.5  # s
+NEAR = 2.0  # s between a request that was lost and the moment that may be why
 LABEL, LOAD = "mlops-lab/checker", "MODEL_LOAD_SECONDS"
 
 
@@ -94,9 +95,9 @@ async def asks_only_pods_that_answer(lab: Lab) -> None:
     for each in (found.hung, found.unready):
         expect(each.begun).because(each.why)
     total = sum(found.lost.values())
-    if total and found.alone:
+    if total and found.starved:
         raise LabError(
-            f"for about {len(found.alone)} s none of the Deployment's own pods was ready; nothing was done to them",
+            f"for about {found.starved} s none of the Deployment's own pods was ready; nothing was done to them",
             "the machine was too busy for their readiness probe's timeoutSeconds; close what else runs, check again",
         )
     kinds = tuple(f"{number} x {how}" for how, number in found.lost.most_common(3))
@@ -288,7 +289,7 @@ class Incidents:
         sent: requests in all.
         lost: how requests failed that should not have, with counts.
         others: restarts of the Deployment's own pods.
-        alone: s of the load's time at which none of the Deployment's own pods was ready, though none was restarted.
+        starved: s in which requests were lost while none of the Deployment's own pods was ready, and none restarted.
         spec: the pod's, from the Deployment's template.
         probes: the probes in words.
     """
@@ -300,7 +301,7 @@ class Incidents:
     sent: int
     lost: Counter[str]
     others: int
-    alone: tuple[float, ...]
+    starved: int
     spec: Object
     probes: tuple[str, ...]
 
@@ -361,17 +362,15 @@ async def incidents(lab: Lab) -> Incidents:
             pod.events = await events(lab, pod.name)
     others = sum(max(0, count - before[name]) for name, count in after.items() if name in before)
     failed = [each for each in load.report.requests if each.status != 200]
-    lost = Counter(
-        each.error or f"status {each.status}"
-        for each in failed
-        if not any(begin <= each.due + each.late < end for begin, end in windows)
-    )
+    unexcused = [each for each in failed if not any(begin <= each.due + each.late < end for begin, end in windows)]
+    lost = Counter(each.error or f"status {each.status}" for each in unexcused)
+    lost_at = [each.due + each.late for each in unexcused]
     return Incidents(
         **pods,
         sent=load.report.sent,
         lost=lost,
         others=others,
-        alone=() if others else tuple(alone),
+        starved=0 if others else sum(any(abs(each - when) < NEAR for each in lost_at) for when in alone),
         spec=template["spec"],
         probes=in_words(template["spec"]),
     )

@@ -73,6 +73,10 @@ async def runs(lab: Lab) -> None:
         expect(observe(f"replicas of Deployment {name}", replicas, equal_to(1))).because(
             "the task is one pod each; what is asked is how large that must be"
         )
+    expect(await given_programs(lab)).because(
+        "the sizes are asked for, not other programs: take the files of programs/ as they were (lab reset 06 brings "
+        "them back and keeps a copy of yours), and kubectl apply -k . again"
+    )
     expect(await up(lab)).because(
         "ask first whether there is a pod at all. If not, the namespace's quota refused it: kubectl describe "
         "replicaset says what was requested, used and allowed, and kubectl describe quota how it stands. Where a "
@@ -371,6 +375,18 @@ class Watched:
             self.told = (f"memory limit of {name}: {limit}", *([pod_state(pod)] if pod else []))
             return True
         return False
+
+
+async def given_programs(lab: Lab) -> Observation:
+    """Whether ConfigMap `programs` holds the programs that were given."""
+    found = await lab.object("ConfigMap", "programs").now()
+    there = (found or {}).get("data") or {}
+    folder = Path(__file__).parent / "start" / "programs"
+    other = [each.name for each in sorted(folder.glob("*.py")) if there.get(each.name) != each.read_text("utf-8")]
+    return Observation(
+        not other, "ConfigMap programs with the programs as they were given", ", ".join(other) or "they are", None,
+        (), "programs that differ or are not there",
+    )  # fmt: skip
 
 
 async def up(lab: Lab) -> Observation:

@@ -8,8 +8,9 @@ more. At the end it puts the Deployment back and starts its pods anew: nothing e
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -225,7 +226,7 @@ async def maintained(lab: Lab) -> Maintenance:
 async def drain(lab: Lab, found: Maintenance) -> None:
     """Empty the node with most pods under load, and keep it closed until they are all ready elsewhere."""
     pods = await lab.pods_of("model")
-    node, first, other = chosen(pods)
+    node, first, other = chosen(pods, {name(each) for each in await lab.workers(at_least=2)})
     body, duration = lab.hidden_rows(1).body, BEFORE + DRAINED_WITHIN + COUNTED_WITHIN + BACK_WITHIN + AFTER
     async with lab.load("model", rate=RATE, duration=duration, body=body, late_at_most=LATE) as load:
         await lab.pause(BEFORE)
@@ -333,10 +334,13 @@ async def put_back(lab: Lab, before: Object) -> None:
     spec = before["spec"]
     strategy = {"rollingUpdate": None, **spec.get("strategy", {})}
     whole = {"replicas": spec.get("replicas", 1), "strategy": strategy}
-    now = await lab.deployment("model").now()
-    if now is None:
-        return
-    if now["spec"]["template"] != spec["template"]:
+    changed = True  # also where nobody can say
+    with contextlib.suppress(LabError):
+        now = await lab.deployment("model").now()
+        if now is None:
+            return
+        changed = now["spec"]["template"] != spec["template"]
+    if changed:
         whole["template"] = {"spec": {"containers": spec["template"]["spec"]["containers"]}}
     task = asyncio.current_task()
     interrupted = bool(task and task.cancelling())
@@ -427,15 +431,17 @@ def lost(report: Any) -> Observation:
     )
 
 
-def chosen(pods: Sequence[Object]) -> tuple[str, str, str]:
-    """The node with most of the pods, a pod on it, and another pod, there if there is one.
+def chosen(pods: Sequence[Object], open_nodes: Collection[str]) -> tuple[str, str, str]:
+    """The open node with most of the pods, a pod on it, and another pod, there if there is one.
 
     Raises:
-        LabError: there are fewer than two pods.
+        LabError: there are fewer than two pods, or none of them is on an open node.
     """
     if len(pods) < 2:
         raise LabError("the Deployment has lost its pods during the check", "check again")
-    places = where(pods)
+    places = {node: number for node, number in where(pods).items() if node in open_nodes}  # others' cordons stay
+    if not places:
+        raise LabError("the pods are on nodes that somebody has cordoned", "kubectl get nodes; then check again")
     node = min(places, key=lambda each: (-places[each], each))
     ordered = sorted(pods, key=lambda pod: (pod["spec"].get("nodeName") != node, name(pod)))
     return node, name(ordered[0]), name(ordered[1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -27,6 +28,18 @@ def test_a_command_that_is_told_to_stop_can_clear_up(number: int, interrupt: Any
     finally:
         signal.signal(signal.SIGINT, before[0])
         signal.signal(number, before[1])
+
+
+def test_a_second_signal_does_not_end_the_clearing_up() -> None:
+    cleared = False
+    with contextlib.suppress(KeyboardInterrupt), terminable():
+        try:
+            os.kill(os.getpid(), signal.SIGHUP)
+        finally:
+            os.kill(os.getpid(), signal.SIGHUP)
+            os.kill(os.getpid(), signal.SIGTERM)
+            cleared = True
+    assert cleared
 
 
 def test_a_signal_that_is_ignored_stays_so() -> None:

@@ -32,6 +32,38 @@ def checks() -> ModuleType:
     return module
 
 
+@pytest.mark.parametrize(
+    ("step", "right"),
+    [
+        ("RUN pip install -r requirements.txt", True),
+        ("RUN /opt/venv/bin/pip install --no-cache-dir -r requirements.txt", True),
+        ("RUN pip install --no-deps .", False),
+        ("COPY service service", False),
+    ],
+)
+def test_an_instruction_installs_packages_or_only_the_source(checks: ModuleType, step: str, right: bool) -> None:
+    assert checks.installs(step) is right
+
+
+@pytest.mark.parametrize(
+    ("reason", "message", "final", "ours"),
+    [
+        ("CreateContainerConfigError", "container has runAsNonRoot and image will run as root", True, False),
+        ("RunContainerError", 'exec: "uvicorn": executable file not found in $PATH', True, False),
+        ("CreateContainerConfigError", "failed to sync secret cache: timed out waiting for the condition", False, True),
+        ("CreateContainerError", "context deadline exceeded", False, True),
+        ("ContainerCreating", "", False, True),
+    ],
+)
+def test_what_may_pass_is_not_held_against_the_image(
+    checks: ModuleType, reason: str, message: str, final: bool, ours: bool
+) -> None:
+    waiting = {"reason": reason, "message": message}
+    pod = {"status": {"containerStatuses": [{"state": {"waiting": waiting}}]}}
+    assert bool(checks.ended_or_refused(pod)) is final
+    assert bool(checks.NOT_OURS.search(checks.state(pod))) is ours
+
+
 def test_the_image_has_the_packages_that_the_server_asks_for() -> None:
     locked = (FOLDER / "requirements.lock").read_text() + (FOLDER / "package" / "pyproject.toml").read_text()
     for line in (LAB / "start" / "requirements.txt").read_text().split():

@@ -79,10 +79,14 @@ def test_label_selectors_match_as_in_kubernetes(lab: dict[str, Any]) -> None:
 
 def test_the_node_with_most_pods_is_drained(lab: dict[str, Any]) -> None:
     pods = [pod("a", "one"), pod("b", "two"), pod("c", "two"), pod("d")]
-    assert lab["chosen"](pods) == ("two", "b", "c")
-    assert lab["chosen"]([pod("a", "two"), pod("b", "one")]) == ("one", "b", "a")
-    with pytest.raises(LabError):
-        lab["chosen"]([pod("a", "one")])
+    both = {"one", "two"}
+    assert lab["chosen"](pods, both) == ("two", "b", "c")
+    assert lab["chosen"]([pod("a", "two"), pod("b", "one")], both) == ("one", "b", "a")
+    assert lab["chosen"](pods, {"one"}) == ("one", "a", "b")
+    with pytest.raises(LabError, match="lost its pods"):
+        lab["chosen"]([pod("a", "one")], both)
+    with pytest.raises(LabError, match="cordoned"):
+        lab["chosen"](pods, {"three"})
 
 
 def test_the_second_of_two_evictions_must_be_refused_and_the_first_not(lab: dict[str, Any]) -> None:
@@ -127,6 +131,7 @@ class Deployed:
 
     def __init__(self, now: Object, troubles: int = 0) -> None:
         self.item = now
+        self.silent = False
         self.troubles = troubles
         self.patches: list[Object] = []
         self.kube, self.namespace = SimpleNamespace(patch=self.patch), "lab-13"
@@ -141,6 +146,8 @@ class Deployed:
         return self
 
     async def now(self) -> Object:
+        if self.silent:
+            raise LabError("away", "wait")
         return self.item
 
     async def rolled_out(self, **_: Any) -> None:
@@ -170,6 +177,13 @@ def test_the_deployment_is_put_back_and_its_pods_are_placed_anew(lab: dict[str, 
     untouched = Deployed(before)
     asyncio.run(lab["put_back"](untouched, before))
     assert [set(each) for each in untouched.patches] == [{"replicas"}, {"replicas", "strategy"}]
+
+
+def test_it_is_put_back_also_where_nobody_can_say_how_it_is(lab: dict[str, Any]) -> None:
+    here = Deployed(deployment("broken"))
+    here.silent = True
+    asyncio.run(lab["put_back"](here, deployment("v1")))
+    assert here.patches[-1]["template"]["spec"]["containers"] == [{"name": "server", "image": "v1"}]
 
 
 def test_who_interrupts_finds_the_deployment_as_it_was_at_once(lab: dict[str, Any]) -> None:

@@ -184,6 +184,17 @@ def test_the_cost_is_that_of_all_rounds_together() -> None:
     assert checks.Cost(((0.010, math.inf),)).times == 0
 
 
+def test_a_request_that_nobody_answers_costs_no_number() -> None:
+    assert checks.milliseconds(0.0105) == "10.50 ms"
+    assert checks.milliseconds(math.inf) == "none answered right"
+
+
+def test_sidecars_run_as_long_as_their_pod() -> None:
+    once, always = {"name": "once"}, {"name": "always", "restartPolicy": "Always"}
+    pod = {"spec": {"containers": [{"name": "idle"}], "initContainers": [once, always]}}
+    assert [each["name"] for each in cputime.running(pod)] == ["idle", "always"]
+
+
 def test_other_values_get_the_likely_reason() -> None:
     wanted, others = [0.21, 0.39, 0.77], [0.25, 0.35, 0.61]
 

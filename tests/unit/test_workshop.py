@@ -116,6 +116,23 @@ def test_without_the_registry_beside_this_machine_nothing_is_built(monkeypatch: 
         Workshop("registry.example.org/labs", "lab-03")
 
 
+def test_a_base_image_is_asked_for_where_the_nodes_have_it(
+    tmp_path: Path, shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "digest", {"python-run:1": "sha256:2"}.get)
+    shop.bring("localhost:5001/python-run:1")
+    assert "pull" not in (tmp_path / "said").read_text()  # the engine has it
+    with pytest.raises(LabError, match="not in the cluster's registry"):
+        shop.bring("localhost:5001/python-build:1")
+
+
+def test_a_registry_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workshop, "answering", lambda: Docker({}))
+    monkeypatch.setattr(registry, "answers", lambda: False)
+    with pytest.raises(LabError, match="that registry does not answer"):
+        Workshop(names.REGISTRY_PREFIX, "lab-03")
+
+
 def test_without_an_engine_nothing_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workshop, "answering", lambda: None)
     with pytest.raises(LabError, match="no Docker engine answers"):

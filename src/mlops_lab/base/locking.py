@@ -42,10 +42,16 @@ def alone(path: Path, what: str, say: Callable[[str], None], *, wait: bool = Tru
 def terminable() -> Iterator[None]:
     """Let SIGTERM, and SIGHUP of a terminal that is closed, end the block as Ctrl-C does, so that it can clear up.
 
-    A signal that is ignored (`nohup`) stays ignored.
+    A signal that is ignored (`nohup`) stays ignored. Only the first counts: a terminal that is closed may tell twice,
+    and the second time would end the clearing up. Ctrl-C still does.
     """
+    told = False
 
     def interrupt(number: int, frame: FrameType | None) -> None:
+        nonlocal told
+        if told:
+            return
+        told = True
         if callable(signal.getsignal(signal.SIGINT)):
             signal.raise_signal(signal.SIGINT)  # whoever hears Ctrl-C in a way of their own, such as asyncio, does so
         else:

@@ -29,7 +29,7 @@ _HINT = "see how the cluster is: lab status"
 
 
 class CpuClock:
-    """The CPU time of all containers of some pods, together; they need a shell, `sh`.
+    """The CPU time of all containers of some pods that stay, sidecars too, together; they need a shell, `sh`.
 
     Args:
         pods: as they run now.
@@ -40,7 +40,7 @@ class CpuClock:
         self._places = [
             (pod["metadata"]["namespace"], pod["metadata"]["name"], container["name"])
             for pod in pods
-            for container in pod["spec"]["containers"]
+            for container in running(pod)
         ]
         self._shells: list[tuple[str, ExecStream]] = []
 
@@ -71,6 +71,15 @@ class CpuClock:
         """End the shells."""
         for _, stream in self._shells:
             stream.close()
+
+
+def running(pod: Object) -> list[Object]:
+    """The containers that run as long as their pod: also init containers that are restarted always, the sidecars.
+
+    https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/
+    """
+    sidecars = [each for each in pod["spec"].get("initContainers") or [] if each.get("restartPolicy") == "Always"]
+    return [*pod["spec"]["containers"], *sidecars]
 
 
 def _read(what: str, stream: ExecStream) -> float:

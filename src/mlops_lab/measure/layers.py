@@ -73,7 +73,7 @@ def read(archive: Path, needles: Mapping[str, bytes] | None = None, skip: Collec
     """Read an archive that `docker save` wrote of one image.
 
     Args:
-        needles: pieces of text to look for in files, their paths and the configuration, by a name for the report.
+        needles: pieces of text to look for in files and the configuration, by a name for the report.
         skip: digests of layers whose files are not searched, such as those of a base image.
 
     Raises:

@@ -71,6 +71,8 @@ class OwnPod:
         self._kube.apply(self._objects)
         done, pod = self._kube.wait("Pod", self.name, SYSTEM_NAMESPACE, _ready, within=READY_WITHIN, stop=self._stop)
         if not done or not pod or not _is_ready(pod):
+            if self._stop.is_set():  # it may have been made after `delete` looked for it
+                self.delete()
             raise LabError(
                 f"the checker's own pod is not ready after {READY_WITHIN:g} s: {pod_state(pod) if pod else 'gone'}",
                 "see how the cluster is: lab status",

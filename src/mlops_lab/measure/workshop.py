@@ -110,7 +110,13 @@ class Workshop:
     def __init__(self, prefix: str, repository: str) -> None:
         docker = answering()
         if prefix != names.REGISTRY_PREFIX or docker is None or not registry.answers():
-            why = "no Docker engine answers" if docker is None else f"its images come from {prefix or 'elsewhere'}"
+            why = (
+                "no Docker engine answers"
+                if docker is None
+                else "that registry does not answer"
+                if prefix == names.REGISTRY_PREFIX
+                else f"its images come from {prefix or 'elsewhere'}"
+            )
             raise LabError(
                 f"this lab builds images on this machine, and the cluster must pull them from {names.REGISTRY_PREFIX}; "
                 f"here {why}",
@@ -132,6 +138,17 @@ class Workshop:
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._forget()
+
+    def bring(self, image: str) -> None:
+        """Have a base image of the cluster's registry in the engine; a builder may keep it where nobody else finds it.
+
+        Raises:
+            LabError: the registry does not have it.
+        """
+        if not registry.digest(image.removeprefix(f"{names.REGISTRY_PREFIX}/")):
+            raise LabError(f"{image} is not in the cluster's registry", "lab start brings a lab's images")
+        if self._docker.inspect("image", image) is None:
+            self._docker.run("pull", image, within=_PUSHED_WITHIN, hint="see whether the registry runs: lab status")
 
     def build(self, context: Path, *, within: float, silent: float) -> Build:
         """Build a folder with the Dockerfile in it.
