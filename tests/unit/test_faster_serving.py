@@ -277,6 +277,20 @@ def test_an_own_pod_waits_until_it_is_ready_and_is_deleted_with_its_files() -> N
     assert deleted == ["Pod", "ConfigMap"]
 
 
+def test_an_own_pod_that_is_made_after_it_was_deleted_goes_too() -> None:
+    there: set[str] = set()
+    kube = SimpleNamespace(
+        apply=lambda objects: (mine.delete(), there.update(each["kind"] for each in objects)),
+        wait=lambda *words, **named: (False, None),
+        delete=lambda kind, name, namespace, grace=None: there.discard(kind),
+        list=lambda *names: [], find=lambda *names: None, events=lambda *names: [],
+    )  # fmt: skip
+    mine = OwnPod(cast(Any, kube), "workbench:1", ["sleep"], files={"a.py": "1"}, env={})
+    with pytest.raises(LabError, match="not ready"):
+        mine.start()
+    assert there == set()
+
+
 @pytest.mark.parametrize(
     ("files", "line", "seconds"),
     [
