@@ -50,8 +50,13 @@ def deleted(cluster: Kube) -> Iterator[list[str]]:
     """Namespaces whose deletion has begun; at the end they are gone."""
     names: list[str] = []
     yield names
-    for name in names:
-        cluster.wait_gone("Namespace", name, within=120)
+    all_gone(cluster, names)
+
+
+def all_gone(cluster: Kube, names: list[str]) -> None:
+    """Wait until these namespaces are gone, and forget them."""
+    while names:
+        cluster.wait_gone("Namespace", names.pop(), within=120)
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from mlops_lab.base.paths import project
 from mlops_lab.kube.client import Kube
 from mlops_lab.labs.catalog import about, resolve
 from mlops_lab.labs.parts import needed
-from tests.e2e.conftest import lab
+from tests.e2e.conftest import all_gone, lab
 
 # The first test of the module waits for all labs, which are verified side by side.
 _WITHIN = 3600
@@ -27,8 +27,11 @@ LABS = sorted(path.parent.name for path in (project() / "labs").glob("*/lab.toml
 
 
 @pytest.fixture(scope="module")
-def verified(cluster: Kube, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def verified(
+    cluster: Kube, deleted: list[str], request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Any]:
     """What `lab verify` found, by lab; of those labs that are asked for."""
+    all_gone(cluster, deleted)  # a verification compares what is in the cluster before and after
     names = {item.name for item in request.session.items}
     wanted = [slug for slug in LABS if f"test_lab[{slug}]" in names]
     parts = sorted({part for slug in wanted for part in needed(about(resolve(slug)).needs)})
