@@ -12,8 +12,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -61,17 +62,24 @@ def containers(*more: str) -> list[str]:
     return docker("ps", "-aq", "--filter", f"label=io.x-k8s.kind.cluster={NAME}", *more).split()
 
 
-def begin(env: dict[str, str], *words: str) -> subprocess.Popen[str]:
-    """`lab up`, running, once its node's container is there."""
+def asked() -> bool:
+    """Has kind asked the engine for the node's container?"""
+    every = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+    return f"docker run --name {NAME}-control-plane" in every or bool(containers())
+
+
+def begin(env: dict[str, str], *words: str, until: Callable[[], Any] = containers) -> subprocess.Popen[str]:
+    """`lab up`, running, once its node's container is listed, or what else is to be true."""
     program = Path(sys.executable).parent / "lab"
     started = subprocess.Popen(
         [str(program), "up", "--nodes", "small", *words],
         env={**os.environ, **env}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
     end = time.monotonic() + 120
-    while not containers() and started.poll() is None and time.monotonic() < end:
-        time.sleep(0.1)
-    assert containers(), started.communicate()[0]
+    while not until() and started.poll() is None and time.monotonic() < end:
+        time.sleep(0.05)
+    assert started.poll() is None, started.communicate()[0]
+    assert until()
     return started
 
 
@@ -92,10 +100,19 @@ def nothing_left(env: dict[str, str]) -> None:
     assert whole["current-context"] == "mine"
 
 
-@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_up_leaves_nothing(env: dict[str, str], sign: signal.Signals) -> None:
-    started = begin(env)
-    time.sleep(2)
+@pytest.mark.parametrize(
+    ("sign", "until", "later"),
+    [
+        pytest.param(signal.SIGINT, asked, 0, id="asked for"),
+        pytest.param(signal.SIGINT, containers, 0, id="listed, not made"),  # for a second it can't be inspected
+        pytest.param(signal.SIGTERM, containers, 3, id="running"),
+    ],
+)
+def test_an_interrupted_up_leaves_nothing(
+    env: dict[str, str], sign: signal.Signals, until: Callable[[], Any], later: float
+) -> None:
+    started = begin(env, until=until)
+    time.sleep(later)
     started.send_signal(sign)
     output, _ = started.communicate(timeout=120)
     assert started.returncode == 130, output

@@ -95,6 +95,14 @@ def test_an_exit_code_may_be_asked_for_instead_of_an_error() -> None:
     assert processes.run([sys.executable, "-c", "exit(4)"], within=20, check=False).code == 4
 
 
+def test_what_a_stopped_program_had_begun_is_waited_for(tmp_path: Path) -> None:
+    begun = f"sleep 2 && echo made > {tmp_path / 'late'}"
+    program = f"import subprocess, time; subprocess.Popen(['sh', '-c', {begun!r}]); time.sleep(30)"
+    with pytest.raises(LabError, match="did not end within"):
+        processes.run([sys.executable, "-c", program], within=1, log=tmp_path / "log", family=True)
+    assert (tmp_path / "late").read_text() == "made\n"
+
+
 def test_usage_errors_and_environment_errors_differ_in_exit_code() -> None:
     assert UsageError("a", "b").exit_code == ExitCode.USAGE == 2
     assert LabError("a", "b").exit_code == ExitCode.ENVIRONMENT == 3

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +15,9 @@ from pathlib import Path
 from mlops_lab.base.errors import LabError
 
 _TAIL = 30
+
+# s that a stopped program's own programs get to end.
+_FAMILY = 20
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,7 @@ def run(
     stdin: str | bytes | None = None,
     log: Path | None = None,
     check: bool = True,
+    family: bool = False,
 ) -> Completed:
     """Run a program to its end.
 
@@ -45,6 +51,8 @@ def run(
         log: a file that gets both streams while the program runs; stdout and stderr of the result are then
             empty and an error quotes the end of the file.
         check: raise when the exit code is not 0.
+        family: a program that is stopped early leaves programs of its own at work; wait for these (20 s at most), so
+            that what they make can be seen and cleared away. An interrupt from the keyboard reaches none of them.
 
     Raises:
         LabError: the program is not there, ran out of time or (with `check`) failed; the detail carries the
@@ -56,21 +64,25 @@ def run(
     try:
         if log:
             log.parent.mkdir(parents=True, exist_ok=True)
-            with log.open("ab") as sink:
-                done = subprocess.run(
-                    words,
-                    input=data,
-                    stdout=sink,
-                    stderr=subprocess.STDOUT,
-                    timeout=within,
-                    env=environment,
-                    cwd=cwd,
-                    check=False,
-                )
-        else:
-            done = subprocess.run(
-                words, input=data, capture_output=True, timeout=within, env=environment, cwd=cwd, check=False
-            )
+        with (
+            log.open("ab") if log else contextlib.nullcontext(subprocess.PIPE) as sink,
+            subprocess.Popen(
+                words,
+                stdin=None if data is None else subprocess.PIPE,
+                stdout=sink,
+                stderr=subprocess.STDOUT if log else subprocess.PIPE,
+                env=environment,
+                cwd=cwd,
+                start_new_session=family,
+            ) as process,
+        ):
+            try:
+                stdout, stderr = process.communicate(data, timeout=within)
+            except BaseException:
+                process.kill()
+                if family:
+                    _let_end(process)
+                raise
     except FileNotFoundError as missing:
         raise LabError(f"{words[0]} is not installed", hint or f"install {words[0]} and try again") from missing
     except subprocess.TimeoutExpired as late:
@@ -80,15 +92,25 @@ def run(
             _evidence(words, late.stdout, late.stderr, log),
         ) from late
     completed = Completed(
-        done.returncode, (done.stdout or b"").decode(errors="replace"), (done.stderr or b"").decode(errors="replace")
+        process.returncode, (stdout or b"").decode(errors="replace"), (stderr or b"").decode(errors="replace")
     )
-    if check and done.returncode != 0:
+    if check and completed.code != 0:
         raise LabError(
-            f"{Path(words[0]).name} failed with exit code {done.returncode}",
+            f"{Path(words[0]).name} failed with exit code {completed.code}",
             hint or "read the output below, then try again",
-            _evidence(words, done.stdout, done.stderr, log),
+            _evidence(words, stdout, stderr, log),
         )
     return completed
+
+
+def _let_end(process: subprocess.Popen[bytes]) -> None:
+    """Wait until nothing of a session is left whose first process was killed."""
+    process.wait()
+    end = time.monotonic() + _FAMILY
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        while time.monotonic() < end:
+            os.killpg(process.pid, 0)
+            time.sleep(0.05)
 
 
 def find(program: str) -> Path | None:

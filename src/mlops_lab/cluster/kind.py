@@ -17,6 +17,7 @@ import yaml
 from mlops_lab.base.errors import LabError
 from mlops_lab.base.paths import cache
 from mlops_lab.base.processes import run
+from mlops_lab.base.waiting import wait_until
 from mlops_lab.cluster import kubeconfig, names
 from mlops_lab.engine import host
 from mlops_lab.engine.docker import Docker
@@ -38,12 +39,25 @@ class Node:
 
 
 def nodes(docker: Docker) -> list[Node]:
-    """The containers of the cluster, running or not, the control plane first."""
+    """The containers of the cluster, running or not, the control plane first.
+
+    The engine lists a container before it has made it (its volumes are filled, which takes seconds for a node); until
+    then it can be neither inspected nor removed, so this waits.
+
+    Raises:
+        LabError: a container is listed that the engine doesn't know.
+    """
+
+    def probe() -> tuple[list[dict[str, Any]] | None, str]:
+        ids = docker.run("ps", "-aq", "--filter", label).stdout.split()
+        if not ids:
+            return [], ""
+        found: list[dict[str, Any]] = json.loads(docker.run("inspect", *ids, check=False).stdout or "[]")
+        return found if len(found) == len(ids) else None, f"{len(found)} of {len(ids)} containers"
+
     label = f"label=io.x-k8s.kind.cluster={names.cluster()}"
-    ids = docker.run("ps", "-aq", "--filter", label).stdout.split()
-    if not ids:
-        return []
-    found: list[dict[str, Any]] = json.loads(docker.run("inspect", *ids, check=False).stdout or "[]")
+    hint = f"docker ps -a --filter {label} lists them; restart the engine if one can't be inspected"
+    found = wait_until(probe, what="the cluster's containers", within=60, hint=hint, every=0.2)
     return sorted(
         (_node(item) for item in found), key=lambda node: (not node.name.endswith("control-plane"), node.name)
     )
@@ -94,6 +108,7 @@ def create(docker: Docker, kind: Path, image: str, size: str) -> None:
             [kind, "create", "cluster", "--name", names.cluster(), "--image", image, "--wait", "0s",
              "--config", here / "config.yaml", "--kubeconfig", entries],
             within=600, log=log, hint="run `lab up` again; if it fails again, `lab doctor` looks at the host",
+            family=True,
         )  # fmt: skip
         kubeconfig.merge(yaml.safe_load(entries.read_text()))
     except BaseException:

@@ -55,7 +55,7 @@ def test_an_address_where_nothing_listens_ends_soon() -> None:
         source.fetch("http://127.0.0.1:9", THREE[:1])
 
 
-@pytest.mark.parametrize("content", [b"not gzip", gzip.compress(b"x" * 1000)[:20]])
+@pytest.mark.parametrize("content", [b"not gzip", gzip.compress(b"x" * 1000)[:20]], ids=["other", "cut"])
 def test_a_damaged_file_is_named(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "2013-03-01.csv.gz").write_bytes(content)
     with pytest.raises(source.NoData, match="2013-03-01 is damaged"):
