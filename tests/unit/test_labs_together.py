@@ -35,8 +35,12 @@ print(f"{slug} at work", file=sys.stderr, flush=True)
 time.sleep(float(os.environ.get("TAKES", "0.3")))
 if "broken" in slug:
     sys.exit("no cluster is up")
+first = not (notes / f"{slug}.again").exists()
+(notes / f"{slug}.again").touch()
+bad = {"wrong"} if "never" in slug or ("alone" in slug and first) else set()
 steps = [
-    {"step": kind, "outcome": "honest", "says": [], "seconds": 0.1, "at": "", "results": []} for kind in kinds
+    {"step": kind, "outcome": "dishonest" if kind in bad else "honest", "says": ["too slow"] if kind in bad else [],
+     "seconds": 0.1, "at": "", "results": []} for kind in kinds
 ]
 Path(file).write_text(json.dumps({"labs": [{"lab": slug, "steps": steps}]}))
 with (notes / "ran").open("a") as ran:
@@ -117,6 +121,32 @@ def test_one_that_breaks_is_the_environments_and_the_others_go_on(tmp_path: Path
     (step,) = found["01-broken"]
     assert (step.outcome, step.says) == ("environment", ["its verification ended with 1: no cluster is up"])
     assert found["02-b"][0].outcome == "honest"
+
+
+def test_what_was_not_honest_beside_others_is_done_again_alone(tmp_path: Path, start: Any) -> None:
+    heard: list[tuple[str, str]] = []
+    together = Together(2, ["--once"], lambda *said: heard.append(said), start)
+    found = together.verify(labs(tmp_path, alone=False, never=False, c=False, d=True), ("wrong",), outage=False)
+    assert {slug: [(done.outcome, done.says) for done in steps] for slug, steps in found.items()} == {
+        "01-alone": [("honest", ["alone; beside other labs it was dishonest: too slow"])],
+        "02-never": [("dishonest", ["too slow"])],
+        "03-c": [("honest", [])],
+        "04-d": [("honest", [])],
+    }
+    whole = ran(tmp_path)
+    again = [(begin, end) for _, _, begin, end, words in whole if "--resume" in words]
+    assert sorted(slug for slug, *_ in whole) == ["01-alone", "01-alone", "02-never", "02-never", "03-c", "04-d"]
+    assert len(again) == 2
+    for span in again:
+        others = [(begin, end) for *_, begin, end, _ in whole if (begin, end) != span]
+        assert not [other for other in others if other[0] < span[1] and span[0] < other[1]]
+    assert ("01", "once more, alone, since not honest beside other labs: wrong") in heard
+
+
+def test_alone_from_the_beginning_nothing_is_done_twice(tmp_path: Path, start: Any) -> None:
+    found = Together(2, (), lambda *said: None, start).verify(labs(tmp_path, never=False), ("wrong",), outage=False)
+    assert [done.outcome for done in found["01-never"]] == ["dishonest"]
+    assert len(ran(tmp_path)) == 1
 
 
 def test_an_interruption_reaches_each_and_waits_until_it_has_cleared_up(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -22,13 +23,22 @@ if TYPE_CHECKING:
     from mlops_lab.labs.stage import Stage
     from mlops_lab.labs.verify import Step
 
+# Labs side by side if nothing is said: each takes about 1 GiB, and much of a check is waiting.
+_JOBS = 4
+
 
 @click.command()
 @click.argument("wanted", metavar="[LAB]...", nargs=-1, type=LabName())
 @click.option("--all", "all_labs", is_flag=True, help="Every lab.")
 @click.option("--resume", is_flag=True, help="Skip what was found honest with the same files and checker.")
 @click.option("--once", is_flag=True, help="The short form: one solution once, one mistake, no outage.")
-@click.option("--jobs", type=click.IntRange(1, 8), default=1, help="Labs side by side; quiet ones run alone.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(1, 8),
+    default=min((os.cpu_count() or 1) + 1, _JOBS),
+    show_default=f"cores + 1, at most {_JOBS}",
+    help="Labs side by side; quiet ones run alone, and so does what was not honest beside others.",
+)
 @click.option(
     "--only",
     multiple=True,
@@ -64,7 +74,7 @@ def verify(
       lab verify 10
       lab verify --all --resume
       lab verify --all --only form
-      lab verify --all --jobs 3
+      lab verify --all --jobs 1
       lab verify 10 12 --only wrong --json verify.json
     """
     from mlops_lab.labs.ledger import DISHONEST, ENVIRONMENT, Ledger

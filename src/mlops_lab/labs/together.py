@@ -1,7 +1,8 @@
 """Several labs verified side by side: a program of its own for each, so that one lab's end touches no other.
 
 A lab whose figures need a quiet machine (`quiet` in its lab.toml) runs alone, and so does every lab's outage, which
-pauses the API server that all share.
+pauses the API server that all share. A lab promises its figures for one check at a time, so what is not honest beside
+other labs is done once more, alone; then it has to hold.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from mlops_lab.labs.catalog import Exercise, about
-from mlops_lab.labs.ledger import ENVIRONMENT, Done
+from mlops_lab.labs.ledger import ENVIRONMENT, HONEST, Done
 from mlops_lab.labs.verify import KINDS, restored
 
 _BESIDE = tuple(kind for kind in KINDS if kind != "outage")
@@ -55,13 +56,24 @@ class Together:
         beside = [kind for kind in _BESIDE if not only or kind in only]
         found: dict[str, list[Done]] = {lab.slug: [] for lab in labs}
         if beside:
-            self._all([lab for lab in labs if not about(lab).quiet], beside, self.jobs, found)
+            several = [lab for lab in labs if not about(lab).quiet]
+            self._all(several, beside, self.jobs, found)
+            if min(self.jobs, len(several)) > 1:
+                for lab in several:
+                    self._again(lab, beside, found)
             self._all([lab for lab in labs if about(lab).quiet], beside, 1, found)
         if outage and (not only or "outage" in only):
             self._all(labs, ["outage"], 1, found)
         return found
 
-    def _all(self, labs: Sequence[Exercise], kinds: Sequence[str], at_once: int, found: dict[str, list[Done]]) -> None:
+    def _all(
+        self,
+        labs: Sequence[Exercise],
+        kinds: Sequence[str],
+        at_once: int,
+        found: dict[str, list[Done]],
+        more: Sequence[str] = (),
+    ) -> None:
         todo = list(labs)
         failed: list[BaseException] = []
 
@@ -70,7 +82,7 @@ class Together:
                 with contextlib.suppress(IndexError):
                     lab = todo.pop(0)
                     try:
-                        found[lab.slug] += self._one(lab, kinds)
+                        found[lab.slug] += self._one(lab, kinds, more)
                     except BaseException as trouble:
                         failed.append(trouble)
 
@@ -87,11 +99,25 @@ class Together:
         if failed:
             raise failed[0]
 
-    def _one(self, lab: Exercise, kinds: Sequence[str]) -> list[Done]:
+    def _again(self, lab: Exercise, kinds: Sequence[str], found: dict[str, list[Done]]) -> None:
+        """Do once more what was not honest; what it was the first time stays to be read."""
+        before = {done.step: done for done in found[lab.slug] if done.outcome != HONEST}
+        if not before:
+            return
+        self.tell(lab.number, f"once more, alone, since not honest beside other labs: {', '.join(before)}")
+        again: dict[str, list[Done]] = {lab.slug: []}
+        self._all([lab], kinds, 1, again, ["--resume"])
+        for done in again[lab.slug]:
+            if (first := before.get(done.step)) and done.outcome == HONEST:
+                done.says = [f"alone; beside other labs it was {first.outcome}: {'; '.join(first.says)}"]
+        found[lab.slug] = again[lab.slug]
+
+    def _one(self, lab: Exercise, kinds: Sequence[str], more: Sequence[str]) -> list[Done]:
         with tempfile.TemporaryDirectory(prefix="mlops-lab-") as folder:
             file = Path(folder) / "verify.json"
             only = [word for kind in kinds for word in ("--only", kind)]
-            process = self.start(["verify", lab.slug, *self.words, *only, "--json", str(file)])
+            words = [*self.words, *(word for word in more if word not in self.words)]
+            process = self.start(["verify", lab.slug, *words, *only, "--json", str(file)])
             with self._lock:
                 self._running.add(process)
             last = ""

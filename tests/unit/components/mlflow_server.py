@@ -75,7 +75,7 @@ class _Handler(BaseHTTPRequestHandler):
 def serving(store: str) -> Iterator[Server]:
     """A server until the block ends."""
     server = Server(store)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     try:
         yield server
     finally:
