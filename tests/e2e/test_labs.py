@@ -21,7 +21,6 @@ from tests.e2e.conftest import all_gone, lab
 # The first test of the module waits for all labs, which are verified side by side, and alone where that goes wrong.
 _WITHIN = 3600
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(_WITHIN + 900)]
-_JOBS = "3"
 LABS = sorted(path.parent.name for path in (project() / "labs").glob("*/lab.toml"))
 
 
@@ -38,7 +37,7 @@ def verified(
         brought = lab("up", "--with", ",".join(parts), within=1800)
         assert brought.returncode == 0, brought.stdout + brought.stderr
     report = tmp_path_factory.mktemp("labs") / "verify.json"
-    done = lab("verify", *wanted, "--once", "--jobs", _JOBS, "--json", str(report), within=_WITHIN)
+    done = lab("verify", *wanted, "--once", "--json", str(report), within=_WITHIN)
     assert report.is_file(), done.stdout + done.stderr
     told = {each["lab"]: each["steps"] for each in json.loads(report.read_text())["labs"]}
     for slug, steps in told.items():

@@ -77,3 +77,11 @@ def test_a_new_lab_is_not_honest_yet(env: dict[str, str], tmp_path: Path) -> Non
     mistake = "wrong two_pods_are_ready--mistake-2"
     assert found.pop(mistake) == "dishonest"
     assert set(found.values()) == {"honest"}, verified
+
+
+def test_a_demo_passes_and_leaves_nothing(cluster: Kube) -> None:
+    shown = lab("demo", "19", within=300)
+    assert shown.returncode == 0, shown.stdout + shown.stderr
+    assert "20 of 20 points" in shown.stdout, shown.stdout
+    left = {each["metadata"]["name"] for each in cluster.list("Namespace")}
+    assert not {name for name in left if name.startswith("demo-")}

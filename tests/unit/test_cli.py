@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import click
 import pytest
@@ -23,6 +23,7 @@ from mlops_lab.cli.main import SECTIONS, cli, main
 from mlops_lab.cluster import record
 from mlops_lab.cluster.record import Cluster
 from mlops_lab.labs.records import Records
+from mlops_lab.labs.running import Interrupted
 from mlops_lab.labs.skeleton import make
 
 CHECKS = '''
@@ -231,6 +232,50 @@ def test_list_shows_progress(word: Path, capsys: pytest.CaptureFixture[str]) -> 
     lab("list", "--json")
     (row,) = json.loads(capsys.readouterr().out)
     assert (row["state"], row["best"], row["possible"], row["revealed"]) == ("passed", 3, 3, False)
+
+
+PASSED = Result("first", "First.", Verdict.PASS, 2)
+FAILED = Result("first", "First.", Verdict.FAIL, 2, expected="good", seen="bad", why="because")
+
+
+class Demonstrated:
+    """A stage that keeps what was asked of it; its checks end as they are told to."""
+
+    asked: ClassVar[list[str]] = []
+    ends: ClassVar[list[Result] | Interrupted] = []
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        pass
+
+    def fresh(self) -> None:
+        self.asked.append("fresh")
+
+    def work(self, variant: Any) -> None:
+        self.asked.append(f"work {variant.name}")
+
+    def checked(self, listener: Any) -> list[Result]:
+        if isinstance(self.ends, Interrupted):
+            raise self.ends
+        return self.ends
+
+    def clear(self) -> None:
+        self.asked.append("clear")
+
+
+@pytest.mark.parametrize(
+    ("ends", "code"), [([PASSED], 0), ([FAILED], 1), (Interrupted([]), 130)], ids=["passes", "fails", "interrupted"]
+)
+def test_a_demo_brings_the_labs_images_and_clears_up_however_it_ends(
+    ends: Any, code: int, word: Path, places: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mlops_lab.labs.stage.LiveStage", Demonstrated)
+    monkeypatch.setattr("mlops_lab.labs.images.bring", lambda names: Demonstrated.asked.append(f"images {names}"))
+    monkeypatch.setattr(Demonstrated, "asked", [])
+    monkeypatch.setattr(Demonstrated, "ends", ends)
+    with (places / "labs/10-scale/lab.toml").open("a") as file:
+        file.write('images = ["workbench:1"]\n')
+    assert lab("demo", "10") == code
+    assert Demonstrated.asked == ["images ('workbench:1',)", "fresh", "work kustomize", "clear"]
 
 
 def test_a_revealed_solution_is_marked_in_the_list(capsys: pytest.CaptureFixture[str]) -> None:

@@ -99,6 +99,35 @@ ADDITION = {
 }
 
 
+class Listing:
+    """An engine that lists a container some time before it can be inspected."""
+
+    def __init__(self, after: int) -> None:
+        self.left = after
+
+    def run(self, *args: str, check: bool = True) -> Completed:
+        if args[0] == "ps":
+            return Completed(0, "4c0ffee\n", "")
+        self.left -= 1
+        if self.left >= 0:
+            return Completed(1, "[]\n", "Error: No such object: 4c0ffee")
+        return Completed(0, json.dumps([node_facts()]), "")
+
+
+def test_a_container_that_is_being_made_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    found = kind.nodes(Listing(after=3))  # type: ignore[arg-type]
+    assert [each.name for each in found] == [node_facts()["Name"].lstrip("/")]
+
+
+def test_a_container_that_cannot_be_inspected_ends_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter(range(0, 10_000, 10))
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    monkeypatch.setattr("time.monotonic", lambda: next(clock))
+    with pytest.raises(LabError, match=r"last seen: 0 of 1 containers"):
+        kind.nodes(Listing(after=10_000))  # type: ignore[arg-type]
+
+
 def test_a_first_context_becomes_the_current_one() -> None:
     kubeconfig.merge(ADDITION)
     whole = yaml.safe_load(kubeconfig.target().read_text())

@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
+from mlops_lab.engine import host
 from mlops_lab.labs.catalog import Exercise
-from mlops_lab.labs.together import Together, options
+from mlops_lab.labs.together import Together, lanes, options
 
 # Plays `lab verify`: notes when it ran and with which steps, and writes what it found.
 PROGRAM = """
@@ -33,11 +34,11 @@ signal.signal(signal.SIGINT, end)
 (notes / f"{slug}.began").touch()
 print(f"{slug} at work", file=sys.stderr, flush=True)
 time.sleep(float(os.environ.get("TAKES", "0.3")))
-if "broken" in slug:
-    sys.exit("no cluster is up")
+if "broken" in slug or ("breaks-alone" in slug and "--resume" in words):
+    sys.exit("lab: no cluster is up\\n  next: lab up")
 first = not (notes / f"{slug}.again").exists()
 (notes / f"{slug}.again").touch()
-bad = {"wrong"} if "never" in slug or ("alone" in slug and first) else set()
+bad = {"wrong"} if "never" in slug or "breaks" in slug or ("alone" in slug and first) else set()
 steps = [
     {"step": kind, "outcome": "dishonest" if kind in bad else "honest", "says": ["too slow"] if kind in bad else [],
      "seconds": 0.1, "at": "", "results": []} for kind in kinds
@@ -127,9 +128,10 @@ def test_what_was_not_honest_beside_others_is_done_again_alone(tmp_path: Path, s
     heard: list[tuple[str, str]] = []
     together = Together(2, ["--once"], lambda *said: heard.append(said), start)
     found = together.verify(labs(tmp_path, alone=False, never=False, c=False, d=True), ("wrong",), outage=False)
+    first = "alone; beside other labs it was dishonest: too slow"
     assert {slug: [(done.outcome, done.says) for done in steps] for slug, steps in found.items()} == {
-        "01-alone": [("honest", ["alone; beside other labs it was dishonest: too slow"])],
-        "02-never": [("dishonest", ["too slow"])],
+        "01-alone": [("honest", [first])],
+        "02-never": [("dishonest", ["too slow", first])],
         "03-c": [("honest", [])],
         "04-d": [("honest", [])],
     }
@@ -141,6 +143,40 @@ def test_what_was_not_honest_beside_others_is_done_again_alone(tmp_path: Path, s
         others = [(begin, end) for *_, begin, end, _ in whole if (begin, end) != span]
         assert not [other for other in others if other[0] < span[1] and span[0] < other[1]]
     assert ("01", "once more, alone, since not honest beside other labs: wrong") in heard
+
+
+def test_a_second_try_that_breaks_takes_nothing_back(tmp_path: Path, start: Any) -> None:
+    known = labs(tmp_path, **{"breaks-alone": False, "alone": False})
+    found = Together(2, (), lambda *said: None, start).verify(known, ("form", "wrong"), outage=False)
+    assert [(done.step, done.outcome) for done in found["01-breaks-alone"]] == [
+        ("form", "honest"), ("wrong", "dishonest"), ("lab", "environment"),
+    ]  # fmt: skip
+    assert [done.outcome for done in found["02-alone"]] == ["honest", "dishonest"]  # it would not get further either
+
+
+def test_form_is_not_looked_at_twice(tmp_path: Path, start: Any) -> None:
+    known = labs(tmp_path, alone=False, b=False)
+    found = Together(2, (), lambda *said: None, start).verify(known, ("form", "wrong"), outage=False)
+    assert [(done.step, done.outcome) for done in found["01-alone"]] == [("form", "honest"), ("wrong", "honest")]
+    assert [kinds for slug, kinds, *_ in ran(tmp_path) if slug == "01-alone"] == [["form", "wrong"], ["wrong"]]
+
+
+def test_a_lab_that_cannot_be_read_stops_no_other(tmp_path: Path, start: Any) -> None:
+    known = labs(tmp_path, a=False, b=False, c=False)
+    (known[1].folder / "lab.toml").write_text("title = ")
+    found = Together(2, (), lambda *said: None, start).verify(known, ("wrong",), outage=True)
+    assert {slug: [done.outcome for done in steps] for slug, steps in found.items()} == {
+        "01-a": ["honest"], "02-b": ["environment"], "03-c": ["honest"],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(("cores", "gigabytes", "wanted"), [(2, 24, 3), (8, 16, 4), (4, 8, 3), (2, 4, 1), (None, 2, 1)])
+def test_lanes_by_cores_and_memory(
+    cores: int | None, gigabytes: int, wanted: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+    monkeypatch.setattr(host, "memory", lambda: gigabytes * 2.0**30)
+    assert lanes() == wanted
 
 
 def test_alone_from_the_beginning_nothing_is_done_twice(tmp_path: Path, start: Any) -> None:

@@ -16,8 +16,8 @@ from mlops_lab.base.errors import LabError
 
 _TAIL = 30
 
-# s that a stopped program's own programs get to end.
-_FAMILY = 20
+# s that programs which a stopped one has left get to end.
+_LEFT_WITHIN = 20
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def run(
     stdin: str | bytes | None = None,
     log: Path | None = None,
     check: bool = True,
-    family: bool = False,
+    leaves: str = "",
 ) -> Completed:
     """Run a program to its end.
 
@@ -51,8 +51,9 @@ def run(
         log: a file that gets both streams while the program runs; stdout and stderr of the result are then
             empty and an error quotes the end of the file.
         check: raise when the exit code is not 0.
-        family: a program that is stopped early leaves programs of its own at work; wait for these (20 s at most), so
-            that what they make can be seen and cleared away. An interrupt from the keyboard reaches none of them.
+        leaves: programs whose command line holds this may be left at work by one that is stopped early; they are waited
+            for (20 s at most), so that what they make can be seen and cleared away. The program gets a session of its
+            own: an interrupt from the keyboard reaches none of them.
 
     Raises:
         LabError: the program is not there, ran out of time or (with `check`) failed; the detail carries the
@@ -73,15 +74,15 @@ def run(
                 stderr=subprocess.STDOUT if log else subprocess.PIPE,
                 env=environment,
                 cwd=cwd,
-                start_new_session=family,
+                start_new_session=bool(leaves),
             ) as process,
         ):
             try:
                 stdout, stderr = process.communicate(data, timeout=within)
             except BaseException:
                 process.kill()
-                if family:
-                    _let_end(process)
+                if leaves:
+                    _let_end(process, leaves)
                 raise
     except FileNotFoundError as missing:
         raise LabError(f"{words[0]} is not installed", hint or f"install {words[0]} and try again") from missing
@@ -97,20 +98,24 @@ def run(
     if check and completed.code != 0:
         raise LabError(
             f"{Path(words[0]).name} failed with exit code {completed.code}",
-            hint or "read the output below, then try again",
+            hint or "read the output above, then try again",
             _evidence(words, stdout, stderr, log),
         )
     return completed
 
 
-def _let_end(process: subprocess.Popen[bytes]) -> None:
-    """Wait until nothing of a session is left whose first process was killed."""
+def _let_end(process: subprocess.Popen[bytes], words: str) -> None:
+    """Wait until no program with these words in its command line is left of a session whose first one was killed."""
     process.wait()
-    end = time.monotonic() + _FAMILY
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        while time.monotonic() < end:
-            os.killpg(process.pid, 0)
-            time.sleep(0.05)
+    end = time.monotonic() + _LEFT_WITHIN
+    while time.monotonic() < end:
+        listed = subprocess.run(["ps", "-A", "-o", "pgid=,stat=,args="], capture_output=True, text=True, check=False)
+        rows = [line.split(None, 2) for line in listed.stdout.splitlines()]
+        if not any(
+            len(row) == 3 and row[0] == str(process.pid) and row[1][0] != "Z" and words in row[2] for row in rows
+        ):
+            return
+        time.sleep(0.1)
 
 
 def find(program: str) -> Path | None:

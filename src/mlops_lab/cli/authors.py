@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -23,9 +22,6 @@ if TYPE_CHECKING:
     from mlops_lab.labs.stage import Stage
     from mlops_lab.labs.verify import Step
 
-# Labs side by side if nothing is said: each takes about 1 GiB, and much of a check is waiting.
-_JOBS = 4
-
 
 @click.command()
 @click.argument("wanted", metavar="[LAB]...", nargs=-1, type=LabName())
@@ -35,9 +31,8 @@ _JOBS = 4
 @click.option(
     "--jobs",
     type=click.IntRange(1, 8),
-    default=min((os.cpu_count() or 1) + 1, _JOBS),
-    show_default=f"cores + 1, at most {_JOBS}",
-    help="Labs side by side; quiet ones run alone, and so does what was not honest beside others.",
+    help="Labs side by side; quiet ones run alone, and so does what was not honest beside others. If not given: "
+    "cores + 1, at most 4, and fewer where memory is short.",
 )
 @click.option(
     "--only",
@@ -58,7 +53,7 @@ def verify(
     all_labs: bool,
     resume: bool,
     once: bool,
-    jobs: int,
+    jobs: int | None,
     only: tuple[str, ...],
     json_file: Path | None,
 ) -> None:
@@ -78,11 +73,13 @@ def verify(
       lab verify 10 12 --only wrong --json verify.json
     """
     from mlops_lab.labs.ledger import DISHONEST, ENVIRONMENT, Ledger
+    from mlops_lab.labs.together import lanes
 
     if not wanted and not all_labs:
         raise UsageError("no lab was named", "name some, as in: lab verify 10 12; or all: lab verify --all")
     ledger = Ledger()
     labs = exercises() if all_labs else list(wanted)
+    jobs = jobs or lanes()
     if jobs > 1 and len(labs) > 1:
         beside = _beside(labs, jobs, once, only, resume)
         found = {exercise.slug: beside[exercise.slug] for exercise in labs}

@@ -27,8 +27,11 @@ def demo(ctx: click.Context, exercise: Exercise, name: str | None) -> None:
       lab demo 10
       lab demo 10 kustomize
     """
+    from mlops_lab.base.locking import alone
+    from mlops_lab.base.paths import state
     from mlops_lab.checks import report
     from mlops_lab.cli.live import colours, live
+    from mlops_lab.labs import images, running
     from mlops_lab.labs.catalog import checks
     from mlops_lab.labs.rows import Rows
     from mlops_lab.labs.stage import LiveStage
@@ -45,13 +48,22 @@ def demo(ctx: click.Context, exercise: Exercise, name: str | None) -> None:
     where = target()
     stage = LiveStage(where, where, exercise, known, prefix="demo")
     click.echo(f"Lab {exercise.number}: {title}. Its solution {chosen.name!r} is put to work.", err=True)
-    try:
-        stage.fresh()
-        stage.work(chosen)
-        with live(sys.stderr, keep=False, results=False) as view:
-            results = stage.checked(listener=Rows(known, view))
-    finally:
-        stage.clear()
+    # Two at once would work in the same namespaces.
+    with alone(state() / f"demo-{exercise.number}.lock", f"a demo of lab {exercise.number}", _say):
+        images.bring(about(exercise).images)
+        try:
+            stage.fresh()
+            stage.work(chosen)
+            with live(sys.stderr, keep=False, results=False) as view:
+                results = stage.checked(listener=Rows(known, view))
+        except running.Interrupted:
+            raise KeyboardInterrupt from None
+        finally:
+            stage.clear()
     click.echo(report.terminal(f"Lab {exercise.number}: {title}", results, colour=colours(sys.stdout)))
     click.echo(f"\nNow your own: lab start {exercise.number}")
     ctx.exit(report.exit_code(results))
+
+
+def _say(text: str) -> None:
+    click.echo(text, err=True)

@@ -95,7 +95,7 @@ def _cores(docker: Docker | None) -> Line:
 
 
 def _memory(docker: Docker | None, size: str) -> Line:
-    memory = docker.memory if docker else _host_memory()
+    memory = docker.memory if docker else host.memory()
     todo = "give the engine more memory" + (
         ", or make the cluster small: lab up --nodes small" if size != "small" else ""
     )
@@ -159,10 +159,3 @@ def _registries(docker: Docker | None) -> Line:
     if Path("/etc/debian_version").exists():
         return Line("images", "ok", "no image registry answers: images are built from packages")
     return Line("images", "fail", "no image registry answers", "check the network; images can be built on Debian only")
-
-
-def _host_memory() -> float:
-    try:
-        return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
-    except (ValueError, OSError):
-        return float("inf")

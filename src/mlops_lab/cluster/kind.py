@@ -5,6 +5,7 @@ Removing needs no kind (containers are found by kind's label), so `lab down` wor
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -108,11 +109,12 @@ def create(docker: Docker, kind: Path, image: str, size: str) -> None:
             [kind, "create", "cluster", "--name", names.cluster(), "--image", image, "--wait", "0s",
              "--config", here / "config.yaml", "--kubeconfig", entries],
             within=600, log=log, hint="run `lab up` again; if it fails again, `lab doctor` looks at the host",
-            family=True,
+            leaves="docker run",
         )  # fmt: skip
         kubeconfig.merge(yaml.safe_load(entries.read_text()))
     except BaseException:
-        remove(docker)
+        with contextlib.suppress(LabError):  # the first trouble is what counts; the next `lab up` clears away the rest
+            remove(docker)
         raise
     finally:
         entries.unlink(missing_ok=True)

@@ -85,3 +85,11 @@ def apt_install(*packages: str, say: Callable[[str], None] = lambda _: None) -> 
         if run(install, within=900, env=env, check=False).code != 0:
             run(["apt-get", *wait, "update"], within=300, env=env, hint=hint)
             run(install, within=900, env=env, hint=hint)
+
+
+def memory() -> float:
+    """The host's memory in bytes; infinite where it can't be known."""
+    try:
+        return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    except (ValueError, OSError):
+        return float("inf")

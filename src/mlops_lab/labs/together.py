@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -19,10 +20,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mlops_lab.base.errors import LabError
+from mlops_lab.engine import host
 from mlops_lab.labs.catalog import Exercise, about
 from mlops_lab.labs.ledger import ENVIRONMENT, HONEST, Done
 from mlops_lab.labs.verify import KINDS, restored
 
+# The step of a lab whose verification did not get to its steps.
+_WHOLE = "lab"
 _BESIDE = tuple(kind for kind in KINDS if kind != "outage")
 # s that an interrupted verification may take to clear away its namespace
 _CLEARED_UP_WITHIN = 240.0
@@ -55,13 +60,19 @@ class Together:
         """
         beside = [kind for kind in _BESIDE if not only or kind in only]
         found: dict[str, list[Done]] = {lab.slug: [] for lab in labs}
+        quiet: dict[str, bool] = {}
+        for lab in labs:
+            try:
+                quiet[lab.slug] = about(lab).quiet
+            except LabError as broken:
+                found[lab.slug] = [Done(_WHOLE, ENVIRONMENT, [f"{broken.message}; {broken.hint}"])]
+        labs = [lab for lab in labs if lab.slug in quiet]
         if beside:
-            several = [lab for lab in labs if not about(lab).quiet]
+            several = [lab for lab in labs if not quiet[lab.slug]]
             self._all(several, beside, self.jobs, found)
             if min(self.jobs, len(several)) > 1:
-                for lab in several:
-                    self._again(lab, beside, found)
-            self._all([lab for lab in labs if about(lab).quiet], beside, 1, found)
+                self._again(several, beside, found)
+            self._all([lab for lab in labs if quiet[lab.slug]], beside, 1, found)
         if outage and (not only or "outage" in only):
             self._all(labs, ["outage"], 1, found)
         return found
@@ -99,18 +110,31 @@ class Together:
         if failed:
             raise failed[0]
 
-    def _again(self, lab: Exercise, kinds: Sequence[str], found: dict[str, list[Done]]) -> None:
-        """Do once more what was not honest; what it was the first time stays to be read."""
-        before = {done.step: done for done in found[lab.slug] if done.outcome != HONEST}
-        if not before:
-            return
-        self.tell(lab.number, f"once more, alone, since not honest beside other labs: {', '.join(before)}")
-        again: dict[str, list[Done]] = {lab.slug: []}
-        self._all([lab], kinds, 1, again, ["--resume"])
-        for done in again[lab.slug]:
-            if (first := before.get(done.step)) and done.outcome == HONEST:
-                done.says = [f"alone; beside other labs it was {first.outcome}: {'; '.join(first.says)}"]
-        found[lab.slug] = again[lab.slug]
+    def _again(self, labs: Sequence[Exercise], kinds: Sequence[str], found: dict[str, list[Done]]) -> None:
+        """Do once more what was not honest; what it was the first time stays to be read.
+
+        A folder's form is the same in a crowd. When even alone a verification does not get to its steps, the others
+        would not either.
+        """
+        kinds = [kind for kind in kinds if kind != "form"]
+        for lab in labs:
+            before = {done.step: done for done in found[lab.slug] if done.outcome != HONEST and done.step != "form"}
+            if not before or not kinds:
+                continue
+            self.tell(lab.number, f"once more, alone, since not honest beside other labs: {', '.join(before)}")
+            again: dict[str, list[Done]] = {lab.slug: []}
+            self._all([lab], kinds, 1, again, ["--resume"])
+            after = {done.step: done for done in again[lab.slug]}
+            for step in before.keys() & after.keys() - {_WHOLE}:
+                first = before[step]
+                after[step].says += [f"alone; beside other labs it was {first.outcome}: {'; '.join(first.says)}"]
+            if _WHOLE in before and _WHOLE not in after:
+                found[lab.slug] = [done for done in found[lab.slug] if done.step == "form"]
+            known = {done.step for done in found[lab.slug]}
+            found[lab.slug] = [after.get(done.step, done) for done in found[lab.slug]]
+            found[lab.slug] += [done for step, done in after.items() if step not in known]
+            if _WHOLE in after:
+                return
 
     def _one(self, lab: Exercise, kinds: Sequence[str], more: Sequence[str]) -> list[Done]:
         with tempfile.TemporaryDirectory(prefix="mlops-lab-") as folder:
@@ -120,11 +144,12 @@ class Together:
             process = self.start(["verify", lab.slug, *words, *only, "--json", str(file)])
             with self._lock:
                 self._running.add(process)
-            last = ""
+            last = trouble = ""
             assert process.stderr is not None
             for text in process.stderr:
                 if text.strip():
                     last = text.rstrip()
+                    trouble = last if last.startswith("lab: ") else trouble
                     self.tell(lab.number, last)
             process.wait()
             with self._lock:
@@ -132,7 +157,8 @@ class Together:
             try:
                 (whole,) = json.loads(file.read_text())["labs"]
             except (OSError, ValueError):
-                return [Done("lab", ENVIRONMENT, [f"its verification ended with {process.returncode}: {last}"])]
+                said = f"its verification ended with {process.returncode}: {trouble.removeprefix('lab: ') or last}"
+                return [Done(_WHOLE, ENVIRONMENT, [said])]
             return [restored(step) for step in whole["steps"]]
 
     def _end(self) -> None:
@@ -147,6 +173,12 @@ class Together:
                 process.wait(_CLEARED_UP_WITHIN)
             except subprocess.TimeoutExpired:
                 process.kill()
+
+
+def lanes() -> int:
+    """How many labs side by side if nothing is said: one more than cores, since much of a check is waiting; at most 4,
+    and one for each 2 GiB beyond the first 2, which cluster and platform take."""
+    return int(max(1, min((os.cpu_count() or 1) + 1, 4, host.memory() / 2**30 // 2 - 1)))
 
 
 def options(*, once: bool, resume: bool) -> list[str]:

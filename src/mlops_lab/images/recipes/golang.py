@@ -23,8 +23,8 @@ from mlops_lab.images.sources import Sources
 from mlops_lab.images.steps import Step
 from mlops_lab.images.work import Work
 
-# Without debug information the compiler is a quarter faster; a larger heap before collection saves a third more. Where a
-# go.mod asks for a later Go than the one at hand, go fetches that one as it fetches modules.
+# Without debug information the compiler is a quarter faster; a larger heap before collection saves a third more. Where
+# a go.mod asks for a later Go than the one at hand, go fetches that one as it fetches modules.
 _ENV = {"CGO_ENABLED": "0", "GOGC": "800", "GOFLAGS": "-buildvcs=false", "GOTOOLCHAIN": "auto"}
 _installing = threading.Lock()
 _FLAGS = ("-trimpath", "-gcflags=all=-dwarf=false")
