@@ -1,7 +1,7 @@
 """What a checker is made of: checks, matchers, observations, verdicts, the run of them, and reports.
 
-A lab's `checks.py` imports from here. What only few labs need, such as `measure.containers.use`, they import from where it
-is, in `measure` or `platform`.
+A lab's `checks.py` imports from here. What only few labs need, such as `measure.containers.use`, they import from
+`measure` or `platform`, where it is.
 """
 
 from mlops_lab.base.errors import LabError
