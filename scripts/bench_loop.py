@@ -78,15 +78,15 @@ def loop(kubectl: tuple[str, ...], solution: Path, namespace: str) -> Figures:
     name = "one drift, retrained (lab 26)"
     figures: Figures = {
         f"{name}: from its first row to the new model in service": (served - began, "s", ""),
-        f"{name}: of that until the PSI shows it": (seen - began, "s", ""),
-        f"{name}: until the alert fires": (fired - seen, "s", ""),
-        f"{name}: until the run starts": (started - fired, "s", ""),
-        f"{name}: the run until the new model serves": (served - started, "s", ""),
+        f"{name}: from its first row until the PSI shows it": (seen - began, "s", ""),
+        f"{name}: from the PSI until the alert fires": (fired - seen, "s", ""),
+        f"{name}: from the alert until the run starts": (started - fired, "s", ""),
+        f"{name}: from the run's start until the new model serves": (served - started, "s", ""),
     }
     for step in STEPS:
         if at := steps.get(step):
             took = moment(at["end_time"]) - moment(at["start_time"])
-            figures[f"{name}: of the run, {step}"] = (took.total_seconds(), "s", "")
+            figures[f"{name}: the run's step {step}"] = (took.total_seconds(), "s", "")
     return figures
 
 

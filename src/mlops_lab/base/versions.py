@@ -1,4 +1,4 @@
-"""The pins: `versions.toml` holds each version, digest and hash once, and everything else asks here."""
+"""The pins of `versions.toml`, for everything that needs one of them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def versions() -> dict[str, Any]:
 
 
 def pin(path: str) -> Any:
-    """The pin at a dotted path, such as `pin("go.kind")`.
+    """The pin at a dotted path, such as `pin("kind.version")`.
 
     Raises:
         KeyError: versions.toml has no such entry.

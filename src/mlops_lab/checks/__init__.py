@@ -1,6 +1,7 @@
 """What a checker is made of: checks, matchers, observations, verdicts, the run of them, and reports.
 
-A lab's `checks.py` imports from here, and from nowhere else in the project.
+A lab's `checks.py` imports from here. What only few labs need, such as `measure.containers.use`, they import from
+`measure` or `platform`, where it is.
 """
 
 from mlops_lab.base.errors import LabError

@@ -23,7 +23,7 @@ from mlops_lab.images.recipes.kind import on_path
 Verdict = Literal["ok", "warn", "fail"]
 
 _DISK = {"fail": 10e9, "warn": 20e9}
-# The idle cluster of three nodes takes 1.9 GB, of one node 1.1 GB; the labs' pods come on top.
+# The idle cluster of three nodes and the registry take 0.85 GiB (docs/bench.md); the labs' pods come on top.
 _MEMORY = {"default": {"fail": 3.5e9, "warn": 6e9}, "small": {"fail": 2e9, "warn": 4e9}}
 _OLDEST_ENGINE = 20
 

@@ -1,7 +1,7 @@
 """The parts of the platform that a lab needs: are they there, how its programs reach them, and what it left in them.
 
 What a lab makes in MLflow or in Kubeflow Pipelines bears the name of the lab's namespace (`lab-08`, `lab-08-...`), so
-that a reset finds it and labs of many learners stay apart.
+that a reset finds it and labs stay apart. Learners do not: the names are the same for all, so each needs a cluster.
 """
 
 from __future__ import annotations

@@ -120,10 +120,10 @@ Nearly the answer: set `spec.replicas`.
 
 
 def make(name: str, into: Path) -> Path:
-    """Make the folder `NN-name` with the next free number.
+    """Make the folder `NN-name`; without a number of its own it gets the one after the highest.
 
     Args:
-        name: lower-case words with hyphens, or with a number of its own in front: `30-my-topic`.
+        name: lower-case words with hyphens, or with a free number in front: `30-my-topic`.
 
     Raises:
         UsageError: the name is not of that form, or the lab is there.
