@@ -127,7 +127,7 @@ def test_a_namespace_in_which_no_pod_may_be_made_says_what_is_missing(
     monkeypatch.setattr(kube, "wait", lambda *_, **__: (None, None))
     with pytest.raises(LabError, match=r"namespace a has no default ServiceAccount after 90 s") as error:
         namespaces.make(cast(Kube, kube), "a")
-    assert "lab status" in error.value.hint
+    assert "kubectl -n kube-system get pods" in error.value.hint
 
 
 def test_a_namespace_of_someone_else_is_left_alone(kube: MadeUpKube, exercise: Exercise) -> None:

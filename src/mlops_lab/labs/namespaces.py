@@ -71,7 +71,8 @@ def make(kube: Kube, namespace: str, labels: dict[str, str] | None = None) -> No
     if not ready:
         raise LabError(
             f"namespace {namespace} has no default ServiceAccount after {_USABLE_WITHIN:g} s",
-            "the cluster's controller manager makes it: see whether that runs (lab status), then run this again",
+            "see whether the cluster's controller manager runs, which makes it (kubectl -n kube-system get pods), "
+            "then run this again",
         )
 
 
