@@ -175,6 +175,27 @@ def test_check_reports_records_and_ends_with_the_right_code(
     assert (own.attempts, own.state) == (1, "passed" if code == 0 else "tried")
 
 
+def test_a_junit_file_that_cannot_be_written_is_said_after_the_report(
+    word: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    new = tmp_path / "made/for/report.xml"
+    assert lab("check", "10", "--junit", str(new)) == 0
+    assert "<testsuite" in new.read_text()
+    capsys.readouterr()
+    assert lab("check", "10", "--junit", str(new / "below.xml")) == 3
+    said = capsys.readouterr()
+    assert "3 of 3 points: 2 passed" in said.out
+    assert "below.xml cannot be written" in said.err and "next: name another file with --junit" in said.err
+
+
+def test_trouble_with_the_environment_sends_to_the_clusters_state(
+    word: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    word.write_text("bug")
+    assert lab("check", "10") == 3
+    assert capsys.readouterr().out.rstrip().endswith("the environment was in the way, not your work; see lab status")
+
+
 def test_check_as_json_is_only_json(word: Path, capsys: pytest.CaptureFixture[str]) -> None:
     word.write_text("bad")
     assert lab("check", "10", "--json") == 1

@@ -20,7 +20,7 @@ from mlops_lab.base.errors import LabError
 from mlops_lab.cli.main import main
 from mlops_lab.cluster.kubectl import Kubectl
 from mlops_lab.platform import pages
-from mlops_lab.platform.dashboard import answers, reach, server
+from mlops_lab.platform.dashboard import answers, library, reach, server
 from mlops_lab.platform.dashboard.boards import DRAWN, Board, Variable, boards, targets
 from mlops_lab.platform.dashboard.prometheus import NoPrometheus, Prometheus, QueryRefused
 from mlops_lab.platform.dashboard.variables import fill, step_for
@@ -55,6 +55,17 @@ def test_a_folder_without_a_dashboard_is_said(tmp_path: Path, capsys: pytest.Cap
         main(["dashboard", "--folder", str(tmp_path)])
     assert ended.value.code == 2
     assert f"{tmp_path} holds no dashboard" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("port", ["-1", "65536"])
+def test_a_port_that_there_is_not_is_refused_before_anything_is_installed(
+    port: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(library, "library", lambda progress: pytest.fail("something was installed"))
+    with pytest.raises(SystemExit) as ended:
+        main(["dashboard", "--port", port])
+    assert ended.value.code == 2
+    assert "Invalid value for '--port'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import pytest
 
 from mlops_lab.base.errors import LabError
 from mlops_lab.base.progress import Progress, spell
+from mlops_lab.cluster import health
 from mlops_lab.engine.docker import Docker
 from mlops_lab.images import build, work
 from mlops_lab.images.catalog import CATALOG, sources
@@ -177,6 +178,18 @@ def test_too_little_disk_is_said_before_anything_is_made(home: Path, monkeypatch
     with pytest.raises(LabError, match="disk"):
         run([made.step("first")])
     assert made.done == []
+
+
+def test_building_needs_the_room_that_the_doctor_asks_for(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Recorder()
+    usage = build.shutil.disk_usage("/")
+    monkeypatch.setattr(build.shutil, "disk_usage", lambda _: usage._replace(free=10 * 10**9 - 1))
+    with pytest.raises(LabError, match="building images needs 10 GB"):
+        run([made.step("first")])
+    assert (health._disk().verdict, made.done) == ("fail", [])
+    monkeypatch.setattr(build.shutil, "disk_usage", lambda _: usage._replace(free=10 * 10**9))
+    run([made.step("first")])
+    assert (health._disk().verdict, made.done) == ("warn", ["first"])
 
 
 def test_a_disk_that_fills_up_while_building_is_named(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

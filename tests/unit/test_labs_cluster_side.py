@@ -125,16 +125,18 @@ def test_a_namespace_in_which_no_pod_may_be_made_says_what_is_missing(
     kube: MadeUpKube, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(kube, "wait", lambda *_, **__: (None, None))
-    with pytest.raises(LabError, match=r"namespace a has no default ServiceAccount after 90 s"):
+    with pytest.raises(LabError, match=r"namespace a has no default ServiceAccount after 90 s") as error:
         namespaces.make(cast(Kube, kube), "a")
+    assert "kubectl -n kube-system get pods" in error.value.hint
 
 
 def test_a_namespace_of_someone_else_is_left_alone(kube: MadeUpKube, exercise: Exercise) -> None:
     kube.objects[("Namespace", None, "lab-10")] = {"metadata": {"name": "lab-10", "labels": {"team": "b"}}}
     with pytest.raises(LabError, match="was not made by this tool"):
         namespaces.create(cast(Kube, kube), exercise, "lab-10")
-    with pytest.raises(LabError, match="was not made by this tool"):
+    with pytest.raises(LabError, match="was not made by this tool") as error:
         namespaces.remove(cast(Kube, kube), exercise, "lab-10")
+    assert "kubectl delete namespace lab-10" in error.value.hint
     assert kube.calls == []
 
 
@@ -303,6 +305,9 @@ def test_leftovers_are_what_a_reset_should_have_taken(programs: Path, kube: Made
         item("Namespace", "lab-04"),
         item("Namespace", "verify-lab-10"),
         item("Namespace", "verify-b-lab-10"),
+        item("Namespace", "demo-lab-12"),
+        item("Namespace", "demo-b-lab-12"),
+        item("Namespace", "demo-lab-12-of-a-learner"),
         item("Namespace", "team"),
         item("PersistentVolume", "of-another", spec={"claimRef": {"namespace": "x"}}),
         item("PersistentVolume", "of-ours", spec={"claimRef": {"namespace": "lab-10"}}),
@@ -334,6 +339,7 @@ esac
     )
     assert leftovers.inside(cast(Kube, kube), "lab-10") == ["configmaps/seed"]
     assert leftovers.around(cast(Kube, kube), "lab-10") == [
+        "namespaces/demo-lab-12-of-a-learner",
         "namespaces/team",
         "nodes/worker",
         "nodes/worker cordoned",

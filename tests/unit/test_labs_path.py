@@ -193,6 +193,59 @@ def test_path_progress_and_explain_as_the_learner_sees_them(labs: Records, capsy
     assert json.loads(capsys.readouterr().out)["trace"]["events"] == ["10:00 BackOff"]
 
 
+def levelled(folder: Path, level: str) -> None:
+    """Put a lab on another level."""
+    file = folder / "lab.toml"
+    file.write_text(file.read_text().replace('level = "B"', f'level = "{level}"'))
+
+
+def test_a_level_without_labs_says_which_levels_have_some(
+    labs: Records, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    levelled(tmp_path / "labs/11-more", "S")
+    assert command("path", "--level", "exam") == 0
+    out = capsys.readouterr().out
+    assert "The level exam has no labs yet; these have some: beginner, senior" in out
+    assert "next: lab path --level beginner" in out
+    assert command("path", "--level", "exam", "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["next"], told["levels"], told["domains"]) == (None, [], [])
+
+
+def test_a_level_and_a_domain_together_give_a_lab_that_is_in_both(
+    labs: Records, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    levelled(tmp_path / "labs/11-more", "S")
+    nets = make("12-nets", tmp_path / "labs")
+    levelled(nets, "S")
+    (nets / "checks.py").write_text((nets / "checks.py").read_text().replace("ckad/deployment", NETS))
+
+    def following(*words: str) -> str | None:
+        assert command("path", *words, "--json") == 0
+        return json.loads(capsys.readouterr().out)["next"]
+
+    assert following("--level", "senior") == "11"
+    assert following("--level", "senior", "--domain", NETS) == "12"
+    assert following("--level", "senior", "--domain", "ckad/deployment") == "11"
+    assert following("--domain", "ckad/deployment") == "10"
+    assert following("--level", "beginner", "--domain", NETS) is None
+    assert command("path", "--level", "beginner", "--domain", NETS) == 0
+    out = capsys.readouterr().out
+    assert f"The level beginner has no labs for the exam domain {NETS} yet; these have some: senior" in out
+    assert command("path", "--level", "senior", "--domain", "ckad/deployment") == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["ckad/deployment", "0", "of", "2", "points", "lab", "11"] in rows
+
+
+def test_who_asks_for_a_check_that_is_not_there_hears_of_all_that_are(
+    labs: Records, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "labs/10-scale/checks.py"
+    file.write_text(file.read_text() + '\n\n@check(points=1)\nasync def late(lab: Lab) -> None:\n    """Late."""\n')
+    assert command("explain", "10", "nothing") == 2
+    assert "it has: two_pods_are_ready, late" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ import click
 from mlops_lab.base.errors import UsageError
 from mlops_lab.cli.arguments import CheckName, LabName, lab_argument
 from mlops_lab.cli.output import write
-from mlops_lab.labs.catalog import Exercise, abouts, checks, exercises
+from mlops_lab.labs.catalog import LEVELS, Exercise, abouts, checks, exercises
 from mlops_lab.labs.records import Progress, Records
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ _SHOWN = 5  # failed checks, and labs of a row
 
 
 @click.command()
-@click.option("--level", type=click.Choice(["beginner", "intermediate", "exam", "senior"]), help="Only this level.")
+@click.option("--level", type=click.Choice(list(LEVELS.values())), help="Only this level.")
 @click.option("--domain", help="Only this exam domain, such as cka/troubleshooting; the beginning is enough.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def path(level: str | None, domain: str | None, as_json: bool) -> None:
@@ -38,21 +39,20 @@ def path(level: str | None, domain: str | None, as_json: bool) -> None:
       lab path
       lab path --level beginner
       lab path --domain cka/troubleshooting
+      lab path --level intermediate --domain cka/troubleshooting
       lab path --json | jq -r .next
     """
     from mlops_lab.labs import path as paths
 
     course = _course()
-    levels = [each for each in paths.levels(course) if level in (None, each.name)]
-    domains = [each for each in paths.domains(course) if domain is None or each.name.startswith(domain)]
-    if domain and not domains:
+    if domain and not any(each.name.startswith(domain) for each in paths.domains(course)):
         known = ", ".join(each.name for each in paths.domains(course))
         raise UsageError(f"there is no exam domain {domain!r}", f"there are: {known}")
+    levels, domains = paths.levels(_of_level(course, level)), _domains(course, level, domain or "")
+    asked = domains if domain else levels
     failed, following = paths.failed(course), paths.next_lab(course)
-    if level and levels:
-        following = next(iter(levels[0].labs), None)
-    elif domain:
-        following = next((lab for each in domains for lab in each.labs), None)
+    if level or domain:
+        following = next((lab for each in asked for lab in each.labs), None)
     if as_json:
         rows = {
             "next": following, "levels": [vars(each) for each in levels], "domains": [vars(each) for each in domains],
@@ -64,6 +64,9 @@ def path(level: str | None, domain: str | None, as_json: bool) -> None:
         click.echo("There are no labs here.")
         return
     console = _console()
+    if level and not asked:
+        console.print(_no_lab(course, level, domain), soft_wrap=True)
+        return
     console.print(_next(course, following), soft_wrap=True)
     if failed and not level and not domain:
         console.print("\nWhat failed last")
@@ -72,7 +75,7 @@ def path(level: str | None, domain: str | None, as_json: bool) -> None:
     if domain is None:
         console.print("\nBy level")
         console.print(_shares(levels, course, bar=False))
-    if level is None:
+    if level is None or domain:
         console.print("\nBy exam domain; first the lab with most of it still to do")
         console.print(_shares(domains, course, bar=False))
 
@@ -140,7 +143,8 @@ def explain(exercise: Exercise, name: str | None, as_json: bool) -> None:
     failed = [check for check, each in last.items() if each["verdict"] == "fail"]
     plain = (name or "").replace("-", "_")
     if name and plain not in {item.name for item in checks(exercise)}:
-        raise UsageError(f"there is no check {name!r} in this lab", f"it has: {', '.join(last)}")
+        known = ", ".join(item.name for item in checks(exercise))
+        raise UsageError(f"there is no check {name!r} in this lab", f"it has: {known}")
     if (name and plain not in failed) or not failed:
         verdict = last[plain]["verdict"] if plain in last else "not known yet"
         what = f"the last verdict of {plain} is {verdict}" if name else "no check failed last"
@@ -197,6 +201,35 @@ def _course() -> Course:
         {each.number: checks(each) for each in known},
         kept.progress(),
         kept.attempts(),
+    )
+
+
+def _of_level(course: Course, level: str | None) -> Course:
+    """The same course with the labs of one level; None leaves all."""
+    if level is None:
+        return course
+    own = [each for each in course.labs if LEVELS[course.abouts[each.number].level] == level]
+    return replace(course, labs=own)
+
+
+def _domains(course: Course, level: str | None, beginning: str) -> list[Share]:
+    """The exam domains whose names begin so, with what the labs of one level have of them; None takes all levels."""
+    from mlops_lab.labs import path as paths
+
+    return [each for each in paths.domains(_of_level(course, level)) if each.name.startswith(beginning)]
+
+
+def _no_lab(course: Course, level: str, domain: str | None) -> str:
+    """Says that a level has no labs (of a domain), and which levels have some."""
+    others = [
+        other
+        for other in LEVELS.values()
+        if (_domains(course, other, domain) if domain else _of_level(course, other).labs)
+    ]
+    of, more = (f" for the exam domain {domain}", f" --domain {domain}") if domain else ("", "")
+    return (
+        f"The level {level} has no labs{of} yet; these have some: {', '.join(others)}\n"
+        f"next: lab path --level {others[0]}{more}"
     )
 
 

@@ -11,7 +11,13 @@ from mlops_lab.base.errors import UsageError
 
 
 @click.command()
-@click.option("--port", default=3080, show_default=True, help="On 127.0.0.1; 0 takes any that is free.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=3080,
+    show_default=True,
+    help="On 127.0.0.1; 0 takes any that is free.",
+)
 @click.option("--prometheus", metavar="URL", help="Draw from this Prometheus instead of the cluster's.")
 @click.option(
     "--folder",

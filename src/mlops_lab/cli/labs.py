@@ -118,6 +118,7 @@ def check(
     """
     from mlops_lab.checks import report
     from mlops_lab.cli.live import colours, live
+    from mlops_lab.cli.output import write
     from mlops_lab.labs import lifecycle, running
     from mlops_lab.labs.catalog import checks
     from mlops_lab.labs.rows import Rows
@@ -139,8 +140,6 @@ def check(
         except running.Interrupted as early:
             results, interrupted = early.results, True
     Records().attempt(exercise.number, results, whole=len(asked) == len(known))
-    if junit:
-        junit.write_text(report.junit(exercise.number, title, results), encoding="utf-8")
     if as_json:
         click.echo(report.as_json(exercise.number, title, results))
     else:
@@ -148,6 +147,8 @@ def check(
             report.terminal(f"Lab {exercise.number}: {title}", results, colour=colours(sys.stdout), width=width())
         )
         click.echo(_after(exercise, report.exit_code(results), interrupted))
+    if junit:
+        write(junit, report.junit(exercise.number, title, results), "--junit")
     ctx.exit(130 if interrupted else report.exit_code(results))
 
 
@@ -298,7 +299,7 @@ def _after(exercise: Exercise, code: ExitCode, interrupted: bool) -> str:
         after = f"; then lab start {others[0].number}" if others else ""
         return f"next: compare with our solutions: lab solution {number}{after}"
     if code is ExitCode.ENVIRONMENT:
-        return "next: the environment was in the way, not your work; see lab doctor"
+        return "next: the environment was in the way, not your work; see lab status"
     return (
         f"next: lab explain {number} shows what a failed check saw, lab hint {number} where to look; "
         f"to see it change while you work: lab watch {number}"

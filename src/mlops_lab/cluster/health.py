@@ -154,7 +154,7 @@ def _registries(docker: Docker | None) -> Line:
     if docker is None:
         return Line("images", "warn", "unknown without an engine", "lab up pulls or builds, whichever works")
     mirror = os.environ.get("MLOPS_LAB_MIRROR", "")
-    if registry_answers(docker, mirror):
+    if registry_answers(mirror):
         return Line("images", "ok", "an image registry answers: images are pulled")
     if Path("/etc/debian_version").exists():
         return Line("images", "ok", "no image registry answers: images are built from packages")

@@ -29,7 +29,7 @@ from mlops_lab.images.steps import Step, closure
 from mlops_lab.images.store import Store
 from mlops_lab.images.work import Stopped, Work
 
-_ROOM = 8 << 30  # bytes that a first build needs: Go's caches, results, the engine's copies
+_ROOM = 10e9  # bytes that a first build needs: Go's caches, results, the engine's copies; the doctor asks for as much
 _PROBE = 5.0  # seconds that a registry has to answer in
 
 
@@ -159,9 +159,8 @@ class _Run:
                 self._change.notify_all()
 
 
-def registry_answers(docker: Docker, mirror: str = "") -> bool:
+def registry_answers(mirror: str = "") -> bool:
     """Does the registry of the smallest published image answer the engine's pull within 5 s?"""
-    del docker
     smallest = min((image for image in CATALOG.values() if image.published), key=lambda image: len(image.name))
     return _answers(smallest.pull_ref(mirror))
 
@@ -208,7 +207,7 @@ def _settle(
         return sources(mode, docker.arch, mirror)
     if before := _as_before(names, docker, store, mirror):
         return before
-    return sources("pull" if registry_answers(docker, mirror) else "build", docker.arch, mirror)
+    return sources("pull" if registry_answers(mirror) else "build", docker.arch, mirror)
 
 
 def _as_before(names: list[str], docker: Docker, store: Store, mirror: str) -> Sources | None:

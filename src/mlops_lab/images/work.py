@@ -138,7 +138,7 @@ class Work:
                 + ("; the disk is full" if full else ""),
                 "free some disk space and run the command again; it goes on where it stopped"
                 if full
-                else hint or "read the output below; running the command again goes on where it stopped",
+                else hint or "read its output; running the command again goes on where it stopped",
                 self.tail(),
             )
 

@@ -71,7 +71,8 @@ def make(kube: Kube, namespace: str, labels: dict[str, str] | None = None) -> No
     if not ready:
         raise LabError(
             f"namespace {namespace} has no default ServiceAccount after {_USABLE_WITHIN:g} s",
-            "the cluster's controller manager makes it: see whether that runs (lab doctor), then run this again",
+            "see whether the cluster's controller manager runs, which makes it (kubectl -n kube-system get pods), "
+            "then run this again",
         )
 
 
@@ -116,7 +117,10 @@ def remove(kube: Kube, exercise: Exercise, namespace: str, within: float = _GONE
     """
     found = kube.find("Namespace", namespace)
     if found and _labels(found).get("app.kubernetes.io/managed-by") != MANAGED_BY:
-        raise LabError(f"namespace {namespace} was not made by this tool", "it is left as it is")
+        raise LabError(
+            f"namespace {namespace} was not made by this tool, so it is left as it is",
+            f"if nothing in it is needed, delete it: kubectl delete namespace {namespace}; then run this again",
+        )
     if found:
         kube.delete("Namespace", namespace)
         for pod in kube.list("Pod", namespace):

@@ -176,7 +176,7 @@ def put_to_work(workspace: Path) -> None:
         within=_APPLIED_WITHIN,
         env={"KUBECONFIG": str(workspace / ".lab" / "kubeconfig")},
         cwd=workspace,
-        hint="the cluster refused these manifests; read its reason below",
+        hint="the cluster refused these manifests; read its reason",
     )
 
 

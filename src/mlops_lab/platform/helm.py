@@ -197,7 +197,7 @@ class Helm:
             raise
         if child.returncode != 0:
             why = "\n".join(line for line in said.strip().splitlines() if not _ASIDE.match(line))
-            raise LabError(reason or "helm failed", "read what helm says below", why)
+            raise LabError(reason or "helm failed", "read what helm says above", why)
 
 
 def _escaped(value: str) -> str:

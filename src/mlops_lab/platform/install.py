@@ -285,7 +285,7 @@ def _explained(failed: LabError, wanted: _Wanted, was: Installed | None, site: _
     if timed and not seen:
         why = "can't be installed"
     after = "the release before it is in place again" if was else "what there was of it was removed again"
-    hint = f"read below what was not ready, then try again: lab up --with {release.part}"
+    hint = f"read above what was not ready, then try again: lab up --with {release.part}"
     if "ImagePull" in seen:
         hint = (
             "run the same command again" if site.cluster.is_kind

@@ -14,7 +14,6 @@ from mlops_lab.base.versions import pin
 from mlops_lab.images.recipes import golang
 from mlops_lab.images.sources import Image, Sources
 from mlops_lab.images.steps import Step
-from mlops_lab.images.store import Store
 from mlops_lab.images.work import Work, link
 
 _FOLDER = project() / "images"
@@ -85,12 +84,6 @@ def adapter(sources: Sources) -> Step:
     """prometheus-adapter; the program is called `adapter`, after its package."""
     package = "sigs.k8s.io/prometheus-adapter/cmd/adapter"
     return golang.programs(sources, "go/prometheus-adapter", _FOLDER / "prometheus-adapter", (package,), seconds=120)
-
-
-def promtool_path(store: Store) -> str:
-    """Where promtool is, once its step was worked off; empty before."""
-    folder = store.current("go/promtool")
-    return str(folder / "promtool") if folder else ""
 
 
 def _image(sources: Sources, name: str, made: Step, at: dict[str, str], page: str = "") -> Step:
