@@ -181,6 +181,10 @@ def test_path_progress_and_explain_as_the_learner_sees_them(labs: Records, capsy
     assert "lab explain 10 two_pods_are_ready; practise the same: lab start 11" in out
     assert command("path", "--domain", "ckad/deployment", "--json") == 0
     assert json.loads(capsys.readouterr().out)["next"] == "10"
+    assert command("path", "--domain", "ckad", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["next"] == "10"
+    assert command("path", "--domain", "cka") == 2  # is no beginning of ckad
+    capsys.readouterr()
     assert command("progress") == 0
     out = capsys.readouterr().out
     assert "0 of 2 labs passed, 1 attempts" in out

@@ -98,7 +98,7 @@ def run(
     if check and completed.code != 0:
         raise LabError(
             f"{Path(words[0]).name} failed with exit code {completed.code}",
-            hint or "read the output above, then try again",
+            hint or "read its output, then try again",
             _evidence(words, stdout, stderr, log),
         )
     return completed

@@ -45,7 +45,7 @@ def path(level: str | None, domain: str | None, as_json: bool) -> None:
     from mlops_lab.labs import path as paths
 
     course = _course()
-    if domain and not any(each.name.startswith(domain) for each in paths.domains(course)):
+    if domain and not any(_begins(each.name, domain) for each in paths.domains(course)):
         known = ", ".join(each.name for each in paths.domains(course))
         raise UsageError(f"there is no exam domain {domain!r}", f"there are: {known}")
     levels, domains = paths.levels(_of_level(course, level)), _domains(course, level, domain or "")
@@ -216,7 +216,7 @@ def _domains(course: Course, level: str | None, beginning: str) -> list[Share]:
     """The exam domains whose names begin so, with what the labs of one level have of them; None takes all levels."""
     from mlops_lab.labs import path as paths
 
-    return [each for each in paths.domains(_of_level(course, level)) if each.name.startswith(beginning)]
+    return [each for each in paths.domains(_of_level(course, level)) if _begins(each.name, beginning)]
 
 
 def _no_lab(course: Course, level: str, domain: str | None) -> str:
@@ -289,3 +289,8 @@ def _attempts(course: Course) -> Table:
         earlier = "... " if len(own) > 8 else ""
         table.add_row(each.slug, stand.state + hints, f"{earlier}{points} of {stand.possible}" if own else "")
     return table
+
+
+def _begins(name: str, asked: str) -> bool:
+    """Is an exam domain among those asked for? `cka` is an exam, and not the beginning of `ckad`."""
+    return name.startswith(f"{asked}/" if asked in {"cka", "ckad"} else asked)
