@@ -19,7 +19,7 @@ from mlops_lab.labs.parts import needed
 from tests.e2e.conftest import all_gone, lab
 
 # The first test of the module waits for all labs, which are verified side by side, and alone where that goes wrong.
-_WITHIN = 3600
+_WITHIN = 5400
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(_WITHIN + 900)]
 LABS = sorted(path.parent.name for path in (project() / "labs").glob("*/lab.toml"))
 

@@ -79,8 +79,9 @@ def test_a_new_lab_is_not_honest_yet(env: dict[str, str], tmp_path: Path) -> Non
     assert set(found.values()) == {"honest"}, verified
 
 
+@pytest.mark.timeout(1900)  # where nothing is cached yet its images are built
 def test_a_demo_passes_and_leaves_nothing(cluster: Kube) -> None:
-    shown = lab("demo", "19", within=300)
+    shown = lab("demo", "19")
     assert shown.returncode == 0, shown.stdout + shown.stderr
     assert "20 of 20 points" in shown.stdout, shown.stdout
     left = {each["metadata"]["name"] for each in cluster.list("Namespace")}

@@ -107,9 +107,13 @@ def run(
 def _let_end(process: subprocess.Popen[bytes], words: str) -> None:
     """Wait until no program with these words in its command line is left of a session whose first one was killed."""
     process.wait()
+    ps = ["ps", "-A", "-o", "pgid=", "-o", "stat=", "-o", "args="]
     end = time.monotonic() + _LEFT_WITHIN
     while time.monotonic() < end:
-        listed = subprocess.run(["ps", "-A", "-o", "pgid=,stat=,args="], capture_output=True, text=True, check=False)
+        try:
+            listed = subprocess.run(ps, capture_output=True, text=True, check=False)
+        except OSError:  # there is no ps
+            return
         rows = [line.split(None, 2) for line in listed.stdout.splitlines()]
         if not any(
             len(row) == 3 and row[0] == str(process.pid) and row[1][0] != "Z" and words in row[2] for row in rows

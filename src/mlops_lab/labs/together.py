@@ -22,6 +22,7 @@ from typing import Any
 
 from mlops_lab.base.errors import LabError
 from mlops_lab.engine import host
+from mlops_lab.engine.docker import answering
 from mlops_lab.labs.catalog import Exercise, about
 from mlops_lab.labs.ledger import ENVIRONMENT, HONEST, Done
 from mlops_lab.labs.verify import KINDS, restored
@@ -64,9 +65,8 @@ class Together:
         for lab in labs:
             try:
                 quiet[lab.slug] = about(lab).quiet
-            except LabError as broken:
-                found[lab.slug] = [Done(_WHOLE, ENVIRONMENT, [f"{broken.message}; {broken.hint}"])]
-        labs = [lab for lab in labs if lab.slug in quiet]
+            except LabError:  # its own verification says so
+                quiet[lab.slug] = True
         if beside:
             several = [lab for lab in labs if not quiet[lab.slug]]
             self._all(several, beside, self.jobs, found)
@@ -113,8 +113,7 @@ class Together:
     def _again(self, labs: Sequence[Exercise], kinds: Sequence[str], found: dict[str, list[Done]]) -> None:
         """Do once more what was not honest; what it was the first time stays to be read.
 
-        A folder's form is the same in a crowd. When even alone a verification does not get to its steps, the others
-        would not either.
+        A folder's form is the same in a crowd.
         """
         kinds = [kind for kind in kinds if kind != "form"]
         for lab in labs:
@@ -133,8 +132,6 @@ class Together:
             known = {done.step for done in found[lab.slug]}
             found[lab.slug] = [after.get(done.step, done) for done in found[lab.slug]]
             found[lab.slug] += [done for step, done in after.items() if step not in known]
-            if _WHOLE in after:
-                return
 
     def _one(self, lab: Exercise, kinds: Sequence[str], more: Sequence[str]) -> list[Done]:
         with tempfile.TemporaryDirectory(prefix="mlops-lab-") as folder:
@@ -176,9 +173,14 @@ class Together:
 
 
 def lanes() -> int:
-    """How many labs side by side if nothing is said: one more than cores, since much of a check is waiting; at most 4,
-    and one for each 2 GiB beyond the first 2, which cluster and platform take."""
-    return int(max(1, min((os.cpu_count() or 1) + 1, 4, host.memory() / 2**30 // 2 - 1)))
+    """How many labs side by side if nothing is said.
+
+    One more than the engine's cores, since much of a check is waiting; at most 4, and one for each 2 GiB beyond the
+    first 2, which cluster and platform take.
+    """
+    engine = answering(within=5)
+    cores, memory = (engine.cpus, engine.memory) if engine else (os.cpu_count() or 1, host.memory())
+    return int(max(1, min(cores + 1, 4, memory / 2**30 // 2 - 1)))
 
 
 def options(*, once: bool, resume: bool) -> list[str]:
