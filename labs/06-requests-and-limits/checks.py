@@ -143,7 +143,8 @@ async def not_throttled(lab: Lab) -> None:
             "a CPU limit is no mean: it is counted anew in every period of 100 ms. A limit of 200m is 20 ms of each; "
             "who needs 45 ms at once has run for 20 ms and then waits until the next period, although the node is "
             "idle. What counts for a limit is the largest use within 100 ms, not what kubectl top shows. "
-            "container_cpu_cfs_throttled_periods_total tells; the README says how to see it"
+            "container_cpu_cfs_throttled_periods_total tells; the README says how to see it. Where every container of "
+            "a pod has a limit the pod has one as well, their sum, and waits for that one count too"
         )
 
 

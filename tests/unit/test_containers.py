@@ -9,7 +9,7 @@ import pytest
 
 from mlops_lab.base.errors import LabError
 from mlops_lab.kube.client import Kube
-from mlops_lab.measure.containers import Reading, killed_for_memory, last_end, parsed, readings, restarts, use
+from mlops_lab.measure.containers import Reading, Waits, killed_for_memory, last_end, parsed, readings, restarts, use
 
 LABELS = 'container="{container}",cpu="total",id="/{id}",image="a/b:1",name="x",namespace="lab-06",pod="{pod}"'
 
@@ -60,6 +60,32 @@ def test_other_pods_and_the_sum_of_a_pod_are_left_out() -> None:
 def test_of_a_container_that_was_started_anew_the_newer_one_counts() -> None:
     old, new = lines("a", "server", 1000, 9, 9, run="old"), lines("a", "server", 2000, 1, 1, run="new")
     assert parsed(new + old, [pod("a")])["a", "server"].cpu == 1
+
+
+POD = 'container="",id="/a.slice",image="",name="",namespace="lab-06",pod="a"'
+SANDBOX = 'container="",id="/a.slice/s",image="pause:3",name="s",namespace="lab-06",pod="a"'
+
+
+def test_waits_of_the_pod_as_a_whole_are_read_with_their_own_time() -> None:
+    name = "container_cpu_cfs_throttled_periods_total"
+    text = lines("a", "server", 12500, 1, 1, (40, 10))
+    text += f"{name}{{{POD}}} 7 11000\n{name}{{{SANDBOX}}} 99 11500\n"
+    assert parsed(text, [pod("a")])["a", "server"].pod == Waits(11, 7)
+
+
+def test_who_waits_for_the_limit_of_the_pod_has_waited() -> None:
+    seen = [
+        reading(at, at / 10, periods=at * 10, throttled=at)._replace(pod=Waits(at - 4, since))
+        for at, since in ((10, 900), (20, 1000), (30, 1010), (40, 1020))
+    ]
+    # The first 900 are older than the first reading: 20 periods in 20 s, beside the container's own 30 of 300.
+    assert use(seen).throttled == pytest.approx((30 + 30) / 300)
+    assert use([each._replace(pod=None) for each in seen]).throttled == pytest.approx(30 / 300)
+
+
+def test_more_than_every_period_is_every_period() -> None:
+    seen = [reading(at, at, periods=at, throttled=at)._replace(pod=Waits(at, at)) for at in (10, 20)]
+    assert use(seen).throttled == 1
 
 
 def test_each_node_is_asked_once_and_a_pod_without_one_is_left_out() -> None:

@@ -25,6 +25,13 @@ _LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 Key = tuple[str, str]
 
 
+class Waits(NamedTuple):
+    """In how many CFS periods a pod as a whole had to wait, at one moment (s since 1970)."""
+
+    at: float
+    throttled: float
+
+
 class Reading(NamedTuple):
     """A container as the kubelet saw it at one moment.
 
@@ -34,6 +41,8 @@ class Reading(NamedTuple):
         memory: its working set in bytes, which is what eviction and `kubectl top` go by.
         periods, throttled: CFS periods in which it wanted to run, and those in which it had to wait for its CPU limit;
             None for a container without one.
+        pod: where every container of a pod has a limit, the pod's cgroup has their sum. Who runs out of both waits for
+            the one or for the other, so these waits count as well; the kubelet looks at them in times of their own.
     """
 
     at: float
@@ -41,6 +50,7 @@ class Reading(NamedTuple):
     memory: float
     periods: float | None
     throttled: float | None
+    pod: Waits | None = None
 
 
 class Use(NamedTuple):
@@ -50,7 +60,8 @@ class Use(NamedTuple):
         seconds: from the first reading to the last.
         cores: CPU, on average.
         peak, least: the largest and the smallest working set read, in bytes.
-        throttled: the share of CFS periods in which it had to wait, 0 to 1; None without a CPU limit.
+        throttled: the share of CFS periods in which it had to wait, for its own limit or its pod's, 0 to 1; None
+            without a CPU limit.
     """
 
     seconds: float
@@ -80,15 +91,20 @@ def parsed(text: str, pods: Iterable[Object]) -> dict[Key, Reading]:
     """
     wanted = {(pod["metadata"]["namespace"], pod["metadata"]["name"]) for pod in pods}
     seen: dict[tuple[str, str, str, float], dict[str, float]] = {}
+    waits: dict[str, Waits] = {}
     for name, labels, value, at in _samples(text):
-        if labels.get("container") and (labels.get("namespace", ""), labels.get("pod", "")) in wanted:
+        if (labels.get("namespace", ""), labels.get("pod", "")) not in wanted:
+            continue
+        if labels.get("container"):
             key = (labels["pod"], labels["container"], labels.get("id", ""), at)
             seen.setdefault(key, {})[name] = value
+        elif name == _THROTTLED and not labels.get("image"):  # the pod's own cgroup, not its sandbox
+            waits[labels["pod"]] = Waits(at, value)
     found: dict[Key, Reading] = {}
     for (pod, container, _, at), values in sorted(seen.items(), key=lambda item: item[0][3]):
         if _CPU in values and _MEMORY in values:
             found[pod, container] = Reading(
-                at, values[_CPU], values[_MEMORY], values.get(_PERIODS), values.get(_THROTTLED)
+                at, values[_CPU], values[_MEMORY], values.get(_PERIODS), values.get(_THROTTLED), waits.get(pod)
             )
     return found
 
@@ -107,13 +123,22 @@ def use(seen: Sequence[Reading]) -> Use:
     first, last = seen[0], seen[-1]
     if any(later.cpu < earlier.cpu for earlier, later in pairwise(seen)):
         raise LabError("a container was started anew while its use was measured", "check again")
+    seconds = last.at - first.at
     share = None
     if last.periods is not None and last.throttled is not None:
         periods = last.periods - (first.periods or 0)
-        share = (last.throttled - (first.throttled or 0)) / periods if periods > 0 else 0.0
+        throttled = last.throttled - (first.throttled or 0) + _of_pod(seen) * seconds
+        share = min(throttled / periods, 1.0) if periods > 0 else 0.0
     memory = [each.memory for each in seen]
-    seconds = last.at - first.at
     return Use(seconds, (last.cpu - first.cpu) / seconds, max(memory), min(memory), share)
+
+
+def _of_pod(seen: Sequence[Reading]) -> float:
+    """In how many CFS periods for each second the pod as a whole had to wait, since the first reading; 0 if unknown."""
+    waits = [each.pod for each in seen if each.pod and each.pod.at >= seen[0].at]
+    if not waits or waits[-1].at <= waits[0].at:
+        return 0.0
+    return max(waits[-1].throttled - waits[0].throttled, 0.0) / (waits[-1].at - waits[0].at)
 
 
 def restarts(pod: Object) -> int:
