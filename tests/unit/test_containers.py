@@ -76,11 +76,12 @@ def test_waits_of_the_pod_as_a_whole_are_read_with_their_own_time() -> None:
 def test_who_waits_for_the_limit_of_the_pod_has_waited() -> None:
     seen = [
         reading(at, at / 10, periods=at * 10, throttled=at)._replace(pod=Waits(at - 4, since))
-        for at, since in ((10, 900), (20, 1000), (30, 1010), (40, 1020))
+        for at, since in ((10, 900), (20, 1000), (30, 1020), (40, 1040))
     ]
-    # The first 900 are older than the first reading: 20 periods in 20 s, beside the container's own 30 of 300.
-    assert use(seen).throttled == pytest.approx((30 + 30) / 300)
+    # Those since 900 are older than the first reading: 40 periods in 20 s, and the container's own are 30 of 300.
+    assert use(seen).throttled == pytest.approx(60 / 300)
     assert use([each._replace(pod=None) for each in seen]).throttled == pytest.approx(30 / 300)
+    assert use([each._replace(pod=Waits(each.at, 5)) for each in seen]).throttled == pytest.approx(30 / 300)
 
 
 def test_more_than_every_period_is_every_period() -> None:

@@ -42,7 +42,7 @@ class Reading(NamedTuple):
         periods, throttled: CFS periods in which it wanted to run, and those in which it had to wait for its CPU limit;
             None for a container without one.
         pod: where every container of a pod has a limit, the pod's cgroup has their sum. Who runs out of both waits for
-            the one or for the other, so these waits count as well; the kubelet looks at them in times of their own.
+            the one, for the other, or for both; the kubelet looks at them at times of their own.
     """
 
     at: float
@@ -60,8 +60,8 @@ class Use(NamedTuple):
         seconds: from the first reading to the last.
         cores: CPU, on average.
         peak, least: the largest and the smallest working set read, in bytes.
-        throttled: the share of CFS periods in which it had to wait, for its own limit or its pod's, 0 to 1; None
-            without a CPU limit.
+        throttled: the share of CFS periods in which it had to wait, for its own limit or its pod's, whichever is more,
+            0 to 1; None without a CPU limit.
     """
 
     seconds: float
@@ -127,7 +127,7 @@ def use(seen: Sequence[Reading]) -> Use:
     share = None
     if last.periods is not None and last.throttled is not None:
         periods = last.periods - (first.periods or 0)
-        throttled = last.throttled - (first.throttled or 0) + _of_pod(seen) * seconds
+        throttled = max(last.throttled - (first.throttled or 0), _of_pod(seen) * seconds)
         share = min(throttled / periods, 1.0) if periods > 0 else 0.0
     memory = [each.memory for each in seen]
     return Use(seconds, (last.cpu - first.cpu) / seconds, max(memory), min(memory), share)
