@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 import sys
 import time
@@ -24,7 +23,7 @@ def test_a_command_that_is_told_to_stop_can_clear_up(number: int, interrupt: Any
     before = signal.signal(signal.SIGINT, interrupt), signal.signal(number, signal.SIG_DFL)
     try:
         with pytest.raises(KeyboardInterrupt), terminable():
-            os.kill(os.getpid(), number)
+            signal.raise_signal(number)
         assert signal.getsignal(number) is signal.SIG_DFL
     finally:
         signal.signal(signal.SIGINT, before[0])
@@ -35,10 +34,10 @@ def test_a_second_signal_does_not_end_the_clearing_up() -> None:
     cleared = False
     with contextlib.suppress(KeyboardInterrupt), terminable():
         try:
-            os.kill(os.getpid(), signal.SIGHUP)
+            signal.raise_signal(signal.SIGHUP)
         finally:
-            os.kill(os.getpid(), signal.SIGHUP)
-            os.kill(os.getpid(), signal.SIGTERM)
+            signal.raise_signal(signal.SIGHUP)
+            signal.raise_signal(signal.SIGTERM)
             cleared = True
     assert cleared
 
@@ -47,7 +46,7 @@ def test_a_signal_that_is_ignored_stays_so() -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         with terminable():
-            os.kill(os.getpid(), signal.SIGHUP)
+            signal.raise_signal(signal.SIGHUP)
     finally:
         signal.signal(signal.SIGHUP, before)
 
