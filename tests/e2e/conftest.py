@@ -67,10 +67,3 @@ def namespace(cluster: Kube, deleted: list[str]) -> Iterator[str]:
     yield name
     cluster.delete("Namespace", name)
     deleted.append(name)
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say what first was wrong with a test that was tried once more."""
-    for report in terminalreporter.stats.get("rerun", ()):
-        terminalreporter.section(f"first try of {report.nodeid}", "_")
-        terminalreporter.line(report.longreprtext)

@@ -67,6 +67,6 @@ def test_test_hands_pytest_all_but_its_own_option(clone: Path, words: tuple[str,
     done = run(clone, "test", *words)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
-        f"<-m> <not cluster{which}> <--numprocesses> <auto> <--dist> <loadfile>{rest} ",
+        f"<-m> <not cluster{which}> <--numprocesses> <auto> <--dist> <loadfile> <--reruns> <1>{rest} ",
         f"<-m> <cluster{which}> <--reruns> <1>{rest} ",
     ]
