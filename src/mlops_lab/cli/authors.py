@@ -79,9 +79,9 @@ def verify(
         raise UsageError("no lab was named", "name some, as in: lab verify 10 12; or all: lab verify --all")
     ledger = Ledger()
     labs = exercises() if all_labs else list(wanted)
-    jobs = jobs or lanes()
-    if jobs > 1 and len(labs) > 1:
-        beside = _beside(labs, jobs, once, only, resume)
+    at_once = (jobs or lanes()) if len(labs) > 1 else 1
+    if at_once > 1:
+        beside = _beside(labs, at_once, once, only, resume)
         found = {exercise.slug: beside[exercise.slug] for exercise in labs}
     else:
         found = {exercise.slug: _verify(exercise, ledger, once, only, resume) for exercise in labs}
