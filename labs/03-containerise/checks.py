@@ -20,7 +20,7 @@ from typing import Any
 
 import yaml
 
-from mlops_lab.checks import Lab, LabError, Observation, at_most, check, equal_to, expect, observe
+from mlops_lab.checks import Lab, LabError, Observation, at_most, check, equal_to, expect, is_ready, observe
 
 Object = dict[str, Any]
 
@@ -513,12 +513,6 @@ async def has_ended(lab: Lab) -> float | None:
 
     done, _ = await lab.thread(lab.kube.wait, "Pod", PLAIN, lab.namespace, over, within=GRACE_OVER)
     return time.monotonic() if done else None
-
-
-def is_ready(pod: Object | None) -> bool:
-    """Whether its condition Ready is true."""
-    conditions = (pod or {}).get("status", {}).get("conditions") or []
-    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
 
 
 def ended_or_refused(pod: Object | None) -> str:

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mlops_lab.checks import Lab, Observation, at_least, at_most, check, equal_to, expect, observe
+from mlops_lab.checks import Lab, Observation, at_least, at_most, check, equal_to, expect, is_ready, observe
 
 READY_WITHIN = 90  # s, for pods that were applied just before
 SELECTED_WITHIN = 15  # s, for the pods to be there at all
@@ -276,11 +276,7 @@ def difference(given: Any, wanted: Sequence[float]) -> float | None:
 
 def ready(pods: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """The pods whose condition Ready is true, which makes them endpoints."""
-    return [
-        pod
-        for pod in pods
-        if any(each["type"] == "Ready" and each["status"] == "True" for each in pod["status"].get("conditions") or [])
-    ]
+    return [pod for pod in pods if is_ready(pod)]
 
 
 def states(pods: Sequence[dict[str, Any]]) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mlops_lab.checks import Lab, LabError, Observation, at_least, at_most, check, equal_to, expect, observe
+from mlops_lab.checks import Lab, LabError, Observation, at_least, at_most, check, equal_to, expect, is_ready, observe
 
 Object = dict[str, Any]
 
@@ -453,11 +453,6 @@ def serving(spec: Object) -> Object:
     named = [each for each in spec["containers"] if any(env["name"] == LOAD for env in each.get("env") or [])]
     found: Object = (named or spec["containers"])[0]
     return found
-
-
-def is_ready(pod: Object) -> bool:
-    """Whether its condition Ready is true, which makes it an endpoint."""
-    return any(each["type"] == "Ready" and each["status"] == "True" for each in pod["status"].get("conditions") or [])
 
 
 def restarts(pod: Object) -> int:

@@ -22,6 +22,7 @@ from mlops_lab.checks import (
     check,
     equal_to,
     expect,
+    is_ready,
     less_than,
     none_lost,
     observe,
@@ -575,11 +576,6 @@ def containers(pod: Object) -> Object:
 def ended_now(pod: Object) -> bool:
     """Has its container ended, and not yet been started anew?"""
     return any("terminated" in (each.get("state") or {}) for each in pod["status"].get("containerStatuses") or [])
-
-
-def is_ready(pod: Object) -> bool:
-    """Whether its condition Ready is true."""
-    return any(each["type"] == "Ready" and each["status"] == "True" for each in pod["status"].get("conditions") or [])
 
 
 def fields(answer: Any) -> Object:

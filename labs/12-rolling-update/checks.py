@@ -17,6 +17,7 @@ from mlops_lab.checks import (
     check,
     equal_to,
     expect,
+    is_ready,
     none_lost,
     observe,
     rolled_out,
@@ -305,10 +306,6 @@ def runs(pod: Object, image: str) -> bool:
 
 def leaving(pod: Object) -> bool:
     return bool(pod["metadata"].get("deletionTimestamp"))
-
-
-def is_ready(pod: Object) -> bool:
-    return any(each["type"] == "Ready" and each["status"] == "True" for each in pod["status"].get("conditions") or [])
 
 
 def named(labels: dict[str, int]) -> dict[str, int]:

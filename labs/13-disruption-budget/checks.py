@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mlops_lab.checks import Lab, LabError, Observation, at_most, check, equal_to, expect, none_lost, observe
+from mlops_lab.checks import Lab, LabError, Observation, at_most, check, equal_to, expect, is_ready, none_lost, observe
 
 Object = dict[str, Any]
 
@@ -563,11 +563,6 @@ def runs(pod: Object, image: str) -> bool:
 
 def is_running(pod: Object) -> bool:
     return bool(pod.get("status", {}).get("phase") == "Running")
-
-
-def is_ready(pod: Object) -> bool:
-    conditions = pod.get("status", {}).get("conditions") or []
-    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
 
 
 def states(pods: Sequence[Object]) -> str:

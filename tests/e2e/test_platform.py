@@ -27,9 +27,9 @@ from mlops_lab.base.errors import LabError
 from mlops_lab.base.paths import project
 from mlops_lab.base.progress import Progress
 from mlops_lab.cluster import record
-from mlops_lab.cluster.addons import is_true
 from mlops_lab.cluster.kubectl import Kubectl
 from mlops_lab.kube.client import Kube
+from mlops_lab.kube.objects import is_ready
 from mlops_lab.platform import install, pages, releases
 from mlops_lab.platform.helm import Helm, program
 from mlops_lab.platform.installed import installed
@@ -122,7 +122,7 @@ def replaced(cluster: Kube, before: dict[str, str]) -> None:
     end = time.monotonic() + 200
     while True:
         there = [item for item in cluster.list("Pod", SPACE) if item["metadata"]["uid"] not in before.values()]
-        if len([item for item in there if is_true(item, "Ready")]) == len(before):
+        if len([item for item in there if is_ready(item)]) == len(before):
             return
         assert time.monotonic() < end, [item["status"] for item in there]
         time.sleep(1)

@@ -11,6 +11,7 @@ from mlops_lab.checks.matchers import at_least, at_most, between, equal_to, less
 from mlops_lab.checks.observation import Observation, expect, none_lost, observe
 from mlops_lab.checks.verdicts import Result, Verdict
 from mlops_lab.checks.watched import rolled_out, rollout_state
+from mlops_lab.kube.objects import is_ready
 
 __all__ = [
     "Check",
@@ -26,6 +27,7 @@ __all__ = [
     "checks_of",
     "equal_to",
     "expect",
+    "is_ready",
     "less_than",
     "none_lost",
     "observe",

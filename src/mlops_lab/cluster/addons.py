@@ -17,6 +17,7 @@ from mlops_lab.base.versions import pin
 from mlops_lab.base.waiting import wait_until
 from mlops_lab.cluster import names
 from mlops_lab.cluster.kubectl import Kubectl, manifest
+from mlops_lab.kube.objects import is_ready, is_true
 
 _METRICS = "v1beta1.metrics.k8s.io"
 _NO_IMAGE = ("ImagePullBackOff", "InvalidImageName", "CreateContainerConfigError")
@@ -93,7 +94,7 @@ def lacking(kubectl: Kubectl, nodes: int, started: Started | None = None) -> lis
         return ["the API server does not answer"]
     items: list[dict[str, Any]] = json.loads(done.stdout)["items"]
     missing = []
-    ready = {name(item) for item in items if item["kind"] == "Node" and is_true(item, "Ready")}
+    ready = {name(item) for item in items if item["kind"] == "Node" and is_ready(item)}
     heard = {name(item): _renewed(item) for item in items if item["kind"] == "Lease"}
     well = [node for node in ready & heard.keys() if heard[node] >= (started or {}).get(node, 0)]
     if len(well) < nodes:
@@ -123,12 +124,6 @@ def name(item: dict[str, Any]) -> str:
     return str(item["metadata"]["name"])
 
 
-def is_true(item: dict[str, Any], condition: str) -> bool:
-    """Is a condition of the object's status True?"""
-    found = item.get("status", {}).get("conditions") or []
-    return any(each["type"] == condition and each["status"] == "True" for each in found)
-
-
 def _rolled_out(item: dict[str, Any]) -> bool:
     """All pods are of the newest template, and all of them but CoreDNS' second are available."""
     status, wanted = item.get("status", {}), item["spec"].get("replicas", 1)
@@ -148,7 +143,7 @@ def _not_taken_up(items: list[dict[str, Any]], started: Started, heard: Mapping[
         pod
         for pod in items
         if pod["kind"] == "Pod"
-        and is_true(pod, "Ready")
+        and is_ready(pod)
         and "deletionTimestamp" not in pod["metadata"]
         and _begun(pod) < int(started.get(pod["spec"].get("nodeName", ""), 0))
     ]

@@ -11,6 +11,7 @@ from mlops_lab.cluster import addons, kubeconfig, record
 from mlops_lab.cluster.kubectl import Kubectl
 from mlops_lab.cluster.record import Cluster
 from mlops_lab.cluster.up import exclusive
+from mlops_lab.kube.objects import is_true
 
 _OLDEST = (1, 30)  # labs use preStop.sleep
 _DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
@@ -68,7 +69,7 @@ def lacks(kubectl: Kubectl) -> list[tuple[str, str]]:
     if numbers < _OLDEST:
         missing.append((f"is Kubernetes {version['gitVersion']}", f"{_OLDEST[0]}.{_OLDEST[1]} or later is needed"))
     services = [each for each in kubectl.get("apiservices") if addons.name(each) == "v1beta1.metrics.k8s.io"]
-    if not services or not addons.is_true(services[0], "Available"):
+    if not services or not is_true(services[0], "Available"):
         missing.append(("has no metrics API", "install metrics-server in it: autoscaling reads it"))
     classes = kubectl.get("storageclasses")
     if not any((each["metadata"].get("annotations") or {}).get(_DEFAULT_CLASS) == "true" for each in classes):

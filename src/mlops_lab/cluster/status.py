@@ -8,6 +8,7 @@ from mlops_lab.base.errors import LabError
 from mlops_lab.cluster import addons, kind, names, record, registry
 from mlops_lab.cluster.kubectl import Kubectl
 from mlops_lab.engine.docker import answering
+from mlops_lab.kube.objects import is_ready
 
 
 @dataclass(frozen=True)
@@ -43,9 +44,7 @@ def status() -> list[Part]:
     for node in kubectl.get("nodes"):
         info = node["status"]["nodeInfo"]
         runtime = f"{info['containerRuntimeVersion'].partition('+')[0]}, {info['architecture']}"
-        parts.append(
-            Part(f"node {addons.name(node)}", addons.is_true(node, "Ready"), f"{info['kubeletVersion']}, {runtime}")
-        )
+        parts.append(Part(f"node {addons.name(node)}", is_ready(node), f"{info['kubeletVersion']}, {runtime}"))
     try:
         missing = addons.lacking(kubectl, len(names.NODES[cluster.nodes]) if cluster.is_kind else 0)
     except LabError as error:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from mlops_lab.kube.client import Kube, Object
 from mlops_lab.kube.errors import Unreachable
+from mlops_lab.kube.objects import is_ready, is_true
 from mlops_lab.measure.nodes import left_behind, uncordon
 from mlops_lab.measure.room import taken_by_others
 from mlops_lab.platform.releases import RELEASES
@@ -48,21 +49,16 @@ def _metrics_api(kube: Kube) -> list[Object]:
     return [service] if service else []
 
 
-def _condition(item: Object, kind: str) -> str:
-    conditions = item.get("status", {}).get("conditions") or []
-    return next((str(each["status"]) for each in conditions if each["type"] == kind), "Unknown")
-
-
 def _node(node: Object) -> str:
     name = node["metadata"]["name"]
-    if _condition(node, "Ready") != "True":
+    if not is_ready(node):
         return f"node {name} is not Ready"
-    pressed = [kind for kind in ("MemoryPressure", "DiskPressure", "PIDPressure") if _condition(node, kind) == "True"]
+    pressed = [kind for kind in ("MemoryPressure", "DiskPressure", "PIDPressure") if is_true(node, kind)]
     return f"node {name} has {', '.join(pressed)}" if pressed else ""
 
 
 def _api_service(item: Object) -> str:
-    return "" if _condition(item, "Available") == "True" else f"API {item['metadata']['name']} is not available"
+    return "" if is_true(item, "Available") else f"API {item['metadata']['name']} is not available"
 
 
 def _workload(item: Object) -> str:

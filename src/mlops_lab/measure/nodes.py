@@ -18,6 +18,7 @@ from typing import Any
 from mlops_lab.base.errors import LabError
 from mlops_lab.kube.client import Kube, Object
 from mlops_lab.kube.errors import NotFound, Refused, translated
+from mlops_lab.kube.objects import is_ready
 
 MARK = "mlops-lab/cordoned-by"
 # A check may take ten minutes; a cordon that is older is nobody's any more, whatever its process does.
@@ -144,11 +145,9 @@ def _release(kube: Kube, node: str) -> None:
 
 
 def _takes_pods(node: Object) -> bool:
-    conditions = node.get("status", {}).get("conditions") or []
-    ready = any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
     taints = node["spec"].get("taints") or []
     closed = any(taint["effect"] in ("NoSchedule", "NoExecute") for taint in taints)
-    return ready and not closed and not node["spec"].get("unschedulable")
+    return is_ready(node) and not closed and not node["spec"].get("unschedulable")
 
 
 def _lives(process: int) -> bool:

@@ -16,6 +16,7 @@ from typing import Any, Self
 from mlops_lab.base.errors import LabError
 from mlops_lab.kube.client import Kube, Object
 from mlops_lab.kube.execs import ExecStream
+from mlops_lab.kube.objects import is_ready
 from mlops_lab.measure.environment import SYSTEM_NAMESPACE
 from mlops_lab.measure.evidence import evidence, pod_state
 from mlops_lab.measure.script import objects
@@ -70,7 +71,7 @@ class OwnPod:
         """
         self._kube.apply(self._objects)
         done, pod = self._kube.wait("Pod", self.name, SYSTEM_NAMESPACE, _ready, within=READY_WITHIN, stop=self._stop)
-        if not done or not pod or not _is_ready(pod):
+        if not done or not pod or not is_ready(pod):
             if self._stop.is_set():  # it may have been made after `delete` looked for it
                 self.delete()
             raise LabError(
@@ -132,12 +133,7 @@ class Talk:
         self._stream.close()
 
 
-def _is_ready(pod: Object) -> bool:
-    conditions = pod.get("status", {}).get("conditions") or []
-    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
-
-
 def _ready(pod: Object | None) -> bool | None:
     """True also when nothing more is to come: the pod is gone, or has ended."""
     over = pod is None or pod.get("status", {}).get("phase") in ("Succeeded", "Failed")
-    return True if over or (pod is not None and _is_ready(pod)) else None
+    return True if over or is_ready(pod) else None

@@ -11,6 +11,7 @@ from mlops_lab.base.errors import LabError
 from mlops_lab.base.waiting import wait_until
 from mlops_lab.kube.client import Kube
 from mlops_lab.kube.execs import ExecStream
+from mlops_lab.kube.objects import is_ready
 from mlops_lab.measure.environment import SYSTEM_NAMESPACE
 
 SELECTOR = "app.kubernetes.io/name=load"
@@ -29,9 +30,7 @@ def load_pod(kube: Kube, within: float = READY_WITHIN) -> str:
     def probe() -> tuple[str | None, str]:
         pods = kube.list("Pod", SYSTEM_NAMESPACE, SELECTOR)
         for pod in pods:
-            conditions = pod.get("status", {}).get("conditions") or []
-            ready = any(item["type"] == "Ready" and item["status"] == "True" for item in conditions)
-            if ready and not pod["metadata"].get("deletionTimestamp"):
+            if is_ready(pod) and not pod["metadata"].get("deletionTimestamp"):
                 return str(pod["metadata"]["name"]), ""
         return None, "; ".join(map(_state, pods)) or "no such pod"
 

@@ -18,6 +18,7 @@ from mlops_lab.cluster.kubectl import Kubectl
 from mlops_lab.cluster.status import Part
 from mlops_lab.images.recipes import helm as recipe
 from mlops_lab.images.store import Store
+from mlops_lab.kube.objects import is_true
 from mlops_lab.platform.helm import Helm
 from mlops_lab.platform.releases import RELEASES, Release
 
@@ -147,7 +148,7 @@ def _state(item: dict[str, Any]) -> str:
     """What a workload still lacks, in words; empty when it is ready."""
     status, spec = item.get("status", {}), item.get("spec", {})
     if item["kind"] == "APIService":
-        return "" if addons.is_true(item, "Available") else "it does not answer"
+        return "" if is_true(item, "Available") else "it does not answer"
     if item["kind"] == "EndpointSlice":
         return ""
     if status.get("observedGeneration", 0) < item["metadata"].get("generation", 0):
