@@ -270,9 +270,12 @@ def context(given: Object) -> str:
 
 def size(dataset: Object) -> int:
     """The rows that a dataset's profile tells; 0 if it does not."""
-    profile = json.loads(dataset.get("profile") or "{}")
-    shape = profile.get("features_shape") or profile.get("shape") or [0]
-    return int(profile.get("num_rows") or (shape[0] if isinstance(shape, list) else 0))
+    try:
+        profile = json.loads(dataset.get("profile") or "{}")
+        shape = profile.get("features_shape") or profile.get("shape") or [0]
+        return int(profile.get("num_rows") or shape[0])
+    except (ValueError, TypeError, AttributeError, LookupError, RecursionError):  # a profile of a form of its own
+        return 0
 
 
 def same(one: str, other: str) -> bool:

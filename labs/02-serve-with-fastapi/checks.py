@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from mlops_lab.checks import Lab, LabError, Observation, check, equal_to, expect, observe
+from mlops_lab.measure.flights import numbers
 
 Object = dict[str, Any]
 
@@ -72,12 +73,12 @@ async def is_up(lab: Lab) -> None:
         "kubectl get pods --show-labels"
     )
     for path in ("/healthz", "/readyz"):
-        answer = await lab.get("model", path, within=ANSWER_WITHIN)
-        end = time.monotonic() + FIRST_ANSWER_WITHIN
-        while answer.status == 0 and time.monotonic() < end:  # the nodes may not know the new pod yet
-            await lab.pause(1)
-            answer = await lab.get("model", path, within=ANSWER_WITHIN)
-        expect(observe(f"status of GET {path}", answer.status, equal_to(200), evidence=[shown(answer)])).because(
+        answer = await lab.first_answer(
+            lambda path=path: lab.get("model", path, within=ANSWER_WITHIN),
+            lambda answer: answer.status > 0,
+            within=FIRST_ANSWER_WITHIN,
+        )
+        expect(observe(f"status of GET {path}", answer.status, equal_to(200), evidence=[answer.shown])).because(
             "/healthz says that the process lives, /readyz that it can answer. Status 0 is no answer: does the port of "
             "the Service lead to the one that the server listens on?"
         )
@@ -95,9 +96,13 @@ async def answers_right(lab: Lab) -> None:
     mixed = sorted(range(len(rows)), key=lambda number: (number * 7) % len(rows))
     for what, picked in (("60 flights", range(len(rows))), ("60 in another order", mixed), ("1 flight", [7])):
         body = {"rows": [rows[number] for number in picked]}
-        answer = await first_answer(lab, body)
+        answer = await lab.first_answer(
+            lambda body=body: lab.post("model", "/predict", body, within=ANSWER_WITHIN),
+            lambda answer: not answer.refused,
+            within=FIRST_ANSWER_WITHIN,
+        )
         expect(observe(f"status of POST /predict with {what}", answer.status, equal_to(200),
-                       evidence=[shown(answer)])).because(why_no_answer(answer))  # fmt: skip
+                       evidence=[answer.shown])).because(why_no_answer(answer))  # fmt: skip
         values = [own[number] for number in picked]
         right = same_values(answer, values, what)
         others = [flights.probabilities("v2")[number] for number in picked]
@@ -117,13 +122,13 @@ async def answers_the_unusual(lab: Lab) -> None:
     )
     wrong = []
     for what, known, answer in zip(bodies, reference, answers, strict=True):
-        values = numbers(parsed(known).get("probabilities")) if known else None
+        values = numbers(known.fields_if_any.get("probabilities")) if known else None
         if known is None or known.status != 200 or values is None:
             raise LabError("the Service reference does not answer as it should", f"begin again: lab reset {lab.number}")
         if answer is None:
             continue
         if answer.status != 200:
-            wrong.append(f"{what}: {shown(answer)}")
+            wrong.append(f"{what}: {answer.shown}")
         elif not (right := same_values(answer, values, what)).ok:
             wrong.append(f"{what}: {right.seen}")
     expect(
@@ -158,7 +163,7 @@ async def refuses_bad_input(lab: Lab) -> None:
             not wrong,
             "status 422 for each bad body",
             f"{len(wrong)} of {len(refusals)} had another: {counted}{left_out}" if wrong else f"{len(refusals)} x 422",
-            evidence=tuple(f"{each.bad.what}: {shown(each.answer)}" for each in wrong[:8]),
+            evidence=tuple(f"{each.bad.what}: {each.answer.shown}" for each in wrong[:8]),
         )
     ).because(why_not_refused(wrong))
 
@@ -176,7 +181,7 @@ async def says_what_is_wrong(lab: Lab) -> None:
             not silent,
             "each refusal names the field",
             f"{len(silent)} of {len(asked)} do not" if silent else f"all {len(asked)} do",
-            evidence=tuple(f"{each.bad.what}: {shown(each.answer)}" for each in silent[:8]),
+            evidence=tuple(f"{each.bad.what}: {each.answer.shown}" for each in silent[:8]),
         )
     ).because(
         "who gets a 422 has to find the mistake in a body of a thousand rows, perhaps months later in a log. FastAPI's "
@@ -190,7 +195,7 @@ async def refuses_what_is_no_number(lab: Lab) -> None:
     """NaN, Infinity and 1e999 get a 422 too, in a field that must be there and in the weather."""
     bodies = no_numbers(two_rows(lab)[1])
     answers = await ask(lab, "model", list(bodies.values()))
-    wrong = [f"{what}: {shown(answer)}" for what, answer in zip(bodies, answers, strict=True)
+    wrong = [f"{what}: {answer.shown}" for what, answer in zip(bodies, answers, strict=True)
              if answer and answer.status != 422]  # fmt: skip
     expect(
         Observation(
@@ -405,41 +410,12 @@ async def reference_is_up(lab: Lab) -> None:
         )
 
 
-async def first_answer(lab: Lab, body: Any) -> Any:
-    """The answer to POST /predict; who is refused at once may be early: the nodes must get to know a new pod."""
-    end = time.monotonic() + FIRST_ANSWER_WITHIN
-    while True:
-        answer = await lab.post("model", "/predict", body, within=ANSWER_WITHIN)
-        if answer.status or answer.seconds > ANSWER_WITHIN / 2 or time.monotonic() > end:
-            return answer
-        await lab.pause(1)
-
-
 # What comes back.
-
-
-def parsed(answer: Any) -> Object:
-    """The object that an answer is; empty if it is none."""
-    try:
-        found = json.loads(answer.body)
-    except (ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def numbers(values: Any) -> list[float] | None:
-    """Numbers in a list, as such; None if it is none."""
-    if not isinstance(values, list) or any(isinstance(one, bool) or not isinstance(one, int | float) for one in values):
-        return None
-    try:
-        return [float(one) for one in values]
-    except OverflowError:  # an integer of hundreds of digits
-        return None
 
 
 def same_values(answer: Any, wanted: Sequence[float], what: str) -> Observation:
     """Whether an answer is what the contract says, with these probabilities; its value is what it gives, or None."""
-    said = parsed(answer)
+    said = answer.fields_if_any
     version, given = said.get("model_version"), numbers(said.get("probabilities"))
     expected = f"for {what}: model_version v1, and the model's own probabilities within 1e-6"
     if given is None:
@@ -447,10 +423,10 @@ def same_values(answer: Any, wanted: Sequence[float], what: str) -> Observation:
         seen = (
             f"an object with {keys[:80]}; no list of numbers in probabilities"
             if said
-            else f"no JSON object: {shown(answer)}"
+            else f"no JSON object: {answer.shown}"
         )
         if len(answer.body) >= READ:
-            seen = f"an answer of {READ >> 10} KiB or more, of which the beginning is {shown(answer)}"
+            seen = f"an answer of {READ >> 10} KiB or more, of which the beginning is {answer.shown}"
         return Observation(False, expected, seen)
     if len(given) != len(wanted):
         return Observation(False, expected, f"{len(given)} probabilities for {len(wanted)} rows", given)
@@ -460,14 +436,6 @@ def same_values(answer: Any, wanted: Sequence[float], what: str) -> Observation:
     if max(apart) > SAME:
         return Observation(False, expected, f"up to {max(apart):.2g} away from the model's own", given)
     return Observation(version == "v1", expected, f"model_version {str(version)[:40]}, the right values", given)
-
-
-def shown(answer: Any) -> str:
-    """An answer in a line."""
-    if not answer.status:
-        return f"no answer: {answer.error[:120]}"
-    text = " ".join(answer.text[:400].split())
-    return f"status {answer.status}, {text[:160]}" + ("..." if len(text) > 160 else "")
 
 
 def why_no_answer(answer: Any) -> str:
@@ -599,7 +567,7 @@ async def without_model(lab: Lab) -> Observation:
                 predicted = await lab.post(COPY, "/predict", flight.body, within=ANSWER_WITHIN)
                 if predicted.status == 200 and same_values(predicted, flight.probabilities("v1"), "1 flight").ok:
                     return Observation(True, expected, "it predicts right without that file")
-                lines = (f"GET /readyz: {shown(answer)}", f"POST /predict: {shown(predicted)}")
+                lines = (f"GET /readyz: {answer.shown}", f"POST /predict: {predicted.shown}")
                 return Observation(False, expected, "status 200, and it cannot predict", evidence=lines)
             if answer.status:
                 last = f"status {answer.status}"

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import copy
-import json
 import re
 import time
 import uuid
@@ -20,7 +19,8 @@ from typing import Any
 
 import yaml
 
-from mlops_lab.checks import Lab, LabError, Observation, at_most, check, equal_to, expect, is_ready, observe
+from mlops_lab.checks import Lab, LabError, Observation, at_least, at_most, check, equal_to, expect, is_ready, observe
+from mlops_lab.measure.flights import difference
 
 Object = dict[str, Any]
 
@@ -96,7 +96,7 @@ async def answers(lab: Lab) -> None:
     expect(observe("status of POST /predict (0: no answer)", answer.status, equal_to(200), evidence=heard)).because(
         "the server and the model's package are given: run service.app:app as it is"
     )
-    apart = difference(fields(answer).get("probabilities"), lab.hidden_rows(20).probabilities("v1"))
+    apart = difference(answer.fields_if_any.get("probabilities"), lab.hidden_rows(20).probabilities("v1"))
     expect(observe("largest difference from the model's own probabilities", apart, at_most(SAME))).because(
         "the server and the model's package are given: run service.app:app as it is"
     )
@@ -225,7 +225,7 @@ async def finishes_what_it_began(lab: Lab) -> None:
             "names. uvicorn then takes no new connections and finishes what it has begun; it waits for that as long as "
             "--timeout-graceful-shutdown says, and without that option to the end. SIGKILL ends it at once"
         )
-        apart = difference(fields(answer).get("probabilities"), lab.hidden_rows(ROWS).probabilities("v1"))
+        apart = difference(answer.fields_if_any.get("probabilities"), lab.hidden_rows(ROWS).probabilities("v1"))
         expect(observe("largest difference from the model's own probabilities", apart, at_most(SAME))).because(
             "the server is given: run service.app:app as it is"
         )
@@ -499,7 +499,7 @@ async def under_way_at(lab: Lab, batches: int, within: float) -> Observation:
     """Wait until the server says that it is at so many batches."""
     return await lab.eventually(
         lambda: lab.get(PLAIN, "/healthz"),
-        lambda answer: (fields(answer).get("batches") or 0) >= batches,
+        lambda answer: at_least(batches)(answer.fields_if_any.get("batches")),
         expected="the batches are under way", shown=lambda answer: answer.text[:100], within=within, every=0.2,
     )  # fmt: skip
 
@@ -575,19 +575,3 @@ def command(content: Any) -> str:
     """What the image runs, as its configuration has it."""
     config = content.config.get("config") or {}
     return " ".join(map(str, [*(config.get("Entrypoint") or []), *(config.get("Cmd") or [])]))[:200]
-
-
-def fields(answer: Any) -> Object:
-    """The JSON object of an answer; empty if it is none."""
-    try:
-        said = json.loads(answer.body)
-    except ValueError:
-        return {}
-    return said if isinstance(said, dict) else {}
-
-
-def difference(given: Any, wanted: Sequence[float]) -> float | None:
-    """The largest difference; None if these are not as many numbers."""
-    if not isinstance(given, list) or len(given) != len(wanted) or not all(isinstance(one, float) for one in given):
-        return None
-    return max(abs(float(one) - other) for one, other in zip(given, wanted, strict=True))

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from mlops_lab.checks import Lab, Observation, at_least, at_most, check, equal_to, expect, is_ready, observe
+from mlops_lab.measure.flights import difference
 
 READY_WITHIN = 90  # s, for pods that were applied just before
 SELECTED_WITHIN = 15  # s, for the pods to be there at all
@@ -33,17 +35,16 @@ async def answers_right(lab: Lab) -> None:
     """
     expect(await pods_ready(lab)).because(SELECTED_AND_READY)
     hidden = lab.hidden_rows(40)
-    answer = await first_answer(lab, "model", hidden.body)
+    answer = await lab.first_answer(lambda: lab.post("model", "/predict", hidden.body), within=ANSWER_WITHIN)
     heard = [answer.error or answer.text[:200]]
     expect(observe("status of POST /predict", answer.status, equal_to(200), evidence=heard)).because(
         "the Service forwards its port to the targetPort of its pods, which must be the port that the server listens "
         "on. Status 0: nobody listened there. kubectl get endpointslices shows addresses and port, kubectl logs POD "
         "says what the server listens on"
     )
-    said = answer.json()
-    version, given = (said.get("model_version"), said.get("probabilities")) if isinstance(said, dict) else (None, None)
-    expect(observe("model_version of the answer", version, equal_to("v1"))).because(NOT_ONLY_V1)
-    apart = difference(given, hidden.probabilities("v1"))
+    said = answer.fields()
+    expect(observe("model_version of the answer", said.get("model_version"), equal_to("v1"))).because(NOT_ONLY_V1)
+    apart = difference(said.get("probabilities"), hidden.probabilities("v1"))
     expect(observe("largest difference from the model's own probabilities", apart, at_most(1e-6))).because(
         "the same model gives the same numbers wherever it runs; these are not those of v1. Which image runs: "
         "kubectl get pods -o custom-columns=NAME:.metadata.name,IMAGE:.spec.containers[*].image"
@@ -58,7 +59,8 @@ async def answers_right(lab: Lab) -> None:
 @check(points=1, needs=answers_right, owns="shadow", domains=("ckad/services-and-networking",))
 async def leaves_the_shadow_alone(lab: Lab) -> None:
     """The data scientists' Service `shadow` still answers, and with model v2 only (100 requests)."""
-    await first_answer(lab, "shadow", lab.hidden_rows(1).body)
+    one = lab.hidden_rows(1).body
+    await lab.first_answer(lambda: lab.post("shadow", "/predict", one), within=ANSWER_WITHIN)
     expect(observe("versions that answered at Service shadow", await versions(lab, "shadow"), equal_to("v2"))).because(
         "every pod that carries all labels of a Service's selector gets its traffic, whoever made the pod. Service "
         "shadow selects app=flight-delay,track=shadow. Your pods need labels that match nobody else's selector, and "
@@ -241,14 +243,6 @@ async def pods_ready(lab: Lab) -> Observation:
     return replace(found, evidence=states(found.value))
 
 
-async def first_answer(lab: Lab, service: str, body: Any) -> Any:
-    """The first good answer, or the last bad one."""
-    end = time.monotonic() + ANSWER_WITHIN
-    while (answer := await lab.post(service, "/predict", body)).status != 200 and time.monotonic() < end:
-        await lab.pause(0.5)
-    return answer
-
-
 async def versions(lab: Lab, service: str) -> str:
     """The model versions in the answers to 100 requests; `none` if there were none."""
     async with lab.load(service, rate=RATE, duration=2, body=lab.hidden_rows(1).body, late_at_most=1.0) as load:
@@ -260,18 +254,11 @@ async def load_seconds(lab: Lab) -> float:
     """What a pod's metric says of how long its model took to load; 0 if it never says that the model is loaded."""
     end = time.monotonic() + ANSWER_WITHIN
     while True:
-        lines = (await lab.get("model", "/metrics")).text.splitlines()
-        took = max((float(line.split()[-1]) for line in lines if line.startswith("model_load_seconds ")), default=0.0)
+        text = (await lab.get("model", "/metrics")).text
+        took = max(map(float, re.findall(r"^model_load_seconds (\d+(?:\.\d+)?)$", text, re.MULTILINE)), default=0.0)
         if took or time.monotonic() > end:
             return took
         await lab.pause(0.5)
-
-
-def difference(given: Any, wanted: Sequence[float]) -> float | None:
-    """The largest difference; None if these are not as many numbers."""
-    if not isinstance(given, list) or len(given) != len(wanted) or not all(isinstance(one, float) for one in given):
-        return None
-    return max((abs(float(one) - other) for one, other in zip(given, wanted, strict=True)), default=None)
 
 
 def ready(pods: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

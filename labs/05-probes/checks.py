@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlops_lab.checks import Lab, LabError, Observation, at_least, at_most, check, equal_to, expect, is_ready, observe
+from mlops_lab.measure.flights import difference
 
 Object = dict[str, Any]
 
@@ -49,23 +50,23 @@ async def comes_up(lab: Lab) -> None:
             "nothing runs before it is applied: kubectl apply -k . in your folder"
         )
     expect(await deployment.rolled_out(pods=2, within=UP_WITHIN)).because(NEVER_UP)
-    version = await first_answer(lab, lambda: lab.get("model", "/version"))
+    version = await lab.first_answer(lambda: lab.get("model", "/version"), within=ANSWER_WITHIN)
     heard = [version.error or version.text[:200]]
     expect(observe("status of GET /version (0: no answer)", version.status, equal_to(200), evidence=heard)).because(
         f"the pods count as ready, and for {ANSWER_WITHIN} s none answered. A container that runs counts as ready if "
         f"no probe says otherwise; {NEVER_UP}"
     )
-    took = fields(version).get("load_seconds")
+    took = version.fields().get("load_seconds")
     expect(observe("seconds that the model took to load", took, at_least(USUAL))).because(
         f"the task is a model that takes this long: leave {LOAD} at {USUAL}, and server.py as it is"
     )
     hidden = lab.hidden_rows(20)
-    answer = await first_answer(lab, lambda: lab.post("model", "/predict", hidden.body))
+    answer = await lab.first_answer(lambda: lab.post("model", "/predict", hidden.body), within=ANSWER_WITHIN)
     heard = [answer.error or answer.text[:200]]
     expect(observe("status of POST /predict (0: no answer)", answer.status, equal_to(200), evidence=heard)).because(
         "server.py, the image and the Service are given; leave them as they are"
     )
-    apart = difference(fields(answer).get("probabilities"), hidden.probabilities("v1"))
+    apart = difference(answer.fields().get("probabilities"), hidden.probabilities("v1"))
     expect(observe("largest difference from the model's own probabilities", apart, at_most(1e-6))).because(
         "server.py and the image are given; leave them as they are"
     )
@@ -411,14 +412,6 @@ async def together(*work: Awaitable[None]) -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def first_answer(lab: Lab, ask: Callable[[], Awaitable[Any]]) -> Any:
-    """The first answer with status 200, or the last other one."""
-    end = time.monotonic() + ANSWER_WITHIN
-    while (answer := await ask()).status != 200 and time.monotonic() < end:
-        await lab.pause(1)
-    return answer
-
-
 async def own_pods(lab: Lab) -> list[Object]:
     """The Deployment's pods behind the Service, without the checker's."""
     return [each for each in await lab.pods_of("model") if LABEL not in each["metadata"]["labels"]]
@@ -458,19 +451,6 @@ def serving(spec: Object) -> Object:
 def restarts(pod: Object) -> int:
     """How often its containers were started anew."""
     return sum(each.get("restartCount", 0) for each in pod["status"].get("containerStatuses") or [])
-
-
-def fields(answer: Any) -> Object:
-    """The JSON object of an answer; empty if it is none."""
-    said = answer.json()
-    return said if isinstance(said, dict) else {}
-
-
-def difference(given: Any, wanted: Sequence[float]) -> float | None:
-    """The largest difference; None if these are not as many numbers."""
-    if not isinstance(given, list) or len(given) != len(wanted) or not all(isinstance(one, float) for one in given):
-        return None
-    return max(abs(float(one) - other) for one, other in zip(given, wanted, strict=True))
 
 
 def in_words(spec: Object) -> tuple[str, ...]:

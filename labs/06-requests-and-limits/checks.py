@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ from mlops_lab.checks import (
 )
 from mlops_lab.measure.containers import Reading, Use, killed_for_memory, last_end, restarts, use
 from mlops_lab.measure.evidence import evidence, pod_state
+from mlops_lab.measure.flights import difference
 
 Object = dict[str, Any]
 
@@ -88,14 +89,14 @@ async def runs(lab: Lab) -> None:
     )
     given = "the programs, their image and the Services are given; leave them as they are"
     hidden = lab.hidden_rows(20)
-    answer = await first_answer(lab, lambda: lab.post("model", "/predict", hidden.body))
+    answer = await lab.first_answer(lambda: lab.post("model", "/predict", hidden.body), within=ANSWER_WITHIN)
     heard = [answer.error or answer.text[:200]]
     expect(observe("status of POST /predict (0: no answer)", answer.status, equal_to(200), evidence=heard)).because(
         given
     )
-    apart = difference(fields(answer).get("probabilities"), hidden.probabilities("v1"))
+    apart = difference(answer.fields().get("probabilities"), hidden.probabilities("v1"))
     expect(observe("largest difference from the model's own probabilities", apart, at_most(1e-6))).because(given)
-    answer = await first_answer(lab, lambda: lab.get("history", "/flights/N14228"))
+    answer = await lab.first_answer(lambda: lab.get("history", "/flights/N14228"), within=ANSWER_WITHIN)
     heard = [answer.error or answer.text[:200]]
     expect(observe("status of GET /flights/N14228", answer.status, equal_to(200), evidence=heard)).because(given)
 
@@ -330,7 +331,7 @@ class Watched:
                     await self._harmed()
                     return answer
                 # 409: the learner has one made just now.
-                if answer.status == 409 or not self._saw(fields(answer).get("bytes")):
+                if answer.status == 409 or not self._saw(answer.fields().get("bytes")):
                     report = self._report()
                 elif all(seen and seen[-1].at - seen[0].at >= window for seen in self.seen.values()):
                     return answer
@@ -523,14 +524,6 @@ async def together(*work: Awaitable[Any]) -> list[Any]:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def first_answer(lab: Lab, ask: Callable[[], Awaitable[Any]]) -> Any:
-    """The first answer with status 200, or the last other one."""
-    end = time.monotonic() + ANSWER_WITHIN
-    while (answer := await ask()).status != 200 and time.monotonic() < end:
-        await lab.pause(1)
-    return answer
-
-
 def fits(
     name: str, what: str, requested: float, used: float, shown: Callable[[float], str], how: str, wanted: float = 0.0
 ) -> Observation:
@@ -576,16 +569,3 @@ def containers(pod: Object) -> Object:
 def ended_now(pod: Object) -> bool:
     """Has its container ended, and not yet been started anew?"""
     return any("terminated" in (each.get("state") or {}) for each in pod["status"].get("containerStatuses") or [])
-
-
-def fields(answer: Any) -> Object:
-    """The JSON object of an answer; empty if it is none."""
-    said = answer.json()
-    return said if isinstance(said, dict) else {}
-
-
-def difference(given: Any, wanted: Sequence[float]) -> float | None:
-    """The largest difference; None if these are not as many numbers."""
-    if not isinstance(given, list) or len(given) != len(wanted) or not all(isinstance(one, float) for one in given):
-        return None
-    return max(abs(float(one) - other) for one, other in zip(given, wanted, strict=True))

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from mlops_lab.checks import Lab, LabError, Observation, at_least, at_most, check, equal_to, expect, observe
+from mlops_lab.measure.flights import difference
 
 Object = dict[str, Any]
 T = TypeVar("T")
@@ -64,8 +65,7 @@ async def lets_partners_in(lab: Lab) -> None:
     )
     expect(found).because(await why_not_let_in(lab, found.value))
     hidden = lab.hidden_rows(40)
-    said = (await answered(lab, hidden.body, key)).json()
-    given = said.get("probabilities") if isinstance(said, dict) else None
+    given = (await answered(lab, hidden.body, key)).fields().get("probabilities")
     apart = difference(given, hidden.probabilities("v1"))
     expect(observe("largest difference from the probabilities of model v1", apart, at_most(1e-6))).because(
         "the answer has `probabilities`, one for each flight, as the server that you began with gives them"
@@ -561,8 +561,7 @@ async def judged_by(lab: Lab, own: list[float], threshold: float, within: float 
     def wrong_in(answer: Any) -> str:
         if answer.status != 200:
             return f"status {answer.status}" if answer.status else f"no answer: {answer.error}"
-        said = answer.json()
-        late = said.get("late") if isinstance(said, dict) else None
+        late = answer.fields_if_any.get("late")
         if not isinstance(late, list) or len(late) != len(own) or not all(isinstance(one, bool) for one in late):
             return f"`late` is not {len(own)} times true or false"
         bad = sum(right is not None and one != right for one, right in zip(late, wanted, strict=True))
@@ -694,13 +693,6 @@ def number(text: Any) -> float | None:
         return float(text) if abs(float(text)) < 1e9 else None
     except (TypeError, ValueError):
         return None
-
-
-def difference(given: Any, wanted: list[float]) -> float | None:
-    """The largest difference; None if these are not as many numbers."""
-    if not isinstance(given, list) or len(given) != len(wanted) or not all(type(one) in (int, float) for one in given):
-        return None
-    return max(abs(float(one) - other) for one, other in zip(given, wanted, strict=True))
 
 
 def in_words(seen: Counter[int]) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from mlops_lab.checks import Lab, LabError, Observation, at_least, at_most, check, equal_to, expect, none_lost, observe
+from mlops_lab.measure.flights import difference
 
 Object = dict[str, Any]
 
@@ -82,7 +83,7 @@ async def serves_production(lab: Lab) -> None:
             f"the alias {ALIAS} means version {was.first}, and a server that follows it asks MLflow every "
             "MODEL_POLL_SECONDS. With MODEL_VERSION set it never asks: the version is then what the manifest says"
         )
-        apart = max(difference(values, models[FIRST].values) for _, values in asked.value)
+        apart = furthest(asked.value, models[FIRST].values)
         expect(observe("largest difference from that version's own values", apart, at_most(1e-6))).because(
             "the same model gives the same values wherever it runs; these come from another one"
         )
@@ -449,13 +450,13 @@ async def aliases(lab: Lab) -> dict[str, str]:
     return {each["alias"]: str(each["version"]) for each in told["registered_model"].get("aliases") or []}
 
 
-async def answers(lab: Lab) -> list[tuple[str, list[float]]]:
+async def answers(lab: Lab) -> list[tuple[str, Any]]:
     """What the Service answers for the hidden flights, several times: version and probabilities."""
     found = []
     for _ in range(ASKED):
         answer = await lab.post("model", "/predict", hidden(lab).body, within=5)
-        said = answer.json() if answer.status == 200 else {}
-        found.append((str(said.get("model_version") or ""), said.get("probabilities") or []))
+        said = answer.fields_if_any if answer.status == 200 else {}
+        found.append((str(said.get("model_version") or ""), said.get("probabilities")))
     return found
 
 
@@ -463,9 +464,9 @@ def hidden(lab: Lab) -> Any:
     return lab.hidden_rows(ROWS)
 
 
-def right(said: list[tuple[str, list[float]]], version: str, values: list[float]) -> Observation:
+def right(said: list[tuple[str, Any]], version: str, values: list[float]) -> Observation:
     """All answers are of the version, with the values."""
-    apart = max((difference(given, values) for _, given in said), default=1.0)
+    apart = furthest(said, values)
     seen = ", ".join(sorted({each or "none" for each, _ in said})) or "none"
     return Observation(
         apart <= 1e-6 and seen == version,
@@ -475,11 +476,10 @@ def right(said: list[tuple[str, list[float]]], version: str, values: list[float]
     )
 
 
-def difference(one: list[float], other: list[float]) -> float:
-    """The largest difference of two rows of values; 1 where they are not as many."""
-    if len(one) != len(other):
-        return 1.0
-    return max((abs(a - b) for a, b in zip(one, other, strict=True)), default=1.0)
+def furthest(said: list[tuple[str, Any]], values: list[float]) -> float:
+    """The largest difference of any answer from the values; 1 if one holds other than as many numbers."""
+    apart = [difference(given, values) for _, given in said]
+    return max((1.0 if each is None else each for each in apart), default=1.0)
 
 
 def tags(item: Object) -> dict[str, str]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mlops_lab.checks import Lab, LabError, Observation, at_least, at_most, check, equal_to, expect, observe, quantity
+from mlops_lab.measure.flights import difference, numbers
 
 Item = dict[str, Any]
 
@@ -35,21 +36,18 @@ async def serves(lab: Lab) -> None:
         "a Service sends requests to ready pods only; kubectl describe pod says in its events what holds the pod up"
     )
     flights = lab.hidden_rows(50)
-    end = time.monotonic() + 30
     # A pod without a readiness probe counts as ready before its model is loaded; that is another check's matter.
-    while (answer := await lab.post("model", "/predict", flights.body)).status != 200 and time.monotonic() < end:
-        await lab.pause(1)
+    answer = await lab.first_answer(lambda: lab.post("model", "/predict", flights.body), within=30)
     selected = len(await lab.pods_of("model"))
     expect(observe("status of POST /predict", answer.status, equal_to(200))).because(
         f"0 means no answer. The Service's selector matches {selected} pods: it must be labels of the Deployment's pod "
         "template, and targetPort the container's port; kubectl get endpointslices shows which addresses it found"
     )
-    said, own = answer.json(), flights.probabilities("v1")
-    given = (said.get("probabilities") if isinstance(said, dict) else None) or []
-    expect(observe("probabilities for 50 flights", len(given), equal_to(len(own)))).because(
+    given, own = answer.fields().get("probabilities"), flights.probabilities("v1")
+    expect(observe("probabilities for 50 flights", len(numbers(given) or []), equal_to(len(own)))).because(
         "it is one for each flight; this is another server's answer"
     )
-    apart = max(abs(one - other) for one, other in zip(given, own, strict=True))
+    apart = difference(given, own)
     expect(observe("largest difference from the model's own values", apart, at_most(0.0001))).because(
         "another model (or another version) answers; this lab is about localhost:5001/flight-delay:v1"
     )

@@ -6,7 +6,6 @@ The checker changes nothing itself but what it finds changed at the end: it puts
 from __future__ import annotations
 
 import asyncio
-import time
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,6 +22,7 @@ from mlops_lab.checks import (
     rolled_out,
     rollout_state,
 )
+from mlops_lab.measure.flights import difference, numbers
 
 Object = dict[str, Any]
 
@@ -51,25 +51,24 @@ async def serves_v1(lab: Lab) -> None:
         "kubectl describe pod says in its events what holds a pod up, kubectl logs what the server says about it"
     )
     hidden = lab.hidden_rows(20)
-    until = time.monotonic() + ANSWER_WITHIN
-    while True:
-        answer = await lab.post("model", "/predict", hidden.body, within=5)
-        said = answer.json() if answer.status == 200 else {}
-        if said.get("model_version") == "v1" or time.monotonic() > until:
-            break
-        await lab.pause(1)
+    answer = await lab.first_answer(
+        lambda: lab.post("model", "/predict", hidden.body, within=5),
+        lambda answer: answer.status == 200 and answer.fields_if_any.get("model_version") == "v1",
+        within=ANSWER_WITHIN,
+    )
     selected = len(await lab.pods_of("model"))
     expect(observe("status of POST /predict (0: no answer)", answer.status, equal_to(200))).because(
         f"the selector of Service model matches {selected} pods; they must be ready, and the Service's targetPort must "
         "be the port that the server listens on: 8080. kubectl get endpointslices shows the addresses and the port"
     )
+    said = answer.fields()
     expect(observe("model_version of the answer", said.get("model_version"), equal_to("v1"))).because(
         "the update begins at v1. Put the image back in the manifests, apply them, and let the checker make the update"
     )
-    given, own = said.get("probabilities") or [], hidden.probabilities("v1")
-    apart = max((abs(one - other) for one, other in zip(given, own, strict=False)), default=1.0)
-    expect(observe("probabilities for 20 flights", len(given), equal_to(len(own)))).because("it is one for each flight")
-    expect(observe("largest difference from the model's own values", apart, at_most(1e-6))).because(
+    given, own = said.get("probabilities"), hidden.probabilities("v1")
+    count = len(numbers(given) or [])
+    expect(observe("probabilities for 20 flights", count, equal_to(len(own)))).because("it is one for each flight")
+    expect(observe("largest difference from the model's own values", difference(given, own), at_most(1e-6))).because(
         "the same model gives the same values wherever it runs; these come from another one"
     )
 
@@ -269,7 +268,7 @@ async def put_back(lab: Lab) -> None:
         again: Object = {"apiVersion": "apps/v1", "kind": "Deployment"} | before
         again["metadata"] = {"name": "model"} | before["metadata"]
         await asyncio.to_thread(lab.kube.apply, [again], lab.namespace)
-    elif patch := difference(owned(now), before):
+    elif patch := merge_patch(owned(now), before):
         await asyncio.to_thread(lab.kube.patch, "Deployment", "model", patch, lab.namespace)
     task = asyncio.current_task()
     if not (task and task.cancelling()):  # who interrupts does not want to wait
@@ -284,12 +283,12 @@ def owned(item: Object) -> Object:
     return {"metadata": marks, "spec": item["spec"]}
 
 
-def difference(now: Object, wanted: Object) -> Object:
+def merge_patch(now: Object, wanted: Object) -> Object:
     """The merge patch (RFC 7386) from one object to another: null for what goes, lists whole."""
     patch: Object = {key: None for key in now if key not in wanted}
     for key, value in wanted.items():
         if isinstance(value, dict) and isinstance(now.get(key), dict):
-            if inner := difference(now[key], value):
+            if inner := merge_patch(now[key], value):
                 patch[key] = inner
         elif now.get(key) != value:
             patch[key] = value

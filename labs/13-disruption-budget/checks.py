@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlops_lab.checks import Lab, LabError, Observation, at_most, check, equal_to, expect, is_ready, none_lost, observe
+from mlops_lab.measure.flights import difference
 
 Object = dict[str, Any]
 
@@ -60,19 +61,12 @@ async def serves(lab: Lab) -> None:
         "counts nodes that take no pods, such as the control plane, as empty ones (see nodeTaintsPolicy)"
     )
     hidden = lab.hidden_rows(20)
-    until = time.monotonic() + ANSWER_WITHIN
-    while True:
-        answer = await lab.post("model", "/predict", hidden.body, within=5)
-        if answer.status == 200 or time.monotonic() > until:
-            break
-        await lab.pause(1)
+    answer = await lab.first_answer(lambda: lab.post("model", "/predict", hidden.body, within=5), within=ANSWER_WITHIN)
     heard = [answer.error or answer.text[:200]]
     expect(observe("status of POST /predict (0: no answer)", answer.status, equal_to(200), evidence=heard)).because(
         "the Service is given; its selector must match the pods, which listen on port 8080. kubectl get endpointslices"
     )
-    said = answer.json()
-    given = said.get("probabilities") if isinstance(said, dict) else None
-    apart = difference(given, hidden.probabilities("v1"))
+    apart = difference(answer.fields().get("probabilities"), hidden.probabilities("v1"))
     expect(observe("largest difference from the model's own probabilities", apart, at_most(1e-6))).because(
         "the task is the image flight-delay:v1; leave it, and MODEL_LOAD_SECONDS"
     )
@@ -528,15 +522,6 @@ def why_lost(template: Object, statuses: Any) -> str:
         "the evidence says how requests failed. Refused or reset: a pod ended while it still got them (preStop wait "
         "longer than terminationGracePeriodSeconds?). No answer in time: too few pods, or a CPU limit"
     )
-
-
-def difference(given: Any, own: Sequence[float]) -> float:
-    """The largest difference between two rows of numbers; 1 where they can't be compared."""
-    if not isinstance(given, list) or len(given) != len(own):
-        return 1.0
-    if not all(isinstance(each, int | float) and not isinstance(each, bool) for each in given):
-        return 1.0
-    return max((abs(one - other) for one, other in zip(given, own, strict=True)), default=1.0)
 
 
 def labels(selector: dict[str, str]) -> str:

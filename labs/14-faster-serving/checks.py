@@ -20,6 +20,7 @@ from typing import Any
 
 from mlops_lab.checks import Lab, LabError, Observation, at_least, at_most, check, equal_to, expect, observe
 from mlops_lab.measure.cputime import running
+from mlops_lab.measure.flights import numbers
 
 Object = dict[str, Any]
 
@@ -84,8 +85,12 @@ async def is_up(lab: Lab) -> None:
         expect(Observation(within, "a memory limit of at most 1Gi for each container", str(allowed))).because(
             "what is faster by a memory without bounds is slower for all others on the node"
         )
-    answer = await patiently(lab, lambda: lab.get("model", "/readyz", within=ANSWER_WITHIN))
-    expect(observe("status of GET /readyz", answer.status, equal_to(200), evidence=[shown(answer)])).because(
+    answer = await lab.first_answer(
+        lambda: lab.get("model", "/readyz", within=ANSWER_WITHIN),
+        lambda answer: not answer.refused,
+        within=FIRST_ANSWER_WITHIN,
+    )
+    expect(observe("status of GET /readyz", answer.status, equal_to(200), evidence=[answer.shown])).because(
         "status 0 is no answer: does the port of the Service lead to the one that the server listens on?"
     )
 
@@ -97,9 +102,13 @@ async def answers_right(lab: Lab) -> None:
     rows, own, others = list(flights.rows), flights.probabilities("v1"), flights.probabilities("v2")
     for what, picked in (("60 flights", range(60)), ("60 the other way round", range(59, -1, -1)), ("1 flight", [7])):
         body = {"rows": [rows[number] for number in picked]}
-        answer = await patiently(lab, lambda body=body: lab.post("model", "/predict", body, within=ANSWER_WITHIN))
+        answer = await lab.first_answer(
+            lambda body=body: lab.post("model", "/predict", body, within=ANSWER_WITHIN),
+            lambda answer: not answer.refused,
+            within=FIRST_ANSWER_WITHIN,
+        )
         expect(observe(f"status of POST /predict with {what}", answer.status, equal_to(200),
-                       evidence=[shown(answer)])).because(why_no_answer(answer.status))  # fmt: skip
+                       evidence=[answer.shown])).because(why_no_answer(answer.status))  # fmt: skip
         values = [own[number] for number in picked]
         right = same_values(answer, values, what, "v1")
         expect(right).because(
@@ -462,7 +471,7 @@ async def copy_is_up(lab: Lab) -> Observation:
         answer = await lab.get(COPY, "/readyz", within=ANSWER_WITHIN)
         if answer.status == 200:
             return Observation(True, expected, "it is")
-        said = shown(answer)
+        said = answer.shown
         await lab.pause(0.5)
     if phase != "Running":
         raise LabError(f"the checker's copy of the pod is {phase}", "see how the nodes are: lab status")
@@ -537,16 +546,6 @@ def copied(pod: Object, service: Object) -> list[Object]:
 # What comes back.
 
 
-async def patiently(lab: Lab, ask: Any) -> Any:
-    """An answer; who is refused at once may be early: the nodes must get to know a new pod."""
-    end = time.monotonic() + FIRST_ANSWER_WITHIN
-    while True:
-        answer = await ask()
-        if answer.status or answer.seconds > ANSWER_WITHIN / 2 or time.monotonic() > end:
-            return answer
-        await lab.pause(1)
-
-
 async def restarts(lab: Lab) -> int:
     """How often the containers behind Service model were restarted in all."""
     pods = await lab.pods_of("model")
@@ -606,32 +605,13 @@ def why_wrong_in_a_crowd(seen: Mapping[str, Any]) -> str:
     return "alone they were right. What do requests share that are under way at the same time?"
 
 
-def parsed(answer: Any) -> Object:
-    """The object that an answer is; empty if it is none."""
-    try:
-        found = json.loads(answer.body)
-    except (ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def numbers(values: Any) -> list[float] | None:
-    """Numbers in a list, as such; None if it is none."""
-    if not isinstance(values, list) or any(isinstance(one, bool) or not isinstance(one, int | float) for one in values):
-        return None
-    try:
-        return [float(one) for one in values]
-    except OverflowError:  # an integer of hundreds of digits
-        return None
-
-
 def same_values(answer: Any, wanted: Sequence[float], what: str, version: str) -> Observation:
     """Whether an answer has status 200 and these probabilities; its value is what it gives, or None."""
-    said = parsed(answer)
+    said = answer.fields_if_any
     given = numbers(said.get("probabilities"))
     expected = f"for {what}: model_version {version}, and the model's own probabilities within {SAME:g}"
     if answer.status != 200 or given is None:
-        return Observation(False, expected, shown(answer), None)
+        return Observation(False, expected, answer.shown, None)
     if len(given) != len(wanted):
         return Observation(False, expected, f"{len(given)} probabilities for {len(wanted)} rows", given)
     apart = max(abs(one - other) for one, other in zip(given, wanted, strict=True))
@@ -639,14 +619,6 @@ def same_values(answer: Any, wanted: Sequence[float], what: str, version: str) -
         return Observation(False, expected, f"up to {apart:.2g} away from the model's own", given)
     named = said.get("model_version")
     return Observation(named == version, expected, f"model_version {str(named)[:40]}, the right values", given)
-
-
-def shown(answer: Any) -> str:
-    """An answer in a line."""
-    if not answer.status:
-        return f"no answer: {answer.error[:120]}"
-    text = " ".join(answer.text[:400].split())
-    return f"status {answer.status}, {text[:160]}" + ("..." if len(text) > 160 else "")
 
 
 def why_no_answer(status: int) -> str:

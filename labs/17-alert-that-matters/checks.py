@@ -808,7 +808,7 @@ async def traced(lab: Lab) -> list[tuple[Request, Observation]]:
 
 
 def parsed(line: str) -> Object | None:
-    with contextlib.suppress(ValueError):
+    with contextlib.suppress(ValueError, RecursionError):
         found = json.loads(line)
         return found if isinstance(found, dict) else None
     return None

@@ -390,7 +390,7 @@ async def world(lab: Lab, today: str, *, turned: bool) -> None:
 async def flights(lab: Lab, first: str, last: str) -> Object:
     """A body of POST /predict with flights spread over some days."""
     answer = await lab.get("days", f"/flights?first={first}&last={last}&rows={ROWS}", within=30)
-    return dict(answer.json())
+    return answer.fields()
 
 
 async def post(lab: Lab, body: Object) -> int:
@@ -511,7 +511,7 @@ async def answers(lab: Lab) -> set[str]:
     found = set()
     for _ in range(4):
         answer = await lab.get("model", "/version", within=5)
-        found.add(str(answer.json().get("model_version")) if answer.status == 200 else f"status {answer.status}")
+        found.add(str(answer.fields_if_any.get("model_version")) if answer.status == 200 else f"status {answer.status}")
     return found
 
 

@@ -8,6 +8,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from mlops_lab.images.recipes.flight_delay import TRAIN
 from mlops_lab.kube.errors import Unreachable
 from mlops_lab.measure import load as load_module
 from mlops_lab.measure import pod
-from mlops_lab.measure.flights import hidden_rows
+from mlops_lab.measure.flights import difference, hidden_rows
 from mlops_lab.measure.http import ask
 from mlops_lab.measure.load import Load
 from mlops_lab.measure.report import LoadReport, Request
@@ -344,10 +345,24 @@ class TestAsk:
         got = asyncio.run(ask(answering(body=base64.b64encode(b"<html>").decode()), "GET", URL))  # type: ignore[arg-type]
         with pytest.raises(Failure, match="<html>"):
             got.json()
+        with pytest.raises(Failure, match="<html>"):
+            got.fields()
+        assert got.fields_if_any == {}
+
+    def test_json_that_is_no_object_has_no_fields(self) -> None:
+        got = asyncio.run(ask(answering(body=base64.b64encode(b"[1]").decode()), "GET", URL))  # type: ignore[arg-type]
+        with pytest.raises(Failure, match=r"a JSON object .*; saw status 200, \[1\]"):
+            got.fields()
+        assert (got.json(), got.fields_if_any) == ([1], {})
 
     def test_no_answer_is_an_answer_with_status_zero(self) -> None:
         got = asyncio.run(ask(answering(status=0, error="connection refused"), "GET", URL))  # type: ignore[arg-type]
-        assert (got.status, got.error) == (0, "connection refused")
+        assert (got.status, got.error, got.shown) == (0, "connection refused", "no answer: connection refused")
+        assert got.refused and not replace(got, seconds=8.0).refused and not replace(got, status=503).refused
+
+    def test_an_answer_in_a_line(self) -> None:
+        got = asyncio.run(ask(answering(status=500, body=base64.b64encode(b"a\n b" * 99).decode()), "GET", URL))  # type: ignore[arg-type]
+        assert got.shown.startswith("status 500, a ba b") and got.shown.endswith("...") and len(got.shown) < 200
 
     def test_no_word_is_the_environments_fault(self) -> None:
         with pytest.raises(LabError, match="no word"):
@@ -362,6 +377,19 @@ class TestAsk:
         cluster.exec = lambda name, namespace, command: Garbled(whole)  # type: ignore[method-assign]
         with pytest.raises(LabError, match="not JSON"):
             asyncio.run(ask(cluster, "GET", URL))  # type: ignore[arg-type]
+
+
+class TestDifference:
+    def test_of_as_many_numbers(self) -> None:
+        assert difference([0.5, 1, 0.25], [0.5, 0.5, 0.5]) == 0.5
+        assert difference([], []) == 0
+
+    @pytest.mark.parametrize("given", [None, "0.5", {"0": 0.5}, [0.5], ["0.5", 0.5], [True, 0.5], [10**400, 0.5]])
+    def test_none_of_anything_else(self, given: Any) -> None:
+        assert difference(given, [0.5, 0.5]) is None
+
+    def test_infinite_where_one_is_nan_wherever_it_stands(self) -> None:
+        assert math.inf == difference([math.nan, 0.5], [0.5, 0.5]) == difference([0.5, math.nan], [0.5, 0.5])
 
 
 class TestHiddenRows:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,30 @@ class HiddenRows:
     def probabilities(self, version: str) -> list[float]:
         """What a version (`v1`, `v2`) answers for these flights."""
         return list(self._probabilities[version])
+
+
+def numbers(values: Any) -> list[float] | None:
+    """The numbers of a list that came as JSON; None if it is no list, or holds anything else (true is no number)."""
+    if not isinstance(values, list) or any(isinstance(one, bool) or not isinstance(one, int | float) for one in values):
+        return None
+    try:
+        return [float(one) for one in values]
+    except OverflowError:  # an integer of hundreds of digits
+        return None
+
+
+def difference(given: Any, wanted: Sequence[float]) -> float | None:
+    """The largest difference between what an answer gives and the model's own values; infinite for NaN among them.
+
+    Returns:
+        None if `given` is not a list of as many numbers.
+    """
+    values = numbers(given)
+    if values is None or len(values) != len(wanted):
+        return None
+    apart = [abs(one - other) for one, other in zip(values, wanted, strict=True)]
+    # max() passes over NaN, wherever it doesn't come first.
+    return math.inf if any(map(math.isnan, apart)) else max(apart, default=0.0)
 
 
 def hidden_rows(count: int) -> HiddenRows:

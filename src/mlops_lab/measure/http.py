@@ -15,6 +15,8 @@ from mlops_lab.measure import pod
 
 # What the program may take beyond the request itself: a busy machine starts processes slowly.
 _MARGIN = 15.0
+# s in which a connection is refused, where nobody listens
+_REFUSED_WITHIN = 5.0
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,19 @@ class Answer:
         """The body as text."""
         return self.body.decode(errors="replace")
 
+    @property
+    def refused(self) -> bool:
+        """No answer, and that at once: nobody listens there, or the nodes don't know a new pod yet."""
+        return not self.status and self.seconds <= _REFUSED_WITHIN
+
+    @property
+    def shown(self) -> str:
+        """Status and the body's beginning in a line, or why there is none."""
+        if not self.status:
+            return f"no answer: {self.error[:120]}"
+        text = " ".join(self.text[:400].split())
+        return f"status {self.status}, {text[:160]}" + ("..." if len(text) > 160 else "")
+
     def json(self) -> Any:
         """The body's value.
 
@@ -49,9 +64,27 @@ class Answer:
         """
         try:
             return json.loads(self.body)
-        except ValueError as other:
-            seen = f"{self.text[:100]!r} with status {self.status}" if self.status else f"no answer: {self.error}"
-            raise Failure(f"a JSON answer from {self.url}", seen, f"it can't be read as JSON: {other}") from other
+        except (ValueError, RecursionError) as other:
+            raise Failure(f"JSON from {self.url}", self.shown, f"it can't be read as JSON: {other}") from other
+
+    def fields(self) -> dict[str, Any]:
+        """The members of the JSON object that the body is.
+
+        Raises:
+            Failure: the body isn't JSON, or not an object.
+        """
+        value = self.json()
+        if not isinstance(value, dict):
+            raise Failure(f"a JSON object from {self.url}", self.shown, "it is JSON, and not an object: {...}")
+        return value
+
+    @property
+    def fields_if_any(self) -> dict[str, Any]:
+        """The members of the JSON object that the body is; none if it is anything else."""
+        try:
+            return self.fields()
+        except Failure:
+            return {}
 
 
 async def ask(

@@ -1,0 +1,119 @@
+"""Whatever a learner's service answers, the first check of a serving lab says what is wrong with it.
+
+Anything else that a check raises counts as the checker's own fault, and says nothing to the learner.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from mlops_lab.base.errors import Failure
+from mlops_lab.checks import Observation
+from mlops_lab.checks.lab import Lab
+from mlops_lab.labs.catalog import checks, exercises
+from mlops_lab.measure.flights import HiddenRows
+from mlops_lab.measure.http import Answer
+
+LABS = {"04": "answers_right", "05": "comes_up", "06": "runs", "10": "serves", "11": "serves", "12": "serves_v1",
+        "13": "serves"}  # fmt: skip
+# What is answered, by the model's own values for the flights that were asked about.
+STRANGE: dict[str, Callable[[list[float]], str]] = {
+    "nothing": lambda own: "",
+    "a page": lambda own: "<html>",
+    "half an object": lambda own: '{"probabilities": [0.1',
+    "null": lambda own: "null",
+    "a list": json.dumps,
+    "a text": lambda own: '"ok"',
+    "lists in lists": lambda own: "[" * 60_000,
+    "no probabilities": lambda own: '{"model_version": "v1"}',
+    "a text for them": lambda own: saying("0.1"),
+    "an object for them": lambda own: saying({"0": 0.1}),
+    "one number for them": lambda own: saying(7),
+    "texts": lambda own: saying(list(map(str, own))),
+    "true": lambda own: saying([True] * len(own)),
+    "NaN in the end": lambda own: saying([*own[:-1], math.nan]),
+    "infinity": lambda own: saying([*own[:-1], math.inf]),
+    "an integer of 400 digits": lambda own: saying([*own[:-1], 10**400]),
+    "one too few": lambda own: saying(own[:-1]),
+    "a list for the version": lambda own: '{"model_version": ["v1"]}',
+}
+
+
+def saying(probabilities: Any) -> str:
+    return json.dumps({"model_version": "v1", "probabilities": probabilities})
+
+
+class Well:
+    """A Deployment that is as any lab wants it."""
+
+    async def now(self) -> Any:
+        return {"metadata": {"name": "model"}, "spec": {"replicas": 3, "template": {"spec": {"containers": [{}]}}}}
+
+    async def becomes(self, **wanted: Any) -> Observation:
+        return Observation(True, "ready", "ready")
+
+    async def until(self, *given: Any, **more: Any) -> Observation:
+        return await self.becomes()
+
+    async def rolled_out(self, **wanted: Any) -> Observation:
+        return await self.becomes()
+
+
+class Serving(Lab):
+    """A lab in which all is well but what POST /predict answers; no cluster, and no waiting."""
+
+    strange = staticmethod(saying)
+
+    def deployment(self, name: str) -> Any:
+        return Well()
+
+    async def objects(self, kind: str, selector: str = "") -> list[Any]:
+        return []
+
+    async def pods_of(self, service: str) -> list[Any]:
+        return [{"metadata": {"name": "model-1"}, "status": {"conditions": [{"type": "Ready", "status": "True"}]}}]
+
+    async def pods_until(self, *given: Any, **more: Any) -> Observation:
+        return Observation(True, "ready", "ready", await self.pods_of("model"))
+
+    async def workers(self, at_least: int = 2) -> list[Any]:
+        return []
+
+    def hidden_rows(self, count: int) -> HiddenRows:
+        rows = [{"row": number} for number in range(count)]
+        return HiddenRows(tuple(rows), {}, {"v1": tuple(number / 100 for number in range(count))})
+
+    async def _ask(self, method: str, service: str, path: str, body: Any, *given: Any) -> Answer:
+        text = '{"load_seconds": 1000}'
+        if method == "POST":
+            text = self.strange(self.hidden_rows(len(body["rows"])).probabilities("v1"))
+        return Answer(200, {}, text.encode(), 0.01, "", f"http://{service}{path}")
+
+
+def first_check(number: str, strange: Callable[[list[float]], str], monkeypatch: pytest.MonkeyPatch) -> None:
+    exercise = next(each for each in exercises() if each.number == number)
+    check = next(each for each in checks(exercise) if each.name == LABS[number])
+    monkeypatch.setitem(check.run.__globals__, "ANSWER_WITHIN", 0)  # s until the right answer must have come
+    lab = Serving(SimpleNamespace(), "lab", number, Path(), "registry")  # type: ignore[arg-type]
+    lab.strange = strange  # type: ignore[method-assign]
+    asyncio.run(check.run(lab))
+
+
+@pytest.mark.parametrize("number", LABS)
+@pytest.mark.parametrize("what", STRANGE)
+def test_a_strange_answer_is_the_learners_failure(number: str, what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(Failure):
+        first_check(number, STRANGE[what], monkeypatch)
+
+
+@pytest.mark.parametrize("number", ["05", "10", "11", "12", "13"])
+def test_the_models_own_values_pass(number: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    first_check(number, saying, monkeypatch)
