@@ -83,6 +83,7 @@ def test_booleans_are_no_quantities() -> None:
 @pytest.mark.parametrize("matcher", [at_least(0), at_most(0), less_than(1), between(0, 1), equal_to(0)])
 def test_not_a_number_never_matches(matcher: Any) -> None:
     assert not matcher(float("nan"))
+    assert not matcher("sNaNk") and not matcher("9e999999999999999999k")
 
 
 def test_an_expectation_that_holds_hands_the_observation_back() -> None:

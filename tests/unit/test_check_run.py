@@ -10,6 +10,7 @@ import pytest
 
 from mlops_lab.base.errors import Failure, LabError
 from mlops_lab.checks import Check, Result, Verdict, at_most, current, expect, observe, run
+from mlops_lab.checks.observation import Observation, Unmet
 from mlops_lab.checks.run import run_checks
 
 Body = Callable[[Any], Awaitable[None]]
@@ -48,6 +49,14 @@ def test_a_pass_earns_its_points_and_a_failure_explains() -> None:
     assert (good.verdict, good.earned) == (Verdict.PASS, 2)
     assert (bad.verdict, bad.earned) == (Verdict.FAIL, 0)
     assert (bad.expected, bad.seen, bad.why) == ("two pods", "one pod", "no HPA")
+
+
+def test_what_no_terminal_can_print_is_replaced_in_the_report() -> None:
+    async def strange(lab: Any) -> None:
+        raise Unmet(Observation(False, "v1", "\ud800", evidence=("a \udfff",)), "a \ud800")
+
+    (found,) = results([made("strange", strange)])
+    assert (found.expected, found.seen, found.why, found.evidence) == ("v1", "?", "a ?", ("a ?",))
 
 
 def test_environment_and_bugs_are_errors_never_failures() -> None:

@@ -278,6 +278,22 @@ def test_a_query_that_is_refused_says_why(fake: FakePrometheus) -> None:
         of(fake).query("bad")
 
 
+@pytest.mark.parametrize(
+    ("kind", "result", "said"),
+    [
+        ("matrix", [{"metric": {}, "values": [[1, "2"]]}], "a range vector, which has no value at one time"),
+        ("string", [1, "text"], "a string, which"),
+    ],
+)
+def test_what_has_no_value_at_one_time_is_refused(
+    fake: FakePrometheus, monkeypatch: pytest.MonkeyPatch, kind: str, result: Any, said: str
+) -> None:
+    data = {"resultType": kind, "result": result}
+    monkeypatch.setattr(fake, "answer", lambda path, form: (200, {"status": "success", "data": data}))
+    with pytest.raises(QueryRefused, match=said):
+        of(fake).query("up[5m] # \ud800")
+
+
 def test_nobody_answers() -> None:
     with pytest.raises(NoPrometheus, match="does not answer"):
         Prometheus(lambda: "http://127.0.0.1:1").query("x")

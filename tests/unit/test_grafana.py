@@ -70,6 +70,7 @@ def test_a_dashboard_may_be_wrapped_as_the_api_does_it(wrapper: str) -> None:
         ('{"rows": []}', "without a list `panels`; its fields: rows", 0),
         ('{"panels": {}}', "without a list `panels`", 0),
         ("[" * 100_000, "nested too deep", 0),
+        ("9" * 5000, "Exceeds the limit", 0),
         ('{"panels": [' + " " * 4_000_000 + "]}", "characters", 0),
     ],
 )
@@ -151,6 +152,9 @@ def test_variables_that_nobody_chose_keep_what_they_have(variable: dict[str, Any
         ("label_values(up, pod)", ("up", "pod")),
         ({"qryType": 1, "query": 'label_values(up{a="1", b=~"(x|y)"}, pod)'}, ('up{a="1", b=~"(x|y)"}', "pod")),
         (" label_values( pod ) ", ('{pod!=""}', "pod")),
+        ("label_values(up, pod name)", None),
+        ("label_values(, pod)", None),
+        ("label_values(" + " " * 100_000, None),
         ("query_result(up)", None),
         ("AAL,DAL", None),
     ],
@@ -172,6 +176,13 @@ def test_a_variables_regex_keeps_and_cuts(regex: str, kept: list[str]) -> None:
     assert board(variables=[{"name": "v", "regex": regex}]).variables["v"].kept(["lab-1", "kube"]) == kept
 
 
-def test_a_broken_regex_is_said() -> None:
-    with pytest.raises(NotADashboard, match="variable v: /\\(/ is no regular expression"):
-        board(variables=[{"name": "v", "regex": "/(/"}]).variables["v"].kept(["a"])
+@pytest.mark.parametrize("regex", ["/(/", "(" * 2000 + ")" * 2000, "a{99999999999999}"])
+def test_a_broken_regex_is_said(regex: str) -> None:
+    with pytest.raises(NotADashboard, match=r"variable v: .* is no regular expression"):
+        board(variables=[{"name": "v", "regex": regex}]).variables["v"].kept(["a"])
+
+
+def test_a_regex_that_needs_years_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mlops_lab.measure.grafana._MATCHED_WITHIN", 1)
+    with pytest.raises(NotADashboard, match="not done with 1 values after 1 s"):
+        board(variables=[{"name": "v", "regex": "((((.*)*)*)*)*!"}]).variables["v"].kept(["a" * 40])

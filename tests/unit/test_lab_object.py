@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -12,7 +14,7 @@ from typing import Any, cast
 
 import pytest
 
-from mlops_lab.base.errors import Failure
+from mlops_lab.base.errors import Failure, LabError
 from mlops_lab.checks import lab as lab_module
 from mlops_lab.checks.check import Check
 from mlops_lab.checks.current import Running, running
@@ -166,6 +168,33 @@ def test_a_program_that_cannot_be_started_runs_no_more(tmp_path: Path, monkeypat
         assert not lab.runs_program
 
     asyncio.run(story())
+
+
+def test_a_copy_of_the_workspace_leaves_out_what_has_no_end_and_says_what_is_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = tmp_path / "work"
+    (workspace / "sub").mkdir(parents=True)
+    (workspace / ".venv").mkdir()
+    (workspace / "sub/run.py").write_text("")
+    (workspace / "gone").symlink_to("nowhere")
+    os.mkfifo(workspace / "sub/pipe")
+    with lab_at(workspace).apart() as lab:
+        copied = sorted(str(path.relative_to(lab.workspace)) for path in lab.workspace.rglob("*"))
+    assert copied == ["gone", "sub", "sub/run.py"]
+
+    def refuse(number: int) -> None:
+        def copy(*given: Any, **more: Any) -> None:
+            raise shutil.Error([("a", "b", str(OSError(number, os.strerror(number))))])
+
+        monkeypatch.setattr("shutil.copytree", copy)
+
+    refuse(errno.EACCES)
+    with pytest.raises(Failure, match="Permission denied"), lab_at(workspace).apart():
+        pass
+    refuse(errno.ENOSPC)
+    with pytest.raises(LabError, match="no room"), lab_at(workspace).apart():
+        pass
 
 
 def test_only_in_the_verification_of_a_mistake_elsewhere_may_a_measurement_be_brief(tmp_path: Path) -> None:

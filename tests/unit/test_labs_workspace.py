@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -114,6 +115,19 @@ def test_bytes_that_are_no_text_are_named_too(tmp_path: Path) -> None:
     (tmp_path / "bad.yaml").write_bytes(b"a: \xff\xfe\n")
     with pytest.raises(UsageError, match=r"bad.yaml:1: this YAML cannot be read"):
         parse_manifests(tmp_path)
+
+
+def test_a_file_that_is_closed_to_us_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "closed.yaml").write_text("a: 1\n")
+
+    def refused(*given: Any, **more: Any) -> Any:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refused)
+    with pytest.raises(UsageError, match=r"closed.yaml cannot be read: Permission denied"):
+        parse_manifests(tmp_path)
+    monkeypatch.setattr(Path, "is_file", refused)
+    assert list(manifests(tmp_path)) == []
 
 
 def test_chart_templates_and_hidden_folders_are_not_read(tmp_path: Path) -> None:

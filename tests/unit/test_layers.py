@@ -76,6 +76,12 @@ def test_environment_labels_and_history_count_too(tmp_path: Path, config: dict[s
     assert place in hit.path
 
 
+def test_what_json_escapes_is_found_in_the_environment(tmp_path: Path) -> None:
+    secret = {"token": 's3cr"et\\tokén'.encode()}
+    config = {"config": {"Env": [f"TOKEN={secret['token'].decode()}"]}}
+    assert len(read(saved(tmp_path, {"x": b"-"}, config=config), secret).hits) == 1
+
+
 def test_an_image_without_it_has_no_hits(tmp_path: Path) -> None:
     assert found(read(saved(tmp_path, {"x": b"s3cre", "y": b"t"}), SECRET)) == []
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -340,7 +341,7 @@ def test_a_script_that_does_not_end_is_the_environments_fault_and_leaves_nothing
 
 def test_a_scripts_last_line_is_its_answer() -> None:
     assert script.Output(0, 'a warning\n100%\r{"auc": 0.7}\n').json() == {"auc": 0.7}
-    for text in ("", "{}\nKilled"):
+    for text in ("", "{}\nKilled", "{}\n{x", "{}\n[1]"):
         with pytest.raises(LabError, match="ended with 0") as caught:
             script.Output(0, text).json()
         assert caught.value.detail == text
@@ -353,6 +354,37 @@ def test_a_compiled_pipeline_is_read_with_its_settings_for_kubernetes() -> None:
     for text in ("", "a: b", "- 1", "{"):
         with pytest.raises(ValueError, match=r"it (is no YAML|has no pipelineInfo)"):
             package(text)
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ("deep: " + "[" * 5000 + "]" * 5000, "nested too deep"),
+        ("day: 2020-01-01", "no form for: Object of type date"),
+        ("some: !!set {a}", "no form for: Object of type set"),
+        ("2020-01-01: 1", "no form for: keys must be"),
+        ("own: &a {x: *a}", "aliases"),
+        (
+            "\n".join(["a0: &a0 [x]", *(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9))]),
+            "aliases",
+        ),
+        ("long: " + "x" * 1_000_001, "characters"),
+    ],
+)
+def test_a_strange_pipeline_is_read_in_bounded_time(more: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        package(f"pipelineInfo: {{name: p}}\n{more}\n")
+
+
+def test_aliases_that_stay_small_are_read() -> None:
+    assert package("pipelineInfo: &a {name: p}\nroot: [*a, *a]")["root"] == [{"name": "p"}] * 2
+
+
+def test_a_pipeline_that_never_ends_is_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipeline.yaml")
+    lab = Lab(cast(Kube, None), "lab-08", "08", tmp_path, "localhost:5001")
+    with pytest.raises(Failure, match="no regular file"):
+        lab.pipeline("pipeline.yaml")
 
 
 def test_a_pipeline_that_is_missing_or_none_is_the_learners(tmp_path: Path) -> None:

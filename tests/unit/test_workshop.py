@@ -43,6 +43,12 @@ def test_only_what_was_not_cached_ran(output: str) -> None:
     assert [step for step in steps.ran if not step.startswith("FROM")] == ["COPY service service"]
 
 
+def test_a_line_without_end_holds_nobody_up() -> None:
+    steps, began = Steps(), time.monotonic()
+    steps.hear("#1 [" + "1" * 65_000)
+    assert time.monotonic() - began < 1 and steps.ran == []
+
+
 def test_a_base_image_is_none_of_the_builders_own() -> None:
     steps = Steps()
     for line in CLASSIC.splitlines():

@@ -33,8 +33,8 @@ class Running:
 
     def say(self, state: str, left: float) -> None:
         """Pass on what is seen while waiting."""
-        self.state, self.left = state, left
-        self._tell(self.check, state, left)
+        self.state, self.left = printable(state), left
+        self._tell(self.check, self.state, left)
 
     @contextlib.contextmanager
     def waits(self) -> Iterator[None]:
@@ -47,6 +47,11 @@ class Running:
             self._depth -= 1
             if self._depth == 0:
                 self.waited += time.monotonic() - began
+
+
+def printable(text: str) -> str:
+    """Without lone surrogates: JSON may have them (`"\\ud800"`), and no terminal or file takes them."""
+    return text.encode("utf-8", "replace").decode()
 
 
 running: ContextVar[Running | None] = ContextVar("running", default=None)

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
+import stat
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -234,10 +236,14 @@ class Lab:
         Raises:
             Failure: there is no such file, or it is none.
         """
-        from mlops_lab.measure.pipelines import package
+        from mlops_lab.measure.pipelines import LARGEST, package
 
+        path = self.workspace / file
         try:
-            return package((self.workspace / file).read_text(encoding="utf-8"))
+            if path.exists() and not path.is_file():  # a named pipe, say, of which reading has no end
+                raise OSError(errno.EINVAL, "no regular file")
+            with path.open(encoding="utf-8") as text:
+                return package(text.read(LARGEST + 1))
         except (OSError, ValueError) as wrong:
             seen = f"{wrong.strerror}: {file}" if isinstance(wrong, OSError) else str(wrong).splitlines()[0]
             raise Unmet(
@@ -543,13 +549,29 @@ class Lab:
         """This lab with a copy of the workspace, for a program of the learner's that writes files.
 
         What is written into the workspace itself `lab watch` would take for the learner's doing, and check again.
+        Sockets, pipes and devices are left out.
+
+        Raises:
+            Failure: a file cannot be read.
+            LabError: there is no room for the copy.
         """
         import shutil
         import tempfile
 
         with tempfile.TemporaryDirectory(prefix="mlops-lab-") as folder:
-            left_out = shutil.ignore_patterns(".git", ".venv", "__pycache__")
-            shutil.copytree(self.workspace, folder, symlinks=True, ignore=left_out, dirs_exist_ok=True)
+            try:
+                shutil.copytree(self.workspace, folder, symlinks=True, ignore=_left_out, dirs_exist_ok=True)
+            except OSError as trouble:
+                told = str(trouble)
+                if os.strerror(errno.ENOSPC) in told:
+                    raise LabError(
+                        "there is no room for a copy of the workspace", f"make room in {folder}"
+                    ) from trouble
+                raise Unmet(
+                    Observation(False, "a workspace whose files can be read", told[:300]),
+                    "the checker runs your program in a copy of the folder. A file that a container wrote may belong "
+                    "to root: give it to yourself (sudo chown), or take it out",
+                ) from trouble
             yield replace(self, workspace=Path(folder))
 
     def workshop(self) -> Workshop:
@@ -648,6 +670,14 @@ class Lab:
             )
         host = address if address and address != "None" else f"{service}.{self.namespace}.svc"
         return f"http://{f'[{host}]' if ':' in host else host}:{port}{path}"
+
+
+def _left_out(folder: str, names: list[str]) -> set[str]:
+    """Of a folder's entries those that no copy of the workspace needs or can have."""
+    own = {".git", ".venv", "__pycache__"}
+    modes = {name: Path(folder, name).lstat().st_mode for name in names if name not in own}
+    kinds = (stat.S_ISREG, stat.S_ISDIR, stat.S_ISLNK)
+    return own | {name for name, mode in modes.items() if not any(test(mode) for test in kinds)}
 
 
 def alive(pods: list[Object]) -> list[Object]:

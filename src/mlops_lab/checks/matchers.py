@@ -38,7 +38,7 @@ def quantity(value: str | float | Decimal) -> Decimal:
 def _number(value: Any) -> Decimal | None:
     try:
         number = None if value is None else quantity(value)
-    except ValueError:
+    except (ValueError, ArithmeticError):  # such as `9e999999k`
         return None
     return None if number is None or number.is_nan() else number  # NaN is neither more nor less, and equal to nothing
 

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from mlops_lab.base.errors import Failure, LabError
 from mlops_lab.checks.check import Check
-from mlops_lab.checks.current import Running, running
+from mlops_lab.checks.current import Running, printable, running
 from mlops_lab.checks.trace import Trace
 from mlops_lab.checks.verdicts import Result, Verdict
 
@@ -227,4 +227,6 @@ def _result(
     why: str = "",
     evidence: tuple[str, ...] = (),
 ) -> Result:
-    return Result(item.name, item.title, verdict, item.points, item.domains, expected, seen, why, evidence)
+    expected, seen, why = printable(expected), printable(seen), printable(why)
+    shown = tuple(map(printable, evidence))
+    return Result(item.name, item.title, verdict, item.points, item.domains, expected, seen, why, shown)

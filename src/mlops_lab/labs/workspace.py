@@ -116,8 +116,15 @@ def manifests(folder: Path) -> Iterator[Path]:
     for path in sorted(folder.rglob("*.y*ml")) if folder.is_dir() else []:
         inside = path.relative_to(folder).parts[:-1]
         hidden = any(part.startswith(".") for part in inside)
-        if path.suffix in (".yaml", ".yml") and path.is_file() and not hidden and "templates" not in inside:
+        if path.suffix in (".yaml", ".yml") and _is_file(path) and not hidden and "templates" not in inside:
             yield path
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a link into a folder that is closed to us
+        return False
 
 
 def parse_manifests(folder: Path) -> None:
@@ -141,6 +148,10 @@ def parse_manifests(folder: Path) -> None:
                 f"{file}:{line}: this YAML does not parse: {broken.problem or broken.context}",
                 "look at that line and the one before it: indentation, a missing colon, a tab, an open quote",
             ) from broken
+        except OSError as trouble:
+            raise UsageError(
+                f"{file} cannot be read: {trouble.strerror}", "give it to yourself (sudo chown)"
+            ) from trouble
         except (yaml.YAMLError, UnicodeDecodeError) as broken:
             raise UsageError(
                 f"{file}:1: this YAML cannot be read: {str(broken).splitlines()[0]}", "save the file as UTF-8 text"

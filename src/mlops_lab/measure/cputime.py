@@ -7,6 +7,7 @@ for each reading would use more CPU there than a fast server does for a hundred 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from mlops_lab.base.errors import LabError
@@ -96,6 +97,6 @@ def seconds(line: str, what: str) -> float:
         LabError: there is no such file in that container.
     """
     words = line.split()
-    if len(words) != 2 or not all(word.isdigit() for word in words) or words[0] == "0":
+    if len(words) != 2 or not all(re.fullmatch("[0-9]{1,19}", word) for word in words) or words[0] == "0":
         raise LabError(f"the CPU time of {what} can't be read: its /sys/fs/cgroup has none ({line[:60]!r})", _HINT)
     return int(words[1]) / int(words[0])

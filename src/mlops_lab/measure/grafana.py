@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +21,16 @@ ALL = "$__all"  # what Grafana calls the choice of every value
 LARGEST = 4_000_000  # characters of a dashboard
 # As in Grafana's template service: $name, [[name:format]], ${name.field:format}.
 _NAMED = re.compile(r"\$(\w+)|\[\[(\w+?)(?::(\w+))?\]\]|\$\{(\w+)(?:\.[^:}]+)?(?::([^}]+))?\}")
-_LABEL_VALUES = re.compile(r"\s*label_values\(\s*(?:(.+?)\s*,\s*)?(\w+)\s*\)\s*$", re.DOTALL)
+
+
+_MATCHED_WITHIN = 10  # s
+_MATCH = """
+import json, re, sys
+pattern, values = json.load(sys.stdin)
+form = re.compile(pattern)
+found = [match for value in values if (match := form.search(value))]
+print(json.dumps([match[1] if form.groups and match[1] is not None else match.string for match in found]))
+"""
 
 
 class NotADashboard(ValueError):
@@ -85,8 +96,13 @@ class Variable:
     @property
     def label_values(self) -> tuple[str, str] | None:
         """The series and the label of `label_values(series, label)`; None where it asks something else."""
-        found = _LABEL_VALUES.match(self.query) if self.kind == "query" else None
-        return (found[1] or f'{{{found[2]}!=""}}', found[2]) if found else None
+        asked = self.query.strip()
+        if self.kind != "query" or not asked.startswith("label_values(") or not asked.endswith(")"):
+            return None
+        series, comma, label = (part.strip() for part in asked[len("label_values(") : -1].rpartition(","))
+        if not re.fullmatch(r"\w+", label) or bool(comma) != bool(series):
+            return None
+        return series or f'{{{label}!=""}}', label
 
     def kept(self, values: Sequence[str]) -> list[str]:
         """Of the values that Prometheus has, those that the variable's regular expression lets through.
@@ -99,10 +115,22 @@ class Variable:
         bare = self.regex[1 : self.regex.rindex("/")] if self.regex.startswith("/") else self.regex
         try:
             form = re.compile(re.sub(r"\(\?<(?=\w)", "(?P<", bare))
-        except re.error as wrong:
+        except (re.error, RecursionError, OverflowError) as wrong:
             raise NotADashboard(f"variable {self.name}: {self.regex} is no regular expression: {wrong}") from wrong
-        found = [match for value in values if (match := form.search(value))]
-        return [match.group(1) if form.groups and match.group(1) is not None else match.string for match in found]
+        # Apart, since some expressions need years for thirteen letters, and Python can't be interrupted in one.
+        command = [sys.executable, "-I", "-c", _MATCH]
+        try:
+            done = subprocess.run(
+                command, input=json.dumps([form.pattern, list(values)]), capture_output=True, text=True,
+                timeout=_MATCHED_WITHIN, check=True,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired as slow:
+            raise NotADashboard(
+                f"variable {self.name}: {self.regex} is not done with {len(values)} values after {_MATCHED_WITHIN} s; "
+                "a repetition within a repetition tries every way to share the letters"
+            ) from slow
+        kept: list[str] = json.loads(done.stdout)
+        return kept
 
 
 @dataclass(frozen=True)
@@ -165,6 +193,8 @@ def read(text: str) -> Dashboard:
         raise NotADashboard(f"line {wrong.lineno}, column {wrong.colno}: {wrong.msg}", wrong.lineno) from wrong
     except RecursionError as wrong:
         raise NotADashboard("it is nested too deep to be read") from wrong
+    except ValueError as wrong:  # a number of thousands of digits
+        raise NotADashboard(str(wrong)) from wrong
     for wrapper in ("dashboard", "spec"):
         if isinstance(raw, dict) and "panels" not in raw and isinstance(raw.get(wrapper), dict):
             raw = raw[wrapper]

@@ -139,7 +139,10 @@ def _in_config(config: Mapping[str, Any], needles: Mapping[str, bytes]) -> Itera
         "the image's history (docker history)": json.dumps(config.get("history") or []),
     }
     for place, text in places.items():
-        yield from ((name, place) for name, needle in needles.items() if needle.decode() in text)
+        for name, needle in needles.items():
+            word = needle.decode()
+            if word in text or json.dumps(word)[1:-1] in text:  # JSON escapes quotes, backslashes and what is not ASCII
+                yield name, place
 
 
 def _marked(hit: Hit, layers: list[Layer]) -> Hit:

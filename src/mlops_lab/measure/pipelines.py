@@ -7,6 +7,7 @@ https://www.kubeflow.org/docs/components/pipelines/reference/api/kubeflow-pipeli
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,6 +17,7 @@ from mlops_lab.measure.ways import Ways
 
 # The collections whose objects a lab may leave, by their path; runs first, since experiments hold them.
 KINDS = ("runs", "recurringruns", "pipelines", "experiments")
+LARGEST = 1_000_000  # characters of a compiled pipeline, and values with its aliases written out
 _KEYS = {"runs": "run_id", "recurringruns": "recurring_run_id", "pipelines": "pipeline_id",
          "experiments": "experiment_id"}  # fmt: skip
 _LISTS = {"recurringruns": "recurringRuns"}
@@ -137,14 +139,39 @@ def package(text: str) -> dict[str, Any]:
     """
     import yaml
 
+    if len(text) > LARGEST:
+        raise ValueError(f"it has more than {LARGEST} characters; pipelines have some thousands")
     try:
         documents = [each for each in yaml.safe_load_all(text) if each is not None]
+        _expanded(documents, {})
+        json.dumps(documents)
     except yaml.YAMLError as broken:
         raise ValueError(f"it is no YAML: {broken}") from broken
+    except RecursionError as deep:
+        raise ValueError("it is nested too deep to be read") from deep
+    except TypeError as strange:  # a date or a set, which YAML has
+        raise ValueError(f"it holds what JSON has no form for: {strange}") from strange
     if not documents or not all(isinstance(each, dict) for each in documents) or "pipelineInfo" not in documents[0]:
         raise ValueError("it has no pipelineInfo, which the SDK's compiler writes")
     # A second document holds what is set on Kubernetes alone, such as secrets and volumes.
     return documents[0] if len(documents) == 1 else {"pipeline_spec": documents[0], "platform_spec": documents[1]}
+
+
+def _expanded(value: Any, known: dict[int, int]) -> int:
+    """How many values there are with each YAML alias written out; of text its characters.
+
+    Raises:
+        ValueError: too many, or one holds itself.
+    """
+    if not isinstance(value, dict | list):
+        return len(value) if isinstance(value, str) else 1
+    if id(value) not in known:
+        known[id(value)] = LARGEST + 1  # as long as it is being counted: it must not hold itself
+        parts = value.values() if isinstance(value, dict) else value
+        known[id(value)] = 1 + sum(_expanded(each, known) for each in parts)
+    if known[id(value)] > LARGEST:
+        raise ValueError("its YAML aliases, written out, have no end, or far too many values")
+    return known[id(value)]
 
 
 def tasks(run: dict[str, Any]) -> dict[str, dict[str, Any]]:

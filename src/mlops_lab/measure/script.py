@@ -39,9 +39,13 @@ class Output:
             LabError: it ended otherwise; with the end of what it printed.
         """
         last = (self.text.strip().splitlines() or [""])[-1]  # a progress bar's line ends with \r
-        if self.code != 0 or not last.startswith("{"):
+        try:
+            found = json.loads(last) if self.code == 0 else None
+        except ValueError:
+            found = None
+        if not isinstance(found, dict):
             raise LabError(f"the checker's own program ended with {self.code}", "see lab status", self.text[-_SHOWN:])
-        return dict(json.loads(last))
+        return found
 
 
 def run_script(

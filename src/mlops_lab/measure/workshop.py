@@ -26,6 +26,7 @@ from mlops_lab.cluster import names, registry
 from mlops_lab.engine.docker import CLIENT_ENV, Docker, answering
 from mlops_lab.measure import layers
 
+_LONG = 1000  # characters of a line that are looked at
 _LINES = 60  # of a build's output that are kept
 _PRINTS = 4 << 20  # bytes, after which a build is taken to print for ever
 _PUSHED_WITHIN = 300.0
@@ -55,6 +56,7 @@ class Steps:
 
     def hear(self, line: str) -> None:
         """Take one line of the output."""
+        line = line[:_LONG]  # a program may print 64 KiB without a break
         if step := _STEP.match(line):
             self._cached = False
             # What stands behind a FROM is the base image itself, and not the builder's.

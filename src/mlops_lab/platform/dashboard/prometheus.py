@@ -50,12 +50,17 @@ class Prometheus:
         """The value of a query at one time (now, if none is given).
 
         Raises:
-            QueryRefused: it is not a query.
+            QueryRefused: it is not a query, or none of numbers at one time.
             NoPrometheus: nobody answers.
         """
         found = self._ask("query", {"query": expr, **({"time": f"{at:.3f}"} if at else {})})
         if found["resultType"] == "scalar":
             return [Series({}, [_point(found["result"])])]
+        if found["resultType"] != "vector":
+            raise QueryRefused(
+                f"its result is a {'range vector' if found['resultType'] == 'matrix' else found['resultType']}, which "
+                "has no value at one time", "of a range, a graph shows a function such as rate(...[5m])",
+            )  # fmt: skip
         return [Series(each["metric"], [_point(each["value"])]) for each in found["result"]]
 
     def query_range(self, expr: str, begin: float, end: float, step: int) -> list[Series]:
@@ -88,7 +93,7 @@ class Prometheus:
         try:
             head = {"Content-Type": "application/x-www-form-urlencoded"}
             path = f"{url.path.rstrip('/')}/api/v1/{what}"
-            connection.request("POST", path, urllib.parse.urlencode(form), head)
+            connection.request("POST", path, urllib.parse.urlencode(form, errors="replace"), head)
             answer = connection.getresponse()
             body = answer.read()
         finally:
