@@ -12,6 +12,7 @@ import difflib
 import math
 import random
 import re
+import shutil
 import string
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -694,10 +695,18 @@ async def reads_right(lab: Lab) -> None:
 
 async def dashboard(lab: Lab) -> Dashboard:
     """The learner's dashboard; made by the learner's program, where there is one."""
-    if not (lab.workspace / PROGRAM).is_file():
+    try:
+        made = (lab.workspace / PROGRAM).is_file()
+    except OSError:  # a link into a closed folder
+        made = False
+    if not made:
         return _read(lab.workspace / FILE)
     with lab.apart() as copy:
-        (copy.workspace / FILE).unlink(missing_ok=True)
+        before = copy.workspace / FILE
+        if before.is_dir() and not before.is_symlink():
+            shutil.rmtree(before, ignore_errors=True)
+        else:
+            before.unlink(missing_ok=True)
         ended = await copy.command(f"./{PROGRAM}", within=BUILT_WITHIN)
         expect(ended.observed(ended.code == 0, f"./{PROGRAM} exits with 0 within {BUILT_WITHIN} s")).because(
             f"the checker runs it in a copy of the folder, and reads the {FILE} that it writes there"
@@ -707,12 +716,12 @@ async def dashboard(lab: Lab) -> Dashboard:
 
 def _read(file: Path) -> Dashboard:
     text, seen = "", "there is none"
-    if file.is_file():
-        try:
+    try:
+        if file.is_file():
             with file.open(encoding="utf-8") as opened:
                 text, seen = opened.read(LARGEST + 1), ""
-        except (OSError, UnicodeDecodeError) as wrong:
-            seen = str(wrong.strerror) if isinstance(wrong, OSError) else f"not UTF-8: {wrong.reason}"
+    except (OSError, UnicodeDecodeError) as wrong:
+        seen = str(wrong.strerror) if isinstance(wrong, OSError) else f"not UTF-8: {wrong.reason}"
     expect(Observation(not seen, f"{FILE} in the workspace", seen or "it is there")).because(
         f"{FILE} lies in the lab's folder; a program that makes it is named {PROGRAM} and writes it beside itself"
     )

@@ -533,10 +533,7 @@ async def kept(lab: Lab, first: str) -> Observation:
 
 
 async def lineage(lab: Lab, version: str, run: str) -> Observation:
-    found = next(
-        each for each in await lab.thread(lab.mlflow.versions, lab.namespace) if str(each["version"]) == version
-    )
-    tags = {tag["key"]: str(tag.get("value", "")) for tag in found.get("tags", [])}
+    tags = await tags_of(lab, version)
     named_run, days = tags.get("pipeline.run", ""), re.findall(r"\d{4}-\d\d-\d\d", tags.get("data.days", ""))
     late = None
     with contextlib.suppress(IndexError, ValueError):  # no day, or one that no calendar has
@@ -550,12 +547,22 @@ async def lineage(lab: Lab, version: str, run: str) -> Observation:
 
 async def days_of(lab: Lab, version: str) -> tuple[str, str]:
     """The days that a version was trained on."""
-    found = next(
-        each for each in await lab.thread(lab.mlflow.versions, lab.namespace) if str(each["version"]) == version
+    tag = (await tags_of(lab, version)).get("data.days", "")
+    days = re.findall(r"\d{4}-\d\d-\d\d", tag)
+    expect(
+        Observation(len(days) == 2, f"version {version} with its first and last day as data.days", tag or "no such tag")
+    ).because(
+        "the ordinary traffic is of the days that the oldest version was trained on, and the lab made that version "
+        "with this tag. If it is gone: lab reset makes it again"
     )
-    days = next(tag["value"] for tag in found["tags"] if tag["key"] == "data.days")
-    first, last = re.findall(r"\d{4}-\d\d-\d\d", days)
-    return first, last
+    return days[0], days[1]
+
+
+async def tags_of(lab: Lab, version: str) -> dict[str, str]:
+    """The tags of a version; none if it is gone."""
+    versions = await lab.thread(lab.mlflow.versions, lab.namespace)
+    found: Object = next((each for each in versions if str(each["version"]) == version), {})
+    return {tag["key"]: str(tag.get("value", "")) for tag in found.get("tags", [])}
 
 
 async def value(lab: Lab, query: str) -> float:
