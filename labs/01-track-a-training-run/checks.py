@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-from mlops_lab.checks import Lab, Observation, check, equal_to, expect, observe
+from mlops_lab.checks import Lab, LabError, Observation, check, equal_to, expect, observe
 
 Object = dict[str, Any]
 
@@ -129,11 +129,18 @@ async def refuses_other_rows(lab: Lab) -> None:
         "does not have `late`: infer the signature from the rows that the model is fitted on, not from the whole file"
     )  # fmt: skip
     passed = [what for what, refused in signature["refuses"].items() if not refused]
+    tried = ", ".join(signature["refuses"])
+    expect(
+        Observation(bool(tried), "a signature with columns of the flights", described(signature["columns"]))
+    ).because(
+        "none of these columns is in the files without `late`, and all are optional: any rows at all would do. Infer "
+        "the signature from the rows that the model is fitted on"
+    )
     expect(
         Observation(
             not passed,
             "MLflow refuses other rows",
-            f"not refused: {', '.join(passed)}" if passed else f"it refuses {', '.join(signature['refuses'])}",
+            f"not refused: {', '.join(passed)}" if passed else f"it refuses {tried}",
         )
     ).because(
         "a column that the signature calls optional, or a type that takes anything, lets mistakes through to the model"
@@ -147,6 +154,12 @@ async def params_are_true(lab: Lab) -> None:
     A name may stand alone (`max_iter`) or with its step (`classifier__max_iter`). Other params are your own business.
     """
     made, found = (await lab.once(scored))["params"], await lab.once(newest) or {}
+    expect(
+        Observation("error" not in made, "a model that tells its parameters", made.get("error", "it tells them"))
+    ).because(
+        "scikit-learn's estimators tell by get_params() what they were made with, and a class of your own does if it "
+        "inherits from sklearn.base.BaseEstimator"
+    )
     logged = {each["key"]: str(each["value"]) for each in found["data"].get("params", [])}
     plain = {name: name.removeprefix("best_") for name in logged}
     false = [
@@ -274,7 +287,8 @@ def size(dataset: Object) -> int:
         profile = json.loads(dataset.get("profile") or "{}")
         shape = profile.get("features_shape") or profile.get("shape") or [0]
         return int(profile.get("num_rows") or shape[0])
-    except (ValueError, TypeError, AttributeError, LookupError, RecursionError):  # a profile of a form of its own
+    # A profile of a form of its own; OverflowError: 1e999 rows.
+    except (ValueError, TypeError, AttributeError, LookupError, RecursionError, OverflowError):
         return 0
 
 
@@ -294,10 +308,10 @@ def answered(found: Object, rows: int, of: str) -> Observation:
     )
 
 
-def described(columns: list[str] | None) -> str:
+def described(columns: list[Any] | None) -> str:
     if columns is None:
         return "no signature"
-    return f"the columns {', '.join(columns)}" if columns else "columns without names"
+    return f"the columns {', '.join(map(str, columns))}" if columns else "columns without names"
 
 
 def why_apart(logged: float, answer: Object) -> str:
@@ -338,5 +352,9 @@ async def last_lines(lab: Lab) -> tuple[str, ...]:
     if not pods:
         return ()
     last = max(pods, key=lambda pod: pod["metadata"]["creationTimestamp"])
-    text = await lab.thread(lab.kube.logs, last["metadata"]["name"], lab.namespace, tail=8)
+    first = last["spec"]["containers"][0]["name"]
+    try:
+        text = await lab.thread(lab.kube.logs, last["metadata"]["name"], lab.namespace, first, tail=8)
+    except LabError:  # it has not begun, as when an init container failed
+        return ()
     return tuple(line[:200] for line in text.splitlines())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mlops_lab.checks import Lab, LabError, Observation, check, equal_to, expect, observe
+from mlops_lab.measure.flights import numbers
 
 Object = dict[str, Any]
 
@@ -75,10 +77,13 @@ class Run:
 async def compiles(lab: Lab) -> None:
     """`./pipeline.py` exits with 0 within 60 s and writes `pipeline.yaml`, a pipeline with the four parameters."""
     spec = await lab.once(compiled)
-    found = spec.get("pipeline_spec", spec).get("root", {}).get("inputDefinitions", {}).get("parameters", {})
-    missing = [name for name in PARAMETERS if name not in found]
+    found: Any = spec.get("pipeline_spec", spec)
+    for name in ("root", "inputDefinitions", "parameters"):
+        found = found.get(name) if isinstance(found, dict) else None
+    given = list(map(str, found)) if isinstance(found, dict) else []
+    missing = [name for name in PARAMETERS if name not in given]
     expect(
-        Observation(not missing, f"parameters {', '.join(PARAMETERS)}", ", ".join(found) or "no parameters")
+        Observation(not missing, f"parameters {', '.join(PARAMETERS)}", ", ".join(given) or "no parameters")
     ).because(
         "the arguments of the function under @dsl.pipeline are the pipeline's parameters: whoever starts a run gives "
         "their values. What is written into the function itself is fixed when it is compiled"
@@ -150,14 +155,14 @@ async def metric_is_true(lab: Lab) -> None:
     kept = [run.artifacts[each].get("metadata", {}) for each in run.made("evaluate", "Metrics")]
     found = next((each[METRIC] for each in kept if METRIC in each), None)
     names = ", ".join(name for each in kept for name in each) or "nothing"
-    number = isinstance(found, int | float)
+    values = numbers([found])
     seen = f"Metrics with {names}" if kept else "no output of type Metrics"
-    expect(Observation(number, f"a number {METRIC} in a Metrics artifact of evaluate", seen)).because(
+    expect(Observation(values is not None, f"a number {METRIC} in a Metrics artifact of evaluate", seen)).because(
         "metrics: dsl.Output[dsl.Metrics] and metrics.log_metric('auc', value): so a number is kept that runs can be "
         "compared by. What a step returns or prints is not a metric"
     )
-    assert isinstance(found, int | float)
-    score = data["held_out"]["score"]
+    assert values is not None
+    logged, score = values[0], data["held_out"]["score"]
     expect(
         Observation(
             "error" not in score, "joblib loads the Model, and it answers", score.get("error", "joblib loads it")
@@ -169,13 +174,13 @@ async def metric_is_true(lab: Lab) -> None:
     own, other = score["auc"], data["rows"]["score"].get("auc", -1.0)
     expect(
         Observation(
-            abs(found - own) <= 1e-6,
+            abs(logged - own) <= 1e-6,
             f"{METRIC}: within 1e-6 of {own:.7f}, the Model's on held_out",
-            f"{found:.7f}, {abs(found - own):.1e} away",
+            f"{logged:.7f}, {abs(logged - own):.1e} away",
         )
     ).because(
         "that is its AUC on `rows`, which it was fitted on: how well it remembers. evaluate has to read `held_out`"
-        if abs(found - other) <= 1e-6
+        if abs(logged - other) <= 1e-6
         else "the AUC is that of predict_proba(...)[:, 1] on the flights of `held_out`, unrounded"
     )
 
@@ -246,7 +251,11 @@ async def compiled(lab: Lab) -> Object:
     """Run the program in the workspace, and read what it wrote."""
     await lab.thread(lab.pipelines.ask, "GET", "healthz")  # where nothing can run, nothing is judged
     with lab.apart() as copy:
-        (copy.workspace / PACKAGE).unlink(missing_ok=True)
+        before = copy.workspace / PACKAGE
+        if before.is_dir() and not before.is_symlink():
+            shutil.rmtree(before, ignore_errors=True)
+        else:
+            before.unlink(missing_ok=True)
         done = await copy.command(PROGRAM, within=COMPILED_WITHIN)
         spec = copy.pipeline(PACKAGE) if done.code == 0 else {}
     how = f"stopped after {done.seconds:.0f} s" if done.code is None else f"exit code {done.code}"

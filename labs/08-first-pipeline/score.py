@@ -9,6 +9,7 @@ import io
 import json
 import os
 import traceback
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -22,10 +23,19 @@ KEY = ["month", "day", "weekday", "hour", "carrier", "origin", "dest", "distance
 
 
 def content(artifact):
-    """An artifact's bytes."""
+    """An artifact's bytes.
+
+    Raises:
+        ValueError: the step wrote none, or not where KFP keeps them.
+    """
     url = f"{os.environ['KFP_ENDPOINT']}/apis/v2beta1/artifacts/{artifact}/content"
-    with urllib.request.urlopen(url, timeout=20) as answer:
-        return answer.read()
+    try:
+        with urllib.request.urlopen(url, timeout=20) as answer:
+            return answer.read()
+    except urllib.error.HTTPError as refused:
+        if refused.code not in (400, 404):  # 400: its uri is another store's
+            raise
+        raise ValueError("nothing is there: the step has to write the content to the artifact's path") from refused
 
 
 def read(source):
@@ -35,7 +45,7 @@ def read(source):
 
 def said(trouble):
     """An exception in one line."""
-    return traceback.format_exception_only(trouble)[-1].strip().splitlines()[0][:300]
+    return "".join(traceback.format_exception_only(trouble)).strip().splitlines()[0][:300]
 
 
 def counted(rows):
@@ -58,8 +68,14 @@ def compared(artifact, days, whole):
         return found | {"error": f"no CSV file: {said(trouble)}"}
     if missing := [name for name in wanted if name not in rows]:
         return found | {"error": f"a CSV file without the columns {', '.join(missing)}"}
+    dates = rows[["month", "day"]].apply(pd.to_numeric, errors="coerce")
+    strange = rows[~dates.apply(lambda column: column.between(1, 31)).all(axis=1)]
+    if len(strange):
+        one = ", ".join(f"{name} {strange[name].iloc[0]}" for name in dates)
+        again = "; each file's own header is among the flights" if "month" in set(strange["month"]) else ""
+        return found | {"error": f"rows without a date: {len(strange)}, the first with {one[:80]}{again}"}
     here, there = counted(rows), counted(wanted)
-    span = (rows["month"] * 100 + rows["day"]).agg(["min", "max"])
+    span = (dates["month"] * 100 + dates["day"]).agg(["min", "max"])
     ends = ["{:02d}-{:02d}".format(*divmod(int(end), 100)) for end in span] if len(rows) else []
     other, strange = (here - there).total(), (here - counted(flights(whole))).total()
     return found | {
@@ -70,11 +86,12 @@ def compared(artifact, days, whole):
 def scored(model, held_out):
     """The AUC of a model on a data set, both artifacts."""
     try:
-        rows = read(io.BytesIO(content(held_out)))
-        answers = joblib.load(io.BytesIO(content(model))).predict_proba(rows.drop(columns="late"))[:, 1]
+        rows, kept = read(io.BytesIO(content(held_out))), io.BytesIO(content(model))
+    except ValueError as trouble:
+        return {"error": said(trouble)}
+    try:
+        answers = joblib.load(kept).predict_proba(rows.drop(columns="late"))[:, 1]
         return {"auc": float(roc_auc_score(rows["late"], answers))}
-    except OSError:
-        raise
     except Exception as trouble:
         return {"error": said(trouble)}
 
@@ -90,4 +107,5 @@ def main():
     print(json.dumps(answer))
 
 
-main()
+if __name__ == "__main__":
+    main()
