@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -250,12 +249,7 @@ async def changed_seed_keeps_the_data(lab: Lab) -> None:
 async def compiled(lab: Lab) -> Object:
     """Run the program in the workspace, and read what it wrote."""
     await lab.thread(lab.pipelines.ask, "GET", "healthz")  # where nothing can run, nothing is judged
-    with lab.apart() as copy:
-        before = copy.workspace / PACKAGE
-        if before.is_dir() and not before.is_symlink():
-            shutil.rmtree(before, ignore_errors=True)
-        else:
-            before.unlink(missing_ok=True)
+    with lab.apart(without=PACKAGE) as copy:
         done = await copy.command(PROGRAM, within=COMPILED_WITHIN)
         spec = copy.pipeline(PACKAGE) if done.code == 0 else {}
     how = f"stopped after {done.seconds:.0f} s" if done.code is None else f"exit code {done.code}"

@@ -12,7 +12,6 @@ import difflib
 import math
 import random
 import re
-import shutil
 import string
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -701,12 +700,7 @@ async def dashboard(lab: Lab) -> Dashboard:
         made = False
     if not made:
         return _read(lab.workspace / FILE)
-    with lab.apart() as copy:
-        before = copy.workspace / FILE
-        if before.is_dir() and not before.is_symlink():
-            shutil.rmtree(before, ignore_errors=True)
-        else:
-            before.unlink(missing_ok=True)
+    with lab.apart(without=FILE) as copy:
         ended = await copy.command(f"./{PROGRAM}", within=BUILT_WITHIN)
         expect(ended.observed(ended.code == 0, f"./{PROGRAM} exits with 0 within {BUILT_WITHIN} s")).because(
             f"the checker runs it in a copy of the folder, and reads the {FILE} that it writes there"
@@ -775,7 +769,7 @@ async def choices(lab: Lab, board: Dashboard, name: str, namespace: str) -> list
     series, label = variable.label_values or ("", "")
     filled = board.fill(series, {"namespace": [namespace], "airline": [ALL]}, span=SPAN)
     try:
-        return variable.kept(await lab.thread(lab.prometheus.values, filled, label))
+        return await lab.thread(variable.kept, await lab.thread(lab.prometheus.values, filled, label))
     except (QueryRefused, NoPrometheus, NotADashboard) as refused:
         seen = refused.message if isinstance(refused, QueryRefused) else str(refused)
         if isinstance(refused, NoPrometheus):

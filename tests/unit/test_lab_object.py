@@ -179,9 +179,11 @@ def test_a_copy_of_the_workspace_leaves_out_what_has_no_end_and_says_what_is_clo
     (workspace / "sub/run.py").write_text("")
     (workspace / "gone").symlink_to("nowhere")
     os.mkfifo(workspace / "sub/pipe")
-    with lab_at(workspace).apart() as lab:
+    (workspace / "made.json").mkdir()
+    (workspace / "sub/made.json").write_text("")
+    with lab_at(workspace).apart(without="made.json") as lab:
         copied = sorted(str(path.relative_to(lab.workspace)) for path in lab.workspace.rglob("*"))
-    assert copied == ["gone", "sub", "sub/run.py"]
+    assert copied == ["gone", "sub", "sub/made.json", "sub/run.py"]
 
     def refuse(number: int) -> None:
         def copy(*given: Any, **more: Any) -> None:

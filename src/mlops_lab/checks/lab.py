@@ -545,11 +545,14 @@ class Lab:
         return Command(code, output, time.monotonic() - began)
 
     @contextlib.contextmanager
-    def apart(self) -> Iterator[Lab]:
+    def apart(self, without: str = "") -> Iterator[Lab]:
         """This lab with a copy of the workspace, for a program of the learner's that writes files.
 
         What is written into the workspace itself `lab watch` would take for the learner's doing, and check again.
         Sockets, pipes and devices are left out.
+
+        Args:
+            without: a file at its top that the program is to make, which is not copied.
 
         Raises:
             Failure: a file cannot be read.
@@ -558,9 +561,12 @@ class Lab:
         import shutil
         import tempfile
 
+        def left_out(folder: str, names: list[str]) -> set[str]:
+            return _left_out(folder, names) | ({without} if Path(folder) == self.workspace else set())
+
         with tempfile.TemporaryDirectory(prefix="mlops-lab-") as folder:
             try:
-                shutil.copytree(self.workspace, folder, symlinks=True, ignore=_left_out, dirs_exist_ok=True)
+                shutil.copytree(self.workspace, folder, symlinks=True, ignore=left_out, dirs_exist_ok=True)
             except OSError as trouble:
                 told = str(trouble)
                 if os.strerror(errno.ENOSPC) in told:
