@@ -166,9 +166,9 @@ def judged(status: int, content: bytes, wanted: Sequence[float], version: str) -
         return f"no probabilities in it: {text[:120]}", []
     if len(numbers) != len(wanted):
         return f"{len(numbers)} probabilities for {len(wanted)} rows", numbers
-    apart = max((abs(one - other) for one, other in zip(numbers, wanted, strict=True)), default=0.0)
-    if not apart <= NEAR:  # NaN is not
-        return f"up to {apart:.2g} away from the model's own", numbers
+    apart = [abs(one - other) for one, other in zip(numbers, wanted, strict=True)]
+    if far := [each for each in apart if not each <= NEAR]:  # NaN is not
+        return f"up to {max(far):.2g} away from the model's own", numbers
     if said.get("model_version") != version:
         return f"model_version {str(said.get('model_version'))[:40]}, not {version}", numbers
     return "", numbers

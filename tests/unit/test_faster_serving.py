@@ -15,10 +15,12 @@ from typing import Any, cast
 
 import pytest
 
-from mlops_lab.base.errors import LabError
+from mlops_lab.base.errors import Failure, LabError
+from mlops_lab.checks import Observation
 from mlops_lab.kube.execs import ExecStream
 from mlops_lab.labs.catalog import labs_folder
 from mlops_lab.measure import cputime
+from mlops_lab.measure.http import Answer
 from mlops_lab.measure.ownpod import OwnPod, Talk
 
 LAB = labs_folder() / "14-faster-serving"
@@ -115,12 +117,61 @@ def test_an_answer_is_judged_by_its_values_and_their_version() -> None:
 
     assert judged({"model_version": "v1", "probabilities": [0.25]}, [0.250009]) == ""
     assert "away from" in judged({"model_version": "v1", "probabilities": [0.25]}, [0.2502])
-    assert "away from" in judged({"model_version": "v1", "probabilities": [math.nan]}, [0.25])
+    for strange in ([math.nan, 0.3], [0.25, math.nan], [0.25, math.inf]):
+        assert "away from" in judged({"model_version": "v1", "probabilities": strange}, [0.25, 0.3])
     assert "model_version v2" in judged({"model_version": "v2", "probabilities": [0.25]}, [0.25])
     assert "2 probabilities for 1 rows" in judged({"model_version": "v1", "probabilities": [0.2, 0.3]}, [0.2])
     for strange in ([], {"probabilities": [True]}, {"probabilities": "0.2"}, {"probabilities": [10**400]}):
         assert "no probabilities" in judged(strange, [0.2])
     assert judged({}, [0.2], 503).startswith("status 503")
+
+
+@pytest.mark.parametrize(
+    ("given", "right"),
+    [([0.1, 0.2], True), ([0.1, math.nan], False), ([math.nan, 0.2], False), ([0.1], False), ([0.1, 10**400], False),
+     ({"0.1": 0.2}, False)],
+)  # fmt: skip
+def test_values_are_the_models_own_only_if_all_of_them_are(given: Any, right: bool) -> None:
+    answer = Answer(200, {}, json.dumps({"model_version": "v1", "probabilities": given}).encode(), 0.01, "", "")
+    assert checks.same_values(answer, [0.1, 0.2], "2 flights", "v1").ok is right
+
+
+def alone(mine: float, **told: str) -> None:
+    async def once(stage: Any) -> Any:
+        found = {"took": {"baseline": [0.01] * 21, "model": [mine] * 21}, "told": told}
+        return checks.Measured(Observation(True, "", ""), alone=found)
+
+    asyncio.run(checks.lone_client_does_not_wait.run(SimpleNamespace(once=once)))
+
+
+def test_a_client_that_is_alone_gets_right_answers_and_gets_them_soon() -> None:
+    alone(0.001)
+    alone(0.001, baseline="status 500: busy")
+    with pytest.raises(Failure, match="alone"):
+        alone(0.001, model="status 500: oops")
+    with pytest.raises(Failure, match="median"):
+        alone(0.5, model="status 500: oops")
+
+
+def test_a_copy_whose_log_nobody_can_get_has_ended_all_the_same() -> None:
+    init = {"name": "fetch", "state": {"terminated": {"exitCode": 3}}}
+    status = {"phase": "Failed", "initContainerStatuses": [init], "containerStatuses": [{"name": "server"}]}
+
+    def logs(*words: Any) -> str:
+        assert words[2] == "fetch"
+        raise LabError("a container name must be specified", "")
+
+    async def now() -> Any:
+        return {"status": status}
+
+    async def thread(function: Callable[..., Any], *words: Any) -> Any:
+        return function(*words)
+
+    lab = SimpleNamespace(
+        object=lambda *names: SimpleNamespace(now=now), thread=thread, kube=SimpleNamespace(logs=logs), namespace="n"
+    )
+    seen = asyncio.run(checks.copy_is_up(lab))
+    assert (seen.ok, seen.seen) == (False, "the program ended")
 
 
 def test_no_flight_of_the_crowd_comes_twice() -> None:
