@@ -5,9 +5,11 @@ The checker's own program (traffic.py, in a pod) sends all requests and reads th
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import random
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from mlops_lab.checks import Lab, LabError, Observation, at_most, check, equal_to, expect, observe
+from mlops_lab.measure.flights import difference
 
 Object = dict[str, Any]
 
@@ -70,12 +73,17 @@ async def shows_metrics(lab: Lab) -> None:
         "the statuses are what your clients know, and what is counted here. That hour 24 ends in a 500 is a fault that "
         "others mend; while it is there it has to be seen"
     )
-    bad = {name: each for name, each in seen.after.items() if "error" in each}
+    bad = {
+        name: each
+        for when in ("before", "middle", "after")
+        for name, each in seen.whole[when].items()
+        if "error" in each
+    }
     name, worst = next(iter(bad.items()), ("", {}))
     expect(
         Observation(
             not bad,
-            f"metrics of each of {len(seen.after)} pods",
+            f"metrics of each of {len(seen.after)} pods, each time that they are asked",
             f"{name}: {worst.get('where', '')}: {worst['error']}" if bad else "each pod shows its metrics",
         )
     ).because(why_no_metrics(worst))
@@ -169,10 +177,10 @@ async def counts_refusals(lab: Lab) -> None:
 async def times_requests(lab: Lab) -> None:
     """The histogram `http_request_duration_seconds{route="/predict"}` has each answer, in seconds, in fitting buckets.
 
-    Its count rises by all the answers with status 200 and by no more than all requests. In a row of requests, one
-    after the other, its sum rises by the seconds that the checker waited: at most twice those, and for each request at
-    least a tenth of the quickest. The buckets that the median and the 95th percentile fall into end at 10 ms or less,
-    or at most at 3 times where they begin.
+    Its count, and its last bucket with it, rises by all the answers with status 200 and by no more than all requests.
+    In a row of requests, one after the other, its sum rises by the seconds that the checker waited: at most twice
+    those, and for each request at least a tenth of the quickest. The buckets that the median and the 95th percentile
+    fall into end at 10 ms or less, or at most at 3 times where they begin.
     """
     seen = await lab.once(measured)
     expect(histogram(seen, "latency", LATENCY)).because(
@@ -205,6 +213,18 @@ async def times_requests(lab: Lab) -> None:
         "starts when the request comes and is read when the answer is there"
     )
     buckets = seen.histogram_rise("latency")["buckets"]
+    rises = [number for _, number in sorted((float(bound), number) for bound, number in buckets.items())]
+    expect(
+        Observation(
+            buckets["inf"] == count and all(one <= other for one, other in itertools.pairwise(rises)),
+            f'le="+Inf" of {LATENCY}_bucket rises by {count:g} like the count, and no bucket by less than a lower one',
+            f"the buckets rise by {', '.join(f'{number:g}' for number in rises)}",
+            what=f"{LATENCY}_bucket rises",
+        )
+    ).because(
+        "buckets are cumulative: each counts what is at most its bound, and the last one everything. prometheus-client "
+        "does that itself, in observe()"
+    )
     for share, what in ((0.5, "median"), (0.95, "95th percentile")):
         low, high = holds(buckets, share)
         expect(
@@ -234,7 +254,9 @@ async def shows_predictions(lab: Lab) -> None:
     told, given = seen.histogram_rise("predictions"), seen.probabilities
     answers = seen.got(200)
     expect(
-        Observation(told["count"] == len(given), f"{PREDICTIONS}_count rises by {len(given)}", f"by {told['count']:g}")
+        Observation(
+            told["count"] == len(given) > 0, f"{PREDICTIONS}_count rises by {len(given)}", f"by {told['count']:g}"
+        )
     ).because(
         f"there were {answers} answers with {len(given)} probabilities. Each probability is an observation of its own; "
         "a mean hides what a drift would show"
@@ -536,7 +558,7 @@ def target(pod: Object) -> Object:
     """A pod as traffic.py takes it; `metrics`: where they may be."""
     notes, port = pod["metadata"].get("annotations") or {}, pod["port"]
     places = [[port, "/metrics"]]
-    if str(notes.get("prometheus.io/port", "")).isdigit():
+    if re.fullmatch("[0-9]{1,5}", str(notes.get("prometheus.io/port", ""))):
         places.insert(0, [int(notes["prometheus.io/port"]), notes.get("prometheus.io/path", "/metrics")])
     return {
         "name": pod["metadata"]["name"], "address": pod["status"]["podIP"], "port": port, "metrics": places,
@@ -580,12 +602,12 @@ def right(lab: Lab, first: Object) -> Observation:
     hidden, version, given = lab.hidden_rows(500), first.get("version"), first.get("probabilities") or []
     own = hidden.probabilities(version) if version in ("v1", "v2") else []
     own = [own[(first["first"] + number) % len(own)] for number in range(first["rows"])] if own else []
-    apart = max((abs(one - other) for one, other in zip(given, own, strict=False)), default=1.0)
+    apart = difference(given, own) if own else None
     return Observation(
-        first["status"] == 200 and len(given) == len(own) > 0 and apart <= WITHIN,
+        first["status"] == 200 and apart is not None and apart <= WITHIN,
         f"{first['rows']} probabilities from {first['pod']}, within 1e-6 of the model's own",
         f"status {first['status']}, model_version {version}, {len(given)} probabilities"
-        + (f", {apart:.1e} away" if given and own else ""),
+        + ("" if apart is None else f", {apart:.1e} away"),
     )
 
 

@@ -56,7 +56,7 @@ def ask(host, port, method, path, body=None, headers=None, largest=LARGEST):
         return answer.status, head, bytes(text), time.perf_counter() - began, ""
     except TimeoutError:
         return 0, {}, b"", 0.0, f"no whole answer within {WITHIN} s"
-    except (OSError, http.client.HTTPException, ValueError) as trouble:
+    except (OSError, http.client.HTTPException, ValueError, OverflowError) as trouble:
         return 0, {}, b"", 0.0, f"{type(trouble).__name__}: {' '.join(str(trouble).split())[:200]}"
     finally:
         connection.close()
@@ -112,9 +112,13 @@ def said(text):
     """The version and the probabilities of an answer; an error where it has none."""
     try:
         found = json.loads(text)
-        probabilities = [float(each) for each in found["probabilities"]]
-        return {"version": str(found["model_version"]), "probabilities": probabilities}
-    except (ValueError, KeyError, TypeError):
+        given = found["probabilities"]
+        if not isinstance(given, list) or any(
+            isinstance(each, bool) or not isinstance(each, int | float) for each in given
+        ):
+            raise ValueError("not a list of numbers")
+        return {"version": str(found["model_version"])[:80], "probabilities": [float(each) for each in given]}
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return {"error": f"not an answer with model_version and probabilities: {text[:100].decode(errors='replace')}"}
 
 
@@ -124,8 +128,13 @@ def scraped(pod):
     for port, path in pod["metrics"]:
         for _ in range(3):
             status, head, text, _, error = ask(pod["address"], port, "GET", path, headers=TEXT, largest=LARGEST_METRICS)
-            place = urlsplit(head.get("location", ""))
-            if not 300 <= status < 400 or place.netloc not in ("", f"{pod['address']}:{port}"):
+            if not 300 <= status < 400:
+                break
+            try:
+                place = urlsplit(head.get("location", ""))
+            except ValueError:
+                break
+            if place.netloc not in ("", f"{pod['address']}:{port}"):
                 break
             path = place.path
         found = {"where": f"{pod['address']}:{port}{path}", "type": head.get("content-type", "")}

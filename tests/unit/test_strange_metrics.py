@@ -1,0 +1,112 @@
+"""Lab 15: whatever a model server answers or counts, a check says what is wrong with it."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import json
+import math
+import sys
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+
+from mlops_lab.base.errors import Failure
+from mlops_lab.labs.catalog import labs_folder
+
+LAB = labs_folder() / "15-instrument-the-model"
+
+
+def loaded(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"lab15_{name}", LAB / f"{name}.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look there
+    spec.loader.exec_module(module)
+    return module
+
+
+checks, traffic = loaded("checks"), loaded("traffic")
+
+
+@pytest.mark.parametrize(
+    "probabilities",
+    ['["0.1"]', '{"0.1": 1}', "[true]", "[[1]]", f"[{'9' * 400}]", "[" * 60_000, "null", "7"],
+)
+def test_only_a_list_of_numbers_is_an_answer(probabilities: str) -> None:
+    said = traffic.said(f'{{"model_version": "v1", "probabilities": {probabilities}}}'.encode())
+    assert "not an answer" in said["error"]
+
+
+def test_the_numbers_and_the_version_are_what_is_kept_of_an_answer() -> None:
+    assert traffic.said(b'{"model_version": "v1", "probabilities": [0, 0.5]}') == {
+        "version": "v1", "probabilities": [0.0, 0.5],
+    }  # fmt: skip
+    assert len(traffic.said(json.dumps({"model_version": "v" * 999, "probabilities": []}).encode())["version"]) == 80
+
+
+@pytest.mark.parametrize("port", [99_999, 2**63])
+def test_a_port_that_there_is_not_is_no_answer(port: int) -> None:
+    status, *_, error = traffic.ask("127.0.0.1", port, "GET", "/metrics")
+    assert status == 0 and error
+
+
+@pytest.mark.parametrize("location", ["http://[", "//[::1", "http://elsewhere/"])
+def test_a_redirect_to_nowhere_is_followed_no_further(location: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(traffic, "ask", lambda *words, **named: (302, {"location": location}, b"", 0.01, ""))
+    found = traffic.scraped({"address": "10.0.0.1", "metrics": [(8080, "/metrics")]})
+    assert found["error"] == "status 302"
+
+
+@pytest.mark.parametrize(
+    ("given", "right"),
+    [([0.003, 0.004], True), ([0.003, math.nan], False), ([math.nan, 0.004], False), ([0.003], False), ([], False)],
+)
+def test_values_are_the_models_own_only_if_all_of_them_are(given: list[float], right: bool) -> None:
+    own = [number / 1000 for number in range(500)]
+    lab = SimpleNamespace(hidden_rows=lambda count: SimpleNamespace(probabilities=lambda version: own))
+    first = {"status": 200, "version": "v1", "first": 3, "rows": 2, "pod": "model-1", "probabilities": given}
+    assert checks.right(lab, first).ok is right
+
+
+@pytest.mark.parametrize(("port", "places"), [("9090", 2), ("²", 1), ("9" * 5000, 1), ("٣", 1), ("", 1)])
+def test_an_annotation_that_is_no_port_leads_nowhere(port: str, places: int) -> None:
+    notes = {"prometheus.io/port": port}
+    pod = {"metadata": {"name": "m", "annotations": notes}, "status": {"podIP": "10.0.0.1"}, "port": 8080}
+    assert len(checks.target(pod)["metrics"]) == places
+
+
+def scrape(count: int, buckets: list[int]) -> dict[str, Any]:
+    latency = {"count": count, "sum": count / 100, "buckets": dict(zip(["0.005", "0.01", "inf"], buckets, strict=True))}
+    none = {"count": None, "sum": None, "buckets": {}}
+    return {"types": {checks.LATENCY: "histogram"}, "latency": latency, "predictions": none, "requests": {}}
+
+
+def check(name: str, after: list[int], middle: Any = None) -> None:
+    """A check of 16 answers that took 10 ms each."""
+    answer = {"kind": "predict", "path": "/predict", "status": 200, "seconds": 0.01, "pod": "", "error": ""}
+    whole = {
+        "answers": [answer] * 16, "first": 0, "timed": 10, "trouble": "", "before": {"m": scrape(0, [0, 0, 0])},
+        "middle": {"m": middle or scrape(10, [0, 10, 10])}, "after": {"m": scrape(16, after)},
+    }  # fmt: skip
+
+    async def once(stage: Any) -> Any:
+        return checks.Seen([], whole)
+
+    asyncio.run(getattr(checks, name).run(SimpleNamespace(once=once)))
+
+
+@pytest.mark.parametrize("buckets", [[0, 0, 0], [16, 0, 16], [0, 16, 15], [0, 16, 17]])
+def test_buckets_that_do_not_count_are_no_histogram(buckets: list[int]) -> None:
+    check("times_requests", [0, 16, 16])
+    with pytest.raises(Failure, match="_bucket"):
+        check("times_requests", buckets)
+
+
+def test_metrics_that_fail_between_the_requests_are_the_servers_own_fault() -> None:
+    check("shows_metrics", [0, 16, 16])
+    with pytest.raises(Failure, match="metrics of each"):
+        check(
+            "shows_metrics", [0, 16, 16], middle={"where": "10.0.0.1:8080/metrics", "type": "", "error": "status 500"}
+        )
