@@ -57,6 +57,7 @@ ANSWERS_WITHIN = 20  # s for the gateway to answer as it should
 BURIED = 16  # requests after those that are looked for
 TRACED_WITHIN = 30
 LOOK_EVERY = 2  # s; messages tell themselves how long ago they came
+LARGEST = 1e12  # a number that is read of an answer
 
 
 def _beside(name: str) -> Any:
@@ -414,20 +415,62 @@ def must(seen: Observation, why: str) -> None:
         expect(seen).because(why)
 
 
-async def api(lab: Lab, path: str, within: float = 20) -> Any:
-    """What Prometheus' API answers; asked again for a while, as it may have started just now."""
+async def api(lab: Lab, path: str, form: Callable[[Object], bool], within: float = 20) -> Object:
+    """What Prometheus' API answers; asked again for a while, as it may have started just now.
 
-    def right(answer: Any) -> bool:
-        with contextlib.suppress(Exception):
-            return bool(answer.status == 200 and dict(answer.json()["data"]))
-        return False
+    Args:
+        form: whether there is in it what will be read.
+    """
+
+    def data(answer: Any) -> Object:
+        found = answer.fields_if_any.get("data")
+        return found if isinstance(found, dict) else {}
 
     seen = await lab.eventually(
-        lambda: lab.get("prometheus", path, port=9090), right, expected="Prometheus answers at Service prometheus:9090",
-        shown=answered, within=within,
+        lambda: lab.get("prometheus", path, port=9090), lambda answer: answer.status == 200 and form(data(answer)),
+        expected="Prometheus answers at Service prometheus:9090", shown=answered, within=within,
     )  # fmt: skip
     must(seen, "the Service's selector and targetPort must lead to Prometheus: kubectl get endpointslices")
-    return seen.value.json()["data"]
+    return data(seen.value)
+
+
+def texts(given: Any) -> bool:
+    """Is it an object whose members are texts, as labels are?"""
+    return isinstance(given, dict) and all(isinstance(each, str) for each in given.values())
+
+
+def has_series(data: Object) -> bool:
+    """Are they series with their labels?"""
+    found = data.get("result")
+    return isinstance(found, list) and all(isinstance(each, dict) and texts(each.get("metric")) for each in found)
+
+
+def has_rules(data: Object) -> bool:
+    """Are they groups of rules, with what a rule file has of them?"""
+
+    def rule(given: Any) -> bool:
+        return (
+            isinstance(given, dict)
+            and all(isinstance(given.get(name), str) for name in ("type", "name", "query"))
+            and all(texts(given.get(name) or {}) for name in ("labels", "annotations"))
+            and all(finite(given.get(name) or 0) for name in ("duration", "keepFiringFor"))
+        )
+
+    def group(given: Any) -> bool:
+        return (
+            isinstance(given, dict)
+            and isinstance(given.get("name"), str)
+            and isinstance(given.get("rules"), list)
+            and all(map(rule, given["rules"]))
+        )
+
+    found = data.get("groups")
+    return isinstance(found, list) and all(map(group, found))
+
+
+def finite(given: Any) -> bool:
+    """Is it a number to reckon with?"""
+    return isinstance(given, int | float) and abs(given) < LARGEST
 
 
 def answered(answer: Any) -> str:
@@ -435,7 +478,7 @@ def answered(answer: Any) -> str:
 
 
 async def query(lab: Lab, text: str) -> list[Object]:
-    return list((await api(lab, f"/api/v1/query?query={quote(text)}"))["result"])
+    return list((await api(lab, f"/api/v1/query?query={quote(text)}", has_series))["result"])
 
 
 async def loaded(lab: Lab) -> Loaded:
@@ -449,7 +492,7 @@ async def loaded(lab: Lab) -> Loaded:
         targets, lambda found: len(found) == PODS, expected="three pods",
         shown=lambda found: f"{len(found)} of {PODS} pods scraped", within=SCRAPED_WITHIN, every=2,
     )  # fmt: skip
-    groups = (await api(lab, "/api/v1/rules?exclude_alerts=true"))["groups"]
+    groups = (await api(lab, "/api/v1/rules?exclude_alerts=true", has_rules))["groups"]
     jobs = {each.get("job") for each in seen.value}
     up = [{key: value for key, value in each["metric"].items() if key != "__name__"} for each in await query(lab, "up")]
     others = [each for each in up if each.get("job") not in jobs]
@@ -479,13 +522,18 @@ def rule_file(groups: list[Object]) -> Object:
     }
 
 
+def written(value: Object) -> str:
+    """JSON for promtool, which does not know the escape of a character beyond the first 65536, in two halves."""
+    return json.dumps(value, ensure_ascii=False).encode(errors="replace").decode()
+
+
 async def replayed(lab: Lab) -> dict[str, list[Any]]:
     """The alerts that fired on the normal day and in the faults."""
     found = await lab.once(loaded)
     hours = 24 if lab.thorough(silent_through_a_normal_day, fires_for_each_fault) else 4
     files = {
-        "rules.json": json.dumps(rule_file(found.groups)),
-        "replays.json": json.dumps(day.replays(found.targets, found.others, "rules.json", hours)),
+        "rules.json": written(rule_file(found.groups)),
+        "replays.json": written(day.replays(found.targets, found.others, "rules.json", hours)),
     }
     try:
         output = await promtool(lab, files)
@@ -499,7 +547,7 @@ async def replayed(lab: Lab) -> dict[str, list[Any]]:
             "does"
         )
         raise AssertionError from trouble
-    wrong = [line.strip()[:400] for line in output.text.splitlines() if "err: " in line or "error: " in line]
+    wrong = complained(output.text)
     wrong += [] if wrong or not output.code or "got:" in output.text else output.text.split("\n")[-5:]
     must(
         Observation(not wrong, "rules that can be evaluated", "promtool could not", evidence=tuple(wrong[:3])),
@@ -507,6 +555,12 @@ async def replayed(lab: Lab) -> dict[str, list[Any]]:
         "to one, say; or more alerts fire than can be counted",
     )
     return dict(day.fired(output.text))
+
+
+def complained(output: str) -> list[str]:
+    """The lines in which promtool says that it could not do something; what fired (`got: `) may have any labels."""
+    lines = [line.strip()[:400] for line in output.splitlines() if "got: " not in line]
+    return [line for line in lines if "err: " in line or "error: " in line]
 
 
 async def promtool(lab: Lab, files: dict[str, str]) -> Any:
@@ -610,8 +664,7 @@ class Told:
     inhibited: bool = False  # the warning that nothing should inhibit
 
     def elsewhere(self, severity: str) -> str:
-        other = self.notes_all if severity == "critical" else self.pages_all
-        there = any(each["labels"].get("severity") == severity for message in other for each in message["alerts"])
+        there = about(self.notes_all if severity == "critical" else self.pages_all, severity=severity)
         return f"it came to the {'chat' if severity == 'critical' else 'pager'} alone" if there else "it came to nobody"
 
 
@@ -645,7 +698,7 @@ async def told(lab: Lab) -> Told:
             await lab.pause(1)
         if not story.notes:
             known = (await lab.get("alertmanager", "/api/v2/alerts?inhibited=true", port=9093)).text
-            with contextlib.suppress(ValueError, KeyError, TypeError):
+            with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError, RecursionError):
                 found = [each for each in json.loads(known) if each["labels"].get("service") == baggage]
                 story.inhibited = any(each["status"]["inhibitedBy"] for each in found)
         story.woken = len(about(story.pages_all, severity="warning"))
@@ -686,26 +739,62 @@ def about(messages: list[Object], **labels: str) -> list[Object]:
 
 
 def fires(given: Object, **labels: str) -> bool:
-    return given["status"] == "firing" and all(given["labels"].get(key) == value for key, value in labels.items())
+    has = given.get("labels")
+    if not isinstance(has, dict) or given.get("status") != "firing":
+        return False
+    return all(has.get(key) == value for key, value in labels.items())
 
 
 # The world, which is the lab's own.
 
 
-async def world(lab: Lab, service: str, path: str = "/", body: Object | None = None) -> Any:
-    """What a Service of the lab's own answers."""
+async def world(
+    lab: Lab, service: str, path: str = "/", body: Object | None = None, form: Callable[[Object], bool] | None = None
+) -> Object:
+    """What a Service of the lab's own answers.
+
+    Args:
+        form: whether there is in it what will be read.
+    """
     seen = await lab.eventually(
         lambda: lab.get(service, path) if body is None else lab.post(service, path, body),
-        lambda answer: answer.status == 200, expected=f"Service {service} of the lab answers with status 200",
-        shown=answered, within=30,
+        lambda answer: answer.status == 200 and (form is None or form(answer.fields_if_any)),
+        expected=f"Service {service} of the lab answers with status 200, as it always did", shown=answered, within=30,
     )  # fmt: skip
     must(seen, "the Deployment world and its Services are the lab's own: leave them as they are, or: lab reset")
-    return seen.value.json()
+    found: Object = seen.value.fields_if_any
+    return found
+
+
+def has_messages(said: Object) -> bool:
+    """Are they messages of Alertmanager's, as the lab's inboxes have them?"""
+
+    def alert(given: Any) -> bool:
+        return isinstance(given, dict) and isinstance(given.get("annotations") or {}, dict)
+
+    def message(given: Any) -> bool:
+        if not isinstance(given, dict) or not finite(given.get("ago")) or not isinstance(given.get("message"), dict):
+            return False
+        alerts = given["message"].get("alerts")
+        return isinstance(alerts, list) and all(map(alert, alerts))
+
+    found = said.get("messages")
+    return isinstance(said.get("last"), int) and isinstance(found, list) and all(map(message, found))
+
+
+async def fares(lab: Lab) -> Object:
+    """How the passengers fare."""
+
+    def form(said: Object) -> bool:
+        since = [said.get(f"{which}_failed", "") for which in ("first", "last")]
+        return finite(said.get("without_weather")) and all(each is None or finite(each) for each in since)
+
+    return await world(lab, "passengers", form=form)
 
 
 async def inbox(lab: Lab, place: str, after: int = -1) -> tuple[list[Object], int]:
     """The messages that came after a number, each with how long `ago`; and the last one's number."""
-    found = await world(lab, place, f"/messages?after={after if after >= 0 else 10**9}")
+    found = await world(lab, place, f"/messages?after={after if after >= 0 else 10**9}", form=has_messages)
     return [{**each["message"], "ago": each["ago"]} for each in found["messages"]], int(found["last"])
 
 
@@ -720,7 +809,7 @@ async def release(lab: Lab) -> str:
 
 async def in_service(lab: Lab) -> None:
     """v2 in service on all pods, and all flights complete, whatever the learner tried before."""
-    if (await world(lab, "passengers"))["without_weather"]:
+    if (await fares(lab))["without_weather"]:
         await world(lab, "passengers", body={"without_weather": 0})
     if await release(lab) != GOOD:
         await put(lab, GOOD)
@@ -773,7 +862,7 @@ async def asked(lab: Lab) -> list[Request]:
             functools.partial(with_status, request.status), expected="an answer", shown=answered, within=ANSWERS_WITHIN,
         )  # fmt: skip
         request.answered = seen.value.status
-        request.id = seen.value.headers.get("x-request-id", "")[:200]
+        request.id = seen.value.headers.get("x-request-id", "")[:200].replace("\0", "\ufffd")  # no program takes it
         if not seen.ok:
             return requests[: requests.index(request) + 1]
     if all(request.id and request.answered == request.status for request in requests):
@@ -902,7 +991,7 @@ async def quiet(lab: Lab) -> None:
 
     async def active() -> list[str]:
         found = await query(lab, 'ALERTS{severity="critical",service="model"}')
-        return sorted({f"{each['metric']['alertname']} {each['metric']['alertstate']}" for each in found})
+        return in_words(found)
 
     seen = await lab.eventually(
         active, lambda found: not found, expected="no critical alert about the model before the fault",
@@ -911,22 +1000,27 @@ async def quiet(lab: Lab) -> None:
     must(seen, "all requests are answered with 200 at this time: an alert that always fires says nothing")
 
 
+def in_words(found: list[Object]) -> list[str]:
+    """The series ALERTS in words; a rule may record one of that name, without its labels."""
+    return sorted({" ".join(each["metric"].get(name, "?") for name in ("alertname", "alertstate")) for each in found})
+
+
 async def look(lab: Lab, story: Failing) -> Object:
     """How the passengers fare; and note a change of the release."""
     now = await release(lab)
     if not story.images or story.images[-1] != now:
         story.images.append(now)
-    return dict(await world(lab, "passengers"))
+    return await fares(lab)
 
 
 async def paged(lab: Lab, story: Failing, last: int) -> None:
     """Wait for the first message."""
     began, first = time.monotonic(), None
     while True:
-        fares = await look(lab, story)
+        now = await look(lab, story)
         story.waited = time.monotonic() - began
-        if first is None and fares["first_failed"] is not None:
-            first = began = time.monotonic() - fares["first_failed"]
+        if first is None and now["first_failed"] is not None:
+            first = began = time.monotonic() - now["first_failed"]
         if first is None and OLD in story.images:
             must(
                 Observation(False, f"{GOOD} in service until requests fail", " -> ".join(story.images)),
@@ -946,8 +1040,7 @@ async def paged(lab: Lab, story: Failing, last: int) -> None:
         await lab.pause(LOOK_EVERY)
     if not story.page:
         found = await query(lab, 'ALERTS{service="model"}')
-        names = sorted({f"{each['metric']['alertname']} {each['metric']['alertstate']}" for each in found})
-        story.alerts = ", ".join(names) or "no alert"
+        story.alerts = ", ".join(in_words(found)) or "no alert"
 
 
 async def ended(lab: Lab, story: Failing) -> None:
@@ -977,7 +1070,7 @@ async def told_of_the_end(lab: Lab, story: Failing, last: int) -> None:
         await look(lab, story)
         for message in (await inbox(lab, "pager", last))[0]:
             for each in message["alerts"]:
-                if each["status"] == "resolved" and each["labels"] == story.page.alert["labels"]:
+                if each.get("status") == "resolved" and each.get("labels") == story.page.alert["labels"]:
                     story.resolved = max(0.0, time.monotonic() - message["ago"] - over)
         await lab.pause(LOOK_EVERY)
     until = time.monotonic() + AFTERWARDS

@@ -40,6 +40,7 @@ BOUNDS = (
     "10.0",
     "+Inf",
 )
+ALERT = re.compile(r'(\{(?:[^{}"]|"(?:[^"\\]|\\.)*")*\}) ([0-9.E+-]+)')  # in promtool's output: labels, value
 OF_A_POD = ("pod", "instance")  # labels whose values the next pod has of its own
 
 # What happens on the normal day, beside the passengers' coming and going.
@@ -183,9 +184,9 @@ def replays(targets: Sequence[Labels], others: Sequence[Labels], rules: str, hou
 def fired(output: str) -> dict[str, list[Fired]]:
     """The alerts that fired, by what was replayed: `normal`, or a key of TRIALS."""
     found: dict[tuple[str, int, str], list[int]] = {}
-    for block in output.split("expr: ")[1:]:
+    for block in re.split(r"^ +expr: ", output, flags=re.MULTILINE)[1:]:
         asked = re.search(r'replay!=\\"([a-z-]+)/(\d+)/(since|count)\\"', block)
-        for text, value in re.findall(r"(\{[^{}]*\}) ([0-9.E+]+)", block.partition("got:")[2]) if asked else ():
+        for text, value in ALERT.findall(block.partition("got:")[2]) if asked else ():
             assert asked
             name, begin, kind = asked.groups()
             entry = found.setdefault((name, int(begin), text), [0, 0])
@@ -320,7 +321,8 @@ def _grown(now: Moment, share: float) -> Growth:
 
 
 def _text(labels: Mapping[str, str]) -> str:
-    return ",".join(f"{key}={json.dumps(value)}" for key, value in labels.items())
+    # promtool does not know JSON's escape of a character beyond the first 65536, in two halves.
+    return ",".join(f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in labels.items())
 
 
 def _named(name: str, labels: str) -> str:

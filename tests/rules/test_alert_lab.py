@@ -56,6 +56,17 @@ def test_what_always_fires_is_seen_as_one_alert_from_midnight_on(tmp_path: Path)
     assert day.story(day.HICCUP).startswith("15:10: for 10 s")
 
 
+@pytest.mark.parametrize("hint", ["ask {team}", "see expr: rate", "error: rate", 'a "quote" and }', "\N{FIRE}"])
+def test_an_alert_is_seen_whatever_its_labels_and_annotations_say(hint: str, tmp_path: Path) -> None:
+    noise = {"alert": "Noise", "expr": "vector(1)", "labels": {"hint": hint}, "annotations": {"summary": hint}}
+    rules = {"groups": [{"name": "a", "rules": [noise]}]}
+    (tmp_path / "rules.json").write_text(json.dumps(rules, ensure_ascii=False))
+    replays = day.replays([{**each, "hint": hint} for each in TARGETS], [], "rules.json", 1)
+    (tmp_path / "replays.json").write_text(json.dumps({**replays, "tests": replays["tests"][:1]}, ensure_ascii=False))
+    (alert,) = day.fired(promtool("test", "rules", "replays.json", cwd=tmp_path).stdout)["normal"]
+    assert (alert.labels["alertname"], alert.lasted) == ("Noise", day.HOUR)
+
+
 def test_published_images_are_those_of_versions_toml() -> None:
     files = [file for file in LAB.rglob("*.yaml") if "image: quay.io" in file.read_text()]
     named = {name for file in files for name in re.findall(r"image: (quay.io/\S+)", file.read_text())}
