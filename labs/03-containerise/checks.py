@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import copy
+import os
 import re
+import shutil
 import time
 import uuid
 from collections.abc import AsyncIterator, Sequence
@@ -20,7 +22,7 @@ from typing import Any
 import yaml
 
 from mlops_lab.checks import Lab, LabError, Observation, at_least, at_most, check, equal_to, expect, is_ready, observe
-from mlops_lab.measure.flights import difference
+from mlops_lab.measure.flights import difference, numbers
 
 Object = dict[str, Any]
 
@@ -51,7 +53,9 @@ NOT_OURS = re.compile(
     r"reserve container name"
 )
 CHECKED_WITHIN = 540  # s for all that is measured
-INSTALLS = re.compile(r"\bpip3?\b.*\b(install|sync|wheel)\b|\buv\b.*\b(install|sync)\b", re.DOTALL)
+# Programs, and what one of them is told later in the same instruction.
+INSTALLS = ((re.compile(r"\bpip3?\b"), re.compile(r"\b(?:install|sync|wheel)\b")),
+            (re.compile(r"\buv\b"), re.compile(r"\b(?:install|sync)\b")))  # fmt: skip
 SIZES = (
     "import pathlib, tarfile, zipfile\n"
     "folder = pathlib.Path('/wheels')\n"
@@ -218,6 +222,10 @@ async def finishes_what_it_began(lab: Lab) -> None:
     """
     found = await lab.once(measured)
     drain = found.drain
+    expect(drain.begun).because(
+        "the server says in GET /healthz how many batches it is at, and by that the checker deletes the pod in the "
+        "midst of them. The server is given: run service.app:app as it is"
+    )
     for answer in drain.answers:
         heard = [answer.error or answer.text[:200]]
         expect(observe("status of POST /batch (0: no answer)", answer.status, equal_to(200), evidence=heard)).because(
@@ -258,8 +266,15 @@ class Pod:
 
 @dataclass
 class Drain:
-    """What became of a pod that was deleted at work: its answers, and s until its container had ended (None: never)."""
+    """What became of a pod that was deleted at work.
 
+    Attributes:
+        begun: it said that it was at work.
+        answers: to the batches.
+        ended: s until its container had ended; None: never.
+    """
+
+    begun: Observation
     answers: list[Any]
     ended: float | None
 
@@ -307,7 +322,8 @@ async def measured(lab: Lab) -> Any:
 
 def installs(step: str) -> bool:
     """Does an instruction install packages? The source itself may be one, without what it needs."""
-    return bool(INSTALLS.search(step)) and "--no-deps" not in step
+    told = any((tool := program.search(step)) and word.search(step, tool.end()) for program, word in INSTALLS)
+    return told and "--no-deps" not in step
 
 
 def plant(workspace: Path, original: Path) -> dict[str, bytes]:
@@ -327,17 +343,30 @@ def plant(workspace: Path, original: Path) -> dict[str, bytes]:
         **{name: (START / name).read_text(encoding="utf-8") for name in GIVEN},
     }
     for name, text in files.items():
-        with contextlib.suppress(OSError):  # a learner may have made a file of what is a folder here
-            if file := inside(workspace, name):
-                file.parent.mkdir(parents=True, exist_ok=True)
-                file.write_text(text, encoding="utf-8")
+        put(workspace, name, text)
     return {name: mark.encode() for name, mark in marks.items()}
 
 
-def inside(workspace: Path, name: str) -> Path | None:
-    """A file of the copy; None where a link leads out of it, to what is not a copy."""
-    file = workspace / name
-    return file if file.resolve().is_relative_to(workspace.resolve()) else None
+def put(workspace: Path, name: str, text: str) -> None:
+    """Write a file of the copy, whatever is in its place: a file for a folder, a link out of the copy, no right to."""
+    *folders, file = [workspace / part for part in (*reversed(Path(name).parents), name)]
+    for folder in folders:
+        if not (inside(workspace, folder) and folder.is_dir()):
+            folder.unlink(missing_ok=True)
+            folder.mkdir()
+        folder.chmod(folder.stat().st_mode | 0o700)
+    if inside(workspace, file) and file.is_file():
+        file.chmod(file.stat().st_mode | 0o600)
+    elif file.is_symlink() or not file.is_dir():
+        file.unlink(missing_ok=True)
+    else:
+        shutil.rmtree(file)
+    file.write_text(text, encoding="utf-8")
+
+
+def inside(workspace: Path, file: Path) -> bool:
+    """Is it in the copy? A link may lead out of it, to what is not a copy."""
+    return Path(os.path.realpath(file)).is_relative_to(os.path.realpath(workspace))
 
 
 async def looked_into(
@@ -355,9 +384,8 @@ async def looked_into(
         found.base = (await lab.thread(shop.content, base)).size
     unpacked = int(await lab.thread(shop.printed, build, "python3", "-c", SIZES))
     found.packages = unpacked + sum(file.stat().st_size for file in (START / "service").rglob("*.py"))
-    source = inside(workspace, SOURCE)
-    if source and source.is_file():
-        source.write_text(f"{source.read_text(encoding='utf-8')}# {uuid.uuid4().hex}\n", encoding="utf-8")
+    source = workspace / SOURCE
+    source.write_text(f"{source.read_text(encoding='utf-8')}# {uuid.uuid4().hex}\n", encoding="utf-8")
     left = max(UP_WITHIN, min(BUILT_WITHIN, began + CHECKED_WITHIN - time.monotonic()))
     found.again = await lab.thread(shop.build, workspace, within=left, silent=SILENT)
 
@@ -480,6 +508,8 @@ async def drained(lab: Lab) -> Drain:
         begun = await under_way_at(lab, 1, within=12)
         if begun.ok:  # both, if one process has them; with more each tells of its own
             await under_way_at(lab, BATCHES, within=2)
+        if not begun.ok and begun.value.status == 200 and numbers([begun.value.fields_if_any.get("batches")]) is None:
+            return Drain(begun, [], None)
         if not begun.ok:
             raise LabError(f"the batches did not begin: {begun.seen}", "the machine is busy: try again")
         since = time.monotonic()
@@ -489,7 +519,7 @@ async def drained(lab: Lab) -> Drain:
         # The kubelet hears of it within a second; a batch that was done by then proves nothing.
         if any(answer.status == 200 and at < since + 2 for answer, at in heard):
             raise LabError("the batches were done before the pod was told to end", "the machine is busy: try again")
-        return Drain([answer for answer, _ in heard], None if over is None else over - since)
+        return Drain(begun, [answer for answer, _ in heard], None if over is None else over - since)
     finally:
         for task in under_way:
             task.cancel()

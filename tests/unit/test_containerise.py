@@ -1,18 +1,25 @@
 """Lab 03: what its checks make of an image's content and of pods, and that its image has what its server asks for."""
 
+import asyncio
 import importlib.util
+import json
 import re
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
 import yaml
 
+from mlops_lab.base.errors import LabError
 from mlops_lab.base.paths import project
+from mlops_lab.checks import Observation
 from mlops_lab.images.catalog import CATALOG, sources
 from mlops_lab.images.recipes import containerise
+from mlops_lab.measure.http import Answer
 from mlops_lab.measure.layers import Content, Hit, Layer
 
 LAB = project() / "labs" / "03-containerise"
@@ -122,7 +129,65 @@ def test_layers_with_packages_must_be_the_same_again(checks: ModuleType) -> None
     ],
 )
 def test_an_installation_is_known_by_its_command(checks: ModuleType, step: str, installs: bool) -> None:
-    assert bool(checks.INSTALLS.search(step)) is installs
+    assert checks.installs(step) is installs
+
+
+def test_a_long_instruction_is_read_at_once(checks: ModuleType) -> None:
+    began = time.process_time()
+    assert checks.installs("RUN " + "pip uv " * 20_000 + "install")
+    assert not checks.installs("RUN " + "pip uv " * 20_000)
+    assert time.process_time() - began < 2
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        lambda there: (there / ".git").write_text("gitdir: elsewhere"),
+        lambda there: (there / "notebooks").symlink_to("/tmp"),
+        lambda there: (there / "notebooks").symlink_to("notebooks"),
+        lambda there: (there / ".env").symlink_to(".env"),
+        lambda there: (there / ".env").mkdir(),
+        lambda there: ((there / ".env").write_text("A=b"), (there / ".env").chmod(0o444)),
+        lambda there: ((there / "service").mkdir(), (there / "service" / "app.py").symlink_to("app.py")),
+        lambda there: (there / "service").write_text(""),
+        lambda there: ((there / "service").mkdir(), (there / "service").chmod(0o555)),
+    ],
+)
+def test_what_is_looked_for_was_planted_whatever_the_folder_is_like(
+    checks: ModuleType, tmp_path: Path, odd: Callable[[Path], Any]
+) -> None:
+    there = tmp_path / "copy"
+    there.mkdir()
+    odd(there)
+    marks = checks.plant(there, tmp_path)
+    held = b"".join(file.read_bytes() for file in there.rglob("*") if file.is_file())
+    assert [name for name, mark in marks.items() if mark not in held] == []
+    assert (there / "service" / "app.py").read_text() == (LAB / "start" / "service" / "app.py").read_text()
+    assert not list(Path("/tmp").glob("sample.csv"))
+
+
+@pytest.mark.parametrize(
+    ("said", "fault"), [({"status": "ok"}, False), ({"batches": "2"}, False), ({"batches": 0}, True)]
+)
+def test_a_server_that_never_says_that_it_is_at_work_is_another_one(
+    checks: ModuleType, said: Any, fault: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    health = Answer(200, {}, json.dumps(said).encode(), 0.01, "", "http://checker-plain/healthz")
+    begun = Observation(False, "the batches are under way", health.text, health)
+
+    async def post(*given: Any, **more: Any) -> Answer:
+        return health
+
+    async def under_way_at(*given: Any, **more: Any) -> Observation:
+        return begun
+
+    monkeypatch.setattr(checks, "under_way_at", under_way_at)
+    lab = SimpleNamespace(post=post, hidden_rows=lambda count: SimpleNamespace(body={}))
+    if fault:
+        with pytest.raises(LabError):
+            asyncio.run(checks.drained(lab))
+    else:
+        assert asyncio.run(checks.drained(lab)).begun is begun
 
 
 @pytest.mark.parametrize(
