@@ -116,6 +116,7 @@ async def answers_the_unusual(lab: Lab) -> None:
     The values must be those of Service `reference`, which has the same model, within 1e-6.
     """
     await lab.once(reference_is_up)
+    await lab.once(reference_answers_itself)
     bodies = unusual(*two_rows(lab))
     reference, answers = await asyncio.gather(
         ask(lab, "reference", list(bodies.values())), ask(lab, "model", list(bodies.values()))
@@ -241,6 +242,7 @@ async def keeps_up(lab: Lab) -> None:
     Where the reference itself is so slow that the machine must be to blame, only a pass counts.
     """
     await lab.once(reference_is_up)
+    await lab.once(reference_answers_itself)
     reference = await lab.deployment("reference").now()
     changes = reference["metadata"]["generation"] - 1 if reference else 0
     expect(observe("changes to Deployment reference since the lab began", changes, equal_to(0))).because(
@@ -408,6 +410,21 @@ async def reference_is_up(lab: Lab) -> None:
         raise LabError(
             f"Deployment reference: {seen.seen}", f"it came with the lab; begin again: lab reset {lab.number}"
         )
+
+
+async def reference_answers_itself(lab: Lab) -> None:
+    """The pods behind Service `reference` are those of the company's server.
+
+    Raises:
+        Failure: it leads to others as well, or to none.
+    """
+    images = [each["image"] for pod in await lab.pods_of("reference") for each in pod["spec"]["containers"]]
+    seen = ", ".join(sorted(set(images))) or "none"
+    own = set(images) == {lab.image("v1")}
+    expect(Observation(own, f"containers behind Service reference: {lab.image('v1')} only", seen)).because(
+        f"what yours is compared with must stay as it was. lab reset {lab.number} brings it back, and keeps your "
+        "files; if pods of yours have its label app=reference, give them another one"
+    )
 
 
 # What comes back.

@@ -157,6 +157,10 @@ async def kill_under_load(lab: Lab) -> Kill:
     """Send the load, delete the ready pod that was started first, and watch until as many are ready as before."""
     expect(await pods_ready(lab)).because(SELECTED_AND_READY)
     victims = sorted(ready(await lab.pods_of("model")), key=lambda pod: str(pod["status"].get("startTime")))
+    expect(Observation(bool(victims), "pods that stay ready", "none is ready, a moment after all were")).because(
+        "a readiness probe that succeeds and fails in turn takes a pod out of the Service again and again. See with "
+        "kubectl describe pod what the probe got, and whether its timeoutSeconds are enough"
+    )
     async with lab.load("model", rate=RATE, duration=DURATION, body=lab.hidden_rows(1).body, late_at_most=1.0) as load:
         await lab.pause(KILL_AT - load.elapsed)
         async with busy_cluster(lab):

@@ -174,7 +174,9 @@ async def key_only_in_the_secret(lab: Lab) -> None:
     ).because(
         "who may read Secrets is decided apart from who may read everything else; ConfigMaps and pod templates are "
         "read by many, and lie in repositories. A key that has been there is known: take it out, and put another one "
-        "into the Secret. Old ReplicaSets (kubectl get replicasets) keep old templates"
+        "into the Secret. Old ReplicaSets (kubectl get replicasets) keep old templates, and the annotation "
+        "last-applied-configuration keeps what kubectl apply was given, whatever kubectl edit, patch or set env have "
+        "changed since: take the key out of your file, and apply that again"
     )
 
 
@@ -644,17 +646,26 @@ def in_object(item: Object, signs: tuple[str, ...]) -> Iterator[str]:
     def inside(value: Any, path: str) -> Iterator[str]:
         if isinstance(value, dict):
             for key, one in value.items():
-                if key == LAST_APPLIED:  # all of it is in the object too
+                if key == LAST_APPLIED:  # most of it is in the object too
                     continue
-                yield from inside(one, f"{path}.{key}" if path else str(key))
+                named = has(str(key), signs)
+                place = "(an entry with the key as its name)" if named else str(key)
+                place = f"{path}.{place}" if path else place
+                if named:
+                    yield place
+                yield from inside(one, place)
         elif isinstance(value, list):
-            for place, one in enumerate(value):
-                yield from inside(one, f"{path}[{place}]")
+            for index, one in enumerate(value):
+                yield from inside(one, f"{path}[{index}]")
         elif isinstance(value, str) and has(value, signs):
             yield path
 
     whose = f"{item['kind']} {item['metadata']['name']}"
-    return (f"{whose}: {path}" for path in inside(item, ""))
+    places = list(inside(item, ""))
+    applied = (item["metadata"].get("annotations") or {}).get(LAST_APPLIED, "")
+    if not places and has(applied, signs):
+        places = [f"metadata.annotations.{LAST_APPLIED}"]
+    return (f"{whose}: {path}" for path in places)
 
 
 def forms(key: str) -> tuple[str, ...]:

@@ -88,7 +88,7 @@ async def is_spread(lab: Lab) -> None:
         "together, podAntiAffinity and topologySpreadConstraints keep them apart; then: kubectl rollout restart "
         "deployment/model"
     )
-    template = (await lab.deployment("model").now() or {})["spec"]["template"]
+    template = (await present(lab))["spec"]["template"]
     nodes = await lab.workers(at_least=2)
     rules = spread_rules(template, nodes)
     expect(
@@ -110,9 +110,12 @@ async def lets_a_pod_go(lab: Lab) -> None:
 
     The Eviction API is asked with `dryRun`, so that nothing happens yet; for up to 20 s, until the pods are counted.
     """
-    pod = name(sorted(await lab.pods_of("model"), key=name)[0])
+    pods = sorted(map(name, await lab.pods_of("model")))
+    expect(Observation(bool(pods), "pods behind Service model", "there are none any more")).because(
+        "what is checked must stay until the check ends: kubectl get pods, and check again"
+    )
     granted = await lab.eventually(
-        lambda: lab.evict(pod, dry_run=True),
+        lambda: lab.evict(pods[0], dry_run=True),
         lambda refusal: not refusal,
         expected="the eviction of a pod is granted",
         shown=lambda refusal: f"refused: {refusal}" if refusal else "granted",
@@ -204,9 +207,22 @@ class Maintenance:
     statuses: Any = None
 
 
+async def present(lab: Lab) -> Object:
+    """Deployment `model`, which the checks before have found.
+
+    Raises:
+        Failure: it was deleted meanwhile.
+    """
+    deployment = await lab.deployment("model").now()
+    expect(Observation(deployment is not None, "Deployment model, still there", "it was deleted meanwhile")).because(
+        "what is checked must stay until the check ends: apply it again, and check again"
+    )
+    return deployment or {}
+
+
 async def maintained(lab: Lab) -> Maintenance:
     """Drain a node under load, then let a bad release happen; ends at the first thing that is not as asked."""
-    before = await lab.deployment("model").now() or {}
+    before = await present(lab)
     found = Maintenance(before["spec"]["template"])
     try:
         await drain(lab, found)
@@ -253,7 +269,10 @@ async def refused_for(lab: Lab, pod: str, within: float) -> str:
 
 async def emptied(lab: Lab, node: str, began: float) -> Observation:
     """Evict what the Service has on a node until it is all gone."""
-    selector = ((await lab.object("Service", "model").now() or {})["spec"].get("selector")) or {}
+    selector = (await lab.object("Service", "model").now() or {"spec": {}})["spec"].get("selector") or {}
+    expect(Observation(bool(selector), "Service model with a selector", "it was deleted or changed meanwhile")).because(
+        "what is checked must stay until the check ends: apply it again, and check again"
+    )
     refusal = ""
     while True:
         here = [each for each in await lab.objects("Pod", labels(selector)) if each["spec"].get("nodeName") == node]

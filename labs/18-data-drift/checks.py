@@ -295,9 +295,9 @@ def work(workspace: Path) -> str:
         Failure: there is none, or they can't be read, or are too large.
     """
     expected = f"detector.py in the workspace, {LARGEST // 1000} kB at most with other programs there"
-    files = [file for file in sorted(workspace.glob("*.py")) if file.is_file()]
-    names = ", ".join(file.name for file in files) or "no program at all"
     try:
+        files = [file for file in sorted(workspace.glob("*.py")) if file.is_file()]
+        names = ", ".join(file.name for file in files) or "no program at all"
         size = sum(file.stat().st_size for file in files)
         if size <= LARGEST and workspace / "detector.py" in files:
             return json.dumps({file.name: base64.b64encode(file.read_bytes()).decode() for file in files})

@@ -60,10 +60,8 @@ def good(note, answer):
     if "error" not in answer and not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
         raise GoneError("something else than an answer came back from its process")
     if "error" in answer:
-        note |= {
-            "error": str(answer["error"])[:300],
-            "lines": [str(line)[:200] for line in answer.get("lines", [])[:4]],
-        }
+        lines = answer["lines"] if isinstance(answer.get("lines"), list) else []
+        note |= {"error": str(answer["error"])[:300], "lines": [str(line)[:200] for line in lines[:4]]}
     return "error" not in answer
 
 

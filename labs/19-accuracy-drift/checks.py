@@ -192,7 +192,7 @@ OF_TROUBLE = (
 async def result(lab: Lab, name: str) -> Object:
     """What one of drive.py's tests saw of a detector that took all calls and answered as agreed."""
     program = lab.workspace / PROGRAM
-    size = program.stat().st_size if program.is_file() and os.access(program, os.R_OK) else 0
+    size = program.stat().st_size if os.access(program, os.R_OK) and program.is_file() else 0
     if not 0 < size <= SIZE:
         seen = f"{size:,} bytes" if size else "no such file, nothing in it, or not to be read"
         expect(Observation(False, f"a file {PROGRAM} in the workspace, up to {SIZE // 1000} kB", seen)).because(

@@ -1,0 +1,252 @@
+"""Whatever a learner's cluster and programs are like, and do while they are checked, a check has its verdict."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib.util
+import json
+import os
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+
+from mlops_lab.base.errors import Failure, LabError
+from mlops_lab.base.paths import project
+from mlops_lab.checks import Observation
+from mlops_lab.measure.http import Answer
+
+KEY = "0123456789abcdef0123"
+READY = Observation(True, "ready", "ready")
+
+
+def loaded(number: str, program: str = "checks") -> ModuleType:
+    """A program of a lab."""
+    (file,) = (project() / "labs").glob(f"{number}-*/{program}.py")
+    spec = importlib.util.spec_from_file_location(f"strange_{program}_{number}", file)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
+
+
+class Lab:
+    """A lab in which all is well, but that nothing is there any more."""
+
+    namespace, registry, number = "lab", "localhost:5001", "00"
+    kube = SimpleNamespace(apply=lambda *given: None, delete=lambda *given: None)
+
+    def __init__(self, **more: Any) -> None:
+        self.__dict__ |= more
+
+    def deployment(self, name: str) -> Any:
+        return self.object("Deployment", name)
+
+    def object(self, kind: str, name: str) -> Any:
+        async def now() -> None:
+            return None
+
+        return SimpleNamespace(now=now)
+
+    async def pods_of(self, service: str) -> list[Any]:
+        return []
+
+    async def pods_until(self, *given: Any, **more: Any) -> Observation:
+        return READY
+
+    async def once(self, function: Callable[[Any], Any]) -> Any:
+        return await function(self)
+
+    async def pause(self, seconds: float) -> None:
+        await asyncio.sleep(0)
+
+    async def thread(self, function: Callable[..., Any], *given: Any, **more: Any) -> Any:
+        return function(*given, **more)
+
+    def image(self, tag: str) -> str:
+        return f"localhost:5001/flight-delay:{tag}"
+
+    def hidden_rows(self, count: int) -> Any:
+        return SimpleNamespace(body={})
+
+    @contextlib.asynccontextmanager
+    async def load(self, *given: Any, **more: Any) -> AsyncIterator[Any]:
+        yield SimpleNamespace(elapsed=5.0)
+
+
+@pytest.mark.parametrize(
+    ("number", "called"),
+    [
+        ("02", "reference_answers_itself"),
+        ("05", "incidents"),
+        ("12", "updated"),
+        ("13", "present"),
+        ("13", "maintained"),
+        ("13", "lets_a_pod_go"),
+    ],
+)
+def test_what_was_deleted_meanwhile_is_missed(number: str, called: str) -> None:
+    found = getattr(loaded(number), called)
+    with pytest.raises(Failure):
+        asyncio.run(getattr(found, "run", found)(Lab()))
+
+
+def test_no_pod_is_evicted_when_the_service_was_deleted_meanwhile() -> None:
+    with pytest.raises(Failure):
+        asyncio.run(loaded("13").emptied(Lab(), "node", 0.0))
+
+
+def test_pods_that_are_ready_only_now_and_then_fail() -> None:
+    checks = loaded("04")
+    checks.pods_ready = lambda lab: lab.pods_until()
+    with pytest.raises(Failure, match="ready"):
+        asyncio.run(checks.kill_under_load(Lab()))
+
+
+@pytest.mark.parametrize(("images", "right"), [(["v1"], True), (["v1", "v2"], False), ([], False)])
+def test_the_reference_is_the_companys_server(images: list[str], right: bool) -> None:
+    async def pods_of(service: str) -> list[Any]:
+        return [{"spec": {"containers": [{"image": f"localhost:5001/flight-delay:{tag}"}]}} for tag in images]
+
+    with contextlib.nullcontext() if right else pytest.raises(Failure):
+        asyncio.run(loaded("02").reference_answers_itself(Lab(pods_of=pods_of)))
+
+
+@pytest.mark.parametrize(
+    ("applied", "data", "places"),
+    [
+        (None, {"a": "b"}, []),
+        ({"env": [{"value": KEY}]}, {}, ["metadata.annotations.kubectl.kubernetes.io/last-applied-configuration"]),
+        ({"data": {"a": KEY}}, {"a": KEY}, ["data.a"]),
+        (None, {KEY: "1"}, ["data.(an entry with the key as its name)"]),
+        ({"data": {"a": "b"}}, {"a": "b"}, []),
+    ],
+)
+def test_a_key_is_found_wherever_it_is_in_an_object_and_not_shown(applied: Any, data: Any, places: list[str]) -> None:
+    checks = loaded("07")
+    annotations = {checks.LAST_APPLIED: json.dumps(applied)} if applied else {}
+    item = {"kind": "ConfigMap", "metadata": {"name": "it", "annotations": annotations}, "data": data}
+    found = list(checks.in_object(item, checks.forms(KEY)))
+    assert found == [f"ConfigMap it: {place}" for place in places]
+
+
+@pytest.mark.parametrize("said", ['"20"', '"inf"', "1e999", "NaN", "[20]", "null", "19.9", "9" * 400, "20.5"])
+def test_a_model_loads_for_a_number_of_seconds(said: str) -> None:
+    async def rolled_out(**wanted: Any) -> Observation:
+        return READY
+
+    async def first_answer(*given: Any, **more: Any) -> Answer:
+        return Answer(200, {}, f'{{"load_seconds": {said}}}'.encode(), 0.01, "", "http://model/version")
+
+    async def now() -> Any:
+        return {}
+
+    def hidden_rows(count: int) -> Any:
+        raise LookupError("the predictions come next")
+
+    deployment = SimpleNamespace(now=now, rolled_out=rolled_out)
+    lab = Lab(deployment=lambda name: deployment, first_answer=first_answer, hidden_rows=hidden_rows)
+    with pytest.raises(LookupError if said == "20.5" else Failure):
+        asyncio.run(loaded("05").comes_up.run(lab))
+
+
+@pytest.mark.parametrize(("size", "seen"), [(10**400, True), ("much", True), (None, True), (256 << 20, False)])
+def test_another_programs_report_says_what_it_likes(size: Any, seen: bool) -> None:
+    watched = loaded("06").Watched(Lab(), {"model": {}})
+    assert watched._saw(size) is seen
+
+
+@pytest.mark.parametrize(("status", "fault"), [(409, False), (200, True)])
+def test_a_report_that_is_refused_to_the_end_is_the_learners(status: int, fault: bool) -> None:
+    checks = loaded("06")
+    checks.LONGEST, checks.SETTLED = 0.1, 0
+
+    async def post(*given: Any, **more: Any) -> Answer:
+        return Answer(status, {}, b'{"bytes": 1000}', 0.01, "", "http://model/report")
+
+    async def quiet(self: Any) -> None:
+        return None
+
+    checks.Watched._harmed = checks.Watched.look = quiet
+    watched = checks.Watched(Lab(post=post), {"model": {}})
+    if fault:
+        with pytest.raises(LabError):
+            asyncio.run(watched.until_known(30))
+    else:
+        assert asyncio.run(watched.until_known(30)).status == status
+
+
+@pytest.mark.parametrize("number", ["10", "11"])
+def test_many_autoscalers_are_waited_for_together(number: str) -> None:
+    checks, waited = loaded(number), []
+    checks.FIGURES_WITHIN = 0.2
+
+    class Watched:
+        async def until(self, test: Any, *, within: float, **more: Any) -> Observation:
+            if test is checks._has_judged:
+                waited.append(within)
+                await asyncio.sleep(within)
+            return Observation(test is checks._alone, "", "")
+
+    async def objects(kind: str) -> list[Any]:
+        target = {"kind": "Deployment", "name": "model"}
+        return [{"metadata": {"name": str(one)}, "spec": {"scaleTargetRef": target}} for one in range(50)]
+
+    lab = Lab(deployment=lambda name: Watched(), object=lambda *given: Watched(), objects=objects)
+    assert asyncio.run(checks._rests(lab, 1)).ok
+    assert 0 < sum(waited) < 0.5
+
+
+def test_replicas_without_end_are_taken_in_at_once() -> None:
+    pace = loaded("11").Pace(Lab())
+    pace._take({"spec": {"replicas": 2**31 - 1}, "status": {"replicas": 3}})
+    assert (pace.most, 2 in pace.asked, len(pace.asked) < 2000) == (3, True, True)
+
+
+class Closed(type(Path())):  # type: ignore[misc]
+    """A path into a folder that may not be entered."""
+
+    def stat(self, **more: Any) -> os.stat_result:
+        if self.name == "detector.py":
+            raise PermissionError(13, "Permission denied", str(self))
+        return super().stat(**more)  # type: ignore[no-any-return]
+
+
+def test_a_program_in_a_closed_folder_is_not_to_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = Closed(tmp_path)
+    (folder / "detector.py").symlink_to("/nowhere/detector.py")
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # whoever runs this may enter all
+    with pytest.raises(Failure):
+        loaded("18").work(folder)
+    with pytest.raises(Failure):
+        asyncio.run(loaded("19").result(Lab(workspace=folder), "finds"))
+
+
+@pytest.mark.parametrize("line", [b"[" * 60_000 + b"\n", b'{"made": 1}\n' * 5000])
+def test_a_detectors_process_can_say_what_it_likes(line: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    drive = loaded("19", "drive")
+    monkeypatch.setattr(drive, "ANSWERS_WITHIN", 0.3)
+    here, there = os.pipe()
+    host = object.__new__(drive.Host)
+    host._answered, host._kept, host._printed, host._write = here, b"", b"", lambda what: None
+    sending, began = os.fdopen(there, "wb", buffering=0), time.monotonic()
+    read = host._read
+
+    def endless(*given: Any, **more: Any) -> Any:
+        if b"\n" not in host._kept:
+            host._kept += line
+        return read(*given, **more)
+
+    host._read = endless
+    with pytest.raises(drive.Trouble, match="its own side"):
+        host.end()
+    assert time.monotonic() - began < 5
+    sending.close()
+    os.close(here)
