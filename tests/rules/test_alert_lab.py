@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,22 +11,14 @@ import pytest
 
 from mlops_lab.base.paths import project
 from mlops_lab.base.versions import pin
+from tests.lab_programs import loaded
 from tests.rules.promtool import promtool
 
 LAB = project() / "labs" / "17-alert-that-matters"
 TARGETS = [{"job": "model", "instance": f"10.0.0.{number}:8080", "pod": f"model-{number}"} for number in range(3)]
 
 
-def load_day() -> Any:
-    spec = importlib.util.spec_from_file_location("lab17_day", LAB / "day.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-day = load_day()
+day = loaded("17", "day")
 
 
 def replayed(rules: Path, at: Path) -> dict[str, list[Any]]:

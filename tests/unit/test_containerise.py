@@ -1,10 +1,8 @@
 """Lab 03: what its checks make of an image's content and of pods, and that its image has what its server asks for."""
 
 import asyncio
-import importlib.util
 import json
 import re
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +19,7 @@ from mlops_lab.images.catalog import CATALOG, sources
 from mlops_lab.images.recipes import containerise
 from mlops_lab.measure.http import Answer
 from mlops_lab.measure.layers import Content, Hit, Layer
+from tests.lab_programs import loaded
 
 LAB = project() / "labs" / "03-containerise"
 FOLDER = project() / "images" / "python-build"
@@ -29,14 +28,8 @@ PACKAGES = Layer("sha256:1", "COPY /opt/venv /opt/venv", {"opt/venv/lib/numpy/__
 
 
 @pytest.fixture(scope="module")
-def checks() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("lab_03_checks", LAB / "checks.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
+def checks() -> Any:
+    return loaded("03")
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from mlops_lab.base.errors import LabError
-from mlops_lab.labs.catalog import checks, exercises
 from mlops_lab.measure.report import LoadReport, Request
+from tests.lab_programs import loaded
 
 Object = dict[str, Any]
 
@@ -19,8 +19,7 @@ Object = dict[str, Any]
 @pytest.fixture(scope="module")
 def lab() -> dict[str, Any]:
     """What the lab's checks.py defines."""
-    exercise = next(each for each in exercises() if each.number == "13")
-    return dict(checks(exercise)[0].run.__globals__)
+    return vars(loaded("13"))
 
 
 def template(**spec: Any) -> Object:

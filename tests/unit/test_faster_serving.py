@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import json
 import math
 import subprocess
-import sys
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -22,21 +20,13 @@ from mlops_lab.labs.catalog import labs_folder
 from mlops_lab.measure import cputime
 from mlops_lab.measure.http import Answer
 from mlops_lab.measure.ownpod import OwnPod, Talk
+from tests.lab_programs import loaded
 
 LAB = labs_folder() / "14-faster-serving"
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
-def loaded(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"lab14_{name}", LAB / f"{name}.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look there
-    spec.loader.exec_module(module)
-    return module
-
-
-crowd, checks = loaded("crowd"), loaded("checks")
+crowd, checks = loaded("14", "crowd"), loaded("14")
 
 
 def asked(*handlers: Handler, within: float = 2.0) -> list[tuple[int, bytes]]:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import json
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,6 +15,7 @@ from mlops_lab.base.errors import Failure
 from mlops_lab.checks.lab import Lab
 from mlops_lab.labs.catalog import labs_folder
 from mlops_lab.measure.http import Answer
+from tests.lab_programs import loaded
 
 LAB = labs_folder() / "17-alert-that-matters"
 FIRED = """  name: normal,
@@ -26,16 +25,7 @@ FIRED = """  name: normal,
 """
 
 
-def loaded(name: str) -> Any:
-    spec = importlib.util.spec_from_file_location(f"lab17_{name}", LAB / f"{name}.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look there
-    spec.loader.exec_module(module)
-    return module
-
-
-checks = loaded("checks")
+checks = loaded("17")
 
 
 class Answering(Lab):

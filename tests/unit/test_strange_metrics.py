@@ -3,31 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import json
 import math
-import sys
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from mlops_lab.base.errors import Failure
 from mlops_lab.labs.catalog import labs_folder
+from tests.lab_programs import loaded
 
 LAB = labs_folder() / "15-instrument-the-model"
 
 
-def loaded(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"lab15_{name}", LAB / f"{name}.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look there
-    spec.loader.exec_module(module)
-    return module
-
-
-checks, traffic = loaded("checks"), loaded("traffic")
+checks, traffic = loaded("15"), loaded("15", "traffic")
 
 
 @pytest.mark.parametrize(

@@ -24,23 +24,21 @@ import yaml
 
 from mlops_lab.base.errors import Failure, LabError
 from mlops_lab.base.paths import project
-from mlops_lab.checks import Observation
+from mlops_lab.checks import Observation, checks_of
 from mlops_lab.checks.lab import Lab
-from mlops_lab.labs.catalog import checks, exercises
 from mlops_lab.measure.pipelines import package
+from tests.lab_programs import loaded
 
 
 @functools.cache
 def lab_globals(number: str) -> dict[str, Any]:
     """What a lab's checks.py holds."""
-    exercise = next(each for each in exercises() if each.number == number)
-    found = checks(exercise)
-    return found[0].run.__globals__ | {each.name: each.run for each in found}
+    module = loaded(number)
+    return vars(module) | {each.name: each.run for each in checks_of(module)}
 
 
 def score(lab: str, **replaced: Any) -> dict[str, Any]:
     """What a lab's score.py holds, with some of it replaced."""
-    pytest.importorskip("mlflow" if lab.startswith("01") else "joblib")
     whole = runpy.run_path(str(project() / "labs" / lab / "score.py"), run_name="score")
     whole["said"].__globals__.update(replaced)
     return whole

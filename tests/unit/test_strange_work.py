@@ -4,37 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import importlib.util
 import json
 import os
-import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from mlops_lab.base.errors import Failure, LabError
-from mlops_lab.base.paths import project
 from mlops_lab.checks import Observation
 from mlops_lab.measure.http import Answer
+from tests.lab_programs import loaded
 
 KEY = "0123456789abcdef0123"
 READY = Observation(True, "ready", "ready")
-
-
-def loaded(number: str, program: str = "checks") -> ModuleType:
-    """A program of a lab."""
-    (file,) = (project() / "labs").glob(f"{number}-*/{program}.py")
-    spec = importlib.util.spec_from_file_location(f"strange_{program}_{number}", file)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
 
 
 class Lab:
