@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from mlops_lab.checks import Lab, LabError, Observation, check, equal_to, expect, observe
-from mlops_lab.measure.flights import numbers
+from mlops_lab.measure.flights import difference, numbers
 
 Object = dict[str, Any]
 
@@ -245,9 +245,7 @@ async def keeps_up(lab: Lab) -> None:
     await lab.once(reference_answers_itself)
     reference = await lab.deployment("reference").now()
     changes = reference["metadata"]["generation"] - 1 if reference else 0
-    expect(observe("changes to Deployment reference since the lab began", changes, equal_to(0))).because(
-        f"what yours is compared with must stay as it was. lab reset {lab.number} brings it back, and keeps your files"
-    )
+    expect(observe("changes to Deployment reference since the lab began", changes, equal_to(0))).because(as_it_was(lab))
     seconds = DURATION if lab.thorough(keeps_up) else SHORT
     theirs, own = await asyncio.gather(costs(lab, "reference"), costs(lab, "model"))
     tries: list[Try] = []
@@ -412,6 +410,11 @@ async def reference_is_up(lab: Lab) -> None:
         )
 
 
+def as_it_was(lab: Lab) -> str:
+    back = f"lab reset {lab.number} brings it back, and keeps your files"
+    return f"what yours is compared with must stay as it was. {back}"
+
+
 async def reference_answers_itself(lab: Lab) -> None:
     """The pods behind Service `reference` are those of the company's server.
 
@@ -422,8 +425,7 @@ async def reference_answers_itself(lab: Lab) -> None:
     seen = ", ".join(sorted(set(images))) or "none"
     own = set(images) == {lab.image("v1")}
     expect(Observation(own, f"containers behind Service reference: {lab.image('v1')} only", seen)).because(
-        f"what yours is compared with must stay as it was. lab reset {lab.number} brings it back, and keeps your "
-        "files; if pods of yours have its label app=reference, give them another one"
+        f"{as_it_was(lab)}. If pods of yours have its label app=reference, give them another one"
     )
 
 
@@ -445,13 +447,13 @@ def same_values(answer: Any, wanted: Sequence[float], what: str) -> Observation:
         if len(answer.body) >= READ:
             seen = f"an answer of {READ >> 10} KiB or more, of which the beginning is {answer.shown}"
         return Observation(False, expected, seen)
-    if len(given) != len(wanted):
+    apart = difference(given, wanted)
+    if apart is None:
         return Observation(False, expected, f"{len(given)} probabilities for {len(wanted)} rows", given)
-    apart = [abs(one - other) for one, other in zip(given, wanted, strict=True)]
-    if any(math.isnan(one) for one in apart):
-        return Observation(False, expected, "NaN among the probabilities", given)
-    if max(apart) > SAME:
-        return Observation(False, expected, f"up to {max(apart):.2g} away from the model's own", given)
+    if math.isinf(apart):
+        return Observation(False, expected, "NaN or infinity among the probabilities", given)
+    if apart > SAME:
+        return Observation(False, expected, f"up to {apart:.2g} away from the model's own", given)
     return Observation(version == "v1", expected, f"model_version {str(version)[:40]}, the right values", given)
 
 

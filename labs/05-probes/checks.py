@@ -315,11 +315,7 @@ class Incidents:
 
 async def incidents(lab: Lab) -> Incidents:
     """Make the four pods under a light load, play the incidents side by side, and see what becomes of the pods."""
-    deployment = await lab.deployment("model").now()
-    expect(Observation(deployment is not None, "Deployment model, still there", "it was deleted meanwhile")).because(
-        "the checker makes its pods from the Deployment's template: apply it again, and leave it until the check ends"
-    )
-    template = (deployment or {})["spec"]["template"]
+    template = (await lab.deployment("model").present())["spec"]["template"]
     windows: list[tuple[float, float]] = []  # of the load's time, in which requests may fail
     # What has passed, in the verification of a mistake in other checks, may be shorter.
     load_for = SLOW if lab.thorough(slow_start_survives) else QUICK

@@ -8,7 +8,6 @@ import collections
 import io
 import json
 import os
-import traceback
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -45,7 +44,7 @@ def read(source):
 
 def said(trouble):
     """An exception in one line."""
-    return "".join(traceback.format_exception_only(trouble)).strip().splitlines()[0][:300]
+    return f"{type(trouble).__name__}: {trouble}".splitlines()[0][:300]
 
 
 def counted(rows):

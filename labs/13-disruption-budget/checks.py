@@ -21,6 +21,7 @@ Object = dict[str, Any]
 
 PODS = 3
 UP_WITHIN = 90  # s, for pods that were applied just before
+STAYS = "what is checked must stay until the check ends: apply it again, and check again"
 ANSWER_WITHIN = 15  # s; the nodes hear of pods that came a moment later than the API
 COUNTED_WITHIN = 20  # s until the disruption controller has counted pods that have just become ready
 RATE = 100  # requests a second
@@ -88,7 +89,7 @@ async def is_spread(lab: Lab) -> None:
         "together, podAntiAffinity and topologySpreadConstraints keep them apart; then: kubectl rollout restart "
         "deployment/model"
     )
-    template = (await present(lab))["spec"]["template"]
+    template = (await lab.deployment("model").present())["spec"]["template"]
     nodes = await lab.workers(at_least=2)
     rules = spread_rules(template, nodes)
     expect(
@@ -111,9 +112,7 @@ async def lets_a_pod_go(lab: Lab) -> None:
     The Eviction API is asked with `dryRun`, so that nothing happens yet; for up to 20 s, until the pods are counted.
     """
     pods = sorted(map(name, await lab.pods_of("model")))
-    expect(Observation(bool(pods), "pods behind Service model", "there are none any more")).because(
-        "what is checked must stay until the check ends: kubectl get pods, and check again"
-    )
+    expect(Observation(bool(pods), "pods behind Service model", "there are none any more")).because(STAYS)
     granted = await lab.eventually(
         lambda: lab.evict(pods[0], dry_run=True),
         lambda refusal: not refusal,
@@ -207,22 +206,9 @@ class Maintenance:
     statuses: Any = None
 
 
-async def present(lab: Lab) -> Object:
-    """Deployment `model`, which the checks before have found.
-
-    Raises:
-        Failure: it was deleted meanwhile.
-    """
-    deployment = await lab.deployment("model").now()
-    expect(Observation(deployment is not None, "Deployment model, still there", "it was deleted meanwhile")).because(
-        "what is checked must stay until the check ends: apply it again, and check again"
-    )
-    return deployment or {}
-
-
 async def maintained(lab: Lab) -> Maintenance:
     """Drain a node under load, then let a bad release happen; ends at the first thing that is not as asked."""
-    before = await present(lab)
+    before = await lab.deployment("model").present()
     found = Maintenance(before["spec"]["template"])
     try:
         await drain(lab, found)
@@ -269,10 +255,8 @@ async def refused_for(lab: Lab, pod: str, within: float) -> str:
 
 async def emptied(lab: Lab, node: str, began: float) -> Observation:
     """Evict what the Service has on a node until it is all gone."""
-    selector = (await lab.object("Service", "model").now() or {"spec": {}})["spec"].get("selector") or {}
-    expect(Observation(bool(selector), "Service model with a selector", "it was deleted or changed meanwhile")).because(
-        "what is checked must stay until the check ends: apply it again, and check again"
-    )
+    selector = (await lab.object("Service", "model").present())["spec"].get("selector") or {}
+    expect(Observation(bool(selector), "Service model with a selector", "it has none any more")).because(STAYS)
     refusal = ""
     while True:
         here = [each for each in await lab.objects("Pod", labels(selector)) if each["spec"].get("nodeName") == node]

@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mlops_lab.base.paths import is_file
 from mlops_lab.checks import Lab, Observation, check, current, expect
 from mlops_lab.measure.environment import SYSTEM_NAMESPACE
 from mlops_lab.measure.grafana import ALL, LARGEST, Dashboard, NotADashboard, Panel, read
@@ -694,11 +695,7 @@ async def reads_right(lab: Lab) -> None:
 
 async def dashboard(lab: Lab) -> Dashboard:
     """The learner's dashboard; made by the learner's program, where there is one."""
-    try:
-        made = (lab.workspace / PROGRAM).is_file()
-    except OSError:  # a link into a closed folder
-        made = False
-    if not made:
+    if not is_file(lab.workspace / PROGRAM):
         return _read(lab.workspace / FILE)
     with lab.apart(without=FILE) as copy:
         ended = await copy.command(f"./{PROGRAM}", within=BUILT_WITHIN)

@@ -522,18 +522,13 @@ def rule_file(groups: list[Object]) -> Object:
     }
 
 
-def written(value: Object) -> str:
-    """JSON for promtool, which does not know the escape of a character beyond the first 65536, in two halves."""
-    return json.dumps(value, ensure_ascii=False).encode(errors="replace").decode()
-
-
 async def replayed(lab: Lab) -> dict[str, list[Any]]:
     """The alerts that fired on the normal day and in the faults."""
     found = await lab.once(loaded)
     hours = 24 if lab.thorough(silent_through_a_normal_day, fires_for_each_fault) else 4
     files = {
-        "rules.json": written(rule_file(found.groups)),
-        "replays.json": written(day.replays(found.targets, found.others, "rules.json", hours)),
+        "rules.json": day.written(rule_file(found.groups)),
+        "replays.json": day.written(day.replays(found.targets, found.others, "rules.json", hours)),
     }
     try:
         output = await promtool(lab, files)

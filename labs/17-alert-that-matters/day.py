@@ -41,6 +41,8 @@ BOUNDS = (
     "+Inf",
 )
 ALERT = re.compile(r'(\{(?:[^{}"]|"(?:[^"\\]|\\.)*")*\}) ([0-9.E+-]+)')  # in promtool's output: labels, value
+# JSON's escapes: a character in two halves (UTF-16's surrogates), a half alone, any other.
+ESCAPE = re.compile(r"(?P<whole>\\ud[89ab]..\\ud[c-f]..)|(?P<half>\\ud[89a-f]..)|\\.")
 OF_A_POD = ("pod", "instance")  # labels whose values the next pod has of its own
 
 # What happens on the normal day, beside the passengers' coming and going.
@@ -320,9 +322,19 @@ def _grown(now: Moment, share: float) -> Growth:
     return found
 
 
+def written(value: Any) -> str:
+    """JSON for promtool, which does not know JSON's escape in two halves, for characters beyond the first 65536."""
+
+    def known(found: re.Match[str]) -> str:
+        if found["whole"]:
+            return str(json.loads(f'"{found[0]}"'))
+        return "?" if found["half"] else found[0]
+
+    return ESCAPE.sub(known, json.dumps(value))
+
+
 def _text(labels: Mapping[str, str]) -> str:
-    # promtool does not know JSON's escape of a character beyond the first 65536, in two halves.
-    return ",".join(f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in labels.items())
+    return ",".join(f"{key}={written(value)}" for key, value in labels.items())
 
 
 def _named(name: str, labels: str) -> str:

@@ -195,7 +195,7 @@ def test_a_copy_of_the_workspace_leaves_out_what_has_no_end_and_says_what_is_clo
     with pytest.raises(Failure, match="Permission denied"), lab_at(workspace).apart():
         pass
     refuse(errno.ENOSPC)
-    with pytest.raises(LabError, match="no room"), lab_at(workspace).apart():
+    with pytest.raises(LabError, match="No space left"), lab_at(workspace).apart():
         pass
 
 

@@ -142,4 +142,7 @@ def test_a_label_is_no_complaint_of_promtools() -> None:
 
 
 def test_what_promtool_reads_has_no_halves_of_characters() -> None:
-    assert checks.written({"summary": "🔥 fails", "half": "\ud83d"}) == '{"summary": "🔥 fails", "half": "?"}'
+    given = {"summary": "🔥 fails", "half": "\ud83d", "text": "\\ud83d\\udd25", "del": "\x7f\u0085 é"}
+    assert checks.day.written(given) == (
+        r'{"summary": "🔥 fails", "half": "?", "text": "\\ud83d\\udd25", "del": "\u007f\u0085 \u00e9"}'
+    )

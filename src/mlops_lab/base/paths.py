@@ -35,3 +35,11 @@ def state() -> Path:
 def workspace() -> Path:
     """The folder of the learner's own files, one folder per lab; `MLOPS_LAB_WORKSPACE` moves it."""
     return Path(os.environ.get("MLOPS_LAB_WORKSPACE") or Path.home() / "mlops-lab")
+
+
+def is_file(path: Path) -> bool:
+    """Whether a file is there that we can get at: `Path.is_file` raises OSError for some others."""
+    try:
+        return path.is_file()
+    except OSError:  # a link into a folder that is closed to us
+        return False

@@ -555,8 +555,8 @@ class Lab:
             without: a file at its top that the program is to make, which is not copied.
 
         Raises:
-            Failure: a file cannot be read.
-            LabError: there is no room for the copy.
+            Failure: a file may not be read.
+            LabError: it can't be copied for another reason.
         """
         import shutil
         import tempfile
@@ -569,14 +569,12 @@ class Lab:
                 shutil.copytree(self.workspace, folder, symlinks=True, ignore=left_out, dirs_exist_ok=True)
             except OSError as trouble:
                 told = str(trouble)
-                if os.strerror(errno.ENOSPC) in told:
-                    raise LabError(
-                        "there is no room for a copy of the workspace", f"make room in {folder}"
-                    ) from trouble
+                if os.strerror(errno.EACCES) not in told:  # no room, say, or a file that an editor has just moved
+                    raise LabError(f"the workspace can't be copied: {told[:300]}", "check again") from trouble
                 raise Unmet(
                     Observation(False, "a workspace whose files can be read", told[:300]),
-                    "the checker runs your program in a copy of the folder. A file that a container wrote may belong "
-                    "to root: give it to yourself (sudo chown), or take it out",
+                    "the checker works on a copy of the folder. A file that a container wrote may belong to root: give "
+                    "it to yourself (sudo chown), or take it out",
                 ) from trouble
             yield replace(self, workspace=Path(folder))
 
@@ -681,9 +679,15 @@ class Lab:
 def _left_out(folder: str, names: list[str]) -> set[str]:
     """Of a folder's entries those that no copy of the workspace needs or can have."""
     own = {".git", ".venv", "__pycache__"}
-    modes = {name: Path(folder, name).lstat().st_mode for name in names if name not in own}
-    kinds = (stat.S_ISREG, stat.S_ISDIR, stat.S_ISLNK)
-    return own | {name for name, mode in modes.items() if not any(test(mode) for test in kinds)}
+
+    def copied(path: Path) -> bool:
+        try:
+            mode = path.lstat().st_mode
+        except FileNotFoundError:  # an editor's, which has gone
+            return False
+        return stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_ISLNK(mode)
+
+    return own | {name for name in names if name not in own and not copied(Path(folder, name))}
 
 
 def alive(pods: list[Object]) -> list[Object]:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from mlops_lab.checks import current
 from mlops_lab.checks.matchers import Matcher, equal_to
-from mlops_lab.checks.observation import Observation
+from mlops_lab.checks.observation import Observation, Unmet
 from mlops_lab.kube.client import Kube, Object
 from mlops_lab.measure.evidence import evidence
 
@@ -31,6 +31,20 @@ class Watched:
     async def now(self) -> Object | None:
         """The object as it is, or None."""
         return await asyncio.to_thread(self.kube.find, self.kind, self.name, self.namespace)
+
+    async def present(self) -> Object:
+        """The object, which a check before has found.
+
+        Raises:
+            Failure: it was deleted meanwhile.
+        """
+        item = await self.now()
+        if item is None:
+            raise Unmet(
+                Observation(False, f"{self.kind} {self.name}, still there", "it was deleted meanwhile"),
+                "what is checked must stay until the check ends: apply it again, and check again",
+            )
+        return item
 
     async def becomes(self, *, within: float, **fields: Any) -> Observation:
         """Wait until fields of the object's status are as wanted.

@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from mlops_lab.base.errors import LabError, UsageError
+from mlops_lab.base.paths import is_file
 from mlops_lab.base.paths import workspace as workspaces
 from mlops_lab.kube.client import Kube
 from mlops_lab.labs.catalog import Exercise
@@ -116,15 +117,8 @@ def manifests(folder: Path) -> Iterator[Path]:
     for path in sorted(folder.rglob("*.y*ml")) if folder.is_dir() else []:
         inside = path.relative_to(folder).parts[:-1]
         hidden = any(part.startswith(".") for part in inside)
-        if path.suffix in (".yaml", ".yml") and _is_file(path) and not hidden and "templates" not in inside:
+        if path.suffix in (".yaml", ".yml") and is_file(path) and not hidden and "templates" not in inside:
             yield path
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except OSError:  # a link into a folder that is closed to us
-        return False
 
 
 def parse_manifests(folder: Path) -> None:

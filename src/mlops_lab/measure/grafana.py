@@ -15,14 +15,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mlops_lab.base.errors import LabError
 from mlops_lab.platform.dashboard.variables import SCRAPED, alternatives, quoted, quoted_regex, regex
 
 ALL = "$__all"  # what Grafana calls the choice of every value
 LARGEST = 4_000_000  # characters of a dashboard
 # As in Grafana's template service: $name, [[name:format]], ${name.field:format}.
 _NAMED = re.compile(r"\$(\w+)|\[\[(\w+?)(?::(\w+))?\]\]|\$\{(\w+)(?:\.[^:}]+)?(?::([^}]+))?\}")
-
-
 _MATCHED_WITHIN = 10  # s
 _MATCH = """
 import json, re, sys
@@ -108,7 +107,7 @@ class Variable:
         """Of the values that Prometheus has, those that the variable's regular expression lets through.
 
         Raises:
-            NotADashboard: it is no regular expression.
+            NotADashboard: it is no regular expression, or one that takes too long.
         """
         if not self.regex:
             return list(values)
@@ -129,6 +128,10 @@ class Variable:
                 f"variable {self.name}: {self.regex} is not done with {len(values)} values after {_MATCHED_WITHIN} s; "
                 "a repetition within a repetition tries every way to share the letters"
             ) from slow
+        except subprocess.CalledProcessError as ended:
+            raise LabError(
+                f"the checker's own program ended with {ended.returncode}", "check again", ended.stderr[-500:]
+            ) from ended
         kept: list[str] = json.loads(done.stdout)
         return kept
 
