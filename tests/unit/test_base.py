@@ -31,14 +31,17 @@ def test_a_command_that_is_told_to_stop_can_clear_up(number: int, interrupt: Any
 
 
 def test_a_second_signal_does_not_end_the_clearing_up() -> None:
-    cleared = False
-    with contextlib.suppress(KeyboardInterrupt), terminable():
-        try:
-            signal.raise_signal(signal.SIGHUP)
-        finally:
-            signal.raise_signal(signal.SIGHUP)
-            signal.raise_signal(signal.SIGTERM)
-            cleared = True
+    cleared, before = False, signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup has it ignored
+    try:
+        with contextlib.suppress(KeyboardInterrupt), terminable():
+            try:
+                signal.raise_signal(signal.SIGHUP)
+            finally:
+                signal.raise_signal(signal.SIGHUP)
+                signal.raise_signal(signal.SIGTERM)
+                cleared = True
+    finally:
+        signal.signal(signal.SIGHUP, before)
     assert cleared
 
 
