@@ -16,13 +16,11 @@ import pytest
 from mlops_lab.base.errors import Failure, LabError
 from mlops_lab.checks import Observation
 from mlops_lab.kube.execs import ExecStream
-from mlops_lab.labs.catalog import labs_folder
 from mlops_lab.measure import cputime
 from mlops_lab.measure.http import Answer
 from mlops_lab.measure.ownpod import OwnPod, Talk
 from tests.lab_programs import loaded
 
-LAB = labs_folder() / "14-faster-serving"
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 

@@ -11,11 +11,7 @@ from typing import Any
 import pytest
 
 from mlops_lab.base.errors import Failure
-from mlops_lab.labs.catalog import labs_folder
 from tests.lab_programs import loaded
-
-LAB = labs_folder() / "15-instrument-the-model"
-
 
 checks, traffic = loaded("15"), loaded("15", "traffic")
 
