@@ -307,20 +307,17 @@ class Lab:
         test: Callable[[Answer], bool] = lambda answer: answer.status == 200,
         *,
         within: float,
-        every: float = 1.0,
     ) -> Answer:
         """Ask until an answer passes: the nodes learn of a new endpoint a moment after its pod is ready.
 
         Args:
             ask: such as `lambda: lab.get("model", "/version")`.
-            within, every: seconds.
+            within: seconds.
 
         Returns:
             The first answer that passes, or the last one there was.
         """
-        seen = await self.eventually(
-            ask, test, expected="an answer", shown=lambda answer: answer.shown, within=within, every=every
-        )
+        seen = await self.eventually(ask, test, expected="an answer", shown=lambda answer: answer.shown, within=within)
         answer: Answer = seen.value
         return answer
 
