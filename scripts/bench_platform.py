@@ -19,9 +19,9 @@ from typing import Any
 import yaml
 
 from mlops_lab.kube.client import Kube
-from mlops_lab.measure.load import Load
-from mlops_lab.measure.pipelines import Pipelines, tasks
-from mlops_lab.measure.ways import Ways
+from mlops_lab.measure.services.pipelines import Pipelines, tasks
+from mlops_lab.measure.services.port_forwards import Ways
+from mlops_lab.measure.traffic.load import Load
 
 RATE, DURATION = 50, 30  # requests a second, s
 RUNS = 3

@@ -31,9 +31,9 @@ from mlops_lab.checks import (
     rolled_out,
     rollout_state,
 )
-from mlops_lab.measure.containers import Reading, Use, killed_for_memory, last_end, restarts, use
-from mlops_lab.measure.evidence import evidence, pod_state
-from mlops_lab.measure.flights import difference
+from mlops_lab.measure.pods.containers import Reading, Use, killed_for_memory, last_end, restarts, use
+from mlops_lab.measure.pods.evidence import evidence, pod_state
+from mlops_lab.measure.traffic.flights import difference
 
 Object = dict[str, Any]
 

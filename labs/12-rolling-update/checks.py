@@ -22,7 +22,7 @@ from mlops_lab.checks import (
     rolled_out,
     rollout_state,
 )
-from mlops_lab.measure.flights import difference, numbers
+from mlops_lab.measure.traffic.flights import difference, numbers
 
 Object = dict[str, Any]
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlops_lab.checks import Lab, LabError, Observation, at_most, check, equal_to, expect, is_ready, none_lost, observe
-from mlops_lab.measure.flights import difference
+from mlops_lab.measure.traffic.flights import difference
 
 Object = dict[str, Any]
 

@@ -24,7 +24,7 @@ from mlops_lab.kube.client import Kube
 from mlops_lab.kube.connection import connect
 from mlops_lab.kube.errors import NotFound, Refused, Unreachable, translated
 from mlops_lab.kube.kubeconfig import for_namespace
-from mlops_lab.measure.evidence import pod_state
+from mlops_lab.measure.pods.evidence import pod_state
 
 
 def refusal(status: int, message: str) -> ApiException:

@@ -10,8 +10,8 @@ import pytest
 
 from mlops_lab.base.paths import project
 from mlops_lab.labs.catalog import Exercise, checks, exercises
-from mlops_lab.labs.form import complaints
-from mlops_lab.labs.skeleton import make
+from mlops_lab.proof.form import complaints
+from mlops_lab.proof.skeleton import make
 
 LABS = exercises(project() / "labs")
 LONG = (

@@ -17,12 +17,12 @@ import pytest
 from mlops_lab.base.errors import Failure, LabError
 from mlops_lab.images.recipes.flight_delay import TRAIN
 from mlops_lab.kube.errors import Unreachable
-from mlops_lab.measure import load as load_module
-from mlops_lab.measure import pod
-from mlops_lab.measure.flights import difference, hidden_rows
-from mlops_lab.measure.http import ask
-from mlops_lab.measure.load import Load
-from mlops_lab.measure.report import LoadReport, Request
+from mlops_lab.measure.traffic import load as load_module
+from mlops_lab.measure.traffic import load_generator
+from mlops_lab.measure.traffic.flights import difference, hidden_rows
+from mlops_lab.measure.traffic.http import ask
+from mlops_lab.measure.traffic.load import Load
+from mlops_lab.measure.traffic.report import LoadReport, Request
 
 URL = "http://10.96.0.9:80/predict"
 
@@ -325,7 +325,7 @@ class TestLoad:
 class TestPod:
     def test_one_that_is_not_ready_is_told_with_its_state(self) -> None:
         with pytest.raises(LabError, match="load-1 is Pending ErrImagePull"):
-            pod.load_pod(Cluster(whole, ready=False), within=0.1)  # type: ignore[arg-type]
+            load_generator.load_pod(Cluster(whole, ready=False), within=0.1)  # type: ignore[arg-type]
 
 
 def answering(**given: Any) -> Cluster:

@@ -20,12 +20,13 @@ from mlops_lab.base.errors import Failure, LabError
 from mlops_lab.checks.lab import Lab
 from mlops_lab.kube.client import Kube
 from mlops_lab.labs import parts
-from mlops_lab.measure import environment, script
-from mlops_lab.measure import ways as ways_module
-from mlops_lab.measure.pipelines import Pipelines, package, tasks
-from mlops_lab.measure.rest import RefusedRequest, Rest
-from mlops_lab.measure.tracking import Tracking
-from mlops_lab.measure.ways import Ways
+from mlops_lab.measure.cluster import environment
+from mlops_lab.measure.pods import script
+from mlops_lab.measure.services import port_forwards
+from mlops_lab.measure.services.pipelines import Pipelines, package, tasks
+from mlops_lab.measure.services.port_forwards import Ways
+from mlops_lab.measure.services.rest import RefusedRequest, Rest
+from mlops_lab.measure.services.tracking import Tracking
 
 
 class Service:
@@ -114,7 +115,7 @@ def test_a_way_that_another_thread_made_anew_stays_and_none_is_left_in_the_end(
         ended.append(port)
 
     made: list[int] = []
-    monkeypatch.setattr(ways_module, "forwarding", forwarding)
+    monkeypatch.setattr(port_forwards, "forwarding", forwarding)
     found = Ways(cast(Kube, SimpleNamespace(context="c", kubeconfig="k", timeout=1, version=lambda: "v1")))
     first = found.address("mlflow")
     found.lost("mlflow", first)

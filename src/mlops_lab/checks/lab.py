@@ -23,21 +23,21 @@ from mlops_lab.checks.observation import Observation, Unmet
 from mlops_lab.checks.trace import Trace
 from mlops_lab.checks.watched import Watched, followed
 from mlops_lab.kube.client import Kube, Object
-from mlops_lab.measure.report import LATE_AT_MOST
+from mlops_lab.measure.traffic.report import LATE_AT_MOST
 
 if TYPE_CHECKING:
-    from mlops_lab.measure.containers import Reading
-    from mlops_lab.measure.cputime import CpuClock
-    from mlops_lab.measure.figures import Use
-    from mlops_lab.measure.flights import HiddenRows
-    from mlops_lab.measure.http import Answer
-    from mlops_lab.measure.load import Load
-    from mlops_lab.measure.ownpod import OwnPod
-    from mlops_lab.measure.pipelines import Pipelines
-    from mlops_lab.measure.script import Output
-    from mlops_lab.measure.tracking import Tracking
-    from mlops_lab.measure.ways import Ways
-    from mlops_lab.measure.workshop import Workshop
+    from mlops_lab.measure.cluster.autoscaler_metrics import Use
+    from mlops_lab.measure.images.builds import Workshop
+    from mlops_lab.measure.pods.containers import Reading
+    from mlops_lab.measure.pods.cpu_time import CpuClock
+    from mlops_lab.measure.pods.own_pod import OwnPod
+    from mlops_lab.measure.pods.script import Output
+    from mlops_lab.measure.services.pipelines import Pipelines
+    from mlops_lab.measure.services.port_forwards import Ways
+    from mlops_lab.measure.services.tracking import Tracking
+    from mlops_lab.measure.traffic.flights import HiddenRows
+    from mlops_lab.measure.traffic.http import Answer
+    from mlops_lab.measure.traffic.load import Load
     from mlops_lab.platform.dashboard.prometheus import Prometheus
 
 T = TypeVar("T")
@@ -161,19 +161,19 @@ class Lab:
         Args:
             name: in the custom metrics API, such as `http_requests_per_second`.
         """
-        from mlops_lab.measure.figures import custom_metric
+        from mlops_lab.measure.cluster.autoscaler_metrics import custom_metric
 
         return await self.thread(custom_metric, self.kube, self.namespace, name)
 
     async def pod_cpu(self) -> dict[str, Use]:
         """The newest CPU figure of each pod in the lab's namespace, as an autoscaler reads it."""
-        from mlops_lab.measure.figures import cpu
+        from mlops_lab.measure.cluster.autoscaler_metrics import cpu
 
         return await self.thread(cpu, self.kube, self.namespace)
 
     async def readings(self, pods: Sequence[Object]) -> dict[tuple[str, str], Reading]:
-        """What containers use, by pod and container, as the kubelet saw it last; see `measure.containers`."""
-        from mlops_lab.measure.containers import readings
+        """What containers use, by pod and container, as the kubelet saw it last; see `measure.pods.containers`."""
+        from mlops_lab.measure.pods.containers import readings
 
         return await self.thread(readings, self.kube, pods)
 
@@ -183,7 +183,7 @@ class Lab:
 
     def hidden_rows(self, count: int) -> HiddenRows:
         """Flights that the learner never sees, with the probabilities that each model version gives."""
-        from mlops_lab.measure.flights import hidden_rows
+        from mlops_lab.measure.traffic.flights import hidden_rows
 
         return hidden_rows(count)
 
@@ -219,14 +219,14 @@ class Lab:
     @property
     def mlflow(self) -> Tracking:
         """The cluster's MLflow. Its methods block: `await lab.thread(lab.mlflow.runs, lab.namespace)`."""
-        from mlops_lab.measure.tracking import Tracking
+        from mlops_lab.measure.services.tracking import Tracking
 
         return Tracking(self._ways())
 
     @property
     def pipelines(self) -> Pipelines:
         """The cluster's Kubeflow Pipelines; its methods block, as those of `mlflow`."""
-        from mlops_lab.measure.pipelines import Pipelines
+        from mlops_lab.measure.services.pipelines import Pipelines
 
         return Pipelines(self._ways())
 
@@ -236,7 +236,7 @@ class Lab:
         Raises:
             Failure: there is no such file, or it is none.
         """
-        from mlops_lab.measure.pipelines import LARGEST, package
+        from mlops_lab.measure.services.pipelines import LARGEST, package
 
         path = self.workspace / file
         try:
@@ -329,7 +329,7 @@ class Lab:
         env: Mapping[str, str] | None = None,
         within: float,
     ) -> Output:
-        """Run a program of the checker's in a pod, outside the lab's namespace; see `measure.script`.
+        """Run a program of the checker's in a pod, outside the lab's namespace; see `measure.pods.script`.
 
         Args:
             image: below the cluster's registry, such as `components:1`.
@@ -340,7 +340,7 @@ class Lab:
         Raises:
             LabError: the pod could not run, or did not end in time.
         """
-        from mlops_lab.measure.script import run_script
+        from mlops_lab.measure.pods.script import run_script
 
         stop = threading.Event()
         with current.waits():
@@ -370,7 +370,7 @@ class Lab:
         Raises:
             LabError: the pod did not become ready.
         """
-        from mlops_lab.measure.ownpod import OwnPod
+        from mlops_lab.measure.pods.own_pod import OwnPod
 
         pod = OwnPod(self.kube, f"{self.registry}/{image}", words, files=files, env=env or {}, readiness=readiness)
         try:
@@ -381,14 +381,14 @@ class Lab:
 
     @contextlib.asynccontextmanager
     async def cpu_clock(self, pods: Sequence[Object]) -> AsyncIterator[CpuClock]:
-        """Reads the CPU time of all containers of these pods, exactly, while the block runs; see `measure.cputime`.
+        """Reads the CPU time of all containers of these pods, exactly, while the block runs: `measure.pods.cpu_time`.
 
         Its `seconds()` blocks: `await lab.thread(clock.seconds)`.
 
         Raises:
             LabError: it cannot be read.
         """
-        from mlops_lab.measure.cputime import CpuClock
+        from mlops_lab.measure.pods.cpu_time import CpuClock
 
         clock = CpuClock(self.kube, pods)
         try:
@@ -398,7 +398,7 @@ class Lab:
             await asyncio.to_thread(clock.close)
 
     def _ways(self) -> Ways:
-        from mlops_lab.measure.ways import Ways
+        from mlops_lab.measure.services.port_forwards import Ways
 
         with self._making:
             if self._open is None:
@@ -415,7 +415,7 @@ class Lab:
         port: int,
         within: float,
     ) -> Answer:
-        from mlops_lab.measure.http import ask, encoded
+        from mlops_lab.measure.traffic.http import ask, encoded
 
         url = await self._url(service, path, port)
         with current.waits():
@@ -454,7 +454,7 @@ class Lab:
             Failure: there is no such Service.
             LabError: the load could not be sent on its schedule.
         """
-        from mlops_lab.measure.load import Load
+        from mlops_lab.measure.traffic.load import Load
 
         url = await self._url(service, path, port)
         load = Load(
@@ -482,19 +482,19 @@ class Lab:
 
     async def workers(self, at_least: int = 2) -> list[Object]:
         """The nodes that take pods, by name; `LabError` with what to do if there are fewer than `at_least`."""
-        from mlops_lab.measure.nodes import workers
+        from mlops_lab.measure.cluster.nodes import workers
 
         return await self.thread(workers, self.kube, at_least)
 
     @contextlib.asynccontextmanager
     async def cordoned(self, node: str) -> AsyncIterator[None]:
-        """No new pods on a node while the block runs; see `measure.nodes`.
+        """No new pods on a node while the block runs; see `measure.cluster.nodes`.
 
         Raises:
             LabError: the cluster is not well without that node: say, the others have no room for the lab's pods.
         """
-        from mlops_lab.measure.environment import problems
-        from mlops_lab.measure.nodes import cordoned
+        from mlops_lab.measure.cluster.environment import problems
+        from mlops_lab.measure.cluster.nodes import cordoned
 
         async with cordoned(self.kube, node):
             yield
@@ -503,7 +503,7 @@ class Lab:
 
     async def evict(self, pod: str, *, dry_run: bool = False) -> str:
         """Ask for a pod's eviction as `kubectl drain` does; empty if it was granted, else why a budget refused it."""
-        from mlops_lab.measure.nodes import evict
+        from mlops_lab.measure.cluster.nodes import evict
 
         return await self.thread(evict, self.kube, pod, self.namespace, dry_run=dry_run)
 
@@ -581,7 +581,7 @@ class Lab:
         Raises:
             LabError: no engine is here, or the cluster does not pull from this machine's registry.
         """
-        from mlops_lab.measure.workshop import Workshop
+        from mlops_lab.measure.images.builds import Workshop
 
         return Workshop(self.registry, self.namespace)
 
@@ -612,7 +612,7 @@ class Lab:
         Args:
             names: kind and name of each.
         """
-        from mlops_lab.measure.evidence import recent
+        from mlops_lab.measure.pods.evidence import recent
 
         return await asyncio.to_thread(recent, self.kube, self.namespace, names)
 

@@ -11,7 +11,7 @@ from mlops_lab.checks import current
 from mlops_lab.checks.matchers import Matcher
 
 if TYPE_CHECKING:
-    from mlops_lab.measure.report import LoadReport
+    from mlops_lab.measure.traffic.report import LoadReport
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from mlops_lab.base.errors import LabError
-from mlops_lab.measure.history import STEP, Counter, Gauge, Past, inject, rhythm
+from mlops_lab.measure.services.backfill import STEP, Counter, Gauge, Past, inject, rhythm
 from mlops_lab.platform.dashboard.prometheus import Series
 
 

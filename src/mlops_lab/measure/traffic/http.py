@@ -11,7 +11,7 @@ from typing import Any
 
 from mlops_lab.base.errors import Failure, LabError
 from mlops_lab.kube.client import Kube
-from mlops_lab.measure import pod
+from mlops_lab.measure.traffic import load_generator
 
 # What the program may take beyond the request itself: a busy machine starts processes slowly.
 _MARGIN = 15.0
@@ -120,8 +120,8 @@ def encoded(body: Any) -> str:
 
 def _ask(kube: Kube, method: str, url: str, body: Any, headers: dict[str, str], within: float) -> Answer:
     spec = {"url": url, "method": method, "body": encoded(body), "headers": headers, "timeout_s": within}
-    with pod.start(kube, "get", spec) as stream:
-        for said in pod.messages(stream, within=within + _MARGIN, silent=within + _MARGIN):
+    with load_generator.start(kube, "get", spec) as stream:
+        for said in load_generator.messages(stream, within=within + _MARGIN, silent=within + _MARGIN):
             if said:
                 return Answer(
                     said["status"],
