@@ -28,9 +28,10 @@ from mlops_lab.base.paths import project
 from mlops_lab.base.progress import Progress
 from mlops_lab.cluster import record
 from mlops_lab.cluster.kubectl import Kubectl
+from mlops_lab.cluster.port_forward import forward
 from mlops_lab.kube.client import Kube
 from mlops_lab.kube.objects import is_ready
-from mlops_lab.platform import install, pages, releases
+from mlops_lab.platform import install, releases
 from mlops_lab.platform.helm import Helm, program
 from mlops_lab.platform.installed import installed
 from tests.e2e.conftest import CLUSTER, docker, lab
@@ -60,7 +61,7 @@ def helm(tracking: Kube) -> Helm:
 @contextlib.contextmanager
 def mlflow() -> Iterator[str]:
     """The server's URL on this machine."""
-    with pages.forward(KUBECTL, SPACE, "service/mlflow", 5000) as port:
+    with forward(KUBECTL, SPACE, "service/mlflow", 5000) as port:
         yield f"http://127.0.0.1:{port}"
 
 
@@ -426,7 +427,7 @@ def test_a_bucket_that_does_not_answer_is_said_and_tracking_goes_on(helm: Helm, 
     values = {f"artifacts.{key}": value for key, value in bucket.items()}
     helm.upgrade(namespace, chart, values={"registry": REGISTRY, **values}, within=240)
     try:
-        with pages.forward(KUBECTL, namespace, "service/mlflow", 5000) as port:
+        with forward(KUBECTL, namespace, "service/mlflow", 5000) as port:
             url = f"http://127.0.0.1:{port}"
             run = ask(f"{url}/api/2.0/mlflow/runs/create", {"experiment_id": "0", "start_time": 1})["run"]["info"]
             with pytest.raises(urllib.error.HTTPError) as refused:

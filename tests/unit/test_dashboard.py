@@ -19,8 +19,8 @@ import pytest
 from mlops_lab.base.errors import LabError
 from mlops_lab.cli.main import main
 from mlops_lab.cluster.kubectl import Kubectl
-from mlops_lab.platform import pages
-from mlops_lab.platform.dashboard import answers, library, reach, server
+from mlops_lab.cluster.port_forward import PortForward
+from mlops_lab.platform.dashboard import answers, library, server
 from mlops_lab.platform.dashboard.boards import DRAWN, Board, Variable, boards, targets
 from mlops_lab.platform.dashboard.prometheus import NoPrometheus, Prometheus, QueryRefused
 from mlops_lab.platform.dashboard.variables import fill, step_for
@@ -328,12 +328,12 @@ def kubectl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         'echo "Forwarding from 127.0.0.1:4567 -> 9090"\nexec sleep 60\n'
     )
     script.chmod(script.stat().st_mode | stat.S_IXUSR)
-    monkeypatch.setattr(pages, "find", lambda name: script)
+    monkeypatch.setattr("mlops_lab.cluster.kubectl.find", lambda name: script)
     return tmp_path
 
 
-def test_the_way_is_made_once_and_again_when_it_was_lost(kubectl: Path) -> None:
-    with reach.Way(Kubectl("nowhere"), "space", "prometheus", 9090) as way:
+def test_a_port_forward_is_made_once_and_again_when_it_was_lost(kubectl: Path) -> None:
+    with PortForward(Kubectl("nowhere"), "space", "prometheus", 9090) as way:
         assert way.address() == way.address() == "http://127.0.0.1:4567"
         assert (kubectl / "starts").read_text().count("start") == 1
         way.lost()
@@ -349,11 +349,11 @@ def test_the_way_is_made_once_and_again_when_it_was_lost(kubectl: Path) -> None:
     assert last and last.poll() is not None, "kubectl was left behind"
 
 
-def test_no_way_says_what_kubectl_said(kubectl: Path) -> None:
+def test_a_port_forward_that_fails_says_what_kubectl_said(kubectl: Path) -> None:
     (kubectl / "says").write_text("error: services prometheus not found\n")
     with pytest.raises(LabError, match="can't be reached") as error:
-        reach.Way(Kubectl("nowhere"), "space", "prometheus", 9090).address()
-    assert "not found" in error.value.detail
+        PortForward(Kubectl("nowhere"), "space", "prometheus", 9090, hint="lab up --with monitoring").address()
+    assert "not found" in error.value.message
     assert "lab up --with monitoring" in error.value.hint
 
 

@@ -18,11 +18,11 @@ import pytest
 
 from mlops_lab.base.errors import Failure, LabError
 from mlops_lab.checks.lab import Lab
+from mlops_lab.cluster import port_forward
 from mlops_lab.kube.client import Kube
 from mlops_lab.labs import parts
 from mlops_lab.measure.cluster import environment
 from mlops_lab.measure.pods import script
-from mlops_lab.measure.services import port_forwards
 from mlops_lab.measure.services.pipelines import Pipelines, package, tasks
 from mlops_lab.measure.services.port_forwards import Ways
 from mlops_lab.measure.services.rest import RefusedRequest, Rest
@@ -102,20 +102,20 @@ def test_nobody_there_is_the_environments_fault() -> None:
         Rest(ways(NOWHERE, NOWHERE), "mlflow").ask("GET", "x")
 
 
-def test_a_way_that_another_thread_made_anew_stays_and_none_is_left_in_the_end(
+def test_a_port_forward_that_another_thread_made_anew_stays_and_none_is_left_in_the_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     ended: list[int] = []
 
     @contextlib.contextmanager
-    def forwarding(*_: Any) -> Iterator[tuple[None, int]]:
+    def forwarding(*_: Any) -> Iterator[tuple[Any, int]]:
         made.append(len(made) + 1)
         port = made[-1]
-        yield None, port
+        yield SimpleNamespace(poll=lambda: None), port
         ended.append(port)
 
     made: list[int] = []
-    monkeypatch.setattr(port_forwards, "forwarding", forwarding)
+    monkeypatch.setattr(port_forward, "forwarding", forwarding)
     found = Ways(cast(Kube, SimpleNamespace(context="c", kubeconfig="k", timeout=1, version=lambda: "v1")))
     first = found.address("mlflow")
     found.lost("mlflow", first)

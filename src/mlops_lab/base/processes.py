@@ -1,16 +1,21 @@
-"""Other programs: run with a limit, output kept for the error instead of printed and lost."""
+"""Other programs: run to their end within a limit, or started and ended; output is kept for the error, never lost.
+
+All programs of this process are begun and ended here, but for learners' own (`base.untrusted`).
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from mlops_lab.base.errors import LabError
 
@@ -18,6 +23,13 @@ _TAIL = 30
 
 # s that programs which a stopped one has left get to end.
 _LEFT_WITHIN = 20
+
+
+Stream = IO[bytes] | int  # a file, or one of subprocess' PIPE, DEVNULL and STDOUT
+
+
+class TimedOut(LabError):
+    """A program that did not end within its limit, and was ended."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +48,8 @@ def run(
     hint: str = "",
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
-    stdin: str | bytes | None = None,
+    stdin: str | bytes | IO[bytes] | None = None,
+    stdout: IO[bytes] | None = None,
     log: Path | None = None,
     check: bool = True,
     leaves: str = "",
@@ -48,6 +61,8 @@ def run(
         within: limit in seconds; the program is killed when it runs out.
         hint: what the user should do if it fails.
         env: variables added to the environment.
+        stdin: what the program reads, or a file with it; None for this process's own.
+        stdout: a file that gets the program's output instead of the result.
         log: a file that gets both streams while the program runs; stdout and stderr of the result are then
             empty and an error quotes the end of the file.
         check: raise when the exit code is not 0.
@@ -56,52 +71,132 @@ def run(
             own: an interrupt from the keyboard reaches none of them.
 
     Raises:
-        LabError: the program is not there, ran out of time or (with `check`) failed; the detail carries the
-            command and the last lines of its output.
+        TimedOut: the limit ran out.
+        LabError: the program is not there or (with `check`) failed. The detail of both carries the command and the
+            last lines of its output.
     """
     words = [str(arg) for arg in args]
     data = stdin.encode() if isinstance(stdin, str) else stdin
-    environment = {**os.environ, **(env or {})}
+    if isinstance(data, bytes):
+        source: Stream | None = subprocess.PIPE
+    else:
+        data, source = None, data
+    if log:
+        log.parent.mkdir(parents=True, exist_ok=True)
     try:
-        if log:
-            log.parent.mkdir(parents=True, exist_ok=True)
         with (
-            log.open("ab") if log else contextlib.nullcontext(subprocess.PIPE) as sink,
-            subprocess.Popen(
+            log.open("ab") if log else contextlib.nullcontext(stdout or subprocess.PIPE) as sink,
+            start(
                 words,
-                stdin=None if data is None else subprocess.PIPE,
+                stdin=source,
                 stdout=sink,
                 stderr=subprocess.STDOUT if log else subprocess.PIPE,
-                env=environment,
+                env=env,
                 cwd=cwd,
-                start_new_session=bool(leaves),
+                hint=hint,
+                session=bool(leaves),
             ) as process,
         ):
             try:
-                stdout, stderr = process.communicate(data, timeout=within)
+                said, stderr = process.communicate(data, timeout=within)
             except BaseException:
                 process.kill()
                 if leaves:
                     _let_end(process, leaves)
                 raise
-    except FileNotFoundError as missing:
-        raise LabError(f"{words[0]} is not installed", hint or f"install {words[0]} and try again") from missing
     except subprocess.TimeoutExpired as late:
-        raise LabError(
+        raise TimedOut(
             f"{Path(words[0]).name} did not end within {within:g} s",
             hint or "try again",
             _evidence(words, late.stdout, late.stderr, log),
         ) from late
     completed = Completed(
-        process.returncode, (stdout or b"").decode(errors="replace"), (stderr or b"").decode(errors="replace")
+        process.returncode, (said or b"").decode(errors="replace"), (stderr or b"").decode(errors="replace")
     )
     if check and completed.code != 0:
         raise LabError(
             f"{Path(words[0]).name} failed with exit code {completed.code}",
             hint or "read its output, then try again",
-            _evidence(words, stdout, stderr, log),
+            _evidence(words, said, stderr, log),
         )
     return completed
+
+
+def start(
+    args: Sequence[str | Path],
+    *,
+    stdin: Stream | None = subprocess.DEVNULL,
+    stdout: Stream = subprocess.DEVNULL,
+    stderr: Stream = subprocess.DEVNULL,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    hint: str = "",
+    session: bool = True,
+) -> subprocess.Popen[bytes]:
+    """Start a program; whoever does so ends it with `end`, unless it is to outlive this process.
+
+    Args:
+        args: the program and its arguments; never through a shell.
+        stdin: None for this process's own.
+        env: variables added to the environment.
+        hint: what the user should do if it is not there.
+        session: give it a session of its own, so that an interrupt from the keyboard does not reach it, and `end` ends
+            what it has started in its turn, too.
+
+    Raises:
+        LabError: the program is not there.
+    """
+    words = [str(arg) for arg in args]
+    environment = {**os.environ, **(env or {})}
+    try:
+        return subprocess.Popen(
+            words, stdin=stdin, stdout=stdout, stderr=stderr, env=environment, cwd=cwd, start_new_session=session
+        )
+    except FileNotFoundError as missing:
+        raise LabError(f"{words[0]} is not installed", hint or f"install {words[0]} and try again") from missing
+
+
+def end(
+    process: subprocess.Popen[bytes],
+    *,
+    by: signal.Signals = signal.SIGTERM,
+    within: float = 10.0,
+    survivors: bool = False,
+) -> None:
+    """End a program that `start` began, with all that shares its session; one that has ended is left alone.
+
+    Args:
+        by: the signal that asks it to end.
+        within: seconds that it gets to do so; then it is killed.
+        survivors: kill what it has left at work in its session, too, even if the program itself has ended.
+    """
+    for each in (by, signal.SIGKILL):
+        if process.poll() is not None:
+            break
+        _signal(process, each)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(within)
+    if survivors:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def ended(
+    process: subprocess.Popen[bytes], *, by: signal.Signals = signal.SIGTERM, within: float = 10.0
+) -> Iterator[subprocess.Popen[bytes]]:
+    """`end` a program when the block ends."""
+    try:
+        yield process
+    finally:
+        end(process, by=by, within=within)
+
+
+def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    try:
+        os.killpg(process.pid, number)
+    except ProcessLookupError:  # it has no session of its own
+        process.send_signal(number)
 
 
 def _let_end(process: subprocess.Popen[bytes], words: str) -> None:
@@ -111,8 +206,8 @@ def _let_end(process: subprocess.Popen[bytes], words: str) -> None:
     end = time.monotonic() + _LEFT_WITHIN
     while time.monotonic() < end:
         try:
-            listed = subprocess.run(ps, capture_output=True, text=True, check=False)
-        except OSError:  # there is no ps
+            listed = run(ps, within=10, check=False)
+        except LabError:  # there is no ps
             return
         rows = [line.split(None, 2) for line in listed.stdout.splitlines()]
         if not any(

@@ -51,14 +51,15 @@ def dashboard(port: int, prometheus: str | None, folder: Path | None, browse: bo
         else:
             from mlops_lab.cluster import record
             from mlops_lab.cluster.kubectl import Kubectl
-            from mlops_lab.platform.dashboard.reach import Way
+            from mlops_lab.cluster.port_forward import PortForward
             from mlops_lab.platform.releases import RELEASES
 
             (release,) = [each for each in RELEASES if each.part == "monitoring"]
             cluster = record.current()
             kubectl = Kubectl(cluster.context, cluster.kubeconfig)
-            way = stack.enter_context(Way(kubectl, release.namespace, "prometheus", 9090))
-            source = Prometheus(way.address, way.lost)
+            hint = "install it (lab up --with monitoring), or see what it lacks: lab status"
+            forward = stack.enter_context(PortForward(kubectl, release.namespace, "prometheus", 9090, hint=hint))
+            source = Prometheus(forward.address, forward.lost)
         source.query("vector(1)")  # before anybody looks at an empty page
         made = stack.enter_context(server.make(known, source, charts, port))
         address = f"http://127.0.0.1:{made.server_address[1]}/"

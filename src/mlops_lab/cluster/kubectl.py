@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
@@ -10,7 +11,7 @@ from typing import Any
 
 from mlops_lab.base.errors import LabError
 from mlops_lab.base.paths import project
-from mlops_lab.base.processes import Completed, find, run
+from mlops_lab.base.processes import Completed, find, run, start
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,10 @@ class Kubectl:
         limit = f"--request-timeout={min(within, 10):g}s"
         hint = "see how the cluster is: lab status"
         return run([*self._program(), limit, *args], within=within + 5, stdin=stdin, check=check, hint=hint)
+
+    def start(self, *args: str) -> subprocess.Popen[bytes]:
+        """Start `kubectl ARGS...` in a session of its own; its whole output comes through its stdout."""
+        return start([*self._program(), *args], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
     def _program(self) -> list[str]:
         if self.node:

@@ -11,7 +11,6 @@ import os
 import shutil
 import signal
 import stat
-import subprocess
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
@@ -19,7 +18,7 @@ from typing import Any
 
 from mlops_lab.base.errors import LabError
 from mlops_lab.base.paths import cache
-from mlops_lab.base.processes import run
+from mlops_lab.base.processes import run, start
 from mlops_lab.base.waiting import wait_until
 from mlops_lab.engine import host
 from mlops_lab.engine.docker import Docker, answering
@@ -114,9 +113,7 @@ def _detached(say: Callable[[str], None]) -> Docker:
     log.parent.mkdir(parents=True, exist_ok=True)
     say(f"starting the Docker engine (no systemd here; its log: {log})")
     with log.open("ab") as sink:
-        daemon = subprocess.Popen(
-            ["dockerd"], stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, cwd="/", start_new_session=True
-        )
+        daemon = start(["dockerd"], stdout=sink, stderr=sink, cwd=Path("/"))
 
     def probe() -> tuple[Docker | None, str]:
         if daemon.poll() is not None:

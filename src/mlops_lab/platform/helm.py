@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import re
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from pathlib import Path
 from mlops_lab.base.errors import LabError
 from mlops_lab.base.locking import alone
 from mlops_lab.base.paths import cache
-from mlops_lab.base.processes import Completed, run
+from mlops_lab.base.processes import Completed, ended, run, start
 from mlops_lab.base.progress import Progress
 from mlops_lab.engine.docker import Docker, architecture
 from mlops_lab.images.build import run_steps
@@ -173,28 +173,22 @@ class Helm:
         return [str(self.program), "--kube-context", self.context, *file]
 
     def _watched(self, words: list[str], within: float, look: Callable[[], str]) -> None:
-        child = subprocess.Popen(
-            [*self._words(), *words],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            env={**os.environ, **_ENV},
-            start_new_session=True,  # an interrupt on the terminal is ours to pass on
-        )
-        end, reason = time.monotonic() + within + _CLEARING, ""
-        try:
-            while True:
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    _, said = child.communicate(timeout=1)
-                    break
-                if time.monotonic() > end:
-                    raise LabError(f"helm did not end within {within + _CLEARING:g} s", "run the same command again")
-                if not reason and (reason := look()):
-                    child.send_signal(signal.SIGINT)  # helm rolls back and ends
-        except BaseException:
-            _end(child)
-            raise
+        limit = within + _CLEARING
+        finish, reason = time.monotonic() + limit, ""
+        with tempfile.TemporaryFile() as stderr:
+            with ended(
+                start([*self._words(), *words], stderr=stderr, env=_ENV), by=signal.SIGINT, within=_CLEARING
+            ) as child:
+                while True:
+                    with contextlib.suppress(subprocess.TimeoutExpired):
+                        child.wait(1)
+                        break
+                    if time.monotonic() > finish:
+                        raise LabError(f"helm did not end within {limit:g} s", "run the same command again")
+                    if not reason and (reason := look()):
+                        child.send_signal(signal.SIGINT)  # helm rolls back and ends
+            stderr.seek(0)
+            said = stderr.read().decode(errors="replace")
         if child.returncode != 0:
             why = "\n".join(line for line in said.strip().splitlines() if not _ASIDE.match(line))
             raise LabError(reason or "helm failed", "read what helm says above", why)
@@ -203,13 +197,3 @@ class Helm:
 def _escaped(value: str) -> str:
     """A value as `--set-string` reads it: commas and backslashes separate otherwise."""
     return value.replace("\\", "\\\\").replace(",", "\\,")
-
-
-def _end(child: subprocess.Popen[str]) -> None:
-    """End helm and let it clear up, for a while; it prints nothing that anybody reads any more."""
-    for sign, patience in ((signal.SIGINT, _CLEARING), (signal.SIGKILL, 5.0)):
-        if child.poll() is not None:
-            return
-        child.send_signal(sign)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            child.communicate(timeout=patience)

@@ -15,12 +15,12 @@ import contextlib
 import json
 import os
 import shutil
-import subprocess
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from mlops_lab.base.errors import LabError
 from mlops_lab.base.paths import state
+from mlops_lab.base.processes import TimedOut, run
 from mlops_lab.base.progress import Progress
 from mlops_lab.base.waiting import wait_until
 from mlops_lab.cluster import names
@@ -215,16 +215,13 @@ def _unpack(docker: Docker, node: str, path: str, file: Path) -> None:
         _tar(["docker", "exec", "-i", node, "tar", "-C", path, "--numeric-owner", "-xpf", "-"], stdin=source)
 
 
-def _tar(words: list[str], *, stdin: Any = subprocess.DEVNULL, stdout: Any = subprocess.DEVNULL) -> None:
+def _tar(words: list[str], *, stdin: IO[bytes] | bytes = b"", stdout: IO[bytes] | None = None) -> None:
     try:
-        done = subprocess.run(
-            words, stdin=stdin, stdout=stdout, stderr=subprocess.PIPE, timeout=_PACKING, check=False
-        )  # fmt: skip
-    except subprocess.TimeoutExpired as late:
+        done = run(words, stdin=stdin, stdout=stdout, within=_PACKING, check=False)
+    except TimedOut as late:
         raise LabError(f"a volume was not copied within {_PACKING:g} s", "free the machine and try again") from late
-    if done.returncode != 0:
-        says = done.stderr.decode(errors="replace").strip()
-        raise LabError("a volume could not be copied", "is the disk full? make room and try again", says)
+    if done.code != 0:
+        raise LabError("a volume could not be copied", "is the disk full? make room and try again", done.stderr.strip())
 
 
 def _node(nodes: list[dict[str, Any]], before: str) -> str:

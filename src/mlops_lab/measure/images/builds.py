@@ -7,9 +7,7 @@ images are gone; of the engine's cache stays what a next build can use, in the r
 from __future__ import annotations
 
 import contextlib
-import os
 import re
-import signal
 import subprocess
 import tempfile
 import threading
@@ -22,6 +20,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from mlops_lab.base.errors import LabError
+from mlops_lab.base.processes import end, start
 from mlops_lab.cluster import names, registry
 from mlops_lab.engine.docker import CLIENT_ENV, Docker, answering
 from mlops_lab.measure.images import layers
@@ -223,36 +222,30 @@ class Workshop:
     def _work(self, words: list[str], steps: Steps, within: float, silent: float) -> tuple[str, tuple[str, ...]]:
         """Run the builder; how it ended if not well, and its last lines."""
         kept: deque[str] = deque(maxlen=_LINES)
-        builder = subprocess.Popen(
-            words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            env={**os.environ, **CLIENT_ENV, "BUILDKIT_PROGRESS": "plain"}, start_new_session=True,
-        )  # fmt: skip
+        builder = start(
+            words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={**CLIENT_ENV, "BUILDKIT_PROGRESS": "plain"}
+        )
         assert builder.stdout
         heard = _Heard()
         reader = threading.Thread(target=heard.read, args=(builder.stdout, steps, kept), daemon=True)
         reader.start()
-        end, how = time.monotonic() + within, ""
-        while reader.is_alive() or builder.poll() is None:
-            now = time.monotonic()
-            if self._stop.is_set():
-                how = "the checker was ended"
-            elif now > end:
-                how = f"not done after {within:.0f} s"
-            elif now - heard.last > silent:
-                how = f"nothing printed for {silent:.0f} s, and not done"
-            elif heard.bytes > _PRINTS:
-                how = f"printed more than {_PRINTS >> 20} MB, and not done"
-            if how:
-                break
-            reader.join(0.1)
-        with contextlib.suppress(ProcessLookupError):
-            if how:
-                os.killpg(builder.pid, signal.SIGTERM)  # the engine ends a build whose client has gone
+        limit, how = time.monotonic() + within, ""
         try:
-            builder.wait(15)
-        except subprocess.TimeoutExpired:
-            os.killpg(builder.pid, signal.SIGKILL)
-            builder.wait()
+            while reader.is_alive() or builder.poll() is None:
+                now = time.monotonic()
+                if self._stop.is_set():
+                    how = "the checker was ended"
+                elif now > limit:
+                    how = f"not done after {within:.0f} s"
+                elif now - heard.last > silent:
+                    how = f"nothing printed for {silent:.0f} s, and not done"
+                elif heard.bytes > _PRINTS:
+                    how = f"printed more than {_PRINTS >> 20} MB, and not done"
+                if how:
+                    break
+                reader.join(0.1)
+        finally:
+            end(builder, within=15, survivors=bool(how))  # the engine ends a build whose client has gone
         reader.join(5)
         lines = tuple(kept)
         return how or (f"exit code {builder.returncode}" if builder.returncode else ""), lines

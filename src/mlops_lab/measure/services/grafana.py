@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from mlops_lab.base.errors import LabError
+from mlops_lab.base.processes import TimedOut, run
 from mlops_lab.platform.dashboard.variables import SCRAPED, alternatives, quoted, quoted_regex, regex
 
 ALL = "$__all"  # what Grafana calls the choice of every value
@@ -119,19 +119,14 @@ class Variable:
         # Apart, since some expressions need years for thirteen letters, and Python can't be interrupted in one.
         command = [sys.executable, "-I", "-c", _MATCH]
         try:
-            done = subprocess.run(
-                command, input=json.dumps([form.pattern, list(values)]), capture_output=True, text=True,
-                timeout=_MATCHED_WITHIN, check=True,
-            )  # fmt: skip
-        except subprocess.TimeoutExpired as slow:
+            done = run(command, stdin=json.dumps([form.pattern, list(values)]), within=_MATCHED_WITHIN, check=False)
+        except TimedOut as slow:
             raise NotADashboard(
                 f"variable {self.name}: {self.regex} is not done with {len(values)} values after {_MATCHED_WITHIN} s; "
                 "a repetition within a repetition tries every way to share the letters"
             ) from slow
-        except subprocess.CalledProcessError as ended:
-            raise LabError(
-                f"the checker's own program ended with {ended.returncode}", "check again", ended.stderr[-500:]
-            ) from ended
+        if done.code != 0:
+            raise LabError(f"the checker's own program ended with {done.code}", "check again", done.stderr[-500:])
         kept: list[str] = json.loads(done.stdout)
         return kept
 

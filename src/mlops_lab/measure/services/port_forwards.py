@@ -1,31 +1,29 @@
-"""Ways from this process to the platform's services: a port-forward each, made when asked for, ended with `close`.
+"""Port forwards from this process to the platform's services, each made when it is asked for, ended with `close`.
 
-A way breaks when the pod behind it is replaced; `lost` drops it, and the next question makes a new one. So does one
-after `close`: a check that is interrupted still puts back what it changed. That way ends with this object.
+A port forward breaks when the pod behind it is replaced; `lost` ends it, and the next question makes a new one. So does
+one after `close`: a check that is interrupted still puts back what it changed. That one ends with this object.
 """
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import weakref
 
-from mlops_lab.base.errors import LabError
 from mlops_lab.cluster.kubectl import Kubectl
+from mlops_lab.cluster.port_forward import PortForward
 from mlops_lab.kube.client import Kube
-from mlops_lab.platform.pages import forwarding
 from mlops_lab.platform.releases import RELEASES
 
 
 class Ways:
-    """The ways that one run of checks uses; its methods may be called from many threads."""
+    """The port forwards that one run of checks uses; its methods may be called from many threads."""
 
     def __init__(self, kube: Kube) -> None:
         self.kube = kube
         self._kubectl = Kubectl(kube.context, str(kube.kubeconfig or ""))
         self._lock = threading.Lock()
-        self._open: dict[str, tuple[contextlib.ExitStack, str]] = {}
-        weakref.finalize(self, _end, self._open)
+        self._forwards: dict[str, PortForward] = {}
+        weakref.finalize(self, _close, self._forwards)
 
     def address(self, page: str) -> str:
         """Where a page of the platform answers on this machine, such as `http://127.0.0.1:41231`.
@@ -36,42 +34,40 @@ class Ways:
         Raises:
             LabError: the API server does not answer, or there is no ready pod behind the page.
         """
-        with self._lock:
-            if page not in self._open:
-                self._open[page] = self._forward(page)
-            return self._open[page][1]
+        return self._to(page).address()
 
     def lost(self, page: str, address: str = "") -> None:
-        """Forget the way to a page that did not answer.
+        """Forget the port forward to a page that did not answer.
 
         Args:
-            address: where it was asked; the way that another thread has made meanwhile stays. Empty for any.
+            address: where it was asked; what another thread has made meanwhile stays. Empty for any.
         """
-        with self._lock:
-            if page in self._open and address in ("", self._open[page][1]):
-                self._open.pop(page)[0].close()
+        self._to(page).lost(address)
 
     def close(self) -> None:
-        """End all ways that there are."""
+        """End all port forwards that there are."""
+        _close(self._forwards)
+
+    def _to(self, page: str) -> PortForward:
         with self._lock:
-            _end(self._open)
+            if page not in self._forwards:
+                self._forwards[page] = self._made(page)
+            return self._forwards[page]
 
-    def _forward(self, page: str) -> tuple[contextlib.ExitStack, str]:
+    def _made(self, page: str) -> PortForward:
         release, found = next((release, each) for release in RELEASES for each in release.pages if each.name == page)
-        self.kube.version()  # says within its own limit that the API server is away, where kubectl would wait long
-        with contextlib.ExitStack() as stack:
-            try:
-                # An API server that goes away just now holds kubectl up: three of the connection's limits in all.
-                within = 2 * self.kube.timeout
-                way = forwarding(self._kubectl, release.namespace, f"service/{found.service}", found.port, 0, within)
-                _, port = stack.enter_context(way)
-            except LabError as trouble:
-                raise LabError(trouble.message, f"see how {release.part} is: lab status", trouble.detail) from trouble
-            return stack.pop_all(), f"http://127.0.0.1:{port}"
-        raise AssertionError("unreachable")
+        return PortForward(
+            self._kubectl,
+            release.namespace,
+            found.service,
+            found.port,
+            # An API server that goes away just now holds kubectl up: three of the connection's limits in all.
+            within=2 * self.kube.timeout,
+            hint=f"see how {release.part} is: lab status",
+            before=self.kube.version,  # says within its own limit that the API server is away, where kubectl waits long
+        )
 
 
-def _end(ways: dict[str, tuple[contextlib.ExitStack, str]]) -> None:
-    while ways:
-        _, (way, _) = ways.popitem()
-        way.close()
+def _close(forwards: dict[str, PortForward]) -> None:
+    for each in list(forwards.values()):
+        each.close()

@@ -36,8 +36,8 @@ class Prometheus:
     """One Prometheus.
 
     Args:
-        address: says where it is, such as `http://127.0.0.1:9090`; asked before each request, since the way may change.
-        lost: told when it did not answer, so that the way can be made anew; one more try follows.
+        address: says where it is, such as `http://127.0.0.1:9090`; asked before each request, since it may change.
+        lost: called when it did not answer, so that a port forward can be made anew; one retry follows.
         limit: seconds of each request.
     """
 
