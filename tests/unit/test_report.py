@@ -9,6 +9,7 @@ import pytest
 
 from mlops_lab.checks import report
 from mlops_lab.checks.verdicts import Result, Verdict
+from mlops_lab.cli.terminal import painted
 
 PASS = Result("ready", "Pods are ready.", Verdict.PASS, 2, ("ckad/deployment",), seen="readyReplicas 2", seconds=1.25)
 FAIL = Result(
@@ -61,8 +62,8 @@ def test_the_terminal_report_says_everything_without_colour() -> None:
 def test_long_titles_are_cut_to_the_width_and_colour_is_only_added() -> None:
     long = Result("name", "word " * 60, Verdict.PASS, 1, seconds=2)
     assert len(report.line(long, width=80)) <= 80
-    painted = report.line(FAIL, colour=True)
-    assert painted.replace("\x1b[31m", "").replace("\x1b[0m", "") == report.line(FAIL)
+    coloured = report.line(FAIL, paint=painted)
+    assert coloured.replace("\x1b[31m", "").replace("\x1b[0m", "") == report.line(FAIL)
 
 
 def test_json_has_every_field() -> None:

@@ -1,4 +1,4 @@
-"""A program that is not ours, such as a learner's: it runs within a limit of time and output, and leaves nothing at work.
+"""A program that is not ours, such as a learner's: it gets a limit of time and output, and leaves nothing at work.
 
 It is no sandbox: the program may do what this user may do.
 """

@@ -1,4 +1,4 @@
-"""Reports of a list of results: for a terminal (with or without colour), as JSON, as JUnit XML; and the exit code."""
+"""Reports of a list of results: for a terminal, as JSON, as JUnit XML; and the exit code."""
 
 from __future__ import annotations
 
@@ -6,19 +6,14 @@ import json
 import re
 import textwrap
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from mlops_lab.base.errors import ExitCode
 from mlops_lab.checks.verdicts import Result, Verdict
 
-_COLOURS = {
-    Verdict.PASS: "32",
-    Verdict.FAIL: "31",
-    Verdict.BLOCKED: "33",
-    Verdict.WAITING: "36",
-    Verdict.ERROR: "35",
-}
+Paint = Callable[[str, str], str]  # a text and a verdict's word, to the text in that verdict's colour
+
 _NOUNS = {
     Verdict.PASS: "passed",
     Verdict.FAIL: "failed",
@@ -28,6 +23,10 @@ _NOUNS = {
 }
 _LABEL = 10
 _MARGIN = 9
+
+
+def _plain(text: str, verdict: str) -> str:
+    return text
 
 
 def exit_code(results: Sequence[Result]) -> ExitCode:
@@ -45,23 +44,27 @@ def earned(results: Sequence[Result]) -> tuple[int, int]:
     return sum(result.earned for result in results), sum(result.points for result in results)
 
 
-def terminal(title: str, results: Sequence[Result], *, colour: bool = False, width: int = 100) -> str:
-    """The report as the learner reads it; every verdict is a word, so it loses nothing without colour."""
+def terminal(title: str, results: Sequence[Result], *, paint: Paint = _plain, width: int = 100) -> str:
+    """The report as the learner reads it; every verdict is a word, so it loses nothing without colour.
+
+    Args:
+        paint: gives a text the colour of a verdict.
+    """
     lines = [title, ""]
     for result in results:
-        lines += _block(result, colour, max(width, 60))
+        lines += _block(result, paint, max(width, 60))
     lines += ["", summary(results)]
     return "\n".join(lines)
 
 
-def line(result: Result, *, colour: bool = False, width: int = 100) -> str:
+def line(result: Result, *, paint: Paint = _plain, width: int = 100) -> str:
     """One result on one line: verdict, points, name and what it asks for."""
     word = result.verdict.value.upper().ljust(7)
     points = f"{result.earned}/{result.points}".rjust(5)
     took = f"{result.seconds:.1f} s" if result.seconds else ""
     room = width - len(f"{word} {points}  {result.check}: ") - len(took) - 3
     text = f"{result.check}: {textwrap.shorten(result.title, max(room, 20), placeholder='…')}"
-    word = _painted(word, result.verdict, colour)
+    word = paint(word, result.verdict.value)
     return f"{word} {points}  {text}{'  ' + took if took else ''}"
 
 
@@ -124,8 +127,8 @@ def junit(lab: str, title: str, results: Sequence[Result]) -> str:
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(suite, encoding="unicode") + "\n"
 
 
-def _block(result: Result, colour: bool, width: int) -> list[str]:
-    head = line(result, colour=colour, width=width)
+def _block(result: Result, paint: Paint, width: int) -> list[str]:
+    head = line(result, paint=paint, width=width)
     lines = [head]
     for label, text in _explained(result):
         indent = " " * (_MARGIN + _LABEL)
@@ -139,10 +142,6 @@ def _explained(result: Result) -> list[tuple[str, str]]:
     named = [("expected", result.expected), ("seen", result.seen), ("why", result.why)]
     found = [(label, text) for label, text in named if text]
     return found + [("evidence" if number == 0 else "", text) for number, text in enumerate(result.evidence)]
-
-
-def _painted(text: str, verdict: Verdict, colour: bool) -> str:
-    return f"\x1b[{_COLOURS[verdict]}m{text}\x1b[0m" if colour else text
 
 
 def _xml(text: str) -> str:

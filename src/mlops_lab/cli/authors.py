@@ -13,7 +13,7 @@ import click
 
 from mlops_lab.base.errors import ExitCode, LabError, UsageError
 from mlops_lab.cli.arguments import LabName
-from mlops_lab.cli.output import write
+from mlops_lab.cli.terminal import say, write
 from mlops_lab.labs.catalog import Exercise, exercises, labs_folder
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ def _beside(labs: list[Exercise], jobs: int, once: bool, only: tuple[str, ...], 
     from mlops_lab.proof.together import Together, options
 
     def tell(number: str, text: str) -> None:
-        click.echo(f"{number} | {text}", err=True)
+        say(f"{number} | {text}")
 
     # Longest first, so that none of them runs on alone at the end; what was never verified may be long.
     took = Ledger().seconds()
@@ -163,10 +163,10 @@ def _verify(exercise: Exercise, ledger: Any, once: bool, only: tuple[str, ...], 
     from mlops_lab.proof.ledger import ENVIRONMENT, Done
     from mlops_lab.proof.verify import verify as verified
 
-    click.echo(exercise.slug, err=True)
+    say(exercise.slug)
     try:
         # Two at once would work in the same namespaces.
-        mine = alone(ledger.file.with_name(f"verify-{exercise.number}.lock"), f"lab {exercise.number}", _say)
+        mine = alone(ledger.file.with_name(f"verify-{exercise.number}.lock"), f"lab {exercise.number}", say)
         with contextlib.nullcontext() if only == ("form",) else mine:
             return verified(exercise, _live_stage, ledger, once=once, only=only, resume=resume, tell=_teller())
     except Interrupted:
@@ -174,12 +174,8 @@ def _verify(exercise: Exercise, ledger: Any, once: bool, only: tuple[str, ...], 
     except Unreachable:
         raise  # no other lab would fare better
     except LabError as broken:
-        click.echo(f"  {broken.message}", err=True)
+        say(f"  {broken.message}")
         return [Done("lab", ENVIRONMENT, [f"{broken.message}; {broken.hint}", *broken.detail.splitlines()])]
-
-
-def _say(text: str) -> None:
-    click.echo(text, err=True)
 
 
 def _live_stage(exercise: Exercise, checks: list[Check]) -> Stage:
@@ -201,12 +197,12 @@ def _teller() -> Callable[[Step, Done | None, int, int], None]:
     def tell(step: Step, done: Done | None, number: int, of: int) -> None:
         if done is None:
             rest = f", about {spell(sum(took) / len(took) * (of - number + 1))} left" if len(took) > 2 else ""
-            click.echo(f"  {time.strftime('%H:%M:%S')} {number}/{of} {step.name} ...{rest}", err=True)
+            say(f"  {time.strftime('%H:%M:%S')} {number}/{of} {step.name} ...{rest}")
             return
         took.append(done.seconds)
-        click.echo(f"           {done.outcome} ({spell(done.seconds)})", err=True)
+        say(f"           {done.outcome} ({spell(done.seconds)})")
         for complaint in done.says:
-            click.echo(f"             {complaint}", err=True)
+            say(f"             {complaint}")
 
     return tell
 

@@ -92,7 +92,7 @@ def up(
     for release in releases:
         for page in release.pages:
             click.echo(f"  {page.name}: {page.what} (lab open {page.name})")
-    click.echo("Next: lab list, then for instance: lab start 10")
+    click.echo("next: lab list, then for instance: lab start 10")
 
 
 @click.command()
@@ -145,7 +145,7 @@ def status() -> None:
     for part in parts:
         click.echo(f"{'ok  ' if part.well else 'FAIL'} {part.what.ljust(width)}  {part.seen}")
     if not all(part.well for part in parts):
-        click.echo("Next: lab up repairs it")
+        click.echo("next: lab up repairs it")
         sys.exit(ExitCode.ENVIRONMENT)
 
 

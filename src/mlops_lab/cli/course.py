@@ -12,14 +12,13 @@ import click
 
 from mlops_lab.base.errors import UsageError
 from mlops_lab.cli.arguments import CheckName, LabName, lab_argument
-from mlops_lab.cli.output import write
+from mlops_lab.cli.terminal import colours, console, width, write
 from mlops_lab.labs.catalog import LEVELS, Exercise, abouts, checks, exercises
 from mlops_lab.learner.records import Progress, Records
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rich.console import Console
     from rich.table import Table
 
     from mlops_lab.learner.path import Course, Failed, Share
@@ -63,21 +62,21 @@ def path(level: str | None, domain: str | None, as_json: bool) -> None:
     if not course.labs:
         click.echo("There are no labs here.")
         return
-    console = _console()
+    shown = console()
     if level and not asked:
-        console.print(_no_lab(course, level, domain), soft_wrap=True)
+        shown.print(_no_lab(course, level, domain), soft_wrap=True)
         return
-    console.print(_next(course, following), soft_wrap=True)
+    shown.print(_next(course, following), soft_wrap=True)
     if failed and not level and not domain:
-        console.print("\nWhat failed last")
+        shown.print("\nWhat failed last")
         for each in failed[:_SHOWN]:
-            console.print(_failed(each), soft_wrap=True)
+            shown.print(_failed(each), soft_wrap=True)
     if domain is None:
-        console.print("\nBy level")
-        console.print(_shares(levels, course, bar=False))
+        shown.print("\nBy level")
+        shown.print(_shares(levels, course, bar=False))
     if level is None or domain:
-        console.print("\nBy exam domain; first the lab with most of it still to do")
-        console.print(_shares(domains, course, bar=False))
+        shown.print("\nBy exam domain; first the lab with most of it still to do")
+        shown.print(_shares(domains, course, bar=False))
 
 
 @click.command()
@@ -105,15 +104,15 @@ def progress(as_json: bool) -> None:
         }
         click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
         return
-    console = _console()
+    shown = console()
     passed = sum(course.passed(each.number) for each in course.labs)
-    console.print(f"{passed} of {len(course.labs)} labs passed, {len(course.kept)} attempts\n")
-    console.print(_shares(levels, course, bar=True))
-    console.print("\nBy exam domain: points of checks that you have passed at least once")
-    console.print(_shares(domains, course, bar=True))
-    console.print("\nBy lab: the points of each attempt")
-    console.print(_attempts(course))
-    console.print("\nnext: lab path")
+    shown.print(f"{passed} of {len(course.labs)} labs passed, {len(course.kept)} attempts\n")
+    shown.print(_shares(levels, course, bar=True))
+    shown.print("\nBy exam domain: points of checks that you have passed at least once")
+    shown.print(_shares(domains, course, bar=True))
+    shown.print("\nBy lab: the points of each attempt")
+    shown.print(_attempts(course))
+    shown.print("\nnext: lab path")
 
 
 @click.command()
@@ -132,7 +131,6 @@ def explain(exercise: Exercise, name: str | None, as_json: bool) -> None:
       lab explain 04 survives_a_kill
       lab explain 04 survives_a_kill --json | jq .trace.loads
     """
-    from mlops_lab.cli.live import colours
     from mlops_lab.learner.explain import explained
 
     records = Records()
@@ -155,8 +153,6 @@ def explain(exercise: Exercise, name: str | None, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({**last[chosen], "trace": trace}, indent=2, ensure_ascii=False))
         return
-    from mlops_lab.cli.labs import width
-
     click.echo(explained(last[chosen], trace, width=width(), colour=colours(sys.stdout)))
     others = [check for check in failed if check != chosen]
     more = f"; also failed: {', '.join(others)}" if others else ""
@@ -231,14 +227,6 @@ def _no_lab(course: Course, level: str, domain: str | None) -> str:
         f"The level {level} has no labs{of} yet; these have some: {', '.join(others)}\n"
         f"next: lab path --level {others[0]}{more}"
     )
-
-
-def _console() -> Console:
-    from rich.console import Console
-
-    from mlops_lab.cli.labs import width
-
-    return Console(width=width(), highlight=False, markup=False)
 
 
 def _next(course: Course, number: str | None) -> str:

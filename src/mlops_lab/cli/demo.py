@@ -8,6 +8,7 @@ import click
 
 from mlops_lab.base.errors import LabError, UsageError
 from mlops_lab.cli.arguments import lab_argument
+from mlops_lab.cli.terminal import painter, say
 from mlops_lab.labs.catalog import Exercise, about
 
 
@@ -30,7 +31,7 @@ def demo(ctx: click.Context, exercise: Exercise, name: str | None) -> None:
     from mlops_lab.base.locking import alone
     from mlops_lab.base.paths import state
     from mlops_lab.checks import report
-    from mlops_lab.cli.live import colours, live
+    from mlops_lab.cli.live import live
     from mlops_lab.labs import images, running
     from mlops_lab.labs.catalog import checks
     from mlops_lab.labs.rows import Rows
@@ -47,9 +48,9 @@ def demo(ctx: click.Context, exercise: Exercise, name: str | None) -> None:
     chosen = ready[name] if name else next(iter(ready.values()))
     where = target()
     stage = LiveStage(where, where, exercise, known, prefix="demo")
-    click.echo(f"Lab {exercise.number}: {title}. Its solution {chosen.name!r} is put to work.", err=True)
+    say(f"Lab {exercise.number}: {title}. Its solution {chosen.name!r} is put to work.")
     # Two at once would work in the same namespaces.
-    with alone(state() / f"demo-{exercise.number}.lock", f"a demo of lab {exercise.number}", _say):
+    with alone(state() / f"demo-{exercise.number}.lock", f"a demo of lab {exercise.number}", say):
         images.bring(about(exercise).images)
         try:
             stage.fresh()
@@ -60,10 +61,6 @@ def demo(ctx: click.Context, exercise: Exercise, name: str | None) -> None:
             raise KeyboardInterrupt from None
         finally:
             stage.clear()
-    click.echo(report.terminal(f"Lab {exercise.number}: {title}", results, colour=colours(sys.stdout)))
+    click.echo(report.terminal(f"Lab {exercise.number}: {title}", results, paint=painter(sys.stdout)))
     click.echo(f"\nNow your own: lab start {exercise.number}")
     ctx.exit(report.exit_code(results))
-
-
-def _say(text: str) -> None:
-    click.echo(text, err=True)

@@ -115,6 +115,7 @@ def prune(old: bool, yes: bool) -> None:
     from mlops_lab.base.errors import LabError
     from mlops_lab.base.locking import alone
     from mlops_lab.base.paths import cache
+    from mlops_lab.cli.terminal import say
     from mlops_lab.cluster import record
     from mlops_lab.engine.docker import answering
     from mlops_lab.images import prune as pruning
@@ -125,7 +126,7 @@ def prune(old: bool, yes: bool) -> None:
     docker = answering()
     if docker is None and (old or record.made()):
         raise LabError("no container engine answers, so nobody can tell what is in use", "start it and try again")
-    with alone(cache() / "images.lock", "the images", lambda text: click.echo(text, err=True)):
+    with alone(cache() / "images.lock", "the images", say):
         held = [*(pruning.images(docker) if docker else []), *pruning.folders()]
         if old and docker:
             known = sources(last_mode() or "build", docker.arch)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 import threading
 from pathlib import Path
@@ -13,6 +12,7 @@ import click
 
 from mlops_lab.base.errors import ExitCode
 from mlops_lab.cli.arguments import CheckName, lab_argument
+from mlops_lab.cli.terminal import painter, say, width, write
 from mlops_lab.labs.catalog import LEVELS, Exercise, about, abouts, exercises
 from mlops_lab.learner.records import Progress, Records
 
@@ -117,8 +117,7 @@ def check(
       lab check 10 --junit report.xml --within 300
     """
     from mlops_lab.checks import report
-    from mlops_lab.cli.live import colours, live
-    from mlops_lab.cli.output import write
+    from mlops_lab.cli.live import live
     from mlops_lab.labs import running
     from mlops_lab.labs.catalog import checks
     from mlops_lab.labs.rows import Rows
@@ -144,9 +143,8 @@ def check(
     if as_json:
         click.echo(report.as_json(exercise.number, title, results))
     else:
-        click.echo(
-            report.terminal(f"Lab {exercise.number}: {title}", results, colour=colours(sys.stdout), width=width())
-        )
+        paint = painter(sys.stdout)
+        click.echo(report.terminal(f"Lab {exercise.number}: {title}", results, paint=paint, width=width()))
         click.echo(_after(exercise, report.exit_code(results), interrupted))
     if junit:
         write(junit, report.junit(exercise.number, title, results), "--junit")
@@ -268,7 +266,7 @@ def reset(exercise: Exercise) -> None:
     from mlops_lab.learner import lifecycle
 
     about(exercise)
-    click.echo(f"Resetting lab {exercise.number}: waiting until its namespace is gone ...", err=True)
+    say(f"Resetting lab {exercise.number}: waiting until its namespace is gone ...")
     kept, begun = lifecycle.reset(target(), exercise, Records())
     if kept:
         click.echo(f"Your files are kept in {kept}")
@@ -317,8 +315,3 @@ def _listen(watching: Watch) -> None:
     """Enter checks again."""
     for _ in sys.stdin:
         watching.again()
-
-
-def width() -> int:
-    """The columns that a report may take."""
-    return min(shutil.get_terminal_size((100, 24)).columns, 120)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
+
+from mlops_lab.cli.terminal import COLOURS
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from mlops_lab.checks.verdicts import Result
     from mlops_lab.labs.rows import Row, View
 
-_STYLES = {"PASS": "green", "FAIL": "red", "BLOCKED": "yellow", "WAITING": "cyan", "ERROR": "magenta"}
 # A waiting check that is no terminal's tells its state this often at most.
 _EVERY = 1.0
 
@@ -69,7 +69,7 @@ class Screen:
             word = _word(row)
             points = f"{row.result.earned if row.result else 0}/{row.check.points}"
             text = _text(row)
-            table.add_row(Text(word, style=_STYLES.get(word, "")), points, row.check.name, Text(text))
+            table.add_row(Text(word, style=COLOURS.get(word.lower(), "")), points, row.check.name, Text(text))
         return table
 
 
@@ -113,11 +113,6 @@ class Lines:
 
     def _print(self, text: str) -> None:
         print(f"{time.strftime('%H:%M:%S')} {text}", file=self._stream, flush=True)
-
-
-def colours(stream: TextIO) -> bool:
-    """Whether the stream shows colours and the user wants them (NO_COLOR)."""
-    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def _news(result: Result) -> tuple[str, str]:

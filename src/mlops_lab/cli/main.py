@@ -12,6 +12,7 @@ import click
 
 from mlops_lab.base.errors import ExitCode, LabError
 from mlops_lab.base.locking import terminable
+from mlops_lab.cli.terminal import complain
 
 # name: module and attribute, and the line that `lab --help` shows. The line stands here, not only at the command, so
 # that help and completion load nothing; a test holds the two against each other.
@@ -123,7 +124,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             code = cli.main(args=given, prog_name="lab", standalone_mode=False)
         sys.stdout.flush()
     except LabError as error:
-        _complain(error.message, error.hint, error.detail)
+        complain(error.message, error.hint, error.detail)
         sys.exit(error.exit_code)
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
@@ -131,10 +132,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "lab"
-        _complain(error.format_message().removesuffix("."), f"see {command} --help")
+        complain(error.format_message().removesuffix("."), f"see {command} --help")
         sys.exit(ExitCode.USAGE)
     except (click.Abort, KeyboardInterrupt):
-        _complain("interrupted", "run the same command again: it goes on from there")
+        complain("interrupted", "run the same command again: it goes on from there")
         sys.exit(130)
     except BrokenPipeError:
         # Whoever read our output has gone (`lab list | head`); nothing is left to say, not even at exit.
@@ -143,16 +144,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        _complain(f"the disk is full ({error.filename or 'while writing'})", "make room: lab images prune")
+        complain(f"the disk is full ({error.filename or 'while writing'})", "make room: lab images prune")
         sys.exit(ExitCode.ENVIRONMENT)
     sys.exit(code if isinstance(code, int) else ExitCode.PASSED)
-
-
-def _complain(message: str, hint: str, detail: str = "") -> None:
-    click.echo(f"lab: {message}", err=True)
-    for line in detail.splitlines():
-        click.echo(f"  | {line}", err=True)
-    click.echo(f"  next: {hint}", err=True)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mlops_lab.cli.terminal import say
+
 if TYPE_CHECKING:
     from mlops_lab.platform import pages
 
@@ -43,20 +45,20 @@ def open_page(name: str | None, port: int | None, no_browser: bool) -> None:
     with contextlib.suppress(KeyboardInterrupt):
         pages.keep_open(
             *(kubectl, name, there, port or pages.free_port(wanted.page.port)),
-            say=lambda text: click.echo(text, err=True),
+            say=say,
             opened=lambda url: _opened(url, name, no_browser),
         )
 
 
 def _list(places: list[pages.Place]) -> None:
     if not places:
-        click.echo("No part of the platform is installed. Next: lab up --with tracking")
+        click.echo("No part of the platform is installed; next: lab up --with tracking")
         return
     width = max(len(place.page.name) for place in places)
     for place in places:
         state = "ready    " if place.pod else "NOT READY"
         click.echo(f"{place.page.name.ljust(width)}  {state}  {place.page.what}")
-    click.echo(f"Next: lab open {places[0].page.name}")
+    click.echo(f"next: lab open {places[0].page.name}")
 
 
 def _opened(url: str, name: str, no_browser: bool) -> None:
