@@ -45,13 +45,13 @@ def terminable() -> Iterator[None]:
     A signal that is ignored (`nohup`) stays ignored. Only the first counts: a terminal that is closed may tell twice,
     and the second time would end the clearing up. Ctrl-C still does.
     """
-    told = False
+    interrupted = False
 
     def interrupt(number: int, frame: FrameType | None) -> None:
-        nonlocal told
-        if told:
+        nonlocal interrupted
+        if interrupted:
             return
-        told = True
+        interrupted = True
         if callable(signal.getsignal(signal.SIGINT)):
             signal.raise_signal(signal.SIGINT)  # whoever hears Ctrl-C in a way of their own, such as asyncio, does so
         else:

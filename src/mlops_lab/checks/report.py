@@ -62,8 +62,8 @@ def line(result: Result, *, paint: Paint = _plain, width: int = 100) -> str:
     word = result.verdict.value.upper().ljust(7)
     points = f"{result.earned}/{result.points}".rjust(5)
     took = f"{result.seconds:.1f} s" if result.seconds else ""
-    room = width - len(f"{word} {points}  {result.check}: ") - len(took) - 3
-    text = f"{result.check}: {textwrap.shorten(result.title, max(room, 20), placeholder='…')}"
+    space = width - len(f"{word} {points}  {result.check}: ") - len(took) - 3
+    text = f"{result.check}: {textwrap.shorten(result.title, max(space, 20), placeholder='…')}"
     word = paint(word, result.verdict.value)
     return f"{word} {points}  {text}{'  ' + took if took else ''}"
 

@@ -197,8 +197,8 @@ async def _judge(
                 found.seen,
                 "the cluster itself is not well: " + "; ".join(problems),
             )
-    told = await _told(lab, state.trace) if found.verdict is Verdict.FAIL else {}
-    return replace(found, seconds=round(seconds, 3), waited=round(state.waited, 3), trace=told)
+    trace = await _told(lab, state.trace) if found.verdict is Verdict.FAIL else {}
+    return replace(found, seconds=round(seconds, 3), waited=round(state.waited, 3), trace=trace)
 
 
 async def _told(lab: Any, trace: Trace) -> dict[str, Any]:

@@ -73,10 +73,10 @@ class Trace:
             "objects": [f"{kind}/{name}" for kind, name in self.names()],
         }
         for other in self.shared:
-            told = other.plain()
-            whole["requests"] += told["requests"]
-            whole["left_out"] += told["left_out"]
-            whole["loads"] += told["loads"]
+            plain = other.plain()
+            whole["requests"] += plain["requests"]
+            whole["left_out"] += plain["left_out"]
+            whole["loads"] += plain["loads"]
         return whole
 
 

@@ -81,8 +81,8 @@ def verify(
     labs = exercises() if all_labs else list(wanted)
     at_once = (jobs or lanes()) if len(labs) > 1 else 1
     if at_once > 1:
-        beside = _beside(labs, at_once, once, only, resume)
-        found = {exercise.slug: beside[exercise.slug] for exercise in labs}
+        together = _side_by_side(labs, at_once, once, only, resume)
+        found = {exercise.slug: together[exercise.slug] for exercise in labs}
     else:
         found = {exercise.slug: _verify(exercise, ledger, once, only, resume) for exercise in labs}
     outcomes = {done.outcome for steps in found.values() for done in steps}
@@ -143,7 +143,9 @@ def completion(ctx: click.Context, shell: str) -> None:
     click.echo(kind(ctx.find_root().command, {}, "lab", "_LAB_COMPLETE").source())
 
 
-def _beside(labs: list[Exercise], jobs: int, once: bool, only: tuple[str, ...], resume: bool) -> dict[str, list[Done]]:
+def _side_by_side(
+    labs: list[Exercise], jobs: int, once: bool, only: tuple[str, ...], resume: bool
+) -> dict[str, list[Done]]:
     from mlops_lab.proof.ledger import Ledger
     from mlops_lab.proof.together import Together, options
 

@@ -78,7 +78,7 @@ def up(
     else:
         if engine:
             before(engine, record.made(), progress)
-        cluster = bring_up(nodes, mode, progress, wait=not no_wait, **_beside(wanted, engine or ""))
+        cluster = bring_up(nodes, mode, progress, wait=not no_wait, **_during_creation(wanted, engine or ""))
     releases = with_parts(
         wanted,
         {"core": "small", "full": "full"}.get(profile or ""),  # type: ignore[arg-type]
@@ -178,13 +178,13 @@ def _parts(words: tuple[str, ...], profile: str | None) -> list[str]:
     """The parts that are asked for, each known to exist."""
     from mlops_lab.platform.releases import RELEASES, releases
 
-    asked = [part.strip() for word in words for part in word.split(",") if part.strip()]
+    parts = [part.strip() for word in words for part in word.split(",") if part.strip()]
     if profile == "full":
-        asked += [each.part for each in RELEASES]
-    return [each.part for each in releases(asked)]
+        parts += [each.part for each in RELEASES]
+    return [each.part for each in releases(parts)]
 
 
-def _beside(parts: list[str], engine: str = "") -> dict[str, Any]:
+def _during_creation(parts: list[str], engine: str = "") -> dict[str, Any]:
     """What of the parts comes while a kind cluster is made: their images, and helm."""
     from mlops_lab.images.recipes import helm
     from mlops_lab.images.store import Store

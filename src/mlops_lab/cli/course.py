@@ -48,10 +48,10 @@ def path(level: str | None, domain: str | None, as_json: bool) -> None:
         known = ", ".join(each.name for each in paths.domains(course))
         raise UsageError(f"there is no exam domain {domain!r}", f"there are: {known}")
     levels, domains = paths.levels(_of_level(course, level)), _domains(course, level, domain or "")
-    asked = domains if domain else levels
+    shares = domains if domain else levels
     failed, following = paths.failed(course), paths.next_lab(course)
     if level or domain:
-        following = next((lab for each in asked for lab in each.labs), None)
+        following = next((lab for each in shares for lab in each.labs), None)
     if as_json:
         rows = {
             "next": following, "levels": [vars(each) for each in levels], "domains": [vars(each) for each in domains],
@@ -63,7 +63,7 @@ def path(level: str | None, domain: str | None, as_json: bool) -> None:
         click.echo("There are no labs here.")
         return
     shown = console()
-    if level and not asked:
+    if level and not shares:
         shown.print(_no_lab(course, level, domain), soft_wrap=True)
         return
     shown.print(_next(course, following), soft_wrap=True)
@@ -146,8 +146,8 @@ def explain(exercise: Exercise, name: str | None, as_json: bool) -> None:
     if (name and plain not in failed) or not failed:
         verdict = last[plain]["verdict"] if plain in last else "not known yet"
         what = f"the last verdict of {plain} is {verdict}" if name else "no check failed last"
-        told = f"those that failed: {', '.join(failed)}" if failed else f"see the report: lab check {number}"
-        raise UsageError(f"{what}; there is no failure to explain", told)
+        hint = f"those that failed: {', '.join(failed)}" if failed else f"see the report: lab check {number}"
+        raise UsageError(f"{what}; there is no failure to explain", hint)
     chosen = plain or failed[0]
     trace = records.trace(number, chosen)
     if as_json:
@@ -279,6 +279,6 @@ def _attempts(course: Course) -> Table:
     return table
 
 
-def _begins(name: str, asked: str) -> bool:
+def _begins(name: str, beginning: str) -> bool:
     """Is an exam domain among those asked for? `cka` is an exam, and not the beginning of `ckad`."""
-    return name.startswith(f"{asked}/" if asked in {"cka", "ckad"} else asked)
+    return name.startswith(f"{beginning}/" if beginning in {"cka", "ckad"} else beginning)

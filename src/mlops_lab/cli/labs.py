@@ -127,7 +127,7 @@ def check(
 
     title = about(exercise).title
     known = checks(exercise)
-    asked = running.chosen(known, names)
+    selected = running.chosen(known, names)
     parse_manifests(folder_of(exercise))
     where = target()
     workspace = lifecycle.begun(where, exercise)
@@ -136,10 +136,10 @@ def check(
     interrupted = False
     with live(sys.stderr, keep=False, results=False) as view:
         try:
-            results = running.run(lab, asked, listener=Rows(asked, view), environment=environment, within=within)
+            results = running.run(lab, selected, listener=Rows(selected, view), environment=environment, within=within)
         except running.Interrupted as early:
             results, interrupted = early.results, True
-    Records().attempt(exercise.number, results, whole=len(asked) == len(known))
+    Records().attempt(exercise.number, results, whole=len(selected) == len(known))
     if as_json:
         click.echo(report.as_json(exercise.number, title, results))
     else:

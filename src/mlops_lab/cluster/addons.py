@@ -41,8 +41,8 @@ def install(kubectl: Kubectl, registry: str, content: str, metrics: bool) -> boo
     if metrics:
         texts.append(manifest("metrics-server.yaml", metrics_server=str(pin("images.metrics-server.name"))))
     fingerprint = hashlib.sha256("\0".join(texts).encode()).hexdigest()[:16]
-    asked = "jsonpath={.metadata.annotations.mlops-lab/manifests}"
-    if kubectl.run("get", "namespace", names.NAMESPACE, "-o", asked, check=False).stdout == fingerprint:
+    applied = "jsonpath={.metadata.annotations.mlops-lab/manifests}"
+    if kubectl.run("get", "namespace", names.NAMESPACE, "-o", applied, check=False).stdout == fingerprint:
         return False
     kubectl.apply("\n---\n".join(texts).replace("$fingerprint", fingerprint))
     return True

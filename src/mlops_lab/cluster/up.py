@@ -131,8 +131,8 @@ def _images(
 def _make(docker: Docker, images: dict[str, Step], size: str, progress: Progress) -> Cluster:
     ours = docker.inspect("network", names.NETWORK) is None
     created = threading.Event()
-    with ThreadPoolExecutor(1) as beside:
-        furnishing = beside.submit(_furnish, docker, images, progress, created)
+    with ThreadPoolExecutor(1) as pool:
+        furnishing = pool.submit(_furnish, docker, images, progress, created)
         try:
             with progress.piece(f"kind create cluster ({len(names.NODES[size])} nodes)"):
                 image = images[node.NAME].ref

@@ -50,8 +50,8 @@ def create(kube: Kube, exercise: Exercise, namespace: str) -> None:
     make(kube, namespace, labels)
     if parts.needed(needs):
         meta = {"name": parts.SETTINGS, "labels": {"app.kubernetes.io/managed-by": MANAGED_BY}}
-        told = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": parts.settings(namespace, needs)}
-        kube.apply([told], namespace)
+        settings = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": parts.settings(namespace, needs)}
+        kube.apply([settings], namespace)
 
 
 def make(kube: Kube, namespace: str, labels: dict[str, str] | None = None) -> None:

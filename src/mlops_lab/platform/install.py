@@ -82,7 +82,7 @@ def with_parts(
         LabError: a part did not become ready, and the release before it serves again; or an engine's images can't be
             had, and nothing was done.
     """
-    asked = releases(parts)
+    wanted = releases(parts)
     kubectl = Kubectl(cluster.context, cluster.kubeconfig)
     with exclusive(progress, wait_for_others):
         there, kept = installed(kubectl), keep.parts(cluster, kubectl)
@@ -90,7 +90,7 @@ def with_parts(
             each.part: each.profile(
                 profile, engine, there[each.part].profile if each.part in there else kept.get(each.part, "")
             )
-            for each in releases([*(each.part for each in asked), *there, *kept])
+            for each in releases([*(each.part for each in wanted), *there, *kept])
         }
         wanted = [each.by(profiles[each.part]) for each in releases(profiles)]
         if not wanted:

@@ -87,8 +87,8 @@ def lacking(kubectl: Kubectl, helm: Helm, release: Release) -> tuple[list[str], 
         }
         for item in wanted
     ]
-    asked = json.dumps({"apiVersion": "v1", "kind": "List", "items": plain})
-    there = _items(kubectl.run("get", "-f", "-", "--ignore-not-found", "-o", "json", stdin=asked).stdout)
+    manifest = json.dumps({"apiVersion": "v1", "kind": "List", "items": plain})
+    there = _items(kubectl.run("get", "-f", "-", "--ignore-not-found", "-o", "json", stdin=manifest).stdout)
     there += kubectl.get("endpointslices", "-n", release.namespace)
     return missing(wanted, there), unready(there, release)
 

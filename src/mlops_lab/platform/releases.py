@@ -98,11 +98,11 @@ class Release:
                 )  # fmt: skip
         return self
 
-    def profile(self, asked: str | None, engine: str | None, known: str) -> str:
+    def profile(self, requested: str | None, engine: str | None, known: str) -> str:
         """The profile to install.
 
         Args:
-            asked: a profile that the user asks for.
+            requested: the profile that the user asks for.
             engine: an engine that the user asks for; without one the part keeps the one that it has.
             known: the profile that the part is installed with; empty for a new one.
         """
@@ -110,8 +110,8 @@ class Release:
         if engine in others:
             return str(engine)
         if known in others:
-            return known if engine is None else asked or "small"
-        return asked or known or "small"
+            return known if engine is None else requested or "small"
+        return requested or known or "small"
 
 
 _PUBLISHED = tuple(

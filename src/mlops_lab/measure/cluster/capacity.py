@@ -37,13 +37,13 @@ def taken_by_others(kube: Kube, own: Sequence[str], given: Collection[str]) -> l
 
 def _said(pod: Object, placed: Sequence[Object], nodes: Sequence[Object], known: Collection[str]) -> str:
     others: Counter[str] = Counter()
-    asked, room = requests(pod), False
+    requested, would_fit = requests(pod), False
     for node in nodes:
         here = [each for each in placed if each["spec"]["nodeName"] == node["metadata"]["name"]]
         mine = [each for each in here if _belongs(each["metadata"]["namespace"], known)]
         others.update(each["metadata"]["namespace"] for each in here if each not in mine)
-        room = room or _fits(asked, node, mine)
-    if not others or not room:
+        would_fit = would_fit or _fits(requested, node, mine)
+    if not others or not would_fit:
         return ""
     where = ", ".join(name for name, _ in others.most_common(3))
     return (
@@ -72,10 +72,10 @@ def _request(container: Object, name: str) -> Fraction:
     return Fraction(quantity(((container.get("resources") or {}).get("requests") or {}).get(name, "0")))
 
 
-def _fits(asked: dict[str, Fraction], node: Object, pods: Sequence[Object]) -> bool:
+def _fits(requested: dict[str, Fraction], node: Object, pods: Sequence[Object]) -> bool:
     taken = [requests(pod) for pod in pods]
     return all(
-        asked[name] + sum((each[name] for each in taken), Fraction())
+        requested[name] + sum((each[name] for each in taken), Fraction())
         <= Fraction(quantity(node["status"]["allocatable"][name]))
         for name in _RESOURCES
     )

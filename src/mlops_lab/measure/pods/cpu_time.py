@@ -19,7 +19,7 @@ from mlops_lab.kube.execs import ExecStream
 SHELL = """
 two=/sys/fs/cgroup/cpu.stat one=/sys/fs/cgroup/cpuacct/cpuacct.usage
 [ -r $one ] || one=/sys/fs/cgroup/cpu,cpuacct/cpuacct.usage
-while read -r asked; do
+while read -r line; do
   if [ -r $two ]; then read -r name n < $two; echo "1000000 $n"
   elif [ -r $one ]; then read -r n < $one; echo "1000000000 $n"
   else echo 0 0; fi

@@ -43,7 +43,7 @@ def recent(kube: Kube, namespace: str, names: Sequence[tuple[str, str]]) -> list
     if not names:
         return []
     owners = [name for kind, name in names if kind != "Service"]  # what a Service selects is not named after it
-    told: list[tuple[str, str]] = []
+    lines: list[tuple[str, str]] = []
     for event in kube.list("Event", namespace, api_version="v1"):
         about = event.get("involvedObject") or {}
         kind, name = str(about.get("kind")), str(about.get("name"))
@@ -52,8 +52,8 @@ def recent(kube: Kube, namespace: str, names: Sequence[tuple[str, str]]) -> list
         at = event.get("lastTimestamp") or event.get("eventTime") or event["metadata"].get("creationTimestamp") or ""
         times = f" (x{event['count']})" if (event.get("count") or 1) > 1 else ""
         text = " ".join(str(event.get("message", "")).split())[:200]
-        told.append((at[:19], f"{at[11:19]} {event.get('type')} {kind} {name}: {event.get('reason')}: {text}{times}"))
-    return [line for _, line in sorted(told)][-_RECENT:]
+        lines.append((at[:19], f"{at[11:19]} {event.get('type')} {kind} {name}: {event.get('reason')}: {text}{times}"))
+    return [line for _, line in sorted(lines)][-_RECENT:]
 
 
 def pod_state(pod: Object) -> str:

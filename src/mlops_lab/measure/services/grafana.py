@@ -95,10 +95,10 @@ class Variable:
     @property
     def label_values(self) -> tuple[str, str] | None:
         """The series and the label of `label_values(series, label)`; None where it asks something else."""
-        asked = self.query.strip()
-        if self.kind != "query" or not asked.startswith("label_values(") or not asked.endswith(")"):
+        query = self.query.strip()
+        if self.kind != "query" or not query.startswith("label_values(") or not query.endswith(")"):
             return None
-        series, comma, label = (part.strip() for part in asked[len("label_values(") : -1].rpartition(","))
+        series, comma, label = (part.strip() for part in query[len("label_values(") : -1].rpartition(","))
         if not re.fullmatch(r"\w+", label) or bool(comma) != bool(series):
             return None
         return series or f'{{{label}!=""}}', label
@@ -243,15 +243,15 @@ def _panel(raw: dict[str, Any]) -> Panel:
 
 
 def _variable(raw: dict[str, Any]) -> Variable:
-    asked = raw.get("query")
-    asked = asked.get("query") if isinstance(asked, dict) else asked
+    query = raw.get("query")
+    query = query.get("query") if isinstance(query, dict) else query
     kind, current = str(raw.get("type") or ""), _dict(raw.get("current")).get("value")
     if current in (None, "", []):
-        current = asked if kind in ("textbox", "constant") else ""
+        current = query if kind in ("textbox", "constant") else ""
     return Variable(
         str(raw.get("name") or ""),
         kind,
-        str(asked or raw.get("definition") or ""),
+        str(query or raw.get("definition") or ""),
         str(raw.get("regex") or ""),
         bool(raw.get("multi")),
         bool(raw.get("includeAll")),

@@ -67,8 +67,8 @@ class Tracking:
 
     def versions(self, model: str) -> list[dict[str, Any]]:
         """The versions of a registered model, newest first."""
-        asked = self.ask("GET", "model-versions/search", filter=f"name='{model}'", max_results=_MANY)
-        found = list(asked.get("model_versions", []))
+        answer = self.ask("GET", "model-versions/search", filter=f"name='{model}'", max_results=_MANY)
+        found = list(answer.get("model_versions", []))
         return sorted(found, key=lambda each: -int(each["version"]))
 
     def by_alias(self, model: str, alias: str) -> dict[str, Any] | None:

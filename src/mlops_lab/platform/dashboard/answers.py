@@ -68,8 +68,8 @@ def series(
     end, step = now or time.time(), step_for(span)
     drawn: list[dict[str, Any]] = []
     errors: list[str] = []
-    asked = queries(board, number, chosen, span)
-    for target, expr in zip(targets(board.panels[number]), asked, strict=True):
+    exprs = queries(board, number, chosen, span)
+    for target, expr in zip(targets(board.panels[number]), exprs, strict=True):
         try:
             if target.instant:
                 found = prometheus.query(expr, end)
@@ -82,7 +82,7 @@ def series(
         for each in found:
             name = legend(target.legend, each.labels)
             drawn.append({"ref": target.ref, "name": name, "labels": each.labels, "points": each.points})
-    return {"series": drawn, "errors": errors, "begin": end - span, "end": end, "step": step, "queries": asked}
+    return {"series": drawn, "errors": errors, "begin": end - span, "end": end, "step": step, "queries": exprs}
 
 
 def legend(form: str, labels: Mapping[str, str]) -> str:

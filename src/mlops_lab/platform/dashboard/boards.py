@@ -121,8 +121,8 @@ def _variable(raw: dict[str, Any]) -> Variable:
     title = str(raw.get("label") or raw["name"])
     if raw["type"] == "textbox":
         return Variable(raw["name"], title, default=chosen)
-    asked = raw.get("definition") or raw.get("query") or ""
-    found = _DEFINITION.match(str(asked.get("query", "") if isinstance(asked, dict) else asked))
+    definition = raw.get("definition") or raw.get("query") or ""
+    found = _DEFINITION.match(str(definition.get("query", "") if isinstance(definition, dict) else definition))
     if raw["type"] != "query" or not found:
         raise ValueError(f"the variable {raw['name']} is neither a text box nor label_values(series, label)")
     every = str(raw.get("allValue") or ".+") if raw.get("includeAll") else ""
