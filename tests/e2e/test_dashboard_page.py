@@ -109,7 +109,7 @@ def test_a_prometheus_that_is_away_is_said_at_the_top(
     page = run(browser, f"{address}/d/serving?refresh=0", tmp_path, "--dump-dom")
     assert 'data-state="trouble"' in page
     assert re.search(
-        r'<p id="trouble" role="alert">Prometheus does not answer[^<]*next: see how it is: lab status', page
+        r'<p id="trouble" role="alert">Prometheus does not answer[^<]*next: see what is wrong with it: lab status', page
     )
 
 

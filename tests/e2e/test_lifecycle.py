@@ -213,7 +213,7 @@ def test_a_cluster_of_somebody_else_is_left_alone(env: dict[str, str]) -> None:
         for command in ("up", "down"):
             done = lab(command, env=env, within=60)
             assert done.returncode == 3
-            assert "did not make" in done.stderr
+            assert "did not create" in done.stderr
         assert docker("inspect", "--format", "{{.Name}}", stranger) == f"/{stranger}"
     finally:
         docker("rm", stranger)

@@ -128,9 +128,9 @@ def test_list_and_help_import_no_kubernetes_no_yaml_no_rich(places: Path) -> Non
         (["solution", "10"], 2, "lab: lab 10-scale is not passed yet"),
         (["new", "Bad Name"], 2, "lab: 'Bad Name' is no name for a lab"),
         (["new", "scale"], 2, "lab: lab 10-scale is there already"),
-        (["start", "10"], 3, "lab: no cluster is up"),
-        (["check", "10"], 3, "lab: no cluster is up"),
-        (["reset", "10"], 3, "lab: no cluster is up"),
+        (["start", "10"], 3, "lab: there is no cluster"),
+        (["check", "10"], 3, "lab: there is no cluster"),
+        (["reset", "10"], 3, "lab: there is no cluster"),
     ],
 )
 def test_an_error_is_one_clear_line_and_what_to_do_next(
@@ -153,7 +153,7 @@ def test_yaml_that_does_not_parse_ends_before_anything_runs(places: Path, capsys
     (places / "work/10-scale").mkdir(parents=True)
     (places / "work/10-scale/model.yaml").write_text("a: 1\n b: [\n")
     assert lab("check", "10") == 2
-    assert "work/10-scale/model.yaml:2: this YAML does not parse" in capsys.readouterr().err
+    assert "work/10-scale/model.yaml:2: this is not valid YAML" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -193,7 +193,7 @@ def test_trouble_with_the_environment_sends_to_the_clusters_state(
 ) -> None:
     word.write_text("bug")
     assert lab("check", "10") == 3
-    assert capsys.readouterr().out.rstrip().endswith("the environment was in the way, not your work; see lab status")
+    assert capsys.readouterr().out.rstrip().endswith("the environment has a problem, not your work: lab status")
 
 
 def test_check_as_json_is_only_json(word: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -318,8 +318,8 @@ def test_hints_come_one_more_each_time(capsys: pytest.CaptureFixture[str]) -> No
     [
         (LabError("it broke", "mend it", "one\ntwo"), 3, "it broke\n  | one\n  | two\n  next: mend it\n"),
         (UsageError("no such thing", "name another"), 2, "no such thing\n  next: name another\n"),
-        (KeyboardInterrupt(), 130, "interrupted\n  next: run the same command again: it goes on from there\n"),
-        (OSError(28, "No space left", "/x"), 3, "the disk is full (/x)\n  next: make room: lab images prune\n"),
+        (KeyboardInterrupt(), 130, "interrupted\n  next: run the same command again; it continues from there\n"),
+        (OSError(28, "No space left", "/x"), 3, "the disk is full (/x)\n  next: free some space: lab images prune\n"),
     ],
 )
 def test_exceptions_become_one_line_and_a_code(
@@ -384,12 +384,12 @@ def test_a_clusters_size_is_not_ignored_where_another_one_is_in_use(
 ) -> None:
     monkeypatch.setattr(record, "named", lambda: Cluster("far", "r"))
     assert lab("up", "--nodes", "small") == 2
-    assert "in use is far" in capsys.readouterr().err
+    assert "but far is in use" in capsys.readouterr().err
 
 
 def test_verify_without_a_cluster_ends_as_the_environments_fault(capsys: pytest.CaptureFixture[str]) -> None:
     assert lab("verify", "10", "--only", "start") == 3
-    assert "no cluster is up" in capsys.readouterr().err
+    assert "there is no cluster" in capsys.readouterr().err
 
 
 def test_verify_of_a_lab_that_cannot_be_read_goes_on_with_the_next(

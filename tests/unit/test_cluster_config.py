@@ -185,7 +185,7 @@ def test_of_several_files_the_first_that_exists_is_written(monkeypatch: pytest.M
 
 
 def test_no_cluster_is_up_until_one_is_remembered() -> None:
-    with pytest.raises(LabError, match="no cluster is up"):
+    with pytest.raises(LabError, match="there is no cluster"):
         record.current()
     record.remember(Cluster("kind-mlops-lab", "localhost:5001", "small", "image"))
     assert record.current().is_kind
@@ -284,7 +284,7 @@ def test_a_cluster_of_somebody_else_is_left_alone(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(kind, "nodes", lambda _: [kind.Node("a-control-plane", True, False, "i")])
     monkeypatch.setattr(Docker, "run", lambda *_, **__: pytest.fail("touched it"))
     for act in (lambda: up._settled(engine(), None, Progress()), lambda: kind.remove(engine())):
-        with pytest.raises(LabError, match="did not make"):
+        with pytest.raises(LabError, match="did not create"):
             act()
 
 
@@ -397,7 +397,7 @@ def test_a_cluster_of_ours_is_looked_at_with_one_call_and_an_image_that_is_missi
     crashing["metadata"]["creationTimestamp"] = "2026-01-01T00:00:00Z"
     crashing["spec"] = {"nodeName": "a"}
     again = counting(METRICS, deployment("load", names.NAMESPACE, 0), crashing)
-    with pytest.raises(LabError, match="ends again and again"):
+    with pytest.raises(LabError, match="crashes again and again"):
         addons.lacking(again, nodes)
     after = addons.lacking(again, nodes, {"a": 2e9})  # its restarts are those of its node
     assert "deployment load is not available" in after
@@ -498,7 +498,7 @@ with alone(Path({str(tmp_path / "lock")!r}), "the cluster", print, wait=False): 
 """
         done = subprocess.run([sys.executable, "-c", holder], capture_output=True, text=True, check=False)
         assert done.returncode != 0
-        assert "another `lab` command is at work on the cluster" in done.stderr
+        assert "another `lab` command is using the cluster" in done.stderr
     assert subprocess.run([sys.executable, "-c", holder], check=False).returncode == 0
 
 

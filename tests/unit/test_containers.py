@@ -124,12 +124,12 @@ def test_without_a_limit_no_share_is_throttled() -> None:
 
 @pytest.mark.parametrize("seen", [[], [reading(1, 1)], [reading(1, 1), reading(1, 1)]])
 def test_too_few_readings_are_the_environments_fault(seen: list[Reading]) -> None:
-    with pytest.raises(LabError, match="too few figures"):
+    with pytest.raises(LabError, match="too few measurements"):
         use(seen)
 
 
 def test_counters_that_begin_again_are_no_use() -> None:
-    with pytest.raises(LabError, match="started anew"):
+    with pytest.raises(LabError, match="a container restarted"):
         use([reading(0, 5), reading(10, 1), reading(20, 6)])
 
 

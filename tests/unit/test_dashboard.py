@@ -448,7 +448,7 @@ def test_a_prometheus_that_is_away_is_said_to_be(tmp_path: Path) -> None:
     thread.join(5)
     made.server_close()
     assert status == 503
-    assert json.loads(body)["next"] == "see how it is: lab status"
+    assert json.loads(body)["next"] == "see what is wrong with it: lab status"
 
 
 def test_a_port_that_is_taken_is_said_to_be(site: Site, tmp_path: Path) -> None:

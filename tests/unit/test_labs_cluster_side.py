@@ -134,9 +134,9 @@ def test_a_namespace_in_which_no_pod_may_be_made_says_what_is_missing(
 
 def test_a_namespace_of_someone_else_is_left_alone(kube: MadeUpKube, exercise: Exercise) -> None:
     kube.objects[("Namespace", None, "lab-10")] = {"metadata": {"name": "lab-10", "labels": {"team": "b"}}}
-    with pytest.raises(LabError, match="was not made by this tool"):
+    with pytest.raises(LabError, match="was not created by `lab`"):
         namespaces.create(cast(Kube, kube), exercise, "lab-10")
-    with pytest.raises(LabError, match="was not made by this tool") as error:
+    with pytest.raises(LabError, match="was not created by `lab`") as error:
         namespaces.remove(cast(Kube, kube), exercise, "lab-10")
     assert "kubectl delete namespace lab-10" in error.value.hint
     assert kube.calls == []
@@ -156,7 +156,7 @@ def test_what_a_lab_left_in_the_platform_goes_when_no_pod_can_make_more_also_at_
     def remove(_: Kube, namespace: str, needs: list[str]) -> None:
         kube.calls.append(f"parts {namespace}")
         if not answers:
-            raise LabError("mlflow does not answer", "see lab status")
+            raise LabError("mlflow does not answer", "see what is wrong: lab status")
 
     monkeypatch.setattr(namespaces.parts, "remove", remove)
     namespaces.create(cast(Kube, kube), exercise, "lab-10")

@@ -178,7 +178,7 @@ def test_path_progress_and_explain_as_the_learner_sees_them(labs: Records, capsy
     assert command("path") == 0
     out = capsys.readouterr().out
     assert out.startswith("next: lab check 10   Scale (about 30 min, 0 of 2 points so far)")
-    assert "lab explain 10 two_pods_are_ready; practise the same: lab start 11" in out
+    assert "lab explain 10 two_pods_are_ready; to practise the same: lab start 11" in out
     assert command("path", "--domain", "ckad/deployment", "--json") == 0
     assert json.loads(capsys.readouterr().out)["next"] == "10"
     assert command("path", "--domain", "ckad", "--json") == 0
@@ -209,7 +209,7 @@ def test_a_level_without_labs_says_which_levels_have_some(
     levelled(tmp_path / "labs/11-more", "S")
     assert command("path", "--level", "exam") == 0
     out = capsys.readouterr().out
-    assert "The level exam has no labs yet; these have some: beginner, senior" in out
+    assert "The level exam has no labs yet; these levels have: beginner, senior" in out
     assert "next: lab path --level beginner" in out
     assert command("path", "--level", "exam", "--json") == 0
     told = json.loads(capsys.readouterr().out)
@@ -235,7 +235,7 @@ def test_a_level_and_a_domain_together_give_a_lab_that_is_in_both(
     assert following("--level", "beginner", "--domain", NETS) is None
     assert command("path", "--level", "beginner", "--domain", NETS) == 0
     out = capsys.readouterr().out
-    assert f"The level beginner has no labs for the exam domain {NETS} yet; these have some: senior" in out
+    assert f"The level beginner has no labs for the exam domain {NETS} yet; these levels have: senior" in out
     assert command("path", "--level", "senior", "--domain", "ckad/deployment") == 0
     rows = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert ["ckad/deployment", "0", "of", "2", "points", "lab", "11"] in rows

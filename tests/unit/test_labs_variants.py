@@ -213,7 +213,7 @@ def test_a_program_is_not_applied(tmp_path: Path, kubectl: Path) -> None:
 def test_what_the_cluster_refuses_is_said_with_its_reason(tmp_path: Path, kubectl: Path) -> None:
     work = tmp_path / "w"
     work.mkdir()
-    with pytest.raises(LabError, match="there is nothing in it"):
+    with pytest.raises(LabError, match="is empty"):
         put_to_work(work)
     (work / "a.yaml").touch()
     (work / "refuse").touch()

@@ -58,7 +58,7 @@ def test_image_names_get_the_clusters_registry_and_bytes_stay(tmp_path: Path, so
 
 def test_a_workspace_that_cannot_be_written_is_the_environments_fault(tmp_path: Path, source: Path) -> None:
     (tmp_path / "work").write_text("a file")
-    with pytest.raises(LabError, match="cannot be written") as caught:
+    with pytest.raises(LabError, match="can't be written") as caught:
         fill(tmp_path / "work", source)
     assert "MLOPS_LAB_WORKSPACE" in caught.value.hint
 
@@ -107,7 +107,7 @@ def test_yaml_that_does_not_parse_is_named_by_file_and_line(tmp_path: Path, text
     (tmp_path / "good.yaml").write_text("a: 1\n---\nb: 2\n")
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub/bad.yml").write_text(text)
-    with pytest.raises(UsageError, match=rf"sub/bad.yml:{line}: this YAML does not parse"):
+    with pytest.raises(UsageError, match=rf"sub/bad.yml:{line}: this is not valid YAML"):
         parse_manifests(tmp_path)
 
 
@@ -124,7 +124,7 @@ def test_a_file_that_is_closed_to_us_is_named(tmp_path: Path, monkeypatch: pytes
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "open", refused)
-    with pytest.raises(UsageError, match=r"closed.yaml cannot be read: Permission denied"):
+    with pytest.raises(UsageError, match=r"closed.yaml can't be read: Permission denied"):
         parse_manifests(tmp_path)
     monkeypatch.setattr(Path, "is_file", refused)
     assert list(manifests(tmp_path)) == []

@@ -1,4 +1,4 @@
-"""The load maker's own tests (images/load), run with the Go that the images are built with."""
+"""The load generator's own tests (images/load), run with the Go that the images are built with."""
 
 import subprocess
 

@@ -1,4 +1,4 @@
-"""Load, single requests and hidden rows, against a load maker that follows a script instead of a cluster."""
+"""Load, single requests and hidden rows, against a load generator that follows a script instead of a cluster."""
 
 import asyncio
 import base64
@@ -85,7 +85,7 @@ class TestReport:
 
 
 class Program:
-    """A load maker that says what the script says; `heard` is what it was told."""
+    """A load generator that says what the script says; `heard` is what it was told."""
 
     def __init__(self, script: Callable[["Program"], None], code: int = 0) -> None:
         self.heard: queue.Queue[str] = queue.Queue()
@@ -265,7 +265,7 @@ class TestLoad:
             async with loading(cluster, duration=300):
                 pass
 
-        with pytest.raises(LabError, match="without a word"):
+        with pytest.raises(LabError, match="without a report"):
             asyncio.run(check())
         assert cluster.program and cluster.program.closed.is_set()
 
@@ -297,7 +297,7 @@ class TestLoad:
             async with loading(Cluster(silent)) as load:
                 await load.finished()
 
-        with pytest.raises(LabError, match="no word from the load maker"):
+        with pytest.raises(LabError, match="the load generator was silent"):
             asyncio.run(check())
 
     def test_a_refused_specification_tells_why(self) -> None:
@@ -365,7 +365,7 @@ class TestAsk:
         assert got.shown.startswith("status 500, a ba b") and got.shown.endswith("...") and len(got.shown) < 200
 
     def test_no_word_is_the_environments_fault(self) -> None:
-        with pytest.raises(LabError, match="no word"):
+        with pytest.raises(LabError, match="the load generator reported nothing"):
             asyncio.run(ask(Cluster(lambda program: None), "GET", URL))  # type: ignore[arg-type]
 
     def test_nonsense_is_the_environments_fault(self) -> None:

@@ -70,7 +70,7 @@ def test_nodes_that_take_pods_are_ready_open_and_without_a_hard_taint() -> None:
     control = node("control", taint="NoSchedule")
     found = nodes.workers(kube(Cluster(node("two"), control, node("one", taint="PreferNoSchedule"))))
     assert [each["metadata"]["name"] for each in found] == ["one", "two"]
-    with pytest.raises(LabError, match="2 nodes that take pods are needed, and the cluster has 1") as small:
+    with pytest.raises(LabError, match="2 schedulable nodes are needed, but the cluster has 1") as small:
         nodes.workers(kube(Cluster(control, node("one"), node("two", ready="Unknown"))))
     assert "lab up" in small.value.hint
     with pytest.raises(LabError) as closed:

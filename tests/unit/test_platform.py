@@ -626,7 +626,7 @@ def test_data_and_passwords_outlive_the_cluster(docker: Path, home: Path) -> Non
 def test_what_can_not_be_kept_leaves_the_parts_running(docker: Path, home: Path) -> None:
     elsewhere = {**VOLUME, "spec": {**VOLUME["spec"], "hostPath": None, "csi": {}}}  # type: ignore[dict-item]
     kubectl = keeping(**{"get persistentvolumes": {"items": [elsewhere]}})
-    with pytest.raises(LabError, match="can't be kept"):
+    with pytest.raises(LabError, match="can't keep it"):
         keep.save(kubectl, Progress())
     assert "scale -n mlops-lab-tracking statefulset/x --replicas=1" in asked(kubectl)
     assert not (home / "state" / "kept" / "mlops-lab").exists()
@@ -761,14 +761,14 @@ def test_a_port_that_is_taken_is_avoided() -> None:
 
 
 def test_a_cluster_without_parts_brings_none_of_their_images(monkeypatch: pytest.MonkeyPatch) -> None:
-    from mlops_lab.cli.cluster import _beside, _parts
+    from mlops_lab.cli.cluster import _during_creation, _parts
     from mlops_lab.cluster import up as cluster_up
 
     brought: list[list[str]] = []
     monkeypatch.setattr(cluster_up, "bring", lambda names, *_: brought.append(names))
     for parts in ([], ["tracking"]):
-        beside = _beside(parts)
-        cluster_up._images(None, "auto", Progress(), False, beside["early"], beside["also"])  # type: ignore[arg-type]
+        during = _during_creation(parts)
+        cluster_up._images(None, "auto", Progress(), False, during["early"], during["also"])  # type: ignore[arg-type]
     theirs = set(RELEASES[0].images)
     assert not theirs & set(brought[0]) and theirs <= set(brought[1])
     assert "mlops-lab/load:v1" in brought[0]

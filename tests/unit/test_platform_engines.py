@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from mlops_lab.base.errors import LabError, UsageError
 from mlops_lab.base.progress import Progress
 from mlops_lab.base.versions import versions
-from mlops_lab.cli.cluster import _beside, up
+from mlops_lab.cli.cluster import _during_creation, up
 from mlops_lab.cluster.record import Cluster
 from mlops_lab.images import build
 from mlops_lab.images.catalog import CATALOG
@@ -74,8 +74,8 @@ def test_an_engines_images_are_pinned_and_its_profile_is_there() -> None:
 
 
 def test_while_a_cluster_is_made_the_engines_own_images_come() -> None:
-    assert set(_beside(["pipelines"], "kubeflow")["early"]) == set(KUBEFLOW.images)
-    assert set(_beside(["pipelines"])["early"]) == set(PIPELINES.images)
+    assert set(_during_creation(["pipelines"], "kubeflow")["early"]) == set(KUBEFLOW.images)
+    assert set(_during_creation(["pipelines"])["early"]) == set(PIPELINES.images)
 
 
 @pytest.fixture

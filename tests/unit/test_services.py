@@ -151,7 +151,7 @@ def test_an_error_status_carries_what_was_said(service: Service) -> None:
 
 def test_what_is_no_json_is_named(service: Service) -> None:
     service.answers["GET /x"] = (200, b"<html>")
-    with pytest.raises(LabError, match="no JSON"):
+    with pytest.raises(LabError, match="did not answer with JSON"):
         Rest(ways(service.url), "mlflow").ask("GET", "x")
 
 

@@ -32,8 +32,8 @@ def alone(path: Path, what: str, say: Callable[[str], None], *, wait: bool = Tru
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if not wait:
-                raise LabError(f"another `lab` command is at work on {what}", "wait for it to end") from None
-            say(f"another `lab` command is at work on {what}; waiting for it (Ctrl-C to stop waiting)")
+                raise LabError(f"another `lab` command is using {what}", "wait for it to end") from None
+            say(f"another `lab` command is using {what}; waiting until it ends (Ctrl-C to stop waiting)")
             fcntl.flock(file, fcntl.LOCK_EX)
         yield
 

@@ -15,18 +15,20 @@ from mlops_lab.cli.images import Mode, mode_option
 @click.command()
 @click.option("--nodes", type=click.Choice(["small", "default"]), help="One node, or a control plane and two workers.")
 @mode_option
-@click.option("--context", metavar="NAME", help="Use this context's cluster instead of making one.")
-@click.option("--registry", metavar="PREFIX", default="", help="With --context: where its nodes pull the images from.")
+@click.option("--context", metavar="NAME", help="Use the cluster of this kubeconfig context instead of creating one.")
+@click.option("--registry", metavar="PREFIX", default="", help="With --context: the registry its nodes pull from.")
 @click.option("--with", "parts", metavar="PART,...", multiple=True, help="Install these parts of the platform.")
 @click.option(
-    "--profile", type=click.Choice(["core", "full"]), help="The parts at their smallest, or all at full size."
+    "--profile",
+    type=click.Choice(["core", "full"]),
+    help="core: the parts named at their smallest; full: all parts at full size.",
 )
 @click.option(
     "--engine",
     type=click.Choice(["embedded", "kubeflow"]),
-    help="What runs pipelines: our small server, or Kubeflow's published images. Installs them.",
+    help="What runs pipelines: our small server, or Kubeflow's images. Installs the pipelines part.",
 )
-@click.option("--no-wait", is_flag=True, help="End if another `lab` command is at work on the cluster.")
+@click.option("--no-wait", is_flag=True, help="Stop at once if another `lab` command is changing the cluster.")
 def up(
     nodes: str | None,
     mode: Mode,
@@ -37,10 +39,10 @@ def up(
     engine: str | None,
     no_wait: bool,
 ) -> None:
-    """Bring the cluster up, or repair it, with parts of the platform.
+    """Create or repair the cluster and install parts of the platform.
 
-    On a cluster that is up and well it changes nothing; parts that are installed stay and are repaired. The first
-    time, images are pulled, or built from packages where no image registry answers (a quarter of an hour on two cores).
+    A healthy cluster is not changed; installed parts stay and are repaired if needed. The first run pulls images, or
+    builds them from packages if no image registry answers (about 15 minutes on two cores).
 
     \b
     Examples:
@@ -63,14 +65,14 @@ def up(
     wanted = _parts((*parts, *((part_of(engine),) if engine else ())), profile)
     named = record.named()
     if context and nodes:
-        raise UsageError("--nodes makes a cluster, --context uses one", "give one of the two")
+        raise UsageError("--nodes creates a cluster, --context uses an existing one", "use only one of them")
     if named and nodes:
         raise UsageError(
-            f"--nodes makes a cluster, and in use is {named.context}, which you named",
-            "leave it first (lab down; it stays as it was), then: lab up --nodes " + nodes,
+            f"--nodes creates a cluster, but {named.context} is in use, as you told `lab up --context`",
+            "stop using it (lab down leaves it as it was), then: lab up --nodes " + nodes,
         )
     if registry and not (context or named):
-        raise UsageError("--registry goes with --context", "see: lab up --help")
+        raise UsageError("--registry works only with --context", "see: lab up --help")
     if context or named:
         name = context or (named.context if named else "")
         prefix = registry or (named.registry if named and named.context == name else "")
@@ -96,13 +98,13 @@ def up(
 
 
 @click.command()
-@click.option("--keep-data", is_flag=True, help="Keep the platform's volumes and passwords for the next `lab up`.")
+@click.option("--keep-data", is_flag=True, help="Keep the platform's data and passwords for the next `lab up`.")
 def down(keep_data: bool) -> None:
-    """Take the cluster down.
+    """Delete the cluster.
 
-    Removes its containers, volumes and kubeconfig entry, and the registry. Built images stay in the cache (`lab images
-    prune` clears it); your files and your progress stay too. With --keep-data the next `lab up` installs the same parts
-    of the platform again with the data they had. A cluster used with --context is left as it was.
+    Deletes its containers, volumes, kubeconfig entry and registry. Built images stay in the cache (`lab images prune`
+    deletes it), and so do your files and your progress. With --keep-data, the next `lab up` installs the same parts of
+    the platform with their data. A cluster used with --context is left as it was.
 
     \b
     Examples:
@@ -120,7 +122,7 @@ def down(keep_data: bool) -> None:
         saved = leave(cluster, progress, keep_data)
         kept = f"Kept for the next `lab up`: {', '.join(saved)}" if saved else ""
     removed = take_down(progress, keep=keep.KEPT if keep_data else "")
-    click.echo(f"Removed: {', '.join(removed)}" if removed else "Nothing to remove: no cluster is up")
+    click.echo(f"Removed: {', '.join(removed)}" if removed else "Nothing to remove: there is no cluster")
     if kept:
         click.echo(kept)
 
@@ -129,7 +131,7 @@ def down(keep_data: bool) -> None:
 def status() -> None:
     """Show the cluster and what runs on it.
 
-    Exits with 3 if something is not well.
+    Exit code: 0 healthy, 3 if something is not.
 
     \b
     Examples:
@@ -150,11 +152,13 @@ def status() -> None:
 
 
 @click.command()
-@click.option("--nodes", type=click.Choice(["small", "default"]), default="default", help="The size you want to run.")
+@click.option(
+    "--nodes", type=click.Choice(["small", "default"]), default="default", help="The size of cluster you want to run."
+)
 def doctor(nodes: str) -> None:
-    """Look for what is wrong on this machine.
+    """Check this machine for problems.
 
-    Each line is ok, warn or FAIL, with what to do. Exits with 3 if a line fails.
+    Each line is ok, warn or FAIL and says what to do. Exit code: 0, or 3 if a line is FAIL.
 
     \b
     Examples:

@@ -28,10 +28,10 @@ _SHOWN = 5  # failed checks, and labs of a row
 
 @click.command()
 @click.option("--level", type=click.Choice(list(LEVELS.values())), help="Only this level.")
-@click.option("--domain", help="Only this exam domain, such as cka/troubleshooting; the beginning is enough.")
+@click.option("--domain", help="Only exam domains that begin so, such as cka/troubleshooting or cka.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def path(level: str | None, domain: str | None, as_json: bool) -> None:
-    """Say what to do next: by level, by exam domain, by what failed.
+    """Suggest what to do next, by level, exam domain and failed checks.
 
     \b
     Examples:
@@ -75,14 +75,14 @@ def path(level: str | None, domain: str | None, as_json: bool) -> None:
         shown.print("\nBy level")
         shown.print(_shares(levels, course, bar=False))
     if level is None or domain:
-        shown.print("\nBy exam domain; first the lab with most of it still to do")
+        shown.print("\nBy exam domain, first the labs with most points still to get")
         shown.print(_shares(domains, course, bar=False))
 
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def progress(as_json: bool) -> None:
-    """Draw how far you are: by level, by exam domain, by lab.
+    """Show your progress by level, exam domain and lab.
 
     \b
     Examples:
@@ -120,10 +120,10 @@ def progress(as_json: bool) -> None:
 @click.argument("name", metavar="[CHECK]", required=False, type=CheckName())
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def explain(exercise: Exercise, name: str | None, as_json: bool) -> None:
-    """Show what a failed check did, and what came back.
+    """Show what a failed check sent and what came back.
 
-    The requests and their answers, the load with its latencies, and the events of the objects concerned. It is what the
-    last `lab check` saw; nothing is measured again. Without CHECK, the first that failed.
+    Shows the requests and their answers, the load with its latencies, and the events of the objects involved, as the
+    last `lab check` recorded them; nothing is measured again. Without CHECK, it explains the first that failed.
 
     \b
     Examples:
@@ -146,8 +146,8 @@ def explain(exercise: Exercise, name: str | None, as_json: bool) -> None:
     if (name and plain not in failed) or not failed:
         verdict = last[plain]["verdict"] if plain in last else "not known yet"
         what = f"the last verdict of {plain} is {verdict}" if name else "no check failed last"
-        hint = f"those that failed: {', '.join(failed)}" if failed else f"see the report: lab check {number}"
-        raise UsageError(f"{what}; there is no failure to explain", hint)
+        hint = f"failed checks: {', '.join(failed)}" if failed else f"see the report: lab check {number}"
+        raise UsageError(f"{what}; so there is no failure to explain", hint)
     chosen = plain or failed[0]
     trace = records.trace(number, chosen)
     if as_json:
@@ -165,7 +165,7 @@ def explain(exercise: Exercise, name: str | None, as_json: bool) -> None:
 @click.option("--schema", "as_schema", is_flag=True, help="Print the JSON Schema of a record instead.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file.")
 def records(lab: Exercise | None, learner: str, as_schema: bool, out: Path | None) -> None:
-    """Print your attempts as JSON lines, for a teacher to collect.
+    """Print your attempts as JSON lines that a teacher can collect.
 
     \b
     Examples:
@@ -224,14 +224,14 @@ def _no_lab(course: Course, level: str, domain: str | None) -> str:
     ]
     of, more = (f" for the exam domain {domain}", f" --domain {domain}") if domain else ("", "")
     return (
-        f"The level {level} has no labs{of} yet; these have some: {', '.join(others)}\n"
+        f"The level {level} has no labs{of} yet; these levels have: {', '.join(others)}\n"
         f"next: lab path --level {others[0]}{more}"
     )
 
 
 def _next(course: Course, number: str | None) -> str:
     if number is None:
-        return "next: nothing is left to pass here; lab list shows all labs"
+        return "next: you have passed all of these; lab list shows all labs"
     about = course.abouts[number]
     stand = course.progress.get(number, Progress())
     how = f", {stand.best} of {stand.possible} points so far" if stand.best is not None else ""
@@ -240,7 +240,7 @@ def _next(course: Course, number: str | None) -> str:
 
 
 def _failed(each: Failed) -> str:
-    practise = f"; practise the same: lab start {' or '.join(each.practise)}" if each.practise else ""
+    practise = f"; to practise the same: lab start {' or '.join(each.practise)}" if each.practise else ""
     return f"  lab {each.lab}, {each.check}: lab explain {each.lab} {each.check}{practise}"
 
 

@@ -16,20 +16,20 @@ from mlops_lab.base.errors import UsageError
     type=click.IntRange(0, 65535),
     default=3080,
     show_default=True,
-    help="On 127.0.0.1; 0 takes any that is free.",
+    help="Port on 127.0.0.1; 0 takes any free one.",
 )
-@click.option("--prometheus", metavar="URL", help="Draw from this Prometheus instead of the cluster's.")
+@click.option("--prometheus", metavar="URL", help="Take data from this Prometheus instead of the cluster's.")
 @click.option(
     "--folder",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Draw the dashboards of this folder (*.json) instead of the platform's.",
+    help="Show the dashboards in this folder (*.json) instead of the platform's.",
 )
 @click.option("--open", "browse", is_flag=True, help="Open it in the browser.")
 def dashboard(port: int, prometheus: str | None, folder: Path | None, browse: bool) -> None:
-    """Serve the dashboards as a page on 127.0.0.1, until interrupted.
+    """Show the dashboards on a web page at 127.0.0.1 until Ctrl-C.
 
-    It draws the same dashboards as Grafana would, from the cluster's Prometheus. The first time, the charting library
-    is installed (10 MB).
+    Draws the dashboards as Grafana would, with data from the cluster's Prometheus. The first run installs the charting
+    library (10 MB).
 
     \b
     Examples:
@@ -57,7 +57,7 @@ def dashboard(port: int, prometheus: str | None, folder: Path | None, browse: bo
             (release,) = [each for each in RELEASES if each.part == "monitoring"]
             cluster = record.current()
             kubectl = Kubectl(cluster.context, cluster.kubeconfig)
-            hint = "install it (lab up --with monitoring), or see what it lacks: lab status"
+            hint = "install it (lab up --with monitoring), or see what is wrong with it: lab status"
             forward = stack.enter_context(PortForward(kubectl, release.namespace, "prometheus", 9090, hint=hint))
             source = Prometheus(forward.address, forward.lost)
         source.query("vector(1)")  # before anybody looks at an empty page

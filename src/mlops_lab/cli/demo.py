@@ -17,10 +17,10 @@ from mlops_lab.labs.catalog import Exercise, about
 @click.argument("name", metavar="[SOLUTION]", required=False)
 @click.pass_context
 def demo(ctx: click.Context, exercise: Exercise, name: str | None) -> None:
-    """Watch a lab's own solution being checked.
+    """Run a lab's own solution and check it.
 
-    It is put to work in a namespace of its own, measured as yours would be, and removed again. It shows what a pass
-    looks like and whether the cluster works; your own files and your progress are not touched. Exit codes as for
+    Applies the solution in a separate namespace, checks it as it would check your work, and removes it. This shows what
+    a pass looks like and whether the cluster works; your files and your progress are not touched. Exit codes as for
     `lab check`.
 
     \b
@@ -48,7 +48,7 @@ def demo(ctx: click.Context, exercise: Exercise, name: str | None) -> None:
     chosen = ready[name] if name else next(iter(ready.values()))
     where = target()
     stage = LiveStage(where, where, exercise, known, prefix="demo")
-    say(f"Lab {exercise.number}: {title}. Its solution {chosen.name!r} is put to work.")
+    say(f"Lab {exercise.number}: {title}. Applying its solution {chosen.name!r}.")
     # Two at once would work in the same namespaces.
     with alone(state() / f"demo-{exercise.number}.lock", f"a demo of lab {exercise.number}", say):
         images.bring(about(exercise).images)
@@ -62,5 +62,5 @@ def demo(ctx: click.Context, exercise: Exercise, name: str | None) -> None:
         finally:
             stage.clear()
     click.echo(report.terminal(f"Lab {exercise.number}: {title}", results, paint=painter(sys.stdout)))
-    click.echo(f"\nNow your own: lab start {exercise.number}")
+    click.echo(f"\nnext: do it yourself: lab start {exercise.number}")
     ctx.exit(report.exit_code(results))

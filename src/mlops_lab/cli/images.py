@@ -18,7 +18,7 @@ mode_option = click.option(
     type=click.Choice(["auto", "pull", "build"]),
     default="auto",
     show_default=True,
-    help="Pull published images, build them, or see what works.",
+    help="Pull published images, build them, or try to pull and build if that fails.",
 )
 
 
@@ -36,7 +36,7 @@ def images() -> None:
 
 @images.command("list")
 def list_images() -> None:
-    """Show the catalog, and what of it is in the engine.
+    """List the images, and which of them the container engine has.
 
     \b
     Examples:
@@ -62,9 +62,9 @@ def list_images() -> None:
 @mode_option
 @click.argument("names", nargs=-1)
 def build(mode: Mode, names: tuple[str, ...]) -> None:
-    """Have images in the engine without a cluster (all of them, or the NAMES of the catalog).
+    """Pull or build images without a cluster: all, or those in NAMES.
 
-    What is there already is not made again.
+    Images that exist already are not made again.
 
     \b
     Examples:
@@ -81,9 +81,9 @@ def build(mode: Mode, names: tuple[str, ...]) -> None:
 @click.argument("prefix")
 @click.argument("names", nargs=-1)
 def push(mode: Mode, prefix: str, names: tuple[str, ...]) -> None:
-    """Put images into a registry under PREFIX (all of them, or the NAMES of the catalog).
+    """Push images to a registry under PREFIX: all, or those in NAMES.
 
-    Other machines pull from there with MLOPS_LAB_MIRROR=PREFIX; a shared cluster with --registry PREFIX.
+    Other machines then pull from there with MLOPS_LAB_MIRROR=PREFIX, and a shared cluster with --registry PREFIX.
 
     \b
     Examples:
@@ -100,12 +100,12 @@ def push(mode: Mode, prefix: str, names: tuple[str, ...]) -> None:
 
 
 @images.command()
-@click.option("--old", is_flag=True, help="Only what newer builds have replaced.")
-@click.option("--yes", is_flag=True, help="Don't ask.")
+@click.option("--old", is_flag=True, help="Delete only what newer builds have replaced.")
+@click.option("--yes", is_flag=True, help="Delete without asking.")
 def prune(old: bool, yes: bool) -> None:
-    """Clear the image cache; its size is shown first.
+    """Delete the image cache, after showing its size.
 
-    The compilers' own caches (Go's, uv's) are left; so are your files and your progress.
+    The caches of Go and uv stay, and so do your files and your progress.
 
     \b
     Examples:
@@ -125,7 +125,9 @@ def prune(old: bool, yes: bool) -> None:
 
     docker = answering()
     if docker is None and (old or record.made()):
-        raise LabError("no container engine answers, so nobody can tell what is in use", "start it and try again")
+        raise LabError(
+            "no container engine answers, so it is not known which images are in use", "start it and try again"
+        )
     with alone(cache() / "images.lock", "the images", say):
         held = [*(pruning.images(docker) if docker else []), *pruning.folders()]
         if old and docker:
@@ -133,7 +135,9 @@ def prune(old: bool, yes: bool) -> None:
             steps = closure([known.image(name) for name in CATALOG])
             held = pruning.replaced(docker, {step.ref for step in steps if step.image})
         elif any(each.used for each in held):
-            raise LabError("the cluster uses these images", "take it down first (lab down), or clear less: --old")
+            raise LabError(
+                "the cluster uses these images", "delete it first (lab down), or delete less: lab images prune --old"
+            )
         for each in held:
             click.echo(f"{each.size / 1e6:8.0f} MB  {each.name}")
         click.echo(f"{sum(each.size for each in held) / 1e6:8.0f} MB in all")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @click.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_labs(as_json: bool) -> None:
-    """List the labs and how far you are.
+    """List the labs and your progress.
 
     \b
     Examples:
@@ -71,9 +71,9 @@ def list_labs(as_json: bool) -> None:
 @click.command()
 @lab_argument
 def start(exercise: Exercise) -> None:
-    """Start a lab: its namespace and your files.
+    """Start a lab: create its namespace and your files.
 
-    Files that are there already are left as they are; starting again is safe.
+    Files that exist already are kept, so it is safe to start a lab twice.
 
     \b
     Examples:
@@ -94,7 +94,11 @@ def start(exercise: Exercise) -> None:
 @click.argument("names", metavar="[CHECK]...", nargs=-1, type=CheckName())
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @click.option("--junit", type=click.Path(dir_okay=False, path_type=Path), help="Write the report as JUnit XML.")
-@click.option("--within", type=click.FloatRange(min=1), help="Seconds for the whole run; what is not done then, waits.")
+@click.option(
+    "--within",
+    type=click.FloatRange(min=1),
+    help="Limit for the whole run, in seconds; unfinished checks stay waiting.",
+)
 @click.pass_context
 def check(
     ctx: click.Context,
@@ -106,8 +110,8 @@ def check(
 ) -> None:
     """Check your work and show the report.
 
-    With the names of checks, only those run, and what they need. Exit code: 0 all passed, 1 some did not, 2 usage,
-    3 the environment was in the way.
+    With names of checks, only those run, and the checks that they need. Exit code: 0 all passed, 1 some did not, 2
+    wrong usage, 3 the environment has a problem.
 
     \b
     Examples:
@@ -157,10 +161,10 @@ def check(
 def watch(ctx: click.Context, exercise: Exercise) -> None:
     """Check again whenever something changes.
 
-    Quick checks run again after each change in the namespace or in your files. Checks that make load start once all
-    quick ones pass and nothing has changed for 3 seconds (at once, if the lab has no quick ones), or when you press
-    Enter; what you apply or save while they run ends them, and all begins anew. Ctrl-C ends it: exit code 0 if all
-    checks passed, else 1.
+    Quick checks run again after each change in the namespace or in your files. Checks that send load run when all quick
+    checks pass and nothing has changed for 3 seconds, or when you press Enter; in a lab without quick checks they start
+    at once. If you apply or save something while they run, they stop, and all checks start again. Ctrl-C ends the
+    watch: exit code 0 if all checks passed, else 1.
 
     \b
     Examples:
@@ -182,7 +186,7 @@ def watch(ctx: click.Context, exercise: Exercise) -> None:
     workspace = lifecycle.begun(where, exercise)
     records = Records()
     changes = Changes(where.kube, exercise.namespace, workspace, lambda change: watching.notify(change))
-    click.echo(f"Lab {exercise.number}: {about(exercise).title}. Enter checks again, Ctrl-C ends.")
+    click.echo(f"Lab {exercise.number}: {about(exercise).title}. Press Enter to check again, Ctrl-C to end.")
     with live(sys.stdout, keep=True, results=True) as view:
         watching = Watch(
             known,
@@ -209,9 +213,9 @@ def watch(ctx: click.Context, exercise: Exercise) -> None:
 @click.command()
 @lab_argument
 def hint(exercise: Exercise) -> None:
-    """Take the next hint.
+    """Show the next hint.
 
-    There are three: where to look, what to look for, and nearly the answer. Those you have taken are shown again.
+    There are three: where to look, what to look for, and nearly the answer. Hints that you have taken are shown again.
 
     \b
     Examples:
@@ -230,9 +234,9 @@ def hint(exercise: Exercise) -> None:
 @click.command()
 @lab_argument
 @click.argument("name", required=False)
-@click.option("--reveal", is_flag=True, help="Show it although the lab is not passed; the record keeps it.")
+@click.option("--reveal", is_flag=True, help="Show it before you have passed the lab; your record will say so.")
 def solution(exercise: Exercise, name: str | None, reveal: bool) -> None:
-    """Show a lab's solutions, after you passed it.
+    """Show a lab's solutions once you have passed it.
 
     \b
     Examples:
@@ -253,10 +257,10 @@ def solution(exercise: Exercise, name: str | None, reveal: bool) -> None:
 @click.command()
 @lab_argument
 def reset(exercise: Exercise) -> None:
-    """Begin a lab anew; your files are kept aside.
+    """Reset a lab to its start; your files are backed up.
 
-    The workspace is copied beside itself under a dated name, the namespace is deleted with all that is in it, and the
-    lab is started again. Your record stays.
+    Copies your folder to one with the date in its name, deletes the namespace with everything in it, and starts the lab
+    again. Your record stays.
 
     \b
     Examples:
@@ -269,7 +273,7 @@ def reset(exercise: Exercise) -> None:
     say(f"Resetting lab {exercise.number}: waiting until its namespace is gone ...")
     kept, begun = lifecycle.reset(target(), exercise, Records())
     if kept:
-        click.echo(f"Your files are kept in {kept}")
+        click.echo(f"Your files are backed up in {kept}")
     _say_begun(exercise, begun)
 
 
@@ -279,7 +283,7 @@ def _say_begun(exercise: Exercise, begun: Begun) -> None:
     for name in begun.files.written:
         click.echo(f"  new   {name}")
     for name in begun.files.kept:
-        click.echo(f"  kept  {name} (you changed it; it is left as it is)")
+        click.echo(f"  kept  {name} (you changed it, so it stays as it is)")
     seeded = f", with {begun.seeded} objects in it" if begun.seeded else ""
     click.echo(f"Namespace: {exercise.namespace}{seeded}")
     click.echo(f"Task: {exercise.folder / 'README.md'}")
@@ -300,10 +304,10 @@ def _after(exercise: Exercise, code: ExitCode, interrupted: bool) -> str:
         after = f"; then lab start {others[0].number}" if others else ""
         return f"next: compare with our solutions: lab solution {number}{after}"
     if code is ExitCode.ENVIRONMENT:
-        return "next: the environment was in the way, not your work; see lab status"
+        return "next: the environment has a problem, not your work: lab status"
     return (
         f"next: lab explain {number} shows what a failed check saw, lab hint {number} where to look; "
-        f"to see it change while you work: lab watch {number}"
+        f"lab watch {number} checks while you work"
     )
 
 

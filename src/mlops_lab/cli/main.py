@@ -18,27 +18,27 @@ from mlops_lab.cli.terminal import complain
 # that help and completion load nothing; a test holds the two against each other.
 SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     "The cluster": {
-        "up": ("cluster:up", "Bring the cluster up, or repair it, with parts of the platform."),
-        "down": ("cluster:down", "Take the cluster down."),
-        "open": ("platform:open_page", "Open a page of the platform; without NAME, list the pages."),
+        "up": ("cluster:up", "Create or repair the cluster and install parts of the platform."),
+        "down": ("cluster:down", "Delete the cluster."),
+        "open": ("platform:open_page", "Open a web page of the platform; without NAME, list them."),
         "status": ("cluster:status", "Show the cluster and what runs on it."),
-        "doctor": ("cluster:doctor", "Look for what is wrong on this machine."),
+        "doctor": ("cluster:doctor", "Check this machine for problems."),
         "images": ("images:images", "List, build, push and prune the cluster's images."),
-        "dashboard": ("dashboard:dashboard", "Serve the dashboards as a page on 127.0.0.1, until interrupted."),
+        "dashboard": ("dashboard:dashboard", "Show the dashboards on a web page at 127.0.0.1 until Ctrl-C."),
     },
     "Labs": {
-        "list": ("labs:list_labs", "List the labs and how far you are."),
-        "demo": ("demo:demo", "Watch a lab's own solution being checked."),
-        "start": ("labs:start", "Start a lab: its namespace and your files."),
+        "list": ("labs:list_labs", "List the labs and your progress."),
+        "demo": ("demo:demo", "Run a lab's own solution and check it."),
+        "start": ("labs:start", "Start a lab: create its namespace and your files."),
         "check": ("labs:check", "Check your work and show the report."),
         "watch": ("labs:watch", "Check again whenever something changes."),
-        "explain": ("course:explain", "Show what a failed check did, and what came back."),
-        "hint": ("labs:hint", "Take the next hint."),
-        "solution": ("labs:solution", "Show a lab's solutions, after you passed it."),
-        "reset": ("labs:reset", "Begin a lab anew; your files are kept aside."),
-        "path": ("course:path", "Say what to do next: by level, by exam domain, by what failed."),
-        "progress": ("course:progress", "Draw how far you are: by level, by exam domain, by lab."),
-        "records": ("course:records", "Print your attempts as JSON lines, for a teacher to collect."),
+        "explain": ("course:explain", "Show what a failed check sent and what came back."),
+        "hint": ("labs:hint", "Show the next hint."),
+        "solution": ("labs:solution", "Show a lab's solutions once you have passed it."),
+        "reset": ("labs:reset", "Reset a lab to its start; your files are backed up."),
+        "path": ("course:path", "Suggest what to do next, by level, exam domain and failed checks."),
+        "progress": ("course:progress", "Show your progress by level, exam domain and lab."),
+        "records": ("course:records", "Print your attempts as JSON lines that a teacher can collect."),
     },
     "For authors": {
         "verify": ("authors:verify", "Prove on the cluster that labs are honest."),
@@ -108,11 +108,11 @@ def cli() -> None:
 
     \b
     Examples:
-      lab up                bring up a cluster (or use yours: lab up --context NAME)
-      lab open mlflow       see a part of the platform (after lab up --with tracking)
+      lab up                create a cluster (or use yours: lab up --context NAME)
+      lab open mlflow       open a page of the platform (after lab up --with tracking)
       lab list              see the labs
-      lab start 10          begin lab 10; its files go to ~/mlops-lab
-      lab check 10          see what it is worth so far
+      lab start 10          start lab 10; its files go to ~/mlops-lab
+      lab check 10          check your work and see your points
     """
 
 
@@ -135,7 +135,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         complain(error.format_message().removesuffix("."), f"see {command} --help")
         sys.exit(ExitCode.USAGE)
     except (click.Abort, KeyboardInterrupt):
-        complain("interrupted", "run the same command again: it goes on from there")
+        complain("interrupted", "run the same command again; it continues from there")
         sys.exit(130)
     except BrokenPipeError:
         # Whoever read our output has gone (`lab list | head`); nothing is left to say, not even at exit.
@@ -144,7 +144,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        complain(f"the disk is full ({error.filename or 'while writing'})", "make room: lab images prune")
+        complain(f"the disk is full ({error.filename or 'while writing'})", "free some space: lab images prune")
         sys.exit(ExitCode.ENVIRONMENT)
     sys.exit(code if isinstance(code, int) else ExitCode.PASSED)
 

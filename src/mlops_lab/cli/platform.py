@@ -17,12 +17,14 @@ if TYPE_CHECKING:
 
 @click.command("open")
 @click.argument("name", required=False)
-@click.option("--port", type=click.IntRange(1, 65535), help="The port on 127.0.0.1; the page's own if it is free.")
+@click.option(
+    "--port", type=click.IntRange(1, 65535), help="Port on 127.0.0.1. Default: the page's own, if it is free."
+)
 @click.option("--no-browser", is_flag=True, help="Only print the address.")
 def open_page(name: str | None, port: int | None, no_browser: bool) -> None:
-    """Open a page of the platform; without NAME, list the pages.
+    """Open a web page of the platform; without NAME, list them.
 
-    The page is forwarded to 127.0.0.1 until Ctrl-C, also when its pod is replaced meanwhile.
+    Forwards the page to 127.0.0.1 until you press Ctrl-C, and reconnects if its pod is replaced.
 
     \b
     Examples:

@@ -190,7 +190,7 @@ def _fail_if_stuck(kubectl: Kubectl, deployment: dict[str, Any], pods: list[dict
                 )
             if waiting.get("reason") == "CrashLoopBackOff" and container["restartCount"] >= _CRASHES and before:
                 raise LabError(
-                    f"{name(pod)} in {namespace} ends again and again (exit code {before['exitCode']})",
+                    f"{name(pod)} in {namespace} crashes again and again (exit code {before['exitCode']})",
                     f"read why: kubectl --context {kubectl.context} -n {namespace} logs {name(pod)} --previous",
                     kubectl.run("logs", "-n", namespace, name(pod), "--previous", "--tail=10", check=False).stdout,
                 )

@@ -163,7 +163,7 @@ def remove(docker: Docker) -> bool:
 def not_ours(found: list[str]) -> LabError:
     """The error about a kind cluster of the same name that somebody else made."""
     return LabError(
-        f"a kind cluster {names.cluster()!r} is there that `lab` did not make ({', '.join(found)})",
+        f"there is a kind cluster {names.cluster()!r} that `lab` did not create ({', '.join(found)})",
         f"delete it (kind delete cluster --name {names.cluster()}), or choose another name with MLOPS_LAB_CLUSTER",
     )
 

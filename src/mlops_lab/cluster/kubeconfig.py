@@ -105,7 +105,7 @@ def _locked(path: Path, within: float = 10) -> Iterator[None]:
         except FileExistsError:
             if time.monotonic() > end:
                 raise LabError(
-                    f"the kubeconfig is locked by another program ({lock})", f"if none is at work on it: rm {lock}"
+                    f"the kubeconfig is locked by another program ({lock})", f"if no program uses it: rm {lock}"
                 ) from None
             time.sleep(0.1)
     try:

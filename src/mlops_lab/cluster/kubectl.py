@@ -36,7 +36,7 @@ class Kubectl:
             LabError: it failed (with `check`) or took too long.
         """
         limit = f"--request-timeout={min(within, 10):g}s"
-        hint = "see how the cluster is: lab status"
+        hint = "see what is wrong with the cluster: lab status"
         return run([*self._program(), limit, *args], within=within + 5, stdin=stdin, check=check, hint=hint)
 
     def start(self, *args: str) -> subprocess.Popen[bytes]:

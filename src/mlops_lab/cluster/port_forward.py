@@ -21,7 +21,7 @@ from mlops_lab.cluster.kubectl import Kubectl
 
 _FORWARDING = re.compile(rb"Forwarding from 127\.0\.0\.1:(\d+)")
 _START = 20.0  # s that kubectl may take to listen
-_HINT = "see what it lacks: lab status"
+_HINT = "see what is wrong with it: lab status"
 
 
 class ForwardFailed(LabError):

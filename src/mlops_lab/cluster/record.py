@@ -48,7 +48,7 @@ def current() -> Cluster:
     """
     found = named() or made()
     if found is None:
-        raise LabError("no cluster is up", "bring one up: lab up")
+        raise LabError("there is no cluster", "create one: lab up")
     return found
 
 

@@ -39,7 +39,7 @@ def ensure(docker: Docker, image: str) -> None:
     found = docker.inspect("container", names.REGISTRY)
     if found and _LABEL not in (found["Config"].get("Labels") or {}):
         raise LabError(
-            f"a container {names.REGISTRY} is there that `lab` did not make",
+            f"there is a container {names.REGISTRY} that `lab` did not create",
             f"remove it: docker rm -f {names.REGISTRY}",
         )
     if found and not found["State"]["Running"]:
@@ -49,7 +49,7 @@ def ensure(docker: Docker, image: str) -> None:
         if port_taken():
             raise LabError(
                 f"port {names.REGISTRY_PORT} on 127.0.0.1 is taken by another program",
-                f"stop it (`ss -ltnp 'sport = :{names.REGISTRY_PORT}'` shows which it is) and try again",
+                f"stop it (`ss -ltnp 'sport = :{names.REGISTRY_PORT}'` shows which) and try again",
             )
         storage = cache() / "registry"
         storage.mkdir(parents=True, exist_ok=True)

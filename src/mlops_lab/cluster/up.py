@@ -101,7 +101,7 @@ def _settled(docker: Docker, size: str | None, progress: Progress) -> Cluster | 
         if size and size != cluster.nodes:
             raise UsageError(
                 f"the cluster is up with {len(found)} nodes (--nodes {cluster.nodes})",
-                f"take it down first (lab down), then: lab up --nodes {size}",
+                f"delete it first (lab down), then: lab up --nodes {size}",
             )
         return cluster
     if found:

@@ -101,7 +101,7 @@ def answering(within: float = 20) -> Docker | None:
     trouble = " ".join([done.stderr, *(facts.get("ServerErrors") or [])])
     if "permission denied" in trouble.lower():
         raise LabError(
-            "the Docker engine runs, but this user may not use it",
+            "the Docker engine runs, but this user has no permission to use it",
             "add yourself to its group (`sudo usermod -aG docker $USER`, then log in again), or run as root",
             trouble.strip(),
         )

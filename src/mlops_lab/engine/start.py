@@ -43,7 +43,7 @@ def ensure(say: Callable[[str], None] = lambda _: None) -> Docker:
     if lacks := unfit(docker):
         docker = _bound_running(docker, say) if _is_root_here() else docker
         if unfit(docker):
-            raise LabError(lacks, "run `lab up` as root, which sets that right, or install Docker 23 or later")
+            raise LabError(lacks, "run `lab up` as root, which repairs this, or install Docker 23 or later")
     return docker
 
 
@@ -65,7 +65,7 @@ def _start(say: Callable[[str], None]) -> Docker:
         )
     if os.geteuid() != 0:
         start = "sudo systemctl start docker" if shutil.which("dockerd") else "see docs.docker.com/engine/install"
-        raise LabError("no Docker engine answers", f"start one ({start}), or run as root to have it done for you")
+        raise LabError("no Docker engine answers", f"start one ({start}), or run `lab up` as root, which starts one")
     if not shutil.which("dockerd") or not shutil.which("docker"):
         host.apt_install("docker.io", "iptables", "ca-certificates", say=say)
         if not shutil.which("docker"):
@@ -118,8 +118,8 @@ def _detached(say: Callable[[str], None]) -> Docker:
     def probe() -> tuple[Docker | None, str]:
         if daemon.poll() is not None:
             last = "\n".join(log.read_text(errors="replace").strip().splitlines()[-15:])
-            raise LabError("the Docker engine ended as soon as it was started", f"read its log: {log}", last)
-        return answering(), "started, no answer yet"
+            raise LabError("the Docker engine exited right after its start", f"read its log: {log}", last)
+        return answering(), "started, but it does not answer yet"
 
     return wait_until(probe, what="the Docker engine", within=90, hint=f"read its log: {log}")
 

@@ -166,7 +166,7 @@ class Kube(Requests):
             state = (seen or {}).get("status", {})
             raise LabError(
                 f"{kind} {name} is still there after {within:g} s; last seen: {state or 'no status'}",
-                f"look for what holds it: kubectl describe {kind.lower()} {name}",
+                f"see what keeps it: kubectl describe {kind.lower()} {name}",
             )
 
 

@@ -27,7 +27,7 @@ def connect(context: str | None = None, kubeconfig: Path | None = None, timeout:
 
     file = str(kubeconfig) if kubeconfig else os.environ.get("KUBECONFIG", str(Path.home() / ".kube/config"))
     if not any(Path(part).expanduser().is_file() for part in file.split(os.pathsep) if part):
-        raise Unreachable(f"there is no kubeconfig at {file}", "bring a cluster up with `lab up`, or set KUBECONFIG")
+        raise Unreachable(f"there is no kubeconfig at {file}", "create a cluster (lab up), or set KUBECONFIG")
     with translated(f"context {context or '(current)'}"):
         configuration = _configuration(file, context)
         client = _bounded_client(configuration, timeout)

@@ -57,7 +57,7 @@ def translated(what: str) -> Iterator[None]:
             raise Unreachable(f"{what}: {message}", "see whether the cluster is up: lab status") from answer
         raise Refused(f"{what}: {message}", "read the API server's reason, then try again", status) from answer
     except ConfigException as missing:
-        raise Unreachable(f"no kubeconfig for {what}: {missing}", "bring a cluster up: lab up") from missing
+        raise Unreachable(f"no kubeconfig for {what}: {missing}", "create a cluster: lab up") from missing
     except (HTTPError, ssl.SSLError, ConnectionError, TimeoutError, websocket.WebSocketException) as down:
         raise Unreachable(
             f"{what}: the API server does not answer ({type(down).__name__})",

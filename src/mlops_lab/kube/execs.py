@@ -48,7 +48,9 @@ class ExecStream:
                 self._wake()
                 yield None
             if time.monotonic() > end:
-                raise LabError(f"{self._what} did not end within {within:g} s", "try again; if it lasts, lab doctor")
+                raise LabError(
+                    f"{self._what} did not end within {within:g} s", "try again; if it happens again: lab doctor"
+                )
 
     def _wake(self) -> None:
         # The client polls the kernel's socket. Two frames may come in one TLS record: the second one is decrypted with

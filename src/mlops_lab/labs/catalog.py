@@ -152,7 +152,7 @@ def checks(exercise: Exercise) -> list[Check]:
 
     file = exercise.folder / "checks.py"
     if not file.is_file():
-        raise LabError(f"{file}: there is no such file", "the lab is not complete; see lab new")
+        raise LabError(f"{file}: there is no such file", "the lab is incomplete; tell its author")
     name = f"mlops_lab_checks_{exercise.number}"
     spec = importlib.util.spec_from_file_location(name, file)
     assert spec is not None and spec.loader is not None
@@ -165,13 +165,13 @@ def checks(exercise: Exercise) -> list[Check]:
 
         raise LabError(
             f"{file}:{_line(broken, file)}: {type(broken).__name__}: {getattr(broken, 'msg', None) or broken}",
-            "the lab's checker is broken: not your work's fault; tell its author",
+            "the lab's checker is broken, which is not the fault of your work; tell the lab's author",
             "".join(traceback.format_exception(broken)),
         ) from broken
     try:
         return checks_of(module)
     except ValueError as wrong:
-        raise LabError(f"{file}:1: {wrong}", "the lab's checker is broken: tell its author") from wrong
+        raise LabError(f"{file}:1: {wrong}", "the lab's checker is broken; tell the lab's author") from wrong
 
 
 def _line(error: Exception, file: Path) -> int:

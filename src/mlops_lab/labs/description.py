@@ -42,7 +42,9 @@ def describe(file: Path) -> Description:
         text = file.read_text(encoding="utf-8")
         return msgspec.convert(tomllib.loads(text), Description)
     except FileNotFoundError:
-        raise UsageError(f"{file}: there is no such file", "a lab folder needs one; see lab new") from None
+        raise UsageError(
+            f"{file}: there is no such file", "a lab's folder needs this file; lab new makes one"
+        ) from None
     except UnicodeDecodeError as bytes_:
         raise UsageError(f"{file}: it is not UTF-8 ({bytes_.reason})", "save it as UTF-8") from bytes_
     except tomllib.TOMLDecodeError as wrong:

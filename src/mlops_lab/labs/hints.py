@@ -18,7 +18,7 @@ def hints(exercise: Exercise) -> list[str]:
     """
     file = exercise.folder / "hints.md"
     if not file.is_file():
-        raise LabError(f"{file}: there is no such file", "the lab is not complete: tell its author")
+        raise LabError(f"{file}: there is no such file", "the lab is incomplete; tell its author")
     parts = re.split(r"^## (\d+)[^\n]*\n", file.read_text(encoding="utf-8"), flags=re.MULTILINE)
     tiers = {int(number): text.strip() for number, text in zip(parts[1::2], parts[2::2], strict=True)}
     if sorted(tiers) != list(range(1, TIERS + 1)) or not all(tiers.values()):

@@ -39,8 +39,8 @@ def create(kube: Kube, exercise: Exercise, namespace: str) -> None:
         found = None
     if found and _labels(found).get("app.kubernetes.io/managed-by") != MANAGED_BY:
         raise LabError(
-            f"namespace {namespace} is there already, and was not made by this tool",
-            f"rename or delete it if it is yours: kubectl delete namespace {namespace}",
+            f"namespace {namespace} exists already and was not created by `lab`",
+            f"if you don't need it, delete it: kubectl delete namespace {namespace}",
         )
     labels = {
         "mlops-lab/lab": exercise.number,
@@ -71,7 +71,7 @@ def make(kube: Kube, namespace: str, labels: dict[str, str] | None = None) -> No
     if not ready:
         raise LabError(
             f"namespace {namespace} has no default ServiceAccount after {_USABLE_WITHIN:g} s",
-            "see whether the cluster's controller manager runs, which makes it (kubectl -n kube-system get pods), "
+            "check that the controller manager, which creates it, runs (kubectl -n kube-system get pods), "
             "then run this again",
         )
 
@@ -118,7 +118,7 @@ def remove(kube: Kube, exercise: Exercise, namespace: str, within: float = _GONE
     found = kube.find("Namespace", namespace)
     if found and _labels(found).get("app.kubernetes.io/managed-by") != MANAGED_BY:
         raise LabError(
-            f"namespace {namespace} was not made by this tool, so it is left as it is",
+            f"namespace {namespace} was not created by `lab`, so `lab` does not delete it",
             f"if nothing in it is needed, delete it: kubectl delete namespace {namespace}; then run this again",
         )
     if found:
@@ -139,5 +139,5 @@ def _load(file: Path, registry: str) -> list[dict[str, Any]]:
     try:
         found = [item for item in yaml.safe_load_all(with_registry(file.read_text(), registry)) if item]
     except yaml.YAMLError as broken:
-        raise UsageError(f"{file}: {broken}", "the lab's seed is broken: tell its author") from broken
+        raise UsageError(f"{file}: {broken}", "the lab's seed is broken; tell the lab's author") from broken
     return found

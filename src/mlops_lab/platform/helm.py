@@ -80,7 +80,7 @@ class Helm:
         Raises:
             LabError: it failed (with `check`) or took too long.
         """
-        hint = "see how the cluster is: lab status"
+        hint = "see what is wrong with the cluster: lab status"
         return run([*self._words(), *args], within=within, env=_ENV, check=check, hint=hint)
 
     def upgrade(
@@ -122,7 +122,9 @@ class Helm:
         if done.code != 0:
             if "not found" in done.stderr:
                 return []
-            raise LabError(f"helm can't tell the history of {release}", "see: lab status", done.stderr.strip())
+            raise LabError(
+                f"helm can't read the history of {release}", "see what is wrong: lab status", done.stderr.strip()
+            )
         return [
             Revision(int(item["revision"]), str(item["status"]), str(item.get("description", "")))
             for item in json.loads(done.stdout)
@@ -148,7 +150,7 @@ class Helm:
             check=False,
         )
         if done.code != 0 and "not found" not in done.stderr:
-            raise LabError(f"helm can't remove {release}", "see: lab status", done.stderr.strip())
+            raise LabError(f"helm can't remove {release}", "see what is wrong: lab status", done.stderr.strip())
         return done.code == 0
 
     def settle(self, release: str) -> None:

@@ -143,9 +143,9 @@ def must_come(wanted: list[Release]) -> None:
     for release in wanted:
         if release.published and (hosts := silent(release.published)):
             raise LabError(
-                f"{release.part} would need images that can only be pulled, and no image registry answers at "
+                f"{release.part} needs images that can only be pulled, but no image registry answers at "
                 f"{', '.join(hosts)}; nothing was installed",
-                f"check the network, or take the engine that needs none: lab up --engine {release.engine}",
+                f"check the network, or use the engine that needs no pull: lab up --engine {release.engine}",
             )
 
 

@@ -190,8 +190,8 @@ def _bound(kubectl: Kubectl, namespace: str) -> list[dict[str, Any]]:
         hosts = [rule["values"][0] for rule in rules if rule["key"] == "kubernetes.io/hostname"]
         if not place or not hosts:
             raise LabError(
-                f"the volume of {namespace}/{name} is on no node's disk, so it can't be kept",
-                "save its data yourself, then: lab down",
+                f"the volume of {namespace}/{name} is not on a node's disk, so `lab down --keep-data` can't keep it",
+                "back up its data yourself, then: lab down",
             )
         kept = ("capacity", "accessModes", "persistentVolumeReclaimPolicy", "storageClassName", "volumeMode")
         notes = bound["metadata"].get("annotations") or {}
@@ -219,9 +219,13 @@ def _tar(words: list[str], *, stdin: IO[bytes] | bytes = b"", stdout: IO[bytes] 
     try:
         done = run(words, stdin=stdin, stdout=stdout, within=_PACKING, check=False)
     except TimedOut as late:
-        raise LabError(f"a volume was not copied within {_PACKING:g} s", "free the machine and try again") from late
+        raise LabError(
+            f"a volume was not copied within {_PACKING:g} s", "stop other work on this machine and try again"
+        ) from late
     if done.code != 0:
-        raise LabError("a volume could not be copied", "is the disk full? make room and try again", done.stderr.strip())
+        raise LabError(
+            "a volume could not be copied", "if the disk is full, free some space; then try again", done.stderr.strip()
+        )
 
 
 def _node(nodes: list[dict[str, Any]], before: str) -> str:

@@ -134,10 +134,10 @@ def keep_open(
         wanted = place(kubectl, name, there)
         if not wanted.pod:
             if first:
-                raise LabError(f"{name} is not ready", "see what it lacks: lab status")
+                raise LabError(f"{name} is not ready", "see what is wrong with it: lab status")
             wanted = wait_until(
                 lambda: _with_pod(place(kubectl, name, there)),
-                what=name, within=120, every=1, hint="see what it lacks: lab status",
+                what=name, within=120, every=1, hint="see what is wrong with it: lab status",
             )  # fmt: skip
         url = f"http://127.0.0.1:{local}{wanted.page.path}"
         namespace = wanted.release.namespace
@@ -167,7 +167,7 @@ def free_port(wanted: int) -> int:
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return int(probe.getsockname()[1])
-    raise LabError("no port is free on 127.0.0.1", "end some programs and try again")
+    raise LabError("no port is free on 127.0.0.1", "stop some programs and try again")
 
 
 @contextlib.contextmanager

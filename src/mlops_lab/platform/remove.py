@@ -33,8 +33,8 @@ def leave(cluster: Cluster, progress: Progress, keep_data: bool) -> list[str]:
         if cluster.is_kind:
             if answering() is None or not kubectl.answers():
                 raise LabError(
-                    "the cluster does not answer, so its data can't be kept",
-                    "bring it up first (lab up), or take it down without its data: lab down",
+                    "the cluster does not answer, so its data can't be saved",
+                    "repair it first (lab up), or delete it with its data: lab down",
                 )
             return keep.save(kubectl, progress)
         return _uninstall(cluster, kubectl, progress, keep_data)

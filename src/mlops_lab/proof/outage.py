@@ -30,7 +30,9 @@ def paused_api_server(control_plane: str, engine: str = "docker", at_most: float
     """
     program = find(engine)
     if program is None:
-        raise LabError(f"{engine} is not installed", "only a cluster that runs here can be paused")
+        raise LabError(
+            f"{engine} is not installed", "the API server can only be paused on a cluster that runs on this machine"
+        )
     found = run([program, "exec", control_plane, "pgrep", "-x", "kube-apiserver"], within=_WITHIN, check=False)
     processes = found.stdout.split()
     if found.code != 0 or not processes:

@@ -39,8 +39,8 @@ def workers(kube: Kube, at_least: int = 2) -> list[Object]:
         return found
     closed = [node["metadata"]["name"] for node in nodes if node["spec"].get("unschedulable")]
     raise LabError(
-        f"{at_least} nodes that take pods are needed, and the cluster has {len(found)}",
-        f"kubectl uncordon {' '.join(closed)}" if closed else "make it anew with two workers: lab down, then lab up",
+        f"{at_least} schedulable nodes are needed, but the cluster has {len(found)}",
+        f"kubectl uncordon {' '.join(closed)}" if closed else "create it again with two workers: lab down, then lab up",
     )
 
 

@@ -121,7 +121,7 @@ class Workshop:
             raise LabError(
                 f"this lab builds images on this machine, and the cluster must pull them from {names.REGISTRY_PREFIX}; "
                 f"here {why}",
-                "use a cluster that lab up has made on this machine",
+                "use a cluster that `lab up` created on this machine",
             )
         self._docker: Docker = docker
         self._name = f"{prefix}/{repository}"
@@ -147,7 +147,9 @@ class Workshop:
             LabError: the registry does not have it.
         """
         if not registry.digest(image.removeprefix(f"{names.REGISTRY_PREFIX}/")):
-            raise LabError(f"{image} is not in the cluster's registry", "lab start brings a lab's images")
+            raise LabError(
+                f"{image} is not in the cluster's registry", "start the lab again, which brings its images: lab start"
+            )
         if self._docker.inspect("image", image) is None:
             self._docker.run("pull", image, within=_PUSHED_WITHIN, hint="see whether the registry runs: lab status")
 
@@ -170,7 +172,9 @@ class Workshop:
                                 steps, within, silent)  # fmt: skip
         seconds = time.monotonic() - began
         if how and any(sign in line for line in lines for sign in _ENGINE_FAILED):
-            raise LabError("the engine failed during a build", "see docker info, and the disk's room", "\n".join(lines))
+            raise LabError(
+                "the engine failed during a build", "check docker info and free disk space", "\n".join(lines)
+            )
         found = None if how else self._docker.inspect("image", image)
         digests = tuple((found or {}).get("RootFS", {}).get("Layers") or ())
         size = int((found or {}).get("Size") or 0)
@@ -196,7 +200,7 @@ class Workshop:
         """
         with tempfile.TemporaryDirectory(prefix="mlops-lab-image-") as folder:
             archive = Path(folder) / "image.tar"
-            self._docker.run("save", "-o", archive, image, within=_SAVED_WITHIN, hint="see that the disk has room")
+            self._docker.run("save", "-o", archive, image, within=_SAVED_WITHIN, hint="check free disk space")
             return layers.read(archive, needles, skip)
 
     def digests(self, image: str) -> tuple[str, ...]:

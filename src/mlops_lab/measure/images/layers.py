@@ -95,7 +95,7 @@ def read(archive: Path, needles: Mapping[str, bytes] | None = None, skip: Collec
                 hits += found
     except (OSError, KeyError, IndexError, ValueError, tarfile.TarError) as broken:
         raise LabError(
-            f"the image's archive can't be read: {broken}", "see that the disk has room, then again"
+            f"the image's archive can't be read: {broken}", "check free disk space and try again"
         ) from broken
     return Content(tuple(layers), config, tuple(_marked(hit, layers) for hit in hits))
 

@@ -117,12 +117,12 @@ def use(seen: Sequence[Reading]) -> Use:
     """
     if len(seen) < 2 or seen[-1].at <= seen[0].at:
         raise LabError(
-            "the kubelet gave too few figures of a container",
-            "it looks every 10 to 15 s, unless the machine is too busy; close what else runs on it and check again",
+            "the kubelet gave too few measurements of a container",
+            "it takes them every 10 to 15 s unless the machine is too busy; close other programs and check again",
         )
     first, last = seen[0], seen[-1]
     if any(later.cpu < earlier.cpu for earlier, later in pairwise(seen)):
-        raise LabError("a container was started anew while its use was measured", "check again")
+        raise LabError("a container restarted while its use was measured", "check again")
     seconds = last.at - first.at
     share = None
     if last.periods is not None and last.throttled is not None:

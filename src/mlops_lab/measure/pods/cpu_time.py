@@ -26,7 +26,7 @@ while read -r line; do
 done
 """
 _WITHIN = 20.0  # s for one answer
-_HINT = "see how the cluster is: lab status"
+_HINT = "see what is wrong with the cluster: lab status"
 
 
 class CpuClock:
@@ -98,5 +98,7 @@ def seconds(line: str, what: str) -> float:
     """
     words = line.split()
     if len(words) != 2 or not all(re.fullmatch("[0-9]{1,19}", word) for word in words) or words[0] == "0":
-        raise LabError(f"the CPU time of {what} can't be read: its /sys/fs/cgroup has none ({line[:60]!r})", _HINT)
+        raise LabError(
+            f"the CPU time of {what} can't be read: there is none in its /sys/fs/cgroup ({line[:60]!r})", _HINT
+        )
     return int(words[1]) / int(words[0])

@@ -76,7 +76,7 @@ class OwnPod:
                 self.delete()
             raise LabError(
                 f"the checker's own pod is not ready after {READY_WITHIN:g} s: {pod_state(pod) if pod else 'gone'}",
-                "see how the cluster is: lab status",
+                "see what is wrong with the cluster: lab status",
                 "\n".join(evidence(self._kube, "Pod", self.name, SYSTEM_NAMESPACE)),
             )
         self.seen = pod
@@ -120,7 +120,7 @@ class Talk:
 
     def _trouble(self, how: str) -> LabError:
         return LabError(
-            f"the checker's own program {self._what} {how}", "see how the cluster is: lab status",
+            f"the checker's own program {self._what} {how}", "see what is wrong with the cluster: lab status",
             self._stream.stderr()[-2000:],
         )  # fmt: skip
 

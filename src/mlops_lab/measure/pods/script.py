@@ -44,7 +44,11 @@ class Output:
         except ValueError:
             found = None
         if not isinstance(found, dict):
-            raise LabError(f"the checker's own program ended with {self.code}", "see lab status", self.text[-_SHOWN:])
+            raise LabError(
+                f"the checker's own program ended with {self.code}",
+                "see what is wrong: lab status",
+                self.text[-_SHOWN:],
+            )
         return found
 
 
@@ -82,7 +86,7 @@ def run_script(
             lines = evidence(kube, "Pod", name, SYSTEM_NAMESPACE)
             raise LabError(
                 f"the checker's own pod did not end within {within:g} s: {pod_state(pod) if pod else 'it is gone'}",
-                "see how the cluster is: lab status", "\n".join(lines),
+                "see what is wrong with the cluster: lab status", "\n".join(lines),
             )  # fmt: skip
         return Output(int(states["terminated"]["exitCode"]), kube.logs(name, SYSTEM_NAMESPACE, tail=_LINES))
     finally:

@@ -161,7 +161,7 @@ def inject(
                 ]
                 raise LabError(
                     f"Prometheus has not scraped the checker's own pods within {within:g} s",
-                    "see how the monitoring is: lab status", "\n".join(lines),
+                    "see what is wrong with the monitoring: lab status", "\n".join(lines),
                 )  # fmt: skip
             time.sleep(_LOOK_EVERY)
     finally:

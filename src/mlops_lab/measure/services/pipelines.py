@@ -102,7 +102,7 @@ class Pipelines:
             if refused.status != 404:
                 raise
             said = "this cluster's engine of pipelines does not tell what a run made"
-            raise LabError(said, "take the one that does: lab up --engine embedded", refused.body) from refused
+            raise LabError(said, "use the engine that can: lab up --engine embedded", refused.body) from refused
         return {str(each["artifact_id"]): each for each in found["artifacts"]}
 
     def log(self, run_id: str, task_id: str) -> str:

@@ -63,7 +63,7 @@ class Ways:
             found.port,
             # An API server that goes away just now holds kubectl up: three of the connection's limits in all.
             within=2 * self.kube.timeout,
-            hint=f"see how {release.part} is: lab status",
+            hint=f"see what is wrong with {release.part}: lab status",
             before=self.kube.version,  # says within its own limit that the API server is away, where kubectl waits long
         )
 

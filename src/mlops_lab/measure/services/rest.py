@@ -25,7 +25,7 @@ class RefusedRequest(LabError):
     """
 
     def __init__(self, message: str, status: int, body: str) -> None:
-        super().__init__(message, "see how the platform is: lab status", body)
+        super().__init__(message, "see what is wrong with the platform: lab status", body)
         self.status = status
         self.body = body
 
@@ -55,7 +55,9 @@ class Rest:
         try:
             found = json.loads(text) if text.strip() else {}
         except ValueError as strange:
-            raise LabError(f"what {self._page} answers is no JSON: {text[:80]!r}", "see lab status") from strange
+            raise LabError(
+                f"{self._page} did not answer with JSON: {text[:80]!r}", "see what is wrong: lab status"
+            ) from strange
         return found if isinstance(found, dict) else {"items": found}
 
     def text(self, method: str, path: str, body: Any = None, query: Mapping[str, str | int] | None = None) -> str:
@@ -92,7 +94,8 @@ class Rest:
 
     def _silent(self, trouble: Exception) -> LabError:
         return LabError(
-            f"{self._page} does not answer ({type(_cause(trouble)).__name__})", "see how the platform is: lab status"
+            f"{self._page} does not answer ({type(_cause(trouble)).__name__})",
+            "see what is wrong with the platform: lab status",
         )
 
 

@@ -75,7 +75,7 @@ def hidden_rows(count: int) -> HiddenRows:
     made = Store().current(TRAIN)
     file = made / "hidden.json" if made else None
     if file is None or not file.is_file():
-        raise LabError("the hidden flights are not there; they are made with the images", "make them: lab up")
+        raise LabError("the hidden flights are missing; they are made with the images", "make them: lab up")
     return _read(file, count)
 
 
@@ -85,7 +85,7 @@ def _read(file: Path, count: int) -> HiddenRows:
         whole = json.loads(file.read_text())
         rows, probabilities, auc = whole["rows"], whole["probabilities"], whole["auc"]
     except (OSError, ValueError, KeyError) as broken:
-        raise LabError(f"{file} can't be read: {broken}", "make it again: lab images prune, then lab up") from broken
+        raise LabError(f"{file} can't be read: {broken}", "make it again: lab images prune; lab up") from broken
     if not 1 <= count <= len(rows):
         raise ValueError(f"{count} hidden flights asked for; there are {len(rows)}")
     return HiddenRows(

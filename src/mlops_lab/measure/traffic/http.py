@@ -1,4 +1,4 @@
-"""One request to a Service from inside the cluster, by the load maker's pod; time and size are bounded."""
+"""One request to a Service from inside the cluster, by the load generator's pod; time and size are bounded."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ async def ask(
 
 
 def encoded(body: Any) -> str:
-    """A request's body as the load maker takes it."""
+    """A request's body as the load generator takes it."""
     if body is None:
         return ""
     if isinstance(body, bytes):
@@ -131,4 +131,6 @@ def _ask(kube: Kube, method: str, url: str, body: Any, headers: dict[str, str], 
                     said["error"],
                     url,
                 )
-    raise LabError(f"no word about the request to {url}", "try again; if it lasts, look at: lab doctor")
+    raise LabError(
+        f"the load generator reported nothing about the request to {url}", "try again; if it happens again: lab doctor"
+    )

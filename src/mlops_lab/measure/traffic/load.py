@@ -21,7 +21,7 @@ from mlops_lab.measure.traffic import load_generator
 from mlops_lab.measure.traffic.http import encoded
 from mlops_lab.measure.traffic.report import LATE_AT_MOST, LoadReport, Request
 
-# The load maker says something each second; silence means that the connection is broken.
+# The load generator says something each second; silence means that the connection is broken.
 _SILENT = 15.0
 _START_WITHIN = load_generator.READY_WITHIN + 15.0
 # A stopped attack gives what is under way one second and then says how it went; after this its input is closed.
@@ -117,7 +117,7 @@ class Load:
             raise self._trouble
         end = self._end
         if end is None:
-            raise LabError("the load ended without a word about how", "try again; if it lasts, look at: lab doctor")
+            raise LabError("the load ended without a report", "try again; if it happens again: lab doctor")
         report = LoadReport(
             tuple(self._requests),
             end["due"],
@@ -130,7 +130,7 @@ class Load:
         if broken := report.broken_schedule:
             raise LabError(
                 f"the load could not be sent as planned: {broken}",
-                "the machine is too busy to measure; close what else runs on it and check again",
+                "the machine is too busy to measure; close other programs and check again",
             )
         return report
 
@@ -138,11 +138,11 @@ class Load:
         """Wait until the load has run for its whole duration, and return its report.
 
         Raises:
-            LabError: as `report`, or the load does not come to its end.
+            LabError: as `report`, or the load does not end.
         """
         await _until(self._ended, self._whole + _SILENT + 5)
         if not self._ended.is_set():
-            raise LabError("the load does not come to its end", "see how the cluster is: lab status")
+            raise LabError("the load does not end", "see what is wrong with the cluster: lab status")
         return self.report
 
     async def __aenter__(self) -> Self:
@@ -152,7 +152,8 @@ class Load:
             await _until(self._started, _START_WITHIN)
             if not self._began:
                 raise self._trouble or LabError(
-                    f"the load did not start within {_START_WITHIN:g} s", "see how the cluster is: lab status"
+                    f"the load did not start within {_START_WITHIN:g} s",
+                    "see what is wrong with the cluster: lab status",
                 )
         except BaseException:
             self._stop.set()
@@ -167,7 +168,7 @@ class Load:
         await _until(self._ended, _STOP_WITHIN + 4)
         if error is None:
             if not self._ended.is_set():
-                raise LabError("the load does not stop", "see how the cluster is: lab status")
+                raise LabError("the load does not stop", "see what is wrong with the cluster: lab status")
             _ = self.report  # raises if the load was not sent as planned
 
     def _follow(self) -> None:

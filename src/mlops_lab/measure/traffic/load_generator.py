@@ -21,7 +21,7 @@ READY_WITHIN = 30.0
 
 
 def load_pod(kube: Kube, within: float = READY_WITHIN) -> str:
-    """The name of the load maker's pod, once it is ready.
+    """The name of the load generator's pod, once it is ready.
 
     Raises:
         LabError: there is none within the time; the message says how the pods stand.
@@ -34,7 +34,7 @@ def load_pod(kube: Kube, within: float = READY_WITHIN) -> str:
                 return str(pod["metadata"]["name"]), ""
         return None, "; ".join(map(_state, pods)) or "no such pod"
 
-    return wait_until(probe, what="the pod that makes load is not ready", within=within, hint=_HINT)
+    return wait_until(probe, what="the load generator's pod is not ready", within=within, hint=_HINT)
 
 
 def start(kube: Kube, command: str, spec: Mapping[str, Any]) -> ExecStream:
@@ -65,16 +65,16 @@ def messages(stream: ExecStream, *, within: float, silent: float) -> Iterator[di
             try:
                 yield json.loads(line)
             except ValueError as broken:
-                raise LabError(f"the load maker said {line[:80]!r}, which is not JSON", _HINT) from broken
+                raise LabError(f"the load generator said {line[:80]!r}, which is not JSON", _HINT) from broken
         elif time.monotonic() - heard > silent:
             raise LabError(
-                f"no word from the load maker for {silent:g} s: the API server or its node does not answer",
-                "see how the cluster is: lab status",
+                f"the load generator was silent for {silent:g} s: the API server or its node does not answer",
+                "see what is wrong with the cluster: lab status",
             )
         else:
             yield None
     if stream.code != 0:
-        raise LabError(f"the load maker failed with exit code {stream.code}", _HINT, stream.stderr().strip())
+        raise LabError(f"the load generator failed with exit code {stream.code}", _HINT, stream.stderr().strip())
 
 
 def _state(pod: Mapping[str, Any]) -> str:

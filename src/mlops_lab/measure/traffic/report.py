@@ -40,7 +40,7 @@ class Request(NamedTuple):
 
     @classmethod
     def parse(cls, row: Sequence[Any]) -> Request:
-        """From the load maker's compact form (images/load, type result)."""
+        """From the load generator's compact form (images/load, type result)."""
         _, due, late, latency, status, _, label, error = row
         return cls(due / 1e6, late / 1e6, latency / 1e6, status, label, _cause(error))
 

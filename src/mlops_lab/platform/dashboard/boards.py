@@ -71,7 +71,7 @@ class Board:
         """
         found = _SPAN.fullmatch(str(self.raw["time"]["from"]))
         if not found or self.raw["time"]["to"] != "now":
-            raise LabError(f"the dashboard {self.uid} has no time range like now-30m", "correct its JSON")
+            raise LabError(f"the dashboard {self.uid} has no time range such as now-30m", "correct its JSON")
         return int(found.group(1)) * _SECONDS[found.group(2)]
 
     @cached_property

@@ -35,5 +35,7 @@ def library(progress: Progress) -> Path:
     store.use(step)
     found = store.folder(step) / "site" / "plotly" / "package_data" / "plotly.min.js"
     if not found.is_file():
-        raise LabError("the package plotly has no plotly.min.js", "make the cache again: lab images prune")
+        raise LabError(
+            "the package plotly has no plotly.min.js", "delete the cache so that it is made again: lab images prune"
+        )
     return found

@@ -83,7 +83,7 @@ class Prometheus:
             return self._once(what, form)
         except _LOST as trouble:
             raise NoPrometheus(
-                f"Prometheus does not answer ({type(trouble).__name__})", "see how it is: lab status"
+                f"Prometheus does not answer ({type(trouble).__name__})", "see what is wrong with it: lab status"
             ) from trouble
 
     def _once(self, what: str, form: dict[str, str]) -> Any:

@@ -42,7 +42,7 @@ def make(boards: dict[str, Board], prometheus: Prometheus, library: Path, port: 
     try:
         server = ThreadingHTTPServer(("127.0.0.1", port), handler)
     except OSError as taken:
-        raise LabError(f"port {port} on 127.0.0.1 is taken", "take another: lab dashboard --port 0") from taken
+        raise LabError(f"port {port} on 127.0.0.1 is taken", "use another port: lab dashboard --port 0") from taken
     server.daemon_threads = True
     return server
 
