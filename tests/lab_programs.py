@@ -1,24 +1,21 @@
-"""A lab's own programs as modules, for tests of what they decide."""
+"""A lab's checker and the programs that it runs in pods, as modules, for tests of what they decide."""
 
 from __future__ import annotations
 
-import importlib.util
-import sys
+import importlib
+from types import ModuleType
 from typing import Any
 
-from mlops_lab.labs.catalog import labs_folder
+from mlops_lab.labs.catalog import resolve
+from mlops_lab.labs.checker import load
 
 
-def loaded(number: str, program: str = "checks") -> Any:
-    """A program of a lab, read anew; `checks` is its checker.
+def loaded(number: str, module: str = "") -> Any:
+    """A lab's checker, read anew.
 
     Args:
         number: of the lab, such as `14`.
+        module: one beside its checks, such as `scenario` or `crowd`; the checks themselves if none is given.
     """
-    (file,) = labs_folder().glob(f"{number}-*/{program}.py")
-    spec = importlib.util.spec_from_file_location(f"tests_lab{number}_{program}", file)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up there
-    spec.loader.exec_module(module)
-    return module
+    package: ModuleType = load(resolve(number))
+    return importlib.import_module(f"{package.__name__}.{module}") if module else package

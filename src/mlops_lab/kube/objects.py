@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 
@@ -14,3 +15,8 @@ def is_true(item: dict[str, Any] | None, condition: str) -> bool:
 def is_ready(item: dict[str, Any] | None) -> bool:
     """Whether a Pod's or a Node's condition Ready is True; a pod's makes it an endpoint of its Services."""
     return is_true(item, "Ready")
+
+
+def alive(pods: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The pods that are not being deleted."""
+    return [pod for pod in pods if not pod["metadata"].get("deletionTimestamp")]

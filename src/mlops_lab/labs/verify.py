@@ -17,7 +17,8 @@ from mlops_lab.base.errors import LabError
 from mlops_lab.checks.check import Check
 from mlops_lab.checks.verdicts import Result, Verdict
 from mlops_lab.labs import form, gates, leftovers
-from mlops_lab.labs.catalog import Exercise, checks
+from mlops_lab.labs.catalog import Exercise
+from mlops_lab.labs.checker import checks
 from mlops_lab.labs.ledger import DISHONEST, ENVIRONMENT, HONEST, Done, Ledger, key_of
 from mlops_lab.labs.stage import Stage
 from mlops_lab.labs.variants import Variant, solutions, wrongs
