@@ -15,6 +15,8 @@ from typing import Any, ClassVar
 
 import click
 import pytest
+from mlops_lab.learner.records import Records
+from mlops_lab.proof.skeleton import make
 
 from mlops_lab.base import paths
 from mlops_lab.base.errors import LabError, UsageError
@@ -22,9 +24,7 @@ from mlops_lab.checks.verdicts import Result, Verdict
 from mlops_lab.cli.main import SECTIONS, cli, main
 from mlops_lab.cluster import record
 from mlops_lab.cluster.record import Cluster
-from mlops_lab.labs.records import Records
 from mlops_lab.labs.running import Interrupted
-from mlops_lab.labs.skeleton import make
 
 CHECKS = '''
 import asyncio
@@ -72,7 +72,7 @@ def word(places: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         "mlops_lab.labs.target.target",
         lambda timeout=10.0: SimpleNamespace(kube=StartedKube(), registry="r", control_plane="", engine="docker"),
     )
-    monkeypatch.setattr("mlops_lab.measure.environment.problems", lambda kube, parts, lab: [])
+    monkeypatch.setattr("mlops_lab.measure.cluster.environment.problems", lambda kube, parts, lab: [])
     file = places / "work/10-scale/word"
     file.parent.mkdir(parents=True)
     file.write_text("good")
@@ -223,7 +223,7 @@ def test_ctrl_c_gives_a_report_with_waiting(word: Path, places: Path) -> None:
     word.write_text("wait")
     code = (
         "import sys, types\n"
-        "import mlops_lab.labs.target as target, mlops_lab.measure.environment as environment\n"
+        "import mlops_lab.labs.target as target, mlops_lab.measure.cluster.environment as environment\n"
         "kube = types.SimpleNamespace(find=lambda *a, **k: {'metadata': {'name': 'x'}})\n"
         "target.target = lambda timeout=10: types.SimpleNamespace(kube=kube, registry='r')\n"
         "environment.problems = lambda kube, parts, lab: []\n"
@@ -289,7 +289,7 @@ class Demonstrated:
 def test_a_demo_brings_the_labs_images_and_clears_up_however_it_ends(
     ends: Any, code: int, word: Path, places: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mlops_lab.labs.stage.LiveStage", Demonstrated)
+    monkeypatch.setattr("mlops_lab.proof.stage.LiveStage", Demonstrated)
     monkeypatch.setattr("mlops_lab.labs.images.bring", lambda names: Demonstrated.asked.append(f"images {names}"))
     monkeypatch.setattr(Demonstrated, "asked", [])
     monkeypatch.setattr(Demonstrated, "ends", ends)

@@ -6,10 +6,19 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from mlops_lab.measure.pods.containers import (
+    Reading,
+    Waits,
+    killed_for_memory,
+    last_end,
+    parsed,
+    readings,
+    restarts,
+    use,
+)
 
 from mlops_lab.base.errors import LabError
 from mlops_lab.kube.client import Kube
-from mlops_lab.measure.containers import Reading, Waits, killed_for_memory, last_end, parsed, readings, restarts, use
 
 LABELS = 'container="{container}",cpu="total",id="/{id}",image="a/b:1",name="x",namespace="lab-06",pod="{pod}"'
 

@@ -6,8 +6,7 @@ import json
 from typing import Any
 
 import pytest
-
-from mlops_lab.measure.grafana import ALL, Dashboard, NotADashboard, read
+from mlops_lab.measure.services.grafana import ALL, Dashboard, NotADashboard, read
 
 
 def board(panels: list[Any] | None = None, variables: list[Any] | None = None) -> Dashboard:
@@ -183,6 +182,6 @@ def test_a_broken_regex_is_said(regex: str) -> None:
 
 
 def test_a_regex_that_needs_years_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mlops_lab.measure.grafana._MATCHED_WITHIN", 1)
+    monkeypatch.setattr("mlops_lab.measure.services.grafana._MATCHED_WITHIN", 1)
     with pytest.raises(NotADashboard, match="not done with 1 values after 1 s"):
         board(variables=[{"name": "v", "regex": "((((.*)*)*)*)*!"}]).variables["v"].kept(["a" * 40])

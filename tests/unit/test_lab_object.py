@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from mlops_lab.measure.traffic.http import Answer
 
 from mlops_lab.base.errors import Failure, LabError
 from mlops_lab.checks import lab as lab_module
 from mlops_lab.checks.check import Check
 from mlops_lab.checks.current import Running, running
 from mlops_lab.checks.lab import Lab
-from mlops_lab.measure.http import Answer
 
 
 def lab_at(workspace: Path, kube: Any = None) -> Lab:
@@ -82,7 +82,7 @@ def test_a_request_goes_to_the_services_own_address_with_its_headers(
         sent.append((method, url, given["body"], given["headers"]))
         return Answer(200, {}, b"{}", 0.01, "", url)
 
-    monkeypatch.setattr("mlops_lab.measure.http.ask", ask)
+    monkeypatch.setattr("mlops_lab.measure.traffic.http.ask", ask)
     kube = MadeUpKube({})
     kube.service = {"spec": {"clusterIP": "10.0.0.7", "ports": [{"port": 80}]}}
 

@@ -10,14 +10,16 @@ from typing import Any, cast
 
 import pytest
 import yaml
+from mlops_lab.learner import lifecycle
+from mlops_lab.learner.records import Records
+from mlops_lab.proof import leftovers
+from mlops_lab.proof.outage import paused_api_server
+from mlops_lab.proof.stage import LiveStage
 
 from mlops_lab.base.errors import LabError, UsageError
 from mlops_lab.kube.client import Kube
-from mlops_lab.labs import leftovers, lifecycle, namespaces
+from mlops_lab.labs import namespaces
 from mlops_lab.labs.catalog import Exercise
-from mlops_lab.labs.outage import paused_api_server
-from mlops_lab.labs.records import Records
-from mlops_lab.labs.stage import LiveStage
 from mlops_lab.labs.target import Target
 
 

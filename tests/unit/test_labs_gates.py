@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mlops_lab.proof import gates
+from mlops_lab.proof.leftovers import difference
 
 from mlops_lab.checks.check import Check
 from mlops_lab.checks.verdicts import Result, Verdict
-from mlops_lab.labs import gates
-from mlops_lab.labs.leftovers import difference
 from mlops_lab.labs.variants import Variant
 
 PASS, FAIL, BLOCKED, WAITING, ERROR = Verdict.PASS, Verdict.FAIL, Verdict.BLOCKED, Verdict.WAITING, Verdict.ERROR

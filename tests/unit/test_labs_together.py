@@ -14,10 +14,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from mlops_lab.proof.together import Together, lanes, options
 
 from mlops_lab.engine import host
 from mlops_lab.labs.catalog import Exercise
-from mlops_lab.labs.together import Together, lanes, options
 
 # Plays `lab verify`: notes when it ran and with which steps, and writes what it found.
 PROGRAM = """
@@ -174,12 +174,12 @@ def test_a_lab_that_cannot_be_read_says_so_itself_and_stops_no_other(tmp_path: P
 def test_lanes_by_cores_and_memory(
     cores: int | None, gigabytes: int, wanted: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mlops_lab.labs.together.answering", lambda within: None)
+    monkeypatch.setattr("mlops_lab.proof.together.answering", lambda within: None)
     monkeypatch.setattr(os, "cpu_count", lambda: cores)
     monkeypatch.setattr(host, "memory", lambda: gigabytes * 2.0**30)
     assert lanes() == wanted
     monkeypatch.setattr(
-        "mlops_lab.labs.together.answering", lambda within: SimpleNamespace(cpus=1, memory=64 * 2**30)
+        "mlops_lab.proof.together.answering", lambda within: SimpleNamespace(cpus=1, memory=64 * 2**30)
     )  # the engine's, not the host's
     assert lanes() == 2
 

@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mlops_lab.proof.ledger import Done, Ledger, key_of
+from mlops_lab.proof.skeleton import make
+from mlops_lab.proof.verify import steps, verify
 
 from mlops_lab.base.errors import LabError
 from mlops_lab.checks.check import Check
 from mlops_lab.checks.verdicts import Result, Verdict
 from mlops_lab.labs.catalog import Exercise
-from mlops_lab.labs.ledger import Done, Ledger, key_of
-from mlops_lab.labs.skeleton import make
 from mlops_lab.labs.variants import Variant
-from mlops_lab.labs.verify import steps, verify
 
 CHECK = "two_pods_are_ready"
 
@@ -82,7 +82,7 @@ def ledger(tmp_path: Path) -> Ledger:
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mlops_lab.labs.verify._SETTLED_WITHIN", 0.0)
+    monkeypatch.setattr("mlops_lab.proof.verify._SETTLED_WITHIN", 0.0)
 
 
 def outcomes(done: list[Done]) -> dict[str, str]:

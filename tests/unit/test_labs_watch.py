@@ -14,16 +14,16 @@ from typing import Any, cast
 from unittest.mock import AsyncMock
 
 import pytest
+from mlops_lab.learner import watch as watch_module
+from mlops_lab.learner.changes import Change, Changes
+from mlops_lab.learner.watch import Watch
 
 from mlops_lab.base.errors import Failure, LabError
 from mlops_lab.checks.check import Check
 from mlops_lab.checks.verdicts import Result, Verdict
 from mlops_lab.kube.client import Kube
 from mlops_lab.kube.errors import NotFound, Unreachable
-from mlops_lab.labs import watch as watch_module
-from mlops_lab.labs.changes import Change, Changes
 from mlops_lab.labs.rows import Row
-from mlops_lab.labs.watch import Watch
 
 
 class World:
@@ -343,8 +343,8 @@ def eventually(condition: Any, within: float = 5.0) -> None:
 
 
 def test_changes_come_from_objects_and_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mlops_lab.labs.changes._LOOK_EVERY", 0.02)
-    monkeypatch.setattr("mlops_lab.labs.changes._AGAIN_AFTER", 0.02)
+    monkeypatch.setattr("mlops_lab.learner.changes._LOOK_EVERY", 0.02)
+    monkeypatch.setattr("mlops_lab.learner.changes._AGAIN_AFTER", 0.02)
     kube, seen = WatchedKube(), list[str]()
     kube.down = 2  # the first watches fail: they are begun again
     (tmp_path / "model.yaml").write_text("a")

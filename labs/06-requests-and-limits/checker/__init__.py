@@ -15,6 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mlops_lab.measure.pods.containers import Reading, Use, killed_for_memory, last_end, restarts, use
+from mlops_lab.measure.pods.evidence import pod_state
+from mlops_lab.measure.traffic.flights import difference
+
 from mlops_lab.checks import (
     Lab,
     LabError,
@@ -31,9 +35,6 @@ from mlops_lab.checks import (
     rollout_state,
 )
 from mlops_lab.kit.losses import none_lost
-from mlops_lab.measure.containers import Reading, Use, killed_for_memory, last_end, restarts, use
-from mlops_lab.measure.evidence import pod_state
-from mlops_lab.measure.flights import difference
 
 Object = dict[str, Any]
 

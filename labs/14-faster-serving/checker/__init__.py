@@ -18,9 +18,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from mlops_lab.measure.pods.cpu_time import running
+from mlops_lab.measure.traffic.flights import difference, numbers
+
 from mlops_lab.checks import Lab, LabError, Observation, at_least, at_most, check, equal_to, expect, observe
-from mlops_lab.measure.cputime import running
-from mlops_lab.measure.flights import difference, numbers
 
 Object = dict[str, Any]
 

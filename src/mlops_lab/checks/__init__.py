@@ -1,6 +1,6 @@
 """What a checker is made of: checks, matchers, observations, verdicts, the run of them, and reports.
 
-A lab's `checker` imports from here, and from `kit`. What only few labs need, such as `measure.containers.use`, they import from
+A lab's `checker` imports from here, and from `kit`. What only few labs need, such as `measure.pods.containers.use`, they import from
 `measure` or `platform`, where it is.
 """
 

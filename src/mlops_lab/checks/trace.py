@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mlops_lab.measure.http import Answer
-    from mlops_lab.measure.report import LoadReport, Request
+    from mlops_lab.measure.traffic.http import Answer
+    from mlops_lab.measure.traffic.report import LoadReport, Request
 
 # Requests, loads and objects of one check that are kept; of more requests the first and the last ones.
 _FIRST, _LAST, _LOADS, _OBJECTS = 6, 6, 4, 20

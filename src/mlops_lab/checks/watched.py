@@ -14,7 +14,7 @@ from mlops_lab.checks import current
 from mlops_lab.checks.matchers import Matcher, equal_to
 from mlops_lab.checks.observation import Observation, Unmet
 from mlops_lab.kube.client import Kube, Object
-from mlops_lab.measure.evidence import evidence
+from mlops_lab.measure.pods.evidence import evidence
 
 T = TypeVar("T")
 

@@ -18,9 +18,9 @@ from mlops_lab.labs.catalog import Exercise, exercises, labs_folder
 
 if TYPE_CHECKING:
     from mlops_lab.checks.check import Check
-    from mlops_lab.labs.ledger import Done
-    from mlops_lab.labs.stage import Stage
-    from mlops_lab.labs.verify import Step
+    from mlops_lab.proof.ledger import Done
+    from mlops_lab.proof.stage import Stage
+    from mlops_lab.proof.verify import Step
 
 
 @click.command()
@@ -72,8 +72,8 @@ def verify(
       lab verify --all --jobs 1
       lab verify 10 12 --only wrong --json verify.json
     """
-    from mlops_lab.labs.ledger import DISHONEST, ENVIRONMENT, Ledger
-    from mlops_lab.labs.together import lanes
+    from mlops_lab.proof.ledger import DISHONEST, ENVIRONMENT, Ledger
+    from mlops_lab.proof.together import lanes
 
     if not wanted and not all_labs:
         raise UsageError("no lab was named", "name some, as in: lab verify 10 12; or all: lab verify --all")
@@ -115,7 +115,7 @@ def new(name: str, into: Path | None) -> None:
       lab new batch-scoring
       lab new 30-batch-scoring --into ~/my-labs
     """
-    from mlops_lab.labs.skeleton import make
+    from mlops_lab.proof.skeleton import make
 
     folder = make(name, into or labs_folder())
     number = folder.name[:2]
@@ -144,8 +144,8 @@ def completion(ctx: click.Context, shell: str) -> None:
 
 
 def _beside(labs: list[Exercise], jobs: int, once: bool, only: tuple[str, ...], resume: bool) -> dict[str, list[Done]]:
-    from mlops_lab.labs.ledger import Ledger
-    from mlops_lab.labs.together import Together, options
+    from mlops_lab.proof.ledger import Ledger
+    from mlops_lab.proof.together import Together, options
 
     def tell(number: str, text: str) -> None:
         click.echo(f"{number} | {text}", err=True)
@@ -159,9 +159,9 @@ def _beside(labs: list[Exercise], jobs: int, once: bool, only: tuple[str, ...], 
 def _verify(exercise: Exercise, ledger: Any, once: bool, only: tuple[str, ...], resume: bool) -> list[Done]:
     from mlops_lab.base.locking import alone
     from mlops_lab.kube.errors import Unreachable
-    from mlops_lab.labs.ledger import ENVIRONMENT, Done
     from mlops_lab.labs.running import Interrupted
-    from mlops_lab.labs.verify import verify as verified
+    from mlops_lab.proof.ledger import ENVIRONMENT, Done
+    from mlops_lab.proof.verify import verify as verified
 
     click.echo(exercise.slug, err=True)
     try:
@@ -185,8 +185,8 @@ def _say(text: str) -> None:
 def _live_stage(exercise: Exercise, checks: list[Check]) -> Stage:
     from mlops_lab.labs import images
     from mlops_lab.labs.catalog import about
-    from mlops_lab.labs.stage import LiveStage
     from mlops_lab.labs.target import target
+    from mlops_lab.proof.stage import LiveStage
 
     images.bring(about(exercise).images)
     return LiveStage(target(), target(timeout=3), exercise, checks)

@@ -15,7 +15,7 @@ from mlops_lab.cli.arguments import CheckName, LabName, lab_argument
 from mlops_lab.cli.output import write
 from mlops_lab.labs.catalog import LEVELS, Exercise, abouts, exercises
 from mlops_lab.labs.checker import checks
-from mlops_lab.labs.records import Progress, Records
+from mlops_lab.learner.records import Progress, Records
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from mlops_lab.labs.path import Course, Failed, Share
+    from mlops_lab.learner.path import Course, Failed, Share
 
 _SHOWN = 5  # failed checks, and labs of a row
 
@@ -43,7 +43,7 @@ def path(level: str | None, domain: str | None, as_json: bool) -> None:
       lab path --level intermediate --domain cka/troubleshooting
       lab path --json | jq -r .next
     """
-    from mlops_lab.labs import path as paths
+    from mlops_lab.learner import path as paths
 
     course = _course()
     if domain and not any(_begins(each.name, domain) for each in paths.domains(course)):
@@ -91,7 +91,7 @@ def progress(as_json: bool) -> None:
       lab progress
       lab progress --json
     """
-    from mlops_lab.labs import path as paths
+    from mlops_lab.learner import path as paths
 
     course = _course()
     levels, domains = paths.levels(course), paths.domains(course)
@@ -134,7 +134,7 @@ def explain(exercise: Exercise, name: str | None, as_json: bool) -> None:
       lab explain 04 survives_a_kill --json | jq .trace.loads
     """
     from mlops_lab.cli.live import colours
-    from mlops_lab.labs.explain import explained
+    from mlops_lab.learner.explain import explained
 
     records = Records()
     number = exercise.number
@@ -179,7 +179,7 @@ def records(lab: Exercise | None, learner: str, as_schema: bool, out: Path | Non
       lab records | jq -r 'select(.passed) | .lab' | sort -u
       lab records --schema
     """
-    from mlops_lab.labs.attempts import attempts, line, schema
+    from mlops_lab.learner.attempts import attempts, line, schema
 
     if as_schema:
         text = json.dumps(schema(), indent=2) + "\n"
@@ -193,7 +193,7 @@ def records(lab: Exercise | None, learner: str, as_schema: bool, out: Path | Non
 
 
 def _course() -> Course:
-    from mlops_lab.labs.path import Course
+    from mlops_lab.learner.path import Course
 
     known, kept = exercises(), Records()
     return Course(
@@ -215,7 +215,7 @@ def _of_level(course: Course, level: str | None) -> Course:
 
 def _domains(course: Course, level: str | None, beginning: str) -> list[Share]:
     """The exam domains whose names begin so, with what the labs of one level have of them; None takes all levels."""
-    from mlops_lab.labs import path as paths
+    from mlops_lab.learner import path as paths
 
     return [each for each in paths.domains(_of_level(course, level)) if _begins(each.name, beginning)]
 

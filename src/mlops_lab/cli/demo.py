@@ -34,9 +34,9 @@ def demo(ctx: click.Context, exercise: Exercise, name: str | None) -> None:
     from mlops_lab.labs import images, running
     from mlops_lab.labs.checker import checks
     from mlops_lab.labs.rows import Rows
-    from mlops_lab.labs.stage import LiveStage
     from mlops_lab.labs.target import target
     from mlops_lab.labs.variants import solutions
+    from mlops_lab.proof.stage import LiveStage
 
     title, known = about(exercise).title, checks(exercise)
     ready = {variant.name: variant for variant in solutions(exercise)}

@@ -14,11 +14,11 @@ import click
 from mlops_lab.base.errors import ExitCode
 from mlops_lab.cli.arguments import CheckName, lab_argument
 from mlops_lab.labs.catalog import LEVELS, Exercise, about, abouts, exercises
-from mlops_lab.labs.records import Progress, Records
+from mlops_lab.learner.records import Progress, Records
 
 if TYPE_CHECKING:
-    from mlops_lab.labs.lifecycle import Begun
-    from mlops_lab.labs.watch import Watch
+    from mlops_lab.learner.lifecycle import Begun
+    from mlops_lab.learner.watch import Watch
 
 
 @click.command("list")
@@ -80,8 +80,8 @@ def start(exercise: Exercise) -> None:
       lab start 10
       lab start autoscale-on-cpu
     """
-    from mlops_lab.labs import lifecycle
     from mlops_lab.labs.target import target
+    from mlops_lab.learner import lifecycle
 
     description = about(exercise)
     begun = lifecycle.start(target(), exercise, Records())
@@ -119,11 +119,12 @@ def check(
     from mlops_lab.checks import report
     from mlops_lab.cli.live import colours, live
     from mlops_lab.cli.output import write
-    from mlops_lab.labs import lifecycle, running
+    from mlops_lab.labs import running
     from mlops_lab.labs.checker import checks
     from mlops_lab.labs.rows import Rows
     from mlops_lab.labs.target import target
     from mlops_lab.labs.workspace import folder_of, parse_manifests
+    from mlops_lab.learner import lifecycle
 
     title = about(exercise).title
     known = checks(exercise)
@@ -171,11 +172,12 @@ def watch(ctx: click.Context, exercise: Exercise) -> None:
 
     from mlops_lab.checks import report
     from mlops_lab.cli.live import live
-    from mlops_lab.labs import lifecycle, running
-    from mlops_lab.labs.changes import Changes
+    from mlops_lab.labs import running
     from mlops_lab.labs.checker import checks
     from mlops_lab.labs.target import target
-    from mlops_lab.labs.watch import Watch
+    from mlops_lab.learner import lifecycle
+    from mlops_lab.learner.changes import Changes
+    from mlops_lab.learner.watch import Watch
 
     known = checks(exercise)
     where = target()
@@ -261,8 +263,8 @@ def reset(exercise: Exercise) -> None:
     Examples:
       lab reset 10
     """
-    from mlops_lab.labs import lifecycle
     from mlops_lab.labs.target import target
+    from mlops_lab.learner import lifecycle
 
     about(exercise)
     click.echo(f"Resetting lab {exercise.number}: waiting until its namespace is gone ...", err=True)

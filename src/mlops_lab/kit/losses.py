@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mlops_lab.checks import Observation
-from mlops_lab.measure.report import LoadReport
+from mlops_lab.measure.traffic.report import LoadReport
 
 
 def kinds(report: LoadReport, most: int = 3) -> list[str]:

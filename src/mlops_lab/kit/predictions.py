@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from mlops_lab.checks import Lab, Observation, at_most, equal_to, observe
-from mlops_lab.measure.flights import HiddenRows, difference
-from mlops_lab.measure.http import Answer
+from mlops_lab.measure.traffic.flights import HiddenRows, difference
+from mlops_lab.measure.traffic.http import Answer
 
 
 @dataclass(frozen=True)

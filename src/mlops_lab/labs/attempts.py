@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from mlops_lab.labs.records import Records
+from mlops_lab.learner.records import Records
 
 SCHEMA: Literal["mlops-lab/attempt/1"] = "mlops-lab/attempt/1"
 

@@ -10,10 +10,11 @@ from pathlib import Path
 
 from mlops_lab.base.errors import LabError
 from mlops_lab.checks.check import Check
-from mlops_lab.labs import gates, images, parts
+from mlops_lab.labs import images, parts
 from mlops_lab.labs.catalog import Exercise, about
 from mlops_lab.labs.hints import hints
 from mlops_lab.labs.variants import Variant, solutions, texts, wrongs
+from mlops_lab.proof import gates
 
 # Characters in a row, spaces folded, that a text may not share with what solves the lab.
 SHARED = 120

@@ -8,9 +8,9 @@ from pathlib import Path
 from mlops_lab.base.errors import UsageError
 from mlops_lab.labs import images, namespaces
 from mlops_lab.labs.catalog import Exercise, about
-from mlops_lab.labs.records import Records
 from mlops_lab.labs.target import Target
 from mlops_lab.labs.workspace import Filled, fill, folder_of, keep_copy, put_kubeconfig
+from mlops_lab.learner.records import Records
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from mlops_lab.kube.client import Kube, Object
 from mlops_lab.labs import parts
 from mlops_lab.labs.catalog import Exercise, about
 from mlops_lab.labs.registry import REGISTRY, with_registry
-from mlops_lab.measure.evidence import evidence
+from mlops_lab.measure.pods.evidence import evidence
 
 MANAGED_BY = "mlops-lab"
 # Namespaces go when their pods have gone; a pod may ask for this much grace (the checks' own limit for a preStop).

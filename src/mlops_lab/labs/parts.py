@@ -12,10 +12,10 @@ from collections.abc import Iterator, Sequence
 
 from mlops_lab.base.errors import LabError
 from mlops_lab.kube.client import Kube
-from mlops_lab.measure.pipelines import Pipelines
-from mlops_lab.measure.rest import RefusedRequest
-from mlops_lab.measure.tracking import Tracking
-from mlops_lab.measure.ways import Ways
+from mlops_lab.measure.services.pipelines import Pipelines
+from mlops_lab.measure.services.port_forwards import Ways
+from mlops_lab.measure.services.rest import RefusedRequest
+from mlops_lab.measure.services.tracking import Tracking
 from mlops_lab.platform.releases import RELEASES
 
 # The ConfigMap in a lab's namespace that says where the platform is; pods take it as environment.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from mlops_lab.checks.check import DOMAINS, Check
 from mlops_lab.labs.catalog import LEVELS, About, Exercise
-from mlops_lab.labs.records import Kept, Progress
+from mlops_lab.learner.records import Kept, Progress
 
 
 @dataclass(frozen=True)

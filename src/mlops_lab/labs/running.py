@@ -99,7 +99,7 @@ def probe(kube: Kube, exercise: Exercise, namespace: str) -> Callable[[], Sequen
     Args:
         namespace: the lab's.
     """
-    from mlops_lab.measure.environment import problems
+    from mlops_lab.measure.cluster.environment import problems
 
     namespaces = parts.namespaces(about(exercise).needs)
     return lambda: problems(kube, namespaces, namespace)

@@ -15,13 +15,14 @@ from mlops_lab.checks.check import Check
 from mlops_lab.checks.lab import Lab
 from mlops_lab.checks.run import Environment
 from mlops_lab.checks.verdicts import Result
-from mlops_lab.labs import images, leftovers, namespaces, parts, running
+from mlops_lab.labs import images, namespaces, parts, running
 from mlops_lab.labs.catalog import Exercise, about
-from mlops_lab.labs.outage import paused_api_server
 from mlops_lab.labs.rows import Rows
 from mlops_lab.labs.target import Target
 from mlops_lab.labs.variants import Variant, forget, lay_out, put_to_work
 from mlops_lab.labs.workspace import fill, put_kubeconfig
+from mlops_lab.proof import leftovers
+from mlops_lab.proof.outage import paused_api_server
 
 # An outage longer than ten seconds costs the controllers their leases; see labs.outage.
 _OUTAGE = 12.0

@@ -24,8 +24,8 @@ from mlops_lab.base.errors import LabError
 from mlops_lab.engine import host
 from mlops_lab.engine.docker import answering
 from mlops_lab.labs.catalog import Exercise, about
-from mlops_lab.labs.ledger import ENVIRONMENT, HONEST, Done
-from mlops_lab.labs.verify import KINDS, restored
+from mlops_lab.proof.ledger import ENVIRONMENT, HONEST, Done
+from mlops_lab.proof.verify import KINDS, restored
 
 # The step of a lab whose verification did not get to its steps.
 _WHOLE = "lab"

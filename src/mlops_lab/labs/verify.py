@@ -16,12 +16,12 @@ from typing import Any
 from mlops_lab.base.errors import LabError
 from mlops_lab.checks.check import Check
 from mlops_lab.checks.verdicts import Result, Verdict
-from mlops_lab.labs import form, gates, leftovers
 from mlops_lab.labs.catalog import Exercise
 from mlops_lab.labs.checker import checks
-from mlops_lab.labs.ledger import DISHONEST, ENVIRONMENT, HONEST, Done, Ledger, key_of
-from mlops_lab.labs.stage import Stage
 from mlops_lab.labs.variants import Variant, solutions, wrongs
+from mlops_lab.proof import form, gates, leftovers
+from mlops_lab.proof.ledger import DISHONEST, ENVIRONMENT, HONEST, Done, Ledger, key_of
+from mlops_lab.proof.stage import Stage
 
 KINDS = ("form", "start", "solutions", "wrong", "reset", "outage")
 _HEALTHY_WITHIN = 180.0

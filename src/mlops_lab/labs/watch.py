@@ -17,9 +17,9 @@ from mlops_lab.checks.check import Check
 from mlops_lab.checks.lab import Lab
 from mlops_lab.checks.run import Environment, run_checks
 from mlops_lab.checks.verdicts import Result, Verdict
-from mlops_lab.labs.changes import Change
 from mlops_lab.labs.rows import Rows, View
 from mlops_lab.labs.running import threads
+from mlops_lab.learner.changes import Change
 
 # Changes come in bursts: a round begins once this long nothing came, but not later than the second figure.
 _SETTLE = 0.3

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from mlops_lab.kube.client import Kube, Object
 from mlops_lab.kube.errors import Unreachable
 from mlops_lab.kube.objects import is_ready, is_true
-from mlops_lab.measure.nodes import left_behind, uncordon
-from mlops_lab.measure.room import taken_by_others
+from mlops_lab.measure.cluster.capacity import taken_by_others
+from mlops_lab.measure.cluster.nodes import left_behind, uncordon
 from mlops_lab.platform.releases import RELEASES
 
 SYSTEM_NAMESPACE = "mlops-lab-system"

@@ -1,7 +1,7 @@
 """Metrics with a past: pods of the checker's whose first scrape gives Prometheus all that happened in some minutes.
 
 Every sample carries its time, so Prometheus takes the whole history at once, and a query over five minutes need not be
-waited for. It takes them for an hour back. The pods run in the tool's namespace, as `measure.script` does it, and are
+waited for. It takes them for an hour back. The pods run in the tool's namespace, as `measure.pods.script` does it, and are
 gone when Prometheus has what they tell; the samples stay, so their labels must be nobody else's.
 """
 
@@ -18,9 +18,9 @@ from dataclasses import dataclass, field
 
 from mlops_lab.base.errors import LabError
 from mlops_lab.kube.client import Kube, Object
-from mlops_lab.measure import restricted
-from mlops_lab.measure.environment import SYSTEM_NAMESPACE
-from mlops_lab.measure.evidence import evidence
+from mlops_lab.measure.cluster.environment import SYSTEM_NAMESPACE
+from mlops_lab.measure.pods import restricted
+from mlops_lab.measure.pods.evidence import evidence
 from mlops_lab.platform.dashboard.prometheus import Prometheus
 
 STEP = 10  # s between two samples, as between two scrapes

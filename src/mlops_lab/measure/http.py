@@ -11,7 +11,7 @@ from typing import Any
 
 from mlops_lab.base.errors import Failure, LabError
 from mlops_lab.kube.client import Kube
-from mlops_lab.measure import pod
+from mlops_lab.measure.traffic import load_generator
 
 # What the program may take beyond the request itself: a busy machine starts processes slowly.
 _MARGIN = 15.0

@@ -17,9 +17,9 @@ from typing import Any, Self
 from mlops_lab.base.errors import LabError
 from mlops_lab.kube.client import Kube
 from mlops_lab.kube.execs import ExecStream
-from mlops_lab.measure import pod
-from mlops_lab.measure.http import encoded
-from mlops_lab.measure.report import LATE_AT_MOST, LoadReport, Request
+from mlops_lab.measure.traffic import load_generator
+from mlops_lab.measure.traffic.http import encoded
+from mlops_lab.measure.traffic.report import LATE_AT_MOST, LoadReport, Request
 
 # The load maker says something each second; silence means that the connection is broken.
 _SILENT = 15.0

@@ -17,9 +17,9 @@ from mlops_lab.base.errors import LabError
 from mlops_lab.kube.client import Kube, Object
 from mlops_lab.kube.execs import ExecStream
 from mlops_lab.kube.objects import is_ready
-from mlops_lab.measure.environment import SYSTEM_NAMESPACE
-from mlops_lab.measure.evidence import evidence, pod_state
-from mlops_lab.measure.script import objects
+from mlops_lab.measure.cluster.environment import SYSTEM_NAMESPACE
+from mlops_lab.measure.pods.evidence import evidence, pod_state
+from mlops_lab.measure.pods.script import objects
 
 READY_WITHIN = 120.0  # s; a busy node starts pods slowly
 LIVES = 900.0  # s

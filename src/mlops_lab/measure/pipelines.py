@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from mlops_lab.base.errors import LabError
-from mlops_lab.measure.rest import RefusedRequest, Rest
-from mlops_lab.measure.ways import Ways
+from mlops_lab.measure.services.port_forwards import Ways
+from mlops_lab.measure.services.rest import RefusedRequest, Rest
 
 # The collections whose objects a lab may leave, by their path; runs first, since experiments hold them.
 KINDS = ("runs", "recurringruns", "pipelines", "experiments")

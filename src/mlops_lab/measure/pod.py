@@ -12,7 +12,7 @@ from mlops_lab.base.waiting import wait_until
 from mlops_lab.kube.client import Kube
 from mlops_lab.kube.execs import ExecStream
 from mlops_lab.kube.objects import is_ready
-from mlops_lab.measure.environment import SYSTEM_NAMESPACE
+from mlops_lab.measure.cluster.environment import SYSTEM_NAMESPACE
 
 SELECTOR = "app.kubernetes.io/name=load"
 _HINT = "bring the cluster's own parts in order again: lab up"

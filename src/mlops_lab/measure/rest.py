@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mlops_lab.base.errors import LabError
-from mlops_lab.measure.ways import Ways
+from mlops_lab.measure.services.port_forwards import Ways
 
 _LOST = (OSError, http.client.HTTPException)
 

@@ -16,9 +16,9 @@ from typing import Any
 
 from mlops_lab.base.errors import LabError
 from mlops_lab.kube.client import Kube, Object
-from mlops_lab.measure import restricted
-from mlops_lab.measure.environment import SYSTEM_NAMESPACE
-from mlops_lab.measure.evidence import evidence, pod_state
+from mlops_lab.measure.cluster.environment import SYSTEM_NAMESPACE
+from mlops_lab.measure.pods import restricted
+from mlops_lab.measure.pods.evidence import evidence, pod_state
 
 _FOLDER = "/checker"
 _LINES = 2000

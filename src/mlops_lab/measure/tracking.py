@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlops_lab.measure.rest import RefusedRequest, Rest
-from mlops_lab.measure.ways import Ways
+from mlops_lab.measure.services.port_forwards import Ways
+from mlops_lab.measure.services.rest import RefusedRequest, Rest
 
 _MANY = 1000
 

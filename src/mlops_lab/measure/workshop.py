@@ -24,7 +24,7 @@ from typing import IO, Any
 from mlops_lab.base.errors import LabError
 from mlops_lab.cluster import names, registry
 from mlops_lab.engine.docker import CLIENT_ENV, Docker, answering
-from mlops_lab.measure import layers
+from mlops_lab.measure.images import layers
 
 _LONG = 1000  # characters of a line that are looked at
 _LINES = 60  # of a build's output that are kept

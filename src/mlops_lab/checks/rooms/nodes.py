@@ -18,19 +18,19 @@ class Nodes:
 
     async def workers(self, at_least: int = 2) -> list[Object]:
         """The nodes that take pods, by name; `LabError` with what to do if there are fewer than `at_least`."""
-        from mlops_lab.measure.nodes import workers
+        from mlops_lab.measure.cluster.nodes import workers
 
         return await in_thread(workers, self._kube, at_least)
 
     @contextlib.asynccontextmanager
     async def cordoned(self, node: str) -> AsyncIterator[None]:
-        """No new pods on a node while the block runs; see `measure.nodes`.
+        """No new pods on a node while the block runs; see `measure.cluster.nodes`.
 
         Raises:
             LabError: the cluster is not well without that node: say, the others have no room for the lab's pods.
         """
-        from mlops_lab.measure.environment import problems
-        from mlops_lab.measure.nodes import cordoned
+        from mlops_lab.measure.cluster.environment import problems
+        from mlops_lab.measure.cluster.nodes import cordoned
 
         async with cordoned(self._kube, node):
             yield
@@ -39,6 +39,6 @@ class Nodes:
 
     async def evict(self, pod: str, *, dry_run: bool = False) -> str:
         """Ask for a pod's eviction as `kubectl drain` does; empty if it was granted, else why a budget refused it."""
-        from mlops_lab.measure.nodes import evict
+        from mlops_lab.measure.cluster.nodes import evict
 
         return await in_thread(evict, self._kube, pod, self._namespace, dry_run=dry_run)

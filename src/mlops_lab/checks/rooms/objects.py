@@ -182,7 +182,7 @@ class Objects:
 
     async def evidence(self, kind: str, name: str) -> tuple[str, ...]:
         """Why an object is not as it should be, in few lines: its conditions, its pods' states, and warnings."""
-        from mlops_lab.measure.evidence import evidence
+        from mlops_lab.measure.pods.evidence import evidence
 
         return await in_thread(evidence, self._kube, kind, name, self._namespace)
 
@@ -192,7 +192,7 @@ class Objects:
         Args:
             names: kind and name of each.
         """
-        from mlops_lab.measure.evidence import recent
+        from mlops_lab.measure.pods.evidence import recent
 
         return await asyncio.to_thread(recent, self._kube, self._namespace, list(names))
 

@@ -12,10 +12,10 @@ from mlops_lab.checks.current import in_thread
 from mlops_lab.kube.client import Kube
 
 if TYPE_CHECKING:
-    from mlops_lab.measure.history import Past
-    from mlops_lab.measure.pipelines import Pipelines as Engine
-    from mlops_lab.measure.tracking import Tracking
-    from mlops_lab.measure.ways import Ways
+    from mlops_lab.measure.services.backfill import Past
+    from mlops_lab.measure.services.pipelines import Pipelines as Engine
+    from mlops_lab.measure.services.port_forwards import Ways
+    from mlops_lab.measure.services.tracking import Tracking
     from mlops_lab.platform.dashboard.prometheus import Prometheus as Server
     from mlops_lab.platform.dashboard.prometheus import Series
 
@@ -33,7 +33,7 @@ class Mlflow:
         self._tracking, self.name = tracking, name
 
     async def ask(self, method: str, path: str, body: Any = None, **query: str | int) -> Plain:
-        """Any question of the REST API below `/api/2.0/mlflow`; raises as `measure.rest.Rest.ask`."""
+        """Any question of the REST API below `/api/2.0/mlflow`; raises as `measure.services.rest.Rest.ask`."""
         return await in_thread(self._tracking.ask, method, path, body, **query)
 
     async def runs(self, where: str = "") -> list[Plain]:
@@ -68,7 +68,7 @@ class Pipelines:
         self._engine, self._experiment = engine, experiment
 
     async def ask(self, method: str, path: str, body: Any = None, **query: str | int) -> Plain:
-        """Any question of the REST API below `/apis/v2beta1`; raises as `measure.rest.Rest.ask`."""
+        """Any question of the REST API below `/apis/v2beta1`; raises as `measure.services.rest.Rest.ask`."""
         return await in_thread(self._engine.ask, method, path, body, **query)
 
     async def start(self, spec: Plain, arguments: Plain, name: str = "") -> str:
@@ -92,7 +92,7 @@ class Pipelines:
         return await in_thread(self._engine.runs, self._experiment)
 
     async def artifacts(self, run_id: str) -> dict[str, Plain]:
-        """A run's artifacts by their id: name, type, task, metadata; raises as `measure.pipelines`."""
+        """A run's artifacts by their id: name, type, task, metadata; raises as `measure.services.pipelines`."""
         return await in_thread(self._engine.artifacts, run_id)
 
     async def log(self, run_id: str, task_id: str) -> str:
@@ -140,7 +140,7 @@ class Prometheus:
         within: float,
         namespace: str = "",
     ) -> None:
-        """Give Prometheus the past of some pods of the checker's; see `measure.history`.
+        """Give Prometheus the past of some pods of the checker's; see `measure.services.backfill`.
 
         Args:
             pasts: by the end of the pod's name.
@@ -154,8 +154,8 @@ class Prometheus:
         """
         import threading
 
-        from mlops_lab.measure.environment import SYSTEM_NAMESPACE
-        from mlops_lab.measure.history import inject
+        from mlops_lab.measure.cluster.environment import SYSTEM_NAMESPACE
+        from mlops_lab.measure.services.backfill import inject
 
         stop = threading.Event()
         try:
@@ -187,14 +187,14 @@ class Platform:
     @property
     def mlflow(self) -> Mlflow:
         """The cluster's MLflow."""
-        from mlops_lab.measure.tracking import Tracking
+        from mlops_lab.measure.services.tracking import Tracking
 
         return Mlflow(Tracking(self._ways()), self._namespace)
 
     @property
     def pipelines(self) -> Pipelines:
         """The cluster's Kubeflow Pipelines."""
-        from mlops_lab.measure.pipelines import Pipelines as Engine
+        from mlops_lab.measure.services.pipelines import Pipelines as Engine
 
         return Pipelines(Engine(self._ways()), self._namespace)
 
@@ -217,7 +217,7 @@ class Platform:
             self._open.close()
 
     def _ways(self) -> Ways:
-        from mlops_lab.measure.ways import Ways
+        from mlops_lab.measure.services.port_forwards import Ways
 
         if self._open is None:
             self._open = Ways(self._kube)

@@ -13,8 +13,8 @@ from mlops_lab.checks.current import in_thread
 from mlops_lab.kube.client import Kube, Object
 
 if TYPE_CHECKING:
-    from mlops_lab.measure.ownpod import OwnPod, Talk
-    from mlops_lab.measure.script import Output
+    from mlops_lab.measure.pods.own_pod import OwnPod, Talk
+    from mlops_lab.measure.pods.script import Output
 
 
 class Conversation:
@@ -77,7 +77,7 @@ class Programs:
         env: Mapping[str, str] | None = None,
         within: float,
     ) -> Output:
-        """Run a program in a pod to its end; see `measure.script`.
+        """Run a program in a pod to its end; see `measure.pods.script`.
 
         Args:
             image: below the cluster's registry, such as `components:1`.
@@ -89,7 +89,7 @@ class Programs:
         Raises:
             LabError: the pod could not run, or did not end in time.
         """
-        from mlops_lab.measure.script import run_script
+        from mlops_lab.measure.pods.script import run_script
 
         stop = threading.Event()
         with current.waits():
@@ -119,7 +119,7 @@ class Programs:
         Raises:
             LabError: the pod did not become ready.
         """
-        from mlops_lab.measure.ownpod import OwnPod
+        from mlops_lab.measure.pods.own_pod import OwnPod
 
         pod = OwnPod(self._kube, f"{self._registry}/{image}", words, files=files, env=env or {}, readiness=readiness)
         try:

@@ -10,13 +10,13 @@ from mlops_lab.checks import current
 from mlops_lab.checks.observation import Observation, Unmet
 from mlops_lab.checks.rooms.time import eventually
 from mlops_lab.kube.client import Kube
-from mlops_lab.measure.report import LATE_AT_MOST
+from mlops_lab.measure.traffic.report import LATE_AT_MOST
 
 if TYPE_CHECKING:
     from mlops_lab.checks.rooms.objects import Objects
-    from mlops_lab.measure.flights import HiddenRows
-    from mlops_lab.measure.http import Answer
-    from mlops_lab.measure.load import Load
+    from mlops_lab.measure.traffic.flights import HiddenRows
+    from mlops_lab.measure.traffic.http import Answer
+    from mlops_lab.measure.traffic.load import Load
 
 
 class Traffic:
@@ -31,7 +31,7 @@ class Traffic:
         Args:
             count: how many, at most 500; always the first ones of the same 500.
         """
-        from mlops_lab.measure.flights import hidden_rows
+        from mlops_lab.measure.traffic.flights import hidden_rows
 
         return hidden_rows(count)
 
@@ -96,7 +96,7 @@ class Traffic:
         Raises:
             Failure: there is no such Service, or it does not have that port.
         """
-        from mlops_lab.measure.http import ask, encoded
+        from mlops_lab.measure.traffic.http import ask, encoded
 
         url = await self._url(service, path, port)
         with current.waits():
@@ -155,7 +155,7 @@ class Traffic:
             Failure: there is no such Service.
             LabError: the load could not be sent on its schedule.
         """
-        from mlops_lab.measure.load import Load
+        from mlops_lab.measure.traffic.load import Load
 
         url = await self._url(service, path, port)
         load = Load(

@@ -11,9 +11,9 @@ from mlops_lab.checks.current import in_thread
 from mlops_lab.kube.client import Kube, Object
 
 if TYPE_CHECKING:
-    from mlops_lab.measure.containers import Reading
-    from mlops_lab.measure.cputime import CpuClock
-    from mlops_lab.measure.figures import Use
+    from mlops_lab.measure.cluster.autoscaler_metrics import Use
+    from mlops_lab.measure.pods.containers import Reading
+    from mlops_lab.measure.pods.cpu_time import CpuClock
 
 
 class CpuTime:
@@ -39,7 +39,7 @@ class Usage:
 
     async def cpu(self) -> dict[str, Use]:
         """The newest CPU figure of each pod in the lab's namespace, as an autoscaler reads it."""
-        from mlops_lab.measure.figures import cpu
+        from mlops_lab.measure.cluster.autoscaler_metrics import cpu
 
         return await in_thread(cpu, self._kube, self._namespace)
 
@@ -49,24 +49,24 @@ class Usage:
         Args:
             name: in the custom metrics API, such as `http_requests_per_second`.
         """
-        from mlops_lab.measure.figures import custom_metric
+        from mlops_lab.measure.cluster.autoscaler_metrics import custom_metric
 
         return await in_thread(custom_metric, self._kube, self._namespace, name)
 
     async def containers(self, pods: Sequence[Object]) -> dict[tuple[str, str], Reading]:
-        """What containers use, by pod and container, as the kubelet saw it last; see `measure.containers`."""
-        from mlops_lab.measure.containers import readings
+        """What containers use, by pod and container, as the kubelet saw it last; see `measure.pods.containers`."""
+        from mlops_lab.measure.pods.containers import readings
 
         return await in_thread(readings, self._kube, pods)
 
     @contextlib.asynccontextmanager
     async def cpu_time(self, pods: Sequence[Object]) -> AsyncIterator[CpuTime]:
-        """Reads the CPU time of all containers of these pods, exactly, while the block runs; see `measure.cputime`.
+        """Reads the CPU time of all containers of these pods, exactly, while the block runs; see `measure.pods.cpu_time`.
 
         Raises:
             LabError: it cannot be read.
         """
-        from mlops_lab.measure.cputime import CpuClock
+        from mlops_lab.measure.pods.cpu_time import CpuClock
 
         clock = CpuClock(self._kube, pods)
         try:

@@ -21,7 +21,7 @@ from mlops_lab.checks.observation import Observation, Unmet
 from mlops_lab.checks.rooms.ending import output_of
 
 if TYPE_CHECKING:
-    from mlops_lab.measure.workshop import Workshop
+    from mlops_lab.measure.images.builds import Workshop
 
 # s; watchers have heard by then of what a program changed last
 _HEARD_AFTER = 1.0
@@ -130,7 +130,7 @@ class Work:
         Raises:
             Failure: there is no such file, or it is none.
         """
-        from mlops_lab.measure.pipelines import LARGEST, package
+        from mlops_lab.measure.services.pipelines import LARGEST, package
 
         path = self.folder / file
         try:
@@ -152,7 +152,7 @@ class Work:
         Raises:
             LabError: no engine is here, or the cluster does not pull from this machine's registry.
         """
-        from mlops_lab.measure.workshop import Workshop
+        from mlops_lab.measure.images.builds import Workshop
 
         return Workshop(self._registry, self._namespace)
 
