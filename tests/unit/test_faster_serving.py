@@ -231,7 +231,7 @@ def test_a_request_that_nobody_answers_costs_no_number() -> None:
 def test_sidecars_run_as_long_as_their_pod() -> None:
     once, always = {"name": "once"}, {"name": "always", "restartPolicy": "Always"}
     pod = {"spec": {"containers": [{"name": "idle"}], "initContainers": [once, always]}}
-    assert [each["name"] for each in cputime.running(pod)] == ["idle", "always"]
+    assert [each["name"] for each in cpu_time.running(pod)] == ["idle", "always"]
 
 
 def test_other_values_get_the_likely_reason() -> None:
@@ -342,23 +342,23 @@ def test_the_shell_reads_either_cgroup(tmp_path: Path, files: dict[str, str], li
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
-    shell = cputime.SHELL.replace("/sys/fs/cgroup", str(tmp_path))
+    shell = cpu_time.SHELL.replace("/sys/fs/cgroup", str(tmp_path))
     ran = subprocess.run(
         ["sh", "-c", shell], input="now\nnow\n", capture_output=True, text=True, timeout=10, check=True
     )
     assert ran.stdout.splitlines() == [line, line]
-    assert cputime.seconds(line, "it") == seconds
+    assert cpu_time.seconds(line, "it") == seconds
 
 
 def test_a_clock_without_a_cgroup_or_a_container_is_the_environments_fault() -> None:
     with pytest.raises(LabError, match="has none"):
-        cputime.seconds("0 0", "container a")
+        cpu_time.seconds("0 0", "container a")
     with pytest.raises(LabError, match="has none"):
-        cputime.seconds("1000000 \N{SUPERSCRIPT TWO}", "container a")
+        cpu_time.seconds("1000000 \N{SUPERSCRIPT TWO}", "container a")
     pods = [{"metadata": {"name": "p", "namespace": "n"}, "spec": {"containers": [{"name": "a"}, {"name": "b"}]}}]
     streams = [Stream("1000000 1000000", "1000000 3000000"), Stream("1000000 500000", "1000000 500000")]
     turns = iter(streams)
-    clock = cputime.CpuClock(cast(Any, SimpleNamespace(exec=lambda *words: next(turns))), pods)
+    clock = cpu_time.CpuClock(cast(Any, SimpleNamespace(exec=lambda *words: next(turns))), pods)
     clock.open()
     assert clock.seconds() == 3.5
     streams[1].code = 137

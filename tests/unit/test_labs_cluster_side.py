@@ -21,6 +21,11 @@ from mlops_lab.kube.client import Kube
 from mlops_lab.labs import namespaces
 from mlops_lab.labs.catalog import Exercise
 from mlops_lab.labs.target import Target
+from mlops_lab.learner import lifecycle
+from mlops_lab.learner.records import Records
+from mlops_lab.proof import leftovers
+from mlops_lab.proof.outage import paused_api_server
+from mlops_lab.proof.stage import LiveStage
 
 
 class MadeUpKube:

@@ -12,6 +12,8 @@ from mlops_lab.proof.leftovers import difference
 from mlops_lab.checks.check import Check
 from mlops_lab.checks.verdicts import Result, Verdict
 from mlops_lab.labs.variants import Variant
+from mlops_lab.proof import gates
+from mlops_lab.proof.leftovers import difference
 
 PASS, FAIL, BLOCKED, WAITING, ERROR = Verdict.PASS, Verdict.FAIL, Verdict.BLOCKED, Verdict.WAITING, Verdict.ERROR
 

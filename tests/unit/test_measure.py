@@ -325,7 +325,7 @@ class TestLoad:
 class TestPod:
     def test_one_that_is_not_ready_is_told_with_its_state(self) -> None:
         with pytest.raises(LabError, match="load-1 is Pending ErrImagePull"):
-            pod.load_pod(Cluster(whole, ready=False), within=0.1)  # type: ignore[arg-type]
+            load_generator.load_pod(Cluster(whole, ready=False), within=0.1)  # type: ignore[arg-type]
 
 
 def answering(**given: Any) -> Cluster:

@@ -115,7 +115,7 @@ def test_a_way_that_another_thread_made_anew_stays_and_none_is_left_in_the_end(
         ended.append(port)
 
     made: list[int] = []
-    monkeypatch.setattr(ways_module, "forwarding", forwarding)
+    monkeypatch.setattr(port_forwards, "forwarding", forwarding)
     found = Ways(cast(Kube, SimpleNamespace(context="c", kubeconfig="k", timeout=1, version=lambda: "v1")))
     first = found.address("mlflow")
     found.lost("mlflow", first)

@@ -219,7 +219,8 @@ def hint(exercise: Exercise) -> None:
     Examples:
       lab hint 10
     """
-    from mlops_lab.labs.hints import TIERS, next_hint
+    from mlops_lab.labs.hints import TIERS
+    from mlops_lab.learner.hints import next_hint
 
     taken = next_hint(exercise, Records())
     for number, text in enumerate(taken, 1):
@@ -241,7 +242,7 @@ def solution(exercise: Exercise, name: str | None, reveal: bool) -> None:
       lab solution 10 kustomize
       lab solution 10 --reveal
     """
-    from mlops_lab.labs.hints import solution as solutions
+    from mlops_lab.learner.hints import solution as solutions
 
     for own_name, files in solutions(exercise, Records(), reveal=reveal, name=name).items():
         click.echo(f"== solution {own_name} ({exercise.folder / 'solution' / own_name})")

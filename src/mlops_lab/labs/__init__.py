@@ -1,1 +1,1 @@
-"""The labs: catalog, workspace, variants, hints, records, reset, watch, and the gates that keep a lab honest."""
+"""What a lab or a task is, has and runs on: catalog, workspace, variants, namespace, and one run of its checks."""

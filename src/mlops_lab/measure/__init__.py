@@ -1,1 +1,1 @@
-"""What checks look with: load, HTTP, hidden rows, the cluster's state. It measures; judging is the checks' part."""
+"""What checks look with, by what is measured. It measures; judging is the checks' part."""

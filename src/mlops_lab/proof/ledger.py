@@ -21,20 +21,20 @@ from mlops_lab.base.paths import state
 from mlops_lab.checks.verdicts import Result
 
 HONEST, DISHONEST, ENVIRONMENT = "honest", "dishonest", "environment"
-# The code that decides verdicts: packages, and the modules of this one.
+# The code that decides verdicts: packages, and modules of two more.
 _CODE = ("kube", "measure", "checks")
-_HERE = (
-    "form",
-    "gates",
-    "leftovers",
-    "namespaces",
-    "outage",
-    "parts",
-    "running",
-    "stage",
-    "variants",
-    "verify",
-    "workspace",
+_MODULES = (
+    "labs/namespaces.py",
+    "labs/parts.py",
+    "labs/running.py",
+    "labs/variants.py",
+    "labs/workspace.py",
+    "proof/form.py",
+    "proof/gates.py",
+    "proof/leftovers.py",
+    "proof/outage.py",
+    "proof/stage.py",
+    "proof/verify.py",
 )
 
 
@@ -128,8 +128,8 @@ def key_of(folder: Path) -> str:
     for root in (folder, *(package / name for name in _CODE)):
         for path in sorted(path for path in root.rglob("*") if path.is_file() and "__pycache__" not in path.parts):
             _add(digest, f"{root.name}/{path.relative_to(root)}", path)
-    for name in _HERE:
-        _add(digest, name, Path(__file__).with_name(f"{name}.py"))
+    for name in _MODULES:
+        _add(digest, name, package / name)
     return digest.hexdigest()[:24]
 
 

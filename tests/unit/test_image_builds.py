@@ -68,7 +68,7 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workshop:
     )
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setattr(workshop, "answering", lambda: Docker({}))
+    monkeypatch.setattr(builds, "answering", lambda: Docker({}))
     monkeypatch.setattr(registry, "answers", lambda: True)
     monkeypatch.setattr(registry, "forget", lambda name: None)
     return Workshop(names.REGISTRY_PREFIX, "lab-03")
@@ -117,7 +117,7 @@ def test_a_build_that_never_ends_is_ended(
 
 
 def test_without_the_registry_beside_this_machine_nothing_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workshop, "answering", lambda: Docker({}))
+    monkeypatch.setattr(builds, "answering", lambda: Docker({}))
     with pytest.raises(LabError, match="builds images on this machine"):
         Workshop("registry.example.org/labs", "lab-03")
 
@@ -133,14 +133,14 @@ def test_a_base_image_is_asked_for_where_the_nodes_have_it(
 
 
 def test_a_registry_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workshop, "answering", lambda: Docker({}))
+    monkeypatch.setattr(builds, "answering", lambda: Docker({}))
     monkeypatch.setattr(registry, "answers", lambda: False)
     with pytest.raises(LabError, match="that registry does not answer"):
         Workshop(names.REGISTRY_PREFIX, "lab-03")
 
 
 def test_without_an_engine_nothing_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workshop, "answering", lambda: None)
+    monkeypatch.setattr(builds, "answering", lambda: None)
     with pytest.raises(LabError, match="no Docker engine answers"):
         Workshop(names.REGISTRY_PREFIX, "lab-03")
 

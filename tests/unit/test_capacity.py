@@ -61,7 +61,7 @@ def pod(namespace: str, cpu: str, on: str = "", missing: str = "cpu", phase: str
 
 
 def found(*objects: Object, own: tuple[str, ...] = ("lab-10",)) -> list[str]:
-    return room.taken_by_others(cast(Kube, Cluster(*objects)), own, {"mlops-lab-tracking"})
+    return capacity.taken_by_others(cast(Kube, Cluster(*objects)), own, {"mlops-lab-tracking"})
 
 
 def test_room_that_another_lab_takes_is_the_environments_fault_and_named() -> None:
@@ -103,10 +103,10 @@ def test_a_pod_requests_what_the_scheduler_counts() -> None:
             "initContainers": [container("200m", restartPolicy="Always"), container("300m"), container("10m")],
         }
     }
-    assert room.requests(whole) == {"cpu": Fraction(1, 2), "memory": 0}  # the second one beside the sidecar
+    assert capacity.requests(whole) == {"cpu": Fraction(1, 2), "memory": 0}  # the second one beside the sidecar
     whole["spec"]["initContainers"][1] = container("20m")
-    assert room.requests(whole)["cpu"] == Fraction(35, 100)  # the containers and the sidecar
-    assert room.requests({"spec": {"containers": [{}]}}) == {"cpu": 0, "memory": 0}
+    assert capacity.requests(whole)["cpu"] == Fraction(35, 100)  # the containers and the sidecar
+    assert capacity.requests({"spec": {"containers": [{}]}}) == {"cpu": 0, "memory": 0}
 
 
 def test_it_is_a_problem_of_the_environment() -> None:

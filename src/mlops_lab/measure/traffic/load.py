@@ -23,7 +23,7 @@ from mlops_lab.measure.traffic.report import LATE_AT_MOST, LoadReport, Request
 
 # The load maker says something each second; silence means that the connection is broken.
 _SILENT = 15.0
-_START_WITHIN = pod.READY_WITHIN + 15.0
+_START_WITHIN = load_generator.READY_WITHIN + 15.0
 # A stopped attack gives what is under way one second and then says how it went; after this its input is closed.
 _STOP_WITHIN = 2.0
 
@@ -173,7 +173,7 @@ class Load:
     def _follow(self) -> None:
         """Start the attack and take in what it says; runs in a thread of its own."""
         try:
-            with pod.start(self._kube, "attack", self._spec) as stream:
+            with load_generator.start(self._kube, "attack", self._spec) as stream:
                 self._listen(stream)
         except BaseException as trouble:
             # What goes wrong after the end of the load, or on the way out of a stopped one, changes nothing.
@@ -190,7 +190,7 @@ class Load:
 
     def _listen(self, stream: ExecStream) -> None:
         told_to_stop = 0.0
-        for said in pod.messages(stream, within=self._whole + _SILENT, silent=_SILENT):
+        for said in load_generator.messages(stream, within=self._whole + _SILENT, silent=_SILENT):
             if said:
                 self._take(said)
             if self._end:

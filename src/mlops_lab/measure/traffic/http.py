@@ -120,8 +120,8 @@ def encoded(body: Any) -> str:
 
 def _ask(kube: Kube, method: str, url: str, body: Any, headers: dict[str, str], within: float) -> Answer:
     spec = {"url": url, "method": method, "body": encoded(body), "headers": headers, "timeout_s": within}
-    with pod.start(kube, "get", spec) as stream:
-        for said in pod.messages(stream, within=within + _MARGIN, silent=within + _MARGIN):
+    with load_generator.start(kube, "get", spec) as stream:
+        for said in load_generator.messages(stream, within=within + _MARGIN, silent=within + _MARGIN):
             if said:
                 return Answer(
                     said["status"],

@@ -1,0 +1,1 @@
+"""A learner's way through a lab: begun, watched, helped, explained, and what is kept of it."""

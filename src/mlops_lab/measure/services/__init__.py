@@ -1,0 +1,1 @@
+"""The platform's services: MLflow, Kubeflow Pipelines, Prometheus and dashboards, through port forwards."""
