@@ -12,11 +12,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from mlops_lab.labs.target import target
 from mlops_lab.measure.services.pipelines import Pipelines, tasks
 from mlops_lab.measure.services.port_forwards import Ways
 from mlops_lab.measure.services.tracking import Tracking
-
-from mlops_lab.labs.target import target
 from mlops_lab.platform.dashboard.prometheus import Prometheus
 
 CALM, STORMS = ("2013-02-01", "2013-02-14"), ("2013-07-10", "2013-07-11")

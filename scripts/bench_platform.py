@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
+from mlops_lab.kube.client import Kube
 from mlops_lab.measure.services.pipelines import Pipelines, tasks
 from mlops_lab.measure.services.port_forwards import Ways
 from mlops_lab.measure.traffic.load import Load
-
-from mlops_lab.kube.client import Kube
 
 RATE, DURATION = 50, 30  # requests a second, s
 RUNS = 3

@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 import yaml
-from mlops_lab.measure.cluster.environment import problems
 
 from mlops_lab.base.paths import cache
 from mlops_lab.images.recipes import helm as helm_program
 from mlops_lab.images.store import Store
 from mlops_lab.kube.client import Kube, Object
 from mlops_lab.kube.errors import Unreachable
+from mlops_lab.measure.cluster.environment import problems
 from tests.e2e.conftest import CLUSTER, docker, lab
 
 pytestmark = pytest.mark.cluster

@@ -8,10 +8,10 @@ from typing import Any, cast
 
 import pytest
 from kubernetes.client.exceptions import ApiException
-from mlops_lab.measure.cluster.autoscaler_metrics import Use, cpu, custom_metric
 
 from mlops_lab.kube.client import Kube
 from mlops_lab.kube.errors import NotFound, Unreachable
+from mlops_lab.measure.cluster.autoscaler_metrics import Use, cpu, custom_metric
 
 
 def kube(answers: dict[str, Any]) -> Kube:

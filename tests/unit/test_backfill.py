@@ -10,9 +10,9 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from mlops_lab.measure.services.backfill import STEP, Counter, Gauge, Past, inject, rhythm
 
 from mlops_lab.base.errors import LabError
+from mlops_lab.measure.services.backfill import STEP, Counter, Gauge, Past, inject, rhythm
 from mlops_lab.platform.dashboard.prometheus import Series
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any, cast
 
-from mlops_lab.measure.cluster import capacity, environment
-
 from mlops_lab.kube.client import Kube
+from mlops_lab.measure.cluster import capacity, environment
 
 Object = dict[str, Any]
 

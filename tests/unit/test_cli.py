@@ -15,8 +15,6 @@ from typing import Any, ClassVar
 
 import click
 import pytest
-from mlops_lab.learner.records import Records
-from mlops_lab.proof.skeleton import make
 
 from mlops_lab.base import paths
 from mlops_lab.base.errors import LabError, UsageError
@@ -25,6 +23,8 @@ from mlops_lab.cli.main import SECTIONS, cli, main
 from mlops_lab.cluster import record
 from mlops_lab.cluster.record import Cluster
 from mlops_lab.labs.running import Interrupted
+from mlops_lab.learner.records import Records
+from mlops_lab.proof.skeleton import make
 
 CHECKS = '''
 import asyncio

@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 import yaml
-from mlops_lab.measure.images.layers import Content, Hit, Layer
-from mlops_lab.measure.traffic.http import Answer
 
 from mlops_lab.base.errors import LabError
 from mlops_lab.base.paths import project
 from mlops_lab.checks import Observation
 from mlops_lab.images.catalog import CATALOG, sources
 from mlops_lab.images.recipes import containerise
+from mlops_lab.measure.images.layers import Content, Hit, Layer
+from mlops_lab.measure.traffic.http import Answer
 from tests.lab_programs import loaded
 
 LAB = project() / "labs" / "03-containerise"

@@ -6,6 +6,9 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+
+from mlops_lab.base.errors import LabError
+from mlops_lab.kube.client import Kube
 from mlops_lab.measure.pods.containers import (
     Reading,
     Waits,
@@ -16,9 +19,6 @@ from mlops_lab.measure.pods.containers import (
     restarts,
     use,
 )
-
-from mlops_lab.base.errors import LabError
-from mlops_lab.kube.client import Kube
 
 LABELS = 'container="{container}",cpu="total",id="/{id}",image="a/b:1",name="x",namespace="lab-06",pod="{pod}"'
 

@@ -8,9 +8,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from mlops_lab.measure.traffic.report import LoadReport, Request
 
 from mlops_lab.base.errors import LabError
+from mlops_lab.measure.traffic.report import LoadReport, Request
 from tests.lab_programs import loaded
 
 Object = dict[str, Any]

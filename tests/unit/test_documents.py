@@ -6,10 +6,10 @@ import re
 from pathlib import Path
 
 import pytest
-from mlops_lab.proof.form import links
 
 from mlops_lab.base.paths import project
 from mlops_lab.labs.catalog import LEVELS, about, exercises
+from mlops_lab.proof.form import links
 
 ROOT = project()
 PLACES = ("*.md", "docs/*.md", "charts/*/README.md", "components/**/README.md")

@@ -6,17 +6,16 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from mlops_lab.learner.explain import explained, plot
-from mlops_lab.measure.pods.evidence import recent
-from mlops_lab.measure.traffic.http import Answer
-from mlops_lab.measure.traffic.report import LoadReport, Request
-
 from mlops_lab.base.errors import Failure, LabError
 from mlops_lab.checks import Check, current
 from mlops_lab.checks.run import run_checks
 from mlops_lab.checks.trace import Trace, drawn, shortened
 from mlops_lab.checks.verdicts import Result
 from mlops_lab.kube.client import Kube
+from mlops_lab.learner.explain import explained, plot
+from mlops_lab.measure.pods.evidence import recent
+from mlops_lab.measure.traffic.http import Answer
+from mlops_lab.measure.traffic.report import LoadReport, Request
 
 
 def answer(status: int = 200, body: bytes = b"{}", error: str = "") -> Answer:

@@ -12,13 +12,13 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from mlops_lab.measure.pods import cpu_time
-from mlops_lab.measure.pods.own_pod import OwnPod, Talk
-from mlops_lab.measure.traffic.http import Answer
 
 from mlops_lab.base.errors import Failure, LabError
 from mlops_lab.checks import Observation
 from mlops_lab.kube.execs import ExecStream
+from mlops_lab.measure.pods import cpu_time
+from mlops_lab.measure.pods.own_pod import OwnPod, Talk
+from mlops_lab.measure.traffic.http import Answer
 from tests.lab_programs import loaded
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+
 from mlops_lab.measure.services.grafana import ALL, Dashboard, NotADashboard, read
 
 

@@ -7,12 +7,12 @@ import time
 from pathlib import Path
 
 import pytest
-from mlops_lab.measure.images import builds
-from mlops_lab.measure.images.builds import Steps, Workshop
 
 from mlops_lab.base.errors import LabError
 from mlops_lab.cluster import names, registry
 from mlops_lab.engine.docker import Docker
+from mlops_lab.measure.images import builds
+from mlops_lab.measure.images.builds import Steps, Workshop
 
 CLASSIC = """\
 Step 1/4 : FROM localhost:5001/python-build:1 AS build

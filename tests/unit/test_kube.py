@@ -18,13 +18,13 @@ import pytest
 import yaml
 from kubernetes.client.exceptions import ApiException
 from kubernetes.dynamic.exceptions import DynamicApiError, api_exception
-from mlops_lab.measure.pods.evidence import pod_state
 from urllib3.exceptions import ReadTimeoutError
 
 from mlops_lab.kube.client import Kube
 from mlops_lab.kube.connection import connect
 from mlops_lab.kube.errors import NotFound, Refused, Unreachable, translated
 from mlops_lab.kube.kubeconfig import for_namespace
+from mlops_lab.measure.pods.evidence import pod_state
 
 
 def refusal(status: int, message: str) -> ApiException:

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from mlops_lab.measure.traffic.http import Answer
 
 from mlops_lab.base.errors import Failure, LabError
 from mlops_lab.checks import lab as lab_module
 from mlops_lab.checks.check import Check
 from mlops_lab.checks.current import Running, running
 from mlops_lab.checks.lab import Lab
+from mlops_lab.measure.traffic.http import Answer
 
 
 def lab_at(workspace: Path, kube: Any = None) -> Lab:

@@ -10,11 +10,6 @@ from typing import Any, cast
 
 import pytest
 import yaml
-from mlops_lab.learner import lifecycle
-from mlops_lab.learner.records import Records
-from mlops_lab.proof import leftovers
-from mlops_lab.proof.outage import paused_api_server
-from mlops_lab.proof.stage import LiveStage
 
 from mlops_lab.base.errors import LabError, UsageError
 from mlops_lab.kube.client import Kube

@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mlops_lab.proof import gates
-from mlops_lab.proof.leftovers import difference
 
 from mlops_lab.checks.check import Check
 from mlops_lab.checks.verdicts import Result, Verdict

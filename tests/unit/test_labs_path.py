@@ -9,17 +9,17 @@ from typing import Any
 
 import msgspec
 import pytest
-from mlops_lab.learner import path as paths
-from mlops_lab.learner.attempts import Attempt, attempts, line, schema
-from mlops_lab.learner.path import Course
-from mlops_lab.learner.records import Records
-from mlops_lab.proof.skeleton import make
 
 from mlops_lab.base.errors import LabError
 from mlops_lab.checks.check import Check
 from mlops_lab.checks.verdicts import Result, Verdict
 from mlops_lab.cli.main import main
 from mlops_lab.labs.catalog import About, Exercise
+from mlops_lab.learner import path as paths
+from mlops_lab.learner.attempts import Attempt, attempts, line, schema
+from mlops_lab.learner.path import Course
+from mlops_lab.learner.records import Records
+from mlops_lab.proof.skeleton import make
 
 PODS, NETS = "cka/workloads-and-scheduling", "cka/services-and-networking"
 

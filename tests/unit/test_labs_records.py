@@ -6,12 +6,13 @@ import multiprocessing
 from pathlib import Path
 
 import pytest
-from mlops_lab.learner.records import Progress, Records
 
 from mlops_lab.base.errors import LabError
 from mlops_lab.checks.verdicts import Result, Verdict
 from mlops_lab.labs.catalog import Exercise
-from mlops_lab.labs.hints import hints, next_hint, solution
+from mlops_lab.labs.hints import hints
+from mlops_lab.learner.hints import next_hint, solution
+from mlops_lab.learner.records import Progress, Records
 
 HINTS = "# Hints\n\n## 1\nLook there.\n\n## 2 what\nLook for that.\n\n## 3\nWrite this.\n"
 

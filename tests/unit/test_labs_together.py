@@ -14,10 +14,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from mlops_lab.proof.together import Together, lanes, options
 
 from mlops_lab.engine import host
 from mlops_lab.labs.catalog import Exercise
+from mlops_lab.proof.together import Together, lanes, options
 
 # Plays `lab verify`: notes when it ran and with which steps, and writes what it found.
 PROGRAM = """

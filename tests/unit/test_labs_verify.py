@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mlops_lab.proof.ledger import Done, Ledger, key_of
-from mlops_lab.proof.skeleton import make
-from mlops_lab.proof.verify import steps, verify
 
 from mlops_lab.base.errors import LabError
 from mlops_lab.checks.check import Check
 from mlops_lab.checks.verdicts import Result, Verdict
 from mlops_lab.labs.catalog import Exercise
 from mlops_lab.labs.variants import Variant
+from mlops_lab.proof.ledger import Done, Ledger, key_of
+from mlops_lab.proof.skeleton import make
+from mlops_lab.proof.verify import steps, verify
 
 CHECK = "two_pods_are_ready"
 

@@ -14,9 +14,6 @@ from typing import Any, cast
 from unittest.mock import AsyncMock
 
 import pytest
-from mlops_lab.learner import watch as watch_module
-from mlops_lab.learner.changes import Change, Changes
-from mlops_lab.learner.watch import Watch
 
 from mlops_lab.base.errors import Failure, LabError
 from mlops_lab.checks.check import Check
@@ -24,6 +21,9 @@ from mlops_lab.checks.verdicts import Result, Verdict
 from mlops_lab.kube.client import Kube
 from mlops_lab.kube.errors import NotFound, Unreachable
 from mlops_lab.labs.rows import Row
+from mlops_lab.learner import watch as watch_module
+from mlops_lab.learner.changes import Change, Changes
+from mlops_lab.learner.watch import Watch
 
 
 class World:

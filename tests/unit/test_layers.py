@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from mlops_lab.measure.images.layers import Content, read
 
 from mlops_lab.base.errors import LabError
+from mlops_lab.measure.images.layers import Content, read
 
 SECRET = {"token": b"s3cret"}
 

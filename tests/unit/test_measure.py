@@ -13,16 +13,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from mlops_lab.base.errors import Failure, LabError
+from mlops_lab.images.recipes.flight_delay import TRAIN
+from mlops_lab.kube.errors import Unreachable
 from mlops_lab.measure.traffic import load as load_module
 from mlops_lab.measure.traffic import load_generator
 from mlops_lab.measure.traffic.flights import difference, hidden_rows
 from mlops_lab.measure.traffic.http import ask
 from mlops_lab.measure.traffic.load import Load
 from mlops_lab.measure.traffic.report import LoadReport, Request
-
-from mlops_lab.base.errors import Failure, LabError
-from mlops_lab.images.recipes.flight_delay import TRAIN
-from mlops_lab.kube.errors import Unreachable
 
 URL = "http://10.96.0.9:80/predict"
 

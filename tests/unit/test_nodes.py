@@ -13,11 +13,11 @@ from typing import Any, cast
 
 import pytest
 from kubernetes.client.exceptions import ApiException
-from mlops_lab.measure.cluster import environment, nodes
 
 from mlops_lab.base.errors import LabError
 from mlops_lab.kube.client import Kube
 from mlops_lab.kube.errors import Refused, Unreachable
+from mlops_lab.measure.cluster import environment, nodes
 
 Object = dict[str, Any]
 

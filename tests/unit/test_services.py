@@ -15,18 +15,18 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from mlops_lab.measure.cluster import environment
-from mlops_lab.measure.pods import script
-from mlops_lab.measure.services import port_forwards as ways_module
-from mlops_lab.measure.services.pipelines import Pipelines, package, tasks
-from mlops_lab.measure.services.port_forwards import Ways
-from mlops_lab.measure.services.rest import RefusedRequest, Rest
-from mlops_lab.measure.services.tracking import Tracking
 
 from mlops_lab.base.errors import Failure, LabError
 from mlops_lab.checks.lab import Lab
 from mlops_lab.kube.client import Kube
 from mlops_lab.labs import parts
+from mlops_lab.measure.cluster import environment
+from mlops_lab.measure.pods import script
+from mlops_lab.measure.services import port_forwards
+from mlops_lab.measure.services.pipelines import Pipelines, package, tasks
+from mlops_lab.measure.services.port_forwards import Ways
+from mlops_lab.measure.services.rest import RefusedRequest, Rest
+from mlops_lab.measure.services.tracking import Tracking
 
 
 class Service:

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 import yaml
-from mlops_lab.measure.traffic.http import Answer
 
 from mlops_lab.base.errors import Failure
 from mlops_lab.checks.lab import Lab
 from mlops_lab.labs.catalog import labs_folder
+from mlops_lab.measure.traffic.http import Answer
 from tests.lab_programs import loaded
 
 LAB = labs_folder() / "17-alert-that-matters"

@@ -14,12 +14,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from mlops_lab.measure.traffic.flights import HiddenRows
-from mlops_lab.measure.traffic.http import Answer
 
 from mlops_lab.base.errors import Failure
 from mlops_lab.checks import Observation
 from mlops_lab.checks.lab import Lab
+from mlops_lab.measure.traffic.flights import HiddenRows
+from mlops_lab.measure.traffic.http import Answer
 from tests.lab_programs import loaded
 
 LABS = {"04": "answers_right", "05": "comes_up", "06": "runs", "10": "serves", "11": "serves", "12": "serves_v1",

@@ -21,12 +21,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from mlops_lab.measure.services.pipelines import package
 
 from mlops_lab.base.errors import Failure, LabError
 from mlops_lab.base.paths import project
 from mlops_lab.checks import Observation, checks_of
 from mlops_lab.checks.lab import Lab
+from mlops_lab.measure.services.pipelines import package
 from tests.lab_programs import loaded
 
 

@@ -13,11 +13,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from mlops_lab.measure.traffic.http import Answer
 
 from mlops_lab.base.errors import Failure, LabError
 from mlops_lab.checks import Observation
 from mlops_lab.checks.watched import Watched
+from mlops_lab.measure.traffic.http import Answer
 from tests.lab_programs import loaded
 
 KEY = "0123456789abcdef0123"

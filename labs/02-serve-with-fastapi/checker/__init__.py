@@ -18,9 +18,8 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from mlops_lab.measure.traffic.flights import difference, numbers
-
 from mlops_lab.checks import Lab, LabError, Observation, check, equal_to, expect, observe
+from mlops_lab.measure.traffic.flights import difference, numbers
 
 Object = dict[str, Any]
 

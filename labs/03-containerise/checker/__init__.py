@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from mlops_lab.measure.traffic.flights import difference, numbers
 
 from mlops_lab.checks import Lab, LabError, Observation, at_least, at_most, check, equal_to, expect, is_ready, observe
+from mlops_lab.measure.traffic.flights import difference, numbers
 
 Object = dict[str, Any]
 

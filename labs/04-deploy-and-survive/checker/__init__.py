@@ -12,9 +12,8 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mlops_lab.measure.traffic.flights import difference
-
 from mlops_lab.checks import Lab, Observation, at_least, at_most, check, equal_to, expect, is_ready, observe
+from mlops_lab.measure.traffic.flights import difference
 
 READY_WITHIN = 90  # s, for pods that were applied just before
 SELECTED_WITHIN = 15  # s, for the pods to be there at all

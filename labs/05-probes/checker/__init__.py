@@ -16,9 +16,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mlops_lab.measure.traffic.flights import difference, numbers
-
 from mlops_lab.checks import Lab, LabError, Observation, at_most, between, check, equal_to, expect, is_ready, observe
+from mlops_lab.measure.traffic.flights import difference, numbers
 
 Object = dict[str, Any]
 

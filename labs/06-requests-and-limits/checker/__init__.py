@@ -15,10 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlops_lab.measure.pods.containers import Reading, Use, killed_for_memory, last_end, restarts, use
-from mlops_lab.measure.pods.evidence import pod_state
-from mlops_lab.measure.traffic.flights import difference
-
 from mlops_lab.checks import (
     Lab,
     LabError,
@@ -35,6 +31,9 @@ from mlops_lab.checks import (
     rollout_state,
 )
 from mlops_lab.kit.losses import none_lost
+from mlops_lab.measure.pods.containers import Reading, Use, killed_for_memory, last_end, restarts, use
+from mlops_lab.measure.pods.evidence import pod_state
+from mlops_lab.measure.traffic.flights import difference
 
 Object = dict[str, Any]
 

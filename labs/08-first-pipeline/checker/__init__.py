@@ -10,9 +10,8 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-from mlops_lab.measure.traffic.flights import numbers
-
 from mlops_lab.checks import Lab, LabError, Observation, check, equal_to, expect, observe
+from mlops_lab.measure.traffic.flights import numbers
 
 Object = dict[str, Any]
 

@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlops_lab.measure.traffic.flights import difference
-
 from mlops_lab.checks import Lab, LabError, Observation, at_least, at_most, check, equal_to, expect, observe
 from mlops_lab.kit.losses import none_lost
+from mlops_lab.measure.traffic.flights import difference
 
 Object = dict[str, Any]
 

@@ -11,9 +11,8 @@ import time
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mlops_lab.measure.traffic.flights import difference, numbers
-
 from mlops_lab.checks import Lab, LabError, Observation, at_least, at_most, check, equal_to, expect, observe, quantity
+from mlops_lab.measure.traffic.flights import difference, numbers
 
 Item = dict[str, Any]
 

@@ -9,8 +9,6 @@ import asyncio
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mlops_lab.measure.traffic.flights import difference, numbers
-
 from mlops_lab.checks import (
     Lab,
     Observation,
@@ -24,6 +22,7 @@ from mlops_lab.checks import (
     rollout_state,
 )
 from mlops_lab.kit.losses import none_lost
+from mlops_lab.measure.traffic.flights import difference, numbers
 
 Object = dict[str, Any]
 

@@ -14,10 +14,9 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mlops_lab.measure.traffic.flights import difference
-
 from mlops_lab.checks import Lab, LabError, Observation, at_most, check, equal_to, expect, is_ready, observe
 from mlops_lab.kit.losses import none_lost
+from mlops_lab.measure.traffic.flights import difference
 
 Object = dict[str, Any]
 

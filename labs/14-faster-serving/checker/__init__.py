@@ -18,10 +18,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from mlops_lab.checks import Lab, LabError, Observation, at_least, at_most, check, equal_to, expect, observe
 from mlops_lab.measure.pods.cpu_time import running
 from mlops_lab.measure.traffic.flights import difference, numbers
-
-from mlops_lab.checks import Lab, LabError, Observation, at_least, at_most, check, equal_to, expect, observe
 
 Object = dict[str, Any]
 

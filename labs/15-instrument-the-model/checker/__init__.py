@@ -16,9 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlops_lab.measure.traffic.flights import difference
-
 from mlops_lab.checks import Lab, LabError, Observation, at_most, check, equal_to, expect, observe
+from mlops_lab.measure.traffic.flights import difference
 
 Object = dict[str, Any]
 

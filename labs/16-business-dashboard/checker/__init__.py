@@ -17,12 +17,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mlops_lab.base.paths import is_file
+from mlops_lab.checks import Lab, Observation, check, current, expect
 from mlops_lab.measure.cluster.environment import SYSTEM_NAMESPACE
 from mlops_lab.measure.services.backfill import STEP, Counter, Gauge, Past, rhythm
 from mlops_lab.measure.services.grafana import ALL, LARGEST, Dashboard, NotADashboard, Panel, read
-
-from mlops_lab.base.paths import is_file
-from mlops_lab.checks import Lab, Observation, check, current, expect
 from mlops_lab.platform.dashboard.prometheus import NoPrometheus, QueryRefused, Series
 from mlops_lab.platform.releases import RELEASES
 

@@ -1,7 +1,7 @@
 """What a checker is made of: checks, matchers, observations, verdicts, the run of them, and reports.
 
-A lab's `checker` imports from here, and from `kit`. What only few labs need, such as `measure.pods.containers.use`, they import from
-`measure` or `platform`, where it is.
+A lab's `checker` imports from here, and from `kit` what several of them do. What only few labs need, such as
+`measure.pods.containers.use`, they import from `measure` or `platform`, where it is.
 """
 
 from mlops_lab.base.errors import LabError

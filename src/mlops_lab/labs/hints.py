@@ -6,8 +6,6 @@ import re
 
 from mlops_lab.base.errors import LabError
 from mlops_lab.labs.catalog import Exercise
-from mlops_lab.labs.variants import solutions, texts
-from mlops_lab.learner.records import Records
 
 TIERS = 3
 

@@ -61,7 +61,7 @@ class Usage:
 
     @contextlib.asynccontextmanager
     async def cpu_time(self, pods: Sequence[Object]) -> AsyncIterator[CpuTime]:
-        """Reads the CPU time of all containers of these pods, exactly, while the block runs; see `measure.pods.cpu_time`.
+        """Reads the CPU time of all containers of these pods, exactly, while the block runs: `measure.pods.cpu_time`.
 
         Raises:
             LabError: it cannot be read.

@@ -1,8 +1,8 @@
 """Nodes out of service for a while: a cordon that is lifted whatever happens, and evictions as a drain makes them.
 
 Who cordons a node leaves a mark on it that says which process did, and until when it may. What a process that was
-killed left behind is lifted at the next look at the cluster (`measure.cluster.environment`); cordons without that mark are
-others', and stay. This never drains a whole node: evicted is one pod at a time, by name.
+killed left behind is lifted at the next look at the cluster (`measure.cluster.environment`); cordons without that mark
+are others', and stay. This never drains a whole node: evicted is one pod at a time, by name.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Metrics with a past: pods of the checker's whose first scrape gives Prometheus all that happened in some minutes.
 
 Every sample carries its time, so Prometheus takes the whole history at once, and a query over five minutes need not be
-waited for. It takes them for an hour back. The pods run in the tool's namespace, as `measure.pods.script` does it, and are
-gone when Prometheus has what they tell; the samples stay, so their labels must be nobody else's.
+waited for. It takes them for an hour back. The pods run in the tool's namespace, as `measure.pods.script` does it, and
+are gone when Prometheus has what they tell; the samples stay, so their labels must be nobody else's.
 """
 
 from __future__ import annotations
