@@ -668,7 +668,7 @@ async def last_lines(lab: Lab) -> list[str]:
     if not pods:
         return []
     try:
-        text = await lab.objects.logs(pods[-1]["metadata"]["name"], None, 4)
+        text = await lab.objects.logs(pods[-1]["metadata"]["name"], tail=4)
     except LabError:  # it has not written anything yet
         return []
     return [f"its log: {COLOURS.sub('', line).strip()[:160]}" for line in text.splitlines()]

@@ -219,10 +219,10 @@ class Pace:
     @contextlib.asynccontextmanager
     async def watched(self) -> AsyncIterator[None]:
         """Follow the Deployment inside the block; the clock starts with `begin`."""
-        self._pods = {pod["metadata"]["name"] for pod in await self._lab.pods_of("model")}
-        self._old = {use.at for use in (await self._lab.pod_cpu()).values()}
+        self._pods = {pod["metadata"]["name"] for pod in await self._lab.objects.pods_of("model")}
+        self._old = {use.at for use in (await self._lab.usage.cpu()).values()}
         watch = asyncio.create_task(
-            self._lab.deployment("model").until(self._take, expected="", shown=_pods, within=3 * OUT_WITHIN)
+            self._lab.objects.deployment("model").until(self._take, expected="", shown=_pods, within=3 * OUT_WITHIN)
         )
         try:
             yield
@@ -237,7 +237,7 @@ class Pace:
     async def comes_ready(self, count: int) -> Observation:
         """Wait until so many pods have been ready, or it is too late for that."""
         left = max(1.0, OUT_WITHIN - self.elapsed)
-        now = await self._lab.deployment("model").becomes(ready_replicas=at_least(count), within=left)
+        now = await self._lab.objects.deployment("model").becomes(ready_replicas=at_least(count), within=left)
         at = self.ready.get(count)
         return replace(
             now,
@@ -251,18 +251,18 @@ class Pace:
         while not self.crossed and self.elapsed < until:
             acted = 2 in self.asked
             # One more look after the autoscaler has acted: what made it act was there a moment before.
-            figures = await self._lab.pod_cpu()
+            figures = await self._lab.usage.cpu()
             cores = [use.cores for name, use in figures.items() if name in self._pods and use.at not in self._old]
             self.cpu = max(self.cpu, sum(cores) / max(1, len(cores)))
             if self.cpu >= CPU_ACTS:
                 self.crossed = self.elapsed
             if acted:
                 return
-            await self._lab.pause(1)
+            await self._lab.time.pause(1)
 
     async def comes_to(self, seconds: float) -> None:
         """Wait until the load is that old."""
-        await self._lab.pause(max(0.0, seconds - self.elapsed))
+        await self._lab.time.pause(max(0.0, seconds - self.elapsed))
 
     def _take(self, item: Item | None) -> bool:
         self.most = max(self.most, _count(item, "replicas"))

@@ -289,7 +289,7 @@ class Stage:
     async def ask(self, do: str, *, within: float = CROWD_WITHIN, **what: Any) -> Object:
         """Have the crowd's program do something; it takes its own `within` itself, and this waits somewhat longer."""
         said = {"do": do, "within": within, "answer_within": ANSWER_WITHIN, **what}
-        found: Object = await self.lab.time.in_thread(lambda: self.talk.ask(said, within=within + 30))
+        found: Object = await self.talk.ask(said, within=within + 30)
         return found
 
     async def crowd(self, address: tuple[str, int], requests: int, sizes: Sequence[int], bad_every: int = 0) -> Object:
@@ -345,8 +345,8 @@ async def set_up(lab: Lab, stack: contextlib.AsyncExitStack) -> Stage:
             raise pod
     crowd, baseline = pods
     seed = str(time.time_ns() % 2**31)
-    talk = stack.enter_context(await lab.time.in_thread(crowd.talk, ["python3", "/checker/crowd.py", seed]))
-    if reasons := (await lab.time.in_thread(lambda: talk.hear(within=60)))["reasons"]:
+    talk = await stack.enter_async_context(crowd.talk("python3", "/checker/crowd.py", seed))
+    if reasons := (await talk.hear(within=60))["reasons"]:
         raise LabError(f"the checker's own model can't be loaded: {reasons}", "make the images again: lab images build")
     stage = Stage(lab, talk, baseline, await service_address(lab, "model"))
     sample = await stage.ask("values", version="v1", rows=[dict(row) for row in known.rows[:20]])
@@ -472,7 +472,7 @@ async def copy_is_up(lab: Lab) -> Observation:
         if phase in ("Failed", "Succeeded"):
             lines: list[str] = []
             with contextlib.suppress(LabError):  # it may not have written anything
-                lines = (await lab.objects.logs(COPY, failed(pod or {}), 4)).splitlines()
+                lines = (await lab.objects.logs(COPY, failed(pod or {}), tail=4)).splitlines()
             return Observation(False, expected, "the program ended", evidence=tuple(line[:160] for line in lines))
         answer = await lab.traffic.get(COPY, "/readyz", within=ANSWER_WITHIN)
         if answer.status == 200:
@@ -572,7 +572,7 @@ async def last_lines(lab: Lab) -> list[str]:
     if not pods:
         return []
     try:
-        text = await lab.objects.logs(pods[-1]["metadata"]["name"], None, 4)
+        text = await lab.objects.logs(pods[-1]["metadata"]["name"], tail=4)
     except LabError:  # it has not written anything yet
         return []
     return [f"its log: {line.strip()[:160]}" for line in text.splitlines()]

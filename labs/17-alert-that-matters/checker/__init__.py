@@ -853,7 +853,7 @@ async def asked(lab: Lab) -> list[Request]:
         headers = {"X-Request-ID": request.given} if request.given else {}
         # Of a pod that has just got ready the network hears a moment later.
         seen = await lab.time.eventually(
-            functools.partial(lab.post, "gateway", "/predict", body, headers=headers),
+            functools.partial(lab.traffic.post, "gateway", "/predict", body, headers=headers),
             functools.partial(with_status, request.status), expected="an answer", shown=answered, within=ANSWERS_WITHIN,
         )  # fmt: skip
         request.answered = seen.value.status
