@@ -224,7 +224,9 @@ def test_resume_goes_on_after_an_interruption_and_repeats_what_was_not_honest(
 def test_a_changed_lab_is_verified_anew(exercise: Exercise, ledger: Ledger) -> None:
     run(exercise, ledger, ToldStage(honest))
     before = key_of(exercise.folder)
-    (exercise.folder / "checks.py").write_text((exercise.folder / "checks.py").read_text() + "\n# changed\n")
+    (exercise.folder / "checker/__init__.py").write_text(
+        (exercise.folder / "checker/__init__.py").read_text() + "\n# changed\n"
+    )
     assert key_of(exercise.folder) != before
     stage = ToldStage(honest)
     run(exercise, ledger, stage, resume=True, only=["start"])

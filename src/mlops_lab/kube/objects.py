@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 Object = dict[str, Any]
@@ -17,3 +18,8 @@ def is_true(item: Object | None, condition: str) -> bool:
 def is_ready(item: Object | None) -> bool:
     """Whether a Pod's or a Node's condition Ready is True; a pod's makes it an endpoint of its Services."""
     return is_true(item, "Ready")
+
+
+def alive(pods: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The pods that are not being deleted."""
+    return [pod for pod in pods if not pod["metadata"].get("deletionTimestamp")]

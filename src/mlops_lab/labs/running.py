@@ -26,7 +26,7 @@ def lab_object(
 ) -> Lab:
     """The `lab` that checks get; a new one for each run, as it remembers what was measured."""
     settings = parts.settings(namespace, about(exercise).needs)
-    return Lab(kube, namespace, exercise.number, workspace, registry, settings, mistake)
+    return Lab.on(kube, namespace, exercise.number, workspace, registry, settings, mistake)
 
 
 def chosen(checks: Sequence[Check], names: Sequence[str]) -> list[Check]:

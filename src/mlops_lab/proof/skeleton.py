@@ -91,7 +91,7 @@ because = "Say what is wrong, put the files that differ beside this one, and nam
 """
         for number in range(2, 6)
     },
-    "checks.py": '''\
+    "checker/__init__.py": '''\
 """Lab {number}: say in a line what is measured."""
 
 from mlops_lab.checks import Lab, at_least, check, expect

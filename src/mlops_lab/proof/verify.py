@@ -16,7 +16,8 @@ from typing import Any
 from mlops_lab.base.errors import LabError
 from mlops_lab.checks.check import Check
 from mlops_lab.checks.verdicts import Result, Verdict
-from mlops_lab.labs.catalog import Exercise, checks
+from mlops_lab.labs.catalog import Exercise
+from mlops_lab.labs.checker import checks
 from mlops_lab.labs.variants import Variant, solutions, wrongs
 from mlops_lab.proof import form, gates, leftovers
 from mlops_lab.proof.ledger import DISHONEST, ENVIRONMENT, HONEST, Done, Ledger, key_of
