@@ -14,7 +14,7 @@ from typing import Any
 
 from mlops_lab.labs.target import target
 from mlops_lab.measure.services.pipelines import Pipelines, tasks
-from mlops_lab.measure.services.port_forwards import Ways
+from mlops_lab.measure.services.port_forwards import PortForwards
 from mlops_lab.measure.services.tracking import Tracking
 from mlops_lab.platform.dashboard.prometheus import Prometheus
 
@@ -44,10 +44,10 @@ def loop(kubectl: tuple[str, ...], solution: Path, namespace: str) -> Figures:
     run("apply", "-k", solution)
     for name in ("model", "alerts"):
         run("rollout", "status", f"deployment/{name}", "--timeout=240s")
-    ways = Ways(target().kube)
+    forwards = PortForwards(target().kube)
     try:
-        prometheus = Prometheus(lambda: ways.address("prometheus"), lambda: ways.lost("prometheus"))
-        pipelines, tracking = Pipelines(ways), Tracking(ways)
+        prometheus = Prometheus(lambda: forwards.address("prometheus"), lambda: forwards.lost("prometheus"))
+        pipelines, tracking = Pipelines(forwards), Tracking(forwards)
 
         def value(query: str) -> float:
             found = prometheus.query(query)
@@ -74,7 +74,7 @@ def loop(kubectl: tuple[str, ...], solution: Path, namespace: str) -> Figures:
             raise SystemExit("more than one run for one drift")
         steps = tasks(pipelines.run(runs[0]["run_id"]))
     finally:
-        ways.close()
+        forwards.close()
     name = "one drift, retrained (lab 26)"
     figures: Figures = {
         f"{name}: from its first row to the new model in service": (served - began, "s", ""),

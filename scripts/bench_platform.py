@@ -20,7 +20,7 @@ import yaml
 
 from mlops_lab.kube.client import Kube
 from mlops_lab.measure.services.pipelines import Pipelines, tasks
-from mlops_lab.measure.services.port_forwards import Ways
+from mlops_lab.measure.services.port_forwards import PortForwards
 from mlops_lab.measure.traffic.load import Load
 
 RATE, DURATION = 50, 30  # requests a second, s
@@ -38,8 +38,8 @@ def pipeline(kube: Kube, program: Path) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([sys.executable, shutil.copy(program, folder)], check=True, capture_output=True)
         spec = yaml.safe_load((Path(folder) / "pipeline.yaml").read_text())
-    ways = Ways(kube)
-    pipelines = Pipelines(ways)
+    forwards = PortForwards(kube)
+    pipelines = Pipelines(forwards)
     try:
         missed, hit = [], []
         for _ in range(RUNS):
@@ -50,7 +50,7 @@ def pipeline(kube: Kube, program: Path) -> dict[str, Any]:
         for kind, number, name in pipelines.names():
             if name.partition("/")[0] == EXPERIMENT:
                 pipelines.remove(kind, number)
-        ways.close()
+        forwards.close()
     return {
         "a pipeline of three steps, each run": (statistics.median(missed), "s", ""),
         "a pipeline of three steps, each from the cache": (statistics.median(hit), "s", ""),

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from mlops_lab.base.errors import LabError
-from mlops_lab.measure.services.backfill import STEP, Counter, Gauge, Past, inject, rhythm
+from mlops_lab.measure.services.backfill import STEP, Counter, Gauge, Past, backfill, rhythm
 from mlops_lab.platform.dashboard.prometheus import Series
 
 
@@ -86,7 +86,7 @@ PASTS = {pod: Past([1, 1], counters=[Counter("x_total", {"a": "1"}, 1.0, 5)]) fo
 
 
 def told(cluster: Any, within: float = 5, stop: threading.Event | None = None) -> None:
-    inject(cluster, cluster, "image", PASTS, 1000, labels={"app": "x"}, within=within, namespace="n", stop=stop)
+    backfill(cluster, cluster, "image", PASTS, 1000, labels={"app": "x"}, within=within, namespace="n", stop=stop)
 
 
 def test_pods_tell_their_past_and_go() -> None:

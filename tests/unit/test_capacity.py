@@ -60,7 +60,7 @@ def pod(namespace: str, cpu: str, on: str = "", missing: str = "cpu", phase: str
 
 
 def found(*objects: Object, own: tuple[str, ...] = ("lab-10",)) -> list[str]:
-    return capacity.taken_by_others(cast(Kube, Cluster(*objects)), own, {"mlops-lab-tracking"})
+    return capacity.pending_because_of_others(cast(Kube, Cluster(*objects)), own, {"mlops-lab-tracking"})
 
 
 def test_room_that_another_lab_takes_is_the_environments_fault_and_named() -> None:

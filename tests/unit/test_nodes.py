@@ -83,7 +83,7 @@ def test_a_cordon_is_lifted_at_the_end_of_its_block_and_after_an_error() -> None
 
     async def story() -> None:
         async with nodes.cordoned(kube(cluster), "one"):
-            assert not nodes.left_behind(node("one", cordoned=True, mark=mark()))
+            assert not nodes.stale_cordon(node("one", cordoned=True, mark=mark()))
             raise ValueError("in the block")
 
     with pytest.raises(ValueError, match="in the block"):
@@ -131,10 +131,10 @@ def test_what_a_killed_checker_left_is_opened_at_the_next_look_and_nothing_else_
         node("three", cordoned=True, mark=mark(process=os.getppid())),
         node("four", cordoned=True, mark=mark(host="another")),
     ]
-    assert nodes.left_behind(left)
-    assert [each for each in others if nodes.left_behind(each)] == []
-    assert nodes.left_behind(node("five", mark=mark(host="another", left=-1)))
-    assert nodes.left_behind(node("six", mark="nonsense"))
+    assert nodes.stale_cordon(left)
+    assert [each for each in others if nodes.stale_cordon(each)] == []
+    assert nodes.stale_cordon(node("five", mark=mark(host="another", left=-1)))
+    assert nodes.stale_cordon(node("six", mark="nonsense"))
     cluster = Cluster(left, *others)
     assert environment.problems(kube(cluster)) == []
     assert [name for name, _ in cluster.patches] == ["one"] and cluster.closed() == [False]

@@ -1,4 +1,4 @@
-"""What checks ask the platform: JSON over a way that may break, MLflow's and KFP's objects, and what is a lab's own."""
+"""What checks ask the platform: JSON over a port forward that may break, MLflow's and KFP's objects, and what is a lab's own."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from mlops_lab.labs import parts
 from mlops_lab.measure.cluster import environment
 from mlops_lab.measure.pods import script
 from mlops_lab.measure.services.pipelines import Pipelines, package, tasks
-from mlops_lab.measure.services.port_forwards import Ways
+from mlops_lab.measure.services.port_forwards import PortForwards
 from mlops_lab.measure.services.rest import RefusedRequest, Rest
 from mlops_lab.measure.services.tracking import Tracking
 
@@ -60,7 +60,7 @@ class Service:
         return f"http://127.0.0.1:{self.server.server_port}"
 
 
-class MadeUpWays:
+class MadeUpForwards:
     """Says the addresses in turn; `lost` goes on to the next."""
 
     def __init__(self, *addresses: str) -> None:
@@ -84,8 +84,8 @@ def service() -> Iterator[Service]:
     made.server.server_close()
 
 
-def ways(*addresses: str) -> Ways:
-    return cast(Ways, MadeUpWays(*addresses))
+def forwards(*addresses: str) -> PortForwards:
+    return cast(PortForwards, MadeUpForwards(*addresses))
 
 
 NOWHERE = "http://127.0.0.1:9"
@@ -93,13 +93,13 @@ NOWHERE = "http://127.0.0.1:9"
 
 def test_a_way_that_broke_is_made_anew_whatever_is_asked(service: Service) -> None:
     service.answers["POST /a/b"] = (200, {"x": 1})
-    assert Rest(ways(NOWHERE, service.url), "mlflow", "/a").ask("POST", "b", {"y": 2}) == {"x": 1}
+    assert Rest(forwards(NOWHERE, service.url), "mlflow", "/a").ask("POST", "b", {"y": 2}) == {"x": 1}
     assert service.asked == [("POST /a/b", {"y": 2})]
 
 
 def test_nobody_there_is_the_environments_fault() -> None:
     with pytest.raises(LabError, match="mlflow does not answer"):
-        Rest(ways(NOWHERE, NOWHERE), "mlflow").ask("GET", "x")
+        Rest(forwards(NOWHERE, NOWHERE), "mlflow").ask("GET", "x")
 
 
 def test_a_port_forward_that_another_thread_made_anew_stays_and_none_is_left_in_the_end(
@@ -116,11 +116,11 @@ def test_a_port_forward_that_another_thread_made_anew_stays_and_none_is_left_in_
 
     made: list[int] = []
     monkeypatch.setattr(port_forward, "forwarding", forwarding)
-    found = Ways(cast(Kube, SimpleNamespace(context="c", kubeconfig="k", timeout=1, version=lambda: "v1")))
+    found = PortForwards(cast(Kube, SimpleNamespace(context="c", kubeconfig="k", timeout=1, version=lambda: "v1")))
     first = found.address("mlflow")
     found.lost("mlflow", first)
     second = found.address("mlflow")
-    found.lost("mlflow", first)  # a second thread that was asking by the first way
+    found.lost("mlflow", first)  # a second thread that was asking by the first port forward
     assert (found.address("mlflow"), made, ended) == (second, [1, 2], [1])
     found.close()
     assert ended == [1, 2]
@@ -137,14 +137,14 @@ def test_a_kubectl_that_an_outage_holds_up_is_given_up(tmp_path: Path, monkeypat
     kube = SimpleNamespace(context="c", kubeconfig="k", timeout=0.3, version=lambda: "v1")
     began = time.monotonic()
     with pytest.raises(LabError, match="can't be reached: no answer"):
-        Ways(cast(Kube, kube)).address("mlflow")
+        PortForwards(cast(Kube, kube)).address("mlflow")
     assert time.monotonic() - began < 10
 
 
 def test_an_error_status_carries_what_was_said(service: Service) -> None:
     service.answers["GET /x"] = (403, {"message": "not you"})
     with pytest.raises(RefusedRequest, match="status 403") as caught:
-        Rest(ways(service.url), "mlflow").ask("GET", "x")
+        Rest(forwards(service.url), "mlflow").ask("GET", "x")
     assert caught.value.status == 403
     assert "not you" in caught.value.body
 
@@ -152,11 +152,11 @@ def test_an_error_status_carries_what_was_said(service: Service) -> None:
 def test_what_is_no_json_is_named(service: Service) -> None:
     service.answers["GET /x"] = (200, b"<html>")
     with pytest.raises(LabError, match="did not answer with JSON"):
-        Rest(ways(service.url), "mlflow").ask("GET", "x")
+        Rest(forwards(service.url), "mlflow").ask("GET", "x")
 
 
 def test_an_experiment_that_is_deleted_or_not_there_is_none(service: Service) -> None:
-    mlflow, path = Tracking(ways(service.url)), "GET /api/2.0/mlflow/experiments/get-by-name"
+    mlflow, path = Tracking(forwards(service.url)), "GET /api/2.0/mlflow/experiments/get-by-name"
     assert mlflow.experiment("lab-01") is None
     assert mlflow.runs("lab-01") == []
     service.answers[path] = (200, {"experiment": {"experiment_id": "3", "lifecycle_stage": "deleted"}})
@@ -169,7 +169,7 @@ def test_an_experiment_that_is_deleted_or_not_there_is_none(service: Service) ->
 
 
 def test_an_alias_that_nobody_set_is_none_and_other_refusals_are_not(service: Service) -> None:
-    mlflow, path = Tracking(ways(service.url)), "GET /api/2.0/mlflow/registered-models/alias"
+    mlflow, path = Tracking(forwards(service.url)), "GET /api/2.0/mlflow/registered-models/alias"
     service.answers[path] = (400, {"error_code": "INVALID_PARAMETER_VALUE", "message": "Registered model alias x"})
     assert mlflow.by_alias("lab-09", "production") is None
     service.answers[path] = (500, {"error_code": "INTERNAL_ERROR"})
@@ -183,7 +183,7 @@ def test_a_removed_experiment_frees_its_name(service: Service) -> None:
     service.answers["GET /api/2.0/mlflow/experiments/get-by-name"] = (
         200, {"experiment": {"experiment_id": "3", "lifecycle_stage": "active"}},
     )  # fmt: skip
-    Tracking(ways(service.url)).remove("experiment", "lab-01")
+    Tracking(forwards(service.url)).remove("experiment", "lab-01")
     assert service.asked[1][1] == {"experiment_id": "3", "new_name": "removed/3/lab-01"}
     assert service.asked[2] == ("POST /api/2.0/mlflow/experiments/delete", {"experiment_id": "3"})
 
@@ -198,7 +198,7 @@ def test_a_run_is_started_in_its_experiment_and_removed_when_it_has_ended(servic
         f"POST {base}/runs/r:terminate": (200, {}),
         f"DELETE {base}/runs/r": (200, b""),
     }
-    pipelines = Pipelines(ways(service.url))
+    pipelines = Pipelines(forwards(service.url))
     assert pipelines.start({"root": {}}, {"days": 3}, experiment="lab-08") == "r"
     started = dict(service.asked)[f"POST {base}/runs"]
     assert (started["experiment_id"], started["runtime_config"]) == ("e", {"parameters": {"days": 3}})
@@ -214,7 +214,7 @@ def test_every_page_of_a_collection_is_read_and_runs_are_named_by_their_experime
         f"GET {base}/recurringruns": (200, {}),
         f"GET {base}/pipelines": (200, {"pipelines": [{"pipeline_id": "p", "display_name": "lab-08-train"}]}),
     }
-    assert Pipelines(ways(service.url)).names() == [
+    assert Pipelines(forwards(service.url)).names() == [
         ("runs", "r", "lab-08/first"), ("pipelines", "p", "lab-08-train"), ("experiments", "e", "lab-08"),
     ]  # fmt: skip
 
@@ -285,7 +285,7 @@ class Cluster:
 def test_a_run_that_has_ended_is_not_ended_again(
     service: Service, monkeypatch: pytest.MonkeyPatch, states: list[str], asked: bool, raises: bool
 ) -> None:
-    pipelines, turns = Pipelines(ways(service.url)), iter(states)
+    pipelines, turns = Pipelines(forwards(service.url)), iter(states)
     monkeypatch.setattr(pipelines, "run", lambda run: {"state": next(turns)})
     path = "POST /apis/v2beta1/runs/r:terminate"
     service.answers[path] = (400, {"message": "it cannot be ended"})
@@ -401,7 +401,7 @@ def test_a_pipeline_that_is_missing_or_none_is_the_learners(tmp_path: Path) -> N
 
 def test_what_a_task_printed_is_text_and_empty_for_one_that_never_began(service: Service) -> None:
     service.answers["GET /apis/v2beta1/runs/r/tasks/t/log"] = (200, b'NameError: name "pd"')
-    pipelines = Pipelines(ways(service.url))
+    pipelines = Pipelines(forwards(service.url))
     assert pipelines.log("r", "t") == 'NameError: name "pd"'
     assert pipelines.log("r", "other") == ""
     service.answers["GET /apis/v2beta1/runs/r/tasks/u/log"] = (503, {})
@@ -411,9 +411,9 @@ def test_what_a_task_printed_is_text_and_empty_for_one_that_never_began(service:
 
 def test_artifacts_of_a_run_come_by_their_id(service: Service) -> None:
     service.answers["GET /apis/v2beta1/runs/r/artifacts"] = (200, {"artifacts": [{"artifact_id": "a", "name": "rows"}]})
-    assert Pipelines(ways(service.url)).artifacts("r") == {"a": {"artifact_id": "a", "name": "rows"}}
+    assert Pipelines(forwards(service.url)).artifacts("r") == {"a": {"artifact_id": "a", "name": "rows"}}
     with pytest.raises(LabError, match="does not tell what a run made"):
-        Pipelines(ways(service.url)).artifacts("other")
+        Pipelines(forwards(service.url)).artifacts("other")
 
 
 def test_what_a_program_writes_in_a_copy_of_the_workspace_is_gone_afterwards(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from mlops_lab.base.errors import LabError
 from mlops_lab.kube.client import Kube
 from mlops_lab.measure.services.pipelines import Pipelines
-from mlops_lab.measure.services.port_forwards import Ways
+from mlops_lab.measure.services.port_forwards import PortForwards
 from mlops_lab.measure.services.rest import RefusedRequest
 from mlops_lab.measure.services.tracking import Tracking
 from mlops_lab.platform.releases import RELEASES
@@ -102,8 +102,8 @@ def owned(name: str, namespace: str) -> bool:
 @contextlib.contextmanager
 def _looking(kube: Kube, needs: Sequence[str]) -> Iterator[tuple[Tracking | None, Pipelines | None]]:
     parts = [part for part in needed(needs) if kube.find("Namespace", _PARTS[part].namespace)]
-    ways = Ways(kube)
+    forwards = PortForwards(kube)
     try:
-        yield Tracking(ways) if "tracking" in parts else None, Pipelines(ways) if "pipelines" in parts else None
+        yield Tracking(forwards) if "tracking" in parts else None, Pipelines(forwards) if "pipelines" in parts else None
     finally:
-        ways.close()
+        forwards.close()

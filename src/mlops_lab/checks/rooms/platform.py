@@ -14,7 +14,7 @@ from mlops_lab.kube.client import Kube
 if TYPE_CHECKING:
     from mlops_lab.measure.services.backfill import Past
     from mlops_lab.measure.services.pipelines import Pipelines as Engine
-    from mlops_lab.measure.services.port_forwards import Ways
+    from mlops_lab.measure.services.port_forwards import PortForwards
     from mlops_lab.measure.services.tracking import Tracking
     from mlops_lab.platform.dashboard.prometheus import Prometheus as Server
     from mlops_lab.platform.dashboard.prometheus import Series
@@ -80,7 +80,7 @@ class Pipelines:
         return await in_thread(self._engine.run, run_id)
 
     def over(self, run: Plain) -> bool:
-        """Has a run ended, one way or the other?"""
+        """Has a run ended, well or not?"""
         return self._engine.over(run)
 
     async def end(self, run_id: str) -> None:
@@ -155,12 +155,12 @@ class Prometheus:
         import threading
 
         from mlops_lab.measure.cluster.environment import SYSTEM_NAMESPACE
-        from mlops_lab.measure.services.backfill import inject
+        from mlops_lab.measure.services.backfill import backfill
 
         stop = threading.Event()
         try:
             await in_thread(
-                inject, self._kube, self._server, self._image, pasts, at, labels=labels, within=within,
+                backfill, self._kube, self._server, self._image, pasts, at, labels=labels, within=within,
                 namespace=namespace or SYSTEM_NAMESPACE, stop=stop,
             )  # fmt: skip
         finally:
@@ -178,7 +178,7 @@ class Platform:
     def __init__(self, kube: Kube, namespace: str, registry: str, settings: Mapping[str, str]) -> None:
         self._kube, self._namespace = kube, namespace
         self.registry, self.settings = registry, settings
-        self._open: Ways | None = None
+        self._open: PortForwards | None = None
 
     def image(self, tag: str) -> str:
         """The flight-delay image of a tag by the name that this cluster knows, such as `v2`."""
@@ -189,36 +189,38 @@ class Platform:
         """The cluster's MLflow."""
         from mlops_lab.measure.services.tracking import Tracking
 
-        return Mlflow(Tracking(self._ways()), self._namespace)
+        return Mlflow(Tracking(self._forwards()), self._namespace)
 
     @property
     def pipelines(self) -> Pipelines:
         """The cluster's Kubeflow Pipelines."""
         from mlops_lab.measure.services.pipelines import Pipelines as Engine
 
-        return Pipelines(Engine(self._ways()), self._namespace)
+        return Pipelines(Engine(self._forwards()), self._namespace)
 
     @property
     def prometheus(self) -> Prometheus:
         """The cluster's Prometheus."""
         from mlops_lab.platform.dashboard.prometheus import Prometheus as Server
 
-        ways = self._ways()
-        server = Server(lambda: ways.address("prometheus"), lambda: ways.lost("prometheus"), limit=self._kube.timeout)
+        forwards = self._forwards()
+        server = Server(
+            lambda: forwards.address("prometheus"), lambda: forwards.lost("prometheus"), limit=self._kube.timeout
+        )
         return Prometheus(self._kube, server, self.image("v1"), self._namespace)
 
     async def address(self, page: str) -> str:
         """Where a page of the platform (`mlflow`, `pipelines`, `prometheus`) answers on this machine for now."""
-        return await in_thread(self._ways().address, page)
+        return await in_thread(self._forwards().address, page)
 
     def close(self) -> None:
         """Close the port forwards to the platform."""
         if self._open is not None:
             self._open.close()
 
-    def _ways(self) -> Ways:
-        from mlops_lab.measure.services.port_forwards import Ways
+    def _forwards(self) -> PortForwards:
+        from mlops_lab.measure.services.port_forwards import PortForwards
 
         if self._open is None:
-            self._open = Ways(self._kube)
+            self._open = PortForwards(self._kube)
         return self._open

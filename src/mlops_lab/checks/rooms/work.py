@@ -20,7 +20,7 @@ from mlops_lab.checks import current
 from mlops_lab.checks.observation import Observation, Unmet
 
 if TYPE_CHECKING:
-    from mlops_lab.measure.images.builds import Workshop
+    from mlops_lab.measure.images.builds import ImageBuilder
 
 # s; watchers have heard by then of what a program changed last
 _HEARD_AFTER = 1.0
@@ -140,15 +140,15 @@ class Work:
                 "folder that the program was started in",
             ) from wrong
 
-    def workshop(self) -> Workshop:
+    def workshop(self) -> ImageBuilder:
         """A place to build images of the learner's Dockerfile, `with` the block; its methods block.
 
         Raises:
             LabError: no engine is here, or the cluster does not pull from this machine's registry.
         """
-        from mlops_lab.measure.images.builds import Workshop
+        from mlops_lab.measure.images.builds import ImageBuilder
 
-        return Workshop(self._registry, self._namespace)
+        return ImageBuilder(self._registry, self._namespace)
 
     @property
     def runs_program(self) -> bool:

@@ -20,7 +20,7 @@ _ENDED = ("Succeeded", "Failed")
 _RESOURCES = ("cpu", "memory")
 
 
-def taken_by_others(kube: Kube, own: Sequence[str], given: Collection[str]) -> list[str]:
+def pending_because_of_others(kube: Kube, own: Sequence[str], given: Collection[str]) -> list[str]:
     """Which pods of some namespaces wait for room that others take, in words; empty when none does.
 
     Args:

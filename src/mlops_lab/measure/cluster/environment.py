@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from mlops_lab.kube.client import Kube, Object
 from mlops_lab.kube.errors import Unreachable
 from mlops_lab.kube.objects import is_ready, is_true
-from mlops_lab.measure.cluster.capacity import taken_by_others
-from mlops_lab.measure.cluster.nodes import left_behind, uncordon
+from mlops_lab.measure.cluster.capacity import pending_because_of_others
+from mlops_lab.measure.cluster.nodes import stale_cordon, uncordon
 from mlops_lab.platform.releases import RELEASES
 
 SYSTEM_NAMESPACE = "mlops-lab-system"
@@ -28,7 +28,7 @@ def problems(kube: Kube, parts: Sequence[str] = (), lab: str = "") -> list[str]:
     """
     try:
         nodes = kube.list("Node")
-        for node in filter(left_behind, nodes):
+        for node in filter(stale_cordon, nodes):
             uncordon(kube, node["metadata"]["name"], within=0)
         found = [_node(node) for node in nodes]
         found += [_api_service(item) for item in _metrics_api(kube)]
@@ -38,7 +38,7 @@ def problems(kube: Kube, parts: Sequence[str] = (), lab: str = "") -> list[str]:
             workloads = [item for kind in ("Deployment", "StatefulSet") for item in kube.list(kind, namespace)]
             found += [_workload(item) for item in workloads] or [f"{namespace} is not installed; see lab status"]
         own = [name for name in (lab, *parts) if name]
-        found += taken_by_others(kube, own, _GIVEN)
+        found += pending_because_of_others(kube, own, _GIVEN)
     except Unreachable as down:
         return [f"{down.message}; {down.hint}"]
     return [problem for problem in found if problem]

@@ -81,7 +81,7 @@ def uncordon(kube: Kube, node: str, within: float = _LIFTED_WITHIN) -> None:
         time.sleep(1)
 
 
-def left_behind(node: Object) -> bool:
+def stale_cordon(node: Object) -> bool:
     """Is it cordoned by a checker that is no more?"""
     mark = (node["metadata"].get("annotations") or {}).get(MARK)
     if not mark or node["metadata"]["name"] in _held:

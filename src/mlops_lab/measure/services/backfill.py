@@ -119,7 +119,7 @@ def rhythm(
     return found
 
 
-def inject(
+def backfill(
     kube: Kube,
     prometheus: Prometheus,
     image: str,

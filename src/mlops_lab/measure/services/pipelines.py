@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from mlops_lab.base.errors import LabError
-from mlops_lab.measure.services.port_forwards import Ways
+from mlops_lab.measure.services.port_forwards import PortForwards
 from mlops_lab.measure.services.rest import RefusedRequest, Rest
 
 # The collections whose objects a lab may leave, by their path; runs first, since experiments hold them.
@@ -27,8 +27,8 @@ _OVER = frozenset({"SUCCEEDED", "FAILED", "CANCELED", "SKIPPED"})
 class Pipelines:
     """The cluster's pipelines; what it returns are the REST API's objects as plain dicts."""
 
-    def __init__(self, ways: Ways) -> None:
-        self._rest = Rest(ways, "pipelines", "/apis/v2beta1")
+    def __init__(self, forwards: PortForwards) -> None:
+        self._rest = Rest(forwards, "pipelines", "/apis/v2beta1")
 
     def ask(self, method: str, path: str, body: Any = None, **query: str | int) -> dict[str, Any]:
         """Any question of the REST API below `/apis/v2beta1`; raises as `Rest.ask`."""
@@ -70,7 +70,7 @@ class Pipelines:
 
     @staticmethod
     def over(run: dict[str, Any]) -> bool:
-        """Has a run ended, one way or the other?"""
+        """Has a run ended, well or not?"""
         return run.get("state") in _OVER
 
     def end(self, run_id: str) -> None:

@@ -15,7 +15,7 @@ from mlops_lab.kube.client import Kube
 from mlops_lab.platform.releases import RELEASES
 
 
-class Ways:
+class PortForwards:
     """The port forwards that one run of checks uses; its methods may be called from many threads."""
 
     def __init__(self, kube: Kube) -> None:

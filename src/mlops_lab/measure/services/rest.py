@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mlops_lab.base.errors import LabError
-from mlops_lab.measure.services.port_forwards import Ways
+from mlops_lab.measure.services.port_forwards import PortForwards
 
 _LOST = (OSError, http.client.HTTPException)
 
@@ -34,13 +34,13 @@ class Rest:
     """One service.
 
     Args:
-        ways: how it is reached.
+        forwards: how it is reached.
         page: its name in `platform.releases`.
         prefix: what every path begins with, such as `/api/2.0/mlflow`.
     """
 
-    def __init__(self, ways: Ways, page: str, prefix: str = "") -> None:
-        self._ways, self._page, self._prefix = ways, page, prefix
+    def __init__(self, forwards: PortForwards, page: str, prefix: str = "") -> None:
+        self._forwards, self._page, self._prefix = forwards, page, prefix
 
     def ask(
         self, method: str, path: str, body: Any = None, query: Mapping[str, str | int] | None = None
@@ -62,15 +62,15 @@ class Rest:
 
     def text(self, method: str, path: str, body: Any = None, query: Mapping[str, str | int] | None = None) -> str:
         """As `ask`, for an answer that is plain text, such as a log."""
-        address = self._ways.address(self._page)
+        address = self._forwards.address(self._page)
         try:
             return self._once(address, method, path, body, query)
         except _LOST as trouble:
-            self._ways.lost(self._page, address)
+            self._forwards.lost(self._page, address)
             # What may have been done is not asked for twice: only a question, or what found nobody listening.
             if method != "GET" and not isinstance(_cause(trouble), ConnectionRefusedError):
                 raise self._silent(trouble) from trouble
-        address = self._ways.address(self._page)
+        address = self._forwards.address(self._page)
         try:
             return self._once(address, method, path, body, query)
         except _LOST as trouble:
@@ -83,7 +83,7 @@ class Rest:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(url, data, {"Content-Type": "application/json"}, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=self._ways.kube.timeout) as answer:
+            with urllib.request.urlopen(request, timeout=self._forwards.kube.timeout) as answer:
                 return str(answer.read().decode(errors="replace"))
         except urllib.error.HTTPError as refused:
             said = refused.read().decode(errors="replace")

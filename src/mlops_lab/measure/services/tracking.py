@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlops_lab.measure.services.port_forwards import Ways
+from mlops_lab.measure.services.port_forwards import PortForwards
 from mlops_lab.measure.services.rest import RefusedRequest, Rest
 
 _MANY = 1000
@@ -16,8 +16,8 @@ _MANY = 1000
 class Tracking:
     """The cluster's MLflow server; what it returns are the REST API's objects as plain dicts."""
 
-    def __init__(self, ways: Ways) -> None:
-        self._rest = Rest(ways, "mlflow", "/api/2.0/mlflow")
+    def __init__(self, forwards: PortForwards) -> None:
+        self._rest = Rest(forwards, "mlflow", "/api/2.0/mlflow")
 
     def ask(self, method: str, path: str, body: Any = None, **query: str | int) -> dict[str, Any]:
         """Any question of the REST API below `/api/2.0/mlflow`; raises as `Rest.ask`."""
