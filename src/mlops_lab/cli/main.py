@@ -22,7 +22,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "open": ("platform:open_page", "Open a page of the platform; without NAME, list the pages."),
         "status": ("cluster:status", "Show the cluster and what runs on it."),
         "doctor": ("cluster:doctor", "Look for what is wrong on this machine."),
-        "images": ("images:images", "List, build, push and prune the cluster's images."),
+        "images": ("images:images", "List, build, push, prune and account for the cluster's images."),
         "dashboard": ("dashboard:dashboard", "Serve the dashboards as a page on 127.0.0.1, until interrupted."),
     },
     "Labs": {
