@@ -32,9 +32,12 @@ _FRAGMENT = re.compile(r"(\d+|\+[a-z0-9-]+)\.(added|changed|fixed|removed)(\.\d+
 
 
 def run(*words: str | Path, cwd: Path = ROOT, **env: str) -> subprocess.CompletedProcess[str]:
+    """A program of the environment's, or git; without what a surrounding git or its user's settings would tell it."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+    alone = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "PATH": f"{BIN}:{os.environ['PATH']}"}
     return subprocess.run(
         [str(word) for word in words], capture_output=True, text=True, timeout=120, check=False, cwd=cwd,
-        env={**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}", "COLUMNS": "200", **env},
+        env={**kept, **alone, **env},
     )  # fmt: skip
 
 
