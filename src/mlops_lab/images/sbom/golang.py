@@ -22,8 +22,8 @@ _DEVEL = ("", "(devel)")
 
 def is_program(file: IO[bytes]) -> bool:
     """Whether this is a program (or a library) that Go's compiler made."""
-    piece = file.read(_CHUNK)
-    if not piece.startswith(_ELF):
+    piece = file.read(len(_ELF))
+    if piece != _ELF:
         return False
     while piece:
         if _MAGIC in piece:
