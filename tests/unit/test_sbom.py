@@ -252,6 +252,14 @@ def test_a_document_is_valid_and_says_all_that_was_found() -> None:
     assert len(tree["dependsOn"]) == len(whole["components"]) == 5
 
 
+def test_the_same_content_is_the_same_list_each_time() -> None:
+    many = Content([Package("golang", "net", "v1", places=tuple(f"/bin/{number:02}" for number in range(40)))], {})
+    lists = [json.loads(bom.document("thing:v1", many, {}))["components"] for _ in range(3)]
+    assert lists[0] == lists[1] == lists[2]
+    places = [each["location"] for each in lists[0][0]["evidence"]["occurrences"]]
+    assert places == list(many.packages[0].places)
+
+
 def test_an_image_without_packages_has_a_document_and_an_empty_table() -> None:
     text = bom.document("thing:v1", Content([], {}), {})
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None

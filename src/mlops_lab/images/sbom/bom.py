@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from importlib import metadata
 
 from cyclonedx.contrib.license.exceptions import InvalidSpdxLicenseException
@@ -53,7 +54,10 @@ def document(name: str, content: Content, facts: dict[str, str]) -> str:
         Component(type=ComponentType.APPLICATION, name="mlops-lab", version=metadata.version("mlops-lab"))
     )
     bom.register_dependency(image, parts)
-    return make_outputter(bom, OutputFormat.JSON, SchemaVersion.V1_6).output_as_string(indent=2)
+    whole = json.loads(make_outputter(bom, OutputFormat.JSON, SchemaVersion.V1_6).output_as_string())
+    for part in whole.get("components", ()):  # the library leaves places in no order of theirs
+        part.get("evidence", {}).get("occurrences", []).sort(key=lambda place: place["location"])
+    return json.dumps(whole, indent=2)
 
 
 def table(content: Content) -> str:
