@@ -316,7 +316,7 @@ def lab(*words: str) -> int:
 
 
 @pytest.mark.parametrize("mode", ["build", "pull"])
-@pytest.mark.parametrize("name", [serving.FLAVOURS["fastapi"], "serving:1"])
+@pytest.mark.parametrize("name", [serving.FLAVOURS["fastapi"], "serving:1", "serving"])
 def test_an_image_on_either_base_is_read_and_its_container_removed(
     name: str, mode: str, engine: Engine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -355,11 +355,16 @@ def test_an_image_that_was_pulled_or_is_not_there_says_what_to_do(
     assert said[1] == f"  next: build it (lab images build --images build {python.NAME}), then run this again"
 
 
-def test_an_unknown_image_is_a_mistake_in_the_command(engine: Engine, capsys: pytest.CaptureFixture[str]) -> None:
-    assert lab("lod:v1") == 2
-    assert capsys.readouterr().err.startswith("lab: no image 'lod:v1' in the catalog; did you mean load:v1")
+def test_an_unknown_or_unclear_image_is_a_mistake_in_the_command(
+    engine: Engine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert lab("postgress") == 2
+    assert capsys.readouterr().err.startswith("lab: no image 'postgress' in the catalog; did you mean postgres")
     assert lab("nothing-like-it") == 2
     assert "did you mean" not in capsys.readouterr().err
+    assert lab("flight-delay") == 2
+    said = capsys.readouterr().err
+    assert "there are several images 'flight-delay'" in said and "mlops-lab/flight-delay:v3-broken" in said
 
 
 def test_without_an_engine_there_is_nothing_to_read(

@@ -119,7 +119,7 @@ def sbom(form: str, name: str) -> None:
     \b
     Examples:
       lab images sbom mlops-lab/load:v1
-      lab images sbom serving:1 --format table
+      lab images sbom serving --format table
       lab images sbom kindest/node:v1.37.0 >node.cdx.json
     """
     import os

@@ -24,18 +24,14 @@ def built(name: str, docker: Docker, mirror: str = "") -> Step:
     """The step whose result the engine holds under an image's name.
 
     Args:
-        name: of the catalog; `mlops-lab/` may be left out.
+        name: of the catalog; what stands before the last `/` may be left out, and so may the tag.
         mirror: the registry prefix that images are pulled from.
 
     Raises:
-        UsageError: the catalog has no such image.
+        UsageError: the catalog has no such image, or several.
         LabError: it was pulled, or is not there.
     """
-    full = name if name in CATALOG else f"mlops-lab/{name}"
-    if full not in CATALOG:
-        near = difflib.get_close_matches(name, [*CATALOG, *(each.rpartition("/")[2] for each in CATALOG)], n=2)
-        meant = f"; did you mean {' or '.join(near)}?" if near else ""
-        raise UsageError(f"no image {name!r} in the catalog{meant}", "`lab images list` shows the names")
+    full = _full(name)
     # Our own images stand on a base that was pulled or built: they are other images then, and both are built.
     first: Mode = last_mode() or "build"
     modes: tuple[Mode, ...] = (first, "pull" if first == "build" else "build")
@@ -51,6 +47,19 @@ def built(name: str, docker: Docker, mirror: str = "") -> Step:
             f"build it (lab images build --images build {full}), then run this again",
         )
     raise LabError(f"{full} is not here yet", f"build it (lab images build {full}), then run this again")
+
+
+def _full(name: str) -> str:
+    """The name in the catalog that is meant."""
+    shorter = {full: (full, short := full.rpartition("/")[2], short.partition(":")[0]) for full in CATALOG}
+    meant = [full for full, names in shorter.items() if name in names]
+    if len(meant) == 1:
+        return meant[0]
+    if meant:
+        raise UsageError(f"there are several images {name!r} in the catalog", f"name one: {', '.join(meant)}")
+    near = difflib.get_close_matches(name, [each for names in shorter.values() for each in names], n=2)
+    hint = f"; did you mean {' or '.join(dict.fromkeys(near))}?" if near else ""
+    raise UsageError(f"no image {name!r} in the catalog{hint}", "`lab images list` shows the names")
 
 
 @contextlib.contextmanager
