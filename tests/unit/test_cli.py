@@ -108,7 +108,7 @@ def test_list_and_help_import_no_kubernetes_no_yaml_no_rich(places: Path) -> Non
             "import sys\nfrom mlops_lab.cli.main import main\n"
             f"try: main({words})\nexcept SystemExit: pass\n"
             "heavy = {name.split('.')[0] for name in sys.modules} & "
-            "{'kubernetes', 'rich', 'yaml', 'urllib3', 'asyncio', 'websocket'}\n"
+            "{'kubernetes', 'rich', 'yaml', 'urllib3', 'asyncio', 'websocket', 'cyclonedx'}\n"
             "print(f'heavy: {sorted(heavy)}; msgspec: {\"msgspec\" in sys.modules}')"
         )
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
