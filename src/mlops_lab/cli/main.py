@@ -40,7 +40,8 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "records": ("course:records", "Print your attempts as JSON lines, for a teacher to collect."),
     },
     "For authors": {
-        "verify": ("authors:verify", "Prove on the cluster that labs are honest."),
+        "verify": ("verify:verify", "Prove on the cluster that labs are honest."),
+        "proofs": ("authors:show_proofs", "Show how fresh each lab's proof is, those first whose turn it is."),
         "new": ("authors:new", "Make the folder of a new lab."),
         "completion": ("authors:completion", "Print the shell's completion script."),
     },

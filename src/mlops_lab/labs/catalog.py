@@ -150,7 +150,9 @@ def checks(exercise: Exercise) -> list[Check]:
 
     from mlops_lab.checks.check import checks_of
 
-    file = exercise.folder / "checks.py"
+    file = exercise.folder / "checker" / "__init__.py"
+    if not file.is_file():
+        file = exercise.folder / "checks.py"
     if not file.is_file():
         raise LabError(f"{file}: there is no such file", "the lab is not complete; see lab new")
     name = f"mlops_lab_checks_{exercise.number}"
