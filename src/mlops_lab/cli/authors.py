@@ -18,7 +18,9 @@ from mlops_lab.labs.catalog import Exercise, exercises, labs_folder
 @click.option("--page", "rewrite", is_flag=True, help="Write docs/proofs.md anew, say after a merge.")
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def show_proofs(wanted: tuple[Exercise, ...], whole: bool, rewrite: bool, as_json: bool) -> None:
-    """Show how fresh each lab's proof is, those first whose turn it is.
+    """Show how fresh each lab's proof is.
+
+    Those come first whose turn it is to be proved anew; docs/proofs.md has when each was proved last.
 
     \b
     Examples:
@@ -29,6 +31,8 @@ def show_proofs(wanted: tuple[Exercise, ...], whole: bool, rewrite: bool, as_jso
     from mlops_lab.proof.proofs import SHORT, WHOLE
     from mlops_lab.proof.turns import turns
 
+    if rewrite:
+        page.write()
     found = turns(wanted or exercises(), WHOLE if whole else SHORT)
     if as_json:
         click.echo(json.dumps([turn.plain() for turn in found], indent=2))
@@ -36,8 +40,6 @@ def show_proofs(wanted: tuple[Exercise, ...], whole: bool, rewrite: bool, as_jso
         wide = max((len(turn.exercise.slug) for turn in found), default=0)
         for turn in found:
             click.echo(f"{turn.exercise.slug.ljust(wide)}  {'holds' if turn.fresh else 'renew'}  {turn}")
-    if rewrite:
-        page.write()
 
 
 @click.command()

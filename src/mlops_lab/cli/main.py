@@ -41,7 +41,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "For authors": {
         "verify": ("verify:verify", "Prove on the cluster that labs are honest."),
-        "proofs": ("authors:show_proofs", "Show how fresh each lab's proof is, those first whose turn it is."),
+        "proofs": ("authors:show_proofs", "Show how fresh each lab's proof is."),
         "new": ("authors:new", "Make the folder of a new lab."),
         "completion": ("authors:completion", "Print the shell's completion script."),
     },

@@ -98,6 +98,7 @@ def verify(
     """
     from mlops_lab.proof.ledger import DISHONEST, ENVIRONMENT, Ledger
     from mlops_lab.proof.together import lanes
+    from mlops_lab.proof.verify import steps
 
     if not wanted and not all_labs:
         raise UsageError("no lab was named", "name some, as in: lab verify 10 12; or all: lab verify --all")
@@ -105,8 +106,11 @@ def verify(
     labs = exercises() if all_labs else list(wanted)
     if of and len(labs) != 1:
         raise UsageError("--variant is for one lab", "name it, as in: lab verify 10 --variant wrong/NAME")
-    if of and budget is not None:
-        raise UsageError("--variant and --budget exclude each other", "leave out one of them")
+    for option, given in (("--budget", budget is not None), ("--once", once)):
+        if of and given:
+            raise UsageError(f"--variant and {option} exclude each other", "leave out one of them")
+    if of:
+        steps(labs[0], only=only, of=of)  # says at once if there is no such variant
     at_once = (jobs or lanes()) if len(labs) > 1 else 1
     left: list[Turn] = []
     if budget is not None:

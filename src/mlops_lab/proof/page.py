@@ -63,5 +63,5 @@ def _cells(exercise: Exercise) -> str:
 
 def _cell(proof: Proof | None) -> str:
     if proof is None:
-        return "never | | "
+        return "never | - | -"
     return f"{proof.at[:16].replace('T', ' ')} | {spell(proof.seconds)} | `{proof.content.key}`"
