@@ -33,8 +33,8 @@ from mlops_lab.checks import Lab, check, expect, equal_to, observe
 @check(points=2)
 async def first(lab: Lab) -> None:
     """First."""
-    word = (lab.workspace / "word").read_text().strip()
-    (lab.workspace / "begun").touch()
+    word = (lab.work.folder / "word").read_text().strip()
+    (lab.work.folder / "begun").touch()
     if word == "wait":
         await asyncio.sleep(30)
     if word == "bug":
@@ -54,7 +54,7 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("MLOPS_LAB_WORKSPACE", str(tmp_path / "work"))
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
     folder = make("10-scale", tmp_path / "labs")
-    (folder / "checker" / "__init__.py").write_text(CHECKS)
+    (folder / "checker/__init__.py").write_text(CHECKS)
     return tmp_path
 
 
@@ -399,7 +399,7 @@ def test_verify_of_a_lab_that_cannot_be_read_goes_on_with_the_next(
     (places / "labs/10-scale/checker/__init__.py").write_text("import nothing_of_that_name\n")
     assert lab("verify", "--all", "--only", "form") == 3
     out = capsys.readouterr().out
-    assert "checker/__init__.py:1: ModuleNotFoundError" in out
+    assert "__init__.py:1: ModuleNotFoundError" in out
     assert "11-other: 1 of 1 steps honest" in out
 
 

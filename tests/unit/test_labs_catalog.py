@@ -8,7 +8,8 @@ import pytest
 
 from mlops_lab.base.errors import ExitCode, LabError, UsageError
 from mlops_lab.labs import catalog
-from mlops_lab.labs.catalog import about, abouts, checks, exercises, resolve
+from mlops_lab.labs.catalog import about, abouts, exercises, resolve
+from mlops_lab.labs.checker import checks
 
 TOML = 'title = "A"\nlevel = "B"\nminutes = 5\nsummary = "Do it."\nneeds = ["cluster"]\n'
 CHECKS = '''
@@ -31,9 +32,9 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def lab(root: Path, slug: str, toml: str = TOML, code: str = CHECKS) -> Path:
     folder = root / slug
-    folder.mkdir(parents=True)
+    (folder / "checker").mkdir(parents=True)
     (folder / "lab.toml").write_text(toml)
-    (folder / "checks.py").write_text(code)
+    (folder / "checker/__init__.py").write_text(code)
     return folder
 
 
@@ -126,11 +127,11 @@ def test_checks_come_in_their_order(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("code", "said"),
     [
-        ("x = (\n", r"checks.py:1: SyntaxError: '\(' was never closed"),
-        ("\nimport nothing_of_that_name\n", r"checks.py:2: ModuleNotFoundError: No module named"),
-        ("\n\n1 / 0\n", r"checks.py:3: ZeroDivisionError"),
-        ("x = 1\n", r"checks.py:1: no checks in it"),
-        (CHECKS.replace('"""Second."""', "pass"), r"checks.py:8: ValueError: check second has no docstring"),
+        ("x = (\n", r"__init__.py:1: SyntaxError: '\(' was never closed"),
+        ("\nimport nothing_of_that_name\n", r"__init__.py:2: ModuleNotFoundError: No module named"),
+        ("\n\n1 / 0\n", r"__init__.py:3: ZeroDivisionError"),
+        ("x = 1\n", r"__init__.py:1: no checks in it"),
+        (CHECKS.replace('"""Second."""', "pass"), r"__init__.py:8: ValueError: check second has no docstring"),
     ],
 )
 def test_broken_checks_are_named_by_file_and_line(tmp_path: Path, code: str, said: str) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from mlops_lab.base.paths import project
-from mlops_lab.labs.catalog import Exercise, checks, exercises
+from mlops_lab.labs.catalog import Exercise, exercises
+from mlops_lab.labs.checker import checks
 from mlops_lab.proof.form import complaints
 from mlops_lab.proof.skeleton import make
 

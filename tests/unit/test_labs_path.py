@@ -222,7 +222,9 @@ def test_a_level_and_a_domain_together_give_a_lab_that_is_in_both(
     levelled(tmp_path / "labs/11-more", "S")
     nets = make("12-nets", tmp_path / "labs")
     levelled(nets, "S")
-    (nets / "checks.py").write_text((nets / "checks.py").read_text().replace("ckad/deployment", NETS))
+    (nets / "checker/__init__.py").write_text(
+        (nets / "checker/__init__.py").read_text().replace("ckad/deployment", NETS)
+    )
 
     def following(*words: str) -> str | None:
         assert command("path", *words, "--json") == 0
@@ -244,7 +246,7 @@ def test_a_level_and_a_domain_together_give_a_lab_that_is_in_both(
 def test_who_asks_for_a_check_that_is_not_there_hears_of_all_that_are(
     labs: Records, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    file = tmp_path / "labs/10-scale/checks.py"
+    file = tmp_path / "labs/10-scale/checker/__init__.py"
     file.write_text(file.read_text() + '\n\n@check(points=1)\nasync def late(lab: Lab) -> None:\n    """Late."""\n')
     assert command("explain", "10", "nothing") == 2
     assert "it has: two_pods_are_ready, late" in capsys.readouterr().err

@@ -8,7 +8,8 @@ import pytest
 
 from mlops_lab.base.errors import UsageError
 from mlops_lab.base.paths import project
-from mlops_lab.labs.catalog import Exercise, about, checks, exercises, resolve
+from mlops_lab.labs.catalog import Exercise, about, exercises, resolve
+from mlops_lab.labs.checker import checks
 from mlops_lab.labs.variants import solutions, texts, wrongs
 from mlops_lab.proof.form import COPIED, complaints
 from mlops_lab.proof.skeleton import make, make_like, shapes

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from mlops_lab.base.paths import project
-from mlops_lab.labs.catalog import Exercise, checks
+from mlops_lab.labs.catalog import Exercise
+from mlops_lab.labs.checker import checks
 from mlops_lab.labs.variants import solutions, texts, wrongs
 
 LAB = Exercise(project() / "labs" / "06-requests-and-limits", "06", "requests-and-limits")

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
+from typing import Any, TypeVar
 
 from mlops_lab.checks.check import Check
 from mlops_lab.checks.trace import Trace
+
+T = TypeVar("T")
 
 
 class Running:
@@ -93,3 +97,9 @@ def waits() -> Iterator[None]:
     current = running.get()
     with current.waits() if current else contextlib.nullcontext():
         yield
+
+
+async def in_thread(function: Callable[..., T], *arguments: Any, **named: Any) -> T:
+    """Call a function that blocks, beside the other checks; counted as waiting."""
+    with waits():
+        return await asyncio.to_thread(function, *arguments, **named)

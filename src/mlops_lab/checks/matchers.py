@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from mlops_lab.kube.quantity import quantity as quantity
+
 
 @dataclass(frozen=True)
 class Matcher:
@@ -20,19 +22,6 @@ class Matcher:
 
     def __str__(self) -> str:
         return self.description
-
-
-def quantity(value: str | float | Decimal) -> Decimal:
-    """A Kubernetes quantity or a plain number by its value: `500m` is 0.5, `1Ki` is 1024.
-
-    Raises:
-        ValueError: it is neither.
-    """
-    from kubernetes.utils.quantity import parse_quantity
-
-    if isinstance(value, bool):
-        raise ValueError(f"{value!r} is not a quantity")
-    return Decimal(parse_quantity(str(value)))
 
 
 def _number(value: Any) -> Decimal | None:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mlops_lab.base.errors import Failure
 from mlops_lab.checks import current
 from mlops_lab.checks.matchers import Matcher
-
-if TYPE_CHECKING:
-    from mlops_lab.measure.traffic.report import LoadReport
 
 
 @dataclass(frozen=True)
@@ -20,7 +17,8 @@ class Observation:
 
     Attributes:
         ok: whether the two agree.
-        expected, seen: both in the learner's words.
+        expected, seen: both in the learner's words. `seen` is a fact whichever way it goes, for the report of a pass
+            shows it too; where the words would differ, use `holds`, or `absent` for what can only fail.
         value: the value seen, for the check's own use.
         evidence: lines that explain what was seen, such as events.
         what: what the value is, where `seen` alone does not say.
@@ -57,18 +55,23 @@ def observe(what: str, value: Any, matcher: Matcher, *, unit: str = "", evidence
     return Observation(matcher(value), f"{what}: {matcher}{behind}", f"{shown}{behind}", value, tuple(evidence), what)
 
 
-def none_lost(report: LoadReport) -> Observation:
-    """No request of a load failed; else how many did and how."""
-    kinds = [f"{number} x status {status}" for status, number in report.statuses.items() if status not in (0, 200)]
-    kinds += [f"{number} x {error}" for error, number in report.errors.most_common(3)]
-    half = f"; half were answered within {report.p(50) * 1000:.0f} ms" if report.good else ""
-    return Observation(
-        report.failed == 0,
-        f"failed requests: none of {report.sent}",
-        f"{report.failed} of {report.sent} requests failed{half}",
-        report.failed,
-        tuple(kinds),
-    )
+def holds(ok: bool, expected: str, otherwise: str, *, evidence: Sequence[str] = ()) -> Observation:
+    """Whether something is as it should be, where there is no value to show.
+
+    Args:
+        expected: what should be; on a pass it is what was seen, and the report says so.
+        otherwise: what is seen where it is not so, such as `there is none in this namespace`.
+    """
+    return Observation(ok, expected, expected if ok else otherwise, evidence=tuple(evidence))
+
+
+def absent(expected: str, seen: str, *, value: Any = None, evidence: Sequence[str] = ()) -> Observation:
+    """What should be there is not: an observation that can only fail.
+
+    Args:
+        seen: what is there instead.
+    """
+    return Observation(False, expected, seen, value, tuple(evidence))
 
 
 @dataclass(frozen=True)

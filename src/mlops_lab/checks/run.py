@@ -17,6 +17,7 @@ from typing import Any, Protocol
 from mlops_lab.base.errors import Failure, LabError
 from mlops_lab.checks.check import Check
 from mlops_lab.checks.current import Running, printable, running
+from mlops_lab.checks.lab import Lab
 from mlops_lab.checks.trace import Trace
 from mlops_lab.checks.verdicts import Result, Verdict
 
@@ -204,7 +205,7 @@ async def _judge(
 async def _told(lab: Any, trace: Trace) -> dict[str, Any]:
     """A failed check's trace, with the events of the objects that it looked at."""
     try:
-        events = await lab.events(trace.names()) if hasattr(lab, "events") else []
+        events = await lab.objects.recent_events(trace.names()) if isinstance(lab, Lab) else []
     except LabError:
         events = []  # they explain; the verdict stands without them
     return {**trace.plain(), "events": events}

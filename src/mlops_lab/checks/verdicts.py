@@ -25,7 +25,7 @@ class Result:
     """One check's outcome.
 
     Attributes:
-        check: the check's name, as in `checks.py`.
+        check: the check's name, as its function is called.
         title: what it asks for: the first line of its docstring.
         points: what it is worth; `earned` is that on a pass, else 0.
         expected, seen, why: filled on `fail` (always) and, as far as known, on the others.

@@ -104,7 +104,7 @@ class Watched:
                 self.kind, self.name, self.namespace, condition, within=within, stop=stop
             ),
             test,
-            told=lambda item: f"{self.kind} {self.name}: {shown(item)}",
+            shown=lambda item: f"{self.kind} {self.name}: {shown(item)}",
             within=within,
         )
         lines = () if done else await asyncio.to_thread(evidence, self.kube, self.kind, self.name, self.namespace)
@@ -146,14 +146,14 @@ async def followed(
     wait: Callable[[Callable[[T], bool | None], threading.Event], tuple[bool | None, T]],
     test: Callable[[T], bool],
     *,
-    told: Callable[[T], str],
+    shown: Callable[[T], str],
     within: float,
 ) -> tuple[bool, T, float]:
     """Wait in a thread until `test` holds, and say meanwhile what is seen.
 
     Args:
         wait: blocks until its condition yields True, or its event is set, or the time ran out.
-        told: what is seen, in the learner's words.
+        shown: what is seen, in the learner's words.
 
     Returns:
         Whether it held, what was seen last, and the seconds that it took.
@@ -165,7 +165,7 @@ async def followed(
     def condition(seen: T) -> bool | None:
         if test(seen):
             return True
-        loop.call_soon_threadsafe(current.say, told(seen), within - (time.monotonic() - began))
+        loop.call_soon_threadsafe(current.say, shown(seen), within - (time.monotonic() - began))
         return None
 
     with current.waits():

@@ -45,7 +45,7 @@ class CheckName(click.ParamType[str]):
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         from click.shell_completion import CompletionItem
 
-        from mlops_lab.labs.catalog import checks
+        from mlops_lab.labs.checker import checks
 
         exercise = ctx.params.get("exercise")
         with contextlib.suppress(LabError):

@@ -13,7 +13,8 @@ import click
 from mlops_lab.base.errors import UsageError
 from mlops_lab.cli.arguments import CheckName, LabName, lab_argument
 from mlops_lab.cli.output import write
-from mlops_lab.labs.catalog import LEVELS, Exercise, abouts, checks, exercises
+from mlops_lab.labs.catalog import LEVELS, Exercise, abouts, exercises
+from mlops_lab.labs.checker import checks
 from mlops_lab.learner.records import Progress, Records
 
 if TYPE_CHECKING:

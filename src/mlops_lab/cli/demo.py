@@ -32,7 +32,7 @@ def demo(ctx: click.Context, exercise: Exercise, name: str | None) -> None:
     from mlops_lab.checks import report
     from mlops_lab.cli.live import colours, live
     from mlops_lab.labs import images, running
-    from mlops_lab.labs.catalog import checks
+    from mlops_lab.labs.checker import checks
     from mlops_lab.labs.rows import Rows
     from mlops_lab.labs.target import target
     from mlops_lab.labs.variants import solutions

@@ -120,7 +120,7 @@ def check(
     from mlops_lab.cli.live import colours, live
     from mlops_lab.cli.output import write
     from mlops_lab.labs import running
-    from mlops_lab.labs.catalog import checks
+    from mlops_lab.labs.checker import checks
     from mlops_lab.labs.rows import Rows
     from mlops_lab.labs.target import target
     from mlops_lab.labs.workspace import folder_of, parse_manifests
@@ -173,7 +173,7 @@ def watch(ctx: click.Context, exercise: Exercise) -> None:
     from mlops_lab.checks import report
     from mlops_lab.cli.live import live
     from mlops_lab.labs import running
-    from mlops_lab.labs.catalog import checks
+    from mlops_lab.labs.checker import checks
     from mlops_lab.labs.target import target
     from mlops_lab.learner import lifecycle
     from mlops_lab.learner.changes import Changes

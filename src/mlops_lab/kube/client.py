@@ -1,185 +1,27 @@
-"""`Kube`: one connection to one cluster. Objects go in and come out as plain dicts in the API's own form."""
+"""`Kube`: one connection to one cluster, with all that a caller may ask of it: single requests, watches and waits."""
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from threading import Event
 from typing import Any, TypeVar
 
 from mlops_lab.base.errors import LabError
-from mlops_lab.kube.errors import NotFound, translated
-from mlops_lab.kube.execs import ExecStream, open_exec
+from mlops_lab.kube.errors import translated
+from mlops_lab.kube.objects import Object, Objects
+from mlops_lab.kube.requests import Requests, items_of
+
+__all__ = ["Kube", "Object", "Objects"]
 
 T = TypeVar("T")
-Object = dict[str, Any]
-Objects = list[Object]  # `list` itself is a method below
-FIELD_MANAGER = "mlops-lab"
 # The longest a watch stays silent before the object is read again and a cancelled wait is noticed.
 _WATCH_CHUNK = 5
 _GONE = 410
 
 
-class Kube:
-    """A connection to a cluster; all methods block, are bounded in time and may be called from many threads.
-
-    Every method raises the errors of `mlops_lab.kube.errors`, which carry the object's kind and name.
-
-    Attributes:
-        kubeconfig: the file with its context; None where KUBECONFIG names several.
-    """
-
-    def __init__(
-        self, api_client: Any, context: str, kubeconfig: Path | None, discovery: Path, timeout: float = 10.0
-    ) -> None:
-        self.api_client = api_client
-        self.context = context
-        self.kubeconfig = kubeconfig
-        self.timeout = timeout  # s, of every single request
-        self._discovery = discovery
-        self._dynamic: Any = None
-
-    def version(self) -> str:
-        """The API server's version, such as `v1.30.1`; also the quickest way to see whether it answers."""
-        from kubernetes.client import VersionApi
-
-        with translated("the API server's version"):
-            return str(VersionApi(self.api_client).get_code(_request_timeout=min(5, self.timeout)).git_version)
-
-    def get(self, kind: str, name: str, namespace: str | None = None, api_version: str | None = None) -> Object:
-        """One object; `api_version` is needed only where a kind's name is not unique."""
-        with translated(f"{kind} {name}"):
-            return self._plain(self._resource(kind, api_version).get(name=name, namespace=namespace, serialize=False))
-
-    def find(self, kind: str, name: str, namespace: str | None = None, api_version: str | None = None) -> Object | None:
-        """One object, or None if there is none of that name."""
-        try:
-            return self.get(kind, name, namespace, api_version)
-        except NotFound:
-            return None
-
-    def list(
-        self,
-        kind: str,
-        namespace: str | None = None,
-        selector: str = "",
-        api_version: str | None = None,
-        fields: str = "",
-    ) -> Objects:
-        """All objects of a kind; `selector` is a label selector, `fields` a field selector."""
-        with translated(f"{kind} list"):
-            found = self._resource(kind, api_version).get(
-                namespace=namespace, label_selector=selector or None, field_selector=fields or None, serialize=False
-            )
-            return _items(self._plain(found))
-
-    def raw(self, path: str, what: str) -> Object:
-        """What GET of an API path answers: for metrics APIs, whose objects have no kind of their own.
-
-        Args:
-            path: with the query, such as `/apis/metrics.k8s.io/v1beta1/nodes`.
-            what: names it in errors, such as `the nodes' metrics`.
-        """
-        with translated(what):
-            answer = self.api_client.call_api(
-                path, "GET", header_params={"Accept": "application/json"}, auth_settings=["BearerToken"],
-                response_type="object", _return_http_data_only=True, _request_timeout=self.timeout,
-            )  # fmt: skip
-            return dict(answer)
-
-    def text(self, path: str, what: str) -> str:
-        """What GET of an API path answers where that is no JSON, such as a kubelet's metrics; arguments as `raw`."""
-        with translated(what):
-            answer = self.api_client.call_api(
-                path, "GET", header_params={"Accept": "text/plain"}, auth_settings=["BearerToken"],
-                response_type="str", _return_http_data_only=True, _request_timeout=self.timeout,
-            )  # fmt: skip
-            return str(answer)
-
-    def apply(self, objects: Iterable[Object], namespace: str | None = None, dry_run: bool = False) -> None:
-        """Server-side apply in the given order, taking over fields that others set.
-
-        Args:
-            namespace: for namespaced objects that name none.
-            dry_run: let the API server validate and admit, but store nothing.
-        """
-        for item in objects:
-            with translated(f"{item['kind']} {item['metadata']['name']}"):
-                resource = self._resource(item["kind"], item["apiVersion"])
-                where = (item["metadata"].get("namespace") or namespace or "default") if resource.namespaced else None
-                resource.server_side_apply(
-                    body=item,
-                    name=item["metadata"]["name"],
-                    namespace=where,
-                    field_manager=FIELD_MANAGER,
-                    force_conflicts=True,
-                    **({"dry_run": "All"} if dry_run else {}),
-                )
-
-    def patch(
-        self,
-        kind: str,
-        name: str,
-        patch: Object,
-        namespace: str | None = None,
-        api_version: str | None = None,
-    ) -> Object:
-        """Merge-patch an object (RFC 7386) and return it."""
-        with translated(f"{kind} {name}"):
-            done = self._resource(kind, api_version).patch(
-                name=name, namespace=namespace, body=patch, content_type="application/merge-patch+json", serialize=False
-            )
-            return self._plain(done)
-
-    def delete(
-        self,
-        kind: str,
-        name: str,
-        namespace: str | None = None,
-        api_version: str | None = None,
-        grace: int | None = None,
-    ) -> None:
-        """Delete an object; one that is not there is fine. `grace` in seconds, None for the object's own."""
-        body = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background"}
-        if grace is not None:
-            body["gracePeriodSeconds"] = grace  # type: ignore[assignment]
-        try:
-            with translated(f"{kind} {name}"):
-                self._resource(kind, api_version).delete(name=name, namespace=namespace, body=body)
-        except NotFound:
-            return
-
-    def logs(
-        self,
-        pod: str,
-        namespace: str,
-        container: str | None = None,
-        tail: int | None = 50,
-        previous: bool = False,
-        limit: int | None = None,
-    ) -> str:
-        """The last `tail` lines that a container wrote, or all with None; of these the first `limit` bytes."""
-        from kubernetes.client import CoreV1Api
-
-        with translated(f"logs of pod {pod}"):
-            # Not as the client reads it: a log that is JSON would come back as Python's print of what it holds.
-            answer = CoreV1Api(self.api_client).read_namespaced_pod_log(
-                pod, namespace, container=container, tail_lines=tail, previous=previous, limit_bytes=limit,
-                _preload_content=False,
-            )  # fmt: skip
-            return bytes(answer.data).decode(errors="replace")
-
-    def events(self, name: str, namespace: str, kind: str | None = None) -> Objects:
-        """The events about an object, oldest first."""
-        fields = f"involvedObject.name={name}" + (f",involvedObject.kind={kind}" if kind else "")
-        found = self.list("Event", namespace, api_version="v1", fields=fields)
-        return sorted(found, key=lambda event: event.get("lastTimestamp") or event.get("eventTime") or "")
-
-    def exec(self, pod: str, namespace: str, command: Sequence[str], container: str | None = None) -> ExecStream:
-        """Start a command in a container; use the result as a context manager."""
-        return open_exec(self.api_client.configuration, pod, namespace, command, container)
+class Kube(Requests):
+    """A connection that can also wait; every wait has a limit in seconds."""
 
     def watch(
         self,
@@ -205,7 +47,7 @@ class Kube:
                         resource.get(namespace=namespace, label_selector=selector or None, serialize=False)
                     )
                     resource_version = found["metadata"]["resourceVersion"]
-                    for item in _items(found):
+                    for item in items_of(found):
                         yield "ADDED", item
                 chunk = max(1, min(_WATCH_CHUNK, int(left)))
                 for event in _events(
@@ -287,7 +129,7 @@ class Kube:
             with translated(f"{kind} list"):
                 resource = self._resource(kind, api_version)
                 found = self._plain(resource.get(namespace=namespace, label_selector=selector or None, serialize=False))
-            seen = {item["metadata"]["name"]: item for item in _items(found)}
+            seen = {item["metadata"]["name"]: item for item in items_of(found)}
             if (value := condition(list(seen.values()))) is not None:
                 return value, list(seen.values())
             left = end - time.monotonic()
@@ -327,21 +169,6 @@ class Kube:
                 f"look for what holds it: kubectl describe {kind.lower()} {name}",
             )
 
-    def _resource(self, kind: str, api_version: str | None) -> Any:
-        from kubernetes.dynamic import DynamicClient
-
-        if self._dynamic is None:
-            self._dynamic = DynamicClient(self.api_client, cache_file=str(self._discovery))
-        if api_version is None and kind in _API_VERSIONS:
-            api_version = _API_VERSIONS[kind]
-        wanted = {"kind": kind} | ({"api_version": api_version} if api_version else {})
-        return self._dynamic.resources.get(**wanted)
-
-    @staticmethod
-    def _plain(answer: Any) -> Object:
-        # The client's own objects take more time to make than the API server takes to answer.
-        return dict(json.loads(answer.data))
-
 
 def _events(resource: Any, **where: Any) -> Iterator[Object]:
     """A watch's events; the last one is of type `ERROR` where the API server no longer keeps the version asked for.
@@ -357,31 +184,3 @@ def _events(resource: Any, **where: Any) -> Iterator[Object]:
         if answer.status != _GONE:
             raise
         yield {"type": "ERROR", "raw_object": {"code": _GONE}}
-
-
-def _items(found: Object) -> Objects:
-    """The objects of a list, each with its kind, which the API server leaves out there."""
-    own = {"apiVersion": found["apiVersion"], "kind": str(found["kind"]).removesuffix("List")}
-    return [own | item for item in found["items"] or []]
-
-
-# Kinds that more than one API group serves: the one that is meant when no apiVersion is given.
-_API_VERSIONS = {
-    "Event": "v1",
-    "HorizontalPodAutoscaler": "autoscaling/v2",
-    "Ingress": "networking.k8s.io/v1",
-    "NetworkPolicy": "networking.k8s.io/v1",
-    "Node": "v1",
-    "Pod": "v1",
-    "Deployment": "apps/v1",
-    "ReplicaSet": "apps/v1",
-    "StatefulSet": "apps/v1",
-    "DaemonSet": "apps/v1",
-    "Service": "v1",
-    "Namespace": "v1",
-    "ConfigMap": "v1",
-    "Secret": "v1",
-    "Job": "batch/v1",
-    "PodDisruptionBudget": "policy/v1",
-    "EndpointSlice": "discovery.k8s.io/v1",
-}

@@ -1,16 +1,25 @@
-"""What an object's status says."""
+"""Objects as plain dicts in the API's own form, and what their status says."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+Object = dict[str, Any]
+Objects = list[Object]  # where `list` means something else, as in a class with a method of that name
 
-def is_true(item: dict[str, Any] | None, condition: str) -> bool:
+
+def is_true(item: Object | None, condition: str) -> bool:
     """Whether a condition of the object's status is True; not if it is unknown, or if there is no object."""
     found = (item or {}).get("status", {}).get("conditions") or []
     return any(each["type"] == condition and each["status"] == "True" for each in found)
 
 
-def is_ready(item: dict[str, Any] | None) -> bool:
+def is_ready(item: Object | None) -> bool:
     """Whether a Pod's or a Node's condition Ready is True; a pod's makes it an endpoint of its Services."""
     return is_true(item, "Ready")
+
+
+def alive(pods: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The pods that are not being deleted."""
+    return [pod for pod in pods if not pod["metadata"].get("deletionTimestamp")]

@@ -1,4 +1,4 @@
-"""The catalog: which labs there are, what each is about, and the checks of one.
+"""The catalog: which labs there are, and what each is about.
 
 `lab list` has 0.15 s in all, so this module imports neither the Kubernetes client nor what validates a lab.toml:
 descriptions once read are kept in the cache, by the file's time and size.
@@ -13,13 +13,10 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from mlops_lab.base.errors import LabError, UsageError
+from mlops_lab.base.errors import UsageError
 from mlops_lab.base.paths import cache, project
-
-if TYPE_CHECKING:
-    from mlops_lab.checks.check import Check
 
 _FOLDER = re.compile(r"(\d\d)-([a-z0-9]+(?:-[a-z0-9]+)*)")
 
@@ -137,55 +134,6 @@ def abouts(of: list[Exercise]) -> list[About]:
     if fresh:
         _keep({**kept, **fresh})
     return found
-
-
-def checks(exercise: Exercise) -> list[Check]:
-    """A lab's checks, in the order of the report.
-
-    Raises:
-        LabError: checks.py is not there, cannot be imported, or its checks don't hang together; with file and line.
-    """
-    import importlib.util
-    import sys
-
-    from mlops_lab.checks.check import checks_of
-
-    file = exercise.folder / "checker" / "__init__.py"
-    if not file.is_file():
-        file = exercise.folder / "checks.py"
-    if not file.is_file():
-        raise LabError(f"{file}: there is no such file", "the lab is not complete; see lab new")
-    name = f"mlops_lab_checks_{exercise.number}"
-    spec = importlib.util.spec_from_file_location(name, file)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses and pickles look their module up there
-    try:
-        spec.loader.exec_module(module)
-    except Exception as broken:
-        import traceback
-
-        raise LabError(
-            f"{file}:{_line(broken, file)}: {type(broken).__name__}: {getattr(broken, 'msg', None) or broken}",
-            "the lab's checker is broken: not your work's fault; tell its author",
-            "".join(traceback.format_exception(broken)),
-        ) from broken
-    try:
-        return checks_of(module)
-    except ValueError as wrong:
-        raise LabError(f"{file}:1: {wrong}", "the lab's checker is broken: tell its author") from wrong
-
-
-def _line(error: Exception, file: Path) -> int:
-    """The line of a file where an exception came from, 1 if it came from elsewhere."""
-    if isinstance(error, SyntaxError) and error.lineno:
-        return error.lineno
-    line, frame = 1, error.__traceback__
-    while frame is not None:
-        if frame.tb_frame.f_code.co_filename == str(file):
-            line = frame.tb_lineno
-        frame = frame.tb_next
-    return line
 
 
 def _key(file: Path) -> str:

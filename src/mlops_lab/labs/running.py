@@ -25,8 +25,8 @@ def lab_object(
     kube: Kube, exercise: Exercise, namespace: str, workspace: Path, registry: str, mistake: str = ""
 ) -> Lab:
     """The `lab` that checks get; a new one for each run, as it remembers what was measured."""
-    told = parts.settings(namespace, about(exercise).needs)
-    return Lab(kube, namespace, exercise.number, workspace, registry, told, mistake)
+    settings = parts.settings(namespace, about(exercise).needs)
+    return Lab.on(kube, namespace, exercise.number, workspace, registry, settings, mistake)
 
 
 def chosen(checks: Sequence[Check], names: Sequence[str]) -> list[Check]:

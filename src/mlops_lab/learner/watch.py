@@ -184,7 +184,7 @@ class Watch:
         self._last_change = now
         self._dirty = True
         self._news = f"{change.what} changed"
-        if change.is_file or (change.by_hand and not (self._lab and self._lab.runs_program)):
+        if change.is_file or (change.by_hand and not (self._lab and self._lab.work.runs_program)):
             self._work_changed = True
             self._loaded_for = None
         self._wake.set()

@@ -19,7 +19,8 @@ from mlops_lab.base.errors import LabError, UsageError
 from mlops_lab.base.paths import project
 from mlops_lab.checks.check import Check
 from mlops_lab.checks.verdicts import Result, Verdict
-from mlops_lab.labs.catalog import Exercise, checks
+from mlops_lab.labs.catalog import Exercise
+from mlops_lab.labs.checker import checks
 from mlops_lab.labs.variants import Variant, begun, readable
 from mlops_lab.proof import form, gates, leftovers, page, proofs
 from mlops_lab.proof.content import content_of

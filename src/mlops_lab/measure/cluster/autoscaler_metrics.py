@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from mlops_lab.kube.client import Kube
 from mlops_lab.kube.errors import NotFound
+from mlops_lab.kube.quantity import quantity
 
 # What the custom metrics API says (with 404) of a metric that no pod has; without the API itself it says less.
 _NO_METRIC = "could not find the metric"
@@ -36,7 +37,7 @@ def custom_metric(kube: Kube, namespace: str, name: str) -> dict[str, float]:
         if _NO_METRIC in none.message:
             return {}
         raise
-    return {item["describedObject"]["name"]: _number(item["value"]) for item in items}
+    return {item["describedObject"]["name"]: float(quantity(item["value"])) for item in items}
 
 
 def cpu(kube: Kube, namespace: str) -> dict[str, Use]:
@@ -48,13 +49,7 @@ def cpu(kube: Kube, namespace: str) -> dict[str, Use]:
     items = kube.raw(f"/apis/metrics.k8s.io/v1beta1/namespaces/{namespace}/pods", "the pods' metrics")["items"]
     return {
         item["metadata"]["name"]: Use(
-            sum(_number(each["usage"].get("cpu", "0")) for each in item["containers"]), item["timestamp"]
+            sum(float(quantity(each["usage"].get("cpu", "0"))) for each in item["containers"]), item["timestamp"]
         )
         for item in items
     }
-
-
-def _number(text: str) -> float:
-    from kubernetes.utils.quantity import parse_quantity
-
-    return float(parse_quantity(text))

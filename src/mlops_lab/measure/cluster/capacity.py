@@ -14,6 +14,7 @@ from collections.abc import Collection, Sequence
 from fractions import Fraction
 
 from mlops_lab.kube.client import Kube, Object
+from mlops_lab.kube.quantity import quantity
 
 _ENDED = ("Succeeded", "Failed")
 _RESOURCES = ("cpu", "memory")
@@ -68,13 +69,14 @@ def requests(pod: Object) -> dict[str, Fraction]:
 
 
 def _request(container: Object, name: str) -> Fraction:
-    return _quantity(((container.get("resources") or {}).get("requests") or {}).get(name, "0"))
+    return Fraction(quantity(((container.get("resources") or {}).get("requests") or {}).get(name, "0")))
 
 
 def _fits(asked: dict[str, Fraction], node: Object, pods: Sequence[Object]) -> bool:
     taken = [requests(pod) for pod in pods]
     return all(
-        asked[name] + sum((each[name] for each in taken), Fraction()) <= _quantity(node["status"]["allocatable"][name])
+        asked[name] + sum((each[name] for each in taken), Fraction())
+        <= Fraction(quantity(node["status"]["allocatable"][name]))
         for name in _RESOURCES
     )
 
@@ -101,9 +103,3 @@ def _unschedulable(pod: Object) -> bool:
 
 def _phase(pod: Object) -> str:
     return str(pod.get("status", {}).get("phase", ""))
-
-
-def _quantity(text: object) -> Fraction:
-    from kubernetes.utils.quantity import parse_quantity
-
-    return Fraction(parse_quantity(str(text)))

@@ -13,11 +13,10 @@ import os
 import socket
 import time
 from collections.abc import AsyncIterator
-from typing import Any
 
 from mlops_lab.base.errors import LabError
 from mlops_lab.kube.client import Kube, Object
-from mlops_lab.kube.errors import NotFound, Refused, translated
+from mlops_lab.kube.errors import NotFound, Refused
 from mlops_lab.kube.objects import is_ready
 
 MARK = "mlops-lab/cordoned-by"
@@ -109,18 +108,8 @@ def evict(kube: Kube, pod: str, namespace: str, *, dry_run: bool = False) -> str
     Raises:
         LabError: the API server refused for another reason, or does not answer.
     """
-    from kubernetes.client import CoreV1Api
-
-    what = f"eviction of pod {pod}"
-    body: dict[str, Any] = {
-        "apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod, "namespace": namespace},
-    }  # fmt: skip
     try:
-        with translated(what):
-            CoreV1Api(kube.api_client).create_namespaced_pod_eviction(
-                pod, namespace, body, _preload_content=False, _request_timeout=kube.timeout,
-                **({"dry_run": "All"} if dry_run else {}),
-            )  # fmt: skip
+        kube.evict(pod, namespace, dry_run=dry_run)
     except NotFound:
         return ""
     except Refused as no:
@@ -128,7 +117,7 @@ def evict(kube: Kube, pod: str, namespace: str, *, dry_run: bool = False) -> str
         # API server has too much to do.
         if "disruption" not in no.message.lower():
             raise
-        return no.message.removeprefix(f"{what}: ")
+        return no.message.removeprefix(f"eviction of pod {pod}: ")
     return ""
 
 

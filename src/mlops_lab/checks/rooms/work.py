@@ -1,0 +1,185 @@
+"""`lab.work`: the learner's own files and programs, in the workspace on this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import os
+import shutil
+import stat
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlops_lab.base.errors import LabError
+from mlops_lab.checks import current
+from mlops_lab.checks.observation import Observation, Unmet
+from mlops_lab.checks.rooms.ending import output_of
+
+if TYPE_CHECKING:
+    from mlops_lab.measure.images.builds import Workshop
+
+# s; watchers have heard by then of what a program changed last
+_HEARD_AFTER = 1.0
+
+
+@dataclass(frozen=True)
+class Command:
+    """The learner's own command after its end: exit code (None: it was killed at its limit), output, seconds."""
+
+    code: int | None
+    output: str
+    seconds: float
+
+    def observed(self, right: bool, expected: str) -> Observation:
+        """Whether it ended as expected, with how it did and its last lines; the value is the seconds it took."""
+        how = "stopped by the checker" if self.code is None else f"exit code {self.code}"
+        lines = tuple(self.output.splitlines()[-5:])
+        return Observation(right, expected, f"{how} after {self.seconds:.0f} s", self.seconds, lines)
+
+
+class Work:
+    """The workspace.
+
+    Args:
+        registry: the prefix of image names, such as `localhost:5001`.
+        settings: the variables by which programs in the cluster find the platform.
+
+    Attributes:
+        folder: with the learner's files.
+    """
+
+    def __init__(self, folder: Path, namespace: str, registry: str, settings: Mapping[str, str]) -> None:
+        self.folder = folder
+        self._namespace, self._registry, self._settings = namespace, registry, settings
+        self._programs: set[object] = set()
+
+    async def command(self, *words: str, within: float, env: Mapping[str, str] | None = None) -> Command:
+        """Run a program of the learner's, in the workspace, with a kubeconfig for the lab's namespace.
+
+        Args:
+            within: seconds, after which it is killed.
+            env: variables beside those settings that are names. The platform's addresses are of use in the cluster
+                only; what runs here gets them from `lab.platform.address(...)`.
+
+        Raises:
+            Failure: the file is not there or cannot be started.
+        """
+        program = self.folder / words[0]
+        names = {key: value for key, value in self._settings.items() if not value.startswith("http")}
+        environment = {
+            **os.environ, **names, **(env or {}), "KUBECONFIG": str(self.folder / ".lab" / "kubeconfig"),
+        }  # fmt: skip
+        began = time.monotonic()
+        with current.waits(), self._running_program():
+            try:
+                process = await asyncio.create_subprocess_exec(
+                    str(program), *words[1:], cwd=self.folder, env=environment, stdin=asyncio.subprocess.DEVNULL,
+                    stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, start_new_session=True,
+                )  # fmt: skip
+            except OSError as trouble:
+                raise Unmet(
+                    Observation(False, f"a program {words[0]} in the workspace", f"{trouble.strerror}: {program}"),
+                    "the checker starts it as the delivery pipeline would: it must exist, be executable (chmod +x) "
+                    "and begin with a line such as #!/usr/bin/env python3",
+                ) from trouble
+            output, code = await output_of(process, within)
+        return Command(code, output, time.monotonic() - began)
+
+    @contextlib.contextmanager
+    def copy(self, without: str = "") -> Iterator[Work]:
+        """A copy of the workspace while the block runs, for a program of the learner's that writes files.
+
+        What is written into the workspace itself `lab watch` would take for the learner's doing, and check again.
+        Sockets, pipes and devices are left out.
+
+        Args:
+            without: a file at its top that the program is to make, which is not copied.
+
+        Raises:
+            Failure: a file may not be read.
+            LabError: it can't be copied for another reason.
+        """
+
+        def left_out(folder: str, names: list[str]) -> set[str]:
+            return _left_out(folder, names) | ({without} if Path(folder) == self.folder else set())
+
+        with tempfile.TemporaryDirectory(prefix="mlops-lab-") as folder:
+            try:
+                shutil.copytree(self.folder, folder, symlinks=True, ignore=left_out, dirs_exist_ok=True)
+            except OSError as trouble:
+                reason = str(trouble)
+                if os.strerror(errno.EACCES) not in reason:  # no room, say, or a file that an editor has just moved
+                    raise LabError(f"the workspace can't be copied: {reason[:300]}", "check again") from trouble
+                raise Unmet(
+                    Observation(False, "a workspace whose files can be read", reason[:300]),
+                    "the checker works on a copy of the folder. A file that a container wrote may belong to root: give "
+                    "it to yourself (sudo chown), or take it out",
+                ) from trouble
+            work = Work(Path(folder), self._namespace, self._registry, self._settings)
+            work._programs = self._programs
+            yield work
+
+    def pipeline(self, file: str) -> dict[str, Any]:
+        """A compiled pipeline in the workspace, as `lab.platform.pipelines.start` takes it.
+
+        Raises:
+            Failure: there is no such file, or it is none.
+        """
+        from mlops_lab.measure.services.pipelines import LARGEST, package
+
+        path = self.folder / file
+        try:
+            if path.exists() and not path.is_file():  # a named pipe, say, of which reading has no end
+                raise OSError(errno.EINVAL, "no regular file")
+            with path.open(encoding="utf-8") as text:
+                return package(text.read(LARGEST + 1))
+        except (OSError, ValueError) as wrong:
+            seen = f"{wrong.strerror}: {file}" if isinstance(wrong, OSError) else str(wrong).splitlines()[0]
+            raise Unmet(
+                Observation(False, f"a compiled pipeline {file} in the workspace", seen),
+                "kfp.compiler.Compiler().compile(pipeline, package_path) writes it; a relative path is one from the "
+                "folder that the program was started in",
+            ) from wrong
+
+    def workshop(self) -> Workshop:
+        """A place to build images of the learner's Dockerfile, `with` the block; its methods block.
+
+        Raises:
+            LabError: no engine is here, or the cluster does not pull from this machine's registry.
+        """
+        from mlops_lab.measure.images.builds import Workshop
+
+        return Workshop(self._registry, self._namespace)
+
+    @property
+    def runs_program(self) -> bool:
+        """Whether a program of the learner's runs (`command`), or did a second ago: what changes then is its doing."""
+        return bool(self._programs)
+
+    @contextlib.contextmanager
+    def _running_program(self) -> Iterator[None]:
+        loop, program = asyncio.get_running_loop(), object()
+        self._programs.add(program)
+        try:
+            yield
+        finally:
+            loop.call_later(_HEARD_AFTER, self._programs.discard, program)
+
+
+def _left_out(folder: str, names: list[str]) -> set[str]:
+    """Of a folder's entries those that no copy of the workspace needs or can have."""
+    own = {".git", ".venv", "__pycache__"}
+
+    def copied(path: Path) -> bool:
+        try:
+            mode = path.lstat().st_mode
+        except FileNotFoundError:  # an editor's, which has gone
+            return False
+        return stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_ISLNK(mode)
+
+    return own | {name for name in names if name not in own and not copied(Path(folder, name))}

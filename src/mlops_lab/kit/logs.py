@@ -1,0 +1,28 @@
+"""The end of what a container wrote, for the evidence of a failure."""
+
+from __future__ import annotations
+
+import re
+
+from mlops_lab.checks import Lab, LabError
+from mlops_lab.kube.client import Object
+
+WIDTH = 160  # characters of a line
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+
+
+async def last_lines(lab: Lab, pod: Object | str, count: int = 4, *, container: str | None = None) -> list[str]:
+    """The last lines that a pod's container wrote; nothing where it has not written anything yet, or is gone.
+
+    Args:
+        pod: or its name.
+        container: its first one if none is given.
+    """
+    name = pod if isinstance(pod, str) else pod["metadata"]["name"]
+    if container is None and not isinstance(pod, str):
+        container = pod["spec"]["containers"][0]["name"]
+    try:
+        text = await lab.objects.logs(name, container, tail=count)
+    except LabError:  # it has not begun, as when an init container failed
+        return []
+    return [_COLOURS.sub("", line).strip()[:WIDTH] for line in text.splitlines()]

@@ -1,0 +1,52 @@
+"""Pods: which are leaving, which are ready, how often their containers were started anew, and each in a line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from mlops_lab.checks import is_ready
+from mlops_lab.kube.client import Object
+
+MESSAGE = 200  # characters of what a container waits for
+
+
+def leaving(pod: Object) -> bool:
+    """Is it being deleted?"""
+    return bool(pod["metadata"].get("deletionTimestamp"))
+
+
+def ready(pods: Iterable[Object]) -> list[Object]:
+    """The pods whose condition Ready is true, which makes them endpoints."""
+    return [pod for pod in pods if is_ready(pod)]
+
+
+def restarts(*pods: Object) -> int:
+    """How often the containers of these pods were started anew, all together."""
+    return sum(int(each.get("restartCount") or 0) for pod in pods for each in containers_of(pod))
+
+
+def containers_of(pod: Object) -> Sequence[Object]:
+    """What a pod's status says of its containers; init containers are not among them."""
+    return (pod.get("status") or {}).get("containerStatuses") or []
+
+
+def newest(pods: Iterable[Object]) -> Object | None:
+    """The pod that was made last; None if there is none."""
+    return max(pods, key=lambda pod: str(pod["metadata"].get("creationTimestamp")), default=None)
+
+
+def states(pods: Iterable[Object]) -> tuple[str, ...]:
+    """Each pod in a line: ready or not, and what its containers wait for."""
+    lines = []
+    for pod in pods:
+        words = ["ready" if is_ready(pod) else "not ready", pod.get("status", {}).get("phase", "Unknown")]
+        for each in containers_of(pod):
+            waiting = each.get("state", {}).get("waiting") or {}
+            words += [f"{waiting['reason']} {waiting.get('message', '')[:MESSAGE]}".strip()] if waiting else []
+        lines.append(f"{pod['metadata']['name']}: {', '.join(words)}")
+    return tuple(lines)
+
+
+def labels(pod: Object) -> str:
+    """A pod's labels, as kubectl prints them."""
+    return ",".join(f"{key}={value}" for key, value in sorted((pod["metadata"].get("labels") or {}).items()))

@@ -1,0 +1,74 @@
+"""An object put back as it was found, also what was added to it since."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+from mlops_lab.checks import Lab, LabError
+from mlops_lab.kube.client import Object
+
+# Metadata that is the object's owner's; the rest is the API server's, or a controller's.
+_METADATA = ("labels", "annotations")
+# The Deployment controller's own annotation.
+_REVISION = "deployment.kubernetes.io/revision"
+_PUT_BACK_WITHIN = 60.0  # s in which the API server may be away
+_EVERY = 1.0  # s
+
+
+def owned(item: Object) -> Object:
+    """The part of an object that its owner wrote: labels, annotations, and all else but status and metadata."""
+    kept = {key: value for key, value in item.items() if key not in ("apiVersion", "kind", "metadata", "status")}
+    metadata = {key: dict(item["metadata"].get(key) or {}) for key in _METADATA}
+    metadata["annotations"].pop(_REVISION, None)
+    return kept | {"metadata": metadata}
+
+
+def merge_patch(now: Any, wanted: Any) -> Object:
+    """The merge patch (RFC 7386) that turns one plain object into another; empty if they are the same."""
+    patch: Object = {key: None for key in now if key not in wanted}
+    for key, value in wanted.items():
+        if key in now and isinstance(now[key], dict) and isinstance(value, dict):
+            if inner := merge_patch(now[key], value):
+                patch[key] = inner
+        elif key not in now or now[key] != value:
+            patch[key] = value
+    return patch
+
+
+async def put_back(lab: Lab, before: Object, *, within: float = _PUT_BACK_WITHIN) -> bool:
+    """Make an object again what it was; one that was deleted is made anew. Tried again while the API server is away.
+
+    Args:
+        before: the object as `lab.objects.named(kind, name).now()` gave it.
+        within: seconds.
+
+    Returns:
+        Whether anything had to be changed.
+
+    Raises:
+        LabError: it could not be done in time.
+    """
+    kind, name, wanted = before["kind"], before["metadata"]["name"], owned(before)
+    end = time.monotonic() + within
+    while True:
+        try:
+            now = await lab.objects.named(kind, name).now()
+            if now is None:
+                again = {"apiVersion": before["apiVersion"], "kind": kind} | wanted
+                await lab.objects.apply([again | {"metadata": {"name": name} | wanted["metadata"]}])
+                return True
+            if patch := merge_patch(owned(now), wanted):
+                await lab.objects.patch(kind, name, patch)
+            return bool(patch)
+        except LabError:
+            if time.monotonic() > end:
+                raise
+        await asyncio.sleep(_EVERY)
+
+
+def interrupted() -> bool:
+    """Is the check being cancelled? Then what it changed is put back, and nobody waits for what follows from that."""
+    task = asyncio.current_task()
+    return bool(task and task.cancelling())
