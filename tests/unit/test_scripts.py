@@ -50,15 +50,17 @@ def test_an_unknown_argument_is_refused(clone: Path, name: str, words: tuple[str
 
 
 @pytest.mark.parametrize(
-    ("words", "which", "rest"),
+    ("words", "which", "rows", "rest"),
     [
-        ((), " and not long", ""),
-        (("--long",), "", ""),
-        (("tests/unit", "-k", "a b"), " and not long", " <tests/unit> <-k> <a b>"),
-        (("tests/unit", "--long", "-x"), "", " <tests/unit> <-x>"),
+        ((), " and not long", 2, ""),
+        (("--long",), "", 1, ""),
+        (("tests/unit", "-k", "a b"), " and not long", 2, " <tests/unit> <-k> <a b>"),
+        (("tests/unit", "--long", "-x"), "", 1, " <tests/unit> <-x>"),
     ],
 )
-def test_test_hands_pytest_all_but_its_own_option(clone: Path, words: tuple[str, ...], which: str, rest: str) -> None:
+def test_test_hands_pytest_all_but_its_own_option(
+    clone: Path, words: tuple[str, ...], which: str, rows: int, rest: str
+) -> None:
     programs = clone / ".venv" / "bin"
     programs.mkdir(parents=True)
     quiet = ("ruff", "lint-imports", "mypy", "shellcheck")
@@ -67,11 +69,13 @@ def test_test_hands_pytest_all_but_its_own_option(clone: Path, words: tuple[str,
     (programs / "pytest").write_text("#!/bin/sh\nprintf '<%s> ' \"$@\"\necho\n")
     for file in programs.iterdir():
         file.chmod(0o755)
+    live = rest or " <tests/e2e> <tests/conformance>"
     done = run(clone, "test", *words)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
         f"<-m> <not cluster{which}> <--numprocesses> <auto> <--dist> <loadfile> <--reruns> <1>{rest} ",
-        f"<-m> <cluster{which}> <--reruns> <1>{rest} ",
+        f"<-m> <cluster and not labs{which}> <--numprocesses> <{rows}> <--dist> <loadgroup> <--reruns> <1>{live} ",
+        f"<-m> <labs{which}> <--reruns> <1>{live} ",
     ]
 
 
@@ -208,3 +212,9 @@ def test_the_address_stands_nowhere_that_the_command_does_not_look() -> None:
         str(file.relative_to(root)) for place in places for file in root.glob(place) if address in file.read_text()
     }
     assert {"pyproject.toml", "README.md", "CONTRIBUTING.md"} <= named
+
+
+def test_what_needs_the_cluster_is_where_the_script_looks_for_it() -> None:
+    files = [file for file in (project() / "tests").rglob("*.py") if "mark.cluster" in file.read_text()]
+    places = {file.relative_to(project()).parts[1] for file in files if file != Path(__file__)}
+    assert places == {"e2e", "conformance"}

@@ -41,7 +41,8 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "records": ("course:records", "Print your attempts as JSON lines that a teacher can collect."),
     },
     "For authors": {
-        "verify": ("authors:verify", "Prove on the cluster that labs are honest."),
+        "verify": ("verify:verify", "Prove on the cluster that labs are honest."),
+        "proofs": ("authors:show_proofs", "Show how fresh each lab's proof is."),
         "new": ("authors:new", "Make the folder of a new lab."),
         "completion": ("authors:completion", "Print the shell's completion script."),
     },
