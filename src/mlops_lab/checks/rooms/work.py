@@ -11,17 +11,16 @@ import stat
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mlops_lab.base.errors import LabError
 from mlops_lab.checks import current
 from mlops_lab.checks.observation import Observation, Unmet
+from mlops_lab.checks.rooms.builds import ImageBuilds, image_builds
 from mlops_lab.checks.rooms.ending import output_of
-
-if TYPE_CHECKING:
-    from mlops_lab.measure.images.builds import Workshop
 
 # s; watchers have heard by then of what a program changed last
 _HEARD_AFTER = 1.0
@@ -146,15 +145,13 @@ class Work:
                 "folder that the program was started in",
             ) from wrong
 
-    def workshop(self) -> Workshop:
-        """A place to build images of the learner's Dockerfile, `with` the block; its methods block.
+    def image_builds(self) -> AbstractAsyncContextManager[ImageBuilds]:
+        """Images built of the learner's Dockerfile, `async with` the block; see `checks.rooms.builds`.
 
         Raises:
             LabError: no engine is here, or the cluster does not pull from this machine's registry.
         """
-        from mlops_lab.measure.images.builds import Workshop
-
-        return Workshop(self._registry, self._namespace)
+        return image_builds(self._registry, self._namespace)
 
     @property
     def runs_program(self) -> bool:
