@@ -14,7 +14,7 @@ from mlops_lab.checks.rooms.work import Work
 from mlops_lab.cluster import names, registry
 from mlops_lab.engine.docker import Docker
 from mlops_lab.measure.images import builds
-from mlops_lab.measure.images.builds import Steps, Workshop
+from mlops_lab.measure.images.builds import ImageBuilder, Steps
 
 CLASSIC = """\
 Step 1/4 : FROM localhost:5001/python-build:1 AS build
@@ -59,7 +59,7 @@ def test_a_base_image_is_none_of_the_builders_own() -> None:
 
 
 @pytest.fixture
-def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workshop:
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ImageBuilder:
     """A workshop whose `docker` notes its arguments, and builds by the program `build` in the context folder."""
     program = tmp_path / "bin" / "docker"
     program.parent.mkdir()
@@ -73,7 +73,7 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workshop:
     monkeypatch.setattr(builds, "answering", lambda: Docker({}))
     monkeypatch.setattr(registry, "answers", lambda: True)
     monkeypatch.setattr(registry, "forget", lambda name: None)
-    return Workshop(names.REGISTRY_PREFIX, "lab-03")
+    return ImageBuilder(names.REGISTRY_PREFIX, "lab-03")
 
 
 def context(tmp_path: Path, script: str) -> Path:
@@ -83,7 +83,7 @@ def context(tmp_path: Path, script: str) -> Path:
     return folder
 
 
-def test_a_build_tells_its_image_and_what_it_leaves_goes(tmp_path: Path, shop: Workshop) -> None:
+def test_a_build_tells_its_image_and_what_it_leaves_goes(tmp_path: Path, shop: ImageBuilder) -> None:
     with shop:
         built = shop.build(context(tmp_path, f"cat <<'E'\n{CLASSIC}E\n"), within=20, silent=20)
         assert built.image.startswith("localhost:5001/lab-03:")
@@ -95,7 +95,7 @@ def test_a_build_tells_its_image_and_what_it_leaves_goes(tmp_path: Path, shop: W
     assert "rmi --no-prune 111111111111" not in said
 
 
-def test_a_check_builds_beside_the_others_and_what_it_began_ends_with_it(tmp_path: Path, shop: Workshop) -> None:
+def test_a_check_builds_beside_the_others_and_what_it_began_ends_with_it(tmp_path: Path, shop: ImageBuilder) -> None:
     folder = context(tmp_path, "echo begun; sleep 60")
 
     async def run() -> None:
@@ -115,7 +115,7 @@ def test_a_check_builds_beside_the_others_and_what_it_began_ends_with_it(tmp_pat
     assert "rmi --no-prune localhost:5001/lab-03:" in (tmp_path / "said").read_text()
 
 
-def test_a_build_that_fails_tells_its_last_lines(tmp_path: Path, shop: Workshop) -> None:
+def test_a_build_that_fails_tells_its_last_lines(tmp_path: Path, shop: ImageBuilder) -> None:
     built = shop.build(context(tmp_path, "echo no such package; exit 3"), within=20, silent=20)
     assert (built.image, built.how, built.lines) == ("", "exit code 3", ("no such package",))
 
@@ -129,7 +129,7 @@ def test_a_build_that_fails_tells_its_last_lines(tmp_path: Path, shop: Workshop)
     ],
 )
 def test_a_build_that_never_ends_is_ended(
-    tmp_path: Path, shop: Workshop, script: str, within: float, silent: float, how: str
+    tmp_path: Path, shop: ImageBuilder, script: str, within: float, silent: float, how: str
 ) -> None:
     began = time.monotonic()
     built = shop.build(context(tmp_path, script), within=within, silent=silent)
@@ -141,11 +141,11 @@ def test_a_build_that_never_ends_is_ended(
 def test_without_the_registry_beside_this_machine_nothing_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(builds, "answering", lambda: Docker({}))
     with pytest.raises(LabError, match="builds images on this machine"):
-        Workshop("registry.example.org/labs", "lab-03")
+        ImageBuilder("registry.example.org/labs", "lab-03")
 
 
 def test_a_base_image_is_asked_for_where_the_nodes_have_it(
-    tmp_path: Path, shop: Workshop, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, shop: ImageBuilder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(registry, "digest", {"python-run:1": "sha256:2"}.get)
     shop.pull("localhost:5001/python-run:1")
@@ -158,15 +158,15 @@ def test_a_registry_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(builds, "answering", lambda: Docker({}))
     monkeypatch.setattr(registry, "answers", lambda: False)
     with pytest.raises(LabError, match="that registry does not answer"):
-        Workshop(names.REGISTRY_PREFIX, "lab-03")
+        ImageBuilder(names.REGISTRY_PREFIX, "lab-03")
 
 
 def test_without_an_engine_nothing_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(builds, "answering", lambda: None)
     with pytest.raises(LabError, match="no Docker engine answers"):
-        Workshop(names.REGISTRY_PREFIX, "lab-03")
+        ImageBuilder(names.REGISTRY_PREFIX, "lab-03")
 
 
-def test_a_full_disk_is_the_machines_fault(tmp_path: Path, shop: Workshop) -> None:
+def test_a_full_disk_is_the_machines_fault(tmp_path: Path, shop: ImageBuilder) -> None:
     with pytest.raises(LabError, match="engine failed"):
         shop.build(context(tmp_path, "echo 'write /x: no space left on device'; exit 1"), within=20, silent=20)

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 from mlops_lab.checks.current import in_thread
 
 if TYPE_CHECKING:
-    from mlops_lab.measure.images.builds import Build, Workshop
+    from mlops_lab.measure.images.builds import Build, ImageBuilder
     from mlops_lab.measure.images.layers import Content
 
 
 class ImageBuilds:
     """Builds images, and says what is in them; see `measure.images.builds`."""
 
-    def __init__(self, shop: Workshop) -> None:
-        self._shop = shop
+    def __init__(self, builder: ImageBuilder) -> None:
+        self._builder = builder
 
     async def pull(self, image: str) -> None:
         """Have a base image of the cluster's registry in the engine.
@@ -27,7 +27,7 @@ class ImageBuilds:
         Raises:
             LabError: the registry does not have it.
         """
-        await in_thread(self._shop.pull, image)
+        await in_thread(self._builder.pull, image)
 
     async def build(self, folder: Path, *, within: float, silent: float) -> Build:
         """Build a folder with the Dockerfile in it, without a network.
@@ -39,7 +39,7 @@ class ImageBuilds:
         Raises:
             LabError: the engine itself failed.
         """
-        return await in_thread(self._shop.build, folder, within=within, silent=silent)
+        return await in_thread(self._builder.build, folder, within=within, silent=silent)
 
     async def push(self, image: str) -> None:
         """Put an image where the nodes pull it from.
@@ -47,7 +47,7 @@ class ImageBuilds:
         Raises:
             LabError: the registry does not take it.
         """
-        await in_thread(self._shop.push, image)
+        await in_thread(self._builder.push, image)
 
     async def content(
         self, image: str, needles: Mapping[str, bytes] | None = None, skip: tuple[str, ...] = ()
@@ -57,11 +57,11 @@ class ImageBuilds:
         Raises:
             LabError: the engine does not write it out.
         """
-        return await in_thread(self._shop.content, image, needles, skip)
+        return await in_thread(self._builder.content, image, needles, skip)
 
     async def digests(self, image: str) -> tuple[str, ...]:
         """The digests of an image's layers; none if the engine does not have it."""
-        return await in_thread(self._shop.digests, image)
+        return await in_thread(self._builder.digests, image)
 
     async def printed(self, image: str, *words: str, within: float = 60) -> str:
         """What a command prints in a container of a base image, which is gone afterwards.
@@ -72,7 +72,7 @@ class ImageBuilds:
         Raises:
             LabError: it fails, or does not end.
         """
-        return await in_thread(self._shop.printed, image, *words, within=within)
+        return await in_thread(self._builder.printed, image, *words, within=within)
 
 
 @contextlib.asynccontextmanager
@@ -86,12 +86,12 @@ async def image_builds(registry: str, repository: str) -> AsyncIterator[ImageBui
     Raises:
         LabError: no engine is here, or the cluster does not pull from this machine's registry.
     """
-    from mlops_lab.measure.images.builds import Workshop
+    from mlops_lab.measure.images.builds import ImageBuilder
 
-    shop = await in_thread(Workshop, registry, repository)
+    builder = await in_thread(ImageBuilder, registry, repository)
     try:
-        await in_thread(shop.__enter__)
-        yield ImageBuilds(shop)
+        await in_thread(builder.__enter__)
+        yield ImageBuilds(builder)
     finally:
-        shop.stop()  # at once: whoever clears up may have to wait for a thread
-        await asyncio.to_thread(shop.__exit__)
+        builder.stop()  # at once: whoever clears up may have to wait for a thread
+        await asyncio.to_thread(builder.__exit__)

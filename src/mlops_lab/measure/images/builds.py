@@ -1,6 +1,6 @@
 """Images that the checker builds of the learner's Dockerfile, with this machine's engine, as `docker build` does.
 
-A build gets no network, and has an end: in time, in silence, and in what it prints. When the workshop closes, its
+A build gets no network, and has an end: in time, in silence, and in what it prints. When the builder closes, its
 images are gone; of the engine's cache stays what a next build can use, in the registry blobs until it collects garbage.
 """
 
@@ -43,7 +43,7 @@ class Steps:
 
     Attributes:
         ran: the instructions that were carried out anew.
-        new: ids of images that the builder made on its way (BuildKit shows none).
+        new: ids of the intermediate images that the builder made (BuildKit shows none).
         used: ids of those that it had.
     """
 
@@ -99,7 +99,7 @@ class Build:
     seconds: float
 
 
-class Workshop:
+class ImageBuilder:
     """A place to build images; a context manager, whose methods block.
 
     Args:
@@ -131,7 +131,7 @@ class Workshop:
         self._steps: list[Steps] = []
         self._stop = threading.Event()
 
-    def __enter__(self) -> Workshop:
+    def __enter__(self) -> ImageBuilder:
         listed = self._docker.run("images", "--format", "{{.Repository}}:{{.Tag}}", self._name).stdout
         for image in listed.split():  # of a run that was killed; two runs in one namespace there are none
             self._drop(image)
