@@ -29,6 +29,10 @@ class Checker:
             if hasattr(module, name):
                 setattr(module, name, value)
 
+    def __delattr__(self, name: str) -> None:
+        for module in self._modules:
+            module.__dict__.pop(name, None)
+
 
 def loaded(number: str, module: str = "") -> Any:
     """A lab's checker, read anew.

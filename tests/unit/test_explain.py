@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from mlops_lab.base.errors import Failure, LabError
-from mlops_lab.checks import Check, current
+from mlops_lab.checks import Check, Lab, current
 from mlops_lab.checks.run import run_checks
 from mlops_lab.checks.trace import Trace, drawn, shortened
 from mlops_lab.checks.verdicts import Result
@@ -16,6 +16,7 @@ from mlops_lab.learner.explain import explained, plot
 from mlops_lab.measure.pods.evidence import recent
 from mlops_lab.measure.traffic.http import Answer
 from mlops_lab.measure.traffic.report import LoadReport, Request
+from tests.made_up import NothingThere, made_up_lab
 
 
 def answer(status: int = 200, body: bytes = b"{}", error: str = "") -> Answer:
@@ -33,16 +34,20 @@ def report(seconds: int = 30, per_second: int = 10, lost_from: int = 20) -> Load
     return LoadReport(requests, len(requests), len(requests), 0, seconds)
 
 
-class FakeLab:
-    """A lab whose events are known."""
+class Eventful(NothingThere):
+    """Objects whose events are known."""
 
     def __init__(self, events: list[str] | None = None) -> None:
         self._events = events
 
-    async def events(self, names: list[tuple[str, str]]) -> list[str]:
+    async def recent_events(self, names: list[tuple[str, str]]) -> list[str]:
         if self._events is None:
             raise LabError("the API server does not answer", "wait")
         return [f"{kind} {name}: {event}" for kind, name in names for event in self._events]
+
+
+def eventful(events: list[str] | None) -> Lab:
+    return made_up_lab(objects=Eventful(events))
 
 
 def run(body: Callable[[Any], Awaitable[None]], lab: Any) -> Result:
@@ -62,17 +67,17 @@ async def passes(lab: Any) -> None:
 
 
 def test_a_failed_check_tells_what_it_did_and_a_passed_one_nothing() -> None:
-    trace = run(fails, FakeLab(["Killing"])).trace
+    trace = run(fails, eventful(["Killing"])).trace
     assert trace["requests"] == [
         {"method": "POST", "url": "http://a/predict", "sent": "{}", "status": 500, "got": "oops", "seconds": 0.0123}
     ]
     assert (trace["loads"][0]["sent"], trace["loads"][0]["failed"]) == (300, 100)
     assert (trace["objects"], trace["events"]) == (["Deployment/model"], ["Deployment model: Killing"])
-    assert run(passes, FakeLab([])).trace == {}
+    assert run(passes, eventful([])).trace == {}
 
 
 def test_without_an_answer_about_events_the_verdict_stands() -> None:
-    result = run(fails, FakeLab(None))
+    result = run(fails, eventful(None))
     assert (result.verdict, result.trace["events"]) == ("fail", [])
 
 
@@ -113,7 +118,7 @@ def test_a_load_is_drawn_in_slices() -> None:
 
 def test_the_explanation_shows_what_was_sent_what_came_back_and_a_plot() -> None:
     result = {"check": "answers", "title": "It answers.", "expected": "200", "seen": "500", "why": "w", "evidence": []}
-    trace = run(fails, FakeLab(["12:00:00 Warning Pod model-a: BackOff: again"])).trace
+    trace = run(fails, eventful(["12:00:00 Warning Pod model-a: BackOff: again"])).trace
     text = explained(result, trace, width=80)
     for line in (
         "POST http://a/predict -> 500 after 12 ms", "< oops", "300 sent, 100 failed: 100 x no answer, 200 x 200",

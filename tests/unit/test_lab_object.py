@@ -15,15 +15,15 @@ from typing import Any, cast
 import pytest
 
 from mlops_lab.base.errors import Failure, LabError
-from mlops_lab.checks import lab as lab_module
 from mlops_lab.checks.check import Check
 from mlops_lab.checks.current import Running, running
 from mlops_lab.checks.lab import Lab
+from mlops_lab.checks.rooms import work as work_module
 from mlops_lab.measure.traffic.http import Answer
 
 
 def lab_at(workspace: Path, kube: Any = None) -> Lab:
-    return Lab(cast(Any, kube), "lab-12", "12", workspace, "localhost:5001")
+    return Lab.on(cast(Any, kube), "lab-12", "12", workspace, "localhost:5001")
 
 
 class MadeUpKube:
@@ -58,7 +58,7 @@ def test_the_pods_of_a_service_are_watched_without_those_that_leave(tmp_path: Pa
     async def story(kube: MadeUpKube) -> Any:
         state = Running(Check("c", "C.", cast(Any, None), 1), lambda check, said, left: told.append(said))
         running.set(state)
-        found = await lab_at(tmp_path, kube).pods_until(
+        found = await lab_at(tmp_path, kube).objects.pods_until(
             "model", lambda pods: len(pods) == 1, expected="one pod", shown=lambda pods: f"{len(pods)} pods", within=5
         )
         await asyncio.sleep(0)
@@ -88,8 +88,8 @@ def test_a_request_goes_to_the_services_own_address_with_its_headers(
 
     async def story() -> None:
         lab = lab_at(tmp_path, kube)
-        await lab.post("model", "/predict", {"rows": []}, headers={"X-API-Key": "k"})
-        await lab.get("model", "/version")
+        await lab.traffic.post("model", "/predict", {"rows": []}, headers={"X-API-Key": "k"})
+        await lab.traffic.get("model", "/version")
 
     asyncio.run(story())
     assert sent == [
@@ -101,23 +101,23 @@ def test_a_request_goes_to_the_services_own_address_with_its_headers(
 def test_a_program_of_the_learners_is_known_to_run_until_its_last_change_is_heard_of(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lab_module, "_HEARD_AFTER", 0.1)
+    monkeypatch.setattr(work_module, "_HEARD_AFTER", 0.1)
     program = tmp_path / "deploy"
     program.write_text("#!/bin/sh\nsleep 0.3\necho $1\n")
     program.chmod(0o755)
 
     async def story() -> None:
         lab = lab_at(tmp_path)
-        assert not lab.runs_program
-        with lab.apart() as copy:
+        assert not lab.work.runs_program
+        with lab.work.copy() as copy:
             running = asyncio.create_task(copy.command("deploy", "v2", within=10))
             await asyncio.sleep(0.1)
-            assert lab.runs_program and copy.runs_program
+            assert lab.work.runs_program and copy.runs_program
             done = await running
         assert (done.code, done.output) == (0, "v2\n")
-        assert lab.runs_program
+        assert lab.work.runs_program
         await asyncio.sleep(0.2)
-        assert not lab.runs_program
+        assert not lab.work.runs_program
 
     asyncio.run(story())
 
@@ -126,11 +126,11 @@ def test_a_program_of_the_learners_is_known_to_run_until_its_last_change_is_hear
 def test_what_a_program_leaves_in_the_background_does_not_hold_it_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, apart: str
 ) -> None:
-    monkeypatch.setattr(lab_module, "_HEARD_AFTER", 0.0)
+    monkeypatch.setattr(work_module, "_HEARD_AFTER", 0.0)
     program = tmp_path / "promote"
     program.write_text(f"#!/bin/sh\n{apart}sleep 20 &\necho $!\nexit 3\n")
     program.chmod(0o755)
-    done = asyncio.run(lab_at(tmp_path).command("promote", within=10))
+    done = asyncio.run(lab_at(tmp_path).work.command("promote", within=10))
     assert done.code == 3 and done.seconds < 5
     if apart:  # who has left the program's session is not the checker's to end
         os.kill(int(done.output), signal.SIGKILL)
@@ -148,24 +148,24 @@ def ended(process: int) -> bool:
 def test_a_program_that_does_not_end_is_killed_with_all_that_it_started(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lab_module, "_HEARD_AFTER", 0.0)
+    monkeypatch.setattr(work_module, "_HEARD_AFTER", 0.0)
     program = tmp_path / "promote"
     program.write_text("#!/bin/sh\necho begun\nsleep 20 | cat\n")
     program.chmod(0o755)
-    done = asyncio.run(lab_at(tmp_path).command("promote", within=0.5))
+    done = asyncio.run(lab_at(tmp_path).work.command("promote", within=0.5))
     assert (done.code, done.output) == (None, "begun\n") and done.seconds < 5
     assert "stopped by the checker" in done.observed(False, "it ends").seen
 
 
 def test_a_program_that_cannot_be_started_runs_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lab_module, "_HEARD_AFTER", 0.0)
+    monkeypatch.setattr(work_module, "_HEARD_AFTER", 0.0)
 
     async def story() -> None:
         lab = lab_at(tmp_path)
         with pytest.raises(Failure, match="deploy"):
-            await lab.command("deploy", within=10)
+            await lab.work.command("deploy", within=10)
         await asyncio.sleep(0.05)
-        assert not lab.runs_program
+        assert not lab.work.runs_program
 
     asyncio.run(story())
 
@@ -181,8 +181,8 @@ def test_a_copy_of_the_workspace_leaves_out_what_has_no_end_and_says_what_is_clo
     os.mkfifo(workspace / "sub/pipe")
     (workspace / "made.json").mkdir()
     (workspace / "sub/made.json").write_text("")
-    with lab_at(workspace).apart(without="made.json") as lab:
-        copied = sorted(str(path.relative_to(lab.workspace)) for path in lab.workspace.rglob("*"))
+    with lab_at(workspace).work.copy(without="made.json") as work:
+        copied = sorted(str(path.relative_to(work.folder)) for path in work.folder.rglob("*"))
     assert copied == ["gone", "sub", "sub/made.json", "sub/run.py"]
 
     def refuse(number: int) -> None:
@@ -192,10 +192,10 @@ def test_a_copy_of_the_workspace_leaves_out_what_has_no_end_and_says_what_is_clo
         monkeypatch.setattr("shutil.copytree", copy)
 
     refuse(errno.EACCES)
-    with pytest.raises(Failure, match="Permission denied"), lab_at(workspace).apart():
+    with pytest.raises(Failure, match="Permission denied"), lab_at(workspace).work.copy():
         pass
     refuse(errno.ENOSPC)
-    with pytest.raises(LabError, match="No space left"), lab_at(workspace).apart():
+    with pytest.raises(LabError, match="No space left"), lab_at(workspace).work.copy():
         pass
 
 

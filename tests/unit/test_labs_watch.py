@@ -79,7 +79,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
 async def watched(world: World, checks: Sequence[Check]) -> Any:
     world.watch = Watch(
         checks,
-        lambda: cast(Any, SimpleNamespace(end=AsyncMock(), runs_program=world.runs_program)),
+        lambda: cast(Any, SimpleNamespace(end=AsyncMock(), work=SimpleNamespace(runs_program=world.runs_program))),
         list,
         lambda: world.fingerprint,
         world,

@@ -17,7 +17,7 @@ from typing import Any, cast
 import pytest
 
 from mlops_lab.base.errors import Failure, LabError
-from mlops_lab.checks.lab import Lab
+from mlops_lab.checks.rooms.work import Work
 from mlops_lab.kube.client import Kube
 from mlops_lab.labs import parts
 from mlops_lab.measure.cluster import environment
@@ -383,20 +383,20 @@ def test_aliases_that_stay_small_are_read() -> None:
 
 def test_a_pipeline_that_never_ends_is_not_read(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipeline.yaml")
-    lab = Lab(cast(Kube, None), "lab-08", "08", tmp_path, "localhost:5001")
+    work = Work(tmp_path, "lab-08", "localhost:5001", {})
     with pytest.raises(Failure, match="no regular file"):
-        lab.pipeline("pipeline.yaml")
+        work.pipeline("pipeline.yaml")
 
 
 def test_a_pipeline_that_is_missing_or_none_is_the_learners(tmp_path: Path) -> None:
-    lab = Lab(cast(Kube, None), "lab-08", "08", tmp_path, "localhost:5001")
+    work = Work(tmp_path, "lab-08", "localhost:5001", {})
     with pytest.raises(Failure, match="No such file"):
-        lab.pipeline("pipeline.yaml")
+        work.pipeline("pipeline.yaml")
     (tmp_path / "pipeline.yaml").write_text("kind: Deployment")
     with pytest.raises(Failure, match="no pipelineInfo"):
-        lab.pipeline("pipeline.yaml")
+        work.pipeline("pipeline.yaml")
     (tmp_path / "pipeline.yaml").write_text("pipelineInfo: {name: p}")
-    assert lab.pipeline("pipeline.yaml") == {"pipelineInfo": {"name": "p"}}
+    assert work.pipeline("pipeline.yaml") == {"pipelineInfo": {"name": "p"}}
 
 
 def test_what_a_task_printed_is_text_and_empty_for_one_that_never_began(service: Service) -> None:
@@ -419,10 +419,9 @@ def test_artifacts_of_a_run_come_by_their_id(service: Service) -> None:
 def test_what_a_program_writes_in_a_copy_of_the_workspace_is_gone_afterwards(tmp_path: Path) -> None:
     (tmp_path / "compile").write_text("#!/bin/sh\necho 'pipelineInfo: {name: p}' > pipeline.yaml\n")
     (tmp_path / "compile").chmod(0o755)
-    lab = Lab(cast(Kube, None), "lab-08", "08", tmp_path, "localhost:5001")
-    with lab.apart() as copy:
+    work = Work(tmp_path, "lab-08", "localhost:5001", {})
+    with work.copy() as copy:
         assert asyncio.run(copy.command("compile", within=10)).code == 0
         assert copy.pipeline("pipeline.yaml") == {"pipelineInfo": {"name": "p"}}
-        assert copy.namespace == lab.namespace
     assert [path.name for path in tmp_path.iterdir()] == ["compile"]
-    assert not copy.workspace.exists()
+    assert not copy.folder.exists()

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import yaml
 
 from mlops_lab.base.errors import Failure
-from mlops_lab.checks.lab import Lab
+from mlops_lab.checks.rooms.traffic import Traffic
 from mlops_lab.labs.catalog import labs_folder
 from mlops_lab.measure.traffic.http import Answer
 from tests.lab_programs import loaded
+from tests.made_up import made_up_lab
 
 LAB = labs_folder() / "17-alert-that-matters"
 FIRED = """  name: normal,
@@ -28,22 +27,18 @@ FIRED = """  name: normal,
 checks = loaded("17")
 
 
-class Answering(Lab):
-    """A lab whose Services answer what a test says, and who waits for nothing."""
+class Answering(Traffic):
+    """Services that answer what a test says."""
 
-    said: Any = None
+    def __init__(self, said: Any) -> None:
+        self.said = said
 
-    async def _ask(self, *given: Any) -> Answer:
+    async def request(self, *given: Any, **more: Any) -> Answer:
         return Answer(200, {}, json.dumps(self.said).encode(), 0.01, "", "http://it")
-
-    async def eventually(self, *given: Any, **named: Any) -> Any:
-        return await super().eventually(*given, **{**named, "within": -1})
 
 
 def answering(said: Any) -> Any:
-    lab = Answering(SimpleNamespace(), "lab", "17", Path(), "registry")  # type: ignore[arg-type]
-    lab.said = said
-    return lab
+    return made_up_lab("17", traffic=Answering(said))
 
 
 @pytest.mark.parametrize(

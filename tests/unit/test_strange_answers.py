@@ -9,18 +9,18 @@ import asyncio
 import json
 import math
 from collections.abc import Callable
-from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from mlops_lab.base.errors import Failure
 from mlops_lab.checks import Observation
-from mlops_lab.checks.lab import Lab
+from mlops_lab.checks.rooms.time import Time
+from mlops_lab.checks.rooms.traffic import Traffic
 from mlops_lab.measure.traffic.flights import HiddenRows
 from mlops_lab.measure.traffic.http import Answer
 from tests.lab_programs import loaded
+from tests.made_up import NothingThere, Room, made_up_lab
 
 LABS = {"04": "answers_right", "05": "comes_up", "06": "runs", "10": "serves", "11": "serves", "12": "serves_v1",
         "13": "serves"}  # fmt: skip
@@ -67,16 +67,11 @@ class Well:
         return await self.becomes()
 
 
-class Serving(Lab):
-    """A lab in which all is well but what POST /predict answers; no cluster, and no waiting."""
-
-    strange = staticmethod(saying)
+class Objects(NothingThere):
+    """A lab in which all is well but what POST /predict answers."""
 
     def deployment(self, name: str) -> Any:
         return Well()
-
-    async def objects(self, kind: str, selector: str = "") -> list[Any]:
-        return []
 
     async def pods_of(self, service: str) -> list[Any]:
         return [{"metadata": {"name": "model-1"}, "status": {"conditions": [{"type": "Ready", "status": "True"}]}}]
@@ -84,26 +79,33 @@ class Serving(Lab):
     async def pods_until(self, *given: Any, **more: Any) -> Observation:
         return Observation(True, "ready", "ready", await self.pods_of("model"))
 
-    async def workers(self, at_least: int = 2) -> list[Any]:
-        return []
+
+class Answering(Traffic):
+    """Requests that are answered without a cluster."""
+
+    def __init__(self, strange: Callable[[list[float]], str]) -> None:
+        self.strange = strange
 
     def hidden_rows(self, count: int) -> HiddenRows:
         rows = [{"row": number} for number in range(count)]
         return HiddenRows(tuple(rows), {}, {"v1": tuple(number / 100 for number in range(count))})
 
-    async def _ask(self, method: str, service: str, path: str, body: Any, *given: Any) -> Answer:
+    async def request(self, method: str, service: str, path: str, body: Any = None, **more: Any) -> Answer:
         text = '{"load_seconds": 1000}'
         if method == "POST":
             text = self.strange(self.hidden_rows(len(body["rows"])).probabilities("v1"))
         return Answer(200, {}, text.encode(), 0.01, "", f"http://{service}{path}")
 
 
+async def workers(at_least: int = 2) -> list[Any]:
+    return []
+
+
 def first_check(number: str, strange: Callable[[list[float]], str], monkeypatch: pytest.MonkeyPatch) -> None:
     module = loaded(number)
     monkeypatch.setattr(module, "ANSWER_WITHIN", 0, raising=False)  # s until the right answer must have come
     check = getattr(module, LABS[number])
-    lab = Serving(SimpleNamespace(), "lab", number, Path(), "registry")  # type: ignore[arg-type]
-    lab.strange = strange  # type: ignore[method-assign]
+    lab = made_up_lab(number, objects=Objects(), traffic=Answering(strange), nodes=Room(workers=workers), time=Time())
     asyncio.run(check.run(lab))
 
 

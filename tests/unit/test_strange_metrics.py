@@ -12,6 +12,7 @@ import pytest
 
 from mlops_lab.base.errors import Failure
 from tests.lab_programs import loaded
+from tests.made_up import NoTraffic, made_up_lab
 
 checks, traffic = loaded("15"), loaded("15", "traffic")
 
@@ -51,7 +52,8 @@ def test_a_redirect_to_nowhere_is_followed_no_further(location: str, monkeypatch
 )
 def test_values_are_the_models_own_only_if_all_of_them_are(given: list[float], right: bool) -> None:
     own = [number / 1000 for number in range(500)]
-    lab = SimpleNamespace(hidden_rows=lambda count: SimpleNamespace(probabilities=lambda version: own))
+    rows = SimpleNamespace(probabilities=lambda version: own)
+    lab = made_up_lab("15", traffic=NoTraffic(hidden_rows=lambda count: rows))
     first = {"status": 200, "version": "v1", "first": 3, "rows": 2, "pod": "model-1", "probabilities": given}
     assert checks.right(lab, first).ok is right
 

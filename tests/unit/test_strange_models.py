@@ -24,45 +24,56 @@ import yaml
 
 from mlops_lab.base.errors import Failure, LabError
 from mlops_lab.base.paths import project
-from mlops_lab.checks import Observation, checks_of
-from mlops_lab.checks.lab import Lab
+from mlops_lab.checks import Check, Lab, Observation
 from mlops_lab.measure.services.pipelines import package
 from tests.lab_programs import loaded
+from tests.made_up import NothingThere, Platform, made_up_lab
+
+
+class Names:
+    """What a lab's checker holds, by name; of a check its function."""
+
+    def __init__(self, number: str) -> None:
+        self._checker = loaded(number)
+
+    def __getitem__(self, name: str) -> Any:
+        found = getattr(self._checker, name)
+        return found.run if isinstance(found, Check) else found
 
 
 @functools.cache
-def lab_globals(number: str) -> dict[str, Any]:
-    """What a lab's checks.py holds."""
-    module = loaded(number)
-    return vars(module) | {each.name: each.run for each in checks_of(module)}
+def lab_globals(number: str) -> Names:
+    return Names(number)
 
 
 def score(lab: str, **replaced: Any) -> dict[str, Any]:
     """What a lab's score.py holds, with some of it replaced."""
-    whole = runpy.run_path(str(project() / "labs" / lab / "score.py"), run_name="score")
+    whole = runpy.run_path(str(project() / "labs" / lab / "checker" / "score.py"), run_name="score")
     whole["said"].__globals__.update(replaced)
     return whole
 
 
-class Told(Lab):
+def told(number: str, mlflow: Any = None, folder: Path | None = None, **answers: Any) -> Lab:
     """A lab in which everything that a check asks for once is known already, and MLflow has what it is told to have."""
+    lab = made_up_lab(number, folder, platform=Platform(mlflow=mlflow))
 
-    answers: dict[str, Any]
-    mlflow: Any
+    async def once(function: Any) -> Any:
+        return answers[function.__name__]
 
-    async def once(self, function: Any) -> Any:
-        return self.answers[function.__name__]
-
-    async def thread(self, function: Any, *given: Any, **named: Any) -> Any:
-        return function(*given, **named)
+    lab.once = once  # type: ignore[method-assign]
+    return lab
 
 
-def told(number: str, mlflow: Any = None, **answers: Any) -> Told:
-    class One(Told):
-        pass
+def mlflow(**answers: Any) -> Any:
+    """MLflow's room; each question has the same answer whatever is asked."""
 
-    One.mlflow, One.answers = mlflow, answers
-    return One(SimpleNamespace(), "lab", number, Path(), "registry")  # type: ignore[arg-type]
+    def saying(answer: Any) -> Any:
+        async def said(*given: Any, **more: Any) -> Any:
+            return answer
+
+        return said
+
+    return SimpleNamespace(name="lab", **{name: saying(answer) for name, answer in answers.items()})
 
 
 def refuses(work: Any) -> None:
@@ -129,17 +140,15 @@ def test_the_rows_that_a_profile_tells(profile: str, rows: int) -> None:
 
 
 def test_a_pod_that_has_not_begun_has_no_last_lines() -> None:
-    def logs(*given: Any, **named: Any) -> str:
+    async def logs(*given: Any, **named: Any) -> str:
         raise LabError("logs of pod train-1: status 400", "")
 
     pod = {"metadata": {"name": "train-1", "creationTimestamp": ""}, "spec": {"containers": [{"name": "train"}]}}
-    lab = told("01")
-    object.__setattr__(lab, "kube", SimpleNamespace(logs=logs))
 
-    async def objects(*given: Any) -> list[Any]:
+    async def listed(*given: Any) -> list[Any]:
         return [pod]
 
-    object.__setattr__(lab, "objects", objects)
+    lab = made_up_lab("01", objects=NothingThere(logs=logs, all=listed))
     assert asyncio.run(lab_globals("01")["last_lines"](lab)) == ()
 
 
@@ -237,9 +246,7 @@ def test_a_logged_number_of_any_form(number: Any, right: bool) -> None:
 
 
 def in_folder(number: str, folder: Path) -> Lab:
-    lab = told(number, None)
-    object.__setattr__(lab, "workspace", folder)
-    return lab
+    return told(number, folder=folder)
 
 
 @pytest.mark.parametrize("kind", ["folder", "file", "link"])
@@ -249,7 +256,7 @@ def test_what_has_the_packages_name_is_removed_first(kind: str, tmp_path: Path) 
     (tmp_path / "pipeline.py").write_text("#!/bin/sh\n[ -e pipeline.yaml ] || echo 'pipelineInfo: {}' >pipeline.yaml\n")
     (tmp_path / "pipeline.py").chmod(0o755)
     lab = in_folder("08", tmp_path)
-    lab.__class__.pipelines = SimpleNamespace(ask=lambda *given: {})  # type: ignore[assignment, misc]
+    lab.platform = Platform(pipelines=mlflow(ask={}))  # type: ignore[assignment]
     assert asyncio.run(lab_globals("08")["compiled"](lab)) == {"pipelineInfo": {}}
 
 
@@ -260,7 +267,7 @@ def test_a_run_without_a_data_set_is_not_the_labs_own() -> None:
     runs = [{"info": {"run_name": name, "run_id": name}, "inputs": {"dataset_inputs": [{"dataset": {"digest": "d"}}]}}
             for name in ("january", "february", "march")]  # fmt: skip
     runs.append({"info": {"run_name": "april", "run_id": "x"}})
-    refuses(lab_globals("09")["scored"](told("09", SimpleNamespace(runs=lambda *given: runs))))
+    refuses(lab_globals("09")["scored"](told("09", mlflow(runs=runs))))
 
 
 def test_requests_lost_without_a_deployment_have_a_reason() -> None:
@@ -294,19 +301,19 @@ def test_a_folder_with_the_dashboards_name_is_removed_before_it_is_built(tmp_pat
 # Lab 26
 
 
-def having(*tags: dict[str, str]) -> Told:
+def having(*tags: dict[str, str]) -> Lab:
     version: dict[str, Any] = {"version": "2"} | ({"tags": list(tags)} if tags else {})
-    return told("26", SimpleNamespace(versions=lambda name: [version]))
+    return told("26", mlflow(versions=[version]))
 
 
 def days(text: str) -> dict[str, str]:
     return {"key": "data.days", "value": text}
 
 
-@pytest.mark.parametrize("lab", [told("26", SimpleNamespace(versions=lambda name: [])), having(),
+@pytest.mark.parametrize("lab", [told("26", mlflow(versions=[])), having(),
                                  having({"key": "other"}), having(days("2013-02-01")),
                                  having(days("2013-02-01 2013-02-02 2013-02-03"))])  # fmt: skip
-def test_a_version_without_its_days_fails(lab: Told) -> None:
+def test_a_version_without_its_days_fails(lab: Lab) -> None:
     refuses(lab_globals("26")["days_of"](lab, "2"))
     assert not asyncio.run(lab_globals("26")["lineage"](lab, "2", "a run")).ok
 

@@ -7,7 +7,6 @@ import contextlib
 import json
 import os
 import time
-from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,53 +15,11 @@ import pytest
 
 from mlops_lab.base.errors import Failure, LabError
 from mlops_lab.checks import Observation
-from mlops_lab.checks.watched import Watched
 from mlops_lab.measure.traffic.http import Answer
 from tests.lab_programs import loaded
+from tests.made_up import READY, NothingThere, NoTraffic, made_up_lab
 
 KEY = "0123456789abcdef0123"
-READY = Observation(True, "ready", "ready")
-
-
-class Lab:
-    """A lab in which all is well, but that nothing is there any more."""
-
-    namespace, registry, number = "lab", "localhost:5001", "00"
-    kube = SimpleNamespace(apply=lambda *given: None, delete=lambda *given: None)
-
-    def __init__(self, **more: Any) -> None:
-        self.__dict__ |= more
-
-    def deployment(self, name: str) -> Any:
-        return self.object("Deployment", name)
-
-    def object(self, kind: str, name: str) -> Any:
-        return Watched(SimpleNamespace(find=lambda *given: None), kind, name, self.namespace)  # type: ignore[arg-type]
-
-    async def pods_of(self, service: str) -> list[Any]:
-        return []
-
-    async def pods_until(self, *given: Any, **more: Any) -> Observation:
-        return READY
-
-    async def once(self, function: Callable[[Any], Any]) -> Any:
-        return await function(self)
-
-    async def pause(self, seconds: float) -> None:
-        await asyncio.sleep(0)
-
-    async def thread(self, function: Callable[..., Any], *given: Any, **more: Any) -> Any:
-        return function(*given, **more)
-
-    def image(self, tag: str) -> str:
-        return f"localhost:5001/flight-delay:{tag}"
-
-    def hidden_rows(self, count: int) -> Any:
-        return SimpleNamespace(body={})
-
-    @contextlib.asynccontextmanager
-    async def load(self, *given: Any, **more: Any) -> AsyncIterator[Any]:
-        yield SimpleNamespace(elapsed=5.0)
 
 
 @pytest.mark.parametrize(
@@ -78,19 +35,19 @@ class Lab:
 def test_what_was_deleted_meanwhile_is_missed(number: str, called: str) -> None:
     found = getattr(loaded(number), called)
     with pytest.raises(Failure):
-        asyncio.run(getattr(found, "run", found)(Lab()))
+        asyncio.run(getattr(found, "run", found)(made_up_lab()))
 
 
 def test_no_pod_is_evicted_when_the_service_was_deleted_meanwhile() -> None:
     with pytest.raises(Failure):
-        asyncio.run(loaded("13").emptied(Lab(), "node", 0.0))
+        asyncio.run(loaded("13").emptied(made_up_lab(), "node", 0.0))
 
 
 def test_pods_that_are_ready_only_now_and_then_fail() -> None:
     checks = loaded("04")
-    checks.pods_ready = lambda lab: lab.pods_until()
+    checks.pods_ready = lambda lab: lab.objects.pods_until()
     with pytest.raises(Failure, match="ready"):
-        asyncio.run(checks.kill_under_load(Lab()))
+        asyncio.run(checks.kill_under_load(made_up_lab()))
 
 
 @pytest.mark.parametrize(("images", "right"), [(["v1"], True), (["v1", "v2"], False), ([], False)])
@@ -99,7 +56,7 @@ def test_the_reference_is_the_companys_server(images: list[str], right: bool) ->
         return [{"spec": {"containers": [{"image": f"localhost:5001/flight-delay:{tag}"}]}} for tag in images]
 
     with contextlib.nullcontext() if right else pytest.raises(Failure):
-        asyncio.run(loaded("02").reference_answers_itself(Lab(pods_of=pods_of)))
+        asyncio.run(loaded("02").reference_answers_itself(made_up_lab(objects=NothingThere(pods_of=pods_of))))
 
 
 @pytest.mark.parametrize(
@@ -135,14 +92,15 @@ def test_a_model_loads_for_a_number_of_seconds(said: str) -> None:
         raise LookupError("the predictions come next")
 
     deployment = SimpleNamespace(now=now, rolled_out=rolled_out)
-    lab = Lab(deployment=lambda name: deployment, first_answer=first_answer, hidden_rows=hidden_rows)
+    objects = NothingThere(deployment=lambda name: deployment)
+    lab = made_up_lab(objects=objects, traffic=NoTraffic(first_answer=first_answer, hidden_rows=hidden_rows))
     with pytest.raises(LookupError if said == "20.5" else Failure):
         asyncio.run(loaded("05").comes_up.run(lab))
 
 
 @pytest.mark.parametrize(("size", "seen"), [(10**400, True), ("much", True), (None, True), (256 << 20, False)])
 def test_another_programs_report_says_what_it_likes(size: Any, seen: bool) -> None:
-    watched = loaded("06").Watched(Lab(), {"model": {}})
+    watched = loaded("06").Watched(made_up_lab(), {"model": {}})
     assert watched._saw(size) is seen
 
 
@@ -158,7 +116,7 @@ def test_a_report_that_is_refused_to_the_end_is_the_learners(status: int, fault:
         return None
 
     checks.Watched._harmed = checks.Watched.look = quiet
-    watched = checks.Watched(Lab(post=post), {"model": {}})
+    watched = checks.Watched(made_up_lab(traffic=NoTraffic(post=post)), {"model": {}})
     if fault:
         with pytest.raises(LabError):
             asyncio.run(watched.until_known(30))
@@ -178,17 +136,18 @@ def test_many_autoscalers_are_waited_for_together(number: str) -> None:
                 await asyncio.sleep(within)
             return Observation(test is checks._alone, "", "")
 
-    async def objects(kind: str) -> list[Any]:
+    async def listed(kind: str) -> list[Any]:
         target = {"kind": "Deployment", "name": "model"}
         return [{"metadata": {"name": str(one)}, "spec": {"scaleTargetRef": target}} for one in range(50)]
 
-    lab = Lab(deployment=lambda name: Watched(), object=lambda *given: Watched(), objects=objects)
+    objects = NothingThere(deployment=lambda name: Watched(), named=lambda *given: Watched(), all=listed)
+    lab = made_up_lab(objects=objects)
     assert asyncio.run(checks._rests(lab, 1)).ok
     assert 0 < sum(waited) < 2
 
 
 def test_replicas_without_end_are_taken_in_at_once() -> None:
-    pace = loaded("11").Pace(Lab())
+    pace = loaded("11").Pace(made_up_lab())
     pace._take({"spec": {"replicas": 2**31 - 1}, "status": {"replicas": 3}})
     assert (pace.most, 2 in pace.asked, len(pace.asked) < 2000) == (3, True, True)
 
@@ -209,7 +168,7 @@ def test_a_program_in_a_closed_folder_is_not_to_be_read(tmp_path: Path, monkeypa
     with pytest.raises(Failure):
         loaded("18").work(folder)
     with pytest.raises(Failure):
-        asyncio.run(loaded("19").result(Lab(workspace=folder), "finds"))
+        asyncio.run(loaded("19").result(made_up_lab(folder=folder), "finds"))
 
 
 @pytest.mark.parametrize("line", [b"[" * 60_000 + b"\n", b'{"made": 1}\n' * 5000])
