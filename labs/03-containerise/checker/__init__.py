@@ -9,7 +9,7 @@ from __future__ import annotations
 from mlops_lab.checks import Lab, Observation, at_most, check, expect, observe
 from mlops_lab.kit.predictions import Predictions
 
-from .contents import MB, command, installs, largest, moved_layers, nothing_of
+from .contents import MB, command, installs, largest, made_image, moved_layers, nothing_of
 from .planting import REST, SECRETS
 from .pods import ENDED_WITHIN, ROWS
 from .scenario import BUILT_WITHIN, LARGEST, inside_the_image, measured
@@ -26,22 +26,14 @@ async def answers(lab: Lab) -> None:
     """
     found = await lab.once(measured)
     built = found.built
-    expect(
-        Observation(
-            bool(built.image),
-            f"an image within {BUILT_WITHIN} s",
-            f"{built.how or 'built'} after {built.seconds:.0f} s",
-            built.seconds,
-            built.lines[-12:],
-        )
-    ).because(
+    expect(made_image(built, f"an image within {BUILT_WITHIN} s")).because(
         "RUN runs while the image is built, and must end; what is to run in the container is said by CMD or ENTRYPOINT"
         if built.how.startswith(("not done", "nothing printed", "printed"))
         else "the builder stops at the first instruction that fails, and its last lines say which. COPY --from copies "
         "from another stage, all other COPY from the folder, without what .dockerignore names. A build has no network: "
         "pip finds the packages in python-build:1"
     )
-    size = observe("size of the image, in MB", found.built.bytes / MB, at_most(LARGEST / MB))
+    size = observe("size of the image, in MB", built.bytes / MB, at_most(LARGEST / MB))
     expect(size).because("a node would pull an image of this size for minutes: it is not even tried here")
     assert found.ran is not None
     expect(found.ran.plain).because(
@@ -134,14 +126,9 @@ async def installs_once(lab: Lab) -> None:
     """
     inside = await inside_the_image(lab)
     again = inside.again
-    expect(
-        Observation(
-            bool(again.image),
-            "an image the second time, too",
-            f"{again.how or 'built'} after {again.seconds:.0f} s",
-            evidence=again.lines[-12:],
-        )
-    ).because("the first build of the same folder succeeded, and only a comment has come: see the builder's last lines")
+    expect(made_image(again, "an image the second time, too")).because(
+        "the first build of the same folder succeeded, and only a comment has come: see the builder's last lines"
+    )
     anew = tuple(" ".join(step.split())[:160] for step in again.ran if installs(step))
     moved = moved_layers(inside.content, again.digests)
     expect(

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from mlops_lab.checks import Observation
+from mlops_lab.measure.images.builds import Build
 from mlops_lab.measure.images.layers import Content
 
 MB = 1e6
@@ -13,6 +14,12 @@ MODULE = "numpy/__init__.py"
 # Programs, and what one of them is told later in the same instruction.
 INSTALLS = ((re.compile(r"\bpip3?\b"), re.compile(r"\b(?:install|sync|wheel)\b")),
             (re.compile(r"\buv\b"), re.compile(r"\b(?:install|sync)\b")))  # fmt: skip
+
+
+def made_image(build: Build, expected: str) -> Observation:
+    """Whether a build made an image, and the builder's last lines."""
+    how = f"{build.how or 'built'} after {build.seconds:.0f} s"
+    return Observation(bool(build.image), expected, how, build.seconds, build.lines[-12:])
 
 
 def installs(step: str) -> bool:
