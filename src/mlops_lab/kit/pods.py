@@ -25,6 +25,21 @@ def restarts(*pods: Object) -> int:
     return sum(int(each.get("restartCount") or 0) for pod in pods for each in containers_of(pod))
 
 
+def images(pod: Object) -> list[str]:
+    """The images of the containers of a pod, or of a pod template."""
+    return [each["image"] for each in pod["spec"]["containers"]]
+
+
+def runs(pod: Object, image: str) -> bool:
+    """Is a container of the pod made of that image?"""
+    return image in images(pod)
+
+
+def is_running(pod: Object) -> bool:
+    """Is its phase Running? Its containers were started then, whether they are ready or not."""
+    return bool((pod.get("status") or {}).get("phase") == "Running")
+
+
 def containers_of(pod: Object) -> Sequence[Object]:
     """What a pod's status says of its containers; init containers are not among them."""
     return (pod.get("status") or {}).get("containerStatuses") or []
