@@ -10,6 +10,11 @@ from mlops_lab.kube.client import Object
 MESSAGE = 200  # characters of what a container waits for
 
 
+def name(pod: Object) -> str:
+    """Its name."""
+    return str(pod["metadata"]["name"])
+
+
 def leaving(pod: Object) -> bool:
     """Is it being deleted?"""
     return bool(pod["metadata"].get("deletionTimestamp"))
