@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from mlops_lab.checks import Lab, Observation, at_least
 from mlops_lab.kit.autoscaler_reasons import why_no_second_pod
-from mlops_lab.kit.autoscalers import count, followed
+from mlops_lab.kit.deployments import followed, status_count
 from mlops_lab.kube.client import Object
 from mlops_lab.measure.traffic.report import LoadReport
 
@@ -43,7 +43,7 @@ async def surge(lab: Lab) -> Surge:
 
     def counted(item: Object | None) -> None:
         nonlocal most
-        most = max(most, count(item, "replicas"))
+        most = max(most, status_count(item, "replicas"))
 
     async with followed(lab, counted, within=whole + IN_WITHIN):
         # Starting pods may hold up the load a little; a fifth of the objective still says something about the server.

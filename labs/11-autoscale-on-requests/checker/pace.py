@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 
 from mlops_lab.checks import Lab, Observation, at_least
-from mlops_lab.kit.autoscalers import count, followed
+from mlops_lab.kit.deployments import followed, status_count
 from mlops_lab.kube.client import Object
 
 OUT_WITHIN = 90  # seconds from the first request to ready pods, as in lab 10
@@ -84,9 +84,9 @@ class Pace:
         await self._lab.time.pause(max(0.0, seconds - self.elapsed))
 
     def _take(self, item: Object | None) -> None:
-        self.most = max(self.most, count(item, "replicas"))
+        self.most = max(self.most, status_count(item, "replicas"))
         asked = int(((item or {}).get("spec") or {}).get("replicas") or 0)
         for wanted in range(2, min(asked, LISTED) + 1):
             self.asked.setdefault(wanted, self.elapsed)
-        for ready in range(2, count(item, "readyReplicas") + 1):
+        for ready in range(2, status_count(item, "readyReplicas") + 1):
             self.ready.setdefault(ready, self.elapsed)

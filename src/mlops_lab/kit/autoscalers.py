@@ -6,13 +6,11 @@ it did not act as it should tells `kit.autoscaler_reasons`.
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import time
-from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 
 from mlops_lab.checks import Lab, Observation
+from mlops_lab.kit.deployments import alone, pod_counts, status_count
 from mlops_lab.kube.client import Object
 
 _KIND = "HorizontalPodAutoscaler"
@@ -49,7 +47,7 @@ class Autoscaler:
     @property
     def wanted(self) -> int:
         """The pods that it asked for last."""
-        return count(self.item, "desiredReplicas")
+        return status_count(self.item, "desiredReplicas")
 
     @property
     def metrics(self) -> list[str]:
@@ -144,50 +142,6 @@ async def back_at_one(lab: Lab, deployment: str = "model", *, ended: float, with
         expected=f"Deployment {deployment}: exactly 1 pod, ready, within {within:g} s of the load's end",
         seen=f"{pod_counts(await watched.now())} {time.monotonic() - ended:.0f} s after the load's end",
     )
-
-
-@contextlib.asynccontextmanager
-async def followed(
-    lab: Lab, take: Callable[[Object | None], None], deployment: str = "model", *, within: float
-) -> AsyncIterator[None]:
-    """Give each state of a Deployment to `take` while the block runs.
-
-    Args:
-        take: called in another thread, with None while there is no Deployment.
-        within: seconds at most.
-    """
-
-    def taken(item: Object | None) -> bool:
-        take(item)
-        return False
-
-    watched = lab.objects.deployment(deployment)
-    watch = asyncio.create_task(watched.until(taken, expected="", shown=pod_counts, within=within))
-    try:
-        yield
-    finally:
-        watch.cancel()
-        await asyncio.gather(watch, return_exceptions=True)
-
-
-def count(item: Object | None, field: str) -> int:
-    """A number in an object's status; 0 where it is not set, as the API leaves out zeros."""
-    return int(((item or {}).get("status") or {}).get(field) or 0)
-
-
-def alone(item: Object | None) -> bool:
-    """Does a Deployment want exactly one pod, and is that there and ready?"""
-    if item is None or item["spec"].get("replicas") != 1:
-        return False
-    return count(item, "replicas") == count(item, "readyReplicas") == 1
-
-
-def pod_counts(item: Object | None) -> str:
-    """A Deployment's pods in words."""
-    if item is None:
-        return "no Deployment"
-    pods = count(item, "replicas")
-    return f"{pods} pod{'s' if pods != 1 else ''}, {count(item, 'readyReplicas')} ready"
 
 
 async def _rests(lab: Lab, deployment: str, within: float, figures_within: float) -> Observation:

@@ -139,31 +139,3 @@ def test_after_a_load_the_time_counts_from_its_end() -> None:
     assert back.ok and 89 < watched.waits[0] < 91
     assert back.expected == "Deployment model: exactly 1 pod, ready, within 100 s of the load's end"
     assert back.seen == "1 pod, 1 ready 10 s after the load's end"
-
-
-def test_each_state_of_the_deployment_is_given_while_the_block_runs() -> None:
-    seen: list[int] = []
-
-    async def block() -> None:
-        watched = Watched(pods(1), None, pods(4))
-        async with autoscalers.followed(
-            lab(watched), lambda item: seen.append(autoscalers.count(item, "replicas")), within=1
-        ):
-            await asyncio.sleep(0.05)
-
-    asyncio.run(block())
-    assert seen == [1, 0, 4]
-
-
-def test_alone_is_one_wanted_there_and_ready() -> None:
-    cases = [
-        pods(1),
-        pods(1, 0),
-        pods(2),
-        {"spec": {"replicas": 2}, "status": {"replicas": 1, "readyReplicas": 1}},
-        None,
-    ]
-    assert [autoscalers.alone(each) for each in cases] == [True, False, False, False, False]
-    assert [autoscalers.pod_counts(each) for each in (None, pods(0), pods(1))] == [
-        "no Deployment", "0 pods, 0 ready", "1 pod, 1 ready"
-    ]  # fmt: skip
