@@ -9,7 +9,7 @@ from mlops_lab.checks import Lab, check, expect
 from mlops_lab.kit.deployments import exists
 from mlops_lab.kit.predictions import predicted
 
-from .scenario import WITHIN, found, tried, updated
+from .scenario import WITHIN, deployment_before, tried, updated
 from .why import why_lost
 
 ANSWER_WITHIN = 15  # s; the nodes hear of pods that came or went a moment later than the API
@@ -74,7 +74,9 @@ async def updates_without_a_failure(lab: Lab) -> None:
     """
     update = await lab.once(updated)
     unharmed = update.unharmed
-    expect(unharmed).because("" if unharmed.ok else await why_lost(lab, await lab.once(found), update.report))
+    expect(unharmed).because(
+        "" if unharmed.ok else await why_lost(lab, await lab.once(deployment_before), update.report)
+    )
 
 
 @check(points=2, needs=updates_without_a_failure, owns="model", domains=("ckad/observability-and-maintenance",))

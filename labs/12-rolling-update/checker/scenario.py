@@ -50,7 +50,7 @@ class Trial:
     stopped_after: float | None
 
 
-async def found(lab: Lab) -> Object:
+async def deployment_before(lab: Lab) -> Object:
     """The Deployment as it was before the checker let anything happen to it."""
     return await lab.objects.deployment("model").present()
 
@@ -59,7 +59,7 @@ async def updated(lab: Lab) -> Update:
     """Let the program update to v2 under load; if anything was not as asked, put the Deployment back."""
     from . import replaces_the_old, updates_without_a_failure
 
-    await lab.once(found)
+    await lab.once(deployment_before)
     update = None
     try:
         body = lab.traffic.hidden_rows(1).body
@@ -68,7 +68,7 @@ async def updated(lab: Lab) -> Update:
             command = await lab.work.command("deploy", lab.platform.image("v2"), within=WITHIN)
             await lab.time.pause(AFTER + LAST)
             so_far, now = load.seen, load.elapsed
-            through = set(named(so_far.window(now - LAST, now).labels)) == {"v2"}
+            through = set(with_version(so_far.window(now - LAST, now).labels)) == {"v2"}
             decided = command.code != 0 or not through or so_far.failed
             if not decided and lab.thorough(replaces_the_old, updates_without_a_failure):
                 await load.finished()
@@ -76,7 +76,7 @@ async def updated(lab: Lab) -> Update:
         report = load.report
         seen, last = report.labels, report.window(ended - LAST, ended).labels
         replaced = Observation(
-            bool(seen.get("v1") and seen.get("v2") and set(named(last)) == {"v2"}),
+            bool(seen.get("v1") and seen.get("v2") and set(with_version(last)) == {"v2"}),
             f"answers from v1, then from v2; in the last {LAST} s from v2 alone",
             f"in all {versions(seen)}; in the last {LAST} s {versions(last)}",
         )
@@ -98,7 +98,7 @@ async def tried(lab: Lab) -> Trial:
         ever_ready: dict[str, bool] = {}
         whole, body = WITHIN + BACK_WITHIN, lab.traffic.hidden_rows(1).body
         async with lab.traffic.load("model", rate=RATE_BROKEN, duration=whole, body=body, late_at_most=LATE) as load:
-            looking = asyncio.create_task(look_for(lab, broken, ever_ready))
+            looking = asyncio.create_task(note_pods(lab, broken, ever_ready))
             try:
                 command = await lab.work.command("deploy", broken, within=WITHIN)
                 await lab.time.pause(5)
@@ -129,7 +129,7 @@ async def tried(lab: Lab) -> Trial:
         await back_as_found(lab)
 
 
-async def look_for(lab: Lab, image: str, ever_ready: dict[str, bool]) -> None:
+async def note_pods(lab: Lab, image: str, ever_ready: dict[str, bool]) -> None:
     """Note each pod that runs an image, and whether it was ever ready, until cancelled."""
     while True:
         for pod in await lab.objects.all("Pod"):
@@ -141,7 +141,7 @@ async def look_for(lab: Lab, image: str, ever_ready: dict[str, bool]) -> None:
 
 async def back_as_found(lab: Lab) -> None:
     """Make the Deployment again what it was found to be, and wait until its pods follow."""
-    await put_back(lab, await lab.once(found))
+    await put_back(lab, await lab.once(deployment_before))
     if not interrupted():
         await lab.objects.deployment("model").rolled_out(within=FOLLOW_WITHIN)
 
@@ -151,11 +151,11 @@ def template_images(deployment: Object | None) -> list[str]:
     return images(deployment["spec"]["template"]) if deployment else []
 
 
-def named(labels: Mapping[str, int]) -> dict[str, int]:
+def with_version(labels: Mapping[str, int]) -> dict[str, int]:
     """The answers that say a version."""
     return {label: number for label, number in labels.items() if label}
 
 
 def versions(labels: Mapping[str, int]) -> str:
     """How many answers came from which version, in words."""
-    return ", ".join(f"{number} from {label}" for label, number in sorted(named(labels).items())) or "no answers"
+    return ", ".join(f"{number} from {label}" for label, number in sorted(with_version(labels).items())) or "no answers"

@@ -29,6 +29,6 @@ async def matching_budgets(lab: Lab, template: Object) -> list[Object]:
     return [each for each in await lab.objects.all("PodDisruptionBudget") if matches(each["spec"].get("selector"), own)]
 
 
-def counted(budget: Object) -> bool:
+def sees_none_ready(budget: Object) -> bool:
     """Has the controller seen that no pod is ready?"""
     return not (budget.get("status") or {}).get("currentHealthy")

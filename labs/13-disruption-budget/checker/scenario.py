@@ -15,7 +15,7 @@ from mlops_lab.kit.restore import interrupted, put_back
 from mlops_lab.kube.client import Object
 from mlops_lab.measure.traffic.report import LoadReport
 
-from .budgets import budgets, counted, matching_budgets
+from .budgets import budgets, matching_budgets, sees_none_ready
 from .placement import chosen
 
 PODS = 3
@@ -151,9 +151,9 @@ async def break_all(lab: Lab, before: Object, found: Maintenance) -> None:
     )
     covering = await lab.time.eventually(
         lambda: matching_budgets(lab, before["spec"]["template"]),
-        lambda items: all(counted(each) for each in items),
+        lambda items: all(sees_none_ready(each) for each in items),
         expected="the budget has seen that no pod is ready",
-        shown=lambda items: f"{sum(map(counted, items))} of {len(items)} budgets have",
+        shown=lambda items: f"{sum(map(sees_none_ready, items))} of {len(items)} budgets have",
         within=COUNTED_WITHIN,
     )
     if not (seen.ok and covering.ok):
