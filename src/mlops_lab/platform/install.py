@@ -197,10 +197,14 @@ def _bring(docker: Docker | None, wanted: list[Release], mode: Mode, progress: P
         return {}
     needed = list(dict.fromkeys(name for release in wanted for name in release.images))
     steps = bring(needed, mode, docker, progress, os.environ.get("MLOPS_LAB_MIRROR", ""))
-    for name, step in steps.items():
+
+    def serve(name: str) -> None:
         target = served_as(name)
-        if registry.serve(docker, target, step):
+        if registry.serve(docker, target, steps[name]):
             progress.say(f"  ok pushed {names.REGISTRY_PREFIX}/{target}")
+
+    with ThreadPoolExecutor(2) as pool:  # a push compresses what it sends, on one core
+        list(pool.map(serve, steps))
     return steps
 
 
