@@ -1,11 +1,8 @@
 # The BentoML flavour; BENTOML_HOME must be writable, so it is in /tmp.
 ARG PYTHON
-FROM ${PYTHON} AS compiled
-COPY site /app/site
-RUN python3 -m compileall -q --invalidation-mode unchecked-hash /app/site
-
 FROM ${PYTHON}
-COPY --from=compiled /app/site /app/site
+COPY site /app/site
+RUN python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash /app/site
 COPY app /app
 ENV PYTHONPATH=/app/site:/app PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 HOME=/tmp \
     OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 GIT_PYTHON_REFRESH=quiet MLFLOW_DISABLE_TELEMETRY=true \

@@ -6,8 +6,7 @@ import functools
 import subprocess
 from pathlib import Path
 
-from mlops_lab.base.locking import alone
-from mlops_lab.base.paths import cache, project
+from mlops_lab.base.paths import project
 from mlops_lab.base.progress import Progress
 from mlops_lab.engine.docker import Docker, architecture
 from mlops_lab.images.build import run_steps
@@ -21,10 +20,8 @@ RULES = project() / "charts" / "monitoring" / "rules"
 @functools.cache
 def program() -> Path:
     """Where it is. The build takes minutes the first time; a cluster's images bring it almost whole."""
-    progress = Progress()
     step = monitoring.promtool(sources("build", architecture("")))
-    with alone(cache() / "images.lock", "the images", progress.say):
-        run_steps([step], Docker({}), Store(), progress)
+    run_steps([step], Docker({}), Store(), Progress())
     return Store().folder(step) / "promtool"
 
 

@@ -472,6 +472,24 @@ def test_nothing_is_done_where_no_part_is_asked_for_or_installed(site: dict[str,
     assert site["upgrades"] == 0
 
 
+def test_the_cluster_is_free_for_others_while_a_parts_images_are_built(
+    site: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free: list[bool] = []
+
+    def bring(*_: Any) -> dict[str, Any]:
+        try:
+            with install.exclusive(Progress(), wait=False):
+                free.append(True)
+        except LabError:
+            free.append(False)
+        return {}
+
+    monkeypatch.setattr(install, "_bring", bring)
+    assert up("tracking") == ["tracking"]
+    assert free[0], "the build kept others from the cluster"
+
+
 def test_a_part_is_installed_once_and_left_alone_after_that(site: dict[str, Any]) -> None:
     assert up("tracking") == ["tracking"]
     assert site["upgrades"] == 1 and site["labels"]["mlops-lab/profile"] == "small" and "page" in site["asked"]

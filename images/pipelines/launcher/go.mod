@@ -1,3 +1,3 @@
 module mlops-lab/launch
 
-go 1.26
+go 1.26.7

@@ -9,8 +9,11 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
+from typing import TextIO
 
 from mlops_lab.base.errors import LabError
+
+_ASK_EVERY = 0.2  # s between two tries for a lock, in a thread that can be told to stop
 
 
 @contextlib.contextmanager
@@ -26,16 +29,53 @@ def alone(path: Path, what: str, say: Callable[[str], None], *, wait: bool = Tru
     Raises:
         LabError: another command has the lock and `wait` is False.
     """
+    with _held(path, fcntl.LOCK_EX, what, say, wait=wait):
+        yield
+
+
+@contextlib.contextmanager
+def among_others(path: Path, what: str, say: Callable[[str], None]) -> Iterator[None]:
+    """Hold a lock file together with others that hold it so; whoever wants it `alone` waits for all of them."""
+    with _held(path, fcntl.LOCK_SH, what, say):
+        yield
+
+
+@contextlib.contextmanager
+def in_turn(path: Path, what: str, say: Callable[[str], None], stop: threading.Event) -> Iterator[bool]:
+    """`alone` in a thread that must not wait on when the work around it ends.
+
+    Yields:
+        Is the lock held? False once `stop` is set while another command still has it.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        told = False
+        while not (held := _try(file, fcntl.LOCK_EX)) and not stop.is_set():
+            if not told:
+                say(f"another `lab` command is using {what}; waiting until it ends")
+                told = True
+            stop.wait(_ASK_EVERY)
+        yield held
+
+
+@contextlib.contextmanager
+def _held(path: Path, kind: int, what: str, say: Callable[[str], None], *, wait: bool = True) -> Iterator[None]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        if not _try(file, kind):
             if not wait:
-                raise LabError(f"another `lab` command is using {what}", "wait for it to end") from None
+                raise LabError(f"another `lab` command is using {what}", "wait for it to end")
             say(f"another `lab` command is using {what}; waiting until it ends (Ctrl-C to stop waiting)")
-            fcntl.flock(file, fcntl.LOCK_EX)
+            fcntl.flock(file, kind)
         yield
+
+
+def _try(file: TextIO, kind: int) -> bool:
+    try:
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 @contextlib.contextmanager

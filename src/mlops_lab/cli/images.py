@@ -155,8 +155,6 @@ def prune(old: bool, yes: bool) -> None:
       lab images prune --old --yes
     """
     from mlops_lab.base.errors import LabError
-    from mlops_lab.base.locking import alone
-    from mlops_lab.base.paths import cache
     from mlops_lab.cli.terminal import say
     from mlops_lab.cluster import record
     from mlops_lab.engine.docker import answering
@@ -164,13 +162,14 @@ def prune(old: bool, yes: bool) -> None:
     from mlops_lab.images.build import last_mode
     from mlops_lab.images.catalog import CATALOG, sources
     from mlops_lab.images.steps import closure
+    from mlops_lab.images.store import Store
 
     docker = answering()
     if docker is None and (old or record.made()):
         raise LabError(
             "no container engine answers, so it is not known which images are in use", "start it and try again"
         )
-    with alone(cache() / "images.lock", "the images", say):
+    with Store().cleared(say):
         held = [*(pruning.images(docker) if docker else []), *pruning.folders()]
         if old and docker:
             known = sources(last_mode() or "build", docker.arch)

@@ -9,6 +9,7 @@ import os
 import socket
 
 from mlops_lab.base.errors import LabError
+from mlops_lab.base.locking import alone
 from mlops_lab.base.paths import cache
 from mlops_lab.base.waiting import wait_until
 from mlops_lab.cluster import names
@@ -80,16 +81,16 @@ def serve(docker: Docker, name: str, step: Step) -> bool:
         name: what it is called in the registry, such as `load:v1`.
         step: the step that made it.
     """
-    pushed = _pushed()
-    was = pushed.get(name, {})
+    was = _pushed().get(name, {})
     if was.get("key") == step.key and was.get("digest") and was["digest"] == digest(name):
         return False
     target = f"{names.REGISTRY_PREFIX}/{name}"
     docker.run("tag", step.ref, target)
     docker.run("push", target, within=600, hint=f"look at its log: docker logs {names.REGISTRY}")
-    pushed[name] = {"key": step.key, "digest": digest(name)}
-    (cache() / "registry").mkdir(parents=True, exist_ok=True)
-    (cache() / "registry" / _PUSHED).write_text(json.dumps(pushed, indent=1))
+    with alone(cache() / "locks" / "pushed.lock", "the list of pushed images", lambda text: None):
+        pushed = _pushed() | {name: {"key": step.key, "digest": digest(name)}}
+        (cache() / "registry").mkdir(parents=True, exist_ok=True)
+        (cache() / "registry" / _PUSHED).write_text(json.dumps(pushed, indent=1))
     return True
 
 

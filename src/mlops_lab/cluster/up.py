@@ -67,10 +67,15 @@ def up(
     with exclusive(progress, wait):
         docker = start.ensure(progress.say)
         cluster = _settled(docker, size, progress)
-        wanted = size or (cluster.nodes if cluster else "default")
         if cluster is None:
-            health.must(docker, wanted)
-        images = _images(docker, mode, progress, cluster is None, early, also)
+            health.must(docker, size or "default")
+    # A build may take long, and meanwhile others may work on the cluster.
+    images = _images(docker, mode, progress, cluster is None, early, also)
+    with exclusive(progress, wait):
+        cluster = _settled(docker, size, progress)
+        wanted = size or (cluster.nodes if cluster else "default")
+        if cluster is None and node.NAME not in images:  # it was taken down meanwhile
+            images = _images(docker, mode, progress, True, early, also)
         started: dict[str, float] = {}
         if cluster is None:
             cluster = _make(docker, images, wanted, progress)

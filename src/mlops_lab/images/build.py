@@ -1,7 +1,7 @@
 """Bring images: decide how (pull or build), then work off the steps side by side as the cores allow.
 
-One run at a time on a machine (a lock in the cache); what a run made stays when it is interrupted, so the next one
-goes on from there.
+Several commands may do so at once. Each step is made by one of them, and the others wait for that step only; a command
+that lacks nothing waits for nobody. What a run made stays when it is interrupted, so the next one goes on from there.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Literal
 
 from mlops_lab.base.errors import LabError
-from mlops_lab.base.locking import alone
 from mlops_lab.base.paths import cache
 from mlops_lab.base.progress import Progress
 from mlops_lab.engine.docker import CLIENT_ENV, Docker
@@ -56,13 +55,10 @@ def bring(
         LabError: an image can't be pulled or built.
     """
     store = Store(docker)
-    if mode == "auto" and not also and (before := _as_before(names, docker, store, mirror)):
-        return {name: before.image(name) for name in names}  # without waiting for another command, which may build long
-    with alone(cache() / "images.lock", "the images", progress.say):
-        chosen = _settle(names, mode, docker, store, mirror)
-        wanted = {name: chosen.image(name) for name in names}
-        run_steps([*wanted.values(), *(step(chosen) for step in also)], docker, store, progress)
-        _remember(chosen.mode, mirror)
+    chosen = _settle(names, mode, docker, store, mirror)
+    wanted = {name: chosen.image(name) for name in names}
+    run_steps([*wanted.values(), *(step(chosen) for step in also)], docker, store, progress)
+    _remember(chosen.mode, mirror)
     return wanted
 
 
@@ -73,10 +69,10 @@ def run_steps(wanted: list[Step], docker: Docker, store: Store, progress: Progre
         LabError: a step failed; those beside it were stopped, those done stay done.
         KeyboardInterrupt: the user (or a SIGTERM) ended it; no program of it goes on.
     """
-    todo = _missing(wanted, store)
-    if todo:
+    if _missing(wanted, store):
         _check_room()
-        _Run(todo, docker, store, progress).work()
+        with store.used(progress.say):
+            _Run(_missing(wanted, store), docker, store, progress).work()
     for step in closure(wanted):
         if not step.image and store.has(step):
             store.use(step)
@@ -141,13 +137,16 @@ class _Run:
 
     def _make(self, step: Step) -> None:
         try:
-            with self._progress.piece(step.name):
-                begin = time.monotonic()
-                part = self._store.begin(step)
-                step.make(Work(step, part, self._docker, self._store, self._stop))
-                if self._stop.is_set():
-                    raise Stopped
-                self._store.finish(step, part, time.monotonic() - begin)
+            with self._store.making(step, self._progress.say, self._stop) as mine:
+                if not mine:
+                    return
+                with self._progress.piece(step.name):
+                    begin = time.monotonic()
+                    part = self._store.begin(step)
+                    step.make(Work(step, part, self._docker, self._store, self._stop))
+                    if self._stop.is_set():
+                        raise Stopped
+                    self._store.finish(step, part, time.monotonic() - begin)
         except Stopped:
             pass
         except BaseException as error:
@@ -261,4 +260,5 @@ def last_mode() -> Mode | None:
 def _remember(mode: Mode, mirror: str) -> None:
     if not mirror:
         _mode_file().parent.mkdir(parents=True, exist_ok=True)
-        _mode_file().write_text(mode)
+        if last_mode() != mode:
+            _mode_file().write_text(mode)

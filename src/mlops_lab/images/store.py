@@ -1,4 +1,8 @@
-"""Where the results of steps are kept: folders in the cache, images in the engine, and the times they took."""
+"""Where the results of steps are kept: folders in the cache, images in the engine, and the times they took.
+
+Several commands may make results at once, each step in one of them only: a lock per step, by its name, since its folder
+and its log go by that, too. Whoever clears the cache has it alone.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +11,10 @@ import json
 import os
 import shutil
 import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from mlops_lab.base.locking import alone, among_others, in_turn
 from mlops_lab.base.paths import cache
 from mlops_lab.engine.docker import Docker
 from mlops_lab.images.steps import Step
@@ -51,6 +57,47 @@ class Store:
                 self._images = set(listed.split())
         return step.ref in self._images
 
+    def has_now(self, step: Step) -> bool:
+        """Is the result there, even if another command made it after this one had looked?"""
+        if not self.has(step) and step.image and self._docker and self._docker.inspect("image", step.ref):
+            assert self._images is not None
+            self._images.add(step.ref)
+        return self.has(step)
+
+    @contextlib.contextmanager
+    def making(self, step: Step, say: Callable[[str], None], stop: threading.Event) -> Iterator[bool]:
+        """Hold what no two commands may do at once: make this step, and run a heavy one, which takes all cores.
+
+        Args:
+            say: told when another command is at it and this one waits.
+            stop: ends the waiting.
+
+        Yields:
+            May it be made, and does it have to be? False where another command has made it meanwhile, or `stop` is set.
+        """
+        with in_turn(self._lock(_plain(step.name)), step.name, say, stop) as first:
+            if not first or self.has_now(step):
+                yield False
+            elif not step.heavy:
+                yield True
+            else:
+                with in_turn(self._lock("heavy"), "something that takes all cores", say, stop) as free:
+                    yield free
+
+    @contextlib.contextmanager
+    def used(self, say: Callable[[str], None]) -> Iterator[None]:
+        """Hold the cache so that nobody clears it; others may use it, too."""
+        with among_others(self._lock("all"), "the image cache", say):
+            self._images = None  # it may have been cleared while this waited
+            yield
+
+    def cleared(self, say: Callable[[str], None]) -> contextlib.AbstractContextManager[None]:
+        """Hold the cache alone, to clear it."""
+        return alone(self._lock("all"), "the images", say)
+
+    def _lock(self, name: str) -> Path:
+        return self._root / "locks" / f"{name}.lock"
+
     def begin(self, step: Step) -> Path:
         """A fresh folder for a step to work in; what an interrupted run left is cleared away."""
         home = self._root / "build" / _plain(step.name)
@@ -70,9 +117,10 @@ class Store:
                 self._images.add(step.ref)
         else:
             part.rename(self.folder(step))
-        times = self.times()
-        times[step.name] = round(seconds, 1)
-        _write(self._times, json.dumps(times, indent=1, sort_keys=True))
+        with alone(self._lock("times"), "the times of builds", lambda text: None):
+            times = self.times()
+            times[step.name] = round(seconds, 1)
+            _write(self._times, json.dumps(times, indent=1, sort_keys=True))
 
     def use(self, step: Step) -> None:
         """Note that this result is the one in use."""
@@ -80,7 +128,7 @@ class Store:
             return
         link = self._root / "build" / _plain(step.name) / "current"
         if not (link.is_symlink() and link.readlink() == Path(step.key)):
-            fresh = link.with_name("current.new")
+            fresh = link.with_name(f"current.{os.getpid()}.{threading.get_ident()}")
             fresh.unlink(missing_ok=True)
             fresh.symlink_to(step.key)
             fresh.replace(link)

@@ -19,8 +19,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlops_lab.base.errors import LabError
-from mlops_lab.base.locking import alone
-from mlops_lab.base.paths import cache
 from mlops_lab.base.processes import Completed, ended, run, start
 from mlops_lab.base.progress import Progress
 from mlops_lab.engine.docker import Docker, architecture
@@ -44,8 +42,7 @@ def program(progress: Progress) -> Path:
     store = Store()
     if found := recipe.path(store):
         return found
-    with alone(cache() / "images.lock", "the images", progress.say):
-        run_steps([recipe.program(sources("build", architecture("")))], Docker({}), store, progress)
+    run_steps([recipe.program(sources("build", architecture("")))], Docker({}), store, progress)
     found = recipe.path(store)
     assert found is not None
     return found

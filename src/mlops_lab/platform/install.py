@@ -84,7 +84,8 @@ def with_parts(
     """
     wanted = releases(parts)
     kubectl = Kubectl(cluster.context, cluster.kubeconfig)
-    with exclusive(progress, wait_for_others):
+
+    def settled() -> tuple[dict[str, Installed], dict[str, str], list[Release]]:
         there, kept = installed(kubectl), keep.parts(cluster, kubectl)
         profiles = {
             each.part: each.profile(
@@ -92,14 +93,21 @@ def with_parts(
             )
             for each in releases([*(each.part for each in wanted), *there, *kept])
         }
-        wanted = [each.by(profiles[each.part]) for each in releases(profiles)]
+        return there, profiles, [each.by(profiles[each.part]) for each in releases(profiles)]
+
+    with exclusive(progress, wait_for_others):
+        there, profiles, wanted = settled()
         if not wanted:
             return []
         docker = start.ensure(progress.say) if cluster.is_kind else None
         if docker:
             must_come([each for each in wanted if not _runs(there.get(each.part), profiles[each.part])])
-        helm = Helm(program(progress), cluster.context, cluster.kubeconfig)
-        images = _bring(docker, wanted, mode, progress)
+    # A build may take long, and meanwhile others may work on the cluster.
+    helm = Helm(program(progress), cluster.context, cluster.kubeconfig)
+    _bring(docker, wanted, mode, progress)
+    with exclusive(progress, wait_for_others):
+        there, profiles, wanted = settled()
+        images = _bring(docker, wanted, mode, progress)  # all there, unless another command has installed more
 
         stop = threading.Event()
         site = _Site(cluster, kubectl, helm, docker, progress, stop)
@@ -189,10 +197,14 @@ def _bring(docker: Docker | None, wanted: list[Release], mode: Mode, progress: P
         return {}
     needed = list(dict.fromkeys(name for release in wanted for name in release.images))
     steps = bring(needed, mode, docker, progress, os.environ.get("MLOPS_LAB_MIRROR", ""))
-    for name, step in steps.items():
+
+    def serve(name: str) -> None:
         target = served_as(name)
-        if registry.serve(docker, target, step):
+        if registry.serve(docker, target, steps[name]):
             progress.say(f"  ok pushed {names.REGISTRY_PREFIX}/{target}")
+
+    with ThreadPoolExecutor(2) as pool:  # a push compresses what it sends, on one core
+        list(pool.map(serve, steps))
     return steps
 
 

