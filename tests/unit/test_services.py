@@ -1,4 +1,4 @@
-"""What checks ask the platform: JSON over a port forward that may break, MLflow's and KFP's objects, and what is a lab's own."""
+"""The platform's services: JSON over a port forward that may break, MLflow's and KFP's objects, a lab's own things."""
 
 from __future__ import annotations
 

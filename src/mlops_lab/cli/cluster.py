@@ -179,7 +179,11 @@ def doctor(nodes: str) -> None:
 
 
 def _parts(words: tuple[str, ...], profile: str | None) -> list[str]:
-    """The parts that are asked for, each known to exist."""
+    """The parts by their names.
+
+    Raises:
+        UsageError: there is no such part.
+    """
     from mlops_lab.platform.releases import RELEASES, releases
 
     parts = [part.strip() for word in words for part in word.split(",") if part.strip()]
@@ -189,7 +193,7 @@ def _parts(words: tuple[str, ...], profile: str | None) -> list[str]:
 
 
 def _during_creation(parts: list[str], engine: str = "") -> dict[str, Any]:
-    """What of the parts comes while a kind cluster is made: their images, and helm."""
+    """What the parts need that is brought while kind creates the cluster: their images, and helm."""
     from mlops_lab.images.recipes import helm
     from mlops_lab.images.store import Store
     from mlops_lab.platform.releases import releases

@@ -1,4 +1,4 @@
-"""A cluster that the user names: no kind, the same labs. What it lacks is said before anything is created in it."""
+"""An existing cluster that the user names. If it lacks something, an error says so before anything is created in it."""
 
 from __future__ import annotations
 

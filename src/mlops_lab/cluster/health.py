@@ -1,4 +1,4 @@
-"""A look at the host and the engine before anything is made: each line ok, warn or fail, with what to do."""
+"""Checks of the host and the engine before anything is created: each is ok, warn or fail and says what to do."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Line:
 
 
 def look(size: str = "default") -> list[Line]:
-    """All lines, without changing anything.
+    """All checks; nothing is changed.
 
     Args:
         size: the cluster's size, a key of `names.NODES`.

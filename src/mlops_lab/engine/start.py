@@ -34,7 +34,7 @@ def ensure(say: Callable[[str], None] = lambda _: None) -> Docker:
     """The engine that answers, started if need be.
 
     Args:
-        say: told what is installed or started, one line each.
+        say: called with a line for each thing that is installed or started.
 
     Raises:
         LabError: there is none and none can be started; or the one that runs can't run a cluster's nodes.
@@ -141,8 +141,8 @@ def _bound(missing: tuple[str, ...], say: Callable[[str], None]) -> None:
 
 
 def _drop_stale(file: Path, program: str) -> None:
-    """A killed engine leaves its pids behind; another process that has such a number by now would be taken for its own:
-    dockerd would refuse to start, or wait in vain for its containerd.
+    """Delete the pid file of a killed engine. If another process has got that pid, dockerd would take it for its own,
+    and refuse to start or wait in vain for its containerd.
     """
     try:
         name = Path(f"/proc/{int(file.read_text())}/comm").read_text().strip()
