@@ -31,7 +31,7 @@ _PIDFILES = {_PIDFILE: "dockerd", Path("/var/run/docker/containerd/containerd.pi
 
 
 def ensure(say: Callable[[str], None] = lambda _: None) -> Docker:
-    """The engine that answers, started if need be.
+    """The engine that answers, started if necessary.
 
     Args:
         say: called with a line for each thing that is installed or started.
@@ -87,7 +87,7 @@ def _start(say: Callable[[str], None]) -> Docker:
 
 
 def _bound_running(docker: Docker, say: Callable[[str], None]) -> Docker:
-    """Give a running engine the wrapper; it reads its settings anew on SIGHUP, and no container is disturbed."""
+    """Configure a running engine with the wrapper; it reloads its settings on SIGHUP, and containers keep running."""
     missing = host.capabilities_to_drop(docker.version, host.missing_capabilities())
     say(f"this host lacks {', '.join(missing)}: containers will do without")
     _bound(missing, say)
@@ -106,7 +106,7 @@ def _is_root_here() -> bool:
 
 
 def _detached(say: Callable[[str], None]) -> Docker:
-    """Start dockerd in a session of its own, so that it outlives this command."""
+    """Start dockerd in its own session, so that it outlives this command."""
     for file, program in _PIDFILES.items():
         _drop_stale(file, program)
     log = cache() / "logs" / "dockerd.log"

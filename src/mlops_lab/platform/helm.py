@@ -1,8 +1,8 @@
 """helm on one cluster: install or upgrade, history, roll back, uninstall. Every call has a time limit.
 
 If a release does not become ready, helm rolls it back (`--atomic`), so the old one serves again. If helm must end
-early, it gets a signal and time to clean up: killed in the middle, it leaves a release that refuses the next upgrade. `settle`
-repairs such a release.
+early, it gets a signal and time to clean up: killed in the middle, it leaves a release that refuses the next upgrade.
+`settle` repairs such a release.
 """
 
 from __future__ import annotations
