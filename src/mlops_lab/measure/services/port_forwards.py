@@ -61,7 +61,7 @@ class PortForwards:
             release.namespace,
             found.service,
             found.port,
-            # An API server that goes away at this moment blocks kubectl, for at most three of the connection's limits in all.
+            # If the API server goes away now, kubectl blocks: for three of the connection's limits at most, in all.
             within=2 * self.kube.timeout,
             hint=f"see what is wrong with {release.part}: lab status",
             # Fails within its own limit if the API server is away, while kubectl waits long.
