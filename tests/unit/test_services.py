@@ -310,9 +310,9 @@ def test_a_part_that_is_missing_or_not_ready_is_a_problem_of_the_environment() -
 
 def test_a_lab_says_which_part_it_lacks() -> None:
     cluster = Cluster(Namespace=[{"metadata": {"name": "mlops-lab-tracking"}}])
-    parts.must(cast(Kube, cluster), "08", ["cluster", "tracking"])
+    parts.require_installed(cast(Kube, cluster), "08", ["cluster", "tracking"])
     with pytest.raises(LabError, match="needs pipelines") as caught:
-        parts.must(cast(Kube, cluster), "08", ["tracking", "pipelines"])
+        parts.require_installed(cast(Kube, cluster), "08", ["tracking", "pipelines"])
     assert caught.value.hint == "install it: lab up --with pipelines"
 
 

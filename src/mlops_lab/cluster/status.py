@@ -16,7 +16,7 @@ class Part:
     """One part of the cluster: what it is, whether it is healthy, and details in words."""
 
     what: str
-    well: bool
+    healthy: bool
     seen: str
 
 

@@ -69,7 +69,7 @@ def up(
         cluster = _settled(docker, size, progress)
         wanted = size or (cluster.nodes if cluster else "default")
         if cluster is None:
-            health.must(docker, wanted)
+            health.require(docker, wanted)
         images = _images(docker, mode, progress, cluster is None, early, also)
         started: dict[str, float] = {}
         if cluster is None:
@@ -132,7 +132,7 @@ def _make(docker: Docker, images: dict[str, Step], size: str, progress: Progress
     ours = docker.inspect("network", names.NETWORK) is None
     created = threading.Event()
     with ThreadPoolExecutor(1) as pool:
-        furnishing = pool.submit(_furnish, docker, images, progress, created)
+        installing = pool.submit(_install_early, docker, images, progress, created)
         try:
             with progress.piece(f"kind create cluster ({len(names.NODES[size])} nodes)"):
                 image = images[node.NAME].ref
@@ -141,11 +141,11 @@ def _make(docker: Docker, images: dict[str, Step], size: str, progress: Progress
             created.set()
         cluster = Cluster(names.context(), names.REGISTRY_PREFIX, size, image, ours)
         record.remember(cluster)
-        furnishing.result()
+        installing.result()
     return cluster
 
 
-def _furnish(docker: Docker, images: dict[str, Step], progress: Progress, created: threading.Event) -> None:
+def _install_early(docker: Docker, images: dict[str, Step], progress: Progress, created: threading.Event) -> None:
     """While kind creates the cluster, start the registry, and apply the add-ons as soon as the API server accepts them.
 
     What is not done when kind ends is done afterwards.

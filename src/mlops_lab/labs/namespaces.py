@@ -32,7 +32,7 @@ def create(kube: Kube, exercise: Exercise, namespace: str) -> None:
             lacks a part of the platform that the lab needs.
     """
     needs = about(exercise).needs
-    parts.must(kube, exercise.number, needs)
+    parts.require_installed(kube, exercise.number, needs)
     found = kube.find("Namespace", namespace)
     if found and found["metadata"].get("deletionTimestamp"):
         kube.wait_gone("Namespace", namespace, within=_GONE_WITHIN)

@@ -38,7 +38,7 @@ def namespaces(needs: Sequence[str]) -> list[str]:
     return [_PARTS[part].namespace for part in needed(needs)]
 
 
-def must(kube: Kube, number: str, needs: Sequence[str]) -> None:
+def require_installed(kube: Kube, number: str, needs: Sequence[str]) -> None:
     """Check that the parts that a lab needs are installed.
 
     Raises:

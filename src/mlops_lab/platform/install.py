@@ -97,7 +97,7 @@ def with_parts(
             return []
         docker = start.ensure(progress.say) if cluster.is_kind else None
         if docker:
-            must_come([each for each in wanted if not _runs(there.get(each.part), profiles[each.part])])
+            require_registries([each for each in wanted if not _runs(there.get(each.part), profiles[each.part])])
         helm = Helm(program(progress), cluster.context, cluster.kubeconfig)
         images = _bring(docker, wanted, mode, progress)
 
@@ -117,7 +117,7 @@ def with_parts(
         return wanted
 
 
-def before(engine: str, cluster: Cluster | None, progress: Progress) -> None:
+def check_engine(engine: str, cluster: Cluster | None, progress: Progress) -> None:
     """Check that an engine's images can be pulled, before a cluster is created for it.
 
     Args:
@@ -131,10 +131,12 @@ def before(engine: str, cluster: Cluster | None, progress: Progress) -> None:
         with contextlib.suppress(LabError):
             there = installed(Kubectl(cluster.context, cluster.kubeconfig))
     start.ensure(progress.say)
-    must_come([each.by(engine) for each in releases([part_of(engine)]) if not _runs(there.get(each.part), engine)])
+    require_registries(
+        [each.by(engine) for each in releases([part_of(engine)]) if not _runs(there.get(each.part), engine)]
+    )
 
 
-def must_come(wanted: list[Release]) -> None:
+def require_registries(wanted: list[Release]) -> None:
     """Check that the registries answer that are the only source of these releases' images.
 
     Raises:
