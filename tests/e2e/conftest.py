@@ -8,14 +8,44 @@ import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from mlops_lab.base.progress import spell
 from mlops_lab.kube.client import Kube
 from mlops_lab.kube.connection import connect
 from mlops_lab.labs import namespaces
 
 CLUSTER = "mlops-lab"
+# What `lab verify` found of the labs whose turn it was, for the summary.
+BY_TURNS = pytest.StashKey[dict[str, Any]]()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of the one cluster run in a row, those with clusters of their own in another beside them (loadgroup)."""
+    for item in items:
+        if item.get_closest_marker("cluster") is None:
+            continue
+        item.add_marker(pytest.mark.xdist_group("own" if item.get_closest_marker("own_cluster") else "one"))
+        if item.get_closest_marker("timeout") is None:
+            # The first test's fixture waits for images to be built, where there are none; it has a limit of its own.
+            item.add_marker(pytest.mark.timeout(900, func_only=True))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say which labs were verified, and of those that were left out how fresh their proofs are."""
+    told = config.stash.get(BY_TURNS, None)
+    if told is None:
+        return
+    terminalreporter.section("labs by turns")
+    for each in told["labs"]:
+        took = sum(step["seconds"] for step in each["steps"])
+        outcomes = sorted({step["outcome"] for step in each["steps"]})
+        terminalreporter.line(f"verified  {each['lab']}: {', '.join(outcomes)} ({spell(took)})")
+    for each in told["left out"]:
+        terminalreporter.line(f"left out  {each['lab']}: {each['in words']}")
+    terminalreporter.line("commit what was proved: labs/*/proof.json and docs/proofs.md")
 
 
 def lab(*words: str, within: float = 1800, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:

@@ -79,6 +79,17 @@ def test_a_new_lab_is_not_honest_yet(env: dict[str, str], tmp_path: Path) -> Non
     assert set(found.values()) == {"honest"}, verified
 
 
+def test_a_new_lab_about_a_job_has_a_solution_that_passes(env: dict[str, str], tmp_path: Path) -> None:
+    assert lab("new", "98-nightly-scores", "--shape", "job", env=env).returncode == 0
+    report = tmp_path / "verify.json"
+    done = lab("verify", "98", "--variant", "solution/kustomize", "--json", str(report), env=env)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "the_job_completes passed: " in done.stderr
+    (verified,) = json.loads(report.read_text())["labs"]
+    names = ["solution kustomize", "solution kustomize, then reset"]
+    assert {step["step"]: step["outcome"] for step in verified["steps"]} == dict.fromkeys(names, "honest")
+
+
 @pytest.mark.timeout(1900)  # where nothing is cached yet its images are built
 def test_a_demo_passes_and_leaves_nothing(cluster: Kube) -> None:
     shown = lab("demo", "19")

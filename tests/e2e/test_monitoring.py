@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mlops_lab.platform.dashboard.reach import Way
 
 from mlops_lab.base.paths import project
 from mlops_lab.base.progress import Progress
@@ -28,7 +29,6 @@ from mlops_lab.labs import namespaces
 from mlops_lab.platform.dashboard.answers import series
 from mlops_lab.platform.dashboard.boards import boards
 from mlops_lab.platform.dashboard.prometheus import Prometheus
-from mlops_lab.platform.dashboard.reach import Way
 from tests.e2e import exporter
 from tests.e2e.conftest import CLUSTER, lab
 from tests.e2e.test_cluster import REGISTRY

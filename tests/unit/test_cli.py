@@ -108,7 +108,7 @@ def test_list_and_help_import_no_kubernetes_no_yaml_no_rich(places: Path) -> Non
             "import sys\nfrom mlops_lab.cli.main import main\n"
             f"try: main({words})\nexcept SystemExit: pass\n"
             "heavy = {name.split('.')[0] for name in sys.modules} & "
-            "{'kubernetes', 'rich', 'yaml', 'urllib3', 'asyncio', 'websocket'}\n"
+            "{'kubernetes', 'rich', 'yaml', 'urllib3', 'asyncio', 'websocket', 'cyclonedx'}\n"
             "print(f'heavy: {sorted(heavy)}; msgspec: {\"msgspec\" in sys.modules}')"
         )
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -401,6 +401,118 @@ def test_verify_of_a_lab_that_cannot_be_read_goes_on_with_the_next(
     out = capsys.readouterr().out
     assert "__init__.py:1: ModuleNotFoundError" in out
     assert "11-other: 1 of 1 steps honest" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["10", "--variant", "wrong/two_pods"], "there is no variant 'wrong/two_pods' here"),
+        (["10", "--variant", "solution/manifests", "--only", "form"], "that is none of form"),
+        (["--all", "--variant", "solution/manifests"], "--variant is for one lab"),
+        (["10", "--variant", "solution/manifests", "--budget", "3"], "--variant and --budget exclude each other"),
+        (["10", "--variant", "solution/manifests", "--once"], "--variant and --once exclude each other"),
+        (["10", "--budget", "0"], "'--budget'"),
+    ],
+)
+def test_a_choice_of_steps_that_cannot_be_is_refused(
+    places: Path, words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make("11-other", places / "labs")
+    assert lab("verify", *words) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_mistake_over_a_solution_that_is_not_there_is_the_labs_own_fault(
+    places: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = places / "labs/10-scale/wrong/two_pods_are_ready--mistake-2/variant.toml"
+    file.write_text(file.read_text().replace("manifests", "nosuch"))
+    assert lab("verify", "10", "--only", "form") == 1
+    assert "there is no solution 'solution/nosuch'" in capsys.readouterr().out
+    assert lab("verify", "10", "--variant", f"wrong/{file.parent.name}") == 1
+    assert "there is no solution 'solution/nosuch'" in capsys.readouterr().out
+
+
+def test_an_author_reads_what_a_pass_says(
+    places: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from mlops_lab.checks.verdicts import Result, Verdict
+    from tests.unit.test_labs_verify import ToldStage
+
+    class Talking(ToldStage):
+        def checked(self, mistake: str = "") -> list[Result]:
+            return [Result("first", "First.", Verdict.PASS, 2, seen="2 pods"), Result("second", "S.", Verdict.PASS, 1)]
+
+    monkeypatch.setattr("mlops_lab.cli.verify._live_stage", lambda *_: Talking(lambda work: Verdict.PASS))
+    of = ("--variant", "solution/manifests", "--variant", "wrong/two_pods_are_ready--mistake-2")
+    assert lab("verify", "10", *of) == 1
+    told = capsys.readouterr().err
+    assert told.count("first passed: 2 pods") == 1
+    assert told.count("second passed: it says nothing") == 1
+
+
+def test_by_turns_says_what_was_left_out(
+    places: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A skeleton takes as long as any: three minutes, as nobody knows better."""
+    make("11-other", places / "labs")
+    begun: list[Any] = []
+
+    def start(words: Any) -> subprocess.Popen[str]:
+        begun.append(words)
+        done = {"step": "form", "outcome": "honest", "says": [], "seconds": 1.0, "at": "", "results": []}
+        text = json.dumps({"labs": [{"lab": words[1], "steps": [done]}]})
+        code = "import sys; open(sys.argv[1], 'w').write(sys.argv[2])"
+        file = words[list(words).index("--json") + 1]
+        return subprocess.Popen([sys.executable, "-c", code, file, text], stderr=subprocess.PIPE, text=True)
+
+    monkeypatch.setattr("mlops_lab.proof.together._start", start)
+    report = places / "verify.json"
+    assert lab("verify", "--all", "--once", "--budget", "4", "--jobs", "1", "--json", str(report)) == 0
+    assert [words[:3] for words in begun] == [["verify", "10-scale", "--once"]]
+    out = capsys.readouterr().out
+    assert "10-scale: 1 of 1 steps honest" in out
+    assert "left out for want of time, 1:\n  11-other: never proved" in out
+    whole = json.loads(report.read_text())
+    assert [each["lab"] for each in whole["labs"]] == ["10-scale"]
+    assert [(each["lab"], each["fresh"]) for each in whole["left out"]] == [("11-other", False)]
+
+
+def test_proofs_says_how_fresh_they_are(places: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from mlops_lab.labs.catalog import resolve
+    from mlops_lab.proof.content import content_of
+    from mlops_lab.proof.proofs import keep
+
+    make("11-other", places / "labs")
+    step = {"outcome": "honest", "at": "2026-01-02T03:04:05+00:00", "seconds": 1}
+    keep(resolve("10"), {"form": step}, content_of(resolve("10")), {"short": ["form"]})
+    assert lab("proofs") == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first == "11-other  renew  never proved"
+    assert second.startswith("10-scale  holds  proved ") and second.endswith("days ago (short)")
+    assert lab("proofs", "10", "--whole", "--json") == 0
+    (told,) = json.loads(capsys.readouterr().out)
+    assert (told["lab"], told["fresh"], told["in words"]) == ("10-scale", False, "never proved")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["more", "--shape", "pod"], "there is no shape 'pod'"),
+        (["more", "--shape", "job", "--like", "10"], "--shape and --like exclude each other"),
+        (["more", "--like", "12"], "there is no lab '12'"),
+    ],
+)
+def test_a_lab_of_no_shape_is_refused(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert lab("new", *words) == 2
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["--shape", "job"], ["--shape", "deployment"], ["--like", "10"]])
+def test_a_lab_of_each_shape(places: Path, words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert lab("new", "more", *words) == 0
+    assert (places / "labs/11-more/checker/__init__.py").is_file()
+    assert "next: fill it" in capsys.readouterr().out
 
 
 def test_a_new_lab_is_well_formed(places: Path, capsys: pytest.CaptureFixture[str]) -> None:

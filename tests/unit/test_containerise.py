@@ -162,20 +162,18 @@ def test_what_is_looked_for_was_planted_whatever_the_folder_is_like(
 @pytest.mark.parametrize(
     ("said", "fault"), [({"status": "ok"}, False), ({"batches": "2"}, False), ({"batches": 0}, True)]
 )
-def test_a_server_that_never_says_that_it_is_at_work_is_another_one(
-    checks: ModuleType, said: Any, fault: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_server_that_never_says_that_it_is_at_work_is_another_one(checks: ModuleType, said: Any, fault: bool) -> None:
     health = Answer(200, {}, json.dumps(said).encode(), 0.01, "", "http://checker-plain/healthz")
     begun = Observation(False, "the batches are under way", health.text, health)
 
     async def post(*given: Any, **more: Any) -> Answer:
         return health
 
-    async def under_way_at(*given: Any, **more: Any) -> Observation:
+    async def eventually(*given: Any, **more: Any) -> Observation:
         return begun
 
-    monkeypatch.setattr(checks, "under_way_at", under_way_at)
-    lab = SimpleNamespace(post=post, hidden_rows=lambda count: SimpleNamespace(body={}))
+    traffic = SimpleNamespace(post=post, hidden_rows=lambda count: SimpleNamespace(body={}))
+    lab = SimpleNamespace(traffic=traffic, time=SimpleNamespace(eventually=eventually))
     if fault:
         with pytest.raises(LabError):
             asyncio.run(checks.drained(lab))

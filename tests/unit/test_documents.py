@@ -12,7 +12,7 @@ from mlops_lab.labs.catalog import LEVELS, about, exercises
 from mlops_lab.proof.form import links
 
 ROOT = project()
-PLACES = ("*.md", "docs/*.md", "charts/*/README.md", "components/**/README.md")
+PLACES = ("*.md", "docs/*.md", "changes/README.md", "charts/*/README.md", "components/**/README.md")
 DOCUMENTS = sorted(file for place in PLACES for file in ROOT.glob(place))
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _SOURCE = "\n".join(path.read_text() for path in sorted((ROOT / "src").rglob("*.py")))

@@ -14,7 +14,9 @@ from typing import Any, cast
 import pytest
 
 from mlops_lab.base.errors import Failure, LabError
-from mlops_lab.checks import Observation
+from mlops_lab.checks import Lab, Observation
+from mlops_lab.kit.copies import Copy
+from mlops_lab.kit.probabilities import own_values
 from mlops_lab.kube.execs import ExecStream
 from mlops_lab.measure.pods import cpu_time
 from mlops_lab.measure.pods.own_pod import OwnPod, Talk
@@ -121,7 +123,7 @@ def test_an_answer_is_judged_by_its_values_and_their_version() -> None:
 )  # fmt: skip
 def test_values_are_the_models_own_only_if_all_of_them_are(given: Any, right: bool) -> None:
     answer = Answer(200, {}, json.dumps({"model_version": "v1", "probabilities": given}).encode(), 0.01, "", "")
-    assert checks.same_values(answer, [0.1, 0.2], "2 flights", "v1").ok is right
+    assert own_values(answer, [0.1, 0.2], "2 flights", within=checks.SAME).ok is right
 
 
 def alone(mine: float, **told: str) -> None:
@@ -145,20 +147,16 @@ def test_a_copy_whose_log_nobody_can_get_has_ended_all_the_same() -> None:
     init = {"name": "fetch", "state": {"terminated": {"exitCode": 3}}}
     status = {"phase": "Failed", "initContainerStatuses": [init], "containerStatuses": [{"name": "server"}]}
 
-    def logs(*words: Any) -> str:
-        assert words[2] == "fetch"
+    async def logs(pod: str, container: str, *, tail: int) -> str:
+        assert container == "fetch"
         raise LabError("a container name must be specified", "")
 
     async def now() -> Any:
-        return {"status": status}
+        return {"metadata": {"name": checks.COPY}, "status": status}
 
-    async def thread(function: Callable[..., Any], *words: Any) -> Any:
-        return function(*words)
-
-    lab = SimpleNamespace(
-        object=lambda *names: SimpleNamespace(now=now), thread=thread, kube=SimpleNamespace(logs=logs), namespace="n"
-    )
-    seen = asyncio.run(checks.copy_is_up(lab))
+    objects = SimpleNamespace(named=lambda kind, name: SimpleNamespace(now=now), logs=logs)
+    lab = cast(Lab, SimpleNamespace(objects=objects))
+    seen = asyncio.run(checks.copy_is_up(lab, Copy(lab, checks.COPY)))
     assert (seen.ok, seen.seen) == (False, "the program ended")
 
 
@@ -249,21 +247,11 @@ def test_other_values_get_the_likely_reason() -> None:
     assert "one number for each row" in why(None)
 
 
-def test_the_copy_differs_by_the_model_alone() -> None:
-    token = {"name": "kube-api-access-x", "mountPath": "/var/run"}
-    container = {
-        "name": "server", "readinessProbe": {}, "env": [{"name": "MODEL", "value": "/model/v1"}],
-        "volumeMounts": [token, {"name": "app", "mountPath": "/work"}],
-    }  # fmt: skip
-    pod = {"spec": {"nodeName": "a", "containers": [container], "volumes": [{"name": "app"}, {"name": token["name"]}]}}
-    service = {"spec": {"ports": [{"port": 80, "targetPort": "http"}]}}
-    made, way = checks.copied(pod, service)
-    assert made["spec"]["volumes"] == [{"name": "app"}]
-    only = made["spec"]["containers"][0]
-    assert only["env"] == [{"name": "MODEL", "value": "/model/v2"}]
-    assert ("readinessProbe" in only, "nodeName" in made["spec"]) == (False, False)
-    assert way["spec"]["ports"] == [{"port": 80, "targetPort": "http"}]
-    assert container["env"] == [{"name": "MODEL", "value": "/model/v1"}]
+def test_the_copy_is_told_of_the_other_model_and_of_nothing_else() -> None:
+    configured = {"env": [{"name": "MODEL", "value": "/model/v1"}, {"name": "THREADS", "value": "1"}]}
+    for container, env in ((configured, [{"name": "THREADS", "value": "1"}]), ({}, [])):
+        checks.with_v2(container)
+        assert container["env"] == [*env, {"name": "MODEL", "value": "/model/v2"}]
 
 
 class Stream:

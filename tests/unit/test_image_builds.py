@@ -1,5 +1,6 @@
 """Builds and their ends, with a program in the engine's place that prints what builders print."""
 
+import asyncio
 import json
 import os
 import stat
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from mlops_lab.base.errors import LabError
+from mlops_lab.checks.rooms.work import Work
 from mlops_lab.cluster import names, registry
 from mlops_lab.engine.docker import Docker
 from mlops_lab.measure.images import builds
@@ -93,6 +95,26 @@ def test_a_build_tells_its_image_and_what_it_leaves_goes(tmp_path: Path, shop: I
     assert "rmi --no-prune 111111111111" not in said
 
 
+def test_a_check_builds_beside_the_others_and_what_it_began_ends_with_it(tmp_path: Path, shop: ImageBuilder) -> None:
+    folder = context(tmp_path, "echo begun; sleep 60")
+
+    async def run() -> None:
+        work = Work(tmp_path, "lab-03", names.REGISTRY_PREFIX, {})
+        async with asyncio.timeout(20), work.image_builds() as room:
+            building = asyncio.create_task(room.build(folder, within=60, silent=60))
+            while "build" not in (tmp_path / "said").read_text():  # noqa: ASYNC110 - a program writes it
+                await asyncio.sleep(0.05)
+            assert not building.done()
+            assert await room.digests("localhost:5001/python-run:1") == ("sha256:1",)
+            raise KeyError
+
+    began = time.monotonic()
+    with pytest.raises(KeyError):
+        asyncio.run(run())
+    assert time.monotonic() - began < 20
+    assert "rmi --no-prune localhost:5001/lab-03:" in (tmp_path / "said").read_text()
+
+
 def test_a_build_that_fails_tells_its_last_lines(tmp_path: Path, shop: ImageBuilder) -> None:
     built = shop.build(context(tmp_path, "echo no such package; exit 3"), within=20, silent=20)
     assert (built.image, built.how, built.lines) == ("", "exit code 3", ("no such package",))
@@ -126,10 +148,10 @@ def test_a_base_image_is_asked_for_where_the_nodes_have_it(
     tmp_path: Path, shop: ImageBuilder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(registry, "digest", {"python-run:1": "sha256:2"}.get)
-    shop.bring("localhost:5001/python-run:1")
+    shop.pull("localhost:5001/python-run:1")
     assert "pull" not in (tmp_path / "said").read_text()  # the engine has it
     with pytest.raises(LabError, match="not in the cluster's registry"):
-        shop.bring("localhost:5001/python-build:1")
+        shop.pull("localhost:5001/python-build:1")
 
 
 def test_a_registry_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import threading
 import time
 from pathlib import Path
@@ -15,7 +16,7 @@ from mlops_lab.engine.docker import Docker
 from mlops_lab.images import build, work
 from mlops_lab.images.catalog import CATALOG, sources
 from mlops_lab.images.push import names
-from mlops_lab.images.recipes import golang, helm, node
+from mlops_lab.images.recipes import debian, golang, helm, node
 from mlops_lab.images.sources import Image, Sources, repository
 from mlops_lab.images.steps import Step, closure
 from mlops_lab.images.store import Store
@@ -315,3 +316,48 @@ def test_helm_is_found_on_path_or_among_the_results(
 def test_the_built_helm_says_its_version_and_knows_the_clusters() -> None:
     flags = [item for item in helm.program(sources("build", "amd64")).inputs if isinstance(item, str)]
     assert any("internal/version.version=v3." in flag and "k8sVersionMinor=37" in flag for flag in flags)
+
+
+def test_a_root_that_is_only_unpacked_gets_a_record_of_each_package(tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "dpkg-deb").write_text(
+        '#!/bin/sh\n[ "$1" = --field ] && [ -e "$2" ] || exit 2\n'
+        'name=$(basename "$2" .deb)\nif [ "${3:-}" = Package ]; then echo "$name"; else echo "Package: $name"; fi\n'
+    )
+    (tmp_path / "bin" / "dpkg-deb").chmod(0o755)
+    root = tmp_path / "root"
+    root.mkdir()
+    for name in ("dash", "tar"):
+        (root / f"{name}.deb").write_text("")
+
+    def record(debs: str) -> int:
+        environment = {"PATH": f"{tmp_path / 'bin'}:/usr/bin:/bin", "MMDEBSTRAP_ESSENTIAL": debs}
+        return subprocess.run(["sh", "-c", debian._RECORD, "sh", root], env=environment, check=False).returncode
+
+    assert record("/dash.deb /tar.deb") == 0
+    kept = {file.name: file.read_text() for file in (root / "var/lib/dpkg/status.d").iterdir()}
+    assert kept == {"dash": "Package: dash\n", "tar": "Package: tar\n"}
+    assert record("/dash.deb /gone.deb") != 0
+
+
+def test_only_a_root_that_is_unpacked_records_and_each_keeps_its_licences(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[list[str]] = []
+    monkeypatch.setattr(debian, "apt_install", lambda *packages: None)
+    monkeypatch.setattr(debian, "_mirror", lambda suite: [])
+
+    class Told:
+        arch, out = "amd64", Path("/out")
+
+        def run(self, args: list[str | Path], **options: object) -> None:
+            asked.append([str(each) for each in args])
+
+    for variant in ("minbase", "extract"):
+        known = sources("build", "amd64")
+        debian.root(known, f"debian/{variant}", ("dash",), variant=variant).make(Told())  # type: ignore[arg-type]
+    whole, unpacked = asked
+    assert [word for word in whole if "-hook" in word] == []
+    assert [word for word in unpacked if "-hook" in word] == [f"--extract-hook={debian._RECORD}"]
+    for words in asked:
+        # The last option that fits a path counts.
+        include = words.index("--dpkgopt=path-include=/usr/share/doc/*/copyright")
+        assert words.index("--dpkgopt=path-exclude=/usr/share/doc/*") < include

@@ -61,6 +61,11 @@ def twice(folder: Path) -> None:
     (folder / "solution/again/model.yaml").write_text((folder / "solution/manifests/model.yaml").read_text())
 
 
+def misfit(folder: Path) -> None:
+    (folder / "solution/misfit").mkdir()
+    (folder / "solution/misfit/variant.toml").write_text('from = "start"\nwithout = ["nothing.yaml"]\n')
+
+
 def told(*names: str) -> Callable[[Path], None]:
     """A long text in a solution and elsewhere, broken into lines in another way."""
 
@@ -89,6 +94,20 @@ def told(*names: str) -> Callable[[Path], None]:
             append("wrong/two_pods_are_ready--mistake-2/variant.toml", 'without = ["nothing.yaml"]\n'),
             "its base has no file nothing.yaml",
         ),
+        (
+            replace("wrong/two_pods_are_ready--mistake-2/variant.toml", "solution/manifests", "solution/nosuch"),
+            "variant.toml: there is no solution 'solution/nosuch'",
+        ),
+        (
+            lambda folder: (folder / "wrong/two_pods_are_ready--mistake-2").rename(folder / "wrong/few"),
+            "wrong/few: its name must be CHECK--mistake",
+        ),
+        (
+            misfit,
+            "solution/misfit/variant.toml: its base has no file nothing.yaml",
+        ),
+        (append("hints.md", "<!-- Copied from lab 10-scale: write -->\n"), "hints.md is another lab's: write it anew"),
+        (append("checker/__init__.py", "# Copied from lab 10-scale: write.\n"), "checker/__init__.py is another"),
         (replace("lab.toml", '"B"', '"X"'), "field level"),
         (told("hints.md"), "hints.md shares 120 characters or more with solution/manifests/model.yaml"),
         (told("README.md"), "README.md shares 120 characters or more with solution/manifests/model.yaml"),

@@ -207,3 +207,35 @@ def test_an_interruption_reaches_each_and_waits_until_it_has_cleared_up(
         Together(2, (), lambda *said: None, start).verify(known, ("form",), outage=False)
     assert sorted(path.name for path in tmp_path.glob("*.cleared")) == ["01-a.cleared", "02-b.cleared"]
     assert not (tmp_path / "03-c.began").exists()
+
+
+def test_no_lab_is_begun_when_its_time_would_be_over(
+    tmp_path: Path, start: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TAKES", "0.6")
+    known = labs(tmp_path, a=False, b=False, c=False, d=True)
+    takes = {"01-a": 900.0, "02-b": 900.0, "03-c": 0.2, "04-d": 0.1}
+    together = Together(1, (), lambda *said: None, start, within=1.0, takes=takes)
+    found = together.verify(known, ("wrong",), outage=True)
+    # The first is begun whatever it takes, and goes on to its end; so does its second try.
+    assert list(found) == ["01-a", "03-c"]
+    assert [lab.slug for lab in together.left] == ["02-b", "04-d"]
+    assert sorted({slug for slug, *_ in ran(tmp_path)}) == ["01-a", "03-c"]
+
+
+def test_what_was_begun_has_its_second_try_and_its_outage_when_time_is_over(tmp_path: Path, start: Any) -> None:
+    known = labs(tmp_path, alone=False, b=False)
+    together = Together(2, (), lambda *said: None, start, within=0.0001, takes={"02-b": 60.0})
+    found = together.verify(known, ("wrong", "outage"), outage=True)
+    assert [(done.step, done.outcome) for done in found["01-alone"]] == [("wrong", "honest"), ("outage", "honest")]
+    assert [lab.slug for lab in together.left] == ["02-b"]
+
+
+@pytest.mark.parametrize(("within", "order"), [(60.0, ["03-c", "01-a", "02-b", "04-d"]), (float("inf"), None)])
+def test_the_quiet_lab_whose_turn_it_is_does_not_wait_for_all_others(
+    tmp_path: Path, start: Any, within: float, order: list[str] | None
+) -> None:
+    a, b, c, d = labs(tmp_path, a=False, b=False, c=True, d=True)
+    found = Together(1, (), lambda *said: None, start, within=within).verify([c, a, b, d], ("wrong",), outage=False)
+    assert list(found) == ["03-c", "01-a", "02-b", "04-d"]
+    assert [slug for slug, *_ in ran(tmp_path)] == (order or ["01-a", "02-b", "03-c", "04-d"])

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mlops_lab.base.errors import LabError
+from mlops_lab.base.errors import LabError, UsageError
 from mlops_lab.checks.check import Check
 from mlops_lab.checks.verdicts import Result, Verdict
 from mlops_lab.labs.catalog import Exercise
 from mlops_lab.labs.variants import Variant
-from mlops_lab.proof.ledger import Done, Ledger, key_of
+from mlops_lab.proof.content import content_of
+from mlops_lab.proof.ledger import Done, Ledger
+from mlops_lab.proof.proofs import proofs
 from mlops_lab.proof.skeleton import make
 from mlops_lab.proof.verify import steps, verify
 
@@ -65,7 +68,7 @@ class ToldStage:
 
 
 def honest(work: str | None) -> Verdict:
-    if work is None or "--" in work:
+    if work is None or work == "start" or "--" in work:
         return Verdict.FAIL
     return Verdict.ERROR if work.startswith("outage") else Verdict.PASS
 
@@ -99,6 +102,7 @@ def test_an_honest_lab_goes_through_every_step_and_is_verified(exercise: Exercis
     assert [each.step for each in done] == [
         "form",
         "start",
+        "start, applied",
         "solution kustomize",
         "solution kustomize, then reset",
         "solution manifests",
@@ -109,9 +113,10 @@ def test_an_honest_lab_goes_through_every_step_and_is_verified(exercise: Exercis
     ]
     assert set(outcomes(done).values()) == {"honest"}
     # Each solution is put to work on a fresh stage, both times.
-    assert stage.calls[1:9] == ["fresh", "kustomize", "fresh", "kustomize", "reset", "fresh", "manifests", "fresh"]
+    assert stage.calls[:3] == ["fresh", "fresh", "start"]
+    assert stage.calls[3:11] == ["fresh", "kustomize", "fresh", "kustomize", "reset", "fresh", "manifests", "fresh"]
     # Only the verification of a mistake names a check.
-    assert stage.mistakes == ["", "", "", "", "", *[CHECK] * 5]
+    assert stage.mistakes == ["", "", "", "", "", "", *[CHECK] * 5]
     assert stage.cleared == 1
     kept = ledger.read()["labs"]["10-scale"]
     assert kept["verified"]
@@ -122,6 +127,7 @@ def test_an_honest_lab_goes_through_every_step_and_is_verified(exercise: Exercis
     ("work", "lie", "step", "said"),
     [
         (None, Verdict.PASS, "start", "gives 2 points for nothing done"),
+        ("start", Verdict.PASS, "start, applied", "gives 2 points for nothing done"),
         ("kustomize", Verdict.FAIL, "solution kustomize", "is fail, not pass"),
         ("kustomize", Verdict.FAIL, "solution kustomize, then reset", "is fail, not pass"),
         (f"{CHECK}--one-replica", Verdict.PASS, f"wrong {CHECK}--one-replica", "is pass, not fail"),
@@ -171,16 +177,16 @@ def test_an_error_is_tried_again_when_the_cluster_is_well(exercise: Exercise, le
         return Verdict.ERROR if len(seen) == 1 else honest(work)
 
     stage = ToldStage(once_in_trouble)
-    assert outcomes(run(exercise, ledger, stage, only=["start"])) == {"start": "honest"}
-    assert stage.calls == ["fresh", "healthy", "fresh"]
+    assert outcomes(run(exercise, ledger, stage, only=["start"])) == {"start": "honest", "start, applied": "honest"}
+    assert stage.calls == ["fresh", "healthy", "fresh", "fresh", "start"]
 
 
 def test_lasting_trouble_is_the_environments_not_the_labs(exercise: Exercise, ledger: Ledger) -> None:
     stage = ToldStage(lambda work: Verdict.ERROR)
-    (done,) = run(exercise, ledger, stage, only=["start"])
+    done, _ = run(exercise, ledger, stage, only=["start"])
     assert (done.outcome, len(done.results)) == ("environment", 1)
     stage.problems = ["node worker is not Ready"]
-    (done,) = run(exercise, ledger, stage, only=["start"])
+    done, _ = run(exercise, ledger, stage, only=["start"])
     assert "node worker is not Ready" in done.says
 
     def refuses(variant: Variant) -> None:
@@ -208,8 +214,8 @@ def test_resume_goes_on_after_an_interruption_and_repeats_what_was_not_honest(
     done = run(exercise, ledger, stage, resume=True)
     assert stage.calls.count("kustomize") == 1  # only for the outage
     assert outcomes(done)["solution manifests"] == "dishonest"
-    assert len(done) == 12
-    assert done[2].results[0].verdict is Verdict.PASS
+    assert len(done) == 13
+    assert done[3].results[0].verdict is Verdict.PASS
     stage = ToldStage(honest)
     assert set(outcomes(run(exercise, ledger, stage, resume=True)).values()) == {"honest"}
     assert (stage.calls.count("manifests"), stage.calls.count("kustomize")) == (2, 0)
@@ -218,26 +224,100 @@ def test_resume_goes_on_after_an_interruption_and_repeats_what_was_not_honest(
     def no_stage(lab: Exercise, checks: list[Check]) -> ToldStage:
         raise AssertionError("nothing is left to do")
 
-    assert len(verify(exercise, no_stage, ledger, resume=True)) == 12
+    assert len(verify(exercise, no_stage, ledger, resume=True)) == 13
 
 
 def test_a_changed_lab_is_verified_anew(exercise: Exercise, ledger: Ledger) -> None:
     run(exercise, ledger, ToldStage(honest))
-    before = key_of(exercise.folder)
-    (exercise.folder / "checker/__init__.py").write_text(
-        (exercise.folder / "checker/__init__.py").read_text() + "\n# changed\n"
-    )
-    assert key_of(exercise.folder) != before
+    before = content_of(exercise)
+    checker = exercise.folder / "checker" / "__init__.py"
+    checker.write_text(checker.read_text() + "\n# changed\n")
+    assert content_of(exercise).key != before.key
     stage = ToldStage(honest)
     run(exercise, ledger, stage, resume=True, only=["start"])
-    assert stage.calls == ["fresh"]
+    assert stage.calls == ["fresh", "fresh", "start"]
     assert not ledger.read()["labs"]["10-scale"]["verified"]
 
 
-def test_a_file_that_became_executable_is_a_change(exercise: Exercise) -> None:
-    before = key_of(exercise.folder)
-    (exercise.folder / "start/model.yaml").chmod(0o755)
-    assert key_of(exercise.folder) != before
+def test_a_start_that_kubectl_refuses_scores_nothing_all_the_same(exercise: Exercise, ledger: Ledger) -> None:
+    stage = ToldStage(honest)
+
+    def refuses(variant: Variant) -> None:
+        raise LabError("kubectl failed", "read it")
+
+    stage.work = refuses  # type: ignore[method-assign]
+    assert outcomes(run(exercise, ledger, stage, only=["start"])) == {"start": "honest", "start, applied": "honest"}
+
+
+def test_where_nothing_can_be_applied_the_start_is_looked_at_once(exercise: Exercise) -> None:
+    names = [step.name for step in steps(exercise, only=["start"])]
+    assert names == ["start", "start, applied"]
+    (exercise.folder / "start/model.yaml").rename(exercise.folder / "start/seed.yaml")
+    (exercise.folder / "start/train.py").touch()
+    assert [step.name for step in steps(exercise, only=["start"])] == ["start"]
+
+
+@pytest.mark.parametrize(
+    ("of", "only", "wanted"),
+    [
+        (["wrong/two_pods_are_ready--one-replica"], [], ["wrong two_pods_are_ready--one-replica"]),
+        (["solution/manifests"], [], ["solution manifests", "solution manifests, then reset"]),
+        (["solution/manifests"], ["reset"], ["solution manifests, then reset"]),
+        (["solution/manifests", "wrong/two_pods_are_ready--mistake-3"], ["wrong"],
+         ["wrong two_pods_are_ready--mistake-3"]),
+    ],
+)  # fmt: skip
+def test_one_variant(exercise: Exercise, ledger: Ledger, of: list[str], only: list[str], wanted: list[str]) -> None:
+    done = run(exercise, ledger, ToldStage(honest), of=of, only=only)
+    assert outcomes(done) == dict.fromkeys(wanted, "honest")
+
+
+def test_a_variant_that_is_not_there_is_refused(exercise: Exercise) -> None:
+    with pytest.raises(UsageError) as refused:
+        steps(exercise, of=["wrong/two_pods_are_ready--one-replicas"])
+    assert "wrong/two_pods_are_ready--one-replica" in refused.value.hint
+    with pytest.raises(UsageError, match="none of form"):
+        steps(exercise, of=["solution/manifests"], only=["form"])
+
+
+def test_solutions_of_a_lab_that_has_one(exercise: Exercise, ledger: Ledger) -> None:
+    shutil.rmtree(exercise.folder / "solution/kustomize")
+    done = run(exercise, ledger, ToldStage(honest), only=["solutions"])
+    names = ["solution manifests", "solution manifests, then reset"]
+    assert outcomes(done) == dict.fromkeys(names, "honest")
+    (form,) = run(exercise, ledger, ToldStage(honest), only=["form"])
+    assert form.says == ["it has 1 solutions; at least 2 that differ are needed"]
+
+
+def test_a_mistake_over_a_solution_that_is_not_there(exercise: Exercise, ledger: Ledger) -> None:
+    """The form says so in one sentence, its own step too, and every other step is done."""
+    name = "two_pods_are_ready--mistake-3"
+    (exercise.folder / "wrong" / name / "variant.toml").write_text('from = "solution/nosuch"\nbecause = "It is."\n')
+    done = {each.step: each for each in run(exercise, ledger, ToldStage(honest))}
+    (said,) = done["form"].says
+    assert f"{name}/variant.toml: there is no solution 'solution/nosuch'" in said and "write from =" in said
+    assert (done[f"wrong {name}"].outcome, done[f"wrong {name}"].says) == ("dishonest", [said])
+    assert {each.outcome for step, each in done.items() if step not in ("form", f"wrong {name}")} == {"honest"}
+    assert not ledger.read()["labs"]["10-scale"]["verified"]
+
+
+def test_what_is_proved_is_written_beside_the_lab(exercise: Exercise, ledger: Ledger) -> None:
+    run(exercise, ledger, ToldStage(honest), only=["form", "start"])
+    assert proofs(exercise) == {}
+    run(exercise, ledger, ToldStage(honest), once=True)
+    known = proofs(exercise)
+    assert {form: proof.steps for form, proof in known.items()} == {"short": 4}
+    assert known["short"].content == content_of(exercise)
+    run(exercise, ledger, ToldStage(honest), resume=True)
+    assert {form: proof.steps for form, proof in proofs(exercise).items()} == {"whole": 13, "short": 4}
+    # A proof that turns out not to hold is taken back; one of other content stays, as what it is.
+    run(exercise, ledger, ToldStage(lambda work: Verdict.PASS), only=["wrong"])
+    assert proofs(exercise) == {}
+    run(exercise, ledger, ToldStage(honest))
+    before = proofs(exercise)
+    (exercise.folder / "README.md").write_text("# Another\n")
+    run(exercise, ledger, ToldStage(lambda work: Verdict.PASS), only=["wrong"])
+    assert proofs(exercise) == before
 
 
 def test_without_resume_old_results_are_forgotten_first(exercise: Exercise, ledger: Ledger) -> None:

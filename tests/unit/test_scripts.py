@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import runpy
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from mlops_lab.base.paths import project
 
-NAMES = ("quickstart", "setup", "test")
+NAMES = ("commit-subject", "lint", "quickstart", "set-urls", "setup", "test")
 
 
 @pytest.fixture
@@ -37,7 +39,8 @@ def test_help_has_usage_and_examples_and_does_nothing(clone: Path, name: str, wo
 
 
 @pytest.mark.parametrize(
-    ("name", "words"), [("quickstart", ("--fast",)), ("setup", ("dev",)), ("setup", ("--dev", "now"))]
+    ("name", "words"),
+    [("lint", ("--fix",)), ("quickstart", ("--fast",)), ("setup", ("dev",)), ("setup", ("--dev", "now"))],
 )
 def test_an_unknown_argument_is_refused(clone: Path, name: str, words: tuple[str, ...]) -> None:
     done = run(clone, name, *words)
@@ -47,15 +50,17 @@ def test_an_unknown_argument_is_refused(clone: Path, name: str, words: tuple[str
 
 
 @pytest.mark.parametrize(
-    ("words", "which", "rest"),
+    ("words", "which", "rows", "rest"),
     [
-        ((), " and not long", ""),
-        (("--long",), "", ""),
-        (("tests/unit", "-k", "a b"), " and not long", " <tests/unit> <-k> <a b>"),
-        (("tests/unit", "--long", "-x"), "", " <tests/unit> <-x>"),
+        ((), " and not long", 2, ""),
+        (("--long",), "", 1, ""),
+        (("tests/unit", "-k", "a b"), " and not long", 2, " <tests/unit> <-k> <a b>"),
+        (("tests/unit", "--long", "-x"), "", 1, " <tests/unit> <-x>"),
     ],
 )
-def test_test_hands_pytest_all_but_its_own_option(clone: Path, words: tuple[str, ...], which: str, rest: str) -> None:
+def test_test_hands_pytest_all_but_its_own_option(
+    clone: Path, words: tuple[str, ...], which: str, rows: int, rest: str
+) -> None:
     programs = clone / ".venv" / "bin"
     programs.mkdir(parents=True)
     quiet = ("ruff", "lint-imports", "mypy", "shellcheck")
@@ -64,9 +69,152 @@ def test_test_hands_pytest_all_but_its_own_option(clone: Path, words: tuple[str,
     (programs / "pytest").write_text("#!/bin/sh\nprintf '<%s> ' \"$@\"\necho\n")
     for file in programs.iterdir():
         file.chmod(0o755)
+    live = rest or " <tests/e2e> <tests/conformance>"
     done = run(clone, "test", *words)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
         f"<-m> <not cluster{which}> <--numprocesses> <auto> <--dist> <loadfile> <--reruns> <1>{rest} ",
-        f"<-m> <cluster{which}> <--reruns> <1>{rest} ",
+        f"<-m> <cluster and not labs{which}> <--numprocesses> <{rows}> <--dist> <loadgroup> <--reruns> <1>{live} ",
+        f"<-m> <labs{which}> <--reruns> <1>{live} ",
     ]
+
+
+def test_lint_stops_at_the_first_linter_that_finds_fault_and_gives_shellcheck_each_shell_program(clone: Path) -> None:
+    programs = clone / ".venv" / "bin"
+    programs.mkdir(parents=True)
+    for name in ("ruff", "lint-imports", "mypy"):
+        (programs / name).write_text(f"#!/bin/sh\necho {name} >>log\n[ ! -e bad-for-{name} ]\n")
+    (programs / "shellcheck").write_text('#!/bin/sh\nprintf "%s\\n" "$@" >>log\n')
+    (clone / "scripts" / "setup").write_text("#!/bin/sh\nexit 0\n")
+    for file in programs.iterdir():
+        file.chmod(0o755)
+    files = {
+        "images/node/preload": "#!/bin/sh\n",
+        ".ci/run": "#!/usr/bin/env bash\n",
+        "a.py": "#!/usr/bin/env python3\n",
+    }
+    for name, text in {**files, "docs/a.md": "text\n#!/bin/sh\n", ".hidden/b": "#!/bin/sh\n"}.items():
+        (clone / name).parent.mkdir(parents=True, exist_ok=True)
+        (clone / name).write_text(text)
+    done = run(clone, "lint")
+    assert done.returncode == 0, done.stderr
+    firsts = {file.name: file.read_text().partition("\n")[0] for file in (clone / "scripts").iterdir()}
+    own = sorted(f"./scripts/{name}" for name, line in firsts.items() if line.startswith("#!") and line.endswith("sh"))
+    assert {"./scripts/lint", "./scripts/test"} <= set(own)
+    assert (clone / "log").read_text().split() == [
+        "ruff", "ruff", "lint-imports", "mypy", "./.ci/run", "./images/node/preload", *own,
+    ]  # fmt: skip
+    (clone / "log").unlink()
+    (clone / "bad-for-lint-imports").touch()
+    assert run(clone, "lint").returncode != 0
+    assert (clone / "log").read_text().split() == ["ruff", "ruff", "lint-imports"]
+
+
+@pytest.mark.parametrize(
+    ("message", "fault"),
+    [
+        ("labs/09: a candidate", ""),
+        ("kube, scripts: one way\n\nBecause it is so.", ""),
+        ("# what git writes\n\nscripts/te: found\n# more", ""),
+        ("Merge branch 'labs'", ""),
+        ('Revert "labs/09: a candidate"', ""),
+        ("fixup! anything", ""),
+        ("Lab 09: a candidate", "does not begin with its scope"),
+        ("a candidate", "does not begin with its scope"),
+        ("labs/09:a candidate", "does not begin with its scope"),
+        ("labs/09: ", "does not begin with its scope"),
+        ("", "does not begin with its scope"),
+        ("labs/77: a candidate", "begins with labs/77"),
+        ("labs/09, nowhere: a candidate", "begins with nowhere"),
+        ("labs/09: a candidate.", "ends with a full stop"),
+        (f"labs/09: {'a' * 91}", ""),
+        (f"labs/09: {'a' * 92}", "has 101 characters, more than 100"),
+    ],
+)
+def test_a_commits_subject_names_a_scope_that_is_there(message: str, fault: str, clone: Path) -> None:
+    (clone / "labs" / "09-registry").mkdir(parents=True)
+    (clone / "src" / "mlops_lab" / "kube").mkdir(parents=True)
+    (clone / "message").write_text(message)
+    done = run(clone, "commit-subject", "message")
+    assert done.returncode == (1 if fault else 0), done.stderr
+    assert fault in done.stderr and ("next: write it as" in done.stderr) == bool(fault)
+
+
+def test_a_commits_subject_is_in_one_file(clone: Path) -> None:
+    done = run(clone, "commit-subject")
+    assert done.returncode == 2 and "next: scripts/commit-subject --help" in done.stderr
+
+
+URL = "https://forge.example/owner/mlops-lab"
+
+
+@pytest.fixture
+def named(clone: Path) -> Path:
+    """A clone with some files that name the repository's address."""
+    (clone / "pyproject.toml").write_text(f'[project.urls]\nSource = "{URL}"\nIssues = "{URL}/issues"\n')
+    (clone / "README.md").write_text(
+        f"git clone {URL} mlops-lab\nSee {URL}. Not {URL}-fork, nor https://kind.sigs.k8s.io.\n"
+    )
+    (clone / ".github" / "ISSUE_TEMPLATE").mkdir(parents=True)
+    (clone / ".github" / "ISSUE_TEMPLATE" / "config.yml").write_text(f"url: {URL}/blob/main/docs/trouble.md\n")
+    return clone
+
+
+@pytest.mark.parametrize(
+    ("words", "url", "below"),
+    [
+        (("https://github.com/some-one/my-labs",), "https://github.com/some-one/my-labs", ""),
+        (("https://gitlab.com/group/sub/labs.git/",), "https://gitlab.com/group/sub/labs.git", "/-"),
+        (("https://gitlab.com/group/sub/labs.git",), "https://gitlab.com/group/sub/labs", "/-"),
+        (("--gitlab", "http://git.example.org:8080/labs"), "http://git.example.org:8080/labs", "/-"),
+    ],
+)
+def test_one_command_puts_the_address_in_and_twice_changes_nothing(
+    words: tuple[str, ...], url: str, below: str, named: Path
+) -> None:
+    done = run(named, "set-urls", *words)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        "changed .github/ISSUE_TEMPLATE/config.yml", "changed README.md", "changed pyproject.toml",
+    ]  # fmt: skip
+    url = url.removesuffix(".git")
+    assert (named / "pyproject.toml").read_text() == (
+        f'[project.urls]\nSource = "{url}"\nIssues = "{url}{below}/issues"\n'
+    )
+    assert (named / "README.md").read_text() == (
+        f"git clone {url} mlops-lab\nSee {url}. Not {URL}-fork, nor https://kind.sigs.k8s.io.\n"
+    )
+    config = named / ".github" / "ISSUE_TEMPLATE" / "config.yml"
+    assert config.read_text() == f"url: {url}{below}/blob/main/docs/trouble.md\n"
+    again = run(named, "set-urls", *words)
+    assert (again.returncode, again.stdout) == (0, "")
+    back = run(named, "set-urls", URL)
+    assert back.returncode == 0 and config.read_text() == f"url: {URL}/blob/main/docs/trouble.md\n"
+
+
+@pytest.mark.parametrize("words", [(), ("forge.example/owner/name",), (URL, URL), ("https://forge.example",)])
+def test_what_is_no_address_is_refused(words: tuple[str, ...], named: Path) -> None:
+    done = run(named, "set-urls", *words)
+    assert done.returncode == 2 and "next: scripts/set-urls --help" in done.stderr
+    assert URL in (named / "pyproject.toml").read_text()
+
+
+def test_the_address_stands_nowhere_that_the_command_does_not_look() -> None:
+    root = project()
+    address = tomllib.loads((root / "pyproject.toml").read_text())["project"]["urls"]["Source"]
+    shown = (path for path in root.iterdir() if not path.name.startswith(".") or path.name.startswith(".git"))
+    files = [each for path in shown if path.name != ".git" for each in (path, *path.rglob("*")) if each.is_file()]
+    naming = [file for file in files if address.encode() in file.read_bytes()]
+    own = ("tests", "scripts")  # their help and examples
+    named = {name for file in naming if not (name := str(file.relative_to(root))).startswith(own)}
+    places = runpy.run_path(str(root / "scripts" / "set-urls"))["PLACES"]
+    assert named == {
+        str(file.relative_to(root)) for place in places for file in root.glob(place) if address in file.read_text()
+    }
+    assert {"pyproject.toml", "README.md", "CONTRIBUTING.md"} <= named
+
+
+def test_what_needs_the_cluster_is_where_the_script_looks_for_it() -> None:
+    files = [file for file in (project() / "tests").rglob("*.py") if "mark.cluster" in file.read_text()]
+    places = {file.relative_to(project()).parts[1] for file in files if file != Path(__file__)}
+    assert places == {"e2e", "conformance"}

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import json
 import os
-import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -169,26 +168,3 @@ def test_a_program_in_a_closed_folder_is_not_to_be_read(tmp_path: Path, monkeypa
         loaded("18").work(folder)
     with pytest.raises(Failure):
         asyncio.run(loaded("19").result(made_up_lab(folder=folder), "finds"))
-
-
-@pytest.mark.parametrize("line", [b"[" * 60_000 + b"\n", b'{"made": 1}\n' * 5000])
-def test_a_detectors_process_can_say_what_it_likes(line: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    drive = loaded("19", "drive")
-    monkeypatch.setattr(drive, "ANSWERS_WITHIN", 0.3)
-    here, there = os.pipe()
-    host = object.__new__(drive.Host)
-    host._answered, host._kept, host._printed, host._write = here, b"", b"", lambda what: None
-    sending, began = os.fdopen(there, "wb", buffering=0), time.monotonic()
-    read = host._read
-
-    def endless(*given: Any, **more: Any) -> Any:
-        if b"\n" not in host._kept:
-            host._kept += line
-        return read(*given, **more)
-
-    host._read = endless
-    with pytest.raises(drive.Trouble, match="its own side"):
-        host.end()
-    assert time.monotonic() - began < 5
-    sending.close()
-    os.close(here)

@@ -4,11 +4,15 @@ Runs in a pod of the checker's. What the model does wrong is part of the answer;
 fault.
 """
 
+from __future__ import annotations
+
 import inspect
 import json
 import os
 import traceback
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import pandas as pd
@@ -17,10 +21,11 @@ from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import Pipeline
 
 FOLDER = Path("/data/flights")
+Object = dict[str, Any]
 PLAIN = (type(None), bool, int, float, str)
 
 
-def flights(days):
+def flights(days: Sequence[str]) -> pd.DataFrame:
     """The flights of some days as their files have them."""
     return pd.concat(
         [pd.read_csv(FOLDER / f"{day}.csv.gz", keep_default_na=False, na_values=[""]) for day in days],
@@ -28,14 +33,14 @@ def flights(days):
     )
 
 
-def said(trouble):
+def said(trouble: Exception) -> str:
     """An exception in one line; MLflow tells what a schema lacks behind a print of the whole frame."""
     text = "".join(traceback.format_exception_only(trouble)).strip()
     line = " ".join(text.rpartition("Error: ")[2].split()) if "enforce schema" in text else text.splitlines()[0]
     return line[:300]
 
 
-def auc(model, names, rows):
+def auc(model: Any, names: Collection[str] | None, rows: pd.DataFrame) -> Object:
     """How many answers there are, and the area under the ROC curve of those; or what went wrong."""
     given = rows.drop(columns="late")
     given = given[[name for name in given if name in names]] if names else given
@@ -49,36 +54,38 @@ def auc(model, names, rows):
         return {"error": said(trouble)}
 
 
-def enforced(model, rows):
+def enforced(model: Any, rows: pd.DataFrame) -> Object:
     """What the signature does: does it let good rows pass, and refuse others before the model sees them?"""
     signature = model.metadata.signature
     if signature is None or signature.inputs is None:
         return {"columns": None}
     schema = signature.inputs
     columns = schema.input_names() if schema.has_input_names() else []
-    found = {"columns": columns, "refuses": {}}
+    refuses: dict[str, bool] = {}
+    found: Object = {"columns": columns, "refuses": refuses}
     good = rows.drop(columns="late").head(50)
     try:
         found["answers"] = len(model.predict(good))
     except Exception as trouble:
         found["error"] = said(trouble)
         return found
-    for what, bad in (
+    others: tuple[tuple[str, Callable[[str], pd.DataFrame]], ...] = (
         ("rows without the column ", lambda name: good.drop(columns=name)),
         ("rows with text as ", lambda name: good.assign(**{name: "far"})),
-    ):
+    )
+    for what, bad in others:
         name = next((name for name in columns if name in good and (" text " not in what or is_number(good, name))), "")
         if name:
-            found["refuses"][what + name] = refused(model, bad(name))
+            refuses[what + name] = refused(model, bad(name))
     return found
 
 
-def is_number(rows, name):
+def is_number(rows: pd.DataFrame, name: str) -> bool:
     """Is this a column of numbers?"""
-    return pd.api.types.is_numeric_dtype(rows[name])
+    return bool(pd.api.types.is_numeric_dtype(rows[name]))
 
 
-def refused(model, rows):
+def refused(model: Any, rows: pd.DataFrame) -> bool:
     """Does MLflow refuse these rows for the sake of the signature? The model's own trouble with them does not count."""
     try:
         model.predict(rows)
@@ -89,13 +96,13 @@ def refused(model, rows):
     return False
 
 
-def params(model):
+def params(model: Any) -> Object:
     """What the model was really made with: every plain parameter, and those of its last step that are no defaults."""
     searched = hasattr(model, "best_estimator_")
     made = model.best_estimator_ if searched else model
     last = made.steps[-1][1] if isinstance(made, Pipeline) else made
     defaults = {name: each.default for name, each in inspect.signature(type(last).__init__).parameters.items()}
-    used = {}
+    used: dict[str, set[str]] = {}
     for each in (made, last):  # `verbose` may be the pipeline's or its last step's
         for name, value in each.get_params(deep=True).items():
             used.setdefault(name, set()).add(str(value) if isinstance(value, PLAIN) else "")
@@ -107,11 +114,11 @@ def params(model):
     }
 
 
-def main():
+def main() -> None:
     """Answer for the model and the days that the environment names."""
     days = json.loads(os.environ["DAYS"])
     rows = {name: flights(found) for name, found in days.items()}
-    answer = {"rows": {name: len(found) for name, found in rows.items()}}
+    answer: Object = {"rows": {name: len(found) for name, found in rows.items()}}
     if not os.environ["MODEL_URI"]:
         print(json.dumps(answer))
         return

@@ -1,154 +1,67 @@
 """Lab 14's crowd: it runs in a pod of the checker's, asks a server as many clients at once, and compares every answer.
 
 It reads a JSON object a line on standard input and answers each with one line. Rows are made anew for each run (its
-argument is the seed), so that none was ever asked before, and what is right the model of this image says, by
-scikit-learn. Time and size of every answer are bounded; a connection that was kept and that the server closed meanwhile
-is opened again once.
+argument is the seed), and what is right the model of this image says, by scikit-learn.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import random
 import sys
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import NotRequired, Protocol, TypedDict
 
-Object = dict[str, Any]
+from .client import Client
+from .flights import NEAR, Flights, Object, on_splits, strange
 
-NEAR = 1e-5
-LARGEST = 256 << 10  # bytes of an answer; 1000 probabilities take 20 KiB
-HEAD = 32 << 10
-TRIED = 100  # flights, of which one at least comes by a split
 SHOWN = 6  # answers that are told in words
-WEATHER = ("temp", "wind_speed", "precip", "visib")
 
 
-class Broken(Exception):
-    """What came back is no HTTP answer, or too large."""
+class Predictor(Protocol):
+    """A version of the model."""
+
+    def probabilities(self, rows: Sequence[Object]) -> list[float]:
+        """One for each row."""
 
 
-class Closed(Exception):
-    """The server closed the connection before the first byte of an answer."""
+class Crowd(TypedDict):
+    """What a crowd saw: counts of its requests, and some of what was wrong in words.
+
+    `planned`, `ended` and `good` ones (those without a bad row); of the good ones those that were answered `wrong`: of
+    these `none` not at all, `refused_good` by another status, `mixed` by the values of another request. `restarted`
+    are containers meanwhile, which whoever sent the crowd adds.
+    """
+
+    planned: int
+    ended: int
+    good: int
+    seconds: float
+    wrong: int
+    none: int
+    refused_good: int
+    mixed: int
+    told: list[str]
+    bad_statuses: dict[str, int]
+    bad_taken: list[str]
+    restarted: NotRequired[int]
 
 
-class Client:
-    """One client with one connection, which it keeps for as long as the server does."""
+class Alone(TypedDict):
+    """What a client that was alone saw, by server: the seconds of its requests, and the first that was wrong."""
 
-    def __init__(self, host: str, port: int) -> None:
-        self._host, self._port = host, port
-        self._open: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
-
-    async def post(self, body: bytes, within: float) -> tuple[int, bytes]:
-        """POST /predict: the status and the body; (0, why) when no whole answer came within so many seconds."""
-        try:
-            async with asyncio.timeout(within):
-                reused = self._open is not None
-                try:
-                    return await self._exchange(body)
-                except (Closed, ConnectionError):
-                    self.close()
-                    if not reused:
-                        raise
-                return await self._exchange(body)
-        except TimeoutError:
-            self.close()
-            return 0, f"nothing whole within {within:g} s".encode()
-        except (OSError, Broken, Closed, asyncio.IncompleteReadError, ValueError) as trouble:
-            self.close()
-            return 0, f"{type(trouble).__name__} {trouble}"[:200].encode()
-
-    def close(self) -> None:
-        """Let go of the connection."""
-        if self._open:
-            self._open[1].transport.abort()
-        self._open = None
-
-    async def _exchange(self, body: bytes) -> tuple[int, bytes]:
-        if self._open is None:
-            self._open = await asyncio.open_connection(self._host, self._port, limit=HEAD)
-        reader, writer = self._open
-        writer.write(
-            b"POST /predict HTTP/1.1\r\nHost: %s:%d\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
-            % (self._host.encode(), self._port, len(body)) + body
-        )  # fmt: skip
-        await writer.drain()
-        first = await reader.read(1)
-        if not first:
-            raise Closed("the server closed the connection without an answer")
-        try:
-            head = (first + await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-        except asyncio.LimitOverrunError as large:
-            raise Broken("headers without an end") from large
-        line, *rest = head.split("\r\n")
-        words = line.split(" ", 2)
-        if len(words) < 2 or not words[0].startswith("HTTP/1.") or not words[1].isdigit():
-            raise Broken(f"no HTTP answer: {line[:60]!r}")
-        headers = {name.strip().lower(): value.strip() for name, _, value in (each.partition(":") for each in rest)}
-        content = await _content(reader, headers)
-        if words[0] == "HTTP/1.0" or headers.get("connection", "").lower() == "close" or not _delimited(headers):
-            self.close()
-        return int(words[1]), content
+    took: dict[str, list[float]]
+    told: dict[str, str]
 
 
-def _delimited(headers: Mapping[str, str]) -> bool:
-    return "content-length" in headers or headers.get("transfer-encoding", "").lower() == "chunked"
+class Unusual(TypedDict):
+    """How many bodies were sent, and which were answered wrong: what they were, and how."""
 
-
-async def _content(reader: asyncio.StreamReader, headers: Mapping[str, str]) -> bytes:
-    if headers.get("transfer-encoding", "").lower() == "chunked":
-        content = b""
-        while size := int((await reader.readline()).split(b";")[0], 16):
-            if len(content) + size > LARGEST:
-                raise Broken(f"an answer of more than {LARGEST >> 10} KiB")
-            content += await reader.readexactly(size)
-            await reader.readexactly(2)
-        while (await reader.readline()).strip():
-            pass
-        return content
-    if "content-length" in headers:
-        size = int(headers["content-length"])
-        if not 0 <= size <= LARGEST:
-            raise Broken(f"an answer of {size} bytes")
-        return await reader.readexactly(size)
-    content = b""
-    while chunk := await reader.read(64 << 10):
-        content += chunk
-        if len(content) > LARGEST:
-            raise Broken(f"an answer of more than {LARGEST >> 10} KiB")
-    return content
-
-
-class Flights:
-    """Flights that nobody asked about before: the fields of known ones, mixed, at a distance of their own."""
-
-    def __init__(self, known: Sequence[Mapping[str, Any]], seed: int) -> None:
-        self._known, self._random = known, random.Random(seed)
-
-    def rows(self, count: int) -> list[Object]:
-        """So many; one in twenty has a carrier that no model has seen, and one in five no weather."""
-        found = []
-        for _ in range(count):
-            row = {name: self._random.choice(self._known)[name] for name in self._known[0]}
-            row["distance"] = round(self._random.uniform(90, 2700), 3)
-            if self._random.random() < 0.05:
-                row["carrier"] = "ZZ"
-            if self._random.random() < 0.2:
-                row |= dict.fromkeys(WEATHER)
-            found.append(row)
-        return found
-
-    def bad(self) -> Object:
-        """A flight with one thing wrong."""
-        row = self.rows(1)[0]
-        name, value = self._random.choice(
-            [("month", 13), ("hour", "noon"), ("distance", -5), ("carrier", None), ("temp", "mild"), ("dest", "")]
-        )
-        return {**row, name: value}
+    asked: int
+    wrong: list[tuple[str, str]]
 
 
 def judged(status: int, content: bytes, wanted: Sequence[float], version: str) -> tuple[str, list[float]]:
@@ -174,7 +87,7 @@ def judged(status: int, content: bytes, wanted: Sequence[float], version: str) -
     return "", numbers
 
 
-async def crowd(asked: Object, models: Mapping[str, Any], flights: Flights) -> Object:
+async def crowd(asked: Object, models: Mapping[str, Predictor], flights: Flights) -> Crowd:
     """So many clients, each with one request after the other, until all requests are answered, the time is over, or
     as many had no answer as there are clients.
 
@@ -226,8 +139,8 @@ async def crowd(asked: Object, models: Mapping[str, Any], flights: Flights) -> O
         "wrong": len(wrong), "none": sum(problem.startswith("no answer") for _, problem, _ in wrong),
         "refused_good": sum(problem.startswith("status") for _, problem, _ in wrong),
         "mixed": sum(_anothers(given, wanted, number) for number, _, given in wrong if given),
-        "told": [problem for _, problem, _ in wrong[:SHOWN]], "bad_statuses": dict(refused), "bad_taken": taken[:SHOWN],
-        "median": sorted(took)[len(took) // 2] if took else 0.0,
+        "told": [problem for _, problem, _ in wrong[:SHOWN]],
+        "bad_statuses": {str(status): count for status, count in refused.items()}, "bad_taken": taken[:SHOWN],
     }  # fmt: skip
 
 
@@ -240,7 +153,7 @@ def _anothers(given: Sequence[float], wanted: Mapping[int, Sequence[float]], num
     return any(other != number and same(right) for other, right in wanted.items())
 
 
-async def alone(asked: Object, models: Mapping[str, Any], flights: Flights) -> Object:
+async def alone(asked: Object, models: Mapping[str, Predictor], flights: Flights) -> Alone:
     """One client that asks the servers in turn, each `times` times: the seconds that each request took, by server."""
     clients = {name: Client(*address) for name, address in asked["servers"].items()}
     took: dict[str, list[float]] = {name: [] for name in clients}
@@ -260,46 +173,7 @@ async def alone(asked: Object, models: Mapping[str, Any], flights: Flights) -> O
     return {"took": took, "told": told}
 
 
-def on_splits(model: Any, name: str, count: int, flights: Flights) -> list[Object]:
-    """Flights with a field that lies on a split of a tree that they come by, and matters there: at most `count`.
-
-    scikit-learn compares the float32 of a value with a split that is a float64. Whoever makes float32 of the splits as
-    well sends such flights down the other branch, as if the value were the next smaller one.
-    """
-    import numpy as np
-
-    bundle = model._bundle
-    place = list(bundle["features"]).index(name)
-    trees = [each.tree_ for each in bundle["forest"].estimators_]
-    splits = np.unique(np.concatenate([tree.threshold[tree.feature == place] for tree in trees]))
-    on = splits.astype(np.float32)
-    on = on[on.astype(np.float64) > splits]
-    found: list[Object] = []
-    for value in on[:: max(1, len(on) // count)]:
-        rows = flights.rows(TRIED)
-        there = model.probabilities([{**row, name: float(value)} for row in rows])
-        below = model.probabilities([{**row, name: float(np.nextafter(value, np.float32(-np.inf)))} for row in rows])
-        apart = [abs(one - other) for one, other in zip(there, below, strict=True)]
-        if max(apart) > 10 * NEAR:
-            found.append({**rows[apart.index(max(apart))], name: float(value)})
-    return found[:count]
-
-
-def strange(first: Object, second: Object) -> dict[str, list[Object]]:
-    """Rows that are allowed, by what is unusual about them."""
-    bare = {key: value for key, value in second.items() if key not in WEATHER}
-    least = {"month": 1, "day": 1, "weekday": 0, "hour": 0, "distance": 0.5}
-    most = {"month": 12, "day": 31, "weekday": 6, "hour": 23, "distance": 20000}
-    return {
-        "a carrier and a destination that the model has never seen": [first, second | {"carrier": "ZZ", "dest": "QQQ"}],
-        "weather left out in one of two": [bare, first],
-        "weather null": [second | dict.fromkeys(WEATHER)],
-        "the ends of each range": [second | least, second | most],
-        "1000 rows": [bare | {"hour": number % 24, "month": number % 12 + 1} for number in range(1000)],
-    }
-
-
-async def unusual(asked: Object, models: Mapping[str, Any], flights: Flights) -> Object:
+async def unusual(asked: Object, models: Mapping[str, Predictor], flights: Flights) -> Unusual:
     """Bodies that are strange but allowed, one after the other; with a `field`, flights on its splits as well."""
     version = asked["version"]
     bodies = strange(*flights.rows(2))
@@ -318,12 +192,12 @@ async def unusual(asked: Object, models: Mapping[str, Any], flights: Flights) ->
     return {"asked": len(bodies), "wrong": wrong}
 
 
-def values(asked: Object, models: Mapping[str, Any]) -> Object:
+def values(asked: Object, models: Mapping[str, Predictor]) -> Object:
     """What a version of the model says of rows."""
     return {"probabilities": models[asked["version"]].probabilities(asked["rows"])}
 
 
-def say(what: Object) -> None:
+def say(what: Mapping[str, object]) -> None:
     """One line, in one piece: `print` writes its end apart where Python does not buffer."""
     sys.stdout.write(json.dumps(what) + "\n")
     sys.stdout.flush()
@@ -342,14 +216,13 @@ async def main() -> None:
         asked = json.loads(line)
         match asked["do"]:
             case "crowd":
-                said = await crowd(asked, models, flights)
+                say(await crowd(asked, models, flights))
             case "alone":
-                said = await alone(asked, models, flights)
+                say(await alone(asked, models, flights))
             case "unusual":
-                said = await unusual(asked, models, flights)
+                say(await unusual(asked, models, flights))
             case _:
-                said = values(asked, models)
-        say(said)
+                say(values(asked, models))
 
 
 if __name__ == "__main__":

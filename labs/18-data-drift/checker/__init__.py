@@ -6,22 +6,10 @@ the learner can draw a report's again; the lab's own file is used, and not the o
 
 from __future__ import annotations
 
-import base64
-import json
-import random
-from pathlib import Path
-from typing import Any
+from mlops_lab.checks import Lab, check, expect
 
-from mlops_lab.checks import Check, Lab, Observation, check, expect
+from .scenario import WITHIN, answered, false_names, finds, first, in_time, observed, others
 
-Note = dict[str, Any]
-
-HERE = Path(__file__).parent
-PROGRAMS = ("judge.py", "process.py", "host.py", "start/streams.py")
-WITHIN = 1000  # rows after the first that has drifted
-LIMIT = 100  # s that the detector may take of its own, for all streams
-PATIENCE = 300  # s for the checker's pod
-LARGEST = 500_000  # bytes of the learner's programs
 CALENDAR, CODES = ("month", "day", "weekday"), ("carrier", "origin", "dest")
 REALLY, HARDLY = 1.0, 0.01  # a month's PSI by feature: what must be named, and what must not
 DOMAINS = ("ckad/observability-and-maintenance",)
@@ -36,7 +24,7 @@ async def finds_a_shift(lab: Lab) -> None:
     notes = await lab.once(first)
     answered(notes)
     late = [each for each in notes if not in_time(each)]
-    expect(seen(notes, f"the feature that drifts, named within {WITHIN} rows", late)).because(
+    expect(observed(notes, f"the feature that drifts, named within {WITHIN} rows", late)).because(
         "the others were found. In Celsius nearly every value is below all that the reference has, in kilometres some "
         "are above: such values need a bin as well. numpy.histogram leaves out what is beyond its edges, pandas.cut "
         "makes it missing"
@@ -46,7 +34,7 @@ async def finds_a_shift(lab: Lab) -> None:
         "reference. Rows from before the shift have to leave that window soon: after 1000 rows it is too late"
     )
     vague = [each for each in notes if len(each["found"][1]) > 6]
-    expect(seen(notes, "few names beside it", vague, "few names beside it")).because(
+    expect(observed(notes, "few names beside it", vague, "few names beside it")).because(
         "all other features are as they were. Who is woken up wants to know where to look: judge each feature by itself"
     )
 
@@ -58,7 +46,7 @@ async def stays_quiet(lab: Lab) -> None:
     answered(notes)
     alarms = [each for each in notes if each["first"]]
     codes = {name for each in alarms for name in each["first"]} <= set(CODES)
-    expect(seen(notes, "no name in any of the streams", alarms, f"silence in {len(notes)} streams")).because(
+    expect(observed(notes, "no name in any of the streams", alarms, f"silence in {len(notes)} streams")).because(
         "only codes were named, and most codes are rare. What a window has by chance grows with the number of bins, "
         "for PSI it is about (bins - 1) / rows, and an empty bin counts most: put rare codes together, or raise the "
         "limit for a feature with many. To the chi-squared test, too, what is rare looks strange: it wants 5 expected "
@@ -78,13 +66,13 @@ async def keeps_streams_apart(lab: Lab) -> None:
     answered(notes)
     mixed = [each for each in notes if false_names(each)]
     expect(
-        seen(notes, "the calm stream's detector names nothing, the other one only temp", mixed, "no other name")
+        observed(notes, "the calm stream's detector names nothing, the other one only temp", mixed, "no other name")
     ).because(
         "a list or dict that belongs to the class or to the module is one for all detectors. What a detector has seen "
         "belongs to it: make it in __init__, as an attribute of self"
     )
     late = [each for each in notes if each["feature"] and not in_time(each)]
-    expect(seen(notes, f"temp, named within {WITHIN} rows", late)).because(
+    expect(observed(notes, f"temp, named within {WITHIN} rows", late)).because(
         "this drift was found when the stream flowed alone: another detector has changed what this one keeps"
     )
 
@@ -92,7 +80,7 @@ async def keeps_streams_apart(lab: Lab) -> None:
 @check(points=2, needs=keeps_streams_apart, domains=DOMAINS)
 async def finds_categories(lab: Lab) -> None:
     """A carrier's code that becomes another, unknown one, and an airport's that becomes another airport's."""
-    await found(
+    await finds(
         lab,
         "finds_categories",
         "codes have no mean and no order. What can be compared is each code's share of the rows, that of codes which "
@@ -103,7 +91,7 @@ async def finds_categories(lab: Lab) -> None:
 @check(points=2, needs=keeps_streams_apart, domains=DOMAINS)
 async def finds_missing_values(lab: Lab) -> None:
     """A feature that is missing in 40 % of the rows, at random; the values that are left are as ever."""
-    await found(
+    await finds(
         lab,
         "finds_missing_values",
         "whoever drops missing values looks at the others, and those have not changed. How many are missing is part of "
@@ -114,7 +102,7 @@ async def finds_missing_values(lab: Lab) -> None:
 @check(points=2, needs=keeps_streams_apart, domains=DOMAINS)
 async def finds_other_shapes(lab: Lab) -> None:
     """A feature that spreads or shrinks about its mean, and a clock that is in UTC: the mean hardly moves."""
-    await found(
+    await finds(
         lab,
         "finds_other_shapes",
         "the mean of these features is nearly where it was. Compare whole distributions: shares in bins that the "
@@ -125,7 +113,7 @@ async def finds_other_shapes(lab: Lab) -> None:
 @check(points=2, needs=keeps_streams_apart, domains=DOMAINS)
 async def finds_what_was_there_at_first(lab: Lab) -> None:
     """A drift that was there before the stream's first row."""
-    await found(
+    await finds(
         lab,
         "finds_what_was_there_at_first",
         "nothing changes in these streams; they were different from the reference when they began. A window that is "
@@ -136,7 +124,7 @@ async def finds_what_was_there_at_first(lab: Lab) -> None:
 @check(points=2, needs=keeps_streams_apart, domains=DOMAINS)
 async def finds_after_a_long_calm(lab: Lab) -> None:
     """A drift after 6000 rows in which nothing happened."""
-    await found(
+    await finds(
         lab,
         "finds_after_a_long_calm",
         "among all rows since the start those of the drift are one in seven, and the longer it was calm, the fewer. "
@@ -151,7 +139,7 @@ async def takes_any_batches(lab: Lab) -> None:
         "in batches of 100 such drifts were found. How many rows come at once is the sender's business, and says "
         "nothing about how many are needed to judge: count rows, not calls, and carry them over from call to call"
     )
-    await found(lab, "takes_any_batches", why, why)
+    await finds(lab, "takes_any_batches", why, why)
 
 
 @check(points=2, needs=keeps_streams_apart, domains=DOMAINS)
@@ -168,156 +156,14 @@ async def sees_a_real_summer(lab: Lab) -> None:
         each["may"] = [name for name, value in index.items() if value >= HARDLY]
         each["must"] = [name for name, value in index.items() if value >= REALLY]
     names = [each for each in notes if false_names(each)]
-    expect(seen(notes, "no name of what has not changed, and none of the calendar", names, "no other name")).because(
+    expect(
+        observed(notes, "no name of what has not changed, and none of the calendar", names, "no other name")
+    ).because(
         "month and day change by themselves, and whoever is woken up by that can't do anything about it: leave the "
         "calendar out. Hour, origin and carrier are in summer as in winter"
     )
     late = [each for each in notes if not all(in_time(each, name) for name in each["must"])]
-    expect(seen(notes, f"temp, named within {WITHIN} rows", late)).because(
+    expect(observed(notes, f"temp, named within {WITHIN} rows", late)).because(
         "in summer nearly every value of temp is above all that the reference has, and other features change with it. "
         "Each feature has to be judged by itself, and such values need a bin as well"
     )
-
-
-async def found(lab: Lab, name: str, why: str, why_false: str = "") -> None:
-    """Each of a check's drifts is named in time, and nothing else; if not, why."""
-    notes = (await lab.once(others))[name]
-    answered(notes)
-    false = [each for each in notes if false_names(each)]
-    expect(seen(notes, "no name before the drift, and none of what does not drift", false, "no other name")).because(
-        why_false
-        or "only one feature changes in each of these streams, and the calm ones before were passed in silence. A "
-        "window with few rows in it, or a share of nothing, is where such names come from"
-    )
-    late = [each for each in notes if not in_time(each)]
-    expect(seen(notes, f"the feature that drifts, named within {WITHIN} rows", late)).because(why)
-
-
-def in_time(note: Note, name: str = "") -> bool:
-    """Was the feature that drifts, or another one, named after the drift began and soon enough?"""
-    if not name:
-        return bool(note["found"] and note["found"][0] < note["begin"] + WITHIN + note["batch"])
-    return bool(note["begin"] < note["first"].get(name, 0) < note["begin"] + WITHIN + note["batch"])
-
-
-def false_names(note: Note) -> list[str]:
-    """What was named and did not drift, or had not yet."""
-    may = note.get("may", [note["feature"]])
-    return [name for name, row in note["first"].items() if name not in may or row <= note["begin"]]
-
-
-def answered(notes: list[Note]) -> None:
-    """The detector has answered every time.
-
-    Raises:
-        Failure: it has not.
-    """
-    for each in notes:
-        if "error" in each:
-            lines = (*each.get("lines", ()), *replayed(each))
-            trouble = f"{each['stream']}: {each['error']}"
-            expect(Observation(False, "a list of features for every batch", trouble, evidence=lines)).because(
-                f"that was after {each['rows']} rows of this stream. update takes any number of rows and returns a "
-                "list of names, those of columns of the reference; who is woken up wants to know where to look. It has "
-                f"10 s for a call, and all calls together have {LIMIT} s"
-            )
-
-
-def seen(notes: list[Note], expected: str, bad: list[Note], good: str = "") -> Observation:
-    """What was named in which stream; the bad ones only, if there are any.
-
-    Args:
-        good: what is said if there are none; else all of it.
-    """
-    if good and not bad:
-        return Observation(True, expected, good)
-    texts = [told(each) for each in bad or notes]
-    shown = "; ".join(texts[:3]) + (f"; and {len(texts) - 3} more" if len(texts) > 3 else "")
-    return Observation(not bad, expected, shown, evidence=tuple(replayed(notes[0])))
-
-
-def told(note: Note) -> str:
-    """A stream, and what was named in it."""
-    rows: dict[int, list[str]] = {}
-    for name, row in note["first"].items():
-        rows.setdefault(row, []).append(name)
-    said = [
-        ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "") + when(note, row)
-        for row, names in sorted(rows.items())[:4]
-    ]
-    where = f"{note['stream']} from row {note['begin']} on" if note["feature"] else note["stream"]
-    return f"{where}: {', '.join(said) or 'nothing named'}"
-
-
-def when(note: Note, row: int) -> str:
-    """After how many rows something was named; counted from the drift, if there is one."""
-    if not note["feature"]:
-        return f" at row {row}"
-    after = row - note["begin"]
-    return f" after {after} rows of that" if after > 0 else f" {-after} rows before that"
-
-
-def replayed(note: Note) -> list[str]:
-    """How to draw these streams again."""
-    return [f"SEED {note['seed']} in job.yaml draws these streams again"]
-
-
-async def seed(lab: Lab) -> int:
-    """Of this run's streams."""
-    return random.randrange(10**6)
-
-
-async def first(lab: Lab) -> list[Note]:
-    """What is named in the streams of the first check: a look at them takes seconds."""
-    return (await tried(lab, finds_a_shift))[finds_a_shift.name]
-
-
-async def others(lab: Lab) -> dict[str, list[Note]]:
-    """What is named in all other streams; those after a check that failed are left out."""
-    return await tried(lab, *OTHERS)
-
-
-async def tried(lab: Lab, *checks: Check) -> dict[str, list[Note]]:
-    """What the detector names in the streams of some checks."""
-    drawn = await lab.once(seed)
-    files = {Path(name).name: (HERE / name).read_text() for name in PROGRAMS} | {"work.json": work(lab.work.folder)}
-    env = {"SEED": str(drawn), "CHECKS": " ".join(item.name for item in checks), "LIMIT": str(LIMIT)}
-    output = await lab.programs.run(
-        "components:1", "python3", "/checker/judge.py", files=files, env=env, within=PATIENCE
-    )  # fmt: skip
-    return {name: [{**each, "seed": drawn} for each in notes] for name, notes in output.json().items()}
-
-
-def work(workspace: Path) -> str:
-    """The learner's programs: detector.py, and what lies beside it and may be imported by it.
-
-    Raises:
-        Failure: there is none, or they can't be read, or are too large.
-    """
-    expected = f"detector.py in the workspace, {LARGEST // 1000} kB at most with other programs there"
-    try:
-        files = [file for file in sorted(workspace.glob("*.py")) if file.is_file()]
-        names = ", ".join(file.name for file in files) or "no program at all"
-        size = sum(file.stat().st_size for file in files)
-        if size <= LARGEST and workspace / "detector.py" in files:
-            return json.dumps({file.name: base64.b64encode(file.read_bytes()).decode() for file in files})
-        shown = f"{names}: {size // 1000} kB"
-    except OSError as trouble:
-        shown = f"{trouble.strerror}: {trouble.filename}"
-    expect(Observation(False, expected, shown)).because(
-        "the checker takes the file as it lies there; nothing has to be applied for it"
-    )
-    return ""
-
-
-OTHERS = (
-    stays_quiet,
-    keeps_streams_apart,
-    finds_categories,
-    finds_missing_values,
-    finds_other_shapes,
-    finds_what_was_there_at_first,
-    finds_after_a_long_calm,
-    takes_any_batches,
-    sees_a_real_summer,
-)

@@ -3,28 +3,66 @@
 Runs in a pod of the checker's. How a detector fails is part of the answer; an exit code other than 0 is not its fault.
 """
 
-import base64
-import ctypes
+from __future__ import annotations
+
 import json
 import os
-import signal
+from collections.abc import Sequence
 from itertools import zip_longest
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import streams
-from process import MADE, Detectors, GoneError
 
-WORK = Path("/tmp/work")
+from mlops_lab.kit.sandbox.process import STRANGE, Raised, Sandbox, Spent, Trouble, protect, unpacked
+
+MEMORY = 600 << 20  # bytes
+MADE, CALLED = 30.0, 10.0  # s that the detectors may take of their own: to be imported and made, and to take a batch
 TOGETHER = "keeps_streams_apart"
 FIRST = ("stays_quiet", TOGETHER)  # whoever fails these is not asked further
-SET_DUMPABLE = 4  # prctl
+
+Note = dict[str, Any]
 
 
-def flow(detectors, reference, found):
+class Detectors:
+    """The learner's detectors, one for each stream, in one process; started anew after trouble.
+
+    Args:
+        in_all: seconds of their own that all answers may take.
+    """
+
+    def __init__(self, folder: Path, in_all: float) -> None:
+        self._folder, self._in_all = folder, in_all
+        self._sandbox: Sandbox | None = None
+        self._spent = Spent()
+
+    def ask(self, what: str, number: int, rows: pd.DataFrame, within: float = CALLED) -> list[str]:
+        """What a detector names; raises as the sandbox does."""
+        if self._sandbox is None:
+            self._sandbox = Sandbox(
+                f"{__package__}.driver", self._folder, memory=MEMORY, within=MADE, spent=self._spent
+            )
+            self._sandbox.begin()
+        answer = self._sandbox.ask((what, number, rows), within=within)
+        if self._sandbox.spent.cpu + self._sandbox.spent.idle > self._in_all:
+            raise Trouble(f"its answers took longer than {self._in_all:g} s in all", self._sandbox.printed)
+        names = answer.get("names")
+        if not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
+            raise Trouble(STRANGE, self._sandbox.printed)
+        return names
+
+    def end(self) -> None:
+        """Leave nothing of their process."""
+        if self._sandbox is not None:
+            self._sandbox.close()
+            self._sandbox = None
+
+
+def flow(detectors: Detectors, reference: pd.DataFrame, found: Sequence[Any]) -> list[Note]:
     """Let streams flow by side by side, with a detector for each; what is named after how many rows."""
-    notes = [
+    notes: list[Note] = [
         {
             "stream": each.name,
             "feature": each.feature,
@@ -39,33 +77,22 @@ def flow(detectors, reference, found):
     ]
     now = notes[0]
     try:
-        for place, now in enumerate(notes):
-            if not good(now, detectors.ask("make", place, reference, within=MADE)):
-                return notes
+        for place in range(len(notes)):
+            now = notes[place]
+            detectors.ask("make", place, reference, within=MADE)
         for batches in zip_longest(*(each.batches() for each in found)):
             for place, (now, batch) in enumerate(zip(notes, batches, strict=True)):
                 if batch is None or (now["batch"] == 1 and now["found"]):  # row by row, the rest would take long
                     continue
-                answer = detectors.ask("update", place, batch)
-                if not good(now, answer) or not keep(now, batch, answer["names"]):
+                if not keep(now, batch, detectors.ask("update", place, batch)):
                     return notes
-    except GoneError as gone:
-        now |= {"error": str(gone), "lines": detectors.last_lines()}
+    except Trouble as trouble:
+        seen = trouble.text if isinstance(trouble, Raised) else trouble.seen
+        now |= {"error": seen, "lines": trouble.lines}
     return notes
 
 
-def good(note, answer):
-    """Was there no exception?"""
-    names = answer.get("names")
-    if "error" not in answer and not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
-        raise GoneError("something else than an answer came back from its process")
-    if "error" in answer:
-        lines = answer["lines"] if isinstance(answer.get("lines"), list) else []
-        note |= {"error": str(answer["error"])[:300], "lines": [str(line)[:200] for line in lines[:4]]}
-    return "error" not in answer
-
-
-def keep(note, batch, names):
+def keep(note: Note, batch: pd.DataFrame, names: Sequence[str]) -> bool:
     """Note what was named; is each the name of a column?"""
     note["rows"] += len(batch)
     for name in names:
@@ -78,12 +105,12 @@ def keep(note, batch, names):
     return True
 
 
-def clean(notes):
+def clean(notes: Sequence[Note]) -> bool:
     """Is nothing named that did not drift?"""
     return all("error" not in each and set(each["first"]) <= {each["feature"]} for each in notes)
 
 
-def changed(then, now):
+def changed(then: pd.Series, now: pd.Series) -> float:
     """By how much a feature's distribution differs: the population stability index, over all there is.
 
     Of numbers also the square of how far the mean has moved, in standard deviations, where that is more: what a small
@@ -99,35 +126,28 @@ def changed(then, now):
     return round(max(moved, float(((after - before) * np.log(after / before)).sum())), 4)
 
 
-def main():
+def main() -> None:
     """Try the detector on the streams of the checks that the environment names."""
-    # What runs beside this process can't read it, nor write its files.
-    ctypes.CDLL(None).prctl(SET_DUMPABLE, 0, 0, 0, 0)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    checks, limit = os.environ["CHECKS"].split(), float(os.environ["LIMIT"])
-    WORK.mkdir()
-    for name, content in json.loads((Path(__file__).parent / "work.json").read_text()).items():
-        (WORK / name).write_bytes(base64.b64decode(content))
+    protect()
+    detectors = Detectors(unpacked(), float(os.environ["LIMIT"]))
     reference, drawn = streams.draw(int(os.environ["SEED"]))
-    answer, detectors = {}, None
-    for check in checks:
+    answer: dict[str, list[Note]] = {}
+    for check in os.environ["CHECKS"].split():
         answer[check] = []
         for found in [drawn[check]] if check == TOGETHER else [[each] for each in drawn[check]]:
-            detectors = detectors or Detectors(WORK, limit)
             notes = flow(detectors, reference, found)
             answer[check] += notes
             if any("error" in each for each in notes):
                 detectors.end()
-                detectors = None
                 break
         if check in FIRST and not clean(answer[check]):
             break
-    if detectors:
-        detectors.end()
+    detectors.end()
     for note in (each for notes in answer.values() for each in notes if each["month"]):
         there = streams.flights(note["month"])
         note["changed"] = {name: changed(reference[name], there[name]) for name in reference}
     print(json.dumps(answer))
 
 
-main()
+if __name__ == "__main__":
+    main()

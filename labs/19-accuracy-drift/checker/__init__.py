@@ -8,18 +8,11 @@ before a drift, nor did river in 14, with a delta of 1e-3. Given just the errors
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-from typing import Any
+from mlops_lab.checks import Lab, Observation, absent, check, expect
 
-from mlops_lab.checks import Lab, Observation, check, expect
+from .scenario import all_found, in_time, result, silent
 
-Object = dict[str, Any]
-
-PROGRAM, SIZE = "detector.py", 200_000  # bytes
-WITHIN = 600  # labels of drifted flights
 GROWN = 4.0  # MB
-DONE_WITHIN = 300  # s for the checker's pod; with a detector that does its work it takes some 10
 DOMAINS = ("ckad/observability-and-maintenance",)
 
 
@@ -30,15 +23,15 @@ async def finds_the_drift(lab: Lab) -> None:
     The drift begins after 500 to 6,000 flights. Each label comes once, 35 flights after the prediction. A false alarm
     before does no harm here, if there is at most one in 50 labels; the checker calls replaced() and goes on.
     """
-    told = await result(lab, "finds")
-    many = [stream for stream in told["streams"] if stream["before"] is None]
+    seen = await result(lab, "finds")
+    many = [stream for stream in seen["streams"] if stream["before"] is None]
     if many:
-        seen = f"{many[0]['alarms']} alarms in the first {many[0]['labels']:,} labels"
-        expect(Observation(False, "at most one alarm in 50 labels while the model is right", seen)).because(
+        often = f"{many[0]['alarms']} alarms in the first {many[0]['labels']:,} labels"
+        expect(absent("at most one alarm in 50 labels while the model is right", often)).because(
             "an alarm that is nearly always on finds every drift, and tells nobody anything"
         )
-    never = all(stream["found"] is None for stream in told["streams"])
-    expect(all_found(told)).because(
+    never = all(stream["found"] is None for stream in seen["streams"])
+    expect(all_found(seen)).because(
         "what the model predicts does not change when it goes wrong: nothing but the labels, each held against the "
         "prediction for the same flight, can tell. Is labelled() the place where your detector learns?"
         if never
@@ -53,7 +46,7 @@ async def keeps_quiet(lab: Lab) -> None:
 
     Each label comes once, 10 to 60 flights after the prediction.
     """
-    told = await result(lab, "quiet")
+    seen = await result(lab, "quiet")
     before = sum(stream["alarms"] for stream in (await result(lab, "finds"))["streams"])
     chance = (
         "your detector looks ten thousand times, so what happens by chance once in a thousand looks happens ten times. "
@@ -61,7 +54,7 @@ async def keeps_quiet(lab: Lab) -> None:
         "three. Take more labels together, or a higher limit: a drift that has to be found here is large, and 600 "
         "labels are many"
     )
-    expect(silent(told)).because(
+    expect(silent(seen)).because(
         f"there were false alarms in finds_the_drift, too, {before} of them, with labels in order: {chance}"
         if before
         else "while labels came in order, your detector was silent; now they overtake each other. Is each held against "
@@ -72,23 +65,23 @@ async def keeps_quiet(lab: Lab) -> None:
 @check(points=2, needs=keeps_quiet, domains=DOMAINS)
 async def counts_each_flight_once(lab: Lab) -> None:
     """Labels of late flights come three times, others once: no alarm in 2,500 flights; then a drift, which is found."""
-    told = await result(lab, "again")
-    expect(silent(told)).because(
+    seen = await result(lab, "again")
+    expect(silent(seen)).because(
         "whoever counts labels rather than flights sees twice as many late flights as there are. A flight that has had "
         "its label says nothing new; so do you still know, when the second one comes, that there was a first?"
     )
-    expect(all_found(told)).because("the repeated labels go on during the drift; the first of each flight counts")
+    expect(all_found(seen)).because("the repeated labels go on during the drift; the first of each flight counts")
 
 
 @check(points=2, needs=keeps_quiet, domains=DOMAINS)
 async def bears_lost_labels(lab: Lab) -> None:
     """Every second label never comes: no alarm in 6,000 flights, and then the drift is found within 600 labels."""
-    told = await result(lab, "lost")
-    expect(silent(told)).because(
+    seen = await result(lab, "lost")
+    expect(silent(seen)).because(
         "a flight without a label was late or it was not, and nobody knows. Counted as on time, half of the late "
         "flights are missing; leave it out of both sides, what was seen and what was expected"
     )
-    expect(all_found(told)).because(
+    expect(all_found(seen)).because(
         "a flight that will never have its label must not hold up those behind it: 210 flights after its prediction, "
         "go on without it"
     )
@@ -100,14 +93,14 @@ async def follows_busy_days(lab: Lab) -> None:
 
     On calm days about an eighth of the flights is late, in storms two of three or more. 700 flights each.
     """
-    told = await result(lab, "busy")
-    expect(silent(told)).because(
+    seen = await result(lab, "busy")
+    expect(silent(seen)).because(
         "more late flights, or a higher loss, than last week is no fault of the model: on a day when half of the "
         "flights are late, the best model there can be has a log loss of about 0.6, on a calm one of 0.35. Compare "
         "with what this very prediction p lets expect: a share of p late, a log loss of -p log p - (1 - p) log(1 - p). "
         "What is above or below is 0 on average, on every day, as long as the model is right"
     )
-    expect(all_found(told)).because("after the storms the model goes wrong, and that is not the next storm")
+    expect(all_found(seen)).because("after the storms the model goes wrong, and that is not the next storm")
 
 
 @check(points=3, needs=follows_busy_days, domains=DOMAINS)
@@ -116,14 +109,14 @@ async def waits_for_bad_news(lab: Lab) -> None:
 
     On time: 10 to 60 flights after the prediction. Late: 160 to 210.
     """
-    told = await result(lab, "slow")
-    expect(silent(told)).because(
+    seen = await result(lab, "slow")
+    expect(silent(seen)).because(
         "the flights that land first are those that are on time. When a storm begins, the labels of its first hour are "
         "good news only, and when it is over bad news goes on coming: what has arrived is no fair sample of what was "
         "predicted. It is one again for flights that were predicted so long ago that the late ones too have had their "
         "chance"
     )
-    expect(all_found(told)).because("waiting costs labels: of the 600, those that come while your detector waits")
+    expect(all_found(seen)).because("waiting costs labels: of the 600, those that come while your detector waits")
 
 
 @check(points=2, needs=keeps_quiet, domains=DOMAINS)
@@ -132,9 +125,9 @@ async def finds_every_kind(lab: Lab) -> None:
 
     Two streams of each; no alarm before.
     """
-    told = await result(lab, "kinds")
-    expect(silent(told)).because("in each stream the model is right for the first 1,500 flights")
-    missed = {stream["about"] for stream in told["streams"] if not in_time(stream)}
+    seen = await result(lab, "kinds")
+    expect(silent(seen)).because("in each stream the model is right for the first 1,500 flights")
+    missed = {stream["about"] for stream in seen["streams"] if not in_time(stream)}
     reasons = {
         "others": "others: the share of late flights is what the probabilities add up to, and yet the flights that "
         "seemed safest are late. A sum can't see that. A score of each single prediction can: the log loss or the "
@@ -142,7 +135,7 @@ async def finds_every_kind(lab: Lab) -> None:
         "fewer": "fewer: the model cries wolf. Its log loss gets smaller then, as a flight at 0.3 that is on time "
         "costs less than one at 0.3 should on average. So look in both directions, and at late - p itself too",
     }
-    expect(all_found(told)).because("; ".join(reasons[kind] for kind in sorted(missed)))
+    expect(all_found(seen)).because("; ".join(reasons[kind] for kind in sorted(missed)))
 
 
 @check(points=2, needs=keeps_quiet, domains=DOMAINS)
@@ -151,8 +144,8 @@ async def starts_over(lab: Lab) -> None:
 
     The new model is right for 2,500 flights, while labels for the old one's flights still come; then it drifts too.
     """
-    told = await result(lab, "over")
-    first, second = told["streams"][0], (told["streams"][1:] or [None])[0]
+    seen = await result(lab, "over")
+    first, second = seen["streams"][0], (seen["streams"][1:] or [None])[0]
     expect(silent({"streams": [first]})).because("the first model is right for 1,000 flights")
     expect(all_found({"streams": [first]})).because("the first drift is that of finds_the_drift")
     assert second is not None
@@ -171,76 +164,12 @@ async def stays_small(lab: Lab) -> None:
 
     Memory is that of the detector's process, against what it was after the first 10,000 flights.
     """
-    told = await result(lab, "small")
-    grown = told["grown"] / 1e6
+    seen = await result(lab, "small")
+    grown = seen["grown"] / 1e6
     expect(Observation(grown <= GROWN, f"at most {GROWN:g} MB more than before", f"{grown:.1f} MB more")).because(
         "whatever is kept for each flight has to go one day, also if nothing is ever heard of the flight again: in a "
         "year there are 300,000. That goes for predictions that wait for a label, and for a list of those that had one"
     )
-    expect(all_found(told)).because(
+    expect(all_found(seen)).because(
         "a detector that is full and takes nothing new is blind. What is old has to make room"
-    )
-
-
-OF_TROUBLE = (
-    "a detector that raises, hangs or ends its process watches nothing from then on. Play it the replay: kubectl "
-    "replace --force -k . and kubectl logs --follow job/replay. There is 0.25 ms of CPU for each call, on average, and "
-    "512 MB of memory; and nothing to wait for"
-)
-
-
-async def result(lab: Lab, name: str) -> Object:
-    """What one of drive.py's tests saw of a detector that took all calls and answered as agreed."""
-    program = lab.work.folder / PROGRAM
-    size = program.stat().st_size if os.access(program, os.R_OK) and program.is_file() else 0
-    if not 0 < size <= SIZE:
-        seen = f"{size:,} bytes" if size else "no such file, nothing in it, or not to be read"
-        expect(Observation(False, f"a file {PROGRAM} in the workspace, up to {SIZE // 1000} kB", seen)).because(
-            "the checker runs the file itself, not what was applied to the cluster"
-        )
-    told: Object = (await lab.once(driven))["tests"][name]
-    if trouble := told.get("trouble"):
-        seen = f"after {told.get('calls', 0):,} calls of this test: {trouble}"
-        lines = tuple(told.get("lines", ()))
-        expect(Observation(False, "a detector that takes every call", seen, evidence=lines)).because(OF_TROUBLE)
-    return told
-
-
-async def driven(lab: Lab) -> Object:
-    """All tests, one after another, in one pod."""
-    here = Path(__file__).parent
-    files: dict[str, str | bytes] = {name: (here / name).read_bytes() for name in ("drive.py", "host.py")}
-    files[PROGRAM] = (lab.work.folder / PROGRAM).read_bytes()
-    output = await lab.programs.run(
-        "components:1", "python3", "/checker/drive.py", files=files, env={"LABELS": str(WITHIN)}, within=DONE_WITHIN
-    )
-    return output.json()
-
-
-def silent(told: Object, where: str = "of a stream") -> Observation:
-    """No alarm while the model was right."""
-    labels = sum(stream["labels"] if stream["before"] is None else stream["before"] for stream in told["streams"])
-    false = [stream["false"][0] for stream in told["streams"] if stream["alarms"]]
-    return Observation(
-        not false,
-        "no alarm while the model is right",
-        f"an alarm at label {false[0]:,} {where}" if false else f"no alarm in {labels:,} labels while it was right",
-    )
-
-
-def in_time(stream: Object) -> bool:
-    return stream["found"] is not None and stream["found"] <= WITHIN
-
-
-def all_found(told: Object) -> Observation:
-    """An alarm in time in each stream."""
-    seen = []
-    for stream in told["streams"]:
-        late = "no alarm in" if stream["found"] is None else "alarm after"
-        kind = f"{stream['about']}: " if stream["about"] in ("fewer", "others") else ""
-        seen.append(f"{kind}{late} {stream['found'] or stream['drifted']:,} labels")
-    return Observation(
-        all(in_time(stream) for stream in told["streams"]),
-        f"an alarm within {WITHIN} labels after the model went wrong",
-        ", ".join(seen),
     )

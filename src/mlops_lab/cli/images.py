@@ -1,4 +1,4 @@
-"""lab images list, build, push, prune."""
+"""lab images list, build, push, sbom, prune."""
 
 from __future__ import annotations
 
@@ -24,12 +24,13 @@ mode_option = click.option(
 
 @click.group()
 def images() -> None:
-    """List, build, push and prune the cluster's images.
+    """List, build, push, prune and account for the cluster's images.
 
     \b
     Examples:
       lab images list
       lab images build
+      lab images sbom mlops-lab/load:v1
       lab images prune
     """
 
@@ -97,6 +98,47 @@ def push(mode: Mode, prefix: str, names: tuple[str, ...]) -> None:
     docker, steps = _bring(mode, names)
     for target in put(docker, steps, prefix):
         click.echo(f"pushed {target}")
+
+
+@images.command()
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["cyclonedx", "table"]),
+    default="cyclonedx",
+    show_default=True,
+    help="A CycloneDX 1.6 document as JSON, or a line for each package.",
+)
+@click.argument("name", metavar="NAME")
+def sbom(form: str, name: str) -> None:
+    """Print what a build put into an image: a bill of materials (SBOM).
+
+    Debian packages, Python distributions and Go modules, each with its version, package URL, licence where it states
+    one, and the paths that it was read from. They are read from the image in the engine, not from its recipe.
+
+    \b
+    Examples:
+      lab images sbom mlops-lab/load:v1
+      lab images sbom serving --format table
+      lab images sbom kindest/node:v1.37.0 >node.cdx.json
+    """
+    import os
+
+    from mlops_lab.base.errors import LabError
+    from mlops_lab.engine.docker import answering
+    from mlops_lab.images.sbom import bom, content, image
+
+    docker = answering()
+    if docker is None:
+        raise LabError("no container engine answers, and it holds the images", "start it and try again")
+    step = image.built(name, docker, os.environ.get("MLOPS_LAB_MIRROR", ""))
+    with image.exported(docker, step.ref) as archive:
+        found = content.read(archive)
+    if form == "table":
+        click.echo(bom.table(found))
+        return
+    facts = {"image": step.ref, "image-id": (docker.inspect("image", step.ref) or {}).get("Id", ""), "key": step.key}
+    click.echo(bom.document(step.image, found, facts))
 
 
 @images.command()

@@ -23,7 +23,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "open": ("platform:open_page", "Open a web page of the platform; without NAME, list them."),
         "status": ("cluster:status", "Show the cluster and what runs on it."),
         "doctor": ("cluster:doctor", "Check this machine for problems."),
-        "images": ("images:images", "List, build, push and prune the cluster's images."),
+        "images": ("images:images", "List, build, push, prune and account for the cluster's images."),
         "dashboard": ("dashboard:dashboard", "Show the dashboards on a web page at 127.0.0.1 until Ctrl-C."),
     },
     "Labs": {
@@ -41,7 +41,8 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "records": ("course:records", "Print your attempts as JSON lines that a teacher can collect."),
     },
     "For authors": {
-        "verify": ("authors:verify", "Prove on the cluster that labs are honest."),
+        "verify": ("verify:verify", "Prove on the cluster that labs are honest."),
+        "proofs": ("authors:show_proofs", "Show how fresh each lab's proof is."),
         "new": ("authors:new", "Make the folder of a new lab."),
         "completion": ("authors:completion", "Print the shell's completion script."),
     },

@@ -11,12 +11,15 @@ WIDTH = 160  # characters of a line
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
-async def last_lines(lab: Lab, pod: Object | str, count: int = 4, *, container: str | None = None) -> list[str]:
+async def last_lines(
+    lab: Lab, pod: Object | str, count: int = 4, *, container: str | None = None, width: int = WIDTH
+) -> list[str]:
     """The last lines that a pod's container wrote; nothing where it has not written anything yet, or is gone.
 
     Args:
         pod: or its name.
         container: its first one if none is given.
+        width: characters of a line.
     """
     name = pod if isinstance(pod, str) else pod["metadata"]["name"]
     if container is None and not isinstance(pod, str):
@@ -25,4 +28,4 @@ async def last_lines(lab: Lab, pod: Object | str, count: int = 4, *, container: 
         text = await lab.objects.logs(name, container, tail=count)
     except LabError:  # it has not begun, as when an init container failed
         return []
-    return [_COLOURS.sub("", line).strip()[:WIDTH] for line in text.splitlines()]
+    return [_COLOURS.sub("", line).strip()[:width] for line in text.splitlines()]

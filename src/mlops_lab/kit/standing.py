@@ -26,9 +26,8 @@ async def standing(lab: Lab, objects: Sequence[Object], *, grace: int | None = N
         LabError: one can't be made, or can't be deleted.
     """
     for item in objects:
-        if item["kind"] == "Pod" and await lab.objects.named("Pod", item["metadata"]["name"]).now():
-            await lab.objects.kill(item["metadata"]["name"], grace=0)
-            await lab.objects.gone("Pod", item["metadata"]["name"], within=_GONE_WITHIN)
+        if item["kind"] == "Pod":
+            await remove_leftover(lab, item["metadata"]["name"])
     try:
         await lab.objects.apply(objects)
         yield
@@ -37,3 +36,14 @@ async def standing(lab: Lab, objects: Sequence[Object], *, grace: int | None = N
         for ended in await asyncio.gather(*deleted, return_exceptions=True):
             if isinstance(ended, BaseException):
                 raise ended
+
+
+async def remove_leftover(lab: Lab, pod: str) -> None:
+    """Delete a pod of the checker's that a check which was cut off has left; there may be none.
+
+    Raises:
+        LabError: it is still there after a minute.
+    """
+    if await lab.objects.named("Pod", pod).now():
+        await lab.objects.kill(pod, grace=0)
+        await lab.objects.gone("Pod", pod, within=_GONE_WITHIN)

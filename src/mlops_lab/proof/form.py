@@ -13,9 +13,11 @@ from mlops_lab.checks.check import Check
 from mlops_lab.labs import images, parts
 from mlops_lab.labs.catalog import Exercise, about
 from mlops_lab.labs.hints import hints
-from mlops_lab.labs.variants import Variant, solutions, texts, wrongs
+from mlops_lab.labs.variants import Variant, readable, texts
 from mlops_lab.proof import gates
 
+# What a line of `lab new --like` begins with that its author is to delete.
+COPIED = "Copied from lab "
 # Characters in a row, spaces folded, that a text may not share with what solves the lab.
 SHARED = 120
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
@@ -24,14 +26,12 @@ _CLUSTER = "cluster"
 
 
 def complaints(exercise: Exercise, checks: Sequence[Check]) -> list[str]:
-    """What is wrong with the folder, a sentence each; nothing if all is well.
-
-    Raises:
-        LabError: a variant cannot be read at all.
-    """
-    ways, mistakes = solutions(exercise), wrongs(exercise)
+    """What is wrong with the folder, a sentence each; nothing if all is well."""
+    (ways, bad_ways), (mistakes, bad_mistakes) = readable(exercise, "solution"), readable(exercise, "wrong")
     missing = [path for name in ("README.md", "start") if not (path := exercise.folder / name).exists()]
-    said = [*_described(exercise), *gates.form(checks, ways, mistakes, missing)]
+    broken = [f"{error.message}; {error.hint}" for error in (*bad_ways.values(), *bad_mistakes.values())]
+    # Which checks a mistake stands for is known when all of them can be read.
+    said = [*_described(exercise), *(broken or gates.form(checks, ways, mistakes, missing))]
     said += [
         f"{each.kind}/{each.name}: no image is called {name!r}"
         for each in (*ways, *mistakes)
@@ -41,7 +41,10 @@ def complaints(exercise: Exercise, checks: Sequence[Check]) -> list[str]:
     for name in ("README.md", "hints.md"):
         if (file := exercise.folder / name).is_file():
             said += links(file)
-    return said + given_away(exercise, ways) + same(ways) + unfit(mistakes)
+    bad = unfit(ways)
+    laid = [way for way in ways if way.name not in bad]
+    said += [*bad.values(), *unfit(mistakes).values()]
+    return said + given_away(exercise, laid) + same(laid) + copied(exercise.folder)
 
 
 def links(file: Path) -> list[str]:
@@ -93,15 +96,28 @@ def same(ways: Sequence[Variant]) -> list[str]:
     return found
 
 
-def unfit(mistakes: Iterable[Variant]) -> list[str]:
-    """Mistakes that cannot be laid over their solution: it has no such file, or no such piece of text."""
-    found = []
-    for each in mistakes:
+def unfit(variants: Iterable[Variant]) -> dict[str, str]:
+    """What cannot be laid over its base, by name, and why: it has no such file, or no such piece of text."""
+    found = {}
+    for each in variants:
         try:
             texts(each)
         except LabError as wrong:
-            found.append(wrong.message)
+            found[each.name] = wrong.message
     return found
+
+
+def copied(folder: Path) -> list[str]:
+    """Files that still bear the line which `lab new --like` put there."""
+    return [
+        f"{file.relative_to(folder)} is another lab's: write it anew, and delete the line {COPIED.strip()!r}"
+        for file in _files(folder)
+        if file.suffix in (".toml", ".md", ".py")
+        if any(
+            re.match(rf"(#|<!--) {COPIED}", line)
+            for line in file.read_text(encoding="utf-8", errors="replace").splitlines()
+        )
+    ]
 
 
 def _described(exercise: Exercise) -> list[str]:

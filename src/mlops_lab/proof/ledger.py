@@ -1,14 +1,14 @@
 """What `lab verify` found, kept as JSON after every step, so that it can go on where it was interrupted.
 
-An entry counts only for the lab folder and the checker's code that it was made with. Several verifications may write
-at once: each merges its lab into the file under a lock.
+An entry counts only for the content that it was made with (`content.content_of`). The file stays on this machine; what
+the repository keeps of it is in `proofs`. Several verifications may write at once: each merges its lab into the file
+under a lock.
 """
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
 import json
 import os
 from collections.abc import Iterator, Sequence
@@ -21,21 +21,6 @@ from mlops_lab.base.paths import state
 from mlops_lab.checks.verdicts import Result
 
 HONEST, DISHONEST, ENVIRONMENT = "honest", "dishonest", "environment"
-# The code that decides verdicts: packages, and modules of two more.
-_CODE = ("kube", "measure", "checks")
-_MODULES = (
-    "labs/namespaces.py",
-    "labs/parts.py",
-    "labs/running.py",
-    "labs/variants.py",
-    "labs/workspace.py",
-    "proof/form.py",
-    "proof/gates.py",
-    "proof/leftovers.py",
-    "proof/outage.py",
-    "proof/stage.py",
-    "proof/verify.py",
-)
 
 
 @dataclass
@@ -119,20 +104,3 @@ class Ledger:
                 part.replace(self.file)
         except OSError as trouble:
             raise LabError(f"{self.file} cannot be written: {trouble}", "see that the disk has room") from trouble
-
-
-def key_of(folder: Path) -> str:
-    """A hash of a lab's folder and the checker's code."""
-    digest = hashlib.sha256()
-    package = Path(__file__).parents[1]
-    for root in (folder, *(package / name for name in _CODE)):
-        for path in sorted(path for path in root.rglob("*") if path.is_file() and "__pycache__" not in path.parts):
-            _add(digest, f"{root.name}/{path.relative_to(root)}", path)
-    for name in _MODULES:
-        _add(digest, name, package / name)
-    return digest.hexdigest()[:24]
-
-
-def _add(digest: hashlib._Hash, name: str, path: Path) -> None:
-    digest.update(f"{name}\0{path.stat().st_mode & 0o111}\0".encode())
-    digest.update(hashlib.sha256(path.read_bytes()).digest())

@@ -1,134 +1,80 @@
-"""`lab new`: the folder of a new lab, with one check that can fail and a mistake that shows it.
+"""`lab new`: the folder of a new lab, in one of a few shapes or like a lab that there is.
 
-Its form is right from the first moment. It is not honest yet: four of its five mistakes differ in nothing from a
-solution, so `lab verify` says of each that it passes, until the author has written it.
+A shape's form is right from the first moment. It is not honest yet: four of its five mistakes differ in nothing from a
+solution, so `lab verify` says of each that it passes, until the author has written it. A lab made like another one is
+that lab, with lines that say what to write anew; its form is right when none of them is left.
 """
 
 from __future__ import annotations
 
 import re
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from mlops_lab.base.errors import LabError, UsageError
-from mlops_lab.labs.catalog import exercises
+from mlops_lab.labs.catalog import Exercise, about, exercises
+from mlops_lab.proof.content import KEPT
+from mlops_lab.proof.form import COPIED
 
-_MANIFEST = """\
-apiVersion: apps/v1
-kind: Deployment
-metadata:
-  name: model
-spec:
-  replicas: {replicas}
-  selector:
-    matchLabels:
-      app: model
-  template:
-    metadata:
-      labels:
-        app: model
-    spec:
-      containers:
-        - name: model
-          image: localhost:5001/flight-delay:v1
-          ports:
-            - containerPort: 8080
-          readinessProbe:
-            httpGet:
-              path: /readyz
-              port: 8080
-          resources:
-            requests:
-              cpu: 100m
-              memory: 256Mi
-"""
-
-_FILES = {
-    "lab.toml": """\
-title = "{title}"
-level = "B"
-minutes = 30
-summary = "One sentence: what the learner does."
-needs = ["cluster"]
-""",
-    "README.md": """\
-# {number} {title}
-
-The situation: who needs what, and why it matters.
-
-## Your task
-
-Make Deployment `model` run 2 pods that are ready.
-
-## What is measured
-
-- within 60 s two pods of Deployment `model` are ready.
-""",
-    "start/model.yaml": """\
-# Begin here: a Deployment named model.
-apiVersion: apps/v1
-kind: Deployment
-metadata:
-  name: model
-""",
-    "solution/manifests/model.yaml": _MANIFEST.format(replicas=2),
-    "solution/kustomize/kustomization.yaml": """\
-resources:
-  - model.yaml
-replicas:
-  - name: model
-    count: 2
-""",
-    "solution/kustomize/model.yaml": _MANIFEST.format(replicas=1),
-    "wrong/two_pods_are_ready--one-replica/variant.toml": """\
-from = "solution/manifests"
-because = "One replica: when its pod goes, nobody answers."
-""",
-    "wrong/two_pods_are_ready--one-replica/model.yaml": _MANIFEST.format(replicas=1),
-    **{
-        f"wrong/two_pods_are_ready--mistake-{number}/variant.toml": """\
-from = "solution/manifests"
-because = "Say what is wrong, put the files that differ beside this one, and name the folder after the check."
-"""
-        for number in range(2, 6)
-    },
-    "checker/__init__.py": '''\
-"""Lab {number}: say in a line what is measured."""
-
-from mlops_lab.checks import Lab, at_least, check, expect
-
-
-@check(points=2, domains=("ckad/deployment",))
-async def two_pods_are_ready(lab: Lab) -> None:
-    """Deployment `model` gets two ready pods within 60 s."""
-    seen = await lab.deployment("model").becomes(ready_replicas=at_least(2), within=60)
-    expect(seen).because("a Deployment runs as many pods as spec.replicas says; look at its events for what stops them")
-''',
-    "hints.md": """\
-## 1
-
-Where to look: `kubectl describe deployment model`.
-
-## 2
-
-What to look for: how many pods does the Deployment ask for, and how many are ready?
-
-## 3
-
-Nearly the answer: set `spec.replicas`.
-""",
+_SHAPES = Path(__file__).with_name("shapes")
+_REWRITE = {
+    "lab.toml": "say what this lab is, and what it needs",
+    "README.md": "tell the situation, the task and what is measured",
+    "hints.md": "write the hints of this task",
+    "checker/__init__.py": "write the checks of this task",
+    "variant.toml": "write this mistake, and name the folder after the check that it fails",
 }
 
 
-def make(name: str, into: Path) -> Path:
+def shapes() -> list[str]:
+    """What a new lab may begin as: a Deployment that is served, a Job that ends."""
+    return sorted(folder.name for folder in _SHAPES.iterdir() if folder.is_dir())
+
+
+def make(name: str, into: Path, shape: str = "deployment") -> Path:
     """Make the folder `NN-name`; without a number of its own it gets the one after the highest.
 
     Args:
         name: lower-case words with hyphens, or with a free number in front: `30-my-topic`.
+        shape: one of `shapes()`.
 
     Raises:
         UsageError: the name is not of that form, or the lab is there.
         LabError: the folder cannot be written.
     """
+    number, word = _free(name, into)
+
+    def filled(text: str, _: str) -> str:
+        return text.replace("{number}", number).replace("{title}", _title(word))
+
+    return _copied(_SHAPES / shape, into / f"{number}-{word}", filled)
+
+
+def make_like(name: str, into: Path, model: Exercise) -> Path:
+    """Make a lab that is another one, with its own title and number, and lines that say what to write anew.
+
+    Raises:
+        UsageError, LabError: as `make`; or the other lab's description is broken.
+    """
+    number, word = _free(name, into)
+    title = about(model).title
+
+    def changed(text: str, path: str) -> str:
+        text = _renumbered(text, model.number, number)
+        if path == "lab.toml":
+            text = text.replace(f'"{title}"', f'"{_title(word)}"', 1)
+        if path == "README.md":
+            text = re.sub(r"\A# .*", f"# {number} {_title(word)}", text)
+        file = path.rpartition("/")[2]
+        todo = _REWRITE.get(path) or (_REWRITE.get(file) if path.startswith("wrong/") else None)
+        return text if todo is None else _marked(text, file, f"{COPIED}{model.slug}: {todo}, then delete this line.")
+
+    return _copied(model.folder, into / f"{number}-{word}", changed)
+
+
+def _free(name: str, into: Path) -> tuple[str, str]:
+    """Number and name of a lab that is not there yet."""
     form = re.fullmatch(r"(?:(\d\d)-)?([a-z][a-z0-9]*(?:-[a-z0-9]+)*)", name)
     if form is None:
         raise UsageError(f"{name!r} is no name for a lab", "use lower-case words with hyphens, such as batch-scoring")
@@ -137,13 +83,40 @@ def make(name: str, into: Path) -> Path:
     taken = next((each for each in known if each.number == number or each.name == form[2]), None)
     if taken or number == "100":
         raise UsageError(f"lab {taken.slug if taken else '99'} is there already", "choose another name or number")
-    folder = into / f"{number}-{form[2]}"
-    title = form[2].replace("-", " ").capitalize()
+    return number, form[2]
+
+
+def _title(word: str) -> str:
+    return word.replace("-", " ").capitalize()
+
+
+def _renumbered(text: str, before: str, now: str) -> str:
+    """The text with `lab 10`, `lab-10` and `lab check 10` of another number."""
+    return re.sub(rf"\b([Ll]ab[ -](?:[a-z]+ )?){before}\b", rf"\g<1>{now}", text)
+
+
+def _marked(text: str, file: str, line: str) -> str:
+    """The text with a comment at its top; a page's title stays above it."""
+    if not file.endswith(".md"):
+        return f"# {line}\n{text}"
+    title, _, rest = text.partition("\n") if text.startswith("# ") else ("", "", text)
+    return f"{title}\n\n<!-- {line} -->\n{rest}".lstrip("\n")
+
+
+def _copied(source: Path, folder: Path, change: Callable[[str, str], str]) -> Path:
+    """Copy a folder, each text through a function of it and its name."""
     try:
-        for path, text in _FILES.items():
-            file = folder / path
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(text.replace("{number}", number).replace("{title}", title))
+        for file in sorted(path for path in source.rglob("*") if path.is_file() and "__pycache__" not in path.parts):
+            name = file.relative_to(source).as_posix()
+            if name == KEPT:
+                continue
+            target = folder / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                target.write_text(change(file.read_text(encoding="utf-8"), name), encoding="utf-8")
+            except UnicodeDecodeError:  # no text
+                target.write_bytes(file.read_bytes())
+            shutil.copymode(file, target)
     except OSError as trouble:
         raise LabError(
             f"{folder} cannot be written: {trouble.strerror}", "name another folder with --into"

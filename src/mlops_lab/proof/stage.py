@@ -24,7 +24,7 @@ from mlops_lab.labs.workspace import fill, put_kubeconfig
 from mlops_lab.proof import leftovers
 from mlops_lab.proof.outage import paused_api_server
 
-# An outage longer than ten seconds costs the controllers their leases; see labs.outage.
+# An outage longer than ten seconds costs the controllers their leases; see proof.outage.
 _OUTAGE = 12.0
 
 

@@ -15,7 +15,8 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -43,17 +44,25 @@ class Together:
         words: options for each, such as `--once`.
         tell: gets each line that they print, with the lab's number.
         start: starts one; for tests.
+        within: seconds after which no further lab is begun; one always is.
+        takes: seconds that labs took before, by slug: one that would not end in time is not begun either.
+        left: labs that were not begun for want of time.
     """
 
     jobs: int
     words: Sequence[str]
     tell: Callable[[str, str], None]
     start: Callable[[Sequence[str]], subprocess.Popen[str]] = field(default=lambda words: _start(words))
+    within: float = float("inf")
+    takes: Mapping[str, float] = field(default_factory=dict)
+    left: list[Exercise] = field(default_factory=list)
+    _end_at: float = float("inf")
+    _begun: set[str] = field(default_factory=set)
     _running: set[subprocess.Popen[str]] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def verify(self, labs: Sequence[Exercise], only: Sequence[str], *, outage: bool) -> dict[str, list[Done]]:
-        """Verify these labs; each step's result by lab, in the labs' order.
+        """Verify these labs; each step's result by lab, in the labs' order, without those that are `left`.
 
         Args:
             only: kinds of steps; none means all.
@@ -67,15 +76,19 @@ class Together:
                 quiet[lab.slug] = about(lab).quiet
             except LabError:  # its own verification says so
                 quiet[lab.slug] = True
+        self._end_at = time.monotonic() + self.within
         if beside:
-            several = [lab for lab in labs if not quiet[lab.slug]]
+            several, alone = ([lab for lab in labs if quiet[lab.slug] is each] for each in (False, True))
+            # Where time may run out, the lab whose turn it is must not stand behind all that run side by side.
+            if first := [lab for lab in alone[:1] if lab == labs[0] and self.within < float("inf")]:
+                self._all(first, beside, 1, found)
             self._all(several, beside, self.jobs, found)
             if min(self.jobs, len(several)) > 1:
                 self._again(several, beside, found)
-            self._all([lab for lab in labs if quiet[lab.slug]], beside, 1, found)
+            self._all([lab for lab in alone if lab not in first], beside, 1, found)
         if outage and (not only or "outage" in only):
-            self._all(labs, ["outage"], 1, found)
-        return found
+            self._all([lab for lab in labs if lab not in self.left], ["outage"], 1, found)
+        return {lab.slug: found[lab.slug] for lab in labs if lab not in self.left}
 
     def _all(
         self,
@@ -92,6 +105,9 @@ class Together:
             while todo and not failed:
                 with contextlib.suppress(IndexError):
                     lab = todo.pop(0)
+                    if not self._in_time(lab):
+                        self.left.append(lab)
+                        continue
                     try:
                         found[lab.slug] += self._one(lab, kinds, more)
                     except BaseException as trouble:
@@ -109,6 +125,15 @@ class Together:
             raise
         if failed:
             raise failed[0]
+
+    def _in_time(self, lab: Exercise) -> bool:
+        """Is there time to begin this lab? What was begun goes on to its end, its outage and second try, too."""
+        with self._lock:
+            takes = self.takes.get(lab.slug, 0.0)
+            if lab.slug not in self._begun and self._begun and time.monotonic() + takes > self._end_at:
+                return False
+            self._begun.add(lab.slug)
+            return True
 
     def _again(self, labs: Sequence[Exercise], kinds: Sequence[str], found: dict[str, list[Done]]) -> None:
         """Do once more what was not honest; what it was the first time stays to be read.

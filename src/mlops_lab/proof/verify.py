@@ -1,29 +1,35 @@
 """`lab verify`: is a lab honest? Its gates, step by step on a stage, each step kept when it is done.
 
-The steps: the folder's form; an untouched start scores nothing; each solution gets full marks twice from fresh, and
-after the second time a reset leaves nothing but the seed; each mistake fails exactly its check; with the API server
-paused there is no verdict but `error`.
+The steps: the folder's form; an untouched start scores nothing, nor does what the learner begins with, applied as it
+is; each solution gets full marks twice from fresh, and after the second time a reset leaves nothing but the seed; each
+mistake fails exactly its check; with the API server paused there is no verdict but `error`.
 """
 
 from __future__ import annotations
 
+import contextlib
+import difflib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from mlops_lab.base.errors import LabError
+from mlops_lab.base.errors import LabError, UsageError
+from mlops_lab.base.paths import project
 from mlops_lab.checks.check import Check
 from mlops_lab.checks.verdicts import Result, Verdict
 from mlops_lab.labs.catalog import Exercise
 from mlops_lab.labs.checker import checks
-from mlops_lab.labs.variants import Variant, solutions, wrongs
-from mlops_lab.proof import form, gates, leftovers
-from mlops_lab.proof.ledger import DISHONEST, ENVIRONMENT, HONEST, Done, Ledger, key_of
+from mlops_lab.labs.variants import Variant, begun, readable
+from mlops_lab.proof import form, gates, leftovers, page, proofs
+from mlops_lab.proof.content import content_of
+from mlops_lab.proof.ledger import DISHONEST, ENVIRONMENT, HONEST, Done, Ledger
 from mlops_lab.proof.stage import Stage
 
 KINDS = ("form", "start", "solutions", "wrong", "reset", "outage")
+# The step in which a learner applies what is there and changes nothing.
+APPLIED = "start, applied"
 _HEALTHY_WITHIN = 180.0
 # Deletion goes on after a reset: volumes and the like may take a moment more.
 _SETTLED_WITHIN = 30.0
@@ -31,15 +37,30 @@ _SETTLED_WITHIN = 30.0
 
 @dataclass(frozen=True)
 class Step:
-    """One step: its name in the report, and the kinds (`--only`) that it belongs to."""
+    """One step.
+
+    Attributes:
+        name: what the report calls it.
+        kinds: the kinds (`--only`) that it belongs to.
+        of: the variant that it proves, such as `wrong/CHECK--mistake` (`--variant`); empty if it proves none.
+        variant: what is put to work in it, if anything.
+        broken: what is wrong with a variant that cannot be read.
+    """
 
     name: str
     kinds: tuple[str, ...]
+    of: str = ""
     variant: Variant | None = None
+    broken: str = ""
 
 
 def steps(
-    exercise: Exercise, its_checks: Sequence[Check] = (), *, once: bool = False, only: Sequence[str] = ()
+    exercise: Exercise,
+    its_checks: Sequence[Check] = (),
+    *,
+    once: bool = False,
+    only: Sequence[str] = (),
+    of: Sequence[str] = (),
 ) -> list[Step]:
     """The steps of a lab's verification.
 
@@ -47,20 +68,51 @@ def steps(
         its_checks: the lab's checks, in their order; for the short form only.
         once: the short form: the first solution once, and one mistake: that which fails the earliest check.
         only: kinds of steps; none means all.
+        of: variants, such as `wrong/CHECK--mistake`; none means all steps, also those that prove no variant.
+
+    Raises:
+        UsageError: the lab has no such variant, or has none of these kinds.
     """
     found = [Step("form", ("form",)), Step("start", ("start",))]
-    ways, mistakes = solutions(exercise), wrongs(exercise)
+    if not once and (applied := begun(exercise)):
+        found.append(Step(APPLIED, ("start",), variant=applied))
+    (ways, bad_ways), (mistakes, bad_mistakes) = readable(exercise, "solution"), readable(exercise, "wrong")
     if once:
         order = [item.name for item in its_checks]
         early = sorted(mistakes, key=lambda each: order.index(each.check) if each.check in order else len(order))
         ways, mistakes = ways[:1], early[:1]
     for variant in ways:
+        name = f"solution/{variant.name}"
         if not once:
-            found.append(Step(f"solution {variant.name}", ("solutions",), variant))
-        found.append(Step(f"solution {variant.name}, then reset", ("solutions", "reset"), variant))
-    found += [Step(f"wrong {variant.name}", ("wrong",), variant) for variant in mistakes]
-    found += [] if once else [Step("outage", ("outage",), next(iter(ways), None))]
-    return [step for step in found if not only or set(only) & set(step.kinds)]
+            found.append(Step(f"solution {variant.name}", ("solutions",), name, variant))
+        found.append(Step(f"solution {variant.name}, then reset", ("solutions", "reset"), name, variant))
+    found += _broken("solution", "solutions", bad_ways)
+    found += [Step(f"wrong {variant.name}", ("wrong",), f"wrong/{variant.name}", variant) for variant in mistakes]
+    found += _broken("wrong", "wrong", bad_mistakes)
+    found += [] if once else [Step("outage", ("outage",), variant=next(iter(ways), None))]
+    return _chosen(found, only, of)
+
+
+def _broken(kind: str, option: str, wrong: Mapping[str, LabError]) -> list[Step]:
+    return [
+        Step(f"{kind} {name}", (option,), f"{kind}/{name}", broken=f"{error.message}; {error.hint}")
+        for name, error in wrong.items()
+    ]
+
+
+def _chosen(found: Sequence[Step], only: Sequence[str], of: Sequence[str]) -> list[Step]:
+    """The steps that options leave."""
+    known = list(dict.fromkeys(step.of for step in found if step.of))
+    for name in of:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=3, cutoff=0.5) or known
+            raise UsageError(f"there is no variant {name!r} here", f"there is {', '.join(near) or 'none at all'}")
+    left = [
+        step for step in found if (not only or set(only) & set(step.kinds)) and (not of or step.of in of)
+    ]  # fmt: skip
+    if of and not left:
+        raise UsageError(f"{', '.join(of)}: that is none of {', '.join(only)}", "leave out --only, or --variant")
+    return left
 
 
 def verify(
@@ -70,23 +122,29 @@ def verify(
     *,
     once: bool = False,
     only: Sequence[str] = (),
+    of: Sequence[str] = (),
     resume: bool = False,
     tell: Callable[[Step, Done | None, int, int], None] = lambda step, done, number, of: None,
 ) -> list[Done]:
-    """Verify one lab; every step that is asked for is done, whatever the one before found.
+    """Verify one lab; every step that is asked for is done, whatever the one before found. What is proved then is
+    written down beside the lab, too.
 
     Args:
         make_stage: yields the stage for a lab and its checks; asked once, before the first step that needs a cluster.
-        resume: skip steps that were honest with the same folder and checker.
+        once, only, of: which steps, as `steps` has them.
+        resume: skip steps that were honest with the same content.
         tell: called when a step begins (None) and ends, with its number and how many there are.
 
     Raises:
         LabError: there is no stage, or the lab cannot be read at all.
+        UsageError: as `steps`.
     """
-    key = key_of(exercise.folder)
+    content = content_of(exercise)
+    key = content.key
     its_checks = checks(exercise)
-    wanted = steps(exercise, its_checks, once=once, only=only)
+    wanted = steps(exercise, its_checks, once=once, only=only, of=of)
     whole = [step.name for step in steps(exercise)]
+    short = [step.name for step in steps(exercise, its_checks, once=True)]
     known = ledger.steps(exercise.slug, key) if resume else {}
     if not resume:
         ledger.forget(exercise.slug, key, [step.name for step in wanted])
@@ -99,6 +157,8 @@ def verify(
             tell(step, None, number, len(wanted))
             if step.name == "form":
                 done = look_at_form(exercise, its_checks)
+            elif step.broken:
+                done = Done(step.name, DISHONEST, [step.broken], at=_now())
             else:
                 stage = stage or make_stage(exercise, its_checks)
                 done = perform(step, its_checks, stage)
@@ -106,8 +166,14 @@ def verify(
             found[step.name] = done
             tell(step, done, number, len(wanted))
     finally:
-        if stage is not None:
-            stage.clear()
+        try:
+            if stage is not None:
+                stage.clear()
+        finally:
+            forms = {proofs.WHOLE: whole, proofs.SHORT: short}
+            kept = proofs.keep(exercise, ledger.steps(exercise.slug, key), content, forms)
+            if kept and exercise.folder.parent == project() / "labs":
+                page.write()
     return [found[step.name] for step in wanted]
 
 
@@ -139,7 +205,11 @@ def perform(step: Step, its_checks: Sequence[Check], stage: Stage) -> Done:
 def _look(step: Step, its_checks: Sequence[Check], stage: Stage) -> tuple[list[str], list[Result]]:
     """One attempt at a step: complaints and results."""
     stage.fresh()
-    if step.name == "start":
+    if "start" in step.kinds:
+        if step.variant is not None:
+            # kubectl may refuse a file that the learner is to complete: then the others are at work, or nothing is.
+            with contextlib.suppress(LabError):
+                stage.work(step.variant)
         results = stage.checked()
         return gates.untouched(results), results
     if step.variant is None:

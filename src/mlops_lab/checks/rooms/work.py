@@ -10,17 +10,16 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mlops_lab.base import untrusted
 from mlops_lab.base.errors import LabError
 from mlops_lab.checks import current
 from mlops_lab.checks.observation import Observation, Unmet
-
-if TYPE_CHECKING:
-    from mlops_lab.measure.images.builds import ImageBuilder
+from mlops_lab.checks.rooms.builds import ImageBuilds, image_builds
 
 # s; watchers have heard by then of what a program changed last
 _HEARD_AFTER = 1.0
@@ -140,15 +139,13 @@ class Work:
                 "folder that the program was started in",
             ) from wrong
 
-    def workshop(self) -> ImageBuilder:
-        """A place to build images of the learner's Dockerfile, `with` the block; its methods block.
+    def image_builds(self) -> AbstractAsyncContextManager[ImageBuilds]:
+        """Images built of the learner's Dockerfile, `async with` the block; see `checks.rooms.builds`.
 
         Raises:
             LabError: no engine is here, or the cluster does not pull from this machine's registry.
         """
-        from mlops_lab.measure.images.builds import ImageBuilder
-
-        return ImageBuilder(self._registry, self._namespace)
+        return image_builds(self._registry, self._namespace)
 
     @property
     def runs_program(self) -> bool:

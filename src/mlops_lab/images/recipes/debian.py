@@ -16,8 +16,16 @@ from mlops_lab.images.work import Work
 
 # Ubuntu has these in a package of its own.
 _KEYS = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
-# What no image needs: half of a small root is documentation and translations.
+# What no image needs: half of a small root is documentation and translations. Licences stay: whoever passes an image on
+# has to pass them on, and `lab images sbom` reads them.
 _LEAVE_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*", "/var/cache/*")
+_KEEP = ("/usr/share/doc/*/copyright",)
+# A root that is only unpacked has an empty database of packages, and no one could tell what is in it. It gets a file
+# for each package, which is the form that scanners of images know from distroless images.
+_RECORD = (
+    'mkdir -p "$1/var/lib/dpkg/status.d" && for deb in $MMDEBSTRAP_ESSENTIAL; do dpkg-deb --field "$1/$deb"'
+    ' >"$1/var/lib/dpkg/status.d/$(dpkg-deb --field "$1/$deb" Package)" || exit 1; done'
+)
 
 
 def root(
@@ -38,12 +46,17 @@ def root(
         links: symbolic links to add (path in the root -> target), such as those that `extract` leaves out.
     """
     suite = str(pin("debian.suite"))
+    record = (_RECORD,) if variant == "extract" else ()
     ends = [f'ln -sf {target} "$1{path}"' for path, target in (links or {}).items()]
 
     def make(work: Work) -> None:
         if not shutil.which("mmdebstrap") or not _KEYS.exists():
             apt_install("mmdebstrap", "debian-archive-keyring")
-        options = [f"--dpkgopt=path-exclude={pattern}" for pattern in (*_LEAVE_OUT, *leave_out)]
+        options = [
+            *(f"--dpkgopt=path-exclude={pattern}" for pattern in (*_LEAVE_OUT, *leave_out)),
+            *(f"--dpkgopt=path-include={pattern}" for pattern in _KEEP),
+            *(f"--extract-hook={command}" for command in record),
+        ]
         work.run(
             [
                 *["mmdebstrap", f"--variant={variant}", f"--architectures={work.arch}", *options],
@@ -54,7 +67,7 @@ def root(
             hint="check that the package mirror answers (apt-get update) and try again",
         )
 
-    inputs: tuple[str | Path, ...] = (suite, variant, *packages, *ends, *_LEAVE_OUT, *leave_out)
+    inputs: tuple[str | Path, ...] = (suite, variant, *packages, *ends, *record, *_LEAVE_OUT, *_KEEP, *leave_out)
     return sources.once(name, lambda: Step(name, make, inputs, seconds=seconds, arch=sources.arch))
 
 

@@ -137,10 +137,14 @@ class ImageBuilder:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stop.set()
+        self.stop()
         self._forget()
 
-    def bring(self, image: str) -> None:
+    def stop(self) -> None:
+        """End what is being built; nothing is built any more."""
+        self._stop.set()
+
+    def pull(self, image: str) -> None:
         """Have a base image of the cluster's registry in the engine; a builder may keep it where nobody else finds it.
 
         Raises:

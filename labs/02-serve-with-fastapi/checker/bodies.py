@@ -1,0 +1,99 @@
+"""Bodies of POST /predict: those that the contract refuses, and those that are strange and allowed."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NamedTuple
+
+from mlops_lab.checks import Lab
+from mlops_lab.kube.client import Object
+
+
+class Bad(NamedTuple):
+    """A body with one thing wrong.
+
+    Attributes:
+        kind: `missing`, `unknown`, `type`, `range`, `rows` or `json`.
+        names: the field that the refusal must name; empty where there is none.
+        row: the flight of two that has it; 0 if the body as a whole is wrong.
+    """
+
+    kind: str
+    what: str
+    body: Any
+    names: str = ""
+    row: int = 0
+
+
+def two_rows(lab: Lab) -> tuple[Object, Object]:
+    """Two good rows."""
+    first, second = (dict(row) for row in lab.traffic.hidden_rows(2).rows)
+    return first, second
+
+
+def bad_bodies(first: Object, second: Object) -> list[Bad]:
+    """Every body has one thing wrong; by turns it is in the first row and in the second, the other one is good."""
+    found: list[Bad] = []
+
+    def add(kind: str, what: str, names: str, row: Object) -> None:
+        place = 2 if len(found) % 3 else 1
+        rows = [first, row] if place == 2 else [row, second]
+        found.append(Bad(kind, f"{what}, in row {place} of 2", {"rows": rows}, names, place))
+
+    for name in ("month", "day", "weekday", "hour", "carrier", "origin", "dest", "distance"):
+        add("missing", f"{name} missing", name, {key: value for key, value in second.items() if key != name})
+    misspelt = {key: value for key, value in second.items() if key != "visib"}
+    add("unknown", "visibility instead of visib", "visibility", misspelt | {"visibility": 10.0})
+    add("unknown", "a field airline more", "airline", second | {"airline": "UA"})
+    for name, value in (
+        ("month", "July"), ("hour", 7.5), ("weekday", None), ("day", [4]), ("carrier", 7), ("dest", None),
+        ("distance", "far"), ("temp", "warm"), ("wind_speed", {"mph": 9}),
+    ):  # fmt: skip
+        add("type", f"{name} {json.dumps(value)}", name, second | {name: value})
+    for name, value in (
+        ("month", 0), ("month", 13), ("day", 32), ("weekday", 7), ("hour", -1), ("hour", 24), ("distance", 0),
+        ("distance", -719), ("distance", 20001), ("carrier", "U"), ("origin", "ewr"), ("dest", "CHICAGO"),
+    ):  # fmt: skip
+        add("range", f"{name} {json.dumps(value)}", name, second | {name: value})
+    short = {key: value for key, value in second.items() if key not in ("temp", "wind_speed", "precip", "visib")}
+    found += [
+        Bad("unknown", "a field model_version beside rows", {"rows": [first], "model_version": "v1"}, "model_version"),
+        Bad("rows", "no rows: []", {"rows": []}, "rows"),
+        Bad("rows", "no field rows: {}", {}, "rows"),
+        Bad("rows", "rows null", {"rows": None}, "rows"),
+        Bad("rows", "one flight, not in a list", {"rows": first}, "rows"),
+        Bad("rows", "1001 rows", {"rows": [short] * 1001}, "rows"),
+        Bad("rows", "a second row that is 5", {"rows": [first, 5]}, row=2),
+        Bad("rows", "a list instead of an object", [first]),
+        Bad("json", "JSON that is cut off", json.dumps({"rows": [first]})[:-9]),
+        Bad("json", "text that is no JSON", "month=7&hour=17"),
+    ]
+    return found
+
+
+def unusual(first: Object, second: Object) -> dict[str, Object]:
+    """Bodies that are allowed, by what is unusual about them."""
+    weather = ("temp", "wind_speed", "precip", "visib")
+    bare = {key: value for key, value in second.items() if key not in weather}
+    least = {"month": 1, "day": 1, "weekday": 0, "hour": 0, "distance": 0.5}
+    most = {"month": 12, "day": 31, "weekday": 6, "hour": 23, "distance": 20000}
+    return {
+        "carrier ZZ, which the model has never seen": {"rows": [first, second | {"carrier": "ZZ"}]},
+        "dest QQQ, which the model has never seen": {"rows": [second | {"dest": "QQQ"}, first]},
+        "carrier with a digit, 9E": {"rows": [second | {"carrier": "9E"}]},
+        "weather left out": {"rows": [bare, first]},
+        "weather null": {"rows": [second | dict.fromkeys(weather)]},
+        "frost, and no wind": {"rows": [second | {"temp": -4, "wind_speed": 0}]},
+        "the least of each range": {"rows": [second | least]},
+        "the most of each range": {"rows": [second | most]},
+        "1000 rows": {"rows": [bare | {"hour": number % 24, "month": number % 12 + 1} for number in range(1000)]},
+    }
+
+
+def no_numbers(row: Object) -> dict[str, str]:
+    """Bodies, as text, with values that Python's json takes for numbers."""
+    return {
+        f"{name} {text}": json.dumps({"rows": [row | {name: "HERE"}]}).replace('"HERE"', text)
+        for name, text in (("distance", "NaN"), ("temp", "NaN"), ("visib", "Infinity"), ("distance", "1e999"),
+                           ("temp", "-1e999"))
+    }  # fmt: skip

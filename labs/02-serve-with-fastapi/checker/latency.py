@@ -1,0 +1,143 @@
+"""How long requests take: under the same load as the reference, and one at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections import Counter
+from dataclasses import dataclass
+
+from mlops_lab.checks import Lab, LabError, Observation
+from mlops_lab.measure.traffic.report import LoadReport
+
+RATE, ROWS_EACH = 50, 40
+LOAD_WITHIN = 5  # s; who is not answered by then counts as never answered
+DURATION, SHORT = 10, 4  # s; the short one where another check is in question
+TRIES, AT_MOST = 3, 5  # those that tell something, and all
+TIMES, GRANTED = 3, 0.030  # the limit: so many times the reference's p99, or so many seconds if that is more
+HOPELESS = 10  # times the reference's median: that is a queue
+BUSY = 0.5  # s; of a reference slower than that no failure is concluded
+
+
+@dataclass(frozen=True)
+class Try:
+    """Both under the same load, in seconds.
+
+    Attributes:
+        mine, reference: the 99th percentile of each.
+        median, usual: what half of the requests kept, of the learner's and of the reference's.
+        failures: what became of the learner's requests that were not answered with 200.
+    """
+
+    mine: float
+    reference: float
+    median: float
+    usual: float
+    failures: tuple[str, ...]
+
+    def seen(self, *evidence: str) -> Observation:
+        """How the learner's fared."""
+        return Observation(
+            self.ok,
+            f"p99 at {RATE} requests a second: at most {milliseconds(self.limit)} ({TIMES} times the reference's "
+            f"{milliseconds(self.reference)}, or {milliseconds(GRANTED)})",
+            f"{milliseconds(self.mine)}, the reference {milliseconds(self.reference)}",
+            evidence=(*self.failures, *evidence),
+            what="p99",
+        )
+
+    @property
+    def limit(self) -> float:
+        """What is granted, in seconds."""
+        return max(TIMES * self.reference, GRANTED)
+
+    @property
+    def ok(self) -> bool:
+        """Was it fast enough? Where the machine stalls, it stalls for both; but somebody must have been served."""
+        return self.mine <= self.limit < math.inf
+
+    @property
+    def hopeless(self) -> bool:
+        """Most requests wait in a queue, and the reference has none: no stall of the machine does that."""
+        return self.median > max(HOPELESS * self.usual, 1.0)
+
+    @property
+    def sound(self) -> bool:
+        """Would a failure be the server's? Not where the reference is as slow as a machine without a free moment is."""
+        return self.reference <= BUSY or (self.hopeless and self.usual <= BUSY)
+
+
+async def best_of_tries(lab: Lab, seconds: float) -> Try:
+    """Compare both until the learner's is fast enough, or surely is not; the best try of those that tell something.
+
+    Args:
+        seconds: that each load takes.
+
+    Raises:
+        LabError: the reference was so slow that none of them tells anything.
+    """
+    tries: list[Try] = []
+    while len(tries) < AT_MOST and sum(each.sound for each in tries) < TRIES:
+        if tries:
+            await lab.time.pause(2)
+        tries.append(await compared(lab, seconds))
+        if tries[-1].ok or sum(each.hopeless and each.sound for each in tries) == 2:
+            break
+    conclusive = [each for each in tries if each.ok or each.sound]
+    if not conclusive:
+        raise LabError(
+            f"the reference itself needed {milliseconds(tries[-1].reference)} at {RATE} requests a second: nothing can "
+            "be compared with that",
+            "the machine is too busy to measure; close what else runs on it and check again",
+        )
+    return min(conclusive, key=lambda each: each.mine / each.limit)
+
+
+async def compared(lab: Lab, seconds: float) -> Try:
+    """Put both under the same load at the same time, so that the machine's own stalls meet both."""
+    body = lab.traffic.hidden_rows(ROWS_EACH).body
+    theirs, own = (
+        lab.traffic.load(
+            service, rate=RATE, duration=seconds, body=body, answer_within=LOAD_WITHIN, late_at_most=LOAD_WITHIN
+        )
+        for service in ("reference", "model")
+    )
+    async with theirs as other, own as load:
+        await asyncio.gather(other.finished(), load.finished())
+    mine, reference = load.report, other.report
+    counts = Counter(str(each.status or each.error) for each in mine.requests if each.status != 200)
+    failures = tuple(f"{number} requests: {what}" for what, number in counts.most_common(3))
+    p99, median = 0.99, 0.5
+    return Try(latency(mine, p99), latency(reference, p99), latency(mine, median), latency(reference, median), failures)
+
+
+def latency(report: LoadReport, share: float) -> float:
+    """What this share of the requests kept; one that failed was never answered."""
+    ordered = sorted(each.latency if each.status == 200 else math.inf for each in report.requests)
+    return ordered[math.ceil(share * len(ordered)) - 1] if ordered else math.inf
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What a request takes when nothing else is asked, in seconds: for one flight, and for as many as the load has."""
+
+    one: float
+    many: float
+
+    def __str__(self) -> str:
+        return f"1 flight {milliseconds(self.one)}, {ROWS_EACH} flights {milliseconds(self.many)}"
+
+
+async def costs(lab: Lab, service: str) -> Costs:
+    """The best of three each."""
+    best = []
+    for count in (1, ROWS_EACH):
+        body = lab.traffic.hidden_rows(count).body
+        answers = [await lab.traffic.post(service, "/predict", body, within=LOAD_WITHIN) for _ in range(3)]
+        best.append(min((each.seconds for each in answers if each.status == 200), default=math.inf))
+    return Costs(*best)
+
+
+def milliseconds(seconds: float) -> str:
+    """A latency in words."""
+    return f"{seconds * 1000:.0f} ms" if seconds < math.inf else f"no good answer within {LOAD_WITHIN} s"

@@ -1,0 +1,116 @@
+"""What lab 02 sends and starts: tables of bodies, the company's reference, and a copy of the pod without a model."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mlops_lab.checks import Lab, LabError, Observation, expect
+from mlops_lab.kit.copies import copied
+from mlops_lab.kit.probabilities import own_values
+from mlops_lab.kube.client import Object
+from mlops_lab.measure.traffic.http import Answer
+
+from .bodies import Bad, bad_bodies, two_rows
+
+ROLLED_OUT_WITHIN = 90  # s, for pods that were applied just before
+ANSWER_WITHIN = 10  # s for one answer
+AT_A_TIME = 4  # bodies
+UNANSWERED = 2  # after so many the rest of a table is left out
+STARTED_WITHIN = 90  # s, for the copy without a model, as for the pod itself
+STAYS_SO = 6  # s after its first answer, or as many as it took to that
+COPY = "checker-copy-without-model"
+BROKEN = "cut short on its way\n"
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A bad body, and what came back."""
+
+    bad: Bad
+    answer: Answer
+
+
+async def ask(lab: Lab, service: str, bodies: Sequence[Any]) -> list[Answer | None]:
+    """The answers to POST /predict; None for what was left out, since two before it had no answer at all."""
+    turn, unanswered = asyncio.Semaphore(AT_A_TIME), 0
+
+    async def one(body: Any) -> Answer | None:
+        nonlocal unanswered
+        async with turn:
+            if unanswered >= UNANSWERED:
+                return None
+            answer = await lab.traffic.post(service, "/predict", body, within=ANSWER_WITHIN)
+            unanswered += answer.status == 0
+            return answer
+
+    return await asyncio.gather(*(one(body) for body in bodies))
+
+
+async def refused(lab: Lab) -> list[Refusal]:
+    """What came back for the bad bodies; without those that were not sent."""
+    bodies = bad_bodies(*two_rows(lab))
+    answers = await ask(lab, "model", [bad.body for bad in bodies])
+    return [Refusal(bad, answer) for bad, answer in zip(bodies, answers, strict=True) if answer is not None]
+
+
+async def reference_is_up(lab: Lab) -> None:
+    """Wait until the company's server, which began when the lab did, is ready; LabError if it does not come up."""
+    seen = await lab.objects.deployment("reference").rolled_out(within=ROLLED_OUT_WITHIN)
+    if not seen.ok:
+        raise LabError(
+            f"Deployment reference: {seen.seen}", f"it came with the lab; begin again: lab reset {lab.number}"
+        )
+
+
+def reference_as_it_was(lab: Lab) -> str:
+    """Why nobody may change the reference, and how to have it back."""
+    back = f"lab reset {lab.number} brings it back, and keeps your files"
+    return f"what yours is compared with must stay as it was. {back}"
+
+
+async def reference_answers_itself(lab: Lab) -> None:
+    """The pods behind Service `reference` are those of the company's server.
+
+    Raises:
+        Failure: it leads to others as well, or to none.
+    """
+    images = [each["image"] for pod in await lab.objects.pods_of("reference") for each in pod["spec"]["containers"]]
+    seen = ", ".join(sorted(set(images))) or "none"
+    own = set(images) == {lab.platform.image("v1")}
+    expect(Observation(own, f"containers behind Service reference: {lab.platform.image('v1')} only", seen)).because(
+        f"{reference_as_it_was(lab)}. If pods of yours have its label app=reference, give them another one"
+    )
+
+
+async def without_model(lab: Lab) -> Observation:
+    """See whether a copy whose model file can't be read says that it is ready although it can't predict."""
+    flight = lab.traffic.hidden_rows(1)
+    expected = "a pod whose model file is broken does not answer 200 on GET /readyz"
+    file = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": COPY}, "data": {"model.joblib": BROKEN}}
+    volume = {"name": COPY, "configMap": {"name": COPY}}
+    began, first, last = time.monotonic(), 0.0, "it never answered"
+    async with copied(lab, COPY, change=with_broken_model, volumes=[volume], beside=[file]) as copy:
+        async for answer in copy.answers("/readyz", within=STARTED_WITHIN, answer_within=ANSWER_WITHIN):
+            if answer.status == 200:
+                predicted = await lab.traffic.post(COPY, "/predict", flight.body, within=ANSWER_WITHIN)
+                if own_values(predicted, flight.probabilities("v1"), "1 flight").ok:
+                    return Observation(True, expected, "it predicts right without that file")
+                lines = (f"GET /readyz: {answer.shown}", f"POST /predict: {predicted.shown}")
+                return Observation(False, expected, "status 200, and it cannot predict", evidence=lines)
+            if answer.status:
+                last = f"status {answer.status}"
+                first = first or time.monotonic()
+                # The model was being loaded while the server started, and takes no longer than that.
+                if time.monotonic() - first > max(STAYS_SO, first - began):
+                    break
+    return Observation(True, expected, "the program ended" if copy.ended else last)
+
+
+def with_broken_model(container: Object) -> None:
+    """Lay the broken file over the model's, in one container."""
+    broken = {"name": COPY, "mountPath": "/model/v1/model.joblib", "subPath": "model.joblib", "readOnly": True}
+    container["volumeMounts"].append(broken)

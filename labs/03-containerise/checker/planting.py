@@ -1,0 +1,58 @@
+"""What lab 03 plants in the copy of the workspace before it is built: things that must not get into the image."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import uuid
+from pathlib import Path
+
+START = Path(__file__).parents[1] / "start"
+GIVEN = ("service/app.py", "requirements.txt")
+SECRETS = ("the token of .env", "the token that .env had before", ".lab/kubeconfig")
+REST = (".git/config", "service/__pycache__", "__pycache__ at the top", "notebooks")
+
+
+def plant(workspace: Path, original: Path) -> dict[str, bytes]:
+    """Put what can be recognised into a copy of the workspace; what to look for, by a name for the report."""
+    marks = {name: f"mark-{uuid.uuid4().hex}" for name in (*SECRETS, *REST)}
+    marks.pop(SECRETS[1])
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        had = re.search(r"^ARCHIVE_TOKEN=(\S{8,})", (original / ".env").read_text(encoding="utf-8"), re.MULTILINE)
+        marks |= {SECRETS[1]: had[1]} if had else {}
+    files = {
+        ".env": f"ARCHIVE_TOKEN={marks[SECRETS[0]]}\n",
+        ".lab/kubeconfig": f"# {marks[SECRETS[2]]}\n",
+        ".git/config": f"[remote]\n\turl = {marks[REST[0]]}\n",
+        "service/__pycache__/old.cpython-311.pyc": marks[REST[1]],
+        "__pycache__/old.cpython-311.pyc": marks[REST[2]],
+        "notebooks/sample.csv": marks[REST[3]],
+        **{name: (START / name).read_text(encoding="utf-8") for name in GIVEN},
+    }
+    for name, text in files.items():
+        put(workspace, name, text)
+    return {name: mark.encode() for name, mark in marks.items()}
+
+
+def put(workspace: Path, name: str, text: str) -> None:
+    """Write a file of the copy, whatever is in its place: a file for a folder, a link out of the copy, no right to."""
+    *folders, file = [workspace / part for part in (*map(str, reversed(Path(name).parents)), name)]
+    for folder in folders:
+        if not (inside(workspace, folder) and folder.is_dir()):
+            folder.unlink(missing_ok=True)
+            folder.mkdir()
+        folder.chmod(folder.stat().st_mode | 0o700)
+    if inside(workspace, file) and file.is_file():
+        file.chmod(file.stat().st_mode | 0o600)
+    elif file.is_symlink() or not file.is_dir():
+        file.unlink(missing_ok=True)
+    else:
+        shutil.rmtree(file)
+    file.write_text(text, encoding="utf-8")
+
+
+def inside(workspace: Path, file: Path) -> bool:
+    """Is it in the copy? A link may lead out of it, to what is not a copy."""
+    return Path(os.path.realpath(file)).is_relative_to(os.path.realpath(workspace))

@@ -1,0 +1,133 @@
+"""All that lab 03 measures, once: the builds, what is in the image, and the pods that run it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlops_lab.checks import Lab, Observation
+from mlops_lab.checks.rooms.builds import ImageBuilds
+from mlops_lab.kit.predictions import Predictions, predicted
+from mlops_lab.kit.side_by_side import together
+from mlops_lab.measure.images.builds import Build
+from mlops_lab.measure.images.layers import Content
+
+from .planting import START, plant
+from .pods import PLAIN, STRICT, UP_WITHIN, Drain, drained, pods, remove_secrets, up
+
+BUILD_IMAGE, RUN_IMAGE = "python-build:1", "python-run:1"
+SOURCE = "service/app.py"
+BUILT_WITHIN, SILENT = 300, 90  # s; the whole build, and what it may be silent for
+LARGEST = 2_000_000_000  # bytes; a larger image is not pushed at all
+CHECKED_WITHIN = 540  # s for all that is measured
+ANSWER_WITHIN = 20  # s
+SIZES = (
+    "import pathlib, tarfile, zipfile\n"
+    "folder = pathlib.Path('/wheels')\n"
+    "print(sum(each.file_size for wheel in folder.glob('*.whl') for each in zipfile.ZipFile(wheel).infolist())\n"
+    "    + sum(each.size for sdist in folder.glob('*.tar.gz') for each in tarfile.open(sdist)))\n"
+)
+
+
+@dataclass(frozen=True)
+class Inside:
+    """What is in the image, what that is compared with (in bytes), and what a second build made."""
+
+    content: Content
+    base: int
+    packages: int
+    again: Build
+
+
+@dataclass
+class Ran:
+    """What the pods did; what comes after a failure is not there.
+
+    Attributes:
+        plain, strict: whether the one with all rights and the platform's came up.
+        predicted, strictly_predicted: what they answered.
+    """
+
+    plain: Observation
+    strict: Observation
+    predicted: Predictions | None = None
+    strictly_predicted: Predictions | None = None
+    drain: Drain | None = None
+
+
+@dataclass(frozen=True)
+class Found:
+    """All that was measured; of an image that was not built, or is too large, nothing more."""
+
+    built: Build
+    ran: Ran | None = None
+    inside: Inside | None = None
+
+
+async def measured(lab: Lab) -> Found:
+    """Build, read, run and end it; leaves nothing in the namespace."""
+    # First of all, as it asks whether the cluster answers. A build takes a while, and is nobody's fault if it does not.
+    await remove_secrets(lab)
+    began = time.monotonic()
+    with lab.work.copy() as apart:
+        async with lab.work.image_builds() as builds:
+            for name in (BUILD_IMAGE, RUN_IMAGE):
+                await builds.pull(f"{lab.platform.registry}/{name}")
+            planted = plant(apart.folder, lab.work.folder)
+            built = await builds.build(apart.folder, within=BUILT_WITHIN, silent=SILENT)
+            if not built.image or built.bytes > LARGEST:
+                return Found(built)
+            ran, inside = await together(
+                run(lab, builds, built.image), look_into(lab, builds, built.image, apart.folder, planted, began)
+            )
+    return Found(built, ran, inside)
+
+
+async def inside_the_image(lab: Lab) -> Inside:
+    """What is in the image, which was built."""
+    inside = (await lab.once(measured)).inside
+    assert inside is not None
+    return inside
+
+
+async def look_into(
+    lab: Lab, builds: ImageBuilds, image: str, workspace: Path, planted: dict[str, bytes], began: float
+) -> Inside:
+    """Read the layers, measure what they are compared with, and build once more with a changed line."""
+    run_image, build_image = (f"{lab.platform.registry}/{name}" for name in (RUN_IMAGE, BUILD_IMAGE))
+    own = await builds.digests(run_image)
+    content = await builds.content(image, planted, (*own, *await builds.digests(build_image)))
+    if own and set(own) <= {layer.digest for layer in content.layers}:
+        base = sum(layer.size for layer in content.layers if layer.digest in own)
+    else:
+        base = (await builds.content(run_image)).size
+    unpacked = int(await builds.printed(build_image, "python3", "-c", SIZES))
+    packages = unpacked + sum(file.stat().st_size for file in (START / "service").rglob("*.py"))
+    source = workspace / SOURCE
+    source.write_text(f"{source.read_text(encoding='utf-8')}# {uuid.uuid4().hex}\n", encoding="utf-8")
+    left = max(UP_WITHIN, min(BUILT_WITHIN, began + CHECKED_WITHIN - time.monotonic()))
+    return Inside(content, base, packages, await builds.build(workspace, within=left, silent=SILENT))
+
+
+async def run(lab: Lab, builds: ImageBuilds, image: str) -> Ran:
+    """Run the image in two pods, ask both, and delete one of them while it works."""
+    await builds.push(image)
+    async with pods(lab, image):
+        found = Ran(*await asyncio.gather(up(lab, PLAIN), up(lab, STRICT)))
+        if found.plain.ok:
+            found.predicted = await first_predicted(lab, PLAIN)
+            if found.strict.ok:
+                found.strictly_predicted = await first_predicted(lab, STRICT)
+            if found.predicted.answer.status == 200:
+                found.drain = await drained(lab)
+    return found
+
+
+async def first_predicted(lab: Lab, service: str) -> Predictions:
+    """The first answer of a pod, or none; the nodes may not have heard of the pod yet."""
+    return await predicted(
+        lab, service, rows=20, within=ANSWER_WITHIN, answer_within=ANSWER_WITHIN, test=lambda answer: answer.status > 0
+    )

@@ -1,0 +1,174 @@
+"""The checker's own pods, made of the Deployment's template: what is done to each, and what becomes of it."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+
+from mlops_lab.checks import Lab, LabError, Observation, absent, is_ready
+from mlops_lab.kit.pods import restarts
+from mlops_lab.kit.standing import standing
+from mlops_lab.kube.client import Object
+
+QUICK, USUAL, SLOW = 2, 20, 45  # s that loading the model takes
+LISTENS_WITHIN = 60  # s beyond the load, for imports while much else starts on the machine
+READY_WITHIN = 15  # s from when a pod listens
+OUT_WITHIN = 15  # s in which requests may still go to a pod that can't answer; also until one that can again is back
+RESTARTED_WITHIN = 40  # s from the hang until there is a new container
+BUSY, UNREADY = 10, 30  # s
+LOOK_EVERY = 0.5  # s
+LOG = 1 << 20  # bytes of a log, from its beginning
+LABEL, LOAD = "mlops-lab/checker", "MODEL_LOAD_SECONDS"
+LATE = (
+    "a pod is ready once its startup probe and then its readiness probe have succeeded; they ask when "
+    "initialDelaySeconds and periodSeconds let them. A pod that is restarted while it starts is never ready"
+)
+
+
+@dataclass
+class Copy:
+    """A pod of the checker's, made of the Deployment's template, and what became of it.
+
+    Attributes:
+        load: s that its model takes to load.
+        begun, why: it was ready, and its incident has begun; if not, why.
+        since: time.monotonic of its creation, then of its incident.
+        out, back, ended: s since then until it was not ready, ready again, and had a new container; None: never.
+        events: what the kubelet said of it.
+    """
+
+    lab: Lab
+    name: str
+    container: str
+    load: int
+    since: float
+    begun: Observation
+    why: str = LATE
+    ready: bool = False
+    out: float | None = None
+    back: float | None = None
+    ended: float | None = None
+    events: tuple[str, ...] = ()
+
+    async def look(self) -> None:
+        """See how it is now, and note what is new."""
+        pod = await self.lab.objects.named("Pod", self.name).now()
+        if pod is None:
+            raise LabError(f"the checker's own pod {self.name} is gone", "check again")
+        passed, self.ready = time.monotonic() - self.since, is_ready(pod)
+        if self.ended is None and restarts(pod):
+            self.ended = passed
+        if self.out is None and not self.ready:
+            self.out = passed
+        elif self.out is not None and self.back is None and self.ready:
+            self.back = passed
+
+    async def watch(self, seconds: float, until: Callable[[], bool] = lambda: False) -> None:
+        """Look at it for so long, or until something holds."""
+        end = time.monotonic() + seconds
+        while True:
+            await self.look()
+            if until() or time.monotonic() > end:
+                return
+            await self.lab.time.pause(LOOK_EVERY)
+
+    async def start(self) -> bool:
+        """Wait until it has loaded and is ready; False if it is not in time, or is restarted before.
+
+        Raises:
+            LabError: the machine was too slow to load the model.
+        """
+        within = self.load + LISTENS_WITHIN
+        await self.watch(within, lambda: self.ready or self.ended is not None)
+        while self.ended is None and not await self.listens():  # it may have been ready too early
+            if time.monotonic() - self.since > within:
+                raise LabError(
+                    f"a model that loads for {self.load} s was not loaded after {within} s",
+                    "the machine is too busy; close what else runs on it and check again",
+                )
+            await self.watch(LOOK_EVERY)
+        if not self.ready:
+            await self.watch(READY_WITHIN, lambda: self.ready or self.ended is not None)
+        seen = "restarted before it was ready" if self.ended is not None else "ready" if self.ready else "not ready"
+        expected = f"a pod that loads for {self.load} s is ready within {READY_WITHIN} s after that"
+        said = await events(self.lab, self.name)
+        self.begun = Observation(seen == "ready", expected, seen, None, said, f"pod that loads for {self.load} s")
+        return self.begun.ok
+
+    async def listens(self) -> bool:
+        """Whether the server says that it has loaded its model."""
+        log = await self.lab.objects.logs(self.name, self.container, tail=None, limit=LOG)
+        return "listening" in log
+
+    async def drill(self, *words: str) -> bool:
+        """Begin an incident in it; False if the pod does not know how."""
+        done = await self.lab.objects.run_in(self.name, "python3", "/lab/drill.py", *words, container=self.container)
+        code, said = done.code, " ".join([*done.lines, done.errors])[-300:].strip()
+        self.since, self.out, self.back = time.monotonic(), None, None
+        if code != 0:
+            expected = f"python3 /lab/drill.py {' '.join(words)} in a pod says ok"
+            self.begun = Observation(False, expected, f"exit code {code}: {said}")
+            self.why = "server.py and drill.py are given, and lie in /lab: leave them as they are"
+        return code == 0
+
+    def restarted(self, when: str, probes: Sequence[str]) -> Observation:
+        """Whether its container lived on."""
+        seen = "not restarted" if self.ended is None else f"restarted after {self.ended:.0f} s"
+        return Observation(self.ended is None, f"no restart {when}", seen, self.ended, (*probes, *self.events))
+
+    def stayed(self, how: str) -> str:
+        """How long it stayed in the Service, in words."""
+        return f"the pod that {how} was " + (
+            "ready all the time" if self.out is None else f"ready for {self.out:.0f} s"
+        )
+
+    def returned(self, probes: Sequence[str]) -> Observation:
+        """Whether it was ready again in time, where it lived on."""
+        seen = (
+            "ready again" if self.back is not None else "restarted" if self.ended is not None else "not ready by then"
+        )
+        return Observation(
+            seen != "not ready by then",
+            f"a pod that answers again is ready within {OUT_WITHIN} s",
+            seen,
+            evidence=tuple(probes),
+        )
+
+
+@contextlib.asynccontextmanager
+async def copies(lab: Lab, template: Object, **loads: int) -> AsyncIterator[dict[str, Copy]]:
+    """Pods of the Deployment's template, by name, with the seconds that their models take to load."""
+    for left in await lab.objects.all("Pod", LABEL):  # by a run that could not clear up
+        await lab.objects.kill(left["metadata"]["name"], grace=0)
+    made, pods = {}, []
+    for what, load in loads.items():
+        name, spec = f"checker-{what}-{uuid.uuid4().hex[:5]}", copy.deepcopy(template["spec"])
+        server = serving(spec)
+        others = [each for each in server.get("env") or [] if each["name"] != LOAD]
+        server["env"] = [*others, {"name": LOAD, "value": str(load)}]
+        meta = {"name": name, "labels": {**template["metadata"].get("labels", {}), LABEL: what}}
+        not_yet = absent(f"a pod that loads for {load} s is ready soon after", "not looked at")
+        made[what] = Copy(lab, name, server["name"], load, time.monotonic(), not_yet)
+        pods.append({"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec})
+    # No grace: a pod that hangs would use up all of it.
+    async with standing(lab, pods, grace=0):
+        yield made
+
+
+async def events(lab: Lab, pod: str) -> tuple[str, ...]:
+    """What the kubelet said of a pod's probes: first what it restarted, then which probe failed."""
+    found = await lab.objects.events(pod, "Pod")
+    said = [each for each in found if each.get("reason") in ("Unhealthy", "Killing")]
+    lines = [f"{each['reason']}: {' '.join(str(each.get('message', '')).split())[:160]}" for each in said]
+    return tuple(sorted(lines, key=lambda line: ("Killing" not in line, "Readiness" in line))[:3])
+
+
+def serving(spec: Object) -> Object:
+    """The container that loads the model."""
+    named = [each for each in spec["containers"] if any(env["name"] == LOAD for env in each.get("env") or [])]
+    found: Object = (named or spec["containers"])[0]
+    return found

@@ -1,0 +1,158 @@
+"""The four pods' incidents, played side by side under a light load."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mlops_lab.checks import Lab, is_ready
+from mlops_lab.kit.pods import restarts
+from mlops_lab.kit.side_by_side import together
+from mlops_lab.kube.client import Object
+
+from .copies import BUSY, LABEL, OUT_WITHIN, QUICK, RESTARTED_WITHIN, SLOW, UNREADY, Copy, copies, events, serving
+
+SETTLED = 8  # s in which a restart that was decided on has begun, the preStop wait included
+RATE, LONGEST = 10, 240  # requests a second, s
+ANSWER_LIMIT = 15.0  # s; a request may have to wait for a pod that computes
+LATE_AT_MOST = 5.0  # s that requests may leave late on a busy machine; no latencies are measured
+NEAR = 2.0  # s between a request that was lost and the moment that may be why
+
+
+@dataclass(frozen=True)
+class Incidents:
+    """One run.
+
+    Attributes:
+        sent: requests in all.
+        lost: how requests failed that should not have, with counts.
+        others: restarts of the Deployment's own pods.
+        starved: s in which requests were lost while none of the Deployment's own pods was ready, and none restarted.
+        spec: the pod's, from the Deployment's template.
+        probes: the probes in words.
+    """
+
+    slow: Copy
+    hung: Copy
+    unready: Copy
+    busy: Copy
+    sent: int
+    lost: Counter[str]
+    others: int
+    starved: int
+    spec: Object
+    probes: tuple[str, ...]
+
+
+async def incidents(lab: Lab) -> Incidents:
+    """Make the four pods under a light load, play the incidents side by side, and see what becomes of the pods."""
+    from . import slow_start_survives, unready_pod_is_left_alone  # which begin with this
+
+    template = (await lab.objects.deployment("model").present())["spec"]["template"]
+    windows: list[tuple[float, float]] = []  # of the load's time, in which requests may fail
+    # What has passed, in the verification of a mistake in other checks, may be shorter.
+    load_for = SLOW if lab.thorough(slow_start_survives) else QUICK
+    away_for = UNREADY if lab.thorough(unready_pod_is_left_alone) else OUT_WITHIN + 6
+
+    async def slow(pod: Copy) -> None:
+        await pod.start()
+
+    async def hang(pod: Copy) -> None:
+        if await pod.start():
+            began = load.elapsed
+            begun = await pod.drill("hang")
+            excuse(began, OUT_WITHIN)
+            if begun:
+                await pod.watch(RESTARTED_WITHIN, lambda: pod.ended is not None)
+
+    async def unready(pod: Copy) -> None:
+        if await pod.start():
+            began = load.elapsed
+            begun = await pod.drill("unready", str(away_for))
+            excuse(began, OUT_WITHIN)
+            if begun:
+                await pod.watch(away_for)
+                await pod.watch(SETTLED)
+                await pod.watch(OUT_WITHIN - SETTLED, lambda: pod.ready)
+
+    async def busy(pod: Copy) -> None:
+        if await pod.start():
+            began = load.elapsed
+            if await pod.drill("busy", str(BUSY)):
+                await pod.watch(BUSY + SETTLED)
+            if pod.ended is not None:  # what was lost with it, is another check's matter
+                excuse(began, 0)
+
+    def excuse(began: float, seconds: float) -> None:
+        windows.append((began - 1, load.elapsed + seconds))
+
+    async with copies(lab, template, slow=load_for, hung=QUICK, unready=QUICK, busy=QUICK) as pods:
+        body = lab.traffic.hidden_rows(1).body
+        async with lab.traffic.load(
+            "model", rate=RATE, duration=LONGEST, body=body, answer_within=ANSWER_LIMIT, late_at_most=LATE_AT_MOST
+        ) as load:
+            before = await own_restarts(lab)
+            looking = asyncio.ensure_future(unready_ones(lab, lambda: load.elapsed))
+            try:
+                await together(slow(pods["slow"]), hang(pods["hung"]), unready(pods["unready"]), busy(pods["busy"]))
+            finally:
+                looking.cancel()
+            alone, after = await looking, await own_restarts(lab)
+        for pod in pods.values():
+            pod.events = await events(lab, pod.name)
+    others = sum(max(0, count - before[name]) for name, count in after.items() if name in before)
+    failed = [each for each in load.report.requests if each.status != 200]
+    unexcused = [each for each in failed if not any(begin <= each.due + each.late < end for begin, end in windows)]
+    lost = Counter(each.error or f"status {each.status}" for each in unexcused)
+    lost_at = [each.due + each.late for each in unexcused]
+    return Incidents(
+        **pods,
+        sent=load.report.sent,
+        lost=lost,
+        others=others,
+        starved=0 if others else sum(any(abs(each - when) < NEAR for each in lost_at) for when in alone),
+        spec=template["spec"],
+        probes=in_words(template["spec"]),
+    )
+
+
+async def own_pods(lab: Lab) -> list[Object]:
+    """The Deployment's pods behind the Service, without the checker's."""
+    return [each for each in await lab.objects.pods_of("model") if LABEL not in each["metadata"]["labels"]]
+
+
+async def own_restarts(lab: Lab) -> dict[str, int]:
+    """How often each of the Deployment's pods was restarted."""
+    return {each["metadata"]["name"]: restarts(each) for each in await own_pods(lab)}
+
+
+async def unready_ones(lab: Lab, elapsed: Callable[[], float]) -> list[float]:
+    """When, until it is cancelled, none of the Deployment's pods was ready."""
+    found = []
+    with contextlib.suppress(asyncio.CancelledError):
+        while True:
+            if not any(is_ready(each) for each in await own_pods(lab)):
+                found.append(elapsed())
+            await lab.time.pause(1)
+    return found
+
+
+def in_words(spec: Object) -> tuple[str, ...]:
+    """The probes, a line each, with the defaults that the API server filled in."""
+    server, lines = serving(spec), []
+    for kind in ("startupProbe", "readinessProbe", "livenessProbe"):
+        probe = server.get(kind)
+        if not probe:
+            lines.append(f"{kind}: none")
+            continue
+        how = next((name for name in ("httpGet", "tcpSocket", "exec", "grpc") if name in probe), "")
+        asks = f"{how} {(probe.get(how) or {}).get('path', '')}".strip()
+        delay = f"from {probe['initialDelaySeconds']} s on, " if probe.get("initialDelaySeconds") else ""
+        lines.append(
+            f"{kind}: {asks}, {delay}every {probe.get('periodSeconds', 10)} s, timeout "
+            f"{probe.get('timeoutSeconds', 1)} s, {probe.get('failureThreshold', 3)} failures"
+        )
+    return tuple(lines)

@@ -1,0 +1,83 @@
+"""The flights that lab 14's crowd asks about; it runs in a pod.
+
+Rows are made anew for each run, so that none was ever asked before; some are strange, and some lie on a tree's split.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Object = dict[str, Any]
+
+NEAR = 1e-5
+TRIED = 100  # flights, of which one at least comes by a split
+WEATHER = ("temp", "wind_speed", "precip", "visib")
+
+
+class Flights:
+    """Flights that nobody asked about before: the fields of known ones, mixed, at a distance of their own."""
+
+    def __init__(self, known: Sequence[Mapping[str, Any]], seed: int) -> None:
+        self._known, self._random = known, random.Random(seed)
+
+    def rows(self, count: int) -> list[Object]:
+        """So many; one in twenty has a carrier that no model has seen, and one in five no weather."""
+        found = []
+        for _ in range(count):
+            row = {name: self._random.choice(self._known)[name] for name in self._known[0]}
+            row["distance"] = round(self._random.uniform(90, 2700), 3)
+            if self._random.random() < 0.05:
+                row["carrier"] = "ZZ"
+            if self._random.random() < 0.2:
+                row |= dict.fromkeys(WEATHER)
+            found.append(row)
+        return found
+
+    def bad(self) -> Object:
+        """A flight with one thing wrong."""
+        row = self.rows(1)[0]
+        name, value = self._random.choice(
+            [("month", 13), ("hour", "noon"), ("distance", -5), ("carrier", None), ("temp", "mild"), ("dest", "")]
+        )
+        return {**row, name: value}
+
+
+def on_splits(model: Any, name: str, count: int, flights: Flights) -> list[Object]:
+    """Flights with a field that lies on a split of a tree that they come by, and matters there: at most `count`.
+
+    scikit-learn compares the float32 of a value with a split that is a float64. Whoever makes float32 of the splits as
+    well sends such flights down the other branch, as if the value were the next smaller one.
+    """
+    import numpy as np
+
+    bundle = model._bundle
+    place = list(bundle["features"]).index(name)
+    trees = [each.tree_ for each in bundle["forest"].estimators_]
+    splits = np.unique(np.concatenate([tree.threshold[tree.feature == place] for tree in trees]))
+    on = splits.astype(np.float32)
+    on = on[on.astype(np.float64) > splits]
+    found: list[Object] = []
+    for value in on[:: max(1, len(on) // count)]:
+        rows = flights.rows(TRIED)
+        there = model.probabilities([{**row, name: float(value)} for row in rows])
+        below = model.probabilities([{**row, name: float(np.nextafter(value, np.float32(-np.inf)))} for row in rows])
+        apart = [abs(one - other) for one, other in zip(there, below, strict=True)]
+        if max(apart) > 10 * NEAR:
+            found.append({**rows[apart.index(max(apart))], name: float(value)})
+    return found[:count]
+
+
+def strange(first: Object, second: Object) -> dict[str, list[Object]]:
+    """Rows that are allowed, by what is unusual about them."""
+    bare = {key: value for key, value in second.items() if key not in WEATHER}
+    least = {"month": 1, "day": 1, "weekday": 0, "hour": 0, "distance": 0.5}
+    most = {"month": 12, "day": 31, "weekday": 6, "hour": 23, "distance": 20000}
+    return {
+        "a carrier and a destination that the model has never seen": [first, second | {"carrier": "ZZ", "dest": "QQQ"}],
+        "weather left out in one of two": [bare, first],
+        "weather null": [second | dict.fromkeys(WEATHER)],
+        "the ends of each range": [second | least, second | most],
+        "1000 rows": [bare | {"hour": number % 24, "month": number % 12 + 1} for number in range(1000)],
+    }

@@ -1,0 +1,76 @@
+"""A copy of the learner's pod that is told to serve the other version of the model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mlops_lab.checks import Lab, Observation
+from mlops_lab.kit.copies import Copy
+from mlops_lab.kit.logs import last_lines
+from mlops_lab.kit.probabilities import own_values
+from mlops_lab.kube.client import Object
+
+from .stage import ANSWER_WITHIN, SAME, Stage, service_address
+from .why import why_not_v2
+
+STARTED_WITHIN = 90  # s, for the copy with the other model, as for the pod itself
+EDGES = 40  # flights on splits
+COPY = "checker-copy-with-v2"
+
+
+@dataclass(frozen=True)
+class Other:
+    """The copy with the other model: what was seen of it, and why."""
+
+    seen: Observation
+    why: str
+
+
+async def other_model(stage: Stage, copy: Copy) -> Other:
+    """Ask the copy about flights with known values, unusual ones, and ones on the splits."""
+    lab = stage.lab
+    up = await copy_is_up(lab, copy)
+    if not up.ok:
+        return Other(up, "the copy differs from your pod by the variable MODEL alone; the evidence has its last lines. "
+                         "v2 reads more fields than v1: its file says which")  # fmt: skip
+    flights = lab.traffic.hidden_rows(60)
+    answer = await lab.traffic.post(COPY, "/predict", flights.body, within=ANSWER_WITHIN)
+    what = "60 flights, in a copy with MODEL=/model/v2"
+    right = own_values(answer, flights.probabilities("v2"), what, version="v2", within=SAME)
+    if not right.ok:
+        return Other(right, why_not_v2("", right.value, flights.probabilities("v1")))
+    found = await stage.unusual(await service_address(lab, COPY), "v2", field="temp", count=EDGES)
+    expected = "a copy with MODEL=/model/v2 answers with v2's own values"
+    if found["wrong"]:
+        wrong = [f"{what}: {problem}" for what, problem in found["wrong"]]
+        seen = Observation(False, expected, wrong[0][:160], evidence=tuple(wrong))
+        return Other(seen, why_not_v2(found["wrong"][0][0], None, ()))
+    return Other(Observation(True, expected, f"all {found['asked'] + 1} bodies were answered so"), "")
+
+
+async def copy_is_up(lab: Lab, copy: Copy) -> Observation:
+    """Wait until the copy says that it is ready."""
+    expected = f"a copy of the pod with MODEL=/model/v2 is ready within {STARTED_WITHIN} s"
+    said = "no answer"
+    async for answer in copy.answers("/readyz", within=STARTED_WITHIN, answer_within=ANSWER_WITHIN):
+        if answer.status == 200:
+            return Observation(True, expected, "it is")
+        said = answer.shown
+    if copy.ended:
+        lines = await last_lines(lab, copy.ended, container=failed(copy.ended))
+        return Observation(False, expected, "the program ended", evidence=tuple(lines))
+    return Observation(False, expected, said)
+
+
+def failed(pod: Object) -> str | None:
+    """The first container of a pod that ended with another code than 0, those that come before the others first."""
+    states = [each for kind in ("initContainerStatuses", "containerStatuses") for each in pod["status"].get(kind) or []]
+    return next(
+        (each["name"] for each in states if ((each.get("state") or {}).get("terminated") or {}).get("exitCode")), None
+    )
+
+
+def with_v2(container: Object) -> None:
+    """Name the other model to one container."""
+    others = [each for each in container.get("env") or [] if each["name"] != "MODEL"]
+    container["env"] = [*others, {"name": "MODEL", "value": "/model/v2"}]

@@ -1,0 +1,92 @@
+"""All that lab 14 measures, once: one part after the other, up to the first that failed."""
+
+from __future__ import annotations
+
+import contextlib
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mlops_lab.checks import Lab, Observation
+from mlops_lab.kit.copies import copied
+from mlops_lab.kit.standing import remove_leftover
+
+from .cost import GATE, Cost, costs
+from .crowd import Alone, Crowd
+from .other_model import COPY, Other, other_model, with_v2
+from .stage import CLIENTS, Stage, set_up
+
+CROWD, CROWD_SIZES = 192, [1, 1, 2, 5]  # requests, and the rows of each in turn
+MIXED, EVERY = 96, 4  # requests of the crowd with bad rows, and how many of them have one
+ALONE = 21  # requests
+
+
+@dataclass
+class Measured:
+    """What was found; what comes after a part that failed is None, as the checks for it are blocked."""
+
+    unusual: Observation
+    crowd: Crowd | None = None
+    cost: Cost | None = None
+    other: Other | None = None
+    mixed: Crowd | None = None
+    alone: Alone | None = None
+
+
+async def measure(lab: Lab, rounds: int) -> Measured:
+    """All parts, one after the other, up to the first that failed.
+
+    Args:
+        rounds: of the comparison of costs at least.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        await remove_leftover(lab, COPY)  # it would use CPU time
+        stage = await set_up(lab, stack)
+        found = Measured(await unusual(stage))
+        if not found.unusual.ok:
+            return found
+        before = await stage.restarts()
+        found.crowd = await stage.crowd(stage.address, CROWD, CROWD_SIZES)
+        found.crowd["restarted"] = await stage.restarts() - before
+        if not crowd_seen(found.crowd).ok:
+            return found
+        found.cost = await costs(stage, rounds)
+        if found.cost.times < GATE:
+            return found
+        found.alone = await stage.alone(ALONE)
+        async with copied(lab, COPY, change=with_v2) as copy:  # which starts while the crowd comes
+            found.mixed = await stage.crowd(stage.address, MIXED, CROWD_SIZES, EVERY)
+            found.mixed["restarted"] = await stage.restarts() - before
+            found.other = await other_model(stage, copy)
+    return found
+
+
+async def unusual(stage: Stage) -> Observation:
+    """What is strange but allowed, against the model's own values."""
+    found = await stage.unusual(stage.address, "v1")
+    wrong = [f"{what}: {problem}" for what, problem in found["wrong"]]
+    return Observation(
+        not wrong, f"{found['asked']} unusual bodies answered with the model's own values",
+        f"{len(wrong)} were not: {wrong[0][:160]}" if wrong else f"all {found['asked']} were", evidence=tuple(wrong),
+    )  # fmt: skip
+
+
+def crowd_seen(seen: Crowd) -> Observation:
+    """Whether all good requests of a crowd were answered right, and no container was restarted."""
+    lost = seen["planned"] - seen["ended"]
+    restarted = seen.get("restarted", 0)
+    parts = [
+        f"{seen['wrong']} of {seen['good']} were not" if seen["wrong"] else "",
+        f"{lost} were not sent any more" if lost else "",
+        f"{restarted} restarts of a container" if restarted > 0 else "",
+    ]
+    text = ", ".join(part for part in parts if part)
+    return Observation(
+        not text, f"{seen['good']} good requests of {CLIENTS} clients at once answered right, no restart",
+        text or "all were", evidence=tuple(seen["told"]),
+    )  # fmt: skip
+
+
+def median(values: Sequence[float]) -> float:
+    """The one in the middle, of two the larger; infinite of none."""
+    return statistics.median_high(values) if values else float("inf")

@@ -1,0 +1,82 @@
+"""The likely reasons for what lab 14 sees."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from mlops_lab.kit.probabilities import Likeness, likeness, near
+
+from .crowd import Crowd
+from .stage import ANSWER_WITHIN, SAME
+
+OTHER_VALUES: Mapping[Likeness, str] = {
+    "no numbers": 'the contract is {"model_version": "v1", "probabilities": [0.31, ...]}, one number for each row',
+    "same": "the version stands in metadata.json beside the model",
+    "another count": "one probability for each row, whatever their number: ONNX's first dimension can be left open "
+    "(None)",
+    "classes": "these are classes. The graph has two outputs: the label comes first, the probabilities second",
+    "on time": "these are the probabilities of being on time: of the two columns the second one is late",
+    "another order": "the values are right and in another order: clients go by the place in the list",
+    "another version": "these are the values of v2: without the variable MODEL the model is the one in /model/v1",
+    "rounded": "they are nearly right. Where does a number lose digits on its way: a type with fewer bits (float16), "
+    "or a round()? Near a threshold it changes decisions, and in a tree it may change the branch",
+    "unlike": "the model reads its features in the order of its own file, as float32, categories as shares",
+}
+
+
+def why_other_values(given: Sequence[float] | None, wanted: Sequence[float], others: Sequence[float]) -> str:
+    """The likely reason for other values than the model's own."""
+    return OTHER_VALUES.get(likeness(given, wanted, others, within=SAME), OTHER_VALUES["unlike"])
+
+
+def why_not_v2(what: str, given: Sequence[float] | None, v1: Sequence[float]) -> str:
+    """The likely reason for what the copy answered."""
+    if given is not None and near(given, v1, SAME):
+        return (
+            "these are v1's values: what the service reads, makes or knows at its start must come from the folder that "
+            "MODEL names, or the next version of the model is a change of the program"
+        )
+    if "split" in what:
+        return (
+            "scikit-learn makes a float32 of the value and compares it with a split that is a float64. With the split "
+            "as a float32, too, it may be rounded up to the value, and the flight goes down the other branch. skl2onnx "
+            "rounds the splits down when its input is float32; whoever takes the trees apart by hand keeps float64"
+        )
+    return (
+        "v2 also reads the weather, and what stands for weather that is missing is in bundle['defaults']. The "
+        "features, their order, categories and defaults are in each model's own file"
+    )
+
+
+def why_wrong_in_a_crowd(seen: Crowd) -> str:
+    """The likely reason for what a crowd saw."""
+    if seen.get("restarted", 0) > 0:
+        return "kubectl describe pod says why a container ended; OOMKilled is more memory than its limit"
+    if seen["mixed"]:
+        return (
+            f"{seen['mixed']} clients got the right values for somebody else's flights. In a batch each request has "
+            "its place: who comes first is first in the array and gets the first part of the result, as many "
+            "values as it "
+            "had rows. And what two requests share (a buffer, say) belongs to one of them from when it is filled until "
+            "the model has read it: with every `await` in between another one may fill it"
+        )
+    if seen["refused_good"]:
+        return (
+            "clients were turned away. 16 at once are no overload for a service that needs a millisecond for each: let "
+            "them wait for their turn. A limit belongs where memory or patience ends"
+        )
+    if seen["none"] or seen["ended"] < seen["planned"]:
+        return (
+            "clients waited for an answer that did not come: does something wait for a batch to be full, or has the "
+            "loop that serves the batches ended? kubectl logs deployment/model"
+        )
+    return "alone they were right. What do requests share that are under way at the same time?"
+
+
+def why_no_answer(status: int) -> str:
+    """The likely reason for another status than 200 for a good body."""
+    if status == 0:
+        return f"an answer must be whole {ANSWER_WITHIN} s after the request: kubectl logs deployment/model"
+    if 300 <= status < 400:
+        return "a redirect is no answer: the path is /predict, and a route named /predict/ is another one"
+    return "kubectl logs deployment/model shows the exception behind a 500; the body keeps the contract"

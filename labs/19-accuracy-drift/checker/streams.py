@@ -1,0 +1,223 @@
+"""The tests: streams of flights on their way through a detector, and when it alarmed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from mlops_lab.kit.sandbox.process import STRANGE, Sandbox, Trouble
+
+from .flights import AGAIN, IN_ORDER, LOST, MIXED, SLOW, Event, Feed, Flights
+
+WITHIN = int(os.environ.get("LABELS", "600"))  # labels of drifted flights, after which an alarm is too late
+SHOWN = 2 * WITHIN  # how far a stream goes on, to tell late from never
+FORGIVEN = 50  # in the first test: labels for each alarm before the drift
+BATCH = 400  # calls at once
+ANSWERS_WITHIN = 20.0  # s for a batch
+CPU_SECONDS = 90.0  # for all tests together: 0.25 ms and more for each call
+IDLE_SECONDS = 30.0  # in which it neither computed nor waited for the CPU
+
+
+class Detector:
+    """The learner's detector, in the sandbox.
+
+    Attributes:
+        calls: how many it has taken in this test.
+    """
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self.sandbox, self.calls = sandbox, 0
+
+    def new(self) -> None:
+        """Make a new one."""
+        self._ask("new", [], "Detector()")
+
+    def feed(self, calls: Sequence[Sequence[Any]]) -> tuple[int, bool]:
+        """Make calls until one alarms: how many were made, and whether the last one did."""
+        answer = self._ask("feed", calls, f"{len(calls)} calls")
+        if "returned" in answer:
+            raise Trouble(
+                f"labelled returned {str(answer['returned'])[:80]} ({str(answer.get('kind'))[:40]})",
+                self.sandbox.printed,
+            )
+        made, alarm = answer.get("made"), answer.get("alarm")
+        if not isinstance(made, int) or not 0 < made <= len(calls) or not isinstance(alarm, bool):
+            raise Trouble(STRANGE, self.sandbox.printed)
+        self.calls += made
+        return made, alarm
+
+    def _ask(self, what: str, calls: Sequence[Sequence[Any]], named: str) -> dict[str, Any]:
+        answer, spent = self.sandbox.ask((what, calls), within=ANSWERS_WITHIN, what=named), self.sandbox.spent
+        if spent.cpu > CPU_SECONDS:
+            raise Trouble(f"stopped: with the tests before it has used {CPU_SECONDS:.0f} s of CPU", [])
+        if spent.idle > IDLE_SECONDS:
+            raise Trouble(f"stopped: it has slept, or waited for something, for {IDLE_SECONDS:.0f} s in all", [])
+        return answer
+
+
+class Stream:
+    """One stream on its way through a new detector.
+
+    Attributes:
+        labels, drifted: how many came, repeated ones too; how many drifted flights have theirs.
+        false: the labels, by number, at which there was an alarm before the first drifted flight had its label.
+        found: how many drifted flights had theirs at the first alarm after that.
+        grown: bytes of memory that the detector came to need meanwhile, where that is looked at.
+    """
+
+    def __init__(self, detector: Detector, about: str, *, new: bool = True) -> None:
+        self.detector, self.about, self.labels = detector, about, 0
+        self.false: list[int] = []
+        self.found: int | None = None
+        self.before: int | None = None
+        self.grown: int | None = None
+        self._drifted: set[str] = set()
+        if new:
+            detector.new()
+
+    @property
+    def drifted(self) -> int:
+        return len(self._drifted)
+
+    def seen(self) -> dict[str, Any]:
+        """The facts, as they go into the answer."""
+        return {
+            "about": self.about, "labels": self.labels, "before": self.before, "drifted": self.drifted,
+            "false": self.false[:20], "alarms": len(self.false), "found": self.found,
+        }  # fmt: skip
+
+    def run(self, events: Sequence[Event], *, each: Callable[[], None] = lambda: None, goes_on: bool = False) -> float:
+        """Feed events until an alarm, or their end, or it is too late; when the last one was.
+
+        Args:
+            each: called after each batch.
+            goes_on: an alarm before the drift is noted and followed by replaced().
+        """
+        place, last = 0, 0.0
+        while place < len(events) and self.drifted < SHOWN:
+            batch = events[place : place + BATCH]
+            made, alarm = self.detector.feed([event[1:4] for event in batch])
+            last = batch[made - 1].time
+            for event in batch[:made]:
+                if event.call == "labelled":
+                    self.labels += 1
+                    if event.drifted:
+                        self.before = self.labels - 1 if self.before is None else self.before
+                        self._drifted.add(event.flight)
+            place += made
+            each()
+            if not alarm:
+                continue
+            if self._drifted:
+                self.found = self.drifted
+                break
+            self.false.append(self.labels)
+            if not goes_on or len(self.false) > 5 + self.labels / FORGIVEN:
+                break
+            self.detector.feed([["replaced"]])
+        return last
+
+
+Test = Callable[[Detector, Flights, np.random.Generator], Iterator[Stream]]
+
+
+def finds(detector: Detector, flights: Flights, rng: np.random.Generator) -> Iterator[Stream]:
+    """Drifts after histories of several lengths; alarms before are forgiven, if they are not many."""
+    for before in map(int, rng.permutation([500, 1500, 3000, 6000])):
+        stream = Stream(detector, "more")
+        drawn = flights.draw(before + 2 * SHOWN)
+        stream.run(flights.events(drawn, IN_ORDER, drift=before, kind="more"), goes_on=True)
+        yield stream
+
+
+def quiet(detector: Detector, flights: Flights, rng: np.random.Generator) -> Iterator[Stream]:
+    """Nothing happens, for 10,000 labels."""
+    for _ in range(2):
+        stream = Stream(detector, "")
+        stream.run(flights.events(flights.draw(10_000), MIXED))
+        yield stream
+
+
+def then_drift(feed: Feed, before: int) -> Test:
+    """A stream with a feed of its own, and a drift at its end."""
+
+    def test(detector: Detector, flights: Flights, rng: np.random.Generator) -> Iterator[Stream]:
+        stream = Stream(detector, "more")
+        stream.run(flights.events(flights.draw(before + 3 * SHOWN), feed, drift=before, kind="more"))
+        yield stream
+
+    return test
+
+
+def blocks(feed: Feed) -> Test:
+    """Calm and busy days in turn, as the model says they are, and at last a drift."""
+
+    def test(detector: Detector, flights: Flights, rng: np.random.Generator) -> Iterator[Stream]:
+        stream = Stream(detector, "more")
+        drawn = [flights.draw(700, group) for group in ("calm", "storm") * 3] + [flights.draw(2 * SHOWN)]
+        whole = [name for names, _ in drawn for name in names], np.concatenate([given for _, given in drawn])
+        stream.run(flights.events(whole, feed, drift=6 * 700, kind="more"))
+        yield stream
+
+    return test
+
+
+def kinds(detector: Detector, flights: Flights, rng: np.random.Generator) -> Iterator[Stream]:
+    """Drifts that are not just more late flights."""
+    for kind in map(str, rng.permutation(["fewer", "others"] * 2)):
+        stream = Stream(detector, kind)
+        stream.run(flights.events(flights.draw(1500 + 2 * SHOWN), MIXED, drift=1500, kind=kind))
+        yield stream
+
+
+def over(detector: Detector, flights: Flights, rng: np.random.Generator) -> Iterator[Stream]:
+    """A drift; at the alarm the model is replaced, and labels for the old one still come; later another drift."""
+    stream = Stream(detector, "first")
+    events = flights.events(flights.draw(1000 + 2 * SHOWN), MIXED, drift=1000, kind="more")
+    last = stream.run(events)
+    yield stream
+    if stream.found is None:
+        return
+    detector.feed([["replaced"]])
+    stream = Stream(detector, "second", new=False)
+    made = {event.flight for event in events if event.time <= last and event.call == "predicted"}
+    left = [
+        event._replace(drifted=False)
+        for event in events
+        if event.time > last and event.call == "labelled" and event.flight in made
+    ]
+    drawn = flights.draw(2500 + 2 * SHOWN)
+    fresh = flights.events(drawn, MIXED, drift=2500, kind="more", start=last)
+    stream.run(sorted(left + fresh, key=lambda event: event.time))
+    yield stream
+
+
+def small(detector: Detector, flights: Flights, rng: np.random.Generator) -> Iterator[Stream]:
+    """100,000 predictions without a label, then 40,000 with one, and at last a drift. Alarms are not judged before."""
+    stream, memory = Stream(detector, "more"), detector.sandbox.memory
+    most: list[int] = []
+    never = Feed(lost=1.0)
+    for feed, count in ((MIXED, 5000), (never, 5000)):
+        stream.run(flights.events(flights.draw(count), feed), goes_on=True)
+    first = memory()
+    for feed in [never] * 20 + [MIXED] * 8:
+        stream.run(flights.events(flights.draw(5000), feed), each=lambda: most.append(memory()), goes_on=True)
+    stream.run(flights.events(flights.draw(2 * SHOWN), MIXED, drift=0, kind="more"), goes_on=True)
+    stream.grown = max(most) - first
+    yield stream
+
+
+TESTS: dict[str, Test] = {
+    "finds": finds,
+    "quiet": quiet,
+    "again": then_drift(AGAIN, 2500),  # labels of late flights come three times
+    "lost": then_drift(LOST, 6000),  # every other label never comes
+    "busy": blocks(MIXED),  # labels come as they do
+    "slow": blocks(SLOW),  # the labels of late flights come later
+    "kinds": kinds,
+    "over": over,
+    "small": small,
+}

@@ -1,0 +1,132 @@
+"""A copy of one of the learner's pods with something changed, which runs beside it while a block runs.
+
+The copy has what the pod's template says, a Service of its own, and no probes: nobody restarts it, and it is asked
+whether it says that it is ready or not. It has no token but one of its own, and may run on any node.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
+
+from mlops_lab.checks import Lab, LabError
+from mlops_lab.kit.standing import standing
+from mlops_lab.kube.client import Object
+from mlops_lab.measure.traffic.http import Answer
+
+LIVES = 600  # s, should nobody be left to delete it
+_ENDED = ("Failed", "Succeeded")
+# What the API server, the scheduler or the learner for their own pods has filled in. Placement goes too, as it may keep
+# the copy away from wherever the learner's own pods are.
+_NOT_COPIED = (
+    "nodeName", "hostname", "subdomain", "serviceAccount", "priority", "tolerations", "affinity",
+    "topologySpreadConstraints", "nodeSelector", "ephemeralContainers",
+)  # fmt: skip
+_PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
+
+
+class Copy:
+    """A copy that was started.
+
+    Attributes:
+        name: of its pod and of its Service.
+        ended: its pod, once the program in it has ended; None while it may still run.
+    """
+
+    def __init__(self, lab: Lab, name: str) -> None:
+        self._lab, self.name = lab, name
+        self.ended: Object | None = None
+
+    async def answers(
+        self, path: str, *, within: float, answer_within: float = 10.0, every: float = 0.5
+    ) -> AsyncIterator[Answer]:
+        """What it answers to a GET, again and again, until its program has ended (see `ended`) or the time is over.
+
+        Args:
+            within: seconds from now.
+            answer_within: seconds for one answer; without one by then its status is 0.
+            every: seconds between an answer and the next request.
+
+        Raises:
+            LabError: the time is over, and the copy does not run: no node has room for it, say.
+        """
+        end, phase = time.monotonic() + within, "gone"
+        while time.monotonic() < end:
+            pod: Object = await self._lab.objects.named("Pod", self.name).now() or {"status": {"phase": "gone"}}
+            phase = pod["status"].get("phase", "gone")
+            if phase in _ENDED:
+                self.ended = pod
+                return
+            yield await self._lab.traffic.get(self.name, path, within=answer_within)
+            await self._lab.time.pause(every)
+        if phase != "Running":
+            raise LabError(
+                f"the checker's copy of the pod is {phase} after {within:g} s", "see how the nodes are: lab status"
+            )
+
+
+@contextlib.asynccontextmanager
+async def copied(
+    lab: Lab,
+    name: str,
+    *,
+    change: Callable[[Object], Any],
+    service: str = "model",
+    volumes: Sequence[Object] = (),
+    beside: Sequence[Object] = (),
+) -> AsyncIterator[Copy]:
+    """A copy of a pod behind a Service, and a Service of that name for it, while the block runs.
+
+    What a check that was cut off has left under that name is removed first.
+
+    Args:
+        name: of the copy.
+        change: takes each container of the copy, init containers too, and changes it.
+        service: behind which the pod is.
+        volumes: which the copy has beside the pod's own.
+        beside: objects that stand as long as the copy, such as a ConfigMap that a volume names.
+
+    Raises:
+        Failure: there is no such Service.
+        LabError: no pod is behind it, or the copy can't be made.
+    """
+    pods, found = await lab.objects.pods_of(service), await lab.objects.named("Service", service).now()
+    if not pods or found is None:
+        raise LabError(
+            f"the pods behind Service {service} went away during the check", "wait until they are ready again"
+        )
+    async with standing(lab, [*beside, *of_pod(pods[0], found, name, change=change, volumes=volumes)], grace=1):
+        yield Copy(lab, name)
+
+
+def of_pod(
+    pod: Object, service: Object, name: str, *, change: Callable[[Object], Any], volumes: Sequence[Object] = ()
+) -> list[Object]:
+    """The copy's Pod and Service; the Service leads to it whether it is ready or not. Arguments as for `copied`."""
+    metadata = {"name": name, "labels": {"mlops-lab/checker": "copy"}}
+    spec = copy.deepcopy(pod["spec"])
+    tokens = {each["name"] for each in spec.get("volumes") or [] if each["name"].startswith("kube-api-access-")}
+    for field in _NOT_COPIED:
+        spec.pop(field, None)
+    spec["restartPolicy"] = "Never"
+    spec["activeDeadlineSeconds"] = LIVES
+    spec["volumes"] = [each for each in spec.get("volumes") or [] if each["name"] not in tokens] + list(volumes)
+    for container in [*spec["containers"], *(spec.get("initContainers") or [])]:
+        for probe in _PROBES:
+            container.pop(probe, None)
+        mounts = container.get("volumeMounts") or []
+        container["volumeMounts"] = [each for each in mounts if each["name"] not in tokens]
+        change(container)
+    target = next(each.get("targetPort", each["port"]) for each in service["spec"]["ports"] if each["port"] == 80)
+    ways = {
+        "selector": metadata["labels"],
+        "publishNotReadyAddresses": True,
+        "ports": [{"port": 80, "targetPort": target}],
+    }
+    return [
+        {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec},
+        {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": ways},
+    ]

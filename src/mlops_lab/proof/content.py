@@ -1,0 +1,138 @@
+"""What a lab's proof was made with, as hashes: a proof speaks of this content and of no other.
+
+Four parts, so that one can say what has changed since: the lab's own folder, the modules that its checker imports,
+what it runs on (charts and images), and the engine that runs every lab. What brings images and the cluster itself is
+in none of them, and versions are not: the suite has tests of its own for those.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from mlops_lab.base.errors import LabError
+from mlops_lab.base.paths import project
+from mlops_lab.labs.catalog import Exercise, about
+from mlops_lab.platform.releases import RELEASES
+from mlops_lab.proof.imports import Imports, meaning
+
+# The file that a proof is kept in, beside what it was made with.
+KEPT = "proof.json"
+# Where a verification begins; what stands behind these judges every lab.
+_ENGINE = ("proof.verify", "proof.stage", "checks.run")
+# The first three bring the cluster and its images: what comes of that is the cluster's, not the checker's. The others
+# keep what was found.
+_APART = ("cluster", "engine", "images", "proof.page", "proof.proofs", "proof.ledger", "proof.content", "proof.imports")
+# The model server and the load maker: in every lab's way, named by no lab.
+_EVERYWHERE = ("images/flight-delay", "images/load")
+# Folders of variants and of the learner's files: programs there are not the checker's.
+_WORKS = ("start", "solution", "wrong")
+_LENGTH = 12
+
+
+@dataclass(frozen=True)
+class Content:
+    """The four hashes."""
+
+    folder: str
+    checker: str
+    platform: str
+    engine: str
+
+    @property
+    def key(self) -> str:
+        """All four as one."""
+        return _short("\0".join(getattr(self, field.name) for field in fields(self)).encode())
+
+    def changed(self, before: Content | None) -> list[str]:
+        """Which parts are others than before, the lab's own first; all of them without a before."""
+        return [
+            field.name
+            for field in fields(self)
+            if before is None or getattr(self, field.name) != getattr(before, field.name)
+        ]
+
+
+class Contents:
+    """Says what labs are made of now; what all of them share is read once.
+
+    Args:
+        package: the program's folder; the one that runs if not given.
+        root: the folder of charts and images; the project's if not given.
+    """
+
+    def __init__(self, package: Path | None = None, root: Path | None = None) -> None:
+        package = package or Path(__file__).parents[1]
+        self._root = root or project()
+        self._imports = Imports(package)
+        self._apart = [f"{package.name}.{name}" for name in _APART]
+        self._engine = self._imports.behind([f"{package.name}.{name}" for name in _ENGINE], self._apart)
+        self._judged = self._modules(self._engine)
+
+    def of(self, exercise: Exercise) -> Content:
+        """What one lab is made of."""
+        named = {name for file in _checkers(exercise.folder) for name in self._imports.of(file)}
+        apart = [name for name in self._apart if not _names(named, name)]
+        own = self._imports.behind(named - self._engine, apart) - self._engine
+        return Content(
+            _files([exercise.folder]), self._modules(own), _files(_platform(exercise, self._root)), self._judged
+        )
+
+    def _modules(self, names: Iterable[str]) -> str:
+        """A hash of modules by what they do: comments and docstrings may change."""
+        digest = hashlib.sha256()
+        for name in sorted(names):
+            file = self._imports.file(name)
+            assert file is not None, name
+            digest.update(f"{name}\0{meaning(file.read_text(encoding='utf-8'))}\0".encode())
+        return digest.hexdigest()[:_LENGTH]
+
+
+def content_of(exercise: Exercise) -> Content:
+    """What a lab is made of now."""
+    return Contents().of(exercise)
+
+
+def _checkers(folder: Path) -> list[Path]:
+    """The programs of a lab's checker, and those that it runs in pods."""
+    return sorted(
+        file
+        for file in folder.rglob("*.py")
+        if file.relative_to(folder).parts[0] not in _WORKS and "__pycache__" not in file.parts
+    )
+
+
+def _names(named: Iterable[str], package: str) -> bool:
+    return any(name == package or name.startswith(f"{package}.") for name in named)
+
+
+def _platform(exercise: Exercise, root: Path) -> list[Path]:
+    """The folders of charts and images that a lab stands on."""
+    try:
+        it = about(exercise)
+    except LabError:  # its form says so
+        return []
+    wanted = [*_EVERYWHERE, *(f"charts/{release.chart}" for release in RELEASES if release.part in it.needs)]
+    wanted += [f"images/{name.partition(':')[0]}" for name in it.images]
+    if "pipelines" in it.needs or "images/components" in wanted:
+        wanted += ["components", "images/components"]
+    return [root / name for name in dict.fromkeys(wanted) if (root / name).is_dir()]
+
+
+def _files(folders: Sequence[Path]) -> str:
+    """A hash of folders by their files' bytes, names and whether they can be run."""
+    digest = hashlib.sha256()
+    for folder in folders:
+        for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+            inside = file.relative_to(folder)
+            if "__pycache__" in inside.parts or str(inside) == KEPT:
+                continue
+            digest.update(f"{folder.name}/{inside}\0{file.stat().st_mode & 0o100}\0".encode())
+            digest.update(hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()[:_LENGTH]
+
+
+def _short(whole: bytes) -> str:
+    return hashlib.sha256(whole).hexdigest()[:_LENGTH]

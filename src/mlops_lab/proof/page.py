@@ -1,0 +1,67 @@
+"""docs/proofs.md: the page of what is proved of each lab, made of the data beside the labs and of nothing else."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from mlops_lab.base.errors import LabError
+from mlops_lab.base.locking import alone
+from mlops_lab.base.paths import project, state
+from mlops_lab.base.progress import spell
+from mlops_lab.labs.catalog import Exercise, exercises
+from mlops_lab.proof.proofs import SHORT, WHOLE, Proof, proofs
+
+_HEAD = """\
+# Proofs
+
+When each lab was last proved to be honest. `lab verify` keeps this page and the files `labs/*/proof.json` that it is
+made of; commit them with the change that they prove. `lab proofs` says which of them still hold: a proof speaks of the
+content that it was made with, and of no other. [Labs by turns](develop.md#labs-by-turns) says what that content is.
+
+Whole: an untouched start, each solution twice, each mistake, a reset, an outage. Short: an untouched start, one
+solution and one mistake.
+
+| lab | whole | took | content | short | took | content |
+|---|---|---|---|---|---|---|
+"""
+
+
+def page(labs: Sequence[Exercise]) -> str:
+    """The page's text."""
+    return _HEAD + "".join(f"| {each.slug} | {_cells(each)} |\n" for each in labs)
+
+
+def write(folder: Path | None = None) -> None:
+    """Write the page, if the project is a clone.
+
+    Args:
+        folder: the folder of docs; the project's own if not given.
+
+    Raises:
+        LabError: it cannot be written.
+    """
+    file = (folder or project() / "docs") / "proofs.md"
+    if not file.parent.is_dir():  # installed from a wheel, which has no docs
+        return
+    part = file.with_name(f".{file.name}.{os.getpid()}")
+    # Verifications side by side each write it: the last one has to have read what all of them found.
+    with alone(state() / "proofs.lock", "the page of proofs", lambda text: None):
+        try:
+            part.write_text(page(exercises(project() / "labs")), encoding="utf-8")
+            part.replace(file)
+        except OSError as trouble:
+            part.unlink(missing_ok=True)
+            raise LabError(f"{file} cannot be written: {trouble}", "see that the folder is yours") from trouble
+
+
+def _cells(exercise: Exercise) -> str:
+    known = proofs(exercise)
+    return " | ".join(_cell(known.get(form)) for form in (WHOLE, SHORT))
+
+
+def _cell(proof: Proof | None) -> str:
+    if proof is None:
+        return "never | - | -"
+    return f"{proof.at[:16].replace('T', ' ')} | {spell(proof.seconds)} | `{proof.content.key}`"
