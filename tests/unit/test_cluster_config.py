@@ -229,9 +229,9 @@ def test_under_ten_gigabytes_of_disk_is_too_little(free: float, verdict: str, mo
 def test_what_fails_ends_the_command_before_anything_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "port_taken", lambda: False)
     monkeypatch.setattr(Docker, "inspect", lambda *_: None)
-    health.must(engine(), "default")
+    health.require(engine(), "default")
     with pytest.raises(LabError) as error:
-        health.must(engine(memory=1e9), "default")
+        health.require(engine(memory=1e9), "default")
     assert "memory" in error.value.message and error.value.hint
 
 
@@ -313,7 +313,7 @@ class FakeKubectl(Kubectl):
 
 
 def test_all_that_a_cluster_lacks_is_said() -> None:
-    lacking = " ".join(what for what, _ in existing.lacks(FakeKubectl("x")))
+    lacking = " ".join(what for what, _ in existing.missing(FakeKubectl("x")))
     for part in ("v1.27.1", "metrics API", "storage class", "create namespaces"):
         assert part in lacking
 

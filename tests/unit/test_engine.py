@@ -143,10 +143,10 @@ def engine(**facts: Any) -> Docker:
 
 def test_an_old_engine_on_a_restricted_host_is_unfit_without_the_wrapper(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(host, "missing_capabilities", lambda: ("CAP_SYS_RESOURCE",))
-    assert "CAP_SYS_RESOURCE" in start.unfit(engine(DefaultRuntime="runc"))
-    assert start.unfit(engine(DefaultRuntime=start.RUNTIME)) == ""
-    assert start.unfit(engine(ServerVersion="28.2.2", DefaultRuntime="runc")) == ""
-    assert start.unfit(engine(KernelVersion="another machine's")) == ""
+    assert "CAP_SYS_RESOURCE" in start.unable(engine(DefaultRuntime="runc"))
+    assert start.unable(engine(DefaultRuntime=start.RUNTIME)) == ""
+    assert start.unable(engine(ServerVersion="28.2.2", DefaultRuntime="runc")) == ""
+    assert start.unable(engine(KernelVersion="another machine's")) == ""
 
 
 def test_root_sets_a_running_engine_right_instead_of_refusing_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,7 +158,7 @@ def test_root_sets_a_running_engine_right_instead_of_refusing_it(monkeypatch: py
     assert "root" in error.value.hint
     right = engine(DefaultRuntime=start.RUNTIME)
     monkeypatch.setattr(start, "_is_root_here", lambda: True)
-    monkeypatch.setattr(start, "_bound_running", lambda docker, say: right)
+    monkeypatch.setattr(start, "_wrap_running", lambda docker, say: right)
     assert start.ensure() is right
 
 

@@ -112,8 +112,8 @@ def test_nothing_is_made_where_no_registry_answers(docker: Path, monkeypatch: py
         install.with_parts(["pipelines"], None, KIND, Progress(), engine="kubeflow")
     assert "nothing was installed" in error.value.message and error.value.hint.endswith("lab up --engine embedded")
     with pytest.raises(LabError, match="no image registry answers"):
-        install.before("kubeflow", None, Progress())
-    install.before("embedded", None, Progress())
+        install.check_engine("kubeflow", None, Progress())
+    install.check_engine("embedded", None, Progress())
 
 
 def test_a_cluster_is_not_even_made(docker: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,11 +136,11 @@ def test_what_runs_already_needs_no_registry(docker: Path, monkeypatch: pytest.M
     monkeypatch.setattr(install.start, "ensure", lambda say: object())
     answers: dict[str, Any] = {"get secrets": release_secret("kubeflow")}
     monkeypatch.setattr(install, "Kubectl", lambda *_: FakeKubectl(answers))
-    install.before("kubeflow", KIND, Progress())
+    install.check_engine("kubeflow", KIND, Progress())
     assert not (docker.parent / "asked").exists()
     answers["get secrets"] = release_secret("small")
     with pytest.raises(LabError, match="no image registry answers"):
-        install.before("kubeflow", KIND, Progress())
+        install.check_engine("kubeflow", KIND, Progress())
     assert install._runs(Installed("failed", "kubeflow"), "kubeflow") is False
 
 

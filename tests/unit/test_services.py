@@ -1,4 +1,4 @@
-"""What checks ask the platform: JSON over a port forward that may break, MLflow's and KFP's objects, and what is a lab's own."""
+"""The platform's services: JSON over a port forward that may break, MLflow's and KFP's objects, a lab's own things."""
 
 from __future__ import annotations
 
@@ -310,9 +310,9 @@ def test_a_part_that_is_missing_or_not_ready_is_a_problem_of_the_environment() -
 
 def test_a_lab_says_which_part_it_lacks() -> None:
     cluster = Cluster(Namespace=[{"metadata": {"name": "mlops-lab-tracking"}}])
-    parts.must(cast(Kube, cluster), "08", ["cluster", "tracking"])
+    parts.require_installed(cast(Kube, cluster), "08", ["cluster", "tracking"])
     with pytest.raises(LabError, match="needs pipelines") as caught:
-        parts.must(cast(Kube, cluster), "08", ["tracking", "pipelines"])
+        parts.require_installed(cast(Kube, cluster), "08", ["tracking", "pipelines"])
     assert caught.value.hint == "install it: lab up --with pipelines"
 
 

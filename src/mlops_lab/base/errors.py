@@ -35,7 +35,7 @@ class Failure(Exception):
 
 
 class LabError(Exception):
-    """The environment (not the learner) is in the way.
+    """The environment has a problem; it is not the learner's fault.
 
     Args:
         message: one line that says what is wrong.

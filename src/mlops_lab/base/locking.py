@@ -1,4 +1,4 @@
-"""One command at a time on a thing, and an orderly end when a command is told to stop."""
+"""Locks between commands, and a clean end for a command that gets a signal."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _ASK_EVERY = 0.2  # s between two tries for a lock, in a thread that can be told
 
 @contextlib.contextmanager
 def alone(path: Path, what: str, say: Callable[[str], None], *, wait: bool = True) -> Iterator[None]:
-    """Hold a lock file for the block; the kernel lets go of it however the process ends.
+    """Hold a lock file while the block runs; the kernel releases it however the process ends.
 
     Args:
         path: the lock file.
-        what: what the lock stands for, in words.
-        say: told when another command has the lock and this one waits.
-        wait: False means to end with an error instead of waiting.
+        what: what the lock protects, in words.
+        say: called with a message when another command has the lock and this one waits.
+        wait: False raises an error instead of waiting.
 
     Raises:
         LabError: another command has the lock and `wait` is False.
@@ -80,10 +80,10 @@ def _try(file: TextIO, kind: int) -> bool:
 
 @contextlib.contextmanager
 def terminable() -> Iterator[None]:
-    """Let SIGTERM, and SIGHUP of a terminal that is closed, end the block as Ctrl-C does, so that it can clear up.
+    """Let SIGTERM, and SIGHUP from a terminal that closes, interrupt the block as Ctrl-C does, so that it can clean up.
 
-    A signal that is ignored (`nohup`) stays ignored. Only the first counts: a terminal that is closed may tell twice,
-    and the second time would end the clearing up. Ctrl-C still does.
+    A signal that is ignored (`nohup`) stays ignored. Only the first signal counts: a closing terminal may send two, and
+    the second would interrupt the cleanup. Ctrl-C still interrupts it.
     """
     interrupted = False
 
@@ -93,7 +93,7 @@ def terminable() -> Iterator[None]:
             return
         interrupted = True
         if callable(signal.getsignal(signal.SIGINT)):
-            signal.raise_signal(signal.SIGINT)  # whoever hears Ctrl-C in a way of their own, such as asyncio, does so
+            signal.raise_signal(signal.SIGINT)  # asyncio and others handle Ctrl-C themselves
         else:
             raise KeyboardInterrupt
 

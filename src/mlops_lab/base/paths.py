@@ -23,7 +23,7 @@ def _under(variable: str, fallback: str, kind: str) -> Path:
 
 
 def cache() -> Path:
-    """What can be made again: built images, downloads, build logs. `lab images prune` clears it."""
+    """What can be made again: built images, downloads, build logs. `lab images prune` deletes it."""
     return _under("XDG_CACHE_HOME", ".cache", "cache")
 
 
@@ -38,7 +38,7 @@ def workspace() -> Path:
 
 
 def is_file(path: Path) -> bool:
-    """Whether a file is there that we can get at: `Path.is_file` raises OSError for some others."""
+    """Whether the file exists and may be accessed: `Path.is_file` raises OSError where a folder is closed to us."""
     try:
         return path.is_file()
     except OSError:  # a link into a folder that is closed to us

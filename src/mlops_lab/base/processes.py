@@ -21,7 +21,7 @@ from mlops_lab.base.errors import LabError
 
 _TAIL = 30
 
-# s that programs which a stopped one has left get to end.
+# s that the children of a stopped program get to end.
 _LEFT_WITHIN = 20
 
 
@@ -66,9 +66,9 @@ def run(
         log: a file that gets both streams while the program runs; stdout and stderr of the result are then
             empty and an error quotes the end of the file.
         check: raise when the exit code is not 0.
-        leaves: programs whose command line holds this may be left at work by one that is stopped early; they are waited
-            for (20 s at most), so that what they make can be seen and cleared away. The program gets a session of its
-            own: an interrupt from the keyboard reaches none of them.
+        leaves: child processes with this in their command line are waited for (20 s at most) when the program is
+            stopped early, so that what they create can be found and removed. The program gets its own session: an
+            interrupt from the keyboard does not reach it.
 
     Raises:
         TimedOut: the limit ran out.
@@ -200,7 +200,7 @@ def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
 
 
 def _let_end(process: subprocess.Popen[bytes], words: str) -> None:
-    """Wait until no program with these words in its command line is left of a session whose first one was killed."""
+    """Wait until no child with these words in its command line is left in the session of a killed program."""
     process.wait()
     ps = ["ps", "-A", "-o", "pgid=", "-o", "stat=", "-o", "args="]
     end = time.monotonic() + _LEFT_WITHIN

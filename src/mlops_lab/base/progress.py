@@ -1,7 +1,7 @@
 """Progress of long work: what runs now, what is done, how much time is left.
 
-On a terminal, a live view of a few lines; elsewhere (a log, CI) one line at the start and the end of each piece and
-now and then in between, so that nothing looks hung.
+On a terminal it is a line that is updated; elsewhere (a log, CI) one line at the start and the end of each piece of
+work, and one now and then in between, so that nothing looks stuck.
 """
 
 from __future__ import annotations

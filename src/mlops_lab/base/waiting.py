@@ -1,4 +1,4 @@
-"""Waiting with a limit: every wait ends, and when it runs out it says the last state seen."""
+"""Waiting with a limit; when the limit is reached, the error says the last state seen."""
 
 from __future__ import annotations
 

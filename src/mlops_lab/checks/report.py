@@ -30,7 +30,7 @@ def _plain(text: str, verdict: str) -> str:
 
 
 def exit_code(results: Sequence[Result]) -> ExitCode:
-    """0 when all passed; 3 when the environment was in the way and nothing failed; else 1."""
+    """0 if all passed; 3 if there were errors of the environment and no failure; else 1."""
     verdicts = {result.verdict for result in results}
     if verdicts == {Verdict.PASS}:
         return ExitCode.PASSED

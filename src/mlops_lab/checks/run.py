@@ -1,7 +1,7 @@
-"""Running a lab's checks: order, side by side where they don't disturb each other, and the verdict of each.
+"""Running a lab's checks: their order, in parallel where they don't disturb each other, and the verdict of each.
 
-The environment is looked at before the first check and again after every failure: a failure that comes with a
-cluster that is not well is reported as `error`, and costs no point.
+The environment is checked before the first check and again after every failure: a failure on an unhealthy cluster is
+reported as `error`, and costs no points.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ class Result:
         evidence: lines that explain: states of pods, events, the learner's own output.
         seconds: how long the check took.
         waited: how much of that it spent waiting for the cluster or sending load.
-        trace: what it did and saw on the way, for `lab explain`; see `checks.trace` and `Lab.told`.
+        trace: what it did and saw, for `lab explain`; see `checks.trace`.
     """
 
     check: str

@@ -58,7 +58,7 @@ def up(
     from mlops_lab.base.progress import Progress, spell
     from mlops_lab.cluster import existing, record
     from mlops_lab.cluster.up import up as bring_up
-    from mlops_lab.platform.install import before, with_parts
+    from mlops_lab.platform.install import check_engine, with_parts
     from mlops_lab.platform.releases import part_of
 
     begin, progress = time.monotonic(), Progress()
@@ -79,7 +79,7 @@ def up(
         cluster = existing.use(name, prefix, progress, wait=not no_wait)
     else:
         if engine:
-            before(engine, record.made(), progress)
+            check_engine(engine, record.made(), progress)
         cluster = bring_up(nodes, mode, progress, wait=not no_wait, **_during_creation(wanted, engine or ""))
     releases = with_parts(
         wanted,
@@ -141,12 +141,12 @@ def status() -> None:
     from mlops_lab.platform.installed import status as parts_of_platform
 
     parts = parts_of_cluster()
-    if not any(part.what in ("API server", "engine") and not part.well for part in parts):
+    if not any(part.what in ("API server", "engine") and not part.healthy for part in parts):
         parts += parts_of_platform()
     width = max(len(part.what) for part in parts)
     for part in parts:
-        click.echo(f"{'ok  ' if part.well else 'FAIL'} {part.what.ljust(width)}  {part.seen}")
-    if not all(part.well for part in parts):
+        click.echo(f"{'ok  ' if part.healthy else 'FAIL'} {part.what.ljust(width)}  {part.seen}")
+    if not all(part.healthy for part in parts):
         click.echo("next: lab up repairs it")
         sys.exit(ExitCode.ENVIRONMENT)
 
@@ -179,7 +179,11 @@ def doctor(nodes: str) -> None:
 
 
 def _parts(words: tuple[str, ...], profile: str | None) -> list[str]:
-    """The parts that are asked for, each known to exist."""
+    """The parts by their names.
+
+    Raises:
+        UsageError: there is no such part.
+    """
     from mlops_lab.platform.releases import RELEASES, releases
 
     parts = [part.strip() for word in words for part in word.split(",") if part.strip()]
@@ -189,7 +193,7 @@ def _parts(words: tuple[str, ...], profile: str | None) -> list[str]:
 
 
 def _during_creation(parts: list[str], engine: str = "") -> dict[str, Any]:
-    """What of the parts comes while a kind cluster is made: their images, and helm."""
+    """What the parts need that is brought while kind creates the cluster: their images, and helm."""
     from mlops_lab.images.recipes import helm
     from mlops_lab.images.store import Store
     from mlops_lab.platform.releases import releases

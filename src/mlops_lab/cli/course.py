@@ -281,5 +281,5 @@ def _attempts(course: Course) -> Table:
 
 
 def _begins(name: str, beginning: str) -> bool:
-    """Is an exam domain among those asked for? `cka` is an exam, and not the beginning of `ckad`."""
+    """Does the name of an exam domain begin so? `cka` is an exam, and not the beginning of `ckad`."""
     return name.startswith(f"{beginning}/" if beginning in {"cka", "ckad"} else beginning)

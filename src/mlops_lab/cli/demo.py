@@ -1,4 +1,4 @@
-"""lab demo: one of a lab's own solutions at work, checked before your eyes."""
+"""lab demo: one of a lab's own solutions, applied and checked."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def demo(ctx: click.Context, exercise: Exercise, name: str | None) -> None:
     where = target()
     stage = LiveStage(where, where, exercise, known, prefix="demo")
     say(f"Lab {exercise.number}: {title}. Applying its solution {chosen.name!r}.")
-    # Two at once would work in the same namespaces.
+    # Two at once would use the same namespaces.
     with alone(state() / f"demo-{exercise.number}.lock", f"a demo of lab {exercise.number}", say):
         images.bring(about(exercise).images)
         try:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mlops_lab.checks.verdicts import Result
     from mlops_lab.labs.rows import Row, View
 
-# A waiting check that is no terminal's tells its state this often at most.
+# Where the stream is no terminal, a waiting check prints its state at most this often.
 _EVERY = 1.0
 
 
@@ -116,7 +116,7 @@ class Lines:
 
 
 def _news(result: Result) -> tuple[str, str]:
-    """What must differ for a result to be told again."""
+    """A result is printed again only if this has changed."""
     return result.verdict, "" if result.verdict == "pass" else result.seen
 
 

@@ -139,7 +139,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         complain("interrupted", "run the same command again; it continues from there")
         sys.exit(130)
     except BrokenPipeError:
-        # Whoever read our output has gone (`lab list | head`); nothing is left to say, not even at exit.
+        # The reader of our output has gone (`lab list | head`), so print nothing more, not even at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(ExitCode.PASSED)
     except OSError as error:

@@ -1,1 +1,1 @@
-"""The cluster that labs run on: made by kind beside a registry, or one that the user names. No labs here."""
+"""The cluster that labs run on: created with kind and a registry, or one that the user names. No labs here."""

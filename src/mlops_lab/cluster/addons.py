@@ -1,6 +1,6 @@
-"""What stands in the cluster before any lab: metrics-server, and the tool's own namespace with the load pod.
+"""What the cluster has before any lab: metrics-server, and the tool's own namespace with the load generator.
 
-Applied only when something changed: a fingerprint of the manifests is kept at the namespace.
+They are applied only if something has changed: an annotation of the namespace has a fingerprint of the manifests.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from mlops_lab.kube.objects import is_ready, is_true
 _METRICS = "v1beta1.metrics.k8s.io"
 _NO_IMAGE = ("ImagePullBackOff", "InvalidImageName", "CreateContainerConfigError")
 _CRASHES = 3
-# Whose work the objects' statuses are; after a kill they take it up when the lease of those before has run out (15 s).
+# The controllers that write the objects' statuses; after a restart they begin when the old lease has expired (15 s).
 _LEADERS = frozenset({"kube-controller-manager", "kube-scheduler"})
 _CONTROL_PLANE = "node-role.kubernetes.io/control-plane"
 Started = Mapping[str, float]
 
 
 def install(kubectl: Kubectl, registry: str, content: str, metrics: bool) -> bool:
-    """Apply what is missing or has changed; was anything?
+    """Apply what is missing or has changed; returns whether anything was.
 
     Args:
         registry: the prefix of the images that are ours.
@@ -54,7 +54,7 @@ def present(kubectl: Kubectl) -> bool:
 
 
 def remove(kubectl: Kubectl, keep: str = "") -> None:
-    """Delete all namespaces of the tool's and its labs', with what is in them, but those with a label to `keep`."""
+    """Delete all namespaces of the tool and its labs, except those with the label `keep`."""
     ours = ("-l", "app.kubernetes.io/managed-by=mlops-lab" + (f",!{keep}" if keep else ""))
     kubectl.run("delete", "namespaces,priorityclasses", *ours, "--wait=true", within=180)
 
@@ -64,8 +64,7 @@ def wait(kubectl: Kubectl, nodes: int, started: Started, within: float = 180) ->
 
     Args:
         nodes: how many nodes must be Ready; 0 for a cluster of the user's, where only the tool's own pods count.
-        started: when nodes were started again (Unix seconds by name), after which what the API server tells of them
-            must have come about.
+        started: when nodes were restarted (Unix seconds by name); only statuses newer than that count.
 
     Raises:
         LabError: it is not, within the limit; the message carries what is missing.
@@ -133,7 +132,7 @@ def _rolled_out(item: dict[str, Any]) -> bool:
 
 
 def _not_taken_up(items: list[dict[str, Any]], started: Started, heard: Mapping[str, float]) -> list[str]:
-    """What still stands as it was before nodes were started again: it says Ready of pods that ended with them."""
+    """Objects whose status is from before nodes were restarted: it counts pods that ended with the nodes as Ready."""
     says = []
     for node in items:
         if node["kind"] == "Node" and _CONTROL_PLANE in (node["metadata"].get("labels") or {}):
@@ -153,7 +152,7 @@ def _not_taken_up(items: list[dict[str, Any]], started: Started, heard: Mapping[
 
 
 def _outlived(pod: dict[str, Any], started: Started) -> bool:
-    """Is the pod older than the last start of its node? Then it has ended with it, and its restarts tell nothing."""
+    """Is the pod older than its node's last start? Then it ended with the node, and its restarts mean nothing."""
     made = pod["metadata"].get("creationTimestamp")
     since = started.get(pod.get("spec", {}).get("nodeName", ""), 0)
     return bool(made) and datetime.datetime.fromisoformat(made).timestamp() < since

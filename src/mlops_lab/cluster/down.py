@@ -1,4 +1,4 @@
-"""Take the cluster down: no container, network, volume or kubeconfig entry of ours stays; the image cache does."""
+"""Delete the cluster: its containers, network, volumes and kubeconfig entries. The image cache stays."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mlops_lab.engine.docker import Docker, answering
 
 
 def down(progress: Progress, keep: str = "") -> list[str]:
-    """Remove everything; safe to repeat.
+    """Delete everything; safe to repeat.
 
     Args:
         keep: in a cluster of the user's, a label of namespaces that stay.

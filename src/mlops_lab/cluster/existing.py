@@ -1,4 +1,4 @@
-"""A cluster that the user names: no kind, the same labs. What it lacks is said before anything is created in it."""
+"""An existing cluster that the user names. If it lacks something, an error says so before anything is created in it."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def use(context: str, registry: str, progress: Progress, *, wait: bool = True) -
         )
     with exclusive(progress, wait):
         kubectl = Kubectl(context)
-        if missing := lacks(kubectl):
-            raise LabError(f"the cluster {context} {missing[0][0]}", missing[0][1], _rest(missing))
+        if absent := missing(kubectl):
+            raise LabError(f"the cluster {context} {absent[0][0]}", absent[0][1], _rest(absent))
         there = addons.present(kubectl)
         try:
             addons.install(kubectl, registry, registry, metrics=False)
@@ -57,28 +57,28 @@ def use(context: str, registry: str, progress: Progress, *, wait: bool = True) -
         return cluster
 
 
-def lacks(kubectl: Kubectl) -> list[tuple[str, str]]:
+def missing(kubectl: Kubectl) -> list[tuple[str, str]]:
     """What a cluster lacks for the labs: pairs of what and what to do; empty when nothing."""
     done = kubectl.run("version", "-o", "json", within=10, check=False)
     answer = json.loads(done.stdout) if done.code == 0 else {}
     if "serverVersion" not in answer:
         return [("does not answer", f"see: kubectl --context {kubectl.context} get nodes")]
-    missing: list[tuple[str, str]] = []
+    found: list[tuple[str, str]] = []
     version = answer["serverVersion"]
     numbers = tuple(int(re.sub(r"\D", "", version[part]) or 0) for part in ("major", "minor"))
     if numbers < _OLDEST:
-        missing.append((f"is Kubernetes {version['gitVersion']}", f"{_OLDEST[0]}.{_OLDEST[1]} or later is needed"))
+        found.append((f"is Kubernetes {version['gitVersion']}", f"{_OLDEST[0]}.{_OLDEST[1]} or later is needed"))
     services = [each for each in kubectl.get("apiservices") if addons.name(each) == "v1beta1.metrics.k8s.io"]
     if not services or not is_true(services[0], "Available"):
-        missing.append(("has no metrics API", "install metrics-server in it: autoscaling reads it"))
+        found.append(("has no metrics API", "install metrics-server in it: autoscaling reads it"))
     classes = kubectl.get("storageclasses")
     if not any((each["metadata"].get("annotations") or {}).get(_DEFAULT_CLASS) == "true" for each in classes):
-        missing.append(("has no default storage class", f"annotate one with {_DEFAULT_CLASS}=true"))
+        found.append(("has no default storage class", f"annotate one with {_DEFAULT_CLASS}=true"))
     for verb, what in (("create", "namespaces"), ("create", "deployments.apps"), ("create", "pods/exec")):
         if kubectl.run("auth", "can-i", verb, what, "-A", check=False).stdout.strip() != "yes":
-            missing.append((f"does not let you {verb} {what}", "ask its administrator for that right"))
-    return missing
+            found.append((f"does not let you {verb} {what}", "ask its administrator for that right"))
+    return found
 
 
-def _rest(missing: list[tuple[str, str]]) -> str:
-    return "\n".join(f"it also {what}: {todo}" for what, todo in missing[1:])
+def _rest(found: list[tuple[str, str]]) -> str:
+    return "\n".join(f"it also {what}: {todo}" for what, todo in found[1:])

@@ -1,4 +1,4 @@
-"""A look at the host and the engine before anything is made: each line ok, warn or fail, with what to do."""
+"""Checks of the host and the engine before anything is created: each is ok, warn or fail and says what to do."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mlops_lab.base.versions import pin
 from mlops_lab.cluster import names, registry
 from mlops_lab.engine import host
 from mlops_lab.engine.docker import Docker, answering
-from mlops_lab.engine.start import unfit
+from mlops_lab.engine.start import unable
 from mlops_lab.images.recipes.helm import on_path as helm_on_path
 from mlops_lab.images.recipes.kind import on_path
 
@@ -46,7 +46,7 @@ class Line:
 
 
 def look(size: str = "default") -> list[Line]:
-    """All lines, without changing anything.
+    """All checks; nothing is changed.
 
     Args:
         size: the cluster's size, a key of `names.NODES`.
@@ -57,7 +57,7 @@ def look(size: str = "default") -> list[Line]:
     return [*lines, *_versions(), _registries(docker)]
 
 
-def must(docker: Docker, size: str) -> None:
+def require(docker: Docker, size: str) -> None:
     """End with an error if a cluster can't be made here.
 
     Raises:
@@ -78,7 +78,7 @@ def _engine() -> tuple[Line, Docker | None]:
             return Line("engine", "warn", "no Docker engine answers", "lab up installs and starts one"), None
         todo = "start Docker (or Docker Desktop), or run `lab up` as root on Debian or Ubuntu"
         return Line("engine", "fail", "no Docker engine answers", todo), None
-    if lacks := unfit(docker):
+    if lacks := unable(docker):
         if host.can_install():
             return Line("engine", "warn", lacks, "lab up sets that right"), docker
         return Line("engine", "fail", lacks, "run `lab up` as root, or install Docker 23 or later"), docker

@@ -1,6 +1,6 @@
 """The nodes: containers that kind makes. Create, start again, list, remove.
 
-Removing needs no kind (containers are found by kind's label), so `lab down` works whatever state things are in.
+Removing needs no kind (containers are found by kind's label), so `lab down` works in any state.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def config(size: str, missing: tuple[str, ...], cgroup: int, hosts: Path) -> dic
 
 
 def create(docker: Docker, kind: Path, image: str, size: str) -> None:
-    """Make the cluster and add its context to the user's kubeconfig; on any failure nothing of it is left.
+    """Create the cluster and add its context to the user's kubeconfig; if that fails, nothing of it is left.
 
     Raises:
         LabError: kind failed; the detail is the end of its output.
@@ -127,7 +127,7 @@ def start(docker: Docker, stopped: list[Node]) -> None:
 
 
 def connect(docker: Docker, ranges: Mapping[str, str]) -> None:
-    """Tell each node the way to the pods of the others: the routes that the network's own program makes.
+    """Add routes to the other nodes' pods on each node, as kube-router does.
 
     kube-router makes them when its peers have found each other by BGP. After a restart of all nodes a peer that asked
     too early asks again only after two minutes (RFC 4271, ConnectRetryTimer), and until then the pods of its node don't
@@ -144,7 +144,7 @@ def connect(docker: Docker, ranges: Mapping[str, str]) -> None:
 
 
 def forget_images(docker: Docker, refs: Sequence[str]) -> None:
-    """Have the nodes pull these names again: under the same tag there may be another content now."""
+    """Make the nodes pull these images again: the content behind a tag may have changed."""
     for node in nodes(docker):
         docker.run("exec", node.name, "ctr", "--namespace", "k8s.io", "images", "rm", *refs, check=False)
 

@@ -1,4 +1,4 @@
-"""The names and addresses of the cluster and of what stands beside it. Everything published listens on 127.0.0.1."""
+"""The names and addresses of the cluster and its registry. Everything that is published listens on 127.0.0.1."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is remembered of a cluster between commands: which one is in use, and whether it was made whole."""
+"""What is stored about a cluster between commands: which one is in use, and whether it was created completely."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The registry beside the cluster: learners push to localhost:5001, nodes pull from it, only changed layers travel."""
+"""The cluster's registry: learners push to localhost:5001, nodes pull from it; only changed layers are transferred."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _MANIFESTS = ", ".join(
 
 
 def ensure(docker: Docker, image: str) -> None:
-    """Have the registry's container running and answering.
+    """Make sure that the registry's container runs and answers.
 
     Args:
         image: the engine's name of the registry image.
@@ -75,7 +75,7 @@ def attach(docker: Docker) -> None:
 
 
 def serve(docker: Docker, name: str, step: Step) -> bool:
-    """Push an image, unless the registry has just that; was it pushed?
+    """Push an image unless the registry has it already; returns whether it was pushed.
 
     Args:
         name: what it is called in the registry, such as `load:v1`.

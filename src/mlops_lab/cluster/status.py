@@ -1,4 +1,4 @@
-"""How the cluster is: nodes, add-ons, registry, versions."""
+"""The state of the cluster: nodes, add-ons, registry, versions."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from mlops_lab.kube.objects import is_ready
 
 @dataclass(frozen=True)
 class Part:
-    """One part of the cluster: what it is, whether it is well, and details in words."""
+    """One part of the cluster: what it is, whether it is healthy, and details in words."""
 
     what: str
-    well: bool
+    healthy: bool
     seen: str
 
 

@@ -1,4 +1,4 @@
-"""Bring the cluster up, or repair it: a list of actions, each of which does nothing where nothing is missing."""
+"""Create or repair the cluster: a list of actions, each of which does nothing if nothing is missing."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from mlops_lab.images.sources import Sources, repository
 from mlops_lab.images.steps import Step
 from mlops_lab.images.store import Store
 
-# What labs stand on; the images of the platform's parts come with the parts.
+# What labs need; the images of the platform's parts come with the parts.
 SERVED = [image.name for image in (*load.IMAGES, *flight_delay.IMAGES)]
 
 # s between two questions whether the API server answers yet: what is applied is taken up some seconds later, when the
@@ -52,23 +52,23 @@ def up(
     early: Sequence[str] = (),
     also: Sequence[Callable[[Sources], Step]] = (),
 ) -> Cluster:
-    """Have a kind cluster, whole and ready.
+    """Make sure that there is a kind cluster, complete and ready.
 
     Args:
         size: a key of `names.NODES`; None keeps what is there, or means default.
         mode: how images come.
-        wait: wait for another command at work on the cluster, or end with an error.
-        early: images that are wanted afterwards; they come beside the cluster's own.
-        also: other steps to work off beside them.
+        wait: wait for another command that uses the cluster, instead of raising an error.
+        early: images that are needed later; they are brought together with the cluster's own.
+        also: other build steps to run with them.
 
     Raises:
-        LabError: what is in the way and what to do about it; nothing half made is left.
+        LabError: what is wrong and what to do about it; nothing unfinished is left.
     """
     with exclusive(progress, wait):
         docker = start.ensure(progress.say)
         cluster = _settled(docker, size, progress)
         if cluster is None:
-            health.must(docker, size or "default")
+            health.require(docker, size or "default")
     # A build may take long, and meanwhile others may work on the cluster.
     images = _images(docker, mode, progress, cluster is None, early, also)
     with exclusive(progress, wait):
@@ -98,7 +98,7 @@ def up(
 
 
 def _settled(docker: Docker, size: str | None, progress: Progress) -> Cluster | None:
-    """The cluster that is there and whole, or None; what an interrupted run left is cleared away."""
+    """The existing, complete cluster, or None; the remains of an interrupted run are removed."""
     found, cluster = kind.nodes(docker), record.made()
     if strangers := [each.name for each in found if not each.ours]:
         raise kind.not_ours(strangers)
@@ -137,7 +137,7 @@ def _make(docker: Docker, images: dict[str, Step], size: str, progress: Progress
     ours = docker.inspect("network", names.NETWORK) is None
     created = threading.Event()
     with ThreadPoolExecutor(1) as pool:
-        furnishing = pool.submit(_furnish, docker, images, progress, created)
+        installing = pool.submit(_install_early, docker, images, progress, created)
         try:
             with progress.piece(f"kind create cluster ({len(names.NODES[size])} nodes)"):
                 image = images[node.NAME].ref
@@ -146,27 +146,27 @@ def _make(docker: Docker, images: dict[str, Step], size: str, progress: Progress
             created.set()
         cluster = Cluster(names.context(), names.REGISTRY_PREFIX, size, image, ours)
         record.remember(cluster)
-        furnishing.result()
+        installing.result()
     return cluster
 
 
-def _furnish(docker: Docker, images: dict[str, Step], progress: Progress, created: threading.Event) -> None:
-    """While kind makes the cluster: the registry, and the add-ons as soon as the API server takes them.
+def _install_early(docker: Docker, images: dict[str, Step], progress: Progress, created: threading.Event) -> None:
+    """While kind creates the cluster, start the registry, and apply the add-ons as soon as the API server accepts them.
 
-    What is not done when kind ends is done after it; nothing here is needed twice.
+    What is not done when kind ends is done afterwards.
     """
     _serve(docker, images, progress)
     inside = Kubectl(names.context(), node=f"{names.cluster()}-control-plane")
     while not created.wait(_ASK_EVERY):
         if inside.answers():
             registry.attach(docker)
-            with contextlib.suppress(LabError):  # it may be too early; the same is applied again afterwards
+            with contextlib.suppress(LabError):  # it may be too early; it is applied again afterwards
                 addons.install(inside, names.REGISTRY_PREFIX, images[load.NAME].key, metrics=True)
                 return
 
 
 def _serve(docker: Docker, images: dict[str, Step], progress: Progress) -> None:
-    """Run the registry and put into it what nodes will pull."""
+    """Start the registry and push the images that nodes will pull."""
     registry.ensure(docker, images[registry_image.NAME].ref)
     for name in SERVED:
         if registry.serve(docker, name.rpartition("/")[2], images[name]):
@@ -177,7 +177,7 @@ def _serve(docker: Docker, images: dict[str, Step], progress: Progress) -> None:
 
 
 def _install(kubectl: Kubectl, registry: str, content: str, within: float) -> None:
-    """Apply what stands before any lab; an API server that has just started may refuse it for some seconds."""
+    """Apply the add-ons; an API server that has just started may refuse them for some seconds."""
 
     def probe() -> tuple[bool | None, str]:
         try:

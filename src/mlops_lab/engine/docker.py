@@ -1,4 +1,4 @@
-"""The Docker command line as the rest of the project calls it: run, inspect, ask for facts.
+"""The Docker command line as the project uses it: run, inspect, info.
 
 Only the client program is used (never a socket of our own), so contexts, Docker Desktop and remote engines work as
 the user set them up. Nothing here installs or starts anything; see `start`.

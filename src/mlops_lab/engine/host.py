@@ -1,4 +1,4 @@
-"""Facts of this host that decide how an engine and a cluster must be set up. Looked up, never guessed by its name."""
+"""Facts of this host that decide how an engine and a cluster are set up; read from the host, never guessed."""
 
 from __future__ import annotations
 

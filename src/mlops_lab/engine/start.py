@@ -31,23 +31,23 @@ _PIDFILES = {_PIDFILE: "dockerd", Path("/var/run/docker/containerd/containerd.pi
 
 
 def ensure(say: Callable[[str], None] = lambda _: None) -> Docker:
-    """The engine that answers, started if need be.
+    """The engine that answers, started if necessary.
 
     Args:
-        say: told what is installed or started, one line each.
+        say: called with a line for each thing that is installed or started.
 
     Raises:
         LabError: there is none and none can be started; or the one that runs can't run a cluster's nodes.
     """
     docker = answering() or _start(say)
-    if lacks := unfit(docker):
-        docker = _bound_running(docker, say) if _is_root_here() else docker
-        if unfit(docker):
+    if lacks := unable(docker):
+        docker = _wrap_running(docker, say) if _is_root_here() else docker
+        if unable(docker):
             raise LabError(lacks, "run `lab up` as root, which repairs this, or install Docker 23 or later")
     return docker
 
 
-def unfit(docker: Docker) -> str:
+def unable(docker: Docker) -> str:
     """Why this engine can't run privileged containers on this host; empty when it can."""
     here = host.is_linux() and str(docker.facts.get("KernelVersion", "")) == os.uname().release
     missing = host.capabilities_to_drop(docker.version, host.missing_capabilities()) if here else ()
@@ -76,7 +76,7 @@ def _start(say: Callable[[str], None]) -> Docker:
     missing = host.capabilities_to_drop(version, host.missing_capabilities())
     if missing:
         say(f"this host lacks {', '.join(missing)}: containers will do without")
-        _bound(missing, say)
+        _install_wrapper(missing, say)
     if host.has_systemd():
         say("starting the Docker engine (systemd)")
         run(["systemctl", "restart", "docker"], within=120, hint="see: journalctl -u docker")
@@ -86,17 +86,17 @@ def _start(say: Callable[[str], None]) -> Docker:
     return _detached(say)
 
 
-def _bound_running(docker: Docker, say: Callable[[str], None]) -> Docker:
-    """Give a running engine the wrapper; it reads its settings anew on SIGHUP, and no container is disturbed."""
+def _wrap_running(docker: Docker, say: Callable[[str], None]) -> Docker:
+    """Configure a running engine with the wrapper; it reloads its settings on SIGHUP, and containers keep running."""
     missing = host.capabilities_to_drop(docker.version, host.missing_capabilities())
     say(f"this host lacks {', '.join(missing)}: containers will do without")
-    _bound(missing, say)
+    _install_wrapper(missing, say)
     with contextlib.suppress(FileNotFoundError, ValueError, ProcessLookupError):
         os.kill(int(_PIDFILE.read_text()), signal.SIGHUP)
 
     def probe() -> tuple[Docker | None, str]:
         now = answering()
-        return (now if now and not unfit(now) else None), "the old settings"
+        return (now if now and not unable(now) else None), "the old settings"
 
     return wait_until(probe, what="the Docker engine", within=20, hint="restart it: systemctl restart docker")
 
@@ -106,9 +106,9 @@ def _is_root_here() -> bool:
 
 
 def _detached(say: Callable[[str], None]) -> Docker:
-    """Start dockerd in a session of its own, so that it outlives this command."""
+    """Start dockerd in its own session, so that it outlives this command."""
     for file, program in _PIDFILES.items():
-        _drop_stale(file, program)
+        _remove_stale_pid_file(file, program)
     log = cache() / "logs" / "dockerd.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     say(f"starting the Docker engine (no systemd here; its log: {log})")
@@ -124,7 +124,7 @@ def _detached(say: Callable[[str], None]) -> Docker:
     return wait_until(probe, what="the Docker engine", within=90, hint=f"read its log: {log}")
 
 
-def _bound(missing: tuple[str, ...], say: Callable[[str], None]) -> None:
+def _install_wrapper(missing: tuple[str, ...], say: Callable[[str], None]) -> None:
     """Install the runtime wrapper and make it the engine's default; other settings of the engine are kept."""
     if not shutil.which("jq"):
         host.apt_install("jq", say=say)
@@ -140,9 +140,9 @@ def _bound(missing: tuple[str, ...], say: Callable[[str], None]) -> None:
     _CONFIG.write_text(json.dumps(settings, indent=2) + "\n")
 
 
-def _drop_stale(file: Path, program: str) -> None:
-    """A killed engine leaves its pids behind; another process that has such a number by now would be taken for its own:
-    dockerd would refuse to start, or wait in vain for its containerd.
+def _remove_stale_pid_file(file: Path, program: str) -> None:
+    """Delete the pid file of a killed engine. If another process has got that pid, dockerd would take it for its own,
+    and refuse to start or wait in vain for its containerd.
     """
     try:
         name = Path(f"/proc/{int(file.read_text())}/comm").read_text().strip()

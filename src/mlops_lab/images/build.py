@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import signal
 import subprocess
 import threading
 import time
@@ -20,6 +19,7 @@ from typing import Literal
 
 from mlops_lab.base.errors import LabError
 from mlops_lab.base.paths import cache
+from mlops_lab.base.processes import end, start
 from mlops_lab.base.progress import Progress
 from mlops_lab.engine.docker import CLIENT_ENV, Docker
 from mlops_lab.images.catalog import CATALOG, sources
@@ -176,14 +176,7 @@ def silent(names: Iterable[str]) -> list[str]:
 
 def _answers(ref: str) -> bool:
     """Does a registry begin to serve this image within 5 s?"""
-    pull = subprocess.Popen(
-        ["docker", "pull", ref],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env={**os.environ, **CLIENT_ENV},
-        start_new_session=True,
-    )
+    pull = start(["docker", "pull", ref], stdout=subprocess.PIPE, env=CLIENT_ENV)
     answer: list[bytes] = []
 
     def read() -> None:
@@ -193,9 +186,7 @@ def _answers(ref: str) -> bool:
     reader = threading.Thread(target=read, daemon=True)
     reader.start()
     reader.join(_PROBE)
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(pull.pid, signal.SIGTERM)
-    pull.wait()
+    end(pull)
     return b"ulling from" in b"".join(answer)
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import subprocess
 import threading
 import time
@@ -16,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mlops_lab.base.errors import LabError
+from mlops_lab.base.processes import end, start
 from mlops_lab.engine.docker import CLIENT_ENV, Docker
 from mlops_lab.images.steps import Step
 from mlops_lab.images.store import Store
@@ -77,17 +77,15 @@ class Work:
             source = stdin.open("rb") if isinstance(stdin, Path) else None
             target = stdout.open("wb") if stdout else None
             try:
-                child = subprocess.Popen(
+                child = start(
                     words,
                     stdin=source or (subprocess.PIPE if stdin else subprocess.DEVNULL),
                     stdout=target or sink,
                     stderr=sink,
                     cwd=cwd,
-                    env={**os.environ, **CLIENT_ENV, **(env or {})},
-                    start_new_session=True,
+                    env={**CLIENT_ENV, **(env or {})},
+                    hint=hint,
                 )
-            except FileNotFoundError as missing:
-                raise LabError(f"{words[0]} is not installed", hint or f"install {words[0]} and try again") from missing
             finally:
                 for file in (source, target):
                     if file:
@@ -121,16 +119,16 @@ class Work:
         return "\n".join([*lines[-_TAIL:], f"(whole output: {self.log})"])
 
     def _finish(self, child: subprocess.Popen[bytes], within: float, hint: str) -> None:
-        end = time.monotonic() + within
+        limit = time.monotonic() + within
         try:
             while child.poll() is None:
                 if self._stop.is_set():
                     raise Stopped
-                if time.monotonic() > end:
+                if time.monotonic() > limit:
                     raise LabError(f"{self.step.name}: not done within {within:g} s", hint or "try again", self.tail())
                 time.sleep(0.1)
         finally:
-            _end(child)
+            end(child)
         if child.returncode != 0:
             full = shutil.disk_usage(self.out).free < 100 << 20
             raise LabError(
@@ -149,16 +147,3 @@ def link(source: str | Path, target: str | Path) -> None:
         os.link(source, target, follow_symlinks=False)
     except OSError:
         shutil.copy2(source, target, follow_symlinks=False)
-
-
-def _end(child: subprocess.Popen[bytes]) -> None:
-    for sign, patience in ((signal.SIGTERM, 10.0), (signal.SIGKILL, 5.0)):
-        if child.poll() is not None:
-            return
-        try:
-            os.killpg(child.pid, sign)
-            child.wait(patience)
-        except ProcessLookupError:
-            return
-        except subprocess.TimeoutExpired:
-            continue

@@ -33,7 +33,7 @@ class Kube(Requests):
         stop: Event | None = None,
         api_version: str | None = None,
     ) -> Iterator[tuple[str, Object]]:
-        """What is there now, as (`ADDED`, object), then each change as it comes, until `within` seconds are over.
+        """The objects that exist now, as (`ADDED`, object), then each change, until `within` seconds are over.
 
         Ends early, within a few seconds, once `stop` is set.
         """
@@ -57,7 +57,7 @@ class Kube(Requests):
                     resource_version=resource_version,
                     timeout=chunk,
                 ):
-                    if event["type"] == "ERROR":  # usually 410 Gone: that version is no longer kept, so list again
+                    if event["type"] == "ERROR":  # usually 410 Gone: that version is no longer stored, so list again
                         resource_version = None
                         break
                     raw = event["raw_object"]

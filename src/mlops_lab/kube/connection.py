@@ -34,7 +34,7 @@ def connect(context: str | None = None, kubeconfig: Path | None = None, timeout:
         discovery = cache() / f"discovery-{hashlib.sha256(configuration.host.encode()).hexdigest()[:12]}.json"
         discovery.parent.mkdir(parents=True, exist_ok=True)
         name = context or config.list_kube_config_contexts(config_file=file)[1]["name"]
-        # Of several files only kubectl knows what they say together: it follows KUBECONFIG itself.
+        # Only kubectl can merge several files, so it reads KUBECONFIG itself.
         one = None if os.pathsep in file else Path(file).expanduser()
         return Kube(client, context=name, kubeconfig=one, discovery=discovery, timeout=timeout)
 

@@ -1,4 +1,4 @@
-"""What the Kubernetes API answers when it does not answer with an object."""
+"""Errors of the Kubernetes API."""
 
 from __future__ import annotations
 

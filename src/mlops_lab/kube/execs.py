@@ -26,7 +26,7 @@ class ExecStream:
     def lines(self, *, within: float, idle: float = 0.2) -> Iterator[str | None]:
         """The command's stdout line by line, without the line ends, until it ends.
 
-        Yields None at least every `idle` seconds in which no whole line came, so that a caller can look up.
+        Yields None at least every `idle` seconds without a complete line, so that a caller can do other work.
 
         Raises:
             LabError: the command still ran after `within` seconds.

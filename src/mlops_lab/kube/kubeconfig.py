@@ -13,7 +13,7 @@ from mlops_lab.kube.errors import Unreachable
 def for_namespace(kube: Kube, namespace: str) -> str:
     """The text of a kubeconfig whose only context is `kube`'s cluster with `namespace` as the default.
 
-    It stands alone: certificates and keys that are files beside the user's kubeconfig are in it.
+    It is self-contained: certificates and keys that are files next to the user's kubeconfig are embedded.
 
     Raises:
         Unreachable: the user's kubeconfig no longer has the connection's context.

@@ -69,7 +69,7 @@ class Requests:
             return items_of(self._plain(found))
 
     def raw(self, path: str, what: str) -> Object:
-        """What GET of an API path answers: for metrics APIs, whose objects have no kind of their own.
+        """The answer to GET of an API path: for metrics APIs, whose objects can't be listed by kind.
 
         Args:
             path: with the query, such as `/apis/metrics.k8s.io/v1beta1/nodes`.
@@ -83,7 +83,7 @@ class Requests:
             return dict(answer)
 
     def text(self, path: str, what: str) -> str:
-        """What GET of an API path answers where that is no JSON, such as a kubelet's metrics; arguments as `raw`."""
+        """The answer to GET of an API path that is not JSON, such as a kubelet's metrics; arguments as in `raw`."""
         with translated(what):
             answer = self.api_client.call_api(
                 path, "GET", header_params={"Accept": "text/plain"}, auth_settings=["BearerToken"],
@@ -134,7 +134,7 @@ class Requests:
         api_version: str | None = None,
         grace: int | None = None,
     ) -> None:
-        """Delete an object; one that is not there is fine. `grace` in seconds, None for the object's own."""
+        """Delete an object, if it exists. `grace` in seconds, None for the object's own."""
         body = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background"}
         if grace is not None:
             body["gracePeriodSeconds"] = grace  # type: ignore[assignment]

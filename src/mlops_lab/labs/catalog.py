@@ -1,7 +1,7 @@
 """The catalog: which labs there are, and what each is about.
 
-`lab list` has 0.15 s in all, so this module imports neither the Kubernetes client nor what validates a lab.toml:
-descriptions once read are kept in the cache, by the file's time and size.
+`lab list` may take 0.15 s, so this module imports neither the Kubernetes client nor what validates a lab.toml:
+descriptions are cached, by the file's time and size.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class About:
 
 
 def labs_folder() -> Path:
-    """The folder of all labs; `MLOPS_LAB_LABS` names another, for labs that are being written."""
+    """The folder of all labs; `MLOPS_LAB_LABS` names another one, for authors of labs."""
     return Path(os.environ.get("MLOPS_LAB_LABS") or project() / "labs")
 
 
@@ -153,10 +153,10 @@ def _kept() -> dict[str, Any]:
 
 
 def _keep(entries: dict[str, Any]) -> None:
-    """Write the cache whole, or not at all; without it everything works, only slower."""
+    """Write the whole cache or nothing; without it everything works, but slower."""
     file = cache() / "catalog.json"
     part = file.with_suffix(f".{os.getpid()}")
-    # Only files that still are as they were read; so the cache does not grow with every edit.
+    # Only files that have not changed since, so that the cache does not grow with every edit.
     current = {key: entry for key, entry in entries.items() if _key(Path(key.split("|")[0])) == key}
     try:
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
-"""A lab's checker: the package `checker/` of its folder, imported anew each time it is asked for.
+"""A lab's checker: the package `checker/` of its folder, imported again for each call.
 
-Its checks are in `checker/__init__.py`; what they need is in modules beside it, which they import as `from .scenario
-import ...`. Files that run in pods lie there too.
+Its checks are in `checker/__init__.py`; what they need is in other modules of the package, imported as `from .scenario
+import ...`. Files that run in pods are there, too.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`lab.toml`: what it may say, and where in the file it goes wrong."""
+"""`lab.toml`: its fields, and errors with the line in the file."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ class Description(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
     Attributes:
         level: B beginner, I intermediate, E exam practice, S senior.
-        minutes: what the lab takes a learner, roughly.
-        needs: the platform parts that must be up.
-        images: what the lab's programs run in, beside images that every cluster has, such as `workbench:1`.
-        quiet: its figures need the machine for itself: it is never verified beside another lab.
+        minutes: how long a learner needs, roughly.
+        needs: the parts of the platform that must be installed.
+        images: what the lab's programs run in, in addition to images that every cluster has; such as `workbench:1`.
+        quiet: its measurements need the whole machine, so it is never verified in parallel with another lab.
     """
 
     title: Annotated[str, msgspec.Meta(min_length=1)]

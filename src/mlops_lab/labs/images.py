@@ -1,4 +1,4 @@
-"""The images that a lab's programs run in beside the cluster's own: brought when the lab is started, not before."""
+"""The additional images that a lab's programs run in; they are pulled or built when the lab is started, not before."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def known(short: str) -> bool:
 
 
 def bring(wanted: Sequence[str], progress: Progress | None = None) -> None:
-    """Have these images in the registry beside the kind cluster; pulled or built, if they are not there.
+    """Make sure that these images are in the kind cluster's registry; missing ones are pulled or built.
 
-    On a cluster of the user's own nothing is done: its images are where the user has put them.
+    On a cluster of the user's nothing is done: the user has pushed its images.
 
     Args:
         wanted: short names, as a lab.toml has them.

@@ -1,4 +1,4 @@
-"""A lab's namespace: made with its labels, seeded, and taken away to the last object."""
+"""A lab's namespace: created with its labels, seeded, and deleted with all that is in it."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from mlops_lab.labs.registry import REGISTRY, with_registry
 from mlops_lab.measure.pods.evidence import evidence
 
 MANAGED_BY = "mlops-lab"
-# Namespaces go when their pods have gone; a pod may ask for this much grace (the checks' own limit for a preStop).
+# A namespace is gone when its pods are; a pod may have this grace period (the checks' own limit for a preStop hook).
 _GONE_WITHIN = 180.0
-# A controller manager that was killed takes up its work when the lease of the one before has run out (15 s).
+# A restarted controller manager begins when the old one's lease has expired (15 s).
 _USABLE_WITHIN = 90.0
-# A seed's Job prepares what the learner begins with; on a small machine it takes some time.
+# A seed's Job prepares what the learner starts with; on a small machine this takes some time.
 _SEEDED_WITHIN = 300.0
-# The grace that pods get when the namespace goes: what they serve goes with them.
+# The grace period for pods when the namespace is deleted: nobody needs them any more.
 _GRACE = 1
 _ENDS = ("Complete", "Failed")
 
 
 def create(kube: Kube, exercise: Exercise, namespace: str) -> None:
-    """Make the namespace, if it is not there, and say in it where the platform is.
+    """Create the namespace if it does not exist, with a ConfigMap of the platform's addresses.
 
     Raises:
-        LabError: a namespace of that name is there and is not the tool's, the last one does not go away, or the
-            cluster lacks a part of the platform that the lab needs.
+        LabError: a namespace of that name exists and is not the tool's, the old one does not go away, or the cluster
+            lacks a part of the platform that the lab needs.
     """
     needs = about(exercise).needs
-    parts.must(kube, exercise.number, needs)
+    parts.require_installed(kube, exercise.number, needs)
     found = kube.find("Namespace", namespace)
     if found and found["metadata"].get("deletionTimestamp"):
         kube.wait_gone("Namespace", namespace, within=_GONE_WITHIN)
@@ -55,13 +55,12 @@ def create(kube: Kube, exercise: Exercise, namespace: str) -> None:
 
 
 def make(kube: Kube, namespace: str, labels: dict[str, str] | None = None) -> None:
-    """Make a namespace, and wait until pods may be made in it.
+    """Create a namespace, and wait until pods may be created in it.
 
-    They are refused before its default ServiceAccount is there, which comes a moment later, or half a minute on a
-    cluster that has just begun.
+    Pods are refused until its default ServiceAccount exists, which takes a moment, or half a minute on a new cluster.
 
     Raises:
-        LabError: the ServiceAccount is not there in time.
+        LabError: the ServiceAccount does not exist in time.
     """
     meta = {"name": namespace, "labels": labels or {}}
     kube.apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": meta}])
@@ -77,7 +76,7 @@ def make(kube: Kube, namespace: str, labels: dict[str, str] | None = None) -> No
 
 
 def seed(kube: Kube, exercise: Exercise, namespace: str, registry: str = REGISTRY) -> int:
-    """Apply the lab's start/seed.yaml, if it has one, and wait until its Jobs are done; how many objects it holds.
+    """Apply the lab's start/seed.yaml, if it has one, and wait until its Jobs are done; returns its number of objects.
 
     Raises:
         LabError: a Job failed or is not done in time; with what its pods and events tell.
@@ -108,12 +107,13 @@ def _wait_for_job(kube: Kube, name: str, namespace: str) -> None:
 
 
 def remove(kube: Kube, exercise: Exercise, namespace: str, within: float = _GONE_WITHIN) -> None:
-    """Delete the namespace with all that is in it, wait until it is gone, and then remove what bears its name in the
-    platform: its pods might still have made some. What is not there is fine.
+    """Delete the namespace and wait until it is gone; then remove what has its name in the platform.
+
+    In this order, since its pods may make something there until they end. The namespace need not exist.
 
     Raises:
-        LabError: it is not the tool's own, is still there after `within` seconds, or a part does not answer; then the
-            next call goes on.
+        LabError: it is not the tool's own, still exists after `within` seconds, or a part does not answer. The next
+            call continues.
     """
     found = kube.find("Namespace", namespace)
     if found and _labels(found).get("app.kubernetes.io/managed-by") != MANAGED_BY:

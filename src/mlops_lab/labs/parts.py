@@ -1,7 +1,7 @@
-"""The parts of the platform that a lab needs: are they there, how its programs reach them, and what it left in them.
+"""The parts of the platform that a lab needs: are they installed, how are they reached, and what is left there.
 
-What a lab makes in MLflow or in Kubeflow Pipelines bears the name of the lab's namespace (`lab-08`, `lab-08-...`), so
-that a reset finds it and labs stay apart. Learners do not: the names are the same for all, so each needs a cluster.
+What a lab makes in MLflow or in Kubeflow Pipelines has the name of the lab's namespace (`lab-08`, `lab-08-...`), so
+that a reset finds it and labs don't mix. The names are the same for all learners, so each learner needs a cluster.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ def namespaces(needs: Sequence[str]) -> list[str]:
     return [_PARTS[part].namespace for part in needed(needs)]
 
 
-def must(kube: Kube, number: str, needs: Sequence[str]) -> None:
-    """See that the parts a lab needs are installed.
+def require_installed(kube: Kube, number: str, needs: Sequence[str]) -> None:
+    """Check that the parts that a lab needs are installed.
 
     Raises:
         LabError: one is not; says how to install them.
@@ -67,7 +67,7 @@ def settings(namespace: str, needs: Sequence[str]) -> dict[str, str]:
 
 
 def traces(kube: Kube, namespace: str, needs: Sequence[str]) -> list[str]:
-    """What bears the namespace's name in the parts that the lab needs, in words, sorted."""
+    """What has the namespace's name in the parts that the lab needs, in words, sorted."""
     with _looking(kube, needs) as (tracking, pipelines):
         found = [f"mlflow {name}" for name in tracking.names() if owned(name, namespace)] if tracking else []
         if pipelines:
@@ -76,7 +76,7 @@ def traces(kube: Kube, namespace: str, needs: Sequence[str]) -> list[str]:
 
 
 def remove(kube: Kube, namespace: str, needs: Sequence[str]) -> None:
-    """Remove what bears the namespace's name; runs that are at work are ended first.
+    """Remove what has the namespace's name; running runs are terminated first.
 
     Raises:
         LabError: a part does not answer.
@@ -95,7 +95,7 @@ def remove(kube: Kube, namespace: str, needs: Sequence[str]) -> None:
 
 
 def owned(name: str, namespace: str) -> bool:
-    """Is this the name of something of the namespace's: its own name, alone or before another word?"""
+    """Is this name the namespace's, or does it begin with that and a hyphen?"""
     return re.search(rf"(^|[ /]){re.escape(namespace)}($|[-/._ ])", name) is not None
 
 

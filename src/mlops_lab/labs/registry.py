@@ -1,8 +1,8 @@
-"""Image names in a lab's files: written with the local registry's prefix, put in place with the cluster's own."""
+"""Image names in a lab's files: they have the local registry's prefix, which is replaced by the cluster's own."""
 
 from __future__ import annotations
 
-# The prefix in labs' files; a cluster that has another registry gets its own in its place.
+# The prefix in labs' files; on a cluster with another registry it is replaced.
 REGISTRY = "localhost:5001"
 
 

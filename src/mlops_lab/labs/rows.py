@@ -31,7 +31,7 @@ class View(Protocol):
     """Who shows the rows."""
 
     def changed(self, rows: Sequence[Row], note: str) -> None:
-        """Something is new; `note` says what goes on as a whole. Called often, so it must be quick."""
+        """A row has changed; `note` says what the whole run does. Called often, so it must be quick."""
 
 
 class Unseen:
@@ -41,7 +41,7 @@ class Unseen:
 
 
 class Rows:
-    """Keeps a row for each check and tells the view; a listener of `run_checks`."""
+    """Keeps a row for each check and notifies the view; a listener of `run_checks`."""
 
     def __init__(self, checks: Sequence[Check], view: View) -> None:
         self._rows = {item.name: Row(item) for item in checks}
@@ -52,7 +52,7 @@ class Rows:
         return self._rows[check.name]
 
     def say(self, note: str) -> None:
-        """What goes on as a whole."""
+        """Set the note: what the whole run does."""
         self._note = note
         self._view.changed(list(self._rows.values()), note)
 
@@ -61,7 +61,7 @@ class Rows:
         return [row.result or _waiting(row) for row in self._rows.values()]
 
     def at_rest(self, checks: Sequence[Check]) -> None:
-        """These checks run no more."""
+        """These checks have stopped."""
         for item in checks:
             self[item].running = False
 

@@ -1,4 +1,4 @@
-"""One run of a lab's checks: which of them, with whom listening, and what is left when it is interrupted."""
+"""One run of a lab's checks: which of them, with which listener, and the results after an interruption."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from mlops_lab.labs import parts
 from mlops_lab.labs.catalog import Exercise, about
 from mlops_lab.labs.rows import Rows, Unseen
 
-# Waiting checks sit in threads; asyncio's own pool has only a few of them on a small machine.
+# A waiting check blocks a thread; asyncio's own pool has only a few on a small machine.
 _THREADS = 64
 
 
 def lab_object(
     kube: Kube, exercise: Exercise, namespace: str, workspace: Path, registry: str, mistake: str = ""
 ) -> Lab:
-    """The `lab` that checks get; a new one for each run, as it remembers what was measured."""
+    """The `lab` that checks get; a new one for each run, as it caches measurements."""
     settings = parts.settings(namespace, about(exercise).needs)
     return Lab.on(kube, namespace, exercise.number, workspace, registry, settings, mistake)
 
@@ -89,12 +89,12 @@ def run(
 
 
 def threads() -> concurrent.futures.ThreadPoolExecutor:
-    """A pool that is large enough for every check of a lab to wait in it."""
+    """A thread pool in which every check of a lab can wait at the same time."""
     return concurrent.futures.ThreadPoolExecutor(_THREADS, thread_name_prefix="check")
 
 
 def probe(kube: Kube, exercise: Exercise, namespace: str) -> Callable[[], Sequence[str]]:
-    """The look at the cluster itself, and at the parts of the platform that a lab needs, that `run_checks` takes.
+    """The check of the cluster, and of the parts of the platform that a lab needs, for `run_checks`.
 
     Args:
         namespace: the lab's.

@@ -1,4 +1,4 @@
-"""Which cluster the labs work on: the connection, the prefix of its images, and what of it is ours to pause."""
+"""The cluster that labs use: the connection, the prefix of its images, and the control plane that may be paused."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Target:
 
 
 def target(timeout: float = 10) -> Target:
-    """The cluster that `lab up` brought up or was pointed at.
+    """The cluster that `lab up` created or was told to use.
 
     Args:
         timeout: limit of every single request in seconds.

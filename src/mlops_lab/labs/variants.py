@@ -1,4 +1,4 @@
-"""Ready-made works for a lab: `solution/NAME/` and `wrong/CHECK--mistake/`, put to work as a learner would.
+"""Complete works for a lab, applied as a learner would: `solution/NAME/` and `wrong/CHECK--mistake/`.
 
 A variant holds the workspace's files as the learner would have left them. Its `variant.toml`, if any, may say
 `from = "solution/NAME"` or `from = "start"` (the folder holds only what differs from that solution, which may itself

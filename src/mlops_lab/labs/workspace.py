@@ -1,4 +1,4 @@
-"""The learner's folder for a lab: filled once, never overwritten, and copied aside before a reset."""
+"""The learner's folder for a lab: filled once, never overwritten, and backed up before a reset."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def folder_of(exercise: Exercise) -> Path:
 
 
 def fill(folder: Path, source: Path, registry: str = REGISTRY) -> Filled:
-    """Copy a lab's start files into a folder; a file that is there is never touched.
+    """Copy a lab's start files into a folder; existing files are never changed.
 
     Raises:
         LabError: the folder cannot be written.
@@ -77,9 +77,9 @@ def put_kubeconfig(folder: Path, kube: Kube, namespace: str) -> Path:
 
 
 def keep_copy(folder: Path) -> Path | None:
-    """Copy the folder beside itself under a dated name, whole, then empty it; None if it holds no learner's file.
+    """Copy the folder to one with the date in its name, then empty it; None if it has no file of the learner's.
 
-    The folder itself stays the same one, so that a shell that stands in it does not end up in the copy.
+    The folder itself stays, so that a shell in it does not end up in the copy.
 
     Raises:
         LabError: the copy cannot be made; the folder is then as it was.
@@ -123,7 +123,7 @@ def manifests(folder: Path) -> Iterator[Path]:
 
 
 def parse_manifests(folder: Path) -> None:
-    """Read all YAML files of a workspace, to say early what kubectl would only say later.
+    """Read all YAML files of a workspace, to report errors before kubectl does.
 
     Raises:
         UsageError: one does not parse; says the learner's file and the line.

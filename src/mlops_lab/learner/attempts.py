@@ -25,10 +25,10 @@ class CheckRecord(msgspec.Struct, frozen=True):
     check: Annotated[str, _means("the check's name")]
     verdict: Annotated[
         Literal["pass", "fail", "blocked", "waiting", "error"],
-        _means("error: the environment was in the way, which costs nobody a point"),
+        _means("error: the environment has a problem; this costs no points"),
     ]
-    points: Annotated[int, _means("what a pass is worth")]
-    earned: Annotated[int, _means("what this one was worth")]
+    points: Annotated[int, _means("points for a pass")]
+    earned: Annotated[int, _means("points earned")]
     seconds: Annotated[float, _means("how long it took")]
     domains: Annotated[list[str], _means("exam domains, such as cka/troubleshooting")]
     expected: Annotated[str, _means("of a failure: what was expected")]
@@ -39,16 +39,16 @@ class Attempt(msgspec.Struct, frozen=True):
     """One `lab check` (or a round of `lab watch`)."""
 
     schema: Annotated[Literal["mlops-lab/attempt/1"], _means("this schema")]
-    learner: Annotated[str, _means("who: as --learner says, else empty")]
+    learner: Annotated[str, _means("the value of --learner, or empty")]
     lab: Annotated[str, _means("the lab's number")]
     attempt: Annotated[int, _means("1 for the first attempt at this lab, and so on")]
-    at: Annotated[str, _means("its end, in UTC, as ISO 8601")]
-    whole: Annotated[bool, _means("all of the lab's checks were asked for; only then it can be passed")]
+    at: Annotated[str, _means("when it ended, in UTC, as ISO 8601")]
+    whole: Annotated[bool, _means("all of the lab's checks were run; only then the lab can be passed")]
     passed: Annotated[bool, _means("whole, and every check passed")]
     points: Annotated[int, _means("points earned")]
-    possible: Annotated[int, _means("points of the checks that were asked for")]
-    seconds: Annotated[float, _means("all checks' seconds together; checks run side by side, so it took less")]
-    hints: Annotated[int, _means("hints taken for this lab by the time of the export")]
+    possible: Annotated[int, _means("points of the checks that were run")]
+    seconds: Annotated[float, _means("the sum of all checks' seconds; checks run in parallel, so it took less")]
+    hints: Annotated[int, _means("hints taken for this lab when the record was printed")]
     revealed: Annotated[bool, _means("its solution was shown before the first pass")]
     checks: Annotated[list[CheckRecord], _means("in the report's order")]
 

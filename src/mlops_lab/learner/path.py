@@ -103,7 +103,7 @@ def failed(course: Course) -> list[Failed]:
 
 
 def next_lab(course: Course) -> str | None:
-    """The number of the lab to do next: one that was begun, else the first that is not passed; None when all are."""
+    """The number of the lab to do next: one that was started, else the first that is not passed; None if all are."""
     opened = [each.number for each in course.labs if not course.passed(each.number)]
     begun = [number for number in opened if course.progress.get(number, Progress()).state in ("started", "tried")]
     newest = [kept.lab for kept in reversed(course.kept) if kept.lab in begun]

@@ -39,7 +39,7 @@ _PATIENCE = 10.0
 
 @dataclass(frozen=True)
 class Progress:
-    """How a learner stands with a lab.
+    """A learner's progress in a lab.
 
     Attributes:
         state: `new`, `started`, `tried` or `passed`.
@@ -84,7 +84,7 @@ class Records:
             )
 
     def attempt(self, lab: str, results: Sequence[Result], *, whole: bool) -> None:
-        """Keep an attempt; `whole` when all of the lab's checks were asked for: only those count for the best.
+        """Keep an attempt; `whole` when all of the lab's checks were run: only those count for the best.
 
         Of traces only each check's last one is kept.
         """
@@ -149,7 +149,7 @@ class Records:
         return self.progress().get(lab, Progress()).state == "passed"
 
     def progress(self) -> dict[str, Progress]:
-        """How the learner stands, by lab number; labs never touched are not in it."""
+        """The learner's progress, by lab number; labs never started are not in it."""
         if not self.file.exists():
             return {}
         with self._open() as db:

@@ -1,9 +1,9 @@
 """`lab watch`: checks run again whenever something changes, and the newest verdict of each is shown.
 
-Quick checks (those that own no service) run again after every change. Checks that make load run once all quick ones
-pass and nothing has changed for a few seconds, or when asked to; in a lab without quick ones they are the first to tell
-anything, and begin at once. After that only a new specification, or a file, makes them run again, since their own load
-makes objects change. What the learner changes while they run begins all anew.
+Quick checks (those that own no service) run again after every change. Checks that send load run when all quick ones
+pass and nothing has changed for a few seconds, or on request; in a lab without quick checks they begin at once. After
+that only a new specification or file starts them again, since their own load changes objects. If the learner changes
+something while they run, all checks start again.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from mlops_lab.labs.rows import Rows, View
 from mlops_lab.labs.running import threads
 from mlops_lab.learner.changes import Change
 
-# Changes come in bursts: a round begins once this long nothing came, but not later than the second figure.
+# Changes come in bursts: a round begins after this many seconds without one, but not later than the second number.
 _SETTLE = 0.3
 _SETTLE_AT_MOST = 0.6
-# Load waits for this much quiet, so that what quick checks say comes first.
+# Load begins after this many quiet seconds, so that quick checks report first.
 _QUIET = 3.0
 _TROUBLE_EVERY = 5.0
-# The last events of what a round did itself are in by then.
+# By then the last events that a round caused itself have arrived.
 _AFTERMATH = 1.0
 
 
@@ -37,7 +37,7 @@ class Watch:
     Args:
         make_lab: a new `lab` object for each round.
         fingerprint: what the learner made, as of now; see `Changes.fingerprint`.
-        whole: told all results once every check has a verdict from the same state of things.
+        whole: called with all results once every check has a verdict on the same state.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class Watch:
         return self._rows.results()
 
     async def follow(self) -> None:
-        """Run and run again until cancelled."""
+        """Run rounds until cancelled."""
         self._loop = asyncio.get_running_loop()
         self._loop.set_default_executor(threads())
         while True:
@@ -102,7 +102,7 @@ class Watch:
                 self._forced = False
                 self._rows.say("waiting for a change")
                 troubled = any(result.verdict is Verdict.ERROR for result in self.results())
-                # What the environment was in the way of is tried again: nothing in the lab changes when it is well.
+                # Checks in error are retried: nothing in the lab changes when the environment recovers.
                 if not await self._woken(_TROUBLE_EVERY if troubled else None):
                     self._dirty = True
 
@@ -196,5 +196,5 @@ class Watch:
 
 
 def _loads(item: Check) -> bool:
-    """It makes load, or needs one that does."""
+    """Does it send load, or need a check that does?"""
     return bool(item.owns) or any(_loads(needed) for needed in item.needs)

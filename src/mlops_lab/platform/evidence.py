@@ -1,4 +1,4 @@
-"""Why a part does not become ready: its pods' states, the end of their logs, and the events that warn."""
+"""Why a part does not become ready: its pods' states, the ends of their logs, and warning events."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from mlops_lab.base.errors import LabError
 from mlops_lab.cluster.kubectl import Kubectl
 
-# States that no waiting heals; the first kind at once, the second once it has lasted.
+# States that don't go away by waiting: the first ones count at once, the second once they have lasted.
 _HOPELESS = ("InvalidImageName", "ErrImageNeverPull")
 _LASTING = ("ImagePullBackOff", "ErrImagePull", "CreateContainerConfigError")
 _PATIENCE = 30.0  # s that an image may take to appear, or a Secret
@@ -50,7 +50,7 @@ class Watch:
                 self._before.setdefault(container, count if _created(item) < self._begin else 0)
         states = [state for item in pods for state in troubles(item, self._before)]
         if states:
-            # What a pod ended with says more than that the one in its place, after helm went back, has only begun.
+            # How the pod ended says more than that its successor, after helm's rollback, has just begun.
             before = {line.partition(":")[0]: line for line in self._seen}
             self._seen = [
                 before[pod] if reason == "NotReady" and pod in before else f"{pod}: {text}"

@@ -1,8 +1,8 @@
-"""helm on one cluster: install or upgrade, history, roll back, uninstall. Every call is bounded.
+"""helm on one cluster: install or upgrade, history, roll back, uninstall. Every call has a time limit.
 
-A release is rolled back by helm itself when it does not become ready (`--atomic`), so the old one serves again. Helm
-gets a signal first when it must end early, and time to clear up, since killed in the middle it leaves a release that
-refuses the next upgrade; `settle` repairs that too.
+If a release does not become ready, helm rolls it back (`--atomic`), so the old one serves again. If helm must end
+early, it gets a signal and time to clean up: killed in the middle, it leaves a release that refuses the next upgrade.
+`settle` repairs such a release.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from mlops_lab.images.store import Store
 
 # A driver of the user's own would put releases where this program does not look.
 _ENV = {"HELM_DRIVER": "secret"}
-_ASIDE = re.compile(r"[IW]\d{4} |WARNING")  # what helm and its client library say beside the reason
+_ASIDE = re.compile(r"[IW]\d{4} |WARNING")  # log lines of helm and its client library that are not the reason
 _CLEARING = 150.0  # s that helm may take to roll back after an interrupt
 
 
@@ -151,7 +151,7 @@ class Helm:
         return done.code == 0
 
     def settle(self, release: str) -> None:
-        """Repair a release that a helm which was killed left in the middle of something; else do nothing."""
+        """Repair a release that a killed helm has left pending; else do nothing."""
         revisions = self.history(release)
         if not revisions or not revisions[-1].status.startswith("pending"):
             return

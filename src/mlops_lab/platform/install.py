@@ -1,8 +1,8 @@
-"""Install parts of the platform, or repair them: in stages, each ready for real before the next begins.
+"""Install or repair parts of the platform, in stages: each must be ready before the next begins.
 
-A part is left alone when nothing that it is made from has changed (chart, values, the content of its images) and all
-of it is there and ready. Otherwise helm upgrades it; when the new one does not become ready, helm goes back to the
-release before it, and the error says what was not ready and why.
+A part is left alone if none of its inputs has changed (chart, values, the content of its images) and all of it exists
+and is ready. Otherwise helm upgrades it; if the upgrade does not become ready, helm rolls back, and the error says what
+was not ready and why.
 """
 
 from __future__ import annotations
@@ -65,14 +65,14 @@ def with_parts(
     engine: str | None = None,
     wait_for_others: bool = True,
 ) -> list[Release]:
-    """Have these parts installed and ready, beside those that are installed already.
+    """Make sure that these parts, and those that are installed already, are installed and ready.
 
     Args:
         parts: names of parts; what they need comes along.
         profile: the values profile of all parts; None keeps that of each installed one and means small for a new one.
         mode: how images come.
         engine: what a part with a choice of engines runs on; None keeps what it has.
-        wait_for_others: wait for another command at work on the cluster, or end with an error.
+        wait_for_others: wait for another command that uses the cluster, instead of raising an error.
 
     Returns:
         All parts that are installed now, in their order.
@@ -101,7 +101,7 @@ def with_parts(
             return []
         docker = start.ensure(progress.say) if cluster.is_kind else None
         if docker:
-            must_come([each for each in wanted if not _runs(there.get(each.part), profiles[each.part])])
+            require_registries([each for each in wanted if not _runs(there.get(each.part), profiles[each.part])])
     # A build may take long, and meanwhile others may work on the cluster.
     helm = Helm(program(progress), cluster.context, cluster.kubeconfig)
     _bring(docker, wanted, mode, progress)
@@ -125,8 +125,8 @@ def with_parts(
         return wanted
 
 
-def before(engine: str, cluster: Cluster | None, progress: Progress) -> None:
-    """See that an engine's images can be had, before even a cluster is made for it.
+def check_engine(engine: str, cluster: Cluster | None, progress: Progress) -> None:
+    """Check that an engine's images can be pulled, before a cluster is created for it.
 
     Args:
         cluster: the kind cluster that is up, if any: what it runs already it need not pull.
@@ -139,11 +139,13 @@ def before(engine: str, cluster: Cluster | None, progress: Progress) -> None:
         with contextlib.suppress(LabError):
             there = installed(Kubectl(cluster.context, cluster.kubeconfig))
     start.ensure(progress.say)
-    must_come([each.by(engine) for each in releases([part_of(engine)]) if not _runs(there.get(each.part), engine)])
+    require_registries(
+        [each.by(engine) for each in releases([part_of(engine)]) if not _runs(there.get(each.part), engine)]
+    )
 
 
-def must_come(wanted: list[Release]) -> None:
-    """See that the registries answer which alone have the images of these releases.
+def require_registries(wanted: list[Release]) -> None:
+    """Check that the registries answer that are the only source of these releases' images.
 
     Raises:
         LabError: one does not.
@@ -158,7 +160,7 @@ def must_come(wanted: list[Release]) -> None:
 
 
 def stages(wanted: list[_Wanted]) -> Iterator[list[_Wanted]]:
-    """Releases that can be installed side by side, one group after the other."""
+    """Groups of releases, in order; the releases of a group can be installed in parallel."""
     done: set[str] = set()
     names_of = {each.release.part for each in wanted}
     rest = list(wanted)
@@ -192,7 +194,7 @@ class _Site:
 
 
 def _bring(docker: Docker | None, wanted: list[Release], mode: Mode, progress: Progress) -> dict[str, Step]:
-    """On a kind cluster, put the images into the registry beside it: nodes pull from there, whatever the name."""
+    """On a kind cluster, push the images to its registry, from which the nodes pull."""
     if docker is None:
         return {}
     needed = list(dict.fromkeys(name for release in wanted for name in release.images))
@@ -275,7 +277,7 @@ def _install(wanted: _Wanted, was: Installed | None, site: _Site) -> None:
 
 
 def _wait(release: Release, site: _Site) -> list[str]:
-    """Wait until an installed part is ready; what turns out to be gone is returned at once."""
+    """Wait until an installed part is ready; if something is missing, return it at once."""
 
     def probe() -> tuple[list[str] | None, str]:
         gone, not_ready = state.lacking(site.kubectl, site.helm, release)
@@ -319,7 +321,7 @@ def _namespace(release: Release, kubectl: Kubectl) -> None:
 
 
 def _forget_images(release: Release, docker: Docker) -> None:
-    """Have the nodes pull these names again: under the same tag there may be another content now."""
+    """Make the nodes pull these images again: the content behind a tag may have changed."""
     refs = [
         f"{names.REGISTRY_PREFIX}/{served_as(name)}" if CATALOG[name].served else _full(name) for name in release.images
     ]

@@ -1,7 +1,7 @@
-"""What of the platform is in the cluster and how it is: read from helm's releases and the objects that they made.
+"""What of the platform is installed and in which state, read from helm's releases and their objects.
 
-Nothing is remembered elsewhere. A release carries what it was made from as labels of its revision, so a revision that
-was rolled back to brings its own along.
+Nothing is stored elsewhere. The labels of a release's revision say what it was made from, so after a rollback they are
+those of the old revision.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Keep the platform's data over `lab down`: asked for at that moment, and put back by the next `lab up`.
+"""Save the platform's data on `lab down --keep-data`, and restore it on the next `lab up`.
 
 On a kind cluster the parts' pods are stopped in order (so that databases close their files), each volume is packed into
-an archive in the user's state, and the Secrets with generated passwords beside them; the nodes can go then. A new
-cluster gets the volumes before the part is installed: its claims bind to them by name. In a cluster of the user's the
-releases go, and the namespaces with volumes and Secrets stay.
+an archive in the user's state, and the Secrets with generated passwords beside them; then the nodes can be deleted. A
+new cluster gets the volumes before the part is installed: its claims bind to them by name. In a cluster of the user's
+the releases go, and the namespaces with volumes and Secrets stay.
 
 Kept: persistent volumes and Secrets that a chart marks to outlive its release. Not kept: anything else, such as objects
 that were made by hand in a part's namespace.

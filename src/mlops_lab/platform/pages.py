@@ -1,4 +1,4 @@
-"""The platform's pages: which there are, whether they are ready, and a port forward to one while somebody looks at it.
+"""The platform's pages: which there are, whether they are ready, and a port forward to one while it is open.
 
 It goes to a ready pod behind the page's Service, and is made anew when that pod is replaced.
 """
@@ -91,7 +91,7 @@ def behind(objects: list[dict[str, Any]], page: Page) -> tuple[str, int]:
 
 
 def answers(kubectl: Kubectl, release: Release, page: Page, within: float = 60) -> None:
-    """Wait until a page answers an HTTP request on the way that `lab open` takes.
+    """Wait until a page answers an HTTP request through a port forward, as `lab open` makes it.
 
     Raises:
         LabError: it does not, within the limit.
@@ -124,7 +124,7 @@ def keep_open(
 
     Args:
         local: the port on 127.0.0.1.
-        opened: told the URL, once.
+        opened: called once, with the URL.
 
     Raises:
         LabError: there is no ready pod behind the page, at first or for two minutes later on.

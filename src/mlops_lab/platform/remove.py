@@ -1,4 +1,4 @@
-"""What `lab down` does to the platform before the cluster goes, or before a cluster of the user's is left alone."""
+"""What `lab down` does to the platform before it deletes the cluster, or leaves a cluster of the user's."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mlops_lab.platform.releases import RELEASES
 
 
 def leave(cluster: Cluster, progress: Progress, keep_data: bool) -> list[str]:
-    """Take leave of a cluster's platform.
+    """Leave a cluster's platform.
 
     A kind cluster goes as a whole, so nothing is done but to keep the data if that was asked for. From a cluster of the
     user's every part is uninstalled, the last first: that also removes what a chart has outside its namespace.

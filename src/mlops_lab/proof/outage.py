@@ -1,7 +1,7 @@
-"""An outage on purpose: the API server of a kind cluster stops answering, and always goes on again.
+"""An injected fault: the API server of a kind cluster stops answering for a few seconds.
 
-The process is stopped (SIGSTOP), so connections open and then hang, as with a host that is overloaded. It lasts a few
-seconds only: after ten, the controller manager and the scheduler give up their leases and restart.
+The process is stopped (SIGSTOP) and always continued, so connections open and then hang, as on an overloaded host.
+After ten seconds the controller manager and the scheduler would lose their leases and restart.
 """
 
 from __future__ import annotations

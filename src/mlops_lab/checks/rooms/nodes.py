@@ -35,7 +35,9 @@ class Nodes:
         async with cordoned(self._kube, node):
             yield
             if found := await in_thread(problems, self._kube, (), self._namespace):
-                raise LabError(f"with node {node} out: {'; '.join(found)}", "see how the cluster is: lab status")
+                raise LabError(
+                    f"with node {node} out: {'; '.join(found)}", "see what is wrong with the cluster: lab status"
+                )
 
     async def evict(self, pod: str, *, dry_run: bool = False) -> str:
         """Ask for a pod's eviction as `kubectl drain` does; empty if it was granted, else why a budget refused it."""

@@ -122,7 +122,7 @@ class Objects:
         return await in_thread(self._kube.patch, kind, name, patch, self._namespace)
 
     async def delete(self, kind: str, name: str, grace: int | None = None) -> None:
-        """Delete an object; one that is not there is fine. `grace` in seconds, None for the object's own.
+        """Delete an object, if it exists. `grace` in seconds, None for the object's own.
 
         It is done even where the check is cancelled meanwhile.
         """

@@ -84,7 +84,7 @@ class Pipelines:
         return self._engine.over(run)
 
     async def end(self, run_id: str) -> None:
-        """End a run that is at work; one that has ended, or ends meanwhile, stays as it is."""
+        """Terminate a running run; one that has ended, or ends meanwhile, stays as it is."""
         await in_thread(self._engine.end, run_id)
 
     async def runs(self) -> list[Plain]:

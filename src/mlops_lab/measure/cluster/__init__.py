@@ -1,1 +1,1 @@
-"""The cluster itself: is it well, its nodes, its capacity, and the metrics that autoscalers read."""
+"""The cluster itself: its health, its nodes, its capacity, and the metrics that autoscalers read."""

@@ -1,4 +1,4 @@
-"""Figures of pods as autoscalers read them: CPU from the metrics API, anything else from the custom metrics API."""
+"""Metrics of pods as autoscalers read them: CPU from the metrics API, all else from the custom metrics API."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Use(NamedTuple):
 
     Attributes:
         cores: of all its containers, on average over some seconds.
-        at: when those seconds ended, in RFC 3339; figures of one time are one figure.
+        at: when those seconds ended, in RFC 3339; values of the same time are one value.
     """
 
     cores: float
@@ -41,7 +41,7 @@ def custom_metric(kube: Kube, namespace: str, name: str) -> dict[str, float]:
 
 
 def cpu(kube: Kube, namespace: str) -> dict[str, Use]:
-    """The newest CPU figure of each pod that has one, from metrics.k8s.io.
+    """The newest CPU usage of each pod that has one, from metrics.k8s.io.
 
     Raises:
         LabError: the cluster has no metrics API, or it does not answer.

@@ -1,7 +1,8 @@
-"""Pods that no node has room for, although one would if nobody else's pods were there.
+"""Pods that can't be scheduled only because pods of other namespaces use the nodes' capacity.
 
-A pod that finds no room beside the lab's own pods is the learner's to mend; one that other namespaces leave no room is
-the environment's fault. The cluster's own pods and the platform's count as given: labs are made to fit beside them.
+A pod that does not fit because of the lab's own pods is the learner's fault; one that does not fit because of other
+namespaces is the environment's. Pods of the cluster itself and of the platform count as given: labs are made to fit
+with them.
 
 What a pod requests is computed as the scheduler does:
 https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/#resource-sharing-within-containers
@@ -21,11 +22,11 @@ _RESOURCES = ("cpu", "memory")
 
 
 def pending_because_of_others(kube: Kube, own: Sequence[str], given: Collection[str]) -> list[str]:
-    """Which pods of some namespaces wait for room that others take, in words; empty when none does.
+    """Which pods are Pending because of other namespaces' pods, in words; empty if none is.
 
     Args:
-        own: namespaces whose pods are looked at.
-        given: namespaces whose pods are part of the cluster, besides those that begin with `kube-`.
+        own: the namespaces whose pods are examined.
+        given: namespaces that are part of the cluster, besides those that begin with `kube-`.
     """
     waiting = [pod for namespace in own for pod in kube.list("Pod", namespace) if _unschedulable(pod)]
     if not waiting:
@@ -82,7 +83,7 @@ def _fits(requested: dict[str, Fraction], node: Object, pods: Sequence[Object]) 
 
 
 def _open(node: Object) -> bool:
-    """Does it take any pod? A control plane beside workers, or a drained node, does not."""
+    """Can any pod be scheduled there? Not on a control plane with workers, or a drained node."""
     taints = node["spec"].get("taints") or []
     return not any(taint["effect"] in ("NoSchedule", "NoExecute") for taint in taints)
 
@@ -92,7 +93,7 @@ def _belongs(namespace: str, known: Collection[str]) -> bool:
 
 
 def _unschedulable(pod: Object) -> bool:
-    """Is it the nodes' room that the scheduler misses?"""
+    """Is it for lack of CPU or memory?"""
     return any(
         each["type"] == "PodScheduled"
         and each.get("reason") == "Unschedulable"

@@ -1,4 +1,4 @@
-"""Is the cluster itself well? A failure on a cluster that is not is never counted against the learner."""
+"""Is the cluster healthy? A failure on an unhealthy cluster never counts against the learner."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _GIVEN = frozenset({"local-path-storage", SYSTEM_NAMESPACE, *(release.namespace 
 def problems(kube: Kube, parts: Sequence[str] = (), lab: str = "") -> list[str]:
     """What is wrong with the cluster, in words; empty when nothing is.
 
-    Looks at the API server, the nodes' conditions and room, DNS, the metrics API and the project's own pods. A node
-    that a killed checker left cordoned is opened on the way.
+    Checks the API server, the nodes' conditions and capacity, DNS, the metrics API and the project's own pods.
+    Uncordons a node that a killed checker has left cordoned.
 
     Args:
-        parts: the namespaces of the platform's parts that must be well too.
-        lab: the lab's namespace; its pods, and those that parts run for it, must find the room that labs count on.
+        parts: the namespaces of the platform's parts that must be healthy, too.
+        lab: the lab's namespace; its pods, and those that parts run for it, must find the capacity that labs count on.
     """
     try:
         nodes = kube.list("Node")

@@ -1,8 +1,8 @@
 """Nodes out of service for a while: a cordon that is lifted whatever happens, and evictions as a drain makes them.
 
-Who cordons a node leaves a mark on it that says which process did, and until when it may. What a process that was
-killed left behind is lifted at the next look at the cluster (`measure.cluster.environment`); cordons without that mark
-are others', and stay. This never drains a whole node: evicted is one pod at a time, by name.
+An annotation on a cordoned node says which process cordoned it, and until when it may. If that process was killed, the
+next check of the cluster (`measure.cluster.environment`) uncordons the node; cordons without the annotation are
+others', and stay. This never drains a whole node: it evicts one pod at a time, by name.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from mlops_lab.kube.errors import NotFound, Refused
 from mlops_lab.kube.objects import is_ready
 
 MARK = "mlops-lab/cordoned-by"
-# A check may take ten minutes; a cordon that is older is nobody's any more, whatever its process does.
+# A check may take ten minutes; a cordon that is older is stale, even if its process still runs.
 _LONGEST = 600.0
 _LIFTED_WITHIN = 25.0
 # Nodes that this process has cordoned now.
@@ -28,7 +28,7 @@ _held: set[str] = set()
 
 
 def workers(kube: Kube, at_least: int = 2) -> list[Object]:
-    """The nodes that take pods: ready, not cordoned, and without a taint that keeps ordinary pods away; by name.
+    """The schedulable nodes: ready, not cordoned, and without a taint that keeps ordinary pods away; by name.
 
     Raises:
         LabError: there are fewer than `at_least`; it says what can be done.
@@ -63,7 +63,7 @@ async def cordoned(kube: Kube, node: str) -> AsyncIterator[None]:
 
 
 def uncordon(kube: Kube, node: str, within: float = _LIFTED_WITHIN) -> None:
-    """Lift a cordon of the checker's, again and again until the API server has taken it.
+    """Uncordon a node, with retries until the API server has accepted it.
 
     Raises:
         LabError: it has not within so many seconds.
@@ -82,7 +82,7 @@ def uncordon(kube: Kube, node: str, within: float = _LIFTED_WITHIN) -> None:
 
 
 def stale_cordon(node: Object) -> bool:
-    """Is it cordoned by a checker that is no more?"""
+    """Was it cordoned by a checker that has ended?"""
     mark = (node["metadata"].get("annotations") or {}).get(MARK)
     if not mark or node["metadata"]["name"] in _held:
         return False

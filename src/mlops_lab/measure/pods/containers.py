@@ -1,7 +1,7 @@
-"""What containers use by the kubelet's own figures: CPU time, working set, and throttled CFS periods.
+"""What containers use as the kubelet measures it: CPU time, working set, and throttled CFS periods.
 
-They come from cAdvisor by the API server's node proxy, as a monitoring system reads them. The kubelet looks at each
-container every 10 to 15 s; a reading bears the time of that look, by the node's clock.
+They come from cAdvisor by the API server's node proxy, as a monitoring system reads them. The kubelet measures each
+container every 10 to 15 s; a reading has the time of that measurement, by the node's clock.
 
 https://kubernetes.io/docs/reference/instrumentation/node-metrics/
 """
@@ -75,7 +75,7 @@ def readings(kube: Kube, pods: Sequence[Object]) -> dict[Key, Reading]:
     """The newest reading of each container, by pod and container; one that the kubelet has not yet seen is left out.
 
     Raises:
-        LabError: the API server does not answer, or gives no way to the kubelet's figures.
+        LabError: the API server does not answer, or does not give access to the kubelet's metrics.
     """
     found: dict[Key, Reading] = {}
     for node in sorted({pod["spec"]["nodeName"] for pod in pods if pod["spec"].get("nodeName")}):
@@ -142,7 +142,7 @@ def _of_pod(seen: Sequence[Reading]) -> float:
 
 
 def restarts(pod: Object) -> int:
-    """How often a pod's containers were started anew."""
+    """How often a pod's containers were restarted."""
     return sum(each.get("restartCount", 0) for each in _statuses(pod))
 
 

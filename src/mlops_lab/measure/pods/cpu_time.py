@@ -1,6 +1,6 @@
 """The CPU time that containers have used since they began, exact and at the moment of asking.
 
-The kubelet's figures are some seconds old, and too coarse for a load of a second. The kernel's own count stands in the
+The kubelet's metrics are some seconds old, and too coarse for a load of a second. The kernel's own count stands in the
 container's cgroup. A shell waits in each container and reads it when told to, with its own built-in `read`: a new exec
 for each reading would use more CPU there than a fast server does for a hundred requests.
 """

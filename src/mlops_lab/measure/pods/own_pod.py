@@ -1,7 +1,7 @@
-"""A pod of the checker's own that stays for a while: a server to compare with, or a client that is asked line by line.
+"""A pod of the checker's own that stays for a while: a server to compare with, or a program that answers line by line.
 
 Like `script`, it runs in the tool's namespace with restricted rights and no credentials of the cluster. Kubernetes ends
-it after `LIVES` whatever becomes of this process.
+it after `LIVES`, even if this process is killed.
 """
 
 from __future__ import annotations

@@ -116,7 +116,7 @@ class Variable:
             form = re.compile(re.sub(r"\(\?<(?=\w)", "(?P<", bare))
         except (re.error, RecursionError, OverflowError) as wrong:
             raise NotADashboard(f"variable {self.name}: {self.regex} is no regular expression: {wrong}") from wrong
-        # Apart, since some expressions need years for thirteen letters, and Python can't be interrupted in one.
+        # In another process: some expressions take years for thirteen letters, and Python can't interrupt a match.
         command = [sys.executable, "-I", "-c", _MATCH]
         try:
             done = run(command, stdin=json.dumps([form.pattern, list(values)]), within=_MATCHED_WITHIN, check=False)

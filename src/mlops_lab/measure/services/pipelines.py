@@ -1,6 +1,6 @@
 """Kubeflow Pipelines as checks use it: runs started and followed through the v2beta1 REST API.
 
-A run's artifacts and logs are questions that only the embedded engine answers; all others are KFP's own.
+Only the embedded engine has an API for a run's artifacts and logs; all else is KFP's own API.
 
 https://www.kubeflow.org/docs/components/pipelines/reference/api/kubeflow-pipeline-api-spec/
 """
@@ -45,7 +45,7 @@ class Pipelines:
                 return
 
     def experiment(self, name: str) -> dict[str, Any]:
-        """The experiment of a name, made if there is none."""
+        """The experiment of that name; created if there is none."""
         known = next((each for each in self.all("experiments") if each["display_name"] == name), None)
         return known or self.ask("POST", "experiments", {"display_name": name})
 
@@ -74,7 +74,7 @@ class Pipelines:
         return run.get("state") in _OVER
 
     def end(self, run_id: str) -> None:
-        """End a run that is at work; one that has ended, or ends meanwhile, stays as it is."""
+        """Terminate a running run; one that has ended, or ends meanwhile, stays as it is."""
         if self.over(self.run(run_id)):
             return
         try:
@@ -94,7 +94,7 @@ class Pipelines:
         """A run's artifacts by their id: name, type, task, metadata.
 
         Raises:
-            LabError: the engine does not say; KFP's own API has no such question.
+            LabError: the engine has no such API; KFP's own has none.
         """
         try:
             found = self.ask("GET", f"runs/{run_id}/artifacts")
@@ -125,7 +125,7 @@ class Pipelines:
         return found
 
     def remove(self, kind: str, number: str) -> None:
-        """Remove an object by its kind and id; a run that is at work is ended first."""
+        """Remove an object by its kind and id; a running run is terminated first."""
         if kind == "runs":
             self.end(number)
         self.ask("DELETE", f"{kind}/{number}")

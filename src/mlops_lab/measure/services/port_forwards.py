@@ -1,7 +1,7 @@
-"""Port forwards from this process to the platform's services, each made when it is asked for, ended with `close`.
+"""Port forwards from this process to the platform's services, each made on demand, ended with `close`.
 
-A port forward breaks when the pod behind it is replaced; `lost` ends it, and the next question makes a new one. So does
-one after `close`: a check that is interrupted still puts back what it changed. That one ends with this object.
+A port forward breaks when the pod behind it is replaced; `lost` ends it, and the next request makes a new one. So does
+a request after `close`, since an interrupted check still restores what it changed. That one ends with this object.
 """
 
 from __future__ import annotations
@@ -61,10 +61,11 @@ class PortForwards:
             release.namespace,
             found.service,
             found.port,
-            # An API server that goes away just now holds kubectl up: three of the connection's limits in all.
+            # If the API server goes away now, kubectl blocks: for three of the connection's limits at most, in all.
             within=2 * self.kube.timeout,
             hint=f"see what is wrong with {release.part}: lab status",
-            before=self.kube.version,  # says within its own limit that the API server is away, where kubectl waits long
+            # Fails within its own limit if the API server is away, while kubectl waits long.
+            before=self.kube.version,
         )
 
 

@@ -1,4 +1,4 @@
-"""JSON over HTTP to a service of the platform, as its REST API's docs spell it; every request has a time limit."""
+"""JSON over HTTP to a service of the platform, by the paths of its REST API's docs; every request has a time limit."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Rest:
             return self._once(address, method, path, body, query)
         except _LOST as trouble:
             self._forwards.lost(self._page, address)
-            # What may have been done is not asked for twice: only a question, or what found nobody listening.
+            # A request that may have changed something is not retried: only a GET, or one whose connection was refused.
             if method != "GET" and not isinstance(_cause(trouble), ConnectionRefusedError):
                 raise self._silent(trouble) from trouble
         address = self._forwards.address(self._page)

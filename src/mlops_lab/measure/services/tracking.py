@@ -24,13 +24,13 @@ class Tracking:
         return self._rest.ask(method, path, body, query)
 
     def find(self, method: str, path: str, body: Any = None, **query: str | int) -> dict[str, Any] | None:
-        """As `ask`; None where MLflow says that there is no such thing."""
+        """As `ask`; None if MLflow answers that there is none."""
         try:
             return self.ask(method, path, body, **query)
         except RefusedRequest as refused:
             if refused.status == 404 or "RESOURCE_DOES_NOT_EXIST" in refused.body:
                 return None
-            # An alias that nobody set, of a model that is there, is not a 404.
+            # For an alias that is not set of an existing model, MLflow's answer is not 404.
             if "INVALID_PARAMETER_VALUE" in refused.body and "alias" in refused.body:
                 return None
             raise

@@ -1,4 +1,4 @@
-"""Flights that no learner sees, with the probability that each version of the model gives for them.
+"""Hidden rows: held-out flights that no learner sees, with the probability that each model version gives for them.
 
 Training writes them when the images are built, from days that it holds out; see images/flight-delay/train.py.
 """

@@ -13,7 +13,7 @@ from mlops_lab.base.errors import Failure, LabError
 from mlops_lab.kube.client import Kube
 from mlops_lab.measure.traffic import load_generator
 
-# What the program may take beyond the request itself: a busy machine starts processes slowly.
+# s that the program may take in addition to the request: a busy machine starts processes slowly.
 _MARGIN = 15.0
 # s in which a connection is refused, where nobody listens
 _REFUSED_WITHIN = 5.0
@@ -45,7 +45,7 @@ class Answer:
 
     @property
     def refused(self) -> bool:
-        """No answer, and that at once: nobody listens there, or the nodes don't know a new pod yet."""
+        """No answer, at once: nothing listens there, or the nodes don't know a new pod yet."""
         return not self.status and self.seconds <= _REFUSED_WITHIN
 
     @property

@@ -1,6 +1,6 @@
-"""Open-loop load on a Service: requests leave on a fixed schedule, whatever the server does.
+"""Open-loop load on a Service: requests are sent on a fixed schedule, whatever the server does.
 
-The requests are sent by a pod in the cluster; this side starts that, follows the results, and ends it. Bounded: 5,000
+A pod in the cluster sends the requests; this module starts the load, follows the results, and stops it. Limits: 5,000
 requests a second, ten minutes, 500,000 requests in all.
 """
 
@@ -24,7 +24,7 @@ from mlops_lab.measure.traffic.report import LATE_AT_MOST, LoadReport, Request
 # The load generator says something each second; silence means that the connection is broken.
 _SILENT = 15.0
 _START_WITHIN = load_generator.READY_WITHIN + 15.0
-# A stopped attack gives what is under way one second and then says how it went; after this its input is closed.
+# A stopped load waits one second for open requests and then reports; after this time its input is closed.
 _STOP_WITHIN = 2.0
 
 
@@ -172,12 +172,12 @@ class Load:
             _ = self.report  # raises if the load was not sent as planned
 
     def _follow(self) -> None:
-        """Start the attack and take in what it says; runs in a thread of its own."""
+        """Start the load and read its messages; runs in its own thread."""
         try:
             with load_generator.start(self._kube, "attack", self._spec) as stream:
                 self._listen(stream)
         except BaseException as trouble:
-            # What goes wrong after the end of the load, or on the way out of a stopped one, changes nothing.
+            # Errors after the end of the load, or while it stops, change nothing.
             if self._end is None:
                 self._trouble = trouble
         finally:
@@ -201,7 +201,7 @@ class Load:
                     told_to_stop = time.monotonic()
                     stream.write("stop\n")
                 elif time.monotonic() - told_to_stop > _STOP_WITHIN:
-                    return  # closing the connection ends the attack's input, and so the attack
+                    return  # closing the connection ends the load's input, and so the load
 
     def _take(self, said: dict[str, Any]) -> None:
         if "started" in said:

@@ -1,4 +1,4 @@
-"""The pod in the cluster that sends requests for us, talked to by `exec`: one JSON line in, JSON lines out."""
+"""The load generator: a pod in the cluster that sends our requests, by `exec`: one JSON line in, JSON lines out."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def load_pod(kube: Kube, within: float = READY_WITHIN) -> str:
     """The name of the load generator's pod, once it is ready.
 
     Raises:
-        LabError: there is none within the time; the message says how the pods stand.
+        LabError: there is none within the time; the message says the pods' states.
     """
 
     def probe() -> tuple[str | None, str]:

@@ -1,4 +1,4 @@
-"""A Prometheus over HTTP: the three questions that dashboards put to it. Every request has a time limit."""
+"""A Prometheus over HTTP: the three queries that dashboards need. Every request has a time limit."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LOST = (OSError, http.client.HTTPException)
 
 
 class QueryRefused(LabError):
-    """Prometheus answered, and did not take the query."""
+    """Prometheus answered, but refused the query."""
 
 
 class NoPrometheus(LabError):
@@ -37,7 +37,7 @@ class Prometheus:
 
     Args:
         address: says where it is, such as `http://127.0.0.1:9090`; asked before each request, since it may change.
-        lost: called when it did not answer, so that a port forward can be made anew; one retry follows.
+        lost: called when it did not answer, so that a new port forward can be made; one retry follows.
         limit: seconds of each request.
     """
 

@@ -58,7 +58,7 @@ class _Handler(BaseHTTPRequestHandler):
         super().__init__(*args, **kwargs)
 
     def do_GET(self) -> None:
-        # A page elsewhere that has its own name lead to 127.0.0.1 is not to read the cluster's metrics.
+        # Against DNS rebinding: a web page whose own name leads to 127.0.0.1 must not read the cluster's metrics.
         if self.headers.get("Host", "").partition(":")[0] not in ("127.0.0.1", "localhost"):
             self._send(403, "text/plain", b"this page answers at 127.0.0.1 only\n")
             return
@@ -121,4 +121,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing: the terminal is the user's."""
+        """Print nothing: the terminal is the user's."""
