@@ -21,6 +21,7 @@ class Description(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         needs: the platform parts that must be up.
         images: what the lab's programs run in, beside images that every cluster has, such as `workbench:1`.
         quiet: its figures need the machine for itself: it is never verified beside another lab.
+        start_earns: checks that pass when what the learner begins with is applied unchanged, and why each may.
     """
 
     title: Annotated[str, msgspec.Meta(min_length=1)]
@@ -30,6 +31,7 @@ class Description(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     needs: list[str] = []
     images: list[str] = []
     quiet: bool = False
+    start_earns: dict[str, Annotated[str, msgspec.Meta(min_length=1)]] = {}
 
 
 def describe(file: Path) -> Description:
@@ -55,7 +57,7 @@ def describe(file: Path) -> Description:
         message = re.sub(r" - at `\$.*`$", "", message)
         raise UsageError(
             f"{file}:{_line_of(name, text)}: field {name}: {message}",
-            "a lab.toml has title, level (B, I, E or S), minutes, summary, needs, images and quiet",
+            "a lab.toml has title, level (B, I, E or S), minutes, summary, needs, images, quiet and start_earns",
         ) from wrong
 
 
