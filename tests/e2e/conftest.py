@@ -68,9 +68,13 @@ def docker(*words: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def cluster() -> Kube:
-    """A connection to the cluster that `lab up` made, or found."""
-    done = lab("up", within=3600)
+def cluster(request: pytest.FixtureRequest) -> Kube:
+    """A connection to the cluster that `lab up` made, or found, with the parts that tests of this run want.
+
+    Both rows of tests wait for them here: later, a part that is built would be in the way of the other row's clusters.
+    """
+    wanted = {part for item in request.session.items for mark in item.iter_markers("parts") for part in mark.args}
+    done = lab("up", *(["--with", ",".join(sorted(wanted))] if wanted else []), within=4500)
     assert done.returncode == 0, done.stdout + done.stderr
     return connect(f"kind-{CLUSTER}")
 

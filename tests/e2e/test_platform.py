@@ -37,7 +37,11 @@ from mlops_lab.platform.installed import installed
 from tests.e2e.conftest import CLUSTER, docker, lab
 from tests.e2e.test_cluster import REGISTRY, SHUT, fetch, ready, server
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1200)]
+pytestmark = [
+    pytest.mark.cluster,
+    pytest.mark.timeout(1200, func_only=True),
+    pytest.mark.parts("tracking", "pipelines"),
+]
 
 SPACE = "mlops-lab-tracking"
 CONTEXT = f"kind-{CLUSTER}"

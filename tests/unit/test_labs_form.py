@@ -108,6 +108,12 @@ def told(*names: str) -> Callable[[Path], None]:
         ),
         (append("hints.md", "<!-- Copied from lab 10-scale: write -->\n"), "hints.md is another lab's: write it anew"),
         (append("checker/__init__.py", "# Copied from lab 10-scale: write.\n"), "checker/__init__.py is another"),
+        (append("lab.toml", '[start_earns]\ntwo_pods = "so"\n'), "[start_earns] names two_pods, which is no check"),
+        (
+            append("lab.toml", '[start_earns]\ntwo_pods_are_ready = "so"\n'),
+            "applying start/ earns 2 of 2 points; it may earn a quarter at most",
+        ),
+        (append("lab.toml", '[start_earns]\ntwo_pods_are_ready = ""\n'), "field start_earns"),
         (replace("lab.toml", '"B"', '"X"'), "field level"),
         (told("hints.md"), "hints.md shares 120 characters or more with solution/manifests/model.yaml"),
         (told("README.md"), "README.md shares 120 characters or more with solution/manifests/model.yaml"),

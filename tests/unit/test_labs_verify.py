@@ -127,7 +127,7 @@ def test_an_honest_lab_goes_through_every_step_and_is_verified(exercise: Exercis
     ("work", "lie", "step", "said"),
     [
         (None, Verdict.PASS, "start", "gives 2 points for nothing done"),
-        ("start", Verdict.PASS, "start, applied", "gives 2 points for nothing done"),
+        ("start", Verdict.PASS, "start, applied", "gives 2 points for start/ applied as it is"),
         ("kustomize", Verdict.FAIL, "solution kustomize", "is fail, not pass"),
         ("kustomize", Verdict.FAIL, "solution kustomize, then reset", "is fail, not pass"),
         (f"{CHECK}--one-replica", Verdict.PASS, f"wrong {CHECK}--one-replica", "is pass, not fail"),
@@ -246,6 +246,15 @@ def test_a_start_that_kubectl_refuses_scores_nothing_all_the_same(exercise: Exer
         raise LabError("kubectl failed", "read it")
 
     stage.work = refuses  # type: ignore[method-assign]
+    assert outcomes(run(exercise, ledger, stage, only=["start"])) == {"start": "honest", "start, applied": "honest"}
+
+
+def test_what_a_lab_says_that_its_start_earns_is_fine_and_has_to_be_so(exercise: Exercise, ledger: Ledger) -> None:
+    with (exercise.folder / "lab.toml").open("a") as file:
+        file.write(f'[start_earns]\n{CHECK} = "two pods are what it begins with"\n')
+    (done,) = run(exercise, ledger, ToldStage(honest), only=["start"])[1:]
+    assert done.says == [f"{CHECK} is fail, though [start_earns] in lab.toml says that it passes"]
+    stage = ToldStage(lambda work: Verdict.PASS if work == "start" else honest(work))
     assert outcomes(run(exercise, ledger, stage, only=["start"])) == {"start": "honest", "start, applied": "honest"}
 
 

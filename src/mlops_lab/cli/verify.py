@@ -142,7 +142,7 @@ def _by_turns(
     """What was found of as many labs as there is time for, and which labs are left out."""
     from mlops_lab.proof.proofs import SHORT, WHOLE
     from mlops_lab.proof.together import Together, options
-    from mlops_lab.proof.turns import fitting, turns
+    from mlops_lab.proof.turns import UNKNOWN, fitting, turns
 
     queue = turns(labs, SHORT if once else WHOLE)
     chosen = fitting(queue, budget * 60, jobs)
@@ -151,7 +151,7 @@ def _by_turns(
         options(once=once, resume=resume),
         _tell,
         within=budget * 60,
-        takes={turn.exercise.slug: turn.seconds for turn in chosen if turn.seconds is not None},
+        takes={turn.exercise.slug: UNKNOWN if turn.seconds is None else turn.seconds for turn in chosen},
     )
     found = together.verify([turn.exercise for turn in chosen], only, outage=not once)
     return found, [turn for turn in queue if turn.exercise.slug not in found]

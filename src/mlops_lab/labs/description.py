@@ -1,4 +1,4 @@
-"""`lab.toml`: its fields, and errors with the line in the file."""
+"""`lab.toml`: what it may say, and where in the file it goes wrong."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ class Description(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         needs: the parts of the platform that must be installed.
         images: what the lab's programs run in, in addition to images that every cluster has; such as `workbench:1`.
         quiet: its measurements need the whole machine, so it is never verified in parallel with another lab.
+        start_earns: checks that pass when what the learner begins with is applied unchanged, and why each may.
     """
 
     title: Annotated[str, msgspec.Meta(min_length=1)]
@@ -30,6 +31,7 @@ class Description(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     needs: list[str] = []
     images: list[str] = []
     quiet: bool = False
+    start_earns: dict[str, Annotated[str, msgspec.Meta(min_length=1)]] = {}
 
 
 def describe(file: Path) -> Description:
@@ -42,9 +44,7 @@ def describe(file: Path) -> Description:
         text = file.read_text(encoding="utf-8")
         return msgspec.convert(tomllib.loads(text), Description)
     except FileNotFoundError:
-        raise UsageError(
-            f"{file}: there is no such file", "a lab's folder needs this file; lab new makes one"
-        ) from None
+        raise UsageError(f"{file}: there is no such file", "a lab folder needs one; see lab new") from None
     except UnicodeDecodeError as bytes_:
         raise UsageError(f"{file}: it is not UTF-8 ({bytes_.reason})", "save it as UTF-8") from bytes_
     except tomllib.TOMLDecodeError as wrong:
@@ -57,7 +57,7 @@ def describe(file: Path) -> Description:
         message = re.sub(r" - at `\$.*`$", "", message)
         raise UsageError(
             f"{file}:{_line_of(name, text)}: field {name}: {message}",
-            "a lab.toml has title, level (B, I, E or S), minutes, summary, needs, images and quiet",
+            "a lab.toml has title, level (B, I, E or S), minutes, summary, needs, images, quiet and start_earns",
         ) from wrong
 
 

@@ -12,6 +12,7 @@ from mlops_lab.base.errors import LabError
 from mlops_lab.checks.check import Check
 from mlops_lab.labs import images, parts
 from mlops_lab.labs.catalog import Exercise, about
+from mlops_lab.labs.description import describe
 from mlops_lab.labs.hints import hints
 from mlops_lab.labs.variants import Variant, readable, texts
 from mlops_lab.proof import gates
@@ -31,7 +32,7 @@ def complaints(exercise: Exercise, checks: Sequence[Check]) -> list[str]:
     missing = [path for name in ("README.md", "start") if not (path := exercise.folder / name).exists()]
     broken = [f"{error.message}; {error.hint}" for error in (*bad_ways.values(), *bad_mistakes.values())]
     # Which checks a mistake stands for is known when all of them can be read.
-    said = [*_described(exercise), *(broken or gates.form(checks, ways, mistakes, missing))]
+    said = [*_described(exercise, checks), *(broken or gates.form(checks, ways, mistakes, missing))]
     said += [
         f"{each.kind}/{each.name}: no image is called {name!r}"
         for each in (*ways, *mistakes)
@@ -120,7 +121,7 @@ def copied(folder: Path) -> list[str]:
     ]
 
 
-def _described(exercise: Exercise) -> list[str]:
+def _described(exercise: Exercise, checks: Sequence[Check]) -> list[str]:
     said = []
     for read in (about, hints):
         try:
@@ -135,6 +136,7 @@ def _described(exercise: Exercise) -> list[str]:
         for name in it.needs
         if name != _CLUSTER and name not in parts.names()
     ]
+    said += gates.earned_at_once(checks, describe(exercise.folder / "lab.toml").start_earns)
     return said + [f"lab.toml: no image is called {name!r}" for name in it.images if not images.known(name)]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from mlops_lab.checks.check import Check
@@ -12,6 +12,8 @@ from mlops_lab.labs.variants import Variant
 # What a lab must bring at least: ways to solve it, and typical mistakes.
 SOLUTIONS = 2
 MISTAKES = 5
+# Applying what is there may earn one of that many parts of all points.
+AT_ONCE = 4
 
 
 def form(
@@ -39,6 +41,37 @@ def untouched(results: Sequence[Result]) -> list[str]:
     return [
         f"{result.check} gives {result.earned} points for nothing done" for result in results if result.earned
     ] + _unclear(results)
+
+
+def applied(results: Sequence[Result], may_earn: Collection[str]) -> list[str]:
+    """Who has applied what was there, and changed nothing, gets nothing but what the lab says of itself.
+
+    Args:
+        may_earn: the checks that the lab's `start_earns` names; each of them has to pass.
+    """
+    said = [
+        f"{result.check} gives {result.earned} points for start/ applied as it is: let it ask for more, or say why it "
+        "may be so in lab.toml, under [start_earns]"
+        for result in results
+        if result.earned and result.check not in may_earn
+    ]
+    said += [
+        f"{result.check} is {result.verdict}, though [start_earns] in lab.toml says that it passes"
+        for result in results
+        if result.check in may_earn and result.verdict in (Verdict.FAIL, Verdict.BLOCKED)
+    ]
+    return said + _unclear(results)
+
+
+def earned_at_once(checks: Sequence[Check], may_earn: Collection[str]) -> list[str]:
+    """`start_earns` names checks that there are, and few points."""
+    names = [item.name for item in checks]
+    said = [f"lab.toml: [start_earns] names {name}, which is no check" for name in may_earn if name not in names]
+    whole = sum(item.points for item in checks)
+    part = sum(item.points for item in checks if item.name in may_earn)
+    if part * AT_ONCE > whole:
+        said.append(f"applying start/ earns {part} of {whole} points; it may earn a quarter at most")
+    return said
 
 
 def solved(results: Sequence[Result]) -> list[str]:

@@ -21,7 +21,7 @@ from mlops_lab.proof.proofs import SHORT, WHOLE, Proof, proofs
 # Minutes that the suite gives to labs.
 _MINUTES = 12.0
 # Seconds that a lab is taken to need which was never proved, where no other tells.
-_UNKNOWN = 180.0
+UNKNOWN = 180.0
 _SAID = {
     "folder": "its folder",
     "checker": "what its checker imports",
@@ -100,7 +100,7 @@ def fitting(turns: Sequence[Turn], seconds: float, lanes: int) -> list[Turn]:
         lanes: how many are verified side by side.
     """
     known = [turn.seconds for turn in turns if turn.seconds is not None]
-    guess = sum(known) / len(known) if known else _UNKNOWN
+    guess = sum(known) / len(known) if known else UNKNOWN
     chosen: list[Turn] = []
     for turn in turns:
         if not chosen or _needs([*chosen, turn], guess, lanes) <= seconds:

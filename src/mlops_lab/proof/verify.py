@@ -21,6 +21,7 @@ from mlops_lab.checks.check import Check
 from mlops_lab.checks.verdicts import Result, Verdict
 from mlops_lab.labs.catalog import Exercise
 from mlops_lab.labs.checker import checks
+from mlops_lab.labs.description import describe
 from mlops_lab.labs.variants import Variant, begun, readable
 from mlops_lab.proof import form, gates, leftovers, page, proofs
 from mlops_lab.proof.content import content_of
@@ -45,6 +46,7 @@ class Step:
         of: the variant that it proves, such as `wrong/CHECK--mistake` (`--variant`); empty if it proves none.
         variant: what is put to work in it, if anything.
         broken: what is wrong with a variant that cannot be read.
+        may_earn: checks that pass all the same where nothing was changed, as the lab says of itself.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Step:
     of: str = ""
     variant: Variant | None = None
     broken: str = ""
+    may_earn: tuple[str, ...] = ()
 
 
 def steps(
@@ -75,7 +78,7 @@ def steps(
     """
     found = [Step("form", ("form",)), Step("start", ("start",))]
     if not once and (applied := begun(exercise)):
-        found.append(Step(APPLIED, ("start",), variant=applied))
+        found.append(Step(APPLIED, ("start",), variant=applied, may_earn=_earned_at_once(exercise)))
     (ways, bad_ways), (mistakes, bad_mistakes) = readable(exercise, "solution"), readable(exercise, "wrong")
     if once:
         order = [item.name for item in its_checks]
@@ -91,6 +94,13 @@ def steps(
     found += _broken("wrong", "wrong", bad_mistakes)
     found += [] if once else [Step("outage", ("outage",), variant=next(iter(ways), None))]
     return _chosen(found, only, of)
+
+
+def _earned_at_once(exercise: Exercise) -> tuple[str, ...]:
+    try:
+        return tuple(describe(exercise.folder / "lab.toml").start_earns)
+    except LabError:  # its form says so
+        return ()
 
 
 def _broken(kind: str, option: str, wrong: Mapping[str, LabError]) -> list[Step]:
@@ -211,7 +221,8 @@ def _look(step: Step, its_checks: Sequence[Check], stage: Stage) -> tuple[list[s
             with contextlib.suppress(LabError):
                 stage.work(step.variant)
         results = stage.checked()
-        return gates.untouched(results), results
+        said = gates.applied(results, step.may_earn) if step.variant else gates.untouched(results)
+        return said, results
     if step.variant is None:
         return ["there is no solution to do this with"], []
     before = stage.objects() if "reset" in step.kinds else []
