@@ -126,9 +126,9 @@ def test_values_are_the_models_own_only_if_all_of_them_are(given: Any, right: bo
     assert own_values(answer, [0.1, 0.2], "2 flights", within=checks.SAME).ok is right
 
 
-def alone(mine: float, **told: str) -> None:
+def alone(mine: float, **problems: str) -> None:
     async def once(stage: Any) -> Any:
-        found = {"took": {"baseline": [0.01] * 21, "model": [mine] * 21}, "told": told}
+        found = {"took": {"baseline": [0.01] * 21, "model": [mine] * 21}, "problems": problems}
         return checks.Measured(Observation(True, "", ""), alone=found)
 
     asyncio.run(checks.lone_client_does_not_wait.run(SimpleNamespace(once=once)))
@@ -199,7 +199,16 @@ def test_a_crowd_that_nobody_answers_goes_home() -> None:
 
 
 def seen(**given: Any) -> dict[str, Any]:
-    none = {"planned": 10, "ended": 10, "good": 10, "wrong": 0, "none": 0, "refused_good": 0, "mixed": 0, "told": []}
+    none = {
+        "planned": 10,
+        "ended": 10,
+        "good": 10,
+        "wrong": 0,
+        "none": 0,
+        "refused_good": 0,
+        "mixed": 0,
+        "problems": [],
+    }
     return none | given
 
 

@@ -24,8 +24,8 @@ def made_image(build: Build, expected: str) -> Observation:
 
 def installs(step: str) -> bool:
     """Does an instruction install packages? The source itself may be one, without what it needs."""
-    told = any((tool := program.search(step)) and word.search(step, tool.end()) for program, word in INSTALLS)
-    return told and "--no-deps" not in step
+    anew = any((tool := program.search(step)) and word.search(step, tool.end()) for program, word in INSTALLS)
+    return anew and "--no-deps" not in step
 
 
 def nothing_of(content: Content, names: Sequence[str]) -> Observation:

@@ -188,13 +188,13 @@ async def lone_client_does_not_wait(lab: Lab) -> None:
     limit = TIMES * theirs + GRANTED
     expect(
         observe("median of a lone client", round(1000 * mine, 1), at_most(round(1000 * limit, 1)), unit="ms",
-                evidence=[f"the service of the beginning: {1000 * theirs:.1f} ms", *found["told"].values()])
+                evidence=[f"the service of the beginning: {1000 * theirs:.1f} ms", *found["problems"].values()])
     ).because(
         "whoever is alone waits for others who never come. Let a batch begin as soon as somebody waits and the model "
         "is free: under load the next one fills by itself while this one is computed. A window is worth a few "
         "milliseconds"
     )  # fmt: skip
-    wrong = found["told"].get("model", "")
+    wrong = found["problems"].get("model", "")
     expect(Observation(not wrong, "right answers to a client that is alone", wrong or "all were right")).because(
         "what answers many clients right must answer one as well: a batch of one is a batch, too. kubectl logs "
         "deployment/model shows the exception behind a 500"

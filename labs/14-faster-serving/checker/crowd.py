@@ -44,7 +44,7 @@ class Crowd(TypedDict):
     none: int
     refused_good: int
     mixed: int
-    told: list[str]
+    problems: list[str]
     bad_statuses: dict[str, int]
     bad_taken: list[str]
     restarted: NotRequired[int]
@@ -54,13 +54,13 @@ class Alone(TypedDict):
     """What a client that was alone saw, by server: the seconds of its requests, and the first that was wrong."""
 
     took: dict[str, list[float]]
-    told: dict[str, str]
+    problems: dict[str, str]
 
 
 class Unusual(TypedDict):
     """How many bodies were sent, and which were answered wrong: what they were, and how."""
 
-    asked: int
+    sent: int
     wrong: list[tuple[str, str]]
 
 
@@ -87,15 +87,15 @@ def judged(status: int, content: bytes, wanted: Sequence[float], version: str) -
     return "", numbers
 
 
-async def crowd(asked: Object, models: Mapping[str, Predictor], flights: Flights) -> Crowd:
+async def crowd(task: Object, models: Mapping[str, Predictor], flights: Flights) -> Crowd:
     """So many clients, each with one request after the other, until all requests are answered, the time is over, or
     as many had no answer as there are clients.
 
     `sizes` is how many rows the requests have, in turn; every `bad_every`th request has a row that breaks the contract.
     """
-    version, every = asked["version"], asked.get("bad_every", 0)
-    sizes = asked["sizes"]
-    bodies: list[list[Object]] = [flights.rows(sizes[number % len(sizes)]) for number in range(asked["requests"])]
+    version, every = task["version"], task.get("bad_every", 0)
+    sizes = task["sizes"]
+    bodies: list[list[Object]] = [flights.rows(sizes[number % len(sizes)]) for number in range(task["requests"])]
     spoilt = {number for number in range(len(bodies)) if every and number % every == every - 1}
     for number in spoilt:
         bodies[number][-1] = flights.bad()
@@ -103,7 +103,7 @@ async def crowd(asked: Object, models: Mapping[str, Predictor], flights: Flights
     flat = iter(models[version].probabilities([row for number in good for row in bodies[number]]))
     wanted = {number: [next(flat) for _ in bodies[number]] for number in good}
     todo = iter(range(len(bodies)))
-    began, end = time.monotonic(), time.monotonic() + asked["within"]
+    began, end = time.monotonic(), time.monotonic() + task["within"]
     took: list[float] = []
     wrong: list[tuple[int, str, list[float]]] = []
     refused: Counter[int] = Counter()
@@ -111,14 +111,14 @@ async def crowd(asked: Object, models: Mapping[str, Predictor], flights: Flights
     silent: list[int] = []
 
     async def client() -> None:
-        one = Client(asked["host"], asked["port"])
+        one = Client(task["host"], task["port"])
         for number in todo:
             left = end - time.monotonic()
-            if left < 0.1 or len(silent) >= asked["clients"]:  # nobody is answered any more
+            if left < 0.1 or len(silent) >= task["clients"]:  # nobody is answered any more
                 break
             body = json.dumps({"rows": bodies[number]}).encode()
             start = time.monotonic()
-            status, content = await one.post(body, min(asked["answer_within"], left))
+            status, content = await one.post(body, min(task["answer_within"], left))
             took.append(time.monotonic() - start)
             if not status:
                 silent.append(number)
@@ -133,13 +133,13 @@ async def crowd(asked: Object, models: Mapping[str, Predictor], flights: Flights
                 wrong.append((number, problem, given))
         one.close()
 
-    await asyncio.gather(*(client() for _ in range(asked["clients"])))
+    await asyncio.gather(*(client() for _ in range(task["clients"])))
     return {
         "planned": len(bodies), "ended": len(took), "good": len(good), "seconds": time.monotonic() - began,
         "wrong": len(wrong), "none": sum(problem.startswith("no answer") for _, problem, _ in wrong),
         "refused_good": sum(problem.startswith("status") for _, problem, _ in wrong),
         "mixed": sum(_anothers(given, wanted, number) for number, _, given in wrong if given),
-        "told": [problem for _, problem, _ in wrong[:SHOWN]],
+        "problems": [problem for _, problem, _ in wrong[:SHOWN]],
         "bad_statuses": {str(status): count for status, count in refused.items()}, "bad_taken": taken[:SHOWN],
     }  # fmt: skip
 
@@ -153,48 +153,48 @@ def _anothers(given: Sequence[float], wanted: Mapping[int, Sequence[float]], num
     return any(other != number and same(right) for other, right in wanted.items())
 
 
-async def alone(asked: Object, models: Mapping[str, Predictor], flights: Flights) -> Alone:
+async def alone(task: Object, models: Mapping[str, Predictor], flights: Flights) -> Alone:
     """One client that asks the servers in turn, each `times` times: the seconds that each request took, by server."""
-    clients = {name: Client(*address) for name, address in asked["servers"].items()}
+    clients = {name: Client(*address) for name, address in task["servers"].items()}
     took: dict[str, list[float]] = {name: [] for name in clients}
-    end = time.monotonic() + asked["within"]
-    told: dict[str, str] = {}
-    for _ in range(asked["times"]):
+    end = time.monotonic() + task["within"]
+    problems: dict[str, str] = {}
+    for _ in range(task["times"]):
         for name, client in clients.items():
             rows = flights.rows(1)
             body, wanted = json.dumps({"rows": rows}).encode(), models["v1"].probabilities(rows)
             if time.monotonic() > end:
                 break
             start = time.monotonic()
-            status, content = await client.post(body, asked["answer_within"])
+            status, content = await client.post(body, task["answer_within"])
             took[name].append(time.monotonic() - start)
             if problem := judged(status, content, wanted, "v1")[0]:
-                told.setdefault(name, problem)
-    return {"took": took, "told": told}
+                problems.setdefault(name, problem)
+    return {"took": took, "problems": problems}
 
 
-async def unusual(asked: Object, models: Mapping[str, Predictor], flights: Flights) -> Unusual:
+async def unusual(task: Object, models: Mapping[str, Predictor], flights: Flights) -> Unusual:
     """Bodies that are strange but allowed, one after the other; with a `field`, flights on its splits as well."""
-    version = asked["version"]
+    version = task["version"]
     bodies = strange(*flights.rows(2))
-    if "field" in asked and (rows := on_splits(models[version], asked["field"], asked["count"], flights)):
-        bodies[f"flights with {asked['field']} on a split"] = rows
-    client = Client(asked["host"], asked["port"])
+    if "field" in task and (rows := on_splits(models[version], task["field"], task["count"], flights)):
+        bodies[f"flights with {task['field']} on a split"] = rows
+    client = Client(task["host"], task["port"])
     wrong: list[tuple[str, str]] = []
     for what, rows in bodies.items():
         wanted = models[version].probabilities(rows)
-        status, content = await client.post(json.dumps({"rows": rows}).encode(), asked["answer_within"])
+        status, content = await client.post(json.dumps({"rows": rows}).encode(), task["answer_within"])
         if problem := judged(status, content, wanted, version)[0]:
             wrong.append((what, problem))
         if not status:  # who does not answer is not asked on and on
             break
     client.close()
-    return {"asked": len(bodies), "wrong": wrong}
+    return {"sent": len(bodies), "wrong": wrong}
 
 
-def values(asked: Object, models: Mapping[str, Predictor]) -> Object:
+def values(task: Object, models: Mapping[str, Predictor]) -> Object:
     """What a version of the model says of rows."""
-    return {"probabilities": models[asked["version"]].probabilities(asked["rows"])}
+    return {"probabilities": models[task["version"]].probabilities(task["rows"])}
 
 
 def say(what: Mapping[str, object]) -> None:
@@ -213,16 +213,16 @@ async def main() -> None:
     say({"reasons": [model.reason for model in models.values() if model.reason]})
     flights = Flights(json.loads((Path(__file__).parent / "flights.json").read_text()), int(sys.argv[1]))
     for line in sys.stdin:
-        asked = json.loads(line)
-        match asked["do"]:
+        task = json.loads(line)
+        match task["do"]:
             case "crowd":
-                say(await crowd(asked, models, flights))
+                say(await crowd(task, models, flights))
             case "alone":
-                say(await alone(asked, models, flights))
+                say(await alone(task, models, flights))
             case "unusual":
-                say(await unusual(asked, models, flights))
+                say(await unusual(task, models, flights))
             case _:
-                say(values(asked, models))
+                say(values(task, models))
 
 
 if __name__ == "__main__":

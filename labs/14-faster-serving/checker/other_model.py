@@ -45,7 +45,7 @@ async def other_model(stage: Stage, copy: Copy) -> Other:
         wrong = [f"{what}: {problem}" for what, problem in found["wrong"]]
         seen = Observation(False, expected, wrong[0][:160], evidence=tuple(wrong))
         return Other(seen, why_not_v2(found["wrong"][0][0], None, ()))
-    return Other(Observation(True, expected, f"all {found['asked'] + 1} bodies were answered so"), "")
+    return Other(Observation(True, expected, f"all {found['sent'] + 1} bodies were answered so"), "")
 
 
 async def copy_is_up(lab: Lab, copy: Copy) -> Observation:

@@ -66,8 +66,8 @@ async def unusual(stage: Stage) -> Observation:
     found = await stage.unusual(stage.address, "v1")
     wrong = [f"{what}: {problem}" for what, problem in found["wrong"]]
     return Observation(
-        not wrong, f"{found['asked']} unusual bodies answered with the model's own values",
-        f"{len(wrong)} were not: {wrong[0][:160]}" if wrong else f"all {found['asked']} were", evidence=tuple(wrong),
+        not wrong, f"{found['sent']} unusual bodies answered with the model's own values",
+        f"{len(wrong)} were not: {wrong[0][:160]}" if wrong else f"all {found['sent']} were", evidence=tuple(wrong),
     )  # fmt: skip
 
 
@@ -83,7 +83,7 @@ def crowd_seen(seen: Crowd) -> Observation:
     text = ", ".join(part for part in parts if part)
     return Observation(
         not text, f"{seen['good']} good requests of {CLIENTS} clients at once answered right, no restart",
-        text or "all were", evidence=tuple(seen["told"]),
+        text or "all were", evidence=tuple(seen["problems"]),
     )  # fmt: skip
 
 

@@ -99,7 +99,7 @@ async def set_up(lab: Lab, stack: contextlib.AsyncExitStack) -> Stage:
     if not right or theirs["wrong"] or theirs["ended"] < WARM:
         raise LabError(
             "the service to compare with does not answer as the model does", "try again; if it lasts: lab doctor",
-            "\n".join(theirs["told"]),
+            "\n".join(theirs["problems"]),
         )  # fmt: skip
     return stage
 

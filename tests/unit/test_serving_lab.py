@@ -1,0 +1,115 @@
+"""Lab 02: what a copy without a model says of itself, which latency counts, and whether a refusal names the field."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from mlops_lab.base.errors import LabError
+from mlops_lab.measure.traffic.http import Answer
+from tests.lab_programs import loaded
+
+RIGHT = {"model_version": "v1", "probabilities": [0.25]}
+
+
+def answer(status: int, said: Any = "") -> Answer:
+    return Answer(status, {}, json.dumps(said).encode(), 0.01, "", "http://copy/readyz")
+
+
+def without_model(*statuses: int, predicts: Answer, ended: bool = False) -> Any:
+    """What is concluded of a copy that answers GET /readyz so, and has ended afterwards or not."""
+    checks = loaded("02")
+
+    async def answers(path: str, *, within: float, answer_within: float) -> AsyncIterator[Answer]:
+        for status in statuses:
+            yield answer(status)
+
+    @contextlib.asynccontextmanager
+    async def copied(lab: Any, name: str, **more: Any) -> AsyncIterator[Any]:
+        yield SimpleNamespace(answers=answers, ended={"status": {"phase": "Failed"}} if ended else None)
+
+    async def post(service: str, path: str, body: Any, *, within: float) -> Answer:
+        assert service == checks.COPY
+        return predicts
+
+    checks.copied = copied
+    flight = SimpleNamespace(body={}, probabilities=lambda version: [0.25])
+    lab = SimpleNamespace(traffic=SimpleNamespace(hidden_rows=lambda count: flight, post=post))
+    return asyncio.run(checks.without_model(lab))
+
+
+def test_a_copy_without_a_model_that_says_it_is_ready_fails() -> None:
+    seen = without_model(0, 503, 200, predicts=answer(500))
+    assert (seen.ok, seen.seen) == (False, "status 200, and it cannot predict")
+    assert not without_model(200, predicts=answer(200, RIGHT | {"probabilities": [0.5]})).ok
+
+
+@pytest.mark.parametrize(
+    ("statuses", "predicts", "ended", "seen"),
+    [
+        ((503, 200), answer(200, RIGHT), False, "it predicts right without that file"),
+        ((0, 0), answer(0), True, "the program ended"),
+        ((0, 503, 0), answer(0), False, "status 503"),
+        ((0, 0), answer(0), False, "it never answered"),
+    ],
+)
+def test_a_copy_that_does_not_say_so_or_predicts_passes(
+    statuses: tuple[int, ...], predicts: Answer, ended: bool, seen: str
+) -> None:
+    found = without_model(*statuses, predicts=predicts, ended=ended)
+    assert (found.ok, found.seen) == (True, seen)
+
+
+def best(*tries: tuple[float, float, float, float]) -> Any:
+    """What counts of tries with these latencies: the learner's and the reference's, 99 of 100 and half."""
+    checks = loaded("02")
+    turns = [checks.Try(*each, ()) for each in tries]
+
+    async def compared(lab: Any, seconds: float) -> Any:
+        return turns.pop(0)
+
+    async def pause(seconds: float) -> None: ...
+
+    checks.compared = compared
+    found = asyncio.run(checks.best_of_tries(SimpleNamespace(time=SimpleNamespace(pause=pause)), 4))
+    return found, len(turns)
+
+
+def test_the_first_try_that_is_fast_enough_counts() -> None:
+    slow, fast = (0.5, 0.02, 0.01, 0.01), (0.05, 0.02, 0.01, 0.01)
+    found, left = best(slow, fast, slow)
+    assert (found.mine, found.ok, left) == (0.05, True, 1)
+
+
+def test_three_tries_that_are_too_slow_fail_by_the_best_of_them() -> None:
+    found, left = best(*((mine, 0.02, 0.01, 0.01) for mine in (0.5, 0.3, 0.4, 0.01)))
+    assert (found.mine, found.ok, left) == (0.3, False, 1)
+    assert "at most 60 ms" in found.seen().expected
+
+
+def test_a_queue_is_sure_after_two_tries() -> None:
+    assert best(*[(4.0, 0.02, 2.0, 0.01)] * 3)[1] == 1
+
+
+def test_nothing_is_concluded_of_a_reference_that_is_slow_itself() -> None:
+    with pytest.raises(LabError, match="nothing can be compared"):
+        best(*[(4.0, 0.9, 0.5, 0.4)] * 5)
+
+
+def test_a_refusal_names_the_field_only_outside_of_what_it_repeats() -> None:
+    checks = loaded("02")
+    row = {"month": 13, "hour": 7}
+    bad = checks.Bad("range", "month 13", {"rows": [row]}, "month", 1)
+
+    def names(said: Any) -> bool:
+        return bool(checks.names_it(checks.Refusal(bad, answer(422, said))))
+
+    assert names({"detail": [{"loc": ["body", "rows", 0, "month"], "input": row}]})
+    assert not names({"detail": "a bad row", "row": row})
+    assert not names({"detail": "months are wrong"})
