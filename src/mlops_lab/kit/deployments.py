@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from mlops_lab.checks import Lab, Observation, absent, expect
 from mlops_lab.kit.logs import last_lines
-from mlops_lab.kit.pods import newest
+from mlops_lab.kit.pods import leaving, newest
 from mlops_lab.kube.client import Object
 
 NOTHING_RUNS = "nothing runs before it is applied: "
@@ -56,3 +56,18 @@ async def pods_of(lab: Lab, name: str = "model") -> list[Object]:
     """All pods with the labels that the Deployment selects, those that are being deleted too; none without one."""
     labels = selector(await lab.objects.deployment(name).now())
     return await lab.objects.all("Pod", ",".join(f"{key}={value}" for key, value in labels.items())) if labels else []
+
+
+async def old_pods_gone(lab: Lab, name: str = "model", *, within: float) -> Observation:
+    """Wait until none of its pods is being deleted any more: until then they may still get requests.
+
+    Args:
+        within: seconds.
+    """
+    return await lab.time.eventually(
+        lambda: pods_of(lab, name),
+        lambda pods: not any(map(leaving, pods)),
+        expected="no pods of the program before",
+        shown=lambda pods: f"{sum(map(leaving, pods))} of {len(pods)} pods are being deleted",
+        within=within,
+    )
