@@ -6,6 +6,8 @@ Runs in a pod of the checker's. What the server does wrong is part of the answer
 fault. Every request, and the whole, has a limit in time and size.
 """
 
+from __future__ import annotations
+
 import http.client
 import json
 import os
@@ -15,8 +17,10 @@ import sys
 import threading
 import time
 import uuid
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -37,8 +41,19 @@ ROUTE = "/predict"
 TEXT = {"Accept": "text/plain;version=0.0.4"}
 ERRORS = ("404", "405", "422", "500")
 
+Plain = dict[str, Any]
+Pods = Sequence[Plain]
 
-def ask(host, port, method, path, body=None, headers=None, largest=LARGEST):
+
+def ask(
+    host: str,
+    port: int,
+    method: str,
+    path: str,
+    body: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    largest: int = LARGEST,
+) -> tuple[int, dict[str, str], bytes, float, str]:
     """One request on a connection of its own: status (0: no answer), headers, body, seconds, error."""
     began = time.perf_counter()
     connection = http.client.HTTPConnection(host, port, timeout=WITHIN)
@@ -65,10 +80,11 @@ def ask(host, port, method, path, body=None, headers=None, largest=LARGEST):
 class Sender:
     """Makes requests of a kind, sends them, and keeps what came back."""
 
-    def __init__(self, plan):
-        self.plan, self.draw, self.answers = plan, random.Random(), []
+    def __init__(self, plan: Plain) -> None:
+        self.plan, self.draw = plan, random.Random()
+        self.answers: list[Plain] = []
 
-    def made(self, kind, first=0, count=1):
+    def made(self, kind: str, first: int = 0, count: int = 1) -> tuple[str, str, Plain | None, bool]:
         """A request of a kind about some flights: method, path, body, and whether it brings an id."""
         word, rows = uuid.uuid4().hex, self.plan["rows"]
         flights = [rows[(first + number) % len(rows)] for number in range(count)]
@@ -88,7 +104,8 @@ class Sender:
             return "GET", f"/{word}%22%7D%0A%5Cn%7B%22status%22%3A200", None, True
         return "GET", f"/{word[:12]}/{word[12:]}", None, True
 
-    def send(self, kind, rows=1, pod=None):
+    def send(self, kind: str, rows: int = 1, pod: Plain | None = None) -> Plain:
+        """Send a request of a kind, to a pod itself or through the Service, and keep what came back."""
         first = self.draw.randrange(len(self.plan["rows"]))
         method, path, body, named = self.made(kind, first, rows)
         given = uuid.uuid4().hex if named else ""
@@ -108,7 +125,7 @@ class Sender:
         return answer
 
 
-def said(text):
+def said(text: bytes) -> Plain:
     """The version and the probabilities of an answer; an error where it has none."""
     try:
         found = json.loads(text)
@@ -122,9 +139,9 @@ def said(text):
         return {"error": f"not an answer with model_version and probabilities: {text[:100].decode(errors='replace')}"}
 
 
-def scraped(pod):
+def scraped(pod: Plain) -> Plain:
     """A pod's metrics as they are: the first of its places that shows any, else what was wrong with the last."""
-    found = {"error": "no place to look at"}
+    found: Plain = {"error": "no place to look at"}
     for port, path in pod["metrics"]:
         for _ in range(3):
             status, head, text, _, error = ask(pod["address"], port, "GET", path, headers=TEXT, largest=LARGEST_METRICS)
@@ -148,9 +165,10 @@ def scraped(pod):
     return found
 
 
-def read(text):
+def read(text: str) -> Plain:
     """The metrics that the task names, added up over all other labels, and how many series there are in all."""
-    found = {"types": {}, "requests": {}, "latency": empty(), "predictions": empty(), "model": [], "labels": {}}
+    found: Plain = {"types": {}, "requests": {}, "model": [], "labels": {}}
+    found |= {"latency": empty(), "predictions": empty()}
     series, names = 0, set()
     for family in text_string_to_metric_families(text):
         full = f"{family.name}_total" if family.type == "counter" else family.name  # the parser takes the ending away
@@ -177,11 +195,13 @@ def read(text):
     return found | {"series": series, "names": own[:12]}
 
 
-def empty():
+def empty() -> Plain:
+    """A histogram without samples."""
     return {"count": None, "sum": None, "buckets": {}}
 
 
-def add(histogram, what, labels, value):
+def add(histogram: Plain, what: str, labels: Mapping[str, str], value: float) -> None:
+    """Add a sample to a histogram; `what` is the ending of its name."""
     if what in ("_count", "_sum"):
         histogram[what[1:]] = (histogram[what[1:]] or 0) + value
     elif what == "_bucket":
@@ -189,19 +209,20 @@ def add(histogram, what, labels, value):
         histogram["buckets"][bound] = histogram["buckets"].get(bound, 0) + value
 
 
-def told(scrape):
+def own_counts(scrape: Plain) -> Plain:
     """What requests of this program alone can change."""
     kept = {key: value for key, value in scrape.get("requests", {}).items() if key.endswith(ERRORS) or ROUTE in key}
     return {"requests": kept, "latency": scrape.get("latency"), "predictions": scrape.get("predictions")}
 
 
-def settled(pods, fell):
+def settled(pods: Pods, fell: set[str]) -> dict[str, Plain]:
     """Each pod's metrics once they say the same twice; or as they are last. Who says less than before is in `fell`."""
-    end, before = time.monotonic() + SETTLED_WITHIN, None
+    end = time.monotonic() + SETTLED_WITHIN
+    before: dict[str, Plain] = {}
     while True:
         found = {pod["name"]: scraped(pod) for pod in pods}
-        now = {name: told(each) for name, each in found.items()}
-        for name, each in (before or {}).items():
+        now = {name: own_counts(each) for name, each in found.items()}
+        for name, each in before.items():
             fell |= {name for key, value in each["requests"].items() if now[name]["requests"].get(key, 0) < value}
         if now == before or time.monotonic() > end:
             return found
@@ -209,14 +230,14 @@ def settled(pods, fell):
         time.sleep(SETTLED_FOR)
 
 
-def at_once(pod):
+def at_once(pod: Plain) -> list[float]:
     """How many different things a pod says when several ask it at the same time and nothing else happens."""
     with ThreadPoolExecutor(SAME_TIME) as pool:
         found = list(pool.map(scraped, [pod] * SAME_TIME))
-    return sorted({sum(told(each)["requests"].values()) for each in found if "requests" in each})
+    return sorted({sum(own_counts(each)["requests"].values()) for each in found if "requests" in each})
 
 
-def grown(before, after):
+def grown(before: Plain, after: Plain) -> Plain | None:
     """How many series a pod has more, and of which labels the new values are."""
     if "series" not in before or "series" not in after:
         return None
@@ -229,17 +250,17 @@ def grown(before, after):
     return {"before": before["series"], "after": after["series"], "labels": labels[:3]}
 
 
-def plain(scrapes):
+def plain(scrapes: Mapping[str, Plain]) -> dict[str, Plain]:
     """Scrapes without what is only of use here."""
     return {name: {key: each[key] for key in each if key != "labels"} for name, each in scrapes.items()}
 
 
-def salvo(sender, kinds):
+def salvo(sender: Sender, kinds: Mapping[str, int]) -> None:
     """Requests of some kinds through the Service, several at the same time, in any order."""
     wanted = [kind for kind, number in kinds.items() for _ in range(number)]
     sender.draw.shuffle(wanted)
 
-    def one(kind):
+    def one(kind: str) -> None:
         if sum(not each["status"] for each in sender.answers) < LOST_AT_MOST:
             sender.send(kind, rows=random.randint(1, 9))
 
@@ -247,9 +268,10 @@ def salvo(sender, kinds):
         list(pool.map(one, wanted))
 
 
-def done(plan, found):
+def done(plan: Plain, found: Plain) -> None:
     """All of it; `found` is filled as it goes."""
-    pods, sender, fell = plan["pods"], Sender(plan), set()
+    pods, sender = plan["pods"], Sender(plan)
+    fell: set[str] = set()
     found["answers"] = sender.answers
     # Every kind once at every pod: what a first request of a kind makes is there before anything is compared.
     for pod in pods:
@@ -273,8 +295,9 @@ def done(plan, found):
     found["whole"] = True
 
 
-def main():
-    plan, found = json.loads(Path(sys.argv[1]).read_text()), {"whole": False, "trouble": ""}
+def main() -> None:
+    plan = json.loads(Path(sys.argv[1]).read_text())
+    found: Plain = {"whole": False, "trouble": ""}
     worker = threading.Thread(target=done, args=(plan, found), daemon=True)
     worker.start()
     worker.join(WHOLE)

@@ -25,21 +25,8 @@ NIGHT, EVENING = 5 * HOUR, 20 * HOUR  # until when nearly nobody asks, and from 
 RARE = 2 * MINUTE  # from one request to the next at night
 LEAD, FAULT = 20 * MINUTE, 5 * MINUTE  # before a fault, and how long it is looked at
 BOUNDS = (
-    "0.001",
-    "0.0025",
-    "0.005",
-    "0.01",
-    "0.025",
-    "0.05",
-    "0.1",
-    "0.25",
-    "0.5",
-    "1.0",
-    "2.5",
-    "5.0",
-    "10.0",
-    "+Inf",
-)
+    "0.001", "0.0025", "0.005", "0.01", "0.025", "0.05", "0.1", "0.25", "0.5", "1.0", "2.5", "5.0", "10.0", "+Inf",
+)  # fmt: skip
 ALERT = re.compile(r'(\{(?:[^{}"]|"(?:[^"\\]|\\.)*")*\}) ([0-9.E+-]+)')  # in promtool's output: labels, value
 # JSON's escapes: a character in two halves (UTF-16's surrogates), a half alone, any other.
 ESCAPE = re.compile(r"(?P<whole>\\ud[89ab]..\\ud[c-f]..)|(?P<half>\\ud[89a-f]..)|\\.")
@@ -102,7 +89,7 @@ class Trial:
     """A fault: the severity of its alert, what it is, when its replay begins, and what is seen before and in it."""
 
     severity: str
-    told: str
+    what: str
     begins: int
     before: Moment
     during: Moment
@@ -172,13 +159,13 @@ def replays(targets: Sequence[Labels], others: Sequence[Labels], rules: str, hou
         for age, (begin, end) in enumerate(itertools.pairwise(cuts)):
             own = {key: f"{value}-{age}" if age and key in OF_A_POD else value for key, value in labels.items()}
             day += Pod(own, number, len(targets), begin, end, starts=age > 0).series(normal)
-    asked = [question for hour in range(hours) for question in _asked("normal", hour * HOUR, (hour + 1) * HOUR)]
-    tests = [_test("normal", 0, day, others, hours * HOUR, asked)]
+    questions = [each for hour in range(hours) for each in _questions("normal", hour * HOUR, (hour + 1) * HOUR)]
+    tests = [_test("normal", 0, day, others, hours * HOUR, questions)]
     for name, trial in TRIALS.items():
         series = []
         for number, labels in enumerate(targets):
             series += Pod(labels, number, len(targets), 0, (LEAD + FAULT) // STEP + 1).series(trial.moment)
-        questions = [*_asked(name, 0, LEAD, trial.begins), *_asked(name, LEAD, LEAD + FAULT, trial.begins)]
+        questions = [*_questions(name, 0, LEAD, trial.begins), *_questions(name, LEAD, LEAD + FAULT, trial.begins)]
         tests.append(_test(name, trial.begins, series, others, LEAD + FAULT, questions))
     return {"rule_files": [rules], "evaluation_interval": f"{STEP}s", "tests": tests}
 
@@ -187,23 +174,23 @@ def fired(output: str) -> dict[str, list[Fired]]:
     """The alerts that fired, by what was replayed: `normal`, or a key of TRIALS."""
     found: dict[tuple[str, int, str], list[int]] = {}
     for block in re.split(r"^ +expr: ", output, flags=re.MULTILINE)[1:]:
-        asked = re.search(r'replay!=\\"([a-z-]+)/(\d+)/(since|count)\\"', block)
-        for text, value in ALERT.findall(block.partition("got:")[2]) if asked else ():
-            assert asked
-            name, begin, kind = asked.groups()
+        query = re.search(r'replay!=\\"([a-z-]+)/(\d+)/(since|count)\\"', block)
+        for text, value in ALERT.findall(block.partition("got:")[2]) if query else ():
+            assert query
+            name, begin, kind = query.groups()
             entry = found.setdefault((name, int(begin), text), [0, 0])
             entry[kind == "count"] = round(float(value)) * (STEP if kind == "count" else 1)
-    told: dict[str, list[Fired]] = {}
+    alerts: dict[str, list[Fired]] = {}
     for (name, begin, text), (since, lasted) in sorted(found.items()):
         labels = dict(re.findall(r'(\w+)="((?:[^"\\]|\\.)*)"', text))
         labels.pop("alertstate", None)
-        at, known = since + begin - (0 if name == "normal" else LEAD), told.setdefault(name, [])
+        at, known = since + begin - (0 if name == "normal" else LEAD), alerts.setdefault(name, [])
         # What goes on over the hour was asked for twice.
         before = next((each for each in known if each.labels == labels and each.since + each.lasted >= at), None)
         if before:
             known.remove(before)
         known.append(Fired(labels, before.since if before else at, lasted + (before.lasted if before else 0)))
-    return told
+    return alerts
 
 
 def story(at: int) -> str:
@@ -221,7 +208,7 @@ def _test(
     }  # fmt: skip
 
 
-def _asked(name: str, begin: int, end: int, start: int = 0) -> Iterator[dict[str, Any]]:
+def _questions(name: str, begin: int, end: int, start: int = 0) -> Iterator[dict[str, Any]]:
     """Since when, from `begin` on, has which alert fired, and in how many steps? promtool shows what it did not expect.
 
     It shows few digits, so the time is counted from `begin`.
@@ -294,15 +281,15 @@ class Pod:
 @functools.cache
 def _grown(now: Moment, share: float) -> Growth:
     """By how much a pod's counters grow in one step; a share below 0 is that of a pod that loads its model."""
-    loading, asked = share < 0, now.rate * max(0.0, share) * STEP
-    failed, slow, refused = asked * now.errors, asked * now.slow, asked * now.refused
+    loading, requests = share < 0, now.rate * max(0.0, share) * STEP
+    failed, slow, refused = requests * now.errors, requests * now.slow, requests * now.refused
     found: Growth = {}
 
     def count(name: str, more: float, **labels: str) -> None:
         found[name, "," + _text(labels) if labels else ""] = round(more, 6)
 
     total = "http_requests_total"
-    for status, more in (("200", asked - failed - refused), ("422", refused), ("500", failed)):
+    for status, more in (("200", requests - failed - refused), ("422", refused), ("500", failed)):
         count(total, more, route="/predict", status=status)
     # Readiness is asked for every 2 s, and liveness and metrics every 10 s. While the model loads the answer is 503.
     count(total, 0.0 if loading else 5.0, route="/readyz", status="200")
@@ -310,7 +297,7 @@ def _grown(now: Moment, share: float) -> Growth:
         count(total, 5.0, route="/readyz", status="503")
     count(total, 1.0, route="/healthz", status="200")
     count(total, 1.0, route="/metrics", status="200")
-    for route, asks, waits in (("/predict", asked, slow), ("/readyz", 5.0, 0.0)):
+    for route, asks, waits in (("/predict", requests, slow), ("/readyz", 5.0, 0.0)):
         name, quick = "http_request_duration_seconds", asks - waits
         for bound in BOUNDS:
             below = float(bound)

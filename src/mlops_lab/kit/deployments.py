@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from mlops_lab.checks import Lab, Observation, absent, expect
 from mlops_lab.kit.logs import last_lines
-from mlops_lab.kit.pods import newest
+from mlops_lab.kit.pods import leaving, newest
 from mlops_lab.kube.client import Object
 
 NOTHING_RUNS = "nothing runs before it is applied: "
@@ -102,3 +102,18 @@ def pod_counts(item: Object | None) -> str:
         return "no Deployment"
     pods = status_count(item, "replicas")
     return f"{pods} pod{'s' if pods != 1 else ''}, {status_count(item, 'readyReplicas')} ready"
+
+
+async def old_pods_gone(lab: Lab, name: str = "model", *, within: float) -> Observation:
+    """Wait until none of its pods is being deleted any more: until then they may still get requests.
+
+    Args:
+        within: seconds.
+    """
+    return await lab.time.eventually(
+        lambda: pods_of(lab, name),
+        lambda pods: not any(map(leaving, pods)),
+        expected="no pods of the program before",
+        shown=lambda pods: f"{sum(map(leaving, pods))} of {len(pods)} pods are being deleted",
+        within=within,
+    )

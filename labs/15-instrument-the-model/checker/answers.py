@@ -1,0 +1,68 @@
+"""What came back to clients: an answer to each request, with its status, its id, and the model's own values."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from mlops_lab.checks import Lab, Observation, expect, holds
+from mlops_lab.kube.client import Object
+from mlops_lab.measure.traffic.flights import difference
+
+from .scenario import WITHIN, Seen
+
+EXPECTED = {"predict": 200, "nameless": 200, "refused": 422, "unknown": 404, "quoted": 404, "crash": 500}
+
+
+def served(seen: Seen) -> None:
+    """All requests were answered."""
+    trouble = seen.whole["trouble"]
+    expect(holds(not trouble, "each pod answers each request", trouble)).because(
+        "the Service's targetPort must be the port that the program listens on, and each answer must come within 10 s: "
+        "kubectl logs deployment/model, kubectl get endpointslices"
+    )
+    lost = [each for each in seen.answers if not each["status"] or (each["status"] == 200 and each["error"])]
+    first = f": {lost[0]['kind']}: {lost[0]['error']}" if lost else ""
+    expect(
+        holds(not lost, "an answer to each request", f"{len(lost)} of {len(seen.answers)} have none{first}")
+    ).because("kubectl logs deployment/model says what became of them")
+
+
+def each_has_its_status(seen: Seen) -> Observation:
+    """Each kind of request is answered with its own status."""
+    strange = Counter(
+        f"{each['kind']}: {each['status']}"
+        for each in seen.answers
+        if each["status"] != EXPECTED.get(each["kind"], each["status"])
+    )
+    return holds(
+        not strange,
+        "200 to flights, 422 to bad rows, 404 to unknown paths, 500 to hour 24",
+        ", ".join(f"{number} x {what}" for what, number in strange.items()),
+    )
+
+
+def right(lab: Lab, first: Object) -> Observation:
+    """The model's own values in an answer."""
+    hidden, version, given = lab.traffic.hidden_rows(500), first.get("version"), first.get("probabilities") or []
+    own = hidden.probabilities(version) if version in ("v1", "v2") else []
+    own = [own[(first["first"] + number) % len(own)] for number in range(first["rows"])] if own else []
+    apart = difference(given, own) if own else None
+    return Observation(
+        first["status"] == 200 and apart is not None and apart <= WITHIN,
+        f"{first['rows']} probabilities from {first['pod']}, within 1e-6 of the model's own",
+        f"status {first['status']}, model_version {version}, {len(given)} probabilities"
+        + ("" if apart is None else f", {apart:.1e} away"),
+    )
+
+
+def ids_come_back(answers: Sequence[Object]) -> Observation:
+    """Each answer to a request with an id has that id."""
+    lost = [each for each in answers if each["given"] and each["returned"] != each["given"]]
+    first = lost[0] if lost else dict.fromkeys(("returned", "given", "status", "path"))
+    return holds(
+        not lost,
+        "x-request-id in the answer as it was in the request",
+        f"{len(lost)} of {len(answers)} answers have another: {first['returned'] or 'none'} instead of "
+        f"{first['given']} ({first['status']} {first['path']})",
+    )

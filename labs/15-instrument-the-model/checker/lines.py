@@ -1,0 +1,67 @@
+"""The lines that the pods' logs have about answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from mlops_lab.checks import Lab, Observation, absent
+from mlops_lab.kit.json_lines import json_objects
+from mlops_lab.kube.client import Object
+
+from .scenario import Seen
+
+LOGGED_WITHIN = 10  # s
+LINES = 5000  # of a container's log
+Missing = list[tuple[str, str]]  # the id, and the answer in words
+
+
+async def logged(lab: Lab, seen: Seen, answers: Sequence[Object]) -> Observation:
+    """There is a line in the pods' logs for each of these answers."""
+
+    async def look() -> tuple[Missing, list[str]]:
+        lines = await log(lab, seen.pods)
+        kept = records(lines)
+        missing = []
+        for each in answers:
+            word = each["returned"] or each["given"]
+            if not any(fits(line, each) for line in kept.get(word, ())):
+                missing.append((word, f"{each['status']} {each['path']}, id {word}"))
+        return missing, lines
+
+    def shown(found: tuple[Missing, list[str]]) -> str:
+        return f"{len(found[0])} missing: {found[0][0][1]}" if found[0] else "each has its line"
+
+    wanted = f"a line of JSON with request_id, path and status for each of {len(answers)} answers"
+    found = await lab.time.eventually(
+        look, lambda found: not found[0], expected=wanted, shown=shown, within=LOGGED_WITHIN
+    )
+    if found.ok:
+        return found
+    (word, _), *_ = found.value[0]
+    there = [line for line in found.value[1] if word in line]
+    known = f"what the log says of it: {there[-1][:200]}" if there else "that id is nowhere in the log"
+    return absent(found.expected, found.seen, evidence=[known])
+
+
+async def log(lab: Lab, pods: Iterable[Object]) -> list[str]:
+    """The last lines of the pods' logs."""
+    found: list[str] = []
+    for pod in pods:
+        for container in pod["spec"]["containers"]:
+            text = await lab.objects.logs(pod["metadata"]["name"], container["name"], tail=LINES)
+            found += text.splitlines()
+    return found
+
+
+def records(lines: Iterable[str]) -> dict[str, list[Object]]:
+    """The lines that are JSON objects, by their request_id."""
+    found: dict[str, list[Object]] = {}
+    for record in json_objects(lines):
+        found.setdefault(str(record.get("request_id")), []).append(record)
+    return found
+
+
+def fits(line: Object, answer: Object) -> bool:
+    """Is a line about an answer? Of a path with quotes and breaks in it nobody says how it must be written."""
+    path = str(line.get("path", "")).partition("?")[0]
+    return str(line.get("status")) == str(answer["status"]) and (path == answer["path"] or answer["kind"] == "quoted")

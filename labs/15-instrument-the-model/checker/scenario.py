@@ -1,0 +1,181 @@
+"""The requests of every kind that are sent, once, and the pods' metrics before and after.
+
+The checker's own program (traffic.py, in a pod) sends all requests and reads the pods' metrics.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlops_lab.checks import Lab, Observation, absent, expect, holds
+from mlops_lab.kit import deployments
+from mlops_lab.kit.pods import restarts
+from mlops_lab.kube.client import Object
+
+READY_WITHIN = 90  # s for the Deployment's pods
+GONE_WITHIN = 30  # s for the pods of the program before, which may still get requests
+SENT_WITHIN = 110  # s for the checker's own pod, its start included
+TRIES = 2  # a pod that is started again meanwhile begins to count anew
+
+WITHIN = 1e-6  # of the model's own values
+REQUESTS = "http_requests_total"
+ROUTE, PORT = "/predict", 80  # of the Service
+Counts = dict[tuple[str, str], float]  # requests to /predict by pod and status
+PROGRAM = Path(__file__).parent / "traffic.py"
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What traffic.py found.
+
+    Attributes:
+        pods: the Pod objects.
+        whole: its answer: `answers`, and the pods' metrics `before`, `middle` and `after`.
+    """
+
+    pods: list[Object]
+    whole: Object
+
+    @property
+    def answers(self) -> list[Object]:
+        """All requests with what came back."""
+        return list(self.whole["answers"])
+
+    @property
+    def sent(self) -> list[Object]:
+        """The requests between `before` and `after`."""
+        return self.answers[self.whole["first"] :]
+
+    @property
+    def timed(self) -> list[Object]:
+        """Those between `middle` and `after`, one after the other."""
+        return self.answers[self.whole["timed"] :]
+
+    @property
+    def after(self) -> dict[str, Object]:
+        """Each pod's metrics at the end."""
+        return dict(self.whole["after"])
+
+    @property
+    def probabilities(self) -> list[float]:
+        """All that came back between `before` and `after`."""
+        return [each for answer in self.sent for each in answer.get("probabilities", ())]
+
+    def first(self, kind: str) -> list[Object]:
+        """The requests of a kind that were sent to each pod itself."""
+        return [each for each in self.answers if each["pod"] and each["kind"] == kind]
+
+    def got(self, status: int) -> int:
+        """How many answers between `before` and `after` have a status."""
+        return sum(each["status"] == status for each in self.sent)
+
+    def rise(self, ending: str, wanted: int) -> Observation:
+        """The rise of the counter for a route and status (` 404`: of any route), over all pods."""
+
+        def at(pod: str, when: str) -> float:
+            kept = self.whole[when][pod].get("requests", {})
+            return float(sum(value for key, value in kept.items() if key.endswith(ending)))
+
+        rises = {pod: at(pod, "after") - at(pod, "before") for pod in self.after}
+        route, _, status = ending.partition(" ")
+        labels = (f'route="{route}", ' if route else "") + f'status="{status}"'
+        each = ", ".join(f"{pod} {number:g}" for pod, number in rises.items())
+        total = sum(rises.values())
+        return Observation(
+            total == wanted,
+            f"{REQUESTS}{{{labels}}} rises by {wanted}",
+            f"by {total:g} ({each})",
+            what=f"{REQUESTS}{{{labels}}} rises",
+        )
+
+    def histogram_rise(self, name: str, since: str = "before") -> Object:
+        """The rise of a histogram over all pods: `count`, `sum` and `buckets` by bound."""
+        found: Object = {"count": 0.0, "sum": 0.0, "buckets": Counter()}
+        for pod, after in self.after.items():
+            before = self.whole[since][pod][name]
+            for what in ("count", "sum"):
+                found[what] += (after[name][what] or 0) - (before[what] or 0)
+            for bound, number in after[name]["buckets"].items():
+                found["buckets"][bound] += number - before["buckets"].get(bound, 0)
+        return found
+
+
+async def measured(lab: Lab) -> Seen:
+    """Send the requests and read the metrics of pods that stay what they are meanwhile."""
+    await deployments.exists(lab, why=f"{deployments.NOTHING_RUNS}kubectl apply -k . and then kubectl get pods")
+    expect(await deployments.rolled_out(lab, within=READY_WITHIN)).because(
+        "kubectl describe pod says in its events what holds a pod up, kubectl logs what the program says about it"
+    )
+    await lab.traffic.post("model", ROUTE, lab.traffic.hidden_rows(1).body, within=5)  # is there such a Service?
+    await deployments.old_pods_gone(lab, within=GONE_WITHIN)
+    for _ in range(TRIES):
+        pods = await serving(lab)
+        seen = Seen(pods, await sent(lab, pods))
+        now = await lab.objects.pods_of("model")
+        if identities(pods) == identities(now):
+            return seen
+    expect(absent("the same pods before and after", f"{described(pods)}; then {described(now)}")).because(
+        "a pod that is started again begins to count at 0. kubectl get pods shows restarts, kubectl describe pod why"
+    )
+    raise AssertionError("unreachable")
+
+
+async def serving(lab: Lab) -> list[Object]:
+    """The pods that the Service sends requests to, each with the port that it is asked on."""
+    service = (await lab.objects.named("Service", "model").now() or {}).get("spec", {})
+    name = next((each.get("name", "") for each in service.get("ports") or [] if each["port"] == PORT), "")
+    ports: dict[str, int] = {}
+    for piece in await lab.objects.all("EndpointSlice", "kubernetes.io/service-name=model"):
+        for port in piece.get("ports") or []:
+            for endpoint in piece.get("endpoints") or []:
+                ready = (endpoint.get("conditions") or {}).get("ready", True)
+                if ready and port.get("port") and port.get("name", "") == name:
+                    ports.update({address: int(port["port"]) for address in endpoint["addresses"]})
+    pods = [pod for pod in await lab.objects.pods_of("model") if (pod.get("status") or {}).get("podIP") in ports]
+    expect(holds(bool(pods), "ready pods behind Service model", "none")).because(
+        "the Service's selector has to match the pods' labels, and its targetPort a port of theirs: "
+        "kubectl get endpointslices"
+    )
+    return [pod | {"port": ports[pod["status"]["podIP"]]} for pod in pods]
+
+
+async def sent(lab: Lab, pods: list[Object]) -> Object:
+    """Run traffic.py on these pods."""
+    kinds = {"predict": (40, 60), "refused": (15, 25), "unknown": (110, 140), "crash": (8, 15), "method": (4, 8)}
+    plan = {
+        "service": [await lab.traffic.host("model"), PORT],
+        "pods": [target(pod) for pod in pods],
+        "rows": list(lab.traffic.hidden_rows(500).rows),
+        "kinds": {kind: random.randint(*bounds) for kind, bounds in kinds.items()} | {"quoted": 5, "nameless": 8},
+    }
+    output = await lab.programs.run(
+        "workbench:1", "python3", "/checker/traffic.py", "/checker/plan.json",
+        files={"traffic.py": PROGRAM.read_text(), "plan.json": json.dumps(plan)}, within=SENT_WITHIN,
+    )  # fmt: skip
+    return output.json()
+
+
+def target(pod: Object) -> Object:
+    """A pod as traffic.py takes it; `metrics`: where they may be."""
+    notes, port = pod["metadata"].get("annotations") or {}, pod["port"]
+    places = [[port, "/metrics"]]
+    if re.fullmatch("[0-9]{1,5}", str(notes.get("prometheus.io/port", ""))):
+        places.insert(0, [int(notes["prometheus.io/port"]), notes.get("prometheus.io/path", "/metrics")])
+    return {
+        "name": pod["metadata"]["name"], "address": pod["status"]["podIP"], "port": port, "metrics": places,
+    }  # fmt: skip
+
+
+def identities(pods: Iterable[Object]) -> set[tuple[str, int]]:
+    """What changes when a pod is replaced or a container of it is started again."""
+    return {(pod["metadata"]["uid"], restarts(pod)) for pod in pods}
+
+
+def described(pods: Iterable[Object]) -> str:
+    return ", ".join(f"{pod['metadata']['name']} ({restarts(pod)} restarts)" for pod in pods)

@@ -1,0 +1,163 @@
+"""Three airlines that nobody has heard of, and what the checker's pods tell of them.
+
+Pods of the checker's own tell Prometheus what happened in the last 15 minutes. In another namespace there are flights
+of the same airlines, which belong into no panel.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import string
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from mlops_lab.measure.services.backfill import STEP, Counter, Gauge, Past, rhythm
+
+RECENT, SPAN, SHORT, PAST = 300, 600, 300, 900  # s: averages, the dashboard's time range, another one, the history
+ANSWERED, REQUESTS, MONEY_SAVED = "flights_answered_total", "answer_requests_total", "saved_cents_total"
+OFFERED, ACCEPTED, BUCKETS = "rebookings_offered_total", "rebookings_accepted_total", "answer_duration_seconds_bucket"
+WATCHED, DELAY, DELAYS = "connections_watched", "predicted_delay_seconds_sum", "predicted_delay_seconds_count"
+METRICS = (ANSWERED, REQUESTS, MONEY_SAVED, OFFERED, ACCEPTED, BUCKETS, WATCHED, DELAY, DELAYS)
+
+# A small pod, a middling one and a large one. They differ in all they tell, so that no pod speaks for the others.
+WEIGHT = {"a": 1, "b": 4, "c": 9}
+PODS = tuple(WEIGHT)
+TAKEN = {"a": 0.72, "b": 0.41, "c": 0.18}  # of the rebookings offered
+FAILED = {"a": 0.012, "b": 0.001, "c": 0.0005}  # of the requests
+REFUSED = 0.03  # of the requests: asked wrongly, which is no failure
+BOUNDS = ("0.05", "0.1", "0.25", "0.5", "1.0", "2.5", "+Inf")  # of the histogram, in s
+UP_TO = {
+    "a": (0.50, 0.90, 0.980, 0.995, 1.00, 1.000, 1.0),
+    "b": (0.20, 0.55, 0.900, 0.970, 0.99, 1.000, 1.0),
+    "c": (0.05, 0.20, 0.550, 0.830, 0.97, 0.995, 1.0),
+}
+DESTINATIONS = ("ATL", "BOS", "LAX", "MIA", "ORD", "SFO")
+# Flights (relative) and minutes of predicted delay, on each pod. The latest on average are the first, the third and the
+# fourth; the second leads if the pods' means are averaged, the fifth if delays are added up.
+ROUTES = (
+    ((1.00, 4.00, 9.00), (22, 22, 22)),
+    ((0.05, 0.10, 9.00), (60, 50, 6)),
+    ((1.00, 4.00, 4.00), (20, 18, 17)),
+    ((1.00, 1.00, 6.00), (14, 15, 16)),
+    ((1.00, 8.00, 20.0), (12, 12, 12)),
+    ((0.50, 1.00, 2.00), (4, 5, 6)),
+)
+SIZES = (1.0, 0.55, 0.3)  # of the airlines; no request of the third one fails
+RESTARTS = {"a": (), "b": (13, 44), "c": (20, 71)}  # slots of 10 s, counted back from the end
+RUSH = (2.2, 0.4, 1.9, 0.3, 2.0, 1.4)  # the last minute: the agencies ask in bunches
+
+
+@dataclass(frozen=True)
+class World:
+    """What the checker's pods tell.
+
+    Attributes:
+        at: Unix time of its end.
+        airlines: three, and a fourth that flies nowhere.
+        versions: of the model, by pod; the small one tries the next.
+        pods: by the ends of their names.
+        elsewhere: of a pod in another namespace, where two of the airlines fly as well.
+    """
+
+    at: int
+    airlines: tuple[str, ...]
+    versions: Mapping[str, str]
+    pods: Mapping[str, Past]
+    elsewhere: Past
+
+    def events(
+        self, metric: str, airlines: Sequence[str], seconds: int, pods: Sequence[str] = PODS, **labels: str
+    ) -> float:
+        """By how much a metric's counters grew in the last seconds, all together."""
+        return sum(
+            self.pods[pod].growth(each, seconds)
+            for pod in pods
+            for each in self.pods[pod].counters
+            if each.metric == metric and each.labels["airline"] in airlines and labels.items() <= each.labels.items()
+        )
+
+    def stand(self, metric: str, airlines: Sequence[str]) -> float:
+        """What a metric's counters stand at in the end, all together."""
+        return sum(
+            past.values(each)[-1]
+            for past in self.pods.values()
+            for each in past.counters
+            if each.metric == metric and each.labels["airline"] in airlines
+        )
+
+    def lateness(self, airlines: Sequence[str], pods: Sequence[str] = PODS) -> dict[str, float]:
+        """The mean predicted delay of recent flights by destination, in seconds."""
+        return {
+            dest: self.events(DELAY, airlines, RECENT, pods, dest=dest)
+            / self.events(DELAYS, airlines, RECENT, pods, dest=dest)
+            for dest in DESTINATIONS
+        }
+
+
+def draw(rng: random.Random, at: int, taken: Sequence[str] = ()) -> World:
+    """A world of airlines that are not taken, and of which none is in its place by a hair."""
+    free = (code for _ in range(1000) if (code := "".join(rng.choices(string.ascii_uppercase, k=3))) not in taken)
+    codes = tuple(dict.fromkeys(next(free) for _ in range(40)))[:4]
+    windows, old = (RECENT, SPAN, PAST), rng.randint(10, 98)
+    versions = {"a": str(old + 1), "b": str(old), "c": str(old)}
+    while True:
+        rhythms = [rhythm(rng, RUSH, windows, PAST // STEP, older) for older in (0.1, 0.6, 0.5, 1)]
+        pods = {pod: Past(own, RESTARTS[pod]) for pod, own in zip(PODS, rhythms, strict=False)}
+        world = World(at, codes, versions, pods, Past(rhythms[-1]))
+        for airline, size in zip(codes, SIZES, strict=False):
+            dests = rng.sample(DESTINATIONS, len(DESTINATIONS))
+            for pod in PODS:
+                _fill(rng, pods[pod], pod, airline, size, dests, versions[pod], fails=airline != codes[2])
+        for airline in codes[:2]:
+            dests = rng.sample(DESTINATIONS, len(DESTINATIONS))
+            _fill(rng, world.elsewhere, "b", airline, 1.7, dests, versions["b"], fails=True)
+        ranked = [sorted(world.lateness(which).values(), reverse=True) for which in (codes[:1], codes[:2])]
+        if all(each[place] > each[place + 1] * 1.04 for each in ranked for place in range(3)):
+            return world
+
+
+def _fill(
+    rng: random.Random,
+    past: Past,
+    pod: str,
+    airline: str,
+    size: float,
+    dests: Sequence[str],
+    version: str,
+    *,
+    fails: bool,
+) -> None:
+    """One pod's series of one airline."""
+
+    def about(value: float, by: float = 0.1) -> float:
+        return value * rng.uniform(1 - by, 1 + by)
+
+    def count(metric: str, rate: float, age: float = 0, **labels: str) -> None:
+        past.counters.append(Counter(metric, {"airline": airline, **labels}, rate, rate * (age or about(60_000))))
+
+    requests, failed = about(0.6 * WEIGHT[pod] * size), about(FAILED[pod]) / size**0.5
+    for status, share in (
+        ("200", 1 - failed - REFUSED),
+        ("422", REFUSED),
+        ("500", failed * 0.4),
+        ("503", failed * 0.6),
+    ):
+        if fails or status < "500":
+            count(REQUESTS, requests * share, status=status)
+    count(ANSWERED, flights := requests * about(20), version=version)
+    count(OFFERED, offered := flights * about(0.06))
+    count(ACCEPTED, offered * about(TAKEN[pod]) * size**0.5)
+    count(MONEY_SAVED, about(350 * WEIGHT[pod] * size))
+    slower, age = about(1, 0.15) / size**0.5, about(60_000)
+    for le, share in zip(BOUNDS, UP_TO[pod], strict=True):
+        count(BUCKETS, requests * max(0.0, 1 - (1 - share) * slower), age, le=le)
+    count("answer_duration_seconds_count", requests, age)
+    count("answer_duration_seconds_sum", requests * about(0.3), age)
+    for dest, (often, minutes) in zip(dests, ROUTES, strict=True):
+        rate, age = often[PODS.index(pod)] * size / 10, about(60_000)
+        count(DELAYS, rate, age, dest=dest)
+        count(DELAY, rate * about(minutes[PODS.index(pod)] * 60, 0.03), age, dest=dest)
+    now = max(3, round(about(14 * WEIGHT[pod] * size)))
+    watched = [round(now * (1 + 0.3 * math.sin(slot))) for slot in range(PAST // STEP + 1)]
+    past.gauges.append(Gauge(WATCHED, {"airline": airline}, watched))

@@ -1,0 +1,90 @@
+"""Requests through the gateway, and what `./trace` prints about each."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import uuid
+from dataclasses import dataclass, field
+
+from mlops_lab.checks import Lab, Observation
+from mlops_lab.kit.json_lines import json_objects
+from mlops_lab.kube.client import Object
+from mlops_lab.measure.traffic.http import Answer
+
+from .forms import answered
+from .running import runs
+from .world import in_service
+
+ANSWERS_WITHIN = 20  # s for the gateway to answer as it should
+BURIED = 16  # requests after those that are looked for
+WITHIN = 30  # s for each call of ./trace
+
+
+@dataclass
+class Request:
+    """One request through the gateway: the id that it was given, what came back, and what ./trace printed."""
+
+    what: str
+    status: int
+    given: str = ""
+    answered: int = 0
+    id: str = ""
+    lines: list[Object] = field(default_factory=list)
+    foreign: int = 0
+    printed: tuple[str, ...] = ()
+
+
+async def requested(lab: Lab) -> list[Request]:
+    """Three requests, and many more after them; the first that is not answered as it should be is the last."""
+    await runs(lab, "gateway")
+    await in_service(lab)
+    flight = next(row for row in lab.traffic.hidden_rows(50).rows if None not in row.values())
+    good, rubbish = {"rows": [flight]}, {"rows": "rubbish"}
+    requests = [
+        Request("with an id", 200, given=f"check-{uuid.uuid4().hex[:8]}"),
+        Request("without an id", 200),
+        Request("with rubbish", 422, given=f"check-{uuid.uuid4().hex[:8]}"),
+    ]
+    for request in requests:
+        body = rubbish if request.status == 422 else good
+        headers = {"X-Request-ID": request.given} if request.given else {}
+        # Of a pod that has just got ready the network hears a moment later.
+        seen = await lab.time.eventually(
+            functools.partial(lab.traffic.post, "gateway", "/predict", body, headers=headers),
+            functools.partial(_has_status, request.status), expected="an answer", shown=answered, within=ANSWERS_WITHIN,
+        )  # fmt: skip
+        request.answered = seen.value.status
+        request.id = seen.value.headers.get("x-request-id", "")[:200].replace("\0", "\ufffd")  # no program takes it
+        if not seen.ok:
+            return requests[: requests.index(request) + 1]
+    if all(request.id and request.answered == request.status for request in requests):
+        for part in range(0, BURIED, 4):
+            # Their ids begin as the first one does, which they are not.
+            ids = [f"{requests[0].id}-{number}" for number in range(part, part + 4)]
+            await asyncio.gather(
+                *(lab.traffic.post("gateway", "/predict", good, headers={"X-Request-ID": each}) for each in ids)
+            )
+    return requests
+
+
+def _has_status(wanted: int, answer: Answer) -> bool:
+    return answer.status == wanted
+
+
+async def traced(lab: Lab) -> list[tuple[Request, Observation]]:
+    """What ./trace prints about each of them, and how it ended."""
+    found = []
+    for request in await lab.once(requested):
+        if not request.id:
+            continue
+        command = await lab.work.command("trace", request.id, within=WITHIN)
+        printed = command.output.splitlines()
+        lines = [each for each in json_objects(printed) if each]
+        request.lines = [each for each in lines if each.get("request_id") == request.id]
+        request.foreign = len(lines) - len(request.lines)
+        request.printed = tuple(line[:200] for line in printed[-4:])
+        found.append((request, command.observed(command.code is not None, f"./trace ends within {WITHIN} s")))
+        if command.code is None:  # it won't end for the next one either
+            break
+    return found

@@ -1,0 +1,93 @@
+"""Why a rule fires on the normal day or misses a fault, and why a request's line is not found."""
+
+from __future__ import annotations
+
+from . import day
+from .tracing import Request
+
+
+def disturbed(at: int) -> str:
+    """Why a rule fires at a time of the normal day."""
+    if day.LONELY_ERROR <= at < day.DEPLOYS[0]:
+        return (
+            "where one request comes in two minutes, one that fails is 100 %. Ask for some traffic as well (`and ... > "
+            "...`), or for more than one scrape's worth: a request is seen in rate(...[w]) for w, so `for` must not be "
+            "shorter"
+        )
+    if at < day.NIGHT:
+        return (
+            "at night there are no requests, and nothing is wrong: 0 divided by 0 is NaN, and no alert. `or vector(0)` "
+            "and clamp_min make an outage of it. Pods that start are no fault either: the probes that they answer with "
+            "503, and scrapes that fail for 20 s, are not the passengers'"
+        )
+    if day.PARTNER <= at <= day.PARTNER + day.LASTS + day.MINUTE:
+        return "422 says that the client's request was wrong: nobody here can mend that, and no passenger is harmed"
+    if day.RUSH <= at <= day.RUSH + day.LASTS + day.MINUTE:
+        return (
+            "the rush hour harms nobody: as ever one answer in 200 fails. A number of errors grows with the traffic, "
+            "so no bound on it is right at noon and in the morning: take a share. And CPU that is used is paid for: "
+            "alert on what passengers notice, not on what might be a cause of it"
+        )
+    if day.HICCUP <= at <= day.PAUSE + 5 * day.MINUTE:
+        return (
+            "it was over after 10 s, and somebody was woken. rate(...[1m]) has these ten seconds in it for a minute, "
+            "so a `for` shorter than the window does not outlast them; or let a longer window agree with the short one"
+        )
+    return (
+        "nothing is wrong at that time. How large is the expression, without its comparison, while all is well? "
+        "(promtool query instant, as in the README.) A number grows with the passengers, a share does not"
+    )
+
+
+def missed(name: str, soonest: int | None, other: bool) -> str:
+    """Why a rule misses a fault."""
+    if soonest is not None:
+        return (
+            "the window must have filled, and then `for` counts from there: both together have to be shorter than the "
+            "two minutes, with some seconds to spare for scrape, evaluation and group_wait"
+        )
+    if other:
+        return (
+            "an alert fires, but its labels say something else: severity is critical or warning, as the README's table "
+            "has it, and service is model; routes go by them"
+        )
+    if name == "errors-few":
+        return (
+            "with few passengers most requests are probes and scrapes: /readyz, /healthz and /metrics are counted too, "
+            "and are always good. Take route /predict on both sides of the division; and one request a second is "
+            "enough to judge"
+        )
+    if name == "slow":
+        return (
+            "an average hides it: 8 in 10 answers within 12 ms, and 2 in 10 after 1.5 s, are 0.3 s on average. Take a "
+            'quantile, or the share of answers above the bucket le="0.5"'
+        )
+    if name == "gone":
+        return (
+            "pods that are gone are no targets any more: there is no series `up` that could be 0, and a rule about "
+            "series that are not there finds nothing. absent() is for that; or sum(up) or vector(0)"
+        )
+    if name == "hanging":
+        return "absent(up) is about series that are not there; here they are, and say 0. Ask for one that is 1"
+    return "5 % of the passengers' requests and more: sum the failed and all of them, route /predict, and divide"
+
+
+def untraced(service: str, request: Request) -> str:
+    """Why a line is not there."""
+    if not request.lines and any(request.id in line for line in request.printed):
+        return (
+            "it prints the id, but no line that is a JSON object with request_id and service: text has to be taken "
+            "apart by everyone who wants to know something. One JSON object for each line of the log; the model's lack "
+            "only `service`"
+        )
+    if service == "model":
+        return (
+            "the model logs the id that comes with the request, in the header X-Request-ID, and makes one of its own "
+            "where none comes: does the gateway hand it on? It has three pods, each with a log of its own; with a "
+            "selector kubectl logs shows the last 10 lines of each unless --tail says more, and deployment/model is "
+            "one of the pods"
+        )
+    return (
+        "the line must be in the gateway's log (kubectl logs deployment/gateway --tail=5), as JSON with request_id; "
+        "with a selector kubectl logs shows the last 10 lines only, unless --tail says more"
+    )

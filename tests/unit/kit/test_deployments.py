@@ -1,0 +1,80 @@
+"""Deployments of the learner's: there or not, with which pods, and what the newest of them logged."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from mlops_lab.base.errors import Failure
+from mlops_lab.checks import Lab, Observation
+from mlops_lab.kit import deployments
+from tests.made_up import NothingThere, made_up_lab
+
+MODEL = {"metadata": {"name": "model"}, "spec": {"selector": {"matchLabels": {"app": "model", "tier": "b"}}}}
+
+
+def pod(name: str, made: str, **more: Any) -> dict[str, Any]:
+    return {"metadata": {"name": name, "creationTimestamp": made, **more}, "spec": {"containers": [{"name": "server"}]}}
+
+
+def lab_with(item: Any, *pods: Any, rolled_out: bool = True) -> Lab:
+    async def now() -> Any:
+        return item
+
+    async def ended(**given: Any) -> Observation:
+        return Observation(rolled_out, "all pods", "2 pods", evidence=("an event",))
+
+    async def every(kind: str, selector: str = "") -> list[Any]:
+        return list(pods) if (kind, selector) == ("Pod", "app=model,tier=b") else []
+
+    async def logs(name: str, container: str | None, *, tail: int) -> str:
+        return f"{name} fails\n"
+
+    watched = SimpleNamespace(now=now, rolled_out=ended)
+    return made_up_lab(objects=NothingThere(deployment=lambda name: watched, all=every, logs=logs))
+
+
+def test_a_deployment_that_is_there_is_given() -> None:
+    assert asyncio.run(deployments.exists(lab_with(MODEL))) == MODEL
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ({}, "nothing runs before it is applied: kubectl apply -k ., then kubectl get deployments"),
+        ({"apply": "kubectl apply -f ."}, "nothing runs before it is applied: kubectl apply -f ., then kubectl get"),
+        ({"why": "of its own"}, "of its own"),
+    ],
+)
+def test_one_that_is_not_there_fails_with_what_to_do(given: dict[str, str], why: str) -> None:
+    with pytest.raises(Failure) as failed:
+        asyncio.run(deployments.exists(lab_with(None), "gateway", **given))
+    assert (failed.value.expected, failed.value.seen) == (
+        "a Deployment named gateway",
+        "there is none in this namespace",
+    )
+    assert failed.value.why.startswith(why)
+
+
+def test_the_newest_pod_tells_why_a_rollout_does_not_end() -> None:
+    lab = lab_with(MODEL, pod("model-1", "2026-01-01"), pod("model-2", "2026-01-02"), rolled_out=False)
+    seen = asyncio.run(deployments.rolled_out(lab, within=1))
+    assert (seen.ok, seen.evidence) == (False, ("an event", "its log: model-2 fails"))
+    assert asyncio.run(deployments.rolled_out(lab_with(MODEL), within=1)).ok
+
+
+def test_pods_go_by_the_labels_that_it_selects() -> None:
+    one = pod("model-1", "2026-01-01")
+    assert asyncio.run(deployments.pods_of(lab_with(MODEL, one))) == [one]
+    assert asyncio.run(deployments.pods_of(lab_with(None, one))) == []
+    assert deployments.selector({"spec": {}}) == {}
+
+
+def test_pods_that_are_being_deleted_are_waited_for() -> None:
+    stays, leaves = pod("model-1", "2026-01-01"), pod("model-0", "2026-01-01", deletionTimestamp="2026-01-02")
+    seen = asyncio.run(deployments.old_pods_gone(lab_with(MODEL, stays, leaves), within=1))
+    assert (seen.ok, seen.seen) == (False, "1 of 2 pods are being deleted")
+    assert asyncio.run(deployments.old_pods_gone(lab_with(MODEL, stays), within=1)).ok

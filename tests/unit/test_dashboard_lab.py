@@ -1,0 +1,72 @@
+"""Lab 16: a number that a wrong query returns is never the true one, and says how it was made."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from mlops_lab.base.errors import Failure
+from mlops_lab.platform.dashboard.prometheus import Series
+from tests.lab_programs import loaded
+from tests.made_up import made_up_lab
+
+checks = loaded("16")
+WRONG = {
+    "Flights answered": "wrong_flights",
+    "Rebookings accepted": "wrong_shares",
+    "Money saved": "wrong_money",
+    "Answer time p95": "wrong_p95",
+    "Error budget left": "wrong_budget",
+    "Connections watched": "wrong_connections",
+}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_no_wrong_number_is_true(seed: int) -> None:
+    world = checks.draw(random.Random(seed), 1_700_000_000)
+    for wanted in checks.WANTED:
+        truth = wanted.truth(world, world.airlines[:1], checks.SPAN)
+        for value, why in getattr(checks, WRONG[wanted.title])(world) if wanted.title in WRONG else ():
+            assert checks.scale_of(wanted, {"": value}, truth) is None, f"{wanted.title}: {why}"
+
+
+def showing(value: float) -> Any:
+    """A lab in which each panel's query returns one number, of the world of seed 1."""
+    world = checks.draw(random.Random(1), 1_700_000_000)
+    panel = SimpleNamespace(title="Answer time p95", queries=[SimpleNamespace(expr="x")])
+    board = SimpleNamespace(panels=[panel], fill=lambda expr, *given, **more: expr)
+
+    async def query(expr: str, at: float) -> list[Series]:
+        return [Series({}, [(at, value)])]
+
+    lab = made_up_lab("16", platform=SimpleNamespace(prometheus=SimpleNamespace(query=query)))
+
+    async def once(stage: Any) -> Any:
+        return {"dashboard": board, "injected": world}[stage.__name__]
+
+    return SimpleNamespace(once=once, platform=lab.platform), world
+
+
+def test_a_wrong_number_that_is_known_says_how_it_was_made() -> None:
+    _, world = showing(0)
+    (mean, said), _ = checks.wrong_p95(world)
+    with pytest.raises(Failure) as failed:
+        asyncio.run(checks.right(showing(mean)[0], checks.LATENCY, "otherwise", checks.wrong_p95))
+    assert failed.value.why == said
+    with pytest.raises(Failure) as failed:
+        asyncio.run(checks.right(showing(mean * 7)[0], checks.LATENCY, "otherwise", checks.wrong_p95))
+    assert failed.value.why == "otherwise"
+
+
+def test_which_wrong_destinations_lead_is_said() -> None:
+    _, world = showing(0)
+    right = set(checks.LATEST.truth(world, world.airlines[:1], checks.SPAN))
+    assert checks.why_others_lead(world, right).startswith("a mean is a _sum")
+    mine = world.airlines[:1]
+    total = {dest: world.events(checks.DELAY, mine, checks.RECENT, dest=dest) for dest in checks.DESTINATIONS}
+    most = set(checks.first_three(total))
+    assert most != right and checks.why_others_lead(world, most).startswith("these have the most delay")

@@ -1,0 +1,71 @@
+"""Lab 15: which bucket a quantile falls into, which lines are about an answer, and why Prometheus lacks the counts."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from mlops_lab.platform.dashboard.prometheus import Series
+from tests.lab_programs import loaded
+from tests.made_up import NothingThere, made_up_lab
+
+checks = loaded("15")
+
+
+@pytest.mark.parametrize(
+    ("share", "bounds"), [(0.1, (0.0, 0.01)), (0.5, (0.01, 0.1)), (0.95, (0.1, math.inf)), (1.0, (0.1, math.inf))]
+)
+def test_a_quantile_falls_into_a_bucket(share: float, bounds: tuple[float, float]) -> None:
+    assert checks.bucket_of({"inf": 20, "0.01": 4, "0.1": 16}, share) == bounds
+
+
+ANSWER = {"returned": "a1", "given": "a1", "status": 404, "path": "/x", "kind": "unknown"}
+
+
+@pytest.mark.parametrize(
+    ("lines", "seen"),
+    [
+        ([json.dumps({"request_id": "a1", "path": "/x?q=1", "status": "404"})], "each has its line"),
+        ([json.dumps({"request_id": "a1", "path": "/y", "status": 404})], "1 missing: 404 /x, id a1"),
+        (["a1 404 /x"], "1 missing: 404 /x, id a1"),
+        ([], "1 missing: 404 /x, id a1"),
+    ],
+)
+def test_an_answer_has_its_line(lines: list[str], seen: str) -> None:
+    async def logs(pod: str, container: str, *, tail: int) -> str:
+        return "\n".join(["INFO started", *lines])
+
+    pods = [{"metadata": {"name": "model-1"}, "spec": {"containers": [{"name": "server"}]}}]
+    lab = made_up_lab("15", objects=NothingThere(logs=logs))
+    found = asyncio.run(checks.logged(lab, checks.Seen(pods, {}), [ANSWER]))
+    assert (found.ok, found.seen) == (seen == "each has its line", seen)
+    if not found.ok:
+        assert found.evidence == (
+            f"what the log says of it: {lines[-1]}" if lines else "that id is nowhere in the log",
+        )
+
+
+def why(up: dict[str, float], content_type: str = "text/plain", has: Any = None) -> str:
+    async def query(expr: str) -> list[Series]:
+        if expr.startswith("min("):
+            return [Series({}, [(0.0, 2.0)])]
+        return [Series({"pod": pod.split("/")[0], "instance": pod}, [(0.0, value)]) for pod, value in up.items()]
+
+    prometheus = SimpleNamespace(matcher='namespace="x"', query=query)
+    lab = made_up_lab("15", platform=SimpleNamespace(prometheus=prometheus))
+    seen = checks.Seen([], {"after": {"model-1": {"type": content_type}}})
+    return str(asyncio.run(checks.why_not_scraped(lab, seen, has or {})))
+
+
+def test_why_prometheus_lacks_the_counts() -> None:
+    assert "scrapes none of these pods" in why({"other/1": 1.0})
+    assert "asks model-1/1 and does not take the answer" in why({"model-1/1": 0.0}, content_type="application/json")
+    assert "asks model-1/1 and gets no metrics there" in why({"model-1/1": 0.0})
+    assert "scrapes a pod more than once" in why({"model-1/1": 1.0, "model-1/2": 1.0})
+    assert "of others than the checker" in why({"model-1/1": 1.0}, has={("model-1", "200"): 7.0})
+    assert "finds no http_requests_total there" in why({"model-1/1": 1.0})
