@@ -7,7 +7,7 @@ from typing import Any
 from mlops_lab.checks import Lab, Observation, check, equal_to, expect, observe
 from mlops_lab.measure.traffic.flights import numbers
 
-from .runs import STEPS, follows_days, has_flights, outputs, reads
+from .run import STEPS, follows_days, has_flights, outputs, reads
 from .scenario import again, compiled, contents, first, first_content, other_days, other_seed
 
 PARAMETERS = ("first_day", "last_day", "held_out_days", "seed")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mlops_lab.checks import Lab, LabError, Observation, absent, expect
 
-from .runs import Plain, Run
+from .run import Plain, Run
 
 PROGRAM, PACKAGE = "pipeline.py", "pipeline.yaml"
 KNOWN = (date(2013, 3, 1), date(2013, 3, 10), 3)  # the days of the task
