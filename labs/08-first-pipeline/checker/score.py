@@ -4,24 +4,29 @@ Runs in a pod of the checker's. What is wrong with the artifacts is part of the 
 their fault.
 """
 
+from __future__ import annotations
+
 import collections
 import io
 import json
 import os
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
+from typing import IO, Any
 
 import joblib
 import pandas as pd
 from sklearn.metrics import roc_auc_score
 
 FOLDER = Path("/data/flights")
+Found = dict[str, Any]
 # What tells flights apart; no weather, as numbers with a fraction may change when they are written again.
 KEY = ["month", "day", "weekday", "hour", "carrier", "origin", "dest", "distance", "late"]
 
 
-def content(artifact):
+def content(artifact: str) -> bytes:
     """An artifact's bytes.
 
     Raises:
@@ -30,37 +35,38 @@ def content(artifact):
     url = f"{os.environ['KFP_ENDPOINT']}/apis/v2beta1/artifacts/{artifact}/content"
     try:
         with urllib.request.urlopen(url, timeout=20) as answer:
-            return answer.read()
+            whole: bytes = answer.read()
+            return whole
     except urllib.error.HTTPError as refused:
         if refused.code not in (400, 404):  # 400: its uri is another store's
             raise
         raise ValueError("nothing is there: the step has to write the content to the artifact's path") from refused
 
 
-def read(source):
+def read(source: Path | IO[bytes] | IO[str]) -> pd.DataFrame:
     """A CSV file of flights."""
     return pd.read_csv(source, keep_default_na=False, na_values=[""])
 
 
-def said(trouble):
+def said(trouble: Exception) -> str:
     """An exception in one line."""
     return f"{type(trouble).__name__}: {trouble}".splitlines()[0][:300]
 
 
-def counted(rows):
+def counted(rows: pd.DataFrame) -> collections.Counter[tuple[Any, ...]]:
     """How often there is each flight."""
     return collections.Counter(rows[KEY].itertuples(index=False, name=None))
 
 
-def flights(days):
+def flights(days: Sequence[str]) -> pd.DataFrame:
     """The flights of some days."""
     return pd.concat([read(FOLDER / f"{day}.csv.gz") for day in days], ignore_index=True)
 
 
-def compared(artifact, days, whole):
+def compared(artifact: str, days: Sequence[str], whole: Sequence[str]) -> Found:
     """What a data set holds, beside the flights of the days that it should hold, and of all days of its run."""
     wanted = flights(days)
-    found = {"wanted": len(wanted)}
+    found: Found = {"wanted": len(wanted)}
     try:
         rows = read(io.BytesIO(content(artifact)))
     except ValueError as trouble:
@@ -82,7 +88,7 @@ def compared(artifact, days, whole):
     }  # fmt: skip
 
 
-def scored(model, held_out):
+def scored(model: str, held_out: str) -> Found:
     """The AUC of a model on a data set, both artifacts."""
     try:
         rows, kept = read(io.BytesIO(content(held_out))), io.BytesIO(content(model))
@@ -95,14 +101,14 @@ def scored(model, held_out):
         return {"error": said(trouble)}
 
 
-def main():
+def main() -> None:
     """Answer for the artifacts and days that the environment names."""
-    asked = json.loads(os.environ["ASKED"])
-    whole = sorted(day for each in asked["data"].values() for day in each["days"])
-    answer = {name: compared(each["artifact"], each["days"], whole) for name, each in asked["data"].items()}
-    if asked.get("model"):
-        for name in asked["data"]:
-            answer[name] |= {"score": scored(asked["model"], asked["data"][name]["artifact"])}
+    wanted = json.loads(os.environ["ARTIFACTS"])
+    whole = sorted(day for each in wanted["data"].values() for day in each["days"])
+    answer = {name: compared(each["artifact"], each["days"], whole) for name, each in wanted["data"].items()}
+    if wanted.get("model"):
+        for name in wanted["data"]:
+            answer[name] |= {"score": scored(wanted["model"], wanted["data"][name]["artifact"])}
     print(json.dumps(answer))
 
 

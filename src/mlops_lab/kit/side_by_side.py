@@ -18,5 +18,6 @@ async def together(*work: Awaitable[Any]) -> list[Any]:
         return list(await asyncio.gather(*tasks))
     finally:
         for task in tasks:
-            task.cancel()
+            if not task.cancelling():  # a second time would cut off what it puts back
+                task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,129 @@
+"""The learner's pipeline compiled, and its runs: with the days of the task, again, and with something changed."""
+
+from __future__ import annotations
+
+import json
+import random
+from datetime import date, timedelta
+from pathlib import Path
+
+from mlops_lab.checks import Lab, LabError, Observation, absent, expect
+
+from .run import Plain, Run
+
+PROGRAM, PACKAGE = "pipeline.py", "pipeline.yaml"
+KNOWN = (date(2013, 3, 1), date(2013, 3, 10), 3)  # the days of the task
+YEAR = (date(2013, 4, 1), date(2013, 11, 30))  # where other days are drawn from
+COMPILED_WITHIN = 60  # s
+RUN_WITHIN, CACHED_WITHIN = 240, 120  # s for a run, and for one whose steps need no pods
+SCORED_WITHIN = 120  # s for the checker's own pod
+
+
+async def compiled(lab: Lab) -> Plain:
+    """Run the program in the workspace, and read what it wrote."""
+    await lab.platform.pipelines.ask("GET", "healthz")  # where nothing can run, nothing is judged
+    with lab.work.copy(without=PACKAGE) as copy:
+        done = await copy.command(PROGRAM, within=COMPILED_WITHIN)
+        spec = copy.pipeline(PACKAGE) if done.code == 0 else {}
+    how = f"stopped after {done.seconds:.0f} s" if done.code is None else f"exit code {done.code}"
+    expect(
+        Observation(done.code == 0, f"./{PROGRAM}: exit code 0 within {COMPILED_WITHIN} s", how, None,
+                    tuple(line[:200] for line in done.output.splitlines()[-6:]))
+    ).because(
+        "it compiles the pipeline and needs neither cluster nor data for that. The compiler's message names the "
+        "component and what is wrong with it"
+    )  # fmt: skip
+    return spec
+
+
+async def first(lab: Lab) -> Run:
+    """The run with the days of the task, and a seed that nobody has had before."""
+    return await run_of(lab, await lab.once(compiled), known() | {"seed": random.randrange(2**31)}, RUN_WITHIN)
+
+
+async def again(lab: Lab) -> Run:
+    """The same, compiled anew."""
+    before = await lab.once(first)
+    return await run_of(lab, await compiled(lab), before.arguments, CACHED_WITHIN)
+
+
+async def other_seed(lab: Lab) -> Run:
+    """The same days with another seed."""
+    before = await lab.once(first)
+    return await run_of(lab, await lab.once(compiled), before.arguments | {"seed": random.randrange(2**31)}, RUN_WITHIN)
+
+
+async def other_days(lab: Lab) -> Run:
+    """Other days, and more of them, with the first run's seed."""
+    before, (begin, end) = await lab.once(first), YEAR
+    length = random.randint(8, 12)
+    day = begin + timedelta(random.randrange((end - begin).days - length))
+    last = day + timedelta(length - 1)
+    changed = {"first_day": str(day), "last_day": str(last), "held_out_days": random.randint(2, 4)}
+    return await run_of(lab, await lab.once(compiled), before.arguments | changed, RUN_WITHIN)
+
+
+def known() -> Plain:
+    """The days of the task, as arguments."""
+    first_day, last_day, held_out = KNOWN
+    return {"first_day": str(first_day), "last_day": str(last_day), "held_out_days": held_out}
+
+
+async def run_of(lab: Lab, spec: Plain, arguments: Plain, within: float) -> Run:
+    """Start a run and follow it to its end."""
+    try:
+        run_id = await lab.platform.pipelines.start(spec, arguments)
+    except LabError as trouble:
+        if getattr(trouble, "status", 0) != 400:  # KFP's word for what is wrong with the question
+            raise
+        given = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
+        expect(absent(f"KFP takes a run with {given}", trouble.message[-300:])).because(
+            "a parameter's type is that of the pipeline function's argument: the days are texts (str), held_out_days "
+            "and seed whole numbers (int)"
+        )
+        raise
+    ended = await lab.time.eventually(
+        lambda: lab.platform.pipelines.run(run_id),
+        lab.platform.pipelines.over,
+        expected="a run ends", shown=progress, within=within,
+    )  # fmt: skip
+    details = (ended.value.get("run_details") or {}).get("task_details") or []
+    steps = {each["display_name"]: each for each in details}
+    await lab.platform.pipelines.end(run_id)
+    if ended.value.get("state") != "SUCCEEDED":
+        failed = [each for each in details if each.get("state") == "FAILED" and each.get("pod_name")]
+        lines = [f"{each['display_name']}: {(each.get('error') or {}).get('message', '')[:200]}" for each in failed]
+        for each in failed[:1]:
+            text = await lab.platform.pipelines.log(run_id, each["task_id"])
+            lines += [line[:200] for line in text.splitlines() if line.strip()][-8:]
+        ended = absent(f"a run succeeds within {within:g} s", progress(ended.value), evidence=lines)
+    return Run(arguments, ended, steps, await lab.platform.pipelines.artifacts(run_id))
+
+
+def progress(run: Plain) -> str:
+    """A run's state and those of its steps."""
+    details = (run.get("run_details") or {}).get("task_details") or []
+    steps = [f"{each['display_name']} {each.get('state', '').lower()}" for each in details]
+    reason = (run.get("error") or {}).get("message", "").splitlines()
+    return f"{run.get('state', 'PENDING')} ({', '.join(steps) or 'no step yet'})" + (f": {reason[0]}" if reason else "")
+
+
+async def first_content(lab: Lab) -> Plain:
+    """What is in the first run's Datasets, and how good its Model is."""
+    return await contents(lab, await lab.once(first), scores=True)
+
+
+async def contents(lab: Lab, run: Run, *, scores: bool) -> Plain:
+    """What is in a run's Datasets, and with `scores` how good its Model is on each; read in a pod of the checker's."""
+    wanted = {
+        "data": {
+            name: {"artifact": run.made("prepare", "Dataset", name)[0], "days": days} for name, days in run.days.items()
+        },
+        "model": run.made("train", "Model")[0] if scores else "",
+    }
+    program = (Path(__file__).parent / "score.py").read_text()
+    output = await lab.programs.run(
+        "components:1", "python3", "/checker/score.py",
+        files={"score.py": program}, env={"ARTIFACTS": json.dumps(wanted)}, within=SCORED_WITHIN,
+    )  # fmt: skip
+    return output.json()
