@@ -2,37 +2,34 @@
 
 from __future__ import annotations
 
-from types import ModuleType
 from typing import Any
 
 import pytest
 
 from mlops_lab.base.paths import project
 from mlops_lab.labs.catalog import Exercise
-from mlops_lab.labs.checker import checks
 from mlops_lab.labs.variants import solutions, texts, wrongs
+from tests.lab_programs import loaded
 
 LAB = Exercise(project() / "labs" / "06-requests-and-limits", "06", "requests-and-limits")
 
 
 @pytest.fixture(scope="module")
-def lab06() -> ModuleType:
-    """The lab's checks.py."""
-    import sys
-
-    return sys.modules[checks(LAB)[0].run.__module__]
+def lab06() -> Any:
+    """The lab's checker."""
+    return loaded("06")
 
 
 @pytest.mark.parametrize(
     ("requested", "right"), [(0.0, False), (0.079, False), (0.081, True), (0.2, True), (0.201, False)]
 )
-def test_a_request_fits_from_eight_tenths_to_twice_the_use(lab06: ModuleType, requested: float, right: bool) -> None:
+def test_a_request_fits_from_eight_tenths_to_twice_the_use(lab06: Any, requested: float, right: bool) -> None:
     seen = lab06.fits("feed", "CPU", requested, 0.1, lab06.milli, "on average")
     assert seen.ok is right
     assert seen.expected == "feed requests 80m to 200m of CPU, 0.8 to 2 times its use"
 
 
-def test_what_the_machine_kept_from_a_program_narrows_nothing(lab06: ModuleType) -> None:
+def test_what_the_machine_kept_from_a_program_narrows_nothing(lab06: Any) -> None:
     wanted = lab06.even_work()
     assert 0.05 < wanted < 0.2
     starved = [
@@ -41,7 +38,7 @@ def test_what_the_machine_kept_from_a_program_narrows_nothing(lab06: ModuleType)
     assert [each.ok for each in starved] == [True, True, False]
 
 
-def test_a_container_that_used_nothing_fits_no_request(lab06: ModuleType) -> None:
+def test_a_container_that_used_nothing_fits_no_request(lab06: Any) -> None:
     assert not lab06.fits("feed", "CPU", 0.1, 0.0, lab06.milli, "on average").ok
 
 
@@ -53,12 +50,12 @@ def test_a_container_that_used_nothing_fits_no_request(lab06: ModuleType) -> Non
         ([{"type": "ReplicaFailure", "status": "True", "message": "exceeded quota"}], "exceeded quota"),
     ],
 )
-def test_a_deployment_says_that_its_pod_is_refused(lab06: ModuleType, conditions: list[Any], said: str) -> None:
+def test_a_deployment_says_that_its_pod_is_refused(lab06: Any, conditions: list[Any], said: str) -> None:
     assert lab06.refusal({"status": {"conditions": conditions}}) == said
     assert lab06.refusal(None) == ""
 
 
-def test_sizes_are_shown_as_kubernetes_writes_them(lab06: ModuleType) -> None:
+def test_sizes_are_shown_as_kubernetes_writes_them(lab06: Any) -> None:
     assert (lab06.milli(0.2649), lab06.mebibytes(448 * 1024 * 1024)) == ("265m", "448Mi")
 
 

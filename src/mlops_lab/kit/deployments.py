@@ -1,8 +1,10 @@
-"""Deployments of the learner's: is there one, are its pods ready, and which pods are its own."""
+"""Deployments of the learner's: is there one, which pods are its own, and how many it has, now and over time."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
 
 from mlops_lab.checks import Lab, Observation, absent, expect
@@ -56,3 +58,47 @@ async def pods_of(lab: Lab, name: str = "model") -> list[Object]:
     """All pods with the labels that the Deployment selects, those that are being deleted too; none without one."""
     labels = selector(await lab.objects.deployment(name).now())
     return await lab.objects.all("Pod", ",".join(f"{key}={value}" for key, value in labels.items())) if labels else []
+
+
+@contextlib.asynccontextmanager
+async def followed(
+    lab: Lab, take: Callable[[Object | None], None], deployment: str = "model", *, within: float
+) -> AsyncIterator[None]:
+    """Give each state of a Deployment to `take` while the block runs.
+
+    Args:
+        take: called in another thread, with None while there is no Deployment.
+        within: seconds at most.
+    """
+
+    def taken(item: Object | None) -> bool:
+        take(item)
+        return False
+
+    watched = lab.objects.deployment(deployment)
+    watch = asyncio.create_task(watched.until(taken, expected="", shown=pod_counts, within=within))
+    try:
+        yield
+    finally:
+        watch.cancel()
+        await asyncio.gather(watch, return_exceptions=True)
+
+
+def status_count(item: Object | None, field: str) -> int:
+    """A number in an object's status; 0 where it is not set, as the API leaves out zeros."""
+    return int(((item or {}).get("status") or {}).get(field) or 0)
+
+
+def alone(item: Object | None) -> bool:
+    """Does a Deployment want exactly one pod, and is that there and ready?"""
+    if item is None or item["spec"].get("replicas") != 1:
+        return False
+    return status_count(item, "replicas") == status_count(item, "readyReplicas") == 1
+
+
+def pod_counts(item: Object | None) -> str:
+    """A Deployment's pods in words."""
+    if item is None:
+        return "no Deployment"
+    pods = status_count(item, "replicas")
+    return f"{pods} pod{'s' if pods != 1 else ''}, {status_count(item, 'readyReplicas')} ready"

@@ -10,6 +10,11 @@ from mlops_lab.kube.client import Object
 MESSAGE = 200  # characters of what a container waits for
 
 
+def name(pod: Object) -> str:
+    """Its name."""
+    return str(pod["metadata"]["name"])
+
+
 def leaving(pod: Object) -> bool:
     """Is it being deleted?"""
     return bool(pod["metadata"].get("deletionTimestamp"))
@@ -23,6 +28,21 @@ def ready(pods: Iterable[Object]) -> list[Object]:
 def restarts(*pods: Object) -> int:
     """How often the containers of these pods were started anew, all together."""
     return sum(int(each.get("restartCount") or 0) for pod in pods for each in containers_of(pod))
+
+
+def images(pod: Object) -> list[str]:
+    """The images of the containers of a pod, or of a pod template."""
+    return [each["image"] for each in pod["spec"]["containers"]]
+
+
+def runs(pod: Object, image: str) -> bool:
+    """Is a container of the pod made of that image?"""
+    return image in images(pod)
+
+
+def is_running(pod: Object) -> bool:
+    """Is its phase Running? Its containers were started then, whether they are ready or not."""
+    return bool((pod.get("status") or {}).get("phase") == "Running")
 
 
 def containers_of(pod: Object) -> Sequence[Object]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from mlops_lab.checks import Lab, Observation, at_most, equal_to, observe
-from mlops_lab.measure.traffic.flights import HiddenRows, difference
+from mlops_lab.measure.traffic.flights import HiddenRows, difference, numbers
 from mlops_lab.measure.traffic.http import Answer
 
 
@@ -26,14 +26,21 @@ class Predictions:
         """Whether that version of the model answered."""
         return observe(what, self.answer.fields().get("model_version"), equal_to(version))
 
-    def values(self, version: str, within: float = 1e-6) -> Observation:
+    def count(self) -> Observation:
+        """Whether there is one probability for each flight."""
+        asked, given = len(self.hidden.rows), numbers(self.answer.fields().get("probabilities")) or []
+        return observe(f"probabilities for {asked} flights", len(given), equal_to(asked))
+
+    def values(
+        self, version: str, within: float = 1e-6, what: str = "largest difference from the model's own probabilities"
+    ) -> Observation:
         """Whether the probabilities are that version's own.
 
         Args:
             within: the largest difference of a probability that is still the same.
         """
         apart = difference(self.answer.fields().get("probabilities"), self.hidden.probabilities(version))
-        return observe("largest difference from the model's own probabilities", apart, at_most(within))
+        return observe(what, apart, at_most(within))
 
 
 async def predicted(

@@ -40,6 +40,8 @@ def merge_patch(now: Any, wanted: Any) -> Object:
 async def put_back(lab: Lab, before: Object, *, within: float = _PUT_BACK_WITHIN) -> bool:
     """Make an object again what it was; one that was deleted is made anew. Tried again while the API server is away.
 
+    It is done to its end even where the check is cancelled meanwhile.
+
     Args:
         before: the object as `lab.objects.named(kind, name).now()` gave it.
         within: seconds.
@@ -50,22 +52,35 @@ async def put_back(lab: Lab, before: Object, *, within: float = _PUT_BACK_WITHIN
     Raises:
         LabError: it could not be done in time.
     """
-    kind, name, wanted = before["kind"], before["metadata"]["name"], owned(before)
+    return await asyncio.shield(_insist(lab, before, within))
+
+
+async def _insist(lab: Lab, before: Object, within: float) -> bool:
     end = time.monotonic() + within
     while True:
         try:
-            now = await lab.objects.named(kind, name).now()
-            if now is None:
-                again = {"apiVersion": before["apiVersion"], "kind": kind} | wanted
-                await lab.objects.apply([again | {"metadata": {"name": name} | wanted["metadata"]}])
-                return True
-            if patch := merge_patch(owned(now), wanted):
-                await lab.objects.patch(kind, name, patch)
-            return bool(patch)
+            return await _written(lab, before)
         except LabError:
             if time.monotonic() > end:
                 raise
         await asyncio.sleep(_EVERY)
+
+
+async def _written(lab: Lab, before: Object) -> bool:
+    """Write what differs, once."""
+    kind, name, wanted = before["kind"], before["metadata"]["name"], owned(before)
+    try:
+        now = await lab.objects.named(kind, name).now()
+    except LabError:  # where nobody can say how it is, all is written but what takes away additions
+        await lab.objects.patch(kind, name, wanted)
+        return True
+    if now is None:
+        made = {"apiVersion": before["apiVersion"], "kind": kind} | wanted
+        await lab.objects.apply([made | {"metadata": {"name": name} | wanted["metadata"]}])
+        return True
+    if patch := merge_patch(owned(now), wanted):
+        await lab.objects.patch(kind, name, patch)
+    return bool(patch)
 
 
 def interrupted() -> bool:

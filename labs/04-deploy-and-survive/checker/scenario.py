@@ -1,0 +1,76 @@
+"""What lab 04 plays once: under load one of the pods is deleted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mlops_lab.checks import Lab, Observation, at_least, expect, holds, observe
+from mlops_lab.kit import services
+from mlops_lab.kit.losses import kinds
+from mlops_lab.kit.pods import ready, states
+
+from .why import why_lost
+
+SELECTED_WITHIN, READY_WITHIN = 15, 90  # s, for pods that were applied just before to be there, and to be ready
+RATE, DURATION = 50, 50  # requests a second, s
+KILL_AT = 5  # s after the load began
+HEAL_WITHIN = 40  # s after the deletion
+NEWS_WITHIN = 3  # s in which every node has long heard of the deletion
+FAILED_AT_MOST = 0.1  # % of the requests
+SELECTED_AND_READY = (
+    "a Service sends traffic to the pods that carry all labels of its selector and are ready. Compare the two: "
+    "kubectl describe service model (Selector, Endpoints) and kubectl get pods --show-labels"
+)
+
+
+@dataclass(frozen=True)
+class Kill:
+    """What came of the deletion: requests `lost` (and `why`), pods `left` ready at once, as many as before `healed`."""
+
+    lost: Observation
+    why: str
+    left: Observation
+    healed: Observation
+
+
+async def pods_ready(lab: Lab) -> Observation:
+    """Wait until each pod that the Service selects is ready, and there is one."""
+    return await services.pods_ready(lab, selected_within=SELECTED_WITHIN, ready_within=READY_WITHIN)
+
+
+async def kill_under_load(lab: Lab) -> Kill:
+    """Send the load, delete the ready pod that was started first, and watch until as many are ready as before."""
+    expect(await pods_ready(lab)).because(SELECTED_AND_READY)
+    pods = sorted(ready(await lab.objects.pods_of("model")), key=lambda pod: str(pod["status"].get("startTime")))
+    expect(holds(bool(pods), "pods that stay ready", "none is ready, a moment after all were")).because(
+        "a readiness probe that succeeds and fails in turn takes a pod out of the Service again and again. See with "
+        "kubectl describe pod what the probe got, and whether its timeoutSeconds are enough"
+    )
+    before, victim, healed = len(pods), pods[0]["metadata"]["name"], None
+    body = lab.traffic.hidden_rows(1).body
+    async with lab.traffic.load("model", rate=RATE, duration=DURATION, body=body, late_at_most=1.0) as load:
+        await lab.time.pause(KILL_AT - load.elapsed)
+        async with services.busy_cluster(lab):
+            await lab.objects.kill(victim)
+            killed = load.elapsed
+        pods = await lab.objects.pods_of("model")
+        left = len(ready(pods))
+        while healed is None and (passed := load.elapsed - killed) < HEAL_WITHIN:
+            pods = await lab.objects.pods_of("model")
+            healed = passed if len(ready(pods)) >= before else None
+            await lab.time.pause(0.5)
+        report = await load.finished()
+
+    news, share = killed + NEWS_WITHIN, 100 * report.failed_ratio
+    early, late = report.window(killed, news).failed, report.window(news, DURATION + 1).failed
+    first = report.failed - early - late
+    when = f": {first} before the deletion, {early} in the {NEWS_WITHIN} s after it, {late} later"
+    seen = f"{report.failed} of {report.sent} failed ({share:.2f} %){when if report.failed else ''}"
+    evidence = (*kinds(report), f"ready pods: {before} before the deletion, {left} right after it")
+    few = f"at most {FAILED_AT_MOST} % of {report.sent} requests failed"
+    lost = Observation(share <= FAILED_AT_MOST, few, seen, share, evidence)
+    some = observe("ready pods right after the deletion", left, at_least(1))
+    again = f"{before} ready pods within {HEAL_WITHIN} s of the deletion, as before"
+    seen = f"{'still' if healed is None else f'after {healed:.0f} s'} {len(ready(pods))} of {before} ready"
+    whole = Observation(healed is not None, again, seen, evidence=states(pods))
+    return Kill(lost, why_lost(first, early, late, left=left), some, whole)

@@ -1,0 +1,117 @@
+"""The load of lab 11, played once: calm at first, then a storm on top of it.
+
+Beside it the metrics API is asked for the pods' CPU, as the autoscaler of lab 10 would ask: its moment is when a figure
+of the same load is over its target.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, replace
+
+from mlops_lab.checks import Lab, LabError, Observation
+from mlops_lab.kit.autoscaler_reasons import figures, why_no_second_pod
+
+from .pace import CPU_ACTS, OUT_WITHIN, Pace
+from .why import ACTS, cause
+
+PER_POD = 1.5  # requests a second that a pod is good for: 90 a minute
+CALM = 6  # requests a second, one flight each
+CALM_FOR = 50  # seconds: two scrapes and two looks of the autoscaler, whenever these fall
+STORM = 40  # requests a second, as in lab 10
+STORM_FOR = 20  # seconds at least: a scrape and most of a look
+MOST_PODS = 3
+NEEDED = min(math.ceil(CALM / PER_POD), MOST_PODS)
+
+
+@dataclass(frozen=True)
+class Rush:
+    """What one load brought about; `ended` is on the monotonic clock.
+
+    Attributes:
+        first: the autoscaler asked for a second pod before CPU would have told it to; `why` not.
+        second: that pod was ready.
+        enough: it asked for all pods that the requests needed, while they came calmly; `figures`: its own then.
+        all_ready: these pods were ready.
+        most: pods at a time.
+    """
+
+    first: Observation
+    why: str
+    second: Observation
+    enough: Observation
+    figures: str
+    all_ready: Observation
+    most: int
+    ended: float
+
+
+async def rush(lab: Lab) -> Rush:
+    """Send the load, and follow the Deployment; it ends early when CPU would have been the first to tell."""
+    row, pace = lab.traffic.hidden_rows(1).body, Pace(lab)
+    whole = OUT_WITHIN + STORM_FOR
+    second = all_ready = Observation(False, "", "")
+    why, seen = "", ""
+    async with pace.watched():
+        # What counts is how many requests leave; starting pods may hold up some.
+        async with lab.traffic.load("model", rate=CALM, body=row, duration=whole, late_at_most=2.0):
+            pace.begin()
+            await pace.decided(CALM_FOR)
+            if pace.crossed:
+                raise LabError(
+                    f"{CALM} requests a second take {_milli(pace.cpu)} of CPU here, so CPU tells, too: "
+                    "there is nothing to compare",
+                    "the machine is too busy to measure; close what else runs on it and check again",
+                )
+            await pace.comes_to(CALM_FOR)
+            seen = await figures(lab)
+            async with lab.traffic.load(
+                "model", rate=STORM - CALM, body=row, duration=whole - CALM_FOR, late_at_most=2.0
+            ):
+                if 2 not in pace.asked:
+                    await pace.decided(OUT_WITHIN)
+                first = _before(pace)
+                if first.ok:
+                    second = await pace.comes_ready(2)
+                    if NEEDED in pace.asked:
+                        all_ready = await pace.comes_ready(NEEDED)
+                    await pace.comes_to(CALM_FOR + STORM_FOR)
+                else:
+                    why, evidence = await why_no_second_pod(lab, cause, ACTS)
+                    first = replace(first, evidence=evidence)
+        ended = time.monotonic()
+    return Rush(first, why, second, _enough(pace), seen, all_ready, pace.most, ended)
+
+
+def _before(pace: Pace) -> Observation:
+    """Whether a second pod was asked for before the CPU figures told."""
+    asked, told = pace.asked.get(2), pace.crossed
+    seen = "no second pod was asked for" if asked is None else f"a second pod was asked for after {asked:.0f} s"
+    if not pace.cpu:
+        seen += "; the metrics API had no CPU figure of this load until then"
+    elif told is None:
+        seen += f"; until then a pod used {_milli(pace.cpu)} of CPU at most"
+    else:
+        seen += f"; a pod used {_milli(pace.cpu)} of CPU after {told:.0f} s"
+    return Observation(
+        asked is not None and told is None,
+        f"a second pod is asked for within {OUT_WITHIN} s of the first request, and before a pod uses more than "
+        f"{_milli(CPU_ACTS)} of CPU, where lab 10's autoscaler acts",
+        seen,
+    )
+
+
+def _enough(pace: Pace) -> Observation:
+    """Whether the calm load alone brought all the pods that it needed."""
+    asked = pace.asked.get(NEEDED, math.inf)
+    most = max((wanted for wanted, at in pace.asked.items() if at <= CALM_FOR), default=1)
+    return Observation(
+        asked <= CALM_FOR,
+        f"{NEEDED} pods asked for within {CALM_FOR} s of {CALM} requests a second",
+        f"{NEEDED} pods asked for after {asked:.0f} s" if asked <= CALM_FOR else f"{most} asked for",
+    )
+
+
+def _milli(cores: float) -> str:
+    return f"{cores * 1000:.0f}m"

@@ -1,0 +1,64 @@
+"""Why an autoscaler that looks at requests did not act, and why nobody counts them."""
+
+from __future__ import annotations
+
+from mlops_lab.checks import Lab, LabError
+from mlops_lab.kit.autoscalers import Autoscaler
+
+METRIC = "http_requests_per_second"
+ACTS = (
+    "It adds a pod only when what it sees is more than 10 % over the target. The target is a plain quantity, of "
+    "requests a second: 1500m is 1.5"
+)
+
+
+def cause(hpa: Autoscaler) -> str:
+    """What explains that it asked for no second pod; empty if nothing of its metric does.
+
+    Raises:
+        LabError: the custom metrics API does not answer it.
+    """
+    message = hpa.message
+    if METRIC not in hpa.metrics:
+        why = (
+            f"the HPA looks at {', '.join(hpa.metrics)}. The requests a second of each pod are {METRIC} in the custom "
+            "metrics API, a metric of type Pods"
+        )
+        if "cpu" in hpa.metrics:
+            return f"{why}; CPU tells of requests late when one costs so little of it"
+        return f"{why}. The HPA says itself: {message}" if message else why
+    if "custom metrics API" in message and "could not find the metric" not in message and "no metrics" not in message:
+        raise LabError(f"the custom metrics API does not answer: {message}", "look at it with: lab doctor")
+    return ""
+
+
+async def why_not_measured(lab: Lab) -> str:
+    """Why the custom metrics API has no figure of the pods, as far as Prometheus knows.
+
+    Raises:
+        LabError: Prometheus has all that it takes.
+    """
+    prometheus = lab.platform.prometheus
+    found = await prometheus.query(f'up{{job="pods", {prometheus.matcher}}}')
+    if not found:
+        return (
+            "Prometheus scrapes no pod of this namespace. It looks at the annotations of pods, so they belong into the "
+            'Deployment\'s pod template (spec.template.metadata.annotations): prometheus.io/scrape: "true", a string. '
+            "kubectl get pods -o yaml shows what the pods have"
+        )
+    down = sorted({each.labels.get("instance", "") for each in found if not each.points[-1][1]})
+    if down:
+        return (
+            f"Prometheus scrapes {', '.join(down)}, and gets no metrics there (up is 0). It asks each pod itself, not "
+            "the Service: prometheus.io/port must be the port that the container listens on, prometheus.io/path where "
+            "it has its metrics"
+        )
+    if await prometheus.query(f"http_requests_total{{{prometheus.matcher}}}"):
+        raise LabError(
+            "Prometheus has http_requests_total of these pods, and the custom metrics API does not tell of it",
+            "see how the monitoring is: lab status",
+        )
+    return (
+        "Prometheus scrapes the pods, but finds no http_requests_total of theirs there: prometheus.io/path must lead "
+        'to the server\'s metrics. Ask Prometheus: count by (__name__) ({namespace="..."})'
+    )

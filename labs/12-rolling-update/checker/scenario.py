@@ -1,0 +1,161 @@
+"""What lab 12 plays once: the learner's own `deploy` brings v2 under load, and then tries a broken image."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from mlops_lab.checks import Lab, Observation, is_ready, rolled_out, rollout_state
+from mlops_lab.kit.losses import none_lost
+from mlops_lab.kit.pods import images, leaving, runs
+from mlops_lab.kit.restore import interrupted, put_back
+from mlops_lab.kube.client import Object
+from mlops_lab.measure.traffic.report import LoadReport
+
+RATE, DURATION = 160, 125  # requests a second, s: 20,000 requests
+LATE = 1.0  # s that requests may leave late while pods start on a small machine: failures are counted, no latencies
+BEFORE = 5  # s of load on what is there, before the program is called
+WITHIN = 60  # s for one call of the program
+AFTER, LAST = 5, 10  # s after the program's end, and after those the seconds in which only the new version answers
+RATE_BROKEN = 25  # requests a second while the broken image is tried
+BACK_WITHIN = 20  # s from the program's end until all pods are as they were
+FOLLOW_WITHIN = 90  # s until the pods of a Deployment that was put back are ready
+
+
+@dataclass(frozen=True)
+class Update:
+    """What the update brought about."""
+
+    exited: Observation
+    replaced: Observation
+    unharmed: Observation
+    report: LoadReport
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What the broken image brought about.
+
+    Attributes:
+        was_ready: whether a pod of it was ever ready.
+        stopped_after: the limit, if the program had to be stopped.
+    """
+
+    begun: Observation
+    unharmed: Observation
+    refused: Observation
+    back: Observation
+    was_ready: bool
+    stopped_after: float | None
+
+
+async def deployment_before(lab: Lab) -> Object:
+    """The Deployment as it was before the checker let anything happen to it."""
+    return await lab.objects.deployment("model").present()
+
+
+async def updated(lab: Lab) -> Update:
+    """Let the program update to v2 under load; if anything was not as asked, put the Deployment back."""
+    from . import replaces_the_old, updates_without_a_failure
+
+    await lab.once(deployment_before)
+    update = None
+    try:
+        body = lab.traffic.hidden_rows(1).body
+        async with lab.traffic.load("model", rate=RATE, duration=DURATION, body=body, late_at_most=LATE) as load:
+            await lab.time.pause(BEFORE)
+            command = await lab.work.command("deploy", lab.platform.image("v2"), within=WITHIN)
+            await lab.time.pause(AFTER + LAST)
+            so_far, now = load.seen, load.elapsed
+            through = set(with_version(so_far.window(now - LAST, now).labels)) == {"v2"}
+            decided = command.code != 0 or not through or so_far.failed
+            if not decided and lab.thorough(replaces_the_old, updates_without_a_failure):
+                await load.finished()
+            ended = load.elapsed
+        report = load.report
+        seen, last = report.labels, report.window(ended - LAST, ended).labels
+        replaced = Observation(
+            bool(seen.get("v1") and seen.get("v2") and set(with_version(last)) == {"v2"}),
+            f"answers from v1, then from v2; in the last {LAST} s from v2 alone",
+            f"in all {versions(seen)}; in the last {LAST} s {versions(last)}",
+        )
+        asked = f"./deploy {lab.platform.image('v2')}: exit code 0 within {WITHIN} s"
+        exited = command.observed(command.code == 0, asked)
+        update = Update(exited, replaced, none_lost(report), report)
+        return update
+    finally:
+        if not (update and update.exited.ok and update.replaced.ok and update.unharmed.ok):
+            await back_as_found(lab)
+
+
+async def tried(lab: Lab) -> Trial:
+    """Let the program try the broken image on the updated Deployment, then put the Deployment back as it was found."""
+    await lab.once(updated)
+    broken, deployment = lab.platform.image("v3-broken"), lab.objects.deployment("model")
+    try:
+        before = template_images(await deployment.now())
+        ever_ready: dict[str, bool] = {}
+        whole, body = WITHIN + BACK_WITHIN, lab.traffic.hidden_rows(1).body
+        async with lab.traffic.load("model", rate=RATE_BROKEN, duration=whole, body=body, late_at_most=LATE) as load:
+            looking = asyncio.create_task(note_pods(lab, broken, ever_ready))
+            try:
+                command = await lab.work.command("deploy", broken, within=WITHIN)
+                await lab.time.pause(5)
+            finally:
+                looking.cancel()
+                await asyncio.gather(looking, return_exceptions=True)
+        back = await deployment.until(
+            lambda item: rolled_out(item) and template_images(item) == before,
+            expected=f"image {', '.join(before)} again, all pods ready,",
+            shown=lambda item: f"image {', '.join(template_images(item))}, {rollout_state(item)}",
+            within=BACK_WITHIN,
+        )
+        left = [
+            pod["metadata"]["name"] for pod in await lab.objects.all("Pod") if runs(pod, broken) and not leaving(pod)
+        ]
+        if back.ok and left:
+            back = replace(back, ok=False, expected="no pod of the broken image left", seen=f"left: {', '.join(left)}")
+        asked = f"./deploy {broken}: an exit code other than 0 within {WITHIN} s"
+        return Trial(
+            Observation(bool(ever_ready), "1 pod or more tries the broken image", f"{len(ever_ready)} tried it"),
+            none_lost(load.report),
+            command.observed(command.code not in (0, None), asked),
+            back,
+            any(ever_ready.values()),
+            command.seconds if command.code is None else None,
+        )
+    finally:
+        await back_as_found(lab)
+
+
+async def note_pods(lab: Lab, image: str, ever_ready: dict[str, bool]) -> None:
+    """Note each pod that runs an image, and whether it was ever ready, until cancelled."""
+    while True:
+        for pod in await lab.objects.all("Pod"):
+            if runs(pod, image):
+                name = pod["metadata"]["name"]
+                ever_ready[name] = ever_ready.get(name, False) or is_ready(pod)
+        await asyncio.sleep(0.3)
+
+
+async def back_as_found(lab: Lab) -> None:
+    """Make the Deployment again what it was found to be, and wait until its pods follow."""
+    await put_back(lab, await lab.once(deployment_before))
+    if not interrupted():
+        await lab.objects.deployment("model").rolled_out(within=FOLLOW_WITHIN)
+
+
+def template_images(deployment: Object | None) -> list[str]:
+    """The images of a Deployment's pods; none without one."""
+    return images(deployment["spec"]["template"]) if deployment else []
+
+
+def with_version(labels: Mapping[str, int]) -> dict[str, int]:
+    """The answers that say a version."""
+    return {label: number for label, number in labels.items() if label}
+
+
+def versions(labels: Mapping[str, int]) -> str:
+    """How many answers came from which version, in words."""
+    return ", ".join(f"{number} from {label}" for label, number in sorted(with_version(labels).items())) or "no answers"

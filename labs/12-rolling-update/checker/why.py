@@ -1,0 +1,52 @@
+"""Why requests were lost in an update, from how they were lost and what the Deployment and the Service say."""
+
+from __future__ import annotations
+
+from mlops_lab.checks import Lab
+from mlops_lab.kit.losses import SEE_EVIDENCE, readiness_path, waits_before_end
+from mlops_lab.kube.client import Object
+from mlops_lab.measure.traffic.report import LoadReport
+
+
+async def why_lost(lab: Lab, deployment: Object, report: LoadReport) -> str:
+    """What explains requests lost in the update.
+
+    Args:
+        deployment: as it was before.
+    """
+    service = await lab.objects.named("Service", "model").now() or {"spec": {}}
+    template, strategy = deployment["spec"]["template"], deployment["spec"].get("strategy") or {}
+    path = readiness_path(template)
+    unavailable = (strategy.get("rollingUpdate") or {}).get("maxUnavailable", "25%")
+    reasons = []
+    if strategy.get("type") == "Recreate":
+        reasons.append(
+            "strategy Recreate deletes all old pods before it makes the first new one: until that has loaded its model "
+            "nobody answers. RollingUpdate replaces them bit by bit"
+        )
+    if service["spec"].get("publishNotReadyAddresses"):
+        reasons.append("the Service has publishNotReadyAddresses: it sends requests to pods that are not ready")
+    if path is None:
+        reasons.append(
+            "the container has no readinessProbe, so a new pod counts as ready as soon as its process runs: the old "
+            "pods are deleted and the requests come before the model is loaded (503). GET /readyz tells when it is"
+        )
+    elif report.statuses.get(503):
+        reasons.append(
+            f"pods that count as ready answered 503, which this server does while its model loads. The readiness probe "
+            f"asks {path or 'nothing that depends on the model'}: GET /healthz says only that the process lives, GET "
+            "/readyz that it can serve"
+        )
+    if not waits_before_end(template):
+        reasons.append(
+            "there is no preStop wait. When a pod is deleted, its container gets SIGTERM at the same moment as its "
+            "address leaves the Service; the nodes learn of the latter a second or two later, and this server stops "
+            "listening at SIGTERM. Who is still sent there is refused. A hook that waits some seconds "
+            "(kubectl explain pod.spec.containers.lifecycle.preStop) keeps it listening for so long"
+        )
+    if str(unavailable) not in ("0", "0%"):
+        reasons.append(
+            f"maxUnavailable is {unavailable}: so many of the pods may be deleted before a new one is ready, and the "
+            "rest has to carry all requests. With 0 and a maxSurge a new pod comes first"
+        )
+    return "; ".join(reasons) or SEE_EVIDENCE

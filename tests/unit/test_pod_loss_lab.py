@@ -1,0 +1,104 @@
+"""What lab 04 makes of a deletion under load: how much was lost and why, and whether the pods came back."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Collection
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from mlops_lab.checks import Observation
+from mlops_lab.kube.client import Object
+from mlops_lab.measure.traffic.report import LoadReport, Request
+from tests.lab_programs import loaded
+
+
+def pod(name: str, ready: bool = True, began: str = "1") -> Object:
+    conditions = [{"type": "Ready", "status": str(ready)}]
+    return {"metadata": {"name": name}, "status": {"startTime": began, "phase": "Running", "conditions": conditions}}
+
+
+class Cluster:
+    """Pods before and after a deletion, and a load of which some seconds failed; a second passes with each look."""
+
+    def __init__(self, after: list[list[Object]], failed: Collection[int] = ()) -> None:
+        self.pods, self.after = [pod("young", began="2"), pod("old", began="1")], after
+        self.killed: list[str] = []
+        self.failed, self.elapsed = failed, 0.0
+        self.objects = self.traffic = self.time = self
+
+    async def pods_of(self, service: str) -> list[Object]:
+        if self.killed:
+            self.elapsed += 1
+            return self.after.pop(0) if len(self.after) > 1 else self.after[0]
+        return self.pods
+
+    async def pods_until(self, *given: Any, **more: Any) -> Observation:
+        return Observation(True, "ready", "ready", self.pods)
+
+    async def kill(self, name: str) -> None:
+        self.killed.append(name)
+
+    async def apply(self, objects: list[Object]) -> None: ...
+
+    async def delete(self, kind: str, name: str, grace: int | None = None) -> None: ...
+
+    async def pause(self, seconds: float) -> None:
+        self.elapsed += seconds
+
+    def hidden_rows(self, count: int) -> Any:
+        return SimpleNamespace(body={})
+
+    @contextlib.asynccontextmanager
+    async def load(self, *given: Any, **more: Any) -> AsyncIterator[Any]:
+        yield self
+
+    async def finished(self) -> LoadReport:
+        rows = tuple(Request(float(at), 0, 0.01, 503 if at in self.failed else 200, "v1", "") for at in range(50))
+        return LoadReport(rows, 50, 50, 0, 50.0)
+
+
+def kill(after: list[list[Object]], failed: Collection[int] = ()) -> Any:
+    cluster = Cluster(after, failed)
+    found = asyncio.run(loaded("04").kill_under_load(cluster))
+    assert cluster.killed == ["old"]
+    return found
+
+
+def test_what_is_left_and_comes_back_in_time_passes() -> None:
+    found = kill([[pod("young")], [pod("young"), pod("new", ready=False)], [pod("young"), pod("new")]])
+    assert found.lost.ok and found.left.ok and found.healed.ok
+    assert found.lost.seen == "0 of 50 failed (0.00 %)"
+    assert found.healed.seen.endswith("2 of 2 ready")
+
+
+def test_what_does_not_come_back_is_said_with_its_states() -> None:
+    found = kill([[]])
+    assert not found.left.ok and not found.healed.ok
+    assert found.healed.expected == "2 ready pods within 40 s of the deletion, as before"
+    assert found.healed.seen == "still 0 of 2 ready"
+    assert kill([[pod("young")]]).healed.evidence == ("young: ready, Running",)
+
+
+@pytest.mark.parametrize(
+    ("after", "failed", "cause"),
+    [
+        ([[]], {6}, "ONE_REPLICA"),
+        ([[pod("young"), pod("new")]], {1, 2, 3, 6}, "BEFORE"),
+        ([[pod("young"), pod("new")]], {6, 7, 20}, "NO_WAIT"),
+        ([[pod("young"), pod("new")]], {6, 20, 21}, "TOO_EARLY"),
+    ],
+)
+def test_when_requests_were_lost_tells_why(after: list[list[Object]], failed: set[int], cause: str) -> None:
+    found = kill(after, failed)
+    assert not found.lost.ok
+    assert found.why == getattr(loaded("04"), cause)
+
+
+def test_the_report_says_when_and_how_requests_were_lost() -> None:
+    seen = kill([[pod("young"), pod("new")]], {1, 6, 30}).lost
+    assert seen.seen == "3 of 50 failed (6.00 %): 1 before the deletion, 1 in the 3 s after it, 1 later"
+    assert seen.evidence == ("3 x status 503", "ready pods: 2 before the deletion, 2 right after it")
