@@ -1,0 +1,132 @@
+"""The one pod of each Deployment: is it made, which is it, what may it use, and a new one in its place."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from mlops_lab.checks import Lab, LabError, Observation, holds, is_ready, rolled_out, rollout_state
+from mlops_lab.kit.deployments import pods_of
+from mlops_lab.kit.pods import containers_of, leaving, restarts
+from mlops_lab.kube.client import Object
+from mlops_lab.measure.pods.evidence import pod_state
+
+NAMES = ("feed", "history", "model")  # Deployments of one pod with one container each
+UP_WITHIN, REFUSED_FOR = 90, 20  # s; the second for a quota that the pods before may still take up
+
+
+async def given_programs(lab: Lab) -> Observation:
+    """Whether ConfigMap `programs` holds the programs that were given."""
+    found = await lab.objects.named("ConfigMap", "programs").now()
+    there = (found or {}).get("data") or {}
+    folder = Path(__file__).parents[1] / "start" / "programs"
+    other = [each.name for each in sorted(folder.glob("*.py")) if there.get(each.name) != each.read_text("utf-8")]
+    return holds(not other, "ConfigMap programs with the programs as they were given", ", ".join(other))
+
+
+async def all_rolled_out(lab: Lab) -> Observation:
+    """Wait until all three are rolled out; shorter where the quota goes on refusing a pod."""
+    since: list[float] = []
+
+    async def look() -> dict[str, Object | None]:
+        return {name: await lab.objects.deployment(name).now() for name in NAMES}
+
+    def ended(seen: Mapping[str, Object | None]) -> bool:
+        if any(map(refusal, seen.values())):
+            since.append(time.monotonic())
+            return since[-1] - since[0] > REFUSED_FOR
+        since.clear()
+        return all(map(rolled_out, seen.values()))
+
+    def shown(seen: Mapping[str, Object | None]) -> str:
+        late = [name for name, each in seen.items() if not rolled_out(each)]
+        return "; ".join(f"{name}: {refusal(seen[name]) or rollout_state(seen[name])}" for name in late) or "all ready"
+
+    seen = await lab.time.eventually(
+        look, ended, expected="feed, history and model have a pod each that is ready", shown=shown, within=UP_WITHIN
+    )
+    late = [name for name, each in seen.value.items() if not rolled_out(each)]
+    lines = [line for name in late for line in await lab.objects.evidence("Deployment", name)]
+    return Observation(not late, seen.expected, seen.seen, seen.value, tuple(lines))
+
+
+def refusal(deployment: Object | None) -> str:
+    """Why the API server makes no pod for it; empty if it does."""
+    for each in ((deployment or {}).get("status") or {}).get("conditions") or []:
+        if each["type"] == "ReplicaFailure" and each["status"] == "True":
+            return str(each.get("message"))
+    return ""
+
+
+async def only_pod(lab: Lab, name: str) -> Object | None:
+    """The Deployment's pod that is not being deleted and has not ended; None while there is none."""
+    pods = [each for each in await pods_of(lab, name) if not leaving(each)]
+    return next((each for each in pods if each["status"].get("phase") in ("Pending", "Running")), None)
+
+
+async def present_pod(lab: Lab, name: str) -> Object:
+    """As `only_pod`.
+
+    Raises:
+        LabError: there is none.
+    """
+    if (pod := await only_pod(lab, name)) is None:
+        raise LabError(f"{name}'s pod is being replaced", "check again")
+    return pod
+
+
+async def ready_pod(
+    lab: Lab, name: str, test: Callable[[Object], bool], *, expected: str, within: float
+) -> Observation:
+    """Wait until a Deployment's pod is ready, and the one that is waited for.
+
+    Args:
+        within: seconds.
+    """
+    return await lab.time.eventually(
+        lambda: only_pod(lab, name),
+        lambda pod: pod is not None and test(pod) and is_ready(pod),
+        expected=expected,
+        shown=lambda pod: pod_state(pod) if pod else "no pod",
+        within=within,
+    )
+
+
+async def replace_if_restarted(lab: Lab, name: str) -> None:
+    """Replace its pod if that was restarted before, by the learner's own drills: a next start would be put off."""
+    pod = await only_pod(lab, name)
+    if pod is None or restarts(pod):
+        await replace_pod(lab, name)
+
+
+async def replace_pod(lab: Lab, name: str) -> None:
+    """Delete its pod and wait for the new one to be ready.
+
+    Raises:
+        LabError: that is not in time, although the pod before was.
+    """
+    pod = await only_pod(lab, name)
+    old = pod["metadata"]["uid"] if pod else ""
+    if pod:
+        await lab.objects.delete("Pod", pod["metadata"]["name"], grace=1)
+    seen = await ready_pod(
+        lab, name, lambda pod: pod["metadata"]["uid"] != old, expected=f"{name}: a new pod, ready", within=UP_WITHIN
+    )
+    if not seen.ok:
+        raise LabError(f"{seen.expected}: {seen.seen}", "see how the cluster is: lab status")
+
+
+def resources(pod: Object) -> Object:
+    """The requests and limits of a pod's container, with what the API server filled in."""
+    return dict(pod["spec"]["containers"][0].get("resources") or {})
+
+
+def memory_limit(pod: Object) -> str:
+    """The memory limit of a pod's container, or `none`."""
+    return str(resources(pod).get("limits", {}).get("memory", "none"))
+
+
+def has_ended(pod: Object) -> bool:
+    """Has its container ended, and not yet been started anew?"""
+    return any("terminated" in (each.get("state") or {}) for each in containers_of(pod))
