@@ -129,7 +129,7 @@ def test_up_after_a_killed_up_makes_the_cluster_anew(env: dict[str, str]) -> Non
     assert lab("status", env=env, within=60).returncode == 3
     done = lab("up", "--nodes", "small", env=env, within=600)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "not made whole" in done.stderr
+    assert "not created completely" in done.stderr
     assert lab("status", env=env, within=60).returncode == 0
 
 

@@ -263,7 +263,7 @@ def test_a_broken_upgrade_is_rolled_back_and_the_old_one_serves(
     monkeypatch.setattr(releases, "RELEASES", short)
     with pytest.raises(LabError) as error:
         install.with_parts(["tracking"], None, record.current(), Progress())
-    assert "the release before it is in place again" in error.value.message
+    assert "the previous release is back in place" in error.value.message
     assert says in error.value.message + error.value.detail, error.value.detail
     whole(tracking)
     assert installed(KUBECTL)["tracking"] == known

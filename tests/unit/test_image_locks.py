@@ -208,7 +208,7 @@ def test_the_cluster_is_free_for_others_while_its_images_are_built(
     monkeypatch.setattr(cluster_up.start, "ensure", lambda say: engine())
     monkeypatch.setattr(cluster_up.kind, "nodes", lambda docker: [])
     monkeypatch.setattr(cluster_up.kind, "remove", lambda docker: None)
-    monkeypatch.setattr(cluster_up.health, "must", lambda docker, size: None)
+    monkeypatch.setattr(cluster_up.health, "require", lambda docker, size: None)
     monkeypatch.setattr(cluster_up.kind_program, "on_path", lambda: Path("kind"))
     with pytest.raises(Enough):
         cluster_up.up(None, "auto", Progress())

@@ -221,10 +221,10 @@ def test_a_page_needs_a_ready_pod_behind_it() -> None:
 
 def test_what_was_deleted_or_scaled_to_nothing_is_missing() -> None:
     here = [workload(replicas=0)]
-    assert installed.missing([workload()], here) == ["Deployment x was scaled to nothing"]
+    assert installed.missing([workload()], here) == ["Deployment x was scaled to 0"]
     assert installed.missing([workload(replicas=0)], here) == []
     assert installed.missing([workload(), {"kind": "Service", "metadata": {"name": "x"}}], [workload()]) == [
-        "Service x is not there"
+        "Service x does not exist"
     ]
 
 
@@ -511,7 +511,7 @@ def test_a_profile_stays_until_another_is_asked_for(site: dict[str, Any]) -> Non
 def test_what_is_gone_is_repaired_and_what_needs_time_is_waited_for(site: dict[str, Any]) -> None:
     up("tracking")
     installed_as(site)
-    site["lacks"] = [(["Service mlflow is not there"], []), ([], [])]
+    site["lacks"] = [(["Service mlflow does not exist"], []), ([], [])]
     up()
     assert site["upgrades"] == 1
     installed_as(site)
@@ -532,7 +532,7 @@ def test_a_failure_says_what_was_not_ready_and_what_is_in_place(site: dict[str, 
     site["answers"]["get pods"] = {"items": [pod(PULLING)]}
     with pytest.raises(LabError) as error:
         up("tracking")
-    assert "what there was of it was removed again" in error.value.message
+    assert "its objects were removed again" in error.value.message
     assert "timed out" in error.value.detail
     site["fails"] = None
     up("tracking")
@@ -541,7 +541,7 @@ def test_a_failure_says_what_was_not_ready_and_what_is_in_place(site: dict[str, 
     site["fails"] = LabError("p can't start: c: ImagePullBackOff", "", "")
     with pytest.raises(LabError) as error:
         up("tracking")
-    assert "p can't start" in error.value.message and "the release before it is in place again" in error.value.message
+    assert "p can't start" in error.value.message and "the previous release is back in place" in error.value.message
 
 
 def test_a_namespace_is_restricted_unless_the_chart_says_otherwise(

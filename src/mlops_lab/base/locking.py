@@ -49,11 +49,11 @@ def in_turn(path: Path, what: str, say: Callable[[str], None], stop: threading.E
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as file:
-        told = False
+        announced = False
         while not (held := _try(file, fcntl.LOCK_EX)) and not stop.is_set():
-            if not told:
+            if not announced:
                 say(f"another `lab` command is using {what}; waiting until it ends")
-                told = True
+                announced = True
             stop.wait(_ASK_EVERY)
         yield held
 

@@ -118,9 +118,8 @@ def sbom(form: str, name: str) -> None:
 
     \b
     Examples:
-      lab images sbom mlops-lab/load:v1
       lab images sbom serving --format table
-      lab images sbom kindest/node:v1.37.0 >node.cdx.json
+      lab images sbom mlops-lab/load:v1 >load.cdx.json
     """
     import os
 

@@ -74,7 +74,7 @@ def wait(kubectl: Kubectl, nodes: int, started: Started, within: float = 180) ->
         missing = lacking(kubectl, nodes, started)
         return (True, "ready") if not missing else (None, ", ".join(missing[:4]))
 
-    wait_until(probe, what="the cluster", within=within, every=0.3, hint="look closer with: lab status, lab doctor")
+    wait_until(probe, what="the cluster", within=within, every=0.3, hint="see what is wrong: lab status, lab doctor")
 
 
 def lacking(kubectl: Kubectl, nodes: int, started: Started | None = None) -> list[str]:
@@ -111,7 +111,7 @@ def lacking(kubectl: Kubectl, nodes: int, started: Started | None = None) -> lis
     if not is_true(found.get(("APIService", _METRICS), {}), "Available"):
         missing.append("the metrics API is not available")
     if ("Deployment", "load") not in found:
-        missing.append("deployment load is not there")
+        missing.append("deployment load does not exist")
     # An API server that has just started is ready before it can tell its schema, and kubectl apply asks for that.
     if started and not missing and kubectl.run("get", "--raw", "/openapi/v2", within=10, check=False).code != 0:
         missing.append("the API server does not tell its schema yet")
@@ -184,7 +184,7 @@ def _fail_if_stuck(kubectl: Kubectl, deployment: dict[str, Any], pods: list[dict
                 prefix = container["image"].rpartition("/")[0]
                 raise LabError(
                     f"the image {container['image']} can't be used: {waiting['reason']}",
-                    f"put the project's images there: lab images push {prefix}",
+                    f"push the project's images there: lab images push {prefix}",
                     waiting.get("message", ""),
                 )
             if waiting.get("reason") == "CrashLoopBackOff" and container["restartCount"] >= _CRASHES and before:

@@ -80,7 +80,7 @@ def _engine() -> tuple[Line, Docker | None]:
         return Line("engine", "fail", "no Docker engine answers", todo), None
     if lacks := unable(docker):
         if host.can_install():
-            return Line("engine", "warn", lacks, "lab up sets that right"), docker
+            return Line("engine", "warn", lacks, "lab up repairs this"), docker
         return Line("engine", "fail", lacks, "run `lab up` as root, or install Docker 23 or later"), docker
     if int(docker.version.partition(".")[0] or 0) < _OLDEST_ENGINE:
         return Line("engine", "fail", f"Docker {docker.version}", "install Docker 20.10 or later"), docker
@@ -115,7 +115,7 @@ def _graded(what: str, value: float, limits: dict[str, float], text: str, todo: 
     if value < limits["fail"]:
         return Line(what, "fail", f"{seen}; at least {limits['fail'] / 1e9:g} GB are needed", todo)
     if value < limits["warn"]:
-        return Line(what, "warn", f"{seen}; {limits['warn'] / 1e9:g} GB are comfortable", todo)
+        return Line(what, "warn", f"{seen}; {limits['warn'] / 1e9:g} GB are recommended", todo)
     return Line(what, "ok", seen)
 
 
@@ -133,7 +133,7 @@ def _port(docker: Docker | None) -> Line:
     ours = docker.inspect("container", names.REGISTRY) if docker else None
     if not registry.port_taken() or (ours and ours["State"]["Running"]):
         return Line("ports", "ok", f"{place} is free" if not ours else f"{place} is ours")
-    find = f"stop what listens there (`ss -ltnp 'sport = :{names.REGISTRY_PORT}'` shows it)"
+    find = f"stop that program (`ss -ltnp 'sport = :{names.REGISTRY_PORT}'` shows it)"
     return Line("ports", "fail", f"{place} is taken by another program", find)
 
 
@@ -152,7 +152,7 @@ def _registries(docker: Docker | None) -> Line:
     from mlops_lab.images.build import registry_answers
 
     if docker is None:
-        return Line("images", "warn", "unknown without an engine", "lab up pulls or builds, whichever works")
+        return Line("images", "warn", "unknown without an engine", "lab up pulls, or builds if it can't pull")
     mirror = os.environ.get("MLOPS_LAB_MIRROR", "")
     if registry_answers(mirror):
         return Line("images", "ok", "an image registry answers: images are pulled")

@@ -110,7 +110,7 @@ def _settled(docker: Docker, size: str | None, progress: Progress) -> Cluster | 
             )
         return cluster
     if found:
-        progress.say("clearing away a cluster that was not made whole")
+        progress.say("removing a cluster that was not created completely")
     kind.remove(docker)
     record.forget()
     return None

@@ -75,7 +75,7 @@ def _start(say: Callable[[str], None]) -> Docker:
     version = run(["dockerd", "--version"], within=20).stdout.partition("version ")[2]
     missing = host.capabilities_to_drop(version, host.missing_capabilities())
     if missing:
-        say(f"this host lacks {', '.join(missing)}: containers will do without")
+        say(f"this host lacks {', '.join(missing)}: containers run without them")
         _install_wrapper(missing, say)
     if host.has_systemd():
         say("starting the Docker engine (systemd)")
@@ -89,7 +89,7 @@ def _start(say: Callable[[str], None]) -> Docker:
 def _wrap_running(docker: Docker, say: Callable[[str], None]) -> Docker:
     """Configure a running engine with the wrapper; it reloads its settings on SIGHUP, and containers keep running."""
     missing = host.capabilities_to_drop(docker.version, host.missing_capabilities())
-    say(f"this host lacks {', '.join(missing)}: containers will do without")
+    say(f"this host lacks {', '.join(missing)}: containers run without them")
     _install_wrapper(missing, say)
     with contextlib.suppress(FileNotFoundError, ValueError, ProcessLookupError):
         os.kill(int(_PIDFILE.read_text()), signal.SIGHUP)

@@ -166,11 +166,11 @@ def registry_answers(mirror: str = "") -> bool:
 
 def silent(names: Iterable[str]) -> list[str]:
     """The registries of these published images that don't answer the engine's pull within 5 s, by host, sorted."""
-    asked: dict[str, str] = {}  # one image of each
+    probes: dict[str, str] = {}  # one image of each
     for name in sorted(names, key=len):
-        asked.setdefault(host(name) or "docker.io", name)
-    with ThreadPoolExecutor(len(asked) or 1) as pool:
-        answered = dict(zip(asked, pool.map(_answers, asked.values()), strict=True))
+        probes.setdefault(host(name) or "docker.io", name)
+    with ThreadPoolExecutor(len(probes) or 1) as pool:
+        answered = dict(zip(probes, pool.map(_answers, probes.values()), strict=True))
     return sorted(registry for registry, well in answered.items() if not well)
 
 

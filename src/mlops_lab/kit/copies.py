@@ -121,12 +121,12 @@ def of_pod(
         container["volumeMounts"] = [each for each in mounts if each["name"] not in tokens]
         change(container)
     target = next(each.get("targetPort", each["port"]) for each in service["spec"]["ports"] if each["port"] == 80)
-    ways = {
+    service_spec = {
         "selector": metadata["labels"],
         "publishNotReadyAddresses": True,
         "ports": [{"port": 80, "targetPort": target}],
     }
     return [
         {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec},
-        {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": ways},
+        {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": service_spec},
     ]

@@ -28,8 +28,8 @@ class Predictions:
 
     def count(self) -> Observation:
         """Whether there is one probability for each flight."""
-        asked, given = len(self.hidden.rows), numbers(self.answer.fields().get("probabilities")) or []
-        return observe(f"probabilities for {asked} flights", len(given), equal_to(asked))
+        wanted, given = len(self.hidden.rows), numbers(self.answer.fields().get("probabilities")) or []
+        return observe(f"probabilities for {wanted} flights", len(given), equal_to(wanted))
 
     def values(
         self, version: str, within: float = 1e-6, what: str = "largest difference from the model's own probabilities"

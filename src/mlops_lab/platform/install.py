@@ -298,12 +298,12 @@ def _explained(failed: LabError, wanted: _Wanted, was: Installed | None, site: _
     why = f"did not become ready within {release.within:g} s" if timed else f"is not installed: {failed.message}"
     if timed and not seen:
         why = "can't be installed"
-    after = "the release before it is in place again" if was else "what there was of it was removed again"
-    hint = f"read above what was not ready, then try again: lab up --with {release.part}"
+    after = "the previous release is back in place" if was else "its objects were removed again"
+    hint = f"see above what was not ready, then try again: lab up --with {release.part}"
     if "ImagePull" in seen:
         hint = (
             "run the same command again" if site.cluster.is_kind
-            else f"put the project's images there: lab images push {site.cluster.registry}"
+            else f"push the project's images there: lab images push {site.cluster.registry}"
         )  # fmt: skip
     return LabError(f"{release.part} {why}; {after}", hint, "\n".join(part for part in (seen, failed.detail) if part))
 

@@ -72,7 +72,7 @@ def lacking(kubectl: Kubectl, helm: Helm, release: Release) -> tuple[list[str], 
     """What is wrong with an installed part.
 
     Returns:
-        Objects of the release that are not there (or were scaled to nothing), and what is there but not ready yet.
+        Objects of the release that are not there (or were scaled to 0), and what is there but not ready yet.
     """
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     wanted = [item for item in yaml.load_all(helm.manifest(release.namespace), loader) if item]
@@ -100,9 +100,9 @@ def missing(wanted: Iterable[dict[str, Any]], there: Iterable[dict[str, Any]]) -
     for item in wanted:
         key = item["kind"], addons.name(item)
         if key not in found:
-            says.append(f"{key[0]} {key[1]} is not there")
+            says.append(f"{key[0]} {key[1]} does not exist")
         elif item.get("spec", {}).get("replicas") and found[key].get("spec", {}).get("replicas") == 0:
-            says.append(f"{key[0]} {key[1]} was scaled to nothing")
+            says.append(f"{key[0]} {key[1]} was scaled to 0")
     return says
 
 
@@ -132,7 +132,7 @@ def status() -> list[Part]:
     for part, state in installed(kubectl).items():
         (release,) = (each.by(state.profile) for each in RELEASES if each.part == part)
         if program is None:
-            found.append(Part(part, False, "helm is not there any more"))
+            found.append(Part(part, False, "helm is missing; lab up builds it again"))
             continue
         if state.status != "deployed":
             found.append(Part(part, False, f"its release is {state.status}"))

@@ -76,7 +76,7 @@ def save(kubectl: Kubectl, progress: Progress) -> list[str]:
             secrets += [_bare(item) for item in kubectl.get("secrets", "-n", namespace) if _kept(item)]
             claims += _bound(kubectl, namespace)
         for claim in claims:
-            with progress.piece(f"keeping {claim['namespace']}/{claim['name']}"):
+            with progress.piece(f"saving {claim['namespace']}/{claim['name']}"):
                 _pack(claim["node"], claim["path"], fresh / claim["file"])
         whole = {"parts": {part: found.profile for part, found in there.items()}, "claims": claims}
         _private(fresh / "secrets.json", json.dumps(secrets))
@@ -107,7 +107,7 @@ def restore(cluster: Cluster, release: Release, kubectl: Kubectl, docker: Docker
         name = f"kept-{claim['namespace']}-{claim['name']}"
         if kubectl.run("get", "persistentvolume", name, check=False).code == 0:
             continue
-        with progress.piece(f"bringing back {claim['namespace']}/{claim['name']}"):
+        with progress.piece(f"restoring {claim['namespace']}/{claim['name']}"):
             node, path = _node(nodes, claim["node"]), f"{Path(claim['path']).parent}/{name}"
             _unpack(docker, node, path, _folder() / claim["file"])
             kubectl.apply(json.dumps(volume(name, claim, node, path)))

@@ -36,7 +36,9 @@ def problems(kube: Kube, parts: Sequence[str] = (), lab: str = "") -> list[str]:
             found += [_workload(item) for item in kube.list("Deployment", namespace, selector)]
         for namespace in parts:
             workloads = [item for kind in ("Deployment", "StatefulSet") for item in kube.list(kind, namespace)]
-            found += [_workload(item) for item in workloads] or [f"{namespace} is not installed; see lab status"]
+            found += [_workload(item) for item in workloads] or [
+                f"{namespace} is not installed; see what is wrong: lab status"
+            ]
         own = [name for name in (lab, *parts) if name]
         found += pending_because_of_others(kube, own, _GIVEN)
     except Unreachable as down:
