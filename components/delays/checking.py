@@ -163,9 +163,10 @@ def _slope(frame: pd.DataFrame, hours: Mapping[str, tuple[int, int]]) -> float:
             theirs.append(late / count)
     if len(weight) < 4:
         return float("nan")
-    x = np.array(theirs) - np.average(theirs, weights=weight)
-    y = np.array(ours) - np.average(ours, weights=weight)
-    return float((weight * x * y).sum() / (weight * x * x).sum())
+    sizes = np.array(weight)
+    x = np.array(theirs) - np.average(theirs, weights=sizes)
+    y = np.array(ours) - np.average(ours, weights=sizes)
+    return float((sizes * x * y).sum() / (sizes * x * x).sum())
 
 
 def _strangest(frame: pd.DataFrame, groups: Mapping[str, Mapping[str, tuple[int, int]]]) -> tuple[str, str, float]:

@@ -43,7 +43,7 @@ def reference(frame: pd.DataFrame, unseen: np.ndarray) -> dict[str, Any]:
             features[name] = {"values": values, "shares": _shares(_by_value(column, values))}
         else:
             features[name] = number_reference(column.to_numpy("float32"))
-    late = {"share": float(frame[LABEL].mean()), "groups": {}}
+    late: dict[str, Any] = {"share": float(frame[LABEL].mean()), "groups": {}}
     for field in GROUPS:
         counted = frame.groupby(field)[LABEL].agg(["size", "sum"])
         late["groups"][field] = {

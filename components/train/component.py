@@ -33,11 +33,13 @@ def train(
     """
     import platform
     from pathlib import Path
+    from typing import Any
 
     import mlflow
     import sklearn
     from delays import bundle, registry
     from delays.rows import FIELDS, LABEL, read
+    from mlflow.data.pandas_dataset import from_pandas
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, Schema
     from server.features import CATEGORIES, WEATHER
@@ -70,15 +72,15 @@ def train(
         )
         mlflow.log_metrics(figures)
         source = str(rows.metadata.get("source", "")) or rows.uri
-        data = mlflow.data.from_pandas(frame, source=source, targets=LABEL, name="flights", digest=sha256[:32] or None)
+        data = from_pandas(frame, source=source, targets=LABEL, name="flights", digest=sha256[:32] or None)
         mlflow.log_input(data, context="training")
-        kinds = {**dict.fromkeys(CATEGORIES, "string"), "distance": "double", **dict.fromkeys(WEATHER, "double")}
-        fields = [ColSpec(kinds.get(name, "long"), name, required=name not in WEATHER) for name in FIELDS]
+        kinds: dict[str, Any] = dict.fromkeys(CATEGORIES, "string") | dict.fromkeys(("distance", *WEATHER), "double")
+        fields: list[Any] = [ColSpec(kinds.get(name, "long"), name, required=name not in WEATHER) for name in FIELDS]
         logged = mlflow.pyfunc.log_model(
             name="model",
             loader_module="delays.bundle",
             data_path=str(folder),
-            code_paths=[str(Path(module.__file__).parent) for module in (__import__("delays"), __import__("server"))],
+            code_paths=[str(Path(module.__path__[0])) for module in (__import__("delays"), __import__("server"))],
             signature=ModelSignature(Schema(fields), Schema([ColSpec("double", "late")])),
             pip_requirements=[f"scikit-learn=={sklearn.__version__}", "pandas", "joblib"],
         )
@@ -88,4 +90,4 @@ def train(
     for name, value in figures.items():
         metrics.log_metric(name, round(value, 6))
     print(f"run {run.info.run_id}: AUC out of bag {unseen:.4f} on {len(frame)} flights")
-    return run.info.run_id
+    return str(run.info.run_id)
