@@ -1,0 +1,130 @@
+"""Where keys show that should not: in what processes were given, in logs, and in objects. No key is in what it says."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from mlops_lab.checks import Lab, LabError, Observation, holds
+from mlops_lab.kit.pods import containers_of, leaving
+from mlops_lab.kit.pods import name as name_of
+from mlops_lab.kube.client import Object
+
+from .sync import of_pod
+
+KINDS = (
+    "ConfigMap", "Deployment", "ReplicaSet", "Pod", "StatefulSet", "DaemonSet", "Job", "CronJob", "Service",
+)  # fmt: skip
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+PART, LINES = 1 << 20, 2000  # of a log the first bytes are read, and the last lines (as many bytes at most)
+# What the processes of a container were given. Where there is no shell, nobody dumps an environment with one.
+LOOK = r"""
+for file in /proc/[0-9]*/environ /proc/[0-9]*/cmdline; do
+    echo "== $file"
+    tr '\0' '\n' < $file | head -c 100000
+    echo
+done 2>/dev/null
+echo "== env"
+env
+"""
+LOOK_WITHIN = 30  # s
+
+
+def nowhere(places: Sequence[str], expected: str) -> Observation:
+    """Whether there are no such places; else the first ones."""
+    return holds(not places, expected, next(iter(places), ""), evidence=places[1:8])
+
+
+async def in_processes(lab: Lab, pod: Object, signs: Sequence[str]) -> list[str]:
+    """Where in the processes of a pod's containers the key is, in words."""
+    places: list[str] = []
+    for container in [] if leaving(pod) else running(pod):
+        seen: dict[str, str] = {}
+        file = ""
+        for line in await of_pod(lab, pod, partial(given_to_processes, lab, container)) or []:
+            file = line.removeprefix("== ") if line.startswith("== ") else file
+            if has(line, signs):
+                what = "command line" if file.endswith("cmdline") else f"environment variable {line.partition('=')[0]}"
+                seen.setdefault(what, f"pod {name_of(pod)}, container {container}: {what} ({file})")
+        places += seen.values()
+    return places
+
+
+async def given_to_processes(lab: Lab, container: str, pod: str) -> list[str]:
+    """Environments and command lines, line by line, behind the file's name."""
+    return (await lab.objects.run_in(pod, "sh", "-c", LOOK, container=container, within=LOOK_WITHIN)).lines
+
+
+async def in_logs(lab: Lab, pod: Object, signs: Mapping[str, str]) -> list[str]:
+    """Which keys are in the logs of a pod's containers, in words.
+
+    Args:
+        signs: keys, by what each is.
+    """
+    places = []
+    init = (pod.get("status") or {}).get("initContainerStatuses") or []
+    for each in [*init, *containers_of(pod)]:
+        runs = [False] if "waiting" not in (each.get("state") or {}) else []
+        for previous in [*runs, True] if each.get("restartCount") else runs:
+            log = await of_pod(lab, pod, partial(log_of, lab, each["name"], previous)) or ""
+            where = f"in the log of pod {name_of(pod)}, container {each['name']}"
+            where += ", before its restart" if previous else ""
+            places += [f"{what} {where}" for what, key in signs.items() if has(log, forms(key))]
+    return places
+
+
+async def log_of(lab: Lab, container: str, previous: bool, pod: str) -> str:
+    """The beginning and the end of a log; nothing where that of before a restart is gone."""
+    with contextlib.suppress(LabError) if previous else contextlib.nullcontext():
+        parts = [
+            await lab.objects.logs(pod, container, tail=tail, previous=previous, limit=PART) for tail in (None, LINES)
+        ]
+        return "".join(parts)
+    return ""
+
+
+def in_object(item: Object, signs: Sequence[str]) -> Iterator[str]:
+    """Where in an object the key is, in words."""
+    places = list(paths(item, signs))
+    applied = (item["metadata"].get("annotations") or {}).get(LAST_APPLIED, "")
+    if not places and has(applied, signs):
+        places = [f"metadata.annotations.{LAST_APPLIED}"]
+    return (f"{item['kind']} {name_of(item)}: {path}" for path in places)
+
+
+def paths(value: Any, signs: Sequence[str], path: str = "") -> Iterator[str]:
+    """The fields of a plain value in which the key is, or that have it in their name."""
+    if isinstance(value, dict):
+        for key, one in value.items():
+            if key == LAST_APPLIED:  # most of it is in the object too
+                continue
+            named = has(str(key), signs)
+            place = "(an entry with the key as its name)" if named else str(key)
+            place = f"{path}.{place}" if path else place
+            if named:
+                yield place
+            yield from paths(one, signs, place)
+    elif isinstance(value, list):
+        for index, one in enumerate(value):
+            yield from paths(one, signs, f"{path}[{index}]")
+    elif isinstance(value, str) and has(value, signs):
+        yield path
+
+
+def forms(key: str) -> tuple[str, ...]:
+    """A key as it is, and as base64 shows it (to the last whole group, as a line end may have been encoded too)."""
+    encoded = base64.b64encode(key.encode()).decode()
+    return key, encoded.rstrip("=")[: len(key) // 3 * 4]
+
+
+def has(text: str, signs: Sequence[str]) -> bool:
+    """Is one of the signs in a text?"""
+    return any(sign in text for sign in signs)
+
+
+def running(pod: Object) -> list[str]:
+    """The names of a pod's containers that run."""
+    return [each["name"] for each in containers_of(pod) if "running" in (each.get("state") or {})]

@@ -1,0 +1,144 @@
+"""The partners' key in the Secret, others that must not be taken for it, and requests with one of them."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+import secrets
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlops_lab.checks import Lab, absent, at_least, equal_to, expect, holds, observe
+from mlops_lab.kit.pods import name as name_of
+from mlops_lab.kube.client import Object
+from mlops_lab.measure.traffic.http import Answer
+from mlops_lab.measure.traffic.load import Load
+
+from .why import BURNT, IMMUTABLE, NO_SECRET
+
+SECRET, KEY = "api-key", "key"
+HEADER = "X-API-Key"
+REFUSED = (401, 403)
+RATE, LATE = 10, 3.0  # requests a second with each key; s that they may leave late: no latencies are measured
+LETTERS = 16  # of a key, at least: shorter ones are guessed, and found where they only look alike
+
+
+@dataclass(frozen=True)
+class Keys:
+    """The Secret's key, the one that the checker changes it to, and others that nobody was given.
+
+    Attributes:
+        stored: the Secret's entry as it is, in base64.
+        stranger: one that was never right.
+        others: what must be refused, by what it is; None is no header at all.
+    """
+
+    current: str
+    stored: str
+    new: str
+    stranger: str
+    others: Mapping[str, str | None]
+
+
+async def read_keys(lab: Lab) -> Keys:
+    """Read the Secret, and make up the keys of this run."""
+    data = (await existing(lab, "Secret", SECRET, why=NO_SECRET)).get("data") or {}
+    entries = f"its entries: {', '.join(sorted(data)) or 'none'}"
+    expect(holds(KEY in data, f"an entry {KEY} in Secret {SECRET}", entries)).because(
+        f"kubectl create secret generic {SECRET} --from-file={KEY}=FILE names the entry; the part before = is its name"
+    )
+    stored = str(data[KEY])
+    try:
+        key = base64.b64decode(stored).decode("ascii").strip()
+    except (binascii.Error, UnicodeDecodeError):
+        key = ""
+    printable = re.fullmatch(r"[!-~]+", key) is not None
+    otherwise = "it has other characters" if key else "it is empty, or no text"
+    expect(holds(printable, "a key of printable ASCII", otherwise)).because(
+        "the key travels in a header, which can carry no line ends, and other characters badly"
+    )
+    expect(observe("characters of the key", len(key), at_least(LETTERS))).because(
+        "a short key is guessed. openssl rand -hex 16, or uuidgen, makes one that is not"
+    )
+    source = "in the Secret" if key == key_in_source() else "gone"
+    expect(observe("the key that was in the source", source, equal_to("gone"))).because(BURNT)
+    new, stranger = (secrets.token_hex(12) for _ in range(2))
+    others = {
+        "no key": None,
+        "an empty key": "",
+        "the right key's first character": key[0],
+        "the right key's first half": key[: len(key) // 2],
+        "the right key and a character more": f"{key}x",
+        "a key of the checker's": stranger,
+        "the key that was in the source": key_in_source(),
+    }
+    if key.swapcase() != key:
+        others["the right key in other case"] = key.swapcase()
+    return Keys(key, stored, new, stranger, others)
+
+
+async def existing(lab: Lab, kind: str, name: str, *, why: str) -> Object:
+    """A Secret or ConfigMap.
+
+    Args:
+        why: what to say if there is none.
+
+    Raises:
+        Failure: there is none; it names those that are there.
+    """
+    found = await lab.objects.named(kind, name).now()
+    if found is None:
+        there = ", ".join(sorted(map(name_of, await lab.objects.all(kind)))) or "none"
+        expect(absent(f"a {kind} named {name}", f"{kind}s here: {there}")).because(why)
+    assert found is not None
+    return found
+
+
+def expect_changeable(item: Object) -> None:
+    """Let a Secret or ConfigMap that may not be changed at all fail."""
+    expect(holds(not item.get("immutable"), f"a {item['kind']} that can be changed", "it is immutable")).because(
+        IMMUTABLE
+    )
+
+
+def key_in_source() -> str:
+    """The key that the server has in its source when the learner begins."""
+    source = (Path(__file__).parents[1] / "start" / "server.py").read_text(encoding="utf-8")
+    found = re.search(r'^API_KEY = "(.+)"$', source, re.MULTILINE)
+    assert found
+    return found[1]
+
+
+def load(lab: Lab, key: str, *, duration: float) -> AbstractAsyncContextManager[Load]:
+    """Requests with a key, for so many seconds at most."""
+    body, headers = lab.traffic.hidden_rows(1).body, {HEADER: key}
+    return lab.traffic.load("model", rate=RATE, duration=duration, body=body, headers=headers, late_at_most=LATE)
+
+
+async def statuses(lab: Lab, key: str) -> Counter[int]:
+    """The statuses of 20 requests with a key."""
+    async with load(lab, key, duration=2) as requests:
+        await requests.finished()
+    return Counter(requests.report.statuses)
+
+
+async def answered(lab: Lab, body: Any, key: str | None) -> Answer:
+    """The answer to a request with a key (None: without); asked again, twice at most, where none came."""
+    headers = {} if key is None else {HEADER: key}
+    answer = await lab.traffic.post("model", "/predict", body, headers=headers)
+    for _ in range(2):
+        if answer.status:
+            break
+        answer = await lab.traffic.post("model", "/predict", body, headers=headers)
+    return answer
+
+
+def in_words(seen: Counter[int]) -> str:
+    """Statuses with how many there were of each."""
+    words = [f"{many} x {status or 'no answer'}" for status, many in sorted(seen.items())]
+    return ", ".join(words) or "nothing was answered"

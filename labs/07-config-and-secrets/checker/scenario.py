@@ -1,0 +1,121 @@
+"""What lab 07 plays once: the Secret's key is changed and put back, while requests come with the one and the other."""
+
+from __future__ import annotations
+
+import base64
+from collections import Counter
+from dataclasses import dataclass
+
+from mlops_lab.checks import Lab, Observation
+from mlops_lab.kit.restore import put_back
+from mlops_lab.measure.traffic.load import Load
+from mlops_lab.measure.traffic.report import LoadReport
+
+from .keys import KEY, RATE, REFUSED, SECRET, in_words, load, read_keys
+from .sync import FOLLOWED_WITHIN, kubelets_hurried
+
+BACK_WITHIN = 20  # s for the way back where the way forth was no success
+BEFORE, QUIET = 3, 3  # s of load before the change, and s of nothing but right answers that end the wait
+
+
+@dataclass(frozen=True)
+class Rotation:
+    """What two changes of the Secret brought about: to the new key, and back."""
+
+    served: Observation
+    served_again: Observation
+    refused: Observation
+    lost: Observation
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One change: seconds until only the one key was served, and the other was refused everywhere; None for never.
+
+    Attributes:
+        now, before: the last answers with the one, and with the other.
+    """
+
+    served: float | None
+    refused: float | None
+    now: Counter[int]
+    before: Counter[int]
+
+    def let_in(self, key: str) -> Observation:
+        """Whether the one key was served by every pod in time."""
+        return _in_time(key, "answered with 200", "served", self.served, self.now)
+
+    def kept_out(self, key: str) -> Observation:
+        """Whether the other key was refused by every pod in time."""
+        return _in_time(key, "refused", "refused", self.refused, self.before)
+
+
+async def rotated(lab: Lab) -> Rotation:
+    """Change the Secret to the new key and back, with requests that come with the one and with the other."""
+    known = await lab.once(read_keys)
+    secret = await lab.objects.named("Secret", SECRET).present()
+    longest = BEFORE + 2 * (FOLLOWED_WITHIN + QUIET) + 10
+    async with (
+        kubelets_hurried(lab),
+        load(lab, known.new, duration=longest) as new,
+        load(lab, known.current, duration=longest) as old,
+    ):
+        await lab.time.pause(BEFORE)
+        try:
+            entry = base64.b64encode(known.new.encode()).decode()
+            await lab.objects.patch("Secret", SECRET, {"data": {KEY: entry}})
+            forth = await turned(lab, new, old, FOLLOWED_WITHIN)
+        finally:
+            await put_back(lab, secret)
+        if well := forth.served is not None and forth.refused is not None:
+            back = await turned(lab, old, new, FOLLOWED_WITHIN)
+        else:  # nothing more is judged; but what follows begins with a key that is served
+            await turned(lab, old, new, BACK_WITHIN, one_is_enough=True)
+    served, lost = forth.let_in("the new key"), all_answered(new.report, old.report)
+    if not well:
+        return Rotation(served, served, forth.kept_out("the old key"), lost)
+    again, refused = "the old key, which was put back,", "the new key, taken away again,"
+    return Rotation(served, back.let_in(again), back.kept_out(refused), lost)
+
+
+async def turned(lab: Lab, now: Load, before: Load, within: float, *, one_is_enough: bool = False) -> Turn:
+    """Wait until, for some seconds, the one load is let in everywhere and the other one refused everywhere."""
+    began = now.elapsed
+    served = refused = None
+    while True:
+        passed = now.elapsed - began
+        one, other = recent(now), recent(before)
+        if passed > QUIET and min(one.total(), other.total()) >= RATE:  # a second of answers
+            served = served or (passed - QUIET if set(one) == {200} else None)
+            refused = refused or (passed - QUIET if set(other) <= set(REFUSED) else None)
+        if (served and (refused or one_is_enough)) or passed > within + QUIET:
+            return Turn(served, refused, one, other)
+        await lab.time.pause(0.5)
+
+
+def recent(requests: Load) -> Counter[int]:
+    """The statuses of the requests of the last seconds."""
+    return Counter(requests.seen.window(requests.elapsed - QUIET, requests.elapsed).statuses)
+
+
+def all_answered(*reports: LoadReport) -> Observation:
+    """No request was answered otherwise than with yes or no; else how many were, and how."""
+    sent, lost, kinds = 0, 0, Counter[str]()
+    for report in reports:
+        sent += report.sent
+        bad = {status: many for status, many in report.statuses.items() if status not in (0, 200, *REFUSED)}
+        kinds += Counter({f"status {status}": many for status, many in bad.items()}) + report.errors
+        lost += sum(bad.values()) + report.statuses.get(0, 0)
+    return Observation(
+        lost == 0,
+        f"all of {sent} requests answered with 200, 401 or 403",
+        f"{lost} of {sent} were not" if lost else f"all of {sent} requests answered",
+        lost,
+        tuple(f"{many} x {kind}" for kind, many in kinds.most_common(5)),
+    )
+
+
+def _in_time(key: str, expected: str, done: str, after: float | None, last: Counter[int]) -> Observation:
+    late = f"after {FOLLOWED_WITHIN} s: {in_words(last)}"
+    seen = late if after is None else f"{key} is {done} after {after:.0f} s"
+    return Observation(after is not None, f"{key} is {expected} within {FOLLOWED_WITHIN} s", seen)

@@ -1,0 +1,177 @@
+"""What lab 07 makes of answers, of a change of the key, and of places where a key shows."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from mlops_lab.base.errors import LabError
+from mlops_lab.checks.rooms.objects import Printed
+from mlops_lab.kube.client import Object
+from mlops_lab.measure.traffic.http import Answer
+from mlops_lab.measure.traffic.report import LoadReport, Request
+from tests.lab_programs import loaded
+from tests.made_up import NothingThere, made_up_lab
+
+KEY = "0123456789abcdef0123"
+
+
+@pytest.fixture(scope="module")
+def lab07() -> Any:
+    """The lab's checker."""
+    return loaded("07")
+
+
+def report(statuses: Mapping[int, int], due: float = 0.0) -> LoadReport:
+    rows = tuple(
+        Request(due, 0, 0.01, status, "", "connection refused" if not status else "")
+        for status, many in statuses.items()
+        for _ in range(many)
+    )
+    return LoadReport(rows, len(rows), len(rows), 0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"), [("0.3", 0.3), (" 0.3\n", 0.3), (None, None), ("late", None), ("nan", None), ("1e999", None)]
+)
+def test_a_threshold_is_a_plain_number(lab07: Any, text: str | None, found: float | None) -> None:
+    assert lab07.number(text) == found
+
+
+def test_another_threshold_turns_eight_verdicts_and_is_no_flights_own(lab07: Any) -> None:
+    own = [number / 40 for number in range(40)]
+    new = float(lab07.other_threshold(own, 0.3))
+    assert sum((one >= new) != (one >= 0.3) for one in own) >= 8
+    assert min(abs(one - new) for one in own) > 1e-4
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "said"),
+    [
+        (200, '{"late": [true, false, true]}', ""),
+        (200, '{"late": [true, false, false]}', ""),  # the third may be either
+        (200, '{"late": [false, false, true]}', "wrong for 1 of 3 flights"),
+        (200, '{"late": [1, 0, 1]}', "`late` is not 3 times true or false"),
+        (200, '{"late": [true]}', "`late` is not 3 times true or false"),
+        (200, "[]", "`late` is not 3 times true or false"),
+        (500, "", "status 500"),
+        (0, "", "no answer: refused"),
+    ],
+)
+def test_late_is_right_for_each_flight(lab07: Any, status: int, body: str, said: str) -> None:
+    answer = Answer(status, {}, body.encode(), 0.01, "refused", "http://model/predict")
+    assert lab07.wrong_in(answer, [True, False, None]) == said
+
+
+def test_who_is_refused_is_answered_and_other_statuses_are_lost(lab07: Any) -> None:
+    good = lab07.all_answered(report({200: 3, 401: 1}), report({403: 2}))
+    assert good.ok and good.seen == "all of 6 requests answered"
+    bad = lab07.all_answered(report({200: 3, 0: 2}), report({403: 2, 503: 1}))
+    assert not bad.ok and bad.seen == "3 of 8 were not"
+    assert bad.evidence == ("2 x connection refused", "1 x status 503")
+
+
+class Requests:
+    """A load whose answers change at some moment; half a second passes with each look."""
+
+    def __init__(self, before: int, after: int, at: float) -> None:
+        self.before, self.after, self.at, self._elapsed = before, after, at, 0.0
+
+    @property
+    def elapsed(self) -> float:
+        self._elapsed += 0.25
+        return self._elapsed
+
+    @property
+    def seen(self) -> Any:
+        return SimpleNamespace(window=lambda begin, end: report({self.after if begin >= self.at else self.before: 20}))
+
+
+def test_a_change_is_done_once_only_right_answers_came_for_a_while(lab07: Any) -> None:
+    turn = asyncio.run(lab07.turned(made_up_lab(), Requests(401, 200, 4), Requests(200, 401, 6), 60))
+    assert 4 <= turn.served <= 6 and turn.served <= turn.refused
+    assert turn.let_in("the new key").ok and "is served after" in turn.let_in("the new key").seen
+    never = asyncio.run(lab07.turned(made_up_lab(), Requests(401, 200, 99), Requests(200, 401, 1), 10))
+    seen = never.let_in("the new key")
+    assert (never.served, seen.ok, seen.seen) == (None, False, "after 60 s: 20 x 401")
+    assert never.kept_out("the old key").ok
+
+
+def pod(uid: str = "1", **status: Any) -> Object:
+    return {"kind": "Pod", "metadata": {"name": "model-1", "uid": uid}, "status": status}
+
+
+def with_objects(**instead: Any) -> Any:
+    return made_up_lab(objects=NothingThere(**instead))
+
+
+def test_a_key_in_a_process_is_told_by_its_variable_and_not_shown(lab07: Any) -> None:
+    lines = ["== /proc/1/environ", "PATH=/bin", f"API_KEY={KEY}", "== /proc/1/cmdline", "server", KEY, f"API_KEY={KEY}"]
+
+    async def run_in(name: str, *command: str, **more: Any) -> Printed:
+        return Printed(0, lines, "")
+
+    runs = pod(containerStatuses=[{"name": "server", "state": {"running": {}}}, {"name": "done", "state": {}}])
+    found = asyncio.run(lab07.in_processes(with_objects(run_in=run_in), runs, lab07.forms(KEY)))
+    assert found == [
+        "pod model-1, container server: environment variable API_KEY (/proc/1/environ)",
+        "pod model-1, container server: command line (/proc/1/cmdline)",
+    ]
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_log_that_cant_be_read_counts_only_while_its_pod_is_there(lab07: Any, there: bool) -> None:
+    async def logs(name: str, container: str, *, previous: bool, **more: Any) -> str:
+        raise LabError("no such log", "check again")
+
+    async def now() -> Object | None:
+        return pod("1" if there else "2")
+
+    lab = with_objects(logs=logs, named=lambda kind, name: SimpleNamespace(now=now))
+    runs = pod(containerStatuses=[{"name": "server", "restartCount": 1, "state": {"running": {}}}])
+    if there:
+        with pytest.raises(LabError):
+            asyncio.run(lab07.in_logs(lab, runs, {"the key": KEY}))
+    else:
+        assert asyncio.run(lab07.in_logs(lab, runs, {"the key": KEY})) == []
+
+
+def test_a_key_is_found_in_the_log_from_before_a_restart(lab07: Any) -> None:
+    async def logs(name: str, container: str, *, previous: bool, **more: Any) -> str:
+        return f"key {KEY}" if previous else "well"
+
+    runs = pod(containerStatuses=[{"name": "server", "restartCount": 1, "state": {"running": {}}}])
+    found = asyncio.run(lab07.in_logs(with_objects(logs=logs), runs, {"the key": KEY}))
+    assert found == ["the key in the log of pod model-1, container server, before its restart"]
+
+
+def test_kubelets_are_hurried_by_an_annotation_that_is_taken_away(lab07: Any) -> None:
+    marks: list[str | None] = []
+    one, marked = pod(), asyncio.Event()
+
+    async def listed(kind: str) -> list[Object]:
+        return [one]
+
+    async def patch(kind: str, name: str, patch: Object) -> Object:
+        marks.append(patch["metadata"]["annotations"][lab07.MARK])
+        one["metadata"] |= patch["metadata"]
+        marked.set()
+        return one
+
+    async def hurry() -> None:
+        async with lab07.kubelets_hurried(with_objects(all=listed, patch=patch)):
+            await marked.wait()
+
+    asyncio.run(hurry())
+    assert marks == ["1", None]
+
+
+def test_a_line_end_in_the_secret_is_told_to_who_is_refused(lab07: Any) -> None:
+    assert "ends with a line end" in lab07.why_not_let_in(Counter({401: 20}), "MTIzCg==")
+    plain = lab07.why_not_let_in(Counter({401: 20}), "MTIz")
+    assert "line end" not in plain and "jsonpath={.data.key}" in plain

@@ -1,0 +1,88 @@
+"""What lab 06 makes of a leak: killed for it and back, ended otherwise, or stopped by nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from mlops_lab.base.errors import LabError
+from mlops_lab.checks.rooms.objects import Printed
+from mlops_lab.kube.client import Object
+from tests.lab_programs import loaded
+from tests.made_up import NothingThere, made_up_lab
+
+
+def pod(restarts: int = 0, code: int = 137, **metadata: Any) -> Object:
+    ended = {"lastState": {"terminated": {"exitCode": code, "reason": "Error"}}} if restarts else {}
+    return {
+        "metadata": {"name": "feed-1", "uid": "1", **metadata},
+        "spec": {"containers": [{"name": "feed", "resources": {"limits": {"memory": "96Mi"}}}]},
+        "status": {
+            "phase": "Running",
+            "conditions": [{"type": "Ready", "status": "True"}],
+            "containerStatuses": [{"restartCount": restarts, "ready": True, **ended}],
+        },
+    }
+
+
+def lab_with(*pods: list[Object], log: str = "") -> Any:
+    """A lab in which these pods are seen, one look after the other; the last ones stay."""
+    left = list(pods)
+
+    async def listed(kind: str, selector: str = "") -> list[Object]:
+        return left.pop(0) if len(left) > 1 else left[0]
+
+    async def now() -> Object:
+        return {"spec": {"selector": {"matchLabels": {"app": "feed"}}}}
+
+    async def run_in(name: str, *command: str, **more: Any) -> Printed:
+        return Printed(0, ["the leak has begun"], "")
+
+    async def logs(*given: Any, **more: Any) -> str:
+        return log
+
+    objects = NothingThere(all=listed, deployment=lambda name: SimpleNamespace(now=now), run_in=run_in, logs=logs)
+    return made_up_lab(objects=objects)
+
+
+@pytest.mark.parametrize(("code", "for_memory"), [(137, True), (1, False)])
+def test_a_leak_that_ended_its_container_was_stopped_if_the_kernel_did_it(code: int, for_memory: bool) -> None:
+    killed, back = asyncio.run(loaded("06").leak(lab_with([pod()], [pod()], [pod(1, code)]), "feed"))
+    assert killed.ok is for_memory
+    assert killed.seen == f"feed: ended (Error, exit code {code}) at its limit of 96Mi"
+    assert back.ok
+
+
+def test_a_leak_that_came_to_its_end_was_stopped_by_nothing() -> None:
+    killed, back = asyncio.run(loaded("06").leak(lab_with([pod()], log="leaked, and nothing stopped it"), "feed"))
+    assert not killed.ok and killed.seen == "feed: took 512 MiB more, and nothing stopped it"
+    assert killed.evidence == ("memory limit: 96Mi", "the leak has begun")
+    assert not back.ok and back.seen == "not looked at"
+
+
+def test_a_pod_that_went_away_is_told_as_not_killed() -> None:
+    killed, _ = asyncio.run(loaded("06").leak(lab_with([pod()], []), "feed"))
+    assert not killed.ok and killed.seen == "feed: not killed"
+
+
+@pytest.mark.parametrize("pods", [[], [pod(deletionTimestamp="now")]])
+def test_no_leak_begins_while_the_pod_is_being_replaced(pods: list[Object]) -> None:
+    with pytest.raises(LabError, match="feed's pod is being replaced"):
+        asyncio.run(loaded("06").leak(lab_with(pods), "feed"))
+
+
+def test_who_was_restarted_gets_a_new_pod_and_who_was_not_is_left_alone() -> None:
+    deleted: list[str] = []
+
+    async def delete(kind: str, name: str, grace: int | None = None) -> None:
+        deleted.append(name)
+
+    for restarts, gone in ((0, []), (1, ["feed-1"])):
+        old = [pod(restarts)]
+        lab = lab_with(old, old, [pod() | {"metadata": {"name": "feed-2", "uid": "2"}}])
+        lab.objects.delete = delete
+        asyncio.run(loaded("06").replace_if_restarted(lab, "feed"))
+        assert deleted == gone
