@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mlops_lab.platform.dashboard.reach import Way
 
 from mlops_lab.base.paths import project
 from mlops_lab.base.progress import Progress
 from mlops_lab.cluster.kubectl import Kubectl
+from mlops_lab.cluster.port_forward import PortForward
 from mlops_lab.kube.client import Kube
 from mlops_lab.labs import namespaces
 from mlops_lab.platform.dashboard.answers import series
@@ -78,8 +78,8 @@ def monitoring(cluster: Kube, space: str) -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def prometheus(monitoring: Any) -> Iterator[Prometheus]:
-    with Way(KUBECTL, SPACE, "prometheus", 9090) as way:
-        yield Prometheus(way.address, way.lost)
+    with PortForward(KUBECTL, SPACE, "prometheus", 9090) as forward:
+        yield Prometheus(forward.address, forward.lost)
 
 
 def pod(name: str, command: list[str], **more: Any) -> dict[str, Any]:
@@ -357,8 +357,8 @@ def test_every_panel_gives_what_was_put_in(cluster: Kube, prometheus: Prometheus
 def alerts() -> list[dict[str, Any]]:
     """What Alertmanager holds as active."""
     with (
-        Way(KUBECTL, SPACE, "alertmanager", 9093) as way,
-        urllib.request.urlopen(f"{way.address()}/api/v2/alerts?active=true", timeout=10) as answer,
+        PortForward(KUBECTL, SPACE, "alertmanager", 9093) as forward,
+        urllib.request.urlopen(f"{forward.address()}/api/v2/alerts?active=true", timeout=10) as answer,
     ):
         return list(json.load(answer))
 
