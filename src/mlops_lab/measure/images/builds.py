@@ -31,6 +31,7 @@ _PRINTS = 4 << 20  # bytes, after which a build is taken to print for ever
 _PUSHED_WITHIN = 300.0
 _SAVED_WITHIN = 180.0
 _STEP = re.compile(r"^Step \d+/\d+ : (?P<text>.+)|^#(?P<number>\d+) \[[^\]]*\d+/\d+\] (?P<words>.+)")
+_OF_STEPS = ("Step ", "#", " --->")
 _LAYER = re.compile(r"^ ---> (?P<id>[0-9a-f]{12,64})$")
 _ENGINE_FAILED = ("Cannot connect to the Docker daemon", "no space left on device", "error during connect")
 _COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
@@ -55,7 +56,9 @@ class Steps:
 
     def hear(self, line: str) -> None:
         """Take one line of the output."""
-        line = line[:_LONG]  # a program may print 64 KiB without a break
+        if not line.startswith(_OF_STEPS):  # a program may print two million lines
+            return
+        line = line[:_LONG]  # or 64 KiB without a break
         if step := _STEP.match(line):
             self._cached = False
             # What stands behind a FROM is the base image itself, and not the builder's.
@@ -284,7 +287,8 @@ class _Heard:
         while chunk := stream.readline(1 << 16):
             self.bytes += len(chunk)
             self.last = time.monotonic()
-            line = _COLOURS.sub("", chunk.decode(errors="replace")).rstrip()
+            text = chunk.decode(errors="replace")
+            line = (_COLOURS.sub("", text) if "\x1b" in text else text).rstrip()
             steps.hear(line)
             if line:
                 kept.append(line[:500])
