@@ -123,28 +123,6 @@ def test_a_report_that_is_refused_to_the_end_is_the_learners(status: int, fault:
         assert asyncio.run(watched.until_known(30)).status == status
 
 
-@pytest.mark.parametrize("number", ["10", "11"])
-def test_many_autoscalers_are_waited_for_together(number: str) -> None:
-    checks, waited = loaded(number), []
-    checks.FIGURES_WITHIN = 1
-
-    class Watched:
-        async def until(self, test: Any, *, within: float, **more: Any) -> Observation:
-            if test is checks._has_judged:
-                waited.append(within)
-                await asyncio.sleep(within)
-            return Observation(test is checks._alone, "", "")
-
-    async def listed(kind: str) -> list[Any]:
-        target = {"kind": "Deployment", "name": "model"}
-        return [{"metadata": {"name": str(one)}, "spec": {"scaleTargetRef": target}} for one in range(50)]
-
-    objects = NothingThere(deployment=lambda name: Watched(), named=lambda *given: Watched(), all=listed)
-    lab = made_up_lab(objects=objects)
-    assert asyncio.run(checks._rests(lab, 1)).ok
-    assert 0 < sum(waited) < 2
-
-
 def test_replicas_without_end_are_taken_in_at_once() -> None:
     pace = loaded("11").Pace(made_up_lab())
     pace._take({"spec": {"replicas": 2**31 - 1}, "status": {"replicas": 3}})
