@@ -8,7 +8,6 @@ from mlops_lab.checks import Lab
 from mlops_lab.kube.client import Object
 
 DRIFT = "PredictionDrift|FeatureDrift"
-_TRIES = 3
 
 
 def now() -> datetime:
@@ -19,7 +18,7 @@ def now() -> datetime:
 async def post(lab: Lab, body: Object) -> int:
     """Post a message as Alertmanager does: again when the answer is an error, three times at most; the last status."""
     status = 0
-    for _ in range(_TRIES):
+    for _ in range(3):
         status = (await lab.traffic.post("alerts", "/", body, within=15)).status
         if 200 <= status < 300 or 400 <= status < 500:
             break

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from mlops_lab.checks import Lab, Observation
 from mlops_lab.kube.client import Object
@@ -20,15 +21,13 @@ async def new_runs(lab: Lab, known: Sequence[Object]) -> list[Object]:
 async def begins(
     lab: Lab, known: Sequence[Object], *, within: float = STARTS_WITHIN, statuses: Sequence[int] = ()
 ) -> Observation:
-    """Wait for a run that was not there before; the value is a list of its id.
+    """Wait so many seconds for a run that was not there before; the value is a list of its id.
 
     Args:
-        within: seconds.
         statuses: with which messages about it were answered.
     """
-    seen = await lab.time.eventually(
-        lambda: new_runs(lab, known), bool, expected="1 run begins", shown=count, within=within
-    )
+    look = partial(new_runs, lab, known)
+    seen = await lab.time.eventually(look, bool, expected="1 run begins", shown=count, within=within)
     posted = ", ".join(map(str, statuses))
     answered = f"; the messages were answered with status {posted} (0: no answer)" if posted else ""
     return Observation(seen.ok, seen.expected, seen.seen + answered, [run["run_id"] for run in seen.value])

@@ -31,11 +31,7 @@ async def answering(lab: Lab) -> set[str]:
 
 
 async def serves(lab: Lab, version: str, *, within: float) -> Observation:
-    """Wait until all answers come from a version.
-
-    Args:
-        within: seconds.
-    """
+    """Wait until all answers come from a version, so many seconds at most."""
     return await lab.time.eventually(
         lambda: answering(lab), lambda seen: seen == {version}, expected=f"every pod answers with version {version}",
         shown=lambda seen: f"answers from version {', '.join(sorted(seen))}", within=within,
