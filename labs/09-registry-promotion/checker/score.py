@@ -19,7 +19,9 @@ client = registry.connect(os.environ["MLFLOW_TRACKING_URI"])
 frame = pd.DataFrame(json.loads(Path("/checker/rows.json").read_text()), columns=list(FIELDS))
 found = {}
 for run_id in sys.argv[1:]:
-    model_id = client.get_run(run_id).outputs.model_outputs[0].model_id
-    folder = Path(mlflow.artifacts.download_artifacts(f"models:/{model_id}"))
+    outputs = client.get_run(run_id).outputs
+    if outputs is None:
+        sys.exit(f"run {run_id} has logged no model")
+    folder = Path(mlflow.artifacts.download_artifacts(f"models:/{outputs.model_outputs[0].model_id}"))
     found[run_id] = [float(value) for value in bundle.score(bundle.read(folder / registry.FILES)[0], frame)]
 print(json.dumps(found))

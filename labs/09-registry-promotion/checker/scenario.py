@@ -1,0 +1,227 @@
+"""What lab 09 plays once: february is promoted, april refused, march promoted and rolled back, each under load."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from mlops_lab.checks import Lab, Observation, absent, at_least, equal_to, expect, observe
+from mlops_lab.checks.rooms.work import Command
+from mlops_lab.kit import restore
+from mlops_lab.kit.losses import none_lost
+from mlops_lab.kit.registry import PRODUCTION, in_production
+from mlops_lab.kube.client import Object
+from mlops_lab.measure.traffic.report import LoadReport
+
+from .models import BROKEN, FIRST, LAST, NEXT, answers, right, scored
+
+RATE = 20  # requests a second
+LATE = 1.0  # s that requests may leave late while models load on a small machine: failures are counted, no latencies
+BEFORE, AFTER = 3, 5  # s of load before a program is called and after its end
+WITHIN = 60  # s for one call of a program
+MARGIN = 0.5  # s after a program's end in which answers may have been under way, or clocks apart
+READY_WITHIN = 90  # s until the pods of a Deployment that was put back are ready
+UNSEEN = absent("a rollback", "it did not come to that")
+
+
+@dataclass(frozen=True)
+class Found:
+    """How the registry and the Deployment were; `first` is the version that the story begins with."""
+
+    deployment: Object
+    versions: set[str]
+    aliases: dict[str, str]
+    first: str
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """What the promotion of february brought about; `version` is what the alias means then."""
+
+    exited: Observation
+    served: Observation
+    right: Observation
+    unharmed: Observation
+    statuses: Mapping[int, int]
+    version: Object
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """What the try with april brought about."""
+
+    unharmed: Observation
+    exited: Observation
+    alias: Observation
+    served: Observation
+
+
+@dataclass(frozen=True)
+class Rollback:
+    """What the promotion of march, and then the rollback, brought about; only `again` if the first one failed."""
+
+    again: Observation
+    exited: Observation = UNSEEN
+    served: Observation = UNSEEN
+    same: Observation = UNSEEN
+    unharmed: Observation = UNSEEN
+    statuses: Mapping[int, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a program under load; times in seconds on the load's clock."""
+
+    command: Command
+    report: LoadReport
+    ended: float
+    over: float
+
+    def versions(self, begin: float, end: float) -> set[str]:
+        """The versions that the answers of these seconds name."""
+        return set(self.report.window(begin, end).labels) - {""}
+
+    def after(self) -> set[str]:
+        """The versions of the answers after the program's end."""
+        return self.versions(self.ended + MARGIN, self.over)
+
+
+def exited(command: Command, words: str, *, well: bool = True) -> Observation:
+    """Whether a program ended by itself with the exit code that is due."""
+    wanted = f"{words}: {'exit code 0' if well else 'an exit code other than 0'} within {WITHIN} s"
+    return command.observed(command.code == 0 if well else command.code not in (0, None), wanted)
+
+
+async def found(lab: Lab) -> Found:
+    """Registry and Deployment as they were before the checker let anything happen to them."""
+    run = (await lab.once(scored))[FIRST].run_id
+    versions = await lab.platform.mlflow.versions()
+    first = [each["version"] for each in versions if each.get("run_id") == run]
+    expect(observe("versions of the run january in the registry", len(first), at_least(1))).because(
+        "the story begins with version 1, which the lab made; lab reset makes it again"
+    )
+    deployment = await lab.objects.deployment("model").now() or {}
+    numbers = {str(each["version"]) for each in versions}
+    return Found(deployment, numbers, await aliases(lab), min(map(str, first), key=int))
+
+
+async def promoted(lab: Lab) -> Promotion:
+    """Let the program promote february under load; if anything was not as asked, put all back."""
+    was, run = await lab.once(found), (await lab.once(scored))[NEXT]
+    step = None
+    try:
+        call = await under_load(lab, "promote", run.run_id)
+        version = await in_production(lab)
+        number = str(version.get("version"))
+        answered = await answers(lab) if call.command.code == 0 else []
+        begun, after = call.versions(0, BEFORE), call.after()
+        served = Observation(
+            begun == {was.first} and number != was.first and after == {number},
+            f"answers of version {was.first}, then of another; after ./promote's end of that one alone",
+            f"{', '.join(sorted(begun)) or 'none'} at first, {', '.join(sorted(after)) or 'none'} after its "
+            f"end; the alias means version {number}",
+            evidence=tuple(call.command.output.splitlines()[-5:]),
+        )
+        step = Promotion(
+            exited(call.command, "./promote with the run february"), served, right(answered, number, run.values),
+            none_lost(call.report), call.report.statuses, version,
+        )  # fmt: skip
+        return step
+    finally:
+        if not (step and step.exited.ok and step.served.ok and step.right.ok and step.unharmed.ok):
+            await back_as_found(lab)
+
+
+async def refused(lab: Lab) -> Refusal:
+    """Let the program try april under load; if anything was not as asked, put all back."""
+    good, run = str((await lab.once(promoted)).version["version"]), (await lab.once(scored))[BROKEN]
+    step = None
+    try:
+        call = await under_load(lab, "promote", run.run_id)
+        number = str((await in_production(lab)).get("version"))
+        seen = set(call.report.labels) - {""}
+        step = Refusal(
+            none_lost(call.report),
+            exited(call.command, "./promote with the run april", well=False),
+            observe(f"version that the alias {PRODUCTION} means", number, equal_to(good)),
+            observe("versions of the answers", ", ".join(sorted(seen)), equal_to(good)),
+        )
+        return step
+    finally:
+        if not (step and step.unharmed.ok and step.exited.ok and step.alias.ok and step.served.ok):
+            await back_as_found(lab)
+
+
+async def rolled_back(lab: Lab) -> Rollback:
+    """Let march be promoted, then rolled back under load; at the end put all back."""
+    models, mlflow = await lab.once(scored), lab.platform.mlflow
+    good = str((await lab.once(promoted)).version["version"])
+    await lab.once(refused)
+    try:
+        again = exited(await called(lab, "promote", models[LAST].run_id), "./promote with the run march")
+        if not again.ok:
+            return Rollback(again)
+        versions = len(await mlflow.versions())
+        last = str((await in_production(lab)).get("version"))
+        call = await under_load(lab, "rollback")
+        number = str((await in_production(lab)).get("version"))
+        more = len(await mlflow.versions()) - versions
+        after = call.after()
+        # A copy of february has another number, and its values: then `same` tells, not `served`.
+        copied = more > 0 and after == {number} and right(await answers(lab), number, models[NEXT].values).ok
+        served = Observation(
+            copied or (after == {good} and right(await answers(lab), good, models[NEXT].values).ok),
+            f"answers of version {good} (february) alone after ./rollback's end, with its values",
+            f"of version {', '.join(sorted(after)) or 'none'}; march is version {last}, and the alias means {number}",
+        )
+        same = Observation(
+            number == good and more == 0,
+            f"the alias {PRODUCTION} means version {good}, and no version is made",
+            f"it means {number if number != 'None' else 'none'}; versions made: {more}",
+        )
+        ended = exited(call.command, "./rollback")
+        return Rollback(again, ended, served, same, none_lost(call.report), call.report.statuses)
+    finally:
+        await back_as_found(lab)
+
+
+async def called(lab: Lab, *words: str) -> Command:
+    """Call a program of the learner's, which finds MLflow at an address of this machine."""
+    address = await lab.platform.address("mlflow")
+    return await lab.work.command(*words, within=WITHIN, env={"MLFLOW_TRACKING_URI": address})
+
+
+async def under_load(lab: Lab, *words: str) -> Call:
+    """Call a program of the learner's while requests come in."""
+    body, whole = lab.traffic.hidden_rows(1).body, BEFORE + WITHIN + AFTER + 5
+    async with lab.traffic.load("model", rate=RATE, duration=whole, body=body, late_at_most=LATE) as load:
+        await lab.time.pause(BEFORE)
+        command = await called(lab, *words)
+        ended = load.elapsed
+        await lab.time.pause(AFTER)
+        over = load.elapsed
+    return Call(command, load.report, ended, over)
+
+
+async def back_as_found(lab: Lab) -> None:
+    """Make registry and Deployment again what they were found to be, and wait until the pods follow."""
+    was, mlflow = await lab.once(found), lab.platform.mlflow
+    now = await aliases(lab)
+    for alias, version in was.aliases.items():
+        if now.get(alias) != version:
+            await mlflow.set_alias(alias, version)
+    for alias in set(now) - set(was.aliases):
+        await mlflow.ask("DELETE", "registered-models/alias", {"name": mlflow.name, "alias": alias})
+    for each in await mlflow.versions():
+        if str(each["version"]) not in was.versions:
+            gone = {"name": mlflow.name, "version": each["version"]}
+            await mlflow.ask("DELETE", "model-versions/delete", gone)
+    if was.deployment and await restore.put_back(lab, was.deployment) and not restore.interrupted():
+        await lab.objects.deployment("model").rolled_out(within=READY_WITHIN)
+
+
+async def aliases(lab: Lab) -> dict[str, str]:
+    """All aliases of the registered model, with their versions."""
+    mlflow = lab.platform.mlflow
+    answer = await mlflow.ask("GET", "registered-models/get", name=mlflow.name)
+    return {each["alias"]: str(each["version"]) for each in answer["registered_model"].get("aliases") or []}

@@ -1,0 +1,62 @@
+"""Alerts about drift: messages as Alertmanager posts them to Service `alerts`, and what fires in Prometheus."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from mlops_lab.checks import Lab
+from mlops_lab.kube.client import Object
+
+DRIFT = "PredictionDrift|FeatureDrift"
+
+
+def now() -> datetime:
+    """The time, as messages have it."""
+    return datetime.now(UTC)
+
+
+async def post(lab: Lab, body: Object) -> int:
+    """Post a message as Alertmanager does: again when the answer is an error, three times at most; the last status."""
+    status = 0
+    for _ in range(3):
+        status = (await lab.traffic.post("alerts", "/", body, within=15)).status
+        if 200 <= status < 300 or 400 <= status < 500:
+            break
+        await lab.time.pause(1)
+    return status
+
+
+def message(lab: Lab, began: datetime, ended: datetime | None = None) -> Object:
+    """Alertmanager's message (version 4) about one alert of this namespace."""
+    labels = {"alertname": "FeatureDrift", **lab.platform.prometheus.labels, "app": "model", "of": "temp",
+              "severity": "warning"}  # fmt: skip
+    group = {name: labels[name] for name in ("alertname", "app", "namespace")}
+    status = "resolved" if ended else "firing"
+    alert = {
+        "status": status, "labels": labels, "annotations": {"summary": "Feature temp of model has moved"},
+        "startsAt": _stamp(began), "endsAt": _stamp(ended) if ended else "0001-01-01T00:00:00Z",
+        "generatorURL": "http://prometheus:9090/graph", "fingerprint": "26c0ffee26c0ffee",
+    }  # fmt: skip
+    key = '{}/{namespace=~"^(?:(.+-)?lab-[0-9]+)$"}:{' + ", ".join(f'{name}="{group[name]}"' for name in group) + "}"
+    return {
+        "receiver": "own", "status": status, "alerts": [alert], "groupLabels": group, "commonLabels": labels,
+        "commonAnnotations": alert["annotations"], "externalURL": "http://alertmanager:9093", "version": "4",
+        "groupKey": key, "truncatedAlerts": 0,
+    }  # fmt: skip
+
+
+def _stamp(when: datetime) -> str:
+    return when.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+async def active_alerts(lab: Lab, *, pending: bool = False) -> list[str]:
+    """The alerts about drift that fire, or also those that would in a moment."""
+    state = "firing|pending" if pending else "firing"
+    query = f'ALERTS{{alertstate=~"{state}",{lab.platform.prometheus.matcher},app="model",alertname=~"{DRIFT}"}}'
+    found = await lab.platform.prometheus.query(query)
+    return sorted({f"{each.labels['alertname']} of {each.labels.get('of')}" for each in found})
+
+
+def listed(alerts: list[str]) -> str:
+    """Alerts in words."""
+    return ", ".join(alerts) or "no alert"

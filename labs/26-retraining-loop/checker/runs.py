@@ -1,0 +1,67 @@
+"""Runs of this lab's experiment that the learner's loop starts: how many begin, when one ends, what it has made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from mlops_lab.checks import Lab, Observation
+from mlops_lab.kube.client import Object
+
+STARTS_WITHIN = 25  # s from a message to the run
+ENDS_WITHIN = 210  # s for a run
+
+
+async def new_runs(lab: Lab, known: Sequence[Object]) -> list[Object]:
+    """The runs that were not there before, newest first."""
+    before = {run["run_id"] for run in known}
+    return [run for run in await lab.platform.pipelines.runs() if run["run_id"] not in before]
+
+
+async def begins(
+    lab: Lab, known: Sequence[Object], *, within: float = STARTS_WITHIN, statuses: Sequence[int] = ()
+) -> Observation:
+    """Wait so many seconds for a run that was not there before; the value is a list of its id.
+
+    Args:
+        statuses: with which messages about it were answered.
+    """
+    look = partial(new_runs, lab, known)
+    seen = await lab.time.eventually(look, bool, expected="1 run begins", shown=count, within=within)
+    posted = ", ".join(map(str, statuses))
+    answered = f"; the messages were answered with status {posted} (0: no answer)" if posted else ""
+    return Observation(seen.ok, seen.expected, seen.seen + answered, [run["run_id"] for run in seen.value])
+
+
+async def ends(lab: Lab, run: str, known: Sequence[Object] | None = None) -> Observation:
+    """Wait for a run's end; where the runs before it are known, only until there is more than one beside them."""
+
+    async def look() -> tuple[Object, int]:
+        return await lab.platform.pipelines.run(run), 1 if known is None else len(await new_runs(lab, known))
+
+    return await lab.time.eventually(
+        look, lambda seen: lab.platform.pipelines.over(seen[0]) or seen[1] > 1, expected="the run ends",
+        shown=lambda seen: state(seen[0]), within=ENDS_WITHIN, every=2,
+    )  # fmt: skip
+
+
+async def has_made(lab: Lab, run: str, kind: str, what: str) -> Observation:
+    """Whether a run came as far as an artifact of a type."""
+    found = await lab.platform.pipelines.artifacts(run)
+    kinds = sorted({str(each.get("type")) for each in found.values()})
+    return Observation(
+        any(each.startswith(kind) for each in kinds), f"the run has {what}: an artifact of type {kind}",
+        f"artifacts of {', '.join(kinds) or 'no type'}; the run: {state(await lab.platform.pipelines.run(run))}",
+    )  # fmt: skip
+
+
+def count(runs: Sequence[Object]) -> str:
+    """How many runs, in words."""
+    return f"{len(runs)} run{'s' * (len(runs) != 1)}" if runs else "no run"
+
+
+def state(run: Object) -> str:
+    """A run's state, and the steps that are under way or failed."""
+    steps = (run.get("run_details") or {}).get("task_details") or []
+    at = [f"{each['display_name']} {each.get('state')}" for each in steps if each.get("state") in ("RUNNING", "FAILED")]
+    return ", ".join([str(run.get("state")), *at])

@@ -1,0 +1,250 @@
+"""What lab 26 plays once: one alert told again and again, another with nothing new to learn from, and a real drift."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from mlops_lab.checks import Lab, Observation, absent, expect
+from mlops_lab.kit.deployments import old_pods_gone
+from mlops_lab.kit.losses import none_lost
+from mlops_lab.kit.pods import name
+from mlops_lab.kit.registry import PRODUCTION
+from mlops_lab.kit.restore import interrupted
+from mlops_lab.kit.scraping import newest
+from mlops_lab.kube.client import Object
+from mlops_lab.measure.traffic.load import Load
+
+from .alerts import active_alerts, listed, message, now, post
+from .runs import begins, count, ends, has_made, new_runs, state
+from .versions import days_of, kept, lineage, production, serves
+from .warehouse import AFTER, BEFORE, flights, set_warehouse
+
+STORMS = ("2013-07-10", "2013-07-11")  # the flights of the drift: a summer's thunderstorms, for a model of February
+CALM, DRIFTED = 2, 5  # requests a second
+LATE = 2.0  # s that requests may leave late: failures are counted, no latencies
+ENOUGH = 500  # rows in two minutes, below which the platform's rules do not judge
+READY_WITHIN = 150  # s for the first version to be trained and loaded
+QUIET = 5  # s in which a run would have come that must not come
+FIRES_WITHIN = 180  # s from the first drifted row
+SERVES_WITHIN = 40  # s from the run's end
+LAST = 5  # s at the end in which only the new version answers
+AGO = timedelta(minutes=10)
+UNSEEN = absent("this stage to its end", "it did not come to that")
+
+
+@dataclass
+class Story:
+    """What a stage brought about; what it did not come to stays as it is here."""
+
+    calm: Observation = UNSEEN
+    watched: Observation = UNSEEN
+    fired: Observation = UNSEEN
+    started: Observation = UNSEEN
+    once: Observation = UNSEEN
+    ended: Observation = UNSEEN
+    made: Observation = UNSEEN
+    kept: Observation = UNSEEN
+    moved: Observation = UNSEEN
+    lineage: Observation = UNSEEN
+    serving: Observation = UNSEEN
+    unharmed: Observation = UNSEEN
+    when: str = ""
+
+
+async def first_version(lab: Lab) -> Observation:
+    """The warehouse at its first day, and the alias on the oldest version; that version as the observation's value."""
+
+    async def oldest() -> str:
+        versions = await lab.platform.mlflow.versions()
+        return str(versions[-1]["version"]) if versions else ""
+
+    found = await lab.time.eventually(
+        oldest, bool, expected="a first version of the model in MLflow",
+        shown=lambda version: f"version {version}" if version else "none yet", within=READY_WITHIN,
+    )  # fmt: skip
+    if found.ok:
+        await ready(lab, "days")
+        await set_warehouse(lab, BEFORE)
+        # Only when the Job has set it; a moment lies between the version and its alias.
+        await lab.time.eventually(
+            lambda: production(lab), bool, expected="the alias", shown=lambda version: version or "none", within=20
+        )
+        await put_in_production(lab, found.value)
+    return found
+
+
+async def repeated_alert(lab: Lab) -> Story:
+    """Post messages about one alert while the labels are turned round."""
+    story, first = Story(), (await lab.once(first_version)).value
+    try:
+        await set_warehouse(lab, BEFORE, turned=True)
+        known = await lab.platform.pipelines.runs()
+        await again(lab, message(lab, now() - AGO, ended=now() - timedelta(seconds=5)))
+        made = await new_runs(lab, known)
+        story.calm = Observation(not made, "no run from a resolved message", count(made))
+        if made:
+            return story
+        firing = message(lab, now())
+        statuses = await asyncio.gather(post(lab, firing), post(lab, firing))
+        story.started = await begins(lab, known, statuses=statuses)
+        if not story.started.ok:
+            return story
+        run = story.started.value[0]
+        steps: tuple[tuple[str, Callable[[], Awaitable[None]]], ...] = (
+            ("told twice at the same moment", lambda: lab.time.pause(QUIET)),
+            ("told again while the run went on", lambda: again(lab, firing)),
+            ("told again after the run's end", lambda: after_the_end(lab, run, firing, story)),
+            ("told again after the receiver's pod was replaced", lambda: replaced(lab, firing)),
+        )
+        for when, prepare in steps:
+            await prepare()
+            made = await new_runs(lab, known)
+            story.once = Observation(len(made) == 1, "1 run for one alert", f"{count(made)}, {when}", len(made))
+            story.when = f"Here: {when}."
+            if len(made) != 1:
+                return story
+        story.made = await has_made(lab, run, "system.Dataset", "the warehouse's days")
+        story.kept = await kept(lab, first)
+        return story
+    finally:
+        await clear(lab, story.kept.ok)
+
+
+async def second_alert(lab: Lab) -> Story:
+    """An alert when there is nothing new to learn."""
+    story, first = Story(), (await lab.once(first_version)).value
+    try:
+        await set_warehouse(lab, BEFORE)
+        known = await lab.platform.pipelines.runs()
+        story.once = await begins(lab, known, statuses=[await post(lab, message(lab, now()))])
+        if story.once.ok:
+            story.ended = await ends(lab, story.once.value[0])
+            if story.ended.ok:
+                story.made = await has_made(lab, story.once.value[0], "system.Model", "a candidate")
+                story.kept = await kept(lab, first)
+        return story
+    finally:
+        await clear(lab, story.kept.ok)
+
+
+async def real_drift(lab: Lab) -> Story:
+    """Ordinary traffic, then a drift, until the new version serves."""
+    story, first = Story(), (await lab.once(first_version)).value
+    body = await flights(lab, *(await days_of(lab, first)))
+    try:
+        known = await lab.platform.pipelines.runs()
+        async with lab.traffic.load("model", rate=CALM, duration=120, body=body, late_at_most=LATE):
+            await ordinary(lab, story, known)
+        if not (story.watched.ok and story.calm.ok):
+            return story
+        await set_warehouse(lab, AFTER)
+        body = await flights(lab, *STORMS)
+        async with lab.traffic.load("model", rate=DRIFTED, duration=590, body=body, late_at_most=LATE) as load:
+            await storms(lab, story, known, first, load)
+            if not story.once.value:  # no run began
+                return story
+        story.unharmed = none_lost(load.report)
+        return story
+    finally:
+        await clear(lab, False)
+
+
+async def ordinary(lab: Lab, story: Story, known: list[Object]) -> None:
+    """What alerts and runs come of ordinary traffic, once Prometheus counts it."""
+    rows = f'max(app_of:model_rows:increase2m{{{lab.platform.prometheus.matcher},app="model"}})'
+
+    async def counted() -> float:
+        found = await lab.platform.prometheus.query(rows)
+        return newest(found[0]) if found else 0.0
+
+    story.watched = await lab.time.eventually(
+        counted, lambda seen: seen >= ENOUGH, shown=lambda seen: f"{seen:.0f} rows",
+        expected=f"{ENOUGH} rows or more in two minutes, as Prometheus counts them", within=60,
+    )  # fmt: skip
+    if story.watched.ok:
+        await lab.time.pause(20)
+        active, made = await active_alerts(lab, pending=True), await new_runs(lab, known)
+        story.calm = Observation(
+            not active and not made, "no alert and no run on ordinary traffic", f"{listed(active)}; {count(made)}"
+        )
+
+
+async def storms(lab: Lab, story: Story, known: list[Object], first: str, load: Load) -> None:
+    """What comes of the drift: alerts, one run, and its version in every answer."""
+    story.fired = await lab.time.eventually(
+        lambda: active_alerts(lab), bool, expected="an alert about drift fires", shown=listed, within=FIRES_WITHIN
+    )
+    if not story.fired.ok:
+        return
+    story.once = await begins(lab, known, within=45)
+    if not story.once.ok:
+        return
+    run = story.once.value[0]
+    story.ended = await ends(lab, run, known)
+    if story.ended.ok:
+        version = await production(lab)
+        story.moved = Observation(
+            version not in ("", first), f"alias {PRODUCTION} on another version than {first}",
+            f"on version {version}; the run: {state(await lab.platform.pipelines.run(run))}",
+        )  # fmt: skip
+        if story.moved.ok:
+            story.lineage = await lineage(lab, version, run)
+            story.serving = await serves(lab, version, within=SERVES_WITHIN)
+            await lab.time.pause(LAST + 1)
+            at = load.elapsed
+            answers = load.seen.window(at - LAST - 1, at - 1).labels
+            others = {label: number for label, number in answers.items() if label not in ("", version)}
+            if story.serving.ok and others:
+                story.serving = absent(f"answers from {version} alone", f"{others} in the last s")
+    made = await new_runs(lab, known)
+    story.once = Observation(len(made) == 1, "1 run for one drift", count(made), len(made))
+    begun = ", ".join(f"a run of {each.get('created_at')}" for each in made)
+    story.when = f"Here: {begun}; alerts: {listed(await active_alerts(lab))}."
+
+
+async def clear(lab: Lab, unchanged: bool) -> None:
+    """End runs that are under way, and put the warehouse and the alias back."""
+    if unchanged or interrupted():
+        return
+    first = (await lab.once(first_version)).value
+    for run in await lab.platform.pipelines.runs():
+        await lab.platform.pipelines.end(run["run_id"])
+    await set_warehouse(lab, BEFORE)
+    if first:
+        await put_in_production(lab, first)
+
+
+async def put_in_production(lab: Lab, version: str) -> None:
+    """Put the alias on a version, if it is elsewhere."""
+    if await production(lab) != version:
+        await lab.platform.mlflow.set_alias(PRODUCTION, version)
+
+
+async def again(lab: Lab, body: Object) -> None:
+    """Post a message, and wait for what must not come."""
+    await post(lab, body)
+    await lab.time.pause(QUIET)
+
+
+async def after_the_end(lab: Lab, run: str, body: Object, story: Story) -> None:
+    """Wait for the run's end, and tell once more."""
+    story.ended = await ends(lab, run)
+    await again(lab, body)
+
+
+async def replaced(lab: Lab, body: Object) -> None:
+    """Replace the receiver's pods, and tell the new ones."""
+    for pod in await lab.objects.pods_of("alerts"):
+        await lab.objects.kill(name(pod))
+    await old_pods_gone(lab, "alerts", within=30)
+    await ready(lab, "alerts")
+    await again(lab, body)
+
+
+async def ready(lab: Lab, deployment: str) -> None:
+    """Wait until all pods of a Deployment are up to date and available."""
+    seen = await lab.objects.deployment(deployment).rolled_out(within=60)
+    expect(seen).because("kubectl describe pod and kubectl logs say what holds the pod up")

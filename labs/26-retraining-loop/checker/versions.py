@@ -1,0 +1,85 @@
+"""Versions of the model: which is in production, which answers, and what their tags say of where they come from."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+from datetime import date
+
+from mlops_lab.checks import Lab, Observation, absent, expect
+from mlops_lab.kit.registry import PRODUCTION, in_production, tags
+from mlops_lab.kube.client import Object
+
+from .warehouse import AFTER
+
+_DAY = r"\d{4}-\d\d-\d\d"
+
+
+async def production(lab: Lab) -> str:
+    """The number of the version in production; empty for none."""
+    return str((await in_production(lab)).get("version", ""))
+
+
+async def answering(lab: Lab) -> set[str]:
+    """The versions that some requests in a row were answered by."""
+    found = set()
+    for _ in range(4):
+        answer = await lab.traffic.get("model", "/version", within=5)
+        found.add(str(answer.fields_if_any.get("model_version")) if answer.status == 200 else f"status {answer.status}")
+    return found
+
+
+async def serves(lab: Lab, version: str, *, within: float) -> Observation:
+    """Wait until all answers come from a version, so many seconds at most."""
+    return await lab.time.eventually(
+        lambda: answering(lab), lambda seen: seen == {version}, expected=f"every pod answers with version {version}",
+        shown=lambda seen: f"answers from version {', '.join(sorted(seen))}", within=within,
+    )  # fmt: skip
+
+
+async def kept(lab: Lab, first: str) -> Observation:
+    """Whether the alias is where it was, and nobody answers with another version."""
+    version = await production(lab)
+    if version != first:
+        return absent(f"alias {PRODUCTION} on version {first}", f"on version {version}: it was put into service")
+    seen = await serves(lab, first, within=10)
+    return Observation(seen.ok, f"version {first} in production and in every answer", seen.seen)
+
+
+async def lineage(lab: Lab, version: str, run: str) -> Observation:
+    """Whether a version's tags name the run that made it, and days near those of the drift."""
+    known = await tags_of(lab, version)
+    named_run, days = known.get("pipeline.run", ""), re.findall(_DAY, known.get("data.days", ""))
+    late = None
+    with contextlib.suppress(IndexError, ValueError):  # no day, or one that no calendar has
+        late = (date.fromisoformat(AFTER) - date.fromisoformat(days[-1])).days
+    return Observation(
+        named_run == run and late is not None and 0 <= late <= 14,
+        f"pipeline.run {run}, data.days that end 0 to 14 days before {AFTER}",
+        json.dumps({name: known.get(name, "") for name in ("pipeline.run", "data.days")}),
+    )
+
+
+async def days_of(lab: Lab, version: str) -> tuple[str, str]:
+    """The days that a version was trained on.
+
+    Raises:
+        Failure: its tag does not tell.
+    """
+    tag = (await tags_of(lab, version)).get("data.days", "")
+    days = re.findall(_DAY, tag)
+    expect(
+        Observation(len(days) == 2, f"version {version} with its first and last day as data.days", tag or "no such tag")
+    ).because(
+        "the ordinary traffic is of the days that the oldest version was trained on, and the lab made that version "
+        "with this tag. If it is gone: lab reset makes it again"
+    )
+    return days[0], days[1]
+
+
+async def tags_of(lab: Lab, version: str) -> dict[str, str]:
+    """The tags of a version; none if it is gone."""
+    versions = await lab.platform.mlflow.versions()
+    found: Object = next((each for each in versions if str(each["version"]) == version), {})
+    return tags(found)
