@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from mlops_lab.checks import Lab, Observation, absent, check, equal_to, expect, holds, observe
+from mlops_lab.checks import Lab, Observation, check, equal_to, expect, holds, observe
 from mlops_lab.kit import jobs
+from mlops_lab.kit.presence import exists
 
 from .recorded import context, same, size, text_values
 from .scenario import answered, newest, scored
@@ -21,10 +22,9 @@ async def finishes_a_run(lab: Lab) -> None:
 
     The checker waits up to 180 s for the Job. The experiment is the one that MLFLOW_EXPERIMENT_NAME names.
     """
-    if await lab.objects.named("Job", "train").now() is None:
-        expect(absent("a Job named train", "there is none in this namespace")).because(
-            "kubectl replace --force -k . makes the ConfigMap of train.py and the Job that runs it"
-        )
+    await exists(
+        lab, "Job", "train", "kubectl replace --force -k . makes the ConfigMap of train.py and the Job that runs it"
+    )
     ended = await jobs.ended(lab, "train", within=WITHIN)
     expect(ended).because("kubectl logs job/train has what train.py printed, and the exception that ended it")
     found = (await lab.once(newest)) or {}
