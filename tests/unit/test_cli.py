@@ -25,6 +25,7 @@ from mlops_lab.cluster.record import Cluster
 from mlops_lab.labs.running import Interrupted
 from mlops_lab.learner.records import Records
 from mlops_lab.proof.skeleton import make
+from tests.new_labs import filled
 
 CHECKS = '''
 import asyncio
@@ -395,7 +396,7 @@ def test_verify_without_a_cluster_ends_as_the_environments_fault(capsys: pytest.
 def test_verify_of_a_lab_that_cannot_be_read_goes_on_with_the_next(
     places: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    make("11-other", places / "labs")
+    filled(make("11-other", places / "labs"))
     (places / "labs/10-scale/checker/__init__.py").write_text("import nothing_of_that_name\n")
     assert lab("verify", "--all", "--only", "form") == 3
     out = capsys.readouterr().out
@@ -515,10 +516,13 @@ def test_a_lab_of_each_shape(places: Path, words: list[str], capsys: pytest.Capt
     assert "next: fill it" in capsys.readouterr().out
 
 
-def test_a_new_lab_is_well_formed(places: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_new_lab_is_well_formed_once_it_is_filled(places: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert lab("new", "batch-scoring") == 0
     assert "labs/11-batch-scoring" in capsys.readouterr().out
     file = places / "verify.json"
+    assert lab("verify", "11", "--only", "form", "--json", str(file)) == 1
+    assert "11-batch-scoring: 0 of 1 steps honest" in capsys.readouterr().out
+    filled(places / "labs/11-batch-scoring")
     assert lab("verify", "11", "--only", "form", "--json", str(file)) == 0
     (verified,) = json.loads(file.read_text())["labs"]
     assert verified["steps"][0]["says"] == []
