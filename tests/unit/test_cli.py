@@ -398,9 +398,14 @@ def test_verify_of_a_lab_that_cannot_be_read_goes_on_with_the_next(
 ) -> None:
     filled(make("11-other", places / "labs"))
     (places / "labs/10-scale/checker/__init__.py").write_text("import nothing_of_that_name\n")
-    assert lab("verify", "--all", "--only", "form") == 3
+    file = places / "verify.json"
+    assert lab("verify", "--all", "--only", "form", "--json", str(file)) == 1
     out = capsys.readouterr().out
-    assert "__init__.py:1: ModuleNotFoundError" in out
+    assert "__init__.py:1: ModuleNotFoundError: No module named 'nothing_of_that_name' (and " in out
+    (broken,) = json.loads(file.read_text())["labs"][0]["steps"]
+    assert (broken["step"], broken["outcome"]) == ("lab", "dishonest")
+    assert broken["says"][0].endswith("__init__.py:1: ModuleNotFoundError: No module named 'nothing_of_that_name'")
+    assert not any("tell the lab's author" in line for line in broken["says"])
     assert "11-other: 1 of 1 steps honest" in out
 
 
