@@ -506,7 +506,7 @@ def test_proofs_says_how_fresh_they_are(places: Path, capsys: pytest.CaptureFixt
     [
         (["more", "--shape", "pod"], "there is no shape 'pod'"),
         (["more", "--shape", "job", "--like", "10"], "--shape and --like exclude each other"),
-        (["more", "--like", "12"], "there is no lab '12'"),
+        (["more", "--like", "98"], "there is no lab '98'"),
     ],
 )
 def test_a_lab_of_no_shape_is_refused(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -519,6 +519,13 @@ def test_a_lab_of_each_shape(places: Path, words: list[str], capsys: pytest.Capt
     assert lab("new", "more", *words) == 0
     assert (places / "labs/11-more/checker/__init__.py").is_file()
     assert "next: fill it" in capsys.readouterr().out
+
+
+def test_a_lab_like_one_of_the_projects_where_the_folder_of_labs_has_none(places: Path) -> None:
+    assert lab("new", "more", "--like", "12") == 0
+    assert "Copied from lab 12-" in (places / "labs/11-more/README.md").read_text()
+    assert lab("new", "yet-more", "--like", "10") == 0
+    assert "Copied from lab 10-scale" in (places / "labs/12-yet-more/README.md").read_text()
 
 
 def test_a_new_lab_is_well_formed_once_it_is_filled(places: Path, capsys: pytest.CaptureFixture[str]) -> None:
