@@ -75,7 +75,7 @@ def test_a_new_lab_is_not_honest_yet(env: dict[str, str], tmp_path: Path) -> Non
     (verified,) = json.loads(report.read_text())["labs"]
     found = {step["step"]: step["outcome"] for step in verified["steps"]}
     mistake = "wrong two_pods_are_ready--mistake-2"
-    assert found.pop(mistake) == "dishonest"
+    assert (found.pop("form"), found.pop(mistake)) == ("dishonest", "dishonest")
     assert set(found.values()) == {"honest"}, verified
 
 

@@ -25,6 +25,7 @@ from mlops_lab.cluster.record import Cluster
 from mlops_lab.labs.running import Interrupted
 from mlops_lab.learner.records import Records
 from mlops_lab.proof.skeleton import make
+from tests.new_labs import filled
 
 CHECKS = '''
 import asyncio
@@ -395,11 +396,16 @@ def test_verify_without_a_cluster_ends_as_the_environments_fault(capsys: pytest.
 def test_verify_of_a_lab_that_cannot_be_read_goes_on_with_the_next(
     places: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    make("11-other", places / "labs")
+    filled(make("11-other", places / "labs"))
     (places / "labs/10-scale/checker/__init__.py").write_text("import nothing_of_that_name\n")
-    assert lab("verify", "--all", "--only", "form") == 3
+    file = places / "verify.json"
+    assert lab("verify", "--all", "--only", "form", "--json", str(file)) == 1
     out = capsys.readouterr().out
-    assert "__init__.py:1: ModuleNotFoundError" in out
+    assert "__init__.py:1: ModuleNotFoundError: No module named 'nothing_of_that_name' (and " in out
+    (broken,) = json.loads(file.read_text())["labs"][0]["steps"]
+    assert (broken["step"], broken["outcome"]) == ("lab", "dishonest")
+    assert broken["says"][0].endswith("__init__.py:1: ModuleNotFoundError: No module named 'nothing_of_that_name'")
+    assert not any("tell the lab's author" in line for line in broken["says"])
     assert "11-other: 1 of 1 steps honest" in out
 
 
@@ -500,7 +506,7 @@ def test_proofs_says_how_fresh_they_are(places: Path, capsys: pytest.CaptureFixt
     [
         (["more", "--shape", "pod"], "there is no shape 'pod'"),
         (["more", "--shape", "job", "--like", "10"], "--shape and --like exclude each other"),
-        (["more", "--like", "12"], "there is no lab '12'"),
+        (["more", "--like", "98"], "there is no lab '98'"),
     ],
 )
 def test_a_lab_of_no_shape_is_refused(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -515,10 +521,20 @@ def test_a_lab_of_each_shape(places: Path, words: list[str], capsys: pytest.Capt
     assert "next: fill it" in capsys.readouterr().out
 
 
-def test_a_new_lab_is_well_formed(places: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_lab_like_one_of_the_projects_where_the_folder_of_labs_has_none(places: Path) -> None:
+    assert lab("new", "more", "--like", "12") == 0
+    assert "Copied from lab 12-" in (places / "labs/11-more/README.md").read_text()
+    assert lab("new", "yet-more", "--like", "10") == 0
+    assert "Copied from lab 10-scale" in (places / "labs/12-yet-more/README.md").read_text()
+
+
+def test_a_new_lab_is_well_formed_once_it_is_filled(places: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert lab("new", "batch-scoring") == 0
     assert "labs/11-batch-scoring" in capsys.readouterr().out
     file = places / "verify.json"
+    assert lab("verify", "11", "--only", "form", "--json", str(file)) == 1
+    assert "11-batch-scoring: 0 of 1 steps honest" in capsys.readouterr().out
+    filled(places / "labs/11-batch-scoring")
     assert lab("verify", "11", "--only", "form", "--json", str(file)) == 0
     (verified,) = json.loads(file.read_text())["labs"]
     assert verified["steps"][0]["says"] == []

@@ -13,6 +13,7 @@ from mlops_lab.labs.catalog import Exercise, exercises
 from mlops_lab.labs.checker import checks
 from mlops_lab.proof.form import complaints
 from mlops_lab.proof.skeleton import make
+from tests.new_labs import filled
 
 LABS = exercises(project() / "labs")
 LONG = (
@@ -28,11 +29,22 @@ def test_every_lab_is_well_formed(exercise: Exercise) -> None:
 
 @pytest.fixture
 def exercise(tmp_path: Path) -> Exercise:
-    return Exercise(make("30-scale", tmp_path), "30", "scale")
+    return Exercise(filled(make("30-scale", tmp_path)), "30", "scale")
 
 
-def test_a_skeleton_is_well_formed(exercise: Exercise) -> None:
+def test_a_skeleton_is_well_formed_once_it_is_filled(exercise: Exercise) -> None:
     assert complaints(exercise, checks(exercise)) == []
+
+
+def test_a_skeleton_that_nobody_has_filled_is_refused(tmp_path: Path) -> None:
+    new = Exercise(make("30-scale", tmp_path), "30", "scale")
+    mistakes = [f"wrong/two_pods_are_ready--mistake-{number}" for number in (2, 3, 4, 5)]
+    found = complaints(new, checks(new))
+    assert [line.partition(" is ")[0] for line in found] == [
+        *mistakes, "README.md", "lab.toml", *[f"{mistake}/variant.toml" for mistake in mistakes]
+    ]  # fmt: skip
+    assert "is the same as solution/manifests: put what differs into its folder" in found[0]
+    assert "README.md is as lab new made it: write it anew, and delete the line 'Copied from shape'" in found
 
 
 def append(name: str, text: str) -> Callable[[Path], None]:
@@ -105,6 +117,16 @@ def told(*names: str) -> Callable[[Path], None]:
         (
             misfit,
             "solution/misfit/variant.toml: its base has no file nothing.yaml",
+        ),
+        (replace("README.md", "# 30 ", "# 10 "), "README.md begins with '# 10 Scale'; its first line is # 30 and"),
+        (replace("README.md", "# 30 ", "# "), "README.md begins with '# Scale'"),
+        (
+            lambda folder: (folder / "wrong/two_pods_are_ready--mistake-2/notes.txt").unlink(),
+            "wrong/two_pods_are_ready--mistake-2 is the same as solution/manifests",
+        ),
+        (
+            append("wrong/two_pods_are_ready--one-replica/variant.toml", "# Copied from shape job: write.\n"),
+            "wrong/two_pods_are_ready--one-replica/variant.toml is as lab new made it",
         ),
         (append("hints.md", "<!-- Copied from lab 10-scale: write -->\n"), "hints.md is another lab's: write it anew"),
         (append("checker/__init__.py", "# Copied from lab 10-scale: write.\n"), "checker/__init__.py is another"),

@@ -21,6 +21,7 @@ from mlops_lab.proof.ledger import Done, Ledger
 from mlops_lab.proof.proofs import proofs
 from mlops_lab.proof.skeleton import make
 from mlops_lab.proof.verify import steps, verify
+from tests.new_labs import filled
 
 CHECK = "two_pods_are_ready"
 
@@ -75,7 +76,7 @@ def honest(work: str | None) -> Verdict:
 
 @pytest.fixture
 def exercise(tmp_path: Path) -> Exercise:
-    return Exercise(make("10-scale", tmp_path / "labs"), "10", "scale")
+    return Exercise(filled(make("10-scale", tmp_path / "labs")), "10", "scale")
 
 
 @pytest.fixture

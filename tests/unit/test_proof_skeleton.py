@@ -1,4 +1,4 @@
-"""New labs: each shape is well formed at once, and one that is like another says what is to be written anew."""
+"""New labs: each shape is well formed once it is filled, and one like another says what is to be written anew."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from mlops_lab.base.paths import project
 from mlops_lab.labs.catalog import Exercise, about, exercises, resolve
 from mlops_lab.labs.checker import checks
 from mlops_lab.labs.variants import solutions, texts, wrongs
-from mlops_lab.proof.form import COPIED, complaints
+from mlops_lab.proof.form import complaints
 from mlops_lab.proof.skeleton import make, make_like, shapes
+from tests.new_labs import filled
 
 
 @pytest.mark.parametrize("shape", shapes())
-def test_a_shape_is_well_formed(shape: str, tmp_path: Path) -> None:
+def test_a_shape_is_well_formed_once_it_is_filled(shape: str, tmp_path: Path) -> None:
     lab = Exercise(make("30-batch-scoring", tmp_path, shape), "30", "batch-scoring")
     its = checks(lab)
-    assert complaints(lab, its) == []
     assert about(lab).title == "Batch scoring"
     assert (lab.folder / "README.md").read_text().startswith("# 30 Batch scoring\n")
     assert [text for path in lab.folder.rglob("*") if path.is_file() and "{" in (text := path.name)] == []
@@ -27,6 +27,9 @@ def test_a_shape_is_well_formed(shape: str, tmp_path: Path) -> None:
     # One mistake shows the check failing; the others are for the author to write.
     whole = texts(next(way for way in solutions(lab) if way.name == "manifests"))
     assert [texts(each) == whole for each in wrongs(lab)].count(False) == 1
+    assert len(complaints(lab, its)) == 10  # six texts to write, and four mistakes in which nothing is wrong
+    filled(lab.folder)
+    assert complaints(lab, its) == []
 
 
 def test_there_are_shapes_for_what_serves_and_for_what_ends() -> None:
@@ -46,9 +49,7 @@ def test_like_another_lab(model: str, tmp_path: Path) -> None:
     places = {line.split(" is another lab's")[0] for line in said}
     assert {"README.md", "hints.md", "lab.toml"} < places
     assert {f"wrong/{each.name}/variant.toml" for each in wrongs(lab)} < places
-    for file in (path for path in lab.folder.rglob("*") if path.suffix in (".md", ".toml", ".py")):
-        lines = file.read_text().splitlines(keepends=True)
-        file.write_text("".join(line for line in lines if COPIED not in line))
+    filled(lab.folder)
     assert complaints(lab, checks(lab)) == []
     names = {str(path.relative_to(other.folder)) for path in other.folder.rglob("*") if path.is_file()}
     copied = {str(path.relative_to(lab.folder)) for path in lab.folder.rglob("*") if path.is_file()}

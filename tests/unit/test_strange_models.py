@@ -22,12 +22,12 @@ import pandas as pd
 import pytest
 import yaml
 
-from mlops_lab.base.errors import Failure, LabError
+from mlops_lab.base.errors import Failure
 from mlops_lab.base.paths import project
 from mlops_lab.checks import Check, Lab, Observation
 from mlops_lab.measure.services.pipelines import package
 from tests.lab_programs import loaded
-from tests.made_up import NothingThere, Platform, made_up_lab
+from tests.made_up import Platform, made_up_lab
 
 
 class Names:
@@ -137,19 +137,6 @@ def test_a_model_without_parameters_fails_one_check_alone(
 @pytest.mark.parametrize(("profile", "rows"), [('{"num_rows": 7}', 7), ('{"num_rows": 1e999}', 0), ("[]", 0)])
 def test_the_rows_that_a_profile_tells(profile: str, rows: int) -> None:
     assert lab_globals("01")["size"]({"profile": profile}) == rows
-
-
-def test_a_pod_that_has_not_begun_has_no_last_lines() -> None:
-    async def logs(*given: Any, **named: Any) -> str:
-        raise LabError("logs of pod train-1: status 400", "")
-
-    pod = {"metadata": {"name": "train-1", "creationTimestamp": ""}, "spec": {"containers": [{"name": "train"}]}}
-
-    async def listed(*given: Any) -> list[Any]:
-        return [pod]
-
-    lab = made_up_lab("01", objects=NothingThere(logs=logs, all=listed))
-    assert asyncio.run(lab_globals("01")["last_lines"](lab)) == ()
 
 
 # Lab 08

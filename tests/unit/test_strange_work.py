@@ -91,7 +91,7 @@ def test_a_model_loads_for_a_number_of_seconds(said: str) -> None:
         raise LookupError("the predictions come next")
 
     deployment = SimpleNamespace(now=now, rolled_out=rolled_out)
-    objects = NothingThere(deployment=lambda name: deployment)
+    objects = NothingThere(named=lambda kind, name: deployment)
     lab = made_up_lab(objects=objects, traffic=NoTraffic(first_answer=first_answer, hidden_rows=hidden_rows))
     with pytest.raises(LookupError if said == "20.5" else Failure):
         asyncio.run(loaded("05").comes_up.run(lab))

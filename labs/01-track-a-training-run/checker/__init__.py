@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from mlops_lab.checks import Lab, Observation, absent, check, equal_to, expect, holds, observe
+from mlops_lab.checks import Lab, Observation, check, equal_to, expect, holds, observe
 from mlops_lab.kit import jobs
+from mlops_lab.kit.presence import exists
 
 from .recorded import context, same, size, text_values
-from .scenario import answered, last_lines, newest, scored
+from .scenario import answered, newest, scored
 from .why import described, why_apart
 
 WITHIN = 180  # s for the Job, its pod's start included
@@ -23,13 +22,10 @@ async def finishes_a_run(lab: Lab) -> None:
 
     The checker waits up to 180 s for the Job. The experiment is the one that MLFLOW_EXPERIMENT_NAME names.
     """
-    if await lab.objects.named("Job", "train").now() is None:
-        expect(absent("a Job named train", "there is none in this namespace")).because(
-            "kubectl replace --force -k . makes the ConfigMap of train.py and the Job that runs it"
-        )
+    await exists(
+        lab, "Job", "train", "kubectl replace --force -k . makes the ConfigMap of train.py and the Job that runs it"
+    )
     ended = await jobs.ended(lab, "train", within=WITHIN)
-    if not ended.ok:
-        ended = replace(ended, evidence=(*await last_lines(lab), *ended.evidence))
     expect(ended).because("kubectl logs job/train has what train.py printed, and the exception that ended it")
     found = (await lab.once(newest)) or {}
     name = f"run {found['info'].get('run_name', '')}" if found else "there is none"

@@ -8,7 +8,6 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from mlops_lab.checks import Lab, Observation
-from mlops_lab.kit import logs, pods
 from mlops_lab.kube.client import Object
 
 from .recorded import text_values
@@ -63,9 +62,3 @@ def answered(found: Object, rows: int, of: str) -> Observation:
 def days(first: date, last: date) -> list[str]:
     """The names of the days from one to another, both included."""
     return [str(first + timedelta(number)) for number in range((last - first).days + 1)]
-
-
-async def last_lines(lab: Lab) -> tuple[str, ...]:
-    """The end of what the Job's newest pod printed."""
-    newest_pod = pods.newest(await lab.objects.all("Pod", "job-name=train"))
-    return tuple(await logs.last_lines(lab, newest_pod, 8, width=200)) if newest_pod else ()

@@ -8,12 +8,13 @@ from __future__ import annotations
 import asyncio
 
 from mlops_lab.checks import Lab, Observation, check, expect, holds
+from mlops_lab.kit import presence
 from mlops_lab.kit.deployments import exists
 from mlops_lab.kit.predictions import Predictions
 from mlops_lab.kit.restore import put_back
 
 from .exposure import KINDS, forms, in_logs, in_object, in_processes, nowhere
-from .keys import REFUSED, SECRET, answered, existing, expect_changeable, in_words, key_in_source, read_keys, statuses
+from .keys import REFUSED, SECRET, answered, expect_changeable, in_words, key_in_source, read_keys, statuses
 from .scenario import BACK_WITHIN, rotated
 from .sync import in_force
 from .threshold import SETTINGS, THRESHOLD, judged_by, number, other_threshold
@@ -79,7 +80,9 @@ async def follows_the_threshold(lab: Lab) -> None:
 
     The checker puts another threshold in, between the probabilities of 40 flights, and later the old one again.
     """
-    settings = await existing(lab, "ConfigMap", SETTINGS, why=f"the analysts change it by this name. {HASHED}")
+    settings = await presence.exists(
+        lab, "ConfigMap", SETTINGS, f"the analysts change it by this name. {HASHED}", others=True
+    )
     text = (settings.get("data") or {}).get(THRESHOLD)
     now = number(text)
     seen = "no such entry" if text is None else str(text)[:80]

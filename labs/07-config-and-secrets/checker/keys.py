@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlops_lab.checks import Lab, absent, at_least, equal_to, expect, holds, observe
-from mlops_lab.kit.pods import name as name_of
+from mlops_lab.checks import Lab, at_least, equal_to, expect, holds, observe
+from mlops_lab.kit.presence import exists
 from mlops_lab.kube.client import Object
 from mlops_lab.measure.traffic.http import Answer
 from mlops_lab.measure.traffic.load import Load
@@ -47,7 +47,7 @@ class Keys:
 
 async def read_keys(lab: Lab) -> Keys:
     """Read the Secret, and make up the keys of this run."""
-    data = (await existing(lab, "Secret", SECRET, why=NO_SECRET)).get("data") or {}
+    data = (await exists(lab, "Secret", SECRET, NO_SECRET, others=True)).get("data") or {}
     entries = f"its entries: {', '.join(sorted(data)) or 'none'}"
     expect(holds(KEY in data, f"an entry {KEY} in Secret {SECRET}", entries)).because(
         f"kubectl create secret generic {SECRET} --from-file={KEY}=FILE names the entry; the part before = is its name"
@@ -80,23 +80,6 @@ async def read_keys(lab: Lab) -> Keys:
     if key.swapcase() != key:
         others["the right key in other case"] = key.swapcase()
     return Keys(key, stored, new, stranger, others)
-
-
-async def existing(lab: Lab, kind: str, name: str, *, why: str) -> Object:
-    """A Secret or ConfigMap.
-
-    Args:
-        why: what to say if there is none.
-
-    Raises:
-        Failure: there is none; it names those that are there.
-    """
-    found = await lab.objects.named(kind, name).now()
-    if found is None:
-        there = ", ".join(sorted(map(name_of, await lab.objects.all(kind)))) or "none"
-        expect(absent(f"a {kind} named {name}", f"{kind}s here: {there}")).because(why)
-    assert found is not None
-    return found
 
 
 def expect_changeable(item: Object) -> None:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mlops_lab.base.errors import LabError
+from mlops_lab.base.errors import LabError, UsageError
+from mlops_lab.base.paths import project
 from mlops_lab.labs.catalog import Exercise, exercises, resolve
 
 if TYPE_CHECKING:
@@ -32,6 +33,18 @@ class LabName(click.ParamType[Exercise]):
                 if each.slug.startswith(incomplete) or each.name.startswith(incomplete)
             ]
         return []
+
+
+class ModelLab(LabName):
+    """A lab to begin with: of the folder of labs, or else one of the project's own where that is another folder."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Exercise:
+        try:
+            return super().convert(value, param, ctx)
+        except UsageError:
+            with contextlib.suppress(UsageError):
+                return resolve(str(value), project() / "labs")
+            raise
 
 
 class CheckName(click.ParamType[str]):

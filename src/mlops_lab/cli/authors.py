@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from mlops_lab.base.errors import UsageError
-from mlops_lab.cli.arguments import LabName
+from mlops_lab.cli.arguments import LabName, ModelLab
 from mlops_lab.labs.catalog import Exercise, exercises, labs_folder
 
 
@@ -50,12 +50,12 @@ def show_proofs(wanted: tuple[Exercise, ...], whole: bool, rewrite: bool, as_jso
     help="The folder of labs; the project's own if not given.",
 )
 @click.option("--shape", metavar="SHAPE", help="What its task is about: deployment, if not given, or job.")
-@click.option("--like", metavar="LAB", type=LabName(), help="Begin with a copy of this lab, and rewrite it.")
+@click.option("--like", metavar="LAB", type=ModelLab(), help="Begin with a copy of this lab, and rewrite it.")
 def new(name: str, into: Path | None, shape: str | None, like: Exercise | None) -> None:
     """Make the folder of a new lab.
 
     With --like its title and number are new, and in each file that is to be written anew stands a line that says so;
-    lab verify wants all of them gone.
+    lab verify wants all of them gone. Where MLOPS_LAB_LABS names a folder without that lab, it is the project's.
 
     \b
     Examples:

@@ -7,7 +7,8 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
 
-from mlops_lab.checks import Lab, Observation, absent, expect
+from mlops_lab.checks import Lab, Observation
+from mlops_lab.kit import presence
 from mlops_lab.kit.logs import last_lines
 from mlops_lab.kit.pods import leaving, newest
 from mlops_lab.kube.client import Object
@@ -25,13 +26,8 @@ async def exists(lab: Lab, name: str = "model", *, apply: str = "kubectl apply -
     Raises:
         Failure: there is none.
     """
-    found = await lab.objects.deployment(name).now()
-    if found is None:
-        expect(absent(f"a Deployment named {name}", "there is none in this namespace")).because(
-            why or f"{NOTHING_RUNS}{apply}, then kubectl get deployments"
-        )
-    assert found is not None
-    return found
+    said = why or f"{NOTHING_RUNS}{apply}, then kubectl get deployments"
+    return await presence.exists(lab, "Deployment", name, said)
 
 
 async def rolled_out(lab: Lab, name: str = "model", *, pods: int = 1, within: float) -> Observation:

@@ -18,6 +18,12 @@ from mlops_lab.checks.check import Check, checks_of
 from mlops_lab.labs.catalog import Exercise
 
 FOLDER = "checker"
+
+
+class BrokenChecker(LabError):
+    """A lab's checker is not there, or cannot be imported: for learners no fault of theirs, for its author one."""
+
+
 _BROKEN = "the lab's checker is broken, which is not the fault of your work; tell the lab's author"
 
 
@@ -25,25 +31,28 @@ def checks(exercise: Exercise) -> list[Check]:
     """A lab's checks, in the order of the report.
 
     Raises:
-        LabError: the package is not there, cannot be imported, or its checks don't hang together; with file and line.
+        BrokenChecker: the package is not there, cannot be imported, or its checks don't hang together; with file and
+            line.
     """
     module = load(exercise)
     try:
         return checks_of(module)
     except ValueError as wrong:
-        raise LabError(f"{module.__file__}:1: {wrong}", "the lab's checker is broken; tell the lab's author") from wrong
+        raise BrokenChecker(
+            f"{module.__file__}:1: {wrong}", "the lab's checker is broken; tell the lab's author"
+        ) from wrong
 
 
 def load(exercise: Exercise) -> ModuleType:
     """The package of a lab's checker.
 
     Raises:
-        LabError: it is not there, or cannot be imported; with file and line.
+        BrokenChecker: it is not there, or cannot be imported; with file and line.
     """
     folder = exercise.folder / FOLDER
     file = folder / "__init__.py"
     if not file.is_file():
-        raise LabError(f"{file}: there is no such file", "the lab is incomplete; tell its author")
+        raise BrokenChecker(f"{file}: there is no such file", "the lab is incomplete; tell its author")
     name = f"mlops_lab_checker_{exercise.number}"
     for known in [each for each in sys.modules if each == name or each.startswith(f"{name}.")]:
         del sys.modules[known]
@@ -56,7 +65,7 @@ def load(exercise: Exercise) -> ModuleType:
         spec.loader.exec_module(module)
     except Exception as broken:
         place, line = _place(broken, file)
-        raise LabError(
+        raise BrokenChecker(
             f"{place}:{line}: {type(broken).__name__}: {getattr(broken, 'msg', None) or broken}",
             _BROKEN,
             "".join(traceback.format_exception(broken)),

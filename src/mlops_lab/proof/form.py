@@ -17,8 +17,8 @@ from mlops_lab.labs.hints import hints
 from mlops_lab.labs.variants import Variant, readable, texts
 from mlops_lab.proof import gates
 
-# What a line of `lab new --like` begins with that its author is to delete.
-COPIED = "Copied from lab "
+# What a line of `lab new` begins with that its author is to delete: with --like, and without.
+COPIED, UNFILLED = "Copied from lab ", "Copied from shape "
 # Characters in a row, spaces folded, that a text may not share with what solves the lab.
 SHARED = 120
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
@@ -44,8 +44,12 @@ def complaints(exercise: Exercise, checks: Sequence[Check]) -> list[str]:
             said += links(file)
     bad = unfit(ways)
     laid = [way for way in ways if way.name not in bad]
-    said += [*bad.values(), *unfit(mistakes).values()]
-    return said + given_away(exercise, laid) + same(laid) + copied(exercise.folder)
+    worse = unfit(mistakes)
+    said += [*bad.values(), *worse.values()]
+    said += (
+        given_away(exercise, laid) + same(laid) + harmless(laid, [each for each in mistakes if each.name not in worse])
+    )
+    return said + numbered(exercise) + copied(exercise.folder)
 
 
 def links(file: Path) -> list[str]:
@@ -97,6 +101,29 @@ def same(ways: Sequence[Variant]) -> list[str]:
     return found
 
 
+def harmless(ways: Sequence[Variant], mistakes: Iterable[Variant]) -> list[str]:
+    """Mistakes in which nothing is wrong: their files are a solution's, to the letter."""
+    solved = {way.name: texts(way) for way in ways}
+    return [
+        f"wrong/{each.name} is the same as solution/{name}: put what differs into its folder, or into variant.toml"
+        for each in mistakes
+        for files in (texts(each),)
+        for name, solution in solved.items()
+        if files == solution
+    ]
+
+
+def numbered(exercise: Exercise) -> list[str]:
+    """A README whose title is not the lab's number and a name."""
+    file = exercise.folder / "README.md"
+    if not file.is_file():
+        return []
+    title = file.read_text(encoding="utf-8", errors="replace").partition("\n")[0]
+    if re.match(rf"# {exercise.number} \S", title):
+        return []
+    return [f"README.md begins with {title!r}; its first line is # {exercise.number} and the lab's title"]
+
+
 def unfit(variants: Iterable[Variant]) -> dict[str, str]:
     """What cannot be laid over its base, by name, and why: it has no such file, or no such piece of text."""
     found = {}
@@ -109,16 +136,16 @@ def unfit(variants: Iterable[Variant]) -> dict[str, str]:
 
 
 def copied(folder: Path) -> list[str]:
-    """Files that still bear the line which `lab new --like` put there."""
-    return [
-        f"{file.relative_to(folder)} is another lab's: write it anew, and delete the line {COPIED.strip()!r}"
-        for file in _files(folder)
-        if file.suffix in (".toml", ".md", ".py")
-        if any(
-            re.match(rf"(#|<!--) {COPIED}", line)
-            for line in file.read_text(encoding="utf-8", errors="replace").splitlines()
-        )
-    ]
+    """Files that still bear a line which `lab new` put there."""
+    said = []
+    for file in (path for path in _files(folder) if path.suffix in (".toml", ".md", ".py")):
+        text = file.read_text(encoding="utf-8", errors="replace")
+        said += [
+            f"{file.relative_to(folder)} is {whose}: write it anew, and delete the line {begins.strip()!r}"
+            for begins, whose in ((COPIED, "another lab's"), (UNFILLED, "as lab new made it"))
+            if re.search(rf"^(#|<!--) {begins}", text, re.MULTILINE)
+        ]
+    return said
 
 
 def _described(exercise: Exercise, checks: Sequence[Check]) -> list[str]:

@@ -1,8 +1,9 @@
 """`lab new`: the folder of a new lab, in one of a few shapes or like a lab that there is.
 
-A shape's form is right from the first moment. It is not honest yet: four of its five mistakes differ in nothing from a
-solution, so `lab verify` says of each that it passes, until the author has written it. A lab made like another one is
-that lab, with lines that say what to write anew; its form is right when none of them is left.
+A shape has a check, solutions and a mistake that work from the first moment. It is not honest yet: its texts bear lines
+that say what to write, and four of its five mistakes differ in nothing from a solution, of which the form step tells
+until the author has written them. A lab made like another one is that lab, with such lines; its form is right when
+none of them is left.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path
 from mlops_lab.base.errors import LabError, UsageError
 from mlops_lab.labs.catalog import Exercise, about, exercises
 from mlops_lab.proof.content import KEPT
-from mlops_lab.proof.form import COPIED
+from mlops_lab.proof.form import COPIED, UNFILLED
 
 _SHAPES = Path(__file__).with_name("shapes")
 _REWRITE = {
@@ -25,6 +26,8 @@ _REWRITE = {
     "checker/__init__.py": "write the checks of this task",
     "variant.toml": "write this mistake, and name the folder after the check that it fails",
 }
+# What a shape has that stands for the author's own; its check, solutions and first mistake are one to look at.
+_FILL = re.compile(r"README\.md|lab\.toml|wrong/.*--mistake-\d/variant\.toml")
 
 
 def shapes() -> list[str]:
@@ -45,8 +48,9 @@ def make(name: str, into: Path, shape: str = "deployment") -> Path:
     """
     number, word = _free(name, into)
 
-    def filled(text: str, _: str) -> str:
-        return text.replace("{number}", number).replace("{title}", _title(word))
+    def filled(text: str, path: str) -> str:
+        text = text.replace("{number}", number).replace("{title}", _title(word))
+        return _to_write(text, path, f"{UNFILLED}{shape}") if _FILL.fullmatch(path) else text
 
     return _copied(_SHAPES / shape, into / f"{number}-{word}", filled)
 
@@ -66,9 +70,7 @@ def make_like(name: str, into: Path, model: Exercise) -> Path:
             text = text.replace(f'"{title}"', f'"{_title(word)}"', 1)
         if path == "README.md":
             text = re.sub(r"\A# .*", f"# {number} {_title(word)}", text)
-        file = path.rpartition("/")[2]
-        todo = _REWRITE.get(path) or (_REWRITE.get(file) if path.startswith("wrong/") else None)
-        return text if todo is None else _marked(text, file, f"{COPIED}{model.slug}: {todo}, then delete this line.")
+        return _to_write(text, path, f"{COPIED}{model.slug}")
 
     return _copied(model.folder, into / f"{number}-{word}", changed)
 
@@ -93,6 +95,13 @@ def _title(word: str) -> str:
 def _renumbered(text: str, before: str, now: str) -> str:
     """The text with `lab 10`, `lab-10` and `lab check 10` of another number."""
     return re.sub(rf"\b([Ll]ab[ -](?:[a-z]+ )?){before}\b", rf"\g<1>{now}", text)
+
+
+def _to_write(text: str, path: str, whence: str) -> str:
+    """The text with a line that says what to write, where there is something."""
+    file = path.rpartition("/")[2]
+    todo = _REWRITE.get(path) or (_REWRITE.get(file) if path.startswith("wrong/") else None)
+    return text if todo is None else _marked(text, file, f"{whence}: {todo}, then delete this line.")
 
 
 def _marked(text: str, file: str, line: str) -> str:

@@ -34,7 +34,7 @@ def lab_with(item: Any, *pods: Any, rolled_out: bool = True) -> Lab:
         return f"{name} fails\n"
 
     watched = SimpleNamespace(now=now, rolled_out=ended)
-    return made_up_lab(objects=NothingThere(deployment=lambda name: watched, all=every, logs=logs))
+    return made_up_lab(objects=NothingThere(named=lambda kind, name: watched, all=every, logs=logs))
 
 
 def test_a_deployment_that_is_there_is_given() -> None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import socket
+import struct
 import subprocess
 import sys
 import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -18,8 +21,9 @@ from typing import Any
 import pytest
 
 from mlops_lab.checks import LabError
-from mlops_lab.kit.fakes import Reply, fake_service, server
-from tests.made_up import NothingThere, Room, made_up_lab
+from mlops_lab.kit.fakes import Reply, Request, fake_service, server
+from mlops_lab.measure.traffic.http import Answer
+from tests.made_up import NothingThere, NoTraffic, Room, made_up_lab
 
 
 @pytest.fixture
@@ -68,7 +72,31 @@ class Objects(NothingThere):
         self.deleted.append(f"{kind} {name}")
 
 
-def lab_with(script: server.Script, objects: Objects) -> Any:
+class Traffic(NoTraffic):
+    """Requests to the Service reach the program, after a few that nobody answers; or none does.
+
+    Args:
+        lost: how many of them.
+    """
+
+    def __init__(self, url: str, lost: int = 2) -> None:
+        self.url, self.lost, self.asked = url, lost, list[str]()
+
+    async def get(self, service: str, path: str, *, port: int, within: float) -> Answer:
+        self.asked.append(f"{service}:{port}")
+        if len(self.asked) <= self.lost:
+            return Answer(0, {}, b"", within, "refused", path)
+        status, text, headers = await asyncio.to_thread(call, f"{self.url}{path}")
+        return Answer(status, headers, text.encode(), 0.0, "", path)
+
+    async def first_answer(self, ask: Any, test: Any, *, within: float) -> Any:
+        answers = [await ask() for _ in range(5)]
+        return next(filter(test, answers), answers[-1])
+
+
+def lab_with(running: tuple[str, server.Script], objects: Objects, lost: int = 2) -> Any:
+    url, script = running
+
     @contextlib.asynccontextmanager
     async def talk(*words: str) -> AsyncIterator[Talk]:
         assert words[-1] == "control"
@@ -79,14 +107,16 @@ def lab_with(script: server.Script, objects: Objects) -> Any:
         assert "def serve" in files["server.py"]
         yield SimpleNamespace(talk=talk, address="10.1.2.3")
 
-    return made_up_lab(objects=objects, programs=Room(pod=pod))
+    return made_up_lab(objects=objects, programs=Room(pod=pod), traffic=Traffic(url, lost))
 
 
 def test_a_fake_answers_as_set_and_tells_what_came(running: tuple[str, server.Script]) -> None:
-    (url, script), objects = running, Objects()
+    (url, _), objects = running, Objects()
 
     async def play() -> None:
-        async with fake_service(lab_with(script, objects), "inbox", {"POST /alerts": Reply(202, {"ok": True})}) as fake:
+        replies = {"POST /alerts": Reply(202, {"ok": True})}
+        async with fake_service(lab_with(running, objects), "inbox", replies) as fake:
+            assert await fake.requests() == []
             status, text, headers = await asyncio.to_thread(call, f"{url}/alerts?a=1", "POST", b"fire")
             assert (status, json.loads(text), headers["Content-Type"]) == (202, {"ok": True}, "application/json")
             assert (await asyncio.to_thread(call, f"{url}/other"))[0] == 404
@@ -109,11 +139,57 @@ def test_a_fake_answers_as_set_and_tells_what_came(running: tuple[str, server.Sc
     assert sorted(objects.deleted) == ["EndpointSlice inbox", "Service inbox"]
 
 
+def test_several_replies_come_in_turn_from_the_beginning(running: tuple[str, server.Script]) -> None:
+    async def play() -> list[int]:
+        replies = {"*": [Reply(503), Reply(200)]}
+        async with fake_service(lab_with(running, Objects()), "inbox", replies):
+            return [(await asyncio.to_thread(call, running[0]))[0] for _ in range(3)]
+
+    assert asyncio.run(play()) == [503, 200, 200]
+
+
+def test_one_that_is_not_reached_is_no_fault_of_the_learners(running: tuple[str, server.Script]) -> None:
+    objects = Objects()
+    lab = lab_with(running, objects, lost=99)
+
+    async def play() -> None:
+        async with fake_service(lab, "inbox", {}, port=8000):
+            raise AssertionError("it stands")
+
+    with pytest.raises(LabError, match="inbox is not reached after 30 s: no answer: refused"):
+        asyncio.run(play())
+    assert set(lab.traffic.asked) == {"inbox:8000"}
+    assert sorted(objects.deleted) == ["EndpointSlice inbox", "Service inbox"]
+
+
+@pytest.mark.parametrize(
+    ("body", "fields"),
+    [('{"a": 1}', {"a": 1}), ("[1]", {}), ("", {}), ("a=1", {}), ("[" * 100_000, {})],
+)
+def test_the_fields_of_a_request_if_it_has_any(body: str, fields: Any) -> None:
+    assert Request("POST", "/", {}, body, 200, 0.0).fields_if_any == fields
+
+
+def test_who_leaves_before_the_answer_disturbs_nobody(
+    running: tuple[str, server.Script], capfd: pytest.CaptureFixture[str]
+) -> None:
+    url, script = running
+    script.control({"route": "*", "replies": [Reply(body="x" * (8 << 20), after=0.2).plain()]})
+    with socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2]))) as gone:
+        gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        gone.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        while not script.control({"requests": True})["requests"]:
+            time.sleep(0.01)
+    time.sleep(0.5)
+    assert call(url)[0] == 200
+    assert "Traceback" not in capfd.readouterr().err
+
+
 def test_a_service_that_is_not_the_checkers_is_left_alone(running: tuple[str, server.Script]) -> None:
     objects = Objects({"metadata": {"name": "inbox"}})
 
     async def play() -> None:
-        async with fake_service(lab_with(running[1], objects), "inbox", {}):
+        async with fake_service(lab_with(running, objects), "inbox", {}):
             raise AssertionError("it stands")
 
     with pytest.raises(LabError, match="inbox"):

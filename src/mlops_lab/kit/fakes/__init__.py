@@ -21,6 +21,7 @@ from mlops_lab.kube.client import Object
 
 IMAGE = "flight-delay:v1"
 _SAID_WITHIN = 20.0  # s
+_REACHED_WITHIN, _PROBED_WITHIN = 30.0, 3.0  # s until the nodes know the Service, and for one answer
 _PROGRAM = ("python3", "/checker/server.py")
 _SOURCE = Path(server.__file__).read_text()
 _LABEL = "mlops-lab/checker"
@@ -68,6 +69,15 @@ class Request:
     status: int
     ago: float
 
+    @property
+    def fields_if_any(self) -> Object:
+        """The members of the JSON object that the body is; none if it is anything else."""
+        try:
+            value = json.loads(self.body)
+        except (ValueError, RecursionError):
+            return {}
+        return value if isinstance(value, dict) else {}
+
 
 class Fake:
     """A fake service that stands."""
@@ -103,15 +113,18 @@ class Fake:
 
 
 @contextlib.asynccontextmanager
-async def fake_service(lab: Lab, name: str, replies: Mapping[str, Reply], *, port: int = 80) -> AsyncIterator[Fake]:
-    """A fake behind a Service of that name in the lab's namespace, while the block runs.
+async def fake_service(
+    lab: Lab, name: str, replies: Mapping[str, Reply | Sequence[Reply]], *, port: int = 80
+) -> AsyncIterator[Fake]:
+    """A fake behind a Service of that name in the lab's namespace, while the block runs; it begins once that answers.
 
     Args:
-        replies: by route; see `Fake.reply`. What has none is answered with 404.
+        replies: by route, one or several; see `Fake.reply`. What has none is answered with 404.
         port: of the Service.
 
     Raises:
-        LabError: the pod does not become ready; or there is a Service of that name, which is not the checker's.
+        LabError: the pod does not become ready, or is not reached through the Service; or there is a Service of that
+            name, which is not the checker's.
     """
     there = await lab.objects.named("Service", name).now()
     if there is not None and (there["metadata"].get("labels") or {}).get(_LABEL) != "fake":
@@ -124,9 +137,24 @@ async def fake_service(lab: Lab, name: str, replies: Mapping[str, Reply], *, por
     ):
         fake = Fake(conversation)
         for route, reply in replies.items():
-            await fake.reply(route, reply)
+            await fake.reply(route, *([reply] if isinstance(reply, Reply) else reply))
         async with standing(lab, objects(name, pod.address, port)):
+            await _reached(lab, name, port)
             yield fake
+
+
+async def _reached(lab: Lab, name: str, port: int) -> None:
+    """Wait until requests to the Service come to the fake: the nodes learn of it a moment after it was made."""
+    answer = await lab.traffic.first_answer(
+        lambda: lab.traffic.get(name, server.PROBE, port=port, within=_PROBED_WITHIN),
+        lambda answer: answer.status == server.PROBE_STATUS,
+        within=_REACHED_WITHIN,
+    )
+    if answer.status != server.PROBE_STATUS:
+        raise LabError(
+            f"the checker's service {name} is not reached after {_REACHED_WITHIN:g} s: {answer.shown}",
+            "see how the nodes are: lab status",
+        )
 
 
 def objects(name: str, address: str, port: int) -> Sequence[Object]:

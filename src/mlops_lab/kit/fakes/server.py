@@ -9,6 +9,7 @@ Runs in a pod of the checker's, with the standard library alone.
 from __future__ import annotations
 
 import collections
+import contextlib
 import json
 import os
 import socket
@@ -23,6 +24,8 @@ PORT = 8080
 CONTROL = "/tmp/control"
 KEPT = 1000  # requests
 LARGEST = 64 << 10  # bytes of a body
+# The checker asks it whether the server can be reached; not kept, and answered alike whatever was told.
+PROBE, PROBE_STATUS = "/.mlops-lab/probe", 204
 NO_REPLY = {"status": 404, "body": "", "headers": {}, "after": 0}
 
 
@@ -61,7 +64,17 @@ class Handler(BaseHTTPRequestHandler):
     script: Script
 
     def answer(self) -> None:
-        """Keep it, and answer it as is told."""
+        """Keep it, and answer it as is told; whoever has gone meanwhile gets nothing."""
+        try:
+            self._answer()
+        except ConnectionError:
+            self.close_connection = True
+
+    def _answer(self) -> None:
+        if self.path == PROBE:
+            self.send_response(PROBE_STATUS)
+            self.end_headers()
+            return
         length = self.headers.get("Content-Length") or "0"
         if "Transfer-Encoding" in self.headers or not length.isdecimal():
             self.send_error(411)
@@ -98,8 +111,9 @@ class Controls(socketserver.StreamRequestHandler):
     script: Script
 
     def handle(self) -> None:
-        for line in self.rfile:
-            self.wfile.write(json.dumps(self.script.control(json.loads(line))).encode() + b"\n")
+        with contextlib.suppress(ConnectionError):
+            for line in self.rfile:
+                self.wfile.write(json.dumps(self.script.control(json.loads(line))).encode() + b"\n")
 
 
 class ControlServer(socketserver.ThreadingUnixStreamServer):
