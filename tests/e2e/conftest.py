@@ -22,6 +22,7 @@ CLUSTER = "mlops-lab"
 BY_TURNS = pytest.StashKey[dict[str, Any]]()
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist looks at the groups in its own hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests of the one cluster run in a row, those with clusters of their own in another beside them (loadgroup)."""
     for item in items:
