@@ -22,15 +22,10 @@ CLUSTER = "mlops-lab"
 BY_TURNS = pytest.StashKey[dict[str, Any]]()
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist looks at the groups in its own hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of the one cluster run in a row, those with clusters of their own in another beside them (loadgroup)."""
+    """The first test's fixture waits for images to be built, where there are none; it has a limit of its own."""
     for item in items:
-        if item.get_closest_marker("cluster") is None:
-            continue
-        item.add_marker(pytest.mark.xdist_group("own" if item.get_closest_marker("own_cluster") else "one"))
-        if item.get_closest_marker("timeout") is None:
-            # The first test's fixture waits for images to be built, where there are none; it has a limit of its own.
+        if item.get_closest_marker("cluster") and item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(900, func_only=True))
 
 
@@ -72,7 +67,7 @@ def docker(*words: str) -> str:
 def cluster(request: pytest.FixtureRequest) -> Kube:
     """A connection to the cluster that `lab up` made, or found, with the parts that tests of this run want.
 
-    Both rows of tests wait for them here: later, a part that is built would be in the way of the other row's clusters.
+    They are brought here, once: a part that is built in the middle of a test would be in its way.
     """
     wanted = {part for item in request.session.items for mark in item.iter_markers("parts") for part in mark.args}
     done = lab("up", *(["--with", ",".join(sorted(wanted))] if wanted else []), within=4500)
