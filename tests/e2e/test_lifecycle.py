@@ -24,7 +24,7 @@ from mlops_lab.kube.client import Kube
 from mlops_lab.kube.connection import connect
 from tests.e2e.conftest import docker, lab
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.second_cluster]
 
 NAME = "mlops-lab-life"
 CONTEXT = f"kind-{NAME}"

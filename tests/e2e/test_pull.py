@@ -15,7 +15,7 @@ from mlops_lab.kube.client import Kube
 from mlops_lab.kube.connection import connect
 from tests.e2e.conftest import docker, lab
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.second_cluster]
 
 NAME = "mlops-lab-pull"
 PORT = 5002

@@ -40,8 +40,11 @@ if "broken" in slug or ("breaks-alone" in slug and "--resume" in words):
 first = not (notes / f"{slug}.again").exists()
 (notes / f"{slug}.again").touch()
 bad = {"wrong"} if "never" in slug or "breaks" in slug or ("alone" in slug and first) else set()
+poor = "dishonest"
+if "shaky" in slug:
+    bad, poor = ({"wrong"} if first else set()), "environment"
 steps = [
-    {"step": kind, "outcome": "dishonest" if kind in bad else "honest", "says": ["too slow"] if kind in bad else [],
+    {"step": kind, "outcome": poor if kind in bad else "honest", "says": ["too slow"] if kind in bad else [],
      "seconds": 0.1, "at": "", "results": []} for kind in kinds
 ]
 Path(file).write_text(json.dumps({"labs": [{"lab": slug, "steps": steps}]}))
@@ -188,6 +191,18 @@ def test_alone_from_the_beginning_nothing_is_done_twice(tmp_path: Path, start: A
     found = Together(2, (), lambda *said: None, start).verify(labs(tmp_path, never=False), ("wrong",), outage=False)
     assert [done.outcome for done in found["01-never"]] == ["dishonest"]
     assert len(ran(tmp_path)) == 1
+
+
+def test_what_the_environment_kept_from_an_end_is_done_once_more(tmp_path: Path, start: Any) -> None:
+    heard: list[tuple[str, str]] = []
+    known = labs(tmp_path, shaky=True)
+    found = Together(2, (), lambda *said: heard.append(said), start).verify(known, ("form", "wrong"), outage=False)
+    said = "at a second try; at first it was environment: too slow"
+    assert [(done.step, done.outcome, done.says) for done in found["01-shaky"]] == [
+        ("form", "honest", []), ("wrong", "honest", [said]),
+    ]  # fmt: skip
+    assert [kinds for _, kinds, *_ in ran(tmp_path)] == [["form", "wrong"], ["wrong"]]
+    assert ("01", "once more, alone, since the environment was at fault: wrong") in heard
 
 
 def test_an_interruption_reaches_each_and_waits_until_it_has_cleared_up(

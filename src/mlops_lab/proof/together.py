@@ -2,7 +2,7 @@
 
 A lab whose figures need a quiet machine (`quiet` in its lab.toml) runs alone, and so does every lab's outage, which
 pauses the API server that all share. A lab promises its figures for one check at a time, so what is not honest beside
-other labs is done once more, alone; then it has to hold.
+other labs is done once more, alone; then it has to hold. What the environment kept from an end is done once more, too.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from mlops_lab.base.errors import LabError
 from mlops_lab.engine import host
 from mlops_lab.engine.docker import answering
 from mlops_lab.labs.catalog import Exercise, about
-from mlops_lab.proof.ledger import ENVIRONMENT, HONEST, Done
+from mlops_lab.proof.ledger import DISHONEST, ENVIRONMENT, Done
 from mlops_lab.proof.verify import KINDS, restored
 
 # The step of a lab whose verification did not get to its steps.
@@ -83,9 +83,10 @@ class Together:
             if first := [lab for lab in alone[:1] if lab == labs[0] and self.within < float("inf")]:
                 self._all(first, beside, 1, found)
             self._all(several, beside, self.jobs, found)
-            if min(self.jobs, len(several)) > 1:
-                self._again(several, beside, found)
+            crowd = min(self.jobs, len(several)) > 1
+            self._again(several, beside, found, "beside other labs" if crowd else "")
             self._all([lab for lab in alone if lab not in first], beside, 1, found)
+            self._again(alone, beside, found, "")
         if outage and (not only or "outage" in only):
             self._all([lab for lab in labs if lab not in self.left], ["outage"], 1, found)
         return {lab.slug: found[lab.slug] for lab in labs if lab not in self.left}
@@ -135,23 +136,32 @@ class Together:
             self._begun.add(lab.slug)
             return True
 
-    def _again(self, labs: Sequence[Exercise], kinds: Sequence[str], found: dict[str, list[Done]]) -> None:
-        """Do once more what was not honest; what it was the first time stays to be read.
+    def _again(
+        self, labs: Sequence[Exercise], kinds: Sequence[str], found: dict[str, list[Done]], crowded: str
+    ) -> None:
+        """Do once more what was not honest in a crowd, or what failed for the environment's sake.
 
-        A folder's form is the same in a crowd.
+        What it was the first time stays to be read. A folder's form is the same at each time.
+
+        Args:
+            crowded: in what company the labs ran, in words; empty where each had the cluster for itself.
         """
         kinds = [kind for kind in kinds if kind != "form"]
+        poor = {ENVIRONMENT, DISHONEST} if crowded else {ENVIRONMENT}
+        company = f" {crowded}" if crowded else ""
         for lab in labs:
-            before = {done.step: done for done in found[lab.slug] if done.outcome != HONEST and done.step != "form"}
+            before = {done.step: done for done in found[lab.slug] if done.outcome in poor and done.step != "form"}
             if not before or not kinds:
                 continue
-            self.tell(lab.number, f"once more, alone, since not honest beside other labs: {', '.join(before)}")
+            reason = "since not honest" if crowded else "since the environment was at fault"
+            self.tell(lab.number, f"once more, alone, {reason}{company}: {', '.join(before)}")
             again: dict[str, list[Done]] = {lab.slug: []}
             self._all([lab], kinds, 1, again, ["--resume"])
             after = {done.step: done for done in again[lab.slug]}
             for step in before.keys() & after.keys() - {_WHOLE}:
                 first = before[step]
-                after[step].says += [f"alone; beside other labs it was {first.outcome}: {'; '.join(first.says)}"]
+                when = f"alone;{company}" if crowded else "at a second try; at first"
+                after[step].says += [f"{when} it was {first.outcome}: {'; '.join(first.says)}"]
             if _WHOLE in before and _WHOLE not in after:
                 found[lab.slug] = [done for done in found[lab.slug] if done.step == "form"]
             known = {done.step for done in found[lab.slug]}
