@@ -49,6 +49,28 @@ def test_an_unknown_argument_is_refused(clone: Path, name: str, words: tuple[str
     assert [path.name for path in clone.iterdir()] == ["scripts"]
 
 
+@pytest.fixture
+def suite(clone: Path) -> Path:
+    """A clone whose linters find no fault, and whose pytest plays `rows/MARK`, or else prints its arguments."""
+    programs = clone / ".venv" / "bin"
+    programs.mkdir(parents=True)
+    quiet = ("ruff", "lint-imports", "mypy", "shellcheck")
+    for file in (clone / "scripts" / "setup", *(programs / each for each in quiet)):
+        file.write_text("#!/bin/sh\nexit 0\n")
+    (programs / "pytest").write_text(
+        "#!/bin/sh\nmark=${4%% and not long}\n"
+        '[ ! -e "rows/$mark" ] || exec sh "rows/$mark"\n'
+        "printf '<%s> ' \"$@\"\necho\n"
+    )
+    for file in programs.iterdir():
+        file.chmod(0o755)
+    (clone / "rows").mkdir()
+    return clone
+
+
+ROWS = ("not cluster", "second_cluster", "cluster and not second_cluster and not labs", "labs")
+
+
 @pytest.mark.parametrize(
     ("words", "which", "rest"),
     [
@@ -58,23 +80,46 @@ def test_an_unknown_argument_is_refused(clone: Path, name: str, words: tuple[str
         (("tests/unit", "--long", "-x"), "", " <tests/unit> <-x>"),
     ],
 )
-def test_test_hands_pytest_all_but_its_own_option(clone: Path, words: tuple[str, ...], which: str, rest: str) -> None:
-    programs = clone / ".venv" / "bin"
-    programs.mkdir(parents=True)
-    quiet = ("ruff", "lint-imports", "mypy", "shellcheck")
-    for file in (clone / "scripts" / "setup", *(programs / each for each in quiet)):
-        file.write_text("#!/bin/sh\nexit 0\n")
-    (programs / "pytest").write_text("#!/bin/sh\nprintf '<%s> ' \"$@\"\necho\n")
-    for file in programs.iterdir():
-        file.chmod(0o755)
+def test_test_hands_pytest_all_but_its_own_option(suite: Path, words: tuple[str, ...], which: str, rest: str) -> None:
     live = rest or " <tests/e2e> <tests/conformance>"
-    done = run(clone, "test", *words)
+    done = run(suite, "test", *words)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == [
-        f"<-m> <not cluster{which}> <--numprocesses> <auto> <--dist> <loadfile> <--reruns> <1>{rest} ",
-        f"<-m> <cluster and not labs{which}> <--reruns> <1>{live} ",
-        f"<-m> <labs{which}> <--reruns> <1>{live} ",
+    assert [line for line in done.stdout.splitlines() if line.startswith("<")] == [
+        f"<--reruns> <1> <-m> <cluster and not second_cluster and not labs{which}>{live} ",
+        f"<--reruns> <1> <-m> <second_cluster{which}>{live} ",
+        f"<--reruns> <1> <-m> <not cluster{which}> <--numprocesses> <auto> <--dist> <loadfile>{rest} ",
+        f"<--reruns> <1> <-m> <labs{which}>{live} ",
     ]
+
+
+@pytest.mark.parametrize("bad", ROWS)
+def test_a_failure_in_any_row_is_the_suites(suite: Path, bad: str) -> None:
+    for row in ROWS:
+        (suite / "rows" / row).write_text(f"echo {row}; exit {1 if row == bad else 0}")
+    done = run(suite, "test")
+    assert done.returncode == 1
+    assert {line for line in done.stdout.splitlines() if line in ROWS} == set(ROWS)
+
+
+def test_a_row_without_tests_is_no_failure_unless_all_are(suite: Path) -> None:
+    for row in ROWS:
+        (suite / "rows" / row).write_text("exit 5")
+    assert run(suite, "test").returncode == 5
+    (suite / "rows" / "second_cluster").write_text("exit 0")
+    assert run(suite, "test").returncode == 0
+
+
+def test_an_interrupt_ends_what_runs_beside_and_lets_it_clear_up(suite: Path) -> None:
+    (suite / "rows" / "second_cluster").write_text(
+        "exec python3 -c 'import signal, time\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        'open("began", "w")\n'
+        "try: time.sleep(60)\n"
+        'except KeyboardInterrupt: open("cleared", "w")\''
+    )
+    (suite / "rows" / ROWS[2]).write_text("while [ ! -e began ]; do sleep 0.05; done; kill -TERM $PPID")
+    assert run(suite, "test").returncode == 130
+    assert (suite / "cleared").exists()
 
 
 def test_lint_stops_at_the_first_linter_that_finds_fault_and_gives_shellcheck_each_shell_program(clone: Path) -> None:
