@@ -88,13 +88,25 @@ func (server *adapter) serve(stop <-chan struct{}) error {
 	if err != nil {
 		return err
 	}
-	api := metrics.InstrumentGenericAPIClient(
-		prom.NewGenericAPIClient(http.DefaultClient, server.prometheus, nil), server.prometheus.String(),
-	)
+	asked := prom.NewGenericAPIClient(http.DefaultClient, server.prometheus, nil)
+	api := metrics.InstrumentGenericAPIClient(untilDeadline{asked}, server.prometheus.String())
 	custom, runner := provider.NewPrometheusProvider(
 		mapper, client, prom.NewClientForAPI(api, http.MethodGet), namers, server.relist, server.maxAge,
 	)
 	runner.RunUntil(stop)
 	server.WithCustomMetrics(custom)
 	return nil
+}
+
+// untilDeadline asks Prometheus without a timeout of its own; the request ends at the context's deadline all the same.
+//
+// prometheus-adapter 0.12.0 gives the time since the deadline, which is negative, as the timeout. Its text was empty
+// once, as prometheus/common wrote no negative durations; today it is "-59s996ms", and Prometheus refuses the query.
+type untilDeadline struct {
+	prom.GenericAPIClient
+}
+
+func (client untilDeadline) Do(ctx context.Context, verb, endpoint string, query url.Values) (prom.APIResponse, error) {
+	query.Del("timeout")
+	return client.GenericAPIClient.Do(ctx, verb, endpoint, query)
 }
