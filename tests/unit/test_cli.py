@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, ClassVar
@@ -62,6 +62,8 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 class StartedKube:
     """A cluster on which every lab is started and all is well."""
 
+    context = "kind-mlops-lab"
+
     def find(self, kind: str, name: str, namespace: str | None = None) -> dict[str, Any]:
         return {"metadata": {"name": name}}
 
@@ -84,6 +86,39 @@ def lab(*words: str) -> int:
     with pytest.raises(SystemExit) as ended:
         main(words)
     return int(ended.value.code or 0)
+
+
+# A command in a process of its own, on a cluster that is well.
+ON_A_CLUSTER = """
+import types
+import mlops_lab.labs.target as target, mlops_lab.measure.cluster.environment as environment
+from mlops_lab.base.errors import LabError
+from mlops_lab.cli.main import main
+from mlops_lab.learner import lifecycle
+
+def done(*_):
+    raise LabError("it has begun anew", "")
+
+kube = types.SimpleNamespace(find=lambda *a, **k: {"metadata": {"name": "x"}}, context="kind-mlops-lab")
+target.target = lambda timeout=10: types.SimpleNamespace(kube=kube, registry="r")
+environment.problems = lambda kube, parts, lab: []
+lifecycle.start = lifecycle.reset = done
+main()
+"""
+
+
+def begin(*words: str) -> subprocess.Popen[str]:
+    """A command, running."""
+    return subprocess.Popen(
+        [sys.executable, "-c", ON_A_CLUSTER, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def until(true: Callable[[], bool]) -> None:
+    end = time.monotonic() + 30
+    while not true() and time.monotonic() < end:
+        time.sleep(0.05)
+    assert true()
 
 
 def test_every_command_has_a_short_help_of_its_own_and_an_example() -> None:
@@ -222,24 +257,62 @@ def test_within_leaves_unfinished_checks_waiting(word: Path, capsys: pytest.Capt
 
 def test_ctrl_c_gives_a_report_with_waiting(word: Path, places: Path) -> None:
     word.write_text("wait")
-    code = (
-        "import sys, types\n"
-        "import mlops_lab.labs.target as target, mlops_lab.measure.cluster.environment as environment\n"
-        "kube = types.SimpleNamespace(find=lambda *a, **k: {'metadata': {'name': 'x'}})\n"
-        "target.target = lambda timeout=10: types.SimpleNamespace(kube=kube, registry='r')\n"
-        "environment.problems = lambda kube, parts, lab: []\n"
-        "from mlops_lab.cli.main import main\nmain(['check', '10'])\n"
-    )
-    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
-    end = time.monotonic() + 30
-    while not word.with_name("begun").exists() and time.monotonic() < end:
-        time.sleep(0.1)
+    process = begin("check", "10")
+    until(word.with_name("begun").exists)
     process.send_signal(signal.SIGINT)
     out, _ = process.communicate(timeout=20)
     assert process.returncode == 130
     assert "WAITING   0/2  first" in out
     assert "WAITING   0/1  second" in out
     assert Records().progress()["10"].attempts == 1
+
+
+def test_two_commands_on_one_lab_take_turns_and_the_second_says_whom_it_waits_for(word: Path, places: Path) -> None:
+    other = make("11-other", places / "labs")
+    (other / "checker/__init__.py").write_text(CHECKS)
+    (places / "work/11-other").mkdir()
+    (places / "work/11-other/word").write_text("good")
+    word.write_text("wait")
+    first = begin("check", "10")
+    until(word.with_name("begun").exists)
+    word.write_text("good")
+    waiting = [begin(*words) for words in (["check", "10"], ["reset", "10"], ["start", "10"])]
+    for each in waiting:
+        assert each.stderr is not None
+        said = each.stderr.readline()
+        assert f"another `lab` command is using lab 10: `lab check 10` (process {first.pid}, since " in said
+    beside = begin("check", "11")  # another lab waits for nobody
+    out, trouble = beside.communicate(timeout=30)
+    assert (beside.returncode, "using lab" in trouble) == (0, False), out + trouble
+    assert [each.poll() for each in (first, *waiting)] == [None] * 4
+    first.send_signal(signal.SIGINT)
+    first.communicate(timeout=30)
+    said = [each.communicate(timeout=30) for each in waiting]
+    assert [each.returncode for each in waiting] == [0, 3, 3]
+    assert "3 of 3 points" in said[0][0] and all("it has begun anew" in each[1] for each in said[1:])
+
+
+def test_a_report_is_shown_even_if_it_cannot_be_recorded(
+    word: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise LabError("the records can't be written", "free some space")
+
+    monkeypatch.setattr(Records, "attempt", full)
+    assert lab("check", "10") == 3
+    said = capsys.readouterr()
+    assert "3 of 3 points" in said.out and "the records can't be written" in said.err
+
+
+def test_records_that_are_damaged_are_said_before_a_check_takes_minutes(
+    word: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Records().file.parent.mkdir(parents=True, exist_ok=True)
+    Records().file.write_bytes(b"no database" * 200)
+    for words in (["check", "10"], ["watch", "10"], ["start", "10"], ["reset", "10"]):
+        assert lab(*words) == 3
+        assert "can't be read or written" in capsys.readouterr().err
+    assert not word.with_name("begun").exists()
 
 
 def test_list_shows_progress(word: Path, capsys: pytest.CaptureFixture[str]) -> None:

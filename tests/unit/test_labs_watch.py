@@ -37,6 +37,8 @@ class World:
         self.load_seconds = 0.0
         self.runs_program = False
         self.whole: list[list[Result]] = []
+        self.holder = ""
+        self.held = 0
         self.shown: list[str] = []
         self.watch: Watch
 
@@ -58,6 +60,14 @@ class World:
 
     def changed(self, rows: Sequence[Row], note: str) -> None:
         self.shown.append(note)
+
+    @contextlib.contextmanager
+    def hold(self) -> Iterator[str]:
+        self.held += not self.holder
+        try:
+            yield self.holder
+        finally:
+            self.held -= not self.holder
 
     async def until(self, condition: Any, within: float = 5.0) -> None:
         end = time.monotonic() + within
@@ -84,6 +94,7 @@ async def watched(world: World, checks: Sequence[Check]) -> Any:
         lambda: world.fingerprint,
         world,
         world.whole.append,
+        world.hold,
     )
     task = asyncio.create_task(world.watch.follow())
     try:
@@ -111,6 +122,28 @@ def test_a_change_runs_the_quick_checks_again_and_load_follows_once_they_pass(wo
             await world.until(lambda: world.runs[-1] == "quick")
             await asyncio.sleep(0.5)
             assert world.runs.count("load") == 1
+
+    asyncio.run(story())
+
+
+def test_a_round_waits_for_another_command_on_the_lab_and_holds_it_no_longer_than_it_takes(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch_module, "_ASK_EVERY", 0.02)
+
+    async def story() -> None:
+        world.ready, world.load_seconds, world.holder = True, 0.2, "`lab check 10`"
+        async with watched(world, [world.quick, world.load]) as watch:
+            await world.until(lambda: "waiting until `lab check 10` has done its work on this lab" in world.shown)
+            watch.notify(Change("Pod a"))  # what the other's work changes
+            await asyncio.sleep(0.3)
+            assert world.runs == []
+            world.holder = ""
+            await world.until(lambda: "load" in world.runs)
+            assert world.held == 1
+            await world.until(lambda: world.whole)
+            await world.until(lambda: world.shown[-1] == "waiting for a change")
+            assert world.held == 0
 
     asyncio.run(story())
 

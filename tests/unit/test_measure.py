@@ -413,7 +413,7 @@ class TestHiddenRows:
 
     def test_broken_or_missing_ones_say_what_to_do(self, made: Path) -> None:
         made.write_text("{")
-        with pytest.raises(LabError, match="can't be read"):
+        with pytest.raises(LabError, match="hidden flights is damaged"):
             hidden_rows(1)
         made.unlink()
         with pytest.raises(LabError, match="made with the images"):

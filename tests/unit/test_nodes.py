@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import socket
 import subprocess
+import sys
 import time
 from types import SimpleNamespace
 from typing import Any, cast
@@ -14,6 +13,7 @@ from typing import Any, cast
 import pytest
 from kubernetes.client.exceptions import ApiException
 
+from mlops_lab.base import identity
 from mlops_lab.base.errors import LabError
 from mlops_lab.kube.client import Kube
 from mlops_lab.kube.errors import Refused, Unreachable
@@ -61,9 +61,22 @@ def node(name: str, *, ready: str = "True", cordoned: bool = False, taint: str =
     }
 
 
-def mark(host: str = "", process: int | None = None, left: float = 60) -> str:
-    number = os.getpid() if process is None else process
-    return f"{host or socket.gethostname()}/{number}/{time.time() + left:.0f}"
+def mark(of: str = "", renewed: int = 0) -> str:
+    """The mark of a process, this one if none is given."""
+    return f"{of or identity.own()}/{renewed}"
+
+
+def asked(code: str = "", *, end: bool = True) -> tuple[subprocess.Popen[str], str]:
+    """A child, and who it is."""
+    told = "from mlops_lab.base import identity; print(identity.own(), flush=True);"
+    child = subprocess.Popen(
+        [sys.executable, "-c", f"{told} {code}"], stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True
+    )
+    assert child.stdout is not None
+    who = child.stdout.readline().strip()
+    if end:
+        child.communicate(timeout=20)
+    return child, who
 
 
 def test_nodes_that_take_pods_are_ready_open_and_without_a_hard_taint() -> None:
@@ -83,14 +96,14 @@ def test_a_cordon_is_lifted_at_the_end_of_its_block_and_after_an_error() -> None
 
     async def story() -> None:
         async with nodes.cordoned(kube(cluster), "one"):
-            assert not nodes.stale_cordon(node("one", cordoned=True, mark=mark()))
+            assert nodes.abandoned(kube(cluster), [node("one", cordoned=True, mark=mark())]) == []
             raise ValueError("in the block")
 
     with pytest.raises(ValueError, match="in the block"):
         asyncio.run(story())
     assert cluster.closed() == [True, False]
     (_, first), (_, last) = cluster.patches
-    assert first["metadata"]["annotations"][nodes.MARK].startswith(f"{socket.gethostname()}/{os.getpid()}/")
+    assert first["metadata"]["annotations"][nodes.MARK] == mark()
     assert last["metadata"]["annotations"] == {nodes.MARK: None}
 
 
@@ -122,22 +135,78 @@ def test_a_cordon_is_lifted_again_and_again_until_the_api_server_answers(monkeyp
         nodes.uncordon(kube(Cluster(troubles=[Unreachable("away", "wait")])), "one", within=-1)
 
 
-def test_what_a_killed_checker_left_is_opened_at_the_next_look_and_nothing_else_is() -> None:
-    child = subprocess.Popen(["true"])
-    child.wait()
-    left = node("one", cordoned=True, mark=mark(process=child.pid))
-    others = [
-        node("two", cordoned=True),  # a person's
-        node("three", cordoned=True, mark=mark(process=os.getppid())),
-        node("four", cordoned=True, mark=mark(host="another")),
-    ]
-    assert nodes.stale_cordon(left)
-    assert [each for each in others if nodes.stale_cordon(each)] == []
-    assert nodes.stale_cordon(node("five", mark=mark(host="another", left=-1)))
-    assert nodes.stale_cordon(node("six", mark="nonsense"))
-    cluster = Cluster(left, *others)
-    assert environment.problems(kube(cluster)) == []
-    assert [name for name, _ in cluster.patches] == ["one"] and cluster.closed() == [False]
+@pytest.mark.parametrize("day", [0.0, 86_400.0, -86_400.0])
+def test_what_a_killed_checker_left_is_opened_at_the_next_look_and_nothing_else_is(
+    day: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However the clock is set meanwhile."""
+    _, gone = asked()
+    child, running = asked("input()", end=False)
+    host, space, process, began = running.split("/")
+    try:
+        now = time.time() + day
+        monkeypatch.setattr(time, "time", lambda: now)
+        left = [
+            node("one", cordoned=True, mark=mark(gone)),
+            node("two", cordoned=True, mark=mark()),  # this process's, which could not lift it
+            node("three", cordoned=True, mark=mark(f"{host}/{space}/{process}/{int(began) - 1}")),  # its number again
+        ]
+        others = [
+            node("four", cordoned=True),  # a person's
+            node("five", cordoned=True, mark=mark(running)),
+        ]
+        cluster = Cluster(*left, *others)
+        assert environment.problems(kube(cluster)) == []
+        assert [name for name, _ in cluster.patches] == ["one", "two", "three"]
+        assert cluster.closed() == [False] * 3
+        with pytest.raises(LabError, match=f"another check has taken one out .*process {process} on {host}") as wait:
+            nodes.workers(kube(Cluster(node("six"), others[1])))
+        assert wait.value.hint == "check again when it has ended"
+    finally:
+        child.communicate("\n", timeout=20)
+    assert identity.lives(running) is False
+
+
+def test_who_runs_elsewhere_is_known_by_its_renewals_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    marks = {
+        "live": "laptop/0badcafe/1/7/3", "dead": "laptop/0badcafe/2/8/3", "older": "laptop/3/1767225600",
+        "strange": "nonsense", "lifted": "laptop/0badcafe/4/9/3",
+    }  # fmt: skip
+    cluster = Cluster(*(node(name, cordoned=True, mark=each) for name, each in marks.items()))
+    looks: list[float] = []
+
+    def a_second(seconds: float) -> None:
+        looks.append(seconds)
+        if len(looks) == 20:  # the machine was busy for a while
+            cluster.items[0]["metadata"]["annotations"][nodes.MARK] = "laptop/0badcafe/1/7/4"
+            cluster.items[4]["metadata"]["annotations"].clear()
+
+    monkeypatch.setattr(nodes.time, "sleep", a_second)
+    assert nodes.abandoned(kube(cluster), list(cluster.items)) == ["dead", "older", "strange"]
+    assert len(looks) == 30
+    # Where all are renewed, nobody waits longer than for that.
+    looks.clear()
+    assert nodes.abandoned(kube(cluster), [node("live", cordoned=True, mark="laptop/0badcafe/1/7/3")]) == []
+    assert len(looks) == 1
+
+
+def test_a_cordon_is_renewed_while_its_block_runs_and_never_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nodes, "_RENEWED_EVERY", 0.05)
+    troubles: list[Exception] = []
+    cluster = Cluster(troubles=troubles)
+    cluster.slow = 0.03
+
+    async def story() -> None:
+        async with nodes.cordoned(kube(cluster), "one"):
+            troubles.append(Unreachable("away", "wait"))  # the next renewal will do
+            await asyncio.sleep(0.5)
+
+    asyncio.run(story())
+    time.sleep(0.2)
+    *marks, last = [patch["metadata"]["annotations"][nodes.MARK] for _, patch in cluster.patches]
+    assert last is None and "spec" in cluster.patches[-1][1]
+    assert marks[0] == mark() and len(marks) > 3 and len(set(marks)) == len(marks)
+    assert all("spec" not in patch for _, patch in cluster.patches[1:-1])
 
 
 def answering(status: int = 201, message: str = "") -> tuple[Kube, list[Object]]:

@@ -1,11 +1,18 @@
-"""Locks between commands, and a clean end for a command that gets a signal."""
+"""Locks between commands, and a clean end for a command that gets a signal.
+
+Whoever has a lock alone writes into its file who that is, for the message of those who wait. The lock itself is the
+kernel's: it is free when the process has ended, whatever the file says.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
+import os
 import signal
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
@@ -14,6 +21,7 @@ from typing import TextIO
 from mlops_lab.base.errors import LabError
 
 _ASK_EVERY = 0.2  # s between two tries for a lock, in a thread that can be told to stop
+_LONGEST = 80  # characters of a command that are shown
 
 
 @contextlib.contextmanager
@@ -41,6 +49,22 @@ def among_others(path: Path, what: str, say: Callable[[str], None]) -> Iterator[
 
 
 @contextlib.contextmanager
+def at_once(path: Path) -> Iterator[str]:
+    """Hold a lock file alone if it is free.
+
+    Yields:
+        Empty if it is held now; else who has it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        if not _try(file, fcntl.LOCK_EX):
+            yield _holder(path) or "another `lab` command"
+            return
+        with _noted(file):
+            yield ""
+
+
+@contextlib.contextmanager
 def in_turn(path: Path, what: str, say: Callable[[str], None], stop: threading.Event) -> Iterator[bool]:
     """`alone` in a thread that must not wait on when the work around it ends.
 
@@ -52,10 +76,11 @@ def in_turn(path: Path, what: str, say: Callable[[str], None], stop: threading.E
         announced = False
         while not (held := _try(file, fcntl.LOCK_EX)) and not stop.is_set():
             if not announced:
-                say(f"another `lab` command is using {what}; waiting until it ends")
+                say(f"{_taken(path, what)}; waiting until it ends")
                 announced = True
             stop.wait(_ASK_EVERY)
-        yield held
+        with _noted(file) if held else contextlib.nullcontext():
+            yield held
 
 
 @contextlib.contextmanager
@@ -64,10 +89,39 @@ def _held(path: Path, kind: int, what: str, say: Callable[[str], None], *, wait:
     with path.open("a") as file:
         if not _try(file, kind):
             if not wait:
-                raise LabError(f"another `lab` command is using {what}", "wait for it to end")
-            say(f"another `lab` command is using {what}; waiting until it ends (Ctrl-C to stop waiting)")
+                raise LabError(_taken(path, what), "wait for it to end")
+            say(f"{_taken(path, what)}; waiting until it ends (Ctrl-C to stop waiting)")
             fcntl.flock(file, kind)
+        with _noted(file) if kind == fcntl.LOCK_EX else contextlib.nullcontext():
+            yield
+
+
+@contextlib.contextmanager
+def _noted(file: TextIO) -> Iterator[None]:
+    """Say in a lock file who holds it."""
+    command = " ".join(["lab", *sys.argv[1:]])
+    shown = command if len(command) <= _LONGEST else f"{command[:_LONGEST]}…"
+    with contextlib.suppress(OSError):  # it is only for others' messages
+        file.truncate(0)  # what a killed command has left
+        print(f"`{shown}` (process {os.getpid()}, since {time.strftime('%H:%M:%S')})", end="", file=file, flush=True)
+    try:
         yield
+    finally:
+        with contextlib.suppress(OSError):
+            file.truncate(0)
+
+
+def _holder(path: Path) -> str:
+    """Who has a lock alone, in words; empty if that is not known."""
+    try:
+        return path.read_text(errors="replace")
+    except OSError:
+        return ""
+
+
+def _taken(path: Path, what: str) -> str:
+    who = _holder(path)
+    return f"another `lab` command is using {what}" + (f": {who}" if who else "")
 
 
 def _try(file: TextIO, kind: int) -> bool:

@@ -63,7 +63,7 @@ def up(
 
     begin, progress = time.monotonic(), Progress()
     wanted = _parts((*parts, *((part_of(engine),) if engine else ())), profile)
-    named = record.named()
+    named = None if context and registry else record.named()
     if context and nodes:
         raise UsageError("--nodes creates a cluster, --context uses an existing one", "use only one of them")
     if named and nodes:
@@ -112,12 +112,19 @@ def down(keep_data: bool) -> None:
       lab down --keep-data
     """
     from mlops_lab.base.progress import Progress
-    from mlops_lab.cluster import record
+    from mlops_lab.cluster import kubeconfig, mend, record
     from mlops_lab.cluster.down import down as take_down
+    from mlops_lab.cluster.up import exclusive
     from mlops_lab.platform import keep
     from mlops_lab.platform.remove import leave
 
     progress, kept = Progress(), ""
+    with exclusive(progress):
+        if not mend.named(progress.say):
+            click.echo("What `lab` put into your cluster is still there")
+            click.echo("next: to remove it, lab up --context NAME --registry PREFIX, then again lab down")
+            return
+        mend.made(lambda: mend.installed(progress.say), progress.say)
     if cluster := record.named() or record.made():
         saved = leave(cluster, progress, keep_data)
         kept = f"Kept for the next `lab up`: {', '.join(saved)}" if saved else ""
@@ -125,6 +132,8 @@ def down(keep_data: bool) -> None:
     click.echo(f"Removed: {', '.join(removed)}" if removed else "Nothing to remove: there is no cluster")
     if kept:
         click.echo(kept)
+    for file in kubeconfig.unreadable():
+        click.echo(f"{file} is no kubeconfig, so whatever it has of the cluster stays in it")
 
 
 @click.command()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mlops_lab.base.errors import ExitCode
+from mlops_lab.base.errors import ExitCode, LabError
 from mlops_lab.cli.arguments import CheckName, lab_argument
 from mlops_lab.cli.terminal import painter, say, width, write
 from mlops_lab.labs.catalog import LEVELS, Exercise, about, abouts, exercises
@@ -80,11 +80,15 @@ def start(exercise: Exercise) -> None:
       lab start 10
       lab start autoscale-on-cpu
     """
+    from mlops_lab.labs.held import held
     from mlops_lab.labs.target import target
     from mlops_lab.learner import lifecycle
 
     description = about(exercise)
-    begun = lifecycle.start(target(), exercise, Records())
+    where, records = target(), Records()
+    records.ready()
+    with held(where, exercise, say):
+        begun = lifecycle.start(where, exercise, records)
     click.echo(f"Lab {exercise.number}: {description.title} (about {description.minutes} min)")
     _say_begun(exercise, begun)
 
@@ -124,6 +128,7 @@ def check(
     from mlops_lab.cli.live import live
     from mlops_lab.labs import running
     from mlops_lab.labs.checker import checks
+    from mlops_lab.labs.held import held
     from mlops_lab.labs.rows import Rows
     from mlops_lab.labs.target import target
     from mlops_lab.labs.workspace import folder_of, parse_manifests
@@ -133,17 +138,24 @@ def check(
     known = checks(exercise)
     selected = running.chosen(known, names)
     parse_manifests(folder_of(exercise))
-    where = target()
-    workspace = lifecycle.begun(where, exercise)
-    lab = running.lab_object(where.kube, exercise, exercise.namespace, workspace, where.registry)
-    environment = running.probe(where.kube, exercise, exercise.namespace)
+    where, records = target(), Records()
+    records.ready()
     interrupted = False
-    with live(sys.stderr, keep=False, results=False) as view:
-        try:
-            results = running.run(lab, selected, listener=Rows(selected, view), environment=environment, within=within)
-        except running.Interrupted as early:
-            results, interrupted = early.results, True
-    Records().attempt(exercise.number, results, whole=len(selected) == len(known))
+    with held(where, exercise, say):
+        workspace = lifecycle.begun(where, exercise)
+        lab = running.lab_object(where.kube, exercise, exercise.namespace, workspace, where.registry)
+        environment = running.probe(where.kube, exercise, exercise.namespace)
+        with live(sys.stderr, keep=False, results=False) as view:
+            listener = Rows(selected, view)
+            try:
+                results = running.run(lab, selected, listener=listener, environment=environment, within=within)
+            except running.Interrupted as early:
+                results, interrupted = early.results, True
+    unrecorded: LabError | None = None
+    try:
+        records.attempt(exercise.number, results, whole=len(selected) == len(known))
+    except LabError as trouble:  # after the report, which took minutes to find
+        unrecorded = trouble
     if as_json:
         click.echo(report.as_json(exercise.number, title, results))
     else:
@@ -152,6 +164,8 @@ def check(
         click.echo(_after(exercise, report.exit_code(results), interrupted))
     if junit:
         write(junit, report.junit(exercise.number, title, results), "--junit")
+    if unrecorded:
+        raise unrecorded
     ctx.exit(130 if interrupted else report.exit_code(results))
 
 
@@ -176,6 +190,7 @@ def watch(ctx: click.Context, exercise: Exercise) -> None:
     from mlops_lab.cli.live import live
     from mlops_lab.labs import running
     from mlops_lab.labs.checker import checks
+    from mlops_lab.labs.held import held_now
     from mlops_lab.labs.target import target
     from mlops_lab.learner import lifecycle
     from mlops_lab.learner.changes import Changes
@@ -185,6 +200,7 @@ def watch(ctx: click.Context, exercise: Exercise) -> None:
     where = target()
     workspace = lifecycle.begun(where, exercise)
     records = Records()
+    records.ready()
     changes = Changes(where.kube, exercise.namespace, workspace, lambda change: watching.notify(change))
     click.echo(f"Lab {exercise.number}: {about(exercise).title}. Press Enter to check again, Ctrl-C to end.")
     with live(sys.stdout, keep=True, results=True) as view:
@@ -195,6 +211,7 @@ def watch(ctx: click.Context, exercise: Exercise) -> None:
             changes.fingerprint,
             view,
             lambda results: records.attempt(exercise.number, results, whole=True),
+            lambda: held_now(where, exercise),
         )
         changes.start()
         if sys.stdin.isatty():
@@ -266,12 +283,16 @@ def reset(exercise: Exercise) -> None:
     Examples:
       lab reset 10
     """
+    from mlops_lab.labs.held import held
     from mlops_lab.labs.target import target
     from mlops_lab.learner import lifecycle
 
     about(exercise)
-    say(f"Resetting lab {exercise.number}: waiting until its namespace is gone ...")
-    kept, begun = lifecycle.reset(target(), exercise, Records())
+    where, records = target(), Records()
+    records.ready()
+    with held(where, exercise, say):
+        say(f"Resetting lab {exercise.number}: waiting until its namespace is gone ...")
+        kept, begun = lifecycle.reset(where, exercise, records)
     if kept:
         click.echo(f"Your files are backed up in {kept}")
     _say_begun(exercise, begun)

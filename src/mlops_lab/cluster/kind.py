@@ -18,6 +18,7 @@ import yaml
 from mlops_lab.base.errors import LabError
 from mlops_lab.base.paths import cache
 from mlops_lab.base.processes import run
+from mlops_lab.base.state_files import write
 from mlops_lab.base.waiting import wait_until
 from mlops_lab.cluster import kubeconfig, names
 from mlops_lab.engine import host
@@ -178,9 +179,8 @@ def registries() -> Path:
     }
     for host_name, text in texts.items():
         path = folder / host_name / "hosts.toml"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if not path.exists() or path.read_text() != text:
-            path.write_text(text)
+        if not path.exists() or path.read_bytes() != text.encode():
+            write(path, text)
     return folder
 
 

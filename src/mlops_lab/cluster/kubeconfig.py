@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from mlops_lab.base.errors import LabError
+from mlops_lab.base.state_files import write
 
 _PARTS = ("clusters", "users", "contexts")
 
@@ -57,9 +58,13 @@ def merge(addition: dict[str, Any]) -> None:
 
 
 def remove(context: str) -> None:
-    """Take out a context with its cluster and user (kind gives all three one name)."""
+    """Take out a context with its cluster and user (kind gives all three one name).
+
+    A file that can't be read stays as it is, since a cluster must be deletable all the same; see `unreadable`.
+    """
+    damaged = unreadable()
     for path in files():
-        if not path.exists():
+        if not path.exists() or path in damaged:
             continue
         with _locked(path):
             whole = _load(path)
@@ -72,25 +77,41 @@ def remove(context: str) -> None:
             _store(path, whole)
 
 
+def unreadable() -> list[Path]:
+    """The user's files that are no kubeconfig."""
+    return [path for path in files() if path.exists() and not _readable(path)]
+
+
+def _readable(path: Path) -> bool:
+    try:
+        _load(path)
+    except LabError:
+        return False
+    return True
+
+
 def _load(path: Path) -> dict[str, Any]:
     try:
         whole = yaml.safe_load(path.read_text()) or {}
-    except (yaml.YAMLError, OSError) as error:
+    except (yaml.YAMLError, OSError, ValueError, RecursionError) as error:
         raise LabError(
             f"the kubeconfig {path} can't be read", "repair it or name another with KUBECONFIG", str(error)
         ) from error
-    if not isinstance(whole, dict):
+    if not isinstance(whole, dict) or not all(_named(whole.get(part)) for part in _PARTS):
         raise LabError(f"{path} is not a kubeconfig", "repair it or name another with KUBECONFIG")
     return whole
 
 
+def _named(entries: Any) -> bool:
+    """Are these entries of a kubeconfig, or none?"""
+    return entries is None or (
+        isinstance(entries, list) and all(isinstance(each, dict) and "name" in each for each in entries)
+    )
+
+
 def _store(path: Path, whole: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    real = path.resolve()  # a symbolic link stays one
-    fresh = real.with_name(f"{real.name}.{os.getpid()}")
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        yaml.safe_dump(whole, file, sort_keys=False)
-    fresh.replace(real)
+    # A symbolic link stays one.
+    write(path.resolve(), yaml.safe_dump(whole, sort_keys=False), mode=0o600)
 
 
 @contextlib.contextmanager

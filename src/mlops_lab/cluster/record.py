@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from mlops_lab.base.errors import LabError
 from mlops_lab.base.paths import state
+from mlops_lab.base.state_files import Damaged, kept, write
 from mlops_lab.cluster import names
 
 
@@ -53,22 +52,27 @@ def current() -> Cluster:
 
 
 def named() -> Cluster | None:
-    """The existing cluster that the user named with `lab up --context`, if any."""
-    return _read(_named_file())
+    """The existing cluster that the user named with `lab up --context`, if any.
+
+    Raises:
+        Damaged: its record can't be read.
+    """
+    return _read(_named_file(), "name it again: lab up --context NAME --registry PREFIX; or forget it: lab down")
 
 
 def made() -> Cluster | None:
-    """The kind cluster, if it was made whole."""
-    return _read(_made_file())
+    """The kind cluster, if it was made whole.
+
+    Raises:
+        Damaged: its record can't be read; `mend` writes it again.
+    """
+    return _read(_made_file(), "lab up writes it again; lab down deletes the cluster")
 
 
 def remember(cluster: Cluster) -> None:
     """Use this cluster from now on."""
     path = _made_file() if cluster.is_kind else _named_file()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f"{path.name}.{os.getpid()}")
-    fresh.write_text(json.dumps(dataclasses.asdict(cluster), indent=1))
-    fresh.replace(path)
+    write(path, json.dumps(dataclasses.asdict(cluster), indent=1))
 
 
 def forget(cluster: Cluster | None = None) -> None:
@@ -84,7 +88,9 @@ def _made_file() -> Path:
     return state() / "clusters" / f"kind-{names.cluster()}.json"
 
 
-def _read(path: Path) -> Cluster | None:
-    with contextlib.suppress(FileNotFoundError, json.JSONDecodeError, TypeError):
-        return Cluster(**json.loads(path.read_text()))
-    return None
+def _read(path: Path, todo: str) -> Cluster | None:
+    what = "the record of the cluster in use"
+    found = kept(path, Cluster, what, todo)
+    if found and found.nodes not in (names.NODES if path == _made_file() else ("",)):
+        raise Damaged(path, what, f"is of another kind of cluster (nodes: {found.nodes!r})", todo)
+    return found

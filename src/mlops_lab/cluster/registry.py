@@ -11,6 +11,7 @@ import socket
 from mlops_lab.base.errors import LabError
 from mlops_lab.base.locking import alone
 from mlops_lab.base.paths import cache
+from mlops_lab.base.state_files import cached, write
 from mlops_lab.base.waiting import wait_until
 from mlops_lab.cluster import names
 from mlops_lab.engine import host
@@ -89,8 +90,7 @@ def serve(docker: Docker, name: str, step: Step) -> bool:
     docker.run("push", target, within=600, hint=f"look at its log: docker logs {names.REGISTRY}")
     with alone(cache() / "locks" / "pushed.lock", "the list of pushed images", lambda text: None):
         pushed = _pushed() | {name: {"key": step.key, "digest": digest(name)}}
-        (cache() / "registry").mkdir(parents=True, exist_ok=True)
-        (cache() / "registry" / _PUSHED).write_text(json.dumps(pushed, indent=1))
+        write(cache() / "registry" / _PUSHED, json.dumps(pushed, indent=1))
     return True
 
 
@@ -138,7 +138,4 @@ def _ask(method: str, path: str) -> dict[str, str]:
 
 
 def _pushed() -> dict[str, dict[str, str]]:
-    with contextlib.suppress(FileNotFoundError, json.JSONDecodeError):
-        pushed: dict[str, dict[str, str]] = json.loads((cache() / "registry" / _PUSHED).read_text())
-        return pushed
-    return {}
+    return cached(cache() / "registry" / _PUSHED, dict[str, dict[str, str]]) or {}

@@ -15,7 +15,7 @@ from mlops_lab.base.locking import alone
 from mlops_lab.base.paths import state
 from mlops_lab.base.progress import Progress
 from mlops_lab.base.waiting import wait_until
-from mlops_lab.cluster import addons, health, kind, names, record, registry
+from mlops_lab.cluster import addons, health, kind, mend, names, record, registry
 from mlops_lab.cluster.kubectl import Kubectl
 from mlops_lab.cluster.record import Cluster
 from mlops_lab.engine import start
@@ -99,7 +99,7 @@ def up(
 
 def _settled(docker: Docker, size: str | None, progress: Progress) -> Cluster | None:
     """The existing, complete cluster, or None; the remains of an interrupted run are removed."""
-    found, cluster = kind.nodes(docker), record.made()
+    found, cluster = kind.nodes(docker), mend.made(lambda: docker, progress.say)
     if strangers := [each.name for each in found if not each.ours]:
         raise kind.not_ours(strangers)
     if cluster and len(found) == len(names.NODES[cluster.nodes]):

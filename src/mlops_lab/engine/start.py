@@ -19,6 +19,7 @@ from typing import Any
 from mlops_lab.base.errors import LabError
 from mlops_lab.base.paths import cache
 from mlops_lab.base.processes import run, start
+from mlops_lab.base.state_files import Damaged, kept, write
 from mlops_lab.base.waiting import wait_until
 from mlops_lab.engine import host
 from mlops_lab.engine.docker import Docker, answering
@@ -126,6 +127,7 @@ def _detached(say: Callable[[str], None]) -> Docker:
 
 def _install_wrapper(missing: tuple[str, ...], say: Callable[[str], None]) -> None:
     """Install the runtime wrapper and make it the engine's default; other settings of the engine are kept."""
+    settings = _settings()
     if not shutil.which("jq"):
         host.apt_install("jq", say=say)
     runc = shutil.which("runc") or "/usr/sbin/runc"
@@ -133,11 +135,19 @@ def _install_wrapper(missing: tuple[str, ...], say: Callable[[str], None]) -> No
     _WRAPPER.parent.mkdir(parents=True, exist_ok=True)
     _WRAPPER.write_text(text.replace("@MISSING@", json.dumps(list(missing))).replace("@RUNC@", runc))
     _WRAPPER.chmod(stat.S_IRWXU | stat.S_IRGRP | stat.S_IXGRP | stat.S_IROTH | stat.S_IXOTH)
-    _CONFIG.parent.mkdir(parents=True, exist_ok=True)
-    settings: dict[str, Any] = json.loads(_CONFIG.read_text()) if _CONFIG.exists() else {}
-    settings.setdefault("runtimes", {})[RUNTIME] = {"path": str(_WRAPPER)}
-    settings["default-runtime"] = RUNTIME
-    _CONFIG.write_text(json.dumps(settings, indent=2) + "\n")
+    runtimes = {**(settings.get("runtimes") or {}), RUNTIME: {"path": str(_WRAPPER)}}
+    write(_CONFIG, json.dumps({**settings, "runtimes": runtimes, "default-runtime": RUNTIME}, indent=2) + "\n")
+
+
+def _settings() -> dict[str, Any]:
+    """The engine's settings, which are the user's too; the engine takes an empty file for none."""
+    if not _CONFIG.exists() or not _CONFIG.read_bytes().strip():
+        return {}
+    repair = "repair it, or move it away to do without its settings; then try again"
+    settings = kept(_CONFIG, dict[str, Any], "the Docker engine's configuration", repair) or {}
+    if not isinstance(settings.get("runtimes") or {}, dict):
+        raise Damaged(_CONFIG, "the Docker engine's configuration", "has runtimes that are no object", repair)
+    return settings
 
 
 def _remove_stale_pid_file(file: Path, program: str) -> None:

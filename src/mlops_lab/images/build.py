@@ -21,6 +21,7 @@ from mlops_lab.base.errors import LabError
 from mlops_lab.base.paths import cache
 from mlops_lab.base.processes import end, start
 from mlops_lab.base.progress import Progress
+from mlops_lab.base.state_files import write
 from mlops_lab.engine.docker import CLIENT_ENV, Docker
 from mlops_lab.images.catalog import CATALOG, sources
 from mlops_lab.images.sources import Mode, Sources, host
@@ -241,15 +242,13 @@ def _mode_file() -> Path:
 
 def last_mode() -> Mode | None:
     """How images came the last time."""
-    with contextlib.suppress(FileNotFoundError):
-        text = _mode_file().read_text()
-        if text in ("pull", "build"):
-            return "pull" if text == "pull" else "build"
+    with contextlib.suppress(OSError):
+        text = _mode_file().read_bytes()
+        if text in (b"pull", b"build"):
+            return "pull" if text == b"pull" else "build"
     return None
 
 
 def _remember(mode: Mode, mirror: str) -> None:
-    if not mirror:
-        _mode_file().parent.mkdir(parents=True, exist_ok=True)
-        if last_mode() != mode:
-            _mode_file().write_text(mode)
+    if not mirror and last_mode() != mode:
+        write(_mode_file(), mode)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from mlops_lab.base.locking import alone, among_others, in_turn
 from mlops_lab.base.paths import cache
+from mlops_lab.base.state_files import cached, write
 from mlops_lab.engine.docker import Docker
 from mlops_lab.images.steps import Step
 
@@ -120,7 +121,7 @@ class Store:
         with alone(self._lock("times"), "the times of builds", lambda text: None):
             times = self.times()
             times[step.name] = round(seconds, 1)
-            _write(self._times, json.dumps(times, indent=1, sort_keys=True))
+            write(self._times, json.dumps(times, indent=1, sort_keys=True))
 
     def use(self, step: Step) -> None:
         """Note that this result is the one in use."""
@@ -135,10 +136,7 @@ class Store:
 
     def times(self) -> dict[str, float]:
         """Seconds that each step took on this machine, by name."""
-        with contextlib.suppress(FileNotFoundError, json.JSONDecodeError):
-            times: dict[str, float] = json.loads(self._times.read_text())
-            return times
-        return {}
+        return cached(self._times, dict[str, float]) or {}
 
     @property
     def _times(self) -> Path:
@@ -147,9 +145,3 @@ class Store:
 
 def _plain(name: str) -> str:
     return name.replace("/", "-").replace(":", "-")
-
-
-def _write(path: Path, text: str) -> None:
-    fresh = path.with_name(f"{path.name}.{os.getpid()}.{threading.get_ident()}")
-    fresh.write_text(text)
-    fresh.replace(path)

@@ -7,7 +7,6 @@ descriptions are cached, by the file's time and size.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import json
 import os
 import re
@@ -15,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlops_lab.base.errors import UsageError
+from mlops_lab.base.errors import LabError, UsageError
 from mlops_lab.base.paths import cache, project
+from mlops_lab.base.state_files import cached, write
 
 _FOLDER = re.compile(r"(\d\d)-([a-z0-9]+(?:-[a-z0-9]+)*)")
 
@@ -123,7 +123,7 @@ def abouts(of: list[Exercise]) -> list[About]:
         file = exercise.folder / "lab.toml"
         key = _key(file)
         entry = kept.get(key)
-        if entry is None or len(entry) != len(dataclasses.fields(About)):  # or another version kept it
+        if not _fits(entry):  # there is none, or another version kept it
             from mlops_lab.labs.description import describe
 
             it = describe(file)
@@ -145,23 +145,16 @@ def _key(file: Path) -> str:
 
 
 def _kept() -> dict[str, Any]:
-    try:
-        whole = json.loads((cache() / "catalog.json").read_text())
-    except (OSError, ValueError):
-        return {}
-    return whole if isinstance(whole, dict) else {}
+    return cached(cache() / "catalog.json", dict) or {}
+
+
+def _fits(entry: Any) -> bool:
+    return isinstance(entry, list) and [type(each) for each in entry] == [str, str, int, str, list, list, bool]
 
 
 def _keep(entries: dict[str, Any]) -> None:
     """Write the whole cache or nothing; without it everything works, but slower."""
-    file = cache() / "catalog.json"
-    part = file.with_suffix(f".{os.getpid()}")
     # Only files that have not changed since, so that the cache does not grow with every edit.
     current = {key: entry for key, entry in entries.items() if _key(Path(key.split("|")[0])) == key}
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(json.dumps(current))
-        part.replace(file)
-    except OSError:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
+    with contextlib.suppress(LabError):
+        write(cache() / "catalog.json", json.dumps(current))

@@ -75,6 +75,15 @@ class Records:
     def __init__(self, file: Path | None = None) -> None:
         self.file = file or state() / "records.sqlite"
 
+    def ready(self) -> None:
+        """Make sure that they can be read and written, before anything is done that has to be recorded.
+
+        Raises:
+            LabError: they can't; as from every method.
+        """
+        with self._open():
+            pass
+
     def start(self, lab: str, workspace: Path) -> None:
         """Note that a lab was started; a second start changes only the workspace."""
         with self._open() as db:
@@ -111,15 +120,13 @@ class Records:
                 "WHERE ? IN ('', lab) ORDER BY id",
                 (lab,),
             )
-            return [
-                Kept(row[0], row[1], bool(row[2]), bool(row[3]), row[4], row[5], json.loads(row[6])) for row in rows
-            ]
+            return [Kept(row[0], row[1], bool(row[2]), bool(row[3]), row[4], row[5], _results(row[6])) for row in rows]
 
     def trace(self, lab: str, check: str) -> dict[str, Any]:
         """What a check did when it failed last; empty if its last verdict was no failure."""
         with self._open() as db:
             row = db.execute("SELECT trace FROM traces WHERE lab = ? AND name = ?", (lab, check)).fetchone()
-        return dict(json.loads(row[0])) if row else {}
+            return dict(json.loads(row[0])) if row else {}
 
     def results(self, lab: str) -> list[dict[str, Any]]:
         """Each check's newest result, from whichever attempt; those of the last attempt first."""
@@ -190,11 +197,21 @@ class Records:
                 db.execute("COMMIT")
             finally:
                 db.close()
-        except (sqlite3.Error, OSError) as broken:
+        except (sqlite3.Error, OSError, ValueError, TypeError, RecursionError) as broken:
             raise LabError(
-                f"the records in {self.file} can't be read or written: {broken}",
-                "check free disk space and the owner of the file; if it is damaged, move it away and a new one is made",
+                f"your records (labs started, attempts, hints) in {self.file} can't be read or written: {broken}",
+                "check free disk space and the owner of the file; if it is damaged, move it away (mv "
+                f"{self.file} {self.file}.damaged) and a new one is begun",
             ) from broken
+
+
+def _results(text: str) -> list[dict[str, Any]]:
+    """Results as they were written; what is missing in those of an older version has its default."""
+    import msgspec
+
+    from mlops_lab.checks.verdicts import Result
+
+    return [each.plain() for each in msgspec.json.decode(text, type=list[Result])]
 
 
 def _now() -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
 from mlops_lab.checks.check import Check
 from mlops_lab.checks.lab import Lab
@@ -27,6 +27,7 @@ _SETTLE_AT_MOST = 0.6
 # Load begins after this many quiet seconds, so that quick checks report first.
 _QUIET = 3.0
 _TROUBLE_EVERY = 5.0
+_ASK_EVERY = 0.5  # s between two tries to hold the lab, which another command has
 # By then the last events that a round caused itself have arrived.
 _AFTERMATH = 1.0
 
@@ -38,6 +39,7 @@ class Watch:
         make_lab: a new `lab` object for each round.
         fingerprint: what the learner made, as of now; see `Changes.fingerprint`.
         whole: called with all results once every check has a verdict on the same state.
+        hold: holds the lab for a round, as `labs.held.held_now` does; between rounds others may have it.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class Watch:
         fingerprint: Callable[[], str],
         view: View,
         whole: Callable[[list[Result]], None] = lambda results: None,
+        hold: Callable[[], contextlib.AbstractContextManager[str]] = lambda: contextlib.nullcontext(""),
     ) -> None:
         self._rows = Rows(checks, view)
         self._quick = [item for item in checks if not _loads(item)]
@@ -56,6 +59,7 @@ class Watch:
         self._environment = environment
         self._fingerprint = fingerprint
         self._whole = whole
+        self._hold = hold
         self._loop: asyncio.AbstractEventLoop | None = None
         self._wake = asyncio.Event()
         self._dirty = True
@@ -118,6 +122,25 @@ class Watch:
         """Run some checks; False when `stop` held before they were done."""
         if not checks:
             return True
+        async with self._held(stop) as held:
+            return held and await self._run(checks, stop)
+
+    @contextlib.asynccontextmanager
+    async def _held(self, stop: Callable[[], bool]) -> AsyncIterator[bool]:
+        """Hold the lab; False if there was a change first: another command works on it, so that is no wonder."""
+        while True:
+            self._wake.clear()
+            with self._hold() as who:
+                if not who:
+                    yield True
+                    return
+            if stop() or self._dirty:
+                yield False
+                return
+            self._rows.say(f"waiting until {who} has done its work on this lab")
+            await self._woken(_ASK_EVERY)
+
+    async def _run(self, checks: Sequence[Check], stop: Callable[[], bool]) -> bool:
         self._rows.say("checking")
         lab = self._lab = self._make_lab()
         task = asyncio.create_task(run_checks(lab, checks, listener=self._rows, environment=self._environment))

@@ -10,14 +10,16 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired, TypedDict
+
+import msgspec
 
 from mlops_lab.base.errors import LabError
 from mlops_lab.base.paths import state
+from mlops_lab.base.state_files import cached, write
 from mlops_lab.checks.verdicts import Result
 
 HONEST, DISHONEST, ENVIRONMENT = "honest", "dishonest", "environment"
@@ -43,6 +45,12 @@ class Done:
     def plain(self) -> dict[str, Any]:
         """This as plain data."""
         return {**vars(self), "results": [result.plain() for result in self.results]}
+
+
+class _Entry(TypedDict):
+    key: str
+    steps: dict[str, Done]
+    verified: NotRequired[bool]
 
 
 class Ledger:
@@ -76,12 +84,13 @@ class Ledger:
             whole["labs"][lab] = entry
 
     def read(self) -> dict[str, Any]:
-        """The whole file; an empty one if there is none or it is damaged."""
-        try:
-            whole = json.loads(self.file.read_text())
-        except (OSError, ValueError):
-            whole = {}
-        return whole if isinstance(whole, dict) and isinstance(whole.get("labs"), dict) else {"labs": {}}
+        """The whole file, without the labs whose entries are damaged; an empty one if there is none or all of it is.
+
+        What is lost so is proved again.
+        """
+        labs = (cached(self.file, dict) or {}).get("labs")
+        found = labs.items() if isinstance(labs, dict) else ()
+        return {"labs": {lab: entry for lab, entry in found if _fits(entry)}}
 
     def seconds(self) -> dict[str, float]:
         """How long each lab's steps took in all when they were done last, whatever has changed since."""
@@ -99,8 +108,14 @@ class Ledger:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 whole = self.read()
                 yield whole
-                part = self.file.with_suffix(f".{os.getpid()}")
-                part.write_text(json.dumps(whole, indent=1, ensure_ascii=False))
-                part.replace(self.file)
+                write(self.file, json.dumps(whole, indent=1, ensure_ascii=False))
         except OSError as trouble:
             raise LabError(f"{self.file} cannot be written: {trouble}", "see that the disk has room") from trouble
+
+
+def _fits(entry: Any) -> bool:
+    try:
+        msgspec.convert(entry, _Entry)
+    except msgspec.ValidationError:
+        return False
+    return True

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from mlops_lab.base.errors import LabError
 from mlops_lab.base.locking import alone
 from mlops_lab.base.paths import project, state
 from mlops_lab.base.progress import spell
+from mlops_lab.base.state_files import write as write_whole
 from mlops_lab.labs.catalog import Exercise, exercises
 from mlops_lab.proof.proofs import SHORT, WHOLE, Proof, proofs
 
@@ -45,15 +44,9 @@ def write(folder: Path | None = None) -> None:
     file = (folder or project() / "docs") / "proofs.md"
     if not file.parent.is_dir():  # installed from a wheel, which has no docs
         return
-    part = file.with_name(f".{file.name}.{os.getpid()}")
     # Verifications side by side each write it: the last one has to have read what all of them found.
     with alone(state() / "proofs.lock", "the page of proofs", lambda text: None):
-        try:
-            part.write_text(page(exercises(project() / "labs")), encoding="utf-8")
-            part.replace(file)
-        except OSError as trouble:
-            part.unlink(missing_ok=True)
-            raise LabError(f"{file} cannot be written: {trouble}", "see that the folder is yours") from trouble
+        write_whole(file, page(exercises(project() / "labs")))
 
 
 def _cells(exercise: Exercise) -> str:

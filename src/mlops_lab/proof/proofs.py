@@ -7,13 +7,11 @@ summary of the ledger, which has every result and stays on the machine that foun
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
-from mlops_lab.base.errors import LabError
+from mlops_lab.base.state_files import Damaged, kept, write
 from mlops_lab.labs.catalog import Exercise
 from mlops_lab.proof.content import KEPT, Content
 from mlops_lab.proof.ledger import DISHONEST, HONEST
@@ -40,25 +38,28 @@ class Proof:
     content: Content
 
 
+class _Form(TypedDict):
+    at: str
+    seconds: float
+    steps: int
+    content: dict[str, str]
+
+
 def proofs(exercise: Exercise) -> dict[str, Proof]:
     """What is proved of a lab, by form: `whole` and `short`; a form that was never proved is not in it.
 
     Raises:
-        LabError: the file is damaged.
+        Damaged: the file can't be made sense of.
     """
-    file = exercise.folder / KEPT
+    file, what = exercise.folder / KEPT, f"the proof of lab {exercise.number}"
+    todo = "take it from the repository again, or delete it and verify the lab"
+    whole = kept(file, dict[str, _Form], what, todo) or {}
     try:
-        whole = json.loads(file.read_text(encoding="utf-8"))
         return {
-            form: Proof(str(it["at"]), float(it["seconds"]), int(it["steps"]), Content(**it["content"]))
-            for form, it in whole.items()
+            form: Proof(it["at"], it["seconds"], it["steps"], Content(**it["content"])) for form, it in whole.items()
         }
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as broken:
-        raise LabError(
-            f"{file} cannot be read: {broken}", "take it from the repository again, or delete it and verify the lab"
-        ) from broken
+    except TypeError as other:
+        raise Damaged(file, what, f"is of another version ({other})", todo) from other
 
 
 def keep(
@@ -87,15 +88,6 @@ def keep(
             del now[form]
     if now == before:
         return False
-    _write(exercise.folder / KEPT, {form: asdict(now[form]) for form in (WHOLE, SHORT) if form in now})
+    plain = {form: asdict(now[form]) for form in (WHOLE, SHORT) if form in now}
+    write(exercise.folder / KEPT, json.dumps(plain, indent=2) + "\n")
     return True
-
-
-def _write(file: Path, whole: Mapping[str, Any]) -> None:
-    part = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        part.write_text(json.dumps(whole, indent=2) + "\n", encoding="utf-8")
-        part.replace(file)
-    except OSError as trouble:
-        part.unlink(missing_ok=True)
-        raise LabError(f"{file} cannot be written: {trouble}", "see that the folder is yours") from trouble

@@ -8,7 +8,7 @@ from mlops_lab.kube.client import Kube, Object
 from mlops_lab.kube.errors import Unreachable
 from mlops_lab.kube.objects import is_ready, is_true
 from mlops_lab.measure.cluster.capacity import pending_because_of_others
-from mlops_lab.measure.cluster.nodes import stale_cordon, uncordon
+from mlops_lab.measure.cluster.nodes import abandoned, uncordon
 from mlops_lab.platform.releases import RELEASES
 
 SYSTEM_NAMESPACE = "mlops-lab-system"
@@ -28,8 +28,8 @@ def problems(kube: Kube, parts: Sequence[str] = (), lab: str = "") -> list[str]:
     """
     try:
         nodes = kube.list("Node")
-        for node in filter(stale_cordon, nodes):
-            uncordon(kube, node["metadata"]["name"], within=0)
+        for name in abandoned(kube, nodes):
+            uncordon(kube, name, within=0)
         found = [_node(node) for node in nodes]
         found += [_api_service(item) for item in _metrics_api(kube)]
         for namespace, selector in (("kube-system", "k8s-app=kube-dns"), (SYSTEM_NAMESPACE, "")):

@@ -1,27 +1,31 @@
 """Nodes out of service for a while: a cordon that is lifted whatever happens, and evictions as a drain makes them.
 
-An annotation on a cordoned node says which process cordoned it, and until when it may. If that process was killed, the
-next check of the cluster (`measure.cluster.environment`) uncordons the node; cordons without the annotation are
-others', and stay. This never drains a whole node: it evicts one pod at a time, by name.
+An annotation on a cordoned node says which process cordoned it, and that process renews it every few seconds, as the
+holder of a lease does. If it was killed, the next check of the cluster (`measure.cluster.environment`) uncordons the
+node: at once where one can see that the process has ended, else when nobody renews the annotation. No two clocks are
+compared, so it does not matter how they are set. Cordons without the annotation are others', and stay. This never
+drains a whole node: it evicts one pod at a time, by name.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import socket
+import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 
+from mlops_lab.base import identity
 from mlops_lab.base.errors import LabError
 from mlops_lab.kube.client import Kube, Object
 from mlops_lab.kube.errors import NotFound, Refused
 from mlops_lab.kube.objects import is_ready
 
 MARK = "mlops-lab/cordoned-by"
-# A check may take ten minutes; a cordon that is older is stale, even if its process still runs.
-_LONGEST = 600.0
+# A holder that has not renewed its mark in so many looks, a second apart, has ended: several renewals are missing then.
+# Looks are counted and not seconds, so that a machine that was asleep in between does not count.
+_RENEWED_EVERY = 5.0  # s
+_LOOKS, _LOOK_EVERY = 30, 1.0
 _LIFTED_WITHIN = 25.0
 # Nodes that this process has cordoned now.
 _held: set[str] = set()
@@ -38,6 +42,12 @@ def workers(kube: Kube, at_least: int = 2) -> list[Object]:
     if len(found) >= at_least:
         return found
     closed = [node["metadata"]["name"] for node in nodes if node["spec"].get("unschedulable")]
+    if marks := [mark for node in nodes if node["spec"].get("unschedulable") and (mark := _mark(node))]:
+        raise LabError(
+            f"{at_least} schedulable nodes are needed, and another check has taken one out of service "
+            f"({identity.spelled(_who(marks[0])) or marks[0]})",
+            "check again when it has ended",
+        )
     raise LabError(
         f"{at_least} schedulable nodes are needed, but the cluster has {len(found)}",
         f"kubectl uncordon {' '.join(closed)}" if closed else "create it again with two workers: lab down, then lab up",
@@ -52,14 +62,18 @@ async def cordoned(kube: Kube, node: str) -> AsyncIterator[None]:
         LabError: it cannot be cordoned, or the cordon is not lifted within 25 s; the next look at the cluster lifts it.
     """
     _held.add(node)
+    over = threading.Event()
+    renewing = threading.Thread(target=_renew, args=(kube, node, over), daemon=True)
     work = asyncio.ensure_future(asyncio.to_thread(_cordon, kube, node))
     try:
         await asyncio.shield(work)
+        renewing.start()
         yield
     finally:
         # A request that is under way could otherwise arrive after the one that takes it back.
+        over.set()
         await asyncio.wait([work])
-        await asyncio.shield(asyncio.to_thread(_release, kube, node))
+        await asyncio.shield(asyncio.to_thread(_release, kube, node, renewing))
 
 
 def uncordon(kube: Kube, node: str, within: float = _LIFTED_WITHIN) -> None:
@@ -81,17 +95,17 @@ def uncordon(kube: Kube, node: str, within: float = _LIFTED_WITHIN) -> None:
         time.sleep(1)
 
 
-def stale_cordon(node: Object) -> bool:
-    """Was it cordoned by a checker that has ended?"""
-    mark = (node["metadata"].get("annotations") or {}).get(MARK)
-    if not mark or node["metadata"]["name"] in _held:
-        return False
-    try:
-        host, process, until = mark.split("/")
-        number, end = int(process), float(until)
-    except ValueError:
-        return True
-    return time.time() > end or (host == socket.gethostname() and (number == os.getpid() or not _lives(number)))
+def abandoned(kube: Kube, nodes: Sequence[Object]) -> list[str]:
+    """The names of those of these nodes that a checker which has ended left cordoned.
+
+    This takes half a minute where one can only see that the mark is not renewed.
+    """
+    marks = {node["metadata"]["name"]: mark for node in nodes if (mark := _mark(node))}
+    others = {name: mark for name, mark in marks.items() if name not in _held}
+    # What this process cordoned and has not now, it could not lift.
+    runs = {name: _who(mark) != identity.own() and identity.lives(_who(mark)) for name, mark in others.items()}
+    unsure = {name: others[name] for name, known in runs.items() if known is None}
+    return [name for name, known in runs.items() if known is False] + list(_unrenewed(kube, unsure))
 
 
 def evict(kube: Kube, pod: str, namespace: str, *, dry_run: bool = False) -> str:
@@ -121,13 +135,43 @@ def evict(kube: Kube, pod: str, namespace: str, *, dry_run: bool = False) -> str
     return ""
 
 
+def _mark(node: Object) -> str:
+    return str((node["metadata"].get("annotations") or {}).get(MARK) or "")
+
+
+def _who(mark: str) -> str:
+    """The process in a mark; behind it stands how often it was renewed."""
+    return mark.rpartition("/")[0]
+
+
+def _unrenewed(kube: Kube, marks: dict[str, str]) -> Iterator[str]:
+    """The nodes whose marks stay as they are."""
+    for _ in range(_LOOKS if marks else 0):
+        time.sleep(_LOOK_EVERY)
+        now = {node["metadata"]["name"]: _mark(node) for node in kube.list("Node")}
+        marks = {name: mark for name, mark in marks.items() if now.get(name) == mark}
+        if not marks:
+            break
+    yield from marks
+
+
 def _cordon(kube: Kube, node: str) -> None:
-    mark = f"{socket.gethostname()}/{os.getpid()}/{time.time() + _LONGEST:.0f}"
+    mark = f"{identity.own()}/0"
     kube.patch("Node", node, {"metadata": {"annotations": {MARK: mark}}, "spec": {"unschedulable": True}})
 
 
-def _release(kube: Kube, node: str) -> None:
+def _renew(kube: Kube, node: str, over: threading.Event) -> None:
+    number = 0
+    while not over.wait(_RENEWED_EVERY):
+        number += 1
+        with contextlib.suppress(LabError):  # the next one will do
+            kube.patch("Node", node, {"metadata": {"annotations": {MARK: f"{identity.own()}/{number}"}}})
+
+
+def _release(kube: Kube, node: str, renewing: threading.Thread) -> None:
     try:
+        if renewing.ident:
+            renewing.join()
         uncordon(kube, node)
     finally:
         _held.discard(node)
@@ -137,13 +181,3 @@ def _takes_pods(node: Object) -> bool:
     taints = node["spec"].get("taints") or []
     closed = any(taint["effect"] in ("NoSchedule", "NoExecute") for taint in taints)
     return is_ready(node) and not closed and not node["spec"].get("unschedulable")
-
-
-def _lives(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:  # it is another user's
-        return True
-    return True

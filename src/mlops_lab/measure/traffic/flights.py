@@ -6,16 +6,22 @@ Training writes them when the images are built, from days that it holds out; see
 from __future__ import annotations
 
 import functools
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from mlops_lab.base.errors import LabError
+from mlops_lab.base.state_files import kept
 from mlops_lab.images.recipes.flight_delay import TRAIN
 from mlops_lab.images.store import Store
+
+
+class _File(TypedDict):
+    rows: list[dict[str, Any]]
+    probabilities: dict[str, list[float]]
+    auc: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -81,11 +87,8 @@ def hidden_rows(count: int) -> HiddenRows:
 
 @functools.lru_cache(maxsize=16)
 def _read(file: Path, count: int) -> HiddenRows:
-    try:
-        whole = json.loads(file.read_text())
-        rows, probabilities, auc = whole["rows"], whole["probabilities"], whole["auc"]
-    except (OSError, ValueError, KeyError) as broken:
-        raise LabError(f"{file} can't be read: {broken}", "make it again: lab images prune; lab up") from broken
+    whole = kept(file, _File, "the list of hidden flights", "make it again: lab images prune; lab up")
+    rows, probabilities, auc = (whole["rows"], whole["probabilities"], whole["auc"]) if whole else ([], {}, {})
     if not 1 <= count <= len(rows):
         raise ValueError(f"{count} hidden flights asked for; there are {len(rows)}")
     return HiddenRows(
