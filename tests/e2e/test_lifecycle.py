@@ -28,6 +28,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.second_cluster]
 
 NAME = "mlops-lab-life"
 CONTEXT = f"kind-{NAME}"
+OURS = {"app.kubernetes.io/managed-by": "mlops-lab"}
 MINE = {"apiVersion": "v1", "kind": "Config", "current-context": "mine", "contexts": [{"name": "mine", "context": {}}]}
 
 
@@ -189,8 +190,17 @@ def test_a_named_context_is_looked_at_before_anything_is_created(up: dict[str, s
     done = lab(*words, env=theirs, within=200)
     assert done.returncode == 0, done.stdout + done.stderr
     assert lab("status", env=theirs, within=60).returncode == 0
-    assert lab("down", env=theirs, within=200).returncode == 0
+    kube.apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "someone-elses", "labels": OURS}}])
+    refused = lab("down", env=theirs, within=60)
+    assert refused.returncode == 2 and "--yes" in refused.stderr
+    assert kube.find("Namespace", "mlops-lab-system")
+    down = lab("down", "--yes", env=theirs, within=200)
+    assert down.returncode == 0, down.stdout + down.stderr
     assert kube.find("Namespace", "mlops-lab-system") is None
+    assert "Namespace someone-elses" in down.stdout
+    assert kube.find("Namespace", "someone-elses")
+    assert kube.find("PriorityClass", "mlops-lab-measuring"), "it was there before"
+    kube.delete("Namespace", "someone-elses")
     assert len(kube.list("Node")) == 1
 
 

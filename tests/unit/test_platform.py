@@ -8,6 +8,7 @@ import stat
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from mlops_lab.base.progress import Progress
 from mlops_lab.cluster.kubectl import Kubectl
 from mlops_lab.cluster.record import Cluster
 from mlops_lab.images.catalog import CATALOG
-from mlops_lab.platform import evidence, install, installed, keep, pages, releases
+from mlops_lab.platform import evidence, install, installed, keep, kept, pages, releases
 from mlops_lab.platform.evidence import Watch
 from mlops_lab.platform.helm import Helm
 from mlops_lab.platform.installed import Installed
@@ -438,8 +439,9 @@ def site(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
             if told["fails"]:
                 raise told["fails"]
 
-        def settle(self, release: str) -> None:
+        def settle(self, release: str) -> bool:
             told["asked"].append("settle")
+            return True
 
     def lacking(*_: Any) -> tuple[list[str], list[str]]:
         return told["lacks"].pop(0) if len(told["lacks"]) > 1 else told["lacks"][0]  # type: ignore[no-any-return]
@@ -448,6 +450,7 @@ def site(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
     monkeypatch.setattr(install, "Helm", Told)
     monkeypatch.setattr(install, "program", lambda progress: tmp_path)
     monkeypatch.setattr(install.pages, "answers", lambda *_: told["asked"].append("page"))
+    told["answers"]["create"] = {"kind": "Namespace", "metadata": {"name": "x", "uid": "u"}}
     monkeypatch.setattr(install, "Kubectl", lambda *_: FakeKubectl(told["answers"]))
     return told
 
@@ -562,6 +565,7 @@ def test_a_namespace_is_restricted_unless_the_chart_says_otherwise(
 
 CLAIM = {"metadata": {"name": "data-postgresql-0"}, "spec": {"volumeName": "pvc-1"}}
 VOLUME = {
+    "status": {"phase": "Bound"},
     "metadata": {"name": "pvc-1", "annotations": {"pv.kubernetes.io/provisioned-by": "rancher.io/local-path"}},
     "spec": {
         "capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"], "storageClassName": "standard",
@@ -587,6 +591,16 @@ def keeping(**more: Any) -> FakeKubectl:
         "get deployments,statefulsets": {"items": [workload("StatefulSet", replicas=1), workload(replicas=0)]},
         "get persistentvolumes": {"items": [VOLUME]}, "get persistentvolumeclaims": {"items": [CLAIM]}, **more,
     })  # fmt: skip
+
+
+KIND = Cluster("kind-mlops-lab", "localhost:5001", nodes="small")
+
+
+def restored(phase: str) -> FakeKubectl:
+    """A cluster with the restored volume."""
+    name = "kept-mlops-lab-tracking-data-postgresql-0"
+    item = {"metadata": {"name": name}, "spec": {"hostPath": {"path": f"/var/{name}"}}, "status": {"phase": phase}}
+    return FakeKubectl({"get persistentvolumes": {"items": [item]}})
 
 
 @pytest.fixture
@@ -615,15 +629,15 @@ def test_data_and_passwords_outlive_the_cluster(docker: Path, home: Path) -> Non
     assert [line for line in asked(kubectl) if "scale" in line] == [
         "scale -n mlops-lab-tracking statefulset/x --replicas=0"
     ]
-    (kept,) = (home / "state" / "kept").iterdir()
-    assert {file.stat().st_mode & 0o077 for file in kept.iterdir()} == {0}, "passwords are for the user alone"
-    kind = Cluster("kind-mlops-lab", "localhost:5001", nodes="small")
-    assert keep.parts(kind, kubectl) == {"tracking": "full"}
+    (folder,) = (home / "state" / "kept").iterdir()
+    modes = {file.stat().st_mode & 0o077 for file in (folder, *folder.rglob("*"))}
+    assert modes == {0}, "passwords are for the user alone"
+    assert keep.parts(KIND, kubectl) == {"tracking": "full"}
 
     nodes = {"items": [{"metadata": {"name": "w2"}, "spec": {}}]}
-    fresh = FakeKubectl({"get nodes": nodes, "get persistentvolume ": Completed(1, "", "not found")})
+    fresh = FakeKubectl({"get nodes": nodes})
     release = next(each for each in RELEASES if each.part == "tracking")
-    keep.restore(kind, release, fresh, Docker({}), Progress())
+    keep.restore(KIND, release, fresh, Docker({}), Progress())
     path = "/var/local-path-provisioner/kept-mlops-lab-tracking-data-postgresql-0"
     assert (docker / f"w2{path}/rows").read_text() == "all of them"
     applied = [json.loads(line.partition(" < ")[2]) for line in asked(fresh) if line.startswith("apply")]
@@ -637,8 +651,9 @@ def test_data_and_passwords_outlive_the_cluster(docker: Path, home: Path) -> Non
     }  # fmt: skip
     assert bound["hostPath"]["path"] == path and "w2" in json.dumps(bound["nodeAffinity"])
     assert bound["capacity"] == {"storage": "1Gi"}
-    keep.forget(kind, fresh)
-    assert keep.parts(kind, fresh) == {}
+    keep.forget(KIND, restored("Bound"), Progress())
+    assert keep.parts(KIND, fresh) == {}
+    assert not folder.exists()
 
 
 def test_what_can_not_be_kept_leaves_the_parts_running(docker: Path, home: Path) -> None:
@@ -663,10 +678,176 @@ def test_a_volume_that_does_not_fit_leaves_the_parts_running(docker: Path, home:
 
 def test_data_in_a_cluster_of_the_users_stays_in_its_namespace() -> None:
     kubectl = keeping()
-    assert keep.mark(kubectl) == ["mlops-lab-tracking"]
+    keep.mark(kubectl, {"tracking": "full"})
     assert "label --overwrite namespace mlops-lab-tracking mlops-lab/kept=full" in asked(kubectl)
     spaces = {"items": [{"metadata": {"name": "mlops-lab-tracking", "labels": {"mlops-lab/kept": "full"}}}]}
     assert keep.parts(THEIRS, FakeKubectl({"get namespaces": spaces})) == {"tracking": "full"}
+
+
+class Silent(FakeKubectl):
+    """A cluster that does not answer some of what it is asked."""
+
+    def run(self, *args: str, within: float = 30, stdin: str | None = None, check: bool = True) -> Completed:
+        done = super().run(*args, within=within, stdin=stdin, check=check)
+        if done.code and check:
+            raise LabError("kubectl failed", "see what is wrong", done.stderr)
+        return done
+
+
+def test_a_cluster_that_does_not_answer_is_not_one_without_kept_data(docker: Path) -> None:
+    from mlops_lab.engine.docker import Docker
+
+    refused = Completed(1, "", "connection refused")
+    with pytest.raises(LabError):
+        keep.parts(THEIRS, Silent({"get namespaces": refused}))
+    keep.save(keeping(), Progress())
+    tracking = next(each for each in RELEASES if each.part == "tracking")
+    live = docker / "w1/var/local-path-provisioner/kept-mlops-lab-tracking-data-postgresql-0"
+    live.mkdir()
+    nodes = {"items": [{"metadata": {"name": "w1"}, "spec": {}}]}
+    with pytest.raises(LabError):
+        keep.restore(KIND, tracking, Silent({"get persist": refused, "get nodes": nodes}), Docker({}), Progress())
+    assert live.exists(), "a volume that may be in use was deleted"
+    with pytest.raises(LabError):
+        keep.forget(KIND, Silent({"get persist": refused}), Progress())
+    assert keep.parts(KIND, FakeKubectl({})) == {"tracking": "full"}
+
+
+DAMAGED = [
+    b"",
+    b"{",
+    b"\xff\xfe\x00",
+    b"[1]",
+    b"{}",
+    b'{"parts": {}, "claims": [{}]}',
+    b'{"parts": [], "claims": []}',
+    b'{"parts": {"tracking": 1}, "claims": []}',
+    b'{"parts": {}, "claims": [], "secrets": "none.json"}',
+]
+
+
+@pytest.mark.parametrize("content", DAMAGED)
+def test_what_is_kept_and_can_not_be_read_is_said_and_stays(
+    content: bytes, docker: Path, home: Path, site: dict[str, Any]
+) -> None:
+    keep.save(keeping(), Progress())
+    folder = home / "state/kept/mlops-lab"
+    archives = list(folder.rglob("*.tar"))
+    (folder / "kept.json").write_bytes(content)
+    kubectl = keeping()
+    ways: list[Callable[[], Any]] = [
+        lambda: install.with_parts(["tracking"], None, KIND, Progress()),
+        lambda: keep.save(kubectl, Progress()),
+        lambda: keep.forget(KIND, kubectl, Progress()),
+    ]
+    for way in ways:
+        with pytest.raises(LabError) as error:
+            way()
+        assert str(folder / "kept.json") in error.value.message and "\n" not in error.value.message
+        assert "nothing was deleted" in error.value.hint and f"mv {folder} {folder}.aside" in error.value.hint
+    assert not any("scale" in line for line in asked(kubectl))
+    assert site["upgrades"] == 0
+    assert (folder / "kept.json").read_bytes() == content and archives and all(file.exists() for file in archives)
+    folder.rename(f"{folder}.aside")
+    assert keep.parts(KIND, kubectl) == {}
+
+
+@pytest.mark.parametrize("change", [lambda file: file.unlink(), lambda file: file.write_bytes(b"cut")])
+def test_an_archive_that_is_not_whole_is_said(change: Callable[[Path], Any], docker: Path, home: Path) -> None:
+    keep.save(keeping(), Progress())
+    (archive,) = (home / "state/kept/mlops-lab").rglob("*.tar")
+    change(archive)
+    with pytest.raises(LabError, match=archive.name):
+        keep.parts(KIND, FakeKubectl({}))
+
+
+@pytest.mark.parametrize("phase", ["", "another", "Available", "Released"])
+def test_archives_whose_data_is_not_in_the_cluster_stay(
+    phase: str, docker: Path, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As when the part was installed while they were set aside, and has another volume now, or none."""
+    keep.save(keeping(), Progress())
+    another = {"metadata": {"name": "pvc-2"}, "spec": {"hostPath": {"path": "/2"}}, "status": {"phase": "Bound"}}
+    now = {"": FakeKubectl({}), "another": FakeKubectl({"get persistentvolumes": {"items": [another]}})}
+    kubectl = now.get(phase) or restored(phase)
+    keep.forget(KIND, kubectl, Progress())
+    assert list((home / "state/kept/mlops-lab").rglob("*.tar"))
+    assert "data of mlops-lab-tracking/data-postgresql-0 stays in" in capsys.readouterr().err
+    again = keeping(**{"get persistentvolumes": {"items": []}})
+    with pytest.raises(LabError, match="would replace it"):
+        keep.save(again, Progress())
+    assert not any("scale" in line for line in asked(again))
+
+
+def test_archives_go_when_what_replaces_them_is_on_the_disk(
+    docker: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = home / "state/kept/mlops-lab"
+    keep.save(keeping(), Progress())
+    (old,) = folder.rglob("*.tar")
+    on_disk: list[str] = []
+    fsync = os.fsync
+
+    def noted(number: int) -> None:
+        assert old.exists(), "an archive went before what replaces it was on the disk"
+        on_disk.append(Path(f"/proc/self/fd/{number}").readlink().name)
+        fsync(number)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    (docker / "w1/var/local-path-provisioner/pvc-1_x/rows").write_text("more of them")
+    keep.save(keeping(), Progress())
+    (new,) = folder.rglob("*.tar")
+    assert new != old and not old.exists()
+    assert on_disk.index(new.name) < on_disk.index(new.parent.name) < len(on_disk) - 1
+    assert on_disk[-1] == folder.name and any("kept.json" in name for name in on_disk)
+
+
+@pytest.mark.parametrize("at", range(7))
+def test_a_save_that_is_cut_off_leaves_what_was_kept_or_what_is(
+    at: int, docker: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed at each of its writes to the disk in turn: what is kept can always be read as a whole."""
+    keep.save(keeping(), Progress())
+    before = keep.parts(KIND, FakeKubectl({}))
+    if (child := os.fork()) == 0:
+        left = iter(range(at))
+        fsync = os.fsync
+        monkeypatch.setattr(os, "fsync", lambda number: os._exit(9) if next(left, None) is None else fsync(number))
+        keep.save(keeping(), Progress())
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert keep.parts(KIND, FakeKubectl({})) == before
+    keep.save(keeping(), Progress())
+    assert len(list((home / "state/kept/mlops-lab").rglob("*.tar"))) == 1, "what was cut off is cleared away"
+
+
+def test_data_of_a_part_that_is_not_installed_now_stays_kept(docker: Path, home: Path) -> None:
+    """As after an `lab up` that ended before that part's turn."""
+    keep.save(keeping(), Progress())
+    folder = home / "state/kept/mlops-lab"
+    (tracking,) = folder.rglob("*.tar")
+    monitoring = RUNNING.replace("tracking", "monitoring")
+    keep.save(keeping(**{"get secrets -A": monitoring}), Progress())
+    assert keep.parts(KIND, FakeKubectl({})) == {"tracking": "full", "monitoring": "full"}
+    assert tracking.exists() and len(list(folder.rglob("*.tar"))) == 2
+    whole = kept.read()
+    assert [claim["namespace"] for claim in whole["claims"]] == ["mlops-lab-tracking", "mlops-lab-monitoring"]
+    assert len(whole["secrets"]) == 2
+
+
+def test_what_an_older_version_has_kept_is_read(docker: Path, home: Path) -> None:
+    keep.save(keeping(), Progress())
+    folder = home / "state/kept/mlops-lab"
+    whole = json.loads((folder / "kept.json").read_text())
+    for file in next(folder.glob("saved-*")).iterdir():
+        file.rename(folder / file.name)
+    for claim in whole["claims"]:
+        claim["file"] = Path(claim["file"]).name
+        del claim["bytes"]
+    del whole["secrets"]
+    (folder / "kept.json").write_text(json.dumps(whole))
+    assert keep.parts(KIND, FakeKubectl({})) == {"tracking": "full"}
+    assert kept.read()["secrets"][0]["data"] == SECRET["data"]
 
 
 KUBECTL = """

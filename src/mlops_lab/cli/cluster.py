@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from mlops_lab.base.errors import ExitCode
 from mlops_lab.cli.images import Mode, mode_option
+
+if TYPE_CHECKING:
+    from mlops_lab.base.progress import Progress
+    from mlops_lab.cluster.record import Cluster
 
 
 @click.command()
@@ -58,6 +63,7 @@ def up(
     from mlops_lab.base.progress import Progress, spell
     from mlops_lab.cluster import existing, record
     from mlops_lab.cluster.up import up as bring_up
+    from mlops_lab.platform import kept
     from mlops_lab.platform.install import check_engine, with_parts
     from mlops_lab.platform.releases import part_of
 
@@ -69,7 +75,7 @@ def up(
     if named and nodes:
         raise UsageError(
             f"--nodes creates a cluster, but {named.context} is in use, as you told `lab up --context`",
-            "stop using it (lab down leaves it as it was), then: lab up --nodes " + nodes,
+            "stop using it (lab down deletes what `lab` made in it), then: lab up --nodes " + nodes,
         )
     if registry and not (context or named):
         raise UsageError("--registry works only with --context", "see: lab up --help")
@@ -78,6 +84,7 @@ def up(
         prefix = registry or (named.registry if named and named.context == name else "")
         cluster = existing.use(name, prefix, progress, wait=not no_wait)
     else:
+        kept.read()  # what can't be read is said before minutes go by
         if engine:
             check_engine(engine, record.made(), progress)
         cluster = bring_up(nodes, mode, progress, wait=not no_wait, **_during_creation(wanted, engine or ""))
@@ -99,41 +106,95 @@ def up(
 
 @click.command()
 @click.option("--keep-data", is_flag=True, help="Keep the platform's data and passwords for the next `lab up`.")
-def down(keep_data: bool) -> None:
+@click.option(
+    "--context", metavar="NAME", default="", help="Leave the cluster of this context, used with `lab up` once."
+)
+@click.option("--yes", is_flag=True, help="In a cluster used with --context, delete without asking.")
+@click.option("--forget", is_flag=True, help="Forget a cluster used with --context that is gone for good.")
+def down(keep_data: bool, context: str, yes: bool, forget: bool) -> None:
     """Delete the cluster.
 
     Deletes its containers, volumes, kubeconfig entry and registry. Built images stay in the cache (`lab images prune`
     deletes it), and so do your files and your progress. With --keep-data, the next `lab up` installs the same parts of
-    the platform with their data. A cluster used with --context is left as it was.
+    the platform with their data.
+
+    A cluster used with --context stays. `lab down` lists what this installation has made there, asks, and deletes it.
 
     \b
     Examples:
       lab down
       lab down --keep-data
+      lab down --yes
     """
+    from mlops_lab.base.errors import UsageError
     from mlops_lab.base.progress import Progress
-    from mlops_lab.cluster import kubeconfig, mend, record
+    from mlops_lab.cluster import kubeconfig, mend, own, record
     from mlops_lab.cluster.down import down as take_down
     from mlops_lab.cluster.up import exclusive
-    from mlops_lab.platform import keep
-    from mlops_lab.platform.remove import leave
+    from mlops_lab.platform import remove
 
-    progress, kept = Progress(), ""
+    progress = Progress()
     with exclusive(progress):
         if not mend.named(progress.say):
-            click.echo("What `lab` put into your cluster is still there")
-            click.echo("next: to remove it, lab up --context NAME --registry PREFIX, then again lab down")
+            _say_what_is_left(own.contexts())
             return
         mend.made(lambda: mend.installed(progress.say), progress.say)
-    if cluster := record.named() or record.made():
-        saved = leave(cluster, progress, keep_data)
-        kept = f"Kept for the next `lab up`: {', '.join(saved)}" if saved else ""
-    removed = take_down(progress, keep=keep.KEPT if keep_data else "")
+    if users := remove.users(context):
+        _leave(users, keep_data, yes, forget, progress)
+        return
+    if forget:
+        raise UsageError(
+            "no cluster is in use that you named with --context", "name it: lab down --context NAME --forget"
+        )
+    made = record.made()
+    saved = remove.save(made, progress) if made and keep_data else []
+    removed = take_down(progress)
     click.echo(f"Removed: {', '.join(removed)}" if removed else "Nothing to remove: there is no cluster")
-    if kept:
-        click.echo(kept)
+    if saved:
+        click.echo(f"Kept for the next `lab up`: {', '.join(saved)}")
     for file in kubeconfig.unreadable():
         click.echo(f"{file} is no kubeconfig, so whatever it has of the cluster stays in it")
+    _say_what_is_left(own.contexts())
+
+
+def _say_what_is_left(contexts: Sequence[str]) -> None:
+    for each in contexts:
+        click.echo(f"Still in the cluster {each} is what `lab` has made there; to delete it: lab down --context {each}")
+
+
+def _leave(cluster: Cluster, keep_data: bool, yes: bool, forget: bool, progress: Progress) -> None:
+    """Leave a cluster that the user named.
+
+    Raises:
+        UsageError: nobody can be asked.
+    """
+    from mlops_lab.base.errors import UsageError
+    from mlops_lab.platform import remove
+
+    if forget:
+        made = remove.forget(cluster, progress)
+        click.echo(f"Forgot {cluster.context}" + (f"; left in it: {', '.join(map(str, made))}" if made else ""))
+        return
+    plan = remove.planned(cluster, keep_data)
+    if plan.deleted or plan.parts:
+        click.echo(f"To be deleted in {cluster.context}, as made by this installation:")
+        for part in plan.parts:
+            click.echo(f"  part {part} of the platform")
+        for each in plan.deleted:
+            click.echo(f"  {each}{', with all that is in it' if each.kind == 'Namespace' else ''}")
+    for name in plan.kept:
+        click.echo(f"  stays, with its data: Namespace {name}")
+    for other in plan.others:
+        click.echo(f"  stays, as this installation has not made it: {other}")
+    if (plan.deleted or plan.parts) and not yes:
+        if not sys.stdin.isatty():
+            raise UsageError("nobody is here to agree to this, so nothing was deleted", "look at the list; then: --yes")
+        if not click.confirm("Delete this?"):
+            click.echo("Nothing was deleted")
+            return
+    remove.leave_as(plan, progress)
+    gone = ", ".join(map(str, plan.deleted)) or "nothing"
+    click.echo(f"Removed from {cluster.context}: {gone}; the cluster itself stays")
 
 
 @click.command()

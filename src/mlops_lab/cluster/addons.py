@@ -12,10 +12,12 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+import yaml
+
 from mlops_lab.base.errors import LabError
 from mlops_lab.base.versions import pin
 from mlops_lab.base.waiting import wait_until
-from mlops_lab.cluster import names
+from mlops_lab.cluster import names, own
 from mlops_lab.cluster.kubectl import Kubectl, manifest
 from mlops_lab.kube.objects import is_ready, is_true
 
@@ -34,7 +36,11 @@ def install(kubectl: Kubectl, registry: str, content: str, metrics: bool) -> boo
     Args:
         registry: the prefix of the images that are ours.
         content: changes when the load image's content does, so that its pod is replaced.
-        metrics: install metrics-server (a kind cluster) or leave the metrics API alone (a cluster of the user's).
+        metrics: install metrics-server (a kind cluster) or leave the metrics API alone (a cluster of the user's, where
+            what is made is recorded).
+
+    Raises:
+        LabError: the cluster does not answer, or refuses.
     """
     values = {"registry": registry, "content": content}
     texts = [manifest("system.yaml", fingerprint="$fingerprint", **values)]
@@ -42,21 +48,15 @@ def install(kubectl: Kubectl, registry: str, content: str, metrics: bool) -> boo
         texts.append(manifest("metrics-server.yaml", metrics_server=str(pin("images.metrics-server.name"))))
     fingerprint = hashlib.sha256("\0".join(texts).encode()).hexdigest()[:16]
     applied = "jsonpath={.metadata.annotations.mlops-lab/manifests}"
-    if kubectl.run("get", "namespace", names.NAMESPACE, "-o", applied, check=False).stdout == fingerprint:
+    if kubectl.run("get", "namespace", names.NAMESPACE, "--ignore-not-found", "-o", applied).stdout == fingerprint:
         return False
+    if not metrics:
+        for item in yaml.safe_load_all(texts[0]):
+            if item["kind"] in own.KINDS:
+                meta = {key: value for key, value in item["metadata"].items() if key != "annotations"}
+                own.create(kubectl.context, {**item, "metadata": meta}, kubectl.create)
     kubectl.apply("\n---\n".join(texts).replace("$fingerprint", fingerprint))
     return True
-
-
-def present(kubectl: Kubectl) -> bool:
-    """Is the tool's namespace in the cluster?"""
-    return kubectl.run("get", "namespace", names.NAMESPACE, check=False).code == 0
-
-
-def remove(kubectl: Kubectl, keep: str = "") -> None:
-    """Delete all namespaces of the tool and its labs, except those with the label `keep`."""
-    ours = ("-l", "app.kubernetes.io/managed-by=mlops-lab" + (f",!{keep}" if keep else ""))
-    kubectl.run("delete", "namespaces,priorityclasses", *ours, "--wait=true", within=180)
 
 
 def wait(kubectl: Kubectl, nodes: int, started: Started, within: float = 180) -> None:
@@ -100,8 +100,8 @@ def lacking(kubectl: Kubectl, nodes: int, started: Started | None = None) -> lis
         missing.append(f"{len(well)} of {nodes} nodes are Ready")
     if started:
         missing += _not_taken_up(items, started, heard)
-    own = (names.NAMESPACE, "kube-system") if nodes else (names.NAMESPACE,)
-    deployments = [item for item in items if item["kind"] == "Deployment" and item["metadata"]["namespace"] in own]
+    spaces = (names.NAMESPACE, "kube-system") if nodes else (names.NAMESPACE,)
+    deployments = [item for item in items if item["kind"] == "Deployment" and item["metadata"]["namespace"] in spaces]
     if unfinished := [item for item in deployments if not _rolled_out(item)]:
         missing += [f"deployment {name(item)} is not available" for item in unfinished]
         pods = [item for item in items if item["kind"] == "Pod"] or kubectl.get("pods", "-n", names.NAMESPACE)

@@ -1,22 +1,17 @@
-"""Delete the cluster: its containers, network, volumes and kubeconfig entries. The image cache stays."""
+"""Delete the kind cluster: its containers, network, volumes and kubeconfig entries. The image cache stays."""
 
 from __future__ import annotations
 
 from mlops_lab.base.processes import find
 from mlops_lab.base.progress import Progress
-from mlops_lab.cluster import addons, kind, kubeconfig, names, record, registry
-from mlops_lab.cluster.kubectl import Kubectl
-from mlops_lab.cluster.record import Cluster
+from mlops_lab.cluster import kind, kubeconfig, names, record, registry
 from mlops_lab.cluster.up import exclusive
 from mlops_lab.engine import start
 from mlops_lab.engine.docker import Docker, answering
 
 
-def down(progress: Progress, keep: str = "") -> list[str]:
+def down(progress: Progress) -> list[str]:
     """Delete everything; safe to repeat.
-
-    Args:
-        keep: in a cluster of the user's, a label of namespaces that stay.
 
     Returns:
         What was removed, in words; empty when there was nothing.
@@ -25,8 +20,6 @@ def down(progress: Progress, keep: str = "") -> list[str]:
         LabError: a cluster of that name is not ours, or the engine can't be asked.
     """
     with exclusive(progress):
-        if cluster := record.named():
-            return _leave(cluster, keep)
         removed: list[str] = []
         if docker := _engine(progress):
             made = record.made()
@@ -63,11 +56,3 @@ def _remove_network(docker: Docker) -> bool:
         bool(found and not found.get("Containers"))
         and docker.run("network", "rm", names.NETWORK, check=False).code == 0
     )
-
-
-def _leave(cluster: Cluster, keep: str) -> list[str]:
-    """Take out of the user's own cluster what the tool put there, and forget it; the cluster itself is left alone."""
-    kubectl = Kubectl(cluster.context, cluster.kubeconfig)
-    addons.remove(kubectl, keep)
-    record.forget(cluster)
-    return [f"the tool's namespaces in {cluster.context}"]

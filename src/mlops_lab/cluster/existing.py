@@ -7,8 +7,9 @@ import re
 
 from mlops_lab.base.errors import LabError, UsageError
 from mlops_lab.base.progress import Progress
-from mlops_lab.cluster import addons, kubeconfig, record
+from mlops_lab.cluster import addons, kubeconfig, leave, own, record
 from mlops_lab.cluster.kubectl import Kubectl
+from mlops_lab.cluster.own import Made
 from mlops_lab.cluster.record import Cluster
 from mlops_lab.cluster.up import exclusive
 from mlops_lab.kube.objects import is_true
@@ -42,19 +43,30 @@ def use(context: str, registry: str, progress: Progress, *, wait: bool = True) -
         kubectl = Kubectl(context)
         if absent := missing(kubectl):
             raise LabError(f"the cluster {context} {absent[0][0]}", absent[0][1], _rest(absent))
-        there = addons.present(kubectl)
+        own.begin(context, leave.uid_of(kubectl.get("namespaces", "--field-selector=metadata.name=kube-system")))
+        before = own.recorded(context).made
         try:
             addons.install(kubectl, registry, registry, metrics=False)
             if addons.lacking(kubectl, 0):
                 with progress.piece("waiting for the tool's pod"):
                     addons.wait(kubectl, 0, {})
         except BaseException:
-            if not there:
-                addons.remove(kubectl)
+            _undo(kubectl, [each for each in own.recorded(context).made if each not in before], progress)
             raise
         cluster = Cluster(context, registry)
         record.remember(cluster)
         return cluster
+
+
+def _undo(kubectl: Kubectl, made: list[Made], progress: Progress) -> None:
+    """Delete what this run has made, and nothing else."""
+    if not made:
+        return
+    progress.say(f"removing what was made in {kubectl.context}: {', '.join(map(str, made))}")
+    try:
+        leave.delete(kubectl, [each for each in leave.look(kubectl).own if each.mark in {one.mark for one in made}])
+    except LabError as error:
+        progress.say(f"it is still there: {error.message}; to remove it: lab down --context {kubectl.context}")
 
 
 def missing(kubectl: Kubectl) -> list[tuple[str, str]]:

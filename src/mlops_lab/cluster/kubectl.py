@@ -56,6 +56,22 @@ class Kubectl:
         """Server-side apply of manifests."""
         self.run("apply", "--server-side", "--force-conflicts", "-f", "-", within=within, stdin=text)
 
+    def create(self, item: dict[str, Any]) -> dict[str, Any] | None:
+        """Create an object; returns it as it is then, or None where there is one of that name already.
+
+        Raises:
+            LabError: it could not be created, or the answer was not seen.
+        """
+        done = self.run("create", "-f", "-", "-o", "json", stdin=json.dumps(item), check=False)
+        if done.code == 0:
+            return dict(json.loads(done.stdout))
+        if "(AlreadyExists)" in done.stderr:
+            return None
+        raise LabError(
+            f"{item['kind']} {item['metadata']['name']} could not be created in {self.context}",
+            "read the reason below, then try again", done.stderr.strip(),
+        )  # fmt: skip
+
     def get(self, what: str, *args: str, within: float = 10) -> list[dict[str, Any]]:
         """Objects of one or several kinds, such as `get("nodes")`, `get("deployments,pods", "-n", "x")`."""
         found: dict[str, Any] = json.loads(self.run("get", what, *args, "-o", "json", within=within).stdout)

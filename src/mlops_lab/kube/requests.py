@@ -7,11 +7,12 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from mlops_lab.kube.errors import NotFound, translated
+from mlops_lab.kube.errors import NotFound, Refused, translated
 from mlops_lab.kube.execs import ExecStream, open_exec
 from mlops_lab.kube.objects import Object, Objects
 
 FIELD_MANAGER = "mlops-lab"
+_CONFLICT = 409
 
 
 class Requests:
@@ -110,6 +111,17 @@ class Requests:
                     force_conflicts=True,
                     **({"dry_run": "All"} if dry_run else {}),
                 )
+
+    def create(self, item: Object) -> Object | None:
+        """Create an object that is in no namespace; returns it as it is then, or None where there is one already."""
+        try:
+            with translated(f"{item['kind']} {item['metadata']['name']}"):
+                resource = self._resource(item["kind"], item["apiVersion"])
+                return self._plain(resource.create(body=item, field_manager=FIELD_MANAGER, serialize=False))
+        except Refused as answer:
+            if answer.status == _CONFLICT:
+                return None
+            raise
 
     def patch(
         self,

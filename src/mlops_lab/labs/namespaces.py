@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mlops_lab.base.errors import LabError, UsageError
+from mlops_lab.cluster import own, record
 from mlops_lab.kube.client import Kube, Object
 from mlops_lab.labs import parts
 from mlops_lab.labs.catalog import Exercise, about
@@ -63,7 +64,10 @@ def make(kube: Kube, namespace: str, labels: dict[str, str] | None = None) -> No
         LabError: the ServiceAccount does not exist in time.
     """
     meta = {"name": namespace, "labels": labels or {}}
-    kube.apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": meta}])
+    item = {"apiVersion": "v1", "kind": "Namespace", "metadata": meta}
+    if _is_users(kube):
+        own.create(kube.context, item, kube.create)
+    kube.apply([item])
     ready, _ = kube.wait(
         "ServiceAccount", "default", namespace, lambda item: True if item else None, within=_USABLE_WITHIN
     )
@@ -126,7 +130,15 @@ def remove(kube: Kube, exercise: Exercise, namespace: str, within: float = _GONE
         for pod in kube.list("Pod", namespace):
             kube.delete("Pod", pod["metadata"]["name"], namespace, grace=_GRACE)
         kube.wait_gone("Namespace", namespace, within=within)
+    if _is_users(kube):
+        own.gone_by_name(kube.context, "Namespace", namespace)
     parts.remove(kube, namespace, about(exercise).needs)
+
+
+def _is_users(kube: Kube) -> bool:
+    """Is it a cluster that the user named, where what is made is recorded?"""
+    named = record.named()
+    return named is not None and named.context == kube.context
 
 
 def _labels(item: dict[str, Any]) -> dict[str, str]:

@@ -130,6 +130,10 @@ class Helm:
     def manifest(self, release: str) -> str:
         """What the release's deployed revision put into the cluster, as YAML; empty where it is not installed."""
         done = self.run("get", "manifest", release, "--namespace", release, check=False)
+        if done.code != 0 and "not found" not in done.stderr:
+            raise LabError(
+                f"helm can't read what {release} consists of", "see what is wrong: lab status", done.stderr.strip()
+            )
         return done.stdout if done.code == 0 else ""
 
     def rollback(self, release: str, number: int, within: float = 180) -> None:
@@ -150,16 +154,17 @@ class Helm:
             raise LabError(f"helm can't remove {release}", "see what is wrong: lab status", done.stderr.strip())
         return done.code == 0
 
-    def settle(self, release: str) -> None:
-        """Repair a release that a killed helm has left pending; else do nothing."""
+    def settle(self, release: str) -> bool:
+        """Repair a release that a killed helm has left pending; is there one afterwards?"""
         revisions = self.history(release)
         if not revisions or not revisions[-1].status.startswith("pending"):
-            return
+            return bool(revisions)
         good = [each.number for each in revisions if each.status in ("deployed", "superseded")]
         if good:
             self.rollback(release, good[-1])
         else:
             self.uninstall(release)
+        return bool(good)
 
     @property
     def major(self) -> int:

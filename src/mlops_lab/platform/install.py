@@ -22,7 +22,7 @@ import yaml
 from mlops_lab.base.errors import LabError
 from mlops_lab.base.progress import Progress
 from mlops_lab.base.waiting import wait_until
-from mlops_lab.cluster import kind, names, registry
+from mlops_lab.cluster import kind, names, own, registry
 from mlops_lab.cluster.kubectl import Kubectl
 from mlops_lab.cluster.record import Cluster
 from mlops_lab.cluster.up import exclusive
@@ -121,7 +121,7 @@ def with_parts(
                     raise
             for job in jobs:
                 job.result()
-        keep.forget(cluster, kubectl)
+        keep.forget(cluster, kubectl, progress)
         return wanted
 
 
@@ -244,10 +244,9 @@ def _install(wanted: _Wanted, was: Installed | None, site: _Site) -> None:
         if not gone:
             return
         site.progress.say(f"repairing {release.part}: {gone[0]}")
-    _namespace(release, site.kubectl)
-    if was and was.status != "deployed":
-        site.helm.settle(name)
-    if was is None:
+    _namespace(release, site.kubectl, users=not site.cluster.is_kind)
+    there = was is not None and (was.status == "deployed" or site.helm.settle(name))
+    if not there:
         keep.restore(site.cluster, release, site.kubectl, site.docker, site.progress)
     changed = was is None or was.images != wanted.images
     if changed and site.docker:
@@ -308,8 +307,12 @@ def _explained(failed: LabError, wanted: _Wanted, was: Installed | None, site: _
     return LabError(f"{release.part} {why}; {after}", hint, "\n".join(part for part in (seen, failed.detail) if part))
 
 
-def _namespace(release: Release, kubectl: Kubectl) -> None:
-    """The part's namespace; its pods are restricted ones unless the chart says what else they must be."""
+def _namespace(release: Release, kubectl: Kubectl, users: bool = False) -> None:
+    """The part's namespace; its pods are restricted ones unless the chart says what else they must be.
+
+    Args:
+        users: the cluster is one that the user named, where what is made is recorded.
+    """
     meta = yaml.safe_load((release.folder / "Chart.yaml").read_text())
     labels = {
         "app.kubernetes.io/managed-by": "mlops-lab",
@@ -317,6 +320,8 @@ def _namespace(release: Release, kubectl: Kubectl) -> None:
         "pod-security.kubernetes.io/enforce": (meta.get("annotations") or {}).get(_LEVEL, "restricted"),
     }
     item = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": release.namespace, "labels": labels}}
+    if users:
+        own.create(kubectl.context, item, kubectl.create)
     kubectl.apply(json.dumps(item))
 
 

@@ -11,48 +11,49 @@ that were made by hand in a part's namespace.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import shutil
 from pathlib import Path
 from typing import IO, Any
 
+from mlops_lab.base import durable
 from mlops_lab.base.errors import LabError
-from mlops_lab.base.paths import state
 from mlops_lab.base.processes import TimedOut, run
 from mlops_lab.base.progress import Progress
 from mlops_lab.base.waiting import wait_until
-from mlops_lab.cluster import names
 from mlops_lab.cluster.kubectl import Kubectl
 from mlops_lab.cluster.record import Cluster
 from mlops_lab.engine.docker import Docker
+from mlops_lab.platform import kept
 from mlops_lab.platform.installed import installed
 from mlops_lab.platform.releases import RELEASES, Release
 
 KEPT = "mlops-lab/kept"
 _POLICY = "helm.sh/resource-policy"
-_WHOLE = "kept.json"
 _PACKING = 1800.0  # s for one volume
 _LIVE = ("uid", "resourceVersion", "creationTimestamp", "managedFields", "generation", "selfLink", "finalizers")
 
 
 def parts(cluster: Cluster, kubectl: Kubectl) -> dict[str, str]:
-    """The parts whose data was kept and is not back yet, with their profiles."""
+    """The parts whose data was kept and is not back yet, with their profiles.
+
+    Raises:
+        LabError: it can't be told; nothing was deleted.
+    """
     if cluster.is_kind:
-        return dict(_read().get("parts", {}))
-    done = kubectl.run("get", "namespaces", "-l", KEPT, "-o", "json", check=False)
-    found = json.loads(done.stdout)["items"] if done.code == 0 else []
+        return dict(kept.read().get("parts", {}))
     by_namespace = {each.namespace: each.part for each in RELEASES}
     return {
         by_namespace[item["metadata"]["name"]]: item["metadata"]["labels"][KEPT]
-        for item in found
+        for item in kubectl.get("namespaces", "-l", KEPT)
         if item["metadata"]["name"] in by_namespace
     }
 
 
 def save(kubectl: Kubectl, progress: Progress) -> list[str]:
     """Pack the volumes and Secrets of all installed parts of the kind cluster, and leave their pods stopped.
+
+    What was kept before of parts that are not installed now stays kept.
 
     Returns:
         What was kept, in words; empty when no part is installed.
@@ -63,13 +64,19 @@ def save(kubectl: Kubectl, progress: Progress) -> list[str]:
     there = installed(kubectl)
     if not there:
         return []
-    fresh = _folder().with_name(f"{_folder().name}.part")
-    shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir(parents=True, mode=0o700)
+    before = kept.read()
+    spaces = [each.namespace for each in RELEASES if each.part in there]
+    if lost := [claim for claim in _not_back(before, kubectl) if claim["namespace"] in spaces]:
+        raise LabError(
+            f"data of {_called(lost)} that was kept before is not in this cluster, and this would replace it",
+            f"set it aside (mv {kept.folder()} {kept.folder()}.aside), then try again; or, without keeping: lab down",
+        )
+    elsewhere = {part: profile for part, profile in before.get("parts", {}).items() if part not in there}
+    others = [each.namespace for each in RELEASES if each.part in elsewhere]
     claims: list[dict[str, Any]] = []
     secrets: list[dict[str, Any]] = []
-    spaces = [each.namespace for each in RELEASES if each.part in there]
     stopped: dict[tuple[str, str], int] = {}
+    fresh = kept.new()
     try:
         for namespace in spaces:
             _stop(kubectl, namespace, stopped)
@@ -77,57 +84,64 @@ def save(kubectl: Kubectl, progress: Progress) -> list[str]:
             claims += _bound(kubectl, namespace)
         for claim in claims:
             with progress.piece(f"saving {claim['namespace']}/{claim['name']}"):
-                _pack(claim["node"], claim["path"], fresh / claim["file"])
-        whole = {"parts": {part: found.profile for part, found in there.items()}, "claims": claims}
-        _private(fresh / "secrets.json", json.dumps(secrets))
-        _private(fresh / _WHOLE, json.dumps(whole, indent=1))
-        shutil.rmtree(_folder(), ignore_errors=True)
-        fresh.rename(_folder())
+                file = fresh / claim["file"]
+                _pack(claim["node"], claim["path"], file)
+                claim |= {"file": f"{fresh.name}/{claim['file']}", "bytes": file.stat().st_size}
+        kept.put(
+            fresh,
+            elsewhere | {part: found.profile for part, found in there.items()},
+            [claim for claim in before.get("claims", []) if claim["namespace"] in others] + claims,
+            [item for item in before.get("secrets", []) if item["metadata"]["namespace"] in others] + secrets,
+        )
     except BaseException:
         for (namespace, name), replicas in stopped.items():
             kubectl.run("scale", "-n", namespace, name, f"--replicas={replicas}", check=False)
-        shutil.rmtree(fresh, ignore_errors=True)
+        kept.undo(fresh)
         raise
+    kept.sweep()
     return [f"{claim['namespace']}/{claim['name']}" for claim in claims]
 
 
 def restore(cluster: Cluster, release: Release, kubectl: Kubectl, docker: Docker | None, progress: Progress) -> None:
-    """Put a part's kept Secrets and volumes into a new cluster, before its chart is installed."""
-    whole = _read() if cluster.is_kind else {}
+    """Put a part's kept Secrets and volumes into a new cluster, before its chart is installed; what is back stays."""
+    whole = kept.read() if cluster.is_kind else {}
     if docker is None or release.part not in whole.get("parts", {}):
         return
-    secrets = [item for item in json.loads((_folder() / "secrets.json").read_text())
-               if item["metadata"]["namespace"] == release.namespace]  # fmt: skip
+    secrets = [item for item in whole["secrets"] if item["metadata"]["namespace"] == release.namespace]
     if secrets:
         kubectl.apply(json.dumps({"apiVersion": "v1", "kind": "List", "items": secrets}))
-    nodes = kubectl.get("nodes")
+    nodes, volumes = kubectl.get("nodes"), kubectl.get("persistentvolumes")
     for claim in whole["claims"]:
-        if claim["namespace"] != release.namespace:
+        if claim["namespace"] != release.namespace or _volume_of(claim, volumes):
             continue
-        name = f"kept-{claim['namespace']}-{claim['name']}"
-        if kubectl.run("get", "persistentvolume", name, check=False).code == 0:
-            continue
+        name = _restored(claim)
         with progress.piece(f"restoring {claim['namespace']}/{claim['name']}"):
             node, path = _node(nodes, claim["node"]), f"{Path(claim['path']).parent}/{name}"
-            _unpack(docker, node, path, _folder() / claim["file"])
+            _unpack(docker, node, path, kept.folder() / claim["file"])
             kubectl.apply(json.dumps(volume(name, claim, node, path)))
 
 
-def forget(cluster: Cluster, kubectl: Kubectl) -> None:
-    """Everything is back and ready: the copies can go."""
-    if cluster.is_kind:
-        shutil.rmtree(_folder(), ignore_errors=True)
-    elif parts(cluster, kubectl):
-        kubectl.run("label", "namespaces", "-l", KEPT, f"{KEPT}-")
+def forget(cluster: Cluster, kubectl: Kubectl, progress: Progress) -> None:
+    """All parts are ready: the copies can go, if what they hold is in the cluster."""
+    if not cluster.is_kind:
+        if parts(cluster, kubectl):
+            kubectl.run("label", "namespaces", "-l", KEPT, f"{KEPT}-")
+        return
+    whole = kept.read()
+    if lost := _not_back(whole, kubectl):
+        progress.say(
+            f"data of {_called(lost)} stays in {kept.folder()}: this cluster has none of it, and the parts run with"
+            " other data; to have it back: lab down, then lab up"
+        )
+    elif whole:
+        kept.forget()
 
 
-def mark(kubectl: Kubectl) -> list[str]:
-    """In a cluster of the user's: mark the parts' namespaces, which stay with what is in them."""
-    there = installed(kubectl)
+def mark(kubectl: Kubectl, profiles: dict[str, str]) -> None:
+    """In a cluster of the user's: mark the namespaces of these parts, which stay with what is in them."""
     for each in RELEASES:
-        if each.part in there:
-            kubectl.run("label", "--overwrite", "namespace", each.namespace, f"{KEPT}={there[each.part].profile}")
-    return [each.namespace for each in RELEASES if each.part in there]
+        if each.part in profiles:
+            kubectl.run("label", "--overwrite", "namespace", each.namespace, f"{KEPT}={profiles[each.part]}")
 
 
 def volume(name: str, claim: dict[str, Any], node: str, path: str) -> dict[str, Any]:
@@ -148,6 +162,30 @@ def volume(name: str, claim: dict[str, Any], node: str, path: str) -> dict[str, 
             ]}]}},
         },
     }  # fmt: skip
+
+
+def _not_back(whole: dict[str, Any], kubectl: Kubectl) -> list[dict[str, Any]]:
+    """The kept claims that no volume of the cluster is bound to which has their data."""
+    claims: list[dict[str, Any]] = whole.get("claims", [])
+    volumes = kubectl.get("persistentvolumes") if claims else []
+    return [claim for claim in claims if (_volume_of(claim, volumes) or {}).get("status", {}).get("phase") != "Bound"]
+
+
+def _volume_of(claim: dict[str, Any], volumes: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """The volume with a kept claim's data: one that was restored, or the very one that was saved."""
+    for item in volumes:
+        place = item["spec"].get("hostPath") or item["spec"].get("local") or {}
+        if item["metadata"]["name"] == _restored(claim) or place.get("path") == claim["path"]:
+            return item
+    return None
+
+
+def _restored(claim: dict[str, Any]) -> str:
+    return f"kept-{claim['namespace']}-{claim['name']}"
+
+
+def _called(claims: list[dict[str, Any]]) -> str:
+    return ", ".join(f"{claim['namespace']}/{claim['name']}" for claim in claims)
 
 
 def _stop(kubectl: Kubectl, namespace: str, stopped: dict[tuple[str, str], int]) -> None:
@@ -193,11 +231,11 @@ def _bound(kubectl: Kubectl, namespace: str) -> list[dict[str, Any]]:
                 f"the volume of {namespace}/{name} is not on a node's disk, so `lab down --keep-data` can't keep it",
                 "back up its data yourself, then: lab down",
             )
-        kept = ("capacity", "accessModes", "persistentVolumeReclaimPolicy", "storageClassName", "volumeMode")
+        lasting = ("capacity", "accessModes", "persistentVolumeReclaimPolicy", "storageClassName", "volumeMode")
         notes = bound["metadata"].get("annotations") or {}
         found.append({
             "namespace": namespace, "name": name, "node": hosts[0], "path": place["path"],
-            "file": f"{namespace}-{name}.tar", "spec": {key: spec[key] for key in kept if key in spec},
+            "file": f"{namespace}-{name}.tar", "spec": {key: spec[key] for key in lasting if key in spec},
             "annotations": {key: value for key, value in notes.items() if key.startswith("pv.kubernetes.io/")},
         })  # fmt: skip
     return found
@@ -206,6 +244,7 @@ def _bound(kubectl: Kubectl, namespace: str) -> list[dict[str, Any]]:
 def _pack(node: str, path: str, file: Path) -> None:
     with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as target:
         _tar(["docker", "exec", node, "tar", "-C", path, "--numeric-owner", "-cf", "-", "."], stdout=target)
+    durable.to_disk(file)
 
 
 def _unpack(docker: Docker, node: str, path: str, file: Path) -> None:
@@ -213,6 +252,7 @@ def _unpack(docker: Docker, node: str, path: str, file: Path) -> None:
     docker.run("exec", node, "mkdir", "-p", "-m", "0777", path)
     with file.open("rb") as source:
         _tar(["docker", "exec", "-i", node, "tar", "-C", path, "--numeric-owner", "-xpf", "-"], stdin=source)
+    docker.run("exec", node, "sync", "-f", path)  # the archive goes once this is there
 
 
 def _tar(words: list[str], *, stdin: IO[bytes] | bytes = b"", stdout: IO[bytes] | None = None) -> None:
@@ -244,19 +284,3 @@ def _bare(item: dict[str, Any]) -> dict[str, Any]:
     """An object as it would be created again."""
     metadata = {key: value for key, value in item["metadata"].items() if key not in (*_LIVE, "ownerReferences")}
     return {**{key: value for key, value in item.items() if key != "status"}, "metadata": metadata}
-
-
-def _private(path: Path, text: str) -> None:
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write(text)
-
-
-def _folder() -> Path:
-    return state() / "kept" / names.cluster()
-
-
-def _read() -> dict[str, Any]:
-    with contextlib.suppress(FileNotFoundError, json.JSONDecodeError):
-        whole: dict[str, Any] = json.loads((_folder() / _WHOLE).read_text())
-        return whole
-    return {}

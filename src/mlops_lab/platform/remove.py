@@ -1,10 +1,18 @@
-"""What `lab down` does to the platform before it deletes the cluster, or leaves a cluster of the user's."""
+"""What `lab down` does to the platform: keep a kind cluster's data, or leave a cluster of the user's as it was.
+
+A cluster of the user's may be others' too. What goes there is planned first, so that it can be shown and agreed to:
+only what this installation has made. Parts of the platform count as its own where their namespace does.
+"""
 
 from __future__ import annotations
 
-from mlops_lab.base.errors import LabError
+from dataclasses import dataclass
+
+from mlops_lab.base.errors import LabError, UsageError
 from mlops_lab.base.progress import Progress
+from mlops_lab.cluster import leave, own, record
 from mlops_lab.cluster.kubectl import Kubectl
+from mlops_lab.cluster.own import Made
 from mlops_lab.cluster.record import Cluster
 from mlops_lab.cluster.up import exclusive
 from mlops_lab.engine.docker import answering
@@ -14,11 +22,28 @@ from mlops_lab.platform.installed import installed
 from mlops_lab.platform.releases import RELEASES
 
 
-def leave(cluster: Cluster, progress: Progress, keep_data: bool) -> list[str]:
-    """Leave a cluster's platform.
+@dataclass(frozen=True)
+class Leaving:
+    """What leaving a cluster of the user's would do.
 
-    A kind cluster goes as a whole, so nothing is done but to keep the data if that was asked for. From a cluster of the
-    user's every part is uninstalled, the last first: that also removes what a chart has outside its namespace.
+    Args:
+        parts: the parts of the platform that are uninstalled, with their profiles.
+        deleted: what is deleted with all that is in it.
+        kept: the namespaces that stay with their data, by their names.
+        lost: what is recorded and was deleted by someone else.
+        others: what bears the project's label and is not this installation's; it stays.
+    """
+
+    cluster: Cluster
+    parts: dict[str, str]
+    deleted: tuple[Made, ...]
+    kept: tuple[str, ...]
+    lost: tuple[Made, ...]
+    others: tuple[str, ...]
+
+
+def save(cluster: Cluster, progress: Progress) -> list[str]:
+    """Keep the data of a kind cluster, which is deleted as a whole afterwards.
 
     Returns:
         What was kept, in words.
@@ -26,28 +51,88 @@ def leave(cluster: Cluster, progress: Progress, keep_data: bool) -> list[str]:
     Raises:
         LabError: the data could not be kept; nothing was taken down.
     """
-    if cluster.is_kind and not keep_data:
-        return []
     kubectl = Kubectl(cluster.context, cluster.kubeconfig)
     with exclusive(progress):
-        if cluster.is_kind:
-            if answering() is None or not kubectl.answers():
-                raise LabError(
-                    "the cluster does not answer, so its data can't be saved",
-                    "repair it first (lab up), or delete it with its data: lab down",
-                )
-            return keep.save(kubectl, progress)
-        return _uninstall(cluster, kubectl, progress, keep_data)
+        if answering() is None or not kubectl.answers():
+            raise LabError(
+                "the cluster does not answer, so its data can't be saved",
+                "repair it first (lab up), or delete it with its data: lab down",
+            )
+        return keep.save(kubectl, progress)
 
 
-def _uninstall(cluster: Cluster, kubectl: Kubectl, progress: Progress, keep_data: bool) -> list[str]:
+def users(context: str) -> Cluster | None:
+    """The cluster of the user's that is to be left.
+
+    Args:
+        context: its context; empty for the one in use.
+
+    Raises:
+        UsageError: `lab` has made nothing in a cluster of this context.
+    """
+    named = record.named()
+    if not context or (named and named.context == context):
+        return named
+    if not own.recorded(context).made:
+        others = ", ".join(own.contexts())
+        raise UsageError(
+            f"nothing is recorded that `lab` has made in {context}",
+            f"it has made something in: {others}" if others else "without --context: lab down",
+        )
+    return Cluster(context, "")
+
+
+def planned(cluster: Cluster, keep_data: bool) -> Leaving:
+    """What leaving a cluster of the user's would do; nothing is changed.
+
+    Raises:
+        LabError: the cluster can't be asked.
+    """
+    kubectl = Kubectl(cluster.context, cluster.kubeconfig)
+    found = leave.look(kubectl)
+    spaces = {each.name for each in found.own if each.kind == "Namespace"}
     there = installed(kubectl)
-    if not there:
-        return []
-    kept = keep.mark(kubectl) if keep_data else []
-    helm = Helm(program(progress), cluster.context, cluster.kubeconfig)
-    for release in reversed(RELEASES):
-        if release.part in there:
-            with progress.piece(f"removing {release.part}"):
-                helm.uninstall(release.namespace)
-    return kept
+    parts = {each.part: there[each.part].profile for each in RELEASES
+             if each.part in there and each.namespace in spaces}  # fmt: skip
+    kept: set[str] = set()
+    if keep_data:
+        kept = {each.namespace for each in RELEASES if each.part in {*parts, *keep.parts(cluster, kubectl)}} & spaces
+    deleted = [each for each in found.own if each.name not in kept]
+    return Leaving(cluster, parts, tuple(deleted), tuple(sorted(kept)), found.lost, found.others)
+
+
+def leave_as(plan: Leaving, progress: Progress) -> None:
+    """Do what was planned, the parts first and the last of them first; then the cluster is no longer in use.
+
+    Raises:
+        LabError: something could not be deleted; what is still there stays recorded.
+    """
+    cluster = plan.cluster
+    kubectl = Kubectl(cluster.context, cluster.kubeconfig)
+    with exclusive(progress):
+        if plan.parts:
+            helm = Helm(program(progress), cluster.context, cluster.kubeconfig)
+            if plan.kept:
+                keep.mark(kubectl, plan.parts)
+            for release in reversed(RELEASES):
+                if release.part in plan.parts:
+                    with progress.piece(f"removing {release.part}"):
+                        helm.uninstall(release.namespace)
+        leave.delete(kubectl, plan.deleted)
+        own.gone(cluster.context, plan.lost)
+        _unuse(cluster)
+
+
+def forget(cluster: Cluster, progress: Progress) -> tuple[Made, ...]:
+    """No longer use a cluster of the user's, which is not asked; returns what was made in it, now forgotten."""
+    with exclusive(progress):
+        made = own.recorded(cluster.context).made
+        own.forget(cluster.context)
+        _unuse(cluster)
+        return made
+
+
+def _unuse(cluster: Cluster) -> None:
+    named = record.named()
+    if named and named.context == cluster.context:
+        record.forget(named)
