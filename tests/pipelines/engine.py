@@ -104,6 +104,10 @@ class Engine:
             except (ProcessLookupError, FileNotFoundError):
                 continue
 
+    def said(self) -> str:
+        """What the server printed."""
+        return self._log.read_text()
+
     @property
     def client(self) -> kfp.Client:
         """The SDK's client, as users have it."""

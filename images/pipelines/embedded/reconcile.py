@@ -35,7 +35,7 @@ class Reconciler(threading.Thread):
     def __init__(self, settings: Settings, store: Store, artifacts: Artifacts, pods: Pods) -> None:
         super().__init__(name="reconciler", daemon=True)
         self._settings, self._store, self._artifacts, self._pods = settings, store, artifacts, pods
-        self._wake, self._stop = threading.Event(), threading.Event()
+        self._wake, self._end = threading.Event(), threading.Event()  # no `_stop`: threads have one of their own
         self._over: dict[str, float] = {}  # when each finished pod was first seen finished
         self._since = now()  # nobody could be heard before
         self._left = True  # may there be pods, though no run is active?
@@ -48,13 +48,13 @@ class Reconciler(threading.Thread):
 
     def stop(self) -> None:
         """End the thread after the present look; what runs goes on without it."""
-        self._stop.set()
+        self._end.set()
         self._wake.set()
         self.join(30)
 
     def run(self) -> None:
         """Look until stopped; whatever goes wrong in one look is said and tried again in the next."""
-        while not self._stop.is_set():
+        while not self._end.is_set():
             busy = True
             try:
                 busy = self.look()
