@@ -174,5 +174,5 @@ class Engine:
 
     def sql(self, query: str, *args: Any) -> list[Any]:
         """Look into the server's database."""
-        with sqlite3.connect(f"file:{self.data}/pipelines.db?mode=ro", uri=True) as db:
+        with sqlite3.connect(f"file:{self.data}/database/pipelines.db?mode=ro", uri=True) as db:
             return db.execute(query, args).fetchall()
