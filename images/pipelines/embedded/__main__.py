@@ -21,6 +21,7 @@ from embedded.store import Store
 
 def main() -> None:
     """Run the server in this process."""
+    os.umask(0o077)
     settings = Settings.from_environment()
     module, _, factory = settings.pods.partition(":")
     pods: Pods = getattr(importlib.import_module(module), factory)(settings)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from embedded.errors import ApiError, invalid, missing
 from embedded.settings import Settings
+from embedded.store import private
 
 _KEY = re.compile(r"[\w.=@+,:%~() -]+(/[\w.=@+,:%~() -]+)*")
 _TAR = ".folder.tar"
@@ -28,7 +29,7 @@ class Artifacts:
         self._logs = settings.data / "logs"
         self._reserve, self._prefix = settings.reserve, settings.artifacts.rstrip("/") + "/"
         for folder in (self._root, self._parts, self._logs):
-            folder.mkdir(parents=True, exist_ok=True)
+            private(folder)
         for left in self._parts.iterdir():  # of a server that was killed
             left.unlink()
 

@@ -1,7 +1,8 @@
 """The server's state: one SQLite file on the volume, written in short transactions.
 
-A commit survives the end of this process at any moment. Times are kept as text (RFC 3339, UTC, milliseconds), which
-sorts as it should; what is never searched for is kept as JSON.
+A commit survives the end of this process at any moment. The file holds what tokens are signed with, so it is this
+user's alone, in a folder of its own: the volume's may be open to all (on a kind cluster it is). Times are kept as text
+(RFC 3339, UTC, milliseconds), which sorts as it should; what is never searched for is kept as JSON.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+_NAME = "pipelines.db"
 _SCHEMA = """
 create table if not exists kv (key text primary key, value text not null);
 create table if not exists experiments (
@@ -81,7 +83,8 @@ class Store:
         # Held as long as the process lives: two servers on one volume would run everything twice.
         self._lock_file = (folder / "lock").open("w")
         fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        self._db = sqlite3.connect(folder / "pipelines.db", check_same_thread=False, isolation_level=None)
+        file = _file(folder)
+        self._db = sqlite3.connect(file, check_same_thread=False, isolation_level=None)
         self._db.row_factory = sqlite3.Row
         self._lock = threading.RLock()
         self._db.executescript("pragma journal_mode=wal; pragma synchronous=normal; pragma foreign_keys=on;")
@@ -138,6 +141,27 @@ class Store:
         with self._lock:
             self._db.close()
             self._lock_file.close()
+
+
+def private(folder: Path) -> Path:
+    """Have a folder that nobody but this user gets into, whatever it was before."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.chmod(0o700)
+    return folder
+
+
+def _file(folder: Path) -> Path:
+    """The database's file, for this user alone; SQLite gives what lies beside it the same mode."""
+    file, older = private(folder / "database") / _NAME, folder / _NAME
+    if older.is_file() and not file.exists():  # of a server that had it in the volume's root
+        with contextlib.closing(sqlite3.connect(older)) as db:
+            db.execute("pragma wal_checkpoint(truncate)")
+        older.replace(file)
+        older.symlink_to(file.relative_to(folder))  # for that server, should helm roll back to it
+    file.touch(mode=0o600)
+    for each in file.parent.iterdir():
+        each.chmod(0o600)
+    return file
 
 
 def now() -> str:
