@@ -16,7 +16,7 @@ from mlops_lab.base.paths import cache, state
 from mlops_lab.base.state_files import Damaged
 from mlops_lab.checks.verdicts import Result, Verdict
 from mlops_lab.cli.main import main
-from mlops_lab.cluster import down, kind, kubeconfig, mend, record, registry
+from mlops_lab.cluster import down, kind, kubeconfig, mend, own, record, registry
 from mlops_lab.cluster.kind import Node
 from mlops_lab.cluster.record import Cluster
 from mlops_lab.engine import start
@@ -129,16 +129,14 @@ def test_down_takes_the_cluster_down_whatever_its_record_has_become(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    left: list[Cluster] = []
-    monkeypatch.setattr(
-        "mlops_lab.platform.remove.leave", lambda cluster, progress, keep: left.append(cluster) or (["it"] * keep)
-    )
+    saved: list[Cluster] = []
+    monkeypatch.setattr("mlops_lab.platform.remove.save", lambda cluster, progress: saved.append(cluster) or ["it"])
     put(made(), content)
     assert lab("down", *words) == 0
     said = capsys.readouterr()
     assert "Removed: cluster mlops-lab" in said.out
     assert "it is written again from the cluster's 1 containers" in said.err
-    assert [each.nodes for each in left] == ["small"]  # so that its data can be kept
+    assert [each.nodes for each in saved] == (["small"] if words else [])
     assert ("Kept for the next `lab up`: it" in said.out) is bool(words)
     assert not made().exists()
     assert lab("down", *words) == 0
@@ -150,11 +148,17 @@ def test_down_forgets_a_cluster_of_the_users_that_it_cannot_name_and_takes_no_ot
     content: bytes, engine: Engine, capsys: pytest.CaptureFixture[str]
 ) -> None:
     record.remember(Cluster("kind-mlops-lab", "localhost:5001", "small"))
+    own.begin("theirs", "its-id")
+    own.create(
+        "theirs",
+        {"kind": "Namespace", "metadata": {"name": "lab-10"}},
+        lambda item: {"metadata": {**item["metadata"], "uid": "1"}},
+    )
     put(named(), content)
     assert lab("down") == 0
     said = capsys.readouterr()
     assert "no cluster of yours is in use any more" in said.err
-    assert "lab up --context NAME --registry PREFIX, then again lab down" in said.out
+    assert "Still in the cluster theirs" in said.out and "lab down --context theirs" in said.out
     assert engine.nodes and record.current().is_kind
     assert named().with_name("named.json.damaged").read_bytes() == content
 
