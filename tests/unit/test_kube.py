@@ -44,6 +44,13 @@ def test_silence_is_the_environments_fault() -> None:
         raise ReadTimeoutError(cast(Any, None), "/", "timed out")
 
 
+@pytest.mark.parametrize(("status", "passing"), [(403, False), (422, False), (429, True), (500, True), (503, True)])
+def test_an_api_server_that_has_trouble_of_its_own_may_be_asked_again(status: int, passing: bool) -> None:
+    with pytest.raises((Refused, Unreachable)) as caught, translated("the metric of pods"):
+        raise refusal(status, "unable to fetch metrics")
+    assert caught.value.transient is passing
+
+
 def test_the_learners_failures_pass_through_untouched() -> None:
     with pytest.raises(ZeroDivisionError), translated("Pod a"):
         raise ZeroDivisionError
@@ -263,9 +270,12 @@ def test_an_api_server_that_accepts_and_says_nothing_is_given_up(tmp_path: Path)
             )
         )
         began = time.monotonic()
-        with pytest.raises(Unreachable, match="does not answer"):
+        with pytest.raises(Unreachable, match="does not answer") as caught:
             connect("silent", file, timeout=0.5).list("Pod", "default")
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 5 and not caught.value.transient
+    with pytest.raises(Unreachable, match="does not answer") as caught:  # nobody listens there any more
+        connect("silent", file, timeout=0.5).list("Pod", "default")
+    assert caught.value.transient
 
 
 def test_a_log_that_is_json_comes_as_it_was_written(tmp_path: Path) -> None:

@@ -19,6 +19,8 @@ from mlops_lab.checks.check import Check
 from mlops_lab.checks.current import Running, running
 from mlops_lab.checks.lab import Lab
 from mlops_lab.checks.rooms import work as work_module
+from mlops_lab.checks.rooms.time import Time
+from mlops_lab.kube.errors import Refused, Unreachable
 from mlops_lab.measure.traffic.http import Answer
 
 
@@ -229,3 +231,41 @@ def test_what_nobody_waits_for_any_more_is_ended_and_puts_back_what_it_changed()
 
     asyncio.run(main())
     assert told == ["changed", "put back", "ended"]
+
+
+async def looked(*answers: Any, within: float) -> Any:
+    """What `eventually` says of these answers, one a look; the last one stays."""
+    left = list(answers)
+
+    async def look() -> int:
+        answer = left.pop(0) if len(left) > 1 else left[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return cast(int, answer)
+
+    return await Time().eventually(
+        look, lambda seen: seen == 2, expected="2 pods", shown=lambda seen: f"{seen} pods", within=within, every=0.01
+    )
+
+
+def test_a_wait_goes_on_over_trouble_that_may_be_over_in_a_moment() -> None:
+    broken = Refused("the metric of pods: Internal error occurred: unable to fetch metrics", "try again", 500)
+    restarting = Unreachable("Pod a: the API server does not answer", "lab status", transient=True)
+    found = asyncio.run(looked(broken, 1, restarting, broken, 2, within=5))
+    assert (found.ok, found.value) == (True, 2)
+
+
+def test_a_wait_in_which_trouble_stays_ends_in_the_last_of_it() -> None:
+    first, last = Refused("first", "", 500), Refused("last", "", 500)
+    began = time.monotonic()
+    with pytest.raises(Refused, match="last"):
+        asyncio.run(looked(1, first, last, within=0.1))
+    assert 0.1 <= time.monotonic() - began < 3
+
+
+@pytest.mark.parametrize("trouble", [Refused("forbidden", "", 403), Unreachable("silent", ""), LabError("no page", "")])
+def test_a_wait_ends_at_once_in_trouble_that_no_waiting_mends(trouble: LabError) -> None:
+    began = time.monotonic()
+    with pytest.raises(type(trouble)):
+        asyncio.run(looked(1, trouble, within=60))
+    assert time.monotonic() - began < 3

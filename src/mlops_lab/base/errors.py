@@ -41,18 +41,34 @@ class LabError(Exception):
         message: one line that says what is wrong.
         hint: one line that says what to do next.
         detail: longer evidence, such as the end of a command's output; may be empty.
+        transient: it may be over in a moment, such as a status 503: who waits for something asks again.
     """
 
     exit_code = ExitCode.ENVIRONMENT
 
-    def __init__(self, message: str, hint: str, detail: str = "") -> None:
+    def __init__(self, message: str, hint: str, detail: str = "", *, transient: bool = False) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
         self.detail = detail
+        self.transient = transient
 
 
 class UsageError(LabError):
     """The command was asked for something that does not exist or cannot be read (exit code 2)."""
 
     exit_code = ExitCode.USAGE
+
+
+def transient_status(status: int) -> bool:
+    """Whether an HTTP status says that the server has trouble of its own, or too much to do."""
+    return status == 429 or status >= 500
+
+
+def broken_connection(error: BaseException) -> bool:
+    """Whether a connection was refused or lost (as by a server that starts again), and not just silent for too long."""
+    seen: BaseException | None = error
+    while seen is not None and not isinstance(seen, ConnectionError):
+        reason = getattr(seen, "reason", None)
+        seen = reason if isinstance(reason, BaseException) else seen.__cause__ or seen.__context__
+    return seen is not None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
-from mlops_lab.base.errors import LabError
+from mlops_lab.base.errors import LabError, broken_connection, transient_status
 
 
 class NotFound(LabError):
@@ -20,7 +20,7 @@ class Refused(LabError):
     """The API server answered and refused; `status` is its HTTP status, such as 403, 409 or 422."""
 
     def __init__(self, message: str, hint: str, status: int) -> None:
-        super().__init__(message, hint)
+        super().__init__(message, hint, transient=transient_status(status))
         self.status = status
 
 
@@ -54,7 +54,9 @@ def translated(what: str) -> Iterator[None]:
         if status == 404:
             raise NotFound(f"{what}: {message}", "create it first, or check its name and namespace") from answer
         if status in (0, 502, 503, 504):
-            raise Unreachable(f"{what}: {message}", "see whether the cluster is up: lab status") from answer
+            raise Unreachable(
+                f"{what}: {message}", "see whether the cluster is up: lab status", transient=transient_status(status)
+            ) from answer
         raise Refused(f"{what}: {message}", "read the API server's reason, then try again", status) from answer
     except ConfigException as missing:
         raise Unreachable(f"no kubeconfig for {what}: {missing}", "create a cluster: lab up") from missing
@@ -62,4 +64,5 @@ def translated(what: str) -> Iterator[None]:
         raise Unreachable(
             f"{what}: the API server does not answer ({type(down).__name__})",
             "see whether the cluster is up: lab status",
+            transient=broken_connection(down) or transient_status(getattr(down, "status_code", None) or 0),
         ) from down

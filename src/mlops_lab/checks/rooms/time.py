@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
+from mlops_lab.base.errors import LabError
 from mlops_lab.checks import current
 from mlops_lab.checks.observation import Observation
 
@@ -40,6 +41,10 @@ class Time:
 
         Returns:
             The observation; its `value` is what was seen last.
+
+        Raises:
+            LabError: the last look found an environment in trouble. Trouble that may be over in a moment is waited out
+                within the limit: `LabError.transient`.
         """
         return await eventually(look, test, expected=expected, shown=shown, within=within, every=every)
 
@@ -66,7 +71,15 @@ async def eventually(
     """As `Time.eventually`."""
     began = time.monotonic()
     while True:
-        seen = await look()
+        try:
+            seen = await look()
+        except LabError as trouble:
+            left = within - (time.monotonic() - began)
+            if not trouble.transient or left < 0:
+                raise
+            current.say(trouble.message, left)
+            await pause(every)
+            continue
         took = time.monotonic() - began
         if (done := test(seen)) or took > within:
             return Observation(done, f"{expected} within {within:g} s", f"{shown(seen)} after {took:.0f} s", seen)

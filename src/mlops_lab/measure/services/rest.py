@@ -10,7 +10,7 @@ import urllib.request
 from collections.abc import Mapping
 from typing import Any
 
-from mlops_lab.base.errors import LabError
+from mlops_lab.base.errors import LabError, broken_connection, transient_status
 from mlops_lab.measure.services.port_forwards import PortForwards
 
 _LOST = (OSError, http.client.HTTPException)
@@ -25,7 +25,9 @@ class RefusedRequest(LabError):
     """
 
     def __init__(self, message: str, status: int, body: str) -> None:
-        super().__init__(message, "see what is wrong with the platform: lab status", body)
+        super().__init__(
+            message, "see what is wrong with the platform: lab status", body, transient=transient_status(status)
+        )
         self.status = status
         self.body = body
 
@@ -96,6 +98,7 @@ class Rest:
         return LabError(
             f"{self._page} does not answer ({type(_cause(trouble)).__name__})",
             "see what is wrong with the platform: lab status",
+            transient=broken_connection(trouble),
         )
 
 
