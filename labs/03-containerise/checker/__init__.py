@@ -178,6 +178,7 @@ async def finishes_what_it_began(lab: Lab) -> None:
             seen,
             drain.ended,
             (f"the image's command: {command((await inside_the_image(lab)).content)}",),
+            timed=True,
         )
     ).because(
         "process 1 did not act on SIGTERM, and was killed when the grace period was over. A shell that started the "

@@ -33,7 +33,7 @@ async def leak(lab: Lab, name: str) -> tuple[Observation, Observation]:
             seen = f"{name}: took 512 MiB more, and {UNSTOPPED}" if unstopped else f"{name}: not killed"
             lines = (f"memory limit: {limit}", " ".join(command.lines)[-300:].strip())
             back = Observation(False, f"{name}: a new container, ready within {BACK_WITHIN} s", "not looked at")
-            return Observation(False, expected, seen, None, lines), back
+            return Observation(False, expected, seen, None, lines, timed=not unstopped), back
         await lab.time.pause(1)
     ended = last_end(now)
     how = f"{name}: ended ({ended.get('reason')}, exit code {ended.get('exitCode')}) at its limit of {limit}"

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mlops_lab.checks import current
 from mlops_lab.checks.check import Check
@@ -23,6 +23,9 @@ from mlops_lab.checks.rooms.usage import Usage
 from mlops_lab.checks.rooms.work import Work
 from mlops_lab.checks.trace import Trace
 from mlops_lab.kube.client import Kube
+
+if TYPE_CHECKING:
+    from mlops_lab.measure.cluster.starvation import Starvation
 
 T = TypeVar("T")
 # s that what a check began may take to put things back once nobody waits for it.
@@ -44,6 +47,7 @@ class Lab:
         usage: what pods use.
         time: waiting.
         mistake: in the verification of a mistake, the check that it must fail; else empty.
+        machine: watches how much CPU the machine can give while checks run; None where nobody does.
     """
 
     number: str
@@ -56,6 +60,7 @@ class Lab:
     usage: Usage
     time: Time = field(default_factory=Time)
     mistake: str = ""
+    machine: Starvation | None = None
     _memory: dict[Any, tuple[asyncio.Task[Any], Trace]] = field(default_factory=dict)
 
     @classmethod
@@ -75,6 +80,8 @@ class Lab:
             registry: the prefix of image names, such as `localhost:5001`.
             settings: the variables by which programs in the cluster find the platform.
         """
+        from mlops_lab.measure.cluster.starvation import Starvation
+
         objects, known = Objects(kube, namespace), settings or {}
         return cls(
             number,
@@ -86,6 +93,7 @@ class Lab:
             Nodes(kube, namespace),
             Usage(kube, namespace),
             mistake=mistake,
+            machine=Starvation(kube, namespace),
         )
 
     def thorough(self, *checks: Check) -> bool:

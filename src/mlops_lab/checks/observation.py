@@ -10,6 +10,8 @@ from mlops_lab.base.errors import Failure
 from mlops_lab.checks import current
 from mlops_lab.checks.matchers import Matcher
 
+_OF_TIME = ("s", "ms")
+
 
 @dataclass(frozen=True)
 class Observation:
@@ -22,6 +24,8 @@ class Observation:
         value: the value seen, for the check's own use.
         evidence: lines that explain what was seen, such as events.
         what: what the value is, where `seen` alone does not say.
+        timed: whether a machine that is starved of CPU may be why it differs. What is measured in seconds may always, a
+            wrong value never; with None it may if the check sent a load, or a wait of its has run out.
     """
 
     ok: bool
@@ -30,6 +34,7 @@ class Observation:
     value: Any = None
     evidence: tuple[str, ...] = ()
     what: str = ""
+    timed: bool | None = None
 
     def __str__(self) -> str:
         return f"{self.what}: {self.seen}" if self.what else self.seen
@@ -41,18 +46,31 @@ class Unmet(Failure):
     def __init__(self, observation: Observation, why: str) -> None:
         super().__init__(observation.expected, observation.seen, why)
         self.evidence = observation.evidence
+        self.timed = observation.timed
 
 
-def observe(what: str, value: Any, matcher: Matcher, *, unit: str = "", evidence: Sequence[str] = ()) -> Observation:
+def observe(
+    what: str,
+    value: Any,
+    matcher: Matcher,
+    *,
+    unit: str = "",
+    evidence: Sequence[str] = (),
+    timed: bool | None = None,
+) -> Observation:
     """Hold a value against a matcher.
 
     Args:
         what: what the value is, such as `failed requests`.
         unit: put behind the numbers, such as `s` or `%`.
+        timed: see `Observation`; what has a unit of time is, unless told otherwise.
     """
     behind = f" {unit}" if unit else ""
     shown = f"{value:.4g}" if isinstance(value, float) else value
-    return Observation(matcher(value), f"{what}: {matcher}{behind}", f"{shown}{behind}", value, tuple(evidence), what)
+    depends = unit in _OF_TIME or None if timed is None else timed
+    return Observation(
+        matcher(value), f"{what}: {matcher}{behind}", f"{shown}{behind}", value, tuple(evidence), what, depends
+    )
 
 
 def holds(ok: bool, expected: str, otherwise: str, *, evidence: Sequence[str] = ()) -> Observation:

@@ -1,7 +1,7 @@
 """Running a lab's checks: their order, in parallel where they don't disturb each other, and the verdict of each.
 
 The environment is checked before the first check and again after every failure: a failure on an unhealthy cluster is
-reported as `error`, and costs no points.
+reported as `error`, and costs no points. So is a failure in what depends on time while the machine was starved of CPU.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import time
 import traceback
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from mlops_lab.base.errors import Failure, LabError
 from mlops_lab.checks.check import Check
@@ -20,6 +20,9 @@ from mlops_lab.checks.current import Running, printable, running
 from mlops_lab.checks.lab import Lab
 from mlops_lab.checks.trace import Trace
 from mlops_lab.checks.verdicts import Result, Verdict
+
+if TYPE_CHECKING:
+    from mlops_lab.measure.cluster.starvation import Starvation
 
 # No single check may take longer; it is the checker's own fault if one does.
 CHECK_LIMIT = 600.0
@@ -82,6 +85,41 @@ class _Turns:
             self._done[item].set()
 
 
+class _Machine:
+    """What runs the cluster: was it starved while a check measured?
+
+    Args:
+        watcher: None where nobody watches it.
+        traces: of all checks of the run.
+    """
+
+    def __init__(self, watcher: Starvation | None, traces: Sequence[Trace]) -> None:
+        self._watcher, self._traces = watcher, traces
+
+    def watched(self) -> contextlib.AbstractContextManager[None]:
+        return self._watcher.watched() if self._watcher else contextlib.nullcontext()
+
+    async def starved(self, trace: Trace, timed: bool | None, began: float) -> str:
+        """What a starved machine explains of a check's failure, in words; empty if nothing.
+
+        Args:
+            trace: the check's.
+            timed: of what it saw: see `Observation`.
+            began: when the check did.
+        """
+        parts = trace.whole()
+        windows = [window for part in parts for window in part.timed]
+        if timed and not windows:
+            windows = [(min(began, *(part.began for part in parts[1:]), began), time.monotonic())]
+        if self._watcher is None or timed is False or not windows:
+            return ""
+        ran_here = any(part.ran_here for each in self._traces for part in each.whole())
+        try:
+            return await asyncio.to_thread(self._watcher.why, windows, programs=ran_here)
+        except LabError as trouble:
+            return f"{trouble.message}; {trouble.hint}"
+
+
 async def run_checks(
     lab: Any,
     checks: Sequence[Check],
@@ -109,26 +147,28 @@ async def run_checks(
     turns = _Turns(checks)
     states = {item: Running(item, listener.waiting) for item in checks}
     tasks: dict[Check, asyncio.Task[Result]] = {}
+    machine = _Machine(getattr(lab, "machine", None), [state.trace for state in states.values()])
 
     async def judged(item: Check) -> Result:
         try:
             # Needed checks are defined earlier, so their tasks exist by now.
             needed = [await asyncio.shield(tasks[each]) for each in item.needs if each in tasks]
-            result = await _judge(item, lab, needed, turns, states[item], environment, listener)
+            result = await _judge(item, lab, needed, turns, states[item], environment, listener, machine)
         finally:
             turns.over(item)
         listener.finished(result)
         return result
 
-    for item in checks:
-        tasks[item] = asyncio.create_task(judged(item), name=item.name)
-    try:
-        await asyncio.wait(tasks.values(), timeout=within)
-    finally:
-        unfinished = [task for task in tasks.values() if not task.done()]
-        for task in unfinished:
-            task.cancel()
-        await asyncio.gather(*unfinished, return_exceptions=True)
+    with machine.watched():
+        for item in checks:
+            tasks[item] = asyncio.create_task(judged(item), name=item.name)
+        try:
+            await asyncio.wait(tasks.values(), timeout=within)
+        finally:
+            unfinished = [task for task in tasks.values() if not task.done()]
+            for task in unfinished:
+                task.cancel()
+            await asyncio.gather(*unfinished, return_exceptions=True)
     return [
         _result(item, Verdict.WAITING, seen=states[item].state, why=f"{states[item].left:.0f} s were left")
         if task.cancelled()
@@ -145,6 +185,7 @@ async def _judge(
     state: Running,
     environment: Environment | None,
     listener: Listener,
+    machine: _Machine,
 ) -> Result:
     missing = [result for result in needed if result.verdict is not Verdict.PASS]
     if missing:
@@ -160,12 +201,14 @@ async def _judge(
     async with turns.turn(item):
         listener.started(item)
         began = time.monotonic()
+        timed: bool | None = None
         token = running.set(state)
         try:
             async with asyncio.timeout(CHECK_LIMIT):
                 await item.run(lab)
             found = _result(item, Verdict.PASS, seen="; ".join(state.met))
         except Failure as failure:
+            timed = getattr(failure, "timed", None)
             found = _result(
                 item, Verdict.FAIL, failure.expected, failure.seen, failure.why, tuple(getattr(failure, "evidence", ()))
             )
@@ -190,14 +233,10 @@ async def _judge(
         finally:
             running.reset(token)
         seconds = time.monotonic() - began
-        if found.verdict is Verdict.FAIL and (problems := await _problems(environment)):
-            found = _result(
-                item,
-                Verdict.ERROR,
-                found.expected,
-                found.seen,
-                "the cluster itself is not well: " + "; ".join(problems),
-            )
+        if found.verdict is Verdict.FAIL and (
+            why := await _unwell(environment) or await machine.starved(state.trace, timed, began)
+        ):
+            found = _result(item, Verdict.ERROR, found.expected, found.seen, why)
     trace = await _told(lab, state.trace) if found.verdict is Verdict.FAIL else {}
     return replace(found, seconds=round(seconds, 3), waited=round(state.waited, 3), trace=trace)
 
@@ -209,6 +248,11 @@ async def _told(lab: Any, trace: Trace) -> dict[str, Any]:
     except LabError:
         events = []  # they explain; the verdict stands without them
     return {**trace.plain(), "events": events}
+
+
+async def _unwell(environment: Environment | None) -> str:
+    problems = await _problems(environment)
+    return "the cluster itself is not well: " + "; ".join(problems) if problems else ""
 
 
 async def _problems(environment: Environment | None) -> list[str]:

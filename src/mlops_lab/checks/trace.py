@@ -6,8 +6,10 @@ latencies in at most 60 slices.
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -23,13 +25,22 @@ _SLICES = 60
 
 @dataclass
 class Trace:
-    """One check's trace; what several checks share (`lab.once`) is in `shared` of each."""
+    """One check's trace; what several checks share (`lab.once`) is in `shared` of each.
+
+    Attributes:
+        timed: when loads were sent, and waits ran out: what was measured there depends on time. On the monotonic clock.
+        began: as `timed`.
+        ran_here: a program of the learner's ran on this machine.
+    """
 
     requests: list[dict[str, Any]] = field(default_factory=list)
     loads: list[Callable[[], dict[str, Any]]] = field(default_factory=list)
     objects: dict[tuple[str, str], None] = field(default_factory=dict)
     shared: list[Trace] = field(default_factory=list)
     left_out: int = 0
+    timed: list[tuple[float, float]] = field(default_factory=list)
+    began: float = field(default_factory=time.monotonic)
+    ran_here: bool = False
 
     def request(self, method: str, url: str, sent: str, answer: Answer) -> None:
         """Note one request and what came back."""
@@ -63,6 +74,23 @@ class Trace:
         for other in self.shared:
             found.update(dict.fromkeys(other.names()))
         return list(found)
+
+    @contextlib.contextmanager
+    def timing(self) -> Iterator[None]:
+        """Note that what is measured in this block depends on time."""
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self.ran_out(began)
+
+    def ran_out(self, began: float) -> None:
+        """Note that a wait that began then ended without what was waited for."""
+        self.timed.append((began, time.monotonic()))
+
+    def whole(self) -> list[Trace]:
+        """This one and all that it shares."""
+        return [self, *(each for other in self.shared for each in other.whole())]
 
     def plain(self) -> dict[str, Any]:
         """As plain data: `requests`, `left_out` (how many of them are not in it), `loads`, `objects`."""

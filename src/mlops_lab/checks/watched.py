@@ -173,6 +173,8 @@ async def followed(
             done, seen = await asyncio.to_thread(wait, condition, stop)
         finally:
             stop.set()
+    if not done:
+        current.trace().ran_out(began)
     return bool(done), seen, time.monotonic() - began
 
 

@@ -24,12 +24,12 @@ class Predictions:
 
     def version(self, version: str, what: str = "model_version of the answer") -> Observation:
         """Whether that version of the model answered."""
-        return observe(what, self.answer.fields().get("model_version"), equal_to(version))
+        return observe(what, self.answer.fields().get("model_version"), equal_to(version), timed=False)
 
     def count(self) -> Observation:
         """Whether there is one probability for each flight."""
         wanted, given = len(self.hidden.rows), numbers(self.answer.fields().get("probabilities")) or []
-        return observe(f"probabilities for {wanted} flights", len(given), equal_to(wanted))
+        return observe(f"probabilities for {wanted} flights", len(given), equal_to(wanted), timed=False)
 
     def values(
         self, version: str, within: float = 1e-6, what: str = "largest difference from the model's own probabilities"
@@ -40,7 +40,7 @@ class Predictions:
             within: the largest difference of a probability that is still the same.
         """
         apart = difference(self.answer.fields().get("probabilities"), self.hidden.probabilities(version))
-        return observe(what, apart, at_most(within))
+        return observe(what, apart, at_most(within), timed=False)
 
 
 async def predicted(

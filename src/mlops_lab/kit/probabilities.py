@@ -44,13 +44,15 @@ def own_values(
         return Observation(False, expected, seen)
     apart = difference(given, wanted)
     if apart is None:
-        return Observation(False, expected, f"{len(given)} probabilities for {len(wanted)} rows", given)
+        return Observation(False, expected, f"{len(given)} probabilities for {len(wanted)} rows", given, timed=False)
     if math.isinf(apart):
-        return Observation(False, expected, "NaN or infinity among the probabilities", given)
+        return Observation(False, expected, "NaN or infinity among the probabilities", given, timed=False)
     if apart > within:
-        return Observation(False, expected, f"up to {apart:.2g} away from the model's own", given)
+        return Observation(False, expected, f"up to {apart:.2g} away from the model's own", given, timed=False)
     named = said.get("model_version")
-    return Observation(named == version, expected, f"model_version {str(named)[:40]}, the right values", given)
+    return Observation(
+        named == version, expected, f"model_version {str(named)[:40]}, the right values", given, timed=False
+    )
 
 
 async def answer_about(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mlops_lab.checks import current
 from mlops_lab.checks.current import in_thread
 
 if TYPE_CHECKING:
@@ -39,7 +41,11 @@ class ImageBuilds:
         Raises:
             LabError: the engine itself failed.
         """
-        return await in_thread(self._builder.build, folder, within=within, silent=silent)
+        current.trace().ran_here, began = True, time.monotonic()
+        build = await in_thread(self._builder.build, folder, within=within, silent=silent)
+        if not build.image and build.seconds >= min(within, silent):
+            current.trace().ran_out(began)
+        return build
 
     async def push(self, image: str) -> None:
         """Put an image where the nodes pull it from.

@@ -82,6 +82,8 @@ async def eventually(
             continue
         took = time.monotonic() - began
         if (done := test(seen)) or took > within:
+            if not done:
+                current.trace().ran_out(began)
             return Observation(done, f"{expected} within {within:g} s", f"{shown(seen)} after {took:.0f} s", seen)
         current.say(shown(seen), within - took)
         await pause(every)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -99,8 +100,11 @@ class Traffic:
         from mlops_lab.measure.traffic.http import ask, encoded
 
         url = await self._url(service, path, port)
+        began = time.monotonic()
         with current.waits():
             answer = await ask(self._kube, method, url, body=body, headers=headers, within=within)
+        if not answer.status and not answer.refused:
+            current.trace().ran_out(began)
         current.trace().request(method, url, encoded(body), answer)
         return answer
 
@@ -173,7 +177,7 @@ class Traffic:
         growing = f" to {ramp_to:g}" if ramp_to is not None else ""
         planned = f"{rate:g}{growing} requests a second, for up to {duration:g} s"
         current.trace().load(url, planned, lambda: load.seen)
-        with current.waits():
+        with current.waits(), current.trace().timing():
             async with load:
                 yield load
 

@@ -9,6 +9,7 @@ import os
 import shutil
 import stat
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -72,6 +73,7 @@ class Work:
         environment = {
             **os.environ, **names, **(env or {}), "KUBECONFIG": str(self.folder / ".lab" / "kubeconfig"),
         }  # fmt: skip
+        current.trace().ran_here, began = True, time.monotonic()
         with current.waits(), self._running_program():
             try:
                 done = await untrusted.run([program, *words[1:]], within=within, cwd=self.folder, env=environment)
@@ -81,6 +83,8 @@ class Work:
                     "the checker starts it as the delivery pipeline would: it must exist, be executable (chmod +x) "
                     "and begin with a line such as #!/usr/bin/env python3",
                 ) from trouble
+        if done.code is None:
+            current.trace().ran_out(began)
         return Command(done.code, done.output, done.seconds)
 
     @contextlib.contextmanager

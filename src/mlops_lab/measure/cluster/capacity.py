@@ -41,7 +41,7 @@ def _said(pod: Object, placed: Sequence[Object], nodes: Sequence[Object], known:
     requested, would_fit = requests(pod), False
     for node in nodes:
         here = [each for each in placed if each["spec"]["nodeName"] == node["metadata"]["name"]]
-        mine = [each for each in here if _belongs(each["metadata"]["namespace"], known)]
+        mine = [each for each in here if belongs(each["metadata"]["namespace"], known)]
         others.update(each["metadata"]["namespace"] for each in here if each not in mine)
         would_fit = would_fit or _fits(requested, node, mine)
     if not others or not would_fit:
@@ -88,7 +88,8 @@ def _open(node: Object) -> bool:
     return not any(taint["effect"] in ("NoSchedule", "NoExecute") for taint in taints)
 
 
-def _belongs(namespace: str, known: Collection[str]) -> bool:
+def belongs(namespace: str, known: Collection[str]) -> bool:
+    """Whether a namespace is one of those, or the cluster's own."""
     return namespace in known or namespace.startswith("kube-")
 
 

@@ -13,7 +13,7 @@ from mlops_lab.platform.releases import RELEASES
 
 SYSTEM_NAMESPACE = "mlops-lab-system"
 # What is part of the cluster: kind's storage, this project's own pods, the platform.
-_GIVEN = frozenset({"local-path-storage", SYSTEM_NAMESPACE, *(release.namespace for release in RELEASES)})
+GIVEN = frozenset({"local-path-storage", SYSTEM_NAMESPACE, *(release.namespace for release in RELEASES)})
 
 
 def problems(kube: Kube, parts: Sequence[str] = (), lab: str = "") -> list[str]:
@@ -40,7 +40,7 @@ def problems(kube: Kube, parts: Sequence[str] = (), lab: str = "") -> list[str]:
                 f"{namespace} is not installed; see what is wrong: lab status"
             ]
         own = [name for name in (lab, *parts) if name]
-        found += pending_because_of_others(kube, own, _GIVEN)
+        found += pending_because_of_others(kube, own, GIVEN)
     except Unreachable as down:
         return [f"{down.message}; {down.hint}"]
     return [problem for problem in found if problem]
