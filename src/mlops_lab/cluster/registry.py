@@ -105,14 +105,15 @@ def digest(name: str) -> str:
 def also(name: str, tag: str) -> bool:
     """Give an image another tag, with a manifest of its own: `forget` of the one leaves the other. Was it there?
 
-    The manifests differ in blank space at their ends, and so in their digests.
+    The manifests differ in blank space alone, and so in their digests.
     """
     repository, _, known = name.rpartition(":")
     found = _exchange("GET", f"/v2/{repository}/manifests/{known}", {"Accept": _MANIFESTS})
     if found is None:
         return False
     kind, manifest = found
-    padded = manifest + b" " * (1 + zlib.crc32(tag.encode()) % _BLANKS) + b"\n"
+    blanks = b" " * (1 + zlib.crc32(tag.encode()) % _BLANKS)
+    padded = manifest.replace(b"{", b"{" + blanks, 1)
     return _exchange("PUT", f"/v2/{repository}/manifests/{tag}", {"Content-Type": kind}, padded) is not None
 
 
