@@ -46,10 +46,10 @@ async def must_answer(lab: Lab, service: str = "model", deployment: str = "model
     """
     must(
         await own_answers(lab, service, deployment, port=port),
-        f"the task is the Deployment {deployment}, so what answers has to be its own pods, all of them alike to whoever "
-        "asks, and in a pod its first container. What else is behind the Service answers in its place: kubectl get "
-        f"endpointslices -l {_SLICES}={service} -o yaml shows addresses and pods, kubectl get pods --show-labels whose "
-        "labels the Service's selector matches",
+        f"the task is the Deployment {deployment}, so what answers has to be its own pods, all of them alike to "
+        "whoever asks, and in a pod its first container. What else is behind the Service answers in its place: kubectl "
+        f"get endpointslices -l {_SLICES}={service} -o yaml shows addresses and pods, kubectl get pods --show-labels "
+        "whose labels the Service's selector matches",
     )
 
 
@@ -122,7 +122,10 @@ async def _others_that_listen(lab: Lab, pod: Object, service: Object, port: int)
     target = next((each.get("targetPort", port) for each in service.get("ports") or [] if each["port"] == port), None)
     ports = {each["name"]: each.get("ports") or [] for each in (first, *others)}
     having = [
-        each for each, declared in ports.items() for one in declared if target in (one.get("name"), one["containerPort"])
+        each
+        for each, declared in ports.items()
+        for one in declared
+        if target in (one.get("name"), one["containerPort"])
     ]
     if any(each != first["name"] for each in having):
         return [f"in pod {name(pod)} container {', '.join(having)} has port {target}, not {first['name']} alone"]

@@ -86,7 +86,7 @@ async def given_service(lab: Lab, start: Path, service: str = "model") -> Observ
     usual = {"type": "ClusterIP", "sessionAffinity": "None", "internalTrafficPolicy": "Cluster"}
     free = ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy")
     other = [key for key in now if key not in (*wanted, *usual, *free)]
-    other += [key for key, value in (usual | wanted).items() if not _covers(now.get(key), value)]
+    other += [key for key, value in (usual | wanted).items() if not _covers(now.get(key, usual.get(key)), value)]
     other += ["ports"] if len(now.get("ports") or []) != len(wanted["ports"]) else []
     other += ["selector"] if now.get("selector") != wanted["selector"] else []
     seen = f"another {', '.join(dict.fromkeys(other))}" if other else "it is"
