@@ -50,7 +50,7 @@ def test_a_rule_spreads_if_it_counts_these_pods_and_tells_nodes_apart(lab: Any) 
     anti = "podAntiAffinity"
     preferred = {"preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 1, "podAffinityTerm": term()}]}
     good = [
-        {"topologySpreadConstraints": [term()]},
+        {"topologySpreadConstraints": [term() | {"maxSkew": 2}]},
         {"topologySpreadConstraints": [term({})]},
         {"affinity": {anti: preferred}},
         {"affinity": {anti: {"requiredDuringSchedulingIgnoredDuringExecution": [term()]}}},
@@ -62,9 +62,10 @@ def test_a_rule_spreads_if_it_counts_these_pods_and_tells_nodes_apart(lab: Any) 
         {"topologySpreadConstraints": [term({"matchLabels": {"app": "other"}})]},
         {"topologySpreadConstraints": [term(key="os")]},
         {"topologySpreadConstraints": [term(key="topology.kubernetes.io/zone")]},
+        {"topologySpreadConstraints": [term() | {"maxSkew": 3}]},
     ]
     worked = [[ok for ok, _ in lab.spread_rules(template(**spec), NODES)] for spec in good + bad]
-    assert worked == [[True]] * 4 + [[], [], [False], [False], [False], [False]]
+    assert worked == [[True]] * 4 + [[], [], [False], [False], [False], [False], [False]]
 
 
 def test_label_selectors_match_as_in_kubernetes(lab: Any) -> None:

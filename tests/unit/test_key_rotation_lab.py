@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import json
 from collections import Counter
 from collections.abc import Mapping
 from types import SimpleNamespace
@@ -43,19 +45,32 @@ def test_a_threshold_is_a_plain_number(lab07: Any, text: str | None, found: floa
     assert lab07.number(text) == found
 
 
-def test_another_threshold_turns_eight_verdicts_and_is_no_flights_own(lab07: Any) -> None:
-    own = [number / 40 for number in range(40)]
-    new = float(lab07.other_threshold(own, 0.3))
-    assert sum((one >= new) != (one >= 0.3) for one in own) >= 8
-    assert min(abs(one - new) for one in own) > 1e-4
+OWN = [number / 40 for number in range(40)]
+
+
+def test_another_threshold_turns_eight_verdicts_and_is_the_probability_of_a_flight(lab07: Any) -> None:
+    new = lab07.other_threshold(OWN, OWN, 0.3)
+    assert float(new) in OWN and lab07.turns(OWN, float(new), 0.3) >= 8
+
+
+def test_where_probabilities_are_rounded_the_threshold_is_between_them(lab07: Any) -> None:
+    for served in ([one + 1e-7 for one in OWN], []):
+        new = float(lab07.other_threshold(OWN, served, 0.3))
+        assert lab07.turns(OWN, new, 0.3) >= 8 and min(abs(one - new) for one in OWN) > 1e-4
+
+
+def body(late: Any, third: float = 0.3) -> str:
+    return json.dumps({"late": late, "probabilities": [0.5, 0.1, third]})
 
 
 @pytest.mark.parametrize(
     ("status", "body", "said"),
     [
-        (200, '{"late": [true, false, true]}', ""),
-        (200, '{"late": [true, false, false]}', ""),  # the third may be either
-        (200, '{"late": [false, false, true]}', "wrong for 1 of 3 flights"),
+        (200, body([True, False, True]), ""),
+        (200, body([True, False, False]), "false for a flight whose probability is 0.3, the threshold itself"),
+        (200, body([True, False, False], 0.30000000000000004), ""),  # as another machine adds it up
+        (200, '{"late": [true, false, false]}', ""),
+        (200, body([False, False, True]), "wrong for 1 of 3 flights"),
         (200, '{"late": [1, 0, 1]}', "`late` is not 3 times true or false"),
         (200, '{"late": [true]}', "`late` is not 3 times true or false"),
         (200, "[]", "`late` is not 3 times true or false"),
@@ -63,9 +78,32 @@ def test_another_threshold_turns_eight_verdicts_and_is_no_flights_own(lab07: Any
         (0, "", "no answer: refused"),
     ],
 )
-def test_late_is_right_for_each_flight(lab07: Any, status: int, body: str, said: str) -> None:
+def test_late_is_right_for_each_flight_and_at_the_threshold_itself(
+    lab07: Any, status: int, body: str, said: str
+) -> None:
     answer = Answer(status, {}, body.encode(), 0.01, "refused", "http://model/predict")
-    assert lab07.wrong_in(answer, [True, False, None]) == said
+    assert lab07.wrong_in(answer, [0.5, 0.1, 0.3], 0.3) == said
+
+
+@pytest.mark.parametrize("pods", [1, 3])
+def test_every_pod_is_asked_whether_it_goes_by_the_threshold(pods: int) -> None:
+    asked: list[str] = []
+    lab07 = loaded("07")
+
+    async def answered(lab: Any, body: Any, key: str) -> Answer:
+        asked.append(key)
+        return Answer(200, {}, b'{"late": [true], "probabilities": [0.5]}', 0.01, "", "http://model/predict")
+
+    async def pods_of(service: str) -> list[Object]:
+        return [pod()] * pods
+
+    async def known(lab: Any) -> Any:
+        return SimpleNamespace(current=KEY)
+
+    lab07.answered, lab07.read_keys = answered, known
+    lab = made_up_lab(objects=NothingThere(pods_of=pods_of))
+    assert asyncio.run(lab07.judged_by(lab, [0.5], 0.3)).ok
+    assert asked == [KEY] * 10 * pods
 
 
 def test_who_is_refused_is_answered_and_other_statuses_are_lost(lab07: Any) -> None:
@@ -175,3 +213,20 @@ def test_a_line_end_in_the_secret_is_told_to_who_is_refused(lab07: Any) -> None:
     assert "ends with a line end" in lab07.why_not_let_in(Counter({401: 20}), "MTIzCg==")
     plain = lab07.why_not_let_in(Counter({401: 20}), "MTIz")
     assert "line end" not in plain and "jsonpath={.data.key}" in plain
+
+
+def test_sidecars_and_debug_containers_are_looked_into_as_well(lab07: Any) -> None:
+    runs = {"state": {"running": {}}}
+    found = pod(
+        containerStatuses=[{"name": "server", **runs}, {"name": "over", "state": {"terminated": {}}}],
+        initContainerStatuses=[{"name": "sidecar", **runs}, {"name": "prepared", "state": {"terminated": {}}}],
+        ephemeralContainerStatuses=[{"name": "debugger", **runs}],
+    )
+    assert lab07.running(found) == ["sidecar", "debugger", "server"]
+
+
+def test_a_second_secret_with_the_key_shows_it(lab07: Any) -> None:
+    assert "Secret" in lab07.KINDS
+    encoded = base64.b64encode(KEY.encode()).decode()
+    item = {"kind": "Secret", "metadata": {"name": "backup"}, "data": {"key": encoded}}
+    assert list(lab07.in_object(item, lab07.forms(KEY))) == ["Secret backup: data.key"]

@@ -86,3 +86,45 @@ def test_who_was_restarted_gets_a_new_pod_and_who_was_not_is_left_alone() -> Non
         lab.objects.delete = delete
         asyncio.run(loaded("06").replace_if_restarted(lab, "feed"))
         assert deleted == gone
+
+
+def test_the_model_leaks_while_it_makes_a_report() -> None:
+    done: list[str] = []
+
+    async def post(service: str, path: str, body: Any, *, within: float) -> None:
+        done.append(f"POST {service}{path}")
+        await asyncio.sleep(60)
+
+    async def story() -> None:
+        lab06 = loaded("06")
+        for name in ("model", "feed"):
+            lab = made_up_lab(traffic=SimpleNamespace(post=post))
+            async with lab06.at_its_highest(lab, name):
+                done.append(f"{name} leaks")
+
+    asyncio.run(story())
+    assert done == ["POST model/report", "model leaks", "feed leaks"]
+
+
+def test_a_model_that_its_report_has_ended_is_not_made_to_leak_as_well() -> None:
+    seen = lab_with([pod()], [pod(1)], [pod(1)])
+    seen.objects.run_in = None  # nobody runs anything in it
+    killed, back = asyncio.run(loaded("06").leak(seen, "feed"))
+    assert killed.ok and back.ok
+
+
+@pytest.mark.parametrize(
+    ("hard", "seen"),
+    [
+        ({"requests.cpu": "1000m", "requests.memory": "1400Mi"}, "ResourceQuota team as it came with the lab"),
+        ({"requests.cpu": "2", "requests.memory": "1400Mi"}, "another one: requests.cpu 2"),
+        ({"requests.memory": "1400Mi"}, "another one: requests.cpu not counted"),
+        (None, "another one: requests.cpu not counted, requests.memory not counted"),
+    ],
+)
+def test_the_quota_is_the_given_one(hard: Any, seen: str) -> None:
+    async def now() -> Any:
+        return hard and {"spec": {"hard": hard}}
+
+    objects = NothingThere(named=lambda kind, name: SimpleNamespace(now=now))
+    assert asyncio.run(loaded("06").given_quota(made_up_lab(objects=objects))).seen == seen

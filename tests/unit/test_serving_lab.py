@@ -14,6 +14,7 @@ import pytest
 from mlops_lab.base.errors import LabError
 from mlops_lab.measure.traffic.http import Answer
 from tests.lab_programs import loaded
+from tests.made_up import NothingThere, NoTraffic, made_up_lab
 
 RIGHT = {"model_version": "v1", "probabilities": [0.25]}
 
@@ -48,12 +49,13 @@ def test_a_copy_without_a_model_that_says_it_is_ready_fails() -> None:
     seen = without_model(0, 503, 200, predicts=answer(500))
     assert (seen.ok, seen.seen) == (False, "status 200, and it cannot predict")
     assert not without_model(200, predicts=answer(200, RIGHT | {"probabilities": [0.5]})).ok
+    handed_on = without_model(503, 200, predicts=answer(200, RIGHT))
+    assert (handed_on.ok, handed_on.seen) == (False, "status 200, and it predicts right without that file: from where?")
 
 
 @pytest.mark.parametrize(
     ("statuses", "predicts", "ended", "seen"),
     [
-        ((503, 200), answer(200, RIGHT), False, "it predicts right without that file"),
         ((0, 0), answer(0), True, "the program ended"),
         ((0, 503, 0), answer(0), False, "status 503"),
         ((0, 0), answer(0), False, "it never answered"),
@@ -113,3 +115,56 @@ def test_a_refusal_names_the_field_only_outside_of_what_it_repeats() -> None:
     assert names({"detail": [{"loc": ["body", "rows", 0, "month"], "input": row}]})
     assert not names({"detail": "a bad row", "row": row})
     assert not names({"detail": "months are wrong"})
+
+
+def pod_of(owner: str, *images: str, sidecar: str = "") -> Any:
+    init = [{"name": "side", "image": sidecar, "restartPolicy": "Always"}] if sidecar else []
+    spec = {"containers": [{"name": "server", "image": each} for each in images], "initContainers": init}
+    owners = [{"controller": True, "uid": owner}]
+    return {"metadata": {"name": f"pod-of-{owner}", "ownerReferences": owners}, "spec": spec, "status": {}}
+
+
+def other_servers(*pods: Any) -> Any:
+    """What is seen of the company's server in a namespace with these pods; ReplicaSet `r` is the reference's."""
+
+    async def every(kind: str, selector: str = "") -> list[Any]:
+        return list(pods) if kind == "Pod" else [{"metadata": {"uid": "r", "ownerReferences": owners}}]
+
+    async def now() -> Any:
+        return {"metadata": {"uid": "reference"}}
+
+    owners = [{"controller": True, "uid": "reference"}]
+    objects = NothingThere(all=every, deployment=lambda name: SimpleNamespace(now=now))
+    return asyncio.run(loaded("02").no_other_servers(made_up_lab(objects=objects)))
+
+
+V1, WORKBENCH = "localhost:5001/flight-delay:v1", "localhost:5001/workbench:1"
+
+
+def test_the_companys_server_runs_in_its_own_deployment_alone() -> None:
+    assert other_servers(pod_of("r", V1), pod_of("mine", WORKBENCH)).ok
+    for other in (pod_of("mine", V1), pod_of("mine", WORKBENCH, sidecar=V1)):
+        seen = other_servers(pod_of("r", V1), other)
+        assert (seen.ok, seen.seen) == (False, "in pod pod-of-mine, too")
+
+
+def test_what_the_reference_was_asked_is_counted() -> None:
+    text = (
+        '# HELP http_requests_total Answered requests.\nhttp_requests_total{route="/predict",status="200"} 7.0\n'
+        'http_requests_total{route="/predict",status="422"} 2.0\n'
+        'http_requests_total{route="/readyz",status="200"} 99.0\n'
+    )
+
+    async def get(service: str, path: str, *, within: float) -> Answer:
+        assert (service, path) == ("reference", "/metrics")
+        return Answer(200, {}, text.encode(), 0.01, "", "http://reference/metrics")
+
+    lab = made_up_lab(traffic=NoTraffic(get=get))
+    assert asyncio.run(loaded("02").asked_of_the_reference(lab)) == 9
+
+
+def test_numbers_as_text_and_true_are_among_the_bad_bodies() -> None:
+    row = {"month": 7, "hour": 17, "distance": 719, "temp": 41.0, "visib": 10.0, "dest": "ORD"}
+    what = [each.what for each in loaded("02").bad_bodies(row, row)]
+    for text in ('month "7"', 'distance "719"', "hour true", "day 0"):
+        assert any(each.startswith(text) for each in what), text

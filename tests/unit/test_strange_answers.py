@@ -9,6 +9,7 @@ import asyncio
 import json
 import math
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,6 +18,8 @@ from mlops_lab.base.errors import Failure
 from mlops_lab.checks import Observation
 from mlops_lab.checks.rooms.time import Time
 from mlops_lab.checks.rooms.traffic import Traffic
+from mlops_lab.kit.given import in_manifests
+from mlops_lab.labs.catalog import resolve
 from mlops_lab.measure.traffic.flights import HiddenRows
 from mlops_lab.measure.traffic.http import Answer
 from tests.lab_programs import loaded
@@ -55,7 +58,8 @@ class Well:
     """A Deployment that is as any lab wants it."""
 
     async def now(self) -> Any:
-        return {"metadata": {"name": "model"}, "spec": {"replicas": 3, "template": {"spec": {"containers": [{}]}}}}
+        template = {"spec": {"containers": [{}]}}
+        return {"metadata": {"name": "model", "uid": "model"}, "spec": {"replicas": 3, "template": template}}
 
     async def becomes(self, **wanted: Any) -> Observation:
         return Observation(True, "ready", "ready")
@@ -67,17 +71,40 @@ class Well:
         return await self.becomes()
 
 
+def made_by(uid: str) -> list[Any]:
+    return [{"kind": "Owner", "name": uid, "uid": uid, "controller": True}]
+
+
 class Objects(NothingThere):
-    """A lab in which all is well but what POST /predict answers."""
+    """A lab in which all is as given, and well, but what POST /predict answers."""
+
+    def __init__(self, number: str) -> None:
+        self.start = resolve(number).folder / "start"
 
     def named(self, kind: str, name: str) -> Any:
-        return Well() if kind == "Deployment" else super().named(kind, name)
+        async def now() -> Any:
+            files = {each.name: each.read_text() for each in self.start.glob("*.py")}
+            return {"metadata": {"name": name}, "data": files} if kind == "ConfigMap" else None
+
+        return Well() if kind == "Deployment" else SimpleNamespace(now=now)
+
+    async def service(self, name: str) -> Any:
+        return in_manifests(self.start, "Service", name)
 
     async def pods_of(self, service: str) -> list[Any]:
-        return [{"metadata": {"name": "model-1"}, "status": {"conditions": [{"type": "Ready", "status": "True"}]}}]
+        spec = in_manifests(self.start, "Deployment", "model")["spec"]["template"]["spec"]
+        status = {"podIP": "10.0.0.1", "phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}
+        return [{"metadata": {"name": "model-1", "ownerReferences": made_by("set")}, "spec": spec, "status": status}]
 
     async def pods_until(self, *given: Any, **more: Any) -> Observation:
         return Observation(True, "ready", "ready", await self.pods_of("model"))
+
+    async def all(self, kind: str, selector: str = "") -> list[Any]:
+        if kind == "ReplicaSet":
+            return [{"metadata": {"name": "set", "uid": "set", "ownerReferences": made_by("model")}}]
+        if kind == "EndpointSlice":
+            return [{"endpoints": [{"addresses": ["10.0.0.1"]}]}]
+        return await self.pods_of("model") if kind == "Pod" and not selector.startswith("mlops-lab/") else []
 
 
 class Answering(Traffic):
@@ -105,7 +132,9 @@ def first_check(number: str, strange: Callable[[list[float]], str], monkeypatch:
     module = loaded(number)
     monkeypatch.setattr(module, "ANSWER_WITHIN", 0, raising=False)  # s until the right answer must have come
     check = getattr(module, LABS[number])
-    lab = made_up_lab(number, objects=Objects(), traffic=Answering(strange), nodes=Room(workers=workers), time=Time())
+    lab = made_up_lab(
+        number, objects=Objects(number), traffic=Answering(strange), nodes=Room(workers=workers), time=Time()
+    )
     asyncio.run(check.run(lab))
 
 

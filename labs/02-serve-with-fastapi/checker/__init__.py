@@ -11,7 +11,9 @@ from collections import Counter
 from functools import partial
 
 from mlops_lab.checks import Lab, LabError, Observation, check, equal_to, expect, observe
-from mlops_lab.kit.deployments import exists, rolled_out
+from mlops_lab.kit.answering import must_answer
+from mlops_lab.kit.deployments import exists, owned_pods, rolled_out
+from mlops_lab.kit.pods import every_container
 from mlops_lab.kit.probabilities import answer_about, own_values
 from mlops_lab.measure.traffic.flights import numbers
 
@@ -21,6 +23,8 @@ from .scenario import (
     ANSWER_WITHIN,
     ROLLED_OUT_WITHIN,
     ask,
+    asked_of_the_reference,
+    no_other_servers,
     reference_answers_itself,
     reference_as_it_was,
     reference_is_up,
@@ -38,8 +42,8 @@ DOMAINS = ("ckad/design-and-build",)
 async def is_up(lab: Lab) -> None:
     """Your program runs in Deployment `model`; through Service `model`, GET /healthz and GET /readyz answer 200.
 
-    The checker waits up to 90 s until the newest pod is ready. It must run the image workbench:1, or tensorflow:1,
-    which has more packages: the server is yours.
+    The checker waits up to 90 s until the newest pod is ready. All its containers must run the image workbench:1, or
+    tensorflow:1, which has more packages: the server is yours. Behind the Service stand the Deployment's pods alone.
     """
     await exists(
         lab, why="kubectl apply -k . makes the ConfigMap of app.py, the Deployment that runs it, and the Service"
@@ -51,12 +55,19 @@ async def is_up(lab: Lab) -> None:
         "and the Service are outside; 0.0.0.0 is every address"
     )
     wanted = {f"{lab.platform.registry}/{image}" for image in IMAGES}
-    images = [[each["image"] for each in pod["spec"]["containers"]] for pod in await lab.objects.pods_of("model")]
-    seen = ", ".join(sorted({name for each in images for name in each})) or "no pods"
-    own = bool(images) and all(wanted & set(each) for each in images)
-    expect(Observation(own, f"pods behind Service model that run {' or '.join(sorted(wanted))}", seen)).because(
-        "the Service must select the pods of your Deployment, and no others: kubectl get service model -o wide, "
-        "kubectl get pods --show-labels"
+    images = {each["image"] for pod in await owned_pods(lab) for each in every_container(pod["spec"])}
+    seen = ", ".join(sorted(images)) or "no pods"
+    own = bool(images) and images <= wanted
+    expect(
+        Observation(own, f"in the pods of Deployment model nothing but {' or '.join(sorted(wanted))}", seen)
+    ).because(
+        "the server is yours to write: in a container of another image, also one that starts before yours and stays "
+        "beside it, somebody else's may answer. kubectl get deployment model -o yaml"
+    )
+    await must_answer(lab)
+    expect(await no_other_servers(lab)).because(
+        "the company's server is there to be compared with, and nowhere else: what answers is to be your own program, "
+        "with the model in /model/v1"
     )
     for path in ("/healthz", "/readyz"):
         answer = await lab.traffic.first_answer(
@@ -75,8 +86,9 @@ async def answers_right(lab: Lab) -> None:
     """POST /predict gives the model's own probabilities for flights that you don't see, in the order of the rows.
 
     60 flights in one body, the same in another order, and one alone. Each value must be v1's own within 1e-6, and
-    `model_version` must be v1.
+    `model_version` must be v1. Service `reference` must not be asked for them.
     """
+    before = await asked_of_the_reference(lab)
     flights = lab.traffic.hidden_rows(60)
     rows, own = list(flights.rows), flights.probabilities("v1")
     mixed = sorted(range(len(rows)), key=lambda number: (number * 7) % len(rows))
@@ -88,6 +100,11 @@ async def answers_right(lab: Lab) -> None:
         right = own_values(answer, values, what)
         others = [flights.probabilities("v2")[number] for number in picked]
         expect(right).because("" if right.ok else why_other_values(right.value, values, others))
+    more = await asked_of_the_reference(lab) - before
+    expect(observe("requests to Service reference meanwhile", more, equal_to(0))).because(
+        "who hands the question on to the company's server has not served a model: load the one in /model/v1, and ask "
+        "that. If it was you yourself who asked the reference just now, check again"
+    )
 
 
 @check(points=2, needs=answers_right, domains=DOMAINS)
@@ -129,10 +146,10 @@ async def answers_the_unusual(lab: Lab) -> None:
 
 @check(points=3, needs=answers_right, domains=DOMAINS)
 async def refuses_bad_input(lab: Lab) -> None:
-    """Bodies that break the contract get the status 422: about forty, each with one thing wrong.
+    """Bodies that break the contract get the status 422: about fifty, each with one thing wrong.
 
-    Fields that are missing, unknown or misspelt, of a wrong type or out of range, in the first row or the second; no
-    rows, too many rows, no JSON.
+    Fields that are missing, unknown or misspelt, of a wrong type or out of range, in the first row or the second; a
+    number as text, or true for one; no rows, too many rows, no JSON.
     """
     refusals = await lab.once(refused)
     wrong = [each for each in refusals if each.answer.status != 422]
@@ -203,8 +220,8 @@ async def refuses_what_is_no_number(lab: Lab) -> None:
 async def ready_only_with_a_model(lab: Lab) -> None:
     """A copy of your pod whose model file is broken never says that it is ready.
 
-    The checker starts that copy beside yours, with /model/v1/model.joblib overlaid. Its GET /readyz must not answer 200
-    (or it must predict right all the same); that the program ends is fine as well. The copy is deleted afterwards.
+    The checker starts that copy beside yours, with /model/v1/model.joblib overlaid. Its GET /readyz must not answer
+    200; that the program ends is fine as well. The copy is deleted afterwards.
     """
     expect(await without_model(lab)).because(
         "Kubernetes believes /readyz: with a 200 the pod gets requests, and in an update the old pods go for it. "

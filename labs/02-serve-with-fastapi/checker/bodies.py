@@ -47,12 +47,14 @@ def bad_bodies(first: Object, second: Object) -> list[Bad]:
     add("unknown", "a field airline more", "airline", second | {"airline": "UA"})
     for name, value in (
         ("month", "July"), ("hour", 7.5), ("weekday", None), ("day", [4]), ("carrier", 7), ("dest", None),
-        ("distance", "far"), ("temp", "warm"), ("wind_speed", {"mph": 9}),
+        ("distance", "far"), ("temp", "warm"), ("wind_speed", {"mph": 9}), ("month", "7"), ("distance", "719"),
+        ("temp", "41.5"), ("hour", True), ("visib", False),
     ):  # fmt: skip
         add("type", f"{name} {json.dumps(value)}", name, second | {name: value})
     for name, value in (
-        ("month", 0), ("month", 13), ("day", 32), ("weekday", 7), ("hour", -1), ("hour", 24), ("distance", 0),
-        ("distance", -719), ("distance", 20001), ("carrier", "U"), ("origin", "ewr"), ("dest", "CHICAGO"),
+        ("month", 0), ("month", 13), ("day", 0), ("day", 32), ("weekday", 7), ("hour", -1), ("hour", 24),
+        ("distance", 0), ("distance", -719), ("distance", 20001), ("carrier", "U"), ("origin", "ewr"),
+        ("dest", "CHICAGO"), ("weekday", -1), ("origin", "KEWRX"), ("carrier", "U-"), ("dest", "ORD\n"),
     ):  # fmt: skip
         add("range", f"{name} {json.dumps(value)}", name, second | {name: value})
     short = {key: value for key, value in second.items() if key not in ("temp", "wind_speed", "precip", "visib")}
@@ -80,6 +82,8 @@ def unusual(first: Object, second: Object) -> dict[str, Object]:
     return {
         "carrier ZZ, which the model has never seen": {"rows": [first, second | {"carrier": "ZZ"}]},
         "dest QQQ, which the model has never seen": {"rows": [second | {"dest": "QQQ"}, first]},
+        "dest of 4 letters, KORD": {"rows": [second | {"dest": "KORD"}]},
+        "distance that is a fraction": {"rows": [second | {"distance": 719.25}]},
         "carrier with a digit, 9E": {"rows": [second | {"carrier": "9E"}]},
         "weather left out": {"rows": [bare, first]},
         "weather null": {"rows": [second | dict.fromkeys(weather)]},

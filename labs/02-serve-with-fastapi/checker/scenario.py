@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mlops_lab.checks import Lab, LabError, Observation, expect
+from mlops_lab.checks import Lab, LabError, Observation, holds
+from mlops_lab.kit.answering import own_answers
 from mlops_lab.kit.copies import copied
+from mlops_lab.kit.deployments import owned_pods
+from mlops_lab.kit.pods import every_container
+from mlops_lab.kit.pods import name as name_of
+from mlops_lab.kit.prerequisites import must
 from mlops_lab.kit.probabilities import own_values
 from mlops_lab.kube.client import Object
 from mlops_lab.measure.traffic.http import Answer
@@ -22,6 +28,7 @@ AT_A_TIME = 4  # bodies
 UNANSWERED = 2  # after so many the rest of a table is left out
 STARTED_WITHIN = 90  # s, for the copy without a model, as for the pod itself
 STAYS_SO = 6  # s after its first answer, or as many as it took to that
+_ASKED = re.compile(r'^http_requests_total\{[^}]*route="/predict"[^}]*\} (\d+(?:\.\d+)?)$', re.MULTILINE)
 COPY = "checker-copy-without-model"
 BROKEN = "cut short on its way\n"
 
@@ -73,21 +80,38 @@ def reference_as_it_was(lab: Lab) -> str:
 
 
 async def reference_answers_itself(lab: Lab) -> None:
-    """The pods behind Service `reference` are those of the company's server.
+    """Behind Service `reference` are the pods of the company's Deployment, with its server.
 
     Raises:
         Failure: it leads to others as well, or to none.
     """
-    images = [each["image"] for pod in await lab.objects.pods_of("reference") for each in pod["spec"]["containers"]]
-    seen = ", ".join(sorted(set(images))) or "none"
-    own = set(images) == {lab.platform.image("v1")}
-    expect(Observation(own, f"containers behind Service reference: {lab.platform.image('v1')} only", seen)).because(
-        f"{reference_as_it_was(lab)}. If pods of yours have its label app=reference, give them another one"
-    )
+    why = f"{reference_as_it_was(lab)}. If pods of yours have its label app=reference, give them another one"
+    images = {each["image"] for pod in await owned_pods(lab, "reference") for each in every_container(pod["spec"])}
+    seen, wanted = ", ".join(sorted(images)) or "none", lab.platform.image("v1")
+    must(Observation(images == {wanted}, f"containers of Deployment reference: {wanted} only", seen), why)
+    must(await own_answers(lab, "reference", "reference"), why)
+
+
+async def no_other_servers(lab: Lab) -> Observation:
+    """Whether the company's server runs nowhere in the namespace but in its own Deployment."""
+    known = {name_of(each) for each in await owned_pods(lab, "reference")}
+    prefix = lab.platform.image("")
+    others = [
+        name_of(pod)
+        for pod in await lab.objects.all("Pod")
+        if name_of(pod) not in known and any(each["image"].startswith(prefix) for each in every_container(pod["spec"]))
+    ]
+    return holds(not others, "the company's server in Deployment reference alone", f"in pod {', '.join(others)}, too")
+
+
+async def asked_of_the_reference(lab: Lab) -> float:
+    """How many predictions the reference has been asked for; 0 while it doesn't answer, for then nobody gets any."""
+    text = (await lab.traffic.get("reference", "/metrics", within=ANSWER_WITHIN)).text
+    return sum(map(float, _ASKED.findall(text)))
 
 
 async def without_model(lab: Lab) -> Observation:
-    """See whether a copy whose model file can't be read says that it is ready although it can't predict."""
+    """See whether a copy whose model file can't be read says that it is ready."""
     flight = lab.traffic.hidden_rows(1)
     expected = "a pod whose model file is broken does not answer 200 on GET /readyz"
     file = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": COPY}, "data": {"model.joblib": BROKEN}}
@@ -97,10 +121,10 @@ async def without_model(lab: Lab) -> Observation:
         async for answer in copy.answers("/readyz", within=STARTED_WITHIN, answer_within=ANSWER_WITHIN):
             if answer.status == 200:
                 predicted = await lab.traffic.post(COPY, "/predict", flight.body, within=ANSWER_WITHIN)
-                if own_values(predicted, flight.probabilities("v1"), "1 flight").ok:
-                    return Observation(True, expected, "it predicts right without that file")
+                right = own_values(predicted, flight.probabilities("v1"), "1 flight").ok
                 lines = (f"GET /readyz: {answer.shown}", f"POST /predict: {predicted.shown}")
-                return Observation(False, expected, "status 200, and it cannot predict", evidence=lines)
+                said = "it predicts right without that file: from where?" if right else "it cannot predict"
+                return Observation(False, expected, f"status 200, and {said}", evidence=lines)
             if answer.status:
                 last = f"status {answer.status}"
                 first = first or time.monotonic()

@@ -6,15 +6,22 @@ those. They stand behind the Service beside the learner's pods, to which nothing
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from mlops_lab.checks import Lab, LabError, Observation, between, check, equal_to, expect, observe
+from mlops_lab.kit.answering import must_answer
 from mlops_lab.kit.deployments import exists, rolled_out
+from mlops_lab.kit.given import given_service, must_be_given
 from mlops_lab.kit.predictions import predicted
+from mlops_lab.kit.prerequisites import must
 from mlops_lab.measure.traffic.flights import numbers
 
-from .copies import BUSY, LOAD, OUT_WITHIN, RESTARTED_WITHIN, SLOW, UNREADY, USUAL
+from .copies import BUSY, LOAD, OUT_WITHIN, RESTARTED_WITHIN, SLOW, UNREADY, USUAL, cleared
 from .scenario import incidents
 from .why import NEVER_UP, why_asked, why_not_restarted
 
+START = Path(__file__).parents[1] / "start"
+FILES = ("server.py", "drill.py")
 ANY_LOAD = 3600  # s, of which a model that has loaded needs less
 UP_WITHIN = 90  # s, for pods that were applied just before
 ANSWER_WITHIN = 40  # s, for pods that count as ready and still load
@@ -25,7 +32,9 @@ async def comes_up(lab: Lab) -> None:
     """Within 90 s both pods of Deployment `model`, whose model takes 20 s to load, are ready and answer.
 
     20 flights that you don't see are sent to POST /predict of Service `model`: the answers must be the model's own.
+    Image, command, the files in /lab and the Service must be the given ones.
     """
+    await cleared(lab)
     await exists(lab, why="nothing runs before it is applied: kubectl apply -k . in your folder")
     expect(await rolled_out(lab, pods=2, within=UP_WITHIN)).because(NEVER_UP)
     version = await lab.traffic.first_answer(lambda: lab.traffic.get("model", "/version"), within=ANSWER_WITHIN)
@@ -44,6 +53,17 @@ async def comes_up(lab: Lab) -> None:
     answered = await predicted(lab, rows=20, within=ANSWER_WITHIN)
     expect(answered.status()).because("server.py, the image and the Service are given; leave them as they are")
     expect(answered.values("v1")).because("server.py and the image are given; leave them as they are")
+    must(
+        await given_service(lab, START),
+        "the Service is given: all pods of the Deployment stand behind it, also those that the checker makes of its "
+        "template, and each request may go to any of them",
+    )
+    await must_answer(lab)
+    await must_be_given(
+        lab, START, files={each: START / each for each in FILES},
+        why="the probes are yours, and how long a container is given to end; what a probe of yours needs goes into a "
+        "folder of its own, not into /lab",
+    )  # fmt: skip
 
 
 @check(points=2, needs=comes_up, owns="model", domains=("ckad/observability-and-maintenance", "cka/troubleshooting"))

@@ -141,22 +141,30 @@ class Copy:
 
 @contextlib.asynccontextmanager
 async def copies(lab: Lab, template: Object, **loads: int) -> AsyncIterator[dict[str, Copy]]:
-    """Pods of the Deployment's template, by name, with the seconds that their models take to load."""
-    for left in await lab.objects.all("Pod", LABEL):  # by a run that could not clear up
-        await lab.objects.kill(left["metadata"]["name"], grace=0)
+    """Pods of the Deployment's template, by what is done to each, with the seconds that their models take to load.
+
+    Nothing about a pod says what will be done to it: a probe may be a program, and read names and labels.
+    """
+    await cleared(lab)
     made, pods = {}, []
     for what, load in loads.items():
-        name, spec = f"checker-{what}-{uuid.uuid4().hex[:5]}", copy.deepcopy(template["spec"])
+        name, spec = f"checker-{uuid.uuid4().hex[:9]}", copy.deepcopy(template["spec"])
         server = serving(spec)
         others = [each for each in server.get("env") or [] if each["name"] != LOAD]
         server["env"] = [*others, {"name": LOAD, "value": str(load)}]
-        meta = {"name": name, "labels": {**template["metadata"].get("labels", {}), LABEL: what}}
+        meta = {"name": name, "labels": {**template["metadata"].get("labels", {}), LABEL: "copy"}}
         not_yet = absent(f"a pod that loads for {load} s is ready soon after", "not looked at")
         made[what] = Copy(lab, name, server["name"], load, time.monotonic(), not_yet)
         pods.append({"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec})
     # No grace: a pod that hangs would use up all of it.
     async with standing(lab, pods, grace=0):
         yield made
+
+
+async def cleared(lab: Lab) -> None:
+    """Delete what a run that was cut off has left; it stands behind the learner's Service."""
+    for left in await lab.objects.all("Pod", LABEL):
+        await lab.objects.kill(left["metadata"]["name"], grace=0)
 
 
 async def events(lab: Lab, pod: str) -> tuple[str, ...]:

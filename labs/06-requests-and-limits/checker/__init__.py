@@ -9,14 +9,28 @@ from __future__ import annotations
 from dataclasses import replace
 
 from mlops_lab.checks import Lab, check, equal_to, expect, less_than, observe
+from mlops_lab.kit.answering import must_answer
 from mlops_lab.kit.deployments import NOTHING_RUNS, exists
+from mlops_lab.kit.given import given_service, must_be_given
 from mlops_lab.kit.losses import none_lost
 from mlops_lab.kit.pods import is_running
 from mlops_lab.kit.predictions import predicted
+from mlops_lab.kit.prerequisites import must
 from mlops_lab.kit.side_by_side import together
 
 from .leaks import leak
-from .pods import NAMES, all_rolled_out, given_programs, present_pod, replace_if_restarted, replace_pod, resources
+from .pods import (
+    NAMES,
+    PROGRAMS,
+    START,
+    all_rolled_out,
+    given_quota,
+    one_container_each,
+    present_pod,
+    replace_if_restarted,
+    replace_pod,
+    resources,
+)
 from .scenario import ANSWER_LIMIT, evening
 from .sizes import even_work, fits, mebibytes, milli
 
@@ -31,6 +45,7 @@ async def runs(lab: Lab) -> None:
     """Within 90 s the pods of `feed`, `history` and `model`, one each, run within the quota and are ready.
 
     20 flights that you don't see are sent to POST /predict of Service `model`: the answers must be the model's own.
+    Quota, Services, programs and their image must be the given ones, with one container in each pod.
     """
     loads = sum(map(is_running, await lab.objects.all("Pod", "app=load")))
     expect(observe("pods of your own load that still run", loads, equal_to(0))).because(
@@ -43,9 +58,9 @@ async def runs(lab: Lab) -> None:
         expect(observe(f"replicas of Deployment {name}", replicas, equal_to(1))).because(
             "the task is one pod each; what is asked is how large that must be"
         )
-    expect(await given_programs(lab)).because(
-        "the sizes are asked for, not other programs: take the files of programs/ as they were (lab reset 06 brings "
-        "them back and keeps a copy of yours), and kubectl apply -k . again"
+    expect(await given_quota(lab)).because(
+        "the namespace's quota is given: three programs that fit into it are the task, and not a wider one. lab reset "
+        "06 brings it back"
     )
     expect(await all_rolled_out(lab)).because(
         "ask first whether there is a pod at all. If not, the namespace's quota refused it: kubectl describe "
@@ -62,6 +77,12 @@ async def runs(lab: Lab) -> None:
     answer = await lab.traffic.first_answer(lambda: lab.traffic.get("history", "/flights/N14228"), within=ANSWER_WITHIN)
     heard = [answer.error or answer.text[:200]]
     expect(observe("status of GET /flights/N14228", answer.status, equal_to(200), evidence=heard)).because(given)
+    for name in ("model", "history"):
+        must(await given_service(lab, START, name), given)
+        await must_answer(lab, name, name)
+    must(await one_container_each(lab), "only the resources are yours: a second container is another program")
+    for name in NAMES:
+        await must_be_given(lab, START, name, PROGRAMS, why="the sizes are asked for, not other programs")
 
 
 @check(points=3, needs=runs, owns="model", domains=(CONFIGURATION, TROUBLESHOOTING))
@@ -146,9 +167,10 @@ async def feed_is_last_to_go(lab: Lab) -> None:
 
 @check(points=3, needs=runs, owns="model", domains=(TROUBLESHOOTING, CONFIGURATION))
 async def leak_is_stopped(lab: Lab) -> None:
-    """A program that leaks is killed before it has 512 MiB more than usual, and has a new container soon after.
+    """A program that leaks is killed before it has 512 MiB more than at its highest, and soon has a new container.
 
-    The checker makes all three leak at the same time, as leak.py does, and replaces their pods afterwards.
+    The checker makes all three leak at the same time, as leak.py does, `model` while it makes a nightly report, and
+    replaces their pods afterwards.
     """
     names = NAMES if lab.thorough(leak_is_stopped) else ("feed",)
     await together(*(replace_if_restarted(lab, name) for name in names))

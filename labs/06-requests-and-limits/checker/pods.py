@@ -6,23 +6,30 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from mlops_lab.checks import Lab, LabError, Observation, holds, is_ready, rolled_out, rollout_state
+from mlops_lab.checks import Lab, LabError, Observation, holds, is_ready, quantity, rolled_out, rollout_state
 from mlops_lab.kit.deployments import pods_of
-from mlops_lab.kit.pods import containers_of, leaving, restarts
+from mlops_lab.kit.given import in_manifests
+from mlops_lab.kit.pods import containers_of, every_container, leaving, restarts
 from mlops_lab.kube.client import Object
 from mlops_lab.measure.pods.evidence import pod_state
 
 NAMES = ("feed", "history", "model")  # Deployments of one pod with one container each
+START = Path(__file__).parents[1] / "start"
+PROGRAMS = {each.name: each for each in sorted((START / "programs").glob("*.py"))}
 UP_WITHIN, REFUSED_FOR = 90, 20  # s; the second for a quota that the pods before may still take up
 
 
-async def given_programs(lab: Lab) -> Observation:
-    """Whether ConfigMap `programs` holds the programs that were given."""
-    found = await lab.objects.named("ConfigMap", "programs").now()
-    there = (found or {}).get("data") or {}
-    folder = Path(__file__).parents[1] / "start" / "programs"
-    other = [each.name for each in sorted(folder.glob("*.py")) if there.get(each.name) != each.read_text("utf-8")]
-    return holds(not other, "ConfigMap programs with the programs as they were given", ", ".join(other))
+async def given_quota(lab: Lab) -> Observation:
+    """Whether the namespace's ResourceQuota is as it came with the lab; others beside it make it no wider."""
+    wanted = in_manifests(START, "ResourceQuota", "team")["spec"]["hard"]
+    found = await lab.objects.named("ResourceQuota", "team").now()
+    now = found["spec"].get("hard") or {} if found and not found["spec"].get("scopes") else {}
+    other = [
+        f"{key} {now.get(key, 'not counted')}"
+        for key, most in wanted.items()
+        if quantity(now.get(key, "0")) != quantity(most)
+    ]
+    return holds(not other, "ResourceQuota team as it came with the lab", f"another one: {', '.join(other)}")
 
 
 async def all_rolled_out(lab: Lab) -> Observation:
@@ -120,6 +127,17 @@ async def replace_pod(lab: Lab, name: str) -> None:
 def resources(pod: Object) -> Object:
     """The requests and limits of a pod's container, with what the API server filled in."""
     return dict(pod["spec"]["containers"][0].get("resources") or {})
+
+
+async def one_container_each(lab: Lab) -> Observation:
+    """Whether each pod has the one container that was given, and no other beside or before it."""
+    found = {name: await only_pod(lab, name) for name in NAMES}
+    more = [
+        f"{name}: {', '.join(each['name'] for each in containers)}"
+        for name, pod in found.items()
+        if pod and len(containers := every_container(pod["spec"])) != 1
+    ]
+    return holds(not more, "one container in each pod, as given", "; ".join(more))
 
 
 def memory_limit(pod: Object) -> str:

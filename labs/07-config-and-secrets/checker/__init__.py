@@ -9,15 +9,17 @@ import asyncio
 
 from mlops_lab.checks import Lab, Observation, check, expect, holds
 from mlops_lab.kit import presence
-from mlops_lab.kit.deployments import exists
+from mlops_lab.kit.answering import must_answer
+from mlops_lab.kit.deployments import exists, owned_pods
+from mlops_lab.kit.pods import every_container
 from mlops_lab.kit.predictions import Predictions
-from mlops_lab.kit.restore import put_back
+from mlops_lab.kit.prerequisites import must
 
 from .exposure import KINDS, forms, in_logs, in_object, in_processes, nowhere
 from .keys import REFUSED, SECRET, answered, expect_changeable, in_words, key_in_source, read_keys, statuses
-from .scenario import BACK_WITHIN, rotated
+from .scenario import rotated
 from .sync import in_force
-from .threshold import SETTINGS, THRESHOLD, judged_by, number, other_threshold
+from .threshold import FLIGHTS, SETTINGS, THRESHOLD, changed, judged_by, number
 from .why import HASHED, why_let_in, why_not_followed, why_not_let_in
 
 READY_WITHIN = 120  # s, for pods that were applied just before
@@ -30,7 +32,7 @@ async def lets_partners_in(lab: Lab) -> None:
 
     The checker waits up to 120 s until the pods of Deployment `model` are ready, takes the entry `key` of the Secret
     (white space at its ends is not part of it), and asks for 40 flights that you don't see. What was applied just
-    before has 60 s to come into force.
+    before has 60 s to come into force. The pods of the Deployment alone stand behind the Service, in their given image.
     """
     await exists(lab)
     # Without the pods' logs as evidence, for a key may be in them.
@@ -52,6 +54,11 @@ async def lets_partners_in(lab: Lab) -> None:
     expect(predictions.values("v1", what="largest difference from the probabilities of model v1")).because(
         "the answer has `probabilities`, one for each flight, as the server that you began with gives them"
     )
+    await must_answer(lab)
+    images = {each["image"] for pod in await owned_pods(lab) for each in every_container(pod["spec"])}
+    wanted = f"{lab.platform.registry}/workbench:1"
+    seen = ", ".join(sorted(images))
+    must(Observation(images == {wanted}, f"{wanted} in all containers", seen), "the image does not change in this lab")
 
 
 @check(points=2, needs=lets_partners_in, owns="model", domains=DOMAINS)
@@ -78,7 +85,7 @@ async def keeps_others_out(lab: Lab) -> None:
 async def follows_the_threshold(lab: Lab) -> None:
     """`late` is true from the `threshold` of ConfigMap `settings` on, and within 60 s from another one if that changes.
 
-    The checker puts another threshold in, between the probabilities of 40 flights, and later the old one again.
+    The checker puts another threshold in, the very probability of one of 40 flights, and later the old one again.
     """
     settings = await presence.exists(
         lab, "ConfigMap", SETTINGS, f"the analysts change it by this name. {HASHED}", others=True
@@ -91,22 +98,18 @@ async def follows_the_threshold(lab: Lab) -> None:
     )
     expect_changeable(settings)
     assert now is not None
-    own = lab.traffic.hidden_rows(40).probabilities("v1")
+    own = lab.traffic.hidden_rows(FLIGHTS).probabilities("v1")
     expect(await judged_by(lab, own, now)).because(
         "a flight is late when its probability is the threshold or more; `late` has true or false for each flight, in "
         f"their order. The ConfigMap says {text}: kubectl get configmap {SETTINGS} -o yaml"
     )
-    new = other_threshold(own, now)
-    try:
-        await lab.objects.patch("ConfigMap", SETTINGS, {"data": {THRESHOLD: new}})
-        followed = await judged_by(lab, own, float(new))
-    finally:
-        await put_back(lab, settings)
-    expect(followed).because(
-        f"the ConfigMap said {new} then, and the server went by something else: "
+    change = await lab.once(changed)
+    expect(change.followed).because(
+        f"the ConfigMap said {change.text} then, and the server went by something else: "
         + await why_not_followed(lab, "ConfigMap", SETTINGS)
+        if "the threshold itself" not in change.followed.seen
+        else "the threshold is the probability from which on a flight is late, so one that has just this is late, too"
     )
-    await judged_by(lab, own, now, within=BACK_WITHIN)
 
 
 @check(points=2, needs=lets_partners_in, owns="model", domains=DOMAINS)
@@ -114,7 +117,8 @@ async def key_only_in_the_secret(lab: Lab) -> None:
     """The key is in no process's environment or command line, and in no other object of the namespace.
 
     The checker looks into every container that runs (/proc/*/environ, /proc/*/cmdline, env), and through ConfigMaps,
-    Deployments, ReplicaSets, Pods, StatefulSets, DaemonSets, Jobs, CronJobs and Services; for the key and its base64.
+    Deployments, ReplicaSets, Pods, StatefulSets, DaemonSets, Jobs, CronJobs, Services and other Secrets; for the key
+    and its base64.
     """
     signs = forms((await lab.once(read_keys)).current)
     processes = [place for pod in await lab.objects.all("Pod") for place in await in_processes(lab, pod, signs)]
@@ -123,7 +127,9 @@ async def key_only_in_the_secret(lab: Lab) -> None:
         "report sees it. It is also made once, when the container starts, and never changes after that: a rotated key "
         "would not arrive. A Secret can be mounted as a volume, and read there"
     )
-    objects = [place for kind in KINDS for item in await lab.objects.all(kind) for place in in_object(item, signs)]
+    found = [item for kind in KINDS for item in await lab.objects.all(kind)]
+    others = [item for item in found if (item["kind"], item["metadata"]["name"]) != ("Secret", SECRET)]
+    objects = [place for item in others for place in in_object(item, signs)]
     expect(nowhere(objects, f"the key in no object but Secret {SECRET}")).because(
         "who may read Secrets is decided apart from who may read everything else; ConfigMaps and pod templates are "
         "read by many, and lie in repositories. A key that has been there is known: take it out, and put another one "
@@ -159,19 +165,21 @@ async def refuses_the_old_key(lab: Lab) -> None:
     )
 
 
-@check(points=2, needs=serves_the_new_key, owns="model", domains=("ckad/deployment",))
+@check(points=2, needs=(serves_the_new_key, follows_the_threshold), owns="model", domains=("ckad/deployment",))
 async def loses_no_request(lab: Lab) -> None:
-    """While the key changes, every request is answered: with 200, or with 401 or 403 (the same run).
+    """While key and threshold change, every request is answered: with 200, or with 401 or 403 (the same runs).
 
     A request opens a connection of its own. It is lost if no connection is made, if no answer comes within 10 s, or if
     the answer has another status.
     """
-    expect((await lab.once(rotated)).lost).because(
+    why = (
         "somebody let the pods go that answered: a container that ends by itself is away until it has started and "
         "loaded its model, and all pods see the change at about the same time. Either a running process takes the new "
         "key, or pods are replaced as in an update: a new one is ready before an old one goes (kubectl get pods: see "
         "RESTARTS and AGE)"
     )
+    expect((await lab.once(rotated)).lost).because(why)
+    expect((await lab.once(changed)).lost).because(why)
 
 
 @check(points=2, needs=lets_partners_in, owns="model", domains=("ckad/observability-and-maintenance",))

@@ -16,7 +16,7 @@ from mlops_lab.kube.client import Object
 from .sync import of_pod
 
 KINDS = (
-    "ConfigMap", "Deployment", "ReplicaSet", "Pod", "StatefulSet", "DaemonSet", "Job", "CronJob", "Service",
+    "ConfigMap", "Deployment", "ReplicaSet", "Pod", "StatefulSet", "DaemonSet", "Job", "CronJob", "Service", "Secret",
 )  # fmt: skip
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 PART, LINES = 1 << 20, 2000  # of a log the first bytes are read, and the last lines (as many bytes at most)
@@ -65,8 +65,7 @@ async def in_logs(lab: Lab, pod: Object, signs: Mapping[str, str]) -> list[str]:
         signs: keys, by what each is.
     """
     places = []
-    init = (pod.get("status") or {}).get("initContainerStatuses") or []
-    for each in [*init, *containers_of(pod)]:
+    for each in all_statuses(pod):
         runs = [False] if "waiting" not in (each.get("state") or {}) else []
         for previous in [*runs, True] if each.get("restartCount") else runs:
             log = await of_pod(lab, pod, partial(log_of, lab, each["name"], previous)) or ""
@@ -126,5 +125,12 @@ def has(text: str, signs: Sequence[str]) -> bool:
 
 
 def running(pod: Object) -> list[str]:
-    """The names of a pod's containers that run."""
-    return [each["name"] for each in containers_of(pod) if "running" in (each.get("state") or {})]
+    """The names of a pod's containers that run, sidecars and those of kubectl debug too."""
+    return [each["name"] for each in all_statuses(pod) if "running" in (each.get("state") or {})]
+
+
+def all_statuses(pod: Object) -> list[Object]:
+    """What a pod's status says of all its containers."""
+    status = pod.get("status") or {}
+    others = [each for kind in ("init", "ephemeral") for each in status.get(f"{kind}ContainerStatuses") or []]
+    return [*others, *containers_of(pod)]

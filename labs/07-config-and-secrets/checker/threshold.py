@@ -6,30 +6,71 @@ import asyncio
 import itertools
 import secrets
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from mlops_lab.checks import Lab, Observation
+from mlops_lab.kit.restore import put_back
+from mlops_lab.measure.traffic.flights import numbers
 from mlops_lab.measure.traffic.http import Answer
 
-from .keys import answered, read_keys
+from .keys import answered, load, read_keys
+from .scenario import BACK_WITHIN, BEFORE, all_answered
 from .sync import FOLLOWED_WITHIN, in_force
 
 SETTINGS, THRESHOLD = "settings", "threshold"
+FLIGHTS = 40
+EACH = 10  # answers at once for each pod: with so many none of them is left out
+NEAR = 1e-9  # two values of the model that are the same but for how they were added up
+
+
+@dataclass(frozen=True)
+class Changed:
+    """What a change of the threshold brought about.
+
+    Attributes:
+        text: the new one, as the ConfigMap had it.
+        followed: whether every pod went by it in time.
+        lost: whether all requests were answered meanwhile.
+    """
+
+    text: str
+    followed: Observation
+    lost: Observation
+
+
+async def changed(lab: Lab) -> Changed:
+    """Put another threshold into the ConfigMap, and then the old one again, while requests come."""
+    key, hidden = (await lab.once(read_keys)).current, lab.traffic.hidden_rows(FLIGHTS)
+    settings, own = await lab.objects.named("ConfigMap", SETTINGS).present(), hidden.probabilities("v1")
+    now = number((settings.get("data") or {}).get(THRESHOLD)) or 0.0
+    served = numbers((await answered(lab, hidden.body, key)).fields_if_any.get("probabilities")) or []
+    new = other_threshold(own, served, now)
+    async with load(lab, key, duration=BEFORE + FOLLOWED_WITHIN + BACK_WITHIN + 30) as requests:
+        await lab.time.pause(BEFORE)
+        try:
+            await lab.objects.patch("ConfigMap", SETTINGS, {"data": {THRESHOLD: new}})
+            followed = await judged_by(lab, own, float(new))
+        finally:
+            await put_back(lab, settings)
+        await judged_by(lab, own, now, within=BACK_WITHIN)
+    return Changed(new, followed, all_answered(requests.report))
 
 
 async def judged_by(
     lab: Lab, own: Sequence[float], threshold: float, *, within: float = FOLLOWED_WITHIN
 ) -> Observation:
-    """Whether `late` is right by a threshold, in 6 answers at once, so that more than one pod is asked.
+    """Whether `late` is right by a threshold, in so many answers at once that every pod is asked.
 
     Args:
         own: the model's probabilities for the hidden flights.
         within: seconds.
     """
     key, body = (await lab.once(read_keys)).current, lab.traffic.hidden_rows(len(own)).body
-    wanted = [None if abs(value - threshold) < 1e-9 else value >= threshold for value in own]
 
     async def look() -> list[str]:
-        return [wrong_in(each, wanted) for each in await asyncio.gather(*(answered(lab, body, key) for _ in range(6)))]
+        many = EACH * max(1, len(await lab.objects.pods_of("model")))
+        answers = await asyncio.gather(*(answered(lab, body, key) for _ in range(many)))
+        return [wrong_in(each, own, threshold) for each in answers]
 
     return await in_force(
         lab,
@@ -41,26 +82,48 @@ async def judged_by(
     )
 
 
-def wrong_in(answer: Answer, wanted: Sequence[bool | None]) -> str:
+def wrong_in(answer: Answer, own: Sequence[float], threshold: float) -> str:
     """What is wrong with an answer's `late`; empty if nothing.
 
+    A flight whose probability is the threshold itself, to the last digit, is late; where a server shows another digit
+    than the model has, either is right.
+
     Args:
-        wanted: for each flight; None where either is right.
+        own: the model's probabilities for these flights.
     """
     if answer.status != 200:
         return f"status {answer.status}" if answer.status else f"no answer: {answer.error}"
-    late = answer.fields_if_any.get("late")
-    if not isinstance(late, list) or len(late) != len(wanted) or not all(isinstance(one, bool) for one in late):
-        return f"`late` is not {len(wanted)} times true or false"
-    bad = sum(right is not None and one != right for one, right in zip(late, wanted, strict=True))
-    return f"wrong for {bad} of {len(wanted)} flights" if bad else ""
+    late, given = answer.fields_if_any.get("late"), numbers(answer.fields_if_any.get("probabilities")) or []
+    if not isinstance(late, list) or len(late) != len(own) or not all(isinstance(one, bool) for one in late):
+        return f"`late` is not {len(own)} times true or false"
+    exact = [one == threshold for one in given] if len(given) == len(own) else [False] * len(own)
+    bad = ties = 0
+    for says, value, same in zip(late, own, exact, strict=True):
+        if abs(value - threshold) < NEAR:
+            ties += same and not says
+        else:
+            bad += says != (value >= threshold)
+    if bad:
+        return f"wrong for {bad} of {len(own)} flights"
+    return f"false for a flight whose probability is {threshold!r}, the threshold itself" if ties else ""
 
 
-def other_threshold(own: Sequence[float], now: float) -> str:
-    """One that turns the verdict on 8 flights or more, and is no flight's probability."""
-    between = [(low + high) / 2 for low, high in itertools.pairwise(sorted(set(own))) if high - low > 1e-3]
-    far = [each for each in between if sum((one >= each) != (one >= now) for one in own) >= 8]
-    return f"{secrets.choice(far):.5f}"
+def other_threshold(own: Sequence[float], served: Sequence[float], now: float) -> str:
+    """One that turns the verdict on 8 flights or more; if it can be, the probability that is served for a flight."""
+    far = [one for one in between(own) if turns(own, one, now) >= 8]
+    same = [said for said, one in zip(served, own, strict=False) if abs(said - one) < NEAR]
+    ties = [one for one in same if turns(own, one, now) >= 8]
+    return repr(secrets.choice(ties)) if ties else f"{secrets.choice(far):.5f}"
+
+
+def between(own: Sequence[float]) -> list[float]:
+    """Numbers that are no flight's probability."""
+    return [(low + high) / 2 for low, high in itertools.pairwise(sorted(set(own))) if high - low > 1e-3]
+
+
+def turns(own: Sequence[float], new: float, now: float) -> int:
+    """On how many flights another threshold turns the verdict."""
+    return sum((one >= new) != (one >= now) for one in own)
 
 
 def number(text: object) -> float | None:

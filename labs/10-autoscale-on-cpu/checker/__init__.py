@@ -6,22 +6,31 @@ own status; a metrics API that has no figures is the cluster's fault, not the le
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from mlops_lab.checks import Lab, Observation, at_least, at_most, check, expect, observe
 from mlops_lab.kit import autoscalers
+from mlops_lab.kit.answering import must_answer
 from mlops_lab.kit.autoscaler_reasons import why_not_one
 from mlops_lab.kit.deployments import exists
+from mlops_lab.kit.given import must_be_given
 from mlops_lab.kit.losses import kinds
 from mlops_lab.kit.predictions import predicted
 
 from .scenario import IN_WITHIN, P99, surge
+from .why import NO_CPU
 
+START = Path(__file__).parents[1] / "start"
 FIGURES_WITHIN = 75  # seconds for all autoscalers of the Deployment
 MOST_PODS = 4
 
 
 @check(points=1, domains=("ckad/services-and-networking",))
 async def serves(lab: Lab) -> None:
-    """The Service `model` answers on port 80, with the model's own values for 50 flights that you have not seen."""
+    """The Service `model` answers on port 80, with the model's own values for 50 flights that you have not seen.
+
+    What answers is the given server, unchanged, in the pods of Deployment `model`, and nothing else.
+    """
     await exists(lab, apply="kubectl apply -f model.yaml")
     expect(await lab.objects.deployment("model").becomes(ready_replicas=at_least(1), within=60)).because(
         "a Service sends requests to ready pods only; kubectl describe pod says in its events what holds the pod up"
@@ -37,6 +46,8 @@ async def serves(lab: Lab) -> None:
     expect(answered.values("v1", 0.0001, "largest difference from the model's own values")).because(
         "another model (or another version) answers; this lab is about localhost:5001/flight-delay:v1"
     )
+    await must_answer(lab)
+    await must_be_given(lab, START, why="leave the image and MODEL_LOAD_SECONDS as they are")
 
 
 @check(points=1, needs=serves, domains=("cka/workloads-and-scheduling",))
@@ -48,19 +59,29 @@ async def rests_at_one(lab: Lab) -> None:
 
 @check(points=3, needs=(serves, rests_at_one), domains=("cka/workloads-and-scheduling",), owns="model")
 async def scales_out_under_load(lab: Lab) -> None:
-    """With 40 requests a second a second pod is ready within 90 s of the first request."""
+    """With 40 requests a second a second pod is ready within 90 s of the first request.
+
+    It is an HPA that asks for it, by CPU; whoever else sets the number of pods meanwhile is found out.
+    """
     under_load = await lab.once(surge)
     expect(under_load.scaled).because(under_load.why)
+    expect(under_load.hands).because(autoscalers.BY_HAND)
+    seen = ", ".join(under_load.by) or "no HPA asked for a second pod"
+    asked = Observation("cpu" in under_load.by, "an HPA that looks at cpu asked for a second pod", seen)
+    expect(asked).because(NO_CPU)
 
 
 @check(points=1, needs=scales_out_under_load, domains=("cka/workloads-and-scheduling",), owns="model")
 async def keeps_within_budget(lab: Lab) -> None:
-    """Under that load there are never more than 4 pods."""
+    """Under that load there are never more than 4 pods, and a larger one can't bring more: maxReplicas is 4 at most."""
     most = (await lab.once(surge)).most
-    expect(observe("most pods at a time", most, at_most(MOST_PODS))).because(
+    why = (
         "the autoscaler wants (CPU used by a pod / target) x pods, rounded up, so a small request asks for many pods; "
         "only maxReplicas bounds what a surge, or a bug, can cost"
     )
+    expect(observe("most pods at a time", most, at_most(MOST_PODS))).because(why)
+    allowed = max((each.most for each in await autoscalers.autoscalers_of(lab)), default=0)
+    expect(observe("maxReplicas", allowed, at_most(MOST_PODS))).because(why)
 
 
 @check(
@@ -92,6 +113,7 @@ async def scales_in_again(lab: Lab) -> None:
     ended = (await lab.once(surge)).ended
     back = await autoscalers.back_at_one(lab, ended=ended, within=IN_WITHIN)
     expect(back).because(await why_too_many(lab, back))
+    expect(await autoscalers.left_to_autoscalers(lab)).because(autoscalers.BY_HAND)
 
 
 async def why_too_many(lab: Lab, seen: Observation) -> str:

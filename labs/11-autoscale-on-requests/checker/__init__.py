@@ -7,16 +7,20 @@ from __future__ import annotations
 
 import math
 import time
+from pathlib import Path
 
 from mlops_lab.checks import Lab, Observation, at_least, at_most, check, expect, observe
 from mlops_lab.kit import autoscalers
+from mlops_lab.kit.answering import must_answer
 from mlops_lab.kit.autoscaler_reasons import why_not_one
 from mlops_lab.kit.deployments import exists
+from mlops_lab.kit.given import must_be_given
 from mlops_lab.kit.predictions import predicted
 
 from .scenario import CALM, MOST_PODS, PER_POD, STORM, rush
-from .why import METRIC, why_not_measured
+from .why import METRIC, NOT_BY_REQUESTS, why_not_measured
 
+START = Path(__file__).parents[1] / "start"
 FIGURES_WITHIN = 25  # seconds for all autoscalers of the Deployment: each looks every 15 s
 MEASURED_WITHIN = 50  # seconds: discovery, two scrapes, and the custom metrics API's own list of series
 IN_WITHIN = 100  # seconds from the load's end
@@ -24,7 +28,10 @@ IN_WITHIN = 100  # seconds from the load's end
 
 @check(points=1, domains=("ckad/services-and-networking",))
 async def serves(lab: Lab) -> None:
-    """The Service `model` answers on port 80, with the model's own values for 50 flights that you have not seen."""
+    """The Service `model` answers on port 80, with the model's own values for 50 flights that you have not seen.
+
+    What answers is the given server, unchanged, in the pods of Deployment `model`, and nothing else.
+    """
     await exists(lab, apply="kubectl apply -f model.yaml")
     expect(await lab.objects.deployment("model").becomes(ready_replicas=at_least(1), within=60)).because(
         "a Service sends requests to ready pods only; kubectl describe pod says in its events what holds the pod up"
@@ -39,6 +46,8 @@ async def serves(lab: Lab) -> None:
     expect(answered.values("v1", 0.0001, "largest difference from the model's own values")).because(
         "another model (or another version) answers; this lab is about localhost:5001/flight-delay:v1"
     )
+    await must_answer(lab)
+    await must_be_given(lab, START, why="leave the image and what it starts as they are")
 
 
 @check(points=2, needs=serves, domains=("ckad/observability-and-maintenance",))
@@ -74,9 +83,15 @@ async def rests_at_one(lab: Lab) -> None:
 
 @check(points=4, needs=(is_measured, rests_at_one), domains=("cka/workloads-and-scheduling",), owns="model")
 async def scales_out_before_cpu_would(lab: Lab) -> None:
-    """Requests grow from 6 to 40 a second: a second pod is asked for before CPU would tell lab 10's autoscaler to."""
+    """Requests grow from 6 to 40 a second: a second pod is asked for before CPU would tell lab 10's autoscaler to.
+
+    An HPA that looks at http_requests_per_second asks for it; whoever else sets the number of pods is found out.
+    """
     found = await lab.once(rush)
     expect(found.first).because(found.why)
+    expect(found.hands).because(autoscalers.BY_HAND)
+    seen = ", ".join(f"{each:g} a second" for each in found.targets) or "none does"
+    expect(Observation(bool(found.targets), f"an HPA with a target for {METRIC}", seen)).because(NOT_BY_REQUESTS)
     expect(found.second).because(
         "the autoscaler asked for it, but it was not ready in time: it must be scheduled (is its request free on a "
         "node?), start, and load its model; kubectl get pods, kubectl describe pod"
@@ -92,6 +107,10 @@ async def scales_as_far_as_needed(lab: Lab) -> None:
         f"of which the budget allows {MOST_PODS}. The autoscaler wants (requests a second of all pods / averageValue), "
         f"rounded up, and is cut to maxReplicas (condition ScalingLimited); {found.figures}"
     )
+    expect(observe(f"target for {METRIC}", max(found.targets, default=0.0), at_most(PER_POD))).because(
+        f"{CALM} requests a second bring as many pods with a larger target, too, and others would not: a pod is to get "
+        f"{60 * PER_POD:.0f} requests a minute on average, and not more"
+    )
     expect(found.all_ready).because(
         "they were asked for, but not ready in time: they must be scheduled (is their request free on a node?), start, "
         "and load the model; kubectl get pods, kubectl describe pod"
@@ -100,12 +119,15 @@ async def scales_as_far_as_needed(lab: Lab) -> None:
 
 @check(points=1, needs=scales_out_before_cpu_would, domains=("cka/workloads-and-scheduling",), owns="model")
 async def keeps_within_budget(lab: Lab) -> None:
-    """Under that load, which asks for many more, there are never more than 3 pods."""
+    """Under that load, which asks for many more, there are never more than 3 pods, and maxReplicas is 3 at most."""
     found = await lab.once(rush)
-    expect(observe("most pods at a time", found.most, at_most(MOST_PODS))).because(
+    why = (
         f"{STORM} requests a second at {PER_POD:g} a pod ask for {math.ceil(STORM / PER_POD)} pods; only maxReplicas "
         "bounds what a storm, or somebody's loop that asks without end, can cost"
     )
+    expect(observe("most pods at a time", found.most, at_most(MOST_PODS))).because(why)
+    allowed = max((each.most for each in await autoscalers.autoscalers_of(lab)), default=0)
+    expect(observe("maxReplicas", allowed, at_most(MOST_PODS))).because(why)
 
 
 @check(points=2, needs=scales_out_before_cpu_would, domains=("cka/workloads-and-scheduling",), owns="model")
@@ -114,6 +136,7 @@ async def scales_in_again(lab: Lab) -> None:
     ended = (await lab.once(rush)).ended
     back = await autoscalers.back_at_one(lab, ended=ended, within=IN_WITHIN)
     expect(back).because(await why_too_many(lab, back))
+    expect(await autoscalers.left_to_autoscalers(lab)).because(autoscalers.BY_HAND)
 
 
 async def why_too_many(lab: Lab, seen: Observation) -> str:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 
 from mlops_lab.checks import Lab, Observation, at_least
+from mlops_lab.kit.autoscalers import Hands
 from mlops_lab.kit.deployments import followed, status_count
 from mlops_lab.kube.client import Object
 
@@ -16,6 +17,7 @@ LISTED = 1000  # pods, of which it is noted when they were asked for
 # Lab 10's autoscaler: 60 % of a request of 100m. It does nothing up to 10 % over its target, as any autoscaler.
 CPU_TARGET = 0.06
 CPU_ACTS = CPU_TARGET * 1.1
+REST_AFTER, REST_FOR = 3, 15  # seconds after a load, and those in which is looked what pods use at rest
 
 
 class Pace:
@@ -33,6 +35,7 @@ class Pace:
         self.asked: dict[int, float] = {}  # since when so many pods were asked for, and since when so many were ready
         self.ready: dict[int, float] = {}
         self.most = 0
+        self.hands = Hands()
         self.cpu = 0.0  # the highest figure so far, of the first pods' mean, in cores
         self.crossed: float | None = None  # when it was over what makes lab 10's autoscaler act
 
@@ -83,7 +86,22 @@ class Pace:
         """Wait until the load is that old."""
         await self._lab.time.pause(max(0.0, seconds - self.elapsed))
 
+    async def at_rest(self) -> float:
+        """What the first pods use while nobody asks them anything, each on average, in cores.
+
+        Raises:
+            LabError: it can't be read.
+        """
+        await self._lab.time.pause(REST_AFTER)
+        first = [pod for pod in await self._lab.objects.pods_of("model") if pod["metadata"]["name"] in self._pods]
+        async with self._lab.usage.cpu_time(first) as clock:
+            before, began = await clock.seconds(), time.monotonic()
+            await self._lab.time.pause(REST_FOR)
+            used, passed = await clock.seconds() - before, time.monotonic() - began
+        return used / passed / max(1, len(first))
+
     def _take(self, item: Object | None) -> None:
+        self.hands.take(item)
         self.most = max(self.most, status_count(item, "replicas"))
         asked = int(((item or {}).get("spec") or {}).get("replicas") or 0)
         for wanted in range(2, min(asked, LISTED) + 1):

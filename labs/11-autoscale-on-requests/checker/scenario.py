@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from mlops_lab.checks import Lab, LabError, Observation
 from mlops_lab.kit.autoscaler_reasons import figures, why_no_second_pod
+from mlops_lab.kit.autoscalers import autoscalers_of
 
 from .pace import CPU_ACTS, OUT_WITHIN, Pace
-from .why import ACTS, cause
+from .target import targets
+from .why import ACTS, cause, why_costly
 
 PER_POD = 1.5  # requests a second that a pod is good for: 90 a minute
 CALM = 6  # requests a second, one flight each
@@ -34,6 +37,8 @@ class Rush:
         second: that pod was ready.
         enough: it asked for all pods that the requests needed, while they came calmly; `figures`: its own then.
         all_ready: these pods were ready.
+        hands: whether autoscalers alone set the number of pods.
+        targets: the requests a second for a pod that the autoscalers have as their targets.
         most: pods at a time.
     """
 
@@ -45,6 +50,8 @@ class Rush:
     all_ready: Observation
     most: int
     ended: float
+    hands: Observation
+    targets: Sequence[float]
 
 
 async def rush(lab: Lab) -> Rush:
@@ -58,30 +65,45 @@ async def rush(lab: Lab) -> Rush:
         async with lab.traffic.load("model", rate=CALM, body=row, duration=whole, late_at_most=2.0):
             pace.begin()
             await pace.decided(CALM_FOR)
-            if pace.crossed:
-                raise LabError(
-                    f"{CALM} requests a second take {_milli(pace.cpu)} of CPU here, so CPU tells, too: "
-                    "there is nothing to compare",
-                    "the machine is too busy to measure; close what else runs on it and check again",
-                )
-            await pace.comes_to(CALM_FOR)
-            seen = await figures(lab)
-            async with lab.traffic.load(
-                "model", rate=STORM - CALM, body=row, duration=whole - CALM_FOR, late_at_most=2.0
-            ):
-                if 2 not in pace.asked:
-                    await pace.decided(OUT_WITHIN)
-                first = _before(pace)
-                if first.ok:
-                    second = await pace.comes_ready(2)
-                    if NEEDED in pace.asked:
-                        all_ready = await pace.comes_ready(NEEDED)
-                    await pace.comes_to(CALM_FOR + STORM_FOR)
-                else:
-                    why, evidence = await why_no_second_pod(lab, cause, ACTS)
-                    first = replace(first, evidence=evidence)
+            if not (told_early := pace.crossed is not None):
+                await pace.comes_to(CALM_FOR)
+                seen = await figures(lab)
+                async with lab.traffic.load(
+                    "model", rate=STORM - CALM, body=row, duration=whole - CALM_FOR, late_at_most=2.0
+                ):
+                    if 2 not in pace.asked:
+                        await pace.decided(OUT_WITHIN)
+                    first = _before(pace)
+                    if first.ok:
+                        second = await pace.comes_ready(2)
+                        if NEEDED in pace.asked:
+                            all_ready = await pace.comes_ready(NEEDED)
+                        await pace.comes_to(CALM_FOR + STORM_FOR)
+                    else:
+                        why, evidence = await why_no_second_pod(lab, cause, ACTS)
+                        first = replace(first, evidence=evidence)
         ended = time.monotonic()
-    return Rush(first, why, second, _enough(pace), seen, all_ready, pace.most, ended)
+    if told_early:
+        first, why = _before(pace), await costly(lab, pace)
+    aims = targets(await autoscalers_of(lab))
+    return Rush(
+        first, why, second, _enough(pace), seen, all_ready, pace.most, ended, pace.hands.seen(), aims,
+    )  # fmt: skip
+
+
+async def costly(lab: Lab, pace: Pace) -> str:
+    """Why CPU told although few requests came: what the pods use whether anybody asks or not.
+
+    Raises:
+        LabError: at rest they use little, so it is the machine on which few requests cost so much.
+    """
+    rest = await pace.at_rest()
+    if rest >= CPU_ACTS / 2:
+        return why_costly(_milli(rest))
+    raise LabError(
+        f"{CALM} requests a second take {_milli(pace.cpu)} of CPU here, so CPU tells, too: there is nothing to compare",
+        "the machine is too busy to measure; close what else runs on it and check again",
+    )
 
 
 def _before(pace: Pace) -> Observation:

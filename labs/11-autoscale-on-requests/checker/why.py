@@ -11,6 +11,25 @@ ACTS = (
     "requests a second: 1500m is 1.5"
 )
 
+NOT_BY_REQUESTS = (
+    f"the task is an HPA that goes by {METRIC}, a metric of type Pods with an averageValue. One that goes by CPU can "
+    "be set to act early as well, and then it acts whenever a pod does anything at all"
+)
+
+
+def why_costly(rest: str) -> str:
+    """Why lab 10's autoscaler would have acted on a few requests.
+
+    Args:
+        rest: the CPU that a pod uses while nobody asks, in words.
+    """
+    return (
+        f"a pod uses {rest} of CPU while nobody asks it anything, and with a few requests that is enough for lab 10's "
+        "autoscaler. The server itself takes next to nothing at rest: what else runs in its container? A probe of type "
+        "exec starts a program each time, and a Python program takes a good part of a second of CPU to start; an "
+        "httpGet probe asks the server that runs already. kubectl top pods shows it"
+    )
+
 
 def cause(hpa: Autoscaler) -> str:
     """What explains that it asked for no second pod; empty if nothing of its metric does.

@@ -5,13 +5,18 @@ The checker changes nothing itself but what it finds changed at the end: it puts
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from mlops_lab.checks import Lab, check, expect
+from mlops_lab.kit.answering import must_answer
 from mlops_lab.kit.deployments import exists
+from mlops_lab.kit.given import must_be_given
 from mlops_lab.kit.predictions import predicted
 
 from .scenario import WITHIN, deployment_before, tried, updated
 from .why import why_lost
 
+START = Path(__file__).parents[1] / "start"
 ANSWER_WITHIN = 15  # s; the nodes hear of pods that came or went a moment later than the API
 
 
@@ -19,7 +24,8 @@ ANSWER_WITHIN = 15  # s; the nodes hear of pods that came or went a moment later
 async def serves_v1(lab: Lab) -> None:
     """Service `model` answers POST /predict on port 80 with the values of model v1, for 20 flights that you don't see.
 
-    The checker waits up to 60 s until all pods of the Deployment `model` are ready.
+    The checker waits up to 60 s until all pods of the Deployment `model` are ready. What answers is the given server,
+    with its `MODEL_LOAD_SECONDS`, in these pods alone.
     """
     await exists(lab, apply="kubectl apply -f model.yaml")
     expect(await lab.objects.deployment("model").rolled_out(within=60)).because(
@@ -44,13 +50,16 @@ async def serves_v1(lab: Lab) -> None:
     expect(answered.values("v1", what="largest difference from the model's own values")).because(
         "the same model gives the same values wherever it runs; these come from another one"
     )
+    await must_answer(lab)
+    await must_be_given(lab, START, why="leave MODEL_LOAD_SECONDS, and begin with image v1")
 
 
 @check(points=1, needs=serves_v1, owns="model", domains=("ckad/deployment",))
 async def replaces_the_old(lab: Lab) -> None:
-    """`./deploy localhost:5001/flight-delay:v2` exits 0 within 60 s, and from v1 the answers change over to v2 alone.
+    """`./deploy IMAGE` with v2 exits 0 within 60 s, and from v1 the answers change over to v2 alone.
 
-    It is called 5 s after the start of a load, and in the last 10 s of that load every answer comes from v2.
+    The image has a tag that is drawn for this run. The program is called 5 s after the start of a load; when it exits,
+    all pods of the Deployment have that image and are ready, and in the last 10 s of the load every answer is v2's.
     """
     update = await lab.once(updated)
     expect(update.exited).because(
@@ -58,10 +67,19 @@ async def replaces_the_old(lab: Lab) -> None:
         f"was stopped after {WITHIN} s: bound each wait in it (kubectl rollout status --timeout), and see what the "
         "rollout waits for: kubectl get pods while it runs, kubectl describe deployment model"
     )
+    expect(update.through).because(
+        "kubectl set image and kubectl apply return when the wish is stored, and pods come and go after that: wait for "
+        "it (kubectl rollout status) before you say that it is done. And it is the Deployment model that gets the "
+        "image, the one that was given"
+    )
     expect(update.replaced).because(
         "the program gets the image as its first argument. A rollout begins when the pod template changes: with the "
         "same tag again a restart runs what ran before. Compare kubectl get deployment model -o wide before and after "
         "./deploy, and ask the Service: GET /version names model and pod"
+    )
+    expect(update.own).because(
+        "the Service leads to other pods than those of Deployment model now. The task is an update of that one, not "
+        "another beside it: kubectl get endpointslices -o yaml"
     )
 
 
@@ -81,14 +99,15 @@ async def updates_without_a_failure(lab: Lab) -> None:
 
 @check(points=2, needs=updates_without_a_failure, owns="model", domains=("ckad/observability-and-maintenance",))
 async def broken_never_serves(lab: Lab) -> None:
-    """While `./deploy localhost:5001/flight-delay:v3-broken` tries an image that can't load its model, none fails.
+    """While `./deploy IMAGE` tries v3-broken, an image that can't load its model, no request fails.
 
-    25 requests a second go on until 5 s after the program's end (60 s at most); a pod must really have tried the image.
+    Its tag is drawn for this run, too. 25 requests a second go on until 5 s after the program's end (60 s at most); a
+    pod of the Deployment must really have tried the image.
     """
     trial = await lab.once(tried)
     expect(trial.begun).because(
         "that an image is good shows only where it runs; a program that refuses it by its name proves nothing. Let the "
-        "rollout begin, and let the pod's own readiness decide"
+        "rollout of the Deployment begin, and let the pod's own readiness decide"
     )
     expect(trial.unharmed).because(
         "a pod of v3-broken was ready, so it got requests, and the rollout went on to delete good pods for it. Its "

@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from mlops_lab.checks import Lab, Observation, is_ready, rolled_out, rollout_state
+from mlops_lab.kit.answering import own_answers
+from mlops_lab.kit.deployments import owned_pods
+from mlops_lab.kit.drawn import drawn
 from mlops_lab.kit.losses import none_lost
 from mlops_lab.kit.pods import images, leaving, runs
 from mlops_lab.kit.restore import interrupted, put_back
@@ -19,18 +22,40 @@ BEFORE = 5  # s of load on what is there, before the program is called
 WITHIN = 60  # s for one call of the program
 AFTER, LAST = 5, 10  # s after the program's end, and after those the seconds in which only the new version answers
 RATE_BROKEN = 25  # requests a second while the broken image is tried
+SEEN_WITHIN = 1  # s from the program's end until what it waited for must be seen
 BACK_WITHIN = 20  # s from the program's end until all pods are as they were
+LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # of drawn tags
 FOLLOW_WITHIN = 90  # s until the pods of a Deployment that was put back are ready
 
 
 @dataclass(frozen=True)
 class Update:
-    """What the update brought about."""
+    """What the update brought about.
+
+    Attributes:
+        through: whether the Deployment had no pod but new ones when the program said that it was done.
+        own: whether the answers at the end came from the Deployment itself.
+    """
 
     exited: Observation
+    through: Observation
+    own: Observation
     replaced: Observation
     unharmed: Observation
     report: LoadReport
+
+    @property
+    def well(self) -> bool:
+        """Whether all was as asked."""
+        return all(each.ok for each in (self.exited, self.through, self.own, self.replaced, self.unharmed))
+
+
+@dataclass(frozen=True)
+class Names:
+    """What the images of this run are called: the pipeline never says twice the same."""
+
+    good: str
+    broken: str
 
 
 @dataclass(frozen=True)
@@ -55,17 +80,26 @@ async def deployment_before(lab: Lab) -> Object:
     return await lab.objects.deployment("model").present()
 
 
+async def images_called(lab: Lab) -> Names:
+    """Give both images a tag that nobody knows: what an image is worth shows where it runs, and not in its name."""
+    letters = drawn(lab, "tags")
+    good, broken = ("".join(letters.choices(LETTERS, k=7)) for _ in range(2))
+    return Names(await lab.platform.tagged("v2", good), await lab.platform.tagged("v3-broken", broken))
+
+
 async def updated(lab: Lab) -> Update:
     """Let the program update to v2 under load; if anything was not as asked, put the Deployment back."""
     from . import replaces_the_old, updates_without_a_failure
 
     await lab.once(deployment_before)
+    image = (await lab.once(images_called)).good
     update = None
     try:
         body = lab.traffic.hidden_rows(1).body
         async with lab.traffic.load("model", rate=RATE, duration=DURATION, body=body, late_at_most=LATE) as load:
             await lab.time.pause(BEFORE)
-            command = await lab.work.command("deploy", lab.platform.image("v2"), within=WITHIN)
+            command = await lab.work.command("deploy", image, within=WITHIN)
+            through = await through_with(lab, image)
             await lab.time.pause(AFTER + LAST)
             so_far, now = load.seen, load.elapsed
             through = set(with_version(so_far.window(now - LAST, now).labels)) == {"v2"}
@@ -80,19 +114,20 @@ async def updated(lab: Lab) -> Update:
             f"answers from v1, then from v2; in the last {LAST} s from v2 alone",
             f"in all {versions(seen)}; in the last {LAST} s {versions(last)}",
         )
-        asked = f"./deploy {lab.platform.image('v2')}: exit code 0 within {WITHIN} s"
+        asked = f"./deploy {image}: exit code 0 within {WITHIN} s"
         exited = command.observed(command.code == 0, asked)
-        update = Update(exited, replaced, none_lost(report), report)
+        update = Update(exited, through, await own_answers(lab), replaced, none_lost(report), report)
         return update
     finally:
-        if not (update and update.exited.ok and update.replaced.ok and update.unharmed.ok):
+        if not (update and update.well):
             await back_as_found(lab)
+            await lab.platform.untagged(*vars(await lab.once(images_called)).values())
 
 
 async def tried(lab: Lab) -> Trial:
     """Let the program try the broken image on the updated Deployment, then put the Deployment back as it was found."""
     await lab.once(updated)
-    broken, deployment = lab.platform.image("v3-broken"), lab.objects.deployment("model")
+    broken, deployment = (await lab.once(images_called)).broken, lab.objects.deployment("model")
     try:
         before = template_images(await deployment.now())
         ever_ready: dict[str, bool] = {}
@@ -127,12 +162,24 @@ async def tried(lab: Lab) -> Trial:
         )
     finally:
         await back_as_found(lab)
+        await lab.platform.untagged(*vars(await lab.once(images_called)).values())
+
+
+async def through_with(lab: Lab, image: str) -> Observation:
+    """Whether all pods of the Deployment are of an image, ready, and there are no others; looked at once or twice."""
+    return await lab.time.eventually(
+        lab.objects.deployment("model").now,
+        lambda now: rolled_out(now) and template_images(now)[:1] == [image],
+        expected=f"Deployment model with {image} in all pods, ready, once ./deploy has ended",
+        shown=lambda now: f"image {', '.join(template_images(now)) or 'none'}, {rollout_state(now)}",
+        within=SEEN_WITHIN,
+    )
 
 
 async def note_pods(lab: Lab, image: str, ever_ready: dict[str, bool]) -> None:
-    """Note each pod that runs an image, and whether it was ever ready, until cancelled."""
+    """Note each pod of the Deployment that runs an image, and whether it was ever ready, until cancelled."""
     while True:
-        for pod in await lab.objects.all("Pod"):
+        for pod in await owned_pods(lab):
             if runs(pod, image):
                 name = pod["metadata"]["name"]
                 ever_ready[name] = ever_ready.get(name, False) or is_ready(pod)

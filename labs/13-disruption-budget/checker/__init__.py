@@ -7,8 +7,12 @@ more. At the end it puts the Deployment back and starts its pods anew: nothing e
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from mlops_lab.checks import Lab, Observation, check, expect, holds
+from mlops_lab.kit.answering import must_answer
 from mlops_lab.kit.deployments import exists
+from mlops_lab.kit.given import must_be_given
 from mlops_lab.kit.pods import name
 from mlops_lab.kit.predictions import predicted
 
@@ -17,6 +21,7 @@ from .placement import spread_rules, where
 from .scenario import COUNTED_WITHIN, PODS, STAYS, UP_WITHIN, maintained
 from .why import why_lost
 
+START = Path(__file__).parents[1] / "start"
 ANSWER_WITHIN = 15  # s; the nodes hear of pods that came a moment later than the API
 
 
@@ -24,7 +29,8 @@ ANSWER_WITHIN = 15  # s; the nodes hear of pods that came a moment later than th
 async def serves(lab: Lab) -> None:
     """All pods of Deployment `model`, 3 at least, are ready, and Service `model` gives the values of model v1.
 
-    The checker waits up to 90 s until all pods are ready, and sends 20 flights that you don't see.
+    The checker waits up to 90 s until all pods are ready, and sends 20 flights that you don't see. What answers is the
+    given server, with its `MODEL_LOAD_SECONDS`, in these pods alone.
     """
     await lab.nodes.workers(at_least=2)
     wanted = (await exists(lab, apply="kubectl apply -f model.yaml"))["spec"].get("replicas", 1)
@@ -42,6 +48,8 @@ async def serves(lab: Lab) -> None:
         "the Service is given; its selector must match the pods, which listen on port 8080. kubectl get endpointslices"
     )
     expect(answered.values("v1")).because("the task is the image flight-delay:v1; leave it, and MODEL_LOAD_SECONDS")
+    await must_answer(lab)
+    await must_be_given(lab, START, why="leave the image and MODEL_LOAD_SECONDS")
 
 
 @check(points=2, needs=serves, domains=("cka/workloads-and-scheduling",))
@@ -49,7 +57,7 @@ async def is_spread(lab: Lab) -> None:
     """The pods are on two nodes or more, and a rule in their template asks for that.
 
     A topology spread constraint or a pod anti-affinity counts if its selector matches the pods themselves, and if its
-    topology key tells the nodes apart.
+    topology key tells the nodes apart; a constraint whose maxSkew allows all pods on one node asks for nothing.
     """
     pods = await lab.objects.pods_of("model")
     places = where(pods)
@@ -62,7 +70,7 @@ async def is_spread(lab: Lab) -> None:
     )
     template = (await lab.objects.deployment("model").present())["spec"]["template"]
     nodes = await lab.nodes.workers(at_least=2)
-    rules = spread_rules(template, nodes)
+    rules = spread_rules(template, nodes, len(pods))
     expect(
         Observation(
             any(good for good, _ in rules),

@@ -34,8 +34,12 @@ def where(pods: Iterable[Object]) -> dict[str, int]:
     return places
 
 
-def spread_rules(template: Object, nodes: Sequence[Object]) -> list[tuple[bool, str]]:
-    """The template's rules that keep pods apart: whether each works for these pods on these nodes, and in words."""
+def spread_rules(template: Object, nodes: Sequence[Object], pods: int = 3) -> list[tuple[bool, str]]:
+    """The template's rules that keep pods apart: whether each works for these pods on these nodes, and in words.
+
+    Args:
+        pods: how many there are; a skew of so many is that all of them are on one node.
+    """
     spec, own = template["spec"], template["metadata"].get("labels") or {}
     terms = [("topology spread constraint", each) for each in spec.get("topologySpreadConstraints") or []]
     apart = (spec.get("affinity") or {}).get("podAntiAffinity") or {}
@@ -52,6 +56,8 @@ def spread_rules(template: Object, nodes: Sequence[Object]) -> list[tuple[bool, 
             found.append((False, f"a {kind} by {key}, which does not tell the nodes apart"))
         elif not matches(term.get("labelSelector"), own):
             found.append((False, f"a {kind} whose labelSelector does not match these pods"))
+        elif int(term.get("maxSkew", 1)) >= pods:
+            found.append((False, f"a {kind} with maxSkew {term['maxSkew']}, which is met by {pods} pods on one node"))
         else:
             found.append((True, f"a {kind} by {key}"))
     return found

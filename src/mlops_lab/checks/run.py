@@ -238,7 +238,7 @@ async def _judge(
         ):
             found = _result(item, Verdict.ERROR, found.expected, found.seen, why)
     trace = await _told(lab, state.trace) if found.verdict is Verdict.FAIL else {}
-    return replace(found, seconds=round(seconds, 3), waited=round(state.waited, 3), trace=trace)
+    return replace(found, seconds=round(seconds, 3), waited=round(state.waited, 3), trace=trace, seed=state.trace.seed)
 
 
 async def _told(lab: Any, trace: Trace) -> dict[str, Any]:

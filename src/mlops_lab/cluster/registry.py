@@ -7,6 +7,7 @@ import http.client
 import json
 import os
 import socket
+import zlib
 
 from mlops_lab.base.errors import LabError
 from mlops_lab.base.locking import alone
@@ -20,6 +21,7 @@ from mlops_lab.images.steps import Step
 
 _LABEL = "mlops-lab.registry"
 _PUSHED = "pushed.json"
+_BLANKS = 4096  # bytes at most that a manifest of another tag is longer
 _MANIFESTS = ", ".join(
     f"application/vnd.{kind}+json"
     for kind in (
@@ -100,6 +102,21 @@ def digest(name: str) -> str:
     return _ask("HEAD", f"/v2/{repository}/manifests/{tag}").get("docker-content-digest", "")
 
 
+def also(name: str, tag: str) -> bool:
+    """Give an image another tag, with a manifest of its own: `forget` of the one leaves the other. Was it there?
+
+    The manifests differ in blank space alone, and so in their digests.
+    """
+    repository, _, known = name.rpartition(":")
+    found = _exchange("GET", f"/v2/{repository}/manifests/{known}", {"Accept": _MANIFESTS})
+    if found is None:
+        return False
+    kind, manifest = found
+    blanks = b" " * (1 + zlib.crc32(tag.encode()) % _BLANKS)
+    padded = manifest.replace(b"{", b"{" + blanks, 1)
+    return _exchange("PUT", f"/v2/{repository}/manifests/{tag}", {"Content-Type": kind}, padded) is not None
+
+
 def forget(name: str) -> None:
     """Remove a name and its manifest, if it is there; the blobs stay until the registry collects garbage."""
     if found := digest(name):
@@ -135,6 +152,18 @@ def _ask(method: str, path: str) -> dict[str, str]:
         if answer.status < 400:
             return {key.lower(): value for key, value in answer.getheaders()}
     return {}
+
+
+def _exchange(method: str, path: str, headers: dict[str, str], body: bytes | None = None) -> tuple[str, bytes] | None:
+    """One request: the answer's kind and content; None where it is no success."""
+    connection = http.client.HTTPConnection("127.0.0.1", names.REGISTRY_PORT, timeout=10)
+    with contextlib.suppress(OSError, http.client.HTTPException), contextlib.closing(connection):
+        connection.request(method, path, body, headers)
+        answer = connection.getresponse()
+        content = answer.read()
+        if answer.status < 400:
+            return answer.getheader("Content-Type", ""), content
+    return None
 
 
 def _pushed() -> dict[str, dict[str, str]]:

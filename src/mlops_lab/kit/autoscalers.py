@@ -9,13 +9,19 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 
-from mlops_lab.checks import Lab, Observation
+from mlops_lab.checks import Lab, Observation, holds
 from mlops_lab.kit.deployments import alone, pod_counts, status_count
 from mlops_lab.kube.client import Object
 
 _KIND = "HorizontalPodAutoscaler"
 _STAYS_FOR = 5.0  # s for which one pod must be left alone
 _NO_WAY_DOWN = 5.0  # s; below its minimum no autoscaler goes, however long one waits
+_CONTROLLERS = "kube-controller-manager"  # the name by which the API server knows the autoscaler, unless told otherwise
+BY_HAND = (
+    "something else than an autoscaler has set the number of pods while the checker measured. A program, or somebody, "
+    "that scales the Deployment is what this lab is to replace; kubectl get deployment model -o yaml "
+    "--show-managed-fields says who has written spec.replicas last"
+)
 
 
 @dataclass(frozen=True)
@@ -50,6 +56,11 @@ class Autoscaler:
         return status_count(self.item, "desiredReplicas")
 
     @property
+    def most(self) -> int:
+        """Its `maxReplicas`."""
+        return int(self.item["spec"]["maxReplicas"])
+
+    @property
     def metrics(self) -> list[str]:
         """The names of what it looks at, such as `cpu`."""
         return [metric_name(each) for each in self.item["spec"].get("metrics") or []]
@@ -82,6 +93,46 @@ class Autoscaler:
     @property
     def _activity(self) -> dict[str, str]:
         return self.conditions.get("ScalingActive", {})
+
+
+class Hands:
+    """Who sets a Deployment's number of pods: to be given each state of it (`kit.deployments.followed`).
+
+    Attributes:
+        others: who has set it that is no autoscaler, with the numbers.
+    """
+
+    def __init__(self) -> None:
+        self.others: list[str] = []
+        self._last: int | None = None
+
+    def take(self, item: Object | None) -> None:
+        """Take the next state; who set the number that was there first does not matter."""
+        if item is None:
+            return
+        number = int(item["spec"].get("replicas", 1))
+        if self._last not in (None, number) and (who := other_hand(item)):
+            self.others.append(f"{who} (to {number})")
+        self._last = number
+
+    def seen(self) -> Observation:
+        """Whether autoscalers alone did."""
+        others = ", ".join(dict.fromkeys(self.others))
+        return holds(not others, "the number of pods set by an autoscaler alone", f"set by {others}")
+
+
+def other_hand(deployment: Object) -> str:
+    """Who has set a Deployment's number of pods last; empty if an autoscaler has, or if nobody can say.
+
+    The controller manager writes the Deployment's status, and through the scale subresource its number of pods.
+    """
+    entries = deployment["metadata"].get("managedFields") or []
+    controllers = {each.get("manager") for each in entries if each.get("subresource") == "status"} or {_CONTROLLERS}
+    writers = [each for each in entries if "f:replicas" in ((each.get("fieldsV1") or {}).get("f:spec") or {})]
+    last = max(writers, key=lambda each: str(each.get("time", "")), default=None)
+    if last is None or (last.get("subresource") == "scale" and last.get("manager") in controllers):
+        return ""
+    return str(last.get("manager") or "somebody")
 
 
 def metric_name(metric: Object) -> str:
@@ -142,6 +193,16 @@ async def back_at_one(lab: Lab, deployment: str = "model", *, ended: float, with
         expected=f"Deployment {deployment}: exactly 1 pod, ready, within {within:g} s of the load's end",
         seen=f"{pod_counts(await watched.now())} {time.monotonic() - ended:.0f} s after the load's end",
     )
+
+
+async def left_to_autoscalers(lab: Lab, deployment: str = "model") -> Observation:
+    """Whether an autoscaler has set a Deployment's number of pods last, which is then as it wants it.
+
+    Raises:
+        Failure: there is no such Deployment any more.
+    """
+    who = other_hand(await lab.objects.deployment(deployment).present())
+    return holds(not who, "the number of pods set by an autoscaler", f"set by {who}")
 
 
 async def _rests(lab: Lab, deployment: str, within: float, figures_within: float) -> Observation:

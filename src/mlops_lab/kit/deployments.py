@@ -10,7 +10,7 @@ from dataclasses import replace
 from mlops_lab.checks import Lab, Observation
 from mlops_lab.kit import presence
 from mlops_lab.kit.logs import last_lines
-from mlops_lab.kit.pods import leaving, newest
+from mlops_lab.kit.pods import leaving, made_by, newest
 from mlops_lab.kube.client import Object
 
 NOTHING_RUNS = "nothing runs before it is applied: "
@@ -54,6 +54,15 @@ async def pods_of(lab: Lab, name: str = "model") -> list[Object]:
     """All pods with the labels that the Deployment selects, those that are being deleted too; none without one."""
     labels = selector(await lab.objects.deployment(name).now())
     return await lab.objects.all("Pod", ",".join(f"{key}={value}" for key, value in labels.items())) if labels else []
+
+
+async def owned_pods(lab: Lab, name: str = "model") -> list[Object]:
+    """The pods that a Deployment's ReplicaSets have made, those that are being deleted too; labels alone make none."""
+    deployment = await lab.objects.deployment(name).now()
+    if deployment is None:
+        return []
+    sets = [each for each in await lab.objects.all("ReplicaSet") if made_by(each, deployment)]
+    return [each for each in await lab.objects.all("Pod") if any(made_by(each, one) for one in sets)]
 
 
 @contextlib.asynccontextmanager

@@ -70,3 +70,24 @@ def states(pods: Iterable[Object]) -> tuple[str, ...]:
 def labels(pod: Object) -> str:
     """A pod's labels, as kubectl prints them."""
     return ",".join(f"{key}={value}" for key, value in sorted((pod["metadata"].get("labels") or {}).items()))
+
+
+def lives_long(spec: Object) -> list[Object]:
+    """The containers of a pod's spec that run as long as the pod does, its first one first.
+
+    Sidecars that are init containers which are always restarted are among them, and what kubectl debug has added.
+    """
+    always = [each for each in spec.get("initContainers") or [] if each.get("restartPolicy") == "Always"]
+    return [*spec["containers"], *always, *(spec.get("ephemeralContainers") or [])]
+
+
+def every_container(spec: Object) -> list[Object]:
+    """All containers of a pod's spec, those that only prepare something too."""
+    init = [each for each in spec.get("initContainers") or [] if each.get("restartPolicy") != "Always"]
+    return [*lives_long(spec), *init]
+
+
+def made_by(item: Object, owner: Object) -> bool:
+    """Was an object made by that one, as its controller?"""
+    owners = item["metadata"].get("ownerReferences") or []
+    return any(each.get("controller") and each["uid"] == owner["metadata"]["uid"] for each in owners)

@@ -139,3 +139,56 @@ def test_after_a_load_the_time_counts_from_its_end() -> None:
     assert back.ok and 89 < watched.waits[0] < 91
     assert back.expected == "Deployment model: exactly 1 pod, ready, within 100 s of the load's end"
     assert back.seen == "1 pod, 1 ready 10 s after the load's end"
+
+
+def written(replicas: int, *writers: tuple[str, str, str]) -> Object:
+    """A Deployment whose number of pods was written by some managers: manager, subresource, time."""
+    entries = [
+        {"manager": who, "subresource": part, "time": at, "fieldsV1": {"f:spec": {"f:replicas": {}}}}
+        for who, part, at in writers
+    ]
+    status = {"manager": "kube-controller-manager", "subresource": "status", "fieldsV1": {"f:status": {}}}
+    return {"metadata": {"managedFields": [status, *entries]}, "spec": {"replicas": replicas}}
+
+
+APPLIED, SCALED = ("kubectl", "", "2026-01-01T10:00:00Z"), ("kube-controller-manager", "scale", "2026-01-01T10:01:00Z")
+PATCHED = ("python-requests", "scale", "2026-01-01T10:02:00Z")
+
+
+@pytest.mark.parametrize(
+    ("item", "who"),
+    [
+        (written(1), ""),
+        (written(2, SCALED), ""),
+        (written(2, APPLIED, SCALED), ""),
+        (written(1, APPLIED), "kubectl"),
+        (written(2, PATCHED, SCALED), "python-requests"),
+        (written(2, ("kube-controller-manager", "", "2026-01-01T10:03:00Z")), "kube-controller-manager"),
+        ({"metadata": {}, "spec": {}}, ""),
+    ],
+)
+def test_an_autoscaler_writes_through_the_scale_subresource_as_the_controllers_do(item: Object, who: str) -> None:
+    assert autoscalers.other_hand(item) == who
+
+
+def test_controllers_may_have_another_name() -> None:
+    item = written(2, ("k3s", "scale", "2026-01-01T10:01:00Z"))
+    item["metadata"]["managedFields"][0]["manager"] = "k3s"
+    assert autoscalers.other_hand(item) == ""
+
+
+def test_whoever_else_sets_the_number_while_it_is_looked_at_is_told() -> None:
+    hands = autoscalers.Hands()
+    for item in (None, written(1, APPLIED), written(1, APPLIED), written(3, SCALED)):
+        hands.take(item)
+    assert hands.seen().ok
+    hands.take(written(1, SCALED, PATCHED))
+    assert (hands.seen().ok, hands.seen().seen) == (False, "set by python-requests (to 1)")
+
+
+def test_the_number_at_the_end_is_an_autoscalers() -> None:
+    async def present() -> Object:
+        return written(1, PATCHED)
+
+    seen = asyncio.run(autoscalers.left_to_autoscalers(lab(SimpleNamespace(present=present))))
+    assert (seen.ok, seen.seen) == (False, "set by python-requests")

@@ -8,9 +8,9 @@ Code = Annotated[str, Field(pattern="^[A-Z0-9]{2,4}$")]
 
 
 class Strict(BaseModel):
-    """Unknown fields are refused, and so are NaN and infinity."""
+    """Unknown fields are refused, and so are NaN and infinity, numbers as text, and true for 1."""
 
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, strict=True)
 
 
 class Flight(Strict):

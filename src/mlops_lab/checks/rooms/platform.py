@@ -184,6 +184,27 @@ class Platform:
         """The flight-delay image of a tag by the name that this cluster knows, such as `v2`."""
         return f"{self.registry}/flight-delay:{tag}"
 
+    async def tagged(self, known: str, tag: str) -> str:
+        """Give a flight-delay image another tag, so that no program knows it by its name; `untagged` takes it back.
+
+        Args:
+            known: its tag, such as `v2`.
+            tag: the other one, which the check has drawn.
+
+        Returns:
+            Its name; that of the known tag where the cluster pulls from a registry that is not this machine's.
+        """
+        from mlops_lab.measure.images import tags
+
+        return await in_thread(tags.tagged, self.image(known), tag)
+
+    async def untagged(self, *images: str) -> None:
+        """Take names out of the registry that `tagged` gave, also where the check is cancelled meanwhile."""
+        from mlops_lab.measure.images import tags
+
+        for image in images:
+            await in_thread(tags.forgotten, image)
+
     @property
     def mlflow(self) -> Mlflow:
         """The cluster's MLflow."""

@@ -1,0 +1,59 @@
+"""Lab 12: what its images are called, and whether an update is through when the program says so."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from mlops_lab.kube.client import Object
+from tests.lab_programs import loaded
+from tests.made_up import NothingThere, Platform, made_up_lab
+
+NEW, OLD = "localhost:5001/flight-delay:k3m9x2p", "localhost:5001/flight-delay:v1"
+
+
+def deployment(image: str, updated: int = 3, there: int = 3) -> Object:
+    return {
+        "metadata": {"generation": 2},
+        "spec": {"replicas": 3, "template": {"spec": {"containers": [{"image": image}]}}},
+        "status": {
+            "observedGeneration": 2, "replicas": there, "updatedReplicas": updated, "availableReplicas": there,
+            "readyReplicas": there,
+        },
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("item", "ok", "seen"),
+    [
+        (deployment(NEW), True, f"image {NEW}, 3 pods, 3 of them up to date, 3 ready"),
+        (deployment(NEW, updated=1, there=4), False, f"image {NEW}, 4 pods, 1 of them up to date, 4 ready"),
+        (deployment(OLD), False, f"image {OLD}, 3 pods, 3 of them up to date, 3 ready"),
+        (None, False, "image none, no Deployment"),
+    ],
+)
+def test_an_update_is_through_when_all_pods_are_new(item: Object | None, ok: bool, seen: str) -> None:
+    async def now() -> Object | None:
+        return item
+
+    lab = made_up_lab(objects=NothingThere(deployment=lambda name: SimpleNamespace(now=now)))
+    found = asyncio.run(loaded("12").through_with(lab, NEW))
+    assert (found.ok, found.seen) == (ok, seen)
+
+
+def test_both_images_have_a_name_of_this_run() -> None:
+    async def tagged(known: str, tag: str) -> str:
+        return f"{known} as {tag}"
+
+    def called(seed: int) -> Any:
+        lab = made_up_lab("12", platform=Platform(tagged=tagged))
+        lab.seed = seed
+        return vars(asyncio.run(loaded("12").images_called(lab)))
+
+    first = called(1)
+    assert first["good"].startswith("v2 as ") and first["broken"].startswith("v3-broken as ")
+    assert first["good"].split()[-1] != first["broken"].split()[-1]
+    assert called(1) == first != called(2)
