@@ -7,8 +7,10 @@ import errno
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -172,7 +174,95 @@ def test_a_program_that_cannot_be_started_runs_no_more(tmp_path: Path, monkeypat
     asyncio.run(story())
 
 
-def test_a_copy_of_the_workspace_leaves_out_what_has_no_end_and_says_what_is_closed(
+def test_a_program_of_the_learners_knows_nothing_of_the_checkers_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(work_module, "_HEARD_AFTER", 0.0)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s3cret")
+    monkeypatch.setenv("MLOPS_LAB_SEED", "7")
+    monkeypatch.setenv("KUBECONFIG", "/root/.kube/config")
+    program = tmp_path / "deploy"
+    program.write_text("#!/bin/sh\nenv\necho touched >$HOME/file\n")
+    program.chmod(0o755)
+
+    def known(**more: Any) -> dict[str, str]:
+        done = asyncio.run(lab_at(tmp_path).work.command("deploy", within=10, **more))
+        assert done.code == 0
+        return dict(line.split("=", 1) for line in done.output.splitlines() if "=" in line)
+
+    alone, given = known(), known(env={"MLFLOW_TRACKING_URI": "http://127.0.0.1:1"}, cluster=True)
+    assert set(alone) <= {
+        "PATH", "LANG", "LANGUAGE", "TZ", "HOME", "TMPDIR", "PWD", "SHLVL", "_", "OLDPWD", "PYENV_ROOT",
+        "PYENV_VERSION", "PYTHONUSERBASE", "ASDF_DATA_DIR", "MISE_DATA_DIR",
+    } | {name for name in alone if name.startswith("LC_")}  # fmt: skip
+    assert not Path(alone["HOME"]).exists() and alone["HOME"] != str(Path.home())
+    assert (given["KUBECONFIG"], given["MLFLOW_TRACKING_URI"]) == (
+        str(tmp_path / ".lab" / "kubeconfig"), "http://127.0.0.1:1",
+    )  # fmt: skip
+
+
+def devices(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+def bound(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as one:
+        one.bind(str(path))
+
+
+@pytest.mark.parametrize(
+    ("make", "seen"),
+    [(lambda path: path.symlink_to("/etc/hostname"), "sub/it is a link to /etc/hostname, which is not in the folder"),
+     (lambda path: path.symlink_to("../../elsewhere"), "sub/it is a link to ../../elsewhere"),
+     (lambda path: os.mkfifo(path), "sub/it is a named pipe"), (devices, "sub/it is a link to /dev/zero"),
+     (bound, "sub/it is a socket")],
+)  # fmt: skip
+def test_what_is_none_of_the_workspaces_own_is_refused_by_its_name(
+    tmp_path: Path, make: Callable[[Path], None], seen: str
+) -> None:
+    workspace = tmp_path / "w"
+    (workspace / "sub").mkdir(parents=True)
+    (workspace / "deploy").write_text("#!/bin/sh\n")
+    (workspace / "deploy").chmod(0o755)
+    make(workspace / "sub/it")
+    work = lab_at(workspace).work
+
+    def copied() -> None:
+        with work.copy():
+            pass
+
+    for use in (lambda: work.folder, copied, lambda: work.pipeline("it"),
+                lambda: asyncio.run(work.command("deploy", within=10))):  # fmt: skip
+        with pytest.raises(Failure) as refused:
+            use()
+        assert seen in refused.value.seen and "cp -L" in refused.value.why
+
+
+def test_links_within_the_workspace_and_those_of_an_environment_are_its_own(tmp_path: Path) -> None:
+    (tmp_path / "venv/bin").mkdir(parents=True)
+    (tmp_path / "venv/pyvenv.cfg").write_text("")
+    (tmp_path / "venv/bin/python").symlink_to("/usr/bin/python3")
+    (tmp_path / "model.yaml").write_text("a: 1")
+    (tmp_path / "other.yaml").symlink_to("model.yaml")
+    (tmp_path / ".#model.yaml").symlink_to("me@host.1:2")  # an editor's
+    with lab_at(tmp_path).work.copy() as work:
+        assert sorted(path.name for path in work.folder.iterdir()) == [".#model.yaml", "model.yaml", "other.yaml"]
+
+
+@pytest.mark.parametrize("kind", ["pipe", "link"])
+def test_what_a_program_made_in_the_place_of_a_pipeline_is_not_read(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "deploy").write_text("#!/bin/sh\n")
+    with lab_at(tmp_path).work.copy() as work:
+        place = work.folder / "pipeline.yaml"
+        if kind == "pipe":
+            os.mkfifo(place)
+        else:
+            place.symlink_to("/dev/zero")
+        with pytest.raises(Failure, match=r"pipeline\.yaml"):
+            work.pipeline("pipeline.yaml")
+
+
+def test_a_copy_of_the_workspace_leaves_out_what_it_does_not_need_and_says_what_is_closed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     workspace = tmp_path / "work"
@@ -180,7 +270,6 @@ def test_a_copy_of_the_workspace_leaves_out_what_has_no_end_and_says_what_is_clo
     (workspace / ".venv").mkdir()
     (workspace / "sub/run.py").write_text("")
     (workspace / "gone").symlink_to("nowhere")
-    os.mkfifo(workspace / "sub/pipe")
     (workspace / "made.json").mkdir()
     (workspace / "sub/made.json").write_text("")
     with lab_at(workspace).work.copy(without="made.json") as work:

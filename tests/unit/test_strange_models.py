@@ -11,7 +11,6 @@ import functools
 import io
 import os
 import pickle
-import runpy
 import urllib.error
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,12 +19,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
+from mlflow.exceptions import MlflowException
 
 from mlops_lab.base.errors import Failure
 from mlops_lab.base.paths import project
 from mlops_lab.checks import Check, Lab, Observation
+from mlops_lab.kit import scores
+from mlops_lab.kit.sandbox import estimator
 from mlops_lab.measure.services.pipelines import package
+from mlops_lab.measure.services.rest import RefusedRequest
 from tests.lab_programs import loaded
 from tests.made_up import Platform, made_up_lab
 
@@ -46,11 +48,21 @@ def lab_globals(number: str) -> Names:
     return Names(number)
 
 
-def score(lab: str, **replaced: Any) -> dict[str, Any]:
-    """What a lab's score.py holds, with some of it replaced."""
-    whole = runpy.run_path(str(project() / "labs" / lab / "checker" / "score.py"), run_name="score")
-    whole["said"].__globals__.update(replaced)
-    return whole
+def module(
+    number: str, name: str, monkeypatch: pytest.MonkeyPatch, prepared: Path | None = None, **replaced: Any
+) -> Any:
+    """A program of a lab's checker that runs in a pod, with some of it replaced.
+
+    Args:
+        prepared: the folder that is /prepared in the pod.
+    """
+    found = loaded(number, name)
+    if prepared:
+        for each in (found, estimator):
+            monkeypatch.setattr(each, "PREPARED", prepared)
+    for key, value in replaced.items():
+        monkeypatch.setattr(found, key, value)
+    return found
 
 
 def told(number: str, mlflow: Any = None, folder: Path | None = None, **answers: Any) -> Lab:
@@ -96,14 +108,6 @@ class Model:
         return np.array([[1 - self.answer, self.answer]] * len(rows))
 
 
-@pytest.mark.parametrize(("answer", "right"), [(0.0, True), (0.3, True), (1 + 1e-12, True), (5.0, False),
-                                               (-0.1, False), (float("nan"), False)])  # fmt: skip
-def test_what_is_no_probability_is_an_error_of_the_model(answer: float, right: bool) -> None:
-    rows = pd.DataFrame({"hour": [1, 2], "late": [0, 1]})
-    found = score("01-track-a-training-run")["auc"](Model(answer), None, rows)
-    assert ("error" not in found) == right
-
-
 @pytest.mark.parametrize("signature", [{"columns": ["foo"], "refuses": {}, "answers": 50},
                                        {"columns": [0, 1], "refuses": {}, "error": "there is no column 0"},
                                        {"columns": ["hour"], "refuses": {"rows without the column hour": False}},
@@ -117,21 +121,119 @@ def test_a_signature_that_refuses_passes() -> None:
     asyncio.run(lab_globals("01")["refuses_other_rows"](told("01", scored={"signature": signature})))
 
 
-def test_a_model_without_parameters_fails_one_check_alone(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+GOOD = pd.DataFrame({"hour": [1, 2, 3], "carrier": ["UA", "B6", "UA"], "temp": [1.5, float("nan"), 2.5]})
+
+
+class Signed:
+    """A stand-in for MLflow's model: a signature that needs some columns, and takes text for no number but some."""
+
+    def __init__(self, needs: list[str], loose: tuple[str, ...] = ()) -> None:
+        self.needs, self.loose = needs, loose
+        inputs = SimpleNamespace(has_input_names=lambda: True, input_names=lambda: list(GOOD))
+        self.metadata = SimpleNamespace(signature=SimpleNamespace(inputs=inputs))
+
+    def predict(self, rows: pd.DataFrame) -> list[int]:
+        text = [name for name in rows if name != "carrier" and name not in self.loose and rows[name].dtype == object]
+        if text or not set(self.needs) <= set(rows):
+            raise MlflowException("Failed to enforce schema of data")
+        return [0] * len(rows)
+
+
+@pytest.mark.parametrize(
+    ("needs", "loose", "passes"),
+    [(["hour", "carrier"], (), []), (["hour", "carrier", "temp"], (), []),
+     (["hour"], (), ["rows without the column carrier"]), (["hour", "carrier"], ("temp",), ["rows with text as temp"])],
+)  # fmt: skip
+def test_a_signature_is_tried_with_each_of_its_columns(
+    needs: list[str], loose: tuple[str, ...], passes: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rows = pd.DataFrame({"hour": [1, 2], "late": [0, 1]})
-    whole = score("01-track-a-training-run", flights=lambda days: rows, enforced=lambda *given: {"columns": None})
-    loading = SimpleNamespace(load_model=lambda folder: Model(0.3))
-    artifacts = SimpleNamespace(download_artifacts=str)
-    played = SimpleNamespace(pyfunc=loading, sklearn=loading, artifacts=artifacts)
-    monkeypatch.setitem(whole["main"].__globals__, "mlflow", played)
-    monkeypatch.setenv("MODEL_URI", "models:/m-1")
-    monkeypatch.setenv("DAYS", '{"held_out": ["2013-01-22"]}')
-    whole["main"]()
-    answer = yaml.safe_load(capsys.readouterr().out.splitlines()[-1])
+    found = module("01", "prepare", monkeypatch).enforced(Signed(needs, loose), GOOD, ["hour", "carrier"])
+    assert [what for what, refused in found["refuses"].items() if not refused] == passes
+
+
+def prepared() -> dict[str, Any]:
+    return {"rows": dict.fromkeys(("training", "held_out", "other"), 2), "signature": {"columns": None},
+            "labels": dict.fromkeys(("training", "held_out", "other"), "01")}  # fmt: skip
+
+
+def test_a_model_without_parameters_fails_one_check_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("training", "held_out", "other"):
+        pd.DataFrame({"hour": [1, 2]}).to_csv(tmp_path / f"{name}.csv", index=False)
+    (tmp_path / "model.json").write_text('{"folder": "model", "columns": null}')
+    driver = module("01", "driver", monkeypatch, tmp_path, model=lambda: Model(0.3))
+    driver.place.cache_clear()
+    checker = lab_globals("01")
+    answers = [driver.answer(question) for question in checker["QUESTIONS"]]
+    answer = checker["judged"](prepared(), answers)
     assert answer["held_out"] == {"rows": 2, "auc": 0.5}
-    refuses(lab_globals("01")["params_are_true"](told("01", scored=answer, newest={"data": {}})))
+    refuses(checker["params_are_true"](told("01", scored=answer, newest={"data": {}})))
+
+
+def held(answers: dict[str, Any], logged: float) -> Lab:
+    """Lab 01 with a model that gives some answers, and a metric that was logged."""
+    checker = lab_globals("01")
+    whole = [answers.get(" ".join(question), {"values": [0.1, 0.2]}) for question in checker["QUESTIONS"]]
+    found = {"data": {"metrics": [{"key": "auc_held_out", "value": logged}]}}
+    return told("01", scored=checker["judged"](prepared(), whole), newest=found)
+
+
+def test_a_score_of_the_models_own_is_none() -> None:
+    said = {"values": [0.2, 0.1], "auc": 1.0, "rows": 2}
+    refuses(lab_globals("01")["metric_is_true"](held({"probabilities held_out": said}, 1.0)))
+    asyncio.run(lab_globals("01")["metric_is_true"](held({}, 1.0)))
+
+
+@pytest.mark.parametrize("fitted", [{"values": [0.2, 0.1]}, {"error": "it did not return within 30 s"}])
+def test_a_model_that_knows_the_held_out_week_is_better_than_itself(fitted: dict[str, Any]) -> None:
+    check = lab_globals("01")["metric_is_true"](held({"fitted held_out": fitted}, 1.0))
+    refuses(check) if "values" in fitted else asyncio.run(check)
+
+
+def test_what_ends_while_it_is_loaded_is_no_model() -> None:
+    gone = {"error": "its process ended with exit code 0"}
+    answer = lab_globals("01")["judged"](prepared(), [gone] * len(lab_globals("01")["QUESTIONS"]))
+    refuses(lab_globals("01")["logs_the_model"](told("01", scored=answer | {"model": "m-1"})))
+
+
+NESTED = {
+    "params": {"bags__random_state": "2", "bags__estimator__random_state": "1", "bags__estimator__C": "0.3"},
+    "classifiers": [
+        {"path": "bags__", "kind": "BaggingClassifier", "params": {"random_state": "2"}, "set": {"random_state": "2"}},
+        {"path": "bags__estimator__", "kind": "LogisticRegression", "params": {"random_state": "1", "C": "0.3"},
+         "set": {"random_state": "1", "C": "0.3"}},
+    ],
+    "search": {"random_state": "5"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("logged", "right"),
+    [({"random_state": 2, "estimator__random_state": 1, "C": 0.3}, True),
+     ({"random_state": 5, "bags__random_state": 2, "estimator__random_state": 1, "estimator__C": 0.30}, True),
+     ({"random_state": 1, "bags__random_state": 2, "best_bags__estimator__C": 0.3}, True),
+     ({"random_state": 3, "bags__random_state": 2, "estimator__random_state": 1, "C": 0.3}, False),
+     ({"estimator__random_state": 1, "C": 0.3}, False), ({"random_state": 2, "C": 0.3}, False),
+     ({"bags__random_state": 1, "random_state": 2, "estimator__random_state": 1, "C": 0.3}, False), ({}, False)],
+)  # fmt: skip
+def test_parameters_of_one_name_are_each_their_own(logged: dict[str, Any], right: bool) -> None:
+    params = [{"key": key, "value": str(value)} for key, value in logged.items()]
+    check = lab_globals("01")["params_are_true"](
+        told("01", scored={"params": NESTED}, newest={"data": {"params": params}})
+    )
+    asyncio.run(check) if right else refuses(check)
+
+
+@pytest.mark.parametrize("said", [{"error": "no get_params"}, {}, {"classifiers": 7}, {"classifiers": [7]},
+                                  {"classifiers": [{}], "params": [1]}])  # fmt: skip
+def test_a_models_process_may_tell_anything_of_its_parameters(said: dict[str, Any]) -> None:
+    refuses(lab_globals("01")["params_are_true"](told("01", scored={"params": said}, newest={"data": {}})))
+
+
+@pytest.mark.parametrize(("start", "ended", "seconds"), [(100, 200, 0), (98, 200, 0), (90, 200, -10), (210, 200, 10)])
+def test_when_a_run_began_beside_its_job(start: int, ended: int, seconds: int) -> None:
+    times = {"startTime": "1970-01-01T00:01:40Z", "completionTime": "1970-01-01T00:03:20Z"}
+    run = {"info": {"start_time": start * 1000}}
+    assert lab_globals("01")["before_or_after"](run, {"status": times}) == seconds
 
 
 @pytest.mark.parametrize(("profile", "rows"), [('{"num_rows": 7}', 7), ('{"num_rows": 1e999}', 0), ("[]", 0)])
@@ -158,28 +260,33 @@ def test_a_package_with_the_parameters_passes() -> None:
         asyncio.run(lab_globals("08")["compiles"](told("08", compiled=each)))
 
 
-COLUMNS = "month,day,weekday,hour,carrier,origin,dest,distance,late\n"
-FLIGHTS = "1,2,3,4,UA,EWR,SFO,100.0,1\n1,3,3,4,UA,EWR,SFO,100.0,0\n"
-REST = ",2,3,4,UA,EWR,SFO,100.0,1\n"
+COLUMNS = "month,day,weekday,hour,carrier,origin,dest,distance,temp,wind_speed,precip,visib,late\n"
+FLIGHTS = "1,2,3,4,UA,EWR,SFO,100.0,39.02,12.65858,,10.0,1\n1,3,3,4,UA,EWR,SFO,100.0,39.02,12.65858,,10.0,0\n"
+REST = ",2,3,4,UA,EWR,SFO,100.0,39.02,12.65858,,10.0,1\n"
 
 
-def compared(content: Any) -> Any:
-    whole = score("08-first-pipeline", content=content)
-    whole["compared"].__globals__["flights"] = lambda days: whole["read"](io.StringIO(COLUMNS + FLIGHTS))
-    return whole["compared"]("7", ["a day"], ["a day"])
+def compared(content: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    whole = module("08", "prepare", monkeypatch, content=content)
+    monkeypatch.setattr(whole, "flights", lambda days: whole.read(io.StringIO(COLUMNS + FLIGHTS)))
+    return whole.compared("7", ["a day"], ["a day"])
 
 
 @pytest.mark.parametrize("text", [COLUMNS + FLIGHTS + COLUMNS + FLIGHTS, f"{COLUMNS}March{REST}", f"{COLUMNS}{REST}",
                                   f"{COLUMNS}inf{REST}", f"{COLUMNS}{'9' * 30}{REST}", "", "month\n1",
                                   "\0"])  # fmt: skip
-def test_a_data_set_of_another_form_is_said(text: str) -> None:
-    assert "error" in compared(lambda artifact: text.encode())
+def test_a_data_set_of_another_form_is_said(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "error" in compared(lambda artifact: text.encode(), monkeypatch)
 
 
-@pytest.mark.parametrize(("text", "missing"), [(COLUMNS + FLIGHTS, 0), (COLUMNS, 2), (f"{COLUMNS}1{REST}", 1)])
-def test_a_data_set_is_compared(text: str, missing: int) -> None:
-    found = compared(lambda artifact: text.encode())
-    assert "error" not in found and found["missing"] == missing
+@pytest.mark.parametrize(
+    ("text", "missing", "weather"),
+    [(COLUMNS + FLIGHTS, 0, 0), (COLUMNS, 2, 0), (f"{COLUMNS}1{REST}", 1, 0),
+     (COLUMNS + FLIGHTS.replace("39.02", "39.020000457"), 0, 0), (COLUMNS + FLIGHTS.replace("39.02", "39.0"), 0, 2),
+     (COLUMNS + FLIGHTS.replace(",,", ",0.0,"), 0, 2), (COLUMNS + FLIGHTS.replace("12.65858", "calm"), 0, 2)],
+)  # fmt: skip
+def test_a_data_set_is_compared(text: str, missing: int, weather: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = compared(lambda artifact: text.encode(), monkeypatch)
+    assert "error" not in found and (found["missing"], found["weather"]) == (missing, weather)
 
 
 def answering(status: int) -> Any:
@@ -192,32 +299,58 @@ def answering(status: int) -> Any:
 @pytest.mark.parametrize("status", [400, 404])
 def test_a_data_set_that_was_never_written_is_said(status: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KFP_ENDPOINT", "http://kfp")
-    content = score("08-first-pipeline", urllib=answering(status))["content"]
-    assert "nothing is there" in compared(content)["error"]
+    content = module("08", "prepare", monkeypatch, urllib=answering(status)).content
+    assert "nothing is there" in compared(content, monkeypatch)["error"]
 
 
 def test_pipelines_that_do_not_answer_are_not_the_learners_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KFP_ENDPOINT", "http://kfp")
     with pytest.raises(OSError, match="503"):
-        score("08-first-pipeline", urllib=answering(503))["scored"]("model", "rows")
+        module("08", "prepare", monkeypatch, urllib=answering(503)).laid_out("model", {"rows": "rows"})
 
 
-def scored(model: bytes) -> Any:
+def test_an_artifact_without_end_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KFP_ENDPOINT", "http://kfp")
+    endless = SimpleNamespace(urlopen=lambda url, timeout: io.BytesIO(b"x" * 2000))
+    played = SimpleNamespace(request=endless, error=urllib.error)
+    endless_prepare = module("08", "prepare", monkeypatch, LARGEST=1000, urllib=played)
+    with pytest.raises(ValueError, match="larger"):
+        endless_prepare.content("7")
+
+
+def scored(model: bytes, monkeypatch: pytest.MonkeyPatch, folder: Path) -> Any:
+    """What a Model answers in the sandbox about two flights, scored; no label is there."""
+
     def content(artifact: str) -> bytes:
         return model if artifact == "model" else (COLUMNS + FLIGHTS).encode()
 
-    return score("08-first-pipeline", content=content)["scored"]("model", "rows")
+    prepare = module("08", "prepare", monkeypatch, folder, content=content)
+    labels = prepare.laid_out("model", {"rows": "rows"})
+    assert "late" not in (folder / "rows.csv").read_text()
+    driver = module("08", "driver", monkeypatch, folder)
+    driver.model.cache_clear()
+    return scores.scored(driver.answer(("probabilities", "rows")), labels["rows"])
 
 
 @pytest.mark.parametrize("model", [b"", b"text", b"BZh91AY spoilt", b"\x1f\x8b\x08 spoilt",
                                    bz2.compress(b"x" * 99)[:20], pickle.dumps({1: 2}),
                                    pickle.dumps(Model(FileNotFoundError("rows.csv")))])  # fmt: skip
-def test_a_model_that_cannot_be_used_is_said(model: bytes) -> None:
-    assert "error" in scored(model)
+def test_a_model_that_cannot_be_used_is_said(model: bytes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert "error" in scored(model, monkeypatch, tmp_path)
 
 
-def test_a_model_is_scored() -> None:
-    assert scored(pickle.dumps(Model(0.3))) == {"auc": 0.5}
+def test_a_model_is_scored(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert scored(pickle.dumps(Model(0.3)), monkeypatch, tmp_path) == {"rows": 2, "auc": 0.5}
+
+
+@pytest.mark.parametrize(("state", "right"), [("8", True), ("0", False), ("", False)])
+def test_the_seed_of_a_run_is_the_models(state: str, right: bool) -> None:
+    whole = lab_globals("08")
+    steps = {"prepare": {"cached": True}, "train": {}, "evaluate": {}}
+    run = whole["Run"]({"seed": 8}, Observation(True, "", ""), steps, {})
+    made = {"params": {"forest__random_state": state, "forest__max_depth": "8"}} if state else {"error": "gone"}
+    check = whole["changed_seed_keeps_the_data"](told("08", other_seed=run, seeded=made))
+    asyncio.run(check) if right else refuses(check)
 
 
 @pytest.mark.parametrize(("number", "right"), [(0.75, True), (10**400, False), (float("nan"), False), (True, False),
@@ -250,11 +383,81 @@ def test_what_has_the_packages_name_is_removed_first(kind: str, tmp_path: Path) 
 # Lab 09
 
 
-def test_a_run_without_a_data_set_is_not_the_labs_own() -> None:
-    runs = [{"info": {"run_name": name, "run_id": name}, "inputs": {"dataset_inputs": [{"dataset": {"digest": "d"}}]}}
-            for name in ("january", "february", "march")]  # fmt: skip
-    runs.append({"info": {"run_name": "april", "run_id": "x"}})
-    refuses(lab_globals("09")["scored"](told("09", mlflow(runs=runs))))
+def registry(versions: list[str], runs: Any = (), models: Any = ()) -> tuple[Any, list[Any]]:
+    """MLflow's room with versions, runs and logged models, and what it is asked to do."""
+    asked: list[Any] = []
+
+    async def ask(method: str, path: str, body: Any = None, **query: Any) -> Any:
+        asked.append((method, path, body))
+        if path == "registered-models/get":
+            return {"registered_model": {}}
+        if path == "runs/delete":
+            raise RefusedRequest("gone", 404, "RESOURCE_DOES_NOT_EXIST")
+        return {}
+
+    room = mlflow(versions=[{"version": each} for each in versions], runs=list(runs), logged_models=list(models))
+    room.ask = ask
+    return room, asked
+
+
+@pytest.mark.parametrize(("versions", "right"), [(["1", "2"], True), (["2"], False), ([], False)])
+def test_the_story_begins_with_version_1(versions: list[str], right: bool) -> None:
+    story = lab_globals("09")["found"](told("09", registry(versions)[0]))
+    if right:
+        assert asyncio.run(story).first == "1"
+    else:
+        refuses(story)
+
+
+def test_version_1_is_made_as_the_labs_seed_makes_it() -> None:
+    first = lab_globals("09")["FIRST"]
+    seed = (project() / "labs" / "09-registry-promotion" / "start" / "seed.yaml").read_text()
+    assert f"TREES, SEED = {first['trees']}, {first['seed']}\n" in seed
+    assert f'"{first["name"]}": "{first["day"]}"' in seed
+
+
+def drawn_with(seed: int) -> list[dict[str, Any]]:
+    lab = told("09")
+    lab.seed = seed
+    found: list[dict[str, Any]] = lab_globals("09")["draw"](lab)
+    return found
+
+
+def test_which_run_is_broken_is_not_known_by_its_name() -> None:
+    drawn = [drawn_with(seed) for seed in range(60)]
+    broken = {runs[1]["name"].split("-")[0] for runs in drawn}
+    good = {runs[place]["name"].split("-")[0] for runs in drawn for place in (0, 2)}
+    assert len(broken) > 5 and broken <= good
+    assert all(len({run["day"] for run in runs}) == 3 and [bool(run["cut"]) for run in runs] == [False, True, False]
+               for runs in drawn)  # fmt: skip
+    assert drawn_with(7) == drawn_with(7) != drawn_with(8)
+
+
+def test_only_the_checkers_own_runs_are_deleted() -> None:
+    runs = [{"info": {"run_id": "mine"}, "data": {"tags": [{"key": "mlops-lab.candidate", "value": "true"}]}},
+            {"info": {"run_id": "theirs"}, "data": {}}]  # fmt: skip
+    models = [{"info": {"model_id": f"m-{run}", "source_run_id": run}} for run in ("mine", "theirs")]
+    room, asked = registry([], runs, models)
+    asyncio.run(lab_globals("09")["forgotten"](told("09", room)))
+    assert asked == [("DELETE", "logged-models/m-mine", {}), ("POST", "runs/delete", {"run_id": "mine"})]
+
+
+def test_a_pod_without_a_model_is_like_the_deployments_but_for_the_models_name() -> None:
+    env = [
+        {"name": "MODEL_NAME", "valueFrom": {}},
+        {"name": "MODEL_VERSION", "value": "1"},
+        {"name": "A", "value": "b"},
+    ]
+    probe = {"httpGet": {"path": "/readyz"}}
+    template = {
+        "metadata": {"labels": {"app": "model"}},
+        "spec": {"containers": [{"env": env, "readinessProbe": probe}]},
+    }
+    pod = lab_globals("09")["of_template"](template)
+    (container,) = pod["spec"]["containers"]
+    assert container["readinessProbe"] == probe and "app" not in pod["metadata"]["labels"]
+    assert {each["name"]: each.get("value") for each in container["env"]}.keys() == {"A", "MODEL_NAME"}
+    assert template["spec"]["containers"][0]["env"] == env
 
 
 def test_requests_lost_without_a_deployment_have_a_reason() -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from datetime import datetime
 
 from mlops_lab.kube.client import Object
+
+CLOCKS = 3.0  # s that clocks of nodes may be apart; the Job's times are whole seconds
 
 
 def text_values(pairs: Iterable[Object]) -> dict[str, str]:
@@ -35,3 +38,17 @@ def same(one: str, other: str) -> bool:
         return one == other or float(one) == float(other)
     except ValueError:
         return False
+
+
+def before_or_after(run: Object, job: Object) -> float:
+    """By how many seconds a run began before a Job (less than 0) or after it had ended; 0 for while it ran."""
+    status = job.get("status", {})
+    began, ended = (_seconds(status.get(name)) for name in ("startTime", "completionTime"))
+    at = float(run["info"].get("start_time") or 0) / 1000
+    if began is not None and at < began - CLOCKS:
+        return at - began
+    return at - ended if ended is not None and at > ended + CLOCKS else 0.0
+
+
+def _seconds(at: str | None) -> float | None:
+    return datetime.fromisoformat(at).timestamp() if at else None

@@ -1,21 +1,31 @@
-"""The newest run, its Job's log, and what its logged model does in a pod of the checker's."""
+"""The newest run, and what its logged model answers in a pod of the checker's."""
 
 from __future__ import annotations
 
 import json
-import random
+from collections.abc import Sequence
 from datetime import date, timedelta
 from pathlib import Path
 
 from mlops_lab.checks import Lab, Observation
+from mlops_lab.kit import sandbox, scores
+from mlops_lab.kit.drawn import drawn
 from mlops_lab.kube.client import Object
 
 from .recorded import text_values
 
-SCORED_WITHIN = 120  # s for the checker's own pod
+HERE = Path(__file__).parent
+NAME = "model"
+SCORED_WITHIN = 300  # s for the checker's own pod
+ANSWERED_WITHIN = 30  # s of its own that the model may take for one answer
+# Those about what was fitted anew come last: that may take long, and then nothing else is missed.
+QUESTIONS = (
+    ("load",), ("probabilities", "held_out"), ("probabilities", "other"), ("probabilities", "training"),
+    ("served", "held_out"), ("params",), ("fitted", "held_out"),
+)  # fmt: skip
 TRAINING, HELD_OUT = (date(2013, 1, 1), date(2013, 1, 21)), (date(2013, 1, 22), date(2013, 1, 28))
 # Summer has destinations that January does not.
-OTHER, DRAWN = (date(2013, 6, 1), date(2013, 8, 31)), 14
+OTHER, DRAWN = (date(2013, 6, 1), date(2013, 8, 31)), 30
 
 
 async def newest(lab: Lab) -> Object | None:
@@ -25,7 +35,7 @@ async def newest(lab: Lab) -> Object | None:
 
 
 async def scored(lab: Lab) -> Object:
-    """What the run's logged model does in a pod of the checker's, and how many rows the days have."""
+    """What the run's logged model answers in the sandbox, scored here, and how many rows the days have."""
     found = await lab.once(newest)
     assert found is not None
     run = found["info"]["run_id"]
@@ -34,21 +44,35 @@ async def scored(lab: Lab) -> Object:
         for each in await lab.platform.mlflow.logged_models()
         if each["info"].get("source_run_id") == run and each["info"].get("status") == "LOGGED_MODEL_READY"
     ]
-    models.sort(key=lambda each: each["info"].get("name") != "model")  # stable: the newest `model` first
-    drawn = random.sample(days(*OTHER), DRAWN)
-    env = {
-        "MODEL_URI": f"models:/{models[0]['info']['model_id']}" if models else "",
-        "DAYS": json.dumps({"training": days(*TRAINING), "held_out": days(*HELD_OUT), "other": sorted(drawn)}),
-    }
-    program = (Path(__file__).parent / "score.py").read_text()
-    output = await lab.programs.run(
-        "components:1", "python3", "/checker/score.py", files={"score.py": program}, env=env, within=SCORED_WITHIN
-    )
-    answer = output.json()
-    if models:
-        return answer | {"model": models[0]["info"]["model_id"]}
+    named = [each["info"]["model_id"] for each in models if each["info"].get("name") == NAME][:1]  # the newest
+    summer = sorted(drawn(lab, "days of summer").sample(days(*OTHER), DRAWN))
+    asked = await sandbox.asked(
+        lab, HERE / "driver.py", questions=QUESTIONS if named else (), prepare=HERE / "prepare.py",
+        settings={
+            "MODEL_URI": f"models:/{named[0]}" if named else "",
+            "DAYS": json.dumps({"training": days(*TRAINING), "held_out": days(*HELD_OUT), "other": summer}),
+        },
+        hides=("/data",), each_within=ANSWERED_WITHIN, within=SCORED_WITHIN,
+    )  # fmt: skip
+    if named:
+        return judged(asked.prepared, asked.answers) | {"model": named[0]}
     listed = await lab.platform.mlflow.ask("GET", "artifacts/list", run_id=run)
-    return answer | {"files": [each["path"] for each in listed.get("files", [])]}
+    files = [f"logged model {each['info'].get('name')}" for each in models]
+    return asked.prepared | {"files": files + [each["path"] for each in listed.get("files", [])]}
+
+
+def judged(prepared: Object, answers: Sequence[Object]) -> Object:
+    """What the answers to `QUESTIONS` are worth: the labels are here, and the model has never seen them."""
+    found = {" ".join(question): said for question, said in zip(QUESTIONS, answers, strict=True)}
+    answer: Object = {"rows": prepared["rows"], "signature": prepared["signature"]}
+    if trouble := found["load"].get("error"):
+        return answer | {"error": str(trouble)[:300]}
+    labels = prepared["labels"]
+    answer |= {name: scores.scored(found[f"probabilities {name}"], labels[name]) for name in labels}
+    answer["fitted"] = scores.scored(found["fitted held_out"], labels["held_out"])
+    if "error" in found["served held_out"]:
+        answer["signature"].setdefault("error", str(found["served held_out"]["error"])[:300])
+    return answer | {"params": found["params"]}
 
 
 def answered(found: Object, rows: int, of: str) -> Observation:

@@ -8,7 +8,7 @@ from mlops_lab.checks import Lab, Observation, check, equal_to, expect, observe
 from mlops_lab.measure.traffic.flights import numbers
 
 from .run import STEPS, follows_days, has_flights, outputs, reads
-from .scenario import again, compiled, contents, first, first_content, other_days, other_seed
+from .scenario import again, compiled, contents, first, first_content, other_days, other_seed, seeded
 
 PARAMETERS = ("first_day", "last_day", "held_out_days", "seed")
 METRIC = "auc"
@@ -35,7 +35,7 @@ async def compiles(lab: Lab) -> None:
 async def runs(lab: Lab) -> None:
     """A run of it succeeds within 240 s, with the steps `prepare`, `train` and `evaluate`.
 
-    Days: 1 to 10 March 2013, three of them held out. The seed is one that the checker draws.
+    The checker draws the days, 8 to 12 of January to March 2013 and two to four of them held out, and the seed.
     """
     run = await lab.once(first)
     expect(run.ended).because(
@@ -52,7 +52,7 @@ async def runs(lab: Lab) -> None:
 async def passes_artifacts(lab: Lab) -> None:
     """`prepare` writes the Datasets `rows` and `held_out` with the right flights, and the later steps read them.
 
-    `rows` has every flight of the first seven days, `held_out` of the last three. `train` reads `rows` and writes a
+    `held_out` has every flight of the last days, `rows` of those before them. `train` reads `rows` and writes a
     Model, and `evaluate` reads that Model and a Dataset of `prepare`.
     """
     run = await lab.once(first)
@@ -146,12 +146,12 @@ async def rerun_hits_the_cache(lab: Lab) -> None:
     )
 
 
-@check(points=2, needs=runs, domains=DOMAINS)
+@check(points=2, needs=passes_artifacts, domains=DOMAINS)
 async def changed_days_miss_the_cache(lab: Lab) -> None:
     """With other days, drawn from April to November, all is made anew: the Datasets have the flights of those days."""
     run = await lab.once(other_days)
     expect(run.ended).because("a pipeline is run with other days than those it was written with")
-    data = await contents(lab, run, scores=False) if outputs(run).ok else {}
+    data = await contents(lab, run) if outputs(run).ok else {}
     for name in ("rows", "held_out"):
         expect(follows_days(run, name, data[name]) if data else outputs(run)).because(
             "these are not the days of this run. "
@@ -171,7 +171,10 @@ async def changed_days_miss_the_cache(lab: Lab) -> None:
 
 @check(points=2, needs=rerun_hits_the_cache, domains=DOMAINS)
 async def changed_seed_keeps_the_data(lab: Lab) -> None:
-    """With the days as before and another seed `prepare` comes from the cache, and `train` and `evaluate` run."""
+    """With the days as before and another seed `prepare` comes from the cache, and `train` and `evaluate` run.
+
+    The seed is the `random_state` of what `train` has made.
+    """
     run = await lab.once(other_seed)
     expect(run.ended).because("the seed is any whole number")
     expect(
@@ -186,3 +189,13 @@ async def changed_seed_keeps_the_data(lab: Lab) -> None:
     expect(
         Observation(not kept, "train and evaluate run", f"from the cache: {', '.join(kept)}" if kept else "both run")
     ).because("the seed is not an input of train, so another seed changes nothing: hand it on")
+    wanted, made = str(run.arguments["seed"]), await lab.once(seeded)
+    given = made.get("params") if "error" not in made else None
+    states = {name: str(value) for name, value in (given or {}).items() if str(name).endswith("random_state")}
+    seen = ", ".join(f"{name} {value}" for name, value in states.items()) or str(made.get("error", "none"))
+    expect(
+        Observation(wanted in states.values(), f"random_state {wanted}, the run's seed, in the Model", seen)
+    ).because(
+        "whoever sees the seed of a run takes it for what the model was made with: hand it to the estimator, as "
+        "random_state=seed"
+    )

@@ -8,7 +8,7 @@ from typing import Any
 
 from mlops_lab.checks import Observation
 
-Plain = dict[str, Any]  # an object of the pipelines' REST API, or of score.py
+Plain = dict[str, Any]  # an object of the pipelines' REST API, or of prepare.py
 
 STEPS = ("prepare", "train", "evaluate")
 
@@ -75,10 +75,11 @@ def outputs(run: Run) -> Observation:
 def has_flights(run: Run, name: str, found: Plain) -> Observation:
     """A Dataset has the flights of its days, each once, and no others."""
     days = run.days[name]
-    right = "error" not in found and not found["missing"] and not found["other"]
+    right = "error" not in found and not found["missing"] and not found["other"] and not found["weather"]
     seen = found.get("error") or (
         f"{found['rows']} flights, {' to '.join(found['ends'])}; "
         f"{found['missing']} of the days are missing, {found['other']} are others"
+        + (f"; {found['weather']} have another weather than in the files" if found["weather"] else "")
     )
     return Observation(right, f"{name}: the {found['wanted']} flights of {days[0]} to {days[-1]}", seen)
 

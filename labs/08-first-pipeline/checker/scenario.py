@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Sequence
 from datetime import date, timedelta
 from pathlib import Path
 
 from mlops_lab.checks import Lab, LabError, Observation, absent, expect
+from mlops_lab.kit import sandbox, scores
+from mlops_lab.kit.drawn import drawn
 
 from .run import Plain, Run
 
 PROGRAM, PACKAGE = "pipeline.py", "pipeline.yaml"
-KNOWN = (date(2013, 3, 1), date(2013, 3, 10), 3)  # the days of the task
-YEAR = (date(2013, 4, 1), date(2013, 11, 30))  # where other days are drawn from
+HERE = Path(__file__).parent
+# Where days are drawn from: those of the first run, and the others.
+EARLY, LATE = (date(2013, 1, 1), date(2013, 3, 31)), (date(2013, 4, 1), date(2013, 11, 30))
 COMPILED_WITHIN = 60  # s
 RUN_WITHIN, CACHED_WITHIN = 240, 120  # s for a run, and for one whose steps need no pods
-SCORED_WITHIN = 120  # s for the checker's own pod
+SCORED_WITHIN = 180  # s for the checker's own pod
+ANSWERED_WITHIN = 30  # s of its own that the Model may take for one answer
+QUESTIONS = (("load",), ("probabilities", "held_out"), ("probabilities", "rows"), ("params",))
 
 
 async def compiled(lab: Lab) -> Plain:
@@ -37,8 +43,8 @@ async def compiled(lab: Lab) -> Plain:
 
 
 async def first(lab: Lab) -> Run:
-    """The run with the days of the task, and a seed that nobody has had before."""
-    return await run_of(lab, await lab.once(compiled), known() | {"seed": random.randrange(2**31)}, RUN_WITHIN)
+    """A run with days that are drawn, and a seed that nobody has had before."""
+    return await run_of(lab, await lab.once(compiled), days(lab, "first days", *EARLY) | new_seed(), RUN_WITHIN)
 
 
 async def again(lab: Lab) -> Run:
@@ -50,23 +56,28 @@ async def again(lab: Lab) -> Run:
 async def other_seed(lab: Lab) -> Run:
     """The same days with another seed."""
     before = await lab.once(first)
-    return await run_of(lab, await lab.once(compiled), before.arguments | {"seed": random.randrange(2**31)}, RUN_WITHIN)
+    return await run_of(lab, await lab.once(compiled), before.arguments | new_seed(), RUN_WITHIN)
 
 
 async def other_days(lab: Lab) -> Run:
-    """Other days, and more of them, with the first run's seed."""
-    before, (begin, end) = await lab.once(first), YEAR
-    length = random.randint(8, 12)
-    day = begin + timedelta(random.randrange((end - begin).days - length))
+    """Other days, with the first run's seed."""
+    before = await lab.once(first)
+    changed = before.arguments | days(lab, "other days", *LATE)
+    return await run_of(lab, await lab.once(compiled), changed, RUN_WITHIN)
+
+
+def days(lab: Lab, what: str, begin: date, end: date) -> Plain:
+    """Arguments for some days in a row."""
+    draw = drawn(lab, what)
+    length = draw.randint(8, 12)
+    day = begin + timedelta(draw.randrange((end - begin).days + 2 - length))
     last = day + timedelta(length - 1)
-    changed = {"first_day": str(day), "last_day": str(last), "held_out_days": random.randint(2, 4)}
-    return await run_of(lab, await lab.once(compiled), before.arguments | changed, RUN_WITHIN)
+    return {"first_day": str(day), "last_day": str(last), "held_out_days": draw.randint(2, 4)}
 
 
-def known() -> Plain:
-    """The days of the task, as arguments."""
-    first_day, last_day, held_out = KNOWN
-    return {"first_day": str(first_day), "last_day": str(last_day), "held_out_days": held_out}
+def new_seed() -> Plain:
+    """A seed that no run has had, not one of this run's draws: drawn again, KFP would have its steps in the cache."""
+    return {"seed": random.SystemRandom().randrange(2**31)}
 
 
 async def run_of(lab: Lab, spec: Plain, arguments: Plain, within: float) -> Run:
@@ -109,21 +120,36 @@ def progress(run: Plain) -> str:
 
 
 async def first_content(lab: Lab) -> Plain:
-    """What is in the first run's Datasets, and how good its Model is."""
-    return await contents(lab, await lab.once(first), scores=True)
+    """What is in the first run's Datasets, and how good its Model is on each."""
+    return await contents(lab, await lab.once(first), questions=QUESTIONS)
 
 
-async def contents(lab: Lab, run: Run, *, scores: bool) -> Plain:
-    """What is in a run's Datasets, and with `scores` how good its Model is on each; read in a pod of the checker's."""
+async def contents(lab: Lab, run: Run, *, questions: Sequence[Sequence[str]] = ()) -> Plain:
+    """What is in a run's Datasets, and with questions what its Model answers in the sandbox, scored here."""
     wanted = {
         "data": {
             name: {"artifact": run.made("prepare", "Dataset", name)[0], "days": days} for name, days in run.days.items()
         },
-        "model": run.made("train", "Model")[0] if scores else "",
+        "model": run.made("train", "Model")[0] if questions else "",
     }
-    program = (Path(__file__).parent / "score.py").read_text()
-    output = await lab.programs.run(
-        "components:1", "python3", "/checker/score.py",
-        files={"score.py": program}, env={"ARTIFACTS": json.dumps(wanted)}, within=SCORED_WITHIN,
+    asked = await sandbox.asked(
+        lab, HERE / "driver.py", questions=questions, prepare=HERE / "prepare.py",
+        settings={"ARTIFACTS": json.dumps(wanted)}, hides=("/data",),
+        each_within=ANSWERED_WITHIN, within=SCORED_WITHIN,
     )  # fmt: skip
-    return output.json()
+    found: Plain = asked.prepared["data"]
+    if not questions:
+        return found
+    answers = {" ".join(question): said for question, said in zip(questions, asked.answers, strict=True)}
+    trouble = asked.prepared.get("error") or answers["load"].get("error")
+    for name in wanted["data"]:
+        said = {"error": trouble} if trouble else answers.get(f"probabilities {name}")
+        if said is not None:
+            found[name]["score"] = scores.scored(said, asked.prepared.get("labels", {}).get(name, ""))
+    return found | {"params": {"error": trouble} if trouble else answers["params"]}
+
+
+async def seeded(lab: Lab) -> Plain:
+    """The parameters of the Model of the run with another seed."""
+    run = await lab.once(other_seed)
+    return dict((await contents(lab, run, questions=(("load",), ("params",))))["params"])

@@ -1,18 +1,19 @@
 """Lab 09: what clients see while the learner's own `promote` and `rollback` move the alias `production`.
 
-It is one story, told in the order of the checks: february is promoted, april (broken) refused, march promoted, and then
-rolled back to february. The checker itself only puts the alias to version 1 at the beginning, and at the end leaves
-registry and Deployment as it found them.
+It is one story, told in the order of the checks: a run is promoted, a broken one refused, another one promoted, and
+then rolled back to the first. The runs are the checker's own, drawn for each time. It puts the alias to version 1 at
+the beginning, and at the end leaves registry, experiment and Deployment as it found them.
 """
 
 from __future__ import annotations
 
-from mlops_lab.checks import Lab, at_most, check, equal_to, expect, observe
-from mlops_lab.kit.deployments import exists
+from mlops_lab.checks import Lab, at_most, check, equal_to, expect, holds, observe
+from mlops_lab.kit.deployments import exists, pods_of
 from mlops_lab.kit.registry import PRODUCTION, tags
 
-from .models import FIRST, NEXT, answers, ask, furthest, scored
+from .models import answers, ask, first_values, furthest
 from .scenario import back_as_found, found, promoted, refused, rolled_back
+from .unready import unready
 from .why import why_lost
 
 ANSWER_WITHIN, FOLLOW_WITHIN = 15, 60  # s for the Service to answer at all, and for its pods to follow the alias
@@ -22,11 +23,12 @@ ANSWER_WITHIN, FOLLOW_WITHIN = 15, 60  # s for the Service to answer at all, and
 async def serves_production(lab: Lab) -> None:
     """Service `model` answers POST /predict on port 80 with the values of version 1, which has the alias `production`.
 
-    Two pods or more of the Deployment `model` are ready within 60 s. The checker begins at version 1: if the alias
-    means another, it moves it there first, and at its end back again.
+    Two pods or more of the Deployment `model` are ready within 60 s, and no others answer. A pod like them whose server
+    finds no model is not ready. The checker begins at version 1: if the alias means another, it moves it there first,
+    and at its end back again.
     """
     await exists(lab, apply="kubectl apply -f model.yaml")
-    models = await lab.once(scored)
+    values = await lab.once(first_values)
     was = await lab.once(found)
     try:
         if was.aliases.get(PRODUCTION) != was.first:
@@ -49,6 +51,11 @@ async def serves_production(lab: Lab) -> None:
             f"the selector of Service model matches {selected} pods. Its labels must be those of the pod template, and "
             "its targetPort the port that the server listens on: 8080. kubectl get endpointslices shows both"
         )
+        own = {pod["metadata"]["name"] for pod in await pods_of(lab, "model")}
+        others = sorted({pod["metadata"]["name"] for pod in await lab.objects.pods_of("model")} - own)
+        expect(
+            holds(not others, "only pods of Deployment model are behind the Service", ", ".join(others[:3]))
+        ).because("what is promoted is what the Deployment's pods serve: the Service's selector must match these alone")
         answered = await lab.time.eventually(
             lambda: answers(lab),
             lambda said: all(version == was.first for version, _ in said),
@@ -60,9 +67,13 @@ async def serves_production(lab: Lab) -> None:
             f"the alias {PRODUCTION} means version {was.first}, and a server that follows it asks MLflow every "
             "MODEL_POLL_SECONDS. With MODEL_VERSION set it never asks: the version is then what the manifest says"
         )
-        apart = furthest(answered.value, models[FIRST].values)
+        apart = furthest(answered.value, values)
         expect(observe("largest difference from that version's own values", apart, at_most(1e-6))).because(
             "the same model gives the same values wherever it runs; these come from another one"
+        )
+        expect(await unready(lab)).because(
+            "a pod that is ready gets requests, and its server can answer none before it has loaded what the alias "
+            "means. Only GET /readyz knows whether there is a model: ask it by a readinessProbe"
         )
     except BaseException:
         await back_as_found(lab)
@@ -71,7 +82,7 @@ async def serves_production(lab: Lab) -> None:
 
 @check(points=3, needs=serves_production, owns="model", domains=("ckad/deployment",))
 async def promotes(lab: Lab) -> None:
-    """`./promote RUN_ID` with the run february exits 0 within 60 s, and from then on every answer is that model's.
+    """`./promote RUN_ID` with a new run exits 0 within 60 s, and from then on every answer is that model's.
 
     It is called 3 s after the start of a load of 20 requests a second, which ends 5 s after the program.
     """
@@ -106,10 +117,10 @@ async def promotes_without_a_failure(lab: Lab) -> None:
 async def keeps_lineage(lab: Lab) -> None:
     """From the version that serves, MLflow leads to the run and to its data: `run_id`, and the tag `data.digest`.
 
-    The digest is that of the data set which the run february has logged as its input.
+    The digest is that of the data set which the run has logged as its input.
     """
     step = await lab.once(promoted)
-    run, version = (await lab.once(scored))[NEXT], step.version
+    run, version = step.run, step.version
     expect(observe(f"run_id of version {version['version']}", version.get("run_id"), equal_to(run.run_id))).because(
         "model-versions/create takes run_id: with it who looks at the version finds parameters, metrics and data of "
         "the training, and without it a file. MLflow does not check that it is the run which logged the model"
@@ -122,9 +133,9 @@ async def keeps_lineage(lab: Lab) -> None:
 
 @check(points=3, needs=promotes_without_a_failure, owns="model", domains=("ckad/observability-and-maintenance",))
 async def refuses_broken(lab: Lab) -> None:
-    """`./promote RUN_ID` with the run april, whose model can't be loaded, exits with another code than 0 within 60 s.
+    """`./promote RUN_ID` with a run whose model can't be loaded exits with another code than 0 within 60 s.
 
-    Meanwhile none of 20 requests a second fails, and all are answered by february's version; the alias means that
+    Meanwhile none of 20 requests a second fails, and all are answered by the version before; the alias means that
     version in the end.
     """
     step = await lab.once(refused)
@@ -143,16 +154,17 @@ async def refuses_broken(lab: Lab) -> None:
         "fails has to move it back"
     )
     expect(step.served).because(
-        "february's version was in production when the program began; kubectl logs deployment/model tells what the "
+        "that version was in production when the program began; kubectl logs deployment/model tells what the "
         "servers loaded since"
     )
 
 
 @check(points=3, needs=refuses_broken, owns="model", domains=("ckad/deployment", "cka/troubleshooting"))
 async def rolls_back(lab: Lab) -> None:
-    """After `./promote` with the run march, `./rollback` exits 0 within 60 s, and february's version serves again.
+    """After `./promote` with another run, `./rollback` exits 0 within 60 s, and the version before serves again.
 
-    It is the version itself, not a copy. None of 20 requests a second fails during the rollback.
+    Between the two a run whose model can't be loaded is refused once more. What comes back is the version itself, not a
+    copy. None of 20 requests a second fails during the rollback.
     """
     step = await lab.once(rolled_back)
     expect(step.again).because(
@@ -164,9 +176,9 @@ async def rolls_back(lab: Lab) -> None:
         "it failed, did the alias move to a version that can be loaded?"
     )
     expect(step.served).because(
-        "what was in production before march was february. That is not version 1, and not the number before: a "
-        "candidate that was refused has a number too. So the program that moves the alias has to write down what it "
-        "replaced: as a tag of the version, or as a second alias. And an alias that is gone changes nothing: servers "
+        "what was in production before is not version 1, and not the number before: a candidate that was refused has "
+        "a number too, and was never in production. So the program has to write down what a model replaced once it "
+        "serves: as a tag of the version, or as a second alias. And an alias that is gone changes nothing: servers "
         "that find none go on with what they have, and those that start have nothing"
     )
     expect(step.same).because(

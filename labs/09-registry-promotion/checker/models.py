@@ -1,21 +1,27 @@
-"""The models of the lab's runs: their own values for the hidden flights, and what Service `model` answers for these."""
+"""The models of this run of the checks: what each gives for the hidden flights, and what Service `model` answers."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-from mlops_lab.checks import Lab, Observation, equal_to, expect, observe
+from mlops_lab.checks import Lab, Observation
+from mlops_lab.kit.drawn import drawn
+from mlops_lab.kube.client import Object
+from mlops_lab.measure.services.rest import RefusedRequest
 from mlops_lab.measure.traffic.flights import difference
 from mlops_lab.measure.traffic.http import Answer
 
-# The runs of start/seed.yaml, as the story has them.
-FIRST, NEXT, BROKEN, LAST = "january", "february", "april", "march"
-ROWS = 20
-SCORED_WITHIN = 120  # s for the models to be loaded in a pod
+# Version 1, as start/seed.yaml makes it; a test compares them.
+FIRST: Object = {"name": "january", "day": "2013-01-08", "trees": 8, "seed": 9, "cut": 0}
+TAG = "mlops-lab.candidate"  # of the runs that the checker has made
+MONTHS = ("february", "march", "april", "may", "june", "july", "august", "september", "october", "november")
+ROWS, HIDDEN = 20, 500
+MADE_WITHIN = 180  # s for models to be made in a pod
 REQUESTS = 4  # in a row, for the values of all pods
 SAME = 1e-6  # the largest difference of a probability that is still the same
 
@@ -24,46 +30,109 @@ Answered = Sequence[tuple[str, Any]]  # version and probabilities of each answer
 
 @dataclass(frozen=True)
 class Run:
-    """One of the runs: its id, the digest of its data, what its model gives for the hidden flights."""
+    """A run: its name and id, the digest of its data, what its model gives for the hidden flights."""
 
+    name: str
     run_id: str
     digest: str
     values: list[float]
 
 
-async def scored(lab: Lab) -> dict[str, Run]:
-    """The runs by name; their models are loaded by the checker itself, all but the broken one."""
-    runs = await lab.platform.mlflow.runs("attributes.status = 'FINISHED'")
-    # Another run of such a name, made by hand, has no data set.
-    known = {each["info"].get("run_name"): each for each in runs if each.get("inputs", {}).get("dataset_inputs")}
-    names = {FIRST, NEXT, BROKEN, LAST}
-    gone = ", ".join(sorted(names - set(known))) or "none"
-    expect(observe("runs of this lab that MLflow has lost", gone, equal_to("none"))).because(
-        "the lab's runs are what is promoted; lab reset makes them again"
-    )
-    loaded = [known[name]["info"]["run_id"] for name in sorted(names - {BROKEN})]
-    files = {
-        "score.py": Path(__file__).with_name("score.py").read_text(),
-        "rows.json": json.dumps(lab.traffic.hidden_rows(ROWS).body["rows"]),
-    }
-    output = await lab.programs.run(
-        "components:1", "python3", "/checker/score.py", *loaded, files=files, within=SCORED_WITHIN
-    )
-    values = output.json()
-    return {
-        name: Run(
-            each["info"]["run_id"],
-            each["inputs"]["dataset_inputs"][0]["dataset"]["digest"],
-            values.get(each["info"]["run_id"], []),
+@dataclass(frozen=True)
+class Candidates:
+    """The runs that are promoted: the next one, one whose model can't be loaded, and the last one."""
+
+    next: Run
+    broken: Run
+    last: Run
+
+
+def flights(lab: Lab) -> list[Mapping[str, Any]]:
+    """The hidden flights that this run asks about."""
+    return drawn(lab, "flights").sample(list(lab.traffic.hidden_rows(HIDDEN).rows), ROWS)
+
+
+async def first_values(lab: Lab) -> list[float]:
+    """What version 1 gives, made anew: what lies in MLflow may have been changed since."""
+    values: list[float] = (await made(lab, [FIRST], logged=False))[FIRST["name"]]["values"]
+    return values
+
+
+async def candidates(lab: Lab) -> Candidates:
+    """Three runs like those of the lab, with names, days and models that are drawn. `forgotten` takes them back."""
+    await forgotten(lab)
+    wanted = draw(lab)
+    found = await made(lab, wanted, logged=True)
+    return Candidates(
+        *(
+            Run(
+                each["name"],
+                found[each["name"]]["run_id"],
+                found[each["name"]]["digest"],
+                found[each["name"]]["values"],
+            )
+            for each in wanted
         )
-        for name, each in known.items()
-        if name in names
+    )
+
+
+def draw(lab: Lab) -> list[Object]:
+    """What the next, the broken and the last one are made of; their months tell nothing of which is which."""
+    random = drawn(lab, "candidates")
+    months = random.sample(range(2, 2 + len(MONTHS)), 3)
+    return [
+        {
+            "name": f"{MONTHS[month - 2]}-{random.randrange(100, 1000)}",
+            "day": str(date(2013, month, 1) + timedelta(random.randrange(26))),
+            "trees": random.randint(6, 10),
+            "seed": random.randrange(2**31),
+            "cut": round(random.uniform(0.2, 0.9), 2) if place == 1 else 0,
+        }
+        for place, month in enumerate(months)
+    ]
+
+
+async def made(lab: Lab, wanted: Sequence[Object], *, logged: bool) -> dict[str, Any]:
+    """Make models in a pod of the checker's; see candidates.py."""
+    files = {
+        "candidates.py": Path(__file__).with_name("candidates.py").read_text(), "rows.json": json.dumps(flights(lab)),
+    }  # fmt: skip
+    output = await lab.programs.run(
+        "components:1", "python3", "/checker/candidates.py", files=files,
+        env={"MODELS": json.dumps(list(wanted)), "LOGGED": json.dumps(logged)}, within=MADE_WITHIN,
+    )  # fmt: skip
+    return output.json()
+
+
+async def forgotten(lab: Lab) -> None:
+    """Delete the runs that the checker has made, also those of a check that was cut off, with their models."""
+    mlflow = lab.platform.mlflow
+    mine = {
+        run["info"]["run_id"]
+        for run in await mlflow.runs()
+        if any(each["key"] == TAG for each in run["data"].get("tags", []))
     }
+    if not mine:
+        return
+    for each in await mlflow.logged_models():
+        if each["info"].get("source_run_id") in mine:
+            await gone(lab, "DELETE", f"logged-models/{each['info']['model_id']}", {})
+    for run_id in mine:
+        await gone(lab, "POST", "runs/delete", {"run_id": run_id})
+
+
+async def gone(lab: Lab, method: str, path: str, body: Object) -> None:
+    """Delete something that may have been deleted meanwhile."""
+    try:
+        await lab.platform.mlflow.ask(method, path, body)
+    except RefusedRequest as refused:
+        if refused.status != 404 and "RESOURCE_DOES_NOT_EXIST" not in refused.body:
+            raise
 
 
 async def ask(lab: Lab) -> Answer:
     """What the Service answers for the hidden flights."""
-    return await lab.traffic.post("model", "/predict", lab.traffic.hidden_rows(ROWS).body, within=5)
+    return await lab.traffic.post("model", "/predict", {"rows": flights(lab)}, within=5)
 
 
 async def answers(lab: Lab) -> Answered:

@@ -1,11 +1,11 @@
-"""What lab 09 plays once: february is promoted, april refused, march promoted and rolled back, each under load."""
+"""What lab 09 plays once: a run is promoted, a broken one refused, a third one promoted and rolled back, under load."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from mlops_lab.checks import Lab, Observation, absent, at_least, equal_to, expect, observe
+from mlops_lab.checks import Lab, Observation, absent, equal_to, expect, holds, observe
 from mlops_lab.checks.rooms.work import Command
 from mlops_lab.kit import restore
 from mlops_lab.kit.losses import none_lost
@@ -13,7 +13,7 @@ from mlops_lab.kit.registry import PRODUCTION, in_production
 from mlops_lab.kube.client import Object
 from mlops_lab.measure.traffic.report import LoadReport
 
-from .models import BROKEN, FIRST, LAST, NEXT, answers, right, scored
+from .models import FIRST, Run, answers, candidates, flights, forgotten, right
 
 RATE = 20  # requests a second
 LATE = 1.0  # s that requests may leave late while models load on a small machine: failures are counted, no latencies
@@ -36,8 +36,9 @@ class Found:
 
 @dataclass(frozen=True)
 class Promotion:
-    """What the promotion of february brought about; `version` is what the alias means then."""
+    """What the promotion of the next run brought about; `version` is what the alias means then."""
 
+    run: Run
     exited: Observation
     served: Observation
     right: Observation
@@ -48,7 +49,7 @@ class Promotion:
 
 @dataclass(frozen=True)
 class Refusal:
-    """What the try with april brought about."""
+    """What the try with the broken run brought about."""
 
     unharmed: Observation
     exited: Observation
@@ -58,7 +59,7 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Rollback:
-    """What the promotion of march, and then the rollback, brought about; only `again` if the first one failed."""
+    """What the last run's promotion, and then the rollback, brought about; only `again` if the first one failed."""
 
     again: Observation
     exited: Observation = UNSEEN
@@ -94,22 +95,22 @@ def exited(command: Command, words: str, *, well: bool = True) -> Observation:
 
 async def found(lab: Lab) -> Found:
     """Registry and Deployment as they were before the checker let anything happen to them."""
-    run = (await lab.once(scored))[FIRST].run_id
     versions = await lab.platform.mlflow.versions()
-    first = [each["version"] for each in versions if each.get("run_id") == run]
-    expect(observe("versions of the run january in the registry", len(first), at_least(1))).because(
-        "the story begins with version 1, which the lab made; lab reset makes it again"
+    numbers = {str(each["version"]) for each in versions}
+    expect(
+        holds("1" in numbers, "version 1 in the registry", f"versions: {', '.join(sorted(numbers)) or 'none'}")
+    ).because(
+        f"the story begins with version 1, the model of {FIRST['name']}, which the lab made; lab reset makes it again"
     )
     deployment = await lab.objects.deployment("model").now() or {}
-    numbers = {str(each["version"]) for each in versions}
-    return Found(deployment, numbers, await aliases(lab), min(map(str, first), key=int))
+    return Found(deployment, numbers, await aliases(lab), "1")
 
 
 async def promoted(lab: Lab) -> Promotion:
-    """Let the program promote february under load; if anything was not as asked, put all back."""
-    was, run = await lab.once(found), (await lab.once(scored))[NEXT]
-    step = None
+    """Let the program promote a run under load; if anything was not as asked, put all back."""
+    was, step = await lab.once(found), None
     try:
+        run = (await lab.once(candidates)).next
         call = await under_load(lab, "promote", run.run_id)
         version = await in_production(lab)
         number = str(version.get("version"))
@@ -123,8 +124,8 @@ async def promoted(lab: Lab) -> Promotion:
             evidence=tuple(call.command.output.splitlines()[-5:]),
         )
         step = Promotion(
-            exited(call.command, "./promote with the run february"), served, right(answered, number, run.values),
-            none_lost(call.report), call.report.statuses, version,
+            run, exited(call.command, f"./promote with the run {run.name}"), served,
+            right(answered, number, run.values), none_lost(call.report), call.report.statuses, version,
         )  # fmt: skip
         return step
     finally:
@@ -133,8 +134,8 @@ async def promoted(lab: Lab) -> Promotion:
 
 
 async def refused(lab: Lab) -> Refusal:
-    """Let the program try april under load; if anything was not as asked, put all back."""
-    good, run = str((await lab.once(promoted)).version["version"]), (await lab.once(scored))[BROKEN]
+    """Let the program try the broken run under load; if anything was not as asked, put all back."""
+    good, run = str((await lab.once(promoted)).version["version"]), (await lab.once(candidates)).broken
     step = None
     try:
         call = await under_load(lab, "promote", run.run_id)
@@ -142,7 +143,7 @@ async def refused(lab: Lab) -> Refusal:
         seen = set(call.report.labels) - {""}
         step = Refusal(
             none_lost(call.report),
-            exited(call.command, "./promote with the run april", well=False),
+            exited(call.command, f"./promote with the run {run.name}", well=False),
             observe(f"version that the alias {PRODUCTION} means", number, equal_to(good)),
             observe("versions of the answers", ", ".join(sorted(seen)), equal_to(good)),
         )
@@ -153,26 +154,35 @@ async def refused(lab: Lab) -> Refusal:
 
 
 async def rolled_back(lab: Lab) -> Rollback:
-    """Let march be promoted, then rolled back under load; at the end put all back."""
-    models, mlflow = await lab.once(scored), lab.platform.mlflow
+    """Let the last run be promoted, the broken one refused again, then roll back under load; put all back."""
+    models, mlflow = await lab.once(candidates), lab.platform.mlflow
+    first, last = models.next, models.last
     good = str((await lab.once(promoted)).version["version"])
     await lab.once(refused)
     try:
-        again = exited(await called(lab, "promote", models[LAST].run_id), "./promote with the run march")
+        again = exited(await called(lab, "promote", last.run_id), f"./promote with the run {last.name}")
         if not again.ok:
             return Rollback(again)
+        # What is refused is never in production: it is not what a rollback goes back from, or to.
+        once_more = exited(
+            await called(lab, "promote", models.broken.run_id),
+            f"./promote with the run {models.broken.name}",
+            well=False,
+        )
+        if not once_more.ok:
+            return Rollback(once_more)
         versions = len(await mlflow.versions())
-        last = str((await in_production(lab)).get("version"))
+        now = str((await in_production(lab)).get("version"))
         call = await under_load(lab, "rollback")
         number = str((await in_production(lab)).get("version"))
         more = len(await mlflow.versions()) - versions
         after = call.after()
-        # A copy of february has another number, and its values: then `same` tells, not `served`.
-        copied = more > 0 and after == {number} and right(await answers(lab), number, models[NEXT].values).ok
+        # A copy of the model has another number, and its values: then `same` tells, not `served`.
+        copied = more > 0 and after == {number} and right(await answers(lab), number, first.values).ok
         served = Observation(
-            copied or (after == {good} and right(await answers(lab), good, models[NEXT].values).ok),
-            f"answers of version {good} (february) alone after ./rollback's end, with its values",
-            f"of version {', '.join(sorted(after)) or 'none'}; march is version {last}, and the alias means {number}",
+            copied or (after == {good} and right(await answers(lab), good, first.values).ok),
+            f"answers of version {good} ({first.name}) alone after ./rollback's end, with its values",
+            f"of version {', '.join(sorted(after)) or 'none'}; {last.name} is version {now}, the alias means {number}",
         )
         same = Observation(
             number == good and more == 0,
@@ -188,12 +198,12 @@ async def rolled_back(lab: Lab) -> Rollback:
 async def called(lab: Lab, *words: str) -> Command:
     """Call a program of the learner's, which finds MLflow at an address of this machine."""
     address = await lab.platform.address("mlflow")
-    return await lab.work.command(*words, within=WITHIN, env={"MLFLOW_TRACKING_URI": address})
+    return await lab.work.command(*words, within=WITHIN, env={"MLFLOW_TRACKING_URI": address}, cluster=True)
 
 
 async def under_load(lab: Lab, *words: str) -> Call:
     """Call a program of the learner's while requests come in."""
-    body, whole = lab.traffic.hidden_rows(1).body, BEFORE + WITHIN + AFTER + 5
+    body, whole = {"rows": flights(lab)[:1]}, BEFORE + WITHIN + AFTER + 5
     async with lab.traffic.load("model", rate=RATE, duration=whole, body=body, late_at_most=LATE) as load:
         await lab.time.pause(BEFORE)
         command = await called(lab, *words)
@@ -216,6 +226,7 @@ async def back_as_found(lab: Lab) -> None:
         if str(each["version"]) not in was.versions:
             gone = {"name": mlflow.name, "version": each["version"]}
             await mlflow.ask("DELETE", "model-versions/delete", gone)
+    await forgotten(lab)
     if was.deployment and await restore.put_back(lab, was.deployment) and not restore.interrupted():
         await lab.objects.deployment("model").rolled_out(within=READY_WITHIN)
 

@@ -98,7 +98,7 @@ async def updated(lab: Lab) -> Update:
         body = lab.traffic.hidden_rows(1).body
         async with lab.traffic.load("model", rate=RATE, duration=DURATION, body=body, late_at_most=LATE) as load:
             await lab.time.pause(BEFORE)
-            command = await lab.work.command("deploy", image, within=WITHIN)
+            command = await lab.work.command("deploy", image, within=WITHIN, cluster=True)
             through = await through_with(lab, image)
             await lab.time.pause(AFTER + LAST)
             so_far, now = load.seen, load.elapsed
@@ -135,7 +135,7 @@ async def tried(lab: Lab) -> Trial:
         async with lab.traffic.load("model", rate=RATE_BROKEN, duration=whole, body=body, late_at_most=LATE) as load:
             looking = asyncio.create_task(note_pods(lab, broken, ever_ready))
             try:
-                command = await lab.work.command("deploy", broken, within=WITHIN)
+                command = await lab.work.command("deploy", broken, within=WITHIN, cluster=True)
                 await lab.time.pause(5)
             finally:
                 looking.cancel()

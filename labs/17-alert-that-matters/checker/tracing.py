@@ -78,7 +78,7 @@ async def traced(lab: Lab) -> list[tuple[Request, Observation]]:
     for request in await lab.once(requested):
         if not request.id:
             continue
-        command = await lab.work.command("trace", request.id, within=WITHIN)
+        command = await lab.work.command("trace", request.id, within=WITHIN, cluster=True)
         printed = command.output.splitlines()
         lines = [each for each in json_objects(printed) if each]
         request.lines = [each for each in lines if each.get("request_id") == request.id]

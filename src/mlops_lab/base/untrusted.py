@@ -20,6 +20,27 @@ _LOOK_EVERY = 0.02  # s
 _READ_WITHIN = 1.0
 
 
+# What a program may know of this process's environment: where programs are, and how text is written.
+_KNOWN = ("PATH", "LANG", "LANGUAGE", "TZ", "SYSTEMROOT", "PYENV_VERSION", "ASDF_DATA_DIR", "MISE_DATA_DIR")
+
+
+def environment(home: Path) -> dict[str, str]:
+    """The environment of a program: of this process's only what it needs to be found and to run.
+
+    Args:
+        home: a folder of its own, which is its HOME and has room for what it writes besides.
+    """
+    known = {name: value for name, value in os.environ.items() if name in _KNOWN or name.startswith("LC_")}
+    own = Path.home()
+    # What finds a Python by the home folder goes on to find it: a shim on PATH, and packages of this user's.
+    pyenv = Path(os.environ.get("PYENV_ROOT") or own / ".pyenv")
+    if pyenv.is_dir():
+        known["PYENV_ROOT"] = str(pyenv)
+    if (packages := own / ".local" / "lib").is_dir():
+        known["PYTHONUSERBASE"] = str(packages.parent)
+    return {"LANG": "C.UTF-8", **known, "HOME": str(home), "TMPDIR": str(home)}
+
+
 @dataclass(frozen=True)
 class Ended:
     """How a program ended.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from mlops_lab.base import entries
 from mlops_lab.base.errors import LabError, UsageError
 from mlops_lab.base.paths import is_file
 from mlops_lab.base.paths import workspace as workspaces
@@ -114,11 +116,17 @@ def _free(wanted: Path) -> Path:
 
 
 def manifests(folder: Path) -> Iterator[Path]:
-    """The YAML files of a workspace; not the templates of a chart, which are YAML only once rendered."""
+    """The YAML files of a workspace; not the templates of a chart, which are YAML only once rendered.
+
+    Nor what a link leads to that is elsewhere: the checks say so.
+    """
+    root = os.path.realpath(folder)
     for path in sorted(folder.rglob("*.y*ml")) if folder.is_dir() else []:
         inside = path.relative_to(folder).parts[:-1]
         hidden = any(part.startswith(".") for part in inside)
-        if path.suffix in (".yaml", ".yml") and is_file(path) and not hidden and "templates" not in inside:
+        if hidden or "templates" in inside or entries.what(path, root):
+            continue
+        if path.suffix in (".yaml", ".yml") and is_file(path):
             yield path
 
 

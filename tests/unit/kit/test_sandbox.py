@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 
+from mlops_lab.base.errors import LabError
 from mlops_lab.kit import sandbox
-from mlops_lab.kit.sandbox import process
+from mlops_lab.kit.sandbox import asking, process
 from mlops_lab.kit.sandbox.process import Ended, Raised, Sandbox, Trouble
 from tests.made_up import Room, made_up_lab
 
@@ -218,9 +219,122 @@ def test_a_judge_gets_the_learners_files_and_its_own_settings(tmp_path: Path) ->
         return Output()
 
     (tmp_path / "judge.py").write_text("print('{}')\n")
-    lab = made_up_lab(programs=Room(run=run))
+    lab = made_up_lab(programs=Room(apart=run))
     judging = sandbox.judged(lab, tmp_path / "judge.py", program={"a.py": b"\xff"}, env={"SEED": "1"}, within=9)
     assert asyncio.run(judging) == {"seen": 1}
     assert sent["words"] == ("python3", "/checker/programs.zip", f"{sandbox.PACKAGE}.judge")
     assert json.loads(sent["files"]["learner.json"]) == {"a.py": "/w=="}
     assert (sent["env"], sent["within"]) == ({"SEED": "1"}, 9)
+
+
+FORGED = '{"answers": [{"values": [1.0]}, {"values": [1.0]}]}'
+FORGERY = f"""
+import ctypes, json, os, pathlib
+
+def print_it():
+    print({FORGED!r}, flush=True)
+    os.write(1, b{FORGED!r} + b"\\n")
+    return "printed"
+
+def leave():
+    print_it()
+    os._exit(0)
+
+def patch():
+    json.dumps = lambda *given, **more: {FORGED!r}
+    return "patched"
+
+def parent(name):
+    place = pathlib.Path(f"/proc/{{os.getppid()}}").joinpath(name)
+    judge = pathlib.Path(f"/proc/{{judge_of(os.getppid())}}").joinpath(name)
+    try:
+        return judge.read_bytes()[:200].decode(errors="replace")
+    except OSError as refused:
+        return type(refused).__name__
+
+def judge_of(pid):
+    return int(pathlib.Path(f"/proc/{{pid}}/stat").read_text().rpartition(")")[2].split()[1])
+"""
+
+
+def judged_forgery(tmp_path: Path, *questions: list[str]) -> tuple[subprocess.CompletedProcess[str], Any]:
+    """What the judge prints, in a process of its own, of questions to a learner's program that forges."""
+    (tmp_path / "driver.py").write_text(DRIVER)
+    (tmp_path / "learner.py").write_text(FORGERY)
+    (tmp_path / "prepare.py").write_text("")
+    packed = tmp_path / "programs.zip"
+    packed.write_bytes(sandbox.archive(tmp_path / "driver.py", [tmp_path / "prepare.py"]))
+    text = tmp_path / "run.py"
+    text.write_text(
+        "import pathlib, sys\nsys.path.insert(0, sys.argv[1])\nfrom mlops_lab.kit.sandbox import asking, process\n"
+        f"asking.WORK = pathlib.Path({str(tmp_path / 'work')!r})\n"
+        f"sys.path.append({str(tmp_path)!r})\nasking.main()\n"
+    )
+    env = {
+        **os.environ, "PYTHONPATH": "", "DRIVER": f"{sandbox.PACKAGE}.driver", "QUESTIONS": json.dumps(questions),
+        "WITHIN": str(STARTS), "LABELS": "0110",
+    }  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, str(text), str(packed)], capture_output=True, text=True, timeout=120, env=env, check=False
+    )
+    return done, json.loads(done.stdout.splitlines()[-1])
+
+
+def test_a_forged_last_line_is_no_answer(tmp_path: Path) -> None:
+    done, found = judged_forgery(tmp_path, ["print_it"], ["patch"], ["parent", "environ"])
+    assert done.returncode == 0 and len(done.stdout.splitlines()) == 1, done.stderr
+    # Its own process speaks as it likes from then on, and that is data; what the judge prints is the judge's.
+    assert found["answers"][0] == {"said": "printed"}
+    assert len(found["answers"]) == 3
+
+
+def test_a_program_that_ends_the_process_has_no_answer(tmp_path: Path) -> None:
+    _, found = judged_forgery(tmp_path, ["leave"], ["print_it"])
+    assert [each["error"] for each in found["answers"]] == ["its process ended with exit code 0"] * 2
+
+
+@pytest.mark.skipif(os.getuid() == 0, reason="root reads all processes; in a pod nobody is root")
+def test_nobody_reads_what_the_judge_knows(tmp_path: Path) -> None:
+    _, found = judged_forgery(tmp_path, ["parent", "environ"], ["parent", "mem"])
+    assert [each["said"] for each in found["answers"]] == ["PermissionError"] * 2
+
+
+def asked_lab(answers: Any, code: int = 0, before: bool = True) -> tuple[Any, dict[str, Any]]:
+    from mlops_lab.measure.pods.script import Output
+
+    sent: dict[str, Any] = {}
+
+    async def apart(image: str, *words: str, **more: Any) -> Output:
+        sent.update(more, words=words)
+        prepared = Output(0, 'fetched\n{"labels": "01"}') if before else None
+        return Output(code, json.dumps({"answers": answers}), prepared)
+
+    return made_up_lab(programs=Room(apart=apart)), sent
+
+
+def asked(lab: Any, tmp_path: Path) -> sandbox.Asked:
+    for name in ("driver.py", "prepare.py"):
+        (tmp_path / name).write_text("")
+    asking_now = sandbox.asked(
+        lab, tmp_path / "driver.py", questions=[["load"], ["rows", "a"]], prepare=tmp_path / "prepare.py",
+        settings={"MODEL_URI": "models:/m"}, hides=("/data",), within=9,
+    )  # fmt: skip
+    return asyncio.run(asking_now)
+
+
+def test_only_the_preparing_program_is_told_where_things_are(tmp_path: Path) -> None:
+    lab, sent = asked_lab([{}, ["what"]])
+    found = asked(lab, tmp_path)
+    assert (found.prepared, found.answers) == ({"labels": "01"}, [{}, {"error": "no answer"}])
+    assert sent["prepare_env"] == {"MODEL_URI": "models:/m"} and sent["hides"] == ("/data",)
+    assert set(sent["env"]) == {"DRIVER", "QUESTIONS", "WITHIN"}
+    assert sent["words"][-1] == asking.__name__
+    assert sent["prepare"][-1] == f"{sandbox.PACKAGE}.prepare"
+
+
+@pytest.mark.parametrize(
+    "lab", [asked_lab([{}])[0], asked_lab(7)[0], asked_lab([{}, {}], code=1)[0], asked_lab([{}, {}], before=False)[0]]
+)
+def test_a_pod_without_answers_is_the_environments_fault(lab: Any, tmp_path: Path) -> None:
+    with pytest.raises(LabError):
+        asked(lab, tmp_path)

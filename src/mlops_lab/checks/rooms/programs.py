@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mlops_lab.checks import current
@@ -89,15 +89,46 @@ class Programs:
         Raises:
             LabError: the pod could not run, or did not end in time.
         """
+        return await self._run(image, words, files=files, env={**self._settings, **(env or {})}, within=within)
+
+    async def apart(
+        self,
+        image: str,
+        *words: str,
+        files: Mapping[str, str | bytes],
+        env: Mapping[str, str] | None = None,
+        prepare: Sequence[str] = (),
+        prepare_env: Mapping[str, str] | None = None,
+        hides: Sequence[str] = (),
+        within: float,
+    ) -> Output:
+        """Run a program in a pod that nobody reaches, and that reaches nobody: for what a learner has made.
+
+        Args:
+            image, words, files, within: as for `run`.
+            env: the whole environment that it gets beside the image's; not the platform's settings.
+            prepare: the command of a program of the checker's that ends before it begins. It has the platform's
+                settings, reaches the platform, and puts into /prepared what the other one may read there.
+            prepare_env: of that program, beside the settings.
+            hides: folders of the image that the other program finds empty.
+
+        Raises:
+            LabError: the pod could not run, or did not end in time.
+        """
+        from mlops_lab.measure.pods.script import Apart
+
+        apart = Apart(prepare, {**self._settings, **(prepare_env or {})}, hides)
+        return await self._run(image, words, files=files, env=env or {}, within=within, apart=apart)
+
+    async def _run(self, image: str, words: Sequence[str], **more: Any) -> Output:
         from mlops_lab.measure.pods.script import run_script
 
         stop = threading.Event()
         with current.waits():
             try:
                 return await asyncio.to_thread(
-                    run_script, self._kube, f"{self._registry}/{image}", list(words),
-                    files=files, env={**self._settings, **(env or {})}, within=within, stop=stop,
-                )  # fmt: skip
+                    run_script, self._kube, f"{self._registry}/{image}", list(words), stop=stop, **more
+                )
             finally:
                 stop.set()
 

@@ -7,7 +7,6 @@ import contextlib
 import errno
 import os
 import shutil
-import stat
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -16,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlops_lab.base import untrusted
+from mlops_lab.base import entries, untrusted
 from mlops_lab.base.errors import LabError
 from mlops_lab.checks import current
 from mlops_lab.checks.observation import Observation, Unmet
@@ -47,36 +46,55 @@ class Work:
     Args:
         registry: the prefix of image names, such as `localhost:5001`.
         settings: the variables by which programs in the cluster find the platform.
-
-    Attributes:
-        folder: with the learner's files.
     """
 
     def __init__(self, folder: Path, namespace: str, registry: str, settings: Mapping[str, str]) -> None:
-        self.folder = folder
+        self._folder, self._kubeconfig = folder, folder / ".lab" / "kubeconfig"
         self._namespace, self._registry, self._settings = namespace, registry, settings
         self._programs: set[object] = set()
 
-    async def command(self, *words: str, within: float, env: Mapping[str, str] | None = None) -> Command:
-        """Run a program of the learner's, in the workspace, with a kubeconfig for the lab's namespace.
+    @property
+    def folder(self) -> Path:
+        """The folder with the learner's files.
+
+        Raises:
+            Failure: it holds what is none of its own: a link that leads out of it, a pipe, a socket or a device.
+        """
+        if seen := entries.strange(self._folder):
+            raise Unmet(
+                Observation(False, "a workspace of plain files and folders", seen),
+                "the checker takes what lies in the lab's folder itself, on any machine: put the file there instead of "
+                "the link (cp -L), and take out what is no file",
+            )
+        return self._folder
+
+    async def command(
+        self, *words: str, within: float, env: Mapping[str, str] | None = None, cluster: bool = False
+    ) -> Command:
+        """Run a program of the learner's, in the workspace.
+
+        It knows of this process's environment what a program needs to be found and to run, and nothing else.
 
         Args:
             within: seconds, after which it is killed.
             env: variables beside those settings that are names. The platform's addresses are of use in the cluster
                 only; what runs here gets them from `lab.platform.address(...)`.
+            cluster: the task says that it talks to the cluster, so it gets a kubeconfig for the lab's namespace.
 
         Raises:
-            Failure: the file is not there or cannot be started.
+            Failure: the file is not there or cannot be started, or see `folder`.
         """
-        program = self.folder / words[0]
+        folder = self.folder
+        program = folder / words[0]
         names = {key: value for key, value in self._settings.items() if not value.startswith("http")}
-        environment = {
-            **os.environ, **names, **(env or {}), "KUBECONFIG": str(self.folder / ".lab" / "kubeconfig"),
-        }  # fmt: skip
         current.trace().ran_here, began = True, time.monotonic()
-        with current.waits(), self._running_program():
+        with current.waits(), self._running_program(), tempfile.TemporaryDirectory(prefix="mlops-lab-home-") as home:
+            environment = {
+                **untrusted.environment(Path(home)), **names, **(env or {}),
+                **({"KUBECONFIG": str(self._kubeconfig)} if cluster else {}),
+            }  # fmt: skip
             try:
-                done = await untrusted.run([program, *words[1:]], within=within, cwd=self.folder, env=environment)
+                done = await untrusted.run([program, *words[1:]], within=within, cwd=folder, env=environment)
             except OSError as trouble:
                 raise Unmet(
                     Observation(False, f"a program {words[0]} in the workspace", f"{trouble.strerror}: {program}"),
@@ -92,22 +110,22 @@ class Work:
         """A copy of the workspace while the block runs, for a program of the learner's that writes files.
 
         What is written into the workspace itself `lab watch` would take for the learner's doing, and check again.
-        Sockets, pipes and devices are left out.
 
         Args:
             without: a file at its top that the program is to make, which is not copied.
 
         Raises:
-            Failure: a file may not be read.
+            Failure: a file may not be read, or see `folder`.
             LabError: it can't be copied for another reason.
         """
+        source = self.folder
 
         def left_out(folder: str, names: list[str]) -> set[str]:
-            return _left_out(folder, names) | ({without} if Path(folder) == self.folder else set())
+            return _left_out(folder, names) | ({without} if Path(folder) == source else set())
 
         with tempfile.TemporaryDirectory(prefix="mlops-lab-") as folder:
             try:
-                shutil.copytree(self.folder, folder, symlinks=True, ignore=left_out, dirs_exist_ok=True)
+                shutil.copytree(source, folder, symlinks=True, ignore=left_out, dirs_exist_ok=True)
             except OSError as trouble:
                 reason = str(trouble)
                 if os.strerror(errno.EACCES) not in reason:  # no room, say, or a file that an editor has just moved
@@ -118,7 +136,7 @@ class Work:
                     "it to yourself (sudo chown), or take it out",
                 ) from trouble
             work = Work(Path(folder), self._namespace, self._registry, self._settings)
-            work._programs = self._programs
+            work._programs, work._kubeconfig = self._programs, self._kubeconfig
             yield work
 
     def pipeline(self, file: str) -> dict[str, Any]:
@@ -131,10 +149,7 @@ class Work:
 
         path = self.folder / file
         try:
-            if path.exists() and not path.is_file():  # a named pipe, say, of which reading has no end
-                raise OSError(errno.EINVAL, "no regular file")
-            with path.open(encoding="utf-8") as text:
-                return package(text.read(LARGEST + 1))
+            return package(entries.text(path, LARGEST + 1))
         except (OSError, ValueError) as wrong:
             seen = f"{wrong.strerror}: {file}" if isinstance(wrong, OSError) else str(wrong).splitlines()[0]
             raise Unmet(
@@ -168,13 +183,5 @@ class Work:
 
 def _left_out(folder: str, names: list[str]) -> set[str]:
     """Of a folder's entries those that no copy of the workspace needs or can have."""
-    own = {".git", ".venv", "__pycache__"}
-
-    def copied(path: Path) -> bool:
-        try:
-            mode = path.lstat().st_mode
-        except FileNotFoundError:  # an editor's, which has gone
-            return False
-        return stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_ISLNK(mode)
-
-    return own | {name for name in names if name not in own and not copied(Path(folder, name))}
+    gone = {name for name in names if not os.path.lexists(Path(folder, name))}  # an editor's
+    return entries.left_out(folder, names) | gone

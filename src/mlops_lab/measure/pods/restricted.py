@@ -11,13 +11,19 @@ USER = 10001
 
 
 def pod(
-    metadata: Mapping[str, Any], container: Mapping[str, Any], volumes: Sequence[Mapping[str, Any]], *, seconds: int
+    metadata: Mapping[str, Any],
+    container: Mapping[str, Any],
+    volumes: Sequence[Mapping[str, Any]],
+    *,
+    seconds: int,
+    before: Sequence[Mapping[str, Any]] = (),
 ) -> Object:
     """A pod with one container under the restricted Pod Security Standard, its root file system read-only.
 
     Args:
         container: without its `securityContext`.
         seconds: after which Kubernetes ends it (`activeDeadlineSeconds`), at least 1.
+        before: containers that end before that one begins (`initContainers`), likewise.
     """
     rights = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
     spec = {
@@ -30,6 +36,7 @@ def pod(
             "runAsNonRoot": True, "runAsUser": USER, "runAsGroup": USER, "fsGroup": USER,
             "seccompProfile": {"type": "RuntimeDefault"},
         },
+        **({"initContainers": [{**each, "securityContext": rights} for each in before]} if before else {}),
         "containers": [{**container, "securityContext": rights}],
         "volumes": list(volumes),
     }  # fmt: skip

@@ -1,7 +1,8 @@
-"""Read what a run left, and score its model anew; the last line printed is the answer as JSON.
+"""Read what a run left: compare its data sets, and lay its model and rows without labels out for the sandbox.
 
-Runs in a pod of the checker's. What is wrong with the artifacts is part of the answer; an exit code other than 0 is not
-their fault.
+Runs in a pod of the checker's before anything of the learner's does, and loads no model. The last line printed is a
+JSON object with the labels, which the check keeps to itself. What is wrong with the artifacts is part of the answer; an
+exit code other than 0 is not their fault.
 """
 
 from __future__ import annotations
@@ -16,14 +17,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
 
-import joblib
 import pandas as pd
-from sklearn.metrics import roc_auc_score
+
+from mlops_lab.kit.sandbox.estimator import PREPARED, said
 
 FOLDER = Path("/data/flights")
 Found = dict[str, Any]
 # What tells flights apart; no weather, as numbers with a fraction may change when they are written again.
 KEY = ["month", "day", "weekday", "hour", "carrier", "origin", "dest", "distance", "late"]
+WEATHER, DIGITS = ["temp", "wind_speed", "precip", "visib"], 2  # of these numbers two decimals have to be the same
+LARGEST = 64 << 20  # bytes of an artifact
 
 
 def content(artifact: str) -> bytes:
@@ -35,12 +38,14 @@ def content(artifact: str) -> bytes:
     url = f"{os.environ['KFP_ENDPOINT']}/apis/v2beta1/artifacts/{artifact}/content"
     try:
         with urllib.request.urlopen(url, timeout=20) as answer:
-            whole: bytes = answer.read()
-            return whole
+            whole: bytes = answer.read(LARGEST + 1)
     except urllib.error.HTTPError as refused:
         if refused.code not in (400, 404):  # 400: its uri is another store's
             raise
         raise ValueError("nothing is there: the step has to write the content to the artifact's path") from refused
+    if len(whole) > LARGEST:
+        raise ValueError(f"larger than {LARGEST >> 20} MB")
+    return whole
 
 
 def read(source: Path | IO[bytes] | IO[str]) -> pd.DataFrame:
@@ -48,14 +53,12 @@ def read(source: Path | IO[bytes] | IO[str]) -> pd.DataFrame:
     return pd.read_csv(source, keep_default_na=False, na_values=[""])
 
 
-def said(trouble: Exception) -> str:
-    """An exception in one line."""
-    return f"{type(trouble).__name__}: {trouble}".splitlines()[0][:300]
-
-
-def counted(rows: pd.DataFrame) -> collections.Counter[tuple[Any, ...]]:
-    """How often there is each flight."""
-    return collections.Counter(rows[KEY].itertuples(index=False, name=None))
+def counted(rows: pd.DataFrame, weather: bool = False) -> collections.Counter[tuple[Any, ...]]:
+    """How often there is each flight; those in other weather are others, if that is to be told apart."""
+    if not weather:
+        return collections.Counter(rows[KEY].itertuples(index=False, name=None))
+    numbers = rows[WEATHER].apply(pd.to_numeric, errors="coerce").round(DIGITS).fillna(-1000.0)
+    return collections.Counter(pd.concat([rows[KEY], numbers], axis=1).itertuples(index=False, name=None))
 
 
 def flights(days: Sequence[str]) -> pd.DataFrame:
@@ -83,22 +86,29 @@ def compared(artifact: str, days: Sequence[str], whole: Sequence[str]) -> Found:
     span = (dates["month"] * 100 + dates["day"]).agg(["min", "max"])
     ends = ["{:02d}-{:02d}".format(*divmod(int(end), 100)) for end in span] if len(rows) else []
     other, strange = (here - there).total(), (here - counted(flights(whole))).total()
+    weather = 0 if other or here != there else (counted(rows, True) - counted(wanted, True)).total()
     return found | {
         "rows": len(rows), "ends": ends, "missing": (there - here).total(), "other": other, "strange": strange,
+        "weather": weather,
     }  # fmt: skip
 
 
-def scored(model: str, held_out: str) -> Found:
-    """The AUC of a model on a data set, both artifacts."""
-    try:
-        rows, kept = read(io.BytesIO(content(held_out))), io.BytesIO(content(model))
-    except ValueError as trouble:
-        return {"error": said(trouble)}
-    try:
-        answers = joblib.load(kept).predict_proba(rows.drop(columns="late"))[:, 1]
-        return {"auc": float(roc_auc_score(rows["late"], answers))}
-    except Exception as trouble:
-        return {"error": said(trouble)}
+def laid_out(model: str, data: dict[str, str]) -> dict[str, str]:
+    """Lay a run's model and the rows of its data sets out, without their labels; the labels of each.
+
+    Raises:
+        ValueError: something is not there, or no CSV file of flights.
+    """
+    (PREPARED / "model").write_bytes(content(model))
+    labels: dict[str, str] = {}
+    for name, artifact in data.items():
+        rows = read(io.BytesIO(content(artifact)))
+        late = pd.to_numeric(rows["late"], errors="coerce")
+        if not late.isin([0, 1]).all():
+            raise ValueError(f"{name} has labels other than 0 and 1")
+        labels[name] = "".join(str(int(each)) for each in late)
+        rows.drop(columns="late").to_csv(PREPARED / f"{name}.csv", index=False)
+    return labels
 
 
 def main() -> None:
@@ -106,10 +116,15 @@ def main() -> None:
     wanted = json.loads(os.environ["ARTIFACTS"])
     whole = sorted(day for each in wanted["data"].values() for day in each["days"])
     answer = {name: compared(each["artifact"], each["days"], whole) for name, each in wanted["data"].items()}
+    found: Found = {"data": answer}
     if wanted.get("model"):
-        for name in wanted["data"]:
-            answer[name] |= {"score": scored(wanted["model"], wanted["data"][name]["artifact"])}
-    print(json.dumps(answer))
+        try:
+            found["labels"] = laid_out(
+                wanted["model"], {name: each["artifact"] for name, each in wanted["data"].items()}
+            )
+        except (ValueError, KeyError) as trouble:
+            found["error"] = said(trouble)
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,53 @@
+"""What asks the learner's model, in the sandbox: it is loaded as anybody would, and says what it says."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+from collections.abc import Sequence
+from typing import Any
+
+os.environ |= {"MLFLOW_DISABLE_TELEMETRY": "true", "GIT_PYTHON_REFRESH": "quiet"}
+
+import mlflow.pyfunc
+import mlflow.sklearn
+from sklearn.base import clone
+
+from mlops_lab.kit.sandbox.estimator import PREPARED, Said, params, probabilities, rows, said
+
+
+@functools.cache
+def place() -> dict[str, Any]:
+    """Where the model lies, and which columns it takes."""
+    return dict(json.loads((PREPARED / "model.json").read_text()))
+
+
+@functools.cache
+def model() -> Any:
+    """The model with scikit-learn's flavour."""
+    return mlflow.sklearn.load_model(place()["folder"])
+
+
+def answer(question: Sequence[str]) -> Said:
+    """`load` it, the `probabilities` of some rows, those of one that is `fitted` anew, `served` rows, its `params`."""
+    what, *names = question
+    try:
+        if what == "load":
+            model()
+            return {}
+        if what == "params":
+            return params(model())
+        if what == "served":
+            return {"count": len(mlflow.pyfunc.load_model(place()["folder"]).predict(rows(names[0]).head(50)))}
+        return probabilities(anew() if what == "fitted" else model(), rows(names[0]), place()["columns"])
+    except Exception as trouble:
+        return {"error": said(trouble)}
+
+
+@functools.cache
+def anew() -> Any:
+    """The same estimator, fitted to the flights of the training days and no others."""
+    made = clone(getattr(model(), "best_estimator_", model()))
+    given, columns = rows("training"), place()["columns"]
+    return made.fit(given[[name for name in given if name in columns]] if columns else given, rows("late")["late"])

@@ -1,0 +1,53 @@
+"""A pod like the Deployment's whose server finds no model: does it say that it is ready?"""
+
+from __future__ import annotations
+
+import copy
+
+from mlops_lab.checks import Lab, LabError, Observation, is_ready
+from mlops_lab.kit.standing import standing
+from mlops_lab.kube.client import Object
+
+NAME, NOBODY = "checker-without-model", "nobody-has-registered-this"
+RUNS_WITHIN, LOOKED_AT = 90, 20  # s until its server runs, and s in which it must not become ready
+LIVES = 300  # s, should nobody be left to delete it
+_MADE_FOR_PODS = ("MODEL_NAME", "MODEL_VERSION")
+
+
+async def unready(lab: Lab) -> Observation:
+    """Whether a pod of the template stays unready for as long as it has no model."""
+    deployment = await lab.objects.deployment("model").present()
+    async with standing(lab, [of_template(deployment["spec"]["template"])], grace=1):
+        pod = lab.objects.named("Pod", NAME)
+        runs = await pod.until(running, expected="its server runs", shown=state, within=RUNS_WITHIN)
+        if not runs.ok:
+            raise LabError(
+                f"the checker's copy of the pod does not run: {runs.seen}", "see how the nodes are: lab status"
+            )
+        seen = await pod.until(
+            lambda item: item is not None and is_ready(item), expected="ready", shown=state, within=LOOKED_AT
+        )
+    return Observation(
+        not seen.ok, f"a pod that has no model is not ready ({LOOKED_AT} s)", "it is ready" if seen.ok else "it is not"
+    )
+
+
+def of_template(template: Object) -> Object:
+    """A pod of a template, whose server looks for a model that there is not; it has no label that anything selects."""
+    spec = copy.deepcopy(template["spec"]) | {"activeDeadlineSeconds": LIVES, "restartPolicy": "Always"}
+    for container in spec["containers"]:
+        kept = [each for each in container.get("env") or [] if each["name"] not in _MADE_FOR_PODS]
+        container["env"] = [*kept, {"name": "MODEL_NAME", "value": NOBODY}]
+    metadata = {"name": NAME, "labels": {"mlops-lab/checker": "copy"}}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
+
+
+def running(item: Object | None) -> bool:
+    """Do its containers run?"""
+    states = ((item or {}).get("status") or {}).get("containerStatuses") or []
+    return bool(states) and all("running" in (each.get("state") or {}) for each in states)
+
+
+def state(item: Object | None) -> str:
+    """In words."""
+    return str(((item or {}).get("status") or {}).get("phase", "gone")) + (", ready" if item and is_ready(item) else "")

@@ -1,0 +1,65 @@
+"""What drivers tell of a learner's estimator."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.ensemble import BaggingClassifier, VotingClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from mlops_lab.kit.sandbox import estimator
+
+ROWS = pd.DataFrame({"a": range(40), "b": [0, 1] * 20})
+LABELS = [0, 0, 1, 1] * 10
+
+
+def told(model: Any) -> list[tuple[str, str, dict[str, str]]]:
+    return [(each["path"], each["kind"], each["set"]) for each in estimator.params(model)["classifiers"]]
+
+
+def test_estimators_in_one_another_are_told_of_outer_before_inner() -> None:
+    inner = LogisticRegression(C=0.3, random_state=1)
+    bags = BaggingClassifier(inner, n_estimators=4, random_state=2)
+    model = make_pipeline(StandardScaler(with_mean=False), bags)
+    assert told(model) == [
+        ("baggingclassifier__", "BaggingClassifier", {"n_estimators": "4", "random_state": "2"}),
+        ("baggingclassifier__estimator__", "LogisticRegression", {"C": "0.3", "random_state": "1"}),
+    ]
+    assert told(VotingClassifier([("one", make_pipeline(StandardScaler(), inner)), ("no", "drop")]))[1:] == [
+        ("one__logisticregression__", "LogisticRegression", {"C": "0.3", "random_state": "1"}),
+    ]
+
+
+def test_a_search_stands_for_what_it_found_and_tells_its_own_too() -> None:
+    search = GridSearchCV(LogisticRegression(random_state=1), {"C": [0.5]}, cv=2, n_jobs=1)
+    found = estimator.params(search.fit(ROWS, LABELS))
+    assert told(search) == [("", "LogisticRegression", {"C": "0.5", "random_state": "1"})]
+    assert found["search"]["n_jobs"] == "1"
+
+
+def test_what_has_no_parameters_is_said() -> None:
+    assert "AttributeError" in estimator.params(object())["error"]
+
+
+class Model:
+    def __init__(self, given: Any) -> None:
+        self.given = given
+
+    def predict_proba(self, rows: pd.DataFrame) -> Any:
+        if isinstance(self.given, Exception):
+            raise self.given
+        return np.array([[0.0, self.given]] * len(rows)) if len(rows.columns) == 1 else self.given
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [(0.25, {"values": [0.25] * 40}), (FileNotFoundError("rows.csv"), {"error": "FileNotFoundError: rows.csv"})],
+)
+def test_a_models_answers_are_raw(given: Any, said: dict[str, Any]) -> None:
+    assert estimator.probabilities(Model(given), ROWS, ["a", "late"]) == said
