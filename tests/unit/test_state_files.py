@@ -76,10 +76,11 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> Engine:
 
     def remove(docker: Engine) -> bool:
         there, docker.nodes = docker.nodes, []
+        kubeconfig.remove("kind-mlops-lab")
         return bool(there)
 
     monkeypatch.setattr(kind, "nodes", lambda docker: docker.nodes)
-    monkeypatch.setattr(kind, "remove", lambda docker: (kubeconfig.remove("kind-mlops-lab"), remove(docker))[1])
+    monkeypatch.setattr(kind, "remove", remove)
     for module in (down, mend):
         monkeypatch.setattr(module, "answering", lambda: engine)
     return engine
@@ -130,9 +131,12 @@ def test_down_takes_the_cluster_down_whatever_its_record_has_become(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     left: list[Cluster] = []
-    monkeypatch.setattr(
-        "mlops_lab.platform.remove.leave", lambda cluster, progress, keep: left.append(cluster) or (["it"] * keep)
-    )
+
+    def leave(cluster: Cluster, progress: object, keep: bool) -> list[str]:
+        left.append(cluster)
+        return ["it"] * keep
+
+    monkeypatch.setattr("mlops_lab.platform.remove.leave", leave)
     put(made(), content)
     assert lab("down", *words) == 0
     said = capsys.readouterr()
@@ -332,7 +336,7 @@ def test_a_file_is_written_whole_or_stays(home: Path, monkeypatch: pytest.Monkey
     def full(number: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(state_files.os, "fsync", full)
+    monkeypatch.setattr("os.fsync", full)
     with pytest.raises(LabError, match=r"file.json cannot be written: No space left") as said:
         state_files.write(file, "two")
     assert "free disk space" in said.value.hint
