@@ -287,9 +287,9 @@ def test_two_commands_on_one_lab_take_turns_and_the_second_says_whom_it_waits_fo
     assert [each.poll() for each in (first, *waiting)] == [None] * 4
     first.send_signal(signal.SIGINT)
     first.communicate(timeout=30)
-    said = [each.communicate(timeout=30) for each in waiting]
+    ended = [each.communicate(timeout=30) for each in waiting]
     assert [each.returncode for each in waiting] == [0, 3, 3]
-    assert "3 of 3 points" in said[0][0] and all("it has begun anew" in each[1] for each in said[1:])
+    assert "3 of 3 points" in ended[0][0] and all("it has begun anew" in each[1] for each in ended[1:])
 
 
 def test_a_report_is_shown_even_if_it_cannot_be_recorded(

@@ -122,7 +122,7 @@ def abouts(of: list[Exercise]) -> list[About]:
     for exercise in of:
         file = exercise.folder / "lab.toml"
         key = _key(file)
-        entry = kept.get(key)
+        entry: Any = kept.get(key)
         if not _fits(entry):  # there is none, or another version kept it
             from mlops_lab.labs.description import describe
 
