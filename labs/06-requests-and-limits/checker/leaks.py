@@ -65,8 +65,9 @@ async def at_its_highest(lab: Lab, name: str) -> AsyncIterator[None]:
 
 def was_ended(now: Object | None, before: Object) -> bool:
     """Has a pod's container ended since, and been started anew or not?"""
-    same = now is not None and now["metadata"]["uid"] == before["metadata"]["uid"]
-    return same and (restarts(now) > restarts(before) or has_ended(now))
+    if now is None or now["metadata"]["uid"] != before["metadata"]["uid"]:
+        return False
+    return restarts(now) > restarts(before) or has_ended(now)
 
 
 async def came_to_its_end(lab: Lab, pod: Object, container: str) -> bool:
