@@ -216,7 +216,7 @@ def test_a_line_end_in_the_secret_is_told_to_who_is_refused(lab07: Any) -> None:
 
 
 def test_sidecars_and_debug_containers_are_looked_into_as_well(lab07: Any) -> None:
-    runs = {"state": {"running": {}}}
+    runs: Object = {"state": {"running": {}}}
     found = pod(
         containerStatuses=[{"name": "server", **runs}, {"name": "over", "state": {"terminated": {}}}],
         initContainerStatuses=[{"name": "sidecar", **runs}, {"name": "prepared", "state": {"terminated": {}}}],

@@ -58,7 +58,7 @@ class Well:
     """A Deployment that is as any lab wants it."""
 
     async def now(self) -> Any:
-        template = {"spec": {"containers": [{}]}}
+        template: Any = {"spec": {"containers": [{}]}}
         return {"metadata": {"name": "model", "uid": "model"}, "spec": {"replicas": 3, "template": template}}
 
     async def becomes(self, **wanted: Any) -> Observation:

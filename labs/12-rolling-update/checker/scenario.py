@@ -99,11 +99,11 @@ async def updated(lab: Lab) -> Update:
         async with lab.traffic.load("model", rate=RATE, duration=DURATION, body=body, late_at_most=LATE) as load:
             await lab.time.pause(BEFORE)
             command = await lab.work.command("deploy", image, within=WITHIN, cluster=True)
-            through = await through_with(lab, image)
+            done = await through_with(lab, image)
             await lab.time.pause(AFTER + LAST)
             so_far, now = load.seen, load.elapsed
             through = set(with_version(so_far.window(now - LAST, now).labels)) == {"v2"}
-            decided = command.code != 0 or not through or so_far.failed
+            decided = command.code != 0 or not done.ok or not through or so_far.failed
             if not decided and lab.thorough(replaces_the_old, updates_without_a_failure):
                 await load.finished()
             ended = load.elapsed
@@ -116,7 +116,7 @@ async def updated(lab: Lab) -> Update:
         )
         asked = f"./deploy {image}: exit code 0 within {WITHIN} s"
         exited = command.observed(command.code == 0, asked)
-        update = Update(exited, through, await own_answers(lab), replaced, none_lost(report), report)
+        update = Update(exited, done, await own_answers(lab), replaced, none_lost(report), report)
         return update
     finally:
         if not (update and update.well):

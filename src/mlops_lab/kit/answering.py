@@ -98,9 +98,11 @@ def _detours(spec: Object) -> list[str]:
 
 
 async def _strangers(lab: Lab, service: str, own: Mapping[str, Object]) -> list[str]:
-    """Addresses behind a Service that are none of these pods'."""
+    """Addresses behind a Service that are none of these pods'; those that get no requests any more don't count."""
     slices = await lab.objects.all("EndpointSlice", f"{_SLICES}={service}")
-    addresses = {one for each in slices for end in each.get("endpoints") or [] for one in end.get("addresses") or []}
+    ends = [each for one in slices for each in one.get("endpoints") or []]
+    asked = [each for each in ends if (each.get("conditions") or {}).get("ready") is not False]
+    addresses = {one for each in asked for one in each.get("addresses") or []}
     strange = sorted(addresses - set(own))
     others = {(each.get("status") or {}).get("podIP"): each for each in await lab.objects.all("Pod")} if strange else {}
     return [f"also {_whose(others.get(address))} at {address}" for address in strange]

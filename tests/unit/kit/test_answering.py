@@ -52,7 +52,8 @@ class Objects(NothingThere):
             return [item("rs", owner("Deployment", "model")), item("other-rs", owner("Deployment", "other"))]
         if kind == "EndpointSlice":
             assert selector == "kubernetes.io/service-name=model"
-            return [{"endpoints": [{"addresses": [each]} for each in self.addresses]}, {"endpoints": None}]
+            left = {"addresses": ["10.0.0.8"], "conditions": {"ready": False, "terminating": True}}
+            return [{"endpoints": [left, *({"addresses": [each]} for each in self.addresses)]}, {"endpoints": None}]
         return self.pods
 
     async def run_in(self, pod: str, *command: str, container: str) -> Printed:
