@@ -137,9 +137,7 @@ def test_a_step_that_was_killed_names_the_limit(tmp_path: Path, shop: ImageBuild
 
 
 @pytest.mark.parametrize("line", ["#0 building with default instance using docker driver", "#1 [internal] load build"])
-def test_a_docker_that_has_no_builder_with_bounds_builds_nothing(
-    tmp_path: Path, shop: ImageBuilder, line: str
-) -> None:
+def test_a_docker_that_has_no_builder_with_bounds_builds_nothing(tmp_path: Path, shop: ImageBuilder, line: str) -> None:
     began = time.monotonic()
     with pytest.raises(LabError, match="no bounds of CPU and memory"):
         shop.build(context(tmp_path, f'echo "{line}"; sleep 60'), within=60, silent=60)

@@ -1,4 +1,4 @@
-"""Deployments of the learner's: is there one, which pods are its own, and how many it has, now and over time."""
+"""Deployments: is there one, which pods are its own, are those behind a Service, and how many it has over time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from dataclasses import replace
 from mlops_lab.checks import Lab, Observation
 from mlops_lab.kit import presence
 from mlops_lab.kit.logs import last_lines
-from mlops_lab.kit.pods import leaving, newest
+from mlops_lab.kit.pods import images, leaving, newest
+from mlops_lab.kit.pods import name as name_of
 from mlops_lab.kube.client import Object
 
 NOTHING_RUNS = "nothing runs before it is applied: "
@@ -54,6 +55,31 @@ async def pods_of(lab: Lab, name: str = "model") -> list[Object]:
     """All pods with the labels that the Deployment selects, those that are being deleted too; none without one."""
     labels = selector(await lab.objects.deployment(name).now())
     return await lab.objects.all("Pod", ",".join(f"{key}={value}" for key, value in labels.items())) if labels else []
+
+
+async def all_its_own(lab: Lab, deployment: Object, service: str, *, image: str) -> Observation:
+    """Whether all pods behind a Service were made by a Deployment's ReplicaSets, and their first container of an image.
+
+    Args:
+        image: the image's name.
+    """
+    uid = deployment["metadata"]["uid"]
+    sets = {each["metadata"]["uid"] for each in await lab.objects.all("ReplicaSet") if owner(each) == uid}
+    others = []
+    for pod in await lab.objects.pods_of(service):
+        if owner(pod) not in sets:
+            others.append(f"{name_of(pod)}: not of this Deployment")
+        elif images(pod)[0].partition("@")[0] != image:
+            others.append(f"{name_of(pod)}: its first container runs {images(pod)[0]}")
+    expected = f"all pods behind Service {service} are of Deployment {name_of(deployment)} and run {image}"
+    seen = "they are" if not others else f"{len(others)} that {'is' if len(others) == 1 else 'are'} not"
+    return Observation(not others, expected, seen, len(others), tuple(others[:6]))
+
+
+def owner(item: Object) -> str:
+    """The uid of what controls an object; empty if nothing does."""
+    owners = item["metadata"].get("ownerReferences") or []
+    return next((str(each["uid"]) for each in owners if each.get("controller")), "")
 
 
 @contextlib.asynccontextmanager

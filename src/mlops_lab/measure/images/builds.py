@@ -9,7 +9,6 @@ collects garbage.
 
 from __future__ import annotations
 
-import contextlib
 import re
 import subprocess
 import tempfile
