@@ -274,6 +274,93 @@ def test_a_broken_upgrade_is_rolled_back_and_the_old_one_serves(
     assert revision(helm) == number
 
 
+OLDER = """
+import os, sys
+from alembic import command
+from alembic.script import ScriptDirectory
+import sqlalchemy
+from mlflow.store.db import utils
+from mlflow.store.tracking.dbmodels.initial_models import Base
+
+uri = os.environ["MLFLOW_BACKEND_STORE_URI"].removesuffix("/mlflow") + "/older"
+config = utils._get_alembic_config(uri.replace("%", "%%"))
+head, older = [each.revision for each in ScriptDirectory.from_config(config).walk_revisions()][:2]
+Base.metadata.create_all(sqlalchemy.create_engine(uri))
+command.upgrade(config, older)
+print(head, older)
+"""
+
+
+def psql(*statements: str) -> list[str]:
+    """What statements give, as PostgreSQL's superuser."""
+    words = [word for each in statements for word in ("-c", each)]
+    done = KUBECTL.run(
+        *("exec", "-n", SPACE, "postgresql-0", "--", "psql", "-h", "/tmp", "-U", "postgres", "-v", "ON_ERROR_STOP=1"),
+        *("-Atq", *words),
+    )
+    return done.stdout.splitlines()
+
+
+def databases(what: str) -> list[str]:
+    return [name for name in psql("SELECT datname FROM pg_database ORDER BY datname") if f"_{what}_" in name]
+
+
+def ended(item: dict[str, Any] | None) -> dict[str, Any] | None:
+    return item if item and item["status"].get("phase") in ("Succeeded", "Failed") else None
+
+
+@contextlib.contextmanager
+def without_the_server(tracking: Kube) -> Iterator[None]:
+    """No MLflow runs while the block does; afterwards it is ready again."""
+    KUBECTL.run("scale", "-n", SPACE, "deployment/mlflow", "--replicas=0")
+    for item in tracking.list("Pod", SPACE, "app.kubernetes.io/component=mlflow"):
+        tracking.wait_gone("Pod", item["metadata"]["name"], SPACE, within=90)
+    try:
+        yield
+    finally:
+        KUBECTL.run("scale", "-n", SPACE, "deployment/mlflow", "--replicas=1")
+    whole(tracking)
+
+
+def test_an_update_of_the_schema_copies_the_database_and_an_older_server_goes_back(tracking: Kube) -> None:
+    run, place = store(b"kept over a newer schema")
+    spec = tracking.get("Deployment", "mlflow", SPACE)["spec"]["template"]
+    labels = {key: value for key, value in spec["metadata"]["labels"].items() if key.startswith("app.kubernetes.io/")}
+    (server,) = spec["spec"]["containers"]
+    kept = ("name", "image", "env", "securityContext", "volumeMounts")
+    older = {**{key: server[key] for key in kept}, "command": ["python3", "-c", OLDER]}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "older", "namespace": SPACE, "labels": labels},
+           "spec": {**spec["spec"], "containers": [older], "restartPolicy": "Never"}}  # fmt: skip
+    was = databases("aside")
+    with without_the_server(tracking):
+        psql("DROP DATABASE IF EXISTS older", "CREATE DATABASE older OWNER mlflow")
+        tracking.apply([pod], SPACE)
+        try:
+            done, seen = tracking.wait("Pod", "older", SPACE, ended, within=120)
+            said = tracking.logs("older", SPACE, tail=20)
+            assert done and done["status"]["phase"] == "Succeeded", (seen, said)
+            head, before = said.splitlines()[-1].split()
+        finally:
+            tracking.delete("Pod", "older", SPACE, grace=0)
+        psql("ALTER DATABASE mlflow RENAME TO mine", "ALTER DATABASE older RENAME TO mlflow")
+    try:
+        assert len(databases(f"at_{before}")) == 1  # the newer one has copied it, and serves
+    finally:
+        with without_the_server(tracking):
+            psql("ALTER DATABASE mlflow RENAME TO older", "ALTER DATABASE mine RENAME TO mlflow", "DROP DATABASE older")
+            psql(f'CREATE DATABASE "mlflow_at_{head}_20260101000000" OWNER mlflow TEMPLATE mlflow')
+            KUBECTL.run(
+                *("exec", "-n", SPACE, "postgresql-0", "--", "psql", "-h", "/tmp", "-U", "postgres", "-q", "mlflow"),
+                *("-c", "UPDATE alembic_version SET version_num = 'ffffffffffff'"),
+            )
+    assert stored(run, place) == (1.5, b"kept over a newer schema")
+    (aside,) = [name for name in databases("aside") if name not in was]
+    assert aside.startswith("mlflow_aside_ffffffffffff_")
+    log = KUBECTL.run("logs", "-n", SPACE, "deployment/mlflow").stdout
+    assert "which MLflow" in log and aside in log
+    psql(*(f'DROP DATABASE "{name}"' for name in (aside, *databases(f"at_{before}"))))
+
+
 def test_an_unknown_value_is_one_clear_error(tracking: Kube, helm: Helm, tmp_path: Path) -> None:
     file = tmp_path / "values.yaml"
     file.write_text("server: {replicas: 3}\n")

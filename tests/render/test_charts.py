@@ -72,6 +72,20 @@ def test_every_pod_pulls_with_the_secrets_that_are_named(chart: Chart, tmp_path:
     assert values.pull_secrets(chart, tmp_path) == []
 
 
+def test_mlflow_may_copy_its_database_before_an_update(tmp_path: Path) -> None:
+    chart = Chart(CHARTS / "mlflow")
+    (tmp_path / "values.yaml").write_text("backend: {copies: 5}\n")
+    for files, copies in (((), "2"), ((tmp_path / "values.yaml",), "5")):
+        objects = {each.name: each for each in chart.render(files)}
+        (server,) = objects["Deployment mlflow"].containers
+        assert {"name": "DATABASE_COPIES", "value": copies} in server["env"]
+        probe = server["startupProbe"]
+        assert probe["periodSeconds"] * probe["failureThreshold"] >= 900  # a copy and a migration are not ended midway
+        database = objects["ConfigMap postgresql"].body["data"]
+        assert "ALTER ROLE mlflow CREATEDB" in database["start.sh"]
+        assert "host all mlflow all scram-sha-256" in " ".join(database["pg_hba.conf"].split())
+
+
 @pytest.mark.parametrize("name", ["inference", "mlflow"])
 def test_own_images_are_pulled_when_it_is_said(name: str, tmp_path: Path) -> None:
     chart = Chart(CHARTS / name)

@@ -1,10 +1,11 @@
 """Lab 03: what its checks make of an image's content and of pods, and that its image has what its server asks for."""
 
 import asyncio
+import contextlib
 import json
 import re
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -17,6 +18,7 @@ from mlops_lab.base.paths import project
 from mlops_lab.checks import Observation
 from mlops_lab.images.catalog import CATALOG, sources
 from mlops_lab.images.recipes import containerise
+from mlops_lab.measure.images import builds
 from mlops_lab.measure.images.layers import Content, Hit, Layer
 from mlops_lab.measure.traffic.http import Answer
 from tests.lab_programs import loaded
@@ -89,7 +91,17 @@ def test_a_copy_is_planted_with_a_token_of_its_own(checks: ModuleType, tmp_path:
     assert planted["the token that .env had before"] == b"dev-0123456789"
     assert planted["the token of .env"] in (workspace / ".env").read_bytes()
     assert (original / ".env").read_text() == "ARCHIVE_TOKEN=dev-0123456789\n"
-    assert len(set(planted.values())) == len(checks.SECRETS) + len(checks.REST)
+    assert len(set(planted.values())) == len(checks.SECRETS) + len(checks.REST) + 2
+
+
+def test_what_is_planted_bears_other_names_each_time(checks: ModuleType, tmp_path: Path) -> None:
+    held = []
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        checks.plant(tmp_path / name, tmp_path)
+        files = [file.relative_to(tmp_path / name) for file in (tmp_path / name).rglob("*") if file.is_file()]
+        held.append({str(file) for file in files if file.parts[0] in ("notebooks", "platform", "__pycache__")})
+    assert len(held[0]) == 4 and not held[0] & held[1]
 
 
 def test_without_a_token_at_home_only_the_planted_one_is_looked_for(checks: ModuleType, tmp_path: Path) -> None:
@@ -97,10 +109,10 @@ def test_without_a_token_at_home_only_the_planted_one_is_looked_for(checks: Modu
 
 
 def test_what_was_found_is_told_with_its_place(checks: ModuleType) -> None:
-    hits = (Hit(".git/config", PACKAGES, "app/.git/config"), Hit("the token of .env", None, "the history"))
+    hits = (Hit(".git", PACKAGES, "app/.git/config"), Hit("the token of .env", None, "the history"))
     content = Content((BASE, PACKAGES), {}, hits)
     rest = checks.nothing_of(content, checks.REST)
-    assert (rest.ok, rest.evidence) == (False, (".git/config: /app/.git/config, from COPY /opt/venv /opt/venv",))
+    assert (rest.ok, rest.evidence) == (False, (".git: /app/.git/config, from COPY /opt/venv /opt/venv",))
     assert checks.nothing_of(content, ("notebooks",)).ok
 
 
@@ -117,6 +129,15 @@ def test_layers_with_packages_must_be_the_same_again(checks: ModuleType) -> None
         ("RUN /opt/venv/bin/pip install --no-cache-dir -r requirements.txt", True),
         ("RUN python3 -m pip wheel -r requirements.txt", True),
         ("RUN uv sync --frozen", True),
+        ("RUN uv pip install --system -r requirements.txt", True),
+        ("RUN pip-sync requirements.txt", True),
+        ('RUN ["/opt/venv/bin/pip3.11", "install", "fastapi"]', True),
+        ("RUN pip uninstall -y pip && pip install fastapi", True),
+        ("RUN pip install --no-deps . && pip install -r requirements.txt", True),
+        ("RUN /opt/venv/bin/pip uninstall -y pip setuptools wheel", False),
+        ("RUN python3 -m pip uninstall --yes wheel", False),
+        ("RUN pip cache purge && install -d /srv/data", False),
+        ("RUN pip --version; install -m 644 pip.conf /etc/pip.conf", False),
         ("RUN python3 -m compileall service", False),
         ("COPY service service", False),
     ],
@@ -155,7 +176,9 @@ def test_what_is_looked_for_was_planted_whatever_the_folder_is_like(
     marks = checks.plant(there, tmp_path)
     held = b"".join(file.read_bytes() for file in there.rglob("*") if file.is_file())
     assert [name for name, mark in marks.items() if mark not in held] == []
-    assert (there / "service" / "app.py").read_text() == (LAB / "start" / "service" / "app.py").read_text()
+    server = (there / "service" / "app.py").read_text()
+    title = f'title="{marks[checks.TITLE].decode()}"'
+    assert server.replace(title, "") == (LAB / "start" / "service" / "app.py").read_text()
     assert [path.name for path in tmp_path.iterdir()] == ["copy"]
 
 
@@ -215,3 +238,82 @@ def test_a_link_out_of_the_copy_is_not_written_through(checks: ModuleType, tmp_p
     (workspace / ".env").symlink_to(tmp_path / "real")
     checks.plant(workspace, workspace)
     assert (tmp_path / "real").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("dockerfile", "found"),
+    [
+        ("FROM a\nADD https://example.org/x /x", 1),
+        ("FROM a\nadd --checksum=sha256:0 https://example.org/x /x", 1),
+        ('FROM a\nADD ["https://example.org/x", "/x"]', 1),
+        ("FROM a\nADD \\\n  # a comment between\n  https://example.org/x /x", 1),
+        ("ARG HOST=example.org\nFROM a\nARG SITE=https://$HOST\nADD ${SITE}/x /x", 1),
+        ("FROM a\nENV SITE https://example.org\nONBUILD ADD $SITE/x /x", 1),
+        ("FROM a\nADD ${SITE:-https://example.org}/x /x", 1),
+        ("FROM a\nADD git@example.org:a/b.git /x", 1),
+        ("# escape=`\nFROM a\nADD `\n  https://example.org/x /x", 1),
+        ("FROM a\nADD serve requirements.txt /srv/", 0),
+        ("FROM a\n# ADD https://example.org/x /x\nADD packages.tar /srv/\nLABEL url=https://example.org", 0),
+        ("FROM a\nRUN echo ADD https://example.org", 0),
+        ("", 0),
+    ],
+)
+def test_what_comes_over_the_network_is_seen_in_the_dockerfile(checks: ModuleType, dockerfile: str, found: int) -> None:
+    assert len(checks.fetches(dockerfile)) == found
+
+
+def test_a_server_that_was_changed_is_not_the_one_that_was_given(checks: ModuleType) -> None:
+    layer = Layer("sha256:2", "COPY service service", {}, ())
+    given = [Hit(name, layer, "app/service/app.py") for name in (checks.TITLE, checks.TEXT)]
+    assert checks.as_given(Content((BASE, layer), {}, tuple(given))).ok
+    compiled = Hit(checks.TITLE, layer, "app/service/__pycache__/app.cpython-311.pyc")
+    assert checks.as_given(Content((BASE, layer), {}, (*given, compiled))).ok
+    changed = Hit(checks.TITLE, layer, "srv/service/app.py")
+    seen = checks.as_given(Content((BASE, layer), {}, (*given, changed)))
+    assert not seen.ok and seen.evidence == ("/srv/service/app.py, from COPY service service",)
+
+
+@pytest.mark.parametrize(
+    ("how", "line", "says"),
+    [
+        ("not done after 300 s", "", "must end"),
+        ("exit code 137, as a process was killed: a step may use 2 GB of memory", "", "2 GB of memory"),
+        ("exit code 1", "the --mount option requires BuildKit. Refer to its documentation", "DOCKER_BUILDKIT=0"),
+        ("exit code 1", "COPY failed: no such file", "stops at the first instruction"),
+    ],
+)
+def test_a_build_that_failed_is_told_with_the_limit_it_met(checks: ModuleType, how: str, line: str, says: str) -> None:
+    assert says in checks.not_built(SimpleNamespace(how=how, lines=(line,)))
+
+
+def test_the_bounds_of_a_build_are_those_that_the_learner_reads() -> None:
+    words = f"{builds.CPUS} CPUs and {builds.MEMORY} GB of memory"
+    assert words in " ".join((LAB / "README.md").read_text().split())
+
+
+def test_a_busy_machine_holds_up_one_verdict_and_not_all(checks: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    ready = Observation(True, "ready", "ready")
+    answered = SimpleNamespace(answer=SimpleNamespace(status=200))
+    scenario = loaded("03", "scenario")
+
+    async def answer(*given: Any, **more: Any) -> Any:
+        return answered
+
+    async def busy(lab: Any) -> Any:
+        raise LabError("the batches did not begin", "try again")
+
+    @contextlib.asynccontextmanager
+    async def pods(*given: Any) -> AsyncIterator[None]:
+        yield
+
+    async def up(*given: Any) -> Observation:
+        return ready
+
+    async def nothing(*given: Any) -> str:
+        return ""
+
+    for name, what in {"first_predicted": answer, "drained": busy, "pods": pods, "up": up, "title": nothing}.items():
+        monkeypatch.setattr(scenario, name, what)
+    ran = asyncio.run(scenario.run(SimpleNamespace(), SimpleNamespace(push=nothing), "image"))
+    assert ran.predicted is answered and ran.drain is None
+    assert ran.busy.message == "the batches did not begin"

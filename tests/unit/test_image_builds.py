@@ -28,21 +28,34 @@ Step 4/4 : FROM build
  ---> 111111111111
 Successfully built 222222222222
 """
-BUILDKIT = """\
-#5 [build 2/3] RUN pip install -r requirements.txt
-#5 CACHED
-#6 [build 3/3] COPY service service
-#6 DONE 0.1s
-#7 exporting to image
+PRETENDS = """\
+Step 1/3 : FROM localhost:5001/python-build:1
+ ---> 0123456789ab
+Step 2/3 : COPY . .
+ ---> 222222222222
+Step 3/3 : RUN pip install -r requirements.txt && cat said
+ ---> Running in 333333333333
+ ---> Using cache
+Step 3/3 : RUN true
+ ---> Using cache
+Step 9/9 : RUN true
+ ---> Using cache
+ ---> 444444444444
 """
 
 
-@pytest.mark.parametrize("output", [CLASSIC, BUILDKIT])
-def test_only_what_was_not_cached_ran(output: str) -> None:
+def test_only_what_was_not_cached_ran() -> None:
     steps = Steps()
-    for line in output.splitlines():
+    for line in CLASSIC.splitlines():
         steps.hear(line)
     assert [step for step in steps.ran if not step.startswith("FROM")] == ["COPY service service"]
+
+
+def test_what_a_step_prints_is_not_the_builders_word() -> None:
+    steps = Steps()
+    for line in PRETENDS.splitlines():
+        steps.hear(line)
+    assert [step for step in steps.ran if "pip install" in step]
 
 
 def test_a_line_without_end_holds_nobody_up() -> None:
@@ -58,6 +71,11 @@ def test_a_base_image_is_none_of_the_builders_own() -> None:
     assert (steps.new, steps.used) == (["222222222222"], ["111111111111"])
 
 
+OLD, NAMED = "aaaaaaaaaaaa", "bbbbbbbbbbbb"
+MADE = {"RootFS": {"Layers": ["sha256:1"]}, "Created": "9999-01-01T00:00:00.5Z"}
+OLDER, TAGGED = {**MADE, "Created": "2020-01-01T00:00:00Z"}, {**MADE, "RepoTags": ["python-run:1"]}
+
+
 @pytest.fixture
 def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ImageBuilder:
     """A workshop whose `docker` notes its arguments, and builds by the program `build` in the context folder."""
@@ -66,7 +84,8 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ImageBuilder:
     program.write_text(
         f'#!/bin/sh\necho "$@" >>{tmp_path}/said\ncase "$1" in\n'
         'build) for last; do :; done; exec sh "$last/build" ;;\n'
-        f"image) echo '{json.dumps([{'RootFS': {'Layers': ['sha256:1']}}])}' ;;\nesac\n"
+        f"image) case $3 in {OLD}) echo '{json.dumps([OLDER])}' ;; {NAMED}) echo '{json.dumps([TAGGED])}' ;;\n"
+        f"  *) echo '{json.dumps([MADE])}' ;; esac ;;\nesac\n"
     )
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
@@ -93,6 +112,36 @@ def test_a_build_tells_its_image_and_what_it_leaves_goes(tmp_path: Path, shop: I
     assert "rmi --no-prune 222222222222" in said
     assert "0123456789ab" not in said
     assert "rmi --no-prune 111111111111" not in said
+
+
+def test_an_image_that_a_step_names_is_not_removed(tmp_path: Path, shop: ImageBuilder) -> None:
+    with shop:
+        shop.build(context(tmp_path, f"cat <<'E'\n{CLASSIC} ---> {OLD}\n ---> {NAMED}\nE\n"), within=20, silent=20)
+    said = (tmp_path / "said").read_text()
+    assert "rmi --no-prune 222222222222" in said
+    assert f"rmi --no-prune {OLD}" not in said and f"rmi --no-prune {NAMED}" not in said
+
+
+def test_a_build_has_bounds_and_runs_no_frontend_of_anybodys(tmp_path: Path, shop: ImageBuilder) -> None:
+    folder = context(tmp_path, 'echo "BuildKit: $DOCKER_BUILDKIT"; exit 1')
+    assert shop.build(folder, within=20, silent=20).lines == ("BuildKit: 0",)
+    said = (tmp_path / "said").read_text()
+    for words in ("--network none", "--memory 2g", "--memory-swap 2g", "--cpu-period 100000", "--cpu-quota 200000"):
+        assert words in said
+
+
+def test_a_step_that_was_killed_names_the_limit(tmp_path: Path, shop: ImageBuilder) -> None:
+    said = "The command '/bin/sh -c python3 big.py' returned a non-zero code: 137"
+    built = shop.build(context(tmp_path, f'echo "{said}"; exit 1'), within=20, silent=20)
+    assert "may use 2 GB of memory" in built.how
+
+
+@pytest.mark.parametrize("line", ["#0 building with default instance using docker driver", "#1 [internal] load build"])
+def test_a_docker_that_has_no_builder_with_bounds_builds_nothing(tmp_path: Path, shop: ImageBuilder, line: str) -> None:
+    began = time.monotonic()
+    with pytest.raises(LabError, match="no bounds of CPU and memory"):
+        shop.build(context(tmp_path, f'echo "{line}"; sleep 60'), within=60, silent=60)
+    assert time.monotonic() - began < 20
 
 
 def test_a_check_builds_beside_the_others_and_what_it_began_ends_with_it(tmp_path: Path, shop: ImageBuilder) -> None:

@@ -3,17 +3,35 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 
 from mlops_lab.checks import Observation
 from mlops_lab.measure.images.builds import Build
 from mlops_lab.measure.images.layers import Content
 
+from .planting import TEXT, TITLE
+
 MB = 1e6
 MODULE = "numpy/__init__.py"
-# Programs, and what one of them is told later in the same instruction.
-INSTALLS = ((re.compile(r"\bpip3?\b"), re.compile(r"\b(?:install|sync|wheel)\b")),
-            (re.compile(r"\buv\b"), re.compile(r"\b(?:install|sync)\b")))  # fmt: skip
+COMMANDS = re.compile(r"[;&|\n()]")
+WORDS = re.compile(r"[\s\"',\[\]{}]+")
+INSTALLERS = re.compile(r"(?:.*/)?(?:pip[\d.]*|uv)")
+ORDERS = {"install", "sync", "wheel", "add"}  # what makes an installer install, and what makes it do something else
+OTHER_ORDERS = {
+    "uninstall",
+    "remove",
+    "download",
+    "list",
+    "show",
+    "check",
+    "freeze",
+    "config",
+    "cache",
+    "inspect",
+    "venv",
+}
+REFERENCE = re.compile(r"\$\{?(\w+)(?::[-+]([^}]*))?\}?")
 
 
 def made_image(build: Build, expected: str) -> Observation:
@@ -24,8 +42,54 @@ def made_image(build: Build, expected: str) -> Observation:
 
 def installs(step: str) -> bool:
     """Does an instruction install packages? The source itself may be one, without what it needs."""
-    anew = any((tool := program.search(step)) and word.search(step, tool.end()) for program, word in INSTALLS)
-    return anew and "--no-deps" not in step
+    return any(_installs(WORDS.split(command)) for command in COMMANDS.split(step))
+
+
+def _installs(words: list[str]) -> bool:
+    """Does one command do so? A program's first order is what it does; names of packages come behind it."""
+    program = next((at for at, word in enumerate(words) if INSTALLERS.fullmatch(word)), None)
+    if program is None:
+        return any(word.endswith("pip-sync") for word in words)
+    order = next((word for word in words[program:] if word in ORDERS or word in OTHER_ORDERS), "")
+    return order in ORDERS and "--no-deps" not in words
+
+
+def fetches(dockerfile: str) -> list[str]:
+    """The ADD instructions that fetch something: the engine does it, which has a network when the build has none."""
+    escape = "`" if re.match(r"(?i)\s*#\s*escape\s*=\s*`", dockerfile) else "\\"
+    lines = [line for line in dockerfile.splitlines() if not line.lstrip().startswith("#")]
+    known: dict[str, str] = {}
+    found = []
+    for step in re.sub(rf"{re.escape(escape)}[ \t]*\n", " ", "\n".join(lines)).splitlines():
+        word, _, rest = re.sub(r"(?i)^\s*ONBUILD\s+", "", step).strip().partition(" ")
+        rest = REFERENCE.sub(partial(_value, known), rest)
+        if word.upper() in ("ARG", "ENV"):
+            known.update((name, value.strip("\"'")) for name, value in re.findall(r"(\w+)[= ]\s*(\S+)", rest))
+        elif word.upper() == "ADD" and re.search(r"\w://|\bgit@", rest):
+            found.append(" ".join(step.split())[:160])
+    return found
+
+
+def _value(known: Mapping[str, str], reference: re.Match[str]) -> str:
+    """What stands in place of `$NAME` or `${NAME:-default}`."""
+    return known.get(reference[1]) or reference[2] or ""
+
+
+def as_given(content: Content) -> Observation:
+    """Whether each file with the server's title is the server as it was given, but for those that Python compiled."""
+    texts = {(hit.layer.digest, hit.path) for hit in content.hits if hit.needle == TEXT and hit.layer}
+    changed = [
+        f"/{hit.path}, from {hit.layer.made_by[:100]}"
+        for hit in content.hits
+        if hit.needle == TITLE
+        and hit.layer
+        and not hit.path.endswith(".pyc")
+        and (hit.layer.digest, hit.path) not in texts
+    ]
+    return Observation(
+        not changed, "service/app.py is as it was given", f"changed: {len(changed)} files" if changed else "it is",
+        len(changed), tuple(changed[:4]),
+    )  # fmt: skip
 
 
 def nothing_of(content: Content, names: Sequence[str]) -> Observation:

@@ -1,4 +1,6 @@
-"""What lab 03 plants in the copy of the workspace before it is built: things that must not get into the image."""
+"""What lab 03 plants in the copy of the workspace before it is built: things that must not get into the image, by names
+that nobody can know, and the server as it is given, with a title that tells it from every other one.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +12,21 @@ import uuid
 from pathlib import Path
 
 START = Path(__file__).parents[1] / "start"
-GIVEN = ("service/app.py", "requirements.txt")
+SERVER = "service/app.py"
+GIVEN = ("requirements.txt",)
+TITLE, TEXT = "the server's title", "the server's text"
 SECRETS = ("the token of .env", "the token that .env had before", ".lab/kubeconfig")
-REST = (".git/config", "service/__pycache__", "__pycache__ at the top", "notebooks")
+REST = (".git", "service/__pycache__", "__pycache__ at the top", "notebooks", "platform")
 
 
 def plant(workspace: Path, original: Path) -> dict[str, bytes]:
     """Put what can be recognised into a copy of the workspace; what to look for, by a name for the report."""
-    marks = {name: f"mark-{uuid.uuid4().hex}" for name in (*SECRETS, *REST)}
+    marks = {name: f"mark-{uuid.uuid4().hex}" for name in (*SECRETS, *REST, TITLE)}
     marks.pop(SECRETS[1])
+    drawn = f"n{uuid.uuid4().hex[:6]}"
+    server = (START / SERVER).read_text(encoding="utf-8")
+    marks[TEXT] = server.replace("FastAPI()", f'FastAPI(title="{marks[TITLE]}")')
+    assert marks[TEXT] != server
     with contextlib.suppress(OSError, UnicodeDecodeError):
         had = re.search(r"^ARCHIVE_TOKEN=(\S{8,})", (original / ".env").read_text(encoding="utf-8"), re.MULTILINE)
         marks |= {SECRETS[1]: had[1]} if had else {}
@@ -26,9 +34,13 @@ def plant(workspace: Path, original: Path) -> dict[str, bytes]:
         ".env": f"ARCHIVE_TOKEN={marks[SECRETS[0]]}\n",
         ".lab/kubeconfig": f"# {marks[SECRETS[2]]}\n",
         ".git/config": f"[remote]\n\turl = {marks[REST[0]]}\n",
-        "service/__pycache__/old.cpython-311.pyc": marks[REST[1]],
-        "__pycache__/old.cpython-311.pyc": marks[REST[2]],
-        "notebooks/sample.csv": marks[REST[3]],
+        f".git/{drawn}": marks[REST[0]],
+        f"service/__pycache__/{drawn}.cpython-311.pyc": marks[REST[1]],
+        f"__pycache__/{drawn}.cpython-311.pyc": marks[REST[2]],
+        f"notebooks/{drawn}.ipynb": marks[REST[3]],
+        f"notebooks/{drawn}/sample.csv": marks[REST[3]],
+        f"platform/{drawn}.yaml": f"# {marks[REST[4]]}\n",
+        SERVER: marks[TEXT],
         **{name: (START / name).read_text(encoding="utf-8") for name in GIVEN},
     }
     for name, text in files.items():

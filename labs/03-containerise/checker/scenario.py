@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlops_lab.checks import Lab, Observation
+from mlops_lab.checks import Lab, LabError, Observation
 from mlops_lab.checks.rooms.builds import ImageBuilds
 from mlops_lab.kit.predictions import Predictions, predicted
 from mlops_lab.kit.side_by_side import together
 from mlops_lab.measure.images.builds import Build
 from mlops_lab.measure.images.layers import Content
 
-from .planting import START, plant
+from .planting import SERVER, START, TITLE, plant
 from .pods import PLAIN, STRICT, UP_WITHIN, Drain, drained, pods, remove_secrets, up
 
 BUILD_IMAGE, RUN_IMAGE = "python-build:1", "python-run:1"
-SOURCE = "service/app.py"
 BUILT_WITHIN, SILENT = 300, 90  # s; the whole build, and what it may be silent for
+LONGEST = 1 << 20  # characters of a Dockerfile
 LARGEST = 2_000_000_000  # bytes; a larger image is not pushed at all
 CHECKED_WITHIN = 540  # s for all that is measured
 ANSWER_WITHIN = 20  # s
@@ -48,6 +49,8 @@ class Ran:
 
     Attributes:
         plain, strict: whether the one with all rights and the platform's came up.
+        whose: the title of the server in the first, or that it has none.
+        busy: why nothing can be said of the end of a pod at work.
         predicted, strictly_predicted: what they answered.
     """
 
@@ -55,14 +58,21 @@ class Ran:
     strict: Observation
     predicted: Predictions | None = None
     strictly_predicted: Predictions | None = None
+    whose: str = ""
     drain: Drain | None = None
+    busy: LabError | None = None
 
 
 @dataclass(frozen=True)
 class Found:
-    """All that was measured; of an image that was not built, or is too large, nothing more."""
+    """All that was measured; of an image that was not built, or is too large, nothing more.
+
+    Attributes:
+        title: of the server that was put into the copy.
+    """
 
     built: Build
+    title: str = ""
     ran: Ran | None = None
     inside: Inside | None = None
 
@@ -83,7 +93,17 @@ async def measured(lab: Lab) -> Found:
             ran, inside = await together(
                 run(lab, builds, built.image), look_into(lab, builds, built.image, apart.folder, planted, began)
             )
-    return Found(built, ran, inside)
+    return Found(built, planted[TITLE].decode(), ran, inside)
+
+
+def dockerfile(folder: Path) -> str:
+    """The text of the learner's Dockerfile; empty where it can't be read."""
+    for file in (folder / "Dockerfile", folder / "dockerfile"):
+        with contextlib.suppress(OSError):
+            if file.is_file():
+                with file.open(encoding="utf-8", errors="replace") as text:
+                    return text.read(LONGEST)
+    return ""
 
 
 async def inside_the_image(lab: Lab) -> Inside:
@@ -106,7 +126,7 @@ async def look_into(
         base = (await builds.content(run_image)).size
     unpacked = int(await builds.printed(build_image, "python3", "-c", SIZES))
     packages = unpacked + sum(file.stat().st_size for file in (START / "service").rglob("*.py"))
-    source = workspace / SOURCE
+    source = workspace / SERVER
     source.write_text(f"{source.read_text(encoding='utf-8')}# {uuid.uuid4().hex}\n", encoding="utf-8")
     left = max(UP_WITHIN, min(BUILT_WITHIN, began + CHECKED_WITHIN - time.monotonic()))
     return Inside(content, base, packages, await builds.build(workspace, within=left, silent=SILENT))
@@ -119,11 +139,22 @@ async def run(lab: Lab, builds: ImageBuilds, image: str) -> Ran:
         found = Ran(*await asyncio.gather(up(lab, PLAIN), up(lab, STRICT)))
         if found.plain.ok:
             found.predicted = await first_predicted(lab, PLAIN)
+            found.whose = await title(lab, PLAIN)
             if found.strict.ok:
                 found.strictly_predicted = await first_predicted(lab, STRICT)
             if found.predicted.answer.status == 200:
-                found.drain = await drained(lab)
+                try:
+                    found.drain = await drained(lab)
+                except LabError as busy:  # so it is with a server that was changed, too, of which another check tells
+                    found.busy = busy
     return found
+
+
+async def title(lab: Lab, service: str) -> str:
+    """What FastAPI says the server is called, or that it does not."""
+    answer = await lab.traffic.first_answer(lambda: lab.traffic.get(service, "/openapi.json"), within=ANSWER_WITHIN)
+    said = answer.fields_if_any.get("info")
+    return str(said.get("title")) if isinstance(said, dict) else "no title"
 
 
 async def first_predicted(lab: Lab, service: str) -> Predictions:

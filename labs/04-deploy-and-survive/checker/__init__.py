@@ -6,6 +6,7 @@ The limits are the task's own; the probabilities that must come back were comput
 from __future__ import annotations
 
 from mlops_lab.checks import Lab, at_least, check, equal_to, expect, observe
+from mlops_lab.kit.deployments import all_its_own, exists
 from mlops_lab.kit.predictions import predicted
 from mlops_lab.kit.services import gauge, versions
 
@@ -18,16 +19,28 @@ NOT_ONLY_V1 = (
     "team as well, which then get a share of the traffic. Compare kubectl get service model -o wide with "
     "kubectl get pods --show-labels"
 )
+SHADOWS_OWN = (
+    "every pod that carries all labels of a Service's selector gets its traffic, whoever made the pod. Service shadow "
+    "selects app=flight-delay,track=shadow. Your pods need labels that match nobody else's selector, and the shadow's "
+    "own pod has to stay: kubectl get pods -l app=flight-delay,track=shadow"
+)
 
 
 @check(points=2, owns="model", domains=("ckad/services-and-networking", "cka/services-and-networking"))
 async def answers_right(lab: Lab) -> None:
     """POST /predict on port 80 of Service `model` gives the probabilities of model v1 within 1e-6, and only v1 answers.
 
-    The checker waits up to 90 s until every pod that the Service selects is ready. Then it sends 40 flights that you
-    don't see, and 100 requests more to learn who answers them. The model must have taken its 8 s to load.
+    The checker waits up to 90 s until every pod that the Service selects is ready. All are Deployment `model`'s, and
+    run `flight-delay:v1`. Then it sends 40 flights that you don't see, and 100 requests more to learn who answers
+    them. The model must have taken its 8 s to load.
     """
+    deployment = await exists(lab, apply="kubectl apply -f .")
     expect(await pods_ready(lab)).because(SELECTED_AND_READY)
+    expect(await all_its_own(lab, deployment, "model", image=lab.platform.image("v1"))).because(
+        "the task is a Deployment named model, and a Service that leads to its pods and to no others. Who made a pod: "
+        "kubectl get pods -o custom-columns=NAME:.metadata.name,OWNER:.metadata.ownerReferences[*].name; a pod that "
+        "was made by hand has no owner, and nobody makes another one when it is gone"
+    )
     answered = await predicted(lab, rows=40, within=ANSWER_WITHIN)
     expect(answered.status("status of POST /predict")).because(
         "the Service forwards its port to the targetPort of its pods, which must be the port that the server listens "
@@ -49,13 +62,14 @@ async def answers_right(lab: Lab) -> None:
 
 @check(points=1, needs=answers_right, owns="shadow", domains=("ckad/services-and-networking",))
 async def leaves_the_shadow_alone(lab: Lab) -> None:
-    """The data scientists' Service `shadow` still answers, and with model v2 only (100 requests)."""
+    """The data scientists' Service `shadow` still answers by its own pods, and with model v2 only (100 requests)."""
+    back = f"lab reset {lab.number} brings it back, and keeps your files"
+    deployment = await exists(lab, "shadow", why=f"the shadow is the data scientists', and must go on: {back}")
+    expect(await all_its_own(lab, deployment, "shadow", image=lab.platform.image("v2"))).because(SHADOWS_OWN)
     one = lab.traffic.hidden_rows(1).body
     await lab.traffic.first_answer(lambda: lab.traffic.post("shadow", "/predict", one), within=ANSWER_WITHIN)
     expect(observe("versions that answered at Service shadow", await versions(lab, "shadow"), equal_to("v2"))).because(
-        "every pod that carries all labels of a Service's selector gets its traffic, whoever made the pod. Service "
-        "shadow selects app=flight-delay,track=shadow. Your pods need labels that match nobody else's selector, and "
-        "the shadow's own pod has to stay: kubectl get pods -l app=flight-delay,track=shadow"
+        SHADOWS_OWN
     )
 
 
@@ -78,7 +92,6 @@ async def heals(lab: Lab) -> None:
     """Within 40 s of the deletion as many pods are ready as before it (the same run as in `survives_a_kill`)."""
     kill = await lab.once(kill_under_load)
     expect(kill.healed).because(
-        "a deleted pod never comes back: its controller makes another one, at once. A pod that was made by hand has no "
-        "controller (kubectl get pods -o custom-columns=NAME:.metadata.name,OWNER:.metadata.ownerReferences[*].kind). "
-        "If the new pod is there and not ready, see how long its probes wait before they ask, and how often they do"
+        "a deleted pod never comes back: its controller makes another one, at once. If the new pod is there and not "
+        "ready, see how long its probes wait before they ask, and how often they do"
     )

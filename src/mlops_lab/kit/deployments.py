@@ -1,4 +1,4 @@
-"""Deployments of the learner's: is there one, which pods are its own, and how many it has, now and over time."""
+"""Deployments: is there one, which pods are its own, are those behind a Service, and how many it has over time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from dataclasses import replace
 from mlops_lab.checks import Lab, Observation
 from mlops_lab.kit import presence
 from mlops_lab.kit.logs import last_lines
-from mlops_lab.kit.pods import leaving, made_by, newest
+from mlops_lab.kit.pods import images, leaving, made_by, newest
+from mlops_lab.kit.pods import name as name_of
 from mlops_lab.kube.client import Object
 
 NOTHING_RUNS = "nothing runs before it is applied: "
@@ -63,6 +64,24 @@ async def owned_pods(lab: Lab, name: str = "model") -> list[Object]:
         return []
     sets = [each for each in await lab.objects.all("ReplicaSet") if made_by(each, deployment)]
     return [each for each in await lab.objects.all("Pod") if any(made_by(each, one) for one in sets)]
+
+
+async def all_its_own(lab: Lab, deployment: Object, service: str, *, image: str) -> Observation:
+    """Whether all pods behind a Service were made by a Deployment's ReplicaSets, and their first container of an image.
+
+    Args:
+        image: the image's name.
+    """
+    own = {each["metadata"]["uid"] for each in await owned_pods(lab, name_of(deployment))}
+    others = []
+    for pod in await lab.objects.pods_of(service):
+        if pod["metadata"]["uid"] not in own:
+            others.append(f"{name_of(pod)}: not of this Deployment")
+        elif images(pod)[0].partition("@")[0] != image:
+            others.append(f"{name_of(pod)}: its first container runs {images(pod)[0]}")
+    expected = f"all pods behind Service {service} are of Deployment {name_of(deployment)} and run {image}"
+    seen = "they are" if not others else f"{len(others)} that {'is' if len(others) == 1 else 'are'} not"
+    return Observation(not others, expected, seen, len(others), tuple(others[:6]))
 
 
 @contextlib.asynccontextmanager

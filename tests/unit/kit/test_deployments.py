@@ -78,3 +78,35 @@ def test_pods_that_are_being_deleted_are_waited_for() -> None:
     seen = asyncio.run(deployments.old_pods_gone(lab_with(MODEL, stays, leaves), within=1))
     assert (seen.ok, seen.seen) == (False, "1 of 2 pods are being deleted")
     assert asyncio.run(deployments.old_pods_gone(lab_with(MODEL, stays), within=1)).ok
+
+
+V1 = "localhost:5001/flight-delay:v1"
+
+
+def owned(name: str, by: str, *images: str) -> dict[str, Any]:
+    owners = [{"uid": "another"}, {"uid": by, "controller": True}] if by else []
+    meta = {"name": name, "uid": f"uid of {name}", "ownerReferences": owners}
+    return {"metadata": meta, "spec": {"containers": [{"image": each} for each in images]}}
+
+
+@pytest.mark.parametrize(
+    ("behind", "others"),
+    [
+        ([owned("a", "uid of new", V1), owned("b", "uid of old", f"{V1}@sha256:0", "proxy:1")], ()),
+        ([owned("a", "uid of new", V1), owned("c", "", V1)], ("c: not of this Deployment",)),
+        ([owned("c", "uid of foreign", V1)], ("c: not of this Deployment",)),
+        ([owned("a", "uid of new", "proxy:1", V1)], ("a: its first container runs proxy:1",)),
+    ],
+)
+def test_pods_behind_a_service_are_a_deployments_own(behind: list[Any], others: tuple[str, ...]) -> None:
+    sets = [owned("new", "1"), owned("old", "1"), owned("foreign", "2")]
+
+    async def every(kind: str, selector: str = "") -> list[Any]:
+        return sets if kind == "ReplicaSet" else []
+
+    async def pods_of(service: str) -> list[Any]:
+        return behind if service == "model" else []
+
+    lab = made_up_lab(objects=NothingThere(all=every, pods_of=pods_of))
+    seen = asyncio.run(deployments.all_its_own(lab, {"metadata": {"name": "model", "uid": "1"}}, "model", image=V1))
+    assert (seen.ok, seen.evidence) == (not others, others)

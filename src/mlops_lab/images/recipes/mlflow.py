@@ -16,18 +16,19 @@ NAME = f"mlops-lab/mlflow:{pypi.locked(_LOCK, 'mlflow')}"
 
 
 def build(sources: Sources) -> Step:
-    """The packages, compiled, and `start.py`, which is the image's program."""
+    """The packages, compiled, and `start.py`, which is the image's program, with what it does to the database."""
     whole = pypi.site(sources, "pypi/mlflow", _LOCK, seconds=40)
     site, base = pypi.slim(sources, "mlflow/site", whole), sources.image(python.NAME)
-    dockerfile, start = _FOLDER / "Dockerfile", _FOLDER / "start.py"
+    dockerfile, programs = _FOLDER / "Dockerfile", (_FOLDER / "start.py", _FOLDER / "database_schema.py")
 
     def make(work: Work) -> None:
         context = work.context(work.result(site))
-        shutil.copy2(start, context / "start.py")
+        for each in programs:
+            shutil.copy2(each, context / each.name)
         work.image(context, dockerfile.read_text(), "--build-arg", f"PYTHON={base.ref}", "--network", "none")
 
     return Step(
-        *("image/mlflow", make, (dockerfile, start)),
+        *("image/mlflow", make, (dockerfile, *programs)),
         needs=(site, base), image=NAME, seconds=90, arch=sources.arch,
     )  # fmt: skip
 

@@ -1,12 +1,14 @@
 """Images that the checker builds of the learner's Dockerfile, with this machine's engine, as `docker build` does.
 
-A build gets no network, and has an end: in time, in silence, and in what it prints. When the builder closes, its
-images are gone; of the engine's cache stays what a next build can use, in the registry blobs until it collects garbage.
+A build gets no network, so much CPU and memory and no more, and has an end: in time, in silence, and in what it prints.
+The engine's own builder does it (DOCKER_BUILDKIT=0): BuildKit has no bounds of CPU and memory, and fetches and runs the
+frontend that a `# syntax=` line names, which is bound to nothing, the network's absence included. When the builder
+closes, its images are gone; of the engine's cache stays what a next build can use, in the registry blobs until it
+collects garbage.
 """
 
 from __future__ import annotations
 
-import contextlib
 import re
 import subprocess
 import tempfile
@@ -30,8 +32,16 @@ _LINES = 60  # of a build's output that are kept
 _PRINTS = 4 << 20  # bytes, after which a build is taken to print for ever
 _PUSHED_WITHIN = 300.0
 _SAVED_WITHIN = 180.0
-_STEP = re.compile(r"^Step \d+/\d+ : (?P<text>.+)|^#(?P<number>\d+) \[[^\]]*\d+/\d+\] (?P<words>.+)")
+CPUS, MEMORY = 2, 2  # that a step may use, in cores and GB
+_PERIOD = 100_000  # us, over which its CPU time is counted
+_BOUNDS = (
+    *("--network", "none", "--cpu-period", str(_PERIOD), "--cpu-quota", str(CPUS * _PERIOD)),
+    *("--memory", f"{MEMORY}g", "--memory-swap", f"{MEMORY}g"),
+)
+_KILLED = "returned a non-zero code: 137"
+_STEP = re.compile(r"^Step (?P<number>\d+)/\d+ : (?P<text>.+)")
 _OF_STEPS = ("Step ", "#", " --->")
+_BUILDKIT = re.compile(r"^#[01] (?:\[|building with)")
 _LAYER = re.compile(r"^ ---> (?P<id>[0-9a-f]{12,64})$")
 _ENGINE_FAILED = ("Cannot connect to the Docker daemon", "no space left on device", "error during connect")
 _COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
@@ -39,43 +49,45 @@ _COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 @dataclass
 class Steps:
-    """What a build's output tells of its steps, line by line; both of the engine's builders are understood.
+    """What a build's output tells of its steps, line by line.
+
+    What a step prints stands between the builder's own lines, and may look like them. So a line counts where the
+    builder writes it: a step's in its turn, and that it was cached right behind that.
 
     Attributes:
         ran: the instructions that were carried out anew.
-        new: ids of the intermediate images that the builder made (BuildKit shows none).
+        new: ids of the intermediate images that the builder made.
         used: ids of those that it had.
+        other: it is BuildKit's output.
     """
 
     ran: list[str] = field(default_factory=list)
     new: list[str] = field(default_factory=list)
     used: list[str] = field(default_factory=list)
+    other: bool = False
+    _number: int = 0
+    _begun: bool = False
     _cached: bool = False
     _own: bool = False
-    _numbered: dict[str, str] = field(default_factory=dict)
 
     def hear(self, line: str) -> None:
         """Take one line of the output."""
+        begun, self._begun = self._begun, False
         if not line.startswith(_OF_STEPS):  # a program may print two million lines
             return
         line = line[:_LONG]  # or 64 KiB without a break
-        if step := _STEP.match(line):
-            self._cached = False
+        if (step := _STEP.match(line)) and step["number"] == str(self._number + 1):
+            self._number, self._begun, self._cached = self._number + 1, True, False
             # What stands behind a FROM is the base image itself, and not the builder's.
-            self._own = not str(step["text"] or "").upper().startswith("FROM ")
-            if step["text"]:
-                self.ran.append(step["text"].strip())
-            elif step["number"] not in self._numbered:
-                self._numbered[step["number"]] = step["words"].strip()
-                self.ran.append(step["words"].strip())
-        elif line.startswith(" ---> Using cache"):
+            self._own = not step["text"].upper().startswith("FROM ")
+            self.ran.append(step["text"].strip())
+        elif begun and line.startswith(" ---> Using cache"):
             self._cached = True
             self.ran[-1:] = []
-        elif (cached := re.match(r"^#(\d+) CACHED", line)) and cached[1] in self._numbered:
-            with contextlib.suppress(ValueError):
-                self.ran.remove(self._numbered[cached[1]])
         elif (layer := _LAYER.match(line)) and self._own:
             (self.used if self._cached else self.new).append(layer["id"])
+        elif not self._number and _BUILDKIT.match(line):
+            self.other = True
 
 
 @dataclass(frozen=True)
@@ -129,6 +141,7 @@ class ImageBuilder:
         self._docker: Docker = docker
         self._name = f"{prefix}/{repository}"
         self._run = uuid.uuid4().hex[:8]
+        self._began = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime())
         self._images: list[str] = []
         self._steps: list[Steps] = []
         self._stop = threading.Event()
@@ -168,16 +181,23 @@ class ImageBuilder:
             silent: seconds in which it prints nothing, after which it is ended.
 
         Raises:
-            LabError: the engine itself failed.
+            LabError: the engine itself failed, or has no builder with bounds.
         """
         image = f"{self._name}:{self._run}-{len(self._images) + 1}"
         self._images.append(image)
         steps = Steps()
         self._steps.append(steps)
         began = time.monotonic()
-        how, lines = self._work(["docker", "build", "--network", "none", "--force-rm", "-t", image, str(context)],
-                                steps, within, silent)  # fmt: skip
+        words = ["docker", "build", *_BOUNDS, "--force-rm", "-t", image, str(context)]
+        how, lines = self._work(words, steps, within, silent)
         seconds = time.monotonic() - began
+        if steps.other:
+            raise LabError(
+                "this Docker builds with BuildKit alone, which has no bounds of CPU and memory",
+                "undo docker buildx install (docker buildx uninstall), or use a Docker whose DOCKER_BUILDKIT=0 works",
+            )
+        if how and any(_KILLED in line for line in lines[-3:]):
+            how += f", as a process was killed: a step may use {MEMORY} GB of memory"
         if how and any(sign in line for line in lines for sign in _ENGINE_FAILED):
             raise LabError(
                 "the engine failed during a build", "check docker info and free disk space", "\n".join(lines)
@@ -234,7 +254,7 @@ class ImageBuilder:
         """Run the builder; how it ended if not well, and its last lines."""
         kept: deque[str] = deque(maxlen=_LINES)
         builder = start(
-            words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={**CLIENT_ENV, "BUILDKIT_PROGRESS": "plain"}
+            words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={**CLIENT_ENV, "DOCKER_BUILDKIT": "0"}
         )
         assert builder.stdout
         heard = _Heard()
@@ -246,6 +266,8 @@ class ImageBuilder:
                 now = time.monotonic()
                 if self._stop.is_set():
                     how = "the checker was ended"
+                elif steps.other:
+                    how = "BuildKit"
                 elif now > limit:
                     how = f"not done after {within:.0f} s"
                 elif now - heard.last > silent:
@@ -262,13 +284,18 @@ class ImageBuilder:
         return how or (f"exit code {builder.returncode}" if builder.returncode else ""), lines
 
     def _forget(self) -> None:
-        """Remove what was built, but for those layers that the last build had from the one before."""
+        """Remove what was built, but for those layers that the last build had from the one before.
+
+        A step can print the id of any image, so only what has no name, and is no older than this builder, is removed.
+        """
         for image in self._images:
             self._drop(image)
         useful = set(self._steps[-1].used) if self._steps else set()
         made = [each for steps in reversed(self._steps) for each in reversed(steps.new) if each not in useful]
         for each in dict.fromkeys(made):
-            self._docker.run("rmi", "--no-prune", each, check=False)
+            found = self._docker.inspect("image", each) or {}
+            if not found.get("RepoTags") and str(found.get("Created", "")) >= self._began:
+                self._docker.run("rmi", "--no-prune", each, check=False)
 
     def _drop(self, image: str) -> None:
         """Remove a name in the engine and in the registry; the builder's cache stays."""

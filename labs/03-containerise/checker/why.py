@@ -1,0 +1,43 @@
+"""Why the learner's Dockerfile made no image, from how its build ended."""
+
+from __future__ import annotations
+
+from mlops_lab.measure.images.builds import CPUS, MEMORY, Build
+
+NEVER_ENDS = (
+    "RUN runs while the image is built, and must end; what is to run in the container is said by CMD or ENTRYPOINT. A "
+    f"step has {CPUS} CPUs"
+)
+KILLED = (
+    f"a step of a build gets {MEMORY} GB of memory, and what takes more is killed. To install the packages of "
+    "requirements.txt takes a tenth of that"
+)
+BUILDKIT = (
+    "the checker builds with DOCKER_BUILDKIT=0, which has bounds of CPU and memory, and does not know what BuildKit "
+    "alone does, such as RUN --mount, COPY --chmod, and here-documents. See it yourself: DOCKER_BUILDKIT=0 docker build"
+)
+FAILED = (
+    "the builder stops at the first instruction that fails, and its last lines say which. COPY --from copies from "
+    "another stage, all other COPY from the folder, without what .dockerignore names. A build has no network: pip "
+    "finds the packages in python-build:1"
+)
+FETCHED = (
+    "ADD with an address is carried out by the Docker engine, not by the build, so --network none does not stop it; "
+    "where the engine has no network either, the image can't be built. All that it needs is in your folder and in the "
+    "two images"
+)
+GIVEN = (
+    "the server and the model's package are given, and the checker has put the server into the copy of your folder as "
+    "it was: run service.app:app as it is. COPY it, and let no instruction write over it"
+)
+
+
+def not_built(built: Build) -> str:
+    """Why a build made no image."""
+    if built.how.startswith(("not done", "nothing printed", "printed")):
+        return NEVER_ENDS
+    if "killed" in built.how:
+        return KILLED
+    if any("requires BuildKit" in line or "unknown instruction" in line for line in built.lines[-3:]):
+        return BUILDKIT
+    return FAILED
