@@ -113,19 +113,22 @@ class Engine:
         """The SDK's client, as users have it."""
         return kfp.Client(host=self.url)
 
-    def ask(self, path: str, body: Any = None, method: str = "", token: str = "") -> tuple[int, Any]:
+    def ask(
+        self, path: str, body: Any = None, method: str = "", token: str = "", kind: str = "application/json"
+    ) -> tuple[int, Any]:
         """Status and body of one request; the body is read as JSON if it is."""
         request = urllib.request.Request(self.url + path, method=method or ("GET" if body is None else "POST"))
         if body is not None:
             request.data = body if isinstance(body, bytes) else json.dumps(body).encode()
+            request.add_header("Content-Type", kind)
         if token:
             request.add_header("Authorization", f"Bearer {token}")
         try:
             with urllib.request.urlopen(request, timeout=40) as answer:
-                status, text, kind = answer.status, answer.read().decode(), answer.headers.get_content_type()
+                status, text, came = answer.status, answer.read().decode(), answer.headers.get_content_type()
         except urllib.error.HTTPError as error:
-            status, text, kind = error.code, error.read().decode(), error.headers.get_content_type()
-        return status, json.loads(text) if kind == "application/json" else text
+            status, text, came = error.code, error.read().decode(), error.headers.get_content_type()
+        return status, json.loads(text) if came == "application/json" else text
 
     def api(self, path: str, body: Any = None, method: str = "") -> Any:
         """The body of a request to the API that has to succeed."""

@@ -1,13 +1,22 @@
-"""What nobody gets from the engine: its time and memory for a small file, its volume, Secrets, other runs' artifacts."""
+"""What nobody gets from the engine: its time and memory, its volume, Secrets of others, artifacts of other runs."""
 
-from __future__ import annotations
-
+# No `from __future__ import annotations`: the SDK reads the annotations of components as objects.
+import http.client
+import json
 import stat
 from pathlib import Path
+from typing import Any
+
+import pytest
+from kfp import dsl
 
 from tests.conformance import pipelines
 from tests.pipelines.conftest import Make
-from tests.pipelines.test_robust import start
+from tests.pipelines.engine import Engine
+from tests.pipelines.test_api import document, kubernetes
+from tests.pipelines.test_robust import running, start
+
+MIB = 1 << 20
 
 
 def mode(path: Path) -> int:
@@ -55,3 +64,190 @@ def test_the_database_of_an_older_server_is_taken_over_and_closed_to_others(make
     engine.kill()
     engine.start()
     assert engine.api(f"runs/{run}")["state"] == "SUCCEEDED"
+
+
+# The size of requests
+
+
+def chunked(engine: Engine, path: str, size: int, kind: str) -> tuple[int, Any]:
+    """Answer to a body of that size which does not say beforehand how large it is."""
+    connection = http.client.HTTPConnection("127.0.0.1", engine.port, timeout=40)
+    chunks = (b" " * MIB for _ in range(size // MIB))
+    connection.request("POST", path, chunks, {"Content-Type": kind}, encode_chunked=True)
+    answer = connection.getresponse()
+    return answer.status, json.loads(answer.read())
+
+
+@pytest.mark.parametrize("path", ["runs", "recurringruns", "experiments", "pipelines", "pipelines/upload"])
+def test_a_request_that_is_too_large_is_refused(engine: Engine, path: str) -> None:
+    form = "multipart/form-data; boundary=x" if path.endswith("upload") else "application/json"
+    for status, answer in (
+        engine.ask(f"/apis/v2beta1/{path}", b" " * (5 * MIB), kind=form),
+        chunked(engine, f"/apis/v2beta1/{path}", 5 * MIB, form),
+    ):
+        assert (status, answer["code"]) == (413, 8)
+        assert answer["message"] == "the request is larger than 4 MiB, which is the most for this address"
+    assert engine.ask("/healthz")[0] == 200
+
+
+def test_a_request_within_the_limit_is_taken(engine: Engine) -> None:
+    name = "x" * 100
+    body = json.dumps({"display_name": name, "unknown": " " * (3 * MIB)}).encode()
+    assert engine.ask("/apis/v2beta1/experiments", body)[1]["display_name"] == name
+
+
+def test_a_document_that_is_nested_too_deeply_is_refused_in_words(engine: Engine) -> None:
+    status, answer = engine.ask("/apis/v2beta1/runs", b"[" * 100_000)
+    assert (status, answer["code"]) == (400, 3) and "no JSON" in answer["message"]
+
+
+@pipelines.component
+def make_large(result: int, artifact: int, data: dsl.Output[dsl.Dataset]) -> str:
+    with open(data.path, "w") as file:  # noqa: PTH123
+        file.write("x" * artifact)
+    return "x" * result
+
+
+@dsl.pipeline(name="large")
+def large(result: int, artifact: int):  # type: ignore[no-untyped-def]
+    make_large(result=result, artifact=artifact)
+
+
+def test_a_step_may_store_a_large_artifact_but_report_no_large_result(engine: Engine) -> None:
+    run = start(engine, large, result=MIB, artifact=40 * MIB)
+    assert engine.ended(run)["state"] == "SUCCEEDED"
+    ended = engine.ended(start(engine, large, result=5 * MIB, artifact=1))
+    assert ended["state"] == "FAILED"
+    assert "its results can't be kept: the request is larger than 4 MiB" in ended["error"]["message"]
+
+
+# Volumes and Secrets
+
+
+def environment(**config: Any) -> dict[str, Any]:
+    return {"display_name": "k", "pipeline_spec": kubernetes(config)}
+
+
+def from_constant(name: str) -> dict[str, Any]:
+    return {"runtimeValue": {"constant": name}}
+
+
+VARIABLE = [{"secretKey": "k", "envVar": "A"}]
+OWN = "task environment: the claim data-ml-pipeline-0 is the platform's own, no run may mount it"
+CLOSED = "task environment: the Secret platforms is not open to runs: whoever made it has to label it pipelines.mlops"
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ({"pvcMount": [{"constant": "data-ml-pipeline-0", "mountPath": "/x"}]}, OWN),
+        ({"pvcMount": [{"pvcNameParameter": from_constant("data-ml-pipeline-0"), "mountPath": "/x"}]}, OWN),
+        ({"pvcMount": [{"constant": "data-mysql-0", "mountPath": "/x"}]}, "the claim data-mysql-0 is the platform's"),
+        ({"secretAsEnv": [{"secretName": "platforms", "keyToEnv": VARIABLE}]}, CLOSED),
+        ({"secretAsVolume": [{"secretName": "platforms", "mountPath": "/x", "optional": True}]}, CLOSED),
+        ({"secretAsVolume": [{"secretNameParameter": from_constant("platforms"), "mountPath": "/x"}]}, CLOSED),
+        ({"secretAsEnv": [5]}, "task environment: the setting secretAsEnv has to be a list of objects"),
+    ],
+)
+def test_what_no_run_may_mount_is_refused_when_it_is_made(engine: Engine, config: dict[str, Any], words: str) -> None:
+    once, again = environment(**config), {"trigger": {"periodic_schedule": {"interval_second": "3600"}}}
+    for path, given in (("runs", once), ("recurringruns", {**once, **again})):
+        status, answer = engine.ask(f"/apis/v2beta1/{path}", given)
+        assert status == 400 and words in answer["message"]
+
+
+def test_the_servers_own_volume_is_refused_in_a_package_too(engine: Engine) -> None:
+    config = {"pvcMount": [{"constant": "data-ml-pipeline-0", "mountPath": "/x"}]}
+    given = {"pipeline_version": {"display_name": "v", "pipeline_spec": kubernetes(config)}}
+    status, answer = engine.ask("/apis/v2beta1/pipelines/create", given)
+    assert status == 400 and OWN in answer["message"]
+
+
+@pytest.mark.parametrize(
+    ("key", "entry", "name", "words"),
+    [
+        ("secretAsEnv", {"keyToEnv": VARIABLE}, "platforms", "the Secret platforms is not open to runs"),
+        ("secretAsVolume", {"mountPath": "/x"}, "platforms", "the Secret platforms is not open to runs"),
+        ("secretAsVolume", {"mountPath": "/x"}, "missing", "there is no Secret missing"),
+        ("pvcMount", {"mountPath": "/x"}, "data-ml-pipeline-0", "the claim data-ml-pipeline-0 is the platform's own"),
+    ],
+)
+def test_a_name_that_comes_while_the_run_goes_is_looked_at_before_the_pod(
+    engine: Engine, key: str, entry: dict[str, Any], name: str, words: str
+) -> None:
+    parameter = {"pvcMount": "pvcNameParameter"}.get(key, "secretNameParameter")
+    config = {key: [{**entry, parameter: {"componentInputParameter": "text"}}]}
+    platform = {"platforms": {"kubernetes": {"deploymentSpec": {"executors": {"exec-write": config}}}}}
+    spec = {"pipeline_spec": document(pipelines.two_steps), "platform_spec": platform}
+    given = {"display_name": "k", "pipeline_spec": spec, "runtime_config": {"parameters": {"text": name}}}
+    run = engine.api("runs", given)["run_id"]
+    ended = engine.ended(run)
+    assert ended["state"] == "FAILED"
+    assert f"task write failed: its pod was refused: {words}" in ended["error"]["message"]
+    assert not [pod for pod in engine.starts if pod.startswith(f"run-{run[:8]}") and "-driver-" not in pod]
+
+
+def test_an_optional_secret_that_is_not_there_can_not_come_later(engine: Engine) -> None:
+    config = {
+        "secretAsEnv": [{"secretName": "missing", "optional": True, "keyToEnv": VARIABLE}],
+        "secretAsVolume": [{"secretName": "missing", "optional": True, "mountPath": "/x"}],
+    }
+    run = engine.api("runs", environment(**config))["run_id"]
+    assert engine.ended(run)["state"] == "SUCCEEDED"
+    pod = (engine.pod(engine.tasks(run)["environment"]["pod_name"]) / "manifest.json").read_text()
+    assert "missing" not in pod and "secretKeyRef" not in pod
+    mounted = {each["mountPath"]: each["name"] for each in json.loads(pod)["spec"]["containers"][0]["volumeMounts"]}
+    assert {"name": mounted["/x"], "emptyDir": {}} in json.loads(pod)["spec"]["volumes"]
+
+
+def test_settings_that_can_not_be_read_fail_their_own_run_alone(make: Make) -> None:
+    engine = make()
+    broken = engine.api("runs", environment(secretAsEnv=[{"keyToEnv": VARIABLE}]))["run_id"]
+    other = start(engine, pipelines.two_steps)
+    assert engine.ended(other)["state"] == "SUCCEEDED"
+    assert "its settings can't be read" in engine.ended(broken)["error"]["message"]
+
+
+# Artifacts
+
+
+def token(engine: Engine, pod: str) -> str:
+    """What a step's launcher shows; the step itself can read it too."""
+    variables = json.loads((engine.pod(pod) / "manifest.json").read_text())["spec"]["containers"][0]["env"]
+    (launch,) = [each["value"].replace("$$", "$") for each in variables if each["name"] == "LAUNCH"]
+    return str(json.loads(launch)["token"])
+
+
+@dsl.pipeline(name="slow-reader")
+def slow_reader(uri: str, seconds: float):  # type: ignore[no-untyped-def]
+    there = dsl.importer(artifact_uri=uri, artifact_class=dsl.Dataset, reimport=False)
+    slow_read(data=there.output, seconds=seconds)
+
+
+@pipelines.component
+def slow_read(data: dsl.Input[dsl.Dataset], seconds: float) -> str:
+    import time
+
+    text = open(data.path).read()  # noqa: PTH123, SIM115
+    print("waiting", text, flush=True)
+    time.sleep(seconds)
+    return text
+
+
+def test_a_step_reads_its_inputs_imported_ones_too_and_nothing_else(engine: Engine) -> None:
+    found: dict[str, str] = {}
+    for text in ("for all", "for nobody"):
+        made = start(engine, pipelines.two_steps, text=text)
+        assert engine.ended(made)["state"] == "SUCCEEDED"
+        (found[text],) = [each["uri"] for each in engine.api(f"runs/{made}/artifacts")["artifacts"]
+                          if each["name"] == "data"]  # fmt: skip
+    run = start(engine, slow_reader, uri=found["for all"], seconds=600.0)
+    pod = running(engine, run, "slow-read")
+    assert "waiting for all" in (engine.pod(pod) / "log").read_text()
+    own, other = (uri.partition("/minio/")[2] for uri in found.values())
+    shown = token(engine, pod)
+    assert engine.ask(f"/internal/artifact/{own}", token=shown) == (200, "for all")
+    status, answer = engine.ask(f"/internal/artifact/{other}", token=shown)
+    assert (status, answer["code"]) == (403, 7) and "is no input of this task" in answer["message"]
+    engine.api(f"runs/{run}:terminate", {})
+    engine.ended(run)

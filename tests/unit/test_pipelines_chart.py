@@ -7,6 +7,7 @@ import re
 
 import yaml
 from embedded.manifests import OURS
+from embedded.mounts import FOR_RUNS, OWN_CLAIMS
 from embedded.settings import Settings
 
 from mlops_lab.base.paths import project
@@ -33,11 +34,27 @@ def test_images_accounts_and_labels_are_the_servers() -> None:
     assert f"port: {Settings.port}," in TEMPLATES["service"]
 
 
+def test_no_run_may_mount_the_claims_that_the_chart_makes() -> None:
+    made = set()
+    for template in (CHART / "templates").glob("*/statefulset.yaml"):
+        text = template.read_text()
+        (name,) = re.findall(r"^kind: StatefulSet\nmetadata:\n  name: (\S+)$", text, re.MULTILINE)
+        claims = re.findall(r"^  volumeClaimTemplates:\n  - metadata:\n      name: (\S+)$", text, re.MULTILINE)
+        assert "replicas: 1" in text and claims
+        made |= {f"{claim}-{name}-0" for claim in claims}
+    assert made == OWN_CLAIMS
+
+
+def test_the_label_that_opens_a_secret_is_the_one_that_is_documented() -> None:
+    for page in (CHART / "README.md", project() / "docs" / "pipelines.md"):
+        assert f"{FOR_RUNS}=true" in page.read_text(), page
+
+
 def test_the_server_asks_for_no_more_than_its_role_gives() -> None:
     source = (project() / "images" / "pipelines" / "embedded" / "cluster.py").read_text()
-    calls = set(re.findall(r"self\._api\.(\w+)\(", source))
+    calls = set(re.findall(r"self\._(?:api|metadata)\.(\w+)\(", source))
     role = TEMPLATES["role"]
-    rules = yaml.safe_load("[" + ",".join(re.findall(r"^- (\{.*\})$", role, re.MULTILINE)) + "]")
+    rules = yaml.safe_load("[" + ",".join(re.findall(r"^- (\{.*?\})(?: #.*)?$", role, re.MULTILINE)) + "]")
     given = {(resource, verb) for rule in rules for resource in rule["resources"] for verb in rule["verbs"]}
     wanted = {
         "create_namespaced_pod": ("pods", "create"),
@@ -45,5 +62,6 @@ def test_the_server_asks_for_no_more_than_its_role_gives() -> None:
         "delete_namespaced_pod": ("pods", "delete"),
         "read_namespaced_pod_log": ("pods/log", "get"),
         "list_namespaced_event": ("events", "list"),
+        "read_namespaced_secret": ("secrets", "get"),
     }
     assert {wanted[call] for call in calls} == given

@@ -16,6 +16,7 @@ from embedded.pods import Refused, Seen, Unreachable
 from embedded.settings import Settings
 
 _WITHIN = 20  # seconds for one call
+_LABELS_ALONE = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 
 
 class Cluster:
@@ -24,6 +25,7 @@ class Cluster:
     def __init__(self, settings: Settings) -> None:
         config.load_incluster_config()
         self._api = client.CoreV1Api()
+        self._metadata = client.CoreV1Api(client.ApiClient(header_name="Accept", header_value=_LABELS_ALONE))
         self._namespace = settings.namespace
 
     def create(self, manifest: dict[str, Any]) -> None:
@@ -34,11 +36,12 @@ class Cluster:
         except ApiException as error:
             if error.status == 409 and "AlreadyExists" in str(error.body):
                 return
-            if error.status in (400, 403, 404, 409, 422):
-                reason = _message(error)
+            reason = _message(error)
+            # A manifest may be too large for the API server (413), or for its database behind it (500).
+            if error.status in (400, 403, 404, 409, 413, 422) or "request is too large" in reason:
                 # A quota may have room later; what else is forbidden or malformed stays so.
                 raise Refused(reason, final="exceeded quota" not in reason and error.status != 409) from error
-            raise Unreachable(_message(error)) from error
+            raise Unreachable(reason) from error
 
     def seen(self) -> dict[str, Seen]:
         """See `Pods.seen`."""
@@ -50,6 +53,19 @@ class Cluster:
         except ApiException as error:
             raise Unreachable(_message(error)) from error
         return {pod.metadata.name: _seen(pod) for pod in found.items}
+
+    def secret(self, name: str) -> dict[str, str] | None:
+        """See `Pods.secret`."""
+        try:
+            with _reachable():
+                found = self._metadata.read_namespaced_secret(name, self._namespace, _request_timeout=_WITHIN)
+        except ApiException as error:
+            if error.status == 404:
+                return None
+            if error.status in (400, 403, 422):
+                raise Refused(_message(error), final=True) from error
+            raise Unreachable(_message(error)) from error
+        return dict(found.metadata.labels or {})
 
     def delete(self, name: str, grace: int) -> None:
         """See `Pods.delete`."""

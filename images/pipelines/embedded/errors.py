@@ -11,6 +11,7 @@ _CODES = {
     "ALREADY_EXISTS": (6, 409),
     "PERMISSION_DENIED": (7, 403),
     "RESOURCE_EXHAUSTED": (8, 507),  # here always the volume, so not 429, which clients take for "too many requests"
+    "TOO_LARGE": (8, 413),  # no name of its own in google.rpc.Code
     "FAILED_PRECONDITION": (9, 400),
     "ABORTED": (10, 409),
     "UNIMPLEMENTED": (12, 501),
@@ -23,7 +24,7 @@ class ApiError(Exception):
     """What a request is answered with when it can't be done.
 
     Args:
-        name: a name of google.rpc.Code, such as NOT_FOUND.
+        name: a name of google.rpc.Code, such as NOT_FOUND, or TOO_LARGE.
         message: one line for the user.
     """
 

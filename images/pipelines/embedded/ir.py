@@ -5,9 +5,12 @@ Nothing here evaluates what a pipeline says; it is parsed with the SDK's own mes
 
 from __future__ import annotations
 
+import gzip
 import io
+import re
 import tarfile
 import zipfile
+import zlib
 from typing import Any
 
 import yaml
@@ -26,7 +29,16 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "LIST": (list,),
     "STRUCT": (dict,),
 }
-_LIMIT = 32 << 20  # bytes that a package may unpack to
+_LIMIT = 4 << 20  # bytes that a package may unpack to
+_VALUES = 200_000  # in a pipeline; each takes a hundred bytes or more, whatever it takes in the file
+_DEPTH = 100  # as in protocol buffers
+# What YAML may take for a number, in base 60 too: the time to read one grows with the square of its length.
+_NUMBER = re.compile(r"[-+]?[0-9][0-9_:.]{100,}")
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's, where it is, takes a tenth of the time
+_UNREADABLE = (
+    *(yaml.YAMLError, zipfile.BadZipFile, tarfile.TarError, zlib.error),
+    *(ValueError, ArithmeticError, EOFError, OSError, RuntimeError),  # a date or a number that is none, a password
+)
 
 
 def read_package(name: str, content: bytes) -> dict[str, Any]:
@@ -41,11 +53,15 @@ def read_package(name: str, content: bytes) -> dict[str, Any]:
                 chosen = _choose([each.filename for each in package.infolist() if each.file_size <= _LIMIT])
                 content = package.read(chosen)
         elif name.endswith((".tar.gz", ".tgz")):
-            with tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as package:
+            with gzip.open(io.BytesIO(content)) as packed:
+                content = packed.read(_LIMIT + 1)
+            if len(content) > _LIMIT:
+                raise invalid(f"the file {name!r} unpacks to more than {_LIMIT >> 20} MiB")
+            with tarfile.open(fileobj=io.BytesIO(content), mode="r:") as package:
                 chosen = _choose([each.name for each in package if each.isfile() and each.size <= _LIMIT])
                 content = package.extractfile(chosen).read()  # type: ignore[union-attr]
-        documents = [each for each in yaml.safe_load_all(content.decode()) if each is not None]
-    except (yaml.YAMLError, UnicodeDecodeError, zipfile.BadZipFile, tarfile.TarError, OSError) as error:
+        documents = [each for each in _documents(content.decode()) if each is not None]
+    except _UNREADABLE as error:
         raise invalid(f"the file {name!r} can't be read as a pipeline: {_line(error)}") from error
     if not documents or not all(isinstance(each, dict) for each in documents):
         raise invalid(f"the file {name!r} is no pipeline: it has to be what the KFP SDK's compiler writes")
@@ -66,6 +82,7 @@ def check(document: Any) -> dict[str, Any]:
     """
     if not isinstance(document, dict) or not document:
         raise invalid("pipeline_spec is no pipeline: it has to be what the KFP SDK's compiler writes")
+    _bounded(document)
     if "pipeline_spec" not in document:
         document = {"pipeline_spec": document, "platform_spec": {}}
     spec, platform = document["pipeline_spec"], document.get("platform_spec") or {}
@@ -120,6 +137,39 @@ def _fits(kind: str, value: Any) -> bool:
     return not (isinstance(value, float) and kind == "NUMBER_INTEGER") or value.is_integer()
 
 
+def _documents(text: str) -> list[Any]:
+    """The documents in YAML, once it is known that they are about as large as the text: no aliases, which a few hundred
+    bytes of can stand for millions of values; not too many values, nor too deep, nor numbers that take minutes."""
+    values = depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        where = f"line {event.start_mark.line + 1}"
+        if isinstance(event, yaml.AliasEvent):
+            raise invalid(f"{where}: the alias *{event.anchor} is not supported; write out what it stands for")
+        values += isinstance(event, yaml.NodeEvent)
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        _within(values, depth)
+        if isinstance(event, yaml.ScalarEvent) and (event.implicit[0] or event.tag) and _NUMBER.fullmatch(event.value):
+            raise invalid(f"{where}: a number of {len(event.value)} characters can't be read")
+    return list(yaml.load_all(text, Loader=_Loader))
+
+
+def _bounded(document: Any) -> None:
+    """Refuse what would take too much memory as messages."""
+    values, level, depth = 0, [document], 0
+    while level:
+        values, depth = values + len(level), depth + 1
+        _within(values, depth)
+        below = [each.values() if isinstance(each, dict) else each for each in level if isinstance(each, (dict, list))]
+        level = [value for each in below for value in each]
+
+
+def _within(values: int, depth: int) -> None:
+    if values > _VALUES:
+        raise invalid(f"the pipeline has more than {_VALUES} values")
+    if depth > _DEPTH:
+        raise invalid(f"the pipeline is nested deeper than {_DEPTH} levels")
+
+
 def _structure(message: Any) -> list[str]:
     wrong: list[str] = []
     deployment = message.deployment_spec  # a protobuf Struct, which has no `get`
@@ -156,7 +206,10 @@ def _choose(names: list[str]) -> str:
     if "pipeline.yaml" in found:
         return "pipeline.yaml"
     if len(found) != 1:
-        raise invalid(f"the package holds {len(found)} YAML files; it needs one, or one named pipeline.yaml")
+        raise invalid(
+            f"the package holds {len(found)} YAML files of at most {_LIMIT >> 20} MiB; it needs one, or one named "
+            "pipeline.yaml"
+        )
     return found[0]
 
 

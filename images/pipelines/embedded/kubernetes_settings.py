@@ -10,12 +10,18 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from embedded import mounts
+
 # KubernetesExecutorConfig's fields; `refusals` refuses all others.
 HONOURED = {
     *("secretAsEnv", "secretAsVolume", "configMapAsEnv", "configMapAsVolume", "pvcMount", "nodeSelector"),
     *("tolerations", "podMetadata", "imagePullPolicy", "imagePullSecret", "activeDeadlineSeconds", "fieldPathAsEnv"),
     *("emptyDirMounts", "enabledSharedMemory"),
 }
+_LISTS = (
+    *("secretAsEnv", "secretAsVolume", "configMapAsEnv", "configMapAsVolume", "pvcMount", "tolerations"),
+    *("imagePullSecret", "fieldPathAsEnv", "emptyDirMounts"),
+)
 _WHY = {
     "securityContext": "task pods run under restricted Pod Security, as a user id of the server's choice",
     "genericEphemeralVolume": "use an empty directory or a volume claim",
@@ -33,12 +39,28 @@ def refusals(platform: dict[str, Any]) -> list[str]:
             continue
         executors = (each.get("deploymentSpec") or {}).get("executors") or {}
         for label, config in executors.items():
+            task = f"task {label.removeprefix('exec-')}"
+            if key := next((key for key in _LISTS if not _objects(config.get(key, []))), ""):
+                wrong.append(f"{task}: the setting {key} has to be a list of objects")
+                continue
             for key in sorted(set(config) - HONOURED):
                 why = f" ({_WHY[key]})" if key in _WHY else ""
-                wrong.append(f"task {label.removeprefix('exec-')}: the setting {key} is not supported{why}")
+                wrong.append(f"{task}: the setting {key} is not supported{why}")
+            wrong += [f"{task}: {closed}" for closed in mounts.closed_claims(config)]
         pipeline = each.get("pipelineConfig") or {}
         wrong += [f"the pipeline setting {key} is not supported" for key in sorted(pipeline)]
     return wrong
+
+
+def secrets(platform: dict[str, Any]) -> list[tuple[str, str]]:
+    """The Secrets that tasks name outright, each with the task."""
+    kubernetes = (platform.get("platforms") or {}).get("kubernetes") or {}
+    executors = (kubernetes.get("deploymentSpec") or {}).get("executors") or {}
+    return [
+        (label.removeprefix("exec-"), name)
+        for label, config in executors.items()
+        for name in sorted(mounts.secrets(config))
+    ]
 
 
 def of_executor(platform: dict[str, Any], label: str) -> dict[str, Any]:
@@ -138,6 +160,10 @@ def _toleration(entry: dict[str, Any]) -> dict[str, Any]:
     if "tolerationSeconds" in done:
         done["tolerationSeconds"] = int(done["tolerationSeconds"])
     return done
+
+
+def _objects(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(each, dict) for each in value)
 
 
 def _mapping(value: Any) -> dict[str, str]:

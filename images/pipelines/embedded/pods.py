@@ -62,6 +62,13 @@ class Pods(Protocol):
     def seen(self) -> dict[str, Seen]:
         """All pods of this server, by name."""
 
+    def secret(self, name: str) -> dict[str, str] | None:
+        """The labels of a Secret, without its content; None if there is none.
+
+        Raises:
+            Refused: nobody may have it looked at.
+        """
+
     def delete(self, name: str, grace: int) -> None:
         """Have it gone; no error if it is."""
 

@@ -6,12 +6,14 @@ for one that ended without a word. Each pod's name says what it is for, so start
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import threading
 import time
 import traceback
+from typing import Any
 
-from embedded import manifests, runs, schedule
+from embedded import manifests, mounts, runs, schedule
 from embedded.artifacts import Artifacts
 from embedded.pods import Pods, Refused, Seen, Unreachable
 from embedded.settings import Settings
@@ -157,9 +159,8 @@ class Reconciler(threading.Thread):
                 self._fail(attempt, why)
 
     def _make_task(self, run: sqlite3.Row, attempt: sqlite3.Row) -> None:
-        token = runs.token(self._store, "task", attempt["id"])
         try:
-            self._pods.create(manifests.task(self._settings, run["id"], run["account"], dict(attempt), token))
+            self._pods.create(self._task_pod(run, attempt))
         except Refused as refused:
             if refused.final or age(attempt["created"]) > self._settings.quota_patience:
                 self._fail(attempt, f"its pod was refused: {refused.reason}")
@@ -167,6 +168,15 @@ class Reconciler(threading.Thread):
                 self._store.update("attempts", attempt["id"], trouble=refused.reason)
             return
         self._store.update("attempts", attempt["id"], state="RUNNING", began=now())
+
+    def _task_pod(self, run: sqlite3.Row, attempt: sqlite3.Row) -> dict[str, Any]:
+        wanted, token = json.loads(attempt["wanted"]), runs.token(self._store, "task", attempt["id"])
+        try:
+            wanted["kubernetes"] = mounts.settled(wanted["kubernetes"], self._pods.secret)
+            given = {**dict(attempt), "wanted": json.dumps(wanted)}
+            return manifests.task(self._settings, run["id"], run["account"], given, token)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:  # what a pipeline says stops no other run
+            raise Refused(f"its settings can't be read ({type(error).__name__}: {error})", final=True) from error
 
     def _fail(self, attempt: sqlite3.Row, why: str) -> None:
         with self._store.write() as db:  # unless its launcher has reported meanwhile

@@ -1,8 +1,8 @@
 """The server's state: one SQLite file on the volume, written in short transactions.
 
 A commit survives the end of this process at any moment. The file holds what tokens are signed with, so it is this
-user's alone, in a folder of its own: the volume's may be open to all (on a kind cluster it is). Times are kept as text (RFC 3339, UTC, milliseconds), which
-sorts as it should; what is never searched for is kept as JSON.
+user's alone, in a folder of its own: the volume's may be open to all (on a kind cluster it is). Times are kept as text
+(RFC 3339, UTC, milliseconds), which sorts as it should; what is never searched for is kept as JSON.
 """
 
 from __future__ import annotations

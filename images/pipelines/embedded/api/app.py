@@ -8,12 +8,14 @@ from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
 from embedded.api import experiments, internal, page, pipelines, recurring, runs
 from embedded.api.context import Context, context
+from embedded.api.limits import Limited
 from embedded.errors import ApiError
 
 
@@ -36,6 +38,7 @@ def create(server: Context) -> Starlette:
             Route("/healthz", alive),
             *page.ROUTES,
         ],
+        middleware=[Middleware(Limited)],
         exception_handlers={ApiError: _api_error, HTTPException: _http_error, Exception: _unexpected},
         lifespan=lifespan,
     )

@@ -39,11 +39,11 @@ async def body(request: Request) -> dict[str, Any]:
     """A request's JSON object.
 
     Raises:
-        ApiError: it is none.
+        ApiError: it is none, or too large.
     """
     try:
         read = json.loads(await request.body() or b"{}")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise invalid(f"the request is no JSON: {error}") from error
     if not isinstance(read, dict):
         raise invalid("the request has to be a JSON object")

@@ -175,7 +175,13 @@ async def begin(request: Request) -> Response:
 
 async def result(request: Request) -> Response:
     """POST an attempt's end, by its launcher."""
-    (server, row), given = _launcher(request), await body(request)
+    server, row = _launcher(request)
+    try:
+        given = await body(request)
+    except ApiError as error:  # the launcher can't say more
+        why = f"its results can't be kept: {error.message}"
+        server.store.update("attempts", row["id"], state="FAILED", ended=now(), error=why)
+        raise
     state = "FAILED" if given.get("error") else "SUCCEEDED"
     server.store.update(
         "attempts", row["id"], state=state, ended=now(), error=given.get("error", "")[:2000], result=given
@@ -191,9 +197,13 @@ async def log(request: Request) -> Response:
 
 
 async def fetch(request: Request) -> Response:
-    """GET an artifact's content."""
-    server, _ = _launcher(request)
-    path, folder = server.artifacts.find(request.path_params["key"])
+    """GET an artifact's content: of one of this task's inputs, wherever in the store that is (an import may name the
+    artifact of another run)."""
+    server, row = _launcher(request)
+    key, wanted = request.path_params["key"], json.loads(row["wanted"])
+    if key not in [server.artifacts.key(each["uri"]) for each in wanted["inputs"]]:
+        raise ApiError("PERMISSION_DENIED", f"{key} is no input of this task")
+    path, folder = server.artifacts.find(key)
     return FileResponse(path, media_type="application/x-tar" if folder else "application/octet-stream")
 
 

@@ -28,7 +28,6 @@ _COLUMNS = {
     "created_at": "created",
 }
 _VERSION_COLUMNS = {**_COLUMNS, "pipeline_id": "pipeline", "pipeline_version_id": "id"}
-_LIMIT = 32 << 20  # bytes of a package
 
 
 async def upload(request: Request) -> Response:
@@ -170,8 +169,6 @@ def version_row(store: Store, key: str, version: str) -> sqlite3.Row:
 
 
 async def _uploaded(request: Request) -> dict[str, Any]:
-    if int(request.headers.get("content-length") or 0) > _LIMIT:
-        raise invalid(f"the package is larger than {_LIMIT >> 20} MiB")
     form = await request.form()
     file = form.get("uploadfile")
     if not isinstance(file, UploadFile):

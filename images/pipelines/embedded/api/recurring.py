@@ -13,7 +13,7 @@ from starlette.routing import Route
 from embedded import schedule
 from embedded.api import views
 from embedded.api.context import body, context, done, found, listing, text
-from embedded.api.runs import plan
+from embedded.api.runs import permitted, plan
 from embedded.errors import invalid
 from embedded.listing import page
 from embedded.store import now
@@ -42,6 +42,7 @@ async def create(request: Request) -> Response:
     if not concurrency.isdigit() or not 1 <= int(concurrency) <= 10:
         raise invalid(f"max_concurrency {concurrency!r} is no number from 1 to 10")
     planned = plan(server, given)
+    await permitted(server, planned["document"])
     enabled = given.get("mode", "ENABLE") in ("ENABLE", "MODE_UNSPECIFIED", "", None)
     key, at = str(uuid.uuid4()), now()
     server.store.insert(

@@ -14,12 +14,13 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from embedded import ir, runs
+from embedded import ir, kubernetes_settings, mounts, runs
 from embedded.api import experiments, views
 from embedded.api.context import Context, body, context, done, found, listing, text
 from embedded.api.pipelines import version_row
 from embedded.errors import invalid, missing
 from embedded.listing import page
+from embedded.pods import Refused, Unreachable
 
 _COLUMNS = {
     "id": "id",
@@ -93,13 +94,35 @@ def plan(server: Context, given: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+async def permitted(server: Context, document: dict[str, Any]) -> None:
+    """May its tasks mount what they name? Where the cluster does not say, the look before each pod decides.
+
+    Raises:
+        ApiError: they may not.
+    """
+    platform = document.get("platform_spec") or {}
+    wrong = kubernetes_settings.refusals(platform)  # a version may have been kept by an older server
+    for task, name in () if wrong else kubernetes_settings.secrets(platform):
+        try:
+            labels = await asyncio.to_thread(server.pods.secret, name)
+        except (Unreachable, Refused):
+            break
+        if labels is not None and (closed := mounts.closed_secret(name, labels)):
+            wrong.append(f"task {task}: {closed}")
+    if wrong:
+        pipeline = document["pipeline_spec"]["pipelineInfo"]["name"]
+        raise invalid(f"pipeline {pipeline!r} can't be run here: {'; '.join(wrong)}")
+
+
 async def create(request: Request) -> Response:
     """POST a run."""
     server, given = context(request), await body(request)
     name = text(given, "display_name", 256)
     if not name:
         raise invalid("a run needs a display_name")
-    row = runs.make(server.store, name=name, **plan(server, given))
+    planned = plan(server, given)
+    await permitted(server, planned["document"])
+    row = runs.make(server.store, name=name, **planned)
     server.reconciler.wake()
     return JSONResponse(views.run(server.store, row, details=True))
 

@@ -1,0 +1,51 @@
+"""How large a request's body may be: refused by what it says of itself, and by what comes where it says nothing."""
+
+from __future__ import annotations
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from embedded.errors import ApiError
+
+# Bytes. Reading JSON takes many times its size, and the server's memory is small.
+REQUEST = 4 << 20  # of users, and what a step reports
+_DRIVER = 16 << 20  # what its tasks gave to each other
+_LOG = 32 << 20  # the launcher keeps half of that
+
+
+class Limited:
+    """The application with a limit for each body but an artifact's, for which the volume's room is the limit."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request; the handler that reads its body gets the error."""
+        most = _most(scope["path"]) if scope["type"] == "http" else None
+        if most is None:
+            await self._app(scope, receive, send)
+            return
+        told = dict(scope["headers"]).get(b"content-length", b"")
+        size, said = 0, int(told) if told.isdigit() else 0
+
+        async def limited() -> Message:
+            nonlocal size
+            _check(said, most)
+            message = await receive()
+            size += len(message.get("body", b""))
+            _check(size, most)
+            return message
+
+        await self._app(scope, limited, send)
+
+
+def _most(path: str) -> int | None:
+    if path.startswith("/internal/artifact/"):
+        return None
+    if path == "/internal/attempt/log":
+        return _LOG
+    return _DRIVER if path.startswith("/internal/run/") else REQUEST
+
+
+def _check(size: int, most: int) -> None:
+    if size > most:
+        raise ApiError("TOO_LARGE", f"the request is larger than {most >> 20} MiB, which is the most for this address")

@@ -1,0 +1,97 @@
+"""What the embedded engine asks of the cluster, against a server that speaks a little of Kubernetes' API."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+from embedded import cluster
+from embedded.mounts import FOR_RUNS
+from embedded.pods import Refused, Unreachable
+from embedded.settings import Settings
+from kubernetes import client
+
+Answer = tuple[int, dict[str, Any]]
+
+
+class Api(ThreadingHTTPServer):
+    """Answers as told, and keeps what it was asked."""
+
+    answer: Answer = (200, {})
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Asked)
+        self.asked: list[tuple[str, str, str]] = []
+
+
+class Asked(BaseHTTPRequestHandler):
+    """One request."""
+
+    server: Api
+
+    def do_GET(self) -> None:
+        self.server.asked.append((self.command, self.path, self.headers["Accept"]))
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        code, body = self.server.answer
+        content = json.dumps(body).encode()
+        self.send_response(code)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    do_POST = do_GET
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
+    with Api() as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+
+        def inside() -> None:
+            settings = client.Configuration(host=f"http://127.0.0.1:{server.server_port}")
+            monkeypatch.setattr(client.Configuration, "_default", settings)
+
+        monkeypatch.setattr(cluster.config, "load_incluster_config", inside)
+        yield server
+        server.shutdown()
+
+
+def test_of_a_secret_only_what_is_written_about_it_is_asked(api: Api) -> None:
+    about = {"name": "mine", "labels": {FOR_RUNS: "true"}}
+    api.answer = (200, {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": about})
+    assert cluster.Cluster(Settings(namespace="here")).secret("mine") == {FOR_RUNS: "true"}
+    accepted = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+    assert api.asked == [("GET", "/api/v1/namespaces/here/secrets/mine", accepted)]
+
+
+def test_a_secret_without_labels_and_one_that_is_not_there(api: Api) -> None:
+    api.answer = (200, {"metadata": {"name": "plain"}})
+    assert cluster.Cluster(Settings()).secret("plain") == {}
+    api.answer = (404, {"message": "not found"})
+    assert cluster.Cluster(Settings()).secret("none") is None
+
+
+@pytest.mark.parametrize(("code", "error"), [(403, Refused), (400, Refused), (500, Unreachable), (401, Unreachable)])
+def test_a_look_that_fails(api: Api, code: int, error: type[Exception]) -> None:
+    api.answer = (code, {"message": "secrets is forbidden"})
+    with pytest.raises(error, match="secrets is forbidden"):
+        cluster.Cluster(Settings()).secret("mine")
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [(413, "Request entity too large: limit is 3145728"), (500, "etcdserver: request is too large")],
+)
+def test_a_pod_that_is_too_large_for_the_cluster_is_refused_for_good(api: Api, code: int, message: str) -> None:
+    api.answer = (code, {"message": message})
+    with pytest.raises(Refused, match="too large") as caught:
+        cluster.Cluster(Settings()).create({"metadata": {"name": "large"}})
+    assert caught.value.final
