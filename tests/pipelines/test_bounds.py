@@ -69,10 +69,13 @@ def test_the_database_of_an_older_server_is_taken_over_and_closed_to_others(make
 # The size of requests
 
 
-def chunked(engine: Engine, path: str, size: int, kind: str) -> tuple[int, Any]:
-    """Answer to a body of that size which does not say beforehand how large it is."""
+FILE = b'--x\r\nContent-Disposition: form-data; name="uploadfile"; filename="p.yaml"\r\n\r\n'
+
+
+def chunked(engine: Engine, path: str, body: bytes, kind: str) -> tuple[int, Any]:
+    """Answer to a body which does not say beforehand how large it is."""
     connection = http.client.HTTPConnection("127.0.0.1", engine.port, timeout=40)
-    chunks = (b" " * MIB for _ in range(size // MIB))
+    chunks = (body[begin : begin + MIB] for begin in range(0, len(body), MIB))
     connection.request("POST", path, chunks, {"Content-Type": kind}, encode_chunked=True)
     answer = connection.getresponse()
     return answer.status, json.loads(answer.read())
@@ -80,10 +83,13 @@ def chunked(engine: Engine, path: str, size: int, kind: str) -> tuple[int, Any]:
 
 @pytest.mark.parametrize("path", ["runs", "recurringruns", "experiments", "pipelines", "pipelines/upload"])
 def test_a_request_that_is_too_large_is_refused(engine: Engine, path: str) -> None:
-    form = "multipart/form-data; boundary=x" if path.endswith("upload") else "application/json"
+    form, begin = "application/json", b""
+    if path.endswith("upload"):
+        form, begin = "multipart/form-data; boundary=x", FILE
+    body = begin + b" " * (5 * MIB)
     for status, answer in (
-        engine.ask(f"/apis/v2beta1/{path}", b" " * (5 * MIB), kind=form),
-        chunked(engine, f"/apis/v2beta1/{path}", 5 * MIB, form),
+        engine.ask(f"/apis/v2beta1/{path}", body, kind=form),
+        chunked(engine, f"/apis/v2beta1/{path}", body, form),
     ):
         assert (status, answer["code"]) == (413, 8)
         assert answer["message"] == "the request is larger than 4 MiB, which is the most for this address"
@@ -109,7 +115,7 @@ def make_large(result: int, artifact: int, data: dsl.Output[dsl.Dataset]) -> str
 
 
 @dsl.pipeline(name="large")
-def large(result: int, artifact: int):  # type: ignore[no-untyped-def]
+def large(result: int, artifact: int):
     make_large(result=result, artifact=artifact)
 
 
@@ -218,12 +224,6 @@ def token(engine: Engine, pod: str) -> str:
     return str(json.loads(launch)["token"])
 
 
-@dsl.pipeline(name="slow-reader")
-def slow_reader(uri: str, seconds: float):  # type: ignore[no-untyped-def]
-    there = dsl.importer(artifact_uri=uri, artifact_class=dsl.Dataset, reimport=False)
-    slow_read(data=there.output, seconds=seconds)
-
-
 @pipelines.component
 def slow_read(data: dsl.Input[dsl.Dataset], seconds: float) -> str:
     import time
@@ -232,6 +232,12 @@ def slow_read(data: dsl.Input[dsl.Dataset], seconds: float) -> str:
     print("waiting", text, flush=True)
     time.sleep(seconds)
     return text
+
+
+@dsl.pipeline(name="slow-reader")
+def slow_reader(uri: str, seconds: float):
+    there = dsl.importer(artifact_uri=uri, artifact_class=dsl.Dataset, reimport=False)
+    slow_read(data=there.output, seconds=seconds)
 
 
 def test_a_step_reads_its_inputs_imported_ones_too_and_nothing_else(engine: Engine) -> None:

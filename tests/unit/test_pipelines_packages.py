@@ -58,7 +58,7 @@ def test_aliases_are_refused_before_anything_is_expanded() -> None:
 @pytest.mark.parametrize(
     ("words", "why"),
     [
-        ("more: " + "[" * 50_000 + "]" * 50_000, "nested deeper than 100 levels"),
+        ("more: " + "[" * 500 + "]" * 500, "nested deeper than 100 levels"),
         ("more: [" + "[], " * 200_001 + "]", "more than 200000 values"),
         ("more: 1" + ":59" * 100_000, "a number of 300001 characters can't be read"),
         ("more: !!int '1" + ":59" * 100_000 + "'", "a number of 300001 characters can't be read"),

@@ -10,6 +10,7 @@ from embedded.errors import ApiError
 REQUEST = 4 << 20  # of users, and what a step reports
 _DRIVER = 16 << 20  # what its tasks gave to each other
 _LOG = 32 << 20  # the launcher keeps half of that
+_HEARD = 64 << 20  # a client that sends no more than that is heard out, or its connection breaks before the answer
 
 
 class Limited:
@@ -29,11 +30,16 @@ class Limited:
 
         async def limited() -> Message:
             nonlocal size
-            _check(said, most)
-            message = await receive()
+            message: Message = {"more_body": True} if said > most else await receive()
             size += len(message.get("body", b""))
-            _check(size, most)
-            return message
+            if max(size, said) <= most:
+                return message
+            while message.get("more_body") and max(size, said) <= _HEARD:
+                message = await receive()
+                size += len(message.get("body", b""))
+            raise ApiError(
+                "TOO_LARGE", f"the request is larger than {most >> 20} MiB, which is the most for this address"
+            )
 
         await self._app(scope, limited, send)
 
@@ -44,8 +50,3 @@ def _most(path: str) -> int | None:
     if path == "/internal/attempt/log":
         return _LOG
     return _DRIVER if path.startswith("/internal/run/") else REQUEST
-
-
-def _check(size: int, most: int) -> None:
-    if size > most:
-        raise ApiError("TOO_LARGE", f"the request is larger than {most >> 20} MiB, which is the most for this address")
