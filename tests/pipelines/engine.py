@@ -166,8 +166,8 @@ class Engine:
         os.killpg(int((self.pod(name) / "pid").read_text()), signal.SIGKILL)
 
     def drivers(self, run: str) -> list[str]:
-        """The names of a run's driver pods that there are, oldest first."""
-        return sorted(each.name for each in (self.data / "pods").glob(f"run-{run[:8]}-driver-*"))
+        """The names of a run's driver pods that have started and are there, oldest first."""
+        return sorted(pid.parent.name for pid in (self.data / "pods").glob(f"run-{run[:8]}-driver-*/pid"))
 
     @property
     def starts(self) -> list[str]:

@@ -193,7 +193,8 @@ def test_a_name_that_comes_while_the_run_goes_is_looked_at_before_the_pod(
     assert not [pod for pod in engine.starts if pod.startswith(f"run-{run[:8]}") and "-driver-" not in pod]
 
 
-def test_an_optional_secret_that_is_not_there_can_not_come_later(engine: Engine) -> None:
+def test_an_optional_secret_that_is_not_there_can_not_come_later(make: Make) -> None:
+    engine = make()  # nothing in its cache
     config = {
         "secretAsEnv": [{"secretName": "missing", "optional": True, "keyToEnv": VARIABLE}],
         "secretAsVolume": [{"secretName": "missing", "optional": True, "mountPath": "/x"}],
