@@ -141,6 +141,7 @@ def _documents(text: str) -> list[Any]:
     """The documents in YAML, once it is known that they are about as large as the text: no aliases, which a few hundred
     bytes of can stand for millions of values; not too many values, nor too deep, nor numbers that take minutes."""
     values = depth = 0
+    event: Any
     for event in yaml.parse(text, Loader=_Loader):
         where = f"line {event.start_mark.line + 1}"
         if isinstance(event, yaml.AliasEvent):
