@@ -141,9 +141,10 @@ def _documents(text: str) -> list[Any]:
     """The documents in YAML, once it is known that they are about as large as the text: no aliases, which a few hundred
     bytes of can stand for millions of values; not too many values, nor too deep, nor numbers that take minutes."""
     values = depth = 0
+    event: Any
     for event in yaml.parse(text, Loader=_Loader):
+        where = f"line {event.start_mark.line + 1}"
         if isinstance(event, yaml.AliasEvent):
-            where = f"line {event.start_mark.line + 1}" if event.start_mark else "somewhere"
             raise invalid(f"{where}: the alias *{event.anchor} is not supported; write out what it stands for")
         values += isinstance(event, yaml.NodeEvent)
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sqlite3
 import uuid
@@ -173,7 +174,8 @@ async def _uploaded(request: Request) -> dict[str, Any]:
     file = form.get("uploadfile")
     if not isinstance(file, UploadFile):
         raise invalid("the form has no file `uploadfile`")
-    return ir.read_package(file.filename or "pipeline.yaml", await file.read())
+    name, content = file.filename or "pipeline.yaml", await file.read()
+    return await asyncio.to_thread(ir.read_package, name, content)  # seconds, for a large one
 
 
 def _add(store: Store, given: Any) -> sqlite3.Row:
