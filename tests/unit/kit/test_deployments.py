@@ -102,11 +102,15 @@ def test_pods_behind_a_service_are_a_deployments_own(behind: list[Any], others: 
     sets = [owned("new", "1"), owned("old", "1"), owned("foreign", "2")]
 
     async def every(kind: str, selector: str = "") -> list[Any]:
-        return sets if kind == "ReplicaSet" else []
+        return sets if kind == "ReplicaSet" else behind if kind == "Pod" else []
+
+    async def now() -> Any:
+        return {"metadata": {"name": "model", "uid": "1"}}
 
     async def pods_of(service: str) -> list[Any]:
         return behind if service == "model" else []
 
-    lab = made_up_lab(objects=NothingThere(all=every, pods_of=pods_of))
+    named = NothingThere(now=now)
+    lab = made_up_lab(objects=NothingThere(all=every, pods_of=pods_of, deployment=lambda name: named))
     seen = asyncio.run(deployments.all_its_own(lab, {"metadata": {"name": "model", "uid": "1"}}, "model", image=V1))
     assert (seen.ok, seen.evidence) == (not others, others)
