@@ -115,12 +115,15 @@ def kubectl() -> None:
         wanted = {_KINDS[kind.removesuffix("es") if kind.endswith("sses") else kind.removesuffix("s")]
                   for kind in kinds.split(",") if kind}  # fmt: skip
         rules = [rule for rule in options.get("-l", "").split(",") if rule]
-        fits = lambda labels: all(  # noqa: E731
-            rule[1:] not in labels if rule[0] == "!"
-            else labels.get(rule.partition("=")[0]) == rule.partition("=")[2] if "=" in rule
-            else rule in labels
-            for rule in rules
-        )  # fmt: skip
+
+        def fits(labels: dict[str, str]) -> bool:
+            return all(
+                rule[1:] not in labels if rule[0] == "!"
+                else labels.get(rule.partition("=")[0]) == rule.partition("=")[2] if "=" in rule
+                else rule in labels
+                for rule in rules
+            )  # fmt: skip
+
         field = next((key.partition("metadata.name=")[2] for key in options if "metadata.name=" in key), "")
         return [
             item for item in items
@@ -171,8 +174,8 @@ def kubectl() -> None:
         print(json.dumps(item))
     elif verb == "apply":
         for item in yaml.safe_load_all(sys.stdin.read()):
-            key = item["kind"], item["metadata"]["name"]
-            old = next((each for each in items if (each["kind"], each["metadata"]["name"]) == key), None)
+            old = next((each for each in items if each["kind"] == item["kind"]
+                        and each["metadata"]["name"] == item["metadata"]["name"]), None)  # fmt: skip
             if old is None:
                 items.append(_stored(item))
                 continue
@@ -196,13 +199,12 @@ def kubectl() -> None:
         group, _, name = options["--raw"].rpartition("/")
         uid = json.load(sys.stdin)["preconditions"]["uid"]
         kinds = "namespaces" if group == "/api/v1/namespaces" else "priorityclasses"
-        (found,) = chosen(kinds, [name]) or [None]
-        if found is None:
+        named = chosen(kinds, [name])
+        if not named:
             _fail("NotFound", f"{kinds} {name} not found")
-        elif found["metadata"]["uid"] != uid:
+        if named[0]["metadata"]["uid"] != uid:
             _fail("Conflict", "the UID in the precondition does not match")
-        else:
-            remove([found])
+        remove(named)
     elif verb == "delete":
         remove(chosen(words[1], words[2:]))
     else:

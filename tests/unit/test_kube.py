@@ -245,6 +245,21 @@ def raising(error: Exception) -> Any:
     raise error
 
 
+def test_what_is_created_is_told_apart_from_what_was_there_and_from_a_refusal() -> None:
+    item = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "a"}}
+    api: Any = SimpleNamespace()
+    api.resources = SimpleNamespace(get=lambda **wanted: api)
+    there = {**item, "metadata": {"name": "a", "uid": "u"}}
+    api.create = lambda body, field_manager, serialize: SimpleNamespace(data=json.dumps(there))
+    assert connected(api).create(item) == there
+    api.create = lambda **_: raising(ApiException(status=409, reason="Conflict"))
+    assert connected(api).create(item) is None
+    for status, error in ((403, Refused), (503, Unreachable)):
+        api.create = lambda status=status, **_: raising(ApiException(status=status, reason="no"))
+        with pytest.raises(error):
+            connected(api).create(item)
+
+
 def test_a_wait_for_all_objects_ends_when_its_time_is_over_or_nobody_waits() -> None:
     api = MadeUpApi(a={"metadata": {"name": "a"}})
     api.events = [[event("MODIFIED", "a")] for _ in range(1000)]

@@ -14,7 +14,6 @@ import yaml
 
 from mlops_lab.base.errors import LabError
 from mlops_lab.base.progress import Progress
-from mlops_lab.cli import cluster as commands
 from mlops_lab.cli.main import main
 from mlops_lab.cluster import addons, existing, leave, own, record
 from mlops_lab.cluster.kubectl import Kubectl
@@ -83,10 +82,10 @@ def test_down_asks_and_without_a_terminal_it_refuses(
     assert lab("down") == 2
     said = capsys.readouterr()
     assert f"Namespace {SYSTEM}" in said.out and "--yes" in said.err
-    monkeypatch.setattr(commands.sys, "stdin", SimpleNamespace(isatty=lambda: True))
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: True))
     for answer in (False, True):
         assert SYSTEM in cluster.named("Namespace")
-        monkeypatch.setattr(commands.click, "confirm", lambda _, answer=answer: answer)
+        monkeypatch.setattr("click.confirm", lambda _, answer=answer: answer)
         assert lab("down") == 0
         assert ("Nothing was deleted" in capsys.readouterr().out) is not answer
     assert SYSTEM not in cluster.named("Namespace")
@@ -289,7 +288,7 @@ def test_a_labs_namespace_in_such_a_cluster_is_recorded_until_it_is_gone(cluster
     about = SimpleNamespace(needs=())
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(namespaces, "about", lambda _: about)
-        patched.setattr(namespaces.parts, "remove", lambda *_: None)
+        patched.setattr("mlops_lab.labs.parts.remove", lambda *_: None)
         namespaces.remove(cast(Kube, Kubed()), cast(Any, None), "lab-10")
     assert {each.name for each in own.recorded("team").made} == {SYSTEM, "mlops-lab-measuring"}
     whole = json.loads(next((Path(os.environ["MLOPS_LAB_HOME"]) / "state/clusters").glob("own-*.json")).read_text())
