@@ -134,11 +134,12 @@ def down(keep_data: bool, context: str, yes: bool, forget: bool) -> None:
     from mlops_lab.platform import remove
 
     progress = Progress()
-    with exclusive(progress):
-        if not mend.named(progress.say):
-            _say_what_is_left(own.contexts())
-            return
-        mend.made(lambda: mend.installed(progress.say), progress.say)
+    if not (context or forget):
+        with exclusive(progress):
+            if not mend.named(progress.say):
+                _say_what_is_left(own.contexts())
+                return
+            mend.made(lambda: mend.installed(progress.say), progress.say)
     if users := remove.users(context):
         _leave(users, keep_data, yes, forget, progress)
         return
