@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,23 @@ def test_a_reset_copies_everything_and_empties_the_same_folder(tmp_path: Path, s
     assert again is not None
     assert again != kept
     assert not list(tmp_path.glob(".*.part"))
+
+
+def test_a_reset_takes_pipes_away_and_keeps_the_rest(tmp_path: Path, source: Path) -> None:
+    os.mkfifo(source / "sub/pipe")
+    kept = keep_copy(source)
+    assert kept is not None and (kept / "sub/deploy").exists() and not (kept / "sub/pipe").exists()
+    assert list(source.iterdir()) == []
+
+
+def test_yaml_elsewhere_is_not_read(tmp_path: Path) -> None:
+    (tmp_path / "bad.yaml").write_text("a: [")
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work/model.yaml").symlink_to("../bad.yaml")
+    (tmp_path / "work/own.yaml").write_text("a: 1")
+    os.mkfifo(tmp_path / "work/pipe.yaml")
+    assert [path.name for path in manifests(tmp_path / "work")] == ["own.yaml"]
+    parse_manifests(tmp_path / "work")
 
 
 def test_a_reset_of_nothing_keeps_nothing(tmp_path: Path) -> None:

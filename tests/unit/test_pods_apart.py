@@ -31,6 +31,8 @@ def test_the_program_has_no_settings_no_token_and_nothing_of_what_is_hidden() ->
     assert volumes[mounts["/data"]["name"]]["emptyDir"] == {}
     assert "/data" not in {each["mountPath"] for each in before["volumeMounts"]}
     assert before["securityContext"] == main["securityContext"]
+    shared = {each["name"] for each in main["volumeMounts"]} & {each["name"] for each in before["volumeMounts"]}
+    assert shared == {"files", "prepared"}
 
 
 def test_the_pod_reaches_the_platform_only_where_something_is_prepared_from_there() -> None:

@@ -449,7 +449,7 @@ def test_a_pod_without_a_model_is_like_the_deployments_but_for_the_models_name()
         {"name": "A", "value": "b"},
     ]
     probe = {"httpGet": {"path": "/readyz"}}
-    template = {
+    template: dict[str, Any] = {
         "metadata": {"labels": {"app": "model"}},
         "spec": {"containers": [{"env": env, "readinessProbe": probe}]},
     }

@@ -24,6 +24,11 @@ def left_out(folder: str, names: list[str]) -> set[str]:
     return _OWN.intersection(names) | environments
 
 
+def without_content(folder: str, names: list[str]) -> set[str]:
+    """Of a folder's entries pipes, sockets and devices, of which there is nothing to copy."""
+    return {name for name in names if _KINDS.get(stat.S_IFMT(Path(folder, name).lstat().st_mode))}
+
+
 def strange(folder: Path) -> str:
     """The first entry that is neither a file, a folder, nor a link within it, in words; empty if there is none."""
     root = os.path.realpath(folder)

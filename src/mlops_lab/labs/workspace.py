@@ -91,7 +91,7 @@ def keep_copy(folder: Path) -> Path | None:
     kept = _free(folder.with_name(f"{folder.name}.{datetime.now():%Y%m%d-%H%M%S}"))
     part = kept.with_name(f".{kept.name}.part")
     try:
-        shutil.copytree(folder, part, symlinks=True)
+        shutil.copytree(folder, part, symlinks=True, ignore=entries.without_content)
         part.rename(kept)
         for path in folder.iterdir():
             if path.is_dir() and not path.is_symlink():

@@ -13,7 +13,7 @@ from mlops_lab.checks import Lab, check, expect, holds, report
 from mlops_lab.checks.run import run_checks
 from mlops_lab.checks.verdicts import Result
 from mlops_lab.kit.drawn import drawn
-from tests.made_up import made_up_lab
+from tests.made_up import NothingThere, made_up_lab
 
 DRAWN: list[float] = []
 
@@ -26,14 +26,14 @@ async def shared(lab: Lab) -> float:
 async def draws(lab: Lab) -> None:
     """It draws."""
     DRAWN.append(drawn(lab, "number").random())
-    expect(holds(True, "drawn")).because("")
+    expect(holds(True, "drawn", "")).because("")
 
 
 @check(points=1)
 async def shares(lab: Lab) -> None:
     """It shares what is drawn."""
     DRAWN.append(await lab.once(shared))
-    expect(holds(False, "drawn")).because("for the sake of the report")
+    expect(holds(False, "drawn", "nothing")).because("for the sake of the report")
 
 
 @check(points=1)
@@ -41,15 +41,21 @@ async def draws_nothing(lab: Lab) -> None:
     """It draws nothing."""
 
 
+async def no_events(names: object) -> list[object]:
+    return []
+
+
 def results() -> list[Result]:
     DRAWN.clear()
-    return asyncio.run(run_checks(made_up_lab(), [draws, shares, draws_nothing]))
+    lab = made_up_lab(objects=NothingThere(recent_events=no_events))
+    return asyncio.run(run_checks(lab, [draws, shares, draws_nothing]))
 
 
 def test_the_report_bears_the_seed_and_it_draws_the_same_again(monkeypatch: pytest.MonkeyPatch) -> None:
     found, first = results(), sorted(DRAWN)
     seed = found[0].seed
     assert (seed, None) == (found[1].seed, found[2].seed) and len(set(first)) == 2
+    assert [each.verdict for each in found] == ["pass", "fail", "pass"]
     assert f"MLOPS_LAB_SEED={seed}" in report.terminal("Lab", found)
     assert json.loads(report.as_json("00", "Lab", found))["seed"] == seed
     suite = ElementTree.fromstring(report.junit("00", "Lab", found))

@@ -128,8 +128,8 @@ def archive(judge: Path, modules: Sequence[Path] = ()) -> bytes:
         judge: of the package `PACKAGE` there.
         modules: those of its own folder are of that package too, and imported as `from .name import ...`.
     """
+    own = [Path(str(each.__file__)) for each in (asking, inside, process)] + [Path(__file__).with_name("estimator.py")]
     place = Path(*__name__.split("."))
-    own = [*(Path(str(each.__file__)) for each in (asking, inside, process)), Path(__file__).with_name("estimator.py")]
     files = {str(place / each.name): each.read_text() for each in own}
     for folder in (place, *place.parents[:-1], Path(PACKAGE)):
         files[str(folder / "__init__.py")] = ""

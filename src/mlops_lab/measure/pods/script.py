@@ -170,9 +170,13 @@ def objects(
         if apart.prepare:
             first.append(
                 {**container, "name": _BEFORE, "command": list(apart.prepare), "env": _variables(apart.settings),
-                 "volumeMounts": [*container["volumeMounts"], {"name": "prepared", "mountPath": PREPARED}]}
+                 "volumeMounts": [
+                     container["volumeMounts"][0], {"name": "scratch-before", "mountPath": "/tmp"},
+                     {"name": "prepared", "mountPath": PREPARED},
+                 ]}
             )  # fmt: skip
             volumes.append({"name": "prepared", "emptyDir": {"sizeLimit": _LARGEST}})
+            volumes.append({"name": "scratch-before", "emptyDir": {}})  # what it leaves there is not for the other
             container["volumeMounts"].append({"name": "prepared", "mountPath": PREPARED, "readOnly": True})
         for number, folder in enumerate(apart.hides):
             volumes.append({"name": f"nothing-{number}", "emptyDir": {}})
