@@ -15,6 +15,7 @@ import pytest
 from mlops_lab.base.errors import Failure, LabError
 from mlops_lab.checks import Check, Observation, Verdict, at_most, current, equal_to, expect, observe
 from mlops_lab.checks.rooms.time import Time
+from mlops_lab.checks.rooms.work import Work
 from mlops_lab.checks.run import run_checks
 from mlops_lab.kube.errors import Refused
 from mlops_lab.measure.cluster import starvation
@@ -337,3 +338,19 @@ def test_it_is_known_that_a_program_of_the_learners_ran() -> None:
     watcher = Watcher()
     judged(runs, watcher)
     assert watcher.asked[0][1]
+
+
+def test_a_program_of_the_learners_that_is_ended_missed_its_time_and_ran_here(tmp_path: Path) -> None:
+    program = tmp_path / "deploy"
+    program.write_text("#!/bin/sh\nsleep $1\n")
+    program.chmod(0o755)
+
+    async def deploys(lab: Any) -> None:
+        work = Work(tmp_path, "lab-12", "localhost:5001", {})
+        done = await work.command("deploy", "20", within=0.2)
+        expect(done.observed(done.code == 0, "./deploy: exit code 0")).because("")
+
+    watcher = Watcher()
+    assert judged(deploys, watcher).verdict is Verdict.ERROR
+    (((begun, ended),), programs) = watcher.asked[0]
+    assert programs and 0.2 <= ended - begun < 5

@@ -1,6 +1,6 @@
 """How much CPU the machine could give while something was measured: a time limit missed on a starved one is nobody's.
 
-Once a second this machine is looked at (`pulse`). The share that it could give is the larger one of two, since each may
+Every 2 s this machine is looked at (`pulse`). The share that it could give is the larger one of two, since each may
 be too small: cores / threads that wanted one, of those that are neither the lab's nor the cluster's; and what a
 computation of 5 ms got of the time that it took. It is not taken from pressure stall information
 (https://docs.kernel.org/accounting/psi.html): "some" is at its end with one thread that waits, and counts one that its
@@ -41,7 +41,7 @@ LIMIT = 0.5
 TAKEN = 0.5
 _FULL = 0.9  # of another machine's cores in use: its threads are not counted
 _SHORTEST = 1.0  # s that can be judged
-_LOOK_EVERY = 1.0  # s
+_LOOK_EVERY = 2.0  # s
 _READ_EVERY = 10.0  # s, as the kubelet measures
 _MEASURED_WITHIN = 30.0  # s for the kubelet's next measurement
 _FEW = 8  # nodes of one machine elsewhere, and machines
@@ -201,24 +201,26 @@ class Starvation:
 
     def _here(self, window: Window, last: Reading | None = None, programs: bool = False) -> float:
         """The share that this machine could give; without a last reading, if all that was used was others'."""
-        ours, most, before = 0.0, float("inf"), _before(self._readings, window)
+        ours, most = 0.0, float("inf")
+        first, final = _around(self._beats, window)
         if last:
+            before = _before(self._readings, first.at)
             if before is None:
                 return 1.0
-            window = max(window[0], before.at), window[1]  # what was used before nobody knows
+            # What was used before the first reading nobody knows.
+            first = next((each for each in self._beats if each.at >= max(first.at, before.at)), final)
             names = [name for boot, (_, nodes) in (self._boots or {}).items() if self._is_here(boot) for name in nodes]
             if any(name not in last.nodes for name in names):
                 return 1.0
             ours = spent([(before.nodes.get(name, _NOTHING), last.nodes[name]) for name in names]).ours
             if programs:
                 grown = sum(now - before.programs.get(each, now) for each, now in last.programs.items())
-                most = grown / max(last.at - before.at, 1e-9) * (window[1] - window[0])
-        first, final = _around(self._beats, window)
+                most = grown / max(last.at - before.at, 1e-9) * (final.at - first.at)
         return given(first, final, self._machine.cores, ours, most)
 
     def _away(self, window: Window) -> float:
         """The least share that another machine with pods of the lab could give."""
-        before, last, worst = _before(self._readings, window), self._readings[-1] if self._readings else None, 1.0
+        before, last, worst = _before(self._readings, window[0]), self._readings[-1] if self._readings else None, 1.0
         for boot, (cores, names) in (self._boots or {}).items():
             if self._is_here(boot) or not before or not last:
                 continue
@@ -250,7 +252,7 @@ def _around(beats: Sequence[Beat], window: Window) -> tuple[Beat, Beat]:
     return before[-1], after[0]
 
 
-def _before(readings: Sequence[Reading], window: Window) -> Reading | None:
-    """The last reading before a window, or the first there is."""
-    earlier = [each for each in readings if each.at <= window[0]] or readings[:1]
+def _before(readings: Sequence[Reading], at: float) -> Reading | None:
+    """The last reading until then, or the first there is."""
+    earlier = [each for each in readings if each.at <= at] or readings[:1]
     return earlier[-1] if earlier else None
