@@ -82,6 +82,7 @@ def test_json_has_every_field() -> None:
         "evidence": [],
         "seconds": 1.25,
         "waited": 0.0,
+        "seed": None,
     }
     assert whole["checks"][1]["evidence"][0] == "Pod a: Pending"
 

@@ -6,11 +6,14 @@ A check names the objects that the task fixes (`model`), and never a namespace, 
 from __future__ import annotations
 
 import asyncio
+import os
+import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from mlops_lab.base.errors import UsageError
 from mlops_lab.checks import current
 from mlops_lab.checks.check import Check
 from mlops_lab.checks.rooms.nodes import Nodes
@@ -29,6 +32,23 @@ T = TypeVar("T")
 _CLEARED_UP_WITHIN = 30.0
 
 
+def seed_of_a_run() -> int:
+    """The given seed, or a new one.
+
+    Raises:
+        UsageError: what is given is no whole number.
+    """
+    given = os.environ.get("MLOPS_LAB_SEED")
+    if not given:
+        return random.SystemRandom().randrange(10**9)
+    try:
+        return int(given)
+    except ValueError as wrong:
+        raise UsageError(
+            f"MLOPS_LAB_SEED is {given!r}", "give it a whole number, as a report does, or unset it"
+        ) from wrong
+
+
 @dataclass(eq=False)
 class Lab:
     """One lab on one cluster.
@@ -44,6 +64,7 @@ class Lab:
         usage: what pods use.
         time: waiting.
         mistake: in the verification of a mistake, the check that it must fail; else empty.
+        seed: with which this run's names, dates and numbers are drawn; see `kit.drawn`.
     """
 
     number: str
@@ -56,6 +77,7 @@ class Lab:
     usage: Usage
     time: Time = field(default_factory=Time)
     mistake: str = ""
+    seed: int = field(default_factory=seed_of_a_run)
     _memory: dict[Any, tuple[asyncio.Task[Any], Trace]] = field(default_factory=dict)
 
     @classmethod

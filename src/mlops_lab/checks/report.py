@@ -53,7 +53,9 @@ def terminal(title: str, results: Sequence[Result], *, paint: Paint = _plain, wi
     lines = [title, ""]
     for result in results:
         lines += _block(result, paint, max(width, 60))
-    lines += ["", summary(results)]
+    drawn = seed(results)
+    again = [] if drawn is None else [f"drawn with seed {drawn}: with MLOPS_LAB_SEED={drawn} the same is drawn again"]
+    lines += ["", *again, summary(results)]
     return "\n".join(lines)
 
 
@@ -76,6 +78,11 @@ def summary(results: Sequence[Result]) -> str:
     return f"{points} of {possible} points: {parts or 'no checks'}"
 
 
+def seed(results: Sequence[Result]) -> int | None:
+    """With which the checks of this run drew what they did; None if none drew anything."""
+    return next((result.seed for result in results if result.seed is not None), None)
+
+
 def as_dict(lab: str, title: str, results: Sequence[Result]) -> dict[str, Any]:
     """The report as plain data; `verdict` is `pass`, `fail` or `error`, as the exit code says it."""
     points, possible = earned(results)
@@ -86,6 +93,7 @@ def as_dict(lab: str, title: str, results: Sequence[Result]) -> dict[str, Any]:
         "verdict": word[exit_code(results)],
         "points": points,
         "possible": possible,
+        "seed": seed(results),
         "checks": [{**result.plain(), "earned": result.earned} for result in results],
     }
 
@@ -109,6 +117,9 @@ def junit(lab: str, title: str, results: Sequence[Result]) -> str:
         skipped=str(counts[Verdict.BLOCKED] + counts[Verdict.WAITING]),
         time=f"{sum(result.seconds for result in results):.3f}",
     )
+    if (drawn := seed(results)) is not None:
+        properties = ElementTree.SubElement(suite, "properties")
+        ElementTree.SubElement(properties, "property", name="seed", value=str(drawn))
     elements = {
         Verdict.FAIL: "failure",
         Verdict.ERROR: "error",

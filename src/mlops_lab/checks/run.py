@@ -199,7 +199,7 @@ async def _judge(
                 "the cluster itself is not well: " + "; ".join(problems),
             )
     trace = await _told(lab, state.trace) if found.verdict is Verdict.FAIL else {}
-    return replace(found, seconds=round(seconds, 3), waited=round(state.waited, 3), trace=trace)
+    return replace(found, seconds=round(seconds, 3), waited=round(state.waited, 3), trace=trace, seed=state.trace.seed)
 
 
 async def _told(lab: Any, trace: Trace) -> dict[str, Any]:

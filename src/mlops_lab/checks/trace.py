@@ -30,6 +30,17 @@ class Trace:
     objects: dict[tuple[str, str], None] = field(default_factory=dict)
     shared: list[Trace] = field(default_factory=list)
     left_out: int = 0
+    own_seed: int | None = None
+
+    def drew(self, seed: int) -> None:
+        """Note that something was drawn with the run's seed."""
+        self.own_seed = seed
+
+    @property
+    def seed(self) -> int | None:
+        """With which the check, or what it shares with others, drew something; None if nothing was drawn."""
+        seeds = (self.own_seed, *(other.seed for other in self.shared))
+        return next((each for each in seeds if each is not None), None)
 
     def request(self, method: str, url: str, sent: str, answer: Answer) -> None:
         """Note one request and what came back."""

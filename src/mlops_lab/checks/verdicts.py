@@ -33,6 +33,7 @@ class Result:
         seconds: how long the check took.
         waited: how much of that it spent waiting for the cluster or sending load.
         trace: what it did and saw, for `lab explain`; see `checks.trace`.
+        seed: with which it drew names, dates or numbers; None if it drew nothing.
     """
 
     check: str
@@ -47,6 +48,7 @@ class Result:
     seconds: float = 0.0
     waited: float = 0.0
     trace: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    seed: int | None = field(default=None, compare=False)
 
     @property
     def earned(self) -> int:
