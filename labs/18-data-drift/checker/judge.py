@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 from collections.abc import Sequence
 from itertools import zip_longest
 from pathlib import Path
@@ -21,7 +22,8 @@ from mlops_lab.kit.sandbox.process import STRANGE, Raised, Sandbox, Spent, Troub
 MEMORY = 600 << 20  # bytes
 MADE, CALLED = 30.0, 10.0  # s that the detectors may take of their own: to be imported and made, and to take a batch
 TOGETHER = "keeps_streams_apart"
-FIRST = ("stays_quiet", TOGETHER)  # whoever fails these is not asked further
+GATES = ("stays_quiet", TOGETHER)  # whoever fails these is not asked about the others
+TROUBLES = 3  # streams that end in trouble, after which no more are begun
 
 Note = dict[str, Any]
 
@@ -31,30 +33,48 @@ class Detectors:
 
     Args:
         in_all: seconds of their own that all answers may take.
+        spent: of these, seconds that answers before took.
     """
 
-    def __init__(self, folder: Path, in_all: float) -> None:
+    def __init__(self, folder: Path, in_all: float, spent: float = 0.0) -> None:
         self._folder, self._in_all = folder, in_all
         self._sandbox: Sandbox | None = None
-        self._spent = Spent()
+        self._spent = Spent(idle=spent)
+        self._troubles = 0
+
+    @property
+    def spent(self) -> float:
+        """Seconds of their own that answers took, in all."""
+        return self._spent.cpu + self._spent.idle
 
     def ask(self, what: str, number: int, rows: pd.DataFrame, within: float = CALLED) -> list[str]:
         """What a detector names; raises as the sandbox does."""
+        if self.spent > self._in_all:
+            raise Trouble(f"not asked: its answers before took longer than {self._in_all:g} s in all", [])
+        if self._troubles >= TROUBLES:
+            raise Trouble(f"not asked: {TROUBLES} streams before had to be ended", [])
         if self._sandbox is None:
             self._sandbox = Sandbox(
-                f"{__package__}.driver", self._folder, memory=MEMORY, within=MADE, spent=self._spent
+                f"{__package__}.driver", self._folder, memory=MEMORY, within=MADE, what="the import", spent=self._spent
             )
+        if what == "make" and number == 0:
             self._sandbox.begin()
-        answer = self._sandbox.ask((what, number, rows), within=within)
-        if self._sandbox.spent.cpu + self._sandbox.spent.idle > self._in_all:
+        answer = self._sandbox.ask((what, number, rows), within=within, what=what)
+        if self.spent > self._in_all:
             raise Trouble(f"its answers took longer than {self._in_all:g} s in all", self._sandbox.printed)
         names = answer.get("names")
         if not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
             raise Trouble(STRANGE, self._sandbox.printed)
         return names
 
-    def end(self) -> None:
+    def over(self) -> None:
+        """Forget what they keep: what flows by next is seen by a process that has seen nothing."""
+        if self._sandbox is not None:
+            self._sandbox.end()
+
+    def end(self, *, trouble: bool = False) -> None:
         """Leave nothing of their process."""
+        self._troubles += trouble
         if self._sandbox is not None:
             self._sandbox.close()
             self._sandbox = None
@@ -71,6 +91,7 @@ def flow(detectors: Detectors, reference: pd.DataFrame, found: Sequence[Any]) ->
             "month": each.month,
             "rows": 0,
             "first": {},
+            "spared": each.spared,
             "found": None,
         }
         for each in found
@@ -86,6 +107,7 @@ def flow(detectors: Detectors, reference: pd.DataFrame, found: Sequence[Any]) ->
                     continue
                 if not keep(now, batch, detectors.ask("update", place, batch)):
                     return notes
+        detectors.over()
     except Trouble as trouble:
         seen = trouble.text if isinstance(trouble, Raised) else trouble.seen
         now |= {"error": seen, "lines": trouble.lines}
@@ -100,7 +122,7 @@ def keep(note: Note, batch: pd.DataFrame, names: Sequence[str]) -> bool:
             note["error"] = f"update named {name[:80]!r}, and there is no such column"
             return False
         note["first"].setdefault(name, note["rows"])
-    if note["feature"] in names and note["rows"] > note["begin"] and not note["found"]:
+    if {note["feature"], note["spared"]} & set(names) and note["rows"] > note["begin"] and not note["found"]:
         note["found"] = [note["rows"], sorted(set(names))]
     return True
 
@@ -126,27 +148,33 @@ def changed(then: pd.Series, now: pd.Series) -> float:
     return round(max(moved, float(((after - before) * np.log(after / before)).sum())), 4)
 
 
+def together(check: str, found: Sequence[Any]) -> list[Sequence[Any]]:
+    """A check's streams, those that flow side by side in one."""
+    return [found] if check == TOGETHER else [[each] for each in found]
+
+
 def main() -> None:
     """Try the detector on the streams of the checks that the environment names."""
     protect()
-    detectors = Detectors(unpacked(), float(os.environ["LIMIT"]))
-    reference, drawn = streams.draw(int(os.environ["SEED"]))
-    answer: dict[str, list[Note]] = {}
-    for check in os.environ["CHECKS"].split():
-        answer[check] = []
-        for found in [drawn[check]] if check == TOGETHER else [[each] for each in drawn[check]]:
-            notes = flow(detectors, reference, found)
-            answer[check] += notes
-            if any("error" in each for each in notes):
-                detectors.end()
-                break
-        if check in FIRST and not clean(answer[check]):
-            break
+    detectors = Detectors(unpacked(), float(os.environ["LIMIT"]), float(os.environ["SPENT"]))
+    reference, drawn = streams.draw(seed := int(os.environ["SEED"]))
+    asked = os.environ["CHECKS"].split()
+    groups = [(check, found) for check in asked for found in together(check, drawn[check])]
+    random.Random(seed).shuffle(groups)  # no detector knows by its turn what comes
+    answer: dict[str, list[Note]] = {check: [] for check in asked}
+    for check, found in groups:
+        blocked = any(gate != check and not clean(answer.get(gate, [])) for gate in GATES)
+        if blocked or any("error" in each for each in answer[check]):
+            continue
+        notes = flow(detectors, reference, found)
+        answer[check] += notes
+        if any("error" in each for each in notes):
+            detectors.end(trouble=True)
     detectors.end()
     for note in (each for notes in answer.values() for each in notes if each["month"]):
         there = streams.flights(note["month"])
         note["changed"] = {name: changed(reference[name], there[name]) for name in reference}
-    print(json.dumps(answer))
+    print(json.dumps({"notes": answer, "spent": detectors.spent}))
 
 
 if __name__ == "__main__":

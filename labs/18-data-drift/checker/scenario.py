@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-import random
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mlops_lab.checks import Lab, Observation, absent, expect
 from mlops_lab.kit import sandbox
+from mlops_lab.kit.drawn import drawn
 
 Note = dict[str, Any]  # a stream, and what was named in it; see judge.py
 
+
+@dataclass(frozen=True)
+class Seen:
+    """What was named, by check, and the seconds of its own that the detector has spent by then."""
+
+    notes: dict[str, list[Note]]
+    spent: float
+
+
 HERE = Path(__file__).parent
 WITHIN = 1000  # rows after the first that has drifted
-LIMIT = 100  # s that the detector may take of its own, for all streams
-PATIENCE = 300  # s for the checker's pod
+LIMIT = 120  # s that the detector may take of its own, for all streams
+PATIENCE = 600  # s for the checker's pod, on a busy machine; what takes its limit on an idle one needs half of it
 LARGEST = 500_000  # bytes of the learner's programs
 FIRST = "finds_a_shift"
 OTHERS = (
@@ -25,28 +35,33 @@ OTHERS = (
 
 async def seed(lab: Lab) -> int:
     """Of this run's streams."""
-    return random.randrange(10**6)
+    return drawn(lab, "streams").randrange(10**6)
 
 
-async def first(lab: Lab) -> list[Note]:
+async def first(lab: Lab) -> Seen:
     """What is named in the streams of the first check: a look at them takes seconds."""
-    return (await named(lab, FIRST))[FIRST]
+    return await named(lab, FIRST)
 
 
-async def others(lab: Lab) -> dict[str, list[Note]]:
+async def others(lab: Lab) -> Seen:
     """What is named in all other streams; those after a check that failed are left out."""
-    return await named(lab, *OTHERS)
+    return await named(lab, *OTHERS, spent=(await lab.once(first)).spent)
 
 
-async def named(lab: Lab, *checks: str) -> dict[str, list[Note]]:
-    """What the detector names in the streams of some checks."""
-    drawn = await lab.once(seed)
-    notes = await sandbox.judged(
+async def named(lab: Lab, *checks: str, spent: float = 0.0) -> Seen:
+    """What the detector names in the streams of some checks.
+
+    Args:
+        spent: seconds of its own that it took before.
+    """
+    chosen = await lab.once(seed)
+    said = await sandbox.judged(
         lab, HERE / "judge.py", HERE / "driver.py", HERE.parent / "start" / "streams.py",
         program=work(lab.work.folder), within=PATIENCE,
-        env={"SEED": str(drawn), "CHECKS": " ".join(checks), "LIMIT": str(LIMIT)},
+        env={"SEED": str(chosen), "CHECKS": " ".join(checks), "LIMIT": str(LIMIT), "SPENT": f"{spent:.3f}"},
     )  # fmt: skip
-    return {name: [{**each, "seed": drawn} for each in found] for name, found in notes.items()}
+    notes = {name: [{**each, "seed": chosen} for each in found] for name, found in said["notes"].items()}
+    return Seen(notes, float(said["spent"]))
 
 
 def work(workspace: Path) -> dict[str, bytes]:
@@ -73,7 +88,7 @@ def work(workspace: Path) -> dict[str, bytes]:
 
 async def finds(lab: Lab, name: str, why: str, why_false: str = "") -> None:
     """Each of a check's drifts is named in time, and nothing else; if not, why."""
-    notes = (await lab.once(others))[name]
+    notes = (await lab.once(others)).notes[name]
     answered(notes)
     false = [each for each in notes if false_names(each)]
     expect(
@@ -92,6 +107,11 @@ def in_time(note: Note, name: str = "") -> bool:
     if not name:
         return bool(note["found"] and note["found"][0] < note["begin"] + WITHIN + note["batch"])
     return bool(note["begin"] < note["first"].get(name, 0) < note["begin"] + WITHIN + note["batch"])
+
+
+def drifting(notes: list[Note]) -> list[Note]:
+    """Those in which something drifts."""
+    return [each for each in notes if each["feature"]]
 
 
 def false_names(note: Note) -> list[str]:

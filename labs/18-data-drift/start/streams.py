@@ -7,9 +7,9 @@ another month from some row on. The same seed draws the same streams.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import cycle
+from itertools import cycle, permutations
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +20,12 @@ CALENDAR = ("month", "day", "weekday")
 WITHIN = 1000  # rows after the first that has drifted
 CALM, ROWS = 10, 2000  # streams in which nothing drifts, and their rows
 BEGINS = range(200, 500)  # a drift's first row is one of these
-LONG = 6000  # rows before the drift, after a long calm
+LONG = range(6000, 9000)  # rows before the drift, after a long calm
 CARRIERS = ("UA", "B6", "EV", "DL")  # each has a seventh of the flights or more
+AIRPORTS = ("EWR", "JFK", "LGA")
+WEATHER, NUMBERS = ("temp", "wind_speed"), ("temp", "wind_speed", "distance")
+
+Change = Callable[[pd.Series], pd.Series]
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,7 @@ class Stream:
         name: what happens, in words.
         rows: with the columns of the reference.
         feature: what drifts; empty if nothing does.
+        spared: of a calm stream, what drifts in its twin, from the same row on.
         begin: how many rows come before the first that has drifted.
         month: the month that its later rows are from, 0 if all are from February.
         sizes: how many rows the batches have, in turn.
@@ -43,6 +48,7 @@ class Stream:
     begin: int = 0
     month: int = 0
     sizes: tuple[int, ...] = (100,)
+    spared: str = ""
 
     def batches(self) -> Iterator[pd.DataFrame]:
         """The rows in batches; the index of each begins at 0."""
@@ -80,15 +86,20 @@ class World:
         self,
         name: str,
         feature: str,
-        change: Callable[[pd.Series], pd.Series],
-        begin: int = -1,
+        change: Change,
+        begins: Sequence[int] = BEGINS,
         sizes: tuple[int, ...] = (100,),
     ) -> Stream:
-        """From some row on (a random one, if none is given) one feature is changed; all others stay as they are."""
-        begin = self.some(BEGINS) if begin < 0 else begin
+        """From one of some rows on one feature is changed; all others stay as they are."""
+        begin = self.some(begins)
         rows = self.rows(begin + WITHIN)
         rows[feature] = pd.concat([rows[feature].iloc[:begin], change(rows[feature].iloc[begin:])])
         return Stream(f"{feature} {name}", rows, feature, begin, sizes=sizes)
+
+    def twin(self, other: Stream) -> Stream:
+        """As many rows, in which nothing drifts."""
+        rows = self.rows(len(other.rows))
+        return Stream(f"{other.feature} as ever", rows, begin=other.begin, spared=other.feature)
 
     def season(self, month: int) -> Stream:
         """From some row on the flights are those of another month."""
@@ -106,26 +117,49 @@ class World:
         """One of them."""
         return choices[int(self.chance.integers(len(choices)))]
 
-    def higher(self, values: pd.Series) -> pd.Series:
-        """Higher by one and a half standard deviations of the reference."""
-        return values + 1.5 * self.reference[values.name].std()
+    def shuffled(self, items):
+        """All of them, in some order."""
+        return [items[int(place)] for place in self.chance.permutation(len(items))]
 
-    def spread(self, factor: float) -> Callable[[pd.Series], pd.Series]:
-        """Farther from the mean of the reference, or nearer to it."""
+    def between(self, least: float, most: float) -> float:
+        """A number with two digits."""
+        return round(float(self.chance.uniform(least, most)), 2)
+
+    def shift(
+        self, feature: str, begins: Sequence[int] = BEGINS, sizes: tuple[int, ...] = (100,), *, unit: bool = False
+    ) -> Stream:
+        """A number is in another unit, or higher or lower by one and a half standard deviations or more."""
+        if unit:
+            change, name = {"temp": (celsius, "in Celsius"), "distance": (kilometres, "in kilometres")}[feature]
+            return self.drift(name, feature, change, begins, sizes)
+        by = self.some((-1, 1)) * self.between(1.5, 2)
+        moved = by * self.reference[feature].std()
+        name = f"{'higher' if by > 0 else 'lower'} by {abs(by):g} standard deviations"
+        return self.drift(name, feature, lambda values: values + moved, begins, sizes)
+
+    def spread(self, feature: str, factor: float) -> Stream:
+        """A number is farther from the mean of the reference, or nearer to it."""
+        mean = self.reference[feature].mean()
+        return self.drift(f"{factor:g} times as far from its mean", feature, lambda rows: mean + factor * (rows - mean))
+
+    def gaps(self, feature: str) -> Stream:
+        """Two of five values are missing, or more."""
+        share = self.between(0.4, 0.6)
 
         def change(values: pd.Series) -> pd.Series:
-            mean = self.reference[values.name].mean()
-            return mean + factor * (values - mean)
+            return values.mask(self.chance.random(len(values)) < share)
 
-        return change
+        return self.drift(f"missing in {share:.0%} of the rows", feature, change)
 
-    def gaps(self, values: pd.Series) -> pd.Series:
-        """Two of five values are missing."""
-        return values.mask(self.chance.random(len(values)) < 0.4)
-
-    def recoded(self, old: str, new: str) -> Callable[[pd.Series], pd.Series]:
+    def recoded(self, feature: str, old: str, new: str) -> Stream:
         """One code becomes another."""
-        return lambda values: values.replace(old, new)
+        return self.drift(f"code {old} becomes {new}", feature, lambda values: values.replace(old, new))
+
+    def new_code(self) -> str:
+        """A carrier that the reference does not know."""
+        known = set(self.reference["carrier"])
+        codes = [first + second for first in "QXYZ" for second in "0123456789QXYZ"]
+        return self.some([code for code in codes if code not in known])
 
 
 def celsius(values: pd.Series) -> pd.Series:
@@ -146,42 +180,38 @@ def utc(hours: pd.Series) -> pd.Series:
 def draw(seed: int) -> tuple[pd.DataFrame, dict[str, list[Stream]]]:
     """The reference, and the streams of each check by its name."""
     world = World(seed)
-    weather = ("temp", "wind_speed")
-    carrier, airport = world.some(CARRIERS), world.some(("EWR", "JFK", "LGA"))
-    other = world.some([code for code in ("EWR", "JFK", "LGA") if code != airport])
+    airport, other = world.some(list(permutations(AIRPORTS, 2)))
+    shifted = [world.shift(feature, unit=True) for feature in ("temp", "distance")]
+    shifted += [world.shift(feature) for feature in (*NUMBERS, world.some(NUMBERS))]
+    one, two, ten, hundred = 1, world.some(range(2, 10)), world.some(range(20, 60)), world.some(range(200, 400))
+    mixed = world.some(list(permutations((0, one, ten, hundred))))
+    together = [world.shift(world.some(NUMBERS)), world.calm("calm beside it")]
     streams = {
-        "finds_a_shift": [
-            world.drift("in Celsius", "temp", celsius),
-            world.drift("in kilometres", "distance", kilometres),
-            world.drift("higher", "wind_speed", world.higher),
-        ],
+        "finds_a_shift": world.shuffled([*shifted, *map(world.twin, shifted)]),
         "stays_quiet": [world.calm(f"calm {number}") for number in range(1, CALM + 1)],
-        "keeps_streams_apart": [
-            world.drift("in Celsius", "temp", celsius, begin=300),
-            world.calm("calm beside it"),
-        ],
+        "keeps_streams_apart": world.shuffled(together),
         "finds_categories": [
-            world.drift(f"code {carrier} becomes ZZ", "carrier", world.recoded(carrier, "ZZ")),
-            world.drift(f"{airport} becomes {other}", "origin", world.recoded(airport, other)),
+            world.recoded("carrier", world.some(CARRIERS), world.new_code()),
+            world.recoded("origin", airport, other),
         ],
         "finds_missing_values": [
-            world.drift("missing in 40 % of the rows", world.some(weather), world.gaps),
-            world.drift("missing in 40 % of the rows", "visib", world.gaps),
+            world.gaps(world.some((*NUMBERS, "visib"))),
+            world.gaps(world.some(("carrier", "origin", "dest"))),
         ],
         "finds_other_shapes": [
-            world.drift("2.5 times as far from its mean", world.some(weather), world.spread(2.5)),
-            world.drift("0.3 times as far from its mean", world.some((*weather, "distance")), world.spread(0.3)),
+            world.spread(world.some(WEATHER), world.between(2.5, 3)),
+            world.spread(world.some(NUMBERS), world.between(0.2, 0.3)),
             world.drift("in UTC", "hour", utc),
         ],
         "finds_what_was_there_at_first": [
-            world.drift("higher", world.some(weather), world.higher, begin=0),
-            world.drift("in kilometres", "distance", kilometres, begin=0),
+            world.shift(world.some(WEATHER), range(1)),
+            world.shift("distance", range(1), unit=True),
         ],
-        "finds_after_a_long_calm": [world.drift("higher", world.some(weather), world.higher, begin=LONG)],
+        "finds_after_a_long_calm": [world.shift(world.some(NUMBERS), LONG)],
         "takes_any_batches": [
-            world.drift("in kilometres", "distance", kilometres, sizes=(1,)),
-            world.drift("higher", "wind_speed", world.higher, sizes=(7,)),
-            world.drift("in Celsius", "temp", celsius, sizes=(250, 0, 31, 1)),
+            world.shift("distance", sizes=(one,), unit=True),
+            world.shift("wind_speed", sizes=(two,)),
+            world.shift("temp", sizes=mixed, unit=True),
         ],
         "sees_a_real_summer": [world.season(7), world.season(world.some((5, 6, 8, 9)))],
     }

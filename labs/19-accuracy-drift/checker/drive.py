@@ -7,6 +7,7 @@ answer; an exit code other than 0 is not its fault.
 from __future__ import annotations
 
 import json
+import os
 import signal
 import time
 from pathlib import Path
@@ -69,7 +70,7 @@ def run(sandbox: Sandbox, flights: Flights, rng: np.random.Generator, name: str)
 def main() -> None:
     """Test the detector of the learner's files."""
     protect()
-    work, rng = unpacked(), np.random.default_rng()
+    work, rng = unpacked(), np.random.default_rng(int(os.environ["SEED"]))
     flights, sandbox = Flights(rng, FOLDER), None
     found: dict[str, Seen] = {}
     spent = Spent()

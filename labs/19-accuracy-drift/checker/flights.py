@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 DRAWN, PRIOR = 60, 15  # days; flights of the day's own share that each cell of the table gets
 LOWEST, HIGHEST = 0.02, 0.95
-MORE, FEWER = 2.0, -2.5  # in log odds
+LEAST, MOST = 5.2, 9.0  # times the odds that the model gives, or so many parts of them, where it has gone wrong
 
 Numbers = NDArray[Any]
 Drawn = tuple[Sequence[str], Numbers]  # names of flights, and the probabilities that the model gives
@@ -33,7 +33,7 @@ class Feed:
         delay: they come so many predictions later, at least and at most.
         more: a late flight's comes so many later still.
         lost: the share that never comes.
-        again: how many times a late flight's label is repeated.
+        again: how many times a late flight's label is repeated, at most.
     """
 
     delay: tuple[int, int] = (10, 60)
@@ -112,7 +112,7 @@ class Flights:
         """
         rng, (names, given) = self.rng, flights
         true, first = given.copy(), len(given) if drift is None else drift
-        true[first:] = drifted(given[first:], kind)
+        true[first:] = drifted(given[first:], kind, rng.uniform(LEAST, MOST))
         late = rng.random(len(given)) < true
         comes = rng.uniform(*feed.delay, len(given)) + feed.more * late
         lost = rng.random(len(given)) < feed.lost
@@ -121,7 +121,7 @@ class Flights:
             made, label = start + number, bool(late[number])
             found.append(Event(made, "predicted", name, float(given[number]), number >= first))
             times = [] if lost[number] else [made + comes[number]]
-            for _ in range(feed.again if label and times else 0):
+            for _ in range(rng.integers(1, feed.again + 1) if feed.again and label and times else 0):
                 times.append(times[-1] + rng.uniform(*feed.delay))
             found += [Event(when, "labelled", name, label, number >= first) for when in times]
         return sorted(found, key=lambda event: event.time)
@@ -132,11 +132,15 @@ def cell(row: dict[str, str]) -> tuple[int, str]:
     return int(row["hour"]) // 3, row["origin"]
 
 
-def drifted(given: Numbers, kind: str) -> Numbers:
-    """What the probabilities really are, where the model gives these."""
+def drifted(given: Numbers, kind: str, times: float) -> Numbers:
+    """What the probabilities really are, where the model gives these.
+
+    Args:
+        times: by which the odds differ.
+    """
     if kind == "others":  # as many as before: the flights that seemed safest are those that are late
         order, true = np.argsort(given), np.empty_like(given)
         true[order] = given[order][::-1]
         return true
-    odds = np.log(given / (1 - given)) + (MORE if kind == "more" else FEWER)
-    return np.asarray(1 / (1 + np.exp(-odds)))
+    odds = given / (1 - given) * (times if kind == "more" else 1 / times)
+    return np.asarray(odds / (1 + odds))

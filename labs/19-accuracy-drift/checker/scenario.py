@@ -8,13 +8,14 @@ from typing import Any
 
 from mlops_lab.checks import Lab, Observation, absent, expect
 from mlops_lab.kit import sandbox
+from mlops_lab.kit.drawn import drawn
 
 Seen = dict[str, Any]  # a test, or a stream of it, as streams.py says it
 
 HERE = Path(__file__).parent
 PROGRAM, SIZE = "detector.py", 200_000  # bytes
 WITHIN = 600  # labels of drifted flights
-DONE_WITHIN = 300  # s for the checker's pod; with a detector that does its work it takes some 10
+DONE_WITHIN = 600  # s for the checker's pod; with a detector that does its work it takes some 10
 
 OF_TROUBLE = (
     "a detector that raises, hangs or ends its process watches nothing from then on. Play it the replay: kubectl "
@@ -42,9 +43,11 @@ async def result(lab: Lab, name: str) -> Seen:
 
 async def driven(lab: Lab) -> Seen:
     """All tests, one after another, in one pod."""
+    seed = drawn(lab, "streams").randrange(10**9)
     return await sandbox.judged(
         lab, HERE / "drive.py", HERE / "driver.py", HERE / "flights.py", HERE / "streams.py",
-        program={PROGRAM: (lab.work.folder / PROGRAM).read_bytes()}, env={"LABELS": str(WITHIN)}, within=DONE_WITHIN,
+        program={PROGRAM: (lab.work.folder / PROGRAM).read_bytes()}, within=DONE_WITHIN,
+        env={"LABELS": str(WITHIN), "SEED": str(seed)},
     )  # fmt: skip
 
 

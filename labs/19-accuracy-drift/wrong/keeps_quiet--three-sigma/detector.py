@@ -1,9 +1,9 @@
-"""Is the model still right? The mean error of the last fifty flights."""
+"""Is the model still right? Late flights among the last hundred, against what it said: three standard deviations."""
 
 from collections import OrderedDict, deque
 
 PATIENCE = 210  # flights predicted since: by then a label is there, also a late flight's, or it never comes
-WINDOW, LIMIT = 50, 0.15
+WINDOW, LIMIT = 100, 3.0  # flights, standard deviations
 
 
 class Detector:
@@ -21,9 +21,12 @@ class Detector:
         if len(self.waiting) > PATIENCE:
             _, (probability, late) = self.waiting.popitem(last=False)
             if late is not None:
-                self.errors.append(late - probability)
+                self.errors.append((late - probability, probability * (1 - probability)))
 
     def labelled(self, flight, late):
         if flight in self.waiting:
             self.waiting[flight] = (self.waiting[flight][0], late)
-        return len(self.errors) == WINDOW and abs(sum(self.errors) / WINDOW) > LIMIT
+        if len(self.errors) < WINDOW:
+            return False
+        error, variance = (sum(each) for each in zip(*self.errors, strict=True))
+        return abs(error) > LIMIT * variance**0.5
