@@ -32,7 +32,7 @@ class ImageBuilds:
         await in_thread(self._builder.pull, image)
 
     async def build(self, folder: Path, *, within: float, silent: float) -> Build:
-        """Build a folder with the Dockerfile in it, without a network.
+        """Build a folder with the Dockerfile in it, without a network, within bounds of CPU and memory.
 
         Args:
             within: seconds, after which the build is ended.
