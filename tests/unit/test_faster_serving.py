@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import runpy
 from collections.abc import Awaitable, Callable, Iterator
 from types import SimpleNamespace
 from typing import Any, cast
@@ -12,6 +13,7 @@ from typing import Any, cast
 import pytest
 
 from mlops_lab.base.errors import Failure, LabError
+from mlops_lab.base.paths import project
 from mlops_lab.checks import Lab, Observation
 from mlops_lab.checks.rooms import usage as rooms_usage
 from mlops_lab.checks.rooms.usage import Usage
@@ -222,6 +224,21 @@ def test_what_a_crowd_saw_gets_its_verdict_and_its_reason() -> None:
     assert "somebody else's" in checks.why_wrong_in_a_crowd(seen(wrong=2, mixed=2))
     assert "turned away" in checks.why_wrong_in_a_crowd(seen(wrong=2, refused_good=2))
     assert "did not come" in checks.why_wrong_in_a_crowd(seen(wrong=2, none=2))
+
+
+def test_what_is_strange_is_within_the_contract_and_what_is_bad_is_not() -> None:
+    question = runpy.run_path(str(project() / "labs" / "14-faster-serving" / "start" / "contract.py"))["Question"]
+    codes = {"carrier": "UA", "origin": "EWR", "dest": "ORD"}
+    row = {"month": 7, "day": 4, "weekday": 3, "hour": 17, **codes, "distance": 719.0, "temp": 80.0}
+    flights = loaded("14", "flights")
+    made = flights.Flights([row], 1)
+    for what, rows in flights.strange(row, row).items():
+        taken = question.model_validate({"rows": rows}).rows
+        for sent, meant in zip(taken, flights.meant(rows), strict=True):
+            assert all(getattr(sent, name) == value for name, value in meant.items()), what
+    for number in range(len(flights.BAD) + 1):
+        with pytest.raises(ValueError, match="validation error"):
+            question.model_validate({"rows": made.spoilt([row, row], number)})
 
 
 def test_the_cost_is_that_of_all_rounds_together() -> None:
