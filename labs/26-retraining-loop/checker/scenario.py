@@ -245,14 +245,14 @@ async def storms(lab: Lab, story: Story, known: list[Object], first: str, load: 
 
 
 async def clear(lab: Lab, unchanged: bool) -> None:
-    """End runs that are under way, and put the warehouse and the alias back."""
-    if unchanged or interrupted():
+    """Put the warehouse back; where something may have changed, end runs that are under way, and put the alias back."""
+    if interrupted():
         return
     first = (await lab.once(first_version)).value
-    for run in await lab.platform.pipelines.runs():
+    for run in [] if unchanged else await lab.platform.pipelines.runs():
         await lab.platform.pipelines.end(run["run_id"])
     await set_warehouse(lab, HOME)
-    if first:
+    if first and not unchanged:
         await put_in_production(lab, first)
 
 
