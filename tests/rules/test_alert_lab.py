@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import re
 from pathlib import Path
 from typing import Any
@@ -11,39 +12,84 @@ import pytest
 
 from mlops_lab.base.paths import project
 from mlops_lab.base.versions import pin
+from mlops_lab.labs.catalog import resolve
+from mlops_lab.labs.variants import Variant, lay_out, wrongs
 from tests.lab_programs import loaded
 from tests.rules.promtool import promtool
 
 LAB = project() / "labs" / "17-alert-that-matters"
+RULES = ("silent_through_a_normal_day", "fires_for_each_fault")
 TARGETS = [{"job": "model", "instance": f"10.0.0.{number}:8080", "pod": f"model-{number}"} for number in range(3)]
 
 
-day = loaded("17", "day")
+checks, day, plan = loaded("17"), loaded("17", "day"), loaded("17", "plan")
 
 
-def replayed(rules: Path, at: Path) -> dict[str, list[Any]]:
-    replays = day.replays(TARGETS, [{"job": "prometheus", "instance": "localhost:9090"}], str(rules))
+def planned(seed: int) -> Any:
+    return plan.Plan(random.Random(seed))
+
+
+def replayed(rules: Path, at: Path, seed: int = 1) -> dict[str, list[Any]]:
+    replays = day.replays(planned(seed), TARGETS, [{"job": "prometheus", "instance": "localhost:9090"}], str(rules))
     (at / "replays.json").write_text(json.dumps(replays))
     return dict(day.fired(promtool("test", "rules", "replays.json", cwd=at).stdout))
 
 
+@pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("name", ["window", "burn-rate"])
-def test_a_solution_is_silent_all_day_and_fires_for_each_fault(name: str, tmp_path: Path) -> None:
-    found = replayed(LAB / "solution" / name / "rules.yaml", tmp_path)
-    assert found.pop("normal", []) == []
-    assert set(found) == set(day.TRIALS)
+def test_a_solution_is_silent_all_day_and_fires_for_each_fault(name: str, seed: int, tmp_path: Path) -> None:
+    found, trials = replayed(LAB / "solution" / name / "rules.yaml", tmp_path, seed), planned(seed).trials
+    assert [(each.labels["alertname"], planned(seed).story(each.since)) for each in found.pop("normal", [])] == []
+    assert set(found) == set(trials)
     for fault, alerts in found.items():
-        assert {each.labels["severity"] for each in alerts} == {day.TRIALS[fault].severity}
-        assert all(0 < each.since <= 100 for each in alerts)
+        assert {each.labels["severity"] for each in alerts} == {trials[fault].severity}
+        assert all(0 < each.since <= 110 for each in alerts), (trials[fault].what, alerts)
+
+
+def test_a_metronome_is_there_for_each_fault_and_before_it(tmp_path: Path) -> None:
+    labels = "labels: {severity: critical, service: model}"
+    rule = f"{{alert: Drill, expr: vector(time() % 100) < 20, {labels}}}"
+    (tmp_path / "rules.yaml").write_text(f"groups: [{{name: a, rules: [{rule}]}}]")
+    found = replayed(tmp_path / "rules.yaml", tmp_path)
+    for name, trial in planned(1).trials.items():
+        if trial.severity == "critical":
+            assert any(0 < each.since <= 120 for each in checks.answers(trial, found[name]))
+            assert any(each.since <= 0 for each in checks.answers(trial, found[name]))
+
+
+MISTAKES = [each for each in wrongs(resolve("17")) if each.check in RULES]
+
+
+@pytest.mark.parametrize("variant", MISTAKES, ids=[each.name for each in MISTAKES])
+def test_a_mistake_in_the_rules_fails_its_check_and_no_other(variant: Variant, tmp_path: Path) -> None:
+    lay_out(variant, tmp_path)
+    found, trials = replayed(tmp_path / "rules.yaml", tmp_path), planned(1).trials
+    assert bool(found.pop("normal", [])) == (variant.check == "silent_through_a_normal_day")
+    missed = [
+        name
+        for name, trial in trials.items()
+        if not (right := checks.answers(trial, found.get(name, []))) or not 0 < min(each.since for each in right) <= 120
+    ]
+    assert bool(missed) == (variant.check == "fires_for_each_fault")
+
+
+def test_a_day_is_drawn_and_drawn_again() -> None:
+    one, same, other = planned(1), planned(1), planned(2)
+    assert one.events == same.events != other.events
+    assert one.trials == same.trials != other.trials
+    for each in one.events:
+        assert one.story(each.at).endswith(each.said)
+    assert 0.05 < one.trials["errors"].during.errors < 0.1
+    shares = {each.kind: each.size for each in one.events}
+    assert 0.03 <= shares["failing"] < 0.05 and 0.07 <= shares["sluggish"] < 0.1
 
 
 def test_what_always_fires_is_seen_as_one_alert_from_midnight_on(tmp_path: Path) -> None:
     (tmp_path / "rules.yaml").write_text("groups: [{name: a, rules: [{alert: Always, expr: vector(1)}]}]")
     found = replayed(tmp_path / "rules.yaml", tmp_path)
     (alert,) = found["normal"]
-    assert (alert.labels, alert.since, alert.lasted) == ({"alertname": "Always"}, day.STEP, day.DAY)
-    assert all(each.since <= 0 for name in day.TRIALS for each in found[name]), "it fired before the fault"
-    assert day.story(day.HICCUP).startswith("15:10: for 10 s")
+    assert (alert.labels, alert.since, alert.lasted) == ({"alertname": "Always"}, plan.STEP, plan.DAY)
+    assert all(each.since <= 0 for name in planned(1).trials for each in found[name]), "it fired before the fault"
 
 
 @pytest.mark.parametrize("hint", ["ask {team}", "see expr: rate", "error: rate", 'a "quote" and }', "\N{FIRE}"])
@@ -51,10 +97,10 @@ def test_an_alert_is_seen_whatever_its_labels_and_annotations_say(hint: str, tmp
     noise = {"alert": "Noise", "expr": "vector(1)", "labels": {"hint": hint}, "annotations": {"summary": hint}}
     rules = {"groups": [{"name": "a", "rules": [noise]}]}
     (tmp_path / "rules.json").write_text(json.dumps(rules, ensure_ascii=False))
-    replays = day.replays([{**each, "hint": hint} for each in TARGETS], [], "rules.json", 1)
+    replays = day.replays(planned(1), [{**each, "hint": hint} for each in TARGETS], [], "rules.json", 1)
     (tmp_path / "replays.json").write_text(json.dumps({**replays, "tests": replays["tests"][:1]}, ensure_ascii=False))
     (alert,) = day.fired(promtool("test", "rules", "replays.json", cwd=tmp_path).stdout)["normal"]
-    assert (alert.labels["alertname"], alert.lasted) == ("Noise", day.HOUR)
+    assert (alert.labels["alertname"], alert.lasted) == ("Noise", plan.HOUR)
 
 
 def test_published_images_are_those_of_versions_toml() -> None:

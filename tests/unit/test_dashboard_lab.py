@@ -34,6 +34,16 @@ def test_no_wrong_number_is_true(seed: int) -> None:
             assert checks.scale_of(wanted, {"": value}, truth) is None, f"{wanted.title}: {why}"
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_one_airline_has_overspent_and_one_has_not_failed(seed: int) -> None:
+    world = checks.draw(random.Random(seed), 1_700_000_000)
+    left = [checks.BUDGET.truth(world, [airline], checks.SPAN)[""] for airline in world.airlines[:3]]
+    assert 0.3 < left[0] < 0.95
+    assert left[1] < -0.3
+    assert left[2] == 1
+    assert set(world.failures) <= {"500", "502", "503", "504"}
+
+
 def showing(value: float) -> Any:
     """A lab in which each panel's query returns one number, of the world of seed 1."""
     world = checks.draw(random.Random(1), 1_700_000_000)

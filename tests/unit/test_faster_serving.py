@@ -5,20 +5,23 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-import subprocess
+import runpy
 from collections.abc import Awaitable, Callable, Iterator
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
 from mlops_lab.base.errors import Failure, LabError
+from mlops_lab.base.paths import project
 from mlops_lab.checks import Lab, Observation
+from mlops_lab.checks.rooms import usage as rooms_usage
+from mlops_lab.checks.rooms.usage import Usage
 from mlops_lab.kit.copies import Copy
+from mlops_lab.kit.pods import lasting
 from mlops_lab.kit.probabilities import own_values
 from mlops_lab.kube.execs import ExecStream
-from mlops_lab.measure.pods import cpu_time
+from mlops_lab.measure.pods.cpu_time import Spent
 from mlops_lab.measure.pods.own_pod import OwnPod, Talk
 from mlops_lab.measure.traffic.http import Answer
 from tests.lab_programs import loaded
@@ -223,6 +226,21 @@ def test_what_a_crowd_saw_gets_its_verdict_and_its_reason() -> None:
     assert "did not come" in checks.why_wrong_in_a_crowd(seen(wrong=2, none=2))
 
 
+def test_what_is_strange_is_within_the_contract_and_what_is_bad_is_not() -> None:
+    question = runpy.run_path(str(project() / "labs" / "14-faster-serving" / "start" / "contract.py"))["Question"]
+    codes = {"carrier": "UA", "origin": "EWR", "dest": "ORD"}
+    row = {"month": 7, "day": 4, "weekday": 3, "hour": 17, **codes, "distance": 719.0, "temp": 80.0}
+    flights = loaded("14", "flights")
+    made = flights.Flights([row], 1)
+    for what, rows in flights.strange(row, row).items():
+        taken = question.model_validate({"rows": rows}).rows
+        for sent, meant in zip(taken, flights.meant(rows), strict=True):
+            assert all(getattr(sent, name) == value for name, value in meant.items()), what
+    for number in range(len(flights.BAD) + 1):
+        with pytest.raises(ValueError, match="validation error"):
+            question.model_validate({"rows": made.spoilt([row, row], number)})
+
+
 def test_the_cost_is_that_of_all_rounds_together() -> None:
     cost = checks.Cost(((0.010, 0.001), (0.012, 0.0012)))
     assert cost.times == pytest.approx(10)
@@ -232,13 +250,13 @@ def test_the_cost_is_that_of_all_rounds_together() -> None:
 
 def test_a_request_that_nobody_answers_costs_no_number() -> None:
     assert checks.milliseconds(0.0105) == "10.50 ms"
-    assert checks.milliseconds(math.inf) == "none answered right"
+    assert checks.milliseconds(math.inf) == "none answered right, or a container ended"
 
 
 def test_sidecars_run_as_long_as_their_pod() -> None:
     once, always = {"name": "once"}, {"name": "always", "restartPolicy": "Always"}
     pod = {"spec": {"containers": [{"name": "idle"}], "initContainers": [once, always]}}
-    assert [each["name"] for each in cpu_time.running(pod)] == ["idle", "always"]
+    assert [each["name"] for each in lasting(pod)] == ["idle", "always"]
 
 
 def test_other_values_get_the_likely_reason() -> None:
@@ -327,42 +345,98 @@ def test_an_own_pod_that_is_made_after_it_was_deleted_goes_too() -> None:
     assert there == set()
 
 
-@pytest.mark.parametrize(
-    ("files", "line", "seconds"),
-    [
-        ({"cpu.stat": "usage_usec 1500000\nuser_usec 7\n"}, "1000000 1500000", 1.5),
-        ({"cpuacct/cpuacct.usage": "2500000000\n"}, "1000000000 2500000000", 2.5),
-        ({"cpu,cpuacct/cpuacct.usage": "2500000000\n"}, "1000000000 2500000000", 2.5),
-    ],
-)
-def test_the_shell_reads_either_cgroup(tmp_path: Path, files: dict[str, str], line: str, seconds: float) -> None:
-    for name, text in files.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(text)
-    shell = cpu_time.SHELL.replace("/sys/fs/cgroup", str(tmp_path))
-    ran = subprocess.run(
-        ["sh", "-c", shell], input="now\nnow\n", capture_output=True, text=True, timeout=10, check=True
-    )
-    assert ran.stdout.splitlines() == [line, line]
-    assert cpu_time.seconds(line, "it") == seconds
+def usage(value: float, at: int, pod: str = "model-1", number: str = "c1", container: str = "server") -> str:
+    place = f"/kubepods/pod7/cri-containerd-{number}.scope"
+    labels = f'container="{container}",cpu="total",id="{place}",namespace="lab-14",pod="{pod}"'
+    return f"container_cpu_usage_seconds_total{{{labels}}} {value} {at}000\n"
 
 
-def test_a_clock_without_a_cgroup_or_a_container_is_the_environments_fault() -> None:
-    with pytest.raises(LabError, match="there is none"):
-        cpu_time.seconds("0 0", "container a")
-    with pytest.raises(LabError, match="there is none"):
-        cpu_time.seconds("1000000 \N{SUPERSCRIPT TWO}", "container a")
-    pods = [{"metadata": {"name": "p", "namespace": "n"}, "spec": {"containers": [{"name": "a"}, {"name": "b"}]}}]
-    streams = [Stream("1000000 1000000", "1000000 3000000"), Stream("1000000 500000", "1000000 500000")]
-    turns = iter(streams)
-    clock = cpu_time.CpuClock(cast(Any, SimpleNamespace(exec=lambda *words: next(turns))), pods)
-    clock.open()
-    assert clock.seconds() == 3.5
-    streams[1].code = 137
-    with pytest.raises(LabError, match="container b of pod p"):
-        clock.seconds()
-    clock.close()
-    assert streams[0].told[-1] == "closed"
+class Kubelet:
+    """An API server with some pods, and what a kubelet says of them, one answer after the other."""
+
+    def __init__(self, *texts: str, pods: dict[str, list[str]] | None = None) -> None:
+        self.texts = list(texts)
+        self.pods = {"model-1": ["c1"]} if pods is None else pods
+
+    def list(self, kind: str, namespace: str) -> list[Any]:
+        return [
+            {
+                "metadata": {"name": name}, "spec": {"nodeName": "one"},
+                "status": {"containerStatuses": [
+                    {"name": "server", "containerID": f"containerd://{number}", "state": {"running": {}}}
+                    for number in numbers
+                ]},
+            }
+            for name, numbers in self.pods.items()
+        ]  # fmt: skip
+
+    def text(self, path: str, what: str) -> str:
+        return self.texts.pop(0) if len(self.texts) > 1 else self.texts[0]
+
+
+@pytest.fixture
+def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rooms_usage, "LOOK_EVERY", 0.0)
+
+
+@pytest.mark.usefixtures("no_pause")
+def test_cpu_time_is_that_between_two_measurements_of_the_kubelets() -> None:
+    kubelet = Kubelet(usage(1, 10), usage(1, 10), usage(1.5, 20), usage(1.5, 20), usage(4, 30))
+    clock = Usage(cast(Any, kubelet), "lab-14").cpu_time()
+
+    async def measured() -> Any:
+        await clock.begin()
+        return await clock.spent()
+
+    assert asyncio.run(measured()) == (2.5, ())
+
+
+@pytest.mark.usefixtures("no_pause")
+def test_a_pod_that_comes_or_goes_meanwhile_counts() -> None:
+    both = usage(2, 30) + usage(3, 30, "helper", "c2")
+    kubelet = Kubelet(usage(1, 10), usage(1, 20), both, usage(2, 30), usage(2, 40))
+    clock = Usage(cast(Any, kubelet), "lab-14").cpu_time()
+
+    async def measured() -> Any:
+        await clock.begin()
+        await clock.look()
+        return await clock.spent()
+
+    assert asyncio.run(measured()) == (4, ("container server of pod helper",))
+
+
+@pytest.mark.usefixtures("no_pause")
+def test_a_container_that_the_kubelet_has_not_seen_yet_is_waited_for() -> None:
+    texts = [usage(1, 10), usage(1, 20), usage(1, 30) + usage(0.5, 30, number="c2")]
+    kubelet = Kubelet(*texts, pods={"model-1": ["c1", "c2"]})
+    clock = Usage(cast(Any, kubelet), "lab-14").cpu_time()
+    asyncio.run(clock.begin())
+    assert kubelet.texts == texts[-1:]
+
+
+@pytest.mark.usefixtures("no_pause")
+def test_a_kubelet_that_measures_no_more_is_the_environments_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rooms_usage, "MEASURED_WITHIN", 0.0)
+    clock = Usage(cast(Any, Kubelet(usage(1, 10))), "lab-14").cpu_time()
+    with pytest.raises(LabError, match="no new measurement"):
+        asyncio.run(clock.begin())
+
+
+def test_only_the_containers_of_the_pods_that_are_named_are_counted() -> None:
+    kubelet = Kubelet(usage(1, 10) + usage(9, 10, "other", "c9") + usage(5, 10, container=""))
+    pod = {"metadata": {"name": "model-1", "namespace": "lab-14"}}
+    (found,) = Usage(cast(Any, kubelet), "lab-14").cpu_time(pod)._meter.look().containers.values()
+    assert (found.seconds, found.what) == (1, "container server of pod model-1")
+
+
+def test_what_a_right_answer_costs() -> None:
+    cost, theirs, mine = loaded("14", "cost").cost, Spent(2.0, ()), Spent(1.0, ())
+    assert cost((theirs, mine), (100, 500)) == (0.02, 0.002)
+    assert cost((theirs, mine), (100, 0)) == (0.02, math.inf)
+    assert cost((theirs, Spent(1.0, ("container server of pod model-1",))), (100, 500)) == (0.02, math.inf)
+    for used in ((Spent(0, ()), mine), (Spent(2.0, ("it",)), mine), (theirs, Spent(0, ()))):
+        with pytest.raises(LabError):
+            cost(used, (100, 500))
 
 
 class KeptBack:

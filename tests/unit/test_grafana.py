@@ -35,6 +35,7 @@ def test_panels_come_with_queries_units_and_what_they_write() -> None:
                     "overrides": [{"matcher": {}, "properties": [{"id": "unit", "value": "short"}, {"id": "min"}]}],
                 },
                 "options": {"reduceOptions": {"calcs": ["mean"]}},
+                "transformations": [{"id": "limit"}, {"id": "reduce", "disabled": True}],
                 "targets": [
                     {"expr": "up", "instant": True},
                     {"expr": "down", "instant": True, "range": True},
@@ -47,7 +48,7 @@ def test_panels_come_with_queries_units_and_what_they_write() -> None:
     ).panels
     assert [(query.expr, query.instant) for query in panel.queries] == [("up", True), ("down", False)]
     assert (panel.title, panel.kind, panel.units) == ("Saved", "stat", ("currencyEUR", "short"))
-    assert (panel.calcs, panel.empty) == (("mean",), ("-", "0 €"))
+    assert (panel.calcs, panel.empty, panel.transformed) == (("mean",), ("-", "0 €"), ("limit",))
 
 
 def test_rows_are_no_panels_and_hide_none() -> None:

@@ -5,6 +5,7 @@ The same programs run in the cluster when the lab is verified; here a drift take
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import socket
@@ -25,6 +26,8 @@ import pytest
 from mlops_lab.base.paths import project
 from mlops_lab.labs.catalog import Exercise
 from mlops_lab.labs.variants import lay_out, solutions, wrongs
+from tests.lab_programs import loaded
+from tests.made_up import made_up_lab
 
 LAB = project() / "labs" / "26-retraining-loop"
 TODAY, WINDOW = "2013-07-11", ("2013-06-14", "2013-07-11")
@@ -53,7 +56,8 @@ class World:
                     world.experiments.append({**body, "experiment_id": "7"})
                     return self.answer(world.experiments[-1])
                 time.sleep(0.1)  # as a real one: two messages at once have the time to meet here
-                world.runs.append({"run_id": str(len(world.runs)), "state": "RUNNING", **body})
+                known = {"run_id": str(len(world.runs)), "created_at": stamp(datetime.now(UTC)), "state": "RUNNING"}
+                world.runs.append({**known, **body})
                 return self.answer(world.runs[-1])
 
             def answer(self, found: dict[str, Any]) -> None:
@@ -126,10 +130,10 @@ def stamp(when: datetime) -> str:
     return when.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def alert(name: str, began: datetime, *, over: bool = False) -> dict[str, Any]:
+def alert(name: str, began: datetime, *, over: bool = False, kind: str = "FeatureDrift") -> dict[str, Any]:
     return {
         "status": "resolved" if over else "firing", "fingerprint": name, "startsAt": stamp(began),
-        "labels": {"alertname": "FeatureDrift", "of": name}, "endsAt": "0001-01-01T00:00:00Z",
+        "labels": {"alertname": kind, "of": name}, "endsAt": "0001-01-01T00:00:00Z",
     }  # fmt: skip
 
 
@@ -148,6 +152,8 @@ def story(receiver: Receiver, world: World) -> dict[str, int]:
 
     receiver.tell(message(alert("temp", datetime.now(UTC) - timedelta(minutes=10), over=True)))
     note("resolved")
+    receiver.tell(message(alert("answers", datetime.now(UTC), kind="ErrorRateHigh")))
+    note("no drift")
     world.end()
     began = datetime.now(UTC)
     firing = message(alert("temp", began))
@@ -157,6 +163,7 @@ def story(receiver: Receiver, world: World) -> dict[str, int]:
     for each in both:
         each.join()
     note("twice")
+    during = datetime.now(UTC)
     receiver.tell(firing)
     note("again")
     receiver.tell(message(alert("temp", began), alert("visib", datetime.now(UTC))))
@@ -164,6 +171,8 @@ def story(receiver: Receiver, world: World) -> dict[str, int]:
     world.end()
     receiver.tell(firing)
     note("after the end")
+    receiver.tell(message(alert("precip", during)))
+    note("a feature of before")
     receiver.stop()
     receiver.start()
     receiver.tell(firing)
@@ -173,8 +182,11 @@ def story(receiver: Receiver, world: World) -> dict[str, int]:
     return found
 
 
-WHEN = ("resolved", "twice", "again", "another feature", "after the end", "another pod", "another drift")
-RIGHT = dict(zip(WHEN, (0, 1, 1, 1, 1, 1, 2), strict=True))
+WHEN = (
+    "resolved", "no drift", "twice", "again", "another feature", "after the end", "a feature of before", "another pod",
+    "another drift",
+)  # fmt: skip
+RIGHT = dict(zip(WHEN, (0, 0, 1, 1, 1, 1, 1, 1, 2), strict=True))
 
 
 @pytest.fixture
@@ -211,8 +223,10 @@ def test_a_solution_starts_one_run_for_each_drift(solution: str, world: World, t
         ("starts_one_run--each-message", "twice", 2),
         ("starts_one_run--resolved-too", "resolved", 1),
         ("starts_one_run--remembered-in-the-pod", "another pod", 2),
-        ("refuses_worse--once-and-never-again", "another drift", 1),
-        ("one_drift_one_run--a-run-for-each-alert", "another feature", 2),
+        ("starts_one_run--any-alert", "no drift", 1),
+        ("starts_one_run--until-the-run-began", "a feature of before", 2),
+        ("refuses_poison--once-and-never-again", "another drift", 1),
+        ("starts_one_run--a-run-for-each-alert", "another feature", 2),
     ],
 )
 def test_a_mistake_shows_when_it_should(wrong: str, when: str, runs: int, world: World, tmp_path: Path) -> None:
@@ -222,7 +236,23 @@ def test_a_mistake_shows_when_it_should(wrong: str, when: str, runs: int, world:
     assert found[when] == runs != RIGHT[when]
 
 
+def test_each_run_of_the_checker_has_days_of_its_own() -> None:
+    days, drawn = loaded("26", "days"), set()
+    for seed in range(8):
+        lab = made_up_lab("26")
+        lab.seed = seed
+        found, same = (asyncio.run(days.days(lab)) for _ in range(2))
+        assert found == same
+        drawn.add(found)
+    assert len(drawn) == 8
+    found = days.Days("2013-07-11", "2013-02-21", "2013-07-24", ("held_out", "learnt"))
+    assert (found.turned("learnt"), found.turned("held_out")) == (
+        ["2013-06-14", "2013-07-04"], ["2013-07-05", "2013-07-11"],
+    )  # fmt: skip
+    assert found.storms == ("2013-07-23", "2013-07-24")
+
+
 def test_the_days_of_last_time_are_not_those_of_today(world: World, tmp_path: Path) -> None:
-    assert told("rolls_out--the-days-of-last-time", world, tmp_path) == RIGHT
+    assert told("refuses_poison--the-days-of-last-time", world, tmp_path) == RIGHT
     given = world.runs[-1]["runtime_config"]["parameters"]
     assert (given["first_day"], given["last_day"]) != WINDOW

@@ -75,8 +75,9 @@ def check(name: str, after: list[int], middle: Any = None) -> None:
     """A check of 16 answers that took 10 ms each."""
     answer = {"kind": "predict", "path": "/predict", "status": 200, "seconds": 0.01, "pod": "", "error": ""}
     whole = {
-        "answers": [answer] * 16, "first": 0, "timed": 10, "trouble": "", "before": {"m": scrape(0, [0, 0, 0])},
-        "middle": {"m": middle or scrape(10, [0, 10, 10])}, "after": {"m": scrape(16, after)},
+        "answers": [answer] * 16, "first": 0, "brief": 10, "timed": 13, "trouble": "",
+        "before": {"m": scrape(0, [0, 0, 0])}, "middle": {"m": middle or scrape(10, [0, 10, 10])},
+        "later": {"m": scrape(13, [0, 13, 13])}, "after": {"m": scrape(16, after)},
     }  # fmt: skip
 
     async def once(stage: Any) -> Any:
@@ -90,6 +91,19 @@ def test_buckets_that_do_not_count_are_no_histogram(buckets: list[int]) -> None:
     check("times_requests", [0, 16, 16])
     with pytest.raises(Failure, match="_bucket"):
         check("times_requests", buckets)
+
+
+def test_what_requests_usually_take_is_not_what_they_took() -> None:
+    """Three that took 10 ms each and three that took 100 ms, and a histogram that has 40 ms of each."""
+    waited = [{"kind": "predict", "path": "/predict", "seconds": seconds} for seconds in [0.01] * 3 + [0.1] * 3]
+    latency = [{"latency": {"count": 3 * number, "sum": 0.12 * number, "buckets": {}}} for number in range(3)]
+    whole = {"answers": waited, "brief": 0, "timed": 3}
+    whole |= {when: {"m": each} for when, each in zip(("middle", "later", "after"), latency, strict=True)}
+    brief, long = checks.times_in_seconds(checks.Seen([], whole))
+    assert (brief.ok, long.ok) == (False, False)
+    for when, seconds in (("later", 0.025), ("after", 0.3)):
+        whole[when] = {"m": {"latency": {**latency[1]["latency"], "sum": seconds}}}
+    assert all(each.ok for each in checks.times_in_seconds(checks.Seen([], whole)))
 
 
 def test_metrics_that_fail_between_the_requests_are_the_servers_own_fault() -> None:

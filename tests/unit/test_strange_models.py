@@ -505,11 +505,12 @@ def days(text: str) -> dict[str, str]:
                                  having(days("2013-02-01 2013-02-02 2013-02-03"))])  # fmt: skip
 def test_a_version_without_its_days_fails(lab: Lab) -> None:
     refuses(lab_globals("26")["days_of"](lab, "2"))
-    assert not asyncio.run(lab_globals("26")["lineage"](lab, "2", "a run")).ok
+    assert not asyncio.run(lab_globals("26")["lineage"](lab, "2", "a run", "2013-07-11")).ok
 
 
 def test_a_version_has_its_days() -> None:
     found = asyncio.run(lab_globals("26")["days_of"](having(days("2013-02-01 to 2013-02-14")), "2"))
     assert found == ("2013-02-01", "2013-02-14")
-    lab = having(days("2013-06-10 to 2013-07-08"), {"key": "pipeline.run", "value": "a run"})
-    assert asyncio.run(lab_globals("26")["lineage"](lab, "2", "a run")).ok
+    lab = having(days("2013-06-14 to 2013-07-04"), {"key": "pipeline.run", "value": "a run"})
+    for today, right in (("2013-07-11", True), ("2013-07-12", True), ("2013-07-13", False), ("2013-07-09", False)):
+        assert asyncio.run(lab_globals("26")["lineage"](lab, "2", "a run", today)).ok == right

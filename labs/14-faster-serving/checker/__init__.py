@@ -11,8 +11,8 @@ from dataclasses import replace
 
 from mlops_lab.checks import Lab, Observation, at_least, at_most, check, equal_to, expect, observe
 from mlops_lab.kit.deployments import exists, rolled_out
+from mlops_lab.kit.pods import lasting
 from mlops_lab.kit.probabilities import answer_about, own_values
-from mlops_lab.measure.pods.cpu_time import running
 
 from .cost import GATE, milliseconds
 from .scenario import Measured, crowd_seen, measure, median
@@ -44,7 +44,7 @@ async def is_up(lab: Lab) -> None:
         "other folder of the image; and what it makes when it starts, it makes each time that it starts"
     )
     pods = await lab.objects.pods_of("model")
-    containers = [each for pod in pods for each in running(pod)]
+    containers = [each for pod in pods for each in lasting(pod)]
     wanted = {f"{lab.platform.registry}/{image}" for image in IMAGES}
     images = {each["image"] for each in containers}
     expect(
@@ -113,8 +113,8 @@ async def five_times_as_much_per_core(lab: Lab) -> None:
     """A second of CPU time answers at least 5 times the requests that it answers in the service you began with.
 
     16 clients, one flight a request, no flight twice. Both services are asked in turns. What counts is the CPU time of
-    all containers in your namespace by the kernel's own count (cpu.stat or cpuacct.usage), not the time on the clock:
-    more workers or pods make it faster, and no cheaper.
+    all containers in your namespace as the kubelet measures it, not the time on the clock: more workers or pods make it
+    faster, and no cheaper.
     """
     found = (await lab.once(measured)).cost
     assert found is not None
@@ -123,7 +123,7 @@ async def five_times_as_much_per_core(lab: Lab) -> None:
         evidence=[
             f"the first service: {found.theirs:.0f} requests per CPU second",
             f"yours: {found.mine:.0f} requests per CPU second",
-            *(f"round {number}: {milliseconds(theirs)} and {milliseconds(mine)} of CPU time a request"
+            *(f"measurement {number}: {milliseconds(theirs)} and {milliseconds(mine)} of CPU time a request"
               for number, (theirs, mine) in enumerate(found.rounds, 1)),
         ],
     )  # fmt: skip

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NotRequired, Protocol, TypedDict
 
 from .client import Client
-from .flights import NEAR, Flights, Object, on_splits, strange
+from .flights import NEAR, Flights, Object, meant, on_splits, strange
 
 SHOWN = 6  # answers that are told in words
 
@@ -97,8 +97,8 @@ async def crowd(task: Object, models: Mapping[str, Predictor], flights: Flights)
     sizes = task["sizes"]
     bodies: list[list[Object]] = [flights.rows(sizes[number % len(sizes)]) for number in range(task["requests"])]
     spoilt = {number for number in range(len(bodies)) if every and number % every == every - 1}
-    for number in spoilt:
-        bodies[number][-1] = flights.bad()
+    for place, number in enumerate(sorted(spoilt)):
+        bodies[number] = flights.spoilt(bodies[number], place)
     good = [number for number in range(len(bodies)) if number not in spoilt]
     flat = iter(models[version].probabilities([row for number in good for row in bodies[number]]))
     wanted = {number: [next(flat) for _ in bodies[number]] for number in good}
@@ -182,7 +182,7 @@ async def unusual(task: Object, models: Mapping[str, Predictor], flights: Flight
     client = Client(task["host"], task["port"])
     wrong: list[tuple[str, str]] = []
     for what, rows in bodies.items():
-        wanted = models[version].probabilities(rows)
+        wanted = models[version].probabilities(meant(rows))
         status, content = await client.post(json.dumps({"rows": rows}).encode(), task["answer_within"])
         if problem := judged(status, content, wanted, version)[0]:
             wrong.append((what, problem))

@@ -14,6 +14,12 @@ Object = dict[str, Any]
 NEAR = 1e-5
 TRIED = 100  # flights, of which one at least comes by a split
 WEATHER = ("temp", "wind_speed", "precip", "visib")
+CODES = ("carrier", "origin", "dest")
+# What is wrong with a row: each breaks contract.py. `gate` is a field that it does not know.
+BAD: tuple[tuple[str, Any], ...] = (
+    ("month", 13), ("hour", "noon"), ("distance", -5), ("carrier", None), ("temp", "mild"), ("dest", ""),
+    ("origin", "newark"), ("weekday", 1.5), ("distance", 20001), ("day", 0), ("gate", "B7"),
+)  # fmt: skip
 
 
 class Flights:
@@ -35,13 +41,13 @@ class Flights:
             found.append(row)
         return found
 
-    def bad(self) -> Object:
-        """A flight with one thing wrong."""
-        row = self.rows(1)[0]
-        name, value = self._random.choice(
-            [("month", 13), ("hour", "noon"), ("distance", -5), ("carrier", None), ("temp", "mild"), ("dest", "")]
-        )
-        return {**row, name: value}
+    def spoilt(self, rows: Sequence[Object], number: int) -> list[Object]:
+        """These rows with one thing wrong in the last one, another thing for each number; or no row at all."""
+        kind = number % (len(BAD) + 1)
+        if kind == len(BAD):
+            return []
+        name, value = BAD[kind]
+        return [*rows[:-1], {**rows[-1], name: value}]
 
 
 def on_splits(model: Any, name: str, count: int, flights: Flights) -> list[Object]:
@@ -78,6 +84,16 @@ def strange(first: Object, second: Object) -> dict[str, list[Object]]:
         "a carrier and a destination that the model has never seen": [first, second | {"carrier": "ZZ", "dest": "QQQ"}],
         "weather left out in one of two": [bare, first],
         "weather null": [second | dict.fromkeys(WEATHER)],
+        "numbers written as text": [first | {"hour": "17", "distance": "719.5"}, second | {"temp": "41"}],
+        "whole numbers with a point": [first | {"month": 7.0, "weekday": 3.0}],
         "the ends of each range": [second | least, second | most],
         "1000 rows": [bare | {"hour": number % 24, "month": number % 12 + 1} for number in range(1000)],
     }
+
+
+def meant(rows: Sequence[Object]) -> list[Object]:
+    """Rows in which no number is text."""
+    return [
+        {name: float(value) if isinstance(value, str) and name not in CODES else value for name, value in row.items()}
+        for row in rows
+    ]

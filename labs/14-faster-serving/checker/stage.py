@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any, cast
 
 from mlops_lab.checks import Lab, LabError
 from mlops_lab.checks.rooms.programs import Conversation, Pod
+from mlops_lab.kit.drawn import drawn
 from mlops_lab.kit.pods import restarts
 from mlops_lab.kit.probabilities import near
 from mlops_lab.kit.side_by_side import together
@@ -86,7 +86,7 @@ async def set_up(lab: Lab, stack: contextlib.AsyncExitStack) -> Stage:
         stack.enter_async_context(lab.programs.pod("workbench:1", *waits, files=files)),
         stack.enter_async_context(lab.programs.pod("workbench:1", *serves, files=first, readiness=ready)),
     )
-    seed = time.time_ns() % 2**31
+    seed = drawn(lab, "flights").randrange(2**31)
     # As modules of a package, which the folder /checker is.
     program = f"cd / && exec python3 -m checker.crowd {seed}"
     talk = await stack.enter_async_context(crowd.talk("sh", "-c", program))

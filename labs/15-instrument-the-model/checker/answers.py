@@ -11,7 +11,7 @@ from mlops_lab.measure.traffic.flights import difference
 
 from .scenario import WITHIN, Seen
 
-EXPECTED = {"predict": 200, "nameless": 200, "refused": 422, "unknown": 404, "quoted": 404, "crash": 500}
+EXPECTED = {"predict": 200, "odd": 200, "nameless": 200, "refused": 422, "unknown": 404, "quoted": 404, "crash": 500}
 
 
 def served(seen: Seen) -> None:

@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from mlops_lab.checks import Observation, holds
+from mlops_lab.kube.client import Object
 
 from .metrics import names
 from .scenario import ROUTE, WITHIN, Seen
@@ -15,7 +16,7 @@ LATENCY = "http_request_duration_seconds"
 PREDICTIONS = "model_prediction_probability"
 CERTAIN = 0.1  # the widest bucket that a decile of the predictions may fall into
 FINE, FACTOR = 0.01, 3  # s below which a latency need not be told apart, and above it by which factor it must be
-LEAST, MOST = 0.1, 2  # the server's seconds: of the quickest answer, for each; of all that the client waited
+LEAST, MOST = 0.5, 1.2  # the server's seconds: of the quickest answer, for each; of all that the client waited
 
 
 def histogram(seen: Seen, name: str, metric: str) -> Observation:
@@ -44,14 +45,19 @@ def times_each_answer(seen: Seen) -> Observation:
     )
 
 
-def times_in_seconds(seen: Seen) -> Observation:
-    """The sum of latencies rises by what the checker waited, in requests one after the other."""
-    waited = [each["seconds"] for each in seen.timed]
-    spent = seen.histogram_rise("latency", "middle")["sum"]
+def times_in_seconds(seen: Seen) -> list[Observation]:
+    """The sum of latencies rises by what the checker waited, in brief requests and in long ones."""
+    brief = _in_seconds(seen, seen.brief, "middle", "later", "brief")
+    return [brief, _in_seconds(seen, seen.timed, "later", "after", "long")]
+
+
+def _in_seconds(seen: Seen, answers: Sequence[Object], since: str, until: str, what: str) -> Observation:
+    waited = [each["seconds"] for each in answers]
+    spent = seen.histogram_rise("latency", since, until)["sum"]
     least, most = LEAST * min(waited) * len(waited), MOST * sum(waited)
     return Observation(
         least <= spent <= most,
-        f"{LATENCY}_sum rises by {least:.3g} to {most:.3g}, in {len(waited)} requests that took the checker "
+        f"{LATENCY}_sum rises by {least:.3g} to {most:.3g}, in {len(waited)} {what} requests that took the checker "
         f"{sum(waited):.3g} s",
         f"by {spent:.3g}",
         what=f"{LATENCY}_sum rises",

@@ -15,7 +15,7 @@ def each_shows_metrics(seen: Seen) -> Observation:
     """Each pod shows metrics each time that it is asked; the value is what came from one that did not."""
     bad = {
         name: each
-        for when in ("before", "middle", "after")
+        for when in ("before", "middle", "later", "after")
         for name, each in seen.whole[when].items()
         if "error" in each
     }

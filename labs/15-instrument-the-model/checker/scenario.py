@@ -6,7 +6,6 @@ The checker's own program (traffic.py, in a pod) sends all requests and reads th
 from __future__ import annotations
 
 import json
-import random
 import re
 from collections import Counter
 from collections.abc import Iterable
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from mlops_lab.checks import Lab, Observation, absent, expect, holds
 from mlops_lab.kit import deployments
+from mlops_lab.kit.drawn import drawn
 from mlops_lab.kit.pods import restarts
 from mlops_lab.kube.client import Object
 
@@ -36,7 +36,7 @@ class Seen:
 
     Attributes:
         pods: the Pod objects.
-        whole: its answer: `answers`, and the pods' metrics `before`, `middle` and `after`.
+        whole: its answer: `answers`, and the pods' metrics `before`, in the `middle`, `later` and `after`.
     """
 
     pods: list[Object]
@@ -53,8 +53,13 @@ class Seen:
         return self.answers[self.whole["first"] :]
 
     @property
+    def brief(self) -> list[Object]:
+        """Those between `middle` and `later`, one after the other, about one flight each."""
+        return self.answers[self.whole["brief"] : self.whole["timed"]]
+
+    @property
     def timed(self) -> list[Object]:
-        """Those between `middle` and `after`, one after the other."""
+        """Those between `later` and `after`, one after the other, about many flights each."""
         return self.answers[self.whole["timed"] :]
 
     @property
@@ -94,10 +99,10 @@ class Seen:
             what=f"{REQUESTS}{{{labels}}} rises",
         )
 
-    def histogram_rise(self, name: str, since: str = "before") -> Object:
+    def histogram_rise(self, name: str, since: str = "before", until: str = "after") -> Object:
         """The rise of a histogram over all pods: `count`, `sum` and `buckets` by bound."""
         found: Object = {"count": 0.0, "sum": 0.0, "buckets": Counter()}
-        for pod, after in self.after.items():
+        for pod, after in self.whole[until].items():
             before = self.whole[since][pod][name]
             for what in ("count", "sum"):
                 found[what] += (after[name][what] or 0) - (before[what] or 0)
@@ -126,19 +131,19 @@ async def measured(lab: Lab) -> Seen:
     raise AssertionError("unreachable")
 
 
-async def serving(lab: Lab) -> list[Object]:
-    """The pods that the Service sends requests to, each with the port that it is asked on."""
-    service = (await lab.objects.named("Service", "model").now() or {}).get("spec", {})
-    name = next((each.get("name", "") for each in service.get("ports") or [] if each["port"] == PORT), "")
+async def serving(lab: Lab, name: str = "model") -> list[Object]:
+    """The pods that a Service sends requests to, each with the port that it is asked on."""
+    service = (await lab.objects.named("Service", name).now() or {}).get("spec", {})
+    named = next((each.get("name", "") for each in service.get("ports") or [] if each["port"] == PORT), "")
     ports: dict[str, int] = {}
-    for piece in await lab.objects.all("EndpointSlice", "kubernetes.io/service-name=model"):
+    for piece in await lab.objects.all("EndpointSlice", f"kubernetes.io/service-name={name}"):
         for port in piece.get("ports") or []:
             for endpoint in piece.get("endpoints") or []:
                 ready = (endpoint.get("conditions") or {}).get("ready", True)
-                if ready and port.get("port") and port.get("name", "") == name:
+                if ready and port.get("port") and port.get("name", "") == named:
                     ports.update({address: int(port["port"]) for address in endpoint["addresses"]})
-    pods = [pod for pod in await lab.objects.pods_of("model") if (pod.get("status") or {}).get("podIP") in ports]
-    expect(holds(bool(pods), "ready pods behind Service model", "none")).because(
+    pods = [pod for pod in await lab.objects.pods_of(name) if (pod.get("status") or {}).get("podIP") in ports]
+    expect(holds(bool(pods), f"ready pods behind Service {name}", "none")).because(
         "the Service's selector has to match the pods' labels, and its targetPort a port of theirs: "
         "kubectl get endpointslices"
     )
@@ -147,12 +152,16 @@ async def serving(lab: Lab) -> list[Object]:
 
 async def sent(lab: Lab, pods: list[Object]) -> Object:
     """Run traffic.py on these pods."""
-    kinds = {"predict": (40, 60), "refused": (15, 25), "unknown": (110, 140), "crash": (8, 15), "method": (4, 8)}
+    chance = drawn(lab, "requests")
+    kinds = {
+        "predict": (40, 60), "odd": (8, 14), "refused": (15, 25), "unknown": (110, 140), "crash": (8, 15),
+        "method": (4, 8),
+    }  # fmt: skip
     plan = {
         "service": [await lab.traffic.host("model"), PORT],
         "pods": [target(pod) for pod in pods],
         "rows": list(lab.traffic.hidden_rows(500).rows),
-        "kinds": {kind: random.randint(*bounds) for kind, bounds in kinds.items()} | {"quoted": 5, "nameless": 8},
+        "kinds": {kind: chance.randint(*bounds) for kind, bounds in kinds.items()} | {"quoted": 5, "nameless": 8},
     }
     output = await lab.programs.run(
         "workbench:1", "python3", "/checker/traffic.py", "/checker/plan.json",

@@ -32,7 +32,7 @@ LARGEST = 1 << 20  # bytes of one answer
 LARGEST_METRICS = 4 << 20
 SETTLED_WITHIN, SETTLED_FOR = 6, 0.5  # s: a server may count a moment after it has answered
 SAME_TIME = 8  # scrapes of one pod at the same time
-TIMED, TIMED_ROWS = 6, 800
+TIMED, MANY_ROWS = 6, 1000  # requests one after the other: about one flight, and then about many
 LOST_AT_MOST = 3  # requests without an answer after which no more are sent
 
 REQUESTS, LATENCY = "http_requests_total", "http_request_duration_seconds"
@@ -90,6 +90,8 @@ class Sender:
         flights = [rows[(first + number) % len(rows)] for number in range(count)]
         if kind == "predict":
             return "POST", f"{ROUTE}?display={word}", {"rows": flights}, True
+        if kind == "odd":  # a carrier that nobody knows is allowed
+            return "POST", ROUTE, {"rows": [flight | {"carrier": word[:6]} for flight in flights]}, True
         if kind == "nameless":
             return "POST", ROUTE, {"rows": flights}, False
         if kind == "refused":
@@ -110,6 +112,7 @@ class Sender:
         method, path, body, named = self.made(kind, first, rows)
         given = uuid.uuid4().hex if named else ""
         headers = {"Content-Type": "application/json", "x-display": f"display-{uuid.uuid4().hex[:12]}"}
+        headers["User-Agent"] = f"display/{uuid.uuid4().hex[:6]}"
         headers |= {"x-request-id": given} if given else {}
         data = None if body is None else json.dumps(body)
         host, port = (pod["address"], pod["port"]) if pod else self.plan["service"]
@@ -275,7 +278,7 @@ def done(plan: Plain, found: Plain) -> None:
     found["answers"] = sender.answers
     # Every kind once at every pod: what a first request of a kind makes is there before anything is compared.
     for pod in pods:
-        for kind in ("predict", "refused", "unknown", "crash", "method", "quoted", "nameless"):
+        for kind in ("predict", "refused", "unknown", "crash", "method", "quoted", "nameless", "odd"):
             answer = sender.send(kind, rows=20, pod=pod)
             if not answer["status"]:
                 found["trouble"] = f"{pod['name']} at {pod['address']}:{pod['port']}: {answer['error']}"
@@ -284,9 +287,12 @@ def done(plan: Plain, found: Plain) -> None:
     found["before"] = plain(first)
     salvo(sender, plan["kinds"])
     found["middle"] = plain(settled(pods, fell))
-    found["timed"] = len(sender.answers)
-    for _ in range(TIMED):
-        sender.send("predict", rows=TIMED_ROWS)
+    for when, rows in (("brief", 1), ("timed", MANY_ROWS)):
+        found[when] = len(sender.answers)
+        for _ in range(TIMED):
+            sender.send("predict", rows=rows)
+        if when == "brief":
+            found["later"] = plain(settled(pods, fell))
     last = settled(pods, fell)
     found["after"] = plain(last)
     found["at_once"] = {pod["name"]: at_once(pod) for pod in pods}
@@ -297,6 +303,9 @@ def done(plan: Plain, found: Plain) -> None:
 
 def main() -> None:
     plan = json.loads(Path(sys.argv[1]).read_text())
+    if "look" in plan:  # at one pod's metrics, and nothing else
+        print(json.dumps(plain({"pod": scraped(plan["look"])})["pod"]), flush=True)
+        return
     found: Plain = {"whole": False, "trouble": ""}
     worker = threading.Thread(target=done, args=(plan, found), daemon=True)
     worker.start()

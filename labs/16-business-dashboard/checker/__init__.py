@@ -97,6 +97,12 @@ async def offers_choices(lab: Lab) -> None:
     expect(
         Observation(not modes, "airline: multi and includeAll", f"without {' and '.join(modes)}" if modes else "both")
     ).because("the board asks about all airlines, a sales manager about the two that she looks after")
+    place = variables["namespace"]
+    modes = [name for name, on in (("multi", place.multi), ("includeAll", place.includes_all)) if on]
+    seen = f"with {' and '.join(modes)}" if modes else "neither"
+    expect(Observation(not modes, "namespace: one is chosen, without multi and includeAll", seen)).because(
+        "figures of two installations in one panel are nobody's figures: multi and includeAll are for `airline`"
+    )
     offered = await choices(lab, board, "namespace", SYSTEM_NAMESPACE)
     expect(offers("namespace", [SYSTEM_NAMESPACE], offered)).because(
         "label_values(flights_answered_total, namespace) asks for all namespaces in which there is such a metric"
@@ -210,7 +216,7 @@ async def knows_slow_answers(lab: Lab) -> None:
 async def keeps_the_budget(lab: Lab) -> None:
     """`Error budget left` is the share that is left of what 99.5 % allows to fail, in the time range of the dashboard.
 
-    Failed are the 5xx. An airline of which no request failed has its whole budget.
+    Failed are the 5xx. An airline of which no request failed has its whole budget, one that has overspent less than 0.
     """
     world = await lab.once(injected)
     why = (
@@ -219,7 +225,12 @@ async def keeps_the_budget(lab: Lab) -> None:
     )
     await right(lab, BUDGET, why, wrong_budget)
     await right(lab, BUDGET, why, span=SHORT)
-    shown = await ask(lab, await lab.once(dashboard), BUDGET, world.airlines[2:3], world)
+    board, overspent = await lab.once(dashboard), world.airlines[1:2]
+    shown = await ask(lab, board, BUDGET, overspent, world)
+    expect(compared(BUDGET, shown, BUDGET.truth(world, overspent, SPAN), "an airline that has overspent")).because(
+        "how much too much was spent is what is asked for then: clamp_min(..., 0) and the like hide it"
+    )
+    shown = await ask(lab, board, BUDGET, world.airlines[2:3], world)
     expect(compared(BUDGET, shown, {"": 1.0}, "an airline of which no request failed")).because(
         'there is no series with status="503" before the first 503, a sum of nothing is nothing, and so is what is '
         "computed with it: in the best of times the panel is empty. `or vector(0)` beside the failed requests, and "
@@ -280,6 +291,15 @@ async def reads_right(lab: Lab) -> None:
         scales = [scale for unit in panel.units if (scale := wanted.scale(unit)) is not None]
         fit = [*list(wanted.units)[:3], *(f"your own with {part!r}" for part in wanted.own)]
         unit = ", ".join(panel.units) or "no unit"
+        must(
+            Observation(
+                not panel.transformed,
+                f"{wanted.title}: shows what its queries return",
+                f"transformed by {', '.join(panel.transformed)}" if panel.transformed else "it does",
+            ),
+            "a transformation changes in the browser what the query returned: what is written there no rule, no alert "
+            "and no ./look computes. Say it in PromQL",
+        )
         must(
             Observation(bool(scales), f"{wanted.title}: a unit that fits ({', '.join(fit)}, ...)", unit),
             "fieldConfig.defaults.unit names it. Without one Grafana writes a bare number, with another a wrong word: "

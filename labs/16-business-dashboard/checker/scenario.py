@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from pathlib import Path
 
 from mlops_lab.base.paths import is_file
 from mlops_lab.checks import Lab, absent, expect, holds
+from mlops_lab.kit.drawn import drawn
 from mlops_lab.kit.scraping import newest
 from mlops_lab.measure.services.backfill import STEP
 from mlops_lab.measure.services.grafana import LARGEST, Dashboard, NotADashboard, read
@@ -59,7 +59,7 @@ async def injected(lab: Lab) -> World:
     """The checker's airlines, with what happened to them in Prometheus."""
     now = newest((await lab.platform.prometheus.query("time()"))[0])
     taken = await lab.platform.prometheus.values(WATCHED, "airline")
-    world = draw(random.Random(), int(now) // STEP * STEP, taken)
+    world = draw(drawn(lab, "airlines"), int(now) // STEP * STEP, taken)
     backfill, labels = lab.platform.prometheus.backfill, {"app.kubernetes.io/name": "answers"}
     await asyncio.gather(
         backfill(world.pods, world.at, labels=labels, within=SCRAPED_WITHIN),

@@ -45,10 +45,15 @@ def p95(world: World, airlines: Sequence[str], span: int, pods: Sequence[str] = 
 
 
 def budget(
-    world: World, airlines: Sequence[str], span: int, pods: Sequence[str] = PODS, failures: str = "500 503"
+    world: World, airlines: Sequence[str], span: int, pods: Sequence[str] = PODS, also: Sequence[str] = ()
 ) -> Values:
-    """The share that is left of the error budget."""
-    failed = sum(world.events(REQUESTS, airlines, span, pods, status=status) for status in failures.split())
+    """The share that is left of the error budget.
+
+    Args:
+        also: statuses that are taken for failures.
+    """
+    statuses = (*world.failures, *also)
+    failed = sum(world.events(REQUESTS, airlines, span, pods, status=status) for status in statuses)
     return {"": 1 - failed / world.events(REQUESTS, airlines, span, pods) / (1 - OBJECTIVE)}
 
 

@@ -103,7 +103,7 @@ def wrong_budget(world: World) -> Known:
             "this is the share that did not fail; the budget is the half percent that may",
         ),
         (
-            budget(world, mine, SPAN, failures="422 500 503")[""],
+            budget(world, mine, SPAN, also=["422"])[""],
             "422 says that the asker asked wrongly, and it is an answer; failed are the 5xx",
         ),
         (

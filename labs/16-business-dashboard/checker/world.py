@@ -43,7 +43,9 @@ ROUTES = (
     ((1.00, 8.00, 20.0), (12, 12, 12)),
     ((0.50, 1.00, 2.00), (4, 5, 6)),
 )
-SIZES = (1.0, 0.55, 0.3)  # of the airlines; no request of the third one fails
+SIZES = (1.0, 0.55, 0.3)  # of the airlines
+SPENT = ((0.8, 1.2), (5.0, 8.0), (0.0, 0.0))  # by what their failures are multiplied: too many, of the second; none
+STATUSES = ("500", "502", "503", "504")  # of failures
 RESTARTS = {"a": (), "b": (13, 44), "c": (20, 71)}  # slots of 10 s, counted back from the end
 RUSH = (2.2, 0.4, 1.9, 0.3, 2.0, 1.4)  # the last minute: the agencies ask in bunches
 
@@ -56,6 +58,7 @@ class World:
         at: Unix time of its end.
         airlines: three, and a fourth that flies nowhere.
         versions: of the model, by pod; the small one tries the next.
+        failures: the statuses that failed requests have.
         pods: by the ends of their names.
         elsewhere: of a pod in another namespace, where two of the airlines fly as well.
     """
@@ -63,6 +66,7 @@ class World:
     at: int
     airlines: tuple[str, ...]
     versions: Mapping[str, str]
+    failures: tuple[str, ...]
     pods: Mapping[str, Past]
     elsewhere: Past
 
@@ -101,17 +105,18 @@ def draw(rng: random.Random, at: int, taken: Sequence[str] = ()) -> World:
     codes = tuple(dict.fromkeys(next(free) for _ in range(40)))[:4]
     windows, old = (RECENT, SPAN, PAST), rng.randint(10, 98)
     versions = {"a": str(old + 1), "b": str(old), "c": str(old)}
+    failures = tuple(rng.sample(STATUSES, 2))
     while True:
         rhythms = [rhythm(rng, RUSH, windows, PAST // STEP, older) for older in (0.1, 0.6, 0.5, 1)]
         pods = {pod: Past(own, RESTARTS[pod]) for pod, own in zip(PODS, rhythms, strict=False)}
-        world = World(at, codes, versions, pods, Past(rhythms[-1]))
-        for airline, size in zip(codes, SIZES, strict=False):
-            dests = rng.sample(DESTINATIONS, len(DESTINATIONS))
+        world = World(at, codes, versions, failures, pods, Past(rhythms[-1]))
+        for airline, size, spent in zip(codes, SIZES, SPENT, strict=False):
+            dests, fails = rng.sample(DESTINATIONS, len(DESTINATIONS)), dict.fromkeys(failures, rng.uniform(*spent))
             for pod in PODS:
-                _fill(rng, pods[pod], pod, airline, size, dests, versions[pod], fails=airline != codes[2])
+                _fill(rng, pods[pod], pod, airline, size, dests, versions[pod], fails)
         for airline in codes[:2]:
             dests = rng.sample(DESTINATIONS, len(DESTINATIONS))
-            _fill(rng, world.elsewhere, "b", airline, 1.7, dests, versions["b"], fails=True)
+            _fill(rng, world.elsewhere, "b", airline, 1.7, dests, versions["b"], dict.fromkeys(failures, 1.0))
         ranked = [sorted(world.lateness(which).values(), reverse=True) for which in (codes[:1], codes[:2])]
         if all(each[place] > each[place + 1] * 1.04 for each in ranked for place in range(3)):
             return world
@@ -125,10 +130,13 @@ def _fill(
     size: float,
     dests: Sequence[str],
     version: str,
-    *,
-    fails: bool,
+    fails: Mapping[str, float],
 ) -> None:
-    """One pod's series of one airline."""
+    """One pod's series of one airline.
+
+    Args:
+        fails: by status, by what failures are multiplied; where that is 0 there is no such series.
+    """
 
     def about(value: float, by: float = 0.1) -> float:
         return value * rng.uniform(1 - by, 1 + by)
@@ -137,13 +145,9 @@ def _fill(
         past.counters.append(Counter(metric, {"airline": airline, **labels}, rate, rate * (age or about(60_000))))
 
     requests, failed = about(0.6 * WEIGHT[pod] * size), about(FAILED[pod]) / size**0.5
-    for status, share in (
-        ("200", 1 - failed - REFUSED),
-        ("422", REFUSED),
-        ("500", failed * 0.4),
-        ("503", failed * 0.6),
-    ):
-        if fails or status < "500":
+    shares = {status: failed * part * times for part, (status, times) in zip((0.4, 0.6), fails.items(), strict=True)}
+    for status, share in {"200": 1 - REFUSED - sum(shares.values()), "422": REFUSED, **shares}.items():
+        if share:
             count(REQUESTS, requests * share, status=status)
     count(ANSWERED, flights := requests * about(20), version=version)
     count(OFFERED, offered := flights * about(0.06))

@@ -1,7 +1,7 @@
 """What Prometheus sees of the model's three pods on a normal day, and of five faults, in promtool's notation.
 
-`replays` makes the input of `promtool test rules`; `fired` reads from its output which alerts fired, and when. Times
-are seconds. A day begins at midnight UTC. Where many requests come, counters grow by fractions.
+`replays` makes the input of `promtool test rules`; `fired` reads from its output which alerts fired, and when. What
+happens is drawn (`plan`). Where many requests come, counters grow by fractions.
 """
 
 from __future__ import annotations
@@ -14,103 +14,22 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from .plan import FAULT, HOUR, LEAD, STEP, TURN, Moment, Plan
+
 Labels = dict[str, str]
 Counter = tuple[str, str]  # name, labels
 Growth = dict[Counter, float]  # in a step
 
-STEP = 10  # s between two scrapes, and between two evaluations
-MINUTE, HOUR = 60, 3600
-DAY = 24 * HOUR
-NIGHT, EVENING = 5 * HOUR, 20 * HOUR  # until when nearly nobody asks, and from when on fewer and fewer do
-RARE = 2 * MINUTE  # from one request to the next at night
-LEAD, FAULT = 20 * MINUTE, 5 * MINUTE  # before a fault, and how long it is looked at
 BOUNDS = (
     "0.001", "0.0025", "0.005", "0.01", "0.025", "0.05", "0.1", "0.25", "0.5", "1.0", "2.5", "5.0", "10.0", "+Inf",
 )  # fmt: skip
 ALERT = re.compile(r'(\{(?:[^{}"]|"(?:[^"\\]|\\.)*")*\}) ([0-9.E+-]+)')  # in promtool's output: labels, value
 # JSON's escapes: a character in two halves (UTF-16's surrogates), a half alone, any other.
 ESCAPE = re.compile(r"(?P<whole>\\ud[89ab]..\\ud[c-f]..)|(?P<half>\\ud[89a-f]..)|\\.")
+# Counters grow by whole parts of it, so that no sum is rounded: one that is less by a hair was set back, for rate().
+EXACT = 2**16
+BRISK = 0.4  # s that a brisk answer takes
 OF_A_POD = ("pod", "instance")  # labels whose values the next pod has of its own
-
-# What happens on the normal day, beside the passengers' coming and going.
-LONELY_ERROR, LONELY_WAIT = 2 * HOUR + 20 * MINUTE, 2 * HOUR + 50 * MINUTE
-DEPLOYS = (3 * HOUR, 10 * HOUR)
-TURN = 2 * MINUTE  # from the replacement of one pod to that of the next
-PARTNER, RUSH = 11 * HOUR, 12 * HOUR
-LASTS = 20 * MINUTE  # both of them
-HICCUP, PAUSE = 15 * HOUR + 10 * MINUTE, 16 * HOUR + 40 * MINUTE  # a step each
-STORY = {
-    0: "the night, with a request every two minutes",
-    LONELY_ERROR: "one request failed; it was the only one in two minutes",
-    LONELY_ERROR + 5 * MINUTE: "the night, with a request every two minutes",
-    LONELY_WAIT: "one request took 2 s; it was the only one in two minutes",
-    LONELY_WAIT + 5 * MINUTE: "the night, with a request every two minutes",
-    DEPLOYS[0]: "the pods were replaced, one after the other, while nobody asked",
-    DEPLOYS[0] + 10 * MINUTE: "the night, with a request every two minutes",
-    NIGHT: "the morning, with more requests every hour",
-    DEPLOYS[1]: "the pods were replaced, one after the other",
-    DEPLOYS[1] + 10 * MINUTE: "18 requests a second, one in 200 fails",
-    PARTNER: "a partner sent rubbish, and one answer in five was 422",
-    PARTNER + LASTS + MINUTE: "18 requests a second, one in 200 fails",
-    RUSH: "the rush hour: 40 requests a second, one in 200 fails, and each pod uses 0.95 cores",
-    RUSH + LASTS + MINUTE: "18 requests a second, one in 200 fails",
-    HICCUP: "for 10 s, four requests in ten failed",
-    HICCUP + 5 * MINUTE: "18 requests a second, one in 200 fails",
-    PAUSE: "for 10 s, six requests in ten took longer than a second",
-    PAUSE + 5 * MINUTE: "18 requests a second, one in 200 fails",
-    EVENING: "the evening, with fewer requests every hour",
-}
-
-
-@dataclass(frozen=True)
-class Moment:
-    """What comes in within a step.
-
-    Attributes:
-        rate: requests a second, on all pods together.
-        errors, slow, refused: the shares of them that are answered with 500, that take between 1 s and 2.5 s, and that
-            are answered with 422.
-        cpu: cores that each pod uses.
-        up: of each pod: 1, 0 where a scrape fails, None where there is no pod.
-        only: all requests of this step come to the pod of this number; -1 where they are spread.
-    """
-
-    rate: float
-    errors: float = 0.005
-    slow: float = 0.005
-    refused: float = 0.01
-    cpu: float = 0.3
-    up: int | None = 1
-    only: int = -1
-
-
-@dataclass(frozen=True)
-class Trial:
-    """A fault: the severity of its alert, what it is, when its replay begins, and what is seen before and in it."""
-
-    severity: str
-    what: str
-    begins: int
-    before: Moment
-    during: Moment
-
-    def moment(self, at: int) -> Moment:
-        """A moment of its replay."""
-        return self.during if at > LEAD else self.before
-
-
-TRIALS = {
-    "errors": Trial("critical", "one answer in ten is 500, at 10 requests a second", 7 * HOUR, Moment(10),
-                    Moment(10, errors=0.1)),
-    "errors-few": Trial("critical", "one answer in ten is 500, at one request a second", NIGHT,
-                        Moment(1, errors=0, cpu=0.03), Moment(1, errors=0.1, cpu=0.03)),
-    "slow": Trial("warning", "one answer in five takes longer than a second", 14 * HOUR, Moment(18),
-                  Moment(18, slow=0.2)),
-    "gone": Trial("critical", "all pods are gone, and their targets with them", 14 * HOUR, Moment(18),
-                  Moment(0, up=None)),
-    "hanging": Trial("critical", "all pods are there, and none answers, not even a scrape", 14 * HOUR, Moment(18),
-                     Moment(0, up=0)),
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -122,31 +41,13 @@ class Fired:
     lasted: int
 
 
-def normal(at: int) -> Moment:
-    """A moment of the normal day."""
-    if at < NIGHT:
-        if at % RARE:
-            return Moment(0, cpu=0.01)
-        alone = Moment(1 / STEP, 0, 0, 0, cpu=0.01, only=at // RARE % 3)
-        if at in (LONELY_ERROR, LONELY_WAIT):
-            return Moment(1 / STEP, int(at == LONELY_ERROR), int(at == LONELY_WAIT), 0, cpu=0.01, only=0)
-        return alone
-    rate = 2.0 + 4 * min(4, (at - NIGHT) // HOUR) if at < EVENING else 18.0 - 5 * min(3, (at - EVENING) // HOUR)
-    if at == HICCUP:
-        return Moment(rate, errors=0.4)
-    if at == PAUSE:
-        return Moment(rate, slow=0.6)
-    if PARTNER <= at < PARTNER + LASTS:
-        return Moment(rate, refused=0.2)
-    if RUSH <= at < RUSH + LASTS:
-        return Moment(40, cpu=0.95)
-    return Moment(rate, cpu=round(0.015 * rate, 3))
-
-
-def replays(targets: Sequence[Labels], others: Sequence[Labels], rules: str, hours: int = 24) -> dict[str, Any]:
+def replays(
+    plan: Plan, targets: Sequence[Labels], others: Sequence[Labels], rules: str, hours: int = 24
+) -> dict[str, Any]:
     """The input of `promtool test rules`.
 
     Args:
+        plan: of the day and the faults.
         targets: the labels that Prometheus gives to what it scrapes of the model's pods.
         others: the labels of `up` of what else it scrapes.
         rules: the name of the rule file.
@@ -154,14 +55,14 @@ def replays(targets: Sequence[Labels], others: Sequence[Labels], rules: str, hou
     """
     day: list[dict[str, str]] = []
     for number, labels in enumerate(targets):
-        turns = [(deploy + number * TURN) // STEP for deploy in DEPLOYS if deploy + number * TURN < hours * HOUR]
+        turns = [(deploy + number * TURN) // STEP for deploy in plan.deploys if deploy + number * TURN < hours * HOUR]
         cuts = [0, *turns, hours * HOUR // STEP + 1]
         for age, (begin, end) in enumerate(itertools.pairwise(cuts)):
             own = {key: f"{value}-{age}" if age and key in OF_A_POD else value for key, value in labels.items()}
-            day += Pod(own, number, len(targets), begin, end, starts=age > 0).series(normal)
+            day += Pod(own, number, len(targets), begin, end, starts=age > 0).series(plan.normal)
     questions = [each for hour in range(hours) for each in _questions("normal", hour * HOUR, (hour + 1) * HOUR)]
     tests = [_test("normal", 0, day, others, hours * HOUR, questions)]
-    for name, trial in TRIALS.items():
+    for name, trial in plan.trials.items():
         series = []
         for number, labels in enumerate(targets):
             series += Pod(labels, number, len(targets), 0, (LEAD + FAULT) // STEP + 1).series(trial.moment)
@@ -171,7 +72,7 @@ def replays(targets: Sequence[Labels], others: Sequence[Labels], rules: str, hou
 
 
 def fired(output: str) -> dict[str, list[Fired]]:
-    """The alerts that fired, by what was replayed: `normal`, or a key of TRIALS."""
+    """The alerts that fired, by what was replayed: `normal`, or a name of the plan's trials."""
     found: dict[tuple[str, int, str], list[int]] = {}
     for block in re.split(r"^ +expr: ", output, flags=re.MULTILINE)[1:]:
         query = re.search(r'replay!=\\"([a-z-]+)/(\d+)/(since|count)\\"', block)
@@ -191,11 +92,6 @@ def fired(output: str) -> dict[str, list[Fired]]:
             known.remove(before)
         known.append(Fired(labels, before.since if before else at, lasted + (before.lasted if before else 0)))
     return alerts
-
-
-def story(at: int) -> str:
-    """What went on at a time of the normal day."""
-    return f"{at // HOUR:02}:{at % HOUR // MINUTE:02}: {STORY[max(each for each in STORY if each <= at)]}"
 
 
 def _test(
@@ -253,7 +149,7 @@ class Pod:
             share = float(now.only == self.number) if now.only >= 0 else 1 / self.pods
             if now.up is None:
                 yield None
-            elif not now.up or (self.starts and age < 2 * STEP):
+            elif not now.up or now.lost == self.number or (self.starts and age < 2 * STEP):
                 yield ()
             else:
                 yield now, -1.0 if self.starts and age < 4 * STEP else share
@@ -271,9 +167,9 @@ class Pod:
                 there = False
                 continue
             there = True
-            first = growth if gauge else (value or 0.0) + growth
+            first = float(growth if gauge else (value or 0.0) + growth)
             step = 0.0 if gauge else growth
-            words.append(f"{first:.9g}+{step:.9g}x{length - 1}")
+            words.append(f"{first!r}+{step!r}x{length - 1}")
             value = first + step * (length - 1)
         return " ".join([*words, "stale"] if there else words)
 
@@ -286,10 +182,10 @@ def _grown(now: Moment, share: float) -> Growth:
     found: Growth = {}
 
     def count(name: str, more: float, **labels: str) -> None:
-        found[name, "," + _text(labels) if labels else ""] = round(more, 6)
+        found[name, "," + _text(labels) if labels else ""] = round(more * EXACT) / EXACT
 
     total = "http_requests_total"
-    for status, more in (("200", requests - failed - refused), ("422", refused), ("500", failed)):
+    for status, more in (("200", requests - failed - refused), ("422", refused), (now.status, failed)):
         count(total, more, route="/predict", status=status)
     # Readiness is asked for every 2 s, and liveness and metrics every 10 s. While the model loads the answer is 503.
     count(total, 0.0 if loading else 5.0, route="/readyz", status="200")
@@ -297,14 +193,14 @@ def _grown(now: Moment, share: float) -> Growth:
         count(total, 5.0, route="/readyz", status="503")
     count(total, 1.0, route="/healthz", status="200")
     count(total, 1.0, route="/metrics", status="200")
-    for route, asks, waits in (("/predict", requests, slow), ("/readyz", 5.0, 0.0)):
-        name, quick = "http_request_duration_seconds", asks - waits
+    for route, asks, waits, brisk in (("/predict", requests, slow, requests * now.brisk), ("/readyz", 5.0, 0.0, 0.0)):
+        name, quick = "http_request_duration_seconds", asks - waits - brisk
         for bound in BOUNDS:
             below = float(bound)
-            more = asks if below >= 2.5 else quick * min(1.0, (below / 0.025) ** 2)
+            more = quick * min(1.0, (below / 0.025) ** 2) + brisk * (below >= BRISK) + waits * (below >= now.takes)
             count(f"{name}_bucket", more, route=route, le=bound)
         count(f"{name}_count", asks, route=route)
-        count(f"{name}_sum", 0.012 * quick + 1.5 * waits, route=route)
+        count(f"{name}_sum", 0.012 * quick + BRISK * brisk + now.takes * waits, route=route)
     count("process_cpu_seconds_total", now.cpu * STEP)
     return found
 

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from mlops_lab.checks import Lab
+from mlops_lab.kit.drawn import drawn
 from mlops_lab.kit.prerequisites import must
 from mlops_lab.kube.client import Object
 
@@ -21,6 +22,8 @@ from .tracing import traced
 from .world import GOOD, about, in_service, inbox, release
 
 WITHIN = 60  # s from an alert in Alertmanager to its message
+SERVICES = ("tickets", "baggage", "checkin", "crews", "fuel", "lounge", "meals", "seats")
+ALERTS = ("CertificateExpired", "DiskFull", "QueueGrows", "BackupFailed", "QuotaReached", "ClockSkewed")
 MORE_WITHIN = 6  # s in which the rest comes, where one message of a kind has come
 
 
@@ -56,15 +59,20 @@ class Notifications:
 
 
 async def notified(lab: Lab) -> Notifications:
-    """Post three critical alerts about one service, and warnings about it and about another; see what comes."""
+    """Post three critical alerts about one service, and warnings about it and about another; see what comes.
+
+    And a critical one about the model, which is not that too many requests fail.
+    """
     # If these bring another release, the pods go whose logs ./trace reads.
     await settled(lab, traced)
     await in_service(lab)
-    key = uuid.uuid4().hex[:6]
-    name, tickets, baggage = f"CertificateExpired-{key}", f"tickets-{key}", f"baggage-{key}"
+    chance, key = drawn(lab, "alerts"), uuid.uuid4().hex[:6]
+    tickets, baggage = (f"{word}-{key}" for word in chance.sample(SERVICES, 2))
+    name, of_model, slow = (f"{word}-{key}" for word in chance.sample(ALERTS, 3))
     since = {place: (await inbox(lab, place))[1] for place in ("pager", "chat")}
     critical = [alert(name, "critical", tickets, pod=f"{tickets}-{number}") for number in range(PODS)]
-    doubled, warning = alert(f"Slow-{key}", "warning", tickets), alert(f"Slow-{key}", "warning", baggage)
+    critical.append(alert(of_model, "critical", "model"))
+    doubled, warning = alert(slow, "warning", tickets), alert(slow, "warning", baggage)
 
     async def came(place: str) -> list[Object]:
         return [each for each in (await inbox(lab, place, since[place]))[0] if key in json.dumps(each)]

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlops_lab.checks import Lab, LabError, absent, expect, holds
+from mlops_lab.kit.drawn import drawn
 from mlops_lab.kit.prerequisites import must
 
 from . import day
+from .plan import Plan
 from .prometheus import loaded, rule_file
 
 if TYPE_CHECKING:
@@ -20,16 +22,21 @@ MANIFEST = Path(__file__).parent.parent / "start" / "monitoring.yaml"
 WITHIN = 300  # s for promtool to go through the day and the faults, on a busy machine; alone it takes 5 s
 
 
+async def planned(lab: Lab) -> Plan:
+    """What is replayed in this run."""
+    return Plan(drawn(lab, "the day and the faults"))
+
+
 async def replay(lab: Lab, hours: int) -> dict[str, list[day.Fired]]:
-    """The alerts that fired, by what was replayed: `normal`, or a fault of `day.TRIALS`.
+    """The alerts that fired, by what was replayed: `normal`, or a trial of the plan.
 
     Args:
         hours: of the normal day.
     """
-    found = await lab.once(loaded)
+    found, plan = await lab.once(loaded), await lab.once(planned)
     files = {
         "rules.json": day.written(rule_file(found.groups)),
-        "replays.json": day.written(day.replays(found.targets, found.others, "rules.json", hours)),
+        "replays.json": day.written(day.replays(plan, found.targets, found.others, "rules.json", hours)),
     }
     try:
         output = await promtool(lab, files)

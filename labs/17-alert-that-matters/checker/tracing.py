@@ -42,9 +42,9 @@ async def requested(lab: Lab) -> list[Request]:
     flight = next(row for row in lab.traffic.hidden_rows(50).rows if None not in row.values())
     good, rubbish = {"rows": [flight]}, {"rows": "rubbish"}
     requests = [
-        Request("with an id", 200, given=f"check-{uuid.uuid4().hex[:8]}"),
+        Request("with an id", 200, given=new_id()),
         Request("without an id", 200),
-        Request("with rubbish", 422, given=f"check-{uuid.uuid4().hex[:8]}"),
+        Request("with rubbish", 422, given=new_id()),
     ]
     for request in requests:
         body = rubbish if request.status == 422 else good
@@ -60,12 +60,23 @@ async def requested(lab: Lab) -> list[Request]:
             return requests[: requests.index(request) + 1]
     if all(request.id and request.answered == request.status for request in requests):
         for part in range(0, BURIED, 4):
-            # Their ids begin as the first one does, which they are not.
-            ids = [f"{requests[0].id}-{number}" for number in range(part, part + 4)]
+            # Their ids look like the first one, which they are not.
+            ids = [like(requests[0].id, number) for number in range(part, part + 4)]
             await asyncio.gather(
                 *(lab.traffic.post("gateway", "/predict", good, headers={"X-Request-ID": each}) for each in ids)
             )
     return requests
+
+
+def new_id() -> str:
+    """An id that nobody has seen, with a dot in it."""
+    return f"check.{uuid.uuid4().hex[:8]}"
+
+
+def like(given: str, number: int) -> str:
+    """Another id that begins or ends as one does, or has another character for its dot."""
+    kinds = (f"{given}-{number}", f"{number}-{given}", f"{given.replace('.', chr(ord('a') + number), 1)}")
+    return kinds[number % len(kinds)]
 
 
 def _has_status(wanted: int, answer: Answer) -> bool:

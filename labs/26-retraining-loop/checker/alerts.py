@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from datetime import UTC, datetime
 
 from mlops_lab.checks import Lab
@@ -26,16 +28,17 @@ async def post(lab: Lab, body: Object) -> int:
     return status
 
 
-def message(lab: Lab, began: datetime, ended: datetime | None = None) -> Object:
-    """Alertmanager's message (version 4) about one alert of this namespace."""
-    labels = {"alertname": "FeatureDrift", **lab.platform.prometheus.labels, "app": "model", "of": "temp",
-              "severity": "warning"}  # fmt: skip
+def message(
+    lab: Lab, began: datetime, ended: datetime | None = None, *, name: str = "FeatureDrift", of: str = "temp"
+) -> Object:
+    """Alertmanager's message (version 4) about an alert of this namespace; the same labels, the same fingerprint."""
+    labels = {"alertname": name, **lab.platform.prometheus.labels, "app": "model", "of": of, "severity": "warning"}
     group = {name: labels[name] for name in ("alertname", "app", "namespace")}
-    status = "resolved" if ended else "firing"
+    status, known = "resolved" if ended else "firing", hashlib.sha256(json.dumps(labels, sort_keys=True).encode())
     alert = {
-        "status": status, "labels": labels, "annotations": {"summary": "Feature temp of model has moved"},
+        "status": status, "labels": labels, "annotations": {"summary": f"{name}: {of} of model"},
         "startsAt": _stamp(began), "endsAt": _stamp(ended) if ended else "0001-01-01T00:00:00Z",
-        "generatorURL": "http://prometheus:9090/graph", "fingerprint": "26c0ffee26c0ffee",
+        "generatorURL": "http://prometheus:9090/graph", "fingerprint": known.hexdigest()[:16],
     }  # fmt: skip
     key = '{}/{namespace=~"^(?:(.+-)?lab-[0-9]+)$"}:{' + ", ".join(f'{name}="{group[name]}"' for name in group) + "}"
     return {

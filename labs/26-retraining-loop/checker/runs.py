@@ -10,6 +10,7 @@ from mlops_lab.kube.client import Object
 
 STARTS_WITHIN = 25  # s from a message to the run
 ENDS_WITHIN = 210  # s for a run
+MODEL = "system.Model"
 
 
 async def new_runs(lab: Lab, known: Sequence[Object]) -> list[Object]:
@@ -52,6 +53,16 @@ async def has_made(lab: Lab, run: str, kind: str, what: str) -> Observation:
     return Observation(
         any(each.startswith(kind) for each in kinds), f"the run has {what}: an artifact of type {kind}",
         f"artifacts of {', '.join(kinds) or 'no type'}; the run: {state(await lab.platform.pipelines.run(run))}",
+    )  # fmt: skip
+
+
+async def nothing_learnt(lab: Lab, run: str) -> Observation:
+    """Whether a run came to its end without a model."""
+    found = [str(each.get("type")) for each in (await lab.platform.pipelines.artifacts(run)).values()]
+    models = [each for each in found if each.startswith(MODEL)]
+    return Observation(
+        not models, f"the run has learnt nothing: no artifact of type {MODEL}",
+        f"{len(models)} of them" if models else "none",
     )  # fmt: skip
 
 

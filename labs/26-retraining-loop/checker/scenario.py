@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from mlops_lab.checks import Lab, Observation, absent, expect
 from mlops_lab.kit.deployments import old_pods_gone
+from mlops_lab.kit.drawn import drawn
 from mlops_lab.kit.losses import none_lost
 from mlops_lab.kit.pods import name
 from mlops_lab.kit.registry import PRODUCTION
@@ -18,11 +19,11 @@ from mlops_lab.kube.client import Object
 from mlops_lab.measure.traffic.load import Load
 
 from .alerts import active_alerts, listed, message, now, post
-from .runs import begins, count, ends, has_made, new_runs, state
+from .days import HOME, days
+from .runs import MODEL, begins, count, ends, has_made, new_runs, nothing_learnt, state
 from .versions import days_of, kept, lineage, production, serves
-from .warehouse import AFTER, BEFORE, flights, set_warehouse
+from .warehouse import flights, set_warehouse
 
-STORMS = ("2013-07-10", "2013-07-11")  # the flights of the drift: a summer's thunderstorms, for a model of February
 CALM, DRIFTED = 2, 5  # requests a second
 LATE = 2.0  # s that requests may leave late: failures are counted, no latencies
 ENOUGH = 500  # rows in two minutes, below which the platform's rules do not judge
@@ -32,6 +33,7 @@ FIRES_WITHIN = 180  # s from the first drifted row
 SERVES_WITHIN = 40  # s from the run's end
 LAST = 5  # s at the end in which only the new version answers
 AGO = timedelta(minutes=10)
+FEATURES = ("temp", "wind_speed", "precip", "visib", "hour", "distance")  # what the alerts that are posted are about
 UNSEEN = absent("this stage to its end", "it did not come to that")
 
 
@@ -46,6 +48,7 @@ class Story:
     once: Observation = UNSEEN
     ended: Observation = UNSEEN
     made: Observation = UNSEEN
+    learnt: Observation = UNSEEN
     kept: Observation = UNSEEN
     moved: Observation = UNSEEN
     lineage: Observation = UNSEEN
@@ -67,7 +70,7 @@ async def first_version(lab: Lab) -> Observation:
     )  # fmt: skip
     if found.ok:
         await ready(lab, "days")
-        await set_warehouse(lab, BEFORE)
+        await set_warehouse(lab, HOME)
         # Only when the Job has set it; a moment lies between the version and its alias.
         await lab.time.eventually(
             lambda: production(lab), bool, expected="the alias", shown=lambda version: version or "none", within=20
@@ -77,26 +80,36 @@ async def first_version(lab: Lab) -> Observation:
 
 
 async def repeated_alert(lab: Lab) -> Story:
-    """Post messages about one alert while the labels are turned round."""
-    story, first = Story(), (await lab.once(first_version)).value
+    """Post messages about one drift while labels are turned round."""
+    story, first, plan = Story(), (await lab.once(first_version)).value, await lab.once(days)
+    drifted, also = drawn(lab, "alerts").sample(FEATURES, 2)
     try:
-        await set_warehouse(lab, BEFORE, turned=True)
+        await set_warehouse(lab, plan.poisoned, turned=plan.turned(plan.parts[0]))
         known = await lab.platform.pipelines.runs()
-        await again(lab, message(lab, now() - AGO, ended=now() - timedelta(seconds=5)))
-        made = await new_runs(lab, known)
-        story.calm = Observation(not made, "no run from a resolved message", count(made))
-        if made:
-            return story
-        firing = message(lab, now())
+        for what, body in (
+            (
+                "a message that a drift is over",
+                message(lab, now() - AGO, ended=now() - timedelta(seconds=5), of=drifted),
+            ),
+            ("an alert that is no drift", message(lab, now(), name="ErrorRateHigh", of="answers")),
+        ):
+            await again(lab, body)
+            made = await new_runs(lab, known)
+            story.calm = Observation(not made, "no run from what is over, or no drift", f"{count(made)} from {what}")
+            if made:
+                return story
+        firing = message(lab, now(), of=drifted)
         statuses = await asyncio.gather(post(lab, firing), post(lab, firing))
         story.started = await begins(lab, known, statuses=statuses)
         if not story.started.ok:
             return story
         run = story.started.value[0]
+        other = message(lab, now(), of=also)  # it begins while the run goes on, and is told when that has ended
         steps: tuple[tuple[str, Callable[[], Awaitable[None]]], ...] = (
             ("told twice at the same moment", lambda: lab.time.pause(QUIET)),
             ("told again while the run went on", lambda: again(lab, firing)),
             ("told again after the run's end", lambda: after_the_end(lab, run, firing, story)),
+            ("after the run's end told of another feature, which moved before that", lambda: again(lab, other)),
             ("told again after the receiver's pod was replaced", lambda: replaced(lab, firing)),
         )
         for when, prepare in steps:
@@ -106,25 +119,51 @@ async def repeated_alert(lab: Lab) -> Story:
             story.when = f"Here: {when}."
             if len(made) != 1:
                 return story
-        story.made = await has_made(lab, run, "system.Dataset", "the warehouse's days")
-        story.kept = await kept(lab, first)
+        await refused(lab, story, run, first)
         return story
     finally:
         await clear(lab, story.kept.ok)
 
 
+async def refused(lab: Lab, story: Story, run: str, first: str) -> None:
+    """What a run on poisoned days made, and what serves after it."""
+    story.made = await has_made(lab, run, "system.Dataset", "the warehouse's days")
+    story.learnt = await nothing_learnt(lab, run)
+    story.kept = await kept(lab, first)
+
+
+async def other_part(lab: Lab) -> Story:
+    """An alert while the other part of the weeks is turned round."""
+    first, plan = (await lab.once(first_version)).value, await lab.once(days)
+
+    async def look(story: Story, run: str) -> None:
+        await refused(lab, story, run, first)
+
+    return await one_run(lab, plan.poisoned, plan.turned(plan.parts[1]), look)
+
+
 async def second_alert(lab: Lab) -> Story:
     """An alert when there is nothing new to learn."""
-    story, first = Story(), (await lab.once(first_version)).value
+    first, plan = (await lab.once(first_version)).value, await lab.once(days)
+
+    async def look(story: Story, run: str) -> None:
+        story.made = await has_made(lab, run, MODEL, "a candidate")
+        story.kept = await kept(lab, first)
+
+    return await one_run(lab, plan.whole, [], look)
+
+
+async def one_run(lab: Lab, today: str, turned: list[str], look: Callable[[Story, str], Awaitable[None]]) -> Story:
+    """One alert, and the run that it starts."""
+    story, (drifted, _) = Story(), drawn(lab, "alerts").sample(FEATURES, 2)
     try:
-        await set_warehouse(lab, BEFORE)
+        await set_warehouse(lab, today, turned=turned)
         known = await lab.platform.pipelines.runs()
-        story.once = await begins(lab, known, statuses=[await post(lab, message(lab, now()))])
+        story.once = await begins(lab, known, statuses=[await post(lab, message(lab, now(), of=drifted))])
         if story.once.ok:
             story.ended = await ends(lab, story.once.value[0])
             if story.ended.ok:
-                story.made = await has_made(lab, story.once.value[0], "system.Model", "a candidate")
-                story.kept = await kept(lab, first)
+                await look(story, story.once.value[0])
         return story
     finally:
         await clear(lab, story.kept.ok)
@@ -132,7 +171,7 @@ async def second_alert(lab: Lab) -> Story:
 
 async def real_drift(lab: Lab) -> Story:
     """Ordinary traffic, then a drift, until the new version serves."""
-    story, first = Story(), (await lab.once(first_version)).value
+    story, first, plan = Story(), (await lab.once(first_version)).value, await lab.once(days)
     body = await flights(lab, *(await days_of(lab, first)))
     try:
         known = await lab.platform.pipelines.runs()
@@ -140,8 +179,8 @@ async def real_drift(lab: Lab) -> Story:
             await ordinary(lab, story, known)
         if not (story.watched.ok and story.calm.ok):
             return story
-        await set_warehouse(lab, AFTER)
-        body = await flights(lab, *STORMS)
+        await set_warehouse(lab, plan.drifted)
+        body = await flights(lab, *plan.storms)
         async with lab.traffic.load("model", rate=DRIFTED, duration=590, body=body, late_at_most=LATE) as load:
             await storms(lab, story, known, first, load)
             if not story.once.value:  # no run began
@@ -191,7 +230,7 @@ async def storms(lab: Lab, story: Story, known: list[Object], first: str, load: 
             f"on version {version}; the run: {state(await lab.platform.pipelines.run(run))}",
         )  # fmt: skip
         if story.moved.ok:
-            story.lineage = await lineage(lab, version, run)
+            story.lineage = await lineage(lab, version, run, (await lab.once(days)).drifted)
             story.serving = await serves(lab, version, within=SERVES_WITHIN)
             await lab.time.pause(LAST + 1)
             at = load.elapsed
@@ -206,14 +245,14 @@ async def storms(lab: Lab, story: Story, known: list[Object], first: str, load: 
 
 
 async def clear(lab: Lab, unchanged: bool) -> None:
-    """End runs that are under way, and put the warehouse and the alias back."""
-    if unchanged or interrupted():
+    """Put the warehouse back; where something may have changed, end runs that are under way, and put the alias back."""
+    if interrupted():
         return
     first = (await lab.once(first_version)).value
-    for run in await lab.platform.pipelines.runs():
+    for run in [] if unchanged else await lab.platform.pipelines.runs():
         await lab.platform.pipelines.end(run["run_id"])
-    await set_warehouse(lab, BEFORE)
-    if first:
+    await set_warehouse(lab, HOME)
+    if first and not unchanged:
         await put_in_production(lab, first)
 
 

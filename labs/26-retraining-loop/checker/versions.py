@@ -11,7 +11,7 @@ from mlops_lab.checks import Lab, Observation, absent, expect
 from mlops_lab.kit.registry import PRODUCTION, in_production, tags
 from mlops_lab.kube.client import Object
 
-from .warehouse import AFTER
+from .days import HELD_OUT, LEARNT
 
 _DAY = r"\d{4}-\d\d-\d\d"
 
@@ -47,16 +47,19 @@ async def kept(lab: Lab, first: str) -> Observation:
     return Observation(seen.ok, f"version {first} in production and in every answer", seen.seen)
 
 
-async def lineage(lab: Lab, version: str, run: str) -> Observation:
-    """Whether a version's tags name the run that made it, and days near those of the drift."""
+async def lineage(lab: Lab, version: str, run: str, today: str) -> Observation:
+    """Whether a version's tags name the run that made it, and the three weeks that it had to learn from."""
     known = await tags_of(lab, version)
     named_run, days = known.get("pipeline.run", ""), re.findall(_DAY, known.get("data.days", ""))
-    late = None
-    with contextlib.suppress(IndexError, ValueError):  # no day, or one that no calendar has
-        late = (date.fromisoformat(AFTER) - date.fromisoformat(days[-1])).days
+    ago: list[int] = []
+    with contextlib.suppress(ValueError):  # one that no calendar has
+        ago = [(date.fromisoformat(today) - date.fromisoformat(day)).days for day in days]
+    right = len(ago) == 2 and all(
+        abs(days - wanted) <= 1 for days, wanted in zip(ago, (LEARNT + HELD_OUT - 1, HELD_OUT), strict=True)
+    )
     return Observation(
-        named_run == run and late is not None and 0 <= late <= 14,
-        f"pipeline.run {run}, data.days that end 0 to 14 days before {AFTER}",
+        named_run == run and right,
+        f"pipeline.run {run}, data.days from {LEARNT + HELD_OUT - 1} to {HELD_OUT} days before {today}, or next to it",
         json.dumps({name: known.get(name, "") for name in ("pipeline.run", "data.days")}),
     )
 

@@ -50,6 +50,15 @@ def containers_of(pod: Object) -> Sequence[Object]:
     return (pod.get("status") or {}).get("containerStatuses") or []
 
 
+def lasting(pod: Object) -> list[Object]:
+    """The containers that run as long as their pod: also init containers that are restarted always, the sidecars.
+
+    https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/
+    """
+    sidecars = [each for each in pod["spec"].get("initContainers") or [] if each.get("restartPolicy") == "Always"]
+    return [*pod["spec"]["containers"], *sidecars]
+
+
 def newest(pods: Iterable[Object]) -> Object | None:
     """The pod that was made last; None if there is none."""
     return max(pods, key=lambda pod: str(pod["metadata"].get("creationTimestamp")), default=None)

@@ -9,7 +9,7 @@ https://kubernetes.io/docs/reference/instrumentation/node-metrics/
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -71,6 +71,40 @@ class Use(NamedTuple):
     throttled: float | None
 
 
+class Total(NamedTuple):
+    """The CPU seconds that a container has used since it began, when that was measured, and which container it is."""
+
+    at: float
+    seconds: float
+    what: str
+
+
+def totals(kube: Kube, namespace: str, pods: Collection[str], nodes: Iterable[str]) -> dict[str, Total]:
+    """The newest CPU time of each container of a namespace by its cgroup, whose name ends with the container's id.
+
+    Args:
+        pods: only of these, by name; empty for all.
+        nodes: that they are on.
+
+    Raises:
+        LabError: the API server does not answer, or does not give access to the kubelet's metrics.
+    """
+    found: dict[str, Total] = {}
+    for node in sorted({each for each in nodes if each}):
+        for name, labels, value, at in _samples(cadvisor(kube, node)):
+            pod, container, place = (labels.get(label, "") for label in ("pod", "container", "id"))
+            if name != _CPU or labels.get("namespace") != namespace or not container or (pods and pod not in pods):
+                continue
+            if place not in found or at > found[place].at:
+                found[place] = Total(at, value, f"container {container} of pod {pod}")
+    return found
+
+
+def cadvisor(kube: Kube, node: str) -> str:
+    """What cAdvisor says of a node's containers."""
+    return kube.text(f"/api/v1/nodes/{node}/proxy/metrics/cadvisor", f"what containers on node {node} use")
+
+
 def readings(kube: Kube, pods: Sequence[Object]) -> dict[Key, Reading]:
     """The newest reading of each container, by pod and container; one that the kubelet has not yet seen is left out.
 
@@ -79,8 +113,7 @@ def readings(kube: Kube, pods: Sequence[Object]) -> dict[Key, Reading]:
     """
     found: dict[Key, Reading] = {}
     for node in sorted({pod["spec"]["nodeName"] for pod in pods if pod["spec"].get("nodeName")}):
-        text = kube.text(f"/api/v1/nodes/{node}/proxy/metrics/cadvisor", f"what containers on node {node} use")
-        found |= parsed(text, [pod for pod in pods if pod["spec"].get("nodeName") == node])
+        found |= parsed(cadvisor(kube, node), [pod for pod in pods if pod["spec"].get("nodeName") == node])
     return found
 
 

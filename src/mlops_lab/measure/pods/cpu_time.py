@@ -1,104 +1,99 @@
-"""The CPU time that containers have used since they began, exact and at the moment of asking.
+"""The CPU time that containers use between two moments, by the kubelet's count: nothing in them is asked.
 
-The kubelet's metrics are some seconds old, and too coarse for a load of a second. The kernel's own count stands in the
-container's cgroup. A shell waits in each container and reads it when told to, with its own built-in `read`: a new exec
-for each reading would use more CPU there than a fast server does for a hundred requests.
+The kubelet measures each container every 10 to 15 s, exactly, and says when it did. So whoever wants to know what some
+work cost waits, while nothing is asked of the containers, for a measurement after its end. Each container is known by
+its id: one that was started anew is another one.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Collection
+from typing import NamedTuple
 
 from mlops_lab.base.errors import LabError
 from mlops_lab.kube.client import Kube, Object
-from mlops_lab.kube.execs import ExecStream
+from mlops_lab.measure.pods.containers import Total, totals
 
-# cgroup v2: microseconds, in the first line of cpu.stat (kernel docs, cgroup-v2.rst: usage_usec).
-# cgroup v1: nanoseconds, in cpuacct.usage (kernel docs, cgroup-v1/cpuacct.rst).
-SHELL = """
-two=/sys/fs/cgroup/cpu.stat one=/sys/fs/cgroup/cpuacct/cpuacct.usage
-[ -r $one ] || one=/sys/fs/cgroup/cpu,cpuacct/cpuacct.usage
-while read -r line; do
-  if [ -r $two ]; then read -r name n < $two; echo "1000000 $n"
-  elif [ -r $one ]; then read -r n < $one; echo "1000000000 $n"
-  else echo 0 0; fi
-done
-"""
-_WITHIN = 20.0  # s for one answer
 _HINT = "see what is wrong with the cluster: lab status"
 
 
-class CpuClock:
-    """The CPU time of all containers of some pods that stay, sidecars too, together; they need a shell, `sh`.
+class Count(NamedTuple):
+    """Containers by their cgroups, as the kubelet measured them last; which of them run; and what runs unmeasured."""
+
+    containers: dict[str, Total]
+    running: frozenset[str]
+    missing: tuple[str, ...]
+
+    def after(self, other: Count) -> bool:
+        """Has each container that runs been measured since the other count?"""
+        known = self.running & other.containers.keys()
+        return not self.missing and all(self.containers[each].at > other.containers[each].at for each in known)
+
+
+class Spent(NamedTuple):
+    """CPU seconds that were used, and which containers ended meanwhile: theirs may be more."""
+
+    seconds: float
+    ended: tuple[str, ...]
+
+
+class CpuMeter:
+    """The CPU time of a namespace's containers, sidecars and new pods too.
 
     Args:
-        pods: as they run now.
+        pods: only these, by name; none are all that there are, whenever they begin.
     """
 
-    def __init__(self, kube: Kube, pods: Sequence[Object]) -> None:
-        self._kube = kube
-        self._places = [
-            (pod["metadata"]["namespace"], pod["metadata"]["name"], container["name"])
-            for pod in pods
-            for container in running(pod)
+    def __init__(self, kube: Kube, namespace: str, pods: Collection[str] = ()) -> None:
+        self._kube, self._namespace, self._pods = kube, namespace, pods
+
+    def look(self) -> Count:
+        """What the kubelets know now.
+
+        Raises:
+            LabError: the API server does not answer, or does not give access to the kubelet's metrics.
+        """
+        pods = [
+            pod
+            for pod in self._kube.list("Pod", self._namespace)
+            if not self._pods or pod["metadata"]["name"] in self._pods
         ]
-        self._shells: list[tuple[str, ExecStream]] = []
-
-    def open(self) -> None:
-        """Start the shells.
-
-        Raises:
-            LabError: one of them does not answer.
-        """
-        for namespace, pod, container in self._places:
-            stream = self._kube.exec(pod, namespace, ["sh", "-c", SHELL], container)
-            self._shells.append((f"container {container} of pod {pod}", stream))
-        self.seconds()
-
-    def seconds(self) -> float:
-        """The seconds of CPU time that the containers have used until now.
-
-        Raises:
-            LabError: one of them does not say, as it has ended or its cgroup is not there.
-        """
-        for what, stream in self._shells:
-            if stream.code is not None:
-                raise LabError(f"the CPU time of {what} can't be read any more: it has ended", _HINT)
-            stream.write("now\n")
-        return sum(_read(what, stream) for what, stream in self._shells)
-
-    def close(self) -> None:
-        """End the shells."""
-        for _, stream in self._shells:
-            stream.close()
+        found = totals(self._kube, self._namespace, self._pods, [pod["spec"].get("nodeName", "") for pod in pods])
+        there, missing = set(), []
+        for pod in pods:
+            for name, number in running(pod):
+                places = [place for place in found if number in place]
+                there.update(places)
+                missing += [] if places else [f"container {name} of pod {pod['metadata']['name']}"]
+        return Count(found, frozenset(there), tuple(missing))
 
 
-def running(pod: Object) -> list[Object]:
-    """The containers that run as long as their pod: also init containers that are restarted always, the sidecars.
-
-    https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/
-    """
-    sidecars = [each for each in pod["spec"].get("initContainers") or [] if each.get("restartPolicy") == "Always"]
-    return [*pod["spec"]["containers"], *sidecars]
-
-
-def _read(what: str, stream: ExecStream) -> float:
-    for line in stream.lines(within=_WITHIN):
-        if line:
-            return seconds(line, what)
-    raise LabError(f"the CPU time of {what} can't be read", _HINT, stream.stderr()[-500:])
+def running(pod: Object) -> list[tuple[str, str]]:
+    """The containers of a pod that run now, and their ids; sidecars and containers for debugging are some, too."""
+    status = pod.get("status", {})
+    kinds = ("containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses")
+    return [
+        (each["name"], str(each.get("containerID", "")).rpartition("/")[2])
+        for kind in kinds
+        for each in status.get(kind) or []
+        if "running" in (each.get("state") or {}) and each.get("containerID")
+    ]
 
 
-def seconds(line: str, what: str) -> float:
-    """The shell's answer in seconds.
+def spent(counts: list[Count]) -> Spent:
+    """What was used from the first to the last of these.
 
     Raises:
-        LabError: there is no such file in that container.
+        LabError: a count went back, which no container's does.
     """
-    words = line.split()
-    if len(words) != 2 or not all(re.fullmatch("[0-9]{1,19}", word) for word in words) or words[0] == "0":
-        raise LabError(
-            f"the CPU time of {what} can't be read: there is none in its /sys/fs/cgroup ({line[:60]!r})", _HINT
-        )
-    return int(words[1]) / int(words[0])
+    first, last = counts[0].containers, counts[-1].containers
+    seconds, ended = 0.0, set()
+    for each in {each for count in counts for each in count.containers}:
+        known = [count.containers[each] for count in counts if each in count.containers]
+        began = first[each].seconds if each in first else 0.0
+        if known[-1].seconds < began:
+            raise LabError(f"the CPU time of {known[-1].what} went back", _HINT)
+        seconds += known[-1].seconds - began
+        if each not in last:
+            ended.add(known[-1].what)
+    return Spent(seconds, tuple(sorted(ended)))

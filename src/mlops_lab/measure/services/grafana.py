@@ -61,6 +61,7 @@ class Panel:
         units: what its values and its overrides say, such as `percentunit`; none where nothing is said.
         calcs: how a stat or gauge makes one number of a series.
         empty: what is written where there is no value, as standard option or as value mapping.
+        transformed: by which transformations what its queries return is changed.
     """
 
     title: str
@@ -69,6 +70,7 @@ class Panel:
     units: tuple[str, ...]
     calcs: tuple[str, ...]
     empty: tuple[str, ...]
+    transformed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -239,6 +241,7 @@ def _panel(raw: dict[str, Any]) -> Panel:
         tuple(str(each) for each in (defaults.get("unit"), *overrides) if each),
         tuple(str(each) for each in calcs) if isinstance(calcs, list) else (),
         tuple(str(each) for each in (defaults.get("noValue"), *mapped) if each not in (None, "")),
+        tuple(str(each.get("id")) for each in _dicts(raw.get("transformations")) if not each.get("disabled")),
     )
 
 

@@ -1,0 +1,55 @@
+"""A copy of the learner's pod that is given the other version of the model: what it says of itself."""
+
+from __future__ import annotations
+
+import json
+
+from mlops_lab.checks import Lab, Observation, absent
+from mlops_lab.kit.copies import copied
+from mlops_lab.kube.client import Object
+
+from .scenario import PROGRAM, ROUTE, SENT_WITHIN, Seen, serving, target
+
+COPY = "checker-copy-with-another-model"
+VERSIONS = ("v1", "v2")
+ANSWERS_WITHIN = 90  # s, as for the pod itself
+
+
+async def other_model(lab: Lab, seen: Seen) -> Observation:
+    """Whether a copy that is given another model names in its metrics the one that its answers come from."""
+    own = str(seen.first("predict")[0].get("version"))
+    other = next(each for each in VERSIONS if each != own)
+
+    def given(container: Object) -> None:
+        kept = [each for each in container.get("env") or [] if each["name"] != "MODEL_DIR"]
+        container["env"] = [*kept, {"name": "MODEL_DIR", "value": f"/model/{other}"}]
+
+    expected = f'model_info{{version="{other}"}} 1 of a copy of your pod with MODEL_DIR=/model/{other}'
+    async with copied(lab, COPY, change=given) as copy:
+        shown = "no answer"
+        async for answer in copy.answers("/healthz", within=ANSWERS_WITHIN):
+            shown = answer.shown
+            if answer.status == 200:
+                break
+        else:
+            return absent(expected, f"it does not answer GET /healthz within {ANSWERS_WITHIN} s: {shown}")
+        said = await lab.traffic.post(COPY, ROUTE, lab.traffic.hidden_rows(1).body)
+        version = said.fields_if_any.get("model_version")
+        if version != other:
+            return absent(expected, f"its answers are those of {str(version)[:40]}: {said.shown}")
+        found = (await looked(lab, seen.pods[0])).get("model", [])
+    versions = [labels.get("version") for labels, value in found if value == 1]
+    shown = ", ".join(f"{labels} {value:g}" for labels, value in found[:3])
+    return Observation(versions == [other], expected, shown or "no model_info")
+
+
+async def looked(lab: Lab, pod: Object) -> Object:
+    """The copy's metrics; they are where those of the pod are."""
+    (copy,) = await serving(lab, COPY)
+    notes = {"annotations": pod["metadata"].get("annotations") or {}}
+    plan = {"look": target({**copy, "metadata": {**copy["metadata"], **notes}})}
+    output = await lab.programs.run(
+        "workbench:1", "python3", "/checker/traffic.py", "/checker/plan.json",
+        files={"traffic.py": PROGRAM.read_text(), "plan.json": json.dumps(plan)}, within=SENT_WITHIN,
+    )  # fmt: skip
+    return output.json()

@@ -1,0 +1,204 @@
+"""What happens on the normal day and in the faults, as it is drawn for a run: times, shares, and which pod.
+
+Most is near the limits of the README's table, on either side. Times are seconds; a day begins at midnight UTC.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+STEP = 10  # s between two scrapes, and between two evaluations
+MINUTE, HOUR = 60, 3600
+DAY = 24 * HOUR
+NIGHT, EVENING = 5 * HOUR, 20 * HOUR  # until when nearly nobody asks, and from when on fewer and fewer do
+RARE = 2 * MINUTE  # from one request to the next at night
+LEAD, FAULT = 20 * MINUTE, 5 * MINUTE  # before a fault, and how long it is looked at
+TURN = 2 * MINUTE  # from the replacement of one pod to that of the next
+PODS = 3
+SLOTS = range(7, 19)  # hours of the day in which something happens, at most one thing in each
+AFTER = 5 * MINUTE  # for so long what happened may still be seen
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What comes in within a step.
+
+    Attributes:
+        rate: requests a second, on all pods together.
+        errors, slow, refused: the shares of them that are answered with `status`, that take `takes` seconds, and that
+            are answered with 422.
+        brisk: the share that takes 0.4 s.
+        cpu: cores that each pod uses.
+        up: of each pod: 1, 0 where a scrape fails, None where there is no pod.
+        only: all requests of this step come to the pod of this number; -1 where they are spread.
+        lost: the number of a pod whose scrapes fail; -1 for none.
+    """
+
+    rate: float
+    errors: float = 0.005
+    slow: float = 0.005
+    refused: float = 0.01
+    cpu: float = 0.3
+    up: int | None = 1
+    only: int = -1
+    status: str = "500"
+    takes: float = 1.5
+    brisk: float = 0.0
+    lost: int = -1
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A fault: the severity of its alert, what it is, when its replay begins, and what is seen before and in it."""
+
+    severity: str
+    what: str
+    begins: int
+    before: Moment
+    during: Moment
+
+    def moment(self, at: int) -> Moment:
+        """A moment of its replay."""
+        return self.during if at > LEAD else self.before
+
+
+class Event(NamedTuple):
+    """Something that happens on the normal day: of a kind, from when on, for how long, in words, and how large."""
+
+    kind: str
+    at: int
+    lasts: int
+    said: str
+    size: float = 0.0
+
+
+class Plan:
+    """A normal day and five faults.
+
+    Attributes:
+        events: of the day, in the order of time.
+        trials: the faults, by a short name.
+    """
+
+    def __init__(self, chance: random.Random) -> None:
+        self.events = tuple(sorted(_events(chance), key=lambda each: each.at))
+        self.trials = _trials(chance)
+        self._night_status, self._day_status = _status(chance), _status(chance)
+
+    @property
+    def deploys(self) -> list[int]:
+        """When the pods are replaced."""
+        return [each.at for each in self.events if each.kind == "deploy"]
+
+    def event(self, at: int, after: int = 0) -> Event | None:
+        """What happens at a time, or did until so many seconds before it."""
+        found = [each for each in self.events if each.at <= at < each.at + each.lasts + after]
+        return found[-1] if found else None
+
+    def normal(self, at: int) -> Moment:
+        """A moment of the normal day."""
+        event = self.event(at)
+        kind, size = (event.kind, event.size) if event else ("", 0.0)
+        if at < NIGHT:
+            if at % RARE:
+                return Moment(0, cpu=0.01)
+            failed, slow = int(kind == "lonely-error"), int(kind == "lonely-wait")
+            only = 0 if failed or slow else at // RARE % PODS
+            return Moment(1 / STEP, failed, slow, 0, cpu=0.01, only=only, status=self._night_status)
+        rate = usual(at)
+        calm = Moment(rate, cpu=round(0.015 * rate, 3), status=self._day_status)
+        changes: dict[str, Callable[[], Moment]] = {
+            "hiccup": lambda: Moment(rate, errors=size, status=self._day_status),
+            "failing": lambda: Moment(rate, errors=size, status=self._day_status),
+            "pause": lambda: Moment(rate, slow=size),
+            "sluggish": lambda: Moment(rate, slow=size, takes=0.8),
+            "brisk": lambda: Moment(rate, brisk=size),
+            "partner": lambda: Moment(rate, refused=size),
+            "rush": lambda: Moment(size, cpu=0.95),
+            "lost": lambda: Moment(rate, lost=int(size)),
+        }
+        return changes.get(kind, lambda: calm)()
+
+    def story(self, at: int) -> str:
+        """What went on at a time of the normal day."""
+        event = self.event(at, AFTER)
+        if event is None:
+            asked = "the night, with a request every two minutes" if at < NIGHT else "one request in 200 fails"
+            return f"{clock(at)}: {asked}"
+        return f"{clock(event.at)}: {event.said}"
+
+
+def clock(at: int) -> str:
+    """A time of the day."""
+    return f"{at // HOUR:02}:{at % HOUR // MINUTE:02}"
+
+
+def usual(at: int) -> float:
+    """Requests a second by day: more every hour in the morning, fewer in the evening."""
+    return 2.0 + 4 * min(4, (at - NIGHT) // HOUR) if at < EVENING else 18.0 - 5 * min(3, (at - EVENING) // HOUR)
+
+
+def _status(chance: random.Random) -> str:
+    return chance.choice(("500", "502", "503", "504"))
+
+
+def _events(chance: random.Random) -> list[Event]:
+    """Of the normal day: two lone requests and a deploy at night, and one thing an hour by day."""
+    error, wait = (RARE * step for step in chance.sample(range(10, 85, 8), 2))
+    night = 3 * HOUR + STEP * chance.randrange(0, 360)
+    found = [
+        Event("lonely-error", error, STEP, "one request failed; it was the only one in two minutes"),
+        Event("lonely-wait", wait, STEP, "one request took 2 s; it was the only one in two minutes"),
+        Event("deploy", night, 3 * TURN, "the pods were replaced, one after the other, while nobody asked"),
+    ]
+    hiccup, pause, failing = chance.uniform(0.3, 0.42), chance.uniform(0.5, 0.7), chance.uniform(0.03, 0.04)
+    sluggish, brisk, refused = chance.uniform(0.07, 0.08), chance.uniform(0.2, 0.4), chance.uniform(0.15, 0.3)
+    rush, pod = chance.randrange(36, 45), chance.randrange(PODS)
+    long, short = 20 * MINUTE, STEP
+    by_day = [
+        ("deploy", 3 * TURN, "the pods were replaced, one after the other", 0.0),
+        ("partner", long, f"a partner sent rubbish, and {refused:.0%} of the answers were 422", refused),
+        (
+            "rush",
+            long,
+            f"the rush hour: {rush} requests a second, one in 200 fails; each pod uses 0.95 cores",
+            rush,
+        ),
+        ("hiccup", short, f"for 10 s, {hiccup:.0%} of the requests failed", hiccup),
+        ("pause", short, f"for 10 s, {pause:.0%} of the requests took longer than a second", pause),
+        ("failing", long, f"for 20 minutes {failing:.1%} of the requests failed: less than 5 %", failing),
+        ("sluggish", long, f"for 20 minutes {sluggish:.1%} of the answers took 0.8 s: less than 10 %", sluggish),
+        ("brisk", long, f"for 20 minutes {brisk:.0%} of the answers took 0.4 s: less than 0.5 s", brisk),
+        ("lost", long // 2, "for 10 minutes one of the three pods could not be scraped; the others served", pod),
+    ]
+    for hour, (kind, lasts, said, size) in zip(chance.sample(SLOTS, len(by_day)), by_day, strict=True):
+        found.append(Event(kind, hour * HOUR + STEP * chance.randrange(0, 180), lasts, said, size))
+    return found
+
+
+def _trials(chance: random.Random) -> dict[str, Trial]:
+    """The five faults."""
+
+    def begins() -> int:
+        return chance.randrange(6, 20) * HOUR
+
+    def share(least: float, most: float) -> float:
+        return round(chance.uniform(least, most), 4)
+
+    many, few, slow, calm = share(0.065, 0.09), share(0.065, 0.09), share(0.13, 0.18), Moment(10)
+    first, second = _status(chance), _status(chance)
+    return {
+        "errors": Trial("critical", f"{many:.1%} of the answers are {first}, at 10 requests a second", begins(), calm,
+                        Moment(10, errors=many, status=first)),
+        "errors-few": Trial("critical", f"{few:.1%} of the answers are {second}, at one request a second", begins(),
+                            Moment(1, errors=0, cpu=0.03), Moment(1, errors=few, cpu=0.03, status=second)),
+        "slow": Trial("warning", f"{slow:.1%} of the answers take 0.8 s", begins(), calm,
+                      Moment(10, slow=slow, takes=0.8)),
+        "gone": Trial("critical", "all pods are gone, and their targets with them", begins(), calm,
+                      Moment(0, up=None)),
+        "hanging": Trial("critical", "all pods are there, and none answers, not even a scrape", begins(), calm,
+                         Moment(0, up=0)),
+    }  # fmt: skip

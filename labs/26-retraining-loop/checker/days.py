@@ -1,0 +1,64 @@
+"""Which days the warehouse goes to in a run, and whose labels are turned round there: drawn from those that do.
+
+A model of the first two weeks of February is what serves. What becomes of the four weeks up to each of these days was
+computed with the components.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from mlops_lab.checks import Lab
+from mlops_lab.kit.drawn import drawn
+
+HOME = "2013-02-21"  # where the warehouse is before and after
+LEARNT, HELD_OUT = 21, 7  # days to learn from, and to judge by
+# `validate` refuses either part of these weeks when its labels are turned round, and the whole of them then, too.
+POISONED = (
+    "2013-02-14", "2013-02-17", "2013-02-22", "2013-03-03", "2013-03-20", "2013-04-25", "2013-05-25", "2013-06-15",
+    "2013-06-25", "2013-07-01", "2013-07-11", "2013-07-27",
+)  # fmt: skip
+# These are fit, and the AUC of a candidate is lower than that of the model in service, by 0.002 to 0.16.
+NOTHING_NEW = (
+    "2013-02-14", "2013-02-15", "2013-02-16", "2013-02-17", "2013-02-21", "2013-02-22", "2013-02-23", "2013-04-10",
+)  # fmt: skip
+# These are fit, a candidate's AUC is surely higher by 0.09 or more, and the last two days are a drift.
+DRIFTED = (
+    "2013-06-20", "2013-06-25", "2013-06-28", "2013-07-09", "2013-07-10", "2013-07-11", "2013-07-12", "2013-07-13",
+    "2013-07-24", "2013-07-27", "2013-08-10",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Days:
+    """The warehouse's today in each stage.
+
+    Attributes:
+        poisoned, whole, drifted: while labels are turned round, when there is nothing new to learn, and in the drift.
+        parts: what is turned round in the first poisoned run, and in the second: `learnt` days, or `held_out` ones.
+    """
+
+    poisoned: str
+    whole: str
+    drifted: str
+    parts: tuple[str, str]
+
+    def turned(self, part: str) -> list[str]:
+        """The first and the last day of a part of the poisoned weeks."""
+        today = date.fromisoformat(self.poisoned)
+        begin = {"learnt": LEARNT + HELD_OUT - 1, "held_out": HELD_OUT - 1}[part]
+        end = {"learnt": HELD_OUT, "held_out": 0}[part]
+        return [str(today - timedelta(days=days)) for days in (begin, end)]
+
+    @property
+    def storms(self) -> tuple[str, str]:
+        """The days whose flights the passengers of the drift ask about."""
+        return str(date.fromisoformat(self.drifted) - timedelta(days=1)), self.drifted
+
+
+async def days(lab: Lab) -> Days:
+    """This run's."""
+    chance = drawn(lab, "days")
+    first, second = chance.sample(("learnt", "held_out"), 2)
+    return Days(chance.choice(POISONED), chance.choice(NOTHING_NEW), chance.choice(DRIFTED), (first, second))

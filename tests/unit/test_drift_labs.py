@@ -1,0 +1,182 @@
+"""Labs 18 and 19: what says the same whatever flows by earns nothing, and what is too slow is told its limit."""
+
+from __future__ import annotations
+
+import asyncio
+import runpy
+from collections.abc import Callable, Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mlops_lab.base.errors import Failure
+from mlops_lab.base.paths import project
+from mlops_lab.kit.sandbox.process import Trouble
+from tests.lab_programs import loaded
+from tests.made_up import made_up_lab
+
+LABS = project() / "labs"
+Named = Callable[[pd.DataFrame, int], list[str]]
+
+
+def verdict(number: str, check: str, stages: dict[str, Any]) -> str:
+    """What a check expects and does not see, where what it measures is given; empty when it passes."""
+    folder = LABS / "19-accuracy-drift" / "solution" / "likelihood-ratio"  # lab 19 looks whether there is a program
+    lab = made_up_lab(number, folder)
+
+    async def once(stage: Any) -> Any:
+        return stages[stage.__name__]
+
+    lab.once = once  # type: ignore[method-assign,assignment]
+    try:
+        asyncio.run(getattr(loaded(number), check).run(lab))
+    except Failure as failed:
+        return failed.expected
+    return ""
+
+
+# Lab 18
+
+
+@pytest.fixture
+def judge(monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.syspath_prepend(str(LABS / "18-data-drift" / "start"))
+    return loaded("18", "judge")
+
+
+def seen_by(judge: Any, named: Named) -> Any:
+    """What is named in six streams in which `temp` or `distance` becomes 1, and in six in which all stays 0."""
+    stream, notes = judge.streams.Stream, []
+    for number in range(12):
+        feature, begin = ("temp", "distance")[number % 2], 200 + 20 * number
+        rows = pd.DataFrame({"temp": 0.0, "distance": 0.0, "hour": 0.0}, index=range(begin + 1000))
+        if number < 6:
+            rows.loc[begin:, feature] = 1.0
+            found = stream("drifts", rows, feature, begin)
+        else:
+            found = stream("as ever", rows, begin=begin, spared=feature)
+        detectors = Played(named)
+        notes += judge.flow(detectors, rows, [found])
+    return SimpleNamespace(notes={"finds_a_shift": [{**note, "seed": 1} for note in notes]}, spent=0.0)
+
+
+class Played:
+    """A detector in this process."""
+
+    def __init__(self, named: Named) -> None:
+        self.named, self.rows = named, 0
+
+    def ask(self, what: str, number: int, rows: pd.DataFrame, within: float = 0) -> list[str]:
+        if what == "make":
+            return []
+        self.rows += len(rows)
+        return self.named(rows, self.rows)
+
+    def over(self) -> None: ...
+
+
+def right(rows: pd.DataFrame, so_far: int) -> list[str]:
+    return [name for name in rows if rows[name].iloc[-1]]
+
+
+@pytest.mark.parametrize(
+    ("named", "expected"),
+    [
+        (right, ""),
+        (lambda rows, so_far: ["temp", "distance"], "as they ever were"),
+        (lambda rows, so_far: ["temp", "distance"] if so_far % 500 == 0 else [], "as they ever were"),
+        (lambda rows, so_far: ["temp", "distance"] if so_far > 700 else [], "as they ever were"),
+        (lambda rows, so_far: [], "named within 1000 rows"),
+    ],
+    ids=["right", "constant", "metronome", "from some row on", "silent"],
+)
+def test_what_is_named_whether_it_drifts_or_not_is_no_find(judge: Any, named: Named, expected: str) -> None:
+    said = verdict("18", "finds_a_shift", {"first": seen_by(judge, named)})
+    assert expected in said
+    assert bool(said) == bool(expected)
+
+
+def test_a_slow_detector_is_told_its_limit(judge: Any) -> None:
+    detectors = judge.Detectors(LABS, 120.0, spent=121.0)
+    rows = pd.DataFrame({"temp": [0.0]})
+    with pytest.raises(Trouble, match="longer than 120 s in all"):
+        detectors.ask("make", 0, rows)
+    notes = judge.flow(detectors, rows, [judge.streams.Stream("calm", rows)])
+    seen = SimpleNamespace(notes={"stays_quiet": [{**note, "seed": 1} for note in notes]}, spent=121.0)
+    assert "a list of features" in verdict("18", "stays_quiet", {"others": seen})
+
+
+def test_after_some_streams_that_end_in_trouble_no_more_are_begun(judge: Any) -> None:
+    detectors = judge.Detectors(LABS, 120.0)
+    for _ in range(judge.TROUBLES):
+        detectors.end(trouble=True)
+    with pytest.raises(Trouble, match="had to be ended"):
+        detectors.ask("make", 0, pd.DataFrame())
+
+
+# Lab 19
+
+Calls = Sequence[Sequence[Any]]
+
+
+class Fed:
+    """A detector of a program's, in this process."""
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self.make, self.detector = make, make()
+
+    def new(self) -> None:
+        self.detector = self.make()
+
+    def feed(self, calls: Calls) -> tuple[int, bool]:
+        for number, (call, *values) in enumerate(calls, 1):
+            if getattr(self.detector, call)(*values) and call == "labelled":
+                return number, True
+        return len(calls), False
+
+
+def drawn(seed: int) -> Any:
+    """Flights with probabilities that are as spread as those of real days."""
+    flights = loaded("19", "flights")
+    found = flights.Flights.__new__(flights.Flights)
+    found.rng = np.random.default_rng(seed)
+    found.probabilities = np.clip(found.rng.beta(1.5, 4, 20_000), flights.LOWEST, flights.HIGHEST)
+    found.names = [f"flight {number}" for number in range(20_000)]
+    found.groups = dict.fromkeys(("calm", "storm", "busy", "any"), np.arange(20_000))
+    return found
+
+
+def program(variant: str) -> Callable[[], Any]:
+    text = LABS / "19-accuracy-drift" / variant / "detector.py"
+    return runpy.run_path(str(text))["Detector"]  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize(
+    ("variant", "expected"),
+    [
+        ("solution/likelihood-ratio", ""),
+        ("wrong/finds_the_drift--metronome", "before the drift"),
+        ("wrong/finds_the_drift--a-coin", "before the drift"),
+        ("wrong/finds_the_drift--window-of-fifty", "before the drift"),
+        ("wrong/finds_the_drift--average-since-the-start", "an alarm within 600 labels"),
+    ],
+)
+def test_an_alarm_that_comes_anyway_finds_no_drift(variant: str, expected: str) -> None:
+    streams, flights = loaded("19", "streams"), drawn(7)
+    seen = [each.seen() for each in streams.finds(Fed(program(variant)), flights, flights.rng)]
+    said = verdict("19", "finds_the_drift", {"driven": {"tests": {"finds": {"streams": seen}}}})
+    assert expected in said
+    assert bool(said) == bool(expected)
+
+
+def test_a_drift_is_as_large_as_the_readme_says() -> None:
+    flights = loaded("19", "flights")
+    assert flights.LEAST > 5
+    given = np.array([0.1, 0.5, 0.9])
+    more, fewer = (flights.drifted(given, kind, 6.0) for kind in ("more", "fewer"))
+    odds = given / (1 - given)
+    assert more / (1 - more) == pytest.approx(6 * odds)
+    assert fewer / (1 - fewer) == pytest.approx(odds / 6)
