@@ -94,11 +94,12 @@ class Pace:
         """
         await self._lab.time.pause(REST_AFTER)
         first = [pod for pod in await self._lab.objects.pods_of("model") if pod["metadata"]["name"] in self._pods]
-        async with self._lab.usage.cpu_time(first) as clock:
-            before, began = await clock.seconds(), time.monotonic()
-            await self._lab.time.pause(REST_FOR)
-            used, passed = await clock.seconds() - before, time.monotonic() - began
-        return used / passed / max(1, len(first))
+        clock = self._lab.usage.cpu_time(*first)
+        await clock.begin()
+        began = time.monotonic()
+        await self._lab.time.pause(REST_FOR)
+        used, passed = await clock.spent(), time.monotonic() - began
+        return used.seconds / passed / max(1, len(first))
 
     def _take(self, item: Object | None) -> None:
         self.hands.take(item)
