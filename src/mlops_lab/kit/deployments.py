@@ -72,10 +72,10 @@ async def all_its_own(lab: Lab, deployment: Object, service: str, *, image: str)
     Args:
         image: the image's name.
     """
-    own = {each["metadata"]["uid"] for each in await owned_pods(lab, name_of(deployment))}
+    own = {name_of(each) for each in await owned_pods(lab, name_of(deployment))}
     others = []
     for pod in await lab.objects.pods_of(service):
-        if pod["metadata"]["uid"] not in own:
+        if name_of(pod) not in own:
             others.append(f"{name_of(pod)}: not of this Deployment")
         elif images(pod)[0].partition("@")[0] != image:
             others.append(f"{name_of(pod)}: its first container runs {images(pod)[0]}")
