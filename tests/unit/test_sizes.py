@@ -62,5 +62,6 @@ def test_sizes_are_shown_as_kubernetes_writes_them(lab06: Any) -> None:
 def test_every_variant_changes_nothing_but_sizes() -> None:
     given = {name: text for way in solutions(LAB)[:1] for name, text in texts(way).items() if "programs/" in name}
     assert len(given) == 5
-    for each in (*solutions(LAB), *wrongs(LAB)):
+    others = [each for each in wrongs(LAB) if each.name != "runs--another-program"]
+    for each in (*solutions(LAB), *others):
         assert {name: text for name, text in texts(each).items() if "programs/" in name} == given

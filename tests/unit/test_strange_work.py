@@ -51,11 +51,24 @@ def test_pods_that_are_ready_only_now_and_then_fail() -> None:
 
 @pytest.mark.parametrize(("images", "right"), [(["v1"], True), (["v1", "v2"], False), ([], False)])
 def test_the_reference_is_the_companys_server(images: list[str], right: bool) -> None:
-    async def pods_of(service: str) -> list[Any]:
-        return [{"spec": {"containers": [{"image": f"localhost:5001/flight-delay:{tag}"}]}} for tag in images]
+    async def deployment() -> dict[str, Any]:
+        return {"metadata": {"name": "reference", "uid": "1"}}
 
+    async def every(kind: str, selector: str = "") -> list[Any]:
+        uid, made_by = ("2", "1") if kind == "ReplicaSet" else ("3", "2")
+        meta = {"name": uid, "uid": uid, "ownerReferences": [{"uid": made_by, "controller": True}]}
+        made = [{"metadata": meta}]
+        if kind == "Pod":
+            specs = [{"containers": [{"image": f"localhost:5001/flight-delay:{tag}"}]} for tag in images]
+            made = [{"metadata": meta, "spec": spec, "status": {}} for spec in specs]
+        return made if kind in ("Pod", "ReplicaSet") else []
+
+    async def service(name: str) -> dict[str, Any]:
+        return {"spec": {}}
+
+    there = NothingThere(all=every, deployment=lambda name: NothingThere(now=deployment), service=service)
     with contextlib.nullcontext() if right else pytest.raises(Failure):
-        asyncio.run(loaded("02").reference_answers_itself(made_up_lab(objects=NothingThere(pods_of=pods_of))))
+        asyncio.run(loaded("02").reference_answers_itself(made_up_lab(objects=there)))
 
 
 @pytest.mark.parametrize(
