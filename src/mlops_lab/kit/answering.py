@@ -27,10 +27,15 @@ for table in ("/proc/net/tcp", "/proc/net/tcp6"):
                 listening.add("socket:[" + words[9] + "]")
 for process in filter(str.isdigit, os.listdir("/proc")):
     try:
-        if os.readlink(f"/proc/{process}/ns/mnt") == os.readlink("/proc/self/ns/mnt"):
-            held |= {os.readlink(f"/proc/{process}/fd/{each}") for each in os.listdir(f"/proc/{process}/fd")}
+        own = os.readlink(f"/proc/{process}/ns/mnt") == os.readlink("/proc/self/ns/mnt")
+        files = os.listdir(f"/proc/{process}/fd") if own else []
     except OSError:
-        pass
+        continue
+    for each in files:
+        try:
+            held.add(os.readlink(f"/proc/{process}/fd/{each}"))
+        except OSError:
+            pass
 print("listens" if listening and listening <= held else "does not")
 """
 

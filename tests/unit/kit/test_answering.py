@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import subprocess
+import sys
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,7 +13,7 @@ import pytest
 
 from mlops_lab.base.errors import Failure
 from mlops_lab.checks.rooms.objects import Printed
-from mlops_lab.kit.answering import must_answer, own_answers
+from mlops_lab.kit.answering import _LISTENS, must_answer, own_answers
 from mlops_lab.kit.deployments import owned_pods
 from mlops_lab.kube.client import Object
 from tests.made_up import NothingThere, made_up_lab
@@ -121,6 +124,14 @@ def test_beside_a_second_container_the_first_one_must_hold_the_port(spec: Any) -
     assert seen(good).ok and good.asked == [("own", "8080", "server")]
     bad = seen(Objects(both, addresses=["10.0.0.1"], listens="does not"))
     assert bad.seen == "in pod own it is not container server alone that listens on port 8080"
+
+
+def test_the_program_that_looks_who_listens_tells_its_own_socket_from_none() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        there = subprocess.run([sys.executable, "-c", _LISTENS, str(port)], capture_output=True, text=True, check=True)
+    gone = subprocess.run([sys.executable, "-c", _LISTENS, str(port)], capture_output=True, text=True, check=True)
+    assert (there.stdout, gone.stdout) == ("listens\n", "does not\n")
 
 
 def test_an_init_container_that_ends_is_no_second_one() -> None:
