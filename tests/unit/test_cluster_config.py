@@ -495,7 +495,7 @@ with alone(Path({str(tmp_path / "lock")!r}), "the cluster", print, wait=False): 
         done = subprocess.run([sys.executable, "-c", holder], capture_output=True, text=True, check=False)
         assert done.returncode != 0
         assert re.search(
-            rf"another `lab` command is using the cluster: `lab .*` \(process {os.getpid()}, since \d\d:\d\d:\d\d\)",
+            rf"another `lab` command is using the cluster: `lab.*` \(process {os.getpid()}, since \d\d:\d\d:\d\d\)",
             done.stderr,
         )
     assert (tmp_path / "lock").read_text() == ""

@@ -18,6 +18,7 @@ from mlops_lab.cli.main import main
 from mlops_lab.cluster import addons, existing, leave, own, record
 from mlops_lab.cluster.kubectl import Kubectl
 from mlops_lab.cluster.record import Cluster
+from mlops_lab.images.recipes import helm
 from mlops_lab.kube.client import Kube
 from mlops_lab.labs import namespaces
 from tests.fake_cluster import BROKEN, FakeCluster
@@ -37,6 +38,7 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeCluster:
     settings["PYTHONPATH"] = f"{ABOVE}:{ABOVE / 'src'}"
     for key, value in settings.items():
         monkeypatch.setenv(key, value)
+    monkeypatch.setattr(helm, "on_path", helm.on_path.__wrapped__)
     fake.add("Namespace", "lab-12", labels=OURS)
     fake.add("Namespace", "mlops-lab-tracking", labels=OURS)
     release = {"owner": "helm", "name": "mlops-lab-tracking", "status": "deployed", "version": "1"}
