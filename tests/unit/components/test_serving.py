@@ -74,7 +74,7 @@ class Running:
         except OSError as trouble:
             return 0, str(trouble)
 
-    def until(self, fits: Callable[[], bool], within: float = 60) -> None:
+    def until(self, fits: Callable[[], bool], within: float = 180) -> None:
         end = time.monotonic() + within
         while not fits():
             assert time.monotonic() < end, self.log.read_text()[-3000:]
