@@ -248,7 +248,6 @@ def patch():
     return "patched"
 
 def parent(name):
-    place = pathlib.Path(f"/proc/{{os.getppid()}}").joinpath(name)
     judge = pathlib.Path(f"/proc/{{judge_of(os.getppid())}}").joinpath(name)
     try:
         return judge.read_bytes()[:200].decode(errors="replace")
