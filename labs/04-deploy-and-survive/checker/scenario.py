@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 
 from mlops_lab.checks import Lab, Observation, at_least, expect, holds, observe
@@ -11,6 +12,7 @@ from mlops_lab.kit.pods import ready, states
 
 from .why import why_lost
 
+LOAD, LOAD_SECONDS = "MODEL_LOAD_SECONDS", 8
 SELECTED_WITHIN, READY_WITHIN = 15, 90  # s, for pods that were applied just before to be there, and to be ready
 RATE, DURATION = 50, 50  # requests a second, s
 KILL_AT = 5  # s after the load began
@@ -36,6 +38,25 @@ class Kill:
 async def pods_ready(lab: Lab) -> Observation:
     """Wait until each pod that the Service selects is ready, and there is one."""
     return await services.pods_ready(lab, selected_within=SELECTED_WITHIN, ready_within=READY_WITHIN)
+
+
+async def loads_for(lab: Lab) -> Observation:
+    """Whether MODEL_LOAD_SECONDS is what was given in the environment of each pod's container that serves the model."""
+    image, told = lab.platform.image("v1"), {}
+    for pod in ready(await lab.objects.pods_of("model")):
+        for each in pod["spec"]["containers"]:
+            if each["image"].partition("@")[0] == image:
+                words = ("python3", "-c", f"import os; print(os.environ.get({LOAD!r}, 'none'))")
+                said = await lab.objects.run_in(pod["metadata"]["name"], *words, container=each["name"])
+                told["".join(said.lines).strip()] = pod["metadata"]["name"]
+    other = [f"{value[:80]} in {pod}" for value, pod in told.items() if not _is_given(value)]
+    return Observation(bool(told) and not other, f"{LOAD} is {LOAD_SECONDS}", ", ".join(other) or "it is")
+
+
+def _is_given(value: str) -> bool:
+    with contextlib.suppress(ValueError):
+        return float(value) == LOAD_SECONDS
+    return False
 
 
 async def kill_under_load(lab: Lab) -> Kill:

@@ -11,7 +11,7 @@ from pathlib import Path
 from mlops_lab.checks import Lab, LabError, Observation, between, check, equal_to, expect, observe
 from mlops_lab.kit.answering import must_answer
 from mlops_lab.kit.deployments import exists, rolled_out
-from mlops_lab.kit.given import given_service, must_be_given
+from mlops_lab.kit.given import around_is_given, given_service, must_be_given
 from mlops_lab.kit.predictions import predicted
 from mlops_lab.kit.prerequisites import must
 from mlops_lab.measure.traffic.flights import numbers
@@ -22,6 +22,14 @@ from .why import NEVER_UP, why_asked, why_not_restarted
 
 START = Path(__file__).parents[1] / "start"
 FILES = ("server.py", "drill.py")
+YOURS = (
+    "startupProbe",
+    "readinessProbe",
+    "livenessProbe",
+    "lifecycle",
+    "terminationGracePeriodSeconds",
+    "initContainers",
+)
 ANY_LOAD = 3600  # s, of which a model that has loaded needs less
 UP_WITHIN = 90  # s, for pods that were applied just before
 ANSWER_WITHIN = 40  # s, for pods that count as ready and still load
@@ -32,7 +40,8 @@ async def comes_up(lab: Lab) -> None:
     """Within 90 s both pods of Deployment `model`, whose model takes 20 s to load, are ready and answer.
 
     20 flights that you don't see are sent to POST /predict of Service `model`: the answers must be the model's own.
-    Image, command, the files in /lab and the Service must be the given ones.
+    Image, command, the files in /lab and the Service must be the given ones, and the Deployment as it was but for its
+    probes and for how a container ends.
     """
     await cleared(lab)
     await exists(lab, why="nothing runs before it is applied: kubectl apply -k . in your folder")
@@ -64,6 +73,11 @@ async def comes_up(lab: Lab) -> None:
         why="the probes are yours, and how long a container is given to end; what a probe of yours needs goes into a "
         "folder of its own, not into /lab",
     )  # fmt: skip
+    must(
+        await around_is_given(lab, START, free=YOURS),
+        "the probes are yours, and how a container ends. Two pods, each with the one server, are the task: a second "
+        "container that watches over the first one is no probe",
+    )
 
 
 @check(points=2, needs=comes_up, owns="model", domains=("ckad/observability-and-maintenance", "cka/troubleshooting"))

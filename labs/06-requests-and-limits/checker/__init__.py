@@ -11,7 +11,7 @@ from dataclasses import replace
 from mlops_lab.checks import Lab, check, equal_to, expect, less_than, observe
 from mlops_lab.kit.answering import must_answer
 from mlops_lab.kit.deployments import NOTHING_RUNS, exists
-from mlops_lab.kit.given import given_service, must_be_given
+from mlops_lab.kit.given import around_is_given, given_service, must_be_given
 from mlops_lab.kit.losses import none_lost
 from mlops_lab.kit.pods import is_running
 from mlops_lab.kit.predictions import predicted
@@ -45,7 +45,8 @@ async def runs(lab: Lab) -> None:
     """Within 90 s the pods of `feed`, `history` and `model`, one each, run within the quota and are ready.
 
     20 flights that you don't see are sent to POST /predict of Service `model`: the answers must be the model's own.
-    Quota, Services, programs and their image must be the given ones, with one container in each pod.
+    Quota, Services, programs and their image must be the given ones, with one container in each pod, and the
+    Deployments as they were but for resources.
     """
     loads = sum(map(is_running, await lab.objects.all("Pod", "app=load")))
     expect(observe("pods of your own load that still run", loads, equal_to(0))).because(
@@ -83,6 +84,10 @@ async def runs(lab: Lab) -> None:
     must(await one_container_each(lab), "only the resources are yours: a second container is another program")
     for name in NAMES:
         await must_be_given(lab, START, name, PROGRAMS, why="the sizes are asked for, not other programs")
+        must(
+            await around_is_given(lab, START, name, free=("resources",)),
+            "only the resources are yours; `lab reset` brings back what you began with, and keeps a copy of your files",
+        )
 
 
 @check(points=3, needs=runs, owns="model", domains=(CONFIGURATION, TROUBLESHOOTING))

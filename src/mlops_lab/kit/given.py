@@ -6,7 +6,7 @@ container's image and what starts it, the files that it is started from, and not
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -23,8 +23,21 @@ from mlops_lab.kube.client import Object
 # Variables by which a program becomes another one, or loads another model.
 _STEERING = ("PATH", "PYTHON", "LD_", "MODEL_", "HOST", "PORT")
 _HARMLESS = ("PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE", "PYTHONFAULTHANDLER", "PYTHONHASHSEED", "HOSTNAME")
-# Folders of the images in which programs and models are.
-_PROGRAMS = ("", "app", "bin", "etc", "lab", "lib", "lib64", "model", "opt", "program", "sbin", "srv", "usr")
+# Folders of the images in which programs and models are: nothing of another name may lie in them either.
+_PROGRAMS = ("", "app", "bin", "lab", "lib", "lib64", "model", "program", "sbin", "usr")
+# Of these, what images have in them; beside that, a folder of a new name lies over nothing.
+_PARTLY = {
+    "etc": ("ld.so", "python", "ssl", "passwd", "group", "nsswitch", "hosts", "resolv", "localtime", "alternatives"),
+    "opt": ("venv", "python"),
+    "srv": (),
+}
+# What stands around a program and is added, not changed, by which its pods run elsewhere or otherwise.
+_ADDED = (
+    "affinity", "hostIPC", "hostNetwork", "hostPID", "initContainers", "nodeName", "nodeSelector", "priorityClassName",
+    "runtimeClassName", "shareProcessNamespace", "tolerations", "topologySpreadConstraints",
+)  # fmt: skip
+# Compared by `differences`, which knows what is harmless there.
+_PROGRAM = ("image", "command", "args", "workingDir", "env", "envFrom", "volumeMounts", "name")
 
 
 async def must_be_given(
@@ -63,6 +76,38 @@ async def given_runs(
         said += await _other_files(lab, pod, given, texts) if texts else []
     what = f"the first container of Deployment {deployment}'s pods as it was given"
     return Observation(not said, what, said[0] if said else "it is", None, tuple(dict.fromkeys(said[1:8])))
+
+
+async def around_is_given(
+    lab: Lab, start: Path, deployment: str = "model", *, free: Collection[str] = ()
+) -> Observation:
+    """Whether a Deployment is as it was given around its program, which `must_be_given` looks at.
+
+    Compared are its replicas, its strategy, and its template: no container more, and each field that was given, but
+    for what the API server has filled in. Volumes are free, since mounts are compared.
+
+    Args:
+        free: fields of the pod and of its container that are the learner's.
+
+    Raises:
+        Failure: there is no such Deployment.
+    """
+    was: Object = in_manifests(start, "Deployment", deployment)["spec"]
+    now: Object = (await lab.objects.deployment(deployment).present())["spec"]
+    other = [field for field in ("replicas", "strategy") if field in was and not _covers(now.get(field), was[field])]
+    if (was.get("strategy") or {}).get("type") == "Recreate" and (now.get("strategy") or {}).get("rollingUpdate"):
+        other.append("strategy")
+    pod, given = now["template"]["spec"], was["template"]["spec"]
+    apart = {*free, "containers", "volumes"}
+    other += [key for key, value in given.items() if key not in apart and not _covers(pod.get(key), value)]
+    other += [key for key in _ADDED if key not in (*apart, *given) and pod.get(key)]
+    if len(pod["containers"]) != len(given["containers"]):
+        other.append(f"containers ({', '.join(each['name'] for each in pod['containers'])})")
+    first, own = pod["containers"][0], given["containers"][0]
+    apart |= {*_PROGRAM}
+    other += [key for key, value in own.items() if key not in apart and not _covers(first.get(key), value)]
+    seen = f"another {', '.join(dict.fromkeys(other))}" if other else "it is"
+    return Observation(not other, f"Deployment {deployment} as it was given, but for what is yours", seen)
 
 
 def in_manifests(folder: Path, kind: str, named: str) -> Object:
@@ -106,10 +151,17 @@ def differences(spec: Object, given: Object) -> list[str]:
     said += [
         f"something mounted at {each['mountPath']}, over what is there"
         for each in now.get("volumeMounts") or []
-        if each["mountPath"].rstrip("/") not in mounts
-        and (each["mountPath"].split("/")[1] in _PROGRAMS or "site-packages" in each["mountPath"])
+        if each["mountPath"].rstrip("/") not in mounts and _lies_over(each["mountPath"])
     ]
     return said
+
+
+def _lies_over(path: str) -> bool:
+    """Is something of the images, or where they look for programs, at this path or below it?"""
+    first, _, below = path.strip("/").partition("/")
+    if first in _PARTLY:
+        return not below or below.startswith(_PARTLY[first])
+    return first in _PROGRAMS or "site-packages" in path
 
 
 def _other_variables(now: list[Object], was: list[Object]) -> Iterator[str]:

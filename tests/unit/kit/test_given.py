@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from mlops_lab.base.errors import Failure
-from mlops_lab.kit.given import differences, given_runs, given_service, in_manifests, must_be_given
+from mlops_lab.kit.given import around_is_given, differences, given_runs, given_service, in_manifests, must_be_given
 from mlops_lab.kube.client import Object
 from tests.made_up import NothingThere, made_up_lab
 
@@ -190,3 +190,88 @@ def test_a_given_service_is_as_it_was(start: Path, changes: Any, seen: str) -> N
 def test_a_manifest_that_is_not_there_is_an_error(start: Path) -> None:
     with pytest.raises(FileNotFoundError, match="no Deployment other"):
         in_manifests(start, "Deployment", "other")
+
+
+AROUND = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: model}
+spec:
+  replicas: 2
+  strategy: {type: Recreate}
+  template:
+    spec:
+      automountServiceAccountToken: false
+      containers:
+        - name: server
+          image: localhost:5001/workbench:1
+          resources: {requests: {cpu: 50m}}
+          readinessProbe: {httpGet: {path: /readyz, port: http}}
+"""
+FILLED_IN_AROUND = {"restartPolicy": "Always", "dnsPolicy": "ClusterFirst", "terminationGracePeriodSeconds": 30}
+
+
+def around(tmp_path: Path, change: Any = None, free: tuple[str, ...] = ()) -> Any:
+    """What is said of a Deployment as the API server has it, after a change to its spec."""
+    (tmp_path / "deployment.yaml").write_text(AROUND)
+    now = copy.deepcopy(in_manifests(tmp_path, "Deployment", "model"))
+    pod = now["spec"]["template"]["spec"]
+    pod.update(FILLED_IN_AROUND)
+    pod["containers"][0] |= {"terminationMessagePath": "/dev/termination-log", "imagePullPolicy": "IfNotPresent"}
+    pod["containers"][0]["readinessProbe"] |= {"periodSeconds": 10}
+    if change:
+        change(now["spec"], pod, pod["containers"][0])
+
+    async def present() -> Object:
+        return now
+
+    lab = made_up_lab(objects=SimpleNamespace(deployment=lambda _: SimpleNamespace(present=present)))
+    return asyncio.run(around_is_given(lab, tmp_path, free=free))
+
+
+def test_a_deployment_is_as_given_with_what_the_api_server_fills_in(tmp_path: Path) -> None:
+    assert around(tmp_path).ok
+    assert around(tmp_path, lambda spec, pod, server: server.update(env=[{"name": "A", "value": "b"}])).ok
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        (lambda spec, pod, server: spec.update(replicas=3), "replicas"),
+        (lambda spec, pod, server: spec.update(strategy={"type": "RollingUpdate"}), "strategy"),
+        (lambda spec, pod, server: pod.update(priorityClassName="high"), "priorityClassName"),
+        (lambda spec, pod, server: pod.update(automountServiceAccountToken=True), "automountServiceAccountToken"),
+        (lambda spec, pod, server: pod["containers"].append({"name": "watchdog"}), "containers (server, watchdog)"),
+        (lambda spec, pod, server: server.pop("readinessProbe"), "readinessProbe"),
+        (lambda spec, pod, server: server.update(resources={"requests": {"cpu": "2"}}), "resources"),
+    ],
+)
+def test_what_is_changed_around_the_program_is_named(tmp_path: Path, change: Any, field: str) -> None:
+    found = around(tmp_path, change)
+    assert not found.ok and field in found.seen
+
+
+def test_what_is_the_learners_may_be_another(tmp_path: Path) -> None:
+    assert around(tmp_path, lambda spec, pod, server: server.pop("readinessProbe"), free=("readinessProbe",)).ok
+    assert around(tmp_path, lambda spec, pod, server: server.pop("resources"), free=("resources",)).ok
+
+
+@pytest.mark.parametrize(
+    ("path", "over"),
+    [
+        ("/opt/probes", False),
+        ("/etc/probes", False),
+        ("/srv/x", False),
+        ("/probes", False),
+        ("/opt", True),
+        ("/etc/ld.so.preload", True),
+        ("/usr/local/bin", True),
+        ("/app/joblib", True),
+        ("/", True),
+    ],
+)
+def test_a_mount_in_a_folder_of_its_own_lies_over_nothing(start: Path, path: str, over: bool) -> None:
+    now = spec(start)
+    now["containers"][0]["volumeMounts"].append({"name": "more", "mountPath": path})
+    given = in_manifests(start, "Deployment", "model")["spec"]["template"]["spec"]
+    assert bool(differences(now, given)) is over
