@@ -94,7 +94,9 @@ async def around_is_given(
     """
     was: Object = in_manifests(start, "Deployment", deployment)["spec"]
     now: Object = (await lab.objects.deployment(deployment).present())["spec"]
-    other = [field for field in ("replicas", "strategy") if field in was and not _covers(now.get(field), was[field])]
+    other: list[str] = [
+        field for field in ("replicas", "strategy") if field in was and not _covers(now.get(field), was[field])
+    ]
     if (was.get("strategy") or {}).get("type") == "Recreate" and (now.get("strategy") or {}).get("rollingUpdate"):
         other.append("strategy")
     pod, given = now["template"]["spec"], was["template"]["spec"]
