@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import pickle
 from collections.abc import AsyncIterator
 from types import SimpleNamespace
 from typing import Any
@@ -23,8 +24,8 @@ def answer(status: int, said: Any = "") -> Answer:
     return Answer(status, {}, json.dumps(said).encode(), 0.01, "", "http://copy/readyz")
 
 
-def without_model(*statuses: int, predicts: Answer, ended: bool = False) -> Any:
-    """What is concluded of a copy that answers GET /readyz so, and has ended afterwards or not."""
+def without_model(*statuses: int, predicts: Answer, ended: bool = False, lives: int = 200) -> Any:
+    """What is concluded of a copy that answers GET /readyz and /healthz so, and has ended afterwards or not."""
     checks = loaded("02")
 
     async def answers(path: str, *, within: float, answer_within: float) -> AsyncIterator[Answer]:
@@ -39,9 +40,13 @@ def without_model(*statuses: int, predicts: Answer, ended: bool = False) -> Any:
         assert service == checks.COPY
         return predicts
 
+    async def get(service: str, path: str, *, within: float) -> Answer:
+        assert (service, path) == (checks.COPY, "/healthz")
+        return answer(lives)
+
     checks.copied = copied
     flight = SimpleNamespace(body={}, probabilities=lambda version: [0.25])
-    lab = SimpleNamespace(traffic=SimpleNamespace(hidden_rows=lambda count: flight, post=post))
+    lab = SimpleNamespace(traffic=SimpleNamespace(hidden_rows=lambda count: flight, post=post, get=get))
     return asyncio.run(checks.without_model(lab))
 
 
@@ -51,6 +56,18 @@ def test_a_copy_without_a_model_that_says_it_is_ready_fails() -> None:
     assert not without_model(200, predicts=answer(200, RIGHT | {"probabilities": [0.5]})).ok
     handed_on = without_model(503, 200, predicts=answer(200, RIGHT))
     assert (handed_on.ok, handed_on.seen) == (False, "status 200, and it predicts right without that file: from where?")
+
+
+def test_a_copy_without_a_model_lives_or_has_ended() -> None:
+    seen = without_model(0, 503, predicts=answer(0), lives=503)
+    assert (seen.ok, seen.seen) == (False, "status 503")
+    assert without_model(0, 503, predicts=answer(0), lives=0).ok
+
+
+def test_the_broken_model_takes_its_time_and_is_broken() -> None:
+    broken = loaded("02").BROKEN.format(seconds=0)
+    with pytest.raises((pickle.UnpicklingError, KeyError)):
+        pickle.loads(broken.encode())  # as joblib reads what is not compressed
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from .bodies import bad_bodies, no_numbers, two_rows, unusual
 from .latency import DURATION, RATE, SHORT, best_of_tries, costs
 from .scenario import (
     ANSWER_WITHIN,
+    LOADS,
     ROLLED_OUT_WITHIN,
     ask,
     asked_of_the_reference,
@@ -146,7 +147,7 @@ async def answers_the_unusual(lab: Lab) -> None:
 
 @check(points=3, needs=answers_right, domains=DOMAINS)
 async def refuses_bad_input(lab: Lab) -> None:
-    """Bodies that break the contract get the status 422: about fifty, each with one thing wrong.
+    """Bodies that break the contract get the status 422: more than a hundred, each with one thing wrong.
 
     Fields that are missing, unknown or misspelt, of a wrong type or out of range, in the first row or the second; a
     number as text, or true for one; no rows, too many rows, no JSON.
@@ -171,7 +172,8 @@ async def refuses_bad_input(lab: Lab) -> None:
 async def says_what_is_wrong(lab: Lab) -> None:
     """The 422's body names the field: whoever sent a misspelt `visib` reads that name in the answer.
 
-    What the answer repeats of the request, as a `row` or `input`, does not count.
+    What the answer repeats of the request, as a `row` or `input`, does not count; nor does a refusal of a value that
+    names other fields, too: more than three of them is a list, and says nothing.
     """
     refusals = [each for each in await lab.once(refused) if each.bad.names]
     silent = [each for each in refusals if not names_it(each)]
@@ -218,16 +220,18 @@ async def refuses_what_is_no_number(lab: Lab) -> None:
 
 @check(points=2, needs=is_up, domains=("ckad/observability-and-maintenance",))
 async def ready_only_with_a_model(lab: Lab) -> None:
-    """A copy of your pod whose model file is broken never says that it is ready.
+    """A copy of your pod whose model file is broken never says that it is ready, nor that it does not live.
 
-    The checker starts that copy beside yours, with /model/v1/model.joblib overlaid. Its GET /readyz must not answer
-    200; that the program ends is fine as well. The copy is deleted afterwards.
+    The checker starts that copy beside yours, with a file over /model/v1/model.joblib that takes 8 s to load, and then
+    turns out to be broken. Its GET /readyz must not answer 200, and its GET /healthz nothing else, if anything; that
+    the program ends is fine as well. The copy is deleted afterwards.
     """
-    expect(await without_model(lab)).because(
+    expect(await without_model(lab, LOADS if lab.thorough(ready_only_with_a_model) else 1)).because(
         "Kubernetes believes /readyz: with a 200 the pod gets requests, and in an update the old pods go for it. "
         "Model(...) makes an object at once, start_loading() returns at once, and after join() loading is over, well "
-        "or not. Only model.reason tells: it says why there is no model, and is empty once there is one. (BentoML has "
-        "a /readyz of its own, which asks the service's method __is_ready__ if there is one.)"
+        "or not. Only model.reason tells: it says why there is no model, and is empty once there is one. /healthz is "
+        "another question: where a liveness probe asks it, a pod is restarted that only waits for its model. (BentoML "
+        "has a /readyz of its own, which asks the service's method __is_ready__ if there is one.)"
     )
 
 

@@ -8,6 +8,11 @@ from typing import Any, NamedTuple
 from mlops_lab.checks import Lab
 from mlops_lab.kube.client import Object
 
+WHOLE = {"month": (1, 12), "day": (1, 31), "weekday": (0, 6), "hour": (0, 23)}
+CODES = ("carrier", "origin", "dest")
+WEATHER = ("temp", "wind_speed", "precip", "visib")
+FIELDS = (*WHOLE, *CODES, "distance", *WEATHER)
+
 
 class Bad(NamedTuple):
     """A body with one thing wrong.
@@ -40,24 +45,26 @@ def bad_bodies(first: Object, second: Object) -> list[Bad]:
         rows = [first, row] if place == 2 else [row, second]
         found.append(Bad(kind, f"{what}, in row {place} of 2", {"rows": rows}, names, place))
 
-    for name in ("month", "day", "weekday", "hour", "carrier", "origin", "dest", "distance"):
+    for name in (*WHOLE, *CODES, "distance"):
         add("missing", f"{name} missing", name, {key: value for key, value in second.items() if key != name})
     misspelt = {key: value for key, value in second.items() if key != "visib"}
     add("unknown", "visibility instead of visib", "visibility", misspelt | {"visibility": 10.0})
     add("unknown", "a field airline more", "airline", second | {"airline": "UA"})
-    for name, value in (
-        ("month", "July"), ("hour", 7.5), ("weekday", None), ("day", [4]), ("carrier", 7), ("dest", None),
-        ("distance", "far"), ("temp", "warm"), ("wind_speed", {"mph": 9}), ("month", "7"), ("distance", "719"),
-        ("temp", "41.5"), ("hour", True), ("visib", False),
-    ):  # fmt: skip
-        add("type", f"{name} {json.dumps(value)}", name, second | {name: value})
-    for name, value in (
-        ("month", 0), ("month", 13), ("day", 0), ("day", 32), ("weekday", 7), ("hour", -1), ("hour", 24),
-        ("distance", 0), ("distance", -719), ("distance", 20001), ("carrier", "U"), ("origin", "ewr"),
-        ("dest", "CHICAGO"), ("weekday", -1), ("origin", "KEWRX"), ("carrier", "U-"), ("dest", "ORD\n"),
-    ):  # fmt: skip
-        add("range", f"{name} {json.dumps(value)}", name, second | {name: value})
-    short = {key: value for key, value in second.items() if key not in ("temp", "wind_speed", "precip", "visib")}
+    for kind, names, values in (
+        ("type", WHOLE, ("July", "7", 7.5, True, None, [4])),
+        ("type", CODES, (7, None, ["UA"])),
+        ("type", ("distance",), ("far", "719", True, None)),
+        ("type", WEATHER, ("warm", "41.5", False, {"mph": 9})),
+        ("range", CODES, ("U", "CHICAGO", "KEWRX", "ewr", "U-", "ORD\n", "")),
+        ("range", ("distance",), (0, -719, 20001)),
+    ):
+        for name in names:
+            for value in values:
+                add(kind, f"{name} {json.dumps(value)}", name, second | {name: value})
+    for name, (least, most) in WHOLE.items():
+        for value in (least - 1, most + 1):
+            add("range", f"{name} {value}", name, second | {name: value})
+    short = {key: value for key, value in second.items() if key not in WEATHER}
     found += [
         Bad("unknown", "a field model_version beside rows", {"rows": [first], "model_version": "v1"}, "model_version"),
         Bad("rows", "no rows: []", {"rows": []}, "rows"),
@@ -75,8 +82,8 @@ def bad_bodies(first: Object, second: Object) -> list[Bad]:
 
 def unusual(first: Object, second: Object) -> dict[str, Object]:
     """Bodies that are allowed, by what is unusual about them."""
-    weather = ("temp", "wind_speed", "precip", "visib")
-    bare = {key: value for key, value in second.items() if key not in weather}
+    bare = {key: value for key, value in second.items() if key not in WEATHER}
+    storm = {"temp": 131, "wind_speed": 250.5, "precip": 12.5, "visib": 40}
     least = {"month": 1, "day": 1, "weekday": 0, "hour": 0, "distance": 0.5}
     most = {"month": 12, "day": 31, "weekday": 6, "hour": 23, "distance": 20000}
     return {
@@ -84,9 +91,17 @@ def unusual(first: Object, second: Object) -> dict[str, Object]:
         "dest QQQ, which the model has never seen": {"rows": [second | {"dest": "QQQ"}, first]},
         "dest of 4 letters, KORD": {"rows": [second | {"dest": "KORD"}]},
         "distance that is a fraction": {"rows": [second | {"distance": 719.25}]},
+        "dest of 2, Q7": {"rows": [second | {"dest": "Q7"}]},
+        "origin XXX, which the model has never seen": {"rows": [first, second | {"origin": "XXX"}]},
+        "origin of 4 letters, KJFK": {"rows": [second | {"origin": "KJFK"}]},
+        "origin of 2, Z9": {"rows": [second | {"origin": "Z9"}, first]},
+        "carrier of 3, UAL": {"rows": [second | {"carrier": "UAL"}]},
+        "carrier of 4, ABCD": {"rows": [second | {"carrier": "ABCD"}]},
+        "the 31st of a short month": {"rows": [second | {"month": 2, "day": 31}]},
+        "weather as there never was": {"rows": [second | storm]},
         "carrier with a digit, 9E": {"rows": [second | {"carrier": "9E"}]},
         "weather left out": {"rows": [bare, first]},
-        "weather null": {"rows": [second | dict.fromkeys(weather)]},
+        "weather null": {"rows": [second | dict.fromkeys(WEATHER)]},
         "frost, and no wind": {"rows": [second | {"temp": -4, "wind_speed": 0}]},
         "the least of each range": {"rows": [second | least]},
         "the most of each range": {"rows": [second | most]},

@@ -7,12 +7,14 @@ import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from mlops_lab.checks import Lab, LabError, Observation, holds
 from mlops_lab.kit.answering import own_answers
 from mlops_lab.kit.copies import copied
 from mlops_lab.kit.deployments import owned_pods
+from mlops_lab.kit.given import around_is_given, given_runs
 from mlops_lab.kit.pods import every_container
 from mlops_lab.kit.pods import name as name_of
 from mlops_lab.kit.prerequisites import must
@@ -22,15 +24,18 @@ from mlops_lab.measure.traffic.http import Answer
 
 from .bodies import Bad, bad_bodies, two_rows
 
+START = Path(__file__).parents[1] / "start"
 ROLLED_OUT_WITHIN = 90  # s, for pods that were applied just before
 ANSWER_WITHIN = 10  # s for one answer
 AT_A_TIME = 4  # bodies
 UNANSWERED = 2  # after so many the rest of a table is left out
 STARTED_WITHIN = 90  # s, for the copy without a model, as for the pod itself
-STAYS_SO = 6  # s after its first answer, or as many as it took to that
+LOADS = 8  # s that the broken file takes to be found broken
+STAYS_SO = 6  # s beyond that after its first answer, or as many as it took to that
 _ASKED = re.compile(r'^http_requests_total\{[^}]*route="/predict"[^}]*\} (\d+(?:\.\d+)?)$', re.MULTILINE)
 COPY = "checker-copy-without-model"
-BROKEN = "cut short on its way\n"
+# A pickle that takes its time and ends where none may: https://docs.python.org/3/library/pickletools.html
+BROKEN = "ctime\nsleep\n(I{seconds}\ntR?cut short on its way\n"
 
 
 @dataclass(frozen=True)
@@ -90,6 +95,8 @@ async def reference_answers_itself(lab: Lab) -> None:
     seen, wanted = ", ".join(sorted(images)) or "none", lab.platform.image("v1")
     must(Observation(images == {wanted}, f"containers of Deployment reference: {wanted} only", seen), why)
     must(await own_answers(lab, "reference", "reference"), why)
+    must(await given_runs(lab, START, "reference"), why)
+    must(await around_is_given(lab, START, "reference"), why)
 
 
 async def no_other_servers(lab: Lab) -> Observation:
@@ -110,11 +117,16 @@ async def asked_of_the_reference(lab: Lab) -> float:
     return sum(map(float, _ASKED.findall(text)))
 
 
-async def without_model(lab: Lab) -> Observation:
-    """See whether a copy whose model file can't be read says that it is ready."""
+async def without_model(lab: Lab, loads: int = LOADS) -> Observation:
+    """See whether a copy whose model file can't be read says that it is ready, or that it does not live.
+
+    Args:
+        loads: s that it takes to be found broken; whoever is ready until then is ready while a model loads.
+    """
     flight = lab.traffic.hidden_rows(1)
     expected = "a pod whose model file is broken does not answer 200 on GET /readyz"
-    file = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": COPY}, "data": {"model.joblib": BROKEN}}
+    data = {"model.joblib": BROKEN.format(seconds=loads)}
+    file = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": COPY}, "data": data}
     volume = {"name": COPY, "configMap": {"name": COPY}}
     began, first, last = time.monotonic(), 0.0, "it never answered"
     async with copied(lab, COPY, change=with_broken_model, volumes=[volume], beside=[file]) as copy:
@@ -128,8 +140,12 @@ async def without_model(lab: Lab) -> Observation:
             if answer.status:
                 last = f"status {answer.status}"
                 first = first or time.monotonic()
+                lives = await lab.traffic.get(COPY, "/healthz", within=ANSWER_WITHIN)
+                if lives.status not in (0, 200):
+                    living = "a pod whose model file is broken lives, and answers 200 on GET /healthz, or ends"
+                    return Observation(False, living, f"status {lives.status}", evidence=(lives.shown,))
                 # The model was being loaded while the server started, and takes no longer than that.
-                if time.monotonic() - first > max(STAYS_SO, first - began):
+                if time.monotonic() - first > max(loads + STAYS_SO, first - began):
                     break
     return Observation(True, expected, "the program ended" if copy.ended else last)
 

@@ -10,8 +10,11 @@ from typing import Any
 from mlops_lab.kit.probabilities import Likeness, likeness
 from mlops_lab.measure.traffic.http import Answer
 
+from .bodies import FIELDS
 from .latency import ROWS_EACH, Costs, milliseconds
 from .scenario import ANSWER_WITHIN, Refusal
+
+OTHERS_NAMED = 3  # fields at most, beside the one that is wrong
 
 
 def why_no_answer(answer: Answer) -> str:
@@ -109,7 +112,12 @@ def names_it(refusal: Refusal) -> bool:
         words = refusal.answer.text
     for each in own:  # as it was sent, and as Python prints it
         words = words.replace(json.dumps(each), "").replace(str(each), "")
-    return re.search(rf"(?<![a-z_]){re.escape(refusal.bad.names)}(?![a-z_])", words) is not None
+    named = {
+        name for name in (*FIELDS, refusal.bad.names) if re.search(rf"(?<![a-z_]){re.escape(name)}(?![a-z_])", words)
+    }
+    # Where a field is missing or unknown, which there are may be said; a wrong value is one field's.
+    listed = refusal.bad.kind in ("type", "range") and len(named) > OTHERS_NAMED + 1
+    return refusal.bad.names in named and not listed
 
 
 def why_slow(own: Costs, theirs: Costs) -> str:
