@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import re
+import shutil
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -317,3 +318,15 @@ def test_a_busy_machine_holds_up_one_verdict_and_not_all(checks: ModuleType, mon
     ran = asyncio.run(scenario.run(SimpleNamespace(), SimpleNamespace(push=nothing), "image"))
     assert ran.predicted is answered and ran.drain is None
     assert ran.busy.message == "the batches did not begin"
+
+
+def test_what_was_given_in_the_folder_is_as_it_was(checks: ModuleType, tmp_path: Path) -> None:
+    start = project() / "labs" / "03-containerise" / "start"
+    shutil.copytree(start, tmp_path, dirs_exist_ok=True)
+    server = tmp_path / "service" / "app.py"
+    server.write_bytes(server.read_bytes().replace(b"\n", b"\r\n"))
+    assert checks.not_as_given(tmp_path) == []
+    (tmp_path / "requirements.txt").unlink()
+    (tmp_path / "service" / "__init__.py").write_text("import os\n")
+    server.write_text(server.read_text().replace("0.1", "0.0"))
+    assert checks.not_as_given(tmp_path) == ["service/app.py", "requirements.txt", "service/__init__.py"]

@@ -10,7 +10,7 @@ from mlops_lab.checks import Lab, Observation, at_most, check, equal_to, expect,
 from mlops_lab.kit.predictions import Predictions
 
 from .contents import MB, as_given, command, fetches, installs, largest, made_image, moved_layers, nothing_of
-from .planting import REST, SECRETS
+from .planting import REST, SECRETS, not_as_given
 from .pods import ENDED_WITHIN, ROWS
 from .scenario import BUILT_WITHIN, LARGEST, dockerfile, inside_the_image, measured
 from .why import FETCHED, GIVEN, not_built
@@ -22,11 +22,16 @@ UNPACKED = 2  # times what the packages take unpacked: compiled modules and pip 
 async def answers(lab: Lab) -> None:
     """The image builds without a network, and the given server in it gives the model's own values on port 8080.
 
-    A build may take 300 s, be silent for 90 s, and use 2 CPUs and 2 GB of memory. The pod runs as root here, and may
-    write; it is ready within 60 s.
+    What was given in the folder must be as it was. A build may take 300 s, be silent for 90 s, and use 2 CPUs and 2 GB
+    of memory. The pod runs as root here, and may write; it is ready within 60 s.
     """
     from_outside = fetches(dockerfile(lab.work.folder))
     expect(holds(not from_outside, "no ADD of an address", "; ".join(from_outside[:3]))).because(FETCHED)
+    others = ", ".join(not_as_given(lab.work.folder))
+    expect(holds(not others, "the given files as they were", f"another {others}")).because(
+        "the server, what it needs, and how the platform runs it are given; your Dockerfile is to do for these. "
+        f"lab reset {lab.number} brings them back, and keeps a copy of yours"
+    )
     found = await lab.once(measured)
     built = found.built
     expect(made_image(built, f"an image within {BUILT_WITHIN} s")).because(not_built(built))

@@ -13,10 +13,24 @@ from pathlib import Path
 
 START = Path(__file__).parents[1] / "start"
 SERVER = "service/app.py"
-GIVEN = ("requirements.txt",)
+GIVEN = ("requirements.txt", "service/__init__.py")
+PLATFORM = START / "platform" / "model.yaml"
 TITLE, TEXT = "the server's title", "the server's text"
 SECRETS = ("the token of .env", "the token that .env had before", ".lab/kubeconfig")
 REST = (".git", "service/__pycache__", "__pycache__ at the top", "notebooks", "platform")
+
+
+def not_as_given(workspace: Path) -> list[str]:
+    """Which of the given files are others in the learner's folder, or gone; how their lines end does not matter."""
+    found = []
+    for name in (SERVER, *GIVEN, str(PLATFORM.relative_to(START))):
+        try:
+            now = (workspace / name).read_text(encoding="utf-8")  # any line end is read as \n
+        except (OSError, UnicodeDecodeError):
+            now = None
+        if now is None or now.rstrip() != (START / name).read_text(encoding="utf-8").rstrip():
+            found.append(name)
+    return found
 
 
 def plant(workspace: Path, original: Path) -> dict[str, bytes]:

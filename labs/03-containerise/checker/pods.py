@@ -21,9 +21,8 @@ from mlops_lab.kube.client import Object
 from mlops_lab.measure.traffic.flights import numbers
 from mlops_lab.measure.traffic.http import Answer
 
-from .planting import START
+from .planting import PLATFORM
 
-PLATFORM = START / "platform" / "model.yaml"
 LABEL, PLAIN, STRICT = "mlops-lab/checker", "checker-plain", "checker-strict"
 UP_WITHIN = 60  # s, the pull included
 ROWS, BATCHES = 80, 2  # the server looks up ten rows a second: a batch takes 8 s
