@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from datetime import datetime
 
 from mlops_lab.kube.client import Object
 
+_AROUND = re.compile(r"[\[\](){}]")
 CLOCKS = 3.0  # s that clocks of nodes may be apart; the Job's times are whole seconds
 
 
@@ -33,11 +35,16 @@ def size(dataset: Object) -> int:
 
 
 def same(one: str, other: str) -> bool:
-    """Do two texts say the same value? 400 is 400.0."""
+    """Do two texts say the same value? 400 is 400.0, and (32, 16) is [32, 16]."""
     try:
         return one == other or float(one) == float(other)
     except ValueError:
-        return False
+        return bool(_AROUND.search(one) and _AROUND.search(other)) and _parts(one) == _parts(other)
+
+
+def _parts(text: str) -> list[str]:
+    """What a list, a tuple or a dict holds, however it is written."""
+    return _AROUND.sub(" ", text.replace(",", " ").replace(":", " ").replace("'", " ").replace('"', " ")).split()
 
 
 def before_or_after(run: Object, job: Object) -> float:

@@ -10,10 +10,12 @@ import pytest
 from sklearn.ensemble import BaggingClassifier, VotingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
+from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from mlops_lab.kit.sandbox import estimator
+from tests.lab_programs import loaded
 
 ROWS = pd.DataFrame({"a": range(40), "b": [0, 1] * 20})
 LABELS = [0, 0, 1, 1] * 10
@@ -63,3 +65,30 @@ class Model:
 )
 def test_a_models_answers_are_raw(given: Any, said: dict[str, Any]) -> None:
     assert estimator.probabilities(Model(given), ROWS, ["a", "late"]) == said
+
+
+def test_lists_tuples_dicts_and_numpys_numbers_are_parameters_too() -> None:
+    network = MLPClassifier(hidden_layer_sizes=(np.int64(32), 8), max_iter=np.int64(50))
+    assert told(network) == [
+        ("", "MLPClassifier", {"hidden_layer_sizes": str((np.int64(32), 8)), "max_iter": "50"}),
+    ]
+    assert told(LogisticRegression(class_weight={0: 1, 1: 3})) == [
+        ("", "LogisticRegression", {"class_weight": "{0: 1, 1: 3}"})
+    ]
+    long = dict.fromkeys(range(200), 1)
+    assert told(LogisticRegression(class_weight=long)) == [("", "LogisticRegression", {})]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("400", "400.0", True),
+        ("(32, 16)", "[32, 16]", True),
+        ("{0: 1, 1: 3}", '{"0": 1, "1": 3}', True),
+        ("(32, 16)", "[16, 32]", False),
+        ("(32,)", "32", False),
+        ("l2", "l1", False),
+    ],
+)
+def test_a_value_is_the_same_however_it_is_written(one: str, other: str, same: bool) -> None:
+    assert loaded("01").same(one, other) is same

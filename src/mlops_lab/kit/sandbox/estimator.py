@@ -1,6 +1,6 @@
 """For drivers in the sandbox: an estimator of the learner's, asked about rows that were prepared.
 
-Whatever it says is data: nothing is scored here, and no label is here. Needs pandas.
+Whatever it says is data: nothing is scored here, and no label is here. Needs NumPy and pandas.
 """
 
 from __future__ import annotations
@@ -12,11 +12,13 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 PREPARED = Path("/prepared")
-PLAIN = (type(None), bool, int, float, str)
+PLAIN = (type(None), bool, int, float, str, np.generic)
 MOST = 500  # parameters
+LONGEST = 250  # characters of a parameter that is a list, a tuple or a dict
 Said = dict[str, Any]
 
 threading.stack_size(2 << 20)  # else a pool with a thread for each of many cores uses up the sandbox's memory
@@ -50,7 +52,7 @@ def params(model: Any) -> Said:
     """
     try:
         made = getattr(model, "best_estimator_", model)
-        whole = {name: str(value) for name, value in made.get_params(deep=True).items() if isinstance(value, PLAIN)}
+        whole = {name: str(value) for name, value in made.get_params(deep=True).items() if _is_plain(value)}
         found = [
             {"path": path, "kind": type(each).__name__, "params": _plain(each), "set": _set(each)}
             for path, each in _classifiers(made, "")
@@ -88,7 +90,18 @@ def _predicts(value: Any) -> bool:
 
 def _plain(each: Any) -> dict[str, str]:
     """The plain parameters of one estimator alone."""
-    return {name: str(value) for name, value in each.get_params(deep=False).items() if isinstance(value, PLAIN)}
+    return {name: str(value) for name, value in each.get_params(deep=False).items() if _is_plain(value)}
+
+
+def _is_plain(value: Any) -> bool:
+    """Is it a value that can be logged as text: a number, a text, or a short list, tuple or dict of such?"""
+    if isinstance(value, dict):
+        parts = [*value, *value.values()]
+    elif isinstance(value, list | tuple | set | frozenset):
+        parts = list(value)
+    else:
+        return isinstance(value, PLAIN)
+    return all(isinstance(each, PLAIN) for each in parts) and len(str(value)) <= LONGEST
 
 
 def _set(each: Any) -> dict[str, str]:
