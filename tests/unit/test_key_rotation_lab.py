@@ -230,3 +230,30 @@ def test_a_second_secret_with_the_key_shows_it(lab07: Any) -> None:
     encoded = base64.b64encode(KEY.encode()).decode()
     item = {"kind": "Secret", "metadata": {"name": "backup"}, "data": {"key": encoded}}
     assert list(lab07.in_object(item, lab07.forms(KEY))) == ["Secret backup: data.key"]
+
+
+@pytest.mark.parametrize("before", ["", "API_KEY=", "curl -H X-API-Key: ", "ab"])
+def test_a_key_within_other_text_is_found_in_another_secret(lab07: Any, before: str) -> None:
+    encoded = base64.b64encode(f"{before}{KEY} and more\n".encode()).decode()
+    signs = lab07.forms(KEY)
+    assert lab07.has(f"log: {encoded}", signs)
+    secret = {"kind": "Secret", "metadata": {"name": "env"}, "data": {".env": encoded, "other": "AAAA", "no": "?"}}
+    assert list(lab07.in_object(secret, signs)) == ["Secret env: data..env"]
+    assert not list(lab07.in_object(secret | {"data": {"x": base64.b64encode(b"nothing").decode()}}, signs))
+
+
+@pytest.mark.parametrize("how", ["env", "envFrom"])
+def test_a_container_that_does_not_run_now_gets_the_key_by_its_template(lab07: Any, how: str) -> None:
+    env = {
+        "env": [{"name": "K", "valueFrom": {"secretKeyRef": {"name": "api-key", "key": "key"}}}],
+        "envFrom": [{"secretRef": {"name": "api-key"}}],
+    }
+    pods = {"containers": [{"name": "a"}], "initContainers": [{"name": "look", how: env[how]}]}
+    job = {
+        "kind": "CronJob",
+        "metadata": {"name": "n"},
+        "spec": {"jobTemplate": {"spec": {"template": {"spec": pods}}}},
+    }
+    (said,) = lab07.takes_it_as_variable(job, "api-key")
+    assert said == "CronJob n: container look gets Secret api-key as environment"
+    assert not list(lab07.takes_it_as_variable(job, "another"))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 
-from mlops_lab.checks import Lab, Observation, check, expect, holds
+from mlops_lab.checks import Lab, Observation, check, equal_to, expect, holds, observe
 from mlops_lab.kit import presence
 from mlops_lab.kit.answering import must_answer
 from mlops_lab.kit.deployments import exists, owned_pods
@@ -15,7 +15,7 @@ from mlops_lab.kit.pods import every_container
 from mlops_lab.kit.predictions import Predictions
 from mlops_lab.kit.prerequisites import must
 
-from .exposure import KINDS, forms, in_logs, in_object, in_processes, nowhere
+from .exposure import KINDS, RUN, forms, in_logs, in_object, in_processes, nowhere, takes_it_as_variable
 from .keys import REFUSED, SECRET, answered, expect_changeable, in_words, key_in_source, read_keys, statuses
 from .scenario import rotated
 from .sync import in_force
@@ -32,7 +32,8 @@ async def lets_partners_in(lab: Lab) -> None:
 
     The checker waits up to 120 s until the pods of Deployment `model` are ready, takes the entry `key` of the Secret
     (white space at its ends is not part of it), and asks for 40 flights that you don't see. What was applied just
-    before has 60 s to come into force. The pods of the Deployment alone stand behind the Service, in their given image.
+    before has 60 s to come into force. GET /readyz must be answered with 200 without a key. The pods of the Deployment
+    alone stand behind the Service, in their given image, and their first containers answer.
     """
     await exists(lab)
     # Without the pods' logs as evidence, for a key may be in them.
@@ -51,8 +52,15 @@ async def lets_partners_in(lab: Lab) -> None:
     expect(found).because(why_not_let_in(found.value, keys.stored))
     hidden = lab.traffic.hidden_rows(40)
     predictions = Predictions(await answered(lab, hidden.body, keys.current), hidden)
+    expect(predictions.version("v1")).because(
+        "the answer has `model_version`, as the server that you began with gives it"
+    )
     expect(predictions.values("v1", what="largest difference from the probabilities of model v1")).because(
         "the answer has `probabilities`, one for each flight, as the server that you began with gives them"
+    )
+    ready = await lab.traffic.get("model", "/readyz")
+    expect(observe("status of GET /readyz without a key", ready.status, equal_to(200), evidence=[ready.shown])).because(
+        "the kubelet asks it, and whoever looks after the service: neither has a key"
     )
     await must_answer(lab)
     images = {each["image"] for pod in await owned_pods(lab) for each in every_container(pod["spec"])}
@@ -116,18 +124,19 @@ async def follows_the_threshold(lab: Lab) -> None:
 async def key_only_in_the_secret(lab: Lab) -> None:
     """The key is in no process's environment or command line, and in no other object of the namespace.
 
-    The checker looks into every container that runs (/proc/*/environ, /proc/*/cmdline, env), and through ConfigMaps,
-    Deployments, ReplicaSets, Pods, StatefulSets, DaemonSets, Jobs, CronJobs, Services and other Secrets; for the key
-    and its base64.
+    The checker looks into every container that runs (/proc/*/environ, /proc/*/cmdline, env), into those that will or
+    that have run, by their templates, and through ConfigMaps, Deployments, ReplicaSets, Pods, StatefulSets, DaemonSets,
+    Jobs, CronJobs, Services and other Secrets; for the key and its base64, within other text too.
     """
     signs = forms((await lab.once(read_keys)).current)
+    found = [item for kind in KINDS for item in await lab.objects.all(kind)]
     processes = [place for pod in await lab.objects.all("Pod") for place in await in_processes(lab, pod, signs)]
+    processes += [place for item in found if item["kind"] in RUN for place in takes_it_as_variable(item, SECRET)]
     expect(nowhere(processes, "the key in no environment and no command line")).because(
         "a process hands its environment on to all that it starts, and whoever runs env, reads /proc or gets a crash "
         "report sees it. It is also made once, when the container starts, and never changes after that: a rotated key "
         "would not arrive. A Secret can be mounted as a volume, and read there"
     )
-    found = [item for kind in KINDS for item in await lab.objects.all(kind)]
     others = [item for item in found if (item["kind"], item["metadata"]["name"]) != ("Secret", SECRET)]
     objects = [place for item in others for place in in_object(item, signs)]
     expect(nowhere(objects, f"the key in no object but Secret {SECRET}")).because(

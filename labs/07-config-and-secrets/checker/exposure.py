@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from mlops_lab.checks import Lab, LabError, Observation, holds
-from mlops_lab.kit.pods import containers_of, leaving
+from mlops_lab.kit.pods import containers_of, every_container, leaving
 from mlops_lab.kit.pods import name as name_of
 from mlops_lab.kube.client import Object
 
@@ -18,6 +18,7 @@ from .sync import of_pod
 KINDS = (
     "ConfigMap", "Deployment", "ReplicaSet", "Pod", "StatefulSet", "DaemonSet", "Job", "CronJob", "Service", "Secret",
 )  # fmt: skip
+RUN = ("Deployment", "Pod", "StatefulSet", "DaemonSet", "Job", "CronJob")
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 PART, LINES = 1 << 20, 2000  # of a log the first bytes are read, and the last lines (as many bytes at most)
 # What the processes of a container were given. Where there is no shell, nobody dumps an environment with one.
@@ -86,12 +87,34 @@ async def log_of(lab: Lab, container: str, previous: bool, pod: str) -> str:
 
 
 def in_object(item: Object, signs: Sequence[str]) -> Iterator[str]:
-    """Where in an object the key is, in words."""
-    places = list(paths(item, signs))
+    """Where in an object the key is, in words; what it holds as base64 is read as well."""
+    places = [*paths(item, signs), *in_entries(item, signs)]
     applied = (item["metadata"].get("annotations") or {}).get(LAST_APPLIED, "")
     if not places and has(applied, signs):
         places = [f"metadata.annotations.{LAST_APPLIED}"]
     return (f"{item['kind']} {name_of(item)}: {path}" for path in places)
+
+
+def in_entries(item: Object, signs: Sequence[str]) -> Iterator[str]:
+    """The entries of a Secret, or binary ones of a ConfigMap, in whose content the key is, within other text too."""
+    field = "data" if item["kind"] == "Secret" else "binaryData"
+    for entry, encoded in (item.get(field) or {}).items():
+        with contextlib.suppress(ValueError):
+            content = base64.b64decode(str(encoded)).decode("utf-8", "replace")
+            if has(content, signs) and not has(str(encoded), signs):  # `paths` has told of those
+                yield f"{field}.{'(an entry with the key as its name)' if has(entry, signs) else entry}"
+
+
+def takes_it_as_variable(item: Object, secret: str) -> Iterator[str]:
+    """The containers of a pod or a template whose environment gets a Secret's values, in words; also before they run."""
+    spec = item.get("spec") or {}
+    for part in ("jobTemplate", "template"):
+        spec = (spec.get(part) or {}).get("spec") or {} if part in spec else spec
+    for each in every_container(spec) if spec.get("containers") else []:
+        one = [((env.get("valueFrom") or {}).get("secretKeyRef") or {}).get("name") for env in each.get("env") or []]
+        whole = [(env.get("secretRef") or {}).get("name") for env in each.get("envFrom") or []]
+        if secret in (*one, *whole):
+            yield f"{item['kind']} {name_of(item)}: container {each['name']} gets Secret {secret} as environment"
 
 
 def paths(value: Any, signs: Sequence[str], path: str = "") -> Iterator[str]:
@@ -114,9 +137,16 @@ def paths(value: Any, signs: Sequence[str], path: str = "") -> Iterator[str]:
 
 
 def forms(key: str) -> tuple[str, ...]:
-    """A key as it is, and as base64 shows it (to the last whole group, as a line end may have been encoded too)."""
-    encoded = base64.b64encode(key.encode()).decode()
-    return key, encoded.rstrip("=")[: len(key) // 3 * 4]
+    """A key as it is, and as base64 shows it wherever it begins in what was encoded.
+
+    Of what is encoded only whole groups of three bytes are the key's alone: others hold what stands before or behind.
+    """
+    found = [key]
+    for before in range(3):
+        skipped = -before % 3  # bytes of the key in a group with what stands before
+        whole = key[skipped : skipped + (len(key) - skipped) // 3 * 3]
+        found.append(base64.b64encode(whole.encode()).decode())
+    return tuple(found)
 
 
 def has(text: str, signs: Sequence[str]) -> bool:
