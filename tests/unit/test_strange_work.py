@@ -14,6 +14,7 @@ import pytest
 
 from mlops_lab.base.errors import Failure, LabError
 from mlops_lab.checks import Observation
+from mlops_lab.kit.given import in_manifests
 from mlops_lab.measure.traffic.http import Answer
 from tests.lab_programs import loaded
 from tests.made_up import READY, NothingThere, NoTraffic, made_up_lab
@@ -51,8 +52,10 @@ def test_pods_that_are_ready_only_now_and_then_fail() -> None:
 
 @pytest.mark.parametrize(("images", "right"), [(["v1"], True), (["v1", "v2"], False), ([], False)])
 def test_the_reference_is_the_companys_server(images: list[str], right: bool) -> None:
+    given = in_manifests(loaded("02").START, "Deployment", "reference")
+
     async def deployment() -> dict[str, Any]:
-        return {"metadata": {"name": "reference", "uid": "1"}}
+        return given | {"metadata": {"name": "reference", "uid": "1"}}
 
     async def every(kind: str, selector: str = "") -> list[Any]:
         uid, made_by = ("2", "1") if kind == "ReplicaSet" else ("3", "2")
@@ -66,7 +69,9 @@ def test_the_reference_is_the_companys_server(images: list[str], right: bool) ->
     async def service(name: str) -> dict[str, Any]:
         return {"spec": {}}
 
-    there = NothingThere(all=every, deployment=lambda name: NothingThere(now=deployment), service=service)
+    there = NothingThere(
+        all=every, deployment=lambda name: NothingThere(now=deployment, present=deployment), service=service
+    )
     with contextlib.nullcontext() if right else pytest.raises(Failure):
         asyncio.run(loaded("02").reference_answers_itself(made_up_lab(objects=there)))
 

@@ -106,7 +106,7 @@ def in_entries(item: Object, signs: Sequence[str]) -> Iterator[str]:
 
 
 def takes_it_as_variable(item: Object, secret: str) -> Iterator[str]:
-    """The containers of a pod or a template whose environment gets a Secret's values, in words; also before they run."""
+    """The containers of a pod or a template whose environment gets a Secret's values, in words; run or not."""
     spec = item.get("spec") or {}
     for part in ("jobTemplate", "template"):
         spec = (spec.get(part) or {}).get("spec") or {} if part in spec else spec
