@@ -448,14 +448,17 @@ def test_a_pod_without_a_model_is_like_the_deployments_but_for_the_models_name()
         {"name": "MODEL_VERSION", "value": "1"},
         {"name": "A", "value": "b"},
     ]
-    probe = {"httpGet": {"path": "/readyz"}}
+    probe = {"httpGet": {"path": "/readyz"}, "initialDelaySeconds": 25, "periodSeconds": 12, "successThreshold": 2}
     template: dict[str, Any] = {
         "metadata": {"labels": {"app": "model"}},
         "spec": {"containers": [{"env": env, "readinessProbe": probe}]},
     }
     pod = lab_globals("09")["of_template"](template)
     (container,) = pod["spec"]["containers"]
-    assert container["readinessProbe"] == probe and "app" not in pod["metadata"]["labels"]
+    # What waits before it asks is asked at once, and looked at for as long as it takes to be asked so often.
+    assert container["readinessProbe"] == probe | {"initialDelaySeconds": 0}
+    assert lab_globals("09")["looked_at"](pod) == 36
+    assert "app" not in pod["metadata"]["labels"]
     assert {each["name"]: each.get("value") for each in container["env"]}.keys() == {"A", "MODEL_NAME"}
     assert template["spec"]["containers"][0]["env"] == env
 

@@ -19,8 +19,10 @@ RATE = 20  # requests a second
 LATE = 1.0  # s that requests may leave late while models load on a small machine: failures are counted, no latencies
 BEFORE, AFTER = 3, 5  # s of load before a program is called and after its end
 WITHIN = 60  # s for one call of a program
-MARGIN = 0.5  # s after a program's end in which answers may have been under way, or clocks apart
+FOLLOW_WITHIN = 60  # s for the pods to follow the alias
+MARGIN = 0.2  # s after a program's end in which answers may have been under way, or clocks apart
 READY_WITHIN = 90  # s until the pods of a Deployment that was put back are ready
+NOT_MOVED = absent("the pods follow the alias", "it did not come to that")
 UNSEEN = absent("a rollback", "it did not come to that")
 
 
@@ -42,6 +44,7 @@ class Promotion:
     exited: Observation
     served: Observation
     right: Observation
+    follows: Observation
     unharmed: Observation
     statuses: Mapping[int, int]
     version: Object
@@ -123,14 +126,32 @@ async def promoted(lab: Lab) -> Promotion:
             f"end; the alias means version {number}",
             evidence=tuple(call.command.output.splitlines()[-5:]),
         )
+        ended, own = exited(call.command, f"./promote with the run {run.name}"), right(answered, number, run.values)
+        well = ended.ok and served.ok and own.ok
         step = Promotion(
-            run, exited(call.command, f"./promote with the run {run.name}"), served,
-            right(answered, number, run.values), none_lost(call.report), call.report.statuses, version,
+            run, ended, served, own, await followed(lab, was.first, number) if well else NOT_MOVED,
+            none_lost(call.report), call.report.statuses, version,
         )  # fmt: skip
         return step
     finally:
-        if not (step and step.exited.ok and step.served.ok and step.right.ok and step.unharmed.ok):
+        if not (step and well and step.follows.ok and step.unharmed.ok):
             await back_as_found(lab)
+
+
+async def followed(lab: Lab, *versions: str) -> Observation:
+    """Move the alias to one version after another, and see whether the answers follow each time."""
+    for version in versions:
+        await lab.platform.mlflow.set_alias(PRODUCTION, version)
+        seen = await lab.time.eventually(
+            lambda: answers(lab),
+            lambda said, version=version: all(number == version for number, _ in said),
+            expected=f"answers of version {version} alone, {FOLLOW_WITHIN} s after the alias was moved there",
+            shown=lambda said: f"of version {', '.join(sorted({number or 'none' for number, _ in said}))}",
+            within=FOLLOW_WITHIN,
+        )
+        if not seen.ok:
+            break
+    return seen
 
 
 async def refused(lab: Lab) -> Refusal:

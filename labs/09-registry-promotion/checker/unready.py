@@ -9,15 +9,19 @@ from mlops_lab.kit.standing import standing
 from mlops_lab.kube.client import Object
 
 NAME, NOBODY = "checker-without-model", "nobody-has-registered-this"
-RUNS_WITHIN, LOOKED_AT = 90, 20  # s until its server runs, and s in which it must not become ready
+RUNS_WITHIN, LOOKED_AT = 90, 20  # s until its server runs, and s at least in which it must not become ready
+LONGEST = 60  # s, whatever its probe's period
 LIVES = 300  # s, should nobody be left to delete it
+_PROBES = ("startupProbe", "readinessProbe")
 _MADE_FOR_PODS = ("MODEL_NAME", "MODEL_VERSION")
 
 
 async def unready(lab: Lab) -> Observation:
     """Whether a pod of the template stays unready for as long as it has no model."""
     deployment = await lab.objects.deployment("model").present()
-    async with standing(lab, [of_template(deployment["spec"]["template"])], grace=1):
+    made = of_template(deployment["spec"]["template"])
+    seconds = looked_at(made)
+    async with standing(lab, [made], grace=1):
         pod = lab.objects.named("Pod", NAME)
         runs = await pod.until(running, expected="its server runs", shown=state, within=RUNS_WITHIN)
         if not runs.ok:
@@ -25,21 +29,34 @@ async def unready(lab: Lab) -> Observation:
                 f"the checker's copy of the pod does not run: {runs.seen}", "see how the nodes are: lab status"
             )
         seen = await pod.until(
-            lambda item: item is not None and is_ready(item), expected="ready", shown=state, within=LOOKED_AT
+            lambda item: item is not None and is_ready(item), expected="ready", shown=state, within=seconds
         )
     return Observation(
-        not seen.ok, f"a pod that has no model is not ready ({LOOKED_AT} s)", "it is ready" if seen.ok else "it is not"
+        not seen.ok, f"a pod that has no model is not ready ({seconds} s)", "it is ready" if seen.ok else "it is not"
     )
 
 
 def of_template(template: Object) -> Object:
-    """A pod of a template, whose server looks for a model that there is not; it has no label that anything selects."""
+    """A pod of a template, whose server looks for a model that there is not; it has no label that anything selects.
+
+    Its probes begin at once: waiting is no question, and would only take the checker as long.
+    """
     spec = copy.deepcopy(template["spec"]) | {"activeDeadlineSeconds": LIVES, "restartPolicy": "Always"}
     for container in spec["containers"]:
         kept = [each for each in container.get("env") or [] if each["name"] not in _MADE_FOR_PODS]
         container["env"] = [*kept, {"name": "MODEL_NAME", "value": NOBODY}]
+        for kind in _PROBES:
+            if kind in container:
+                container[kind]["initialDelaySeconds"] = 0
     metadata = {"name": NAME, "labels": {"mlops-lab/checker": "copy"}}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
+
+
+def looked_at(pod: Object) -> int:
+    """How many s a pod is looked at: as long as its slowest probe takes to be asked as often as it must succeed."""
+    probes = [each[kind] for each in pod["spec"]["containers"] for kind in _PROBES if kind in each]
+    slowest = [(each.get("periodSeconds") or 10) * ((each.get("successThreshold") or 1) + 1) for each in probes]
+    return min(max(LOOKED_AT, sum(slowest)), LONGEST)
 
 
 def running(item: Object | None) -> bool:
