@@ -41,6 +41,7 @@ def test_one_airline_has_overspent_and_one_has_not_failed(seed: int) -> None:
     assert 0.3 < left[0] < 0.95
     assert left[1] < -0.3
     assert left[2] == 1
+    assert len(set(world.failures)) == 2 and "500" in world.failures
     assert set(world.failures) <= {"500", "502", "503", "504"}
 
 
