@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from embedded import manifests, runs
+from embedded import installs, manifests, runs
 from embedded.api.context import Context, body, context, done
 from embedded.errors import ApiError, missing
 from embedded.store import Store, now
@@ -182,10 +182,13 @@ async def result(request: Request) -> Response:
         why = f"its results can't be kept: {error.message}"
         server.store.update("attempts", row["id"], state="FAILED", ended=now(), error=why)
         raise
-    state = "FAILED" if given.get("error") else "SUCCEEDED"
-    server.store.update(
-        "attempts", row["id"], state=state, ended=now(), error=given.get("error", "")[:2000], result=given
-    )
+    error = str(given.get("error") or "")
+    if error:
+        wanted, output = json.loads(row["wanted"]), server.artifacts.log(row["id"])
+        advice = installs.advice(wanted["command"], wanted["image"], output or "")
+        error = f"{error[:1200].rstrip('.')}. {advice}" if advice else error[:2000]
+    state = "FAILED" if error else "SUCCEEDED"
+    server.store.update("attempts", row["id"], state=state, ended=now(), error=error, result=given)
     return done()
 
 
