@@ -131,6 +131,9 @@ def test_the_reason_says_what_to_do_about_packages_alone(
     assert not said or "docs/pipelines.md" in said
 
 
-def test_the_page_that_the_reason_names_has_that_heading() -> None:
+def test_the_page_that_the_reason_names_has_that_heading_and_the_reason_names_it_whole() -> None:
     page, _, heading = installs._ABOUT.partition(", ")
-    assert f"\n## {heading}\n" in (project() / page).read_text()
+    text = (project() / page).read_text()
+    assert f"\n## {heading}\n" in text and f"kfp {pypi.locked(FOLDER / 'requirements.lock', 'kfp')}, built" in text
+    long = installs.explained("x" * 4000, {"command": command(plain), "image": "some:1"}, NOT_FOUND.format("kfp==1"))
+    assert len(long) <= 2000 and long.endswith(f"({installs._ABOUT})")

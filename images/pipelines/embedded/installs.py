@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from importlib.metadata import version
+from typing import Any
 
 _INSTALLS = "python3 -m pip install"
 _END = 8192  # characters of output: pip's last words, however long the names in them
@@ -21,6 +22,18 @@ _FAILED = re.compile(
 _NO_PIP = re.compile(r"No module named pip\s*$")
 _TRACEBACK = "Traceback (most recent call last)"  # of the function, which began, so pip had done its work
 _ABOUT = "docs/pipelines.md, Packages that a step needs"
+
+
+def explained(why: str, wanted: dict[str, Any], output: str) -> str:
+    """The reason why a step failed, with what to do if it failed to install something; at most 2000 characters.
+
+    Args:
+        why: what its launcher said.
+        wanted: the attempt's, as the driver asked for it.
+        output: what it printed.
+    """
+    more = advice(wanted["command"], wanted["image"], output)
+    return f"{why[:1000].rstrip('.')}. {more}"[:2000] if more else why[:2000]
 
 
 def advice(command: list[str], image: str, output: str) -> str:

@@ -182,13 +182,11 @@ async def result(request: Request) -> Response:
         why = f"its results can't be kept: {error.message}"
         server.store.update("attempts", row["id"], state="FAILED", ended=now(), error=why)
         raise
-    error = str(given.get("error") or "")
-    if error:
-        wanted, output = json.loads(row["wanted"]), server.artifacts.log(row["id"])
-        advice = installs.advice(wanted["command"], wanted["image"], output or "")
-        error = f"{error[:1200].rstrip('.')}. {advice}" if advice else error[:2000]
-    state = "FAILED" if error else "SUCCEEDED"
-    server.store.update("attempts", row["id"], state=state, ended=now(), error=error, result=given)
+    state, told = "SUCCEEDED", str(given.get("error") or "")
+    if told:
+        state = "FAILED"
+        told = installs.explained(told, json.loads(row["wanted"]), server.artifacts.log(row["id"]) or "")
+    server.store.update("attempts", row["id"], state=state, ended=now(), error=told, result=given)
     return done()
 
 
