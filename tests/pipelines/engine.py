@@ -25,11 +25,12 @@ TESTS = Path(__file__).parent
 
 
 def environment(folder: Path) -> Path:
-    """The Python of an environment with what the image's lock file says, hashes checked."""
+    """The Python of an environment with what the locks of the server's and steps' images say, hashes checked."""
     uv = [sys.executable, "-m", "uv", "-q"]
     subprocess.run([*uv, "venv", "--python", sys.executable, folder], check=True, timeout=60)
     install = [*uv, "pip", "install", "--python", folder / "bin" / "python", "--require-hashes", "--no-deps"]
-    subprocess.run([*install, "-r", SOURCE / "requirements.lock"], check=True, timeout=600)
+    for lock in (SOURCE / "requirements.lock", project() / "images" / "kfp-python" / "requirements.lock"):
+        subprocess.run([*install, "-r", lock], check=True, timeout=600)
     return folder / "bin" / "python"
 
 

@@ -54,7 +54,7 @@ def test_kfp_mlflow_and_uv_are_found_where_they_are_asked_for_and_locked() -> No
     asked = {package: set().union(*places.values()) for package, places in ASKED.items()}
     locked = {package: set().union(*places.values()) for package, places in LOCKED.items()}
     assert asked["kfp"] == {
-        "pyproject.toml", "images/components/requirements-kfp.in", "images/pipelines/requirements.in",
+        "pyproject.toml", "images/kfp-python/requirements.in", "images/pipelines/requirements.in",
     }  # fmt: skip
     assert asked["mlflow"] >= {f"images/{name}/requirements.in" for name in ("mlflow", "components", "serving")}
     assert asked["uv"] == {"requirements/setup.in"}

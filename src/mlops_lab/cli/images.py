@@ -54,6 +54,9 @@ def list_images() -> None:
     width = max(len(name) for name in CATALOG)
     for name in CATALOG:
         step = known.image(name)
+        if not known.brings(name):
+            click.echo(f"{name.ljust(width)}  pulled by the nodes, once a pod asks for it")
+            continue
         how = "pulled" if step.name.startswith("pull/") else "built"
         state = f"{how}, {sizes[step.ref] / 1e6:.0f} MB" if step.ref in sizes else "not here yet"
         click.echo(f"{name.ljust(width)}  {state}")
@@ -75,6 +78,9 @@ def build(mode: Mode, names: tuple[str, ...]) -> None:
     _, steps = _bring(mode, names)
     for name, step in steps.items():
         click.echo(f"{name} is {step.ref}")
+    for name in names:
+        if name not in steps:
+            click.echo(f"{name} is pulled by the nodes, once a pod asks for it; to build it: --images build")
 
 
 @images.command()

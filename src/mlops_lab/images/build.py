@@ -50,14 +50,15 @@ def bring(
         also: makers of other steps to work off beside them, such as a program for this host.
 
     Returns:
-        For each name its step, whose `ref` is the image's name in the engine.
+        For each name its step, whose `ref` is the image's name in the engine; none for what nodes pull by themselves
+        (`Image.stands_in`).
 
     Raises:
         LabError: an image can't be pulled or built.
     """
     store = Store(docker)
     chosen = _settle(names, mode, docker, store, mirror)
-    wanted = {name: chosen.image(name) for name in names}
+    wanted = {name: chosen.image(name) for name in names if chosen.brings(name)}
     run_steps([*wanted.values(), *(step(chosen) for step in also)], docker, store, progress)
     _remember(chosen.mode, mirror)
     return wanted
@@ -207,7 +208,7 @@ def _as_before(names: list[str], docker: Docker, store: Store, mirror: str) -> S
     if last is None:
         return None
     before = sources(last, docker.arch, mirror)
-    return before if all(store.has(before.image(name)) for name in names) else None
+    return before if all(store.has(before.image(name)) for name in names if before.brings(name)) else None
 
 
 def _missing(wanted: list[Step], store: Store) -> list[Step]:

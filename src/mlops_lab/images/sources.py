@@ -27,6 +27,8 @@ class Image:
         digest: for a published image, the pinned digest (`sha256:...`) where its source gives one.
         published: can it be pulled? Images of ours can't: they are built in every mode.
         served: it is pushed to the cluster's registry, so that nodes get it from there.
+        stands_in: it takes a published image's place under its name, for who names it in work of his own, where that
+            one can't be pulled. It is another image, built in every mode; where the nodes can pull, it is not brought.
     """
 
     name: str
@@ -34,6 +36,7 @@ class Image:
     digest: str = ""
     published: bool = False
     served: bool = False
+    stands_in: bool = False
 
     def pull_ref(self, mirror: str = "") -> str:
         """What to pull. A mirror is trusted by its tags: it may hold images that were built, with other digests."""
@@ -72,6 +75,11 @@ class Sources:
     def image(self, name: str) -> Step:
         """The step that brings the image of that name; the same step each time."""
         return self.once(name, lambda: self._make(name))
+
+    def brings(self, name: str) -> bool:
+        """Is the image of that name brought, or do the nodes pull a published one that it would stand in for?"""
+        image = self._images.get(name)
+        return image is None or not image.stands_in or self.mode == "build" or bool(self._mirror)
 
     def once(self, name: str, make: Callable[[], Step]) -> Step:
         """A step that several recipes share (a compiled program, say): made at the first call, by name."""

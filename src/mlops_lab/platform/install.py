@@ -205,6 +205,9 @@ def _bring(docker: Docker | None, wanted: list[Release], mode: Mode, progress: P
         if registry.serve(docker, target, steps[name]):
             progress.say(f"  ok pushed {names.REGISTRY_PREFIX}/{target}")
 
+    for name in needed:
+        if name not in steps:  # nodes pull it: one that stood in for it while they could not is in the way
+            registry.forget(served_as(name))
     with ThreadPoolExecutor(2) as pool:  # a push compresses what it sends, on one core
         list(pool.map(serve, steps))
     return steps

@@ -11,7 +11,16 @@ from pathlib import Path
 from mlops_lab.base.errors import UsageError
 from mlops_lab.base.paths import project
 from mlops_lab.base.versions import pin
-from mlops_lab.images.recipes import components, flight_delay, mlflow, monitoring, pipelines, postgres, serving
+from mlops_lab.images.recipes import (
+    components,
+    flight_delay,
+    kfp_python,
+    mlflow,
+    monitoring,
+    pipelines,
+    postgres,
+    serving,
+)
 
 
 @dataclass(frozen=True)
@@ -122,6 +131,7 @@ _PUBLISHED = tuple(
         "alpine",
     )
 )
+_STEPS = (components.NAME, kfp_python.NAME)  # what steps of pipelines run in
 
 RELEASES: tuple[Release, ...] = (
     Release(
@@ -142,13 +152,13 @@ RELEASES: tuple[Release, ...] = (
     Release(
         part="pipelines",
         chart="pipelines",
-        images=(*(image.name for image in pipelines.IMAGES), components.NAME),  # the last is what its steps run in
+        images=(*(image.name for image in pipelines.IMAGES), *_STEPS),
         pages=(Page("pipelines", "ml-pipeline", 8888, what="runs of pipelines, and the API for kfp.Client"),),
         engine="embedded",
         engines=(
             Engine(
                 name="kubeflow",
-                images=(pipelines.NAME, components.NAME),  # for helm test and for steps
+                images=(pipelines.NAME, *_STEPS),  # the first for helm test
                 published=_PUBLISHED,
                 pages=(Page("kubeflow", "ml-pipeline-ui", 80, what="Kubeflow Pipelines' own pages"),),
                 within=1500,

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from embedded import manifests, runs
+from embedded import installs, manifests, runs
 from embedded.api.context import Context, body, context, done
 from embedded.errors import ApiError, missing
 from embedded.store import Store, now
@@ -182,10 +182,11 @@ async def result(request: Request) -> Response:
         why = f"its results can't be kept: {error.message}"
         server.store.update("attempts", row["id"], state="FAILED", ended=now(), error=why)
         raise
-    state = "FAILED" if given.get("error") else "SUCCEEDED"
-    server.store.update(
-        "attempts", row["id"], state=state, ended=now(), error=given.get("error", "")[:2000], result=given
-    )
+    state, told = "SUCCEEDED", str(given.get("error") or "")
+    if told:
+        state = "FAILED"
+        told = installs.explained(told, json.loads(row["wanted"]), server.artifacts.log(row["id"]) or "")
+    server.store.update("attempts", row["id"], state=state, ended=now(), error=told, result=given)
     return done()
 
 

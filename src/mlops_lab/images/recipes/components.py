@@ -6,7 +6,7 @@ import shutil
 import sys
 
 from mlops_lab.base.paths import project
-from mlops_lab.images.recipes import pypi, python
+from mlops_lab.images.recipes import kfp_python, pypi
 from mlops_lab.images.sources import Image, Sources
 from mlops_lab.images.steps import Step
 from mlops_lab.images.work import Work, link
@@ -38,12 +38,9 @@ def days(sources: Sources) -> Step:
 
 
 def build(sources: Sources) -> Step:
-    """Packages, flights and shared code on the base of Python images."""
-    sites = (
-        pypi.site(sources, "pypi/components", _FOLDER / "requirements.lock", seconds=40),
-        pypi.site(sources, "pypi/kfp", _FOLDER / "requirements-kfp.lock", seconds=5),
-    )
-    data, start = days(sources), sources.image(python.NAME)
+    """Packages, flights and shared code on Python with pip and kfp."""
+    site = pypi.site(sources, "pypi/components", _FOLDER / "requirements.lock", seconds=40)
+    data, start = days(sources), sources.image(kfp_python.NAME)
     dockerfile = _FOLDER / "Dockerfile"
     own, server = project() / "components", _FLIGHTS / "server"
     shared = own / "delays"
@@ -54,9 +51,7 @@ def build(sources: Sources) -> Step:
     def make(work: Work) -> None:
         context = work.context()
         left_out = shutil.ignore_patterns(*_LEFT_OUT)
-        for site in sites:
-            source, target = work.result(site) / "site", context / "site"
-            shutil.copytree(source, target, copy_function=link, ignore=left_out, dirs_exist_ok=True)
+        shutil.copytree(work.result(site) / "site", context / "site", copy_function=link, ignore=left_out)
         shutil.copytree(work.result(data) / "days", context / "days", copy_function=link)
         shutil.copytree(shared, context / "app" / "delays", copy_function=link, ignore=left_out)
         (context / "app" / "server").mkdir()
@@ -72,7 +67,7 @@ def build(sources: Sources) -> Step:
         "image/components",
         make,
         (dockerfile, shared, *served, *parts, str(_LEFT_OUT)),
-        needs=(*sites, data, start),
+        needs=(site, data, start),
         image=NAME,
         seconds=60,
         arch=sources.arch,
