@@ -140,7 +140,9 @@ def status() -> list[Part]:
         gone, not_ready = lacking(kubectl, Helm(program, cluster.context, cluster.kubeconfig), release)
         pages = f"; lab open {release.pages[0].name}" if release.pages else ""
         wrong = ", ".join([*gone, *not_ready][:3])
-        found.append(Part(part, not wrong, wrong or f"{release.chart}, {state.profile or 'own'} profile{pages}"))
+        profile, _, engine = (state.profile or "own").partition(".")
+        made = f"{release.chart}, {profile} profile{f' with {engine}' if engine else ''}"
+        found.append(Part(part, not wrong, wrong or f"{made}{pages}"))
     return found
 
 
