@@ -29,7 +29,7 @@ from mlops_lab.images import build
 from mlops_lab.images.catalog import CATALOG
 from mlops_lab.platform import choice, install, pages, releases, room, runs
 from mlops_lab.platform.helm import Helm
-from mlops_lab.platform.installed import Installed, releases_in
+from mlops_lab.platform.installed import Installed, called, releases_in
 from tests.unit.test_platform import FakeKubectl
 
 PIPELINES = next(each for each in releases.RELEASES if each.part == "pipelines")
@@ -257,6 +257,11 @@ def test_the_list_has_both_systems_always(monkeypatch: pytest.MonkeyPatch) -> No
     assert "not here" not in text and "grafana       NOT READY" in text and "kubeflow      NOT READY" in text
     text = listed()
     assert "instead: lab up --with monitoring" in text and "instead: lab up --with pipelines" in text
+
+
+def test_a_profile_is_called_by_its_parts() -> None:
+    assert called("small.grafana") == "small profile with grafana"
+    assert called("kubeflow") == "kubeflow profile" and called("") == "own profile"
 
 
 def test_a_password_is_printed_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:

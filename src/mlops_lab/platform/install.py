@@ -8,13 +8,12 @@ was not ready and why. A new part whose engine was `lab`'s own choice goes on wi
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import threading
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import yaml
@@ -30,7 +29,6 @@ from mlops_lab.engine import start
 from mlops_lab.engine.docker import Docker
 from mlops_lab.images.build import bring
 from mlops_lab.images.catalog import CATALOG
-from mlops_lab.images.sources import repository
 from mlops_lab.images.steps import Step
 from mlops_lab.platform import choice, keep, pages
 from mlops_lab.platform import installed as state
@@ -38,24 +36,13 @@ from mlops_lab.platform.choice import Choice
 from mlops_lab.platform.evidence import Watch
 from mlops_lab.platform.helm import Helm, program
 from mlops_lab.platform.installed import Installed, installed
+from mlops_lab.platform.plan import Wanted, planned, served_as, stages
 from mlops_lab.platform.releases import Release, part_of, releases
 
 Profile = Literal["small", "full"]
 Mode = Literal["auto", "pull", "build"]
 _LEVEL = "mlops-lab/pod-security"
 _NO_ROOM = 120.0  # s that a pod may be without a node, in a cluster that gets no more of them
-
-
-@dataclass(frozen=True)
-class _Wanted:
-    """A release with all that it is to be made from, and what takes its place if it does not become ready."""
-
-    release: Release
-    profile: str
-    values: dict[str, str]
-    images: str
-    fingerprint: str
-    instead: _Wanted | None = None
 
 
 def with_parts(
@@ -127,7 +114,7 @@ def with_parts(
         stop = threading.Event()
         site = _Site(cluster, kubectl, helm, docker, progress, stop)
         done: dict[str, Release] = {}
-        for stage in stages([_planned(each, chosen[each.part], cluster, images, known) for each in releases(known)]):
+        for stage in stages([planned(each, chosen[each.part], cluster, images, known) for each in releases(known)]):
             with ThreadPoolExecutor(len(stage)) as pool:
                 jobs = [pool.submit(_install_or_instead, each, there.get(each.release.part), site) for each in stage]
                 try:
@@ -139,7 +126,7 @@ def with_parts(
                 release = job.result()
                 done[release.part] = release
         keep.forget(cluster, kubectl, progress)
-        return list(done.values())
+        return [done[each.part] for each in releases(known)]
 
 
 def check_engines(engines: Sequence[str], cluster: Cluster | None, progress: Progress) -> None:
@@ -192,28 +179,6 @@ def _all(chosen: dict[str, Choice]) -> list[Release]:
     return [each.by(name) for each, made in profiles for name in (made.profile, made.counterpart) if name]
 
 
-def stages(wanted: list[_Wanted]) -> Iterator[list[_Wanted]]:
-    """Groups of releases, in order; the releases of a group can be installed in parallel."""
-    done: set[str] = set()
-    names_of = {each.release.part for each in wanted}
-    rest = list(wanted)
-    while rest:
-        stage = [each for each in rest if done.issuperset(names_of.intersection(each.release.needs))]
-        assert stage, "parts need each other in a circle"
-        yield stage
-        done.update(each.release.part for each in stage)
-        rest = [each for each in rest if each not in stage]
-
-
-def fingerprint(release: Release, profile: str, values: dict[str, str], images: str) -> str:
-    """Sixteen hex digits that change with the chart, the profile, the values passed on, or an image's content."""
-    digest = hashlib.sha256(f"{profile}\0{sorted(values.items())}\0{images}".encode())
-    for path in sorted(release.folder.rglob("*")):
-        if path.is_file() and path.name != "README.md":
-            digest.update(f"\0{path.relative_to(release.folder)}\0".encode() + path.read_bytes())
-    return digest.hexdigest()[:16]
-
-
 @dataclass(frozen=True)
 class _Site:
     """What an installation works with."""
@@ -243,11 +208,6 @@ def _bring(docker: Docker | None, wanted: list[Release], mode: Mode, progress: P
     return steps
 
 
-def served_as(name: str) -> str:
-    """What an image is called in the registry: ours by their short name, others by their own path."""
-    return name.rpartition("/")[2] if CATALOG[name].served else repository(name)
-
-
 def _runs(release: Release, was: Installed | None, profile: str) -> bool:
     """Is the part there with that profile's engine?"""
     return was is not None and was.status == "deployed" and release.running(was.profile) is release.running(profile)
@@ -259,41 +219,7 @@ def _adds(release: Release, profile: str) -> bool:
     return engine is None or engine.adds
 
 
-def _planned(
-    release: Release, made: Choice, cluster: Cluster, steps: dict[str, Step], parts: Collection[str]
-) -> _Wanted:
-    """What a part is made from, as it was chosen."""
-    real = release.by(made.profile)
-    if not made.counterpart:
-        return _made_from(real, made.profile, cluster, steps, parts)
-    engine = release.running(made.profile)
-    assert engine
-    instead = _made_from(release.by(made.counterpart), made.counterpart, cluster, steps, parts)
-    real = replace(real, within=engine.patience)
-    return replace(_made_from(real, made.profile, cluster, steps, parts), instead=instead)
-
-
-def _made_from(
-    release: Release, profile: str, cluster: Cluster, steps: dict[str, Step], parts: Collection[str] = ()
-) -> _Wanted:
-    """A release with its values; some depend on which other parts there will be."""
-    values = {"registry": cluster.registry}
-    if engine := release.running(profile):
-        values |= {key: value for part, more in engine.beside.items() if part in parts for key, value in more.items()}
-    if not cluster.is_kind:
-        # Published images too come from where the user has put them: its nodes may reach nothing else.
-        defaults = yaml.safe_load((release.folder / "values.yaml").read_text()).get("images") or {}
-        values |= {
-            f"images.{key}": f"{cluster.registry}/{served_as(name)}"
-            for key, name in defaults.items()
-            if name in CATALOG
-        }
-    content = "\0".join(f"{name}={steps[name].key if name in steps else ''}" for name in release.images)
-    images = hashlib.sha256(content.encode()).hexdigest()[:16]
-    return _Wanted(release, profile, values, images, fingerprint(release, profile, values, images))
-
-
-def _install_or_instead(wanted: _Wanted, was: Installed | None, site: _Site) -> Release:
+def _install_or_instead(wanted: Wanted, was: Installed | None, site: _Site) -> Release:
     """Install a part, or its counterpart if it does not become ready; returns which it was."""
     try:
         _install(wanted, was, site)
@@ -313,7 +239,7 @@ def _install_or_instead(wanted: _Wanted, was: Installed | None, site: _Site) -> 
     return wanted.release
 
 
-def _install(wanted: _Wanted, was: Installed | None, site: _Site) -> None:
+def _install(wanted: Wanted, was: Installed | None, site: _Site) -> None:
     release, name = wanted.release, wanted.release.namespace
     if was and was.status == "deployed" and was.fingerprint == wanted.fingerprint:
         gone, not_ready = state.lacking(site.kubectl, site.helm, release)
@@ -369,7 +295,7 @@ def _wait(release: Release, site: _Site) -> list[str]:
         raise LabError(late.message, late.hint, watch.detail()) from late
 
 
-def _explained(failed: LabError, wanted: _Wanted, was: Installed | None, site: _Site, seen: str) -> LabError:
+def _explained(failed: LabError, wanted: Wanted, was: Installed | None, site: _Site, seen: str) -> LabError:
     release = wanted.release
     timed = failed.message == "helm failed"
     why = f"did not become ready within {release.within:g} s" if timed else f"is not installed: {failed.message}"
