@@ -60,7 +60,9 @@ def place(kubectl: Kubectl, name: str, there: list[Release]) -> Place:
         known += [(each, page, f"--engine {engine.name}") for engine in each.engines for page in engine.pages]
     wanted = [one for one in known if one[1].name == name] or [one for one in known if one[0].part == name]
     if not wanted:
-        raise UsageError(f"there is no page {name!r}", f"there are: {', '.join(page.name for _, page, _ in known)}")
+        raise UsageError(
+            f"there is no page {name!r}", f"there are: {', '.join(dict.fromkeys(page.name for _, page, _ in known))}"
+        )
     release, page, words = wanted[0]
     here = next((each for each in there if each.part == release.part), None)
     # An engine may serve a page of this name in another place.
