@@ -94,19 +94,42 @@ def test_pods_of_a_run_are_restricted_ones_by_the_charts_settings(cluster: Kube,
         assert done.returncode != 0 and "violates PodSecurity" in done.stderr, changed
 
 
-def test_passwords_in_the_cluster_are_kept(cluster: Kube, namespace: str) -> None:
-    """What helm finds there stays; a part that is missing is made."""
-    database, store = {"username": "root", "password": "kept"}, {"accesskey": "kept"}
-    kept = {"mysql-secret": database, "mlpipeline-minio-artifact": store}
+def keep_secrets(cluster: Kube, namespace: str, release: str, **data: dict[str, str]) -> None:
+    """Make Secrets as a release of helm's has left them."""
+    notes = {"meta.helm.sh/release-name": release, "meta.helm.sh/release-namespace": namespace}
     cluster.apply([
-        {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": namespace}, "stringData": data}
-        for name, data in kept.items()
+        {
+            "apiVersion": "v1", "kind": "Secret", "stringData": each,
+            "metadata": {"name": name.replace("_", "-"), "namespace": namespace, "annotations": notes},
+        }
+        for name, each in data.items()
     ])  # fmt: skip
+
+
+def rendered_there(namespace: str) -> subprocess.CompletedProcess[str]:
+    """What helm would install as the release x, with what it finds in the cluster."""
     words = ("template", "x", str(PIPELINES.folder), "--values", str(KUBEFLOW), "--namespace", namespace)
-    done = subprocess.run(
+    return subprocess.run(
         [helm(), *words, "--dry-run=server", "--kube-context", f"kind-{CLUSTER}"],
         capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
+
+
+def test_passwords_of_somebody_else_are_used_as_they_are(cluster: Kube, namespace: str) -> None:
+    store = {"accesskey": "a", "secretkey": "b", "s3.json": "{}"}
+    keep_secrets(cluster, namespace, "y", mysql_secret={"username": "root"}, mlpipeline_minio_artifact=store)
+    done = rendered_there(namespace)
+    assert done.returncode != 0 and "from before, and has no key password" in done.stderr
+    keep_secrets(cluster, namespace, "y", mysql_secret={"username": "root", "password": "theirs"})
+    done = rendered_there(namespace)
+    assert done.returncode == 0 and "kind: Secret\n" not in done.stdout, done.stderr
+
+
+def test_passwords_in_the_cluster_are_kept(cluster: Kube, namespace: str) -> None:
+    """What helm finds there stays; a part that is missing is made."""
+    database, store = {"username": "root", "password": "kept"}, {"accesskey": "kept"}
+    keep_secrets(cluster, namespace, "x", mysql_secret=database, mlpipeline_minio_artifact=store)
+    done = rendered_there(namespace)
     assert done.returncode == 0, done.stderr
     made = {
         item["metadata"]["name"]: {key: base64.b64decode(text).decode() for key, text in item["data"].items()}

@@ -1,6 +1,7 @@
 """What Kubeflow Pipelines 2.17 asks for, as data: read from its manifests and its code, not from the chart.
 
-It never ran here, since no image registry could be reached; these facts are what the chart can be held against.
+The published images have not run here, since no image registry could be reached; these facts are what the chart can be
+held against. A build of the same version from its source has run with it (docs/pipelines.md).
 """
 
 from __future__ import annotations
@@ -187,6 +188,9 @@ API_SERVER = {
     "OBJECTSTORECONFIG_BUCKETNAME": "mlpipeline",
     "ML_PIPELINE_SERVICE_NAME": "ml-pipeline",
     "METADATA_SERVICE_NAME": "metadata-grpc-service",
+    # It does not start without them, although nothing is there.
+    "ML_PIPELINE_VISUALIZATIONSERVER_SERVICE_HOST": "127.0.0.1",
+    "ML_PIPELINE_VISUALIZATIONSERVER_SERVICE_PORT": "8888",
     "PUBLISH_LOGS": "true",
     "DEFAULT_SECURITY_CONTEXT_RUN_AS_NON_ROOT": "true",
 }

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import base64
 import importlib
+import io
 import json
 import re
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +90,9 @@ def test_a_change_of_engine_asks_for_nothing_that_can_not_change(objects: list[R
 
 def test_the_engines_images_are_those_that_lab_looks_for(objects: list[Rendered]) -> None:
     release = next(each for each in RELEASES if each.chart == CHART.name).by("kubeflow")
-    assert set(CHART.values["images"].values()) == set(release.published)
+    metadata = CHART.values["kubeflow"]["metadata"]
+    named_there = {*CHART.values["images"].values(), metadata["image"], metadata["envoy"]["image"]}
+    assert named_there == set(release.published)
     used = {one["image"] for each in objects for one in each.containers if not each.is_test}
     env = environment(objects, "Deployment ml-pipeline")
     used |= {env["V2_DRIVER_IMAGE"], env["V2_LAUNCHER_IMAGE"]}
@@ -192,7 +197,6 @@ def test_the_api_server_is_told_where_everything_is(objects: list[Rendered]) -> 
     assert env["V2_DRIVER_IMAGE"] == pin("images.kfp-driver.name")
     assert env["V2_LAUNCHER_IMAGE"] == pin("images.kfp-launcher.name")
     assert env["POD_NAMESPACE"] == {"fieldRef": {"fieldPath": "metadata.namespace"}}
-    assert "V2_DRIVER_COMMAND" not in env and "V2_LAUNCHER_COMMAND" not in env, "the images' own names are the defaults"
     assert environment(CHART.render(CASES["ci/kubeflow"]), "Deployment ml-pipeline").items() >= {
         "DEFAULT_SECURITY_CONTEXT_RUN_AS_USER": "2000", "CLUSTER_DOMAIN": "example.local",
     }.items()  # fmt: skip
@@ -207,7 +211,119 @@ def test_the_api_servers_files_are_whole(objects: list[Rendered]) -> None:
     accounts = {each.metadata["name"] for each in objects if each.kind == "ServiceAccount"}
     assert config["DEFAULTPIPELINERUNNERSERVICEACCOUNT"] in accounts
     assert "plugins" not in config, "upstream's names an address outside"
+    assert config["CacheEnabled"] == "true"
     assert {"name": "config", "mountPath": "/config"} in container(objects, "Deployment ml-pipeline")["volumeMounts"]
+
+
+@pytest.mark.parametrize(
+    ("variable", "program"), [("V2_DRIVER_COMMAND", "driver"), ("V2_LAUNCHER_COMMAND", "launcher-v2")]
+)
+def test_drivers_and_launchers_wait_for_the_network(
+    variable: str, program: str, objects: list[Rendered], tmp_path: Path
+) -> None:
+    """The API server splits the command at blanks; a shell runs what is between them, and passes arguments on."""
+    words = environment(objects, "Deployment ml-pipeline")[variable].split(" ")
+    assert words[:2] == ["sh", "-c"] and words[3:] == [program] and "$(" not in words[2]
+    asked = {(host, int(port)) for host, port in re.findall(r"nc\t-z\t-w\t1\t(\S+)\t(\d+)", words[2])}
+    assert asked == {("ml-pipeline", 8887), ("metadata-grpc-service", 8080)}
+    (tmp_path / "nc").write_text(f'#!/bin/sh\necho "$4" >>{tmp_path}/asked\ntest "$(wc -l <{tmp_path}/asked)" -gt 2\n')
+    (tmp_path / "sleep").write_text("#!/bin/sh\n")
+    (tmp_path / program).write_text('#!/bin/sh\nprintf "%s|" "$@"\n')
+    for each in tmp_path.iterdir():
+        each.chmod(0o755)
+    env = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    done = subprocess.run([*words, "--type", "a b"], capture_output=True, text=True, env=env, timeout=20, check=False)
+    assert done.stdout == "--type|a b|", done.stderr
+    assert (tmp_path / "asked").read_text().split() == ["ml-pipeline"] * 3 + ["metadata-grpc-service"]
+
+
+def test_runs_are_in_mlflow_too_where_it_is_said(tmp_path: Path) -> None:
+    given = {"mlflow": {"endpoint": "http://mlflow.x.svc:5000", "experiment": 'of "mine"'}, "cache": False}
+    (tmp_path / "values.yaml").write_text(yaml.safe_dump({"kubeflow": given}))
+    data = named(CHART.render((*KUBEFLOW, tmp_path / "values.yaml")), "ConfigMap ml-pipeline")["data"]
+    config = json.loads(data["config.json"])
+    assert config["CacheEnabled"] == "false"
+    assert config["plugins"] == {"mlflow": {
+        "endpoint": "http://mlflow.x.svc:5000", "timeout": "10s",
+        "settings": {"authType": "none", "workspacesEnabled": False, "defaultExperimentName": 'of "mine"'},
+    }}  # fmt: skip
+
+
+def test_mlflow_is_where_the_part_tracking_has_it() -> None:
+    (engine,) = next(each for each in RELEASES if each.chart == CHART.name).engines
+    endpoint = engine.beside["tracking"]["kubeflow.mlflow.endpoint"]
+    tracking = next(each for each in RELEASES if each.part == "tracking")
+    (page,) = tracking.pages
+    assert endpoint == f"http://{page.service}.{tracking.namespace}.svc:{page.port}"
+    mlflow = Chart(CHARTS / tracking.chart).render()
+    (allowed,) = (word for each in mlflow if each.name == "Deployment mlflow" for one in each.containers
+                  for word in one["args"] if word.startswith("--allowed-hosts="))  # fmt: skip
+    assert f"mlflow.{NAMESPACE}.svc:5000" in allowed.partition("=")[2].split(",")
+
+
+def test_the_pages_reach_the_metadata_store_by_grpc_web(objects: list[Rendered]) -> None:
+    proxy = container(objects, "Deployment metadata-envoy-deployment")
+    place = next(each["mountPath"] for each in proxy["volumeMounts"] if each["name"] == "config")
+    assert proxy["args"][0] == f"{place}/envoy.yaml", "the image's entrypoint ends with -c"
+    config = yaml.safe_load(named(objects, "ConfigMap metadata-envoy")["data"]["envoy.yaml"])
+    assert config["admin"]["address"]["socket_address"]["address"] == "127.0.0.1"
+    (listener,), (cluster,) = (config["static_resources"][each] for each in ("listeners", "clusters"))
+    assert listener["address"]["socket_address"]["port_value"] in facts.LISTENS["metadata-envoy"]
+    manager = listener["filter_chains"][0]["filters"][0]["typed_config"]
+    filters = [each["name"].rpartition(".")[2] for each in manager["http_filters"]]
+    assert filters == ["grpc_web", "cors", "router"], "the router is the last"
+    for each in manager["http_filters"]:  # such as grpc_web and ...grpc_web.v3.GrpcWeb
+        kind = each["typed_config"]["@type"]
+        assert kind.startswith(
+            f"type.googleapis.com/envoy.extensions.filters.http.{each['name'].rpartition('.')[2]}.v3."
+        )
+    (host,) = manager["route_config"]["virtual_hosts"]
+    assert set(host["typed_per_filter_config"]) <= {each["name"] for each in manager["http_filters"]}
+    assert {each["route"]["cluster"] for each in host["routes"]} == {cluster["name"]}
+    assert cluster["load_assignment"]["cluster_name"] == cluster["name"]
+    options = cluster["typed_extension_protocol_options"]["envoy.extensions.upstreams.http.v3.HttpProtocolOptions"]
+    assert options["explicit_http_config"] == {"http2_protocol_options": {}}, "gRPC is HTTP/2"
+    to = cluster["load_assignment"]["endpoints"][0]["lb_endpoints"][0]["endpoint"]["address"]["socket_address"]
+    assert to["port_value"] in facts.SERVICES[to["address"]]
+
+
+def test_ml_metadata_goes_with_its_folder_and_its_key(tmp_path: Path) -> None:
+    shutil.copytree(CHART.folder, tmp_path / "pipelines")
+    chart = Chart(tmp_path / "pipelines")
+    shutil.rmtree(chart.folder / "templates" / "metadata")
+    values = chart.values
+    del values["kubeflow"]["metadata"]
+    (chart.folder / "values.yaml").write_text(yaml.safe_dump(values))
+    rendered = chart.render((chart.folder / "profiles" / "kubeflow.yaml",))
+    assert "Deployment ml-pipeline" in {each.name for each in rendered}
+    text = yaml.safe_dump_all(each.body for each in rendered)
+    assert not re.search(r"metadata-(grpc|envoy)|METADATA_", text)
+
+
+def test_a_secret_of_somebody_else_is_used_as_it_is(tmp_path: Path) -> None:
+    """helm looks for it in the cluster; here it is written where helm would find it."""
+
+    def rendered(folder: str, name: str, **found: Any) -> subprocess.CompletedProcess[str]:
+        shutil.rmtree(tmp_path / "pipelines", ignore_errors=True)
+        shutil.copytree(CHART.folder, tmp_path / "pipelines")
+        file = tmp_path / "pipelines" / "templates" / folder / "secret.yaml"
+        asked = f'lookup "v1" "Secret" .Release.Namespace "{name}"'
+        assert asked in file.read_text()
+        file.write_text(file.read_text().replace(asked, f"fromJson `{json.dumps(found)}`"))
+        return template.__wrapped__(tmp_path / "pipelines", KUBEFLOW)
+
+    ours = {"annotations": {"meta.helm.sh/release-name": "mlops-lab-test"}}
+    for folder, name, keys in (
+        ("mysql", "mysql-secret", ("username", "password")),
+        ("seaweedfs", "mlpipeline-minio-artifact", ("accesskey", "secretkey", "s3.json")),
+    ):
+        data = {key: base64.b64encode(b"kept").decode() for key in keys}
+        done = rendered(folder, name, metadata={}, data=data)
+        assert done.returncode == 0 and f"name: {name}\n  labels" not in done.stdout, done.stderr
+        done = rendered(folder, name, metadata={}, data={keys[0]: "a2VwdA=="})
+        assert done.returncode != 0 and f"from before, and has no key {keys[1]}" in done.stderr
+        done = rendered(folder, name, metadata=ours, data=data)
+        assert done.returncode == 0 and f"{keys[1]}: a2VwdA==" in done.stdout, done.stderr
 
 
 def test_everything_reads_the_secrets_that_are_there_already() -> None:
@@ -250,6 +366,7 @@ def test_every_setting_of_the_controller_is_yaml_that_keeps_steps_restricted(obj
     assert executor["allowPrivilegeEscalation"] is False and executor["seccompProfile"] == {"type": "RuntimeDefault"}
     assert data["workflowDefaults"]["spec"]["ttlStrategy"]["secondsAfterCompletion"] == 3600
     assert data["metricsConfig"] == {"secure": False}
+    assert environment(objects, "Deployment workflow-controller")["DEFAULT_REQUEUE_TIME"] == "2s"
     agent = environment(objects, "Deployment ml-pipeline-persistenceagent")
     assert agent["TTL_SECONDS_AFTER_WORKFLOW_FINISH"] == "3600"
 
@@ -434,6 +551,33 @@ def test_helms_own_test_runs_a_pipeline_that_the_backend_takes(objects: list[Ren
     assert "> 600" in source and "> 200" in named(CHART.render(), "ConfigMap pipelines-test")["data"]["test.py"]
 
 
+def test_helms_own_test_waits_for_the_tasks_which_end_after_their_run(
+    objects: list[Rendered], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Kubeflow's backend writes a run's end before its tasks', and lists rows that have no name and no state."""
+    source = named(objects, "ConfigMap pipelines-test")["data"]["test.py"]
+
+    def run(state: str, *rows: dict[str, str]) -> dict[str, Any]:
+        return {"run_id": "1", "state": state, "run_details": {"task_details": list(rows)}}
+
+    def row(name: str, state: str) -> dict[str, str]:
+        return {"display_name": name, "state": state}
+
+    driver, cached = row("write-driver", "SUCCEEDED"), {"task_id": "7"}
+    answers = [
+        {}, {"run_id": "1"}, {"run_id": "1"}, run("SUCCEEDED"), run("SUCCEEDED", cached, row("write", "SUCCEEDED")),
+        run("SUCCEEDED", row("write", "SUCCEEDED"), row("read", "RUNNING")),
+        run("SUCCEEDED", cached, driver, row("write", "SUCCEEDED"), row("read", "SUCCEEDED")), {},
+    ]  # fmt: skip
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    monkeypatch.setattr("urllib.request.urlopen", lambda *_, **__: io.BytesIO(json.dumps(answers.pop(0)).encode()))
+    exec(source, {})
+    assert "a run of two steps took" in capsys.readouterr().out and not answers
+    answers = [{}, {"run_id": "1"}, run("FAILED", row("write", "FAILED"))]
+    with pytest.raises(AssertionError, match="FAILED"):
+        exec(source, {})
+
+
 # What it is given
 
 
@@ -457,6 +601,7 @@ def test_pods_of_runs_pull_with_the_secrets_that_are_named(files: tuple[Path, ..
         {"engine": "kubeflow", "kubeflow": {"mysql": {"password": "hunter2"}}},
         {"engine": "kubeflow", "images": {"apiServer": "ghcr.io/kubeflow/kfp-api-server"}},
         {"engine": "kubeflow", "kubeflow": {"viewer": {}}},
+        {"engine": "kubeflow", "kubeflow": {"mlflow": {"endpoint": "mlflow:5000"}}},
     ],
     ids=str,
 )

@@ -20,7 +20,7 @@ from mlops_lab.base.progress import Progress
 from mlops_lab.cluster.kubectl import Kubectl
 from mlops_lab.cluster.record import Cluster
 from mlops_lab.images.catalog import CATALOG
-from mlops_lab.platform import evidence, install, installed, keep, kept, pages, releases
+from mlops_lab.platform import choice, evidence, install, installed, keep, kept, pages, plan, releases
 from mlops_lab.platform.evidence import Watch
 from mlops_lab.platform.helm import Helm
 from mlops_lab.platform.installed import Installed
@@ -84,8 +84,8 @@ def test_parts_come_with_what_they_need_in_order(monkeypatch: pytest.MonkeyPatch
         releases.releases(["d"])
 
 
-def wanted(release: Release) -> install._Wanted:
-    return install._Wanted(release, "small", {}, "", "")
+def wanted(release: Release) -> plan.Wanted:
+    return plan.Wanted(release, "small", {}, "", "")
 
 
 def test_stages_hold_what_can_go_side_by_side() -> None:
@@ -95,7 +95,7 @@ def test_stages_hold_what_can_go_side_by_side() -> None:
         wanted(made("c", needs=("a", "elsewhere"))),
         wanted(made("d", needs=("c",))),
     ]
-    assert [[each.release.part for each in stage] for stage in install.stages(todo)] == [["a", "b"], ["c"], ["d"]]
+    assert [[each.release.part for each in stage] for stage in plan.stages(todo)] == [["a", "b"], ["c"], ["d"]]
 
 
 def test_a_fingerprint_changes_with_chart_profile_values_and_images(
@@ -105,27 +105,27 @@ def test_a_fingerprint_changes_with_chart_profile_values_and_images(
     chart.mkdir(parents=True)
     (chart / "values.yaml").write_text("a: 1\n")
     monkeypatch.setattr(releases, "project", lambda: tmp_path)
-    first = install.fingerprint(made(), "small", {"registry": "x"}, "1")
-    assert first == install.fingerprint(made(), "small", {"registry": "x"}, "1")
+    first = plan.fingerprint(made(), "small", {"registry": "x"}, "1")
+    assert first == plan.fingerprint(made(), "small", {"registry": "x"}, "1")
     (chart / "README.md").write_text("for people")
-    assert first == install.fingerprint(made(), "small", {"registry": "x"}, "1")
+    assert first == plan.fingerprint(made(), "small", {"registry": "x"}, "1")
     others = {
-        install.fingerprint(made(), "full", {"registry": "x"}, "1"),
-        install.fingerprint(made(), "small", {"registry": "y"}, "1"),
-        install.fingerprint(made(), "small", {"registry": "x"}, "2"),
+        plan.fingerprint(made(), "full", {"registry": "x"}, "1"),
+        plan.fingerprint(made(), "small", {"registry": "y"}, "1"),
+        plan.fingerprint(made(), "small", {"registry": "x"}, "2"),
     }
     (chart / "values.yaml").write_text("a: 2\n")
-    others.add(install.fingerprint(made(), "small", {"registry": "x"}, "1"))
+    others.add(plan.fingerprint(made(), "small", {"registry": "x"}, "1"))
     assert len(others | {first}) == 5
 
 
 def test_images_come_from_the_registry_of_a_cluster_of_the_users() -> None:
     release = next(each for each in RELEASES if each.part == "tracking")
-    theirs = install._made_from(release, "small", Cluster("theirs", "example.org/labs"), {})
+    theirs = plan.made_from(release, "small", Cluster("theirs", "example.org/labs"), {})
     assert theirs.values == {
         "registry": "example.org/labs", "images.postgres": "example.org/labs/library/postgres:15-bookworm",
     }  # fmt: skip
-    ours = install._made_from(release, "small", Cluster("kind-x", "localhost:5001", nodes="small"), {})
+    ours = plan.made_from(release, "small", Cluster("kind-x", "localhost:5001", nodes="small"), {})
     assert ours.values == {"registry": "localhost:5001"}
     assert ours.fingerprint != theirs.fingerprint
 
@@ -140,7 +140,7 @@ def test_images_come_from_the_registry_of_a_cluster_of_the_users() -> None:
     ],
 )
 def test_images_are_forgotten_by_the_name_that_containerd_knows(name: str, full: str) -> None:
-    assert install._full(name) == full
+    assert choice.full(name) == full
 
 
 def test_the_newest_revision_of_each_part_counts() -> None:
@@ -275,6 +275,30 @@ def test_an_image_that_does_not_come_ends_the_wait_after_a_while(monkeypatch: py
     assert seen[:10] == [""] * 10
     assert "p can't start: c: ImagePullBackOff: no such image" in seen
     assert "p: c: ImagePullBackOff: no such image" in watch.detail()
+
+
+def test_where_an_image_does_not_come_is_said() -> None:
+    """It may be on one node and not on the other."""
+    item = pod(PULLING)
+    item["spec"] = {"nodeName": "worker2"}
+    ((_, _, text),) = evidence.troubles(item)
+    assert text == "c on worker2: ImagePullBackOff: no such image"
+
+
+@pytest.mark.parametrize(("room", "ends"), [(120.0, True), (None, False)])
+def test_a_pod_without_a_node_ends_the_wait_where_no_node_is_added(
+    room: float | None, ends: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr(evidence.time, "monotonic", lambda: now[0])
+    condition = {"type": "PodScheduled", "status": "False", "message": "0/2 nodes: Insufficient memory"}
+    watch = Watch(FakeKubectl({"get pods": {"items": [pod(conditions=[condition])]}}), "x", room)
+    seen = []
+    for _ in range(60):
+        now[0] += 3.0
+        seen.append(watch())
+    assert set(seen[:40]) == {""}
+    assert ("p can't start: not scheduled: 0/2 nodes: Insufficient memory" in seen) is ends
 
 
 def test_pods_that_only_need_time_end_no_wait(monkeypatch: pytest.MonkeyPatch) -> None:

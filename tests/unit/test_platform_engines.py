@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.server
+import io
+import json
 import stat
+import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from click.testing import CliRunner
 
 from mlops_lab.base.errors import LabError, UsageError
+from mlops_lab.base.processes import Completed
 from mlops_lab.base.progress import Progress
 from mlops_lab.base.versions import versions
 from mlops_lab.cli.cluster import _during_creation, up
+from mlops_lab.cli.platform import open_page
+from mlops_lab.cluster import kind
 from mlops_lab.cluster.record import Cluster
+from mlops_lab.engine.docker import Docker
 from mlops_lab.images import build
 from mlops_lab.images.catalog import CATALOG
-from mlops_lab.platform import install, pages, releases
-from mlops_lab.platform.installed import Installed, releases_in
+from mlops_lab.platform import choice, install, pages, releases, room, runs
+from mlops_lab.platform.helm import Helm
+from mlops_lab.platform.installed import Installed, called, releases_in
 from tests.unit.test_platform import FakeKubectl
 
 PIPELINES = next(each for each in releases.RELEASES if each.part == "pipelines")
 KUBEFLOW = PIPELINES.by("kubeflow")
+MONITORING = next(each for each in releases.RELEASES if each.part == "monitoring")
 KIND = Cluster("kind-x", "localhost:5001", nodes="small")
 
 
@@ -53,9 +66,33 @@ def test_an_engine_stays_until_another_is_asked_for(
     assert PIPELINES.by(profile).published == (KUBEFLOW.published if profile == "kubeflow" else ())
 
 
+@pytest.mark.parametrize(
+    ("asked", "engine", "known", "profile"),
+    [
+        (None, None, "small", "small"),
+        (None, "grafana", "small", "small.grafana"),
+        ("full", None, "small.grafana", "full.grafana"),
+        (None, None, "small.grafana", "small.grafana"),
+        ("full", "dashboard", "small.grafana", "full"),
+        ("full", "grafana", "", "full.grafana"),
+    ],
+)
+def test_an_engine_beside_the_profile_keeps_both(
+    asked: str | None, engine: str | None, known: str, profile: str
+) -> None:
+    assert MONITORING.profile(asked, engine, known) == profile
+    there = MONITORING.by(profile)
+    names = [page.name for page in there.pages]
+    assert ("grafana" in names) == bool(there.published) == profile.endswith(".grafana")
+    assert names[:2] == ["prometheus", "alertmanager"] and there.images == MONITORING.images
+    assert [file.stem for file in MONITORING.files(profile)] == profile.split(".")
+    assert MONITORING.running("grafana") is None and PIPELINES.running("small.kubeflow") is None
+
+
 def test_an_engine_is_no_matter_of_parts_without_a_choice() -> None:
     tracking = next(each for each in releases.RELEASES if each.part == "tracking")
-    assert tracking.profile("full", "kubeflow", "small") == "full"
+    assert tracking.asked(("kubeflow", "grafana")) is None and MONITORING.asked(("kubeflow", "grafana")) == "grafana"
+    assert tracking.profile("full", None, "small") == "full"
     assert tracking.by("kubeflow") == tracking
     assert releases.part_of("kubeflow") == releases.part_of("embedded") == "pipelines"
     with pytest.raises(UsageError, match="no engine 'x'"):
@@ -69,12 +106,14 @@ def test_an_engines_images_are_pinned_and_its_profile_is_there() -> None:
             assert (release.folder / "profiles" / f"{engine.name}.yaml").exists()
             assert set(engine.published) <= pins and not set(engine.published) & set(CATALOG)
             assert set(engine.images) <= set(CATALOG)
-    options = next(each for each in up.params if each.name == "engine").type.choices  # type: ignore[attr-defined]
-    assert list(options) == [PIPELINES.engine, *(each.name for each in PIPELINES.engines)]
+            assert engine.title and engine.instead and engine.patience <= engine.within
+    options = next(each for each in up.params if each.name == "engines").type.choices  # type: ignore[attr-defined]
+    choices = [(each.engine, *(other.name for other in each.engines)) for each in releases.RELEASES if each.engines]
+    assert set(options) == {name for names in choices for name in names}
 
 
 def test_while_a_cluster_is_made_the_engines_own_images_come() -> None:
-    assert set(_during_creation(["pipelines"], "kubeflow")["early"]) == set(KUBEFLOW.images)
+    assert set(_during_creation(["pipelines"], ("kubeflow",))["early"]) == set(KUBEFLOW.images)
     assert set(_during_creation(["pipelines"])["early"]) == set(PIPELINES.images)
 
 
@@ -91,6 +130,8 @@ def docker(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     )
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("PATH", str(program.parent), prepend=":")
+    monkeypatch.setattr(choice.registry, "digest", lambda name: "")
+    monkeypatch.setattr(choice.kind, "images", lambda docker: set())
     return answering
 
 
@@ -104,22 +145,59 @@ def test_one_image_of_each_registry_is_asked_for(docker: Path) -> None:
     assert build.silent([]) == []
 
 
+def test_an_image_that_its_registry_does_not_have_is_named(docker: Path) -> None:
+    """Some can be pulled and some not: of each registry the image with the shortest name is asked for first."""
+    docker.write_text("ghcr.io\nalpine\nmysql\nquay.io\ngcr.io\n")
+    assert build.refused(KUBEFLOW.published) == [] and choice.unavailable(KUBEFLOW.published, Docker({})) == ""
+    docker.write_text("ghcr.io\nalpine\nmysql\nquay.io/argoproj/argoexec\ngcr.io\n")
+    lost = "quay.io/argoproj/workflow-controller:v4.0.6"
+    assert build.refused(KUBEFLOW.published) == [lost]
+    said = choice.unavailable(KUBEFLOW.published, Docker({}))
+    assert said == f"{lost} can't be pulled, though other images of quay.io can"
+
+
+def test_an_image_that_the_cluster_has_needs_no_registry(docker: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    on_nodes = {choice.full(name) for name in KUBEFLOW.published if "kfp" not in name}
+    monkeypatch.setattr(choice.kind, "images", lambda docker: on_nodes)
+    assert "docker.io/library/mysql:8.4" in on_nodes
+    assert choice.unavailable(KUBEFLOW.published, Docker({})) == "no image registry answers at ghcr.io"
+    monkeypatch.setattr(choice.registry, "digest", lambda name: "sha256:1" if name.startswith("kubeflow/kfp") else "")
+    (docker.parent / "asked").unlink()
+    assert choice.unavailable(KUBEFLOW.published, Docker({})) == ""
+    assert not (docker.parent / "asked").exists()
+
+
+def test_only_what_every_node_has_counts_as_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Engine(Docker):
+        def run(self, *args: Any, **more: Any) -> Completed:
+            return Completed(0, {"one": "a:1\nb:1\n", "two": "b:1\nc:1\n"}[args[1]], "")
+
+    monkeypatch.setattr(
+        kind, "nodes", lambda docker: [kind.Node("one", True, True, ""), kind.Node("two", True, True, "")]
+    )
+    assert kind.images(Engine({})) == {"b:1"}
+    monkeypatch.setattr(kind, "nodes", lambda docker: [])
+    assert kind.images(Engine({})) == set()
+
+
 def test_nothing_is_made_where_no_registry_answers(docker: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(install.start, "ensure", lambda say: object())
+    monkeypatch.setattr(install.start, "ensure", lambda say: Docker({}))
     monkeypatch.setattr(install, "program", lambda progress: pytest.fail("something was begun"))
     monkeypatch.setattr(install, "Kubectl", lambda *_: FakeKubectl({}))
     with pytest.raises(LabError, match=r"no image registry answers at docker.io, gcr.io, ghcr.io, quay.io") as error:
-        install.with_parts(["pipelines"], None, KIND, Progress(), engine="kubeflow")
+        install.with_parts(["pipelines"], None, KIND, Progress(), engines=["kubeflow"])
     assert "nothing was installed" in error.value.message and error.value.hint.endswith("lab up --engine embedded")
     with pytest.raises(LabError, match="no image registry answers"):
-        install.check_engine("kubeflow", None, Progress())
-    install.check_engine("embedded", None, Progress())
+        install.check_engines(["kubeflow"], None, Progress())
+    install.check_engines(["embedded"], None, Progress())
+    with pytest.raises(UsageError, match="engines of the same part"):
+        install.check_engines(["embedded", "kubeflow"], None, Progress())
 
 
 def test_a_cluster_is_not_even_made(docker: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from mlops_lab.cluster import up as cluster_up
 
-    monkeypatch.setattr(install.start, "ensure", lambda say: object())
+    monkeypatch.setattr(install.start, "ensure", lambda say: Docker({}))
     monkeypatch.setattr(cluster_up, "up", lambda *_, **__: pytest.fail("a cluster was begun"))
     done = CliRunner().invoke(up, ["--engine", "kubeflow"])
     assert isinstance(done.exception, LabError) and "no image registry answers" in str(done.exception)
@@ -133,23 +211,325 @@ def release_secret(profile: str, status: str = "deployed") -> str:
 
 
 def test_what_runs_already_needs_no_registry(docker: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(install.start, "ensure", lambda say: object())
+    monkeypatch.setattr(install.start, "ensure", lambda say: Docker({}))
     answers: dict[str, Any] = {"get secrets": release_secret("kubeflow")}
     monkeypatch.setattr(install, "Kubectl", lambda *_: FakeKubectl(answers))
-    install.check_engine("kubeflow", KIND, Progress())
+    install.check_engines(["kubeflow"], KIND, Progress())
     assert not (docker.parent / "asked").exists()
     answers["get secrets"] = release_secret("small")
     with pytest.raises(LabError, match="no image registry answers"):
-        install.check_engine("kubeflow", KIND, Progress())
-    assert install._runs(Installed("failed", "kubeflow"), "kubeflow") is False
+        install.check_engines(["kubeflow"], KIND, Progress())
+    assert install._runs(PIPELINES, Installed("failed", "kubeflow"), "kubeflow") is False
+    assert install._runs(MONITORING, Installed("deployed", "small.grafana"), "full.grafana") is True
 
 
 def test_the_pages_are_those_of_the_engine_that_runs() -> None:
     kubectl = FakeKubectl({"get secrets": release_secret("kubeflow")})
     (there,) = releases_in(kubectl)
     assert [page.name for page in there.pages] == ["pipelines", "kubeflow"]
-    assert pages.place(kubectl, "kubeflow", [there]).page.service == "ml-pipeline-ui"
-    assert pages.place(kubectl, "pipelines", [there]).page.port == 8888
+    for name in ("pipelines", "kubeflow"):  # the API's own Service has no page at /
+        assert pages.place(kubectl, name, [there]).page.service == "ml-pipeline-ui"
+    assert pages.place(kubectl, "pipelines", [there]).page.local == PIPELINES.pages[0].port, (
+        "kfp.Client's address stays"
+    )
+    assert pages.place(kubectl, "pipelines", [PIPELINES]).page.service == "ml-pipeline"
     with pytest.raises(UsageError, match="kubeflow is not installed") as error:
         pages.place(kubectl, "kubeflow", [PIPELINES])
-    assert error.value.hint == "install it: lab up --engine kubeflow"
+    assert error.value.hint == "in its place there is: lab open pipelines; to install it: lab up --engine kubeflow"
+    with pytest.raises(UsageError, match="grafana is not installed") as error:
+        pages.place(kubectl, "grafana", [PIPELINES])
+    assert error.value.hint == "install it: lab up --engine grafana"
+
+
+def test_the_list_has_both_systems_always(monkeypatch: pytest.MonkeyPatch) -> None:
+    def listed(*profiles: tuple[str, str]) -> str:
+        secrets = "\n".join(
+            release_secret(profile).replace("mlops-lab-pipelines", f"mlops-lab-{part}") for part, profile in profiles
+        )
+        monkeypatch.setattr("mlops_lab.cluster.kubectl.Kubectl", lambda *_: FakeKubectl({"get secrets": secrets}))
+        return CliRunner().invoke(open_page, [], catch_exceptions=False).output
+
+    monkeypatch.setattr("mlops_lab.cluster.record.current", lambda: KIND)
+    text = listed(("pipelines", "small"), ("monitoring", "small"))
+    assert "kubeflow      not here   instead: lab open pipelines" in text
+    assert "grafana       not here   instead: lab dashboard" in text
+    text = listed(("pipelines", "kubeflow"), ("monitoring", "small.grafana"))
+    assert "not here" not in text and "grafana       NOT READY" in text and "kubeflow      NOT READY" in text
+    text = listed()
+    assert "instead: lab up --with monitoring" in text and "instead: lab up --with pipelines" in text
+
+
+def test_a_profile_is_called_by_its_parts() -> None:
+    assert called("small.grafana") == "small profile with grafana"
+    assert called("kubeflow") == "kubeflow profile" and called("") == "own profile"
+
+
+def test_a_password_is_printed_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    there = MONITORING.by("small.grafana")
+    page = there.pages[-1]
+    secret = {"data": {"user": "YWRtaW4=", "password": "aHVudGVyMg=="}}
+    kubectl = FakeKubectl({"get secret grafana -n mlops-lab-monitoring": secret})
+    assert pages.login(kubectl, there, page) == ("admin", "hunter2")
+    assert pages.login(FakeKubectl({"get secret grafana": ""}), there, page) is None
+    assert pages.login(kubectl, there, there.pages[0]) is None
+
+
+# The choice
+
+
+def judged(verdict: choice.Verdict) -> choice.Judge:
+    return lambda release, engine, profile: verdict
+
+
+def unasked(*_: Any) -> choice.Verdict:
+    pytest.fail("nobody is to be asked")
+
+
+CAN, CAN_NOT = choice.Verdict(True, "there is room"), choice.Verdict(False, "no registry answers")
+
+
+def test_a_new_part_gets_the_published_system_where_it_can_be_had() -> None:
+    made = choice.choose(PIPELINES, "full", (), "", True, judged(CAN))
+    assert (made.profile, made.counterpart) == ("kubeflow", "full")
+    assert made.line == "pipelines: kubeflow, since there is room"
+    made = choice.choose(PIPELINES, "full", (), "", True, judged(CAN_NOT))
+    assert (made.profile, made.counterpart) == ("full", "")
+    assert made.line == (
+        "pipelines: embedded, since no registry answers; for Kubeflow Pipelines: lab up --engine kubeflow"
+    )
+    made = choice.choose(PIPELINES, None, (), "", True, unasked)
+    assert made.profile == "small" and "without --profile full" in made.line and "--engine kubeflow" in made.line
+    for profile in (None, "small", "full"):
+        made = choice.choose(MONITORING, profile, (), "", True, judged(CAN))
+        assert (made.profile, made.counterpart) == (f"{profile or 'small'}.grafana", profile or "small")
+    made = choice.choose(MONITORING, None, (), "", True, judged(CAN_NOT))
+    assert made.profile == "small" and "dashboard, since no registry answers; for Grafana" in made.line
+
+
+@pytest.mark.parametrize(
+    ("part", "requested", "engines", "known", "profile", "line"),
+    [
+        ("pipelines", "full", (), "small", "full", "pipelines: embedded, as it is installed; to change that"),
+        ("pipelines", None, (), "small", "small", ""),
+        ("pipelines", "full", (), "kubeflow", "kubeflow", ""),
+        ("pipelines", "small", (), "kubeflow", "kubeflow", ""),
+        ("pipelines", "full", ("embedded",), "", "full", "pipelines: embedded, as --engine says"),
+        ("pipelines", None, ("kubeflow",), "", "kubeflow", "pipelines: kubeflow, as --engine says"),
+        ("pipelines", None, ("kubeflow",), "kubeflow", "kubeflow", ""),
+        ("monitoring", "full", (), "small", "full", "monitoring: dashboard, as it is installed"),
+        ("monitoring", "full", ("dashboard",), "small.grafana", "full", "monitoring: dashboard, as --engine says"),
+        ("monitoring", None, ("grafana",), "", "small.grafana", "monitoring: grafana, as --engine says"),
+        ("tracking", "full", ("kubeflow",), "small", "full", ""),
+    ],
+)
+def test_nothing_changes_unasked_and_who_names_an_engine_gets_it(
+    part: str, requested: str | None, engines: tuple[str, ...], known: str, profile: str, line: str
+) -> None:
+    release = next(each for each in releases.RELEASES if each.part == part)
+    made = choice.choose(release, requested, engines, known, not known, unasked)
+    assert made.profile == profile and made.counterpart == "", "what the user has decided gets no other"
+    assert made.line.startswith(line) and bool(made.line) == bool(line)
+
+
+def test_kept_data_stays_with_its_engine_and_grafana_has_none() -> None:
+    for known in ("small", "kubeflow"):
+        assert choice.choose(PIPELINES, None, (), known, True, unasked).profile == known
+    assert choice.choose(MONITORING, None, (), "full.grafana", True, judged(CAN_NOT)).profile == "full"
+    assert choice.choose(MONITORING, None, (), "full", True, judged(CAN)).profile == "full.grafana"
+
+
+def asks(memory: str, **more: Any) -> dict[str, Any]:
+    return {"name": "c", "resources": {"requests": {"memory": memory}}, **more}
+
+
+def test_memory_is_what_pods_request() -> None:
+    pods: list[dict[str, Any]] = [
+        {"spec": {"containers": [asks("100Mi"), asks("28Mi"), {"name": "without"}]}, "status": {"phase": "Running"}},
+        {"spec": {"containers": [asks("1Mi")], "initContainers": [asks("2Mi"), asks("3Mi")]}},
+        {"spec": {"containers": [asks("1Gi")]}, "status": {"phase": "Succeeded"}},
+    ]
+    assert room.asked_by(pods) == (128 + 3) * 2**20
+    made = [
+        {"kind": "Deployment", "spec": {"replicas": 2, "template": {"spec": {"containers": [asks("10Mi")]}}}},
+        {"kind": "StatefulSet", "spec": {"template": {"spec": {"containers": [asks("5Mi")]}}}},
+        {"kind": "DaemonSet", "spec": {"template": {"spec": {"containers": [asks("1Mi")]}}}},
+        {"kind": "Pod", "spec": {"containers": [asks("1Gi")]}},
+        None,
+    ]
+    assert room.asked_in(yaml.safe_dump_all(made), nodes=3) == (20 + 5 + 3) * 2**20
+
+
+class Drawn(Helm):
+    """Renders one Deployment for each profile, which asks for as many GB as the table says."""
+
+    def template(self, release: str, chart: Path, files: Sequence[Path] = ()) -> str:
+        asked = {"kubeflow": 2, "full": 1}.get(files[-1].stem, 0)
+        return yaml.safe_dump(
+            {"kind": "Deployment", "spec": {"template": {"spec": {"containers": [asks(f"{asked}G")]}}}}
+        )
+
+
+@pytest.mark.parametrize(("memory", "well"), [(7.4e9, False), (7.6e9, True)])
+def test_there_is_room_if_the_requests_of_all_leave_some(
+    docker: Path, memory: float, well: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """2 GB for Kubeflow, 1 GB for another new part, 2 GB that pods have: 2.5 GB have to be left."""
+    pods = [
+        {"metadata": {"namespace": "kube-system"}, "spec": {"containers": [asks("2G")]}},
+        {"metadata": {"namespace": "mlops-lab-pipelines"}, "spec": {"containers": [asks("9G")]}},  # it goes
+    ]
+    kubectl = FakeKubectl({"get nodes": {"items": [{}]}, "get pods -A": {"items": pods}})
+    docker.write_text("ghcr.io\nmysql\nalpine\nquay.io\ngcr.io\n")
+    ground = choice.Ground(Docker({"MemTotal": memory}), kubectl, lambda: Drawn(Path("helm"), "x"))
+    ground.beside({"tracking": (releases.RELEASES[0], "full"), "pipelines": (PIPELINES, "full")})
+    (engine,) = PIPELINES.engines
+    verdict = ground(PIPELINES, engine, "full")
+    assert verdict.well is well
+    if well:
+        assert verdict.why == (
+            "all its images can be had, and it requests 2.0 GB where 4.6 GB of the Docker engine's 7.6 GB are free"
+        )
+    else:
+        assert verdict.why.startswith("it takes 4.5 GB (2.0 GB, and room for labs), and 4.4 GB of")
+    docker.write_text("")
+    assert ground(PIPELINES, engine, "full").why == "no image registry answers at docker.io, gcr.io, ghcr.io, quay.io"
+    theirs = choice.Ground(None, kubectl, lambda: pytest.fail("nothing is to be rendered"))
+    assert not theirs(PIPELINES, engine, "full").well
+
+
+# The installation
+
+
+@pytest.fixture
+def site(docker: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """A kind cluster where all images can be had; `fails` has, for a values file's name, how its upgrade ends."""
+    told: dict[str, Any] = {"upgrades": [], "fails": {}, "answers": {}, "within": []}
+
+    class Told(Drawn):
+        def upgrade(self, release: str, chart: Path, **more: Any) -> None:
+            profile = more["labels"]["mlops-lab/profile"]
+            told["upgrades"].append((release, profile, [file.stem for file in more["files"]], more["values"]))
+            told["within"].append(more["within"])
+            if profile in told["fails"]:
+                raise told["fails"][profile]
+
+    monkeypatch.setattr(install, "Helm", Told)
+    monkeypatch.setattr(install, "program", lambda progress: Path("helm"))
+    monkeypatch.setattr(install, "_bring", lambda docker, wanted, mode, progress: told.update(brought=wanted) or {})
+    monkeypatch.setattr(install, "_forget_images", lambda release, docker: None)
+    monkeypatch.setattr(install.pages, "answers", lambda *_: None)
+    monkeypatch.setattr(install.state, "lacking", lambda *_: ([], []))
+    monkeypatch.setattr(install.start, "ensure", lambda say: Docker({"MemTotal": 16e9}))
+    monkeypatch.setattr(install.Watch, "detail", lambda self: "mysql-0: not scheduled: Insufficient memory")
+    monkeypatch.setattr(install, "Kubectl", lambda *_: FakeKubectl(told["answers"]))
+    docker.write_text("ghcr.io\nmysql\nalpine\nquay.io\ngcr.io\ndocker.io\n")
+    return told
+
+
+def bring_up(
+    *parts: str, profile: install.Profile | None = "full", engines: Sequence[str] = ()
+) -> tuple[list[str], str]:
+    """The pages of what is installed, and what was said."""
+    said = io.StringIO()
+    made = install.with_parts(list(parts), profile, KIND, Progress(said), engines=engines)
+    return [page.service for release in made for page in release.pages], said.getvalue()
+
+
+def test_the_published_systems_come_where_they_can(site: dict[str, Any]) -> None:
+    served, said = bring_up("tracking", "monitoring", "pipelines")
+    assert {"grafana", "ml-pipeline-ui"} <= set(served)
+    made = {release: (profile, files) for release, profile, files, _ in site["upgrades"]}
+    assert made == {
+        "mlops-lab-tracking": ("full", ["full"] if (releases.RELEASES[0].files("full")) else []),
+        "mlops-lab-monitoring": ("full.grafana", ["full", "grafana"]),
+        "mlops-lab-pipelines": ("kubeflow", ["kubeflow"]),
+    }
+    assert said.count("pipelines: kubeflow, since all its images can be had") == 1
+    assert said.count("monitoring: grafana, since all its images can be had") == 1
+    values = {release: values for release, _, _, values in site["upgrades"]}
+    mlflow = "http://mlflow.mlops-lab-tracking.svc:5000"
+    assert values["mlops-lab-pipelines"]["kubeflow.mlflow.endpoint"] == mlflow
+    brought = {name for release in site["brought"] for name in release.images}
+    assert set(PIPELINES.images) <= brought, "the counterpart's images are there if it is needed"
+    site["upgrades"].clear()
+    bring_up("pipelines", engines=["kubeflow"])
+    assert "kubeflow.mlflow.endpoint" not in site["upgrades"][0][3], "there is no MLflow"
+
+
+def test_what_does_not_become_ready_costs_nothing(site: dict[str, Any]) -> None:
+    (engine,) = PIPELINES.engines
+    site["fails"]["kubeflow"] = LabError("mysql-0 can't start: no room", "", "helm's words")
+    served, said = bring_up("pipelines")
+    assert [profile for _, profile, _, _ in site["upgrades"]] == ["kubeflow", "full"] and served == ["ml-pipeline"]
+    assert site["within"] == [engine.patience, PIPELINES.within]
+    assert "Kubeflow Pipelines: pipelines is not installed: mysql-0 can't start: no room" in said
+    assert "\n  mysql-0: not scheduled: Insufficient memory\n" in said
+    assert "pipelines goes on with the engine embedded; to try again: lab up --engine kubeflow" in said
+    site["fails"]["full"] = LabError("helm failed", "")
+    with pytest.raises(LabError, match="pipelines did not become ready"):
+        bring_up("pipelines")
+
+
+def test_who_names_an_engine_is_told_when_it_fails(site: dict[str, Any]) -> None:
+    site["fails"]["kubeflow"] = LabError("helm failed", "")
+    with pytest.raises(LabError, match="pipelines did not become ready within 1500 s") as error:
+        bring_up("pipelines", engines=["kubeflow"])
+    assert len(site["upgrades"]) == 1 and error.value.hint.endswith("lab up --engine embedded")
+
+
+def test_an_interrupted_choice_is_made_again(site: dict[str, Any]) -> None:
+    """What never stood is nobody's engine: `lab up` was ended while it was installed."""
+    site["answers"]["get secrets"] = release_secret("kubeflow", "pending-install")
+    site["fails"]["kubeflow"] = LabError("helm failed", "")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Helm, "settle", lambda self, release: False)
+        bring_up("pipelines")
+    assert [profile for _, profile, _, _ in site["upgrades"]] == ["kubeflow", "full"]
+
+
+def test_an_engine_is_not_replaced_while_runs_are_at_work(
+    site: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site["answers"]["get secrets"] = release_secret("full")
+    found: list[str] | None = [f"run {number}" for number in range(5)]
+    monkeypatch.setattr(choice.runs, "at_work", lambda *_: found)
+    with pytest.raises(LabError, match="run 0, run 1, run 2 and 2 more; nothing was changed") as error:
+        bring_up(engines=["kubeflow"])
+    assert "engine embedded" in error.value.message and "terminate them" in error.value.hint
+    assert not site["upgrades"]
+    bring_up()  # the same engine: nobody asks
+    bring_up(engines=["embedded"])
+    site["upgrades"].clear()
+    found = []
+    bring_up(engines=["kubeflow"])
+    assert site["upgrades"][0][1] == "kubeflow"
+    found = None
+    assert "does not answer, so nobody knows" in bring_up(engines=["kubeflow"])[1]
+
+
+class Api(http.server.BaseHTTPRequestHandler):
+    """Two pages of runs, as both engines list them."""
+
+    def do_GET(self) -> None:
+        second = "page_token=next" in self.path
+        assert self.path.startswith("/apis/v2beta1/runs?") and "created_at%20desc" in self.path
+        body: dict[str, Any] = {"runs": [{"display_name": "b", "state": "PENDING"}, {"run_id": "c"}]}
+        if not second:
+            runs = [{"display_name": "a", "state": "RUNNING"}, {"display_name": "z", "state": "SUCCEEDED"}]
+            body = {"runs": runs, "next_page_token": "next"}
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(json.dumps(body).encode())
+
+    def log_message(self, *_: Any) -> None:
+        """Nothing."""
+
+
+def test_runs_at_work_are_those_that_have_not_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Api) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        port = server.server_address[1]
+        monkeypatch.setattr(runs, "forward", lambda *_: contextlib.nullcontext(port))
+        assert runs.at_work(FakeKubectl({}), "x") == ["a", "b", "c"]
+        server.shutdown()
+    assert runs.at_work(FakeKubectl({}), "x") is None

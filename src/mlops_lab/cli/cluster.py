@@ -30,8 +30,10 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--engine",
-    type=click.Choice(["embedded", "kubeflow"]),
-    help="What runs pipelines: our small server, or Kubeflow's images. Installs the pipelines part.",
+    "engines",
+    multiple=True,
+    type=click.Choice(["embedded", "kubeflow", "dashboard", "grafana"]),
+    help="What runs pipelines (embedded or kubeflow) or shows dashboards (dashboard or grafana); installs that part.",
 )
 @click.option("--no-wait", is_flag=True, help="Stop at once if another `lab` command is changing the cluster.")
 def up(
@@ -41,13 +43,16 @@ def up(
     registry: str,
     parts: tuple[str, ...],
     profile: str | None,
-    engine: str | None,
+    engines: tuple[str, ...],
     no_wait: bool,
 ) -> None:
     """Create or repair the cluster and install parts of the platform.
 
     A healthy cluster is not changed; installed parts stay and are repaired if needed. The first run pulls images, or
     builds them from packages if no image registry answers (about 15 minutes on two cores).
+
+    New parts get Kubeflow's own backend (with --profile full) and Grafana where their images can be pulled and the
+    machine has room; else, or if they do not become ready, the project's counterparts. A line says which and why.
 
     \b
     Examples:
@@ -64,11 +69,12 @@ def up(
     from mlops_lab.cluster import existing, record
     from mlops_lab.cluster.up import up as bring_up
     from mlops_lab.platform import kept
-    from mlops_lab.platform.install import check_engine, with_parts
+    from mlops_lab.platform.install import check_engines, with_parts
+    from mlops_lab.platform.pages import absent
     from mlops_lab.platform.releases import part_of
 
     begin, progress = time.monotonic(), Progress()
-    wanted = _parts((*parts, *((part_of(engine),) if engine else ())), profile)
+    wanted = _parts((*parts, *map(part_of, engines)), profile)
     named = None if context and registry else record.named()
     if context and nodes:
         raise UsageError("--nodes creates a cluster, --context uses an existing one", "use only one of them")
@@ -85,22 +91,24 @@ def up(
         cluster = existing.use(name, prefix, progress, wait=not no_wait)
     else:
         kept.read()  # what can't be read is said before minutes go by
-        if engine:
-            check_engine(engine, record.made(), progress)
-        cluster = bring_up(nodes, mode, progress, wait=not no_wait, **_during_creation(wanted, engine or ""))
+        if engines:
+            check_engines(engines, record.made(), progress)
+        cluster = bring_up(nodes, mode, progress, wait=not no_wait, **_during_creation(wanted, engines))
     releases = with_parts(
         wanted,
         {"core": "small", "full": "full"}.get(profile or ""),  # type: ignore[arg-type]
         cluster,
         progress,
         mode=mode,
-        engine=engine,
+        engines=engines,
         wait_for_others=not no_wait,
     )
     click.echo(f"The cluster is up ({spell(time.monotonic() - begin)}); its context: {cluster.context}")
     for release in releases:
         for page in release.pages:
             click.echo(f"  {page.name}: {page.what} (lab open {page.name})")
+    for page, instead in absent(releases) if releases else ():
+        click.echo(f"  {page.name}: not here (instead: {instead})")
     click.echo("next: lab list, then for instance: lab start 10")
 
 
@@ -263,13 +271,14 @@ def _parts(words: tuple[str, ...], profile: str | None) -> list[str]:
     return [each.part for each in releases(parts)]
 
 
-def _during_creation(parts: list[str], engine: str = "") -> dict[str, Any]:
+def _during_creation(parts: list[str], engines: Sequence[str] = ()) -> dict[str, Any]:
     """What the parts need that is brought while kind creates the cluster: their images, and helm."""
     from mlops_lab.images.recipes import helm
     from mlops_lab.images.store import Store
     from mlops_lab.platform.releases import releases
 
-    wanted = list(dict.fromkeys(image for each in releases(parts) for image in each.by(engine).images))
+    chosen = [each.by(each.profile(None, each.asked(engines), "")) for each in releases(parts)]
+    wanted = list(dict.fromkeys(image for each in chosen for image in each.images))
     return {
         "early": wanted,
         "also": (helm.program,) if wanted and helm.path(Store()) is None else (),

@@ -144,6 +144,13 @@ def connect(docker: Docker, ranges: Mapping[str, str]) -> None:
                 docker.run("exec", node.name, "ip", "route", "replace", ranges[other.name], "via", other.address)
 
 
+def images(docker: Docker) -> set[str]:
+    """The images that every node has, by the names that containerd gives them; none without a node."""
+    words = ("ctr", "--namespace", "k8s.io", "images", "ls", "-q")
+    found = [set(docker.run("exec", each.name, *words, check=False).stdout.split()) for each in nodes(docker)]
+    return set.intersection(*found) if found else set()
+
+
 def forget_images(docker: Docker, refs: Sequence[str]) -> None:
     """Make the nodes pull these images again: the content behind a tag may have changed."""
     for node in nodes(docker):

@@ -176,8 +176,17 @@ def silent(names: Iterable[str]) -> list[str]:
     return sorted(registry for registry, well in answered.items() if not well)
 
 
-def _answers(ref: str) -> bool:
-    """Does a registry begin to serve this image within 5 s?"""
+def refused(names: Iterable[str]) -> list[str]:
+    """Those of these published images that the engine's pull does not find within 15 s, while others of the same
+    registries may come."""
+    wanted = sorted(names)
+    with ThreadPoolExecutor(4) as pool:
+        answered = dict(zip(wanted, pool.map(lambda name: _answers(name, 3 * _PROBE), wanted), strict=True))
+    return [name for name, well in answered.items() if not well]
+
+
+def _answers(ref: str, within: float = _PROBE) -> bool:
+    """Does a registry begin to serve this image in time?"""
     pull = start(["docker", "pull", ref], stdout=subprocess.PIPE, env=CLIENT_ENV)
     answer: list[bytes] = []
 
@@ -187,7 +196,7 @@ def _answers(ref: str) -> bool:
 
     reader = threading.Thread(target=read, daemon=True)
     reader.start()
-    reader.join(_PROBE)
+    reader.join(within)
     end(pull)
     return b"ulling from" in b"".join(answer)
 

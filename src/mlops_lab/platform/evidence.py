@@ -25,10 +25,14 @@ class Watch:
     Args:
         kubectl: the cluster.
         namespace: the part's.
+        room: seconds that a pod may be without a node; None for any time, say where nodes are added on demand.
     """
 
-    def __init__(self, kubectl: Kubectl, namespace: str) -> None:
+    def __init__(self, kubectl: Kubectl, namespace: str, room: float | None = None) -> None:
         self._kubectl, self._namespace = kubectl, namespace
+        self._patience = {**dict.fromkeys(_HOPELESS, 0.0), **dict.fromkeys(_LASTING, _PATIENCE), "crashes": 0.0}
+        if room is not None:
+            self._patience["Unschedulable"] = room
         self._begin = time.time()
         self._next = 0.0
         self._since: dict[str, float] = {}
@@ -59,7 +63,8 @@ class Watch:
         self._since = {f"{pod} {reason}": self._since.get(f"{pod} {reason}", now) for pod, reason, _ in states}
         for pod, reason, text in states:
             lasted = now - self._since[f"{pod} {reason}"]
-            if reason in _HOPELESS or (reason in _LASTING and lasted > _PATIENCE) or reason == "crashes":
+            limit = self._patience.get(reason)
+            if limit is not None and (lasted > limit or not limit):
                 return f"{pod} can't start: {text}"
         return ""
 
@@ -96,6 +101,7 @@ def troubles(pod: dict[str, Any], before: Mapping[str, int] | None = None) -> li
             its node was started again.
     """
     name, status = pod["metadata"]["name"], pod.get("status", {})
+    node = (pod.get("spec") or {}).get("nodeName", "")  # an image may be on one and not on another
     if pod["metadata"].get("deletionTimestamp") or status.get("phase") == "Succeeded":
         return []
     found = []
@@ -115,7 +121,9 @@ def troubles(pod: dict[str, Any], before: Mapping[str, int] | None = None) -> li
             held = reason == "CrashLoopBackOff" and new >= _CRASHES
             found.append((name, "crashes" if held else "ended", text))
         elif reason not in ("", "ContainerCreating", "PodInitializing"):
-            found.append((name, reason, f"{container['name']}: {reason}: {waiting.get('message', '')}".rstrip(": ")))
+            place = f" on {node}" if node and reason in (*_HOPELESS, *_LASTING) else ""
+            text = f"{container['name']}{place}: {reason}: {waiting.get('message', '')}"
+            found.append((name, reason, text.rstrip(": ")))
         elif not container.get("ready") and "running" in container["state"]:
             found.append((name, "NotReady", f"{container['name']} runs and is not ready"))
     return found

@@ -113,6 +113,15 @@ class Helm:
         ]
         self._watched(words, within, look)
 
+    def template(self, release: str, chart: Path, files: Sequence[Path] = ()) -> str:
+        """What a chart would put into the cluster, as YAML; the cluster is not asked.
+
+        Raises:
+            LabError: helm can't say.
+        """
+        words = (word for file in files for word in ("--values", str(file)))
+        return self.run("template", release, str(chart), "--namespace", release, *words).stdout
+
     def history(self, release: str) -> list[Revision]:
         """The release's revisions, oldest first; none where it is not installed."""
         done = self.run("history", release, "--namespace", release, "-o", "json", check=False)

@@ -2,24 +2,23 @@
 
 A part is left alone if none of its inputs has changed (chart, values, the content of its images) and all of it exists
 and is ready. Otherwise helm upgrades it; if the upgrade does not become ready, helm rolls back, and the error says what
-was not ready and why.
+was not ready and why. A new part whose engine was `lab`'s own choice goes on with the counterpart of that engine.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Literal
 
 import yaml
 
-from mlops_lab.base.errors import LabError
+from mlops_lab.base.errors import LabError, UsageError
 from mlops_lab.base.progress import Progress
 from mlops_lab.base.waiting import wait_until
 from mlops_lab.cluster import kind, names, own, registry
@@ -28,31 +27,22 @@ from mlops_lab.cluster.record import Cluster
 from mlops_lab.cluster.up import exclusive
 from mlops_lab.engine import start
 from mlops_lab.engine.docker import Docker
-from mlops_lab.images.build import bring, silent
+from mlops_lab.images.build import bring
 from mlops_lab.images.catalog import CATALOG
-from mlops_lab.images.sources import repository
 from mlops_lab.images.steps import Step
+from mlops_lab.platform import choice, keep, pages
 from mlops_lab.platform import installed as state
-from mlops_lab.platform import keep, pages
+from mlops_lab.platform.choice import Choice
 from mlops_lab.platform.evidence import Watch
 from mlops_lab.platform.helm import Helm, program
 from mlops_lab.platform.installed import Installed, installed
+from mlops_lab.platform.plan import Wanted, planned, served_as, stages
 from mlops_lab.platform.releases import Release, part_of, releases
 
 Profile = Literal["small", "full"]
 Mode = Literal["auto", "pull", "build"]
 _LEVEL = "mlops-lab/pod-security"
-
-
-@dataclass(frozen=True)
-class _Wanted:
-    """A release with all that it is to be made from."""
-
-    release: Release
-    profile: str
-    values: dict[str, str]
-    images: str
-    fingerprint: str
+_NO_ROOM = 120.0  # s that a pod may be without a node, in a cluster that gets no more of them
 
 
 def with_parts(
@@ -62,7 +52,7 @@ def with_parts(
     progress: Progress,
     *,
     mode: Mode = "auto",
-    engine: str | None = None,
+    engines: Sequence[str] = (),
     wait_for_others: bool = True,
 ) -> list[Release]:
     """Make sure that these parts, and those that are installed already, are installed and ready.
@@ -71,7 +61,7 @@ def with_parts(
         parts: names of parts; what they need comes along.
         profile: the values profile of all parts; None keeps that of each installed one and means small for a new one.
         mode: how images come.
-        engine: what a part with a choice of engines runs on; None keeps what it has.
+        engines: what parts with a choice run on; without one of a part's it keeps what it has, see `choice`.
         wait_for_others: wait for another command that uses the cluster, instead of raising an error.
 
     Returns:
@@ -80,105 +70,113 @@ def with_parts(
     Raises:
         UsageError: there is no such part.
         LabError: a part did not become ready, and the release before it serves again; or an engine's images can't be
-            had, and nothing was done.
+            had, or runs are at work on one that is to go, and nothing was done.
     """
-    wanted = releases(parts)
     kubectl = Kubectl(cluster.context, cluster.kubeconfig)
 
-    def settled() -> tuple[dict[str, Installed], dict[str, str], list[Release]]:
+    def seen() -> tuple[dict[str, Installed], dict[str, str]]:
+        """What is installed, and the profiles that all parts have that are wanted now."""
         there, kept = installed(kubectl), keep.parts(cluster, kubectl)
-        profiles = {
-            each.part: each.profile(
-                profile, engine, there[each.part].profile if each.part in there else kept.get(each.part, "")
-            )
-            for each in releases([*(each.part for each in wanted), *there, *kept])
-        }
-        return there, profiles, [each.by(profiles[each.part]) for each in releases(profiles)]
+        was = {part: found.profile for part, found in there.items() if found.status != "pending-install"}
+        known = {each.part: was.get(each.part) or kept.get(each.part, "") for each in releases([*parts, *there, *kept])}
+        for each in releases(known):
+            if each.part in was:
+                wish = each.profile(profile, each.asked(engines), known[each.part])
+                choice.refuse_at_work(kubectl, each, known[each.part], wish, progress.say)
+        return there, known
 
     with exclusive(progress, wait_for_others):
-        there, profiles, wanted = settled()
-        if not wanted:
+        there, before = seen()
+        if not before:
             return []
         docker = start.ensure(progress.say) if cluster.is_kind else None
-        if docker:
-            require_registries([each for each in wanted if not _runs(there.get(each.part), profiles[each.part])])
+        for each in releases(before) if docker else ():
+            wish = each.profile(profile, each.asked(engines), before[each.part])
+            if not _runs(each, there.get(each.part), wish) and (each.asked(engines) or not _adds(each, wish)):
+                assert docker
+                choice.require(each.by(wish), docker)
     # A build may take long, and meanwhile others may work on the cluster.
     helm = Helm(program(progress), cluster.context, cluster.kubeconfig)
-    _bring(docker, wanted, mode, progress)
+    ground = choice.Ground(docker, kubectl, lambda: helm)
+    chosen = _chosen(before, there, profile, engines, ground)
+    for made in chosen.values():
+        if made.line:
+            progress.say(made.line)
+    _bring(docker, _all(chosen), mode, progress)
     with exclusive(progress, wait_for_others):
-        there, profiles, wanted = settled()
-        images = _bring(docker, wanted, mode, progress)  # all there, unless another command has installed more
+        there, known = seen()
+        late = _chosen(
+            {part: was for part, was in known.items() if was != before.get(part)}, there, profile, engines, ground
+        )
+        chosen = {part: late.get(part) or chosen[part] for part in known}
+        images = _bring(docker, _all(chosen), mode, progress)  # all there, unless another command has installed more
 
         stop = threading.Event()
         site = _Site(cluster, kubectl, helm, docker, progress, stop)
-        for stage in stages([_made_from(each, profiles[each.part], cluster, images) for each in wanted]):
+        done: dict[str, Release] = {}
+        for stage in stages([planned(each, chosen[each.part], cluster, images, known) for each in releases(known)]):
             with ThreadPoolExecutor(len(stage)) as pool:
-                jobs = [pool.submit(_install, each, there.get(each.release.part), site) for each in stage]
+                jobs = [pool.submit(_install_or_instead, each, there.get(each.release.part), site) for each in stage]
                 try:
                     wait(jobs)
                 except BaseException:
                     stop.set()  # helm is told to end, and rolls back
                     raise
             for job in jobs:
-                job.result()
+                release = job.result()
+                done[release.part] = release
         keep.forget(cluster, kubectl, progress)
-        return wanted
+        return [done[each.part] for each in releases(known)]
 
 
-def check_engine(engine: str, cluster: Cluster | None, progress: Progress) -> None:
-    """Check that an engine's images can be pulled, before a cluster is created for it.
+def check_engines(engines: Sequence[str], cluster: Cluster | None, progress: Progress) -> None:
+    """Check that engines' images can be had, before a cluster is created for them.
 
     Args:
         cluster: the kind cluster that is up, if any: what it runs already it need not pull.
 
     Raises:
-        LabError: an image registry does not answer.
+        UsageError: two of them are one part's.
+        LabError: images can't be had.
     """
     there: dict[str, Installed] = {}
     if cluster:
         with contextlib.suppress(LabError):
             there = installed(Kubectl(cluster.context, cluster.kubeconfig))
-    start.ensure(progress.say)
-    require_registries(
-        [each.by(engine) for each in releases([part_of(engine)]) if not _runs(there.get(each.part), engine)]
-    )
+    wanted = {name: part_of(name) for name in engines}
+    if len(set(wanted.values())) < len(wanted):
+        raise UsageError(f"{' and '.join(wanted)} are engines of the same part", "name one of them")
+    docker = start.ensure(progress.say)
+    for name, part in wanted.items():
+        (release,) = releases([part])
+        profile = release.profile(None, name, there[part].profile if part in there else "")
+        if not _runs(release, there.get(part), profile):
+            choice.require(release.by(profile), docker)
 
 
-def require_registries(wanted: list[Release]) -> None:
-    """Check that the registries answer that are the only source of these releases' images.
-
-    Raises:
-        LabError: one does not.
-    """
-    for release in wanted:
-        if release.published and (hosts := silent(release.published)):
-            raise LabError(
-                f"{release.part} needs images that can only be pulled, but no image registry answers at "
-                f"{', '.join(hosts)}; nothing was installed",
-                f"check the network, or use the engine that needs no pull: lab up --engine {release.engine}",
-            )
-
-
-def stages(wanted: list[_Wanted]) -> Iterator[list[_Wanted]]:
-    """Groups of releases, in order; the releases of a group can be installed in parallel."""
-    done: set[str] = set()
-    names_of = {each.release.part for each in wanted}
-    rest = list(wanted)
-    while rest:
-        stage = [each for each in rest if done.issuperset(names_of.intersection(each.release.needs))]
-        assert stage, "parts need each other in a circle"
-        yield stage
-        done.update(each.release.part for each in stage)
-        rest = [each for each in rest if each not in stage]
+def _chosen(
+    known: dict[str, str],
+    there: dict[str, Installed],
+    profile: Profile | None,
+    engines: Sequence[str],
+    ground: choice.Ground,
+) -> dict[str, Choice]:
+    """What each part runs on."""
+    found: dict[str, Choice] = {}
+    wanted = releases(known)
+    ground.beside({each.part: (each, each.profile(profile, each.asked(engines), known[each.part]))
+                   for each in wanted if each.part not in there})  # fmt: skip
+    for each in wanted:
+        found[each.part] = choice.choose(each, profile, engines, known[each.part], each.part not in there, ground)
+        if each.part not in there:
+            ground.beside({each.part: (each, found[each.part].profile)})
+    return found
 
 
-def fingerprint(release: Release, profile: str, values: dict[str, str], images: str) -> str:
-    """Sixteen hex digits that change with the chart, the profile, the values passed on, or an image's content."""
-    digest = hashlib.sha256(f"{profile}\0{sorted(values.items())}\0{images}".encode())
-    for path in sorted(release.folder.rglob("*")):
-        if path.is_file() and path.name != "README.md":
-            digest.update(f"\0{path.relative_to(release.folder)}\0".encode() + path.read_bytes())
-    return digest.hexdigest()[:16]
+def _all(chosen: dict[str, Choice]) -> list[Release]:
+    """The releases as they are chosen, and their counterparts."""
+    profiles = ((each, chosen[each.part]) for each in releases(chosen))
+    return [each.by(name) for each, made in profiles for name in (made.profile, made.counterpart) if name]
 
 
 @dataclass(frozen=True)
@@ -213,31 +211,38 @@ def _bring(docker: Docker | None, wanted: list[Release], mode: Mode, progress: P
     return steps
 
 
-def served_as(name: str) -> str:
-    """What an image is called in the registry: ours by their short name, others by their own path."""
-    return name.rpartition("/")[2] if CATALOG[name].served else repository(name)
+def _runs(release: Release, was: Installed | None, profile: str) -> bool:
+    """Is the part there with that profile's engine?"""
+    return was is not None and was.status == "deployed" and release.running(was.profile) is release.running(profile)
 
 
-def _runs(was: Installed | None, profile: str) -> bool:
-    return was is not None and was.status == "deployed" and was.profile == profile
+def _adds(release: Release, profile: str) -> bool:
+    """Is a profile's engine one that the part can do without?"""
+    engine = release.running(profile)
+    return engine is None or engine.adds
 
 
-def _made_from(release: Release, profile: str, cluster: Cluster, steps: dict[str, Step]) -> _Wanted:
-    values = {"registry": cluster.registry}
-    if not cluster.is_kind:
-        # Published images too come from where the user has put them: its nodes may reach nothing else.
-        defaults = yaml.safe_load((release.folder / "values.yaml").read_text()).get("images") or {}
-        values |= {
-            f"images.{key}": f"{cluster.registry}/{served_as(name)}"
-            for key, name in defaults.items()
-            if name in CATALOG
-        }
-    content = "\0".join(f"{name}={steps[name].key if name in steps else ''}" for name in release.images)
-    images = hashlib.sha256(content.encode()).hexdigest()[:16]
-    return _Wanted(release, profile, values, images, fingerprint(release, profile, values, images))
+def _install_or_instead(wanted: Wanted, was: Installed | None, site: _Site) -> Release:
+    """Install a part, or its counterpart if it does not become ready; returns which it was."""
+    try:
+        _install(wanted, was, site)
+    except LabError as failed:
+        if wanted.instead is None or site.stop.is_set():
+            raise
+        release = wanted.release
+        engine = release.running(wanted.profile)
+        assert engine
+        reasons = "".join(f"\n  {line}" for line in failed.detail.splitlines()[:8])
+        site.progress.say(
+            f"{engine.title}: {failed.message}{reasons}\n{release.part} goes on with the engine {release.engine};"
+            f" to try again: lab up --engine {engine.name}"
+        )
+        _install(wanted.instead, was, site)
+        return wanted.instead.release
+    return wanted.release
 
 
-def _install(wanted: _Wanted, was: Installed | None, site: _Site) -> None:
+def _install(wanted: Wanted, was: Installed | None, site: _Site) -> None:
     release, name = wanted.release, wanted.release.namespace
     if was and was.status == "deployed" and was.fingerprint == wanted.fingerprint:
         gone, not_ready = state.lacking(site.kubectl, site.helm, release)
@@ -254,13 +259,12 @@ def _install(wanted: _Wanted, was: Installed | None, site: _Site) -> None:
     changed = was is None or was.images != wanted.images
     if changed and site.docker:
         _forget_images(release, site.docker)
-    profile = release.folder / "profiles" / f"{wanted.profile}.yaml"
-    watch = Watch(site.kubectl, name)
+    watch = Watch(site.kubectl, name, _NO_ROOM if site.docker else None)
     with site.progress.piece(f"{'upgrading' if was else 'installing'} {release.part} ({release.chart})"):
         try:
             site.helm.upgrade(
                 name, release.folder,
-                files=[profile] if profile.exists() else [],
+                files=release.files(wanted.profile),
                 values=wanted.values,
                 labels={
                     state.PART: release.part, state.PROFILE: wanted.profile,
@@ -294,7 +298,7 @@ def _wait(release: Release, site: _Site) -> list[str]:
         raise LabError(late.message, late.hint, watch.detail()) from late
 
 
-def _explained(failed: LabError, wanted: _Wanted, was: Installed | None, site: _Site, seen: str) -> LabError:
+def _explained(failed: LabError, wanted: Wanted, was: Installed | None, site: _Site, seen: str) -> LabError:
     release = wanted.release
     timed = failed.message == "helm failed"
     why = f"did not become ready within {release.within:g} s" if timed else f"is not installed: {failed.message}"
@@ -302,7 +306,9 @@ def _explained(failed: LabError, wanted: _Wanted, was: Installed | None, site: _
         why = "can't be installed"
     after = "the previous release is back in place" if was else "its objects were removed again"
     hint = f"see above what was not ready, then try again: lab up --with {release.part}"
-    if "ImagePull" in seen:
+    if release.published:
+        hint = f"see above what was not ready; or use the engine that needs no pull: lab up --engine {release.engine}"
+    elif "ImagePull" in seen:
         hint = (
             "run the same command again" if site.cluster.is_kind
             else f"push the project's images there: lab images push {site.cluster.registry}"
@@ -331,14 +337,10 @@ def _namespace(release: Release, kubectl: Kubectl, users: bool = False) -> None:
 def _forget_images(release: Release, docker: Docker) -> None:
     """Make the nodes pull these images again: the content behind a tag may have changed."""
     refs = [
-        f"{names.REGISTRY_PREFIX}/{served_as(name)}" if CATALOG[name].served else _full(name) for name in release.images
+        f"{names.REGISTRY_PREFIX}/{served_as(name)}" if CATALOG[name].served else choice.full(name)
+        for name in release.images
     ]
     kind.forget_images(docker, refs)
-
-
-def _full(name: str) -> str:
-    """An image's name as containerd stores it."""
-    return name if repository(name) == name.partition("/")[2] else f"docker.io/{repository(name)}"
 
 
 def _restart(namespace: str, kubectl: Kubectl) -> None:

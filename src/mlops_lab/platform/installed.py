@@ -140,8 +140,14 @@ def status() -> list[Part]:
         gone, not_ready = lacking(kubectl, Helm(program, cluster.context, cluster.kubeconfig), release)
         pages = f"; lab open {release.pages[0].name}" if release.pages else ""
         wrong = ", ".join([*gone, *not_ready][:3])
-        found.append(Part(part, not wrong, wrong or f"{release.chart}, {state.profile or 'own'} profile{pages}"))
+        found.append(Part(part, not wrong, wrong or f"{release.chart}, {called(state.profile)}{pages}"))
     return found
+
+
+def called(profile: str) -> str:
+    """A profile in words: `small.grafana` is the small one with Grafana beside it."""
+    base, _, engine = (profile or "own").partition(".")
+    return f"{base} profile" + (f" with {engine}" if engine else "")
 
 
 def _state(item: dict[str, Any]) -> str:

@@ -5,8 +5,10 @@ It goes to a ready pod behind the page's Service, and is made anew when that pod
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import http.client
+import json
 import socket
 import subprocess
 import time
@@ -58,11 +60,49 @@ def place(kubectl: Kubectl, name: str, there: list[Release]) -> Place:
         known += [(each, page, f"--engine {engine.name}") for engine in each.engines for page in engine.pages]
     wanted = [one for one in known if one[1].name == name] or [one for one in known if one[0].part == name]
     if not wanted:
-        raise UsageError(f"there is no page {name!r}", f"there are: {', '.join(page.name for _, page, _ in known)}")
+        raise UsageError(
+            f"there is no page {name!r}", f"there are: {', '.join(dict.fromkeys(page.name for _, page, _ in known))}"
+        )
     release, page, words = wanted[0]
-    if not any(each.part == release.part and page in each.pages for each in there):
-        raise UsageError(f"{name} is not installed", f"install it: lab up {words}")
-    return Place(release, page, *behind(kubectl.get(_BEHIND, "-n", release.namespace), page))
+    here = next((each for each in there if each.part == release.part), None)
+    # An engine may serve a page of this name in another place.
+    found = next((each for each in here.pages if each.name == page.name), None) if here else None
+    if found is None:
+        instead = next((engine.instead for engine in release.engines if page in engine.pages), "") if here else ""
+        hint = (
+            f"in its place there is: {instead}; to install it: lab up {words}"
+            if instead
+            else f"install it: lab up {words}"
+        )
+        raise UsageError(f"{name} is not installed", hint)
+    return Place(release, found, *behind(kubectl.get(_BEHIND, "-n", release.namespace), found))
+
+
+def absent(there: list[Release]) -> list[tuple[Page, str]]:
+    """The pages of published systems that are not there, and the command that opens what is there in their place.
+
+    Args:
+        there: the releases that are installed.
+    """
+    shown = {page.name for release in there for page in release.pages}
+    parts = {release.part for release in there}
+    return [
+        (engine.pages[-1], engine.instead if release.part in parts else f"lab up --with {release.part}")
+        for release in RELEASES
+        for engine in release.engines
+        if engine.pages and engine.pages[-1].name not in shown
+    ]
+
+
+def login(kubectl: Kubectl, release: Release, page: Page) -> tuple[str, str] | None:
+    """Who may sign in at a page: user and password, if the part has made such."""
+    if not page.login:
+        return None
+    words = ("get", "secret", page.login, "-n", release.namespace, "--ignore-not-found", "-o", "json")
+    text = kubectl.run(*words).stdout
+    data = (json.loads(text).get("data") or {}) if text.strip() else {}
+    user, password = (base64.b64decode(data.get(key, "")).decode() for key in ("user", "password"))
+    return (user, password) if user and password else None
 
 
 def behind(objects: list[dict[str, Any]], page: Page) -> tuple[str, int]:

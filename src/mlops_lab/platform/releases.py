@@ -4,8 +4,8 @@ own. Here is only what they are; `install` brings them, `pages` opens them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mlops_lab.base.errors import UsageError
@@ -33,6 +33,8 @@ class Page:
         port: the Service's port.
         path: where the page is below it.
         what: one line about it.
+        local: the port on 127.0.0.1 that `lab open` takes if it is free; 0 for the Service's.
+        login: a Secret of the part's namespace with the keys `user` and `password`, for those who want to sign in.
     """
 
     name: str
@@ -40,25 +42,44 @@ class Page:
     port: int
     path: str = "/"
     what: str = ""
+    local: int = 0
+    login: str = ""
 
 
 @dataclass(frozen=True)
 class Engine:
-    """Another way to run a part: the chart's profile of this name, and what is other with it.
+    """Another way to run a part, with images that can only be pulled: the chart's profile of this name, in place of the
+    part's own or beside it. The release remembers it by its profile, `kubeflow` or `small.grafana`.
 
     Args:
-        name: what `lab up --engine` calls it; also the profile's name, so that the release remembers it.
-        images: as a release's.
+        name: what `lab up --engine` calls it; also the profile's name.
+        images: as a release's; if it adds, they come beside the release's own.
         published: images that are in no catalog, since they can't be built: the nodes pull them themselves.
-        pages: what it serves beside the release's own pages.
+        pages: what it serves, beside the release's own pages or in place of those of the same name.
         within: seconds until it is ready, with the time to pull.
+        adds: its profile comes beside the part's own.
+        beside: values that it sets if another part is there, too.
+        unasked: the profiles of a new part that take it where it can be had, without being asked.
+        patience: seconds until it is ready if nobody asked for it; then the part goes on without.
+        title: what people call it.
+        instead: the command that opens what serves where it is not.
     """
 
     name: str
-    images: tuple[str, ...]
+    images: tuple[str, ...] = ()
     published: tuple[str, ...] = ()
     pages: tuple[Page, ...] = ()
     within: float = 240
+    adds: bool = False
+    beside: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    unasked: tuple[str, ...] = ()
+    patience: float = 240
+    title: str = ""
+    instead: str = ""
+
+    def over(self, profile: str) -> str:
+        """The name of a part's profile with it."""
+        return f"{profile}.{self.name}" if self.adds else self.name
 
 
 @dataclass(frozen=True)
@@ -97,30 +118,47 @@ class Release:
         """Its chart."""
         return project() / "charts" / self.chart
 
+    def files(self, profile: str) -> list[Path]:
+        """The values files of a profile, `small.grafana` for one beside the part's own; the last one wins."""
+        found = [self.folder / "profiles" / f"{name}.yaml" for name in profile.split(".")]
+        return [file for file in found if file.exists()]
+
+    def running(self, profile: str) -> Engine | None:
+        """The engine of a profile; None for the one that the part has by default."""
+        *base, name = profile.rsplit(".", 1)
+        return next((each for each in self.engines if each.name == name and each.adds == bool(base)), None)
+
     def by(self, profile: str) -> Release:
-        """The release as it is with a profile: another one's images and pages if an engine has that name."""
-        for each in self.engines:
-            if each.name == profile:
-                return replace(
-                    self, images=each.images, published=each.published, pages=(*self.pages, *each.pages),
-                    within=each.within,
-                )  # fmt: skip
-        return self
+        """The release as it is with a profile: with an engine's images and pages, if it is an engine's."""
+        engine = self.running(profile)
+        if engine is None:
+            return self
+        own = {page.name: page for page in engine.pages}
+        pages = [own.pop(page.name, page) for page in self.pages]
+        return replace(
+            self,
+            images=(*self.images, *engine.images) if engine.adds else engine.images,
+            published=engine.published, pages=(*pages, *own.values()), within=engine.within,
+        )  # fmt: skip
+
+    def asked(self, engines: Iterable[str]) -> str | None:
+        """Which of these engines is one of this part's, if any is."""
+        own = (self.engine, *(each.name for each in self.engines))
+        return next((each for each in engines if each and each in own), None)
 
     def profile(self, requested: str | None, engine: str | None, known: str) -> str:
         """The profile to install.
 
         Args:
             requested: the profile that the user asks for.
-            engine: an engine that the user asks for; without one the part keeps the one that it has.
+            engine: an engine of this part that the user asks for; without one the part keeps the one that it has.
             known: the profile that the part is installed with; empty for a new one.
         """
-        others = [each.name for each in self.engines]
-        if engine in others:
-            return str(engine)
-        if known in others:
-            return known if engine is None else requested or "small"
-        return requested or known or "small"
+        was = self.running(known)
+        kept = "" if was and not was.adds else known.partition(".")[0]
+        base = requested or kept or "small"
+        chosen = was if engine is None else next((each for each in self.engines if each.name == engine), None)
+        return chosen.over(base) if chosen else base
 
 
 _PUBLISHED = tuple(
@@ -148,6 +186,20 @@ RELEASES: tuple[Release, ...] = (
             Page("prometheus", "prometheus", 9090, what="metrics, rules and targets"),
             Page("alertmanager", "alertmanager", 9093, what="alerts and silences"),
         ),
+        engine="dashboard",
+        engines=(
+            Engine(
+                name="grafana",
+                published=(str(pin("images.grafana.name")),),
+                pages=(Page("grafana", "grafana", 3000, what="the dashboards, in Grafana", login="grafana"),),
+                within=900,
+                adds=True,
+                unasked=("small", "full"),
+                patience=420,
+                title="Grafana",
+                instead="lab dashboard",
+            ),
+        ),
     ),
     Release(
         part="pipelines",
@@ -160,8 +212,23 @@ RELEASES: tuple[Release, ...] = (
                 name="kubeflow",
                 images=(pipelines.NAME, *_STEPS),  # the first for helm test
                 published=_PUBLISHED,
-                pages=(Page("kubeflow", "ml-pipeline-ui", 80, what="Kubeflow Pipelines' own pages"),),
+                pages=(
+                    # They pass requests to the API on, so that it is at the same address as with the other engine.
+                    Page(
+                        "pipelines",
+                        "ml-pipeline-ui",
+                        80,
+                        what="Kubeflow's pages, and the API for kfp.Client",
+                        local=8888,
+                    ),
+                    Page("kubeflow", "ml-pipeline-ui", 80, what="the same", local=8888),
+                ),
                 within=1500,
+                beside={"tracking": {"kubeflow.mlflow.endpoint": "http://mlflow.mlops-lab-tracking.svc:5000"}},
+                unasked=("full",),
+                patience=900,
+                title="Kubeflow Pipelines",
+                instead="lab open pipelines",
             ),
         ),
     ),
