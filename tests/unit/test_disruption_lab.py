@@ -46,14 +46,19 @@ def term(selector: Object | None = OWN, key: str = "kubernetes.io/hostname") -> 
     return {"topologyKey": key} | ({} if selector is None else {"labelSelector": selector})
 
 
+def required(rule: Object) -> Object:
+    return {"affinity": {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [rule]}}}
+
+
 def test_a_rule_spreads_if_it_counts_these_pods_and_tells_nodes_apart(lab: Any) -> None:
-    anti = "podAntiAffinity"
     preferred = {"preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 1, "podAffinityTerm": term()}]}
     good = [
         {"topologySpreadConstraints": [term() | {"maxSkew": 2}]},
         {"topologySpreadConstraints": [term({})]},
-        {"affinity": {anti: preferred}},
-        {"affinity": {anti: {"requiredDuringSchedulingIgnoredDuringExecution": [term()]}}},
+        {"affinity": {"podAntiAffinity": preferred}},
+        required(term()),
+        required(term() | {"namespaces": ["default", "lab-13"]}),
+        required(term() | {"namespaces": ["default"], "namespaceSelector": {}}),
     ]
     bad = [
         {},
@@ -63,9 +68,11 @@ def test_a_rule_spreads_if_it_counts_these_pods_and_tells_nodes_apart(lab: Any) 
         {"topologySpreadConstraints": [term(key="os")]},
         {"topologySpreadConstraints": [term(key="topology.kubernetes.io/zone")]},
         {"topologySpreadConstraints": [term() | {"maxSkew": 3}]},
+        required(term() | {"namespaces": ["default"]}),
+        required(term() | {"mismatchLabelKeys": ["pod-template-hash"]}),
     ]
-    worked = [[ok for ok, _ in lab.spread_rules(template(**spec), NODES)] for spec in good + bad]
-    assert worked == [[True]] * 4 + [[], [], [False], [False], [False], [False], [False]]
+    worked = [[ok for ok, _ in lab.spread_rules(template(**spec), NODES, namespace="lab-13")] for spec in good + bad]
+    assert worked == [[True]] * 6 + [[], []] + [[False]] * 7
 
 
 def test_label_selectors_match_as_in_kubernetes(lab: Any) -> None:

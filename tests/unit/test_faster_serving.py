@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import math
 import runpy
 from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -236,9 +238,92 @@ def test_what_is_strange_is_within_the_contract_and_what_is_bad_is_not() -> None
         taken = question.model_validate({"rows": rows}).rows
         for sent, meant in zip(taken, flights.meant(rows), strict=True):
             assert all(getattr(sent, name) == value for name, value in meant.items()), what
-    for number in range(len(flights.BAD) + 1):
+    question.model_validate({"rows": [row, row]})
+    sent = [made.spoilt([row, row], number) for number in range(len(flights.BAD))]
+    for body, _ in sent:
         with pytest.raises(ValueError, match="validation error"):
-            question.model_validate({"rows": made.spoilt([row, row], number)})
+            question.model_validate(body)
+    assert {bad for _, bad in sent} == set(flights.BAD)
+    assert [bad for _, bad in sent] != list(flights.BAD)
+    assert {bad.what for bad in flights.BAD if bad.no_json} == {"temp nan", "visib inf"}
+    assert not any(
+        len(json.dumps(body)) > 0.6 * loaded("14", "client").LARGEST for body, _ in sent
+    )  # a refusal may repeat it
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "taken"),
+    [
+        ("distance: float = Field(gt=0, le=20000)", "distance: float = Field(default=1000, gt=0, le=20000)",
+         "distance left out"),
+        ("min_length=1, max_length=1000", "min_length=1", "1001 rows"),
+        ("min_length=1, max_length=1000", "max_length=1000", "no row"),
+        ("hour: int = Field(ge=0, le=23)", "hour: int", "hour 24"),
+        ("ge=1, le=31", "ge=1", "day 32"),
+        ("ge=1, le=12", "le=12", "month 0"),
+        ("gt=0, le=20000", "ge=0, le=20000", "distance 0"),
+        ("A-Z0-9", "A-Za-z0-9", "origin 'ewr'"),
+        ("{2,4}", "{2,}", "dest 'NEWAR'"),
+        ("{2,4}", "{1,4}", "carrier 'E'"),
+        ("wind_speed: float | None", "wind_speed: object", "wind_speed 'mild'"),
+        ('extra="forbid", ', "", "gate 'B7'"),
+        ('"""The body of POST /predict."""', 'model_config = ConfigDict(extra="ignore")', "a field beside rows"),
+        ("allow_inf_nan=False", "allow_inf_nan=True", "temp nan"),
+    ],
+)  # fmt: skip
+def test_each_rule_of_the_contract_has_a_body_that_breaks_it_alone(
+    old: str, new: str, taken: str, tmp_path: Path
+) -> None:
+    text = (project() / "labs" / "14-faster-serving" / "start" / "contract.py").read_text()
+    assert old in text
+    (tmp_path / "laxer.py").write_text(text.replace(old, new))
+    question = runpy.run_path(str(tmp_path / "laxer.py"))["Question"]
+    flights = loaded("14", "flights")
+    codes = {"carrier": "UA", "origin": "EWR", "dest": "ORD"}
+    row = {"month": 7, "day": 4, "weekday": 3, "hour": 17, **codes, "distance": 719.0, "temp": 80.0}
+    made, found = flights.Flights([row], 1), set()
+    for number in range(len(flights.BAD)):
+        body, bad = made.spoilt([row, row], number)
+        with contextlib.suppress(ValueError):
+            question.model_validate(body)
+            found.add(bad.what)
+    assert taken in found
+
+
+def test_a_crowd_takes_a_5xx_for_what_is_no_json_and_names_what_was_taken() -> None:
+    class Known:
+        def probabilities(self, rows: list[Any]) -> list[float]:
+            return [0.5 for _ in rows]
+
+    async def run() -> Any:
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+                while True:
+                    head = (await reader.readuntil(b"\r\n\r\n")).decode()
+                    text = (await reader.readexactly(int(head.split("Content-Length: ")[1].split("\r\n")[0]))).decode()
+                    rows, status = json.loads(text).get("rows"), 200
+                    if "NaN" in text or "Infinity" in text:
+                        status = 500
+                    elif not rows or any("distance" not in row for row in rows):
+                        status = 422
+                    said = json.dumps({"model_version": "v1", "probabilities": [0.5] * len(rows or ())}).encode()
+                    writer.write(b"HTTP/1.1 %d x\r\nContent-Length: %d\r\n\r\n%s" % (status, len(said), said))
+            writer.close()
+
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        bad = loaded("14", "flights").BAD
+        spec = {"version": "v1", "host": "127.0.0.1", "port": port, "clients": 4, "requests": 4 * len(bad),
+                "sizes": [1, 2], "bad_every": 4, "within": 20, "answer_within": 5}  # fmt: skip
+        row = {"month": 7, "carrier": "UA", "distance": 719.0, "temp": 1.0}
+        said = await crowd.crowd(spec, {"v1": Known()}, crowd.Flights([row], 1))
+        server.close()
+        return said, len(bad)
+
+    said, kinds = asyncio.run(run())
+    assert (said["ended"], said["good"], said["wrong"]) == (4 * kinds, 3 * kinds, 0)
+    assert said["bad_statuses"] == {"422": 3, "200": kinds - 5}
+    assert all(each.endswith(": status 200") for each in said["bad_taken"])
 
 
 def test_the_cost_is_that_of_all_rounds_together() -> None:
@@ -277,6 +362,9 @@ def test_other_values_get_the_likely_reason() -> None:
 def test_the_copy_is_told_of_the_other_model_and_of_nothing_else() -> None:
     configured = {"env": [{"name": "MODEL", "value": "/model/v1"}, {"name": "THREADS", "value": "1"}]}
     for container, env in ((configured, [{"name": "THREADS", "value": "1"}]), ({}, [])):
+        bare = dict(container)
+        checks.without_model(bare)
+        assert bare["env"] == env
         checks.with_v2(container)
         assert container["env"] == [*env, {"name": "MODEL", "value": "/model/v2"}]
 

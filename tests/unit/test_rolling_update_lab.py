@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from mlops_lab.checks import Observation
 from mlops_lab.kube.client import Object
 from tests.lab_programs import loaded
 from tests.made_up import NothingThere, Platform, made_up_lab
@@ -57,3 +58,41 @@ def test_both_images_have_a_name_of_this_run() -> None:
     assert first["good"].startswith("v2 as ") and first["broken"].startswith("v3-broken as ")
     assert first["good"].split()[-1] != first["broken"].split()[-1]
     assert called(1) == first != called(2)
+
+
+def with_server(replicas: int = 3, image: str = NEW, load: str = "4", command: str = "") -> Object:
+    item = deployment(image)
+    item["spec"]["replicas"] = replicas
+    server = item["spec"]["template"]["spec"]["containers"][0]
+    server["env"] = [{"name": "MODEL_LOAD_SECONDS", "value": load}]
+    return item if not command else item | {"spec": item["spec"] | {"template": {"spec": {"containers": [
+        server | {"command": [command]}]}}}}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("item", "ok"),
+    [(with_server(), True), (with_server(image=OLD), True), (with_server(load="0"), False),
+     (with_server(command="sleep"), False), (deployment(NEW), False), (None, False)],
+)  # fmt: skip
+def test_an_update_leaves_the_server_as_it_is(item: Object | None, ok: bool) -> None:
+    assert loaded("12").given_server(item).ok is ok
+
+
+@pytest.mark.parametrize(
+    ("now", "scaled_by", "seen"),
+    [(with_server(), [], ""), (with_server(replicas=4), [], ""), (with_server(replicas=1), [], "replicas: 1"),
+     (with_server(replicas=1), ["hpa"], ""), (with_server(load="0"), ["hpa"], "MODEL_LOAD_SECONDS 0, not 4")],
+)  # fmt: skip
+def test_the_way_back_leads_to_as_many_pods_of_the_given_server(now: Object, scaled_by: list[str], seen: str) -> None:
+    async def present() -> Object:
+        return now
+
+    async def autoscalers(lab: Any) -> list[str]:
+        return scaled_by
+
+    checks = loaded("12")
+    checks.autoscalers_of = autoscalers
+    lab = made_up_lab(objects=NothingThere(deployment=lambda name: SimpleNamespace(now=present)))
+    back = Observation(True, "back", "it is")
+    found = asyncio.run(checks.as_before(lab, back, with_server()))
+    assert (found.ok, found.seen) == (not seen, seen or "it is")

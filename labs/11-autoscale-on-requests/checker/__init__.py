@@ -9,7 +9,7 @@ import math
 import time
 from pathlib import Path
 
-from mlops_lab.checks import Lab, Observation, at_least, at_most, check, expect, observe
+from mlops_lab.checks import Lab, Observation, at_most, check, expect, observe
 from mlops_lab.kit import autoscalers
 from mlops_lab.kit.answering import must_answer
 from mlops_lab.kit.autoscaler_reasons import why_not_one
@@ -21,6 +21,7 @@ from .scenario import CALM, MOST_PODS, PER_POD, STORM, rush
 from .why import METRIC, NOT_BY_REQUESTS, why_not_measured
 
 START = Path(__file__).parents[1] / "start"
+ROLLED_OUT_WITHIN = 90  # seconds, for pods that were applied just before
 FIGURES_WITHIN = 25  # seconds for all autoscalers of the Deployment: each looks every 15 s
 MEASURED_WITHIN = 50  # seconds: discovery, two scrapes, and the custom metrics API's own list of series
 IN_WITHIN = 100  # seconds from the load's end
@@ -33,7 +34,8 @@ async def serves(lab: Lab) -> None:
     What answers is the given server, unchanged, in the pods of Deployment `model`, and nothing else.
     """
     await exists(lab, apply="kubectl apply -f model.yaml")
-    expect(await lab.objects.deployment("model").becomes(ready_replicas=at_least(1), within=60)).because(
+    # All of them, as what was put right just now is not yet what serves.
+    expect(await lab.objects.deployment("model").rolled_out(within=ROLLED_OUT_WITHIN)).because(
         "a Service sends requests to ready pods only; kubectl describe pod says in its events what holds the pod up"
     )
     answered = await predicted(lab, rows=50, within=20)

@@ -5,18 +5,15 @@ The checker changes nothing itself but what it finds changed at the end: it puts
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from mlops_lab.checks import Lab, check, expect
 from mlops_lab.kit.answering import must_answer
 from mlops_lab.kit.deployments import exists
 from mlops_lab.kit.given import must_be_given
 from mlops_lab.kit.predictions import predicted
 
-from .scenario import WITHIN, deployment_before, tried, updated
+from .scenario import START, WITHIN, deployment_before, tried, updated
 from .why import why_lost
 
-START = Path(__file__).parents[1] / "start"
 ANSWER_WITHIN = 15  # s; the nodes hear of pods that came or went a moment later than the API
 
 
@@ -59,7 +56,8 @@ async def replaces_the_old(lab: Lab) -> None:
     """`./deploy IMAGE` with v2 exits 0 within 60 s, and from v1 the answers change over to v2 alone.
 
     The image has a tag that is drawn for this run. The program is called 5 s after the start of a load; when it exits,
-    all pods of the Deployment have that image and are ready, and in the last 10 s of the load every answer is v2's.
+    all pods of the Deployment have that image and are ready, the server is else as it was given, and in the last 10 s
+    of the load every answer is v2's.
     """
     update = await lab.once(updated)
     expect(update.exited).because(
@@ -71,6 +69,10 @@ async def replaces_the_old(lab: Lab) -> None:
         "kubectl set image and kubectl apply return when the wish is stored, and pods come and go after that: wait for "
         "it (kubectl rollout status) before you say that it is done. And it is the Deployment model that gets the "
         "image, the one that was given"
+    )
+    expect(update.given).because(
+        "the program brings another image, and nothing else: the server's command and MODEL_LOAD_SECONDS stay. Compare "
+        "kubectl get deployment model -o yaml before and after ./deploy"
     )
     expect(update.replaced).because(
         "the program gets the image as its first argument. A rollout begins when the pod template changes: with the "
@@ -125,7 +127,7 @@ async def rolls_back(lab: Lab) -> None:
     """`./deploy` with that broken image exits with another code than 0 within 60 s, and v2 runs again as before.
 
     At most 20 s after the program's end all pods of the Deployment are ready with the image from before the call, and
-    no pod of the broken image is left but those that are being deleted.
+    no pod of the broken image is left but those that are being deleted. The server is the given one, in no fewer pods.
     """
     trial = await lab.once(tried)
     expect(trial.refused).because(

@@ -5,17 +5,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from mlops_lab.checks import Lab, Observation, is_ready, rolled_out, rollout_state
 from mlops_lab.kit.answering import own_answers
+from mlops_lab.kit.autoscalers import autoscalers_of
 from mlops_lab.kit.deployments import owned_pods
 from mlops_lab.kit.drawn import drawn
+from mlops_lab.kit.given import differences, in_manifests
 from mlops_lab.kit.losses import none_lost
 from mlops_lab.kit.pods import images, leaving, runs
 from mlops_lab.kit.restore import interrupted, put_back
 from mlops_lab.kube.client import Object
 from mlops_lab.measure.traffic.report import LoadReport
 
+START = Path(__file__).parents[1] / "start"
 RATE, DURATION = 160, 125  # requests a second, s: 20,000 requests
 LATE = 1.0  # s that requests may leave late while pods start on a small machine: failures are counted, no latencies
 BEFORE = 5  # s of load on what is there, before the program is called
@@ -34,11 +38,13 @@ class Update:
 
     Attributes:
         through: whether the Deployment had no pod but new ones when the program said that it was done.
+        given: whether the program left the server what it was, but for the image.
         own: whether the answers at the end came from the Deployment itself.
     """
 
     exited: Observation
     through: Observation
+    given: Observation
     own: Observation
     replaced: Observation
     unharmed: Observation
@@ -47,7 +53,7 @@ class Update:
     @property
     def well(self) -> bool:
         """Whether all was as asked."""
-        return all(each.ok for each in (self.exited, self.through, self.own, self.replaced, self.unharmed))
+        return all(each.ok for each in (self.exited, self.through, self.given, self.own, self.replaced, self.unharmed))
 
 
 @dataclass(frozen=True)
@@ -100,10 +106,11 @@ async def updated(lab: Lab) -> Update:
             await lab.time.pause(BEFORE)
             command = await lab.work.command("deploy", image, within=WITHIN, cluster=True)
             done = await through_with(lab, image)
+            given = given_server(await lab.objects.deployment("model").now())
             await lab.time.pause(AFTER + LAST)
             so_far, now = load.seen, load.elapsed
             through = set(with_version(so_far.window(now - LAST, now).labels)) == {"v2"}
-            decided = command.code != 0 or not done.ok or not through or so_far.failed
+            decided = command.code != 0 or not done.ok or not given.ok or not through or so_far.failed
             if not decided and lab.thorough(replaces_the_old, updates_without_a_failure):
                 await load.finished()
             ended = load.elapsed
@@ -116,7 +123,7 @@ async def updated(lab: Lab) -> Update:
         )
         asked = f"./deploy {image}: exit code 0 within {WITHIN} s"
         exited = command.observed(command.code == 0, asked)
-        update = Update(exited, done, await own_answers(lab), replaced, none_lost(report), report)
+        update = Update(exited, done, given, await own_answers(lab), replaced, none_lost(report), report)
         return update
     finally:
         if not (update and update.well):
@@ -129,7 +136,8 @@ async def tried(lab: Lab) -> Trial:
     await lab.once(updated)
     broken, deployment = (await lab.once(images_called)).broken, lab.objects.deployment("model")
     try:
-        before = template_images(await deployment.now())
+        found = await deployment.now()
+        before = template_images(found)
         ever_ready: dict[str, bool] = {}
         whole, body = WITHIN + BACK_WITHIN, lab.traffic.hidden_rows(1).body
         async with lab.traffic.load("model", rate=RATE_BROKEN, duration=whole, body=body, late_at_most=LATE) as load:
@@ -151,6 +159,8 @@ async def tried(lab: Lab) -> Trial:
         ]
         if back.ok and left:
             back = replace(back, ok=False, expected="no pod of the broken image left", seen=f"left: {', '.join(left)}")
+        if back.ok:
+            back = await as_before(lab, back, found)
         asked = f"./deploy {broken}: an exit code other than 0 within {WITHIN} s"
         return Trial(
             Observation(bool(ever_ready), "1 pod or more tries the broken image", f"{len(ever_ready)} tried it"),
@@ -174,6 +184,33 @@ async def through_with(lab: Lab, image: str) -> Observation:
         shown=lambda now: f"image {', '.join(template_images(now)) or 'none'}, {rollout_state(now)}",
         within=SEEN_WITHIN,
     )
+
+
+def given_server(deployment: Object | None) -> Observation:
+    """Whether a Deployment's first container is still the server that was given, whatever its image."""
+    asked = "the server (command, MODEL_LOAD_SECONDS) as it was given, after ./deploy"
+    if deployment is None:
+        return Observation(False, asked, "no Deployment")
+    spec: Object = deployment["spec"]["template"]["spec"]
+    given: Object = in_manifests(START, "Deployment", "model")["spec"]["template"]["spec"]
+    first, *others = given["containers"]
+    given = given | {"containers": [first | {"image": spec["containers"][0]["image"]}, *others]}
+    said = differences(spec, given)
+    return Observation(not said, asked, said[0] if said else "it is", None, tuple(said[1:]))
+
+
+async def as_before(lab: Lab, back: Observation, before: Object | None) -> Observation:
+    """What was seen of the way back, with what the Deployment is now: the given server, and no fewer pods than before.
+
+    Where an autoscaler says how many pods there are, that is its business.
+    """
+    now = await lab.objects.deployment("model").now()
+    if not (server := given_server(now)).ok:
+        return server
+    were, are = (int(((item or {}).get("spec") or {}).get("replicas", 1)) for item in (before, now))
+    if are >= were or await autoscalers_of(lab):
+        return back
+    return replace(back, ok=False, expected=f"{were} pods again", seen=f"replicas: {are}")
 
 
 async def note_pods(lab: Lab, image: str, ever_ready: dict[str, bool]) -> None:

@@ -56,8 +56,8 @@ async def serves(lab: Lab) -> None:
 async def is_spread(lab: Lab) -> None:
     """The pods are on two nodes or more, and a rule in their template asks for that.
 
-    A topology spread constraint or a pod anti-affinity counts if its selector matches the pods themselves, and if its
-    topology key tells the nodes apart; a constraint whose maxSkew allows all pods on one node asks for nothing.
+    A topology spread constraint or a pod anti-affinity counts if it is about the pods themselves, and if its topology
+    key tells the nodes apart; a constraint whose maxSkew allows all pods on one node asks for nothing.
     """
     pods = await lab.objects.pods_of("model")
     places = where(pods)
@@ -68,9 +68,10 @@ async def is_spread(lab: Lab) -> None:
         "together, podAntiAffinity and topologySpreadConstraints keep them apart; then: kubectl rollout restart "
         "deployment/model"
     )
-    template = (await lab.objects.deployment("model").present())["spec"]["template"]
+    deployment = await lab.objects.deployment("model").present()
+    template, namespace = deployment["spec"]["template"], deployment["metadata"].get("namespace", "")
     nodes = await lab.nodes.workers(at_least=2)
-    rules = spread_rules(template, nodes, len(pods))
+    rules = spread_rules(template, nodes, len(pods), namespace)
     expect(
         Observation(
             any(good for good, _ in rules),

@@ -34,11 +34,14 @@ def where(pods: Iterable[Object]) -> dict[str, int]:
     return places
 
 
-def spread_rules(template: Object, nodes: Sequence[Object], pods: int = 3) -> list[tuple[bool, str]]:
+def spread_rules(
+    template: Object, nodes: Sequence[Object], pods: int = 3, namespace: str = ""
+) -> list[tuple[bool, str]]:
     """The template's rules that keep pods apart: whether each works for these pods on these nodes, and in words.
 
     Args:
         pods: how many there are; a skew of so many is that all of them are on one node.
+        namespace: of the pods.
     """
     spec, own = template["spec"], template["metadata"].get("labels") or {}
     terms = [("topology spread constraint", each) for each in spec.get("topologySpreadConstraints") or []]
@@ -48,6 +51,7 @@ def spread_rules(template: Object, nodes: Sequence[Object], pods: int = 3) -> li
         ("pod anti-affinity", each["podAffinityTerm"])
         for each in apart.get("preferredDuringSchedulingIgnoredDuringExecution") or []
     ]
+    own_keys = {*own, "pod-template-hash"}  # which the Deployment gives to all pods of a template
     found = []
     for kind, term in terms:
         key = term.get("topologyKey", "")
@@ -56,6 +60,15 @@ def spread_rules(template: Object, nodes: Sequence[Object], pods: int = 3) -> li
             found.append((False, f"a {kind} by {key}, which does not tell the nodes apart"))
         elif not matches(term.get("labelSelector"), own):
             found.append((False, f"a {kind} whose labelSelector does not match these pods"))
+        elif (
+            namespace
+            and term.get("namespaces")
+            and not term.get("namespaceSelector")
+            and (namespace not in term["namespaces"])
+        ):
+            found.append((False, f"a {kind} about pods of {', '.join(term['namespaces'])}, where these are not"))
+        elif differs := own_keys & set(term.get("mismatchLabelKeys") or []):
+            found.append((False, f"a {kind} about pods with another {', '.join(sorted(differs))} than these have"))
         elif int(term.get("maxSkew", 1)) >= pods:
             found.append((False, f"a {kind} with maxSkew {term['maxSkew']}, which is met by {pods} pods on one node"))
         else:

@@ -30,9 +30,10 @@ OBSERVED = ("ckad/observability-and-maintenance", "cka/troubleshooting")
 
 @check(points=1, domains=("ckad/deployment", "ckad/environment-configuration-and-security"))
 async def is_up(lab: Lab) -> None:
-    """Deployment `model` is ready within 90 s, and GET /readyz answers 200 through Service `model`.
+    """Deployment `model` is ready within 90 s, and GET /readyz and /healthz answer 200 through Service `model`.
 
-    Its containers run the image workbench:1 (or tensorflow:1), each with a memory limit of at most 1Gi.
+    Its containers run the image workbench:1 (or tensorflow:1), each with a memory limit of at most 1Gi, also those that
+    only prepare something.
     """
     await exists(
         lab,
@@ -54,20 +55,23 @@ async def is_up(lab: Lab) -> None:
             ", ".join(sorted(images)) or "no pods",
         )
     ).because("the Service must select the pods of your Deployment: kubectl get service model -o wide")
-    for each in containers:
+    preparing = [each for pod in pods for each in pod["spec"].get("initContainers") or [] if each not in containers]
+    for each in [*containers, *preparing]:  # and not what kubectl debug adds, which can have no limits
         allowed = each.get("resources", {}).get("limits", {}).get("memory", "no limit")
         within = allowed != "no limit" and at_most("1Gi")(allowed)
         expect(Observation(within, "a memory limit of at most 1Gi for each container", str(allowed))).because(
             "what is faster by a memory without bounds is slower for all others on the node"
         )
-    answer = await lab.traffic.first_answer(
-        lambda: lab.traffic.get("model", "/readyz", within=ANSWER_WITHIN),
-        lambda answer: not answer.refused,
-        within=FIRST_ANSWER_WITHIN,
-    )
-    expect(observe("status of GET /readyz", answer.status, equal_to(200), evidence=[answer.shown])).because(
-        "status 0 is no answer: does the port of the Service lead to the one that the server listens on?"
-    )
+    for path in ("/readyz", "/healthz"):
+        answer = await lab.traffic.first_answer(
+            lambda path=path: lab.traffic.get("model", path, within=ANSWER_WITHIN),
+            lambda answer: not answer.refused,
+            within=FIRST_ANSWER_WITHIN,
+        )
+        expect(observe(f"status of GET {path}", answer.status, equal_to(200), evidence=[answer.shown])).because(
+            "status 0 is no answer: does the port of the Service lead to the one that the server listens on? 404 is a "
+            "server without that path, and the contract has both"
+        )
 
 
 @check(points=1, needs=is_up, domains=DOMAINS)
@@ -142,7 +146,8 @@ async def follows_the_model(lab: Lab) -> None:
     """A copy of your pod with MODEL=/model/v2 answers with v2's own values, within 1e-5, and says v2.
 
     The checker starts that copy beside yours and deletes it afterwards. It asks about flights that you don't see, some
-    of them without weather, and some whose temperature lies right on a split of v2's trees.
+    of them without weather, and some whose temperature lies right on a split of v2's trees. Another copy, without the
+    variable MODEL, answers as v1.
     """
     seen = (await lab.once(measured)).other
     assert seen is not None
@@ -151,8 +156,9 @@ async def follows_the_model(lab: Lab) -> None:
 
 @check(points=3, needs=five_times_as_much_per_core, owns="model", domains=OBSERVED)
 async def bad_rows_stay_alone(lab: Lab) -> None:
-    """In a crowd in which every fourth request has a row that breaks the contract, that one gets a 4xx and nobody else.
+    """In a crowd in which every fourth request breaks the contract, that one gets a 4xx and nobody else.
 
+    Each rule of the contract is broken once. To NaN and infinity, which JSON does not have, a 5xx is an answer as well.
     All other clients get their own right answers, as if nothing had happened.
     """
     seen = (await lab.once(measured)).mixed
@@ -161,7 +167,7 @@ async def bad_rows_stay_alone(lab: Lab) -> None:
     expect(
         Observation(
             not strange and bool(seen["bad_statuses"]),
-            "each request with a bad row gets a status 4xx",
+            "each request that breaks the contract gets a status 4xx",
             ", ".join(f"{number} x {int(status) or 'no answer'}" for status, number in seen["bad_statuses"].items()),
             evidence=tuple(seen["bad_taken"]),
         )

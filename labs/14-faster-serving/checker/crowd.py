@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NotRequired, Protocol, TypedDict
 
 from .client import Client
-from .flights import NEAR, Flights, Object, meant, on_splits, strange
+from .flights import NEAR, Bad, Flights, Object, meant, on_splits, strange
 
 SHOWN = 6  # answers that are told in words
 
@@ -32,8 +32,9 @@ class Crowd(TypedDict):
     """What a crowd saw: counts of its requests, and some of what was wrong in words.
 
     `planned`, `ended` and `good` ones (those without a bad row); of the good ones those that were answered `wrong`: of
-    these `none` not at all, `refused_good` by another status, `mixed` by the values of another request. `restarted`
-    are containers meanwhile, which whoever sent the crowd adds.
+    these `none` not at all, `refused_good` by another status, `mixed` by the values of another request. Of the bad ones
+    the statuses, without a 5xx to what is no JSON, and in words those that were not refused. `restarted` are containers
+    meanwhile, which whoever sent the crowd adds.
     """
 
     planned: int
@@ -95,13 +96,14 @@ async def crowd(task: Object, models: Mapping[str, Predictor], flights: Flights)
     """
     version, every = task["version"], task.get("bad_every", 0)
     sizes = task["sizes"]
-    bodies: list[list[Object]] = [flights.rows(sizes[number % len(sizes)]) for number in range(task["requests"])]
-    spoilt = {number for number in range(len(bodies)) if every and number % every == every - 1}
-    for place, number in enumerate(sorted(spoilt)):
-        bodies[number] = flights.spoilt(bodies[number], place)
+    rows: list[list[Object]] = [flights.rows(sizes[number % len(sizes)]) for number in range(task["requests"])]
+    bodies: list[Object] = [{"rows": each} for each in rows]
+    spoilt: dict[int, Bad] = {}
+    for number in range(every - 1, len(bodies), every) if every else ():
+        bodies[number], spoilt[number] = flights.spoilt(rows[number], len(spoilt))
     good = [number for number in range(len(bodies)) if number not in spoilt]
-    flat = iter(models[version].probabilities([row for number in good for row in bodies[number]]))
-    wanted = {number: [next(flat) for _ in bodies[number]] for number in good}
+    flat = iter(models[version].probabilities([row for number in good for row in rows[number]]))
+    wanted = {number: [next(flat) for _ in rows[number]] for number in good}
     todo = iter(range(len(bodies)))
     began, end = time.monotonic(), time.monotonic() + task["within"]
     took: list[float] = []
@@ -116,17 +118,19 @@ async def crowd(task: Object, models: Mapping[str, Predictor], flights: Flights)
             left = end - time.monotonic()
             if left < 0.1 or len(silent) >= task["clients"]:  # nobody is answered any more
                 break
-            body = json.dumps({"rows": bodies[number]}).encode()
+            body = json.dumps(bodies[number]).encode()
             start = time.monotonic()
             status, content = await one.post(body, min(task["answer_within"], left))
             took.append(time.monotonic() - start)
             if not status:
                 silent.append(number)
-            if number in spoilt:
+            if bad := spoilt.get(number):
+                if bad.no_json and status >= 500:
+                    continue
                 refused[status] += 1
                 if not 400 <= status < 500:
                     said = "status 200" if status == 200 else judged(status, content, [], "")[0]
-                    taken.append(f"a bad row: {said}")
+                    taken.append(f"{bad.what}: {said}")
                 continue
             problem, given = judged(status, content, wanted[number], version)
             if problem:

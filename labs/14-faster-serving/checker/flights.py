@@ -5,8 +5,10 @@ Rows are made anew for each run, so that none was ever asked before; some are st
 
 from __future__ import annotations
 
+import math
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 Object = dict[str, Any]
@@ -15,11 +17,41 @@ NEAR = 1e-5
 TRIED = 100  # flights, of which one at least comes by a split
 WEATHER = ("temp", "wind_speed", "precip", "visib")
 CODES = ("carrier", "origin", "dest")
-# What is wrong with a row: each breaks contract.py. `gate` is a field that it does not know.
-BAD: tuple[tuple[str, Any], ...] = (
-    ("month", 13), ("hour", "noon"), ("distance", -5), ("carrier", None), ("temp", "mild"), ("dest", ""),
-    ("origin", "newark"), ("weekday", 1.5), ("distance", 20001), ("day", 0), ("gate", "B7"),
-)  # fmt: skip
+WHOLE = {"month": (1, 12), "day": (1, 31), "weekday": (0, 6), "hour": (0, 23)}  # numbers, with their least and most
+MOST_ROWS = 1000
+LEFT_OUT = object()  # in the place of a value: the field is not sent
+BODIES = ("no row", "no field rows", f"{MOST_ROWS + 1} rows", "a field beside rows")
+
+
+@dataclass(frozen=True)
+class Bad:
+    """One way to break contract.py: the value of a field in one row, or what is wrong with the body as a whole."""
+
+    what: str
+    field: str = ""
+    value: Any = None
+
+    @property
+    def no_json(self) -> bool:
+        """Is it a value that JSON can't say? FastAPI's own refusal repeats it, and so ends as 500."""
+        return isinstance(self.value, float) and not math.isfinite(self.value)
+
+
+def _values() -> Iterator[tuple[str, Any]]:
+    """Each rule of a field, broken: the field and the value."""
+    for name, (least, most) in WHOLE.items():
+        yield from ((name, value) for value in (least - 1, most + 1, least + 0.5, "noon", None, LEFT_OUT))
+    yield from (("distance", value) for value in (0, -5, 20001, "far", None, LEFT_OUT))
+    for name in CODES:
+        yield from ((name, value) for value in ("ewr", "E", "NEWAR", "E-R", "", None, 12, LEFT_OUT))
+    yield from ((name, "mild") for name in WEATHER)
+    yield from (("temp", float("nan")), ("visib", float("inf")), ("gate", "B7"))
+
+
+BAD: tuple[Bad, ...] = (
+    *(Bad(f"{name} {'left out' if value is LEFT_OUT else repr(value)}", name, value) for name, value in _values()),
+    *map(Bad, BODIES),
+)
 
 
 class Flights:
@@ -27,6 +59,7 @@ class Flights:
 
     def __init__(self, known: Sequence[Mapping[str, Any]], seed: int) -> None:
         self._known, self._random = known, random.Random(seed)
+        self._bad = random.Random(seed).sample(BAD, len(BAD))
 
     def rows(self, count: int) -> list[Object]:
         """So many; one in twenty has a carrier that no model has seen, and one in five no weather."""
@@ -41,13 +74,16 @@ class Flights:
             found.append(row)
         return found
 
-    def spoilt(self, rows: Sequence[Object], number: int) -> list[Object]:
-        """These rows with one thing wrong in the last one, another thing for each number; or no row at all."""
-        kind = number % (len(BAD) + 1)
-        if kind == len(BAD):
-            return []
-        name, value = BAD[kind]
-        return [*rows[:-1], {**rows[-1], name: value}]
+    def spoilt(self, rows: Sequence[Object], number: int) -> tuple[Object, Bad]:
+        """A body with these rows and one thing wrong, and what it is: another for each number, until all had a turn."""
+        bad = self._bad[number % len(BAD)]
+        if bad.field:
+            others = {name: value for name, value in rows[-1].items() if name != bad.field}
+            last = others if bad.value is LEFT_OUT else others | {bad.field: bad.value}
+            return {"rows": [*rows[:-1], last]}, bad
+        short = {name: value for name, value in rows[0].items() if name not in WEATHER}  # a refusal may repeat it all
+        bodies: list[Object] = [{"rows": []}, {}, {"rows": [short] * (MOST_ROWS + 1)}, {"rows": rows, "gate": "B7"}]
+        return bodies[BODIES.index(bad.what)], bad
 
 
 def on_splits(model: Any, name: str, count: int, flights: Flights) -> list[Object]:
@@ -87,7 +123,7 @@ def strange(first: Object, second: Object) -> dict[str, list[Object]]:
         "numbers written as text": [first | {"hour": "17", "distance": "719.5"}, second | {"temp": "41"}],
         "whole numbers with a point": [first | {"month": 7.0, "weekday": 3.0}],
         "the ends of each range": [second | least, second | most],
-        "1000 rows": [bare | {"hour": number % 24, "month": number % 12 + 1} for number in range(1000)],
+        "1000 rows": [bare | {"hour": number % 24, "month": number % 12 + 1} for number in range(MOST_ROWS)],
     }
 
 

@@ -1,4 +1,4 @@
-"""A copy of the learner's pod that is told to serve the other version of the model."""
+"""Copies of the learner's pod: one is told to serve the other version of the model, and one is told none."""
 
 from __future__ import annotations
 
@@ -13,17 +13,42 @@ from mlops_lab.kube.client import Object
 from .stage import ANSWER_WITHIN, SAME, Stage, service_address
 from .why import why_not_v2
 
-STARTED_WITHIN = 90  # s, for the copy with the other model, as for the pod itself
+STARTED_WITHIN = 90  # s, for a copy, as for the pod itself
 EDGES = 40  # flights on splits
-COPY = "checker-copy-with-v2"
+COPY, BARE = "checker-copy-with-v2", "checker-copy-without-model"
+WITH_V2, WITHOUT = "with MODEL=/model/v2", "without the variable MODEL"
 
 
 @dataclass(frozen=True)
 class Other:
-    """The copy with the other model: what was seen of it, and why."""
+    """The copies: what was seen of them, and why."""
 
     seen: Observation
     why: str
+
+
+async def other_models(stage: Stage, copy: Copy, bare: Copy) -> Other:
+    """Ask the copy with the other model, and if that is right the one without the variable."""
+    found = await other_model(stage, copy)
+    if not found.seen.ok:
+        return found
+    usual = await usual_model(stage.lab, bare)
+    return found if usual.seen.ok else usual
+
+
+async def usual_model(lab: Lab, bare: Copy) -> Other:
+    """Ask the copy to which no model is named about flights with known values."""
+    up = await copy_is_up(lab, bare, WITHOUT)
+    if not up.ok:
+        why = (
+            "the copy differs from your pod by that alone, and its model is then /model/v1; the evidence has its last "
+            "lines. What the manifest sets is no default: it may be gone tomorrow"
+        )
+        return Other(up, why)
+    flights = lab.traffic.hidden_rows(60)
+    answer = await lab.traffic.post(BARE, "/predict", flights.body, within=ANSWER_WITHIN)
+    right = own_values(answer, flights.probabilities("v1"), f"60 flights, in a copy {WITHOUT}", within=SAME)
+    return Other(right, "the variable MODEL names the folder of the model, /model/v1 where it is not set")
 
 
 async def other_model(stage: Stage, copy: Copy) -> Other:
@@ -48,9 +73,9 @@ async def other_model(stage: Stage, copy: Copy) -> Other:
     return Other(Observation(True, expected, f"all {found['sent'] + 1} bodies were answered so"), "")
 
 
-async def copy_is_up(lab: Lab, copy: Copy) -> Observation:
+async def copy_is_up(lab: Lab, copy: Copy, told: str = WITH_V2) -> Observation:
     """Wait until the copy says that it is ready."""
-    expected = f"a copy of the pod with MODEL=/model/v2 is ready within {STARTED_WITHIN} s"
+    expected = f"a copy of the pod {told} is ready within {STARTED_WITHIN} s"
     said = "no answer"
     async for answer in copy.answers("/readyz", within=STARTED_WITHIN, answer_within=ANSWER_WITHIN):
         if answer.status == 200:
@@ -72,5 +97,10 @@ def failed(pod: Object) -> str | None:
 
 def with_v2(container: Object) -> None:
     """Name the other model to one container."""
-    others = [each for each in container.get("env") or [] if each["name"] != "MODEL"]
-    container["env"] = [*others, {"name": "MODEL", "value": "/model/v2"}]
+    without_model(container)
+    container["env"].append({"name": "MODEL", "value": "/model/v2"})
+
+
+def without_model(container: Object) -> None:
+    """Name no model to one container."""
+    container["env"] = [each for each in container.get("env") or [] if each["name"] != "MODEL"]

@@ -13,11 +13,13 @@ from mlops_lab.kit.standing import remove_leftover
 
 from .cost import GATE, Cost, costs
 from .crowd import Alone, Crowd
-from .other_model import COPY, Other, other_model, with_v2
+from .flights import BAD
+from .other_model import BARE, COPY, Other, other_models, with_v2, without_model
 from .stage import CLIENTS, Stage, set_up
 
 CROWD, CROWD_SIZES = 192, [1, 1, 2, 5]  # requests, and the rows of each in turn
-MIXED, EVERY = 96, 4  # requests of the crowd with bad rows, and how many of them have one
+EVERY = 4  # how many requests there are in the crowd with bad rows for each that has one
+MIXED = EVERY * len(BAD)  # requests of that crowd: each rule is broken once
 ALONE = 21  # requests
 
 
@@ -40,7 +42,8 @@ async def measure(lab: Lab, rounds: int) -> Measured:
         rounds: of the comparison of costs at least.
     """
     async with contextlib.AsyncExitStack() as stack:
-        await remove_leftover(lab, COPY)  # it would use CPU time
+        for name in (COPY, BARE):
+            await remove_leftover(lab, name)  # it would use CPU time
         stage = await set_up(lab, stack)
         found = Measured(await unusual(stage))
         if not found.unusual.ok:
@@ -54,10 +57,13 @@ async def measure(lab: Lab, rounds: int) -> Measured:
         if found.cost.times < GATE:
             return found
         found.alone = await stage.alone(ALONE)
-        async with copied(lab, COPY, change=with_v2) as copy:  # which starts while the crowd comes
+        async with (  # they start while the crowd comes
+            copied(lab, COPY, change=with_v2) as copy,
+            copied(lab, BARE, change=without_model) as bare,
+        ):
             found.mixed = await stage.crowd(stage.address, MIXED, CROWD_SIZES, EVERY)
             found.mixed["restarted"] = await stage.restarts() - before
-            found.other = await other_model(stage, copy)
+            found.other = await other_models(stage, copy, bare)
     return found
 
 
