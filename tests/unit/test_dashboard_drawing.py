@@ -157,7 +157,12 @@ def test_values_are_written_in_their_unit(value: float | None, unit: str, decima
 def test_every_unit_writes_and_has_an_axis() -> None:
     for name in units.UNITS:
         assert units.form(12.5, name)
-        assert units.axis(name)
+        assert units.axis(name, 12.5)["tickformat"]
+
+
+def test_an_axis_is_in_thousands_where_its_values_are() -> None:
+    assert units.axis("short", 0.6) == {"tickformat": "~g", "tickprefix": "", "ticksuffix": ""}
+    assert units.axis("reqps", 1000) == {"tickformat": "~s", "tickprefix": "", "ticksuffix": " req/s"}
 
 
 # Options of fields

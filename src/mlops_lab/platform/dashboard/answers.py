@@ -135,7 +135,8 @@ def _shown(panel: Mapping[str, Any], drawn: list[dict[str, Any]]) -> dict[str, A
     kind, options = panel["type"], panel.get("options") or {}
     whole = field(panel, "")
     found: dict[str, Any] = {"thresholds": whole.steps(), "min": whole.bound("min")}
-    found |= {"max": whole.bound("max"), "axis": units.axis(whole.unit)}
+    sizes = [abs(value) for each in drawn for _, value in each["points"] if value is not None]
+    found |= {"max": whole.bound("max"), "axis": units.axis(whole.unit, max(sizes, default=0))}
     for each in drawn:
         settings = field(panel, each["name"], each["ref"])
         each["name"] = str(settings.raw.get("displayName") or each["name"])

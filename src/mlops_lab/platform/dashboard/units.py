@@ -26,7 +26,6 @@ class Unit:
         base: how many of one step make one of the next.
         time: it is a duration, in the largest unit that gives at least one.
         words: what zero and everything else are called.
-        axis: the form of an axis' numbers, as d3-format has it; empty for the plain one.
     """
 
     suffix: str = ""
@@ -36,27 +35,26 @@ class Unit:
     base: int = 1000
     time: bool = False
     words: tuple[str, str] | None = None
-    axis: str = ""
 
 
 def _rate(what: str) -> Unit:
-    return Unit(what, steps=_SHORT, axis="~s")
+    return Unit(what, steps=_SHORT)
 
 
 def _metric(what: str, base: int = 1000) -> Unit:
-    return Unit(what, steps=tuple(f" {step}" for step in (_METRIC if base == 1000 else _BINARY)), base=base, axis="~s")
+    return Unit(what, steps=tuple(f" {step}" for step in (_METRIC if base == 1000 else _BINARY)), base=base)
 
 
 UNITS: dict[str, Unit] = {
     "none": Unit(),
     "string": Unit(),
-    "short": Unit(steps=_SHORT, axis="~s"),
+    "short": Unit(steps=_SHORT),
     "percent": Unit("%"),
-    "percentunit": Unit("%", factor=100, axis=".3~%"),
+    "percentunit": Unit("%", factor=100),
     "ns": Unit(factor=1e-9, time=True),
     "µs": Unit(factor=1e-6, time=True),
     "ms": Unit(factor=1e-3, time=True),
-    "s": Unit(time=True, axis="~s"),
+    "s": Unit(time=True),
     "m": Unit(factor=60, time=True),
     "h": Unit(factor=3600, time=True),
     "d": Unit(factor=86400, time=True),
@@ -136,15 +134,15 @@ def digits(value: float, decimals: int | None = None) -> str:
     return (text.rstrip("0").rstrip(".") if "." in text else text) or "0"
 
 
-def axis(name: str) -> dict[str, str]:
-    """What an axis of the page's charts is told; its numbers are round, so that little is needed."""
+def axis(name: str, most: float) -> dict[str, str]:
+    """What an axis of the page's charts is told, by the unit and the largest value on it."""
     it = unit(name)
-    if it.axis == ".3~%":
-        return {"tickformat": it.axis}
+    if name == "percentunit":
+        return {"tickformat": ".3~%"}
     if name == "s":
         return {"tickformat": "~s", "ticksuffix": "s"}
     suffix = f" {name}" if it.time else it.suffix
-    return {"tickformat": it.axis or "~g", "tickprefix": it.prefix, "ticksuffix": suffix}
+    return {"tickformat": "~s" if most >= it.base and it.steps else "~g", "tickprefix": it.prefix, "ticksuffix": suffix}
 
 
 def _duration(seconds: float, decimals: int | None) -> str:

@@ -9,10 +9,10 @@ function plot(element, traces, layout) {
   const quiet = style("--quiet"), grid = style("--grid");
   const base = {
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: {color: quiet, size: 11},
-    margin: {l: 56, r: 14, t: 8, b: 24}, colorway: palette(), hovermode: "x unified", showlegend: traces.length > 0,
+    margin: {l: 40, r: 14, t: 8, b: 24}, colorway: palette(), hovermode: "x unified", showlegend: traces.length > 0,
     legend: {orientation: "h", y: -0.12, x: 0, font: {color: style("--text")}},
     hoverlabel: {bgcolor: style("--sheet"), bordercolor: style("--line"), font: {color: style("--text")}},
-    xaxis: {gridcolor: grid, zeroline: false}, yaxis: {gridcolor: grid, zeroline: false, fixedrange: true},
+    xaxis: {gridcolor: grid, zeroline: false}, yaxis: {gridcolor: grid, zeroline: false, fixedrange: true, automargin: true},
   };
   for (const key of ["xaxis", "yaxis", "legend", "margin"]) layout[key] = {...base[key], ...layout[key]};
   return Plotly.react(element, traces, {...base, ...layout}, {displayModeBar: false, responsive: true});
@@ -100,24 +100,24 @@ export function gauge(element, panel, answer) {
       },
     });
     const middle = {x: (x[0] + x[1]) / 2, xref: "paper", yref: "paper", showarrow: false};
-    annotations.push({...middle, y: 0.05, yanchor: "bottom", text, font: {size: Math.max(14, 26 - 3 * (all.length - 1)), color: paint(colour) || style("--text")}});
-    if (all.length > 1) annotations.push({...middle, y: 0, yanchor: "top", text: name, font: {color: style("--text")}});
+    annotations.push({...middle, y: 0.05, yanchor: "bottom", text, font: {size: Math.max(11, Math.min(26, element.clientWidth / all.length / 6)), color: paint(colour) || style("--text")}});
+    if (all.length > 1) annotations.push({...middle, y: 0, yanchor: "top", text: name.length > 24 ? `${name.slice(0, 23)}…` : name, font: {color: style("--text")}});
   });
   return plot(element, traces, {margin: {l: 36, r: 36, t: 18, b: all.length > 1 ? 22 : 10}, showlegend: false, annotations});
 }
 
 export function bargauge(element, panel, answer) {
-  const {orientation = "auto", valueMode, showUnfilled} = options(panel), names = answer.values.map(({name}, index) => name || String(index));
+  const {orientation = "auto", valueMode, showUnfilled} = options(panel), names = answer.values.map((_, index) => index);
   const tall = orientation === "vertical" || (orientation === "auto" && element.clientWidth > element.clientHeight);
   const colours = answer.values.map(({colour}, index) => paint(colour) || palette()[index % 8]), sizes = answer.values.map(({value}) => value);
   const low = answer.min ?? 0, along = (values) => (tall ? {x: names, y: values, orientation: "v"} : {x: values, y: names, orientation: "h"});
   const bar = {
-    type: "bar", ...along(sizes), marker: {color: colours}, customdata: answer.values.map(({text}) => text), hovertemplate: `%{${tall ? "x" : "y"}}: %{customdata}<extra></extra>`,
+    type: "bar", ...along(sizes), marker: {color: colours}, customdata: answer.values.map(({text}) => text), hovertext: answer.values.map(({name}) => name), hovertemplate: "%{hovertext}: %{customdata}<extra></extra>",
     ...(valueMode === "hidden" ? {} : {text: answer.values.map(({text}) => text)}), textposition: "auto",
     textfont: {color: isDark() ? "#0b0f14" : "#ffffff"}, outsidetextfont: {color: style("--text")}, insidetextanchor: "start",
   };
   const back = {type: "bar", ...along(sizes.map(() => answer.max)), marker: {color: style("--grid")}, hoverinfo: "skip"};
-  const scale = {...answer.axis, range: [low, answer.max]}, kinds = {type: "category", automargin: true, tickfont: {color: style("--text")}};
+  const scale = {...answer.axis, range: [low, answer.max]}, kinds = {tickvals: names, ticktext: answer.values.map(({name}) => name), automargin: true, showgrid: false, tickfont: {color: style("--text")}};
   return plot(element, showUnfilled === false ? [bar] : [back, bar], {
     showlegend: false, hovermode: "closest", bargap: 0.25, barmode: "overlay",
     ...(tall ? {xaxis: kinds, yaxis: scale} : {xaxis: scale, yaxis: {...kinds, autorange: "reversed"}}),
