@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
-from mlops_lab.base.errors import LabError
+from mlops_lab.base.errors import LabError, UsageError
 from mlops_lab.base.paths import project
-from mlops_lab.platform.dashboard import answers, fields, tables, units, variables
+from mlops_lab.cli.main import main
+from mlops_lab.cluster.kubectl import Kubectl
+from mlops_lab.platform.dashboard import answers, fields, publish, tables, units, variables
 from mlops_lab.platform.dashboard.boards import DRAWN, Board, Variable, boards, targets
 from mlops_lab.platform.dashboard.prometheus import Prometheus
 from mlops_lab.platform.dashboard.times import moment, seconds, window
@@ -453,3 +456,39 @@ def test_values_are_kept_by_an_expression_and_sorted(regex: str, sort: int, kept
 def test_an_expression_that_is_none_is_said() -> None:
     with pytest.raises(ValueError, match="the variable v: \\( is no regular expression"):
         variables.kept(Variable("v", "v", "up", "pod", regex="/(/"), [])
+
+
+# Into Grafana
+
+
+def test_a_learners_dashboards_become_a_config_map_that_grafana_mounts(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[str] = []
+    monkeypatch.setattr(Kubectl, "apply", lambda self, text: given.append(text))
+    mine = Board({"uid": "mine", "title": "Mine", "panels": []})
+    publish.publish(Kubectl("nowhere"), "space", {"mine": mine}, BOARDS)
+    item = json.loads(given[0])
+    values = yaml.safe_load((project() / "charts" / "monitoring" / "values.yaml").read_text())
+    assert item["metadata"]["name"] == values["grafana"]["learner"]["configMap"]
+    assert item["metadata"]["namespace"] == "space"
+    assert {name: json.loads(text) for name, text in item["data"].items()} == {"mine.json": mine.raw}
+
+
+@pytest.mark.parametrize(
+    ("raw", "says"),
+    [
+        ({"title": "Mine"}, "Mine has no uid"),
+        ({"uid": "cluster", "title": "Mine"}, "has the uid cluster, as the platform's Cluster"),
+        ({"uid": "mine", "title": "x" * 900_000}, "larger than 900000 characters"),
+    ],
+)
+def test_what_grafana_would_not_keep_is_refused(raw: dict[str, Any], says: str) -> None:
+    board = Board(raw, "own")
+    with pytest.raises(UsageError, match=says):
+        publish.publish(Kubectl("nowhere"), "space", {board.uid: board}, BOARDS)
+
+
+def test_grafana_wants_a_folder(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["dashboard", "--to-grafana"])
+    assert ended.value.code == 2
+    assert "lab dashboard --folder . --to-grafana" in capsys.readouterr().err
