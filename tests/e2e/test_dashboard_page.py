@@ -26,7 +26,7 @@ from tests.unit.fake_prometheus import FakePrometheus, fake_prometheus
 pytestmark = [pytest.mark.cluster, pytest.mark.long, pytest.mark.timeout(600)]
 
 BOARDS = boards()
-PLOTTED = ("timeseries", "gauge", "bargauge", "heatmap")
+PLOTTED = ("timeseries", "gauge", "bargauge", "piechart", "heatmap")
 WIDTH, HEIGHT = 1100, 900
 
 
@@ -79,7 +79,7 @@ def sections(page: str, uid: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("uid", BOARDS)
 def test_every_panel_is_drawn(browser: str, address: str, tmp_path: Path, uid: str) -> None:
-    page = run(browser, f"{address}/d/{uid}?refresh=0&span=3600", tmp_path, "--dump-dom")
+    page = run(browser, f"{address}/d/{uid}?refresh=&from=now-1h&to=now", tmp_path, "--dump-dom")
     assert 'data-state="ready"' in page
     drawn = sections(page, uid)
     for panel in BOARDS[uid].panels.values():
@@ -97,7 +97,7 @@ def test_an_empty_answer_and_a_refused_query_are_said_where_they_are(
     browser: str, address: str, fake: FakePrometheus, tmp_path: Path
 ) -> None:
     fake.empty, fake.refuse = True, "quantile"
-    drawn = sections(run(browser, f"{address}/d/serving?refresh=0", tmp_path, "--dump-dom"), "serving")
+    drawn = sections(run(browser, f"{address}/d/serving?refresh=", tmp_path, "--dump-dom"), "serving")
     assert 'class="error">A: no query of mine' in drawn["Latency"]
     assert 'class="none">No data' in drawn["Requests"]
 
@@ -106,7 +106,7 @@ def test_a_prometheus_that_is_away_is_said_at_the_top(
     browser: str, address: str, fake: FakePrometheus, tmp_path: Path
 ) -> None:
     fake.url = "http://127.0.0.1:1"
-    page = run(browser, f"{address}/d/serving?refresh=0", tmp_path, "--dump-dom")
+    page = run(browser, f"{address}/d/serving?refresh=", tmp_path, "--dump-dom")
     assert 'data-state="trouble"' in page
     assert re.search(
         r'<p id="trouble" role="alert">Prometheus does not answer[^<]*next: see what is wrong with it: lab status', page
@@ -118,7 +118,7 @@ def test_it_looks_like_a_dashboard_in_light_and_dark(
     browser: str, address: str, tmp_path: Path, theme: str, ground: tuple[int, int, int]
 ) -> None:
     picture = tmp_path / "page.png"
-    run(browser, f"{address}/d/model?refresh=0&theme={theme}&span=3600", tmp_path, f"--screenshot={picture}")
+    run(browser, f"{address}/d/model?refresh=&theme={theme}&from=now-1h&to=now", tmp_path, f"--screenshot={picture}")
     width, height, pixels = decoded(picture.read_bytes())
     assert (width, height) == (WIDTH, HEIGHT)
     colours = Counter(pixels[at : at + 3] for at in range(0, len(pixels), 3 * 7))

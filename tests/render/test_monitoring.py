@@ -178,6 +178,84 @@ def test_grafana_keeps_to_the_rules_and_gets_every_dashboard(tmp_path: Path) -> 
     assert not [each.name for each in CHART.render() if "grafana" in each.name]
 
 
+def grafana(tmp_path: Path, **given: Any) -> tuple[list[Rendered], dict[str, Any]]:
+    """All objects with Grafana on, and its pod."""
+    objects = CHART.render(values(tmp_path, grafana={"enabled": True, **given}))
+    return objects, next(each.pod or {} for each in objects if each.name == "Deployment grafana")
+
+
+def settings(pod: dict[str, Any]) -> dict[str, str]:
+    return {each["name"]: each["value"] for each in pod["containers"][0]["env"] if "value" in each}
+
+
+def test_each_folder_of_dashboards_is_mounted_where_grafana_looks(tmp_path: Path) -> None:
+    objects, pod = grafana(tmp_path, folder="Ours", learner={"configMap": "ann.dashboards", "folder": "Ann"})
+    providers = yaml.safe_load(data(objects, "grafana")["dashboards.yaml"])["providers"]
+    assert [(each["name"], each["folder"], each["folderUid"]) for each in providers] == [
+        ("mlops-lab", "Ours", "mlops-lab"), ("learner", "Ann", "learner"),
+    ]  # fmt: skip
+    (container,) = pod["containers"]
+    mounts = {each["mountPath"]: each for each in container["volumeMounts"]}
+    volumes = {each["name"]: each for each in pod["volumes"]}
+    read = [volumes[mounts[each["options"]["path"]]["name"]]["configMap"] for each in providers]
+    assert read == [{"name": "grafana-dashboards"}, {"name": "ann.dashboards", "optional": True}]
+    for each in providers:
+        assert each["type"] == "file" and each["updateIntervalSeconds"] <= 10 and each["allowUiUpdates"] is False
+        assert "subPath" not in mounts[each["options"]["path"]], "the kubelet never updates a file mounted alone"
+    provisioned = settings(pod)["GF_PATHS_PROVISIONING"]
+    for name, kind in (("datasource.yaml", "datasources"), ("dashboards.yaml", "dashboards")):
+        assert mounts[f"{provisioned}/{kind}/{name}"]["subPath"] == name
+
+
+def test_the_learners_dashboards_are_no_object_of_the_chart(tmp_path: Path) -> None:
+    """Else an update of the chart would delete them."""
+    objects, _ = grafana(tmp_path)
+    assert "ConfigMap learner-dashboards" not in {each.name for each in objects}
+
+
+def test_grafana_asks_for_nothing_outside_the_cluster(tmp_path: Path) -> None:
+    objects, pod = grafana(tmp_path)
+    found = settings(pod)
+    off = ("ANALYTICS_REPORTING_ENABLED", "ANALYTICS_CHECK_FOR_UPDATES", "ANALYTICS_CHECK_FOR_PLUGIN_UPDATES")
+    off += ("NEWS_NEWS_FEED_ENABLED", "SNAPSHOTS_EXTERNAL_ENABLED", "PLUGINS_PREINSTALL_AUTO_UPDATE")
+    on = ("PLUGINS_PREINSTALL_DISABLED", "PLUGINS_PUBLIC_KEY_RETRIEVAL_DISABLED", "SECURITY_DISABLE_GRAVATAR")
+    wanted = dict.fromkeys(off, "false") | dict.fromkeys(on, "true")
+    assert {name: found[f"GF_{name}"] for name in wanted} == wanted
+    policy = next(each.body["spec"] for each in objects if each.name == "NetworkPolicy grafana")
+    assert set(policy["policyTypes"]) == {"Ingress", "Egress"}
+    names, prometheus = policy["egress"]
+    assert {port["port"] for port in names["ports"]} == {53}
+    (reached,) = prometheus["to"]
+    labels = reached["podSelector"]["matchLabels"]
+    server = next(each for each in objects if each.name == "StatefulSet prometheus")
+    assert labels.items() <= server.template["metadata"]["labels"].items()
+    (url,) = {each["url"] for each in yaml.safe_load(data(objects, "grafana")["datasource.yaml"])["datasources"]}
+    assert url == f"http://prometheus:{prometheus['ports'][0]['port']}"
+
+
+@pytest.mark.parametrize("anonymous", [True, False])
+def test_reading_grafana_needs_a_login_if_that_is_wanted(tmp_path: Path, anonymous: bool) -> None:
+    found = settings(grafana(tmp_path, anonymous=anonymous)[1])
+    assert found["GF_AUTH_ANONYMOUS_ENABLED"] == str(anonymous).lower()
+    assert found["GF_AUTH_ANONYMOUS_ORG_ROLE"] == "Viewer"
+    assert found["GF_USERS_ALLOW_SIGN_UP"] == "false"
+
+
+def test_grafana_writes_to_its_volumes_alone(tmp_path: Path) -> None:
+    _, pod = grafana(tmp_path)
+    (container,) = pod["containers"]
+    assert container["securityContext"]["readOnlyRootFilesystem"] is True
+    written = {each["name"] for each in pod["volumes"] if "emptyDir" in each}
+    assert {each["mountPath"] for each in container["volumeMounts"] if each["name"] in written} == {
+        "/var/lib/grafana", "/tmp",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("given", [{"folder": "a: b"}, {"folder": ""}, {"learner": {"configMap": "A_B"}}])
+def test_a_name_that_grafana_or_kubernetes_would_not_take_is_refused(tmp_path: Path, given: dict[str, Any]) -> None:
+    assert template(CHART.folder, values(tmp_path, grafana={"enabled": True, **given})).returncode != 0
+
+
 def test_grafanas_password_may_be_there_already(tmp_path: Path) -> None:
     objects = CHART.render(values(tmp_path, grafana={"enabled": True, "existingSecret": "mine"}))
     (container,) = next(each.containers for each in objects if each.name == "Deployment grafana")

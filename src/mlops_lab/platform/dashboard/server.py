@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import re
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from mlops_lab.base.errors import LabError
 from mlops_lab.platform.dashboard import answers
 from mlops_lab.platform.dashboard.boards import Board
 from mlops_lab.platform.dashboard.prometheus import NoPrometheus, Prometheus
+from mlops_lab.platform.dashboard.times import window
 
 _PAGE = Path(__file__).parent / "page"
 _TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
@@ -21,7 +23,6 @@ _TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; connect-src 'self'; img-src data: blob:"
 )
-_LONGEST = 31 * 86400
 
 
 class NotThere(Exception):
@@ -94,21 +95,23 @@ class _Handler(BaseHTTPRequestHandler):
             if key.startswith("var-")
         }
         if path == "/api/boards":
-            return [{key: board.raw[key] for key in ("uid", "title", "description")} for board in self._boards.values()]
+            return [
+                {"uid": board.uid, "title": board.title, "description": str(board.raw.get("description") or "")}
+                for board in self._boards.values()
+            ]
         found = re.fullmatch(r"/api/boards/([\w-]+)(/variables|/panels/(\d+))?", path)
         board = self._boards.get(found.group(1)) if found else None
         if not found or not board:
             raise NotThere
         if not found.group(2):
-            return {**board.raw, "span": board.span}
+            return {**board.raw, "uid": board.uid, "title": board.title, "times": board.times}
         if found.group(2) == "/variables":
             return answers.choices(board, chosen, self._prometheus)
         if int(found.group(3)) not in board.panels:
             raise NotThere
-        span = int(query.get("span", [str(board.span)])[0])
-        if not 60 <= span <= _LONGEST:
-            raise ValueError(f"span={span} is not within 60 and {_LONGEST} s")
-        return answers.series(board, int(found.group(3)), chosen, span, self._prometheus)
+        begin, end = (query.get(name, [usual])[0] for name, usual in zip(("from", "to"), board.times, strict=True))
+        shown = window(begin, end, time.time())
+        return answers.series(board, int(found.group(3)), chosen, shown.span, self._prometheus, shown.end)
 
     def _send(self, status: int, kind: str, body: bytes) -> None:
         self.send_response(status)
