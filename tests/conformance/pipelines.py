@@ -326,8 +326,16 @@ def containers(text: str = 'it\'s "quoted"'):
     expect(seen=made.outputs["said"], wanted=text)
     expect_number(seen=made.outputs["twice"], wanted=42)
     expect(seen=shell_optional().outputs["said"], wanted="none")
-    expect(seen=dollars().outputs["said"], wanted="$(HOME) $$ $x /tmp $")
+
+
+@dsl.pipeline(name="nested-placeholders")
+def nested_placeholders():
     expect(seen=shell_optional(text="given").outputs["said"], wanted="--text <given>")
+
+
+@dsl.pipeline(name="dollars-kept")
+def dollars_kept():
+    expect(seen=dollars().outputs["said"], wanted="$(HOME) $$ $x /tmp $")
 
 
 @dsl.pipeline(name="resources")
