@@ -356,6 +356,43 @@ def failing():
     say(text="after").after(fail())
 
 
+@dsl.pipeline(name="side-by-side")
+def side_by_side(seconds: float = 2.0):
+    wait(seconds=seconds, mark="one")
+    wait(seconds=seconds, mark="two")
+
+
+@dsl.pipeline(name="goes-on")
+def goes_on():
+    failed = fail()
+    first = say(text="first")
+    say(text="second").after(first)
+    say(text="third").after(failed, first)
+
+
+@component
+def now(mark: str) -> float:
+    import time
+
+    return time.time()
+
+
+@component
+def expect_later(moment: float, begun: float, later: bool) -> None:
+    assert (moment > begun) == later, f"{moment} {begun}"
+
+
+@dsl.pipeline(name="stamp")
+def stamp(mark: str) -> float:
+    return now(mark=mark).output
+
+
+@dsl.pipeline(name="stamped")
+def stamped(mark: str, begun: float, fresh: bool):
+    """Is what a nested pipeline's step gives fresh, or from the cache?"""
+    expect_later(moment=stamp(mark=mark).output, begun=begun, later=fresh)
+
+
 @dsl.pipeline(name="slow")
 def slow(seconds: float = 30.0, cached: str = ""):
     first = wait(seconds=seconds, mark=cached)
