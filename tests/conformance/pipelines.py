@@ -352,7 +352,8 @@ def optional_inputs(number: Optional[int] = None, text: Optional[str] = None):
 
 @dsl.pipeline(name="failing")
 def failing():
-    say(text="before").set_display_name("before")
+    first = say(text="before").set_display_name("before")
+    say(text="beside").after(first)
     say(text="after").after(fail())
 
 
@@ -360,14 +361,6 @@ def failing():
 def side_by_side(seconds: float = 2.0):
     wait(seconds=seconds, mark="one")
     wait(seconds=seconds, mark="two")
-
-
-@dsl.pipeline(name="goes-on")
-def goes_on():
-    failed = fail()
-    first = say(text="first")
-    say(text="second").after(first)
-    say(text="third").after(failed, first)
 
 
 @component
