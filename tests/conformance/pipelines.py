@@ -326,8 +326,16 @@ def containers(text: str = 'it\'s "quoted"'):
     expect(seen=made.outputs["said"], wanted=text)
     expect_number(seen=made.outputs["twice"], wanted=42)
     expect(seen=shell_optional().outputs["said"], wanted="none")
-    expect(seen=dollars().outputs["said"], wanted="$(HOME) $$ $x /tmp $")
+
+
+@dsl.pipeline(name="nested-placeholders")
+def nested_placeholders():
     expect(seen=shell_optional(text="given").outputs["said"], wanted="--text <given>")
+
+
+@dsl.pipeline(name="dollars-kept")
+def dollars_kept():
+    expect(seen=dollars().outputs["said"], wanted="$(HOME) $$ $x /tmp $")
 
 
 @dsl.pipeline(name="resources")
@@ -344,8 +352,38 @@ def optional_inputs(number: Optional[int] = None, text: Optional[str] = None):
 
 @dsl.pipeline(name="failing")
 def failing():
-    say(text="before").set_display_name("before")
+    first = say(text="before").set_display_name("before")
+    say(text="beside").after(first)
     say(text="after").after(fail())
+
+
+@dsl.pipeline(name="side-by-side")
+def side_by_side(seconds: float = 2.0):
+    wait(seconds=seconds, mark="one")
+    wait(seconds=seconds, mark="two")
+
+
+@component
+def now(mark: str) -> float:
+    import time
+
+    return time.time()
+
+
+@component
+def expect_later(moment: float, begun: float, later: bool) -> None:
+    assert (moment > begun) == later, f"{moment} {begun}"
+
+
+@dsl.pipeline(name="stamp")
+def stamp(mark: str) -> float:
+    return now(mark=mark).output
+
+
+@dsl.pipeline(name="stamped")
+def stamped(mark: str, begun: float, fresh: bool):
+    """Is what a nested pipeline's step gives fresh, or from the cache?"""
+    expect_later(moment=stamp(mark=mark).output, begun=begun, later=fresh)
 
 
 @dsl.pipeline(name="slow")

@@ -23,7 +23,6 @@ PINNED = {
     "kfp.local.orchestrator.enhanced_dag_orchestrator:run_enhanced_dag": "c8e5f043ba58cc0e",
     "kfp.local.orchestrator.enhanced_dag_orchestrator:execute_task": "652a78d0084c9a8f",
     "kfp.local.orchestrator.enhanced_dag_orchestrator:_run_parallel_for_task": "b2dc90f855cbfae9",
-    "kfp.local.orchestrator.enhanced_dag_orchestrator:ConditionEvaluator.evaluate_condition": "9cba57858d00b70c",
     "kfp.local.orchestrator.enhanced_dag_orchestrator:ParallelExecutor": "3920fabfc5d876b1",
     "kfp.local.orchestrator.task_executor:execute_single_task": "ee78ffed032b5fdd",
     "kfp.local.orchestrator.task_spec_utils:create_parameter_loop_iteration_task_spec": "5dc1f5e907c04f37",

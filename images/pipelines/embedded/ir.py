@@ -5,6 +5,7 @@ Nothing here evaluates what a pipeline says; it is parsed with the SDK's own mes
 
 from __future__ import annotations
 
+import graphlib
 import gzip
 import io
 import re
@@ -187,6 +188,12 @@ def _structure(message: Any) -> list[str]:
             for before in spec.dependent_tasks:
                 if before not in component.dag.tasks:
                     wrong.append(f"task {task} depends on a task {before!r} that is not there")
+        try:
+            graphlib.TopologicalSorter(
+                {task: sorted(spec.dependent_tasks) for task, spec in sorted(component.dag.tasks.items())}
+            ).prepare()
+        except graphlib.CycleError as error:
+            wrong.append(f"tasks wait for each other: {', '.join(reversed(error.args[1]))}")
     for label, executor in executors.items():
         name = label.removeprefix("exec-")
         if "importer" in executor:

@@ -12,7 +12,7 @@ import sqlite3
 import uuid
 from typing import Any
 
-from embedded import ir
+from embedded import differences, ir
 from embedded.artifacts import Artifacts
 from embedded.errors import ApiError, missing
 from embedded.store import Store, now
@@ -50,6 +50,7 @@ def make(
             created=created, scheduled=scheduled or created, state="PENDING", recurring=recurring,
             history=[{"update_time": created, "state": "PENDING"}],
         )  # fmt: skip
+        warn(store, key, differences.found(document["pipeline_spec"], values))
         db.execute("update experiments set last_run = ? where id = ?", (created, experiment))
         return get(store, key)
 
@@ -64,6 +65,13 @@ def get(store: Store, key: str) -> sqlite3.Row:
     if row is None:
         raise missing("run", key)
     return row
+
+
+def warn(store: Store, key: str, sentences: list[str]) -> None:
+    """Add warnings to a run; one that it has already is not added again."""
+    with store.write() as db:
+        for text in sentences:
+            db.execute("insert or ignore into warnings (run, text) values (?, ?)", (key, text[:2000]))
 
 
 def move(store: Store, key: str, state: str, error: str = "") -> None:

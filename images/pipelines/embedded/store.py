@@ -67,6 +67,8 @@ create table if not exists artifacts (
   type text not null, uri text not null, metadata text not null, created text not null);
 create index if not exists artifacts_by_run on artifacts (run);
 create index if not exists artifacts_by_uri on artifacts (uri);
+create table if not exists warnings (
+  run text not null references runs on delete cascade, text text not null, unique (run, text));
 create table if not exists cache (key text primary key, outputs text not null, created text not null);
 """
 

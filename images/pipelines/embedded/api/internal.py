@@ -22,6 +22,7 @@ from embedded.errors import ApiError, missing
 from embedded.store import Store, now
 
 _POLL = 0.1  # seconds between two looks of a waiting request
+_ROUND = 1000  # attempts that a task may take before its run is retried as a whole
 
 
 def _driver(request: Request) -> tuple[Context, sqlite3.Row]:
@@ -91,8 +92,10 @@ async def tasks(request: Request) -> Response:
         if state := given.get("state"):
             runs.move_task(store, key, state, given.get("error", ""))
         row = store.row("select * from tasks where id = ?", key)
+        tried = "select count(*) from attempts where task = ? and number >= ?"
+        begun = bool(store.value(tried, key, run["round"] * _ROUND))
     assert row is not None
-    return JSONResponse({"id": key, "state": row["state"], "outputs": json.loads(row["outputs"])})
+    return JSONResponse({"id": key, "state": row["state"], "outputs": json.loads(row["outputs"]), "begun": begun})
 
 
 async def start(request: Request) -> Response:
@@ -103,7 +106,7 @@ async def start(request: Request) -> Response:
         path = store.value("select path from tasks where id = ? and run = ?", task, run["id"])
         if path is None:
             raise missing("task", task)
-        number = run["round"] * 1000 + int(given["number"])
+        number = run["round"] * _ROUND + int(given["number"])
         row = store.row("select * from attempts where task = ? and number = ?", task, number)
         key = row["id"] if row else str(uuid.uuid5(uuid.UUID(task), str(number)))
         if row is None:
@@ -129,6 +132,13 @@ async def attempt(request: Request) -> Response:
             result = json.loads(row["result"]) if row["result"] else {}
             return JSONResponse({"state": row["state"], "error": row["error"], "result": result, "pod": row["pod"]})
         await asyncio.sleep(_POLL)
+
+
+async def warn(request: Request) -> Response:
+    """POST a sentence for the run's warnings."""
+    (server, run), given = _driver(request), await body(request)
+    runs.warn(server.store, run["id"], [given["text"]])
+    return done()
 
 
 async def finish(request: Request) -> Response:
@@ -242,6 +252,7 @@ ROUTES = [
     Route("/run/tasks", tasks, methods=["POST"]),
     Route("/run/attempts", start, methods=["POST"]),
     Route("/run/attempts/{key}", attempt, methods=["GET"]),
+    Route("/run/warnings", warn, methods=["POST"]),
     Route("/run/finish", finish, methods=["POST"]),
     Route("/run/cache/{key}", cached, methods=["GET"]),
     Route("/run/cache/{key}", keep_cached, methods=["PUT"]),

@@ -57,6 +57,9 @@ def run(store: Store, row: sqlite3.Row, *, details: bool) -> dict[str, Any]:
     view = _present(
         run_id=row["id"],
         display_name=row["name"],
+        state=row["state"],
+        error=_error(row["error"]),
+        warnings=warnings(store, row["id"]) if details else None,  # not in KFP's API
         description=row["description"],
         experiment_id=row["experiment"],
         storage_state=row["storage"],
@@ -64,8 +67,6 @@ def run(store: Store, row: sqlite3.Row, *, details: bool) -> dict[str, Any]:
         created_at=row["created"],
         scheduled_at=row["scheduled"],
         finished_at=row["finished"],
-        state=row["state"],
-        error=_error(row["error"]),
         recurring_run_id=row["recurring"],
         state_history=json.loads(row["history"]),
         runtime_config=_config(row),
@@ -76,6 +77,11 @@ def run(store: Store, row: sqlite3.Row, *, details: bool) -> dict[str, Any]:
             view["pipeline_spec"] = _document(row["spec"])
         view["run_details"] = {"task_details": tasks(store, row["id"])}
     return view
+
+
+def warnings(store: Store, run: str) -> list[str]:
+    """What Kubeflow Pipelines' own backend would do otherwise with this run; see embedded/differences.py."""
+    return [row["text"] for row in store.rows("select text from warnings where run = ? order by rowid", run)]
 
 
 def recurring(row: sqlite3.Row) -> dict[str, Any]:
@@ -122,7 +128,7 @@ def _task(
     return _present(
         run_id=row["run"],
         task_id=row["id"],
-        display_name=row["name"],
+        display_name=row["path"].rpartition("/")[2],  # as KFP's backend, which knows no other name
         parent_task_id=row["parent"],
         create_time=row["created"],
         start_time=row["started"],
@@ -138,6 +144,7 @@ def _task(
         # Not in KFP's API, where a UI reads them from ML Metadata; clients skip what they don't know.
         input_parameters=inputs.get("parameters", {}),
         output_parameters=json.loads(row["outputs"]).get("parameters", {}),
+        title=row["name"],
         kind=row["kind"],
         path=row["path"],
         cached=bool(row["cached"]),

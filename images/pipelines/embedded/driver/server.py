@@ -23,14 +23,14 @@ class Server:
 
     def __init__(self, url: str, token: str) -> None:
         self._url, self._token = url.rstrip("/") + "/internal/run", token
-        self._pool = urllib3.PoolManager(maxsize=32, block=True, retries=False)
+        self._pool = urllib3.PoolManager(maxsize=100, block=True, retries=False)
 
     def job(self) -> dict[str, Any]:
         """What to do."""
         return dict(self._ask("GET", ""))
 
     def task(self, path: tuple[str, ...], kind: str, shown: str = "", **known: Any) -> dict[str, Any]:
-        """Tell about a task; its id, state and outputs as the server has them.
+        """Tell about a task; its id, state and outputs as the server has them, and whether it has been tried (`begun`).
 
         Args:
             path: the tasks that it is inside of, and its own name. An iteration's parent is its loop.
@@ -59,6 +59,10 @@ class Server:
     def keep_cached(self, key: str, outputs: dict[str, Any], uris: list[str]) -> None:
         """Keep outputs under a cache key."""
         self._ask("PUT", f"/cache/{key}", {"outputs": outputs, "uris": uris})
+
+    def warn(self, text: str) -> None:
+        """Add a sentence to the run's warnings, once."""
+        self._ask("POST", "/warnings", {"text": text})
 
     def finish(self, state: str, error: str, outputs: dict[str, Any]) -> None:
         """The run has ended."""

@@ -37,13 +37,15 @@ class Now:
         path: see walk.py.
         task: its id on the server.
         values: the values of the pipeline that it is in.
-        failed: what has failed in the run so far, for exit tasks.
+        failed: what has failed in what an exit task comes after.
+        begun: was it tried before, for a driver that was there before this one?
     """
 
     path: tuple[str, ...]
     task: str
     values: Any
     failed: str
+    begun: bool = False
     attempts: int = 0
     cached: bool = False
     error: str = ""

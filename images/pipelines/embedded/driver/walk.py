@@ -1,7 +1,8 @@
 """One run from end to end: the SDK's local orchestrator with its seams replaced (see `Walk.run`).
 
-The orchestrator gives no names to what it runs, so a task is known by its path: the names of the nested pipelines,
-loops (with the iteration) and conditions that it is inside of, and its own.
+Its DAGs are walked here (`dag.run`), since it runs their tasks one after another; loops, tasks, inputs and outputs are
+its own. It gives no names to what it runs, so a task is known by its path: the names of the nested pipelines, loops
+(with the iteration) and conditions that it is inside of, and its own.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from kfp.local.orchestrator import enhanced_dag_orchestrator, task_executor
 from kfp.local.orchestrator.orchestrator_utils import OrchestratorUtils
 from kfp.pipeline_spec import pipeline_spec_pb2
 
-from embedded.driver import corrections
+from embedded import differences
+from embedded.driver import corrections, dag
 from embedded.driver.conditions import holds
 from embedded.driver.server import Server
 from embedded.driver.tasks import Now, Tasks, artifacts_of, parameters_of
@@ -37,17 +39,15 @@ class Walk:
         self._tasks = Tasks(server, job, self._now)
         spec = job["document"]["pipeline_spec"]
         self._spec = json_format.ParseDict(spec, pipeline_spec_pb2.PipelineSpec())
-        self._conditions: dict[str, tuple[str, Any, str]] = {}
         self._cache = ServerCache(server, self._now)
-        self.failures: list[str] = []
+        self._failures: list[tuple[tuple[str, ...], str]] = []  # paths, and what went wrong there, in order
 
     def run(self) -> tuple[str, str, dict[str, Any]]:
         """Walk to the end: the run's state, what failed first, and the pipeline's outputs."""
         corrections.install(self._job["parallel"])
-        self._mark_conditions()
         self._replace()
         executors = self._spec.deployment_spec["executors"]
-        outputs, ended = enhanced_dag_orchestrator.run_enhanced_dag(
+        outputs, ended = self._dag(
             pipeline_resource_name=self._job["name"],
             dag_component_spec=self._spec.root,
             executors={name: local_utils.struct_to_executor_spec(each) for name, each in executors.items()},
@@ -60,12 +60,11 @@ class Walk:
         )
         if ended == _SUCCESS:
             return "SUCCEEDED", "", parameters_of(outputs)
-        return "FAILED", self.failures[0] if self.failures else "a task failed", {}
+        return "FAILED", self._trouble() or "a task failed", {}
 
     def _replace(self) -> None:
         walk = self
         plain_task, plain_step = enhanced_dag_orchestrator.execute_task, task_executor.execute_single_task
-        plain_loop = enhanced_dag_orchestrator._run_parallel_for_task
 
         class Store(io.IOStore):  # type: ignore[misc]
             """Values of one (nested) pipeline, which know where they belong."""
@@ -82,8 +81,7 @@ class Walk:
 
         io.IOStore = Store
         enhanced_dag_orchestrator.execute_task = task
-        enhanced_dag_orchestrator._run_parallel_for_task = lambda **given: walk._loop(plain_loop, given)
-        enhanced_dag_orchestrator.ConditionEvaluator.evaluate_condition = staticmethod(self._condition)
+        enhanced_dag_orchestrator.run_enhanced_dag = self._dag
         task_executor.execute_single_task = lambda **given: walk._step(plain_step, given)
         task_dispatcher.run_single_task_implementation = self._tasks.run
         cache.get_local_cache = lambda: self._cache
@@ -93,18 +91,66 @@ class Walk:
         found: Now = self._here.now
         return found
 
+    def _dag(
+        self,
+        dag_component_spec: Any,
+        dag_arguments: dict[str, Any],
+        parent_io_store: Any = None,
+        **shared: Any,
+    ) -> tuple[dict[str, Any], status.Status]:
+        """The pipeline, or what is inside of a nested one, a branch or an iteration. Stands in for the SDK's
+        `run_enhanced_dag`."""
+        store = io.IOStore(parent=parent_io_store)
+        given = OrchestratorUtils.join_user_inputs_and_defaults(
+            dag_arguments=dag_arguments, dag_inputs_spec=dag_component_spec.input_definitions
+        )
+        for name, value in given.items():
+            store.put_parent_input(name, value)
+        tasks = dict(dag_component_spec.dag.tasks.items())
+        ends = dag.run(
+            tasks,
+            lambda name: self._task({**shared, "task_name": name, "task_spec": tasks[name], "io_store": store}, tasks),
+            self._job["parallel"],
+        )
+        if dag.FAILED in ends.values():
+            return {}, _FAILURE
+        return OrchestratorUtils.get_dag_outputs(dag_component_spec.dag.outputs, store), _SUCCESS
+
+    def _task(self, given: dict[str, Any], others: dict[str, Any]) -> str:
+        """A task of a DAG, whatever it is, to its end."""
+        name, spec, store = given["task_name"], given["task_spec"], given["io_store"]
+        kind = "loop" if spec.WhichOneof("iterator") else "dag"
+        try:
+            condition = spec.trigger_policy.condition
+            if condition and not holds(condition, OrchestratorUtils.make_task_arguments(spec.inputs, store)):
+                self._server.task((*store.path, name), kind, state="SKIPPED")
+                return dag.SKIPPED
+            if kind == "loop":
+                ended = self._loop(given, others)
+            else:
+                outputs, ended = enhanced_dag_orchestrator.execute_task(**given)
+                for key, value in outputs.items():
+                    store.put_task_output(name, key, value)
+        except Exception as error:
+            self._fail((*store.path, name), kind, error)
+            ended = _FAILURE
+        end = dag.SUCCEEDED if ended == _SUCCESS else dag.FAILED
+        store.put_task_status(name, end)
+        return end
+
     def _step(self, plain: Any, given: dict[str, Any]) -> Any:
         """A task with a container or an importer: from the server's record if it has succeeded before."""
         name, spec, store = given["task_name"], given["task_spec"], given["io_store"]
         path = (*store.path, name)
-        final = any(each.HasField("task_final_status") for each in spec.inputs.parameters.values())
         component = given["components"][spec.component_ref.name]
         executor = given["executors"][component.executor_label].WhichOneof("spec")
-        kind = "exit" if final else str(executor)
+        ends = {each.task_final_status.producer_task for each in spec.inputs.parameters.values()} - {""}
+        kind = "exit" if ends else str(executor)
         known = self._server.task(path, kind, spec.task_info.name)
         if known["state"] == "SUCCEEDED":
             return self._cache._deserialize_outputs(known["outputs"]["all"]), _SUCCESS
-        self._here.now = now = Now(path, known["id"], store, self.failures[0] if self.failures else "")
+        failed = [text for each in ends if (text := self._trouble((*store.path, each)))]
+        self._here.now = now = Now(path, known["id"], store, "".join(failed[:1]), begun=known["begun"])
         try:
             arguments = OrchestratorUtils.make_task_arguments(spec.inputs, store)
             read = {key: [each.uri for each in found] for key, found in artifacts_of(arguments).items()}
@@ -124,7 +170,7 @@ class Walk:
             self._server.task(path, kind, state="SUCCEEDED", outputs=kept, artifacts=made, cached=now.cached)
         else:
             self._server.task(path, kind, state="FAILED", error=now.error)
-            self.failures.append(f"task {'/'.join(path)} failed: {now.error}")
+            self._failures.append((path, f"task {'/'.join(path)} failed: {now.error}"))
         return outputs, ended
 
     def _nested(self, plain: Any, given: dict[str, Any]) -> Any:
@@ -136,40 +182,38 @@ class Walk:
         try:
             outputs, ended = plain(**given)
         except Exception as error:
-            self.failures.append(f"{'/'.join(path)}: {error}")
-            self._server.task(path, "dag", state="FAILED", error=str(error))
+            self._fail(path, "dag", error)
             return {}, _FAILURE
         finally:
             self._here.path = outer
         self._server.task(path, "dag", state="SUCCEEDED" if ended == _SUCCESS else "FAILED")
         return outputs, ended
 
-    def _loop(self, plain: Any, given: dict[str, Any]) -> bool:
-        """All iterations of a loop; did it fail?"""
+    def _loop(self, given: dict[str, Any], others: dict[str, Any]) -> status.Status:
+        """All iterations of a loop."""
         name, store = given["task_name"], given["io_store"]
         path = (*store.path, name)
         self._server.task(path, "loop", state="RUNNING")
-        given = {**given, "task_spec": corrections.loop_items(given["task_spec"], store)}
-        corrections.no_iterations(name, given["task_spec"], given["components"], store)
-        failed = bool(plain(**given))
+        spec = corrections.loop_items(given["task_spec"], store)
+        corrections.no_iterations(name, spec, given["components"], store)
+        takers = [each for each, other in others.items() if name in dag.before(other, others)]
+        if takers and spec.parameter_iterator.items.raw == "[]":
+            self._server.warn(differences.empty_loop(name, takers))
+        executor = enhanced_dag_orchestrator.ParallelExecutor()
+        failed = enhanced_dag_orchestrator._run_parallel_for_task(
+            **{**given, "task_spec": spec, "parallel_executor": executor}
+        )
         self._server.task(path, "loop", state="FAILED" if failed else "SUCCEEDED")
-        return failed
+        return _FAILURE if failed else _SUCCESS
 
-    def _mark_conditions(self) -> None:
-        """Put a mark in place of each condition: the orchestrator evaluates it without saying whose it is."""
-        for where, component in (("root", self._spec.root), *self._spec.components.items()):
-            for name, task in component.dag.tasks.items():
-                if task.trigger_policy.condition:
-                    mark = f"{where}/{name}"
-                    self._conditions[mark] = (name, task.inputs, task.trigger_policy.condition)
-                    task.trigger_policy.condition = mark
+    def _fail(self, path: tuple[str, ...], kind: str, error: Exception) -> None:
+        """Something went wrong outside of a step."""
+        self._failures.append((path, f"{'/'.join(path)}: {error}"))
+        self._server.task(path, kind, state="FAILED", error=str(error))
 
-    def _condition(self, condition: str, io_store: Any) -> bool:
-        name, inputs, text = self._conditions[condition]
-        met = holds(text, OrchestratorUtils.make_task_arguments(inputs, io_store))
-        if not met:
-            self._server.task((*io_store.path, name), "dag", state="SKIPPED")
-        return met
+    def _trouble(self, inside: tuple[str, ...] = ()) -> str:
+        """What failed first, in the whole run or inside of one task; empty if nothing has."""
+        return next((text for path, text in self._failures if path[: len(inside)] == inside), "")
 
 
 class ServerCache(cache.LocalCache):  # type: ignore[misc]
@@ -179,8 +223,8 @@ class ServerCache(cache.LocalCache):  # type: ignore[misc]
         self._server, self._now = server, now
 
     def get(self, key: str) -> dict[str, Any] | None:
-        """The outputs kept under a key, if their artifacts are there."""
-        found = self._server.cached(key)
+        """The outputs kept under a key, if their artifacts are there; not for a step that is at work already."""
+        found = None if self._now().begun else self._server.cached(key)
         self._now().cached = found is not None
         return None if found is None else self._deserialize_outputs(found)
 

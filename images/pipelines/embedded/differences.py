@@ -1,0 +1,250 @@
+"""What Kubeflow Pipelines' own backend would do otherwise with a run that this engine takes: sentences for its user.
+
+Each rule reads a pipeline's specification alone and yields what was seen on version 2.17.0, or, where the rule says so,
+what its source says. They are looked at once, when a run is made; what only shows while it runs, its driver adds.
+docs/pipelines.md has them all, with what is no warning since this engine behaves in the same way.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+BACKEND = "Kubeflow Pipelines 2.17"
+_VARIABLE = re.compile(r"\$\(([A-Za-z_][A-Za-z0-9_]*)\)")
+
+
+def found(spec: dict[str, Any], parameters: dict[str, Any]) -> list[str]:
+    """The warnings of one run.
+
+    Args:
+        spec: the pipeline's specification, as `ir.check` gives it.
+        parameters: of the run; what is not among them has its default.
+    """
+    return [text for rule in RULES for text in rule(spec, parameters)]
+
+
+def empty_loop(loop: str, takers: list[str]) -> str:
+    """The warning for a loop over nothing whose outputs others take."""
+    return (
+        f"{BACKEND} would fail at {_names(takers)}, with 'not in tasks': {loop} is a loop over an empty list, which "
+        "has no outputs to collect there, while here it has empty lists"
+    )
+
+
+def _artifact_loops(spec: dict[str, Any], parameters: dict[str, Any]) -> Iterator[str]:
+    loops = [name for _, tasks, _ in _dags(spec) for name, task in tasks.items() if "artifactIterator" in task]
+    if loops:
+        yield (
+            f"{BACKEND} would refuse this pipeline, with 'artifact iterator not implemented yet': it has no loops over "
+            f"artifacts, as {_names(loops)} is here; loop over a parameter that says which, and read it in the step"
+        )
+
+
+def _empty_loops(spec: dict[str, Any], parameters: dict[str, Any]) -> Iterator[str]:
+    declared = spec["root"].get("inputDefinitions", {}).get("parameters", {})
+    for where, tasks, outputs in _dags(spec):
+        for name, task in tasks.items():
+            items = task.get("parameterIterator", {}).get("items", {})
+            given = task.get("inputs", {}).get("parameters", {}).get(items.get("inputParameter"), {})
+            source = given.get("componentInputParameter")
+            value = json.loads(items.get("raw") or "null")
+            if where == "root" and source:
+                value = parameters.get(source, declared.get(source, {}).get("defaultValue"))
+            takers = [other for other in tasks if name in _producers(tasks[other])]
+            takers += ["the pipeline's end"] if f'"producerSubtask": "{name}"' in json.dumps(outputs) else []
+            if value == [] and takers:
+                yield empty_loop(name, takers)
+
+
+def _importers(spec: dict[str, Any], parameters: dict[str, Any]) -> Iterator[str]:
+    for _, tasks, _ in _dags(spec):
+        for name, task in tasks.items():
+            uri = _executor(spec, task).get("importer", {}).get("artifactUri", {}).get("runtimeParameter")
+            if "taskOutputParameter" in task.get("inputs", {}).get("parameters", {}).get(uri, {}):
+                yield (
+                    f"{BACKEND} would fail at {name}, with 'parent DAG does not have input parameter': an importer "
+                    "takes its artifact_uri from a constant or a parameter of the pipeline, not from a task's output"
+                )
+
+
+def _nested_placeholders(spec: dict[str, Any], parameters: dict[str, Any]) -> Iterator[str]:
+    for name, container in _containers(spec):
+        if any(_holds_concat(word) for word in (*container.get("command", ()), *container.get("args", ()))):
+            yield (
+                f"{BACKEND} would fail at {name}, with 'non-string item in IfPresent Then/Else array', where that side "
+                "is taken: a ConcatPlaceholder inside of an IfPresentPlaceholder is not supported there"
+            )
+
+
+def _dollars(spec: dict[str, Any], parameters: dict[str, Any]) -> Iterator[str]:
+    texts = {name: json.dumps(container) for name, container in _containers(spec)}
+    for _, tasks, _ in _dags(spec):
+        for name, task in tasks.items():
+            texts[f"the arguments of {name}"] = json.dumps(
+                [each.get("runtimeValue") for each in _inputs(task).values()]
+            )
+    for name, value in parameters.items():
+        texts[f"the parameter {name}"] = json.dumps(value)
+    if places := [place for place, text in texts.items() if "$$" in text]:
+        yield f"{BACKEND} would make a single $ of each $$ in {_names(places)}; here a step gets what was written"
+    for name, container in _containers(spec):
+        known = {each["name"] for each in container.get("env", ())}
+        if filled := sorted(known.intersection(_VARIABLE.findall(texts[name]))):
+            yield (
+                f"{BACKEND} would put a variable's value in place of {_names([f'$({each})' for each in filled])} in "
+                f"{name}; here a step gets what was written, and its shell reads ${filled[0]}"
+            )
+
+
+def _caching(spec: dict[str, Any], parameters: dict[str, Any]) -> Iterator[str]:
+    root = [task for task in spec["root"]["dag"]["tasks"].values() if _executor(spec, task).get("container")]
+    if not root or any(_cached(task) for task in root):
+        return
+    inside = [
+        name
+        for where, tasks, _ in _dags(spec)
+        for name, task in tasks.items()
+        if where != "root" and _cached(task) and _executor(spec, task).get("container")
+    ]
+    if inside:
+        yield (
+            f"enable_caching=False switches the cache off for the outermost tasks alone, here as on {BACKEND}: "
+            f"{_names(inside)} may come from it. set_caching_options(False) on each switches it off"
+        )
+
+
+def _one_of(spec: dict[str, Any], parameters: dict[str, Any]) -> Iterator[str]:
+    cached: list[str] = []
+    for _, tasks, outputs in _dags(spec):
+        for each in outputs.get("parameters", {}).values():
+            for chosen in each.get("valueFromOneof", {}).get("parameterSelectors", ()):
+                cached += _cached_sources(spec, tasks, chosen)
+        for each in outputs.get("artifacts", {}).values():
+            candidates = each.get("artifactSelectors", ())
+            for chosen in candidates if len(candidates) > 1 else ():
+                cached += _cached_sources(spec, tasks, chosen)
+    if cached:
+        yield (
+            f"{BACKEND} would fail, with 'No successful task found', where a dsl.OneOf takes the output of a branch "
+            f"whose task came from the cache: set_caching_options(False) on {_names(cached)}"
+        )
+
+
+def _final_tasks(spec: dict[str, Any], parameters: dict[str, Any]) -> Iterator[str]:
+    """Read in the source: compiler/argocompiler/dag.go makes an exit hook of each such task."""
+    for _, tasks, _ in _dags(spec):
+        for name, task in tasks.items():
+            if task.get("triggerPolicy", {}).get("strategy") != "ALL_UPSTREAM_TASKS_COMPLETED":
+                continue
+            before = _producers(task)
+            after = [other for other in tasks if name in _producers(tasks[other])]
+            if not before:
+                yield f"{BACKEND} would never start {name}: ignore_upstream_failure() is for a task after others"
+            if len(before) > 1:
+                yield (
+                    f"{BACKEND} would run {name} once after each of {_names(sorted(before))}, not once after all: it "
+                    "makes an exit handler of a task with ignore_upstream_failure()"
+                )
+            if after:
+                yield (
+                    f"{BACKEND} would refuse this pipeline: {_names(after)} can't come after {name}, of which "
+                    "ignore_upstream_failure() makes an exit handler"
+                )
+
+
+def _final_status(spec: dict[str, Any], parameters: dict[str, Any]) -> Iterator[str]:
+    """Read in the source: driver/resolve.go takes ML Metadata's state, and leaves out the error."""
+    told = [
+        name
+        for _, tasks, _ in _dags(spec)
+        for name, task in tasks.items()
+        if any("taskFinalStatus" in each for each in _inputs(task).values())
+    ]
+    if told:
+        yield (
+            f"{BACKEND} would give {_names(told)} the state COMPLETE in place of SUCCEEDED, and no error's message: "
+            "compare PipelineTaskFinalStatus.state with FAILED alone"
+        )
+
+
+RULES = (
+    *(_artifact_loops, _empty_loops, _importers, _nested_placeholders, _dollars, _one_of, _caching),
+    *(_final_tasks, _final_status),
+)
+
+
+def _dags(spec: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
+    """Each DAG: its component's name, its tasks, and where its outputs come from."""
+    for name, component in (("root", spec["root"]), *sorted(spec.get("components", {}).items())):
+        if "dag" in component:
+            tasks = dict(sorted(component["dag"].get("tasks", {}).items()))  # in an order, for the sentences' sake
+            yield name, tasks, component["dag"].get("outputs", {})
+
+
+def _component(spec: dict[str, Any], task: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = spec.get("components", {}).get(task["componentRef"]["name"], {})
+    return found
+
+
+def _executor(spec: dict[str, Any], task: dict[str, Any]) -> dict[str, Any]:
+    label = _component(spec, task).get("executorLabel", "")
+    found: dict[str, Any] = spec.get("deploymentSpec", {}).get("executors", {}).get(label, {})
+    return found
+
+
+def _containers(spec: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for label, executor in sorted(spec.get("deploymentSpec", {}).get("executors", {}).items()):
+        if "container" in executor:
+            yield label.removeprefix("exec-"), executor["container"]
+
+
+def _inputs(task: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = task.get("inputs", {}).get("parameters", {})
+    return found
+
+
+def _producers(task: dict[str, Any]) -> set[str]:
+    """The tasks of the same DAG that one comes after."""
+    kinds = ("taskOutputParameter", "taskOutputArtifact")
+    given = [*_inputs(task).values(), *task.get("inputs", {}).get("artifacts", {}).values()]
+    taken = {each[kind]["producerTask"] for each in given for kind in kinds if kind in each}
+    return {*task.get("dependentTasks", ()), *taken}
+
+
+def _cached(task: dict[str, Any]) -> bool:
+    return bool(task.get("cachingOptions", {}).get("enableCache"))
+
+
+def _cached_sources(spec: dict[str, Any], tasks: dict[str, Any], chosen: dict[str, str]) -> list[str]:
+    """The step that an output comes from, if it may come from the cache."""
+    name = chosen["producerSubtask"]
+    task = tasks.get(name, {"componentRef": {"name": ""}})
+    inside = _component(spec, task).get("dag")
+    if inside is None:
+        return [name] if _cached(task) and _executor(spec, task).get("container") else []
+    outputs = inside.get("outputs", {})
+    if key := chosen.get("outputParameterKey"):
+        source = outputs.get("parameters", {}).get(key, {})
+        further = [source["valueFromParameter"]] if "valueFromParameter" in source else []
+    else:
+        further = outputs.get("artifacts", {}).get(chosen.get("outputArtifactKey"), {}).get("artifactSelectors", [])
+    return [each for one in further for each in _cached_sources(spec, inside.get("tasks", {}), one)]
+
+
+def _holds_concat(word: str) -> bool:
+    try:
+        given = json.loads(word)["IfPresent"] if word.lstrip().startswith('{"IfPresent"') else {}
+    except (ValueError, KeyError, TypeError):
+        return False
+    sides = [side if isinstance(side, list) else [side] for side in (given.get("Then"), given.get("Else")) if side]
+    return any(not isinstance(item, str) for side in sides for item in side)
+
+
+def _names(names: list[str]) -> str:
+    """Some names in a sentence."""
+    known = list(dict.fromkeys(names))
+    shown = known if len(known) <= 5 else [*known[:4], f"{len(known) - 4} more"]
+    return " and ".join([part for part in (", ".join(shown[:-1]), shown[-1]) if part])
