@@ -185,7 +185,7 @@ def test_what_changes_on_a_run_is_told_once(engine: Engine) -> None:
     assert "Terminate…" in seen and 'class="box WAITING' in seen.replace("<span ", "")
     assert page(engine, f"/runs/{key}/terminate", {}).path == f"/runs/{key}?said=terminated"
     assert engine.ended(key)["state"] == "CANCELED"
-    told = page(engine, live[1] + "&acts=RUNNING-AVAILABLE").text
+    told = page(engine, live[1] + "&acts=ACTIVE-AVAILABLE").text
     assert "canceled" in told and "Retry" in told and "live?seen" not in told
 
 

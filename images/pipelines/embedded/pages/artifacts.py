@@ -31,8 +31,9 @@ async def one(request: Request) -> Response:
     shown = previews.small(row) or (previews.content(row, content[0], folder=content[1]) if content else "")
     size = content[0].stat().st_size if content else None
     return render.page(
-        request, "artifact.html", row=row, task=task, run=run, shown=shown, size=size, folder=bool(content and content[1]),
-        metadata=json.loads(row["metadata"]), here=bool(server.artifacts.key(row["uri"])),
+        request, "artifact.html", row=row, task=task, run=run, shown=shown, size=size,
+        folder=bool(content and content[1]), metadata=json.loads(row["metadata"]),
+        here=bool(server.artifacts.key(row["uri"])),
     )  # fmt: skip
 
 

@@ -96,7 +96,8 @@ def roc(points: Any) -> Markup:
 
 def _svg(width: float, height: float, name: str, drawn: list[Markup]) -> Markup:
     return Markup(
-        '<svg class="chart" viewBox="0 0 {:.0f} {:.0f}" width="{:.0f}" height="{:.0f}" role="img" aria-label="{}">{}</svg>'
+        '<svg class="chart" viewBox="0 0 {:.0f} {:.0f}" width="{:.0f}" height="{:.0f}" role="img" aria-label="{}">'
+        "{}</svg>"
     ).format(width, height, width, height, name, Markup("").join(drawn))
 
 

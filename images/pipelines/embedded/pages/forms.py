@@ -134,9 +134,10 @@ def _form(request: Request, given: Mapping[str, Any], *, again: bool, error: str
         return render.page(request, "choose.html", again=again, pipelines=_choices(store), given=given)
     filled = {key[len(_PREFIX) :]: str(value) for key, value in given.items() if key.startswith(_PREFIX)}
     shown = fields(source["document"], filled if filled else source["parameters"])
+    name = f"{source['name']} {now()[:16].replace('T', ' ')}"
     return render.page(
-        request, "form.html", 400 if error else 200, again=again, error=error, fields=shown, experiments=experiments(store),
-        source=source, given={"name": f"{source['name']} {now()[:16].replace('T', ' ')}", **source["given"], **given},
+        request, "form.html", 400 if error else 200, again=again, error=error, fields=shown, source=source,
+        experiments=experiments(store), given={"name": name, **source["given"], **given},
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""The picture of a run or a pipeline: its tasks as boxes, laid out in layers by grandalf, with arrows that go round them."""
+"""The picture of a run or a pipeline: its tasks as boxes that grandalf lays out in layers, with arrows around them."""
 
 from __future__ import annotations
 

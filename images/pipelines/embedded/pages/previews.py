@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
@@ -101,10 +102,8 @@ def _text(text: str, whole: bool) -> Markup:
     more = not whole or len(text.splitlines()) > _LINES
     if rows := _table(lines):
         return Markup(render.fragment("_rows.html", rows=rows, more=more))
-    try:
+    with contextlib.suppress(ValueError, RecursionError):
         text = json.dumps(json.loads(text), indent=2, ensure_ascii=False) if whole else text
-    except ValueError:
-        pass
     return Markup(render.fragment("_text.html", text="\n".join(text.splitlines()[:_LINES]), more=more))
 
 

@@ -1,4 +1,4 @@
-"""One run: its graph as it changes, and for the chosen step what it read, made, printed and what its pod went through."""
+"""One run: its graph as it changes, and of the chosen step its inputs, outputs, log and the events of its pods."""
 
 from __future__ import annotations
 
@@ -37,6 +37,7 @@ async def run(request: Request) -> Response:
         "run.html",
         row=row,
         oob=False,
+        acts=_asks(row),
         chosen=chosen,
         live=_live(parts, row),
         **parts,
@@ -54,8 +55,10 @@ async def live(request: Request) -> Response:
     if state["seen"] == request.query_params.get("seen"):
         return Response(status_code=204)
     # Buttons are left alone while they stay the same: somebody may just be asked whether they are sure.
-    fresh = request.query_params.get("acts") != f"{row['state']}-{row['storage']}"
-    return HTMLResponse(render.fragment("_live.html", row=row, live=state, oob=True, fresh=fresh, **parts))
+    fresh = request.query_params.get("acts") != _asks(row)
+    return HTMLResponse(
+        render.fragment("_live.html", row=row, live=state, oob=True, fresh=fresh, acts=_asks(row), **parts)
+    )
 
 
 async def panel(request: Request) -> Response:
@@ -140,6 +143,11 @@ def _live(parts: dict[str, Any], row: sqlite3.Row) -> dict[str, Any]:
     return {"on": row["state"] in runs.ACTIVE, "seen": render.digest("\n".join(text))}
 
 
+def _asks(row: sqlite3.Row) -> str:
+    """What can be asked of a run, in a word: pages have the same buttons while it stays the same."""
+    return f"{'ACTIVE' if row['state'] in ('PENDING', 'RUNNING') else row['state']}-{row['storage']}"
+
+
 def _warnings(row: sqlite3.Row) -> list[str]:
     """What the engine says of a run that Kubeflow's own backend would do in another way."""
     kept = row["warnings"] if "warnings" in row.keys() else "[]"  # noqa: SIM118 (a row's `in` looks at values)
@@ -155,7 +163,7 @@ def _panel(
         return {"task": None, **_about(store, row)}
     read = {name: [_named(store, key) for key in each["artifact_ids"]] for name, each in task["inputs"].items()}
     made = store.rows("select * from artifacts where task = ? order by created, rowid", task["task_id"])
-    shown = {
+    shown: dict[str, Any] = {
         "task": task,
         "read": {name: [each for each in found if each is not None] for name, found in read.items()},
         "made": [(each, previews.small(each)) for each in made],

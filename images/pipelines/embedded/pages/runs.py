@@ -17,8 +17,10 @@ from embedded.listing import page as listed
 from embedded.pages import render
 from embedded.store import Store
 
-# All that the list shows: without the pipelines, which are large.
+# All that the list shows, without the pipelines, which are large.
 _READ = "id, name, state, storage, created, finished, experiment, pipeline, version, recurring, error"
+# The pipeline by the name in its specification: a run that was made from Python has no other.
+_RAN = "json_extract(spec, '$.pipeline_spec.pipelineInfo.name') as ran"
 _SIZE = "50"
 _FILTERS = {"experiment": "experiment", "pipeline": "pipeline", "version": "version", "recurring": "recurring"}
 _DONE = {
@@ -69,7 +71,13 @@ def table(store: Store, query: Mapping[str, str], **fixed: str) -> dict[str, Any
         args += states
     paging = {"sort_by": "created_at desc", "page_size": _SIZE, "page_token": asked.get("page", "")}
     rows, total, token = listed(
-        store, "runs", {"created_at": "created"}, paging, where=" and ".join(clauses), args=tuple(args), read=_READ
+        store,
+        "runs",
+        {"created_at": "created"},
+        paging,
+        where=" and ".join(clauses),
+        args=tuple(args),
+        read=f"{_READ}, {_RAN}",
     )
     kept = {key: value for key, value in query.items() if key not in ("page", "said") and value}
     return {

@@ -45,6 +45,7 @@ function markChosen() {
 addEventListener("DOMContentLoaded", () => {
   localTimes(document);
   tick();
+  for (const each of document.querySelectorAll(".canvas")) each.scrollLeft = (each.scrollWidth - each.clientWidth) / 2;
   setInterval(tick, 1000);
   for (const form of document.querySelectorAll("form.list")) {
     const button = form.querySelector(".under .button");
