@@ -28,9 +28,9 @@ async def run(request: Request) -> Response:
     """GET a run, with the step that ?task names."""
     server, key = context(request), request.path_params["key"]
     row = runs.get(server.store, key)
-    tasks = views.tasks(server.store, key)
+    tasks, warnings = _details(server.store, row)
     task = _chosen(tasks, request.query_params.get("task", ""))
-    parts = _parts(server.store, row, tasks, task)
+    parts = _parts(server.store, row, tasks, warnings, task)
     chosen = task["task_id"] if task else ""
     return render.page(
         request,
@@ -49,8 +49,8 @@ async def live(request: Request) -> Response:
     """GET what may have changed on a run's page; 204 if nothing did since ?seen."""
     store, key = context(request).store, request.path_params["key"]
     row = runs.get(store, key)
-    tasks = views.tasks(store, key)
-    parts = _parts(store, row, tasks, _chosen(tasks, request.query_params.get("task", "")))
+    tasks, warnings = _details(store, row)
+    parts = _parts(store, row, tasks, warnings, _chosen(tasks, request.query_params.get("task", "")))
     state = _live(parts, row)
     if state["seen"] == request.query_params.get("seen"):
         return Response(status_code=204)
@@ -112,7 +112,15 @@ def _chosen(tasks: list[dict[str, Any]], key: str) -> dict[str, Any] | None:
     return {"error": None, "start_time": "", "end_time": "", **found} if found else None
 
 
-def _parts(store: Store, row: sqlite3.Row, tasks: list[dict[str, Any]], task: dict[str, Any] | None) -> dict[str, Any]:
+def _details(store: Store, row: sqlite3.Row) -> tuple[list[dict[str, Any]], list[str]]:
+    """A run's tasks, and what the engine warns of, as the API tells them."""
+    view = views.run(store, row, details=True)
+    return view["run_details"]["task_details"], view.get("warnings", [])
+
+
+def _parts(
+    store: Store, row: sqlite3.Row, tasks: list[dict[str, Any]], warnings: list[str], task: dict[str, Any] | None
+) -> dict[str, Any]:
     """All that changes while a run goes on, but for the step."""
     document = json.loads(row["spec"])
     made = store.rows(
@@ -122,7 +130,7 @@ def _parts(store: Store, row: sqlite3.Row, tasks: list[dict[str, Any]], task: di
     )
     return {
         "drawing": graph.drawing(document, tasks, run=row["id"], chosen=task["task_id"] if task else ""),
-        "warnings": _warnings(row),
+        "warnings": warnings,
         "made": made,
         "metrics": [(each, numbers) for each in made if (numbers := previews.metrics(each))],
         "charts": [(each, drawn) for each in made if (drawn := previews.classification(each))],
@@ -146,12 +154,6 @@ def _live(parts: dict[str, Any], row: sqlite3.Row) -> dict[str, Any]:
 def _asks(row: sqlite3.Row) -> str:
     """What can be asked of a run, in a word: pages have the same buttons while it stays the same."""
     return f"{'ACTIVE' if row['state'] in ('PENDING', 'RUNNING') else row['state']}-{row['storage']}"
-
-
-def _warnings(row: sqlite3.Row) -> list[str]:
-    """What the engine says of a run that Kubeflow's own backend would do in another way."""
-    kept = row["warnings"] if "warnings" in row.keys() else "[]"  # noqa: SIM118 (a row's `in` looks at values)
-    return [str(each) for each in json.loads(kept or "[]")]
 
 
 def _panel(
