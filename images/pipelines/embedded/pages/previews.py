@@ -72,13 +72,7 @@ def image(path: Path) -> str:
 def content(row: sqlite3.Row, path: Path, *, folder: bool) -> Markup:
     """What of an artifact's content stands on its page; empty if it is nothing that can be shown."""
     if folder:
-        with tarfile.open(path) as packed:
-            names = []
-            for each in packed:
-                names.append((each.name, each.size))
-                if len(names) > _NAMES:
-                    break
-        return Markup(render.fragment("_folder.html", names=names[:_NAMES], more=len(names) > _NAMES))
+        return _names(path)
     if row["type"] == HTML:
         return Markup(render.fragment("_html.html", row=row))
     if image(path):
@@ -97,6 +91,16 @@ def content(row: sqlite3.Row, path: Path, *, folder: bool) -> Markup:
     return _text(text, whole)
 
 
+def _names(path: Path) -> Markup:
+    names: list[tuple[str, int]] = []
+    with contextlib.suppress(tarfile.TarError, EOFError), tarfile.open(path) as packed:  # as a step sent it
+        for each in packed:
+            names.append((each.name, each.size))
+            if len(names) > _NAMES:
+                break
+    return Markup(render.fragment("_folder.html", names=names[:_NAMES], more=len(names) > _NAMES))
+
+
 def _text(text: str, whole: bool) -> Markup:
     lines = text.splitlines()[:_LINES]
     more = not whole or len(text.splitlines()) > _LINES
@@ -111,6 +115,9 @@ def _table(lines: list[str]) -> list[list[str]]:
     """The rows of comma-separated values, if that is what the lines are."""
     if len(lines) < 2 or "," not in lines[0]:
         return []
-    rows = list(csv.reader(io.StringIO("\n".join(lines))))
+    try:
+        rows = list(csv.reader(io.StringIO("\n".join(lines))))
+    except csv.Error:
+        return []
     same = len({len(row) for row in rows[:-1]}) == 1
     return rows if same and 2 <= len(rows[0]) <= 60 and not lines[0].lstrip().startswith(("{", "[")) else []
