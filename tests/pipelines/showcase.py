@@ -1,7 +1,7 @@
 """A pipeline whose steps make what pages can show: metrics, a confusion matrix, a ROC curve, Markdown, HTML, text."""
 
 # No `from __future__ import annotations`: the SDK reads the annotations of components as objects.
-# ruff: noqa: PTH123, UP006, UP035
+# ruff: noqa: PTH103, PTH123, UP006, UP035
 from typing import Dict, List
 
 from kfp import dsl
@@ -38,8 +38,13 @@ def evaluate(
     quality: dsl.Output[dsl.ClassificationMetrics],
     report: dsl.Output[dsl.Markdown],
     chart: dsl.Output[dsl.HTML],
+    sliced: dsl.Output[dsl.SlicedClassificationMetrics],
+    picture: dsl.Output[dsl.Artifact],
+    files: dsl.Output[dsl.Artifact],
 ) -> float:
+    import base64
     import math
+    import os
 
     scores.log_metric("accuracy", 0.912)
     scores.log_metric("mean absolute error", 7.25)
@@ -55,6 +60,16 @@ def evaluate(
             "<h1 id=h>chart</h1><script>h.textContent='drawn';try{parent.document.title='taken'}"
             "catch(e){h.textContent+=' alone'}</script>"
         )
+    north = {"annotationSpecs": [{"displayName": "up"}], "rows": [{"row": [77]}]}
+    sliced.metadata = {
+        "evaluationSlices": [{"slice": "north", "sliceClassificationMetrics": {"confusionMatrix": north}}]
+    }
+    dot = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+    with open(picture.path, "wb") as image:
+        image.write(base64.b64decode(dot))
+    os.makedirs(files.path)
+    with open(files.path + "/inside.txt", "w") as file:
+        file.write("text")
     return 0.912
 
 

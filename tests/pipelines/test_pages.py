@@ -235,6 +235,12 @@ def test_artifacts_by_their_types(engine: Engine, run: str) -> None:
         ("Model", "&#34;rate&#34;: 0.25"),
     ):
         assert words in page(engine, f"/artifacts/{artifact(engine, run, kind)}").text, kind
+    named = {each["name"]: each["artifact_id"] for each in engine.api(f"runs/{run}/artifacts")["artifacts"]}
+    for name, words in (("sliced", "<h4>north</h4>"), ("picture", "/image"), ("files", "inside.txt</code>")):
+        assert words in page(engine, f"/artifacts/{named[name]}").text, name
+    assert page(engine, f"/artifacts/{named['files']}/image").status == 404
+    with urllib.request.urlopen(f"{engine.url}/artifacts/{named['picture']}/image", timeout=30) as image:
+        assert image.headers.get_content_type() == "image/png"
     assert "<script>document" not in page(engine, f"/artifacts/{artifact(engine, run, 'Markdown')}").text
 
 
