@@ -59,6 +59,8 @@ class Processes:
         with (self._root / "starts").open("a") as starts:
             starts.write(name + "\n")
         if container["image"] == MISSING_IMAGE:
+            (self._root / "events").mkdir(exist_ok=True)  # a cluster's stay when the pod goes
+            (self._root / "events" / name).write_text(f'Failed: Failed to pull image "{MISSING_IMAGE}": not found')
             return
         assert all("$" not in word.replace("$$", "") for word in container["command"]), "Kubernetes would fill it in"
         command = [word.replace("$$", "$") for word in container["command"]]
@@ -107,8 +109,8 @@ class Processes:
         return "\n".join(log.read_text().splitlines()[-lines:]) if log.exists() else ""
 
     def events(self, name: str) -> list[str]:
-        image = json.loads((self._root / name / "manifest.json").read_text())["spec"]["containers"][0]["image"]
-        return [f'Failed: Failed to pull image "{image}": not found'] if image == MISSING_IMAGE else []
+        told = self._root / "events" / name
+        return [told.read_text()] if told.exists() else []
 
     def _one(self, folder: Path) -> Seen:
         labels = json.loads((folder / "manifest.json").read_text())["metadata"]["labels"]

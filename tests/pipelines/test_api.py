@@ -1,10 +1,8 @@
-"""The API beyond what the SDK's client shows: errors, tasks, logs, artifacts, metrics, kfp-kubernetes, the page."""
+"""The API beyond what the SDK's client shows: errors, tasks, logs, artifacts, metrics, kfp-kubernetes."""
 
 from __future__ import annotations
 
 import json
-import re
-from html.parser import HTMLParser
 from typing import Any
 
 import pytest
@@ -199,44 +197,3 @@ def test_a_setting_may_come_from_a_parameter(engine: Engine) -> None:
     pod = json.loads((engine.pod(engine.tasks(key)["write"]["pod_name"]) / "manifest.json").read_text())
     (colour,) = [each for each in pod["spec"]["containers"][0]["env"] if each["name"] == "COLOUR"]
     assert colour["valueFrom"]["secretKeyRef"]["name"] == "given"
-
-
-class Links(HTMLParser):
-    """All that a page refers to, and the text of its boxes."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.targets: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.targets += [value for name, value in attrs if name in ("href", "src", "xlink:href") and value]
-
-
-def test_the_page_lists_runs_and_draws_one(engine: Engine, run: str) -> None:
-    status, home = engine.ask("/")
-    assert status == 200 and f'href="/runs/{run}"' in home
-    key = start(engine, pipelines.conditions)
-    assert engine.ended(key)["state"] == "SUCCEEDED"
-    for each in (run, key):
-        status, page = engine.ask(f"/runs/{each}")
-        assert status == 200
-        boxes = re.findall(r'<g class="box (\w+)', page)
-        assert len(boxes) == len(engine.tasks(each))
-        links = Links()
-        links.feed(page)
-        anchors = {target[1:] for target in links.targets if target.startswith("#task-")}
-        assert anchors and all(f'id="{anchor}"' in page for anchor in anchors)
-        assert not [target for target in links.targets if target.startswith(("http:", "https:", "//"))]
-        for target in links.targets:
-            if target.startswith("/apis/"):
-                assert engine.ask(target)[0] in (200, 404)
-    assert "skipped" in engine.ask(f"/runs/{key}")[1]
-    assert engine.ask(f"/runs/{NOTHING}")[0] == 404
-
-
-def test_the_page_shows_text_as_text(engine: Engine) -> None:
-    given = {"display_name": "<script>alert(1)</script>", "pipeline_spec": document(pipelines.optional_inputs)}
-    key = engine.api("runs", given)["run_id"]
-    engine.ended(key)
-    for path in ("/", f"/runs/{key}"):
-        assert "<script>alert" not in engine.ask(path)[1]

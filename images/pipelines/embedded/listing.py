@@ -46,6 +46,7 @@ def page(
     *,
     where: str = "1",
     args: tuple[Any, ...] = (),
+    read: str = "*",
 ) -> tuple[list[sqlite3.Row], int, str]:
     """One page of a table: its rows, the number of all that match, and the next page's token (or "").
 
@@ -53,6 +54,7 @@ def page(
         columns: the table's column for each key that a filter or an order may name.
         query: the request's query.
         where, args: what holds for the list whatever the filter says.
+        read: the columns to read; pipelines are large, and rows may stand in long lists.
 
     Raises:
         ApiError: a filter, order, size or token that can't be used.
@@ -71,7 +73,7 @@ def page(
     size = _size(query.get("page_size", ""))
     way = "desc" if descending else "asc"
     rows = store.rows(
-        f"select * from {table} where {' and '.join(clauses)} order by {column} {way}, id {way} limit ?",
+        f"select {read} from {table} where {' and '.join(clauses)} order by {column} {way}, id {way} limit ?",
         *values,
         size + 1,
     )

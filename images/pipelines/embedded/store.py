@@ -43,6 +43,7 @@ create table if not exists runs (
   trouble text not null default '', lives integer not null default 0, round integer not null default 0);
 create index if not exists runs_by_state on runs (state);
 create index if not exists runs_by_experiment on runs (experiment, created);
+create index if not exists runs_by_created on runs (storage, created, id);
 create table if not exists recurring (
   id text primary key, name text not null, description text not null, experiment text not null, pipeline text not null,
   version text not null, spec text not null, parameters text not null, root text not null, account text not null,

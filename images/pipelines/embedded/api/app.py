@@ -1,4 +1,4 @@
-"""The server's application: the API under /apis/v2beta1, what pods use under /internal, the page at /."""
+"""The server's application: the API under /apis/v2beta1, what pods use under /internal, the pages at /."""
 
 from __future__ import annotations
 
@@ -13,10 +13,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
-from embedded.api import experiments, internal, page, pipelines, recurring, runs
+from embedded.api import experiments, internal, pipelines, recurring, runs
 from embedded.api.context import Context, context
 from embedded.api.limits import Limited
 from embedded.errors import ApiError
+from embedded.pages import render
+from embedded.pages.guard import Guarded, for_programs
+from embedded.pages.routes import ROUTES as PAGES
 
 
 def create(server: Context) -> Starlette:
@@ -36,13 +39,14 @@ def create(server: Context) -> Starlette:
             Mount("/apis/v2beta1", routes=api),
             Mount("/internal", routes=internal.ROUTES),
             Route("/healthz", alive),
-            *page.ROUTES,
+            *PAGES,
         ],
-        middleware=[Middleware(Limited)],
+        middleware=[Middleware(Guarded, refuse=_answer), Middleware(Limited)],
         exception_handlers={ApiError: _api_error, HTTPException: _http_error, Exception: _unexpected},
         lifespan=lifespan,
     )
     app.state.context = server
+    render.prepare()
     return app
 
 
@@ -62,7 +66,13 @@ async def alive(request: Request) -> Response:
 
 async def _api_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, ApiError)
-    return JSONResponse(error.body(), status_code=error.status)
+    return _answer(request, error)
+
+
+def _answer(request: Request, error: ApiError) -> Response:
+    if for_programs(request.url.path):
+        return JSONResponse(error.body(), status_code=error.status)
+    return render.failed(request, error)
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 import uuid
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -36,7 +38,15 @@ def ensure_default(store: Store) -> str:
 
 async def create(request: Request) -> Response:
     """POST experiments."""
-    given, store = await body(request), context(request).store
+    return JSONResponse(views.experiment(add(context(request).store, await body(request))))
+
+
+def add(store: Store, given: dict[str, Any]) -> sqlite3.Row:
+    """A new experiment, of the API's object.
+
+    Raises:
+        ApiError: it has no name, or one that is taken.
+    """
     name = text(given, "display_name", 128) or text(given, "name", 128)
     if not name:
         raise invalid("an experiment needs a display_name")
@@ -44,7 +54,7 @@ async def create(request: Request) -> Response:
         if store.row("select 1 from experiments where name = ?", name):
             raise ApiError("ALREADY_EXISTS", f"an experiment {name!r} exists already")
         key = _add(store, name, text(given, "description"))
-    return JSONResponse(views.experiment(found(store, "experiments", "experiment", key)))
+    return found(store, "experiments", "experiment", key)
 
 
 async def get(request: Request) -> Response:
@@ -61,31 +71,41 @@ async def many(request: Request) -> Response:
 
 async def archive(request: Request) -> Response:
     """Archive it and its runs; its recurring runs are disabled."""
-    store, key = context(request).store, request.path_params["key"]
-    with store.write() as db:
-        found(store, "experiments", "experiment", key)
-        db.execute("update experiments set storage = 'ARCHIVED' where id = ?", (key,))
-        db.execute("update runs set storage = 'ARCHIVED' where experiment = ?", (key,))
-        db.execute("update recurring set status = 'DISABLED', updated = ? where experiment = ?", (now(), key))
+    ask(context(request).store, request.path_params["key"], "archive")
     return done()
 
 
 async def unarchive(request: Request) -> Response:
     """Make it available again; its runs stay archived, as in KFP."""
-    store, key = context(request).store, request.path_params["key"]
-    found(store, "experiments", "experiment", key)
-    store.update("experiments", key, storage="AVAILABLE")
+    ask(context(request).store, request.path_params["key"], "unarchive")
     return done()
 
 
 async def delete(request: Request) -> Response:
     """Delete it; its runs stay, as in KFP, and can be found by their ids."""
-    store, key = context(request).store, request.path_params["key"]
+    ask(context(request).store, request.path_params["key"], "delete")
+    return done()
+
+
+def ask(store: Store, key: str, action: str) -> None:
+    """Archive, unarchive or delete an experiment.
+
+    Raises:
+        ApiError: there is none, or no such action.
+    """
     with store.write() as db:
         found(store, "experiments", "experiment", key)
-        db.execute("delete from recurring where experiment = ?", (key,))
-        db.execute("delete from experiments where id = ?", (key,))
-    return done()
+        if action == "archive":
+            db.execute("update experiments set storage = 'ARCHIVED' where id = ?", (key,))
+            db.execute("update runs set storage = 'ARCHIVED' where experiment = ?", (key,))
+            db.execute("update recurring set status = 'DISABLED', updated = ? where experiment = ?", (now(), key))
+        elif action == "unarchive":
+            store.update("experiments", key, storage="AVAILABLE")
+        elif action == "delete":
+            db.execute("delete from recurring where experiment = ?", (key,))
+            db.execute("delete from experiments where id = ?", (key,))
+        else:
+            raise invalid(f"an experiment can't be asked to {action}")
 
 
 def _add(store: Store, name: str, description: str) -> str:

@@ -34,12 +34,12 @@ _VERSION_COLUMNS = {**_COLUMNS, "pipeline_id": "pipeline", "pipeline_version_id"
 async def upload(request: Request) -> Response:
     """POST a package: a pipeline and its first version."""
     query = request.query_params
-    document = await _uploaded(request)
+    document = await uploaded(request)
     name = query.get("name") or query.get("display_name") or document["pipeline_spec"]["pipelineInfo"]["name"]
     given = {**query, "name": name}
     with context(request).store.write():
-        row = _add(context(request).store, given)
-        _add_version(context(request).store, row["id"], {**given, "tags": None}, document)
+        row = add(context(request).store, given)
+        add_version(context(request).store, row["id"], {**given, "tags": None}, document)
     return JSONResponse(views.pipeline(row))
 
 
@@ -49,17 +49,17 @@ async def upload_version(request: Request) -> Response:
     key = query.get("pipelineid", "")
     if not key:
         raise invalid("the query needs pipelineid")
-    document = await _uploaded(request)
+    document = await uploaded(request)
     with store.write():
         found(store, "pipelines", "pipeline", key)
         query["name"] = query.get("name") or query.get("display_name") or f"version-{now()}"
-        return JSONResponse(views.version(_add_version(store, key, query, document)))
+        return JSONResponse(views.version(add_version(store, key, query, document)))
 
 
 async def create(request: Request) -> Response:
     """POST a pipeline without a version."""
     given = await body(request)
-    return JSONResponse(views.pipeline(_add(context(request).store, given)))
+    return JSONResponse(views.pipeline(add(context(request).store, given)))
 
 
 async def create_with_version(request: Request) -> Response:
@@ -69,8 +69,8 @@ async def create_with_version(request: Request) -> Response:
     document = ir.check(version.get("pipeline_spec"))
     name = document["pipeline_spec"]["pipelineInfo"]["name"]
     with store.write():
-        row = _add(store, {"display_name": name, **(given.get("pipeline") or {})})
-        _add_version(store, row["id"], {"display_name": row["display"], **version}, document)
+        row = add(store, {"display_name": name, **(given.get("pipeline") or {})})
+        add_version(store, row["id"], {"display_name": row["display"], **version}, document)
     return JSONResponse(views.pipeline(row))
 
 
@@ -80,7 +80,7 @@ async def create_version(request: Request) -> Response:
     document = ir.check(given.get("pipeline_spec"))
     with store.write():
         found(store, "pipelines", "pipeline", key)
-        return JSONResponse(views.version(_add_version(store, key, given, document)))
+        return JSONResponse(views.version(add_version(store, key, given, document)))
 
 
 async def get(request: Request) -> Response:
@@ -122,23 +122,39 @@ async def get_version(request: Request) -> Response:
 
 async def delete(request: Request) -> Response:
     """Delete a pipeline that has no versions, or, with cascade=true, one with all of them."""
-    store, key = context(request).store, request.path_params["key"]
+    cascade = request.query_params.get("cascade") == "true"
+    remove(context(request).store, request.path_params["key"], cascade=cascade)
+    return done()
+
+
+def remove(store: Store, key: str, *, cascade: bool) -> None:
+    """Delete a pipeline; runs that were made from it have their own copy.
+
+    Raises:
+        ApiError: there is none, or it has versions and `cascade` is false.
+    """
     with store.write() as db:
         found(store, "pipelines", "pipeline", key)
         left = store.value("select count(*) from versions where pipeline = ?", key)
-        if left and request.query_params.get("cascade") != "true":
+        if left and not cascade:
             raise ApiError("FAILED_PRECONDITION", f"the pipeline has {left} versions: delete them first")
         db.execute("delete from pipelines where id = ?", (key,))
-    return done()
 
 
 async def delete_version(request: Request) -> Response:
     """Delete a version; runs that were made from it have their own copy."""
-    store = context(request).store
-    with store.write() as db:
-        row = version_row(store, **request.path_params)
-        db.execute("delete from versions where id = ?", (row["id"],))
+    remove_version(context(request).store, **request.path_params)
     return done()
+
+
+def remove_version(store: Store, key: str, version: str) -> None:
+    """Delete a pipeline's version.
+
+    Raises:
+        ApiError: there is none.
+    """
+    with store.write() as db:
+        db.execute("delete from versions where id = ?", (version_row(store, key, version)["id"],))
 
 
 async def change(request: Request) -> Response:
@@ -169,7 +185,12 @@ def version_row(store: Store, key: str, version: str) -> sqlite3.Row:
     return row
 
 
-async def _uploaded(request: Request) -> dict[str, Any]:
+async def uploaded(request: Request) -> dict[str, Any]:
+    """The pipeline in a form's file.
+
+    Raises:
+        ApiError: there is no file, or it is no pipeline.
+    """
     form = await request.form()
     file = form.get("uploadfile")
     if not isinstance(file, UploadFile):
@@ -178,7 +199,12 @@ async def _uploaded(request: Request) -> dict[str, Any]:
     return await asyncio.to_thread(ir.read_package, name, content)  # seconds, for a large one
 
 
-def _add(store: Store, given: Any) -> sqlite3.Row:
+def add(store: Store, given: Any) -> sqlite3.Row:
+    """A new pipeline without a version, of the API's object.
+
+    Raises:
+        ApiError: it has no name, or one that is taken.
+    """
     display = text(given, "display_name", 128) or text(given, "name", 128)
     name = text(given, "name", 128) or display
     if not name:
@@ -194,7 +220,12 @@ def _add(store: Store, given: Any) -> sqlite3.Row:
         return found(store, "pipelines", "pipeline", key)
 
 
-def _add_version(store: Store, pipeline: str, given: Any, document: dict[str, Any]) -> sqlite3.Row:
+def add_version(store: Store, pipeline: str, given: Any, document: dict[str, Any]) -> sqlite3.Row:
+    """A new version of a pipeline.
+
+    Raises:
+        ApiError: it has no name, or one that is taken.
+    """
     display = text(given, "display_name", 128) or text(given, "name", 128)
     name = text(given, "name", 128) or display
     if not name:

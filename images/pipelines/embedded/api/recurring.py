@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime
 import json
+import sqlite3
 import uuid
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -12,7 +14,7 @@ from starlette.routing import Route
 
 from embedded import schedule
 from embedded.api import views
-from embedded.api.context import body, context, done, found, listing, text
+from embedded.api.context import Context, body, context, done, found, listing, text
 from embedded.api.runs import permitted, plan
 from embedded.errors import invalid
 from embedded.listing import page
@@ -33,7 +35,15 @@ _COLUMNS = {
 
 async def create(request: Request) -> Response:
     """POST one; its pipeline is fixed now, later versions do not change it."""
-    server, given = context(request), await body(request)
+    return JSONResponse(views.recurring(await add(context(request), await body(request))))
+
+
+async def add(server: Context, given: dict[str, Any]) -> sqlite3.Row:
+    """A new recurring run, of the API's object.
+
+    Raises:
+        ApiError: its trigger, its pipeline or a parameter is wrong.
+    """
     name = text(given, "display_name", 200)
     if not name:
         raise invalid("a recurring run needs a display_name")
@@ -53,7 +63,7 @@ async def create(request: Request) -> Response:
         catchup=int(not given.get("no_catchup", False)), next=_from_now(trigger),
     )  # fmt: skip
     server.reconciler.wake()
-    return JSONResponse(views.recurring(found(server.store, "recurring", "recurring run", key)))
+    return found(server.store, "recurring", "recurring run", key)
 
 
 async def get(request: Request) -> Response:
@@ -73,7 +83,18 @@ async def many(request: Request) -> Response:
 
 async def act(request: Request) -> Response:
     """POST enable or disable."""
-    server, key, action = context(request), request.path_params["key"], request.path_params["action"]
+    if request.path_params["action"] == "delete":  # which has a method of its own
+        raise invalid("a recurring run can't be asked to delete")
+    ask(context(request), request.path_params["key"], request.path_params["action"])
+    return done()
+
+
+def ask(server: Context, key: str, action: str) -> None:
+    """Enable, disable or delete a recurring run; runs that it made stay.
+
+    Raises:
+        ApiError: there is none, or no such action.
+    """
     row = found(server.store, "recurring", "recurring run", key)
     if action == "disable":
         server.store.update("recurring", key, status="DISABLED", updated=now())
@@ -81,18 +102,17 @@ async def act(request: Request) -> Response:
         # What was due while it was disabled is made up only where catching up was asked for.
         due = row["next"] if row["catchup"] and row["next"] else _from_now(json.loads(row["trigger"]))
         server.store.update("recurring", key, status="ENABLED", updated=now(), next=due)
+    elif action == "delete":
+        with server.store.write() as db:
+            db.execute("delete from recurring where id = ?", (key,))
     else:
         raise invalid(f"a recurring run can't be asked to {action}")
     server.reconciler.wake()
-    return done()
 
 
 async def delete(request: Request) -> Response:
     """Delete it; runs that it made stay."""
-    store, key = context(request).store, request.path_params["key"]
-    with store.write() as db:
-        found(store, "recurring", "recurring run", key)
-        db.execute("delete from recurring where id = ?", (key,))
+    ask(context(request), request.path_params["key"], "delete")
     return done()
 
 

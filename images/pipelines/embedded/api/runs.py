@@ -116,7 +116,17 @@ async def permitted(server: Context, document: dict[str, Any]) -> None:
 
 async def create(request: Request) -> Response:
     """POST a run."""
-    server, given = context(request), await body(request)
+    server = context(request)
+    row = await start(server, await body(request))
+    return JSONResponse(views.run(server.store, row, details=True))
+
+
+async def start(server: Context, given: dict[str, Any]) -> sqlite3.Row:
+    """Make a run of what the API's object asks for.
+
+    Raises:
+        ApiError: it can't be made.
+    """
     name = text(given, "display_name", 256)
     if not name:
         raise invalid("a run needs a display_name")
@@ -124,7 +134,7 @@ async def create(request: Request) -> Response:
     await permitted(server, planned["document"])
     row = runs.make(server.store, name=name, **planned)
     server.reconciler.wake()
-    return JSONResponse(views.run(server.store, row, details=True))
+    return row
 
 
 async def get(request: Request) -> Response:
@@ -146,7 +156,18 @@ async def many(request: Request) -> Response:
 
 async def act(request: Request) -> Response:
     """POST terminate, retry, archive or unarchive."""
-    server, key, action = context(request), request.path_params["key"], request.path_params["action"]
+    if request.path_params["action"] == "delete":  # which has a method of its own
+        raise invalid("a run can't be asked to delete")
+    ask(context(request), request.path_params["key"], request.path_params["action"])
+    return done()
+
+
+def ask(server: Context, key: str, action: str) -> None:
+    """Terminate, retry, archive, unarchive or delete a run, whose pods then end.
+
+    Raises:
+        ApiError: it is in no state for that.
+    """
     runs.get(server.store, key)
     if action == "terminate":
         runs.terminate(server.store, key)
@@ -154,38 +175,46 @@ async def act(request: Request) -> Response:
         runs.retry(server.store, key)
     elif action in ("archive", "unarchive"):
         server.store.update("runs", key, storage="ARCHIVED" if action == "archive" else "AVAILABLE")
+    elif action == "delete":
+        runs.delete(server.store, server.artifacts, key)
     else:
         raise invalid(f"a run can't be asked to {action}")
     server.reconciler.wake()
-    return done()
 
 
 async def delete(request: Request) -> Response:
     """Delete a run; its pods end."""
-    server = context(request)
-    runs.delete(server.store, server.artifacts, request.path_params["key"])
-    server.reconciler.wake()
+    ask(context(request), request.path_params["key"], "delete")
     return done()
 
 
 async def log(request: Request) -> Response:
     """GET a task's output: of its last attempt, or of ?attempt=N (0 is the first)."""
-    server, number = context(request), request.query_params.get("attempt", "")
+    keys, number = request.path_params, request.query_params.get("attempt", "")
+    return PlainTextResponse(await output(context(request), keys["key"], keys["task"], number))
+
+
+async def output(server: Context, run: str, task: str, number: str = "") -> str:
+    """What a task printed: in its last attempt, or in that of a number.
+
+    Raises:
+        ApiError: there is no such attempt.
+    """
     rows = server.store.rows(
         "select attempts.* from attempts join tasks on tasks.id = attempts.task "
         "where tasks.run = ? and tasks.id = ? order by number",
-        request.path_params["key"],
-        request.path_params["task"],
+        run,
+        task,
     )
     if number and not number.isdigit():
         raise invalid("attempt has to be a number")
     if not rows or (number and int(number) >= len(rows)):
-        raise missing("output of task", request.path_params["task"])
+        raise missing("output of task", task)
     attempt = rows[int(number) if number else -1]
     kept = server.artifacts.log(attempt["id"])
     if kept is None:
         kept = await asyncio.to_thread(server.pods.log, attempt["pod"], _LINES)
-    return PlainTextResponse(kept)
+    return kept
 
 
 async def artifacts(request: Request) -> Response:
