@@ -1,9 +1,9 @@
 // Load sends requests to a Service from inside the cluster.
 //
 // `load serve` idles: it is what the pod runs. The checker starts the other two in that pod:
-// `load attack` sends requests on a fixed schedule and streams one result for each, and
-// `load get` sends a single request. Both read one line of JSON on standard input and write
-// JSON lines; neither sends anything to a host outside the cluster.
+// `load attack` sends requests on a fixed schedule, which it reads as one line of JSON, and
+// streams one result for each; `load ask` sends a single request for each line that comes, and
+// prints its answer. Neither sends anything to a host outside the cluster.
 package main
 
 import (
@@ -17,7 +17,7 @@ import (
 	"syscall"
 )
 
-const usage = "usage: load serve | attack | get"
+const usage = "usage: load serve | attack | ask"
 
 // The exit codes say whose fault it was: 2 means that the specification can't be used.
 const (
@@ -36,8 +36,8 @@ func main() {
 		err = serve()
 	case "attack":
 		err = attack(os.Stdin, os.Stdout)
-	case "get":
-		err = get(os.Stdin, os.Stdout)
+	case "ask":
+		err = ask(os.Stdin, os.Stdout)
 	default:
 		err = badSpec{usage}
 	}
@@ -67,6 +67,10 @@ func readSpec(in *bufio.Reader, into any) error {
 	if err != nil && !(errors.Is(err, io.EOF) && len(line) > 0) {
 		return badSpec{"no specification on standard input"}
 	}
+	return decodeStrictly(line, into)
+}
+
+func decodeStrictly(line []byte, into any) error {
 	decoder := json.NewDecoder(bytesReader(line))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(into); err != nil {

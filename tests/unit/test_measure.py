@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextlib
 import json
 import math
 import queue
@@ -19,6 +20,7 @@ from mlops_lab.images.recipes.flight_delay import TRAIN
 from mlops_lab.kube.errors import Unreachable
 from mlops_lab.measure.traffic import load as load_module
 from mlops_lab.measure.traffic import load_generator
+from mlops_lab.measure.traffic.asking import Asking
 from mlops_lab.measure.traffic.flights import difference, hidden_rows
 from mlops_lab.measure.traffic.http import ask
 from mlops_lab.measure.traffic.load import Load
@@ -89,6 +91,7 @@ class Program:
 
     def __init__(self, script: Callable[["Program"], None], code: int = 0) -> None:
         self.heard: queue.Queue[str] = queue.Queue()
+        self.asked: list[dict[str, Any]] = []
         self._said: queue.Queue[str | None] = queue.Queue()
         self.closed = threading.Event()
         self._exit, self.code = code, None
@@ -329,8 +332,16 @@ class TestPod:
 
 
 def answering(**given: Any) -> Cluster:
-    said = {"status": 200, "headers": {}, "body": "", "truncated": False, "seconds": 0.01, "error": "", **given}
-    return Cluster(lambda program: program.say(**said))
+    said = {"refused": "", "status": 200, "headers": {}, "body": "", "truncated": False, "seconds": 0.01, "error": ""}
+
+    def answers(program: Program) -> None:
+        while not program.closed.is_set():
+            with contextlib.suppress(queue.Empty):
+                question = json.loads(program.heard.get(timeout=0.1))
+                program.asked.append(question)
+                program.say(number=question["number"], **{**said, **given})
+
+    return Cluster(answers)
 
 
 class TestAsk:
@@ -338,8 +349,35 @@ class TestAsk:
         cluster = answering(body=base64.b64encode(b'{"a": 1}').decode(), headers={"server": "uvicorn"})
         got = asyncio.run(ask(cluster, "POST", URL, body={"rows": []}, within=3))  # type: ignore[arg-type]
         assert (got.status, got.json(), got.text, got.headers["server"]) == (200, {"a": 1}, '{"a": 1}', "uvicorn")
-        assert cluster.program and cluster.command == ["load", "get"]
-        assert json.loads(cluster.program.heard.get_nowait())["timeout_s"] == 3
+        assert cluster.program and cluster.command == ["load", "ask"]
+        assert cluster.program.asked[0]["timeout_s"] == 3
+
+    def test_one_program_asks_for_all_and_ends_when_nobody_asks(self) -> None:
+        cluster = answering()
+        who = Asking(cluster, idle=0.3)  # type: ignore[arg-type]
+
+        async def several() -> list[Any]:
+            return await asyncio.gather(*(asyncio.to_thread(who.ask, {"url": URL}, within=3) for _ in range(20)))
+
+        assert len({said["number"] for said in asyncio.run(several())}) == 20
+        first = cluster.program
+        assert first and len(first.asked) == 20
+        assert first.closed.wait(5)
+        who.ask({"url": URL}, within=3)
+        assert cluster.program is not first
+
+    def test_what_the_program_refuses_is_no_answer(self) -> None:
+        with pytest.raises(LabError, match="neither a Service"):
+            asyncio.run(ask(answering(refused="url: neither a Service"), "GET", URL))  # type: ignore[arg-type]
+
+    def test_all_who_wait_hear_that_the_program_has_ended(self) -> None:
+        who = Asking(Cluster(lambda program: program.heard.get(timeout=5), code=137))  # type: ignore[arg-type, return-value]
+
+        async def several() -> list[Any]:
+            asked = (asyncio.to_thread(who.ask, {"url": URL}, within=3) for _ in range(3))
+            return await asyncio.gather(*asked, return_exceptions=True)
+
+        assert all("exit code 137" in str(said) for said in asyncio.run(several()))
 
     def test_what_is_not_json_is_the_learners_failure(self) -> None:
         got = asyncio.run(ask(answering(body=base64.b64encode(b"<html>").decode()), "GET", URL))  # type: ignore[arg-type]

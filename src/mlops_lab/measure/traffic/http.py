@@ -9,12 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mlops_lab.base.errors import Failure, LabError
+from mlops_lab.base.errors import Failure
 from mlops_lab.kube.client import Kube
-from mlops_lab.measure.traffic import load_generator
+from mlops_lab.measure.traffic.asking import asking
 
-# s that the program may take in addition to the request: a busy machine starts processes slowly.
-_MARGIN = 15.0
 # s in which a connection is refused, where nobody listens
 _REFUSED_WITHIN = 5.0
 
@@ -120,17 +118,5 @@ def encoded(body: Any) -> str:
 
 def _ask(kube: Kube, method: str, url: str, body: Any, headers: dict[str, str], within: float) -> Answer:
     spec = {"url": url, "method": method, "body": encoded(body), "headers": headers, "timeout_s": within}
-    with load_generator.start(kube, "get", spec) as stream:
-        for said in load_generator.messages(stream, within=within + _MARGIN, silent=within + _MARGIN):
-            if said:
-                return Answer(
-                    said["status"],
-                    said["headers"],
-                    base64.b64decode(said["body"]),
-                    said["seconds"],
-                    said["error"],
-                    url,
-                )
-    raise LabError(
-        f"the load generator reported nothing about the request to {url}", "try again; if it happens again: lab doctor"
-    )
+    said = asking(kube).ask(spec, within=within)
+    return Answer(said["status"], said["headers"], base64.b64decode(said["body"]), said["seconds"], said["error"], url)

@@ -1,4 +1,4 @@
-"""The load generator: a pod in the cluster that sends our requests, by `exec`: one JSON line in, JSON lines out."""
+"""The load generator: a pod in the cluster that sends our requests, by `exec`: JSON lines in, JSON lines out."""
 
 from __future__ import annotations
 
@@ -37,19 +37,20 @@ def load_pod(kube: Kube, within: float = READY_WITHIN) -> str:
     return wait_until(probe, what="the load generator's pod is not ready", within=within, hint=_HINT)
 
 
-def start(kube: Kube, command: str, spec: Mapping[str, Any]) -> ExecStream:
-    """Start `load COMMAND` in the pod and hand it its specification."""
+def start(kube: Kube, command: str, spec: Mapping[str, Any] | None = None) -> ExecStream:
+    """Start `load COMMAND` in the pod and hand it its specification, if it takes one."""
     stream = kube.exec(load_pod(kube), SYSTEM_NAMESPACE, ["load", command])
     try:
-        stream.write(json.dumps(spec) + "\n")
+        if spec is not None:
+            stream.write(json.dumps(spec) + "\n")
     except BaseException:
         stream.close()
         raise
     return stream
 
 
-def messages(stream: ExecStream, *, within: float, silent: float) -> Iterator[dict[str, Any] | None]:
-    """The JSON lines of a started command; None about every 0.2 s in which none came.
+def messages(stream: ExecStream, *, within: float, silent: float, idle: float = 0.2) -> Iterator[dict[str, Any] | None]:
+    """The JSON lines of a started command; None about every `idle` s in which none came.
 
     Args:
         within: seconds that the command may take at most.
@@ -59,7 +60,7 @@ def messages(stream: ExecStream, *, within: float, silent: float) -> Iterator[di
         LabError: it took longer, fell silent, failed, or wrote something else than JSON.
     """
     heard = time.monotonic()
-    for line in stream.lines(within=within):
+    for line in stream.lines(within=within, idle=idle):
         if line:
             heard = time.monotonic()
             try:

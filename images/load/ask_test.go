@@ -12,21 +12,66 @@ import (
 	"time"
 )
 
-func fetch(t *testing.T, spec map[string]any) answer {
+func asking(t *testing.T, specs ...map[string]any) []answer {
 	t.Helper()
-	line, _ := json.Marshal(spec)
-	var out bytes.Buffer
-	if err := get(bytes.NewReader(append(line, '\n')), &out); err != nil {
+	var in, out bytes.Buffer
+	for _, spec := range specs {
+		line, _ := json.Marshal(spec)
+		in.Write(append(line, '\n'))
+	}
+	if err := ask(&in, &out); err != nil {
 		t.Fatal(err)
 	}
-	var got answer
-	if err := json.Unmarshal(out.Bytes(), &got); err != nil {
-		t.Fatal(err)
+	var found []answer
+	for decoder := json.NewDecoder(&out); decoder.More(); {
+		var got answer
+		if err := decoder.Decode(&got); err != nil {
+			t.Fatal(err)
+		}
+		found = append(found, got)
 	}
-	return got
+	return found
 }
 
-func TestGetAnswers(t *testing.T) {
+func fetch(t *testing.T, spec map[string]any) answer {
+	t.Helper()
+	found := asking(t, spec)
+	if len(found) != 1 {
+		t.Fatalf("%d answers", len(found))
+	}
+	return found[0]
+}
+
+func TestQuestionsAreAskedSideBySide(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/slow" {
+			time.Sleep(300 * time.Millisecond)
+		}
+		w.Write([]byte(r.URL.Path))
+	}))
+	defer server.Close()
+	found := asking(t,
+		map[string]any{"number": 1, "url": server.URL + "/slow"},
+		map[string]any{"number": 2, "url": "http://example.com/"},
+		map[string]any{"number": 3, "url": server.URL + "/quick"},
+		map[string]any{"number": 4, "url": server.URL, "misspelt": 1},
+	)
+	seen := map[int64]answer{}
+	for _, got := range found {
+		seen[got.Number] = got
+	}
+	if len(found) != 4 || found[3].Number != 1 {
+		t.Errorf("the slow answer is not the last of %+v", found)
+	}
+	if string(seen[1].Body) != "/slow" || string(seen[3].Body) != "/quick" {
+		t.Errorf("%+v", seen)
+	}
+	if !strings.Contains(seen[2].Refused, "neither a Service") || !strings.Contains(seen[4].Refused, "misspelt") {
+		t.Errorf("%q, %q", seen[2].Refused, seen[4].Refused)
+	}
+}
+
+func TestAskAnswers(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Kind", "test")
 		switch r.URL.Path {
