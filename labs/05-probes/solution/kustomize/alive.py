@@ -1,9 +1,9 @@
-"""Does the server in this pod answer at all? It may compute for 10 s, so it gets 14. Exit code 1 means no."""
+"""Does the server in this pod answer at all? It may compute for 10 s, so it gets 12. Exit code 1 means no."""
 
 import socket
 import sys
 
-PATIENCE = 14.0  # s
+PATIENCE = 12.0  # s
 try:
     with socket.create_connection(("127.0.0.1", 8080), timeout=PATIENCE) as connection:
         connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
