@@ -65,7 +65,7 @@ class Backend:
             found = self.client.get_run(run)
             known = states(found)
             unsettled = {state for each in known.values() for state in each} & {"PENDING", "RUNNING"}
-            if not unsettled and (not self.real or known == seen):
+            if known and not unsettled and (not self.real or known == seen):
                 return found
             assert time.monotonic() < end, f"the tasks of a run that has ended: {known}"
             seen = known

@@ -76,7 +76,7 @@ def test_a_step_that_is_at_work_is_not_taken_from_the_cache() -> None:
 
 
 def test_a_run_says_what_the_real_backend_would_do_otherwise(engine: Engine) -> None:
-    run = start(engine, late_list, much=0)
+    run = start(engine, late_list, cache=True, much=0)
     assert engine.ended(run)["state"] == "SUCCEEDED"
     told = [empty_loop("for-loop-1", ["join"])]
     assert engine.api(f"runs/{run}")["warnings"] == told, "known once the loop was met"
