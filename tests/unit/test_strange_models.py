@@ -25,6 +25,7 @@ from mlops_lab.base.errors import Failure
 from mlops_lab.base.paths import project
 from mlops_lab.checks import Check, Lab, Observation
 from mlops_lab.kit import scores
+from mlops_lab.kit.pipeline_runs import Artifact, Record, Step
 from mlops_lab.kit.sandbox import estimator
 from mlops_lab.measure.services.pipelines import package
 from mlops_lab.measure.services.rest import RefusedRequest
@@ -265,17 +266,17 @@ FLIGHTS = "1,2,3,4,UA,EWR,SFO,100.0,39.02,12.65858,,10.0,1\n1,3,3,4,UA,EWR,SFO,1
 REST = ",2,3,4,UA,EWR,SFO,100.0,39.02,12.65858,,10.0,1\n"
 
 
-def compared(content: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+def compared(content: Any, monkeypatch: pytest.MonkeyPatch, url: str = "http://kfp/7") -> Any:
     whole = module("08", "prepare", monkeypatch, content=content)
     monkeypatch.setattr(whole, "flights", lambda days: whole.read(io.StringIO(COLUMNS + FLIGHTS)))
-    return whole.compared("7", ["a day"], ["a day"])
+    return whole.compared(url, ["a day"], ["a day"])
 
 
 @pytest.mark.parametrize("text", [COLUMNS + FLIGHTS + COLUMNS + FLIGHTS, f"{COLUMNS}March{REST}", f"{COLUMNS}{REST}",
                                   f"{COLUMNS}inf{REST}", f"{COLUMNS}{'9' * 30}{REST}", "", "month\n1",
                                   "\0"])  # fmt: skip
 def test_a_data_set_of_another_form_is_said(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "error" in compared(lambda artifact: text.encode(), monkeypatch)
+    assert "error" in compared(lambda url: text.encode(), monkeypatch)
 
 
 @pytest.mark.parametrize(
@@ -285,7 +286,7 @@ def test_a_data_set_of_another_form_is_said(text: str, monkeypatch: pytest.Monke
      (COLUMNS + FLIGHTS.replace(",,", ",0.0,"), 0, 2), (COLUMNS + FLIGHTS.replace("12.65858", "calm"), 0, 2)],
 )  # fmt: skip
 def test_a_data_set_is_compared(text: str, missing: int, weather: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = compared(lambda artifact: text.encode(), monkeypatch)
+    found = compared(lambda url: text.encode(), monkeypatch)
     assert "error" not in found and (found["missing"], found["weather"]) == (missing, weather)
 
 
@@ -298,31 +299,49 @@ def answering(status: int) -> Any:
 
 @pytest.mark.parametrize("status", [400, 404])
 def test_a_data_set_that_was_never_written_is_said(status: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("KFP_ENDPOINT", "http://kfp")
     content = module("08", "prepare", monkeypatch, urllib=answering(status)).content
     assert "nothing is there" in compared(content, monkeypatch)["error"]
 
 
+def test_a_data_set_in_another_store_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    content = module("08", "prepare", monkeypatch).content
+    assert "nothing is there" in compared(content, monkeypatch, url="")["error"]
+
+
+def test_a_network_that_does_not_know_the_pod_yet_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    came = [ConnectionRefusedError(), io.BytesIO((COLUMNS + FLIGHTS).encode())]
+
+    def urlopen(url: str, timeout: float) -> Any:
+        if isinstance(first := came.pop(0), OSError):
+            raise first
+        return first
+
+    played = SimpleNamespace(request=SimpleNamespace(urlopen=urlopen), error=urllib.error)
+    waiting = SimpleNamespace(monotonic=lambda: 0.0, sleep=lambda seconds: None)
+    content = module("08", "prepare", monkeypatch, urllib=played, time=waiting).content
+    assert "error" not in compared(content, monkeypatch) and not came
+
+
 def test_pipelines_that_do_not_answer_are_not_the_learners_fault(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("KFP_ENDPOINT", "http://kfp")
     with pytest.raises(OSError, match="503"):
-        module("08", "prepare", monkeypatch, urllib=answering(503)).laid_out("model", {"rows": "rows"})
+        module("08", "prepare", monkeypatch, urllib=answering(503)).laid_out(
+            "http://kfp/model", {"rows": "http://kfp/rows"}
+        )
 
 
 def test_an_artifact_without_end_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("KFP_ENDPOINT", "http://kfp")
     endless = SimpleNamespace(urlopen=lambda url, timeout: io.BytesIO(b"x" * 2000))
     played = SimpleNamespace(request=endless, error=urllib.error)
     endless_prepare = module("08", "prepare", monkeypatch, LARGEST=1000, urllib=played)
     with pytest.raises(ValueError, match="larger"):
-        endless_prepare.content("7")
+        endless_prepare.content("http://kfp/7")
 
 
 def scored(model: bytes, monkeypatch: pytest.MonkeyPatch, folder: Path) -> Any:
     """What a Model answers in the sandbox about two flights, scored; no label is there."""
 
-    def content(artifact: str) -> bytes:
-        return model if artifact == "model" else (COLUMNS + FLIGHTS).encode()
+    def content(url: str) -> bytes:
+        return model if url == "model" else (COLUMNS + FLIGHTS).encode()
 
     prepare = module("08", "prepare", monkeypatch, folder, content=content)
     labels = prepare.laid_out("model", {"rows": "rows"})
@@ -346,8 +365,8 @@ def test_a_model_is_scored(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
 @pytest.mark.parametrize(("state", "right"), [("8", True), ("0", False), ("", False)])
 def test_the_seed_of_a_run_is_the_models(state: str, right: bool) -> None:
     whole = lab_globals("08")
-    steps = {"prepare": {"cached": True}, "train": {}, "evaluate": {}}
-    run = whole["Run"]({"seed": 8}, Observation(True, "", ""), steps, {})
+    steps = {name: Step(name, "SUCCEEDED", name == "prepare") for name in ("prepare", "train", "evaluate")}
+    run = whole["Run"]({"seed": 8}, Observation(True, "", ""), Record(steps))
     made = {"params": {"forest__random_state": state, "forest__max_depth": "8"}} if state else {"error": "gone"}
     check = whole["changed_seed_keeps_the_data"](told("08", other_seed=run, seeded=made))
     asyncio.run(check) if right else refuses(check)
@@ -357,9 +376,9 @@ def test_the_seed_of_a_run_is_the_models(state: str, right: bool) -> None:
                                                ("0.75", False)])  # fmt: skip
 def test_a_logged_number_of_any_form(number: Any, right: bool) -> None:
     whole = lab_globals("08")
-    made = {"m": {"type": "system.Metrics", "metadata": {"auc": number}}}
-    steps = {"evaluate": {"outputs": {"metrics": {"artifact_ids": ["m"]}}}}
-    run = whole["Run"]({}, Observation(True, "", ""), steps, made)
+    made = {"m": Artifact("metrics", "system.Metrics", "", {"auc": number})}
+    left = Record({"evaluate": Step("evaluate", "SUCCEEDED", outputs={"metrics": ["m"]})}, made)
+    run = whole["Run"]({}, Observation(True, "", ""), left)
     data = {"held_out": {"score": {"auc": 0.75}}, "rows": {"score": {"auc": 1.0}}}
     check = whole["metric_is_true"](told("08", first=run, first_content=data))
     asyncio.run(check) if right else refuses(check)

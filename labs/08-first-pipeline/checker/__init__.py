@@ -42,8 +42,8 @@ async def runs(lab: Lab) -> None:
         "each step is a pod of its own: only what is inside the component's function gets there (imports too), and the "
         "packages are those of its image. lab open pipelines shows each step's output"
     )
-    missing = [step for step in STEPS if step not in run.steps]
-    expect(Observation(not missing, f"steps {', '.join(STEPS)}", f"steps {', '.join(run.steps)}")).because(
+    missing = [step for step in STEPS if step not in run.left.steps]
+    expect(Observation(not missing, f"steps {', '.join(STEPS)}", f"steps {', '.join(run.left.steps)}")).because(
         "a task is named after its component's function; set_display_name gives it another name"
     )
 
@@ -93,7 +93,7 @@ async def metric_is_true(lab: Lab) -> None:
     roc_auc_score itself.
     """
     run, data = await lab.once(first), await lab.once(first_content)
-    kept = [run.artifacts[each].get("metadata", {}) for each in run.made("evaluate", "Metrics")]
+    kept = [run.left.artifacts[each].metadata for each in run.made("evaluate", "Metrics")]
     found = next((each[METRIC] for each in kept if METRIC in each), None)
     names = ", ".join(name for each in kept for name in each) or "nothing"
     values = numbers([found])
@@ -130,7 +130,7 @@ async def metric_is_true(lab: Lab) -> None:
 async def rerun_hits_the_cache(lab: Lab) -> None:
     """Compiled anew and run with the same arguments, all three steps come from the cache.
 
-    A delivery pipeline compiles at every commit. That run succeeds within 120 s, as it needs no pods.
+    A delivery pipeline compiles at every commit. That run succeeds within 120 s, as no step runs.
     """
     run = await lab.once(again)
     expect(run.ended).because("a step from the cache does nothing: what failed here ran once more")

@@ -11,6 +11,7 @@ import collections
 import io
 import json
 import os
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
@@ -27,22 +28,35 @@ Found = dict[str, Any]
 KEY = ["month", "day", "weekday", "hour", "carrier", "origin", "dest", "distance", "late"]
 WEATHER, DIGITS = ["temp", "wind_speed", "precip", "visib"], 2  # of these numbers two decimals have to be the same
 LARGEST = 64 << 20  # bytes of an artifact
+PATIENCE = 30.0  # s until the network knows a new pod
 
 
-def content(artifact: str) -> bytes:
+def content(url: str) -> bytes:
     """An artifact's bytes.
+
+    Args:
+        url: where the engine gives them; empty for an artifact that is not in its store.
 
     Raises:
         ValueError: the step wrote none, or not where KFP keeps them.
     """
-    url = f"{os.environ['KFP_ENDPOINT']}/apis/v2beta1/artifacts/{artifact}/content"
-    try:
-        with urllib.request.urlopen(url, timeout=20) as answer:
-            whole: bytes = answer.read(LARGEST + 1)
-    except urllib.error.HTTPError as refused:
-        if refused.code not in (400, 404):  # 400: its uri is another store's
-            raise
-        raise ValueError("nothing is there: the step has to write the content to the artifact's path") from refused
+    nothing = "nothing is there: the step has to write the content to the artifact's path"
+    if not url:
+        raise ValueError(nothing)
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            with urllib.request.urlopen(url, timeout=20) as answer:
+                whole: bytes = answer.read(LARGEST + 1)
+            break
+        except urllib.error.HTTPError as refused:
+            if refused.code not in (400, 404):  # 400: its uri is another store's
+                raise
+            raise ValueError(nothing) from refused
+        except OSError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.5)
     if len(whole) > LARGEST:
         raise ValueError(f"larger than {LARGEST >> 20} MB")
     return whole
@@ -66,12 +80,12 @@ def flights(days: Sequence[str]) -> pd.DataFrame:
     return pd.concat([read(FOLDER / f"{day}.csv.gz") for day in days], ignore_index=True)
 
 
-def compared(artifact: str, days: Sequence[str], whole: Sequence[str]) -> Found:
+def compared(url: str, days: Sequence[str], whole: Sequence[str]) -> Found:
     """What a data set holds, beside the flights of the days that it should hold, and of all days of its run."""
     wanted = flights(days)
     found: Found = {"wanted": len(wanted)}
     try:
-        rows = read(io.BytesIO(content(artifact)))
+        rows = read(io.BytesIO(content(url)))
     except ValueError as trouble:
         return found | {"error": f"no CSV file: {said(trouble)}"}
     if missing := [name for name in wanted if name not in rows]:
@@ -101,8 +115,8 @@ def laid_out(model: str, data: dict[str, str]) -> dict[str, str]:
     """
     (PREPARED / "model").write_bytes(content(model))
     labels: dict[str, str] = {}
-    for name, artifact in data.items():
-        rows = read(io.BytesIO(content(artifact)))
+    for name, url in data.items():
+        rows = read(io.BytesIO(content(url)))
         late = pd.to_numeric(rows["late"], errors="coerce")
         if not late.isin([0, 1]).all():
             raise ValueError(f"{name} has labels other than 0 and 1")
@@ -115,13 +129,11 @@ def main() -> None:
     """Answer for the artifacts and days that the environment names."""
     wanted = json.loads(os.environ["ARTIFACTS"])
     whole = sorted(day for each in wanted["data"].values() for day in each["days"])
-    answer = {name: compared(each["artifact"], each["days"], whole) for name, each in wanted["data"].items()}
+    answer = {name: compared(each["url"], each["days"], whole) for name, each in wanted["data"].items()}
     found: Found = {"data": answer}
     if wanted.get("model"):
         try:
-            found["labels"] = laid_out(
-                wanted["model"], {name: each["artifact"] for name, each in wanted["data"].items()}
-            )
+            found["labels"] = laid_out(wanted["model"], {name: each["url"] for name, each in wanted["data"].items()})
         except (ValueError, KeyError) as trouble:
             found["error"] = said(trouble)
     print(json.dumps(found))

@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from mlops_lab.checks import Observation
+from mlops_lab.kit.pipeline_runs import Record, Step
 
 Plain = dict[str, Any]  # an object of the pipelines' REST API, or of prepare.py
 
@@ -20,34 +21,35 @@ class Run:
     Attributes:
         arguments: what the checker gave it.
         ended: whether it succeeded, with the reason if not.
-        steps: its tasks by name.
-        artifacts: its artifacts by id.
+        left: its steps and artifacts.
     """
 
     arguments: Plain
     ended: Observation
-    steps: dict[str, Plain]
-    artifacts: dict[str, Plain]
+    left: Record
 
     def made(self, step: str, kind: str, name: str = "") -> list[str]:
         """The ids of a step's output artifacts of a type, such as `Dataset`; with `name` of those only."""
-        outputs = self.steps.get(step, {}).get("outputs", {})
         return [
             each
-            for output, found in outputs.items()
-            for each in found["artifact_ids"]
-            if (not name or output == name) and self.artifacts.get(each, {}).get("type") == f"system.{kind}"
+            for output, ids in self._step(step).outputs.items()
+            for each in ids
+            if (not name or output == name)
+            and each in self.left.artifacts
+            and self.left.artifacts[each].type == f"system.{kind}"
         ]
 
     def read(self, step: str) -> set[str]:
         """The ids of a step's input artifacts."""
-        inputs = self.steps.get(step, {}).get("inputs", {})
-        return {each for found in inputs.values() for each in found["artifact_ids"]}
+        return {each for ids in self._step(step).inputs.values() for each in ids}
 
     @property
     def cached(self) -> tuple[str, ...]:
         """The steps that came from the cache."""
-        return tuple(step for step in STEPS if self.steps.get(step, {}).get("cached"))
+        return tuple(step for step in STEPS if self._step(step).cached)
+
+    def _step(self, name: str) -> Step:
+        return self.left.steps.get(name) or Step(name, "")
 
     @property
     def days(self) -> dict[str, list[str]]:
@@ -64,7 +66,7 @@ def outputs(run: Run) -> Observation:
               "Dataset held_out of prepare": run.made("prepare", "Dataset", "held_out"),
               "Model of train": run.made("train", "Model")}  # fmt: skip
     missing = [name for name, found in wanted.items() if not found]
-    made = [f"{each['type'].removeprefix('system.')} {each['name']}" for each in run.artifacts.values()]
+    made = [f"{each.type.removeprefix('system.')} {each.name}" for each in run.left.artifacts.values()]
     return Observation(
         not missing,
         f"outputs: {', '.join(wanted)}",
@@ -96,11 +98,12 @@ def follows_days(run: Run, name: str, found: Plain) -> Observation:
 
 def reads(run: Run, step: str) -> str:
     """What a step reads, in words."""
-    made = {each: f"{by}'s {run.artifacts[each]['name']}" for by in STEPS for each in _made_by(run, by)}
+    made = {
+        each: f"{by}'s {run.left.artifacts[each].name}"
+        for by in STEPS
+        if by in run.left.steps
+        for ids in run.left.steps[by].outputs.values()
+        for each in ids
+        if each in run.left.artifacts
+    }
     return f"it reads {', '.join(sorted(made.get(each, 'something else') for each in run.read(step))) or 'no artifact'}"
-
-
-def _made_by(run: Run, step: str) -> list[str]:
-    """The ids of a step's output artifacts."""
-    found = run.steps.get(step, {}).get("outputs", {}).values()
-    return [each for output in found for each in output["artifact_ids"] if each in run.artifacts]

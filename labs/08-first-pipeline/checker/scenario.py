@@ -11,6 +11,7 @@ from pathlib import Path
 from mlops_lab.checks import Lab, LabError, Observation, absent, expect
 from mlops_lab.kit import sandbox, scores
 from mlops_lab.kit.drawn import drawn
+from mlops_lab.kit.pipeline_runs import progress, record
 
 from .run import Plain, Run
 
@@ -19,7 +20,7 @@ HERE = Path(__file__).parent
 # Where days are drawn from: those of the first run, and the others.
 EARLY, LATE = (date(2013, 1, 1), date(2013, 3, 31)), (date(2013, 4, 1), date(2013, 11, 30))
 COMPILED_WITHIN = 60  # s
-RUN_WITHIN, CACHED_WITHIN = 240, 120  # s for a run, and for one whose steps need no pods
+RUN_WITHIN, CACHED_WITHIN = 240, 120  # s for a run, and for one of which no step runs
 SCORED_WITHIN = 180  # s for the checker's own pod
 ANSWERED_WITHIN = 30  # s of its own that the Model may take for one answer
 QUESTIONS = (("load",), ("probabilities", "held_out"), ("probabilities", "rows"), ("params",))
@@ -98,25 +99,11 @@ async def run_of(lab: Lab, spec: Plain, arguments: Plain, within: float) -> Run:
         lab.platform.pipelines.over,
         expected="a run ends", shown=progress, within=within,
     )  # fmt: skip
-    details = (ended.value.get("run_details") or {}).get("task_details") or []
-    steps = {each["display_name"]: each for each in details}
     await lab.platform.pipelines.end(run_id)
+    left = await record(lab, run_id)
     if ended.value.get("state") != "SUCCEEDED":
-        failed = [each for each in details if each.get("state") == "FAILED" and each.get("pod_name")]
-        lines = [f"{each['display_name']}: {(each.get('error') or {}).get('message', '')[:200]}" for each in failed]
-        for each in failed[:1]:
-            text = await lab.platform.pipelines.log(run_id, each["task_id"])
-            lines += [line[:200] for line in text.splitlines() if line.strip()][-8:]
-        ended = absent(f"a run succeeds within {within:g} s", progress(ended.value), evidence=lines)
-    return Run(arguments, ended, steps, await lab.platform.pipelines.artifacts(run_id))
-
-
-def progress(run: Plain) -> str:
-    """A run's state and those of its steps."""
-    details = (run.get("run_details") or {}).get("task_details") or []
-    steps = [f"{each['display_name']} {each.get('state', '').lower()}" for each in details]
-    reason = (run.get("error") or {}).get("message", "").splitlines()
-    return f"{run.get('state', 'PENDING')} ({', '.join(steps) or 'no step yet'})" + (f": {reason[0]}" if reason else "")
+        ended = absent(f"a run succeeds within {within:g} s", progress(ended.value, left), evidence=left.failure)
+    return Run(arguments, ended, left)
 
 
 async def first_content(lab: Lab) -> Plain:
@@ -128,9 +115,10 @@ async def contents(lab: Lab, run: Run, *, questions: Sequence[Sequence[str]] = (
     """What is in a run's Datasets, and with questions what its Model answers in the sandbox, scored here."""
     wanted = {
         "data": {
-            name: {"artifact": run.made("prepare", "Dataset", name)[0], "days": days} for name, days in run.days.items()
+            name: {"url": run.left.artifacts[run.made("prepare", "Dataset", name)[0]].url, "days": days}
+            for name, days in run.days.items()
         },
-        "model": run.made("train", "Model")[0] if questions else "",
+        "model": run.left.artifacts[run.made("train", "Model")[0]].url if questions else "",
     }
     asked = await sandbox.asked(
         lab, HERE / "driver.py", questions=questions, prepare=HERE / "prepare.py",

@@ -11,6 +11,7 @@ from mlops_lab.checks import Lab, Observation, absent, expect
 from mlops_lab.kit.deployments import old_pods_gone
 from mlops_lab.kit.drawn import drawn
 from mlops_lab.kit.losses import none_lost
+from mlops_lab.kit.pipeline_runs import progress, record
 from mlops_lab.kit.pods import name
 from mlops_lab.kit.registry import PRODUCTION
 from mlops_lab.kit.restore import interrupted
@@ -20,7 +21,7 @@ from mlops_lab.measure.traffic.load import Load
 
 from .alerts import active_alerts, listed, message, now, post
 from .days import HOME, days
-from .runs import MODEL, begins, count, ends, has_made, new_runs, nothing_learnt, state
+from .runs import MODEL, begins, count, ends, has_made, new_runs, nothing_learnt
 from .versions import days_of, kept, lineage, production, serves
 from .warehouse import flights, set_warehouse
 
@@ -127,8 +128,9 @@ async def repeated_alert(lab: Lab) -> Story:
 
 async def refused(lab: Lab, story: Story, run: str, first: str) -> None:
     """What a run on poisoned days made, and what serves after it."""
-    story.made = await has_made(lab, run, "system.Dataset", "the warehouse's days")
-    story.learnt = await nothing_learnt(lab, run)
+    left = await record(lab, run)
+    story.made = has_made(left, await lab.platform.pipelines.run(run), "system.Dataset", "the warehouse's days")
+    story.learnt = nothing_learnt(left)
     story.kept = await kept(lab, first)
 
 
@@ -147,7 +149,7 @@ async def second_alert(lab: Lab) -> Story:
     first, plan = (await lab.once(first_version)).value, await lab.once(days)
 
     async def look(story: Story, run: str) -> None:
-        story.made = await has_made(lab, run, MODEL, "a candidate")
+        story.made = has_made(await record(lab, run), await lab.platform.pipelines.run(run), MODEL, "a candidate")
         story.kept = await kept(lab, first)
 
     return await one_run(lab, plan.whole, [], look)
@@ -227,7 +229,7 @@ async def storms(lab: Lab, story: Story, known: list[Object], first: str, load: 
         version = await production(lab)
         story.moved = Observation(
             version not in ("", first), f"alias {PRODUCTION} on another version than {first}",
-            f"on version {version}; the run: {state(await lab.platform.pipelines.run(run))}",
+            f"on version {version}; the run: {progress(await lab.platform.pipelines.run(run))}",
         )  # fmt: skip
         if story.moved.ok:
             story.lineage = await lineage(lab, version, run, (await lab.once(days)).drifted)

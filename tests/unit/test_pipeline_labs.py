@@ -1,0 +1,146 @@
+"""Labs 08 and 26 judge by what a run left, in the form that both engines' records have."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from mlops_lab.base.errors import Failure
+from mlops_lab.checks import Lab, Observation
+from mlops_lab.kit.pipeline_runs import Artifact, Record, Step
+from tests.lab_programs import loaded
+from tests.made_up import made_up_lab
+
+ARGUMENTS = {"first_day": "2013-03-01", "last_day": "2013-03-10", "held_out_days": 3, "seed": 8}
+ARTIFACTS = {
+    "1": Artifact("rows", "system.Dataset", "http://store/1", {}),
+    "2": Artifact("held_out", "system.Dataset", "http://store/2", {}),
+    "3": Artifact("model", "system.Model", "http://store/3", {}),
+    "4": Artifact("metrics", "system.Metrics", "http://store/4", {"auc": 0.75}),
+}
+STEPS = {
+    "prepare": Step("prepare", "SUCCEEDED", True, {}, {"rows": ["1"], "held_out": ["2"]}),
+    "learn": Step("learn", "SUCCEEDED", False, {"rows": ["1"], "held_out": ["2"]}),  # a pipeline within the pipeline
+    "train": Step("train", "SUCCEEDED", False, {"rows": ["1"]}, {"model": ["3"]}),
+    "evaluate": Step("evaluate", "SUCCEEDED", False, {"model": ["3"], "held_out": ["2"]}, {"metrics": ["4"]}),
+}
+FOUND = {"wanted": 7, "rows": 7, "ends": ["03-01", "03-10"], "missing": 0, "other": 0, "strange": 0, "weather": 0}
+
+
+def left(**steps: Step) -> Record:
+    return Record(STEPS | steps, ARTIFACTS)
+
+
+def judged(check: str, record: Record, *, failed: bool = False, **answers: Any) -> None:
+    """A check of lab 08 about a run that left this."""
+    checker = loaded("08")
+    run = checker.Run(ARGUMENTS, Observation(not failed, "a run succeeds", "FAILED" if failed else "ended"), record)
+    lab = made_up_lab("08")
+
+    async def once(function: Any) -> Any:
+        known = {"first": run, "again": run, "first_content": dict.fromkeys(("rows", "held_out"), FOUND)}
+        return (known | answers)[function.__name__]
+
+    lab.once = once  # type: ignore[method-assign]
+    asyncio.run(getattr(checker, check).run(lab))
+
+
+def test_artifacts_that_are_handed_on() -> None:
+    judged("runs", left())
+    judged("passes_artifacts", left())
+
+
+@pytest.mark.parametrize("step", [
+    replace(STEPS["train"], inputs={}), replace(STEPS["train"], inputs={"rows": ["2"]}),
+    replace(STEPS["train"], outputs={"model": ["1"]}), replace(STEPS["train"], outputs={"model": ["77"]}),
+    replace(STEPS["prepare"], outputs={"rows": ["1"]}), replace(STEPS["evaluate"], inputs={"held_out": ["2"]}),
+])  # fmt: skip
+def test_artifacts_that_are_not(step: Step) -> None:
+    with pytest.raises(Failure):
+        judged("passes_artifacts", left(**{step.name: step}))
+
+
+def test_what_a_step_reads_is_said_by_who_made_it() -> None:
+    step = replace(STEPS["train"], inputs={"data": ["2", "9"]})
+    with pytest.raises(Failure, match="prepare's held_out, something else"):
+        judged("passes_artifacts", left(train=step))
+
+
+def test_what_came_from_the_cache() -> None:
+    with pytest.raises(Failure, match="run again: train, evaluate"):
+        judged("rerun_hits_the_cache", left())
+    judged("rerun_hits_the_cache", left(**{name: replace(STEPS[name], cached=True) for name in ("train", "evaluate")}))
+
+
+# Lab 08's run
+
+
+class Engine:
+    """A run that has these states in turn."""
+
+    def __init__(self, *states: str, refuses: Exception | None = None) -> None:
+        self.states, self.refuses, self.ended = list(states), refuses, 0
+
+    async def start(self, spec: Mapping[str, Any], arguments: Mapping[str, Any]) -> str:
+        if self.refuses:
+            raise self.refuses
+        return "run-7"
+
+    async def run(self, run_id: str) -> dict[str, Any]:
+        return {"state": self.states.pop(0) if len(self.states) > 1 else self.states[0]}
+
+    def over(self, run: Mapping[str, Any]) -> bool:
+        return run["state"] in ("SUCCEEDED", "FAILED")
+
+    async def end(self, run_id: str) -> None:
+        self.ended += 1
+
+
+def followed(engine: Engine, record: Record) -> Any:
+    """What lab 08 takes a run for."""
+    scenario = loaded("08", "scenario")
+
+    async def recorded(lab: Lab, run_id: str) -> Record:
+        return record
+
+    scenario.record = recorded
+    lab = made_up_lab("08", platform=SimpleNamespace(pipelines=engine))
+    return asyncio.run(scenario.run_of(lab, {}, ARGUMENTS, 240))
+
+
+def test_a_run_that_succeeded() -> None:
+    run = followed(Engine("SUCCEEDED"), left())
+    assert run.ended.ok and run.cached == ("prepare",)
+
+
+def test_a_run_that_failed_says_which_step_and_why() -> None:
+    step = Step("train", "FAILED", log=("Traceback", "NameError: pd"))
+    run = followed(Engine("FAILED"), Record({"prepare": STEPS["prepare"], "train": step}))
+    assert not run.ended.ok and run.ended.seen == "FAILED (prepare succeeded, train failed)"
+    assert list(run.ended.evidence) == ["train: FAILED", "Traceback", "NameError: pd"]
+
+
+def test_a_run_that_did_not_end_is_ended() -> None:
+    engine = Engine("RUNNING")
+    assert not followed(engine, Record()).ended.ok and engine.ended == 1
+
+
+# Lab 26
+
+
+def test_how_far_a_run_of_the_loop_came() -> None:
+    runs = loaded("26", "runs")
+    data = Record({"prepare": STEPS["prepare"], "validate": Step("validate", "FAILED")}, {"1": ARTIFACTS["1"]})
+    assert runs.has_made(data, {"state": "FAILED"}, "system.Dataset", "days").ok
+    assert runs.nothing_learnt(data).ok
+    candidate = runs.has_made(data, {"state": "FAILED"}, runs.MODEL, "a candidate")
+    assert not candidate.ok
+    assert candidate.seen == "artifacts of system.Dataset; the run: FAILED (prepare succeeded, validate failed)"
+    assert runs.has_made(left(), {"state": "SUCCEEDED"}, runs.MODEL, "a candidate").ok
+    assert not runs.nothing_learnt(left()).ok
+    assert not runs.has_made(Record(), {}, "system.Dataset", "days").ok
