@@ -19,6 +19,7 @@ import pytest
 from embedded.pages.guard import foreign
 from google.protobuf import json_format
 from kfp import compiler
+from markupsafe import escape
 from starlette.datastructures import Headers
 
 from tests.conformance import pipelines
@@ -166,6 +167,14 @@ def test_a_step_shows_what_it_read_made_and_printed(engine: Engine, run: str) ->
     assert log.status == 286 and "KFP Executor" in log.text  # the page asks no more
     digest = re.search(r"seen=(\w+)", page(engine, f"/runs/{run}/live?seen=x&task={task}").text)
     assert digest is None  # nor for a run that has ended
+
+
+def test_what_kubeflow_would_do_otherwise_is_said(engine: Engine) -> None:
+    key = start(engine, pipelines.loop_over_models)
+    warnings = engine.api(f"runs/{key}")["warnings"]
+    assert warnings
+    text = page(engine, f"/runs/{key}").text
+    assert all(str(escape(each)) in text for each in warnings)
 
 
 def test_events_of_a_pod(engine: Engine) -> None:

@@ -44,7 +44,7 @@ async def runs(lab: Lab) -> None:
     )
     missing = [step for step in STEPS if step not in run.left.steps]
     expect(Observation(not missing, f"steps {', '.join(STEPS)}", f"steps {', '.join(run.left.steps)}")).because(
-        "a task is named after its component's function; set_display_name gives it another name"
+        "a task is named after its component's function; a name that set_display_name gives is shown by pages alone"
     )
 
 

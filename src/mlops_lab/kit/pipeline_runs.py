@@ -73,17 +73,20 @@ class Record:
     Attributes:
         steps: by name; of several with one name the last.
         artifacts: what its steps made, by id.
+        warnings: what the engine says that Kubeflow's own would do otherwise, a sentence each.
     """
 
     steps: Mapping[str, Step] = field(default_factory=dict)
     artifacts: Mapping[str, Artifact] = field(default_factory=dict)
+    warnings: Sequence[str] = ()
 
     @property
     def failure(self) -> list[str]:
-        """Steps that failed or never ended, and the end of what the first of them printed; in lines."""
+        """Steps that failed or never ended, the end of what the first of them printed, and warnings; in lines."""
         found = [step for step in self.steps.values() if step.state not in _NO_FAILURE]
         printed = [line for step in found for line in step.log if line.strip()][-_LINES:]
-        return [line[:_WIDTH] for line in (*(f"{step.name}: {step.error or step.state}" for step in found), *printed)]
+        failed = [f"{step.name}: {step.error or step.state}" for step in found]
+        return [line[:_WIDTH] for line in (*failed, *printed, *(f"a warning: {said}" for said in self.warnings))]
 
 
 async def record(lab: Lab, run_id: str) -> Record:
@@ -99,12 +102,14 @@ async def record(lab: Lab, run_id: str) -> Record:
         if refused.status != 404:
             raise
         return _stored(await _asked(lab, run_id, endpoint))
-    rows = _rows(await lab.platform.pipelines.run(run_id))
+    run = await lab.platform.pipelines.run(run_id)
+    rows = _rows(run)
     steps = {row["display_name"]: _told(row) for row in rows}
     if failed := next((row for row in rows if row.get("state") == "FAILED" and row.get("pod_name")), None):
         text = await lab.platform.pipelines.log(run_id, failed["task_id"])
         steps[failed["display_name"]] = replace(_told(failed), log=text.splitlines())
-    return Record(steps, {str(each["artifact_id"]): _kept(each, endpoint) for each in made.get("artifacts") or []})
+    artifacts = {str(each["artifact_id"]): _kept(each, endpoint) for each in made.get("artifacts") or []}
+    return Record(steps, artifacts, run.get("warnings") or ())
 
 
 def progress(run: Plain, left: Record | None = None) -> str:

@@ -340,6 +340,8 @@ def test_a_run_as_the_embedded_engine_has_it() -> None:
     assert found.artifacts["101"] == Artifact("rows", "system.Dataset", url, {"rows": 8300})
     assert found.artifacts["103"].metadata == {}
     assert found.failure == ["evaluate: exit code 1", *[f"line {each}" for each in range(12, 20)]]
+    warned = asyncio.run(record(a_lab(EMBEDDED | {"warnings": ["Kubeflow Pipelines would refuse it"]}, MADE), "run-7"))
+    assert warned.failure[-1] == "a warning: Kubeflow Pipelines would refuse it"
 
 
 def test_a_run_of_kubeflows_is_told_by_ml_metadata(kubeflow: Kubeflow) -> None:
