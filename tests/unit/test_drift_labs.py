@@ -172,6 +172,30 @@ def test_an_alarm_that_comes_anyway_finds_no_drift(variant: str, expected: str) 
     assert bool(said) == bool(expected)
 
 
+@pytest.mark.parametrize("begins_itself", [False, True])
+def test_who_replaces_a_model_need_not_wait_for_the_alarm(begins_itself: bool) -> None:
+    sound: Any = program("solution/likelihood-ratio")
+
+    class OnlyAtItsOwnAlarm(sound):  # type: ignore[misc]
+        def __init__(self) -> None:
+            sound.replaced(self)
+
+        def replaced(self) -> None: ...
+
+        def labelled(self, flight: str, late: bool) -> bool:
+            if alarm := bool(super().labelled(flight, late)):
+                sound.replaced(self)
+            return alarm
+
+    streams, flights = loaded("19", "streams"), drawn(11)
+    make = OnlyAtItsOwnAlarm if begins_itself else sound
+    seen = [each.seen() for each in streams.over(Fed(make), flights, flights.rng)]
+    said = verdict("19", "starts_over", {"driven": {"tests": {"over": {"streams": seen}}}})
+    assert [each["about"] for each in seen] == ["first", "second", streams.UNHEARD, "second"]
+    assert said == ("no alarm while the model is right" if begins_itself else "")
+    assert [bool(each["alarms"]) for each in seen] == [False, False, False, begins_itself]
+
+
 def test_a_drift_is_as_large_as_the_readme_says() -> None:
     flights = loaded("19", "flights")
     assert flights.LEAST > 5
