@@ -99,6 +99,26 @@ def test_what_is_named_whether_it_drifts_or_not_is_no_find(judge: Any, named: Na
     assert bool(said) == bool(expected)
 
 
+@pytest.mark.parametrize(
+    ("named", "expected"),
+    [
+        (right, ""),
+        (lambda rows, so_far: right(rows, so_far)[:1], "named within 1000 rows"),
+        (lambda rows, so_far: ["temp", "distance"] if rows["temp"].iloc[-1] else [], "no name before the drift"),
+    ],
+    ids=["both", "only the first", "both too soon"],
+)
+def test_of_two_that_drift_each_is_named(judge: Any, named: Named, expected: str) -> None:
+    rows = pd.DataFrame({"temp": 0.0, "distance": 0.0, "hour": 0.0}, index=range(1600))
+    rows.loc[300:, "temp"] = rows.loc[600:, "distance"] = 1.0
+    stream = judge.streams.Stream("both", rows, "temp", 300, second="distance", second_begin=600)
+    notes = judge.flow(Played(named), rows, [stream])
+    seen = SimpleNamespace(notes={"finds_other_shapes": [{**note, "seed": 1} for note in notes]}, spent=0.0)
+    said = verdict("18", "finds_other_shapes", {"others": seen})
+    assert expected in said
+    assert bool(said) == bool(expected)
+
+
 def test_a_slow_detector_is_told_its_limit(judge: Any) -> None:
     detectors = judge.Detectors(LABS, 120.0, spent=121.0)
     rows = pd.DataFrame({"temp": [0.0]})
