@@ -165,7 +165,7 @@ def drawn(seed: int) -> Any:
     found.rng = np.random.default_rng(seed)
     found.probabilities = np.clip(found.rng.beta(1.5, 4, 20_000), flights.LOWEST, flights.HIGHEST)
     found.names = [f"flight {number}" for number in range(20_000)]
-    found.groups = dict.fromkeys(("calm", "storm", "busy", "any"), np.arange(20_000))
+    found.groups = dict.fromkeys(("calm", "storm", "unsure", "busy", "any"), np.arange(20_000))
     return found
 
 

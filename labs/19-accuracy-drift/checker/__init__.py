@@ -105,7 +105,8 @@ async def bears_lost_labels(lab: Lab) -> None:
 async def follows_busy_days(lab: Lab) -> None:
     """Calm and stormy days take turns, and the model says so: no alarm in six of them; then a drift, which is found.
 
-    On calm days about an eighth of the flights is late, in storms two of three or more. 500 to 900 flights each.
+    On calm days about an eighth of the flights is late, in storms two of three or more, and once
+    about half. 500 to 900 flights each.
     """
     seen = await result(lab, "busy")
     expect(silent(seen)).because(
