@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -110,7 +109,8 @@ def test_the_alerts_of_slow_answers_are_judged(fired: list[Any], said: str | Non
 
 
 def test_errors_may_have_a_warning_beside_the_critical_alert() -> None:
-    assert checks.wrong("errors", TRIALS["errors"], [alert("Errors", "critical"), alert("Bare", "warning")], GROUPS) is None
+    fired = [alert("Errors", "critical"), alert("Bare", "warning")]
+    assert checks.wrong("errors", TRIALS["errors"], fired, GROUPS) is None
 
 
 def test_what_fires_for_errors_too_may_bring_the_release_before() -> None:
@@ -137,31 +137,28 @@ def test_the_gateways_own_log_has_the_line_that_is_asked_for() -> None:
     assert (request.logged, request.foreign) == (False, 1)
 
 
-class Inboxes:
-    """An Alertmanager that tells of what is posted at once, and a responder that may act on it."""
+class World:
+    """An Alertmanager that tells of what is posted at once, and a responder that acts on one alert."""
 
-    def __init__(self, acts_on: str = "", *, one_group: bool = False) -> None:
+    def __init__(self, acts_on: str, *, one_group: bool) -> None:
         self.acts_on, self.one_group, self.image = acts_on, one_group, "v2"
         self.boxes: dict[str, list[Any]] = {"pager": [], "chat": []}
-        self.fired: list[Any] = []
+        self.labels: list[dict[str, str]] = []
 
     async def post(self, lab: Any, alerts: list[Any]) -> None:
-        now = [{**each, "status": "firing"} for each in alerts if each not in self.fired]
-        if any(each["endsAt"] < each["startsAt"] or "+00:00" not in each["endsAt"] for each in alerts):
-            return
-        self.fired += alerts
-        if any(self.acts_on and self.acts_on in each["labels"]["alertname"] for each in alerts):
+        new = [{**each, "status": "firing"} for each in alerts if each["labels"] not in self.labels]
+        self.labels += [each["labels"] for each in new]
+        if any(each["labels"]["alertname"] == self.acts_on for each in new):
             self.image = "v1"
         groups: dict[Any, list[Any]] = {}
-        for each in now:
+        for each in new:
             labels = each["labels"]
             place = "pager" if labels["severity"] == "critical" else "chat"
-            if place == "chat" and labels["service"].startswith(self.fired[0]["labels"]["service"]):
-                continue
-            groups.setdefault((place, "" if self.one_group else (labels["alertname"], labels["service"])), []).append(each)
+            if place == "pager" or labels["service"] != self.labels[0]["service"]:
+                groups.setdefault((place, "" if self.one_group else labels["alertname"]), []).append(each)
         for (place, _), told in groups.items():
-            before = [each for message in self.boxes[place] for each in message["alerts"]] if self.one_group else []
-            self.boxes[place].append({"alerts": [*before, *told], "ago": 0.1})
+            box = self.boxes[place]
+            box.append({"alerts": [*(box[-1]["alerts"] if box and self.one_group else []), *told], "ago": 0.1})
 
     async def inbox(self, lab: Any, place: str, after: int = -1) -> tuple[list[Any], int]:
         return list(self.boxes[place]), 0
@@ -170,11 +167,39 @@ class Inboxes:
         return self.image
 
 
-def posted(world: Inboxes, monkeypatch: pytest.MonkeyPatch, own: list[dict[str, str]] | None) -> Any:
+OWN = [{"alertname": name, "severity": severity, "service": "model"}
+       for name, severity in (("Slow", "warning"), ("Down", "critical"))]  # fmt: skip
+
+
+def notified(monkeypatch: pytest.MonkeyPatch, acts_on: str = "", own: Any = None, one_group: bool = False) -> Any:
     async def nothing(*given: Any, **more: Any) -> None: ...
 
+    world = World(acts_on, one_group=one_group)
     for name in ("post", "inbox", "release"):
-        monkeypatch.setattr(checks.modules("notifications"), name, getattr(world, name))
-    monkeypatch.setattr(checks.modules("notifications"), "in_service", nothing)
-    lab = made_up_lab("17", time=SimpleNamespace(pause=nothing))
-    return asyncio.run(checks.notified(lab, own))
+        monkeypatch.setattr(checks, name, getattr(world, name))
+    monkeypatch.setattr(checks, "in_service", nothing)
+    return asyncio.run(checks.notified(made_up_lab("17"), own))
+
+
+@pytest.mark.parametrize("own", [None, [], OWN])
+@pytest.mark.parametrize("one_group", [False, True])
+def test_three_pods_are_one_message_however_else_alerts_are_grouped(
+    monkeypatch: pytest.MonkeyPatch, own: Any, one_group: bool
+) -> None:
+    story = notified(monkeypatch, own=own, one_group=one_group)
+    assert (len(story.pages), story.pods, story.changed) == (1, [3], "")
+    assert (len(story.notes) > 0, story.woken, story.doubled) == (True, 0, 0)
+
+
+@pytest.mark.parametrize(("acts_on", "posted"), [("Slow", False), ("Down", True)])
+def test_an_alert_of_the_learners_own_must_not_bring_the_release_before(
+    monkeypatch: pytest.MonkeyPatch, acts_on: str, posted: bool
+) -> None:
+    story = notified(monkeypatch, acts_on, OWN)
+    assert story.changed == "v1"
+    assert ("Down" in story.posted) is posted
+    assert notified(monkeypatch, acts_on).changed == ""
+
+
+def test_rules_that_never_fire_are_not_silent() -> None:
+    assert checks.fires_for_each_fault in checks.silent_through_a_normal_day.needs
