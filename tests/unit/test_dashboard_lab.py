@@ -15,7 +15,7 @@ from mlops_lab.platform.dashboard.prometheus import Series
 from tests.lab_programs import loaded
 from tests.made_up import made_up_lab
 
-checks = loaded("16")
+checks, wording = loaded("16"), loaded("16", "wording").wording
 WRONG = {
     "Flights answered": "wrong_flights",
     "Rebookings accepted": "wrong_shares",
@@ -87,7 +87,7 @@ def test_which_wrong_destinations_lead_is_said() -> None:
 def written(defaults: Any = None, overrides: Any = None) -> Any:
     config = {"defaults": defaults or {}, "overrides": overrides or []}
     panel = {"type": "stat", "title": "Money saved", "fieldConfig": config}
-    return checks.wording(json.dumps({"panels": [{"type": "row", "panels": [panel]}]}), "Money saved")
+    return wording(json.dumps({"panels": [{"type": "row", "panels": [panel]}]}), "Money saved")
 
 
 @pytest.mark.parametrize("text", ["-", "—", "?", "No data", "no value", "N/A", "n/a", "unknown", "NaN"])
