@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import random
 from typing import Any
+
+import pytest
 
 from mlops_lab.checks import LabError
 from tests.lab_programs import loaded
@@ -69,3 +73,133 @@ def test_where_an_alert_went_that_did_not_go_where_it_should() -> None:
     message = {"alerts": [{"status": "firing", "labels": {"severity": "critical"}}]}
     assert checks.Notifications().elsewhere("critical") == "it came to nobody"
     assert checks.Notifications(notes_all=[message]).elsewhere("critical") == "it came to the chat alone"
+
+
+def rule(name: str, severity: str, **annotations: str) -> dict[str, Any]:
+    labels = {"severity": severity, "service": "model", "share": "{{ $value }}"}
+    return {"type": "alerting", "name": name, "query": "up", "labels": labels, "annotations": annotations}
+
+
+def alert(name: str, severity: str, since: int = 40, **more: str) -> Any:
+    labels = {"alertname": name, "severity": severity, "service": "model", "share": str(since), **more}
+    return checks.day.Fired(labels, since, 60)
+
+
+WHOLE = {"summary": "it is slow", "runbook_url": "https://runbooks.example.org/slow"}
+GROUPS = [{"rules": [rule("Slow", "warning", **WHOLE), rule("Errors", "critical", **WHOLE)]},
+          {"rules": [rule("Bare", "warning", summary=" "), rule("Down", "critical", **WHOLE)]}]  # fmt: skip
+TRIALS = checks.Plan(random.Random(1)).trials
+
+
+@pytest.mark.parametrize(
+    ("fired", "said"),
+    [
+        ([alert("Slow", "warning")], None),
+        ([alert("Slow", "warning"), alert("Slow", "warning", pod="b")], None),
+        ([], "nothing new"),
+        ([alert("Slow", "warning", 130)], "130 s"),
+        ([alert("Slow", "warning"), alert("Errors", "critical")], "Errors fires with severity critical as well"),
+        ([alert("Slow", "warning"), alert("Bare", "warning")], "Bare has no summary and no runbook_url"),
+        ([alert("Slow", "warning", -20)], "it fired before, too"),
+    ],
+)
+def test_the_alerts_of_slow_answers_are_judged(fired: list[Any], said: str | None) -> None:
+    found = checks.wrong("slow", TRIALS["slow"], fired, GROUPS)
+    assert (found and found[0]) == said
+
+
+def test_errors_may_have_a_warning_beside_the_critical_alert() -> None:
+    fired = [alert("Errors", "critical"), alert("Bare", "warning")]
+    assert checks.wrong("errors", TRIALS["errors"], fired, GROUPS) is None
+
+
+def test_what_fires_for_errors_too_may_bring_the_release_before() -> None:
+    found = {
+        "errors": [alert("Errors", "critical")],
+        "gone": [alert("Errors", "critical", 50), alert("Down", "critical"), alert("Down", "critical")],
+        "slow": [alert("Slow", "warning", pod="a"), alert("Slow", "warning", pod="b"), alert("Errors", "critical")],
+    }
+    labels = checks.no_reason_to_fall_back(TRIALS, found, GROUPS)
+    assert [(each["alertname"], each.get("pod")) for each in labels] == [("Slow", "a"), ("Slow", "b"), ("Down", None)]
+
+
+def test_all_signs_of_a_word_are_in_an_id() -> None:
+    found = checks.strange_id(random.Random(1))
+    assert found[0].isalpha() and set(checks.SIGNS) <= set(found) and len(found) < 64
+
+
+def test_the_gateways_own_log_has_the_line_that_is_asked_for() -> None:
+    request = checks.Request("with an id", 200, id="a.b")
+    line = json.dumps({"request_id": "a.b", "status": 200})
+    checks.compared(request, [line, "a warning of kubectl's"], [line, "GET /healthz was answered"])
+    assert (request.logged, request.foreign) == (True, 0)
+    checks.compared(request, [line, "POST /predict was answered"], ["POST /predict was answered", "request_id=a.b"])
+    assert (request.logged, request.foreign) == (False, 1)
+
+
+class World:
+    """An Alertmanager that tells of what is posted at once, and a responder that acts on one alert."""
+
+    def __init__(self, acts_on: str, *, one_group: bool) -> None:
+        self.acts_on, self.one_group, self.image = acts_on, one_group, "v2"
+        self.boxes: dict[str, list[Any]] = {"pager": [], "chat": []}
+        self.labels: list[dict[str, str]] = []
+
+    async def post(self, lab: Any, alerts: list[Any]) -> None:
+        new = [{**each, "status": "firing"} for each in alerts if each["labels"] not in self.labels]
+        self.labels += [each["labels"] for each in new]
+        if any(each["labels"]["alertname"] == self.acts_on for each in new):
+            self.image = "v1"
+        groups: dict[Any, list[Any]] = {}
+        for each in new:
+            labels = each["labels"]
+            place = "pager" if labels["severity"] == "critical" else "chat"
+            if place == "pager" or labels["service"] != self.labels[0]["service"]:
+                groups.setdefault((place, "" if self.one_group else labels["alertname"]), []).append(each)
+        for (place, _), told in groups.items():
+            box = self.boxes[place]
+            box.append({"alerts": [*(box[-1]["alerts"] if box and self.one_group else []), *told], "ago": 0.1})
+
+    async def inbox(self, lab: Any, place: str, after: int = -1) -> tuple[list[Any], int]:
+        return list(self.boxes[place]), 0
+
+    async def release(self, lab: Any) -> str:
+        return self.image
+
+
+OWN = [{"alertname": name, "severity": severity, "service": "model"}
+       for name, severity in (("Slow", "warning"), ("Down", "critical"))]  # fmt: skip
+
+
+def notified(monkeypatch: pytest.MonkeyPatch, acts_on: str = "", own: Any = None, one_group: bool = False) -> Any:
+    async def nothing(*given: Any, **more: Any) -> None: ...
+
+    world = World(acts_on, one_group=one_group)
+    for name in ("post", "inbox", "release"):
+        monkeypatch.setattr(checks, name, getattr(world, name))
+    monkeypatch.setattr(checks, "in_service", nothing)
+    return asyncio.run(checks.notified(made_up_lab("17"), own))
+
+
+@pytest.mark.parametrize("own", [None, [], OWN])
+@pytest.mark.parametrize("one_group", [False, True])
+def test_three_pods_are_one_message_however_else_alerts_are_grouped(
+    monkeypatch: pytest.MonkeyPatch, own: Any, one_group: bool
+) -> None:
+    story = notified(monkeypatch, own=own, one_group=one_group)
+    assert (len(story.pages), story.pods, story.changed) == (1, [3], "")
+    assert (len(story.notes) > 0, story.woken, story.doubled) == (True, 0, 0)
+
+
+@pytest.mark.parametrize(("acts_on", "posted"), [("Slow", False), ("Down", True)])
+def test_an_alert_of_the_learners_own_must_not_bring_the_release_before(
+    monkeypatch: pytest.MonkeyPatch, acts_on: str, posted: bool
+) -> None:
+    story = notified(monkeypatch, acts_on, OWN)
+    assert story.changed == "v1"
+    assert ("Down" in story.posted) is posted
+    assert notified(monkeypatch, acts_on).changed == ""
+
+
+def test_rules_that_never_fire_are_not_silent() -> None:
+    assert checks.fires_for_each_fault in checks.silent_through_a_normal_day.needs

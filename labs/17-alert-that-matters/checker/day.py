@@ -1,4 +1,4 @@
-"""What Prometheus sees of the model's three pods on a normal day, and of five faults, in promtool's notation.
+"""What Prometheus sees of the model's three pods on a normal day, and of six faults, in promtool's notation.
 
 `replays` makes the input of `promtool test rules`; `fired` reads from its output which alerts fired, and when. What
 happens is drawn (`plan`). Where many requests come, counters grow by fractions.

@@ -10,7 +10,6 @@ from mlops_lab.checks import Lab, LabError, absent
 from mlops_lab.kit.prerequisites import must
 from mlops_lab.kube.client import Object
 
-from .notifications import notified, settled
 from .prometheus import in_words, query
 from .world import GOOD, OLD, fares, fires, in_service, inbox, leave_weather_out, put_in_service, release
 
@@ -64,7 +63,6 @@ async def inject_fault(lab: Lab, *, whole: bool) -> Story:
     Args:
         whole: whether the end is looked at; else more requests fail, and it is over once v1 is asked for.
     """
-    await settled(lab, notified)  # it would be disturbed by what happens now, as would what it waits for itself
     await in_service(lab)
     await quiet(lab)
     story = Story()

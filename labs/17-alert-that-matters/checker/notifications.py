@@ -16,15 +16,16 @@ from mlops_lab.kit.drawn import drawn
 from mlops_lab.kit.prerequisites import must
 from mlops_lab.kube.client import Object
 
+from .day import Labels
 from .forms import answered
 from .prometheus import PODS
-from .tracing import traced
-from .world import GOOD, about, in_service, inbox, release
+from .world import GOOD, about, fires, in_service, inbox, release
 
 WITHIN = 60  # s from an alert in Alertmanager to its message
 SERVICES = ("tickets", "baggage", "checkin", "crews", "fuel", "lounge", "meals", "seats")
 ALERTS = ("CertificateExpired", "DiskFull", "QueueGrows", "BackupFailed", "QuotaReached", "ClockSkewed")
 MORE_WITHIN = 6  # s in which the rest comes, where one message of a kind has come
+ACTS_WITHIN = 2  # s in which a responder acts on what the chat has heard of
 
 
 @dataclass
@@ -33,16 +34,19 @@ class Notifications:
 
     Attributes:
         pages: messages at the pager about the critical one.
+        pods: how many alerts about it each of them has.
         notes: in the chat, about the warning that nothing inhibits.
         pages_all, notes_all: all messages about any of the alerts.
         woken: warnings at the pager.
         doubled: warnings in the chat about what the pager has rung for.
         waited: seconds.
         changed: the release in service, if it is another one by then.
+        posted: the names of what was posted by then.
         inhibited: whether the warning is that nothing should inhibit.
     """
 
     pages: list[Object] = field(default_factory=list)
+    pods: list[int] = field(default_factory=list)
     notes: list[Object] = field(default_factory=list)
     pages_all: list[Object] = field(default_factory=list)
     notes_all: list[Object] = field(default_factory=list)
@@ -50,6 +54,7 @@ class Notifications:
     doubled: int = 0
     waited: float = 0
     changed: str = ""
+    posted: list[str] = field(default_factory=list)
     inhibited: bool = False
 
     def elsewhere(self, severity: str) -> str:
@@ -58,59 +63,100 @@ class Notifications:
         return f"it came to the {'chat' if severity == 'critical' else 'pager'} alone" if there else "it came to nobody"
 
 
-async def notified(lab: Lab) -> Notifications:
+async def notified(lab: Lab, own: Sequence[Labels] | None = None) -> Notifications:
     """Post three critical alerts about one service, and warnings about it and about another; see what comes.
 
-    And a critical one about the model, which is not that too many requests fail.
+    And alerts about the model, none of which is that too many requests fail: warnings with the others, and critical
+    ones afterwards, as those silence the warnings.
+
+    Args:
+        own: the labels of such alerts of the learner's; None if none about the model is posted.
     """
-    # If these bring another release, the pods go whose logs ./trace reads.
-    await settled(lab, traced)
     await in_service(lab)
     chance, key = drawn(lab, "alerts"), uuid.uuid4().hex[:6]
     tickets, baggage = (f"{word}-{key}" for word in chance.sample(SERVICES, 2))
     name, of_model, slow = (f"{word}-{key}" for word in chance.sample(ALERTS, 3))
     since = {place: (await inbox(lab, place))[1] for place in ("pager", "chat")}
-    critical = [alert(name, "critical", tickets, pod=f"{tickets}-{number}") for number in range(PODS)]
-    critical.append(alert(of_model, "critical", "model"))
-    doubled, warning = alert(slow, "warning", tickets), alert(slow, "warning", baggage)
+    critical = [
+        alert(key, {**labelled(name, "critical", tickets), "pod": f"{tickets}-{number}"}) for number in range(PODS)
+    ]
+    warnings = [alert(key, labelled(slow, "warning", service)) for service in (tickets, baggage)]
+    about_model = [alert(key, labels) for labels in own or () if labels["severity"] == "warning"]
+    story, began, out = Notifications(), time.monotonic(), []
 
-    async def came(place: str) -> list[Object]:
-        return [each for each in (await inbox(lab, place, since[place]))[0] if key in json.dumps(each)]
+    async def put(alerts: Sequence[Object]) -> None:
+        out.extend(alerts)
+        story.posted = [*dict.fromkeys(each["labels"]["alertname"] for each in out)]
+        await post(lab, alerts)
 
-    story, began, end = Notifications(), time.monotonic(), None
-    try:
-        await post(lab, critical)
-        await lab.time.pause(1)
-        await post(lab, [doubled, warning])
+    async def look() -> None:
+        for place, kept in (("pager", story.pages_all), ("chat", story.notes_all)):
+            kept[:] = [each for each in (await inbox(lab, place, since[place]))[0] if key in json.dumps(each)]
+        # Where all alerts are one group, it is told again once those about the model have joined it.
+        story.pages = [each for each in about(story.pages_all, alertname=name) if not about([each], alertname=of_model)]
+        story.pods = [sum(fires(each, alertname=name) for each in page["alerts"]) for page in story.pages]
+        story.notes = about(story.notes_all, service=baggage)
+        story.waited = time.monotonic() - began
+
+    async def seen(enough: Callable[[], bool], within: float) -> bool:
+        until = time.monotonic() + within
         while True:
-            story.pages_all, story.notes_all = await came("pager"), await came("chat")
-            story.pages, story.notes = about(story.pages_all, alertname=name), about(story.notes_all, service=baggage)
-            story.waited = time.monotonic() - began
-            if end is None and story.pages and story.notes:
-                end = story.waited + MORE_WITHIN
-            if story.waited > (WITHIN if end is None else end):
-                break
+            await look()
+            if enough() or time.monotonic() > until:
+                return enough()
             await lab.time.pause(1)
+
+    async def changed() -> bool:
+        if (now := await release(lab)) != GOOD:
+            story.changed = now
+        return bool(story.changed)
+
+    try:
+        await put(critical)
+        await lab.time.pause(1)
+        await put([*warnings, *about_model])
+        if await seen(lambda: bool(story.pages and story.notes), WITHIN):
+            names = {each["labels"]["alertname"] for each in about_model}
+            if own is not None:
+                await seen(lambda: all(about(story.notes_all, alertname=each) for each in names), MORE_WITHIN)
+                await lab.time.pause(ACTS_WITHIN)
+            if own is not None and not await changed():
+                more = [labels for labels in own if labels["severity"] == "critical"]
+                await put([alert(key, labels) for labels in (labelled(of_model, "critical", "model"), *more)])
+                await seen(lambda: bool(about(story.pages_all, alertname=of_model)), WITHIN)
+            await lab.time.pause(MORE_WITHIN)
+            await look()
         story.inhibited = not story.notes and await is_inhibited(lab, baggage)
         story.woken = len(about(story.pages_all, severity="warning"))
         story.doubled = len(about(story.notes_all, service=tickets, severity="warning"))
-        if (now := await release(lab)) != GOOD:
-            story.changed = now
+        await changed()
     finally:
         over = datetime.now(UTC)
         with contextlib.suppress(Exception):
-            await post(lab, [{**each, "endsAt": over.isoformat()} for each in (*critical, doubled, warning)])
+            await post(lab, [{**each, "endsAt": over.isoformat()} for each in out])
         if story.changed:
             await in_service(lab)
     return story
 
 
-def alert(name: str, severity: str, service: str, **more: str) -> Object:
-    """An alert as Prometheus posts it, which fires now and for 3 minutes."""
+def labelled(name: str, severity: str, service: str) -> Labels:
+    """The labels of an alert of the checker's own."""
+    return {"alertname": name, "severity": severity, "service": service}
+
+
+def alert(key: str, labels: Labels) -> Object:
+    """An alert as Prometheus posts it, which fires now and for 3 minutes.
+
+    Args:
+        key: by which its messages are known.
+    """
     now = datetime.now(UTC)
     return {
-        "labels": {"alertname": name, "severity": severity, "service": service, **more},
-        "annotations": {"summary": "Posted by the checker", "runbook_url": "https://runbooks.example.org/none"},
+        "labels": labels,
+        "annotations": {
+            "summary": f"Posted by the checker ({key})",
+            "runbook_url": "https://runbooks.example.org/none",
+        },
         "startsAt": now.isoformat(),
         "endsAt": (now + timedelta(minutes=3)).isoformat(),
     }

@@ -19,6 +19,8 @@ LEAD, FAULT = 20 * MINUTE, 5 * MINUTE  # before a fault, and how long it is look
 TURN = 2 * MINUTE  # from the replacement of one pod to that of the next
 PODS = 3
 SLOTS = range(7, 19)  # hours of the day in which something happens, at most one thing in each
+# The usual ones of 5xx, and others: a rule that lists those misses these.
+USUAL, OTHERS = ("500", "502", "503", "504"), ("501", "505", "507", "511", "520", "524", "599")
 AFTER = 5 * MINUTE  # for so long what happened may still be seen
 
 
@@ -76,7 +78,7 @@ class Event(NamedTuple):
 
 
 class Plan:
-    """A normal day and five faults.
+    """A normal day and six faults.
 
     Attributes:
         events: of the day, in the order of time.
@@ -119,6 +121,7 @@ class Plan:
             "partner": lambda: Moment(rate, refused=size),
             "rush": lambda: Moment(size, cpu=0.95),
             "lost": lambda: Moment(rate, lost=int(size)),
+            "blink": lambda: Moment(rate, up=0),
         }
         return changes.get(kind, lambda: calm)()
 
@@ -141,8 +144,8 @@ def usual(at: int) -> float:
     return 2.0 + 4 * min(4, (at - NIGHT) // HOUR) if at < EVENING else 18.0 - 5 * min(3, (at - EVENING) // HOUR)
 
 
-def _status(chance: random.Random) -> str:
-    return chance.choice(("500", "502", "503", "504"))
+def _status(chance: random.Random, among: tuple[str, ...] = USUAL + OTHERS) -> str:
+    return chance.choice(among)
 
 
 def _events(chance: random.Random) -> list[Event]:
@@ -173,6 +176,7 @@ def _events(chance: random.Random) -> list[Event]:
         ("sluggish", long, f"for 20 minutes {sluggish:.1%} of the answers took 0.8 s: less than 10 %", sluggish),
         ("brisk", long, f"for 20 minutes {brisk:.0%} of the answers took 0.4 s: less than 0.5 s", brisk),
         ("lost", long // 2, "for 10 minutes one of the three pods could not be scraped; the others served", pod),
+        ("blink", short, "for 10 s, no pod of the model could be scraped", 0.0),
     ]
     for hour, (kind, lasts, said, size) in zip(chance.sample(SLOTS, len(by_day)), by_day, strict=True):
         found.append(Event(kind, hour * HOUR + STEP * chance.randrange(0, 180), lasts, said, size))
@@ -180,7 +184,7 @@ def _events(chance: random.Random) -> list[Event]:
 
 
 def _trials(chance: random.Random) -> dict[str, Trial]:
-    """The five faults."""
+    """The six faults."""
 
     def begins() -> int:
         return chance.randrange(6, 20) * HOUR
@@ -189,14 +193,17 @@ def _trials(chance: random.Random) -> dict[str, Trial]:
         return round(chance.uniform(least, most), 4)
 
     many, few, slow, calm = share(0.065, 0.09), share(0.065, 0.09), share(0.13, 0.18), Moment(10)
-    first, second = _status(chance), _status(chance)
+    first, second, slow_few = _status(chance, OTHERS), _status(chance), share(0.13, 0.18)
+    quiet = Moment(1, errors=0, cpu=0.03)
     return {
         "errors": Trial("critical", f"{many:.1%} of the answers are {first}, at 10 requests a second", begins(), calm,
                         Moment(10, errors=many, status=first)),
         "errors-few": Trial("critical", f"{few:.1%} of the answers are {second}, at one request a second", begins(),
-                            Moment(1, errors=0, cpu=0.03), Moment(1, errors=few, cpu=0.03, status=second)),
+                            quiet, Moment(1, errors=few, cpu=0.03, status=second)),
         "slow": Trial("warning", f"{slow:.1%} of the answers take 0.8 s", begins(), calm,
                       Moment(10, slow=slow, takes=0.8)),
+        "slow-few": Trial("warning", f"{slow_few:.1%} of the answers take 0.8 s, at one request a second", begins(),
+                          quiet, Moment(1, errors=0, slow=slow_few, takes=0.8, cpu=0.03)),
         "gone": Trial("critical", "all pods are gone, and their targets with them", begins(), calm,
                       Moment(0, up=None)),
         "hanging": Trial("critical", "all pods are there, and none answers, not even a scrape", begins(), calm,

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import random
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from mlops_lab.checks import Lab, Observation
-from mlops_lab.kit.json_lines import json_objects
+from mlops_lab.kit import deployments
+from mlops_lab.kit.drawn import drawn
+from mlops_lab.kit.json_lines import json_object, json_objects
+from mlops_lab.kit.pods import leaving
 from mlops_lab.kube.client import Object
 from mlops_lab.measure.traffic.http import Answer
 
@@ -19,6 +24,9 @@ from .world import in_service
 ANSWERS_WITHIN = 20  # s for the gateway to answer as it should
 BURIED = 16  # requests after those that are looked for
 WITHIN = 30  # s for each call of ./trace
+SIGNS = "!#$%&'*+-.^_`|~"  # what a word of an HTTP header may have in it beside letters and digits
+SHORT = 8  # characters of a line that may be a rule or a bracket, and no sentence
+LINES = 5000  # of a container's log
 
 
 @dataclass
@@ -32,6 +40,7 @@ class Request:
     id: str = ""
     lines: list[Object] = field(default_factory=list)
     foreign: int = 0
+    logged: bool = False  # a JSON object with its id and status is in the gateway's own log
     printed: tuple[str, ...] = ()
 
 
@@ -44,7 +53,7 @@ async def requested(lab: Lab) -> list[Request]:
     requests = [
         Request("with an id", 200, given=new_id()),
         Request("without an id", 200),
-        Request("with rubbish", 422, given=new_id()),
+        Request("with rubbish", 422, given=strange_id(drawn(lab, "an id"))),
     ]
     for request in requests:
         body = rubbish if request.status == 422 else good
@@ -73,6 +82,11 @@ def new_id() -> str:
     return f"check.{uuid.uuid4().hex[:8]}"
 
 
+def strange_id(chance: random.Random) -> str:
+    """An id that nobody has seen, with whatever a word of a header may have in it."""
+    return f"check{''.join(chance.sample(SIGNS, len(SIGNS)))}{uuid.uuid4().hex[:8]}"
+
+
 def like(given: str, number: int) -> str:
     """Another id that begins or ends as one does, or has another character for its dot."""
     kinds = (f"{given}-{number}", f"{number}-{given}", f"{given.replace('.', chr(ord('a') + number), 1)}")
@@ -85,17 +99,43 @@ def _has_status(wanted: int, answer: Answer) -> bool:
 
 async def traced(lab: Lab) -> list[tuple[Request, Observation]]:
     """What ./trace prints about each of them, and how it ended."""
-    found = []
+    found: list[tuple[Request, Observation]] = []
+    printed: list[list[str]] = []
     for request in await lab.once(requested):
         if not request.id:
             continue
         command = await lab.work.command("trace", request.id, within=WITHIN, cluster=True)
-        printed = command.output.splitlines()
-        lines = [each for each in json_objects(printed) if each]
+        printed.append(command.output.splitlines())
+        lines = [each for each in json_objects(printed[-1]) if each]
         request.lines = [each for each in lines if each.get("request_id") == request.id]
         request.foreign = len(lines) - len(request.lines)
-        request.printed = tuple(line[:200] for line in printed[-4:])
+        request.printed = tuple(line[:200] for line in printed[-1][-4:])
         found.append((request, command.observed(command.code is not None, f"./trace ends within {WITHIN} s")))
         if command.code is None:  # it won't end for the next one either
-            break
+            return found
+    log = await gateway_log(lab)
+    for (request, _), shown in zip(found, printed, strict=True):
+        compared(request, shown, log)
+    return found
+
+
+def compared(request: Request, printed: Sequence[str], log: Sequence[str]) -> None:
+    """Note whether the gateway's own log has JSON about a request, and count its sentences among what was printed.
+
+    What else is printed and is no JSON may be of standard error.
+    """
+    request.logged = any(
+        each.get("request_id") == request.id and str(each.get("status")) == str(request.status)
+        for each in json_objects(log)
+    )
+    sentences = {line.strip() for line in log if json_object(line) is None}
+    request.foreign += sum(len(line.strip()) > SHORT and line.strip() in sentences for line in printed)
+
+
+async def gateway_log(lab: Lab) -> list[str]:
+    """The last lines of the log of the gateway's pods."""
+    found: list[str] = []
+    for pod in await deployments.pods_of(lab, "gateway"):
+        for container in pod["spec"]["containers"] if not leaving(pod) else ():
+            found += (await lab.objects.logs(pod["metadata"]["name"], container["name"], tail=LINES)).splitlines()
     return found

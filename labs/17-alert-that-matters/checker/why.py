@@ -25,6 +25,8 @@ DISTURBED = {
     "brisk": 'these answers took less than 0.5 s. The bucket le="0.5" has them, the one before it has not',
     "lost": "two of the three pods answered, and the passengers noticed nothing. That a pod can't be scraped is a "
     "cause, perhaps: what the table calls a fault is that none can",
+    "blink": "it was over after 10 s: a scrape that fails, or a pod's network for a moment. By the task's text that is "
+    "no fault, so the expression has to hold for longer than one evaluation: `for`",
 }  # fmt: skip
 
 
@@ -65,7 +67,7 @@ def missed(name: str, soonest: int | None, other: bool, before: bool) -> str:
             "an alert fires, but its labels say something else: severity is critical or warning, as the README's table "
             "has it, and service is model; routes go by them"
         )
-    if name == "errors-few":
+    if name in ("errors-few", "slow-few"):
         return (
             "with few passengers most requests are probes and scrapes: /readyz, /healthz and /metrics are counted too, "
             "and are always good. Take route /predict on both sides of the division; and one request a second is "
@@ -85,8 +87,19 @@ def missed(name: str, soonest: int | None, other: bool, before: bool) -> str:
         return "absent(up) is about series that are not there; here they are, and say 0. Ask for one that is 1"
     return (
         "5 % of the passengers' requests and more: sum the failed and all of them, route /predict, and divide. Failed "
-        "is whatever begins with a 5: a gateway or a pod that is overloaded answers 502, 503 or 504"
+        "is whatever begins with a 5: a gateway or a pod that is overloaded answers 502, 503 or 504, "
+        "and 507, 511 or 520 are in use as well. A list of them is never whole"
     )
+
+
+PAGES_TOO = (
+    "whoever is woken because one answer in seven takes 0.8 s will put the pager in a drawer again: by the task's "
+    "table that is a warning, which can wait for the morning. And a critical alert silences the warning about it"
+)
+BARE = (
+    "each alert has a summary and a runbook_url, the warning as well: who reads it in the morning has to know what is "
+    "wrong, and what to do. Both are annotations of the rule"
+)
 
 
 def untraced(service: str, request: Request) -> str:

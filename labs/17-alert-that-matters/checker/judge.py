@@ -1,0 +1,82 @@
+"""What the learner's rules made of the faults that were replayed; which of their alerts call for no fallback."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from mlops_lab.kube.client import Object
+
+from .day import Fired, Labels
+from .fault import FIRES_WITHIN
+from .plan import Trial
+from .why import BARE, PAGES_TOO, missed
+
+NOTES = ("summary", "runbook_url")  # the annotations of each alert
+ERRORS = ("errors", "errors-few")  # the faults that an older release helps against
+
+
+def answers(trial: Trial, fired: Sequence[Fired]) -> list[Fired]:
+    """The alerts with the labels of a fault's alert."""
+    wanted = {"severity": trial.severity, "service": "model"}
+    return [each for each in fired if wanted.items() <= each.labels.items()]
+
+
+def wrong(name: str, trial: Trial, fired: Sequence[Fired], groups: Sequence[Object]) -> tuple[str, str] | None:
+    """What is wrong with the alerts that fired in a fault's replay, and why; None if nothing is.
+
+    Args:
+        groups: of the rules that Prometheus has loaded.
+    """
+    right, new = answers(trial, fired), [each for each in fired if each.since > 0]
+    before, soonest = any(each.since <= 0 for each in right), min((each.since for each in right), default=None)
+    if before or soonest is None or soonest > FIRES_WITHIN:
+        seen = "; ".join(str(each.labels) for each in new[:2]) or "nothing new"
+        seen = "it fired before, too" if before else f"{soonest} s" if soonest else seen
+        return seen, missed(name, soonest, bool(new), before)
+    loud = [each.labels for each in fired if each.labels.get("severity") == "critical"]
+    if trial.severity != "critical" and loud:
+        return f"{loud[0].get('alertname')} fires with severity critical as well", PAGES_TOO
+    for each in right:
+        if lacking := unnoted(each.labels, groups):
+            return f"{each.labels.get('alertname')} has no {' and no '.join(lacking)}", BARE
+    return None
+
+
+def unnoted(labels: Labels, groups: Sequence[Object]) -> list[str]:
+    """The annotations that the rule of an alert lacks."""
+    lacking = [
+        [name for name in NOTES if not str((rule.get("annotations") or {}).get(name) or "").strip()]
+        for rule in _rules_of(labels, groups).values()
+    ]
+    return min(lacking, key=len, default=[])
+
+
+def no_reason_to_fall_back(
+    trials: Mapping[str, Trial], found: Mapping[str, Sequence[Fired]], groups: Sequence[Object]
+) -> list[Labels]:
+    """The labels of the right alerts that fired in other faults than errors, and whose rules did not fire in those."""
+    of_errors = {rule for name in ERRORS for each in found.get(name, ()) for rule in _rules_of(each.labels, groups)}
+    labels = [
+        each.labels
+        for name, trial in trials.items()
+        if name not in ERRORS
+        for each in answers(trial, found.get(name, ()))
+        if each.since > 0 and not of_errors & _rules_of(each.labels, groups).keys()
+    ]
+    return [each for number, each in enumerate(labels) if each not in labels[:number]]
+
+
+def _rules_of(labels: Labels, groups: Sequence[Object]) -> dict[tuple[int, int], Object]:
+    """The rules that an alert may be of, by where they stand: its name, and the labels that are no templates."""
+    named = {
+        (at, number): rule
+        for at, group in enumerate(groups)
+        for number, rule in enumerate(group["rules"])
+        if rule["type"] == "alerting" and rule["name"] == labels.get("alertname")
+    }
+    alike = {
+        place: rule
+        for place, rule in named.items()
+        if all(labels.get(key) == text or "{{" in text for key, text in (rule.get("labels") or {}).items())
+    }
+    return alike or named
