@@ -99,6 +99,26 @@ def test_what_is_named_whether_it_drifts_or_not_is_no_find(judge: Any, named: Na
     assert bool(said) == bool(expected)
 
 
+@pytest.mark.parametrize(
+    ("named", "expected"),
+    [
+        (right, ""),
+        (lambda rows, so_far: right(rows, so_far)[:1], "named within 1000 rows"),
+        (lambda rows, so_far: ["temp", "distance"] if rows["temp"].iloc[-1] else [], "no name before the drift"),
+    ],
+    ids=["both", "only the first", "both too soon"],
+)
+def test_of_two_that_drift_each_is_named(judge: Any, named: Named, expected: str) -> None:
+    rows = pd.DataFrame({"temp": 0.0, "distance": 0.0, "hour": 0.0}, index=range(1600))
+    rows.loc[300:, "temp"] = rows.loc[600:, "distance"] = 1.0
+    stream = judge.streams.Stream("both", rows, "temp", 300, second="distance", second_begin=600)
+    notes = judge.flow(Played(named), rows, [stream])
+    seen = SimpleNamespace(notes={"finds_other_shapes": [{**note, "seed": 1} for note in notes]}, spent=0.0)
+    said = verdict("18", "finds_other_shapes", {"others": seen})
+    assert expected in said
+    assert bool(said) == bool(expected)
+
+
 def test_a_slow_detector_is_told_its_limit(judge: Any) -> None:
     detectors = judge.Detectors(LABS, 120.0, spent=121.0)
     rows = pd.DataFrame({"temp": [0.0]})
@@ -145,7 +165,7 @@ def drawn(seed: int) -> Any:
     found.rng = np.random.default_rng(seed)
     found.probabilities = np.clip(found.rng.beta(1.5, 4, 20_000), flights.LOWEST, flights.HIGHEST)
     found.names = [f"flight {number}" for number in range(20_000)]
-    found.groups = dict.fromkeys(("calm", "storm", "busy", "any"), np.arange(20_000))
+    found.groups = dict.fromkeys(("calm", "storm", "unsure", "busy", "any"), np.arange(20_000))
     return found
 
 
@@ -170,6 +190,30 @@ def test_an_alarm_that_comes_anyway_finds_no_drift(variant: str, expected: str) 
     said = verdict("19", "finds_the_drift", {"driven": {"tests": {"finds": {"streams": seen}}}})
     assert expected in said
     assert bool(said) == bool(expected)
+
+
+@pytest.mark.parametrize("begins_itself", [False, True])
+def test_who_replaces_a_model_need_not_wait_for_the_alarm(begins_itself: bool) -> None:
+    sound: Any = program("solution/likelihood-ratio")
+
+    class OnlyAtItsOwnAlarm(sound):  # type: ignore[misc]
+        def __init__(self) -> None:
+            sound.replaced(self)
+
+        def replaced(self) -> None: ...
+
+        def labelled(self, flight: str, late: bool) -> bool:
+            if alarm := bool(super().labelled(flight, late)):
+                sound.replaced(self)
+            return alarm
+
+    streams, flights = loaded("19", "streams"), drawn(11)
+    make = OnlyAtItsOwnAlarm if begins_itself else sound
+    seen = [each.seen() for each in streams.over(Fed(make), flights, flights.rng)]
+    said = verdict("19", "starts_over", {"driven": {"tests": {"over": {"streams": seen}}}})
+    assert [each["about"] for each in seen] == ["first", "second", streams.UNHEARD, "second"]
+    assert said == ("no alarm while the model is right" if begins_itself else "")
+    assert [bool(each["alarms"]) for each in seen] == [False, False, False, begins_itself]
 
 
 def test_a_drift_is_as_large_as_the_readme_says() -> None:

@@ -14,7 +14,7 @@ from mlops_lab.platform.dashboard.prometheus import Series
 from tests.lab_programs import loaded
 from tests.made_up import NothingThere, made_up_lab
 
-checks = loaded("15")
+checks, traffic = loaded("15"), loaded("15", "traffic")
 
 
 @pytest.mark.parametrize(
@@ -69,3 +69,52 @@ def test_why_prometheus_lacks_the_counts() -> None:
     assert "scrapes a pod more than once" in why({"model-1/1": 1.0, "model-1/2": 1.0})
     assert "of others than the checker" in why({"model-1/1": 1.0}, has={("model-1", "200"): 7.0})
     assert "finds no http_requests_total there" in why({"model-1/1": 1.0})
+
+
+@pytest.mark.parametrize(
+    ("found", "right"),
+    [
+        ([("v2", 1)], True),
+        ([("v2", 1), ("v2", 1)], True),  # a series for each process
+        ([("v2", 0), ("v2", 1)], True),  # and of one that was forked before it was set
+        ([("v2", 1), ("v1", 1)], False),
+        ([("v1", 1)], False),
+        ([], False),
+    ],
+)
+def test_all_series_of_the_model_have_its_version(found: list[tuple[str, float]], right: bool) -> None:
+    assert checks.names_only("v2", [[{"version": version}, value] for version, value in found]) is right
+
+
+def test_a_wrong_method_is_refused_as_ever() -> None:
+    for status, right in ((405, True), (404, False), (200, False)):
+        seen = checks.Seen([], {"answers": [{"kind": "method", "status": status}]})
+        assert checks.each_has_its_status(seen).ok is right
+
+
+def test_displays_get_their_lines() -> None:
+    row = {"hour": 7, "carrier": "UA", "dest": "ORD"}
+    assert traffic.misread(b'{"lines": ["07:00 UA ORD"]}', [row]) == ""
+    for text in (b"{}", b"[]", b"", b'{"lines": []}', b'{"lines": ["07:00 UA"]}'):
+        said = traffic.misread(text, [row])
+        assert "07:00 UA ORD" in said
+        assert not checks.each_has_its_line(checks.Seen([], {"answers": [{"lines": said}]})).ok
+    assert checks.each_has_its_line(checks.Seen([], {"answers": [{"lines": ""}, {}]})).ok
+
+
+def test_of_every_kind_some_come_without_an_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(traffic, "ask", lambda *words, **named: (404, {}, b"", 0.01, ""))
+    sender = traffic.Sender({"rows": [{"carrier": "UA"}], "service": ("", 80)})
+    for kind in ("unknown", "refused", "crash"):
+        given = [bool(sender.send(kind)["given"]) for _ in range(9)]
+        assert given.count(False) == 3
+
+
+@pytest.mark.parametrize(
+    ("returned", "right"), [(["a", "b"], True), (["a", "a"], False), (["a", ""], False), (["", ""], False)]
+)
+def test_who_brings_no_id_gets_one(returned: list[str], right: bool) -> None:
+    answers = [{"given": "", "returned": each, "status": 404, "kind": "unknown"} for each in returned]
+    found = checks.ids_are_made([*answers, {"given": "x", "returned": "x"}])
+    assert found.ok is right
+    assert ("404 unknown" in found.seen) is ("" in returned)

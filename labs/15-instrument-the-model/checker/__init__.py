@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mlops_lab.checks import Lab, Observation, at_most, check, equal_to, expect, holds, observe
 
-from .answers import each_has_its_status, ids_come_back, right, served
+from .answers import each_has_its_line, each_has_its_status, ids_are_made, ids_come_back, right, served
 from .histograms import (
     LATENCY,
     PREDICTIONS,
@@ -19,7 +19,7 @@ from .histograms import (
     times_in_seconds,
 )
 from .lines import logged
-from .metrics import counts_in_prometheus, each_shows_metrics, has_type, names, same_for_all
+from .metrics import counts_in_prometheus, each_shows_metrics, has_type, names, names_only, same_for_all
 from .other_model import other_model
 from .scenario import REQUESTS, ROUTE, measured
 from .why import PROCESSES, why_no_metrics, why_not_scraped
@@ -33,9 +33,9 @@ LOGS = ("ckad/observability-and-maintenance", "cka/troubleshooting")
 async def shows_metrics(lab: Lab) -> None:
     """Service `model` answers as before, and each of its pods answers GET /metrics in Prometheus' text format.
 
-    As before: the model's own values for flights that you don't see, 422 to a bad row, 404 to an unknown path, 500 to
-    hour 24. The metrics are looked for where the pod's annotations say, then on the port that it serves on. The checker
-    waits up to 90 s for the Deployment.
+    As before: the model's own values for flights that you don't see, and the lines that a display shows; 422 to a bad
+    row, 404 to an unknown path, 405 to a wrong method, 500 to hour 24. The metrics are looked for where the pod's
+    annotations say, then on the port that it serves on. The checker waits up to 90 s for the Deployment.
     """
     seen = await lab.once(measured)
     served(seen)
@@ -43,6 +43,9 @@ async def shows_metrics(lab: Lab) -> None:
         expect(right(lab, first)).because(
             "what a server tells of itself must not change what it answers: kubectl logs deployment/model"
         )
+    expect(each_has_its_line(seen)).because(
+        "displays show what is in `lines` and do not know how it is made: the answer's fields are theirs, as they were"
+    )
     expect(each_has_its_status(seen)).because(
         "the statuses are what your clients know, and what is counted here. That hour 24 ends in a 500 is a fault that "
         "others mend; while it is there it has to be seen"
@@ -64,10 +67,9 @@ async def names_the_model(lab: Lab) -> None:
     seen = await lab.once(measured)
     for first in seen.first("predict"):
         found = seen.after[first["pod"]]["model"]
-        versions = [labels.get("version") for labels, value in found if value == 1]
         expect(
             Observation(
-                versions == [first["version"]],
+                names_only(first["version"], found),
                 f'model_info{{version="{first["version"]}"}} 1, the model_version of the answers of {first["pod"]}',
                 ", ".join(f"{labels} {value:g}" for labels, value in found[:3]) or names(seen),
             )
@@ -226,14 +228,10 @@ async def logs_requests(lab: Lab) -> None:
         "whoever sends an id looks for it in the logs of all services that the request went through. A new one is made "
         "only where none came; it goes back as a header of the answer, whatever the answer is"
     )
-    made = [each["returned"] for each in kept if not each["given"]]
-    expect(
-        Observation(
-            all(made) and len(set(made)) == len(made),
-            f"{len(made)} ids made for {len(made)} requests without one",
-            f"{len(set(made) - {''})} different ids, {made.count('')} answers without",
-        )
-    ).because("an id that several requests share leads to all of them; uuid.uuid4().hex makes one that none shares")
+    expect(ids_are_made(kept)).because(
+        "an id that several requests share leads to all of them; uuid.uuid4().hex makes one that none shares. Whatever "
+        "the answer is, its request has one: also where no handler was called"
+    )
     expect(await logged(lab, seen, kept)).because(
         "one line per request, on standard output, flushed, and in one write with its line break: what print(line) "
         "writes in two, another thread or process may part. What clients send may have quotes and line breaks in it: "
@@ -255,6 +253,9 @@ async def tells_of_crashes(lab: Lab) -> None:
     )
     expect(seen.rise(f"{ROUTE} 500", seen.got(500))).because(why)
     crashed = [each for each in seen.answers if each["kind"] == "crash"]
-    lost = sum(each["returned"] != each["given"] for each in crashed)
+    lost = sum(each["returned"] != each["given"] for each in crashed if each["given"])
     expect(observe("answers with status 500 that lack the request's x-request-id", lost, equal_to(0))).because(why)
+    expect(ids_are_made(crashed)).because(
+        "who makes the 500 makes the id as well, where none came; or it is made before anything can go wrong"
+    )
     expect(await logged(lab, seen, crashed)).because(why)

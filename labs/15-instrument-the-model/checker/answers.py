@@ -11,7 +11,10 @@ from mlops_lab.measure.traffic.flights import difference
 
 from .scenario import WITHIN, Seen
 
-EXPECTED = {"predict": 200, "odd": 200, "nameless": 200, "refused": 422, "unknown": 404, "quoted": 404, "crash": 500}
+EXPECTED = {
+    "predict": 200, "odd": 200, "nameless": 200, "refused": 422, "unknown": 404, "quoted": 404, "crash": 500,
+    "method": 405,
+}  # fmt: skip
 
 
 def served(seen: Seen) -> None:
@@ -31,15 +34,20 @@ def served(seen: Seen) -> None:
 def each_has_its_status(seen: Seen) -> Observation:
     """Each kind of request is answered with its own status."""
     strange = Counter(
-        f"{each['kind']}: {each['status']}"
-        for each in seen.answers
-        if each["status"] != EXPECTED.get(each["kind"], each["status"])
+        f"{each['kind']}: {each['status']}" for each in seen.answers if each["status"] != EXPECTED[each["kind"]]
     )
     return holds(
         not strange,
-        "200 to flights, 422 to bad rows, 404 to unknown paths, 500 to hour 24",
+        "200 to flights, 422 to bad rows, 404 to unknown paths, 405 to GET /predict, 500 to hour 24",
         ", ".join(f"{number} x {what}" for what, number in strange.items()),
     )
+
+
+def each_has_its_line(seen: Seen) -> Observation:
+    """Each good answer has the line that a display shows, for each flight."""
+    wrong = [each["lines"] for each in seen.answers if each.get("lines")]
+    shown = f"{len(wrong)} answers have others: {wrong[0]}" if wrong else ""
+    return holds(not wrong, "`lines` in each answer, one for each flight, as they were", shown)
 
 
 def right(lab: Lab, first: Object) -> Observation:
@@ -53,6 +61,19 @@ def right(lab: Lab, first: Object) -> Observation:
         f"{first['rows']} probabilities from {first['pod']}, within 1e-6 of the model's own",
         f"status {first['status']}, model_version {version}, {len(given)} probabilities"
         + ("" if apart is None else f", {apart:.1e} away"),
+    )
+
+
+def ids_are_made(answers: Sequence[Object]) -> Observation:
+    """Each answer to a request without an id has a new one."""
+    without = [each for each in answers if not each["given"]]
+    made = [each["returned"] for each in without]
+    lacking = sorted({f"{each['status']} {each['kind']}" for each in without if not each["returned"]})
+    return Observation(
+        all(made) and len(set(made)) == len(made),
+        f"{len(made)} ids made for {len(made)} requests without one",
+        f"{len(set(made) - {''})} different ids, {made.count('')} answers without"
+        + (f" ({', '.join(lacking)})" if lacking else ""),
     )
 
 

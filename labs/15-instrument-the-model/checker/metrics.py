@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from mlops_lab.checks import Lab, Observation, holds
 from mlops_lab.kit.scraping import newest
 from mlops_lab.kube.client import Object
@@ -27,6 +30,11 @@ def each_shows_metrics(seen: Seen) -> Observation:
         f"{name}: {worst.get('where', '')}: {worst['error']}" if bad else "each pod shows its metrics",
         worst,
     )
+
+
+def names_only(version: str, found: Sequence[Any]) -> bool:
+    """Does `model_info` name this version and no other? Several processes may each have a series of their own."""
+    return {labels.get("version") for labels, value in found if value == 1} == {version}
 
 
 def names(seen: Seen) -> str:

@@ -8,6 +8,7 @@ from mlops_lab.checks import Lab, Observation, absent
 from mlops_lab.kit.copies import copied
 from mlops_lab.kube.client import Object
 
+from .metrics import names_only
 from .scenario import PROGRAM, ROUTE, SENT_WITHIN, Seen, serving, target
 
 COPY = "checker-copy-with-another-model"
@@ -38,9 +39,8 @@ async def other_model(lab: Lab, seen: Seen) -> Observation:
         if version != other:
             return absent(expected, f"its answers are those of {str(version)[:40]}: {said.shown}")
         found = (await looked(lab, seen.pods[0])).get("model", [])
-    versions = [labels.get("version") for labels, value in found if value == 1]
     shown = ", ".join(f"{labels} {value:g}" for labels, value in found[:3])
-    return Observation(versions == [other], expected, shown or "no model_info")
+    return Observation(names_only(other, found), expected, shown or "no model_info")
 
 
 async def looked(lab: Lab, pod: Object) -> Object:

@@ -9,6 +9,7 @@ fault. Every request, and the whole, has a limit in time and size.
 from __future__ import annotations
 
 import http.client
+import itertools
 import json
 import os
 import random
@@ -33,6 +34,7 @@ LARGEST_METRICS = 4 << 20
 SETTLED_WITHIN, SETTLED_FOR = 6, 0.5  # s: a server may count a moment after it has answered
 SAME_TIME = 8  # scrapes of one pod at the same time
 TIMED, MANY_ROWS = 6, 1000  # requests one after the other: about one flight, and then about many
+BARE = 3  # of so many requests that a handler does not answer, one comes without an id
 LOST_AT_MOST = 3  # requests without an answer after which no more are sent
 
 REQUESTS, LATENCY = "http_requests_total", "http_request_duration_seconds"
@@ -83,6 +85,7 @@ class Sender:
     def __init__(self, plan: Plain) -> None:
         self.plan, self.draw = plan, random.Random()
         self.answers: list[Plain] = []
+        self.turns = {kind: itertools.count(self.draw.randrange(BARE)) for kind in ("unknown", "refused", "crash")}
 
     def made(self, kind: str, first: int = 0, count: int = 1) -> tuple[str, str, Plain | None, bool]:
         """A request of a kind about some flights: method, path, body, and whether it brings an id."""
@@ -110,6 +113,8 @@ class Sender:
         """Send a request of a kind, to a pod itself or through the Service, and keep what came back."""
         first = self.draw.randrange(len(self.plan["rows"]))
         method, path, body, named = self.made(kind, first, rows)
+        if kind in self.turns and next(self.turns[kind]) % BARE == 0:
+            named = False
         given = uuid.uuid4().hex if named else ""
         headers = {"Content-Type": "application/json", "x-display": f"display-{uuid.uuid4().hex[:12]}"}
         headers["User-Agent"] = f"display/{uuid.uuid4().hex[:6]}"
@@ -124,6 +129,7 @@ class Sender:
         }  # fmt: skip
         if status == 200 and body:
             answer |= said(text)
+            answer["lines"] = misread(text, body["rows"])
         self.answers.append(answer)
         return answer
 
@@ -140,6 +146,16 @@ def said(text: bytes) -> Plain:
         return {"version": str(found["model_version"])[:80], "probabilities": [float(each) for each in given]}
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return {"error": f"not an answer with model_version and probabilities: {text[:100].decode(errors='replace')}"}
+
+
+def misread(text: bytes, rows: Sequence[Plain]) -> str:
+    """What an answer's lines are, where they are not those of the rows."""
+    wanted = [f"{int(row['hour']):02}:00 {row['carrier']} {row['dest']}" for row in rows]
+    try:
+        found = json.loads(text).get("lines")
+    except (ValueError, AttributeError, RecursionError):
+        found = None
+    return "" if found == wanted else f"{str(found)[:100]} and not {str(wanted)[:100]}"
 
 
 def scraped(pod: Plain) -> Plain:

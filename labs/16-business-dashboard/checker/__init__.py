@@ -266,15 +266,15 @@ async def says_no_data(lab: Lab) -> None:
             "perfect. `or vector(0)` belongs beside the part that may rightly be missing, such as failed requests, and "
             "not around the whole; what it is divided by is then empty, and so is the result",
         )
-        written = [text for text in panel_of(board, wanted).empty if any(letter.isdigit() for letter in text)]
+        written = board.wordings[panel_of(board, wanted).title].claims
         must(
             Observation(
                 not written,
-                f"{wanted.title}: no number in place of data",
-                f"it writes {written[0]}" if written else "none",
+                f"{wanted.title}: nothing in place of data but a sign, or no data, no value, n/a, unknown",
+                f"it writes {written[0]}" if written else "it writes nothing else",
             ),
             "the option `noValue`, and a value mapping of null or NaN, are what a panel writes when its query returned "
-            "nothing. A dash says so; a number says something else",
+            "nothing. A dash says so; a number says something else, and so does OK",
         )
     current.note("none of the eight panels shows anything")
 
@@ -288,9 +288,10 @@ async def reads_right(lab: Lab) -> None:
     board, world = await lab.once(dashboard), await lab.once(injected)
     for wanted in WANTED:
         panel = panel_of(board, wanted)
-        scales = [scale for unit in panel.units if (scale := wanted.scale(unit)) is not None]
+        written = board.wordings[panel.title]
+        scale = wanted.scale(written.unit)
         fit = [*list(wanted.units)[:3], *(f"your own with {part!r}" for part in wanted.own)]
-        unit = ", ".join(panel.units) or "no unit"
+        unit = written.unit or "no unit"
         must(
             Observation(
                 not panel.transformed,
@@ -301,17 +302,35 @@ async def reads_right(lab: Lab) -> None:
             "and no ./look computes. Say it in PromQL",
         )
         must(
-            Observation(bool(scales), f"{wanted.title}: a unit that fits ({', '.join(fit)}, ...)", unit),
+            Observation(
+                not written.words,
+                f"{wanted.title}: shows numbers",
+                f"it writes {written.words[0][:80]} in place of some" if written.words else "it does",
+            ),
+            "a value mapping that has a text writes it in place of the number: fine is what somebody found fine on the "
+            "day on which it was clicked together. Colours and thresholds say that beside the number",
+        )
+        must(
+            Observation(scale is not None, f"{wanted.title}: a unit that fits ({', '.join(fit)}, ...)", unit),
             "fieldConfig.defaults.unit names it. Without one Grafana writes a bare number, with another a wrong word: "
-            "https://grafana.com/docs/grafana/latest/panels-visualizations/conwanted-standard-options/#unit",
+            "https://grafana.com/docs/grafana/latest/panels-visualizations/configure-standard-options/#unit",
+        )
+        others = [each for each in written.overriding if wanted.scale(each) != scale]
+        must(
+            Observation(
+                not others,
+                f"{wanted.title}: overrides with a unit of the same size as {unit}",
+                f"an override has {others[0]}" if others else "none has another",
+            ),
+            "where an override applies, its unit is the one that is written. Say the unit once, in the defaults",
         )
         shown = await ask(lab, board, wanted, world.airlines[:1], world)
         truth = wanted.truth(world, world.airlines[:1], SPAN)
         used = scale_of(wanted, shown.by(wanted.by), truth)
         must(
             Observation(
-                used is None or any(math.isclose(used, scale) for scale in scales),
-                f"{wanted.title}: {in_words(truth, scales[0])} in the unit {unit}",
+                used is None or math.isclose(used, scale or 1.0),
+                f"{wanted.title}: {in_words(truth, scale or 1.0)} in the unit {unit}",
                 str(shown),
                 None,
                 shown.sent,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from mlops_lab.base.paths import is_file
@@ -13,6 +15,7 @@ from mlops_lab.measure.services.backfill import STEP
 from mlops_lab.measure.services.grafana import LARGEST, Dashboard, NotADashboard, read
 from mlops_lab.platform.releases import RELEASES
 
+from .wording import Wording, wording
 from .world import WATCHED, World, draw
 
 FILE, PROGRAM = "dashboard.json", "build"
@@ -20,19 +23,26 @@ BUILT_WITHIN, SCRAPED_WITHIN = 30, 90  # s
 ELSEWHERE = next(release.namespace for release in RELEASES if release.part == "monitoring")  # another namespace
 
 
-async def dashboard(lab: Lab) -> Dashboard:
+@dataclass(frozen=True)
+class Board(Dashboard):
+    """A dashboard, and how its panels write, by their titles."""
+
+    wordings: Mapping[str, Wording]
+
+
+async def dashboard(lab: Lab) -> Board:
     """The learner's dashboard; made by the learner's program, where there is one."""
     if not is_file(lab.work.folder / PROGRAM):
         return _read(lab.work.folder / FILE)
     with lab.work.copy(without=FILE) as copy:
         ended = await copy.command(f"./{PROGRAM}", within=BUILT_WITHIN)
         expect(ended.observed(ended.code == 0, f"./{PROGRAM} exits with 0 within {BUILT_WITHIN} s")).because(
-            f"the checker runs it in a copy of the folder, and reads the {FILE} that it writes there"
+            f"the checker runs it in a copy of the folder without {FILE}, and reads the one that it writes there"
         )
         return _read(copy.folder / FILE)
 
 
-def _read(file: Path) -> Dashboard:
+def _read(file: Path) -> Board:
     text, trouble = "", "there is none"
     try:
         if file.is_file():
@@ -44,7 +54,9 @@ def _read(file: Path) -> Dashboard:
         f"{FILE} lies in the lab's folder; a program that makes it is named {PROGRAM} and writes it beside itself"
     )
     try:
-        return read(text)
+        found = read(text)
+        titles = {panel.title for panel in found.panels}
+        return Board(found.panels, found.variables, {title: wording(text, title) for title in titles})
     except NotADashboard as wrong:
         lines = text.split("\n")
         near = [f"{at}: {lines[at - 1][:160]}" for at in (wrong.line - 1, wrong.line) if 1 <= at <= len(lines)]

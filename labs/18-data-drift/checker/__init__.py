@@ -106,23 +106,31 @@ async def finds_categories(lab: Lab) -> None:
 
 @check(points=2, needs=finds_categories, domains=DOMAINS)
 async def finds_missing_values(lab: Lab) -> None:
-    """A number, and a code, that is missing in 40 to 60 % of the rows, at random; the values left are as ever."""
+    """What is missing in 40 to 60 % of the rows, at random; the values left are as ever.
+
+    Five streams: `precip`, `visib` and `dest`, another number and another code.
+    """
     await finds(
         lab,
         "finds_missing_values",
         "whoever drops missing values looks at the others, and those have not changed. How many are missing is part of "
-        "the distribution, of a code as of a number: a bin of its own, or a test of its own",
+        "the distribution, of a code as of a number: a bin of its own, or a test of its own. And every column but the "
+        "calendar's is watched, however dull it is",
     )
 
 
 @check(points=2, needs=keeps_streams_apart, domains=DOMAINS)
 async def finds_other_shapes(lab: Lab) -> None:
-    """A feature that spreads or shrinks about its mean, and a clock that is in UTC: the mean hardly moves."""
+    """A feature that spreads or shrinks about its mean, and a clock that is in UTC: the mean hardly moves.
+
+    And two features, of which the second drifts some hundred rows after the first: each of them is named.
+    """
     await finds(
         lab,
         "finds_other_shapes",
         "the mean of these features is nearly where it was. Compare whole distributions: shares in bins that the "
-        "reference gives (PSI), or the largest distance between the two distribution functions (Kolmogorov-Smirnov)",
+        "reference gives (PSI), or the largest distance between the two distribution functions (Kolmogorov-Smirnov). "
+        "And if only the second of two is missing: judge each feature by itself, not only the one that is farthest off",
     )
 
 

@@ -92,6 +92,8 @@ def flow(detectors: Detectors, reference: pd.DataFrame, found: Sequence[Any]) ->
             "rows": 0,
             "first": {},
             "spared": each.spared,
+            "second": each.second,
+            "second_begin": each.second_begin,
             "found": None,
         }
         for each in found

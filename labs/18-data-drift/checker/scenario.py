@@ -95,18 +95,23 @@ async def finds(lab: Lab, name: str, why: str, why_false: str = "") -> None:
         observed(notes, "no name before the drift, and none of what does not drift", false, "no other name")
     ).because(
         why_false
-        or "only one feature changes in each of these streams, and the calm ones before were passed in silence. A "
+        or "nothing else changes in these streams, and the calm ones before were passed in silence. A "
         "window with few rows in it, or a share of nothing, is where such names come from"
     )
-    late = [each for each in notes if not in_time(each)]
-    expect(observed(notes, f"the feature that drifts, named within {WITHIN} rows", late)).because(why)
+    late = [each for each in notes if not in_time(each) or (each["second"] and not in_time(each, each["second"]))]
+    expect(observed(notes, f"what drifts, named within {WITHIN} rows", late)).because(why)
 
 
 def in_time(note: Note, name: str = "") -> bool:
     """Was the feature that drifts, or another one, named after the drift began and soon enough?"""
     if not name:
         return bool(note["found"] and note["found"][0] < note["begin"] + WITHIN + note["batch"])
-    return bool(note["begin"] < note["first"].get(name, 0) < note["begin"] + WITHIN + note["batch"])
+    return bool(begin(note, name) < note["first"].get(name, 0) < begin(note, name) + WITHIN + note["batch"])
+
+
+def begin(note: Note, name: str) -> int:
+    """How many rows came before the first in which a feature has drifted."""
+    return int(note["second_begin" if name == note["second"] else "begin"])
 
 
 def drifting(notes: list[Note]) -> list[Note]:
@@ -116,8 +121,8 @@ def drifting(notes: list[Note]) -> list[Note]:
 
 def false_names(note: Note) -> list[str]:
     """What was named and did not drift, or had not yet."""
-    may = note.get("may", [note["feature"]])
-    return [name for name, row in note["first"].items() if name not in may or row <= note["begin"]]
+    may = note.get("may", [note["feature"], note["second"]])
+    return [name for name, row in note["first"].items() if name not in may or row <= begin(note, name)]
 
 
 def answered(notes: list[Note]) -> None:

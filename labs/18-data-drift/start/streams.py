@@ -20,6 +20,7 @@ CALENDAR = ("month", "day", "weekday")
 WITHIN = 1000  # rows after the first that has drifted
 CALM, ROWS = 10, 2000  # streams in which nothing drifts, and their rows
 BEGINS = range(200, 500)  # a drift's first row is one of these
+LATER = range(200, 300)  # rows after the first drift, the second one begins
 LONG = range(6000, 9000)  # rows before the drift, after a long calm
 CARRIERS = ("UA", "B6", "EV", "DL")  # each has a seventh of the flights or more
 AIRPORTS = ("EWR", "JFK", "LGA")
@@ -40,6 +41,7 @@ class Stream:
         begin: how many rows come before the first that has drifted.
         month: the month that its later rows are from, 0 if all are from February.
         sizes: how many rows the batches have, in turn.
+        second: another feature that drifts, from row `second_begin` on.
     """
 
     name: str
@@ -49,6 +51,8 @@ class Stream:
     month: int = 0
     sizes: tuple[int, ...] = (100,)
     spared: str = ""
+    second: str = ""
+    second_begin: int = 0
 
     def batches(self) -> Iterator[pd.DataFrame]:
         """The rows in batches; the index of each begins at 0."""
@@ -151,6 +155,16 @@ class World:
 
         return self.drift(f"missing in {share:.0%} of the rows", feature, change)
 
+    def one_after_the_other(self) -> Stream:
+        """One number is in another unit, and then a second one, whose index is smaller."""
+        begin = self.some(BEGINS)
+        later = begin + self.some(LATER)
+        rows = self.rows(later + WITHIN)
+        for feature, first, change in (("temp", begin, celsius), ("distance", later, kilometres)):
+            rows[feature] = pd.concat([rows[feature].iloc[:first], change(rows[feature].iloc[first:])])
+        name = f"temp in Celsius, {later - begin} rows later distance in kilometres"
+        return Stream(name, rows, "temp", begin, second="distance", second_begin=later)
+
     def recoded(self, feature: str, old: str, new: str) -> Stream:
         """One code becomes another."""
         return self.drift(f"code {old} becomes {new}", feature, lambda values: values.replace(old, new))
@@ -195,13 +209,14 @@ def draw(seed: int) -> tuple[pd.DataFrame, dict[str, list[Stream]]]:
             world.recoded("origin", airport, other),
         ],
         "finds_missing_values": [
-            world.gaps(world.some((*NUMBERS, "visib"))),
-            world.gaps(world.some(("carrier", "origin", "dest"))),
+            world.gaps(feature)
+            for feature in ("precip", "visib", "dest", world.some(NUMBERS), world.some(("carrier", "origin")))
         ],
         "finds_other_shapes": [
             world.spread(world.some(WEATHER), world.between(2.5, 3)),
             world.spread(world.some(NUMBERS), world.between(0.2, 0.3)),
             world.drift("in UTC", "hour", utc),
+            world.one_after_the_other(),
         ],
         "finds_what_was_there_at_first": [
             world.shift(world.some(WEATHER), range(1)),

@@ -89,7 +89,9 @@ class Flights:
         tenth = len(by_day) // 10
         busy = by_day[-tenth:]
         storm = busy[self.probabilities[busy] > np.median(self.probabilities[busy])]
-        self.groups = {"calm": by_day[: 5 * tenth], "storm": storm, "busy": busy, "any": by_day}
+        unsure = busy[np.argsort(np.abs(self.probabilities[busy] - 0.5), kind="stable")][: len(busy) // 4]
+        calm = by_day[: 5 * tenth]
+        self.groups = {"calm": calm, "storm": storm, "unsure": unsure, "busy": busy, "any": by_day}
 
     def draw(self, count: int, group: str = "") -> Drawn:
         """Names, each given once, and probabilities; of no group: a third from busy days, the others from any."""

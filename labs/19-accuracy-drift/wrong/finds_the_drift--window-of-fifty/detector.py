@@ -3,7 +3,7 @@
 from collections import OrderedDict, deque
 
 PATIENCE = 210  # flights predicted since: by then a label is there, also a late flight's, or it never comes
-WINDOW, LIMIT = 50, 0.1
+WINDOW, LIMIT = 50, 0.06
 
 
 class Detector:
