@@ -4,7 +4,7 @@ A lab's `checker` imports from here, and from `kit` what several of them do. Wha
 `measure.pods.containers.use`, they import from `measure` or `platform`, where it is.
 """
 
-from mlops_lab.base.errors import LabError
+from mlops_lab.base.errors import Failure, LabError
 from mlops_lab.checks.check import Check, check, checks_of
 from mlops_lab.checks.lab import Lab
 from mlops_lab.checks.matchers import at_least, at_most, between, equal_to, less_than, one_of, quantity
@@ -15,6 +15,7 @@ from mlops_lab.kube.objects import is_ready
 
 __all__ = [
     "Check",
+    "Failure",
     "Lab",
     "LabError",
     "Observation",

@@ -106,7 +106,8 @@ def of_pod(
     pod: Object, service: Object, name: str, *, change: Callable[[Object], Any], volumes: Sequence[Object] = ()
 ) -> list[Object]:
     """The copy's Pod and Service; the Service leads to it whether it is ready or not. Arguments as for `copied`."""
-    metadata = {"name": name, "labels": {"mlops-lab/checker": "copy"}}
+    # By its name, too: a check may have two of them at once.
+    metadata = {"name": name, "labels": {"mlops-lab/checker": "copy", "mlops-lab/copy": name}}
     spec = copy.deepcopy(pod["spec"])
     tokens = {each["name"] for each in spec.get("volumes") or [] if each["name"].startswith("kube-api-access-")}
     for field in _NOT_COPIED:
