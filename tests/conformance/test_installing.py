@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import kfp
-
 from tests.conformance import installing
-from tests.conformance.test_conformance import finish, start, states
+from tests.conformance.conftest import Backend, states
 
 
-def test_a_component_without_arguments_and_one_on_the_components_image_run(client: kfp.Client, within: float) -> None:
-    run = finish(client, start(client, installing.first_example), within)
+def test_a_component_without_arguments_and_one_on_the_components_image_run(backend: Backend) -> None:
+    run = backend.finish(backend.start(installing.first_example))
     assert run.state == "SUCCEEDED", (run.error, states(run))
     assert (states(run)["greet"], states(run)["hear"]) == (["SUCCEEDED"], ["SUCCEEDED"])
 
 
-def test_a_package_that_cannot_be_had_fails_the_run(client: kfp.Client, within: float) -> None:
-    run = finish(client, start(client, installing.missing_package), within)
+def test_a_package_that_cannot_be_had_fails_the_run(backend: Backend) -> None:
+    run = backend.finish(backend.start(installing.missing_package))
     assert (run.state, states(run)["use"]) == ("FAILED", ["FAILED"])

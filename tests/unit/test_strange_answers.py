@@ -55,7 +55,17 @@ def saying(probabilities: Any) -> str:
 
 
 class Well:
-    """A Deployment that is as any lab wants it."""
+    """A Deployment that is as any lab wants it.
+
+    Args:
+        given: what its manifest says of it, if it has one.
+    """
+
+    def __init__(self, given: Any = None) -> None:
+        self.given = given
+
+    async def present(self) -> Any:
+        return self.given
 
     async def now(self) -> Any:
         template: Any = {"spec": {"containers": [{}]}}
@@ -86,7 +96,9 @@ class Objects(NothingThere):
             files = {each.name: each.read_text() for each in self.start.glob("*.py")}
             return {"metadata": {"name": name}, "data": files} if kind == "ConfigMap" else None
 
-        return Well() if kind == "Deployment" else SimpleNamespace(now=now)
+        if kind != "Deployment":
+            return SimpleNamespace(now=now)
+        return Well(in_manifests(self.start, "Deployment", name) if name == "model" else None)
 
     async def service(self, name: str) -> Any:
         return in_manifests(self.start, "Service", name)
