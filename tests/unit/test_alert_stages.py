@@ -13,7 +13,7 @@ from mlops_lab.checks import LabError
 from tests.lab_programs import loaded
 from tests.made_up import NothingThere, made_up_lab
 
-checks = loaded("17")
+checks, notifications = loaded("17"), loaded("17", "notifications")
 
 
 def test_a_complaint_is_told_without_the_folder_that_a_configmap_lies_in() -> None:
@@ -176,9 +176,9 @@ def notified(monkeypatch: pytest.MonkeyPatch, acts_on: str = "", own: Any = None
 
     world = World(acts_on, one_group=one_group)
     for name in ("post", "inbox", "release"):
-        monkeypatch.setattr(checks, name, getattr(world, name))
-    monkeypatch.setattr(checks, "in_service", nothing)
-    return asyncio.run(checks.notified(made_up_lab("17"), own))
+        monkeypatch.setattr(notifications, name, getattr(world, name))
+    monkeypatch.setattr(notifications, "in_service", nothing)
+    return asyncio.run(notifications.notified(made_up_lab("17"), own))
 
 
 @pytest.mark.parametrize("own", [None, [], OWN])

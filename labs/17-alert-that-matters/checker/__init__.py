@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 
-from mlops_lab.checks import Failure, Lab, Observation, at_most, check, current, equal_to, expect, holds, observe
+from mlops_lab.checks import Lab, LabError, Observation, at_most, check, current, equal_to, expect, holds, observe
 from mlops_lab.kit.prerequisites import must
 
 from . import day, judge, notifications, replay
@@ -280,8 +280,8 @@ async def falls_back_once(lab: Lab) -> None:
     No other alert may bring it: while the checker posted others, v2 stayed. They were critical ones of its own, one of
     them about the model, and your own alerts that answers are slow and that nobody answers.
     """
-    with contextlib.suppress(Failure):
-        await lab.once(replayed)  # it says what your own alerts are; where it can't, nothing more is known
+    # The replays say what your own alerts are. Where rules can't be replayed, nothing is known; else it is an error.
+    await settled(lab, replayed, but=(LabError,))
     others, story = await lab.once(posted), await lab.once(failing)
     expect(
         Observation(

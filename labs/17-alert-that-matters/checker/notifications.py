@@ -82,7 +82,8 @@ async def notified(lab: Lab, own: Sequence[Labels] | None = None) -> Notificatio
     ]
     warnings = [alert(key, labelled(slow, "warning", service)) for service in (tickets, baggage)]
     about_model = [alert(key, labels) for labels in own or () if labels["severity"] == "warning"]
-    story, began, out = Notifications(), time.monotonic(), []
+    story, began = Notifications(), time.monotonic()
+    out: list[Object] = []
 
     async def put(alerts: Sequence[Object]) -> None:
         out.extend(alerts)
@@ -183,7 +184,15 @@ async def is_inhibited(lab: Lab, service: str) -> bool:
     return False
 
 
-async def settled(lab: Lab, stage: Callable[[Lab], Awaitable[Any]]) -> None:
-    """Wait for the end of a stage, whatever it is."""
-    with contextlib.suppress(Exception):
+async def settled(lab: Lab, stage: Callable[[Lab], Awaitable[Any]], but: tuple[type[Exception], ...] = ()) -> None:
+    """Wait for the end of a stage, whatever it is.
+
+    Args:
+        but: what is raised all the same.
+    """
+    try:
         await lab.once(stage)
+    except but:
+        raise
+    except Exception:
+        return
