@@ -1,6 +1,6 @@
 """For drivers in the sandbox: an estimator of the learner's, asked about rows that were prepared.
 
-Whatever it says is data: nothing is scored here, and no label is here. Needs NumPy and pandas.
+Whatever it says is data: nothing is scored here, and no label is here. Needs pandas.
 """
 
 from __future__ import annotations
@@ -12,11 +12,10 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 PREPARED = Path("/prepared")
-PLAIN = (type(None), bool, int, float, str, np.generic)
+PLAIN = (type(None), bool, int, float, str)
 MOST = 500  # parameters
 LONGEST = 250  # characters of a parameter that is a list, a tuple or a dict
 Said = dict[str, Any]
@@ -100,8 +99,13 @@ def _is_plain(value: Any) -> bool:
     elif isinstance(value, list | tuple | set | frozenset):
         parts = list(value)
     else:
-        return isinstance(value, PLAIN)
-    return all(isinstance(each, PLAIN) for each in parts) and len(str(value)) <= LONGEST
+        return _is_one(value)
+    return all(map(_is_one, parts)) and len(str(value)) <= LONGEST
+
+
+def _is_one(value: Any) -> bool:
+    """Is it one number, text or truth? NumPy's own are, which know how many dimensions they have: none."""
+    return isinstance(value, PLAIN) or getattr(value, "ndim", None) == 0
 
 
 def _set(each: Any) -> dict[str, str]:
