@@ -141,17 +141,22 @@ async def promoted(lab: Lab) -> Promotion:
 async def followed(lab: Lab, *versions: str) -> Observation:
     """Move the alias to one version after another, and see whether the answers follow each time."""
     for version in versions:
-        await lab.platform.mlflow.set_alias(PRODUCTION, version)
-        seen = await lab.time.eventually(
-            lambda: by_all_pods(lab),
-            lambda said, version=version: all(number == version for number, _ in said),
-            expected=f"answers of version {version} alone, {FOLLOW_WITHIN} s after the alias was moved there",
-            shown=lambda said: f"of version {', '.join(sorted({number or 'none' for number, _ in said}))}",
-            within=FOLLOW_WITHIN,
-        )
+        seen = await moved_to(lab, version)
         if not seen.ok:
             break
     return seen
+
+
+async def moved_to(lab: Lab, version: str) -> Observation:
+    """Move the alias to a version, and wait until all pods answer with that."""
+    await lab.platform.mlflow.set_alias(PRODUCTION, version)
+    return await lab.time.eventually(
+        lambda: by_all_pods(lab),
+        lambda said: all(number == version for number, _ in said),
+        expected=f"answers of version {version} alone, {FOLLOW_WITHIN} s after the alias was moved there",
+        shown=lambda said: f"of version {', '.join(sorted({number or 'none' for number, _ in said}))}",
+        within=FOLLOW_WITHIN,
+    )
 
 
 async def by_all_pods(lab: Lab) -> Answered:

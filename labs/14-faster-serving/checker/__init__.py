@@ -8,6 +8,7 @@ kernel accounts to the containers: the clock on the wall says more about this ma
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from mlops_lab.checks import Lab, Observation, at_least, at_most, check, equal_to, expect, observe
 from mlops_lab.kit.deployments import exists, rolled_out
@@ -64,7 +65,7 @@ async def is_up(lab: Lab) -> None:
         )
     for path in ("/readyz", "/healthz"):
         answer = await lab.traffic.first_answer(
-            lambda path=path: lab.traffic.get("model", path, within=ANSWER_WITHIN),
+            partial(lab.traffic.get, "model", path, within=ANSWER_WITHIN),
             lambda answer: not answer.refused,
             within=FIRST_ANSWER_WITHIN,
         )

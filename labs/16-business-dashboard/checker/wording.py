@@ -45,7 +45,7 @@ def wording(text: str, title: str) -> Wording:
     overriding = [(each.get("id"), each.get("value")) for each in _inner(config.get("overrides"), "properties")]
     said = [("noValue", defaults.get("noValue")), ("mappings", defaults.get("mappings")), *overriding]
     empty = [str(value) for name, value in said if name == "noValue" and value not in (None, "")]
-    words = []
+    words: list[str] = []
     for name, value in said:
         for missing, word in _mapped(value) if name == "mappings" else ():
             (empty if missing else words).append(word)
