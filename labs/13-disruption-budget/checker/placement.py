@@ -63,7 +63,7 @@ def spread_rules(
         elif (
             namespace
             and term.get("namespaces")
-            and not term.get("namespaceSelector")
+            and term.get("namespaceSelector") is None
             and (namespace not in term["namespaces"])
         ):
             found.append((False, f"a {kind} about pods of {', '.join(term['namespaces'])}, where these are not"))
