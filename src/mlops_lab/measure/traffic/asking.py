@@ -132,13 +132,14 @@ class Asking:
                 yield self._lines.get_nowait()
 
 
-_all: weakref.WeakKeyDictionary[Kube, Asking] = weakref.WeakKeyDictionary()
+# While a thread asks it holds its `Asking`; one that asks no more goes, and its connection with it.
+_all: weakref.WeakValueDictionary[Kube, Asking] = weakref.WeakValueDictionary()
 _all_lock = threading.Lock()
 
 
 def asking(kube: Kube) -> Asking:
     """Who asks for a connection; there is one for each."""
     with _all_lock:
-        if kube not in _all:
-            _all[kube] = Asking(kube)
-        return _all[kube]
+        if (found := _all.get(kube)) is None:
+            found = _all[kube] = Asking(kube)
+        return found
