@@ -117,10 +117,19 @@ def test_one_request_in_a_thousand_may_fail(lab: Any) -> None:
     assert not seen.ok and seen.expected == "failed requests: at most 0.1 % of 4000"
 
 
-def test_only_the_model_servers_image_is_broken(lab: Any) -> None:
+def test_only_the_model_server_is_of_the_bad_release(lab: Any) -> None:
     both = [{"name": "log", "image": "busybox:1"}, {"name": "server", "image": "localhost:5001/flight-delay:v1"}]
-    assert [each["image"] for each in lab.with_image(both, "bad")] == ["busybox:1", "bad"]
-    assert [each["image"] for each in lab.with_image(both[:1], "bad")] == ["bad"]
+    assert [each["image"] for each in lab.released(both, "bad")] == ["busybox:1", "bad"]
+    assert [each["image"] for each in lab.released(both[:1], "bad")] == ["bad"]
+
+
+def test_the_bad_release_is_never_ready_whatever_was_asked_before(lab: Any) -> None:
+    waits = {"httpGet": {"path": "/healthz", "port": "http"}, "initialDelaySeconds": 10}
+    both: list[Object] = [{"image": "localhost:5001/flight-delay:v1", "readinessProbe": waits}, {"image": "busybox:1"}]
+    server, other = lab.released(both, "bad")
+    assert server["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": 8080}
+    assert "initialDelaySeconds" not in server["readinessProbe"]
+    assert other == both[1]
 
 
 def test_answers_that_are_no_numbers_are_far_from_the_models() -> None:

@@ -30,6 +30,7 @@ DRAINED_WITHIN = 120  # s from the first eviction until no pod of the Service is
 BACK_WITHIN = 60  # s from then until all pods are ready elsewhere
 AGAIN = 1.0  # s; kubectl drain takes 5
 LOST_AT_MOST = 0.1  # % of the requests
+READY = {"httpGet": {"path": "/readyz", "port": 8080}, "periodSeconds": 2, "timeoutSeconds": 5}  # of the bad release
 BROKEN_WITHIN = 60  # s until all pods are of the broken image, run, and are not ready
 GRANTED_WITHIN = 10  # s
 GONE_WITHIN = 40  # s for pods that are deleted with a grace of 1 s
@@ -135,7 +136,7 @@ async def break_all(lab: Lab, before: Object, found: Maintenance) -> None:
     patch = {
         "spec": {
             "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": "100%"}},
-            "template": {"spec": {"containers": with_image(before["spec"]["template"]["spec"]["containers"], image)}},
+            "template": {"spec": {"containers": released(before["spec"]["template"]["spec"]["containers"], image)}},
         }
     }
     await lab.objects.patch("Deployment", "model", patch)
@@ -223,10 +224,14 @@ def lost(report: LoadReport) -> Observation:
     return replace(none_lost(report), ok=few, expected=f"failed requests: at most {LOST_AT_MOST} % of {report.sent}")
 
 
-def with_image(containers: Sequence[Object], image: str) -> list[Object]:
-    """The containers, with another image in that of the model server."""
+def released(containers: Sequence[Object], image: str) -> list[Object]:
+    """The containers, with another image in that of the model server.
+
+    And with the probe that asks whether the model is loaded: by one that only waits a while, these pods would become
+    ready all the same, and on a slow machine the first of them before the last one runs.
+    """
     servers = [each for each in containers if "/flight-delay:" in each["image"]] or containers[:1]
-    return [{**each, "image": image} if each in servers else each for each in containers]
+    return [{**each, "image": image, "readinessProbe": READY} if each in servers else each for each in containers]
 
 
 def owned_by_replicaset(pod: Object) -> bool:
