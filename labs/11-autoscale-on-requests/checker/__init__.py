@@ -18,6 +18,7 @@ from mlops_lab.kit.given import must_be_given
 from mlops_lab.kit.predictions import predicted
 
 from .scenario import CALM, MOST_PODS, PER_POD, STORM, rush
+from .scraped import NOT_THE_NEXT_PODS, by_template
 from .why import METRIC, NOT_BY_REQUESTS, why_not_measured
 
 START = Path(__file__).parents[1] / "start"
@@ -54,7 +55,10 @@ async def serves(lab: Lab) -> None:
 
 @check(points=2, needs=serves, domains=("ckad/observability-and-maintenance",))
 async def is_measured(lab: Lab) -> None:
-    """The custom metrics API has http_requests_per_second of each pod behind the Service, within 50 s."""
+    """The custom metrics API has http_requests_per_second of each pod behind the Service, within 50 s.
+
+    The Deployment's pod template asks for that, so that the pods which an autoscaler adds are measured as well.
+    """
     row, asked = lab.traffic.hidden_rows(1).body, 0.0
 
     async def look() -> tuple[int, int]:
@@ -73,6 +77,8 @@ async def is_measured(lab: Lab) -> None:
         within=MEASURED_WITHIN,
     )
     expect(seen).because("" if seen.ok else await why_not_measured(lab))
+    template = (await lab.objects.deployment("model").present())["spec"]["template"]
+    expect(by_template(template, await lab.objects.pods_of("model"))).because(NOT_THE_NEXT_PODS)
 
 
 @check(points=1, needs=is_measured, domains=("cka/workloads-and-scheduling",))
