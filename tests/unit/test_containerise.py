@@ -19,8 +19,10 @@ from mlops_lab.base.paths import project
 from mlops_lab.checks import Observation
 from mlops_lab.images.catalog import CATALOG, sources
 from mlops_lab.images.recipes import containerise
+from mlops_lab.kit.predictions import Predictions
 from mlops_lab.measure.images import builds
 from mlops_lab.measure.images.layers import Content, Hit, Layer
+from mlops_lab.measure.traffic.flights import HiddenRows
 from mlops_lab.measure.traffic.http import Answer
 from tests.lab_programs import loaded
 
@@ -200,9 +202,9 @@ def test_a_server_that_never_says_that_it_is_at_work_is_another_one(checks: Modu
     lab = SimpleNamespace(traffic=traffic, time=SimpleNamespace(eventually=eventually))
     if fault:
         with pytest.raises(LabError):
-            asyncio.run(checks.drained(lab))
+            asyncio.run(checks.drained(lab, checks.PLAIN))
     else:
-        assert asyncio.run(checks.drained(lab)).begun is begun
+        assert asyncio.run(checks.drained(lab, checks.PLAIN)).begun is begun
 
 
 @pytest.mark.parametrize(
@@ -292,32 +294,66 @@ def test_the_bounds_of_a_build_are_those_that_the_learner_reads() -> None:
     assert words in " ".join((LAB / "README.md").read_text().split())
 
 
-def test_a_busy_machine_holds_up_one_verdict_and_not_all(checks: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    ready = Observation(True, "ready", "ready")
-    answered = SimpleNamespace(answer=SimpleNamespace(status=200))
+def ran(monkeypatch: pytest.MonkeyPatch, answers: Any, drained: Callable[..., Any], strict: bool = True) -> Any:
+    """What two pods did that are ready, the platform's `strict`; `answers` says of a pod what it predicted."""
     scenario = loaded("03", "scenario")
 
-    async def answer(*given: Any, **more: Any) -> Any:
-        return answered
-
-    async def busy(lab: Any) -> Any:
-        raise LabError("the batches did not begin", "try again")
+    async def predicted(lab: Any, pod: str) -> Any:
+        return answers(scenario, pod)
 
     @contextlib.asynccontextmanager
     async def pods(*given: Any) -> AsyncIterator[None]:
         yield
 
-    async def up(*given: Any) -> Observation:
-        return ready
+    async def up(lab: Any, pod: str) -> Observation:
+        return Observation(strict or pod != scenario.STRICT, "ready", "ready, or not")
 
     async def nothing(*given: Any) -> str:
         return ""
 
-    for name, what in {"first_predicted": answer, "drained": busy, "pods": pods, "up": up, "title": nothing}.items():
+    instead = {"first_predicted": predicted, "drained": drained, "pods": pods, "up": up, "title": nothing}
+    for name, what in instead.items():
         monkeypatch.setattr(scenario, name, what)
-    ran = asyncio.run(scenario.run(SimpleNamespace(), SimpleNamespace(push=nothing), "image"))
-    assert ran.predicted is answered and ran.drain is None
-    assert ran.busy.message == "the batches did not begin"
+    return asyncio.run(scenario.run(SimpleNamespace(), SimpleNamespace(push=nothing), "image"))
+
+
+def gave(body: str, status: int = 200) -> Predictions:
+    """What a pod answered about a flight that the model gives 0.5."""
+    answer = Answer(status, {}, body.encode(), 0.01, "", "http://checker/predict")
+    return Predictions(answer, HiddenRows(({},), {}, {"v1": (0.5,)}))
+
+
+RIGHT = gave('{"probabilities": [0.5]}')
+
+
+def test_a_busy_machine_holds_up_one_verdict_and_not_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def busy(*given: Any) -> Any:
+        raise LabError("the batches did not begin", "try again")
+
+    found = ran(monkeypatch, lambda scenario, pod: RIGHT, busy)
+    assert found.predicted is RIGHT and found.drain is None
+    assert found.busy.message == "the batches did not begin"
+
+
+@pytest.mark.parametrize(
+    ("strict", "answer", "drains"),
+    [
+        (True, RIGHT, "checker-strict"),
+        (True, gave('{"probabilities": [0.2]}'), "checker-plain"),
+        (True, gave('{"probabilities": "none"}'), "checker-plain"),
+        (True, gave("<html>"), "checker-plain"),
+        (True, gave("", 0), "checker-plain"),
+        (False, None, "checker-plain"),
+    ],
+)
+def test_the_platforms_pod_is_deleted_at_work_unless_another_check_tells_of_it(
+    monkeypatch: pytest.MonkeyPatch, strict: bool, answer: Any, drains: str
+) -> None:
+    async def drained(lab: Any, pod: str) -> Any:
+        return pod
+
+    found = ran(monkeypatch, lambda scenario, pod: answer if pod == scenario.STRICT else RIGHT, drained, strict)
+    assert found.drain == drains
 
 
 def test_what_was_given_in_the_folder_is_as_it_was(checks: ModuleType, tmp_path: Path) -> None:

@@ -160,7 +160,8 @@ async def installs_once(lab: Lab) -> None:
 async def finishes_what_it_began(lab: Lab) -> None:
     """A pod that is deleted answers the batches that it has begun, and has ended 22 s later at the latest.
 
-    Two batches of 80 flights, which take 8 s, are under way when the pod is deleted. The platform grants it 30 s.
+    Two batches of 80 flights, which take 8 s, are under way when the pod is deleted. The platform grants it 30 s. It is
+    the pod that runs as the platform has it, or the one that runs as root where only that gives the model's values.
     """
     found = await lab.once(measured)
     assert found.ran is not None

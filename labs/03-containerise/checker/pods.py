@@ -113,8 +113,11 @@ async def up(lab: Lab, name: str) -> Observation:
     return Observation(False, seen.expected, waits, None, tuple(dict.fromkeys((*log, *seen.evidence))))
 
 
-async def drained(lab: Lab) -> Drain:
+async def drained(lab: Lab, pod: str) -> Drain:
     """Begin batches, delete the pod when the server says that it is at them, and see both to their end.
+
+    Args:
+        pod: its name, and that of its Service.
 
     Raises:
         LabError: the machine was too busy: the batches had ended before the pod was told to.
@@ -122,21 +125,21 @@ async def drained(lab: Lab) -> Drain:
     body = lab.traffic.hidden_rows(ROWS).body
 
     async def batch() -> tuple[Answer, float]:
-        answer = await lab.traffic.post(PLAIN, "/batch", body, within=BATCH_WITHIN)
+        answer = await lab.traffic.post(pod, "/batch", body, within=BATCH_WITHIN)
         return answer, time.monotonic()
 
     under_way = [asyncio.create_task(batch()) for _ in range(BATCHES)]
     try:
-        begun = await under_way_at(lab, 1, within=12)
+        begun = await under_way_at(lab, pod, 1, within=12)
         if begun.ok:  # both, if one process has them; with more each tells of its own
-            await under_way_at(lab, BATCHES, within=2)
+            await under_way_at(lab, pod, BATCHES, within=2)
         if not begun.ok and begun.value.status == 200 and numbers([begun.value.fields_if_any.get("batches")]) is None:
             return Drain(begun, [], None)
         if not begun.ok:
             raise LabError(f"the batches did not begin: {begun.seen}", "the machine is busy: try again")
         since = time.monotonic()
-        await lab.objects.kill(PLAIN)
-        over, _ = await asyncio.gather(has_ended(lab), asyncio.wait(under_way))
+        await lab.objects.kill(pod)
+        over, _ = await asyncio.gather(has_ended(lab, pod), asyncio.wait(under_way))
         heard = [task.result() for task in under_way]
         # The kubelet hears of it within a second; a batch that was done by then proves nothing.
         if any(answer.status == 200 and at < since + 2 for answer, at in heard):
@@ -147,19 +150,19 @@ async def drained(lab: Lab) -> Drain:
             task.cancel()
 
 
-async def under_way_at(lab: Lab, batches: int, within: float) -> Observation:
+async def under_way_at(lab: Lab, pod: str, batches: int, within: float) -> Observation:
     """Wait until the server says that it is at so many batches."""
     return await lab.time.eventually(
-        lambda: lab.traffic.get(PLAIN, "/healthz"),
+        lambda: lab.traffic.get(pod, "/healthz"),
         lambda answer: at_least(batches)(answer.fields_if_any.get("batches")),
         expected="the batches are under way", shown=lambda answer: answer.text[:100], within=within, every=0.2,
     )  # fmt: skip
 
 
-async def has_ended(lab: Lab) -> float | None:
+async def has_ended(lab: Lab, pod: str) -> float | None:
     """When the container of the deleted pod had ended (time.monotonic); None: not in time."""
-    seen = await lab.objects.named("Pod", PLAIN).until(
-        lambda pod: pod is None or any("terminated" in each.get("state", {}) for each in containers_of(pod)),
+    seen = await lab.objects.named("Pod", pod).until(
+        lambda item: item is None or any("terminated" in each.get("state", {}) for each in containers_of(item)),
         expected="ended",
         shown=state,
         within=GRACE_OVER,
