@@ -406,7 +406,7 @@ def known_flights(count: int = 60) -> list[dict[str, Any]]:
 
 def made(seed: int, version: str) -> tuple[Any, dict[str, bytes]]:
     """The crowd's own model of that version, and the files that a copy would get."""
-    from flight_delay.features import FEATURES  # type: ignore[import-not-found]
+    from flight_delay.features import FEATURES
 
     bundle = {"features": FEATURES["v2"], "categories": SHARES, "defaults": dict.fromkeys(FEATURES["v2"], 0.2)}
     models = {"v2": SimpleNamespace(_bundle=bundle, metadata={"model_version": "v2", "auc": 0.7})}
@@ -421,7 +421,7 @@ def test_the_model_that_nobody_has_seen_has_the_form_of_the_others_and_its_own_c
     seed: int, tmp_path: Path
 ) -> None:
     from flight_delay.features import FEATURES
-    from flight_delay.model import Model  # type: ignore[import-not-found]
+    from flight_delay.model import Model
 
     model, files = made(seed, "v77")
     for name, content in files.items():
