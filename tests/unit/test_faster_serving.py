@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
+import importlib.util
 import json
 import math
+import random
 import runpy
+import sys
+import tempfile
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -367,6 +372,184 @@ def test_the_copy_is_told_of_the_other_model_and_of_nothing_else() -> None:
         assert bare["env"] == env
         checks.with_v2(container)
         assert container["env"] == [*env, {"name": "MODEL", "value": "/model/v2"}]
+
+
+@pytest.fixture
+def reader(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The package `flight_delay`, as the image has it, and a folder for temporary files."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path_factory.mktemp("made")))
+    server = project() / "images" / "flight-delay" / "server"
+    spec = importlib.util.spec_from_file_location(
+        "flight_delay", server / "__init__.py", submodule_search_locations=[str(server)]
+    )
+    assert spec
+    for name in ("features", "model"):
+        monkeypatch.delitem(sys.modules, f"flight_delay.{name}", raising=False)
+    monkeypatch.setitem(sys.modules, "flight_delay", importlib.util.module_from_spec(spec))
+
+
+SHARES = {name: {f"{name[0].upper()}{number}": 0.2 for number in range(3)} for name in ("carrier", "origin", "dest")}
+
+
+def known_flights(count: int = 60) -> list[dict[str, Any]]:
+    draw = random.Random(5)
+    return [
+        {
+            "month": draw.randint(1, 12), "day": draw.randint(1, 28), "weekday": draw.randint(0, 6),
+            "hour": draw.randint(0, 23), **{name: draw.choice(sorted(codes)) for name, codes in SHARES.items()},
+            "distance": 700.0, "temp": draw.uniform(10, 90), "wind_speed": draw.uniform(0, 30),
+            "precip": draw.choice((0.0, 0.1)), "visib": draw.uniform(0, 10),
+        }
+        for _ in range(count)
+    ]  # fmt: skip
+
+
+def made(seed: int, version: str) -> tuple[Any, dict[str, bytes]]:
+    """The crowd's own model of that version, and the files that a copy would get."""
+    from flight_delay.features import FEATURES
+
+    bundle = {"features": FEATURES["v2"], "categories": SHARES, "defaults": dict.fromkeys(FEATURES["v2"], 0.2)}
+    models = {"v2": SimpleNamespace(_bundle=bundle, metadata={"model_version": "v2", "auc": 0.7})}
+    task = {"do": "make", "version": version, "seed": seed}
+    said = json.loads(json.dumps(crowd.made(task, models, crowd.Flights(known_flights(), 1))))
+    return models[version], {name: base64.b64decode(text) for name, text in said["files"].items()}
+
+
+@pytest.mark.usefixtures("reader")
+@pytest.mark.parametrize("seed", [1, 2**31 - 1])
+def test_the_model_that_nobody_has_seen_has_the_form_of_the_others_and_its_own_content(
+    seed: int, tmp_path: Path
+) -> None:
+    from flight_delay.features import FEATURES
+    from flight_delay.model import Model
+
+    model, files = made(seed, "v77")
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    served, rows = Model(tmp_path), crowd.Flights(known_flights(), 7).rows(100)
+    served.start_loading().join()
+    version, values = served.answer(rows)
+    assert (version, values) == ("v77", model.probabilities(rows))
+    assert len({round(value, 5) for value in values}) > 50  # else a constant would do
+    bundle, features = served._bundle, served._bundle["features"]
+    assert list(features) == served.metadata["features"]
+    assert len(set(features)) == len(features) == len(FEATURES["v2"]) - 1
+    assert list(features) != [name for name in FEATURES["v2"] if name in features]
+    assert list(bundle["forest"].classes_) == [False, True]
+    assert set(bundle["defaults"]) == set(FEATURES["v2"])
+    assert {name: len(codes) for name, codes in bundle["categories"].items()} == dict.fromkeys(SHARES, 2)
+    assert sum(map(len, files.values())) < 500_000  # a ConfigMap has room for a megabyte
+    for order in (sorted(features), [name for name in FEATURES["v2"] if name in features]):
+        served._bundle = {**bundle, "features": order}
+        apart = [abs(one - other) for one, other in zip(served.probabilities(rows), values, strict=True)]
+        assert max(apart) > 0.05
+    for changed in ({"defaults": dict.fromkeys(FEATURES["v2"], 0.2)}, {"categories": SHARES}):
+        served._bundle = {**bundle, **changed}
+        apart = [abs(one - other) for one, other in zip(served.probabilities(rows), values, strict=True)]
+        assert max(apart) > 1e-3
+
+
+@pytest.mark.usefixtures("reader")
+def test_each_run_makes_another_model() -> None:
+    assert made(1, "v5")[1]["metadata.json"] != made(2, "v5")[1]["metadata.json"]
+
+
+def unseen_asked(said: dict[str, Any], wrong: list[Any], up: int = 200) -> Any:
+    """What is concluded of a copy with the unseen model that gives this answer, and is wrong about these bodies."""
+    applied: list[Any] = []
+    gone: list[str] = []
+    copied = {"spec": {"containers": [{"name": "server", "env": [{"name": "MODEL", "value": "/model/v1"}]}]}}
+    service = {"spec": {"ports": [{"port": 80, "targetPort": "http"}]}}
+
+    async def answers(value: Any) -> Any:
+        return value
+
+    async def ask(do: str, **what: Any) -> Any:
+        if do == "make":
+            return {"files": {"metadata.json": "e30="}}
+        return {"probabilities": [0.25, 0.5]}
+
+    async def apply(objects: Any) -> None:
+        applied.extend(objects)
+
+    async def delete(kind: str, name: str, grace: int | None = None) -> None:
+        gone.append(kind)
+
+    def named(kind: str, name: str) -> Any:
+        running = {"status": {"phase": "Running"}} if applied else None
+        return SimpleNamespace(now=lambda: answers(service if kind == "Service" else running))
+
+    def got(status: int, body: Any) -> Answer:
+        return Answer(status, {}, json.dumps(body).encode(), 0.01, "", "")
+
+    objects = SimpleNamespace(
+        pods_of=lambda name: answers([copied]), named=named, apply=apply, delete=delete,
+        kill=lambda name, grace: answers(None), gone=lambda *words, **more: answers(None),
+    )  # fmt: skip
+    flights = SimpleNamespace(rows=[{"hour": 1}, {"hour": 2}], body={"rows": []})
+
+    def answered() -> dict[str, Any]:
+        version = checks.drawn(lab, "unseen model").randrange(3, 1000)
+        return {"model_version": f"v{version}"} | said
+
+    traffic = SimpleNamespace(
+        hidden_rows=lambda count: flights, host=lambda name: answers("10.0.0.1"),
+        get=lambda *words, **more: answers(got(up, {})), post=lambda *words, **more: answers(got(200, answered())),
+    )  # fmt: skip
+    time = SimpleNamespace(pause=lambda seconds: answers(None))
+    lab = cast(Lab, SimpleNamespace(objects=objects, traffic=traffic, time=time, seed=3, number="14"))
+    stage = SimpleNamespace(lab=lab, ask=ask, unusual=lambda *words, **more: answers({"sent": 7, "wrong": wrong}))
+    return asyncio.run(checks.unseen_model(stage)), applied, gone
+
+
+def test_a_copy_has_to_serve_a_model_that_nobody_has_seen() -> None:
+    found, applied, gone = unseen_asked({"probabilities": [0.25, 0.500009]}, [])
+    assert found.seen.ok
+    assert found.seen.seen == "all 8 bodies were answered so"
+    files, pod, _ = applied
+    (server,) = pod["spec"]["containers"]
+    (mount,) = server["volumeMounts"]
+    assert server["env"] == [{"name": "MODEL", "value": mount["mountPath"]}]
+    assert mount["mountPath"] not in ("/model/v1", "/model/v2")
+    assert pod["spec"]["volumes"] == [{"name": mount["name"], "configMap": {"name": files["metadata"]["name"]}}]
+    assert files["binaryData"] == {"metadata.json": "e30="}
+    assert sorted(gone) == ["ConfigMap", "Pod", "Service"]
+
+
+@pytest.mark.parametrize(
+    ("said", "wrong", "why"),
+    [
+        ({"probabilities": [0.25, 0.51]}, [], "list of them"),
+        ({"probabilities": [0.25, 0.5], "model_version": "v2"}, [], "metadata.json"),
+        ({"probabilities": [0.25, 0.5]}, [("weather null", "up to 0.1 away")], "what is missing"),
+    ],
+)
+def test_a_copy_that_serves_another_model_than_the_unseen_one_is_told_why(
+    said: dict[str, Any], wrong: list[Any], why: str
+) -> None:
+    found, _, gone = unseen_asked(said, wrong)
+    assert not found.seen.ok
+    assert why in found.why
+    assert sorted(gone) == ["ConfigMap", "Pod", "Service"]
+
+
+def test_the_memory_limit_is_that_of_all_containers_that_something_keeps_running() -> None:
+    def pod(name: str, limit: str = "", owner: bool = True, phase: str = "Running", **more: Any) -> dict[str, Any]:
+        container = {"name": "it", "resources": {"limits": {"memory": limit}} if limit else {}}
+        owners = [{"controller": True, "uid": "1"}] if owner else []
+        metadata = {"name": name, "ownerReferences": owners} | more
+        return {"metadata": metadata, "spec": {"containers": [container]}, "status": {"phase": phase}}
+
+    model = pod("model", "1Gi")
+    model["spec"] |= {"initContainers": [{"name": "first"}], "ephemeralContainers": [{"name": "debugger"}]}
+    others = [
+        model, pod("scorer", "2Gi"), pod("shell", owner=False), pod("done", phase="Succeeded"),
+        pod("old", deletionTimestamp="2026-11-27T00:00:00Z"),
+    ]  # fmt: skip
+    assert checks.limits([model, *checks.helping(others, [model])]) == [
+        ("container it of pod model", "1Gi"), ("container first of pod model", "no limit"),
+        ("container it of pod scorer", "2Gi"),
+    ]  # fmt: skip
 
 
 class Stream:

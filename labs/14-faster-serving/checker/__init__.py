@@ -7,13 +7,15 @@ kernel accounts to the containers: the clock on the wall says more about this ma
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
 from mlops_lab.checks import Lab, Observation, at_least, at_most, check, equal_to, expect, observe
 from mlops_lab.kit.deployments import exists, rolled_out
-from mlops_lab.kit.pods import lasting
+from mlops_lab.kit.pods import lasting, leaving
 from mlops_lab.kit.probabilities import answer_about, own_values
+from mlops_lab.kube.client import Object
 
 from .cost import GATE, milliseconds
 from .scenario import Measured, crowd_seen, measure, median
@@ -34,7 +36,7 @@ async def is_up(lab: Lab) -> None:
     """Deployment `model` is ready within 90 s, and GET /readyz and /healthz answer 200 through Service `model`.
 
     Its containers run the image workbench:1 (or tensorflow:1), each with a memory limit of at most 1Gi, also those that
-    only prepare something.
+    only prepare something, and those of other Deployments in the namespace.
     """
     await exists(
         lab,
@@ -56,13 +58,11 @@ async def is_up(lab: Lab) -> None:
             ", ".join(sorted(images)) or "no pods",
         )
     ).because("the Service must select the pods of your Deployment: kubectl get service model -o wide")
-    preparing = [each for pod in pods for each in pod["spec"].get("initContainers") or [] if each not in containers]
-    for each in [*containers, *preparing]:  # and not what kubectl debug adds, which can have no limits
-        allowed = each.get("resources", {}).get("limits", {}).get("memory", "no limit")
+    for where, allowed in limits([*pods, *helping(await lab.objects.all("Pod"), pods)]):
         within = allowed != "no limit" and at_most("1Gi")(allowed)
-        expect(Observation(within, "a memory limit of at most 1Gi for each container", str(allowed))).because(
-            "what is faster by a memory without bounds is slower for all others on the node"
-        )
+        expect(
+            Observation(within, "a memory limit of at most 1Gi for each container", allowed, evidence=(where,))
+        ).because("what is faster by a memory without bounds is slower for all others on the node")
     for path in ("/readyz", "/healthz"):
         answer = await lab.traffic.first_answer(
             partial(lab.traffic.get, "model", path, within=ANSWER_WITHIN),
@@ -148,7 +148,8 @@ async def follows_the_model(lab: Lab) -> None:
 
     The checker starts that copy beside yours and deletes it afterwards. It asks about flights that you don't see, some
     of them without weather, and some whose temperature lies right on a split of v2's trees. Another copy, without the
-    variable MODEL, answers as v1.
+    variable MODEL, answers as v1; and one with a model that nobody has seen as that one does: its features are in
+    another order, one is left out, and what stands for codes and for what is missing is its own.
     """
     seen = (await lab.once(measured)).other
     assert seen is not None
@@ -206,6 +207,31 @@ async def lone_client_does_not_wait(lab: Lab) -> None:
         "what answers many clients right must answer one as well: a batch of one is a batch, too. kubectl logs "
         "deployment/model shows the exception behind a 500"
     )
+
+
+def helping(pods: Sequence[Object], serving: Sequence[Object]) -> list[Object]:
+    """The pods that run beside those that serve, and that something keeps running: not what `kubectl run` leaves."""
+    names = {each["metadata"]["name"] for each in serving}
+    return [
+        each
+        for each in pods
+        if each["metadata"]["name"] not in names
+        and any(owner.get("controller") for owner in each["metadata"].get("ownerReferences") or [])
+        and each["status"].get("phase") in ("Pending", "Running")
+        and not leaving(each)
+    ]
+
+
+def limits(pods: Sequence[Object]) -> list[tuple[str, str]]:
+    """Where each container is, and its memory limit; not what kubectl debug adds, which can have none."""
+    return [
+        (
+            f"container {each['name']} of pod {pod['metadata']['name']}",
+            str(((each.get("resources") or {}).get("limits") or {}).get("memory", "no limit")),
+        )
+        for pod in pods
+        for each in [*pod["spec"]["containers"], *(pod["spec"].get("initContainers") or [])]
+    ]
 
 
 async def measured(lab: Lab) -> Measured:

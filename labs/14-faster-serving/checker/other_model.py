@@ -1,4 +1,7 @@
-"""Copies of the learner's pod: one is told to serve the other version of the model, and one is told none."""
+"""Copies of the learner's pod: one is told to serve the other version of the model, and one is told none.
+
+For the one with a model that nobody has seen see `unseen`.
+"""
 
 from __future__ import annotations
 

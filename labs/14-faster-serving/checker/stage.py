@@ -19,7 +19,7 @@ from mlops_lab.kit.side_by_side import together
 from .crowd import Alone, Crowd, Unusual
 
 HERE = Path(__file__).parent
-PROGRAM = ("crowd.py", "client.py", "flights.py")
+PROGRAM = ("crowd.py", "client.py", "flights.py", "modelling.py")
 ANSWER_WITHIN = 10  # s for one answer
 SAME = 1e-5
 KNOWN = 200  # hidden flights, of which the crowd makes its own

@@ -24,6 +24,18 @@ OTHER_VALUES: Mapping[Likeness, str] = {
 }
 
 
+UNSEEN_NOT_UP = (
+    "the copy has a folder with a model that was made a moment ago, in the form of v1 and v2: its features are in "
+    "another order, and one is left out. The evidence has the copy's last lines. What does the program know by the "
+    "name of a version or a folder that it could read in the model's own files?"
+)
+UNSEEN_OTHER_VALUES = (
+    "the names of the features and their order, what stands for each code and for what is missing, and how many trees "
+    "there are: all that is in the folder that MODEL names, and the version in its metadata.json. A list of them in "
+    "the program is right for the versions that were there when it was written"
+)
+
+
 def why_other_values(given: Sequence[float] | None, wanted: Sequence[float], others: Sequence[float]) -> str:
     """The likely reason for other values than the model's own."""
     return OTHER_VALUES.get(likeness(given, wanted, others, within=SAME), OTHER_VALUES["unlike"])
