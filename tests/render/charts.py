@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import re
+import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -129,6 +130,25 @@ class Chart:
         done = template(self.folder, files)
         assert done.returncode == 0, done.stderr
         return _parsed(done.stdout)
+
+    def render_beside(
+        self, folder: Path, source: str, secret: str, found: Object, files: tuple[Path, ...]
+    ) -> subprocess.CompletedProcess[str]:
+        """What helm renders where the cluster has a Secret; it is written where a template looks for it.
+
+        Args:
+            folder: an empty one, for a copy of the chart.
+            source: the template, such as `mysql/secret.yaml`.
+            found: the Secret's metadata and data.
+        """
+        copy = folder / self.name
+        shutil.rmtree(copy, ignore_errors=True)
+        shutil.copytree(self.folder, copy)
+        file = copy / "templates" / source
+        asked = f'lookup "v1" "Secret" .Release.Namespace "{secret}"'
+        assert asked in file.read_text()
+        file.write_text(file.read_text().replace(asked, f"fromJson `{json.dumps(found)}`"))
+        return template.__wrapped__(copy, files)
 
     def all(self) -> Iterator[tuple[str, list[Rendered]]]:
         for case, files in self.cases().items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,21 @@ def folder(objects: list[Rendered], at: Path) -> Path:
 def values(tmp_path: Path, **given: Any) -> tuple[Path, ...]:
     (tmp_path / "values.yaml").write_text(yaml.safe_dump(given))
     return (tmp_path / "values.yaml",)
+
+
+def test_a_secret_of_somebody_else_is_used_as_it_is(tmp_path: Path) -> None:
+    data = {"user": "bWU=", "password": "a2VwdA=="}
+
+    def rendered(**found: Any) -> subprocess.CompletedProcess[str]:
+        return CHART.render_beside(tmp_path, "grafana/secret.yaml", "grafana", found, EVERYTHING)
+
+    theirs = rendered(metadata={}, data=data)
+    assert theirs.returncode == 0 and "\n  password: " not in theirs.stdout, theirs.stderr
+    for lacking in ({"user": "bWU="}, {**data, "password": ""}):
+        refused = rendered(metadata={}, data=lacking)
+        assert refused.returncode != 0 and "from before, and has no key password" in refused.stderr
+    ours = rendered(metadata={"annotations": {"meta.helm.sh/release-name": "mlops-lab-test"}}, data=data)
+    assert ours.returncode == 0 and "password: a2VwdA==" in ours.stdout, ours.stderr
 
 
 @pytest.mark.parametrize("case", CASES)
