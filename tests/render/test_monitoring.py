@@ -44,9 +44,10 @@ def values(tmp_path: Path, **given: Any) -> tuple[Path, ...]:
 
 def test_a_secret_of_somebody_else_is_used_as_it_is(tmp_path: Path) -> None:
     data = {"user": "bWU=", "password": "a2VwdA=="}
+    files = values(tmp_path, grafana={"enabled": True})
 
     def rendered(**found: Any) -> subprocess.CompletedProcess[str]:
-        return CHART.render_beside(tmp_path, "grafana/secret.yaml", "grafana", found, EVERYTHING)
+        return CHART.render_beside(tmp_path, "grafana/secret.yaml", "grafana", found, files)
 
     theirs = rendered(metadata={}, data=data)
     assert theirs.returncode == 0 and "\n  password: " not in theirs.stdout, theirs.stderr
