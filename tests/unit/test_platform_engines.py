@@ -504,19 +504,63 @@ def test_an_engine_is_not_replaced_while_runs_are_at_work(
     bring_up(engines=["kubeflow"])
     assert site["upgrades"][0][1] == "kubeflow"
     found = None
-    assert "does not answer, so nobody knows" in bring_up(engines=["kubeflow"])[1]
+    assert "the engine embedded does not answer; no pod of a run" in bring_up(engines=["kubeflow"])[1]
+
+
+@pytest.mark.parametrize(
+    ("labels", "phase", "refused"),
+    [
+        ({"app.kubernetes.io/managed-by": "mlops-lab-pipelines"}, "Running", True),
+        ({"workflows.argoproj.io/workflow": "w"}, "Pending", True),
+        ({"workflows.argoproj.io/workflow": "w"}, "Failed", False),
+        ({"app.kubernetes.io/managed-by": "Helm"}, "Running", False),
+    ],
+)
+def test_an_engine_that_does_not_answer_is_not_replaced_under_pods_of_runs(
+    labels: dict[str, str], phase: str, refused: bool, site: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site["answers"]["get secrets"] = release_secret("kubeflow")
+    pod = {"metadata": {"name": "step", "namespace": "x", "labels": labels}, "spec": {}, "status": {"phase": phase}}
+    site["answers"]["get pods"] = {"items": [pod]}
+    monkeypatch.setattr(choice.runs, "at_work", lambda *_: None)
+    if not refused:
+        bring_up(engines=["embedded"])
+        assert site["upgrades"]
+        return
+    with pytest.raises(LabError, match="which does not answer, and would be lost: pod/step; nothing was changed") as e:
+        bring_up(engines=["embedded"])
+    assert e.value.hint.endswith("kubectl -n mlops-lab-pipelines delete pod/step") and not site["upgrades"]
+
+
+def test_a_workflow_between_two_steps_is_at_work() -> None:
+    """It has no pod then; and a cluster without Argo has none of the kind."""
+    workflows = {"items": [{"metadata": {"name": "w"}}]}
+    kubectl = FakeKubectl({"get workflows.argoproj.io -n x -l workflows.argoproj.io/completed!=true": workflows})
+    assert runs.unended(kubectl, "x") == ["workflow/w"]
+    none = Completed(1, "", 'error: the server doesn\'t have a resource type "workflows"')
+    assert runs.unended(FakeKubectl({"get workflows": none}), "x") == []
+    with pytest.raises(LabError, match="can't be listed"):
+        runs.unended(FakeKubectl({"get workflows": Completed(1, "", "connection refused")}), "x")
 
 
 class Api(http.server.BaseHTTPRequestHandler):
-    """Two pages of runs, as both engines list them."""
+    """Fifteen pages of runs, as both engines list them; the oldest is at work, too."""
+
+    endless = False
 
     def do_GET(self) -> None:
-        second = "page_token=next" in self.path
         assert self.path.startswith("/apis/v2beta1/runs?") and "created_at%20desc" in self.path
-        body: dict[str, Any] = {"runs": [{"display_name": "b", "state": "PENDING"}, {"run_id": "c"}]}
-        if not second:
-            runs = [{"display_name": "a", "state": "RUNNING"}, {"display_name": "z", "state": "SUCCEEDED"}]
-            body = {"runs": runs, "next_page_token": "next"}
+        page = int(self.path.partition("page_token=")[2].partition("%2B")[2] or 0)
+        body: dict[str, Any] = {
+            "runs": [{"display_name": "z", "state": "SUCCEEDED"}],
+            "next_page_token": f"+{page + 1}",
+        }
+        if page == 0:
+            body["runs"].append({"display_name": "a", "state": "RUNNING"})
+        elif page == 14 and self.endless:
+            body["next_page_token"] = "+3"
+        elif page == 14:
+            body = {"runs": [{"display_name": "b", "state": "PENDING"}, {"run_id": "c"}]}
         self.send_response(200)
         self.end_headers()
         self.wfile.write(json.dumps(body).encode())
@@ -531,5 +575,7 @@ def test_runs_at_work_are_those_that_have_not_ended(monkeypatch: pytest.MonkeyPa
         port = server.server_address[1]
         monkeypatch.setattr(runs, "forward", lambda *_: contextlib.nullcontext(port))
         assert runs.at_work(FakeKubectl({}), "x") == ["a", "b", "c"]
+        monkeypatch.setattr(Api, "endless", True)
+        assert runs.at_work(FakeKubectl({}), "x") is None
         server.shutdown()
     assert runs.at_work(FakeKubectl({}), "x") is None
