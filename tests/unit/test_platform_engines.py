@@ -27,7 +27,7 @@ from mlops_lab.cluster.record import Cluster
 from mlops_lab.engine.docker import Docker
 from mlops_lab.images import build
 from mlops_lab.images.catalog import CATALOG
-from mlops_lab.platform import choice, install, pages, releases, room, runs
+from mlops_lab.platform import choice, install, pages, releases, remove, room, runs
 from mlops_lab.platform.helm import Helm
 from mlops_lab.platform.installed import Installed, called, releases_in
 from tests.unit.test_platform import FakeKubectl
@@ -541,6 +541,41 @@ def test_a_workflow_between_two_steps_is_at_work() -> None:
     assert runs.unended(FakeKubectl({"get workflows": none}), "x") == []
     with pytest.raises(LabError, match="can't be listed"):
         runs.unended(FakeKubectl({"get workflows": Completed(1, "", "connection refused")}), "x")
+
+
+@pytest.mark.parametrize(
+    ("profile", "by_api", "workflows", "said"),
+    [
+        ("kubeflow", ["a"], [], "runs are at work on Kubeflow Pipelines and could not go on from what is kept: a;"),
+        ("kubeflow", None, ["w"], "runs are at work on Kubeflow Pipelines and could not .*: workflow/w;"),
+        ("kubeflow", None, [], ""),
+        ("kubeflow", [], ["w"], ""),
+        ("full", ["a"], [], ""),
+    ],
+)
+def test_data_is_not_saved_under_runs_that_could_not_go_on_with_it(
+    profile: str, by_api: list[str] | None, workflows: list[str], said: str,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    answers: dict[str, Any] = {
+        "get secrets": release_secret(profile),
+        "get workflows.argoproj.io": {"items": [{"metadata": {"name": name}} for name in workflows]},
+        "get scheduledworkflows.kubeflow.org": {"items": [{"metadata": {"name": "nightly-x1"}}]},
+        "get --raw": "ok",
+    }
+    saved: list[str] = []
+    monkeypatch.setattr(remove, "Kubectl", lambda *_: FakeKubectl(answers))
+    monkeypatch.setattr(remove, "answering", lambda: Docker({}))
+    monkeypatch.setattr(remove.keep, "save", lambda *_: saved.append("it") or saved)
+    monkeypatch.setattr(remove.runs, "at_work", lambda *_: by_api)
+    if said:
+        with pytest.raises(LabError, match=said) as error:
+            remove.save(KIND, Progress())
+        assert "delete those" in error.value.hint and not saved
+        return
+    assert remove.save(KIND, Progress()) == ["it"]
+    told = capsys.readouterr().err
+    assert ("recurring runs are not kept" in told and "nightly-x1" in told) == (profile == "kubeflow")
 
 
 class Api(http.server.BaseHTTPRequestHandler):
