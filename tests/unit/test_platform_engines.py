@@ -27,10 +27,10 @@ from mlops_lab.cluster.record import Cluster
 from mlops_lab.engine.docker import Docker
 from mlops_lab.images import build
 from mlops_lab.images.catalog import CATALOG
-from mlops_lab.platform import choice, install, pages, releases, remove, room, runs
+from mlops_lab.platform import choice, install, pages, plan, releases, remove, room, runs
 from mlops_lab.platform.helm import Helm
 from mlops_lab.platform.installed import Installed, called, releases_in
-from tests.unit.test_platform import FakeKubectl
+from tests.unit.test_platform import FakeKubectl, asked
 
 PIPELINES = next(each for each in releases.RELEASES if each.part == "pipelines")
 KUBEFLOW = PIPELINES.by("kubeflow")
@@ -505,6 +505,55 @@ def test_an_engine_is_not_replaced_while_runs_are_at_work(
     assert site["upgrades"][0][1] == "kubeflow"
     found = None
     assert "the engine embedded does not answer; no pod of a run" in bring_up(engines=["kubeflow"])[1]
+
+
+def test_kubeflow_is_not_upgraded_under_runs_at_work(site: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own engine stays, so nobody has refused; what another part or an update changes can wait."""
+    site["answers"]["get secrets"] = release_secret("kubeflow")
+    found: list[str] | None = ["run a", "run b"]
+    monkeypatch.setattr(choice.runs, "at_work", lambda *_: found)
+    said = bring_up("tracking")[1]
+    assert [release for release, *_ in site["upgrades"]] == ["mlops-lab-tracking"]
+    assert (
+        "pipelines: not upgraded, as that could end runs that are at work on Kubeflow Pipelines: run a, run b" in said
+    )
+    for now in ([], None):
+        found = now
+        site["upgrades"].clear()
+        assert "at work" not in bring_up("pipelines")[1]
+        assert [profile for _, profile, _, _ in site["upgrades"]] == ["kubeflow"]
+    site["answers"]["get pods"] = {"items": [
+        {"metadata": {"name": "s", "namespace": "x", "labels": {"workflows.argoproj.io/workflow": "w"}}, "spec": {}},
+    ]}  # fmt: skip
+    assert "does not answer, and is upgraded though runs were at work: pod/s" in bring_up("pipelines")[1]
+    site["answers"]["get secrets"] = release_secret("small")
+    site["upgrades"].clear()
+    found = ["run a"]
+    bring_up("pipelines")
+    assert site["upgrades"], "the project's own engine is upgraded: its runs go on while it is away"
+
+
+def test_a_repair_of_kubeflow_does_not_wait(site: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of it is replaced then, and without what is gone the runs may never end."""
+    monkeypatch.setattr(choice.runs, "at_work", lambda *_: ["a"])
+    fingerprint = plan.made_from(KUBEFLOW, "kubeflow", KIND, {}).fingerprint
+    site["answers"]["get secrets"] = f"{release_secret('kubeflow')},mlops-lab/fingerprint={fingerprint}"
+    monkeypatch.setattr(install.state, "lacking", lambda *_: (["Service mysql does not exist"], []))
+    assert "repairing pipelines: Service mysql" in bring_up("pipelines")[1]
+    assert site["upgrades"]
+
+
+@pytest.mark.parametrize(("profile", "restarted"), [("kubeflow", False), ("full", True)])
+def test_pods_are_restarted_only_for_images_that_they_run(
+    profile: str, restarted: bool, site: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of Kubeflow's own pods none runs an image whose content can change: those are steps' and the test's."""
+    kubectl = FakeKubectl({"get secrets": release_secret(profile)})  # the images' label is not what it would be now
+    monkeypatch.setattr(install, "Kubectl", lambda *_: kubectl)
+    monkeypatch.setattr(choice.runs, "at_work", lambda *_: [])
+    bring_up("pipelines")
+    assert len(site["upgrades"]) == 1
+    assert any("rollout restart" in line for line in asked(kubectl)) is restarted
 
 
 @pytest.mark.parametrize(

@@ -62,8 +62,8 @@ def save(cluster: Cluster, progress: Progress) -> list[str]:
         saved = keep.save(kubectl, progress)
         if lost:
             progress.say(
-                f"recurring runs are not kept, as Kubeflow has what starts them in the cluster alone: {runs.some(lost)};"
-                " after the next `lab up` delete them and create them again"
+                "recurring runs are not kept, as Kubeflow has what starts them in the cluster alone;"
+                f" after the next `lab up` delete them and create them again: {', '.join(lost)}"
             )
         return saved
 
