@@ -787,9 +787,10 @@ def test_an_archive_that_is_not_whole_is_said(change: Callable[[Path], Any], doc
 
 @pytest.mark.parametrize("phase", ["", "another", "Available", "Released"])
 def test_archives_whose_data_is_not_in_the_cluster_stay(
-    phase: str, docker: Path, home: Path, capsys: pytest.CaptureFixture[str]
+    phase: str, docker: Path, home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As when the part was installed while they were set aside, and has another volume now, or none."""
+    monkeypatch.setattr(keep, "_BINDING", 0)
     keep.save(keeping(), Progress())
     another = {"metadata": {"name": "pvc-2"}, "spec": {"hostPath": {"path": "/2"}}, "status": {"phase": "Bound"}}
     now = {"": FakeKubectl({}), "another": FakeKubectl({"get persistentvolumes": {"items": [another]}})}
@@ -801,6 +802,66 @@ def test_archives_whose_data_is_not_in_the_cluster_stay(
     with pytest.raises(LabError, match="would replace it"):
         keep.save(again, Progress())
     assert not any("scale" in line for line in asked(again))
+
+
+class Binding(FakeKubectl):
+    """A cluster where a claim that names its volume is bound to it at once."""
+
+    def run(self, *args: str, within: float = 30, stdin: str | None = None, check: bool = True) -> Completed:
+        if args[0] == "create":
+            claim = json.loads(stdin or "")
+            for item in self.answers_by["get persistentvolumes"]["items"]:  # type: ignore[attr-defined]
+                if item["metadata"]["name"] == claim["spec"]["volumeName"]:
+                    item["status"] = {"phase": "Bound"}
+        return super().run(*args, within=within, stdin=stdin, check=check)
+
+
+OTHERS = {"metadata": {"name": "data-mysql-0", "labels": {"a": "b"}, "annotations": {
+    "meta.helm.sh/release-name": "mlops-lab-tracking", "volume.kubernetes.io/selected-node": "w1",
+}}, "spec": {"volumeName": "pvc-2"}}  # fmt: skip
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_claim_that_no_chart_makes_now_is_kept_again_and_again(
+    at_once: bool, docker: Path, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As that of an engine that was replaced; if `lab up` made none, the next save does."""
+    path = "/var/local-path-provisioner/pvc-2_x"
+    (docker / f"w1{path}").mkdir()
+    spec: dict[str, Any] = {**VOLUME["spec"], "hostPath": {"path": path}}  # type: ignore[dict-item]
+    volume = {**VOLUME, "metadata": {"name": "pvc-2"}, "spec": spec}
+    both = {
+        "get persistentvolumes": {"items": [VOLUME, volume]},
+        "get persistentvolumeclaims": {"items": [CLAIM, OTHERS]},
+    }
+    names = ["mlops-lab-tracking/data-postgresql-0", "mlops-lab-tracking/data-mysql-0"]
+    assert keep.save(keeping(**both), Progress()) == names
+
+    there = []
+    for name, phase in (("data-postgresql-0", "Bound"), ("data-mysql-0", "Available")):
+        called = f"kept-mlops-lab-tracking-{name}"
+        place = {**spec, "hostPath": {"path": f"/var/local-path-provisioner/{called}"}}
+        (docker / f"w1{place['hostPath']['path']}").mkdir()
+        there.append({"metadata": {"name": called}, "spec": place, "status": {"phase": phase}})
+    again = Binding(keeping(**{"get persistentvolumes": {"items": there}}).answers_by)  # type: ignore[attr-defined]
+    again.answers_by["get persistentvolumeclaims"] = {"items": [  # type: ignore[attr-defined]
+        {"metadata": {"name": item["metadata"]["name"][24:]}, "spec": {"volumeName": item["metadata"]["name"]}}
+        for item in there
+    ]}  # fmt: skip
+    if at_once:
+        keep.forget(KIND, again, Progress())
+        assert not (home / "state/kept/mlops-lab").exists() and "stays in" not in capsys.readouterr().err
+    assert keep.save(again, Progress()) == names
+    (line,) = [line for line in asked(again) if line.startswith("create")]
+    claim = json.loads(line.partition(" < ")[2])
+    assert claim["metadata"] == {
+        "name": "data-mysql-0", "namespace": "mlops-lab-tracking", "labels": {"a": "b"},
+        "annotations": {"meta.helm.sh/release-name": "mlops-lab-tracking"},
+    }  # fmt: skip
+    assert claim["spec"] == {
+        "accessModes": ["ReadWriteOnce"], "storageClassName": "standard", "volumeMode": "Filesystem",
+        "resources": {"requests": {"storage": "1Gi"}}, "volumeName": "kept-mlops-lab-tracking-data-mysql-0",
+    }  # fmt: skip
 
 
 def test_archives_go_when_what_replaces_them_is_on_the_disk(

@@ -27,10 +27,10 @@ from mlops_lab.cluster.record import Cluster
 from mlops_lab.engine.docker import Docker
 from mlops_lab.images import build
 from mlops_lab.images.catalog import CATALOG
-from mlops_lab.platform import choice, install, pages, releases, room, runs
+from mlops_lab.platform import choice, install, pages, plan, releases, remove, room, runs
 from mlops_lab.platform.helm import Helm
 from mlops_lab.platform.installed import Installed, called, releases_in
-from tests.unit.test_platform import FakeKubectl
+from tests.unit.test_platform import FakeKubectl, asked
 
 PIPELINES = next(each for each in releases.RELEASES if each.part == "pipelines")
 KUBEFLOW = PIPELINES.by("kubeflow")
@@ -504,19 +504,147 @@ def test_an_engine_is_not_replaced_while_runs_are_at_work(
     bring_up(engines=["kubeflow"])
     assert site["upgrades"][0][1] == "kubeflow"
     found = None
-    assert "does not answer, so nobody knows" in bring_up(engines=["kubeflow"])[1]
+    assert "the engine embedded does not answer; no pod of a run" in bring_up(engines=["kubeflow"])[1]
+
+
+def test_kubeflow_is_not_upgraded_under_runs_at_work(site: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own engine stays, so nobody has refused; what another part or an update changes can wait."""
+    site["answers"]["get secrets"] = release_secret("kubeflow")
+    found: list[str] | None = ["run a", "run b"]
+    monkeypatch.setattr(choice.runs, "at_work", lambda *_: found)
+    said = bring_up("tracking")[1]
+    assert [release for release, *_ in site["upgrades"]] == ["mlops-lab-tracking"]
+    assert (
+        "pipelines: not upgraded, as that could end runs that are at work on Kubeflow Pipelines: run a, run b" in said
+    )
+    for now in ([], None):
+        found = now
+        site["upgrades"].clear()
+        assert "at work" not in bring_up("pipelines")[1]
+        assert [profile for _, profile, _, _ in site["upgrades"]] == ["kubeflow"]
+    site["answers"]["get pods"] = {"items": [
+        {"metadata": {"name": "s", "namespace": "x", "labels": {"workflows.argoproj.io/workflow": "w"}}, "spec": {}},
+    ]}  # fmt: skip
+    assert "does not answer, and is upgraded though runs were at work: pod/s" in bring_up("pipelines")[1]
+    site["answers"]["get secrets"] = release_secret("small")
+    site["upgrades"].clear()
+    found = ["run a"]
+    bring_up("pipelines")
+    assert site["upgrades"], "the project's own engine is upgraded: its runs go on while it is away"
+
+
+def test_a_repair_of_kubeflow_does_not_wait(site: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of it is replaced then, and without what is gone the runs may never end."""
+    monkeypatch.setattr(choice.runs, "at_work", lambda *_: ["a"])
+    fingerprint = plan.made_from(KUBEFLOW, "kubeflow", KIND, {}).fingerprint
+    site["answers"]["get secrets"] = f"{release_secret('kubeflow')},mlops-lab/fingerprint={fingerprint}"
+    monkeypatch.setattr(install.state, "lacking", lambda *_: (["Service mysql does not exist"], []))
+    assert "repairing pipelines: Service mysql" in bring_up("pipelines")[1]
+    assert site["upgrades"]
+
+
+@pytest.mark.parametrize(("profile", "restarted"), [("kubeflow", False), ("full", True)])
+def test_pods_are_restarted_only_for_images_that_they_run(
+    profile: str, restarted: bool, site: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of Kubeflow's own pods none runs an image whose content can change: those are steps' and the test's."""
+    kubectl = FakeKubectl({"get secrets": release_secret(profile)})  # the images' label is not what it would be now
+    monkeypatch.setattr(install, "Kubectl", lambda *_: kubectl)
+    monkeypatch.setattr(choice.runs, "at_work", lambda *_: [])
+    bring_up("pipelines")
+    assert len(site["upgrades"]) == 1
+    assert any("rollout restart" in line for line in asked(kubectl)) is restarted
+
+
+@pytest.mark.parametrize(
+    ("labels", "phase", "refused"),
+    [
+        ({"app.kubernetes.io/managed-by": "mlops-lab-pipelines"}, "Running", True),
+        ({"workflows.argoproj.io/workflow": "w"}, "Pending", True),
+        ({"workflows.argoproj.io/workflow": "w"}, "Failed", False),
+        ({"app.kubernetes.io/managed-by": "Helm"}, "Running", False),
+    ],
+)
+def test_an_engine_that_does_not_answer_is_not_replaced_under_pods_of_runs(
+    labels: dict[str, str], phase: str, refused: bool, site: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site["answers"]["get secrets"] = release_secret("kubeflow")
+    pod = {"metadata": {"name": "step", "namespace": "x", "labels": labels}, "spec": {}, "status": {"phase": phase}}
+    site["answers"]["get pods"] = {"items": [pod]}
+    monkeypatch.setattr(choice.runs, "at_work", lambda *_: None)
+    if not refused:
+        bring_up(engines=["embedded"])
+        assert site["upgrades"]
+        return
+    with pytest.raises(LabError, match="which does not answer, and would be lost: pod/step; nothing was changed") as e:
+        bring_up(engines=["embedded"])
+    assert e.value.hint.endswith("kubectl -n mlops-lab-pipelines delete pod/step") and not site["upgrades"]
+
+
+def test_a_workflow_between_two_steps_is_at_work() -> None:
+    """It has no pod then; and a cluster without Argo has none of the kind."""
+    workflows = {"items": [{"metadata": {"name": "w"}}]}
+    kubectl = FakeKubectl({"get workflows.argoproj.io -n x -l workflows.argoproj.io/completed!=true": workflows})
+    assert runs.unended(kubectl, "x") == ["workflow/w"]
+    none = Completed(1, "", 'error: the server doesn\'t have a resource type "workflows"')
+    assert runs.unended(FakeKubectl({"get workflows": none}), "x") == []
+    with pytest.raises(LabError, match="can't be listed"):
+        runs.unended(FakeKubectl({"get workflows": Completed(1, "", "connection refused")}), "x")
+
+
+@pytest.mark.parametrize(
+    ("profile", "by_api", "workflows", "said"),
+    [
+        ("kubeflow", ["a"], [], "runs are at work on Kubeflow Pipelines and could not go on from what is kept: a;"),
+        ("kubeflow", None, ["w"], "runs are at work on Kubeflow Pipelines and could not .*: workflow/w;"),
+        ("kubeflow", None, [], ""),
+        ("kubeflow", [], ["w"], ""),
+        ("full", ["a"], [], ""),
+    ],
+)
+def test_data_is_not_saved_under_runs_that_could_not_go_on_with_it(
+    profile: str, by_api: list[str] | None, workflows: list[str], said: str,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    answers: dict[str, Any] = {
+        "get secrets": release_secret(profile),
+        "get workflows.argoproj.io": {"items": [{"metadata": {"name": name}} for name in workflows]},
+        "get scheduledworkflows.kubeflow.org": {"items": [{"metadata": {"name": "nightly-x1"}}]},
+        "get --raw": "ok",
+    }
+    saved: list[str] = []
+    monkeypatch.setattr(remove, "Kubectl", lambda *_: FakeKubectl(answers))
+    monkeypatch.setattr(remove, "answering", lambda: Docker({}))
+    monkeypatch.setattr(remove.keep, "save", lambda *_: saved.append("it") or saved)
+    monkeypatch.setattr(remove.runs, "at_work", lambda *_: by_api)
+    if said:
+        with pytest.raises(LabError, match=said) as error:
+            remove.save(KIND, Progress())
+        assert "delete those" in error.value.hint and not saved
+        return
+    assert remove.save(KIND, Progress()) == ["it"]
+    told = capsys.readouterr().err
+    assert ("recurring runs are not kept" in told and "nightly-x1" in told) == (profile == "kubeflow")
 
 
 class Api(http.server.BaseHTTPRequestHandler):
-    """Two pages of runs, as both engines list them."""
+    """Fifteen pages of runs, as both engines list them; the oldest is at work, too."""
+
+    endless = False
 
     def do_GET(self) -> None:
-        second = "page_token=next" in self.path
         assert self.path.startswith("/apis/v2beta1/runs?") and "created_at%20desc" in self.path
-        body: dict[str, Any] = {"runs": [{"display_name": "b", "state": "PENDING"}, {"run_id": "c"}]}
-        if not second:
-            runs = [{"display_name": "a", "state": "RUNNING"}, {"display_name": "z", "state": "SUCCEEDED"}]
-            body = {"runs": runs, "next_page_token": "next"}
+        page = int(self.path.partition("page_token=")[2].partition("%2B")[2] or 0)
+        body: dict[str, Any] = {
+            "runs": [{"display_name": "z", "state": "SUCCEEDED"}],
+            "next_page_token": f"+{page + 1}",
+        }
+        if page == 0:
+            body["runs"].append({"display_name": "a", "state": "RUNNING"})
+        elif page == 14 and self.endless:
+            body["next_page_token"] = "+3"
+        elif page == 14:
+            body = {"runs": [{"display_name": "b", "state": "PENDING"}, {"run_id": "c"}]}
         self.send_response(200)
         self.end_headers()
         self.wfile.write(json.dumps(body).encode())
@@ -531,5 +659,7 @@ def test_runs_at_work_are_those_that_have_not_ended(monkeypatch: pytest.MonkeyPa
         port = server.server_address[1]
         monkeypatch.setattr(runs, "forward", lambda *_: contextlib.nullcontext(port))
         assert runs.at_work(FakeKubectl({}), "x") == ["a", "b", "c"]
+        monkeypatch.setattr(Api, "endless", True)
+        assert runs.at_work(FakeKubectl({}), "x") is None
         server.shutdown()
     assert runs.at_work(FakeKubectl({}), "x") is None

@@ -185,21 +185,26 @@ def refuse_at_work(kubectl: Kubectl, release: Release, known: str, profile: str,
     """Check that no run is at work on an engine that is to be replaced: it would never end.
 
     Raises:
-        LabError: some are.
+        LabError: some are; or the engine does not answer, and the cluster has something of a run that has not ended.
     """
     before, after = release.running(known), release.running(profile)
     if before is after or any(each and each.adds for each in (before, after)):
         return
     was = before.name if before else release.engine
     found = runs.at_work(kubectl, release.namespace)
-    if found is None:
-        say(f"{release.part}: the engine {was} does not answer, so nobody knows whether runs are at work on it")
-    elif found:
-        some = ", ".join(found[:3]) + (f" and {len(found) - 3} more" if len(found) > 3 else "")
+    if found:
         raise LabError(
-            f"runs are at work on the engine {was} and would be lost: {some}; nothing was changed",
-            "wait until they have ended, or terminate them (lab open pipelines); then run the same command again",
+            f"runs are at work on the engine {was} and would be lost: {runs.some(found)}; nothing was changed",
+            runs.HINT,
         )
+    if found is None and (left := runs.unended(kubectl, release.namespace)):
+        raise LabError(
+            f"runs are at work on the engine {was}, which does not answer, and would be lost: {runs.some(left)};"
+            " nothing was changed",
+            f"repair it (lab up, without --engine), or delete them: kubectl -n {release.namespace} delete {left[0]}",
+        )
+    if found is None:
+        say(f"{release.part}: the engine {was} does not answer; no pod of a run is at work on it")
 
 
 def full(name: str) -> str:

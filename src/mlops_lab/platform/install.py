@@ -1,8 +1,9 @@
 """Install or repair parts of the platform, in stages: each must be ready before the next begins.
 
 A part is left alone if none of its inputs has changed (chart, values, the content of its images) and all of it exists
-and is ready. Otherwise helm upgrades it; if the upgrade does not become ready, helm rolls back, and the error says what
-was not ready and why. A new part whose engine was `lab`'s own choice goes on with the counterpart of that engine.
+and is ready, or while runs are at work that an upgrade would end. Otherwise helm upgrades it; if the upgrade does not
+become ready, helm rolls back, and the error says what was not ready and why. A new part whose engine was `lab`'s own
+choice goes on with the counterpart of that engine.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from mlops_lab.engine.docker import Docker
 from mlops_lab.images.build import bring
 from mlops_lab.images.catalog import CATALOG
 from mlops_lab.images.steps import Step
-from mlops_lab.platform import choice, keep, pages
+from mlops_lab.platform import choice, keep, pages, runs
 from mlops_lab.platform import installed as state
 from mlops_lab.platform.choice import Choice
 from mlops_lab.platform.evidence import Watch
@@ -252,6 +253,8 @@ def _install(wanted: Wanted, was: Installed | None, site: _Site) -> None:
         if not gone:
             return
         site.progress.say(f"repairing {release.part}: {gone[0]}")
+    elif was and runs.hold(site.kubectl, release, was.profile, wanted.profile, site.progress.say):
+        return
     _namespace(release, site.kubectl, users=not site.cluster.is_kind)
     there = was is not None and (was.status == "deployed" or site.helm.settle(name))
     if not there:
@@ -275,7 +278,7 @@ def _install(wanted: Wanted, was: Installed | None, site: _Site) -> None:
             )  # fmt: skip
         except LabError as failed:
             raise _explained(failed, wanted, was, site, watch.detail()) from failed
-        if was and changed:
+        if was and changed and not runs.published(release, wanted.profile):  # its pods run none of these images
             _restart(name, site.kubectl)
             _wait(release, site)
         for page in release.pages:

@@ -2,8 +2,9 @@
 
 On a kind cluster the parts' pods are stopped in order (so that databases close their files), each volume is packed into
 an archive in the user's state, and the Secrets with generated passwords beside them; then the nodes can be deleted. A
-new cluster gets the volumes before the part is installed: its claims bind to them by name. In a cluster of the user's
-the releases go, and the namespaces with volumes and Secrets stay.
+new cluster gets the volumes before the part is installed: its claims bind to them by name. Claims that it does not make
+now, such as those of an engine that was replaced, are made in its place. In a cluster of the user's the releases go,
+and the namespaces with volumes and Secrets stay.
 
 Kept: persistent volumes and Secrets that a chart marks to outlive its release. Not kept: anything else, such as objects
 that were made by hand in a part's namespace.
@@ -11,6 +12,7 @@ that were made by hand in a part's namespace.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from pathlib import Path
@@ -24,13 +26,14 @@ from mlops_lab.base.waiting import wait_until
 from mlops_lab.cluster.kubectl import Kubectl
 from mlops_lab.cluster.record import Cluster
 from mlops_lab.engine.docker import Docker
-from mlops_lab.platform import kept
+from mlops_lab.platform import kept, volumes
 from mlops_lab.platform.installed import installed
 from mlops_lab.platform.releases import RELEASES, Release
 
 KEPT = "mlops-lab/kept"
 _POLICY = "helm.sh/resource-policy"
 _PACKING = 1800.0  # s for one volume
+_BINDING = 30.0  # s until a claim has its volume
 _LIVE = ("uid", "resourceVersion", "creationTimestamp", "managedFields", "generation", "selfLink", "finalizers")
 
 
@@ -66,7 +69,9 @@ def save(kubectl: Kubectl, progress: Progress) -> list[str]:
         return []
     before = kept.read()
     spaces = [each.namespace for each in RELEASES if each.part in there]
-    if lost := [claim for claim in _not_back(before, kubectl) if claim["namespace"] in spaces]:
+    ours = [claim for claim in before.get("claims", []) if claim["namespace"] in spaces]
+    _claim(ours, kubectl)
+    if lost := _not_back(ours, kubectl):
         raise LabError(
             f"data of {_called(lost)} that was kept before is not in this cluster, and this would replace it",
             f"set it aside (mv {kept.folder()} {kept.folder()}.aside), then try again; or, without keeping: lab down",
@@ -81,7 +86,7 @@ def save(kubectl: Kubectl, progress: Progress) -> list[str]:
         for namespace in spaces:
             _stop(kubectl, namespace, stopped)
             secrets += [_bare(item) for item in kubectl.get("secrets", "-n", namespace) if _kept(item)]
-            claims += _bound(kubectl, namespace)
+            claims += volumes.bound(kubectl, namespace)
         for claim in claims:
             with progress.piece(f"saving {claim['namespace']}/{claim['name']}"):
                 file = fresh / claim["file"]
@@ -110,15 +115,14 @@ def restore(cluster: Cluster, release: Release, kubectl: Kubectl, docker: Docker
     secrets = [item for item in whole["secrets"] if item["metadata"]["namespace"] == release.namespace]
     if secrets:
         kubectl.apply(json.dumps({"apiVersion": "v1", "kind": "List", "items": secrets}))
-    nodes, volumes = kubectl.get("nodes"), kubectl.get("persistentvolumes")
+    nodes, there = kubectl.get("nodes"), kubectl.get("persistentvolumes")
     for claim in whole["claims"]:
-        if claim["namespace"] != release.namespace or _volume_of(claim, volumes):
+        if claim["namespace"] != release.namespace or volumes.of(claim, there):
             continue
-        name = _restored(claim)
         with progress.piece(f"restoring {claim['namespace']}/{claim['name']}"):
-            node, path = _node(nodes, claim["node"]), f"{Path(claim['path']).parent}/{name}"
+            node, path = _node(nodes, claim["node"]), f"{Path(claim['path']).parent}/{volumes.name(claim)}"
             _unpack(docker, node, path, kept.folder() / claim["file"])
-            kubectl.apply(json.dumps(volume(name, claim, node, path)))
+            kubectl.apply(json.dumps(volumes.volume(claim, node, path)))
 
 
 def forget(cluster: Cluster, kubectl: Kubectl, progress: Progress) -> None:
@@ -128,7 +132,9 @@ def forget(cluster: Cluster, kubectl: Kubectl, progress: Progress) -> None:
             kubectl.run("label", "namespaces", "-l", KEPT, f"{KEPT}-")
         return
     whole = kept.read()
-    if lost := _not_back(whole, kubectl):
+    claims = whole.get("claims", [])
+    _claim(claims, kubectl)
+    if lost := _not_back(claims, kubectl):
         progress.say(
             f"data of {_called(lost)} stays in {kept.folder()}: this cluster has none of it, and the parts run with"
             " other data; to have it back: lab down, then lab up"
@@ -144,44 +150,30 @@ def mark(kubectl: Kubectl, profiles: dict[str, str]) -> None:
             kubectl.run("label", "--overwrite", "namespace", each.namespace, f"{KEPT}={profiles[each.part]}")
 
 
-def volume(name: str, claim: dict[str, Any], node: str, path: str) -> dict[str, Any]:
-    """A volume on a node's folder that only the claim of that name binds to; the storage class's own cleans it up."""
-    return {
-        "apiVersion": "v1",
-        "kind": "PersistentVolume",
-        "metadata": {"name": name, "annotations": claim["annotations"]},
-        "spec": {
-            **claim["spec"],
-            "claimRef": {
-                "apiVersion": "v1", "kind": "PersistentVolumeClaim",
-                "namespace": claim["namespace"], "name": claim["name"],
-            },
-            "hostPath": {"path": path, "type": "DirectoryOrCreate"},
-            "nodeAffinity": {"required": {"nodeSelectorTerms": [{"matchExpressions": [
-                {"key": "kubernetes.io/hostname", "operator": "In", "values": [node]},
-            ]}]}},
-        },
-    }  # fmt: skip
+def _claim(claims: list[dict[str, Any]], kubectl: Kubectl) -> None:
+    """Make the kept claims whose volume is restored and that no chart makes now, such as those of another engine's.
+
+    Without them their data would not be in the next save.
+    """
+    free = {volumes.name(claim): claim for claim in claims}
+
+    def waiting() -> list[str]:
+        there = kubectl.get("persistentvolumes") if free else []
+        names = [item["metadata"]["name"] for item in there if item.get("status", {}).get("phase") == "Available"]
+        return [name for name in names if name in free]
+
+    if made := [name for name in waiting() if kubectl.create(volumes.claim(free[name])) is not None]:
+        with contextlib.suppress(LabError):  # what is not back is said
+            wait_until(
+                lambda: (None if set(made) & set(waiting()) else True, "it is not bound"),
+                what=", ".join(made), within=_BINDING, hint="look at it: kubectl get persistentvolumes",
+            )  # fmt: skip
 
 
-def _not_back(whole: dict[str, Any], kubectl: Kubectl) -> list[dict[str, Any]]:
+def _not_back(claims: list[dict[str, Any]], kubectl: Kubectl) -> list[dict[str, Any]]:
     """The kept claims that no volume of the cluster is bound to which has their data."""
-    claims: list[dict[str, Any]] = whole.get("claims", [])
-    volumes = kubectl.get("persistentvolumes") if claims else []
-    return [claim for claim in claims if (_volume_of(claim, volumes) or {}).get("status", {}).get("phase") != "Bound"]
-
-
-def _volume_of(claim: dict[str, Any], volumes: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """The volume with a kept claim's data: one that was restored, or the very one that was saved."""
-    for item in volumes:
-        place = item["spec"].get("hostPath") or item["spec"].get("local") or {}
-        if item["metadata"]["name"] == _restored(claim) or place.get("path") == claim["path"]:
-            return item
-    return None
-
-
-def _restored(claim: dict[str, Any]) -> str:
-    return f"kept-{claim['namespace']}-{claim['name']}"
+    there = kubectl.get("persistentvolumes") if claims else []
+    return [claim for claim in claims if (volumes.of(claim, there) or {}).get("status", {}).get("phase") != "Bound"]
 
 
 def _called(claims: list[dict[str, Any]]) -> str:
@@ -211,34 +203,6 @@ def _released(kubectl: Kubectl, namespace: str) -> tuple[bool | None, str]:
         and any("persistentVolumeClaim" in each for each in item["spec"].get("volumes") or [])
     ]
     return (True, "") if not holding else (None, f"{', '.join(holding[:3])} still write to a volume")
-
-
-def _bound(kubectl: Kubectl, namespace: str) -> list[dict[str, Any]]:
-    """The namespace's claims with all that is needed to have them again."""
-    volumes = {item["metadata"]["name"]: item for item in kubectl.get("persistentvolumes")}
-    found = []
-    for item in kubectl.get("persistentvolumeclaims", "-n", namespace):
-        bound = volumes.get(item["spec"].get("volumeName", ""))
-        if bound is None:
-            continue
-        spec, name = bound["spec"], item["metadata"]["name"]
-        place = spec.get("hostPath") or spec.get("local")
-        terms = (spec.get("nodeAffinity") or {}).get("required", {}).get("nodeSelectorTerms") or [{}]
-        rules = [rule for term in terms for rule in term.get("matchExpressions") or []]
-        hosts = [rule["values"][0] for rule in rules if rule["key"] == "kubernetes.io/hostname"]
-        if not place or not hosts:
-            raise LabError(
-                f"the volume of {namespace}/{name} is not on a node's disk, so `lab down --keep-data` can't keep it",
-                "back up its data yourself, then: lab down",
-            )
-        lasting = ("capacity", "accessModes", "persistentVolumeReclaimPolicy", "storageClassName", "volumeMode")
-        notes = bound["metadata"].get("annotations") or {}
-        found.append({
-            "namespace": namespace, "name": name, "node": hosts[0], "path": place["path"],
-            "file": f"{namespace}-{name}.tar", "spec": {key: spec[key] for key in lasting if key in spec},
-            "annotations": {key: value for key, value in notes.items() if key.startswith("pv.kubernetes.io/")},
-        })  # fmt: skip
-    return found
 
 
 def _pack(node: str, path: str, file: Path) -> None:

@@ -105,6 +105,7 @@ def _require_whole(whole: Any) -> None:
             not isinstance(claim, dict)
             or not all(isinstance(claim.get(key), str) for key in _TEXTS)
             or not all(isinstance(claim.get(key), dict) for key in _TABLES)
+            or not isinstance(claim.get("claim", {}), dict)  # an older version did not write it
         ):
             raise ValueError("it does not say all of a volume")
         place = Path(claim["file"])

@@ -16,7 +16,7 @@ from mlops_lab.cluster.own import Made
 from mlops_lab.cluster.record import Cluster
 from mlops_lab.cluster.up import exclusive
 from mlops_lab.engine.docker import answering
-from mlops_lab.platform import keep
+from mlops_lab.platform import keep, runs
 from mlops_lab.platform.helm import Helm, program
 from mlops_lab.platform.installed import installed
 from mlops_lab.platform.releases import RELEASES
@@ -49,7 +49,7 @@ def save(cluster: Cluster, progress: Progress) -> list[str]:
         What was kept, in words.
 
     Raises:
-        LabError: the data could not be kept; nothing was taken down.
+        LabError: the data could not be kept, or runs are at work that could not go on with it; nothing was taken down.
     """
     kubectl = Kubectl(cluster.context, cluster.kubeconfig)
     with exclusive(progress):
@@ -58,7 +58,39 @@ def save(cluster: Cluster, progress: Progress) -> list[str]:
                 "the cluster does not answer, so its data can't be saved",
                 "repair it first (lab up), or delete it with its data: lab down",
             )
-        return keep.save(kubectl, progress)
+        lost = _kubeflows(kubectl)
+        saved = keep.save(kubectl, progress)
+        if lost:
+            progress.say(
+                "recurring runs are not kept, as Kubeflow has what starts them in the cluster alone;"
+                f" after the next `lab up` delete them and create them again: {', '.join(lost)}"
+            )
+        return saved
+
+
+def _kubeflows(kubectl: Kubectl) -> list[str]:
+    """What of Kubeflow's is not in its database, and so is lost though data is kept: its recurring runs.
+
+    Raises:
+        LabError: runs are at work; their workflows would be lost, and the database would call them running for ever.
+    """
+    lost: list[str] = []
+    there = installed(kubectl)
+    for release in (each for each in RELEASES if each.part in there):
+        engine = runs.published(release, there[release.part].profile)
+        if engine is None:
+            continue
+        found = runs.at_work(kubectl, release.namespace)
+        if found is None:
+            found = runs.unended(kubectl, release.namespace)
+        if found:
+            raise LabError(
+                f"runs are at work on {engine.title} and could not go on from what is kept: {runs.some(found)};"
+                " nothing was changed",
+                f"{runs.HINT}; or, without keeping: lab down",
+            )
+        lost += runs.recurring(kubectl, release.namespace)
+    return lost
 
 
 def users(context: str) -> Cluster | None:
