@@ -404,6 +404,45 @@ def test_nothing_starts_before_what_it_can_not_start_without(objects: list[Rende
         assert all(int(port) in facts.SERVICES[host] for host, port in asked)
 
 
+def test_a_database_that_was_half_made_is_made_anew_and_a_whole_one_never(
+    objects: list[Rendered], tmp_path: Path
+) -> None:
+    """The container's own start and startup probe, with an entrypoint that is killed when the test wants it."""
+    volume, programs = tmp_path / "volume", tmp_path / "programs"
+    volume.mkdir()
+    programs.mkdir()
+    (programs / "docker-entrypoint.sh").write_text(
+        '#!/bin/sh\nls data 2>/dev/null\nmkdir -p data/mysql\necho "$1" >data/ibdata1\n'
+    )
+    (programs / "mysqladmin").write_text(f"#!/bin/sh\ntest -e {tmp_path}/listens\n")
+    for each in programs.iterdir():
+        each.chmod(0o755)
+    mysql = container(objects, "StatefulSet mysql")
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        here = [word.replace("/var/lib/mysql", str(volume)) for word in words]
+        env = {"PATH": f"{programs}:/usr/bin:/bin"}
+        return subprocess.run(here, capture_output=True, text=True, env=env, timeout=20, check=False)
+
+    def start() -> list[str]:
+        """What the entrypoint finds where the database belongs."""
+        done = run(*mysql["command"], *mysql["args"])
+        assert done.returncode == 0, done.stderr
+        assert (volume / "data" / "ibdata1").read_text() == f"--datadir={volume}/data\n"
+        return done.stdout.splitlines()
+
+    probe = mysql["startupProbe"]["exec"]["command"]
+    assert start() == []
+    assert run(*probe).returncode != 0, "it listens on no network yet"
+    assert start() == ["the first start was interrupted: the database is made anew"]
+    (tmp_path / "listens").touch()
+    assert run(*probe).returncode == 0
+    assert start() == ["ibdata1", "mysql"], "whole, and kept from now on"
+    assert run(*probe).returncode == 0
+    assert start() == ["ibdata1", "mysql"]
+    assert {each.name for each in volume.iterdir()} == {"data"}, "as an older chart's volume: it has never a mark"
+
+
 # Passwords
 
 
