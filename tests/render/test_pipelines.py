@@ -361,6 +361,8 @@ def test_everything_finds_the_object_store(objects: list[Rendered]) -> None:
 def test_every_setting_of_the_controller_is_yaml_that_keeps_steps_restricted(objects: list[Rendered]) -> None:
     data = {key: yaml.safe_load(text) for key, text in
             named(objects, "ConfigMap workflow-controller-configmap")["data"].items()}  # fmt: skip
+    assert data["executor"]["resources"] == CHART.values["kubeflow"]["argoexec"]["resources"]
+    assert data["parallelism"] == CHART.values["runs"]["atOnce"] == 10, "not a thousand runs at once"
     executor = data["executor"]["securityContext"]
     assert executor["runAsNonRoot"] is True and executor["capabilities"] == {"drop": ["ALL"]}
     assert executor["allowPrivilegeEscalation"] is False and executor["seccompProfile"] == {"type": "RuntimeDefault"}
@@ -369,6 +371,24 @@ def test_every_setting_of_the_controller_is_yaml_that_keeps_steps_restricted(obj
     assert environment(objects, "Deployment workflow-controller")["DEFAULT_REQUEUE_TIME"] == "2s"
     agent = environment(objects, "Deployment ml-pipeline-persistenceagent")
     assert agent["TTL_SECONDS_AFTER_WORKFLOW_FINISH"] == "3600"
+
+
+def test_steps_that_ask_for_nothing_have_requests_and_a_limit_and_nobody_else_gets_one(
+    objects: list[Rendered], tmp_path: Path
+) -> None:
+    """A LimitRange reaches every container of the namespace that leaves something out."""
+    (limits,) = named(objects, "LimitRange pipelines")["spec"]["limits"]
+    tasks = CHART.values["tasks"]
+    assert limits == {
+        "type": "Container", "defaultRequest": tasks["requests"], "default": {"memory": tasks["limits"]["memory"]},
+    }  # fmt: skip
+    own = [one["resources"] for each in objects for one in each.containers]
+    argo = yaml.safe_load(named(objects, "ConfigMap workflow-controller-configmap")["data"]["executor"])["resources"]
+    for each in (*own, argo):
+        assert set(limits["defaultRequest"]) <= set(each["requests"]) and set(limits["default"]) <= set(each["limits"])
+    (tmp_path / "values.yaml").write_text(yaml.safe_dump({"tasks": {"limits": {"memory": None}}}))
+    without = named(CHART.render((*KUBEFLOW, tmp_path / "values.yaml")), "LimitRange pipelines")
+    assert "default" not in without["spec"]["limits"][0]
 
 
 @pytest.mark.parametrize(
