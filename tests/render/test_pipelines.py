@@ -225,16 +225,22 @@ def test_drivers_and_launchers_wait_for_the_network(
     words = environment(objects, "Deployment ml-pipeline")[variable].split(" ")
     assert words[:2] == ["sh", "-c"] and words[3:] == [program] and "$(" not in words[2]
     asked = {(host, int(port)) for host, port in re.findall(r"nc\t-z\t-w\t1\t(\S+)\t(\d+)", words[2])}
-    assert asked == {("ml-pipeline", 8887), ("metadata-grpc-service", 8080)}
+    assert asked == {("ml-pipeline", 8887), ("seaweedfs", 9000), ("metadata-grpc-service", 8080)}
     (tmp_path / "nc").write_text(f'#!/bin/sh\necho "$4" >>{tmp_path}/asked\ntest "$(wc -l <{tmp_path}/asked)" -gt 2\n')
-    (tmp_path / "sleep").write_text("#!/bin/sh\n")
+    (tmp_path / "sleep").write_text(f'#!/bin/sh\necho "$1" >>{tmp_path}/slept\n')
     (tmp_path / program).write_text('#!/bin/sh\nprintf "%s|" "$@"\n')
     for each in tmp_path.iterdir():
         each.chmod(0o755)
     env = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
     done = subprocess.run([*words, "--type", "a b"], capture_output=True, text=True, env=env, timeout=20, check=False)
     assert done.stdout == "--type|a b|", done.stderr
-    assert (tmp_path / "asked").read_text().split() == ["ml-pipeline"] * 3 + ["metadata-grpc-service"]
+    hosts = ["ml-pipeline", "seaweedfs", "metadata-grpc-service"]
+    assert (tmp_path / "asked").read_text().split() == [hosts[0]] * 3 + hosts[1:]
+    (tmp_path / "nc").write_text("#!/bin/sh\nexit 1\n")
+    (tmp_path / "slept").unlink()
+    done = subprocess.run(words, capture_output=True, text=True, env=env, timeout=60, check=False)
+    assert done.returncode == 0, "it says itself whom it can't reach"
+    assert sum(int(each) for each in (tmp_path / "slept").read_text().split()) == 180
 
 
 def test_runs_are_in_mlflow_too_where_it_is_said(tmp_path: Path) -> None:
