@@ -372,11 +372,12 @@ def test_every_setting_of_the_controller_is_yaml_that_keeps_steps_restricted(obj
     executor = data["executor"]["securityContext"]
     assert executor["runAsNonRoot"] is True and executor["capabilities"] == {"drop": ["ALL"]}
     assert executor["allowPrivilegeEscalation"] is False and executor["seccompProfile"] == {"type": "RuntimeDefault"}
-    assert data["workflowDefaults"]["spec"]["ttlStrategy"]["secondsAfterCompletion"] == 3600
     assert data["metricsConfig"] == {"secure": False}
     assert environment(objects, "Deployment workflow-controller")["DEFAULT_REQUEUE_TIME"] == "2s"
     agent = environment(objects, "Deployment ml-pipeline-persistenceagent")
     assert agent["TTL_SECONDS_AFTER_WORKFLOW_FINISH"] == "3600"
+    ttl = data["workflowDefaults"]["spec"]["ttlStrategy"]
+    assert ttl == {"secondsAfterCompletion": 3600 + 86400}, "a workflow's end has to be recorded before it goes"
 
 
 def test_steps_that_ask_for_nothing_have_requests_and_a_limit_and_nobody_else_gets_one(
