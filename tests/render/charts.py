@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import re
+import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -156,6 +157,20 @@ def template(
         *(word for file in files for word in ("--values", str(file))),
     ]
     return subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+
+
+def found_there(
+    chart: Chart, files: tuple[Path, ...], at: Path, name: str, found: dict[tuple[str, str], Object]
+) -> subprocess.CompletedProcess[str]:
+    """`helm template` as if the cluster had objects, by kind and name, for which the template `name` looks."""
+    shutil.rmtree(at / chart.name, ignore_errors=True)
+    shutil.copytree(chart.folder, at / chart.name)
+    file = at / chart.name / "templates" / name
+    for (kind, called), there in found.items():
+        asked = f'lookup "v1" "{kind}" .Release.Namespace "{called}"'
+        assert asked in file.read_text(), asked
+        file.write_text(file.read_text().replace(asked, f"fromJson `{json.dumps(there)}`"))
+    return template.__wrapped__(at / chart.name, files)
 
 
 def _parsed(text: str) -> list[Rendered]:

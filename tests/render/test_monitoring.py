@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 import yaml
 
 from tests.render import gates
-from tests.render.charts import CHARTS, Chart, Rendered, template
+from tests.render.charts import CHARTS, Chart, Rendered, found_there, template
 from tests.rules.promtool import promtool
 
 CHART = Chart(CHARTS / "monitoring")
@@ -211,6 +212,21 @@ def test_the_learners_dashboards_are_no_object_of_the_chart(tmp_path: Path) -> N
     """Else an update of the chart would delete them."""
     objects, _ = grafana(tmp_path)
     assert "ConfigMap learner-dashboards" not in {each.name for each in objects}
+
+
+def test_grafanas_login_from_before_stays_and_somebody_elses_is_used_as_it_is(tmp_path: Path) -> None:
+    files = values(tmp_path, grafana={"enabled": True})
+
+    def rendered(**found: Any) -> subprocess.CompletedProcess[str]:
+        return found_there(CHART, files, tmp_path, "grafana/secret.yaml", {("Secret", "grafana"): found})
+
+    login = {"user": "YW5u", "password": "a2VwdA=="}
+    done = rendered(metadata={"annotations": {"meta.helm.sh/release-name": "mlops-lab-test"}}, data=login)
+    assert done.returncode == 0 and "user: YW5u\n  password: a2VwdA==" in done.stdout, done.stderr
+    done = rendered(metadata={}, data=login)
+    assert done.returncode == 0 and "# Source: monitoring/templates/grafana/secret.yaml" not in done.stdout, done.stderr
+    done = rendered(metadata={}, data={**login, "password": ""})
+    assert done.returncode != 0 and "the Secret grafana is in namespace mlops-lab-test from before" in done.stderr
 
 
 def test_grafana_asks_for_nothing_outside_the_cluster(tmp_path: Path) -> None:

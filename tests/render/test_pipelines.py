@@ -23,7 +23,7 @@ from mlops_lab.base.versions import pin
 from mlops_lab.platform.releases import RELEASES
 from tests.render import charts
 from tests.render import kubeflow_facts as facts
-from tests.render.charts import CHARTS, SERVING, Chart, Object, Rendered, template
+from tests.render.charts import CHARTS, SERVING, Chart, Object, Rendered, found_there, template
 from tests.render.gates import PART, _matches, _pod_labels
 
 CHART = Chart(CHARTS / "pipelines")
@@ -306,19 +306,13 @@ def test_ml_metadata_goes_with_its_folder_and_its_key(tmp_path: Path) -> None:
     assert not re.search(r"metadata-(grpc|envoy)|METADATA_", text)
 
 
+OURS = {"annotations": {"meta.helm.sh/release-name": "mlops-lab-test"}}
+
+
 def test_a_secret_of_somebody_else_is_used_as_it_is(tmp_path: Path) -> None:
-    """helm looks for it in the cluster; here it is written where helm would find it."""
-
     def rendered(folder: str, name: str, **found: Any) -> subprocess.CompletedProcess[str]:
-        shutil.rmtree(tmp_path / "pipelines", ignore_errors=True)
-        shutil.copytree(CHART.folder, tmp_path / "pipelines")
-        file = tmp_path / "pipelines" / "templates" / folder / "secret.yaml"
-        asked = f'lookup "v1" "Secret" .Release.Namespace "{name}"'
-        assert asked in file.read_text()
-        file.write_text(file.read_text().replace(asked, f"fromJson `{json.dumps(found)}`"))
-        return template.__wrapped__(tmp_path / "pipelines", KUBEFLOW)
+        return found_there(CHART, KUBEFLOW, tmp_path, f"{folder}/secret.yaml", {("Secret", name): found})
 
-    ours = {"annotations": {"meta.helm.sh/release-name": "mlops-lab-test"}}
     for folder, name, keys in (
         ("mysql", "mysql-secret", ("username", "password")),
         ("seaweedfs", "mlpipeline-minio-artifact", ("accesskey", "secretkey", "s3.json")),
@@ -328,8 +322,26 @@ def test_a_secret_of_somebody_else_is_used_as_it_is(tmp_path: Path) -> None:
         assert done.returncode == 0 and f"name: {name}\n  labels" not in done.stdout, done.stderr
         done = rendered(folder, name, metadata={}, data={keys[0]: "a2VwdA=="})
         assert done.returncode != 0 and f"from before, and has no key {keys[1]}" in done.stderr
-        done = rendered(folder, name, metadata=ours, data=data)
+        done = rendered(folder, name, metadata={}, data={**data, keys[1]: ""})
+        assert done.returncode != 0 and f"has no key {keys[1]}, or nothing in it" in done.stderr
+        done = rendered(folder, name, metadata=OURS, data=data)
         assert done.returncode == 0 and f"{keys[1]}: a2VwdA==" in done.stdout, done.stderr
+        done = rendered(folder, name, metadata=OURS, data={**data, keys[1]: ""})
+        assert done.returncode == 0 and re.search(rf"^  {keys[1]}: \w{{40}}", done.stdout, re.MULTILINE), done.stderr
+
+
+def test_a_database_from_before_does_not_get_a_password_that_it_would_not_take(tmp_path: Path) -> None:
+    def rendered(secret: Object, claim: Object) -> subprocess.CompletedProcess[str]:
+        found = {("Secret", "mysql-secret"): secret, ("PersistentVolumeClaim", "data-mysql-0"): claim}
+        return found_there(CHART, KUBEFLOW, tmp_path, "mysql/secret.yaml", found)
+
+    claim = {"metadata": {"name": "data-mysql-0"}}
+    for secret in ({}, {"metadata": OURS, "data": {"username": "cm9vdA==", "password": ""}}):
+        done = rendered(secret, claim)
+        assert done.returncode != 0 and "the claim data-mysql-0 is in namespace mlops-lab-test" in done.stderr
+        assert rendered(secret, {}).returncode == 0, "a new database takes any"
+    done = rendered({"metadata": OURS, "data": {"password": "a2VwdA=="}}, claim)
+    assert done.returncode == 0 and "password: a2VwdA==" in done.stdout, done.stderr
 
 
 def test_everything_reads_the_secrets_that_are_there_already() -> None:
