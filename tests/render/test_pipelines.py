@@ -191,6 +191,10 @@ def test_services_and_ports_are_those_that_the_parts_know(objects: list[Rendered
     assert "-ip.bind=127.0.0.1" in seaweedfs, "its other servers know no password"
 
 
+def test_the_object_store_leaves_room_on_a_disk_that_is_not_its_alone(objects: list[Rendered]) -> None:
+    assert "-volume.minFreeSpace=1GiB" in container(objects, "StatefulSet seaweedfs")["args"]
+
+
 def test_the_api_server_is_told_where_everything_is(objects: list[Rendered]) -> None:
     env = environment(objects, "Deployment ml-pipeline")
     assert facts.API_SERVER.items() <= env.items()
