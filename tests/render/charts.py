@@ -131,25 +131,6 @@ class Chart:
         assert done.returncode == 0, done.stderr
         return _parsed(done.stdout)
 
-    def render_beside(
-        self, folder: Path, source: str, secret: str, found: Object, files: tuple[Path, ...]
-    ) -> subprocess.CompletedProcess[str]:
-        """What helm renders where the cluster has a Secret; it is written where a template looks for it.
-
-        Args:
-            folder: an empty one, for a copy of the chart.
-            source: the template, such as `mysql/secret.yaml`.
-            found: the Secret's metadata and data.
-        """
-        copy = folder / self.name
-        shutil.rmtree(copy, ignore_errors=True)
-        shutil.copytree(self.folder, copy)
-        file = copy / "templates" / source
-        asked = f'lookup "v1" "Secret" .Release.Namespace "{secret}"'
-        assert asked in file.read_text()
-        file.write_text(file.read_text().replace(asked, f"fromJson `{json.dumps(found)}`"))
-        return template.__wrapped__(copy, files)
-
     def all(self) -> Iterator[tuple[str, list[Rendered]]]:
         for case, files in self.cases().items():
             yield case, self.render(files)
@@ -176,6 +157,20 @@ def template(
         *(word for file in files for word in ("--values", str(file))),
     ]
     return subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+
+
+def found_there(
+    chart: Chart, files: tuple[Path, ...], at: Path, name: str, found: dict[tuple[str, str], Object]
+) -> subprocess.CompletedProcess[str]:
+    """`helm template` as if the cluster had objects, by kind and name, for which the template `name` looks."""
+    shutil.rmtree(at / chart.name, ignore_errors=True)
+    shutil.copytree(chart.folder, at / chart.name)
+    file = at / chart.name / "templates" / name
+    for (kind, called), there in found.items():
+        asked = f'lookup "v1" "{kind}" .Release.Namespace "{called}"'
+        assert asked in file.read_text(), asked
+        file.write_text(file.read_text().replace(asked, f"fromJson `{json.dumps(there)}`"))
+    return template.__wrapped__(at / chart.name, files)
 
 
 def _parsed(text: str) -> list[Rendered]:

@@ -111,6 +111,8 @@ NAMED = {
     ("ml-pipeline", "configmaps"): {"kfp-launcher"},
     ("pipeline-runner", "configmaps"): {"kfp-launcher"},
     ("pipeline-runner", "secrets"): {"mlpipeline-minio-artifact"},
+    # The only one that Argo's controller reads, and that for pods which no pipeline has.
+    ("argo", "secrets"): {"argo-workflows-agent-ca-certificates"},
     ("ml-pipeline-ui", "configmaps"): {"kfp-launcher"},
     ("ml-pipeline-ui", "secrets"): {"mlpipeline-minio-artifact"},
 }

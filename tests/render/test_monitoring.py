@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from tests.render import gates
-from tests.render.charts import CHARTS, Chart, Rendered, template
+from tests.render.charts import CHARTS, Chart, Rendered, found_there, template
 from tests.rules.promtool import promtool
 
 CHART = Chart(CHARTS / "monitoring")
@@ -40,22 +40,6 @@ def folder(objects: list[Rendered], at: Path) -> Path:
 def values(tmp_path: Path, **given: Any) -> tuple[Path, ...]:
     (tmp_path / "values.yaml").write_text(yaml.safe_dump(given))
     return (tmp_path / "values.yaml",)
-
-
-def test_a_secret_of_somebody_else_is_used_as_it_is(tmp_path: Path) -> None:
-    data = {"user": "bWU=", "password": "a2VwdA=="}
-    files = values(tmp_path, grafana={"enabled": True})
-
-    def rendered(**found: Any) -> subprocess.CompletedProcess[str]:
-        return CHART.render_beside(tmp_path, "grafana/secret.yaml", "grafana", found, files)
-
-    theirs = rendered(metadata={}, data=data)
-    assert theirs.returncode == 0 and "\n  password: " not in theirs.stdout, theirs.stderr
-    for lacking in ({"user": "bWU="}, {**data, "password": ""}):
-        refused = rendered(metadata={}, data=lacking)
-        assert refused.returncode != 0 and "from before, and has no key password" in refused.stderr
-    ours = rendered(metadata={"annotations": {"meta.helm.sh/release-name": "mlops-lab-test"}}, data=data)
-    assert ours.returncode == 0 and "password: a2VwdA==" in ours.stdout, ours.stderr
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -228,6 +212,21 @@ def test_the_learners_dashboards_are_no_object_of_the_chart(tmp_path: Path) -> N
     """Else an update of the chart would delete them."""
     objects, _ = grafana(tmp_path)
     assert "ConfigMap learner-dashboards" not in {each.name for each in objects}
+
+
+def test_grafanas_login_from_before_stays_and_somebody_elses_is_used_as_it_is(tmp_path: Path) -> None:
+    files = values(tmp_path, grafana={"enabled": True})
+
+    def rendered(**found: Any) -> subprocess.CompletedProcess[str]:
+        return found_there(CHART, files, tmp_path, "grafana/secret.yaml", {("Secret", "grafana"): found})
+
+    login = {"user": "YW5u", "password": "a2VwdA=="}
+    done = rendered(metadata={"annotations": {"meta.helm.sh/release-name": "mlops-lab-test"}}, data=login)
+    assert done.returncode == 0 and "user: YW5u\n  password: a2VwdA==" in done.stdout, done.stderr
+    done = rendered(metadata={}, data=login)
+    assert done.returncode == 0 and "# Source: monitoring/templates/grafana/secret.yaml" not in done.stdout, done.stderr
+    done = rendered(metadata={}, data={**login, "password": ""})
+    assert done.returncode != 0 and "the Secret grafana is in namespace mlops-lab-test from before" in done.stderr
 
 
 def test_grafana_asks_for_nothing_outside_the_cluster(tmp_path: Path) -> None:

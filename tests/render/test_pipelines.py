@@ -23,7 +23,7 @@ from mlops_lab.base.versions import pin
 from mlops_lab.platform.releases import RELEASES
 from tests.render import charts
 from tests.render import kubeflow_facts as facts
-from tests.render.charts import CHARTS, SERVING, Chart, Object, Rendered, template
+from tests.render.charts import CHARTS, SERVING, Chart, Object, Rendered, found_there, template
 from tests.render.gates import PART, _matches, _pod_labels
 
 CHART = Chart(CHARTS / "pipelines")
@@ -191,6 +191,10 @@ def test_services_and_ports_are_those_that_the_parts_know(objects: list[Rendered
     assert "-ip.bind=127.0.0.1" in seaweedfs, "its other servers know no password"
 
 
+def test_the_object_store_leaves_room_on_a_disk_that_is_not_its_alone(objects: list[Rendered]) -> None:
+    assert "-volume.minFreeSpace=1GiB" in container(objects, "StatefulSet seaweedfs")["args"]
+
+
 def test_the_api_server_is_told_where_everything_is(objects: list[Rendered]) -> None:
     env = environment(objects, "Deployment ml-pipeline")
     assert facts.API_SERVER.items() <= env.items()
@@ -225,16 +229,22 @@ def test_drivers_and_launchers_wait_for_the_network(
     words = environment(objects, "Deployment ml-pipeline")[variable].split(" ")
     assert words[:2] == ["sh", "-c"] and words[3:] == [program] and "$(" not in words[2]
     asked = {(host, int(port)) for host, port in re.findall(r"nc\t-z\t-w\t1\t(\S+)\t(\d+)", words[2])}
-    assert asked == {("ml-pipeline", 8887), ("metadata-grpc-service", 8080)}
+    assert asked == {("ml-pipeline", 8887), ("seaweedfs", 9000), ("metadata-grpc-service", 8080)}
     (tmp_path / "nc").write_text(f'#!/bin/sh\necho "$4" >>{tmp_path}/asked\ntest "$(wc -l <{tmp_path}/asked)" -gt 2\n')
-    (tmp_path / "sleep").write_text("#!/bin/sh\n")
+    (tmp_path / "sleep").write_text(f'#!/bin/sh\necho "$1" >>{tmp_path}/slept\n')
     (tmp_path / program).write_text('#!/bin/sh\nprintf "%s|" "$@"\n')
     for each in tmp_path.iterdir():
         each.chmod(0o755)
     env = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
     done = subprocess.run([*words, "--type", "a b"], capture_output=True, text=True, env=env, timeout=20, check=False)
     assert done.stdout == "--type|a b|", done.stderr
-    assert (tmp_path / "asked").read_text().split() == ["ml-pipeline"] * 3 + ["metadata-grpc-service"]
+    hosts = ["ml-pipeline", "seaweedfs", "metadata-grpc-service"]
+    assert (tmp_path / "asked").read_text().split() == [hosts[0]] * 3 + hosts[1:]
+    (tmp_path / "nc").write_text("#!/bin/sh\nexit 1\n")
+    (tmp_path / "slept").unlink()
+    done = subprocess.run(words, capture_output=True, text=True, env=env, timeout=60, check=False)
+    assert done.returncode == 0, "it says itself whom it can't reach"
+    assert sum(int(each) for each in (tmp_path / "slept").read_text().split()) == 180
 
 
 def test_runs_are_in_mlflow_too_where_it_is_said(tmp_path: Path) -> None:
@@ -300,19 +310,13 @@ def test_ml_metadata_goes_with_its_folder_and_its_key(tmp_path: Path) -> None:
     assert not re.search(r"metadata-(grpc|envoy)|METADATA_", text)
 
 
+OURS = {"annotations": {"meta.helm.sh/release-name": "mlops-lab-test"}}
+
+
 def test_a_secret_of_somebody_else_is_used_as_it_is(tmp_path: Path) -> None:
-    """helm looks for it in the cluster; here it is written where helm would find it."""
-
     def rendered(folder: str, name: str, **found: Any) -> subprocess.CompletedProcess[str]:
-        shutil.rmtree(tmp_path / "pipelines", ignore_errors=True)
-        shutil.copytree(CHART.folder, tmp_path / "pipelines")
-        file = tmp_path / "pipelines" / "templates" / folder / "secret.yaml"
-        asked = f'lookup "v1" "Secret" .Release.Namespace "{name}"'
-        assert asked in file.read_text()
-        file.write_text(file.read_text().replace(asked, f"fromJson `{json.dumps(found)}`"))
-        return template.__wrapped__(tmp_path / "pipelines", KUBEFLOW)
+        return found_there(CHART, KUBEFLOW, tmp_path, f"{folder}/secret.yaml", {("Secret", name): found})
 
-    ours = {"annotations": {"meta.helm.sh/release-name": "mlops-lab-test"}}
     for folder, name, keys in (
         ("mysql", "mysql-secret", ("username", "password")),
         ("seaweedfs", "mlpipeline-minio-artifact", ("accesskey", "secretkey", "s3.json")),
@@ -322,8 +326,26 @@ def test_a_secret_of_somebody_else_is_used_as_it_is(tmp_path: Path) -> None:
         assert done.returncode == 0 and f"name: {name}\n  labels" not in done.stdout, done.stderr
         done = rendered(folder, name, metadata={}, data={keys[0]: "a2VwdA=="})
         assert done.returncode != 0 and f"from before, and has no key {keys[1]}" in done.stderr
-        done = rendered(folder, name, metadata=ours, data=data)
+        done = rendered(folder, name, metadata={}, data={**data, keys[1]: ""})
+        assert done.returncode != 0 and f"has no key {keys[1]}, or nothing in it" in done.stderr
+        done = rendered(folder, name, metadata=OURS, data=data)
         assert done.returncode == 0 and f"{keys[1]}: a2VwdA==" in done.stdout, done.stderr
+        done = rendered(folder, name, metadata=OURS, data={**data, keys[1]: ""})
+        assert done.returncode == 0 and re.search(rf"^  {keys[1]}: \w{{40}}", done.stdout, re.MULTILINE), done.stderr
+
+
+def test_a_database_from_before_does_not_get_a_password_that_it_would_not_take(tmp_path: Path) -> None:
+    def rendered(secret: Object, claim: Object) -> subprocess.CompletedProcess[str]:
+        found = {("Secret", "mysql-secret"): secret, ("PersistentVolumeClaim", "data-mysql-0"): claim}
+        return found_there(CHART, KUBEFLOW, tmp_path, "mysql/secret.yaml", found)
+
+    claim = {"metadata": {"name": "data-mysql-0"}}
+    for secret in ({}, {"metadata": OURS, "data": {"username": "cm9vdA==", "password": ""}}):
+        done = rendered(secret, claim)
+        assert done.returncode != 0 and "the claim data-mysql-0 is in namespace mlops-lab-test" in done.stderr
+        assert rendered(secret, {}).returncode == 0, "a new database takes any"
+    done = rendered({"metadata": OURS, "data": {"password": "a2VwdA=="}}, claim)
+    assert done.returncode == 0 and "password: a2VwdA==" in done.stdout, done.stderr
 
 
 def test_everything_reads_the_secrets_that_are_there_already() -> None:
@@ -361,14 +383,35 @@ def test_everything_finds_the_object_store(objects: list[Rendered]) -> None:
 def test_every_setting_of_the_controller_is_yaml_that_keeps_steps_restricted(objects: list[Rendered]) -> None:
     data = {key: yaml.safe_load(text) for key, text in
             named(objects, "ConfigMap workflow-controller-configmap")["data"].items()}  # fmt: skip
+    assert data["executor"]["resources"] == CHART.values["kubeflow"]["argoexec"]["resources"]
+    assert data["parallelism"] == CHART.values["runs"]["atOnce"] == 10, "not a thousand runs at once"
     executor = data["executor"]["securityContext"]
     assert executor["runAsNonRoot"] is True and executor["capabilities"] == {"drop": ["ALL"]}
     assert executor["allowPrivilegeEscalation"] is False and executor["seccompProfile"] == {"type": "RuntimeDefault"}
-    assert data["workflowDefaults"]["spec"]["ttlStrategy"]["secondsAfterCompletion"] == 3600
     assert data["metricsConfig"] == {"secure": False}
     assert environment(objects, "Deployment workflow-controller")["DEFAULT_REQUEUE_TIME"] == "2s"
     agent = environment(objects, "Deployment ml-pipeline-persistenceagent")
     assert agent["TTL_SECONDS_AFTER_WORKFLOW_FINISH"] == "3600"
+    ttl = data["workflowDefaults"]["spec"]["ttlStrategy"]
+    assert ttl == {"secondsAfterCompletion": 3600 + 86400}, "a workflow's end has to be recorded before it goes"
+
+
+def test_steps_that_ask_for_nothing_have_requests_and_a_limit_and_nobody_else_gets_one(
+    objects: list[Rendered], tmp_path: Path
+) -> None:
+    """A LimitRange reaches every container of the namespace that leaves something out."""
+    (limits,) = named(objects, "LimitRange pipelines")["spec"]["limits"]
+    tasks = CHART.values["tasks"]
+    assert limits == {
+        "type": "Container", "defaultRequest": tasks["requests"], "default": {"memory": tasks["limits"]["memory"]},
+    }  # fmt: skip
+    own = [one["resources"] for each in objects for one in each.containers]
+    argo = yaml.safe_load(named(objects, "ConfigMap workflow-controller-configmap")["data"]["executor"])["resources"]
+    for each in (*own, argo):
+        assert set(limits["defaultRequest"]) <= set(each["requests"]) and set(limits["default"]) <= set(each["limits"])
+    (tmp_path / "values.yaml").write_text(yaml.safe_dump({"tasks": {"limits": {"memory": None}}}))
+    without = named(CHART.render((*KUBEFLOW, tmp_path / "values.yaml")), "LimitRange pipelines")
+    assert "default" not in without["spec"]["limits"][0]
 
 
 @pytest.mark.parametrize(
@@ -402,6 +445,45 @@ def test_nothing_starts_before_what_it_can_not_start_without(objects: list[Rende
     }
     for asked in waits.values():
         assert all(int(port) in facts.SERVICES[host] for host, port in asked)
+
+
+def test_a_database_that_was_half_made_is_made_anew_and_a_whole_one_never(
+    objects: list[Rendered], tmp_path: Path
+) -> None:
+    """The container's own start and startup probe, with an entrypoint that is killed when the test wants it."""
+    volume, programs = tmp_path / "volume", tmp_path / "programs"
+    volume.mkdir()
+    programs.mkdir()
+    (programs / "docker-entrypoint.sh").write_text(
+        '#!/bin/sh\nls data 2>/dev/null\nmkdir -p data/mysql\necho "$1" >data/ibdata1\n'
+    )
+    (programs / "mysqladmin").write_text(f"#!/bin/sh\ntest -e {tmp_path}/listens\n")
+    for each in programs.iterdir():
+        each.chmod(0o755)
+    mysql = container(objects, "StatefulSet mysql")
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        here = [word.replace("/var/lib/mysql", str(volume)) for word in words]
+        env = {"PATH": f"{programs}:/usr/bin:/bin"}
+        return subprocess.run(here, capture_output=True, text=True, env=env, timeout=20, check=False)
+
+    def start() -> list[str]:
+        """What the entrypoint finds where the database belongs."""
+        done = run(*mysql["command"], *mysql["args"])
+        assert done.returncode == 0, done.stderr
+        assert (volume / "data" / "ibdata1").read_text() == f"--datadir={volume}/data\n"
+        return done.stdout.splitlines()
+
+    probe = mysql["startupProbe"]["exec"]["command"]
+    assert start() == []
+    assert run(*probe).returncode != 0, "it listens on no network yet"
+    assert start() == ["the first start was interrupted: the database is made anew"]
+    (tmp_path / "listens").touch()
+    assert run(*probe).returncode == 0
+    assert start() == ["ibdata1", "mysql"], "whole, and kept from now on"
+    assert run(*probe).returncode == 0
+    assert start() == ["ibdata1", "mysql"]
+    assert {each.name for each in volume.iterdir()} == {"data"}, "as an older chart's volume: it has never a mark"
 
 
 # Passwords
