@@ -205,6 +205,44 @@ func TestAServerThatIsAwayIsWaitedFor(t *testing.T) {
 	}
 }
 
+func TestAnInputThatIsCutOffComesOnceMore(t *testing.T) {
+	held, given, to := setUp(t)
+	data := filepath.Join(given.Prefix, "in", "data")
+	held.objects["in/data"] = bytes.Repeat([]byte("0123456789"), 100_000)
+	given.Inputs = []placed{{URI: data, Path: data}}
+	tries := 0
+	cutting := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/internal/artifact/") {
+			if tries++; tries <= 2 {
+				w.Header().Set("Content-Length", "1000000")
+				_, _ = w.Write(held.objects["in/data"][:500_000])
+				panic(http.ErrAbortHandler) // the connection breaks
+			}
+		}
+		held.ServeHTTP(w, r)
+	}))
+	defer cutting.Close()
+	to.base = cutting.URL + "/internal"
+	if code, err := perform(given, to, []string{"sh", "-c", `test "$(wc -c <"$0")" = 1000000`, data}); code != 0 || tries != 3 {
+		t.Fatal(code, err, tries)
+	}
+}
+
+func TestAnInputWithoutAPlaceIsSaidAtOnce(t *testing.T) {
+	held, given, to := setUp(t)
+	held.objects["in/data"] = []byte("hello")
+	inTheWay := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(inTheWay, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	given.Inputs = []placed{{URI: filepath.Join(given.Prefix, "in", "data"), Path: filepath.Join(inTheWay, "data")}}
+	to.patience = time.Minute
+	code, _ := perform(given, to, []string{"true"})
+	if code != exitLauncher || !strings.Contains(held.result.Error, "not a directory") {
+		t.Fatal(code, held.result)
+	}
+}
+
 func TestAnAttemptThatNobodyWaitsForEnds(t *testing.T) {
 	held, given, to := setUp(t)
 	held.answers = []int{409}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net/http"
 	"os"
 	"path/filepath"
 )
@@ -29,11 +30,16 @@ func fetchInputs(given spec, from *server) error {
 }
 
 func fetchOne(key, path string, from *server) error {
-	answer, err := from.fetch(key)
-	if err != nil {
+	return from.fetch(key, func(answer *http.Response) error {
+		err := receive(answer, path)
+		if err != nil {
+			_ = os.RemoveAll(path) // it comes once more, whole
+		}
 		return err
-	}
-	defer answer.Body.Close()
+	})
+}
+
+func receive(answer *http.Response, path string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 		return err
 	}
