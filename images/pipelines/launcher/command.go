@@ -12,11 +12,15 @@ import (
 	"time"
 )
 
+const leftRunning = 5 * time.Second // that what a command leaves running may still write to its output
+
 const mostOutput = 16 << 20 // bytes of output that are kept; the pod's own log has all
 
 // runCommand runs the command to its end, its output going to ours and to the file. The second value says why it
 // failed, with the last line that it wrote; it is empty if it did not.
-func runCommand(words []string, kept *os.File) (int, string) {
+//
+// What the command leaves running may hold its output open; that is waited for no longer than patience.
+func runCommand(words []string, kept *os.File, patience time.Duration) (int, string) {
 	defer kept.Close()
 	output := &limited{file: kept}
 	command := exec.Command(words[0], words[1:]...)
@@ -24,7 +28,7 @@ func runCommand(words []string, kept *os.File) (int, string) {
 	command.Stderr = command.Stdout // one writer for both keeps their order
 	command.Env = without(os.Environ(), "LAUNCH=")
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	command.WaitDelay = 5 * time.Second // for output of what the command left running
+	command.WaitDelay = patience
 	if err := command.Start(); err != nil {
 		return exitNotStarted, "its command can't be started: " + err.Error()
 	}
@@ -37,7 +41,7 @@ func runCommand(words []string, kept *os.File) (int, string) {
 	}()
 	err := command.Wait()
 	signal.Stop(signals)
-	if err == nil {
+	if err == nil || errors.Is(err, exec.ErrWaitDelay) { // it ended well, and left something running
 		return 0, ""
 	}
 	var exit *exec.ExitError

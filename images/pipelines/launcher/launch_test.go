@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -12,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -160,6 +162,27 @@ func TestWhatTheExecutorSaysOfAnArtifactCounts(t *testing.T) {
 	b := first(held.result.Output["artifacts"].(map[string]any)["b"])
 	if b["uri"] != "s3://elsewhere/b" || b["metadata"].(map[string]any)["n"] != 1.0 || b["custom_path"] != nil {
 		t.Fatal(b)
+	}
+}
+
+func TestWhatACommandLeavesRunningIsNoFailure(t *testing.T) {
+	for script, want := range map[string]int{
+		"sleep 60 & echo $!; echo done": 0,
+		"sleep 60 & echo $!; exit 3":    3,
+	} {
+		file, err := os.CreateTemp(t.TempDir(), "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		code, why := runCommand([]string{"sh", "-c", script}, file, 10*time.Millisecond)
+		text, _ := os.ReadFile(file.Name())
+		var left int
+		if _, err := fmt.Sscan(string(text), &left); err != nil || syscall.Kill(left, syscall.SIGKILL) != nil {
+			t.Error("nothing was left running:", string(text), err)
+		}
+		if code != want || (why == "") != (want == 0) {
+			t.Errorf("%s: %d %q", script, code, why)
+		}
 	}
 }
 

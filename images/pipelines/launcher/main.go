@@ -67,7 +67,7 @@ func perform(given spec, to *server, command []string) (int, error) {
 		return report(to, exitLauncher, result{Error: err.Error()})
 	}
 	defer os.Remove(output.Name())
-	code, ended := runCommand(command, output)
+	code, ended := runCommand(command, output, leftRunning)
 	if err := to.storeLog(output.Name()); err != nil && !errors.Is(err, errUnneeded) {
 		fmt.Fprintln(os.Stderr, "launch: the output could not be kept:", err)
 	}
