@@ -4,7 +4,8 @@
 // too. `launch -- COMMAND ARG...` is what that container runs: it fetches the task's input artifacts, runs the
 // command, stores what the command made, and tells the server how it ended. It needs nothing of the image.
 //
-// The task is described by the variable LAUNCH (see spec.go), which the command does not get to see.
+// The task is described by the variable LAUNCH (see spec.go), which is not passed on. That hides nothing: the command
+// can read its parent's variables, so the token in it must open no more than the task may have.
 package main
 
 import (
