@@ -174,7 +174,7 @@ func TestWhatACommandLeavesRunningIsNoFailure(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		code, why := runCommand([]string{"sh", "-c", script}, file, 10*time.Millisecond)
+		code, why := runCommand([]string{"sh", "-c", script}, newOutput(file), 10*time.Millisecond)
 		text, _ := os.ReadFile(file.Name())
 		var left int
 		if _, err := fmt.Sscan(string(text), &left); err != nil || syscall.Kill(left, syscall.SIGKILL) != nil {
@@ -313,23 +313,6 @@ func TestAnArchiveStaysInItsFolder(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(root, "out")); err == nil {
 		t.Error("a file got out")
-	}
-}
-
-func TestOutputIsKeptUpToALimit(t *testing.T) {
-	file, err := os.CreateTemp(t.TempDir(), "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	output := &limited{file: file, size: mostOutput - 3}
-	for _, text := range []string{"abcdef\n", "the end\n"} {
-		if written, err := output.Write([]byte(text)); err != nil || written != len(text) {
-			t.Fatal(written, err)
-		}
-	}
-	text, _ := os.ReadFile(file.Name())
-	if string(text) != "abc" || output.last() != "the end" {
-		t.Fatal(string(text), output.last())
 	}
 }
 

@@ -63,13 +63,15 @@ func perform(given spec, to *server, command []string) (int, error) {
 	if err := makeRoom(given); err != nil {
 		return report(to, exitLauncher, result{Error: "no place for its outputs: " + err.Error()})
 	}
-	output, err := os.CreateTemp("", "launch-*.log")
+	file, err := os.CreateTemp("", "launch-*.log")
 	if err != nil {
 		return report(to, exitLauncher, result{Error: err.Error()})
 	}
-	defer os.Remove(output.Name())
+	defer os.Remove(file.Name())
+	defer file.Close()
+	output := newOutput(file)
 	code, ended := runCommand(command, output, leftRunning)
-	if err := to.storeLog(output.Name()); err != nil && !errors.Is(err, errUnneeded) {
+	if err := to.storeLog(output); err != nil && !errors.Is(err, errUnneeded) {
 		fmt.Fprintln(os.Stderr, "launch: the output could not be kept:", err)
 	}
 	if ended != "" {

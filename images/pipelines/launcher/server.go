@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 	"sync"
 	"time"
@@ -127,8 +126,10 @@ func (s *server) store(key, kind string, body func() (io.ReadCloser, error)) err
 	return s.ask(http.MethodPut, "/artifact/"+escape(key), kind, body, passOver)
 }
 
-func (s *server) storeLog(path string) error {
-	return s.ask(http.MethodPut, "/attempt/log", "text/plain", func() (io.ReadCloser, error) { return os.Open(path) }, passOver)
+func (s *server) storeLog(written *output) error {
+	return s.ask(http.MethodPut, "/attempt/log", "text/plain", func() (io.ReadCloser, error) {
+		return io.NopCloser(written.kept()), nil
+	}, passOver)
 }
 
 // begin says that the attempt starts. It must not where nobody waits for it, as when its pod started too late.
