@@ -164,7 +164,7 @@ func (s *stream) Read(into []byte) (int, error) {
 	number, err := s.from.Read(into)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err != nil && !errors.Is(err, io.EOF) && !s.closed {
+	if err != nil && err != io.EOF && !s.closed {
 		s.failed = err
 	}
 	return number, err

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"archive/tar"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -145,66 +144,10 @@ func upload(key, path string, to *server) error {
 	if info.IsDir() {
 		return to.store(key, archive, func() (io.ReadCloser, error) { return pack(path), nil })
 	}
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("%s is neither a file nor a folder: %s", path, info.Mode())
+	}
 	return to.store(key, "application/octet-stream", func() (io.ReadCloser, error) { return os.Open(path) })
-}
-
-// pack reads as a tar archive of what a folder holds; an error in between breaks the reading off.
-func pack(folder string) io.ReadCloser {
-	reader, writer := io.Pipe()
-	go func() {
-		packed := tar.NewWriter(writer)
-		err := packed.AddFS(os.DirFS(folder))
-		if err == nil {
-			err = packed.Close()
-		}
-		writer.CloseWithError(err)
-	}()
-	return reader
-}
-
-func unpack(packed io.Reader, folder string) error {
-	if err := os.MkdirAll(folder, 0o777); err != nil {
-		return err
-	}
-	root, err := os.OpenRoot(folder) // nothing in an archive gets out of it
-	if err != nil {
-		return err
-	}
-	defer root.Close()
-	reader := tar.NewReader(packed)
-	for {
-		header, err := reader.Next()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		name := filepath.Clean(filepath.FromSlash(header.Name))
-		switch header.Typeflag {
-		case tar.TypeDir:
-			err = root.MkdirAll(name, 0o777)
-		case tar.TypeReg:
-			if err = root.MkdirAll(filepath.Dir(name), 0o777); err == nil {
-				err = writeIn(root, name, reader, header.FileInfo().Mode().Perm())
-			}
-		}
-		if err != nil {
-			return err
-		}
-	}
-}
-
-func writeIn(root *os.Root, name string, content io.Reader, mode fs.FileMode) error {
-	file, err := root.OpenFile(name, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, mode|0o600)
-	if err != nil {
-		return err
-	}
-	if _, err := io.Copy(file, content); err != nil {
-		file.Close()
-		return err
-	}
-	return file.Close()
 }
 
 func write(path string, content io.Reader, mode fs.FileMode) error {
