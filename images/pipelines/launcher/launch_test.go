@@ -256,6 +256,30 @@ func TestAnAttemptThatNobodyWaitsForEnds(t *testing.T) {
 	}
 }
 
+func TestAResultWhoseAnswerIsLostHasArrived(t *testing.T) {
+	for script, want := range map[string]int{"true": 0, "exit 3": 3} {
+		held, given, to := setUp(t)
+		reports := 0
+		losing := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/internal/attempt/result" {
+				if reports++; reports > 1 {
+					w.WriteHeader(http.StatusConflict)
+					return
+				}
+				held.ServeHTTP(httptest.NewRecorder(), r)
+				panic(http.ErrAbortHandler) // the server is killed before it answers
+			}
+			held.ServeHTTP(w, r)
+		}))
+		to.base = losing.URL + "/internal"
+		code, err := perform(given, to, []string{"sh", "-c", script})
+		losing.Close()
+		if code != want || reports != 2 || held.result == nil || (err == nil) != (want == 0) {
+			t.Error(script, code, err, reports)
+		}
+	}
+}
+
 func TestAFullStoreIsSaidAtOnce(t *testing.T) {
 	held, given, to := setUp(t)
 	given.Outputs = []placed{place(given, "data")}
