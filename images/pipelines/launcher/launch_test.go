@@ -310,6 +310,10 @@ func TestCommandLineAndSpecification(t *testing.T) {
 			t.Errorf("%q was taken", text)
 		}
 	}
+	text := `{"server": "http://x", "token": "t", "prefix": "minio://p", "output_file": "/o", "attempt": "of an older server"}`
+	if given, err := readSpec(text); err != nil || given.Token != "t" {
+		t.Error(given, err)
+	}
 	if code, err := launch([]string{"--"}, "{}"); code != 2 || err == nil {
 		t.Error(code, err)
 	}
