@@ -163,6 +163,11 @@ func lookAt(links []string, root *os.Root) error {
 }
 
 func writeIn(root *os.Root, name string, content io.Reader, mode fs.FileMode) error {
+	if info, err := root.Lstat(name); err == nil && info.Mode().Type() == fs.ModeSymlink {
+		if err := root.Remove(name); err != nil { // it would be written where that leads
+			return err
+		}
+	}
 	file, err := root.OpenFile(name, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, mode|0o600)
 	if err != nil {
 		return err

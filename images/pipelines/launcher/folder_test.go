@@ -139,6 +139,28 @@ func TestAnArchiveStaysInItsFolder(t *testing.T) {
 	}
 }
 
+func TestAFileTakesThePlaceOfALink(t *testing.T) {
+	var packed bytes.Buffer
+	writer := tar.NewWriter(&packed)
+	_ = writer.WriteHeader(&tar.Header{Name: "a", Mode: 0o644, Size: 1, Typeflag: tar.TypeReg})
+	_, _ = writer.Write([]byte("x"))
+	_ = writer.Close()
+	folder := t.TempDir()
+	elsewhere := filepath.Join(t.TempDir(), "elsewhere")
+	if err := os.Symlink(elsewhere, filepath.Join(folder, "a")); err != nil {
+		t.Fatal(err)
+	}
+	if err := unpack(&packed, folder); err != nil {
+		t.Fatal(err)
+	}
+	if text, err := os.ReadFile(filepath.Join(folder, "a")); string(text) != "x" {
+		t.Error(string(text), err)
+	}
+	if _, err := os.Stat(elsewhere); err == nil {
+		t.Error("it was written where the link leads")
+	}
+}
+
 func TestALinkOfAnArchiveStaysInItsFolder(t *testing.T) {
 	for name, links := range map[string][][2]string{
 		"absolute":   {{"a", "/etc/passwd"}},
