@@ -113,36 +113,6 @@ func TestATaskFromItsInputsToItsReport(t *testing.T) {
 	}
 }
 
-func TestWhatTheExecutorSaysOfAnArtifactCounts(t *testing.T) {
-	held, given, to := setUp(t)
-	given.Outputs = []placed{place(given, "a"), place(given, "b"), place(given, "c")}
-	own := filepath.Join(t.TempDir(), "own")
-	if err := os.WriteFile(own, []byte("mine"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	artifact := func(uri string, more ...any) map[string]any {
-		described := map[string]any{"uri": uri, "metadata": map[string]any{"n": 1}}
-		if len(more) > 0 {
-			described["custom_path"] = more[0]
-		}
-		return map[string]any{"artifacts": []any{described}}
-	}
-	output := map[string]any{"artifacts": map[string]any{
-		"a": artifact(own), "b": artifact("s3://elsewhere/b"), "c": artifact(given.Outputs[2].URI, own),
-	}}
-	text, _ := json.Marshal(output)
-	if code, err := perform(given, to, []string{"sh", "-c", `printf '%s' "$1" >"$0"`, given.OutputFile, string(text)}); code != 0 {
-		t.Fatal(err)
-	}
-	if string(held.objects["out/a"]) != "mine" || string(held.objects["out/c"]) != "mine" || held.objects["out/b"] != nil {
-		t.Fatal(held.objects)
-	}
-	b := first(held.result.Output["artifacts"].(map[string]any)["b"])
-	if b["uri"] != "s3://elsewhere/b" || b["metadata"].(map[string]any)["n"] != 1.0 || b["custom_path"] != nil {
-		t.Fatal(b)
-	}
-}
-
 func TestWhatACommandLeavesRunningIsNoFailure(t *testing.T) {
 	for script, want := range map[string]int{
 		"sleep 60 & echo $!; echo done": 0,

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -58,6 +59,11 @@ func (s spec) key(uri string) string {
 		return ""
 	}
 	return key
+}
+
+// reads tells whether a URI is an input's.
+func (s spec) reads(uri string) bool {
+	return slices.ContainsFunc(s.Inputs, func(input placed) bool { return input.URI == uri })
 }
 
 // local is where the SDK's executor looks for a URI: minio://bucket/key is /minio/bucket/key.

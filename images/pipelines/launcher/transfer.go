@@ -109,7 +109,9 @@ func storeOutputs(given spec, to *server) (result, error) {
 func storeArtifact(given spec, to *server, declared placed, told map[string]any) (map[string]any, error) {
 	uri, path := declared.URI, declared.Path
 	if chosen, _ := told["uri"].(string); chosen != "" && chosen != declared.URI {
-		if given.key(chosen) != "" {
+		if given.reads(chosen) {
+			uri, path = chosen, "" // an input that is passed on: it is stored already
+		} else if given.key(chosen) != "" {
 			uri, path = chosen, local(chosen)
 		} else if _, err := os.Stat(chosen); err == nil && filepath.IsAbs(chosen) {
 			path = chosen // a file of the container: kept under the URI that was foreseen
