@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -25,18 +26,20 @@ func runCommand(words []string, kept *output, patience time.Duration) (int, stri
 	command.Env = without(os.Environ(), "LAUNCH=")
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	command.WaitDelay = patience
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
+	defer signal.Stop(signals)
 	if err := command.Start(); err != nil {
 		return exitNotStarted, "its command can't be started: " + err.Error()
 	}
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
+	var told atomic.Bool
 	go func() {
 		for received := range signals {
+			told.Store(true)
 			_ = syscall.Kill(-command.Process.Pid, received.(syscall.Signal))
 		}
 	}()
 	err := command.Wait()
-	signal.Stop(signals)
 	if err == nil || errors.Is(err, exec.ErrWaitDelay) { // it ended well, and left something running
 		return 0, ""
 	}
@@ -48,6 +51,9 @@ func runCommand(words []string, kept *output, patience time.Duration) (int, stri
 	code, how := status.ExitStatus(), fmt.Sprintf("exit code %d", status.ExitStatus())
 	if status.Signaled() {
 		code, how = 128+int(status.Signal()), "killed by signal "+status.Signal().String()
+	}
+	if told.Load() {
+		how += " after its pod was told to end" // by a deadline, or as its node goes away: the pod's events say why
 	}
 	if last := kept.last(); last != "" {
 		how += ": " + last

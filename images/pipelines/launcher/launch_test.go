@@ -295,3 +295,21 @@ func TestCommandLineAndSpecification(t *testing.T) {
 		t.Fatal(info, err)
 	}
 }
+
+func TestASignalReachesTheCommandAndIsNamed(t *testing.T) {
+	loop := `i=0; while [ $i -lt 5000000 ]; do i=$((i+1)); done; exit 9` // seconds, without a process of its own
+	for script, want := range map[string]struct {
+		code   int
+		reason string
+	}{
+		"trap 'exit 7' TERM; kill -TERM $PPID; $loop":             {7, "exit code 7 after its pod was told to end"},
+		"kill -TERM $PPID; $loop":                                 {143, "killed by signal terminated after its pod was told to end"},
+		"trap 'echo saved; exit 0' TERM; kill -TERM $PPID; $loop": {0, ""},
+	} {
+		held, given, to := setUp(t)
+		code, _ := perform(given, to, []string{"sh", "-c", strings.ReplaceAll(script, "$loop", loop)})
+		if code != want.code || held.result == nil || held.result.Error != want.reason {
+			t.Errorf("%s: %d %v", script, code, held.result)
+		}
+	}
+}
