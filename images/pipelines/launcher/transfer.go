@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,9 +10,12 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 )
 
 const archive = "application/x-tar"
+
+var notFinite = regexp.MustCompile(`^(NaN|Infinity)`) // as Python's json writes them
 
 // fetchInputs puts the input artifacts where the command looks for them. One that the server does not keep is left to
 // the command, which knows its URI.
@@ -67,15 +71,8 @@ func makeRoom(given spec) error {
 
 // storeOutputs stores what the command made, and describes it.
 func storeOutputs(given spec, to *server) (result, error) {
-	output := map[string]any{}
-	file, err := os.Open(given.OutputFile)
-	if err == nil {
-		decoder := json.NewDecoder(file)
-		decoder.UseNumber() // a large integer stays what it is
-		err = decoder.Decode(&output)
-		file.Close()
-	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	output, err := readOutput(given.OutputFile)
+	if err != nil {
 		return result{}, fmt.Errorf("%s: %w", given.OutputFile, err)
 	}
 	told, _ := output["artifacts"].(map[string]any)
@@ -104,6 +101,29 @@ func storeOutputs(given spec, to *server) (result, error) {
 	return result{Output: output, Parameters: parameters}, nil
 }
 
+// readOutput reads what the SDK's executor wrote; nothing if the command is no such one.
+func readOutput(path string) (map[string]any, error) {
+	output := map[string]any{}
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return output, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.UseNumber() // a large integer stays what it is
+	err = decoder.Decode(&output)
+	var wrong *json.SyntaxError
+	if errors.As(err, &wrong) && notFinite.Match(text[max(wrong.Offset-1, 0):]) {
+		return nil, errors.New("an output or a metric is NaN or Infinity, which JSON does not have")
+	}
+	if output == nil { // null
+		output = map[string]any{}
+	}
+	return output, err
+}
+
 // storeArtifact stores one artifact and gives its description: the executor's, if the command was one, with the URI
 // that it was given unless the command chose one elsewhere.
 func storeArtifact(given spec, to *server, declared placed, told map[string]any) (map[string]any, error) {
@@ -121,6 +141,9 @@ func storeArtifact(given spec, to *server, declared placed, told map[string]any)
 	}
 	if custom, _ := told["custom_path"].(string); custom != "" {
 		path = custom
+	}
+	if path != "" && given.key(uri) == "" {
+		return nil, fmt.Errorf("%s: only what is below %s can be stored, not %s", declared.Name, given.Prefix, uri)
 	}
 	if path != "" {
 		if err := upload(given.key(uri), path, to); err != nil {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -41,5 +42,36 @@ func TestWhatTheExecutorSaysOfAnArtifactCounts(t *testing.T) {
 	b := first(held.result.Output["artifacts"].(map[string]any)["b"])
 	if b["uri"] != "s3://elsewhere/b" || b["metadata"].(map[string]any)["n"] != 1.0 || b["custom_path"] != nil {
 		t.Fatal(b)
+	}
+}
+
+func TestWhatTheExecutorWroteIsReadOrRefusedInWords(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "executor_output.json")
+	if output, err := readOutput(name); err != nil || output == nil || len(output) > 0 {
+		t.Error("no file:", output, err)
+	}
+	finite := "is NaN or Infinity"
+	for text, want := range map[string]string{
+		`null`: "", `{"parameterValues": {"NaN": 1}}`: "",
+		`{"parameterValues": {"loss": NaN}}`: finite, `{"a": [-Infinity, 1]}`: finite, `Infinity`: finite,
+		`{"parameterValues": {"NaN": x}}`: "invalid character 'x'", ``: "EOF", `{"a": `: "unexpected EOF",
+	} {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		output, err := readOutput(name)
+		if want == "" && (err != nil || output == nil) || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%s: %v %v", text, output, err)
+		}
+	}
+}
+
+func TestWhatIsStoredElsewhereIsNotSentHere(t *testing.T) {
+	held, given, to := setUp(t)
+	given.Outputs = []placed{place(given, "a")}
+	text := `{"artifacts": {"a": {"artifacts": [{"uri": "s3://elsewhere/a", "custom_path": "/etc/hostname"}]}}}`
+	code, _ := perform(given, to, []string{"sh", "-c", `printf '%s' "$1" >"$0"`, given.OutputFile, text})
+	if code != exitLauncher || !strings.Contains(held.result.Error, "can be stored, not s3://elsewhere/a") {
+		t.Fatal(code, held.result)
 	}
 }
