@@ -113,6 +113,15 @@ func TestATaskFromItsInputsToItsReport(t *testing.T) {
 	}
 }
 
+func TestACommandMayMakeItsOwnTemporaryFolder(t *testing.T) {
+	held, given, to := setUp(t)
+	t.Setenv("TMPDIR", filepath.Join(t.TempDir(), "later"))
+	code, err := perform(given, to, []string{"sh", "-c", `mkdir "$TMPDIR" && echo made`})
+	if code != 0 || held.log != "made\n" {
+		t.Fatal(code, err, held.log)
+	}
+}
+
 func TestWhatACommandLeavesRunningIsNoFailure(t *testing.T) {
 	for script, want := range map[string]int{
 		"sleep 60 & echo $!; echo done": 0,

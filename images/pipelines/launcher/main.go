@@ -64,6 +64,9 @@ func perform(given spec, to *server, command []string) (int, error) {
 		return report(to, exitLauncher, result{Error: "no place for its outputs: " + err.Error()})
 	}
 	file, err := os.CreateTemp("", "launch-*.log")
+	if err != nil { // TMPDIR is the command's, which may have yet to make it
+		file, err = os.CreateTemp("/tmp", "launch-*.log")
+	}
 	if err != nil {
 		return report(to, exitLauncher, result{Error: err.Error()})
 	}
