@@ -20,11 +20,13 @@ var notFinite = regexp.MustCompile(`^(NaN|Infinity)`) // as Python's json writes
 // fetchInputs puts the input artifacts where the command looks for them. One that the server does not keep is left to
 // the command, which knows its URI.
 func fetchInputs(given spec, from *server) error {
+	fetched := map[placed]bool{} // an artifact may be several inputs
 	for _, input := range given.Inputs {
 		key := given.key(input.URI)
-		if key == "" {
+		if key == "" || fetched[input] {
 			continue
 		}
+		fetched[input] = true
 		if err := fetchOne(key, input.Path, from); err != nil {
 			return err
 		}
