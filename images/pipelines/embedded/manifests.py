@@ -64,7 +64,6 @@ def task(settings: Settings, run: str, account: str, attempt: dict[str, Any], to
     wanted = json.loads(attempt["wanted"])
     launch = {
         "server": settings.url,
-        "attempt": attempt["id"],
         "token": token,
         "prefix": settings.artifacts,
         **{key: wanted[key] for key in ("inputs", "outputs", "parameters", "output_file")},

@@ -1,10 +1,8 @@
 package main
 
 import (
-	"archive/tar"
-	"bytes"
 	"encoding/json"
-	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -12,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -112,54 +111,33 @@ func TestATaskFromItsInputsToItsReport(t *testing.T) {
 	}
 }
 
-func TestAFolderComesBackAsItWas(t *testing.T) {
+func TestACommandMayMakeItsOwnTemporaryFolder(t *testing.T) {
 	held, given, to := setUp(t)
-	given.Outputs = []placed{place(given, "model")}
-	script := `mkdir -p "$0/deep"; printf one >"$0/deep/a"; printf two >"$0/b"; chmod 755 "$0/b"`
-	if code, err := perform(given, to, []string{"sh", "-c", script, given.Outputs[0].Path}); code != 0 {
-		t.Fatal(err)
-	}
-	if held.kinds["out/model"] != archive {
-		t.Fatal(held.kinds)
-	}
-	again := filepath.Join(t.TempDir(), "again")
-	if err := fetchOne("out/model", again, to); err != nil {
-		t.Fatal(err)
-	}
-	text, err := os.ReadFile(filepath.Join(again, "deep", "a"))
-	info, err2 := os.Stat(filepath.Join(again, "b"))
-	if err != nil || err2 != nil || string(text) != "one" || info.Mode().Perm() != 0o755 {
-		t.Fatal(string(text), info, err, err2)
+	t.Setenv("TMPDIR", filepath.Join(t.TempDir(), "later"))
+	code, err := perform(given, to, []string{"sh", "-c", `mkdir "$TMPDIR" && echo made`})
+	if code != 0 || held.log != "made\n" {
+		t.Fatal(code, err, held.log)
 	}
 }
 
-func TestWhatTheExecutorSaysOfAnArtifactCounts(t *testing.T) {
-	held, given, to := setUp(t)
-	given.Outputs = []placed{place(given, "a"), place(given, "b"), place(given, "c")}
-	own := filepath.Join(t.TempDir(), "own")
-	if err := os.WriteFile(own, []byte("mine"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	artifact := func(uri string, more ...any) map[string]any {
-		described := map[string]any{"uri": uri, "metadata": map[string]any{"n": 1}}
-		if len(more) > 0 {
-			described["custom_path"] = more[0]
+func TestWhatACommandLeavesRunningIsNoFailure(t *testing.T) {
+	for script, want := range map[string]int{
+		"sleep 60 & echo $!; echo done": 0,
+		"sleep 60 & echo $!; exit 3":    3,
+	} {
+		file, err := os.CreateTemp(t.TempDir(), "")
+		if err != nil {
+			t.Fatal(err)
 		}
-		return map[string]any{"artifacts": []any{described}}
-	}
-	output := map[string]any{"artifacts": map[string]any{
-		"a": artifact(own), "b": artifact("s3://elsewhere/b"), "c": artifact(given.Outputs[2].URI, own),
-	}}
-	text, _ := json.Marshal(output)
-	if code, err := perform(given, to, []string{"sh", "-c", `printf '%s' "$1" >"$0"`, given.OutputFile, string(text)}); code != 0 {
-		t.Fatal(err)
-	}
-	if string(held.objects["out/a"]) != "mine" || string(held.objects["out/c"]) != "mine" || held.objects["out/b"] != nil {
-		t.Fatal(held.objects)
-	}
-	b := first(held.result.Output["artifacts"].(map[string]any)["b"])
-	if b["uri"] != "s3://elsewhere/b" || b["metadata"].(map[string]any)["n"] != 1.0 || b["custom_path"] != nil {
-		t.Fatal(b)
+		code, why := runCommand([]string{"sh", "-c", script}, newOutput(file), 10*time.Millisecond)
+		text, _ := os.ReadFile(file.Name())
+		var left int
+		if _, err := fmt.Sscan(string(text), &left); err != nil || syscall.Kill(left, syscall.SIGKILL) != nil {
+			t.Error("nothing was left running:", string(text), err)
+		}
+		if code != want || (why == "") != (want == 0) {
+			t.Errorf("%s: %d %q", script, code, why)
+		}
 	}
 }
 
@@ -189,89 +167,6 @@ func TestAFailureIsReportedWithItsReason(t *testing.T) {
 	}
 }
 
-func TestAServerThatIsAwayIsWaitedFor(t *testing.T) {
-	held, given, to := setUp(t)
-	held.answers = []int{503, 500, 502}
-	if code, err := perform(given, to, []string{"true"}); code != 0 || held.result == nil || !held.started {
-		t.Fatal(code, err)
-	}
-	held.answers = make([]int, 1000)
-	for number := range held.answers {
-		held.answers[number] = 503
-	}
-	to.patience = 100 * time.Millisecond
-	if code, err := perform(given, to, []string{"true"}); code != exitLauncher || !strings.Contains(err.Error(), "has been away") {
-		t.Fatal(code, err)
-	}
-}
-
-func TestAnAttemptThatNobodyWaitsForEnds(t *testing.T) {
-	held, given, to := setUp(t)
-	held.answers = []int{409}
-	ran := filepath.Join(t.TempDir(), "ran")
-	if code, err := perform(given, to, []string{"touch", ran}); code != exitUnneeded || !errors.Is(err, errUnneeded) {
-		t.Fatal(code, err)
-	}
-	if _, err := os.Stat(ran); err == nil {
-		t.Fatal("it ran all the same")
-	}
-}
-
-func TestAFullStoreIsSaidAtOnce(t *testing.T) {
-	held, given, to := setUp(t)
-	given.Outputs = []placed{place(given, "data")}
-	command := []string{"sh", "-c", `echo x >"$0"`, given.Outputs[0].Path}
-	to.patience = time.Minute
-	full := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasPrefix(r.URL.Path, "/internal/artifact/") {
-			w.WriteHeader(http.StatusInsufficientStorage)
-			_, _ = io.WriteString(w, `{"message": "no room"}`)
-			return
-		}
-		held.ServeHTTP(w, r)
-	}))
-	defer full.Close()
-	to.base = full.URL + "/internal"
-	code, _ := perform(given, to, command)
-	if code != exitLauncher || !strings.Contains(held.result.Error, "no room") {
-		t.Fatal(code, held.result)
-	}
-}
-
-func TestAnArchiveStaysInItsFolder(t *testing.T) {
-	var packed bytes.Buffer
-	writer := tar.NewWriter(&packed)
-	for _, name := range []string{"../out", "deep/../../out"} {
-		_ = writer.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: 1, Typeflag: tar.TypeReg})
-		_, _ = writer.Write([]byte("x"))
-	}
-	_ = writer.Close()
-	root := t.TempDir()
-	if err := unpack(&packed, filepath.Join(root, "in")); err == nil {
-		t.Error("it was unpacked")
-	}
-	if _, err := os.Stat(filepath.Join(root, "out")); err == nil {
-		t.Error("a file got out")
-	}
-}
-
-func TestOutputIsKeptUpToALimit(t *testing.T) {
-	file, err := os.CreateTemp(t.TempDir(), "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	output := &limited{file: file, size: mostOutput - 3}
-	for _, text := range []string{"abcdef\n", "the end\n"} {
-		if written, err := output.Write([]byte(text)); err != nil || written != len(text) {
-			t.Fatal(written, err)
-		}
-	}
-	text, _ := os.ReadFile(file.Name())
-	if string(text) != "abc" || output.last() != "the end" {
-		t.Fatal(string(text), output.last())
-	}
-}
-
 func TestCommandLineAndSpecification(t *testing.T) {
 	if got := local("minio://bucket/key"); got != "/minio/bucket/key" {
 		t.Error(got)
@@ -280,6 +175,10 @@ func TestCommandLineAndSpecification(t *testing.T) {
 		if _, err := readSpec(text); err == nil {
 			t.Errorf("%q was taken", text)
 		}
+	}
+	text := `{"server": "http://x", "token": "t", "prefix": "minio://p", "output_file": "/o", "attempt": "of an older server"}`
+	if given, err := readSpec(text); err != nil || given.Token != "t" {
+		t.Error(given, err)
 	}
 	if code, err := launch([]string{"--"}, "{}"); code != 2 || err == nil {
 		t.Error(code, err)
@@ -290,5 +189,23 @@ func TestCommandLineAndSpecification(t *testing.T) {
 	}
 	if info, err := os.Stat(copied); err != nil || info.Mode().Perm()&0o111 == 0 {
 		t.Fatal(info, err)
+	}
+}
+
+func TestASignalReachesTheCommandAndIsNamed(t *testing.T) {
+	loop := `i=0; while [ $i -lt 5000000 ]; do i=$((i+1)); done; exit 9` // seconds, without a process of its own
+	for script, want := range map[string]struct {
+		code   int
+		reason string
+	}{
+		"trap 'exit 7' TERM; kill -TERM $PPID; $loop":             {7, "exit code 7 after its pod was told to end"},
+		"kill -TERM $PPID; $loop":                                 {143, "killed by signal terminated after its pod was told to end"},
+		"trap 'echo saved; exit 0' TERM; kill -TERM $PPID; $loop": {0, ""},
+	} {
+		held, given, to := setUp(t)
+		code, _ := perform(given, to, []string{"sh", "-c", strings.ReplaceAll(script, "$loop", loop)})
+		if code != want.code || held.result == nil || held.result.Error != want.reason {
+			t.Errorf("%s: %d %v", script, code, held.result)
+		}
 	}
 }

@@ -4,7 +4,8 @@
 // too. `launch -- COMMAND ARG...` is what that container runs: it fetches the task's input artifacts, runs the
 // command, stores what the command made, and tells the server how it ended. It needs nothing of the image.
 //
-// The task is described by the variable LAUNCH (see spec.go), which the command does not get to see.
+// The task is described by the variable LAUNCH (see spec.go), which is not passed on. That hides nothing: the command
+// can read its parent's variables, so the token in it must open no more than the task may have.
 package main
 
 import (
@@ -62,13 +63,18 @@ func perform(given spec, to *server, command []string) (int, error) {
 	if err := makeRoom(given); err != nil {
 		return report(to, exitLauncher, result{Error: "no place for its outputs: " + err.Error()})
 	}
-	output, err := os.CreateTemp("", "launch-*.log")
+	file, err := os.CreateTemp("", "launch-*.log")
+	if err != nil { // TMPDIR is the command's, which may have yet to make it
+		file, err = os.CreateTemp("/tmp", "launch-*.log")
+	}
 	if err != nil {
 		return report(to, exitLauncher, result{Error: err.Error()})
 	}
-	defer os.Remove(output.Name())
-	code, ended := runCommand(command, output)
-	if err := to.storeLog(output.Name()); err != nil && !errors.Is(err, errUnneeded) {
+	defer os.Remove(file.Name())
+	defer file.Close()
+	output := newOutput(file)
+	code, ended := runCommand(command, output, leftRunning)
+	if err := to.storeLog(output); err != nil && !errors.Is(err, errUnneeded) {
 		fmt.Fprintln(os.Stderr, "launch: the output could not be kept:", err)
 	}
 	if ended != "" {

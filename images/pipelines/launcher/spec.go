@@ -2,15 +2,16 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
 // spec describes a task; the server makes it (embedded/manifests.py).
 type spec struct {
 	Server     string      `json:"server"`      // address of the server
-	Attempt    string      `json:"attempt"`     // for messages only; the token says which one it is
-	Token      string      `json:"token"`       // lets this attempt in
+	Token      string      `json:"token"`       // lets this attempt in, and says which one it is
 	Prefix     string      `json:"prefix"`      // root of the URIs that the server keeps
 	Inputs     []placed    `json:"inputs"`      // artifacts to fetch
 	Outputs    []placed    `json:"outputs"`     // artifacts that the command may write
@@ -38,12 +39,15 @@ type result struct {
 	Parameters map[string]string `json:"parameters,omitempty"` // contents of parameter files
 }
 
+// readSpec passes over what it does not know: a pod that waited for its node while the server was upgraded has the
+// older one's description and the newer one's launcher.
 func readSpec(text string) (spec, error) {
-	decoder := json.NewDecoder(strings.NewReader(text))
-	decoder.DisallowUnknownFields()
 	var given spec
-	if err := decoder.Decode(&given); err != nil {
+	if err := json.Unmarshal([]byte(text), &given); err != nil {
 		return given, fmt.Errorf("the variable LAUNCH can't be read: %w", err)
+	}
+	if given.Server == "" || given.Token == "" || given.Prefix == "" || given.OutputFile == "" {
+		return given, errors.New("the variable LAUNCH lacks one of server, token, prefix and output_file")
 	}
 	return given, nil
 }
@@ -55,6 +59,11 @@ func (s spec) key(uri string) string {
 		return ""
 	}
 	return key
+}
+
+// reads tells whether a URI is an input's.
+func (s spec) reads(uri string) bool {
+	return slices.ContainsFunc(s.Inputs, func(input placed) bool { return input.URI == uri })
 }
 
 // local is where the SDK's executor looks for a URI: minio://bucket/key is /minio/bucket/key.

@@ -1,26 +1,32 @@
 package main
 
 import (
-	"archive/tar"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 )
 
 const archive = "application/x-tar"
 
+var notFinite = regexp.MustCompile(`^(NaN|Infinity)`) // as Python's json writes them
+
 // fetchInputs puts the input artifacts where the command looks for them. One that the server does not keep is left to
 // the command, which knows its URI.
 func fetchInputs(given spec, from *server) error {
+	fetched := map[placed]bool{} // an artifact may be several inputs
 	for _, input := range given.Inputs {
 		key := given.key(input.URI)
-		if key == "" {
+		if key == "" || fetched[input] {
 			continue
 		}
+		fetched[input] = true
 		if err := fetchOne(key, input.Path, from); err != nil {
 			return err
 		}
@@ -29,11 +35,16 @@ func fetchInputs(given spec, from *server) error {
 }
 
 func fetchOne(key, path string, from *server) error {
-	answer, err := from.fetch(key)
-	if err != nil {
+	return from.fetch(key, func(answer *http.Response) error {
+		err := receive(answer, path)
+		if err != nil {
+			_ = os.RemoveAll(path) // it comes once more, whole
+		}
 		return err
-	}
-	defer answer.Body.Close()
+	})
+}
+
+func receive(answer *http.Response, path string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 		return err
 	}
@@ -62,15 +73,8 @@ func makeRoom(given spec) error {
 
 // storeOutputs stores what the command made, and describes it.
 func storeOutputs(given spec, to *server) (result, error) {
-	output := map[string]any{}
-	file, err := os.Open(given.OutputFile)
-	if err == nil {
-		decoder := json.NewDecoder(file)
-		decoder.UseNumber() // a large integer stays what it is
-		err = decoder.Decode(&output)
-		file.Close()
-	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	output, err := readOutput(given.OutputFile)
+	if err != nil {
 		return result{}, fmt.Errorf("%s: %w", given.OutputFile, err)
 	}
 	told, _ := output["artifacts"].(map[string]any)
@@ -99,12 +103,37 @@ func storeOutputs(given spec, to *server) (result, error) {
 	return result{Output: output, Parameters: parameters}, nil
 }
 
+// readOutput reads what the SDK's executor wrote; nothing if the command is no such one.
+func readOutput(path string) (map[string]any, error) {
+	output := map[string]any{}
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return output, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.UseNumber() // a large integer stays what it is
+	err = decoder.Decode(&output)
+	var wrong *json.SyntaxError
+	if errors.As(err, &wrong) && notFinite.Match(text[max(wrong.Offset-1, 0):]) {
+		return nil, errors.New("an output or a metric is NaN or Infinity, which JSON does not have")
+	}
+	if output == nil { // null
+		output = map[string]any{}
+	}
+	return output, err
+}
+
 // storeArtifact stores one artifact and gives its description: the executor's, if the command was one, with the URI
 // that it was given unless the command chose one elsewhere.
 func storeArtifact(given spec, to *server, declared placed, told map[string]any) (map[string]any, error) {
 	uri, path := declared.URI, declared.Path
 	if chosen, _ := told["uri"].(string); chosen != "" && chosen != declared.URI {
-		if given.key(chosen) != "" {
+		if given.reads(chosen) {
+			uri, path = chosen, "" // an input that is passed on: it is stored already
+		} else if given.key(chosen) != "" {
 			uri, path = chosen, local(chosen)
 		} else if _, err := os.Stat(chosen); err == nil && filepath.IsAbs(chosen) {
 			path = chosen // a file of the container: kept under the URI that was foreseen
@@ -114,6 +143,9 @@ func storeArtifact(given spec, to *server, declared placed, told map[string]any)
 	}
 	if custom, _ := told["custom_path"].(string); custom != "" {
 		path = custom
+	}
+	if path != "" && given.key(uri) == "" {
+		return nil, fmt.Errorf("%s: only what is below %s can be stored, not %s", declared.Name, given.Prefix, uri)
 	}
 	if path != "" {
 		if err := upload(given.key(uri), path, to); err != nil {
@@ -139,66 +171,10 @@ func upload(key, path string, to *server) error {
 	if info.IsDir() {
 		return to.store(key, archive, func() (io.ReadCloser, error) { return pack(path), nil })
 	}
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("%s is neither a file nor a folder: %s", path, info.Mode())
+	}
 	return to.store(key, "application/octet-stream", func() (io.ReadCloser, error) { return os.Open(path) })
-}
-
-// pack reads as a tar archive of what a folder holds; an error in between breaks the reading off.
-func pack(folder string) io.ReadCloser {
-	reader, writer := io.Pipe()
-	go func() {
-		packed := tar.NewWriter(writer)
-		err := packed.AddFS(os.DirFS(folder))
-		if err == nil {
-			err = packed.Close()
-		}
-		writer.CloseWithError(err)
-	}()
-	return reader
-}
-
-func unpack(packed io.Reader, folder string) error {
-	if err := os.MkdirAll(folder, 0o777); err != nil {
-		return err
-	}
-	root, err := os.OpenRoot(folder) // nothing in an archive gets out of it
-	if err != nil {
-		return err
-	}
-	defer root.Close()
-	reader := tar.NewReader(packed)
-	for {
-		header, err := reader.Next()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		name := filepath.Clean(filepath.FromSlash(header.Name))
-		switch header.Typeflag {
-		case tar.TypeDir:
-			err = root.MkdirAll(name, 0o777)
-		case tar.TypeReg:
-			if err = root.MkdirAll(filepath.Dir(name), 0o777); err == nil {
-				err = writeIn(root, name, reader, header.FileInfo().Mode().Perm())
-			}
-		}
-		if err != nil {
-			return err
-		}
-	}
-}
-
-func writeIn(root *os.Root, name string, content io.Reader, mode fs.FileMode) error {
-	file, err := root.OpenFile(name, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, mode|0o600)
-	if err != nil {
-		return err
-	}
-	if _, err := io.Copy(file, content); err != nil {
-		file.Close()
-		return err
-	}
-	return file.Close()
 }
 
 func write(path string, content io.Reader, mode fs.FileMode) error {
