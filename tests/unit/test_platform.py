@@ -277,6 +277,46 @@ def test_an_image_that_does_not_come_ends_the_wait_after_a_while(monkeypatch: py
     assert "p: c: ImagePullBackOff: no such image" in watch.detail()
 
 
+def test_pods_of_runs_do_not_end_an_installation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A learner's step with a mistyped image stands in the same namespace, without the release's label."""
+    now = [100.0]
+    monkeypatch.setattr(evidence.time, "monotonic", lambda: now[0])
+    own, step = pod(container({"running": {}})), pod(PULLING)
+    step["metadata"]["name"] = "step"
+
+    def event(name: str, kind: str = "Pod", api: str = "v1") -> dict[str, Any]:
+        about = {"kind": kind, "name": name, "apiVersion": api}
+        at = "2100-01-01T00:00:00Z"
+        return {"metadata": {}, "involvedObject": about, "reason": "R", "message": "m", "lastTimestamp": at}
+
+    events = [event("p"), event("step"), event("w", "Workflow", "argoproj.io/v1alpha1"), event("s", "StatefulSet")]
+    watch = Watch(
+        FakeKubectl({
+            "get pods -n x -l app.kubernetes.io/instance=x": {"items": [own]}, "get pods": {"items": [own, step]},
+            "get events": {"items": events},
+        }), "x", 1.0,
+    )  # fmt: skip
+    for _ in range(20):
+        now[0] += 5.0
+        assert watch() == ""
+    assert watch.detail().splitlines() == ["p: c runs and is not ready", "Pod p: R: m", "StatefulSet s: R: m"]
+
+
+@pytest.mark.parametrize("chart", [each.chart for each in RELEASES])
+def test_all_pods_of_a_chart_bear_its_releases_name(chart: str) -> None:
+    """By it `Watch` knows them from pods of runs."""
+    folder = releases.project() / "charts" / chart / "templates"
+    assert "app.kubernetes.io/instance: {{ .root.Release.Name }}" in (folder / "_helpers.tpl").read_text()
+    found = 0
+    for file in folder.rglob("*.yaml"):
+        head, separator, template = file.read_text().partition("\n  template:\n")
+        if separator and "volumeClaimTemplates" not in head:
+            found += 1
+            lines = template.splitlines()[:2]
+            assert lines[0] == "    metadata:" and '.labels" (dict "root" . "component"' in lines[1], file
+    assert found > 1
+
+
 def test_where_an_image_does_not_come_is_said() -> None:
     """It may be on one node and not on the other."""
     item = pod(PULLING)

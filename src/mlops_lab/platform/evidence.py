@@ -17,14 +17,16 @@ _LASTING = ("ImagePullBackOff", "ErrImagePull", "CreateContainerConfigError")
 _PATIENCE = 30.0  # s that an image may take to appear, or a Secret
 _CRASHES = 5
 _EVERY = 3.0  # s between two looks
+_RELEASE = "app.kubernetes.io/instance"  # the label that all pods of a chart have
 
 
 class Watch:
-    """Looks at a namespace's pods while helm waits for them.
+    """Looks at a release's pods while helm waits for them; others in its namespace, such as pods of runs, are nobody's
+    reason to end an installation.
 
     Args:
         kubectl: the cluster.
-        namespace: the part's.
+        namespace: the part's, which is also the release's name.
         room: seconds that a pod may be without a node; None for any time, say where nodes are added on demand.
     """
 
@@ -38,6 +40,7 @@ class Watch:
         self._since: dict[str, float] = {}
         self._before: dict[str, int] = {}
         self._seen: list[str] = []
+        self._pods: set[str] = set()  # the release's own, of any time
 
     def __call__(self) -> str:
         """A reason to stop waiting, or an empty text."""
@@ -46,9 +49,10 @@ class Watch:
             return ""
         self._next = now + _EVERY
         try:
-            pods = self._kubectl.get("pods", "-n", self._namespace)
+            pods = self._kubectl.get("pods", "-n", self._namespace, "-l", f"{_RELEASE}={self._namespace}")
         except LabError:
             return ""  # helm will say so
+        self._pods.update(item["metadata"]["name"] for item in pods)
         for item in pods:
             for container, count in restarts(item).items():
                 self._before.setdefault(container, count if _created(item) < self._begin else 0)
@@ -85,7 +89,14 @@ class Watch:
         done = self._kubectl.run(
             *("get", "events", "-n", self._namespace, "--field-selector", "type=Warning", "-o", "json"), check=False
         )
-        return warnings(json.loads(done.stdout)["items"] if done.code == 0 else [], self._begin)
+        items = json.loads(done.stdout)["items"] if done.code == 0 else []
+        return warnings([event for event in items if self._ours(event["involvedObject"])], self._begin)
+
+    def _ours(self, about: dict[str, Any]) -> bool:
+        """Not of a run: neither its pod nor its workflow."""
+        if about["kind"] == "Pod":
+            return about["name"] in self._pods
+        return not str(about.get("apiVersion", "")).startswith("argoproj.io/")
 
 
 def restarts(pod: dict[str, Any]) -> dict[str, int]:
