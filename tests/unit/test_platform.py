@@ -317,6 +317,20 @@ def test_all_pods_of_a_chart_bear_its_releases_name(chart: str) -> None:
     assert found > 1
 
 
+def test_an_image_that_does_not_come_is_one_trouble_by_two_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(evidence.time, "monotonic", lambda: now[0])
+    answers: dict[str, Any] = {}
+    watch = Watch(FakeKubectl(answers), "x")
+    said = ""
+    while not said and now[0] < 200:
+        reason = "ErrImagePull" if now[0] // 10 % 2 else "ImagePullBackOff"
+        answers["get pods"] = {"items": [pod(container({"waiting": {"reason": reason}}))]}
+        now[0] += 4.0
+        said = watch()
+    assert said.startswith("p can't start") and now[0] < 140
+
+
 def test_where_an_image_does_not_come_is_said() -> None:
     """It may be on one node and not on the other."""
     item = pod(PULLING)

@@ -64,9 +64,11 @@ class Watch:
                 before[pod] if reason == "NotReady" and pod in before else f"{pod}: {text}"
                 for pod, reason, text in states
             ]
-        self._since = {f"{pod} {reason}": self._since.get(f"{pod} {reason}", now) for pod, reason, _ in states}
-        for pod, reason, text in states:
-            lasted = now - self._since[f"{pod} {reason}"]
+        # The kubelet calls an image that does not come by two names in turn.
+        keys = [f"{pod} {'lasting' if reason in _LASTING else reason}" for pod, reason, _ in states]
+        self._since = {key: self._since.get(key, now) for key in keys}
+        for key, (pod, reason, text) in zip(keys, states, strict=True):
+            lasted = now - self._since[key]
             limit = self._patience.get(reason)
             if limit is not None and (lasted > limit or not limit):
                 return f"{pod} can't start: {text}"
