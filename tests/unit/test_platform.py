@@ -161,6 +161,26 @@ def test_the_newest_revision_of_each_part_counts() -> None:
     assert installed.installed(FakeKubectl({"get secrets": ""})) == {}
 
 
+@pytest.mark.parametrize(
+    ("statuses", "stood"),
+    [
+        (["failed"], False),
+        (["uninstalling"], False),
+        (["failed", "pending-upgrade"], False),
+        (["deployed", "pending-upgrade"], True),
+        (["superseded", "failed"], True),
+    ],
+)
+def test_what_never_was_ready_has_not_stood(statuses: list[str], stood: bool) -> None:
+    lines = [
+        f"mlops-lab-tracking s t 1 2m name=mlops-lab-tracking,owner=helm,status={status},version={number}"
+        for number, status in enumerate(statuses, 1)
+    ]
+    for order in (lines, lines[::-1]):
+        found = installed.installed(FakeKubectl({"get secrets": "\n".join(order)}))["tracking"]
+        assert (found.status, found.stood) == (statuses[-1], stood)
+
+
 def workload(kind: str = "Deployment", generation: int = 1, replicas: int | None = 1, **status: Any) -> dict[str, Any]:
     spec = {} if replicas is None else {"replicas": replicas}
     return {"kind": kind, "metadata": {"name": "x", "generation": generation}, "spec": spec, "status": status}
@@ -491,6 +511,11 @@ else: open(log, 'a').write(' '.join(args[2:]) + '\\n')
         (["pending-install"], "uninstall r"),
         (["superseded", "deployed", "pending-upgrade"], "rollback r 2"),
         (["superseded", "failed", "pending-rollback"], "rollback r 1"),
+        (["failed"], "uninstall r"),
+        (["failed", "pending-rollback"], "uninstall r"),
+        (["uninstalling"], "uninstall r"),
+        (["superseded", "uninstalling"], "uninstall r"),
+        (["superseded", "failed", "deployed"], ""),
     ],
 )
 def test_a_release_that_was_left_in_the_middle_is_settled(
@@ -500,7 +525,7 @@ def test_a_release_that_was_left_in_the_middle_is_settled(
     monkeypatch.setenv("LOG", str(log))
     revisions = [{"revision": number, "status": status} for number, status in enumerate(statuses, 1)]
     log.with_suffix(".history").write_text(json.dumps(revisions) if revisions else "")
-    Helm(program(tmp_path, HISTORY), "ctx").settle("r")
+    assert Helm(program(tmp_path, HISTORY), "ctx").settle("r") is (bool(statuses) and "uninstall" not in does)
     done = log.read_text() if log.exists() else ""
     assert done.startswith(does) and bool(done) == bool(does)
 
@@ -519,7 +544,7 @@ def site(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
 
         def settle(self, release: str) -> bool:
             told["asked"].append("settle")
-            return True
+            return f"name={release}," in told["answers"].get("get secrets", "")
 
     def lacking(*_: Any) -> tuple[list[str], list[str]]:
         return told["lacks"].pop(0) if len(told["lacks"]) > 1 else told["lacks"][0]  # type: ignore[no-any-return]

@@ -403,7 +403,7 @@ def test_there_is_room_if_the_requests_of_all_leave_some(
 @pytest.fixture
 def site(docker: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """A kind cluster where all images can be had; `fails` has, for a values file's name, how its upgrade ends."""
-    told: dict[str, Any] = {"upgrades": [], "fails": {}, "answers": {}, "within": []}
+    told: dict[str, Any] = {"upgrades": [], "settled": [], "fails": {}, "answers": {}, "within": []}
 
     class Told(Drawn):
         def upgrade(self, release: str, chart: Path, **more: Any) -> None:
@@ -412,6 +412,10 @@ def site(docker: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
             told["within"].append(more["within"])
             if profile in told["fails"]:
                 raise told["fails"][profile]
+
+        def settle(self, release: str) -> bool:
+            told["settled"].append(len(told["upgrades"]))
+            return False
 
     monkeypatch.setattr(install, "Helm", Told)
     monkeypatch.setattr(install, "program", lambda progress: Path("helm"))
@@ -477,14 +481,14 @@ def test_who_names_an_engine_is_told_when_it_fails(site: dict[str, Any]) -> None
     assert len(site["upgrades"]) == 1 and error.value.hint.endswith("lab up --engine embedded")
 
 
-def test_an_interrupted_choice_is_made_again(site: dict[str, Any]) -> None:
-    """What never stood is nobody's engine: `lab up` was ended while it was installed."""
-    site["answers"]["get secrets"] = release_secret("kubeflow", "pending-install")
+@pytest.mark.parametrize("status", ["pending-install", "uninstalling", "failed"])
+def test_an_interrupted_choice_is_made_again(status: str, site: dict[str, Any]) -> None:
+    """What never stood is nobody's engine: `lab up` was ended while it was installed, or helm while it removed it."""
+    site["answers"]["get secrets"] = release_secret("kubeflow", status)
     site["fails"]["kubeflow"] = LabError("helm failed", "")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Helm, "settle", lambda self, release: False)
-        bring_up("pipelines")
+    bring_up()
     assert [profile for _, profile, _, _ in site["upgrades"]] == ["kubeflow", "full"]
+    assert site["settled"] == [0, 1], "what the first has left must not be in the counterpart's way"
 
 
 def test_an_engine_is_not_replaced_while_runs_are_at_work(

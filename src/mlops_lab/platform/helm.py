@@ -30,6 +30,7 @@ from mlops_lab.images.store import Store
 # A driver of the user's own would put releases where this program does not look.
 _ENV = {"HELM_DRIVER": "secret"}
 _ASIDE = re.compile(r"[IW]\d{4} |WARNING")  # log lines of helm and its client library that are not the reason
+STOOD = ("deployed", "superseded")  # what helm calls revisions that were ready
 _CLEARING = 150.0  # s that helm may take to roll back after an interrupt
 
 
@@ -164,16 +165,20 @@ class Helm:
         return done.code == 0
 
     def settle(self, release: str) -> bool:
-        """Repair a release that a killed helm has left pending; is there one afterwards?"""
+        """Repair a release that helm has left in the middle; is there one afterwards?
+
+        One that never was ready, or that was being removed, goes: helm would not upgrade it any more.
+        """
         revisions = self.history(release)
-        if not revisions or not revisions[-1].status.startswith("pending"):
-            return bool(revisions)
-        good = [each.number for each in revisions if each.status in ("deployed", "superseded")]
-        if good:
-            self.rollback(release, good[-1])
-        else:
+        if not revisions:
+            return False
+        good = [each.number for each in revisions if each.status in STOOD]
+        if not good or revisions[-1].status == "uninstalling":
             self.uninstall(release)
-        return bool(good)
+            return False
+        if revisions[-1].status.startswith("pending"):
+            self.rollback(release, good[-1])
+        return True
 
     @property
     def major(self) -> int:

@@ -76,9 +76,10 @@ def with_parts(
 
     def seen() -> tuple[dict[str, Installed], dict[str, str]]:
         """What is installed, and the profiles that all parts have that are wanted now."""
-        there, kept = installed(kubectl), keep.parts(cluster, kubectl)
-        was = {part: found.profile for part, found in there.items() if found.status != "pending-install"}
-        known = {each.part: was.get(each.part) or kept.get(each.part, "") for each in releases([*parts, *there, *kept])}
+        found, kept = installed(kubectl), keep.parts(cluster, kubectl)
+        there = {part: each for part, each in found.items() if each.stood}  # what never did is nobody's choice
+        was = {part: each.profile for part, each in there.items()}
+        known = {each.part: was.get(each.part) or kept.get(each.part, "") for each in releases([*parts, *found, *kept])}
         for each in releases(known):
             if each.part in was:
                 wish = each.profile(profile, each.asked(engines), known[each.part])
@@ -253,8 +254,8 @@ def _install(wanted: Wanted, was: Installed | None, site: _Site) -> None:
             return
         site.progress.say(f"repairing {release.part}: {gone[0]}")
     _namespace(release, site.kubectl, users=not site.cluster.is_kind)
-    there = was is not None and (was.status == "deployed" or site.helm.settle(name))
-    if not there:
+    if (was is None or was.status != "deployed") and not site.helm.settle(name):  # also after what it stands in for
+        was = None
         keep.restore(site.cluster, release, site.kubectl, site.docker, site.progress)
     changed = was is None or was.images != wanted.images
     if changed and site.docker:
