@@ -626,6 +626,38 @@ def test_what_is_gone_is_repaired_and_what_needs_time_is_waited_for(site: dict[s
     assert site["upgrades"] == 0
 
 
+def test_an_installed_part_that_can_not_become_ready_is_not_waited_for(site: dict[str, Any]) -> None:
+    up("tracking")
+    installed_as(site)
+    site["lacks"] = [([], ["Deployment mlflow: 0 of 1 pods are ready"])]
+    hopeless = container({"waiting": {"reason": "InvalidImageName", "message": "not a name"}})
+    site["answers"]["get pods"] = {"items": [pod(hopeless)]}
+    with pytest.raises(LabError, match="tracking is not ready: p can't start: c: InvalidImageName") as error:
+        up()
+    assert "p: c: InvalidImageName: not a name" in error.value.detail and site["upgrades"] == 0
+
+
+def test_who_interrupts_a_wait_does_not_wait_for_its_limit(site: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    up("tracking")
+    installed_as(site)
+    waiting = threading.Event()
+
+    def lacking(*_: Any) -> tuple[list[str], list[str]]:
+        waiting.set()
+        return [], ["Deployment mlflow: 0 of 1 pods are ready"]
+
+    def interrupted(jobs: Any) -> None:
+        assert waiting.wait(20)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(install.state, "lacking", lacking)
+    monkeypatch.setattr(install, "wait", interrupted)
+    begin = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        up()
+    assert time.monotonic() - begin < 60
+
+
 def test_a_release_left_in_the_middle_is_settled_first(site: dict[str, Any]) -> None:
     up("tracking")
     installed_as(site, "pending-upgrade")

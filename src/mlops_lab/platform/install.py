@@ -191,6 +191,10 @@ class _Site:
     progress: Progress
     stop: threading.Event
 
+    def stopped(self) -> str:
+        """Why to wait no longer, if the user has ended the command."""
+        return "interrupted" if self.stop.is_set() else ""
+
 
 def _bring(docker: Docker | None, wanted: list[Release], mode: Mode, progress: Progress) -> dict[str, Step]:
     """On a kind cluster, push the images to its registry, from which the nodes pull."""
@@ -272,7 +276,7 @@ def _install(wanted: Wanted, was: Installed | None, site: _Site) -> None:
                     state.FINGERPRINT: wanted.fingerprint, state.IMAGES: wanted.images,
                 },
                 within=release.within,
-                look=lambda: "interrupted" if site.stop.is_set() else watch(),
+                look=lambda: site.stopped() or watch(),
             )  # fmt: skip
         except LabError as failed:
             raise _explained(failed, wanted, was, site, watch.detail()) from failed
@@ -284,19 +288,24 @@ def _install(wanted: Wanted, was: Installed | None, site: _Site) -> None:
 
 
 def _wait(release: Release, site: _Site) -> list[str]:
-    """Wait until an installed part is ready; if something is missing, return it at once."""
+    """Wait until an installed part is ready; if something is missing, return it at once.
+
+    Raises:
+        LabError: it can't become ready, is not within the limit, or the user does not want to wait any more.
+    """
+    watch = Watch(site.kubectl, release.namespace, _NO_ROOM if site.docker else None)
+    hint = f"look at its pods: kubectl --context {site.kubectl.context} -n {release.namespace} get pods"
 
     def probe() -> tuple[list[str] | None, str]:
+        if reason := site.stopped() or watch():
+            raise LabError(f"{release.part} is not ready: {reason}", hint)
         gone, not_ready = state.lacking(site.kubectl, site.helm, release)
         return (gone, "") if gone or not not_ready else (None, ", ".join(not_ready[:4]))
 
-    hint = f"look at its pods: kubectl --context {site.kubectl.context} -n {release.namespace} get pods"
-    watch = Watch(site.kubectl, release.namespace)
     try:
         return wait_until(probe, what=release.part, within=release.within, every=1, hint=hint)
-    except LabError as late:
-        watch()
-        raise LabError(late.message, late.hint, watch.detail()) from late
+    except LabError as failed:
+        raise LabError(failed.message, failed.hint, watch.detail()) from failed
 
 
 def _explained(failed: LabError, wanted: Wanted, was: Installed | None, site: _Site, seen: str) -> LabError:
