@@ -22,7 +22,7 @@ from mlops_lab.cluster.record import Cluster
 from mlops_lab.images.catalog import CATALOG
 from mlops_lab.platform import choice, evidence, install, installed, keep, kept, pages, plan, releases
 from mlops_lab.platform.evidence import Watch
-from mlops_lab.platform.helm import Helm
+from mlops_lab.platform.helm import Helm, Late
 from mlops_lab.platform.installed import Installed
 from mlops_lab.platform.releases import RELEASES, Page, Release
 
@@ -307,7 +307,8 @@ def test_pods_of_runs_do_not_end_an_installation(monkeypatch: pytest.MonkeyPatch
     def event(name: str, kind: str = "Pod", api: str = "v1") -> dict[str, Any]:
         about = {"kind": kind, "name": name, "apiVersion": api}
         at = "2100-01-01T00:00:00Z"
-        return {"metadata": {}, "involvedObject": about, "reason": "R", "message": "m", "lastTimestamp": at}
+        return {"metadata": {}, "involvedObject": about, "type": "Warning", "reason": "R", "message": "m",
+                "lastTimestamp": at}  # fmt: skip
 
     events = [event("p"), event("step"), event("w", "Workflow", "argoproj.io/v1alpha1"), event("s", "StatefulSet")]
     watch = Watch(
@@ -410,6 +411,50 @@ def test_how_a_pod_ended_is_told_although_helm_has_put_another_in_its_place(monk
     assert "p: c ended with exit code 137, OOMKilled (2 restarts)" in watch.detail()
 
 
+def test_what_kept_a_part_is_told_before_who_only_waited_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An image that is pulled for minutes is no state of its pod: only the events say so."""
+    now = [1767225600.0]  # 2026-01-01T00:00:00Z
+    monkeypatch.setattr(evidence.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(evidence.time, "time", lambda: now[0])
+
+    def called(name: str, item: dict[str, Any]) -> dict[str, Any]:
+        item["metadata"]["name"] = name
+        return item
+
+    def event(name: str, second: int, reason: str, message: str, container: str = "c") -> dict[str, Any]:
+        about = {"kind": "Pod", "name": name, "fieldPath": f"spec.containers{{{container}}}"}
+        at = f"2026-01-01T00:00:{second:02}Z"
+        return {"metadata": {}, "involvedObject": about, "type": "Normal", "reason": reason, "message": message,
+                "lastTimestamp": at}  # fmt: skip
+
+    creating = {"waiting": {"reason": "ContainerCreating"}}
+    pods = [
+        *(called(f"a{number}", pod(container({"running": {}}))) for number in range(7)),
+        called("mysql", pod(container(creating), container(creating, name="done"))),
+        called("store", pod(container(WAITING, restartCount=2, lastState=CRASHED))),
+        called("up", pod(container(creating))),
+    ]
+    events = [
+        event("mysql", 5, "Pulling", 'Pulling image "mysql:8.4"'), event("mysql", 45, "Failed", "context canceled"),
+        event("mysql", 5, "Pulling", "Pulling image", "done"), event("mysql", 6, "Pulled", "Pulled image", "done"),
+        event("up", 5, "Pulling", "Pulling image"), event("step", 5, "Pulling", "Pulling image"),
+    ]  # fmt: skip
+    answers: dict[str, Any] = {"get pods": {"items": pods}, "get events": {"items": events}, "logs": ""}
+    watch = Watch(FakeKubectl(answers), "x")
+    now[0] += 30
+    assert watch() == ""
+    pods[-1] = called("up", pod(container({"running": {}}, ready=True)))
+    now[0] += 10
+    assert watch() == ""
+    pods.clear()  # helm removes them at its limit, which ends the pull
+    now[0] += 10
+    assert watch() == ""
+    lines = watch.detail().splitlines()
+    assert lines[0].startswith("store: c ended with exit code 137")
+    assert lines[1] == 'mysql: c: still pulling image "mysql:8.4", for 35 s'
+    assert [line.partition(":")[0] for line in lines[2:6]] == ["a0", "a1", "a2", "a3"] and len(lines) == 6
+
+
 def test_warnings_of_this_installation_are_told_once() -> None:
     def event(at: str, message: str) -> dict[str, Any]:
         about = {"kind": "Pod", "name": "p"}
@@ -470,9 +515,11 @@ else:
 
 
 def test_a_failed_upgrade_says_helms_own_words(tmp_path: Path) -> None:
-    with pytest.raises(LabError, match="helm failed") as error:
-        Helm(program(tmp_path, FAILS), "ctx").upgrade("r", tmp_path, within=7)
-    assert error.value.detail == "Error: UPGRADE FAILED: it is not ready"
+    for within, late in ((60, False), (0, True)):
+        with pytest.raises(LabError, match="helm failed") as error:
+            Helm(program(tmp_path, FAILS), "ctx").upgrade("r", tmp_path, within=within)
+        assert error.value.detail == "Error: UPGRADE FAILED: it is not ready"
+        assert isinstance(error.value, Late) is late
 
 
 INTERRUPTED = """
@@ -637,7 +684,9 @@ def test_an_installed_part_that_can_not_become_ready_is_not_waited_for(site: dic
     assert "p: c: InvalidImageName: not a name" in error.value.detail and site["upgrades"] == 0
 
 
-def test_who_interrupts_a_wait_does_not_wait_for_its_limit(site: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_interrupts_a_wait_does_not_wait_for_its_limit(
+    site: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     up("tracking")
     installed_as(site)
     waiting = threading.Event()

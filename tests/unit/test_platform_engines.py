@@ -28,7 +28,7 @@ from mlops_lab.engine.docker import Docker
 from mlops_lab.images import build
 from mlops_lab.images.catalog import CATALOG
 from mlops_lab.platform import choice, install, pages, releases, room, runs
-from mlops_lab.platform.helm import Helm
+from mlops_lab.platform.helm import Helm, Late
 from mlops_lab.platform.installed import Installed, called, releases_in
 from tests.unit.test_platform import FakeKubectl
 
@@ -469,16 +469,28 @@ def test_what_does_not_become_ready_costs_nothing(site: dict[str, Any]) -> None:
     assert "Kubeflow Pipelines: pipelines is not installed: mysql-0 can't start: no room" in said
     assert "\n  mysql-0: not scheduled: Insufficient memory\n" in said
     assert "pipelines goes on with the engine embedded; to try again: lab up --engine kubeflow" in said
-    site["fails"]["full"] = LabError("helm failed", "")
+    site["fails"]["full"] = Late("helm failed", "")
     with pytest.raises(LabError, match="pipelines did not become ready"):
         bring_up("pipelines")
 
 
 def test_who_names_an_engine_is_told_when_it_fails(site: dict[str, Any]) -> None:
-    site["fails"]["kubeflow"] = LabError("helm failed", "")
+    site["fails"]["kubeflow"] = Late("helm failed", "")
     with pytest.raises(LabError, match="pipelines did not become ready within 1500 s") as error:
         bring_up("pipelines", engines=["kubeflow"])
     assert len(site["upgrades"]) == 1 and error.value.hint.endswith("lab up --engine embedded")
+
+
+def test_what_helm_refuses_at_once_is_told_in_its_words_first(site: dict[str, Any]) -> None:
+    """Warnings of the cluster may have another cause."""
+    site["fails"]["kubeflow"] = LabError("helm failed", "", "Error: it exists already")
+    with pytest.raises(LabError, match="pipelines can't be installed") as error:
+        bring_up("pipelines", engines=["kubeflow"])
+    assert error.value.detail.splitlines()[0] == "Error: it exists already"
+    site["fails"]["kubeflow"] = Late("helm failed", "", "Error: timed out")
+    with pytest.raises(LabError) as error:
+        bring_up("pipelines", engines=["kubeflow"])
+    assert error.value.detail.splitlines()[-1] == "Error: timed out"
 
 
 @pytest.mark.parametrize("status", ["pending-install", "uninstalling", "failed"])

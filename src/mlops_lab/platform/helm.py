@@ -49,6 +49,10 @@ def program(progress: Progress) -> Path:
     return found
 
 
+class Late(LabError):
+    """helm has waited until the limit for a release that did not become ready."""
+
+
 @dataclass(frozen=True)
 class Revision:
     """One revision of a release, as `helm history` tells it; `status` is helm's word, such as deployed."""
@@ -102,7 +106,8 @@ class Helm:
             look: called every second; text that it returns ends the wait at once, as the reason.
 
         Raises:
-            LabError: it could not be; the release is as it was before. The detail is helm's own words.
+            Late: it was not ready in time.
+            LabError: it could not be. In both cases the release is as it was before; the detail is helm's own words.
         """
         rolling_back = "--rollback-on-failure" if self.major >= 4 else "--atomic"
         words = [
@@ -192,7 +197,7 @@ class Helm:
 
     def _watched(self, words: list[str], within: float, look: Callable[[], str]) -> None:
         limit = within + _CLEARING
-        finish, reason = time.monotonic() + limit, ""
+        begin, reason = time.monotonic(), ""
         with tempfile.TemporaryFile() as stderr:
             with ended(
                 start([*self._words(), *words], stderr=stderr, env=_ENV), by=signal.SIGINT, within=_CLEARING
@@ -201,7 +206,7 @@ class Helm:
                     with contextlib.suppress(subprocess.TimeoutExpired):
                         child.wait(1)
                         break
-                    if time.monotonic() > finish:
+                    if time.monotonic() - begin > limit:
                         raise LabError(f"helm did not end within {limit:g} s", "run the same command again")
                     if not reason and (reason := look()):
                         child.send_signal(signal.SIGINT)  # helm rolls back and ends
@@ -209,7 +214,8 @@ class Helm:
             said = stderr.read().decode(errors="replace")
         if child.returncode != 0:
             why = "\n".join(line for line in said.strip().splitlines() if not _ASIDE.match(line))
-            raise LabError(reason or "helm failed", "read what helm says above", why)
+            late = not reason and time.monotonic() - begin >= within
+            raise (Late if late else LabError)(reason or "helm failed", "read what helm says above", why)
 
 
 def _escaped(value: str) -> str:

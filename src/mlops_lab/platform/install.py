@@ -34,7 +34,7 @@ from mlops_lab.platform import choice, keep, pages
 from mlops_lab.platform import installed as state
 from mlops_lab.platform.choice import Choice
 from mlops_lab.platform.evidence import Watch
-from mlops_lab.platform.helm import Helm, program
+from mlops_lab.platform.helm import Helm, Late, program
 from mlops_lab.platform.installed import Installed, installed
 from mlops_lab.platform.plan import Wanted, planned, served_as, stages
 from mlops_lab.platform.releases import Release, part_of, releases
@@ -310,10 +310,13 @@ def _wait(release: Release, site: _Site) -> list[str]:
 
 def _explained(failed: LabError, wanted: Wanted, was: Installed | None, site: _Site, seen: str) -> LabError:
     release = wanted.release
-    timed = failed.message == "helm failed"
-    why = f"did not become ready within {release.within:g} s" if timed else f"is not installed: {failed.message}"
-    if timed and not seen:
+    late = isinstance(failed, Late)
+    if late:
+        why = f"did not become ready within {release.within:g} s"
+    elif failed.message == "helm failed":
         why = "can't be installed"
+    else:
+        why = f"is not installed: {failed.message}"
     after = "the previous release is back in place" if was else "its objects were removed again"
     hint = f"see above what was not ready, then try again: lab up --with {release.part}"
     if release.published:
@@ -323,7 +326,8 @@ def _explained(failed: LabError, wanted: Wanted, was: Installed | None, site: _S
             "run the same command again" if site.cluster.is_kind
             else f"push the project's images there: lab images push {site.cluster.registry}"
         )  # fmt: skip
-    return LabError(f"{release.part} {why}; {after}", hint, "\n".join(part for part in (seen, failed.detail) if part))
+    words = (seen, failed.detail) if late or failed.message != "helm failed" else (failed.detail, seen)
+    return LabError(f"{release.part} {why}; {after}", hint, "\n".join(part for part in words if part))
 
 
 def _namespace(release: Release, kubectl: Kubectl, users: bool = False) -> None:
