@@ -20,7 +20,7 @@ from mlops_lab.base.progress import Progress
 from mlops_lab.cluster.kubectl import Kubectl
 from mlops_lab.cluster.record import Cluster
 from mlops_lab.images.catalog import CATALOG
-from mlops_lab.platform import choice, evidence, install, installed, keep, kept, pages, plan, releases
+from mlops_lab.platform import choice, evidence, install, installed, keep, kept, pages, plan, pull, releases
 from mlops_lab.platform.evidence import Watch
 from mlops_lab.platform.helm import Helm, Late
 from mlops_lab.platform.installed import Installed
@@ -140,7 +140,7 @@ def test_images_come_from_the_registry_of_a_cluster_of_the_users() -> None:
     ],
 )
 def test_images_are_forgotten_by_the_name_that_containerd_knows(name: str, full: str) -> None:
-    assert choice.full(name) == full
+    assert pull.full(name) == full
 
 
 def test_the_newest_revision_of_each_part_counts() -> None:

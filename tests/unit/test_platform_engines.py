@@ -27,7 +27,7 @@ from mlops_lab.cluster.record import Cluster
 from mlops_lab.engine.docker import Docker
 from mlops_lab.images import build
 from mlops_lab.images.catalog import CATALOG
-from mlops_lab.platform import choice, install, pages, releases, room, runs
+from mlops_lab.platform import choice, install, pages, pull, releases, room, runs
 from mlops_lab.platform.helm import Helm, Late
 from mlops_lab.platform.installed import Installed, called, releases_in
 from tests.unit.test_platform import FakeKubectl
@@ -157,7 +157,7 @@ def test_an_image_that_its_registry_does_not_have_is_named(docker: Path) -> None
 
 
 def test_an_image_that_the_cluster_has_needs_no_registry(docker: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    on_nodes = {choice.full(name) for name in KUBEFLOW.published if "kfp" not in name}
+    on_nodes = {pull.full(name) for name in KUBEFLOW.published if "kfp" not in name}
     monkeypatch.setattr(choice.kind, "images", lambda docker: on_nodes)
     assert "docker.io/library/mysql:8.4" in on_nodes
     assert choice.unavailable(KUBEFLOW.published, Docker({})) == "no image registry answers at ghcr.io"
@@ -422,6 +422,7 @@ def site(docker: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     monkeypatch.setattr(install, "_bring", lambda docker, wanted, mode, progress: told.update(brought=wanted) or {})
     monkeypatch.setattr(install, "_forget_images", lambda release, docker: None)
     monkeypatch.setattr(install.pages, "answers", lambda *_: None)
+    monkeypatch.setattr(install.pull, "on_nodes", lambda *_: None)
     monkeypatch.setattr(install.state, "lacking", lambda *_: ([], []))
     monkeypatch.setattr(install.start, "ensure", lambda say: Docker({"MemTotal": 16e9}))
     monkeypatch.setattr(install.Watch, "detail", lambda self: "mysql-0: not scheduled: Insufficient memory")
@@ -465,7 +466,7 @@ def test_what_does_not_become_ready_costs_nothing(site: dict[str, Any]) -> None:
     site["fails"]["kubeflow"] = LabError("mysql-0 can't start: no room", "", "helm's words")
     served, said = bring_up("pipelines")
     assert [profile for _, profile, _, _ in site["upgrades"]] == ["kubeflow", "full"] and served == ["ml-pipeline"]
-    assert site["within"] == [engine.patience, PIPELINES.within]
+    assert [round(each, -1) for each in site["within"]] == [engine.patience, PIPELINES.within]
     assert "Kubeflow Pipelines: pipelines is not installed: mysql-0 can't start: no room" in said
     assert "\n  mysql-0: not scheduled: Insufficient memory\n" in said
     assert "pipelines goes on with the engine embedded; to try again: lab up --engine kubeflow" in said
@@ -491,6 +492,60 @@ def test_what_helm_refuses_at_once_is_told_in_its_words_first(site: dict[str, An
     with pytest.raises(LabError) as error:
         bring_up("pipelines", engines=["kubeflow"])
     assert error.value.detail.splitlines()[-1] == "Error: timed out"
+
+
+def test_what_only_runs_need_is_pulled_before_the_engine_counts_as_ready(
+    site: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[tuple[str, ...], float]] = []
+
+    def pull(kubectl: Any, docker: Any, images: tuple[str, ...], within: float, stopped: Any) -> None:
+        asked.append((images, within))
+        if site.get("lost"):
+            raise LabError("argoexec can't be pulled on worker2", "", "403 Forbidden")
+
+    monkeypatch.setattr(install.pull, "on_nodes", pull)
+    (engine,) = PIPELINES.engines
+    assert len(engine.later) == 3 and set(engine.later) < set(engine.published)
+    served, _ = bring_up("pipelines")
+    assert asked == [(engine.later, engine.patience)] and set(served) == {"ml-pipeline-ui"}
+    site["upgrades"].clear()
+    site["lost"] = True
+    served, said = bring_up("pipelines")
+    assert [profile for _, profile, _, _ in site["upgrades"]] == ["full"] and served == ["ml-pipeline"]
+    assert "pipelines is not installed: argoexec can't be pulled on worker2" in said and "\n  403 Forbidden\n" in said
+
+
+def test_images_come_to_each_node_that_takes_pods(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is there by its name is not asked for; no registry may answer for it."""
+    program = tmp_path / "bin" / "docker"
+    program.parent.mkdir()
+    program.write_text(
+        '#!/bin/sh\ncase "$*" in\n'
+        '  "exec w1 crictl pull "*lost-on-w2*) sleep 30 ;;\n'
+        '  "exec w1 ctr "*) echo docker.io/library/alpine:3.23 ;;\n'
+        '  *" crictl pull slow"*) sleep 30 ;;\n'
+        '  *" crictl pull "*lost*) echo "403 Forbidden"; exit 1 ;;\n'
+        f'  *" crictl pull "*) echo "$2 $5" >>{tmp_path}/pulled ;;\n'
+        "esac\n"
+    )
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", str(program.parent), prepend=":")
+    barred = {"taints": [{"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}]}
+    nodes = [{"metadata": {"name": name}, "spec": spec} for name, spec in (("cp", barred), ("w1", {}), ("w2", {}))]
+    kubectl = FakeKubectl({"get nodes": {"items": nodes}})
+    pull.on_nodes(kubectl, Docker({}), ["alpine:3.23", "quay.io/a/b:1"], 60, lambda: "")
+    assert sorted((tmp_path / "pulled").read_text().splitlines()) == [
+        "w1 quay.io/a/b:1", "w2 docker.io/library/alpine:3.23", "w2 quay.io/a/b:1",
+    ]  # fmt: skip
+    with pytest.raises(LabError, match=r"quay.io/lost:1 can't be pulled on w\d$") as error:
+        pull.on_nodes(kubectl, Docker({}), ["quay.io/lost:1"], 60, lambda: "")
+    assert error.value.detail == "403 Forbidden"
+    with pytest.raises(LabError, match=r"lost-on-w2:1 can't be pulled on w2$"):
+        pull.on_nodes(kubectl, Docker({}), ["quay.io/lost-on-w2:1"], 60, lambda: "")  # nobody waits for w1
+    for within, stopped in ((0, ""), (60, "interrupted")):
+        with pytest.raises(LabError, match=stopped or "not in time"):
+            pull.on_nodes(kubectl, Docker({}), ["slow.io/a:1"], within, lambda: stopped)  # noqa: B023
 
 
 @pytest.mark.parametrize("status", ["pending-install", "uninstalling", "failed"])

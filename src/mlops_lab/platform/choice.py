@@ -19,6 +19,7 @@ from mlops_lab.images.build import refused, silent
 from mlops_lab.images.sources import host, repository
 from mlops_lab.platform import room, runs
 from mlops_lab.platform.helm import Helm
+from mlops_lab.platform.pull import full
 from mlops_lab.platform.releases import Engine, Release
 
 # Bytes that stay free: processes of an idle cluster of three nodes take 0.85 GiB that no pod requests (docs/bench.md),
@@ -200,11 +201,6 @@ def refuse_at_work(kubectl: Kubectl, release: Release, known: str, profile: str,
             f"runs are at work on the engine {was} and would be lost: {some}; nothing was changed",
             "wait until they have ended, or terminate them (lab open pipelines); then run the same command again",
         )
-
-
-def full(name: str) -> str:
-    """An image's name as containerd stores it."""
-    return name if repository(name) == name.partition("/")[2] else f"docker.io/{repository(name)}"
 
 
 def _hosts(names: Iterable[str]) -> list[str]:

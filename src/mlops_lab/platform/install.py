@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -30,7 +31,7 @@ from mlops_lab.engine.docker import Docker
 from mlops_lab.images.build import bring
 from mlops_lab.images.catalog import CATALOG
 from mlops_lab.images.steps import Step
-from mlops_lab.platform import choice, keep, pages
+from mlops_lab.platform import choice, keep, pages, pull
 from mlops_lab.platform import installed as state
 from mlops_lab.platform.choice import Choice
 from mlops_lab.platform.evidence import Watch
@@ -42,6 +43,7 @@ from mlops_lab.platform.releases import Release, part_of, releases
 Profile = Literal["small", "full"]
 Mode = Literal["auto", "pull", "build"]
 _LEVEL = "mlops-lab/pod-security"
+_LEAST = 60.0  # s that helm has at least, however long images took before
 _NO_ROOM = 120.0  # s that a pod may be without a node, in a cluster that gets no more of them
 
 
@@ -265,8 +267,11 @@ def _install(wanted: Wanted, was: Installed | None, site: _Site) -> None:
     if changed and site.docker:
         _forget_images(release, site.docker)
     watch = Watch(site.kubectl, name, _NO_ROOM if site.docker else None)
+    begin, engine = time.monotonic(), release.running(wanted.profile)
     with site.progress.piece(f"{'upgrading' if was else 'installing'} {release.part} ({release.chart})"):
         try:
+            if engine and site.docker and not (was and was.fingerprint == wanted.fingerprint):  # no repair
+                pull.on_nodes(site.kubectl, site.docker, engine.later, release.within, site.stopped)
             site.helm.upgrade(
                 name, release.folder,
                 files=release.files(wanted.profile),
@@ -275,7 +280,7 @@ def _install(wanted: Wanted, was: Installed | None, site: _Site) -> None:
                     state.PART: release.part, state.PROFILE: wanted.profile,
                     state.FINGERPRINT: wanted.fingerprint, state.IMAGES: wanted.images,
                 },
-                within=release.within,
+                within=max(_LEAST, release.within - (time.monotonic() - begin)),
                 look=lambda: site.stopped() or watch(),
             )  # fmt: skip
         except LabError as failed:
@@ -351,7 +356,7 @@ def _namespace(release: Release, kubectl: Kubectl, users: bool = False) -> None:
 def _forget_images(release: Release, docker: Docker) -> None:
     """Make the nodes pull these images again: the content behind a tag may have changed."""
     refs = [
-        f"{names.REGISTRY_PREFIX}/{served_as(name)}" if CATALOG[name].served else choice.full(name)
+        f"{names.REGISTRY_PREFIX}/{served_as(name)}" if CATALOG[name].served else pull.full(name)
         for name in release.images
     ]
     kind.forget_images(docker, refs)

@@ -58,7 +58,8 @@ def installed(kubectl: Kubectl) -> dict[str, Installed]:
         part = by_namespace.get(namespace)
         if part is None or labels.get("name") != namespace:
             continue
-        found = Installed(labels.get("status", ""), *(labels.get(key, "") for key in (PROFILE, FINGERPRINT, IMAGES)))
+        profile, fingerprint, images = (labels.get(key, "") for key in (PROFILE, FINGERPRINT, IMAGES))
+        found = Installed(labels.get("status", ""), profile, fingerprint, images)
         if found.status in STOOD:
             stood.add(part)
         number = int(labels.get("version", "0"))

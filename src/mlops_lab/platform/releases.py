@@ -55,6 +55,7 @@ class Engine:
         name: what `lab up --engine` calls it; also the profile's name.
         images: as a release's; if it adds, they come beside the release's own.
         published: images that are in no catalog, since they can't be built: the nodes pull them themselves.
+        later: those of `published` that only pods of runs need.
         pages: what it serves, beside the release's own pages or in place of those of the same name.
         within: seconds until it is ready, with the time to pull.
         adds: its profile comes beside the part's own.
@@ -68,6 +69,7 @@ class Engine:
     name: str
     images: tuple[str, ...] = ()
     published: tuple[str, ...] = ()
+    later: tuple[str, ...] = ()
     pages: tuple[Page, ...] = ()
     within: float = 240
     adds: bool = False
@@ -169,6 +171,7 @@ _PUBLISHED = tuple(
         "alpine",
     )
 )
+_LATER = tuple(str(pin(f"images.{key}.name")) for key in ("kfp-driver", "kfp-launcher", "argoexec"))
 _STEPS = (components.NAME, kfp_python.NAME)  # what steps of pipelines run in
 
 RELEASES: tuple[Release, ...] = (
@@ -212,6 +215,7 @@ RELEASES: tuple[Release, ...] = (
                 name="kubeflow",
                 images=(pipelines.NAME, *_STEPS),  # the first for helm test
                 published=_PUBLISHED,
+                later=_LATER,
                 pages=(
                     # They pass requests to the API on, so that it is at the same address as with the other engine.
                     Page(
