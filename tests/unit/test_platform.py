@@ -20,7 +20,7 @@ from mlops_lab.base.progress import Progress
 from mlops_lab.cluster.kubectl import Kubectl
 from mlops_lab.cluster.record import Cluster
 from mlops_lab.images.catalog import CATALOG
-from mlops_lab.platform import choice, evidence, install, installed, keep, kept, pages, plan, pull, releases
+from mlops_lab.platform import evidence, install, installed, keep, kept, pages, plan, pull, releases
 from mlops_lab.platform.evidence import Watch
 from mlops_lab.platform.helm import Helm, Late
 from mlops_lab.platform.installed import Installed

@@ -378,7 +378,8 @@ def test_there_is_room_if_the_requests_of_all_leave_some(
         {"metadata": {"namespace": "kube-system"}, "spec": {"containers": [asks("2G")]}},
         {"metadata": {"namespace": "mlops-lab-pipelines"}, "spec": {"containers": [asks("9G")]}},  # it goes
     ]
-    kubectl = FakeKubectl({"get nodes": {"items": [{}]}, "get pods -A": {"items": pods}})
+    nodes = {"items": [{"metadata": {"name": "w1"}}]}
+    kubectl = FakeKubectl({"get nodes": nodes, "get pods -A": {"items": pods}})
     docker.write_text("ghcr.io\nmysql\nalpine\nquay.io\ngcr.io\n")
     ground = choice.Ground(Docker({"MemTotal": memory}), kubectl, lambda: Drawn(Path("helm"), "x"))
     ground.beside({"tracking": (releases.RELEASES[0], "full"), "pipelines": (PIPELINES, "full")})
@@ -395,6 +396,41 @@ def test_there_is_room_if_the_requests_of_all_leave_some(
     assert ground(PIPELINES, engine, "full").why == "no image registry answers at docker.io, gcr.io, ghcr.io, quay.io"
     theirs = choice.Ground(None, kubectl, lambda: pytest.fail("nothing is to be rendered"))
     assert not theirs(PIPELINES, engine, "full").well
+
+
+@pytest.mark.parametrize(("free", "there", "well"), [(9e9, False, False), (11e9, False, True), (1e9, True, True)])
+def test_there_is_room_if_each_node_can_store_the_images(
+    docker: Path, free: float, there: bool, well: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (engine,) = PIPELINES.engines
+    if there:
+        monkeypatch.setattr(choice.kind, "images", lambda docker: {pull.full(name) for name in engine.published})
+    docker.write_text("ghcr.io\nmysql\nalpine\nquay.io\ngcr.io\n")
+    program = docker.parent / "bin" / "docker"
+    program.write_text(
+        program.read_text().replace("\n", f"\n[ $1 = exec ] && printf 'Avail\\n{free:.0f}\\n' && exit\n", 1)
+    )
+    nodes = [{"metadata": {"name": "w1"}}, {"metadata": {"name": "w2"}, "spec": {}}]
+    kubectl = FakeKubectl({"get nodes": {"items": nodes}})
+    verdict = choice.Ground(Docker({"MemTotal": 16e9}), kubectl, lambda: Drawn(Path("helm"), "x"))(
+        PIPELINES, engine, "full"
+    )
+    assert verdict.well is well
+    if not well:
+        assert verdict.why == "its images take up to 10 GB of disk on 2 nodes, and 9.0 GB are free"
+
+
+def test_what_can_not_be_told_is_a_reason_for_the_counterpart(docker: Path) -> None:
+    class Broken(Drawn):
+        def template(self, release: str, chart: Path, files: Sequence[Path] = ()) -> str:
+            raise LabError("helm failed with exit code 1", "")
+
+    docker.write_text("ghcr.io\nmysql\nalpine\nquay.io\ngcr.io\n")
+    ground = choice.Ground(Docker({"MemTotal": 16e9}), FakeKubectl({}), lambda: Broken(Path("helm"), "x"))
+    made = choice.choose(PIPELINES, "full", (), "", True, ground)
+    assert (
+        made.profile == "full" and "it can't be told whether there is room (helm failed with exit code 1)" in made.line
+    )
 
 
 # The installation
@@ -492,6 +528,24 @@ def test_what_helm_refuses_at_once_is_told_in_its_words_first(site: dict[str, An
     with pytest.raises(LabError) as error:
         bring_up("pipelines", engines=["kubeflow"])
     assert error.value.detail.splitlines()[-1] == "Error: timed out"
+
+
+def test_two_engines_of_one_part_are_a_mistake_in_any_cluster(site: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match="embedded and kubeflow are engines of the same part"):
+        install.with_parts([], None, Cluster("theirs", "example.org"), Progress(), engines=["embedded", "kubeflow"])
+    assert not site["upgrades"]
+
+
+def test_definitions_that_others_have_made_are_named(site: dict[str, Any]) -> None:
+    site["answers"]["create"] = {"kind": "Namespace", "metadata": {"name": "x", "uid": "u"}}
+    words = (
+        'Error: Unable to continue with install: CustomResourceDefinition "workflows.argoproj.io" in namespace ""'
+        " exists and cannot be imported into the current release: invalid ownership metadata"
+    )
+    site["fails"]["kubeflow"] = LabError("helm failed", "", words)
+    with pytest.raises(LabError, match="can't be installed") as error:
+        install.with_parts(["pipelines"], None, Cluster("theirs", "example.org"), Progress(), engines=["kubeflow"])
+    assert error.value.detail.startswith(words) and "definitions of the same names" in error.value.hint
 
 
 def test_what_only_runs_need_is_pulled_before_the_engine_counts_as_ready(

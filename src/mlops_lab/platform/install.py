@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import threading
 import time
 from collections.abc import Sequence
@@ -42,6 +43,7 @@ from mlops_lab.platform.releases import Release, part_of, releases
 
 Profile = Literal["small", "full"]
 Mode = Literal["auto", "pull", "build"]
+_OWNED = re.compile(r"CustomResourceDefinition .* exists and cannot be imported", re.S)  # helm's words
 _LEVEL = "mlops-lab/pod-security"
 _LEAST = 60.0  # s that helm has at least, however long images took before
 _NO_ROOM = 120.0  # s that a pod may be without a node, in a cluster that gets no more of them
@@ -70,11 +72,12 @@ def with_parts(
         All parts that are installed now, in their order.
 
     Raises:
-        UsageError: there is no such part.
+        UsageError: there is no such part, or two engines are one part's.
         LabError: a part did not become ready, and the release before it serves again; or an engine's images can't be
             had, or runs are at work on one that is to go, and nothing was done.
     """
     kubectl = Kubectl(cluster.context, cluster.kubeconfig)
+    _parts_of(engines)
 
     def seen() -> tuple[dict[str, Installed], dict[str, str]]:
         """What is installed, and the profiles that all parts have that are wanted now."""
@@ -146,15 +149,25 @@ def check_engines(engines: Sequence[str], cluster: Cluster | None, progress: Pro
     if cluster:
         with contextlib.suppress(LabError):
             there = installed(Kubectl(cluster.context, cluster.kubeconfig))
-    wanted = {name: part_of(name) for name in engines}
-    if len(set(wanted.values())) < len(wanted):
-        raise UsageError(f"{' and '.join(wanted)} are engines of the same part", "name one of them")
+    wanted = _parts_of(engines)
     docker = start.ensure(progress.say)
     for name, part in wanted.items():
         (release,) = releases([part])
         profile = release.profile(None, name, there[part].profile if part in there else "")
         if not _runs(release, there.get(part), profile):
             choice.require(release.by(profile), docker)
+
+
+def _parts_of(engines: Sequence[str]) -> dict[str, str]:
+    """Each engine's part.
+
+    Raises:
+        UsageError: two of them are one part's.
+    """
+    wanted = {name: part_of(name) for name in engines}
+    if len(set(wanted.values())) < len(wanted):
+        raise UsageError(f"{' and '.join(wanted)} are engines of the same part", "name one of them")
+    return wanted
 
 
 def _chosen(
@@ -324,7 +337,12 @@ def _explained(failed: LabError, wanted: Wanted, was: Installed | None, site: _S
         why = f"is not installed: {failed.message}"
     after = "the previous release is back in place" if was else "its objects were removed again"
     hint = f"see above what was not ready, then try again: lab up --with {release.part}"
-    if release.published:
+    if not site.cluster.is_kind and _OWNED.search(failed.detail):
+        hint = (
+            "others have definitions of the same names there (see above): use another cluster, or the engine that needs"
+            f" none of them: lab up --engine {release.engine}"
+        )
+    elif release.published:
         hint = f"see above what was not ready; or use the engine that needs no pull: lab up --engine {release.engine}"
     elif "ImagePull" in seen:
         hint = (

@@ -61,6 +61,7 @@ class Engine:
         adds: its profile comes beside the part's own.
         beside: values that it sets if another part is there, too.
         unasked: the profiles of a new part that take it where it can be had, without being asked.
+        disk: bytes that its images take on a node at most, packed and unpacked.
         patience: seconds until it is ready if nobody asked for it; then the part goes on without.
         title: what people call it.
         instead: the command that opens what serves where it is not.
@@ -75,6 +76,7 @@ class Engine:
     adds: bool = False
     beside: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     unasked: tuple[str, ...] = ()
+    disk: float = 0
     patience: float = 240
     title: str = ""
     instead: str = ""
@@ -198,6 +200,7 @@ RELEASES: tuple[Release, ...] = (
                 within=900,
                 adds=True,
                 unasked=("small", "full"),
+                disk=1e9,
                 patience=420,
                 title="Grafana",
                 instead="lab dashboard",
@@ -230,6 +233,7 @@ RELEASES: tuple[Release, ...] = (
                 within=1500,
                 beside={"tracking": {"kubeflow.mlflow.endpoint": "http://mlflow.mlops-lab-tracking.svc:5000"}},
                 unasked=("full",),
+                disk=4e9,
                 patience=900,
                 title="Kubeflow Pipelines",
                 instead="lab open pipelines",
