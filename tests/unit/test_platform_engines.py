@@ -156,6 +156,29 @@ def test_an_image_that_its_registry_does_not_have_is_named(docker: Path) -> None
     assert said == f"{lost} can't be pulled, though other images of quay.io can"
 
 
+@pytest.mark.parametrize(
+    ("more", "lost"),
+    [
+        ("echo no matching manifest for linux/arm64 >&2; exit 1", True),
+        ("echo 1a2b: Pulling fs layer; sleep 30", False),
+        ("echo Status: Image is up to date", False),
+    ],
+)
+def test_an_image_that_is_not_for_this_processor_can_not_be_had(docker: Path, more: str, lost: bool) -> None:
+    """Docker says "Pulling from" before it looks for the processor."""
+    program = docker.parent / "bin" / "docker"
+    program.write_text(f"#!/bin/sh\necho 1: Pulling from $2\n{more}\n")
+    assert build.refused(["quay.io/a/b:1"]) == (["quay.io/a/b:1"] if lost else [])
+
+
+def test_an_engine_is_not_taken_on_a_processor_that_its_images_are_not_for(docker: Path) -> None:
+    docker.write_text("ghcr.io\nmysql\nalpine\nquay.io\ngcr.io\n")
+    (engine,) = PIPELINES.engines
+    arm = Docker({"MemTotal": 16e9, "Architecture": "aarch64"})
+    verdict = choice.Ground(arm, FakeKubectl({}), lambda: Drawn(Path("helm"), "x"))(PIPELINES, engine, "full")
+    assert verdict == choice.Verdict(False, "its images are published for amd64 only")
+
+
 def test_an_image_that_the_cluster_has_needs_no_registry(docker: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     on_nodes = {pull.full(name) for name in KUBEFLOW.published if "kfp" not in name}
     monkeypatch.setattr(choice.kind, "images", lambda docker: on_nodes)
@@ -381,7 +404,9 @@ def test_there_is_room_if_the_requests_of_all_leave_some(
     nodes = {"items": [{"metadata": {"name": "w1"}}]}
     kubectl = FakeKubectl({"get nodes": nodes, "get pods -A": {"items": pods}})
     docker.write_text("ghcr.io\nmysql\nalpine\nquay.io\ngcr.io\n")
-    ground = choice.Ground(Docker({"MemTotal": memory}), kubectl, lambda: Drawn(Path("helm"), "x"))
+    ground = choice.Ground(
+        Docker({"MemTotal": memory, "Architecture": "x86_64"}), kubectl, lambda: Drawn(Path("helm"), "x")
+    )
     ground.beside({"tracking": (releases.RELEASES[0], "full"), "pipelines": (PIPELINES, "full")})
     (engine,) = PIPELINES.engines
     verdict = ground(PIPELINES, engine, "full")
@@ -412,9 +437,9 @@ def test_there_is_room_if_each_node_can_store_the_images(
     )
     nodes = [{"metadata": {"name": "w1"}}, {"metadata": {"name": "w2"}, "spec": {}}]
     kubectl = FakeKubectl({"get nodes": {"items": nodes}})
-    verdict = choice.Ground(Docker({"MemTotal": 16e9}), kubectl, lambda: Drawn(Path("helm"), "x"))(
-        PIPELINES, engine, "full"
-    )
+    verdict = choice.Ground(
+        Docker({"MemTotal": 16e9, "Architecture": "x86_64"}), kubectl, lambda: Drawn(Path("helm"), "x")
+    )(PIPELINES, engine, "full")
     assert verdict.well is well
     if not well:
         assert verdict.why == "its images take up to 10 GB of disk on 2 nodes, and 9.0 GB are free"
@@ -426,7 +451,9 @@ def test_what_can_not_be_told_is_a_reason_for_the_counterpart(docker: Path) -> N
             raise LabError("helm failed with exit code 1", "")
 
     docker.write_text("ghcr.io\nmysql\nalpine\nquay.io\ngcr.io\n")
-    ground = choice.Ground(Docker({"MemTotal": 16e9}), FakeKubectl({}), lambda: Broken(Path("helm"), "x"))
+    ground = choice.Ground(
+        Docker({"MemTotal": 16e9, "Architecture": "x86_64"}), FakeKubectl({}), lambda: Broken(Path("helm"), "x")
+    )
     made = choice.choose(PIPELINES, "full", (), "", True, ground)
     assert (
         made.profile == "full" and "it can't be told whether there is room (helm failed with exit code 1)" in made.line
@@ -460,7 +487,7 @@ def site(docker: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     monkeypatch.setattr(install.pages, "answers", lambda *_: None)
     monkeypatch.setattr(install.pull, "on_nodes", lambda *_: None)
     monkeypatch.setattr(install.state, "lacking", lambda *_: ([], []))
-    monkeypatch.setattr(install.start, "ensure", lambda say: Docker({"MemTotal": 16e9}))
+    monkeypatch.setattr(install.start, "ensure", lambda say: Docker({"MemTotal": 16e9, "Architecture": "x86_64"}))
     monkeypatch.setattr(install.Watch, "detail", lambda self: "mysql-0: not scheduled: Insufficient memory")
     monkeypatch.setattr(install, "Kubectl", lambda *_: FakeKubectl(told["answers"]))
     docker.write_text("ghcr.io\nmysql\nalpine\nquay.io\ngcr.io\ndocker.io\n")

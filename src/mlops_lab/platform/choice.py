@@ -124,6 +124,9 @@ class Ground:
         """See `Judge`; what can't be told is a reason against, since the counterpart asks for nothing."""
         if self._docker is None:
             return Verdict(False, "what the nodes of a cluster of yours can pull is not known here")
+        if engine.processors and self._docker.arch not in engine.processors:
+            # They can be pulled all the same; then their programs don't begin.
+            return Verdict(False, f"its images are published for {', '.join(engine.processors)} only")
         try:
             if lacking := unavailable(engine.published, self._docker) or self._disk(engine, self._docker):
                 return Verdict(False, lacking)

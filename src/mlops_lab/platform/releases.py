@@ -61,6 +61,7 @@ class Engine:
         adds: its profile comes beside the part's own.
         beside: values that it sets if another part is there, too.
         unasked: the profiles of a new part that take it where it can be had, without being asked.
+        processors: what its images are published for; empty for all that a cluster here can have.
         disk: bytes that its images take on a node at most, packed and unpacked.
         patience: seconds until it is ready if nobody asked for it; then the part goes on without.
         title: what people call it.
@@ -76,6 +77,7 @@ class Engine:
     adds: bool = False
     beside: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     unasked: tuple[str, ...] = ()
+    processors: tuple[str, ...] = ()
     disk: float = 0
     patience: float = 240
     title: str = ""
@@ -233,6 +235,7 @@ RELEASES: tuple[Release, ...] = (
                 within=1500,
                 beside={"tracking": {"kubeflow.mlflow.endpoint": "http://mlflow.mlops-lab-tracking.svc:5000"}},
                 unasked=("full",),
+                processors=("amd64",),  # kubeflow/pipelines#12705; ML Metadata: #10308
                 disk=4e9,
                 patience=900,
                 title="Kubeflow Pipelines",
