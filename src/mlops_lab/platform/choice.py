@@ -19,7 +19,8 @@ from mlops_lab.images.build import refused, silent
 from mlops_lab.images.sources import host, repository
 from mlops_lab.platform import pull, room, runs
 from mlops_lab.platform.helm import Helm
-from mlops_lab.platform.releases import Engine, Release
+from mlops_lab.platform.installed import Installed
+from mlops_lab.platform.releases import Engine, Release, releases
 
 # Bytes that stay free: processes of an idle cluster of three nodes take 0.85 GiB that no pod requests (docs/bench.md),
 # and pods of a lab come on top.
@@ -167,6 +168,35 @@ class Ground:
     def _requested(self, release: Release, profile: str, nodes: int) -> int:
         rendered = self._helm().template(release.namespace, release.folder, release.files(profile))
         return room.asked_in(rendered, nodes)
+
+
+def chosen(
+    known: dict[str, str],
+    there: dict[str, Installed],
+    profile: str | None,
+    engines: Sequence[str],
+    ground: Ground,
+) -> dict[str, Choice]:
+    """What each part runs on."""
+    found: dict[str, Choice] = {}
+    wanted = releases(known)
+    ground.beside({each.part: (each, each.profile(profile, each.asked(engines), known[each.part]))
+                   for each in wanted if each.part not in there})  # fmt: skip
+    for each in wanted:
+        found[each.part] = choose(each, profile, engines, known[each.part], each.part not in there, ground)
+        if each.part not in there:
+            ground.beside({each.part: (each, found[each.part].profile)})
+    return found
+
+
+def possible(made: dict[str, Choice]) -> list[Release]:
+    """The releases as they are chosen, and their counterparts."""
+    return [
+        each.by(name)
+        for each in releases(made)
+        for name in (made[each.part].profile, made[each.part].counterpart)
+        if name
+    ]
 
 
 def unavailable(published: Iterable[str], docker: Docker) -> str:

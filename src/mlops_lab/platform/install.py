@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
 import threading
 import time
 from collections.abc import Sequence
@@ -34,16 +33,15 @@ from mlops_lab.images.catalog import CATALOG
 from mlops_lab.images.steps import Step
 from mlops_lab.platform import choice, keep, pages, pull
 from mlops_lab.platform import installed as state
-from mlops_lab.platform.choice import Choice
 from mlops_lab.platform.evidence import Watch
-from mlops_lab.platform.helm import Helm, Late, program
+from mlops_lab.platform.failures import explained
+from mlops_lab.platform.helm import Helm, program
 from mlops_lab.platform.installed import Installed, installed
 from mlops_lab.platform.plan import Wanted, planned, served_as, stages
 from mlops_lab.platform.releases import Release, part_of, releases
 
 Profile = Literal["small", "full"]
 Mode = Literal["auto", "pull", "build"]
-_OWNED = re.compile(r"CustomResourceDefinition .* exists and cannot be imported", re.S)  # helm's words
 _LEVEL = "mlops-lab/pod-security"
 _LEAST = 60.0  # s that helm has at least, however long images took before
 _NO_ROOM = 120.0  # s that a pod may be without a node, in a cluster that gets no more of them
@@ -104,18 +102,19 @@ def with_parts(
     # A build may take long, and meanwhile others may work on the cluster.
     helm = Helm(program(progress), cluster.context, cluster.kubeconfig)
     ground = choice.Ground(docker, kubectl, lambda: helm)
-    chosen = _chosen(before, there, profile, engines, ground)
+    chosen = choice.chosen(before, there, profile, engines, ground)
     for made in chosen.values():
         if made.line:
             progress.say(made.line)
-    _bring(docker, _all(chosen), mode, progress)
+    _bring(docker, choice.possible(chosen), mode, progress)
     with exclusive(progress, wait_for_others):
         there, known = seen()
-        late = _chosen(
+        late = choice.chosen(
             {part: was for part, was in known.items() if was != before.get(part)}, there, profile, engines, ground
         )
         chosen = {part: late.get(part) or chosen[part] for part in known}
-        images = _bring(docker, _all(chosen), mode, progress)  # all there, unless another command has installed more
+        # They are all there, unless another command has installed more.
+        images = _bring(docker, choice.possible(chosen), mode, progress)
 
         stop = threading.Event()
         site = _Site(cluster, kubectl, helm, docker, progress, stop)
@@ -168,31 +167,6 @@ def _parts_of(engines: Sequence[str]) -> dict[str, str]:
     if len(set(wanted.values())) < len(wanted):
         raise UsageError(f"{' and '.join(wanted)} are engines of the same part", "name one of them")
     return wanted
-
-
-def _chosen(
-    known: dict[str, str],
-    there: dict[str, Installed],
-    profile: Profile | None,
-    engines: Sequence[str],
-    ground: choice.Ground,
-) -> dict[str, Choice]:
-    """What each part runs on."""
-    found: dict[str, Choice] = {}
-    wanted = releases(known)
-    ground.beside({each.part: (each, each.profile(profile, each.asked(engines), known[each.part]))
-                   for each in wanted if each.part not in there})  # fmt: skip
-    for each in wanted:
-        found[each.part] = choice.choose(each, profile, engines, known[each.part], each.part not in there, ground)
-        if each.part not in there:
-            ground.beside({each.part: (each, found[each.part].profile)})
-    return found
-
-
-def _all(chosen: dict[str, Choice]) -> list[Release]:
-    """The releases as they are chosen, and their counterparts."""
-    profiles = ((each, chosen[each.part]) for each in releases(chosen))
-    return [each.by(name) for each, made in profiles for name in (made.profile, made.counterpart) if name]
 
 
 @dataclass(frozen=True)
@@ -297,7 +271,7 @@ def _install(wanted: Wanted, was: Installed | None, site: _Site) -> None:
                 look=lambda: site.stopped() or watch(),
             )  # fmt: skip
         except LabError as failed:
-            raise _explained(failed, wanted, was, site, watch.detail()) from failed
+            raise explained(failed, wanted, was, site.cluster, watch.detail()) from failed
         if was and changed:
             _restart(name, site.kubectl)
             _wait(release, site)
@@ -324,33 +298,6 @@ def _wait(release: Release, site: _Site) -> list[str]:
         return wait_until(probe, what=release.part, within=release.within, every=1, hint=hint)
     except LabError as failed:
         raise LabError(failed.message, failed.hint, watch.detail()) from failed
-
-
-def _explained(failed: LabError, wanted: Wanted, was: Installed | None, site: _Site, seen: str) -> LabError:
-    release = wanted.release
-    late = isinstance(failed, Late)
-    if late:
-        why = f"did not become ready within {release.within:g} s"
-    elif failed.message == "helm failed":
-        why = "can't be installed"
-    else:
-        why = f"is not installed: {failed.message}"
-    after = "the previous release is back in place" if was else "its objects were removed again"
-    hint = f"see above what was not ready, then try again: lab up --with {release.part}"
-    if not site.cluster.is_kind and _OWNED.search(failed.detail):
-        hint = (
-            "others have definitions of the same names there (see above): use another cluster, or the engine that needs"
-            f" none of them: lab up --engine {release.engine}"
-        )
-    elif release.published:
-        hint = f"see above what was not ready; or use the engine that needs no pull: lab up --engine {release.engine}"
-    elif "ImagePull" in seen:
-        hint = (
-            "run the same command again" if site.cluster.is_kind
-            else f"push the project's images there: lab images push {site.cluster.registry}"
-        )  # fmt: skip
-    words = (seen, failed.detail) if late or failed.message != "helm failed" else (failed.detail, seen)
-    return LabError(f"{release.part} {why}; {after}", hint, "\n".join(part for part in words if part))
 
 
 def _namespace(release: Release, kubectl: Kubectl, users: bool = False) -> None:
