@@ -16,7 +16,7 @@ import bench_platform
 from bench_figures import ENGINE, Figures
 
 from mlops_lab.base.progress import Progress
-from mlops_lab.cluster import kind, record
+from mlops_lab.cluster import record
 from mlops_lab.cluster.kubectl import Kubectl
 from mlops_lab.cluster.up import exclusive
 from mlops_lab.engine.docker import Docker
@@ -25,7 +25,7 @@ from mlops_lab.kube.client import Kube, Object
 from mlops_lab.labs.target import target
 from mlops_lab.measure.pods.containers import readings
 from mlops_lab.measure.pods.cpu_time import Count, CpuMeter, running
-from mlops_lab.platform import choice, runs
+from mlops_lab.platform import choice, pull, runs
 from mlops_lab.platform.helm import Helm, program
 from mlops_lab.platform.installed import installed
 from mlops_lab.platform.releases import RELEASES, Release
@@ -136,7 +136,8 @@ def _measured(site: Site, name: str, solution: Path) -> Iterator[Figures]:
     """All figures of an engine, as they come."""
     print(f"engine {name}: brought, then removed to be installed anew", flush=True)
     if name == PUBLISHED and site.docker:
-        _pull(site.docker, site.kube, site.release.by(name).published)
+        # On each node: a pod that comes anew may come to another one.
+        pull.on_nodes(site.kubectl, site.docker, site.release.by(name).published, 1800, lambda: "")
     site.lab("up", "--engine", name)  # builds and pushes what is not there yet, and makes its volumes
     _remove(site)
     ready = site.lab("up", "--engine", name)
@@ -158,19 +159,6 @@ def _measured(site: Site, name: str, solution: Path) -> Iterator[Figures]:
             f"{AT_ONCE} such runs started at once, that succeeded": (good, "runs", str(AT_ONCE)),
         }
         yield {bench_platform.API_NAME: (bench_platform.latency(site.kube), "ms", "")}
-
-
-def _pull(docker: Docker, kube: Kube, published: tuple[str, ...]) -> None:
-    """Have images on each node that takes pods: a pod that comes anew may come to another one."""
-    barred = {node["metadata"]["name"] for node in kube.list("Node")
-              if any(taint["effect"] == "NoSchedule" for taint in node["spec"].get("taints") or [])}  # fmt: skip
-    for node in kind.nodes(docker):
-        if node.name not in barred:
-            words = ("exec", node.name, "ctr", "--namespace", "k8s.io", "images", "ls", "-q")
-            there = set(docker.run(*words).stdout.split())
-            for name in published:
-                if choice.full(name) not in there:
-                    docker.run("exec", node.name, "crictl", "pull", name, within=1800)
 
 
 def _remove(site: Site) -> None:

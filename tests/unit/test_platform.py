@@ -20,9 +20,9 @@ from mlops_lab.base.progress import Progress
 from mlops_lab.cluster.kubectl import Kubectl
 from mlops_lab.cluster.record import Cluster
 from mlops_lab.images.catalog import CATALOG
-from mlops_lab.platform import choice, evidence, install, installed, keep, kept, pages, plan, releases
+from mlops_lab.platform import evidence, install, installed, keep, kept, pages, plan, pull, releases
 from mlops_lab.platform.evidence import Watch
-from mlops_lab.platform.helm import Helm
+from mlops_lab.platform.helm import Helm, Late
 from mlops_lab.platform.installed import Installed
 from mlops_lab.platform.releases import RELEASES, Page, Release
 
@@ -140,7 +140,7 @@ def test_images_come_from_the_registry_of_a_cluster_of_the_users() -> None:
     ],
 )
 def test_images_are_forgotten_by_the_name_that_containerd_knows(name: str, full: str) -> None:
-    assert choice.full(name) == full
+    assert pull.full(name) == full
 
 
 def test_the_newest_revision_of_each_part_counts() -> None:
@@ -159,6 +159,26 @@ def test_the_newest_revision_of_each_part_counts() -> None:
     found = installed.installed(FakeKubectl({"get secrets": lines}))
     assert found == {"tracking": Installed("deployed", "full", "new", "i")}
     assert installed.installed(FakeKubectl({"get secrets": ""})) == {}
+
+
+@pytest.mark.parametrize(
+    ("statuses", "stood"),
+    [
+        (["failed"], False),
+        (["uninstalling"], False),
+        (["failed", "pending-upgrade"], False),
+        (["deployed", "pending-upgrade"], True),
+        (["superseded", "failed"], True),
+    ],
+)
+def test_what_never_was_ready_has_not_stood(statuses: list[str], stood: bool) -> None:
+    lines = [
+        f"mlops-lab-tracking s t 1 2m name=mlops-lab-tracking,owner=helm,status={status},version={number}"
+        for number, status in enumerate(statuses, 1)
+    ]
+    for order in (lines, lines[::-1]):
+        found = installed.installed(FakeKubectl({"get secrets": "\n".join(order)}))["tracking"]
+        assert (found.status, found.stood) == (statuses[-1], stood)
 
 
 def workload(kind: str = "Deployment", generation: int = 1, replicas: int | None = 1, **status: Any) -> dict[str, Any]:
@@ -277,6 +297,61 @@ def test_an_image_that_does_not_come_ends_the_wait_after_a_while(monkeypatch: py
     assert "p: c: ImagePullBackOff: no such image" in watch.detail()
 
 
+def test_pods_of_runs_do_not_end_an_installation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A learner's step with a mistyped image stands in the same namespace, without the release's label."""
+    now = [100.0]
+    monkeypatch.setattr(evidence.time, "monotonic", lambda: now[0])
+    own, step = pod(container({"running": {}})), pod(PULLING)
+    step["metadata"]["name"] = "step"
+
+    def event(name: str, kind: str = "Pod", api: str = "v1") -> dict[str, Any]:
+        about = {"kind": kind, "name": name, "apiVersion": api}
+        at = "2100-01-01T00:00:00Z"
+        return {"metadata": {}, "involvedObject": about, "type": "Warning", "reason": "R", "message": "m",
+                "lastTimestamp": at}  # fmt: skip
+
+    events = [event("p"), event("step"), event("w", "Workflow", "argoproj.io/v1alpha1"), event("s", "StatefulSet")]
+    watch = Watch(
+        FakeKubectl({
+            "get pods -n x -l app.kubernetes.io/instance=x": {"items": [own]}, "get pods": {"items": [own, step]},
+            "get events": {"items": events},
+        }), "x", 1.0,
+    )  # fmt: skip
+    for _ in range(20):
+        now[0] += 5.0
+        assert watch() == ""
+    assert watch.detail().splitlines() == ["p: c runs and is not ready", "Pod p: R: m", "StatefulSet s: R: m"]
+
+
+@pytest.mark.parametrize("chart", [each.chart for each in RELEASES])
+def test_all_pods_of_a_chart_bear_its_releases_name(chart: str) -> None:
+    """By it `Watch` knows them from pods of runs."""
+    folder = releases.project() / "charts" / chart / "templates"
+    assert "app.kubernetes.io/instance: {{ .root.Release.Name }}" in (folder / "_helpers.tpl").read_text()
+    found = 0
+    for file in folder.rglob("*.yaml"):
+        head, separator, template = file.read_text().partition("\n  template:\n")
+        if separator and "volumeClaimTemplates" not in head:
+            found += 1
+            lines = template.splitlines()[:2]
+            assert lines[0] == "    metadata:" and '.labels" (dict "root" . "component"' in lines[1], file
+    assert found > 1
+
+
+def test_an_image_that_does_not_come_is_one_trouble_by_two_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(evidence.time, "monotonic", lambda: now[0])
+    answers: dict[str, Any] = {}
+    watch = Watch(FakeKubectl(answers), "x")
+    said = ""
+    while not said and now[0] < 200:
+        reason = "ErrImagePull" if now[0] // 10 % 2 else "ImagePullBackOff"
+        answers["get pods"] = {"items": [pod(container({"waiting": {"reason": reason}}))]}
+        now[0] += 4.0
+        said = watch()
+    assert said.startswith("p can't start") and now[0] < 140
+
+
 def test_where_an_image_does_not_come_is_said() -> None:
     """It may be on one node and not on the other."""
     item = pod(PULLING)
@@ -334,6 +409,50 @@ def test_how_a_pod_ended_is_told_although_helm_has_put_another_in_its_place(monk
         now[0] += 5.0
         assert watch() == ""
     assert "p: c ended with exit code 137, OOMKilled (2 restarts)" in watch.detail()
+
+
+def test_what_kept_a_part_is_told_before_who_only_waited_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An image that is pulled for minutes is no state of its pod: only the events say so."""
+    now = [1767225600.0]  # 2026-01-01T00:00:00Z
+    monkeypatch.setattr(evidence.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(evidence.time, "time", lambda: now[0])
+
+    def called(name: str, item: dict[str, Any]) -> dict[str, Any]:
+        item["metadata"]["name"] = name
+        return item
+
+    def event(name: str, second: int, reason: str, message: str, container: str = "c") -> dict[str, Any]:
+        about = {"kind": "Pod", "name": name, "fieldPath": f"spec.containers{{{container}}}"}
+        at = f"2026-01-01T00:00:{second:02}Z"
+        return {"metadata": {}, "involvedObject": about, "type": "Normal", "reason": reason, "message": message,
+                "lastTimestamp": at}  # fmt: skip
+
+    creating = {"waiting": {"reason": "ContainerCreating"}}
+    pods = [
+        *(called(f"a{number}", pod(container({"running": {}}))) for number in range(7)),
+        called("mysql", pod(container(creating), container(creating, name="done"))),
+        called("store", pod(container(WAITING, restartCount=2, lastState=CRASHED))),
+        called("up", pod(container(creating))),
+    ]
+    events = [
+        event("mysql", 5, "Pulling", 'Pulling image "mysql:8.4"'), event("mysql", 45, "Failed", "context canceled"),
+        event("mysql", 5, "Pulling", "Pulling image", "done"), event("mysql", 6, "Pulled", "Pulled image", "done"),
+        event("up", 5, "Pulling", "Pulling image"), event("step", 5, "Pulling", "Pulling image"),
+    ]  # fmt: skip
+    answers: dict[str, Any] = {"get pods": {"items": pods}, "get events": {"items": events}, "logs": ""}
+    watch = Watch(FakeKubectl(answers), "x")
+    now[0] += 30
+    assert watch() == ""
+    pods[-1] = called("up", pod(container({"running": {}}, ready=True)))
+    now[0] += 10
+    assert watch() == ""
+    pods.clear()  # helm removes them at its limit, which ends the pull
+    now[0] += 10
+    assert watch() == ""
+    lines = watch.detail().splitlines()
+    assert lines[0].startswith("store: c ended with exit code 137")
+    assert lines[1] == 'mysql: c: still pulling image "mysql:8.4", for 35 s'
+    assert [line.partition(":")[0] for line in lines[2:6]] == ["a0", "a1", "a2", "a3"] and len(lines) == 6
 
 
 def test_warnings_of_this_installation_are_told_once() -> None:
@@ -396,9 +515,11 @@ else:
 
 
 def test_a_failed_upgrade_says_helms_own_words(tmp_path: Path) -> None:
-    with pytest.raises(LabError, match="helm failed") as error:
-        Helm(program(tmp_path, FAILS), "ctx").upgrade("r", tmp_path, within=7)
-    assert error.value.detail == "Error: UPGRADE FAILED: it is not ready"
+    for within, late in ((60, False), (0, True)):
+        with pytest.raises(LabError, match="helm failed") as error:
+            Helm(program(tmp_path, FAILS), "ctx").upgrade("r", tmp_path, within=within)
+        assert error.value.detail == "Error: UPGRADE FAILED: it is not ready"
+        assert isinstance(error.value, Late) is late
 
 
 INTERRUPTED = """
@@ -437,6 +558,11 @@ else: open(log, 'a').write(' '.join(args[2:]) + '\\n')
         (["pending-install"], "uninstall r"),
         (["superseded", "deployed", "pending-upgrade"], "rollback r 2"),
         (["superseded", "failed", "pending-rollback"], "rollback r 1"),
+        (["failed"], "uninstall r"),
+        (["failed", "pending-rollback"], "uninstall r"),
+        (["uninstalling"], "uninstall r"),
+        (["superseded", "uninstalling"], "uninstall r"),
+        (["superseded", "failed", "deployed"], ""),
     ],
 )
 def test_a_release_that_was_left_in_the_middle_is_settled(
@@ -446,7 +572,7 @@ def test_a_release_that_was_left_in_the_middle_is_settled(
     monkeypatch.setenv("LOG", str(log))
     revisions = [{"revision": number, "status": status} for number, status in enumerate(statuses, 1)]
     log.with_suffix(".history").write_text(json.dumps(revisions) if revisions else "")
-    Helm(program(tmp_path, HISTORY), "ctx").settle("r")
+    assert Helm(program(tmp_path, HISTORY), "ctx").settle("r") is (bool(statuses) and "uninstall" not in does)
     done = log.read_text() if log.exists() else ""
     assert done.startswith(does) and bool(done) == bool(does)
 
@@ -465,7 +591,7 @@ def site(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
 
         def settle(self, release: str) -> bool:
             told["asked"].append("settle")
-            return True
+            return f"name={release}," in told["answers"].get("get secrets", "")
 
     def lacking(*_: Any) -> tuple[list[str], list[str]]:
         return told["lacks"].pop(0) if len(told["lacks"]) > 1 else told["lacks"][0]  # type: ignore[no-any-return]
@@ -545,6 +671,40 @@ def test_what_is_gone_is_repaired_and_what_needs_time_is_waited_for(site: dict[s
     site["lacks"] = [([], ["Deployment mlflow: 0 of 1 pods are ready"])] * 2 + [([], [])]
     up()
     assert site["upgrades"] == 0
+
+
+def test_an_installed_part_that_can_not_become_ready_is_not_waited_for(site: dict[str, Any]) -> None:
+    up("tracking")
+    installed_as(site)
+    site["lacks"] = [([], ["Deployment mlflow: 0 of 1 pods are ready"])]
+    hopeless = container({"waiting": {"reason": "InvalidImageName", "message": "not a name"}})
+    site["answers"]["get pods"] = {"items": [pod(hopeless)]}
+    with pytest.raises(LabError, match="tracking is not ready: p can't start: c: InvalidImageName") as error:
+        up()
+    assert "p: c: InvalidImageName: not a name" in error.value.detail and site["upgrades"] == 0
+
+
+def test_who_interrupts_a_wait_does_not_wait_for_its_limit(
+    site: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    up("tracking")
+    installed_as(site)
+    waiting = threading.Event()
+
+    def lacking(*_: Any) -> tuple[list[str], list[str]]:
+        waiting.set()
+        return [], ["Deployment mlflow: 0 of 1 pods are ready"]
+
+    def interrupted(jobs: Any) -> None:
+        assert waiting.wait(20)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(install.state, "lacking", lacking)
+    monkeypatch.setattr(install, "wait", interrupted)
+    begin = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        up()
+    assert time.monotonic() - begin < 60
 
 
 def test_a_release_left_in_the_middle_is_settled_first(site: dict[str, Any]) -> None:

@@ -27,8 +27,8 @@ from mlops_lab.cluster.record import Cluster
 from mlops_lab.engine.docker import Docker
 from mlops_lab.images import build
 from mlops_lab.images.catalog import CATALOG
-from mlops_lab.platform import choice, install, pages, plan, releases, remove, room, runs
-from mlops_lab.platform.helm import Helm
+from mlops_lab.platform import choice, install, pages, plan, pull, releases, remove, room, runs
+from mlops_lab.platform.helm import Helm, Late
 from mlops_lab.platform.installed import Installed, called, releases_in
 from tests.unit.test_platform import FakeKubectl, asked
 
@@ -156,8 +156,31 @@ def test_an_image_that_its_registry_does_not_have_is_named(docker: Path) -> None
     assert said == f"{lost} can't be pulled, though other images of quay.io can"
 
 
+@pytest.mark.parametrize(
+    ("more", "lost"),
+    [
+        ("echo no matching manifest for linux/arm64 >&2; exit 1", True),
+        ("echo 1a2b: Pulling fs layer; sleep 30", False),
+        ("echo Status: Image is up to date", False),
+    ],
+)
+def test_an_image_that_is_not_for_this_processor_can_not_be_had(docker: Path, more: str, lost: bool) -> None:
+    """Docker says "Pulling from" before it looks for the processor."""
+    program = docker.parent / "bin" / "docker"
+    program.write_text(f"#!/bin/sh\necho 1: Pulling from $2\n{more}\n")
+    assert build.refused(["quay.io/a/b:1"]) == (["quay.io/a/b:1"] if lost else [])
+
+
+def test_an_engine_is_not_taken_on_a_processor_that_its_images_are_not_for(docker: Path) -> None:
+    docker.write_text("ghcr.io\nmysql\nalpine\nquay.io\ngcr.io\n")
+    (engine,) = PIPELINES.engines
+    arm = Docker({"MemTotal": 16e9, "Architecture": "aarch64"})
+    verdict = choice.Ground(arm, FakeKubectl({}), lambda: Drawn(Path("helm"), "x"))(PIPELINES, engine, "full")
+    assert verdict == choice.Verdict(False, "its images are published for amd64 only")
+
+
 def test_an_image_that_the_cluster_has_needs_no_registry(docker: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    on_nodes = {choice.full(name) for name in KUBEFLOW.published if "kfp" not in name}
+    on_nodes = {pull.full(name) for name in KUBEFLOW.published if "kfp" not in name}
     monkeypatch.setattr(choice.kind, "images", lambda docker: on_nodes)
     assert "docker.io/library/mysql:8.4" in on_nodes
     assert choice.unavailable(KUBEFLOW.published, Docker({})) == "no image registry answers at ghcr.io"
@@ -378,9 +401,12 @@ def test_there_is_room_if_the_requests_of_all_leave_some(
         {"metadata": {"namespace": "kube-system"}, "spec": {"containers": [asks("2G")]}},
         {"metadata": {"namespace": "mlops-lab-pipelines"}, "spec": {"containers": [asks("9G")]}},  # it goes
     ]
-    kubectl = FakeKubectl({"get nodes": {"items": [{}]}, "get pods -A": {"items": pods}})
+    nodes = {"items": [{"metadata": {"name": "w1"}}]}
+    kubectl = FakeKubectl({"get nodes": nodes, "get pods -A": {"items": pods}})
     docker.write_text("ghcr.io\nmysql\nalpine\nquay.io\ngcr.io\n")
-    ground = choice.Ground(Docker({"MemTotal": memory}), kubectl, lambda: Drawn(Path("helm"), "x"))
+    ground = choice.Ground(
+        Docker({"MemTotal": memory, "Architecture": "x86_64"}), kubectl, lambda: Drawn(Path("helm"), "x")
+    )
     ground.beside({"tracking": (releases.RELEASES[0], "full"), "pipelines": (PIPELINES, "full")})
     (engine,) = PIPELINES.engines
     verdict = ground(PIPELINES, engine, "full")
@@ -397,13 +423,50 @@ def test_there_is_room_if_the_requests_of_all_leave_some(
     assert not theirs(PIPELINES, engine, "full").well
 
 
+@pytest.mark.parametrize(("free", "there", "well"), [(9e9, False, False), (11e9, False, True), (1e9, True, True)])
+def test_there_is_room_if_each_node_can_store_the_images(
+    docker: Path, free: float, there: bool, well: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (engine,) = PIPELINES.engines
+    if there:
+        monkeypatch.setattr(choice.kind, "images", lambda docker: {pull.full(name) for name in engine.published})
+    docker.write_text("ghcr.io\nmysql\nalpine\nquay.io\ngcr.io\n")
+    program = docker.parent / "bin" / "docker"
+    program.write_text(
+        program.read_text().replace("\n", f"\n[ $1 = exec ] && printf 'Avail\\n{free:.0f}\\n' && exit\n", 1)
+    )
+    nodes = [{"metadata": {"name": "w1"}}, {"metadata": {"name": "w2"}, "spec": {}}]
+    kubectl = FakeKubectl({"get nodes": {"items": nodes}})
+    verdict = choice.Ground(
+        Docker({"MemTotal": 16e9, "Architecture": "x86_64"}), kubectl, lambda: Drawn(Path("helm"), "x")
+    )(PIPELINES, engine, "full")
+    assert verdict.well is well
+    if not well:
+        assert verdict.why == "its images take up to 10 GB of disk on 2 nodes, and 9.0 GB are free"
+
+
+def test_what_can_not_be_told_is_a_reason_for_the_counterpart(docker: Path) -> None:
+    class Broken(Drawn):
+        def template(self, release: str, chart: Path, files: Sequence[Path] = ()) -> str:
+            raise LabError("helm failed with exit code 1", "")
+
+    docker.write_text("ghcr.io\nmysql\nalpine\nquay.io\ngcr.io\n")
+    ground = choice.Ground(
+        Docker({"MemTotal": 16e9, "Architecture": "x86_64"}), FakeKubectl({}), lambda: Broken(Path("helm"), "x")
+    )
+    made = choice.choose(PIPELINES, "full", (), "", True, ground)
+    assert (
+        made.profile == "full" and "it can't be told whether there is room (helm failed with exit code 1)" in made.line
+    )
+
+
 # The installation
 
 
 @pytest.fixture
 def site(docker: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """A kind cluster where all images can be had; `fails` has, for a values file's name, how its upgrade ends."""
-    told: dict[str, Any] = {"upgrades": [], "fails": {}, "answers": {}, "within": []}
+    told: dict[str, Any] = {"upgrades": [], "settled": [], "fails": {}, "answers": {}, "within": []}
 
     class Told(Drawn):
         def upgrade(self, release: str, chart: Path, **more: Any) -> None:
@@ -413,13 +476,18 @@ def site(docker: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
             if profile in told["fails"]:
                 raise told["fails"][profile]
 
+        def settle(self, release: str) -> bool:
+            told["settled"].append(len(told["upgrades"]))
+            return False
+
     monkeypatch.setattr(install, "Helm", Told)
     monkeypatch.setattr(install, "program", lambda progress: Path("helm"))
     monkeypatch.setattr(install, "_bring", lambda docker, wanted, mode, progress: told.update(brought=wanted) or {})
     monkeypatch.setattr(install, "_forget_images", lambda release, docker: None)
     monkeypatch.setattr(install.pages, "answers", lambda *_: None)
+    monkeypatch.setattr(install.pull, "on_nodes", lambda *_: None)
     monkeypatch.setattr(install.state, "lacking", lambda *_: ([], []))
-    monkeypatch.setattr(install.start, "ensure", lambda say: Docker({"MemTotal": 16e9}))
+    monkeypatch.setattr(install.start, "ensure", lambda say: Docker({"MemTotal": 16e9, "Architecture": "x86_64"}))
     monkeypatch.setattr(install.Watch, "detail", lambda self: "mysql-0: not scheduled: Insufficient memory")
     monkeypatch.setattr(install, "Kubectl", lambda *_: FakeKubectl(told["answers"]))
     docker.write_text("ghcr.io\nmysql\nalpine\nquay.io\ngcr.io\ndocker.io\n")
@@ -461,30 +529,114 @@ def test_what_does_not_become_ready_costs_nothing(site: dict[str, Any]) -> None:
     site["fails"]["kubeflow"] = LabError("mysql-0 can't start: no room", "", "helm's words")
     served, said = bring_up("pipelines")
     assert [profile for _, profile, _, _ in site["upgrades"]] == ["kubeflow", "full"] and served == ["ml-pipeline"]
-    assert site["within"] == [engine.patience, PIPELINES.within]
+    assert [round(each, -1) for each in site["within"]] == [engine.patience, PIPELINES.within]
     assert "Kubeflow Pipelines: pipelines is not installed: mysql-0 can't start: no room" in said
     assert "\n  mysql-0: not scheduled: Insufficient memory\n" in said
     assert "pipelines goes on with the engine embedded; to try again: lab up --engine kubeflow" in said
-    site["fails"]["full"] = LabError("helm failed", "")
+    site["fails"]["full"] = Late("helm failed", "")
     with pytest.raises(LabError, match="pipelines did not become ready"):
         bring_up("pipelines")
 
 
 def test_who_names_an_engine_is_told_when_it_fails(site: dict[str, Any]) -> None:
-    site["fails"]["kubeflow"] = LabError("helm failed", "")
+    site["fails"]["kubeflow"] = Late("helm failed", "")
     with pytest.raises(LabError, match="pipelines did not become ready within 1500 s") as error:
         bring_up("pipelines", engines=["kubeflow"])
     assert len(site["upgrades"]) == 1 and error.value.hint.endswith("lab up --engine embedded")
 
 
-def test_an_interrupted_choice_is_made_again(site: dict[str, Any]) -> None:
-    """What never stood is nobody's engine: `lab up` was ended while it was installed."""
-    site["answers"]["get secrets"] = release_secret("kubeflow", "pending-install")
+def test_what_helm_refuses_at_once_is_told_in_its_words_first(site: dict[str, Any]) -> None:
+    """Warnings of the cluster may have another cause."""
+    site["fails"]["kubeflow"] = LabError("helm failed", "", "Error: it exists already")
+    with pytest.raises(LabError, match="pipelines can't be installed") as error:
+        bring_up("pipelines", engines=["kubeflow"])
+    assert error.value.detail.splitlines()[0] == "Error: it exists already"
+    site["fails"]["kubeflow"] = Late("helm failed", "", "Error: timed out")
+    with pytest.raises(LabError) as error:
+        bring_up("pipelines", engines=["kubeflow"])
+    assert error.value.detail.splitlines()[-1] == "Error: timed out"
+
+
+def test_two_engines_of_one_part_are_a_mistake_in_any_cluster(site: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match="embedded and kubeflow are engines of the same part"):
+        install.with_parts([], None, Cluster("theirs", "example.org"), Progress(), engines=["embedded", "kubeflow"])
+    assert not site["upgrades"]
+
+
+def test_definitions_that_others_have_made_are_named(site: dict[str, Any]) -> None:
+    site["answers"]["create"] = {"kind": "Namespace", "metadata": {"name": "x", "uid": "u"}}
+    words = (
+        'Error: Unable to continue with install: CustomResourceDefinition "workflows.argoproj.io" in namespace ""'
+        " exists and cannot be imported into the current release: invalid ownership metadata"
+    )
+    site["fails"]["kubeflow"] = LabError("helm failed", "", words)
+    with pytest.raises(LabError, match="can't be installed") as error:
+        install.with_parts(["pipelines"], None, Cluster("theirs", "example.org"), Progress(), engines=["kubeflow"])
+    assert error.value.detail.startswith(words) and "definitions of the same names" in error.value.hint
+
+
+def test_what_only_runs_need_is_pulled_before_the_engine_counts_as_ready(
+    site: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[tuple[str, ...], float]] = []
+
+    def pull(kubectl: Any, docker: Any, images: tuple[str, ...], within: float, stopped: Any) -> None:
+        asked.append((images, within))
+        if site.get("lost"):
+            raise LabError("argoexec can't be pulled on worker2", "", "403 Forbidden")
+
+    monkeypatch.setattr(install.pull, "on_nodes", pull)
+    (engine,) = PIPELINES.engines
+    assert len(engine.later) == 3 and set(engine.later) < set(engine.published)
+    served, _ = bring_up("pipelines")
+    assert asked == [(engine.later, engine.patience)] and set(served) == {"ml-pipeline-ui"}
+    site["upgrades"].clear()
+    site["lost"] = True
+    served, said = bring_up("pipelines")
+    assert [profile for _, profile, _, _ in site["upgrades"]] == ["full"] and served == ["ml-pipeline"]
+    assert "pipelines is not installed: argoexec can't be pulled on worker2" in said and "\n  403 Forbidden\n" in said
+
+
+def test_images_come_to_each_node_that_takes_pods(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is there by its name is not asked for; no registry may answer for it."""
+    program = tmp_path / "bin" / "docker"
+    program.parent.mkdir()
+    program.write_text(
+        '#!/bin/sh\ncase "$*" in\n'
+        '  "exec w1 crictl pull "*lost-on-w2*) sleep 30 ;;\n'
+        '  "exec w1 ctr "*) echo docker.io/library/alpine:3.23 ;;\n'
+        '  *" crictl pull slow"*) sleep 30 ;;\n'
+        '  *" crictl pull "*lost*) echo "403 Forbidden"; exit 1 ;;\n'
+        f'  *" crictl pull "*) echo "$2 $5" >>{tmp_path}/pulled ;;\n'
+        "esac\n"
+    )
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", str(program.parent), prepend=":")
+    barred = {"taints": [{"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}]}
+    nodes = [{"metadata": {"name": name}, "spec": spec} for name, spec in (("cp", barred), ("w1", {}), ("w2", {}))]
+    kubectl = FakeKubectl({"get nodes": {"items": nodes}})
+    pull.on_nodes(kubectl, Docker({}), ["alpine:3.23", "quay.io/a/b:1"], 60, lambda: "")
+    assert sorted((tmp_path / "pulled").read_text().splitlines()) == [
+        "w1 quay.io/a/b:1", "w2 docker.io/library/alpine:3.23", "w2 quay.io/a/b:1",
+    ]  # fmt: skip
+    with pytest.raises(LabError, match=r"quay.io/lost:1 can't be pulled on w\d$") as error:
+        pull.on_nodes(kubectl, Docker({}), ["quay.io/lost:1"], 60, lambda: "")
+    assert error.value.detail == "403 Forbidden"
+    with pytest.raises(LabError, match=r"lost-on-w2:1 can't be pulled on w2$"):
+        pull.on_nodes(kubectl, Docker({}), ["quay.io/lost-on-w2:1"], 60, lambda: "")  # nobody waits for w1
+    for within, stopped in ((0, ""), (60, "interrupted")):
+        with pytest.raises(LabError, match=stopped or "not in time"):
+            pull.on_nodes(kubectl, Docker({}), ["slow.io/a:1"], within, lambda: stopped)  # noqa: B023
+
+
+@pytest.mark.parametrize("status", ["pending-install", "uninstalling", "failed"])
+def test_an_interrupted_choice_is_made_again(status: str, site: dict[str, Any]) -> None:
+    """What never stood is nobody's engine: `lab up` was ended while it was installed, or helm while it removed it."""
+    site["answers"]["get secrets"] = release_secret("kubeflow", status)
     site["fails"]["kubeflow"] = LabError("helm failed", "")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Helm, "settle", lambda self, release: False)
-        bring_up("pipelines")
+    bring_up()
     assert [profile for _, profile, _, _ in site["upgrades"]] == ["kubeflow", "full"]
+    assert site["settled"] == [0, 1], "what the first has left must not be in the counterpart's way"
 
 
 def test_an_engine_is_not_replaced_while_runs_are_at_work(

@@ -186,19 +186,24 @@ def refused(names: Iterable[str]) -> list[str]:
 
 
 def _answers(ref: str, within: float = _PROBE) -> bool:
-    """Does a registry begin to serve this image in time?"""
+    """Does a registry begin to serve this image in time, for the engine's processor?"""
     pull = start(["docker", "pull", ref], stdout=subprocess.PIPE, env=CLIENT_ENV)
     answer: list[bytes] = []
 
     def read() -> None:
         assert pull.stdout
         answer.append(pull.stdout.readline())  # "3: Pulling from library/registry": the manifest was found
+        answer.append(pull.stdout.readline())  # a layer, or nothing more where there is none for this processor
 
     reader = threading.Thread(target=read, daemon=True)
     reader.start()
     reader.join(within)
+    refused = False
+    if len(answer) == 2 and not answer[1]:  # it ends by itself
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            refused = pull.wait(within) != 0
     end(pull)
-    return b"ulling from" in b"".join(answer)
+    return not refused and b"ulling from" in b"".join(answer)
 
 
 def _settle(

@@ -17,13 +17,15 @@ from mlops_lab.cluster.kubectl import Kubectl
 from mlops_lab.engine.docker import Docker
 from mlops_lab.images.build import refused, silent
 from mlops_lab.images.sources import host, repository
-from mlops_lab.platform import room, runs
+from mlops_lab.platform import pull, room, runs
 from mlops_lab.platform.helm import Helm
-from mlops_lab.platform.releases import Engine, Release
+from mlops_lab.platform.installed import Installed
+from mlops_lab.platform.releases import Engine, Release, releases
 
 # Bytes that stay free: processes of an idle cluster of three nodes take 0.85 GiB that no pod requests (docs/bench.md),
 # and pods of a lab come on top.
 _SPARE = 2.5e9
+_SPARE_DISK = 2e9  # bytes that stay free, for images of steps and what runs store
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,7 @@ def _decided(release: Release, requested: str | None, asked: str | None, known: 
 
 
 class Ground:
-    """What a choice stands on: where nodes can get images, and how much memory is free.
+    """What a choice stands on: where nodes can get images, and how much memory and disk are free.
 
     Args:
         docker: the engine that has the kind cluster; None for a cluster of the user's.
@@ -120,12 +122,18 @@ class Ground:
         self._new |= new
 
     def __call__(self, release: Release, engine: Engine, profile: str) -> Verdict:
-        """See `Judge`."""
+        """See `Judge`; what can't be told is a reason against, since the counterpart asks for nothing."""
         if self._docker is None:
             return Verdict(False, "what the nodes of a cluster of yours can pull is not known here")
-        if lacking := unavailable(engine.published, self._docker):
-            return Verdict(False, lacking)
-        return self.room(release, engine.over(profile), "all its images can be had, and ")
+        if engine.processors and self._docker.arch not in engine.processors:
+            # They can be pulled all the same; then their programs don't begin.
+            return Verdict(False, f"its images are published for {', '.join(engine.processors)} only")
+        try:
+            if lacking := unavailable(engine.published, self._docker) or self._disk(engine, self._docker):
+                return Verdict(False, lacking)
+            return self.room(release, engine.over(profile), "all its images can be had, and ")
+        except LabError as failed:
+            return Verdict(False, f"it can't be told whether there is room ({failed.message})")
 
     def room(self, release: Release, profile: str, more: str = "") -> Verdict:
         """Is there room for a part with a profile, beside what pods request already and new parts will?
@@ -147,9 +155,48 @@ class Ground:
         wanted = (need + _SPARE) / 1e9
         return Verdict(False, f"it takes {wanted:.1f} GB ({need / 1e9:.1f} GB, and room for labs), and {seen}")
 
+    def _disk(self, engine: Engine, docker: Docker) -> str:
+        """Why its images have no room on the disk that the nodes share, in words; each node stores its own copy."""
+        nodes = pull.taking(self._kubectl)
+        free = room.free_disk(docker, nodes[0]) if nodes else None
+        need = len(nodes) * engine.disk
+        if free is None or free >= need + _SPARE_DISK or not lacks(engine.published, docker):
+            return ""
+        wanted = f"{(need + _SPARE_DISK) / 1e9:.0f} GB of disk"
+        return f"its images take up to {wanted} on {len(nodes)} nodes, and {free / 1e9:.1f} GB are free"
+
     def _requested(self, release: Release, profile: str, nodes: int) -> int:
         rendered = self._helm().template(release.namespace, release.folder, release.files(profile))
         return room.asked_in(rendered, nodes)
+
+
+def chosen(
+    known: dict[str, str],
+    there: dict[str, Installed],
+    profile: str | None,
+    engines: Sequence[str],
+    ground: Ground,
+) -> dict[str, Choice]:
+    """What each part runs on."""
+    found: dict[str, Choice] = {}
+    wanted = releases(known)
+    ground.beside({each.part: (each, each.profile(profile, each.asked(engines), known[each.part]))
+                   for each in wanted if each.part not in there})  # fmt: skip
+    for each in wanted:
+        found[each.part] = choose(each, profile, engines, known[each.part], each.part not in there, ground)
+        if each.part not in there:
+            ground.beside({each.part: (each, found[each.part].profile)})
+    return found
+
+
+def possible(made: dict[str, Choice]) -> list[Release]:
+    """The releases as they are chosen, and their counterparts."""
+    return [
+        each.by(name)
+        for each in releases(made)
+        for name in (made[each.part].profile, made[each.part].counterpart)
+        if name
+    ]
 
 
 def unavailable(published: Iterable[str], docker: Docker) -> str:
@@ -157,15 +204,19 @@ def unavailable(published: Iterable[str], docker: Docker) -> str:
 
     An image is there if the cluster's registry serves it, each node has it, or its own registry begins to send it.
     """
-    names = [name for name in published if not registry.digest(repository(name))]
-    if names:
-        there = kind.images(docker)
-        names = [name for name in names if full(name) not in there]
+    names = lacks([name for name in published if not registry.digest(repository(name))], docker)
     if hosts := silent(names):
         return f"no image registry answers at {', '.join(hosts)}"
     if lost := refused(names):
         return f"{', '.join(lost)} can't be pulled, though other images of {', '.join(_hosts(lost))} can"
     return ""
+
+
+def lacks(images: Iterable[str], docker: Docker) -> list[str]:
+    """Those of these images that some node does not have."""
+    names = list(images)
+    there = kind.images(docker) if names else set()
+    return [name for name in names if pull.full(name) not in there]
 
 
 def require(release: Release, docker: Docker) -> None:
@@ -205,11 +256,6 @@ def refuse_at_work(kubectl: Kubectl, release: Release, known: str, profile: str,
         )
     if found is None:
         say(f"{release.part}: the engine {was} does not answer; no pod of a run is at work on it")
-
-
-def full(name: str) -> str:
-    """An image's name as containerd stores it."""
-    return name if repository(name) == name.partition("/")[2] else f"docker.io/{repository(name)}"
 
 
 def _hosts(names: Iterable[str]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import re
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -14,17 +15,22 @@ from mlops_lab.cluster.kubectl import Kubectl
 # States that don't go away by waiting: the first ones count at once, the second once they have lasted.
 _HOPELESS = ("InvalidImageName", "ErrImageNeverPull")
 _LASTING = ("ImagePullBackOff", "ErrImagePull", "CreateContainerConfigError")
+_COMING = ("ContainerCreating", "PodInitializing")
+_NOT_READY = "NotReady"
+_FIELD = re.compile(r"spec\.(?:initC|c)ontainers\{(.+)\}$")  # what an event about a container names
 _PATIENCE = 30.0  # s that an image may take to appear, or a Secret
 _CRASHES = 5
 _EVERY = 3.0  # s between two looks
+_RELEASE = "app.kubernetes.io/instance"  # the label that all pods of a chart have
 
 
 class Watch:
-    """Looks at a namespace's pods while helm waits for them.
+    """Looks at a release's pods while helm waits for them; others in its namespace, such as pods of runs, are nobody's
+    reason to end an installation.
 
     Args:
         kubectl: the cluster.
-        namespace: the part's.
+        namespace: the part's, which is also the release's name.
         room: seconds that a pod may be without a node; None for any time, say where nodes are added on demand.
     """
 
@@ -37,7 +43,9 @@ class Watch:
         self._next = 0.0
         self._since: dict[str, float] = {}
         self._before: dict[str, int] = {}
-        self._seen: list[str] = []
+        self._seen: list[tuple[str, str, str]] = []
+        self._coming: dict[tuple[str, str], float] = {}  # containers that had not begun, and when that was seen last
+        self._pods: set[str] = set()  # the release's own, of any time
 
     def __call__(self) -> str:
         """A reason to stop waiting, or an empty text."""
@@ -46,46 +54,62 @@ class Watch:
             return ""
         self._next = now + _EVERY
         try:
-            pods = self._kubectl.get("pods", "-n", self._namespace)
+            pods = self._kubectl.get("pods", "-n", self._namespace, "-l", f"{_RELEASE}={self._namespace}")
         except LabError:
             return ""  # helm will say so
+        self._pods.update(item["metadata"]["name"] for item in pods)
         for item in pods:
             for container, count in restarts(item).items():
                 self._before.setdefault(container, count if _created(item) < self._begin else 0)
         states = [state for item in pods for state in troubles(item, self._before)]
         if states:
             # How the pod ended says more than that its successor, after helm's rollback, has just begun.
-            before = {line.partition(":")[0]: line for line in self._seen}
-            self._seen = [
-                before[pod] if reason == "NotReady" and pod in before else f"{pod}: {text}"
-                for pod, reason, text in states
-            ]
-        self._since = {f"{pod} {reason}": self._since.get(f"{pod} {reason}", now) for pod, reason, _ in states}
-        for pod, reason, text in states:
-            lasted = now - self._since[f"{pod} {reason}"]
+            before = {each[0]: each for each in self._seen}
+            self._seen = [before.get(each[0], each) if each[1] == _NOT_READY else each for each in states]
+        for item in pods:
+            if not item["metadata"].get("deletionTimestamp"):
+                name = item["metadata"]["name"]
+                self._coming = {key: at for key, at in self._coming.items() if key[0] != name}
+                self._coming.update({(name, each): time.time() for each in coming(item)})
+        # The kubelet calls an image that does not come by two names in turn.
+        keys = [f"{pod} {'lasting' if reason in _LASTING else reason}" for pod, reason, _ in states]
+        self._since = {key: self._since.get(key, now) for key in keys}
+        for key, (pod, reason, text) in zip(keys, states, strict=True):
+            lasted = now - self._since[key]
             limit = self._patience.get(reason)
             if limit is not None and (lasted > limit or not limit):
                 return f"{pod} can't start: {text}"
         return ""
 
     def detail(self) -> str:
-        """What was seen: pods that were not ready, the end of a crashing one's log, and warnings since the start."""
-        return "\n".join([*self._seen[:6], *self._logs(), *self._warnings()])
+        """What was seen: pods that were not ready, the end of a crashing one's log, and warnings since the start. First
+        comes what kept them, then images that were still pulled, then who only waited."""
+        events = [event for event in self._events() if self._ours(event["involvedObject"])]
+        kept = [f"{pod}: {text}" for pod, reason, text in self._seen if reason != _NOT_READY]
+        waited = [f"{pod}: {text}" for pod, reason, text in self._seen if reason == _NOT_READY]
+        return "\n".join([
+            *[*kept, *pulled(events, self._coming), *waited][:6], *self._logs(),
+            *warnings([event for event in events if event.get("type") == "Warning"], self._begin),
+        ])  # fmt: skip
 
     def _logs(self) -> list[str]:
         """The end of the log of a pod that ended again and again; it may be gone by now."""
-        for seen in self._seen:
-            if "exit code" in seen:
-                words = ("logs", "-n", self._namespace, seen.partition(":")[0], "--tail=8", "--all-containers")
+        for pod, _, text in self._seen:
+            if "exit code" in text:
+                words = ("logs", "-n", self._namespace, pod, "--tail=8", "--all-containers")
                 done = self._kubectl.run(*words, check=False)
                 return [f"  {line}" for line in done.stdout.splitlines()]
         return []
 
-    def _warnings(self) -> list[str]:
-        done = self._kubectl.run(
-            *("get", "events", "-n", self._namespace, "--field-selector", "type=Warning", "-o", "json"), check=False
-        )
-        return warnings(json.loads(done.stdout)["items"] if done.code == 0 else [], self._begin)
+    def _events(self) -> list[dict[str, Any]]:
+        done = self._kubectl.run("get", "events", "-n", self._namespace, "-o", "json", check=False)
+        return list(json.loads(done.stdout)["items"]) if done.code == 0 else []
+
+    def _ours(self, about: dict[str, Any]) -> bool:
+        """Not of a run: neither its pod nor its workflow."""
+        if about["kind"] == "Pod":
+            return about["name"] in self._pods
+        return not str(about.get("apiVersion", "")).startswith("argoproj.io/")
 
 
 def restarts(pod: dict[str, Any]) -> dict[str, int]:
@@ -120,13 +144,38 @@ def troubles(pod: dict[str, Any], before: Mapping[str, int] | None = None) -> li
             new = count - (before or {}).get(f"{name}/{container['name']}", 0)
             held = reason == "CrashLoopBackOff" and new >= _CRASHES
             found.append((name, "crashes" if held else "ended", text))
-        elif reason not in ("", "ContainerCreating", "PodInitializing"):
+        elif reason not in ("", *_COMING):
             place = f" on {node}" if node and reason in (*_HOPELESS, *_LASTING) else ""
             text = f"{container['name']}{place}: {reason}: {waiting.get('message', '')}"
             found.append((name, reason, text.rstrip(": ")))
         elif not container.get("ready") and "running" in container["state"]:
-            found.append((name, "NotReady", f"{container['name']} runs and is not ready"))
+            found.append((name, _NOT_READY, f"{container['name']} runs and is not ready"))
     return found
+
+
+def coming(pod: dict[str, Any]) -> list[str]:
+    """The containers of a pod on a node that have not begun: their images are pulled, say, or others come first."""
+    return [each["name"] for each in _containers(pod) if (each["state"].get("waiting") or {}).get("reason") in _COMING]
+
+
+def pulled(events: list[dict[str, Any]], coming: Mapping[tuple[str, str], float]) -> list[str]:
+    """Which images were still pulled when their containers were seen last.
+
+    Args:
+        coming: when (Unix seconds) each container, by pod and name, was seen last as not begun.
+    """
+    newest: dict[tuple[str, str], dict[str, Any]] = {}
+    for event in sorted(events, key=_when):
+        about, at = event["involvedObject"], _FIELD.match(event["involvedObject"].get("fieldPath", ""))
+        key = (about["name"], at.group(1)) if at else ("", "")
+        if key in coming and _when(event) <= coming[key]:
+            newest[key] = event
+    return [
+        f"{pod}: {container}: still {event['message'][:1].lower()}{event['message'][1:]},"
+        f" for {coming[pod, container] - _when(event):.0f} s"
+        for (pod, container), event in newest.items()
+        if event.get("reason") == "Pulling"
+    ]
 
 
 def warnings(events: list[dict[str, Any]], since: float) -> list[str]:

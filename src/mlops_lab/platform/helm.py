@@ -30,6 +30,7 @@ from mlops_lab.images.store import Store
 # A driver of the user's own would put releases where this program does not look.
 _ENV = {"HELM_DRIVER": "secret"}
 _ASIDE = re.compile(r"[IW]\d{4} |WARNING")  # log lines of helm and its client library that are not the reason
+STOOD = ("deployed", "superseded")  # what helm calls revisions that were ready
 _CLEARING = 150.0  # s that helm may take to roll back after an interrupt
 
 
@@ -46,6 +47,10 @@ def program(progress: Progress) -> Path:
     found = recipe.path(store)
     assert found is not None
     return found
+
+
+class Late(LabError):
+    """helm has waited until the limit for a release that did not become ready."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +106,8 @@ class Helm:
             look: called every second; text that it returns ends the wait at once, as the reason.
 
         Raises:
-            LabError: it could not be; the release is as it was before. The detail is helm's own words.
+            Late: it was not ready in time.
+            LabError: it could not be. In both cases the release is as it was before; the detail is helm's own words.
         """
         rolling_back = "--rollback-on-failure" if self.major >= 4 else "--atomic"
         words = [
@@ -164,16 +170,20 @@ class Helm:
         return done.code == 0
 
     def settle(self, release: str) -> bool:
-        """Repair a release that a killed helm has left pending; is there one afterwards?"""
+        """Repair a release that helm has left in the middle; is there one afterwards?
+
+        One that never was ready, or that was being removed, goes: helm would not upgrade it any more.
+        """
         revisions = self.history(release)
-        if not revisions or not revisions[-1].status.startswith("pending"):
-            return bool(revisions)
-        good = [each.number for each in revisions if each.status in ("deployed", "superseded")]
-        if good:
-            self.rollback(release, good[-1])
-        else:
+        if not revisions:
+            return False
+        good = [each.number for each in revisions if each.status in STOOD]
+        if not good or revisions[-1].status == "uninstalling":
             self.uninstall(release)
-        return bool(good)
+            return False
+        if revisions[-1].status.startswith("pending"):
+            self.rollback(release, good[-1])
+        return True
 
     @property
     def major(self) -> int:
@@ -187,7 +197,7 @@ class Helm:
 
     def _watched(self, words: list[str], within: float, look: Callable[[], str]) -> None:
         limit = within + _CLEARING
-        finish, reason = time.monotonic() + limit, ""
+        begin, reason = time.monotonic(), ""
         with tempfile.TemporaryFile() as stderr:
             with ended(
                 start([*self._words(), *words], stderr=stderr, env=_ENV), by=signal.SIGINT, within=_CLEARING
@@ -196,7 +206,7 @@ class Helm:
                     with contextlib.suppress(subprocess.TimeoutExpired):
                         child.wait(1)
                         break
-                    if time.monotonic() > finish:
+                    if time.monotonic() - begin > limit:
                         raise LabError(f"helm did not end within {limit:g} s", "run the same command again")
                     if not reason and (reason := look()):
                         child.send_signal(signal.SIGINT)  # helm rolls back and ends
@@ -204,7 +214,8 @@ class Helm:
             said = stderr.read().decode(errors="replace")
         if child.returncode != 0:
             why = "\n".join(line for line in said.strip().splitlines() if not _ASIDE.match(line))
-            raise LabError(reason or "helm failed", "read what helm says above", why)
+            late = not reason and time.monotonic() - begin >= within
+            raise (Late if late else LabError)(reason or "helm failed", "read what helm says above", why)
 
 
 def _escaped(value: str) -> str:

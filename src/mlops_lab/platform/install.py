@@ -12,6 +12,7 @@ import contextlib
 import json
 import os
 import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -31,10 +32,10 @@ from mlops_lab.engine.docker import Docker
 from mlops_lab.images.build import bring
 from mlops_lab.images.catalog import CATALOG
 from mlops_lab.images.steps import Step
-from mlops_lab.platform import choice, keep, pages, runs
+from mlops_lab.platform import choice, keep, pages, pull, runs
 from mlops_lab.platform import installed as state
-from mlops_lab.platform.choice import Choice
 from mlops_lab.platform.evidence import Watch
+from mlops_lab.platform.failures import explained
 from mlops_lab.platform.helm import Helm, program
 from mlops_lab.platform.installed import Installed, installed
 from mlops_lab.platform.plan import Wanted, planned, served_as, stages
@@ -43,6 +44,7 @@ from mlops_lab.platform.releases import Release, part_of, releases
 Profile = Literal["small", "full"]
 Mode = Literal["auto", "pull", "build"]
 _LEVEL = "mlops-lab/pod-security"
+_LEAST = 60.0  # s that helm has at least, however long images took before
 _NO_ROOM = 120.0  # s that a pod may be without a node, in a cluster that gets no more of them
 
 
@@ -69,17 +71,19 @@ def with_parts(
         All parts that are installed now, in their order.
 
     Raises:
-        UsageError: there is no such part.
+        UsageError: there is no such part, or two engines are one part's.
         LabError: a part did not become ready, and the release before it serves again; or an engine's images can't be
             had, or runs are at work on one that is to go, and nothing was done.
     """
     kubectl = Kubectl(cluster.context, cluster.kubeconfig)
+    _parts_of(engines)
 
     def seen() -> tuple[dict[str, Installed], dict[str, str]]:
         """What is installed, and the profiles that all parts have that are wanted now."""
-        there, kept = installed(kubectl), keep.parts(cluster, kubectl)
-        was = {part: found.profile for part, found in there.items() if found.status != "pending-install"}
-        known = {each.part: was.get(each.part) or kept.get(each.part, "") for each in releases([*parts, *there, *kept])}
+        found, kept = installed(kubectl), keep.parts(cluster, kubectl)
+        there = {part: each for part, each in found.items() if each.stood}  # what never did is nobody's choice
+        was = {part: each.profile for part, each in there.items()}
+        known = {each.part: was.get(each.part) or kept.get(each.part, "") for each in releases([*parts, *found, *kept])}
         for each in releases(known):
             if each.part in was:
                 wish = each.profile(profile, each.asked(engines), known[each.part])
@@ -99,18 +103,19 @@ def with_parts(
     # A build may take long, and meanwhile others may work on the cluster.
     helm = Helm(program(progress), cluster.context, cluster.kubeconfig)
     ground = choice.Ground(docker, kubectl, lambda: helm)
-    chosen = _chosen(before, there, profile, engines, ground)
+    chosen = choice.chosen(before, there, profile, engines, ground)
     for made in chosen.values():
         if made.line:
             progress.say(made.line)
-    _bring(docker, _all(chosen), mode, progress)
+    _bring(docker, choice.possible(chosen), mode, progress)
     with exclusive(progress, wait_for_others):
         there, known = seen()
-        late = _chosen(
+        late = choice.chosen(
             {part: was for part, was in known.items() if was != before.get(part)}, there, profile, engines, ground
         )
         chosen = {part: late.get(part) or chosen[part] for part in known}
-        images = _bring(docker, _all(chosen), mode, progress)  # all there, unless another command has installed more
+        # They are all there, unless another command has installed more.
+        images = _bring(docker, choice.possible(chosen), mode, progress)
 
         stop = threading.Event()
         site = _Site(cluster, kubectl, helm, docker, progress, stop)
@@ -144,9 +149,7 @@ def check_engines(engines: Sequence[str], cluster: Cluster | None, progress: Pro
     if cluster:
         with contextlib.suppress(LabError):
             there = installed(Kubectl(cluster.context, cluster.kubeconfig))
-    wanted = {name: part_of(name) for name in engines}
-    if len(set(wanted.values())) < len(wanted):
-        raise UsageError(f"{' and '.join(wanted)} are engines of the same part", "name one of them")
+    wanted = _parts_of(engines)
     docker = start.ensure(progress.say)
     for name, part in wanted.items():
         (release,) = releases([part])
@@ -155,29 +158,16 @@ def check_engines(engines: Sequence[str], cluster: Cluster | None, progress: Pro
             choice.require(release.by(profile), docker)
 
 
-def _chosen(
-    known: dict[str, str],
-    there: dict[str, Installed],
-    profile: Profile | None,
-    engines: Sequence[str],
-    ground: choice.Ground,
-) -> dict[str, Choice]:
-    """What each part runs on."""
-    found: dict[str, Choice] = {}
-    wanted = releases(known)
-    ground.beside({each.part: (each, each.profile(profile, each.asked(engines), known[each.part]))
-                   for each in wanted if each.part not in there})  # fmt: skip
-    for each in wanted:
-        found[each.part] = choice.choose(each, profile, engines, known[each.part], each.part not in there, ground)
-        if each.part not in there:
-            ground.beside({each.part: (each, found[each.part].profile)})
-    return found
+def _parts_of(engines: Sequence[str]) -> dict[str, str]:
+    """Each engine's part.
 
-
-def _all(chosen: dict[str, Choice]) -> list[Release]:
-    """The releases as they are chosen, and their counterparts."""
-    profiles = ((each, chosen[each.part]) for each in releases(chosen))
-    return [each.by(name) for each, made in profiles for name in (made.profile, made.counterpart) if name]
+    Raises:
+        UsageError: two of them are one part's.
+    """
+    wanted = {name: part_of(name) for name in engines}
+    if len(set(wanted.values())) < len(wanted):
+        raise UsageError(f"{' and '.join(wanted)} are engines of the same part", "name one of them")
+    return wanted
 
 
 @dataclass(frozen=True)
@@ -190,6 +180,10 @@ class _Site:
     docker: Docker | None
     progress: Progress
     stop: threading.Event
+
+    def stopped(self) -> str:
+        """Why to wait no longer, if the user has ended the command."""
+        return "interrupted" if self.stop.is_set() else ""
 
 
 def _bring(docker: Docker | None, wanted: list[Release], mode: Mode, progress: Progress) -> dict[str, Step]:
@@ -256,15 +250,18 @@ def _install(wanted: Wanted, was: Installed | None, site: _Site) -> None:
     elif was and runs.hold(site.kubectl, release, was.profile, wanted.profile, site.progress.say):
         return
     _namespace(release, site.kubectl, users=not site.cluster.is_kind)
-    there = was is not None and (was.status == "deployed" or site.helm.settle(name))
-    if not there:
+    if (was is None or was.status != "deployed") and not site.helm.settle(name):  # also after what it stands in for
+        was = None
         keep.restore(site.cluster, release, site.kubectl, site.docker, site.progress)
     changed = was is None or was.images != wanted.images
     if changed and site.docker:
         _forget_images(release, site.docker)
     watch = Watch(site.kubectl, name, _NO_ROOM if site.docker else None)
+    begin, engine = time.monotonic(), release.running(wanted.profile)
     with site.progress.piece(f"{'upgrading' if was else 'installing'} {release.part} ({release.chart})"):
         try:
+            if engine and site.docker and not (was and was.fingerprint == wanted.fingerprint):  # no repair
+                pull.on_nodes(site.kubectl, site.docker, engine.later, release.within, site.stopped)
             site.helm.upgrade(
                 name, release.folder,
                 files=release.files(wanted.profile),
@@ -273,11 +270,11 @@ def _install(wanted: Wanted, was: Installed | None, site: _Site) -> None:
                     state.PART: release.part, state.PROFILE: wanted.profile,
                     state.FINGERPRINT: wanted.fingerprint, state.IMAGES: wanted.images,
                 },
-                within=release.within,
-                look=lambda: "interrupted" if site.stop.is_set() else watch(),
+                within=max(_LEAST, release.within - (time.monotonic() - begin)),
+                look=lambda: site.stopped() or watch(),
             )  # fmt: skip
         except LabError as failed:
-            raise _explained(failed, wanted, was, site, watch.detail()) from failed
+            raise explained(failed, wanted, was, site.cluster, watch.detail()) from failed
         if was and changed and not runs.published(release, wanted.profile):  # its pods run none of these images
             _restart(name, site.kubectl)
             _wait(release, site)
@@ -286,37 +283,24 @@ def _install(wanted: Wanted, was: Installed | None, site: _Site) -> None:
 
 
 def _wait(release: Release, site: _Site) -> list[str]:
-    """Wait until an installed part is ready; if something is missing, return it at once."""
+    """Wait until an installed part is ready; if something is missing, return it at once.
+
+    Raises:
+        LabError: it can't become ready, is not within the limit, or the user does not want to wait any more.
+    """
+    watch = Watch(site.kubectl, release.namespace, _NO_ROOM if site.docker else None)
+    hint = f"look at its pods: kubectl --context {site.kubectl.context} -n {release.namespace} get pods"
 
     def probe() -> tuple[list[str] | None, str]:
+        if reason := site.stopped() or watch():
+            raise LabError(f"{release.part} is not ready: {reason}", hint)
         gone, not_ready = state.lacking(site.kubectl, site.helm, release)
         return (gone, "") if gone or not not_ready else (None, ", ".join(not_ready[:4]))
 
-    hint = f"look at its pods: kubectl --context {site.kubectl.context} -n {release.namespace} get pods"
-    watch = Watch(site.kubectl, release.namespace)
     try:
         return wait_until(probe, what=release.part, within=release.within, every=1, hint=hint)
-    except LabError as late:
-        watch()
-        raise LabError(late.message, late.hint, watch.detail()) from late
-
-
-def _explained(failed: LabError, wanted: Wanted, was: Installed | None, site: _Site, seen: str) -> LabError:
-    release = wanted.release
-    timed = failed.message == "helm failed"
-    why = f"did not become ready within {release.within:g} s" if timed else f"is not installed: {failed.message}"
-    if timed and not seen:
-        why = "can't be installed"
-    after = "the previous release is back in place" if was else "its objects were removed again"
-    hint = f"see above what was not ready, then try again: lab up --with {release.part}"
-    if release.published:
-        hint = f"see above what was not ready; or use the engine that needs no pull: lab up --engine {release.engine}"
-    elif "ImagePull" in seen:
-        hint = (
-            "run the same command again" if site.cluster.is_kind
-            else f"push the project's images there: lab images push {site.cluster.registry}"
-        )  # fmt: skip
-    return LabError(f"{release.part} {why}; {after}", hint, "\n".join(part for part in (seen, failed.detail) if part))
+    except LabError as failed:
+        raise LabError(failed.message, failed.hint, watch.detail()) from failed
 
 
 def _namespace(release: Release, kubectl: Kubectl, users: bool = False) -> None:
@@ -340,7 +324,7 @@ def _namespace(release: Release, kubectl: Kubectl, users: bool = False) -> None:
 def _forget_images(release: Release, docker: Docker) -> None:
     """Make the nodes pull these images again: the content behind a tag may have changed."""
     refs = [
-        f"{names.REGISTRY_PREFIX}/{served_as(name)}" if CATALOG[name].served else choice.full(name)
+        f"{names.REGISTRY_PREFIX}/{served_as(name)}" if CATALOG[name].served else pull.full(name)
         for name in release.images
     ]
     kind.forget_images(docker, refs)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import yaml
@@ -19,7 +19,7 @@ from mlops_lab.cluster.status import Part
 from mlops_lab.images.recipes import helm as recipe
 from mlops_lab.images.store import Store
 from mlops_lab.kube.objects import is_true
-from mlops_lab.platform.helm import Helm
+from mlops_lab.platform.helm import STOOD, Helm
 from mlops_lab.platform.releases import RELEASES, Release
 
 PART, PROFILE, FINGERPRINT, IMAGES = (f"mlops-lab/{key}" for key in ("part", "profile", "fingerprint", "images"))
@@ -35,12 +35,14 @@ class Installed:
         profile: the values profile it was made with.
         fingerprint: of all that it was made from.
         images: of the content of its images.
+        stood: some revision of it was ready once; a release without one is what an installation has left.
     """
 
     status: str
     profile: str = ""
     fingerprint: str = ""
     images: str = ""
+    stood: bool = True
 
 
 def installed(kubectl: Kubectl) -> dict[str, Installed]:
@@ -48,6 +50,7 @@ def installed(kubectl: Kubectl) -> dict[str, Installed]:
     # The table's form leaves out the releases themselves, which are large.
     done = kubectl.run("get", "secrets", "-A", "-l", "owner=helm", "--show-labels", "--no-headers")
     newest: dict[str, tuple[int, Installed]] = {}
+    stood: set[str] = set()
     by_namespace = {each.namespace: each.part for each in RELEASES}
     for line in done.stdout.splitlines():
         namespace, *_, text = line.split()
@@ -55,11 +58,16 @@ def installed(kubectl: Kubectl) -> dict[str, Installed]:
         part = by_namespace.get(namespace)
         if part is None or labels.get("name") != namespace:
             continue
-        found = Installed(labels.get("status", ""), *(labels.get(key, "") for key in (PROFILE, FINGERPRINT, IMAGES)))
+        profile, fingerprint, images = (labels.get(key, "") for key in (PROFILE, FINGERPRINT, IMAGES))
+        found = Installed(labels.get("status", ""), profile, fingerprint, images)
+        if found.status in STOOD:
+            stood.add(part)
         number = int(labels.get("version", "0"))
         if number >= newest.get(part, (0, found))[0]:
             newest[part] = number, found
-    return {each.part: newest[each.part][1] for each in RELEASES if each.part in newest}
+    return {
+        each.part: replace(newest[each.part][1], stood=each.part in stood) for each in RELEASES if each.part in newest
+    }
 
 
 def releases_in(kubectl: Kubectl) -> list[Release]:

@@ -55,11 +55,14 @@ class Engine:
         name: what `lab up --engine` calls it; also the profile's name.
         images: as a release's; if it adds, they come beside the release's own.
         published: images that are in no catalog, since they can't be built: the nodes pull them themselves.
+        later: those of `published` that only pods of runs need.
         pages: what it serves, beside the release's own pages or in place of those of the same name.
         within: seconds until it is ready, with the time to pull.
         adds: its profile comes beside the part's own.
         beside: values that it sets if another part is there, too.
         unasked: the profiles of a new part that take it where it can be had, without being asked.
+        processors: what its images are published for; empty for all that a cluster here can have.
+        disk: bytes that its images take on a node at most, packed and unpacked.
         patience: seconds until it is ready if nobody asked for it; then the part goes on without.
         title: what people call it.
         instead: the command that opens what serves where it is not.
@@ -68,11 +71,14 @@ class Engine:
     name: str
     images: tuple[str, ...] = ()
     published: tuple[str, ...] = ()
+    later: tuple[str, ...] = ()
     pages: tuple[Page, ...] = ()
     within: float = 240
     adds: bool = False
     beside: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     unasked: tuple[str, ...] = ()
+    processors: tuple[str, ...] = ()
+    disk: float = 0
     patience: float = 240
     title: str = ""
     instead: str = ""
@@ -169,6 +175,7 @@ _PUBLISHED = tuple(
         "alpine",
     )
 )
+_LATER = tuple(str(pin(f"images.{key}.name")) for key in ("kfp-driver", "kfp-launcher", "argoexec"))
 _STEPS = (components.NAME, kfp_python.NAME)  # what steps of pipelines run in
 
 RELEASES: tuple[Release, ...] = (
@@ -195,6 +202,7 @@ RELEASES: tuple[Release, ...] = (
                 within=900,
                 adds=True,
                 unasked=("small", "full"),
+                disk=1e9,
                 patience=420,
                 title="Grafana",
                 instead="lab dashboard",
@@ -212,6 +220,7 @@ RELEASES: tuple[Release, ...] = (
                 name="kubeflow",
                 images=(pipelines.NAME, *_STEPS),  # the first for helm test
                 published=_PUBLISHED,
+                later=_LATER,
                 pages=(
                     # They pass requests to the API on, so that it is at the same address as with the other engine.
                     Page(
@@ -226,6 +235,8 @@ RELEASES: tuple[Release, ...] = (
                 within=1500,
                 beside={"tracking": {"kubeflow.mlflow.endpoint": "http://mlflow.mlops-lab-tracking.svc:5000"}},
                 unasked=("full",),
+                processors=("amd64",),  # kubeflow/pipelines#12705; ML Metadata: #10308
+                disk=4e9,
                 patience=900,
                 title="Kubeflow Pipelines",
                 instead="lab open pipelines",
