@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -65,8 +64,7 @@ def disabled(engine: Engine, key: str) -> str:
 )
 def test_one_that_can_not_be_made_is_disabled_and_stops_no_other(engine: Engine, column: str, value: str) -> None:
     broken = add(engine, {"periodic_schedule": {"interval_second": "3600"}})
-    with sqlite3.connect(engine.data / "database" / "pipelines.db", timeout=10) as db:
-        db.execute(f"update recurring set {column} = ?, next = created where id = ?", (value, broken))
+    engine.change(f"update recurring set {column} = ?, next = created where id = ?", value, broken)
     good = add(engine, EACH_SECOND)
     assert disabled(engine, broken).startswith("disabled: ")
     engine.until(lambda: made(engine, good))
