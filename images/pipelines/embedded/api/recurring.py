@@ -14,7 +14,8 @@ from starlette.routing import Route
 
 from embedded import schedule
 from embedded.api import views
-from embedded.api.context import Context, body, context, done, found, listing, text
+from embedded.api.actions import handlers
+from embedded.api.context import Context, body, context, found, listing, text
 from embedded.api.runs import permitted, plan
 from embedded.errors import invalid
 from embedded.listing import page
@@ -84,14 +85,6 @@ async def many(request: Request) -> Response:
     return listing("recurringRuns", [views.recurring(row) for row in rows], total, token)
 
 
-async def act(request: Request) -> Response:
-    """POST enable or disable."""
-    if request.path_params["action"] == "delete":  # which has a method of its own
-        raise invalid("a recurring run can't be asked to delete")
-    ask(context(request), request.path_params["key"], request.path_params["action"])
-    return done()
-
-
 def ask(server: Context, key: str, action: str) -> None:
     """Enable, disable or delete a recurring run; runs that it made stay.
 
@@ -115,12 +108,7 @@ def ask(server: Context, key: str, action: str) -> None:
     server.reconciler.wake()
 
 
-async def delete(request: Request) -> Response:
-    """Delete it; runs that it made stay."""
-    ask(context(request), request.path_params["key"], "delete")
-    return done()
-
-
+act, delete = handlers("a recurring run", ask)
 ROUTES = [
     Route("/recurringruns", create, methods=["POST"]),
     Route("/recurringruns", many, methods=["GET"]),
