@@ -123,3 +123,10 @@ def test_each_run_takes_the_newest_version_unless_one_was_named(engine: Engine, 
     assert disabled(engine, newest) == f"disabled: a version of pipeline {pipeline} not found"
     assert engine.api(f"recurringruns/{fixed}")["status"] == "ENABLED"
     engine.api(f"recurringruns/{fixed}:disable", {})
+
+
+def test_those_of_a_deleted_experiment_go_with_it(engine: Engine) -> None:
+    experiment = engine.api("experiments", {"display_name": "over"})["experiment_id"]
+    key = add(engine, {"cron_schedule": {"cron": "@yearly"}}, experiment_id=experiment)
+    engine.api(f"experiments/{experiment}", method="DELETE")
+    assert engine.ask(f"/apis/v2beta1/recurringruns/{key}")[0] == 404
