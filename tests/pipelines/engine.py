@@ -180,3 +180,8 @@ class Engine:
         """Look into the server's database."""
         with sqlite3.connect(f"file:{self.data}/database/pipelines.db?mode=ro", uri=True) as db:
             return db.execute(query, args).fetchall()
+
+    def change(self, query: str, *args: Any) -> None:
+        """Change the server's database, as time or an older server might have."""
+        with sqlite3.connect(self.data / "database" / "pipelines.db", timeout=10) as db:
+            db.execute(query, args)

@@ -105,7 +105,11 @@ def test_bad_runs_of_a_good_pipeline(engine: Engine, arguments: dict[str, Any], 
         ({"cron_schedule": {"cron": "61 * * * *"}}, "61 * * * *"),
         ({"cron_schedule": {"cron": "@sometimes"}}, "@sometimes"),
         ({"periodic_schedule": {"interval_second": "0"}}, "interval_second"),
+        ({"periodic_schedule": {"interval_second": "\u00b2"}}, "interval_second"),
+        ({"periodic_schedule": {"interval_second": "250000000000"}}, "interval_second"),
         ({"periodic_schedule": {"interval_second": "5", "start_time": "tomorrow"}}, "start_time"),
+        ({"periodic_schedule": {"interval_second": "5", "start_time": "0001-01-01T00:00:00+01:00"}}, "start_time"),
+        ({"periodic_schedule": "daily"}, "either a cron_schedule or a periodic_schedule"),
     ],
 )
 def test_bad_triggers(engine: Engine, trigger: dict[str, Any], words: str) -> None:

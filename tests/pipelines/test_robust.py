@@ -149,13 +149,41 @@ def test_artifacts_that_another_run_got_from_the_cache_outlive_the_run_that_made
 
 def test_a_cluster_that_is_away_is_waited_for(make: Make) -> None:
     engine = make()
-    (engine.data / "pods" / "away").touch()
+    (engine.data / "pods" / "away").write_text(".*")
     run = start(engine, pipelines.two_steps)
     time.sleep(1)
     assert engine.api(f"runs/{run}")["state"] in ("PENDING", "RUNNING")
     assert "does not answer" in engine.ask("/healthz")[1]["trouble"]
     (engine.data / "pods" / "away").unlink()
     assert engine.ended(run)["state"] == "SUCCEEDED"
+
+
+def test_a_call_that_is_not_answered_holds_up_its_own_pod_alone(make: Make) -> None:
+    engine = make()
+    away = engine.data / "pods" / "away"
+    away.write_text("log .*|create .*-write-.*")
+    held = start(engine, pipelines.two_steps)
+    run = start(engine, pipelines.slow, seconds=600.0)
+    engine.kill_pod(running(engine, run, "wait"))
+    assert engine.ended(run)["error"]["message"] == "task wait failed: exit code 137 (OOMKilled)"
+    engine.kill_pod(engine.drivers(held)[-1])  # which has nothing to say for itself either
+    engine.until(lambda: len([name for name in engine.starts if name.startswith(f"run-{held[:8]}-driver")]) == 2)
+    assert "does not answer: create" in engine.ask("/healthz")[1]["trouble"]
+    away.unlink()
+    assert engine.ended(held)["state"] == "SUCCEEDED"
+
+
+def test_what_a_retried_run_left_running_is_ended(make: Make) -> None:
+    engine = make(driver_lives=1)
+    run = start(engine, pipelines.slow, seconds=600.0)
+    left = running(engine, run, "wait")
+    engine.kill_pod(engine.drivers(run)[-1])
+    assert engine.ended(run)["state"] == "FAILED"
+    engine.api(f"runs/{run}:retry", {})
+    present = running(engine, run, "wait")
+    engine.change("update attempts set ended = '2026-01-01T00:00:00Z' where pod = ? and ended != ''", left)
+    engine.until(lambda: not engine.pod(left).exists())
+    assert engine.pod(present).exists() and engine.tasks(run)["wait"]["state"] == "RUNNING"
 
 
 def test_a_full_volume_fails_the_step_and_the_server_lives(make: Make) -> None:

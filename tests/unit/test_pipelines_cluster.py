@@ -79,6 +79,20 @@ def test_a_secret_without_labels_and_one_that_is_not_there(api: Api) -> None:
     assert cluster.Cluster(Settings()).secret("none") is None
 
 
+def test_a_pod_is_seen_as_soon_as_it_was_made(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An API server answers resourceVersion=0 with what it has at hand, which may be older."""
+    about = {"name": "run-1", "creationTimestamp": "2026-01-01T00:00:00Z", "labels": {}}
+    made = {"items": [{"metadata": about, "status": {"phase": "Pending"}}]}
+
+    def answer(asked: Asked) -> None:
+        asked.server.answer = (200, {"items": []} if "resourceVersion=0" in asked.path else made)
+        plain(asked)
+
+    plain = Asked.do_GET
+    monkeypatch.setattr(Asked, "do_GET", answer)
+    assert set(cluster.Cluster(Settings()).seen()) == {"run-1"}
+
+
 @pytest.mark.parametrize(("code", "error"), [(403, Refused), (400, Refused), (500, Unreachable), (401, Unreachable)])
 def test_a_look_that_fails(api: Api, code: int, error: type[Exception]) -> None:
     api.answer = (code, {"message": "secrets is forbidden"})

@@ -117,3 +117,14 @@ def test_what_the_clients_switch_for_the_cache_does_not_reach() -> None:
 def test_many_names_are_counted() -> None:
     text = empty_loop("loop", [f"t{number}" for number in range(7)])
     assert "at t0, t1, t2, t3 and 3 more," in text
+
+
+def test_a_pipeline_that_no_compiler_wrote_has_no_warnings_and_no_error() -> None:
+    document = json_format.MessageToDict(lists_alone.pipeline_spec)
+    (loop,) = document["root"]["dag"]["tasks"].values()
+    loop["parameterIterator"]["items"] = {"raw": "x"}
+    (container,) = [each["container"] for each in document["deploymentSpec"]["executors"].values()]
+    container["env"] = [{"value": "nameless"}]
+    loop["inputs"]["parameters"]["more"] = {"taskOutputParameter": {}}
+    checked = ir.check(document)
+    assert found(checked["pipeline_spec"], {}) == []

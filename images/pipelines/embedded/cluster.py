@@ -46,10 +46,8 @@ class Cluster:
     def seen(self) -> dict[str, Seen]:
         """See `Pods.seen`."""
         try:
-            with _reachable():
-                found = self._api.list_namespaced_pod(
-                    self._namespace, label_selector=OURS, resource_version="0", _request_timeout=_WITHIN
-                )
+            with _reachable():  # without a resource version: that of "0" may be older than what was created last
+                found = self._api.list_namespaced_pod(self._namespace, label_selector=OURS, _request_timeout=_WITHIN)
         except ApiException as error:
             raise Unreachable(_message(error)) from error
         return {pod.metadata.name: _seen(pod) for pod in found.items}

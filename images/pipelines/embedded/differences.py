@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import traceback
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,7 +24,14 @@ def found(spec: dict[str, Any], parameters: dict[str, Any]) -> list[str]:
         spec: the pipeline's specification, as `ir.check` gives it.
         parameters: of the run; what is not among them has its default.
     """
-    return [text for rule in RULES for text in rule(spec, parameters)]
+    sentences: list[str] = []
+    for rule in RULES:
+        try:
+            sentences += rule(spec, parameters)
+        except (AttributeError, KeyError, TypeError, ValueError):
+            # No compiler wrote this pipeline. Its run will fail with what is wrong; advice is not what stops it.
+            traceback.print_exc()
+    return sentences
 
 
 def empty_loop(loop: str, takers: list[str]) -> str:

@@ -40,7 +40,6 @@ def driver(settings: Settings, run: str, generation: int, token: str) -> dict[st
         "command": ["python3", "-m", "embedded.driver"],
         "env": [
             {"name": "DRIVER_URL", "value": settings.url},
-            {"name": "DRIVER_RUN", "value": run},
             {"name": "DRIVER_TOKEN", "value": token},
             {"name": "HOME", "value": "/tmp"},
         ],

@@ -60,7 +60,8 @@ class Pods(Protocol):
         """
 
     def seen(self) -> dict[str, Seen]:
-        """All pods of this server, by name."""
+        """All pods of this server, by name: each whose creation was confirmed before, unless it was deleted since. Who
+        is not among them is taken for deleted."""
 
     def secret(self, name: str) -> dict[str, str] | None:
         """The labels of a Secret, without its content; None if there is none.

@@ -1,16 +1,19 @@
 """Bringing pods in line with what the store says, again and again: drivers and tasks started, lost ones noticed.
 
 Every look is at the pods first and at the store after, so that a pod that reported and ended in between is never taken
-for one that ended without a word. Each pod's name says what it is for, so starting it twice does nothing.
+for one that ended without a word. Each pod's name says what it is for, so starting it twice does nothing. A call that
+the cluster does not answer holds up its own pod alone.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
 import threading
 import time
 import traceback
+from collections.abc import Iterator
 from typing import Any
 
 from embedded import manifests, mounts, runs, schedule
@@ -42,7 +45,8 @@ class Reconciler(threading.Thread):
         self._since = now()  # nobody could be heard before
         self._left = True  # may there be pods, though no run is active?
         self._looked = 0.0
-        self.trouble = ""  # why the last look failed
+        self._unanswered: list[str] = []  # what the cluster did not do in this look
+        self.trouble = ""  # why the last look failed, or a part of it
 
     def wake(self) -> None:
         """Look now."""
@@ -59,11 +63,12 @@ class Reconciler(threading.Thread):
         while not self._end.is_set():
             busy = True
             try:
+                self._unanswered = []
                 busy = self.look()
-                self.trouble = ""
+                self.trouble = self._unanswered[0] if self._unanswered else ""
             except Unreachable as error:
+                self._missed(error)
                 self.trouble = str(error)
-                print(f"pods: {error}", flush=True)
             except Exception:
                 self.trouble = "an error in the server; see its log"
                 traceback.print_exc()
@@ -83,16 +88,29 @@ class Reconciler(threading.Thread):
         active = self._store.rows(query, *runs.ACTIVE)
         running = sum(run["state"] != "PENDING" for run in active)
         for run in active:
-            if run["state"] == "CANCELING":
-                self._cancel(run, seen)
-            elif run["state"] == "RUNNING":
-                self._drive(run, seen, began)
-                self._tasks(run, seen, began)
-            elif running < self._settings.max_runs:
-                running += 1
-                self._next_driver(run, "")
+            with self._aside():
+                if run["state"] == "CANCELING":
+                    self._cancel(run, seen)
+                elif run["state"] == "RUNNING":
+                    self._tasks(run, seen, began)  # first, as each of them stands aside for itself
+                    self._drive(run, seen, began)
+                elif running < self._settings.max_runs:
+                    running += 1
+                    self._next_driver(run, "")
         self._clean(seen)
         return busy
+
+    @contextlib.contextmanager
+    def _aside(self) -> Iterator[None]:
+        """What the cluster does not do now is tried again in the next look; the rest of this one goes on."""
+        try:
+            yield
+        except Unreachable as error:
+            self._missed(error)
+
+    def _missed(self, error: Unreachable) -> None:
+        self._unanswered.append(str(error))
+        print(f"pods: {error}", flush=True)
 
     # The driver of a run
 
@@ -127,7 +145,7 @@ class Reconciler(threading.Thread):
             if run["seen"] < began:
                 self._next_driver(run, "its pod was deleted")
         elif pod.over:
-            why = " ".join([pod.reason, pod.message, self._pods.log(pod.name, 5)]).strip()
+            why = " ".join([pod.reason, pod.message, self._log(pod, 5)]).strip()
             self._next_driver(run, f"exit code {pod.exit_code}: {why}"[:1000])
         elif pod.phase == "Pending":
             if why := self._hopeless(pod):
@@ -142,21 +160,29 @@ class Reconciler(threading.Thread):
     def _tasks(self, run: sqlite3.Row, seen: dict[str, Seen], began: str) -> None:
         query = "select * from attempts where run = ? and state in ('WAITING', 'RUNNING') order by created, rowid"
         for attempt in self._store.rows(query, run["id"]):
-            if attempt["state"] == "WAITING":
-                self._make_task(run, attempt)
-                continue
-            pod = seen.get(attempt["pod"])
-            if pod is None:
-                if attempt["began"] < began:
-                    self._fail(attempt, "its pod was deleted before it ended")
-            elif pod.over:
-                self._artifacts.keep_log(attempt["id"], self._pods.log(pod.name, 10_000))
-                self._fail(attempt, _how_it_ended(pod))
-            elif pod.stopping and age(pod.stopping) > _LOST:
-                self._fail(attempt, "its node is lost")
-            elif pod.phase == "Pending" and (why := self._hopeless(pod)):
-                self._pods.delete(pod.name, 0)
-                self._fail(attempt, why)
+            with self._aside():
+                self._attempt(run, attempt, seen.get(attempt["pod"]), began)
+
+    def _attempt(self, run: sqlite3.Row, attempt: sqlite3.Row, pod: Seen | None, began: str) -> None:
+        if attempt["state"] == "WAITING":
+            self._make_task(run, attempt)
+        elif pod is None:
+            if attempt["began"] < began:
+                self._fail(attempt, "its pod was deleted before it ended")
+        elif pod.over:
+            self._artifacts.keep_log(attempt["id"], self._log(pod, 10_000))
+            self._fail(attempt, _how_it_ended(pod))
+        elif pod.stopping and age(pod.stopping) > _LOST:
+            self._fail(attempt, "its node is lost")
+        elif pod.phase == "Pending" and (why := self._hopeless(pod)):
+            self._pods.delete(pod.name, 0)
+            self._fail(attempt, why)
+
+    def _log(self, pod: Seen, lines: int) -> str:
+        """The end of a pod's output; empty if it can't be had, as when its node is gone: it ended all the same."""
+        with self._aside():
+            return self._pods.log(pod.name, lines)
+        return ""
 
     def _make_task(self, run: sqlite3.Row, attempt: sqlite3.Row) -> None:
         try:
@@ -193,9 +219,8 @@ class Reconciler(threading.Thread):
         patience = self._settings.pull_patience if stuck else self._settings.start_patience
         if pod.reason != "InvalidImageName" and waited <= patience:
             return ""
-        events = [event for event in self._pods.events(pod.name) if event.startswith(("Failed", "Back", "Err"))]
         told = f"{pod.reason or 'Pending'}: {pod.message}" if pod.message else pod.reason or "Pending"
-        last = next((event for event in reversed(events) if event.startswith("Failed")), "")
+        last = next((event for event in reversed(self._pods.events(pod.name)) if event.startswith("Failed")), "")
         return f"not started within {waited:.0f} s: {told}" + (f" ({last})" if last and last not in told else "")
 
     # Ends
@@ -221,10 +246,12 @@ class Reconciler(threading.Thread):
                 continue
             if pod.over:
                 since = self._over.setdefault(pod.name, time.monotonic())
-                if time.monotonic() - since > self._settings.pod_ttl:
+                unneeded = time.monotonic() - since > self._settings.pod_ttl
+            else:
+                unneeded = self._superseded(pod, run, generation[run]) if run in generation else self._ended(run)
+            if unneeded:
+                with self._aside():
                     self._pods.delete(pod.name, 0)
-            elif self._superseded(pod, run, generation[run]) if run in generation else self._ended(run):
-                self._pods.delete(pod.name, 0)
         self._left = bool(seen)
 
     def _ended(self, run: str) -> bool:
@@ -233,11 +260,12 @@ class Reconciler(threading.Thread):
         return finished is None or (finished != "" and age(finished) > _MANNERS)
 
     def _superseded(self, pod: Seen, run: str, generation: int) -> bool:
-        driver = pod.labels.get("app.kubernetes.io/component") == "driver"
-        return driver and pod.name not in (
-            manifests.pod_name(run, "driver", generation),
-            manifests.pod_name(run, "driver", generation + 1),
-        )
+        """Has another pod of the same run, which goes on, taken its place?"""
+        if pod.labels.get("app.kubernetes.io/component") == "driver":
+            present = [manifests.pod_name(run, "driver", each) for each in (generation, generation + 1)]
+            return pod.name not in present
+        ended = self._store.value("select ended from attempts where id = ?", pod.labels.get(manifests.ATTEMPT, ""))
+        return bool(ended) and age(ended) > _MANNERS
 
 
 def _how_it_ended(pod: Seen) -> str:

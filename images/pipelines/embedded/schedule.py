@@ -1,7 +1,9 @@
 """Recurring runs: when the next one is due, and making those that are.
 
 A run and the time of the one after it are kept in one transaction, so a server that is killed makes none twice.
-Times are UTC. Cron has seconds as its first field, as in KFP (five fields begin at minutes, and @hourly works).
+As in KFP, the first is due one interval after start_time (or after the recurring run was made), or when cron says so
+next, strictly after it; a start_time that is past is caught up with. Times are UTC. Cron has seconds as its first
+field, as in KFP (five fields begin at minutes, and @hourly works).
 """
 
 from __future__ import annotations
@@ -9,15 +11,17 @@ from __future__ import annotations
 import datetime
 import json
 import sqlite3
+import traceback
 from typing import Any
 
 from croniter import CroniterError, croniter
 
 from embedded import runs
-from embedded.errors import ApiError, invalid
+from embedded.errors import ApiError, invalid, missing
 from embedded.store import Store, moment, now, stamp
 
 NEVER = ""
+_LONGEST = 100 * 366 * 86400  # seconds
 
 
 def check(trigger: Any) -> dict[str, Any]:
@@ -27,77 +31,99 @@ def check(trigger: Any) -> dict[str, Any]:
         ApiError: it is not; the message quotes the part.
     """
     kinds = [kind for kind in ("cron_schedule", "periodic_schedule") if isinstance(trigger, dict) and trigger.get(kind)]
-    if len(kinds) != 1:
+    if len(kinds) != 1 or not isinstance(trigger[kinds[0]], dict):
         raise invalid("trigger needs either a cron_schedule or a periodic_schedule")
     schedule = trigger[kinds[0]]
     for edge in ("start_time", "end_time"):
         if schedule.get(edge):
             try:
-                moment(schedule[edge])
-            except (ValueError, TypeError) as error:
+                stamp(moment(schedule[edge]))
+            except (ValueError, TypeError, OverflowError) as error:
                 raise invalid(f"{edge} {schedule[edge]!r} is no RFC 3339 time") from error
     if kinds[0] == "periodic_schedule":
         text = str(schedule.get("interval_second", ""))
-        if not text.isdigit() or int(text) < 1:
-            raise invalid(f"interval_second {text!r} is no number of seconds from 1 on")
+        if not text.isdecimal() or len(text) > 10 or not 1 <= int(text) <= _LONGEST:
+            raise invalid(f"interval_second {text[:20]!r} is no number of seconds from 1 to {_LONGEST}")
     else:
         try:
-            _next_of(str(schedule.get("cron", "")), datetime.datetime.now(datetime.UTC))
+            _next_of(str(schedule.get("cron", "")), _now())
         except (CroniterError, ValueError, TypeError, KeyError) as error:
             raise invalid(f"cron {schedule.get('cron')!r} can't be read: {error}") from error
     return {kinds[0]: schedule}
 
 
+def first(trigger: dict[str, Any]) -> str:
+    """When a trigger that is new fires first; that may be past."""
+    ((_, schedule),) = trigger.items()
+    return following(trigger, moment(schedule["start_time"]) if schedule.get("start_time") else _now())
+
+
 def following(trigger: dict[str, Any], after: datetime.datetime) -> str:
     """When the trigger fires next after a moment; NEVER when it does not any more."""
     ((kind, schedule),) = trigger.items()
-    begin = moment(schedule["start_time"]) if schedule.get("start_time") else None
-    if kind == "periodic_schedule":
-        step = datetime.timedelta(seconds=int(schedule["interval_second"]))
-        if begin is None:
-            due = after + step
-        else:  # at the start, then in whole steps from it
-            due = begin if after < begin else begin + step * ((after - begin) // step + 1)
-    else:
-        base = max(after, begin - datetime.timedelta(seconds=1)) if begin else after
-        try:
-            due = _next_of(schedule["cron"], base)
-        except CroniterError:  # such as the 30th of February
-            return NEVER
+    begin = moment(schedule["start_time"]) if schedule.get("start_time") else after
+    after = max(after, begin)
+    try:
+        if kind == "periodic_schedule":
+            step = datetime.timedelta(seconds=int(schedule["interval_second"]))
+            due = begin + step * ((after - begin) // step + 1)
+        else:
+            due = _next_of(schedule["cron"], after)
+    except (CroniterError, OverflowError):  # such as the 30th of February, or after the year 9999
+        return NEVER
     if schedule.get("end_time") and due > moment(schedule["end_time"]):
         return NEVER
     return stamp(due)
 
 
-def start_due(store: Store) -> bool:
-    """Make the runs that are due now; was there any?"""
-    made = False
+def start_due(store: Store) -> None:
+    """Make the runs that are due now. What can't be made disables its own recurring run, and stops nothing else."""
     for row in store.rows("select * from recurring where status = 'ENABLED' and next != '' and next <= ?", now()):
-        made = _start(store, row) or made
-    return made
+        try:
+            _start(store, row)
+        except sqlite3.OperationalError:  # such as a full volume, which is not this one's fault
+            raise
+        except Exception as error:
+            why = error.message if isinstance(error, ApiError) else f"{type(error).__name__}: {error}"
+            if not isinstance(error, ApiError):
+                traceback.print_exc()
+            store.update("recurring", row["id"], status="DISABLED", description=f"disabled: {why}"[:2000])
 
 
-def _start(store: Store, row: sqlite3.Row) -> bool:
+def _start(store: Store, row: sqlite3.Row) -> None:
     trigger, scheduled = json.loads(row["trigger"]), row["next"]
     with store.write():
         marks = ", ".join("?" * len(runs.ACTIVE))
         active = f"select count(*) from runs where recurring = ? and state in ({marks})"
         if store.value(active, row["id"], *runs.ACTIVE) >= row["concurrency"]:
-            return False
-        # Without catching up, what was missed while the server or the recurring run stood still is one run, not many.
-        after = moment(scheduled) if row["catchup"] else max(moment(scheduled), datetime.datetime.now(datetime.UTC))
+            return
+        due = following(trigger, moment(scheduled))
+        if due and due <= now() and not row["catchup"]:
+            # What was missed while the server or the recurring run stood still is one run, not many.
+            due = following(trigger, _now())
         number = row["started"] + 1
-        store.update("recurring", row["id"], next=following(trigger, after), started=number)
-        try:
-            runs.make(
-                store, name=f"{row['name']} {number}", document=json.loads(row["spec"]),
-                parameters=json.loads(row["parameters"]), experiment=row["experiment"], pipeline=row["pipeline"],
-                version=row["version"], account=row["account"], recurring=row["id"], scheduled=scheduled,
-            )  # fmt: skip
-        except ApiError as error:  # it was right when it was made, so this is a newer server's stricter check
-            store.update("recurring", row["id"], status="DISABLED", description=f"disabled: {error.message}")
-            return False
-    return True
+        store.update("recurring", row["id"], next=due, started=number)
+        version, spec = _pipeline(store, row)
+        runs.make(
+            store, name=f"{row['name']} {number}", document=json.loads(spec),
+            parameters=json.loads(row["parameters"]), experiment=row["experiment"], pipeline=row["pipeline"],
+            version=version, account=row["account"], recurring=row["id"], scheduled=scheduled,
+        )  # fmt: skip
+
+
+def _pipeline(store: Store, row: sqlite3.Row) -> tuple[str, str]:
+    """The version to run and its specification: the newest one where a pipeline alone was named, as in KFP."""
+    if row["version"] or not row["pipeline"]:
+        return row["version"], row["spec"]
+    newest = "select id, spec from versions where pipeline = ? order by created desc, rowid desc limit 1"
+    found = store.row(newest, row["pipeline"])
+    if found is None:
+        raise missing("a version of pipeline", row["pipeline"])
+    return found["id"], found["spec"]
+
+
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)
 
 
 def _next_of(cron: str, after: datetime.datetime) -> datetime.datetime:

@@ -82,7 +82,7 @@ async def unarchive(request: Request) -> Response:
 
 
 async def delete(request: Request) -> Response:
-    """Delete it; its runs stay, as in KFP, and can be found by their ids."""
+    """Delete it and its recurring runs, which stay in KFP; its runs stay, and can be found by their ids."""
     ask(context(request).store, request.path_params["key"], "delete")
     return done()
 

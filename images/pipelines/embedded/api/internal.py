@@ -2,6 +2,9 @@
 
 A pod shows a token that the server made for it. A driver that another one has replaced, or whose run has ended, is
 told so (409) and ends. Every request can be sent again: the second does nothing.
+
+While a body comes, anything may happen to its run: who sent it is looked at before (nobody else's is read), and again
+in the transaction that writes.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ import json
 import sqlite3
 import time
 import uuid
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
@@ -22,7 +26,8 @@ from embedded.errors import ApiError, missing
 from embedded.store import Store, now
 
 _POLL = 0.1  # seconds between two looks of a waiting request
-_ROUND = 1000  # attempts that a task may take before its run is retried as a whole
+_ROUND = 1_000_000  # more attempts than a task may take before its run is retried as a whole
+_OPEN = ("WAITING", "RUNNING")  # states of an attempt that is still waited for
 
 
 def _driver(request: Request) -> tuple[Context, sqlite3.Row]:
@@ -36,12 +41,12 @@ def _driver(request: Request) -> tuple[Context, sqlite3.Row]:
     return server, row
 
 
-def _launcher(request: Request) -> tuple[Context, sqlite3.Row]:
-    """The attempt of a launcher whose result is still waited for."""
+def _launcher(request: Request, reported: bool = False) -> tuple[Context, sqlite3.Row]:
+    """The attempt of a launcher whose result is still waited for; `reported`: or has come."""
     server = context(request)
     key, _ = runs.shown(server.store, _bearer(request), "task")
     row = server.store.row("select * from attempts where id = ?", key)
-    if row is None or row["state"] not in ("WAITING", "RUNNING"):
+    if row is None or (row["state"] not in _OPEN and not (reported and row["result"])):
         raise ApiError("ABORTED", "nobody waits for this attempt any more")
     return server, row
 
@@ -68,9 +73,10 @@ async def job(request: Request) -> Response:
 
 async def tasks(request: Request) -> Response:
     """POST what a driver knows of a task; the answer is the task as it stands, with earlier results if it has any."""
-    (server, run), given = _driver(request), await body(request)
+    (server, _), given = _driver(request), await body(request)
     store = server.store
     with store.write():
+        _, run = _driver(request)
         row = store.row("select * from tasks where run = ? and path = ?", run["id"], given["path"])
         if row is None:
             parent = store.value("select id from tasks where run = ? and path = ?", run["id"], given["parent"])
@@ -100,9 +106,10 @@ async def tasks(request: Request) -> Response:
 
 async def start(request: Request) -> Response:
     """POST an attempt of a task; one of that number that is there stays as it is."""
-    (server, run), given = _driver(request), await body(request)
+    (server, _), given = _driver(request), await body(request)
     store, task = server.store, given["task"]
     with store.write():
+        _, run = _driver(request)
         path = store.value("select path from tasks where id = ? and run = ?", task, run["id"])
         if path is None:
             raise missing("task", task)
@@ -124,28 +131,34 @@ async def attempt(request: Request) -> Response:
     """GET an attempt once it has ended, or as it is after ?wait seconds."""
     server, run = _driver(request)
     end = time.monotonic() + min(float(request.query_params.get("wait", 0)), 30)
-    while True:
-        row = server.store.row("select * from attempts where id = ? and run = ?", request.path_params["key"], run["id"])
-        if row is None:
-            raise missing("attempt", request.path_params["key"])
-        if row["state"] not in ("WAITING", "RUNNING") or time.monotonic() >= end:
-            result = json.loads(row["result"]) if row["result"] else {}
-            return JSONResponse({"state": row["state"], "error": row["error"], "result": result, "pod": row["pod"]})
+    key = request.path_params["key"]
+    while True:  # the state alone, since many wait here: what a task wants and gives may be large
+        open_still = server.store.value("select state from attempts where id = ?", key) in _OPEN
+        if not open_still or time.monotonic() >= end:
+            break
         await asyncio.sleep(_POLL)
+    row = server.store.row("select state, error, result, pod from attempts where id = ? and run = ?", key, run["id"])
+    if row is None:
+        raise missing("attempt", key)
+    return JSONResponse({**row, "result": json.loads(row["result"] or "{}")})
 
 
 async def warn(request: Request) -> Response:
     """POST a sentence for the run's warnings."""
-    (server, run), given = _driver(request), await body(request)
-    runs.warn(server.store, run["id"], [given["text"]])
+    (server, _), given = _driver(request), await body(request)
+    with server.store.write():
+        _, run = _driver(request)
+        runs.warn(server.store, run["id"], [given["text"]])
     return done()
 
 
 async def finish(request: Request) -> Response:
     """POST a run's end."""
-    (server, run), given = _driver(request), await body(request)
-    runs.move(server.store, run["id"], given["state"], given.get("error", "")[:4000])
-    server.store.update("runs", run["id"], outputs=given.get("outputs", {}))
+    (server, _), given = _driver(request), await body(request)
+    with server.store.write():
+        _, run = _driver(request)
+        runs.move(server.store, run["id"], given["state"], given.get("error", "")[:4000])
+        server.store.update("runs", run["id"], outputs=given.get("outputs", {}))
     server.reconciler.wake()
     return done()
 
@@ -169,6 +182,7 @@ async def keep_cached(request: Request) -> Response:
     """PUT outputs under a cache key."""
     (server, _), given = _driver(request), await body(request)
     with server.store.write() as db:
+        _driver(request)
         # A Metrics artifact is metadata alone: what has no content now is not missed later.
         there = [uri for uri in given["uris"] if server.artifacts.has(uri)]
         entry = json.dumps({"outputs": given["outputs"], "uris": there})
@@ -178,26 +192,38 @@ async def keep_cached(request: Request) -> Response:
 
 async def begin(request: Request) -> Response:
     """POST that an attempt's launcher is at work."""
-    server, row = _launcher(request)
-    runs.move_task(server.store, row["task"], "RUNNING")
+    store = context(request).store
+    with store.write():
+        _, row = _launcher(request)
+        runs.move_task(store, row["task"], "RUNNING")
     return done()
 
 
 async def result(request: Request) -> Response:
     """POST an attempt's end, by its launcher."""
-    server, row = _launcher(request)
+    server, row = _launcher(request, reported=True)
+    given: dict[str, Any] = {}
     try:
         given = await body(request)
     except ApiError as error:  # the launcher can't say more
-        why = f"its results can't be kept: {error.message}"
-        server.store.update("attempts", row["id"], state="FAILED", ended=now(), error=why)
+        _end(request, "FAILED", f"its results can't be kept: {error.message}", given)
         raise
     state, told = "SUCCEEDED", str(given.get("error") or "")
     if told:
         state = "FAILED"
         told = installs.explained(told, json.loads(row["wanted"]), server.artifacts.log(row["id"]) or "")
-    server.store.update("attempts", row["id"], state=state, ended=now(), error=told, result=given)
+    _end(request, state, told, given)
     return done()
+
+
+def _end(request: Request, state: str, error: str, given: dict[str, Any]) -> None:
+    store = context(request).store
+    with store.write():
+        _, row = _launcher(request, reported=True)
+        if row["state"] in _OPEN:
+            store.update("attempts", row["id"], state=state, ended=now(), error=error, result=given)
+        elif json.loads(row["result"]) != given:  # else it is sent again, by one that did not get the answer
+            raise ApiError("ABORTED", "this attempt has ended with another result")
 
 
 async def log(request: Request) -> Response:

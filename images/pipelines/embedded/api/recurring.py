@@ -14,7 +14,8 @@ from starlette.routing import Route
 
 from embedded import schedule
 from embedded.api import views
-from embedded.api.context import Context, body, context, done, found, listing, text
+from embedded.api.actions import handlers
+from embedded.api.context import Context, body, context, found, listing, text
 from embedded.api.runs import permitted, plan
 from embedded.errors import invalid
 from embedded.listing import page
@@ -34,7 +35,7 @@ _COLUMNS = {
 
 
 async def create(request: Request) -> Response:
-    """POST one; its pipeline is fixed now, later versions do not change it."""
+    """POST one. Where its pipeline's version is named that is fixed, else each run takes the newest then."""
     return JSONResponse(views.recurring(await add(context(request), await body(request))))
 
 
@@ -49,18 +50,21 @@ async def add(server: Context, given: dict[str, Any]) -> sqlite3.Row:
         raise invalid("a recurring run needs a display_name")
     trigger = schedule.check(given.get("trigger"))
     concurrency = str(given.get("max_concurrency") or "1")
-    if not concurrency.isdigit() or not 1 <= int(concurrency) <= 10:
+    if not concurrency.isdecimal() or len(concurrency) > 2 or not 1 <= int(concurrency) <= 10:
         raise invalid(f"max_concurrency {concurrency!r} is no number from 1 to 10")
     planned = plan(server, given)
+    named = text(given.get("pipeline_version_reference") or {}, "pipeline_version_id") or given.get(
+        "pipeline_version_id"
+    )
     await permitted(server, planned["document"])
     enabled = given.get("mode", "ENABLE") in ("ENABLE", "MODE_UNSPECIFIED", "", None)
     key, at = str(uuid.uuid4()), now()
     server.store.insert(
         "recurring", id=key, name=name, description=planned["description"], experiment=planned["experiment"],
-        pipeline=planned["pipeline"], version=planned["version"], spec=planned["document"],
+        pipeline=planned["pipeline"], version=planned["version"] if named else "", spec=planned["document"],
         parameters=planned["parameters"], root="", account=planned["account"], created=at, updated=at,
         trigger=trigger, status="ENABLED" if enabled else "DISABLED", concurrency=int(concurrency),
-        catchup=int(not given.get("no_catchup", False)), next=_from_now(trigger),
+        catchup=int(not given.get("no_catchup", False)), next=schedule.first(trigger),
     )  # fmt: skip
     server.reconciler.wake()
     return found(server.store, "recurring", "recurring run", key)
@@ -81,14 +85,6 @@ async def many(request: Request) -> Response:
     return listing("recurringRuns", [views.recurring(row) for row in rows], total, token)
 
 
-async def act(request: Request) -> Response:
-    """POST enable or disable."""
-    if request.path_params["action"] == "delete":  # which has a method of its own
-        raise invalid("a recurring run can't be asked to delete")
-    ask(context(request), request.path_params["key"], request.path_params["action"])
-    return done()
-
-
 def ask(server: Context, key: str, action: str) -> None:
     """Enable, disable or delete a recurring run; runs that it made stay.
 
@@ -100,7 +96,9 @@ def ask(server: Context, key: str, action: str) -> None:
         server.store.update("recurring", key, status="DISABLED", updated=now())
     elif action == "enable":
         # What was due while it was disabled is made up only where catching up was asked for.
-        due = row["next"] if row["catchup"] and row["next"] else _from_now(json.loads(row["trigger"]))
+        due = row["next"]
+        if due < now() and not (due and row["catchup"]):
+            due = schedule.following(json.loads(row["trigger"]), datetime.datetime.now(datetime.UTC))
         server.store.update("recurring", key, status="ENABLED", updated=now(), next=due)
     elif action == "delete":
         with server.store.write() as db:
@@ -110,16 +108,7 @@ def ask(server: Context, key: str, action: str) -> None:
     server.reconciler.wake()
 
 
-async def delete(request: Request) -> Response:
-    """Delete it; runs that it made stay."""
-    ask(context(request), request.path_params["key"], "delete")
-    return done()
-
-
-def _from_now(trigger: dict[str, dict[str, str]]) -> str:
-    return schedule.following(trigger, datetime.datetime.now(datetime.UTC))
-
-
+act, delete = handlers("a recurring run", ask)
 ROUTES = [
     Route("/recurringruns", create, methods=["POST"]),
     Route("/recurringruns", many, methods=["GET"]),

@@ -16,7 +16,8 @@ from starlette.routing import Route
 
 from embedded import ir, kubernetes_settings, mounts, runs
 from embedded.api import experiments, views
-from embedded.api.context import Context, body, context, done, found, listing, text
+from embedded.api.actions import handlers
+from embedded.api.context import Context, body, context, found, listing, text
 from embedded.api.pipelines import version_row
 from embedded.errors import invalid, missing
 from embedded.listing import page
@@ -154,14 +155,6 @@ async def many(request: Request) -> Response:
     return listing("runs", [views.run(store, row, details=False) for row in rows], total, token)
 
 
-async def act(request: Request) -> Response:
-    """POST terminate, retry, archive or unarchive."""
-    if request.path_params["action"] == "delete":  # which has a method of its own
-        raise invalid("a run can't be asked to delete")
-    ask(context(request), request.path_params["key"], request.path_params["action"])
-    return done()
-
-
 def ask(server: Context, key: str, action: str) -> None:
     """Terminate, retry, archive, unarchive or delete a run, whose pods then end.
 
@@ -180,12 +173,6 @@ def ask(server: Context, key: str, action: str) -> None:
     else:
         raise invalid(f"a run can't be asked to {action}")
     server.reconciler.wake()
-
-
-async def delete(request: Request) -> Response:
-    """Delete a run; its pods end."""
-    ask(context(request), request.path_params["key"], "delete")
-    return done()
 
 
 async def log(request: Request) -> Response:
@@ -266,6 +253,7 @@ def _artifact(request: Request) -> sqlite3.Row:
     return found(context(request).store, "artifacts", "artifact", request.path_params["key"])
 
 
+act, delete = handlers("a run", ask)
 ROUTES = [
     Route("/runs", create, methods=["POST"]),
     Route("/runs", many, methods=["GET"]),

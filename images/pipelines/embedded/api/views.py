@@ -101,7 +101,7 @@ def recurring(row: sqlite3.Row) -> dict[str, Any]:
         no_catchup=not row["catchup"],
         runtime_config=_config(row),
         pipeline_version_reference=_reference(row),
-        pipeline_spec=None if row["version"] else _document(row["spec"]),
+        pipeline_spec=None if row["pipeline"] else _document(row["spec"]),
     )
 
 
@@ -169,10 +169,10 @@ def _config(row: sqlite3.Row) -> dict[str, Any]:
     return _present(parameters=json.loads(row["parameters"]), pipeline_root=row["root"])
 
 
-def _reference(row: sqlite3.Row) -> dict[str, str] | None:
-    if not row["version"]:
+def _reference(row: sqlite3.Row) -> dict[str, Any] | None:
+    if not row["pipeline"]:
         return None
-    return {"pipeline_id": row["pipeline"], "pipeline_version_id": row["version"]}
+    return _present(pipeline_id=row["pipeline"], pipeline_version_id=row["version"])
 
 
 def _document(text: str) -> dict[str, Any]:
