@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from typing import Any
 
 import pytest
+import yaml
 from google.protobuf import json_format
 
 from tests.conformance import pipelines
+from tests.pipelines.conftest import Make
 from tests.pipelines.engine import Engine
 from tests.pipelines.test_robust import start
 
@@ -121,6 +124,42 @@ def test_bad_triggers(engine: Engine, trigger: dict[str, Any], words: str) -> No
 def test_bad_list_requests(engine: Engine, query: str) -> None:
     status, answer = engine.ask(f"/apis/v2beta1/runs?{query}")
     assert (status, answer["code"]) == (400, 3)
+
+
+@pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e999"])
+@pytest.mark.parametrize("place", ["x", "numbers", "table"])
+def test_a_number_that_is_not_finite_is_refused(engine: Engine, number: str, place: str) -> None:
+    spec = document(pipelines.numbers)
+    spec["root"]["inputDefinitions"]["parameters"] = {
+        name: {"parameterType": kind, "isOptional": True}
+        for name, kind in (("x", "NUMBER_DOUBLE"), ("numbers", "LIST"), ("table", "STRUCT"))
+    }
+    value = {"x": number, "numbers": f"[1, {number}]", "table": f'{{"a": [{number}]}}'}[place]
+    given = {"display_name": "x", "pipeline_spec": spec, "runtime_config": {"parameters": {place: "HERE"}}}
+    body = json.dumps(given).replace('"HERE"', value).encode()
+    status, answer = engine.ask("/apis/v2beta1/runs", body)
+    assert (status, answer["code"]) == (400, 3) and number in answer["message"]
+    assert engine.api("runs")["runs"] is not None
+
+
+def test_a_pipeline_with_a_number_that_is_not_finite_is_refused(engine: Engine) -> None:
+    spec = document(pipelines.numbers)
+    spec["root"]["inputDefinitions"]["parameters"]["a"]["defaultValue"] = float("nan")
+    for text in (yaml.safe_dump(spec), yaml.safe_dump({**document(pipelines.numbers)}) + "---\nplatforms: {a: .inf}\n"):
+        body = f'--x\r\nContent-Disposition: form-data; name="uploadfile"; filename="p.yaml"\r\n\r\n{text}\r\n--x--\r\n'
+        status, answer = engine.ask(
+            "/apis/v2beta1/pipelines/upload", body.encode(), kind="multipart/form-data; boundary=x"
+        )
+        assert status == 400 and "not finite" in answer["message"]
+
+
+def test_what_an_older_server_kept_stops_no_list(make: Make) -> None:
+    engine = make()
+    key = start(engine, pipelines.two_steps)
+    engine.ended(key)
+    with sqlite3.connect(engine.data / "database" / "pipelines.db", timeout=20) as db:
+        db.execute("update runs set parameters = ?", ('{"text": NaN}',))
+    assert engine.api("runs")["runs"][0]["runtime_config"]["parameters"] == {"text": "NaN"}
 
 
 def test_an_unknown_address_is_said_in_the_same_form(engine: Engine) -> None:

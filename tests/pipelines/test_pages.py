@@ -129,6 +129,7 @@ def test_a_form_gives_parameters_of_their_types(engine: Engine, run: str) -> Non
     [
         ("p.days", "three", "the parameter days is of type integer"),
         ("p.rate", "nan", "the parameter rate is of type number"),
+        ("p.labels", '{"a": NaN}', "the parameter labels is of type object"),
         ("p.regions", '"east"', "the parameter regions is of type LIST"),
         ("p.labels", "{", "the parameter labels is of type object"),
         ("name", "", "a run needs a display_name"),

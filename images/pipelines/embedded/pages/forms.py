@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from embedded import runs
+from embedded import jsons, runs
 from embedded.api import recurring
 from embedded.api import runs as api
 from embedded.api.context import context, found
@@ -118,7 +118,7 @@ def _number(text: str) -> float:
 
 
 _READ: dict[str, Any] = {
-    "NUMBER_INTEGER": int, "NUMBER_DOUBLE": _number, "BOOLEAN": _boolean, "LIST": json.loads, "STRUCT": json.loads,
+    "NUMBER_INTEGER": int, "NUMBER_DOUBLE": _number, "BOOLEAN": _boolean, "LIST": jsons.read, "STRUCT": jsons.read,
 }  # fmt: skip
 
 

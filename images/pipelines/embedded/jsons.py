@@ -1,0 +1,43 @@
+"""JSON as its standard has it: Python reads and writes NaN and Infinity too, which no other program understands."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any, NoReturn
+
+
+def read(text: str | bytes) -> Any:
+    """What a text says.
+
+    Raises:
+        ValueError: it is no JSON, or has a number that is none or too large to be one.
+        RecursionError: it is nested too deeply.
+    """
+    return json.loads(text, parse_constant=_none, parse_float=_finite)
+
+
+def kept(text: str) -> Any:
+    """What a text of the database says; where an older server has kept what `read` refuses, as text."""
+    return json.loads(text, parse_constant=str)
+
+
+def finite(value: Any) -> bool:
+    """Are all numbers in a value finite?"""
+    level = [value]
+    while level:
+        if not all(math.isfinite(each) for each in level if isinstance(each, float)):
+            return False
+        below = [each.values() if isinstance(each, dict) else each for each in level if isinstance(each, (dict, list))]
+        level = [each for values in below for each in values]
+    return True
+
+
+def _finite(text: str) -> float:
+    if not math.isfinite(value := float(text)):
+        raise ValueError(f"{text[:40]} is too large for a number")
+    return value
+
+
+def _none(word: str) -> NoReturn:
+    raise ValueError(f"{word} is no number")
