@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
+import tarfile
 import time
 import urllib.error
 import urllib.parse
@@ -252,6 +253,80 @@ def test_artifacts_by_their_types(engine: Engine, run: str) -> None:
     with urllib.request.urlopen(f"{engine.url}/artifacts/{named['picture']}/image", timeout=30) as image:
         assert image.headers.get_content_type() == "image/png"
     assert "<script>document" not in page(engine, f"/artifacts/{artifact(engine, run, 'Markdown')}").text
+
+
+def planted(engine: Engine, run: str, name: str, content: Any, folder: bool = True) -> str:
+    """An artifact of a run whose content did not come from the launcher; `content` writes it."""
+    about = engine.api(f"runs/{run}/artifacts")["artifacts"][0]
+    key = f"v2/artifacts/planted/{run}/{name}"
+    file = engine.data / "artifacts" / f"{key}{'.folder.tar' if folder else ''}"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    content(file)
+    prefix, made = about["uri"].partition("/v2/")[0], str(uuid.uuid4())
+    with sqlite3.connect(engine.data / "database" / "pipelines.db", timeout=20) as db:
+        values = (made, run, about["task_id"], name, "system.Artifact", f"{prefix}/{key}", "{}", about["created_at"])
+        db.execute("insert into artifacts values (?, ?, ?, ?, ?, ?, ?, ?)", values)
+    return made
+
+
+def header(name: str, size: int, kind: bytes) -> bytes:
+    made = tarfile.TarInfo(name)
+    made.size, made.type = size, kind
+    return made.tobuf(tarfile.GNU_FORMAT)
+
+
+def long_name(file: Path) -> None:
+    """An archive with a name of a gigabyte."""
+    with file.open("wb") as archive:
+        archive.write(header("first.txt", 0, tarfile.REGTYPE) + header("", 1 << 30, tarfile.GNUTYPE_LONGNAME))
+        archive.truncate(archive.tell() + (1 << 30))
+
+
+def long_comment(file: Path) -> None:
+    with file.open("wb") as archive:
+        archive.write(header("first.txt", 0, tarfile.REGTYPE) + header("", 1 << 30, tarfile.XHDTYPE))
+        archive.truncate(archive.tell() + (1 << 30))
+
+
+def chained(file: Path) -> None:
+    """An archive of headers that all say that the next one is about the same file."""
+    comment = header("", 512, tarfile.XHDTYPE) + b"11 path=ab\n".ljust(512, b"\0")
+    file.write_bytes(header("first.txt", 0, tarfile.REGTYPE) + comment * 900)
+
+
+def broken_map(file: Path) -> None:
+    comment = b"22 GNU.sparse.major=1\n22 GNU.sparse.minor=0\n"
+    file.write_bytes(
+        header("first.txt", 0, tarfile.REGTYPE) + header("", len(comment), tarfile.XHDTYPE) + comment.ljust(512, b"\0")
+        + header("second.txt", 512, tarfile.REGTYPE) + b"many\n".ljust(512, b"\0")
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("bomb", [long_name, long_comment, chained, broken_map])
+def test_a_folder_whose_archive_lies_shows_what_can_be_read(engine: Engine, run: str, bomb: Any) -> None:
+    assert engine.process
+    key = planted(engine, run, bomb.__name__, bomb)
+    before = peak(engine)
+    seen = page(engine, f"/artifacts/{key}")
+    assert seen.status == 200 and "first.txt</code>" in seen.text and "There are more." in seen.text
+    assert peak(engine) - before < 32 << 20
+
+
+def peak(engine: Engine) -> int:
+    """The most memory that the server has taken, in bytes."""
+    assert engine.process
+    found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{engine.process.pid}/status").read_text())
+    assert found
+    return int(found[1]) << 10
+
+
+def test_a_folder_that_is_packed_as_no_launcher_packs_is_not_unpacked(engine: Engine, run: str) -> None:
+    def compressed(file: Path) -> None:
+        with tarfile.open(file, "w:gz") as archive:
+            archive.addfile(tarfile.TarInfo("hidden.txt"))
+
+    seen = page(engine, f"/artifacts/{planted(engine, run, 'compressed', compressed)}")
+    assert seen.status == 200 and "hidden.txt" not in seen.text
 
 
 def test_a_steps_html_is_shut_in(engine: Engine, run: str) -> None:
