@@ -90,6 +90,7 @@ class Store:
         self._db = sqlite3.connect(file, check_same_thread=False, isolation_level=None)
         self._db.row_factory = sqlite3.Row
         self._lock = threading.RLock()
+        # Where the power is lost, the last seconds may be too; each pod's name then says that it has been made already.
         self._db.executescript("pragma journal_mode=wal; pragma synchronous=normal; pragma foreign_keys=on;")
         self._db.executescript(_SCHEMA)
         with self.write() as db:

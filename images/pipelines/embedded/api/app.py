@@ -20,6 +20,7 @@ from embedded.errors import ApiError
 from embedded.pages import render
 from embedded.pages.guard import Guarded, for_programs
 from embedded.pages.routes import ROUTES as PAGES
+from embedded.runs import sweep
 
 
 def create(server: Context) -> Starlette:
@@ -28,6 +29,7 @@ def create(server: Context) -> Starlette:
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         experiments.ensure_default(server.store)
+        sweep(server.store, server.artifacts)
         server.reconciler.start()
         yield
         server.reconciler.stop()
