@@ -149,3 +149,11 @@ def test_a_log_that_is_refused_leaves_the_one_before(artifacts: Artifacts) -> No
     with pytest.raises(ApiError, match="too large"):
         asyncio.run(artifacts.put_log("attempt", refused()))
     assert artifacts.log("attempt") == "first"
+
+
+def test_of_a_large_log_the_end_is_read(artifacts: Artifacts) -> None:
+    asyncio.run(artifacts.put_log("attempt", content(b"begin\n", b"x" * (1 << 20), "ö\nend".encode())))
+    read = artifacts.log("attempt")
+    assert read is not None and len(read) < 1 << 17 and read.endswith("ö\nend")
+    assert artifacts.log("attempt", 5) == "\ufffd\nend"
+    assert artifacts.log("none") is None and artifacts.log_file("none") is None

@@ -91,10 +91,18 @@ class Artifacts:
         if text and not path.exists() and self._room() > len(text):
             path.write_text(text)
 
-    def log(self, attempt: str) -> str | None:
-        """An attempt's output, if it was kept."""
+    def log(self, attempt: str, most: int = 64 << 10) -> str | None:
+        """The end of an attempt's output, if it was kept: so many bytes, since all of it may be many times that."""
+        if (path := self.log_file(attempt)) is None:
+            return None
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - most))
+            return file.read(most).decode(errors="replace")
+
+    def log_file(self, attempt: str) -> Path | None:
+        """Where an attempt's output is, if it was kept."""
         path = self._logs / f"{attempt}.log"
-        return path.read_text(errors="replace") if path.is_file() else None
+        return path if path.is_file() else None
 
     def remove(self, keys: list[str], attempts: list[str]) -> None:
         """Remove artifacts and logs; those that are not there are passed over."""

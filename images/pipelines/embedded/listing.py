@@ -10,6 +10,7 @@ import base64
 import json
 import sqlite3
 from collections.abc import Mapping
+from itertools import accumulate
 from typing import Any
 
 from embedded.errors import invalid
@@ -36,6 +37,7 @@ _COMPARE = {
 }
 _VALUES = ("int_value", "long_value", "string_value", "timestamp_value", "int_values", "long_values", "string_values")
 _MOST = 200
+_HEAVY = 4 << 20  # characters of pipelines on one page
 
 
 def page(
@@ -47,6 +49,7 @@ def page(
     where: str = "1",
     args: tuple[Any, ...] = (),
     read: str = "*",
+    heavy: str = "",
 ) -> tuple[list[sqlite3.Row], int, str]:
     """One page of a table: its rows, the number of all that match, and the next page's token (or "").
 
@@ -55,6 +58,7 @@ def page(
         query: the request's query.
         where, args: what holds for the list whatever the filter says.
         read: the columns to read; pipelines are large, and rows may stand in long lists.
+        heavy: a column that has to be read though it is large: a page ends before it has too much of it.
 
     Raises:
         ApiError: a filter, order, size or token that can't be used.
@@ -72,6 +76,9 @@ def page(
         values += state["after"]
     size = _size(query.get("page_size", ""))
     way = "desc" if descending else "asc"
+    if heavy:
+        size = min(size, _few(store, f"select length({heavy}) from {table} where {' and '.join(clauses)} "
+                              f"order by {column} {way}, id {way} limit ?", *values, size))  # fmt: skip
     rows = store.rows(
         f"select {read} from {table} where {' and '.join(clauses)} order by {column} {way}, id {way} limit ?",
         *values,
@@ -83,6 +90,12 @@ def page(
         last = {**state, "after": [rows[-1][column], rows[-1]["id"]]}
         token = base64.urlsafe_b64encode(json.dumps(last).encode()).decode()
     return rows, int(total or 0), token
+
+
+def _few(store: Store, sql: str, *args: Any) -> int:
+    """How many of the rows, whose sizes the query tells, a page may have; at least one."""
+    sizes = accumulate(row[0] for row in store.rows(sql, *args))
+    return max(1, sum(size <= _HEAVY for size in sizes))
 
 
 def _state(query: Mapping[str, str]) -> dict[str, Any]:

@@ -39,6 +39,11 @@ _COLUMNS = {
     "scheduled_at": "scheduled",
     "finished_at": "finished",
 }
+# What a list says of a run: all but the pipeline, which is large, and what only the engine needs.
+_READ = (
+    "id, name, state, error, description, experiment, storage, account, created, scheduled, finished, recurring, "
+    "history, parameters, root, pipeline, version"
+)
 _LINES = 10_000
 
 
@@ -150,7 +155,7 @@ async def many(request: Request) -> Response:
     where, args = ("experiment = ?", (experiment,)) if experiment else ("1", ())
     if experiment:
         found(store, "experiments", "experiment", experiment)
-    rows, total, token = page(store, "runs", _COLUMNS, query, where=where, args=args)
+    rows, total, token = page(store, "runs", _COLUMNS, query, where=where, args=args, read=_READ)
     return listing("runs", [views.run(store, row, details=False) for row in rows], total, token)
 
 
@@ -190,31 +195,35 @@ async def delete(request: Request) -> Response:
 
 async def log(request: Request) -> Response:
     """GET a task's output: of its last attempt, or of ?attempt=N (0 is the first)."""
-    keys, number = request.path_params, request.query_params.get("attempt", "")
-    return PlainTextResponse(await output(context(request), keys["key"], keys["task"], number))
+    server, keys = context(request), request.path_params
+    tried = attempt(server, keys["key"], keys["task"], request.query_params.get("attempt", ""))
+    if kept := server.artifacts.log_file(tried["id"]):
+        return FileResponse(kept, media_type="text/plain")
+    return PlainTextResponse(await printing(server, tried))
 
 
-async def output(server: Context, run: str, task: str, number: str = "") -> str:
-    """What a task printed: in its last attempt, or in that of a number.
+def attempt(server: Context, run: str, task: str, number: str = "") -> sqlite3.Row:
+    """A task's last attempt, or that of a number (0 is the first).
 
     Raises:
         ApiError: there is no such attempt.
     """
     rows = server.store.rows(
-        "select attempts.* from attempts join tasks on tasks.id = attempts.task "
+        "select attempts.id, attempts.pod from attempts join tasks on tasks.id = attempts.task "
         "where tasks.run = ? and tasks.id = ? order by number",
         run,
         task,
     )
-    if number and not number.isdigit():
+    if number and not number.isdecimal():
         raise invalid("attempt has to be a number")
-    if not rows or (number and int(number) >= len(rows)):
+    if not rows or len(number) > 9 or (number and int(number) >= len(rows)):
         raise missing("output of task", task)
-    attempt = rows[int(number) if number else -1]
-    kept = server.artifacts.log(attempt["id"])
-    if kept is None:
-        kept = await asyncio.to_thread(server.pods.log, attempt["pod"], _LINES)
-    return kept
+    return rows[int(number) if number else -1]
+
+
+async def printing(server: Context, tried: sqlite3.Row) -> str:
+    """What an attempt whose output is not kept yet has printed so far."""
+    return await asyncio.to_thread(server.pods.log, tried["pod"], _LINES)
 
 
 async def artifacts(request: Request) -> Response:

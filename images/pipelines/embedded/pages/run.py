@@ -20,7 +20,7 @@ from embedded.pages import graph, previews, render
 from embedded.pods import Refused, Unreachable
 from embedded.store import Store
 
-_LOG = 200_000  # characters of a log's end that a page shows
+_LOG = 200_000  # bytes of a log's end that a page shows
 _ENOUGH = 286  # htmx's own: asks no more
 
 
@@ -81,7 +81,10 @@ async def log(request: Request) -> Response:
     """GET the end of what a step printed."""
     server, keys = context(request), request.path_params
     try:
-        text = await api.output(server, keys["key"], keys["task"], request.query_params.get("attempt", ""))
+        tried = api.attempt(server, keys["key"], keys["task"], request.query_params.get("attempt", ""))
+        text = await asyncio.to_thread(server.artifacts.log, tried["id"], _LOG + 1)
+        if text is None:
+            text = await api.printing(server, tried)
     except Unreachable as error:
         return HTMLResponse(render.fragment("problem.html", message=f"The cluster does not answer: {error}"))
     except ApiError:
