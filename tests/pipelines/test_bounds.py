@@ -106,7 +106,39 @@ def test_a_request_within_the_limit_is_taken(engine: Engine) -> None:
 
 def test_a_document_that_is_nested_too_deeply_is_refused_in_words(engine: Engine) -> None:
     status, answer = engine.ask("/apis/v2beta1/runs", b"[" * 100_000)
-    assert (status, answer["code"]) == (400, 3) and "no JSON" in answer["message"]
+    assert (status, answer["code"]) == (400, 3) and "no JSON that can be read" in answer["message"]
+
+
+@pytest.mark.parametrize("many", ["[" + "{}," * 250_000 + "{}]", "[" + "[1,1]," * 130_000 + "1]"])
+def test_many_small_values_are_refused_before_they_take_memory(engine: Engine, many: str) -> None:
+    before = peak(engine)
+    status, answer = engine.ask("/apis/v2beta1/experiments", f'{{"display_name": "x", "unknown": {many}}}'.encode())
+    assert status == 400 and "it has more than 250,000 values" in answer["message"]
+    assert peak(engine) - before < 16 * MIB
+
+
+def test_a_long_text_is_one_value(engine: Engine) -> None:
+    text = '[{,"\\' * 300_000  # quotes and backslashes too
+    body = json.dumps({"display_name": "of a long text", "unknown": text}).encode()
+    assert len(body) < 4 * MIB and engine.ask("/apis/v2beta1/experiments", body)[0] == 200
+
+
+@pipelines.component
+def make_many(number: int) -> list:
+    return [0] * number
+
+
+@dsl.pipeline(name="many")
+def many(number: int):
+    make_many(number=number)
+
+
+def test_a_step_may_report_many_values_but_not_any_number(engine: Engine) -> None:
+    assert engine.ended(start(engine, many, number=200_000))["state"] == "SUCCEEDED"
+    ended = engine.ended(start(engine, many, number=300_000))
+    assert ended["state"] == "FAILED"
+    assert "its results can't be kept" in ended["error"]["message"]
+    assert "more than 250,000 values" in ended["error"]["message"]
 
 
 @pipelines.component

@@ -4,17 +4,30 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from typing import Any, NoReturn
 
+_TEXTS = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
 
-def read(text: str | bytes) -> Any:
+
+def read(text: str | bytes, most: int = 0) -> Any:
     """What a text says.
 
+    Args:
+        most: the values that it may hold; each takes a hundred bytes or so in memory. 0 for any.
+
     Raises:
-        ValueError: it is no JSON, or has a number that is none or too large to be one.
+        ValueError: it is no JSON, has more values, or a number that is none or too large to be one.
         RecursionError: it is nested too deeply.
     """
+    if most and isinstance(text, bytes) and _opened(text) > most and _opened(_TEXTS.sub(b"", text)) > most:
+        raise ValueError(f"it has more than {most:,} values")
     return json.loads(text, parse_constant=_none, parse_float=_finite)
+
+
+def _opened(text: bytes) -> int:
+    """How many values there may be in JSON without texts."""
+    return sum(map(text.count, (b",", b"[", b"{")))
 
 
 def kept(text: str) -> Any:
