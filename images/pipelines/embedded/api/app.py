@@ -36,6 +36,7 @@ def create(server: Context) -> Starlette:
         server.store.close()
 
     api = [*pipelines.ROUTES, *experiments.ROUTES, *runs.ROUTES, *recurring.ROUTES, Route("/healthz", healthz)]
+    names = (f"ml-pipeline.{server.settings.namespace}", *server.settings.hosts.split())
     app = Starlette(
         routes=[
             Mount("/apis/v2beta1", routes=api),
@@ -43,7 +44,7 @@ def create(server: Context) -> Starlette:
             Route("/healthz", alive),
             *PAGES,
         ],
-        middleware=[Middleware(Guarded, refuse=_answer), Middleware(Limited)],
+        middleware=[Middleware(Guarded, refuse=_answer, names=names), Middleware(Limited)],
         exception_handlers={ApiError: _api_error, HTTPException: _http_error, Exception: _unexpected},
         lifespan=lifespan,
     )
