@@ -7,6 +7,7 @@ import math
 import re
 from typing import Any, NoReturn
 
+_HALF = rb"\\u[dD][89a-fA-F]"  # of two that are one character; alone it is none, and can't be sent
 _TEXTS = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
 
 
@@ -17,12 +18,15 @@ def read(text: str | bytes, most: int = 0) -> Any:
         most: the values that it may hold; each takes a hundred bytes or so in memory. 0 for any.
 
     Raises:
-        ValueError: it is no JSON, has more values, or a number that is none or too large to be one.
+        ValueError: it is no JSON, has more values, a number that is none or too large to be one, or half a character.
         RecursionError: it is nested too deeply.
     """
     if most and isinstance(text, bytes) and _opened(text) > most and _opened(_TEXTS.sub(b"", text)) > most:
         raise ValueError(f"it has more than {most:,} values")
-    return json.loads(text, parse_constant=_none, parse_float=_finite)
+    value = json.loads(text, parse_constant=_none, parse_float=_finite)
+    if re.search(_HALF if isinstance(text, bytes) else _HALF.decode(), text):
+        json.dumps(value, ensure_ascii=False).encode()
+    return value
 
 
 def _opened(text: bytes) -> int:
@@ -32,7 +36,10 @@ def _opened(text: bytes) -> int:
 
 def kept(text: str) -> Any:
     """What a text of the database says; where an older server has kept what `read` refuses, as text."""
-    return json.loads(text, parse_constant=str)
+    value = json.loads(text, parse_constant=str)
+    if re.search(_HALF.decode(), text):
+        return json.loads(json.dumps(value, ensure_ascii=False).encode(errors="replace"))
+    return value
 
 
 def finite(value: Any) -> bool:

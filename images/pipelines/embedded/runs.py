@@ -194,7 +194,7 @@ def shown(store: Store, given: str, kind: str) -> tuple[str, int]:
         ApiError: this server did not make it.
     """
     parts = given.split(".")
-    if len(parts) == 4 and parts[0] == kind and parts[2].isdigit():
+    if given.isascii() and len(parts) == 4 and parts[0] == kind and parts[2].isdecimal() and len(parts[2]) < 10:
         key, number = parts[1], int(parts[2])
         if hmac.compare_digest(given, token(store, kind, key, number)):
             return key, number

@@ -226,7 +226,7 @@ def _schedule(form: Mapping[str, str]) -> dict[str, Any]:
     else:
         seconds = form.get("every", "").strip()
         unit = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86400}.get(form.get("unit", ""), 0)
-        if not seconds.isdigit() or not unit or not int(seconds):
+        if not seconds.isdecimal() or len(seconds) > 9 or not unit or not int(seconds):
             raise invalid(f"{seconds!r} {form.get('unit', '')} is no interval: a whole number from 1 on, and a unit")
         trigger = {"periodic_schedule": {"interval_second": str(int(seconds) * unit)}}
     return {
