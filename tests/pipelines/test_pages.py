@@ -171,6 +171,76 @@ def test_a_step_shows_what_it_read_made_and_printed(engine: Engine, run: str) ->
     assert digest is None  # nor for a run that has ended
 
 
+class Tables(HTMLParser):
+    """The cells of a page's tables: the tag, its attributes, and its text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.cells: list[tuple[str, dict[str, str | None], str]] = []
+        self._open = False
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag in ("table", "thead", "tbody", "tr", "th", "td"):
+            self.cells.append((tag, dict(attrs), ""))
+
+    def handle_data(self, data: str) -> None:
+        if self.cells:
+            tag, attrs, text = self.cells[-1]
+            self.cells[-1] = (tag, attrs, text + data.strip())
+
+
+ROLES = {"table": "table", "thead": "rowgroup", "tbody": "rowgroup", "tr": "row", "th": "columnheader", "td": "cell"}
+
+
+def test_tables_tell_what_their_cells_are(engine: Engine, run: str, version: str) -> None:
+    pipeline = engine.client.get_pipeline_id("flight-delays")
+    form = {"version": version, "name": "tables", "trigger": "every", "every": "9", "unit": "days"}
+    made = page(engine, "/recurring/new", form).path.partition("?")[0]
+    files = artifact(engine, run, "Dataset")
+    paths = ["/", "/recurring", "/experiments", "/pipelines", f"/pipelines/{pipeline}", f"/runs/{run}"]
+    for path in [*paths, f"/artifacts/{files}", f"/runs/compare?run={run}&run={start(engine, pipelines.two_steps)}"]:
+        cells = Tables(page(engine, path).text).cells
+        assert cells, path
+        cards = False  # where a narrow page makes them of the rows, tags alone do not say what they are
+        for number, (tag, attrs, text) in enumerate(cells):
+            if tag == "table":
+                end = next((at for at, each in enumerate(cells) if at > number and each[0] == "table"), len(cells))
+                cards = any("data-label" in each[1] for each in cells[number:end])
+            if tag == "th":
+                assert attrs.get("scope") and text, (path, tag, attrs)
+            assert not cards or attrs.get("role") == ROLES[tag], (path, tag, attrs)
+    page(engine, f"{made}/delete", {})
+
+
+def test_a_parameter_that_is_required_has_to_be_given(engine: Engine) -> None:
+    spec = json_format.MessageToDict(pipelines.two_steps.pipeline_spec)
+    text, declared = {"parameterType": "STRING"}, spec["root"]["inputDefinitions"]["parameters"]
+    declared.update(text=text, left={**text, "isOptional": True}, one={**text, "literals": ["a", "b"]})
+    made = {"pipeline": {"display_name": "asks"}, "pipeline_version": {"pipeline_spec": spec}}
+    pipeline = engine.api("pipelines/create", made)["pipeline_id"]
+    (version,) = engine.api(f"pipelines/{pipeline}/versions")["pipeline_versions"]
+    shown = page(engine, f"/runs/new?pipeline={pipeline}").text
+    fields = dict(re.findall(r'<(?:input|select|textarea) id="p\.(\w+)"[^>]*?(required)?>', shown))
+    assert fields == {"text": "required", "left": "", "one": "required"}
+    form = {"version": version["pipeline_version_id"], "name": "x", "p.one": "a", "p.text": "", "p.left": ""}
+    seen = page(engine, "/runs/new", form)
+    assert seen.status == 400 and "the parameter text has no default and no value was given" in seen.text
+    key = page(engine, "/runs/new", {**form, "p.text": "given"}).path.split("/")[2].partition("?")[0]
+    assert engine.api(f"runs/{key}")["runtime_config"]["parameters"] == {"text": "given", "one": "a"}
+    engine.api(f"pipelines/{pipeline}?cascade=true", method="DELETE")
+
+
+def test_a_pager_keeps_the_filter(make: Make) -> None:
+    engine = make()
+    for number in range(51):
+        engine.api("pipelines", {"display_name": f"shown {number}"})
+    seen = page(engine, "/pipelines?name=shown")
+    older = re.search(r'href="([^"]+)">Older', seen.text)
+    assert older
+    assert 'href="/pipelines?name=shown">← Newest' in page(engine, older[1].replace("&amp;", "&")).text
+
+
 def test_what_kubeflow_would_do_otherwise_is_said(engine: Engine) -> None:
     key = start(engine, pipelines.loop_over_models)
     warnings = engine.api(f"runs/{key}")["warnings"]
@@ -541,7 +611,7 @@ def test_a_thousand_runs(make: Make) -> None:
         assert min(took) < 0.2, (path, took)  # the server alone: a browser then has 0.1 s to draw it
     seen, read = page(engine, "/runs"), 0
     while True:
-        read += len(re.findall(r'<td class="name"><a href="/runs/', seen.text))
+        read += len(re.findall(r'class="name"><a href="/runs/', seen.text))
         older = re.search(r'href="(/runs\?page=[^"]+)">Older', seen.text)
         if not older:
             break

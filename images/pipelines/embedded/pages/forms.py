@@ -49,6 +49,11 @@ class Field:
     choices: tuple[str, ...]
 
     @property
+    def required(self) -> bool:
+        """Does it have to be given?"""
+        return self.default is None and not self.optional
+
+    @property
     def kind(self) -> str:
         """The type in words."""
         return _KINDS.get(self.type, self.type)
@@ -96,7 +101,7 @@ def values(document: dict[str, Any], form: Mapping[str, Any]) -> dict[str, Any]:
     given: dict[str, Any] = {}
     for field in fields(document, {}):
         text = str(form.get(field.input, "")).replace("\r\n", "\n")
-        if not text and (field.type != "STRING" or (field.optional and not field.default)):
+        if not text and (field.type != "STRING" or field.default is None or (field.optional and not field.default)):
             continue  # not given: the default stands, or it is refused as missing
         try:
             given[field.name] = text if field.type == "STRING" else _READ.get(field.type, str)(text.strip())
