@@ -325,7 +325,25 @@ def test_artifacts_by_their_types(engine: Engine, run: str) -> None:
     assert "<script>document" not in page(engine, f"/artifacts/{artifact(engine, run, 'Markdown')}").text
 
 
-def planted(engine: Engine, run: str, name: str, content: Any, folder: bool = True) -> str:
+def test_the_numbers_of_metrics_are_the_same_everywhere(engine: Engine) -> None:
+    run = start(engine, pipelines.two_steps)
+    assert engine.ended(run)["state"] == "SUCCEEDED"
+    held = {"planted loss": 0.5, "planted note": "text", "planted flag": True, "planted count": 3}
+    planted(engine, run, "held", lambda file: file.touch(), kind="Metrics", metadata=held)
+    told = engine.api(f"runs/{run}/metrics")["metrics"]
+    assert {each["name"]: each["value"] for each in told if each["artifact"] == "held"} == {
+        "planted loss": 0.5,
+        "planted count": 3,
+    }
+    for path in (f"/runs/{run}", f"/runs/compare?run={run}&run={start(engine, pipelines.two_steps)}"):
+        seen = page(engine, path).text
+        assert "planted loss" in seen and "planted count" in seen
+        assert "planted note" not in seen and "planted flag" not in seen
+
+
+def planted(
+    engine: Engine, run: str, name: str, content: Any, folder: bool = True, kind: str = "Artifact", metadata: Any = None
+) -> str:
     """An artifact of a run whose content did not come from the launcher; `content` writes it."""
     about = engine.api(f"runs/{run}/artifacts")["artifacts"][0]
     key = f"v2/artifacts/planted/{run}/{name}"
@@ -334,7 +352,10 @@ def planted(engine: Engine, run: str, name: str, content: Any, folder: bool = Tr
     content(file)
     prefix, made = about["uri"].partition("/v2/")[0], str(uuid.uuid4())
     with sqlite3.connect(engine.data / "database" / "pipelines.db", timeout=20) as db:
-        values = (made, run, about["task_id"], name, "system.Artifact", f"{prefix}/{key}", "{}", about["created_at"])
+        values = (
+            *(made, run, about["task_id"], name, f"system.{kind}", f"{prefix}/{key}"),
+            *(json.dumps(metadata or {}), about["created_at"]),
+        )
         db.execute("insert into artifacts values (?, ?, ?, ?, ?, ?, ?, ?)", values)
     return made
 

@@ -12,6 +12,7 @@ import pytest
 from embedded.artifacts import Artifacts
 from embedded.errors import ApiError
 from embedded.settings import Settings
+from embedded.store import Store
 
 
 @pytest.fixture
@@ -157,3 +158,16 @@ def test_of_a_large_log_the_end_is_read(artifacts: Artifacts) -> None:
     assert read is not None and len(read) < 1 << 17 and read.endswith("ö\nend")
     assert artifacts.log("attempt", 5) == "\ufffd\nend"
     assert artifacts.log("none") is None and artifacts.log_file("none") is None
+
+
+def test_an_older_database_gets_what_is_new(tmp_path: Path) -> None:
+    first = Store(tmp_path)
+    first.insert("kv", key="kept", value="yes")
+    with first.write() as db:
+        db.execute("drop index artifacts_by_task")  # as it was
+    first.close()
+    store = Store(tmp_path)
+    assert store.value("select value from kv where key = 'kept'") == "yes"
+    (plan,) = store.rows("explain query plan select * from artifacts where task = 'x'")
+    assert "artifacts_by_task" in plan["detail"]
+    store.close()

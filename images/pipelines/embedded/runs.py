@@ -31,7 +31,6 @@ def make(
     description: str = "",
     pipeline: str = "",
     version: str = "",
-    root: str = "",
     account: str = "",
     recurring: str = "",
     scheduled: str = "",
@@ -46,7 +45,7 @@ def make(
     with store.write() as db:
         store.insert(
             "runs", id=key, name=name, description=description, experiment=experiment, storage="AVAILABLE",
-            pipeline=pipeline, version=version, spec=document, parameters=values, root=root, account=account,
+            pipeline=pipeline, version=version, spec=document, parameters=values, root="", account=account,
             created=created, scheduled=scheduled or created, state="PENDING", recurring=recurring,
             history=[{"update_time": created, "state": "PENDING"}],
         )  # fmt: skip

@@ -17,7 +17,7 @@ from starlette.routing import Route
 from embedded import ir, kubernetes_settings, mounts, runs
 from embedded.api import experiments, views
 from embedded.api.context import Context, body, context, done, found, listing, text
-from embedded.api.pipelines import version_row
+from embedded.api.pipelines import newest_version, version_row
 from embedded.errors import invalid, missing
 from embedded.listing import page
 from embedded.pods import Refused, Unreachable
@@ -42,7 +42,7 @@ _COLUMNS = {
 # What a list says of a run: all but the pipeline, which is large, and what only the engine needs.
 _READ = (
     "id, name, state, error, description, experiment, storage, account, created, scheduled, finished, recurring, "
-    "history, parameters, root, pipeline, version"
+    "history, parameters, pipeline, version"
 )
 _LINES = 10_000
 
@@ -65,10 +65,9 @@ def plan(server: Context, given: dict[str, Any]) -> dict[str, Any]:
         pipeline = found(store, "versions", "pipeline version", version)["pipeline"]
     if pipeline and not version:
         found(store, "pipelines", "pipeline", pipeline)
-        newest = "select id from versions where pipeline = ? order by created desc, rowid desc limit 1"
-        version = store.value(newest, pipeline)
-        if version is None:
+        if (newest := newest_version(store, pipeline)) is None:
             raise missing("a version of pipeline", pipeline)
+        version = newest["id"]
     document = (
         json.loads(version_row(store, pipeline, version)["spec"]) if version else ir.check(given["pipeline_spec"])
     )
@@ -135,7 +134,7 @@ async def start(server: Context, given: dict[str, Any]) -> sqlite3.Row:
     name = text(given, "display_name", 256)
     if not name:
         raise invalid("a run needs a display_name")
-    planned = plan(server, given)
+    planned = await asyncio.to_thread(plan, server, given)  # seconds, for a large pipeline
     await permitted(server, planned["document"])
     row = runs.make(server.store, name=name, **planned)
     server.reconciler.wake()
@@ -254,18 +253,12 @@ async def metrics(request: Request) -> Response:
     """GET the numbers in a run's Metrics artifacts: `{"metrics": [{"task", "artifact", "name", "value"}, ...]}`."""
     store, key = context(request).store, request.path_params["key"]
     runs.get(store, key)
-    rows = store.rows(
-        "select artifacts.*, tasks.name as step from artifacts join tasks on tasks.id = artifacts.task "
-        "where artifacts.run = ? and artifacts.type = 'system.Metrics' order by artifacts.created",
-        key,
-    )
     return JSONResponse(
         {
             "metrics": [
                 {"task": row["step"], "artifact": row["name"], "name": name, "value": value}
-                for row in rows
-                for name, value in json.loads(row["metadata"]).items()
-                if isinstance(value, (int, float)) and not isinstance(value, bool)
+                for row in views.made(store, key)
+                for name, value in views.metrics(row)
             ]
         }
     )

@@ -151,6 +151,23 @@ def _task(
     )
 
 
+def made(store: Store, run: str) -> list[sqlite3.Row]:
+    """A run's artifacts in the order they were made, with the path and the name of the step that made each."""
+    return store.rows(
+        "select artifacts.*, tasks.path, tasks.name as step from artifacts join tasks on tasks.id = artifacts.task "
+        "where artifacts.run = ? order by artifacts.created, artifacts.rowid",
+        run,
+    )
+
+
+def metrics(row: sqlite3.Row) -> list[tuple[str, float]]:
+    """The numbers in a Metrics artifact."""
+    if row["type"] != "system.Metrics":
+        return []
+    kept = sorted(jsons.kept(row["metadata"]).items())
+    return [(name, value) for name, value in kept if isinstance(value, (int, float)) and not isinstance(value, bool)]
+
+
 def artifact(row: sqlite3.Row) -> dict[str, Any]:
     """An artifact: of KFP's later API the fields that there are."""
     return _present(
@@ -166,7 +183,7 @@ def artifact(row: sqlite3.Row) -> dict[str, Any]:
 
 
 def _config(row: sqlite3.Row) -> dict[str, Any]:
-    return _present(parameters=jsons.kept(row["parameters"]), pipeline_root=row["root"])
+    return _present(parameters=jsons.kept(row["parameters"]))
 
 
 def _reference(row: sqlite3.Row) -> dict[str, str] | None:

@@ -16,7 +16,7 @@ from embedded import jsons, runs
 from embedded.api import recurring
 from embedded.api import runs as api
 from embedded.api.context import context, found
-from embedded.api.pipelines import version_row
+from embedded.api.pipelines import newest_version, version_row
 from embedded.errors import ApiError, invalid
 from embedded.pages import render
 from embedded.pages.runs import experiments
@@ -167,8 +167,7 @@ def _source(store: Store, given: Mapping[str, Any]) -> dict[str, Any] | None:
     if key := given.get("version"):
         version = found(store, "versions", "pipeline version", key)
     elif key := given.get("pipeline"):
-        newest = "select * from versions where pipeline = ? order by created desc, rowid desc limit 1"
-        version = store.row(newest, key)
+        version = newest_version(store, key)
     if version is None:
         return None
     name = store.value("select display from pipelines where id = ?", version["pipeline"])
@@ -191,10 +190,7 @@ def _choices(store: Store) -> list[tuple[str, list[Any]]]:
 
 async def start(request: Request) -> Response:
     """POST the form."""
-    server, form = (
-        context(request),
-        {key: value for key, value in (await request.form()).items() if isinstance(value, str)},
-    )
+    server, form = context(request), await render.form(request)
     again = request.url.path.startswith("/recurring")
     source = _source(server.store, form)
     if source is None:

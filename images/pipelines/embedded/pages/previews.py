@@ -14,11 +14,10 @@ from typing import Any
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
+from embedded.api import views
 from embedded.pages import charts, render
 
-METRICS, CLASSIFIED, SLICED = (
-    "system.Metrics", "system.ClassificationMetrics", "system.SlicedClassificationMetrics",
-)  # fmt: skip
+CLASSIFIED, SLICED = "system.ClassificationMetrics", "system.SlicedClassificationMetrics"
 HTML, MARKDOWN = "system.HTML", "system.Markdown"
 _READ = 64 << 10  # bytes of a file that are looked at
 _LINES, _NAMES = 200, 200
@@ -26,11 +25,6 @@ _IMAGES = {
     b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg", b"GIF87a": "image/gif", b"GIF89a": "image/gif",
 }  # fmt: skip
 _MARKDOWN = MarkdownIt("js-default")  # HTML in it stays text; links lead to web addresses only
-
-
-def metrics(row: sqlite3.Row) -> list[tuple[str, Any]]:
-    """What a Metrics artifact holds."""
-    return sorted(json.loads(row["metadata"]).items()) if row["type"] == METRICS else []
 
 
 def classification(row: sqlite3.Row) -> Markup:
@@ -55,7 +49,7 @@ def _pictures(metadata: dict[str, Any]) -> Markup:
 
 def small(row: sqlite3.Row) -> Markup:
     """What of an artifact stands in a step's panel."""
-    if numbers := metrics(row):
+    if numbers := views.metrics(row):
         return Markup(render.fragment("_metrics.html", numbers=numbers))
     return classification(row)
 
