@@ -14,7 +14,6 @@ import yaml
 from google.protobuf import json_format
 
 from tests.conformance import pipelines
-from tests.pipelines.conftest import Make
 from tests.pipelines.engine import Engine
 from tests.pipelines.test_robust import start
 
@@ -212,16 +211,15 @@ def test_a_pipeline_with_a_number_that_is_not_finite_is_refused(engine: Engine) 
         assert status == 400 and "not finite" in answer["message"]
 
 
-def test_what_an_older_server_kept_stops_no_list(make: Make) -> None:
-    engine = make()
-    key = start(engine, pipelines.two_steps)
-    engine.ended(key)
-    with sqlite3.connect(engine.data / "database" / "pipelines.db", timeout=20) as db:
-        db.execute("update runs set parameters = ?", ('{"text": NaN}',))
-    assert engine.api("runs")["runs"][0]["runtime_config"]["parameters"] == {"text": "NaN"}
-    with sqlite3.connect(engine.data / "database" / "pipelines.db", timeout=20) as db:
-        db.execute("update runs set parameters = ?", (json.dumps({"text": "a\ud83d"}),))
-    assert engine.api("runs")["runs"][0]["runtime_config"]["parameters"] == {"text": "a?"}
+@pytest.mark.parametrize(("kept", "shown"), [('{"text": NaN}', "NaN"), (json.dumps({"text": "a\ud83d"}), "a?")])
+def test_what_an_older_server_kept_stops_no_list(engine: Engine, run: str, kept: str, shown: str) -> None:
+    (old,) = engine.sql("select parameters from runs where id = ?", run)[0]
+    for text, value in ((kept, shown), (old, "some text")):
+        with sqlite3.connect(engine.data / "database" / "pipelines.db", timeout=20) as db:
+            db.execute("update runs set parameters = ? where id = ?", (text, run))
+        listed = engine.api("runs?page_size=200&sort_by=created_at%20desc")["runs"]
+        (found,) = [each for each in listed if each["run_id"] == run]
+        assert found["runtime_config"]["parameters"] == {"text": value}
 
 
 def test_an_unknown_address_is_said_in_the_same_form(engine: Engine) -> None:

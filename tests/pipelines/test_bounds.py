@@ -133,8 +133,7 @@ def many(number: int):
     make_many(number=number)
 
 
-def test_a_step_may_report_many_values_but_not_any_number(engine: Engine) -> None:
-    assert engine.ended(start(engine, many, number=200_000))["state"] == "SUCCEEDED"
+def test_a_step_may_not_report_any_number_of_values(engine: Engine) -> None:
     ended = engine.ended(start(engine, many, number=300_000))
     assert ended["state"] == "FAILED"
     assert "its results can't be kept" in ended["error"]["message"]

@@ -7,7 +7,7 @@ import math
 import re
 from typing import Any, NoReturn
 
-_HALF = rb"\\u[dD][89a-fA-F]"  # of two that are one character; alone it is none, and can't be sent
+_HALF = re.compile(rb"\\u[dD][89a-fA-F]")  # of two that are one character; alone it is none, and can't be sent
 _TEXTS = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
 
 
@@ -24,7 +24,7 @@ def read(text: str | bytes, most: int = 0) -> Any:
     if most and isinstance(text, bytes) and _opened(text) > most and _opened(_TEXTS.sub(b"", text)) > most:
         raise ValueError(f"it has more than {most:,} values")
     value = json.loads(text, parse_constant=_none, parse_float=_finite)
-    if re.search(_HALF if isinstance(text, bytes) else _HALF.decode(), text):
+    if _HALF.search(text if isinstance(text, bytes) else text.encode()):
         json.dumps(value, ensure_ascii=False).encode()
     return value
 
@@ -37,7 +37,7 @@ def _opened(text: bytes) -> int:
 def kept(text: str) -> Any:
     """What a text of the database says; where an older server has kept what `read` refuses, as text."""
     value = json.loads(text, parse_constant=str)
-    if re.search(_HALF.decode(), text):
+    if _HALF.search(text.encode()):
         return json.loads(json.dumps(value, ensure_ascii=False).encode(errors="replace"))
     return value
 

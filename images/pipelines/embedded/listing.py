@@ -97,8 +97,8 @@ def page(
 
 def _few(store: Store, sql: str, *args: Any) -> int:
     """How many of the rows, whose sizes the query tells, a page may have; at least one."""
-    sizes = accumulate(row[0] for row in store.rows(sql, *args))
-    return max(1, sum(size <= _HEAVY for size in sizes))
+    sizes: list[int] = [row[0] for row in store.rows(sql, *args)]
+    return max(1, sum(size <= _HEAVY for size in accumulate(sizes)))
 
 
 def _state(query: Mapping[str, str]) -> dict[str, Any]:
