@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
-import tarfile
 import time
 import urllib.error
 import urllib.parse
@@ -17,11 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from embedded.pages.guard import foreign, rebound
 from google.protobuf import json_format
 from kfp import compiler
 from markupsafe import escape
-from starlette.datastructures import Headers
 
 from tests.conformance import pipelines
 from tests.pipelines import showcase
@@ -325,99 +322,12 @@ def test_artifacts_by_their_types(engine: Engine, run: str) -> None:
     assert "<script>document" not in page(engine, f"/artifacts/{artifact(engine, run, 'Markdown')}").text
 
 
-def test_the_numbers_of_metrics_are_the_same_everywhere(engine: Engine) -> None:
-    run = start(engine, pipelines.two_steps)
-    assert engine.ended(run)["state"] == "SUCCEEDED"
-    held = {"planted loss": 0.5, "planted note": "text", "planted flag": True, "planted count": 3}
-    planted(engine, run, "held", lambda file: file.touch(), kind="Metrics", metadata=held)
-    told = engine.api(f"runs/{run}/metrics")["metrics"]
-    assert {each["name"]: each["value"] for each in told if each["artifact"] == "held"} == {
-        "planted loss": 0.5,
-        "planted count": 3,
-    }
-    for path in (f"/runs/{run}", f"/runs/compare?run={run}&run={start(engine, pipelines.two_steps)}"):
-        seen = page(engine, path).text
-        assert "planted loss" in seen and "planted count" in seen
-        assert "planted note" not in seen and "planted flag" not in seen
-
-
-def planted(
-    engine: Engine, run: str, name: str, content: Any, folder: bool = True, kind: str = "Artifact", metadata: Any = None
-) -> str:
-    """An artifact of a run whose content did not come from the launcher; `content` writes it."""
-    about = engine.api(f"runs/{run}/artifacts")["artifacts"][0]
-    key = f"v2/artifacts/planted/{run}/{name}"
-    file = engine.data / "artifacts" / f"{key}{'.folder.tar' if folder else ''}"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    content(file)
-    prefix, made = about["uri"].partition("/v2/")[0], str(uuid.uuid4())
-    with sqlite3.connect(engine.data / "database" / "pipelines.db", timeout=20) as db:
-        values = (
-            *(made, run, about["task_id"], name, f"system.{kind}", f"{prefix}/{key}"),
-            *(json.dumps(metadata or {}), about["created_at"]),
-        )
-        db.execute("insert into artifacts values (?, ?, ?, ?, ?, ?, ?, ?)", values)
-    return made
-
-
-def header(name: str, size: int, kind: bytes) -> bytes:
-    made = tarfile.TarInfo(name)
-    made.size, made.type = size, kind
-    return made.tobuf(tarfile.GNU_FORMAT)
-
-
-def long_name(file: Path) -> None:
-    """An archive with a name of a gigabyte."""
-    with file.open("wb") as archive:
-        archive.write(header("first.txt", 0, tarfile.REGTYPE) + header("", 1 << 30, tarfile.GNUTYPE_LONGNAME))
-        archive.truncate(archive.tell() + (1 << 30))
-
-
-def long_comment(file: Path) -> None:
-    with file.open("wb") as archive:
-        archive.write(header("first.txt", 0, tarfile.REGTYPE) + header("", 1 << 30, tarfile.XHDTYPE))
-        archive.truncate(archive.tell() + (1 << 30))
-
-
-def chained(file: Path) -> None:
-    """An archive of headers that all say that the next one is about the same file."""
-    comment = header("", 512, tarfile.XHDTYPE) + b"11 path=ab\n".ljust(512, b"\0")
-    file.write_bytes(header("first.txt", 0, tarfile.REGTYPE) + comment * 900)
-
-
-def broken_map(file: Path) -> None:
-    comment = b"22 GNU.sparse.major=1\n22 GNU.sparse.minor=0\n"
-    file.write_bytes(
-        header("first.txt", 0, tarfile.REGTYPE) + header("", len(comment), tarfile.XHDTYPE) + comment.ljust(512, b"\0")
-        + header("second.txt", 512, tarfile.REGTYPE) + b"many\n".ljust(512, b"\0")
-    )  # fmt: skip
-
-
-@pytest.mark.parametrize("bomb", [long_name, long_comment, chained, broken_map])
-def test_a_folder_whose_archive_lies_shows_what_can_be_read(engine: Engine, run: str, bomb: Any) -> None:
-    assert engine.process
-    key = planted(engine, run, bomb.__name__, bomb)
-    before = peak(engine)
-    seen = page(engine, f"/artifacts/{key}")
-    assert seen.status == 200 and "first.txt</code>" in seen.text and "There are more." in seen.text
-    assert peak(engine) - before < 32 << 20
-
-
 def peak(engine: Engine) -> int:
     """The most memory that the server has taken, in bytes."""
     assert engine.process
     found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{engine.process.pid}/status").read_text())
     assert found
     return int(found[1]) << 10
-
-
-def test_a_folder_that_is_packed_as_no_launcher_packs_is_not_unpacked(engine: Engine, run: str) -> None:
-    def compressed(file: Path) -> None:
-        with tarfile.open(file, "w:gz") as archive:
-            archive.addfile(tarfile.TarInfo("hidden.txt"))
-
-    seen = page(engine, f"/artifacts/{planted(engine, run, 'compressed', compressed)}")
-    assert seen.status == 200 and "hidden.txt" not in seen.text
 
 
 def test_a_steps_html_is_shut_in(engine: Engine, run: str) -> None:
@@ -537,76 +447,6 @@ def test_pages_may_load_nothing_from_elsewhere(engine: Engine, run: str) -> None
     assert len(loaded) == 4
     for each in loaded:
         assert "immutable" in page(engine, each).headers["Cache-Control"]
-
-
-@pytest.mark.parametrize(
-    ("headers", "on_page", "refused"),
-    [
-        ({"host": "127.0.0.1:8888", "origin": "http://127.0.0.1:8888", "sec-fetch-site": "same-origin"}, True, False),
-        ({"host": "[::1]:8888", "origin": "http://[::1]:8888"}, True, False),
-        ({"host": "ml-pipeline.kubeflow.svc:8888", "origin": "http://ml-pipeline.kubeflow.svc:8888"}, True, False),
-        ({"host": "127.0.0.1:8888", "origin": "http://example.com"}, True, True),
-        ({"host": "127.0.0.1:8888", "origin": "http://127.0.0.1:9999"}, True, True),
-        ({"host": "127.0.0.1:8888", "origin": "null"}, True, True),
-        ({"host": "127.0.0.1:8888", "sec-fetch-site": "cross-site"}, False, True),
-        ({"host": "127.0.0.1:8888", "sec-fetch-site": "same-site", "origin": "http://127.0.0.1:8888"}, True, True),
-        ({"host": "127.0.0.1:8888"}, True, True),
-        ({"host": "127.0.0.1:8888"}, False, False),  # a program, for the API
-    ],
-)
-def test_who_may_change_something(headers: dict[str, str], on_page: bool, refused: bool) -> None:
-    assert bool(foreign(Headers(headers), page=on_page)) is refused
-
-
-BROWSER = {"accept-language": "de"}  # what every browser sends, whatever a page's script asks for
-
-
-@pytest.mark.parametrize(
-    "host",
-    [
-        "127.0.0.1:8888", "localhost:41231", "LOCALHOST", "[::1]:8888", "10.244.1.7:8888", "[fd00::7]:8888", "",
-        "ml-pipeline", "ml-pipeline:8888", "ml-pipeline.kubeflow", "ml-pipeline.kubeflow:8888",
-        "ml-pipeline.kubeflow.svc", "ml-pipeline.kubeflow.svc:8888",
-        "ml-pipeline.kubeflow.svc.cluster.local:8888", "pipelines.localhost:8888",
-        "ml-pipeline.kubeflow.svc.cluster.local.:8888", "node-1:30888", "host.docker.internal:8888",
-        "pipelines.example.com", "Pipelines.Example.com:443", "team.lab.example.org",
-    ],
-)  # fmt: skip
-@pytest.mark.parametrize("page", [True, False])
-def test_by_which_names_browsers_may_ask(host: str, page: bool) -> None:
-    names = ("ml-pipeline.kubeflow", "pipelines.example.com", ".lab.example.org")
-    assert not rebound(Headers({"host": host, **BROWSER}), page=page, names=names)
-
-
-@pytest.mark.parametrize(
-    "host",
-    [
-        "rebound.example.com:8888", "rebound.example.com", "127.0.0.1.example.com", "localhost.example.com",
-        "ml-pipeline.kubeflow.svc.example.com", "ml-pipeline.kubeflow.example.com", "evil-localhost.com:8888",
-        "xpipelines.example.com", "lab.example.org.evil.com",
-    ],
-)  # fmt: skip
-def test_a_site_whose_name_leads_here_reads_nothing(host: str) -> None:
-    names = ("ml-pipeline.kubeflow", "pipelines.example.com", ".lab.example.org")
-    for header in ("accept-language", "origin", "referer", "sec-fetch-site"):
-        assert rebound(Headers({"host": host, header: ""}), page=False, names=names)
-    assert rebound(Headers({"host": host}), page=True, names=names)
-    assert not rebound(Headers({"host": host}), page=False, names=names)  # a program, for the API
-
-
-def test_the_server_asks_browsers_for_the_name(make: Make) -> None:
-    engine = make(hosts="pipelines.example.com", namespace="kubeflow")
-    for host, status in (
-        ("rebound.example.com", 403), ("pipelines.example.com", 200), ("ml-pipeline.kubeflow:8888", 200),
-        ("10.0.0.7:8888", 200), ("ml-pipeline.kubeflow.svc.cluster.local", 200),
-    ):  # fmt: skip
-        for path in ("/runs", "/apis/v2beta1/runs", "/healthz"):
-            seen = page(engine, path, Host=host, **BROWSER)
-            assert seen.status == status, (host, path)
-            if path != "/runs":
-                assert json.loads(seen.text)
-                assert page(engine, path, Host=host).status == 200  # a program: the SDK, a probe, Prometheus
-        assert page(engine, "/runs", Host=host).status == status
 
 
 def test_another_sites_page_changes_nothing(engine: Engine, run: str) -> None:
