@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import http.client
 import json
+import sqlite3
+import urllib.parse
 from typing import Any
 
 import pytest
+import yaml
 from google.protobuf import json_format
 
 from tests.conformance import pipelines
@@ -125,6 +130,100 @@ def test_bad_triggers(engine: Engine, trigger: dict[str, Any], words: str) -> No
 def test_bad_list_requests(engine: Engine, query: str) -> None:
     status, answer = engine.ask(f"/apis/v2beta1/runs?{query}")
     assert (status, answer["code"]) == (400, 3)
+
+
+GOOD = {"filter": "", "sort": "", "after": ["x", "y"]}
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        {**GOOD, "filter": 5}, {**GOOD, "sort": 5}, {**GOOD, "after": [["x"], "y"]}, {**GOOD, "after": ["x", {}]},
+        {**GOOD, "after": [1 << 63, "y"]}, {**GOOD, "after": "xy"[:1]}, {**GOOD, "after": None}, [], {"filter": ""},
+    ],
+)  # fmt: skip
+def test_bad_page_tokens(engine: Engine, state: Any) -> None:
+    token = base64.urlsafe_b64encode(json.dumps(state).encode()).decode()
+    status, answer = engine.ask(f"/apis/v2beta1/runs?page_token={token}")
+    assert (status, answer["code"]) == (400, 3) and "page_token" in answer["message"]
+
+
+@pytest.mark.parametrize(
+    "predicate",
+    [
+        {"operation": "EQUALS", "key": "name", "int_value": 1 << 63},
+        {"operation": "EQUALS", "key": "name", "int_value": -(1 << 63) - 1},
+        {"operation": "IN", "key": "name", "string_values": {"values": ["x"] * 40_000}},
+        {"operation": "IN", "key": "name", "int_values": {"values": [1 << 63]}},
+        {"operation": ["EQUALS"], "key": "name", "string_value": "x"},
+        {"operation": "EQUALS", "key": ["name"], "string_value": "x"},
+        {"operation": "EQUALS", "key": "created_at", "timestamp_value": "0001-01-01T00:00:00+23:00"},
+        {"operation": "EQUALS", "key": "name", "string_value": "\ud800"},
+    ],
+)
+def test_bad_filters(engine: Engine, predicate: dict[str, Any]) -> None:
+    text = json.dumps({"predicates": [predicate]})
+    connection = http.client.HTTPConnection("127.0.0.1", engine.port, timeout=40)
+    connection.request("GET", f"/apis/v2beta1/runs?filter={urllib.parse.quote(text)}")
+    assert connection.getresponse().status == 400
+
+
+def test_half_a_character_is_refused(engine: Engine) -> None:
+    parameters = {"parameters": {"text": "\ud83d"}}
+    given = {"display_name": "x", "pipeline_spec": document(pipelines.two_steps), "runtime_config": parameters}
+    status, answer = engine.ask("/apis/v2beta1/runs", given)
+    assert (status, answer["code"]) == (400, 3)
+    parameters["parameters"]["text"] = "\U0001f600"
+    key = engine.api("runs", given)["run_id"]
+    assert engine.api(f"runs/{key}")["runtime_config"]["parameters"]["text"] == "\U0001f600"
+    engine.api(f"runs/{key}:terminate", {})
+
+
+@pytest.mark.parametrize("token", ["task.x.\u00b2.y", "task.x.0.\u00e4", "task.x." + "9" * 5000 + ".y"])
+def test_a_token_that_nobody_made(engine: Engine, token: str) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", engine.port, timeout=40)
+    connection.request(
+        "POST", "/internal/attempt/start", headers={"Authorization": f"Bearer {token}".encode("latin-1")}
+    )
+    assert connection.getresponse().status == 401
+
+
+@pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e999"])
+@pytest.mark.parametrize("place", ["x", "numbers", "table"])
+def test_a_number_that_is_not_finite_is_refused(engine: Engine, number: str, place: str) -> None:
+    spec = document(pipelines.numbers)
+    spec["root"]["inputDefinitions"]["parameters"] = {
+        name: {"parameterType": kind, "isOptional": True}
+        for name, kind in (("x", "NUMBER_DOUBLE"), ("numbers", "LIST"), ("table", "STRUCT"))
+    }
+    value = {"x": number, "numbers": f"[1, {number}]", "table": f'{{"a": [{number}]}}'}[place]
+    given = {"display_name": "x", "pipeline_spec": spec, "runtime_config": {"parameters": {place: "HERE"}}}
+    body = json.dumps(given).replace('"HERE"', value).encode()
+    status, answer = engine.ask("/apis/v2beta1/runs", body)
+    assert (status, answer["code"]) == (400, 3) and number in answer["message"]
+    assert engine.api("runs")["runs"] is not None
+
+
+def test_a_pipeline_with_a_number_that_is_not_finite_is_refused(engine: Engine) -> None:
+    spec = document(pipelines.numbers)
+    spec["root"]["inputDefinitions"]["parameters"]["a"]["defaultValue"] = float("nan")
+    for text in (yaml.safe_dump(spec), yaml.safe_dump({**document(pipelines.numbers)}) + "---\nplatforms: {a: .inf}\n"):
+        body = f'--x\r\nContent-Disposition: form-data; name="uploadfile"; filename="p.yaml"\r\n\r\n{text}\r\n--x--\r\n'
+        status, answer = engine.ask(
+            "/apis/v2beta1/pipelines/upload", body.encode(), kind="multipart/form-data; boundary=x"
+        )
+        assert status == 400 and "not finite" in answer["message"]
+
+
+@pytest.mark.parametrize(("kept", "shown"), [('{"text": NaN}', "NaN"), (json.dumps({"text": "a\ud83d"}), "a?")])
+def test_what_an_older_server_kept_stops_no_list(engine: Engine, run: str, kept: str, shown: str) -> None:
+    (old,) = engine.sql("select parameters from runs where id = ?", run)[0]
+    for text, value in ((kept, shown), (old, "some text")):
+        with sqlite3.connect(engine.data / "database" / "pipelines.db", timeout=20) as db:
+            db.execute("update runs set parameters = ? where id = ?", (text, run))
+        listed = engine.api("runs?page_size=200&sort_by=created_at%20desc")["runs"]
+        (found,) = [each for each in listed if each["run_id"] == run]
+        assert found["runtime_config"]["parameters"] == {"text": value}
 
 
 def test_an_unknown_address_is_said_in_the_same_form(engine: Engine) -> None:

@@ -4,6 +4,7 @@
 import http.client
 import json
 import stat
+import urllib.parse
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from tests.conformance import pipelines
 from tests.pipelines.conftest import Make
 from tests.pipelines.engine import Engine
 from tests.pipelines.test_api import document, kubernetes
+from tests.pipelines.test_pages import copied, page, peak
 from tests.pipelines.test_robust import running, start
 
 MIB = 1 << 20
@@ -104,7 +106,38 @@ def test_a_request_within_the_limit_is_taken(engine: Engine) -> None:
 
 def test_a_document_that_is_nested_too_deeply_is_refused_in_words(engine: Engine) -> None:
     status, answer = engine.ask("/apis/v2beta1/runs", b"[" * 100_000)
-    assert (status, answer["code"]) == (400, 3) and "no JSON" in answer["message"]
+    assert (status, answer["code"]) == (400, 3) and "no JSON that can be read" in answer["message"]
+
+
+@pytest.mark.parametrize("many", ["[" + "{}," * 250_000 + "{}]", "[" + "[1,1]," * 130_000 + "1]"])
+def test_many_small_values_are_refused_before_they_take_memory(engine: Engine, many: str) -> None:
+    before = peak(engine)
+    status, answer = engine.ask("/apis/v2beta1/experiments", f'{{"display_name": "x", "unknown": {many}}}'.encode())
+    assert status == 400 and "it has more than 250,000 values" in answer["message"]
+    assert peak(engine) - before < 16 * MIB
+
+
+def test_a_long_text_is_one_value(engine: Engine) -> None:
+    text = '[{,"\\' * 300_000  # quotes and backslashes too
+    body = json.dumps({"display_name": "of a long text", "unknown": text}).encode()
+    assert len(body) < 4 * MIB and engine.ask("/apis/v2beta1/experiments", body)[0] == 200
+
+
+@pipelines.component
+def make_many(number: int) -> list:
+    return [0] * number
+
+
+@dsl.pipeline(name="many")
+def many(number: int):
+    make_many(number=number)
+
+
+def test_a_step_may_not_report_any_number_of_values(engine: Engine) -> None:
+    ended = engine.ended(start(engine, many, number=300_000))
+    assert ended["state"] == "FAILED"
+    assert "its results can't be kept" in ended["error"]["message"]
+    assert "more than 250,000 values" in ended["error"]["message"]
 
 
 @pipelines.component
@@ -125,6 +158,47 @@ def test_a_step_may_store_a_large_artifact_but_report_no_large_result(engine: En
     ended = engine.ended(start(engine, large, result=5 * MIB, artifact=1))
     assert ended["state"] == "FAILED"
     assert "its results can't be kept: the request is larger than 4 MiB" in ended["error"]["message"]
+
+
+def test_a_large_log_is_sent_without_being_read_whole(engine: Engine) -> None:
+    run = start(engine, pipelines.two_steps)
+    assert engine.process and engine.ended(run)["state"] == "SUCCEEDED"
+    task = engine.tasks(run)["read"]["task_id"]
+    ((attempt,),) = engine.sql("select id from attempts where task = ?", task)
+    (engine.data / "logs" / f"{attempt}.log").write_text("begin\n" + "x" * (64 * MIB) + "\nend")
+    before = peak(engine)
+    status, text = engine.ask(f"/apis/v2beta1/runs/{run}/tasks/{task}/log")
+    assert status == 200 and text.startswith("begin\n") and text.endswith("\nend") and len(text) > 64 * MIB
+    shown = page(engine, f"/runs/{run}/tasks/{task}/log").text
+    assert "Only the end." in shown and shown.rstrip().endswith("end</pre>") and len(shown) < MIB
+    assert peak(engine) - before < 16 * MIB
+    for number, status in (("\u00b2", 400), ("-1", 400), ("9" * 5000, 404), ("0", 200)):
+        path = f"/apis/v2beta1/runs/{run}/tasks/{task}/log?attempt={urllib.parse.quote(number)}"
+        assert engine.ask(path)[0] == status, number
+
+
+def test_a_list_of_large_pipelines_takes_several_pages(make: Make) -> None:
+    engine = make()
+    assert engine.process
+    spec = document(pipelines.two_steps)
+    spec["root"]["inputDefinitions"]["parameters"]["text"]["description"] = "x" * (5 * MIB // 2)
+    key = engine.api("pipelines", {"display_name": "large"})["pipeline_id"]
+    for number in range(2):
+        engine.api(f"pipelines/{key}/versions", {"display_name": f"v{number}", "pipeline_spec": spec})
+    run = engine.api("runs", {"display_name": "r", "pipeline_version_reference": {"pipeline_id": key}})["run_id"]
+    engine.api(f"runs/{run}:terminate", {})
+    engine.ended(run)
+    copied(engine.data / "database" / "pipelines.db", run, 30)
+    before, seen, token = peak(engine), [], ""
+    while True:
+        answer = engine.api(f"pipelines/{key}/versions?page_size=100&page_token={token}")
+        assert len(answer["pipeline_versions"]) == 1 and answer["total_size"] == 2
+        seen += [each["display_name"] for each in answer["pipeline_versions"]]
+        if not (token := answer.get("next_page_token", "")):
+            break
+    assert seen == ["v0", "v1"]
+    assert len(engine.api("runs?page_size=200")["runs"]) == 31
+    assert peak(engine) - before < 32 * MIB  # of 77
 
 
 # Volumes and Secrets

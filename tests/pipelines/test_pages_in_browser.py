@@ -91,8 +91,38 @@ def test_keys_are_enough(page: Page, run: str) -> None:
     page.keyboard.press("Enter")
     expect(page.locator("#panel h2")).to_have_text("evaluate")
     expect(page.locator("#panel")).to_contain_text("AUC")
+    expect(page.locator("#panel h2")).to_be_focused()
     page.go_back()
     expect(page.locator("#panel h2")).to_have_text("The run")
+
+
+def test_what_changes_is_told_and_a_longer_log_keeps_what_is_marked(page: Page, engine: Engine, pipeline: str) -> None:
+    (version,) = engine.api(f"pipelines/{pipeline}/versions")["pipeline_versions"]
+    reference = {"pipeline_id": pipeline, "pipeline_version_id": version["pipeline_version_id"]}
+    given = {"display_name": "told", "pipeline_version_reference": reference}
+    key = engine.api("runs", {**given, "runtime_config": {"parameters": {"seconds": 6.0}}})["run_id"]
+    page.goto(f"/runs/{key}")
+    told, log = page.get_by_role("status"), page.get_by_role("log")
+    page.evaluate(
+        """() => { window.heard = []; new MutationObserver(() => window.heard.push(document.getElementById("told")
+        .textContent)).observe(document.getElementById("told"), { childList: true }); }"""
+    )
+    page.locator("a.box.RUNNING", has_text="train").click()
+    expect(log).to_contain_text("epoch 1")
+    page.evaluate('getSelection().selectAllChildren(document.querySelector(".log pre"))')
+    marked = page.evaluate("getSelection().toString()")
+    assert "epoch 1" in marked and "epoch 3" not in marked
+    expect(log).to_contain_text("epoch 3")
+    assert "epoch 1" in page.evaluate("getSelection().toString()")
+    assert log.inner_text().count("epoch 1") == 1
+    expect(page.locator("#head .state.SUCCEEDED")).to_be_visible()
+    expect(told).to_have_text(re.compile("The run: succeeded"))
+    heard = page.evaluate("window.heard")
+    assert any("train: succeeded" in each for each in heard), heard
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if request.url.endswith("/log") else None)
+    page.wait_for_timeout(4500)
+    assert len(asked) <= 1, asked  # the log has ended
 
 
 def test_the_address_of_the_sdk(page: Page, run: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import time
 from typing import Any
@@ -129,6 +130,29 @@ def test_a_deleted_run_takes_its_pods_and_files_with_it(make: Make) -> None:
     running(engine, run, "wait")
     engine.api(f"runs/{run}", method="DELETE")
     engine.until(lambda: not list((engine.data / "pods").glob("run-*")))
+
+
+def test_what_no_row_names_goes_with_its_run_or_at_the_next_start(make: Make) -> None:
+    engine = make()
+    runs = [start(engine, pipelines.two_steps, text=str(time.time())) for _ in range(3)]
+    for run in runs:
+        assert engine.ended(run)["state"] == "SUCCEEDED"
+    found = {run: [file for file in (engine.data / "artifacts").rglob("data") if run in file.parts] for run in runs}
+    for (file,) in found.values():
+        (file.parent / "of-an-attempt-that-failed").write_text("x")
+    first, second, third = runs
+    engine.api(f"runs/{first}", method="DELETE")
+    assert not [path for path in (engine.data / "artifacts").rglob("*") if first in path.parts]
+    engine.kill()  # as if in the middle of a deletion
+    with sqlite3.connect(engine.data / "database" / "pipelines.db", timeout=20) as db:
+        db.execute("pragma foreign_keys = on")
+        db.execute("delete from runs where id = ?", (second,))
+    logs = {file.stem for file in (engine.data / "logs").iterdir()}
+    engine.start()
+    left = {part for path in (engine.data / "artifacts").rglob("*") for part in path.parts}
+    assert second not in left and found[third][0].exists()
+    kept = {file.stem for file in (engine.data / "logs").iterdir()}
+    assert kept == {row[0] for row in engine.sql("select id from attempts where run = ?", third)} < logs
 
 
 def log_of(engine: Engine, run: str, path: str) -> str:

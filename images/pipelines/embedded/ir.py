@@ -18,6 +18,7 @@ import yaml
 from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
 
+from embedded import jsons
 from embedded.errors import invalid
 from embedded.kubernetes_settings import refusals
 
@@ -84,6 +85,8 @@ def check(document: Any) -> dict[str, Any]:
     if not isinstance(document, dict) or not document:
         raise invalid("pipeline_spec is no pipeline: it has to be what the KFP SDK's compiler writes")
     _bounded(document)
+    if not jsons.finite(document):
+        raise invalid("the pipeline has a number that is not finite, such as NaN")
     if "pipeline_spec" not in document:
         document = {"pipeline_spec": document, "platform_spec": {}}
     spec, platform = document["pipeline_spec"], document.get("platform_spec") or {}
@@ -92,7 +95,8 @@ def check(document: Any) -> dict[str, Any]:
     try:
         message = json_format.ParseDict(spec, pipeline_spec_pb2.PipelineSpec())
         json_format.ParseDict(platform, pipeline_spec_pb2.PlatformSpec())
-    except (json_format.ParseError, TypeError, ValueError) as error:
+        read = json_format.MessageToDict(message)
+    except (json_format.Error, TypeError, ValueError) as error:
         raise invalid(f"pipeline_spec is no pipeline: {_line(error)}") from error
     if not message.pipeline_info.name or not message.root.dag.tasks:
         raise invalid("pipeline_spec is no pipeline: it lacks pipelineInfo.name or root.dag.tasks")
@@ -101,7 +105,7 @@ def check(document: Any) -> dict[str, Any]:
     wrong = [*_structure(message), *refusals(platform)]
     if wrong:
         raise invalid(f"pipeline {message.pipeline_info.name!r} can't be run here: {'; '.join(wrong)}")
-    return {"pipeline_spec": json_format.MessageToDict(message), "platform_spec": platform}
+    return {"pipeline_spec": read, "platform_spec": platform}
 
 
 def parameters(document: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
@@ -123,6 +127,8 @@ def parameters(document: dict[str, Any], given: dict[str, Any]) -> dict[str, Any
         kind, value = spec.get("parameterType", ""), given[name]
         if not _fits(kind, value):
             raise invalid(f"the parameter {name} is of type {kind}; {value!r} is not")
+        if not jsons.finite(value):
+            raise invalid(f"the parameter {name} has a number that is not finite: {value!r}")
         values[name] = int(value) if kind == "NUMBER_INTEGER" else value
     return values
 

@@ -10,8 +10,10 @@ import base64
 import json
 import sqlite3
 from collections.abc import Mapping
+from itertools import accumulate
 from typing import Any
 
+from embedded import jsons
 from embedded.errors import invalid
 from embedded.store import Store, moment, stamp
 
@@ -36,6 +38,9 @@ _COMPARE = {
 }
 _VALUES = ("int_value", "long_value", "string_value", "timestamp_value", "int_values", "long_values", "string_values")
 _MOST = 200
+_ITEMS = 1000  # of one IN
+_PREDICATES = 50
+_HEAVY = 4 << 20  # characters of pipelines on one page
 
 
 def page(
@@ -47,6 +52,7 @@ def page(
     where: str = "1",
     args: tuple[Any, ...] = (),
     read: str = "*",
+    heavy: str = "",
 ) -> tuple[list[sqlite3.Row], int, str]:
     """One page of a table: its rows, the number of all that match, and the next page's token (or "").
 
@@ -55,6 +61,7 @@ def page(
         query: the request's query.
         where, args: what holds for the list whatever the filter says.
         read: the columns to read; pipelines are large, and rows may stand in long lists.
+        heavy: a column that has to be read though it is large: a page ends before it has too much of it.
 
     Raises:
         ApiError: a filter, order, size or token that can't be used.
@@ -72,6 +79,9 @@ def page(
         values += state["after"]
     size = _size(query.get("page_size", ""))
     way = "desc" if descending else "asc"
+    if heavy:
+        size = min(size, _few(store, f"select length({heavy}) from {table} where {' and '.join(clauses)} "
+                              f"order by {column} {way}, id {way} limit ?", *values, size))  # fmt: skip
     rows = store.rows(
         f"select {read} from {table} where {' and '.join(clauses)} order by {column} {way}, id {way} limit ?",
         *values,
@@ -85,16 +95,24 @@ def page(
     return rows, int(total or 0), token
 
 
+def _few(store: Store, sql: str, *args: Any) -> int:
+    """How many of the rows, whose sizes the query tells, a page may have; at least one."""
+    sizes: list[int] = [row[0] for row in store.rows(sql, *args)]
+    return max(1, sum(size <= _HEAVY for size in accumulate(sizes)))
+
+
 def _state(query: Mapping[str, str]) -> dict[str, Any]:
     given = {"filter": query.get("filter", ""), "sort": query.get("sort_by", ""), "after": None}
     token = query.get("page_token", "")
     if not token:
         return given
     try:
-        state = json.loads(base64.urlsafe_b64decode(token.encode()))
-        if set(state) != set(given) or len(state["after"]) != 2:
+        state = jsons.read(base64.urlsafe_b64decode(token.encode()))
+        texts = [state["filter"], state["sort"], state["after"][1]]
+        if set(state) != set(given) or len(state["after"]) != 2 or not all(isinstance(each, str) for each in texts):
             raise ValueError
-    except (ValueError, TypeError, KeyError) as error:
+        _plain(state["after"][0])
+    except (ValueError, TypeError, KeyError, IndexError, RecursionError) as error:
         raise invalid("page_token is none that this server gave out") from error
     for key in ("filter", "sort"):
         if given[key] and given[key] != state[key]:
@@ -106,21 +124,23 @@ def _predicates(text: str) -> list[dict[str, Any]]:
     if not text:
         return []
     try:
-        read = json.loads(text)
-    except ValueError as error:
+        read = jsons.read(text)
+    except (ValueError, RecursionError) as error:
         raise invalid(f"filter is no JSON: {error}") from error
     found = read.get("predicates") if isinstance(read, dict) else None
     if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
         raise invalid('filter has to be {"predicates": [...]}')
+    if len(found) > _PREDICATES:
+        raise invalid(f"filter: at most {_PREDICATES} predicates")
     return [{_snake(key): value for key, value in each.items()} for each in found]
 
 
 def _clause(predicate: dict[str, Any], columns: Mapping[str, str]) -> tuple[str, list[Any]]:
     key, operation = predicate.get("key"), predicate.get("operation")
-    operation = _OPERATIONS.get(operation, "") if isinstance(operation, int) else operation
-    if key not in columns:
+    operation = _OPERATIONS.get(operation, "") if isinstance(operation, int) else str(operation)
+    if not isinstance(key, str) or key not in columns:
         raise invalid(f"filter: no key {key!r}; there are: {', '.join(sorted(columns))}")
-    column = columns[str(key)]
+    column = columns[key]
     given = [name for name in _VALUES if predicate.get(name) is not None]
     if len(given) != 1:
         raise invalid(f"filter: the predicate on {key!r} needs one value, such as string_value")
@@ -129,6 +149,8 @@ def _clause(predicate: dict[str, Any], columns: Mapping[str, str]) -> tuple[str,
         items = value.get("values") if isinstance(value, dict) else value
         if not given[0].endswith("_values") or not isinstance(items, list) or not items:
             raise invalid("filter: IN needs string_values, int_values or long_values")
+        if len(items) > _ITEMS:
+            raise invalid(f"filter: IN takes at most {_ITEMS} values")
         return f"{column} in ({', '.join('?' * len(items))})", [_value(each, given[0]) for each in items]
     if given[0].endswith("_values"):
         raise invalid(f"filter: {operation} takes one value, not a list")
@@ -143,9 +165,20 @@ def _value(value: Any, kind: str) -> Any:
     try:
         if kind == "timestamp_value":
             return stamp(moment(str(value)))
-        return str(value) if kind.startswith("string") else int(value)
-    except (ValueError, TypeError) as error:
+        return _plain(str(value) if kind.startswith("string") else int(value))
+    except (ValueError, TypeError, OverflowError) as error:
         raise invalid(f"filter: {value!r} is no {kind}") from error
+
+
+def _plain(value: Any) -> str | int:
+    """A value that the database can compare with.
+
+    Raises:
+        ValueError: it is of another type, or larger than any number there.
+    """
+    if isinstance(value, str) or (isinstance(value, int) and -(1 << 63) <= value < 1 << 63):
+        return value
+    raise ValueError(f"{value!r:.40} can't be compared with")
 
 
 def _order(text: str, columns: Mapping[str, str]) -> tuple[str, bool]:

@@ -31,7 +31,6 @@ def make(
     description: str = "",
     pipeline: str = "",
     version: str = "",
-    root: str = "",
     account: str = "",
     recurring: str = "",
     scheduled: str = "",
@@ -46,7 +45,7 @@ def make(
     with store.write() as db:
         store.insert(
             "runs", id=key, name=name, description=description, experiment=experiment, storage="AVAILABLE",
-            pipeline=pipeline, version=version, spec=document, parameters=values, root=root, account=account,
+            pipeline=pipeline, version=version, spec=document, parameters=values, root="", account=account,
             created=created, scheduled=scheduled or created, state="PENDING", recurring=recurring,
             history=[{"update_time": created, "state": "PENDING"}],
         )  # fmt: skip
@@ -148,7 +147,7 @@ def retry(store: Store, key: str) -> None:
 
 
 def delete(store: Store, artifacts: Artifacts, key: str) -> None:
-    """Delete a run, with its logs and with those of its artifacts that no other run refers to.
+    """Delete a run, with its logs and with all that its steps stored but what other runs refer to.
 
     Raises:
         ApiError: there is none.
@@ -158,8 +157,27 @@ def delete(store: Store, artifacts: Artifacts, key: str) -> None:
         lost = "select uri from artifacts where run = ? except select uri from artifacts where run != ?"
         uris = [row["uri"] for row in store.rows(lost, key, key)]
         attempts = [row["id"] for row in store.rows("select id from attempts where run = ?", key)]
+        name = store.value("select json_extract(spec, '$.pipeline_spec.pipelineInfo.name') from runs where id = ?", key)
         db.execute("delete from runs where id = ?", (key,))
     artifacts.remove([found for uri in uris if (found := artifacts.key(uri))], attempts)
+    _clear(store, artifacts, artifacts.run(name, key))
+
+
+def sweep(store: Store, artifacts: Artifacts) -> None:
+    """Remove the files of runs that there are no more: a server may have been killed after it deleted a run, and before
+    it removed those. For a server that does not serve yet."""
+    known = {row["id"] for row in store.rows("select id from runs")}
+    for key, folder in list(artifacts.runs()):
+        if key not in known:
+            _clear(store, artifacts, folder)
+    tried = {row["id"] for row in store.rows("select id from attempts")}
+    artifacts.remove([], [each for each in artifacts.logs() if each not in tried])
+
+
+def _clear(store: Store, artifacts: Artifacts, folder: str) -> None:
+    begin = artifacts.uri(f"{folder}/")
+    named = store.rows("select uri from artifacts where uri >= ? and uri < ?", begin, f"{begin[:-1]}0")  # 0 follows /
+    artifacts.clear(folder, {artifacts.key(row["uri"]) for row in named})
 
 
 def token(store: Store, kind: str, key: str, number: int = 0) -> str:
@@ -175,7 +193,7 @@ def shown(store: Store, given: str, kind: str) -> tuple[str, int]:
         ApiError: this server did not make it.
     """
     parts = given.split(".")
-    if len(parts) == 4 and parts[0] == kind and parts[2].isdigit():
+    if given.isascii() and len(parts) == 4 and parts[0] == kind and parts[2].isdecimal() and len(parts[2]) < 10:
         key, number = parts[1], int(parts[2])
         if hmac.compare_digest(given, token(store, kind, key, number)):
             return key, number

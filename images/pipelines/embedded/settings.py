@@ -19,6 +19,8 @@ class Settings:
         pods: `module:factory` of the layer that runs pods.
         namespace: where task pods run.
         url: the server's address as pods see it.
+        hosts: names, with spaces between, by which browsers may ask beside those of this machine and of the cluster,
+            such as an Ingress has; `.example.com` stands for all below it.
         image: of drivers; launcher_image: of the program that wraps each task's command.
         artifacts: the root of artifact URIs. A user's program finds `minio://bucket/key` at `/minio/bucket/key`.
         service_account: of drivers and tasks; own_account is the server's, which no run may have.
@@ -44,6 +46,7 @@ class Settings:
     pods: str = "embedded.cluster:Cluster"
     namespace: str = "default"
     url: str = "http://ml-pipeline:8888"
+    hosts: str = ""
     image: str = "localhost:5001/pipelines:1"
     launcher_image: str = "localhost:5001/pipelines-launcher:1"
     artifacts: str = "minio://mlpipeline"

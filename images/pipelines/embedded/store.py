@@ -31,6 +31,7 @@ create table if not exists versions (
   id text primary key, pipeline text not null references pipelines on delete cascade, name text not null,
   display text not null, description text not null, created text not null, spec text not null, url text not null,
   tags text not null, unique (pipeline, name));
+-- `root` of runs and recurring runs is always empty: the column is an older server's.
 create table if not exists runs (
   id text primary key, name text not null, description text not null, experiment text not null, storage text not null,
   pipeline text not null, version text not null, spec text not null, parameters text not null, root text not null,
@@ -68,6 +69,7 @@ create table if not exists artifacts (
   type text not null, uri text not null, metadata text not null, created text not null);
 create index if not exists artifacts_by_run on artifacts (run);
 create index if not exists artifacts_by_uri on artifacts (uri);
+create index if not exists artifacts_by_task on artifacts (task);
 create table if not exists warnings (
   run text not null references runs on delete cascade, text text not null, unique (run, text));
 create table if not exists cache (key text primary key, outputs text not null, created text not null);
@@ -90,6 +92,7 @@ class Store:
         self._db = sqlite3.connect(file, check_same_thread=False, isolation_level=None)
         self._db.row_factory = sqlite3.Row
         self._lock = threading.RLock()
+        # Where the power is lost, the last seconds may be too; each pod's name then says that it has been made already.
         self._db.executescript("pragma journal_mode=wal; pragma synchronous=normal; pragma foreign_keys=on;")
         self._db.executescript(_SCHEMA)
         with self.write() as db:

@@ -20,6 +20,7 @@ from embedded.errors import ApiError
 from embedded.pages import render
 from embedded.pages.guard import Guarded, for_programs
 from embedded.pages.routes import ROUTES as PAGES
+from embedded.runs import sweep
 
 
 def create(server: Context) -> Starlette:
@@ -28,12 +29,14 @@ def create(server: Context) -> Starlette:
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         experiments.ensure_default(server.store)
+        sweep(server.store, server.artifacts)
         server.reconciler.start()
         yield
         server.reconciler.stop()
         server.store.close()
 
     api = [*pipelines.ROUTES, *experiments.ROUTES, *runs.ROUTES, *recurring.ROUTES, Route("/healthz", healthz)]
+    names = (f"ml-pipeline.{server.settings.namespace}", *server.settings.hosts.split())
     app = Starlette(
         routes=[
             Mount("/apis/v2beta1", routes=api),
@@ -41,7 +44,7 @@ def create(server: Context) -> Starlette:
             Route("/healthz", alive),
             *PAGES,
         ],
-        middleware=[Middleware(Guarded, refuse=_answer), Middleware(Limited)],
+        middleware=[Middleware(Guarded, refuse=_answer, names=names), Middleware(Limited)],
         exception_handlers={ApiError: _api_error, HTTPException: _http_error, Exception: _unexpected},
         lifespan=lifespan,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +9,8 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
+from embedded import jsons
+from embedded.api import limits
 from embedded.artifacts import Artifacts
 from embedded.errors import invalid, missing
 from embedded.pods import Pods
@@ -42,9 +43,9 @@ async def body(request: Request) -> dict[str, Any]:
         ApiError: it is none, or too large.
     """
     try:
-        read = json.loads(await request.body() or b"{}")
+        read = jsons.read(await request.body() or b"{}", limits.values(request.url.path))
     except (ValueError, RecursionError) as error:
-        raise invalid(f"the request is no JSON: {error}") from error
+        raise invalid(f"the request is no JSON that can be read: {error}") from error
     if not isinstance(read, dict):
         raise invalid("the request has to be a JSON object")
     return read

@@ -10,6 +10,7 @@ from embedded.errors import ApiError
 REQUEST = 4 << 20  # of users, and what a step reports
 _DRIVER = 16 << 20  # what its tasks gave to each other
 _LOG = 32 << 20  # the launcher keeps half of that
+_VALUES = 250_000  # in the JSON of each 4 MiB
 _HEARD = 64 << 20  # a client that sends no more than that is heard out, or its connection breaks before the answer
 
 
@@ -42,6 +43,11 @@ class Limited:
             )
 
         await self._app(scope, limited, send)
+
+
+def values(path: str) -> int:
+    """How many values a request's JSON may hold."""
+    return _VALUES * ((_most(path) or REQUEST) // REQUEST)
 
 
 def _most(path: str) -> int | None:

@@ -28,6 +28,7 @@ _COLUMNS = {
     "description": "description",
     "created_at": "created",
 }
+NEWEST = "order by created desc, rowid desc"  # of versions
 _VERSION_COLUMNS = {**_COLUMNS, "pipeline_id": "pipeline", "pipeline_version_id": "id"}
 
 
@@ -66,7 +67,7 @@ async def create_with_version(request: Request) -> Response:
     """POST a pipeline with its first version, as JSON."""
     given, store = await body(request), context(request).store
     version = given.get("pipeline_version") or {}
-    document = ir.check(version.get("pipeline_spec"))
+    document = await asyncio.to_thread(ir.check, version.get("pipeline_spec"))
     name = document["pipeline_spec"]["pipelineInfo"]["name"]
     with store.write():
         row = add(store, {"display_name": name, **(given.get("pipeline") or {})})
@@ -77,7 +78,7 @@ async def create_with_version(request: Request) -> Response:
 async def create_version(request: Request) -> Response:
     """POST a version as JSON."""
     given, store, key = await body(request), context(request).store, request.path_params["key"]
-    document = ir.check(given.get("pipeline_spec"))
+    document = await asyncio.to_thread(ir.check, given.get("pipeline_spec"))
     with store.write():
         found(store, "pipelines", "pipeline", key)
         return JSONResponse(views.version(add_version(store, key, given, document)))
@@ -110,7 +111,7 @@ async def versions(request: Request) -> Response:
     store, key = context(request).store, request.path_params["key"]
     found(store, "pipelines", "pipeline", key)
     rows, total, token = page(
-        store, "versions", _VERSION_COLUMNS, request.query_params, where="pipeline = ?", args=(key,)
+        store, "versions", _VERSION_COLUMNS, request.query_params, where="pipeline = ?", args=(key,), heavy="spec"
     )
     return listing("pipeline_versions", [views.version(row) for row in rows], total, token)
 
@@ -183,6 +184,11 @@ def version_row(store: Store, key: str, version: str) -> sqlite3.Row:
     if row is None:
         raise missing(f"pipeline {key} version", version)
     return row
+
+
+def newest_version(store: Store, key: str) -> sqlite3.Row | None:
+    """The version of a pipeline that was made last, if it has any."""
+    return store.row(f"select * from versions where pipeline = ? {NEWEST} limit 1", key)
 
 
 async def uploaded(request: Request) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from embedded import ir, kubernetes_settings, mounts, runs
 from embedded.api import experiments, views
 from embedded.api.actions import handlers
 from embedded.api.context import Context, body, context, found, listing, text
-from embedded.api.pipelines import version_row
+from embedded.api.pipelines import newest_version, version_row
 from embedded.errors import invalid, missing
 from embedded.listing import page
 from embedded.pods import Refused, Unreachable
@@ -40,6 +40,11 @@ _COLUMNS = {
     "scheduled_at": "scheduled",
     "finished_at": "finished",
 }
+# What a list says of a run: all but the pipeline, which is large, and what only the engine needs.
+_READ = (
+    "id, name, state, error, description, experiment, storage, account, created, scheduled, finished, recurring, "
+    "history, parameters, pipeline, version"
+)
 _LINES = 10_000
 
 
@@ -61,10 +66,9 @@ def plan(server: Context, given: dict[str, Any]) -> dict[str, Any]:
         pipeline = found(store, "versions", "pipeline version", version)["pipeline"]
     if pipeline and not version:
         found(store, "pipelines", "pipeline", pipeline)
-        newest = "select id from versions where pipeline = ? order by created desc, rowid desc limit 1"
-        version = store.value(newest, pipeline)
-        if version is None:
+        if (newest := newest_version(store, pipeline)) is None:
             raise missing("a version of pipeline", pipeline)
+        version = newest["id"]
     document = (
         json.loads(version_row(store, pipeline, version)["spec"]) if version else ir.check(given["pipeline_spec"])
     )
@@ -131,7 +135,7 @@ async def start(server: Context, given: dict[str, Any]) -> sqlite3.Row:
     name = text(given, "display_name", 256)
     if not name:
         raise invalid("a run needs a display_name")
-    planned = plan(server, given)
+    planned = await asyncio.to_thread(plan, server, given)  # seconds, for a large pipeline
     await permitted(server, planned["document"])
     row = runs.make(server.store, name=name, **planned)
     server.reconciler.wake()
@@ -151,7 +155,7 @@ async def many(request: Request) -> Response:
     where, args = ("experiment = ?", (experiment,)) if experiment else ("1", ())
     if experiment:
         found(store, "experiments", "experiment", experiment)
-    rows, total, token = page(store, "runs", _COLUMNS, query, where=where, args=args)
+    rows, total, token = page(store, "runs", _COLUMNS, query, where=where, args=args, read=_READ)
     return listing("runs", [views.run(store, row, details=False) for row in rows], total, token)
 
 
@@ -177,31 +181,35 @@ def ask(server: Context, key: str, action: str) -> None:
 
 async def log(request: Request) -> Response:
     """GET a task's output: of its last attempt, or of ?attempt=N (0 is the first)."""
-    keys, number = request.path_params, request.query_params.get("attempt", "")
-    return PlainTextResponse(await output(context(request), keys["key"], keys["task"], number))
+    server, keys = context(request), request.path_params
+    tried = attempt(server, keys["key"], keys["task"], request.query_params.get("attempt", ""))
+    if kept := server.artifacts.log_file(tried["id"]):
+        return FileResponse(kept, media_type="text/plain")
+    return PlainTextResponse(await printing(server, tried))
 
 
-async def output(server: Context, run: str, task: str, number: str = "") -> str:
-    """What a task printed: in its last attempt, or in that of a number.
+def attempt(server: Context, run: str, task: str, number: str = "") -> sqlite3.Row:
+    """A task's last attempt, or that of a number (0 is the first).
 
     Raises:
         ApiError: there is no such attempt.
     """
     rows = server.store.rows(
-        "select attempts.* from attempts join tasks on tasks.id = attempts.task "
+        "select attempts.id, attempts.pod from attempts join tasks on tasks.id = attempts.task "
         "where tasks.run = ? and tasks.id = ? order by number",
         run,
         task,
     )
-    if number and not number.isdigit():
+    if number and not number.isdecimal():
         raise invalid("attempt has to be a number")
-    if not rows or (number and int(number) >= len(rows)):
+    if not rows or len(number) > 9 or (number and int(number) >= len(rows)):
         raise missing("output of task", task)
-    attempt = rows[int(number) if number else -1]
-    kept = server.artifacts.log(attempt["id"])
-    if kept is None:
-        kept = await asyncio.to_thread(server.pods.log, attempt["pod"], _LINES)
-    return kept
+    return rows[int(number) if number else -1]
+
+
+async def printing(server: Context, tried: sqlite3.Row) -> str:
+    """What an attempt whose output is not kept yet has printed so far."""
+    return await asyncio.to_thread(server.pods.log, tried["pod"], _LINES)
 
 
 async def artifacts(request: Request) -> Response:
@@ -232,18 +240,12 @@ async def metrics(request: Request) -> Response:
     """GET the numbers in a run's Metrics artifacts: `{"metrics": [{"task", "artifact", "name", "value"}, ...]}`."""
     store, key = context(request).store, request.path_params["key"]
     runs.get(store, key)
-    rows = store.rows(
-        "select artifacts.*, tasks.name as step from artifacts join tasks on tasks.id = artifacts.task "
-        "where artifacts.run = ? and artifacts.type = 'system.Metrics' order by artifacts.created",
-        key,
-    )
     return JSONResponse(
         {
             "metrics": [
                 {"task": row["step"], "artifact": row["name"], "name": name, "value": value}
-                for row in rows
-                for name, value in json.loads(row["metadata"]).items()
-                if isinstance(value, (int, float)) and not isinstance(value, bool)
+                for row in views.made(store, key)
+                for name, value in views.metrics(row)
             ]
         }
     )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from typing import Any
 
+from embedded import jsons
 from embedded.store import Store
 
 
@@ -29,7 +29,7 @@ def pipeline(row: sqlite3.Row) -> dict[str, Any]:
         display_name=row["display"],
         description=row["description"],
         created_at=row["created"],
-        tags=json.loads(row["tags"]),
+        tags=jsons.kept(row["tags"]),
     )
 
 
@@ -44,7 +44,7 @@ def version(row: sqlite3.Row) -> dict[str, Any]:
         created_at=row["created"],
         pipeline_spec=_document(row["spec"]),
         code_source_url=row["url"],
-        tags=json.loads(row["tags"]),
+        tags=jsons.kept(row["tags"]),
     )
 
 
@@ -68,7 +68,7 @@ def run(store: Store, row: sqlite3.Row, *, details: bool) -> dict[str, Any]:
         scheduled_at=row["scheduled"],
         finished_at=row["finished"],
         recurring_run_id=row["recurring"],
-        state_history=json.loads(row["history"]),
+        state_history=jsons.kept(row["history"]),
         runtime_config=_config(row),
         pipeline_version_reference=_reference(row),
     )
@@ -94,7 +94,7 @@ def recurring(row: sqlite3.Row) -> dict[str, Any]:
         service_account=row["account"],
         created_at=row["created"],
         updated_at=row["updated"],
-        trigger=json.loads(row["trigger"]),
+        trigger=jsons.kept(row["trigger"]),
         status=row["status"],
         mode="ENABLE" if row["status"] == "ENABLED" else "DISABLE",
         max_concurrency=str(row["concurrency"]),
@@ -124,7 +124,7 @@ def tasks(store: Store, run: str) -> list[dict[str, Any]]:
 def _task(
     row: sqlite3.Row, pods: list[str], made: dict[str, list[str]], children: list[dict[str, str]]
 ) -> dict[str, Any]:
-    inputs = json.loads(row["inputs"])
+    inputs = jsons.kept(row["inputs"])
     return _present(
         run_id=row["run"],
         task_id=row["id"],
@@ -135,7 +135,7 @@ def _task(
         end_time=row["finished"],
         state=row["state"],
         error=_error(row["error"]),
-        state_history=json.loads(row["history"]),
+        state_history=jsons.kept(row["history"]),
         pod_name=pods[-1] if pods else "",
         executor_detail=_present(main_job=pods[-1], failed_main_jobs=pods[:-1]) if pods else None,
         inputs={name: {"artifact_ids": ids} for name, ids in inputs.get("artifacts", {}).items()},
@@ -143,12 +143,29 @@ def _task(
         child_tasks=children,
         # Not in KFP's API, where a UI reads them from ML Metadata; clients skip what they don't know.
         input_parameters=inputs.get("parameters", {}),
-        output_parameters=json.loads(row["outputs"]).get("parameters", {}),
+        output_parameters=jsons.kept(row["outputs"]).get("parameters", {}),
         title=row["name"],
         kind=row["kind"],
         path=row["path"],
         cached=bool(row["cached"]),
     )
+
+
+def made(store: Store, run: str) -> list[sqlite3.Row]:
+    """A run's artifacts in the order they were made, with the path and the name of the step that made each."""
+    return store.rows(
+        "select artifacts.*, tasks.path, tasks.name as step from artifacts join tasks on tasks.id = artifacts.task "
+        "where artifacts.run = ? order by artifacts.created, artifacts.rowid",
+        run,
+    )
+
+
+def metrics(row: sqlite3.Row) -> list[tuple[str, float]]:
+    """The numbers in a Metrics artifact."""
+    if row["type"] != "system.Metrics":
+        return []
+    kept = sorted(jsons.kept(row["metadata"]).items())
+    return [(name, value) for name, value in kept if isinstance(value, (int, float)) and not isinstance(value, bool)]
 
 
 def artifact(row: sqlite3.Row) -> dict[str, Any]:
@@ -160,13 +177,13 @@ def artifact(row: sqlite3.Row) -> dict[str, Any]:
         name=row["name"],
         type=row["type"],
         uri=row["uri"],
-        metadata=json.loads(row["metadata"]),
+        metadata=jsons.kept(row["metadata"]),
         created_at=row["created"],
     )
 
 
 def _config(row: sqlite3.Row) -> dict[str, Any]:
-    return _present(parameters=json.loads(row["parameters"]), pipeline_root=row["root"])
+    return _present(parameters=jsons.kept(row["parameters"]))
 
 
 def _reference(row: sqlite3.Row) -> dict[str, Any] | None:
@@ -176,7 +193,7 @@ def _reference(row: sqlite3.Row) -> dict[str, Any] | None:
 
 
 def _document(text: str) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads(text)
+    document: dict[str, Any] = jsons.kept(text)
     return document if document.get("platform_spec") else dict(document["pipeline_spec"])
 
 

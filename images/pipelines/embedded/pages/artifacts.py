@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sqlite3
 from pathlib import Path
 
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
@@ -25,14 +27,12 @@ async def one(request: Request) -> Response:
     """GET an artifact's page."""
     server = context(request)
     row = _row(request)
+    shown, size, folder = await asyncio.to_thread(_preview, server, row)
     task = server.store.row("select id, path, name, run from tasks where id = ?", row["task"])
     run = server.store.row("select id, name from runs where id = ?", row["run"])
-    content = _content(server, row)
-    shown = previews.small(row) or (previews.content(row, content[0], folder=content[1]) if content else "")
-    size = content[0].stat().st_size if content else None
     return render.page(
         request, "artifact.html", row=row, task=task, run=run, shown=shown, size=size,
-        folder=bool(content and content[1]), metadata=json.loads(row["metadata"]),
+        folder=folder, metadata=json.loads(row["metadata"]),
         here=bool(server.artifacts.key(row["uri"])),
     )  # fmt: skip
 
@@ -63,6 +63,18 @@ def _content(server: Context, row: sqlite3.Row) -> tuple[Path, bool] | None:
         return server.artifacts.find(key) if key else None
     except ApiError:
         return None
+
+
+def _preview(server: Context, row: sqlite3.Row) -> tuple[Markup, int | None, bool]:
+    """What can be shown of an artifact, its size if its content is here, and whether that is a folder."""
+    path, folder = _content(server, row) or (None, False)
+    drawn = previews.small(row)
+    if path is None:
+        return drawn, None, folder
+    try:
+        return drawn or previews.content(row, path, folder=folder), path.stat().st_size, folder
+    except OSError:  # deleted meanwhile
+        return drawn, None, folder
 
 
 def _path(request: Request) -> Path:

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from embedded import runs
+from embedded.api import views
 from embedded.api.context import context
 from embedded.errors import invalid
 from embedded.pages import previews, render
@@ -41,7 +42,9 @@ async def compare(request: Request) -> Response:
     if not 2 <= len(keys) <= _MOST:
         raise invalid(f"a comparison needs 2 to {_MOST} runs; tick them in the list")
     rows = [runs.get(store, key) for key in keys]
-    charts = [[drawn for each in _made(store, row) if (drawn := previews.classification(each))] for row in rows]
+    charts = [
+        [drawn for each in views.made(store, row["id"]) if (drawn := previews.classification(each))] for row in rows
+    ]
     sections = [
         ("Parameters", _lines(rows, lambda row: dict(sorted(json.loads(row["parameters"]).items())))),
         ("Metrics", _lines(rows, lambda row: _metrics(store, row))),
@@ -57,19 +60,11 @@ def _lines(rows: list[sqlite3.Row], read: Callable[[sqlite3.Row], dict[str, Any]
     return [Line(name, [each.get(name) for each in found]) for name in names]
 
 
-def _made(store: Store, row: sqlite3.Row) -> list[sqlite3.Row]:
-    return store.rows(
-        "select artifacts.*, tasks.path from artifacts join tasks on tasks.id = artifacts.task "
-        "where artifacts.run = ? order by artifacts.created, artifacts.rowid",
-        row["id"],
-    )
-
-
 def _metrics(store: Store, row: sqlite3.Row) -> dict[str, Any]:
     return {
         f"{each['path']} · {name}": render.number(value)
-        for each in _made(store, row)
-        for name, value in previews.metrics(each)
+        for each in views.made(store, row["id"])
+        for name, value in views.metrics(each)
     }
 
 

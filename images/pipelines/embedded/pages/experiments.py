@@ -54,7 +54,7 @@ async def one(request: Request) -> Response:
 
 async def create(request: Request) -> Response:
     """POST a name and a description."""
-    form = {key: value.strip() for key, value in (await request.form()).items() if isinstance(value, str)}
+    form = await render.form(request, stripped=True)
     try:
         row = api.add(
             context(request).store, {"display_name": form.get("name"), "description": form.get("description")}

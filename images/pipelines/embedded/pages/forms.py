@@ -12,11 +12,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from embedded import runs
+from embedded import jsons, runs
 from embedded.api import recurring
 from embedded.api import runs as api
 from embedded.api.context import context, found
-from embedded.api.pipelines import version_row
+from embedded.api.pipelines import newest_version, version_row
 from embedded.errors import ApiError, invalid
 from embedded.pages import render
 from embedded.pages.runs import experiments
@@ -47,6 +47,11 @@ class Field:
     optional: bool
     description: str
     choices: tuple[str, ...]
+
+    @property
+    def required(self) -> bool:
+        """Does it have to be given?"""
+        return self.default is None and not self.optional
 
     @property
     def kind(self) -> str:
@@ -96,7 +101,7 @@ def values(document: dict[str, Any], form: Mapping[str, Any]) -> dict[str, Any]:
     given: dict[str, Any] = {}
     for field in fields(document, {}):
         text = str(form.get(field.input, "")).replace("\r\n", "\n")
-        if not text and (field.type != "STRING" or (field.optional and not field.default)):
+        if not text and (field.type != "STRING" or field.default is None or (field.optional and not field.default)):
             continue  # not given: the default stands, or it is refused as missing
         try:
             given[field.name] = text if field.type == "STRING" else _READ.get(field.type, str)(text.strip())
@@ -118,7 +123,7 @@ def _number(text: str) -> float:
 
 
 _READ: dict[str, Any] = {
-    "NUMBER_INTEGER": int, "NUMBER_DOUBLE": _number, "BOOLEAN": _boolean, "LIST": json.loads, "STRUCT": json.loads,
+    "NUMBER_INTEGER": int, "NUMBER_DOUBLE": _number, "BOOLEAN": _boolean, "LIST": jsons.read, "STRUCT": jsons.read,
 }  # fmt: skip
 
 
@@ -162,8 +167,7 @@ def _source(store: Store, given: Mapping[str, Any]) -> dict[str, Any] | None:
     if key := given.get("version"):
         version = found(store, "versions", "pipeline version", key)
     elif key := given.get("pipeline"):
-        newest = "select * from versions where pipeline = ? order by created desc, rowid desc limit 1"
-        version = store.row(newest, key)
+        version = newest_version(store, key)
     if version is None:
         return None
     name = store.value("select display from pipelines where id = ?", version["pipeline"])
@@ -186,10 +190,7 @@ def _choices(store: Store) -> list[tuple[str, list[Any]]]:
 
 async def start(request: Request) -> Response:
     """POST the form."""
-    server, form = (
-        context(request),
-        {key: value for key, value in (await request.form()).items() if isinstance(value, str)},
-    )
+    server, form = context(request), await render.form(request)
     again = request.url.path.startswith("/recurring")
     source = _source(server.store, form)
     if source is None:
@@ -226,7 +227,7 @@ def _schedule(form: Mapping[str, str]) -> dict[str, Any]:
     else:
         seconds = form.get("every", "").strip()
         unit = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86400}.get(form.get("unit", ""), 0)
-        if not seconds.isdigit() or not unit or not int(seconds):
+        if not seconds.isdecimal() or len(seconds) > 9 or not unit or not int(seconds):
             raise invalid(f"{seconds!r} {form.get('unit', '')} is no interval: a whole number from 1 on, and a unit")
         trigger = {"periodic_schedule": {"interval_second": str(int(seconds) * unit)}}
     return {

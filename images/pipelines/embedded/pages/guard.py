@@ -7,7 +7,7 @@ their name, and what steps wrote (names, logs, HTML) stays text, or in a frame t
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
@@ -21,12 +21,33 @@ POLICY = (
     "form-action 'self'; frame-src 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
 _READING = ("GET", "HEAD", "OPTIONS")
-_LOCAL = (".localhost", ".svc", ".svc.cluster.local")
+_LOCAL = (".localhost", ".svc", ".svc.cluster.local", ".internal")  # no site can have such a name
+# What browsers send of their own accord, where they may (Sec-Fetch only to addresses that they trust), and no program.
+_BROWSERS = ("accept-language", "origin", "referer", "sec-fetch-site", "sec-fetch-mode")
 
 
 def for_programs(path: str) -> bool:
     """Is this an address of the API or of pods? All others are pages."""
     return path.startswith(("/apis/", "/internal/")) or path == "/healthz"
+
+
+def rebound(headers: Headers, *, page: bool, names: Collection[str]) -> str:
+    """Why a request is refused because of the name that it came by; empty if it is not.
+
+    A site may have its own name lead here, and then read what its browsers are answered. Programs are not asked.
+
+    Args:
+        headers: of the request.
+        page: it is for a page, so a browser sends it.
+        names: of this server beside the usual ones; one that begins with a dot stands for all below it.
+    """
+    host = headers.get("host", "")
+    if _local(host, names) or not (page or any(name in headers for name in _BROWSERS)):
+        return ""
+    return (
+        f"{host} is no address of this machine or this cluster. If you made it one, name it to the server: the setting "
+        "PIPELINES_HOSTS, network.hosts of the chart"
+    )
 
 
 def foreign(headers: Headers, *, page: bool) -> str:
@@ -41,17 +62,16 @@ def foreign(headers: Headers, *, page: bool) -> str:
         return "the request does not say which page it comes from; programs use /apis/v2beta1" if page else ""
     if site not in ("", "same-origin", "none") or (origin and origin.partition("://")[2] != host):
         return "the request comes from a page of another site"
-    if not _local(host):  # a site may have its own name lead here
-        return f"changes are made by an address of this machine or this cluster, not by {host}"
     return ""
 
 
-def _local(host: str) -> bool:
-    name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
+def _local(host: str, names: Collection[str]) -> bool:
+    name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0].rstrip(".").lower()
     try:
         ipaddress.ip_address(name)
     except ValueError:
-        return "." not in name or name.endswith(_LOCAL)
+        own = any(name == each or (each.startswith(".") and name.endswith(each)) for each in map(str.lower, names))
+        return own or "." not in name or name.endswith(_LOCAL)
     return True
 
 
@@ -60,10 +80,13 @@ class Guarded:
 
     Args:
         refuse: makes the answer to a request that is refused.
+        names: see `rebound`.
     """
 
-    def __init__(self, app: ASGIApp, refuse: Callable[[Request, ApiError], Response]) -> None:
-        self._app, self._refuse = app, refuse
+    def __init__(
+        self, app: ASGIApp, refuse: Callable[[Request, ApiError], Response], names: Collection[str] = ()
+    ) -> None:
+        self._app, self._refuse, self._names = app, refuse, names
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
@@ -82,7 +105,10 @@ class Guarded:
                     headers["Referrer-Policy"] = "same-origin"
             await send(message)
 
-        wrong = "" if scope["method"] in _READING else foreign(Headers(scope=scope), page=page)
+        asked = Headers(scope=scope)
+        wrong = rebound(asked, page=page, names=self._names)
+        if not wrong and scope["method"] not in _READING:
+            wrong = foreign(asked, page=page)
         if wrong:
             answer = self._refuse(Request(scope), ApiError("PERMISSION_DENIED", wrong))
             await answer(scope, receive, guarded)

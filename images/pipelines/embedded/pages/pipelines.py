@@ -51,8 +51,7 @@ async def one(request: Request) -> Response:
     store, key = context(request).store, request.path_params["key"]
     row = found(store, "pipelines", "pipeline", key)
     versions = store.rows(
-        "select id, name, display, description, created, url from versions where pipeline = ? "
-        "order by created desc, rowid desc limit 200",
+        f"select id, name, display, description, created, url from versions where pipeline = ? {api.NEWEST} limit 200",
         key,
     )
     wanted = request.query_params.get("version") or (versions[0]["id"] if versions else "")
@@ -87,7 +86,7 @@ def _form(request: Request, given: dict[str, str], pipeline: str, error: str = "
 async def upload(request: Request) -> Response:
     """POST a package."""
     store = context(request).store
-    fields = {key: value.strip() for key, value in (await request.form()).items() if isinstance(value, str)}
+    fields = await render.form(request, stripped=True)
     pipeline = fields.get("pipeline", "")
     try:
         document = await api.uploaded(request)

@@ -14,11 +14,10 @@ from typing import Any
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
+from embedded.api import views
 from embedded.pages import charts, render
 
-METRICS, CLASSIFIED, SLICED = (
-    "system.Metrics", "system.ClassificationMetrics", "system.SlicedClassificationMetrics",
-)  # fmt: skip
+CLASSIFIED, SLICED = "system.ClassificationMetrics", "system.SlicedClassificationMetrics"
 HTML, MARKDOWN = "system.HTML", "system.Markdown"
 _READ = 64 << 10  # bytes of a file that are looked at
 _LINES, _NAMES = 200, 200
@@ -26,11 +25,6 @@ _IMAGES = {
     b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg", b"GIF87a": "image/gif", b"GIF89a": "image/gif",
 }  # fmt: skip
 _MARKDOWN = MarkdownIt("js-default")  # HTML in it stays text; links lead to web addresses only
-
-
-def metrics(row: sqlite3.Row) -> list[tuple[str, Any]]:
-    """What a Metrics artifact holds."""
-    return sorted(json.loads(row["metadata"]).items()) if row["type"] == METRICS else []
 
 
 def classification(row: sqlite3.Row) -> Markup:
@@ -55,7 +49,7 @@ def _pictures(metadata: dict[str, Any]) -> Markup:
 
 def small(row: sqlite3.Row) -> Markup:
     """What of an artifact stands in a step's panel."""
-    if numbers := metrics(row):
+    if numbers := views.metrics(row):
         return Markup(render.fragment("_metrics.html", numbers=numbers))
     return classification(row)
 
@@ -91,14 +85,36 @@ def content(row: sqlite3.Row, path: Path, *, folder: bool) -> Markup:
     return _text(text, whole)
 
 
+class _Headers(io.FileIO):
+    """A file that gives out so many bytes: a tar archive's header may say that the next one is a gigabyte."""
+
+    left = 1 << 20
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Read on.
+
+        Raises:
+            ValueError: that would be too much.
+        """
+        if size is None or not 0 <= size <= self.left:
+            raise ValueError("the archive's headers are too large")
+        self.left -= size
+        return super().read(size)
+
+
 def _names(path: Path) -> Markup:
     names: list[tuple[str, int]] = []
-    with contextlib.suppress(tarfile.TarError, EOFError), tarfile.open(path) as packed:  # as a step sent it
+    whole = False
+    # As a step sent it: never unpacked, and nothing of it is sure to be what its headers say.
+    wrong = (tarfile.TarError, EOFError, ValueError, OSError, RecursionError)
+    with contextlib.suppress(*wrong), _Headers(path) as file, tarfile.open(fileobj=file, mode="r:") as packed:
         for each in packed:
-            names.append((each.name, each.size))
-            if len(names) > _NAMES:
+            if len(names) == _NAMES:
                 break
-    return Markup(render.fragment("_folder.html", names=names[:_NAMES], more=len(names) > _NAMES))
+            names.append((each.name, each.size))
+        else:
+            whole = True
+    return Markup(render.fragment("_folder.html", names=names, more=not whole))
 
 
 def _text(text: str, whole: bool) -> Markup:

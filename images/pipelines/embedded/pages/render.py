@@ -123,6 +123,16 @@ def digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+async def form(request: Request, *, stripped: bool = False) -> dict[str, str]:
+    """The texts that a form sent, without its files.
+
+    Args:
+        stripped: without blanks around them.
+    """
+    texts = {key: value for key, value in (await request.form()).items() if isinstance(value, str)}
+    return {key: value.strip() for key, value in texts.items()} if stripped else texts
+
+
 def goto(address: str, said: str = "") -> Response:
     """The answer to a form that was sent: another page, with a word about what was done."""
     if said:

@@ -17,10 +17,11 @@ from embedded.api import views
 from embedded.api.context import Context, context
 from embedded.errors import ApiError, missing
 from embedded.pages import graph, previews, render
-from embedded.pods import Refused, Unreachable
+from embedded.pods import Unreachable
 from embedded.store import Store
 
-_LOG = 200_000  # characters of a log's end that a page shows
+_LOG = 200_000  # bytes of a log's end that a page shows
+_DRAWN = ("task_id", "path", "title", "state", "kind", "cached", "start_time", "end_time")  # what a box shows of a task
 _ENOUGH = 286  # htmx's own: asks no more
 
 
@@ -30,7 +31,6 @@ async def run(request: Request) -> Response:
     row = runs.get(server.store, key)
     tasks, warnings = _details(server.store, row)
     task = _chosen(tasks, request.query_params.get("task", ""))
-    parts = _parts(server.store, row, tasks, warnings, task)
     chosen = task["task_id"] if task else ""
     return render.page(
         request,
@@ -39,8 +39,8 @@ async def run(request: Request) -> Response:
         oob=False,
         acts=_asks(row),
         chosen=chosen,
-        live=_live(parts, row),
-        **parts,
+        live=_live(server.store, row, tasks, warnings, chosen),
+        **_parts(server.store, row, tasks, warnings, chosen),
         panel=_panel(server, row, tasks, task),
     )
 
@@ -50,11 +50,13 @@ async def live(request: Request) -> Response:
     store, key = context(request).store, request.path_params["key"]
     row = runs.get(store, key)
     tasks, warnings = _details(store, row)
-    parts = _parts(store, row, tasks, warnings, _chosen(tasks, request.query_params.get("task", "")))
-    state = _live(parts, row)
+    task = _chosen(tasks, request.query_params.get("task", ""))
+    chosen = task["task_id"] if task else ""
+    state = _live(store, row, tasks, warnings, chosen)
     if state["seen"] == request.query_params.get("seen"):
         return Response(status_code=204)
     # Buttons are left alone while they stay the same: somebody may just be asked whether they are sure.
+    parts = _parts(store, row, tasks, warnings, chosen)
     fresh = request.query_params.get("acts") != _asks(row)
     return HTMLResponse(
         render.fragment("_live.html", row=row, live=state, oob=True, fresh=fresh, acts=_asks(row), **parts)
@@ -81,7 +83,10 @@ async def log(request: Request) -> Response:
     """GET the end of what a step printed."""
     server, keys = context(request), request.path_params
     try:
-        text = await api.output(server, keys["key"], keys["task"], request.query_params.get("attempt", ""))
+        tried = api.attempt(server, keys["key"], keys["task"], request.query_params.get("attempt", ""))
+        text = await asyncio.to_thread(server.artifacts.log, tried["id"], _LOG + 1)
+        if text is None:
+            text = await api.printing(server, tried)
     except Unreachable as error:
         return HTMLResponse(render.fragment("problem.html", message=f"The cluster does not answer: {error}"))
     except ApiError:
@@ -102,7 +107,7 @@ async def events(request: Request) -> Response:
     ]
     try:
         told = [(pod, await asyncio.to_thread(server.pods.events, pod)) for pod in pods]
-    except (Unreachable, Refused) as error:
+    except Unreachable as error:
         return HTMLResponse(render.fragment("problem.html", message=f"The cluster does not tell: {error}"))
     return HTMLResponse(render.fragment("_events.html", told=told))
 
@@ -119,36 +124,30 @@ def _details(store: Store, row: sqlite3.Row) -> tuple[list[dict[str, Any]], list
 
 
 def _parts(
-    store: Store, row: sqlite3.Row, tasks: list[dict[str, Any]], warnings: list[str], task: dict[str, Any] | None
+    store: Store, row: sqlite3.Row, tasks: list[dict[str, Any]], warnings: list[str], chosen: str
 ) -> dict[str, Any]:
     """All that changes while a run goes on, but for the step."""
     document = json.loads(row["spec"])
-    made = store.rows(
-        "select artifacts.*, tasks.path, tasks.name as step from artifacts join tasks on tasks.id = artifacts.task "
-        "where artifacts.run = ? order by artifacts.created, artifacts.rowid",
-        row["id"],
-    )
+    made = views.made(store, row["id"])
     return {
-        "drawing": graph.drawing(document, tasks, run=row["id"], chosen=task["task_id"] if task else ""),
+        "drawing": graph.drawing(document, tasks, run=row["id"], chosen=chosen),
         "warnings": warnings,
         "made": made,
-        "metrics": [(each, numbers) for each in made if (numbers := previews.metrics(each))],
+        "metrics": [(each, numbers) for each in made if (numbers := views.metrics(each))],
         "charts": [(each, drawn) for each in made if (drawn := previews.classification(each))],
         "outputs": json.loads(row["outputs"]).get("parameters", {}),
     }
 
 
-def _live(parts: dict[str, Any], row: sqlite3.Row) -> dict[str, Any]:
-    """Whether the page has to ask again, and by what it says what it has."""
-    text = [
-        parts["drawing"],
-        row["state"],
-        row["storage"],
-        row["error"],
-        str(len(parts["made"])),
-        str(parts["warnings"]),
-    ]
-    return {"on": row["state"] in runs.ACTIVE, "seen": render.digest("\n".join(text))}
+def _live(
+    store: Store, row: sqlite3.Row, tasks: list[dict[str, Any]], warnings: list[str], chosen: str
+) -> dict[str, Any]:
+    """Whether the page has to ask again, and by what it says what it has. Drawing the page to see that nothing
+    has changed would take many times as long."""
+    shown = [[each.get(key) for key in _DRAWN] for each in tasks]
+    made = store.value("select count(*) from artifacts where run = ?", row["id"])
+    text = json.dumps([shown, row["state"], row["storage"], row["error"], row["outputs"], made, warnings, chosen])
+    return {"on": row["state"] in runs.ACTIVE, "seen": render.digest(text)}
 
 
 def _asks(row: sqlite3.Row) -> str:

@@ -42,7 +42,36 @@ function markChosen() {
   }
 }
 
+// States by what they are of. A screen reader says what stands in #told, and that does not go when the rest is swapped.
+const states = new Map();
+function tellStates() {
+  const told = document.getElementById("told");
+  if (!told) return;
+  const changed = [];
+  const step = document.querySelector("#panel h2")?.textContent;
+  for (const [of, where] of [["The run", "#head .state"], [step, "#facts .state"]]) {
+    const state = document.querySelector(where)?.textContent.trim();
+    if (!state) continue;
+    const id = where === "#head .state" ? "" : document.getElementById("chosen").value;
+    if (states.has(id) && states.get(id) !== state) changed.push(`${of}: ${state}`);
+    states.set(id, state);
+  }
+  if (changed.length) told.textContent = changed.join(". ");
+}
+
+// A log that only got longer is not swapped: what is marked in it stays so, and a screen reader says no more than is new.
+function lengthen(log, answer) {
+  const came = new DOMParser().parseFromString(answer, "text/html");
+  const [before, after] = [log.querySelector("pre"), came.querySelector("pre")];
+  const same = before && after && log.children.length === came.body.children.length;
+  if (!same || !after.textContent.startsWith(before.textContent)) return false;
+  const more = after.textContent.slice(before.textContent.length);
+  if (more) before.append(more);
+  return true;
+}
+
 addEventListener("DOMContentLoaded", () => {
+  tellStates();
   localTimes(document);
   tick();
   for (const each of document.querySelectorAll(".canvas")) each.scrollLeft = (each.scrollWidth - each.clientWidth) / 2;
@@ -59,16 +88,23 @@ addEventListener("DOMContentLoaded", () => {
   let atEnd = true;
   document.body.addEventListener("htmx:beforeSwap", (event) => {
     const log = event.detail.target;
-    if (log.matches?.(".log")) atEnd = log.scrollTop + log.clientHeight >= log.scrollHeight - 8;
+    if (!log.matches?.(".log")) return;
+    atEnd = log.scrollTop + log.clientHeight >= log.scrollHeight - 8;
+    if (event.detail.shouldSwap && lengthen(log, event.detail.serverResponse)) {
+      event.detail.swapOverride = "none"; // with shouldSwap it would not hear that the log has ended
+      if (atEnd) log.scrollTop = log.scrollHeight;
+    }
   });
   document.body.addEventListener("htmx:afterSettle", (event) => {
     localTimes(document);
     tick();
     markChosen();
+    tellStates();
     const target = event.detail.elt;
     if (target.matches?.(".log") && atEnd) target.scrollTop = target.scrollHeight;
     if (target.id === "panel" && event.detail.requestConfig?.elt?.matches?.("a")) {
       const below = target.getBoundingClientRect().top > innerHeight - 120;
+      target.querySelector("h2").focus({ preventScroll: true });
       if (below) target.scrollIntoView({ block: "start" });
     }
   });
