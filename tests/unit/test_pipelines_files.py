@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -104,6 +105,13 @@ def test_what_is_cleared_goes_with_its_folders_but_for_what_is_kept(artifacts: A
     artifacts.clear("a/never", set())
     artifacts.clear("../..", set())
     assert stored(tmp_path) == {"a/10/other"}
+
+
+def test_what_a_start_sweeps_is_the_folders_of_runs(artifacts: Artifacts) -> None:
+    key = str(uuid.uuid4())
+    for pipeline in ("plain", "team/plain"):  # of the second nobody can tell what is the run
+        put(artifacts, f"{artifacts.run(pipeline, key)}/step/data")
+    assert list(artifacts.runs()) == [(key, f"v2/artifacts/plain/{key}")]
 
 
 @pytest.mark.parametrize("late", [False, True])

@@ -20,6 +20,7 @@ from embedded.settings import Settings
 from embedded.store import private
 
 _KEY = re.compile(r"[\w.=@+,:%~() -]+(/[\w.=@+,:%~() -]+)*")
+_RUN = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _TAR = ".folder.tar"
 _LONGEST = 255 - len(_TAR)  # bytes of a name that a file system takes
 _UNWANTED = ("ABORTED", "its run was deleted: nobody waits for it any more")
@@ -134,8 +135,9 @@ class Artifacts:
 
     def runs(self) -> Iterator[tuple[str, str]]:
         """The runs that there are files of: the id of each and the key of its folder."""
-        for path in self._root.glob(f"{self.run('*', '*')}/"):
-            yield path.name, str(path.relative_to(self._root))
+        for path in self._root.glob(self.run("*", "*")):
+            if _RUN.fullmatch(path.name):  # a pipeline's name may have a / in it
+                yield path.name, str(path.relative_to(self._root))
 
     @staticmethod
     def run(pipeline: str, key: str) -> str:
