@@ -32,6 +32,8 @@ _MANNERS = 15.0  # seconds
 # there, its results are refused.
 _LOST = 60.0
 _IDLE = 1.0  # seconds between looks at the schedule when nothing runs
+# What a look needs of each run at work; its pipeline may have megabytes.
+_OF_A_RUN = "id, state, account, generation, made, seen, lives"
 
 
 class Reconciler(threading.Thread):
@@ -78,14 +80,13 @@ class Reconciler(threading.Thread):
     def look(self) -> bool:
         """One look; is anything under way?"""
         schedule.start_due(self._store)
-        marks = ", ".join("?" * len(runs.ACTIVE))
-        query = f"select * from runs where state in ({marks}) order by created, rowid"
-        busy = bool(self._store.rows(query, *runs.ACTIVE))
+        where = f"from runs where state in ({', '.join('?' * len(runs.ACTIVE))})"
+        busy = self._store.row(f"select 1 {where} limit 1", *runs.ACTIVE) is not None
         if not busy and (not self._left or time.monotonic() - self._looked < 5 * self._settings.tick):
             return False
         began, self._looked = now(), time.monotonic()
         seen = self._pods.seen()
-        active = self._store.rows(query, *runs.ACTIVE)
+        active = self._store.rows(f"select {_OF_A_RUN} {where} order by created, rowid", *runs.ACTIVE)
         running = sum(run["state"] != "PENDING" for run in active)
         for run in active:
             with self._aside():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import asyncio
 import sqlite3
 import uuid
 from typing import Any
@@ -52,7 +53,7 @@ async def add(server: Context, given: dict[str, Any]) -> sqlite3.Row:
     concurrency = str(given.get("max_concurrency") or "1")
     if not concurrency.isdecimal() or len(concurrency) > 2 or not 1 <= int(concurrency) <= 10:
         raise invalid(f"max_concurrency {concurrency!r} is no number from 1 to 10")
-    planned = plan(server, given)
+    planned = await asyncio.to_thread(plan, server, given)  # a large pipeline takes seconds
     named = text(given.get("pipeline_version_reference") or {}, "pipeline_version_id") or given.get(
         "pipeline_version_id"
     )
@@ -81,7 +82,7 @@ async def many(request: Request) -> Response:
     store, query = context(request).store, request.query_params
     experiment = query.get("experiment_id", "")
     where, args = ("experiment = ?", (experiment,)) if experiment else ("1", ())
-    rows, total, token = page(store, "recurring", _COLUMNS, query, where=where, args=args)
+    rows, total, token = page(store, "recurring", _COLUMNS, query, where=where, args=args, heavy="spec")
     return listing("recurringRuns", [views.recurring(row) for row in rows], total, token)
 
 
