@@ -68,6 +68,13 @@ def test_the_engine_outdates_every_lab(package: Path, before: dict[str, Content]
     assert outdated(before, package) == {slug: ["engine"] for slug in before}
 
 
+def test_how_the_platform_is_brought_outdates_the_lab_that_names_it_alone(
+    package: Path, before: dict[str, Content]
+) -> None:
+    add(package / "platform" / "releases.py")
+    assert outdated(before, package) == {"16-business-dashboard": ["checker"]}
+
+
 @pytest.mark.parametrize("module", ["cli/cluster.py", "images/build.py", "cluster/kind.py", "engine/docker.py"])
 def test_what_no_verdict_rests_on_outdates_none(package: Path, before: dict[str, Content], module: str) -> None:
     add(package / module)

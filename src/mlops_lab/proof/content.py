@@ -22,9 +22,12 @@ from mlops_lab.proof.imports import Imports, meaning
 KEPT = "proof.json"
 # Where a verification begins; what stands behind these judges every lab.
 _ENGINE = ("proof.verify", "proof.stage", "checks.run")
-# The first three bring the cluster and its images: what comes of that is the cluster's, not the checker's. The others
-# keep what was found.
-_APART = ("cluster", "engine", "images", "proof.page", "proof.proofs", "proof.ledger", "proof.content", "proof.imports")
+# The first four bring the cluster, its images and the platform's parts, whose charts count: what comes of that is the
+# cluster's, not the checker's. The others keep what was found.
+_APART = (
+    *("cluster", "engine", "images", "platform.releases"),
+    *("proof.page", "proof.proofs", "proof.ledger", "proof.content", "proof.imports"),
+)
 # The model server and the load maker: in every lab's way, named by no lab.
 _EVERYWHERE = ("images/flight-delay", "images/load")
 # Folders of variants and of the learner's files: programs there are not the checker's.
