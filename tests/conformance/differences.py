@@ -28,5 +28,5 @@ DIFFERENCES = {
     "loop_over_nothing": Difference(failed="total", warned="would fail at total"),
     "importing": Difference(failed="importer", warned="would fail at importer"),
     "nested_placeholders": Difference(failed="shell-optional", warned="would fail at shell-optional"),
-    "dollars_kept": Difference(failed="expect", warned="would make a single $ of each $$"),
+    "dollars_kept": Difference(failed="dollars", warned="would make a single $ of each $$"),
 }
