@@ -644,7 +644,7 @@ def test_an_engine_is_not_replaced_while_runs_are_at_work(
 ) -> None:
     site["answers"]["get secrets"] = release_secret("full")
     found: list[str] | None = [f"run {number}" for number in range(5)]
-    monkeypatch.setattr(choice.runs, "at_work", lambda *_: found)
+    monkeypatch.setattr(choice.runs, "at_work", lambda *_, **__: found)
     with pytest.raises(LabError, match="run 0, run 1, run 2 and 2 more; nothing was changed") as error:
         bring_up(engines=["kubeflow"])
     assert "engine embedded" in error.value.message and "terminate them" in error.value.hint
@@ -663,7 +663,7 @@ def test_kubeflow_is_not_upgraded_under_runs_at_work(site: dict[str, Any], monke
     """Its own engine stays, so nobody has refused; what another part or an update changes can wait."""
     site["answers"]["get secrets"] = release_secret("kubeflow")
     found: list[str] | None = ["run a", "run b"]
-    monkeypatch.setattr(choice.runs, "at_work", lambda *_: found)
+    monkeypatch.setattr(choice.runs, "at_work", lambda *_, **__: found)
     said = bring_up("tracking")[1]
     assert [release for release, *_ in site["upgrades"]] == ["mlops-lab-tracking"]
     assert (
@@ -687,7 +687,7 @@ def test_kubeflow_is_not_upgraded_under_runs_at_work(site: dict[str, Any], monke
 
 def test_a_repair_of_kubeflow_does_not_wait(site: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing of it is replaced then, and without what is gone the runs may never end."""
-    monkeypatch.setattr(choice.runs, "at_work", lambda *_: ["a"])
+    monkeypatch.setattr(choice.runs, "at_work", lambda *_, **__: ["a"])
     fingerprint = plan.made_from(KUBEFLOW, "kubeflow", KIND, {}).fingerprint
     site["answers"]["get secrets"] = f"{release_secret('kubeflow')},mlops-lab/fingerprint={fingerprint}"
     monkeypatch.setattr(install.state, "lacking", lambda *_: (["Service mysql does not exist"], []))
@@ -702,7 +702,7 @@ def test_pods_are_restarted_only_for_images_that_they_run(
     """Of Kubeflow's own pods none runs an image whose content can change: those are steps' and the test's."""
     kubectl = FakeKubectl({"get secrets": release_secret(profile)})  # the images' label is not what it would be now
     monkeypatch.setattr(install, "Kubectl", lambda *_: kubectl)
-    monkeypatch.setattr(choice.runs, "at_work", lambda *_: [])
+    monkeypatch.setattr(choice.runs, "at_work", lambda *_, **__: [])
     bring_up("pipelines")
     assert len(site["upgrades"]) == 1
     assert any("rollout restart" in line for line in asked(kubectl)) is restarted
@@ -723,7 +723,7 @@ def test_an_engine_that_does_not_answer_is_not_replaced_under_pods_of_runs(
     site["answers"]["get secrets"] = release_secret("kubeflow")
     pod = {"metadata": {"name": "step", "namespace": "x", "labels": labels}, "spec": {}, "status": {"phase": phase}}
     site["answers"]["get pods"] = {"items": [pod]}
-    monkeypatch.setattr(choice.runs, "at_work", lambda *_: None)
+    monkeypatch.setattr(choice.runs, "at_work", lambda *_, **__: None)
     if not refused:
         bring_up(engines=["embedded"])
         assert site["upgrades"]
@@ -768,7 +768,7 @@ def test_data_is_not_saved_under_runs_that_could_not_go_on_with_it(
     monkeypatch.setattr(remove, "Kubectl", lambda *_: FakeKubectl(answers))
     monkeypatch.setattr(remove, "answering", lambda: Docker({}))
     monkeypatch.setattr(remove.keep, "save", lambda *_: saved.append("it") or saved)
-    monkeypatch.setattr(remove.runs, "at_work", lambda *_: by_api)
+    monkeypatch.setattr(remove.runs, "at_work", lambda *_, **__: by_api)
     if said:
         with pytest.raises(LabError, match=said) as error:
             remove.save(KIND, Progress())
@@ -796,7 +796,7 @@ class Api(http.server.BaseHTTPRequestHandler):
         elif page == 14 and self.endless:
             body["next_page_token"] = "+3"
         elif page == 14:
-            body = {"runs": [{"display_name": "b", "state": "PENDING"}, {"run_id": "c"}]}
+            body = {"runs": [{"run_id": "b", "display_name": "b", "state": "PENDING"}, {"run_id": "c"}]}
         self.send_response(200)
         self.end_headers()
         self.wfile.write(json.dumps(body).encode())
@@ -811,6 +811,10 @@ def test_runs_at_work_are_those_that_have_not_ended(monkeypatch: pytest.MonkeyPa
         port = server.server_address[1]
         monkeypatch.setattr(runs, "forward", lambda *_: contextlib.nullcontext(port))
         assert runs.at_work(FakeKubectl({}), "x") == ["a", "b", "c"]
+        # A run whose workflow went with the recurring run that made it is at work in Kubeflow's database alone.
+        there = [{"metadata": {"labels": {"pipeline/runid": key}}} for key in ("b", "other")] + [{"metadata": {}}]
+        argo = FakeKubectl({"get workflows.argoproj.io": {"items": there}})
+        assert runs.at_work(argo, "x", workflows=True) == ["b"]
         monkeypatch.setattr(Api, "endless", True)
         assert runs.at_work(FakeKubectl({}), "x") is None
         server.shutdown()

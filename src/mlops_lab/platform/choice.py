@@ -242,7 +242,7 @@ def refuse_at_work(kubectl: Kubectl, release: Release, known: str, profile: str,
     if before is after or any(each and each.adds for each in (before, after)):
         return
     was = before.name if before else release.engine
-    found = runs.at_work(kubectl, release.namespace)
+    found = runs.at_work(kubectl, release.namespace, workflows=before is not None)
     if found:
         raise LabError(
             f"runs are at work on the engine {was} and would be lost: {runs.some(found)}; nothing was changed",

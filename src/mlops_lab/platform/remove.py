@@ -80,7 +80,7 @@ def _kubeflows(kubectl: Kubectl) -> list[str]:
         engine = runs.published(release, there[release.part].profile)
         if engine is None:
             continue
-        found = runs.at_work(kubectl, release.namespace)
+        found = runs.at_work(kubectl, release.namespace, workflows=True)
         if found is None:
             found = runs.unended(kubectl, release.namespace)
         if found:

@@ -23,6 +23,7 @@ _ENDED = ("SUCCEEDED", "FAILED", "CANCELED", "SKIPPED")
 _SIZE = 100  # runs of a page
 _OURS = ("app.kubernetes.io/managed-by", "mlops-lab-pipelines")  # the label of the embedded engine's drivers and steps
 _ARGOS = "workflows.argoproj.io/workflow"  # the label of an Argo workflow's pods, with its name
+_RUN = "pipeline/runid"  # the label of Kubeflow's workflows, with the run's ID
 _UNENDED = ("-l", "workflows.argoproj.io/completed!=true")
 _NO_SUCH_KIND = "doesn't have a resource type"
 
@@ -32,13 +33,25 @@ HINT = (
 )
 
 
-def at_work(kubectl: Kubectl, namespace: str) -> list[str] | None:
-    """The names of runs that have not ended; None where the API does not answer."""
+def at_work(kubectl: Kubectl, namespace: str, *, workflows: bool = False) -> list[str] | None:
+    """The names of runs that have not ended; None where the API does not answer.
+
+    Args:
+        workflows: a run is at work only as long as its workflow is there, as Kubeflow's are. Who deletes a recurring
+            run deletes the workflows of its runs, and Kubeflow calls those running for ever.
+    """
     try:
         with forward(kubectl, namespace, f"service/{_SERVICE}", _PORT) as port:
-            return _names(port)
+            found = _unended(port)
+        if found and workflows:
+            there = {
+                (item["metadata"].get("labels") or {}).get(_RUN)
+                for item in _items(kubectl, "workflows.argoproj.io", namespace)
+            }
+            found = [(key, name) for key, name in found if key in there]
     except (OSError, http.client.HTTPException, LabError, ValueError):
         return None
+    return [name for _, name in found]
 
 
 def unended(kubectl: Kubectl, namespace: str) -> list[str]:
@@ -76,7 +89,7 @@ def hold(kubectl: Kubectl, release: Release, known: str, profile: str, say: Call
     engine = published(release, profile)
     if engine is None or engine is not release.running(known):
         return False
-    found = at_work(kubectl, release.namespace)
+    found = at_work(kubectl, release.namespace, workflows=True)
     if found:
         say(
             f"{release.part}: not upgraded, as that could end runs that are at work on {engine.title}: {some(found)};"
@@ -94,22 +107,31 @@ def some(names: Sequence[str]) -> str:
 
 def _named(kubectl: Kubectl, kind: str, namespace: str, *more: str) -> list[str]:
     """The names of a kind's objects; none where the cluster does not know the kind."""
+    return [item["metadata"]["name"] for item in _items(kubectl, kind, namespace, *more)]
+
+
+def _items(kubectl: Kubectl, kind: str, namespace: str, *more: str) -> list[dict[str, Any]]:
     done = kubectl.run("get", kind, "-n", namespace, *more, "-o", "json", check=False)
     if done.code == 0:
-        return [item["metadata"]["name"] for item in json.loads(done.stdout)["items"]]
+        return list(json.loads(done.stdout)["items"])
     if _NO_SUCH_KIND in done.stderr:
         return []
     raise LabError(f"{kind} can't be listed", "see what is wrong: lab status", done.stderr.strip())
 
 
-def _names(port: int) -> list[str]:
-    found: list[str] = []
+def _unended(port: int) -> list[tuple[str, str]]:
+    """Runs that have not ended, by ID and name."""
+    found: list[tuple[str, str]] = []
     token, before = "", set[str]()
     while token not in before:
         before.add(token)
         page = _ask(port, f"/apis/v2beta1/runs?page_size={_SIZE}&sort_by=created_at%20desc&page_token={quote(token)}")
         runs = page.get("runs") or []
-        found += [str(run.get("display_name") or run.get("run_id")) for run in runs if run.get("state") not in _ENDED]
+        found += [
+            (str(run.get("run_id")), str(run.get("display_name") or run.get("run_id")))
+            for run in runs
+            if run.get("state") not in _ENDED
+        ]
         token = str(page.get("next_page_token") or "")
         if not token:
             return found
