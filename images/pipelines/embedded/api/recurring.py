@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 import json
-import asyncio
 import sqlite3
 import uuid
 from typing import Any
