@@ -172,9 +172,5 @@ func writeIn(root *os.Root, name string, content io.Reader, mode fs.FileMode) er
 	if err != nil {
 		return err
 	}
-	if _, err := io.Copy(file, content); err != nil {
-		file.Close()
-		return err
-	}
-	return file.Close()
+	return fill(file, content)
 }

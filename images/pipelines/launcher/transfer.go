@@ -182,6 +182,11 @@ func write(path string, content io.Reader, mode fs.FileMode) error {
 	if err != nil {
 		return err
 	}
+	return fill(file, content)
+}
+
+// fill writes a file's content and closes it.
+func fill(file *os.File, content io.Reader) error {
 	if _, err := io.Copy(file, content); err != nil {
 		file.Close()
 		return err
