@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from tests.e2e.conftest import lab
 
 pytestmark = pytest.mark.cluster
 SPACE = "lab-97"
+ENVIRONMENT = 3  # the exit code of a check that the environment kept from a verdict
 
 
 @pytest.fixture
@@ -34,6 +36,15 @@ def env(cluster: Kube, tmp_path: Path) -> dict[str, str]:
     return found
 
 
+def judged(env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """`lab check` until there is a verdict: on a machine that is starved by what runs beside, there rightly is none."""
+    for _ in range(5):
+        done = lab("check", "97", env=env)
+        if done.returncode != ENVIRONMENT:
+            break
+    return done
+
+
 def test_a_learner_fails_asks_why_and_passes(env: dict[str, str], cluster: Kube, tmp_path: Path) -> None:
     folder = tmp_path / "labs" / "97-two-pods"
 
@@ -46,7 +57,7 @@ def test_a_learner_fails_asks_why_and_passes(env: dict[str, str], cluster: Kube,
         assert (tmp_path / "w/97-two-pods/model.yaml").is_file()
 
         apply(folder / "wrong/two_pods_are_ready--one-replica/model.yaml")
-        failed = lab("check", "97", env=env)
+        failed = judged(env)
         assert failed.returncode == 1, failed.stdout + failed.stderr
         assert "lab explain 97" in failed.stdout
         why = lab("explain", "97", "two_pods_are_ready", "--json", env=env)
@@ -56,11 +67,11 @@ def test_a_learner_fails_asks_why_and_passes(env: dict[str, str], cluster: Kube,
         assert any("Pod model-" in event for event in trace["events"]), trace
 
         apply(folder / "solution/manifests/model.yaml")
-        passed = lab("check", "97", env=env)
+        passed = judged(env)
         assert passed.returncode == 0, passed.stdout + passed.stderr
         assert lab("explain", "97", env=env).returncode == 2
         kept = [json.loads(line) for line in lab("records", env=env).stdout.splitlines()]
-        assert [(each["passed"], each["points"]) for each in kept] == [(False, 0), (True, 2)]
+        assert list(dict.fromkeys((each["passed"], each["points"]) for each in kept)) == [(False, 0), (True, 2)]
         assert json.loads(lab("path", "--json", env=env).stdout)["next"] is None
         assert lab("solution", "97", env=env).returncode == 0
     finally:
