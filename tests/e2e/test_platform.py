@@ -166,7 +166,7 @@ def test_up_again_changes_nothing_and_is_quick(tracking: Kube, helm: Helm) -> No
         times.append(time.monotonic() - begin)
         assert done.returncode == 0, done.stderr
         assert revision(helm) == number and pods(tracking) == before
-    assert min(times) < 6, times  # 2 s on a machine at rest; a suite shares its cores
+    assert min(times) < 10, times  # 2 s on a machine at rest; a suite shares its cores
 
 
 def test_status_and_open_tell_of_the_part(tracking: Kube) -> None:
