@@ -159,14 +159,14 @@ def test_a_pipeline_runs_on_the_platform(tracking: Kube, helm: Helm) -> None:
 
 def test_up_again_changes_nothing_and_is_quick(tracking: Kube, helm: Helm) -> None:
     number, before = revision(helm), pods(tracking)
-    times = []
-    for _ in range(3):
+    times: list[float] = []
+    while len(times) < 3 or (min(times) >= 6 and len(times) < 6):  # 2 s at rest; a suite shares its cores
         begin = time.monotonic()
         done = lab("up", within=120)
         times.append(time.monotonic() - begin)
         assert done.returncode == 0, done.stderr
         assert revision(helm) == number and pods(tracking) == before
-    assert min(times) < 10, times  # 2 s on a machine at rest; a suite shares its cores
+    assert min(times) < 6, times
 
 
 def test_status_and_open_tell_of_the_part(tracking: Kube) -> None:
