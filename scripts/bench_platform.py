@@ -24,6 +24,7 @@ from typing import Any, Self
 import yaml
 from bench_figures import Figures
 
+from mlops_lab.base.errors import LabError
 from mlops_lab.cluster.kubectl import Kubectl
 from mlops_lab.cluster.port_forward import PortForward
 from mlops_lab.kit import metadata_store
@@ -36,6 +37,7 @@ from mlops_lab.measure.traffic.load import Load
 
 RATE, DURATION = 50, 30  # requests a second, s
 ROUNDS = 3
+CALM = 20  # s until a busy machine is asked again
 NAMESPACE = "mlops-lab-pipelines"
 API = f"http://ml-pipeline.{NAMESPACE}.svc:8888/apis/v2beta1/runs?page_size=10"
 API_NAME = f"pipelines' API, 99th percentile at {RATE} requests a second"
@@ -178,8 +180,15 @@ def api(kube: Kube) -> Figures:
     return {API_NAME: (latency(kube), "ms", "")}
 
 
-def latency(kube: Kube) -> float:
-    """The API asked for a page of runs: the ms within which 99 of 100 answers came, from when each was due."""
+def latency(kube: Kube, rounds: int = 3) -> float:
+    """The API asked for a page of runs: the ms within which 99 of 100 answers came, from when each was due.
+
+    Args:
+        rounds: how often at most; the machine may be too busy to send the requests when they are due.
+
+    Raises:
+        LabError: it was so each time.
+    """
 
     async def asked() -> float:
         async with Load(kube, API, rate=RATE, duration=DURATION) as load:
@@ -188,4 +197,10 @@ def latency(kube: Kube) -> float:
             raise SystemExit(f"{report.failed} requests of the pipelines' API failed")
         return report.p(99)
 
+    for _ in range(rounds - 1):
+        try:
+            return asyncio.run(asked()) * 1000
+        except LabError as late:
+            print(f"asking again: {late.message}", flush=True)
+            time.sleep(CALM)
     return asyncio.run(asked()) * 1000

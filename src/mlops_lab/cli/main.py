@@ -40,6 +40,9 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "progress": ("course:progress", "Show your progress by level, exam domain and lab."),
         "records": ("course:records", "Print your attempts as JSON lines that a teacher can collect."),
     },
+    "Exams": {
+        "exam": ("exam:exam", "Practise for CKA, CKAD and MLOps."),
+    },
     "For authors": {
         "verify": ("verify:verify", "Prove on the cluster that labs are honest."),
         "proofs": ("authors:show_proofs", "Show how fresh each lab's proof is."),

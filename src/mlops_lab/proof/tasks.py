@@ -1,0 +1,167 @@
+"""The proof of a task, as that of a lab but smaller, and with names, numbers and faults drawn anew for each step.
+
+Who has done nothing gets nothing; each solution gets full marks, and when the task goes nothing is left; each mistake
+fails exactly its check.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shutil
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from mlops_lab.base.errors import LabError
+from mlops_lab.base.paths import cache
+from mlops_lab.checks.verdicts import Result
+from mlops_lab.labs import images, parts
+from mlops_lab.labs.checker import checks as checks_of
+from mlops_lab.labs.variants import Variant, forget, lay_out, solutions, wrongs
+from mlops_lab.labs.workspace import put_kubeconfig
+from mlops_lab.proof import leftovers
+from mlops_lab.proof.ledger import Done
+from mlops_lab.proof.verify import Step, perform
+from mlops_lab.proof.verify import steps as lab_steps
+from mlops_lab.tasks import running, standing
+from mlops_lab.tasks.place import Place
+from mlops_lab.tasks.rendering import Rendered, render
+from mlops_lab.tasks.script import answer
+from mlops_lab.tasks.task import Task
+
+# Where a step's draw begins; each step has a seed of its own.
+SEED = 1000
+# Namespaces, volumes and what else other tasks and labs make beside this one.
+_OTHERS = re.compile(r"(namespaces|persistentvolumes)/")
+
+
+def prove(
+    task: Task,
+    place: Place,
+    *,
+    only: Sequence[str] = (),
+    of: Sequence[str] = (),
+    seed: int = SEED,
+    tell: Callable[[Step, Done | None], None] = lambda step, done: None,
+) -> list[Done]:
+    """Prove a task on a cluster, step by step.
+
+    Args:
+        only: kinds of steps: `start`, `solutions`, `wrong`; none means all.
+        of: variants, such as `wrong/CHECK--mistake`; none means all.
+        seed: with which the first step draws; each step after it the next one.
+        tell: called when a step begins (None) and ends.
+
+    Raises:
+        LabError: the task can't be rendered or read.
+        UsageError: it has no such variant.
+    """
+    stage = TaskStage(task, place, seed)
+    try:
+        wanted = [step for step in lab_steps(stage.rendered, only=only, of=of) if _proves(step)]
+        its_checks = checks_of(stage.rendered)
+        found = []
+        for step in wanted:
+            tell(step, None)
+            done = perform(step, its_checks, stage)
+            found.append(done)
+            tell(step, done)
+        return found
+    finally:
+        stage.clear()
+
+
+def _proves(step: Step) -> bool:
+    """A task's solution is done once, with the reset after it; its form has a test of its own."""
+    once = "solutions" not in step.kinds or "reset" in step.kinds
+    return once and step.name not in ("form", "outage")
+
+
+class TaskStage:
+    """A stage (`proof.stage.Stage`) on which every fresh start draws anew.
+
+    Args:
+        seed: of the first draw.
+    """
+
+    def __init__(self, task: Task, place: Place, seed: int) -> None:
+        self._task, self._place, self._seed = task, place, seed
+        self._folder = cache() / "prove" / task.name
+        self._beside = ThreadPoolExecutor(1, thread_name_prefix="leaving")
+        self._leaving: Future[None] | None = None
+        self._turn = 0
+        self._workspace = self._folder / "workspace"
+        self.rendered = self._render()
+
+    def _render(self) -> Rendered:
+        side = "ab"[self._turn % 2]
+        self._workspace = self._folder / f"workspace-{side}"
+        into = self._folder / side / self._task.name
+        return render(self._task, self._seed + self._turn, f"prove-{side}-{self._task.name}", into)
+
+    def fresh(self) -> None:
+        self._wait_for_leaving()
+        before, workspace = self.rendered, self._workspace
+        self._turn += 1
+        self.rendered = self._render()
+        if standing.outside(before.folder) or self._place.breakable:  # what both make there may have the same name
+            standing.remove(self._place, before, workspace)
+        else:
+            self._leaving = self._beside.submit(standing.remove, self._place, before, workspace)
+        self.reset()
+
+    def reset(self) -> None:
+        standing.remove(self._place, self.rendered, self._workspace)
+        forget(self._workspace)
+        standing.begin(self._place, self.rendered, self._workspace)
+
+    def work(self, variant: Variant) -> None:
+        drawn_now = solutions(self.rendered) if variant.kind == "solution" else wrongs(self.rendered)
+        variant = next((each for each in drawn_now if each.name == variant.name), variant)
+        images.bring(variant.images)
+        for path in self._workspace.iterdir():  # the candidate's own shell may stand in the folder itself
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        lay_out(variant, self._workspace, self._place.registry)
+        put_kubeconfig(self._workspace, self._place.kube, self.rendered.namespace)
+        answer(self._place, self._workspace)
+
+    def checked(self, mistake: str = "") -> list[Result]:
+        return running.check(self._place, self.rendered, checks_of(self.rendered), self._workspace, mistake=mistake)
+
+    def objects(self) -> list[str]:
+        kube, namespace = self._place.kube, self.rendered.namespace
+        strange = self._strange()
+        around = [name for name in leftovers.around(kube, namespace) if not _OTHERS.match(name) and name not in strange]
+        own = [
+            f"{kind.lower()}s/{name}" for kind, name in standing.outside(self.rendered.folder)
+            if _OTHERS.match(f"{kind.lower()}s/") and kube.find(kind, name)
+        ]  # fmt: skip
+        return leftovers.inside(kube, namespace) + around + own + parts.traces(kube, namespace, self._task.about.needs)
+
+    def _strange(self) -> set[str]:
+        """What other tasks that are proved at the same time make outside of their namespaces."""
+        found: set[str] = set()
+        for folder in self._folder.parent.glob("*/[ab]/*"):
+            if folder.name != self._task.name:
+                found |= {f"{kind.lower()}s/{name}" for kind, name in standing.outside(folder)}
+        return found
+
+    def checked_in_outage(self, *, begun: bool) -> list[Result]:
+        raise LabError("a task has no step with an outage", "lab verify has one")
+
+    def healthy(self, within: float) -> list[str]:
+        return list(running.environment(self._place, self.rendered)())
+
+    def clear(self) -> None:
+        try:
+            self._wait_for_leaving()
+        finally:
+            standing.remove(self._place, self.rendered, self._workspace)
+            forget(self._workspace)
+            with contextlib.suppress(OSError):
+                shutil.rmtree(self._folder)
+
+    def _wait_for_leaving(self) -> None:
+        leaving, self._leaving = self._leaving, None
+        if leaving:
+            leaving.result()
