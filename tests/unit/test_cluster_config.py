@@ -39,7 +39,7 @@ def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 def config(size: str = "default", missing: tuple[str, ...] = (), cgroup: int = 2) -> dict[str, Any]:
-    return kind.config(size, missing, cgroup, Path("/hosts"))
+    return kind.config(names.NODES[size], missing, cgroup, Path("/hosts"))
 
 
 def test_sizes_are_one_node_and_three() -> None:
@@ -276,7 +276,7 @@ def test_what_was_not_made_whole_is_cleared_away(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_cluster_of_somebody_else_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kind, "nodes", lambda _: [kind.Node("a-control-plane", True, False, "i")])
+    monkeypatch.setattr(kind, "nodes", lambda *_: [kind.Node("a-control-plane", True, False, "i")])
     monkeypatch.setattr(Docker, "run", lambda *_, **__: pytest.fail("touched it"))
     for act in (lambda: up._settled(engine(), None, Progress()), lambda: kind.remove(engine())):
         with pytest.raises(LabError, match="did not create"):
