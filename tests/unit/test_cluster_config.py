@@ -475,7 +475,7 @@ def test_nodes_that_were_started_again_are_told_the_ways_to_each_others_pods(mon
 
     addresses = {"a": "172.18.0.4", "b": "172.18.0.2"}
     here = [kind.Node(name, running=True, ours=True, image="x", address=at) for name, at in addresses.items()]
-    monkeypatch.setattr(kind, "nodes", lambda _: here)
+    monkeypatch.setattr(kind, "nodes", lambda *_: here)
     kind.connect(cast(Docker, Engine()), {"a": "10.244.0.0/24", "b": "10.244.1.0/24"})
     assert told == [
         "a ip route replace 10.244.1.0/24 via 172.18.0.2",

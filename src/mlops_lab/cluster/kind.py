@@ -67,7 +67,8 @@ def nodes(docker: Docker, of: str = "") -> list[Node]:
     hint = f"docker ps -a --filter {label} lists them; restart the engine if one can't be inspected"
     found = wait_until(probe, what="the cluster's containers", within=60, hint=hint, every=0.2)
     return sorted(
-        (_node(item, of == names.second()) for item in found), key=lambda node: (not node.name.endswith("control-plane"), node.name)
+        (_node(item, of == names.second()) for item in found),
+        key=lambda node: (not node.name.endswith("control-plane"), node.name),
     )
 
 
@@ -163,7 +164,7 @@ def start(docker: Docker, stopped: list[Node]) -> None:
         docker.run("start", node.name, within=120)
 
 
-def connect(docker: Docker, ranges: Mapping[str, str]) -> None:
+def connect(docker: Docker, ranges: Mapping[str, str], of: str = "") -> None:
     """Add routes to the other nodes' pods on each node, as kube-router does.
 
     kube-router makes them when its peers have found each other by BGP. After a restart of all nodes a peer that asked
@@ -172,8 +173,9 @@ def connect(docker: Docker, ranges: Mapping[str, str]) -> None:
 
     Args:
         ranges: by node's name the addresses of its pods, such as 10.244.1.0/24.
+        of: kind's name of the cluster, if it is not the first one.
     """
-    there = nodes(docker)
+    there = nodes(docker, of)
     for node in there:
         for other in there:
             if other != node and other.address and ranges.get(other.name):
@@ -191,6 +193,13 @@ def forget_images(docker: Docker, refs: Sequence[str]) -> None:
     """Make the nodes pull these images again: the content behind a tag may have changed."""
     for node in nodes(docker):
         docker.run("exec", node.name, "ctr", "--namespace", "k8s.io", "images", "rm", *refs, check=False)
+
+
+def free_disk(docker: Docker, node: str) -> int | None:
+    """Bytes that are free where a node stores images; None where it does not say."""
+    done = docker.run("exec", node, "df", "-B1", "--output=avail", "/var/lib/containerd", check=False)
+    last = done.stdout.split()[-1:]
+    return int(last[0]) if last and last[0].isdigit() else None
 
 
 def remove(docker: Docker, of: str = "") -> bool:
