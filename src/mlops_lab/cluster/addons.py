@@ -97,7 +97,7 @@ def lacking(kubectl: Kubectl, nodes: int, started: Started | None = None) -> lis
         missing += [f"deployment {name(item)} is not available" for item in unfinished]
         pods = [item for item in items if item["kind"] == "Pod"] or kubectl.get("pods", "-n", names.NAMESPACE)
         for item in unfinished:
-            _fail_if_stuck(kubectl, item, [pod for pod in pods if not _outlived(pod, started or {})])
+            fail_if_stuck(kubectl, item, [pod for pod in pods if not _outlived(pod, started or {})])
     found = {(item["kind"], name(item)): item for item in items}
     if not is_true(found.get(("APIService", _METRICS), {}), "Available"):
         missing.append("the metrics API is not available")
@@ -181,7 +181,15 @@ def _renewed(lease: dict[str, Any]) -> float:
     return datetime.datetime.fromisoformat(text).timestamp() if text else time.time()
 
 
-def _fail_if_stuck(kubectl: Kubectl, deployment: dict[str, Any], pods: list[dict[str, Any]]) -> None:
+def fail_if_stuck(kubectl: Kubectl, deployment: dict[str, Any], pods: list[dict[str, Any]]) -> None:
+    """Don't wait for a Deployment any longer that time won't help.
+
+    Args:
+        pods: those to look at; others' don't count.
+
+    Raises:
+        LabError: an image can't be had, or a pod crashes again and again.
+    """
     namespace = deployment["metadata"]["namespace"]
     current = {each["image"] for each in deployment["spec"]["template"]["spec"]["containers"]}
     for pod in pods:
