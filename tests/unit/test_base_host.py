@@ -192,6 +192,12 @@ def test_the_kubeconfig_is_a_copy_that_keeps_what_was_set_in_it(programs: Path, 
     assert yaml.safe_load(file.read_text()) == yaml.safe_load(changed)
 
 
+def test_a_task_has_a_kubeconfig_of_its_own(programs: Path) -> None:
+    _, added = shell.command("/task/kubeconfig")
+    assert added["KUBECONFIG"] == added["MLOPS_LAB_KUBECONFIG"] == "/task/kubeconfig"
+    assert not (shell.folder() / "kubeconfig").exists()
+
+
 def test_without_a_cluster_there_is_no_base_host(programs: Path) -> None:
     record.forget()
     with pytest.raises(LabError, match="there is no cluster"):

@@ -53,11 +53,14 @@ def hosts() -> dict[str, str]:
     return {name: name for name in ours} | {name.removeprefix(f"{names.cluster()}-"): name for name in ours}
 
 
-def environment() -> dict[str, str]:
+def environment(kubeconfig: str = "") -> dict[str, str]:
     """Variables to add to a program's: with them it finds `ssh NODE`, `k`, kubectl and the kubeconfigs.
 
     It is made for the clusters that are there now. A second cluster that comes later is known to programs that run
     already once this was called again.
+
+    Args:
+        kubeconfig: what kubectl is to use instead of both clusters' contexts, such as a task's own file.
 
     Raises:
         LabError: there is no cluster, or it can't be asked.
@@ -67,12 +70,13 @@ def environment() -> dict[str, str]:
         text = (files("mlops_lab.cluster") / "base_host" / source).read_text()
         _keep(base / place, text, 0o777 if program else 0o666)
     _keep(base / "hosts", "".join(f"{name} {node}\n" for name, node in sorted(hosts().items())), 0o666)
-    _copy_kubeconfig(base / "kubeconfig")
+    if not kubeconfig:
+        _copy_kubeconfig(base / "kubeconfig")
     own = [str(base / "bin")]
     path = [each for each in os.environ.get("PATH", os.defpath).split(os.pathsep) if each not in own]
     # Where `lab` itself is, and kubectl with it, unless they are found elsewhere.
     beside = str(Path(sys.executable).parent)
-    config = os.pathsep.join(map(str, (base / "kubeconfig", second.kubeconfig_file())))
+    config = kubeconfig or os.pathsep.join(map(str, (base / "kubeconfig", second.kubeconfig_file())))
     return {
         "PATH": os.pathsep.join([*own, *path, *([] if beside in path else [beside])]),
         "KUBECONFIG": config,
@@ -86,13 +90,16 @@ def show(place: str) -> None:
     _keep(folder() / "place", f"{' '.join(place.split())}\n", 0o666)
 
 
-def command() -> tuple[list[str], dict[str, str]]:
+def command(kubeconfig: str = "") -> tuple[list[str], dict[str, str]]:
     """The words of the user's shell (zsh if that is theirs, else bash), and the variables to add.
+
+    Args:
+        kubeconfig: as `environment`.
 
     Raises:
         LabError: there is no bash, or no cluster.
     """
-    added, base = environment(), folder()
+    added, base = environment(kubeconfig), folder()
     theirs = Path(os.environ.get("SHELL", ""))
     if theirs.name == "zsh" and shutil.which(str(theirs)):
         before = {"MLOPS_LAB_ZDOTDIR": os.environ["ZDOTDIR"]} if os.environ.get("ZDOTDIR") else {}
@@ -103,13 +110,16 @@ def command() -> tuple[list[str], dict[str, str]]:
     return [str(bash), "--rcfile", str(base / "bashrc"), "-i"], added
 
 
-def enter() -> None:
+def enter(kubeconfig: str = "") -> None:
     """Become that shell: when it ends, so does this process.
+
+    Args:
+        kubeconfig: as `environment`.
 
     Raises:
         LabError: as `command`.
     """
-    words, added = command()
+    words, added = command(kubeconfig)
     sys.stdout.flush()
     sys.stderr.flush()
     os.execve(words[0], words, {**os.environ, **added})
