@@ -39,7 +39,7 @@ def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 def config(size: str = "default", missing: tuple[str, ...] = (), cgroup: int = 2) -> dict[str, Any]:
-    return kind.config(size, missing, cgroup, Path("/hosts"))
+    return kind.config(names.NODES[size], missing, cgroup, Path("/hosts"))
 
 
 def test_sizes_are_one_node_and_three() -> None:
@@ -276,7 +276,7 @@ def test_what_was_not_made_whole_is_cleared_away(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_cluster_of_somebody_else_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kind, "nodes", lambda _: [kind.Node("a-control-plane", True, False, "i")])
+    monkeypatch.setattr(kind, "nodes", lambda *_: [kind.Node("a-control-plane", True, False, "i")])
     monkeypatch.setattr(Docker, "run", lambda *_, **__: pytest.fail("touched it"))
     for act in (lambda: up._settled(engine(), None, Progress()), lambda: kind.remove(engine())):
         with pytest.raises(LabError, match="did not create"):
@@ -475,7 +475,7 @@ def test_nodes_that_were_started_again_are_told_the_ways_to_each_others_pods(mon
 
     addresses = {"a": "172.18.0.4", "b": "172.18.0.2"}
     here = [kind.Node(name, running=True, ours=True, image="x", address=at) for name, at in addresses.items()]
-    monkeypatch.setattr(kind, "nodes", lambda _: here)
+    monkeypatch.setattr(kind, "nodes", lambda *_: here)
     kind.connect(cast(Docker, Engine()), {"a": "10.244.0.0/24", "b": "10.244.1.0/24"})
     assert told == [
         "a ip route replace 10.244.1.0/24 via 172.18.0.2",
@@ -507,6 +507,7 @@ def test_manifests_are_whole_and_their_images_are_filled_in() -> None:
         "system.yaml": manifest("system.yaml", registry="example.org", content="x", fingerprint="f"),
         "metrics-server.yaml": manifest("metrics-server.yaml", metrics_server="m:1"),
         "kube-router.yaml": manifest("kube-router.yaml", image="r:1", pods="10.1.0.0/16", services="10.2.0.0/16"),
+        "traefik.yaml": manifest("traefik.yaml", image="t:1", fingerprint="f", definitions="made"),
     }
     assert set(texts) == {path.name for path in (project() / "manifests").iterdir()}
     for text in texts.values():

@@ -9,7 +9,7 @@ import datetime
 import hashlib
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import yaml
@@ -92,21 +92,12 @@ def lacking(kubectl: Kubectl, nodes: int, started: Started | None = None) -> lis
     if done.code != 0:
         return ["the API server does not answer"]
     items: list[dict[str, Any]] = json.loads(done.stdout)["items"]
-    missing = []
-    ready = {name(item) for item in items if item["kind"] == "Node" and is_ready(item)}
-    heard = {name(item): _renewed(item) for item in items if item["kind"] == "Lease"}
-    well = [node for node in ready & heard.keys() if heard[node] >= (started or {}).get(node, 0)]
-    if len(well) < nodes:
-        missing.append(f"{len(well)} of {nodes} nodes are Ready")
-    if started:
-        missing += _not_taken_up(items, started, heard)
-    spaces = (names.NAMESPACE, "kube-system") if nodes else (names.NAMESPACE,)
-    deployments = [item for item in items if item["kind"] == "Deployment" and item["metadata"]["namespace"] in spaces]
-    if unfinished := [item for item in deployments if not _rolled_out(item)]:
+    missing = unready(items, nodes, started or {})
+    if unfinished := unavailable(items, (names.NAMESPACE, "kube-system") if nodes else (names.NAMESPACE,)):
         missing += [f"deployment {name(item)} is not available" for item in unfinished]
         pods = [item for item in items if item["kind"] == "Pod"] or kubectl.get("pods", "-n", names.NAMESPACE)
         for item in unfinished:
-            _fail_if_stuck(kubectl, item, [pod for pod in pods if not _outlived(pod, started or {})])
+            fail_if_stuck(kubectl, item, [pod for pod in pods if not _outlived(pod, started or {})])
     found = {(item["kind"], name(item)): item for item in items}
     if not is_true(found.get(("APIService", _METRICS), {}), "Available"):
         missing.append("the metrics API is not available")
@@ -116,6 +107,26 @@ def lacking(kubectl: Kubectl, nodes: int, started: Started | None = None) -> lis
     if started and not missing and kubectl.run("get", "--raw", "/openapi/v2", within=10, check=False).code != 0:
         missing.append("the API server does not tell its schema yet")
     return missing
+
+
+def unready(items: list[dict[str, Any]], nodes: int, started: Started) -> list[str]:
+    """What is not ready yet of the nodes themselves, in words.
+
+    Args:
+        items: the cluster's nodes and leases, and its pods.
+        nodes, started: as `wait`.
+    """
+    ready = {name(item) for item in items if item["kind"] == "Node" and is_ready(item)}
+    heard = {name(item): _renewed(item) for item in items if item["kind"] == "Lease"}
+    well = [node for node in ready & heard.keys() if heard[node] >= started.get(node, 0)]
+    missing = [f"{len(well)} of {nodes} nodes are Ready"] if len(well) < nodes else []
+    return [*missing, *(_not_taken_up(items, started, heard) if started else ())]
+
+
+def unavailable(items: list[dict[str, Any]], spaces: Collection[str]) -> list[dict[str, Any]]:
+    """The Deployments in these namespaces that are not rolled out."""
+    deployments = [item for item in items if item["kind"] == "Deployment" and item["metadata"]["namespace"] in spaces]
+    return [item for item in deployments if not _rolled_out(item)]
 
 
 def name(item: dict[str, Any]) -> str:
@@ -170,7 +181,15 @@ def _renewed(lease: dict[str, Any]) -> float:
     return datetime.datetime.fromisoformat(text).timestamp() if text else time.time()
 
 
-def _fail_if_stuck(kubectl: Kubectl, deployment: dict[str, Any], pods: list[dict[str, Any]]) -> None:
+def fail_if_stuck(kubectl: Kubectl, deployment: dict[str, Any], pods: list[dict[str, Any]]) -> None:
+    """Don't wait for a Deployment any longer that time won't help.
+
+    Args:
+        pods: those to look at; others' don't count.
+
+    Raises:
+        LabError: an image can't be had, or a pod crashes again and again.
+    """
     namespace = deployment["metadata"]["namespace"]
     current = {each["image"] for each in deployment["spec"]["template"]["spec"]["containers"]}
     for pod in pods:

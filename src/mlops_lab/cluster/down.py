@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mlops_lab.base.processes import find
 from mlops_lab.base.progress import Progress
-from mlops_lab.cluster import kind, kubeconfig, names, record, registry
+from mlops_lab.cluster import kind, kubeconfig, names, record, registry, second
 from mlops_lab.cluster.up import exclusive
 from mlops_lab.engine import start
 from mlops_lab.engine.docker import Docker, answering
@@ -23,6 +23,8 @@ def down(progress: Progress) -> list[str]:
         removed: list[str] = []
         if docker := _engine(progress):
             made = record.made()
+            if second.remove(docker):
+                removed.append(f"cluster {names.second()}")
             if kind.remove(docker):
                 removed.append(f"cluster {names.cluster()}")
             if not _others(docker) and registry.remove(docker):

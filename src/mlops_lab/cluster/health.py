@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from typing import Literal
 from mlops_lab.base.errors import LabError
 from mlops_lab.base.paths import cache
 from mlops_lab.base.versions import pin
-from mlops_lab.cluster import names, registry
+from mlops_lab.cluster import kind, names, registry
 from mlops_lab.engine import host
 from mlops_lab.engine.docker import Docker, answering
 from mlops_lab.engine.start import unable
@@ -25,6 +26,8 @@ Verdict = Literal["ok", "warn", "fail"]
 _DISK = {"fail": 10e9, "warn": 20e9}
 # The idle cluster of three nodes and the registry take 0.85 GiB (docs/bench.md); the labs' pods come on top.
 _MEMORY = {"default": {"fail": 3.5e9, "warn": 6e9}, "small": {"fail": 2e9, "warn": 4e9}}
+# A second one of two nodes takes 0.6 GiB, and each node's volume gets a copy of the images in its image.
+_SECOND_MEMORY, _SECOND_DISK = {"fail": 1.2e9, "warn": 0.0}, {"fail": 4e9, "warn": 0.0}
 _OLDEST_ENGINE = 20
 
 
@@ -68,6 +71,47 @@ def require(docker: Docker, size: str) -> None:
             raise LabError(f"{line.what}: {line.seen}", line.todo)
 
 
+def require_second(docker: Docker, node: str) -> None:
+    """End with an error if there is no room for a second cluster beside the first.
+
+    Args:
+        node: a node of the first one that runs, which knows what the engine has left; without one, this host is asked.
+
+    Raises:
+        LabError: what is lacking.
+    """
+    todo = "free some (`lab reset` and `lab down` end what is not needed), or give the engine more; then try again"
+    lines = [
+        _graded("memory for a second cluster", _free_memory(docker, node), _SECOND_MEMORY, "{:.1f} GB free", todo),
+        _graded("disk for a second cluster", _free_disk(docker, node), _SECOND_DISK, "{:.1f} GB free", todo),
+    ]
+    for line in lines:
+        if line.verdict == "fail":
+            raise LabError(f"{line.what}: {line.seen}", line.todo)
+
+
+def _free_memory(docker: Docker, node: str) -> float:
+    """Bytes that the engine's kernel can still give; infinite where it can't be known."""
+    file = Path("/proc/meminfo")
+    if node:
+        text = docker.run("exec", node, "cat", str(file), check=False).stdout
+    else:
+        text = file.read_text() if file.exists() else ""
+    found = re.search(r"^MemAvailable:\s+(\d+) kB$", text, re.MULTILINE)
+    return int(found[1]) * 1024 if found else float("inf")
+
+
+def _free_disk(docker: Docker, node: str) -> float:
+    inside = kind.free_disk(docker, node) if node else None
+    return min(shutil.disk_usage(_existing(cache())).free, float("inf") if inside is None else inside)
+
+
+def _existing(path: Path) -> Path:
+    while not path.exists():
+        path = path.parent
+    return path
+
+
 def _engine() -> tuple[Line, Docker | None]:
     try:
         docker = answering()
@@ -103,9 +147,7 @@ def _memory(docker: Docker | None, size: str) -> Line:
 
 
 def _disk() -> Line:
-    root = cache()
-    while not root.exists():
-        root = root.parent
+    root = _existing(cache())
     todo = "make room (`lab images prune` clears the image cache), or move the cache with XDG_CACHE_HOME"
     return _graded("disk", shutil.disk_usage(root).free, _DISK, f"{{:.1f}} GB free at {root}", todo)
 
@@ -139,8 +181,8 @@ def _port(docker: Docker | None) -> Line:
 
 def _versions() -> Iterator[Line]:
     yield Line("python", "ok", platform.python_version())
-    kind, kubectl, helm = on_path(), shutil.which("kubectl"), helm_on_path()
-    yield Line("kind", "ok", f"{pin('kind.version')} {'on PATH' if kind else 'is built when needed'}")
+    kind_program, kubectl, helm = on_path(), shutil.which("kubectl"), helm_on_path()
+    yield Line("kind", "ok", f"{pin('kind.version')} {'on PATH' if kind_program else 'is built when needed'}")
     yield Line("helm", "ok", str(helm) if helm else "is built when the platform needs it")
     if kubectl:
         yield Line("kubectl", "ok", kubectl)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,8 @@ from mlops_lab.engine.docker import Docker
 # The folder with containerd's registry settings is mounted into each node; it also marks a cluster as ours.
 _HOSTS = "/etc/containerd/certs.d"
 _HOSTS_FOLDER = "node-registries"
+# The same folder once more tells a second cluster's nodes from those of a first one that happens to have its name.
+_SECOND = "/kind/mlops-lab-second"
 
 
 @dataclass(frozen=True)
@@ -40,11 +42,14 @@ class Node:
     address: str = ""
 
 
-def nodes(docker: Docker) -> list[Node]:
+def nodes(docker: Docker, of: str = "") -> list[Node]:
     """The containers of the cluster, running or not, the control plane first.
 
     The engine lists a container before it has made it (its volumes are filled, which takes seconds for a node); until
     then it can be neither inspected nor removed, so this waits.
+
+    Args:
+        of: kind's name of the cluster, if it is not the first one.
 
     Raises:
         LabError: a container is listed that the engine doesn't know.
@@ -57,24 +62,30 @@ def nodes(docker: Docker) -> list[Node]:
         found: list[dict[str, Any]] = json.loads(docker.run("inspect", *ids, check=False).stdout or "[]")
         return found if len(found) == len(ids) else None, f"{len(found)} of {len(ids)} containers"
 
-    label = f"label=io.x-k8s.kind.cluster={names.cluster()}"
+    of = of or names.cluster()
+    label = f"label=io.x-k8s.kind.cluster={of}"
     hint = f"docker ps -a --filter {label} lists them; restart the engine if one can't be inspected"
     found = wait_until(probe, what="the cluster's containers", within=60, hint=hint, every=0.2)
     return sorted(
-        (_node(item) for item in found), key=lambda node: (not node.name.endswith("control-plane"), node.name)
+        (_node(item, of == names.second()) for item in found),
+        key=lambda node: (not node.name.endswith("control-plane"), node.name),
     )
 
 
-def config(size: str, missing: tuple[str, ...], cgroup: int, hosts: Path) -> dict[str, Any]:
+def config(
+    roles: Sequence[str], missing: tuple[str, ...], cgroup: int, hosts: Path, second: bool = False
+) -> dict[str, Any]:
     """kind's configuration.
 
     Args:
-        size: a key of `names.NODES`.
+        roles: of the nodes, such as one of `names.NODES`.
         missing: capabilities that containers on this host don't get.
         cgroup: the engine's cgroup version.
         hosts: the folder with containerd's registry settings.
+        second: of a second cluster.
     """
     mount = {"hostPath": str(hosts), "containerPath": _HOSTS, "readOnly": True}
+    mounts = [mount, {**mount, "containerPath": _SECOND}] if second else [mount]
     containerd = [f'[plugins."io.containerd.grpc.v1.cri".registry]\n  config_path = "{_HOSTS}"\n']
     if "CAP_SYS_RESOURCE" in missing:
         # Without it nobody can lower a process's OOM score, and pods with guaranteed resources would not start.
@@ -87,7 +98,7 @@ def config(size: str, missing: tuple[str, ...], cgroup: int, hosts: Path) -> dic
         "kind": "Cluster",
         "apiVersion": "kind.x-k8s.io/v1alpha4",
         "networking": {"apiServerAddress": "127.0.0.1"},
-        "nodes": [{"role": role, "extraMounts": [mount]} for role in names.NODES[size]],
+        "nodes": [{"role": role, "extraMounts": list(mounts)} for role in roles],
         "containerdConfigPatches": containerd,
         **({"kubeadmConfigPatches": patches} if patches else {}),
     }
@@ -99,26 +110,52 @@ def create(docker: Docker, kind: Path, image: str, size: str) -> None:
     Raises:
         LabError: kind failed; the detail is the end of its output.
     """
-    here = cache() / "kind"
-    here.mkdir(parents=True, exist_ok=True)
-    wanted = config(size, host.missing_capabilities(), docker.cgroup_version, registries())
-    (here / "config.yaml").write_text(yaml.safe_dump(wanted, sort_keys=False))
-    entries, log = here / f"kubeconfig.{os.getpid()}", cache() / "logs" / "kind.log"
-    log.unlink(missing_ok=True)
+    entries = cache() / "kind" / f"kubeconfig.{os.getpid()}"
     try:
-        run(
-            [kind, "create", "cluster", "--name", names.cluster(), "--image", image, "--wait", "0s",
-             "--config", here / "config.yaml", "--kubeconfig", entries],
-            within=600, log=log, hint="run `lab up` again; if it fails again, `lab doctor` looks at the host",
-            leaves="docker run",
-        )  # fmt: skip
-        kubeconfig.merge(yaml.safe_load(entries.read_text()))
-    except BaseException:
-        with contextlib.suppress(LabError):  # the first trouble is what counts; the next `lab up` clears away the rest
-            remove(docker)
-        raise
+        with _or_nothing(docker, names.cluster()):
+            _create(docker, kind, image, names.NODES[size], names.cluster(), entries)
+            kubeconfig.merge(yaml.safe_load(entries.read_text()))
     finally:
         entries.unlink(missing_ok=True)
+
+
+def create_second(docker: Docker, kind: Path, image: str, entries: Path) -> None:
+    """Create the second cluster; if that fails, nothing of it is left. The user's kubeconfig is not touched.
+
+    Args:
+        entries: the file that gets its context.
+
+    Raises:
+        LabError: kind failed; the detail is the end of its output.
+    """
+    with _or_nothing(docker, names.second()):
+        _create(docker, kind, image, names.SECOND_NODES, names.second(), entries)
+
+
+def _create(docker: Docker, kind: Path, image: str, roles: Sequence[str], name: str, entries: Path) -> None:
+    second = name == names.second()
+    here, log = cache() / "kind", cache() / "logs" / ("kind-second.log" if second else "kind.log")
+    settings = here / ("second.yaml" if second else "config.yaml")
+    here.mkdir(parents=True, exist_ok=True)
+    wanted = config(roles, host.missing_capabilities(), docker.cgroup_version, registries(), second)
+    settings.write_text(yaml.safe_dump(wanted, sort_keys=False))
+    log.unlink(missing_ok=True)
+    run(
+        [kind, "create", "cluster", "--name", name, "--image", image, "--wait", "0s",
+         "--config", settings, "--kubeconfig", entries],
+        within=600, log=log, hint="run `lab up` again; if it fails again, `lab doctor` looks at the host",
+        leaves="docker run",
+    )  # fmt: skip
+
+
+@contextlib.contextmanager
+def _or_nothing(docker: Docker, name: str) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(LabError):  # the first trouble is what counts; the next `lab up` clears away the rest
+            remove(docker, name)
+        raise
 
 
 def start(docker: Docker, stopped: list[Node]) -> None:
@@ -127,7 +164,7 @@ def start(docker: Docker, stopped: list[Node]) -> None:
         docker.run("start", node.name, within=120)
 
 
-def connect(docker: Docker, ranges: Mapping[str, str]) -> None:
+def connect(docker: Docker, ranges: Mapping[str, str], of: str = "") -> None:
     """Add routes to the other nodes' pods on each node, as kube-router does.
 
     kube-router makes them when its peers have found each other by BGP. After a restart of all nodes a peer that asked
@@ -136,8 +173,9 @@ def connect(docker: Docker, ranges: Mapping[str, str]) -> None:
 
     Args:
         ranges: by node's name the addresses of its pods, such as 10.244.1.0/24.
+        of: kind's name of the cluster, if it is not the first one.
     """
-    there = nodes(docker)
+    there = nodes(docker, of)
     for node in there:
         for other in there:
             if other != node and other.address and ranges.get(other.name):
@@ -157,22 +195,38 @@ def forget_images(docker: Docker, refs: Sequence[str]) -> None:
         docker.run("exec", node.name, "ctr", "--namespace", "k8s.io", "images", "rm", *refs, check=False)
 
 
-def remove(docker: Docker) -> bool:
-    """Remove the cluster's containers with their volumes, and its kubeconfig entries; were there any?"""
-    found = nodes(docker)
+def free_disk(docker: Docker, node: str) -> int | None:
+    """Bytes that are free where a node stores images; None where it does not say."""
+    done = docker.run("exec", node, "df", "-B1", "--output=avail", "/var/lib/containerd", check=False)
+    last = done.stdout.split()[-1:]
+    return int(last[0]) if last and last[0].isdigit() else None
+
+
+def remove(docker: Docker, of: str = "") -> bool:
+    """Remove the cluster's containers with their volumes, and its entries in the user's kubeconfig; were there any?
+
+    Args:
+        of: kind's name of the cluster, if it is not the first one.
+
+    Raises:
+        LabError: somebody else made it.
+    """
+    found = nodes(docker, of)
     if strangers := [node.name for node in found if not node.ours]:
-        raise not_ours(strangers)
+        raise not_ours(strangers, of)
     if found:
         docker.run("rm", "-f", "-v", *(node.name for node in found), within=180)
-    kubeconfig.remove(names.context())
+    if not of or of == names.cluster():
+        kubeconfig.remove(names.context())
     return bool(found)
 
 
-def not_ours(found: list[str]) -> LabError:
+def not_ours(found: list[str], of: str = "") -> LabError:
     """The error about a kind cluster of the same name that somebody else made."""
+    name = of or names.cluster()
     return LabError(
-        f"there is a kind cluster {names.cluster()!r} that `lab` did not create ({', '.join(found)})",
-        f"delete it (kind delete cluster --name {names.cluster()}), or choose another name with MLOPS_LAB_CLUSTER",
+        f"there is a kind cluster {name!r} that `lab` did not create ({', '.join(found)})",
+        f"delete it (kind delete cluster --name {name}), or choose another name with MLOPS_LAB_CLUSTER",
     )
 
 
@@ -191,9 +245,10 @@ def registries() -> Path:
     return folder
 
 
-def _node(item: dict[str, Any]) -> Node:
-    mounts = item.get("Mounts") or []
-    ours = any(m["Destination"] == _HOSTS and m.get("Source", "").endswith(f"/{_HOSTS_FOLDER}") for m in mounts)
+def _node(item: dict[str, Any], second: bool = False) -> Node:
+    mounts = [m for m in item.get("Mounts") or [] if m.get("Source", "").endswith(f"/{_HOSTS_FOLDER}")]
+    places = {m["Destination"] for m in mounts}
+    ours = _HOSTS in places and (_SECOND in places) == second
     return Node(
         item["Name"].lstrip("/"),
         item["State"]["Running"] and not item["State"].get("Paused"),

@@ -10,6 +10,7 @@ REGISTRY_PREFIX = f"localhost:{REGISTRY_PORT}"
 NETWORK = "kind"
 NAMESPACE = "mlops-lab-system"
 NODES = {"small": ("control-plane",), "default": ("control-plane", "worker", "worker")}
+SECOND_NODES = ("control-plane", "worker")
 
 
 def cluster() -> str:
@@ -17,6 +18,11 @@ def cluster() -> str:
     return os.environ.get("MLOPS_LAB_CLUSTER", "mlops-lab")
 
 
-def context() -> str:
-    """The kubeconfig context of the kind cluster."""
-    return f"kind-{cluster()}"
+def context(of: str = "") -> str:
+    """The kubeconfig context of the kind cluster, or of another one by kind's name."""
+    return f"kind-{of or cluster()}"
+
+
+def second() -> str:
+    """kind's name of the second cluster, for tasks that break nodes: it goes by the first one's."""
+    return f"{cluster()}-exam"

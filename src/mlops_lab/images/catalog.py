@@ -21,6 +21,7 @@ from mlops_lab.images.recipes import (
     registry,
     serving,
     tensorflow,
+    traefik,
     workbench,
 )
 from mlops_lab.images.sources import Image, Mode, Sources
@@ -42,6 +43,7 @@ _RECIPES = (
     workbench,
     tensorflow,
     containerise,
+    traefik,
 )
 
 CATALOG: dict[str, Image] = {image.name: image for recipe in _RECIPES for image in recipe.IMAGES}

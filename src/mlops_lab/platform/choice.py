@@ -158,7 +158,7 @@ class Ground:
     def _disk(self, engine: Engine, docker: Docker) -> str:
         """Why its images have no room on the disk that the nodes share, in words; each node stores its own copy."""
         nodes = pull.taking(self._kubectl)
-        free = room.free_disk(docker, nodes[0]) if nodes else None
+        free = kind.free_disk(docker, nodes[0]) if nodes else None
         need = len(nodes) * engine.disk
         if free is None or free >= need + _SPARE_DISK or not lacks(engine.published, docker):
             return ""

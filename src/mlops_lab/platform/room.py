@@ -1,4 +1,4 @@
-"""Memory that pods ask for, those of a cluster now and those that a chart would make; and the disk of its nodes."""
+"""Memory that pods ask for, those of a cluster now and those that a chart would make."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Any
 
 import yaml
 
-from mlops_lab.engine.docker import Docker
 from mlops_lab.kube.quantity import quantity
 
 _DONE = ("Succeeded", "Failed")
@@ -31,13 +30,6 @@ def asked_in(manifest: str, nodes: int) -> int:
             number = nodes if item["kind"] == "DaemonSet" else item["spec"].get("replicas", 1)
             total += number * _pod(item["spec"]["template"]["spec"])
     return total
-
-
-def free_disk(docker: Docker, node: str) -> int | None:
-    """Bytes that are free where a node of the kind cluster stores images; None where it does not say."""
-    done = docker.run("exec", node, "df", "-B1", "--output=avail", "/var/lib/containerd", check=False)
-    last = done.stdout.split()[-1:]
-    return int(last[0]) if last and last[0].isdigit() else None
 
 
 def _pod(spec: dict[str, Any]) -> int:

@@ -1,0 +1,254 @@
+"""A second cluster beside the first, for work that breaks nodes or the control plane: one of each kind of node.
+
+It is made from the first one's node image, pulls from the same registry, and gets files of its own: nothing of the
+first cluster and of the user's kubeconfig changes. A file with its kubeconfig says that it was made whole; what has
+none is made anew. Whoever works on it may break it, so one that is there is left as it is: only nodes that were stopped
+are started again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlops_lab.base.errors import LabError
+from mlops_lab.base.locking import alone
+from mlops_lab.base.paths import state
+from mlops_lab.base.processes import find
+from mlops_lab.base.progress import Progress
+from mlops_lab.base.waiting import wait_until
+from mlops_lab.cluster import addons, health, kind, names, record
+from mlops_lab.cluster.kind import Node
+from mlops_lab.cluster.kubectl import Kubectl
+from mlops_lab.engine import start
+from mlops_lab.engine.docker import Docker, answering
+from mlops_lab.images.build import bring
+from mlops_lab.images.recipes import exam_node, node
+from mlops_lab.images.recipes import kind as kind_program
+from mlops_lab.images.store import Store
+
+_SPACES = ("kube-system", "local-path-storage")
+_READY_WITHIN = 180.0
+_AGAIN_WITHIN = 90.0  # after its nodes were started again
+
+
+@dataclass(frozen=True)
+class Second:
+    """The second cluster.
+
+    Args:
+        kubeconfig: the file with its one context.
+        context: of that name.
+        nodes: their names, the control plane first.
+    """
+
+    kubeconfig: Path
+    context: str
+    nodes: tuple[str, ...]
+
+    def kubectl(self) -> Kubectl:
+        """kubectl on it, with an administrator's rights."""
+        return Kubectl(self.context, str(self.kubeconfig))
+
+
+def kubeconfig_file() -> Path:
+    """Where its kubeconfig is as long as there is one."""
+    return state() / "clusters" / f"kind-{names.second()}.kubeconfig"
+
+
+def up(progress: Progress, *, wait: bool = True) -> Second:
+    """Make sure that it is there; nothing is done where it is.
+
+    Args:
+        wait: wait for another command that is at it, instead of raising an error.
+
+    Raises:
+        LabError: there is no room, somebody else made a kind cluster of that name, or it could not be made; nothing
+            unfinished is left.
+    """
+    with _exclusive(progress, wait):
+        docker = start.ensure(progress.say)
+        if there := _settled(docker, progress):
+            _start(docker, there, progress)
+            return _second(there)
+        health.require_second(docker, _first_node(docker))
+        image = _image(docker)
+        wanted = [] if image else [node.NAME]
+        also = (exam_node.files, *(() if kind_program.on_path() else (kind_program.program,)))
+        steps = bring(wanted, "auto", docker, progress, os.environ.get("MLOPS_LAB_MIRROR", ""), also)
+        image = image or steps[node.NAME].ref
+        return _make(docker, image, progress)
+
+
+def down(progress: Progress) -> bool:
+    """Remove it with all that it has; safe to repeat. Was there one?
+
+    A cluster of that name that somebody else made stays.
+    """
+    with _exclusive(progress, True):
+        docker = answering() or (start.ensure(progress.say) if kubeconfig_file().exists() and find("docker") else None)
+        return remove(docker) if docker else False
+
+
+def remove(docker: Docker) -> bool:
+    """`down`, for who holds the first cluster and has the engine."""
+    removed = any(each.ours for each in kind.nodes(docker, names.second())) and kind.remove(docker, names.second())
+    kubeconfig_file().unlink(missing_ok=True)
+    return removed
+
+
+def found() -> Second | None:
+    """The cluster, if it was made whole and is there; a restart of the engine may have stopped its nodes.
+
+    Raises:
+        LabError: the engine can't be asked.
+    """
+    docker = answering() if kubeconfig_file().exists() else None
+    there = kind.nodes(docker, names.second()) if docker else []
+    return _second(there) if _whole(there) else None
+
+
+@contextlib.contextmanager
+def _exclusive(progress: Progress, wait: bool) -> Iterator[None]:
+    with alone(state() / f"{names.second()}.lock", "the second cluster", progress.say, wait=wait):
+        yield
+
+
+def _second(there: list[Node]) -> Second:
+    return Second(kubeconfig_file(), names.context(names.second()), tuple(each.name for each in there))
+
+
+def _whole(there: list[Node]) -> bool:
+    return (
+        kubeconfig_file().exists()
+        and len(there) == len(names.SECOND_NODES)
+        and all(each.ours for each in there)
+    )  # fmt: skip
+
+
+def _settled(docker: Docker, progress: Progress) -> list[Node] | None:
+    """The nodes of the existing, whole cluster, or None; the remains of an interrupted run are removed."""
+    there = kind.nodes(docker, names.second())
+    if strangers := [each.name for each in there if not each.ours]:
+        raise kind.not_ours(strangers, names.second())
+    if _whole(there):
+        return there
+    if there:
+        progress.say("removing a second cluster that was not created completely")
+        kind.remove(docker, names.second())
+    kubeconfig_file().unlink(missing_ok=True)
+    return None
+
+
+def _first_node(docker: Docker) -> str:
+    """A node of the first cluster that runs; empty where there is none."""
+    return next((each.name for each in kind.nodes(docker) if each.running and each.ours), "")
+
+
+def _image(docker: Docker) -> str:
+    """The node image of the first cluster, if the engine still has it."""
+    made = record.made()
+    return made.image if made and made.image and docker.inspect("image", made.image) else ""
+
+
+def _make(docker: Docker, image: str, progress: Progress) -> Second:
+    entries = kubeconfig_file().with_suffix(".part")
+    entries.parent.mkdir(parents=True, exist_ok=True)
+    store = Store(docker)
+    roles = names.SECOND_NODES
+    with progress.piece(f"a second cluster ({len(roles)} nodes)"), contextlib.ExitStack() as stack:
+        stack.callback(entries.unlink, missing_ok=True)
+        kind.create_second(docker, kind_program.path(store), image, entries)
+        try:
+            there = kind.nodes(docker, names.second())
+            furnish(docker, there, store.current(exam_node.NAME), progress)
+            kubectl = Kubectl(names.context(names.second()), str(entries))
+            _wait(kubectl, _READY_WITHIN)
+            entries.chmod(0o600)
+            entries.replace(kubeconfig_file())
+        except BaseException:
+            with contextlib.suppress(LabError):  # the first trouble is what counts
+                kind.remove(docker, names.second())
+            raise
+    return _second(there)
+
+
+def furnish(docker: Docker, there: list[Node], files: Path | None, progress: Progress) -> None:
+    """Put in the nodes what people look after them with; kubectl finds its kubeconfig where it is used to.
+
+    Args:
+        files: the folder that the step `exam_node.files` made.
+
+    Raises:
+        LabError: the files are not there, or the engine does not copy them.
+    """
+    if files is None:
+        raise LabError("the programs for the second cluster's nodes are not there", "run the same command again")
+    content = (files / "root.tar").read_bytes()
+
+    def one(each: Node) -> None:
+        docker.run("cp", "-", f"{each.name}:/", stdin=content, within=120)
+        if each is there[0]:
+            link = "mkdir -p /root/.kube && ln -sf /etc/kubernetes/admin.conf /root/.kube/config"
+            docker.run("exec", each.name, "sh", "-c", link)
+        editors = "command -v vi >/dev/null || { apt-get -qq update && apt-get -qq install --no-install-recommends"
+        words = ("env", "DEBIAN_FRONTEND=noninteractive", "sh", "-c", f"{editors} {' '.join(exam_node.EDITORS)}; }}")
+        if docker.run("exec", each.name, *words, within=120, check=False).code != 0:
+            progress.say(f"  there is no editor on {each.name}: its package manager got none")
+
+    with ThreadPoolExecutor(len(there)) as pool:
+        list(pool.map(one, there))
+
+
+def _start(docker: Docker, there: list[Node], progress: Progress) -> None:
+    """Start nodes that were stopped. What was broken on purpose stays broken, so this does not insist on Ready."""
+    stopped = [each for each in there if not each.running]
+    if not stopped:
+        return
+    progress.say(f"starting {len(stopped)} stopped nodes of the second cluster")
+    started = {each.name: time.time() for each in stopped}
+    kind.start(docker, stopped)
+    kubectl = _second(there).kubectl()
+    try:
+        _wait(kubectl, _AGAIN_WITHIN, docker, started)
+    except LabError as late:
+        progress.say(f"  the second cluster runs, and not all of it is ready: {late.message}")
+
+
+def _wait(
+    kubectl: Kubectl, within: float, docker: Docker | None = None, started: dict[str, float] | None = None
+) -> None:
+    """Wait until all nodes are Ready, and DNS and storage are there.
+
+    Args:
+        docker, started: after a start, when that was, by node: the nodes are told the ways to each other's pods.
+    """
+    routed = docker is None
+
+    def probe() -> tuple[bool | None, str]:
+        nonlocal routed
+        kinds = "nodes,deployments,leases,pods"
+        done = kubectl.run("get", kinds, "-A", "-o", "json", within=10, check=False)
+        if done.code != 0:
+            return None, "its API server does not answer"
+        items = json.loads(done.stdout)["items"]
+        if not routed and docker:
+            ranges = {addons.name(each): each["spec"].get("podCIDR", "") for each in items if each["kind"] == "Node"}
+            kind.connect(docker, ranges, names.second())
+            routed = True
+        lacks = addons.unready(items, len(names.SECOND_NODES), started or {})
+        lacks += [f"deployment {addons.name(each)} is not available" for each in addons.unavailable(items, _SPACES)]
+        if not any(each["kind"] == "Deployment" and addons.name(each) == "coredns" for each in items):
+            lacks.append("CoreDNS does not exist")
+        return (None, ", ".join(lacks[:4])) if lacks else (True, "")
+
+    what = f"the cluster {kubectl.context}"
+    wait_until(
+        probe, what=what, within=within, every=0.5, hint="run the same command again; lab doctor looks at the host"
+    )

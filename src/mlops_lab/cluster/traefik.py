@@ -1,0 +1,167 @@
+"""Traefik, an add-on of the cluster of `lab up` that is there when a task needs Ingress or the Gateway API.
+
+It serves IngressClass and GatewayClass `traefik`, at the Service `HOST`, for requests from pods. `down` leaves nothing
+of it; the Gateway API's definitions stay where objects of others are of these kinds, or where they were there before.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from typing import Any
+
+from mlops_lab.base.errors import LabError
+from mlops_lab.base.progress import Progress
+from mlops_lab.base.waiting import wait_until
+from mlops_lab.cluster import addons, registry
+from mlops_lab.cluster.kubectl import Kubectl, manifest
+from mlops_lab.cluster.record import current
+from mlops_lab.cluster.up import exclusive
+from mlops_lab.engine import start
+from mlops_lab.images.build import bring
+from mlops_lab.images.recipes import traefik
+from mlops_lab.images.sources import repository
+from mlops_lab.images.store import Store
+from mlops_lab.kube.objects import is_true
+
+NAMESPACE = "mlops-lab-ingress"
+HOST = f"traefik.{NAMESPACE}.svc"
+CLASS = "traefik"
+_LABEL = "mlops-lab/addon=traefik"
+_GROUP = "gateway.networking.k8s.io"
+_OURS, _THEIRS = "made", "found"
+_CLUSTER_WIDE = "ingressclasses,clusterroles,clusterrolebindings"
+
+
+def up(progress: Progress) -> None:
+    """Make sure that it serves; nothing is done where it does. Meanwhile it has the cluster alone (`up.exclusive`).
+
+    Raises:
+        LabError: the cluster is one that the user named, has a class of that name already, or it did not become ready.
+    """
+    kubectl = _kubectl()
+    docker = start.ensure(progress.say)
+    steps = bring([traefik.NAME], "auto", docker, progress, os.environ.get("MLOPS_LAB_MIRROR", ""),
+                  (traefik.definitions,))  # fmt: skip
+    folder = Store(docker).current(traefik.DEFINITIONS)
+    assert folder  # `bring` has just made it
+    definitions = (folder / "crds.yaml").read_text()
+    with exclusive(progress):
+        if registry.serve(docker, repository(traefik.NAME), steps[traefik.NAME]):
+            progress.say(f"  ok pushed {repository(traefik.NAME)}")
+        with progress.piece("Traefik, for Ingress and the Gateway API"):
+            install(kubectl, definitions)
+            wait(kubectl)
+
+
+def down(progress: Progress) -> bool:
+    """Remove it; safe to repeat. Was it there?
+
+    Raises:
+        LabError: the cluster does not answer.
+    """
+    kubectl = _kubectl()
+    with exclusive(progress):
+        return remove(kubectl, progress)
+
+
+def install(kubectl: Kubectl, definitions: str) -> bool:
+    """Apply what is missing or has changed; returns whether anything was.
+
+    Args:
+        definitions: of the Gateway API's resources.
+
+    Raises:
+        LabError: somebody else's Traefik is there, or the cluster refuses.
+    """
+    text = manifest("traefik.yaml", image=traefik.NAME, fingerprint="$fingerprint", definitions="$definitions")
+    fingerprint = hashlib.sha256(f"{text}\0{definitions}".encode()).hexdigest()[:16]
+    noted = _noted(kubectl)
+    if noted.get("mlops-lab/manifests") == fingerprint:
+        return False
+    _refuse_others(kubectl)
+    whose = noted.get("mlops-lab/definitions") or (_THEIRS if _defined(kubectl) else _OURS)
+    kubectl.apply(definitions)
+    waited = kubectl.run(
+        "wait", "--for=condition=Established", "--timeout=30s", *_defined(kubectl), within=40, check=False
+    )
+    if waited.code != 0:
+        raise LabError("the Gateway API's definitions were not accepted", "see: kubectl get crd", waited.stderr.strip())
+    # The fingerprint is applied last of all: what was interrupted is applied again.
+    filled = text.replace("$definitions", whose)
+    kubectl.apply(filled.replace("$fingerprint", "unfinished"))
+    kubectl.run("annotate", "--overwrite", "namespace", NAMESPACE, f"mlops-lab/manifests={fingerprint}")
+    return True
+
+
+def wait(kubectl: Kubectl, within: float = 60) -> None:
+    """Wait until it is ready and has taken up its GatewayClass.
+
+    Raises:
+        LabError: it is not within the limit, or its pod can't start.
+    """
+
+    def probe() -> tuple[bool | None, str]:
+        items = kubectl.get(f"deployments,pods,gatewayclasses.{_GROUP}", "-n", NAMESPACE)
+        lacking = addons.unavailable(items, (NAMESPACE,))
+        for each in lacking:
+            addons.fail_if_stuck(kubectl, each, [item for item in items if item["kind"] == "Pod"])
+        if lacking:
+            return None, "its pod is not ready"
+        classes = [item for item in items if item["kind"] == "GatewayClass" and addons.name(item) == CLASS]
+        return (True, "") if classes and is_true(classes[0], "Accepted") else (None, "its GatewayClass is not accepted")
+
+    hint = f"see: kubectl --context {kubectl.context} -n {NAMESPACE} describe pods"
+    wait_until(probe, what="Traefik", within=within, every=0.5, hint=hint)
+
+
+def remove(kubectl: Kubectl, progress: Progress) -> bool:
+    """`down`, for who holds the cluster."""
+    noted = _noted(kubectl)
+    defined = _defined(kubectl)
+    if defined:  # before the namespace, which knows whose the definitions are
+        kubectl.run("delete", f"gatewayclasses.{_GROUP}", "-l", _LABEL, "--ignore-not-found", within=30)
+    kubectl.run("delete", _CLUSTER_WIDE, "-l", _LABEL, "--ignore-not-found", within=30)
+    if noted.get("mlops-lab/definitions") == _OURS and defined:
+        kinds = ",".join(each.partition("/")[2] for each in defined)
+        if left := kubectl.run("get", kinds, "-A", "-o", "name", within=20).stdout.split():
+            progress.say(f"the Gateway API's definitions stay: {len(left)} objects are there, such as {left[0]}")
+        else:
+            kubectl.run("delete", *defined, "--ignore-not-found", within=60)
+    kubectl.run("delete", "namespaces", "-l", _LABEL, "--ignore-not-found", within=90)
+    return bool(noted)
+
+
+def _kubectl() -> Kubectl:
+    cluster = current()
+    if not cluster.is_kind:
+        raise LabError(
+            f"Traefik is put only into a cluster that `lab up` made, and {cluster.context} is yours",
+            "leave yours (lab down), then make one: lab up",
+        )
+    return Kubectl(cluster.context, cluster.kubeconfig)
+
+
+def _noted(kubectl: Kubectl) -> dict[str, str]:
+    """The annotations of the add-on's namespace; none where it is not there."""
+    done = kubectl.run("get", "namespace", NAMESPACE, "--ignore-not-found", "-o", "json")
+    found: dict[str, Any] = json.loads(done.stdout or "{}")
+    return dict(found.get("metadata", {}).get("annotations") or {})
+
+
+def _defined(kubectl: Kubectl) -> list[str]:
+    """The Gateway API's definitions that are there, as `customresourcedefinition.apiextensions.k8s.io/NAME`."""
+    there = kubectl.run("get", "customresourcedefinitions", "-o", "name").stdout.split()
+    return [each for each in there if each.endswith(f".{_GROUP}")]
+
+
+def _refuse_others(kubectl: Kubectl) -> None:
+    done = kubectl.run("get", "ingressclass", CLASS, "--ignore-not-found", "-o", "json")
+    found: dict[str, Any] = json.loads(done.stdout or "{}")
+    key, _, value = _LABEL.partition("=")
+    if found and (found["metadata"].get("labels") or {}).get(key) != value:
+        raise LabError(
+            f"there is an IngressClass {CLASS} that `lab` did not create",
+            f"remove that Traefik (kubectl delete ingressclass {CLASS}), then try again",
+        )
