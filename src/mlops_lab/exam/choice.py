@@ -108,7 +108,8 @@ def _without_collisions(offers: Sequence[Offer], random: Random) -> Iterator[lis
     """The largest sets without two tasks that claim the same, in a random order."""
     claims = [claim for each in offers for claim in each.claims]
     contested = [each for each in offers if any(claims.count(claim) > 1 for claim in each.claims)]
-    free = [each for each in offers if each not in contested]
+    names = {each.name for each in contested}
+    free = [each for each in offers if each.name not in names]
     order = random.sample(contested, len(contested))
 
     def sets(place: int, held: tuple[Offer, ...]) -> Iterator[tuple[Offer, ...]]:
@@ -140,7 +141,7 @@ def _chosen(offers: Sequence[Offer], shares: Mapping[str, int], minutes: int, ra
     wanted = sum(1 << each for each in range(ceil(minutes * FILLED), minutes + 1))
     for total in _totals(offers, minutes, random):
         spans = [_span(shares[domain], total) for domain in domains]
-        sums = _sums(whole, spans, minutes)
+        sums = _sums(whole, spans, total, minutes)
         if ends := sums[-1].get(total, 0) & wanted:
             rates = [sum(each.minutes for each in items) / sum(each.weight for each in items) for items in own.values()]
             middle = sum(rate * share for rate, share in zip(rates, shares.values(), strict=True)) * total / 100
@@ -187,18 +188,22 @@ def _tables(items: Sequence[Offer], minutes: int) -> list[Table]:
     return found
 
 
-def _sums(whole: Sequence[Table], spans: Sequence[range], minutes: int) -> list[dict[int, int]]:
-    """For none of the domains, the first, the first two and so on: minutes that are reachable, by weight."""
+def _sums(whole: Sequence[Table], spans: Sequence[range], total: int, minutes: int) -> list[dict[int, int]]:
+    """For none of the domains, the first, the first two and so on: minutes that are reachable, by weight.
+
+    Only weights with which the others can still come to the total.
+    """
     kept = (1 << (minutes + 1)) - 1
     found: list[dict[int, int]] = [{0: 1}]
-    for table, span in zip(whole, spans, strict=True):
+    for place, (table, span) in enumerate(zip(whole, spans, strict=True)):
+        rest = spans[place + 1 :]
+        low, high = total - sum(each.stop - 1 for each in rest), total - sum(each.start for each in rest)
         after: dict[int, int] = {}
         for before, reached in found[-1].items():
-            for weight in span:
-                if weight < len(table) and table[weight]:
-                    both = _added(reached, table[weight]) & kept
-                    after[before + weight] = after.get(before + weight, 0) | both
-        found.append(after)
+            for weight in range(max(span.start, low - before), min(span.stop - 1, high - before, len(table) - 1) + 1):
+                if own := table[weight]:
+                    after[before + weight] = after.get(before + weight, 0) | _added(reached, own)
+        found.append({weight: reached & kept for weight, reached in after.items()})
     return found
 
 

@@ -125,7 +125,10 @@ class Exams:
         """
         found = self.store.open()
         if found is None:
-            raise UsageError("no exam is under way", "begin one: lab exam start cka, ckad or mlops")
+            last = self.store.numbers()[-1:]
+            graded_before = last and self.store.load(last[0]).phase == "ended"
+            after = f"; exam {last[0]} is graded (lab exam sheet)" if graded_before else ""
+            raise UsageError(f"no exam is under way{after}", "begin one: lab exam start cka, ckad or mlops")
         if found.phase in ("grading", "clearing") and not graded:
             raise UsageError(under_way(found), "go on with that: lab exam submit")
         return found
