@@ -37,14 +37,19 @@ def exam() -> None:
 @click.option("--seed", type=click.IntRange(min=0), help="Draw this exam: the same seed is the same one, for a class.")
 @click.option("--practice", is_flag=True, help="Checks and hints at any time.")
 @click.option("--quick", is_flag=True, help="Four tasks in 25 minutes.")
-def start(name: str, minutes: int | None, seed: int | None, practice: bool, quick: bool) -> None:
+@click.option("--task", "only", multiple=True, metavar="NAME", help="To practise: this task; may be given again.")
+def start(name: str, minutes: int | None, seed: int | None, practice: bool, quick: bool, only: tuple[str, ...]) -> None:
     """Draw an exam, make its tasks on the cluster, and start the clock.
+
+    The same seed, with the same bank of tasks, is the same exam. Your labs are not touched. All tasks of the bank: lab
+    exam tasks.
 
     \b
     Examples:
       lab exam start cka
       lab exam start ckad --seed 7
       lab exam start mlops --quick --practice
+      lab exam start cka --practice --task storage-class
     """
     from mlops_lab.base.errors import UsageError
     from mlops_lab.exam.drawing import MINUTES
@@ -52,8 +57,12 @@ def start(name: str, minutes: int | None, seed: int | None, practice: bool, quic
 
     if quick and minutes:
         raise UsageError("--quick has 25 minutes", "leave out one of --quick and --minutes")
+    if only and (quick or minutes or not practice):
+        raise UsageError("--task is for --practice alone", "lab exam start EXAM --practice --task NAME")
     exams = made()
-    sitting = exams.start(name, tasks(), minutes=minutes or MINUTES, seed=seed, practice=practice, quick=quick)
+    sitting = exams.start(
+        name, tasks(), minutes=minutes or MINUTES, seed=seed, practice=practice, quick=quick, only=only
+    )
     kind = ", for practice" if practice else ""
     click.echo(
         f"Exam {sitting.number}: {name}{kind}, seed {sitting.seed}. {len(sitting.seats)} tasks in {sitting.minutes} "

@@ -35,10 +35,10 @@ def list_tasks(exam: str | None, missing: bool, as_json: bool) -> None:
         if as_json:
             click.echo(json.dumps(lines, indent=2, ensure_ascii=False))
             return
-        for each, domains in lines.items():
-            click.echo(f"{each}: {sum(map(len, domains.values()))} of the curriculum's lines have no task")
-            for domain, own in domains.items():
-                for line in own:
+        for each, unserved in lines.items():
+            click.echo(f"{each}: {sum(map(len, unserved.values()))} of the curriculum's lines have no task")
+            for domain, texts in unserved.items():
+                for line in texts:
                     click.echo(f"  {domain}: {line}")
         return
     found = {each: by_domain(each, bank) for each in chosen}

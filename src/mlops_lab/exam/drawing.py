@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from random import Random
 
@@ -37,17 +38,22 @@ def offers(exam: str, bank: Sequence[Task]) -> list[Offer]:
     ]
 
 
-def seats(exam: str, bank: Sequence[Task], minutes: int, seed: int, *, quick: bool = False) -> list[Seat]:
+def seats(
+    exam: str, bank: Sequence[Task], minutes: int, seed: int, *, quick: bool = False, only: Sequence[str] = ()
+) -> list[Seat]:
     """The tasks of an exam with their weights, in its order; their namespaces and own seeds are not drawn yet.
 
     Args:
         quick: four tasks of different domains in 25 minutes.
+        only: just these tasks.
 
     Raises:
-        UsageError: there is no such exam, or the bank can't fill it; says what is missing.
+        UsageError: there is no such exam or task, or the bank can't fill it; says what is missing.
     """
     if exam not in EXAMS:
         raise UsageError(f"there is no exam {exam!r}", f"there are {', '.join(EXAMS)}")
+    if only:
+        return _seats(_named(exam, bank, only), bank, seed)
     have, random = offers(exam, bank), Random(f"{seed} {exam} {'quick' if quick else minutes}")
     if quick:
         chosen = choose_few(have, QUICK_TASKS, QUICK_MINUTES, random)
@@ -60,6 +66,25 @@ def seats(exam: str, bank: Sequence[Task], minutes: int, seed: int, *, quick: bo
             f"the bank can't fill an exam {exam} of {QUICK_MINUTES if quick else minutes} minutes: {lacks}",
             _instead(exam, have, quick),
         )
+    return _seats(chosen, bank, seed)
+
+
+def _named(exam: str, bank: Sequence[Task], names: Sequence[str]) -> list[Offer]:
+    """Offers by their names."""
+    have = {each.name: each for each in offers(exam, bank)}
+    found: list[Offer] = []
+    for name in dict.fromkeys(names):
+        if name not in have:
+            near = get_close_matches(name, have, n=3, cutoff=0.4)
+            hint = f"did you mean {' or '.join(near)}?" if near else f"see which there are: lab exam tasks {exam}"
+            raise UsageError(f"exam {exam} has no task {name!r}", hint)
+        if other := next((each for each in found if each.claims & have[name].claims), None):
+            raise UsageError(f"{name} and {other.name} can't be done at the same time", "leave out one of them")
+        found.append(have[name])
+    return found
+
+
+def _seats(chosen: Sequence[Offer], bank: Sequence[Task], seed: int) -> list[Seat]:
     domains = list(dict.fromkeys(each.domain for each in chosen))
     own = {domain: [each for each in chosen if each.domain == domain] for domain in domains}
     parts = scaled({domain: [each.weight for each in items] for domain, items in own.items()})

@@ -7,9 +7,30 @@ from typing import Any
 
 from mlops_lab.exam.sheet import PASS, Sheet
 from mlops_lab.exam.state import Store
+from mlops_lab.learner.path import Scored
+from mlops_lab.tasks.task import EXAMS
 
 _ROWS = 14
 _WIDEST = 90
+
+
+# Exams before that don't count for what to practise next.
+LAST = 3
+
+
+def scored(graded: Sequence[Sheet]) -> tuple[list[Scored], list[str]]:
+    """How the domains went in the last exams of each kind, and the tasks of which points were lost."""
+    counted = [
+        each for exam in EXAMS for each in [sheet for sheet in graded if sheet.exam == exam][-LAST:]
+    ]  # fmt: skip
+    found = [
+        Scored(f"{each.exam}/{domain.domain}", domain.earned, domain.possible)
+        for each in counted
+        for domain in each.domains
+        if domain.possible
+    ]
+    lost = [task.task for each in counted for task in each.tasks if task.earned < task.possible]
+    return found, list(dict.fromkeys(lost))
 
 
 def rows(store: Store, graded: Sequence[Sheet]) -> list[dict[str, Any]]:

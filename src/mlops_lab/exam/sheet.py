@@ -88,7 +88,7 @@ class Sheet(msgspec.Struct, frozen=True):
     bank: Annotated[str, _means("a hash of the bank that it was drawn from")]
     minutes: Annotated[int, _means("minutes that it had")]
     practice: Annotated[bool, _means("checks and hints were there at any time")]
-    quick: Annotated[bool, _means("four tasks, of which the domains' shares are not met")]
+    quick: Annotated[bool, _means("a few tasks, which don't meet the domains' shares")]
     begun: Annotated[str, _means("when, in UTC, as ISO 8601")]
     submitted: Annotated[str, _means("when, in UTC, as ISO 8601")]
     used: Annotated[float, _means("seconds of it that were used")]

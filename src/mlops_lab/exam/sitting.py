@@ -73,8 +73,12 @@ class Exams:
         seed: int | None = None,
         practice: bool = False,
         quick: bool = False,
+        only: Sequence[str] = (),
     ) -> Sitting:
         """Draw an exam, make its tasks on the cluster, and let the clock run.
+
+        Args:
+            only: just these tasks, in the time that they should take.
 
         Raises:
             UsageError: an exam is under way, or the bank can't fill this one.
@@ -82,9 +86,9 @@ class Exams:
         """
         if found := self.store.open():
             raise UsageError(under_way(found), GO_ON)
-        minutes = QUICK_MINUTES if quick else minutes
         seed = secrets.randbelow(_SEEDS) if seed is None else seed
-        seats = drawing.seats(exam, bank, minutes, seed, quick=quick)
+        seats = drawing.seats(exam, bank, minutes, seed, quick=quick, only=only)
+        minutes = sum(seat.minutes for seat in seats) if only else QUICK_MINUTES if quick else minutes
         known = {task.name: task for task in bank}
         with self.store.work():
             if found := self.store.open():  # made by another command meanwhile
@@ -95,7 +99,8 @@ class Exams:
             self._empty()
             drawing.names(seats, bank, self.store.tasks(number), self.stage.taken)
             sitting = Sitting(
-                number, exam, seed, minutes, drawing.content(bank), Clock(minutes * 60.0), practice, quick, cluster,
+                number, exam, seed, minutes, drawing.content(bank), Clock(minutes * 60.0), practice,
+                quick or bool(only), cluster,
                 seats=seats,
             )  # fmt: skip
             self.store.save(sitting)
