@@ -104,7 +104,11 @@ class Exams:
                 seats=seats,
             )  # fmt: skip
             self.store.save(sitting)
-            return self._stand(sitting, cluster)
+            try:
+                return self._stand(sitting, cluster)
+            except LabError as trouble:
+                hint = f"{trouble.hint}; then go on: lab exam resume"
+                raise LabError(trouble.message, hint, trouble.detail) from trouble
 
     def resume(self) -> Sitting:
         """Make what of an exam is not on the cluster (any more), and go on. The time that this takes does not count.

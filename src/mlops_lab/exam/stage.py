@@ -88,6 +88,7 @@ class Clusters:
         try:
             self._main().kube.version()
         except LabError as down:
+            self._places.clear()  # it may be another one when it answers again
             return down.message
         return ""
 
