@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import secrets
 import shutil
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from mlops_lab.base.errors import LabError, UsageError
-from mlops_lab.base.progress import Progress
 from mlops_lab.exam import drawing
 from mlops_lab.exam.choice import QUICK_MINUTES
 from mlops_lab.exam.clock import Clock, Now, now, spelled
+from mlops_lab.exam.side_by_side import side_by_side
 from mlops_lab.exam.stage import Clusters, Stage
 from mlops_lab.exam.state import Seat, Sitting, Store, around, workspace
 from mlops_lab.labs.workspace import keep_copy
 from mlops_lab.tasks.rendering import Rendered
 from mlops_lab.tasks.task import Task
 
-# Tasks that are made, or taken away, at the same time.
-_AT_ONCE = 4
 _SEEDS = 1_000_000  # to draw one from where none is given
 GO_ON = "go on with it: lab exam resume; hand it in: lab exam submit; give it up: lab exam stop"
 
@@ -278,29 +275,3 @@ def under_way(sitting: Sitting) -> str:
         "clearing": "is graded, and not cleared away yet",
     }
     return f"exam {sitting.number} ({sitting.exam}) {how[sitting.phase]}"
-
-
-def side_by_side(work: Iterable[tuple[str, Callable[..., None], object]]) -> None:
-    """Do pieces of work, a few at once, and say how they go on.
-
-    Args:
-        work: of each its name, and a function with its argument.
-
-    Raises:
-        LabError: the first of those that the pieces raised; the others are done nevertheless.
-    """
-    progress = Progress()
-
-    def piece(name: str, function: Callable[..., None], argument: object) -> None:
-        with progress.piece(name):
-            function(argument)
-
-    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="exam") as pool, progress.showing(lambda: None):
-        under = [pool.submit(piece, *each) for each in work]
-        try:
-            found = [each.exception() for each in under]
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-    if trouble := next((each for each in found if each is not None), None):
-        raise trouble
