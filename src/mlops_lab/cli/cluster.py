@@ -117,7 +117,9 @@ def up(
 @click.option(
     "--context", metavar="NAME", default="", help="Leave the cluster of this context, used with `lab up` once."
 )
-@click.option("--yes", is_flag=True, help="In a cluster used with --context, delete without asking.")
+@click.option(
+    "--yes", is_flag=True, help="Also while an exam is under way; in a cluster used with --context, don't ask."
+)
 @click.option("--forget", is_flag=True, help="Forget a cluster used with --context that is gone for good.")
 def down(keep_data: bool, context: str, yes: bool, forget: bool) -> None:
     """Delete the cluster.
@@ -142,6 +144,8 @@ def down(keep_data: bool, context: str, yes: bool, forget: bool) -> None:
     from mlops_lab.platform import remove
 
     progress = Progress()
+    if not yes:
+        _leave_exams_alone()
     if not (context or forget):
         with exclusive(progress):
             if not mend.named(progress.say):
@@ -164,6 +168,27 @@ def down(keep_data: bool, context: str, yes: bool, forget: bool) -> None:
     for file in kubeconfig.unreadable():
         click.echo(f"{file} is no kubeconfig, so whatever it has of the cluster stays in it")
     _say_what_is_left(own.contexts())
+
+
+def _leave_exams_alone() -> None:
+    """See that no exam is under way, whose work would be lost.
+
+    Raises:
+        UsageError: one is.
+    """
+    from mlops_lab.base.errors import LabError, UsageError
+    from mlops_lab.exam.sitting import under_way
+    from mlops_lab.exam.state import Store
+
+    try:
+        found = Store().open()
+    except LabError:  # a state that can't be read has nothing to lose
+        return
+    if found:
+        raise UsageError(
+            f"{under_way(found)}; its work would be lost",
+            "end it first: lab exam submit, or lab exam stop; or delete all the same: lab down --yes",
+        )
 
 
 def _say_what_is_left(contexts: Sequence[str]) -> None:

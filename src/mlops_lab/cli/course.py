@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-    from mlops_lab.learner.path import Course, Failed, Share
+    from mlops_lab.learner.path import Course, Failed, Practise, Share
 
 _SHOWN = 5  # failed checks, and labs of a row
+_FEW = 2  # labs and tasks that are named for a domain
 
 
 @click.command()
@@ -50,13 +51,13 @@ def path(level: str | None, domain: str | None, as_json: bool) -> None:
         raise UsageError(f"there is no exam domain {domain!r}", f"there are: {known}")
     levels, domains = paths.levels(_of_level(course, level)), _domains(course, level, domain or "")
     shares = domains if domain else levels
-    failed, following = paths.failed(course), paths.next_lab(course)
+    failed, following, exams = paths.failed(course), paths.next_lab(course), _exams(course, domain or "")
     if level or domain:
         following = next((lab for each in shares for lab in each.labs), None)
     if as_json:
         rows = {
             "next": following, "levels": [vars(each) for each in levels], "domains": [vars(each) for each in domains],
-            "failed": [vars(each) for each in failed],
+            "failed": [vars(each) for each in failed], "exams": [vars(each) for each in exams],
         }  # fmt: skip
         click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
         return
@@ -72,6 +73,10 @@ def path(level: str | None, domain: str | None, as_json: bool) -> None:
         shown.print("\nWhat failed last")
         for each in failed[:_SHOWN]:
             shown.print(_failed(each), soft_wrap=True)
+    if exams and not level:
+        shown.print("\nFor exams, by the last ones, the weakest domain first")
+        for weak in exams[:_SHOWN]:
+            shown.print(_practise(weak), soft_wrap=True)
     if domain is None:
         shown.print("\nBy level")
         shown.print(_shares(levels, course, bar=False))
@@ -163,9 +168,10 @@ def explain(exercise: Exercise, name: str | None, as_json: bool) -> None:
 @click.command()
 @click.argument("lab", metavar="[LAB]", required=False, type=LabName())
 @click.option("--learner", default="", help="The name to write into each record.")
+@click.option("--exams", is_flag=True, help="Print your graded exams instead of your attempts at labs.")
 @click.option("--schema", "as_schema", is_flag=True, help="Print the JSON Schema of a record instead.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file.")
-def records(lab: Exercise | None, learner: str, as_schema: bool, out: Path | None) -> None:
+def records(lab: Exercise | None, learner: str, exams: bool, as_schema: bool, out: Path | None) -> None:
     """Print your attempts as JSON lines that a teacher can collect.
 
     \b
@@ -173,11 +179,16 @@ def records(lab: Exercise | None, learner: str, as_schema: bool, out: Path | Non
       lab records
       lab records 04 --learner ada --out ada.jsonl
       lab records | jq -r 'select(.passed) | .lab' | sort -u
+      lab records --exams --learner ada
       lab records --schema
     """
     from mlops_lab.learner.attempts import attempts, line, schema
 
-    if as_schema:
+    if exams and lab:
+        raise UsageError("--exams prints exams, not attempts at a lab", "leave out one of them")
+    if exams:
+        text = _exam_records(learner, as_schema)
+    elif as_schema:
         text = json.dumps(schema(), indent=2) + "\n"
     else:
         found = attempts(Records(), learner, lab.number if lab else "")
@@ -186,6 +197,16 @@ def records(lab: Exercise | None, learner: str, as_schema: bool, out: Path | Non
         click.echo(text, nl=False)
         return
     write(out, text, "--out")
+
+
+def _exam_records(learner: str, as_schema: bool) -> str:
+    from mlops_lab.exam.handing_in import sheets
+    from mlops_lab.exam.sheet import record, schema
+    from mlops_lab.exam.state import Store
+
+    if as_schema:
+        return json.dumps(schema(), indent=2) + "\n"
+    return "".join(f"{record(each, learner)}\n" for each in sheets(Store()))
 
 
 def _course() -> Course:
@@ -199,6 +220,32 @@ def _course() -> Course:
         kept.progress(),
         kept.attempts(),
     )
+
+
+def _exams(course: Course, beginning: str) -> list[Practise]:
+    """What to practise for exams, of the domains whose names begin so."""
+    from mlops_lab.exam.handing_in import sheets
+    from mlops_lab.exam.history import scored
+    from mlops_lab.exam.state import Store
+    from mlops_lab.learner import path as paths
+    from mlops_lab.tasks.task import tasks
+
+    known, lost = scored(sheets(Store()))
+    if not known:
+        return []
+    bank: dict[str, list[str]] = {}
+    for task in tasks():
+        for exam, domain in task.about.exams.items():
+            bank.setdefault(f"{exam}/{domain}", []).append(task.name)
+    return [each for each in paths.practise(course, known, bank, lost) if _begins(each.domain, beginning)]
+
+
+def _practise(each: Practise) -> str:
+    labs = f"lab start {' or '.join(each.labs[:_FEW])}" if each.labs else ""
+    exam = each.domain.partition("/")[0]
+    tasks = " ".join(f"--task {name}" for name in each.tasks[:_FEW])
+    ways = [labs, f"lab exam start {exam} --practice {tasks}" if tasks else ""]
+    return f"  {each.domain}, {each.percent} %: {'; '.join(way for way in ways if way)}"
 
 
 def _of_level(course: Course, level: str | None) -> Course:

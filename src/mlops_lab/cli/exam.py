@@ -1,82 +1,278 @@
-"""`lab exam`: practice for CKA, CKAD and MLOps against the clock."""
+"""`lab exam`: practice for CKA, CKAD and MLOps against the clock; the commands of a sitting."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Sequence
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from mlops_lab.base.errors import ExitCode
+from mlops_lab.cli.exam_bank import list_tasks, prove_tasks, render_task
+from mlops_lab.cli.exam_now import graded, made, now
+from mlops_lab.cli.exam_practice import check, hint, reset
+from mlops_lab.cli.exam_sheets import history, show_sheet, solution
+from mlops_lab.cli.terminal import console
+
+if TYPE_CHECKING:
+    from mlops_lab.exam.sitting import Exams, Look
+    from mlops_lab.exam.state import Seat, Sitting
 
 
 @click.group()
 def exam() -> None:
-    """Practise for CKA, CKAD and MLOps.
+    """Practise for CKA, CKAD and MLOps against the clock.
 
     \b
     Examples:
-      lab exam tasks
+      lab exam start cka
+      lab exam start ckad --quick --practice
+      lab exam task 3
+      lab exam submit
+      lab exam sheet
     """
 
 
-@exam.command("prove")
-@click.argument("names", metavar="[TASK]...", nargs=-1)
-@click.option("--only", type=click.Choice(["start", "solutions", "wrong"]), multiple=True, help="Only these steps.")
-@click.option("--variant", "of", multiple=True, metavar="NAME", help="Only this one, such as wrong/CHECK--mistake.")
-@click.option("--seed", type=int, help="Draw from this seed; each step draws with the next one.")
+@exam.command()
+@click.argument("name", metavar="cka|ckad|mlops", type=click.Choice(["cka", "ckad", "mlops"]))
+@click.option("--minutes", type=click.IntRange(15, 240), help="The time; 120 if not given.")
+@click.option("--seed", type=click.IntRange(min=0), help="Draw this exam: the same seed is the same one, for a class.")
+@click.option("--practice", is_flag=True, help="Checks and hints at any time.")
+@click.option("--quick", is_flag=True, help="Four tasks in 25 minutes.")
+@click.option("--task", "only", multiple=True, metavar="NAME", help="To practise: this task; may be given again.")
+def start(name: str, minutes: int | None, seed: int | None, practice: bool, quick: bool, only: tuple[str, ...]) -> None:
+    """Draw an exam, make its tasks on the cluster, and start the clock.
+
+    The same seed, with the same bank of tasks, is the same exam. Your labs are not touched. All tasks of the bank: lab
+    exam tasks.
+
+    \b
+    Examples:
+      lab exam start cka
+      lab exam start ckad --seed 7
+      lab exam start mlops --quick --practice
+      lab exam start cka --practice --task storage-class
+    """
+    from mlops_lab.base.errors import UsageError
+    from mlops_lab.exam.drawing import MINUTES
+    from mlops_lab.tasks.task import tasks
+
+    if quick and minutes:
+        raise UsageError("--quick has 25 minutes", "leave out one of --quick and --minutes")
+    if only and (quick or minutes or not practice):
+        raise UsageError("--task is for --practice alone", "lab exam start EXAM --practice --task NAME")
+    exams = made()
+    sitting = exams.start(
+        name, tasks(), minutes=minutes or MINUTES, seed=seed, practice=practice, quick=quick, only=only
+    )
+    kind = ", for practice" if practice else ""
+    click.echo(
+        f"Exam {sitting.number}: {name}{kind}, seed {sitting.seed}. {len(sitting.seats)} tasks in {sitting.minutes} "
+        "minutes, 66 % pass. The clock runs.\n"
+    )
+    _show(exams, sitting, sitting.seat(1))
+    click.echo("next: lab exam status shows all tasks, lab exam task 2 the second one")
+
+
+@exam.command()
 @click.pass_context
-def prove_tasks(
-    ctx: click.Context, names: Sequence[str], only: Sequence[str], of: Sequence[str], seed: int | None
-) -> None:
-    """For authors: prove on the cluster that tasks are honest; all of them without names.
+def status(ctx: click.Context) -> None:
+    """Show the time left and all tasks.
 
     \b
     Examples:
-      lab exam prove resize-a-claim
-      lab exam prove resize-a-claim --variant wrong/grows--another-claim --seed 7
+      lab exam status
     """
-    from mlops_lab.proof import tasks as proof
-    from mlops_lab.proof.ledger import HONEST, Done
-    from mlops_lab.proof.verify import Step
-    from mlops_lab.tasks.clusters import main_place
-    from mlops_lab.tasks.task import named, tasks
+    from rich.table import Table
 
-    chosen = [named(name) for name in names] or tasks()
-    dishonest = False
+    _, look = now(ctx)
+    sitting = look.sitting
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for column, side in (
+        ("", "right"),
+        ("%", "right"),
+        ("min", "right"),
+        ("", "left"),
+        ("task", "left"),
+        ("domain", "left"),
+    ):
+        table.add_column(column, justify=side, no_wrap=column not in ("task", "domain"))  # type: ignore[arg-type]
+    if sitting.practice:
+        table.add_column("checked", justify="right")
+    for seat in sitting.seats:
+        mark = ("> " if seat.number == sitting.current else "") + ("flagged" if seat.flagged else "")
+        title = seat.title + (f"\n  note: {seat.note}" if seat.note else "")
+        row = [str(seat.number), str(seat.weight), str(seat.minutes), mark, title, seat.domain]
+        if sitting.practice:
+            row.append(f"{seat.checked[0]} of {seat.checked[1]}" if seat.checked else "")
+        table.add_row(*row)
+    click.echo(f"Exam {sitting.number}: {sitting.exam}, seed {sitting.seed}. {_left(look)}\n")
+    console().print(table)
+    click.echo(f"\nnext: lab exam task {sitting.current}")
 
-    def tell(step: Step, done: Done | None) -> None:
-        if done is not None:
-            click.echo(f"  {done.outcome:<11} {step.name} ({done.seconds:.0f} s)")
-            for line in done.says:
-                click.echo(f"      {line}")
-            for result in done.results if "solutions" in step.kinds else ():
-                click.echo(f"      {result.check}: {result.seen}")
 
-    place = main_place()
-    for task in chosen:
-        click.echo(f"{task.name}: {task.about.title}")
-        done = proof.prove(task, place, only=only, of=of, tell=tell, **({} if seed is None else {"seed": seed}))
-        dishonest = dishonest or any(each.outcome != HONEST for each in done)
-        click.echo(f"  {sum(each.seconds for each in done):.0f} s")
-    sys.stdout.flush()
-    ctx.exit(ExitCode.FAILED if dishonest else ExitCode.PASSED)
+@exam.command()
+@click.argument("number", metavar="[N]", type=int, required=False)
+@click.pass_context
+def task(ctx: click.Context, number: int | None) -> None:
+    """Show a task: its text, where it is, its weight and minutes.
 
-
-@exam.command("render")
-@click.argument("name", metavar="TASK")
-@click.option("--seed", type=int, default=1, show_default=True, help="Draw from this seed.")
-@click.option("--into", type=click.Path(path_type=Path), required=True, help="The folder; it is emptied first.")
-def render_task(name: str, seed: int, into: Path) -> None:
-    """For authors: write a task as a candidate gets it, with what a seed draws.
+    Without N the one that was shown last.
 
     \b
     Examples:
-      lab exam render resize-a-claim --seed 7 --into /tmp/seen
+      lab exam task 3
     """
-    from mlops_lab.tasks.rendering import render
-    from mlops_lab.tasks.task import named
+    exams, look = now(ctx)
+    sitting = look.sitting
+    seat = exams.show(sitting, sitting.current if number is None else number)
+    _show(exams, sitting, seat)
+    click.echo(_left(look))
 
-    done = render(named(name), seed, "amber", into / name)
-    click.echo(f"{done.folder}")
+
+@exam.command()
+@click.argument("number", metavar="N", type=int)
+@click.pass_context
+def flag(ctx: click.Context, number: int) -> None:
+    """Flag a task to come back to, or take the flag away.
+
+    \b
+    Examples:
+      lab exam flag 3
+    """
+    exams, look = now(ctx)
+    seat = exams.flag(look.sitting, number)
+    click.echo(f"Task {number} is {'flagged' if seat.flagged else 'not flagged any more'}. {_left(look)}")
+
+
+@exam.command()
+@click.argument("number", metavar="N", type=int)
+@click.argument("text", metavar="[TEXT]...", nargs=-1)
+@click.pass_context
+def note(ctx: click.Context, number: int, text: tuple[str, ...]) -> None:
+    """Keep a note at a task; without TEXT, take it away.
+
+    \b
+    Examples:
+      lab exam note 3 the claim is bound, the pod is not
+    """
+    exams, look = now(ctx)
+    seat = exams.note(look.sitting, number, " ".join(text))
+    click.echo(f"Task {number}: {seat.note or 'no note any more'}. {_left(look)}")
+
+
+@exam.command()
+@click.pass_context
+def time(ctx: click.Context) -> None:
+    """Show the time left.
+
+    \b
+    Examples:
+      lab exam time
+    """
+    _, look = now(ctx)
+    click.echo(_left(look))
+
+
+@exam.command()
+@click.option("--yes", is_flag=True, help="Without asking.")
+@click.pass_context
+def submit(ctx: click.Context, yes: bool) -> None:
+    """Hand the exam in: grade it, show the sheet, and take it away.
+
+    What was interrupted goes on. Exit code: 0 passed, 1 not passed.
+
+    \b
+    Examples:
+      lab exam submit
+      lab exam submit --yes
+    """
+    exams = made()
+    sitting = exams.required(graded=True)
+    if sitting.phase == "running":
+        look = exams.look()
+        if look.left > 0:
+            _agreed(f"Hand in exam {sitting.number}? {_left(look)}", yes)
+    graded(ctx, exams)
+
+
+@exam.command()
+@click.pass_context
+def resume(ctx: click.Context) -> None:
+    """Go on with an exam, whatever has happened.
+
+    Makes what is not on the cluster (any more): after a killed command, another cluster, a deleted namespace. The time
+    that this takes does not count.
+
+    \b
+    Examples:
+      lab exam resume
+    """
+    exams = made()
+    if exams.required().phase == "running":
+        now(ctx)  # when the time is over, it is graded
+    sitting = exams.resume()
+    _show(exams, sitting, sitting.seat(sitting.current))
+    from mlops_lab.exam.clock import spelled
+
+    click.echo(f"{spelled(sitting.clock.left)} left")
+
+
+@exam.command()
+@click.option("--yes", is_flag=True, help="Without asking.")
+def stop(yes: bool) -> None:
+    """Give an exam up: nothing is graded, and all of it is taken away.
+
+    Your files are kept in a folder with the date in its name.
+
+    \b
+    Examples:
+      lab exam stop
+    """
+    exams = made()
+    sitting = exams.required(graded=True)
+    if sitting.phase != "clearing":
+        _agreed(f"Give up exam {sitting.number} ({sitting.exam})? It is not graded.", yes)
+    kept = exams.stop()
+    click.echo(f"Exam {sitting.number} is taken away" + (f"; your files are in {kept}" if kept else ""))
+
+
+def _agreed(question: str, yes: bool) -> None:
+    """See that the candidate agrees.
+
+    Raises:
+        UsageError: nobody can be asked.
+        Abort: no.
+    """
+    import sys
+
+    from mlops_lab.base.errors import UsageError
+
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise UsageError("nobody is here to agree to this, so nothing was done", "if you mean it: --yes")
+    click.confirm(question, abort=True)
+
+
+def _show(exams: Exams, sitting: Sitting, seat: Seat) -> None:
+    from mlops_lab.exam.state import workspace
+
+    folder = workspace(seat)
+    flagged = ", flagged" if seat.flagged else ""
+    click.echo(f"Task {seat.number} of {len(sitting.seats)}: {seat.weight} %, about {seat.minutes} min{flagged}\n")
+    click.echo(exams.text(sitting, seat).rstrip() + "\n")
+    if seat.note:
+        click.echo(f"Your note: {seat.note}\n")
+    click.echo(f"Namespace {seat.namespace}, files in {folder}")
+    click.echo(f"  cd {folder}; export KUBECONFIG={folder}/.lab/kubeconfig\n")
+
+
+def _left(look: Look) -> str:
+    from mlops_lab.exam.clock import spelled
+
+    return f"{spelled(look.left)} left" + (", and the clock stands" if look.trouble else "")
+
+
+for each in (
+    check, hint, reset, show_sheet, solution, history, list_tasks, prove_tasks, render_task,
+):  # fmt: skip
+    exam.add_command(each)

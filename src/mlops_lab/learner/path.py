@@ -55,6 +55,32 @@ class Failed:
     practise: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Scored:
+    """How a domain went in an exam that was graded; the exam's domain is named as a check's, such as `cka/storage`."""
+
+    domain: str
+    earned: float
+    possible: float
+
+
+@dataclass(frozen=True)
+class Practise:
+    """What to practise for a domain of an exam.
+
+    Attributes:
+        domain: such as `cka/storage`.
+        percent: that were earned in it in the last exams.
+        labs: numbers of labs that are not passed, those with most points in it first.
+        tasks: of the bank, those of which points were lost first.
+    """
+
+    domain: str
+    percent: int
+    labs: tuple[str, ...]
+    tasks: tuple[str, ...]
+
+
 def levels(course: Course) -> list[Share]:
     """Each level that has labs."""
     found = []
@@ -85,6 +111,28 @@ def domains(course: Course) -> list[Share]:
         if possible:
             found.append(Share(domain, earned, possible, tuple(sorted(worth, key=lambda lab: (-worth[lab], lab)))))
     return found
+
+
+def practise(
+    course: Course, scored: Sequence[Scored], tasks: Mapping[str, Sequence[str]], lost: Sequence[str]
+) -> list[Practise]:
+    """What to practise for exams: the domains in which not all was earned, the weakest first.
+
+    Args:
+        scored: of the exams that count.
+        tasks: the bank's, by domain.
+        lost: tasks of which points were lost.
+    """
+    labs = {each.name: each.labs for each in domains(course)}
+    found = []
+    for domain in dict.fromkeys(each.domain for each in scored):
+        own = [each for each in scored if each.domain == domain]
+        earned, possible = sum(each.earned for each in own), sum(each.possible for each in own)
+        if earned < possible:
+            order = sorted(tasks.get(domain, ()), key=lambda task: (task not in lost, task))
+            percent = min(round(100 * earned / possible), 99)
+            found.append(Practise(domain, percent, tuple(labs.get(domain, ())), tuple(order)))
+    return sorted(found, key=lambda each: (each.percent, each.domain))
 
 
 def failed(course: Course) -> list[Failed]:

@@ -6,6 +6,7 @@ In every file but the checker's, `@{name}` is a drawn value, `@{namespace}` the 
 
 from __future__ import annotations
 
+import functools
 import json
 import shutil
 from collections.abc import Mapping
@@ -93,12 +94,17 @@ def _write(file: Path, target: Path, values: Mapping[str, Any] | None) -> None:
         shutil.copy(file, target)
         return
     try:
-        text = _JINJA.from_string(file.read_text(encoding="utf-8")).render(values)
+        text = _template(file.read_text(encoding="utf-8")).render(values)
     except (jinja2.TemplateError, UnicodeDecodeError) as wrong:
         line = f":{wrong.lineno}" if isinstance(wrong, jinja2.TemplateSyntaxError) else ""
         raise LabError(f"{file}{line}: {wrong}", "tell the task's author") from wrong
     target.write_text(text, encoding="utf-8")
     shutil.copymode(file, target)
+
+
+@functools.lru_cache(maxsize=4096)
+def _template(text: str) -> jinja2.Template:
+    return _JINJA.from_string(text)
 
 
 def _described(task: Task, into: Path) -> None:

@@ -52,14 +52,14 @@ def remove(place: Place, rendered: Rendered, workspace: Path) -> None:
     if kube.find("Namespace", rendered.namespace):
         _script(place, rendered, workspace, "undo.sh")
     namespaces.remove(kube, rendered, rendered.namespace)
-    there = [(kind, name) for kind, name in outside(rendered.folder) if _found(kube, kind, name)]
+    there = [(kind, name) for kind, name in outside(rendered.folder) if found(kube, kind, name)]
     for kind, name in there:
         kube.delete(kind, name)
     for kind, name in there:
         kube.wait_gone(kind, name, within=_GONE_WITHIN)
 
 
-def _found(kube: Kube, kind: str, name: str) -> bool:
+def found(kube: Kube, kind: str, name: str) -> bool:
     """Is there such an object? There is none of a kind that the cluster does not know (any more)."""
     try:
         return kube.find(kind, name) is not None

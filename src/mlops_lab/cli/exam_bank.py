@@ -1,0 +1,120 @@
+"""The bank's commands: which tasks there are; for authors: a new one, one that is drawn, the proof."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from mlops_lab.base.errors import ExitCode
+
+
+@click.command("tasks")
+@click.argument("exam", metavar="[cka|ckad|mlops]", type=click.Choice(["cka", "ckad", "mlops"]), required=False)
+@click.option("--missing", is_flag=True, help="Show the curricula's lines that no task practises.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def list_tasks(exam: str | None, missing: bool, as_json: bool) -> None:
+    """List the bank's tasks by exam and domain.
+
+    \b
+    Examples:
+      lab exam tasks
+      lab exam tasks cka
+      lab exam tasks --missing
+    """
+    from mlops_lab.exam.curriculum import by_domain, unpractised
+    from mlops_lab.tasks.task import EXAMS, tasks
+
+    bank = tasks()
+    chosen = [exam] if exam else list(EXAMS)
+    if missing:
+        lines = {each: unpractised(each, bank) for each in chosen}
+        if as_json:
+            click.echo(json.dumps(lines, indent=2, ensure_ascii=False))
+            return
+        for each, unserved in lines.items():
+            click.echo(f"{each}: {sum(map(len, unserved.values()))} of the curriculum's lines have no task")
+            for domain, texts in unserved.items():
+                for line in texts:
+                    click.echo(f"  {domain}: {line}")
+        return
+    found = {each: by_domain(each, bank) for each in chosen}
+    if as_json:
+        rows = {
+            each: {domain: [task.name for task in own] for domain, own in domains.items()}
+            for each, domains in found.items()
+        }
+        click.echo(json.dumps(rows, indent=2))
+        return
+    for each, domains in found.items():
+        click.echo(f"{each}: {sum(map(len, domains.values()))} tasks")
+        for domain, own in domains.items():
+            minutes = sum(task.about.minutes for task in own)
+            click.echo(f"  {domain} ({EXAMS[each][domain]} %): {len(own)} tasks, {minutes} min")
+            for task in own if exam else ():
+                click.echo(f"    {task.name}: {task.about.title} ({task.about.minutes} min)")
+    click.echo("\nnext: lab exam start cka, ckad or mlops")
+
+
+@click.command("prove")
+@click.argument("names", metavar="[TASK]...", nargs=-1)
+@click.option("--only", type=click.Choice(["start", "solutions", "wrong"]), multiple=True, help="Only these steps.")
+@click.option("--variant", "of", multiple=True, metavar="NAME", help="Only this one, such as wrong/CHECK--mistake.")
+@click.option("--seed", type=int, help="Draw from this seed; each step draws with the next one.")
+@click.pass_context
+def prove_tasks(
+    ctx: click.Context, names: Sequence[str], only: Sequence[str], of: Sequence[str], seed: int | None
+) -> None:
+    """For authors: prove on the cluster that tasks are honest; all of them without names.
+
+    \b
+    Examples:
+      lab exam prove resize-a-claim
+      lab exam prove resize-a-claim --variant wrong/grows--another-claim --seed 7
+    """
+    from mlops_lab.proof import tasks as proof
+    from mlops_lab.proof.ledger import HONEST, Done
+    from mlops_lab.proof.verify import Step
+    from mlops_lab.tasks.clusters import main_place
+    from mlops_lab.tasks.task import named, tasks
+
+    chosen = [named(name) for name in names] or tasks()
+    dishonest = False
+
+    def tell(step: Step, done: Done | None) -> None:
+        if done is not None:
+            click.echo(f"  {done.outcome:<11} {step.name} ({done.seconds:.0f} s)")
+            for line in done.says:
+                click.echo(f"      {line}")
+            for result in done.results if "solutions" in step.kinds else ():
+                click.echo(f"      {result.check}: {result.seen}")
+
+    place = main_place()
+    for task in chosen:
+        click.echo(f"{task.name}: {task.about.title}")
+        done = proof.prove(task, place, only=only, of=of, tell=tell, **({} if seed is None else {"seed": seed}))
+        dishonest = dishonest or any(each.outcome != HONEST for each in done)
+        click.echo(f"  {sum(each.seconds for each in done):.0f} s")
+    sys.stdout.flush()
+    ctx.exit(ExitCode.FAILED if dishonest else ExitCode.PASSED)
+
+
+@click.command("render")
+@click.argument("name", metavar="TASK")
+@click.option("--seed", type=int, default=1, show_default=True, help="Draw from this seed.")
+@click.option("--into", type=click.Path(path_type=Path), required=True, help="The folder; it is emptied first.")
+def render_task(name: str, seed: int, into: Path) -> None:
+    """For authors: write a task as a candidate gets it, with what a seed draws.
+
+    \b
+    Examples:
+      lab exam render resize-a-claim --seed 7 --into /tmp/seen
+    """
+    from mlops_lab.tasks.rendering import render
+    from mlops_lab.tasks.task import named
+
+    done = render(named(name), seed, "amber", into / name)
+    click.echo(f"{done.folder}")

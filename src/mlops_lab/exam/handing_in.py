@@ -1,0 +1,98 @@
+"""An exam's end: handed in, graded, its sheet kept, and all that it had on the cluster taken away.
+
+In this order, so that whatever goes wrong can be done again: nothing is taken away before the sheet is on the disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from mlops_lab.base import durable, state_files
+from mlops_lab.base.errors import LabError, UsageError
+from mlops_lab.exam import grading
+from mlops_lab.exam.page import page
+from mlops_lab.exam.sheet import Sheet, sheet
+from mlops_lab.exam.sitting import Exams, under_way
+from mlops_lab.exam.state import Store
+
+_SHEET, _PAGE, _RESULTS = "sheet.json", "sheet.html", "results"
+
+
+def hand_in(exams: Exams, show: Callable[[Sheet], None]) -> Path | None:
+    """Hand the exam in that is under way, or go on with that.
+
+    Args:
+        show: gets the sheet as soon as it is known, even if the disk is too full to keep it.
+
+    Returns:
+        The dated copy of the workspaces.
+
+    Raises:
+        UsageError: there is no exam to hand in.
+        LabError: the cluster does not answer, nothing could be graded, or the sheet can't be kept; nothing is lost, and
+            it can be done again.
+    """
+    with exams.store.work():
+        sitting = exams.required(graded=True)
+        if sitting.phase == "preparing":
+            raise UsageError(under_way(sitting), "make the rest of it: lab exam resume; or give it up: lab exam stop")
+        if sitting.phase != "clearing":
+            if exams.stage.identity() != sitting.cluster:
+                raise LabError(
+                    "the cluster on which the exam stood is gone, and the work in it",
+                    "make its tasks anew: lab exam resume; or give it up: lab exam stop",
+                )
+            if sitting.phase == "running":
+                with exams.store.change(sitting.number) as sitting:
+                    sitting.clock.look(exams.moment())
+                    sitting.phase, sitting.submitted = "grading", datetime.now(UTC).isoformat(timespec="seconds")
+            papers = [grading.paper(seat, exams.store.rendered(sitting, seat)) for seat in sitting.seats]
+            folder = exams.store.folder(sitting.number)
+            results = grading.grade(exams.stage, papers, folder / _RESULTS)
+            graded = sheet(sitting, papers, results)
+            if not graded.possible:
+                raise LabError(
+                    "no check could find a verdict, so nothing is graded",
+                    "see what is wrong (lab status), repair it (lab up), then grade again: lab exam submit",
+                    "\n".join(sorted({each.why for task in graded.tasks for each in task.checks})),
+                )
+            show(graded)
+            durable.write(folder / _PAGE, page(graded))
+            durable.write(folder / _SHEET, msgspec.json.encode(graded).decode())
+            with exams.store.change(sitting.number) as sitting:
+                sitting.phase = "clearing"
+        return exams.end(sitting, "ended")
+
+
+def sheets(store: Store) -> list[Sheet]:
+    """The sheets of all exams that were graded, the oldest first; a damaged one is left out."""
+    found = (state_files.cached(store.folder(number) / _SHEET, Sheet) for number in store.numbers())
+    return [each for each in found if each is not None]
+
+
+def sheet_of(store: Store, number: int | None = None) -> Sheet:
+    """The sheet of an exam; of the last one that was graded if none is named.
+
+    Raises:
+        UsageError: there is no such exam, or it has no sheet.
+        LabError: it is damaged.
+    """
+    if number is None:
+        number = max((each for each in store.numbers() if (store.folder(each) / _SHEET).exists()), default=None)
+        if number is None:
+            raise UsageError("no exam was graded yet", "begin one: lab exam start cka, ckad or mlops")
+    sitting = store.load(number)
+    found = state_files.kept(store.folder(number) / _SHEET, Sheet, f"the sheet of exam {number}", "it can't be mended")
+    if found is None:
+        how = f"exam {number} was given up" if sitting.phase == "stopped" else under_way(sitting)
+        raise UsageError(f"{how}; it has no sheet", "see which have one: lab exam history")
+    return found
+
+
+def page_of(store: Store, number: int) -> Path:
+    """The file of an exam's page."""
+    return store.folder(number) / _PAGE

@@ -1,0 +1,94 @@
+"""What only an exam for practice has: checks and hints at any time, and tasks that begin again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mlops_lab.base.errors import UsageError
+from mlops_lab.checks.check import Check
+from mlops_lab.checks.report import earned
+from mlops_lab.checks.verdicts import Result, Verdict
+from mlops_lab.exam import grading
+from mlops_lab.exam.clock import spelled
+from mlops_lab.exam.sitting import Exams
+from mlops_lab.exam.state import Seat, Sitting, workspace
+from mlops_lab.labs.checker import checks as checks_of
+from mlops_lab.labs.hints import hints
+from mlops_lab.labs.rows import Rows
+from mlops_lab.labs.workspace import keep_copy
+
+
+def only(sitting: Sitting, what: str) -> None:
+    """See that an exam is for practice.
+
+    Raises:
+        UsageError: it is not.
+    """
+    if not sitting.practice:
+        raise UsageError(f"an exam has no {what} before its end", "practise: lab exam start EXAM --practice")
+
+
+def checks(exams: Exams, sitting: Sitting, number: int) -> list[Check]:
+    """A task's checks."""
+    return checks_of(exams.store.rendered(sitting, sitting.seat(number)))
+
+
+def check(
+    exams: Exams, sitting: Sitting, number: int, known: Sequence[Check], listener: Rows | None = None
+) -> list[Result]:
+    """Check a task now; the time of checks that end in an error is given back.
+
+    Raises:
+        UsageError: the exam is not for practice, or has no such task.
+        LabError: another command works on the exam.
+    """
+    only(sitting, "checks")
+    seat = sitting.seat(number)
+    each = grading.Paper(seat, exams.store.rendered(sitting, seat), known)
+    began = exams.moment()
+    with exams.store.work():
+        results = grading.checked(exams.stage, each, listener=listener)
+    with exams.store.change(sitting.number) as changed:
+        changed.seat(number).checked = earned(results)
+        if any(result.verdict is Verdict.ERROR for result in results):
+            lost = max(exams.moment().wall - began.wall, 0.0)
+            changed.clock.look(exams.moment())
+            changed.clock.give_back(lost)
+            exams.say(f"the environment had a problem; {spelled(lost)} are given back")
+    return results
+
+
+def hint(exams: Exams, sitting: Sitting, number: int) -> list[str]:
+    """All hints of a task that were taken, with one more.
+
+    Raises:
+        UsageError: the exam is not for practice, or has no such task.
+    """
+    only(sitting, "hints")
+    tiers = hints(exams.store.rendered(sitting, sitting.seat(number)))
+    with exams.store.change(sitting.number) as changed:
+        seat = changed.seat(number)
+        seat.hints = min(seat.hints + 1, len(tiers))
+    return tiers[: seat.hints]
+
+
+def reset(exams: Exams, sitting: Sitting, number: int) -> tuple[Seat, Path | None]:
+    """Make a task as it was in the beginning; returns the dated copy of the workspace, too.
+
+    Raises:
+        UsageError: the exam is not for practice, or has no such task.
+        LabError: another command works on the exam, or something does not go.
+    """
+    only(sitting, "reset, as a real one,")
+    seat = sitting.seat(number)
+    rendered, folder = exams.store.rendered(sitting, seat), workspace(seat)
+    with exams.store.work():
+        kept = keep_copy(folder)
+        with exams.store.change(sitting.number) as changed:
+            changed.seat(number).stands = False
+        exams.stage.remove(rendered, folder, stood=seat.stands)
+        exams.stage.begin(rendered, folder)
+        with exams.store.change(sitting.number) as changed:
+            changed.seat(number).stands, changed.seat(number).checked = True, None
+    return changed.seat(number), kept

@@ -1,0 +1,177 @@
+"""The sheet of scores, by the schema `mlops-lab/exam/1`: docs/records.md says it in words.
+
+A check's worth is its part of the points of its task, in percent of the exam. What could not be graded through no fault
+of the candidate's is taken out of what was possible: the score is what was earned of the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from mlops_lab.checks.verdicts import Result, Verdict
+from mlops_lab.exam.grading import Paper
+from mlops_lab.exam.state import Sitting
+from mlops_lab.labs.variants import solutions, texts
+from mlops_lab.tasks.task import EXAMS
+
+SCHEMA: Literal["mlops-lab/exam/1"] = "mlops-lab/exam/1"
+# Percent that pass an exam.
+PASS = 66
+_PLACES = 2
+
+
+def _means(text: str) -> Any:
+    return msgspec.Meta(description=text)
+
+
+class CheckScore(msgspec.Struct, frozen=True):
+    """One check of a task."""
+
+    check: Annotated[str, _means("the check's name")]
+    title: Annotated[str, _means("what it asks for")]
+    verdict: Annotated[
+        Literal["pass", "fail", "blocked", "waiting", "error"],
+        _means("error: the environment had a problem, three times; it is left out of the score"),
+    ]
+    points: Annotated[int, _means("its points within the task")]
+    earned: Annotated[int, _means("points earned")]
+    seconds: Annotated[float, _means("how long it took")]
+    expected: Annotated[str, _means("what was expected")] = ""
+    seen: Annotated[str, _means("what was seen")] = ""
+    why: Annotated[str, _means("why it did not pass")] = ""
+    evidence: Annotated[list[str], _means("lines that explain")] = []
+
+
+class TaskScore(msgspec.Struct, frozen=True):
+    """One task."""
+
+    number: Annotated[int, _means("in the exam, from 1")]
+    task: Annotated[str, _means("its name in the bank")]
+    title: Annotated[str, _means("its title")]
+    domain: Annotated[str, _means("the exam's domain, such as storage")]
+    weight: Annotated[int, _means("percent of the exam")]
+    minutes: Annotated[int, _means("minutes that it should take")]
+    namespace: Annotated[str, _means("the namespace of the work")]
+    earned: Annotated[float, _means("percent of the exam that were earned")]
+    possible: Annotated[float, _means("percent of the exam that could be earned; less than the weight after an error")]
+    flagged: Annotated[bool, _means("the candidate had flagged it")]
+    hints: Annotated[int, _means("hints that were taken")]
+    checks: Annotated[list[CheckScore], _means("in the task's order")]
+    text: Annotated[str, _means("the task's text, in Markdown; empty in what lab records prints")] = ""
+    solutions: Annotated[
+        dict[str, dict[str, str]], _means("solutions: files with their texts; empty in what lab records prints")
+    ] = {}
+
+
+class DomainScore(msgspec.Struct, frozen=True):
+    """One domain."""
+
+    domain: Annotated[str, _means("its name, such as storage")]
+    share: Annotated[int, _means("percent of it in the curriculum")]
+    weight: Annotated[int, _means("percent of it in this exam")]
+    earned: Annotated[float, _means("percent of the exam that were earned")]
+    possible: Annotated[float, _means("percent of the exam that could be earned")]
+
+
+class Sheet(msgspec.Struct, frozen=True):
+    """One exam that was graded."""
+
+    schema: Annotated[Literal["mlops-lab/exam/1"], _means("this schema")]
+    learner: Annotated[str, _means("the value of --learner, or empty")]
+    number: Annotated[int, _means("1 for the learner's first exam, and so on")]
+    exam: Annotated[Literal["cka", "ckad", "mlops"], _means("which exam")]
+    seed: Annotated[int, _means("with which it was drawn")]
+    bank: Annotated[str, _means("a hash of the bank that it was drawn from")]
+    minutes: Annotated[int, _means("minutes that it had")]
+    practice: Annotated[bool, _means("checks and hints were there at any time")]
+    quick: Annotated[bool, _means("a few tasks, which don't meet the domains' shares")]
+    begun: Annotated[str, _means("when, in UTC, as ISO 8601")]
+    submitted: Annotated[str, _means("when, in UTC, as ISO 8601")]
+    used: Annotated[float, _means("seconds of it that were used")]
+    given_back: Annotated[float, _means("seconds in which the cluster did not answer, or checks ended in errors")]
+    late: Annotated[float, _means("seconds between the end of the time and the grading; 0 if it was handed in")]
+    score: Annotated[float, _means("percent of what was possible")]
+    needed: Annotated[int, _means("percent that pass")]
+    passed: Annotated[bool, _means("the score is that or more")]
+    earned: Annotated[float, _means("percent of the exam that were earned")]
+    possible: Annotated[float, _means("percent of the exam that could be earned; less than 100 after errors")]
+    domains: Annotated[list[DomainScore], _means("in the curriculum's order")]
+    tasks: Annotated[list[TaskScore], _means("in the exam's order")]
+
+
+def sheet(sitting: Sitting, papers: Sequence[Paper], results: Mapping[int, Sequence[Result]]) -> Sheet:
+    """The sheet of an exam."""
+    tasks = [_task(each, results[each.seat.number]) for each in papers]
+    earned, possible = sum(each.earned for each in tasks), sum(each.possible for each in tasks)
+    score = 100 * earned / possible if possible else 0.0
+    clock = sitting.clock
+    return Sheet(
+        SCHEMA, "", sitting.number, sitting.exam, sitting.seed, sitting.bank, sitting.minutes,  # type: ignore[arg-type]
+        sitting.practice, sitting.quick, sitting.begun,
+        sitting.submitted or datetime.now(UTC).isoformat(timespec="seconds"),
+        round(min(clock.used, clock.limit), 1), round(clock.given, 1), round(max(-clock.left, 0.0), 1),
+        round(score, 1), PASS, bool(possible) and score >= PASS - 1e-9,
+        round(earned, _PLACES), round(possible, _PLACES),
+        _domains(sitting.exam, tasks), tasks,
+    )  # fmt: skip
+
+
+def _task(each: Paper, results: Sequence[Result]) -> TaskScore:
+    seat = each.seat
+    whole = sum(result.points for result in results) or 1
+    earned = sum(result.earned for result in results)
+    possible = sum(result.points for result in results if result.verdict is not Verdict.ERROR)
+    return TaskScore(
+        seat.number, seat.task, seat.title, seat.domain, seat.weight, seat.minutes, seat.namespace,
+        round(seat.weight * earned / whole, _PLACES), round(seat.weight * possible / whole, _PLACES),
+        seat.flagged, seat.hints, [_check(result) for result in results],
+        (each.rendered.folder / "README.md").read_text(encoding="utf-8"),
+        {way.name: texts(way) for way in solutions(each.rendered)},
+    )  # fmt: skip
+
+
+def _check(result: Result) -> CheckScore:
+    return CheckScore(
+        result.check, result.title, result.verdict.value, result.points, result.earned, result.seconds,
+        result.expected, result.seen, result.why, list(result.evidence),
+    )  # fmt: skip
+
+
+def _domains(exam: str, tasks: Sequence[TaskScore]) -> list[DomainScore]:
+    found = []
+    for domain, share in EXAMS[exam].items():
+        own = [each for each in tasks if each.domain == domain]
+        if own:
+            found.append(
+                DomainScore(
+                    domain, share, sum(each.weight for each in own), round(sum(each.earned for each in own), _PLACES),
+                    round(sum(each.possible for each in own), _PLACES),
+                )
+            )  # fmt: skip
+    return found
+
+
+def results_of(task: TaskScore) -> list[Result]:
+    """A task's checks as results."""
+    return [
+        Result(
+            each.check, each.title, Verdict(each.verdict), each.points, (), each.expected, each.seen, each.why,
+            tuple(each.evidence), each.seconds,
+        )
+        for each in task.checks
+    ]  # fmt: skip
+
+
+def record(sheet: Sheet, learner: str = "") -> str:
+    """A sheet as one line of JSON, without the tasks' texts and solutions."""
+    tasks = [msgspec.structs.replace(each, text="", solutions={}) for each in sheet.tasks]
+    return msgspec.json.encode(msgspec.structs.replace(sheet, learner=learner, tasks=tasks)).decode()
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of a sheet."""
+    return msgspec.json.schema(Sheet)

@@ -1,0 +1,159 @@
+"""What a sitting needs of its clusters: tasks stand there, are checked, and go."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from mlops_lab.base.errors import LabError
+from mlops_lab.checks.check import Check
+from mlops_lab.checks.verdicts import Result
+from mlops_lab.cluster import record
+from mlops_lab.kube.errors import NotFound
+from mlops_lab.labs import namespaces, parts
+from mlops_lab.labs.rows import Rows
+from mlops_lab.labs.workspace import put_kubeconfig
+from mlops_lab.tasks import running, standing
+from mlops_lab.tasks.clusters import ADDONS, KINDS, main_place
+from mlops_lab.tasks.place import Place
+from mlops_lab.tasks.rendering import SETUP, Rendered
+from mlops_lab.tasks.task import MAIN, Task
+
+
+class Stage(Protocol):
+    """Clusters for tasks."""
+
+    def trouble(self) -> str:
+        """Why the cluster does not answer, in words; empty if it does."""
+
+    def identity(self) -> str:
+        """Which cluster it is: an id that no other has. Empty if there is none.
+
+        Raises:
+            LabError: it does not answer.
+        """
+
+    def taken(self, kind: str, name: str) -> bool:
+        """Is there such an object?"""
+
+    def installed(self, tasks: Sequence[Task]) -> None:
+        """See that the parts of the platform that tasks need are there.
+
+        Raises:
+            LabError: one is not; says how to install it.
+        """
+
+    def make(self, tasks: Sequence[Task]) -> None:
+        """Have the clusters and add-ons that tasks need.
+
+        Raises:
+            LabError: something can't be made.
+        """
+
+    def begin(self, rendered: Rendered, workspace: Path) -> None:
+        """Make a task as the candidate finds it."""
+
+    def there(self, rendered: Rendered) -> bool:
+        """Is the task's namespace there?"""
+
+    def remove(self, rendered: Rendered, workspace: Path, *, stood: bool) -> None:
+        """Take a task away, with all that its work has made outside of its namespace.
+
+        Args:
+            stood: it was made whole, so its set-up is taken back although its namespace may be gone.
+        """
+
+    def end(self, tasks: Sequence[Task]) -> None:
+        """Take away the clusters that were made for these tasks."""
+
+    def check(
+        self, rendered: Rendered, checks: Sequence[Check], workspace: Path, listener: Rows | None = None
+    ) -> list[Result]:
+        """Run checks of a task."""
+
+    def broken(self, task: Task) -> str:
+        """What the candidate has broken of a cluster that may be broken, in words; empty if it answers."""
+
+
+class Clusters:
+    """The real ones. Each is found once."""
+
+    def __init__(self) -> None:
+        self._places: dict[str, Place] = {}
+        self._lock = threading.Lock()
+
+    def trouble(self) -> str:
+        try:
+            self._main().kube.version()
+        except LabError as down:
+            self._places.clear()  # it may be another one when it answers again
+            return down.message
+        return ""
+
+    def identity(self) -> str:
+        if record.named() is None and record.made() is None:
+            return ""
+        return str(self._main().kube.get("Namespace", "kube-system")["metadata"]["uid"])
+
+    def taken(self, kind: str, name: str) -> bool:
+        return standing.found(self._main().kube, kind, name)
+
+    def installed(self, tasks: Sequence[Task]) -> None:
+        for task in tasks:
+            parts.require_installed(self._main().kube, task.name, task.about.needs)
+
+    def make(self, tasks: Sequence[Task]) -> None:
+        for kind in dict.fromkeys(task.about.cluster for task in tasks):
+            if kind != MAIN:
+                self._places[kind] = KINDS[kind].make()
+        for kind, addon in dict.fromkeys((task.about.cluster, addon) for task in tasks for addon in task.about.addons):
+            ADDONS[addon](self._place(kind))
+
+    def begin(self, rendered: Rendered, workspace: Path) -> None:
+        standing.begin(self._place(rendered.task.about.cluster), rendered, workspace)
+
+    def there(self, rendered: Rendered) -> bool:
+        try:
+            found = self._place(rendered.task.about.cluster).kube.find("Namespace", rendered.namespace)
+        except NotFound:
+            return False
+        return found is not None and not found["metadata"].get("deletionTimestamp")
+
+    def remove(self, rendered: Rendered, workspace: Path, *, stood: bool) -> None:
+        place = self._place(rendered.task.about.cluster)
+        if stood and (rendered.folder / SETUP / "undo.sh").is_file() and not self.there(rendered):
+            namespaces.create(place.kube, rendered, rendered.namespace)  # what takes the set-up back runs in it
+        workspace.mkdir(parents=True, exist_ok=True)
+        put_kubeconfig(workspace, place.kube, rendered.namespace)
+        standing.remove(place, rendered, workspace)
+
+    def end(self, tasks: Sequence[Task]) -> None:
+        for kind in dict.fromkeys(task.about.cluster for task in tasks):
+            KINDS[kind].end()
+            self._places.pop(kind, None)
+
+    def check(
+        self, rendered: Rendered, checks: Sequence[Check], workspace: Path, listener: Rows | None = None
+    ) -> list[Result]:
+        return running.check(self._place(rendered.task.about.cluster), rendered, checks, workspace, listener=listener)
+
+    def broken(self, task: Task) -> str:
+        place = self._place(task.about.cluster)
+        if not place.breakable:
+            return ""
+        try:
+            place.kube.version()
+        except LabError as down:
+            return down.message
+        return ""
+
+    def _main(self) -> Place:
+        return self._place(MAIN)
+
+    def _place(self, kind: str) -> Place:
+        with self._lock:
+            if kind not in self._places:
+                self._places[kind] = main_place() if kind == MAIN else KINDS[kind].find()
+            return self._places[kind]

@@ -1,0 +1,243 @@
+"""`lab exam`: what its commands print, and one line for each thing that can't be."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from mlops_lab.cli.main import main
+from mlops_lab.exam import sitting
+from mlops_lab.exam.state import Store, workspace
+from tests.made_up_exams import MadeUpStage, MadeUpTime, made_up_bank
+
+Lab = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture(scope="module")
+def labs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("labs")
+    made_up_bank(root / "exam", each=1)
+    domains = {exam: {} for exam in ("cka", "ckad", "mlops")}
+    domains["cka"] = {"storage": ["something", "something else"]}
+    text = "".join(
+        f"[{exam}]\n" + "".join(f"{domain} = {json.dumps(lines)}\n" for domain, lines in own.items())
+        for exam, own in domains.items()
+    )
+    (root / "exam/curriculum.toml").write_text(text)
+    return root
+
+
+@pytest.fixture
+def stage(labs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MadeUpStage:
+    monkeypatch.setenv("MLOPS_LAB_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("MLOPS_LAB_LABS", str(labs))
+    monkeypatch.setenv("MLOPS_LAB_WORKSPACE", str(tmp_path / "work"))
+    found = MadeUpStage()
+    monkeypatch.setattr(sitting, "Clusters", lambda: found)
+    return found
+
+
+@pytest.fixture
+def time(monkeypatch: pytest.MonkeyPatch) -> MadeUpTime:
+    found = MadeUpTime()
+    made = sitting.Exams.__init__
+    monkeypatch.setattr(
+        sitting.Exams, "__init__", lambda self, *given, **more: made(self, *given, **{**more, "moment": found})
+    )
+    return found
+
+
+@pytest.fixture
+def lab(stage: MadeUpStage, time: MadeUpTime, capsys: pytest.CaptureFixture[str]) -> Lab:
+    def run(*words: str) -> tuple[int, str, str]:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as end:
+            main(["exam", *words])
+        out, err = capsys.readouterr()
+        assert "Traceback" not in out + err
+        return int(end.value.code or 0), out, err
+
+    return run
+
+
+@pytest.fixture
+def started(lab: Lab) -> Lab:
+    assert lab("start", "cka", "--minutes", "24", "--seed", "3")[0] == 0
+    return lab
+
+
+def solve() -> None:
+    store = Store()
+    found = store.open()
+    assert found is not None
+    for seat in found.seats:
+        folder = store.rendered(found, seat).folder
+        (workspace(seat) / "answer").write_text(json.loads((folder / "checker/drawn.json").read_text())["thing"])
+        (workspace(seat) / "more").touch()
+
+
+def test_a_start_shows_the_first_task_and_where_it_is(lab: Lab) -> None:
+    code, out, err = lab("start", "cka", "--minutes", "24", "--seed", "3")
+    assert code == 0
+    assert "Exam 1: cka, seed 3. 5 tasks in 24 minutes" in out
+    assert "Task 1 of 5" in out
+    assert "export KUBECONFIG=" in out
+    assert "ok task 5" in err
+
+
+def test_status_has_all_tasks_flags_and_notes(started: Lab) -> None:
+    started("flag", "2")
+    started("note", "2", "look", "again")
+    started("task", "2")
+    code, out, _ = started("status")
+    assert code == 0
+    assert "0:24:00 left" in out
+    assert "> flagged" in out
+    assert "note: look again" in out
+    assert out.count(" min") >= 1
+
+
+def test_a_task_is_shown_with_its_note_and_the_time(started: Lab) -> None:
+    started("note", "3", "half")
+    code, out, _ = started("task", "3")
+    assert code == 0
+    assert "Your note: half" in out
+    assert "In Namespace `" in out
+    assert out.rstrip().endswith("0:24:00 left")
+    assert started("time")[1] == "0:24:00 left\n"
+
+
+def test_handed_in_the_sheet_is_shown_kept_and_printed_in_every_form(started: Lab, tmp_path: Path) -> None:
+    solve()
+    code, out, _ = started("submit", "--yes")
+    assert code == 0
+    assert "Exam 1, cka, seed 3: 100.0 %, PASSED (66 % pass)" in out
+    assert "Your files are in" in out
+    sheet = json.loads(started("sheet", "--json")[1])
+    assert sheet["score"] == 100
+    code, _, _ = started("sheet", "1", "--html", str(tmp_path / "a.html"), "--junit", str(tmp_path / "a.xml"))
+    assert code == 0
+    assert "passed" in (tmp_path / "a.html").read_text()
+    suites = ElementTree.fromstring((tmp_path / "a.xml").read_text())
+    assert [suite.get("tests") for suite in suites] == ["2"] * 5
+    assert "-- solution file" in started("sheet")[1]
+    assert "-- solution file" in started("solution", "2")[1]
+
+
+def test_not_passed_it_says_what_was_lost_and_exits_with_1(started: Lab) -> None:
+    code, out, _ = started("submit", "--yes")
+    assert code == 1
+    assert "0.0 %, NOT PASSED" in out
+    for word in ("expected", "seen", "why"):
+        assert word in out
+
+
+@pytest.mark.parametrize("words", [["time"], ["task", "1"], ["status"], ["flag", "1"], ["submit"], ["resume"]])
+def test_when_the_time_is_over_any_command_grades_what_is_there(
+    started: Lab, time: MadeUpTime, words: list[str]
+) -> None:
+    solve()
+    time.pass_(24 * 60 + 61)
+    code, out, _ = started(*words)
+    assert code == 0
+    assert "PASSED" in out
+    assert "graded 0:01:01 after the end" in out
+    assert Store().load(1).phase == "ended"
+
+
+def test_practising(lab: Lab) -> None:
+    lab("start", "cka", "--minutes", "24", "--seed", "3", "--practice")
+    code, out, _ = lab("check", "1")
+    assert code == 1
+    assert "0 of 3 points" in out
+    assert "Hint 1 of 3" in lab("hint", "1")[1]
+    assert "0 of 3" in lab("status")[1]
+    assert lab("reset", "1")[0] == 0
+    solve()
+    assert lab("check", "1")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["start", "cka"], "exam 1 (cka) is under way, 0:24:00 were left at the last look"),
+        (["start", "cks"], "'cks' is not one of"),
+        (["start", "cka", "--quick", "--minutes", "60"], "--quick has 25 minutes"),
+        (["task", "9"], "there is no task 9"),
+        (["flag", "0"], "there is no task 0"),
+        (["check", "1"], "an exam has no checks before its end"),
+        (["hint", "1"], "an exam has no hints before its end"),
+        (["reset", "1"], "an exam has no reset, as a real one, before its end"),
+        (["solution", "1"], "an exam has no solutions before its end"),
+        (["sheet", "7"], "there was no exam 7"),
+        (["sheet"], "no exam was graded yet"),
+        (["submit"], "nobody is here to agree to this, so nothing was done"),
+        (["stop"], "nobody is here to agree to this, so nothing was done"),
+        (["tasks", "cks"], "'cks' is not one of"),
+    ],
+)
+def test_what_cannot_be_is_said_in_one_line(started: Lab, words: list[str], said: str) -> None:
+    code, out, err = started(*words)
+    assert (code, out) == (2, "")
+    assert said in err
+    assert len(err.splitlines()) == 2
+    assert Store().load(1).phase == "running"
+
+
+@pytest.mark.parametrize(
+    "words", [["status"], ["task"], ["time"], ["flag", "1"], ["submit"], ["stop"], ["resume"], ["check", "1"]]
+)
+def test_without_an_exam_each_command_says_how_to_begin(lab: Lab, words: list[str]) -> None:
+    code, out, err = lab(*words)
+    assert (code, out) == (2, "")
+    assert "no exam is under way" in err
+    assert "lab exam start" in err
+
+
+def test_while_the_cluster_does_not_answer_the_clock_stands_and_that_is_said(
+    started: Lab, stage: MadeUpStage, time: MadeUpTime
+) -> None:
+    stage.down = "the API server does not answer"
+    code, out, err = started("time")
+    assert (code, out) == (0, "0:24:00 left, and the clock stands\n")
+    assert "the clock stands until a command sees that it does" in err
+    time.pass_(100)
+    stage.down = ""
+    code, out, err = started("time")
+    assert out == "0:24:00 left\n"
+    assert "0:01:40 are given back" in err
+
+
+def test_given_up_it_leaves_nothing_but_the_files(started: Lab, stage: MadeUpStage) -> None:
+    code, out, _ = started("stop", "--yes")
+    assert code == 0
+    assert "Exam 1 is taken away; your files are in" in out
+    assert not stage.namespaces
+    assert "stopped" in started("history")[1]
+
+
+def test_the_history_draws_scores_over_time(started: Lab) -> None:
+    assert "There were no exams" not in started("history")[1]
+    started("submit", "--yes")
+    started("start", "cka", "--minutes", "24", "--seed", "4")
+    solve()
+    started("submit", "--yes")
+    out = started("history")[1]
+    assert "not passed" in out
+    assert "100.0 %  passed" in out
+    assert "percent" in out
+    assert [row["score"] for row in json.loads(started("history", "--json")[1])] == [0, 100]
+
+
+def test_the_bank_by_domain_and_what_is_missing(lab: Lab) -> None:
+    out = lab("tasks")[1]
+    assert "cka: 5 tasks" in out
+    assert "storage (10 %): 1 tasks, 3 min" in out
+    assert "storage-0: The storage-0" in lab("tasks", "cka")[1]
+    assert json.loads(lab("tasks", "cka", "--json")[1])["cka"]["storage"] == ["storage-0"]
+    assert "cka: 1 of the curriculum's lines have no task\n  storage: something else" in lab("tasks", "--missing")[1]
+    assert json.loads(lab("tasks", "cka", "--missing", "--json")[1]) == {"cka": {"storage": ["something else"]}}

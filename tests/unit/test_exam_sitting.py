@@ -1,0 +1,386 @@
+"""A whole sitting with made-up tasks and a made-up stage: begun, interrupted, handed in, and what is left of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlops_lab.base import durable
+from mlops_lab.base.errors import LabError, UsageError
+from mlops_lab.exam import handing_in, practice
+from mlops_lab.exam.sheet import Sheet
+from mlops_lab.exam.sitting import Exams
+from mlops_lab.exam.state import Sitting, Store, workspace
+from mlops_lab.tasks.task import Task, tasks
+from tests.made_up_exams import MadeUpStage, MadeUpTime, made_up_bank
+
+MINUTES = 24
+
+
+@pytest.fixture(scope="module")
+def bank(tmp_path_factory: pytest.TempPathFactory) -> list[Task]:
+    root = tmp_path_factory.mktemp("bank")
+    made_up_bank(root, each=1)
+    return tasks(root)
+
+
+class Table:
+    """A candidate with exams on a made-up stage."""
+
+    def __init__(self, bank: list[Task]) -> None:
+        self.bank, self.stage, self.time, self.said = bank, MadeUpStage(), MadeUpTime(), list[str]()
+
+    @property
+    def exams(self) -> Exams:
+        """As each command makes it anew."""
+        return Exams(self.stage, Store(), self.said.append, self.time)
+
+    def start(self, **more: Any) -> Sitting:
+        return self.exams.start("cka", self.bank, **{"minutes": MINUTES, "seed": 3, **more})
+
+    def solve(self, sitting: Sitting, *numbers: int, more: bool = True) -> None:
+        for seat in sitting.seats:
+            if seat.number in numbers or not numbers:
+                folder = self.exams.store.rendered(sitting, seat).folder
+                word = json.loads((folder / "checker/drawn.json").read_text())["thing"]
+                (workspace(seat) / "answer").write_text(word)
+                if more:
+                    (workspace(seat) / "more").touch()
+
+    def hand_in(self) -> Sheet:
+        shown: list[Sheet] = []
+        handing_in.hand_in(self.exams, shown.append)
+        return shown[0]
+
+
+@pytest.fixture
+def table(bank: list[Task], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Table:
+    monkeypatch.setenv("MLOPS_LAB_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("MLOPS_LAB_WORKSPACE", str(tmp_path / "work"))
+    return Table(bank)
+
+
+def test_begun_every_task_stands_with_a_workspace_of_its_own(table: Table) -> None:
+    sitting = table.start()
+    assert sitting.phase == "running"
+    assert {seat.namespace for seat in sitting.seats} == table.stage.namespaces
+    assert all(seat.stands for seat in sitting.seats)
+    assert all((workspace(seat) / "notes.txt").is_file() for seat in sitting.seats)
+    assert table.exams.text(sitting, sitting.seats[0]).startswith("# The ")
+    assert table.exams.look().left == MINUTES * 60
+
+
+def test_solved_it_has_all_points_and_nothing_is_left(table: Table) -> None:
+    sitting = table.start()
+    table.solve(sitting)
+    sheet = table.hand_in()
+    assert (sheet.score, sheet.passed, sheet.possible) == (100, True, 100)
+    assert not table.stage.namespaces
+    assert table.exams.store.load(1).phase == "ended"
+    assert handing_in.sheet_of(Store()) == sheet
+    assert not list((workspace(sitting.seats[0]).parent).iterdir())
+    kept = [path for path in workspace(sitting.seats[0]).parent.parent.iterdir() if path.name.startswith("exam.")]
+    assert (kept[0] / sitting.seats[0].slug / "answer").is_file()
+
+
+def test_with_nothing_done_it_has_none(table: Table) -> None:
+    table.start()
+    sheet = table.hand_in()
+    assert (sheet.score, sheet.passed, sheet.earned) == (0, False, 0)
+    lost = sheet.tasks[0].checks[0]
+    assert lost.verdict == "fail"
+    assert all((lost.expected, lost.seen, lost.why))
+
+
+def test_a_part_of_a_task_is_a_part_of_its_weight(table: Table) -> None:
+    sitting = table.start()
+    table.solve(sitting, 1, more=False)
+    sheet = table.hand_in()
+    assert sheet.tasks[0].earned == round(sitting.seats[0].weight * 2 / 3, 2)
+    assert sheet.earned == sheet.tasks[0].earned == sum(each.earned for each in sheet.domains)
+    assert sum(each.possible for each in sheet.domains) == 100
+
+
+def test_an_error_is_tried_again_then_left_out(table: Table) -> None:
+    sitting = table.start()
+    table.solve(sitting)
+    first, second = sitting.seats[:2]
+    table.stage.errors = {f"{first.task}/second": 2, f"{second.task}/first": 99}
+    sheet = table.hand_in()
+    assert [each.verdict for each in sheet.tasks[0].checks] == ["pass", "pass"]
+    assert sheet.tasks[1].checks[0].verdict == "error"
+    assert sheet.tasks[1].possible == sheet.tasks[1].earned == round(second.weight / 3, 2)
+    assert sheet.score == 100
+    assert sheet.possible == pytest.approx(100 - second.weight * 2 / 3, abs=0.01)
+
+
+def test_a_deleted_namespace_fails_that_task_alone(table: Table) -> None:
+    sitting = table.start()
+    table.solve(sitting)
+    table.stage.namespaces.discard(sitting.seats[2].namespace)
+    sheet = table.hand_in()
+    assert [each.verdict for each in sheet.tasks[2].checks] == ["fail", "fail"]
+    assert sitting.seats[2].namespace in sheet.tasks[2].checks[0].expected
+    assert sheet.earned == 100 - sitting.seats[2].weight
+
+
+def test_an_exam_while_one_runs_is_refused_in_a_line(table: Table) -> None:
+    table.start()
+    with pytest.raises(UsageError, match=r"exam 1 \(cka\) is under way, 0:24:00 were left") as raised:
+        table.start()
+    assert "lab exam resume" in raised.value.hint
+
+
+def test_handed_in_twice(table: Table) -> None:
+    table.start()
+    table.hand_in()
+    with pytest.raises(UsageError, match="no exam is under way; exam 1 is graded"):
+        table.hand_in()
+
+
+def test_a_start_that_breaks_off_is_gone_on_with_and_the_clock_runs_only_then(table: Table) -> None:
+    table.stage.refuses = {"storage-0"}
+    with pytest.raises(LabError, match="storage-0 is refused"):
+        table.start()
+    with pytest.raises(UsageError, match="is being made"):
+        table.exams.look()
+    table.time.pass_(1000)
+    table.stage.refuses = set()
+    sitting = table.exams.resume()
+    assert len(table.stage.namespaces) == len(sitting.seats)
+    assert table.exams.look().left == MINUTES * 60
+
+
+def test_what_a_killed_command_leaves_is_read_again(table: Table) -> None:
+    """Each command begins with what is on the disk."""
+    sitting = table.start()
+    table.exams.flag(sitting, 2)
+    table.exams.note(sitting, 2, "look again")
+    table.exams.show(sitting, 2)
+    again = table.exams.look().sitting
+    assert (again.seats[1].flagged, again.seats[1].note, again.current) == (True, "look again", 2)
+    assert not table.exams.flag(again, 2).flagged
+    with pytest.raises(UsageError, match="there is no task 99"):
+        table.exams.flag(again, 99)
+
+
+def test_on_another_cluster_all_is_made_anew_and_the_work_on_the_old_one_is_not_graded_as_nothing(table: Table) -> None:
+    sitting = table.start()
+    table.stage.id, table.stage.namespaces = "another", set()
+    with pytest.raises(LabError, match="the cluster on which the exam stood is gone"):
+        table.hand_in()
+    table.time.pass_(60)
+    resumed = table.exams.resume()
+    assert len(table.stage.namespaces) == len(sitting.seats)
+    assert table.exams.look().left == MINUTES * 60 - 60
+    assert resumed.cluster == "another"
+
+
+def test_resume_makes_what_was_deleted_and_leaves_the_rest(table: Table) -> None:
+    sitting = table.start()
+    (workspace(sitting.seats[0]) / "notes.txt").write_text("mine")
+    table.stage.namespaces.discard(sitting.seats[1].namespace)
+    table.exams.resume()
+    assert sitting.seats[1].namespace in table.stage.namespaces
+    assert (workspace(sitting.seats[0]) / "notes.txt").read_text() == "mine"
+
+
+def test_sleep_counts_and_a_clock_set_back_gives_nothing(table: Table) -> None:
+    table.start()
+    table.time.pass_(600)
+    assert table.exams.look().left == MINUTES * 60 - 600
+    table.time.wall -= 3600  # the same boot: the kernel's own count goes on
+    table.time.since += 60
+    assert table.exams.look().left == MINUTES * 60 - 660
+    table.time.boot, table.time.since = "another", 1.0
+    table.time.wall -= 3600
+    assert table.exams.look().left == MINUTES * 60 - 660
+    table.time.pass_(60)
+    assert table.exams.look().left == MINUTES * 60 - 720
+
+
+def test_an_outage_does_not_count_and_that_is_said(table: Table) -> None:
+    table.start()
+    table.time.pass_(100)
+    table.stage.down = "the API server does not answer"
+    look = table.exams.look()
+    assert (look.left, look.trouble) == (MINUTES * 60 - 100, "the API server does not answer")
+    assert "the clock stands" in table.said[-1]
+    table.time.pass_(500)
+    table.stage.down = ""
+    look = table.exams.look()
+    assert (look.left, look.given) == (MINUTES * 60 - 100, 500)
+    assert "0:08:20 are given back" in table.said[-1]
+    table.time.pass_(10)
+    assert table.exams.look().left == MINUTES * 60 - 110
+
+
+def test_graded_after_its_time_the_sheet_says_how_late(table: Table) -> None:
+    table.start()
+    table.time.pass_(MINUTES * 60 + 90)
+    assert table.exams.look().left == -90
+    sheet = table.hand_in()
+    assert (sheet.late, sheet.used) == (90, MINUTES * 60)
+
+
+def test_while_the_cluster_does_not_answer_nothing_is_graded_and_it_can_be_done_again(table: Table) -> None:
+    table.solve(table.start())
+    table.stage.down = "the API server does not answer"
+    with pytest.raises(LabError, match="does not answer"):
+        table.hand_in()
+    table.stage.down = ""
+    assert table.hand_in().score == 100
+
+
+def test_without_any_verdict_nothing_is_graded(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+    sitting = table.start()
+    table.solve(sitting)
+    table.stage.errors = {f"{seat.task}/{name}": 9 for seat in sitting.seats for name in ("first", "second")}
+    with pytest.raises(LabError, match="no check could find a verdict"):
+        table.hand_in()
+    table.stage.errors = {}
+    assert table.hand_in().score == 100
+
+
+def test_a_full_disk_costs_nothing(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+    sitting = table.start()
+    table.solve(sitting)
+    write, shown = durable.write, list[Sheet]()
+
+    def full(file: Path, text: str, **more: Any) -> None:
+        if "sheet" in file.name or file.parent.name == "results":
+            raise LabError(f"{file} cannot be written: No space left on device", "check free disk space")
+        write(file, text, **more)
+
+    monkeypatch.setattr(durable, "write", full)
+    with pytest.raises(LabError, match="No space left"):
+        handing_in.hand_in(table.exams, shown.append)
+    assert shown[0].score == 100  # it was seen all the same
+    assert table.stage.namespaces  # and nothing is taken away before it is kept
+    monkeypatch.setattr(durable, "write", write)
+    assert table.hand_in().score == 100
+    assert not table.stage.namespaces
+
+
+def test_a_grading_that_was_killed_goes_on_and_grades_nothing_twice(
+    table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sitting = table.start()
+    table.solve(sitting)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(handing_in, "page", interrupted)
+        table.hand_in()
+    with pytest.raises(UsageError, match="handed in, and not graded yet"):
+        table.exams.look()
+    (workspace(sitting.seats[0]) / "answer").unlink()  # too late
+    assert table.hand_in().score == 100
+    assert len(table.stage.checked) == len(sitting.seats)
+
+
+def test_what_does_not_go_is_said_and_the_next_call_continues(table: Table) -> None:
+    table.start()
+    table.stage.refuses = {"storage-0"}
+    with pytest.raises(LabError, match=r"not all of the exam could be taken away: task .: storage-0 does not go"):
+        table.hand_in()
+    assert len(table.stage.namespaces) == 1
+    with pytest.raises(UsageError, match="graded, and not cleared away yet"):
+        table.start()
+    table.stage.refuses = set()
+    table.exams.stop()
+    assert table.exams.store.load(1).phase == "ended"
+    assert not table.stage.namespaces
+    assert handing_in.sheet_of(Store()).score == 0
+
+
+def test_given_up_it_is_not_graded_and_all_goes(table: Table) -> None:
+    sitting = table.start()
+    (workspace(sitting.seats[0]) / "mine").touch()
+    kept = table.exams.stop()
+    assert kept is not None
+    assert (kept / sitting.seats[0].slug / "mine").is_file()
+    assert not table.stage.namespaces
+    with pytest.raises(UsageError, match="exam 1 was given up; it has no sheet"):
+        handing_in.sheet_of(Store(), 1)
+    assert table.start().number == 2
+
+
+def test_given_up_although_its_cluster_is_gone(table: Table) -> None:
+    table.start()
+    table.stage.id = ""
+    table.exams.stop()
+    assert table.exams.store.load(1).phase == "stopped"
+
+
+def test_only_while_practising_are_there_checks_hints_and_resets(table: Table) -> None:
+    sitting = table.start()
+    for what in (
+        lambda: practice.check(table.exams, sitting, 1, []),
+        lambda: practice.hint(table.exams, sitting, 1),
+        lambda: practice.reset(table.exams, sitting, 1),
+    ):
+        with pytest.raises(UsageError, match="before its end"):
+            what()
+
+
+def test_practising(table: Table) -> None:
+    sitting = table.start(practice=True)
+    table.solve(sitting, 1, more=False)
+    known = practice.checks(table.exams, sitting, 1)
+    results = practice.check(table.exams, sitting, 1, known)
+    assert [result.verdict for result in results] == ["pass", "fail"]
+    assert table.exams.look().sitting.seats[0].checked == (2, 3)
+    assert practice.hint(table.exams, sitting, 1) == ["Hint 1."]
+    assert practice.hint(table.exams, sitting, 1) == ["Hint 1.", "Hint 2."]
+    seat, kept = practice.reset(table.exams, sitting, 1)
+    assert kept is not None
+    assert (kept / "answer").is_file()
+    assert not (workspace(seat) / "answer").exists()
+    assert table.exams.look().sitting.seats[0].checked is None
+    assert table.hand_in().tasks[0].hints == 2
+
+
+def test_the_time_of_checks_in_error_is_given_back(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+    sitting = table.start(practice=True)
+    check = table.stage.check
+
+    def slow(*given: Any) -> Any:
+        table.time.pass_(90)
+        return check(*given)
+
+    monkeypatch.setattr(table.stage, "check", slow)
+    known = practice.checks(table.exams, sitting, 1)
+    practice.check(table.exams, sitting, 1, known)
+    assert table.exams.look().left == MINUTES * 60 - 90
+    table.stage.errors = {f"{sitting.seats[0].task}/first": 1}
+    practice.check(table.exams, sitting, 1, known)
+    assert table.exams.look().left == MINUTES * 60 - 90
+    assert "0:01:30 are given back" in table.said[-1]
+
+
+def test_long_work_is_done_by_one_command_at_a_time(table: Table) -> None:
+    table.start()
+    with table.exams.store.work():
+        for what in (table.exams.resume, table.exams.stop, table.hand_in):
+            with pytest.raises(LabError, match="another `lab` command is using the exam"):
+                what()
+
+
+def test_a_state_that_is_damaged_is_said_with_what_to_do(table: Table) -> None:
+    table.start()
+    (table.exams.store.folder(1) / "sitting.json").write_text("{")
+    with pytest.raises(LabError, match="the state of exam 1 is damaged"):
+        table.exams.look()
+
+
+def test_there_was_no_such_exam(table: Table) -> None:
+    with pytest.raises(UsageError, match="there was no exam 9"):
+        handing_in.sheet_of(Store(), 9)
+    with pytest.raises(UsageError, match="no exam was graded yet"):
+        handing_in.sheet_of(Store())
+
+
+def interrupted(*given: Any) -> str:
+    raise KeyboardInterrupt
