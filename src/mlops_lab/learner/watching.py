@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from mlops_lab.checks.check import Check
+from mlops_lab.checks.verdicts import Result
 from mlops_lab.labs import running
 from mlops_lab.labs.catalog import Exercise
 from mlops_lab.labs.held import held_now
@@ -18,8 +19,13 @@ from mlops_lab.learner.watch import Watch
 
 
 @contextlib.contextmanager
-def watched(exercise: Exercise, checks: Sequence[Check], records: Records, view: View) -> Iterator[Watch]:
+def watched(
+    exercise: Exercise, checks: Sequence[Check], records: Records, view: View, kept: Callable[[], None] = lambda: None
+) -> Iterator[Watch]:
     """A watch that hears of changes while the block runs; whole rounds go into the records.
+
+    Args:
+        kept: called when a round has gone there.
 
     Raises:
         LabError: there is no cluster, the lab is not started on it, or the records can't be written.
@@ -27,6 +33,11 @@ def watched(exercise: Exercise, checks: Sequence[Check], records: Records, view:
     where = target()
     workspace = lifecycle.begun(where, exercise)
     records.ready()
+
+    def keep(results: list[Result]) -> None:
+        records.attempt(exercise.number, results, whole=True)
+        kept()
+
     changes = Changes(where.kube, exercise.namespace, workspace, lambda change: watching.notify(change))
     watching = Watch(
         checks,
@@ -34,7 +45,7 @@ def watched(exercise: Exercise, checks: Sequence[Check], records: Records, view:
         running.probe(where.kube, exercise, exercise.namespace),
         changes.fingerprint,
         view,
-        lambda results: records.attempt(exercise.number, results, whole=True),
+        keep,
         lambda: held_now(where, exercise),
     )
     changes.start()
