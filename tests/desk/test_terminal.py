@@ -116,9 +116,7 @@ def test_what_is_no_message_ends_the_connection_and_nothing_else(at_desk: Served
     assert typist.said("echo ok").strip() == "ok"
 
 
-def test_with_the_desk_end_its_shells_and_all_that_they_began(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MLOPS_LAB_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("MLOPS_LAB_WORKSPACE", str(tmp_path / "work"))
+def test_with_the_desk_end_its_shells_and_all_that_they_began(tmp_path: Path) -> None:
     with served(tmp_path) as desk:
         desk.begin()
         typist = Typist(desk)
