@@ -42,7 +42,7 @@ def test_home_shows_the_labs_and_how_far_each_is(at_desk: Served) -> None:
     at_desk.begin()
     at_desk.records.take_hint("04", 3)
     page = at_desk.ask("/").text
-    assert "started" in page and "1 hints" in page
+    assert "started" in page and "1 hint<" in page
 
 
 def test_a_lab_is_started_watched_and_passed_and_home_hears_of_it(at_desk: Served) -> None:

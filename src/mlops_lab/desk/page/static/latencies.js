@@ -1,7 +1,7 @@
 // A load's latencies over its time, as `lab explain` draws them: p50 and p99 of each slice, and where requests failed.
 
 const SPACE = "http://www.w3.org/2000/svg";
-const WIDTH = 560, HEIGHT = 170, LEFT = 52, RIGHT = 10, TOP = 8, BOTTOM = 26;
+const WIDTH = matchMedia("(max-width: 900px)").matches ? 340 : 560, HEIGHT = 150, LEFT = 52, RIGHT = 10, TOP = 8, BOTTOM = 26;
 
 function svg(name, values, text = "") {
   const element = document.createElementNS(SPACE, name);

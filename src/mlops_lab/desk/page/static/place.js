@@ -66,7 +66,7 @@ function state(message) {
 
 function verdicts({ rows, note, old }) {
   const changed = show(at("verdicts"), rows, old);
-  for (const each of document.querySelectorAll(".score")) each.textContent = score(rows);
+  for (const each of document.querySelectorAll(".score")) each.textContent = score(rows, each.closest("[role=tab]") ? "/" : " of ");
   if (at("note").textContent !== note) at("note").textContent = note;
   if (changed.length) tell(changed.join(". "));
 }

@@ -67,7 +67,7 @@ export function show(list, rows, old = false) {
   return changed;
 }
 
-export function score(rows) {
+export function score(rows, between) {
   const sum = (name) => rows.reduce((whole, row) => whole + row[name], 0);
-  return rows.length ? `${sum("earned")} of ${sum("points")}` : "";
+  return rows.length ? `${sum("earned")}${between}${sum("points")}` : "";
 }
