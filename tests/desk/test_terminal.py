@@ -105,14 +105,12 @@ def test_a_shell_that_has_ended_is_followed_by_another(at_desk: Served, typist: 
     assert Typist(at_desk).said("echo [$X]").strip() == "[]"
 
 
-@pytest.mark.parametrize("message", ["", "{", "[]", "1", '["set_size", "a", 1]', '["set_size"]', '["stdin"]'])
-def test_what_is_no_message_ends_the_connection_and_nothing_else(at_desk: Served, typist: Typist, message: str) -> None:
-    other = Typist(at_desk)
-    other.socket.send(message)
-    with pytest.raises(websocket.WebSocketConnectionClosedException):
-        while True:
-            if other.socket.recv_data()[0] == websocket.ABNF.OPCODE_CLOSE:
-                raise websocket.WebSocketConnectionClosedException
+def test_what_is_no_message_ends_the_connection_and_nothing_else(at_desk: Served, typist: Typist) -> None:
+    for message in ("", "{", "[]", "1", '["set_size", "a", 1]', '["set_size"]', '["stdin"]'):
+        other = Typist(at_desk)
+        other.socket.send(message)
+        while other.socket.recv_data()[0] != websocket.ABNF.OPCODE_CLOSE:
+            pass
     assert typist.said("echo ok").strip() == "ok"
 
 

@@ -81,6 +81,11 @@ class Guarded(RequestHandler):
         self.set_header("Cache-Control", "no-store")
         self.clear_header("Server")
 
+    def log_exception(self, *given: Any) -> None:
+        """Only what is a bug goes to the user's terminal."""
+        if not isinstance(given[1], HTTPError):
+            super().log_exception(*given)
+
     def write_error(self, status_code: int, **given: Any) -> None:
         """The error as a line of text: no page of ours leads to one."""
         error = (given.get("exc_info") or (None, None, None))[1]

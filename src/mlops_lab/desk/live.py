@@ -7,6 +7,7 @@ others.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -98,7 +99,10 @@ class Live(Guarded, WebSocketHandler):
 
     def hear(self, text: str) -> None:
         """One message, as JSON."""
-        try:
-            self.write_message(text).add_done_callback(lambda sent: sent.exception())
-        except WebSocketClosedError:
-            self.on_close()
+        send(self, text)
+
+
+def send(socket: WebSocketHandler, text: str) -> None:
+    """Send to a window; one that has just gone misses nothing."""
+    with contextlib.suppress(WebSocketClosedError):  # its `on_close` is on the way
+        socket.write_message(text).add_done_callback(lambda sent: sent.cancelled() or sent.exception())

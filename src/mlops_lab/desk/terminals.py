@@ -20,6 +20,7 @@ from terminado.websocket import TermSocket
 from mlops_lab.base import processes
 from mlops_lab.base.errors import LabError
 from mlops_lab.desk.guard import Guarded
+from mlops_lab.desk.live import send
 from mlops_lab.desk.place import Place
 
 _SETTINGS = Path(__file__).parent / "shell" / "bashrc"
@@ -84,7 +85,7 @@ class Terminal(Guarded, TermSocket):
         except LookupError:
             self.close(4404, "there is no folder to work in yet")
 
-    async def on_message(self, message: str | bytes) -> None:  # type: ignore[override]
+    async def on_message(self, message: str | bytes) -> None:
         """What was typed, or another size; anything else ends the connection."""
         if self.terminal is None:
             return
@@ -99,6 +100,10 @@ class Terminal(Guarded, TermSocket):
                     await self.stdin_to_ptyproc(str(values[0]))
         except (ValueError, TypeError, IndexError):
             self.close(1003, "that is no message of a terminal")
+
+    def send_json_message(self, content: Any) -> None:
+        """Send to the window."""
+        send(self, json.dumps(content))
 
     def on_close(self) -> None:
         """Leave the shell, which goes on."""

@@ -44,7 +44,6 @@ async function work() {
   opening = true;
   const { open } = await import("./terminal.js");
   terminal = open(at("terminal"), key, step);
-  window.terminal = terminal;
 }
 
 function state(message) {
@@ -57,7 +56,7 @@ function state(message) {
   for (const button of document.querySelectorAll("[data-do]")) {
     const name = button.dataset.do;
     button.disabled = Boolean(message.busy) && name !== "hint";
-    if (name === "start") button.hidden = message.started && button.closest(".actions") && !message.trouble;
+    if (name === "start" && button.closest(".actions")) button.hidden = !message.started || !message.trouble;
     if (["check", "watch", "reset"].includes(name)) button.hidden = !message.started;
     if (name === "watch") button.textContent = message.paused ? "Go on checking" : "Pause checks";
   }

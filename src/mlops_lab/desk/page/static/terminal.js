@@ -60,8 +60,5 @@ export function open(element, key, leave) {
     return false;
   });
   new ResizeObserver(size).observe(element);
-  return { focus: () => terminal.focus(), size, text: () => { // for tests, and for who asks in the console
-    const buffer = terminal.buffer.active;
-    return Array.from({ length: buffer.length }, (_, line) => buffer.getLine(line).translateToString(true)).join("\n");
-  } };
+  return { focus: () => terminal.focus(), size };
 }

@@ -4,12 +4,18 @@ import { drawn } from "./latencies.js";
 
 const KINDS = { pass: "SUCCEEDED", fail: "FAILED", blocked: "WAITING", waiting: "RUNNING", error: "TROUBLE" };
 
+// A text in which `code` is marked as in Markdown; nothing else in it means anything.
+function marked(element, text) {
+  element.replaceChildren(...text.split("`").map((part, number) => (number % 2 ? make("code", part) : part)));
+  return element;
+}
+
 const word = (row) => (row.running ? (row.state ? "waiting" : "running") : row.verdict);
 
 function pairs(row) {
   const list = make("dl", "", { className: "pairs" });
   const told = row.verdict === "pass" ? [] : ["expected", "seen", "why"];
-  for (const name of told.filter((each) => row[each])) list.append(make("dt", name), make("dd", row[name]));
+  for (const name of told.filter((each) => row[each])) list.append(make("dt", name), marked(make("dd"), row[name]));
   return list;
 }
 
@@ -18,7 +24,7 @@ function result(row) {
   const parts = [];
   const list = pairs(row);
   if (list.children.length) parts.push(list);
-  if (row.verdict === "pass" && row.seen) parts.push(make("p", row.seen, { className: "dim" }));
+  if (row.verdict === "pass" && row.seen) parts.push(marked(make("p", "", { className: "dim" }), row.seen));
   parts.push(...row.loads.map(drawn));
   if (row.evidence.length) {
     const more = make("details");
@@ -33,7 +39,7 @@ function item(row) {
   made.dataset.check = row.check;
   const head = make("p", "", { className: "verdict" });
   head.append(make("span", "", { className: "word" }), make("span", "", { className: "points" }), make("b", row.check), make("span", "", { className: "dim took" }));
-  made.append(head, make("p", row.title, { className: "title" }), make("p", "", { className: "dim doing" }), make("div", "", { className: "result" }));
+  made.append(head, marked(make("p", "", { className: "title" }), row.title), make("p", "", { className: "dim doing" }), make("div", "", { className: "result" }));
   return made;
 }
 
