@@ -7,6 +7,7 @@ import contextlib
 import http.client
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -288,3 +289,19 @@ def served(root: Path, cluster: FakeCluster | None = None) -> Iterator[Served]:
         began["loop"].call_soon_threadsafe(began["stop"].set)
         thread.join(10)
         assert not thread.is_alive()
+
+
+def lives(pid: int) -> bool:
+    """Does this process run? One that only waits for its exit code to be taken does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def until(condition: Callable[[], Any], within: float = 5.0) -> None:
+    """Wait until it holds."""
+    end = time.monotonic() + within
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)

@@ -100,7 +100,9 @@ def test_pages_may_load_nothing_from_elsewhere_and_run_no_script_of_their_own(at
     for path in ("/", "/labs/04"):
         answer = at_desk.ask(path)
         policy = answer.headers["Content-Security-Policy"]
-        assert "default-src 'none'; script-src 'self';" in policy and "frame-ancestors 'none'" in policy
+        assert "default-src 'none'; script-src 'self'; style-src 'self'" in policy
+        assert ("unsafe-inline" in policy) is (path != "/")
+        assert "unsafe" not in policy.partition("style-src")[0] and "frame-ancestors 'none'" in policy
         assert f"connect-src 'self' ws://{at_desk.host};" in policy
         assert answer.headers["X-Content-Type-Options"] == "nosniff" and "Server" not in answer.headers
         assert "<script>" not in answer.text and "onerror=alert" not in answer.text.replace("&lt;img src=x onerror", "")

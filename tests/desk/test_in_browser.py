@@ -150,6 +150,23 @@ def test_keys_are_enough(page: Page, at_desk: Served) -> None:
     expect(page.get_by_role("heading", name="Hint 1")).to_be_visible()
 
 
+def test_what_is_marked_in_the_terminal_is_copied_and_pasted(page: Page, at_desk: Served) -> None:
+    at_desk.begin()
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.goto("/labs/04")
+    until_shown(page, "04-deploy")
+    page.locator("#terminal").click()
+    page.keyboard.type("clear; echo wo''rd\n")
+    until_shown(page, "word")
+    page.locator(".xterm-rows > div", has_text="word").dblclick(position={"x": 12, "y": 6})
+    page.keyboard.press("Control+Shift+C")
+    assert page.evaluate("navigator.clipboard.readText()") == "word"
+    page.keyboard.type("echo [")
+    page.keyboard.press("Control+Shift+V")
+    page.keyboard.type("]\n")
+    until_shown(page, "[word]")
+
+
 def test_two_windows_show_the_same(windows: Any, at_desk: Served) -> None:
     folder = at_desk.begin()
     one, other = windows(), windows()

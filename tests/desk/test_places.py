@@ -13,7 +13,7 @@ import pytest
 from mlops_lab.base.errors import LabError
 from mlops_lab.checks.verdicts import Result
 from mlops_lab.labs.rows import Rows
-from tests.desk.made_up import EVIL, FakeCluster, Served, served
+from tests.desk.made_up import EVIL, FakeCluster, Served, served, until
 
 Message = dict[str, Any]
 
@@ -136,13 +136,8 @@ def test_without_a_page_the_checks_end_and_the_last_attempt_is_shown_first(
     (folder / "deployment.yaml").write_text("kind: Deployment\n")
     with at_desk.listening("/live/labs/04") as heard:
         heard(verdicts("pass", "fail"))
-        deadline = time.monotonic() + 5
-        while not at_desk.records.attempts() and time.monotonic() < deadline:
-            time.sleep(0.02)
-    deadline = time.monotonic() + 5
-    while at_desk.cluster.watches:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+        until(at_desk.records.attempts)
+    until(lambda: not at_desk.cluster.watches)
     place = at_desk.desk.labs["labs/04"]
     place._verdicts = None  # type: ignore[attr-defined] # as after another `lab desk`
     recorded = place.first()[2]

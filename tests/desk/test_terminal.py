@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import websocket
 
-from tests.desk.made_up import Served, served
+from tests.desk.made_up import Served, lives, served, until
 
 
 class Typist:
@@ -79,9 +76,9 @@ def test_the_shell_has_the_smallest_windows_size(at_desk: Served, typist: Typist
     assert typist.said("stty size").strip() == "24 100"
     other = Typist(at_desk)
     other.size(20, 120)
-    _until(lambda: typist.said("stty size").strip() == "20 100")
+    until(lambda: typist.said("stty size").strip() == "20 100")
     other.socket.close()
-    _until(lambda: typist.said("stty size").strip() == "24 100")
+    until(lambda: typist.said("stty size").strip() == "24 100")
 
 
 def test_two_windows_are_one_terminal_and_a_later_one_sees_what_was(at_desk: Served, typist: Typist) -> None:
@@ -123,21 +120,7 @@ def test_with_the_desk_end_its_shells_and_all_that_they_began(tmp_path: Path) ->
         )
         typist.type("sleep 602\r")
         folder = desk.root / "work" / "04-deploy"
-        _until(lambda: (folder / "shell").exists())
+        until(lambda: (folder / "shell").exists())
         pids = [int((folder / name).read_text()) for name in ("stubborn", "child", "shell")]
-        assert all(map(_lives, pids))
-    assert not any(map(_lives, pids))
-
-
-def _lives(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
-
-
-def _until(condition: Callable[[], Any], within: float = 5.0) -> None:
-    end = time.monotonic() + within
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
+        assert all(map(lives, pids))
+    assert not any(map(lives, pids))

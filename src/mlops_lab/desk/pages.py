@@ -64,6 +64,8 @@ class Home(Page):
 class PlacePage(Page):
     """A place: text, terminal, verdicts."""
 
+    styles = "'self' 'unsafe-inline'"  # xterm.js makes style elements of its own
+
     async def get(self, key: str) -> None:
         """GET /labs/04 or /exam/3"""
         place = self.place(key)

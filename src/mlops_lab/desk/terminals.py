@@ -78,14 +78,14 @@ class Terminals(NamedTermManager):
 class Terminal(Guarded, TermSocket):
     """A window's end of a shell."""
 
-    def open(self, *names: str) -> None:  # type: ignore[override]
+    def open(self, *names: str) -> None:
         """Join the shell of the place that the address names."""
         try:
             super().open("/".join(names))
         except LookupError:
             self.close(4404, "there is no folder to work in yet")
 
-    async def on_message(self, message: str | bytes) -> None:
+    async def on_message(self, message: str | bytes) -> None:  # type: ignore[override] # as tornado allows
         """What was typed, or another size; anything else ends the connection."""
         if self.terminal is None:
             return

@@ -55,6 +55,11 @@ export function open(element, key, leave) {
     }
   });
   terminal.attachCustomKeyEventHandler((event) => {
+    if (event.ctrlKey && event.shiftKey && event.code === "KeyC" && terminal.hasSelection()) { // as terminals have it; pasting is the browser's own
+      if (event.type === "keydown") navigator.clipboard.writeText(terminal.getSelection());
+      event.preventDefault();
+      return false;
+    }
     if (event.key !== "F6") return true;
     if (event.type === "keydown") leave(event);
     return false;
