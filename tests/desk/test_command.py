@@ -22,7 +22,9 @@ def lab(*words: str) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, *(pytest.param(each, marks=pytest.mark.long) for each in (signal.SIGTERM, signal.SIGHUP))]
+)
 def test_it_prints_its_address_and_ends_with_what_it_began(tmp_path: Path, number: signal.Signals) -> None:
     folder = tmp_path / "work" / "04-deploy-and-survive"
     (folder / ".lab").mkdir(parents=True)

@@ -158,7 +158,9 @@ def test_what_is_marked_in_the_terminal_is_copied_and_pasted(page: Page, at_desk
     page.locator("#terminal").click()
     page.keyboard.type("clear; echo wo''rd\n")
     until_shown(page, "word")
-    page.locator(".xterm-rows > div", has_text="word").dblclick(position={"x": 12, "y": 6})
+    box = page.locator(".xterm-rows > div", has_text="word").first.bounding_box()
+    assert box
+    page.mouse.dblclick(box["x"] + 12, box["y"] + box["height"] / 2)
     page.keyboard.press("Control+Shift+C")
     assert page.evaluate("navigator.clipboard.readText()") == "word"
     page.keyboard.type("echo [")

@@ -120,7 +120,8 @@ def test_with_the_desk_end_its_shells_and_all_that_they_began(tmp_path: Path) ->
         )
         typist.type("sleep 602\r")
         folder = desk.root / "work" / "04-deploy"
-        until(lambda: (folder / "shell").exists())
-        pids = [int((folder / name).read_text()) for name in ("stubborn", "child", "shell")]
+        files = [folder / name for name in ("stubborn", "child", "shell")]
+        until(lambda: all(file.exists() and file.read_text().strip() for file in files))
+        pids = [int(file.read_text()) for file in files]
         assert all(map(lives, pids))
     assert not any(map(lives, pids))
