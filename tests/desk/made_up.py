@@ -23,7 +23,7 @@ from mlops_lab.checks.check import Check
 from mlops_lab.checks.verdicts import Result, Verdict
 from mlops_lab.desk.desk import Desk
 from mlops_lab.desk.server import serving
-from mlops_lab.desk.sitting import DomainScore, Sheet, Sitting, Task, TaskScore
+from mlops_lab.desk.sitting import Sheet, Sitting, Task
 from mlops_lab.labs.catalog import About, Exercise
 from mlops_lab.labs.rows import View
 from mlops_lab.labs.workspace import folder_of
@@ -117,6 +117,49 @@ class FakeCluster:
         self.watch.notify(Change("file deployment.yaml", is_file=True))
 
 
+@dataclass(frozen=True)
+class FakeTask:
+    number: int
+    title: str
+    weight: int
+    minutes: int
+    domain: str
+    text: str
+    workspace: Path
+    namespace: str
+    kubeconfig: Path
+    environment: Mapping[str, str]
+    flagged: bool = False
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class FakeDomainScore:
+    name: str
+    earned: float
+    possible: float
+
+
+@dataclass(frozen=True)
+class FakeTaskScore:
+    number: int
+    title: str
+    weight: int
+    earned: float
+    results: Sequence[Result]
+    left_out: bool
+    solution: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class FakeSheet:
+    score: float
+    needed: float
+    passed: bool
+    domains: Sequence[FakeDomainScore]
+    tasks: Sequence[FakeTaskScore]
+
+
 class FakeSitting:
     """An exam of three tasks, of which a test winds the clock."""
 
@@ -127,8 +170,9 @@ class FakeSitting:
         self.broken: LabError | None = None
         (root / "task").mkdir(parents=True, exist_ok=True)
         text = "# 1 Volumes\n\nMake a *StorageClass* named `fast`. " + EVIL
+        own = {"PATH": str(root / "exams-own")}
         self._tasks = [
-            Task(n, title, weight, 7, domain, text, root / "task", f"exam-{n}", root / "task" / "kubeconfig")
+            FakeTask(n, title, weight, 7, domain, text, root / "task", f"exam-{n}", root / "task" / "kubeconfig", own)
             for n, title, weight, domain in (
                 (1, "A volume that grows", 6, "cka/storage"),
                 (2, "A node that is not ready", 8, "cka/troubleshooting"),
@@ -163,10 +207,10 @@ class FakeSitting:
     def sheet(self) -> Sheet | None:
         if not self.graded:
             return None
-        scores = [TaskScore(each.number, each.title, each.weight, each.weight / 2, self._results(), False,
+        scores = [FakeTaskScore(each.number, each.title, each.weight, each.weight / 2, self._results(), False,
                             {"storageclass.yaml": "kind: StorageClass\n"}) for each in self._tasks]  # fmt: skip
-        domains = [DomainScore(each.domain, each.weight / 2, each.weight) for each in self._tasks]
-        return Sheet(50.0, 66.0, False, domains, scores)
+        domains = [FakeDomainScore(each.domain, each.weight / 2, each.weight) for each in self._tasks]
+        return FakeSheet(50.0, 66.0, False, domains, scores)
 
     def _results(self) -> list[Result]:
         return [

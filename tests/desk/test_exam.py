@@ -10,6 +10,12 @@ from mlops_lab.base.errors import LabError
 from tests.desk.made_up import EVIL, FakeSitting, Served
 
 
+@pytest.fixture(autouse=True)
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock is looked at often."""
+    monkeypatch.setattr("mlops_lab.desk.exam._EVERY", 0.05)
+
+
 @pytest.fixture
 def sitting(at_desk: Served) -> FakeSitting:
     found = FakeSitting(at_desk.root)
@@ -57,6 +63,10 @@ def test_the_terminal_is_in_the_tasks_workspace(at_desk: Served, sitting: FakeSi
     typist = Typist(at_desk, "/terminal/exam/1")
     assert typist.said("pwd").strip() == str(at_desk.root / "task")
     assert typist.said("echo $KUBECONFIG").strip() == str(at_desk.root / "task" / "kubeconfig")
+    assert typist.said("echo $PATH").startswith(str(at_desk.root / "exams-own"))
+    typist.said("X=of-the-first")
+    at_desk.sitting[0] = FakeSitting(at_desk.root)
+    assert Typist(at_desk, "/terminal/exam/1").said("echo [$X]").strip() == "[]"
 
 
 def test_in_an_exam_there_are_no_checks_and_no_hints(at_desk: Served, sitting: FakeSitting) -> None:
@@ -87,12 +97,9 @@ def test_submit_grades_once_and_the_sheet_comes(at_desk: Served, sitting: FakeSi
     assert "3 of 6 %" in page and EVIL not in page
 
 
-def test_at_the_end_of_the_time_it_is_submitted(
-    at_desk: Served, sitting: FakeSitting, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("mlops_lab.desk.exam._EVERY", 0.05)
-    sitting.left = 0.2
+def test_at_the_end_of_the_time_it_is_submitted(at_desk: Served, sitting: FakeSitting) -> None:
     with at_desk.listening("/live/exam") as heard:
+        heard(clock(left=7200.0))
         sitting.left = 0.0
         heard(clock(graded=True))
     assert sitting.submitted == 1
@@ -109,10 +116,39 @@ def test_trouble_while_grading_is_shown_and_submit_may_be_tried_again(at_desk: S
         heard(clock(graded=True, trouble=None))
 
 
-def test_another_sitting_takes_the_place_of_the_last(at_desk: Served, sitting: FakeSitting) -> None:
+def test_another_sitting_takes_the_place_of_the_last_and_windows_hear_of_it(
+    at_desk: Served, sitting: FakeSitting
+) -> None:
     sitting.graded = True
     assert "50 %" in at_desk.ask("/exam").text
-    at_desk.sitting[0] = FakeSitting(at_desk.root)
-    assert "A volume that grows" in at_desk.ask("/exam").text and "50 %" not in at_desk.ask("/exam").text
-    at_desk.sitting.clear()
+    with at_desk.listening("/live/home") as home, at_desk.listening("/live/exam") as heard:
+        at_desk.sitting[0] = FakeSitting(at_desk.root)
+        heard(lambda message: message["kind"] == "gone")
+        home(lambda message: message["kind"] == "changed")
+        assert "A volume that grows" in at_desk.ask("/exam").text and "50 %" not in at_desk.ask("/exam").text
+        at_desk.sitting.clear()
+        home(lambda message: message["kind"] == "changed")
     assert at_desk.ask("/exam").status == 404
+    assert 'href="/exam"' not in at_desk.ask("/").text
+
+
+def test_a_sitting_that_can_not_be_read_is_none(at_desk: Served, sitting: FakeSitting) -> None:
+    def damaged() -> None:
+        raise LabError("the state of exam 1 is damaged", "lab exam status")
+
+    at_desk.desk.exam._sitting = damaged
+    assert at_desk.ask("/exam").status == 404
+    assert at_desk.ask("/").status == 200
+
+
+def test_an_error_of_the_sitting_is_said_with_what_to_do_next(
+    at_desk: Served, sitting: FakeSitting, caplog: pytest.LogCaptureFixture
+) -> None:
+    def gone() -> None:
+        raise LabError("a task's folder is gone", "lab exam stop")
+
+    at_desk.ask("/exam")
+    sitting.tasks = gone  # type: ignore[assignment]
+    answer = at_desk.ask("/exam")
+    assert answer.status == 500 and answer.text == "a task's folder is gone\nnext: lab exam stop\n"
+    assert caplog.records == []

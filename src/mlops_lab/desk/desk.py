@@ -20,8 +20,8 @@ class Desk:
 
     Args:
         course: the labs; what is recorded is read anew for each page.
-        sitting: the exam that runs, or was graded last; None if there is none. Called often, so it must be quick, and
-            it must give the same object as long as it is the same exam.
+        sitting: the exam that runs, or was graded last; None if there is none. It is called often, so it is quick, and
+            gives the same object as long as it is the same exam.
     """
 
     def __init__(
@@ -29,7 +29,8 @@ class Desk:
     ) -> None:
         self._course, self._records = course, records
         self.home = Channel()
-        self.exam = Current(sitting)
+        self.exam = Current(sitting, self._changed)
+        self._following: asyncio.Task[None] | None = None
         self.labs = {
             f"labs/{each.number}": LabPlace(
                 Known(each, course.abouts[each.number], course.checks[each.number]), records, cluster, self._changed
@@ -56,9 +57,14 @@ class Desk:
             return self.exam.get()
         return self.place("/".join(names))
 
+    def begin(self) -> None:
+        """Follow the exam; in the server's loop."""
+        self._following = asyncio.create_task(self.exam.follow())
+
     async def end(self) -> None:
         """End what runs."""
-        self.exam.end()
+        if self._following:
+            self._following.cancel()
         await asyncio.gather(*(place.end() for place in self.labs.values()))
 
     def _changed(self) -> None:

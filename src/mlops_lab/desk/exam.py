@@ -10,7 +10,7 @@ from typing import Any
 from mlops_lab.base.errors import LabError, UsageError
 from mlops_lab.desk.live import Channel, Message
 from mlops_lab.desk.markdown import body, rendered
-from mlops_lab.desk.place import Action, Place, row
+from mlops_lab.desk.place import Action, Place, row, told
 from mlops_lab.desk.sitting import Sitting, Task
 
 _EVERY = 5.0  # s between two messages with the time that is left; pages count on in between
@@ -18,35 +18,34 @@ _NOTE = 10_000  # characters
 
 
 class Exam(Channel):
-    """One sitting."""
+    """One sitting.
 
-    def __init__(self, sitting: Sitting) -> None:
+    Args:
+        number: no other exam of this desk has it.
+    """
+
+    def __init__(self, sitting: Sitting, number: int) -> None:
         super().__init__()
-        self.sitting = sitting
+        self.sitting, self.number = sitting, number
         self.tasks = {task.number: TaskPlace(self, task) for task in sitting.tasks()}
         self.trouble: LabError | None = None
+        self.graded = False
         self._grading: asyncio.Task[None] | None = None
+        self._clock: Message | None = None
 
     def first(self) -> list[Message]:
-        """The clock, and each task's flag and note."""
-        return [self.clock(), *(self.mark(task) for task in self.sitting.tasks())]
-
-    def clock(self) -> Message:
-        """How far the sitting is."""
-        trouble = {"message": self.trouble.message, "next": self.trouble.hint} if self.trouble else None
-        return {
-            "kind": "clock", "left": self.sitting.seconds_left(), "grading": self.grading,
-            "graded": self.sitting.sheet() is not None, "trouble": trouble,
-        }  # fmt: skip
+        """The clock as it was seen last, and each task's flag and note."""
+        marks = [self._mark(task) for task in self.sitting.tasks()]
+        return [self._clock, *marks] if self._clock else marks
 
     @property
     def grading(self) -> bool:
         """Is it being graded now?"""
         return self._grading is not None and not self._grading.done()
 
-    def mark(self, task: Task) -> Message:
-        """A task's flag and note."""
-        return {"kind": "mark", "number": task.number, "flagged": task.flagged, "note": task.note}
+    async def left(self) -> float:
+        """Seconds until the end."""
+        return await asyncio.to_thread(self.sitting.seconds_left)
 
     def task(self, number: int) -> Task:
         """A task as it stands now."""
@@ -54,53 +53,79 @@ class Exam(Channel):
 
     async def marked(self, number: int) -> None:
         """Tell all windows of a task's new flag or note."""
-        self.tell(self.mark(await asyncio.to_thread(self.task, number)))
+        self.tell(self._mark(await asyncio.to_thread(self.task, number)))
 
     def submit(self) -> None:
         """Have it graded; nothing happens if it is."""
-        if not self.grading and self.sitting.sheet() is None:
+        if not self.grading and not self.graded:
             self.trouble = None
-            self._grading = asyncio.create_task(self._graded())
-            self.tell(self.clock())
+            self._grading = asyncio.create_task(self._grade())
 
-    async def tick(self) -> None:
-        """Tell the time now and then, and submit at the end."""
-        while self.sitting.sheet() is None:
-            left = self.sitting.seconds_left()
-            if left <= 0 and not self.trouble:
-                self.submit()
-            self.tell(self.clock())
-            await asyncio.sleep(min(_EVERY, left) if left > 0 else _EVERY)
+    async def look(self) -> float:
+        """See how far it is, submit it at the end, and tell all windows.
 
-    async def _graded(self) -> None:
+        Returns:
+            Seconds until the end.
+        """
+        left = 0.0
         try:
-            await asyncio.to_thread(self.sitting.submit)
+            self.graded = await asyncio.to_thread(self.sitting.sheet) is not None
+            left = 0.0 if self.graded else await self.left()
+            if left <= 0 and not self.graded and self._grading is None:
+                self.submit()
         except LabError as trouble:
             self.trouble = trouble
-        asyncio.get_running_loop().call_soon(lambda: self.tell(self.clock()))
+        stand = {"left": left, "grading": self.grading, "graded": self.graded}
+        self._clock = {"kind": "clock", **stand, "trouble": told(self.trouble)}
+        self.tell(self._clock)
+        return left
+
+    def _mark(self, task: Task) -> Message:
+        return {"kind": "mark", "number": task.number, "flagged": task.flagged, "note": task.note}
+
+    async def _grade(self) -> None:
+        try:
+            await asyncio.to_thread(self.sitting.submit)
+            self.graded = await asyncio.to_thread(self.sitting.sheet) is not None
+        except LabError as trouble:
+            self.trouble = trouble
+        asyncio.get_running_loop().call_soon(lambda: asyncio.ensure_future(self.look()))
 
 
 class Current:
-    """The exam that there is now; the same object as long as it is the same sitting."""
+    """The exam that there is now; the same object as long as it is the same sitting.
 
-    def __init__(self, sitting: Callable[[], Sitting | None]) -> None:
-        self._sitting = sitting
+    Args:
+        changed: called when it is another one, or gone.
+    """
+
+    def __init__(self, sitting: Callable[[], Sitting | None], changed: Callable[[], None]) -> None:
+        self._sitting, self._changed = sitting, changed
         self._exam: Exam | None = None
-        self._ticking: asyncio.Task[None] | None = None
+        self._count = 0
 
     def get(self) -> Exam | None:
         """The exam; None if there is none."""
-        found = self._sitting()
-        if self._exam is None or self._exam.sitting is not found:
-            self.end()
-            self._exam = Exam(found) if found is not None else None
-            self._ticking = asyncio.create_task(self._exam.tick()) if self._exam else None
+        try:
+            found = self._sitting()
+        except LabError:  # lab exam says what is wrong with it
+            found = None
+        before = self._exam.sitting if self._exam else None
+        if found is not before:
+            if self._exam:
+                self._exam.tell({"kind": "gone"})
+            self._count += 1
+            self._exam = Exam(found, self._count) if found is not None else None
+            self._changed()
         return self._exam
 
-    def end(self) -> None:
-        """Follow the clock no longer."""
-        if self._ticking:
-            self._ticking.cancel()
+    async def follow(self) -> None:
+        """Look now and then, until cancelled."""
+        while True:
+            exam, left = self.get(), 0.0
+            if exam and not exam.graded:
+                left = await exam.look()
+            await asyncio.sleep(min(_EVERY, left) if left > 0 else _EVERY)
 
 
 class TaskPlace(Place):
@@ -110,6 +135,7 @@ class TaskPlace(Place):
         facts = (f"Task {task.number}", f"{task.weight} %", f"about {task.minutes} min", task.domain)
         actions = (Action("check", "Check"),) if exam.sitting.practice else ()
         super().__init__(f"exam/{task.number}", task.title, (*facts, f"namespace {task.namespace}"), actions)
+        self.shell = f"{self.key} of {exam.number}"
         self.exam, self.task = exam, task
         self._verdicts: Message = {"kind": "verdicts", "rows": [], "note": "", "old": False}
         self._hints: list[str] = []

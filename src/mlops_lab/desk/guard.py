@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 from tornado.httputil import HTTPServerRequest
 from tornado.web import HTTPError, RequestHandler, StaticFileHandler
 
+from mlops_lab.base.errors import LabError
+
 _NAMES = ("127.0.0.1", "localhost")
 _READING = ("GET", "HEAD")
 
@@ -89,13 +91,15 @@ class Guarded(RequestHandler):
 
     def log_exception(self, *given: Any) -> None:
         """Only what is a bug goes to the user's terminal."""
-        if not isinstance(given[1], HTTPError):
+        if not isinstance(given[1], HTTPError | LabError):
             super().log_exception(*given)
 
     def write_error(self, status_code: int, **given: Any) -> None:
         """The error as a line of text: no page of ours leads to one."""
         error = (given.get("exc_info") or (None, None, None))[1]
         said = error.log_message if isinstance(error, HTTPError) and error.log_message else self._reason
+        if isinstance(error, LabError):
+            said = f"{error.message}\nnext: {error.hint}"
         self.set_header("Content-Type", "text/plain; charset=utf-8")
         self.finish(f"{said}\n")
 

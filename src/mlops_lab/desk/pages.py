@@ -14,7 +14,7 @@ from mlops_lab.base.errors import LabError
 from mlops_lab.desk.desk import Desk
 from mlops_lab.desk.exam import Exam, TaskPlace
 from mlops_lab.desk.guard import Guarded
-from mlops_lab.desk.place import Place, row
+from mlops_lab.desk.place import Place, row, told
 from mlops_lab.labs.catalog import LEVELS
 from mlops_lab.learner import path
 from mlops_lab.learner.records import Progress
@@ -71,7 +71,8 @@ class PlacePage(Page):
         place = self.place(key)
         task = place if isinstance(place, TaskPlace) else None
         now = await asyncio.to_thread(task.exam.task, task.task.number) if task else None
-        self.show("place.html", place=place, exam=task.exam if task else None, task=now)
+        left = await task.exam.left() if task else 0.0
+        self.show("place.html", place=place, exam=task.exam if task else None, task=now, left=left)
 
 
 class ExamPage(Page):
@@ -84,7 +85,8 @@ class ExamPage(Page):
             raise HTTPError(404, "no exam is running")
         sheet = await asyncio.to_thread(exam.sitting.sheet)
         if sheet is None:
-            self.show("exam.html", exam=exam, tasks=await asyncio.to_thread(exam.sitting.tasks))
+            tasks = await asyncio.to_thread(exam.sitting.tasks)
+            self.show("exam.html", exam=exam, tasks=tasks, left=await exam.left())
             return
         rows = {each.number: [row(one.plain(), one.trace.get("loads", ())) for one in each.results]
                 for each in sheet.tasks}  # fmt: skip
@@ -94,12 +96,13 @@ class ExamPage(Page):
 class Submit(Page):
     """The end of an exam."""
 
-    def post(self) -> None:
+    async def post(self) -> None:
         """POST /exam/submit"""
         exam: Exam | None = self.desk.exam.get()
         if exam is None:
             raise HTTPError(404, "no exam is running")
         exam.submit()
+        await exam.look()
         self.set_status(204)
 
 
@@ -119,7 +122,7 @@ class Do(Page):
             await place.act(name, given)
         except LabError as trouble:
             self.set_status(409)
-            self.finish({"message": trouble.message, "next": trouble.hint})
+            self.finish(told(trouble))
         else:
             self.set_status(204)
 

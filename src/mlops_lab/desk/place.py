@@ -34,11 +34,13 @@ class Place(Channel):
         key: the path of its page, without the first slash.
         title, facts: its name, and a line about it.
         actions: its buttons.
+        shell: the name of its terminal, which no other place ever has.
     """
 
     def __init__(self, key: str, title: str, facts: Sequence[str], actions: Sequence[Action]) -> None:
         super().__init__()
         self.key, self.title, self.facts, self.actions = key, title, tuple(facts), tuple(actions)
+        self.shell = key
         self.busy = ""
         self.trouble: LabError | None = None
 
@@ -72,12 +74,18 @@ class Place(Channel):
 
     def state(self) -> Message:
         """How it stands."""
-        trouble = {"message": self.trouble.message, "next": self.trouble.hint} if self.trouble else None
-        return {"kind": "state", "started": self.folder is not None, "busy": self.busy, "trouble": trouble}
+        return {
+            "kind": "state", "started": self.folder is not None, "busy": self.busy, "trouble": told(self.trouble),
+        }  # fmt: skip
 
     def tell_state(self) -> None:
         """Tell all pages how it stands."""
         self.tell(self.state())
+
+
+def told(trouble: LabError | None) -> Message | None:
+    """An error as pages get it."""
+    return {"message": trouble.message, "next": trouble.hint} if trouble else None
 
 
 def row(result: Mapping[str, Any], loads: Sequence[Any] = (), **live: Any) -> Message:

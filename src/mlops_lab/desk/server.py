@@ -67,6 +67,7 @@ async def serving(desk: Desk, port: int) -> AsyncIterator[str]:
     server = HTTPServer(application(desk, guard, terminals, port), max_body_size=_BODY, max_buffer_size=2 * _BODY)
     pages.prepare()
     server.add_sockets(sockets)
+    desk.begin()
     try:
         yield f"http://127.0.0.1:{port}/?token={guard.token}"
     finally:

@@ -1,87 +1,143 @@
-"""What the desk needs to know of a running exam; whoever runs one keeps to this, and the desk shows it."""
+"""What the desk needs to know of an exam; whoever runs one keeps to this, and the desk shows it.
+
+All of it is only read here, and by its form: no class of whoever runs exams has to know this module.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from mlops_lab.checks.verdicts import Result
 
 
-@dataclass(frozen=True)
-class Task:
-    """A task as it stands.
+class Task(Protocol):
+    """A task as it stands."""
 
-    Attributes:
-        number: from 1, in the order of the sitting.
-        weight: percent of the whole.
-        minutes: how long it should take.
-        text: Markdown.
-        workspace: where its terminal begins.
-        kubeconfig: for its terminal.
-        environment: what its shell has beside that.
-        flagged: to be looked at again.
-        note: the candidate's own.
-    """
+    @property
+    def number(self) -> int:
+        """From 1, in the order of the exam."""
 
-    number: int
-    title: str
-    weight: int
-    minutes: int
-    domain: str
-    text: str
-    workspace: Path
-    namespace: str
-    kubeconfig: Path
-    environment: Mapping[str, str] = field(default_factory=dict)
-    flagged: bool = False
-    note: str = ""
+    @property
+    def title(self) -> str:
+        """Its name."""
 
+    @property
+    def weight(self) -> int:
+        """Percent of the whole."""
 
-@dataclass(frozen=True)
-class DomainScore:
-    """Percent of the whole that were earned in a domain, and that could be."""
+    @property
+    def minutes(self) -> int:
+        """How long it should take."""
 
-    name: str
-    earned: float
-    possible: float
+    @property
+    def domain(self) -> str:
+        """The domain of the exam that it is of."""
 
+    @property
+    def text(self) -> str:
+        """What is to be done, in Markdown."""
 
-@dataclass(frozen=True)
-class TaskScore:
-    """What became of a task.
+    @property
+    def workspace(self) -> Path:
+        """Where its terminal begins."""
 
-    Attributes:
-        earned: percent of the whole.
-        results: of its checks.
-        left_out: it could not be graded, through no fault of the candidate's, and costs nothing.
-        solution: files of its solution, by name.
-    """
+    @property
+    def namespace(self) -> str:
+        """Where its objects are."""
 
-    number: int
-    title: str
-    weight: int
-    earned: float
-    results: Sequence[Result]
-    left_out: bool = False
-    solution: Mapping[str, str] = field(default_factory=dict)
+    @property
+    def kubeconfig(self) -> Path:
+        """For its terminal."""
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """What its shell has beside that; folders in `PATH` come first there, the usual ones after them."""
+
+    @property
+    def flagged(self) -> bool:
+        """Is it to be looked at again?"""
+
+    @property
+    def note(self) -> str:
+        """The candidate's own."""
 
 
-@dataclass(frozen=True)
-class Sheet:
+class DomainScore(Protocol):
+    """How a domain went, in percent of the whole."""
+
+    @property
+    def name(self) -> str:
+        """The domain."""
+
+    @property
+    def earned(self) -> float:
+        """What was earned."""
+
+    @property
+    def possible(self) -> float:
+        """What could be."""
+
+
+class TaskScore(Protocol):
+    """What became of a task."""
+
+    @property
+    def number(self) -> int:
+        """The task's."""
+
+    @property
+    def title(self) -> str:
+        """The task's."""
+
+    @property
+    def weight(self) -> int:
+        """Percent of the whole."""
+
+    @property
+    def earned(self) -> float:
+        """Percent of the whole."""
+
+    @property
+    def results(self) -> Sequence[Result]:
+        """Of its checks."""
+
+    @property
+    def left_out(self) -> bool:
+        """Could it not be graded, through no fault of the candidate's? Then it costs nothing."""
+
+    @property
+    def solution(self) -> Mapping[str, str]:
+        """Files of a solution, by name."""
+
+
+class Sheet(Protocol):
     """The score sheet; all numbers are percent."""
 
-    score: float
-    needed: float
-    passed: bool
-    domains: Sequence[DomainScore]
-    tasks: Sequence[TaskScore]
+    @property
+    def score(self) -> float:
+        """What was earned of what could be."""
+
+    @property
+    def needed(self) -> float:
+        """What passes."""
+
+    @property
+    def passed(self) -> bool:
+        """Was it passed?"""
+
+    @property
+    def domains(self) -> Sequence[DomainScore]:
+        """By domain."""
+
+    @property
+    def tasks(self) -> Sequence[TaskScore]:
+        """By task."""
 
 
 class Sitting(Protocol):
-    """A sitting, from its start to its score sheet. Every method may be called from any thread."""
+    """An exam, from its start to its score sheet. Every method may be called from any thread, and may take its time."""
 
     @property
     def name(self) -> str:
@@ -104,7 +160,7 @@ class Sitting(Protocol):
         """Keep a task's note."""
 
     def check(self, number: int) -> Sequence[Result]:
-        """Check one task now; takes its time."""
+        """Check one task now."""
 
     def hints(self, number: int) -> Sequence[str]:
         """One more hint: all that were taken so far, as Markdown."""

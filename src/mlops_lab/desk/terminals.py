@@ -49,13 +49,13 @@ class Terminals(NamedTermManager):
         Raises:
             LookupError: there is no such place, or it has no folder yet.
         """
-        if term_name in self.terminals:
-            return self.terminals[term_name]
         place = self._place(term_name)
+        if place and place.shell in self.terminals:
+            return self.terminals[place.shell]
         if place is None or place.folder is None:
             raise LookupError(term_name)
         _, made = self.new_named_terminal(
-            name=term_name, cwd=str(place.folder), extra_env=environment(dict(place.environment))
+            name=place.shell, cwd=str(place.folder), extra_env=environment(dict(place.environment))
         )
         return made
 
@@ -120,8 +120,12 @@ def shell() -> list[str]:
 
 
 def environment(own: dict[str, str]) -> dict[str, str]:
-    """What a shell has beside this process's own: the project's programs come first on PATH, also after ~/.bashrc."""
-    programs = str(Path(sys.executable).parent)
+    """What a shell has beside this process's own: the project's programs come first on PATH, also after ~/.bashrc.
+
+    Args:
+        own: the place's; folders in its PATH come before even those.
+    """
+    programs = os.pathsep.join(filter(None, (own.get("PATH"), str(Path(sys.executable).parent))))
     return {
         **own,
         "PATH": f"{programs}{os.pathsep}{os.environ.get('PATH', os.defpath)}",

@@ -38,7 +38,8 @@ function hearMark({ number, flagged, note }) {
   if (written && document.activeElement !== written) written.value = note;
 }
 
-connect("/live/exam", { heard: (message) => (message.kind === "clock" ? hearClock : hearMark)(message) });
+const HEAR = { clock: hearClock, mark: hearMark, gone: () => location.assign("/") };
+connect("/live/exam", { heard: (message) => HEAR[message.kind](message) });
 
 for (const marks of document.querySelectorAll(".marks")) {
   const path = `/exam/${marks.dataset.number}`, flag = marks.querySelector(".flag"), note = marks.querySelector("textarea");
