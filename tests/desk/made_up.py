@@ -33,6 +33,7 @@ from mlops_lab.learner.records import Records
 from mlops_lab.learner.watch import Watch
 from mlops_lab.measure.traffic.report import LoadReport, Request
 
+_PATIENCE = 30.0  # s that anything may take while others use the machine
 EVIL = '<script>alert("x")</script><img src=x onerror=alert(1)>'
 README = f"""# 04 Deploy
 
@@ -255,7 +256,7 @@ class Served:
         """One request; headers of None are not sent, those not given are a browser's."""
         usual = {"Host": self.host, "Cookie": self.cookie} | ({} if method == "GET" else {"Origin": self.origin})
         sent = {name: value for name, value in {**usual, **headers}.items() if value is not None}
-        connection = http.client.HTTPConnection(self.host, timeout=5)
+        connection = http.client.HTTPConnection(self.host, timeout=_PATIENCE)
         try:
             text = body if isinstance(body, str | None) else json.dumps(body)
             connection.putrequest(method, path, skip_host=True)
@@ -270,7 +271,7 @@ class Served:
             connection.close()
 
     def socket(self, path: str, **more: Any) -> websocket.WebSocket:
-        given = {"origin": self.origin, "cookie": self.cookie, "timeout": 5, **more}
+        given = {"origin": self.origin, "cookie": self.cookie, "timeout": _PATIENCE, **more}
         return websocket.create_connection(f"ws://{self.host}{path}", **given)
 
     @contextlib.contextmanager
@@ -323,7 +324,7 @@ def served(root: Path, cluster: FakeCluster | None = None) -> Iterator[Served]:
 
     thread = threading.Thread(target=asyncio.run, args=(main(),), daemon=True)
     thread.start()
-    assert ready.wait(5)
+    assert ready.wait(_PATIENCE)
     found = Served(desk, cluster, records, root, began["address"], sitting)
     path = "/" + found.address.split("/", 3)[3]
     found.cookie = found.ask(path, Cookie="").headers["Set-Cookie"].split(";")[0]
@@ -331,7 +332,7 @@ def served(root: Path, cluster: FakeCluster | None = None) -> Iterator[Served]:
         yield found
     finally:
         began["loop"].call_soon_threadsafe(began["stop"].set)
-        thread.join(10)
+        thread.join(_PATIENCE)
         assert not thread.is_alive()
 
 
@@ -343,7 +344,7 @@ def lives(pid: int) -> bool:
         return False
 
 
-def until(condition: Callable[[], Any], within: float = 5.0) -> None:
+def until(condition: Callable[[], Any], within: float = _PATIENCE) -> None:
     """Wait until it holds."""
     end = time.monotonic() + within
     while not condition():
