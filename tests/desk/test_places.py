@@ -30,6 +30,11 @@ def verdicts(*wanted: str) -> Callable[[Message], bool]:
     return found
 
 
+def first(wanted: str) -> Callable[[Message], bool]:
+    """Is this the first check's verdict?"""
+    return lambda message: message["kind"] == "verdicts" and message["rows"][0]["verdict"] == wanted
+
+
 def state(**wanted: Any) -> Callable[[Message], bool]:
     return lambda message: message["kind"] == "state" and wanted.items() <= message.items()
 
@@ -89,7 +94,7 @@ def test_a_verdict_is_at_the_page_soon_after_the_checks_end(at_desk: Served, mon
             wanted = "fail" if file.exists() else "pass"
             file.unlink() if file.exists() else file.write_text("replicas: 2\n")
             at_desk.cluster.changed()
-            heard(lambda message: message["kind"] == "verdicts" and message["rows"][0]["verdict"] == wanted)
+            heard(first(wanted))
             took.append(time.monotonic() - ended[wanted])
     assert min(took) < 0.5, took
 
@@ -148,22 +153,23 @@ def test_without_a_page_the_checks_end_and_the_last_attempt_is_shown_first(
     assert recorded["rows"][1]["loads"][0]["failed"] == 2
 
 
-def test_trouble_is_shown_with_what_to_do_next_and_goes_when_it_is_over(at_desk: Served) -> None:
+def test_trouble_is_shown_with_what_to_do_next_and_goes_when_it_is_over(
+    at_desk: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mlops_lab.desk.labs._AGAIN", 0.1)
     at_desk.cluster.trouble = LabError("there is no cluster", "create it: lab up")
     with at_desk.listening("/live/labs/04") as heard:
         answer = at_desk.ask("/labs/04/start", "POST", {})
         assert answer.status == 409
         assert json.loads(answer.text) == {"message": "there is no cluster", "next": "create it: lab up"}
         at_desk.cluster.trouble = None
-        folder = at_desk.begin()
+        at_desk.begin()
         at_desk.cluster.trouble = LabError("the cluster does not answer", "lab status")
         at_desk.ask("/labs/04/check", "POST", {})
         heard(state(trouble={"message": "the cluster does not answer", "next": "lab status"}, watching=False))
         at_desk.cluster.trouble = None
-        at_desk.ask("/labs/04/check", "POST", {})
-        heard(state(trouble=None, watching=True))
+        heard(state(trouble=None, watching=True))  # without a hand
         heard(verdicts("fail", ""))
-    assert folder.is_dir()
 
 
 def test_at_the_end_running_checks_put_back_what_they_changed(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from mlops_lab.learner.records import Progress, Records
 from mlops_lab.learner.watch import Watch
 
 _ALONE = 10.0  # s after the last page has gone until the watch ends: a page that is loaded anew comes back at once
+_AGAIN = 10.0  # s after which checks that could not begin (the cluster is down, say) are tried again
 _CLEARED_UP_WITHIN = 60.0  # s that checks get to put back what they changed
 
 _ACTIONS = (
@@ -209,7 +210,6 @@ class LabPlace(Place):
             return
         if self.busy or not self.listeners:
             return
-        self.trouble = None
         known = self._known
 
         def kept() -> None:
@@ -228,6 +228,9 @@ class LabPlace(Place):
             self._watching.stop()
 
     def _show(self, rows: list[Message], note: str) -> None:
+        if self.trouble:
+            self.trouble = None
+            self.tell_state()
         self._verdicts = {"kind": "verdicts", "rows": rows, "note": note, "old": False}
         self.tell_often(self._verdicts)
 
@@ -235,6 +238,8 @@ class LabPlace(Place):
         if watching is not self._watching:
             return
         self._watching, self.trouble = None, trouble
+        if trouble:
+            asyncio.get_running_loop().call_later(_AGAIN, lambda: None if self._paused else self._watch())
         if self._verdicts:
             at_rest = [{**each, "running": False, "state": "", "left": 0} for each in self._verdicts["rows"]]
             self._verdicts = {**self._verdicts, "rows": at_rest, "note": "paused" if self._paused else ""}
