@@ -13,7 +13,7 @@ import click
 from mlops_lab.base.errors import UsageError
 from mlops_lab.cli.arguments import CheckName, LabName, lab_argument
 from mlops_lab.cli.terminal import colours, console, width, write
-from mlops_lab.labs.catalog import LEVELS, Exercise, abouts, exercises
+from mlops_lab.labs.catalog import LEVELS, Exercise
 from mlops_lab.labs.checker import checks
 from mlops_lab.learner.records import Progress, Records
 
@@ -45,7 +45,7 @@ def path(level: str | None, domain: str | None, as_json: bool) -> None:
     """
     from mlops_lab.learner import path as paths
 
-    course = _course()
+    course = paths.course()
     if domain and not any(_begins(each.name, domain) for each in paths.domains(course)):
         known = ", ".join(each.name for each in paths.domains(course))
         raise UsageError(f"there is no exam domain {domain!r}", f"there are: {known}")
@@ -97,7 +97,7 @@ def progress(as_json: bool) -> None:
     """
     from mlops_lab.learner import path as paths
 
-    course = _course()
+    course = paths.course()
     levels, domains = paths.levels(course), paths.domains(course)
     if as_json:
         rows = {
@@ -207,19 +207,6 @@ def _exam_records(learner: str, as_schema: bool) -> str:
     if as_schema:
         return json.dumps(schema(), indent=2) + "\n"
     return "".join(f"{record(each, learner)}\n" for each in sheets(Store()))
-
-
-def _course() -> Course:
-    from mlops_lab.learner.path import Course
-
-    known, kept = exercises(), Records()
-    return Course(
-        known,
-        {each.number: about for each, about in zip(known, abouts(known), strict=True)},
-        {each.number: checks(each) for each in known},
-        kept.progress(),
-        kept.attempts(),
-    )
 
 
 def _exams(course: Course, beginning: str) -> list[Practise]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 import threading
@@ -188,40 +189,16 @@ def watch(ctx: click.Context, exercise: Exercise) -> None:
 
     from mlops_lab.checks import report
     from mlops_lab.cli.live import live
-    from mlops_lab.labs import running
     from mlops_lab.labs.checker import checks
-    from mlops_lab.labs.held import held_now
-    from mlops_lab.labs.target import target
-    from mlops_lab.learner import lifecycle
-    from mlops_lab.learner.changes import Changes
-    from mlops_lab.learner.watch import Watch
+    from mlops_lab.learner.watching import watched
 
     known = checks(exercise)
-    where = target()
-    workspace = lifecycle.begun(where, exercise)
-    records = Records()
-    records.ready()
-    changes = Changes(where.kube, exercise.namespace, workspace, lambda change: watching.notify(change))
     click.echo(f"Lab {exercise.number}: {about(exercise).title}. Press Enter to check again, Ctrl-C to end.")
-    with live(sys.stdout, keep=True, results=True) as view:
-        watching = Watch(
-            known,
-            lambda: running.lab_object(where.kube, exercise, exercise.namespace, workspace, where.registry),
-            running.probe(where.kube, exercise, exercise.namespace),
-            changes.fingerprint,
-            view,
-            lambda results: records.attempt(exercise.number, results, whole=True),
-            lambda: held_now(where, exercise),
-        )
-        changes.start()
+    with live(sys.stdout, keep=True, results=True) as view, watched(exercise, known, Records(), view) as watching:
         if sys.stdin.isatty():
             threading.Thread(target=_listen, args=(watching,), daemon=True).start()
-        try:
+        with contextlib.suppress(KeyboardInterrupt):
             asyncio.run(watching.follow())
-        except KeyboardInterrupt:
-            pass
-        finally:
-            changes.stop()
     results = watching.results()
     click.echo(report.summary(results))
     ctx.exit(ExitCode.PASSED if report.exit_code(results) == ExitCode.PASSED else ExitCode.FAILED)

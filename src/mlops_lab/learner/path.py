@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mlops_lab.checks.check import DOMAINS, Check
-from mlops_lab.labs.catalog import LEVELS, About, Exercise
-from mlops_lab.learner.records import Kept, Progress
+from mlops_lab.labs.catalog import LEVELS, About, Exercise, abouts, exercises
+from mlops_lab.labs.checker import checks
+from mlops_lab.learner.records import Kept, Progress, Records
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,18 @@ class Course:
     def passed(self, number: str) -> bool:
         """Was the lab passed?"""
         return self.progress.get(number, Progress()).state == "passed"
+
+
+def course() -> Course:
+    """The labs that are here, with the learner's records as of now."""
+    known, kept = exercises(), Records()
+    return Course(
+        known,
+        {each.number: about for each, about in zip(known, abouts(known), strict=True)},
+        {each.number: checks(each) for each in known},
+        kept.progress(),
+        kept.attempts(),
+    )
 
 
 @dataclass(frozen=True)

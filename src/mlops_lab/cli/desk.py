@@ -1,0 +1,62 @@
+"""lab desk."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=3081,
+    show_default=True,
+    help="Port on 127.0.0.1; 0 takes any free one.",
+)
+@click.option("--open", "browse", is_flag=True, help="Open it in the browser.")
+def desk(port: int, browse: bool) -> None:
+    """Work on labs on a web page at 127.0.0.1 until Ctrl-C.
+
+    A page has a lab's text beside a terminal in your files, with kubectl, k and completion ready, and the verdicts of
+    its checks as they change. The address has a token: only who has it gets in.
+
+    \b
+    Examples:
+      lab desk --open
+      lab desk --port 0
+    """
+    from mlops_lab.desk.desk import Desk
+    from mlops_lab.desk.labs import Here
+    from mlops_lab.desk.server import serving
+    from mlops_lab.learner import path
+    from mlops_lab.learner.records import Records
+
+    async def serve() -> None:
+        async with serving(Desk(path.course(), Records(), Here()), port) as address:
+            click.echo(f"Your desk: {address} (end with Ctrl-C)")
+            if browse:
+                click.launch(str(_way_in(address)))
+            await asyncio.Event().wait()
+
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(serve())
+
+
+def _way_in(address: str) -> Path:
+    """A file that leads to the page: only this user can read it, but everybody a browser's command line."""
+    from html import escape
+
+    from mlops_lab.base.paths import state
+
+    file = state() / "desk.html"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.touch(mode=0o600)
+    file.chmod(0o600)
+    file.write_text(
+        f'<!doctype html><meta http-equiv="refresh" content="0;url={escape(address)}"><title>lab desk</title>'
+    )
+    return file

@@ -1,0 +1,202 @@
+"""An exam on the page: its tasks as places, its clock, and its end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from mlops_lab.base.errors import LabError, UsageError
+from mlops_lab.desk.live import Channel, Message
+from mlops_lab.desk.markdown import body, rendered
+from mlops_lab.desk.place import Action, Place, row, told
+from mlops_lab.desk.sitting import Sitting, Task
+
+_EVERY = 5.0  # s between two messages with the time that is left; pages count on in between
+_NOTE = 10_000  # characters
+
+
+class Exam(Channel):
+    """One sitting.
+
+    Args:
+        number: no other exam of this desk has it.
+    """
+
+    def __init__(self, sitting: Sitting, number: int) -> None:
+        super().__init__()
+        self.sitting, self.number = sitting, number
+        self.tasks = {task.number: TaskPlace(self, task) for task in sitting.tasks()}
+        self.trouble: LabError | None = None
+        self.graded = False
+        self._grading: asyncio.Task[None] | None = None
+        self._clock: Message | None = None
+
+    def first(self) -> list[Message]:
+        """The clock as it was seen last, and each task's flag and note."""
+        marks = [self._mark(task) for task in self.sitting.tasks()]
+        return [self._clock, *marks] if self._clock else marks
+
+    @property
+    def grading(self) -> bool:
+        """Is it being graded now?"""
+        return self._grading is not None and not self._grading.done()
+
+    async def left(self) -> float:
+        """Seconds until the end."""
+        return await asyncio.to_thread(self.sitting.seconds_left)
+
+    def task(self, number: int) -> Task:
+        """A task as it stands now."""
+        return next(task for task in self.sitting.tasks() if task.number == number)
+
+    async def marked(self, number: int) -> None:
+        """Tell all windows of a task's new flag or note."""
+        self.tell(self._mark(await asyncio.to_thread(self.task, number)))
+
+    def submit(self) -> None:
+        """Have it graded; nothing happens if it is."""
+        if not self.grading and not self.graded:
+            self.trouble = None
+            self._grading = asyncio.create_task(self._grade())
+
+    async def look(self) -> float:
+        """See how far it is, submit it at the end, and tell all windows.
+
+        Returns:
+            Seconds until the end.
+        """
+        left = 0.0
+        try:
+            self.graded = await asyncio.to_thread(self.sitting.sheet) is not None
+            left = 0.0 if self.graded else await self.left()
+            if left <= 0 and not self.graded and self._grading is None:
+                self.submit()
+        except LabError as trouble:
+            self.trouble = trouble
+        stand = {"left": left, "grading": self.grading, "graded": self.graded}
+        self._clock = {"kind": "clock", **stand, "trouble": told(self.trouble)}
+        self.tell(self._clock)
+        return left
+
+    def _mark(self, task: Task) -> Message:
+        return {"kind": "mark", "number": task.number, "flagged": task.flagged, "note": task.note}
+
+    async def _grade(self) -> None:
+        try:
+            await asyncio.to_thread(self.sitting.submit)
+            self.graded = await asyncio.to_thread(self.sitting.sheet) is not None
+        except LabError as trouble:
+            self.trouble = trouble
+        asyncio.get_running_loop().call_soon(lambda: asyncio.ensure_future(self.look()))
+
+
+class Current:
+    """The exam that there is now; the same object as long as it is the same sitting.
+
+    Args:
+        changed: called when it is another one, or gone.
+    """
+
+    def __init__(self, sitting: Callable[[], Sitting | None], changed: Callable[[], None]) -> None:
+        self._sitting, self._changed = sitting, changed
+        self._exam: Exam | None = None
+        self._count = 0
+
+    def get(self) -> Exam | None:
+        """The exam; None if there is none."""
+        try:
+            found = self._sitting()
+        except LabError:  # lab exam says what is wrong with it
+            found = None
+        before = self._exam.sitting if self._exam else None
+        if found is not before:
+            if self._exam:
+                self._exam.tell({"kind": "gone"})
+            self._count += 1
+            self._exam = Exam(found, self._count) if found is not None else None
+            self._changed()
+        return self._exam
+
+    async def follow(self) -> None:
+        """Look now and then, until cancelled."""
+        while True:
+            exam, left = self.get(), 0.0
+            if exam and not exam.graded:
+                left = await exam.look()
+            await asyncio.sleep(min(_EVERY, left) if left > 0 else _EVERY)
+
+
+class TaskPlace(Place):
+    """A task of an exam."""
+
+    def __init__(self, exam: Exam, task: Task) -> None:
+        facts = (f"Task {task.number}", f"{task.weight} %", f"about {task.minutes} min", task.domain)
+        actions = (Action("check", "Check"),) if exam.sitting.practice else ()
+        super().__init__(f"exam/{task.number}", task.title, (*facts, f"namespace {task.namespace}"), actions)
+        self.shell = f"{self.key} of {exam.number}"
+        self.exam, self.task = exam, task
+        self._verdicts: Message = {"kind": "verdicts", "rows": [], "note": "", "old": False}
+        self._hints: list[str] = []
+
+    @property
+    def html(self) -> str:
+        """The task's text."""
+        return rendered(body(self.task.text))
+
+    @property
+    def folder(self) -> Path | None:
+        """The task's workspace."""
+        return self.task.workspace if self.task.workspace.is_dir() else None
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """What the sitting says."""
+        return {"KUBECONFIG": str(self.task.kubeconfig), **self.task.environment}
+
+    @property
+    def has_checks(self) -> bool:
+        """In practice only."""
+        return self.exam.sitting.practice
+
+    def first(self) -> list[Message]:
+        """How it stands, and in practice its hints and verdicts."""
+        shown = [self._told_hints(), self._verdicts] if self.has_checks else []
+        return [self.state(), *shown]
+
+    async def act(self, name: str, given: Mapping[str, Any]) -> None:
+        """Flag it, note something; in practice check it, or take a hint."""
+        sitting, number = self.exam.sitting, self.task.number
+        if name == "flag":
+            await asyncio.to_thread(sitting.flag, number, bool(given.get("on")))
+            await self.exam.marked(number)
+        elif name == "note":
+            await asyncio.to_thread(sitting.write_note, number, str(given.get("text", ""))[:_NOTE])
+            await self.exam.marked(number)
+        elif not sitting.practice:
+            raise UsageError(
+                "an exam has no hints, and no checks before its end", "practise: lab exam start --practice"
+            )
+        elif name == "hint":
+            self._hints = list(await asyncio.to_thread(sitting.hints, number))
+            self.tell(self._told_hints())
+        else:
+            await self._check()
+
+    async def _check(self) -> None:
+        if self.busy:
+            return
+        self.busy = "checking"
+        self.tell_state()
+        try:
+            results = await asyncio.to_thread(self.exam.sitting.check, self.task.number)
+            rows = [row(each.plain(), each.trace.get("loads", ())) for each in results]
+            self._verdicts = {**self._verdicts, "rows": rows}
+            self.tell(self._verdicts)
+        finally:
+            self.busy = ""
+            self.tell_state()
+
+    def _told_hints(self) -> Message:
+        return {"kind": "hints", "html": [rendered(each, below=2) for each in self._hints], "tiers": 0}

@@ -1,0 +1,110 @@
+"""A place: what a page shows of one piece of work, be it a lab or a task of an exam."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlops_lab.base.errors import LabError
+from mlops_lab.checks.check import Check
+from mlops_lab.desk.live import Channel, Message
+
+
+@dataclass(frozen=True)
+class Action:
+    """A button of a place.
+
+    Attributes:
+        name: the end of the address that it posts to.
+        label: what stands on it.
+        ask: what is asked before it is done; empty: nothing.
+    """
+
+    name: str
+    label: str
+    ask: str = ""
+
+
+class Place(Channel):
+    """One piece of work; a page of it listens to it.
+
+    Attributes:
+        key: the path of its page, without the first slash.
+        title, facts: its name, and a line about it.
+        actions: its buttons.
+        shell: the name of its terminal, which no other place ever has.
+    """
+
+    def __init__(self, key: str, title: str, facts: Sequence[str], actions: Sequence[Action]) -> None:
+        super().__init__()
+        self.key, self.title, self.facts, self.actions = key, title, tuple(facts), tuple(actions)
+        self.shell = key
+        self.busy = ""
+        self.trouble: LabError | None = None
+
+    @property
+    def html(self) -> str:
+        """Its text, which is safe to show."""
+        raise NotImplementedError
+
+    @property
+    def folder(self) -> Path | None:
+        """Where its terminal begins; None while there is no such folder."""
+        raise NotImplementedError
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """What its terminal's shell has beside the usual; KUBECONFIG at least."""
+        raise NotImplementedError
+
+    @property
+    def has_checks(self) -> bool:
+        """Does it show verdicts?"""
+        return True
+
+    async def act(self, name: str, given: Mapping[str, Any]) -> None:
+        """Do what a button says.
+
+        Raises:
+            LabError: it can't be done.
+        """
+        raise NotImplementedError
+
+    def state(self) -> Message:
+        """How it stands."""
+        return {
+            "kind": "state", "started": self.folder is not None, "busy": self.busy, "trouble": told(self.trouble),
+        }  # fmt: skip
+
+    def tell_state(self) -> None:
+        """Tell all pages how it stands."""
+        self.tell(self.state())
+
+
+def told(trouble: LabError | None) -> Message | None:
+    """An error as pages get it."""
+    return {"message": trouble.message, "next": trouble.hint} if trouble else None
+
+
+def row(result: Mapping[str, Any], loads: Sequence[Any] = (), **live: Any) -> Message:
+    """A verdict as pages get it.
+
+    Args:
+        result: as `Result.plain` gives it; without a verdict at least `check`, `title` and `points`.
+        loads: of the check's trace.
+        live: `running`, and of a check that waits its `state` and the seconds that are `left`.
+    """
+    earned = result["points"] if result.get("verdict") == "pass" else 0
+    texts = {name: result.get(name, "") for name in ("verdict", "expected", "seen", "why")}
+    return {
+        "check": result["check"], "title": result["title"], "points": result["points"], "earned": earned, **texts,
+        "evidence": list(result.get("evidence", ())), "seconds": round(result.get("seconds", 0), 1),
+        "loads": list(loads), "running": False, "state": "", "left": 0, **live,
+    }  # fmt: skip
+
+
+def unknown(check: Check) -> Mapping[str, Any]:
+    """What `row` takes of a check that has no verdict."""
+    return {"check": check.name, "title": check.title, "points": check.points}

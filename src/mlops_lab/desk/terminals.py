@@ -1,0 +1,174 @@
+"""Shells on pseudo-terminals, one for each place: all windows of it see the same, and its processes end with us."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextlib
+import json
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+from terminado.management import NamedTermManager, PtyWithClients
+from terminado.websocket import TermSocket
+
+from mlops_lab.base import processes
+from mlops_lab.base.errors import LabError
+from mlops_lab.desk.guard import Guarded
+from mlops_lab.desk.live import send
+from mlops_lab.desk.place import Place
+
+_SETTINGS = Path(__file__).parent / "shell" / "bashrc"
+_LARGEST = 1000  # rows or columns
+_WITHIN = 2.0  # s that the processes of a shell get to end
+_WRITERS = 16  # a program that does not read what is typed holds up one of these
+
+
+class Terminals(NamedTermManager):
+    """The shells, by their places' keys.
+
+    Args:
+        place: the place of a key; None if there is none.
+    """
+
+    def __init__(self, place: Callable[[str], Place | None]) -> None:
+        super().__init__(
+            shell_command=cast(str, shell()),  # it says so, and takes a list
+            blocking_io_executor=concurrent.futures.ThreadPoolExecutor(_WRITERS, thread_name_prefix="terminal"),
+        )
+        self._place = place
+
+    def get_terminal(self, term_name: Any = None) -> PtyWithClients:
+        """The shell of a place; begun if there is none.
+
+        Raises:
+            LookupError: there is no such place, or it has no folder yet.
+        """
+        place = self._place(term_name)
+        if place and place.shell in self.terminals:
+            return self.terminals[place.shell]
+        if place is None or place.folder is None:
+            raise LookupError(term_name)
+        _, made = self.new_named_terminal(
+            name=place.shell, cwd=str(place.folder), extra_env=environment(dict(place.environment))
+        )
+        return made
+
+    async def end(self) -> None:
+        """End all shells and what they have begun."""
+        leaders = {each.ptyproc.pid for each in self.ptys_by_fd.values()}
+        for number in (signal.SIGHUP, signal.SIGKILL):
+            found = await asyncio.to_thread(_sessions, leaders)
+            _signal(found, number)
+            _signal(found, signal.SIGCONT)  # what is stopped would not hear
+            deadline = asyncio.get_running_loop().time() + _WITHIN
+            while any(map(_lives, found)) and asyncio.get_running_loop().time() < deadline:
+                for each in list(self.ptys_by_fd.values()):
+                    each.ptyproc.isalive()  # takes the exit code of one that has ended
+                await asyncio.sleep(0.02)
+        await self.shutdown()
+        self.blocking_io_executor.shutdown(wait=False, cancel_futures=True)
+
+
+class Terminal(Guarded, TermSocket):
+    """A window's end of a shell."""
+
+    def open(self, *names: str) -> None:
+        """Join the shell of the place that the address names."""
+        try:
+            super().open("/".join(names))
+        except LookupError:
+            self.close(4404, "there is no folder to work in yet")
+
+    async def on_message(self, message: str | bytes) -> None:  # type: ignore[override] # as tornado allows
+        """What was typed, or another size; anything else ends the connection."""
+        if self.terminal is None:
+            return
+        try:
+            kind, *values = json.loads(message)
+            if kind == "set_size":
+                rows, columns = (min(_LARGEST, max(1, int(each))) for each in values[:2])
+                self.size = (rows, columns)  # type: ignore[assignment]
+                self.terminal.resize_to_smallest()
+            elif kind == "stdin":
+                with contextlib.suppress(OSError):  # it has ended meanwhile
+                    await self.stdin_to_ptyproc(str(values[0]))
+        except (ValueError, TypeError, IndexError):
+            self.close(1003, "that is no message of a terminal")
+
+    def send_json_message(self, content: Any) -> None:
+        """Send to the window."""
+        send(self, json.dumps(content))
+
+    def on_close(self) -> None:
+        """Leave the shell, which goes on."""
+        if self.terminal and self in self.terminal.clients:
+            self.terminal.clients.remove(self)
+            if self.terminal.ptyproc.isalive():
+                self.terminal.resize_to_smallest()
+
+
+def shell() -> list[str]:
+    """The shell and its arguments: bash, as in the exams, or else what there is."""
+    bash = shutil.which("bash")
+    return [bash, "--rcfile", str(_SETTINGS), "-i"] if bash else ["/bin/sh", "-i"]
+
+
+def environment(own: dict[str, str]) -> dict[str, str]:
+    """What a shell has beside this process's own: the project's programs come first on PATH, also after ~/.bashrc.
+
+    Args:
+        own: the place's; folders in its PATH come before even those.
+    """
+    programs = os.pathsep.join(filter(None, (own.get("PATH"), str(Path(sys.executable).parent))))
+    return {
+        **own,
+        "PATH": f"{programs}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+        "LAB_DESK_PROGRAMS": programs,
+        "LAB_DESK_KUBECONFIG": own.get("KUBECONFIG", ""),
+        "COLORTERM": "truecolor",
+    }
+
+
+def _sessions(leaders: set[int]) -> set[int]:
+    """All processes of these sessions, the leaders too."""
+    return {each for each in _all() if _session(each) in leaders}
+
+
+def _all() -> list[int]:
+    try:
+        names = os.listdir("/proc")  # noqa: PTH208 # names only, and quickly
+    except OSError:
+        try:
+            names = processes.run(["ps", "-A", "-o", "pid="], within=10, check=False).stdout.split()
+        except LabError:
+            names = []
+    return [int(name) for name in names if name.isdigit()]
+
+
+def _session(pid: int) -> int:
+    try:
+        return os.getsid(pid)
+    except OSError:
+        return 0
+
+
+def _signal(found: set[int], number: signal.Signals) -> None:
+    for pid in found:
+        with contextlib.suppress(OSError):
+            os.kill(pid, number)
+
+
+def _lives(pid: int) -> bool:
+    with contextlib.suppress(OSError):  # there is no /proc, or no such process in it
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    try:
+        os.kill(pid, 0)
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,154 @@
+"""An exam at the desk: tasks, clock, flags and notes in every window, submit, the score sheet; practice has more."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from mlops_lab.base.errors import LabError
+from tests.desk.made_up import EVIL, FakeSitting, Served
+
+
+@pytest.fixture(autouse=True)
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock is looked at often."""
+    monkeypatch.setattr("mlops_lab.desk.exam._EVERY", 0.05)
+
+
+@pytest.fixture
+def sitting(at_desk: Served) -> FakeSitting:
+    found = FakeSitting(at_desk.root)
+    at_desk.sitting.append(found)
+    return found
+
+
+def mark(number: int) -> Any:
+    return lambda message: message["kind"] == "mark" and message["number"] == number
+
+
+def clock(**wanted: Any) -> Any:
+    return lambda message: message["kind"] == "clock" and wanted.items() <= message.items()
+
+
+def test_the_tasks_with_weight_and_domain_and_the_clock(at_desk: Served, sitting: FakeSitting) -> None:
+    assert 'href="/exam"' in at_desk.ask("/").text
+    page = at_desk.ask("/exam").text
+    assert 'data-left="7200"' in page and "A node that is not ready" in page and "8 %" in page
+    assert "cka/troubleshooting" in page
+    task = at_desk.ask("/exam/2").text
+    assert "<em>StorageClass</em>" in task and EVIL not in task and "namespace exam-2" in task
+    assert 'href="/exam/1"' in task and 'href="/exam/3"' in task and 'data-left="7200"' in task
+    assert 'id="checks"' not in task and "hint" not in task.replace("/hint", "")
+    assert at_desk.ask("/exam/4").status == 404
+
+
+def test_flag_and_note_are_kept_and_every_window_has_them(at_desk: Served, sitting: FakeSitting) -> None:
+    with at_desk.listening("/live/exam") as one, at_desk.listening("/live/exam") as other:
+        one(mark(3))
+        other(mark(3))
+        assert at_desk.ask("/exam/2/flag", "POST", {"on": True}).status == 204
+        assert at_desk.ask("/exam/2/note", "POST", {"text": f"later {EVIL}"}).status == 204
+        for heard in (one, other):
+            assert heard(mark(2))["flagged"] is True
+            assert heard(mark(2))["note"] == f"later {EVIL}"
+    assert sitting.tasks()[1].flagged
+    page = at_desk.ask("/exam").text
+    assert 'aria-pressed="true"' in page and "later &lt;script&gt;" in page
+
+
+def test_the_terminal_is_in_the_tasks_workspace(at_desk: Served, sitting: FakeSitting) -> None:
+    from tests.desk.test_terminal import Typist
+
+    typist = Typist(at_desk, "/terminal/exam/1")
+    assert typist.said("pwd").strip() == str(at_desk.root / "task")
+    assert typist.said("echo $KUBECONFIG").strip() == str(at_desk.root / "task" / "kubeconfig")
+    assert typist.said("echo $PATH").startswith(str(at_desk.root / "exams-own"))
+    typist.said("X=of-the-first")
+    at_desk.sitting[0] = FakeSitting(at_desk.root)
+    assert Typist(at_desk, "/terminal/exam/1").said("echo [$X]").strip() == "[]"
+
+
+def test_in_an_exam_there_are_no_checks_and_no_hints(at_desk: Served, sitting: FakeSitting) -> None:
+    for name in ("check", "hint"):
+        answer = at_desk.ask(f"/exam/1/{name}", "POST", {})
+        assert answer.status == 409 and "--practice" in answer.text
+
+
+def test_practice_has_both(at_desk: Served) -> None:
+    at_desk.sitting.append(FakeSitting(at_desk.root, practice=True))
+    assert 'id="checks"' in at_desk.ask("/exam/1").text
+    with at_desk.listening("/live/exam/1") as heard:
+        assert at_desk.ask("/exam/1/check", "POST", {}).status == 204
+        found = heard(lambda message: message["kind"] == "verdicts" and message["rows"])
+        assert [row["verdict"] for row in found["rows"]] == ["pass", "fail"]
+        assert at_desk.ask("/exam/1/hint", "POST", {}).status == 204
+        assert "<strong>events</strong>" in heard(lambda message: message["kind"] == "hints")["html"][0]
+
+
+def test_submit_grades_once_and_the_sheet_comes(at_desk: Served, sitting: FakeSitting) -> None:
+    with at_desk.listening("/live/exam") as heard:
+        assert at_desk.ask("/exam/submit", "POST", {}).status == 204
+        heard(clock(graded=True, grading=False))
+        at_desk.ask("/exam/submit", "POST", {})
+    assert sitting.submitted == 1
+    page = at_desk.ask("/exam").text
+    assert "50 %" in page and "not passed" in page and "66 % are needed" in page and "kind: StorageClass" in page
+    assert "3 of 6 %" in page and EVIL not in page
+
+
+def test_at_the_end_of_the_time_it_is_submitted(at_desk: Served, sitting: FakeSitting) -> None:
+    with at_desk.listening("/live/exam") as heard:
+        heard(clock(left=7200.0))
+        sitting.left = 0.0
+        heard(clock(graded=True))
+    assert sitting.submitted == 1
+
+
+def test_trouble_while_grading_is_shown_and_submit_may_be_tried_again(at_desk: Served, sitting: FakeSitting) -> None:
+    sitting.broken = LabError("the disk is full", "free some space: lab images prune")
+    with at_desk.listening("/live/exam") as heard:
+        at_desk.ask("/exam/submit", "POST", {})
+        told = heard(lambda message: message["kind"] == "clock" and message["trouble"])
+        assert told["trouble"]["message"] == "the disk is full" and not told["graded"]
+        sitting.broken = None
+        at_desk.ask("/exam/submit", "POST", {})
+        heard(clock(graded=True, trouble=None))
+
+
+def test_another_sitting_takes_the_place_of_the_last_and_windows_hear_of_it(
+    at_desk: Served, sitting: FakeSitting
+) -> None:
+    sitting.graded = True
+    assert "50 %" in at_desk.ask("/exam").text
+    with at_desk.listening("/live/home") as home, at_desk.listening("/live/exam") as heard:
+        at_desk.sitting[0] = FakeSitting(at_desk.root)
+        heard(lambda message: message["kind"] == "gone")
+        home(lambda message: message["kind"] == "changed")
+        assert "A volume that grows" in at_desk.ask("/exam").text and "50 %" not in at_desk.ask("/exam").text
+        at_desk.sitting.clear()
+        home(lambda message: message["kind"] == "changed")
+    assert at_desk.ask("/exam").status == 404
+    assert 'href="/exam"' not in at_desk.ask("/").text
+
+
+def test_a_sitting_that_can_not_be_read_is_none(at_desk: Served, sitting: FakeSitting) -> None:
+    def damaged() -> None:
+        raise LabError("the state of exam 1 is damaged", "lab exam status")
+
+    at_desk.desk.exam._sitting = damaged
+    assert at_desk.ask("/exam").status == 404
+    assert at_desk.ask("/").status == 200
+
+
+def test_an_error_of_the_sitting_is_said_with_what_to_do_next(
+    at_desk: Served, sitting: FakeSitting, caplog: pytest.LogCaptureFixture
+) -> None:
+    def gone() -> None:
+        raise LabError("a task's folder is gone", "lab exam stop")
+
+    at_desk.ask("/exam")
+    sitting.tasks = gone  # type: ignore[assignment]
+    answer = at_desk.ask("/exam")
+    assert answer.status == 500 and answer.text == "a task's folder is gone\nnext: lab exam stop\n"
+    assert caplog.records == []

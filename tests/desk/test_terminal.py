@@ -1,0 +1,127 @@
+"""Terminals of the desk: a shell in the workspace with what the work needs, shared by windows, gone with the desk."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import websocket
+
+from tests.desk.made_up import Served, lives, served, until
+
+
+class Typist:
+    """A window's terminal."""
+
+    def __init__(self, desk: Served, path: str = "/terminal/labs/04") -> None:
+        self.socket = desk.socket(path)
+        self.seen = ""
+        self.size(24, 100)
+
+    def size(self, rows: int, columns: int) -> None:
+        self.socket.send(json.dumps(["set_size", rows, columns]))
+
+    def type(self, text: str) -> None:
+        self.socket.send(json.dumps(["stdin", text]))
+
+    def until(self, wanted: str) -> str:
+        """Read until this text has come, from where the last call ended."""
+        while wanted not in self.seen:
+            kind, text = json.loads(self.socket.recv())
+            assert kind in ("setup", "stdout"), (kind, self.seen)
+            self.seen += text if kind == "stdout" else ""
+        before, _, self.seen = self.seen.partition(wanted)
+        return before
+
+    def said(self, command: str) -> str:
+        """The output of a command."""
+        self.type(f"echo BE''GIN; {command}; echo EN''D\r")
+        return self.until("END").partition("BEGIN\r\n")[2]
+
+
+@pytest.fixture
+def typist(at_desk: Served) -> Typist:
+    at_desk.begin()
+    return Typist(at_desk)
+
+
+def test_the_shell_is_in_the_workspace_with_what_the_work_needs(at_desk: Served, typist: Typist) -> None:
+    folder = at_desk.root / "work" / "04-deploy"
+    assert typist.said("pwd").strip() == str(folder)
+    assert typist.said("echo $KUBECONFIG").strip() == str(folder / ".lab" / "kubeconfig")
+    assert typist.said("type k").strip() == "k is aliased to `kubectl'"
+    assert Path(typist.said("type -p kubectl").strip()).parent.joinpath("python").exists()
+    assert typist.said("env | grep -c LAB_DESK").strip() == "0"
+
+
+def test_the_users_own_settings_count_and_the_projects_programs_still_come_first(at_desk: Served) -> None:
+    (at_desk.root / ".bashrc").write_text("alias mine='echo yes'\nexport PATH=/elsewhere:$PATH KUBECONFIG=/other\n")
+    at_desk.begin()
+    typist = Typist(at_desk)
+    assert "yes" in typist.said("mine")
+    assert not typist.said("echo $PATH").startswith("/elsewhere")
+    assert typist.said("echo $KUBECONFIG").strip().endswith("/04-deploy/.lab/kubeconfig")
+
+
+def test_k_is_completed(typist: Typist) -> None:
+    typist.said("true")
+    typist.type("k rollo\t")
+    typist.until("k rollout ")
+    typist.type("\x15lab rese\t")
+    typist.until("lab reset ")
+
+
+def test_the_shell_has_the_smallest_windows_size(at_desk: Served, typist: Typist) -> None:
+    assert typist.said("stty size").strip() == "24 100"
+    other = Typist(at_desk)
+    other.size(20, 120)
+    until(lambda: typist.said("stty size").strip() == "20 100")
+    other.socket.close()
+    until(lambda: typist.said("stty size").strip() == "24 100")
+
+
+def test_two_windows_are_one_terminal_and_a_later_one_sees_what_was(at_desk: Served, typist: Typist) -> None:
+    typist.type("echo fi''rst\r")
+    typist.until("first")
+    other = Typist(at_desk)
+    other.until("first")
+    other.type("echo sec''ond\r")
+    other.until("second")
+    typist.until("second")
+    alone = at_desk.begin("10") and Typist(at_desk, "/terminal/labs/10")
+    assert alone.said("pwd").strip().endswith("10-autoscale")
+    assert "second" not in alone.seen
+
+
+def test_a_shell_that_has_ended_is_followed_by_another(at_desk: Served, typist: Typist) -> None:
+    typist.said("X=1")
+    typist.type("exit\r")
+    with pytest.raises((AssertionError, websocket.WebSocketConnectionClosedException)):
+        typist.until("never")
+    assert Typist(at_desk).said("echo [$X]").strip() == "[]"
+
+
+def test_what_is_no_message_ends_the_connection_and_nothing_else(at_desk: Served, typist: Typist) -> None:
+    for message in ("", "{", "[]", "1", '["set_size", "a", 1]', '["set_size"]', '["stdin"]'):
+        other = Typist(at_desk)
+        other.socket.send(message)
+        while other.socket.recv_data()[0] != websocket.ABNF.OPCODE_CLOSE:
+            pass
+    assert typist.said("echo ok").strip() == "ok"
+
+
+def test_with_the_desk_end_its_shells_and_all_that_they_began(tmp_path: Path) -> None:
+    with served(tmp_path) as desk:
+        desk.begin()
+        typist = Typist(desk)
+        typist.said(
+            "(trap '' HUP TERM; echo $BASHPID >stubborn; exec sleep 600) & sleep 601 & echo $! >child; echo $$ >shell"
+        )
+        typist.type("sleep 602\r")
+        folder = desk.root / "work" / "04-deploy"
+        files = [folder / name for name in ("stubborn", "child", "shell")]
+        until(lambda: all(file.exists() and file.read_text().strip() for file in files))
+        pids = [int(file.read_text()) for file in files]
+        assert all(map(lives, pids))
+    assert not any(map(lives, pids))
