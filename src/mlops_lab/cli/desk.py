@@ -19,10 +19,11 @@ import click
 )
 @click.option("--open", "browse", is_flag=True, help="Open it in the browser.")
 def desk(port: int, browse: bool) -> None:
-    """Work on labs on a web page at 127.0.0.1 until Ctrl-C.
+    """Work on labs and exams on a web page at 127.0.0.1 until Ctrl-C.
 
     A page has a lab's text beside a terminal in your files, with kubectl, k and completion ready, and the verdicts of
-    its checks as they change. The address has a token: only who has it gets in.
+    its checks as they change. In an exam it has the tasks, the clock, and at the end the score sheet. The address has a
+    token: only who has it gets in.
 
     \b
     Examples:
@@ -32,11 +33,13 @@ def desk(port: int, browse: bool) -> None:
     from mlops_lab.desk.desk import Desk
     from mlops_lab.desk.labs import Here
     from mlops_lab.desk.server import serving
+    from mlops_lab.exam.sitting import Exams
+    from mlops_lab.exam.view import Current
     from mlops_lab.learner import path
     from mlops_lab.learner.records import Records
 
     async def serve() -> None:
-        async with serving(Desk(path.course(), Records(), Here()), port) as address:
+        async with serving(Desk(path.course(), Records(), Here(), Current(Exams())), port) as address:
             click.echo(f"Your desk: {address} (end with Ctrl-C)")
             if browse:
                 click.launch(str(_way_in(address)))

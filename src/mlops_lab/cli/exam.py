@@ -235,6 +235,35 @@ def stop(yes: bool) -> None:
     click.echo(f"Exam {sitting.number} is taken away" + (f"; your files are in {kept}" if kept else ""))
 
 
+@exam.command("shell")
+@click.argument("number", metavar="[N]", type=int, required=False)
+def open_shell(number: int | None) -> None:
+    """Open a shell on the exam's base host: `ssh NODE` leads to root on a node, and `k` and completion are there.
+
+    With N it begins in the folder of that task, with its namespace. `exit` leaves it.
+
+    \b
+    Examples:
+      lab exam shell
+      lab exam shell 3
+    """
+    import os
+
+    from mlops_lab.cluster import shell
+    from mlops_lab.exam.state import workspace
+
+    kubeconfig = ""
+    if number is not None:
+        exams = made()
+        sitting = exams.required()
+        seat = exams.show(sitting, number)
+        folder = workspace(seat)
+        kubeconfig = str(folder / ".lab" / "kubeconfig")
+        os.chdir(folder)
+        shell.show(f"task {number} {seat.namespace}")
+    shell.enter(kubeconfig)
+
+
 def _agreed(question: str, yes: bool) -> None:
     """See that the candidate agrees.
 

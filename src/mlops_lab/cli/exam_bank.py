@@ -78,7 +78,7 @@ def prove_tasks(
     from mlops_lab.proof import tasks as proof
     from mlops_lab.proof.ledger import HONEST, Done
     from mlops_lab.proof.verify import Step
-    from mlops_lab.tasks.clusters import main_place
+    from mlops_lab.tasks import clusters
     from mlops_lab.tasks.task import named, tasks
 
     chosen = [named(name) for name in names] or tasks()
@@ -92,12 +92,15 @@ def prove_tasks(
             for result in done.results if "solutions" in step.kinds else ():
                 click.echo(f"      {result.check}: {result.seen}")
 
-    place = main_place()
-    for task in chosen:
-        click.echo(f"{task.name}: {task.about.title}")
-        done = proof.prove(task, place, only=only, of=of, tell=tell, **({} if seed is None else {"seed": seed}))
-        dishonest = dishonest or any(each.outcome != HONEST for each in done)
-        click.echo(f"  {sum(each.seconds for each in done):.0f} s")
+    draws = {} if seed is None else {"seed": seed}
+    try:
+        for task in chosen:
+            click.echo(f"{task.name}: {task.about.title}")
+            done = proof.prove(task, clusters.made_for(task), only=only, of=of, tell=tell, **draws)
+            dishonest = dishonest or any(each.outcome != HONEST for each in done)
+            click.echo(f"  {sum(each.seconds for each in done):.0f} s")
+    finally:
+        clusters.end(chosen)
     sys.stdout.flush()
     ctx.exit(ExitCode.FAILED if dishonest else ExitCode.PASSED)
 

@@ -30,7 +30,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "list": ("labs:list_labs", "List the labs and your progress."),
         "demo": ("demo:demo", "Run a lab's own solution and check it."),
         "start": ("labs:start", "Start a lab: create its namespace and your files."),
-        "desk": ("desk:desk", "Work on labs on a web page at 127.0.0.1 until Ctrl-C."),
+        "desk": ("desk:desk", "Work on labs and exams on a web page at 127.0.0.1 until Ctrl-C."),
         "check": ("labs:check", "Check your work and show the report."),
         "watch": ("labs:watch", "Check again whenever something changes."),
         "explain": ("course:explain", "Show what a failed check sent and what came back."),

@@ -15,7 +15,7 @@ from mlops_lab.kube.errors import NotFound
 from mlops_lab.labs import namespaces, parts
 from mlops_lab.labs.rows import Rows
 from mlops_lab.labs.workspace import put_kubeconfig
-from mlops_lab.tasks import running, standing
+from mlops_lab.tasks import clusters, running, standing
 from mlops_lab.tasks.clusters import ADDONS, KINDS, main_place
 from mlops_lab.tasks.place import Place
 from mlops_lab.tasks.rendering import SETUP, Rendered
@@ -66,7 +66,7 @@ class Stage(Protocol):
         """
 
     def end(self, tasks: Sequence[Task]) -> None:
-        """Take away the clusters that were made for these tasks."""
+        """Take away the clusters and add-ons that were made for these tasks."""
 
     def check(
         self, rendered: Rendered, checks: Sequence[Check], workspace: Path, listener: Rows | None = None
@@ -108,8 +108,8 @@ class Clusters:
         for kind in dict.fromkeys(task.about.cluster for task in tasks):
             if kind != MAIN:
                 self._places[kind] = KINDS[kind].make()
-        for kind, addon in dict.fromkeys((task.about.cluster, addon) for task in tasks for addon in task.about.addons):
-            ADDONS[addon](self._place(kind))
+        for addon in dict.fromkeys(name for task in tasks for name in task.about.addons):
+            ADDONS[addon].up()
 
     def begin(self, rendered: Rendered, workspace: Path) -> None:
         standing.begin(self._place(rendered.task.about.cluster), rendered, workspace)
@@ -130,9 +130,9 @@ class Clusters:
         standing.remove(place, rendered, workspace)
 
     def end(self, tasks: Sequence[Task]) -> None:
-        for kind in dict.fromkeys(task.about.cluster for task in tasks):
-            KINDS[kind].end()
-            self._places.pop(kind, None)
+        clusters.end(tasks)
+        for task in tasks:
+            self._places.pop(task.about.cluster, None)
 
     def check(
         self, rendered: Rendered, checks: Sequence[Check], workspace: Path, listener: Rows | None = None

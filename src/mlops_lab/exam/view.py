@@ -9,6 +9,7 @@ from pathlib import Path
 
 from mlops_lab.base.errors import LabError, UsageError
 from mlops_lab.checks.verdicts import Result
+from mlops_lab.cluster import shell
 from mlops_lab.exam import handing_in, practice
 from mlops_lab.exam.sheet import Sheet, results_of
 from mlops_lab.exam.sitting import Exams
@@ -100,6 +101,7 @@ class View:
         self._submitting = threading.Lock()
         first = self._sitting()
         self.name, self.practice = first.exam, first.practice
+        self._environment = {} if first.phase in _OVER else _environment()
         self._texts = {} if first.phase in _OVER else {seat.number: exams.text(first, seat) for seat in first.seats}
 
     def tasks(self) -> Sequence[Task]:
@@ -157,7 +159,7 @@ class View:
         folder = workspace(seat)
         return Task(
             seat.number, seat.title, seat.weight, seat.minutes, seat.domain, self._texts.get(seat.number, ""), folder,
-            seat.namespace, folder / ".lab" / "kubeconfig", {}, seat.flagged, seat.note,
+            seat.namespace, folder / ".lab" / "kubeconfig", self._environment, seat.flagged, seat.note,
         )  # fmt: skip
 
 
@@ -184,6 +186,15 @@ class Current:
         if self._view is None or self._view.number != last.number:
             self._view = View(last.number, self._exams)
         return self._view
+
+
+def _environment() -> dict[str, str]:
+    """What leads from a task's shell to the nodes (`ssh NODE`); nothing while the engine can't be asked."""
+    try:
+        whole = shell.environment()
+    except LabError:
+        return {}
+    return {name: value for name, value in whole.items() if "KUBECONFIG" not in name}
 
 
 def _scores(found: Sheet) -> Scores:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from mlops_lab.base.errors import LabError
+from mlops_lab.base.progress import Progress
+from mlops_lab.cluster import names, second, shell, traefik
+from mlops_lab.kube.connection import connect
 from mlops_lab.labs.target import target
 from mlops_lab.tasks.place import Place
-from mlops_lab.tasks.task import MAIN, Task
+from mlops_lab.tasks.task import MAIN, NODES, Task
 
 
 def main_place() -> Place:
@@ -17,7 +21,34 @@ def main_place() -> Place:
         LabError: there is none, or it does not answer.
     """
     where = target()
-    return Place(where.kube, where.registry, engine=where.engine)
+    return Place(where.kube, where.registry, shell.environment(), engine=where.engine)
+
+
+def nodes_place() -> Place:
+    """The second cluster as it is there, whether it answers or not: its nodes and its control plane may be broken.
+
+    Raises:
+        LabError: there is none.
+    """
+    found = second.found()
+    if found is None:
+        raise LabError("the exam's second cluster is not there", "make it again: lab exam resume")
+    return _nodes(found)
+
+
+def made_nodes_place() -> Place:
+    """The second cluster, made first where it is not there; nodes that were stopped are started.
+
+    Raises:
+        LabError: there is no room for it, or it can't be made.
+    """
+    return _nodes(second.up(Progress()))
+
+
+def _nodes(found: second.Second) -> Place:
+    kube = connect(found.context, found.kubeconfig)
+    nodes = {name: name for name in found.nodes}
+    return Place(kube, names.REGISTRY_PREFIX, shell.environment(), nodes, breakable=True)
 
 
 @dataclass(frozen=True)
@@ -32,13 +63,23 @@ class Kind:
 
     find: Callable[[], Place]
     make: Callable[[], Place]
-    end: Callable[[], None] = lambda: None
+    end: Callable[[], object] = lambda: None
+
+
+@dataclass(frozen=True)
+class Addon:
+    """An add-on of the cluster of `lab up`: `up` sees to it that it is there, `down` takes it away."""
+
+    up: Callable[[], object]
+    down: Callable[[], object]
 
 
 # A task whose cluster or add-on is not here is in no exam.
-KINDS: dict[str, Kind] = {MAIN: Kind(main_place, main_place)}
-# Each sees to it that its add-on is on a cluster.
-ADDONS: dict[str, Callable[[Place], None]] = {}
+KINDS: dict[str, Kind] = {
+    MAIN: Kind(main_place, main_place),
+    NODES: Kind(nodes_place, made_nodes_place, lambda: second.down(Progress())),
+}
+ADDONS: dict[str, Addon] = {"traefik": Addon(lambda: traefik.up(Progress()), lambda: traefik.down(Progress()))}
 
 
 def can_stand(task: Task) -> bool:
@@ -53,3 +94,23 @@ def place_of(task: Task) -> Place:
         LabError: it does not answer.
     """
     return KINDS[task.about.cluster].find()
+
+
+def made_for(task: Task) -> Place:
+    """The cluster of a task, with its add-ons, made where it is not there.
+
+    Raises:
+        LabError: something can't be made.
+    """
+    for addon in task.about.addons:
+        ADDONS[addon].up()
+    return KINDS[task.about.cluster].make()
+
+
+def end(tasks: Iterable[Task]) -> None:
+    """Take away the clusters and the add-ons that were made for tasks; safe to repeat."""
+    wanted = list(tasks)
+    for addon in dict.fromkeys(name for task in wanted for name in task.about.addons):
+        ADDONS[addon].down()
+    for kind in dict.fromkeys(task.about.cluster for task in wanted):
+        KINDS[kind].end()
