@@ -198,7 +198,9 @@ def test_minutes_that_are_none(text: str, monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_the_page_is_made_of_the_data() -> None:
     """Where this fails: `lab proofs --page`, and commit the page."""
-    assert (project() / "docs" / "proofs.md").read_text() == page.page(exercises(project() / "labs"))
+    assert (project() / "docs" / "proofs.md").read_text() == page.page(
+        exercises(project() / "labs"), page.bank(project() / "labs")
+    )
 
 
 def test_the_page_has_a_row_for_each_lab(labs: list[Exercise]) -> None:
@@ -214,7 +216,9 @@ def test_the_page_has_a_row_for_each_lab(labs: list[Exercise]) -> None:
 def test_the_page_is_written_where_there_are_docs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLOPS_LAB_HOME", str(tmp_path / "home"))
     page.write(tmp_path)
-    assert (tmp_path / "proofs.md").read_text() == page.page(exercises(project() / "labs"))
+    assert (tmp_path / "proofs.md").read_text() == page.page(
+        exercises(project() / "labs"), page.bank(project() / "labs")
+    )
     page.write(tmp_path / "none")
     assert not (tmp_path / "none").exists()
 

@@ -27,9 +27,27 @@ solution and one mistake.
 """
 
 
-def page(labs: Sequence[Exercise]) -> str:
+_TASKS = """
+## Tasks of the exams
+
+`lab exam prove` keeps `labs/exam/*/proof.json`: an untouched start, each solution, the clearing away, and each mistake,
+every step with names, numbers and faults of its own. `lab exam prove --resume` proves those that have changed.
+
+| task | proved | took | content |
+|---|---|---|---|
+"""
+
+
+def page(labs: Sequence[Exercise], tasks: Sequence[Exercise] = ()) -> str:
     """The page's text."""
-    return _HEAD + "".join(f"| {each.slug} | {_cells(each)} |\n" for each in labs)
+    text = _HEAD + "".join(f"| {each.slug} | {_cells(each)} |\n" for each in labs)
+    rows = [f"| {each.name} | {_cell(proofs(each).get(WHOLE))} |\n" for each in tasks]
+    return text + (_TASKS + "".join(rows) if rows else "")
+
+
+def bank(root: Path) -> list[Exercise]:
+    """The tasks below a folder of labs, by name."""
+    return [Exercise(file.parent, file.parent.name, file.parent.name) for file in sorted(root.glob("exam/*/task.toml"))]
 
 
 def write(folder: Path | None = None) -> None:
@@ -46,7 +64,8 @@ def write(folder: Path | None = None) -> None:
         return
     # Verifications side by side each write it: the last one has to have read what all of them found.
     with alone(state() / "proofs.lock", "the page of proofs", lambda text: None):
-        write_whole(file, page(exercises(project() / "labs")))
+        labs = project() / "labs"
+        write_whole(file, page(exercises(labs), bank(labs)))
 
 
 def _cells(exercise: Exercise) -> str:

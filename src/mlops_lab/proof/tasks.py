@@ -9,17 +9,21 @@ from __future__ import annotations
 import contextlib
 import re
 import shutil
+import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 
 from mlops_lab.base.errors import LabError
 from mlops_lab.base.paths import cache
 from mlops_lab.checks.verdicts import Result
 from mlops_lab.labs import images, parts
+from mlops_lab.labs.catalog import Exercise
 from mlops_lab.labs.checker import checks as checks_of
 from mlops_lab.labs.variants import Variant, forget, lay_out, solutions, wrongs
 from mlops_lab.labs.workspace import put_kubeconfig
-from mlops_lab.proof import leftovers
+from mlops_lab.proof import leftovers, page, proofs
+from mlops_lab.proof.content import content_of
 from mlops_lab.proof.ledger import Done
 from mlops_lab.proof.verify import Step, perform
 from mlops_lab.proof.verify import steps as lab_steps
@@ -59,16 +63,44 @@ def prove(
     stage = TaskStage(task, place, seed)
     try:
         wanted = [step for step in lab_steps(stage.rendered, only=only, of=of) if _proves(step)]
-        its_checks = checks_of(stage.rendered)
+        its_checks, content = checks_of(stage.rendered), content_of(stage.rendered)
         found = []
         for step in wanted:
             tell(step, None)
             done = perform(step, its_checks, stage)
             found.append(done)
             tell(step, done)
+        if not only and not of and seed == SEED:
+            steps = {done.step: done.plain() for done in found}
+            if proofs.keep(kept_of(task), steps, content, {proofs.WHOLE: list(steps)}):
+                page.write()
         return found
     finally:
         stage.clear()
+
+
+def kept_of(task: Task) -> Exercise:
+    """What a task's proof is kept beside, for `proof.proofs`: its own folder."""
+    return Exercise(task.folder, task.name, task.name)
+
+
+def holds(task: Task) -> bool:
+    """Is the task as it was when all of it was proved last?
+
+    Raises:
+        LabError: it can't be rendered, or its proof can't be made sense of.
+    """
+    known = proofs.proofs(kept_of(task)).get(proofs.WHOLE)
+    if known is None:
+        return False
+    with tempfile.TemporaryDirectory(prefix="mlops-lab-") as folder:
+        return known.content == content_of(_rendered(task, Path(folder), SEED, 0))
+
+
+def _rendered(task: Task, folder: Path, seed: int, turn: int) -> Rendered:
+    """What a step stands on: two namespaces in turn, and a seed of its own."""
+    side = "ab"[turn % 2]
+    return render(task, seed + turn, f"prove-{side}-{task.name}", folder / side / task.name)
 
 
 def _proves(step: Step) -> bool:
@@ -94,10 +126,8 @@ class TaskStage:
         self.rendered = self._render()
 
     def _render(self) -> Rendered:
-        side = "ab"[self._turn % 2]
-        self._workspace = self._folder / f"workspace-{side}"
-        into = self._folder / side / self._task.name
-        return render(self._task, self._seed + self._turn, f"prove-{side}-{self._task.name}", into)
+        self._workspace = self._folder / f"workspace-{self._turn % 2}"
+        return _rendered(self._task, self._folder, self._seed, self._turn)
 
     def fresh(self) -> None:
         self._wait_for_leaving()
