@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mlops_lab.cli.exam_bank import list_tasks, prove_tasks, render_task
+from mlops_lab.cli.exam_bank import list_tasks, new_task, prove_tasks, render_task
 from mlops_lab.cli.exam_now import graded, made, now
 from mlops_lab.cli.exam_practice import check, hint, reset
 from mlops_lab.cli.exam_sheets import history, show_sheet, solution
@@ -273,6 +273,6 @@ def _left(look: Look) -> str:
 
 
 for each in (
-    check, hint, reset, show_sheet, solution, history, list_tasks, prove_tasks, render_task,
+    check, hint, reset, show_sheet, solution, history, list_tasks, new_task, prove_tasks, render_task,
 ):  # fmt: skip
     exam.add_command(each)
