@@ -215,8 +215,11 @@ class Exams:
             self.stage.end([rendered.task for _, rendered in known])
         return keep_copy(around()), left
 
-    def stop(self) -> Path | None:
+    def stop(self, *, leave: bool = False) -> Path | None:
         """Give the exam up: it is not graded, and all of it goes; returns the copy of the workspaces.
+
+        Args:
+            leave: what does not go stays, and is said.
 
         Raises:
             UsageError: there is none.
@@ -224,13 +227,18 @@ class Exams:
         """
         with self.store.work():
             sitting = self.required(graded=True)
-            return self.end(sitting, "ended" if sitting.phase == "clearing" else "stopped")
+            return self.end(sitting, "ended" if sitting.phase == "clearing" else "stopped", leave=leave)
 
-    def end(self, sitting: Sitting, how: str) -> Path | None:
-        """Clear an exam, and close it; raises as `stop`."""
+    def end(self, sitting: Sitting, how: str, *, leave: bool = False) -> Path | None:
+        """Clear an exam, and close it; arguments and errors as `stop`."""
         kept, left = self.clear(sitting)
-        if left:
-            raise LabError(f"not all of the exam could be taken away: {'; '.join(left)}", "try again: lab exam stop")
+        if left and not leave:
+            raise LabError(
+                f"not all of the exam could be taken away: {'; '.join(left)}",
+                "try again: lab exam stop; or leave it there: lab exam stop --leave",
+            )
+        for each in left:
+            self.say(f"left on the cluster: {each}")
         with self.store.change(sitting.number) as ended:
             ended.phase = "ended" if how == "ended" else "stopped"
         shutil.rmtree(self.store.tasks(sitting.number), ignore_errors=True)
