@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from mlops_lab.base.errors import UsageError
 from mlops_lab.exam.curriculum import curricula
 from mlops_lab.proof.task_form import complaints
+from mlops_lab.proof.task_skeleton import make
 from mlops_lab.tasks.task import EXAMS, Task, bank, named, tasks
 from tests.made_up_exams import made_up_task
 
@@ -94,3 +96,23 @@ def test_what_is_wrong_is_said(folder: Path, what: str) -> None:
 def test_what_is_missing_is_said(folder: Path, gone: str, what: str) -> None:
     (folder / gone).rename(folder.parent / "away")
     assert what in " | ".join(said(folder))
+
+
+def test_a_new_task_is_a_copy_that_says_what_to_write_anew(folder: Path) -> None:
+    made = make("resize-a-claim", folder.parent, named("good", folder.parent))
+    task = named("resize-a-claim", folder.parent)
+    assert task.about.title == "Resize a claim"
+    found = complaints(task, {"something"})
+    assert sorted(each.partition(": ")[2].partition(" is ")[0] for each in found) == [
+        "README.md", "checker/__init__.py", "hints.md", "task.toml",
+    ]  # fmt: skip
+    for file in ("README.md", "checker/__init__.py", "hints.md", "task.toml"):
+        lines = (made / file).read_text().splitlines(keepends=True)
+        (made / file).write_text("".join(line for line in lines if "Copied from" not in line))
+    assert complaints(task, {"something"}) == []
+
+
+@pytest.mark.parametrize(("name", "said"), [("good", "is there already"), ("Good_", "is no name for a task")])
+def test_a_new_task_has_a_name_of_its_own(folder: Path, name: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        make(name, folder.parent, named("good", folder.parent))

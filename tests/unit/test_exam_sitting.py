@@ -295,6 +295,17 @@ def test_what_does_not_go_is_said_and_the_next_call_continues(table: Table) -> N
     assert handing_in.sheet_of(Store()).score == 0
 
 
+def test_what_never_goes_may_be_left_and_is_said(table: Table) -> None:
+    table.start()
+    table.stage.refuses = {"storage-0"}
+    with pytest.raises(LabError) as raised:
+        table.exams.stop()
+    assert "lab exam stop --leave" in raised.value.hint
+    table.exams.stop(leave=True)
+    assert "left on the cluster: task" in table.said[-1]
+    assert table.exams.store.load(1).phase == "stopped"
+
+
 def test_given_up_it_is_not_graded_and_all_goes(table: Table) -> None:
     sitting = table.start()
     (workspace(sitting.seats[0]) / "mine").touch()

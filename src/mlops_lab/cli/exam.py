@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mlops_lab.cli.exam_bank import list_tasks, prove_tasks, render_task
+from mlops_lab.cli.exam_bank import list_tasks, new_task, prove_tasks, render_task
 from mlops_lab.cli.exam_now import graded, made, now
 from mlops_lab.cli.exam_practice import check, hint, reset
 from mlops_lab.cli.exam_sheets import history, show_sheet, solution
@@ -218,10 +218,11 @@ def resume(ctx: click.Context) -> None:
 
 @exam.command()
 @click.option("--yes", is_flag=True, help="Without asking.")
-def stop(yes: bool) -> None:
+@click.option("--leave", is_flag=True, help="Leave on the cluster what does not go, and say what.")
+def stop(yes: bool, leave: bool) -> None:
     """Give an exam up: nothing is graded, and all of it is taken away.
 
-    Your files are kept in a folder with the date in its name.
+    Your files are kept in a folder with the date in its name. An exam that is graded already keeps its sheet.
 
     \b
     Examples:
@@ -231,7 +232,7 @@ def stop(yes: bool) -> None:
     sitting = exams.required(graded=True)
     if sitting.phase != "clearing":
         _agreed(f"Give up exam {sitting.number} ({sitting.exam})? It is not graded.", yes)
-    kept = exams.stop()
+    kept = exams.stop(leave=leave)
     click.echo(f"Exam {sitting.number} is taken away" + (f"; your files are in {kept}" if kept else ""))
 
 
@@ -302,6 +303,6 @@ def _left(look: Look) -> str:
 
 
 for each in (
-    check, hint, reset, show_sheet, solution, history, list_tasks, prove_tasks, render_task,
+    check, hint, reset, show_sheet, solution, history, list_tasks, new_task, prove_tasks, render_task,
 ):  # fmt: skip
     exam.add_command(each)

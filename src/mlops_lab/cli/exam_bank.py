@@ -123,3 +123,24 @@ def render_task(name: str, seed: int, into: Path) -> None:
 
     done = render(named(name), seed, "amber", into / name)
     click.echo(f"{done.folder}")
+
+
+@click.command("new")
+@click.argument("name")
+@click.option("--like", metavar="TASK", help="Begin with a copy of this task; of storage-class if not given.")
+def new_task(name: str, like: str | None) -> None:
+    """For authors: make the folder of a new task, a copy of another one.
+
+    In each file that is to be written anew stands a line that says so.
+
+    \b
+    Examples:
+      lab exam new resize-a-claim
+      lab exam new resize-a-claim --like static-volume
+    """
+    from mlops_lab.proof.task_skeleton import MODEL, make
+    from mlops_lab.tasks.task import bank, named
+
+    folder = make(name, bank(), named(like or MODEL))
+    click.echo(f"Made {folder}")
+    click.echo(f"next: write it anew (docs/add-a-task.md), then: lab exam prove {name}")

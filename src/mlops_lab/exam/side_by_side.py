@@ -10,7 +10,7 @@ from mlops_lab.base.progress import Progress
 
 T = TypeVar("T")
 # Tasks that are made, or taken away, at the same time.
-AT_ONCE = 4
+AT_ONCE = 6
 
 
 def side_by_side(work: Iterable[tuple[str, Callable[[T], None], T]]) -> None:

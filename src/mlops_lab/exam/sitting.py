@@ -21,7 +21,6 @@ from mlops_lab.tasks.rendering import Rendered
 from mlops_lab.tasks.task import Task
 
 _SEEDS = 1_000_000  # to draw one from where none is given
-GO_ON = "go on with it: lab exam resume; hand it in: lab exam submit; give it up: lab exam stop"
 
 
 @dataclass(frozen=True)
@@ -82,14 +81,14 @@ class Exams:
             LabError: the cluster does not answer, or something can't be made; `resume` goes on.
         """
         if found := self.store.open():
-            raise UsageError(under_way(found), GO_ON)
+            raise UsageError(under_way(found), go_on(found))
         seed = secrets.randbelow(_SEEDS) if seed is None else seed
         seats = drawing.seats(exam, bank, minutes, seed, quick=quick, only=only)
         minutes = sum(seat.minutes for seat in seats) if only else QUICK_MINUTES if quick else minutes
         known = {task.name: task for task in bank}
         with self.store.work():
             if found := self.store.open():  # made by another command meanwhile
-                raise UsageError(under_way(found), GO_ON)
+                raise UsageError(under_way(found), go_on(found))
             number = max(self.store.numbers(), default=0) + 1
             cluster = self.stage.identity()
             self.stage.installed([known[seat.task] for seat in seats])
@@ -136,7 +135,7 @@ class Exams:
             after = f"; exam {last[0]} is graded (lab exam sheet)" if graded_before else ""
             raise UsageError(f"no exam is under way{after}", "begin one: lab exam start cka, ckad or mlops")
         if found.phase in ("grading", "clearing") and not graded:
-            raise UsageError(under_way(found), "go on with that: lab exam submit")
+            raise UsageError(under_way(found), go_on(found))
         return found
 
     def look(self) -> Look:
@@ -216,8 +215,11 @@ class Exams:
             self.stage.end([rendered.task for _, rendered in known])
         return keep_copy(around()), left
 
-    def stop(self) -> Path | None:
+    def stop(self, *, leave: bool = False) -> Path | None:
         """Give the exam up: it is not graded, and all of it goes; returns the copy of the workspaces.
+
+        Args:
+            leave: what does not go stays, and is said.
 
         Raises:
             UsageError: there is none.
@@ -225,13 +227,18 @@ class Exams:
         """
         with self.store.work():
             sitting = self.required(graded=True)
-            return self.end(sitting, "ended" if sitting.phase == "clearing" else "stopped")
+            return self.end(sitting, "ended" if sitting.phase == "clearing" else "stopped", leave=leave)
 
-    def end(self, sitting: Sitting, how: str) -> Path | None:
-        """Clear an exam, and close it; raises as `stop`."""
+    def end(self, sitting: Sitting, how: str, *, leave: bool = False) -> Path | None:
+        """Clear an exam, and close it; arguments and errors as `stop`."""
         kept, left = self.clear(sitting)
-        if left:
-            raise LabError(f"not all of the exam could be taken away: {'; '.join(left)}", "try again: lab exam stop")
+        if left and not leave:
+            raise LabError(
+                f"not all of the exam could be taken away: {'; '.join(left)}",
+                "try again: lab exam stop; or leave it there: lab exam stop --leave",
+            )
+        for each in left:
+            self.say(f"left on the cluster: {each}")
         with self.store.change(sitting.number) as ended:
             ended.phase = "ended" if how == "ended" else "stopped"
         shutil.rmtree(self.store.tasks(sitting.number), ignore_errors=True)
@@ -275,3 +282,10 @@ def under_way(sitting: Sitting) -> str:
         "clearing": "is graded, and not cleared away yet",
     }
     return f"exam {sitting.number} ({sitting.exam}) {how[sitting.phase]}"
+
+
+def go_on(sitting: Sitting) -> str:
+    """What to do with an exam that is under way."""
+    if sitting.phase in ("grading", "clearing"):
+        return "go on with that: lab exam submit"
+    return "go on with it: lab exam resume; hand it in: lab exam submit; give it up: lab exam stop"

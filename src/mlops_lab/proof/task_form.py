@@ -70,7 +70,7 @@ def _rendered(rendered: Rendered, checks: Sequence[Check] | None) -> list[str]:
     """
     (ways, bad_ways), (mistakes, bad_mistakes) = readable(rendered, "solution"), readable(rendered, "wrong")
     said = [f"{error.message}; {error.hint}" for error in (*bad_ways.values(), *bad_mistakes.values())]
-    said += [*_read_me(rendered), *_files(rendered.folder)]
+    said += [*_read_me(rendered), *_files(rendered.folder), *form.copied(rendered.folder)]
     try:
         hints(rendered)
         outside(rendered.folder)
