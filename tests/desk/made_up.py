@@ -76,9 +76,15 @@ def checks_on(folder: Path) -> list[Check]:
 
 @dataclass
 class FakeCluster:
-    """What would be done on a cluster, done in the workspace; `trouble` is raised instead."""
+    """What would be done on a cluster, done in the workspace.
+
+    Attributes:
+        trouble: is raised instead.
+        putting_back: seconds that checks take to put back what they changed.
+    """
 
     trouble: LabError | None = None
+    putting_back: float = 0.0
     watches: int = 0
     watch: Watch | None = None
 
@@ -110,6 +116,7 @@ class FakeCluster:
         self.watch = Watch(checks, lambda: lab, list, lambda: "", view, keep)
         self.watches += 1
         yield self.watch
+        time.sleep(self.putting_back)
         self.watches -= 1
 
     def changed(self) -> None:
@@ -280,10 +287,12 @@ class Served:
         socket = self.socket(path)
 
         def until(wanted: Callable[[Any], bool]) -> Any:
-            while True:
+            end = time.monotonic() + _PATIENCE
+            while time.monotonic() < end:
                 message = json.loads(socket.recv())
                 if wanted(message):
                     return message
+            raise TimeoutError
 
         try:
             yield until

@@ -77,7 +77,7 @@ def test_a_lab_from_its_start_to_a_pass(page: Page, at_desk: Served) -> None:
     expect(kill.locator(".word")).to_have_text("FAIL")
     picture = kill.get_by_role("img", name=re.compile("Latencies: 120 sent, 2 failed"))
     expect(picture).to_be_visible()
-    assert picture.locator("polyline").count() == 2 and picture.locator("rect.failed").count() == 1
+    assert picture.locator("polyline").count() == 4 and picture.locator("rect.failed").count() == 1
     expect(page.locator("#told")).to_contain_text("survives_a_kill: fail")
     page.keyboard.type("echo 'replicas: 2' > deployment.yaml && echo do''ne\n")
     until_shown(page, "done")

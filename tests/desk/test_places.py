@@ -173,7 +173,7 @@ def test_trouble_is_shown_with_what_to_do_next_and_goes_when_it_is_over(
 
 
 def test_at_the_end_running_checks_put_back_what_they_changed(tmp_path: Path) -> None:
-    cluster = FakeCluster()
+    cluster = FakeCluster(putting_back=0.5)
     with served(tmp_path, cluster) as desk:
         desk.begin()
         with desk.listening("/live/labs/04") as heard:

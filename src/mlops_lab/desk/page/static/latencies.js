@@ -11,11 +11,23 @@ function svg(name, values, text = "") {
 }
 
 const ms = (seconds) => `${(seconds * 1000).toFixed(0)} ms`;
+const short = (seconds) => (seconds < 1 ? ms(seconds) : `${+seconds.toFixed(1)} s`);
 
 // A round number not below the value: 1, 2 or 5 times a power of ten.
 function rounded(value) {
   const power = 10 ** Math.floor(Math.log10(value || 1e-3));
   return [1, 2, 5, 10].map((each) => each * power).find((each) => each >= value);
+}
+
+// Slices that follow each other: where nothing was answered, there is no line.
+function lines(answered, slice) {
+  const found = [];
+  for (const each of answered) {
+    const last = found.at(-1)?.at(-1);
+    if (last && each.at - last.at < 1.5 * slice) found.at(-1).push(each);
+    else found.push([each]);
+  }
+  return found;
 }
 
 export function words(load) {
@@ -36,7 +48,7 @@ export function drawn(load) {
     const picture = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: "chart latencies", role: "img", "aria-label": `Latencies: ${words(load)}` });
     for (const part of [0, 0.5, 1]) {
       picture.append(svg("path", { class: "grid", d: `M${LEFT} ${y(top * part)}H${WIDTH - RIGHT}` }));
-      picture.append(svg("text", { class: "end", x: LEFT - 6, y: y(top * part) + 4 }, ms(top * part)));
+      picture.append(svg("text", { class: "end", x: LEFT - 6, y: y(top * part) + 4 }, short(top * part)));
     }
     for (const part of [0, 0.5, 1])
       picture.append(svg("text", { x: x(whole * part), y: HEIGHT - 8, class: part === 1 ? "end" : "" }, `${+(whole * part).toFixed(1)} s`));
@@ -48,9 +60,12 @@ export function drawn(load) {
       picture.append(mark);
     });
     for (const name of ["p99", "p50"]) {
-      const dots = answered.map((each) => `${(x(each.at) + slice / 2).toFixed(1)},${y(each[name]).toFixed(1)}`);
-      picture.append(svg("polyline", { class: `curve ${name}`, points: dots.join(" ") }));
-      if (dots.length === 1) picture.append(svg("circle", { class: `point ${name}`, cx: dots[0].split(",")[0], cy: dots[0].split(",")[1], r: 3 }));
+      const dot = (each) => [(x(each.at) + slice / 2).toFixed(1), y(each[name]).toFixed(1)];
+      for (const line of lines(answered, load.slice)) {
+        const dots = line.map(dot);
+        if (dots.length > 1) picture.append(svg("polyline", { class: `curve ${name}`, points: dots.join(" ") }));
+        else picture.append(svg("circle", { class: `point ${name}`, cx: dots[0][0], cy: dots[0][1], r: 2 }));
+      }
     }
     figure.append(picture);
     const key = document.createElement("p");
