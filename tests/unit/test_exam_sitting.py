@@ -384,8 +384,12 @@ def test_long_work_is_done_by_one_command_at_a_time(table: Table) -> None:
 def test_a_state_that_is_damaged_is_said_with_what_to_do(table: Table) -> None:
     table.start()
     (table.exams.store.folder(1) / "sitting.json").write_text("{")
-    with pytest.raises(LabError, match="the state of exam 1 is damaged"):
+    with pytest.raises(LabError, match="the state of exam 1 is damaged") as raised:
         table.exams.look()
+    assert "mv " in raised.value.hint
+    folder = table.exams.store.folder(1)
+    folder.rename(f"{folder}.damaged")
+    assert table.exams.store.open() is None
 
 
 def test_there_was_no_such_exam(table: Table) -> None:
