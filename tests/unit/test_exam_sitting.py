@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from mlops_lab.base import durable
 from mlops_lab.base.errors import LabError, UsageError
+from mlops_lab.checks.verdicts import Verdict
 from mlops_lab.exam import handing_in, practice
 from mlops_lab.exam.clock import Clock, Now, now
 from mlops_lab.exam.sheet import Sheet
@@ -117,6 +119,28 @@ def test_an_error_is_tried_again_then_left_out(table: Table) -> None:
     assert sheet.tasks[1].possible == sheet.tasks[1].earned == round(second.weight / 3, 2)
     assert sheet.score == 100
     assert sheet.possible == pytest.approx(100 - second.weight * 2 / 3, abs=0.01)
+
+
+def test_what_has_passed_once_blocks_nothing_when_it_is_run_again(
+    table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A check that is tried again brings along what it needs, which may be disturbed by the first try."""
+    sitting = table.start()
+    table.solve(sitting)
+    seat, check = sitting.seats[0], table.stage.check
+    table.stage.errors = {f"{seat.task}/second": 1}
+
+    def disturbed(rendered: Any, *given: Any) -> Any:
+        results = check(rendered, *given)
+        if rendered.name == seat.task and table.stage.checked.count(seat.task) == 2:
+            results[0] = replace(results[0], verdict=Verdict.FAIL)
+            results[1] = replace(results[1], verdict=Verdict.BLOCKED)
+        return results
+
+    monkeypatch.setattr(table.stage, "check", disturbed)
+    sheet = table.hand_in()
+    assert table.stage.checked.count(seat.task) == 3
+    assert [each.verdict for each in sheet.tasks[0].checks] == ["pass", "pass"]
 
 
 def test_a_deleted_namespace_fails_that_task_alone(table: Table) -> None:
