@@ -41,7 +41,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "records": ("course:records", "Print your attempts as JSON lines that a teacher can collect."),
     },
     "Exams": {
-        "exam": ("exam:exam", "Practise for CKA, CKAD and MLOps."),
+        "exam": ("exam:exam", "Practise for CKA, CKAD and MLOps against the clock."),
     },
     "For authors": {
         "verify": ("verify:verify", "Prove on the cluster that labs are honest."),
