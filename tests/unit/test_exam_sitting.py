@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,9 @@ import pytest
 
 from mlops_lab.base import durable
 from mlops_lab.base.errors import LabError, UsageError
+from mlops_lab.checks.verdicts import Verdict
 from mlops_lab.exam import handing_in, practice
+from mlops_lab.exam.clock import Clock, Now, now
 from mlops_lab.exam.sheet import Sheet
 from mlops_lab.exam.sitting import Exams
 from mlops_lab.exam.state import Sitting, Store, workspace
@@ -115,6 +119,28 @@ def test_an_error_is_tried_again_then_left_out(table: Table) -> None:
     assert sheet.tasks[1].possible == sheet.tasks[1].earned == round(second.weight / 3, 2)
     assert sheet.score == 100
     assert sheet.possible == pytest.approx(100 - second.weight * 2 / 3, abs=0.01)
+
+
+def test_what_has_passed_once_blocks_nothing_when_it_is_run_again(
+    table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A check that is tried again brings along what it needs, which may be disturbed by the first try."""
+    sitting = table.start()
+    table.solve(sitting)
+    seat, check = sitting.seats[0], table.stage.check
+    table.stage.errors = {f"{seat.task}/second": 1}
+
+    def disturbed(rendered: Any, *given: Any) -> Any:
+        results = check(rendered, *given)
+        if rendered.name == seat.task and table.stage.checked.count(seat.task) == 2:
+            results[0] = replace(results[0], verdict=Verdict.FAIL)
+            results[1] = replace(results[1], verdict=Verdict.BLOCKED)
+        return results
+
+    monkeypatch.setattr(table.stage, "check", disturbed)
+    sheet = table.hand_in()
+    assert table.stage.checked.count(seat.task) == 3
+    assert [each.verdict for each in sheet.tasks[0].checks] == ["pass", "pass"]
 
 
 def test_a_deleted_namespace_fails_that_task_alone(table: Table) -> None:
@@ -382,8 +408,12 @@ def test_long_work_is_done_by_one_command_at_a_time(table: Table) -> None:
 def test_a_state_that_is_damaged_is_said_with_what_to_do(table: Table) -> None:
     table.start()
     (table.exams.store.folder(1) / "sitting.json").write_text("{")
-    with pytest.raises(LabError, match="the state of exam 1 is damaged"):
+    with pytest.raises(LabError, match="the state of exam 1 is damaged") as raised:
         table.exams.look()
+    assert "mv " in raised.value.hint
+    folder = table.exams.store.folder(1)
+    folder.rename(f"{folder}.damaged")
+    assert table.exams.store.open() is None
 
 
 def test_there_was_no_such_exam(table: Table) -> None:
@@ -395,3 +425,65 @@ def test_there_was_no_such_exam(table: Table) -> None:
 
 def interrupted(*given: Any) -> str:
     raise KeyboardInterrupt
+
+
+def described(table: Table, sitting: Sitting, number: int, line: str) -> None:
+    """Add a line to the task.toml of a task that is drawn."""
+    seat = sitting.seat(number)
+    file = table.exams.store.rendered(sitting, seat).folder / "task.toml"
+    file.write_text(f"{file.read_text()}{line}\n")
+
+
+def test_tasks_that_claim_the_same_are_graded_one_after_the_other_and_others_beside_them(
+    table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sitting = table.start()
+    for number in (1, 3, 4):
+        described(table, sitting, number, 'claims = ["worker"]')
+    claiming = {sitting.seat(number).task for number in (1, 3, 4)}
+    check, at_work, together = table.stage.check, set[str](), list[set[str]]()
+
+    def slow(rendered: Any, *given: Any) -> Any:
+        at_work.add(rendered.name)
+        together.append(set(at_work))
+        time.sleep(0.05)
+        at_work.discard(rendered.name)
+        return check(rendered, *given)
+
+    monkeypatch.setattr(table.stage, "check", slow)
+    table.hand_in()
+    assert max(len(each & claiming) for each in together) == 1
+    assert max(len(each) for each in together) > 1
+
+
+@pytest.mark.parametrize(("down", "verdict"), [("its API server does not answer", "fail"), ("", "error")])
+def test_what_the_candidate_has_broken_of_a_cluster_to_break_is_a_failure_and_not_an_error(
+    table: Table, monkeypatch: pytest.MonkeyPatch, down: str, verdict: str
+) -> None:
+    sitting = table.start()
+    described(table, sitting, 2, 'cluster = "nodes"')
+    table.stage.errors = {f"{sitting.seats[1].task}/{name}": 9 for name in ("first", "second")}
+    monkeypatch.setattr(table.stage, "broken", lambda task: down)
+    sheet = table.hand_in()
+    assert {each.verdict for each in sheet.tasks[1].checks} == {verdict}
+    assert sheet.possible == 100 - (0 if down else sitting.seats[1].weight)
+
+
+def test_where_the_kernel_tells_no_time_the_walls_counts() -> None:
+    clock = Clock(100)
+    clock.begin(Now(1000))
+    clock.look(Now(1010))
+    assert clock.left == 90
+    clock.look(Now(500))
+    assert clock.left == 90
+    clock.look(Now(505))
+    assert clock.left == 85
+    clock.give_back(1000)
+    assert (clock.left, clock.given) == (100, 15)
+
+
+def test_now_is_of_this_boot() -> None:
+    before, after = now(), now()
+    assert after.wall >= before.wall
+    assert after.boot == before.boot
+    assert after.since >= before.since

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -115,7 +115,7 @@ def _again(stage: Stage, each: Paper, results: list[Result], progress: Progress)
         with contextlib.suppress(LabError), progress.piece(f"task {each.seat.number} again: {', '.join(names)}"):
             _wait_until_well(stage)
             newer = {result.check: result for result in checked(stage, each, names)}
-            results = [newer[result.check] if result.check in names else result for result in results]
+            results = _renewed(results, newer, names, each.checks)
     if _errors(results) and each.rendered.task.about.cluster != MAIN and (broken := _broken(stage, each)):
         why = "the task's cluster does not answer after what was done to it, and the one beside it does"
         return [
@@ -125,6 +125,21 @@ def _again(stage: Stage, each: Paper, results: list[Result], progress: Progress)
             for result in results
         ]
     return results
+
+
+def _renewed(
+    before: Sequence[Result], newer: Mapping[str, Result], names: Sequence[str], checks: Sequence[Check]
+) -> list[Result]:
+    """The results with the named ones tried again. What another check needs is run again with it, and keeps its first
+    verdict: if it has passed, it is no reason to block.
+    """
+    needs = {item.name: [needed.name for needed in item.needs] for item in checks}
+    found: dict[str, Result] = {}
+    for result in before:  # a check stands after all that it needs
+        again = newer[result.check] if result.check in names else result
+        lacking = any(found[name].verdict in (Verdict.FAIL, Verdict.BLOCKED) for name in needs[result.check])
+        found[result.check] = result if again.verdict is Verdict.BLOCKED and not lacking else again
+    return list(found.values())
 
 
 def _broken(stage: Stage, each: Paper) -> str:

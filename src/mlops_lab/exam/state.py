@@ -125,7 +125,7 @@ class Store:
 
     def numbers(self) -> list[int]:
         """Of all sittings that there were, the oldest first."""
-        return sorted(int(file.parent.name) for file in self.root.glob(f"[0-9]*/{_FILE}"))
+        return sorted(int(file.parent.name) for file in self.root.glob(f"*/{_FILE}") if file.parent.name.isdecimal())
 
     def folder(self, number: int) -> Path:
         """The folder of a sitting."""
