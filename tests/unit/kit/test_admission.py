@@ -30,13 +30,13 @@ class Objects(NothingThere):
 
         return SimpleNamespace(now=now, present=now)
 
-    async def apply(self, objects: Any) -> None:  # type: ignore[override]
+    async def apply(self, objects: Any) -> None:
         if self.refusals:
             self.refusals -= 1
             raise Refused("Pod probe: exceeded quota", "read it", self.status)
         self.there |= {each["metadata"]["name"]: each for each in objects}
 
-    async def delete(self, kind: str, name: str, grace: int | None = None) -> None:  # type: ignore[override]
+    async def delete(self, kind: str, name: str, grace: int | None = None) -> None:
         self.there.pop(name, None)
 
 

@@ -18,7 +18,7 @@ class Objects(NothingThere):
 
     def __init__(self) -> None:
         self.set: list[int] = []
-        self.gone = False
+        self.deleted = False
 
     def deployment(self, name: str) -> Any:
         async def present() -> Any:
@@ -26,8 +26,8 @@ class Objects(NothingThere):
 
         return SimpleNamespace(present=present)
 
-    async def patch(self, kind: str, name: str, patch: Any) -> Any:  # type: ignore[override]
-        if self.gone:
+    async def patch(self, kind: str, name: str, patch: Any) -> Any:
+        if self.deleted:
             raise NotFound(f"{kind} {name} is gone", "make it")
         self.set.append(patch["spec"]["replicas"])
 
@@ -36,7 +36,7 @@ def play(objects: Objects, trouble: BaseException | None = None, *, delete: bool
     async def run() -> None:
         async with scaled(made_up_lab(objects=objects), "model", 0):
             assert objects.set == [0]
-            objects.gone = delete
+            objects.deleted = delete
             if trouble:
                 raise trouble
 

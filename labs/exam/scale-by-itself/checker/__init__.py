@@ -15,6 +15,7 @@ from .draw import Drawn
 
 D = drawn(Drawn, __file__)
 _LOOKED_WITHIN, _COMPUTED_WITHIN, _GROWN_WITHIN = 20, 40, 60  # s; an autoscaler looks every 15 s
+_PROGRAM = ["python3", "/program/serve.py"]
 _RATE = 6  # requests a second, of 30 ms CPU each
 _DOMAINS = ("cka/workloads-and-scheduling",)
 
@@ -56,6 +57,8 @@ async def moves_gently(lab: TaskLab) -> None:
 async def grows_under_load(lab: TaskLab) -> None:
     """The Deployment's pods request the wanted CPU, and under load the autoscaler gives it more of them."""
     found = await lab.objects.deployment(D.app).present()
+    first = found["spec"]["template"]["spec"]["containers"][0]
+    must(holds(first.get("command") == _PROGRAM, "the program that was given", "another one"), "it was to stay")
     asked = [
         ((each.get("resources") or {}).get("requests") or {}).get("cpu", "0")
         for each in found["spec"]["template"]["spec"]["containers"]

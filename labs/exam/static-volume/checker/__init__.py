@@ -10,6 +10,7 @@ from mlops_lab.tasks.lab import TaskLab
 from .draw import Drawn
 
 D = drawn(Drawn, __file__)
+_BY_CONTROLLER = "pv.kubernetes.io/bound-by-controller"
 _BOUND_WITHIN, _RUNS_WITHIN, _ANSWERS_WITHIN = 10, 40, 10  # s
 
 
@@ -62,8 +63,13 @@ async def claim_finds_it_by_its_label(lab: TaskLab) -> None:
         expected="Bound", shown=lambda it: (it or {}).get("status", {}).get("phase", "gone"), within=_BOUND_WITHIN,
     )  # fmt: skip
     must(seen, "class, size, access modes and labels must all fit: kubectl describe pvc says what the controller sees")
-    bound = (await lab.objects.named("PersistentVolumeClaim", D.claim).present())["spec"].get("volumeName")
+    claim = await lab.objects.named("PersistentVolumeClaim", D.claim).present()
+    bound = claim["spec"].get("volumeName")
     expect(observe("bound to", bound, equal_to(D.volume))).because("once bound, a claim stays with its volume")
+    found_it = _BY_CONTROLLER in (claim["metadata"].get("annotations") or {})
+    expect(holds(found_it, "the controller has found the volume", "the claim named the volume itself")).because(
+        "a claim with volumeName waits for that one volume, and would wait for it if there were others that fit"
+    )
 
 
 @check(points=1, needs=claim_finds_it_by_its_label, domains=("cka/storage",))
