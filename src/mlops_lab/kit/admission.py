@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from mlops_lab.checks import Lab
 from mlops_lab.kit.standing import remove_leftover
 from mlops_lab.kube.client import Object
-from mlops_lab.kube.errors import Refused
+from mlops_lab.kube.errors import NotFound, Refused
 
 _GATE = {"name": "mlops-lab/never"}
 _EVERY = 0.5  # s
@@ -55,7 +55,7 @@ async def tried(lab: Lab, pod: Object, *, within: float = 0.0) -> AsyncIterator[
         within: seconds in which a refusal is tried again: a quota learns of deleted pods a moment later.
 
     Raises:
-        LabError: the API server has trouble of its own, or there is no such namespace.
+        LabError: the API server has trouble of its own.
     """
     name, end = str(pod["metadata"]["name"]), time.monotonic() + within
     await remove_leftover(lab, name)
@@ -80,7 +80,7 @@ async def _asked(lab: Lab, pod: Object) -> Admission:
     name = str(pod["metadata"]["name"])
     try:
         await lab.objects.apply([pod])
-    except Refused as refused:
+    except (Refused, NotFound) as refused:  # it is not found where the namespace is gone
         if refused.transient:
             raise
         return Admission(None, refused.message.removeprefix(f"Pod {name}: "))

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mlops_lab.kit import admission
-from mlops_lab.kube.errors import Refused
+from mlops_lab.kube.errors import NotFound, Refused
 from tests.made_up import NothingThere, made_up_lab
 
 
@@ -33,6 +33,8 @@ class Objects(NothingThere):
     async def apply(self, objects: Any) -> None:
         if self.refusals:
             self.refusals -= 1
+            if self.status == 404:
+                raise NotFound('Pod probe: namespaces "lab" not found', "make it")
             raise Refused("Pod probe: exceeded quota", "read it", self.status)
         self.there |= {each["metadata"]["name"]: each for each in objects}
 
@@ -57,6 +59,10 @@ def test_a_pod_that_is_taken_is_seen_as_it_is_stored_and_gone_afterwards() -> No
 
 def test_a_refusal_says_why() -> None:
     assert ask(Objects(refusals=1)) == admission.Admission(None, "exceeded quota")
+
+
+def test_a_namespace_that_is_gone_takes_no_pods() -> None:
+    assert ask(Objects(refusals=1, status=404)) == admission.Admission(None, 'namespaces "lab" not found')
 
 
 def test_a_refusal_may_be_tried_again() -> None:

@@ -10,7 +10,7 @@ from . import daemon
 from .draw import Drawn
 
 D = drawn(Drawn, __file__)
-_READY_WITHIN, _HEALED_WITHIN, _WATCHED_FOR = 30, 18, 4  # s
+_READY_WITHIN, _HEALED_WITHIN, _WATCHED_FOR = 15, 13, 3  # s
 _DOMAINS = ("cka/workloads-and-scheduling", "ckad/design-and-build")
 
 

@@ -15,7 +15,7 @@ from .draw import Drawn
 
 D = drawn(Drawn, __file__)
 _PODS, _REQUESTS = 2, 10
-_ROLLED_OUT_WITHIN, _KEPT_WITHIN = 20, 10  # s
+_ROLLED_OUT_WITHIN, _KEPT_WITHIN = 15, 10  # s
 _CAUSE, _REVISION = "kubernetes.io/change-cause", "deployment.kubernetes.io/revision"
 _GOOD = {
     "RELEASE": D.releases[D.good - 1],
