@@ -25,5 +25,5 @@ def draw(random: Random) -> Drawn:
     app, scaler = words(random, 2)
     return Drawn(
         f"{app}-web", scaler, random.randrange(15, 31, 5), 2, random.randrange(4, 8), random.randrange(50, 81, 5),
-        random.randrange(20, 61, 10), random.randrange(60, 301, 30),
+        random.randrange(15, 31, 5), random.randrange(60, 301, 30),
     )  # fmt: skip
