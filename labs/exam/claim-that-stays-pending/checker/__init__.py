@@ -10,7 +10,7 @@ from mlops_lab.tasks.lab import TaskLab
 from .draw import Drawn
 
 D = drawn(Drawn, __file__)
-_BOUND_WITHIN, _RUNS_WITHIN, _ANSWERS_WITHIN = 10, 40, 10  # s
+_BOUND_WITHIN, _RUNS_WITHIN, _ANSWERS_WITHIN = 20, 40, 10  # s; the controller looks again every 15 s
 _PLUGIN = "loopback"  # which every node has
 
 

@@ -11,7 +11,7 @@ from .draw import Drawn
 
 D = drawn(Drawn, __file__)
 _BY_CONTROLLER = "pv.kubernetes.io/bound-by-controller"
-_BOUND_WITHIN, _RUNS_WITHIN, _ANSWERS_WITHIN = 10, 40, 10  # s
+_BOUND_WITHIN, _RUNS_WITHIN, _ANSWERS_WITHIN = 20, 40, 10  # s; the controller looks again every 15 s
 
 
 @check(points=2, domains=("cka/storage",))
