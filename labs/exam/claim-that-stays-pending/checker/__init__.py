@@ -1,0 +1,80 @@
+"""The checks."""
+
+from mlops_lab.checks import check, equal_to, expect, holds, observe
+from mlops_lab.kit import deployments, presence
+from mlops_lab.kit.prerequisites import must
+from mlops_lab.kube.client import Object
+from mlops_lab.tasks.drawing import drawn
+from mlops_lab.tasks.lab import TaskLab
+
+from .draw import Drawn
+
+D = drawn(Drawn, __file__)
+_BOUND_WITHIN, _RUNS_WITHIN, _ANSWERS_WITHIN = 20, 40, 10  # s; the controller looks again every 15 s
+_PLUGIN = "loopback"  # which every node has
+
+
+@check(points=2, domains=("cka/storage",))
+async def claim_is_bound(lab: TaskLab) -> None:
+    """The claim is bound to the volume that was made for it."""
+    why = "the Deployment's pod mounts it by this name"
+    await presence.exists(lab, "PersistentVolumeClaim", D.claim, why, others=True)
+    seen = await lab.objects.named("PersistentVolumeClaim", D.claim).until(
+        lambda it: (it or {}).get("status", {}).get("phase") == "Bound",
+        expected="Bound", shown=lambda it: (it or {}).get("status", {}).get("phase", "gone"), within=_BOUND_WITHIN,
+    )  # fmt: skip
+    must(
+        seen,
+        "a claim takes a volume of its own class, that has its access modes and its selector's labels, and is large "
+        "enough; kubectl describe pvc says what the controller sees",
+    )
+    bound = (await lab.objects.named("PersistentVolumeClaim", D.claim).present())["spec"].get("volumeName")
+    expect(observe("bound to", bound, equal_to(D.volume))).because(
+        "the volume that was made for it has the data; of a class that has a provisioner a claim gets a new volume"
+    )
+
+
+@check(points=1, needs=claim_is_bound, domains=("cka/storage",))
+async def volume_is_as_it_was(lab: TaskLab) -> None:
+    """The volume has the class, size, access mode, label, folder and policy that it had."""
+    volume = await presence.exists(lab, "PersistentVolume", D.volume, "it was there, and was to stay")
+    other = [name for name, (was, now) in _compared(volume).items() if was != now]
+    seen = holds(not other, "it has all that it had", f"changed: {', '.join(other)}")
+    expect(seen).because("it was right: what did not fit it was the claim")
+
+
+@check(points=2, needs=claim_is_bound, domains=("cka/storage",))
+async def lists_the_plugins(lab: TaskLab) -> None:
+    """The Deployment's pod mounts the claim as it did, and the Service lists the plugins of its node."""
+    found = await presence.exists(lab, "Deployment", D.app, "it was there, and was to stay")
+    mounted = [
+        (each.get("persistentVolumeClaim") or {}).get("claimName")
+        for each in found["spec"]["template"]["spec"].get("volumes") or []
+    ]
+    expect(holds(mounted == [D.claim], f"its pod mounts {D.claim} alone", f"it mounts {mounted}")).because(
+        "the Deployment was right, and was to stay as it was"
+    )
+    must(
+        await deployments.rolled_out(lab, D.app, within=_RUNS_WITHIN),
+        "a pod waits for the claims that it mounts: kubectl describe pod says for which, and why",
+    )
+    answer = await lab.traffic.first_answer(
+        lambda: lab.traffic.get(D.app, "/"), lambda it: _PLUGIN in it.text, within=_ANSWERS_WITHIN
+    )
+    listed = f"GET / lists {_PLUGIN}, and others"
+    expect(holds(_PLUGIN in answer.text, listed, f"GET / gives {answer.shown}")).because(
+        "the volume is the folder of the node in which the plugins are"
+    )
+
+
+def _compared(volume: Object) -> dict[str, tuple[object, object]]:
+    """What the volume had and has, by name."""
+    spec = volume["spec"]
+    return {
+        "its class": (D.kind, spec.get("storageClassName")),
+        "its size": (f"{D.size}Mi", (spec.get("capacity") or {}).get("storage")),
+        "its access modes": (["ReadOnlyMany"], spec.get("accessModes")),
+        "its labels": ({"use": D.use}, volume["metadata"].get("labels")),
+        "its folder": ("/opt/cni/bin", (spec.get("hostPath") or {}).get("path")),
+        "its reclaim policy": ("Retain", spec.get("persistentVolumeReclaimPolicy")),
+    }

@@ -1,0 +1,2 @@
+kubectl delete pvc @{claim}
+kubectl create -f mended/claim.yaml

@@ -1,0 +1,2 @@
+kubectl patch deployment @{urgent} -p '{"spec": {"template": {"spec": {"priorityClassName": "@{high}"}}}}'
+kubectl patch deployment @{report} -p '{"spec": {"template": {"spec": {"priorityClassName": "@{polite}"}}}}'

@@ -1,0 +1,55 @@
+"""The checks."""
+
+from mlops_lab.checks import check, equal_to, expect, holds, observe
+from mlops_lab.kit import presence
+from mlops_lab.kit.prerequisites import must
+from mlops_lab.tasks.drawing import drawn
+from mlops_lab.tasks.lab import TaskLab
+
+from . import daemon
+from .draw import Drawn
+
+D = drawn(Drawn, __file__)
+_READY_WITHIN, _HEALED_WITHIN, _WATCHED_FOR = 15, 13, 3  # s
+_DOMAINS = ("cka/workloads-and-scheduling", "ckad/design-and-build")
+
+
+@check(points=3, domains=_DOMAINS)
+async def runs_on_every_node(lab: TaskLab) -> None:
+    """The DaemonSet has a ready pod on every node, each of which answers; the Deployment is gone."""
+    await presence.exists(lab, "DaemonSet", D.app, "it is what runs one pod on each node", others=True)
+    left = await lab.objects.deployment(D.app).now()
+    expect(holds(left is None, "the Deployment is gone", "the Deployment is there, too")).because(
+        "with both, one node has two of these pods"
+    )
+    seen = await daemon.on_all_nodes(lab, within=_READY_WITHIN)
+    expect(seen).because(
+        "a node's taint keeps away pods that don't tolerate it: kubectl describe node shows it. A DaemonSet's pods "
+        "tolerate by themselves only what says how a node is, such as not-ready"
+    )
+    same = await daemon.same_program(lab)
+    must(same, "the container was to stay the same; kubectl get deployment -o yaml had it")
+
+
+@check(points=1, needs=runs_on_every_node, domains=_DOMAINS)
+async def tolerates_no_more(lab: TaskLab) -> None:
+    """Its template tolerates the control plane's taint and no other."""
+    template = (await lab.objects.named("DaemonSet", D.app).present())["spec"]["template"]
+    keys = sorted({str(each.get("key") or "every taint") for each in template["spec"].get("tolerations") or []})
+    expect(
+        observe("its template tolerates", ", ".join(keys), equal_to("node-role.kubernetes.io/control-plane"))
+    ).because("a toleration without a key is one of every taint, also of those that somebody sets to empty a node")
+
+
+@check(points=3, needs=runs_on_every_node, owns="a pod", domains=_DOMAINS)
+async def heals_itself(lab: TaskLab) -> None:
+    """A container that hangs is started anew in time, and those that are well are left alone."""
+    ill = await daemon.made_ill(lab)
+    healed = await daemon.started_anew(lab, ill, within=_HEALED_WITHIN)
+    expect(healed).because(
+        "a readinessProbe only keeps requests away; a livenessProbe has the kubelet start a container anew, after "
+        "failureThreshold failures, one each periodSeconds. It must ask what tells that the container hangs"
+    )
+    expect(await daemon.left_alone(lab, watched_for=_WATCHED_FOR)).because(
+        "a probe that fails where all is well has containers started anew without end"
+    )

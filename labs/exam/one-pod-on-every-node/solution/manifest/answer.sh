@@ -1,0 +1,1 @@
+kubectl delete deployment @{app} --ignore-not-found

@@ -1,0 +1,2 @@
+kubectl rollout restart deployment @{app}
+kubectl rollout status deployment @{app} --timeout=60s
