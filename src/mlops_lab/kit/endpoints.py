@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Collection
 
-from mlops_lab.checks import Lab, Observation, absent, expect
+from mlops_lab.checks import Lab, LabError, Observation, absent, expect
 from mlops_lab.kit.deployments import owned_pods
 from mlops_lab.kit.pods import leaving, ready
 from mlops_lab.kit.pods import name as name_of
@@ -61,6 +61,28 @@ async def answered_by(
         shown=shown,
         within=within,
     )
+
+
+async def leaves_when_not_ready(
+    lab: Lab, service: str, deployment: str, pod: str, *, file: str, port: int = 80, path: str = "/pod", within: float
+) -> Observation:
+    """Take away the file that a pod is ready with: does it get no requests then? The file is there again afterwards.
+
+    Args:
+        pod: one of the Deployment's, by name.
+        port, path, within: as for `answered_by`.
+    """
+    try:
+        await lab.objects.run_in(pod, "rm", "-f", file)
+    except LabError as gone:
+        if gone.transient or await lab.objects.named("Pod", pod).now():
+            raise
+        return absent(f"Pod {pod} runs during the check", "it was deleted meanwhile")
+    try:
+        return await answered_by(lab, service, deployment, port=port, path=path, without=[pod], within=within)
+    finally:
+        if await lab.objects.named("Pod", pod).now():
+            await lab.objects.run_in(pod, "touch", file)
 
 
 async def some_pod(lab: Lab, deployment: str) -> str:

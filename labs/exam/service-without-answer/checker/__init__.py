@@ -2,15 +2,16 @@
 
 from mlops_lab.checks import check, equal_to, expect, observe
 from mlops_lab.kit import deployments, presence
-from mlops_lab.kit.endpoints import answered_by, some_pod
+from mlops_lab.kit.endpoints import answered_by, leaves_when_not_ready, some_pod
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
 from .draw import Drawn
-from .trial import only_ready_ones, replaced
+from .trial import replaced
 
 D = drawn(Drawn, __file__)
 _PODS = 2
+_READY = "/tmp/www/ready"
 
 
 @check(points=3, domains=("cka/troubleshooting", "ckad/services-and-networking"))
@@ -30,7 +31,8 @@ async def answers(lab: TaskLab) -> None:
 async def only_ready_pods_are_asked(lab: TaskLab) -> None:
     """A pod whose file `ready` is taken away gets no requests, and a pod that is made anew does."""
     one = await some_pod(lab, D.service)
-    expect(await only_ready_ones(lab, D, one)).because(
+    left = await leaves_when_not_ready(lab, D.service, D.service, one, file=_READY, port=D.port, within=12)
+    expect(left).because(
         "the readiness probe takes a pod out of the Service's endpoints; without it, or with "
         "publishNotReadyAddresses, requests go to pods that can't serve"
     )
