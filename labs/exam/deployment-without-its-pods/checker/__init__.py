@@ -14,7 +14,7 @@ from .draw import Drawn
 D = drawn(Drawn, __file__)
 
 
-@check(points=3, domains=("cka/troubleshooting", "cka/workloads-and-scheduling"))
+@check(points=3, domains=("cka/troubleshooting",))
 async def all_pods_run(lab: TaskLab) -> None:
     """All pods of the Deployment are there, and run."""
     found = await deployments.exists(lab, D.name, why="its pods are what is missing")
@@ -30,7 +30,7 @@ async def all_pods_run(lab: TaskLab) -> None:
 @check(
     points=2,
     needs=all_pods_run,
-    domains=("cka/workloads-and-scheduling", "ckad/environment-configuration-and-security"),
+    domains=("cka/troubleshooting", "ckad/environment-configuration-and-security"),
 )
 async def asks_for_what_it_needs(lab: TaskLab) -> None:
     """Each pod asks for the CPU and the memory that its program was measured to need."""
@@ -43,7 +43,7 @@ async def asks_for_what_it_needs(lab: TaskLab) -> None:
     )
 
 
-@check(points=1, needs=all_pods_run, domains=("cka/workloads-and-scheduling",))
+@check(points=1, needs=all_pods_run, domains=("cka/troubleshooting",))
 async def quota_and_nodes_stay(lab: TaskLab) -> None:
     """The quota is as it was, and no node has got the label."""
     quota = await presence.exists(lab, "ResourceQuota", f"{D.name}-share", "it was there, and was to stay", others=True)

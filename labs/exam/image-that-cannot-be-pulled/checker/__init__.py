@@ -35,7 +35,7 @@ async def rollout_has_ended(lab: TaskLab) -> None:
     expect(observe("versions that answer", said, equal_to("v2"))).because("the pods say which image they were made of")
 
 
-@check(points=2, needs=rollout_has_ended, domains=("cka/workloads-and-scheduling", "ckad/deployment"))
+@check(points=2, needs=rollout_has_ended, domains=("cka/troubleshooting", "ckad/deployment"))
 async def no_request_is_lost(lab: TaskLab) -> None:
     """The pod that asks all the time has lost no request."""
     expect(await nothing_lost(lab, "caller", namespace=lab.namespace)).because(
@@ -44,7 +44,7 @@ async def no_request_is_lost(lab: TaskLab) -> None:
     )
 
 
-@check(points=1, needs=rollout_has_ended, domains=("cka/workloads-and-scheduling", "ckad/deployment"))
+@check(points=1, needs=rollout_has_ended, domains=("cka/troubleshooting", "ckad/deployment"))
 async def way_back_stays(lab: TaskLab) -> None:
     """The Deployment still has a revision of the old image to go back to."""
     found = await deployments.exists(lab, D.name, why="the Service's pods are this Deployment's")

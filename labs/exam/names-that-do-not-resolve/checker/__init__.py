@@ -39,7 +39,7 @@ async def finds_it_again(lab: TaskLab) -> None:
     )
 
 
-@check(points=2, needs=client_is_answered, domains=("cka/troubleshooting", "cka/services-and-networking"))
+@check(points=2, needs=client_is_answered, domains=("cka/troubleshooting", "ckad/services-and-networking"))
 async def resolves_as_others_do(lab: TaskLab) -> None:
     """In the client's pod short names resolve, names with a namespace, and those of other namespaces' Services."""
     names = [D.store, f"{D.store}.{lab.namespace}", "kubernetes.default"]

@@ -13,7 +13,7 @@ from .guards import waited_for_the_store
 D = drawn(Drawn, __file__)
 
 
-@check(points=3, domains=("cka/workloads-and-scheduling", "ckad/deployment"))
+@check(points=3, domains=("cka/troubleshooting", "ckad/deployment"))
 async def rollout_has_ended(lab: TaskLab) -> None:
     """Two pods of the new release answer for the Service, and nobody else."""
     found = await deployments.exists(lab, D.name, why="the Service's pods are this Deployment's")
@@ -32,7 +32,7 @@ async def rollout_has_ended(lab: TaskLab) -> None:
     )
 
 
-@check(points=2, needs=rollout_has_ended, domains=("cka/workloads-and-scheduling", "ckad/deployment"))
+@check(points=2, needs=rollout_has_ended, domains=("cka/troubleshooting", "ckad/deployment"))
 async def no_request_is_lost(lab: TaskLab) -> None:
     """The pod that asks all the time has lost no request."""
     expect(await nothing_lost(lab, "caller", namespace=lab.namespace)).because(
@@ -45,7 +45,7 @@ async def no_request_is_lost(lab: TaskLab) -> None:
     points=2,
     needs=rollout_has_ended,
     owns="a pod",
-    domains=("cka/workloads-and-scheduling", "ckad/observability-and-maintenance"),
+    domains=("cka/troubleshooting", "ckad/observability-and-maintenance"),
 )
 async def guards_stay(lab: TaskLab) -> None:
     """A pod waits for the store before it begins, and gets requests only while its file is there."""
@@ -59,7 +59,7 @@ async def guards_stay(lab: TaskLab) -> None:
     )
 
 
-@check(points=1, needs=rollout_has_ended, domains=("cka/workloads-and-scheduling",))
+@check(points=1, needs=rollout_has_ended, domains=("cka/troubleshooting",))
 async def quota_stays(lab: TaskLab) -> None:
     """The namespace's quota is as it was."""
     quota = await presence.exists(lab, "ResourceQuota", "pods", "it was there, and was to stay", others=True)
