@@ -29,7 +29,7 @@ async def runs_on(lab: TaskLab) -> None:
 @check(points=2, needs=runs_on, owns="pod", domains=("cka/troubleshooting", "ckad/observability-and-maintenance"))
 async def started_anew_when_it_hangs(lab: TaskLab) -> None:
     """When `/alive` does not answer with 200 any more, the container is started anew within 15 s."""
-    expect(await restarted_when_hung(lab, await some_pod(lab, D.name))).because(
+    expect(await restarted_when_hung(lab, D, await some_pod(lab, D.name))).because(
         "the liveness probe is what notices a program that runs and serves nobody: it must ask the right port and "
         "path, and not wait for long"
     )

@@ -13,6 +13,7 @@ from .draw import Drawn
 
 _STEADY, _EVERY, _ANSWERS_WITHIN = 12.0, 1.0, 3.0  # s
 _RESTARTED_WITHIN = 20.0  # s: 15 that the task allows, and what a start takes
+_READY_WITHIN = 15.0
 
 
 async def steady(lab: TaskLab, drawn: Drawn) -> Observation:
@@ -43,8 +44,8 @@ def _state(pod: Object) -> str:
     return f"{name_of(pod)} {'ready' if is_ready(pod) else 'not ready'}, started anew {restarts(pod)} times"
 
 
-async def restarted_when_hung(lab: TaskLab, pod: str) -> Observation:
-    """Is the container started anew once `/alive` does not answer with 200, and ready then?"""
+async def restarted_when_hung(lab: TaskLab, drawn: Drawn, pod: str) -> Observation:
+    """Is the container started anew once `/alive` does not answer with 200? The pod is ready again afterwards."""
     before = restarts(await lab.objects.named("Pod", pod).present())
     try:
         await lab.objects.run_in(pod, "touch", "/tmp/hung")
@@ -60,4 +61,5 @@ async def restarted_when_hung(lab: TaskLab, pod: str) -> Observation:
     )
     if not seen.ok:
         await lab.objects.kill(pod, grace=0)  # it would go on to hang
+    await lab.objects.deployment(drawn.name).rolled_out(within=_READY_WITHIN)
     return seen

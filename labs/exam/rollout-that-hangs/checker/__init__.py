@@ -53,7 +53,7 @@ async def guards_stay(lab: TaskLab) -> None:
     expect(await waited_for_the_store(lab, D, pod)).because(
         "the init container keeps a pod from beginning before what it needs is there: let it wait for the right name"
     )
-    expect(await leaves_when_not_ready(lab, D.name, D.name, pod, file="/tmp/www/ready", within=12)).because(
+    expect(await leaves_when_not_ready(lab, D.name, D.name, pod, file="/tmp/www/ready", within=20)).because(
         "the readiness probe keeps requests from a pod that can't serve: without it a rollout goes on whatever the new "
         "pods do"
     )

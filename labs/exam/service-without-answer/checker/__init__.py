@@ -31,7 +31,7 @@ async def answers(lab: TaskLab) -> None:
 async def only_ready_pods_are_asked(lab: TaskLab) -> None:
     """A pod whose file `ready` is taken away gets no requests, and a pod that is made anew does."""
     one = await some_pod(lab, D.service)
-    left = await leaves_when_not_ready(lab, D.service, D.service, one, file=_READY, port=D.port, within=12)
+    left = await leaves_when_not_ready(lab, D.service, D.service, one, file=_READY, port=D.port, within=20)
     expect(left).because(
         "the readiness probe takes a pod out of the Service's endpoints; without it, or with "
         "publishNotReadyAddresses, requests go to pods that can't serve"
