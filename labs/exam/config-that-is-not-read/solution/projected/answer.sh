@@ -1,0 +1,2 @@
+kubectl replace -f objects/deployment.yaml
+kubectl rollout status deployment @{name} --timeout=60s

@@ -1,0 +1,1 @@
+kubectl patch configmap @{name}-text -p '{"data": {"text": "@{old}"}}'

@@ -1,0 +1,51 @@
+"""The checks."""
+
+from mlops_lab.checks import Observation, check, expect, quantity
+from mlops_lab.kit import deployments
+from mlops_lab.kit.endpoints import some_pod
+from mlops_lab.tasks.drawing import drawn
+from mlops_lab.tasks.lab import TaskLab
+
+from .draw import Drawn
+from .trial import restarted_when_hung, steady
+
+D = drawn(Drawn, __file__)
+
+
+@check(points=3, domains=("cka/troubleshooting", "ckad/observability-and-maintenance"))
+async def runs_on(lab: TaskLab) -> None:
+    """The Deployment's pod is ready, answers with the ConfigMap's text, and goes on so for 12 s."""
+    await deployments.exists(lab, D.name, why="the Service's pod is this Deployment's")
+    expect(await deployments.rolled_out(lab, D.name, within=20)).because(
+        "kubectl describe pod says why the container does not run or is not ready, kubectl logs --previous what its "
+        "program said before it ended"
+    )
+    expect(await steady(lab, D)).because(
+        "a container that is killed by its liveness probe or at its memory limit runs for a moment, again and again: "
+        "kubectl describe pod has its last state, with the reason, and the events"
+    )
+
+
+@check(points=2, needs=runs_on, owns="pod", domains=("cka/troubleshooting", "ckad/observability-and-maintenance"))
+async def started_anew_when_it_hangs(lab: TaskLab) -> None:
+    """When `/alive` does not answer with 200 any more, the container is started anew within 15 s."""
+    expect(await restarted_when_hung(lab, D, await some_pod(lab, D.name))).because(
+        "the liveness probe is what notices a program that runs and serves nobody: it must ask the right port and "
+        "path, and not wait for long"
+    )
+
+
+@check(points=1, needs=runs_on, domains=("cka/troubleshooting", "ckad/environment-configuration-and-security"))
+async def memory_is_limited(lab: TaskLab) -> None:
+    """Each container of the pod has a memory limit, and it is no more than what was allowed."""
+    pod = await lab.objects.named("Pod", await some_pod(lab, D.name)).present()
+    limits = {
+        each["name"]: ((each.get("resources") or {}).get("limits") or {}).get("memory", "none")
+        for each in pod["spec"]["containers"]
+    }
+    ok = all(value != "none" and quantity(value) <= D.most * 2**20 for value in limits.values())
+    seen = ", ".join(f"{name}: {value}" for name, value in limits.items())
+    expect(Observation(ok, f"a memory limit of at most {D.most}Mi for each container", seen)).because(
+        "a container without a limit takes from the node what others need; one that needs more than it may have is "
+        "killed"
+    )

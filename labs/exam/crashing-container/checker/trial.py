@@ -1,0 +1,65 @@
+"""Does the container run on, and is it started anew when its program hangs?"""
+
+import time
+
+from mlops_lab.checks import LabError, Observation, absent, is_ready
+from mlops_lab.kit.deployments import owned_pods
+from mlops_lab.kit.pods import leaving, ready, restarts
+from mlops_lab.kit.pods import name as name_of
+from mlops_lab.kube.client import Object
+from mlops_lab.tasks.lab import TaskLab
+
+from .draw import Drawn
+
+_STEADY, _EVERY, _ANSWERS_WITHIN = 12.0, 1.0, 3.0  # s
+_RESTARTED_WITHIN = 20.0  # s: 15 that the task allows, and what a start takes
+_READY_WITHIN = 15.0
+
+
+async def steady(lab: TaskLab, drawn: Drawn) -> Observation:
+    """One pod, ready and not started anew, which answers with the words, for a while."""
+    expected = f"one ready pod that answers with {drawn.words!r} and is not started anew for {_STEADY:g} s"
+    seen: dict[str, int] = {}
+    trouble, began, asked = "", time.monotonic(), 0
+    while not trouble and (took := time.monotonic() - began) < _STEADY:
+        pods = [pod for pod in await owned_pods(lab, drawn.name) if not leaving(pod)]
+        now = {name_of(pod): restarts(pod) for pod in ready(pods)}
+        seen = seen or now
+        answer = await lab.traffic.get(drawn.name, "/", within=_ANSWERS_WITHIN)
+        asked += 1
+        if len(now) != 1 or len(pods) != 1 or now != seen:
+            trouble = ", ".join(map(_state, pods)) or "no pod"
+        # Nodes learn of a new pod a moment after it is ready.
+        elif (answer.status != 200 or answer.text.strip() != drawn.words) and took > _ANSWERS_WITHIN:
+            trouble = answer.shown
+        else:
+            await lab.time.pause(_EVERY)
+    if not trouble:
+        return Observation(True, expected, f"{asked} requests in {_STEADY:g} s, answered by one pod, no start anew")
+    lines = await lab.objects.evidence("Deployment", drawn.name)
+    return Observation(False, expected, f"after {time.monotonic() - began:.0f} s: {trouble}", evidence=lines)
+
+
+def _state(pod: Object) -> str:
+    return f"{name_of(pod)} {'ready' if is_ready(pod) else 'not ready'}, started anew {restarts(pod)} times"
+
+
+async def restarted_when_hung(lab: TaskLab, drawn: Drawn, pod: str) -> Observation:
+    """Is the container started anew once `/alive` does not answer with 200? The pod is ready again afterwards."""
+    before = restarts(await lab.objects.named("Pod", pod).present())
+    try:
+        await lab.objects.run_in(pod, "touch", "/tmp/hung")
+    except LabError as gone:
+        if gone.transient or await lab.objects.named("Pod", pod).now():
+            raise
+        return absent(f"Pod {pod} runs during the check", "it was deleted meanwhile")
+    seen = await lab.objects.named("Pod", pod).until(
+        lambda it: it is not None and restarts(it) > before,
+        expected="its container is started anew once /alive answers with 500",
+        shown=lambda it: f"{restarts(it)} starts anew, {before} before" if it else "gone",
+        within=_RESTARTED_WITHIN,
+    )
+    if not seen.ok:
+        await lab.objects.kill(pod, grace=0)  # it would go on to hang
+    await lab.objects.deployment(drawn.name).rolled_out(within=_READY_WITHIN)
+    return seen

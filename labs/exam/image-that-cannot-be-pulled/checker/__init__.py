@@ -1,0 +1,61 @@
+"""The checks."""
+
+from mlops_lab.checks import check, equal_to, expect, holds, observe
+from mlops_lab.kit import deployments
+from mlops_lab.kit.endpoints import answered_by
+from mlops_lab.kit.pods import every_container, leaving, made_by
+from mlops_lab.kit.witness import nothing_lost
+from mlops_lab.tasks.drawing import drawn
+from mlops_lab.tasks.lab import TaskLab
+
+from .draw import Drawn
+
+D = drawn(Drawn, __file__)
+
+
+@check(points=3, domains=("cka/troubleshooting", "ckad/deployment"))
+async def rollout_has_ended(lab: TaskLab) -> None:
+    """All pods are of the new image, and each answers for the Service with the new version."""
+    found = await deployments.exists(lab, D.name, why="the Service's pods are this Deployment's")
+    expect(observe("pods that it wants", found["spec"].get("replicas", 1), equal_to(D.pods))).because(
+        "so many pods served before, and were to serve after"
+    )
+    expect(await deployments.rolled_out(lab, D.name, pods=D.pods, within=25)).because(
+        "kubectl describe pod has the image's whole name and what the registry said: a tag or a name that it does not "
+        "know, or a registry that does not answer"
+    )
+    pods = [pod for pod in await deployments.owned_pods(lab, D.name) if not leaving(pod)]
+    images = {each["image"].partition("@")[0] for pod in pods for each in every_container(pod["spec"])}
+    expect(observe("images of its containers", ", ".join(sorted(images)), equal_to(lab.platform.image("v2")))).because(
+        "a rollout that was undone has ended, too, where it began"
+    )
+    expect(await answered_by(lab, D.name, D.name, within=15)).because("the new pods are to answer for the Service")
+    answers = [await lab.traffic.get(D.name, "/version") for _ in range(6)]
+    said = ", ".join(sorted({each.text.strip() if each.status == 200 else each.shown for each in answers}))
+    expect(observe("versions that answer", said, equal_to("v2"))).because("the pods say which image they were made of")
+
+
+@check(points=2, needs=rollout_has_ended, domains=("cka/troubleshooting", "ckad/deployment"))
+async def no_request_is_lost(lab: TaskLab) -> None:
+    """The pod that asks all the time has lost no request."""
+    expect(await nothing_lost(lab, "caller", namespace=lab.namespace)).because(
+        "pods of the old image served on while the new one could not be pulled: who deletes them, or scales them to "
+        "none, takes the service away until new pods are ready"
+    )
+
+
+@check(points=1, needs=rollout_has_ended, domains=("cka/troubleshooting", "ckad/deployment"))
+async def way_back_stays(lab: TaskLab) -> None:
+    """The Deployment still has a revision of the old image to go back to."""
+    found = await deployments.exists(lab, D.name, why="the Service's pods are this Deployment's")
+    sets = [each for each in await lab.objects.all("ReplicaSet") if made_by(each, found)]
+    old = [
+        each
+        for each in sets
+        if {one["image"] for one in every_container(each["spec"]["template"]["spec"])} == {lab.platform.image("v1")}
+    ]
+    seen = f"{len(sets)} revisions, none of them with v1 alone"
+    expect(holds(bool(old), "a revision whose containers are all of v1", otherwise=seen)).because(
+        "kubectl rollout undo goes back to a ReplicaSet that is still there: who makes the Deployment anew, or sets "
+        "revisionHistoryLimit to 0, has none"
+    )

@@ -1,0 +1,2 @@
+kubectl rollout undo deployment @{name}
+kubectl rollout status deployment @{name} --timeout=60s

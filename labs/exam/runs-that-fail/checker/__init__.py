@@ -1,0 +1,77 @@
+"""The checks."""
+
+from mlops_lab.checks import Observation, at_most, check, equal_to, expect, holds, observe
+from mlops_lab.kit import jobs, presence
+from mlops_lab.kit.logs import last_lines
+from mlops_lab.kit.pods import newest
+from mlops_lab.kube.client import Object
+from mlops_lab.tasks.drawing import drawn
+from mlops_lab.tasks.lab import TaskLab
+
+from .draw import Drawn
+
+D = drawn(Drawn, __file__)
+_SAYS = f"{D.orders} orders"
+_DONE_WITHIN = 25.0  # s; a run takes 6
+_AGAIN_WITHIN = 15.0
+_LIMIT = 15  # s
+_EVENTS = (
+    "kubectl describe job tells of pods that could not be made, and of a deadline; kubectl describe pod of what a pod "
+    "that does not begin waits for"
+)
+
+
+@check(points=3, owns="a run", domains=("cka/troubleshooting", "ckad/observability-and-maintenance"))
+async def a_run_completes(lab: TaskLab) -> None:
+    """A run of the CronJob's template completes, and says how many orders there are."""
+    await presence.exists(lab, "CronJob", D.name, "it was there, and was to be mended", others=True)
+    async with jobs.started_from(lab, D.name) as job:
+        expect(await jobs.ended(lab, job, within=_DONE_WITHIN)).because(_EVENTS)
+        expect(await _says(lab, job)).because("the program counts the lines of the file that the ConfigMap gives it")
+
+
+@check(points=2, needs=a_run_completes, domains=("cka/troubleshooting", "ckad/observability-and-maintenance"))
+async def was_run_again(lab: TaskLab) -> None:
+    """The Job that was to be made from the CronJob is there, is like its template, and has completed."""
+    name = f"{D.name}-again"
+    found = await presence.exists(lab, "Job", name, f"kubectl create job {name} --from=cronjob/{D.name}", others=True)
+    template = (await lab.objects.named("CronJob", D.name).present())["spec"]["jobTemplate"]
+    same = _program(found) == _program(template)
+    expect(holds(same, "it runs what the CronJob runs", otherwise="it runs something else")).because(
+        "a Job from a CronJob's template is the run that the schedule would have made"
+    )
+    expect(await jobs.ended(lab, name, within=_AGAIN_WITHIN)).because(_EVENTS)
+    expect(await _says(lab, name)).because("its log is kept with its pod, as long as the Job is there")
+
+
+@check(points=1, needs=a_run_completes, domains=("ckad/design-and-build",))
+async def bounds_stay(lab: TaskLab) -> None:
+    """Schedule, tries, the time that a run may take, and the account that it runs as are what they were to be."""
+    spec = (await presence.exists(lab, "CronJob", D.name, "it was there, and was to be mended"))["spec"]
+    job = spec["jobTemplate"]["spec"]
+    why = "what keeps a run that hangs or fails from going on for ever is no part of the fault"
+    expect(observe("schedule", " ".join(spec["schedule"].split()), equal_to(D.schedule))).because(why)
+    expect(holds(not spec.get("suspend"), "it is not suspended", otherwise="it is suspended")).because(why)
+    expect(observe("further tries", job.get("backoffLimit", 6), at_most(1))).because(why)
+    expect(
+        observe("seconds that a run may take", job.get("activeDeadlineSeconds", "without end"), at_most(20))
+    ).because(why)
+    account = job["template"]["spec"].get("serviceAccountName", "default")
+    expect(observe("ServiceAccount", account, equal_to(f"{D.name}-reader"))).because(
+        "what the account may do was given to it, and to no other"
+    )
+
+
+def _program(job: Object) -> list[object]:
+    """What the containers of a Job run."""
+    return [
+        [each.get(name) for name in ("image", "command", "args")]
+        for each in job["spec"]["template"]["spec"]["containers"]
+    ]
+
+
+async def _says(lab: TaskLab, job: str) -> Observation:
+    """Does the newest pod of a Job say how many orders there are?"""
+    pod = newest(await jobs.pods_of(lab, job))
+    said = (await last_lines(lab, pod, 1) if pod else []) or ["nothing"]
+    return observe("what it says", said[0], equal_to(_SAYS))

@@ -1,0 +1,1 @@
+kubectl create job @{name}-by-hand --from=cronjob/@{name}

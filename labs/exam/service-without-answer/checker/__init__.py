@@ -1,0 +1,58 @@
+"""The checks."""
+
+from mlops_lab.checks import check, equal_to, expect, observe
+from mlops_lab.kit import deployments, presence
+from mlops_lab.kit.endpoints import answered_by, leaves_when_not_ready, some_pod
+from mlops_lab.tasks.drawing import drawn
+from mlops_lab.tasks.lab import TaskLab
+
+from .draw import Drawn
+from .trial import replaced
+
+D = drawn(Drawn, __file__)
+_PODS = 2
+_READY = "/tmp/www/ready"
+
+
+@check(points=3, domains=("cka/troubleshooting", "ckad/services-and-networking"))
+async def answers(lab: TaskLab) -> None:
+    """On its port the Service answers from each of the Deployment's two pods, and from nobody else."""
+    found = await deployments.exists(lab, D.service, why="the Service's pods are this Deployment's")
+    expect(observe("its pods", found["spec"].get("replicas", 1), equal_to(_PODS))).because(
+        "two pods are to answer: kubectl scale deployment changes how many there are"
+    )
+    expect(await answered_by(lab, D.service, D.service, port=D.port, within=15)).because(
+        "a Service's endpoints are the ready pods that have all labels of its selector, at its targetPort, where a "
+        "program must listen on the pod's own address: kubectl get endpointslices, kubectl describe pod"
+    )
+
+
+@check(points=2, needs=answers, owns="pods", domains=("cka/troubleshooting", "ckad/services-and-networking"))
+async def only_ready_pods_are_asked(lab: TaskLab) -> None:
+    """A pod whose file `ready` is taken away gets no requests, and a pod that is made anew does."""
+    one = await some_pod(lab, D.service)
+    left = await leaves_when_not_ready(lab, D.service, D.service, one, file=_READY, port=D.port, within=20)
+    expect(left).because(
+        "the readiness probe takes a pod out of the Service's endpoints; without it, or with "
+        "publishNotReadyAddresses, requests go to pods that can't serve"
+    )
+    expect(await replaced(lab, D, one)).because(
+        "what is changed in pods that run is gone with them: a Deployment makes its pods of its template"
+    )
+
+
+@check(points=1, needs=answers, domains=("cka/troubleshooting", "ckad/services-and-networking"))
+async def neighbour_stays(lab: TaskLab) -> None:
+    """The other Service and its Deployment are as they were, and answer."""
+    spec = (await presence.exists(lab, "Service", D.neighbour, "it was there, and was to stay"))["spec"]
+    chosen = ", ".join(f"{key}={value}" for key, value in sorted((spec.get("selector") or {}).items()))
+    expect(observe("its selector", chosen, equal_to(f"app={D.neighbour}, tier=back"))).because("it was to stay")
+    ports = ", ".join(f"{each['port']} to {each.get('targetPort')}" for each in spec["ports"])
+    expect(observe("its ports", ports, equal_to(f"{D.port} to {D.target}"))).because("it was to stay")
+    found = await deployments.exists(lab, D.neighbour, why="it was there, and was to stay")
+    expect(observe("changes of its Deployment", found["metadata"]["generation"] - 1, equal_to(0))).because(
+        "what works beside the fault is left alone"
+    )
+    expect(await answered_by(lab, D.neighbour, D.neighbour, port=D.port, within=10)).because(
+        "it answered before: its clients are as important as the others"
+    )

@@ -1,0 +1,59 @@
+"""A pod that asks all the time is believed if it is the one from the beginning."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from mlops_lab.base.errors import LabError
+from mlops_lab.kit.witness import nothing_lost
+from tests.made_up import NothingThere, made_up_lab
+
+
+def made(seconds_ago: float, restarts: int = 0) -> Any:
+    at = (datetime.now(UTC) - timedelta(seconds=seconds_ago)).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return {"metadata": {"creationTimestamp": at}, "status": {"containerStatuses": [{"restartCount": restarts}]}}
+
+
+def seen_of(pod: Any, log: str | LabError) -> Any:
+    there = {("Namespace", "task"): made(1000), ("Pod", "caller"): pod}
+
+    def named(kind: str, name: str) -> Any:
+        async def now() -> Any:
+            return there[kind, name]
+
+        return SimpleNamespace(now=now)
+
+    async def logs(name: str, *, tail: int) -> str:
+        if isinstance(log, LabError):
+            raise log
+        return log
+
+    lab = made_up_lab(objects=NothingThere(named=named, logs=logs))
+    return asyncio.run(nothing_lost(lab, "caller", namespace="task"))
+
+
+@pytest.mark.parametrize(
+    ("pod", "log", "ok", "seen"),
+    [
+        (made(990), "asked=6 lost=0\nasked=7 lost=0\n", True, "0 of 7 requests lost"),
+        (made(990), "asked=6 lost=0\nasked=7 lost=1\n", False, "1 of 7 requests lost"),
+        (made(990), "", False, "Pod caller has had no answer yet"),
+        (made(990), LabError("it has not begun", ""), False, "Pod caller has no log"),
+        (made(990, restarts=2), "asked=7 lost=0\n", False, "Pod caller was started anew 2 times"),
+        (made(500), "asked=7 lost=0\n", False, "Pod caller was made anew 500 s after the task's beginning"),
+        (None, "", False, "Pod caller is gone"),
+    ],
+)
+def test_what_a_witness_says(pod: Any, log: str | LabError, ok: bool, seen: str) -> None:
+    found = seen_of(pod, log)
+    assert (found.ok, found.seen) == (ok, seen)
+
+
+def test_an_api_server_that_is_away_is_nobodys_loss() -> None:
+    with pytest.raises(LabError):
+        seen_of(made(990), LabError("status 503", "", transient=True))
