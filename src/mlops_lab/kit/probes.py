@@ -11,7 +11,7 @@ import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from mlops_lab.checks import Lab, LabError, Observation, absent, expect
+from mlops_lab.checks import Lab, LabError, Observation, absent, expect, is_ready
 from mlops_lab.checks.rooms.objects import Objects
 from mlops_lab.kit.prerequisites import must
 from mlops_lab.kube.client import Object
@@ -205,3 +205,21 @@ def judged(found: Mapping[Way, str], ways: Sequence[Way], expected: str) -> Obse
     """
     said = [way.seen(found[way]) for way in ways if not way.right(found[way])]
     return Observation(not said, expected, said[0] if said else expected, None, tuple(said[1:8]))
+
+
+async def address_behind(objects: Objects, service: str, *, within: float = 20.0) -> str:
+    """The address of a ready pod behind a Service that the task gives.
+
+    Raises:
+        Failure: there is no such Service, or none of its pods is ready.
+    """
+
+    def ready(pods: Sequence[Object]) -> list[Object]:
+        return [pod for pod in pods if is_ready(pod) and pod["status"].get("podIP")]
+
+    seen = await objects.pods_until(
+        service, lambda pods: bool(ready(pods)), expected=f"a pod behind Service {service} is ready",
+        shown=lambda pods: f"{len(ready(pods))} of {len(pods)} pods behind Service {service} are ready", within=within,
+    )  # fmt: skip
+    must(seen, "what the task gives must stay at work: kubectl describe says what keeps its pods from being ready")
+    return str(ready(seen.value)[0]["status"]["podIP"])

@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 
-from mlops_lab.checks import Lab, expect, holds, is_ready
-from mlops_lab.kit.probes import Probe, Way, tried
-from mlops_lab.kube.client import Object
+from mlops_lab.checks import Lab
+from mlops_lab.kit.probes import Probe, Way, address_behind, tried
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
@@ -33,7 +32,7 @@ async def asked(lab: Lab) -> Asked:
         Failure: a Deployment or Service is not as it was, or the other Namespace is gone.
     """
     assert isinstance(lab, TaskLab)
-    server, store = await _address(lab, D.server), await _address(lab, D.store)
+    server, store = await address_behind(lab.objects, D.server), await address_behind(lab.objects, D.store)
     requests, metrics = f"http://{server}:{D.port}/", f"http://{server}:{D.metrics}/"
     of_store = f"http://{store}:{D.store_port}/"
     front = Probe(lab.objects, "trial-front", {D.key: D.front})
@@ -67,20 +66,3 @@ async def asked(lab: Lab) -> Asked:
     ]
     gave = await tried(lab, [*refused, *lets_in, *monitoring, *rest], within=_WITHIN)
     return Asked(refused, lets_in, monitoring, rest, gave)
-
-
-async def _address(lab: TaskLab, deployment: str) -> str:
-    """The address of a given Deployment's pod, which answers the kubelet."""
-
-    def there(pods: list[Object]) -> list[Object]:
-        return [pod for pod in pods if is_ready(pod) and pod["status"].get("podIP")]
-
-    seen = await lab.objects.pods_until(
-        deployment, lambda pods: bool(there(list(pods))), expected=f"a pod of {deployment} is ready",
-        shown=lambda pods: f"{len(there(list(pods)))} of {len(pods)} pods of {deployment} ready", within=20,
-    )  # fmt: skip
-    ready = there(list(seen.value))
-    expect(holds(bool(ready), f"a pod of Deployment {deployment} is ready", otherwise=seen.seen)).because(
-        "Deployments and Services were to stay as they were: kubectl describe says what keeps the pod from being ready"
-    )
-    return str(ready[0]["status"]["podIP"])

@@ -29,6 +29,6 @@ def draw(random: Random) -> Drawn:
     server, store, other, second, apart, team, monitor, front = words(random, 8)
     port, metrics, store_port = random.sample(range(7001, 7999), 3)
     return Drawn(
-        f"{server}-api", f"{store}-store", f"{other}-watch", f"{second}-watch", f"{apart}-jobs", team, f"{monitor}-reader",
-        random.choice(("tier", "role", "part")), f"{front}-front", port, metrics, store_port,
+        f"{server}-api", f"{store}-store", f"{other}-watch", f"{second}-watch", f"{apart}-jobs", team,
+        f"{monitor}-reader", random.choice(("tier", "role", "part")), f"{front}-front", port, metrics, store_port,
     )  # fmt: skip
