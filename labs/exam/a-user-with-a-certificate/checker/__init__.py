@@ -63,6 +63,8 @@ async def sees_pods_alone(lab: TaskLab) -> None:
             where = {"": "", "*": " of the cluster"}.get(namespace, f" in {namespace}")
             what = f"{resource}/{subresource}" if subresource else resource
             wrong.append(f"{'may' if may else 'may not'} {verb} {what}{where}")
+    if await lab.allowed("somebody-else", "list", "pods", groups=("system:authenticated",)):
+        wrong.append("any other user may list pods as well")
     alone = f"{D.user} may get and list pods, and none of {len(asked) - 2} other things"
     expect(holds(not wrong, alone, "; ".join(wrong[:4]), evidence=wrong[4:])).because(
         "a certificate says who somebody is, and gives no rights; a Role and a RoleBinding with the user's name do"

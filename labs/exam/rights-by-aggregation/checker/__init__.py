@@ -49,6 +49,7 @@ async def user_in_one_namespace(lab: TaskLab) -> None:
         ("list", "pods", "", "", "*"): False,
     }
     await _as_wanted(lab, D.user, (), asked, f"user {D.user} has the team's rights here, and in no other Namespace")
+    await _as_wanted(lab, "somebody-else", (), {("list", "pods", "", "", ""): False}, "another user has none of them")
 
 
 @check(points=2, domains=_DOMAINS)
@@ -67,6 +68,7 @@ async def group_in_the_cluster(lab: TaskLab) -> None:
     }
     said = f"group {D.group} may look at nodes and volumes, and no more"
     await _as_wanted(lab, "somebody-of-it", (D.group,), asked, said)
+    await _as_wanted(lab, D.group, (), {("list", "nodes", "", "", "*"): False}, "nobody else may, whatever his name")
 
 
 async def _as_wanted(
