@@ -1,0 +1,51 @@
+"""The checks."""
+
+from mlops_lab.checks import check, expect
+from mlops_lab.kit.probes import judged
+from mlops_lab.tasks.drawing import drawn
+from mlops_lab.tasks.lab import TaskLab
+
+from .asking import asked
+from .draw import Drawn
+
+D = drawn(Drawn, __file__)
+_DOMAINS = ("cka/services-and-networking", "ckad/services-and-networking")
+
+
+@check(points=3, domains=_DOMAINS)
+async def nothing_by_default(lab: TaskLab) -> None:
+    """Pods of the Namespace, whatever their labels, are not reached and reach nothing, but for what was wanted."""
+    seen = await lab.once(asked)
+    expect(judged(seen.gave, seen.closed, "closed in eleven ways, in and out, also to a pod of other labels")).because(
+        "a direction is closed for the pods that a policy with this policyType selects; an empty podSelector selects "
+        "all. Policies add up: what one rule opens no other one closes, and a rule without ports opens them all"
+    )
+
+
+@check(points=2, needs=nothing_by_default, domains=_DOMAINS)
+async def names_resolve(lab: TaskLab) -> None:
+    """Every pod of the Namespace may ask the DNS, by UDP and by TCP."""
+    seen = await lab.once(asked)
+    expect(judged(seen.gave, seen.names, "open to the DNS by UDP and TCP, from three kinds of pods")).because(
+        "where nothing is let out, the DNS isn't asked either, and without names nothing else works. It is asked on "
+        "port 53 by UDP first; a port that says no protocol is TCP"
+    )
+
+
+@check(points=2, needs=nothing_by_default, domains=_DOMAINS)
+async def one_way_is_open(lab: TaskLab) -> None:
+    """The web reaches the store on its port."""
+    seen = await lab.once(asked)
+    expect(judged(seen.gave, seen.path, f"open from {D.web} to port {D.port} of {D.store}")).because(
+        "both ends are closed, so it takes an egress rule for the pods that ask, and an ingress rule for those that "
+        "are asked"
+    )
+
+
+@check(points=1, needs=nothing_by_default, domains=_DOMAINS)
+async def others_as_before(lab: TaskLab) -> None:
+    """In the other Namespace all is as open as it was."""
+    seen = await lab.once(asked)
+    expect(judged(seen.gave, seen.others, f"open in {D.other}, to {D.far} and the DNS")).because(
+        "a policy is for pods of its own Namespace: kubectl get networkpolicies -A shows where they are"
+    )

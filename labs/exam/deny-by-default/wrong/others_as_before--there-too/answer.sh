@@ -1,0 +1,1 @@
+kubectl -n @{other} apply -f deny.yaml

@@ -1,0 +1,99 @@
+"""The checks."""
+
+from pathlib import Path
+
+from mlops_lab.checks import at_least, check, equal_to, expect, holds, observe
+from mlops_lab.kit import given, presence
+from mlops_lab.kit.answering import must_answer
+from mlops_lab.kit.prerequisites import must
+from mlops_lab.kit.probes import Probe, Way, judged, tried
+from mlops_lab.kube.client import Object
+from mlops_lab.tasks.drawing import drawn
+from mlops_lab.tasks.lab import TaskLab
+
+from .draw import Drawn
+
+D = drawn(Drawn, __file__)
+_START = Path(__file__).parents[1] / "start"
+_DOMAINS = ("cka/services-and-networking", "ckad/services-and-networking")
+
+
+@check(points=1, domains=_DOMAINS)
+async def port_has_its_name(lab: TaskLab) -> None:
+    """The container's port has the name, its pods run, and the Deployment is otherwise as it was."""
+    found = await presence.exists(lab, "Deployment", D.app, "it was there, and its pods are to be reached", others=True)
+    containers: list[Object] = found["spec"]["template"]["spec"]["containers"]
+    server = next((each for each in containers if each["name"] == "server"), {})
+    ports = {str(each.get("name", "no name")): each["containerPort"] for each in server.get("ports") or []}
+    said = ", ".join(f"{name}: {number}" for name, number in sorted(ports.items())) or "none"
+    expect(
+        holds(ports.get(D.name) == D.port, f"container server names port {D.port} {D.name}", f"its ports: {said}")
+    ).because("the name stands beside the number, in an entry of the container's `ports`")
+    must(
+        await given.around_is_given(lab, _START, D.app, free=("ports",)),
+        "nothing but the port's name was to change: kubectl rollout history shows what did",
+    )
+    await given.must_be_given(lab, _START, D.app)
+    expect(await lab.objects.deployment(D.app).rolled_out(within=40)).because(
+        "a change of the template makes new pods: kubectl describe says why one isn't ready"
+    )
+
+
+@check(points=2, needs=port_has_its_name, domains=_DOMAINS)
+async def inside_by_name(lab: TaskLab) -> None:
+    """The first Service leads to all pods of the Deployment, and no other one, by the port's name."""
+    spec = (await lab.objects.service(D.inside))["spec"]
+    ports = {each["port"]: each.get("targetPort") for each in spec.get("ports") or []}
+    seen = f"port {D.service_port} leads to {ports.get(D.service_port, 'nothing')}"
+    named = f"port {D.service_port} leads to {D.name}"
+    expect(holds(ports.get(D.service_port) == D.name, named, otherwise=seen)).because(
+        "with the port's name as targetPort a Service follows whatever number the pods give it"
+    )
+    await must_answer(lab, D.inside, D.app, port=D.service_port)
+    answer = await lab.traffic.first_answer(
+        lambda: lab.traffic.get(D.inside, "/", port=D.service_port, within=3), within=10
+    )
+    expect(holds(answer.text.startswith(f"{D.app} in "), "the Deployment answers", otherwise=answer.shown)).because(
+        "a Service selects pods by all labels of its selector; one that both Deployments have leads to both"
+    )
+    slices = await lab.objects.all("EndpointSlice", f"kubernetes.io/service-name={D.inside}")
+    ready = [
+        each["addresses"][0]
+        for one in slices
+        for each in one.get("endpoints") or []
+        if (each.get("conditions") or {}).get("ready")
+    ]
+    expect(observe("pods behind it", len(set(ready)), at_least(2))).because(
+        "all pods of the Deployment were to be reached: kubectl get endpointslices shows which ones are"
+    )
+
+
+@check(points=2, domains=_DOMAINS)
+async def at_each_node(lab: TaskLab) -> None:
+    """On every node's address the port leads to the Deployment's pods."""
+    spec = (await lab.objects.service(D.gate))["spec"]
+    found = [str(each["nodePort"]) for each in spec.get("ports") or [] if each.get("nodePort")]
+    expect(observe("ports on nodes", ", ".join(found) or "none", equal_to(str(D.node_port)))).because(
+        "type NodePort opens a port on each node; which one, the field nodePort says, else the cluster chooses"
+    )
+    await must_answer(lab, D.gate, D.app, port=spec["ports"][0]["port"])
+    probe = Probe(lab.objects, "trial-caller")
+    ways = [
+        Way(probe, f"http://{address}:{D.node_port}/", True, f"port {D.node_port} of {name}", f"{D.app} in ")
+        for name, address in await _nodes(lab)
+    ]
+    gave = await tried(lab, ways, within=10)
+    expect(judged(gave, ways, f"{D.app} answers on port {D.node_port} of {len(ways)} nodes")).because(
+        "a node hands what comes to the port to any of the pods, wherever they run, unless externalTrafficPolicy is "
+        "Local"
+    )
+
+
+async def _nodes(lab: TaskLab) -> list[tuple[str, str]]:
+    """Each node's name and address."""
+    return [
+        (node["metadata"]["name"], each["address"])
+        for node in await lab.objects.all("Node")
+        for each in node["status"]["addresses"]
+        if each["type"] == "InternalIP"
+    ]

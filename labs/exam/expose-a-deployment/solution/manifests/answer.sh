@@ -1,0 +1,10 @@
+kubectl patch deployment @{app} -p '
+spec:
+  template:
+    spec:
+      containers:
+        - name: server
+          ports:
+            - containerPort: @{port}
+              name: @{name}
+'

@@ -1,0 +1,68 @@
+"""Who asks whom: pods of the checker's own, before both of the server's ports and elsewhere."""
+
+from dataclasses import dataclass
+
+from mlops_lab.checks import Lab
+from mlops_lab.kit.probes import Probe, Way, address_behind, tried
+from mlops_lab.tasks.drawing import drawn
+from mlops_lab.tasks.lab import TaskLab
+
+from .draw import Drawn
+
+D = drawn(Drawn, __file__)
+_METRICS = "requests_total"
+_WITHIN = 6.0  # s of looking
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The ways by what they are about, and what each gave."""
+
+    refused: list[Way]
+    front: list[Way]
+    monitoring: list[Way]
+    rest: list[Way]
+    gave: dict[Way, str]
+
+
+async def asked(lab: Lab) -> Asked:
+    """Try all ways at once.
+
+    Raises:
+        Failure: a Deployment or Service is not as it was, or the other Namespace is gone.
+    """
+    assert isinstance(lab, TaskLab)
+    server, store = await address_behind(lab.objects, D.server), await address_behind(lab.objects, D.store)
+    requests, metrics = f"http://{server}:{D.port}/", f"http://{server}:{D.metrics}/"
+    of_store = f"http://{store}:{D.store_port}/"
+    front = Probe(lab.objects, "trial-front", {D.key: D.front})
+    beside = Probe(lab.objects, "trial-beside", {"app": D.monitor})
+    like = Probe(lab.objects, "trial-like", {"app": D.server})
+    monitor = Probe(lab.elsewhere(D.second), "trial-monitor", {"app": D.monitor})
+    stranger = Probe(lab.elsewhere(D.other), "trial-stranger", {D.key: D.front})
+    apart = Probe(lab.elsewhere(D.apart), "trial-apart", {"app": D.monitor, D.key: D.front})
+    of_front, of_monitor = f"{D.key}={D.front}", f"app={D.monitor}"
+    refused = [
+        Way(beside, requests, False, f"a pod here without {of_front} to port {D.port}"),
+        Way(beside, metrics, False, f"a pod here with {of_monitor} to port {D.metrics}"),
+        Way(front, metrics, False, f"a pod here with {of_front} to port {D.metrics}"),
+        Way(monitor, requests, False, f"a pod of {D.second} with {of_monitor} to port {D.port}"),
+        Way(stranger, requests, False, f"a pod of {D.other} with {of_front} to port {D.port}"),
+        Way(stranger, metrics, False, f"a pod of {D.other} without {of_monitor} to port {D.metrics}"),
+        Way(apart, requests, False, f"a pod of {D.apart} with {of_front} to port {D.port}"),
+        Way(apart, metrics, False, f"a pod of {D.apart}, which has another team, to port {D.metrics}"),
+    ]
+    service = f"http://{await lab.traffic.host(D.server)}/"
+    lets_in = [
+        Way(front, requests, True, f"a pod here with {of_front} to port {D.port}", D.server),
+        Way(front, service, True, f"such a pod to Service {D.server}", D.server),
+    ]
+    monitoring = [Way(monitor, metrics, True, f"a pod of {D.second} with {of_monitor} to port {D.metrics}", _METRICS)]
+    rest = [
+        Way(like, of_store, True, f"a pod with app={D.server} to {D.store}", D.store),
+        Way(like, "dns:kubernetes.default.svc.cluster.local.", True, f"a pod with app={D.server} to the DNS"),
+        Way(beside, of_store, True, f"a pod here to {D.store}", D.store),
+        Way(stranger, of_store, True, f"a pod of {D.other} to {D.store}", D.store),
+    ]
+    gave = await tried(lab, [*refused, *lets_in, *monitoring, *rest], within=_WITHIN)
+    return Asked(refused, lets_in, monitoring, rest, gave)

@@ -1,0 +1,91 @@
+"""What the overlay makes, as kubectl builds it from the files in the workspace."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mlops_lab.checks import absent, expect
+from mlops_lab.cluster.names import REGISTRY_PREFIX
+from mlops_lab.kit.kubectl import kubectl
+from mlops_lab.tasks.drawing import drawn
+from mlops_lab.tasks.lab import TaskLab
+
+from .draw import Drawn
+
+D = drawn(Drawn, __file__)
+_BASE = Path(__file__).parents[1] / "start" / "base"
+_NAME = re.compile(rf"{D.prefix}-{D.config}-[a-z0-9]{{10}}")
+_TAG = "v2"
+Object = dict[str, Any]
+
+
+async def overlay(lab: TaskLab) -> dict[tuple[str, str], Object]:
+    """The overlay's objects by kind and name.
+
+    Raises:
+        Failure: there is none, or kubectl can't build it.
+    """
+    done = await kubectl(lab, "kustomize", "overlay")
+    if done.code != 0:
+        last = (done.output.strip().splitlines() or ["nothing"])[-1][-200:]
+        expect(absent("kubectl kustomize overlay builds", last)).because(
+            "a kustomization is a file kustomization.yaml in the folder; its resources are relative to it"
+        )
+    try:
+        found = [each for each in yaml.safe_load_all(done.output) if isinstance(each, dict) and "kind" in each]
+    except yaml.YAMLError:
+        found = []
+    return {(str(each["kind"]), str((each.get("metadata") or {}).get("name"))): each for each in found}
+
+
+def base_is_given(lab: TaskLab) -> bool:
+    """Are the base's files as they were? The name of the image's registry is the cluster's own."""
+    folder = lab.work.folder / "base"
+    names = {file.name for file in _BASE.iterdir()}
+    try:
+        now = {file.name: file.read_text(encoding="utf-8") for file in folder.iterdir() if file.is_file()}
+    except (OSError, UnicodeDecodeError):
+        return False
+    own = f"{lab.platform.registry}/"
+    given = {name: (_BASE / name).read_text(encoding="utf-8").replace(f"{REGISTRY_PREFIX}/", own) for name in names}
+    return now == given
+
+
+def complaints(objects: dict[tuple[str, str], Object]) -> Iterator[str]:
+    """What is wrong with what the overlay makes, in words."""
+    unlike = [f"{kind} {name}" for kind, name in objects if not name.startswith(f"{D.prefix}-")]
+    if unlike:
+        yield f"without the prefix: {', '.join(unlike)}"
+    if len(objects) != 3:
+        yield f"{len(objects)} objects: {', '.join(sorted(f'{kind} {name}' for kind, name in objects))}"
+    deployment = objects.get(("Deployment", f"{D.prefix}-{D.app}"))
+    service = objects.get(("Service", f"{D.prefix}-{D.app}"))
+    maps = {name: each for (kind, name), each in objects.items() if kind == "ConfigMap"}
+    if deployment is None or service is None or not maps:
+        yield f"no {'Deployment' if deployment is None else 'Service' if service is None else 'ConfigMap'} of the name"
+        return
+    yield from _of_deployment(deployment, next(iter(maps)))
+    for name, each in maps.items():
+        if not _NAME.fullmatch(name):
+            yield f"ConfigMap {name}, whose name has no hash of its content"
+        wanted = {"GREETING": D.greeting, "FAREWELL": D.farewell}
+        if each.get("data") != wanted:
+            yield f"in the ConfigMap {each.get('data')}"
+    ports = [each.get("port") for each in service["spec"].get("ports") or []]
+    if ports != [D.port]:
+        yield f"the Service's ports: {', '.join(map(str, ports))}"
+
+
+def _of_deployment(deployment: Object, config: str) -> Iterator[str]:
+    spec = deployment["spec"]
+    if spec.get("replicas") != D.replicas:
+        yield f"{spec.get('replicas')} replicas"
+    container = spec["template"]["spec"]["containers"][0]
+    if not str(container.get("image")).endswith(f"/flight-delay:{_TAG}"):
+        yield f"image {container.get('image')}"
+    named = [(each.get("configMapRef") or {}).get("name") for each in container.get("envFrom") or []]
+    if named != [config]:
+        yield f"the container reads ConfigMap {', '.join(map(str, named)) or 'none'}"

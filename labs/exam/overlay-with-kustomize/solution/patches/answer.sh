@@ -1,0 +1,1 @@
+kubectl kustomize overlay | kubectl apply -f -

@@ -1,0 +1,2 @@
+# Both Namespaces go at the same time.
+kubectl delete namespace @{other} --ignore-not-found --wait=false

@@ -1,0 +1,1 @@
+kubectl label clusterrole @{one} @{two} @{label}/part-of=@{team}

@@ -1,0 +1,1 @@
+kubectl patch deployment @{runner} -p '{"spec": {"template": {"spec": {"serviceAccountName": "@{robot}"}}}}'
