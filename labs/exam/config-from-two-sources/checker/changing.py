@@ -1,0 +1,58 @@
+"""A change of the ConfigMap, and whether the running pods see it; afterwards it is as it was."""
+
+import time
+
+from mlops_lab.checks import LabError, Observation, absent
+from mlops_lab.kit.deployments import owned_pods
+from mlops_lab.kit.drawn import drawn
+from mlops_lab.kit.pods import leaving, name, restarts
+from mlops_lab.kit.restore import put_back
+from mlops_lab.kube.client import Object
+from mlops_lab.tasks.lab import TaskLab
+
+_MARK = "mlops-lab/checked"
+_WITHIN, _EVERY = 18.0, 3.0
+
+
+async def follows(lab: TaskLab, app: str, config: str, entry: str) -> Observation:
+    """Change an entry of the ConfigMap, and ask the program for the file until it has the new text."""
+    before = await lab.objects.named("ConfigMap", config).present()
+    if before.get("immutable"):
+        return absent(f"ConfigMap {config} can be changed", "it is immutable")
+    wanted = f"changed-{drawn(lab, 'change').randrange(10**6)}"
+    pods = await _pods(lab, app)
+    try:
+        await lab.objects.patch("ConfigMap", config, {"data": {entry: wanted}})
+        seen = await lab.time.eventually(
+            lambda: _asked(lab, app, entry), lambda text: text == wanted,
+            expected=f"file {entry} has the new text", shown=lambda text: f"it has {text!r}", within=_WITHIN, every=1,
+        )  # fmt: skip
+        if not seen.ok:
+            return Observation(False, seen.expected, seen.seen, timed=False)
+        same = await _pods(lab, app) == pods
+        expected = f"{seen.expected}, in the pods that ran before"
+        return Observation(same, expected, seen.seen if same else "pods were made anew or restarted meanwhile")
+    finally:
+        await put_back(lab, before)
+
+
+async def _asked(lab: TaskLab, app: str, entry: str) -> str:
+    """The file's text by the program, after a word to the kubelet, which looks after a pod at once when it changes."""
+    for pod in await owned_pods(lab, app):
+        if not leaving(pod):
+            await _annotated(lab, pod)
+    answer = await lab.traffic.get(app, "/")
+    files = answer.fields_if_any.get("files")
+    return str(files.get(entry)) if isinstance(files, dict) else answer.shown
+
+
+async def _annotated(lab: TaskLab, pod: Object) -> None:
+    try:
+        await lab.objects.patch("Pod", name(pod), {"metadata": {"annotations": {_MARK: f"{time.time():.0f}"}}})
+    except LabError as gone:
+        if gone.transient:
+            raise
+
+
+async def _pods(lab: TaskLab, app: str) -> dict[str, int]:
+    return {str(each["metadata"]["uid"]): restarts(each) for each in await owned_pods(lab, app) if not leaving(each)}
