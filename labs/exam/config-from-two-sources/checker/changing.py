@@ -6,7 +6,7 @@ from mlops_lab.checks import LabError, Observation, absent
 from mlops_lab.kit.deployments import owned_pods
 from mlops_lab.kit.drawn import drawn
 from mlops_lab.kit.pods import leaving, name, restarts
-from mlops_lab.kit.restore import put_back
+from mlops_lab.kit.restore import interrupted, put_back
 from mlops_lab.kube.client import Object
 from mlops_lab.tasks.lab import TaskLab
 
@@ -28,12 +28,18 @@ async def follows(lab: TaskLab, app: str, config: str, entry: str) -> Observatio
             expected=f"file {entry} has the new text", shown=lambda text: f"it has {text!r}", within=_WITHIN, every=1,
         )  # fmt: skip
         if not seen.ok:
+            await put_back(lab, before)  # the file never changed
             return Observation(False, seen.expected, seen.seen, timed=False)
         same = await _pods(lab, app) == pods
         expected = f"{seen.expected}, in the pods that ran before"
         return Observation(same, expected, seen.seen if same else "pods were made anew or restarted meanwhile")
     finally:
-        await put_back(lab, before)
+        if await put_back(lab, before) and not interrupted():
+            old = (before.get("data") or {}).get(entry)
+            await lab.time.eventually(
+                lambda: _asked(lab, app, entry), lambda text: text == old,
+                expected="the file is as it was", shown=str, within=_WITHIN,
+            )  # fmt: skip
 
 
 async def _asked(lab: TaskLab, app: str, entry: str) -> str:
