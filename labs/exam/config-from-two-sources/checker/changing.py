@@ -7,11 +7,10 @@ from mlops_lab.kit.deployments import owned_pods
 from mlops_lab.kit.drawn import drawn
 from mlops_lab.kit.pods import leaving, name, restarts
 from mlops_lab.kit.restore import interrupted, put_back
-from mlops_lab.kube.client import Object
 from mlops_lab.tasks.lab import TaskLab
 
 _MARK = "mlops-lab/checked"
-_WITHIN, _EVERY = 18.0, 3.0
+_WITHIN = 18.0
 
 
 async def follows(lab: TaskLab, app: str, config: str, entry: str) -> Observation:
@@ -25,7 +24,7 @@ async def follows(lab: TaskLab, app: str, config: str, entry: str) -> Observatio
         await lab.objects.patch("ConfigMap", config, {"data": {entry: wanted}})
         seen = await lab.time.eventually(
             lambda: _asked(lab, app, entry), lambda text: text == wanted,
-            expected=f"file {entry} has the new text", shown=lambda text: f"it has {text!r}", within=_WITHIN, every=1,
+            expected=f"file {entry} has the new text", shown=lambda text: f"it has {text!r}", within=_WITHIN,
         )  # fmt: skip
         if not seen.ok:
             await put_back(lab, before)  # the file never changed
@@ -40,24 +39,24 @@ async def follows(lab: TaskLab, app: str, config: str, entry: str) -> Observatio
                 lambda: _asked(lab, app, entry), lambda text: text == old,
                 expected="the file is as it was", shown=str, within=_WITHIN,
             )  # fmt: skip
+        await _marked(lab, app, None)
 
 
 async def _asked(lab: TaskLab, app: str, entry: str) -> str:
     """The file's text by the program, after a word to the kubelet, which looks after a pod at once when it changes."""
-    for pod in await owned_pods(lab, app):
-        if not leaving(pod):
-            await _annotated(lab, pod)
+    await _marked(lab, app, f"{time.time():.0f}")
     answer = await lab.traffic.get(app, "/")
     files = answer.fields_if_any.get("files")
     return str(files.get(entry)) if isinstance(files, dict) else answer.shown
 
 
-async def _annotated(lab: TaskLab, pod: Object) -> None:
-    try:
-        await lab.objects.patch("Pod", name(pod), {"metadata": {"annotations": {_MARK: f"{time.time():.0f}"}}})
-    except LabError as gone:
-        if gone.transient:
-            raise
+async def _marked(lab: TaskLab, app: str, mark: str | None) -> None:
+    for pod in await owned_pods(lab, app):
+        try:
+            await lab.objects.patch("Pod", name(pod), {"metadata": {"annotations": {_MARK: mark}}})
+        except LabError as gone:
+            if gone.transient:
+                raise
 
 
 async def _pods(lab: TaskLab, app: str) -> dict[str, int]:

@@ -49,8 +49,8 @@ async def played(lab: Lab) -> Seen:
     if not (await lab.objects.deployment(_D.source).rolled_out(within=_READY_WITHIN)).ok:
         raise LabError(f"Deployment {_D.source} does not come back", "see how the cluster is: lab status")
     if not waited.ok:  # a pod that did not wait would stay without the file
-        for each in await owned_pods(lab, _D.app):
-            await lab.objects.kill(name(each), grace=0)
+        for pod in await owned_pods(lab, _D.app):
+            await lab.objects.kill(name(pod), grace=0)
     came = await lab.objects.deployment(_D.app).rolled_out(
         within=_READY_WITHIN, expected="`web` of the new pod is ready, once the source is back,"
     )
