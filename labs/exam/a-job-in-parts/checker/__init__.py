@@ -1,0 +1,70 @@
+"""The checks."""
+
+import hashlib
+
+from mlops_lab.checks import check, equal_to, expect, holds, observe
+from mlops_lab.kit import presence
+from mlops_lab.kit.jobs import ended
+from mlops_lab.tasks.drawing import drawn
+from mlops_lab.tasks.lab import TaskLab
+
+from .draw import Drawn
+from .parts import most_at_once, printed_by_part
+
+D = drawn(Drawn, __file__)
+_DOMAINS = ("ckad/design-and-build",)
+_ENDED_WITHIN = 60.0
+_MADE = "kubectl create job, or kubectl apply, makes it in the task's namespace"
+
+
+@check(points=3, domains=_DOMAINS)
+async def each_part_is_done(lab: TaskLab) -> None:
+    """The Job completes, and each part has been done once, by a pod of its own, and has printed its line."""
+    job = await presence.exists(lab, "Job", D.job, _MADE, others=True)
+    expect(observe("completions", job["spec"].get("completions"), equal_to(D.parts))).because(
+        "completions are the parts: so many pods have to end well"
+    )
+    expect(observe("completionMode", job["spec"].get("completionMode"), equal_to("Indexed"))).because(
+        "in the other mode the pods are all alike, and none knows which part is its own"
+    )
+    expect(await ended(lab, D.job, within=_ENDED_WITHIN)).because("kubectl logs job/... says what the program said")
+    wanted = {part: hashlib.sha256(f"{D.word} {part}".encode()).hexdigest()[:12] for part in range(D.parts)}
+    found = await printed_by_part(lab, D.job)
+    missing = [str(part) for part, text in wanted.items() if found.get(part) != f"part {part}: {text}"]
+    expect(holds(not missing, f"a line of each of {D.parts} parts", f"none of part {', '.join(missing)}")).because(
+        "the program prints one line, with what it found for its own number"
+    )
+
+
+@check(points=1, needs=each_part_is_done, domains=_DOMAINS)
+async def so_many_at_a_time(lab: TaskLab) -> None:
+    """Its pods work side by side, as many as may."""
+    job = await lab.objects.named("Job", D.job).present()
+    expect(observe("parallelism", job["spec"].get("parallelism"), equal_to(D.parallel))).because(
+        "parallelism is how many pods may be there at the same time; where nothing is said it is one"
+    )
+    most = await most_at_once(lab, D.job)
+    expect(holds(most <= D.parallel, f"never more than {D.parallel} at once", f"{most} at once")).because(
+        "it counts while the Job runs; a later change does not change what has been"
+    )
+
+
+@check(points=1, needs=each_part_is_done, domains=_DOMAINS)
+async def gives_up(lab: TaskLab) -> None:
+    """It fails after so many failed pods, and when it takes too long."""
+    spec = (await lab.objects.named("Job", D.job).present())["spec"]
+    expect(observe("backoffLimit", spec.get("backoffLimit"), equal_to(D.backoff))).because(
+        "backoffLimit counts failed pods of the whole Job; where nothing is said it is six"
+    )
+    expect(observe("activeDeadlineSeconds", spec.get("activeDeadlineSeconds"), equal_to(D.deadline))).because(
+        "the Job's own deadline, not its pods': that one ends a pod, and the Job makes another"
+    )
+
+
+@check(points=1, needs=each_part_is_done, domains=_DOMAINS)
+async def clears_up(lab: TaskLab) -> None:
+    """It is removed so many seconds after its end."""
+    spec = (await lab.objects.named("Job", D.job).present())["spec"]
+    expect(observe("ttlSecondsAfterFinished", spec.get("ttlSecondsAfterFinished"), equal_to(D.keep))).because(
+        "where nothing is said, a Job that has ended stays until somebody deletes it"
+    )

@@ -1,0 +1,35 @@
+"""What the pods of an indexed Job have printed, by number, and how many of them worked at the same time."""
+
+from __future__ import annotations
+
+from mlops_lab.checks import Lab
+from mlops_lab.kit.jobs import pods_of
+from mlops_lab.kit.logs import last_lines
+from mlops_lab.kit.pods import containers_of, name
+from mlops_lab.kube.client import Object
+
+_INDEX = "batch.kubernetes.io/job-completion-index"
+
+
+async def printed_by_part(lab: Lab, job: str) -> dict[int, str]:
+    """The last line of each part that ended well; empty where its pod does not bear the name that the line has."""
+    found = {}
+    for pod in await pods_of(lab, job):
+        index = (pod["metadata"].get("annotations") or {}).get(_INDEX, "")
+        if pod["status"].get("phase") == "Succeeded" and index.isdecimal():
+            lines = await last_lines(lab, pod, 1)
+            text, _, host = (lines[-1] if lines else "").partition(" by ")
+            found[int(index)] = text if host and name(pod).startswith(host) else ""
+    return found
+
+
+async def most_at_once(lab: Lab, job: str) -> int:
+    """How many of its pods' programs ran at the same time at most; the kubelet tells whole seconds."""
+    spans = [span for pod in await pods_of(lab, job) if (span := _span(pod))]
+    return max((sum(begun <= at < over for begun, over in spans) for at, _ in spans), default=0)
+
+
+def _span(pod: Object) -> tuple[str, str] | None:
+    """From when to when its first container ran, in the API's own form, which sorts by time."""
+    states = [each.get("state", {}).get("terminated") or {} for each in containers_of(pod)]
+    return next(((str(each.get("startedAt")), str(each.get("finishedAt"))) for each in states if each), None)

@@ -1,0 +1,1 @@
+kubectl rollout status deployment/@{app}-stable --timeout 90s

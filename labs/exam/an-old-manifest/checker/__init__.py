@@ -1,0 +1,121 @@
+"""The checks."""
+
+from mlops_lab.checks import check, equal_to, expect, holds, observe
+from mlops_lab.kit import presence
+from mlops_lab.kit.inside import settled
+from mlops_lab.kit.jobs import ended, pods_of, started_from
+from mlops_lab.kit.logs import last_lines
+from mlops_lab.tasks.drawing import drawn
+from mlops_lab.tasks.lab import TaskLab
+
+from .draw import Drawn
+from .routes import routes
+from .same import different
+
+D = drawn(Drawn, __file__)
+_DOMAINS = ("ckad/observability-and-maintenance",)
+_LABELS = {"app": D.app, "team": D.team}
+_READY_WITHIN, _ENDED_WITHIN, _SCALED_WITHIN = 40.0, 30.0, 20.0
+_OLD = "kubectl apply says of which object the cluster does not know kind and version"
+
+
+@check(points=2, domains=_DOMAINS)
+async def the_program_answers(lab: TaskLab) -> None:
+    """The Deployment's pods are ready and answer behind the Service, with all that the manifest said of them."""
+    await settled(lab, D.app, within=_READY_WITHIN)
+    answer = await lab.traffic.first_answer(lambda: lab.traffic.get(D.app, "/"), within=15)
+    expect(observe("the answer", answer.text.strip(), equal_to(D.greeting), evidence=[answer.shown])).because(
+        "the program answers with what its variable says"
+    )
+    found = await lab.objects.deployment(D.app).present()
+    wanted = {
+        "metadata": {"labels": _LABELS},
+        "spec": {
+            "minReadySeconds": D.settle, "revisionHistoryLimit": D.history,
+            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": D.surge, "maxUnavailable": 0}},
+            "selector": {"matchLabels": _LABELS}, "template": {"metadata": {"labels": _LABELS}},
+        },
+    }  # fmt: skip
+    lost = different(found, wanted)
+    expect(holds(not lost, "nothing of the Deployment is lost", "; ".join(lost))).because(
+        "only the selector is new in apps/v1: the old version took the template's labels, the new one wants to be told"
+    )
+
+
+@check(points=2, needs=the_program_answers, domains=_DOMAINS)
+async def it_is_scaled(lab: TaskLab) -> None:
+    """The autoscaler finds the Deployment, and has its limits and its goal."""
+    found = await presence.exists(lab, "HorizontalPodAutoscaler", D.app, _OLD)
+    metrics = found["spec"].get("metrics") or []
+    wanted = {
+        "spec": {"scaleTargetRef": {"kind": "Deployment", "name": D.app}, "minReplicas": 2, "maxReplicas": D.most}
+    }
+    lost = different(found, wanted)
+    goals = [(each.get("resource") or {}).get("name") == "cpu" and each["resource"].get("target") for each in metrics]
+    if goals != [{"type": "Utilization", "averageUtilization": D.goal}]:
+        lost.append(f"spec.metrics is {metrics}")
+    expect(holds(not lost, "its target, limits and goal are those of the manifest", "; ".join(lost))).because(
+        f"targetAverageUtilization: {D.goal} has become a target of type Utilization with averageUtilization"
+    )
+    seen = await lab.objects.named("HorizontalPodAutoscaler", D.app).until(
+        lambda item: _able(item) == "True", expected="it can read and set the number of pods (AbleToScale)",
+        shown=lambda item: f"AbleToScale is {_able(item)}", within=_SCALED_WITHIN,
+    )  # fmt: skip
+    expect(seen).because(
+        "it looks for the Deployment under the version that scaleTargetRef names: kubectl describe hpa"
+    )
+
+
+@check(points=2, domains=_DOMAINS)
+async def it_is_reached(lab: TaskLab) -> None:
+    """The Ingress has the same hosts and paths, of the same types, and they lead to the Service's port."""
+    found = await presence.exists(lab, "Ingress", D.app, _OLD)
+    seen = {(*route, "80" if port == "web" else port) for *route, port in routes(found)}
+    wanted = {(D.host, f"/{D.path}", "Prefix", D.app, "80"), (D.host, "/", "Exact", D.app, "80")}
+    expect(holds(seen == wanted, f"{D.host}/{D.path} and {D.host}/ lead to Service {D.app}", _shown(seen))).because(
+        "serviceName and servicePort have become service.name and service.port, by name or by number; each path says "
+        "its pathType"
+    )
+
+
+@check(points=2, owns="cronjob", domains=_DOMAINS)
+async def it_reports(lab: TaskLab) -> None:
+    """The CronJob has its schedule and rules, and a Job that is made of it prints what it did."""
+    found = await presence.exists(lab, "CronJob", D.report, _OLD)
+    wanted = {
+        "spec": {
+            "schedule": f"{D.minute} {D.hour} * * *", "concurrencyPolicy": "Forbid", "startingDeadlineSeconds": D.late,
+            "failedJobsHistoryLimit": D.failed, "jobTemplate": {"spec": {"backoffLimit": 1}},
+        }
+    }  # fmt: skip
+    lost = different(found, wanted)
+    expect(holds(not lost, "its schedule and rules are those of the manifest", "; ".join(lost))).because(
+        "batch/v1 has the same fields as batch/v1beta1: only the version changes"
+    )
+    async with started_from(lab, D.report) as job:
+        expect(await ended(lab, job, within=_ENDED_WITHIN)).because("the program is to be as it was")
+        lines = [line for pod in await pods_of(lab, job) for line in await last_lines(lab, pod)]
+    expect(observe("what its Job prints", "; ".join(lines), equal_to(f"report: {D.what}"))).because(
+        "command and variables are the manifest's"
+    )
+
+
+@check(points=1, domains=_DOMAINS)
+async def it_is_protected(lab: TaskLab) -> None:
+    """The budget lets one pod of the Deployment go at a time."""
+    found = await presence.exists(lab, "PodDisruptionBudget", D.app, _OLD)
+    lost = different(found, {"spec": {"maxUnavailable": 1, "selector": {"matchLabels": _LABELS}}})
+    expect(holds(not lost, "it is about the same pods, one of which may be missing", "; ".join(lost))).because(
+        "policy/v1 has the same fields; an empty selector, which meant no pod, means all pods of the namespace there"
+    )
+
+
+def _able(item: object) -> str:
+    conditions = (item.get("status") or {}).get("conditions") or [] if isinstance(item, dict) else []
+    return next((str(each["status"]) for each in conditions if each["type"] == "AbleToScale"), "not said yet")
+
+
+def _shown(routes_seen: set[tuple[str, ...]]) -> str:
+    return "; ".join(
+        f"{host}{path} ({kind}) to {service}:{port}" for host, path, kind, service, port in sorted(routes_seen)
+    )

@@ -1,0 +1,74 @@
+"""The checks."""
+
+from mlops_lab.checks import Observation, check, equal_to, expect, holds, observe
+from mlops_lab.kit import presence
+from mlops_lab.kit.jobs import ended, pods_of, started_from
+from mlops_lab.kit.pods import name
+from mlops_lab.tasks.drawing import drawn
+from mlops_lab.tasks.lab import TaskLab
+
+from .draw import Drawn
+from .schedule import meaning
+
+D = drawn(Drawn, __file__)
+_DOMAINS = ("ckad/design-and-build", "cka/workloads-and-scheduling")
+_ENDED_WITHIN = 20.0
+_MADE = "kubectl create cronjob, or kubectl apply, makes it in the task's namespace"
+
+
+@check(points=2, owns="cronjob", domains=_DOMAINS)
+async def sends_a_report(lab: TaskLab) -> None:
+    """A Job that is made of the CronJob now completes, and the desk has its report."""
+    cronjob = await presence.exists(lab, "CronJob", D.cronjob, _MADE, others=True)
+    async with started_from(lab, D.cronjob) as job:
+        expect(await ended(lab, job, within=_ENDED_WITHIN)).because(
+            f"kubectl create job --from=cronjob/{D.cronjob} NAME tries it; its log says what the program missed"
+        )
+        pods = [name(each) for each in await pods_of(lab, job)]
+    answer = await lab.traffic.get(D.desk, "/")
+    there = any(f"{D.word} of {pod}" in answer.text.splitlines() for pod in pods)
+    expect(holds(there, f"Service {D.desk} has its report", f"it has none of {', '.join(pods)}")).because(
+        "the program sends it to the address in DESK"
+    )
+    tries = cronjob["spec"]["jobTemplate"]["spec"].get("backoffLimit", 6)
+    expect(observe("backoffLimit of its Jobs", tries, equal_to(D.tries))).because(
+        "it is the Job's and stands in the jobTemplate's spec; where nothing is said it is six"
+    )
+
+
+@check(points=2, domains=_DOMAINS)
+async def is_due_when_it_should(lab: TaskLab) -> None:
+    """The schedule means those minutes, by the clocks of that time zone, and the CronJob is not suspended."""
+    spec = (await presence.exists(lab, "CronJob", D.cronjob, _MADE, others=True))["spec"]
+    right = meaning(spec["schedule"]) == meaning(D.schedule)
+    expect(Observation(right, f"a schedule that means: {D.when}", spec["schedule"], what="its schedule")).because(
+        "minute, hour, day of the month, month, day of the week, in this order; */n is every n-th, a-b from a to b"
+    )
+    expect(observe("timeZone", spec.get("timeZone"), equal_to(D.zone))).because(
+        "where nothing is said, a schedule is by the clock of the controller manager, mostly UTC"
+    )
+    expect(holds(not spec.get("suspend"), "it is not suspended", "it is suspended")).because(
+        "a CronJob that is suspended starts nothing"
+    )
+
+
+@check(points=2, domains=_DOMAINS)
+async def one_after_the_other(lab: TaskLab) -> None:
+    """What happens when the next report is due too early, or begins too late, is as it should be."""
+    spec = (await presence.exists(lab, "CronJob", D.cronjob, _MADE, others=True))["spec"]
+    expect(observe("concurrencyPolicy", spec.get("concurrencyPolicy"), equal_to(D.policy))).because(
+        "Allow, meant where nothing is said, runs both; Forbid leaves the next one out; Replace ends the one before"
+    )
+    expect(observe("startingDeadlineSeconds", spec.get("startingDeadlineSeconds"), equal_to(D.late))).because(
+        "without it a Job that is late, say after the control plane was away, is started all the same"
+    )
+
+
+@check(points=1, domains=_DOMAINS)
+async def keeps_what_it_should(lab: TaskLab) -> None:
+    """So many Jobs are kept of those that completed, and so many of those that failed."""
+    spec = (await presence.exists(lab, "CronJob", D.cronjob, _MADE, others=True))["spec"]
+    for field, wanted in (("successfulJobsHistoryLimit", D.good), ("failedJobsHistoryLimit", D.bad)):
+        expect(observe(field, spec.get(field), equal_to(wanted))).because(
+            "where nothing is said, three Jobs that completed are kept, and one that failed"
+        )

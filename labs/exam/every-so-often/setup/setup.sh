@@ -1,0 +1,1 @@
+kubectl wait --for condition=Ready pod/@{desk} --timeout 90s

@@ -1,0 +1,1 @@
+kubectl rollout status deployment/@{source} --timeout 90s

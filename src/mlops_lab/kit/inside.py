@@ -1,0 +1,65 @@
+"""Inside a learner's pods: which run, and what a command there prints. A container that does not run is a failure."""
+
+from __future__ import annotations
+
+from mlops_lab.checks import Lab, LabError, absent, expect
+from mlops_lab.checks.rooms.objects import Printed
+from mlops_lab.kit import deployments, presence
+from mlops_lab.kit.logs import last_lines
+from mlops_lab.kit.pods import leaving
+from mlops_lab.kit.pods import name as name_of
+from mlops_lab.kube.client import Object
+from mlops_lab.measure.pods.evidence import pod_state
+
+# What most often holds a rollout up.
+HELD_UP = "kubectl describe pod says in its events what holds a pod up, kubectl logs what its program says"
+
+
+async def settled(lab: Lab, deployment: str, *, within: float, why: str = HELD_UP) -> list[Object]:
+    """The pods of a Deployment that has rolled out: up to date, available, at least one; those that leave left out.
+
+    Args:
+        within: seconds.
+        why: what to say if it does not roll out.
+
+    Raises:
+        Failure: there is no such Deployment, or it does not roll out in time.
+    """
+    await presence.exists(lab, "Deployment", deployment, "the task names it, and its pods are asked", others=True)
+    seen = await deployments.rolled_out(lab, deployment, within=within)
+    expect(seen).because(why)
+    return sorted((each for each in await deployments.owned_pods(lab, deployment) if not leaving(each)), key=name_of)
+
+
+async def printed(
+    lab: Lab, pod: Object, *command: str, container: str | None = None, within: float = 15, why: str = HELD_UP
+) -> Printed:
+    """What a command in a container prints.
+
+    Args:
+        container: the pod's first one if none is given.
+        within: seconds.
+        why: what to say if the container does not run.
+
+    Raises:
+        Failure: there is no such container, or it does not run.
+        LabError: it runs, and the command can't be run all the same, or did not end in time.
+    """
+    name, wanted = name_of(pod), container or str(pod["spec"]["containers"][0]["name"])
+    try:
+        return await lab.objects.run_in(name, *command, container=wanted, within=within)
+    except LabError:
+        now = await lab.objects.named("Pod", name).now()
+        if now is not None and running(now, wanted):
+            raise
+        lines = [f"its log: {line}" for line in await last_lines(lab, name, container=wanted)] if now else []
+        seen = absent(f"container {wanted} of Pod {name} runs", pod_state(now) if now else "it is gone", evidence=lines)
+        expect(seen).because(why)
+        raise
+
+
+def running(pod: Object, container: str) -> bool:
+    """Does a container run, an init container too, as the pod's status says?"""
+    status = pod.get("status") or {}
+    told = [*(status.get("containerStatuses") or []), *(status.get("initContainerStatuses") or [])]
+    return any(each["name"] == container and "running" in (each.get("state") or {}) for each in told)
