@@ -15,8 +15,8 @@ async def ran_to_the_end(lab: TaskLab) -> None:
     """A run in the experiment, with the parameters that were wanted, has succeeded with its three steps."""
     run = await wanted_run(lab, {"count": D.count, "limit": D.limit})
     expect(run.ended).because(
-        "kfp run create --experiment-name ... --package-file pipeline.yaml count=... limit=... starts one; its page shows "
-        "each step's log"
+        "kfp run create --experiment-name ... --package-file pipeline.yaml count=... limit=... starts one; its page "
+        "shows the log of each step"
     )
     done = sorted(name for name in STEPS if name in run.left.steps and run.left.steps[name].state == "SUCCEEDED")
     expect(observe("steps that succeeded", ", ".join(done), equal_to(", ".join(STEPS)))).because(
