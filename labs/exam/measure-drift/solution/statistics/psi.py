@@ -8,7 +8,8 @@ from math import log
 from pathlib import Path
 from statistics import quantiles
 
-PARTS = [@{cuts}]
+CUTS = "@{cuts}"
+PARTS = [float(part) for part in CUTS.split(", ")]
 
 
 def read(name):
