@@ -15,7 +15,7 @@ D = drawn(Drawn, __file__)
 async def measures(lab: TaskLab) -> None:
     """`./drift` gives the PSI of each column, of samples without missing values and without ties, to 1e-6."""
     found = await tried(lab, of_columns(lab, "plain"))
-    expect(furthest(found)).because(
+    expect(furthest(found, "without ties")).because(
         "cuts are quantiles of the reference alone, and shares are parts of all rows of a sample"
     )
 
@@ -23,14 +23,26 @@ async def measures(lab: TaskLab) -> None:
 @check(points=2, needs=measures)
 async def bears_what_is_missing(lab: TaskLab) -> None:
     """So it does where values are missing, equal a cut, lie outside of the reference, or leave a bin empty."""
-    for kind, why in (
-        ("missing", "missing values are a bin of their own, and are no part of the quantiles"),
-        ("ties", "a value that equals a cut is in the bin below it; equal cuts have an empty bin between them"),
-        ("outside", "the lowest and the highest bin have no end, so that every value is in a bin"),
-        ("empty", f"a share below {D.floor} counts as {D.floor}: without that the logarithm has no value"),
+    for kind, told, why in (
+        ("missing", "with missing values", "missing values are a bin of their own, and are no part of the quantiles"),
+        (
+            "ties",
+            "of few values",
+            "a value that equals a cut is in the bin below it; equal cuts have an empty bin between them",
+        ),
+        (
+            "outside",
+            "with values far outside",
+            "the lowest and the highest bin have no end, so that every value is in a bin",
+        ),
+        (
+            "empty",
+            "with empty bins",
+            f"a share below {D.floor} counts as {D.floor}: without that the logarithm has no value",
+        ),
     ):
         found = await tried(lab, of_columns(lab, kind))
-        expect(furthest(found)).because(why)
+        expect(furthest(found, told)).because(why)
 
 
 @check(points=1, needs=measures)

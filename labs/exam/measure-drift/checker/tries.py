@@ -62,11 +62,11 @@ def given(result: Any, name: str) -> Any:
     return result.get(name) if isinstance(result, dict) else None
 
 
-def furthest(found: Tried) -> Observation:
-    """The largest difference of a column's PSI from what is right."""
+def furthest(found: Tried, kind: str) -> Observation:
+    """The largest difference of a column's PSI from what is right; `kind` says what is special about the columns."""
     apart = difference([found.values.get(name) for name in found.wanted], list(found.wanted.values()))
     lines = [f"{name}: {found.values.get(name)!r:.40}, right is {psi:.6f}" for name, psi in found.wanted.items()]
-    what = f"largest difference from the PSI of {len(found.wanted)} columns"
+    what = f"largest difference from the PSI of {len(found.wanted)} columns {kind}"
     return observe(what, apart, at_most(1e-6), evidence=lines, timed=False)
 
 
