@@ -24,6 +24,7 @@ async def serves_the_last_good(lab: TaskLab) -> None:
         await deployments.rolled_out(lab, D.model, pods=2, within=45),
         "kubectl rollout status says what an update waits for",
     )
+    must(await deployments.old_pods_gone(lab, D.model, within=30), "pods that end still get requests for some seconds")
     heard = await answers(lab, D.model, _ANSWERS)
     expect(observe("releases that answer", ", ".join(sorted(heard)), equal_to(_GOOD))).because(
         "the release before this one may have been withdrawn, too: MLflow's versions have the verdicts, and kubectl "
@@ -35,7 +36,6 @@ async def serves_the_last_good(lab: TaskLab) -> None:
 @check(points=3, needs=serves_the_last_good, domains=("ckad/deployment",))
 async def lost_nothing(lab: TaskLab) -> None:
     """The pod that was there has had an answer to each of its requests, from the bad release and from the good one."""
-    must(await deployments.old_pods_gone(lab, D.model, within=30), "pods that end still get requests for some seconds")
     found = await counted(lab, D.passenger, _GOOD)
     expect(
         Observation(
