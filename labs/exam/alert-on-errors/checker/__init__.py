@@ -1,0 +1,68 @@
+"""The checks."""
+
+from mlops_lab.checks import Lab, Observation, check, equal_to, expect, holds, observe
+from mlops_lab.kit import presence
+from mlops_lab.tasks.drawing import drawn
+from mlops_lab.tasks.lab import TaskLab
+
+from .draw import Drawn
+from .histories import FIRES, SILENT
+from .rules import KEY, Fired, alerts, replayed
+
+D = drawn(Drawn, __file__)
+
+
+async def text(lab: Lab) -> str:
+    """The rule file in the ConfigMap."""
+    found = await presence.exists(lab, "ConfigMap", D.rules, "it was there when the task began", others=True)
+    return str((found.get("data") or {}).get(KEY) or "")
+
+
+@check(points=1)
+async def has_the_alert(lab: TaskLab) -> None:
+    """The file has one alert of that name, with its label and a summary, and promtool can read it."""
+    named = [each for each in alerts(await lab.once(text)) if each.get("alert") == D.alert]
+    expect(observe(f"alerts {D.alert} in {KEY}", len(named), equal_to(1))).because(
+        "the file is YAML: groups, each with a name and its rules; kubectl get configmap -o yaml shows it as it is"
+    )
+    labels, notes = named[0].get("labels"), named[0].get("annotations")
+    severity = labels.get("severity") if isinstance(labels, dict) else None
+    expect(observe("label severity", severity, equal_to(D.severity))).because("messages find their way by it")
+    summary = str(notes.get("summary") or "").strip() if isinstance(notes, dict) else ""
+    expect(holds(bool(summary), "a summary", "none")).because("whoever is woken up reads it first")
+    expect((await lab.once(fired)).readable).because(
+        "promtool check rules says the same; a wrong indentation or an expression that is cut off"
+    )
+
+
+async def fired(lab: Lab) -> Fired:
+    """What promtool makes of the histories."""
+    return await replayed(lab, await lab.once(text), D.alert, D.share, D.hold)
+
+
+@check(points=3, needs=has_the_alert)
+async def fires_when_users_are_harmed(lab: TaskLab) -> None:
+    """It fires when the share has been too high for the time that was wanted, and not before."""
+    when = (await lab.once(fired)).minutes[FIRES]
+    late = float(D.hold + 2)
+    early = [each for each in when if each < D.hold]
+    expect(holds(not early, "silent until then", f"it fires after {early[0] if early else 0:g} min")).because(
+        "an alert that fires at once is about a moment; for: says how long its expression has to hold"
+    )
+    first = f"after {when[0]:g} min" if when else "never"
+    expect(Observation(late in when, f"it fires {late:g} min after errors begin", f"it fires {first}")).because(
+        f"the share of errors is {150 * D.share:g} % there: 500 and 503, of two pods together, and they go on"
+    )
+
+
+@check(points=3, needs=fires_when_users_are_harmed)
+async def is_silent_otherwise(lab: TaskLab) -> None:
+    """It does not fire in histories in which nobody is harmed, or not for long enough."""
+    found = (await lab.once(fired)).minutes
+    loud = [f"{story} (minute {found[name][0]:g})" for name, story in SILENT.items() if found[name]]
+    expect(
+        Observation(not loud, f"silent in {len(SILENT)} histories", "; ".join(loud) or f"silent in all {len(SILENT)}")
+    ).because(
+        "an alert that fires when nobody is harmed is one that nobody reads any more. Sum before you divide, take only "
+        "the route and the statuses that are meant, and let it hold for as long as was wanted"
+    )

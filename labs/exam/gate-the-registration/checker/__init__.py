@@ -1,0 +1,36 @@
+"""The checks."""
+
+from mlops_lab.checks import Observation, check, equal_to, expect, observe
+from mlops_lab.tasks.drawing import drawn
+from mlops_lab.tasks.lab import TaskLab
+
+from .draw import Drawn
+from .scenario import runs
+
+D = drawn(Drawn, __file__)
+
+
+@check(points=2)
+async def keeps_out_what_is_worse(lab: TaskLab) -> None:
+    """A run whose metric is below the bound ends well, and registers nothing."""
+    run = (await lab.once(runs))["below"]
+    expect(run.ended).because("the steps' logs are in lab open pipelines; a model that is not good is no failure")
+    expect(observe(f"versions registered with {D.below}", run.registered, equal_to(0))).because(
+        "the pipeline's function runs when it is compiled, before there is any metric: a condition on an output is "
+        "dsl.If, in whose block are the steps that depend on it"
+    )
+    judged = run.left.steps.get("evaluate")
+    how = judged.state if judged else "not there"
+    expect(Observation(how == "SUCCEEDED", "evaluate has succeeded", f"evaluate: {how}")).because("the steps stay")
+
+
+@check(points=3, needs=keeps_out_what_is_worse)
+async def registers_what_is_good(lab: TaskLab) -> None:
+    """A run whose metric is above the bound registers one version, and so does one that meets it exactly."""
+    found = await lab.once(runs)
+    for name, metric in (("above", D.above), ("bound", D.bound)):
+        run = found[name]
+        expect(run.ended).because("the steps' logs are in lab open pipelines")
+        expect(observe(f"versions registered with {metric}", run.registered, equal_to(1))).because(
+            f"at least {D.bound} is {D.bound} or more; each run that is good enough registers its model once"
+        )

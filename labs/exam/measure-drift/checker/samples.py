@@ -1,0 +1,93 @@
+"""Samples that nobody has seen: columns of each kind, and the PSI that is right for them."""
+
+import math
+import random
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mlops_lab.checks import Lab
+from mlops_lab.kit.drawn import drawn
+
+Values = list[float | None]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of both samples."""
+
+    reference: Values
+    now: Values
+
+
+def of_columns(lab: Lab, kind: str) -> dict[str, Column]:
+    """Columns of a kind, by names that are drawn."""
+    draw = drawn(lab, kind)
+    names = draw.sample(("temp", "distance", "hour", "wind_speed", "visib", "precip", "seats", "fare"), 4)
+    return {name: _MAKERS[kind](draw, number) for number, name in enumerate(names)}
+
+
+def psi(column: Column, quantiles: Sequence[float], floor: float) -> float:
+    """The index as the task defines it."""
+    known = sorted(value for value in column.reference if value is not None)
+    cuts = [_quantile(known, each) for each in quantiles]
+    then, now = (_shares(values, cuts, floor) for values in (column.reference, column.now))
+    return sum((after - before) * math.log(after / before) for before, after in zip(then, now, strict=True))
+
+
+def _quantile(known: Sequence[float], part: float) -> float:
+    place = part * (len(known) - 1)
+    below = math.floor(place)
+    above = min(below + 1, len(known) - 1)
+    return known[below] + (place - below) * (known[above] - known[below])
+
+
+def _shares(values: Values, cuts: Sequence[float], floor: float) -> list[float]:
+    counts = [0] * (len(cuts) + 2)
+    for value in values:
+        counts[-1 if value is None else bisect_left(cuts, value)] += 1
+    return [max(count / len(values), floor) for count in counts]
+
+
+def _normal(draw: random.Random, rows: int, mean: float = 50.0, spread: float = 12.0) -> Values:
+    return [round(draw.gauss(mean, spread), 6) for _ in range(rows)]
+
+
+def _plain(draw: random.Random, number: int) -> Column:
+    shift = (0.0, 4.0, 9.0, 20.0)[number]
+    return Column(_normal(draw, 400), _normal(draw, 250, 50 + shift, draw.uniform(8, 16)))
+
+
+def _missing(draw: random.Random, number: int) -> Column:
+    before, after = _normal(draw, 300), _normal(draw, 200)
+    for values, share in ((before, 0.1), (after, (0.0, 0.1, 0.3, 0.6)[number])):
+        for place in draw.sample(range(len(values)), int(share * len(values))):
+            values[place] = None
+    return Column(before, after)
+
+
+def _ties(draw: random.Random, number: int) -> Column:
+    """Few values, so that each cut is one of them; the counts make each quantile a value that is there."""
+    levels = [float(each) for each in draw.sample(range(10, 90), 3 + number)]
+    weights = [draw.uniform(0.5, 2) for _ in levels]
+    return Column(list(draw.choices(levels, weights, k=401)), list(draw.choices(levels, k=200)))
+
+
+def _outside(draw: random.Random, number: int) -> Column:
+    far = _normal(draw, 40, 50 + (-400, 400, 900, -900)[number])
+    return Column(_normal(draw, 300), [*_normal(draw, 200), *far])
+
+
+def _empty(draw: random.Random, number: int) -> Column:
+    """All of now in one bin, or nearly."""
+    return Column(_normal(draw, 300), _normal(draw, 120, (50, 90, 10, 51)[number], 0.5))
+
+
+def _limit(draw: random.Random, number: int) -> Column:
+    """Two columns that have drifted and two that have not, in an order that is drawn with their names."""
+    return Column(_normal(draw, 500), _normal(draw, 400, 50 + (0.0, 15.0, 0.5, 25.0)[number]))
+
+
+_MAKERS = {
+    "plain": _plain, "missing": _missing, "ties": _ties, "outside": _outside, "empty": _empty, "limit": _limit,
+}  # fmt: skip

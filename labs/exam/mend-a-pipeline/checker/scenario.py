@@ -1,0 +1,79 @@
+"""The candidate's own run, and one of the checker's of the program in the workspace, in which `judge` fails."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from mlops_lab.checks import Lab, LabError, Observation, absent, expect
+from mlops_lab.kit.pipeline_runs import Record, progress, record
+from mlops_lab.kit.prerequisites import must
+from mlops_lab.measure.traffic.flights import numbers
+from mlops_lab.tasks.lab import TaskLab
+
+STEPS = ("collect", "judge", "release")
+NEVER_RAN = ("PENDING", "SKIPPED", "CANCELED")
+_PROGRAM, _PACKAGE = "pipeline.py", "pipeline.yaml"
+_COMPILED_WITHIN, _ENDED_WITHIN = 60.0, 120.0
+Plain = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run: how it ended, and what it left."""
+
+    ended: Observation
+    left: Record
+    arguments: Plain
+
+
+async def wanted_run(lab: TaskLab, arguments: Plain) -> Run:
+    """The newest run with these arguments, once it has ended; a run that did not succeed is a bad end."""
+    shown = ", ".join(f"{name}={value}" for name, value in arguments.items())
+    expected = f"a run in experiment {lab.namespace} with {shown} succeeds"
+    runs = await lab.platform.pipelines.runs()
+    found = next((each for each in runs if _parameters(each, arguments)), None)
+    if found is None:
+        return Run(absent(expected, f"{len(runs)} runs there, none with these parameters"), Record(), arguments)
+    run_id = found["run_id"]
+    ended = await lab.time.eventually(
+        lambda: lab.platform.pipelines.run(run_id), lab.platform.pipelines.over,
+        expected=expected, shown=progress, within=_ENDED_WITHIN,
+    )  # fmt: skip
+    left = await record(lab, run_id)
+    if ended.value.get("state") != "SUCCEEDED":
+        return Run(absent(expected, progress(ended.value, left), evidence=left.failure), left, arguments)
+    return Run(Observation(True, expected, progress(ended.value, left)), left, arguments)
+
+
+def _parameters(run: Plain, wanted: Plain) -> bool:
+    given = (run.get("runtime_config") or {}).get("parameters") or {}
+    return numbers([given.get(name) for name in wanted]) == numbers(list(wanted.values()))
+
+
+async def failing_run(lab: Lab) -> Run:
+    """A run of the program in the workspace with the candidate's `count`, and a limit that no mean is below."""
+    from . import D
+
+    with lab.work.copy(without=_PACKAGE) as copy:
+        done = await copy.command(_PROGRAM, within=_COMPILED_WITHIN)
+        must(
+            done.observed(done.code == 0, f"./{_PROGRAM}: exit code 0 within {_COMPILED_WITHIN:.0f} s"),
+            "it compiles the pipeline; the compiler's message says what is wrong",
+        )
+        spec = copy.pipeline(_PACKAGE)
+    arguments = {"count": D.count, "limit": -1.0}
+    try:
+        run_id = await lab.platform.pipelines.start(spec, arguments)
+    except LabError as trouble:
+        if getattr(trouble, "status", 0) != 400:
+            raise
+        expect(absent("KFP takes a run with count and limit", trouble.message[-300:])).because(
+            "the pipeline's parameters stay: count, a whole number, and limit"
+        )
+        raise
+    ended = await lab.time.eventually(
+        lambda: lab.platform.pipelines.run(run_id), lab.platform.pipelines.over,
+        expected="a run ends", shown=progress, within=_ENDED_WITHIN,
+    )  # fmt: skip
+    await lab.platform.pipelines.end(run_id)
+    must(ended, "lab open pipelines shows what it waits for")
+    return Run(ended, await record(lab, run_id), arguments)

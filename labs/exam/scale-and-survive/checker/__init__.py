@@ -1,0 +1,54 @@
+"""The checks."""
+
+from mlops_lab.checks import check, equal_to, expect, holds, observe
+from mlops_lab.kit import autoscalers, deployments
+from mlops_lab.kit.predictions import predicted
+from mlops_lab.tasks.drawing import drawn
+from mlops_lab.tasks.lab import TaskLab
+
+from .deletion import lost_with_a_pod
+from .draw import Drawn
+
+D = drawn(Drawn, __file__)
+_LEAST = 2
+
+
+@check(points=3, domains=("cka/workloads-and-scheduling",))
+async def has_an_autoscaler(lab: TaskLab) -> None:
+    """One HorizontalPodAutoscaler keeps the Deployment within its bounds, by CPU, and the container requests CPU."""
+    deployment = await deployments.exists(lab, D.model, why="it was there when the task began; leave it where it is")
+    found = await autoscalers.autoscalers_of(lab, D.model)
+    expect(observe("autoscalers of the Deployment", len(found), equal_to(1))).because(
+        "without one nobody scales it; of two for the same pods neither acts. Its scaleTargetRef names the Deployment"
+    )
+    (one,) = found
+    expect(observe("minReplicas", one.least, equal_to(_LEAST))).because("fewer pods than that there never are")
+    expect(observe("maxReplicas", one.most, equal_to(D.most))).because("more pods than that there never are")
+    metrics = one.item["spec"].get("metrics") or []
+    kinds = [(each.get("resource") or each.get("containerResource") or {}) for each in metrics]
+    told = [f"{each.get('name')} {(each.get('target') or {}).get('averageUtilization')} %" for each in kinds]
+    expect(
+        holds(
+            told == [f"cpu {D.target} %"], f"by {D.target} % of the requested CPU", f"by {', '.join(told) or 'nothing'}"
+        )
+    ).because("the target is a utilization: percent of what the container requests, on average over the pods")
+    first = deployment["spec"]["template"]["spec"]["containers"][0]
+    asked = ((first.get("resources") or {}).get("requests") or {}).get("cpu")
+    expect(observe("requested CPU", asked, equal_to(f"{D.cpu}m"))).because(
+        "percent of nothing is nothing: without a request the autoscaler has no figure"
+    )
+    expect(await deployments.rolled_out(lab, D.model, pods=_LEAST, within=75)).because(
+        "the autoscaler looks every 15 seconds; kubectl describe hpa says why it does not act"
+    )
+
+
+@check(points=3, needs=has_an_autoscaler, owns="a pod", domains=("ckad/observability-and-maintenance",))
+async def survives_a_deletion(lab: TaskLab) -> None:
+    """With 20 requests a second none fails while one of the pods is deleted, in a cluster where much changes."""
+    said = await predicted(lab, D.model, rows=5, within=20)
+    expect(said.status()).because("the Service leads to the pods that are ready; leave it as it was")
+    expect(said.values(D.version)).because("leave the image as it was")
+    expect(await lost_with_a_pod(lab, D.model)).because(
+        "a pod that is deleted still gets requests until every node has heard of it. A preStop that waits for that "
+        "keeps the server answering; it counts into terminationGracePeriodSeconds, after which the container is killed"
+    )

@@ -1,0 +1,59 @@
+"""The checks."""
+
+from mlops_lab.checks import check, equal_to, expect, observe
+from mlops_lab.kit import deployments
+from mlops_lab.kit.answering import must_answer
+from mlops_lab.kit.predictions import predicted
+from mlops_lab.kit.prerequisites import must
+from mlops_lab.tasks.drawing import drawn
+from mlops_lab.tasks.lab import TaskLab
+
+from .draw import Drawn
+from .growth import lost_while_growing
+
+D = drawn(Drawn, __file__)
+_PODS = 2
+
+
+@check(points=2, domains=("ckad/services-and-networking",))
+async def answers(lab: TaskLab) -> None:
+    """The Service gives the model's own values for flights that you don't see, from two pods of the Deployment."""
+    found = await deployments.exists(lab, D.model, why="the task names the Deployment; see kubectl get deployments")
+    expect(observe("replicas", found["spec"].get("replicas", 1), equal_to(_PODS))).because("two pods were wanted")
+    must(
+        await deployments.rolled_out(lab, D.model, pods=_PODS, within=60),
+        "kubectl describe pod says in its events what holds a pod up, kubectl logs what the server says",
+    )
+    said = await predicted(lab, D.service, rows=20, within=15)
+    expect(said.status()).because(
+        "0 means that nobody answered: the Service's selector must be labels of the pod template, and its targetPort "
+        "the port that the server listens on. kubectl get endpointslices shows which addresses it found"
+    )
+    expect(said.version(D.version)).because("another version's image runs")
+    expect(said.values(D.version)).because("the model gives the same numbers wherever it runs; another one answers")
+    await must_answer(lab, D.service, D.model)
+
+
+@check(points=1, needs=answers, domains=("ckad/environment-configuration-and-security",))
+async def asks_for_its_resources(lab: TaskLab) -> None:
+    """The container requests CPU and memory, and has its limit of memory, as wanted."""
+    template = (await lab.objects.deployment(D.model).present())["spec"]["template"]
+    asked = template["spec"]["containers"][0].get("resources") or {}
+    for what, side, name, wanted in (
+        ("requested CPU", "requests", "cpu", f"{D.cpu}m"),
+        ("requested memory", "requests", "memory", f"{D.memory}Mi"),
+        ("limit of memory", "limits", "memory", f"{D.limit}Mi"),
+    ):
+        expect(observe(what, (asked.get(side) or {}).get(name), equal_to(wanted))).because(
+            "the scheduler reserves what is requested, and a container that uses more memory than its limit is killed"
+        )
+
+
+@check(points=3, needs=answers, owns="the Deployment", domains=("ckad/observability-and-maintenance",))
+async def waits_for_its_model(lab: TaskLab) -> None:
+    """With 20 requests a second no request fails while the Deployment gets a third pod."""
+    seen = await lost_while_growing(lab, D.model, D.service, _PODS)
+    expect(seen).because(
+        "a pod gets requests from the moment it is ready. Without a readiness probe that is when its process runs, and "
+        "with one on /healthz when it listens; only /readyz tells when the model is loaded"
+    )
