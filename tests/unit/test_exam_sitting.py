@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -403,6 +404,18 @@ def test_long_work_is_done_by_one_command_at_a_time(table: Table) -> None:
         for what in (table.exams.resume, table.exams.stop, table.hand_in):
             with pytest.raises(LabError, match="another `lab` command is using the exam"):
                 what()
+
+
+def test_two_windows_lose_nothing_of_each_other(table: Table) -> None:
+    sitting = table.start()
+    with ThreadPoolExecutor(8) as pool:
+        for turn in range(40):
+            pool.submit(table.exams.note, sitting, turn % 5 + 1, f"from turn {turn}")
+            pool.submit(table.exams.flag, sitting, turn % 5 + 1)
+            pool.submit(table.exams.look)
+    seats = table.exams.look().sitting.seats
+    assert all(seat.note.startswith("from turn") for seat in seats)
+    assert not any(seat.flagged for seat in seats)  # each was flagged eight times
 
 
 def test_a_state_that_is_damaged_is_said_with_what_to_do(table: Table) -> None:
