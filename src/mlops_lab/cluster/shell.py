@@ -23,6 +23,8 @@ from mlops_lab.base.state_files import write
 from mlops_lab.cluster import kind, names, record, second
 from mlops_lab.cluster.kubectl import Kubectl
 from mlops_lab.engine.docker import answering
+from mlops_lab.images.recipes import helm as recipe
+from mlops_lab.images.store import Store
 
 # What is in the folder: its path -> the file of this package, and whether it is a program.
 _FILES = {
@@ -74,11 +76,12 @@ def environment(kubeconfig: str = "") -> dict[str, str]:
         _copy_kubeconfig(base / "kubeconfig")
     own = [str(base / "bin")]
     path = [each for each in os.environ.get("PATH", os.defpath).split(os.pathsep) if each not in own]
-    # Where `lab` itself is, and kubectl with it, unless they are found elsewhere.
+    # Where `lab` itself is, and kubectl with it, and the helm that installs the platform.
     beside = str(Path(sys.executable).parent)
+    helm = recipe.path(Store())
     config = kubeconfig or os.pathsep.join(map(str, (base / "kubeconfig", second.kubeconfig_file())))
     return {
-        "PATH": os.pathsep.join([*own, *path, *([] if beside in path else [beside])]),
+        "PATH": os.pathsep.join(dict.fromkeys([*own, *path, beside, *([str(helm.parent)] if helm else [])])),
         "KUBECONFIG": config,
         "MLOPS_LAB_BASE": str(base),
         "MLOPS_LAB_KUBECONFIG": config,

@@ -37,6 +37,7 @@ from mlops_lab.tasks.task import Task
 SEED = 1000
 # Namespaces, volumes and what else other tasks and labs make beside this one.
 _OTHERS = re.compile(r"(namespaces|persistentvolumes)/")
+_WORD = re.compile(r"[a-z]{4,}")
 
 
 def prove(
@@ -160,21 +161,19 @@ class TaskStage:
 
     def objects(self) -> list[str]:
         kube, namespace = self._place.kube, self.rendered.namespace
-        strange = self._strange()
-        around = [name for name in leftovers.around(kube, namespace) if not _OTHERS.match(name) and name not in strange]
+        around = [name for name in leftovers.around(kube, namespace) if not _OTHERS.match(name) and self._is_ours(name)]
         own = [
             f"{kind.lower()}s/{name}" for kind, name in standing.outside(self.rendered.folder)
             if _OTHERS.match(f"{kind.lower()}s/") and kube.find(kind, name)
         ]  # fmt: skip
         return leftovers.inside(kube, namespace) + around + own + parts.traces(kube, namespace, self._task.about.needs)
 
-    def _strange(self) -> set[str]:
-        """What other tasks that are proved at the same time make outside of their namespaces."""
-        found: set[str] = set()
-        for folder in self._folder.parent.glob("*/[ab]/*"):
-            if folder.name != self._task.name:
-                found |= {f"{kind.lower()}s/{name}" for kind, name in standing.outside(folder)}
-        return found
+    def _is_ours(self, name: str) -> bool:
+        """Does a name outside of the namespace bear what was drawn? Labs, exams and other proofs make others meanwhile;
+        a task draws all names of its own there.
+        """
+        drawn = [word for value in self.rendered.drawn.values() for word in _WORD.findall(str(value))]
+        return any(word in name for word in (*drawn, self.rendered.namespace))
 
     def checked_in_outage(self, *, begun: bool) -> list[Result]:
         raise LabError("a task has no step with an outage", "lab verify has one")
