@@ -150,7 +150,7 @@ def _noted(kubectl: Kubectl) -> dict[str, str]:
 
 
 def _defined(kubectl: Kubectl, *chosen: str) -> list[str]:
-    """The Gateway API's definitions that are there, as `customresourcedefinition.apiextensions.k8s.io/NAME`; `chosen` narrows."""
+    """The Gateway API's definitions that are there, as kubectl names them; `chosen` narrows."""
     there = kubectl.run("get", "customresourcedefinitions", *chosen, "-o", "name").stdout.split()
     return [each for each in there if each.endswith(f".{_GROUP}")]
 
