@@ -67,9 +67,7 @@ spec:
 def nodes(cluster: Kube) -> Iterator[second.Second]:
     """The second cluster, made anew."""
     second.down(Progress())
-    begin = time.monotonic()
     made = second.up(Progress())
-    assert time.monotonic() - begin < 90
     yield made
     assert second.down(Progress()) is True
     assert not docker("ps", "-aq", "--filter", "label=io.x-k8s.kind.cluster=mlops-lab-exam")
@@ -133,7 +131,7 @@ def test_pods_come_from_the_same_registry_and_find_names(nodes: second.Second) -
     pod = kube.get("Pod", "web", "default")
     assert pod["spec"]["nodeName"] == WORKER, "the control plane takes no pods"
     asked = "import socket; print(socket.gethostbyname('kubernetes.default.svc'))"
-    assert script(f'{kubectl} exec web -- python -c "{asked}"').stdout.startswith("10.96.")
+    assert script(f'{kubectl} exec web -- python3 -c "{asked}"').stdout.startswith("10.96.")
 
 
 def test_a_restart_of_the_engine_is_survived(nodes: second.Second) -> None:
@@ -171,13 +169,13 @@ def test_traefik_serves_an_ingress_and_a_route(ingress: None, cluster: Kube, nam
         "for _ in range(40):\n"
         "    try:\n"
         "        print(urllib.request.urlopen(request, timeout=5).status); break\n"
-        "    except urllib.error.HTTPError as error:\n"
-        "        seen = error.code; time.sleep(0.5)\n"
+        "    except OSError as error:\n"  # until the pod listens, and what was applied is taken up
+        "        seen = error; time.sleep(0.5)\n"
         "else:\n"
         "    print(seen)\n"
     )
     for way in ("ingress", "gateway"):
-        ask = f"{kubectl} exec -i deploy/web -- python - {way}.{namespace}.test"
+        ask = f"{kubectl} exec -i deploy/web -- python3 - {way}.{namespace}.test"
         assert script(ask, stdin=asked).stdout.strip() == "200", way
     assert script(f"{kubectl} get ingress web -o jsonpath='{{.status.loadBalancer.ingress[0].hostname}}'").stdout
     script(f"{kubectl} wait --for=condition=Programmed --timeout=30s gateway/web")

@@ -507,7 +507,7 @@ def test_manifests_are_whole_and_their_images_are_filled_in() -> None:
         "system.yaml": manifest("system.yaml", registry="example.org", content="x", fingerprint="f"),
         "metrics-server.yaml": manifest("metrics-server.yaml", metrics_server="m:1"),
         "kube-router.yaml": manifest("kube-router.yaml", image="r:1", pods="10.1.0.0/16", services="10.2.0.0/16"),
-        "traefik.yaml": manifest("traefik.yaml", image="t:1", fingerprint="f", definitions="made"),
+        "traefik.yaml": manifest("traefik.yaml", image="t:1", fingerprint="f"),
     }
     assert set(texts) == {path.name for path in (project() / "manifests").iterdir()}
     for text in texts.values():

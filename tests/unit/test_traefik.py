@@ -41,17 +41,24 @@ class Server(Kubectl):
         if args[0] == "apply":
             for item in yaml.safe_load_all(stdin or ""):
                 self.log.append(f"apply {item['kind']} {item['metadata']['name']}")
+                before = self.objects.get((item["kind"], item["metadata"]["name"]), {"metadata": {}})
+                item["metadata"] = {**before["metadata"], **item["metadata"]}
                 self.objects[item["kind"], item["metadata"]["name"]] = item
         elif args[0] == "wait":
             code = int(self.refuses)
         elif args[0] == "annotate":
             key, _, value = args[-1].partition("=")
             self.objects["Namespace", args[3]]["metadata"]["annotations"][key] = value
+        elif args[0] == "label":
+            for each in args[2:-1]:
+                item = self.objects["CustomResourceDefinition", each.partition("/")[2]]
+                item["metadata"]["labels"] = dict([args[-1].split("=")])
         elif args[:2] == ("get", "customresourcedefinitions"):
             said = "".join(
                 f"customresourcedefinition.apiextensions.k8s.io/{name}\n"
-                for kind, name in self.objects if kind == "CustomResourceDefinition"
-            )  # fmt: skip
+                for (kind, name), item in self.objects.items()
+                if kind == "CustomResourceDefinition" and ("-l" not in args or item["metadata"].get("labels"))
+            )
         elif args[0] == "get" and args[1] in ("namespace", "ingressclass"):
             kind = {"namespace": "Namespace", "ingressclass": "IngressClass"}[args[1]]
             found = self.objects.get((kind, args[2]))
@@ -142,6 +149,9 @@ def test_definitions_stay_for_the_objects_of_others(capfd: pytest.CaptureFixture
     traefik.remove(server, Progress())
     assert {"CustomResourceDefinition", "HTTPRoute"} <= server.kinds() and "GatewayClass" not in server.kinds()
     assert f"1 objects are there, such as httproute.{GROUP}/mine" in capfd.readouterr().err
+    del server.objects["HTTPRoute", "mine"]
+    traefik.remove(server, Progress())
+    assert "CustomResourceDefinition" not in server.kinds(), "a later removal finds them"
 
 
 def test_definitions_stay_that_were_there_before() -> None:
@@ -186,7 +196,7 @@ def test_a_cluster_of_the_users_gets_none(monkeypatch: pytest.MonkeyPatch, tmp_p
 
 
 def objects() -> dict[str, Object]:
-    text = manifest("traefik.yaml", image=recipe.NAME, fingerprint="f", definitions="made")
+    text = manifest("traefik.yaml", image=recipe.NAME, fingerprint="f")
     return {item["kind"]: item for item in yaml.safe_load_all(text)}
 
 

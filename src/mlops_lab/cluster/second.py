@@ -234,9 +234,10 @@ def _wait(
     def probe() -> tuple[bool | None, str]:
         nonlocal routed
         kinds = "nodes,deployments,leases,pods"
-        done = kubectl.run("get", kinds, "-A", "-o", "json", within=10, check=False)
-        if done.code != 0:
-            return None, "its API server does not answer"
+        try:
+            done = kubectl.run("get", kinds, "-A", "-o", "json", within=10)
+        except LabError as silent:  # it may take a connection and not answer, while it begins
+            return None, f"its API server does not answer ({silent.message})"
         items = json.loads(done.stdout)["items"]
         if not routed and docker:
             ranges = {addons.name(each): each["spec"].get("podCIDR", "") for each in items if each["kind"] == "Node"}

@@ -1,7 +1,8 @@
 """Traefik, an add-on of the cluster of `lab up` that is there when a task needs Ingress or the Gateway API.
 
 It serves IngressClass and GatewayClass `traefik`, at the Service `HOST`, for requests from pods. `down` leaves nothing
-of it; the Gateway API's definitions stay where objects of others are of these kinds, or where they were there before.
+of it; the Gateway API's definitions stay where they were there before, or where objects of others are of these kinds,
+until a later `down` finds none.
 """
 
 from __future__ import annotations
@@ -30,7 +31,6 @@ HOST = f"traefik.{NAMESPACE}.svc"
 CLASS = "traefik"
 _LABEL = "mlops-lab/addon=traefik"
 _GROUP = "gateway.networking.k8s.io"
-_OURS, _THEIRS = "made", "found"
 _CLUSTER_WIDE = "ingressclasses,clusterroles,clusterrolebindings"
 
 
@@ -75,22 +75,22 @@ def install(kubectl: Kubectl, definitions: str) -> bool:
     Raises:
         LabError: somebody else's Traefik is there, or the cluster refuses.
     """
-    text = manifest("traefik.yaml", image=traefik.NAME, fingerprint="$fingerprint", definitions="$definitions")
+    text = manifest("traefik.yaml", image=traefik.NAME, fingerprint="$fingerprint")
     fingerprint = hashlib.sha256(f"{text}\0{definitions}".encode()).hexdigest()[:16]
     noted = _noted(kubectl)
     if noted.get("mlops-lab/manifests") == fingerprint:
         return False
     _refuse_others(kubectl)
-    whose = noted.get("mlops-lab/definitions") or (_THEIRS if _defined(kubectl) else _OURS)
+    before = set(_defined(kubectl))
     kubectl.apply(definitions)
-    waited = kubectl.run(
-        "wait", "--for=condition=Established", "--timeout=30s", *_defined(kubectl), within=40, check=False
-    )
+    defined = _defined(kubectl)
+    if made := [each for each in defined if each not in before]:
+        kubectl.run("label", "--overwrite", *made, _LABEL)
+    waited = kubectl.run("wait", "--for=condition=Established", "--timeout=30s", *defined, within=40, check=False)
     if waited.code != 0:
         raise LabError("the Gateway API's definitions were not accepted", "see: kubectl get crd", waited.stderr.strip())
-    # The fingerprint is applied last of all: what was interrupted is applied again.
-    filled = text.replace("$definitions", whose)
-    kubectl.apply(filled.replace("$fingerprint", "unfinished"))
+    # The fingerprint is noted last of all: what was interrupted is applied again.
+    kubectl.apply(text.replace("$fingerprint", "unfinished"))
     kubectl.run("annotate", "--overwrite", "namespace", NAMESPACE, f"mlops-lab/manifests={fingerprint}")
     return True
 
@@ -118,19 +118,18 @@ def wait(kubectl: Kubectl, within: float = 60) -> None:
 
 def remove(kubectl: Kubectl, progress: Progress) -> bool:
     """`down`, for who holds the cluster."""
-    noted = _noted(kubectl)
-    defined = _defined(kubectl)
-    if defined:  # before the namespace, which knows whose the definitions are
+    there = bool(_noted(kubectl))
+    if defined := _defined(kubectl):
         kubectl.run("delete", f"gatewayclasses.{_GROUP}", "-l", _LABEL, "--ignore-not-found", within=30)
     kubectl.run("delete", _CLUSTER_WIDE, "-l", _LABEL, "--ignore-not-found", within=30)
-    if noted.get("mlops-lab/definitions") == _OURS and defined:
+    if made := _defined(kubectl, "-l", _LABEL):
         kinds = ",".join(each.partition("/")[2] for each in defined)
         if left := kubectl.run("get", kinds, "-A", "-o", "name", within=20).stdout.split():
             progress.say(f"the Gateway API's definitions stay: {len(left)} objects are there, such as {left[0]}")
         else:
-            kubectl.run("delete", *defined, "--ignore-not-found", within=60)
+            kubectl.run("delete", *made, "--ignore-not-found", within=60)
     kubectl.run("delete", "namespaces", "-l", _LABEL, "--ignore-not-found", within=90)
-    return bool(noted)
+    return there
 
 
 def _kubectl() -> Kubectl:
@@ -150,9 +149,9 @@ def _noted(kubectl: Kubectl) -> dict[str, str]:
     return dict(found.get("metadata", {}).get("annotations") or {})
 
 
-def _defined(kubectl: Kubectl) -> list[str]:
-    """The Gateway API's definitions that are there, as `customresourcedefinition.apiextensions.k8s.io/NAME`."""
-    there = kubectl.run("get", "customresourcedefinitions", "-o", "name").stdout.split()
+def _defined(kubectl: Kubectl, *chosen: str) -> list[str]:
+    """The Gateway API's definitions that are there, as kubectl names them; `chosen` narrows."""
+    there = kubectl.run("get", "customresourcedefinitions", *chosen, "-o", "name").stdout.split()
     return [each for each in there if each.endswith(f".{_GROUP}")]
 
 
