@@ -15,7 +15,7 @@ from .draw import Drawn
 
 D = drawn(Drawn, __file__)
 _PODS, _REQUESTS = 2, 10
-_ROLLED_OUT_WITHIN, _KEPT_WITHIN = 15, 10  # s
+_ROLLED_OUT_WITHIN, _KEPT_WITHIN = 40, 10  # s
 _CAUSE, _REVISION = "kubernetes.io/change-cause", "deployment.kubernetes.io/revision"
 _GOOD = {
     "RELEASE": D.releases[D.good - 1],
@@ -32,6 +32,12 @@ async def answers_as_that_revision_did(lab: TaskLab) -> None:
     found = await presence.exists(lab, "Deployment", D.app, "it was there; kubectl rollout works on it")
     wanted = found["spec"].get("replicas", 1)
     must(holds(wanted == _PODS, f"{_PODS} pods are wanted", f"{wanted} are"), "it had two pods, and was to keep them")
+    variables = found["spec"]["template"]["spec"]["containers"][0].get("env") or []
+    limit = next((each.get("value") for each in variables if each["name"] == "LIMIT"), "none")
+    must(
+        observe("LIMIT in the newest template", limit, equal_to(str(D.limit))),
+        "kubectl rollout history --revision=N shows what a revision has in its template",
+    )
     must(
         await deployments.rolled_out(lab, D.app, pods=_PODS, within=_ROLLED_OUT_WITHIN),
         "while pods of a new revision don't get ready, those of the one before stay: kubectl rollout status waits",
