@@ -1,2 +1,2 @@
-kubectl rollout status deployment @{name} --timeout=90s
+kubectl rollout status deployment @{name} --timeout=110s
 kubectl patch configmap @{name}-text -p '{"data": {"text": "@{text}"}}'

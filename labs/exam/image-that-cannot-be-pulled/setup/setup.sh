@@ -1,4 +1,4 @@
-kubectl rollout status deployment @{name} --timeout=90s
+kubectl rollout status deployment @{name} --timeout=110s
 until kubectl logs caller | grep -q asked=; do sleep 0.5; done
 image=$(kubectl get deployment @{name} -o jsonpath='{.spec.template.spec.containers[0].image}')
 registry=${image%/flight-delay:v1}

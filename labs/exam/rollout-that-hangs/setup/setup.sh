@@ -1,4 +1,4 @@
-kubectl rollout status deployment @{name} --timeout=90s
+kubectl rollout status deployment @{name} --timeout=110s
 until kubectl logs caller | grep -q asked=; do sleep 0.5; done
 kubectl patch deployment @{name} -p '{"spec": {"template": {"spec": {
   "initContainers": [{"name": "wait", "env": [{"name": "STORE", "value": "@{no_store if fault == "init" else store}"}]}],

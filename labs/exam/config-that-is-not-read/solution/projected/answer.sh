@@ -1,2 +1,2 @@
 kubectl replace -f objects/deployment.yaml
-kubectl rollout status deployment @{name} --timeout=60s
+kubectl rollout status deployment @{name} --timeout=120s

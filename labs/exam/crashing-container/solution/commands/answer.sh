@@ -10,4 +10,4 @@ kubectl patch deployment @{name} --type json \
 @% else %@
 kubectl set resources deployment @{name} --limits=memory=@{most}Mi
 @% endif %@
-kubectl rollout status deployment @{name} --timeout=60s
+kubectl rollout status deployment @{name} --timeout=120s

@@ -6,4 +6,4 @@ kubectl set env deployment @{client} URL=http://@{store}:8080/pod
 @% else %@
 kubectl patch service @{store} -p '{"spec": {"selector": {"app": "@{store}"}}}'
 @% endif %@
-kubectl rollout status deployment @{client} --timeout=60s
+kubectl rollout status deployment @{client} --timeout=120s

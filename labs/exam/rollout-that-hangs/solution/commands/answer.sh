@@ -8,4 +8,4 @@ kubectl patch deployment @{name} --type json \
 kubectl patch deployment @{name} \
   -p '{"spec": {"strategy": {"rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}}}}'
 @% endif %@
-kubectl rollout status deployment @{name} --timeout=90s
+kubectl rollout status deployment @{name} --timeout=120s

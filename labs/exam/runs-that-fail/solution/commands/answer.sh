@@ -9,4 +9,4 @@ path=activeDeadlineSeconds value=12
 kubectl patch cronjob @{name} --type json \
   -p '[{"op": "replace", "path": "/spec/jobTemplate/spec/'"$path"'", "value": '"$value"'}]'
 kubectl create job @{name}-again --from=cronjob/@{name}
-kubectl wait job @{name}-again --for=condition=Complete --timeout=60s
+kubectl wait job @{name}-again --for=condition=Complete --timeout=120s

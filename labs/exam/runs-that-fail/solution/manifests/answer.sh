@@ -1,2 +1,2 @@
 kubectl create job @{name}-again --from=cronjob/@{name}
-kubectl wait job @{name}-again --for=condition=Complete --timeout=60s
+kubectl wait job @{name}-again --for=condition=Complete --timeout=120s

@@ -13,4 +13,4 @@ kubectl patch deployment @{service} -p '{"spec": {"template": {"spec": {"contain
   {"name": "server", "env": [{"name": "ADDRESS", "value": null,
                               "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}]}]}}}}'
 @% endif %@
-kubectl rollout status deployment @{service} --timeout=60s
+kubectl rollout status deployment @{service} --timeout=120s

@@ -11,6 +11,6 @@ kubectl patch deployment @{service} --type json \
 kubectl set env deployment @{service} ADDRESS=0.0.0.0
 @% endif %@
 @% if fault in ("readiness", "address") %@
-kubectl rollout status deployment @{service} --timeout=60s
+kubectl rollout status deployment @{service} --timeout=120s
 @% endif %@
 kubectl get endpointslices

@@ -1,4 +1,4 @@
-kubectl rollout status statefulset @{name} --timeout=60s
+kubectl rollout status statefulset @{name} --timeout=120s
 until found=$(kubectl get pods -l app=@{name} -o json | python3 -c '
 import json, sys
 for pod in json.load(sys.stdin)["items"]:

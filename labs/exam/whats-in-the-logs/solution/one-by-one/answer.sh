@@ -1,4 +1,4 @@
-kubectl rollout status statefulset @{name} --timeout=60s
+kubectl rollout status statefulset @{name} --timeout=120s
 until kubectl logs @{pod} @{container} --previous > before; do sleep 1; done
 for pod in @{name}-0 @{name}-1 @{name}-2; do
   for container in @{containers[0]} @{containers[1]}; do
