@@ -28,7 +28,7 @@ async def gets(lab: TaskLab, rights: set[tuple[str, str, str]], expected: str) -
     """Does the team's ClusterRole have these rights, once the controller has written them?"""
     return await lab.objects.named("ClusterRole", D.team).until(
         lambda found: rights <= rights_of(found), expected=expected,
-        shown=lambda found: f"{len(rights - rights_of(found))} of {len(rights)} are not there", within=_WITHIN,
+        shown=lambda found: f"{len(rights & rights_of(found))} of {len(rights)} rights are there", within=_WITHIN,
     )  # fmt: skip
 
 
