@@ -13,10 +13,11 @@ from mlops_lab.measure.pods.evidence import pod_state
 
 # What most often holds a rollout up.
 HELD_UP = "kubectl describe pod says in its events what holds a pod up, kubectl logs what its program says"
+_GONE_WITHIN = 35.0  # s; the usual grace period and a little
 
 
 async def settled(lab: Lab, deployment: str, *, within: float, why: str = HELD_UP) -> list[Object]:
-    """The pods of a Deployment that has rolled out: up to date, available, at least one; those that leave left out.
+    """The pods of a Deployment that has rolled out: up to date, available, at least one; those from before are gone.
 
     Args:
         within: seconds.
@@ -28,6 +29,7 @@ async def settled(lab: Lab, deployment: str, *, within: float, why: str = HELD_U
     await presence.exists(lab, "Deployment", deployment, "the task names it, and its pods are asked", others=True)
     seen = await deployments.rolled_out(lab, deployment, within=within)
     expect(seen).because(why)
+    await deployments.old_pods_gone(lab, deployment, within=_GONE_WITHIN)  # until then they may answer
     return sorted((each for each in await deployments.owned_pods(lab, deployment) if not leaving(each)), key=name_of)
 
 

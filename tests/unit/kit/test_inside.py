@@ -90,12 +90,19 @@ def test_settled_gives_the_pods_that_stay_once_all_are_up(monkeypatch: pytest.Mo
     async def owned_pods(*given: Any) -> list[Any]:
         return owned
 
+    gone = []
+
+    async def old_pods_gone(lab: Lab, name: str, *, within: float) -> None:
+        gone.append(name)
+
     monkeypatch.setattr(deployments, "rolled_out", rolled_out)
+    monkeypatch.setattr(deployments, "old_pods_gone", old_pods_gone)
     monkeypatch.setattr(deployments, "owned_pods", owned_pods)
     lab, _ = lab_where(POD, TROUBLE)
     assert [each["metadata"]["name"] for each in asyncio.run(inside.settled(lab, "model", within=1))] == [
         "model-a", "model-b",
     ]  # fmt: skip
+    assert gone == ["model"]
     seen = Observation(False, "all pods", "none")
     with pytest.raises(Failure):
         asyncio.run(inside.settled(lab, "model", within=1))

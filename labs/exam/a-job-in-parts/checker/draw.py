@@ -24,6 +24,6 @@ def draw(random: Random) -> Drawn:
     """Draw them."""
     job, program, word = words(random, 3)
     return Drawn(
-        f"{job}-parts", f"{program}-program", word, random.randrange(4, 7), random.choice([2, 3]),
+        f"{job}-parts", f"{program}-program", word, random.choice([4, 5]), random.choice([2, 3]),
         random.choice([2, 3, 4, 5]), random.randrange(180, 600, 20), random.randrange(3600, 9000, 300),
     )  # fmt: skip

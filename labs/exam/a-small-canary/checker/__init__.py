@@ -27,7 +27,6 @@ async def the_canary_answers(lab: TaskLab) -> None:
     """Of many requests to the Service none is lost; some are answered by the one release, some by the other."""
     await settled(lab, CANARY, within=_READY_WITHIN)
     await settled(lab, STABLE, within=_READY_WITHIN)
-    await deployments.old_pods_gone(lab, STABLE, within=_READY_WITHIN)
     await lab.time.pause(_HEARD_WITHIN)
     async with lab.traffic.load(D.app, rate=_RATE, duration=_SECONDS, body=None, path="/", late_at_most=1) as load:
         report = await load.finished()

@@ -1,12 +1,14 @@
 """The checks."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from mlops_lab.checks import check, equal_to, expect, holds, observe
 from mlops_lab.kit import deployments
 from mlops_lab.kit.inside import settled
 from mlops_lab.kit.pods import name
 from mlops_lab.kube.client import Object
+from mlops_lab.measure.traffic.http import Answer
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
@@ -17,7 +19,7 @@ D = drawn(Drawn, __file__)
 OLD, NEW = f"{D.app}-{D.old}", f"{D.app}-{D.new}"
 _DOMAINS = ("ckad/deployment",)
 _READY_WITHIN, _KEPT_WITHIN, _NOTED_WITHIN = 40.0, 15.0, 12.0
-_ANSWERS = 30
+_ANSWERS, _HEARD_WITHIN = 30, 15.0  # s in which the nodes hear of a switch
 
 
 @check(points=2, domains=_DOMAINS)
@@ -38,14 +40,13 @@ async def the_new_one_answers(lab: TaskLab) -> None:
     ).because(
         "a Service leads to every pod that bears all labels of its selector; with one label less that is both colours"
     )
-    answers = [await lab.traffic.first_answer(lambda: lab.traffic.get(D.app, "/"), within=15)]
-    answers += [await lab.traffic.get(D.app, "/") for _ in range(_ANSWERS - 1)]
-    seen = sorted({each.text if each.status == 200 else each.shown for each in answers})
     wanted = {"color": D.new, "release": D.release}
-    right = all(each.fields_if_any == wanted for each in answers)
-    expect(holds(right, f"{_ANSWERS} of {_ANSWERS} answers: {D.new}, {D.release}", "; ".join(seen))).because(
-        "the variables are those of the new Deployment's pod template"
-    )
+    answered = await lab.time.eventually(
+        lambda: _answers(lab), lambda found: all(each.fields_if_any == wanted for each in found),
+        expected=f"{_ANSWERS} of {_ANSWERS} answers: {D.new}, {D.release}",
+        shown=lambda found: "; ".join(sorted({each.shown for each in found})), within=_HEARD_WITHIN,
+    )  # fmt: skip
+    expect(replace(answered, timed=False)).because("the variables are those of the new Deployment's pod template")
 
 
 @check(points=2, needs=the_new_one_answers, domains=_DOMAINS)
@@ -84,6 +85,10 @@ async def nothing_was_lost(lab: TaskLab) -> None:
         "a selector takes effect at once, ready pods or not: new pods need their seconds, and until one of them is "
         "ready there is nobody to answer"
     )
+
+
+async def _answers(lab: TaskLab) -> list[Answer]:
+    return [await lab.traffic.get(D.app, "/") for _ in range(_ANSWERS)]
 
 
 def _bears(pod: Object, labels: Mapping[str, str]) -> bool:
