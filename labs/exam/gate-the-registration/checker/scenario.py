@@ -35,7 +35,8 @@ async def runs(lab: Lab) -> dict[str, Run]:
         spec = copy.pipeline(_PACKAGE)
     before = {each["version"] for each in await lab.platform.mlflow.versions()}
     metrics = {"below": D.below, "bound": D.bound, "above": D.above}
-    ended = await together(*(_run(lab, spec, metric) for metric in metrics.values()))
+    started = [(await _started(lab, spec, metric), metric) for metric in metrics.values()]
+    ended = await together(*(_ended(lab, run_id, metric) for run_id, metric in started))
     new = [each for each in await lab.platform.mlflow.versions() if each["version"] not in before]
     told = [tags(each).get("auc") for each in new]
     return {
@@ -44,10 +45,10 @@ async def runs(lab: Lab) -> dict[str, Run]:
     }
 
 
-async def _run(lab: Lab, spec: dict[str, Any], metric: float) -> tuple[Observation, Record]:
-    """Start a run and follow it to its end."""
+async def _started(lab: Lab, spec: dict[str, Any], metric: float) -> str:
+    """Start a run; its id."""
     try:
-        run_id = await lab.platform.pipelines.start(spec, {"quality": metric})
+        return await lab.platform.pipelines.start(spec, {"quality": metric})
     except LabError as trouble:
         if getattr(trouble, "status", 0) != 400:  # KFP's word for what is wrong with the question
             raise
@@ -55,6 +56,10 @@ async def _run(lab: Lab, spec: dict[str, Any], metric: float) -> tuple[Observati
             "the pipeline's parameter quality stays, and has no others beside it that must be given"
         )
         raise
+
+
+async def _ended(lab: Lab, run_id: str, metric: float) -> tuple[Observation, Record]:
+    """Follow a run to its end."""
     ended = await lab.time.eventually(
         lambda: lab.platform.pipelines.run(run_id), lab.platform.pipelines.over,
         expected="a run ends", shown=progress, within=_ENDED_WITHIN,
