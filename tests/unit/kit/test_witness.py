@@ -14,8 +14,11 @@ from mlops_lab.kit.witness import nothing_lost
 from tests.made_up import NothingThere, made_up_lab
 
 
+NOW = datetime.now(UTC)
+
+
 def made(seconds_ago: float, restarts: int = 0) -> Any:
-    at = (datetime.now(UTC) - timedelta(seconds=seconds_ago)).isoformat(timespec="seconds").replace("+00:00", "Z")
+    at = (NOW - timedelta(seconds=seconds_ago)).isoformat(timespec="seconds").replace("+00:00", "Z")
     return {"metadata": {"creationTimestamp": at}, "status": {"containerStatuses": [{"restartCount": restarts}]}}
 
 
