@@ -91,9 +91,7 @@ async def follows_the_label(lab: TaskLab, nodes: Sequence[Object]) -> Observatio
             if _node(pod) == name_of(other):  # that one goes when the Deployment has its own number of pods again
                 await lab.objects.patch("Pod", name_of(pod), {"metadata": {"annotations": {_COST: "-1000"}}})
     follows = f"once {name_of(other)} has {D.key}={D.value}, a new pod of {D.fixed} runs there"
-    return holds(
-        seen.ok, follows, f"{name_of(other)} has {D.key}={D.value} now, and no new pod of {D.fixed} runs there"
-    )
+    return holds(seen.ok, follows, f"{name_of(other)} has it now, and no new pod of {D.fixed} runs there")
 
 
 async def apart(lab: TaskLab) -> Observation:
