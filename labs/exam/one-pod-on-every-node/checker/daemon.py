@@ -88,4 +88,4 @@ async def pods_of(lab: TaskLab) -> list[Object]:
 def _shown(pod: Object | None) -> str:
     if pod is None:
         return "gone"
-    return f"started anew {restarts(pod)} times, {'ready' if is_ready(pod) else 'not ready'}"
+    return f"restarts of its container: {restarts(pod)}, {'ready' if is_ready(pod) else 'not ready'}"

@@ -84,16 +84,14 @@ async def follows_the_label(lab: TaskLab, nodes: Sequence[Object]) -> Observatio
     await _label(lab, other, D.value)
     async with scaled(lab, D.fixed, _PODS + 1):
         seen = await lab.time.eventually(
-            lambda: _pods(lab, D.fixed),
-            lambda pods: any(_node(pod) == name_of(other) for pod in pods),
-            expected=f"a new pod of {D.fixed} on the node that now has {D.key}={D.value}",
-            shown=lambda pods: f"its pods are on {', '.join(sorted({_node(pod) or 'none' for pod in pods}))}",
-            within=_DECIDED_WITHIN, every=0.5,
+            lambda: _pods(lab, D.fixed), lambda pods: name_of(other) in map(_node, pods),
+            expected="a new pod there", shown=lambda pods: f"{len(pods)} pods", within=_DECIDED_WITHIN, every=0.5,
         )  # fmt: skip
         for pod in seen.value:
             if _node(pod) == name_of(other):  # that one goes when the Deployment has its own number of pods again
                 await lab.objects.patch("Pod", name_of(pod), {"metadata": {"annotations": {_COST: "-1000"}}})
-        return seen
+    follows = f"once {name_of(other)} has {D.key}={D.value}, a new pod of {D.fixed} runs there"
+    return holds(seen.ok, follows, f"{name_of(other)} has it now, and no new pod of {D.fixed} runs there")
 
 
 async def apart(lab: TaskLab) -> Observation:
