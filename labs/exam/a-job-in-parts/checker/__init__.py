@@ -51,10 +51,10 @@ async def so_many_at_a_time(lab: TaskLab) -> None:
 
 @check(points=1, needs=each_part_is_done, domains=_DOMAINS)
 async def gives_up(lab: TaskLab) -> None:
-    """It fails after so many failed pods, and when it takes too long."""
+    """It fails when pods have failed too often, and when it takes too long."""
     spec = (await lab.objects.named("Job", D.job).present())["spec"]
     expect(observe("backoffLimit", spec.get("backoffLimit"), equal_to(D.backoff))).because(
-        "backoffLimit counts failed pods of the whole Job; where nothing is said it is six"
+        "backoffLimit is how often the Job makes a pod anew for one that failed; where nothing is said it is six"
     )
     expect(observe("activeDeadlineSeconds", spec.get("activeDeadlineSeconds"), equal_to(D.deadline))).because(
         "the Job's own deadline, not its pods': that one ends a pod, and the Job makes another"

@@ -17,7 +17,7 @@ from .draw import Drawn
 D = drawn(Drawn, __file__)
 STABLE, CANARY = f"{D.app}-stable", f"{D.app}-canary"
 _DOMAINS = ("ckad/deployment",)
-_READY_WITHIN = 30.0
+_READY_WITHIN = 60.0
 _HEARD_WITHIN = 2.0  # s in which the nodes have heard of pods that came or went
 _RATE, _SECONDS = 40, 5
 

@@ -14,7 +14,7 @@ from .tokens import claims
 D = drawn(Drawn, __file__)
 _DOMAINS = ("ckad/environment-configuration-and-security",)
 _API_TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount"
-_READY_WITHIN = 30.0
+_READY_WITHIN = 60.0
 _STRANGER = "checkers-stranger"
 
 

@@ -15,7 +15,7 @@ from .same import different
 D = drawn(Drawn, __file__)
 _DOMAINS = ("ckad/observability-and-maintenance",)
 _LABELS = {"app": D.app, "team": D.team}
-_READY_WITHIN, _ENDED_WITHIN, _SCALED_WITHIN = 40.0, 30.0, 20.0
+_READY_WITHIN, _ENDED_WITHIN, _SCALED_WITHIN = 60.0, 40.0, 20.0
 _OLD = "kubectl apply says of which object the cluster does not know kind and version"
 
 

@@ -18,7 +18,7 @@ from .draw import Drawn
 D = drawn(Drawn, __file__)
 OLD, NEW = f"{D.app}-{D.old}", f"{D.app}-{D.new}"
 _DOMAINS = ("ckad/deployment",)
-_READY_WITHIN, _KEPT_WITHIN, _NOTED_WITHIN = 40.0, 15.0, 12.0
+_READY_WITHIN, _KEPT_WITHIN, _NOTED_WITHIN = 60.0, 15.0, 15.0
 _ANSWERS, _HEARD_WITHIN = 30, 15.0  # s in which the nodes hear of a switch
 
 

@@ -24,4 +24,4 @@ def draw(random: Random) -> Drawn:
     app, client = words(random, 2)
     old, new = random.sample(["blue", "green"], 2)
     release = random.randrange(2, 60)
-    return Drawn(app, f"{client}-customer", old, new, f"v{release - 1}", f"v{release}", random.choice([2, 3]))
+    return Drawn(app, f"{client}-customer", old, new, f"v{release - 1}", f"v{release}", 2)

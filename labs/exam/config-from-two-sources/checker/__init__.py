@@ -15,7 +15,7 @@ from .source import taken_from
 D = drawn(Drawn, __file__)
 _DOMAINS = ("ckad/environment-configuration-and-security", "cka/workloads-and-scheduling")
 _WANTED = {D.first: D.first_value, D.second: D.second_value}
-_READY_WITHIN = 40.0
+_READY_WITHIN = 60.0
 
 
 @check(points=2, domains=_DOMAINS)

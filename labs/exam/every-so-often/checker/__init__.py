@@ -12,7 +12,7 @@ from .schedule import meaning
 
 D = drawn(Drawn, __file__)
 _DOMAINS = ("ckad/design-and-build", "cka/workloads-and-scheduling")
-_ENDED_WITHIN = 20.0
+_ENDED_WITHIN = 25.0
 _MADE = "kubectl create cronjob, or kubectl apply, makes it in the task's namespace"
 
 

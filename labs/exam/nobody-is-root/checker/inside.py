@@ -48,7 +48,7 @@ async def looked_at(lab: Lab) -> list[Seen]:
     Raises:
         Failure: it does not roll out, or a container does not run.
     """
-    pods = await settled(lab, _D.app, within=30)
+    pods = await settled(lab, _D.app, within=60)
     return [await _look(lab, pod, each) for pod in pods for each in lasting(pod)]
 
 

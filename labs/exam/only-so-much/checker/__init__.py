@@ -65,7 +65,7 @@ async def the_quota_holds(lab: TaskLab) -> None:
 @check(points=2, domains=_DOMAINS)
 async def the_program_says_what_it_needs(lab: TaskLab) -> None:
     """All pods of the Deployment run, with the wanted requests and limit."""
-    pods = await settled(lab, D.app, within=20)
+    pods = await settled(lab, D.app, within=60)
     expect(observe(f"pods of Deployment {D.app}", len(pods), equal_to(D.pods))).because(
         "pods that a quota or a LimitRange refuses are told of in the events of the ReplicaSet"
     )

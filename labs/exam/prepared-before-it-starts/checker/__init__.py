@@ -15,9 +15,9 @@ _DOMAINS = ("ckad/design-and-build",)
 @check(points=2, domains=_DOMAINS)
 async def has_what_the_source_has(lab: TaskLab) -> None:
     """Each pod answers with the file as the source has it."""
-    await settled(lab, D.app, within=30)
+    await settled(lab, D.app, within=60)
     right = await lab.traffic.first_answer(lambda: lab.traffic.get(D.source, f"/{D.file}"), within=20)
-    found = await lab.traffic.first_answer(lambda: lab.traffic.get(D.app, f"/{D.file}"), within=10)
+    found = await lab.traffic.first_answer(lambda: lab.traffic.get(D.app, f"/{D.file}"), within=6)
     expect(observe("status of the file", found.status, equal_to(200), evidence=[found.shown])).because(
         "what an init container writes is there for the other containers only in a volume that both mount"
     )
@@ -43,7 +43,7 @@ async def waits_for_the_source(lab: TaskLab) -> None:
 @check(points=1, needs=has_what_the_source_has, domains=_DOMAINS)
 async def web_is_the_given_one(lab: TaskLab) -> None:
     """Container `web` runs what it was given, and nothing runs beside it."""
-    pods = await settled(lab, D.app, within=20)
+    pods = await settled(lab, D.app, within=60)
     containers = pods[0]["spec"]["containers"]
     seen = "; ".join(f"{each['name']}: {' '.join(each.get('command') or [])}" for each in containers)
     expect(

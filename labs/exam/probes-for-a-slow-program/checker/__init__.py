@@ -15,7 +15,7 @@ _DOMAINS = ("ckad/observability-and-maintenance",)
 @check(points=2, domains=_DOMAINS)
 async def it_has_its_time(lab: TaskLab) -> None:
     """The program starts without being restarted, and a startup probe gives it the wanted time and no more."""
-    (pod, *_) = await settled(lab, D.app, within=30)
+    (pod, *_) = await settled(lab, D.app, within=60)
     found = numbers(pod, "startupProbe")
     expect(observe("startup probe", found, equal_to(f"GET {D.live} on {D.port}, every 1 s, {D.tries} times"))).because(
         "failureThreshold times periodSeconds is how long a program may take; the other probes begin after that"
@@ -33,7 +33,7 @@ async def it_is_spared_while_busy(lab: TaskLab) -> None:
         "a pod is taken out of the Service while its readiness probe fails; failureThreshold says after how many times"
     )
     expect(found.back).because("once it says that it can, the next probe, a second later, brings the pod back")
-    (pod, *_) = await settled(lab, D.app, within=30)
+    (pod, *_) = await settled(lab, D.app, within=60)
     wanted = f"GET {D.ready} on {D.port}, every 1 s, 1 times"
     expect(observe("readiness probe", numbers(pod, "readinessProbe"), equal_to(wanted))).because(
         "where nothing is said, a probe asks every ten seconds, and three failures in a row count"
@@ -51,7 +51,7 @@ async def it_is_not_killed_for_it(lab: TaskLab) -> None:
 @check(points=2, needs=it_is_not_killed_for_it, owns="liveness", domains=_DOMAINS)
 async def it_is_restarted_when_ill(lab: TaskLab) -> None:
     """When it says that it is not well it is restarted after the wanted time, and not before."""
-    pods = await settled(lab, D.app, within=30)
+    pods = await settled(lab, D.app, within=60)
     wanted = f"GET {D.live} on {D.port}, every {D.live_every} s, {D.live_fails} times"
     expect(observe("liveness probe", numbers(pods[0], "livenessProbe"), equal_to(wanted))).because(
         "restarted too late nobody is served; restarted at the first failure, one lost packet costs a start"

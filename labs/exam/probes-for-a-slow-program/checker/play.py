@@ -47,12 +47,12 @@ def numbers(pod: Object, probe: str) -> str:
 
 async def restarts_until_ready(lab: Lab) -> int:
     """How often the pod's containers were restarted so far."""
-    return restarts(*await settled(lab, _D.app, within=30))
+    return restarts(*await settled(lab, _D.app, within=60))
 
 
 async def busy(lab: Lab) -> Busy:
     """Tell the program to be busy for some seconds."""
-    (pod, *_) = await settled(lab, _D.app, within=30)
+    (pod, *_) = await settled(lab, _D.app, within=60)
     before = restarts(pod)
     try:
         await _tell(lab, pod, "DELETE", _D.ready)
@@ -73,7 +73,7 @@ async def busy(lab: Lab) -> Busy:
 
 async def deaf(lab: Lab) -> Observation:
     """Tell the program to say that it is not well, and wait for its restart."""
-    (pod, *_) = await settled(lab, _D.app, within=30)
+    (pod, *_) = await settled(lab, _D.app, within=60)
     before = restarts(pod)
     try:
         await _tell(lab, pod, "DELETE", _D.live)
