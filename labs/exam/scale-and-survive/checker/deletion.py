@@ -1,6 +1,6 @@
 """A pod that is deleted under load, and what became of the requests meanwhile."""
 
-from mlops_lab.checks import Observation
+from mlops_lab.checks import Observation, absent
 from mlops_lab.kit import services
 from mlops_lab.kit.losses import none_lost
 from mlops_lab.kit.pods import name, ready
@@ -13,9 +13,10 @@ _LATE = 1.0  # s that requests may leave late: failures are counted, no latencie
 async def lost_with_a_pod(lab: TaskLab, service: str) -> Observation:
     """Is no request lost when the oldest ready pod of a Service is deleted?"""
     pods = sorted(ready(await lab.objects.pods_of(service)), key=lambda pod: str(pod["status"].get("startTime")))
-    body = {"rows": []}
+    if not pods:
+        return absent("a ready pod", "none is ready, a moment after all were")
     async with lab.traffic.load(
-        service, rate=_RATE, duration=_BEFORE + _AFTER, body=body, late_at_most=_LATE
+        service, rate=_RATE, duration=_BEFORE + _AFTER, body={"rows": []}, late_at_most=_LATE
     ) as load:  # fmt: skip
         await lab.time.pause(_BEFORE)
         async with services.busy_cluster(lab):
