@@ -8,10 +8,10 @@ from mlops_lab.tasks.drawing import words
 
 @dataclass(frozen=True)
 class Drawn:
-    """The name, the version of the model, the CPU that is requested in m, the most pods, the target in percent."""
+    """The name, the model's release, the CPU that is requested in m, the most pods, the target in percent."""
 
     model: str
-    version: str
+    release: str
     cpu: int
     most: int
     target: int
@@ -19,8 +19,8 @@ class Drawn:
 
 def draw(random: Random) -> Drawn:
     """Draw them."""
-    (model,) = words(random, 1)
+    model, release = words(random, 2)
     return Drawn(
-        f"{model}-delay", random.choice(("v1", "v2")), random.randrange(60, 120, 10), random.choice((3, 4)),
+        f"{model}-delay", f"{release}-{random.randrange(10, 99)}", random.randrange(60, 120, 10), random.choice((3, 4)),
         random.randrange(55, 85, 5),
     )  # fmt: skip
