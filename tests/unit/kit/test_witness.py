@@ -13,7 +13,6 @@ from mlops_lab.base.errors import LabError
 from mlops_lab.kit.witness import nothing_lost
 from tests.made_up import NothingThere, made_up_lab
 
-
 NOW = datetime.now(UTC)
 
 
