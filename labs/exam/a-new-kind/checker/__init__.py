@@ -36,7 +36,10 @@ async def kind_is_known(lab: TaskLab) -> None:
         "a version is asked for in apiVersion, behind the group"
     )
     ready = await lab.objects.named("CustomResourceDefinition", name).until(
-        lambda it: _established(it or {}), expected="is established", shown=lambda it: "not established", within=10
+        lambda it: _established(it or {}),
+        expected="is established",
+        shown=lambda it: "established" if _established(it or {}) else "not established",
+        within=10,
     )
     expect(ready).because("kubectl describe crd says what is wrong with the names or the schema")
 
