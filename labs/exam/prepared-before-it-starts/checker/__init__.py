@@ -17,7 +17,7 @@ async def has_what_the_source_has(lab: TaskLab) -> None:
     """Each pod answers with the file as the source has it."""
     await settled(lab, D.app, within=60)
     right = await lab.traffic.first_answer(lambda: lab.traffic.get(D.source, f"/{D.file}"), within=20)
-    found = await lab.traffic.first_answer(lambda: lab.traffic.get(D.app, f"/{D.file}"), within=6)
+    found = await lab.traffic.first_answer(lambda: lab.traffic.get(D.app, f"/{D.file}"), within=10)
     expect(observe("status of the file", found.status, equal_to(200), evidence=[found.shown])).because(
         "what an init container writes is there for the other containers only in a volume that both mount"
     )

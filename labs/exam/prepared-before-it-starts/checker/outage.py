@@ -16,7 +16,7 @@ from .draw import Drawn
 
 _D = drawn(Drawn, __file__)
 _GONE_WITHIN, _MADE_WITHIN, _READY_WITHIN = 40.0, 30.0, 60.0
-_LOOKED_FOR = 5.0  # s that the new pod must wait
+_LOOKED_FOR = 6.0  # s that the new pod must wait
 
 
 @dataclass(frozen=True)
