@@ -78,7 +78,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> Engine:
         there, docker.nodes = docker.nodes, []
         return bool(there)
 
-    monkeypatch.setattr(kind, "nodes", lambda docker: docker.nodes)
+    monkeypatch.setattr(kind, "nodes", lambda docker, cluster="": [] if cluster else docker.nodes)  # no second one
     monkeypatch.setattr(kind, "remove", lambda docker: (kubeconfig.remove("kind-mlops-lab"), remove(docker))[1])
     for module in (down, mend):
         monkeypatch.setattr(module, "answering", lambda: engine)
