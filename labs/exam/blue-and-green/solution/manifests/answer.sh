@@ -1,2 +1,0 @@
-kubectl rollout status deployment/@{app}-@{new} --timeout 60s
-kubectl apply -f then/service.yaml
