@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +28,7 @@ class Action:
     ask: str = ""
 
 
-class Place(Channel):
+class Place(Channel, ABC):
     """One piece of work; a page of it listens to it.
 
     Attributes:
@@ -45,32 +46,32 @@ class Place(Channel):
         self.trouble: LabError | None = None
 
     @property
+    @abstractmethod
     def html(self) -> str:
         """Its text, which is safe to show."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def folder(self) -> Path | None:
         """Where its terminal begins; None while there is no such folder."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def environment(self) -> Mapping[str, str]:
         """What its terminal's shell has beside the usual; KUBECONFIG at least."""
-        raise NotImplementedError
 
     @property
     def has_checks(self) -> bool:
         """Does it show verdicts?"""
         return True
 
+    @abstractmethod
     async def act(self, name: str, given: Mapping[str, Any]) -> None:
         """Do what a button says.
 
         Raises:
             LabError: it can't be done.
         """
-        raise NotImplementedError
 
     def state(self) -> Message:
         """How it stands."""

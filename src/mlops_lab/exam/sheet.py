@@ -16,6 +16,7 @@ from mlops_lab.checks.verdicts import Result, Verdict
 from mlops_lab.exam.grading import Paper
 from mlops_lab.exam.state import Sitting
 from mlops_lab.labs.variants import solutions, texts
+from mlops_lab.learner.attempts import means
 from mlops_lab.tasks.task import EXAMS
 
 SCHEMA: Literal["mlops-lab/exam/1"] = "mlops-lab/exam/1"
@@ -24,83 +25,79 @@ PASS = 66
 _PLACES = 2
 
 
-def _means(text: str) -> Any:
-    return msgspec.Meta(description=text)
-
-
 class CheckScore(msgspec.Struct, frozen=True):
     """One check of a task."""
 
-    check: Annotated[str, _means("the check's name")]
-    title: Annotated[str, _means("what it asks for")]
+    check: Annotated[str, means("the check's name")]
+    title: Annotated[str, means("what it asks for")]
     verdict: Annotated[
         Literal["pass", "fail", "blocked", "waiting", "error"],
-        _means("error: the environment had a problem, three times; it is left out of the score"),
+        means("error: the environment had a problem, three times; it is left out of the score"),
     ]
-    points: Annotated[int, _means("its points within the task")]
-    earned: Annotated[int, _means("points earned")]
-    seconds: Annotated[float, _means("how long it took")]
-    expected: Annotated[str, _means("what was expected")] = ""
-    seen: Annotated[str, _means("what was seen")] = ""
-    why: Annotated[str, _means("why it did not pass")] = ""
-    evidence: Annotated[list[str], _means("lines that explain")] = []
+    points: Annotated[int, means("its points within the task")]
+    earned: Annotated[int, means("points earned")]
+    seconds: Annotated[float, means("how long it took")]
+    expected: Annotated[str, means("what was expected")] = ""
+    seen: Annotated[str, means("what was seen")] = ""
+    why: Annotated[str, means("why it did not pass")] = ""
+    evidence: Annotated[list[str], means("lines that explain")] = []
 
 
 class TaskScore(msgspec.Struct, frozen=True):
     """One task."""
 
-    number: Annotated[int, _means("in the exam, from 1")]
-    task: Annotated[str, _means("its name in the bank")]
-    title: Annotated[str, _means("its title")]
-    domain: Annotated[str, _means("the exam's domain, such as storage")]
-    weight: Annotated[int, _means("percent of the exam")]
-    minutes: Annotated[int, _means("minutes that it should take")]
-    namespace: Annotated[str, _means("the namespace of the work")]
-    earned: Annotated[float, _means("percent of the exam that were earned")]
-    possible: Annotated[float, _means("percent of the exam that could be earned; less than the weight after an error")]
-    flagged: Annotated[bool, _means("the candidate had flagged it")]
-    hints: Annotated[int, _means("hints that were taken")]
-    checks: Annotated[list[CheckScore], _means("in the task's order")]
-    text: Annotated[str, _means("the task's text, in Markdown; empty in what lab records prints")] = ""
+    number: Annotated[int, means("in the exam, from 1")]
+    task: Annotated[str, means("its name in the bank")]
+    title: Annotated[str, means("its title")]
+    domain: Annotated[str, means("the exam's domain, such as storage")]
+    weight: Annotated[int, means("percent of the exam")]
+    minutes: Annotated[int, means("minutes that it should take")]
+    namespace: Annotated[str, means("the namespace of the work")]
+    earned: Annotated[float, means("percent of the exam that were earned")]
+    possible: Annotated[float, means("percent of the exam that could be earned; less than the weight after an error")]
+    flagged: Annotated[bool, means("the candidate had flagged it")]
+    hints: Annotated[int, means("hints that were taken")]
+    checks: Annotated[list[CheckScore], means("in the task's order")]
+    text: Annotated[str, means("the task's text, in Markdown; empty in what lab records prints")] = ""
     solutions: Annotated[
-        dict[str, dict[str, str]], _means("solutions: files with their texts; empty in what lab records prints")
+        dict[str, dict[str, str]], means("solutions: files with their texts; empty in what lab records prints")
     ] = {}
 
 
 class DomainScore(msgspec.Struct, frozen=True):
     """One domain."""
 
-    domain: Annotated[str, _means("its name, such as storage")]
-    share: Annotated[int, _means("percent of it in the curriculum")]
-    weight: Annotated[int, _means("percent of it in this exam")]
-    earned: Annotated[float, _means("percent of the exam that were earned")]
-    possible: Annotated[float, _means("percent of the exam that could be earned")]
+    domain: Annotated[str, means("its name, such as storage")]
+    share: Annotated[int, means("percent of it in the curriculum")]
+    weight: Annotated[int, means("percent of it in this exam")]
+    earned: Annotated[float, means("percent of the exam that were earned")]
+    possible: Annotated[float, means("percent of the exam that could be earned")]
 
 
 class Sheet(msgspec.Struct, frozen=True):
     """One exam that was graded."""
 
-    schema: Annotated[Literal["mlops-lab/exam/1"], _means("this schema")]
-    learner: Annotated[str, _means("the value of --learner, or empty")]
-    number: Annotated[int, _means("1 for the learner's first exam, and so on")]
-    exam: Annotated[Literal["cka", "ckad", "mlops"], _means("which exam")]
-    seed: Annotated[int, _means("with which it was drawn")]
-    bank: Annotated[str, _means("a hash of the bank that it was drawn from")]
-    minutes: Annotated[int, _means("minutes that it had")]
-    practice: Annotated[bool, _means("checks and hints were there at any time")]
-    quick: Annotated[bool, _means("a few tasks, which don't meet the domains' shares")]
-    begun: Annotated[str, _means("when, in UTC, as ISO 8601")]
-    submitted: Annotated[str, _means("when, in UTC, as ISO 8601")]
-    used: Annotated[float, _means("seconds of it that were used")]
-    given_back: Annotated[float, _means("seconds in which the cluster did not answer, or checks ended in errors")]
-    late: Annotated[float, _means("seconds between the end of the time and the grading; 0 if it was handed in")]
-    score: Annotated[float, _means("percent of what was possible")]
-    needed: Annotated[int, _means("percent that pass")]
-    passed: Annotated[bool, _means("the score is that or more")]
-    earned: Annotated[float, _means("percent of the exam that were earned")]
-    possible: Annotated[float, _means("percent of the exam that could be earned; less than 100 after errors")]
-    domains: Annotated[list[DomainScore], _means("in the curriculum's order")]
-    tasks: Annotated[list[TaskScore], _means("in the exam's order")]
+    schema: Annotated[Literal["mlops-lab/exam/1"], means("this schema")]
+    learner: Annotated[str, means("the value of --learner, or empty")]
+    number: Annotated[int, means("1 for the learner's first exam, and so on")]
+    exam: Annotated[Literal["cka", "ckad", "mlops"], means("which exam")]
+    seed: Annotated[int, means("with which it was drawn")]
+    bank: Annotated[str, means("a hash of the bank that it was drawn from")]
+    minutes: Annotated[int, means("minutes that it had")]
+    practice: Annotated[bool, means("checks and hints were there at any time")]
+    quick: Annotated[bool, means("a few tasks, which don't meet the domains' shares")]
+    begun: Annotated[str, means("when, in UTC, as ISO 8601")]
+    submitted: Annotated[str, means("when, in UTC, as ISO 8601")]
+    used: Annotated[float, means("seconds of it that were used")]
+    given_back: Annotated[float, means("seconds in which the cluster did not answer, or checks ended in errors")]
+    late: Annotated[float, means("seconds between the end of the time and the grading; 0 if it was handed in")]
+    score: Annotated[float, means("percent of what was possible")]
+    needed: Annotated[int, means("percent that pass")]
+    passed: Annotated[bool, means("the score is that or more")]
+    earned: Annotated[float, means("percent of the exam that were earned")]
+    possible: Annotated[float, means("percent of the exam that could be earned; less than 100 after errors")]
+    domains: Annotated[list[DomainScore], means("in the curriculum's order")]
+    tasks: Annotated[list[TaskScore], means("in the exam's order")]
 
 
 def sheet(sitting: Sitting, papers: Sequence[Paper], results: Mapping[int, Sequence[Result]]) -> Sheet:

@@ -16,7 +16,7 @@ from mlops_lab.labs import namespaces, parts
 from mlops_lab.labs.rows import Rows
 from mlops_lab.labs.workspace import put_kubeconfig
 from mlops_lab.tasks import clusters, running, standing
-from mlops_lab.tasks.clusters import ADDONS, KINDS, main_place
+from mlops_lab.tasks.clusters import KINDS
 from mlops_lab.tasks.place import Place
 from mlops_lab.tasks.rendering import SETUP, Rendered
 from mlops_lab.tasks.task import MAIN, Task
@@ -105,11 +105,7 @@ class Clusters:
             parts.require_installed(self._main().kube, task.name, task.about.needs)
 
     def make(self, tasks: Sequence[Task]) -> None:
-        for kind in dict.fromkeys(task.about.cluster for task in tasks):
-            if kind != MAIN:
-                self._places[kind] = KINDS[kind].make()
-        for addon in dict.fromkeys(name for task in tasks for name in task.about.addons):
-            ADDONS[addon].up()
+        self._places |= clusters.make(tasks)
 
     def begin(self, rendered: Rendered, workspace: Path) -> None:
         standing.begin(self._place(rendered.task.about.cluster), rendered, workspace)
@@ -155,5 +151,5 @@ class Clusters:
     def _place(self, kind: str) -> Place:
         with self._lock:
             if kind not in self._places:
-                self._places[kind] = main_place() if kind == MAIN else KINDS[kind].find()
+                self._places[kind] = KINDS[kind].find()
             return self._places[kind]

@@ -15,42 +15,43 @@ from mlops_lab.learner.records import Records
 SCHEMA: Literal["mlops-lab/attempt/1"] = "mlops-lab/attempt/1"
 
 
-def _means(text: str) -> Any:
+def means(text: str) -> Any:
+    """What a field of a record says, for its JSON Schema."""
     return msgspec.Meta(description=text)
 
 
 class CheckRecord(msgspec.Struct, frozen=True):
     """One check of an attempt."""
 
-    check: Annotated[str, _means("the check's name")]
+    check: Annotated[str, means("the check's name")]
     verdict: Annotated[
         Literal["pass", "fail", "blocked", "waiting", "error"],
-        _means("error: the environment has a problem; this costs no points"),
+        means("error: the environment has a problem; this costs no points"),
     ]
-    points: Annotated[int, _means("points for a pass")]
-    earned: Annotated[int, _means("points earned")]
-    seconds: Annotated[float, _means("how long it took")]
-    domains: Annotated[list[str], _means("exam domains, such as cka/troubleshooting")]
-    expected: Annotated[str, _means("of a failure: what was expected")]
-    seen: Annotated[str, _means("what was seen")]
+    points: Annotated[int, means("points for a pass")]
+    earned: Annotated[int, means("points earned")]
+    seconds: Annotated[float, means("how long it took")]
+    domains: Annotated[list[str], means("exam domains, such as cka/troubleshooting")]
+    expected: Annotated[str, means("of a failure: what was expected")]
+    seen: Annotated[str, means("what was seen")]
 
 
 class Attempt(msgspec.Struct, frozen=True):
     """One `lab check` (or a round of `lab watch`)."""
 
-    schema: Annotated[Literal["mlops-lab/attempt/1"], _means("this schema")]
-    learner: Annotated[str, _means("the value of --learner, or empty")]
-    lab: Annotated[str, _means("the lab's number")]
-    attempt: Annotated[int, _means("1 for the first attempt at this lab, and so on")]
-    at: Annotated[str, _means("when it ended, in UTC, as ISO 8601")]
-    whole: Annotated[bool, _means("all of the lab's checks were run; only then the lab can be passed")]
-    passed: Annotated[bool, _means("whole, and every check passed")]
-    points: Annotated[int, _means("points earned")]
-    possible: Annotated[int, _means("points of the checks that were run")]
-    seconds: Annotated[float, _means("the sum of all checks' seconds; checks run in parallel, so it took less")]
-    hints: Annotated[int, _means("hints taken for this lab when the record was printed")]
-    revealed: Annotated[bool, _means("its solution was shown before the first pass")]
-    checks: Annotated[list[CheckRecord], _means("in the report's order")]
+    schema: Annotated[Literal["mlops-lab/attempt/1"], means("this schema")]
+    learner: Annotated[str, means("the value of --learner, or empty")]
+    lab: Annotated[str, means("the lab's number")]
+    attempt: Annotated[int, means("1 for the first attempt at this lab, and so on")]
+    at: Annotated[str, means("when it ended, in UTC, as ISO 8601")]
+    whole: Annotated[bool, means("all of the lab's checks were run; only then the lab can be passed")]
+    passed: Annotated[bool, means("whole, and every check passed")]
+    points: Annotated[int, means("points earned")]
+    possible: Annotated[int, means("points of the checks that were run")]
+    seconds: Annotated[float, means("the sum of all checks' seconds; checks run in parallel, so it took less")]
+    hints: Annotated[int, means("hints taken for this lab when the record was printed")]
+    revealed: Annotated[bool, means("its solution was shown before the first pass")]
+    checks: Annotated[list[CheckRecord], means("in the report's order")]
 
 
 def attempts(records: Records, learner: str = "", lab: str = "") -> Iterator[Attempt]:

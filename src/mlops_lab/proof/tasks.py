@@ -123,7 +123,6 @@ class TaskStage:
         self._beside = ThreadPoolExecutor(1, thread_name_prefix="leaving")
         self._leaving: Future[None] | None = None
         self._turn = 0
-        self._workspace = self._folder / "workspace"
         self.rendered = self._render()
 
     def _render(self) -> Rendered:

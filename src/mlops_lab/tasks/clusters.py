@@ -96,15 +96,19 @@ def place_of(task: Task) -> Place:
     return KINDS[task.about.cluster].find()
 
 
-def made_for(task: Task) -> Place:
-    """The cluster of a task, with its add-ons, made where it is not there.
+def make(tasks: Iterable[Task]) -> dict[str, Place]:
+    """The clusters of tasks, by kind, with the add-ons of these tasks; made where they are not there.
 
     Raises:
         LabError: something can't be made.
     """
-    for addon in task.about.addons:
+    wanted = list(tasks)
+    places: dict[str, Place] = {
+        kind: KINDS[kind].make() for kind in dict.fromkeys(task.about.cluster for task in wanted)
+    }
+    for addon in dict.fromkeys(name for task in wanted for name in task.about.addons):
         ADDONS[addon].up()
-    return KINDS[task.about.cluster].make()
+    return places
 
 
 def end(tasks: Iterable[Task]) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
 
 from mlops_lab.base.processes import Completed, run
@@ -24,8 +22,7 @@ def run_script(file: Path, place: Place, workspace: Path, *, within: float, hint
     Raises:
         LabError: it failed, with what it printed; or took too long.
     """
-    path = place.environment.get("PATH") or f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    env = {**place.environment, "PATH": path, "KUBECONFIG": str(workspace / ".lab" / "kubeconfig")}
+    env = {**place.environment, "KUBECONFIG": str(workspace / ".lab" / "kubeconfig")}
     return run(["bash", "-euo", "pipefail", file], within=within, cwd=workspace, env=env, hint=hint)
 
 
