@@ -349,3 +349,20 @@ esac
         "nodes/worker taint edge=:NoSchedule",
         "persistentvolumes/of-ours",
     ]
+
+
+def test_a_kind_that_goes_between_two_questions_is_no_longer_asked_for(
+    programs: Path, kube: MadeUpKube, tmp_path: Path
+) -> None:
+    (tmp_path / "shifts").touch()
+    program(
+        programs,
+        "kubectl",
+        f"""case "$*" in
+*api-resources*) echo pods; if [ -e {tmp_path}/shifts ]; then echo shifts.example.org; rm {tmp_path}/shifts; fi;;
+*"get pods,shifts.example.org"*) echo "the server doesn't have a resource type" >&2; exit 1;;
+*"get pods -n lab-10"*) echo '{json.dumps({"items": [item("Pod", "model")]})}';;
+esac
+""",
+    )
+    assert leftovers.inside(cast(Kube, kube), "lab-10") == ["pods/model"]

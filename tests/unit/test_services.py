@@ -207,6 +207,24 @@ def test_a_run_is_started_in_its_experiment_and_removed_when_it_has_ended(servic
     assert [line for line, _ in service.asked][-2:] == [f"POST {base}/runs/r:terminate", f"DELETE {base}/runs/r"]
 
 
+def test_a_pipeline_is_removed_with_its_versions(service: Service) -> None:
+    service.answers["DELETE /apis/v2beta1/pipelines/p"] = (200, b"")
+    Pipelines(forwards(service.url)).remove("pipelines", "p")
+    assert service.asked == [("DELETE /apis/v2beta1/pipelines/p?cascade=true", None)]
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_an_experiment_that_another_made_meanwhile_is_taken(
+    service: Service, monkeypatch: pytest.MonkeyPatch, there: bool
+) -> None:
+    pipelines, theirs = Pipelines(forwards(service.url)), {"experiment_id": "e", "display_name": "lab-08"}
+    lists = iter([[], [theirs] if there else []])
+    monkeypatch.setattr(pipelines, "all", lambda kind: next(lists))
+    service.answers["POST /apis/v2beta1/experiments"] = (409, {"message": "already exists"})
+    with contextlib.nullcontext() if there else pytest.raises(RefusedRequest, match="already exists"):
+        assert pipelines.experiment("lab-08") == theirs
+
+
 def test_every_page_of_a_collection_is_read_and_runs_are_named_by_their_experiment(service: Service) -> None:
     base = "/apis/v2beta1"
     service.answers |= {

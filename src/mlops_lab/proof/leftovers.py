@@ -75,23 +75,23 @@ def _marks(node: dict[str, Any]) -> list[str]:
 
 
 def _all(kube: Kube, namespace: str | None) -> list[dict[str, Any]]:
-    kinds = [kind for kind in _kinds(kube, namespace is not None) if not _PASSING.match(kind)]
-    where = ["-n", namespace] if namespace else []
-    items = json.loads(_kubectl(kube, "get", ",".join(kinds), *where, "-o", "json", "--ignore-not-found") or "{}")
-    return list(items.get("items", []))
+    """All objects of the kinds that can be listed.
 
+    An aggregated API whose server is away makes the question for the kinds fail meanwhile, and a kind whose definition
+    another removes between that question and the next makes the next one fail.
+    """
 
-def _kinds(kube: Kube, namespaced: bool) -> list[str]:
-    """All kinds that can be listed. An aggregated API whose server is away makes the whole question fail meanwhile."""
-
-    def probe() -> tuple[list[str] | None, str]:
+    def probe() -> tuple[list[dict[str, Any]] | None, str]:
         try:
-            words = ("api-resources", "--verbs=list", "-o", "name", f"--namespaced={str(namespaced).lower()}")
-            return _kubectl(kube, *words).split(), ""
+            known = _kubectl(kube, "api-resources", "--verbs=list", "-o", "name", f"--namespaced={scope}").split()
+            kinds = ",".join(kind for kind in known if not _PASSING.match(kind))
+            found = json.loads(_kubectl(kube, "get", kinds, *where, "-o", "json", "--ignore-not-found") or "{}")
+            return list(found.get("items", [])), ""
         except LabError as trouble:
             return None, "; ".join(part for part in (trouble.message, trouble.detail) if part)
 
-    return wait_until(probe, what="the list of the API's kinds", within=_WITHIN, every=2, hint=_UP)
+    scope, where = ("true", ["-n", namespace]) if namespace else ("false", [])
+    return wait_until(probe, what="a list of all objects", within=_WITHIN, every=2, hint=_UP)
 
 
 def _name(item: dict[str, Any]) -> str:

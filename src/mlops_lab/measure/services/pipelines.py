@@ -46,8 +46,18 @@ class Pipelines:
 
     def experiment(self, name: str) -> dict[str, Any]:
         """The experiment of that name; created if there is none."""
-        known = next((each for each in self.all("experiments") if each["display_name"] == name), None)
-        return known or self.ask("POST", "experiments", {"display_name": name})
+        known = self._experiment(name)
+        if known is None:
+            try:
+                return self.ask("POST", "experiments", {"display_name": name})
+            except RefusedRequest as refused:
+                known = self._experiment(name) if refused.status == 409 else None  # made by another meanwhile
+                if known is None:
+                    raise
+        return known
+
+    def _experiment(self, name: str) -> dict[str, Any] | None:
+        return next((each for each in self.all("experiments") if each["display_name"] == name), None)
 
     def start(self, spec: dict[str, Any], arguments: dict[str, Any], *, experiment: str, name: str = "") -> str:
         """Start a run of a compiled pipeline and return its id.
@@ -85,7 +95,7 @@ class Pipelines:
 
     def runs(self, experiment: str) -> list[dict[str, Any]]:
         """The runs of an experiment by its name, newest first; none where there is no such experiment."""
-        known = next((each for each in self.all("experiments") if each["display_name"] == experiment), None)
+        known = self._experiment(experiment)
         if known is None:
             return []
         return list(self.all("runs", experiment_id=known["experiment_id"], sort_by="created_at desc"))
@@ -125,10 +135,10 @@ class Pipelines:
         return found
 
     def remove(self, kind: str, number: str) -> None:
-        """Remove an object by its kind and id; a running run is terminated first."""
+        """Remove an object by its kind and id; a running run is terminated first, a pipeline goes with its versions."""
         if kind == "runs":
             self.end(number)
-        self.ask("DELETE", f"{kind}/{number}")
+        self.ask("DELETE", f"{kind}/{number}", **({"cascade": "true"} if kind == "pipelines" else {}))
 
 
 def package(text: str) -> dict[str, Any]:
