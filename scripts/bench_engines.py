@@ -36,6 +36,7 @@ REQUEST = 60.0  # s for each; many runs that begin at once keep an API server bu
 REST = 60.0  # s after it is ready until its idle use is measured, and for how long that is
 MEASURED = 90.0  # s more until the kubelet has measured each container; it does every 10 to 15 s
 AT_ONCE, ENDED = 20, 3600.0  # runs, and s until the last of them has ended
+LEFT = 900.0  # s for runs that a measurement left: no engine is replaced under them
 MEMORY_GOAL = {"embedded": "at most 220"}  # MiB
 Lab = Callable[..., float]  # `lab WORDS...`: the seconds that it took
 
@@ -85,6 +86,9 @@ def engines(lab: Lab, write: Callable[[Figures], None], solution: Path, asked: b
             try:
                 for more in _measured(site, name, solution):
                     figures |= more
+            except (LabError, SystemExit) as trouble:  # said now: what comes after may fail, too
+                print(f"engine {name}: {trouble}", flush=True)
+                raise
             finally:  # what is measured by then counts, whatever comes
                 if figures:
                     write(named(figures, name))
@@ -191,6 +195,9 @@ def _back(site: Site, before: str, others: Mapping[str, str]) -> None:
             _remove(site)
         return
     words, lost = restoring(site.release, before, others)
+    end = time.monotonic() + LEFT
+    while runs.at_work(site.kubectl, site.release.namespace, workflows=True) != [] and time.monotonic() < end:
+        time.sleep(5)
     print(f"bringing back what was there before: lab {' '.join(words)}", flush=True)
     site.lab(*words)
     if lost:

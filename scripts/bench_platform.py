@@ -116,12 +116,19 @@ class Runs:
         return self._pipelines.start(marked(self._spec, seed), {"seed": seed, **days}, experiment=EXPERIMENT)
 
     def _ended(self, number: str, end: float, every: float) -> dict[str, Any]:
-        """A run that has ended, by the moment `end`."""
-        while not self._pipelines.over(run := self._pipelines.run(number)):
+        """A run that has ended, by the moment `end`; an answer that was lost on its way is asked for again."""
+        while True:
+            run: dict[str, Any] = {}
+            try:
+                run = self._pipelines.run(number)
+            except LabError as lost:
+                if isinstance(lost, RefusedRequest) and not lost.transient:
+                    raise
+            if run and self._pipelines.over(run):
+                return run
             if time.monotonic() > end:
                 raise SystemExit(f"a pipeline's run did not end in time: it is {run.get('state')}")
             time.sleep(every)
-        return run
 
     def _steps(self, number: str) -> dict[str, bool]:
         """The steps of a run that has succeeded, and whether each came from the cache.

@@ -8,10 +8,11 @@ import importlib
 import json
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
+from mlops_lab.base.errors import LabError
 from mlops_lab.base.paths import project
 from mlops_lab.cluster.record import Cluster
 from mlops_lab.engine.docker import Docker
@@ -140,6 +141,24 @@ def test_a_run_that_failed_is_no_measurement(platform: Any) -> None:
         made_up_runs(platform, Pipelines(told(NONE), "FAILED"))._run(7, cached=False)
 
 
+@pytest.mark.parametrize(
+    ("trouble", "fault"),
+    [(LabError("lost", ""), False), (RefusedRequest("busy", 503, ""), False), (RefusedRequest("gone", 404, ""), True)],
+)
+def test_an_answer_that_was_lost_on_its_way_is_asked_for_again(
+    platform: Any, monkeypatch: pytest.MonkeyPatch, trouble: LabError, fault: bool
+) -> None:
+    api = Pipelines(told(NONE))
+    answers, asked = [trouble], api.run
+    monkeypatch.setattr(api, "run", lambda number: asked(number) if not answers else throw(answers.pop()))
+    with pytest.raises(RefusedRequest, match="gone") if fault else contextlib.nullcontext():
+        assert made_up_runs(platform, api)._run(7, cached=False) > 0
+
+
+def throw(trouble: LabError) -> NoReturn:
+    raise trouble
+
+
 def test_kubeflows_steps_are_asked_for_until_all_are_told(platform: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     def steps(**states: str) -> dict[str, Any]:
         return {"steps": [{"name": name, "state": state, "cached": True} for name, state in states.items()]}
@@ -213,12 +232,12 @@ def test_what_was_there_is_brought_back(
 
 @pytest.mark.parametrize("breaks", ["", "embedded", "kubeflow"])
 def test_what_was_measured_is_kept_and_what_was_there_comes_back(
-    engines: Any, monkeypatch: pytest.MonkeyPatch, breaks: str
+    engines: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], breaks: str
 ) -> None:
     def measured(site: Any, name: str, solution: Path) -> Any:
         yield {"memory": (1.0, "MiB", "")}
         if name == breaks:
-            raise SystemExit("it broke")
+            raise SystemExit(f"{name} broke")
         yield {"API": (2.0, "ms", "")}
 
     monkeypatch.setattr(engines.record, "current", lambda: Cluster("kind-x", "localhost:5001", "small"))
@@ -237,6 +256,20 @@ def test_what_was_measured_is_kept_and_what_was_there_comes_back(
     names = ["memory, engine embedded", "API, engine embedded", "memory, engine kubeflow", "API, engine kubeflow"]
     assert list(written) == names[: {"": 4, "embedded": 1, "kubeflow": 3}[breaks]]
     assert back == [("kubeflow", {"tracking": "full"})]
+    # What follows may fail, too: what broke is said before.
+    assert not breaks or f"engine {breaks}: {breaks} broke" in capsys.readouterr().out
+
+
+def test_what_was_there_comes_back_when_the_runs_that_are_left_have_ended(
+    engines: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left: list[Any] = [None, ["one"], []]
+    monkeypatch.setattr(engines.runs, "at_work", lambda *_, **__: left.pop(0))
+    monkeypatch.setattr(engines.time, "sleep", lambda _: None)
+    asked: list[Any] = []
+    site = engines.Site(PIPELINES, lambda *words: asked.append(words), None, None, None, None, engines.Progress())
+    engines._back(site, "kubeflow", {})
+    assert asked == [("up", "--engine", "kubeflow")] and not left
 
 
 @pytest.mark.parametrize(
