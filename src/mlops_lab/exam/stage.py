@@ -119,10 +119,12 @@ class Clusters:
 
     def remove(self, rendered: Rendered, workspace: Path, *, stood: bool) -> None:
         place = self._place(rendered.task.about.cluster)
-        if stood and (rendered.folder / SETUP / "undo.sh").is_file() and not self.there(rendered):
-            namespaces.create(place.kube, rendered, rendered.namespace)  # what takes the set-up back runs in it
         workspace.mkdir(parents=True, exist_ok=True)
         put_kubeconfig(workspace, place.kube, rendered.namespace)
+        if stood and place.breakable:
+            standing.undo(place, rendered, workspace)  # what is broken may be the API server: it is asked afterwards
+        elif stood and (rendered.folder / SETUP / "undo.sh").is_file() and not self.there(rendered):
+            namespaces.create(place.kube, rendered, rendered.namespace)  # what takes the set-up back runs in it
         standing.remove(place, rendered, workspace)
 
     def end(self, tasks: Sequence[Task]) -> None:

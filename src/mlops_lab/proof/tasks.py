@@ -123,6 +123,7 @@ class TaskStage:
         self._beside = ThreadPoolExecutor(1, thread_name_prefix="leaving")
         self._leaving: Future[None] | None = None
         self._turn = 0
+        self._between: list[str] = []
         self.rendered = self._render()
 
     def _render(self) -> Rendered:
@@ -143,6 +144,8 @@ class TaskStage:
     def reset(self) -> None:
         standing.remove(self._place, self.rendered, self._workspace)
         forget(self._workspace)
+        # Where the set-up may break the API server, what is left of work before is seen now, or never.
+        self._between = self._there() if self._place.breakable else []
         standing.begin(self._place, self.rendered, self._workspace)
 
     def work(self, variant: Variant) -> None:
@@ -159,6 +162,9 @@ class TaskStage:
         return running.check(self._place, self.rendered, checks_of(self.rendered), self._workspace, mistake=mistake)
 
     def objects(self) -> list[str]:
+        return self._between if self._place.breakable else self._there()
+
+    def _there(self) -> list[str]:
         kube, namespace = self._place.kube, self.rendered.namespace
         around = [name for name in leftovers.around(kube, namespace) if not _OTHERS.match(name) and self._is_ours(name)]
         own = [
