@@ -1,0 +1,1 @@
+ssh exam-control-plane "rm -rf /var/backups/@{name}.* /var/lib/@{name} /tmp/@{name}*"
