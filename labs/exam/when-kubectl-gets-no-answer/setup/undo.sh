@@ -1,0 +1,1 @@
+bash "$MEND/control-plane.sh"
