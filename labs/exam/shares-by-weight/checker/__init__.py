@@ -16,8 +16,9 @@ from .draw import Drawn
 D = drawn(Drawn, __file__)
 _DOMAINS = ("cka/services-and-networking",)
 _SERVED_WITHIN, _WITHIN = 12.0, 12.0
-_ASKED, _OFF = 200, 5  # requests, and percent that a share may be off
-_PATHS = ("/", "/orders", "/orders/7")
+_TIMES, _OFF = 50, 5  # how often each path is asked for, and percent that a share may be off
+_PATHS = ("/", "/orders", "/orders/7", "/orders?from=7")
+_ASKED = _TIMES * len(_PATHS)
 
 
 @check(points=2, domains=_DOMAINS)
@@ -28,6 +29,10 @@ async def gateway_is_served(lab: TaskLab) -> None:
     listeners = found["spec"]["listeners"]
     shown = ", ".join(f"{each['protocol']} on {each['port']}" for each in listeners)
     expect(observe("it listens for", shown, equal_to("HTTP on 80"))).because("clients come to that port")
+    routes = ((listeners[0].get("allowedRoutes") or {}).get("namespaces") or {}).get("from", "Same")
+    expect(observe("it takes routes of Namespaces", routes, equal_to("Same"))).because(
+        "others' routes could take requests for any host; where nothing is said it is the Gateway's own"
+    )
     seen = await lab.objects.named("Gateway", D.gateway).until(
         lambda it: is_true(it, "Programmed"), expected="is Programmed", shown=_conditions, within=_SERVED_WITHIN
     )
@@ -40,7 +45,7 @@ async def gateway_is_served(lab: TaskLab) -> None:
 async def shares_are_right(lab: TaskLab) -> None:
     """Of the host's requests each Service gets its share, and none is lost."""
     await presence.exists(lab, "HTTPRoute", D.route, "the route was to have this name", others=True)
-    asks = [Ask(D.host, _PATHS[number % len(_PATHS)]) for number in range(_ASKED)]
+    asks = [Ask(D.host, path) for path in _PATHS]
 
     def right(said: Sequence[Said]) -> str:
         counts = Counter(str(each.fields.get("app")) if each.status == 200 else each.shown for each in said)
@@ -51,7 +56,8 @@ async def shares_are_right(lab: TaskLab) -> None:
         return "" if abs(percent - D.share) <= _OFF else f"{percent:.0f} % come to {D.new}"
 
     shown = f"of {_ASKED} requests about {D.share} % come to {D.new}, and all others to {D.old}"
-    expect(await asked(lab, asks, right, expected=shown, name="client-of-shares", within=_WITHIN)).because(
+    seen = await asked(lab, asks, right, expected=shown, name="client-of-shares", within=_WITHIN, times=_TIMES)
+    expect(seen).because(
         "within a rule each backend gets its weight's part of all weights; of two rules that match alike one gets all"
     )
 
