@@ -1,4 +1,4 @@
-"""The checker's client at the edge: by host and path, with headers, over TLS; what comes back, and what is wrong with it."""
+"""The checker's client at the edge: by host and path, with headers, over TLS; and what comes back."""
 
 from __future__ import annotations
 
