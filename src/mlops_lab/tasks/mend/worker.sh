@@ -2,13 +2,15 @@
 # The second cluster's worker as it was made, whatever has become of it: `bash "$MEND/worker.sh"` in a task's set-up.
 # Both nodes are of one image, so the files that both have are taken from the other one; if that does not help, the node
 # joins anew.
-# shellcheck disable=SC2086 # the words of $files are files
+# shellcheck disable=SC2029 # what is filled in here is known here
 set -euo pipefail
 export LC_ALL=C
 worker=$(ssh exam-worker hostname)
 units=etc/systemd/system
-files="$units/kubelet.service $units/kubelet.service.d $units/containerd.service etc/containerd/config.toml
-  etc/crictl.yaml etc/default/kubelet var/lib/kubelet/config.yaml etc/kubernetes/pki/ca.crt"
+files=(
+  "$units/kubelet.service" "$units/kubelet.service.d" "$units/containerd.service" etc/containerd/config.toml
+  etc/crictl.yaml etc/default/kubelet var/lib/kubelet/config.yaml etc/kubernetes/pki/ca.crt
+)
 
 ready() {
   local renewed status
@@ -27,7 +29,7 @@ wait_ready() {
 }
 
 ssh exam-worker "rm -rf /$units/kubelet.service.d /$units/containerd.service.d /etc/kubernetes/manifests/*"
-ssh exam-control-plane "cd / && tar -c \$(ls -d $(echo $files) 2>/dev/null)" | ssh exam-worker tar -C / -x
+ssh exam-control-plane "cd / && tar -c \$(ls -d ${files[*]} 2>/dev/null)" | ssh exam-worker tar -C / -x
 since=$(date -u +%FT%TZ)
 ssh exam-worker bash -euo pipefail -s <<'EOF'
 value() { awk -v name="$1" '$3 == name && $2 == "name:" { getline; print $2; exit }' /kind/kubeadm.conf; }
