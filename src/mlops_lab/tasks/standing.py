@@ -42,30 +42,24 @@ def begin(place: Place, rendered: Rendered, workspace: Path) -> None:
     _script(place, rendered, workspace, "setup.sh")
 
 
-def remove(place: Place, rendered: Rendered, workspace: Path) -> None:
+def remove(place: Place, rendered: Rendered, workspace: Path, *, stood: bool = False) -> None:
     """Take the task away; what is not there (any more) is no trouble.
+
+    Args:
+        stood: it was made whole: where nodes may be broken its set-up is taken back, though its namespace may be gone.
 
     Raises:
         LabError: something does not go. The next call continues.
     """
     kube = place.kube
-    if _stands(place, rendered, workspace):
-        undo(place, rendered, workspace)
+    if (stood and place.breakable) or _stands(place, rendered, workspace):
+        _script(place, rendered, workspace, "undo.sh")
     namespaces.remove(kube, rendered, rendered.namespace)
     there = [(kind, name) for kind, name in outside(rendered.folder) if found(kube, kind, name)]
     for kind, name in there:
         kube.delete(kind, name)
     for kind, name in there:
         kube.wait_gone(kind, name, within=_GONE_WITHIN)
-
-
-def undo(place: Place, rendered: Rendered, workspace: Path) -> None:
-    """Take back what `setup.sh` did. Where nodes may be broken, the script needs neither API server nor namespace.
-
-    Raises:
-        LabError: the script fails; with what it printed.
-    """
-    _script(place, rendered, workspace, "undo.sh")
 
 
 def _stands(place: Place, rendered: Rendered, workspace: Path) -> bool:
