@@ -5,14 +5,15 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from mlops_lab.checks import LabError, Observation, absent, expect, is_ready
+from mlops_lab.checks import LabError, Observation, absent, equal_to, expect, is_ready, observe
+from mlops_lab.kit import deployments, presence
 from mlops_lab.kit.prerequisites import must
 from mlops_lab.kit.standing import standing
 from mlops_lab.kube.client import Object
 from mlops_lab.kube.errors import NotFound, Refused
 from mlops_lab.tasks.lab import TaskLab
 
-_ANSWERS_WITHIN = 12.0
+_ANSWERS_WITHIN = 15.0
 _TRIAL = "trial-of-the-checker"
 _DOWN = "without it nobody sees or changes anything: crictl ps -a on the control plane, and the logs in /var/log/pods"
 
@@ -69,23 +70,33 @@ async def must_answer(lab: TaskLab) -> None:
     must(await answering(lab), _DOWN)
 
 
-async def must_be_whole(lab: TaskLab, deployment: str, *, pods: int, within: float, why: str) -> list[Object]:
-    """The ready pods of a Deployment that wants so many and has them.
+async def must_be_whole(
+    lab: TaskLab, deployment: str, *, pods: int, within: float, why: str, without: str = ""
+) -> list[Object]:
+    """The pods of a Deployment that wants so many and has them, up to date and ready, and no others.
 
     Args:
         within: seconds.
         why: what to say if it has not.
+        without: the uid of a pod that was deleted, and is none of them.
 
     Raises:
         Failure: it is not there, wants another number, or does not have them.
     """
-    seen = await lab.objects.deployment(deployment).until(
-        lambda it: _whole(it, pods), expected=f"{pods} pods, all ready", shown=_state, within=within
-    )
-    expect(seen).because(why)
-    found = await lab.objects.deployment(deployment).present()
-    chosen = ",".join(f"{key}={value}" for key, value in found["spec"]["selector"].get("matchLabels", {}).items())
-    return [pod for pod in await lab.objects.all("Pod", chosen) if is_ready(pod)]
+    found = await presence.exists(lab, "Deployment", deployment, "the task names it", others=True)
+    must(observe(f"pods that Deployment {deployment} wants", found["spec"].get("replicas"), equal_to(pods)), why)
+    expect(await deployments.rolled_out(lab, deployment, pods=pods, within=within)).because(why)
+
+    def right(own: list[Object]) -> bool:
+        return len(own) == pods and all(is_ready(each) and each["metadata"]["uid"] != without for each in own)
+
+    seen = await lab.time.eventually(
+        lambda: deployments.owned_pods(lab, deployment), right, expected=f"{pods} pods, all ready",
+        shown=lambda own: f"{sum(map(is_ready, own))} of {len(own)} pods are ready", within=within,
+    )  # fmt: skip
+    must(seen, why)
+    own: list[Object] = seen.value
+    return own
 
 
 async def speaks_again(lab: TaskLab, node: str, *, after: str, within: float) -> Observation:
@@ -98,9 +109,8 @@ async def speaks_again(lab: TaskLab, node: str, *, after: str, within: float) ->
 
     async def look() -> tuple[str, Object | None]:
         lease = await lab.elsewhere("kube-node-lease").named("Lease", node).now()
-        return str(((lease or {}).get("spec") or {}).get("renewTime") or ""), await lab.objects.named(
-            "Node", node
-        ).now()
+        renewed = str(((lease or {}).get("spec") or {}).get("renewTime") or "")
+        return renewed, await lab.objects.named("Node", node).now()
 
     def shown(seen: tuple[str, Object | None]) -> str:
         renewed, found = seen
@@ -193,17 +203,3 @@ def _phase(pod: Object | None) -> str:
 def _condition(node: Object) -> str:
     conditions = (node.get("status") or {}).get("conditions") or []
     return next((str(each.get("status")) for each in conditions if each.get("type") == "Ready"), "not said")
-
-
-def _whole(deployment: Object | None, pods: int) -> bool:
-    status = (deployment or {}).get("status") or {}
-    wanted = ((deployment or {}).get("spec") or {}).get("replicas")
-    counts = (status.get("readyReplicas", 0), status.get("updatedReplicas", 0), status.get("replicas", 0))
-    return wanted == pods and counts == (pods, pods, pods)
-
-
-def _state(deployment: Object | None) -> str:
-    if deployment is None:
-        return "there is no such Deployment"
-    status = deployment.get("status") or {}
-    return f"it wants {deployment['spec'].get('replicas')}, and {status.get('readyReplicas', 0)} are ready"

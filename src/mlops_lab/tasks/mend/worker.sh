@@ -12,25 +12,38 @@ files=(
   etc/crictl.yaml etc/default/kubelet var/lib/kubelet/config.yaml etc/kubernetes/pki/ca.crt
 )
 
+asked() { kubectl --request-timeout=5s "$@" 2>/dev/null; }
+
 ready() {
   local renewed status
-  renewed=$(kubectl get lease -n kube-node-lease "$worker" -o jsonpath='{.spec.renewTime}' --request-timeout=5s 2>/dev/null)
-  status=$(kubectl get node "$worker" --request-timeout=5s 2>/dev/null \
-    -o jsonpath='{.status.conditions[?(@.type=="Ready")].status}')
+  renewed=$(asked get lease -n kube-node-lease "$worker" -o jsonpath='{.spec.renewTime}')
+  status=$(asked get node "$worker" -o jsonpath='{.status.conditions[?(@.type=="Ready")].status}')
   [[ $renewed > $since && $status == True ]]
 }
 
-wait_ready() {
+# Who joins anew has another range of addresses for pods: its file must have that one, and the bridge no other.
+networked() {
+  local range
+  range=$(asked get node "$worker" -o jsonpath='{.spec.podCIDR}')
+  [ -n "$range" ] && ssh exam-worker bash -s "$range" <<'EOF'
+grep -rqsF "\"$1\"" /etc/cni/net.d || exit 1
+held=$(ip -4 -o address show dev kube-bridge 2>/dev/null | awk '{ print $4 }')
+[ -z "$held" ] || [ "$held" = "${1%0/*}1/${1#*/}" ]
+EOF
+}
+
+within() {
   local end=$((SECONDS + $1))
-  until ready; do
+  until "$2"; do
     [ $SECONDS -lt $end ] || return 1
     sleep 0.5
   done
 }
 
+no_network() { ssh exam-worker "rm -f /etc/cni/net.d/*; ip link delete kube-bridge 2>/dev/null || true"; }
+
 ssh exam-worker "rm -rf /$units/kubelet.service.d /$units/containerd.service.d /etc/kubernetes/manifests/*"
 ssh exam-control-plane "cd / && tar -c \$(ls -d ${files[*]} 2>/dev/null)" | ssh exam-worker tar -C / -x
-since=$(date -u +%FT%TZ)
 ssh exam-worker bash -euo pipefail -s <<'EOF'
 value() { awk -v name="$1" '$3 == name && $2 == "name:" { getline; print $2; exit }' /kind/kubeadm.conf; }
 server=$(awk '$1 == "apiServerEndpoint:" { print $2; exit }' /kind/kubeadm.conf)
@@ -54,20 +67,28 @@ users:
 END
 chmod 600 /etc/kubernetes/kubelet.conf
 mkdir -p /etc/kubernetes/manifests
+systemctl daemon-reload
 systemctl --quiet unmask containerd kubelet
 systemctl stop kubelet
 pkill -x kubelet || true # one that was started by hand
-systemctl daemon-reload
 systemctl --quiet enable containerd kubelet
-systemctl start containerd
-systemctl restart kubelet
+systemctl restart containerd
 EOF
-if ! ssh exam-worker test -s /var/lib/kubelet/pki/kubelet-client-current.pem || ! wait_ready 25; then
+since=$(date -u +%FT%TZ)
+ssh exam-worker systemctl start kubelet
+if ! ssh exam-worker test -s /var/lib/kubelet/pki/kubelet-client-current.pem || ! within 25 ready; then
   kubectl delete node "$worker" --ignore-not-found
   token=$(ssh exam-worker "awk '\$2 == \"token:\" { print \$3; exit }' /kind/kubeadm.conf")
   ssh exam-control-plane "kubeadm token delete $token; kubeadm token create $token --ttl 15m" >/dev/null 2>&1
-  ssh exam-worker "kubeadm reset --force; kubeadm join --config /kind/kubeadm.conf" >/dev/null 2>&1
+  ssh exam-worker kubeadm reset --force >/dev/null 2>&1 || true
+  no_network
   since=$(date -u +%FT%TZ)
-  wait_ready 60
+  ssh exam-worker "mkdir -p /etc/kubernetes/manifests; kubeadm join --config /kind/kubeadm.conf" >/dev/null 2>&1
+  within 50 ready
+fi
+if ! networked; then
+  no_network
+  kubectl delete pods -A --field-selector "spec.nodeName=$worker" --grace-period=1 --wait=false
+  within 30 networked
 fi
 kubectl patch node "$worker" --type merge -p '{"spec": {"unschedulable": null, "taints": null}}'
