@@ -70,10 +70,8 @@ class Provable(click.ParamType[Any]):
 
         found = LabName().shell_complete(ctx, param, incomplete)
         with contextlib.suppress(LabError):
-            return [
-                *found,
-                *(CompletionItem(each.name, help=each.about.title) for each in tasks() if each.name.startswith(incomplete)),
-            ]
+            own = [each for each in tasks() if each.name.startswith(incomplete)]
+            found += [CompletionItem(each.name, help=each.about.title) for each in own]
         return found
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @click.command("proofs")
 @click.argument("wanted", metavar="[LAB or TASK]...", nargs=-1, type=Provable())
-@click.option("--whole", is_flag=True, help="Only whole proofs count; else the short form does, too. Tasks have no other.")
+@click.option("--whole", is_flag=True, help="Only whole proofs count; else labs' short form does, too.")
 @click.option("--page", "rewrite", is_flag=True, help="Write docs/proofs.md anew, say after a merge.")
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def show_proofs(wanted: tuple[Exercise | Task, ...], whole: bool, rewrite: bool, as_json: bool) -> None:

@@ -56,7 +56,7 @@ class Stage(Protocol):
         """Make a task as the candidate finds it."""
 
     def there(self, rendered: Rendered) -> bool:
-        """Is the task's namespace there? Where the API server itself may be broken it is, unless that says it is not."""
+        """Is the task's namespace there? Where the API server may be broken it is, unless that says otherwise."""
 
     def remove(self, rendered: Rendered, workspace: Path, *, stood: bool) -> None:
         """Take a task away, with all that its work has made outside of its namespace.

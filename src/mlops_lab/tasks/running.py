@@ -47,8 +47,8 @@ def environment(place: Place, rendered: Rendered) -> Environment:
 
 
 class Watch(Starvation):
-    """Watches the machine for checks on nodes that may be broken: one that does not say what it uses is no excuse, since
-    the candidate may have stopped its kubelet or the API server.
+    """Watches the machine for checks on nodes that may be broken. One that does not say what it uses is no excuse: the
+    candidate may have stopped its kubelet or the API server.
     """
 
     def why(self, windows: Sequence[Window], *, programs: bool) -> str:

@@ -9,7 +9,7 @@ ssh exam-control-plane "sed -i 's|path: /etc/kubernetes/scheduler.conf|path: /et
 ssh exam-control-plane "sed -i 's|--kubeconfig=/etc/kubernetes/scheduler.conf|--kubeconfig=/etc/kubernetes/@{word}.conf|' \
   @{manifest}"
 @% endif %@
-# The one that runs ends.
+# The one that runs ends, and the API server hears of it.
 ssh exam-control-plane bash -s <<'END'
 for _ in $(seq 100); do
   curl -fsk -m 2 -o /dev/null https://127.0.0.1:10259/livez || exit 0
@@ -17,4 +17,10 @@ for _ in $(seq 100); do
 done
 exit 1
 END
+pod=kube-scheduler-$(ssh exam-control-plane hostname)
+for _ in $(seq 100); do
+  ready=$(kubectl get pod -n kube-system "$pod" -o jsonpath='{.status.conditions[?(@.type=="Ready")].status}' || true)
+  if [ "$ready" = False ]; then break; fi
+  sleep 0.3
+done
 kubectl scale deployment @{app} --replicas=2

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from mlops_lab.checks import check, equal_to, expect, holds, observe
 from mlops_lab.kit import presence
 from mlops_lab.kit.edge import Ask, Said, asked
+from mlops_lab.kube.client import Object
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
@@ -20,12 +21,16 @@ _WAS = "it was there, and was to stay"
 @check(points=3, domains=_DOMAINS)
 async def answers(lab: TaskLab) -> None:
     """Every path of the host leads to the Service."""
-    await presence.exists(lab, "Ingress", D.app, "the Ingress has this name", others=True)
+    ingress = await presence.exists(lab, "Ingress", D.app, "the Ingress has this name", others=True)
     asks, right = _leads(D.app)
     shown = f"{', '.join(_PATHS)} of {D.app}.example.org lead to Service {D.app}"
     expect(await asked(lab, asks, right, expected=shown, name="client-of-it", within=_WITHIN)).because(
         "a controller serves Ingresses of its class; a rule leads to the Service that it names, by the Service's port, "
         "for the paths that its type says"
+    )
+    named = ", ".join(sorted(_services(ingress["spec"])))
+    expect(observe("the Service that it names", named, equal_to(D.app))).because(
+        "another Service before the same pods is one more thing to look after"
     )
 
 
@@ -44,6 +49,13 @@ async def all_else_stays(lab: TaskLab) -> None:
     expect(await asked(lab, asks, right, expected=shown, name="client-of-the-other", within=_WITHIN)).because(
         "it answered before, and its clients are as important as the others"
     )
+
+
+def _services(spec: Object) -> set[str]:
+    """The Services that an Ingress leads to."""
+    paths = [path for rule in spec.get("rules") or [] for path in (rule.get("http") or {}).get("paths") or []]
+    behind = [path["backend"] for path in paths] + ([spec["defaultBackend"]] if "defaultBackend" in spec else [])
+    return {str((each.get("service") or {}).get("name")) for each in behind}
 
 
 def _leads(app: str) -> tuple[list[Ask], Callable[[Sequence[Said]], str]]:

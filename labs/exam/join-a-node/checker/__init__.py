@@ -14,7 +14,7 @@ from .draw import Drawn
 D = drawn(Drawn, __file__)
 _DOMAINS = ("cka/cluster-architecture",)
 _TOKEN = "bootstrap.kubernetes.io/token"
-_READY_WITHIN, _PODS_WITHIN = 20.0, 25.0
+_READY_WITHIN, _PODS_WITHIN = 20.0, 20.0
 
 
 @check(points=3, domains=_DOMAINS)

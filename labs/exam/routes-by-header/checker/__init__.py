@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from mlops_lab.checks import check, equal_to, expect, observe
-from mlops_lab.kit import presence
+from mlops_lab.kit import gateways
 from mlops_lab.kit.edge import Ask, Said, asked
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
@@ -20,7 +20,7 @@ _WITH, _OTHER = {D.header: D.value}, {D.header: f"{D.value}-not"}
 @check(points=3, domains=_DOMAINS)
 async def goes_by_header(lab: TaskLab) -> None:
     """With the header's value requests come to the one Service, without it or with another value to the other."""
-    route = await presence.exists(lab, "HTTPRoute", D.route, "the route was to have this name", others=True)
+    route = await gateways.exists(lab, "HTTPRoute", D.route, "the route was to have this name")
     parents = ", ".join(str(each["name"]) for each in route["spec"].get("parentRefs") or [])
     expect(observe("its Gateway", parents, equal_to(D.gateway))).because("parentRefs name it")
     wanted = [

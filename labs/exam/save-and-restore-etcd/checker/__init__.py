@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from mlops_lab.checks import check, equal_to, expect, holds, observe
+from mlops_lab.kube.client import Object
 from mlops_lab.tasks import nodes
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
@@ -66,11 +67,19 @@ async def is_restored(lab: TaskLab) -> None:
     )
     await nodes.must_answer(lab)
     pod = await lab.elsewhere("kube-system").named("Pod", f"etcd-{node}").present()
-    command = pod["spec"]["containers"][0].get("command") or []
-    data = [word.partition("=")[2] for word in command if word.startswith("--data-dir=")]
-    expect(observe("the cluster's etcd has its data in", ", ".join(data), equal_to("/var/lib/etcd"))).because(
+    expect(observe("the cluster's etcd has its data in", _data_of(pod), equal_to("/var/lib/etcd"))).because(
         "to try a backup the cluster need not go back to it"
     )
+
+
+def _data_of(pod: Object) -> str:
+    """The folder of the node that has an etcd's data: that which is mounted where its flag says."""
+    container = pod["spec"]["containers"][0]
+    words = [*(container.get("command") or []), *(container.get("args") or [])]
+    inside = next((word.partition("=")[2] for word in words if word.startswith("--data-dir=")), "no folder")
+    mounts = {each["mountPath"].rstrip("/"): each["name"] for each in container.get("volumeMounts") or []}
+    paths = {each["name"]: (each.get("hostPath") or {}).get("path") for each in pod["spec"].get("volumes") or []}
+    return str(paths.get(mounts.get(inside.rstrip("/"), "")) or inside)
 
 
 def _fields(text: str) -> dict[str, Any]:

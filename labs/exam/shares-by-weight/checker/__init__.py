@@ -4,10 +4,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 from mlops_lab.checks import check, equal_to, expect, observe
-from mlops_lab.kit import presence
+from mlops_lab.kit import gateways
 from mlops_lab.kit.edge import Ask, Said, asked
-from mlops_lab.kube.client import Object
-from mlops_lab.kube.objects import is_true
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
@@ -25,18 +23,14 @@ _ASKED = _TIMES * len(_PATHS)
 async def gateway_is_served(lab: TaskLab) -> None:
     """The Gateway listens for HTTP on port 80, and its class's controller serves it."""
     why = "a route needs a Gateway, which says where requests come in"
-    found = await presence.exists(lab, "Gateway", D.gateway, why, others=True)
-    listeners = found["spec"]["listeners"]
+    listeners = (await gateways.exists(lab, "Gateway", D.gateway, why))["spec"]["listeners"]
     shown = ", ".join(f"{each['protocol']} on {each['port']}" for each in listeners)
     expect(observe("it listens for", shown, equal_to("HTTP on 80"))).because("clients come to that port")
     routes = ((listeners[0].get("allowedRoutes") or {}).get("namespaces") or {}).get("from", "Same")
     expect(observe("it takes routes of Namespaces", routes, equal_to("Same"))).because(
         "others' routes could take requests for any host; where nothing is said it is the Gateway's own"
     )
-    seen = await lab.objects.named("Gateway", D.gateway).until(
-        lambda it: is_true(it, "Programmed"), expected="is Programmed", shown=_conditions, within=_SERVED_WITHIN
-    )
-    expect(seen).because(
+    expect(await gateways.programmed(lab, D.gateway, within=_SERVED_WITHIN)).because(
         "the controller of its class serves it, and says so; kubectl get gatewayclass shows the classes"
     )
 
@@ -44,7 +38,7 @@ async def gateway_is_served(lab: TaskLab) -> None:
 @check(points=3, needs=gateway_is_served, domains=_DOMAINS)
 async def shares_are_right(lab: TaskLab) -> None:
     """Of the host's requests each Service gets its share, and none is lost."""
-    await presence.exists(lab, "HTTPRoute", D.route, "the route was to have this name", others=True)
+    await gateways.exists(lab, "HTTPRoute", D.route, "the route was to have this name")
     asks = [Ask(D.host, path) for path in _PATHS]
 
     def right(said: Sequence[Said]) -> str:
@@ -65,7 +59,7 @@ async def shares_are_right(lab: TaskLab) -> None:
 @check(points=1, needs=shares_are_right, domains=_DOMAINS)
 async def for_its_host_alone(lab: TaskLab) -> None:
     """Requests for another host come to neither Service; the route is the Gateway's."""
-    route = await presence.exists(lab, "HTTPRoute", D.route, "the route was to have this name", others=True)
+    route = await gateways.exists(lab, "HTTPRoute", D.route, "the route was to have this name")
     parents = ", ".join(str(each["name"]) for each in route["spec"].get("parentRefs") or [])
     expect(observe("its Gateway", parents, equal_to(D.gateway))).because("parentRefs name it")
     host = f"other-{D.host}"
@@ -77,8 +71,3 @@ async def for_its_host_alone(lab: TaskLab) -> None:
     expect(await asked(lab, [Ask(host)], right, expected=shown, name="client-of-another", within=5)).because(
         "a route without host names takes all that its Gateway gets"
     )
-
-
-def _conditions(gateway: Object | None) -> str:
-    found = ((gateway or {}).get("status") or {}).get("conditions") or []
-    return ", ".join(f"{each['type']} {each['status']}" for each in found) or "nobody says anything of it"

@@ -22,38 +22,40 @@ fi
 
 file() { cksum "manifests/$1.yaml" 2>/dev/null || echo none; }
 container() { crictl ps --quiet --name "^$1\$" 2>/dev/null || true; }
-# The words of a manifest's command, and whether the program that runs was started with them.
+# The words of a manifest's command; and does the program run that was started with them?
 words() { awk '/^  - command:/ { on = 1; next } on && sub(/^    - /, "") { print; next } on { exit }' "manifests/$1.yaml"; }
 runs() {
   local pid
   pid=$(pgrep -o -x "${1:0:15}") && [ "$(tr '\0' '\n' <"/proc/$pid/cmdline" 2>/dev/null)" = "$(words "$1")" ]
 }
 
-etcd_file=$(file etcd) etcd_container=$(container etcd)
+changed=() etcd_container=$(container etcd)
 for part in "${parts[@]}"; do
   # A copy beside it is a static pod of the same name.
   { grep -lsx "  name: $part" manifests/* manifests/.[!.]* || true; } | { grep -vx "manifests/$part.yaml" || true; } |
     xargs --no-run-if-empty rm -f
+  before=$(file "$part")
   case $part in
     etcd) kubeadm init phase etcd local --config /kind/kubeadm.conf >/dev/null ;;
     *) kubeadm init phase control-plane "${part#kube-}" --config /kind/kubeadm.conf >/dev/null ;;
   esac
+  if [ "$(file "$part")" != "$before" ]; then changed+=("$part"); fi
 done
-if [ "$(file etcd)" != "$etcd_file" ]; then
+if [[ " ${changed[*]} " == *" etcd "* ]]; then
   # It may have had other data: who has these in mind begins anew.
   for _ in $(seq 40); do
     now=$(container etcd)
     if [ -n "$now" ] && [ "$now" != "$etcd_container" ]; then break; fi
     sleep 0.5
   done
-  for part in kube-apiserver kube-controller-manager kube-scheduler; do container $part; done |
+  for part in kube-apiserver kube-controller-manager kube-scheduler; do container "$part"; done |
     xargs --no-run-if-empty crictl stop --timeout 1 >/dev/null
 fi
 
 well() {
   local part
+  for part in "${changed[@]}"; do runs "$part" || return 1; done
   for part in "${parts[@]}"; do
-    runs "$part" || return 1
     case $part in
       kube-scheduler) curl -fsk -m 3 -o /dev/null https://127.0.0.1:10259/livez || return 1 ;;
       kube-controller-manager) curl -fsk -m 3 -o /dev/null https://127.0.0.1:10257/healthz || return 1 ;;
