@@ -12,10 +12,11 @@ from typing import Any, cast
 import pytest
 
 from mlops_lab.base.processes import Completed
-from mlops_lab.checks import Failure, LabError
+from mlops_lab.checks import Failure, LabError, Observation
+from mlops_lab.exam.stage import Clusters
 from mlops_lab.kube.errors import Unreachable
 from mlops_lab.proof import tasks as proof
-from mlops_lab.tasks import nodes, script, standing
+from mlops_lab.tasks import nodes, running, script, standing
 from mlops_lab.tasks.lab import TaskLab
 from mlops_lab.tasks.place import Place
 from mlops_lab.tasks.rendering import Rendered, render
@@ -118,6 +119,47 @@ def test_a_node_lives_if_its_kubelet_was_heard_of(lease: str, conditions: Any, s
     assert said in seen.seen
 
 
+def deployment(wants: int) -> Any:
+    status = {"replicas": wants, "updatedReplicas": wants, "availableReplicas": wants, "observedGeneration": 1}
+    return {"metadata": {"name": "web", "generation": 1}, "spec": {"replicas": wants}, "status": status}
+
+
+def pod(uid: str, ready: bool = True) -> Any:
+    return {"metadata": {"name": uid, "uid": uid}, "status": {"conditions": [READY] if ready else []}}
+
+
+@pytest.mark.parametrize(
+    ("wants", "pods", "said"),
+    [
+        (2, [pod("a"), pod("b")], ""),
+        (1, [pod("a")], "1"),
+        (2, [pod("a"), pod("killed")], "2 of 2"),
+        (2, [pod("a"), pod("b"), pod("c", ready=False)], "2 of 3 pods are ready"),
+        (2, [pod("a")], "1 of 1"),
+        (None, [], "Deployments here: none"),
+    ],
+)
+def test_a_deployment_is_whole_with_pods_that_are_there_now(
+    monkeypatch: pytest.MonkeyPatch, wants: int | None, pods: list[Any], said: str
+) -> None:
+    async def found(*given: Any, **more: Any) -> Any:
+        return pods
+
+    async def rolled_out(*given: Any, **more: Any) -> Observation:
+        return Observation(True, "rolled out", "rolled out")
+
+    monkeypatch.setattr(nodes.deployments, "owned_pods", found)
+    monkeypatch.setattr(nodes.deployments, "rolled_out", rolled_out)
+    objects = Objects(Deployment=deployment(wants) if wants else None)
+    whole = nodes.must_be_whole(lab(objects), "web", pods=2, within=1, why="because", without="killed")
+    if not said:
+        assert asyncio.run(whole) == pods
+        return
+    with pytest.raises(Failure) as failed:
+        asyncio.run(whole)
+    assert said in failed.value.seen
+
+
 def test_this_moment_is_written_as_leases_have_it() -> None:
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", nodes.now())
 
@@ -181,6 +223,66 @@ def test_a_set_up_that_broke_the_api_server_is_taken_back(rendered: Rendered, tm
     kube.mended = tmp_path  # there: it answers, and has no such namespace
     standing.remove(Place(kube, "", breakable=True), rendered, workspace)
     assert not (workspace / "mended").exists(), "there was nothing to take back"
+
+
+def test_who_deletes_the_namespace_has_its_nodes_mended_all_the_same(rendered: Rendered, tmp_path: Path) -> None:
+    workspace = tmp_path / "work"
+    workspace.mkdir()
+    kube: Any = Cluster(tmp_path)  # it answers, and has no such namespace
+    standing.remove(Place(kube, "", breakable=True), rendered, workspace, stood=True)
+    assert (workspace / "mended").exists()
+
+
+@pytest.mark.parametrize(("breakable", "there"), [(True, True), (False, None)])
+def test_a_task_is_there_while_nobody_can_say_that_it_is_not(
+    rendered: Rendered, tmp_path: Path, breakable: bool, there: bool | None
+) -> None:
+    clusters = Clusters()
+    clusters._places = {
+        rendered.task.about.cluster: Place(cast(Any, Cluster(tmp_path / "none")), "", breakable=breakable)
+    }
+    if there is None:
+        with pytest.raises(Unreachable):
+            clusters.there(rendered)
+        return
+    assert clusters.there(rendered) is True
+    clusters._places = {rendered.task.about.cluster: Place(cast(Any, Cluster(tmp_path)), "", breakable=True)}
+    assert clusters.there(rendered) is False
+
+
+class Kubelets:
+    """A cluster whose kubelets don't say what they use."""
+
+    def list(self, *given: Any) -> Any:
+        raise DOWN
+
+
+def test_nodes_that_say_nothing_are_no_excuse(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def why(self: Any, windows: Any, *, programs: bool) -> str:
+        asked.append("why")
+        if len(asked) > 1:
+            raise DOWN
+        return "the machine could give 10 %"
+
+    monkeypatch.setattr(running.Starvation, "why", why)
+    watch = running.Watch(cast(Any, Kubelets()), "space")
+    assert watch.why([(0.0, 1.0)], programs=False) == ""
+    assert not asked, "the kubelets were not waited for"
+    monkeypatch.setattr(watch, "read", lambda: "something")
+    assert watch.why([(0.0, 1.0)], programs=False) == "the machine could give 10 %"
+    assert watch.why([(0.0, 1.0)], programs=False) == "", "they have fallen silent meanwhile"
+
+
+def test_only_where_nodes_may_be_broken_is_the_machine_watched_so(
+    rendered: Rendered, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watches: list[Any] = []
+    monkeypatch.setattr(running.running, "run", lambda lab, checks, **more: watches.append(type(lab.machine)) or [])
+    for breakable in (True, False):
+        running.check(Place(cast(Any, None), "", breakable=breakable), rendered, [], tmp_path)
+    assert watches == [running.Watch, running.Starvation]
 
 
 def test_what_is_left_is_seen_before_the_set_up_breaks_the_api_server(
