@@ -25,6 +25,10 @@ _ASK = """
 import concurrent.futures, hashlib, http.client, json, socket, ssl, sys
 server, asks = sys.argv[1], json.loads(sys.argv[2]) * int(sys.argv[3])
 plain_port, tls_port = map(int, sys.argv[4:6])
+try:
+    server = socket.gethostbyname(server)
+except OSError:
+    pass  # each request says so
 def one(ask):
     said = {"status": 0, "text": "", "headers": {}, "error": "", "certificate": ""}
     try:
