@@ -25,6 +25,7 @@ from mlops_lab.cluster.record import Cluster
 from mlops_lab.labs.running import Interrupted
 from mlops_lab.learner.records import Records
 from mlops_lab.proof.skeleton import make
+from tests.made_up_exams import made_up_task
 from tests.new_labs import filled
 
 CHECKS = '''
@@ -572,6 +573,19 @@ def test_proofs_says_how_fresh_they_are(places: Path, capsys: pytest.CaptureFixt
     assert lab("proofs", "10", "--whole", "--json") == 0
     (told,) = json.loads(capsys.readouterr().out)
     assert (told["lab"], told["fresh"], told["in words"]) == ("10-scale", False, "never proved")
+
+
+def test_proofs_says_it_of_tasks_too(places: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made_up_task(places / "labs/exam", "good", {"cka": "storage"})
+    assert lab("proofs") == 0
+    assert [line.split() for line in capsys.readouterr().out.splitlines()] == [
+        ["10-scale", "renew", "never", "proved"],
+        ["good", "renew", "never", "proved"],
+    ]
+    assert lab("proofs", "good", "--json") == 0
+    (told,) = json.loads(capsys.readouterr().out)
+    assert (told["task"], told["fresh"]) == ("good", False)
+    assert lab("proofs", "goods") == 2
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from mlops_lab.base.errors import UsageError
 from mlops_lab.exam.curriculum import curricula
 from mlops_lab.proof.task_form import complaints
 from mlops_lab.proof.task_skeleton import make
-from mlops_lab.tasks.task import EXAMS, Task, bank, named, tasks
+from mlops_lab.tasks.task import EXAMS, NODES, Task, bank, named, tasks
 from tests.made_up_exams import made_up_task
 
 LINES = curricula(bank())
@@ -31,6 +31,12 @@ def test_curricula_have_the_exams_domains_in_their_order() -> None:
 @pytest.mark.parametrize("task", tasks(bank()), ids=lambda task: task.name)
 def test_a_task_is_well_formed(task: Task) -> None:
     assert complaints(task, lines_of(task)) == []
+
+
+def test_who_breaks_nodes_claims_them() -> None:
+    claims = {task.name: task.about.claims for task in tasks(bank()) if task.about.cluster == NODES}
+    assert claims
+    assert {name for name, own in claims.items() if not own or set(own) - {"worker", "control-plane", "etcd"}} == set()
 
 
 @pytest.fixture

@@ -37,6 +37,18 @@ def test_a_proof_holds_until_the_task_changes(task: Task, tmp_path: Path) -> Non
     assert not proof.holds(task)
 
 
+def test_tasks_that_are_to_be_renewed_come_first(task: Task, tmp_path: Path) -> None:
+    made_up_task(tmp_path / "exam", "late", {"cka": "storage"})
+    late = named("late", tmp_path / "exam")
+    keep(task, tmp_path, HONEST)
+    never, proved = proof.fresh([task, late])
+    assert (never.exercise.slug, str(never)) == ("late", "never proved")
+    assert (proved.exercise.slug, proved.fresh) == ("good", True)
+    with (task.folder / "checker/draw.py").open("a") as file:
+        file.write("# other\n")
+    assert "changed since: its folder" in str(proof.fresh([task])[0])
+
+
 def test_what_turns_out_dishonest_is_proved_no_longer(task: Task, tmp_path: Path) -> None:
     keep(task, tmp_path, HONEST)
     keep(task, tmp_path, DISHONEST)

@@ -47,6 +47,34 @@ class ModelLab(LabName):
             raise
 
 
+class Provable(click.ParamType[Any]):
+    """A lab, as `LabName` takes it, or a task of the exams' bank by its name."""
+
+    name = "lab or task"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        from mlops_lab.tasks.task import named
+
+        try:
+            return LabName().convert(value, param, ctx)
+        except UsageError as neither:
+            try:
+                return named(str(value))
+            except UsageError:
+                raise neither from None
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        from click.shell_completion import CompletionItem
+
+        from mlops_lab.tasks.task import tasks
+
+        found = LabName().shell_complete(ctx, param, incomplete)
+        with contextlib.suppress(LabError):
+            own = [each for each in tasks() if each.name.startswith(incomplete)]
+            found += [CompletionItem(each.name, help=each.about.title) for each in own]
+        return found
+
+
 class CheckName(click.ParamType[str]):
     """The name of a check of the lab that stands before it."""
 

@@ -4,41 +4,52 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from mlops_lab.base.errors import UsageError
-from mlops_lab.cli.arguments import LabName, ModelLab
+from mlops_lab.cli.arguments import ModelLab, Provable
 from mlops_lab.labs.catalog import Exercise, exercises, labs_folder
+
+if TYPE_CHECKING:
+    from mlops_lab.tasks.task import Task
 
 
 @click.command("proofs")
-@click.argument("wanted", metavar="[LAB]...", nargs=-1, type=LabName())
-@click.option("--whole", is_flag=True, help="Only whole proofs count; else the short form does, too.")
+@click.argument("wanted", metavar="[LAB or TASK]...", nargs=-1, type=Provable())
+@click.option("--whole", is_flag=True, help="Only whole proofs count; else labs' short form does, too.")
 @click.option("--page", "rewrite", is_flag=True, help="Write docs/proofs.md anew, say after a merge.")
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
-def show_proofs(wanted: tuple[Exercise, ...], whole: bool, rewrite: bool, as_json: bool) -> None:
-    """Show how fresh each lab's proof is.
+def show_proofs(wanted: tuple[Exercise | Task, ...], whole: bool, rewrite: bool, as_json: bool) -> None:
+    """Show how fresh the proofs of labs are, then those of the exams' tasks.
 
-    Those come first whose turn it is to be proved anew; docs/proofs.md has when each was proved last.
+    Of both those come first whose turn it is to be proved anew; docs/proofs.md has when each was proved last.
 
     \b
     Examples:
       lab proofs
       lab proofs 10 12 --whole
+      lab proofs storage-class
     """
     from mlops_lab.proof import page
     from mlops_lab.proof.proofs import SHORT, WHOLE
+    from mlops_lab.proof.tasks import fresh
     from mlops_lab.proof.turns import turns
+    from mlops_lab.tasks.task import tasks
 
     if rewrite:
         page.write()
-    found = turns(wanted or exercises(), WHOLE if whole else SHORT)
+    labs = [each for each in wanted if isinstance(each, Exercise)] if wanted else exercises()
+    bank = [each for each in wanted if not isinstance(each, Exercise)] if wanted else tasks()
+    found, of_tasks = turns(labs, WHOLE if whole else SHORT), fresh(bank)
     if as_json:
-        click.echo(json.dumps([turn.plain() for turn in found], indent=2))
+        rows = [turn.plain() for turn in found]
+        rows += [{"task" if key == "lab" else key: value for key, value in turn.plain().items()} for turn in of_tasks]
+        click.echo(json.dumps(rows, indent=2))
     else:
-        wide = max((len(turn.exercise.slug) for turn in found), default=0)
-        for turn in found:
+        wide = max((len(turn.exercise.slug) for turn in [*found, *of_tasks]), default=0)
+        for turn in [*found, *of_tasks]:
             click.echo(f"{turn.exercise.slug.ljust(wide)}  {'holds' if turn.fresh else 'renew'}  {turn}")
 
 

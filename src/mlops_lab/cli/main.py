@@ -46,7 +46,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "For authors": {
         "verify": ("verify:verify", "Prove on the cluster that labs are honest."),
-        "proofs": ("authors:show_proofs", "Show how fresh each lab's proof is."),
+        "proofs": ("authors:show_proofs", "Show how fresh the proofs of labs and tasks are."),
         "new": ("authors:new", "Make the folder of a new lab."),
         "completion": ("authors:completion", "Print the shell's completion script."),
     },

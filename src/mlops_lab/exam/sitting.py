@@ -18,7 +18,7 @@ from mlops_lab.exam.stage import Clusters, Stage
 from mlops_lab.exam.state import Seat, Sitting, Store, around, workspace
 from mlops_lab.labs.workspace import keep_copy
 from mlops_lab.tasks.rendering import Rendered
-from mlops_lab.tasks.task import Task
+from mlops_lab.tasks.task import MAIN, Task
 
 _SEEDS = 1_000_000  # to draw one from where none is given
 
@@ -210,9 +210,10 @@ class Exams:
             except LabError as trouble:
                 left.append(f"task {entry[0].number}: {trouble.message}")
 
-        side_by_side([(f"task {entry[0].number} goes", gone, entry) for entry in known])
-        if not left:
-            self.stage.end([rendered.task for _, rendered in known])
+        # A cluster of the exam's own goes with all that is on it, whatever has become of it.
+        stay = [entry for entry in known if entry[1].task.about.cluster == MAIN]
+        side_by_side([(f"task {entry[0].number} goes", gone, entry) for entry in stay])
+        self.stage.end([entry[1].task for entry in known if not (left and entry in stay)])
         return keep_copy(around()), left
 
     def stop(self, *, leave: bool = False) -> Path | None:

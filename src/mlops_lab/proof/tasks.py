@@ -22,8 +22,8 @@ from mlops_lab.labs.catalog import Exercise
 from mlops_lab.labs.checker import checks as checks_of
 from mlops_lab.labs.variants import Variant, forget, lay_out, solutions, wrongs
 from mlops_lab.labs.workspace import put_kubeconfig
-from mlops_lab.proof import leftovers, page, proofs
-from mlops_lab.proof.content import content_of
+from mlops_lab.proof import leftovers, page, proofs, turns
+from mlops_lab.proof.content import KEPT, content_of
 from mlops_lab.proof.ledger import Done
 from mlops_lab.proof.verify import Step, perform
 from mlops_lab.proof.verify import steps as lab_steps
@@ -91,11 +91,21 @@ def holds(task: Task) -> bool:
     Raises:
         LabError: it can't be rendered, or its proof can't be made sense of.
     """
-    known = proofs.proofs(kept_of(task)).get(proofs.WHOLE)
-    if known is None:
-        return False
+    return proofs.WHOLE in proofs.proofs(kept_of(task)) and fresh([task])[0].fresh
+
+
+def fresh(tasks: Sequence[Task]) -> list[turns.Turn]:
+    """How fresh the proofs of tasks are; those that are to be renewed first, as labs by turns.
+
+    Raises:
+        LabError: one can't be rendered, or its proof can't be made sense of.
+    """
     with tempfile.TemporaryDirectory(prefix="mlops-lab-") as folder:
-        return known.content == content_of(_rendered(task, Path(folder), SEED, 0))
+        drawn = [_rendered(task, Path(folder), SEED, 0) for task in tasks]
+        for task, it in zip(tasks, drawn, strict=True):
+            if (kept := task.folder / KEPT).is_file():
+                shutil.copy(kept, it.folder)
+        return turns.turns(drawn, proofs.WHOLE)
 
 
 def _rendered(task: Task, folder: Path, seed: int, turn: int) -> Rendered:
@@ -123,6 +133,7 @@ class TaskStage:
         self._beside = ThreadPoolExecutor(1, thread_name_prefix="leaving")
         self._leaving: Future[None] | None = None
         self._turn = 0
+        self._between: list[str] = []
         self.rendered = self._render()
 
     def _render(self) -> Rendered:
@@ -143,6 +154,8 @@ class TaskStage:
     def reset(self) -> None:
         standing.remove(self._place, self.rendered, self._workspace)
         forget(self._workspace)
+        # Where the set-up may break the API server, what is left of work before is seen now, or never.
+        self._between = self._there() if self._place.breakable else []
         standing.begin(self._place, self.rendered, self._workspace)
 
     def work(self, variant: Variant) -> None:
@@ -159,6 +172,9 @@ class TaskStage:
         return running.check(self._place, self.rendered, checks_of(self.rendered), self._workspace, mistake=mistake)
 
     def objects(self) -> list[str]:
+        return self._between if self._place.breakable else self._there()
+
+    def _there(self) -> list[str]:
         kube, namespace = self._place.kube, self.rendered.namespace
         around = [name for name in leftovers.around(kube, namespace) if not _OTHERS.match(name) and self._is_ours(name)]
         own = [
@@ -169,8 +185,10 @@ class TaskStage:
 
     def _is_ours(self, name: str) -> bool:
         """Does a name outside of the namespace bear what was drawn? Labs, exams and other proofs make others meanwhile;
-        a task draws all names of its own there.
+        a task draws all names of its own there. On a cluster of its own nobody else makes any.
         """
+        if self._place.breakable:
+            return True
         drawn = [word for value in self.rendered.drawn.values() for word in _WORD.findall(str(value))]
         return any(word in name for word in (*drawn, self.rendered.namespace))
 

@@ -42,14 +42,17 @@ def begin(place: Place, rendered: Rendered, workspace: Path) -> None:
     _script(place, rendered, workspace, "setup.sh")
 
 
-def remove(place: Place, rendered: Rendered, workspace: Path) -> None:
+def remove(place: Place, rendered: Rendered, workspace: Path, *, stood: bool = False) -> None:
     """Take the task away; what is not there (any more) is no trouble.
+
+    Args:
+        stood: it was made whole: where nodes may be broken its set-up is taken back, though its namespace may be gone.
 
     Raises:
         LabError: something does not go. The next call continues.
     """
     kube = place.kube
-    if kube.find("Namespace", rendered.namespace):
+    if (stood and place.breakable) or _stands(place, rendered, workspace):
         _script(place, rendered, workspace, "undo.sh")
     namespaces.remove(kube, rendered, rendered.namespace)
     there = [(kind, name) for kind, name in outside(rendered.folder) if found(kube, kind, name)]
@@ -57,6 +60,16 @@ def remove(place: Place, rendered: Rendered, workspace: Path) -> None:
         kube.delete(kind, name)
     for kind, name in there:
         kube.wait_gone(kind, name, within=_GONE_WITHIN)
+
+
+def _stands(place: Place, rendered: Rendered, workspace: Path) -> bool:
+    """Is the task there? Where the API server may be what is broken, it is if its folder is."""
+    try:
+        return place.kube.find("Namespace", rendered.namespace) is not None
+    except LabError:
+        if not (place.breakable and workspace.is_dir()):
+            raise
+        return True
 
 
 def found(kube: Kube, kind: str, name: str) -> bool:

@@ -1,0 +1,88 @@
+"""The checks."""
+
+from datetime import UTC, datetime
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+
+from mlops_lab.checks import absent, between, check, expect, holds, observe
+from mlops_lab.kit import texts
+from mlops_lab.tasks import nodes
+from mlops_lab.tasks.drawing import drawn
+from mlops_lab.tasks.lab import TaskLab
+
+from .draw import Drawn
+
+D = drawn(Drawn, __file__)
+_DOMAINS = ("cka/cluster-architecture",)
+_FOLDER = "/etc/kubernetes"
+_PKI = f"{_FOLDER}/pki"
+_AUTHORITIES = {
+    "apiserver-kubelet-client": "ca",
+    "apiserver-etcd-client": "etcd/ca",
+    "front-proxy-client": "front-proxy-ca",
+    "etcd-healthcheck-client": "etcd/ca",
+}
+_A_YEAR = (350, 380)  # days
+
+
+@check(points=2, domains=_DOMAINS)
+async def is_named(lab: TaskLab) -> None:
+    """The file has the name of the certificate that ended first."""
+    lines = texts.lines_of(lab, D.file, "the name of the certificate belongs into it")
+    said = " ".join(lines)[:80]
+    expect(holds(said == D.cert, f"{D.file} names the right one", f"{D.file} says {said!r}")).because(
+        "kubeadm certs check-expiration lists when each of them ends, and has its name in the first column"
+    )
+
+
+@check(points=2, domains=_DOMAINS)
+async def is_renewed(lab: TaskLab) -> None:
+    """The certificate is good for about a year, and is signed by the same authority."""
+    made, authority = await _read(lab, D.path), await _read(lab, _AUTHORITIES[D.cert])
+    if made is None or authority is None:
+        expect(absent(f"a certificate in {_PKI}/{D.path}.crt, and its authority's", "one of them is none")).because(
+            "kubeadm certs renew NAME makes a new one from the old one, with a new end"
+        )
+    assert made is not None
+    assert authority is not None
+    days = (made.not_valid_after_utc - datetime.now(UTC)).days
+    expect(observe(f"days that {D.cert} is good for", days, between(*_A_YEAR), timed=False)).because(
+        "kubeadm certs renew NAME makes a new one from the old one, with a new end"
+    )
+    expect(holds(_signed(made, authority), "it is signed by its authority", "another one has signed it")).because(
+        "who is shown it trusts that one alone"
+    )
+
+
+@check(points=1, needs=is_renewed, domains=_DOMAINS)
+async def others_stay(lab: TaskLab) -> None:
+    """No other certificate was written since the task began."""
+    await nodes.must_answer(lab)
+    space = await lab.objects.named("Namespace", lab.namespace).now()
+    expect(holds(space is not None, "the task's Namespace is there", "it is gone")).because("its age is the task's")
+    assert space is not None
+    began = space["metadata"]["creationTimestamp"]
+    words = ("find", _FOLDER, "-type", "f", "(", "-name", "*.crt", "-o", "-name", "*.conf", ")", "-newermt", began)
+    found = (await nodes.printed(lab, nodes.control_plane(lab), *words)).split()
+    newer = sorted(set(found) - {f"{_PKI}/{D.path}.crt"})
+    expect(holds(not newer, "all others are older than the task", f"newer: {', '.join(newer)}")).because(
+        "a component must begin anew to use a new certificate, so none is renewed without need"
+    )
+
+
+async def _read(lab: TaskLab, path: str) -> x509.Certificate | None:
+    """A certificate of the control plane, by its place in the folder pki; None if it is none."""
+    text = await nodes.printed(lab, nodes.control_plane(lab), "cat", f"{_PKI}/{path}.crt")
+    try:
+        return x509.load_pem_x509_certificate(text.encode())
+    except ValueError:
+        return None
+
+
+def _signed(made: x509.Certificate, authority: x509.Certificate) -> bool:
+    try:
+        made.verify_directly_issued_by(authority)
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return True

@@ -1,0 +1,5 @@
+# What is there no more is made again, and the one that ends soon is renewed.
+ssh exam-control-plane bash -euo pipefail -s <<'END'
+rm -f /etc/kubernetes/pki/@{path}.crt /etc/kubernetes/pki/@{path}.key
+kubeadm init phase certs all --config /kind/kubeadm.conf
+END

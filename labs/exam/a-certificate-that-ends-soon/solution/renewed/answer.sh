@@ -1,0 +1,3 @@
+ssh exam-control-plane kubeadm certs check-expiration
+echo @{cert} > @{file}
+ssh exam-control-plane kubeadm certs renew @{cert}

@@ -1,0 +1,1 @@
+bash "$MEND/worker.sh"

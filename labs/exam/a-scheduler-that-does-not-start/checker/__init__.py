@@ -1,0 +1,74 @@
+"""The checks."""
+
+from mlops_lab.checks import check, equal_to, expect, holds, is_ready, observe
+from mlops_lab.kit.pods import images
+from mlops_lab.tasks import nodes
+from mlops_lab.tasks.drawing import drawn
+from mlops_lab.tasks.lab import TaskLab
+
+from .draw import Drawn
+
+D = drawn(Drawn, __file__)
+_DOMAINS = ("cka/troubleshooting",)
+_RUNS_WITHIN, _PLACED_WITHIN = 20.0, 20.0
+_STATIC = "kubernetes.io/config.source"
+_CONF = "/etc/kubernetes/scheduler.conf"
+_FLAGS = {
+    f"--authentication-kubeconfig={_CONF}", f"--authorization-kubeconfig={_CONF}", "--bind-address=127.0.0.1",
+    f"--kubeconfig={_CONF}", "--leader-elect=true",
+}  # fmt: skip
+
+
+@check(points=3, domains=_DOMAINS)
+async def runs_as_a_static_pod(lab: TaskLab) -> None:
+    """The scheduler runs on the control plane, from its manifest, and is ready."""
+    await nodes.must_answer(lab)
+    name = f"kube-scheduler-{nodes.control_plane(lab)}"
+    seen = await lab.elsewhere("kube-system").named("Pod", name).until(
+        is_ready, expected="is ready", shown=lambda pod: "it is not there" if pod is None else "it is not ready",
+        within=_RUNS_WITHIN,
+    )  # fmt: skip
+    expect(seen).because("the kubelet starts what is in /etc/kubernetes/manifests; crictl logs shows what it said last")
+    found = await lab.elsewhere("kube-system").named("Pod", name).present()
+    source = (found["metadata"].get("annotations") or {}).get(_STATIC, "the API server")
+    expect(observe("the pod comes from", source, equal_to("file"))).because("a static pod is started by its node alone")
+
+
+@check(points=2, needs=runs_as_a_static_pod, domains=_DOMAINS)
+async def pods_are_placed(lab: TaskLab) -> None:
+    """Both pods of the Deployment are ready, and a new pod is placed, too."""
+    pods = await nodes.must_be_whole(
+        lab, D.app, pods=2, within=_PLACED_WITHIN, why="a scheduler that runs places what waits for it within seconds"
+    )
+    by = sorted({str(pod["spec"].get("schedulerName")) for pod in pods})
+    expect(observe("placed by", ", ".join(by), equal_to("default-scheduler"))).because("it was to be the cluster's own")
+    template = (await lab.objects.deployment(D.app).present())["spec"]["template"]["spec"]
+    named = "nodeName" in template
+    expect(holds(not named, "the template names no node", "the template names a node")).because(
+        "a pod that names its node needs no scheduler, and is there whether it fits or not"
+    )
+    expect(await nodes.takes_a_pod(lab, nodes.worker(lab), within=_PLACED_WITHIN)).because(
+        "the scheduler must go on when what has waited is placed"
+    )
+
+
+@check(points=1, needs=runs_as_a_static_pod, domains=_DOMAINS)
+async def all_else_is_as_before(lab: TaskLab) -> None:
+    """Version, flags and kubeconfig are those of before."""
+    system, node = lab.elsewhere("kube-system"), nodes.control_plane(lab)
+    pod = await system.named("Pod", f"kube-scheduler-{node}").present()
+    server = await system.named("Pod", f"kube-apiserver-{node}").present()
+    wanted = images(server)[0].rpartition(":")[2]
+    expect(observe("its version", images(pod)[0].rpartition(":")[2], equal_to(wanted))).because(
+        "the scheduler is of the API server's version, or one behind it, and here it was the same"
+    )
+    container = pod["spec"]["containers"][0]
+    flags = {word for word in [*(container.get("command") or []), *(container.get("args") or [])] if word[:2] == "--"}
+    other = [f"more: {each}" for each in sorted(flags - _FLAGS)] + [f"less: {each}" for each in sorted(_FLAGS - flags)]
+    expect(holds(not other, "its flags are those that kubeadm gave it", "; ".join(other))).because(
+        "what works beside the fault is left alone: without an election two schedulers would place the same pods"
+    )
+    paths = [(each.get("hostPath") or {}).get("path") for each in pod["spec"].get("volumes") or []]
+    expect(observe("it reads", ", ".join(sorted(filter(None, paths))), equal_to(_CONF))).because(
+        "the file has the scheduler's own certificate, with the scheduler's own rights"
+    )

@@ -1,0 +1,1 @@
+ssh exam-control-plane systemctl restart kubelet

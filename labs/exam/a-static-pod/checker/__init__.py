@@ -1,0 +1,116 @@
+"""The checks."""
+
+from mlops_lab.checks import LabError, Observation, check, equal_to, expect, holds, is_ready, observe, quantity
+from mlops_lab.kit.pods import name
+from mlops_lab.kube.client import Object
+from mlops_lab.tasks import nodes
+from mlops_lab.tasks.drawing import drawn
+from mlops_lab.tasks.lab import TaskLab
+
+from .draw import Drawn
+
+D = drawn(Drawn, __file__)
+_DOMAINS = ("cka/cluster-architecture",)
+_IMAGE = "flight-delay:v1"
+_READY_WITHIN, _BACK_WITHIN = 12.0, 25.0
+_SOURCE = "kubernetes.io/config.source"
+_ASK = (
+    "import sys, urllib.request; "
+    "print(urllib.request.urlopen('http://127.0.0.1:' + sys.argv[1], timeout=3).headers.get('Server', ''))"
+)
+
+
+@check(points=2, domains=_DOMAINS)
+async def is_as_wanted(lab: TaskLab) -> None:
+    """The API server shows the pod on the worker, ready, with its label, image and requests."""
+    await nodes.must_answer(lab)
+    pod = await _pod(lab)
+    expect(observe("it runs on", pod["spec"].get("nodeName"), equal_to(nodes.worker(lab)))).because(
+        "each kubelet starts what is in its own node's folder"
+    )
+    label = (pod["metadata"].get("labels") or {}).get("app", "none")
+    expect(observe("its label app", label, equal_to(D.pod))).because("labels are those of the manifest")
+    containers = pod["spec"]["containers"]
+    expect(observe("its containers", len(containers), equal_to(1))).because("one was wanted")
+    image = containers[0]["image"]
+    expect(holds(image.endswith(f"/{_IMAGE}"), f"its image is {_IMAGE}", f"it is {image}")).because("it was named")
+    asked = (containers[0].get("resources") or {}).get("requests") or {}
+    right = quantity(asked.get("cpu", "0")) == quantity("5m") and quantity(asked.get("memory", "0")) == 16 * 2**20
+    shown = ", ".join(f"{key} {value}" for key, value in sorted(asked.items())) or "nothing"
+    expect(holds(right, "it asks for 5m CPU and 16Mi memory", f"it asks for {shown}")).because(
+        "the scheduler does not place a static pod, and counts what it asks for"
+    )
+
+
+@check(points=1, needs=is_as_wanted, domains=_DOMAINS)
+async def answers(lab: TaskLab) -> None:
+    """Its program is a web server on the port that was wanted."""
+    pod = name(await _pod(lab))
+
+    async def look() -> str:
+        try:
+            printed = await lab.objects.run_in(pod, "python3", "-c", _ASK, str(D.port), within=10)
+        except LabError as trouble:
+            if trouble.transient:
+                raise
+            return trouble.message[:100]
+        return printed.lines[-1] if printed.code == 0 and printed.lines else "no answer"
+
+    seen = await lab.time.eventually(
+        look, lambda said: "SimpleHTTP" in said, expected=f"a web server of Python answers on port {D.port}", shown=str,
+        within=8,
+    )  # fmt: skip
+    expect(seen).because("the command is the container's, each word an element of the list")
+
+
+@check(points=3, needs=is_as_wanted, owns="pod", domains=_DOMAINS)
+async def is_the_kubelets_own(lab: TaskLab) -> None:
+    """It comes from its file on the node; when it is deleted the API server shows it again, and it has run on."""
+    file = f"{await _folder(lab)}/{D.pod}.yaml"
+    there = await lab.machines.run(nodes.worker(lab), "test", "-f", file)
+    before = await _pod(lab)
+    source = (before["metadata"].get("annotations") or {}).get(_SOURCE, "the API server")
+    expect(observe("it comes from", source, equal_to("file"))).because(
+        "what the API server shows of a static pod is a mirror, that the kubelet makes; an ordinary pod is the API "
+        "server's own, and nobody brings it back"
+    )
+    await lab.objects.kill(name(before), grace=0)
+    seen = await lab.objects.named("Pod", name(before)).until(
+        lambda pod: pod is not None and pod["metadata"]["uid"] != before["metadata"]["uid"] and is_ready(pod),
+        expected="is there again after it was deleted", shown=_shown, within=_BACK_WITHIN,
+    )  # fmt: skip
+    expect(seen).because("the kubelet makes the mirror of a pod that it has from a file again")
+    after = await _pod(lab)
+    expect(_same(before, after)).because("the kubelet ends a static pod when its file goes, and not before")
+    expect(holds(there.code == 0, f"{file} is there", "there is no such file")).because(
+        "the file's name was wanted so that others find it; the kubelet takes any"
+    )
+
+
+async def _pod(lab: TaskLab) -> Object:
+    wanted = f"{D.pod}-{nodes.worker(lab)}"
+    seen = await lab.objects.named("Pod", wanted).until(
+        is_ready, expected="is ready", shown=_shown, within=_READY_WITHIN
+    )
+    expect(seen).because(
+        "the kubelet starts what is in its folder within seconds, and shows it in the manifest's Namespace with the "
+        "node's name behind the pod's; journalctl -u kubelet says what is wrong with a file"
+    )
+    return await lab.objects.named("Pod", wanted).present()
+
+
+async def _folder(lab: TaskLab) -> str:
+    said = await nodes.printed(lab, nodes.worker(lab), "grep", "^staticPodPath:", "/var/lib/kubelet/config.yaml")
+    return said.partition(":")[2].strip().strip("\"'") or "/etc/kubernetes/manifests"
+
+
+def _shown(pod: Object | None) -> str:
+    return "it is not there" if pod is None else ("it is ready" if is_ready(pod) else "it is not ready")
+
+
+def _same(before: Object, after: Object) -> Observation:
+    def container(pod: Object) -> str:
+        return str(((pod.get("status") or {}).get("containerStatuses") or [{}])[0].get("containerID"))
+
+    same = container(before) == container(after)
+    return holds(same, "its container is the same as before", otherwise="it is another container")

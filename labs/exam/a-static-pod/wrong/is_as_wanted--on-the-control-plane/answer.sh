@@ -1,0 +1,1 @@
+ssh exam-control-plane "cat > /etc/kubernetes/manifests/@{pod}.yaml" < manifest/pod.yaml

@@ -1,0 +1,2 @@
+kubectl rollout status deployment/@{app}-@{old} --timeout 90s
+kubectl wait --for condition=Ready pod/@{client} --timeout 60s

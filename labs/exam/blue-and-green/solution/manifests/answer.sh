@@ -1,0 +1,2 @@
+kubectl rollout status deployment/@{app}-@{new} --timeout 60s
+kubectl apply -f then/service.yaml

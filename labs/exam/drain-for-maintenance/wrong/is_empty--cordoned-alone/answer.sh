@@ -1,0 +1,1 @@
+kubectl cordon "$(ssh exam-worker hostname)"

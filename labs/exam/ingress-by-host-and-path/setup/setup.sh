@@ -1,0 +1,2 @@
+kubectl rollout status deployment/@{front} --timeout=60s
+kubectl rollout status deployment/@{api} --timeout=60s

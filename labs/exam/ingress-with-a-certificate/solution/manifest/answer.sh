@@ -1,0 +1,1 @@
+kubectl create secret tls @{secret} --cert tls.crt --key tls.key

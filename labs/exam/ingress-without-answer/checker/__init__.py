@@ -1,0 +1,72 @@
+"""The checks."""
+
+from collections.abc import Callable, Sequence
+
+from mlops_lab.checks import check, equal_to, expect, holds, observe
+from mlops_lab.kit import presence
+from mlops_lab.kit.edge import Ask, Said, asked
+from mlops_lab.kube.client import Object
+from mlops_lab.tasks.drawing import drawn
+from mlops_lab.tasks.lab import TaskLab
+
+from .draw import Drawn
+
+D = drawn(Drawn, __file__)
+_DOMAINS = ("cka/troubleshooting", "ckad/services-and-networking")
+_WITHIN = 12.0
+_PATHS = ("/", "/shop", "/orders/7")
+_WAS = "it was there, and was to stay"
+
+
+@check(points=3, domains=_DOMAINS)
+async def answers(lab: TaskLab) -> None:
+    """Every path of the host leads to the Service."""
+    ingress = await presence.exists(lab, "Ingress", D.app, "the Ingress has this name", others=True)
+    asks, right = _leads(D.app)
+    shown = f"{', '.join(_PATHS)} of {D.app}.example.org lead to Service {D.app}"
+    expect(await asked(lab, asks, right, expected=shown, name="client-of-it", within=_WITHIN)).because(
+        "a controller serves Ingresses of its class; a rule leads to the Service that it names, by the Service's port, "
+        "for the paths that its type says"
+    )
+    named = ", ".join(sorted(_services(ingress["spec"])))
+    expect(observe("the Service that it names", named, equal_to(D.app))).because(
+        "another Service before the same pods is one more thing to look after"
+    )
+
+
+@check(points=1, needs=answers, domains=_DOMAINS)
+async def all_else_stays(lab: TaskLab) -> None:
+    """Both Services are as they were, and the neighbour's Ingress answers as before."""
+    for name in (D.app, D.neighbour):
+        spec = (await presence.exists(lab, "Service", name, _WAS))["spec"]
+        ports = ", ".join(f"{each['port']} to {each.get('targetPort')}" for each in spec.get("ports") or [])
+        expect(observe(f"ports of Service {name}", ports, equal_to(f"{D.port} to 8080"))).because(_WAS)
+        own = spec.get("selector") == {"app": name}
+        expect(holds(own, f"Service {name} leads to its own pods", "its selector is another one")).because(_WAS)
+    await presence.exists(lab, "Ingress", D.neighbour, _WAS)
+    asks, right = _leads(D.neighbour)
+    shown = f"{', '.join(_PATHS)} of {D.neighbour}.example.org lead to Service {D.neighbour}"
+    expect(await asked(lab, asks, right, expected=shown, name="client-of-the-other", within=_WITHIN)).because(
+        "it answered before, and its clients are as important as the others"
+    )
+
+
+def _services(spec: Object) -> set[str]:
+    """The Services that an Ingress leads to."""
+    paths = [path for rule in spec.get("rules") or [] for path in (rule.get("http") or {}).get("paths") or []]
+    behind = [path["backend"] for path in paths] + ([spec["defaultBackend"]] if "defaultBackend" in spec else [])
+    return {str((each.get("service") or {}).get("name")) for each in behind}
+
+
+def _leads(app: str) -> tuple[list[Ask], Callable[[Sequence[Said]], str]]:
+    """Requests to an application's host, and what is wrong with their answers."""
+    asks = [Ask(f"{app}.example.org", path) for path in _PATHS]
+
+    def right(said: Sequence[Said]) -> str:
+        wrong = [
+            f"{ask.path}: {each.shown}" for ask, each in zip(asks, said, strict=True)
+            if each.fields != {"app": app, "path": ask.path}
+        ]  # fmt: skip
+        return "; ".join(wrong[:2])
+
+    return asks, right

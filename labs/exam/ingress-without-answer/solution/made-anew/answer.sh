@@ -1,0 +1,2 @@
+kubectl delete ingress @{app}
+kubectl create ingress @{app} --class=traefik --rule='@{app}.example.org/*=@{app}:@{port}'

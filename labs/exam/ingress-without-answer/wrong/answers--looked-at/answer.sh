@@ -1,0 +1,1 @@
+kubectl annotate ingress @{app} looked-at=today

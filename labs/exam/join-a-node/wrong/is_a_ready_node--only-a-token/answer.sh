@@ -1,0 +1,1 @@
+ssh exam-control-plane kubeadm token create --ttl 1h --print-join-command

@@ -1,0 +1,83 @@
+"""The checks."""
+
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+from mlops_lab.checks import check, equal_to, expect, observe
+from mlops_lab.kit import gateways
+from mlops_lab.kit.edge import Ask, Said, asked
+from mlops_lab.tasks.drawing import drawn
+from mlops_lab.tasks.lab import TaskLab
+
+from .draw import Drawn
+
+D = drawn(Drawn, __file__)
+_DOMAINS = ("cka/services-and-networking",)
+_WITHIN = 12.0
+_WITH, _OTHER = {D.header: D.value}, {D.header: f"{D.value}-not"}
+
+
+@check(points=3, domains=_DOMAINS)
+async def goes_by_header(lab: TaskLab) -> None:
+    """With the header's value requests come to the one Service, without it or with another value to the other."""
+    route = await gateways.exists(lab, "HTTPRoute", D.route, "the route was to have this name")
+    parents = ", ".join(str(each["name"]) for each in route["spec"].get("parentRefs") or [])
+    expect(observe("its Gateway", parents, equal_to(D.gateway))).because("parentRefs name it")
+    wanted = [
+        (Ask(D.host, path, headers), app)
+        for headers, app in ((_WITH, D.beta), ({}, D.stable), (_OTHER, D.stable))
+        for path in ("/", "/orders/7")
+    ]
+
+    def right(said: Sequence[Said]) -> str:
+        wrong = [
+            f"{ask}: {each.shown}" for (ask, app), each in zip(wanted, said, strict=True)
+            if each.fields != {"app": app, "path": ask.path}
+        ]  # fmt: skip
+        return "; ".join(wrong[:2])
+
+    shown = f"{D.header}: {D.value} leads to {D.beta}, without it or with another value to {D.stable}"
+    asks = [ask for ask, _ in wanted]
+    expect(await asked(lab, asks, right, expected=shown, name="client-with-headers", within=_WITHIN)).because(
+        "a rule matches by header's name and value; one without matches takes the rest. kubectl get httproute -o yaml "
+        "shows in the status whether the route is served"
+    )
+
+
+@check(points=2, needs=goes_by_header, domains=_DOMAINS)
+async def path_is_changed(lab: TaskLab) -> None:
+    """Requests for the one path are sent elsewhere, or come with another one, as was wanted."""
+    asks = [Ask(D.host, f"/{D.path}{below}", headers) for below in ("", "/7") for headers in ({}, _WITH)]
+
+    def wrong_of(ask: Ask, said: Said) -> bool:
+        if D.extra == "redirect":
+            where = urlsplit(said.headers.get("location", ""))
+            return (said.status, where.path, where.hostname or D.host) != (D.status, f"/{D.target}", D.host)
+        path = ask.path.replace(f"/{D.path}", f"/{D.target}", 1)
+        return said.fields != {"app": D.stable, "path": path}
+
+    def right(said: Sequence[Said]) -> str:
+        wrong = [f"{ask}: {each.shown}" for ask, each in zip(asks, said, strict=True) if wrong_of(ask, each)]
+        return "; ".join(wrong[:2])
+
+    if D.extra == "redirect":
+        shown = f"/{D.path} and below get status {D.status}, to /{D.target}"
+    else:
+        shown = f"/{D.path} and below come to {D.stable} as /{D.target}"
+    expect(await asked(lab, asks, right, expected=shown, name="client-of-paths", within=_WITHIN)).because(
+        "a rule's filters change a request, or answer it, before its backends get it; the longest path counts"
+    )
+
+
+@check(points=1, needs=goes_by_header, domains=_DOMAINS)
+async def for_its_host_alone(lab: TaskLab) -> None:
+    """Requests for another host come to neither Service."""
+    host = f"other-{D.host}"
+
+    def right(said: Sequence[Said]) -> str:
+        return f"{host}: {said[0].shown}" if said[0].fields.get("app") in (D.stable, D.beta) else ""
+
+    shown = f"{host} leads to neither Service"
+    expect(await asked(lab, [Ask(host)], right, expected=shown, name="client-of-another", within=5)).because(
+        "a route without host names takes all that its Gateway gets"
+    )

@@ -1,0 +1,1 @@
+ssh exam-control-plane "cp /etc/kubernetes/manifests/etcd.yaml /var/backups/@{name}.db"

@@ -1,0 +1,1 @@
+kubectl wait --for=condition=Ready pod/@{pod} --timeout=60s

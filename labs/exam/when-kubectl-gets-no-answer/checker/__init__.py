@@ -1,0 +1,61 @@
+"""The checks."""
+
+from mlops_lab.checks import check, equal_to, expect, holds, is_ready, observe, one_of
+from mlops_lab.tasks import nodes
+from mlops_lab.tasks.drawing import drawn
+from mlops_lab.tasks.lab import TaskLab
+
+from .draw import Drawn
+
+D = drawn(Drawn, __file__)
+_DOMAINS = ("cka/troubleshooting",)
+_READY_WITHIN, _SCALED_WITHIN = 20.0, 20.0
+_STATIC = "kubernetes.io/config.source"
+_SECRETS = "https://127.0.0.1:6443/api/v1/secrets"
+
+
+@check(points=4, domains=_DOMAINS)
+async def answers_again(lab: TaskLab) -> None:
+    """The API server answers, and is the static pod that it was."""
+    expect(await nodes.answering(lab)).because(
+        "the kubelet starts it from its manifest, without anybody's help; crictl ps -a and crictl logs on the node "
+        "show what it said before it ended"
+    )
+    own = await nodes.printed(lab, nodes.control_plane(lab), "crictl", "ps", "--quiet", "--name", "^kube-apiserver$")
+    expect(holds(bool(own), "it runs in a container", "no container of it runs")).because(
+        "what was started by hand ends with the one who started it"
+    )
+    pod = lab.elsewhere("kube-system").named("Pod", f"kube-apiserver-{nodes.control_plane(lab)}")
+    seen = await pod.until(
+        is_ready, expected="is ready", shown=lambda it: "it is not there" if it is None else "it is not ready",
+        within=_READY_WITHIN,
+    )  # fmt: skip
+    expect(seen).because("its mirror in the API server shows how it is")
+    source = ((await pod.present())["metadata"].get("annotations") or {}).get(_STATIC, "the API server")
+    expect(observe("the pod comes from", source, equal_to("file"))).because("a static pod is started by its node alone")
+
+
+@check(points=1, needs=answers_again, domains=_DOMAINS)
+async def is_scaled(lab: TaskLab) -> None:
+    """The Deployment has as many pods as wanted, all ready."""
+    await nodes.must_be_whole(
+        lab, D.app, pods=D.pods, within=_SCALED_WITHIN,
+        why="with the API server the controllers and the scheduler are at work again, within seconds",
+    )  # fmt: skip
+
+
+@check(points=1, needs=answers_again, domains=_DOMAINS)
+async def all_else_is_as_before(lab: TaskLab) -> None:
+    """It decides by the modes of before, and nobody without credentials gets anything."""
+    pod = await lab.elsewhere("kube-system").named("Pod", f"kube-apiserver-{nodes.control_plane(lab)}").present()
+    container = pod["spec"]["containers"][0]
+    words = [*(container.get("command") or []), *(container.get("args") or [])]
+    modes = [word.partition("=")[2] for word in words if word.startswith("--authorization-mode=")]
+    expect(observe("it decides by", ", ".join(modes), equal_to("Node,RBAC"))).because(
+        "what one mode refuses the next one is asked for: with AlwaysAllow behind it nothing is refused"
+    )
+    node = nodes.control_plane(lab)
+    status = await nodes.printed(lab, node, "curl", "-sk", "-m", "5", "-o", "/dev/null", "-w", "%{http_code}", _SECRETS)
+    expect(observe("status of a request for Secrets without credentials", status, one_of(["401", "403"]))).because(
+        "who shows no credentials is system:anonymous, and RBAC gives it next to nothing"
+    )

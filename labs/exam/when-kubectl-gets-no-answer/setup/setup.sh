@@ -1,0 +1,24 @@
+@% set manifest = "/etc/kubernetes/manifests/kube-apiserver.yaml" %@
+@% if fault == "etcd" %@
+ssh exam-control-plane "sed -i 's|etcd-servers=https://127.0.0.1:2379|etcd-servers=https://127.0.0.1:@{port}|' @{manifest}"
+@% elif fault == "file" %@
+ssh exam-control-plane "sed -i 's|tls-cert-file=/etc/kubernetes/pki/apiserver.crt|tls-cert-file=/etc/kubernetes/pki/@{word}.crt|' \
+  @{manifest}"
+@% else %@
+ssh exam-control-plane "sed -i 's|--client-ca-file=|--client-ca=|' @{manifest}"
+@% endif %@
+# The one that runs ends; it would take half a minute for the requests that it has.
+ssh exam-control-plane bash -s <<'END'
+silent=0
+for _ in $(seq 60); do
+  if curl -sk -m 2 -o /dev/null https://127.0.0.1:6443/livez; then
+    silent=0
+    crictl ps --quiet --name kube-apiserver | xargs --no-run-if-empty crictl stop --timeout 1 >/dev/null 2>&1
+  else
+    silent=$((silent + 1))
+  fi
+  [ $silent -lt 5 ] || exit 0
+  sleep 1
+done
+exit 1
+END
