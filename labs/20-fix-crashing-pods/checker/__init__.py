@@ -1,0 +1,136 @@
+"""Lab 20: four programs whose faults hide each other. Asked is what they do; then one hangs, and all are replaced."""
+
+from __future__ import annotations
+
+from mlops_lab.checks import Lab, at_most, check, equal_to, expect, observe
+from mlops_lab.kit.drawn import drawn
+from mlops_lab.kit.inside import settled
+
+from .budget import MIB, accounted
+from .scenario import (
+    AT_ONCE,
+    LATE_FROM,
+    RELEASE,
+    ROUTES,
+    UP_WITHIN,
+    board_of,
+    forecast,
+    hung_and_back,
+    kept_over_new_pods,
+    large_requests,
+    must_run_as_given,
+    new_report,
+    opened,
+    shows_newest,
+)
+from .why import BOARD, BOOK, BUDGET, COLLECTOR, FORGOTTEN, HUNG, LARGE, MODEL, SHOWN
+
+BUDGET_MIB = 256
+
+
+@check(points=2, domains=("cka/troubleshooting", "cka/storage"))
+async def book_answers(lab: Lab) -> None:
+    """The book is up within 90 s, and answers GET /routes with the minutes of the archive.
+
+    It is the given program, started as it was.
+    """
+    await settled(lab, "book", within=UP_WITHIN, why=BOOK)
+    await must_run_as_given(lab, "book")
+    expect(await opened(lab)).because(
+        "the routes are the archive's, and that was right as it was: kubectl get configmap archive -o yaml. If there "
+        "is no answer at all: kubectl get endpointslices"
+    )
+
+
+@check(points=1, needs=book_answers, domains=("cka/troubleshooting", "ckad/observability-and-maintenance"))
+async def reports_come_in(lab: Lab) -> None:
+    """The collector is up within 90 s, and within 15 s a new report of release v2 is in the book."""
+    await settled(lab, "collector", within=UP_WITHIN, why=COLLECTOR)
+    await must_run_as_given(lab, "collector")
+    seen = await new_report(lab)
+    expect(seen).because("kubectl logs deploy/collector says what becomes of its reports")
+    expect(observe("release that it says it is of", str(seen.value.get("release")), equal_to(RELEASE))).because(
+        "the program reads its release from the image that it runs in, and that was to be the image of this release"
+    )
+
+
+@check(
+    points=2,
+    needs=book_answers,
+    domains=("cka/troubleshooting", "ckad/environment-configuration-and-security"),
+)
+async def forecasts(lab: Lab) -> None:
+    """The model is up within 90 s, and answers for 3 routes, and then for 500 at once, three times in a row.
+
+    The minutes are the book's, and its container is not started anew for that. It is the given program.
+    """
+    await settled(lab, "model", within=UP_WITHIN, why=MODEL)
+    await must_run_as_given(lab, "model")
+    routes = drawn(lab, "routes")
+    expect(await forecast(lab, routes.sample(sorted(ROUTES), 3))).because(
+        "the model takes each route's minutes from the book when it starts: kubectl logs deploy/model"
+    )
+    expect(await large_requests(lab, routes.choices(sorted(ROUTES), k=AT_ONCE))).because(LARGE)
+
+
+@check(
+    points=1,
+    needs=forecasts,
+    domains=("ckad/environment-configuration-and-security", "cka/workloads-and-scheduling"),
+)
+async def in_the_budget(lab: Lab) -> None:
+    """Each container of the four has a memory limit, and those of their pods add up to 256 MiB at most."""
+    limited, total, lines = await accounted(lab)
+    expect(limited).because(BUDGET)
+    expect(
+        observe("memory limits of all pods", f"{float(total / MIB):g}Mi", at_most(f"{BUDGET_MIB}Mi"), evidence=lines)
+    ).because(BUDGET)
+
+
+@check(
+    points=2,
+    needs=(reports_come_in, forecasts),
+    domains=("cka/troubleshooting", "ckad/environment-configuration-and-security"),
+)
+async def board_shows(lab: Lab) -> None:
+    """The board is up within 90 s, and shows of each route the minutes, whether that is late, and the newest report.
+
+    Late are 15 minutes and more. It is the given program, started as it was.
+    """
+    await settled(lab, "board", within=UP_WITHIN, why=BOARD)
+    await must_run_as_given(lab, "board")
+    answer, rows = await board_of(lab)
+    expect(rows).because(SHOWN.format(minutes=LATE_FROM))
+    expect(await shows_newest(lab, answer)).because("the board asks the book for it each time")
+
+
+@check(
+    points=1,
+    needs=book_answers,
+    owns="book",
+    domains=("cka/troubleshooting", "ckad/observability-and-maintenance"),
+)
+async def hung_book_comes_back(lab: Lab) -> None:
+    """The checker makes the book hang: within 40 s it has a new container, and then it answers again."""
+    anew, answers = await hung_and_back(lab)
+    expect(anew).because(HUNG)
+    expect(answers).because(
+        "a container that starts anew needs as long to read as the first one did: kubectl describe pod, kubectl logs "
+        "--previous"
+    )
+
+
+@check(
+    points=1,
+    needs=board_shows,
+    owns="all pods",
+    domains=("cka/storage", "cka/workloads-and-scheduling"),
+)
+async def lasts(lab: Lab) -> None:
+    """All pods of the four are deleted: within 90 s the board shows what it did, and no report is lost."""
+    back, shown, kept = await kept_over_new_pods(lab)
+    expect(back).because(
+        "a pod that is made anew is made from its Deployment's template: what was changed in a pod alone is gone"
+    )
+    expect(shown).because("kubectl get pods says which of the four is not as it was before")
+    expect(kept).because(FORGOTTEN)

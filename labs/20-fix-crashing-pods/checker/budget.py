@@ -1,0 +1,60 @@
+"""The memory that pods may take at most, from the limits of their containers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+from mlops_lab.checks import Lab, Observation, quantity
+from mlops_lab.kit.deployments import owned_pods
+from mlops_lab.kit.pods import leaving, name
+from mlops_lab.kube.client import Object
+
+PARTS = ("book", "model", "collector", "board")
+MIB = Decimal(2**20)
+_ENDED = ("Failed", "Succeeded")
+
+
+async def accounted(lab: Lab) -> tuple[Observation, Decimal, tuple[str, ...]]:
+    """Has each container a limit; what the pods of the four may take in bytes, all together; and each pod in a line."""
+    pods = [
+        pod
+        for part in PARTS
+        for pod in await owned_pods(lab, part)
+        if not leaving(pod) and (pod.get("status") or {}).get("phase") not in _ENDED
+    ]
+    free = [f"{name(pod)}: {each}" for pod in pods for each in unlimited(pod["spec"])]
+    most = {name(pod): limit(pod["spec"]) for pod in pods}
+    lines = tuple(f"Pod {pod}: {float(bytes_ / MIB):g}Mi" for pod, bytes_ in sorted(most.items()))
+    expected = "a memory limit for each container"
+    seen = f"none for {', '.join(free)}" if free else f"all containers of {len(pods)} pods have one"
+    return Observation(not free, expected, seen, None, lines), sum(most.values(), Decimal()), lines
+
+
+def unlimited(spec: Object) -> list[str]:
+    """The containers of a pod's spec without a memory limit; none where the pod itself has one."""
+    if _memory(spec) is not None:
+        return []
+    containers = [*spec["containers"], *(spec.get("initContainers") or [])]
+    return [str(each["name"]) for each in containers if _memory(each) is None]
+
+
+def limit(spec: Object) -> Decimal:
+    """What a pod may take in bytes: its own limit, or the larger of what runs at the same time, before and after.
+
+    https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/#resource-sharing-within-containers
+    """
+    whole = _memory(spec)
+    if whole is not None:
+        return whole
+    beside, before = Decimal(), Decimal()
+    for each in spec.get("initContainers") or []:
+        own = _memory(each) or Decimal()
+        before = max(before, beside + own)
+        beside += own if each.get("restartPolicy") == "Always" else 0
+    return max(before, beside + sum((_memory(each) or Decimal() for each in spec["containers"]), Decimal()))
+
+
+def _memory(limited: Mapping[str, Object]) -> Decimal | None:
+    limits = (limited.get("resources") or {}).get("limits") or {}
+    return quantity(limits["memory"]) if "memory" in limits else None

@@ -1,0 +1,244 @@
+"""What lab 20's programs are asked, and what is done to them."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from mlops_lab.checks import Lab, LabError, Observation, absent, holds, is_ready
+from mlops_lab.kit.deployments import owned_pods, rolled_out
+from mlops_lab.kit.drawn import drawn
+from mlops_lab.kit.endpoints import some_pod
+from mlops_lab.kit.given import in_manifests
+from mlops_lab.kit.inside import printed
+from mlops_lab.kit.pods import leaving, name, restarts
+from mlops_lab.kit.prerequisites import must
+from mlops_lab.kube.client import Object
+from mlops_lab.measure.traffic.http import Answer
+
+from .budget import PARTS
+
+START = Path(__file__).parents[1] / "start"
+ROUTES: dict[str, int] = json.loads(in_manifests(START, "ConfigMap", "archive")["data"]["routes.json"])
+RELEASE = "v2"
+LATE_FROM = 15  # minutes
+AT_ONCE, TIMES = 500, 3  # routes in a large request, and such requests
+UP_WITHIN = 90  # s, for pods that were changed just before
+NODES_KNOW_WITHIN = 20  # s; the nodes hear of a new pod later than the API
+REPORT_WITHIN = 15  # s, of which the collector needs 2
+LARGE_WITHIN = 30  # s for the answer to a large request
+ANEW_WITHIN = 45  # s: 40 that the task allows, and what the kubelet takes
+OPEN_WITHIN = 60  # s for the container after that: it reads for 8 s
+REPLACED_WITHIN = 90  # s
+HUNG = "/tmp/hung"
+
+
+async def must_run_as_given(lab: Lab, part: str) -> None:
+    """The given program runs in all pods of a Deployment, started as it was; no news where it does.
+
+    Raises:
+        Failure: something else runs.
+    """
+    given = in_manifests(START, "Deployment", part)["spec"]["template"]["spec"]["containers"][0]
+    text = in_manifests(START, "ConfigMap", "programs")["data"][f"{part}.py"]
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    why = "the programs are right as they are, and so is how they are started; what holds them up is around them"
+    for pod in await owned_pods(lab, part):
+        if leaving(pod):
+            continue
+        first = pod["spec"]["containers"][0]
+        now, was = ([*(each.get("command") or []), *(each.get("args") or [])] for each in (first, given))
+        must(Observation(now == was, f"{part} is started by: {' '.join(was)}", f"by: {' '.join(now)}"), why)
+        said = await printed(lab, pod, "sha256sum", f"/program/{part}.py", container=first["name"])
+        same = any(line.split()[0] == digest for line in said.lines)
+        must(holds(same, f"/program/{part}.py as it was given", "it is another program"), why)
+
+
+async def opened(lab: Lab) -> Observation:
+    """Does the book answer with the archive's routes?"""
+    answer = await lab.traffic.first_answer(lambda: lab.traffic.get("book", "/routes"), within=NODES_KNOW_WITHIN)
+    ok = answer.status == 200 and answer.fields_if_any == ROUTES
+    return _answered(ok, f"GET /routes gives the minutes of {len(ROUTES)} routes", answer)
+
+
+async def newest(lab: Lab) -> Object:
+    """The newest report in the book; empty if there is none, or no answer."""
+    answer = await lab.traffic.get("book", "/reports?last=1", within=5)
+    return _last(answer.fields_if_any.get("reports"))
+
+
+async def new_report(lab: Lab) -> Observation:
+    """Wait for a report that is not in the book yet; the observation's value is that report."""
+    before = await newest(lab)
+    seen = await lab.time.eventually(
+        lambda: newest(lab),
+        lambda it: bool(it.get("id")) and it.get("id") != before.get("id"),
+        expected="a new report in the book",
+        shown=lambda it: f"the newest report is {it}" if it else "there is no report",
+        within=REPORT_WITHIN,
+    )
+    return seen if seen.ok else replace(seen, evidence=await lab.objects.evidence("Deployment", "collector"))
+
+
+async def forecast(lab: Lab, routes: Sequence[str]) -> Observation:
+    """The model's minutes for a few routes, against the book's."""
+    answer = await lab.traffic.first_answer(
+        lambda: lab.traffic.post("model", "/forecast", {"routes": routes}), within=NODES_KNOW_WITHIN
+    )
+    return _answered(_right(answer, routes), f"the minutes of {', '.join(routes)}", answer)
+
+
+async def large_requests(lab: Lab, routes: Sequence[str]) -> Observation:
+    """The model's minutes for as many routes as may be, a few times; its containers are not started anew meanwhile."""
+    before = restarts(*await owned_pods(lab, "model"))
+    expected = f"the minutes of {len(routes)} routes at once, {TIMES} times, by a container that runs on"
+    for number in range(1, TIMES + 1):
+        answer = await lab.traffic.post("model", "/forecast", {"routes": routes}, within=LARGE_WITHIN)
+        if not _right(answer, routes):
+            lines = await lab.objects.evidence("Deployment", "model")
+            seen = _answered(False, expected, answer)
+            return replace(seen, seen=f"request {number}: {seen.seen}", evidence=lines)
+    anew = max(0, restarts(*await owned_pods(lab, "model")) - before)
+    return Observation(not anew, expected, f"{TIMES} answers; its container was started anew {anew} times")
+
+
+async def board_of(lab: Lab) -> tuple[Answer, Observation]:
+    """The board for routes on both sides of what counts as late: the answer, and whether its rows are right."""
+    edge = [next(route for route, minutes in ROUTES.items() if minutes == each) for each in (LATE_FROM - 1, LATE_FROM)]
+    others = sorted({*ROUTES} - {*edge})
+    routes = [*edge, *drawn(lab, "rows").sample(others, 4)]
+    wanted = [{"route": each, "minutes": ROUTES[each], "late": ROUTES[each] >= LATE_FROM} for each in routes]
+    path = f"/board?{urlencode([('route', each) for each in routes])}"
+
+    def right(answer: Answer) -> bool:
+        return answer.status == 200 and answer.fields_if_any.get("rows") == wanted
+
+    answer = await lab.traffic.first_answer(lambda: lab.traffic.get("board", path), right, within=NODES_KNOW_WITHIN)
+    expected = f"GET /board: {', '.join(map(_row, wanted))}"
+    if right(answer):
+        return answer, Observation(True, expected, f"{len(wanted)} rows, each right")
+    rows = answer.fields_if_any.get("rows")
+    seen = ", ".join(map(_row, rows)) if answer.status == 200 and isinstance(rows, list) else answer.shown
+    return answer, Observation(False, expected, seen)
+
+
+async def shows_newest(lab: Lab, answer: Answer) -> Observation:
+    """Is what the board showed as the newest report one of the book's newest?"""
+    shown = answer.fields_if_any.get("newest")
+    told = await lab.traffic.get("book", "/reports?last=30")
+    known = told.fields_if_any.get("reports")
+    ok = isinstance(shown, dict) and isinstance(known, list) and shown in known
+    return holds(ok, "it shows the book's newest report", f"it shows {str(shown)[:160]}")
+
+
+async def hung_and_back(lab: Lab) -> tuple[Observation, Observation]:
+    """Make the book hang: is its container started anew, and does it answer again then?
+
+    One that goes on to hang is replaced.
+    """
+    pod = await _fresh(lab)
+    before = restarts(await lab.objects.named("Pod", pod).present())
+    anew = absent(f"Pod {pod} runs during the check", "it was deleted meanwhile")
+    try:
+        anew = await _hung(lab, pod, before) or anew
+    finally:
+        if not anew.ok:
+            await lab.objects.kill(pod, grace=0)
+    answer = await lab.traffic.first_answer(lambda: lab.traffic.get("book", "/routes", within=4), within=OPEN_WITHIN)
+    await rolled_out(lab, "book", within=OPEN_WITHIN)
+    return anew, _answered(answer.status == 200, "the book answers again", answer)
+
+
+async def _fresh(lab: Lab) -> str:
+    """A pod of the book whose container has never ended: after an end the kubelet waits, longer each time."""
+    pod = await some_pod(lab, "book")
+    if not restarts(await lab.objects.named("Pod", pod).present()):
+        return pod
+    await lab.objects.kill(pod)
+    seen = await lab.time.eventually(
+        lambda: _waiting(lab, {pod}, ["book"]),
+        lambda parts: not parts,
+        expected="a new pod of the book, ready",
+        shown=lambda parts: "there is none" if parts else "it is",
+        within=OPEN_WITHIN,
+    )
+    must(seen, "the checker has deleted its pod, and a new one is made from the Deployment's template")
+    return await some_pod(lab, "book")
+
+
+async def _hung(lab: Lab, pod: str, before: int) -> Observation | None:
+    """Let a pod hang, and wait until its container is another one; None if the pod is gone before."""
+    try:
+        await lab.objects.run_in(pod, "touch", HUNG)
+    except LabError as gone:
+        if gone.transient or await lab.objects.named("Pod", pod).now():
+            raise
+        return None
+    return await lab.objects.named("Pod", pod).until(
+        lambda it: it is not None and restarts(it) > before,
+        expected="a new container once the book hangs",
+        shown=lambda it: f"{restarts(it) - before} new containers" if it else "the pod is gone",
+        within=ANEW_WITHIN,
+    )
+
+
+async def kept_over_new_pods(lab: Lab) -> tuple[Observation, Observation, Observation]:
+    """Delete all pods of the four: do new ones come, show the same, and know the newest report of before?"""
+    seen = await new_report(lab)
+    must(seen, "the collector wrote into the book before, and what is checked must stay until the check ends")
+    report: Object = seen.value
+    before = {name(pod) for part in PARTS for pod in await owned_pods(lab, part) if not leaving(pod)}
+    await asyncio.gather(*(lab.objects.kill(pod) for pod in sorted(before)))
+    back = await lab.time.eventually(
+        lambda: _waiting(lab, before),
+        lambda parts: not parts,
+        expected="new pods of all four, all ready",
+        shown=lambda parts: f"none, or not all, of {', '.join(parts)}" if parts else "all ready",
+        within=REPLACED_WITHIN,
+    )
+    if not back.ok:
+        back = replace(back, evidence=await lab.objects.evidence("Deployment", back.value[0]))
+        return back, back, back
+    _, shown = await board_of(lab)
+    answer = await lab.traffic.first_answer(
+        lambda: lab.traffic.get("book", f"/reports?{urlencode({'id': report['id']})}"), within=NODES_KNOW_WITHIN
+    )
+    kept = answer.status == 200 and answer.fields_if_any.get("reports") == [report]
+    return back, shown, _answered(kept, "the newest report of before is in the book", answer)
+
+
+async def _waiting(lab: Lab, before: set[str], parts: Sequence[str] = PARTS) -> list[str]:
+    """The parts that have no new pod, or one that is not ready."""
+    found = []
+    for part in parts:
+        pods = [pod for pod in await owned_pods(lab, part) if not leaving(pod)]
+        if not pods or any(name(pod) in before or not is_ready(pod) for pod in pods):
+            found.append(part)
+    return found
+
+
+def _answered(ok: bool, expected: str, answer: Answer) -> Observation:
+    """An answer against what was wanted of it; one that came and is wrong is so however long it took."""
+    return Observation(ok, expected, expected if ok else answer.shown, timed=False if answer.status == 200 else None)
+
+
+def _right(answer: Answer, routes: Sequence[str]) -> bool:
+    return answer.status == 200 and answer.fields_if_any.get("minutes") == [ROUTES[each] for each in routes]
+
+
+def _last(reports: Any) -> Object:
+    """The last of a list of objects; empty if it is anything else."""
+    last = reports[-1] if isinstance(reports, list) and reports else {}
+    return last if isinstance(last, dict) else {}
+
+
+def _row(row: Any) -> str:
+    if not isinstance(row, dict):
+        return str(row)[:40]
+    return f"{row.get('route')} {row.get('minutes')}{' late' if row.get('late') else ''}"

@@ -1,0 +1,46 @@
+"""What to say of a failure, where it is long."""
+
+BOOK = (
+    "kubectl get pods has a word for what holds a pod up, kubectl describe pod the sentence. Pending: no node takes "
+    "it, or a claim that it mounts has no volume; kubectl describe pvc and kubectl get storageclass then say why, and "
+    "of a claim that is there hardly a field can be changed. Running, and started over and over: who ends it? A "
+    "program that has ended by itself leaves an exit code and a last line in kubectl logs --previous; one that was "
+    "killed because of a probe leaves that in the pod's events"
+)
+COLLECTOR = (
+    "kubectl describe pod has the image's whole name in its events, and what the registry said to it; another "
+    "Deployment of the same registry shows how such a name is written. A pod that was made by hand is nobody's once "
+    "it is gone"
+)
+MODEL = (
+    "a pod in Init waits for an init container, whose log says for what: kubectl logs deploy/model -c wait-for-book. "
+    "When the container itself ends without a word, kubectl describe pod has its last state, with reason and exit "
+    "code: OOMKilled is a container that wanted more memory than its limit. 137 is 128 + 9, SIGKILL"
+)
+LARGE = (
+    "memory that is only needed while a large request is computed counts as well: at the limit the container is "
+    "killed in the middle of it, and all who wait get no answer. The program says at its top what it needs"
+)
+BUDGET = (
+    "a container without a limit may take what the node has, and so may, in effect, one with a huge limit; the others "
+    "on the node are then killed for it. Take from those that need less: kubectl top pods says what they use"
+)
+BOARD = (
+    "kubectl logs deploy/board says why the program ended. What it reads from the environment is read when a "
+    "container starts; and a container that has ended many times waits for up to five minutes before it is tried "
+    "again: kubectl rollout restart deployment/board does not wait"
+)
+SHOWN = (
+    "the minutes are the model's, and {minutes} of them, or more, are late. What the program was told is in its "
+    "environment: kubectl exec deploy/board -- env"
+)
+HUNG = (
+    "the process is there, the port is open, and no answer comes: only a liveness probe that asks for an answer "
+    "notices. It must be patient while the program starts, and not for longer: a startup probe is for the first, the "
+    "liveness probe for what comes after. From the first failed question to the kill it takes about periodSeconds "
+    "times failureThreshold, and each question takes timeoutSeconds"
+)
+FORGOTTEN = (
+    "what is written into a container, or into a volume that lives and ends with its pod, is gone with the pod; a "
+    "volume that outlives it is had by a PersistentVolumeClaim of its own"
+)

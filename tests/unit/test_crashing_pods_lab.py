@@ -1,0 +1,208 @@
+"""Lab 20: what counts as memory of a pod, what a large request says, and what the lab's own programs promise."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from mlops_lab.base.paths import project
+from mlops_lab.kube.client import Object
+from mlops_lab.measure.traffic.http import Answer
+from tests.lab_programs import loaded
+from tests.made_up import NothingThere, Room, made_up_lab
+
+FOLDER = project() / "labs" / "20-fix-crashing-pods"
+SEED = [each for each in yaml.safe_load_all((FOLDER / "start" / "seed.yaml").read_text()) if each]
+PROGRAMS: dict[str, str] = next(each["data"] for each in SEED if each["metadata"]["name"] == "programs")
+PYTHON, TABLE, FEATURES = (
+    9,
+    28,
+    500 / 16,
+)  # MiB: what Python takes at least, and what the model's program says at its top
+
+
+@pytest.fixture(scope="module")
+def lab20() -> Any:
+    """The lab's checker."""
+    return loaded("20")
+
+
+def limited(name: str, memory: str | None, **more: Any) -> Object:
+    return {"name": name, "resources": {"limits": {"memory": memory} if memory else {}}, **more}
+
+
+@pytest.mark.parametrize(
+    ("spec", "mebibytes", "without"),
+    [
+        ({"containers": [limited("a", "48Mi"), limited("b", "16Mi")]}, 64, []),
+        ({"containers": [limited("a", "48Mi")], "initContainers": [limited("i", "64Mi")]}, 64, []),
+        ({"containers": [limited("a", "48Mi")], "initContainers": [limited("i", "40Mi")]}, 48, []),
+        (
+            {"containers": [limited("a", "8Mi")], "initContainers": [limited("s", "8Mi", restartPolicy="Always")]},
+            16,
+            [],
+        ),
+        ({"containers": [limited("a", None)], "initContainers": [limited("i", None)]}, 0, ["a", "i"]),
+        ({"containers": [limited("a", None)], "resources": {"limits": {"memory": "1Gi"}}}, 1024, []),
+        ({"containers": [{"name": "a"}]}, 0, ["a"]),
+    ],
+)
+def test_the_memory_of_a_pod_is_what_it_may_take_at_most(
+    lab20: Any, spec: Object, mebibytes: int, without: list[str]
+) -> None:
+    assert lab20.limit(spec) == mebibytes * lab20.MIB
+    assert lab20.unlimited(spec) == without
+
+
+def memory(*folders: Path) -> dict[str, float]:
+    """The limit in MiB of each Deployment's container, as the files of folders leave it, one after the other."""
+    found: dict[str, float] = {}
+    for folder in folders:
+        for file in sorted(folder.glob("*.yaml")):
+            for each in yaml.safe_load_all(file.read_text()):
+                if each and each["kind"] == "Deployment":
+                    container = each["spec"]["template"]["spec"]["containers"][0]
+                    if text := ((container.get("resources") or {}).get("limits") or {}).get("memory"):
+                        found[each["metadata"]["name"]] = float(text.removesuffix("Mi"))
+    return found
+
+
+def test_the_model_ends_at_the_seed_s_limit_and_fits_the_solutions(lab20: Any) -> None:
+    at_start = memory(FOLDER / "start")
+    assert at_start["model"] < PYTHON + TABLE
+    for solution in sorted((FOLDER / "solution").iterdir()):
+        then = memory(FOLDER / "start", solution)
+        assert then["model"] > PYTHON + TABLE + FEATURES + 8 and sum(then.values()) <= 256, solution.name
+    mistake = (FOLDER / "wrong" / "forecasts--enough-to-start" / "variant.toml").read_text()
+    assert PYTHON + TABLE + 8 < 64 < PYTHON + TABLE + FEATURES and "memory: 64Mi" in mistake
+
+
+def test_rows_are_asked_for_on_both_sides_of_what_is_late(lab20: Any) -> None:
+    assert {lab20.LATE_FROM, lab20.LATE_FROM - 1} <= {*lab20.ROUTES.values()}
+
+
+def answer(status: int, body: Any, error: str = "") -> Answer:
+    return Answer(status, {}, json.dumps(body).encode(), 0.1, error, "http://model/forecast")
+
+
+class Pods(NothingThere):
+    """A model's Deployment with one pod, whose container was started anew so often."""
+
+    counts: Iterator[int]
+
+    def named(self, kind: str, name: str) -> Any:
+        owner = {"metadata": {"name": name, "uid": "d"}, "spec": {}}
+
+        async def now() -> Object:
+            return owner
+
+        return Room(now=now, present=now)
+
+    async def all(self, kind: str, selector: str = "") -> list[Any]:
+        owned = {"controller": True, "uid": "d" if kind == "ReplicaSet" else "r"}
+        metadata = {"name": "model-1", "uid": "r" if kind == "ReplicaSet" else "p", "ownerReferences": [owned]}
+        status = {} if kind == "ReplicaSet" else {"containerStatuses": [{"restartCount": next(self.counts)}]}
+        return [{"metadata": metadata, "spec": {}, "status": status}]
+
+    async def evidence(self, kind: str, name: str) -> tuple[str, ...]:
+        return ("Pod model-1: last exit code 137 (OOMKilled)",)
+
+
+@pytest.mark.parametrize(
+    ("last", "counts", "ok", "said"),
+    [
+        ("right", [3, 3], True, "3 answers; its container was started anew 0 times"),
+        ("right", [3, 4], False, "started anew 1 times"),
+        ("none", [3, 4], False, "request 3: no answer: EOF"),
+        ("wrong", [3, 3], False, "request 3: status 200"),
+    ],
+)
+def test_a_large_request_must_be_answered_each_time(
+    lab20: Any, last: str, counts: list[int], ok: bool, said: str
+) -> None:
+    routes = ["EWR-ORD", "JFK-MCO"]
+    right = answer(200, {"minutes": [lab20.ROUTES[each] for each in routes]})
+    other = {"right": right, "none": answer(0, "", "EOF"), "wrong": answer(200, {"minutes": [1, 2]})}[last]
+    answers = iter([right, right, other])
+
+    async def post(*given: Any, **more: Any) -> Answer:
+        return next(answers)
+
+    lab = made_up_lab("20", objects=Pods(counts=iter(counts)), traffic=Room(post=post))
+    seen = asyncio.run(lab20.large_requests(lab, routes))
+    assert seen.ok is ok and said in seen.seen
+
+
+@pytest.mark.parametrize("reports", [None, [], {}, "x", [1], [[{"id": "a"}]]])
+def test_an_answer_without_reports_has_no_newest_one(lab20: Any, reports: Any) -> None:
+    assert lab20._last(reports) == {}
+
+
+def test_the_board_refuses_the_seed_s_settings() -> None:
+    settings = next(each["data"] for each in SEED if each["metadata"]["name"] == "board-settings")
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAMS["board.py"]], env={**os.environ, **settings}, capture_output=True, timeout=20
+    )
+    assert done.returncode == 1 and b"BOARD_LATE_FROM is '15 min'" in done.stderr
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> Iterator[str]:
+    """The book as the seed has it, with a line that was cut off, on a folder and a port of this machine."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    (tmp_path / "routes.json").write_text('{"EWR-ORD": 15}')
+    (tmp_path / "reports.jsonl").write_text('{"id": "old"}\n{"id": "cut o')
+    text = PROGRAMS["book.py"]
+    for was, now in [
+        ("/book/reports.jsonl", f"{tmp_path}/reports.jsonl"), ("/archive/routes.json", f"{tmp_path}/routes.json"),
+        ("/tmp/hung", f"{tmp_path}/hung"), ("READ_SECONDS = 8", "READ_SECONDS = 0"),
+        ('"0.0.0.0", 8080', f'"127.0.0.1", {port}'),
+    ]:  # fmt: skip
+        assert was in text
+        text = text.replace(was, now)
+    running = subprocess.Popen([sys.executable, "-c", text], stdout=subprocess.DEVNULL)
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        running.kill()
+        running.wait()
+
+
+def told(url: str, body: Any = None, within: float = 5) -> Any:
+    with urllib.request.urlopen(url, body and json.dumps(body).encode(), timeout=within) as said:
+        return json.load(said)
+
+
+def test_the_book_keeps_reports_and_answers_nobody_while_it_hangs(book: str, tmp_path: Path) -> None:
+    end = time.monotonic() + 10
+    while True:
+        try:
+            assert told(f"{book}/routes") == {"EWR-ORD": 15}
+            break
+        except urllib.error.URLError:
+            assert time.monotonic() < end
+            time.sleep(0.05)
+    assert told(f"{book}/reports") == {"reports": [{"id": "old"}]}
+    told(f"{book}/reports", {"id": "new"})
+    assert told(f"{book}/reports?last=1") == told(f"{book}/reports?id=new") == {"reports": [{"id": "new"}]}
+    assert (tmp_path / "reports.jsonl").read_text().endswith('{"id": "new"}\n')
+    (tmp_path / "hung").touch()
+    with pytest.raises(TimeoutError):
+        told(f"{book}/alive", within=0.2)
+    (tmp_path / "hung").unlink()
+    assert told(f"{book}/alive") == {"alive": True}
