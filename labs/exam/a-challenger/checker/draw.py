@@ -1,0 +1,44 @@
+"""What this task draws."""
+
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+from mlops_lab.tasks.drawing import words
+
+_COUNT = 6
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """The versions with what their runs have logged, the longest latency, the champion's number, the challenger's."""
+
+    versions: list[dict[str, Any]]
+    limit: int
+    champion: int
+    challenger: int
+
+
+def draw(random: Random) -> Drawn:
+    """Draw them. By auc a slow one and one of other data come first, then the challenger, then the champion."""
+    names = words(random, _COUNT)
+    limit = random.randrange(20, 60, 5)
+    same, other = (f"{random.randrange(16**8):08x}" for _ in range(2))
+    auc = sorted(random.sample(range(7100, 8300), _COUNT), reverse=True)
+    order = [*random.sample(("slow", "elsewhere"), 2), "challenger", "champion", "worse", "worse"]
+    made = []
+    for kind, value in zip(order, auc, strict=True):
+        latency = random.randrange(4 * limit, 9 * limit) / 10
+        made.append((kind, {
+            "auc": value / 10000, "digest": other if kind == "elsewhere" else same,
+            "latency_ms": limit + random.randrange(1, 60) / 10 if kind == "slow" else latency,
+        }))  # fmt: skip
+    while True:
+        made = random.sample(made, len(made))
+        kinds = [kind for kind, _ in made]
+        if kinds[-1] == "worse":  # the newest is none of those that come into question
+            break
+    versions = [
+        {"run": f"{name}-{random.randrange(10, 99)}", **logged} for name, (_, logged) in zip(names, made, strict=True)
+    ]
+    return Drawn(versions, limit, kinds.index("champion") + 1, kinds.index("challenger") + 1)

@@ -1,0 +1,75 @@
+"""The checks."""
+
+import hashlib
+from pathlib import Path
+
+from mlops_lab.checks import Observation, check, equal_to, expect, holds, observe
+from mlops_lab.kit import deployments, given, pushed
+from mlops_lab.kit.answering import must_answer
+from mlops_lab.kit.prerequisites import must
+from mlops_lab.tasks.drawing import drawn
+from mlops_lab.tasks.lab import TaskLab
+
+from .draw import Drawn
+
+D = drawn(Drawn, __file__)
+_START = Path(__file__).parents[1] / "start"
+_IMAGE, _ALSO = f"{D.image}:{D.tag}", f"{D.image}:{D.also}"
+_BASE = "flight-delay:v1"
+
+
+@check(points=3, domains=("ckad/design-and-build",))
+async def runs_in_the_cluster(lab: TaskLab) -> None:
+    """The Deployment's pod runs the pushed image, and answers: the given server, its release, the image's user."""
+    there = await pushed.digest(lab, _IMAGE)
+    expect(holds(bool(there), f"an image {_IMAGE} in the registry", "there is none")).because(
+        f"docker push {lab.platform.registry}/{_IMAGE} takes what docker build -t has given that name"
+    )
+    await deployments.exists(lab, D.app, why="it was there when the task began; leave it where it is")
+    must(
+        await deployments.rolled_out(lab, D.app, within=20),
+        "a pod that has waited for its image tries again after minutes: delete it, and the next one pulls at once. "
+        "runAsNonRoot wants a number as the image's USER: the kubelet doesn't look into the image for names",
+    )
+    await given.must_be_given(lab, _START, D.app, why="the image has all that it needs")
+    must(await given.around_is_given(lab, _START, D.app), "what is missing is the image, and nothing else")
+    answer = await lab.traffic.first_answer(lambda: lab.traffic.get(D.app, "/"), within=15)
+    expect(observe("status of GET / (0: no answer)", answer.status, equal_to(200))).because(
+        "leave the Service as it is"
+    )
+    told = answer.fields()
+    program = hashlib.sha256((_START / "server.py").read_bytes()).hexdigest()
+    expect(holds(told.get("program") == program, "the server that was given", "another program")).because(
+        "server.py stays as it is; the image starts it"
+    )
+    expect(observe("release", told.get("release"), equal_to(D.release))).because(
+        "ENV in the Dockerfile sets a variable for whatever runs in the image; the Deployment sets none"
+    )
+    expect(observe("user", told.get("user"), equal_to(D.uid))).because(
+        "USER in the Dockerfile says as whom the image's program runs, where the pod does not"
+    )
+    await must_answer(lab, D.app, D.app)
+
+
+@check(points=2, needs=runs_in_the_cluster, domains=("ckad/design-and-build",))
+async def keeps_the_key_out(lab: TaskLab) -> None:
+    """The key is in no layer that the Dockerfile adds, and not in what describes the image."""
+    found = await pushed.content(lab, _IMAGE, _BASE, {"the key": D.key.encode()})
+    where = "; ".join(dict.fromkeys(map(str, found.hits)))
+    expect(
+        Observation(not found.hits, "no key in the image", where[:300] or f"none in {len(found.layers)} layers")
+    ).because(
+        "an image is all of its layers, and whoever may pull it can read each of them: what one brings and the next "
+        "one deletes is still there. COPY . takes all files, but for those that .dockerignore names"
+    )
+
+
+@check(points=1, needs=runs_in_the_cluster, domains=("ckad/design-and-build",))
+async def has_two_names(lab: TaskLab) -> None:
+    """Both tags mean the same image in the registry."""
+    one, other = await pushed.digest(lab, _IMAGE), await pushed.digest(lab, _ALSO)
+    seen = f"{D.also}: {other[:19] or 'nothing'}, {D.tag}: {one[:19]}"
+    expect(Observation(one == other, f"{D.also} and {D.tag} are one image", seen)).because(
+        "docker tag gives an image one more name, and docker push takes one name at a time; what is built once more, "
+        "with other labels or of other files, is another image"
+    )

@@ -1,0 +1,19 @@
+"""Programs for a container: what its first process is, and whether the folder of its model can be written to."""
+
+PROGRAM = r"print(open('/proc/1/cmdline').read().replace(chr(0), ' '))"
+
+WRITE = """
+import errno, os, pathlib
+found = dict(each.partition("=")[::2] for each in pathlib.Path("/proc/1/environ").read_text().split(chr(0)))
+folder = pathlib.Path(found.get("MODEL_DIR", "/model"))
+if not (folder / "metadata.json").is_file():
+    print("there is no model in", folder)
+else:
+    probe = folder / ".written"
+    try:
+        probe.write_text("x")
+        probe.unlink()
+        print("it can be written to:", folder)
+    except OSError as refused:
+        print("read-only" if refused.errno in (errno.EROFS, errno.EACCES, errno.EPERM) else refused)
+"""

@@ -1,0 +1,60 @@
+"""What this task draws."""
+
+from dataclasses import dataclass
+from random import Random
+
+from mlops_lab.tasks.drawing import words
+
+_PEOPLE = ("ada", "barbara", "grace", "hedy", "joan", "karen", "lynn", "margaret", "radia", "sophie")
+_TRAINED, _APPROVED = "trained.by", "approved.by"
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Names, the reviewers, the versions' tags, the version in service, the newest approved one, the unapproved ones.
+
+    `missing` are the versions that nobody at all has approved, a part of the unapproved ones.
+    """
+
+    reviewers: str
+    record: str
+    alias: str
+    reason: str
+    people: list[str]
+    versions: list[dict[str, str]]
+    now: int
+    best: int
+    unapproved: str
+    missing: str
+
+
+def draw(random: Random) -> Drawn:
+    """Draw them. Above the newest approved version there is one of each kind that is not, and one of these serves."""
+    reviewers, record, reason = words(random, 3)
+    names = random.sample(_PEOPLE, len(_PEOPLE))
+    judges, others = names[:3], names[3:]
+    best = random.choice((2, 3))
+    above = random.sample(("none", "self", "other"), 3)
+    below = ["good"] * (best - 1) if best == 2 else random.sample(("good", random.choice(("none", "self", "other"))), 2)
+    kinds = [*below, "good", *above]
+    versions = [_tags(kind, judges, others, random) for kind in kinds]
+    return Drawn(
+        f"{reviewers}-reviewers", f"{record}-findings", random.choice(("production", "live", "champion", "serving")),
+        f"{reason}-{random.randrange(100, 999)}", sorted(judges), versions, random.randrange(best + 1, best + 4), best,
+        _numbers(kinds, ("none", "self", "other")), _numbers(kinds, ("none",)),
+    )  # fmt: skip
+
+
+def _numbers(kinds: list[str], wanted: tuple[str, ...]) -> str:
+    return ",".join(str(number) for number, kind in enumerate(kinds, 1) if kind in wanted)
+
+
+def _tags(kind: str, judges: list[str], others: list[str], random: Random) -> dict[str, str]:
+    """Who trained a version and who approved it: a reviewer, nobody, the same reviewer, somebody else."""
+    trainer, another = random.sample(others, 2)
+    judge = random.choice(judges)
+    if kind == "none":
+        return {_TRAINED: random.choice((trainer, judge))}
+    if kind == "self":
+        return {_TRAINED: judge, _APPROVED: judge}
+    return {_TRAINED: trainer, _APPROVED: judge if kind == "good" else another}
