@@ -115,10 +115,10 @@ class World:
     def __init__(self, lab21: Any, variant: Variant | None = None) -> None:
         self.objects = applied(variant)
         self.policies = [each for (kind, _), each in self.objects.items() if kind == "NetworkPolicy"]
-        self.pods = {
-            f"10.0.0.{number}": somebody(f"10.0.0.{number}", **self.objects["Deployment", name]["spec"]["template"]["metadata"]["labels"])
-            for number, name in enumerate(FOUR, 1)
-        }  # fmt: skip
+        self.pods = {}
+        for number, name in enumerate(FOUR, 1):
+            labels = self.objects["Deployment", name]["spec"]["template"]["metadata"]["labels"]
+            self.pods[f"10.0.0.{number}"] = somebody(f"10.0.0.{number}", **labels)
         lab = made_up_lab("21")
         lab.seed = SEED_OF_THE_RUN
         self.who = lab21.Visitors.draw(lab)
@@ -145,10 +145,8 @@ class World:
 
     def lets_in_a_namespace(self) -> bool:
         other = somebody("10.0.2.2", "mlops-lab-system", app="asker")
-        return any(
-            passes(self.policies, self.pods[f"10.0.0.{number}"], other, 7000 if name == "store" else 8080, "Ingress", "TCP")
-            for number, name in enumerate(FOUR, 1)
-        )  # fmt: skip
+        ports = {f"10.0.0.{number}": 7000 if name == "store" else 8080 for number, name in enumerate(FOUR, 1)}
+        return any(passes(self.policies, self.pods[to], other, port, "Ingress", "TCP") for to, port in ports.items())
 
     def step(self, asker: str, other: str) -> bool:
         """Does one of the four get through to the next one, as far as policies, ports, labels and names go?"""
@@ -408,7 +406,10 @@ def asked(lab21: Any, monkeypatch: pytest.MonkeyPatch, space: Space, status: int
     ("variant", "said"),
     [
         ("solution/each-in-its-place", []),
-        ("wrong/the_rest_goes_on--one-of-four", ["the_rest_goes_on: closed: a pod with app=monitor to port 9100 of model"]),
+        (
+            "wrong/the_rest_goes_on--one-of-four",
+            ["the_rest_goes_on: closed: a pod with app=monitor to port 9100 of model"],
+        ),
         ("wrong/others_stay_out--out-to-everybody", ["others_stay_out: open: a pod with app=model to the API server"]),
         (
             "wrong/others_stay_out--nothing-by-default",
