@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import socket
 import subprocess
@@ -43,7 +44,9 @@ def lab21() -> Any:
     return loaded("21")
 
 
+@functools.cache
 def parsed(text: str) -> list[Object]:
+    """Its objects, which nobody changes."""
     return [each for each in yaml.safe_load_all(text) if each]
 
 
