@@ -1,0 +1,105 @@
+"""One step of the chain: is what the one asks answered by the other's pods? Its own program asks, in its pods."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from dataclasses import replace
+
+from mlops_lab.checks import Lab, Observation
+from mlops_lab.kit.deployments import owned_pods
+from mlops_lab.kit.inside import printed, settled
+from mlops_lab.kit.pods import is_running, leaving, name
+from mlops_lab.kit.probes import Probe
+from mlops_lab.kit.side_by_side import together
+from mlops_lab.kube.client import Object
+
+from .places import PORTS, pods_at_work
+
+UP_WITHIN = 60  # s, for pods that were changed just before
+_ANSWERED_WITHIN = 15.0  # s; nodes learn of a change of Services and policies a moment later
+_TIMES = 6  # of other pods behind the Service one would answer then
+_NOBODY = "the pod's own program does not answer"
+# Has a pod's program ask the next one, and prints a list of what it says of that.
+_ASK = f"""
+import json, sys, threading, urllib.error, urllib.request
+port, times = sys.argv[1:]
+said = []
+def ask():
+    try:
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({{}}))
+        with opener.open(f"http://127.0.0.1:{{port}}/ask", timeout=10) as answer:
+            text = answer.read(2000)
+    except urllib.error.HTTPError as other:
+        text = other.read(2000)
+    except OSError as trouble:
+        text = json.dumps({{"error": f"{_NOBODY}: {{getattr(trouble, 'reason', trouble)}}"}}).encode()
+    said.append(text.decode(errors="replace"))
+asks = [threading.Thread(target=ask) for _ in range(int(times))]
+[each.start() for each in asks]
+[each.join() for each in asks]
+print(json.dumps(said))
+"""
+
+
+async def answered(lab: Lab, asker: str, other: str) -> Observation:
+    """Wait until all that a Deployment's pods ask the next one is answered by that one's pods.
+
+    Returns:
+        The observation; its `value` has what is wrong with each answer, an empty text where nothing is.
+
+    Raises:
+        Failure: one of the Deployments is not there or does not roll out.
+    """
+    for each in (asker, other):
+        await settled(lab, each, within=UP_WITHIN)
+
+    async def look() -> list[str]:
+        pods = [each for each in await owned_pods(lab, asker) if is_running(each) and not leaving(each)]
+        own = [name(each) for each in await pods_at_work(lab, other)]
+        said = await together(*(_asked(lab, each, PORTS[asker]) for each in pods))
+        return [wrong(text, own, other) for texts in said for text in texts] or [f"no pod of {asker} runs"]
+
+    def shown(seen: list[str]) -> str:
+        bad = [each for each in seen if each]
+        return f"{len(bad)} of {len(seen)} requests: {bad[0]}" if bad else f"they answered all of {len(seen)}"
+
+    seen = await lab.time.eventually(
+        look, lambda seen: not any(seen), expected=f"pods of {other} answer what {asker} asks", shown=shown,
+        within=_ANSWERED_WITHIN,
+    )  # fmt: skip
+    return seen if seen.ok else replace(seen, evidence=await _at_home(lab, other))
+
+
+def wrong(text: str, own: Collection[str], deployment: str) -> str:
+    """What is wrong with what a program says of the one that it asked; empty if one of those pods has answered."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = None
+    said = value if isinstance(value, dict) else {}
+    if "error" in said:
+        return str(said["error"])[:200]
+    if "who" not in said:
+        return f"its program says {text[:100]!r}"
+    who = str(said["who"])
+    return "" if who in own else f"{who[:80]} answers, which is no ready pod of {deployment}"
+
+
+async def _asked(lab: Lab, pod: Object, port: int) -> list[str]:
+    """What the program in a pod says, as often as it was asked."""
+    done = await printed(lab, pod, "python3", "-c", _ASK, str(port), str(_TIMES), within=30)
+    if done.code != 0 or not done.lines:
+        return [json.dumps({"error": f"python3 in {name(pod)} printed {done.errors[-100:] or 'nothing'}"})]
+    return [str(each) for each in json.loads(done.lines[-1])]
+
+
+async def _at_home(lab: Lab, deployment: str) -> tuple[str, ...]:
+    """Are those there who were asked? By their own pods, where no name, Service or policy stands between."""
+    lines = []
+    for pod in await pods_at_work(lab, deployment):
+        target = f"http://127.0.0.1:{PORTS[deployment]}/who"
+        gave = await Probe(lab.objects, name(pod)).tries(target)
+        said = "answers" if gave[target] else "does not answer"
+        lines.append(f"asked in its own pod, {name(pod)} {said} on port {PORTS[deployment]}")
+    return tuple(lines)

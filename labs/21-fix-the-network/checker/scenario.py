@@ -1,0 +1,233 @@
+"""Who reaches whom: pods of the checker's with drawn names try the ways that are on the list, and many that are not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from random import Random
+
+from mlops_lab.checks import Lab, LabError
+from mlops_lab.kit.drawn import drawn
+from mlops_lab.kit.probes import Probe, Way, standing_probes
+from mlops_lab.kit.side_by_side import together
+from mlops_lab.kube.client import Object
+
+from .places import METRICS, PORTS, Place, places
+
+_SETTLED_AFTER = 3.0  # s until the nodes know new pods
+_OPEN_WITHIN = 20.0  # s
+_SHUT_WITHIN = 8.0  # s
+_LISTENS_WITHIN = 15.0  # s
+_REFUSED_WITHIN = 2.0  # s for an answer that should not come
+_LETTERS = "bcdfghjklmnpqrstvwxz"
+
+
+class Listener(Probe):
+    """A pod that is nobody's business, and listens."""
+
+    PORT = 8080
+
+    def pod(self, image: str) -> Object:
+        """Its manifest."""
+        made = super().pod(image)
+        made["spec"]["containers"][0]["command"] = ["python3", "-m", "http.server", str(self.PORT), "-d", "/tmp"]
+        return made
+
+
+@dataclass(frozen=True)
+class Visitors:
+    """The checker's pods, by whose labels they have; names, and whatever label says nothing, are drawn."""
+
+    client: Probe
+    loader: Probe
+    monitor: Probe
+    gateway: Probe
+    model: Probe
+    features: Probe
+    stranger: Probe
+    listener: Listener
+
+    @classmethod
+    def draw(cls, lab: Lab) -> Visitors:
+        """Draw them for this run."""
+        random = drawn(lab, "visitors")
+
+        def labels(key: str, value: str) -> dict[str, str]:
+            return {key: value, word(random): word(random)}
+
+        names = [f"{word(random)}-{number}" for number in range(8)]
+        return cls(
+            Probe(lab.objects, names[0], labels("role", "client")),
+            Probe(lab.objects, names[1], labels("role", "loader")),
+            Probe(lab.objects, names[2], labels("app", "monitor")),
+            Probe(lab.objects, names[3], labels("app", "gateway")),
+            Probe(lab.objects, names[4], labels("app", "model")),
+            Probe(lab.objects, names[5], labels("app", "features")),
+            Probe(lab.objects, names[6], labels("app", word(random))),
+            Listener(lab.objects, names[7], labels("app", word(random))),
+        )
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What was tried.
+
+    Attributes:
+        open, shut: the ways.
+        gave: what each of them gave.
+        missing: ports on which one of the four does not listen, in words.
+        let_in: Services that answered a pod of another namespace.
+    """
+
+    open: Sequence[Way]
+    shut: Sequence[Way]
+    gave: Mapping[Way, str]
+    missing: Sequence[str]
+    let_in: Sequence[str]
+
+
+async def asked(lab: Lab) -> Asked:
+    """Try all ways, those that should be open first.
+
+    Those who should get through are made when all others stand: once they do, the nodes know them all, and what is
+    shut then is shut by a policy, and not because a node has not heard of a pod.
+
+    Raises:
+        Failure: one of the four, or its Service, is gone.
+        LabError: the checker's own pods do not run.
+    """
+    to, who = await places(lab), Visitors.draw(lab)
+    first = (who.gateway, who.model, who.features, who.stranger, who.listener)
+    async with standing_probes(lab, *first):
+        listener = await _address(lab, who.listener)
+        api = await _api_server(lab, who.stranger)
+        async with standing_probes(lab, who.client, who.loader, who.monitor):
+            await lab.time.pause(_SETTLED_AFTER)
+            ways = open_ways(who, to)
+            opened = await _tried(lab, ways, within=_OPEN_WITHIN)
+            others = shut_ways(who, to, listener, api)
+            closed = await _tried(lab, others, within=_SHUT_WITHIN)
+    return Asked(ways, others, opened | closed, await _missing(lab, to), await _let_in(lab))
+
+
+def open_ways(who: Visitors, to: Mapping[str, Place]) -> list[Way]:
+    """What is on the list, beside the chain itself."""
+    reads = f"a pod with app=monitor to port {METRICS} of"
+    return [
+        Way(who.client, "http://gateway/who", True, "a pod with role=client to Service gateway", '"who": "gateway-'),
+        Way(who.loader, "http://store/who", True, "a pod with role=loader to Service store", '"who": "store-'),
+        *(
+            Way(who.monitor, f"http://{place.address}:{METRICS}/metrics", True, f"{reads} {name}", "requests_total")
+            for name, place in to.items()
+        ),
+    ]
+
+
+def shut_ways(who: Visitors, to: Mapping[str, Place], listener: str, api: str) -> list[Way]:
+    """What is not on the list.
+
+    Args:
+        listener: the address of the pod that is nobody's business.
+        api: the API server's address.
+    """
+    nosy = [
+        (who.stranger, "a pod of other labels", ("gateway", "model", "features", "store")),
+        (who.client, "a pod with role=client", ("model", "features", "store")),
+        (who.loader, "a pod with role=loader", ("gateway", "model", "features")),
+        (who.monitor, "a pod with app=monitor", ("gateway", "model", "features", "store")),
+        (who.gateway, "a pod with app=gateway", ("features", "store")),
+        (who.model, "a pod with app=model", ("gateway", "store")),
+        (who.features, "a pod with app=features", ("gateway", "model")),
+    ]
+    nosier = [
+        (who.stranger, "a pod of other labels", ("gateway", "model", "features", "store")),
+        (who.client, "a pod with role=client", ("gateway",)),
+        (who.gateway, "a pod with app=gateway", ("model",)),
+        (who.model, "a pod with app=model", ("features",)),
+        (who.features, "a pod with app=features", ("store",)),
+        (who.loader, "a pod with role=loader", ("store",)),
+    ]
+    found = [
+        Way(probe, f"tcp:{to[name].address}:{PORTS[name]}", False, f"{said} to port {PORTS[name]} of {name}")
+        for probe, said, names in nosy
+        for name in names
+    ]
+    found += [
+        Way(probe, f"tcp:{to[name].address}:{METRICS}", False, f"{said} to port {METRICS} of {name}")
+        for probe, said, names in nosier
+        for name in names
+    ]
+    new = f"tcp:{listener}:{Listener.PORT}"
+    return [
+        *found,
+        Way(who.stranger, new, False, "a pod of other labels to a new pod that is none of the four"),
+        Way(who.gateway, new, False, "a pod with app=gateway to a new pod that is none of the four"),
+        Way(who.model, f"tcp:{api}:443", False, "a pod with app=model to the API server"),
+    ]
+
+
+def word(random: Random) -> str:
+    """Seven letters that mean nothing."""
+    return "".join(random.choices(_LETTERS, k=7))
+
+
+async def _tried(lab: Lab, ways: Sequence[Way], *, within: float) -> dict[Way, str]:
+    """What each way gave, once all are as they should be or when the time is over; their probes stand already."""
+
+    async def of(probe: Probe) -> dict[Way, str]:
+        own = [way for way in ways if way.probe == probe]
+        gave = await probe.tries(*dict.fromkeys(way.target for way in own))
+        return {way: gave[way.target] for way in own}
+
+    async def look() -> dict[Way, str]:
+        found = await together(*(of(each) for each in dict.fromkeys(way.probe for way in ways)))
+        return {way: gave for each in found for way, gave in each.items()}
+
+    def wrong(found: Mapping[Way, str]) -> list[str]:
+        return [way.seen(gave) for way, gave in found.items() if not way.right(gave)]
+
+    seen = await lab.time.eventually(
+        look, lambda found: not wrong(found), expected="all ways as they should be",
+        shown=lambda found: "; ".join(wrong(found)) or "all are", within=within,
+    )  # fmt: skip
+    gave: dict[Way, str] = seen.value
+    return gave
+
+
+async def _address(lab: Lab, listener: Listener) -> str:
+    """Where the checker's own server listens, once it does."""
+    pod = await lab.objects.named("Pod", listener.name).present()
+    address = str(pod["status"]["podIP"])
+    target = f"tcp:{address}:{listener.PORT}"
+    seen = await lab.time.eventually(
+        lambda: listener.tries(target), lambda gave: gave[target] == "open", expected="the checker's server listens",
+        shown=lambda gave: gave[target] or "it does not", within=_LISTENS_WITHIN,
+    )  # fmt: skip
+    if not seen.ok:
+        raise LabError("the checker's own server did not begin to listen", "check again")
+    return address
+
+
+async def _api_server(lab: Lab, probe: Probe) -> str:
+    """The API server's address, which each pod has in a variable."""
+    told = await lab.objects.run_in(probe.name, "printenv", "KUBERNETES_SERVICE_HOST")
+    if not told.lines:
+        raise LabError("a pod of the checker's does not know the API server's address", "check again")
+    return told.lines[0]
+
+
+async def _missing(lab: Lab, to: Mapping[str, Place]) -> list[str]:
+    """On which ports the four do not listen, asked in their own pods, where no policy stands between."""
+
+    async def of(name: str, place: Place) -> list[str]:
+        targets = {f"tcp:{place.address}:{port}": port for port in (PORTS[name], METRICS)}
+        gave = await Probe(lab.objects, place.pod).tries(*targets)
+        return [f"nobody listens on port {port} of {name}" for target, port in targets.items() if not gave[target]]
+
+    return [each for found in await together(*(of(*item) for item in to.items())) for each in found]
+
+
+async def _let_in(lab: Lab) -> list[str]:
+    """Which Services answer a pod of another namespace."""
+    answers = await together(*(lab.traffic.get(name, "/who", within=_REFUSED_WITHIN) for name in PORTS))
+    return [f"Service {name}" for name, answer in zip(PORTS, answers, strict=True) if answer.status]

@@ -1,0 +1,448 @@
+"""Lab 21: what its given program says, what the checker makes of that, and which ways each variant's policies open."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import json
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import yaml
+
+from mlops_lab.base.errors import LabError
+from mlops_lab.base.paths import project
+from mlops_lab.base.waiting import wait_until
+from mlops_lab.checks import Failure, Observation
+from mlops_lab.checks.rooms.objects import Printed
+from mlops_lab.kit.probes import Way
+from mlops_lab.kube.client import Object
+from mlops_lab.labs.catalog import resolve
+from mlops_lab.labs.variants import Variant, solutions, texts, wrongs
+from tests.lab_programs import loaded
+from tests.made_up import NothingThere, made_up_lab
+from tests.merge_patches import merged
+
+LAB = resolve("21")
+SEED = project() / "labs" / LAB.slug / "start" / "seed.yaml"
+SEED_OF_THE_RUN = 21
+FOUR = ("gateway", "model", "features", "store")
+LISTENER, API, DNS = "10.0.0.9", "10.96.0.1", "10.0.1.1"
+
+
+@pytest.fixture(scope="module")
+def lab21() -> Any:
+    """The lab's checker."""
+    return loaded("21")
+
+
+@functools.cache
+def parsed(text: str) -> list[Object]:
+    """Its objects, which nobody changes."""
+    return [each for each in yaml.safe_load_all(text) if each]
+
+
+# What policies let through, worked out from their text.
+
+
+def applied(variant: Variant | None = None) -> dict[tuple[str, str], Object]:
+    """The objects by kind and name once a variant is applied over the seed."""
+    found = {(each["kind"], each["metadata"]["name"]): each for each in parsed(SEED.read_text())}
+    for file, text in texts(variant).items() if variant else ():
+        for each in parsed(text) if file.endswith(".yaml") else ():
+            key = each["kind"], each["metadata"]["name"]
+            found[key] = merged(found.get(key), each)
+    return found
+
+
+def selects(selector: Object | None, labels: Mapping[str, str]) -> bool:
+    wanted = (selector or {}).get("matchLabels") or {}
+    rules = (selector or {}).get("matchExpressions") or []
+    assert all(each["operator"] == "In" for each in rules)
+    return all(labels.get(key) == value for key, value in wanted.items()) and all(
+        labels.get(each["key"]) in each["values"] for each in rules
+    )
+
+
+def names(peer: Object, other: Object) -> bool:
+    """Is somebody one of those whom an item of from or to names?"""
+    if "ipBlock" in peer:
+        return bool(peer["ipBlock"]["cidr"] == f"{other['address']}/32")
+    space = peer.get("namespaceSelector")
+    here = other["namespace"] == "here"
+    if not (here if space is None else selects(space, {"kubernetes.io/metadata.name": other["namespace"]})):
+        return False
+    return selects(peer.get("podSelector"), other["labels"])
+
+
+def passes(policies: Sequence[Object], who: Object, other: Object, port: int, direction: str, protocol: str) -> bool:
+    """Do the policies let `who` take from (Ingress), or send to (Egress), the other one on a port?"""
+    mine = [
+        each["spec"]
+        for each in policies
+        if who["namespace"] == "here"
+        and direction in each["spec"].get("policyTypes", ["Ingress"])
+        and selects(each["spec"]["podSelector"], who["labels"])
+    ]
+    rules = [rule for each in mine for rule in each.get(direction.lower()) or []]
+    peers = "from" if direction == "Ingress" else "to"
+    numbers = {"data": 7000}
+    return not mine or any(
+        (not rule.get(peers) or any(names(peer, other) for peer in rule[peers]))
+        and (
+            not rule.get("ports")
+            or any(
+                numbers.get(each["port"], each["port"]) == port and each.get("protocol", "TCP") == protocol
+                for each in rule["ports"]
+            )
+        )
+        for rule in rules
+    )
+
+
+def somebody(address: str, namespace: str = "here", **labels: str) -> Object:
+    return {"namespace": namespace, "labels": labels, "address": address}
+
+
+class World:
+    """The pods of the lab, and what a variant's policies let through between them."""
+
+    def __init__(self, lab21: Any, variant: Variant | None = None) -> None:
+        self.objects = applied(variant)
+        self.policies = [each for (kind, _), each in self.objects.items() if kind == "NetworkPolicy"]
+        self.pods = {}
+        for number, name in enumerate(FOUR, 1):
+            labels = self.objects["Deployment", name]["spec"]["template"]["metadata"]["labels"]
+            self.pods[f"10.0.0.{number}"] = somebody(f"10.0.0.{number}", **labels)
+        lab = made_up_lab("21")
+        lab.seed = SEED_OF_THE_RUN
+        self.who = lab21.Visitors.draw(lab)
+        self.pods[LISTENER] = somebody(LISTENER, **self.who.listener.labels)
+        self.pods[API] = somebody(API, "default")
+        self.pods[DNS] = somebody(DNS, "kube-system", **{"k8s-app": "kube-dns"})
+        place = {name: lab21.Place(f"{name}-1", f"10.0.0.{number}") for number, name in enumerate(FOUR, 1)}
+        self.open, self.shut = lab21.open_ways(self.who, place), lab21.shut_ways(self.who, place, LISTENER, API)
+
+    def lets(self, labels: Mapping[str, str], address: str, port: int, protocol: str = "TCP") -> bool:
+        one, other = somebody("10.0.0.99", **labels), self.pods[address]
+        out = passes(self.policies, one, other, port, "Egress", protocol)
+        return out and passes(self.policies, other, one, port, "Ingress", protocol)
+
+    def is_open(self, way: Way) -> bool:
+        if way.target.startswith("tcp:"):
+            _, address, port = way.target.split(":")
+            return self.lets(way.probe.labels, address, int(port))
+        host, _, port = way.target.removeprefix("http://").partition("/")[0].partition(":")
+        if not port:  # a Service
+            name = FOUR.index(host)
+            return self.lets(way.probe.labels, f"10.0.0.{name + 1}", 7000 if host == "store" else 8080)
+        return self.lets(way.probe.labels, host, int(port))
+
+    def lets_in_a_namespace(self) -> bool:
+        other = somebody("10.0.2.2", "mlops-lab-system", app="asker")
+        ports = {f"10.0.0.{number}": 7000 if name == "store" else 8080 for number, name in enumerate(FOUR, 1)}
+        return any(passes(self.policies, self.pods[to], other, port, "Ingress", "TCP") for to, port in ports.items())
+
+    def step(self, asker: str, other: str) -> bool:
+        """Does one of the four get through to the next one, as far as policies, ports, labels and names go?"""
+        number = FOUR.index(other) + 1
+        labels = self.pods[f"10.0.0.{FOUR.index(asker) + 1}"]["labels"]
+        service = self.objects["Service", other]["spec"]
+        target = next(each["targetPort"] for each in service["ports"] if each["port"] == 80)
+        template = self.objects["Deployment", other]["spec"]["template"]
+        ports = template["spec"]["containers"][0]["ports"]
+        numbers = {each["name"]: each["containerPort"] for each in ports}
+        port = numbers.get(target, target)
+        listens = port == (7000 if other == "store" else 8080)
+        resolves = self.lets(labels, DNS, 53, "UDP")
+        stands = selects({"matchLabels": service["selector"]}, template["metadata"]["labels"])
+        return bool(listens and resolves and stands and self.lets(labels, f"10.0.0.{number}", port))
+
+    def asks(self, asker: str) -> str:
+        """The host that one of the four asks, by the ConfigMap of the variant."""
+        (variable,) = [
+            each
+            for each in self.objects["Deployment", asker]["spec"]["template"]["spec"]["containers"][0]["env"]
+            if each["name"] == "NEXT"
+        ]
+        key = variable["valueFrom"]["configMapKeyRef"]
+        return str(self.objects["ConfigMap", key["name"]]["data"][key["key"]])
+
+
+def failing(world: World) -> list[str]:
+    """The checks that this world fails, but for `lasts`; a gateway that was not started anew has its first address."""
+    fresh = "annotations" in world.objects["Deployment", "gateway"]["spec"]["template"]["metadata"]
+    fresh = fresh or "ConfigMap gateway" in {" ".join(key) for key in world.objects}
+    reached = fresh and world.asks("gateway") in ("http://model", "http://model:80")
+    steps = {
+        "gateway_asks_the_model": reached and world.step("gateway", "model"),
+        "model_asks_the_features": world.step("model", "features"),
+        "features_asks_the_store": world.step("features", "store"),
+        "the_rest_goes_on": all(map(world.is_open, world.open)),
+        "others_stay_out": not any(map(world.is_open, world.shut)) and not world.lets_in_a_namespace(),
+    }
+    return [name for name, good in steps.items() if not good]
+
+
+STEPS = ["gateway_asks_the_model", "model_asks_the_features", "features_asks_the_store"]
+
+
+def test_at_first_each_step_fails_and_nothing_else_is_open(lab21: Any) -> None:
+    world = World(lab21)
+    assert failing(world) == STEPS
+    assert all(world.lets(way.probe.labels, API, 443) == (way.probe != world.who.model) for way in world.shut)
+
+
+@pytest.mark.parametrize("variant", solutions(LAB), ids=lambda each: each.name)
+def test_a_solution_opens_the_list_and_nothing_else(lab21: Any, variant: Variant) -> None:
+    assert failing(World(lab21, variant)) == []
+
+
+@pytest.mark.parametrize("variant", wrongs(LAB), ids=lambda each: each.name)
+def test_a_mistake_fails_its_check_by_its_text(lab21: Any, variant: Variant) -> None:
+    world = World(lab21, variant)
+    if variant.check == "lasts":
+        assert failing(world) == [] and world.asks("features") == "http://store:7000"
+        assert [each["port"] for each in world.objects["Service", "store"]["spec"]["ports"]] == [80, 9100]
+        return
+    found = failing(world)
+    # What the checks before it leave to it: of those that need a step, none runs where a step has failed.
+    assert [each for each in found if each in STEPS] == ([variant.check] if variant.check in STEPS else [])
+    assert variant.check in STEPS or found == [variant.check]
+
+
+def test_no_name_and_no_meaningless_label_is_twice_the_same(lab21: Any) -> None:
+    def drawn(seed: int) -> list[str]:
+        lab = made_up_lab("21")
+        lab.seed = seed
+        who = lab21.Visitors.draw(lab)
+        probes = [who.client, who.loader, who.monitor, who.gateway, who.model, who.features, who.stranger, who.listener]
+        return [each.name for each in probes] + [key for each in probes for key in each.labels]
+
+    one, other = drawn(1), drawn(2)
+    assert drawn(1) == one and set(one) & set(other) == {"role", "app"}
+    assert len(set(one)) == 8 + 8 + 2 and all(each.replace("-", "").isalnum() for each in one)
+
+
+def test_the_listener_is_a_probe_that_listens(lab21: Any) -> None:
+    pod = lab21.Visitors.draw(made_up_lab("21")).listener.pod("image")
+    assert pod["spec"]["containers"][0]["command"][:4] == ["python3", "-m", "http.server", "8080"]
+    assert pod["spec"]["readinessGates"]
+
+
+# The given program, at work.
+
+
+@contextmanager
+def chain(folder: Path, *names: str, last: str = "") -> Iterator[list[int]]:
+    """The given program for each name, each asking the next one; the ports on which they listen.
+
+    Args:
+        last: whom the last one asks; nobody if none is given.
+    """
+    (folder / "service.py").write_text(applied()["ConfigMap", "program"]["data"]["service.py"])
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in names]
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    with ExitStack() as stack:
+        for number, name in enumerate(names):
+            nearest = f"http://127.0.0.1:{ports[number + 1]}" if number + 1 < len(names) else last
+            env = {"NEXT": nearest, "HOSTNAME": name, "PORT": str(ports[number]), "METRICS_PORT": "0"}
+            process = subprocess.Popen([sys.executable, str(folder / "service.py")], env=env)
+            stack.callback(process.wait)
+            stack.callback(process.kill)
+        for port in ports:
+            wait_until(lambda port=port: listens(port), what="the program", within=20, every=0.05, hint="")
+        yield ports
+
+
+def listens(port: int) -> tuple[bool | None, str]:
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+    except OSError as trouble:
+        return None, str(trouble)
+    return True, ""
+
+
+def asked_in_a_pod(lab21: Any, port: int) -> list[str]:
+    command = [sys.executable, "-c", lab21._ASK, str(port), "2"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30)
+    return [str(each) for each in json.loads(done.stdout.splitlines()[-1])]
+
+
+def test_a_step_that_works_is_answered_by_the_next_one(lab21: Any, tmp_path: Path) -> None:
+    with chain(tmp_path, "gateway-a", "model-a", "store-a") as ports:
+        said = asked_in_a_pod(lab21, ports[0])
+        assert len(said) == 2
+        assert [lab21.wrong(each, ["model-a"], "model") for each in said] == ["", ""]
+        assert "model-a answers, which is no ready pod" in lab21.wrong(said[0], ["model-b"], "model")
+        with urllib.request.urlopen(f"http://127.0.0.1:{ports[0]}/delay?flight=UA1545", timeout=5) as answer:
+            gave = answer.read().decode()
+        assert f'"minutes": {lab21.minutes("UA1545")},' in gave
+        assert lab21.through(gave, [["gateway-a"], ["model-b", "model-a"], ["store-a"]]).ok
+
+
+def test_a_step_that_fails_says_how(lab21: Any, tmp_path: Path) -> None:
+    with chain(tmp_path, "gateway-a", "model-a", last="http://127.0.0.1:1") as ports:
+        for port, said in ((ports[1], "Connection refused"), (1, "the pod's own program does not answer")):
+            (text, _) = asked_in_a_pod(lab21, port)
+            assert said in lab21.wrong(text, ["store-a"], "store")
+        (fine, _) = asked_in_a_pod(lab21, ports[0])  # the model is there, whatever becomes of it further on
+        assert lab21.wrong(fine, ["model-a"], "model") == ""
+
+
+@pytest.mark.parametrize("text", ["", "[]", "null", "{}", '{"who": null}', '{"who": ["model-a"]}', '{"error": 7}'])
+def test_whatever_a_program_says_is_no_answer_of_a_pods(lab21: Any, text: str) -> None:
+    assert lab21.wrong(text, ["model-a"], "model")
+
+
+SYMPTOMS = (
+    "http://x: [Errno -2] Name or service not known", "http://x: [Errno -3] Temporary failure in name resolution",
+    "http://x: [Errno 113] No route to host", "http://x: [Errno 111] Connection refused", "http://x: timed out",
+    "store-a answers, which is no ready pod of model", "no pod of model runs",
+)  # fmt: skip
+
+
+def test_each_way_to_fail_has_its_own_explanation(lab21: Any) -> None:
+    said = [lab21.why_not_answered(Observation(False, "", "", ["", each])) for each in SYMPTOMS]
+    assert len(set(said)) == len(SYMPTOMS)
+    assert lab21.why_not_answered(Observation(True, "", "", ["", ""])) == said[-1]
+
+
+@pytest.mark.parametrize(
+    ("gave", "ok"),
+    [
+        ('{"by": ["gateway-1", "model-1"]}', True),
+        ('{"by": ["model-1", "gateway-1"]}', False),
+        ('{"by": ["gateway-1"]}', False),
+        ('{"by": "gateway-1"}', False),
+        ("status 502", False),
+        ("[1]", False),
+        ("", False),
+    ],
+)
+def test_an_answer_came_through_all_in_their_order(lab21: Any, gave: str, ok: bool) -> None:
+    assert lab21.through(gave, [["gateway-1", "gateway-2"], ["model-1"]]).ok == ok
+
+
+# The scenario, with pods that are made up.
+
+
+class Space(NothingThere):
+    """A namespace in which each of the four has a pod, the checker's pods run, and a world says what is open."""
+
+    def __init__(self, world: World, *, dead: str = "") -> None:
+        self.world, self.dead = world, dead
+        self.made: dict[str, Object] = {}
+
+    def named(self, kind: str, name: str) -> Any:
+        async def now() -> Object | None:
+            return self.made.get(name)
+
+        async def present() -> Object:
+            return {"status": {"podIP": LISTENER}}
+
+        async def until(test: Any, *, expected: str, shown: Any, within: float) -> Observation:
+            pod = self.made[name] | {"status": {"phase": "Running"}}
+            return Observation(test(pod), expected, shown(pod))
+
+        return SimpleNamespace(now=now, present=present, until=until)
+
+    async def apply(self, objects: Any) -> None:
+        self.made |= {each["metadata"]["name"]: each for each in objects}
+
+    async def delete(self, kind: str, name: str, grace: int | None = None) -> None:
+        self.made.pop(name, None)
+
+    async def run_in(self, pod: str, *command: str, **more: Any) -> Printed:
+        if command == ("printenv", "KUBERNETES_SERVICE_HOST"):
+            return Printed(0, [API], "")
+        gave = {each: self.gives(pod, each) for each in command[5:]}
+        return Printed(0, [json.dumps(gave)], "")
+
+    def gives(self, pod: str, target: str) -> str:
+        if pod not in self.made:  # one of the four, about itself
+            return "" if target == self.dead else "open"
+        if target.startswith(f"tcp:{LISTENER}") and self.made[pod]["spec"]["containers"][0]["command"][0] == "python3":
+            return "open"
+        found = [way for way in (*self.world.open, *self.world.shut) if (way.probe.name, way.target) == (pod, target)]
+        return (found[0].answer or "open") if self.world.is_open(found[0]) else ""
+
+
+def asked(lab21: Any, monkeypatch: pytest.MonkeyPatch, space: Space, status: int = 0) -> Any:
+    async def owned(lab: Any, deployment: str) -> list[Object]:
+        number = FOUR.index(deployment) + 1
+        ready = {"conditions": [{"type": "Ready", "status": "True"}], "podIP": f"10.0.0.{number}"}
+        return [{"metadata": {"name": f"{deployment}-1"}, "status": ready}]
+
+    async def get(name: str, path: str, **more: Any) -> Any:
+        return SimpleNamespace(status=status)
+
+    lab = made_up_lab("21", objects=space, traffic=SimpleNamespace(get=get))
+    for module in lab21._modules:
+        if hasattr(module, "owned_pods"):
+            monkeypatch.setattr(module, "owned_pods", owned)
+    lab.seed = SEED_OF_THE_RUN
+
+    async def checked() -> list[str]:
+        found = []
+        for check in (lab21.the_rest_goes_on, lab21.others_stay_out):
+            try:
+                await check.run(lab)
+            except Failure as failure:
+                found.append(f"{check.name}: {failure.seen}")
+        return found
+
+    return asyncio.run(checked())
+
+
+@pytest.mark.parametrize(
+    ("variant", "said"),
+    [
+        ("solution/each-in-its-place", []),
+        (
+            "wrong/the_rest_goes_on--one-of-four",
+            ["the_rest_goes_on: closed: a pod with app=monitor to port 9100 of model"],
+        ),
+        ("wrong/others_stay_out--out-to-everybody", ["others_stay_out: open: a pod with app=model to the API server"]),
+        (
+            "wrong/others_stay_out--nothing-by-default",
+            ["others_stay_out: open: a pod of other labels to a new pod that is none of the four"],
+        ),
+        (
+            "wrong/others_stay_out--a-rule-without-ports",
+            ["others_stay_out: open: a pod with app=features to port 9100 of store"],
+        ),
+    ],
+)  # fmt: skip
+def test_the_checks_say_which_way_is_wrong(
+    lab21: Any, monkeypatch: pytest.MonkeyPatch, variant: str, said: list[str]
+) -> None:
+    (one,) = [each for each in (*solutions(LAB), *wrongs(LAB)) if f"{each.kind}/{each.name}" == variant]
+    space = Space(World(lab21, one))
+    assert asked(lab21, monkeypatch, space) == said
+    assert not space.made
+
+
+def test_a_pod_of_another_namespace_and_an_empty_house_are_seen(lab21: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(lab21, solutions(LAB)[0])
+    (said,) = asked(lab21, monkeypatch, Space(world), status=403)
+    assert said.startswith("others_stay_out: open: Service gateway, Service model")
+    (said,) = asked(lab21, monkeypatch, Space(world, dead="tcp:10.0.0.4:9100"))
+    assert said == "others_stay_out: nobody listens on port 9100 of store"
+
+
+def test_a_listener_that_does_not_listen_is_nobodys_failure(lab21: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    space = Space(World(lab21, solutions(LAB)[0]))
+    monkeypatch.setattr(space, "gives", lambda pod, target: "")
+    with pytest.raises(LabError, match="did not begin to listen"):
+        asked(lab21, monkeypatch, space)
