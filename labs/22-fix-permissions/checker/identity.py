@@ -33,7 +33,7 @@ async def _wrong(lab: Lab, cronjob: str) -> str:
         pod = newest(await jobs.pods_of(lab, job))
         if not ended.ok or pod is None:
             return f"a pod of its template does not run to its end: {'; '.join((ended.seen, *ended.evidence[:2]))}"
-        log = await lab.objects.logs(name(pod))
+        log = await lab.objects.logs(name(pod), pod["spec"]["containers"][0]["name"])
     return judged(log, name(pod), pod["metadata"]["namespace"], ACCOUNTS[cronjob])
 
 
