@@ -17,9 +17,9 @@ from mlops_lab.kit.prerequisites import must
 from mlops_lab.kit.rights import allowed
 
 from .accounts import ACCOUNTS, NEEDED, others, strangers, strangers_may_not, too_much
-from .flights import answer, flights, table
 from .given import START, key, pipeline_is_given
 from .identity import identities
+from .rows import answer, flights, table
 from .scenario import run
 
 _DOMAINS = ("cka/cluster-architecture", "ckad/environment-configuration-and-security")
