@@ -1,0 +1,130 @@
+"""Which account each CronJob acts as, what its programs ask the API server for, and what nobody here may do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from random import Random
+
+from mlops_lab.kit.rights import EVERYWHERE, Right
+
+ACCOUNTS = {"nightly": "conductor", "prepare": "preparer", "train": "trainer", "release": "releaser"}
+STEPS = ("prepare", "train", "release")
+BEFORE = "flights-pipelines"  # the namespace that the pipeline came from
+_APPS, _BATCH, _RBAC = "apps", "batch", "rbac.authorization.k8s.io"
+NEEDED: Mapping[str, tuple[Right, ...]] = {
+    "conductor": (
+        *(Right("get", "cronjobs", step, _BATCH) for step in STEPS),
+        Right("create", "jobs", group=_BATCH),
+        Right("get", "jobs", group=_BATCH),
+    ),
+    "preparer": (Right("get", "configmaps", "flights"), Right("patch", "configmaps", "training-set")),
+    "trainer": (
+        Right("get", "configmaps", "training-set"),
+        Right("get", "secrets", "signing-key"),
+        Right("patch", "configmaps", "candidate"),
+    ),
+    "releaser": (
+        Right("get", "configmaps", "candidate"),
+        Right("get", "deployments", "model", _APPS),
+        Right("patch", "deployments", "model", _APPS),
+    ),
+}
+# Of these kinds one that is drawn is asked about, too.
+_KINDS = {
+    ("", "configmaps"): ("flights", "training-set", "candidate", "steps"),
+    ("", "secrets"): ("signing-key",),
+    ("", "pods"): (),
+    ("", "serviceaccounts"): (),
+    (_APPS, "deployments"): ("model", "model-v1"),
+    (_BATCH, "jobs"): (),
+    (_BATCH, "cronjobs"): tuple(ACCOUNTS),
+    (_RBAC, "roles"): (),
+    (_RBAC, "rolebindings"): (),
+}
+_OF_ONE, _OF_ALL = ("get", "patch", "update", "delete"), ("list", "watch", "create", "deletecollection")
+_SPECIAL = (
+    Right("*", "*", group="*"),
+    Right("escalate", "roles", group=_RBAC),
+    Right("bind", "roles", group=_RBAC),
+    Right("impersonate", "serviceaccounts"),
+    *(Right("create", "serviceaccounts", account, subresource="token") for account in ACCOUNTS.values()),
+    *(Right("create", "pods", subresource=name) for name in ("exec", "attach", "eviction")),
+    Right("get", "pods", subresource="log"),
+    Right("patch", "deployments", "model", _APPS, "scale"),
+    Right("patch", "deployments", "model", _APPS, "status"),
+)
+_ELSEWHERE = (Right("get", "configmaps"), Right("get", "secrets"), Right("list", "pods"), Right("create", "pods"))
+_OF_THE_CLUSTER = (
+    Right("list", "secrets", namespace=EVERYWHERE),
+    Right("list", "nodes", namespace=EVERYWHERE),
+    Right("create", "clusterrolebindings", group=_RBAC, namespace=EVERYWHERE),
+    Right("bind", "clusterroles", group=_RBAC, namespace=EVERYWHERE),
+)
+
+
+@dataclass(frozen=True)
+class Others:
+    """Names that no rule of this lab can know.
+
+    Attributes:
+        item: of an object of any kind.
+        namespace: of another namespace.
+        account: of another ServiceAccount.
+    """
+
+    item: str
+    namespace: str
+    account: str
+
+
+def others(chance: Random) -> Others:
+    """Draw them."""
+    words = chance.sample(("crew", "fares", "gates", "meals", "seats", "slots", "taxes", "tows"), 3)
+    item, namespace, account = (f"{word}-{chance.randrange(100, 1000)}" for word in words)
+    return Others(item, namespace, account)
+
+
+def too_much(account: str, drawn: Others) -> list[Right]:
+    """What an account may not do: all that its step does not ask for; of an account without a step, all of it."""
+    needed = NEEDED.get(account, ())
+    own = [right for right in _own(drawn) if not any(_within(right, each) for each in needed)]
+    return [*own, *_away(account, drawn), *_OF_THE_CLUSTER]
+
+
+def strangers(drawn: Others) -> list[tuple[str, str]]:
+    """Accounts that have no step, each with its namespace; an empty one is the lab's own."""
+    before = [(account, BEFORE) for account in ACCOUNTS.values()]
+    return [("default", ""), (drawn.account, ""), (drawn.account, drawn.namespace), *before]
+
+
+def strangers_may_not() -> list[Right]:
+    """What these are asked about: all that any step does, and what leads to more."""
+    steps = [right for each in NEEDED.values() for right in each]
+    return [*steps, *_SPECIAL, Right("create", "pods"), Right("list", "secrets")]
+
+
+def _own(drawn: Others) -> list[Right]:
+    """Everything that is asked about in the lab's own namespace."""
+    found = list(_SPECIAL)
+    for (group, resource), names in _KINDS.items():
+        found += [Right(verb, resource, name, group) for name in (*names, drawn.item) for verb in _OF_ONE]
+        found += [Right(verb, resource, group=group) for verb in _OF_ALL]
+    return found
+
+
+def _away(account: str, drawn: Others) -> list[Right]:
+    """The same account's rights, and more, in other namespaces."""
+    asked = [*NEEDED.get(account, ()), *_ELSEWHERE]
+    return [
+        Right(each.verb, each.resource, each.name, each.group, namespace=namespace)
+        for namespace in (drawn.namespace, "default", "kube-system")
+        for each in asked
+    ]
+
+
+def _within(right: Right, needed: Right) -> bool:
+    """Is one right part of another one? That without a name is about every object of the kind."""
+    what = (right.verb, right.group, right.resource, right.subresource)
+    same = what == (needed.verb, needed.group, needed.resource, needed.subresource)
+    return same and needed.name in ("", right.name)

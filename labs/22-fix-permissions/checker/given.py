@@ -1,0 +1,64 @@
+"""What was given, and is to stay: the CronJobs but for their account and its token, and their program."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mlops_lab.checks import Lab, Observation
+from mlops_lab.kit.given import differences, in_manifests
+from mlops_lab.kube.client import Object
+
+from .accounts import ACCOUNTS
+
+START = Path(__file__).parents[1] / "start"
+PROGRAM, _PLACE = "steps", "/pipeline"
+
+
+def key() -> str:
+    """The key by which models are signed."""
+    return str(in_manifests(START, "Secret", "signing-key")["stringData"]["key"])
+
+
+async def pipeline_is_given(lab: Lab) -> Observation:
+    """Whether the CronJobs start what was given, when they did, and nightly by itself."""
+    said: list[str] = []
+    for cronjob in ACCOUNTS:
+        was = in_manifests(START, "CronJob", cronjob)["spec"]
+        _pod(was)["containers"][0]["image"] = lab.platform.image("v1")
+        now = await lab.objects.named("CronJob", cronjob).present()
+        said += [f"CronJob {cronjob}: {each}" for each in other(now["spec"], was)]
+    was_data = in_manifests(START, "ConfigMap", PROGRAM)["data"]
+    found = await lab.objects.named("ConfigMap", PROGRAM).present()
+    if (found.get("data") or {}) != was_data:
+        said.append(f"ConfigMap {PROGRAM} is another one")
+    what = "the CronJobs as they were, but for account and token, and their program"
+    return Observation(not said, what, said[0] if said else "they are", None, tuple(said[1:8]))
+
+
+def other(now: Object, was: Object) -> list[str]:
+    """In what a CronJob's spec differs from the given one, in words."""
+    said = []
+    if bool(now.get("suspend")) != was["suspend"]:
+        said.append("it is suspended, so nobody starts it at night" if now.get("suspend") else "it is not suspended")
+    if (now["schedule"], now.get("timeZone")) != (was["schedule"], was.get("timeZone")):
+        said.append(f"its schedule is {now['schedule']}, not {was['schedule']}")
+    pod = _pod(now)
+    if len(pod["containers"]) != 1 or pod.get("initContainers"):
+        said.append("there is another container in its pods")
+    said += differences(pod, _pod(was))
+    return said if _mounts_program(pod) else [*said, f"no ConfigMap {PROGRAM} mounted as a whole at {_PLACE}"]
+
+
+def _pod(spec: Object) -> Object:
+    found: Object = spec["jobTemplate"]["spec"]["template"]["spec"]
+    return found
+
+
+def _mounts_program(pod: Object) -> bool:
+    mounts = pod["containers"][0].get("volumeMounts") or []
+    below = [each for each in mounts if f"{each['mountPath'].rstrip('/')}/".startswith(f"{_PLACE}/")]
+    if len(below) != 1 or {"subPath", "subPathExpr"} & set(below[0]) or below[0]["mountPath"].rstrip("/") != _PLACE:
+        return False
+    volume = next((each for each in pod.get("volumes") or [] if each["name"] == below[0]["name"]), {})
+    source = volume.get("configMap") or {}
+    return source.get("name") == PROGRAM and not source.get("items")

@@ -1,0 +1,277 @@
+"""Lab 22: which rights its checks find, by RBAC's rules played here, and what its programs make of flights."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import copy
+import json
+import random
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+import yaml
+
+from mlops_lab.base.errors import Failure, LabError
+from mlops_lab.kit import rights
+from mlops_lab.labs.catalog import resolve
+from mlops_lab.labs.variants import Variant, solutions, texts, wrongs
+from tests.lab_programs import loaded
+from tests.made_up import NothingThere, made_up_lab
+
+LAB = resolve("22")
+CHECKER = loaded("22")
+SEED = list(yaml.safe_load_all((LAB.folder / "start/seed.yaml").read_text()))
+VARIANTS = [*solutions(LAB), *wrongs(LAB)]
+# Of the cluster's own roles what matters here.
+CLUSTER_ROLES = {
+    "cluster-admin": [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}],
+    "edit": [
+        {
+            "apiGroups": [""],
+            "resources": ["configmaps", "secrets", "pods"],
+            "verbs": ["get", "list", "patch", "create"],
+        },
+        {"apiGroups": ["apps", "batch"], "resources": ["deployments", "jobs", "cronjobs"], "verbs": ["get", "patch"]},
+    ],
+}
+
+
+def after(variant: Variant | None) -> dict[tuple[str, str], Any]:
+    """The objects by kind and name, once a variant is applied over the seed."""
+    found = {(each["kind"], each["metadata"]["name"]): copy.deepcopy(each) for each in SEED}
+    for name, text in texts(variant).items() if variant else ():
+        for item in yaml.safe_load_all(text) if name.endswith(".yaml") else ():
+            key = item["kind"], item["metadata"]["name"]
+            before = found.get(key, {})
+            if item["kind"] == "RoleBinding" and before:
+                assert item["roleRef"] == before["roleRef"], f"{key}: the API server refuses another roleRef"
+            found[key] = {**before, **item}
+    return found
+
+
+def granted(objects: Mapping[tuple[str, str], Any], spec: Any, more: Sequence[Any] = ()) -> bool:
+    """RBAC's answer to a SubjectAccessReview in namespace `lab`; `more` are rules that hold in all namespaces."""
+    asked = spec["resourceAttributes"]
+    rules = [*more]
+    for (kind, _), each in objects.items():
+        if kind != "RoleBinding" or asked["namespace"] != "lab":
+            continue
+        if any(is_meant(subject, spec) for subject in each["subjects"]):
+            role = each["roleRef"]["name"]
+            given = CLUSTER_ROLES[role] if each["roleRef"]["kind"] == "ClusterRole" else objects["Role", role]["rules"]
+            rules += given
+    return any(allows(rule, asked) for rule in rules)
+
+
+def is_meant(subject: Any, spec: Any) -> bool:
+    if subject["kind"] == "Group":
+        return subject["name"] in spec["groups"]
+    user = f"system:serviceaccount:{subject.get('namespace', 'lab')}:{subject['name']}"
+    return bool(user == spec["user"])
+
+
+def allows(rule: Any, asked: Any) -> bool:
+    resource = asked["resource"] + (f"/{asked['subresource']}" if asked["subresource"] else "")
+
+    def of(field: str, value: str) -> bool:
+        return bool({"*", value} & set(rule[field]))
+
+    names = rule.get("resourceNames")
+    named = names is None or asked["name"] in names
+    return of("apiGroups", asked["group"]) and of("resources", resource) and of("verbs", asked["verb"]) and named
+
+
+def verdicts(monkeypatch: pytest.MonkeyPatch, objects: Any, more: Sequence[Any] = ()) -> dict[str, str]:
+    """What the two checks of rights see; empty where they pass."""
+    monkeypatch.setattr(rights.reviews, "allowed", lambda kube, spec: granted(objects, spec, more))
+
+    class There(NothingThere):
+        def named(self, kind: str, name: str) -> Any:
+            watched = super().named(kind, name)
+            watched.kube.find = lambda kind, name, *more: objects.get((kind, name))
+            return watched
+
+    said = {}
+    for name in ("may_do_its_work", "may_do_no_more"):
+        try:
+            asyncio.run(getattr(CHECKER, name).run(made_up_lab("22", objects=There())))
+            said[name] = ""
+        except Failure as failure:
+            said[name] = failure.seen
+    return said
+
+
+@pytest.mark.parametrize("variant", VARIANTS, ids=[each.name for each in VARIANTS])
+def test_rights_fail_where_the_mistake_is_one_of_rights(monkeypatch: pytest.MonkeyPatch, variant: Variant) -> None:
+    said = verdicts(monkeypatch, after(variant))
+    if variant.check.startswith("may_do"):
+        assert said[variant.check], "the mistake is not seen"
+    if variant.check != "may_do_its_work":
+        assert not said["may_do_its_work"]
+    if not variant.check.startswith(("may_do", "acts_as_itself")):  # the last check needs these
+        assert not said["may_do_no_more"]
+
+
+def test_the_seed_lacks_what_three_steps_need_and_has_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = verdicts(monkeypatch, after(None))
+    assert said["may_do_its_work"] == (
+        "conductor may not create jobs; conductor may not get jobs; preparer may not get configmaps flights"
+    )
+    assert said["may_do_no_more"].startswith("releaser may")
+
+
+@pytest.mark.parametrize(
+    ("rule", "seen"),
+    [
+        ({"apiGroups": [""], "resources": ["secrets"], "verbs": ["list"]}, "list secrets"),
+        ({"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get"]}, "in namespace default"),
+        ({"apiGroups": [""], "resources": ["pods/exec"], "verbs": ["create"]}, "create pods/exec"),
+        (
+            {"apiGroups": ["rbac.authorization.k8s.io"], "resources": ["roles"], "verbs": ["escalate"]},
+            "escalate roles",
+        ),
+        ({"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["delete"]}, "delete deployments model"),
+        ({"apiGroups": [""], "resources": ["nodes"], "verbs": ["list"]}, "list nodes of the whole cluster"),
+    ],
+)
+def test_what_is_given_everywhere_is_seen(monkeypatch: pytest.MonkeyPatch, rule: Any, seen: str) -> None:
+    """As a ClusterRoleBinding gives it, which no mistake of the lab's can make: a reset would leave it behind."""
+    found = []
+    original = CHECKER.expect
+
+    def expect(observation: Any) -> Any:
+        found.extend([observation.seen, *observation.evidence])
+        return original(observation)
+
+    monkeypatch.setattr(CHECKER, "expect", expect)
+    said = verdicts(monkeypatch, after(solutions(LAB)[1]), [rule])
+    assert not said["may_do_its_work"]
+    assert said["may_do_no_more"]
+    assert seen in " ".join(found)
+
+
+def test_nothing_that_a_step_needs_is_called_too_much() -> None:
+    names = CHECKER.others(random.Random(7))
+    for account, needed in CHECKER.NEEDED.items():
+        asked = CHECKER.too_much(account, names)
+        assert not set(needed) & set(asked)
+        assert len(asked) == len(set(asked)) > 100
+    jobs = [each for each in CHECKER.too_much("conductor", names) if each.resource == "jobs" and not each.namespace]
+    assert {each.verb for each in jobs} == {"patch", "update", "delete", "list", "watch", "deletecollection"}
+
+
+def annotations(deployment: Any) -> Any:
+    return deployment["spec"]["template"]["metadata"]["annotations"]
+
+
+class Cluster:
+    """What the programs ask for, without a cluster."""
+
+    def __init__(self, flights: str, key: str) -> None:
+        self.data: dict[tuple[str, str], Any] = {
+            ("configmaps", "flights"): {"data": {"flights.csv": flights}},
+            ("configmaps", "training-set"): {"data": {}},
+            ("configmaps", "candidate"): {"data": {}},
+            ("secrets", "signing-key"): {"data": {"key": base64.b64encode(key.encode()).decode()}},
+            ("deployments", "model"): {
+                "metadata": {"generation": 2}, "spec": {"replicas": 1, "template": {"metadata": {"annotations": {}}}},
+                "status": {"observedGeneration": 2, "replicas": 1, "updatedReplicas": 1, "availableReplicas": 1},
+            },
+        }  # fmt: skip
+        self.asked: set[tuple[str, str, str]] = set()
+
+    def ask(self, verb: str, resource: str, name: str = "", body: Any = None) -> Any:
+        self.asked.add((verb, resource, name))
+        item = self.data[resource, name]
+        if verb == "patch":
+            if resource == "configmaps":
+                item["data"] |= body["data"]
+            else:
+                item["spec"]["template"]["metadata"]["annotations"] |= body["spec"]["template"]["metadata"][
+                    "annotations"
+                ]
+        return item
+
+
+def test_the_programs_make_the_model_that_the_checker_expects_and_ask_for_what_the_table_says() -> None:
+    source = next(each for each in SEED if each["metadata"]["name"] == "steps")["data"]["steps.py"]
+    program: dict[str, Any] = {"__name__": "steps"}
+    exec(compile(source, "steps.py", "exec"), program)
+    for seed in range(30):
+        rows = CHECKER.flights(random.Random(seed))
+        cluster = Cluster(CHECKER.table(rows), CHECKER.key())
+        program["ask"] = cluster.ask
+        for account, step in (("preparer", "prepare"), ("trainer", "train"), ("releaser", "release")):
+            cluster.asked.clear()
+            program[step]()
+            assert cluster.asked == {(each.verb, each.resource, each.name) for each in CHECKER.NEEDED[account]}
+        marks = annotations(cluster.data["deployments", "model"])
+        served = {"model": json.loads(marks["flight-delay/model"]), "signature": marks["flight-delay/signature"]}
+        assert served == CHECKER.answer(rows, CHECKER.key())
+
+
+POD = "nightly-check-1-x"
+
+
+@pytest.mark.parametrize(
+    ("printed", "seen"),
+    [
+        ({"user": "system:serviceaccount:lab:trainer", "pods": [POD]}, ""),
+        ({"user": "system:serviceaccount:lab:default", "pods": [POD]}, "default, not trainer"),
+        (
+            {"user": "system:serviceaccount:old:trainer", "pods": [POD]},
+            "system:serviceaccount:old:trainer, not trainer",
+        ),
+        ({"user": "system:serviceaccount:lab:trainer", "pods": []}, "made for no pod"),
+        ({"user": "system:serviceaccount:lab:trainer", "pods": ["other"]}, "made for other"),
+        ({"nobody": "No such file or directory: /var/run/token"}, "nobody, not trainer (No such file"),
+        ([1], "it said [1]"),
+        ({"user": 1, "pods": 2}, "it said"),
+    ],
+)
+def test_who_a_pod_is(printed: Any, seen: str) -> None:
+    said = CHECKER.judged(f"a warning\n{json.dumps(printed)}\n", POD, "lab", "trainer")
+    assert (seen in said) if seen else not said
+
+
+def test_a_pod_that_has_no_answer_is_not_the_learners_fault() -> None:
+    with pytest.raises(LabError, match="has no answer"):
+        CHECKER.judged('{"trouble": "timed out"}', POD, "lab", "trainer")
+    assert CHECKER.judged("", POD, "lab", "trainer") == "it said nothing"
+
+
+def given(name: str) -> Any:
+    return copy.deepcopy(next(each["spec"] for each in SEED if each["metadata"]["name"] == name))
+
+
+def pod_of(spec: Any) -> Any:
+    return spec["jobTemplate"]["spec"]["template"]["spec"]
+
+
+def test_account_and_token_are_the_learners() -> None:
+    now = given("prepare")
+    pod_of(now).update(serviceAccountName="x", automountServiceAccountToken=True)
+    pod_of(now)["volumes"].append({"name": "token", "secret": {"secretName": "x"}})
+    mount = {"name": "token", "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount"}
+    pod_of(now)["containers"][0]["volumeMounts"].append(mount)
+    assert CHECKER.other(now, given("prepare")) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "seen"),
+    [
+        (lambda spec: spec.update(suspend=True), "it is suspended"),
+        (lambda spec: spec.update(schedule="0 0 1 1 *"), "its schedule is"),
+        (lambda spec: pod_of(spec)["containers"][0].update(command=["true"]), "command true"),
+        (lambda spec: pod_of(spec)["containers"].append({"name": "more"}), "another container"),
+        (lambda spec: pod_of(spec).update(initContainers=[{"name": "more"}]), "another container"),
+        (lambda spec: pod_of(spec)["volumes"][0].update(configMap={"name": "mine"}), "no ConfigMap steps"),
+        (lambda spec: pod_of(spec)["containers"][0].update(volumeMounts=[]), "no ConfigMap steps"),
+    ],
+)
+def test_the_rest_of_a_cronjob_stays(change: Any, seen: str) -> None:
+    now = given("nightly")
+    change(now)
+    assert seen in "; ".join(CHECKER.other(now, given("nightly")))
