@@ -1,7 +1,7 @@
 """Lab 23: does the new release serve, do pods come and go with the load, and does a release cost no request?
 
-The learner may mend the objects in any way, so no file of theirs is read. The checker makes the storm, and puts a release
-of its own into Deployment `model`, which it takes back.
+The learner may mend the objects in any way, so no file of theirs is read. The checker makes the storm, and puts a
+release of its own into Deployment `model`, which it takes back.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ BOUNDS = {"model": (1, 3), "reports": (1, 2)}
 async def runs_the_new_release(lab: Lab) -> None:
     """All pods of Deployment `model` are of release v2 and ready, and they alone answer for Service `model`.
 
-    The checker waits up to 60 s. What answers is the given server, and container `shipper` prints the forecasts for three
-    flights that the checker draws.
+    The checker waits up to 60 s. What answers is the given server, and container `shipper` prints the forecasts for
+    three flights that the checker draws.
     """
     await deployments.exists(lab, why=why.GONE)
     expect(await deployments.rolled_out(lab, within=ARRIVED_WITHIN)).because(why.HANGS)
@@ -49,8 +49,8 @@ async def runs_the_new_release(lab: Lab) -> None:
     await must_answer(lab)
     must(await server.given(lab), "the server was right: what it is, and how long it loads, stays")
     expect(await server.ships(lab)).because(
-        "the server writes a line for each forecast to /log/requests, and the shipper is there to print it: kubectl logs "
-        "POD -c shipper. Leave its command, and the volume that both containers have"
+        "the server writes a line for each forecast to /log/requests, and the shipper is there to print it: kubectl "
+        "logs POD -c shipper. Leave its command, and the volume that both containers have"
     )
 
 

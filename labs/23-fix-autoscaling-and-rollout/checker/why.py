@@ -12,13 +12,13 @@ GONE = "it was there, and was to stay: lab reset 23 brings it back, with all tha
 STAYS = "what is checked must stay until the check ends"
 REPORTS = "the reports were all right but for their autoscaler: kubectl describe deployment reports"
 HANGS = (
-    "a Deployment makes its new pods by a new ReplicaSet, and takes old ones away when new ones are ready. If there is no "
-    "new pod, that ReplicaSet says why: kubectl describe replicaset. If there is one and it is not ready: kubectl describe "
-    "pod. If the new ReplicaSet wants none, the rollout is paused or was undone: kubectl rollout history deployment/model"
+    "a Deployment makes its new pods by a new ReplicaSet, and takes old ones away when new ones are ready. If there is "
+    "no new pod, that ReplicaSet says why: kubectl describe replicaset. If there is one and it is not ready: kubectl "
+    "describe pod. If no ReplicaSet wants new pods, the rollout is paused: kubectl describe deployment model"
 )
 SHARE = (
-    "what a pod requests is kept for it, used or not: what is too much others miss, what is too little is missing when the "
-    "node is full. The sum of all containers counts: kubectl get pods -l app=model -o jsonpath='{..requests}'"
+    "what a pod requests is kept for it, used or not: what is too much others miss, what is too little is missing when "
+    "the node is full. The sum of all containers counts: kubectl get pods -l app=model -o yaml"
 )
 QUOTA = "the quota was agreed with others, and is theirs, too: kubectl describe quota team"
 ONE_EACH = (
@@ -64,12 +64,12 @@ def why_lost(deployment: Object, statuses: Mapping[int, int]) -> str:
         )
     if how := takes_the_old_first(spec.get("strategy") or {}):
         reasons.append(
-            f"the strategy ({how}) lets the Deployment take old pods away before new ones are ready. With one pod nobody is "
-            "left to answer then; a pod more for a while (maxSurge) has room in the quota"
+            f"the strategy ({how}) lets the Deployment take old pods away before new ones are ready. With one pod "
+            "nobody is left to answer then; a pod more for a while (maxSurge) has room in the quota"
         )
     if not waits_before_end(spec["template"]):
         reasons.append(
-            "there is no preStop wait: this server ends at SIGTERM, a moment before the nodes know that its pod is leaving"
+            "there is no preStop wait: this server ends at SIGTERM, before all nodes know that its pod is leaving"
         )
     return "; ".join(reasons) or SEE_EVIDENCE
 
