@@ -1,0 +1,39 @@
+"""What a pod of `model` may request, and whether the quota holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mlops_lab.checks import Lab, Observation, between, holds, observe
+from mlops_lab.kit import admission
+from mlops_lab.kube.client import Object
+from mlops_lab.measure.cluster.capacity import requests
+
+CPU = ("50m", "100m")
+MEMORY = ("32Mi", "64Mi")
+QUOTA, ROOM = "team", "512Mi"
+_BEYOND = "513Mi"
+_MIB = 2**20
+
+
+def cpu(pods: Sequence[Object]) -> Observation:
+    """Whether each pod's CPU request is within its share."""
+    return _within("CPU that a pod requests", [f"{float(requests(pod)['cpu'] * 1000):g}m" for pod in pods], *CPU)
+
+
+def memory(pods: Sequence[Object]) -> Observation:
+    """Whether each pod's memory request is within its share."""
+    said = [f"{float(requests(pod)['memory'] / _MIB):g}Mi" for pod in pods]
+    return _within("memory that a pod requests", said, *MEMORY)
+
+
+def _within(what: str, amounts: Sequence[str], least: str, most: str) -> Observation:
+    right = between(least, most)
+    return observe(what, next((each for each in amounts if not right(each)), amounts[0]), right, timed=False)
+
+
+async def beyond_is_refused(lab: Lab) -> Observation:
+    """Whether a pod that requests more than the whole quota is refused."""
+    resources = {"requests": {"cpu": "1m", "memory": _BEYOND}}
+    answer = await admission.answered(lab, admission.gated(lab, "beyond-the-quota", [{"resources": resources}]))
+    return holds(answer.pod is None, f"a pod that requests {_BEYOND} is refused", "it was let in")

@@ -1,0 +1,85 @@
+"""Why a rollout hangs, an autoscaler does not act, or a release loses requests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mlops_lab.kit.autoscalers import Autoscaler
+from mlops_lab.kit.losses import SEE_EVIDENCE, readiness_path, waits_before_end
+from mlops_lab.kube.client import Object
+
+GONE = "it was there, and was to stay: lab reset 23 brings it back, with all that was there"
+STAYS = "what is checked must stay until the check ends"
+REPORTS = "the reports were all right but for their autoscaler: kubectl describe deployment reports"
+HANGS = (
+    "a Deployment makes its new pods by a new ReplicaSet, and takes old ones away when new ones are ready. If there is "
+    "no new pod, that ReplicaSet says why: kubectl describe replicaset. If there is one and it is not ready: kubectl "
+    "describe pod. If no ReplicaSet wants new pods, the rollout is paused: kubectl describe deployment model"
+)
+SHARE = (
+    "what a pod requests is kept for it, used or not: what is too much others miss, what is too little is missing when "
+    "the node is full. The sum of all containers counts: kubectl get pods -l app=model -o yaml"
+)
+QUOTA = "the quota was agreed with others, and is theirs, too: kubectl describe quota team"
+ONE_EACH = (
+    "an autoscaler finds its pods by scaleTargetRef, by kind and name, and a name that nothing has is accepted all the "
+    "same. Two for the same pods would undo what the other does, so neither acts: kubectl get hpa, column REFERENCE"
+)
+AS_AGREED = "bounds and target are what was agreed; they were not what kept it from acting: kubectl get hpa -o yaml"
+ACTS = "It adds a pod only when the use is more than 10 % over the target"
+IT_IS_NOT_THE_LOAD = (
+    "a second pod must come because an autoscaler that looks at cpu has asked for it, and not because there are always "
+    "two: kubectl describe hpa"
+)
+CAPPED = "maxReplicas bounds what a storm, or a bug, can cost"
+
+
+def why_not_computing(hpa: Autoscaler | None) -> str:
+    """Why an autoscaler does not compute a number of pods; it is None where it is gone."""
+    if hpa is None:
+        return STAYS
+    see = f"; kubectl describe hpa {hpa.name}"
+    if "missing request" in hpa.message:
+        return (
+            "its target is in percent of what the pods request. The sum is over all containers of a pod, and one of "
+            f"them requests no cpu, so there is nothing to take a percentage of{see}"
+        )
+    if hpa.ambiguous:
+        return f"more than one autoscaler is for the same pods, so none of them acts{see}"
+    return f"its conditions say what it tried and what it could not do{see}"
+
+
+def why_lost(deployment: Object, statuses: Mapping[int, int]) -> str:
+    """What in a Deployment explains that a rollout lost requests.
+
+    Args:
+        statuses: of the requests, with counts.
+    """
+    spec, reasons = deployment["spec"], []
+    if statuses.get(503):
+        asked = readiness_path(spec["template"])
+        reasons.append(
+            "pods that count as ready answered 503, which this server does while its model loads. The readiness probe "
+            f"asks {asked or 'nothing that depends on the model'}; only GET /readyz knows of it"
+        )
+    if how := takes_the_old_first(spec.get("strategy") or {}):
+        reasons.append(
+            f"the strategy ({how}) lets the Deployment take old pods away before new ones are ready. With one pod "
+            "nobody is left to answer then; a pod more for a while (maxSurge) has room in the quota"
+        )
+    if not waits_before_end(spec["template"]):
+        reasons.append(
+            "there is no preStop wait: this server ends at SIGTERM, before all nodes know that its pod is leaving"
+        )
+    return "; ".join(reasons) or SEE_EVIDENCE
+
+
+def takes_the_old_first(strategy: Object) -> str:
+    """By what a strategy lets the only pod go before the next one is ready, in words; empty if it does not."""
+    if strategy.get("type") == "Recreate":
+        return "Recreate"
+    rolling = strategy.get("rollingUpdate") or {}
+    more, less = str(rolling.get("maxSurge", "25%")), str(rolling.get("maxUnavailable", "25%"))
+    if more in ("0", "0%"):
+        return f"maxSurge {more}"
+    return f"maxUnavailable {less}" if less == "100%" or (less.isdigit() and less != "0") else ""

@@ -1,0 +1,282 @@
+"""Lab 23: its server, the room that its quota leaves, what a pod may request, and how what went wrong is explained."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections import Counter
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import yaml
+
+from mlops_lab.base.errors import LabError
+from mlops_lab.base.paths import project
+from mlops_lab.checks.matchers import quantity
+from mlops_lab.kit.autoscalers import Autoscaler
+from mlops_lab.kit.given import in_manifests
+from mlops_lab.kube.client import Object
+from tests.lab_programs import loaded
+from tests.made_up import NothingThere, Room, made_up_lab
+
+START = project() / "labs/23-fix-autoscaling-and-rollout/start"
+
+
+@pytest.fixture(scope="module")
+def lab() -> Any:
+    """The lab's checker."""
+    return loaded("23")
+
+
+def seeded(kind: str, name: str) -> Object:
+    return in_manifests(START, kind, name)
+
+
+def released() -> list[Object]:
+    """The containers as the lab's own release leaves them."""
+    first: Object = seeded("Deployment", "model")["spec"]["template"]["spec"]["containers"][0]
+    changed, *more = json.loads(seeded("ConfigMap", "release")["data"]["v2.json"])["spec"]["template"]["spec"][
+        "containers"
+    ]
+    asked = {"requests": first["resources"]["requests"] | changed["resources"]["requests"]}
+    return [{**first, **changed, "resources": asked}, *more]
+
+
+def memory(containers: list[Object]) -> float:
+    return float(sum(quantity(each["resources"]["requests"]["memory"]) for each in containers))
+
+
+def test_the_quota_has_no_room_for_the_release_and_enough_for_what_is_agreed(lab: Any) -> None:
+    room = float(quantity(lab.ROOM))
+    assert seeded("ResourceQuota", "team")["spec"]["hard"] == {"requests.memory": lab.ROOM}
+    old, reports = (
+        memory(seeded("Deployment", name)["spec"]["template"]["spec"]["containers"]) for name in ("model", "reports")
+    )
+    assert memory(released()) < room < memory(released()) + old + reports
+    # Three pods, one more in a rollout and two that are leaving, and all of the reports.
+    most = float(quantity(lab.MEMORY[1]))
+    assert 6 * most + 2 * reports <= room
+
+
+def test_the_seed_begins_with_the_faults_that_the_hints_name() -> None:
+    server, shipper = released()
+    assert server["readinessProbe"]["httpGet"]["path"] == "/ready"
+    assert [set(each["resources"]["requests"]) for each in (server, shipper)] == [{"memory"}] * 2
+    aims = [seeded("HorizontalPodAutoscaler", name)["spec"]["scaleTargetRef"]["name"] for name in ("model", "reports")]
+    assert aims == ["flight-model", "model"]
+
+
+def test_the_programs_of_the_seed_can_be_read() -> None:
+    for each in yaml.safe_load_all((START / "seed.yaml").read_text()):
+        for name, text in (each.get("data") or {}).items():
+            compile(text, name, "exec") if name.endswith(".py") else json.loads(text)
+
+
+def asked(port: int, path: str) -> tuple[int, Any]:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as other:
+        with other:
+            return other.code, json.load(other)
+
+
+def test_the_server_answers_when_it_has_loaded_writes_lines_and_ends(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    text = seeded("ConfigMap", "program")["data"]["serve.py"]
+    for old, new in {
+        "/model/": f"{tmp_path}/",
+        "/log/": f"{tmp_path}/",
+        '("", 8080)': f'("127.0.0.1", {port})',
+    }.items():
+        assert text.count(old) == 1
+        text = text.replace(old, new)
+    (tmp_path / "serve.py").write_text(text)
+    (tmp_path / "metadata.json").write_text('{"model_version": "v2"}')
+    settings = os.environ | {"MODEL_LOAD_SECONDS": "1", "HOSTNAME": "model-1"}
+    with subprocess.Popen([sys.executable, str(tmp_path / "serve.py")], env=settings) as server:
+        try:
+            end = time.monotonic() + 10
+            while time.monotonic() < end:
+                try:
+                    assert asked(port, "/healthz")[0] == 200
+                    break
+                except OSError:
+                    time.sleep(0.02)
+            assert [asked(port, path)[0] for path in ("/readyz", "/version", "/predict?flight=UA1")] == [503] * 3
+            while asked(port, "/readyz")[0] != 200 and time.monotonic() < end:
+                time.sleep(0.05)
+            assert asked(port, "/version") == (200, {"model_version": "v2", "pod": "model-1"})
+            status, said = asked(port, "/predict?flight=UA15")
+            assert status == 200 and said["model_version"] == "v2" and 0 <= said["late"] < 1
+            assert asked(port, "/ready")[0] == 404
+            assert (tmp_path / "requests").read_text() == "forecast for UA15\n"
+        finally:
+            server.terminate()
+            assert server.wait(5) == 0
+
+
+def pod(*requests: Object) -> Object:
+    return {"spec": {"containers": [{"resources": {"requests": each}} for each in requests]}}
+
+
+def test_a_pods_containers_together_have_a_share_with_two_ends(lab: Any) -> None:
+    good = pod({"cpu": "50m", "memory": "32Mi"}, {"cpu": "5m", "memory": "16Mi"})
+    assert str(lab.cpu([good])).endswith("55m") and lab.cpu([good]).ok
+    assert lab.memory([good]).ok and lab.cpu([pod({"cpu": "0.05"}, {"cpu": "50m"})]).ok
+    assert [lab.cpu([good, pod({"cpu": value})]).ok for value in ("49m", "101m", "100m")] == [False, False, True]
+    assert [lab.memory([pod({"memory": value})]).ok for value in ("31Mi", "65Mi", "64Mi")] == [False, False, True]
+    assert not lab.cpu([pod({})]).ok
+
+
+def autoscaler(*metrics: Object, **status: Any) -> Autoscaler:
+    spec = {"scaleTargetRef": {"kind": "Deployment", "name": "model"}, "maxReplicas": 3, "metrics": list(metrics)}
+    return Autoscaler({"metadata": {"name": "model"}, "spec": spec, "status": status})
+
+
+def condition(kind: str, status: str, reason: str = "", message: str = "") -> Object:
+    return {"type": kind, "status": status, "reason": reason, "message": message}
+
+
+def test_what_an_autoscaler_aims_at_is_said_whatever_its_form(lab: Any) -> None:
+    percent = {"target": {"type": "Utilization", "averageUtilization": 60}}
+    of_pods = {"type": "Resource", "resource": {"name": "cpu", **percent}}
+    of_one = {"type": "ContainerResource", "containerResource": {"name": "cpu", "container": "server", **percent}}
+    plain = {"type": "Resource", "resource": {"name": "cpu", "target": {"type": "AverageValue", "averageValue": "60m"}}}
+    assert lab.target(autoscaler(of_pods)) == lab.target(autoscaler(of_one)) == lab.TARGET
+    assert lab.target(autoscaler(plain)) == "60m of cpu"
+    assert lab.target(autoscaler(of_pods, of_one)) != lab.TARGET != lab.target(autoscaler())
+
+
+def test_an_autoscaler_says_first_what_it_can_not_do(lab: Any) -> None:
+    able, active = condition("AbleToScale", "True"), condition("ScalingActive", "True")
+    lost = condition("AbleToScale", "False", "FailedGetScale", "deployments.apps\n not found")
+    blind = condition("ScalingActive", "False", "FailedGetResourceMetric", "missing request for cpu")
+    states = [
+        lab.state({"status": {"conditions": each}} | {"spec": {}})
+        for each in ([lost], [able, blind], [able, active], [])
+    ]
+    assert states == [
+        "FailedGetScale: deployments.apps not found", "FailedGetResourceMetric: missing request for cpu", "it computes",
+        "it has not looked yet",
+    ]  # fmt: skip
+    assert lab.state(None) == "it is gone"
+
+
+def test_without_figures_from_the_metrics_api_nobody_is_to_blame(lab: Any) -> None:
+    def without(message: str, reason: str = "FailedGetResourceMetric") -> Autoscaler:
+        return autoscaler(conditions=[condition("ScalingActive", "False", reason, message)])
+
+    assert "one of them requests no cpu" in lab.without_figures(without("missing request for cpu in container shipper"))
+    assert "more than one" in lab.without_figures(without("pods are controlled by multiple", "AmbiguousSelector"))
+    with pytest.raises(LabError, match="no figures"):
+        lab.without_figures(without("no metrics returned from resource metrics API"))
+    with pytest.raises(LabError, match="no figures"):
+        lab.cause(without("no metrics returned from resource metrics API"))
+    assert lab.without_figures(None)
+
+
+def test_the_only_pod_goes_first_where_the_strategy_says_so(lab: Any) -> None:
+    def rolling(**numbers: Any) -> str:
+        return str(lab.takes_the_old_first({"type": "RollingUpdate", "rollingUpdate": numbers}))
+
+    assert lab.takes_the_old_first({"type": "Recreate"}) == "Recreate"
+    assert rolling(maxSurge=0, maxUnavailable="25%") == "maxSurge 0"
+    assert rolling(maxSurge=1, maxUnavailable=1) == "maxUnavailable 1"
+    assert rolling(maxUnavailable="100%") == "maxUnavailable 100%"
+    fine: list[Object] = [{}, {"maxSurge": 1, "maxUnavailable": 0}, {"maxSurge": "25%", "maxUnavailable": "25%"}]
+    assert [rolling(**each) for each in fine] == [""] * 3
+
+
+def test_lost_requests_are_explained_by_what_the_deployment_says(lab: Any) -> None:
+    whole = copy.deepcopy(seeded("Deployment", "model"))
+    assert lab.why_lost(whole, Counter({0: 3})) == lab.SEE_EVIDENCE
+    server = whole["spec"]["template"]["spec"]["containers"][0]
+    server["readinessProbe"]["httpGet"]["path"] = "/healthz"
+    assert "asks /healthz" in lab.why_lost(whole, Counter({503: 9}))
+    del server["lifecycle"]
+    assert "no preStop wait" in lab.why_lost(whole, Counter({0: 3}))
+
+
+def running(**changed: Any) -> Object:
+    """A pod of the release, with something changed in its spec."""
+    spec: Object = copy.deepcopy(seeded("Deployment", "model"))["spec"]["template"]["spec"]
+    spec["containers"] = copy.deepcopy(released())
+    return {"metadata": {"name": "model-1"}, "spec": spec | changed}
+
+
+def told(lab: Any, pods: list[Object], files: Object | None = None) -> Any:
+    """What the checker says of pods as the given server."""
+    data = files if files is not None else seeded("ConfigMap", "program")["data"]
+
+    async def found(_: Any) -> list[Object]:
+        return pods
+
+    async def now() -> Object:
+        return {"data": data}
+
+    before, lab.own_pods = lab.own_pods, found
+    try:
+        named = lambda kind, name: SimpleNamespace(now=now)  # noqa: E731
+        return asyncio.run(lab.given(made_up_lab("23", objects=NothingThere(named=named))))
+    finally:
+        lab.own_pods = before
+
+
+def test_the_given_server_is_told_from_others(lab: Any) -> None:
+    assert told(lab, [running()]).ok
+    other = running()
+    other["spec"]["containers"][0]["image"] = "localhost:5001/flight-delay:v1"
+    assert "image" in told(lab, [running(), other]).seen
+    quick = running()
+    quick["spec"]["containers"][0]["env"][0]["value"] = "0"
+    assert "MODEL_LOAD_SECONDS 0, not 6" in told(lab, [quick]).seen
+    assert told(lab, [running()], {"serve.py": "print()"}).seen == "another program in ConfigMap program"
+    assert "no ConfigMap" in told(lab, [running(volumes=[{"name": "program", "emptyDir": {}}])]).seen
+    over = running()
+    over["spec"]["containers"][0]["volumeMounts"].append({"name": "log", "mountPath": "/program/serve.py"})
+    assert "no ConfigMap" in told(lab, [over]).seen
+
+
+def shipped(lab: Any, pods: list[Object], *, prints: bool) -> Any:
+    """What the checker says of pods whose shippers print what was asked for, or nothing."""
+    lines: list[str] = []
+
+    async def found(_: Any) -> list[Object]:
+        return pods
+
+    async def get(service: str, path: str, **more: Any) -> Any:
+        lines.append(f"forecast for {path.rpartition('=')[2]}")
+        return SimpleNamespace(status=200, shown="")
+
+    async def first_answer(ask: Any, *given: Any, **more: Any) -> Any:
+        return await ask()
+
+    async def logs(*given: Any, **more: Any) -> str:
+        return "\n".join(lines if prints else [])
+
+    before, lab.own_pods = lab.own_pods, found
+    try:
+        rooms = {"traffic": Room(get=get, first_answer=first_answer), "objects": NothingThere(logs=logs)}
+        return asyncio.run(lab.ships(made_up_lab("23", **rooms)))
+    finally:
+        lab.own_pods = before
+
+
+def test_a_shipper_must_print_what_was_asked_for(lab: Any) -> None:
+    assert shipped(lab, [running()], prints=True).ok
+    assert shipped(lab, [running()], prints=False).seen.startswith("not printed: UA")
+    alone = running(containers=released()[:1])
+    assert shipped(lab, [alone], prints=True).seen == "pod model-1 has no container shipper"
