@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -10,13 +11,14 @@ import pytest
 import yaml
 
 from mlops_lab.base.errors import LabError, UsageError
+from mlops_lab.base.paths import project
 from mlops_lab.checks.lab import Lab
 from mlops_lab.cluster.holder import Holder
 from mlops_lab.cluster.record import Cluster
 from mlops_lab.cluster.second import Second
 from mlops_lab.kube.client import Kube
 from mlops_lab.kube.errors import Unreachable
-from mlops_lab.labs.catalog import Exercise
+from mlops_lab.labs.catalog import Exercise, exercises
 from mlops_lab.labs.target import Target
 from mlops_lab.labs.variants import solutions
 from mlops_lab.learner import lifecycle
@@ -28,7 +30,7 @@ from mlops_lab.tasks.lab import TaskLab
 
 CONTROL, WORKER = "mlops-lab-exam-control-plane", "mlops-lab-exam-worker"
 DOWN = Unreachable("the API server does not answer", "lab status")
-READY = {"status": {"conditions": [{"type": "Ready", "status": "True"}]}, "metadata": {"name": CONTROL}}
+READY = {"status": {"conditions": [{"type": "Ready", "status": "True"}]}, "metadata": {"name": CONTROL}, "spec": {}}
 LEARNER = Holder("lab 30", "end it: lab reset 30 --end")
 
 
@@ -48,6 +50,11 @@ class ApiServer:
         if self.down:
             raise DOWN
         return self.objects.get((kind, name))
+
+    def list(self, kind: str) -> list[Any]:
+        if self.down:
+            raise DOWN
+        return [item for (each, _), item in self.objects.items() if each == kind]
 
     def apply(self, objects: list[dict[str, Any]], namespace: str | None = None) -> None:
         for item in objects:
@@ -245,11 +252,22 @@ def test_a_control_plane_that_is_not_well_is_none_either(
     start(exercise, records)
     look = grounds.probe(grounds.find(exercise), exercise, "lab-30")
     world.kube.down = how == "no answer"
-    world.kube.objects["Node", CONTROL] = {} if how == "not ready" else READY
+    world.kube.objects["Node", CONTROL] = {"metadata": {"name": CONTROL}, "spec": {}} if how == "not ready" else READY
     if how == "gone":
         del world.kube.objects["Node", CONTROL]
     (said,) = look()
     assert said.endswith("lab reset 30 makes the cluster anew")
+
+
+def test_a_cordon_that_a_killed_checker_left_is_lifted(
+    exercise: Exercise, records: Records, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr(grounds, "abandoned", lambda kube, nodes: [each["metadata"]["name"] for each in nodes])
+    monkeypatch.setattr(grounds, "uncordon", lambda kube, name, within: opened.append(name))
+    start(exercise, records)
+    assert grounds.probe(grounds.find(exercise), exercise, "lab-30")() == []
+    assert opened == [CONTROL]
 
 
 def test_checks_get_the_nodes_as_machines(
@@ -315,3 +333,12 @@ def test_an_outage_is_of_the_labs_own_control_plane(
     monkeypatch.setattr(stages, "paused_api_server", Paused)
     assert stage.checked_in_outage(begun=False) == []
     assert paused == [CONTROL]
+
+
+def test_labs_of_the_project_that_break_nodes_are_whole() -> None:
+    for each in exercises(project() / "labs"):
+        own = grounds.cluster_of(each) == "nodes"
+        script = each.folder / "setup/setup.sh"
+        assert script.is_file() is own, each.slug
+        if own:
+            subprocess.run(["bash", "-n", script], check=True)

@@ -26,6 +26,7 @@ from mlops_lab.labs import parts, running
 from mlops_lab.labs import target as targets
 from mlops_lab.labs.catalog import Exercise, about
 from mlops_lab.labs.target import Target
+from mlops_lab.measure.cluster.nodes import abandoned, uncordon
 from mlops_lab.tasks.lab import Machines, TaskLab
 from mlops_lab.tasks.place import Place
 from mlops_lab.tasks.script import run_script
@@ -203,7 +204,8 @@ def lab_object(target: Target, exercise: Exercise, namespace: str, workspace: Pa
 def probe(target: Target, exercise: Exercise, namespace: str) -> Environment:
     """The look at a lab's cluster; as `running.probe`.
 
-    Of the second one: that its nodes run, and that the control plane is well. The worker is the learner's.
+    Of the second one: that its nodes run, and that the control plane is well. The worker is the learner's; but a node
+    that a killed checker has left cordoned is opened.
     """
     if not isinstance(target, Nodes):
         return running.probe(target.kube, exercise, namespace)
@@ -215,10 +217,13 @@ def _problems(target: Nodes, exercise: Exercise) -> list[str]:
     if stopped := second.stopped():
         return [f"{' and '.join(stopped)} does not run; lab start {exercise.number} starts what was stopped"]
     try:
-        control = target.kube.find("Node", target.machines[0])
+        nodes = target.kube.list("Node")
+        for name in abandoned(target.kube, nodes):
+            uncordon(target.kube, name, within=0)
     except Unreachable as down:
         return [f"{down.message}; {anew}"]
-    return [] if control and is_ready(control) else [f"the control plane's node is not Ready; {anew}"]
+    control = [each for each in nodes if each["metadata"]["name"] == target.machines[0]]
+    return [] if any(map(is_ready, control)) else [f"the control plane's node is not Ready; {anew}"]
 
 
 def _nodes(found: second.Second, timeout: float) -> Nodes:
