@@ -132,6 +132,13 @@ def test_a_node_lives_if_its_kubelet_was_heard_of(lab24: Any, renewed: str, read
     assert said in seen.seen
 
 
+@pytest.mark.parametrize(("ready", "timed"), [("True", None), ("Unknown", False)])
+def test_a_node_that_is_not_ready_is_not_so_for_want_of_time(lab24: Any, ready: str, timed: bool | None) -> None:
+    node = {"status": {"conditions": [{"type": "Ready", "status": ready}]}}
+    seen = asyncio.run(lab24.heard_of(lab_on(Found(Node=node)), WORKER, after="2026", within=1))
+    assert lab24.for_sure(seen).timed is timed
+
+
 def test_a_node_that_was_deleted_is_a_failure(lab24: Any) -> None:
     seen = asyncio.run(lab24.heard_of(lab_on(Found()), WORKER, after="", within=1))
     assert (seen.ok, "there is no Node w" in seen.seen) == (False, True)

@@ -37,14 +37,15 @@ async def worker_is_ready(lab: TaskLab) -> None:
     For up to 20 s: the kubelet renews its node's lease every 10 s, and what it said before does not count.
     """
     began = looks.now()
-    expect(await looks.heard_of(lab, looks.worker(lab), after=began, within=HEARD_WITHIN)).because(
+    seen = await looks.heard_of(lab, looks.worker(lab), after=began, within=HEARD_WITHIN)
+    expect(looks.for_sure(seen)).because(
         "a node is Ready as long as its kubelet says so. Why it does not, only the machine knows: systemctl status "
         "kubelet shows whether it runs, journalctl -u kubelet why it ends. What it needs are its settings in "
         "/var/lib/kubelet/config.yaml, the files that they name, and containerd"
     )
 
 
-@check(points=2, needs=worker_is_ready, domains=_PLACES)
+@check(points=2, needs=worker_is_ready, owns="nodes", domains=_PLACES)
 async def worker_takes_pods(lab: TaskLab) -> None:
     """A new pod that tolerates nothing runs on the worker.
 
@@ -56,7 +57,7 @@ async def worker_takes_pods(lab: TaskLab) -> None:
     )
 
 
-@check(points=2, needs=worker_takes_pods, domains=_PLACES)
+@check(points=2, needs=worker_takes_pods, owns="nodes", domains=_PLACES)
 async def control_plane_is_closed(lab: TaskLab) -> None:
     """The control plane takes pods that tolerate its taint and no others, and `retrain` runs on the worker.
 
@@ -101,7 +102,7 @@ async def control_plane_is_closed(lab: TaskLab) -> None:
     )
 
 
-@check(points=2, needs=worker_takes_pods, domains=_PLACES)
+@check(points=2, needs=worker_takes_pods, owns="nodes", domains=_PLACES)
 async def model_is_in_its_pool(lab: TaskLab) -> None:
     """The worker is the node with `pool=serving`; `model`'s two pods are ready there, since they ask for that label.
 
@@ -143,7 +144,7 @@ async def model_is_in_its_pool(lab: TaskLab) -> None:
     )
 
 
-@check(points=1, needs=worker_is_ready, owns="worker", domains=_TROUBLE)
+@check(points=1, needs=worker_is_ready, owns="nodes", domains=_TROUBLE)
 async def kubelet_stays(lab: TaskLab) -> None:
     """The kubelet goes on after its service is restarted, and is started with the machine."""
     worker = looks.worker(lab)
@@ -163,7 +164,7 @@ async def kubelet_stays(lab: TaskLab) -> None:
 
 
 @check(
-    points=2, needs=(worker_takes_pods, control_plane_is_closed), owns="worker",
+    points=2, needs=(worker_takes_pods, control_plane_is_closed), owns="nodes",
     domains=("cka/cluster-architecture", "ckad/deployment"),
 )  # fmt: skip
 async def drains(lab: TaskLab) -> None:

@@ -37,7 +37,10 @@ def watched(
         records.attempt(exercise.number, results, whole=True)
         kept()
 
-    changes = Changes(where.kube, exercise.namespace, workspace, lambda change: watching.notify(change))
+    changes = Changes(
+        where.kube, exercise.namespace, workspace, lambda change: watching.notify(change),
+        nodes=grounds.of_its_own(where),
+    )  # fmt: skip
     watching = Watch(
         checks,
         lambda: grounds.lab_object(where, exercise, exercise.namespace, workspace),
