@@ -239,10 +239,10 @@ def test_stopped_nodes_are_no_failure_of_the_learners(exercise: Exercise, record
     look = grounds.probe(target, exercise, "lab-30")
     assert look() == []
     world.stopped = [WORKER]
-    assert look() == [f"{WORKER} does not run; lab start 30 starts what was stopped"]
-    with pytest.raises(LabError, match=f"{WORKER} of lab 30's own cluster does not run") as error:
+    assert look() == [f"nodes are stopped: {WORKER}; lab start 30 starts them"]
+    with pytest.raises(LabError, match=f"nodes of lab 30's own cluster are stopped: {WORKER}") as error:
         grounds.find(exercise)
-    assert error.value.hint == "start what was stopped: lab start 30"
+    assert error.value.hint == "start them: lab start 30"
 
 
 @pytest.mark.parametrize("how", ["no answer", "not ready", "gone"])

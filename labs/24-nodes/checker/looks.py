@@ -55,7 +55,7 @@ async def heard_of(lab: TaskLab, node: str, *, after: str, within: float) -> Obs
 
 
 def for_sure(heard: Observation) -> Observation:
-    """The same; a node that is not Ready any more is none that a busy machine has kept from speaking for some seconds."""
+    """The same; a node that is not Ready any more is not one that a busy machine kept from speaking for a while."""
     known = heard.value[1]
     return heard if heard.ok or is_ready(known) else replace(heard, timed=False)
 

@@ -95,9 +95,8 @@ def find(exercise: Exercise, timeout: float = 10) -> Target:
         )
     if stopped := second.stopped():
         raise LabError(
-            f"{' and '.join(stopped)} of lab {exercise.number}'s own cluster {'do' if len(stopped) > 1 else 'does'} "
-            "not run",
-            f"start what was stopped: lab start {exercise.number}",
+            f"nodes of lab {exercise.number}'s own cluster are stopped: {', '.join(stopped)}",
+            f"start them: lab start {exercise.number}",
         )
     return _nodes(there, timeout)
 
@@ -215,7 +214,7 @@ def probe(target: Target, exercise: Exercise, namespace: str) -> Environment:
 def _problems(target: Nodes, exercise: Exercise) -> list[str]:
     anew = f"lab reset {exercise.number} makes the cluster anew"
     if stopped := second.stopped():
-        return [f"{' and '.join(stopped)} does not run; lab start {exercise.number} starts what was stopped"]
+        return [f"nodes are stopped: {', '.join(stopped)}; lab start {exercise.number} starts them"]
     try:
         nodes = target.kube.list("Node")
         for name in abandoned(target.kube, nodes):
