@@ -119,6 +119,9 @@ class FakeCluster:
         time.sleep(self.putting_back)
         self.watches -= 1
 
+    def environment(self, exercise: Exercise) -> Mapping[str, str]:
+        return {"PATH": "/nodes", "MLOPS_LAB_BASE": "/base"} if exercise.number == "24" else {}
+
     def changed(self) -> None:
         """The learner saved a file."""
         assert self.watch

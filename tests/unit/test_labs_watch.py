@@ -368,6 +368,38 @@ def test_a_change_by_hand_is_a_new_specification_written_last_by_a_persons_progr
         changes.stop()
 
 
+def node(version: str, manager: str = "", taint: str = "", **spec: Any) -> dict[str, Any]:
+    taints = [{"key": taint, "effect": "NoSchedule"}] if taint else []
+    meta = {"name": "worker", "resourceVersion": version, "labels": {"pool": "a"}}
+    return {
+        "metadata": {**meta, "managedFields": [{"manager": manager, "time": version}]},
+        "spec": {"podCIDR": version, "taints": taints, **spec},
+    }
+
+
+def test_nodes_are_followed_where_they_are_the_learners(tmp_path: Path) -> None:
+    kube, seen = WatchedKube(), list[Change]()
+    changes = Changes(cast(Kube, kube), "lab-24", tmp_path, seen.append, nodes=True)
+    changes.start()
+    try:
+        kube.events["Node"] = [("ADDED", node("1", "kubelet"))]
+        eventually(lambda: len(seen) == 1)
+        before = changes.fingerprint()
+        kube.events["Node"].append(("MODIFIED", node("2", "kube-controller-manager", "node.kubernetes.io/not-ready")))
+        eventually(lambda: len(seen) == 2)
+        assert changes.fingerprint() == before, "that is its life cycle's"
+        kube.events["Node"].append(("MODIFIED", node("3", "kubectl-cordon", unschedulable=True)))
+        eventually(lambda: len(seen) == 3)
+        assert changes.fingerprint() != before
+        kube.events["Node"].append(("MODIFIED", node("4", "kubectl-taint", "maintenance")))
+        eventually(lambda: len(seen) == 4)
+        assert changes.fingerprint() != before
+        assert [each.by_hand for each in seen] == [False, False, True, True]
+        assert {each.what for each in seen} == {"Node worker"}
+    finally:
+        changes.stop()
+
+
 def eventually(condition: Any, within: float = 5.0) -> None:
     end = time.monotonic() + within
     while not condition():

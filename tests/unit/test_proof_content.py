@@ -75,6 +75,21 @@ def test_how_the_platform_is_brought_outdates_the_lab_that_names_it_alone(
     assert outdated(before, package) == {"16-business-dashboard": ["checker"]}
 
 
+@pytest.mark.parametrize("module", ["proof/nodes_stage.py", "tasks/grounds.py", "tasks/lab.py"])
+def test_what_makes_a_cluster_for_labs_that_break_nodes_outdates_those_alone(
+    package: Path, tmp_path: Path, module: str
+) -> None:
+    folder = tmp_path / "30-nodes"
+    (folder / "checker").mkdir(parents=True)
+    (folder / "cluster.toml").write_text('cluster = "nodes"\n')
+    breaks, other = Exercise(folder, "30", "nodes"), exercises(project() / "labs")[0]
+    before = Contents(package)
+    add(package / module)
+    after = Contents(package)
+    assert after.of(breaks).changed(before.of(breaks)) == ["checker"]
+    assert after.of(other) == before.of(other)
+
+
 @pytest.mark.parametrize("module", ["cli/cluster.py", "images/build.py", "cluster/kind.py", "engine/docker.py"])
 def test_what_no_verdict_rests_on_outdates_none(package: Path, before: dict[str, Content], module: str) -> None:
     add(package / module)

@@ -16,7 +16,8 @@ import yaml
 from mlops_lab.base.errors import LabError
 from mlops_lab.base.processes import Completed
 from mlops_lab.base.progress import Progress
-from mlops_lab.cluster import down, health, kind, names, record, second, up
+from mlops_lab.cluster import down, health, holder, kind, names, record, second, status, up
+from mlops_lab.cluster.holder import EXAM, Holder
 from mlops_lab.cluster.kubectl import Kubectl
 from mlops_lab.cluster.record import Cluster
 from mlops_lab.engine.docker import Docker
@@ -326,3 +327,40 @@ def test_of_debians_packages_a_node_gets_what_it_lacks_and_no_library() -> None:
 def test_editors_are_packed_only_where_nodes_are_built(mode: Any, editors: bool) -> None:
     step: Step = exam_node.files(Sources({}, mode, "amd64"))
     assert [each.name for each in step.needs] == ["go/exam-node", *(["debian/exam-node"] if editors else [])]
+
+
+def test_one_at_a_time_has_it(engine: Engine) -> None:
+    lab = Holder("lab 24", "end it: lab reset 24 --end")
+    second.up(Progress(), holder=lab)
+    assert holder.noted() == lab
+    with pytest.raises(LabError, match="the second cluster is in use by lab 24") as error:
+        second.up(Progress())
+    assert error.value.hint == "end it: lab reset 24 --end; then try again"
+    assert second.found(lab) == second.found() is not None
+    assert second.found(EXAM) is None
+    assert second.down(Progress(), EXAM) is False, "the end of an exam is not the lab's"
+    assert second.up(Progress(), holder=lab).nodes == NODES
+    assert second.down(Progress(), lab) is True
+    assert holder.noted() == EXAM
+    second.up(Progress())
+    with pytest.raises(LabError, match="in use by an exam"):
+        second.up(Progress(), holder=lab)
+
+
+def test_who_has_one_that_was_not_made_whole_does_not_count(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    lab = Holder("lab 24", "end it: lab reset 24 --end")
+    second.up(Progress(), holder=lab)
+    second.kubeconfig_file().unlink()
+    assert second.up(Progress()).nodes == NODES
+    assert holder.noted() == EXAM
+
+
+def test_the_state_says_who_has_it(engine: Engine) -> None:
+    assert status._second(engine) == []
+    second.up(Progress(), holder=Holder("lab 24", "end it: lab reset 24 --end"))
+    (part,) = status._second(engine)
+    assert (part.what, part.healthy) == ("second cluster", True)
+    assert part.seen == "2 running, for lab 24; end it: lab reset 24 --end"
+    engine.containers[NODES[1]]["State"]["Running"] = False
+    assert status._second(engine)[0].seen.startswith(f"stopped: {NODES[1]}, for lab 24")
+    assert second.stopped() == [NODES[1]]

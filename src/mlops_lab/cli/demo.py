@@ -35,9 +35,8 @@ def demo(ctx: click.Context, exercise: Exercise, name: str | None) -> None:
     from mlops_lab.labs import images, running
     from mlops_lab.labs.checker import checks
     from mlops_lab.labs.rows import Rows
-    from mlops_lab.labs.target import target
     from mlops_lab.labs.variants import solutions
-    from mlops_lab.proof.stage import LiveStage
+    from mlops_lab.proof.nodes_stage import live as live_stage
 
     title, known = about(exercise).title, checks(exercise)
     ready = {variant.name: variant for variant in solutions(exercise)}
@@ -46,8 +45,7 @@ def demo(ctx: click.Context, exercise: Exercise, name: str | None) -> None:
     if name and name not in ready:
         raise UsageError(f"there is no solution {name!r} of lab {exercise.number}", f"it has: {', '.join(ready)}")
     chosen = ready[name] if name else next(iter(ready.values()))
-    where = target()
-    stage = LiveStage(where, where, exercise, known, prefix="demo")
+    stage = live_stage(exercise, known, prefix="demo")
     say(f"Lab {exercise.number}: {title}. Applying its solution {chosen.name!r}.")
     # Two at once would use the same namespaces.
     with alone(state() / f"demo-{exercise.number}.lock", f"a demo of lab {exercise.number}", say):

@@ -74,7 +74,8 @@ def list_labs(as_json: bool) -> None:
 def start(exercise: Exercise) -> None:
     """Start a lab: create its namespace and your files.
 
-    Files that exist already are kept, so it is safe to start a lab twice.
+    Files that exist already are kept, so it is safe to start a lab twice. A lab that breaks nodes gets a cluster of its
+    own first, which takes a minute.
 
     \b
     Examples:
@@ -82,11 +83,11 @@ def start(exercise: Exercise) -> None:
       lab start autoscale-on-cpu
     """
     from mlops_lab.labs.held import held
-    from mlops_lab.labs.target import target
     from mlops_lab.learner import lifecycle
+    from mlops_lab.tasks import grounds
 
     description = about(exercise)
-    where, records = target(), Records()
+    where, records = grounds.make(exercise), Records()
     records.ready()
     with held(where, exercise, say):
         begun = lifecycle.start(where, exercise, records)
@@ -131,21 +132,21 @@ def check(
     from mlops_lab.labs.checker import checks
     from mlops_lab.labs.held import held
     from mlops_lab.labs.rows import Rows
-    from mlops_lab.labs.target import target
     from mlops_lab.labs.workspace import folder_of, parse_manifests
     from mlops_lab.learner import lifecycle
+    from mlops_lab.tasks import grounds
 
     title = about(exercise).title
     known = checks(exercise)
     selected = running.chosen(known, names)
     parse_manifests(folder_of(exercise))
-    where, records = target(), Records()
+    where, records = grounds.find(exercise), Records()
     records.ready()
     interrupted = False
     with held(where, exercise, say):
         workspace = lifecycle.begun(where, exercise)
-        lab = running.lab_object(where.kube, exercise, exercise.namespace, workspace, where.registry)
-        environment = running.probe(where.kube, exercise, exercise.namespace)
+        lab = grounds.lab_object(where, exercise, exercise.namespace, workspace)
+        environment = grounds.probe(where, exercise, exercise.namespace)
         with live(sys.stderr, keep=False, results=False) as view:
             listener = Rows(selected, view)
             try:
@@ -250,29 +251,37 @@ def solution(exercise: Exercise, name: str | None, reveal: bool) -> None:
 
 @click.command()
 @lab_argument
-def reset(exercise: Exercise) -> None:
+@click.option("--end", is_flag=True, help="Don't start it again.")
+def reset(exercise: Exercise, end: bool) -> None:
     """Reset a lab to its start; your files are backed up.
 
-    Copies your folder to one with the date in its name, deletes the namespace with everything in it, and starts the lab
-    again. Your record stays.
+    Copies your folder to one with the date in its name, deletes the namespace with everything in it (and the lab's own
+    cluster, if it has one), and starts the lab again. Your record stays.
 
     \b
     Examples:
       lab reset 10
+      lab reset 10 --end
     """
     from mlops_lab.labs.held import held
-    from mlops_lab.labs.target import target
     from mlops_lab.learner import lifecycle
+    from mlops_lab.tasks import grounds
 
     about(exercise)
-    where, records = target(), Records()
+    where, records = grounds.find(exercise) if end else grounds.make(exercise), Records()
     records.ready()
     with held(where, exercise, say):
-        say(f"Resetting lab {exercise.number}: waiting until its namespace is gone ...")
-        kept, begun = lifecycle.reset(where, exercise, records)
+        if end:
+            kept, begun = lifecycle.end(where, exercise), None
+        else:
+            say(f"Resetting lab {exercise.number}: waiting until its namespace is gone ...")
+            kept, begun = lifecycle.reset(where, exercise, records)
     if kept:
         click.echo(f"Your files are backed up in {kept}")
-    _say_begun(exercise, begun)
+    if begun:
+        _say_begun(exercise, begun)
+    else:
+        click.echo(f"Lab {exercise.number} is taken away; next: lab list")
 
 
 def _say_begun(exercise: Exercise, begun: Begun) -> None:
@@ -287,7 +296,11 @@ def _say_begun(exercise: Exercise, begun: Begun) -> None:
     click.echo(f"Task: {exercise.folder / 'README.md'}")
     start = exercise.folder / "start"  # in the workspace a program may have made more
     apply = "kubectl apply -k ." if (start / "kustomization.yaml").is_file() else "kubectl apply -f ."
-    steps = [f"cd {folder}", f"export KUBECONFIG={begun.kubeconfig}", apply, f"lab check {exercise.number}"]
+    way = [f"cd {folder}", f"export KUBECONFIG={begun.kubeconfig}"]
+    if begun.nodes:
+        click.echo(f"Nodes: {', '.join(begun.nodes)} (ssh leads there from lab shell {exercise.number})")
+        way = [f"lab shell {exercise.number}"]
+    steps = [*way, apply, f"lab check {exercise.number}"]
     if not any(file.name != "seed.yaml" for file in start.glob("*.y*ml")):  # the work is a program
         steps.remove(apply)
     click.echo("\nnext: " + "\n      ".join(steps))

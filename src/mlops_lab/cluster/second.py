@@ -3,7 +3,7 @@
 It is made from the first one's node image, pulls from the same registry, and gets files of its own: nothing of the
 first cluster and of the user's kubeconfig changes. A file with its kubeconfig says that it was made whole; what has
 none is made anew. Whoever works on it may break it, so one that is there is left as it is: only nodes that were stopped
-are started again.
+are started again. Only one at a time has it, an exam or a lab: another file says who.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from mlops_lab.base.processes import find
 from mlops_lab.base.progress import Progress
 from mlops_lab.base.waiting import wait_until
 from mlops_lab.cluster import addons, health, kind, names, record
+from mlops_lab.cluster import holder as holders
+from mlops_lab.cluster.holder import EXAM, Holder
 from mlops_lab.cluster.kind import Node
 from mlops_lab.cluster.kubectl import Kubectl
 from mlops_lab.engine import start
@@ -62,19 +64,22 @@ def kubeconfig_file() -> Path:
     return state() / "clusters" / f"kind-{names.second()}.kubeconfig"
 
 
-def up(progress: Progress, *, wait: bool = True) -> Second:
+def up(progress: Progress, *, wait: bool = True, holder: Holder = EXAM) -> Second:
     """Make sure that it is there; nothing is done where it is.
 
     Args:
         wait: wait for another command that is at it, instead of raising an error.
+        holder: who is to have it.
 
     Raises:
-        LabError: there is no room, somebody else made a kind cluster of that name, or it could not be made; nothing
-            unfinished is left.
+        LabError: somebody else has it, there is no room, somebody else made a kind cluster of that name, or it could
+            not be made; nothing unfinished is left.
     """
     with _exclusive(progress, wait):
         docker = start.ensure(progress.say)
         if there := _settled(docker, progress):
+            if (has := holders.noted()) != holder:
+                raise LabError(f"the second cluster is in use by {has.name}", f"{has.ends}; then try again")
             _start(docker, there, progress)
             return _second(there)
         health.require_second(docker, _first_node(docker))
@@ -83,15 +88,20 @@ def up(progress: Progress, *, wait: bool = True) -> Second:
         also = (exam_node.files, *(() if kind_program.on_path() else (kind_program.program,)))
         steps = bring(wanted, "auto", docker, progress, os.environ.get("MLOPS_LAB_MIRROR", ""), also)
         image = image or steps[node.NAME].ref
-        return _make(docker, image, progress)
+        return _make(docker, image, progress, holder)
 
 
-def down(progress: Progress) -> bool:
+def down(progress: Progress, holder: Holder | None = None) -> bool:
     """Remove it with all that it has; safe to repeat. Was there one?
 
     A cluster of that name that somebody else made stays.
+
+    Args:
+        holder: only if it is theirs; None for whoever has it.
     """
     with _exclusive(progress, True):
+        if holder not in (None, holders.noted()):
+            return False
         docker = answering() or (start.ensure(progress.say) if kubeconfig_file().exists() and find("docker") else None)
         return remove(docker) if docker else False
 
@@ -100,18 +110,32 @@ def remove(docker: Docker) -> bool:
     """`down`, for who holds the first cluster and has the engine."""
     removed = any(each.ours for each in kind.nodes(docker, names.second())) and kind.remove(docker, names.second())
     kubeconfig_file().unlink(missing_ok=True)
+    holders.forget()
     return removed
 
 
-def found() -> Second | None:
+def found(holder: Holder | None = None) -> Second | None:
     """The cluster, if it was made whole and is there; a restart of the engine may have stopped its nodes.
+
+    Args:
+        holder: only if it is theirs; None for whoever has it.
 
     Raises:
         LabError: the engine can't be asked.
     """
-    docker = answering() if kubeconfig_file().exists() else None
+    docker = answering() if kubeconfig_file().exists() and holder in (None, holders.noted()) else None
     there = kind.nodes(docker, names.second()) if docker else []
     return _second(there) if _whole(there) else None
+
+
+def stopped() -> list[str]:
+    """Its nodes that do not run, by name: a restart of the engine stops all of them.
+
+    Raises:
+        LabError: the engine can't be asked.
+    """
+    docker = answering()
+    return [each.name for each in kind.nodes(docker, names.second()) if not each.running] if docker else []
 
 
 @contextlib.contextmanager
@@ -157,7 +181,7 @@ def _image(docker: Docker) -> str:
     return made.image if made and made.image and docker.inspect("image", made.image) else ""
 
 
-def _make(docker: Docker, image: str, progress: Progress) -> Second:
+def _make(docker: Docker, image: str, progress: Progress, holder: Holder) -> Second:
     entries = kubeconfig_file().with_suffix(".part")
     entries.parent.mkdir(parents=True, exist_ok=True)
     store = Store(docker)
@@ -171,6 +195,7 @@ def _make(docker: Docker, image: str, progress: Progress) -> Second:
             kubectl = Kubectl(names.context(names.second()), str(entries))
             _wait(kubectl, _READY_WITHIN)
             entries.chmod(0o600)
+            holders.note(holder)
             entries.replace(kubeconfig_file())
         except BaseException:
             with contextlib.suppress(LabError):  # the first trouble is what counts

@@ -88,6 +88,15 @@ def environment(kubeconfig: str = "") -> dict[str, str]:
     }
 
 
+def to_nodes() -> dict[str, str]:
+    """What leads to the nodes (`ssh NODE`) from a shell with a kubeconfig of its own; nothing without an engine."""
+    try:
+        whole = environment()
+    except LabError:
+        return {}
+    return {name: value for name, value in whole.items() if "KUBECONFIG" not in name}
+
+
 def show(place: str) -> None:
     """Have the prompts of all open shells show this, such as a task's host and namespace; empty for nothing."""
     _keep(folder() / "place", f"{' '.join(place.split())}\n", 0o666)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mlops_lab.base.errors import LabError
-from mlops_lab.cluster import addons, kind, names, record, registry
+from mlops_lab.cluster import addons, holder, kind, names, record, registry
 from mlops_lab.cluster.kubectl import Kubectl
-from mlops_lab.engine.docker import answering
+from mlops_lab.engine.docker import Docker, answering
 from mlops_lab.kube.objects import is_ready
 
 
@@ -38,6 +38,7 @@ def status() -> list[Part]:
         seen = f"stopped: {', '.join(stopped)}" if stopped else f"{len(found)} running"
         parts.append(Part("containers", bool(found) and not stopped, seen))
         parts.append(Part("registry", registry.answers(), names.REGISTRY_PREFIX))
+        parts += _second(docker)
     kubectl = Kubectl(cluster.context, cluster.kubeconfig)
     if not kubectl.answers():
         return [*parts, Part("API server", False, "does not answer")]
@@ -51,3 +52,14 @@ def status() -> list[Part]:
         missing = [error.message]
     parts.append(Part("add-ons", not missing, ", ".join(missing) or "metrics API, DNS, load pod"))
     return parts
+
+
+def _second(docker: Docker) -> list[Part]:
+    """The second cluster, if there is one. It is there to be broken, so nothing about it is unhealthy."""
+    found = [each for each in kind.nodes(docker, names.second()) if each.ours]
+    if not found:
+        return []
+    stopped = [each.name for each in found if not each.running]
+    running = f"stopped: {', '.join(stopped)}" if stopped else f"{len(found)} running"
+    has = holder.noted()
+    return [Part("second cluster", True, f"{running}, for {has.name}; {has.ends}")]

@@ -50,6 +50,9 @@ class Cluster(Protocol):
     ) -> contextlib.AbstractContextManager[Watch]:
         """As `learner.watching.watched`."""
 
+    def environment(self, exercise: Exercise) -> Mapping[str, str]:
+        """What a lab's terminal has beside its kubeconfig."""
+
 
 class Here:
     """The cluster of `lab up`."""
@@ -57,10 +60,10 @@ class Here:
     def start(self, exercise: Exercise, records: Records, say: Callable[[str], None]) -> None:
         """As `lab start`."""
         from mlops_lab.labs.held import held
-        from mlops_lab.labs.target import target
         from mlops_lab.learner import lifecycle
+        from mlops_lab.tasks import grounds
 
-        where = target()
+        where = grounds.make(exercise)
         records.ready()
         with held(where, exercise, say):
             lifecycle.start(where, exercise, records)
@@ -68,10 +71,10 @@ class Here:
     def reset(self, exercise: Exercise, records: Records, say: Callable[[str], None]) -> None:
         """As `lab reset`."""
         from mlops_lab.labs.held import held
-        from mlops_lab.labs.target import target
         from mlops_lab.learner import lifecycle
+        from mlops_lab.tasks import grounds
 
-        where = target()
+        where = grounds.make(exercise)
         records.ready()
         with held(where, exercise, say):
             lifecycle.reset(where, exercise, records)
@@ -83,6 +86,12 @@ class Here:
         from mlops_lab.learner.watching import watched
 
         return watched(exercise, checks, records, view, kept)
+
+    def environment(self, exercise: Exercise) -> Mapping[str, str]:
+        """Of a lab that breaks nodes, the folder with `ssh` in its PATH."""
+        from mlops_lab.tasks import grounds
+
+        return grounds.environment(exercise)
 
 
 @dataclass(frozen=True)
@@ -122,8 +131,9 @@ class LabPlace(Place):
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """Where the kubeconfig is."""
-        return {"KUBECONFIG": str(self._kubeconfig)}
+        """Where the kubeconfig is; for a lab that breaks nodes also `ssh NODE`."""
+        own = {"KUBECONFIG": str(self._kubeconfig)}
+        return {**own, **self._cluster.environment(self._known.exercise)}
 
     async def act(self, name: str, given: Mapping[str, Any]) -> None:
         """See `_ACTIONS`, and `hint`."""

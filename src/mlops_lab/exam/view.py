@@ -101,7 +101,7 @@ class View:
         self._submitting = threading.Lock()
         first = self._sitting()
         self.name, self.practice = first.exam, first.practice
-        self._environment = {} if first.phase in _OVER else _environment()
+        self._environment = {} if first.phase in _OVER else shell.to_nodes()
         self._texts = {} if first.phase in _OVER else {seat.number: exams.text(first, seat) for seat in first.seats}
 
     def tasks(self) -> Sequence[Task]:
@@ -186,15 +186,6 @@ class Current:
         if self._view is None or self._view.number != last.number:
             self._view = View(last.number, self._exams)
         return self._view
-
-
-def _environment() -> dict[str, str]:
-    """What leads from a task's shell to the nodes (`ssh NODE`); nothing while the engine can't be asked."""
-    try:
-        whole = shell.environment()
-    except LabError:
-        return {}
-    return {name: value for name, value in whole.items() if "KUBECONFIG" not in name}
 
 
 def _scores(found: Sheet) -> Scores:

@@ -55,10 +55,17 @@ class Change:
 
 
 class Changes:
-    """Follows a namespace and a folder from `start` to `stop`; `notify` is called from its threads."""
+    """Follows a namespace and a folder from `start` to `stop`; `notify` is called from its threads.
 
-    def __init__(self, kube: Kube, namespace: str, workspace: Path, notify: Callable[[Change], None]) -> None:
+    Args:
+        nodes: the nodes are the learner's to change, too.
+    """
+
+    def __init__(
+        self, kube: Kube, namespace: str, workspace: Path, notify: Callable[[Change], None], *, nodes: bool = False
+    ) -> None:
         self._kube = kube
+        self._written = (*WRITTEN, *(("Node",) if nodes else ()))
         self._namespace = namespace
         self._workspace = workspace
         self._notify = notify
@@ -69,7 +76,7 @@ class Changes:
 
     def start(self) -> None:
         """Begin to follow."""
-        for kind in WRITTEN + FOLLOWING:
+        for kind in self._written + FOLLOWING:
             threading.Thread(target=self._follow, args=(kind,), daemon=True, name=f"watch-{kind}").start()
         threading.Thread(target=self._look, daemon=True, name="watch-files").start()
 
@@ -104,8 +111,8 @@ class Changes:
             if self._versions.get(key, "") == version:
                 return None
             self._versions[key] = version
-            if kind in WRITTEN:
-                spec = _specification(item) if version else ""
+            if kind in self._written:
+                spec = _specification(kind, item) if version else ""
                 by_hand = bool(spec) and spec != self._specs.get(key) and _by_hand(item)
                 self._specs[key] = spec
         return Change(" ".join(key), by_hand=by_hand)
@@ -119,9 +126,18 @@ class Changes:
             before = now
 
 
-def _specification(item: dict[str, Any]) -> str:
+def _specification(kind: str, item: dict[str, Any]) -> str:
+    if kind == "Node":
+        return _of_node(item)
     spec = {key: value for key, value in (item.get("spec") or {}).items() if key != "replicas"}
     return json.dumps([spec, item.get("data")], sort_keys=True, default=str)
+
+
+def _of_node(item: dict[str, Any]) -> str:
+    """What people make of a node; how it is the node's life cycle says by taints of its own."""
+    taints = item["spec"].get("taints") or []
+    own = [each for each in taints if not each["key"].startswith("node.kubernetes.io/")]
+    return json.dumps([item["metadata"].get("labels"), item["spec"].get("unschedulable"), own], sort_keys=True)
 
 
 def _by_hand(item: dict[str, Any]) -> bool:

@@ -6,38 +6,62 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlops_lab.base.errors import UsageError
+from mlops_lab.kube.errors import Unreachable
 from mlops_lab.labs import images, namespaces
 from mlops_lab.labs.catalog import Exercise, about
 from mlops_lab.labs.target import Target
 from mlops_lab.labs.workspace import Filled, fill, folder_of, keep_copy, put_kubeconfig
 from mlops_lab.learner.records import Records
+from mlops_lab.tasks import grounds
 
 
 @dataclass(frozen=True)
 class Begun:
-    """A lab that is ready for the learner: its files, its kubeconfig, and the seed's number of objects."""
+    """A lab that is ready for the learner: its files, its kubeconfig, the seed's number of objects, and its nodes.
+
+    Only a lab with a cluster of its own has nodes.
+    """
 
     files: Filled
     kubeconfig: Path
     seeded: int
+    nodes: tuple[str, ...] = ()
 
 
 def start(target: Target, exercise: Exercise, records: Records) -> Begun:
-    """Make the namespace, seed it, fill the workspace; may be done again at any time and changes no edited file."""
+    """Make the namespace, seed it, fill the workspace; may be done again at any time and changes no edited file.
+
+    On a cluster whose nodes the lab has broken, that and the seed are not done again.
+    """
     images.bring(about(exercise).images)
     namespaces.create(target.kube, exercise, exercise.namespace)
-    seeded = namespaces.seed(target.kube, exercise, exercise.namespace, target.registry)
+    stands = grounds.is_set_up(target, exercise.namespace)
+    seeded = 0 if stands else namespaces.seed(target.kube, exercise, exercise.namespace, target.registry)
     files = fill(folder_of(exercise), exercise.folder / "start", target.registry)
     kubeconfig = put_kubeconfig(files.folder, target.kube, exercise.namespace)
+    grounds.set_up(target, exercise, exercise.namespace, files.folder)
     records.start(exercise.number, files.folder)
-    return Begun(files, kubeconfig, seeded)
+    return Begun(files, kubeconfig, seeded, grounds.nodes(target))
 
 
 def reset(target: Target, exercise: Exercise, records: Records) -> tuple[Path | None, Begun]:
     """Back to the beginning; returns the dated copy of the workspace (None if it was empty) and the new start."""
     kept = keep_copy(folder_of(exercise))
-    namespaces.remove(target.kube, exercise, exercise.namespace)
+    if grounds.of_its_own(target):
+        target = grounds.anew(target, exercise)
+    else:
+        namespaces.remove(target.kube, exercise, exercise.namespace)
     return kept, start(target, exercise, records)
+
+
+def end(target: Target, exercise: Exercise) -> Path | None:
+    """Take a lab away, and its own cluster if it has one; returns the dated copy of the workspace."""
+    kept = keep_copy(folder_of(exercise))
+    if grounds.of_its_own(target):
+        grounds.remove(exercise)
+    else:
+        namespaces.remove(target.kube, exercise, exercise.namespace)
+    return kept
 
 
 def begun(target: Target, exercise: Exercise) -> Path:
@@ -52,3 +76,17 @@ def begun(target: Target, exercise: Exercise) -> Path:
             f"lab {exercise.slug} is not started on this cluster", f"start it first: lab start {exercise.number}"
         )
     return folder_of(exercise)
+
+
+def workspace(target: Target, exercise: Exercise) -> Path:
+    """As `begun`, also where the API server is what is broken.
+
+    Raises:
+        UsageError: the lab was not started on this cluster.
+    """
+    try:
+        return begun(target, exercise)
+    except Unreachable:
+        if not grounds.of_its_own(target):
+            raise
+        return folder_of(exercise)

@@ -7,15 +7,14 @@ from collections.abc import Callable, Iterator, Sequence
 
 from mlops_lab.checks.check import Check
 from mlops_lab.checks.verdicts import Result
-from mlops_lab.labs import running
 from mlops_lab.labs.catalog import Exercise
 from mlops_lab.labs.held import held_now
 from mlops_lab.labs.rows import View
-from mlops_lab.labs.target import target
 from mlops_lab.learner import lifecycle
 from mlops_lab.learner.changes import Changes
 from mlops_lab.learner.records import Records
 from mlops_lab.learner.watch import Watch
+from mlops_lab.tasks import grounds
 
 
 @contextlib.contextmanager
@@ -30,7 +29,7 @@ def watched(
     Raises:
         LabError: there is no cluster, the lab is not started on it, or the records can't be written.
     """
-    where = target()
+    where = grounds.find(exercise)
     workspace = lifecycle.begun(where, exercise)
     records.ready()
 
@@ -38,11 +37,14 @@ def watched(
         records.attempt(exercise.number, results, whole=True)
         kept()
 
-    changes = Changes(where.kube, exercise.namespace, workspace, lambda change: watching.notify(change))
+    changes = Changes(
+        where.kube, exercise.namespace, workspace, lambda change: watching.notify(change),
+        nodes=grounds.of_its_own(where),
+    )  # fmt: skip
     watching = Watch(
         checks,
-        lambda: running.lab_object(where.kube, exercise, exercise.namespace, workspace, where.registry),
-        running.probe(where.kube, exercise, exercise.namespace),
+        lambda: grounds.lab_object(where, exercise, exercise.namespace, workspace),
+        grounds.probe(where, exercise, exercise.namespace),
         changes.fingerprint,
         view,
         keep,

@@ -17,6 +17,7 @@ from mlops_lab.base.paths import project
 from mlops_lab.labs.catalog import Exercise, about
 from mlops_lab.platform.releases import RELEASES
 from mlops_lab.proof.imports import Imports, meaning
+from mlops_lab.tasks import grounds
 
 # The file that a proof is kept in, beside what it was made with.
 KEPT = "proof.json"
@@ -28,6 +29,8 @@ _APART = (
     *("cluster", "engine", "images", "platform.releases"),
     *("proof.page", "proof.proofs", "proof.ledger", "proof.content", "proof.imports"),
 )
+# What makes, breaks and looks at the cluster of a lab that breaks nodes; others' proofs don't rest on it.
+_NODES = "proof.nodes_stage"
 # The model server and the load maker: in every lab's way, named by no lab.
 _EVERYWHERE = ("images/flight-delay", "images/load")
 # Folders of variants and of the learner's files: programs there are not the checker's.
@@ -70,6 +73,7 @@ class Contents:
         package = package or Path(__file__).parents[1]
         self._root = root or project()
         self._imports = Imports(package)
+        self._nodes = f"{package.name}.{_NODES}"
         self._apart = [f"{package.name}.{name}" for name in _APART]
         self._engine = self._imports.behind([f"{package.name}.{name}" for name in _ENGINE], self._apart)
         self._judged = self._modules(self._engine)
@@ -77,6 +81,7 @@ class Contents:
     def of(self, exercise: Exercise) -> Content:
         """What one lab is made of."""
         named = {name for file in _checkers(exercise.folder) for name in self._imports.of(file)}
+        named |= {self._nodes} if (exercise.folder / grounds.FILE).is_file() else set()
         apart = [name for name in self._apart if not _names(named, name)]
         own = self._imports.behind(named - self._engine, apart) - self._engine
         return Content(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from mlops_lab.base.errors import LabError
 from mlops_lab.base.progress import Progress
 from mlops_lab.cluster import names, second, shell, traefik
+from mlops_lab.cluster.holder import EXAM
 from mlops_lab.kube.connection import connect
 from mlops_lab.labs.target import target
 from mlops_lab.tasks.place import Place
@@ -77,7 +78,7 @@ class Addon:
 # A task whose cluster or add-on is not here is in no exam.
 KINDS: dict[str, Kind] = {
     MAIN: Kind(main_place, main_place),
-    NODES: Kind(nodes_place, made_nodes_place, lambda: second.down(Progress())),
+    NODES: Kind(nodes_place, made_nodes_place, lambda: second.down(Progress(), EXAM)),
 }
 ADDONS: dict[str, Addon] = {"traefik": Addon(lambda: traefik.up(Progress()), lambda: traefik.down(Progress()))}
 

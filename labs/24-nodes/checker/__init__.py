@@ -1,0 +1,195 @@
+"""Lab 24: two nodes after a night's maintenance. What a node is worth shows in the pods that it takes, and lets go.
+
+The checker restarts the worker's kubelet, places pods of its own on both nodes, and drains the worker of the lab's
+pods; the control plane it leaves alone. At the end the worker is open again, and all pods are ready.
+"""
+
+from __future__ import annotations
+
+from mlops_lab.checks import at_least, check, equal_to, expect, holds, observe
+from mlops_lab.kit import presence
+from mlops_lab.kit.deployments import owned_pods
+from mlops_lab.kit.pods import leaving, name
+from mlops_lab.kit.side_by_side import together
+from mlops_lab.tasks.lab import TaskLab
+
+from . import looks
+from .drain import drained
+from .placement import MARK, asks_for, by_node, role_tolerated, tolerates
+from .trials import answers, place, refuse
+
+HEARD_WITHIN = 20.0  # s; a kubelet says every 10 s that it lives
+AGAIN_WITHIN = 45.0  # s from a restart of the kubelet's service
+PLACED_WITHIN = 30.0
+REFUSED_WITHIN = 20.0
+READY_WITHIN = 60.0
+MOVED_WITHIN = 30.0  # s until a pod that was made anew is gone where it was
+KEY, VALUE = "pool", "serving"
+POOL = f"{KEY}={VALUE}"
+_TROUBLE = ("cka/troubleshooting",)
+_PLACES = ("cka/workloads-and-scheduling",)
+
+
+@check(points=1, domains=_TROUBLE)
+async def worker_is_ready(lab: TaskLab) -> None:
+    """The worker is Ready, and its kubelet is heard of.
+
+    For up to 20 s: the kubelet renews its node's lease every 10 s, and what it said before does not count.
+    """
+    began = looks.now()
+    seen = await looks.heard_of(lab, looks.worker(lab), after=began, within=HEARD_WITHIN)
+    expect(looks.for_sure(seen)).because(
+        "a node is Ready as long as its kubelet says so. Why it does not, only the machine knows: systemctl status "
+        "kubelet shows whether it runs, journalctl -u kubelet why it ends. What it needs are its settings in "
+        "/var/lib/kubelet/config.yaml, the files that they name, and containerd"
+    )
+
+
+@check(points=2, needs=worker_is_ready, owns="nodes", domains=_PLACES)
+async def worker_takes_pods(lab: TaskLab) -> None:
+    """A new pod that tolerates nothing runs on the worker.
+
+    The checker makes one that belongs on this node, and lets the scheduler place it.
+    """
+    expect(await place(lab, "a pod that tolerates nothing", node=looks.worker(lab), within=PLACED_WITHIN)).because(
+        "a cordon and a taint both keep new pods away: kubectl describe node shows Unschedulable and Taints. Who gives "
+        "some pods a toleration opens the node for these and for no others"
+    )
+
+
+@check(points=2, needs=worker_takes_pods, owns="nodes", domains=_PLACES)
+async def control_plane_is_closed(lab: TaskLab) -> None:
+    """The control plane takes pods that tolerate its taint and no others, and `retrain` runs on the worker.
+
+    The checker makes two pods that belong on the control plane: the one that tolerates nothing has to wait, the one
+    that tolerates `node-role.kubernetes.io/control-plane` (NoSchedule) has to run. And no pod that does not tolerate
+    the taint runs there.
+    """
+    control = looks.control_plane(lab)
+    refused, taken = await together(
+        refuse(lab, "a pod that tolerates nothing", node=control, within=REFUSED_WITHIN),
+        place(lab, f"a pod that tolerates {MARK}", node=control, tolerates=[role_tolerated()], within=PLACED_WITHIN),
+    )
+    expect(refused).because(
+        "a control plane takes no work because it has a taint with the effect NoSchedule, and for no other reason; "
+        "with PreferNoSchedule it still takes what finds no other place. Compare kubectl describe node with what "
+        "kubeadm gives to such a node"
+    )
+    expect(taken).because(
+        "pods of the cluster itself, and those of board, are let in by the toleration of the control plane's own "
+        "taint: a cordon, and other taints, keep them out as well"
+    )
+    await presence.exists(lab, "Deployment", "retrain", "it is to run on the worker", others=True)
+    expect(await lab.objects.deployment("retrain").rolled_out(within=READY_WITHIN)).because(
+        "it had a place on the control plane, and has one on the worker: kubectl describe pod says what it waits for"
+    )
+
+    async def strangers() -> list[str]:
+        there = [pod for pod in await lab.objects.all("Pod") if looks.at_work(pod, control)]
+        return sorted(name(pod) for pod in there if not tolerates(pod, role_tolerated()))
+
+    seen = await lab.time.eventually(
+        strangers, lambda names: not names, expected="no pod on the control plane that does not tolerate its taint",
+        shown=lambda names: ", ".join(names) or "none", within=MOVED_WITHIN,
+    )  # fmt: skip
+    expect(seen).because(
+        "NoSchedule is for new pods: what runs on a node already stays until it is deleted, or its Deployment is "
+        "restarted (kubectl rollout restart)"
+    )
+    pods = [pod for pod in await owned_pods(lab, "retrain") if not leaving(pod)]
+    expect(observe("retrain runs", by_node(pods), equal_to(f"{len(pods)} on {looks.worker(lab)}"))).because(
+        "its load is what made etcd slow; a toleration gives it a right to the control plane that it should not have"
+    )
+
+
+@check(points=2, needs=worker_takes_pods, owns="nodes", domains=_PLACES)
+async def model_is_in_its_pool(lab: TaskLab) -> None:
+    """The worker is the node with `pool=serving`; `model`'s two pods are ready there, since they ask for that label.
+
+    The checker makes a pod that asks for the label and for nothing else. From there Service `model` is asked.
+    """
+    worker, control = looks.worker(lab), looks.control_plane(lab)
+    await presence.exists(lab, "Deployment", "model", "the model is to run again", others=True)
+    labels = {node: await looks.labels(lab, node) for node in (worker, control)}
+    expect(
+        holds(
+            labels[control].get(KEY) != VALUE,
+            f"the control plane has no label {POOL}",
+            f"the control plane has the label {POOL}, too",
+        )
+    ).because("the label says where models may run, and that is the worker alone")
+    seen = await place(lab, f"a pod that asks for {POOL}", labels={KEY: VALUE}, node="", within=PLACED_WITHIN)
+    expect(observe(f"a pod that asks for {POOL}", seen.seen, equal_to(f"runs on {worker}"))).because(
+        "other teams' pods go by this label, too; kubectl get nodes --show-labels shows what the nodes have, letter by "
+        "letter"
+    )
+    expect(await lab.objects.deployment("model").rolled_out(pods=2, within=READY_WITHIN)).because(
+        "kubectl describe pod says for each node why the scheduler did not take it"
+    )
+    pods = [pod for pod in await owned_pods(lab, "model") if not leaving(pod)]
+    expect(observe("model runs", by_node(pods), equal_to(f"{len(pods)} on {worker}"))).because(
+        f"it belongs on nodes with {POOL}"
+    )
+    spec = (await lab.objects.deployment("model").present())["spec"]["template"]["spec"]
+    without = {key: value for key, value in labels[worker].items() if key != KEY}
+    only = asks_for(spec, labels[worker], worker) and not asks_for(spec, without, worker)
+    expect(
+        holds(only, f"model's template asks for {POOL}", f"model's template would also take a node without {POOL}")
+    ).because(
+        "today there is one worker; when a second one comes that has no model's pool, pods that ask for nothing, or "
+        "only prefer something, end there. nodeSelector and required node affinity are demands"
+    )
+    expect(await answers(lab, "model", "/version", within=PLACED_WITHIN)).because(
+        "kubectl get endpointslices shows which pods are behind the Service, and whether they are ready"
+    )
+
+
+@check(points=1, needs=worker_is_ready, owns="nodes", domains=_TROUBLE)
+async def kubelet_stays(lab: TaskLab) -> None:
+    """The kubelet goes on after its service is restarted, and is started with the machine."""
+    worker = looks.worker(lab)
+    said = (await lab.machines.run(worker, "systemctl", "is-enabled", "kubelet")).stdout.strip()
+    expect(observe("the kubelet's service is", said or "not known", equal_to("enabled"))).because(
+        "only a service that is enabled is started with the machine: systemctl enable. That it runs now says nothing "
+        "about the next start"
+    )
+    began = looks.now()
+    await lab.machines.run(worker, "timeout", "30", "systemctl", "restart", "kubelet", within=45)
+    expect(await looks.heard_of(lab, worker, after=began, within=AGAIN_WITHIN)).because(
+        "what was started by hand, or with settings of its own, is not what the service does: journalctl -u kubelet"
+    )
+    expect(await looks.steady(lab, worker, "kubelet")).because(
+        "the node is kept Ready by something else than its service, which nobody starts anew when it ends"
+    )
+
+
+@check(
+    points=2, needs=(worker_takes_pods, control_plane_is_closed), owns="nodes",
+    domains=("cka/cluster-architecture", "ckad/deployment"),
+)  # fmt: skip
+async def drains(lab: TaskLab) -> None:
+    """The worker can be drained within 60 s, and Service `board` answers all the while.
+
+    The checker closes the worker, asks at once for the evictions of all pods of `board`, and again each second for
+    what is left of this namespace on the node, four times a second for an answer of `board`. Then it opens the node.
+    """
+    await presence.exists(lab, "Deployment", "board", "the departure board is to go on", others=True)
+    expect(await lab.objects.deployment("board").rolled_out(pods=2, within=READY_WITHIN)).because(
+        "one of its pods waits for a node; kubectl describe pod says what it waits for"
+    )
+    pods = [pod for pod in await owned_pods(lab, "board") if not leaving(pod)]
+    nodes = {str(pod["spec"].get("nodeName")) for pod in pods}
+    expect(observe("nodes with pods of board", len(nodes), at_least(2))).because(
+        "when all of them are on the node that is drained, an eviction waits for a successor that finds no place"
+    )
+    found = await drained(lab, pods)
+    expect(found.granted).because(
+        "a drain asks the Eviction API, and that a PodDisruptionBudget: kubectl get pdb shows how many pods may go now "
+        "(ALLOWED DISRUPTIONS). One that asks for as many pods as there are lets none go, ever"
+    )
+    expect(found.held).because(
+        "without a budget that matches its pods, two nodes drained at once, or an eager script, take all of board "
+        "away: a PodDisruptionBudget lets one go, and the next when the first has a successor"
+    )
+    expect(found.emptied).because("kubectl get pods -o wide shows what is left there, kubectl get pdb what holds it")
+    expect(found.lost).because("as long as one of its pods is ready, the Service leads there")

@@ -1,0 +1,76 @@
+"""What the scheduler goes by, read from a pod: tolerations, and the labels of nodes that it asks for.
+
+https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/
+https://kubernetes.io/docs/concepts/scheduling-eviction/assign-pod-node/
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+from mlops_lab.kube.client import Object
+
+MARK = "node-role.kubernetes.io/control-plane"
+
+
+def role_tolerated() -> Object:
+    """The toleration of the control plane's taint."""
+    return {"key": MARK, "operator": "Exists", "effect": "NoSchedule"}
+
+
+def tolerates(pod: Object, wanted: Object) -> bool:
+    """Does a pod tolerate what this toleration of a key and an effect does?"""
+    for each in pod["spec"].get("tolerations") or []:
+        if each.get("effect") not in (None, "", wanted["effect"]):
+            continue
+        exists = each.get("operator") == "Exists"
+        if each.get("key") == wanted["key"] or (exists and not each.get("key")):
+            return True
+    return False
+
+
+def by_node(pods: Iterable[Object]) -> str:
+    """How many pods are on which node, in words."""
+    places = Counter(str(pod["spec"].get("nodeName") or "no node") for pod in pods)
+    return ", ".join(f"{number} on {node}" for node, number in sorted(places.items())) or "nowhere"
+
+
+def asks_for(spec: Object, labels: Mapping[str, str], node: str) -> bool:
+    """Would a pod's nodeSelector and required node affinity take a node with these labels?
+
+    Args:
+        spec: of the pod.
+        node: its name, which matchFields go by.
+    """
+    if any(labels.get(key) != value for key, value in (spec.get("nodeSelector") or {}).items()):
+        return False
+    affinity = (spec.get("affinity") or {}).get("nodeAffinity") or {}
+    required = affinity.get("requiredDuringSchedulingIgnoredDuringExecution")
+    if not required:
+        return True
+    return any(_term(each, labels, node) for each in required.get("nodeSelectorTerms") or [])
+
+
+def _term(term: Object, labels: Mapping[str, str], node: str) -> bool:
+    wanted, fields = term.get("matchExpressions") or [], term.get("matchFields") or []
+    if not wanted and not fields:
+        return False  # an empty term matches nothing
+    return all(_matches(each, labels) for each in wanted) and all(
+        _matches(each, {"metadata.name": node}) for each in fields
+    )
+
+
+def _matches(expression: Object, labels: Mapping[str, str]) -> bool:
+    has, values, operator = labels.get(expression["key"]), expression.get("values") or [], expression["operator"]
+    if operator in ("NotIn", "DoesNotExist"):
+        return has is None or (operator == "NotIn" and has not in values)
+    if has is None:
+        return False
+    if operator in ("Gt", "Lt"):
+        try:
+            one, other = int(has), int(values[0])
+        except (ValueError, IndexError):
+            return False
+        return one > other if operator == "Gt" else one < other
+    return operator == "Exists" or has in values

@@ -1,0 +1,1 @@
+ssh exam-worker systemctl --quiet enable --now kubelet

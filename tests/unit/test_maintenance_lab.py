@@ -1,0 +1,278 @@
+"""What lab 24 makes of nodes: where a pod may go, when a kubelet is heard of, and how a drain went."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from mlops_lab.base.processes import Completed
+from mlops_lab.checks import LabError, Observation
+from mlops_lab.kube.client import Object
+from tests.lab_programs import loaded
+from tests.made_up import NothingThere, Room, made_up_lab
+
+CONTROL, WORKER = "c", "w"
+LABELS = {"pool": "serving", "kubernetes.io/hostname": WORKER, "rank": "3"}
+
+
+@pytest.fixture(scope="module")
+def lab24() -> Any:
+    """The lab's checker."""
+    return loaded("24")
+
+
+def affinity(*terms: Any, kind: str = "required") -> Object:
+    if kind == "required":
+        rule: Any = {"nodeSelectorTerms": list(terms)}
+    else:
+        rule = [{"weight": 1, "preference": each} for each in terms]
+    return {"affinity": {"nodeAffinity": {f"{kind}DuringSchedulingIgnoredDuringExecution": rule}}}
+
+
+def term(key: str, operator: str, *values: str, where: str = "matchExpressions") -> Object:
+    return {where: [{"key": key, "operator": operator, **({"values": list(values)} if values else {})}]}
+
+
+@pytest.mark.parametrize(
+    ("spec", "takes"),
+    [
+        ({}, True),
+        ({"nodeSelector": {"pool": "serving"}}, True),
+        ({"nodeSelector": {"pool": "servng"}}, False),
+        ({"nodeSelector": {"zone": "a"}}, False),
+        (affinity(term("pool", "In", "serving", "other")), True),
+        (affinity(term("pool", "In", "servng")), False),
+        (affinity(term("pool", "In", "servng"), kind="preferred"), True),
+        (affinity(term("pool", "Exists")), True),
+        (affinity(term("zone", "Exists")), False),
+        (affinity(term("zone", "DoesNotExist")), True),
+        (affinity(term("pool", "DoesNotExist")), False),
+        (affinity(term("zone", "NotIn", "a")), True),
+        (affinity(term("pool", "NotIn", "serving")), False),
+        (affinity(term("rank", "Gt", "2")), True),
+        (affinity(term("rank", "Lt", "2")), False),
+        (affinity(term("pool", "Gt", "2")), False),
+        (affinity(term("zone", "Exists"), term("pool", "Exists")), True),
+        (affinity({}), False),
+        (affinity(term("metadata.name", "In", WORKER, where="matchFields")), True),
+        (affinity(term("metadata.name", "In", CONTROL, where="matchFields")), False),
+        ({"nodeSelector": {"pool": "servng"}, **affinity(term("pool", "Exists"))}, False),
+    ],
+)
+def test_a_template_takes_a_node_as_the_scheduler_would(lab24: Any, spec: Object, takes: bool) -> None:
+    assert lab24.asks_for(spec, LABELS, WORKER) is takes
+
+
+@pytest.mark.parametrize(
+    ("toleration", "lets_in"),
+    [
+        ({"operator": "Exists"}, True),
+        ({"key": "node-role.kubernetes.io/control-plane", "operator": "Exists"}, True),
+        ({"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}, True),
+        ({"key": "node-role.kubernetes.io/control-plane", "operator": "Exists", "effect": "NoExecute"}, False),
+        ({"key": "node.kubernetes.io/not-ready", "operator": "Exists", "effect": "NoExecute"}, False),
+        ({"key": "maintenance", "operator": "Exists"}, False),
+    ],
+)
+def test_what_a_pod_tolerates(lab24: Any, toleration: Object, lets_in: bool) -> None:
+    assert lab24.tolerates({"spec": {"tolerations": [toleration]}}, lab24.role_tolerated()) is lets_in
+
+
+def test_where_pods_are_is_said(lab24: Any) -> None:
+    pods = [{"spec": {"nodeName": each}} for each in (WORKER, CONTROL, WORKER)]
+    assert lab24.by_node([*pods, {"spec": {}}]) == "1 on c, 1 on no node, 2 on w"
+    assert lab24.by_node([]) == "nowhere"
+
+
+class Machines:
+    """Two nodes; programs on them print one thing after the other."""
+
+    names = (CONTROL, WORKER)
+
+    def __init__(self, *prints: str) -> None:
+        self.prints = list(prints)
+
+    async def run(self, node: str, *words: str, within: float = 30) -> Completed:
+        return Completed(0, self.prints.pop(0), "")
+
+
+def lab_on(objects: Any = None, machines: Machines | None = None, **rooms: Any) -> Any:
+    lab: Any = made_up_lab("24", objects=objects or NothingThere(), **rooms)
+    lab.machines = machines or Machines()
+    lab.elsewhere = lambda namespace: lab.objects
+    return lab
+
+
+class Found(Room):
+    """Objects by kind."""
+
+    def named(self, kind: str, name: str) -> Any:
+        async def now() -> Any:
+            return self.__dict__.get(kind)
+
+        return SimpleNamespace(now=now)
+
+
+@pytest.mark.parametrize(
+    ("renewed", "ready", "said"),
+    [("05", "True", ""), ("03", "True", "heard of last at 10:00:03"), ("05", "Unknown", "Ready is Unknown")],
+)
+def test_a_node_lives_if_its_kubelet_was_heard_of(lab24: Any, renewed: str, ready: str, said: str) -> None:
+    node = {"status": {"conditions": [{"type": "Ready", "status": ready}]}}
+    found = Found(Node=node, Lease={"spec": {"renewTime": f"2026-11-28T10:00:{renewed}.000000Z"}})
+    look = lab24.heard_of(lab_on(found), WORKER, after="2026-11-28T10:00:04.000000Z", within=1)
+    seen = asyncio.run(look)
+    assert seen.ok is not bool(said)
+    assert said in seen.seen
+
+
+@pytest.mark.parametrize(("ready", "timed"), [("True", None), ("Unknown", False)])
+def test_a_node_that_is_not_ready_is_not_so_for_want_of_time(lab24: Any, ready: str, timed: bool | None) -> None:
+    node = {"status": {"conditions": [{"type": "Ready", "status": ready}]}}
+    seen = asyncio.run(lab24.heard_of(lab_on(Found(Node=node)), WORKER, after="2026", within=1))
+    assert lab24.for_sure(seen).timed is timed
+
+
+def test_a_node_that_was_deleted_is_a_failure(lab24: Any) -> None:
+    seen = asyncio.run(lab24.heard_of(lab_on(Found()), WORKER, after="", within=1))
+    assert (seen.ok, "there is no Node w" in seen.seen) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "said"),
+    [
+        ("ActiveState=active\nMainPID=7\n", "ActiveState=active\nMainPID=7\n", ""),
+        ("ActiveState=active\nMainPID=7\n", "ActiveState=active\nMainPID=9\n", "begun again"),
+        ("ActiveState=activating\nMainPID=0\n", "ActiveState=active\nMainPID=9\n", "activating, then active"),
+        ("ActiveState=failed\nMainPID=0\n", "ActiveState=failed\nMainPID=0\n", "failed"),
+    ],
+)
+def test_a_service_that_ends_again_and_again_is_not_steady(lab24: Any, first: str, then: str, said: str) -> None:
+    seen = asyncio.run(lab24.steady(lab_on(machines=Machines(first, then)), WORKER, "kubelet"))
+    assert seen.ok is not bool(said)
+    assert said in seen.seen
+
+
+@pytest.mark.parametrize(
+    ("pod", "said"),
+    [
+        (None, "it is gone"),
+        ({"spec": {"nodeName": WORKER}, "status": {"phase": "Running"}}, "runs on w"),
+        ({"spec": {"nodeName": WORKER}, "status": {"phase": "Pending"}}, "Pending on w"),
+        ({"spec": {}, "status": {"phase": "Pending"}}, "waits: no scheduler has looked at it"),
+        ({"spec": {}, "status": {"conditions": [{"type": "PodScheduled", "message": "0/2"}]}}, "waits: 0/2"),
+    ],
+)
+def test_where_a_trial_is_is_said(lab24: Any, pod: Any, said: str) -> None:
+    assert lab24.placed(pod) == said
+
+
+def test_trials_have_names_that_are_drawn_and_differ(lab24: Any) -> None:
+    lab = lab_on()
+    made = [
+        lab24.trial(lab, "a pod", node=WORKER), lab24.trial(lab, "a pod", node=CONTROL),
+        lab24.trial(lab_on(), "a pod", node=WORKER),
+    ]  # fmt: skip
+    assert len({each["metadata"]["name"] for each in made}) == 3
+    assert lab24.trial(lab, "x", node="", labels={"pool": "serving"})["spec"]["nodeSelector"] == {"pool": "serving"}
+
+
+@pytest.mark.parametrize(("asked", "gone", "ok"), [(60, 0, True), (60, 1, True), (60, 2, False), (100, 2, True)])
+def test_one_lost_request_of_fifty_is_borne(lab24: Any, asked: int, gone: int, ok: bool) -> None:
+    assert lab24.lost(asked, gone).ok is ok
+
+
+def test_too_few_requests_tell_nothing(lab24: Any) -> None:
+    with pytest.raises(LabError, match="asked 9 times"):
+        lab24.lost(9, 0)
+
+
+def board_pod(name: str, node: str) -> Object:
+    return {"metadata": {"name": name}, "spec": {"nodeName": node}, "status": {"phase": "Running"}}
+
+
+class Cluster(NothingThere):
+    """Pods that go when they are evicted, as far as a budget lets them; and somebody who asks until he is told."""
+
+    def __init__(self, allowed: int) -> None:
+        daemon = board_pod("agent", WORKER)
+        daemon["metadata"]["ownerReferences"] = [{"kind": "DaemonSet"}]
+        self.there = [board_pod("board-1", WORKER), board_pod("board-2", CONTROL), board_pod("model", WORKER), daemon]
+        self.allowed, self.told, self.end = allowed, list[str](), asyncio.Event()
+
+    async def service(self, name: str) -> Object:
+        return {"spec": {"clusterIP": "10.0.0.1"}}
+
+    def named(self, kind: str, name: str) -> Any:
+        async def none() -> None: ...
+
+        async def until(*given: Any, **more: Any) -> Observation:
+            return Observation(True, "runs", "runs")
+
+        async def rolled_out(*given: Any, **more: Any) -> Observation:
+            self.told.append(f"waited for {name}")
+            return Observation(True, "rolled out", "rolled out")
+
+        return SimpleNamespace(now=none, until=until, rolled_out=rolled_out)
+
+    async def all(self, kind: str, selector: str = "") -> list[Object]:
+        return list(self.there)
+
+    async def run_in(self, pod: str, *command: str, within: float = 30) -> Any:
+        if command[0] == "touch":
+            self.end.set()
+            return None
+        await self.end.wait()
+        return SimpleNamespace(lines=[json.dumps({"asked": 60, "lost": 0})], errors="")
+
+    @contextlib.asynccontextmanager
+    async def cordoned(self, node: str) -> AsyncIterator[None]:
+        self.told.append(f"closed {node}")
+        yield
+        self.told.append(f"opened {node}")
+
+    async def evict(self, pod: str, *, dry_run: bool = False) -> str:
+        if pod.startswith("board") and not self.allowed:
+            return "disruption budget board needs 2 pods"
+        if not dry_run:
+            self.allowed -= pod.startswith("board")
+            self.there = [each for each in self.there if each["metadata"]["name"] != pod]
+        return ""
+
+
+def drained(lab24: Any, allowed: int) -> tuple[Any, Cluster]:
+    async def play() -> tuple[Any, Cluster]:
+        cluster = Cluster(allowed)
+        board = [each for each in cluster.there if each["metadata"]["name"].startswith("board")]
+        return await lab24.drained(lab_on(cluster, nodes=cluster), board), cluster
+
+    return asyncio.run(play())
+
+
+def test_a_drain_ends_as_the_budget_lets_it(lab24: Any) -> None:
+    found, cluster = drained(lab24, allowed=1)
+    assert [each.ok for each in (found.granted, found.held, found.emptied, found.lost)] == [True] * 4
+    assert sorted(each["metadata"]["name"] for each in cluster.there) == ["agent", "board-2"]
+    assert cluster.told[:2] == ["closed w", "opened w"]
+    assert sorted(cluster.told[2:]) == ["waited for board", "waited for model", "waited for retrain"]
+
+
+def test_a_budget_that_lets_none_go_ends_it(lab24: Any) -> None:
+    lab24.COUNTED_WITHIN = 0
+    found, cluster = drained(lab24, allowed=0)
+    assert (found.granted.ok, found.held.ok, found.emptied.ok) == (False, False, False)
+    assert "needs 2 pods" in found.granted.seen
+    assert (len(cluster.there), cluster.told) == (4, ["closed w", "opened w"])
+
+
+def test_without_a_budget_all_may_go(lab24: Any) -> None:
+    found, cluster = drained(lab24, allowed=9)
+    assert (found.granted.ok, found.held.ok) == (True, False)
+    assert "granted for 1 more" in found.held.seen
+    assert "board-2" in [each["metadata"]["name"] for each in cluster.there], "the other one was only asked for"
