@@ -193,16 +193,22 @@ class Exams:
                 ready.clock.give_back(ready.clock.used - before)
         return ready
 
-    def clear(self, sitting: Sitting) -> tuple[Path | None, list[str]]:
+    def clear(self, sitting: Sitting, *, leave: bool = False) -> tuple[Path | None, list[str]]:
         """Take away all that an exam has on the cluster, and empty its workspaces.
+
+        Args:
+            leave: what does not go stays, and the rest goes all the same.
 
         Returns:
             The dated copy of the workspaces, and in words what could not be taken away.
         """
-        if self.stage.identity() != sitting.cluster:
-            return keep_copy(around()), []  # the cluster that it stood on is gone
         left: list[str] = []
-        known = [(seat, self.store.rendered(sitting, seat)) for seat in sitting.seats]
+        every = [(seat, self.store.rendered(sitting, seat)) for seat in sitting.seats]
+        # What was broken on a cluster of the exam's own needs no mending: all of it goes.
+        known = [entry for entry in every if not self.stage.goes(entry[1].task)]
+        if self.stage.identity() != sitting.cluster:  # the cluster that it stood on is gone
+            self.stage.end([rendered.task for _, rendered in every if self.stage.goes(rendered.task)])
+            return keep_copy(around()), []
 
         def gone(entry: tuple[Seat, Rendered]) -> None:
             try:
@@ -211,8 +217,8 @@ class Exams:
                 left.append(f"task {entry[0].number}: {trouble.message}")
 
         side_by_side([(f"task {entry[0].number} goes", gone, entry) for entry in known])
-        if not left:
-            self.stage.end([rendered.task for _, rendered in known])
+        if leave or not left:
+            self.stage.end([rendered.task for _, rendered in every])
         return keep_copy(around()), left
 
     def stop(self, *, leave: bool = False) -> Path | None:
@@ -231,7 +237,7 @@ class Exams:
 
     def end(self, sitting: Sitting, how: str, *, leave: bool = False) -> Path | None:
         """Clear an exam, and close it; arguments and errors as `stop`."""
-        kept, left = self.clear(sitting)
+        kept, left = self.clear(sitting, leave=leave)
         if left and not leave:
             raise LabError(
                 f"not all of the exam could be taken away: {'; '.join(left)}",
