@@ -6,9 +6,7 @@ next one. A candidate's exam is never touched: while one is under way nothing is
 
 from __future__ import annotations
 
-import contextlib
 import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -22,7 +20,6 @@ from bench_figures import Figures
 
 from mlops_lab.base.errors import LabError
 from mlops_lab.base.locking import terminable
-from mlops_lab.base.paths import cache, state
 from mlops_lab.cluster import kind, names
 from mlops_lab.engine.docker import answering
 from mlops_lab.exam import drawing, handing_in
@@ -34,6 +31,7 @@ from mlops_lab.proof import proofs as kept
 from mlops_lab.proof import tasks as proof
 from mlops_lab.tasks.clusters import place_of
 from mlops_lab.tasks.task import MAIN, NODES, Task, tasks
+from tests.candidate import candidate
 
 EXAMS = ("cka", "ckad")  # mlops needs parts of the platform
 SEEDS = 300  # in which a sitting of the wanted kind is looked for
@@ -103,29 +101,6 @@ def drawn(bank: Sequence[Task], second: bool) -> tuple[str, int] | None:
             if any(each.cluster != MAIN for each in own) is second and not any(each.needs for each in own):
                 return exam, seed
     return None
-
-
-@contextlib.contextmanager
-def candidate(home: Path) -> Iterator[dict[str, str]]:
-    """A candidate with records of its own: the environment, which this process has meanwhile, too."""
-    built, clusters = cache(), state() / "clusters"
-    env = {"MLOPS_LAB_HOME": str(home), "MLOPS_LAB_WORKSPACE": str(home / "work")}
-    before = {name: os.environ.get(name) for name in env}
-    home.mkdir(parents=True, exist_ok=True)
-    (home / "cache").unlink(missing_ok=True)
-    (home / "cache").symlink_to(built)  # what is built is everybody's
-    try:
-        os.environ.update(env)
-        (state() / "clusters").mkdir(parents=True, exist_ok=True)
-        for file in clusters.glob("*.json"):
-            shutil.copy(file, state() / "clusters")
-        yield env
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
 
 
 def clear(lab: Lab, env: dict[str, str]) -> None:

@@ -19,6 +19,7 @@ from mlops_lab.exam.clock import Clock
 from mlops_lab.exam.sitting import Exams
 from mlops_lab.exam.state import Sitting, Store, workspace
 from mlops_lab.tasks.task import NODES, Task, named, tasks
+from tests.candidate import candidate
 from tests.made_up_exams import MadeUpStage, made_up_bank, made_up_task
 
 FIRST = "lab exam start, warm, until the first task is shown"
@@ -135,7 +136,7 @@ def test_whatever_breaks_what_was_measured_is_kept_and_nothing_is_left(
 
 
 def test_what_a_run_that_was_killed_has_left_goes_first(lab: Commands, tmp_path: Path) -> None:
-    with lab.bench.candidate(tmp_path / "home"):
+    with candidate(tmp_path / "home"):
         lab.exams.start("cka", lab.bank, minutes=45, seed=9)
     left = set(lab.stage.namespaces)
     lab.bench.measure(lab, lambda figures: None, tmp_path / "home", False)
@@ -256,7 +257,7 @@ def test_a_grading_with_errors_is_none(
 
 def test_this_processs_own_environment_comes_back(bench: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MLOPS_LAB_WORKSPACE", raising=False)
-    with bench.candidate(tmp_path / "home") as env:
+    with candidate(tmp_path / "home") as env:
         assert {name: os.environ[name] for name in env} == env
     assert "MLOPS_LAB_WORKSPACE" not in os.environ
 
