@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -373,6 +374,16 @@ def test_what_never_goes_may_be_left_and_is_said(table: Table) -> None:
     table.exams.stop(leave=True)
     assert "left on the cluster: task" in table.said[-1]
     assert "storage-0" in table.stage.ended
+    assert table.exams.store.load(1).phase == "stopped"
+
+
+def test_a_task_whose_folder_is_lost_may_be_left(table: Table) -> None:
+    sitting = table.start()
+    shutil.rmtree(table.exams.store.rendered(sitting, sitting.seats[0]).folder)
+    with pytest.raises(LabError, match="task 1: .*there is no such file"):
+        table.exams.stop()
+    assert table.stage.namespaces == {sitting.seats[0].namespace}
+    table.exams.stop(leave=True)
     assert table.exams.store.load(1).phase == "stopped"
 
 

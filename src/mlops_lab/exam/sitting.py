@@ -203,7 +203,12 @@ class Exams:
             The dated copy of the workspaces, and in words what could not be taken away.
         """
         left: list[str] = []
-        every = [(seat, self.store.rendered(sitting, seat)) for seat in sitting.seats]
+        every: list[tuple[Seat, Rendered]] = []
+        for seat in sitting.seats:
+            try:
+                every.append((seat, self.store.rendered(sitting, seat)))
+            except LabError as lost:
+                left.append(f"task {seat.number}: {lost.message}")
         # What was broken on a cluster of the exam's own needs no mending: all of it goes.
         known = [entry for entry in every if not self.stage.goes(entry[1].task)]
         if self.stage.identity() != sitting.cluster:  # the cluster that it stood on is gone
