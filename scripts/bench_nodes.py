@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import subprocess
 import time
 from typing import Any
 
+import bench_memory
+
 from mlops_lab.base.progress import Progress
-from mlops_lab.cluster import second, traefik
+from mlops_lab.cluster import names, second, traefik
 from mlops_lab.cluster.kubectl import Kubectl
 from mlops_lab.cluster.record import current
-
-_MIB = {"KiB": 2**-10, "MiB": 1.0, "GiB": 2.0**10}
 
 
 def nodes() -> dict[str, Any]:
@@ -24,12 +23,11 @@ def nodes() -> dict[str, Any]:
     for remove in (second.down, traefik.down):
         remove(progress)
     began = time.monotonic()
-    made = second.up(progress)
+    second.up(progress)
     took, began = time.monotonic() - began, time.monotonic()
     traefik.up(progress)
     served = time.monotonic() - began
-    time.sleep(60)
-    used = sum(_memory(name) for name in made.nodes) / 1024
+    used = bench_memory.idle(of=names.second())
     cluster = current()
     top = Kubectl(cluster.context, cluster.kubeconfig).run("top", "pods", "-n", traefik.NAMESPACE, "--no-headers")
     for remove in (second.down, traefik.down):
@@ -40,10 +38,3 @@ def nodes() -> dict[str, Any]:
         "Traefik until it serves": (served, "s", "at most 30"),
         "memory of Traefik, idle": (float(top.stdout.split()[2].removesuffix("Mi")), "MiB", "at most 60"),
     }
-
-
-def _memory(container: str) -> float:
-    words = ["docker", "stats", "--no-stream", "--format", "{{.MemUsage}}", container]
-    said = subprocess.run(words, capture_output=True, text=True, timeout=60, check=True).stdout.split()[0]
-    unit = said[-3:]
-    return float(said.removesuffix(unit)) * _MIB[unit]

@@ -12,11 +12,15 @@ from mlops_lab.base.errors import LabError
 from mlops_lab.checks.check import Check
 from mlops_lab.checks.verdicts import Result, Verdict
 from mlops_lab.exam.clock import Now
+from mlops_lab.kube.client import Kube
+from mlops_lab.kube.errors import Unreachable
 from mlops_lab.labs.rows import Rows
 from mlops_lab.labs.workspace import fill
+from mlops_lab.tasks.clusters import Kind
+from mlops_lab.tasks.place import Place
 from mlops_lab.tasks.rendering import Rendered
 from mlops_lab.tasks.standing import outside
-from mlops_lab.tasks.task import EXAMS, Description, Task
+from mlops_lab.tasks.task import EXAMS, MAIN, Description, Task
 
 CHECKS = '''
 from mlops_lab.checks import check
@@ -94,6 +98,7 @@ class MadeUpStage:
         standing: namespaces, and what is there outside of them.
         down: why the cluster does not answer.
         errors: how often each check, by task and name, ends in an error.
+        ended: the tasks whose clusters and add-ons were taken away.
     """
 
     def __init__(self) -> None:
@@ -104,6 +109,7 @@ class MadeUpStage:
         self.errors: dict[str, int] = {}
         self.refuses: set[str] = set()
         self.checked: list[str] = []
+        self.ended: list[str] = []
 
     def trouble(self) -> str:
         return self.down
@@ -138,7 +144,11 @@ class MadeUpStage:
         self.namespaces.discard(rendered.namespace)
         self.objects -= set(outside(rendered.folder))
 
-    def end(self, tasks: Sequence[Task]) -> None: ...
+    def goes(self, task: Task) -> bool:
+        return task.about.cluster != MAIN
+
+    def end(self, tasks: Sequence[Task]) -> None:
+        self.ended += [task.name for task in tasks]
 
     def check(
         self, rendered: Rendered, checks: Sequence[Check], workspace: Path, listener: Rows | None = None
@@ -168,6 +178,28 @@ class MadeUpStage:
     def _answers(self) -> None:
         if self.down:
             raise LabError(self.down, "see: lab status")
+
+
+class Silent(Kube):
+    """A connection to an API server that does not answer."""
+
+    def __init__(self, message: str = "Namespace list: the API server does not answer") -> None:
+        self.message = message
+
+    def get(self, *_: Any, **__: Any) -> Any:
+        raise Unreachable(self.message, "see: lab status")
+
+    def version(self) -> str:
+        raise Unreachable(self.message, "see: lab status")
+
+
+def broken_kind() -> Kind:
+    """A kind of cluster that is an exam's own, and does not answer."""
+
+    def find() -> Place:
+        return Place(Silent(), "localhost:5001", breakable=True)
+
+    return Kind(find, find, own=True)
 
 
 class MadeUpTime:

@@ -325,6 +325,16 @@ def served(root: Path, cluster: FakeCluster | None = None) -> Iterator[Served]:
         {each.number: checks_on(folder_of(each)) for each, _ in labs}, {}, [],
     )  # fmt: skip
     desk = Desk(course, records, cluster, lambda: sitting[0] if sitting else None)
+    with running(desk) as address:
+        found = Served(desk, cluster, records, root, address, sitting)
+        path = "/" + found.address.split("/", 3)[3]
+        found.cookie = found.ask(path, Cookie="").headers["Set-Cookie"].split(";")[0]
+        yield found
+
+
+@contextlib.contextmanager
+def running(desk: Desk) -> Iterator[str]:
+    """Serve a desk from a thread of its own while the block runs; gives the address to open."""
     ready, began = threading.Event(), dict[str, Any]()
 
     async def main() -> None:
@@ -337,11 +347,8 @@ def served(root: Path, cluster: FakeCluster | None = None) -> Iterator[Served]:
     thread = threading.Thread(target=asyncio.run, args=(main(),), daemon=True)
     thread.start()
     assert ready.wait(_PATIENCE)
-    found = Served(desk, cluster, records, root, began["address"], sitting)
-    path = "/" + found.address.split("/", 3)[3]
-    found.cookie = found.ask(path, Cookie="").headers["Set-Cookie"].split(";")[0]
     try:
-        yield found
+        yield began["address"]
     finally:
         began["loop"].call_soon_threadsafe(began["stop"].set)
         thread.join(_PATIENCE)

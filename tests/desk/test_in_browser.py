@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import time
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from mlops_lab.base.paths import project
 from mlops_lab.checks.verdicts import Result
 from mlops_lab.labs.rows import Rows
 from tests.browser import browser, painted_within
@@ -120,6 +122,25 @@ def test_a_verdict_is_drawn_within_half_a_second_of_the_checks_end(
         page.wait_for_function("word => window.drawn[word]", arg=wanted)
         took.append(page.evaluate("word => window.drawn[word]", wanted) - ended[wanted])
     assert min(took) < 500, took
+
+
+def test_the_benchmark_times_the_same(
+    browser: Browser, page: Page, at_desk: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`scripts/bench --only desk`: a verdict after its check's end, and first paints."""
+    monkeypatch.syspath_prepend(str(project() / "scripts"))
+    bench, file = importlib.import_module("bench_desk"), at_desk.begin() / "deployment.yaml"
+
+    def change(number: int) -> None:
+        file.unlink() if file.exists() else file.write_text("replicas: 2\n")
+        at_desk.cluster.changed()
+
+    page.goto("/labs/04")
+    assert 0 < bench.verdicts(page, "deployed", change, 5) < 5
+    monkeypatch.setattr(bench, "LAB", "04")
+    monkeypatch.setattr(bench, "PAINTS", 2)
+    figures = bench.paints(lambda: browser.new_context(viewport=WIDE), at_desk.address)
+    assert len(figures) == 2 and all(0 < value < 5 for value, _, _ in figures.values())
 
 
 def test_keys_are_enough(page: Page, at_desk: Served) -> None:

@@ -126,6 +126,7 @@ def test_etcd_is_saved_and_restored(nodes: second.Second) -> None:
 def test_pods_come_from_the_same_registry_and_find_names(nodes: second.Second) -> None:
     kube = connect(nodes.context, nodes.kubeconfig)
     kubectl = f"kubectl --context {nodes.context}"
+    script(f"{kubectl} delete pod web --ignore-not-found --now")  # of a first try
     script(f"{kubectl} run web --image localhost:5001/flight-delay:v1 --port 8080")
     script(f"{kubectl} wait --for=condition=Ready --timeout=60s pod/web")
     pod = kube.get("Pod", "web", "default")
@@ -143,7 +144,7 @@ def test_a_restart_of_the_engine_is_survived(nodes: second.Second) -> None:
 
 def test_a_worker_leaves_and_joins(nodes: second.Second) -> None:
     kubectl = f"kubectl --context {nodes.context}"
-    script(f"{kubectl} delete node {WORKER}; ssh exam-worker kubeadm reset --force")
+    script(f"{kubectl} delete node {WORKER} --ignore-not-found; ssh exam-worker kubeadm reset --force")
     join = script("ssh exam-control-plane kubeadm token create --print-join-command").stdout.strip()
     script(f"ssh exam-worker '{join} --ignore-preflight-errors=all'")
     script(f"{kubectl} wait --for=condition=Ready --timeout=90s node/{WORKER}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -32,6 +33,7 @@ KUBECTL = """#!/bin/bash
 case "$*" in
   *"config view"*) cat "$CONFIG" ;;
   "completion bash") printf '__start_kubectl() { COMPREPLY=("${cur-}pods"); }\\n' ;;
+  "completion zsh") printf 'compdef _kubectl kubectl\\n_kubectl() { compadd pods; }\\n' ;;
   *) echo "kubectl $* with $KUBECONFIG" ;;
 esac
 """
@@ -257,6 +259,40 @@ def test_zsh_is_taken_where_it_is_the_users(programs: Path, monkeypatch: pytest.
     words, added = shell.command()
     assert words == [str(programs / "zsh"), "-i"]
     assert added["MLOPS_LAB_ZDOTDIR"] == "/their/settings"
+    assert added["MLOPS_LAB_ZSHRC"] == str(shell.folder() / "settings.zsh")
     assert {each.name for each in Path(added["ZDOTDIR"]).iterdir()} == {".zshenv", ".zshrc"}
     monkeypatch.setenv("SHELL", "/usr/bin/fish")
     assert shell.command()[0][0].endswith("/bash")
+
+
+@pytest.mark.long  # it needs zsh
+@pytest.mark.parametrize("moved", [False, True])
+def test_the_users_settings_of_zsh_count_and_do_not_get_in_the_way(
+    programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moved: bool
+) -> None:
+    """Also where the user keeps them in a folder of their own, as .zshenv says."""
+    monkeypatch.setenv("SHELL", zsh())
+    user = tmp_path / "user"
+    own = user / "own" if moved else user
+    own.mkdir(exist_ok=True)
+    (user / ".zshenv").write_text(f"export ZDOTDIR={own}\n" if moved else "early=2\n")
+    (own / ".zshrc").write_text(
+        f"alias ssh='ssh -v'\nmine=1\nexport KUBECONFIG=/theirs PATH={programs}:/usr/bin:/bin\nPROMPT='mine: '\n"
+    )
+    shell.environment()
+    shell.show("task 3 amber")
+    said = interactive(
+        "echo $mine $KUBECONFIG $ZDOTDIR; whence -w ssh k; whence ssh; _mlops_lab_place; print -P $PROMPT;"
+        " echo $_comps[k] $_comps[kubectl] $_comps[ssh]; env | grep -c MLOPS_LAB_Z; zsh -c 'echo $ZDOTDIR'"
+    ).splitlines()
+    config = f"{shell.folder() / 'kubeconfig'}:{second.kubeconfig_file()}"
+    programs_of_ours = shell.folder() / "bin"
+    assert said[:4] == [f"1 {config} {own}", "ssh: command", "k: command", str(programs_of_ours / "ssh")]
+    assert said[4].startswith("[task 3 amber] ")
+    assert said[5:] == ["_kubectl _kubectl _mlops_lab_hosts", "0", str(own)]
+
+
+def zsh() -> str:
+    found = shutil.which("zsh")
+    assert found, "this test needs zsh: apt-get install zsh"
+    return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,35 @@ def test_what_is_wrong_is_said(folder: Path, what: str) -> None:
     assert old in text
     (folder / file).write_text(text.replace(old, new))
     assert what in " | ".join(said(folder))
+
+
+STAYS = {
+    "StorageClass other would stay": ("solution/file/class.yaml", "kind: StorageClass\nmetadata: {name: other}\n"),
+    "ClusterRole other would stay": ("wrong/second--less/answer.sh", "kubectl create clusterrole other --verb get\n"),
+    "Secret one would stay: Namespace spare": (
+        "setup/outside.yaml", "kind: Secret\nmetadata: {name: one, namespace: spare}\n",
+    ),
+    "Namespace [a-z]+-own would stay": ("start/seed.yaml", "kind: Namespace\nmetadata: {name: '@{thing}-own'}\n"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", STAYS)
+def test_what_would_stay_when_the_task_goes_is_said(folder: Path, what: str) -> None:
+    file, text = STAYS[what]
+    (folder / file).parent.mkdir(exist_ok=True)
+    (folder / file).write_text(text)
+    (one,) = said(folder)
+    assert re.search(what, one)
+
+
+def test_what_goes_with_a_task_is_named_and_in_its_namespaces(folder: Path) -> None:
+    """The class is named in outside.txt; the Namespace is in outside.yaml, and so goes all that is in it."""
+    (folder / "solution/file/class.yaml").write_text("kind: StorageClass\nmetadata: {name: '@{thing}-class'}\n")
+    (folder / "setup/outside.yaml").write_text(
+        "kind: Namespace\nmetadata: {name: '@{thing}-own'}\n---\n"
+        "kind: Secret\nmetadata: {name: one, namespace: '@{thing}-own'}\n"
+    )
+    assert said(folder) == []
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -18,9 +19,12 @@ from mlops_lab.exam import handing_in, practice
 from mlops_lab.exam.clock import Clock, Now, now
 from mlops_lab.exam.sheet import Sheet
 from mlops_lab.exam.sitting import Exams
+from mlops_lab.exam.stage import Clusters
 from mlops_lab.exam.state import Sitting, Store, workspace
-from mlops_lab.tasks.task import Task, tasks
-from tests.made_up_exams import MadeUpStage, MadeUpTime, made_up_bank
+from mlops_lab.tasks.clusters import KINDS
+from mlops_lab.tasks.rendering import Rendered
+from mlops_lab.tasks.task import NODES, Task, tasks
+from tests.made_up_exams import MadeUpStage, MadeUpTime, broken_kind, made_up_bank
 
 MINUTES = 24
 
@@ -215,6 +219,26 @@ def test_resume_makes_what_was_deleted_and_leaves_the_rest(table: Table) -> None
     assert (workspace(sitting.seats[0]) / "notes.txt").read_text() == "mine"
 
 
+def test_resume_goes_on_beside_a_second_cluster_whose_api_server_is_broken(
+    table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Just this may be the task."""
+    sitting = table.start()
+    described(table, sitting, 2, 'cluster = "nodes"')
+    monkeypatch.setitem(KINDS, NODES, broken_kind())
+    real, there = Clusters(), table.stage.there
+
+    def looked(rendered: Rendered) -> bool:
+        return real.there(rendered) if rendered.task.about.cluster == NODES else there(rendered)
+
+    monkeypatch.setattr(table.stage, "there", looked)
+    (workspace(sitting.seats[1]) / "notes.txt").write_text("mine")
+    table.stage.namespaces.discard(sitting.seats[2].namespace)
+    assert table.exams.resume().phase == "running"
+    assert sitting.seats[2].namespace in table.stage.namespaces
+    assert (workspace(sitting.seats[1]) / "notes.txt").read_text() == "mine"
+
+
 def test_sleep_counts_and_a_clock_set_back_gives_nothing(table: Table) -> None:
     table.start()
     table.time.pass_(600)
@@ -322,14 +346,44 @@ def test_what_does_not_go_is_said_and_the_next_call_continues(table: Table) -> N
     assert handing_in.sheet_of(Store()).score == 0
 
 
+def test_what_stands_on_a_cluster_of_the_exams_own_goes_with_it_however_broken(table: Table) -> None:
+    sitting = table.start()
+    described(table, sitting, 2, 'cluster = "nodes"')
+    table.stage.refuses = {sitting.seats[1].task}
+    table.exams.stop()
+    assert table.exams.store.load(1).phase == "stopped"
+    assert table.stage.namespaces == {sitting.seats[1].namespace}
+    assert sorted(table.stage.ended) == sorted(seat.task for seat in sitting.seats)
+
+
+def test_where_the_cluster_is_another_one_the_exams_own_goes_all_the_same(table: Table) -> None:
+    sitting = table.start()
+    described(table, sitting, 2, 'cluster = "nodes"')
+    table.stage.id = "another"
+    table.exams.stop()
+    assert table.stage.ended == [sitting.seats[1].task]
+
+
 def test_what_never_goes_may_be_left_and_is_said(table: Table) -> None:
     table.start()
     table.stage.refuses = {"storage-0"}
     with pytest.raises(LabError) as raised:
         table.exams.stop()
     assert "lab exam stop --leave" in raised.value.hint
+    assert table.stage.ended == [], "the next try may need it"
     table.exams.stop(leave=True)
     assert "left on the cluster: task" in table.said[-1]
+    assert "storage-0" in table.stage.ended
+    assert table.exams.store.load(1).phase == "stopped"
+
+
+def test_a_task_whose_folder_is_lost_may_be_left(table: Table) -> None:
+    sitting = table.start()
+    shutil.rmtree(table.exams.store.rendered(sitting, sitting.seats[0]).folder)
+    with pytest.raises(LabError, match=r"task 1: .*there is no such file"):
+        table.exams.stop()
+    assert table.stage.namespaces == {sitting.seats[0].namespace}
+    table.exams.stop(leave=True)
     assert table.exams.store.load(1).phase == "stopped"
 
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from mlops_lab.kube.client import Kube
+from mlops_lab.kube.errors import NotFound
 from mlops_lab.proof import page, proofs
 from mlops_lab.proof import tasks as proof
 from mlops_lab.proof.content import content_of
 from mlops_lab.proof.ledger import DISHONEST, HONEST
+from mlops_lab.tasks.place import Place
 from mlops_lab.tasks.task import Task, named
 from tests.made_up_exams import made_up_task
 
@@ -53,6 +58,71 @@ def test_what_turns_out_dishonest_is_proved_no_longer(task: Task, tmp_path: Path
     keep(task, tmp_path, HONEST)
     keep(task, tmp_path, DISHONEST)
     assert not proof.holds(task)
+
+
+def volume(claim: str, phase: str, policy: str = "Retain", namespace: str = "prove-a-good") -> Any:
+    reference = {"namespace": namespace, "name": claim}
+    return {"metadata": {"name": f"pvc-{claim}-{phase}"}, "status": {"phase": phase},
+            "spec": {"claimRef": reference, "persistentVolumeReclaimPolicy": policy}}  # fmt: skip
+
+
+class Seen(Kube):
+    """A cluster with these volumes."""
+
+    def __init__(self, *volumes: Any) -> None:
+        self.volumes = volumes
+
+    def list(self, kind: str, *_: Any, **__: Any) -> Any:
+        return list(self.volumes)
+
+    def get(self, kind: str, name: str, *_: Any, **__: Any) -> Any:
+        raise NotFound("none", "")
+
+
+def stage_on(task: Task, tmp_path: Path, kube: Kube, **more: Any) -> proof.TaskStage:
+    stage = proof.TaskStage.__new__(proof.TaskStage)
+    stage._task, stage._seed, stage._turn, stage._folder = task, proof.SEED, 0, tmp_path / "stage"
+    stage._place, stage.rendered = Place(kube, "", **more), stage._render()
+    return stage
+
+
+@pytest.fixture
+def seen(task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Kube], list[str]]:
+    """What is seen outside of the namespace on a cluster on which others work, too."""
+
+    def look(kube: Kube) -> list[str]:
+        stage = stage_on(task, tmp_path, kube)
+        thing = stage.rendered.drawn["thing"]
+        around = ["nodes/worker", "nodes/worker cordoned", f"nodes/worker label team={thing}", "clusterroles/others",
+                  f"clusterroles/{thing}-reader", "namespaces/others", "persistentvolumes/pvc-1"]  # fmt: skip
+        monkeypatch.setattr(proof.leftovers, "around", lambda *_: around)
+        monkeypatch.setattr(proof.leftovers, "inside", lambda *_: [])
+        monkeypatch.setattr(proof.parts, "traces", lambda *_: [])
+        return [each.replace(thing, "THING") for each in stage.objects()]
+
+    return look
+
+
+def test_beside_others_what_bears_a_drawn_name_is_the_tasks(seen: Callable[[Kube], list[str]]) -> None:
+    assert seen(Seen()) == ["nodes/worker label team=THING", "clusterroles/THING-reader"]
+
+
+def test_on_a_cluster_that_may_be_broken_all_is_the_tasks(task: Task, tmp_path: Path) -> None:
+    """A node that was left cordoned bears no name that was drawn."""
+    assert not stage_on(task, tmp_path, Seen())._is_ours("nodes/worker cordoned")
+    assert stage_on(task, tmp_path, Seen(), breakable=True)._is_ours("nodes/worker cordoned")
+
+
+def test_volumes_that_outlive_the_tasks_claims_are_seen_though_their_names_are_made_up(
+    seen: Callable[[Kube], list[str]],
+) -> None:
+    volumes = (
+        volume("data", "Released"), volume("data", "Released"), volume("lost", "Failed", "Delete"),
+        volume("used", "Bound"), volume("going", "Released", "Delete"), volume("data", "Released", namespace="others"),
+    )  # fmt: skip
+    assert [each for each in seen(Seen(*volumes)) if each.startswith("persistentvolumes")] == [
+        "persistentvolumes of claim data, Released: 2", "persistentvolumes of claim lost, Failed: 1",
+    ]  # fmt: skip
 
 
 def test_the_page_has_a_row_for_each_task(task: Task, tmp_path: Path) -> None:

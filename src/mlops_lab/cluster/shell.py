@@ -31,8 +31,7 @@ _FILES = {
     "bin/ssh": ("ssh", True),
     "bin/k": ("k", True),
     "bashrc": ("bashrc", False),
-    "zsh/.zshenv": ("zshenv", False),
-    "zsh/.zshrc": ("zshrc", False),
+    "settings.zsh": ("settings.zsh", False),
 }
 
 
@@ -69,8 +68,7 @@ def environment(kubeconfig: str = "") -> dict[str, str]:
     """
     base = folder()
     for place, (source, program) in _FILES.items():
-        text = (files("mlops_lab.cluster") / "base_host" / source).read_text()
-        _keep(base / place, text, 0o777 if program else 0o666)
+        _keep(base / place, _text(source), 0o777 if program else 0o666)
     _keep(base / "hosts", "".join(f"{name} {node}\n" for name, node in sorted(hosts().items())), 0o666)
     if not kubeconfig:
         _copy_kubeconfig(base / "kubeconfig")
@@ -112,14 +110,34 @@ def command(kubeconfig: str = "") -> tuple[list[str], dict[str, str]]:
         LabError: there is no bash, or no cluster.
     """
     added, base = environment(kubeconfig), folder()
-    theirs = Path(os.environ.get("SHELL", ""))
-    if theirs.name == "zsh" and shutil.which(str(theirs)):
-        before = {"MLOPS_LAB_ZDOTDIR": os.environ["ZDOTDIR"]} if os.environ.get("ZDOTDIR") else {}
-        return [str(theirs), "-i"], {**added, **before, "ZDOTDIR": str(base / "zsh")}
-    bash = str(theirs) if theirs.name == "bash" and shutil.which(str(theirs)) else find("bash")
+    if found := zsh(base / "settings.zsh"):
+        words, more = found
+        return words, {**added, **more}
+    bash = theirs("bash") or find("bash")
     if not bash:
         raise LabError("there is no bash", "install it (Debian: apt-get install bash)")
     return [str(bash), "--rcfile", str(base / "bashrc"), "-i"], added
+
+
+def theirs(name: str) -> str:
+    """The user's shell, if that is the one of this name and is there; else empty."""
+    found = os.environ.get("SHELL", "")
+    return found if Path(found).name == name and shutil.which(found) else ""
+
+
+def zsh(settings: Path) -> tuple[list[str], dict[str, str]] | None:
+    """Where zsh is the user's shell: its words, and the variables with which it reads settings after the user's own.
+
+    Raises:
+        LabError: the files that zsh reads instead of the user's can't be written.
+    """
+    program, place = theirs("zsh"), state() / "zsh"
+    if not program:
+        return None
+    for name in ("zshenv", "zshrc"):
+        _keep(place / f".{name}", _text(name), 0o666)
+    before = {"MLOPS_LAB_ZDOTDIR": os.environ["ZDOTDIR"]} if os.environ.get("ZDOTDIR") else {}
+    return [program, "-i"], {**before, "ZDOTDIR": str(place), "MLOPS_LAB_ZSHRC": str(settings)}
 
 
 def enter(kubeconfig: str = "") -> None:
@@ -151,6 +169,10 @@ def _copy_kubeconfig(file: Path) -> None:
     parts = ("clusters", "users")
     if not isinstance(before, dict) or any(before.get(part) != whole.get(part) for part in parts):
         write(file, yaml.safe_dump(whole, sort_keys=False), mode=0o600)
+
+
+def _text(name: str) -> str:
+    return (files("mlops_lab.cluster") / "base_host" / name).read_text()
 
 
 def _keep(file: Path, text: str, mode: int) -> None:

@@ -19,11 +19,12 @@ from terminado.websocket import TermSocket
 
 from mlops_lab.base import processes
 from mlops_lab.base.errors import LabError
+from mlops_lab.cluster.shell import zsh
 from mlops_lab.desk.guard import Guarded
 from mlops_lab.desk.live import send
 from mlops_lab.desk.place import Place
 
-_SETTINGS = Path(__file__).parent / "shell" / "bashrc"
+_SETTINGS = Path(__file__).parent / "shell"
 _LARGEST = 1000  # rows or columns
 _WITHIN = 2.0  # s that the processes of a shell get to end
 _WRITERS = 16  # a program that does not read what is typed holds up one of these
@@ -37,8 +38,9 @@ class Terminals(NamedTermManager):
     """
 
     def __init__(self, place: Callable[[str], Place | None]) -> None:
+        words, self._variables = shell()
         super().__init__(
-            shell_command=cast(str, shell()),  # it says so, and takes a list
+            shell_command=cast(str, words),  # it says so, and takes a list
             blocking_io_executor=concurrent.futures.ThreadPoolExecutor(_WRITERS, thread_name_prefix="terminal"),
         )
         self._place = place
@@ -54,9 +56,8 @@ class Terminals(NamedTermManager):
             return self.terminals[place.shell]
         if place is None or place.folder is None:
             raise LookupError(term_name)
-        _, made = self.new_named_terminal(
-            name=place.shell, cwd=str(place.folder), extra_env=environment(dict(place.environment))
-        )
+        added = {**environment(dict(place.environment)), **self._variables}
+        _, made = self.new_named_terminal(name=place.shell, cwd=str(place.folder), extra_env=added)
         return made
 
     async def end(self) -> None:
@@ -113,10 +114,16 @@ class Terminal(Guarded, TermSocket):
                 self.terminal.resize_to_smallest()
 
 
-def shell() -> list[str]:
-    """The shell and its arguments: bash, as in the exams, or else what there is."""
+def shell() -> tuple[list[str], dict[str, str]]:
+    """The shell's words and variables: zsh if that is the user's; else bash, as in the exams, or what there is.
+
+    Raises:
+        LabError: what zsh reads can't be written.
+    """
+    if found := zsh(_SETTINGS / "settings.zsh"):
+        return found
     bash = shutil.which("bash")
-    return [bash, "--rcfile", str(_SETTINGS), "-i"] if bash else ["/bin/sh", "-i"]
+    return [bash, "--rcfile", str(_SETTINGS / "bashrc"), "-i"] if bash else ["/bin/sh", "-i"], {}
 
 
 def environment(own: dict[str, str]) -> dict[str, str]:

@@ -18,7 +18,7 @@ from mlops_lab.exam.stage import Clusters, Stage
 from mlops_lab.exam.state import Seat, Sitting, Store, around, workspace
 from mlops_lab.labs.workspace import keep_copy
 from mlops_lab.tasks.rendering import Rendered
-from mlops_lab.tasks.task import MAIN, Task
+from mlops_lab.tasks.task import Task
 
 _SEEDS = 1_000_000  # to draw one from where none is given
 
@@ -193,16 +193,27 @@ class Exams:
                 ready.clock.give_back(ready.clock.used - before)
         return ready
 
-    def clear(self, sitting: Sitting) -> tuple[Path | None, list[str]]:
+    def clear(self, sitting: Sitting, *, leave: bool = False) -> tuple[Path | None, list[str]]:
         """Take away all that an exam has on the cluster, and empty its workspaces.
+
+        Args:
+            leave: what does not go stays, and the rest goes all the same.
 
         Returns:
             The dated copy of the workspaces, and in words what could not be taken away.
         """
-        if self.stage.identity() != sitting.cluster:
-            return keep_copy(around()), []  # the cluster that it stood on is gone
         left: list[str] = []
-        known = [(seat, self.store.rendered(sitting, seat)) for seat in sitting.seats]
+        every: list[tuple[Seat, Rendered]] = []
+        for seat in sitting.seats:
+            try:
+                every.append((seat, self.store.rendered(sitting, seat)))
+            except LabError as lost:
+                left.append(f"task {seat.number}: {lost.message}")
+        # What was broken on a cluster of the exam's own needs no mending: all of it goes.
+        known = [entry for entry in every if not self.stage.goes(entry[1].task)]
+        if self.stage.identity() != sitting.cluster:  # the cluster that it stood on is gone
+            self.stage.end([rendered.task for _, rendered in every if self.stage.goes(rendered.task)])
+            return keep_copy(around()), []
 
         def gone(entry: tuple[Seat, Rendered]) -> None:
             try:
@@ -210,10 +221,9 @@ class Exams:
             except LabError as trouble:
                 left.append(f"task {entry[0].number}: {trouble.message}")
 
-        # A cluster of the exam's own goes with all that is on it, whatever has become of it.
-        stay = [entry for entry in known if entry[1].task.about.cluster == MAIN]
-        side_by_side([(f"task {entry[0].number} goes", gone, entry) for entry in stay])
-        self.stage.end([entry[1].task for entry in known if not (left and entry in stay)])
+        side_by_side([(f"task {entry[0].number} goes", gone, entry) for entry in known])
+        if leave or not left:
+            self.stage.end([rendered.task for _, rendered in every])
         return keep_copy(around()), left
 
     def stop(self, *, leave: bool = False) -> Path | None:
@@ -232,7 +242,7 @@ class Exams:
 
     def end(self, sitting: Sitting, how: str, *, leave: bool = False) -> Path | None:
         """Clear an exam, and close it; arguments and errors as `stop`."""
-        kept, left = self.clear(sitting)
+        kept, left = self.clear(sitting, leave=leave)
         if left and not leave:
             raise LabError(
                 f"not all of the exam could be taken away: {'; '.join(left)}",

@@ -11,7 +11,6 @@ from mlops_lab.base.errors import LabError
 from mlops_lab.checks.check import Check
 from mlops_lab.checks.verdicts import Result
 from mlops_lab.cluster import record
-from mlops_lab.kube.errors import NotFound
 from mlops_lab.labs import namespaces, parts
 from mlops_lab.labs.rows import Rows
 from mlops_lab.labs.workspace import put_kubeconfig
@@ -56,7 +55,7 @@ class Stage(Protocol):
         """Make a task as the candidate finds it."""
 
     def there(self, rendered: Rendered) -> bool:
-        """Is the task's namespace there? Where the API server may be broken it is, unless that says otherwise."""
+        """Is the task's namespace there? Where the cluster may be broken and does not answer, it is taken to be."""
 
     def remove(self, rendered: Rendered, workspace: Path, *, stood: bool) -> None:
         """Take a task away, with all that its work has made outside of its namespace.
@@ -64,6 +63,9 @@ class Stage(Protocol):
         Args:
             stood: it was made whole, so its set-up is taken back although its namespace may be gone.
         """
+
+    def goes(self, task: Task) -> bool:
+        """Does the task stand on a cluster that `end` takes away, with all that is there?"""
 
     def end(self, tasks: Sequence[Task]) -> None:
         """Take away the clusters and add-ons that were made for these tasks."""
@@ -78,7 +80,7 @@ class Stage(Protocol):
 
 
 class Clusters:
-    """The real ones. Each is found once."""
+    """The real ones. Each is found once, but for those that are an exam's own: another exam has another one."""
 
     def __init__(self) -> None:
         self._places: dict[str, Place] = {}
@@ -105,7 +107,7 @@ class Clusters:
             parts.require_installed(self._main().kube, task.name, task.about.needs)
 
     def make(self, tasks: Sequence[Task]) -> None:
-        self._places |= clusters.make(tasks)
+        self._places |= {kind: place for kind, place in clusters.make(tasks).items() if not KINDS[kind].own}
 
     def begin(self, rendered: Rendered, workspace: Path) -> None:
         standing.begin(self._place(rendered.task.about.cluster), rendered, workspace)
@@ -114,12 +116,10 @@ class Clusters:
         place = self._place(rendered.task.about.cluster)
         try:
             found = place.kube.find("Namespace", rendered.namespace)
-        except NotFound:
-            return False
         except LabError:
-            if not place.breakable:
-                raise
-            return True  # its API server may be what the task, or the candidate, has broken: the checks say so
+            if place.breakable:  # the API server may be what is broken
+                return True
+            raise
         return found is not None and not found["metadata"].get("deletionTimestamp")
 
     def remove(self, rendered: Rendered, workspace: Path, *, stood: bool) -> None:
@@ -131,10 +131,12 @@ class Clusters:
             namespaces.create(place.kube, rendered, rendered.namespace)  # what takes the set-up back runs in it
         standing.remove(place, rendered, workspace, stood=stood)
 
+    def goes(self, task: Task) -> bool:
+        return KINDS[task.about.cluster].own
+
     def end(self, tasks: Sequence[Task]) -> None:
         clusters.end(tasks)
-        for task in tasks:
-            self._places.pop(task.about.cluster, None)
+        self._places.clear()
 
     def check(
         self, rendered: Rendered, checks: Sequence[Check], workspace: Path, listener: Rows | None = None
@@ -142,11 +144,10 @@ class Clusters:
         return running.check(self._place(rendered.task.about.cluster), rendered, checks, workspace, listener=listener)
 
     def broken(self, task: Task) -> str:
-        place = self._place(task.about.cluster)
-        if not place.breakable:
+        if not KINDS[task.about.cluster].own:
             return ""
         try:
-            place.kube.version()
+            self._place(task.about.cluster).kube.version()
         except LabError as down:
             return down.message
         return ""
@@ -156,6 +157,8 @@ class Clusters:
 
     def _place(self, kind: str) -> Place:
         with self._lock:
-            if kind not in self._places:
-                self._places[kind] = KINDS[kind].find()
-            return self._places[kind]
+            if (place := self._places.get(kind)) is None:
+                place = KINDS[kind].find()
+                if not KINDS[kind].own:
+                    self._places[kind] = place
+            return place

@@ -16,6 +16,7 @@ from mlops_lab.labs.hints import hints
 from mlops_lab.labs.variants import Variant, readable
 from mlops_lab.labs.workspace import SEED
 from mlops_lab.proof import form
+from mlops_lab.proof.outside import unnamed
 from mlops_lab.tasks.drawing import draw
 from mlops_lab.tasks.rendering import SETUP, Rendered, render
 from mlops_lab.tasks.standing import outside
@@ -81,8 +82,9 @@ def _rendered(rendered: Rendered, checks: Sequence[Check] | None) -> list[str]:
     said += [*bad.values(), *worse.values()]
     if checks is None:
         return said
+    wrong = [each for each in mistakes if each.name not in worse]
     said += [*_whole(checks, ways, mistakes), *form.given_away(rendered, laid), *form.same(laid)]
-    return said + form.harmless(laid, [each for each in mistakes if each.name not in worse])
+    return said + form.harmless(laid, wrong) + unnamed(rendered, [*laid, *wrong])
 
 
 def _whole(checks: Sequence[Check], ways: Sequence[Variant], mistakes: Sequence[Variant]) -> list[str]:

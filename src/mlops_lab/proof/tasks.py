@@ -17,6 +17,7 @@ from pathlib import Path
 from mlops_lab.base.errors import LabError
 from mlops_lab.base.paths import cache
 from mlops_lab.checks.verdicts import Result
+from mlops_lab.kube.client import Object
 from mlops_lab.labs import images, parts
 from mlops_lab.labs.catalog import Exercise
 from mlops_lab.labs.checker import checks as checks_of
@@ -108,6 +109,23 @@ def fresh(tasks: Sequence[Task]) -> list[turns.Turn]:
         return turns.turns(drawn, proofs.WHOLE)
 
 
+def work(place: Place, rendered: Rendered, variant: Variant, workspace: Path) -> None:
+    """Do what a variant of a task that stands does, as a candidate would.
+
+    Args:
+        workspace: of the task; what is in it goes.
+
+    Raises:
+        LabError: kubectl refuses, or the answer's script failed; with its output.
+    """
+    images.bring(variant.images)
+    for path in workspace.iterdir():  # the candidate's own shell may stand in the folder itself
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    lay_out(variant, workspace, place.registry)
+    put_kubeconfig(workspace, place.kube, rendered.namespace)
+    answer(place, workspace)
+
+
 def _rendered(task: Task, folder: Path, seed: int, turn: int) -> Rendered:
     """What a step stands on: two namespaces in turn, and a seed of its own."""
     side = "ab"[turn % 2]
@@ -118,6 +136,17 @@ def _proves(step: Step) -> bool:
     """A task's solution is done once, with the reset after it; its form has a test of its own."""
     once = "solutions" not in step.kinds or "reset" in step.kinds
     return once and step.name not in ("form", "outage")
+
+
+def _kept_volumes(volumes: Sequence[Object], namespace: str) -> list[str]:
+    """Those of a namespace's claims that nobody deletes, by the claim: a volume's own name is another one each time."""
+    kept = []
+    for each in volumes:
+        claim, phase = each["spec"].get("claimRef") or {}, (each.get("status") or {}).get("phase")
+        retained = each["spec"].get("persistentVolumeReclaimPolicy") == "Retain" or phase == "Failed"
+        if claim.get("namespace") == namespace and retained and phase != "Bound":
+            kept.append(f"persistentvolumes of claim {claim.get('name')}, {phase}")
+    return [f"{what}: {kept.count(what)}" for what in dict.fromkeys(sorted(kept))]
 
 
 class TaskStage:
@@ -161,12 +190,7 @@ class TaskStage:
     def work(self, variant: Variant) -> None:
         drawn_now = solutions(self.rendered) if variant.kind == "solution" else wrongs(self.rendered)
         variant = next((each for each in drawn_now if each.name == variant.name), variant)
-        images.bring(variant.images)
-        for path in self._workspace.iterdir():  # the candidate's own shell may stand in the folder itself
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
-        lay_out(variant, self._workspace, self._place.registry)
-        put_kubeconfig(self._workspace, self._place.kube, self.rendered.namespace)
-        answer(self._place, self._workspace)
+        work(self._place, self.rendered, variant, self._workspace)
 
     def checked(self, mistake: str = "") -> list[Result]:
         return running.check(self._place, self.rendered, checks_of(self.rendered), self._workspace, mistake=mistake)
@@ -181,6 +205,7 @@ class TaskStage:
             f"{kind.lower()}s/{name}" for kind, name in standing.outside(self.rendered.folder)
             if _OTHERS.match(f"{kind.lower()}s/") and kube.find(kind, name)
         ]  # fmt: skip
+        own += _kept_volumes(kube.list("PersistentVolume"), namespace)
         return leftovers.inside(kube, namespace) + around + own + parts.traces(kube, namespace, self._task.about.needs)
 
     def _is_ours(self, name: str) -> bool:

@@ -60,11 +60,13 @@ class Kind:
         find: the one that is there; raises LabError if it does not answer.
         make: the same, made first where there is none.
         end: takes it away after an exam; nothing where it is not the exam's own.
+        own: it is made for an exam, and goes with it.
     """
 
     find: Callable[[], Place]
     make: Callable[[], Place]
     end: Callable[[], object] = lambda: None
+    own: bool = False
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ class Addon:
 # A task whose cluster or add-on is not here is in no exam.
 KINDS: dict[str, Kind] = {
     MAIN: Kind(main_place, main_place),
-    NODES: Kind(nodes_place, made_nodes_place, lambda: second.down(Progress(), EXAM)),
+    NODES: Kind(nodes_place, made_nodes_place, lambda: second.down(Progress(), EXAM), own=True),
 }
 ADDONS: dict[str, Addon] = {"traefik": Addon(lambda: traefik.up(Progress()), lambda: traefik.down(Progress()))}
 

@@ -1,0 +1,76 @@
+"""What a task's files make outside of its namespace: is all of it named, so that it goes with the task?
+
+The proof on the cluster looks at what is left, but only at what bears a name that was drawn: others work beside it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import yaml
+
+from mlops_lab.labs.variants import Variant, texts
+from mlops_lab.labs.workspace import SEED
+from mlops_lab.tasks.rendering import SETUP, Rendered
+from mlops_lab.tasks.script import ANSWER
+from mlops_lab.tasks.standing import outside
+
+# Kinds of Kubernetes and of the Gateway API that are in no namespace.
+_WIDE = frozenset({
+    "APIService", "CertificateSigningRequest", "ClusterRole", "ClusterRoleBinding", "CSIDriver",
+    "CustomResourceDefinition", "FlowSchema", "GatewayClass", "IngressClass", "MutatingAdmissionPolicy",
+    "MutatingAdmissionPolicyBinding", "MutatingWebhookConfiguration", "Namespace", "PersistentVolume", "PriorityClass",
+    "PriorityLevelConfiguration", "RuntimeClass", "StorageClass", "ValidatingAdmissionPolicy",
+    "ValidatingAdmissionPolicyBinding", "ValidatingWebhookConfiguration", "VolumeAttributesClass",
+})  # fmt: skip
+_CREATED = re.compile(r"\bcreate +(clusterrole|clusterrolebinding|namespace|ns|priorityclass|pc) +([\w.-]+)")
+_CALLED = {
+    "clusterrole": "ClusterRole", "clusterrolebinding": "ClusterRoleBinding", "namespace": "Namespace",
+    "ns": "Namespace", "priorityclass": "PriorityClass", "pc": "PriorityClass",
+}  # fmt: skip
+
+
+def unnamed(rendered: Rendered, variants: Iterable[Variant]) -> list[str]:
+    """What would stay on the cluster when the task goes, a sentence each; nothing if all is well.
+
+    Args:
+        variants: solutions and mistakes.
+    """
+    named = set(outside(rendered.folder))
+    own = {
+        str(file.relative_to(rendered.folder)): file.read_text(encoding="utf-8")
+        for file in (rendered.folder / "start" / SEED, rendered.folder / SETUP / "outside.yaml")
+        if file.is_file()
+    }
+    said = _lacking(rendered, own, named)
+    for each in variants:
+        files = {name: text for name, text in texts(each).items() if "/" not in name}
+        where = f"{'solution' if each.kind == 'solution' else 'wrong'}/{each.name}/"
+        said += _lacking(rendered, {f"{where}{name}": text for name, text in files.items()}, named)
+    return said
+
+
+def _lacking(rendered: Rendered, files: Mapping[str, str], named: set[tuple[str, str]]) -> list[str]:
+    said = []
+    goes = {"", rendered.namespace, *(name for kind, name in named if kind == "Namespace")}
+    for file, text in files.items():
+        for kind, name, namespace in _made(file, text):
+            if kind in _WIDE and (kind, name) not in named:
+                said.append(f"{file}: {kind} {name} would stay: it is not in {SETUP}/outside.txt")
+            elif kind not in _WIDE and namespace not in goes:
+                said.append(f"{file}: {kind} {name} would stay: Namespace {namespace} does not go with the task")
+    return said
+
+
+def _made(file: str, text: str) -> Iterator[tuple[str, str, str]]:
+    """Kind, name and namespace (empty: none is given) of what a file makes."""
+    if file.endswith((".yaml", ".yml")):
+        for item in yaml.load_all(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+            meta: Any = item.get("metadata") if isinstance(item, dict) else None
+            if isinstance(meta, dict):
+                yield str(item.get("kind")), str(meta.get("name")), str(meta.get("namespace") or "")
+    elif file.rpartition("/")[2] == ANSWER:
+        for word, name in _CREATED.findall(text):
+            yield _CALLED[word], name, ""

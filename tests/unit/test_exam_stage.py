@@ -1,0 +1,96 @@
+"""The stage of real exams, on clusters that a test makes up: what a candidate may break is no trouble of the stage."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlops_lab.base.errors import LabError
+from mlops_lab.exam.stage import Clusters
+from mlops_lab.kube.client import Kube
+from mlops_lab.tasks.clusters import KINDS, Kind
+from mlops_lab.tasks.place import Place
+from mlops_lab.tasks.rendering import Rendered, render
+from mlops_lab.tasks.task import MAIN, NODES, named
+from tests.made_up_exams import Silent, broken_kind, made_up_task
+
+
+class Kept(Kube):
+    """A connection to a cluster that has this one namespace."""
+
+    def __init__(self, name: str, **meta: str) -> None:
+        self.name, self.meta = name, meta
+
+    def find(self, kind: str, name: str, *_: Any) -> Any:
+        return {"metadata": {"name": name, **self.meta}} if name == self.name else None
+
+    def version(self) -> str:
+        return "v1"
+
+
+@pytest.fixture
+def rendered(tmp_path: Path) -> dict[str, Rendered]:
+    """A task on each kind of cluster, by the kind."""
+    found = {}
+    for kind in (MAIN, NODES):
+        file = made_up_task(tmp_path / "bank", f"on-{kind}", {"cka": "storage"}) / "task.toml"
+        file.write_text(f'{file.read_text()}cluster = "{kind}"\n')
+        found[kind] = render(named(f"on-{kind}", tmp_path / "bank"), 1, "amber", tmp_path / kind / f"on-{kind}")
+    return found
+
+
+def test_a_task_is_there_as_long_as_its_namespace_is(
+    rendered: dict[str, Rendered], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for kube, there in ((Kept("amber"), True), (Kept("beryl"), False), (Kept("amber", deletionTimestamp="x"), False)):
+        place = Place(kube, "")
+        monkeypatch.setitem(KINDS, MAIN, Kind(lambda place=place: place, lambda: None))  # type: ignore[misc, arg-type, return-value]
+        assert Clusters().there(rendered[MAIN]) is there
+
+
+def test_where_an_api_server_may_be_broken_its_silence_is_no_trouble(
+    rendered: dict[str, Rendered], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(KINDS, NODES, broken_kind())
+    monkeypatch.setitem(KINDS, MAIN, Kind(lambda: Place(Silent(), ""), lambda: Place(Silent(), "")))
+    assert Clusters().there(rendered[NODES]) is True
+    with pytest.raises(LabError, match="does not answer"):
+        Clusters().there(rendered[MAIN])
+
+
+def test_a_second_cluster_that_does_not_answer_or_is_gone_is_broken_and_the_first_never(
+    rendered: dict[str, Rendered], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone() -> Place:
+        raise LabError("the exam's second cluster is not there", "make it again: lab exam resume")
+
+    assert Clusters().broken(rendered[MAIN].task) == ""
+    monkeypatch.setitem(KINDS, NODES, broken_kind())
+    assert "does not answer" in Clusters().broken(rendered[NODES].task)
+    monkeypatch.setitem(KINDS, NODES, Kind(gone, gone, own=True))
+    assert Clusters().broken(rendered[NODES].task) == "the exam's second cluster is not there"
+    monkeypatch.setitem(KINDS, NODES, Kind(lambda: Place(Kept("amber"), ""), gone, own=True))
+    assert Clusters().broken(rendered[NODES].task) == ""
+
+
+def test_each_exam_has_a_second_cluster_of_its_own_and_all_have_the_first(
+    rendered: dict[str, Rendered], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A desk goes on from exam to exam, and so does its stage."""
+    made: list[str] = []
+
+    def find(kind: str) -> Place:
+        made.append(kind)
+        return Place(Kept("amber" if made.count(kind) == 1 else "beryl"), "", breakable=kind == NODES)
+
+    for kind in (MAIN, NODES):
+        monkeypatch.setitem(KINDS, kind, Kind(lambda kind=kind: find(kind), lambda kind=kind: find(kind),  # type: ignore[misc]
+                                              own=kind == NODES))  # fmt: skip
+    stage = Clusters()
+    stage.make([each.task for each in rendered.values()])
+    assert stage.there(rendered[MAIN]), "the one that was made"
+    assert not stage.there(rendered[NODES]), "found anew"
+    assert made == [MAIN, NODES, NODES]
+    assert (stage.goes(rendered[MAIN].task), stage.goes(rendered[NODES].task)) == (False, True)
