@@ -18,7 +18,7 @@ from mlops_lab.cluster.record import Cluster
 from mlops_lab.cluster.second import Second
 from mlops_lab.kube.client import Kube
 from mlops_lab.kube.errors import Unreachable
-from mlops_lab.labs.catalog import Exercise, exercises
+from mlops_lab.labs.catalog import Exercise, about, exercises
 from mlops_lab.labs.target import Target
 from mlops_lab.labs.variants import solutions
 from mlops_lab.learner import lifecycle
@@ -31,6 +31,7 @@ from mlops_lab.tasks.lab import TaskLab
 CONTROL, WORKER = "mlops-lab-exam-control-plane", "mlops-lab-exam-worker"
 DOWN = Unreachable("the API server does not answer", "lab status")
 READY = {"status": {"conditions": [{"type": "Ready", "status": "True"}]}, "metadata": {"name": CONTROL}, "spec": {}}
+ABOUT = 'title = "a"\nlevel = "E"\nminutes = 1\nsummary = "b"\nneeds = ["cluster"]\n'
 LEARNER = Holder("lab 30", "end it: lab reset 30 --end")
 
 
@@ -123,8 +124,7 @@ def exercise(tmp_path: Path) -> Exercise:
     folder = tmp_path / "30-nodes"
     for name in ("start", "setup", "solution/mended"):
         (folder / name).mkdir(parents=True)
-    (folder / "lab.toml").write_text('title = "a"\nlevel = "E"\nminutes = 1\nsummary = "b"\nneeds = ["cluster"]\n')
-    (folder / "cluster.toml").write_text('cluster = "nodes"\n')
+    (folder / "lab.toml").write_text(f'{ABOUT}cluster = "nodes"\n')
     (folder / "start/seed.yaml").write_text("kind: Pod\napiVersion: v1\nmetadata: {name: x}\n")
     (folder / "start/notes.txt").write_text("given\n")
     (folder / "setup/setup.sh").write_text("echo broken >>broken\ntest ! -f fails\n")
@@ -142,18 +142,18 @@ def start(exercise: Exercise, records: Records) -> lifecycle.Begun:
 
 
 def test_a_lab_stands_on_the_main_cluster_unless_it_says_so(exercise: Exercise) -> None:
-    assert grounds.cluster_of(exercise) == "nodes"
-    (exercise.folder / "cluster.toml").write_text('cluster = "nodse"\n')
-    with pytest.raises(UsageError, match=r"cluster\.toml: Invalid enum value 'nodse'"):
-        grounds.cluster_of(exercise)
-    (exercise.folder / "cluster.toml").unlink()
-    assert grounds.cluster_of(exercise) == "main"
+    assert about(exercise).cluster == "nodes"
+    (exercise.folder / "lab.toml").write_text(f'{ABOUT}cluster = "nodse"\n')
+    with pytest.raises(UsageError, match=r"lab\.toml:6: field cluster: Invalid enum value 'nodse'"):
+        about(exercise)
+    (exercise.folder / "lab.toml").write_text(ABOUT)
+    assert about(exercise).cluster == "main"
 
 
 def test_a_lab_of_the_main_cluster_is_as_ever(
     exercise: Exercise, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (exercise.folder / "cluster.toml").unlink()
+    (exercise.folder / "lab.toml").write_text(ABOUT)
     main = Target(cast(Kube, SimpleNamespace(context="main")), "r")
     monkeypatch.setattr("mlops_lab.labs.target.target", lambda timeout=10: main)
     assert grounds.find(exercise) is grounds.make(exercise) is main
@@ -337,7 +337,7 @@ def test_an_outage_is_of_the_labs_own_control_plane(
 
 def test_labs_of_the_project_that_break_nodes_are_whole() -> None:
     for each in exercises(project() / "labs"):
-        own = grounds.cluster_of(each) == "nodes"
+        own = about(each).cluster == "nodes"
         script = each.folder / "setup/setup.sh"
         assert script.is_file() is own, each.slug
         if own:

@@ -81,7 +81,7 @@ def test_what_makes_a_cluster_for_labs_that_break_nodes_outdates_those_alone(
 ) -> None:
     folder = tmp_path / "30-nodes"
     (folder / "checker").mkdir(parents=True)
-    (folder / "cluster.toml").write_text('cluster = "nodes"\n')
+    (folder / "lab.toml").write_text('title = "a"\nlevel = "E"\nminutes = 1\nsummary = "b"\ncluster = "nodes"\n')
     breaks, other = Exercise(folder, "30", "nodes"), exercises(project() / "labs")[0]
     before = Contents(package)
     add(package / module)

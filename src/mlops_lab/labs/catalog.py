@@ -54,6 +54,7 @@ class About:
     needs: tuple[str, ...]
     images: tuple[str, ...] = ()
     quiet: bool = False
+    cluster: str = "main"
 
 
 def labs_folder() -> Path:
@@ -127,10 +128,10 @@ def abouts(of: list[Exercise]) -> list[About]:
             from mlops_lab.labs.description import describe
 
             it = describe(file)
-            entry = [it.title, it.level, it.minutes, it.summary, it.needs, it.images, it.quiet]
+            entry = [it.title, it.level, it.minutes, it.summary, it.needs, it.images, it.quiet, it.cluster]
             fresh[key] = entry
-        title, level, minutes, summary, needs, images, quiet = entry
-        found.append(About(title, level, minutes, summary, tuple(needs), tuple(images), quiet))
+        title, level, minutes, summary, needs, images, quiet, cluster = entry
+        found.append(About(title, level, minutes, summary, tuple(needs), tuple(images), quiet, cluster))
     if fresh:
         _keep({**kept, **fresh})
     return found
@@ -149,7 +150,7 @@ def _kept() -> dict[str, Any]:
 
 
 def _fits(entry: Any) -> bool:
-    return isinstance(entry, list) and [type(each) for each in entry] == [str, str, int, str, list, list, bool]
+    return isinstance(entry, list) and [type(each) for each in entry] == [str, str, int, str, list, list, bool, str]
 
 
 def _keep(entries: dict[str, Any]) -> None:

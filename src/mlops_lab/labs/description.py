@@ -20,6 +20,7 @@ class Description(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         minutes: how long a learner needs, roughly.
         needs: the parts of the platform that must be installed.
         images: what the lab's programs run in, in addition to images that every cluster has; such as `workbench:1`.
+        cluster: what it stands on: `main`, the cluster of `lab up`, or `nodes`, the second one, whose nodes it may break.
         quiet: its measurements need the whole machine, so it is never verified in parallel with another lab.
         start_earns: checks that pass when what the learner begins with is applied unchanged, and why each may.
     """
@@ -30,6 +31,7 @@ class Description(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     summary: Annotated[str, msgspec.Meta(min_length=1)]
     needs: list[str] = []
     images: list[str] = []
+    cluster: Literal["main", "nodes"] = "main"
     quiet: bool = False
     start_earns: dict[str, Annotated[str, msgspec.Meta(min_length=1)]] = {}
 
@@ -57,7 +59,7 @@ def describe(file: Path) -> Description:
         message = re.sub(r" - at `\$.*`$", "", message)
         raise UsageError(
             f"{file}:{_line_of(name, text)}: field {name}: {message}",
-            "a lab.toml has title, level (B, I, E or S), minutes, summary, needs, images, quiet and start_earns",
+            "a lab.toml has title, level (B, I, E or S), minutes, summary, needs, images, cluster, quiet, start_earns",
         ) from wrong
 
 

@@ -17,7 +17,7 @@ from mlops_lab.base.paths import project
 from mlops_lab.labs.catalog import Exercise, about
 from mlops_lab.platform.releases import RELEASES
 from mlops_lab.proof.imports import Imports, meaning
-from mlops_lab.tasks import grounds
+from mlops_lab.tasks.task import MAIN
 
 # The file that a proof is kept in, beside what it was made with.
 KEPT = "proof.json"
@@ -81,7 +81,7 @@ class Contents:
     def of(self, exercise: Exercise) -> Content:
         """What one lab is made of."""
         named = {name for file in _checkers(exercise.folder) for name in self._imports.of(file)}
-        named |= {self._nodes} if (exercise.folder / grounds.FILE).is_file() else set()
+        named |= {self._nodes} if _breaks_nodes(exercise) else set()
         apart = [name for name in self._apart if not _names(named, name)]
         own = self._imports.behind(named - self._engine, apart) - self._engine
         return Content(
@@ -114,6 +114,13 @@ def _checkers(folder: Path) -> list[Path]:
 
 def _names(named: Iterable[str], package: str) -> bool:
     return any(name == package or name.startswith(f"{package}.") for name in named)
+
+
+def _breaks_nodes(exercise: Exercise) -> bool:
+    try:
+        return about(exercise).cluster != MAIN
+    except LabError:  # its form says so
+        return False
 
 
 def _platform(exercise: Exercise, root: Path) -> list[Path]:

@@ -10,7 +10,7 @@ from mlops_lab.checks.run import Environment
 from mlops_lab.cluster.holder import Holder
 from mlops_lab.labs import images, namespaces
 from mlops_lab.labs import target as targets
-from mlops_lab.labs.catalog import Exercise
+from mlops_lab.labs.catalog import Exercise, about
 from mlops_lab.labs.target import Target
 from mlops_lab.labs.variants import Variant, forget, lay_out
 from mlops_lab.labs.workspace import fill, put_kubeconfig
@@ -28,7 +28,7 @@ def live(exercise: Exercise, checks: Sequence[Check], prefix: str = "verify") ->
     Args:
         prefix: what the names of all that it makes begin with: the command's.
     """
-    if grounds.cluster_of(exercise) == MAIN:
+    if about(exercise).cluster == MAIN:
         return stages.LiveStage(targets.target(), targets.target(timeout=_HASTY), exercise, checks, prefix)
     return NodesStage(exercise, checks, prefix)
 

@@ -1,4 +1,4 @@
-"""What labs stand on: the cluster of `lab up`, or the second one where `cluster.toml` says `cluster = "nodes"`.
+"""What labs stand on: the cluster of `lab up`, or the second one where lab.toml says `cluster = "nodes"`.
 
 The second one is made when such a lab is started, and made anew when it is reset, since whatever its nodes have become
 goes with it. `setup/setup.sh` does there what no manifest says: it breaks the nodes, once.
@@ -6,12 +6,8 @@ goes with it. `setup/setup.sh` does there what no manifest says: it breaks the n
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
-
-import msgspec
 
 from mlops_lab.base.errors import LabError, UsageError
 from mlops_lab.base.progress import Progress
@@ -32,17 +28,10 @@ from mlops_lab.tasks.place import Place
 from mlops_lab.tasks.script import run_script
 from mlops_lab.tasks.task import MAIN
 
-FILE = "cluster.toml"
 _SETUP = "setup/setup.sh"
 _SET_UP_WITHIN = 180.0
 # On the namespace once the nodes are broken: what the learner has mended is not broken again.
 _MARK = "mlops-lab/set-up"
-
-
-class _Toml(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """What a cluster.toml says."""
-
-    cluster: Literal["main", "nodes"]
 
 
 @dataclass(frozen=True)
@@ -54,21 +43,6 @@ class Nodes(Target):
     """
 
     machines: tuple[str, ...] = ()
-
-
-def cluster_of(exercise: Exercise) -> str:
-    """What a lab stands on: `main`, or `nodes`.
-
-    Raises:
-        UsageError: its cluster.toml is broken.
-    """
-    file = exercise.folder / FILE
-    if not file.is_file():
-        return MAIN
-    try:
-        return msgspec.convert(tomllib.loads(file.read_text(encoding="utf-8")), _Toml).cluster
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as wrong:
-        raise UsageError(f"{file}: {wrong}", 'it says cluster = "nodes", and nothing else') from wrong
 
 
 def holder_of(exercise: Exercise) -> Holder:
@@ -85,7 +59,7 @@ def find(exercise: Exercise, timeout: float = 10) -> Target:
     Raises:
         LabError: there is none, or it does not answer; the second one need not answer, since it may be broken.
     """
-    if cluster_of(exercise) == MAIN:
+    if about(exercise).cluster == MAIN:
         return targets.target(timeout)
     there = second.found(holder_of(exercise))
     if there is None:
@@ -111,7 +85,7 @@ def make(exercise: Exercise, holder: Holder | None = None, timeout: float = 10) 
     Raises:
         LabError: there is none; or somebody else has the second one, there is no room for it, or it can't be made.
     """
-    if cluster_of(exercise) == MAIN:
+    if about(exercise).cluster == MAIN:
         return targets.target(timeout)
     if not (first := record.current()).is_kind:
         raise LabError(
@@ -187,7 +161,7 @@ def place(target: Target) -> Place:
 
 def environment(exercise: Exercise) -> dict[str, str]:
     """What a terminal of a lab has beside its kubeconfig: `ssh NODE`, where the lab breaks nodes."""
-    return {} if cluster_of(exercise) == MAIN else shell.to_nodes()
+    return {} if about(exercise).cluster == MAIN else shell.to_nodes()
 
 
 def lab_object(target: Target, exercise: Exercise, namespace: str, workspace: Path, mistake: str = "") -> Lab:
