@@ -20,7 +20,7 @@ class Description(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         minutes: how long a learner needs, roughly.
         needs: the parts of the platform that must be installed.
         images: what the lab's programs run in, in addition to images that every cluster has; such as `workbench:1`.
-        cluster: what it stands on: `main`, the cluster of `lab up`, or `nodes`, the second one, whose nodes it may break.
+        cluster: what it stands on: `main`, the cluster of `lab up`, or `nodes`, the second one, which it may break.
         quiet: its measurements need the whole machine, so it is never verified in parallel with another lab.
         start_earns: checks that pass when what the learner begins with is applied unchanged, and why each may.
     """
