@@ -191,7 +191,8 @@ def latency(kube: Kube, rounds: int = 3) -> float:
     """The API asked for a page of runs: the ms within which 99 of 100 answers came, from when each was due.
 
     Args:
-        rounds: how often at most; the machine may be too busy to send the requests when they are due.
+        rounds: how often at most; the machine may be too busy to send the requests when they are due, or, after many
+            runs, to answer them.
 
     Raises:
         LabError: it was so each time.
@@ -201,7 +202,7 @@ def latency(kube: Kube, rounds: int = 3) -> float:
         async with Load(kube, API, rate=RATE, duration=DURATION) as load:
             report = await load.finished()
         if report.failed:
-            raise SystemExit(f"{report.failed} requests of the pipelines' API failed")
+            raise LabError(f"{report.failed} requests of the pipelines' API failed", "see what it says: lab status")
         return report.p(99)
 
     for _ in range(rounds - 1):
