@@ -59,6 +59,6 @@ def _mounts_program(pod: Object) -> bool:
     below = [each for each in mounts if f"{each['mountPath'].rstrip('/')}/".startswith(f"{_PLACE}/")]
     if len(below) != 1 or {"subPath", "subPathExpr"} & set(below[0]) or below[0]["mountPath"].rstrip("/") != _PLACE:
         return False
-    volume = next((each for each in pod.get("volumes") or [] if each["name"] == below[0]["name"]), {})
+    volume: Object = next((each for each in pod.get("volumes") or [] if each["name"] == below[0]["name"]), {})
     source = volume.get("configMap") or {}
     return source.get("name") == PROGRAM and not source.get("items")

@@ -51,12 +51,13 @@ def judged(log: str, pod: str, namespace: str, account: str) -> str:
     Raises:
         LabError: the API server did not answer it.
     """
+    line = (log.strip().splitlines() or [""])[-1]
     try:
-        found = json.loads(log.strip().splitlines()[-1])
+        found = json.loads(line)
         trouble, nobody = str(found.get("trouble", "")), str(found.get("nobody", ""))
         user, pods = str(found.get("user", "")), list(found.get("pods") or [])
-    except (IndexError, ValueError, AttributeError, TypeError):
-        return f"it said {log.strip()[-_LENGTH:] or 'nothing'}"
+    except (ValueError, AttributeError, TypeError, RecursionError):
+        return f"it said {line[:_LENGTH] or 'nothing'}"
     if trouble:
         raise LabError(f"pod {pod} has no answer of the API server: {trouble[:_LENGTH]}", "check again")
     if nobody:
