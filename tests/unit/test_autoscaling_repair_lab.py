@@ -269,8 +269,8 @@ def shipped(lab: Any, pods: list[Object], *, prints: bool) -> Any:
 
     before, lab.own_pods = lab.own_pods, found
     try:
-        rooms = {"traffic": Room(get=get, first_answer=first_answer), "objects": NothingThere(logs=logs)}
-        return asyncio.run(lab.ships(made_up_lab("23", **rooms)))
+        traffic = Room(get=get, first_answer=first_answer)
+        return asyncio.run(lab.ships(made_up_lab("23", traffic=traffic, objects=NothingThere(logs=logs))))
     finally:
         lab.own_pods = before
 
