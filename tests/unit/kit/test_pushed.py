@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import hashlib
 import io
@@ -81,7 +82,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry]:
 
     made.push("base", "1", {"etc/known": b"k3y of nobody"})
     server = ThreadingHTTPServer(("127.0.0.1", 0), Server)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     monkeypatch.setattr(pushed, "_ADDRESS", f"http://127.0.0.1:{server.server_address[1]}/v2")
     yield made
     server.shutdown()
@@ -91,41 +92,41 @@ def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry]:
 BASE = {"etc/known": b"k3y of nobody"}
 
 
-async def hits(lab: Lab, image: str) -> list[str]:
-    return [str(each) for each in (await pushed.content(lab, image, "base:1", KEYS)).hits]
+def hits(lab: Lab, image: str) -> list[str]:
+    return [str(each) for each in asyncio.run(pushed.content(lab, image, "base:1", KEYS)).hits]
 
 
 @pytest.mark.parametrize("index", [False, True])
-async def test_own_layers_are_searched_and_the_bases_are_not(served: Registry, index: bool) -> None:
+def test_own_layers_are_searched_and_the_bases_are_not(served: Registry, index: bool) -> None:
     served.push("model", "1", BASE, {"srv/server.py": b"print()"}, index=index)
-    assert await hits(made_up_lab(), "model:1") == []
+    assert hits(made_up_lab(), "model:1") == []
     served.push("model", "2", BASE, {"srv/keys.env": b"KEY=k3y"}, index=index)
-    assert await hits(made_up_lab(), "model:2") == ["the key: /srv/keys.env, from COPY"]
+    assert hits(made_up_lab(), "model:2") == ["the key: /srv/keys.env, from COPY"]
 
 
-async def test_what_a_later_layer_deletes_is_still_there(served: Registry) -> None:
+def test_what_a_later_layer_deletes_is_still_there(served: Registry) -> None:
     served.push("model", "1", BASE, {"srv/keys.env": b"KEY=k3y"}, {"srv/.wh.keys.env": b""})
-    (hit,) = await hits(made_up_lab(), "model:1")
+    (hit,) = hits(made_up_lab(), "model:1")
     assert "deleted by a later layer" in hit
 
 
-async def test_the_configuration_is_searched(served: Registry) -> None:
+def test_the_configuration_is_searched(served: Registry) -> None:
     served.push("model", "1", BASE, {"srv/server.py": b""}, env="KEY=k3y")
-    assert await hits(made_up_lab(), "model:1") == ["the key: the image's configuration (docker inspect)"]
+    assert hits(made_up_lab(), "model:1") == ["the key: the image's configuration (docker inspect)"]
 
 
-async def test_what_was_not_pushed_is_an_error(served: Registry) -> None:
+def test_what_was_not_pushed_is_an_error(served: Registry) -> None:
     with pytest.raises(LabError, match="status 404"):
-        await hits(made_up_lab(), "model:1")
+        hits(made_up_lab(), "model:1")
 
 
-async def test_the_digest_is_the_registrys(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_digest_is_the_registrys(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "digest", lambda name: f"sha256:{name}")
-    assert await pushed.digest(made_up_lab(), "model:1") == "sha256:model:1"
+    assert asyncio.run(pushed.digest(made_up_lab(), "model:1")) == "sha256:model:1"
 
 
-async def test_another_registry_is_no_place_to_push_to() -> None:
+def test_another_registry_is_no_place_to_push_to() -> None:
     lab = made_up_lab()
     lab.platform.registry = "registry.example.org/me"
     with pytest.raises(LabError, match=names.REGISTRY_PREFIX):
-        await pushed.digest(lab, "model:1")
+        asyncio.run(pushed.digest(lab, "model:1"))

@@ -13,18 +13,18 @@ _TAG = "compared.with"
 
 @check(points=3)
 async def names_the_challenger(lab: TaskLab) -> None:
-    """The alias `challenger` means the best version that can be compared and is quick enough; `champion` has stayed."""
+    """The alias means the best version that can be compared and is quick enough; the champion's has stayed."""
     there = sorted(int(each["version"]) for each in await lab.platform.mlflow.versions())
     seen = f"versions {', '.join(map(str, there))}"
     expect(holds(there == [*range(1, len(D.versions) + 1)], "the versions as they were", seen)).because(
         "an alias means a version that is there: nothing new, and nothing less"
     )
-    champion = (await lab.platform.mlflow.by_alias("champion") or {}).get("version")
-    expect(observe("the version that champion means", champion, equal_to(D.champion))).because(
+    champion = (await lab.platform.mlflow.by_alias(D.served) or {}).get("version")
+    expect(observe(f"the version that {D.served} means", champion, equal_to(D.champion))).because(
         "nothing is promoted yet: the challenger is to be tried beside the champion"
     )
-    meant = (await lab.platform.mlflow.by_alias("challenger") or {}).get("version")
-    expect(observe("the version that challenger means", meant, equal_to(D.challenger))).because(
+    meant = (await lab.platform.mlflow.by_alias(D.tried) or {}).get("version")
+    expect(observe(f"the version that {D.tried} means", meant, equal_to(D.challenger))).because(
         "metrics of two models say which is better only if they were computed with the same data, which the digest of "
         "a data set tells; and of those that are left, only what is quick enough is of use"
     )

@@ -11,8 +11,10 @@ _COUNT = 6
 
 @dataclass(frozen=True)
 class Drawn:
-    """The versions with what their runs have logged, the longest latency, the champion's number, the challenger's."""
+    """Aliases, the versions with what their runs have logged, the longest latency, and two versions' numbers."""
 
+    served: str
+    tried: str
     versions: list[dict[str, Any]]
     limit: int
     champion: int
@@ -21,7 +23,7 @@ class Drawn:
 
 def draw(random: Random) -> Drawn:
     """Draw them. By auc a slow one and one of other data come first, then the challenger, then the champion."""
-    names = words(random, _COUNT)
+    alias, *names = words(random, 1 + _COUNT)
     limit = random.randrange(20, 60, 5)
     same, other = (f"{random.randrange(16**8):08x}" for _ in range(2))
     auc = sorted(random.sample(range(7100, 8300), _COUNT), reverse=True)
@@ -41,4 +43,7 @@ def draw(random: Random) -> Drawn:
     versions = [
         {"run": f"{name}-{random.randrange(10, 99)}", **logged} for name, (_, logged) in zip(names, made, strict=True)
     ]
-    return Drawn(versions, limit, kinds.index("champion") + 1, kinds.index("challenger") + 1)
+    return Drawn(
+        random.choice(("production", "live", "champion", "serving")), f"{alias}-trial", versions, limit,
+        kinds.index("champion") + 1, kinds.index("challenger") + 1,
+    )  # fmt: skip

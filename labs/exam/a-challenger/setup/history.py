@@ -27,4 +27,4 @@ for number, each in enumerate(VERSIONS, 1):
     ask("runs/log-inputs", run_id=run, datasets=[{"tags": tags, "dataset": about}])
     ask("runs/update", run_id=run, status="FINISHED", end_time=began)
     ask("model-versions/create", name=NAME, source=f"s3://models/{NAME}/{number}", run_id=run)
-ask("registered-models/alias", name=NAME, alias="champion", version="@{champion}")
+ask("registered-models/alias", name=NAME, alias="@{served}", version="@{champion}")

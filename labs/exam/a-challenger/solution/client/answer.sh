@@ -6,7 +6,7 @@ from mlflow import MlflowClient
 name = "@{namespace}"
 client = MlflowClient()
 versions = {int(each.version): client.get_run(each.run_id) for each in client.search_model_versions(f"name='{name}'")}
-champion = int(client.get_model_version_by_alias(name, "champion").version)
+champion = int(client.get_model_version_by_alias(name, "@{served}").version)
 
 
 def digest(number):
@@ -20,6 +20,6 @@ def quick(number):
 comparable = [number for number in versions if digest(number) == digest(champion)]
 useful = [number for number in comparable if quick(number)]
 best = max(useful, key=lambda number: versions[number].data.metrics["auc"])
-client.set_registered_model_alias(name, "challenger", str(best))
+client.set_registered_model_alias(name, "@{tried}", str(best))
 client.set_model_version_tag(name, str(best), "compared.with", str(champion))
 EOF
