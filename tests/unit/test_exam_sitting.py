@@ -380,7 +380,7 @@ def test_what_never_goes_may_be_left_and_is_said(table: Table) -> None:
 def test_a_task_whose_folder_is_lost_may_be_left(table: Table) -> None:
     sitting = table.start()
     shutil.rmtree(table.exams.store.rendered(sitting, sitting.seats[0]).folder)
-    with pytest.raises(LabError, match="task 1: .*there is no such file"):
+    with pytest.raises(LabError, match=r"task 1: .*there is no such file"):
         table.exams.stop()
     assert table.stage.namespaces == {sitting.seats[0].namespace}
     table.exams.stop(leave=True)
