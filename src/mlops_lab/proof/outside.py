@@ -5,8 +5,9 @@ The proof on the cluster looks at what is left, but only at what bears a name th
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import yaml
@@ -44,33 +45,29 @@ def unnamed(rendered: Rendered, variants: Iterable[Variant]) -> list[str]:
         for file in (rendered.folder / "start" / SEED, rendered.folder / SETUP / "outside.yaml")
         if file.is_file()
     }
-    said = _lacking(rendered, own, named)
     for each in variants:
         files = {name: text for name, text in texts(each).items() if "/" not in name}
         where = f"{'solution' if each.kind == 'solution' else 'wrong'}/{each.name}/"
-        said += _lacking(rendered, {f"{where}{name}": text for name, text in files.items()}, named)
-    return said
-
-
-def _lacking(rendered: Rendered, files: Mapping[str, str], named: set[tuple[str, str]]) -> list[str]:
-    said = []
+        own |= {f"{where}{name}": text for name, text in files.items()}
     goes = {"", rendered.namespace, *(name for kind, name in named if kind == "Namespace")}
-    for file, text in files.items():
+    said: dict[str, str] = {}  # a mistake has its solution's files
+    for file, text in own.items():
         for kind, name, namespace in _made(file, text):
             if kind in _WIDE and (kind, name) not in named:
-                said.append(f"{file}: {kind} {name} would stay: it is not in {SETUP}/outside.txt")
+                said.setdefault(f"{kind} {name} would stay: it is not in {SETUP}/outside.txt", file)
             elif kind not in _WIDE and namespace not in goes:
-                said.append(f"{file}: {kind} {name} would stay: Namespace {namespace} does not go with the task")
-    return said
+                said.setdefault(f"{kind} {name} would stay: Namespace {namespace} does not go with the task", file)
+    return [f"{file}: {what}" for what, file in said.items()]
 
 
 def _made(file: str, text: str) -> Iterator[tuple[str, str, str]]:
     """Kind, name and namespace (empty: none is given) of what a file makes."""
     if file.endswith((".yaml", ".yml")):
-        for item in yaml.load_all(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
-            meta: Any = item.get("metadata") if isinstance(item, dict) else None
-            if isinstance(meta, dict):
-                yield str(item.get("kind")), str(meta.get("name")), str(meta.get("namespace") or "")
+        with contextlib.suppress(yaml.YAMLError):  # which is said elsewhere, or is a mistake
+            for item in yaml.load_all(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+                meta: Any = item.get("metadata") if isinstance(item, dict) else None
+                if isinstance(meta, dict):
+                    yield str(item.get("kind")), str(meta.get("name")), str(meta.get("namespace") or "")
     elif file.rpartition("/")[2] == ANSWER:
         for word, name in _CREATED.findall(text):
             yield _CALLED[word], name, ""
