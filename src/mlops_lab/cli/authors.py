@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 @click.option("--page", "rewrite", is_flag=True, help="Write docs/proofs.md anew, say after a merge.")
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def show_proofs(wanted: tuple[Exercise | Task, ...], whole: bool, rewrite: bool, as_json: bool) -> None:
-    """Show how fresh the proofs of labs are, then those of the exams' tasks.
+    """Show how fresh the proofs of labs and tasks are.
 
-    Of both those come first whose turn it is to be proved anew; docs/proofs.md has when each was proved last.
+    Labs stand before the exams' tasks. Of both those come first whose turn it is to be proved anew; docs/proofs.md has
+    when each was proved last.
 
     \b
     Examples:
