@@ -176,6 +176,16 @@ def test_the_real_banks_tasks_find_names(tmp_path: Path) -> None:
     names(drawn, known, tmp_path)
 
 
+@pytest.mark.parametrize("exam", EXAMS)
+def test_the_real_bank_fills_each_exam_whole_and_quick(exam: str) -> None:
+    known = tasks()
+    for seed in range(20):
+        whole, quick = seats(exam, known, 120, seed), seats(exam, known, 120, seed, quick=True)
+        assert sum(seat.weight for seat in whole) == sum(seat.weight for seat in quick) == 100
+        for domain, share in EXAMS[exam].items():
+            assert abs(sum(seat.weight for seat in whole if seat.domain == domain) - share) <= 3, domain
+
+
 def test_another_bank_has_another_hash(bank: list[Task]) -> None:
     before = drawing.content(bank)
     assert drawing.content(list(reversed(bank))) == before

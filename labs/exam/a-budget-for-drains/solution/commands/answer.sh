@@ -1,0 +1,1 @@
+kubectl create poddisruptionbudget @{budget} --selector=app=@{model},track=stable --max-unavailable=1
