@@ -83,11 +83,12 @@ def test_what_makes_a_cluster_for_labs_that_break_nodes_outdates_those_alone(
     (folder / "checker").mkdir(parents=True)
     (folder / "cluster.toml").write_text('cluster = "nodes"\n')
     breaks, other = Exercise(folder, "30", "nodes"), exercises(project() / "labs")[0]
-    before = Contents(package)
+    made = Contents(package)
+    before = {each.slug: made.of(each) for each in (breaks, other)}
     add(package / module)
     after = Contents(package)
-    assert after.of(breaks).changed(before.of(breaks)) == ["checker"]
-    assert after.of(other) == before.of(other)
+    assert after.of(breaks).changed(before[breaks.slug]) == ["checker"]
+    assert after.of(other) == before[other.slug]
 
 
 @pytest.mark.parametrize("module", ["cli/cluster.py", "images/build.py", "cluster/kind.py", "engine/docker.py"])
