@@ -39,6 +39,14 @@ def state(**wanted: Any) -> Callable[[Message], bool]:
     return lambda message: message["kind"] == "state" and wanted.items() <= message.items()
 
 
+def test_a_terminal_leads_to_the_nodes_that_a_lab_breaks(at_desk: Served) -> None:
+    place = at_desk.desk.labs["labs/04"]
+    assert list(place.environment) == ["KUBECONFIG"]
+    at_desk.cluster.leads = {"PATH": "/with/ssh"}
+    assert place.environment["PATH"] == "/with/ssh"
+    assert place.environment["KUBECONFIG"].endswith(".lab/kubeconfig")
+
+
 def test_home_shows_the_labs_and_how_far_each_is(at_desk: Served) -> None:
     page = at_desk.ask("/").text
     assert "Deploy a model" in page and "0 of 2 labs passed" in page and 'href="/labs/04"' in page

@@ -316,6 +316,27 @@ def test_records_that_are_damaged_are_said_before_a_check_takes_minutes(
     assert not word.with_name("begun").exists()
 
 
+def test_a_lab_is_taken_away_and_not_started_again(
+    word: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gone: list[str] = []
+    monkeypatch.setattr("mlops_lab.labs.namespaces.remove", lambda kube, exercise, namespace: gone.append(namespace))
+    assert lab("reset", "10", "--end") == 0
+    said = capsys.readouterr().out
+    assert "Your files are backed up in" in said and "Lab 10 is taken away" in said
+    assert gone == ["lab-10"]
+    assert not word.exists()
+
+
+def test_a_shell_begins_in_the_labs_folder(word: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+    monkeypatch.setattr("mlops_lab.cluster.shell.show", seen.append)
+    monkeypatch.setattr("mlops_lab.cluster.shell.enter", lambda kubeconfig: seen.extend((kubeconfig, str(Path.cwd()))))
+    monkeypatch.chdir(word.parent)
+    assert lab("shell", "10") == 0
+    assert seen == ["lab 10 lab-10", str(word.parent / ".lab/kubeconfig"), str(word.parent)]
+
+
 def test_list_shows_progress(word: Path, capsys: pytest.CaptureFixture[str]) -> None:
     lab("list")
     assert "10  scale" in (text := capsys.readouterr().out)

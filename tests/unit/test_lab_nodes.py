@@ -12,7 +12,9 @@ import yaml
 
 from mlops_lab.base.errors import LabError, UsageError
 from mlops_lab.base.paths import project
+from mlops_lab.checks.check import Check
 from mlops_lab.checks.lab import Lab
+from mlops_lab.checks.verdicts import Verdict
 from mlops_lab.cluster.holder import Holder
 from mlops_lab.cluster.record import Cluster
 from mlops_lab.cluster.second import Second
@@ -102,7 +104,9 @@ class World:
         return True
 
     def found(self, holder: Holder) -> Second | None:
-        return self.up(None, holder=holder) if self.holder == holder else None
+        stopped, found = self.stopped, self.up(None, holder=holder) if self.holder == holder else None
+        self.stopped = stopped
+        return found
 
 
 @pytest.fixture
@@ -318,7 +322,12 @@ def test_an_outage_is_of_the_labs_own_control_plane(
     exercise: Exercise, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("mlops_lab.labs.target.target", lambda timeout=10: Target(cast(Kube, None), "r", "main"))
-    stage = nodes_stage.live(exercise, [])
+    monkeypatch.setattr("mlops_lab.measure.cluster.starvation.Starvation.read", lambda self: None)
+
+    async def one(lab: Any) -> None:
+        assert lab.machines.names == [CONTROL, WORKER]
+
+    stage = nodes_stage.live(exercise, [Check("one", "One.", one, 1)])
     stage.fresh()
     paused: list[str] = []
 
@@ -331,7 +340,7 @@ def test_an_outage_is_of_the_labs_own_control_plane(
         def __exit__(self, *given: Any) -> None: ...
 
     monkeypatch.setattr(stages, "paused_api_server", Paused)
-    assert stage.checked_in_outage(begun=False) == []
+    assert [each.verdict for each in stage.checked_in_outage(begun=False)] == [Verdict.PASS]
     assert paused == [CONTROL]
 
 

@@ -75,19 +75,17 @@ def test_how_the_platform_is_brought_outdates_the_lab_that_names_it_alone(
     assert outdated(before, package) == {"16-business-dashboard": ["checker"]}
 
 
-@pytest.mark.parametrize("module", ["proof/nodes_stage.py", "tasks/grounds.py", "tasks/lab.py"])
-def test_what_makes_a_cluster_for_labs_that_break_nodes_outdates_those_alone(
-    package: Path, tmp_path: Path, module: str
-) -> None:
+def test_what_makes_a_cluster_for_labs_that_break_nodes_outdates_those_alone(package: Path, tmp_path: Path) -> None:
     folder = tmp_path / "30-nodes"
     (folder / "checker").mkdir(parents=True)
     (folder / "lab.toml").write_text('title = "a"\nlevel = "E"\nminutes = 1\nsummary = "b"\ncluster = "nodes"\n')
     breaks, other = Exercise(folder, "30", "nodes"), exercises(project() / "labs")[0]
-    before = Contents(package)
-    add(package / module)
+    made = Contents(package)
+    before = {each.slug: made.of(each) for each in (breaks, other)}
+    add(package / "tasks" / "grounds.py")  # which proof.nodes_stage stands on
     after = Contents(package)
-    assert after.of(breaks).changed(before.of(breaks)) == ["checker"]
-    assert after.of(other) == before.of(other)
+    assert after.of(breaks).changed(before[breaks.slug]) == ["checker"]
+    assert after.of(other) == before[other.slug]
 
 
 @pytest.mark.parametrize("module", ["cli/cluster.py", "images/build.py", "cluster/kind.py", "engine/docker.py"])

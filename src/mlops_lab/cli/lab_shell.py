@@ -13,10 +13,10 @@ from mlops_lab.labs.catalog import Exercise
 @click.command()
 @lab_argument
 def shell(exercise: Exercise) -> None:
-    """Open a shell in a lab's folder and namespace; `ssh NODE` leads to its nodes.
+    """Open a shell for a lab; `ssh NODE` leads to its nodes.
 
-    `k` and completion are there, and `ssh` takes the names of the clusters' nodes, as `kubectl get nodes` shows them.
-    `exit` leaves it.
+    It begins in your folder, with the lab's namespace. `k` and completion are there, and `ssh` takes the names of the
+    clusters' nodes, as `kubectl get nodes` shows them. `exit` leaves it.
 
     \b
     Examples:

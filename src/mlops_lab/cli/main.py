@@ -37,7 +37,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "hint": ("labs:hint", "Show the next hint."),
         "solution": ("labs:solution", "Show a lab's solutions once you have passed it."),
         "reset": ("labs:reset", "Reset a lab to its start; your files are backed up."),
-        "shell": ("lab_shell:shell", "Open a shell in a lab's folder and namespace; `ssh NODE` leads to its nodes."),
+        "shell": ("lab_shell:shell", "Open a shell for a lab; `ssh NODE` leads to its nodes."),
         "path": ("course:path", "Suggest what to do next, by level, exam domain and failed checks."),
         "progress": ("course:progress", "Show your progress by level, exam domain and lab."),
         "records": ("course:records", "Print your attempts as JSON lines that a teacher can collect."),
