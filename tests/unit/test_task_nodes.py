@@ -88,6 +88,14 @@ def test_a_program_that_fails_on_a_node_has_printed_nothing(done: Completed, pri
     assert asyncio.run(nodes.printed(lab(machines=Machines(done)), WORKER, "cat", "x")) == printed
 
 
+@pytest.mark.parametrize(
+    ("done", "pods"),
+    [(Completed(0, '{"items": [{"kind": "Pod"}]}', ""), [{"kind": "Pod"}]), (Completed(1, "", "no"), [])],
+)
+def test_a_kubelet_says_what_pods_it_has_or_nothing(done: Completed, pods: list[Any]) -> None:
+    assert asyncio.run(nodes.kubelets_pods(lab(machines=Machines(done)), WORKER)) == pods
+
+
 def test_an_engine_that_is_not_there_is_no_failure_of_the_candidates() -> None:
     away = Machines(Completed(1, "", "Cannot connect to the Docker daemon at unix:///var/run/docker.sock"))
     with pytest.raises(LabError, match="can't be reached"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -38,6 +39,20 @@ async def printed(lab: TaskLab, node: str, *words: str, within: float = 30) -> s
     if done.code and "daemon" in done.stderr and "connect" in done.stderr.lower():
         raise LabError(f"node {node} can't be reached: {done.stderr.strip()[:200]}", "see: lab doctor")
     return done.stdout.strip() if done.code == 0 else ""
+
+
+async def kubelets_pods(lab: TaskLab, node: str) -> list[Object]:
+    """The pods of a node as its kubelet has them, with where each comes from, `file` or `api`; none if it is silent.
+
+    https://kubernetes.io/docs/reference/labels-annotations-taints/#kubernetes-io-config-source
+
+    Raises:
+        LabError: this machine's engine does not answer.
+    """
+    config = "/etc/kubernetes/admin.conf"
+    words = ("kubectl", "--kubeconfig", config, "get", "--raw", f"/api/v1/nodes/{node}/proxy/pods")
+    said = await printed(lab, control_plane(lab), *words)
+    return list(json.loads(said)["items"]) if said else []
 
 
 async def answering(lab: TaskLab, within: float = _ANSWERS_WITHIN) -> Observation:
