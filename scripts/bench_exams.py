@@ -7,6 +7,7 @@ next one. A candidate's exam is never touched: while one is under way nothing is
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -85,6 +86,7 @@ def measure(lab: Lab, write: Callable[[Figures], None], home: Path, second: bool
                 write(figures)
         finally:
             clear(lab, env)
+        shutil.rmtree(home / "work", ignore_errors=True)  # copies of the workspaces
 
 
 def drawn(bank: Sequence[Task], second: bool) -> tuple[str, int] | None:
