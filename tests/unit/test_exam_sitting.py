@@ -387,6 +387,23 @@ def test_a_task_whose_folder_is_lost_may_be_left(table: Table) -> None:
     assert table.exams.store.load(1).phase == "stopped"
 
 
+def test_a_cluster_of_the_exams_own_goes_with_all_that_was_broken_on_it(
+    table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sitting = table.start()
+    described(table, sitting, 2, 'cluster = "nodes"')
+    ended: list[list[str]] = []
+    monkeypatch.setattr(table.stage, "end", lambda tasks: ended.append([task.name for task in tasks]))
+    table.stage.refuses = {sitting.seat(1).task, sitting.seat(2).task}  # what is broken there can't be taken back
+    with pytest.raises(LabError, match=f"taken away: task 1: {sitting.seat(1).task} does not go"):
+        table.exams.stop()
+    assert sitting.seat(2).task in ended[0]
+    assert sitting.seat(1).task not in ended[0]
+    table.stage.refuses -= {sitting.seat(1).task}
+    table.exams.stop()
+    assert set(ended[-1]) == {seat.task for seat in sitting.seats}
+
+
 def test_given_up_it_is_not_graded_and_all_goes(table: Table) -> None:
     sitting = table.start()
     (workspace(sitting.seats[0]) / "mine").touch()
