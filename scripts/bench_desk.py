@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 from unittest.mock import patch
 
 from bench_figures import Figures
-from playwright.sync_api import BrowserContext, Page
+from playwright.sync_api import BrowserContext, Error, Page
 
 from mlops_lab.checks.verdicts import Result
 from mlops_lab.desk.desk import Desk
@@ -128,24 +128,33 @@ def verdicts(page: Page, check: str, change: Callable[[int], None], times: int =
     Raises:
         SystemExit: it sees nothing else, or the page does not show it.
     """
-    took = []
-    with ends(check) as ended:
-        page.wait_for_selector(f'#verdicts li[data-check="{check}"].FAILED:not(.old)')
-        last = page.evaluate(WATCH, check)
-        for number in range(times):
-            ended.clear()
-            change(number)
-            end = time.monotonic() + WITHIN
-            # Another round may see once more what was seen before.
-            while not (fresh := [seen for seen in list(ended) if seen != last]):
-                if time.monotonic() > end:
-                    raise SystemExit(f"change {number + 1}: the check saw nothing else within {WITHIN:g} s")
-                time.sleep(0.005)
-            last, at = fresh[0], ended[fresh[0]]
-            drawn = page.wait_for_function("seen => window.drawn[seen]", arg=last, timeout=WITHIN * 1000).json_value()
-            took.append(drawn / 1000 - at)
-            page.evaluate("seen => { delete window.drawn[seen]; }", last)
+    took: list[float] = []
+    try:
+        with ends(check) as ended:
+            _timed(page, check, change, times, ended, took)
+    except Error as trouble:
+        raise SystemExit(f"change {len(took) + 1}: the page did not show it: {trouble}") from trouble
     return statistics.median(took)
+
+
+def _timed(
+    page: Page, check: str, change: Callable[[int], None], times: int, ended: dict[str, float], took: list[float]
+) -> None:
+    page.wait_for_selector(f'#verdicts li[data-check="{check}"].FAILED:not(.old)')
+    last = page.evaluate(WATCH, check)
+    for number in range(times):
+        ended.clear()
+        change(number)
+        end = time.monotonic() + WITHIN
+        # Another round may see once more what was seen before.
+        while not (fresh := [seen for seen in list(ended) if seen != last]):
+            if time.monotonic() > end:
+                raise SystemExit(f"change {number + 1}: the check saw nothing else within {WITHIN:g} s")
+            time.sleep(0.005)
+        last, at = fresh[0], ended[fresh[0]]
+        drawn = page.wait_for_function("seen => window.drawn[seen]", arg=last, timeout=WITHIN * 1000).json_value()
+        took.append(drawn / 1000 - at)
+        page.evaluate("seen => { delete window.drawn[seen]; }", last)
 
 
 @contextmanager

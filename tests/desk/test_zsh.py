@@ -58,6 +58,6 @@ def test_the_work_at_hand_counts_after_the_users_own_settings(tmp_path: Path, ty
 def test_k_is_completed(typist: Typist) -> None:
     typist.said("true")
     typist.type("k rollo\t")
-    typist.until("k rollout ")
+    typist.until("k rollout")
     typist.type("\x15lab rese\t")
-    typist.until("lab reset ")
+    typist.until("lab reset")

@@ -279,17 +279,19 @@ def test_the_users_settings_of_zsh_count_and_do_not_get_in_the_way(
     (own / ".zshrc").write_text(
         f"alias ssh='ssh -v'\nmine=1\nexport KUBECONFIG=/theirs PATH={programs}:/usr/bin:/bin\nPROMPT='mine: '\n"
     )
+    monkeypatch.setenv("HISTFILE", str(shell.state() / "zsh" / ".zsh_history"))  # as macOS does it, by ZDOTDIR
     shell.environment()
     shell.show("task 3 amber")
     said = interactive(
         "echo $mine $KUBECONFIG $ZDOTDIR; whence -w ssh k; whence ssh; _mlops_lab_place; print -P $PROMPT;"
-        " echo $_comps[k] $_comps[kubectl] $_comps[ssh]; env | grep -c MLOPS_LAB_Z; zsh -c 'echo $ZDOTDIR'"
+        " echo $_comps[k] $_comps[kubectl] $_comps[ssh]; env | grep -c MLOPS_LAB_Z; $SHELL -c 'echo $ZDOTDIR';"
+        " echo $HISTFILE"
     ).splitlines()
     config = f"{shell.folder() / 'kubeconfig'}:{second.kubeconfig_file()}"
     programs_of_ours = shell.folder() / "bin"
     assert said[:4] == [f"1 {config} {own}", "ssh: command", "k: command", str(programs_of_ours / "ssh")]
     assert said[4].startswith("[task 3 amber] ")
-    assert said[5:] == ["_kubectl _kubectl _mlops_lab_hosts", "0", str(own)]
+    assert said[5:] == ["_kubectl _kubectl _mlops_lab_hosts", "0", str(own), str(own / ".zsh_history")]
 
 
 def zsh() -> str:

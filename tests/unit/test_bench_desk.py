@@ -62,6 +62,16 @@ def test_a_check_that_sees_nothing_else_is_no_measurement(bench: Any, monkeypatc
         bench.verdicts(page, "serves", page.change)
 
 
+def test_a_page_that_does_not_show_it_is_no_measurement(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def late(*_: Any, **__: Any) -> None:
+        raise bench.Error("Timeout 30000ms exceeded")
+
+    page = Page()
+    monkeypatch.setattr(page, "wait_for_function", late)
+    with pytest.raises(SystemExit, match="change 1: the page did not show it: Timeout"):
+        bench.verdicts(page, "serves", page.change)
+
+
 @pytest.mark.parametrize("asked", [False, True])
 def test_without_a_browser_it_is_left_out_unless_it_was_asked_for(
     bench: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], asked: bool

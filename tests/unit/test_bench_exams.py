@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -95,6 +96,7 @@ def lab(bench: Any, bank: list[Task], monkeypatch: pytest.MonkeyPatch) -> Comman
     found = Commands(bench, bank)
     monkeypatch.setattr(bench, "tasks", lambda: bank)
     monkeypatch.setattr(bench.drawing, "MINUTES", 45)
+    monkeypatch.setattr(bench, "TASKS", 1)
     monkeypatch.setattr(bench, "solve", found.solve)
     monkeypatch.setattr(bench, "graded", found.graded)
     return found
@@ -173,6 +175,7 @@ def test_a_sitting_with_the_second_cluster_is_one_of_whose_tasks_stands_there(
     bench: Any, bank: list[Task], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(bench.drawing, "MINUTES", 45)
+    monkeypatch.setattr(bench, "TASKS", 1)
     assert bench.drawn(bank, False) == ("cka", 0)
     assert bench.drawn(bank, True) is None
     extra = made_up_task(tmp_path / "bank", "a-broken-node", {"cka": "troubleshooting"}, 6, 6) / "task.toml"
@@ -187,6 +190,20 @@ def test_a_sitting_with_the_second_cluster_is_one_of_whose_tasks_stands_there(
         exam, seed = bench.drawn(more, second)
         assert exam == "cka" and on_nodes(seed) is second
         assert all(on_nodes(other) is not second for other in range(seed))
+
+
+def test_of_the_sittings_one_has_so_many_tasks_as_the_goals_speak_of(
+    bench: Any, bank: list[Task], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def seats(exam: str, bank: list[Task], minutes: int, seed: int) -> list[Any]:
+        return [SimpleNamespace(task=each.name) for each in bank[: (3, 2, 5, 4)[seed % 4]]]
+
+    monkeypatch.setattr(bench.drawing, "seats", seats)
+    found = {}
+    for size in (2, 4, 5, 99):
+        monkeypatch.setattr(bench, "TASKS", size)
+        found[size] = bench.drawn(bank, False)
+    assert found == {2: ("cka", 0), 4: ("cka", 2), 5: ("cka", 2), 99: ("cka", 2)}
 
 
 def test_no_sitting_is_drawn_that_the_cluster_alone_does_not_do_for(

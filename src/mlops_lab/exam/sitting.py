@@ -222,8 +222,8 @@ class Exams:
                 left.append(f"task {entry[0].number}: {trouble.message}")
 
         side_by_side([(f"task {entry[0].number} goes", gone, entry) for entry in known])
-        if leave or not left:
-            self.stage.end([rendered.task for _, rendered in every])
+        stay = left and not leave  # the next try needs what these stand on
+        self.stage.end([each.task for _, each in every if not stay or self.stage.goes(each.task)])
         return keep_copy(around()), left
 
     def stop(self, *, leave: bool = False) -> Path | None:

@@ -82,9 +82,9 @@ def _rendered(rendered: Rendered, checks: Sequence[Check] | None) -> list[str]:
     said += [*bad.values(), *worse.values()]
     if checks is None:
         return said
-    wrong = [each for each in mistakes if each.name not in worse]
+    sound = [each for each in mistakes if each.name not in worse]
     said += [*_whole(checks, ways, mistakes), *form.given_away(rendered, laid), *form.same(laid)]
-    return said + form.harmless(laid, wrong) + unnamed(rendered, [*laid, *wrong])
+    return said + form.harmless(laid, sound) + unnamed(rendered, [*laid, *sound])
 
 
 def _whole(checks: Sequence[Check], ways: Sequence[Variant], mistakes: Sequence[Variant]) -> list[str]:
