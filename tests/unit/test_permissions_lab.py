@@ -100,6 +100,9 @@ def verdicts(monkeypatch: pytest.MonkeyPatch, objects: Any, more: Sequence[Any] 
             watched.kube.find = lambda kind, name, *more: objects.get((kind, name))
             return watched
 
+        async def all(self, kind: str, selector: str = "") -> list[Any]:
+            return [each for (of, _), each in objects.items() if of == kind]
+
     said = {}
     for name in ("may_do_its_work", "may_do_no_more"):
         try:
@@ -303,6 +306,31 @@ def test_who_without_a_token_is_nobody(monkeypatch: pytest.MonkeyPatch, tmp_path
     who = loaded("22", "who")
     monkeypatch.setattr(who, "PLACE", tmp_path)
     assert who.said()["nobody"].endswith("/token")
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "said"),
+    [
+        ("token", "secret\n", "token is not a token"),
+        ("ca.crt", "no certificate", "certificate"),
+        ("token", None, "Is a"),
+    ],
+)
+def test_who_with_a_token_of_the_learners_own_making_is_nobody(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, file: str, text: str | None, said: str
+) -> None:
+    who, folder = loaded("22", "who"), mounted(tmp_path)
+    if file == "token":  # else none is looked at
+        monkeypatch.setattr("ssl.create_default_context", lambda **given: None)
+    (folder / file).unlink()
+    if text is None:
+        (folder / file).mkdir()
+    else:
+        (folder / file).write_text(text)
+    monkeypatch.setattr(who, "PLACE", folder)
+    monkeypatch.setattr(who, "URL", "http://127.0.0.1:1/")
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    assert said in who.said()["nobody"]
 
 
 POD = "nightly-check-1-x"

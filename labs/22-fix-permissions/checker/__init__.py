@@ -16,7 +16,7 @@ from mlops_lab.kit.given import around_is_given, given_service, must_be_given
 from mlops_lab.kit.prerequisites import must
 from mlops_lab.kit.rights import allowed
 
-from .accounts import ACCOUNTS, NEEDED, others, strangers, strangers_may_not, too_much
+from .accounts import ACCOUNTS, NEEDED, met, others, strangers, strangers_may_not, too_much
 from .given import START, key, pipeline_is_given
 from .identity import identities
 from .rows import answer, flights, table
@@ -98,11 +98,13 @@ async def may_do_no_more(lab: Lab) -> None:
     """None of the accounts may do anything else, here or elsewhere, and no other account any of it.
 
     The checker asks the API server about some hundred things for each, with names that it draws, and for other
-    accounts: `default`, one that is drawn, and those of other namespaces.
+    accounts: `default`, one that is drawn, those that are here or bound to a role here, and those of other namespaces.
     """
     names = others(drawn(lab, "names"))
     asked = {(account, ""): too_much(account, names) for account in NEEDED}
-    asked |= {stranger: strangers_may_not() for stranger in strangers(names)}
+    here = lab.objects.named("ServiceAccount", "default").namespace
+    present = met(here, await lab.objects.all("ServiceAccount"), await lab.objects.all("RoleBinding"))
+    asked |= {stranger: strangers_may_not() for stranger in (*strangers(names), *present)}
     more = []
     for (account, home), rights in asked.items():
         who = f"{account} of namespace {home}" if home else account

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from random import Random
 
 from mlops_lab.kit.rights import EVERYWHERE, Right
+from mlops_lab.kube.client import Object
 
 ACCOUNTS = {"nightly": "conductor", "prepare": "preparer", "train": "trainer", "release": "releaser"}
 STEPS = ("prepare", "train", "release")
@@ -36,7 +37,9 @@ _KINDS = {
     ("", "secrets"): ("signing-key",),
     ("", "pods"): (),
     ("", "serviceaccounts"): (),
+    ("", "services"): ("model",),
     (_APPS, "deployments"): ("model", "model-v1"),
+    (_APPS, "replicasets"): (),
     (_BATCH, "jobs"): (),
     (_BATCH, "cronjobs"): tuple(ACCOUNTS),
     (_RBAC, "roles"): (),
@@ -96,6 +99,21 @@ def strangers(drawn: Others) -> list[tuple[str, str]]:
     """Accounts that have no step, each with its namespace; an empty one is the lab's own."""
     before = [(account, BEFORE) for account in ACCOUNTS.values()]
     return [("default", ""), (drawn.account, ""), (drawn.account, drawn.namespace), *before]
+
+
+def met(own: str, accounts: Iterable[Object], bindings: Iterable[Object]) -> list[tuple[str, str]]:
+    """Accounts without a step that are here, or that a binding here is for, as `strangers` has them.
+
+    Args:
+        own: the lab's namespace.
+    """
+    found = [(str(each["metadata"]["name"]), "") for each in accounts]
+    for subject in (subject for each in bindings for subject in each.get("subjects") or []):
+        if subject.get("kind") == "ServiceAccount":
+            home = str(subject.get("namespace") or own)
+            found.append((str(subject["name"]), "" if home == own else home))
+    known = {(account, "") for account in ACCOUNTS.values()}
+    return [each for each in dict.fromkeys(found) if each not in known]
 
 
 def strangers_may_not() -> list[Right]:

@@ -38,11 +38,15 @@ def said() -> dict[str, Any]:
             trouble = f"{refused.code} {refused.reason}"
             if refused.code < 500 and refused.code != 429:
                 return {"nobody": trouble}
-        except (FileNotFoundError, NotADirectoryError, PermissionError) as missing:
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError) as missing:
             return {"nobody": f"{missing.strerror}: {missing.filename}"}
-        except (OSError, ValueError) as failed:
+        except json.JSONDecodeError as broken:
+            trouble = str(broken)
+        except ValueError:  # a line break in it, say; what it is stays unsaid
+            return {"nobody": f"{PLACE}/token is not a token"}
+        except OSError as failed:
             trouble = str(failed)
-            if isinstance(getattr(failed, "reason", failed), ssl.SSLError):
+            if isinstance(failed, ssl.SSLError) or isinstance(getattr(failed, "reason", None), ssl.SSLError):
                 return {"nobody": trouble}
         time.sleep(1)
     return {"trouble": trouble}
