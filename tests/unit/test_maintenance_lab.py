@@ -70,6 +70,24 @@ def test_a_template_takes_a_node_as_the_scheduler_would(lab24: Any, spec: Object
 
 
 @pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        ({"nodeSelector": {"pool": "serving"}}, ""),
+        (affinity(term("pool", "In", "serving")), ""),
+        ({}, "without pool=serving"),
+        (affinity(term("zone", "DoesNotExist")), "without pool=serving"),
+        (affinity(term("pool", "Exists")), "with pool=training"),
+        (affinity(term("pool", "In", "serving", "servng")), "with pool=servng"),
+        (affinity(term("pool", "In", "servng")), "does not take w"),
+    ],
+)
+def test_a_template_that_demands_the_pool_is_told_from_others(lab24: Any, spec: Object, said: str) -> None:
+    seen = lab24.demands_the_pool(spec, LABELS, WORKER)
+    assert seen.ok is (not said)
+    assert said in seen.seen
+
+
+@pytest.mark.parametrize(
     ("toleration", "lets_in"),
     [
         ({"operator": "Exists"}, True),

@@ -6,11 +6,14 @@ pods; the control plane it leaves alone. At the end the worker is open again, an
 
 from __future__ import annotations
 
-from mlops_lab.checks import at_least, check, equal_to, expect, holds, observe
+from collections.abc import Mapping
+
+from mlops_lab.checks import Observation, at_least, check, equal_to, expect, holds, observe
 from mlops_lab.kit import presence
 from mlops_lab.kit.deployments import owned_pods
 from mlops_lab.kit.pods import leaving, name
 from mlops_lab.kit.side_by_side import together
+from mlops_lab.kube.client import Object
 from mlops_lab.tasks.lab import TaskLab
 
 from . import looks
@@ -26,6 +29,7 @@ READY_WITHIN = 60.0
 MOVED_WITHIN = 30.0  # s until a pod that was made anew is gone where it was
 KEY, VALUE = "pool", "serving"
 POOL = f"{KEY}={VALUE}"
+OTHER_VALUES = ("servng", "training")  # of the label, which is no pool of models then
 _TROUBLE = ("cka/troubleshooting",)
 _PLACES = ("cka/workloads-and-scheduling",)
 
@@ -131,17 +135,29 @@ async def model_is_in_its_pool(lab: TaskLab) -> None:
         f"it belongs on nodes with {POOL}"
     )
     spec = (await lab.objects.deployment("model").present())["spec"]["template"]["spec"]
-    without = {key: value for key, value in labels[worker].items() if key != KEY}
-    only = asks_for(spec, labels[worker], worker) and not asks_for(spec, without, worker)
-    expect(
-        holds(only, f"model's template asks for {POOL}", f"model's template would also take a node without {POOL}")
-    ).because(
+    expect(demands_the_pool(spec, labels[worker], worker)).because(
         "today there is one worker; when a second one comes that has no model's pool, pods that ask for nothing, or "
-        "only prefer something, end there. nodeSelector and required node affinity are demands"
+        "only prefer something, end there. nodeSelector and required node affinity are demands; these may name more "
+        "than the one value"
     )
     expect(await answers(lab, "model", "/version", within=PLACED_WITHIN)).because(
         "kubectl get endpointslices shows which pods are behind the Service, and whether they are ready"
     )
+
+
+def demands_the_pool(spec: Object, labels: Mapping[str, str], node: str) -> Observation:
+    """Does a template take a node by that label, and not without it, nor with another value?
+
+    Args:
+        spec: of its pods.
+        labels: of the node.
+    """
+    without = {key: value for key, value in labels.items() if key != KEY}
+    others = {f"without {POOL}": without} | {f"with {KEY}={each}": without | {KEY: each} for each in OTHER_VALUES}
+    wrong = [f"would also take a node {what}" for what, each in others.items() if asks_for(spec, each, node)]
+    if not asks_for(spec, labels, node):
+        wrong = [f"does not take {node}"]
+    return holds(not wrong, f"model's template asks for {POOL}", f"model's template {'; '.join(wrong)}")
 
 
 @check(points=1, needs=worker_is_ready, owns="nodes", domains=_TROUBLE)
