@@ -201,7 +201,9 @@ def test_trials_have_names_that_are_drawn_and_differ(lab24: Any) -> None:
     assert lab24.trial(lab, "x", node="", labels={"pool": "serving"})["spec"]["nodeSelector"] == {"pool": "serving"}
 
 
-@pytest.mark.parametrize(("asked", "gone", "ok"), [(60, 0, True), (60, 1, True), (60, 2, False), (100, 2, True)])
+@pytest.mark.parametrize(
+    ("asked", "gone", "ok"), [(60, 0, True), (60, 1, True), (60, 2, False), (100, 2, True), (9, 9, False)]
+)
 def test_one_lost_request_of_fifty_is_borne(lab24: Any, asked: int, gone: int, ok: bool) -> None:
     assert lab24.lost(asked, gone).ok is ok
 
