@@ -160,6 +160,14 @@ def test_what_an_autoscaler_aims_at_is_said_whatever_its_form(lab: Any) -> None:
     assert lab.target(autoscaler(of_pods, of_one)) != lab.TARGET != lab.target(autoscaler())
 
 
+def test_how_long_an_autoscaler_waits_is_said_where_nothing_is_named(lab: Any) -> None:
+    hpa = autoscaler()
+    assert lab.window(hpa) == 300
+    for seconds in (0, 15):
+        hpa.item["spec"]["behavior"] = {"scaleDown": {"stabilizationWindowSeconds": seconds}}
+        assert lab.window(hpa) == seconds
+
+
 def test_an_autoscaler_says_first_what_it_can_not_do(lab: Any) -> None:
     able, active = condition("AbleToScale", "True"), condition("ScalingActive", "True")
     lost = condition("AbleToScale", "False", "FailedGetScale", "deployments.apps\n not found")
@@ -250,7 +258,7 @@ def test_the_given_server_is_told_from_others(lab: Any) -> None:
     assert "no ConfigMap" in told(lab, [over]).seen
 
 
-def shipped(lab: Any, pods: list[Object], *, prints: bool) -> Any:
+def shipped(lab: Any, pods: list[Object], *, prints: bool, begins: str = "") -> Any:
     """What the checker says of pods whose shippers print what was asked for, or nothing."""
     lines: list[str] = []
 
@@ -264,7 +272,9 @@ def shipped(lab: Any, pods: list[Object], *, prints: bool) -> Any:
     async def first_answer(ask: Any, *given: Any, **more: Any) -> Any:
         return await ask()
 
-    async def logs(*given: Any, **more: Any) -> str:
+    async def logs(pod: str, *given: Any, **more: Any) -> str:
+        if pod == begins:
+            raise LabError("container shipper is waiting to start", "")
         return "\n".join(lines if prints else [])
 
     before, lab.own_pods = lab.own_pods, found
@@ -278,5 +288,7 @@ def shipped(lab: Any, pods: list[Object], *, prints: bool) -> Any:
 def test_a_shipper_must_print_what_was_asked_for(lab: Any) -> None:
     assert shipped(lab, [running()], prints=True).ok
     assert shipped(lab, [running()], prints=False).seen.startswith("not printed: UA")
+    added = running() | {"metadata": {"name": "model-2"}}
+    assert shipped(lab, [running(), added], prints=True, begins="model-2").ok
     alone = running(containers=released()[:1])
     assert shipped(lab, [alone], prints=True).seen == "pod model-1 has no container shipper"

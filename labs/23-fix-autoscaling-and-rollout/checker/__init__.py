@@ -16,12 +16,13 @@ from mlops_lab.kit.autoscalers import Autoscaler
 from mlops_lab.kit.prerequisites import must
 
 from . import server, share, why
-from .scenario import FIGURES_WITHIN, IN_WITHIN, KIND, computes, release, storm, target, without_figures
+from .scenario import FIGURES_WITHIN, IN_WITHIN, KIND, computes, release, storm, target, window, without_figures
 
 ARRIVED_WITHIN = 60  # s, for pods that were changed just before
 REPORTS_WITHIN = 20  # s
 ANSWER_WITHIN = 15  # s; the nodes hear of pods that came a moment later than the API
 TARGET = "60 % of cpu"
+WINDOW = 15  # s
 BOUNDS = {"model": (1, 3), "reports": (1, 2)}
 
 
@@ -123,13 +124,19 @@ async def scales_out(lab: Lab) -> None:
 
 @check(points=1, needs=scales_out, owns="model", domains=("cka/workloads-and-scheduling",))
 async def scales_in(lab: Lab) -> None:
-    """Within 100 s of the storm's end there is exactly one pod of `model` again."""
+    """Within 100 s of the storm's end there is exactly one pod of `model` again.
+
+    It is as agreed that its autoscaler takes pods away: once they were not needed for 15 s.
+    """
     if not lab.thorough(scales_out, scales_in):
         return
     ended = (await lab.once(storm)).ended
     back = await autoscalers.back_at_one(lab, ended=ended, within=IN_WITHIN)
     expect(back).because("" if back.ok else await why_not_one(lab, "the metrics need up to 30 s more to fall"))
     expect(await autoscalers.left_to_autoscalers(lab)).because(autoscalers.BY_HAND)
+    for hpa in await autoscalers.autoscalers_of(lab):
+        seen = observe(f"s that {hpa.name} waits before it takes pods away", window(hpa), equal_to(WINDOW), timed=False)
+        must(seen, why.WINDOW)
 
 
 @check(points=2, needs=runs_the_new_release, owns="model", domains=("ckad/deployment", "cka/troubleshooting"))

@@ -25,6 +25,7 @@ OUT_WITHIN = 90  # s from the storm's start to the second ready pod
 IN_WITHIN = 100  # s from the storm's end
 ROLLED_OUT_WITHIN = 90  # s from the checker's release until all pods are new
 BEFORE, AFTER = 3, 4  # s of requests before the release, and after it
+USUAL_WINDOW = 300  # s, of an autoscaler that names none
 ANNOTATION = "mlops-lab/release"
 _LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 
@@ -130,6 +131,13 @@ def target(hpa: Autoscaler) -> str:
         how = f"{percent} %" if percent else str(aim.get("averageValue", aim.get("value", "?")))
         said.append(f"{how} of {metric_name(each)}")
     return ", ".join(said) or "nothing"
+
+
+def window(hpa: Autoscaler) -> int:
+    """For how many seconds pods must not have been needed before an autoscaler takes them away."""
+    down = (hpa.item["spec"].get("behavior") or {}).get("scaleDown") or {}
+    seconds = down.get("stabilizationWindowSeconds")
+    return USUAL_WINDOW if seconds is None else int(seconds)
 
 
 def state(item: Object | None) -> str:

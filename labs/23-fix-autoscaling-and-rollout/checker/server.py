@@ -9,6 +9,7 @@ from mlops_lab.checks import Lab, Observation, absent
 from mlops_lab.kit.deployments import owned_pods
 from mlops_lab.kit.drawn import drawn
 from mlops_lab.kit.given import differences, in_manifests
+from mlops_lab.kit.logs import last_lines
 from mlops_lab.kit.pods import leaving, lives_long, name
 from mlops_lab.kube.client import Object
 
@@ -70,8 +71,9 @@ async def ships(lab: Lab) -> Observation:
             return absent(expected, f"GET /predict?flight={flight}: {answer.shown}")
 
     async def look() -> list[str]:
-        printed = [await lab.objects.logs(name(pod), SHIPPER, tail=200) for pod in await own_pods(lab)]
-        return [each for each in flights if not any(each in text for text in printed)]
+        # A pod that an autoscaler has just added has written nothing yet.
+        printed = [line for pod in await own_pods(lab) for line in await last_lines(lab, pod, 200, container=SHIPPER)]
+        return [each for each in flights if not any(each in line for line in printed)]
 
     seen = await lab.time.eventually(
         look,

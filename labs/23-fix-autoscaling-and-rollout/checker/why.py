@@ -26,6 +26,10 @@ ONE_EACH = (
     "same. Two for the same pods would undo what the other does, so neither acts: kubectl get hpa, column REFERENCE"
 )
 AS_AGREED = "bounds and target are what was agreed; they were not what kept it from acting: kubectl get hpa -o yaml"
+WINDOW = (
+    "the window is what was agreed: the highest number computed in it counts, so that pods don't go in each lull of a "
+    "storm and come again; kubectl get hpa -o yaml, behavior"
+)
 ACTS = "It adds a pod only when the use is more than 10 % over the target"
 IT_IS_NOT_THE_LOAD = (
     "a second pod must come because an autoscaler that looks at cpu has asked for it, and not because there are always "
