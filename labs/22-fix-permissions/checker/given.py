@@ -11,7 +11,7 @@ from mlops_lab.kube.client import Object
 from .accounts import ACCOUNTS
 
 START = Path(__file__).parents[1] / "start"
-PROGRAM, _PLACE = "steps", "/pipeline"
+PROGRAM, _PLACE, DATA = "steps", "/pipeline", "flights"
 
 
 def key() -> str:
@@ -20,18 +20,18 @@ def key() -> str:
 
 
 async def pipeline_is_given(lab: Lab) -> Observation:
-    """Whether the CronJobs start what was given, when they did, and nightly by itself."""
+    """Whether the CronJobs start what was given, when they did, nightly by itself, and of what data."""
     said: list[str] = []
     for cronjob in ACCOUNTS:
         was = in_manifests(START, "CronJob", cronjob)["spec"]
         _pod(was)["containers"][0]["image"] = lab.platform.image("v1")
         now = await lab.objects.named("CronJob", cronjob).present()
         said += [f"CronJob {cronjob}: {each}" for each in other(now["spec"], was)]
-    was_data = in_manifests(START, "ConfigMap", PROGRAM)["data"]
-    found = await lab.objects.named("ConfigMap", PROGRAM).present()
-    if (found.get("data") or {}) != was_data:
-        said.append(f"ConfigMap {PROGRAM} is another one")
-    what = "the CronJobs as they were, but for account and token, and their program"
+    for config_map in (PROGRAM, DATA):
+        found = await lab.objects.named("ConfigMap", config_map).present()
+        if (found.get("data") or {}) != in_manifests(START, "ConfigMap", config_map)["data"]:
+            said.append(f"ConfigMap {config_map} is another one")
+    what = "the CronJobs as they were, but for account and token, their program, and the flights"
     return Observation(not said, what, said[0] if said else "they are", None, tuple(said[1:8]))
 
 
