@@ -206,3 +206,20 @@ def test_the_book_keeps_reports_and_answers_nobody_while_it_hangs(book: str, tmp
         told(f"{book}/alive", within=0.2)
     (tmp_path / "hung").unlink()
     assert told(f"{book}/alive") == {"alive": True}
+
+
+def test_a_deployment_without_pods_takes_what_its_template_says(lab20: Any) -> None:
+    template = {"spec": {"containers": [limited("a", "80Mi")]}}
+
+    class Scaled(Pods):
+        def named(self, kind: str, name: str) -> Any:
+            async def now() -> Object:
+                return {"metadata": {"name": name, "uid": "d"}, "spec": {"template": template}}
+
+            return Room(now=now, present=now)
+
+        async def all(self, kind: str, selector: str = "") -> list[Any]:
+            return []
+
+    limits, total, lines = asyncio.run(lab20.accounted(made_up_lab("20", objects=Scaled())))
+    assert limits.ok and total == 320 * lab20.MIB and len(lines) == 4
