@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import os
 import socket
@@ -12,6 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,8 @@ import pytest
 import yaml
 
 from mlops_lab.base.paths import project
+from mlops_lab.checks import Failure
+from mlops_lab.checks.rooms.objects import Printed
 from mlops_lab.kube.client import Object
 from mlops_lab.measure.traffic.http import Answer
 from tests.lab_programs import loaded
@@ -206,3 +210,53 @@ def test_the_book_keeps_reports_and_answers_nobody_while_it_hangs(book: str, tmp
         told(f"{book}/alive", within=0.2)
     (tmp_path / "hung").unlink()
     assert told(f"{book}/alive") == {"alive": True}
+
+
+def test_a_deployment_without_pods_takes_what_its_template_says(lab20: Any) -> None:
+    template = {"spec": {"containers": [limited("a", "80Mi")]}}
+
+    class Scaled(Pods):
+        def named(self, kind: str, name: str) -> Any:
+            async def now() -> Object:
+                return {"metadata": {"name": name, "uid": "d"}, "spec": {"template": template}}
+
+            return Room(now=now, present=now)
+
+        async def all(self, kind: str, selector: str = "") -> list[Any]:
+            return []
+
+    limits, total, lines = asyncio.run(lab20.accounted(made_up_lab("20", objects=Scaled())))
+    assert limits.ok and total == 320 * lab20.MIB and len(lines) == 4
+
+
+@pytest.mark.parametrize(
+    ("more", "files", "said"),
+    [
+        ({}, ["book.py", "collector.py"], ""),
+        ({"image": "localhost:5001/other:1", "env": [{"name": "A", "value": "1"}]}, ["collector.py"], ""),
+        ({"volumeMounts": [{"name": "m", "mountPath": "/data"}]}, ["collector.py"], ""),
+        ({"volumeMounts": [{"name": "m", "mountPath": "/model"}]}, ["collector.py"], "something mounted at /model"),
+        ({}, ["book.py"], "it is another program"),
+        ({}, ["collector.py", "json.py"], "beside them /program/json.py"),
+        ({"args": ["-v"]}, ["collector.py"], "by: python3 /program/collector.py -v"),
+    ],
+)
+def test_the_given_program_has_nothing_laid_over_it(
+    lab20: Any, monkeypatch: pytest.MonkeyPatch, more: Object, files: list[str], said: str
+) -> None:
+    container = {"name": "c", "command": ["python3", "/program/collector.py"], **more}
+
+    async def owned(lab: Any, deployment: str) -> list[Object]:
+        return [{"metadata": {"name": "collector-1"}, "spec": {"containers": [container]}}]
+
+    async def printed(*given: Any, **named: Any) -> Any:
+        digests = {each: hashlib.sha256(PROGRAMS.get(each, "").encode()).hexdigest() for each in files}
+        return Printed(0, [f"{digest}  /program/{each}" for each, digest in digests.items()], "")
+
+    for module in lab20._modules:
+        for name, made in (("owned_pods", owned), ("printed", printed)):
+            if hasattr(module, name):
+                monkeypatch.setattr(module, name, made)
+    with pytest.raises(Failure) if said else nullcontext() as raised:
+        asyncio.run(lab20.must_run_as_given(made_up_lab("20"), "collector"))
+    assert not said or said in raised.value.seen

@@ -15,7 +15,7 @@ from mlops_lab.checks import Lab, LabError, Observation, absent, holds, is_ready
 from mlops_lab.kit.deployments import owned_pods, rolled_out
 from mlops_lab.kit.drawn import drawn
 from mlops_lab.kit.endpoints import some_pod
-from mlops_lab.kit.given import in_manifests
+from mlops_lab.kit.given import differences, in_manifests
 from mlops_lab.kit.inside import printed
 from mlops_lab.kit.pods import leaving, name, restarts
 from mlops_lab.kit.prerequisites import must
@@ -23,6 +23,7 @@ from mlops_lab.kube.client import Object
 from mlops_lab.measure.traffic.http import Answer
 
 from .budget import PARTS
+from .why import NO_DRILL
 
 START = Path(__file__).parents[1] / "start"
 ROUTES: dict[str, int] = json.loads(in_manifests(START, "ConfigMap", "archive")["data"]["routes.json"])
@@ -40,14 +41,14 @@ HUNG = "/tmp/hung"
 
 
 async def must_run_as_given(lab: Lab, part: str) -> None:
-    """The given program runs in all pods of a Deployment, started as it was; no news where it does.
+    """The given program runs in all pods of a Deployment, started as it was, with nothing laid over it; no news then.
 
     Raises:
         Failure: something else runs.
     """
     given = in_manifests(START, "Deployment", part)["spec"]["template"]["spec"]["containers"][0]
-    text = in_manifests(START, "ConfigMap", "programs")["data"][f"{part}.py"]
-    digest = hashlib.sha256(text.encode()).hexdigest()
+    texts = in_manifests(START, "ConfigMap", "programs")["data"]
+    digest = hashlib.sha256(texts[f"{part}.py"].encode()).hexdigest()
     why = "the programs are right as they are, and so is how they are started; what holds them up is around them"
     for pod in await owned_pods(lab, part):
         if leaving(pod):
@@ -55,9 +56,15 @@ async def must_run_as_given(lab: Lab, part: str) -> None:
         first = pod["spec"]["containers"][0]
         now, was = ([*(each.get("command") or []), *(each.get("args") or [])] for each in (first, given))
         must(Observation(now == was, f"{part} is started by: {' '.join(was)}", f"by: {' '.join(now)}"), why)
-        said = await printed(lab, pod, "sha256sum", f"/program/{part}.py", container=first["name"])
-        same = any(line.split()[0] == digest for line in said.lines)
+        yours = {key: first.get(key) for key in ("image", "command", "args", "envFrom")}
+        laid = differences(pod["spec"], {"containers": [given | yours]})
+        must(holds(not laid, f"nothing is laid over {part}'s program and image", "; ".join(laid)), why)
+        said = await printed(lab, pod, "sh", "-c", "exec sha256sum /program/*", container=first["name"])
+        found = {words[-1]: words[0] for words in map(str.split, said.lines)}
+        same = said.code == 0 and found.get(f"/program/{part}.py") == digest
         must(holds(same, f"/program/{part}.py as it was given", "it is another program"), why)
+        more = sorted({*found} - {f"/program/{each}" for each in texts})
+        must(holds(not more, "/program with the given programs alone", f"beside them {', '.join(more)}"), why)
 
 
 async def opened(lab: Lab) -> Observation:
@@ -140,10 +147,15 @@ async def shows_newest(lab: Lab, answer: Answer) -> Observation:
 async def hung_and_back(lab: Lab) -> tuple[Observation, Observation]:
     """Make the book hang: is its container started anew, and does it answer again then?
 
-    One that goes on to hang is replaced.
+    A pod that goes on to hang is replaced.
     """
     pod = await _fresh(lab)
-    before = restarts(await lab.objects.named("Pod", pod).present())
+    now = await lab.objects.named("Pod", pod).present()
+    drill = any("hung" in json.dumps(each.get("livenessProbe")) for each in now["spec"]["containers"])
+    must(holds(not drill, "a liveness probe that asks the book", "it looks for the file of the drill"), NO_DRILL)
+    can = await printed(lab, now, "test", "-w", "/tmp")
+    must(holds(can.code == 0, f"{HUNG} can be made", "/tmp can't be written to"), "the book's drill needs that file")
+    before = restarts(now)
     anew = absent(f"Pod {pod} runs during the check", "it was deleted meanwhile")
     try:
         anew = await _hung(lab, pod, before) or anew
@@ -151,6 +163,8 @@ async def hung_and_back(lab: Lab) -> tuple[Observation, Observation]:
         if not anew.ok:
             await lab.objects.kill(pod, grace=0)
     answer = await lab.traffic.first_answer(lambda: lab.traffic.get("book", "/routes", within=4), within=OPEN_WITHIN)
+    if anew.ok and answer.status != 200:  # the file has outlived the container
+        await lab.objects.kill(pod, grace=0)
     await rolled_out(lab, "book", within=OPEN_WITHIN)
     return anew, _answered(answer.status == 200, "the book answers again", answer)
 

@@ -40,6 +40,10 @@ HUNG = (
     "liveness probe for what comes after. From the first failed question to the kill it takes about periodSeconds "
     "times failureThreshold, and each question takes timeoutSeconds"
 )
+NO_DRILL = (
+    "the file is for drills alone: a book that hangs in earnest makes none. What the probe is to notice is that it "
+    "does not answer"
+)
 FORGOTTEN = (
     "what is written into a container, or into a volume that lives and ends with its pod, is gone with the pod; a "
     "volume that outlives it is had by a PersistentVolumeClaim of its own"

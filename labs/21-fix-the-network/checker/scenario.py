@@ -10,6 +10,7 @@ from mlops_lab.checks import Lab, LabError
 from mlops_lab.kit.drawn import drawn
 from mlops_lab.kit.probes import Probe, Way, standing_probes
 from mlops_lab.kit.side_by_side import together
+from mlops_lab.kit.standing import standing
 from mlops_lab.kube.client import Object
 
 from .places import METRICS, PORTS, Place, places
@@ -19,6 +20,7 @@ _OPEN_WITHIN = 20.0  # s
 _SHUT_WITHIN = 8.0  # s
 _LISTENS_WITHIN = 15.0  # s
 _REFUSED_WITHIN = 2.0  # s for an answer that should not come
+_DNS_METRICS = 9153  # another port of the DNS's Service
 _LETTERS = "bcdfghjklmnpqrstvwxz"
 
 
@@ -26,12 +28,37 @@ class Listener(Probe):
     """A pod that is nobody's business, and listens."""
 
     PORT = 8080
+    PORTS: tuple[int, ...] = (PORT,)
 
     def pod(self, image: str) -> Object:
         """Its manifest."""
         made = super().pod(image)
         made["spec"]["containers"][0]["command"] = ["python3", "-m", "http.server", str(self.PORT), "-d", "/tmp"]
         return made
+
+
+class Host(Listener):
+    """A pod that lets in all, also on the port of the DNS: whom it answers, that one is let out."""
+
+    PORTS = (Listener.PORT, 53)
+    PROGRAM = (
+        "import http.server as h, threading; "
+        "[threading.Thread(target=h.HTTPServer(('', each), h.BaseHTTPRequestHandler).serve_forever).start() "
+        f"for each in {PORTS}]"
+    )
+
+    def pod(self, image: str) -> Object:
+        """Its manifest."""
+        made = super().pod(image)
+        made["spec"]["containers"][0]["command"] = ["python3", "-c", self.PROGRAM]
+        made["spec"]["securityContext"] = {"sysctls": [{"name": "net.ipv4.ip_unprivileged_port_start", "value": "0"}]}
+        return made
+
+    def policy(self) -> Object:
+        """The policy by which it lets in all."""
+        spec = {"podSelector": {"matchLabels": dict(self.labels)}, "policyTypes": ["Ingress"], "ingress": [{}]}
+        about = {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy"}
+        return about | {"metadata": {"name": f"{self.name}-open"}, "spec": spec}
 
 
 @dataclass(frozen=True)
@@ -46,6 +73,7 @@ class Visitors:
     features: Probe
     stranger: Probe
     listener: Listener
+    host: Host
 
     @classmethod
     def draw(cls, lab: Lab) -> Visitors:
@@ -55,7 +83,7 @@ class Visitors:
         def labels(key: str, value: str) -> dict[str, str]:
             return {key: value, word(random): word(random)}
 
-        names = [f"{word(random)}-{number}" for number in range(8)]
+        names = [f"{word(random)}-{number}" for number in range(9)]
         return cls(
             Probe(lab.objects, names[0], labels("role", "client")),
             Probe(lab.objects, names[1], labels("role", "loader")),
@@ -65,7 +93,25 @@ class Visitors:
             Probe(lab.objects, names[5], labels("app", "features")),
             Probe(lab.objects, names[6], labels("app", word(random))),
             Listener(lab.objects, names[7], labels("app", word(random))),
+            Host(lab.objects, names[8], labels("app", word(random))),
         )
+
+
+@dataclass(frozen=True)
+class Others:
+    """Addresses of those who are none of the four.
+
+    Attributes:
+        listener: a pod of the checker's.
+        host: one that lets in all.
+        api: the API server.
+        dns: the Service of the DNS.
+    """
+
+    listener: str
+    host: str
+    api: str
+    dns: str
 
 
 @dataclass(frozen=True)
@@ -97,21 +143,23 @@ async def asked(lab: Lab) -> Asked:
         LabError: the checker's own pods do not run.
     """
     to, who = await places(lab), Visitors.draw(lab)
-    first = (who.gateway, who.model, who.features, who.stranger, who.listener)
-    async with standing_probes(lab, *first):
-        listener = await _address(lab, who.listener)
-        api = await _api_server(lab, who.stranger)
+    first = (who.gateway, who.model, who.features, who.stranger, who.listener, who.host)
+    async with standing(lab, [who.host.policy()]), standing_probes(lab, *first):
+        listener, host = await together(_address(lab, who.listener), _address(lab, who.host))
+        api = await _told(lab, who.stranger, "printenv", "KUBERNETES_SERVICE_HOST")
+        dns = await _told(lab, who.stranger, "sed", "-n", r"s/^nameserver  *//p", "/etc/resolv.conf")
+        of = Others(listener, host, api, dns)
         async with standing_probes(lab, who.client, who.loader, who.monitor):
             await lab.time.pause(_SETTLED_AFTER)
-            ways = open_ways(who, to)
+            ways = open_ways(who, to, of)
             opened = await _tried(lab, ways, within=_OPEN_WITHIN)
-            others = shut_ways(who, to, listener, api)
+            others = shut_ways(who, to, of)
             closed = await _tried(lab, others, within=_SHUT_WITHIN)
     return Asked(ways, others, opened | closed, await _missing(lab, to), await _let_in(lab))
 
 
-def open_ways(who: Visitors, to: Mapping[str, Place]) -> list[Way]:
-    """What is on the list, beside the chain itself."""
+def open_ways(who: Visitors, to: Mapping[str, Place], of: Others) -> list[Way]:
+    """What is on the list, by labels and Services and not in the chain's own pods; and a way that nobody restricts."""
     reads = f"a pod with app=monitor to port {METRICS} of"
     return [
         Way(who.client, "http://gateway/who", True, "a pod with role=client to Service gateway", '"who": "gateway-'),
@@ -120,16 +168,20 @@ def open_ways(who: Visitors, to: Mapping[str, Place]) -> list[Way]:
             Way(who.monitor, f"http://{place.address}:{METRICS}/metrics", True, f"{reads} {name}", "requests_total")
             for name, place in to.items()
         ),
+        *(
+            Way(probe, f"http://{name}/who", True, f"a pod with app={one} to Service {name}", f'"who": "{name}-')
+            for probe, one, name in (
+                (who.gateway, "gateway", "model"),
+                (who.model, "model", "features"),
+                (who.features, "features", "store"),
+            )
+        ),
+        Way(who.stranger, f"tcp:{of.host}:{Host.PORT}", True, "a pod of other labels to one that lets in all"),
     ]
 
 
-def shut_ways(who: Visitors, to: Mapping[str, Place], listener: str, api: str) -> list[Way]:
-    """What is not on the list.
-
-    Args:
-        listener: the address of the pod that is nobody's business.
-        api: the API server's address.
-    """
+def shut_ways(who: Visitors, to: Mapping[str, Place], of: Others) -> list[Way]:
+    """What is not on the list."""
     nosy = [
         (who.stranger, "a pod of other labels", ("gateway", "model", "features", "store")),
         (who.client, "a pod with role=client", ("model", "features", "store")),
@@ -157,12 +209,15 @@ def shut_ways(who: Visitors, to: Mapping[str, Place], listener: str, api: str) -
         for probe, said, names in nosier
         for name in names
     ]
-    new = f"tcp:{listener}:{Listener.PORT}"
+    new = f"tcp:{of.listener}:{Listener.PORT}"
     return [
         *found,
         Way(who.stranger, new, False, "a pod of other labels to a new pod that is none of the four"),
         Way(who.gateway, new, False, "a pod with app=gateway to a new pod that is none of the four"),
-        Way(who.model, f"tcp:{api}:443", False, "a pod with app=model to the API server"),
+        Way(who.model, f"tcp:{of.api}:443", False, "a pod with app=model to the API server"),
+        Way(who.model, f"tcp:{of.dns}:{_DNS_METRICS}", False, "a pod with app=model to the metrics of the DNS"),
+        Way(who.model, f"tcp:{of.host}:{Host.PORT}", False, "a pod with app=model to a new pod that lets in all"),
+        Way(who.model, f"tcp:{of.host}:53", False, "a pod with app=model to port 53 of a pod that is not the DNS"),
     ]
 
 
@@ -195,24 +250,24 @@ async def _tried(lab: Lab, ways: Sequence[Way], *, within: float) -> dict[Way, s
 
 
 async def _address(lab: Lab, listener: Listener) -> str:
-    """Where the checker's own server listens, once it does."""
+    """Where one of the checker's own servers listens, once it does, on all its ports."""
     pod = await lab.objects.named("Pod", listener.name).present()
     address = str(pod["status"]["podIP"])
-    target = f"tcp:{address}:{listener.PORT}"
+    targets = [f"tcp:{address}:{port}" for port in listener.PORTS]
     seen = await lab.time.eventually(
-        lambda: listener.tries(target), lambda gave: gave[target] == "open", expected="the checker's server listens",
-        shown=lambda gave: gave[target] or "it does not", within=_LISTENS_WITHIN,
+        lambda: listener.tries(*targets), lambda gave: all(gave.values()), expected="the checker's server listens",
+        shown=lambda gave: "it does" if all(gave.values()) else "it does not", within=_LISTENS_WITHIN,
     )  # fmt: skip
     if not seen.ok:
         raise LabError("the checker's own server did not begin to listen", "check again")
     return address
 
 
-async def _api_server(lab: Lab, probe: Probe) -> str:
-    """The API server's address, which each pod has in a variable."""
-    told = await lab.objects.run_in(probe.name, "printenv", "KUBERNETES_SERVICE_HOST")
+async def _told(lab: Lab, probe: Probe, *command: str) -> str:
+    """What each pod is told of the cluster, such as the API server's address: the first line that a command prints."""
+    told = await lab.objects.run_in(probe.name, *command)
     if not told.lines:
-        raise LabError("a pod of the checker's does not know the API server's address", "check again")
+        raise LabError(f"{' '.join(command)} printed nothing in a pod of the checker's", "check again")
     return told.lines[0]
 
 

@@ -28,9 +28,9 @@ _SAID: tuple[tuple[tuple[str, ...], str], ...] = (
     ),
     (
         ("refused",),
-        "somebody said no: nobody listens on that port of the pod, or a policy lets the request neither out nor in. "
-        "Ask in the pod itself first. A policy is asked when the Service's port has become the pod's, and goes by the "
-        "labels of both pods",
+        "somebody said no: nobody listens on that port of the pod, a policy lets the request neither out nor in, or "
+        "the Service leads to nobody (kubectl get endpointslices). Ask in the pod itself first. A policy is asked when "
+        "the Service's port has become the pod's, and goes by the labels of both pods",
     ),
     (
         ("timed out",),
