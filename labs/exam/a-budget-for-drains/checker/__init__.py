@@ -1,10 +1,10 @@
 """The checks."""
 
-from mlops_lab.checks import Lab, Observation, check, expect
+from mlops_lab.checks import Lab, Observation, check, expect, holds
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
-from .drain import Drain, budgets, drained, drained_when_scaled, one_at_a_time
+from .drain import Drain, budgets, drained, drained_when_scaled, one_at_a_time, percentages
 from .draw import Drawn
 
 D = drawn(Drawn, __file__)
@@ -36,3 +36,7 @@ async def holds_it_for_more_pods(lab: TaskLab) -> None:
     """The same holds when the Deployment is scaled to more pods."""
     found = await drained_when_scaled(lab, D.model, D.trial, D.more)
     one_at_a_time(found, D.more, await budgets(lab))
+    shares = await percentages(lab, D.model)
+    expect(holds(not shares, "its budget says a number of pods", f"it says {', '.join(shares)}")).because(
+        "a percentage grows with the Deployment: 10 % of 20 pods are two, and of few pods it is rounded up to one"
+    )

@@ -8,6 +8,7 @@ from mlops_lab.kit import deployments
 from mlops_lab.kit.pods import leaving, name
 from mlops_lab.kit.prerequisites import must
 from mlops_lab.kit.replicas import scaled
+from mlops_lab.kit.selectors import selects
 
 _READY_WITHIN = 40.0
 _COUNTED_WITHIN = 10.0  # s until the disruption controller has counted pods that have just become ready
@@ -35,7 +36,8 @@ async def drained(lab: Lab, deployment: str, other: str, pods: int) -> Drain:
     Raises:
         Failure: the Deployments are gone, or don't have their pods.
     """
-    mine, others = await _ready(lab, deployment, pods), await _ready(lab, other, 1)
+    mine = await _ready(lab, deployment, pods, _labels(deployment, "stable"))
+    others = await _ready(lab, other, 1, _labels(deployment, "trial"))
     granted = await lab.time.eventually(
         lambda: lab.nodes.evict(mine[0]), lambda refusal: not refusal, expected="the eviction of a pod is granted",
         shown=lambda refusal: refusal or "granted", within=_COUNTED_WITHIN,
@@ -68,25 +70,45 @@ async def budgets(lab: Lab) -> tuple[str, ...]:
     return tuple(lines) or ("there is no PodDisruptionBudget in this namespace",)
 
 
-async def _ready(lab: Lab, deployment: str, pods: int) -> list[str]:
+async def percentages(lab: Lab, app: str) -> list[str]:
+    """What the budgets of the model's pods say in percent."""
+    said = [
+        str(spec.get("maxUnavailable", spec.get("minAvailable")))
+        for spec in [each["spec"] for each in await lab.objects.all("PodDisruptionBudget")]
+        if selects(spec.get("selector") or {}, _labels(app, "stable"))
+    ]
+    return [each for each in said if each.endswith("%")]
+
+
+def _labels(app: str, track: str) -> dict[str, str]:
+    return {"app": app, "track": track}
+
+
+async def _ready(lab: Lab, deployment: str, pods: int, labels: dict[str, str]) -> list[str]:
     """The names of a Deployment's pods, once they are so many and all are ready."""
-    await deployments.exists(lab, deployment, why="it was there when the task began; leave it where it is")
+    found = await deployments.exists(lab, deployment, why="it was there when the task began; leave it where it is")
+    own = (found["spec"]["template"].get("metadata") or {}).get("labels") or {}
+    shown = ", ".join(f"{key}: {value}" for key, value in sorted(own.items()))
+    must(
+        holds(own == labels, f"the labels of Deployment {deployment}'s pods as they were", shown),
+        "the Deployments and their labels stay as they are; a budget finds the pods by those that they have",
+    )
     must(
         await deployments.rolled_out(lab, deployment, pods=pods, within=_READY_WITHIN),
         "kubectl describe pod says in its events what holds a pod up",
     )
 
     async def look() -> list[str]:
-        own = await deployments.owned_pods(lab, deployment)
-        return sorted(name(each) for each in own if is_ready(each) and not leaving(each))
+        all_pods = await deployments.owned_pods(lab, deployment)
+        return sorted(name(each) for each in all_pods if is_ready(each) and not leaving(each))
 
     seen = await lab.time.eventually(
         look, lambda found: len(found) == pods, expected=f"{pods} ready pods of Deployment {deployment}",
         shown=lambda found: f"{len(found)} are", within=_READY_WITHIN,
     )  # fmt: skip
     must(seen, "the Deployments keep their numbers of pods")
-    found: list[str] = seen.value
-    return found
+    names: list[str] = seen.value
+    return names
 
 
 def one_at_a_time(found: Drain, pods: int, lines: tuple[str, ...]) -> None:

@@ -23,6 +23,12 @@ _AUTHORITIES = {
     "front-proxy-client": "front-proxy-ca",
     "etcd-healthcheck-client": "etcd/ca",
 }
+# Where kubeadm has them; copies beside these are nobody's.
+_ALL = (
+    "ca", "apiserver", "apiserver-kubelet-client", "apiserver-etcd-client", "front-proxy-ca", "front-proxy-client",
+    "etcd/ca", "etcd/server", "etcd/peer", "etcd/healthcheck-client",
+)  # fmt: skip
+_CONFIGS = ("admin.conf", "super-admin.conf", "controller-manager.conf", "scheduler.conf", "kubelet.conf")
 _A_YEAR = (350, 380)  # days
 
 
@@ -57,15 +63,21 @@ async def is_renewed(lab: TaskLab) -> None:
 
 @check(points=1, needs=is_renewed, domains=_DOMAINS)
 async def others_stay(lab: TaskLab) -> None:
-    """No other certificate was written since the task began."""
+    """All other certificates are there, and none was written since the task began."""
     await nodes.must_answer(lab)
     space = await lab.objects.named("Namespace", lab.namespace).now()
     expect(holds(space is not None, "the task's Namespace is there", "it is gone")).because("its age is the task's")
     assert space is not None
-    began = space["metadata"]["creationTimestamp"]
-    words = ("find", _FOLDER, "-type", "f", "(", "-name", "*.crt", "-o", "-name", "*.conf", ")", "-newermt", began)
-    found = (await nodes.printed(lab, nodes.control_plane(lab), *words)).split()
-    newer = sorted(set(found) - {f"{_PKI}/{D.path}.crt"})
+    began = datetime.fromisoformat(space["metadata"]["creationTimestamp"]).timestamp()
+    words = ("find", _FOLDER, "-type", "f", "(", "-name", "*.crt", "-o", "-name", "*.conf", ")", "-printf", "%T@ %p\\n")
+    lines = (await nodes.printed(lab, nodes.control_plane(lab), *words)).splitlines()
+    written = {path: float(when) for when, _, path in (line.partition(" ") for line in lines)}
+    gone = sorted(f"{_PKI}/{each}.crt" for each in _ALL if f"{_PKI}/{each}.crt" not in written)
+    expect(holds(not gone, "all are there", f"gone: {', '.join(gone)}")).because(
+        "kubeadm certs check-expiration shows them; each is somebody's, who reads it when it begins"
+    )
+    others = {*(f"{_PKI}/{each}.crt" for each in _ALL if each != D.path), *(f"{_FOLDER}/{each}" for each in _CONFIGS)}
+    newer = sorted(path for path, when in written.items() if path in others and when > began)
     expect(holds(not newer, "all others are older than the task", f"newer: {', '.join(newer)}")).because(
         "a component must begin anew to use a new certificate, so none is renewed without need"
     )

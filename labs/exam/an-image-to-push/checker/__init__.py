@@ -7,6 +7,7 @@ from mlops_lab.checks import Observation, check, equal_to, expect, holds, observ
 from mlops_lab.kit import deployments, given, pushed
 from mlops_lab.kit.answering import must_answer
 from mlops_lab.kit.prerequisites import must
+from mlops_lab.kube.client import Object
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
@@ -33,6 +34,8 @@ async def runs_in_the_cluster(lab: TaskLab) -> None:
     )
     await given.must_be_given(lab, _START, D.app, why="the image has all that it needs")
     must(await given.around_is_given(lab, _START, D.app), "what is missing is the image, and nothing else")
+    must(await given.given_service(lab, _START, D.app), "the Service stays as it is")
+    must(_of_the_image_alone(await lab.objects.deployment(D.app).present()), "the image says it, and nothing beside it")
     answer = await lab.traffic.first_answer(lambda: lab.traffic.get(D.app, "/"), within=15)
     expect(observe("status of GET / (0: no answer)", answer.status, equal_to(200))).because(
         "leave the Service as it is"
@@ -49,6 +52,15 @@ async def runs_in_the_cluster(lab: TaskLab) -> None:
         "USER in the Dockerfile says as whom the image's program runs, where the pod does not"
     )
     await must_answer(lab, D.app, D.app)
+
+
+def _of_the_image_alone(deployment: Object) -> Observation:
+    """Does the Deployment leave it to the image which variables there are, and as whom it runs?"""
+    spec = deployment["spec"]["template"]["spec"]
+    container = spec["containers"][0]
+    more = [field for field in ("env", "envFrom", "securityContext") if container.get(field)]
+    more += [field for field in spec.get("securityContext") or {} if field != "runAsNonRoot"]
+    return holds(not more, "variables and user are those of the image", f"the Deployment has {', '.join(more)}")
 
 
 @check(points=2, needs=runs_in_the_cluster, domains=("ckad/design-and-build",))

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from mlops_lab.checks import check, equal_to, expect, holds, observe
-from mlops_lab.kit import deployments
+from mlops_lab.kit import deployments, presence
 from mlops_lab.kit.inside import settled
 from mlops_lab.kit.pods import name
 from mlops_lab.kube.client import Object
@@ -32,6 +32,11 @@ async def the_new_one_answers(lab: TaskLab) -> None:
     colors = sorted({str((each["metadata"].get("labels") or {}).get("color")) for each in pods})
     expect(observe("their label color", ", ".join(colors), equal_to(D.new))).because(
         "labels of the pod template are the pods', those of the Deployment itself are not"
+    )
+    was, now = await lab.objects.deployment(OLD).now(), await lab.objects.deployment(NEW).now()
+    differ = _differ(was, now) if was and now else []  # that the old one is there is for the next check
+    expect(holds(not differ, "in all else its pods are as the old ones", f"another {', '.join(differ)}")).because(
+        "what is no part of the change stays: what holds for the old pods' probe and resources holds for these, too"
     )
     behind = {name(each) for each in await lab.objects.pods_of(D.app)}
     others = sorted(behind ^ set(map(name, pods)))
@@ -79,12 +84,36 @@ async def nothing_was_lost(lab: TaskLab) -> None:
         "the Service stays the same object, whose address clients keep; a new one of that name has another. And the "
         "customer stays as it is: its record goes with its pod"
     )
+    service, client = await lab.objects.service(D.app), await presence.exists(lab, "Pod", D.client, "it was to stay")
+    first = service["metadata"]["creationTimestamp"] <= client["metadata"]["creationTimestamp"]
+    expect(holds(first, f"Service {D.app} is the one that the customer began with", "it was made anew")).because(
+        "who deletes a Service has none for a moment, whatever address the next one has"
+    )
     lost = sum(count for kind, count in found if kind == "lost")
     total = sum(count for _, count in found)
     expect(observe(f"requests that it lost of {total}", lost, equal_to(0))).because(
         "a selector takes effect at once, ready pods or not: new pods need their seconds, and until one of them is "
         "ready there is nobody to answer"
     )
+
+
+def _differ(was: Object, now: Object) -> list[str]:
+    """What differs between two Deployments' pods beside labels, the two variables, and names of their parts."""
+    one, other = _comparable(was["spec"]["template"]["spec"]), _comparable(now["spec"]["template"]["spec"])
+    return sorted(key for key in one | other if one.get(key) != other.get(key))
+
+
+def _comparable(spec: Object) -> Object:
+    container = dict(spec["containers"][0])
+    volumes = {each["name"]: {**each, "name": ""} for each in spec.get("volumes") or []}
+    mounts = {each["mountPath"]: volumes.get(each["name"]) for each in container.get("volumeMounts") or []}
+    env = {each["name"]: each for each in container.get("env") or [] if each["name"] not in ("COLOR", "RELEASE")}
+    apart = ("name", "env", "volumeMounts")
+    return {
+        **{key: value for key, value in spec.items() if key not in ("containers", "volumes")},
+        **{key: value for key, value in container.items() if key not in apart},
+        "containers": len(spec["containers"]), "mounts": mounts, "variables": env,
+    }  # fmt: skip
 
 
 async def _answers(lab: TaskLab) -> list[Answer]:

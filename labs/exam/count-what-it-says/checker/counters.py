@@ -3,11 +3,13 @@
 import re
 from collections.abc import Mapping
 
-from mlops_lab.checks import Observation, equal_to, expect, observe
+from mlops_lab.checks import Observation, equal_to, expect, holds, observe
 from mlops_lab.tasks.lab import TaskLab
 
 _WITHIN = 15.0
 _LINE = re.compile(r"^(\w+)(?:\{([^}]*)\})?\s+([-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)(?:\s+\d+)?$", re.MULTILINE)
+_KIND = re.compile(r"^# TYPE (\w+) (\w+)$", re.MULTILINE)
+_COUNTERS, _OTHERS = ("predictions", "refused"), ("gauge", "histogram", "summary")
 Counters = dict[str, float | None]
 
 
@@ -25,6 +27,13 @@ async def counters(lab: TaskLab, service: str, prefix: str) -> Counters:
     found = {(name, inside): float(value) for name, inside, value in _LINE.findall(answer.text)}
     expect(Observation(bool(found), "metrics in the text format", answer.shown if not found else "there are")).because(
         'each line is NAME{LABEL="VALUE"} NUMBER: prometheus_client\'s generate_latest() writes them'
+    )
+    kinds = {f"{name.removesuffix('_total')}_total": kind for name, kind in _KIND.findall(answer.text)}
+    other = [
+        f"{name} is a {kinds[name]}" for part in _COUNTERS if kinds.get(name := f"{prefix}_{part}_total") in _OTHERS
+    ]
+    expect(holds(not other, "they are counters", ", ".join(other))).because(
+        "of a counter it is known that it only grows, and begins again with its program; a gauge may do anything"
     )
     return {
         "late": found.get((f"{prefix}_predictions_total", 'late="yes"')),

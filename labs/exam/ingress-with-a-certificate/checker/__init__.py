@@ -46,7 +46,7 @@ async def is_shown(lab: TaskLab) -> None:
         "a controller shows the certificate of the Secret that an Ingress's list `tls` names, and one of its own where "
         "there is none"
     )
-    named = [str(each.get("secretName")) for each in ingress["spec"].get("tls") or []]
+    named = sorted({str(each.get("secretName")) for each in ingress["spec"].get("tls") or []})
     expect(observe("the Secret that it names", ", ".join(named), equal_to(D.secret))).because("it was to be this one")
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from mlops_lab.checks import check, equal_to, expect, holds, observe
 from mlops_lab.kit import presence
 from mlops_lab.kit.edge import Ask, Said, asked
+from mlops_lab.kit.pods import name
 from mlops_lab.kube.client import Object
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
@@ -15,6 +16,8 @@ D = drawn(Drawn, __file__)
 _DOMAINS = ("cka/troubleshooting", "ckad/services-and-networking")
 _WITHIN = 12.0
 _PATHS = ("/", "/shop", "/orders/7")
+_HOST = f"{D.app}.example.org"
+_TOO = (_HOST, "*.example.org", "", None)  # hosts of rules that are for it, too
 _WAS = "it was there, and was to stay"
 
 
@@ -32,17 +35,24 @@ async def answers(lab: TaskLab) -> None:
     expect(observe("the Service that it names", named, equal_to(D.app))).because(
         "another Service before the same pods is one more thing to look after"
     )
+    more = sorted(
+        name(each) for each in await lab.objects.all("Ingress")
+        if name(each) != D.app and any(rule.get("host") in _TOO for rule in each["spec"].get("rules") or [])
+    )  # fmt: skip
+    expect(holds(not more, f"{_HOST} is led by Ingress {D.app} alone", f"by {', '.join(more)}, too")).because(
+        "the Ingress itself was to be mended: with one more for its host there are two to look after, and one is wrong"
+    )
 
 
 @check(points=1, needs=answers, domains=_DOMAINS)
 async def all_else_stays(lab: TaskLab) -> None:
     """Both Services are as they were, and the neighbour's Ingress answers as before."""
-    for name in (D.app, D.neighbour):
-        spec = (await presence.exists(lab, "Service", name, _WAS))["spec"]
+    for service in (D.app, D.neighbour):
+        spec = (await presence.exists(lab, "Service", service, _WAS))["spec"]
         ports = ", ".join(f"{each['port']} to {each.get('targetPort')}" for each in spec.get("ports") or [])
-        expect(observe(f"ports of Service {name}", ports, equal_to(f"{D.port} to 8080"))).because(_WAS)
-        own = spec.get("selector") == {"app": name}
-        expect(holds(own, f"Service {name} leads to its own pods", "its selector is another one")).because(_WAS)
+        expect(observe(f"ports of Service {service}", ports, equal_to(f"{D.port} to 8080"))).because(_WAS)
+        own = spec.get("selector") == {"app": service}
+        expect(holds(own, f"Service {service} leads to its own pods", "its selector is another one")).because(_WAS)
     await presence.exists(lab, "Ingress", D.neighbour, _WAS)
     asks, right = _leads(D.neighbour)
     shown = f"{', '.join(_PATHS)} of {D.neighbour}.example.org lead to Service {D.neighbour}"

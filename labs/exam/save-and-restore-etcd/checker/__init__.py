@@ -16,13 +16,15 @@ _DOMAINS = ("cka/cluster-architecture",)
 _SAVED, _STATUS, _RESTORED = f"/var/backups/{D.name}.db", f"/var/backups/{D.name}.json", f"/var/lib/{D.name}"
 # etcdctl puts a SHA-256 of the file behind it, whose pages are multiples of 512 bytes.
 _CHECKSUM = 32
+# What a restored folder begins with; an etcd that has elected itself is in a later term.
+_FIRST = "0000000000000001-*.snap"
 
 
 @check(points=3, domains=_DOMAINS)
 async def is_saved(lab: TaskLab) -> None:
     """The file is a whole snapshot of etcd, and has the ConfigMap of today in it."""
     node = nodes.control_plane(lab)
-    status = _fields(await nodes.printed(lab, node, "etcdutl", "snapshot", "status", _SAVED, "-w", "json"))
+    status = await _status(lab, _SAVED)
     expect(holds(bool(status), f"{_SAVED} is a snapshot", "there is none, or etcdutl can't read it")).because(
         "etcdctl snapshot save asks the etcd that runs, by its endpoint and with a client's certificate"
     )
@@ -41,7 +43,7 @@ async def is_saved(lab: TaskLab) -> None:
 async def status_is_written(lab: TaskLab) -> None:
     """The other file has the snapshot's status as JSON."""
     node = nodes.control_plane(lab)
-    true = _fields(await nodes.printed(lab, node, "etcdutl", "snapshot", "status", _SAVED, "-w", "json"))
+    true = await _status(lab, _SAVED)
     said = _fields(await nodes.printed(lab, node, "head", "-c", "4096", _STATUS))
     expect(holds(bool(said), f"{_STATUS} has a JSON object", "there is none")).because(
         "-w json has etcdutl print for programs"
@@ -65,6 +67,11 @@ async def is_restored(lab: TaskLab) -> None:
     expect(holds(has, f"ConfigMap {D.marker} is in it", f"ConfigMap {D.marker} is not in it")).because(
         "it was to be made of the snapshot"
     )
+    first = f"ls {_RESTORED}/member/snap/{_FIRST}"
+    made = (await lab.machines.run(node, "sh", "-c", first)).code == 0
+    expect(holds(made, "it was begun by a restore", "it was not: it has the history of another etcd")).because(
+        "a copy of the live folder is another thing: it is of another moment, and nobody knows whether it is whole"
+    )
     await nodes.must_answer(lab)
     pod = await lab.elsewhere("kube-system").named("Pod", f"etcd-{node}").present()
     expect(observe("the cluster's etcd has its data in", _data_of(pod), equal_to("/var/lib/etcd"))).because(
@@ -80,6 +87,12 @@ def _data_of(pod: Object) -> str:
     mounts = {each["mountPath"].rstrip("/"): each["name"] for each in container.get("volumeMounts") or []}
     paths = {each["name"]: (each.get("hostPath") or {}).get("path") for each in pod["spec"].get("volumes") or []}
     return str(paths.get(mounts.get(inside.rstrip("/"), "")) or inside)
+
+
+async def _status(lab: TaskLab, path: str) -> dict[str, Any]:
+    """What etcdutl says of a file; nothing where it can't read it, or where an etcd that runs has it open."""
+    words = ("timeout", "15", "etcdutl", "snapshot", "status", path, "-w", "json")
+    return _fields(await nodes.printed(lab, nodes.control_plane(lab), *words))
 
 
 def _fields(text: str) -> dict[str, Any]:

@@ -26,7 +26,9 @@ async def gateway_is_served(lab: TaskLab) -> None:
     listeners = (await gateways.exists(lab, "Gateway", D.gateway, why))["spec"]["listeners"]
     shown = ", ".join(f"{each['protocol']} on {each['port']}" for each in listeners)
     expect(observe("it listens for", shown, equal_to("HTTP on 80"))).because("clients come to that port")
-    routes = ((listeners[0].get("allowedRoutes") or {}).get("namespaces") or {}).get("from", "Same")
+    allowed = (listeners[0].get("allowedRoutes") or {}).get("namespaces") or {}
+    own = {"matchLabels": {"kubernetes.io/metadata.name": lab.namespace}}
+    routes = "Same" if allowed.get("selector") == own else allowed.get("from", "Same")
     expect(observe("it takes routes of Namespaces", routes, equal_to("Same"))).because(
         "others' routes could take requests for any host; where nothing is said it is the Gateway's own"
     )

@@ -1,0 +1,3 @@
+kubectl patch deployment @{model} -p '{"spec": {"template": {"metadata": {"labels": {"budget": "one"}}}}}'
+kubectl rollout status deployment/@{model} --timeout=90s
+kubectl create poddisruptionbudget @{budget} --selector=budget=one --max-unavailable=1

@@ -1,0 +1,1 @@
+kubectl create ingress @{app}-too --class=traefik --rule='@{app}.example.org/*=@{app}:@{port}'
