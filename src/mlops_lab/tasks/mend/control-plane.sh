@@ -41,6 +41,8 @@ for part in "${parts[@]}"; do
   esac
   if [ "$(file "$part")" != "$before" ]; then changed+=("$part"); fi
 done
+# A kubelet that has started them often waits longer each time; one that begins anew does not.
+if [ ${#changed[@]} -gt 0 ]; then systemctl restart kubelet; fi
 if [[ " ${changed[*]} " == *" etcd "* ]]; then
   # It may have had other data: who has these in mind begins anew.
   for _ in $(seq 40); do
