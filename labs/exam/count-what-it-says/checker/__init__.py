@@ -61,7 +61,7 @@ async def begins_at_zero(lab: TaskLab) -> None:
     """When its pod has been deleted, the next one has all three series with 0 from the beginning."""
     old = await _pods(lab)
     for pod in old:
-        await lab.objects.kill(pod, grace=0)
+        await lab.objects.kill(pod, grace=1)
     seen = await lab.time.eventually(
         lambda: _pods(lab), lambda ready: bool(ready) and not {*ready} & {*old}, expected="the next pod is ready",
         shown=lambda ready: f"{len({*ready} - {*old})} pods are", within=_READY_WITHIN,
