@@ -73,7 +73,10 @@ async def ships(lab: Lab) -> Observation:
     async def look() -> list[str]:
         # A pod that an autoscaler has just added has written nothing yet.
         printed = [line for pod in await own_pods(lab) for line in await last_lines(lab, pod, 200, container=SHIPPER)]
-        return [each for each in flights if not any(each in line for line in printed)]
+        missing = [each for each in flights if not any(each in line for line in printed)]
+        for flight in missing:  # a pod that was about to go may have answered: its log goes with it
+            await lab.traffic.get("model", f"/predict?flight={flight}")
+        return missing
 
     seen = await lab.time.eventually(
         look,
