@@ -318,6 +318,15 @@ def test_a_proof_has_a_cluster_of_its_own_made_anew_for_each_step(
     assert not stage.workspace.exists()
 
 
+def test_what_each_cluster_names_anew_is_not_left_behind(
+    exercise: Exercise, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mlops_lab.labs.target.target", lambda timeout=10: Target(cast(Kube, None), "r"))
+    there = ["clustertrustbundles/kubernetes.io:kube-apiserver-serving:3cfd5eec", "clustertrustbundles/team", "nodes/x"]
+    monkeypatch.setattr(stages.LiveStage, "objects", lambda _: there)
+    assert nodes_stage.live(exercise, []).objects() == there[1:]
+
+
 def test_an_outage_is_of_the_labs_own_control_plane(
     exercise: Exercise, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
