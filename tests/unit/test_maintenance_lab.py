@@ -14,6 +14,7 @@ import pytest
 from mlops_lab.base.processes import Completed
 from mlops_lab.checks import LabError, Observation
 from mlops_lab.kube.client import Object
+from mlops_lab.tasks import nodes
 from tests.lab_programs import loaded
 from tests.made_up import NothingThere, Room, made_up_lab
 
@@ -137,29 +138,11 @@ class Found(Room):
         return SimpleNamespace(now=now)
 
 
-@pytest.mark.parametrize(
-    ("renewed", "ready", "said"),
-    [("05", "True", ""), ("03", "True", "heard of last at 10:00:03"), ("05", "Unknown", "Ready is Unknown")],
-)
-def test_a_node_lives_if_its_kubelet_was_heard_of(lab24: Any, renewed: str, ready: str, said: str) -> None:
-    node = {"status": {"conditions": [{"type": "Ready", "status": ready}]}}
-    found = Found(Node=node, Lease={"spec": {"renewTime": f"2026-11-28T10:00:{renewed}.000000Z"}})
-    look = lab24.heard_of(lab_on(found), WORKER, after="2026-11-28T10:00:04.000000Z", within=1)
-    seen = asyncio.run(look)
-    assert seen.ok is not bool(said)
-    assert said in seen.seen
-
-
 @pytest.mark.parametrize(("ready", "timed"), [("True", None), ("Unknown", False)])
 def test_a_node_that_is_not_ready_is_not_so_for_want_of_time(lab24: Any, ready: str, timed: bool | None) -> None:
     node = {"status": {"conditions": [{"type": "Ready", "status": ready}]}}
-    seen = asyncio.run(lab24.heard_of(lab_on(Found(Node=node)), WORKER, after="2026", within=1))
+    seen = asyncio.run(nodes.speaks_again(lab_on(Found(Node=node)), WORKER, after="2026", within=1))
     assert lab24.for_sure(seen).timed is timed
-
-
-def test_a_node_that_was_deleted_is_a_failure(lab24: Any) -> None:
-    seen = asyncio.run(lab24.heard_of(lab_on(Found()), WORKER, after="", within=1))
-    assert (seen.ok, "there is no Node w" in seen.seen) == (False, True)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from mlops_lab.kit.deployments import owned_pods
 from mlops_lab.kit.pods import leaving, name
 from mlops_lab.kit.side_by_side import together
 from mlops_lab.kube.client import Object
+from mlops_lab.tasks import nodes
 from mlops_lab.tasks.lab import TaskLab
 
 from . import looks
@@ -40,8 +41,8 @@ async def worker_is_ready(lab: TaskLab) -> None:
 
     For up to 20 s: the kubelet renews its node's lease every 10 s, and what it said before does not count.
     """
-    began = looks.now()
-    seen = await looks.heard_of(lab, looks.worker(lab), after=began, within=HEARD_WITHIN)
+    began = nodes.now()
+    seen = await nodes.speaks_again(lab, nodes.worker(lab), after=began, within=HEARD_WITHIN)
     expect(looks.for_sure(seen)).because(
         "a node is Ready as long as its kubelet says so. Why it does not, only the machine knows: systemctl status "
         "kubelet shows whether it runs, journalctl -u kubelet why it ends. What it needs are its settings in "
@@ -55,7 +56,7 @@ async def worker_takes_pods(lab: TaskLab) -> None:
 
     The checker makes one that belongs on this node, and lets the scheduler place it.
     """
-    expect(await place(lab, "a pod that tolerates nothing", node=looks.worker(lab), within=PLACED_WITHIN)).because(
+    expect(await place(lab, "a pod that tolerates nothing", node=nodes.worker(lab), within=PLACED_WITHIN)).because(
         "a cordon and a taint both keep new pods away: kubectl describe node shows Unschedulable and Taints. Who gives "
         "some pods a toleration opens the node for these and for no others"
     )
@@ -69,7 +70,7 @@ async def control_plane_is_closed(lab: TaskLab) -> None:
     that tolerates `node-role.kubernetes.io/control-plane` (NoSchedule) has to run. And no pod that does not tolerate
     the taint runs there.
     """
-    control = looks.control_plane(lab)
+    control = nodes.control_plane(lab)
     refused, taken = await together(
         refuse(lab, "a pod that tolerates nothing", node=control, within=REFUSED_WITHIN),
         place(lab, f"a pod that tolerates {MARK}", node=control, tolerates=[role_tolerated()], within=PLACED_WITHIN),
@@ -101,7 +102,7 @@ async def control_plane_is_closed(lab: TaskLab) -> None:
         "restarted (kubectl rollout restart)"
     )
     pods = [pod for pod in await owned_pods(lab, "retrain") if not leaving(pod)]
-    expect(observe("retrain runs", by_node(pods), equal_to(f"{len(pods)} on {looks.worker(lab)}"))).because(
+    expect(observe("retrain runs", by_node(pods), equal_to(f"{len(pods)} on {nodes.worker(lab)}"))).because(
         "its load is what made etcd slow; a toleration gives it a right to the control plane that it should not have"
     )
 
@@ -112,7 +113,7 @@ async def model_is_in_its_pool(lab: TaskLab) -> None:
 
     The checker makes a pod that asks for the label and for nothing else. From there Service `model` is asked.
     """
-    worker, control = looks.worker(lab), looks.control_plane(lab)
+    worker, control = nodes.worker(lab), nodes.control_plane(lab)
     await presence.exists(lab, "Deployment", "model", "the model is to run again", others=True)
     labels = {node: await looks.labels(lab, node) for node in (worker, control)}
     expect(
@@ -163,15 +164,15 @@ def demands_the_pool(spec: Object, labels: Mapping[str, str], node: str) -> Obse
 @check(points=1, needs=worker_is_ready, owns="nodes", domains=_TROUBLE)
 async def kubelet_stays(lab: TaskLab) -> None:
     """The kubelet goes on after its service is restarted, and is started with the machine."""
-    worker = looks.worker(lab)
+    worker = nodes.worker(lab)
     said = (await lab.machines.run(worker, "systemctl", "is-enabled", "kubelet")).stdout.strip()
     expect(observe("the kubelet's service is", said or "not known", equal_to("enabled"))).because(
         "only a service that is enabled is started with the machine: systemctl enable. That it runs now says nothing "
         "about the next start"
     )
-    began = looks.now()
+    began = nodes.now()
     await lab.machines.run(worker, "timeout", "30", "systemctl", "restart", "kubelet", within=45)
-    expect(await looks.heard_of(lab, worker, after=began, within=AGAIN_WITHIN)).because(
+    expect(await nodes.speaks_again(lab, worker, after=began, within=AGAIN_WITHIN)).because(
         "what was started by hand, or with settings of its own, is not what the service does: journalctl -u kubelet"
     )
     expect(await looks.steady(lab, worker, "kubelet")).because(
@@ -194,8 +195,8 @@ async def drains(lab: TaskLab) -> None:
         "one of its pods waits for a node; kubectl describe pod says what it waits for"
     )
     pods = [pod for pod in await owned_pods(lab, "board") if not leaving(pod)]
-    nodes = {str(pod["spec"].get("nodeName")) for pod in pods}
-    expect(observe("nodes with pods of board", len(nodes), at_least(2))).because(
+    on = {str(pod["spec"].get("nodeName")) for pod in pods}
+    expect(observe("nodes with pods of board", len(on), at_least(2))).because(
         "when all of them are on the node that is drained, an eviction waits for a successor that finds no place"
     )
     found = await drained(lab, pods)

@@ -14,9 +14,9 @@ from mlops_lab.kit.pods import leaving, name
 from mlops_lab.kit.side_by_side import together
 from mlops_lab.kit.standing import standing
 from mlops_lab.kube.client import Object
+from mlops_lab.tasks import nodes
 from mlops_lab.tasks.lab import TaskLab
 
-from . import looks
 from .placement import role_tolerated
 from .trials import phase, placed, trial
 
@@ -54,9 +54,9 @@ async def drained(lab: TaskLab, board: Sequence[Object]) -> Drain:
     Raises:
         LabError: the checker's own pod does not run, or the API server is too slow.
     """
-    found, worker = Drain(), looks.worker(lab)
+    found, worker = Drain(), nodes.worker(lab)
     address = (await lab.objects.service("board"))["spec"].get("clusterIP")
-    pod = trial(lab, "who asks for board", node=looks.control_plane(lab), tolerates=[role_tolerated()])
+    pod = trial(lab, "who asks for board", node=nodes.control_plane(lab), tolerates=[role_tolerated()])
     try:
         async with standing(lab, [pod], grace=0):
             asker = await _running(lab, pod)

@@ -9,9 +9,8 @@ from mlops_lab.checks import Observation
 from mlops_lab.kit.drawn import drawn
 from mlops_lab.kit.standing import standing
 from mlops_lab.kube.client import Object
+from mlops_lab.tasks import nodes
 from mlops_lab.tasks.lab import TaskLab
-
-from . import looks
 
 # Prints the status of an answer, 0 without one.
 _GET = """
@@ -73,7 +72,7 @@ async def answers(lab: TaskLab, service: str, path: str, *, within: float) -> Ob
         within: seconds.
     """
     address = (await lab.objects.service(service))["spec"].get("clusterIP")
-    pod = trial(lab, "who asks", node=looks.worker(lab))
+    pod = trial(lab, "who asks", node=nodes.worker(lab))
     asker = pod["metadata"]["name"]
     async with standing(lab, [pod], grace=0):
         await lab.objects.named("Pod", asker).until(
