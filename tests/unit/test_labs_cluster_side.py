@@ -314,6 +314,12 @@ def test_leftovers_are_what_a_reset_should_have_taken(programs: Path, kube: Made
         item("PersistentVolume", "of-another", spec={"claimRef": {"namespace": "x"}}),
         item("PersistentVolume", "of-ours", spec={"claimRef": {"namespace": "lab-10"}}),
         item(
+            "PersistentVolume",
+            "pvc-1f2e",
+            metadata={"annotations": {"pv.kubernetes.io/provisioned-by": "rancher.io/local-path"}},
+            spec={"claimRef": {"namespace": "lab-10", "name": "models"}},
+        ),
+        item(
             "Node",
             "worker",
             metadata={"labels": {"disk": "ssd"}},
@@ -347,6 +353,7 @@ esac
         "nodes/worker cordoned",
         "nodes/worker label disk=ssd",
         "nodes/worker taint edge=:NoSchedule",
+        "persistentvolumes of persistentvolumeclaims/models",
         "persistentvolumes/of-ours",
     ]
 

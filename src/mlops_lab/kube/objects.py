@@ -23,3 +23,8 @@ def is_ready(item: Object | None) -> bool:
 def alive(pods: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """The pods that are not being deleted."""
     return [pod for pod in pods if not pod["metadata"].get("deletionTimestamp")]
+
+
+def own_taints(node: Object) -> Objects:
+    """The taints that someone gave a node; those of the node's life cycle say how it is."""
+    return [each for each in node["spec"].get("taints") or [] if not each["key"].startswith("node.kubernetes.io/")]

@@ -16,6 +16,7 @@ from typing import Any
 from mlops_lab.base.errors import LabError
 from mlops_lab.kube.client import Kube
 from mlops_lab.kube.errors import NotFound
+from mlops_lab.kube.objects import own_taints
 
 # Kinds that a learner writes; a change of their specification may be the learner's.
 WRITTEN = (
@@ -134,10 +135,9 @@ def _specification(kind: str, item: dict[str, Any]) -> str:
 
 
 def _of_node(item: dict[str, Any]) -> str:
-    """What people make of a node; how it is the node's life cycle says by taints of its own."""
-    taints = item["spec"].get("taints") or []
-    own = [each for each in taints if not each["key"].startswith("node.kubernetes.io/")]
-    return json.dumps([item["metadata"].get("labels"), item["spec"].get("unschedulable"), own], sort_keys=True)
+    """What people make of a node."""
+    made = [item["metadata"].get("labels"), item["spec"].get("unschedulable"), own_taints(item)]
+    return json.dumps(made, sort_keys=True)
 
 
 def _by_hand(item: dict[str, Any]) -> bool:

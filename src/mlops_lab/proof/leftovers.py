@@ -15,9 +15,11 @@ from mlops_lab.base.errors import LabError
 from mlops_lab.base.processes import find, run
 from mlops_lab.base.waiting import wait_until
 from mlops_lab.kube.client import Kube
+from mlops_lab.kube.objects import own_taints
 
 _WITHIN = 60.0
 _UP = "see whether the cluster is up: lab status"
+_PROVISIONED = "pv.kubernetes.io/provisioned-by"
 _SERVER_MADE = {"serviceaccounts/default", "configmaps/kube-root-ca.crt"}
 # Kinds that come and go by themselves, or whose objects belong to objects in other namespaces.
 _PASSING = re.compile(
@@ -66,11 +68,8 @@ def difference(before: Sequence[str], after: Sequence[str]) -> list[str]:
 def _marks(node: dict[str, Any]) -> list[str]:
     name = node["metadata"]["name"]
     labels = node["metadata"].get("labels") or {}
-    taints = node["spec"].get("taints") or []
-    # The node life cycle's own taints say how the node is, not what someone left on it.
-    own = [each for each in taints if not each["key"].startswith("node.kubernetes.io/")]
     marks = [f"nodes/{name} label {key}={value}" for key, value in labels.items()]
-    marks += [f"nodes/{name} taint {each['key']}={each.get('value', '')}:{each['effect']}" for each in own]
+    marks += [f"nodes/{name} taint {each['key']}={each.get('value', '')}:{each['effect']}" for each in own_taints(node)]
     return marks + ([f"nodes/{name} cordoned"] if node["spec"].get("unschedulable") else [])
 
 
@@ -95,6 +94,10 @@ def _all(kube: Kube, namespace: str | None) -> list[dict[str, Any]]:
 
 
 def _name(item: dict[str, Any]) -> str:
+    """`resource/name`; a volume that was made for a claim goes by the claim, since its own name is new each time."""
+    if item["kind"] == "PersistentVolume" and _PROVISIONED in (item["metadata"].get("annotations") or {}):
+        claim = item["spec"].get("claimRef") or {}
+        return f"persistentvolumes of persistentvolumeclaims/{claim.get('name')}"
     return f"{item['kind'].lower()}s/{item['metadata']['name']}"
 
 
