@@ -77,7 +77,7 @@ def test_a_tasks_program_makes_its_model(
         return io.BytesIO(json.dumps({"experiment_id": "7", "run": {"info": {"run_id": f"r{len(asked)}"}}}).encode())
 
     monkeypatch.setattr(urllib.request, "urlopen", answer)
-    monkeypatch.setitem(sys.modules, "mlops_lab.tasks.mlflow_rest", None)  # type: ignore[arg-type]  # its own is used
+    monkeypatch.setitem(sys.modules, "mlops_lab.tasks.mlflow_rest", None)  # its own is used
     file = render(task, seed, "exam-1", tmp_path / task.name).folder / SETUP / history.FILE
     exec(compile(history.program(file), str(file), "exec"), {"__name__": "__main__"})
     assert [body["name"] for path, body in asked if path == "registered-models/create"] == ["exam-1"]

@@ -12,6 +12,7 @@ import pytest
 
 from mlops_lab.base.errors import Failure
 from mlops_lab.checks import Lab
+from mlops_lab.checks.observation import Unmet
 from mlops_lab.checks.rooms.work import Command
 from mlops_lab.kit import learner_pipelines
 from mlops_lab.kit.learner_pipelines import compiled, followed, started
@@ -19,7 +20,7 @@ from mlops_lab.kit.pipeline_runs import Record
 from mlops_lab.measure.services.rest import RefusedRequest
 from tests.made_up import Room, made_up_lab
 
-SPEC = {"root": {}}
+SPEC: dict[str, Any] = {"root": {}}
 LEFT = Record(warnings=("left",))
 
 
@@ -81,7 +82,7 @@ def test_the_compiled_pipeline_is_the_one_that_the_program_wrote() -> None:
 
 @pytest.mark.parametrize(("code", "seen"), [(1, "exit code 1 after 1 s"), (None, "stopped by the checker after 1 s")])
 def test_a_program_that_does_not_end_well_is_a_failure(code: int | None, seen: str) -> None:
-    with pytest.raises(Failure) as failed:
+    with pytest.raises(Unmet) as failed:
         asyncio.run(compiled(compiling(code, []), "make.py", "made.yaml", within=9))
     assert (failed.value.expected, failed.value.seen) == ("./make.py: exit code 0 within 9 s", seen)
     assert list(failed.value.evidence) == ["line 3: no such component"]
