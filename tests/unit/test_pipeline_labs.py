@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 
 from mlops_lab.base.errors import Failure
 from mlops_lab.checks import Lab, Observation
+from mlops_lab.kit import learner_pipelines
 from mlops_lab.kit.pipeline_runs import Artifact, Record, Step
+from mlops_lab.measure.services.rest import RefusedRequest
 from tests.lab_programs import loaded
 from tests.made_up import made_up_lab
 
@@ -80,6 +82,9 @@ def test_what_came_from_the_cache() -> None:
 # Lab 08's run
 
 
+Followed: TypeAlias = Callable[["Engine", Record], Any]
+
+
 class Engine:
     """A run that has these states in turn."""
 
@@ -101,33 +106,45 @@ class Engine:
         self.ended += 1
 
 
-def followed(engine: Engine, record: Record) -> Any:
+@pytest.fixture
+def followed(monkeypatch: pytest.MonkeyPatch) -> Followed:
     """What lab 08 takes a run for."""
-    scenario = loaded("08", "scenario")
 
-    async def recorded(lab: Lab, run_id: str) -> Record:
-        return record
+    def follow(engine: Engine, record: Record) -> Any:
+        async def recorded(lab: Lab, run_id: str) -> Record:
+            return record
 
-    scenario.record = recorded
-    lab = made_up_lab("08", platform=SimpleNamespace(pipelines=engine))
-    return asyncio.run(scenario.run_of(lab, {}, ARGUMENTS, 240))
+        monkeypatch.setattr(learner_pipelines, "record", recorded)
+        lab = made_up_lab("08", platform=SimpleNamespace(pipelines=engine))
+        return asyncio.run(loaded("08", "scenario").run_of(lab, {}, ARGUMENTS, 240))
+
+    return follow
 
 
-def test_a_run_that_succeeded() -> None:
+def test_a_run_that_succeeded(followed: Followed) -> None:
     run = followed(Engine("SUCCEEDED"), left())
     assert run.ended.ok and run.cached == ("prepare",)
 
 
-def test_a_run_that_failed_says_which_step_and_why() -> None:
+def test_a_run_that_failed_says_which_step_and_why(followed: Followed) -> None:
     step = Step("train", "FAILED", log=("Traceback", "NameError: pd"))
     run = followed(Engine("FAILED"), Record({"prepare": STEPS["prepare"], "train": step}))
     assert not run.ended.ok and run.ended.seen == "FAILED (prepare succeeded, train failed)"
     assert list(run.ended.evidence) == ["train: FAILED", "Traceback", "NameError: pd"]
 
 
-def test_a_run_that_did_not_end_is_ended() -> None:
+def test_a_run_that_did_not_end_is_ended(followed: Followed) -> None:
     engine = Engine("RUNNING")
     assert not followed(engine, Record()).ended.ok and engine.ended == 1
+
+
+def test_arguments_that_kfp_does_not_take_are_shown(followed: Followed) -> None:
+    with pytest.raises(Failure) as failed:
+        followed(Engine(refuses=RefusedRequest("no parameter seed", 400, "")), Record())
+    assert failed.value.expected == (
+        "KFP takes a run with first_day='2013-03-01', last_day='2013-03-10', held_out_days=3, seed=8"
+    )
+    assert failed.value.seen == "no parameter seed" and "whole numbers (int)" in failed.value.why
 
 
 # Lab 26

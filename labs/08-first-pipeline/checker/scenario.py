@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from pathlib import Path
 
-from mlops_lab.checks import Lab, LabError, Observation, absent, expect
+from mlops_lab.checks import Lab, Observation, absent, expect
 from mlops_lab.kit import sandbox, scores
 from mlops_lab.kit.drawn import drawn
-from mlops_lab.kit.pipeline_runs import progress, record
+from mlops_lab.kit.learner_pipelines import followed, started
+from mlops_lab.kit.pipeline_runs import progress
 
 from .run import Plain, Run
 
@@ -83,24 +84,12 @@ def new_seed() -> Plain:
 
 async def run_of(lab: Lab, spec: Plain, arguments: Plain, within: float) -> Run:
     """Start a run and follow it to its end."""
-    try:
-        run_id = await lab.platform.pipelines.start(spec, arguments)
-    except LabError as trouble:
-        if getattr(trouble, "status", 0) != 400:  # KFP's word for what is wrong with the question
-            raise
-        given = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
-        expect(absent(f"KFP takes a run with {given}", trouble.message[-300:])).because(
-            "a parameter's type is that of the pipeline function's argument: the days are texts (str), held_out_days "
-            "and seed whole numbers (int)"
-        )
-        raise
-    ended = await lab.time.eventually(
-        lambda: lab.platform.pipelines.run(run_id),
-        lab.platform.pipelines.over,
-        expected="a run ends", shown=progress, within=within,
+    run_id = await started(
+        lab, spec, arguments, takes=", ".join(f"{name}={value!r}" for name, value in arguments.items()),
+        why="a parameter's type is that of the pipeline function's argument: the days are texts (str), held_out_days "
+        "and seed whole numbers (int)",
     )  # fmt: skip
-    await lab.platform.pipelines.end(run_id)
-    left = await record(lab, run_id)
+    ended, left = await followed(lab, run_id, within=within)
     if ended.value.get("state") != "SUCCEEDED":
         ended = absent(f"a run succeeds within {within:g} s", progress(ended.value, left), evidence=left.failure)
     return Run(arguments, ended, left)

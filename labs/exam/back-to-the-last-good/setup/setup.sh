@@ -1,4 +1,3 @@
-kubectl --namespace=mlops-lab-tracking exec --stdin deployment/mlflow -- python3 - <"$(dirname "$0")/history.py"
 @% for each in releases[1:] %@
 kubectl rollout status deployment/@{model} --timeout=60s
 kubectl patch deployment @{model} --patch-file=/dev/stdin <<EOF

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
-from mlops_lab.checks import Lab, LabError, Observation, absent, expect
+from mlops_lab.checks import Lab, Observation, absent
+from mlops_lab.kit.learner_pipelines import compiled, followed, started
 from mlops_lab.kit.pipeline_runs import Record, progress, record
-from mlops_lab.kit.prerequisites import must
 from mlops_lab.measure.traffic.flights import numbers
 from mlops_lab.tasks.lab import TaskLab
 
@@ -53,27 +53,11 @@ async def failing_run(lab: Lab) -> Run:
     """A run of the program in the workspace with the candidate's `count`, and a limit that no mean is below."""
     from . import D
 
-    with lab.work.copy(without=_PACKAGE) as copy:
-        done = await copy.command(_PROGRAM, within=_COMPILED_WITHIN)
-        must(
-            done.observed(done.code == 0, f"./{_PROGRAM}: exit code 0 within {_COMPILED_WITHIN:.0f} s"),
-            "it compiles the pipeline; the compiler's message says what is wrong",
-        )
-        spec = copy.pipeline(_PACKAGE)
+    spec = await compiled(lab, _PROGRAM, _PACKAGE, within=_COMPILED_WITHIN)
     arguments = {"count": D.count, "limit": -1.0}
-    try:
-        run_id = await lab.platform.pipelines.start(spec, arguments)
-    except LabError as trouble:
-        if getattr(trouble, "status", 0) != 400:
-            raise
-        expect(absent("KFP takes a run with count and limit", trouble.message[-300:])).because(
-            "the pipeline's parameters stay: count, a whole number, and limit"
-        )
-        raise
-    ended = await lab.time.eventually(
-        lambda: lab.platform.pipelines.run(run_id), lab.platform.pipelines.over,
-        expected="a run ends", shown=progress, within=_ENDED_WITHIN,
+    run_id = await started(
+        lab, spec, arguments, takes="count and limit",
+        why="the pipeline's parameters stay: count, a whole number, and limit",
     )  # fmt: skip
-    await lab.platform.pipelines.end(run_id)
-    must(ended, "lab open pipelines shows what it waits for")
-    return Run(ended, await record(lab, run_id), arguments)
+    ended, left = await followed(lab, run_id, within=_ENDED_WITHIN, why="lab open pipelines shows what it waits for")
+    return Run(ended, left, arguments)

@@ -2,18 +2,11 @@
 
 import json
 import time
-import urllib.request
+
+from mlops_lab.tasks.mlflow_rest import ask
 
 NAME = "@{namespace}"
 VERSIONS = json.loads("""@{versions | tojson}""")
-
-
-def ask(path, **body):
-    """One question of MLflow's REST API."""
-    url, headers = f"http://localhost:5000/api/2.0/mlflow/{path}", {"Content-Type": "application/json"}
-    with urllib.request.urlopen(urllib.request.Request(url, json.dumps(body).encode(), headers), timeout=30) as answer:
-        return json.load(answer)
-
 
 experiment = ask("experiments/create", name=NAME)["experiment_id"]
 ask("registered-models/create", name=NAME)

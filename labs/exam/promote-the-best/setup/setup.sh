@@ -1,2 +1,1 @@
-kubectl --namespace=mlops-lab-tracking exec --stdin deployment/mlflow -- python3 - <"$(dirname "$0")/history.py"
 kubectl rollout status deployment/@{model} --timeout=60s

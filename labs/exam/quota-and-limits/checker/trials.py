@@ -7,6 +7,7 @@ from fractions import Fraction
 
 from mlops_lab.checks import Observation, holds, quantity
 from mlops_lab.kit import admission
+from mlops_lab.kit.pods import leaving
 from mlops_lab.kube.client import Object
 from mlops_lab.measure.cluster.capacity import requests
 from mlops_lab.tasks.drawing import drawn
@@ -105,8 +106,16 @@ async def _limited(lab: TaskLab, memory: int) -> admission.Admission:
 
 
 async def _counted(lab: TaskLab) -> list[Object]:
-    """The pods that a quota counts."""
-    return [each for each in await lab.objects.all("Pod") if each.get("status", {}).get("phase") not in _ENDED]
+    """The pods that a quota counts, once none of them is on its way out: until it is gone it counts, too."""
+
+    async def there() -> list[Object]:
+        return [each for each in await lab.objects.all("Pod") if each.get("status", {}).get("phase") not in _ENDED]
+
+    seen = await lab.time.eventually(
+        there, lambda pods: not any(map(leaving, pods)), expected="no pod is being deleted",
+        shown=lambda pods: f"{sum(map(leaving, pods))} are", within=_LEARNED_WITHIN,
+    )  # fmt: skip
+    return list(seen.value)
 
 
 def _same(resources: Object) -> bool:

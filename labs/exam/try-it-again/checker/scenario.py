@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlops_lab.checks import Lab, LabError, Observation, absent, expect, holds
-from mlops_lab.kit.pipeline_runs import Record, progress, record
+from mlops_lab.checks import Lab, Observation, holds
+from mlops_lab.kit.learner_pipelines import compiled, followed, started
+from mlops_lab.kit.pipeline_runs import Record
 from mlops_lab.kit.prerequisites import must
 from mlops_lab.kit.side_by_side import together
 
@@ -45,13 +46,7 @@ async def runs(lab: Lab) -> dict[str, Run]:
     """The runs: one whose rows fail once too often, one whose rows come with the last try and which can't publish."""
     from . import D
 
-    with lab.work.copy(without=_PACKAGE) as copy:
-        done = await copy.command(_PROGRAM, within=_COMPILED_WITHIN)
-        must(
-            done.observed(done.code == 0, f"./{_PROGRAM}: exit code 0 within {_COMPILED_WITHIN:.0f} s"),
-            "it compiles the pipeline; the compiler's message says what is wrong",
-        )
-        spec = copy.pipeline(_PACKAGE)
+    spec = await compiled(lab, _PROGRAM, _PACKAGE, within=_COMPILED_WITHIN)
     must(as_given(spec), "change how the pipeline uses its steps, and leave what these do as it was")
     plans = {
         "too_often": {"rows": D.retries + 1, "published": 0},
@@ -94,21 +89,13 @@ async def _run(lab: Lab, spec: Plain, source: str, plan: Plain) -> Run:
         Observation(told.status == 200, f"Service {source} answers", told.shown),
         "it was there when the task began; leave it as it is",
     )
-    try:
-        run_id = await lab.platform.pipelines.start(spec, {"batch": batch})
-    except LabError as trouble:
-        if getattr(trouble, "status", 0) != 400:  # KFP's word for what is wrong with the question
-            raise
-        expect(absent("KFP takes a run with the parameter batch", trouble.message[-300:])).because(
-            "the pipeline's parameters stay: batch, and source with its default"
-        )
-        raise
-    ended = await lab.time.eventually(
-        lambda: lab.platform.pipelines.run(run_id), lab.platform.pipelines.over,
-        expected="a run ends", shown=progress, within=_ENDED_WITHIN,
+    run_id = await started(
+        lab, spec, {"batch": batch}, takes="the parameter batch",
+        why="the pipeline's parameters stay: batch, and source with its default",
     )  # fmt: skip
-    await lab.platform.pipelines.end(run_id)
-    must(ended, "long waits between two tries are of no use here: what fails is over in a moment")
-    left = await record(lab, run_id)
+    ended, left = await followed(
+        lab, run_id, within=_ENDED_WITHIN,
+        why="long waits between two tries are of no use here: what fails is over in a moment",
+    )  # fmt: skip
     asked = (await lab.traffic.get(source, f"/asked/{batch}")).fields()
     return Run(str(ended.value.get("state")), left, asked, tuple(left.failure))

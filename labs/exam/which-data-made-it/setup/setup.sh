@@ -1,1 +1,0 @@
-kubectl --namespace=mlops-lab-tracking exec --stdin deployment/mlflow -- python3 - <"$(dirname "$0")/history.py"
