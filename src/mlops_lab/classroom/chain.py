@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -123,11 +123,14 @@ def sign(result: Result, before: Record | None, key: PrivateKey) -> Record:
     """The record of a result behind the last one; None for the first.
 
     Whoever keeps the records sees to it that no two are signed behind the same one.
+
+    Raises:
+        ValueError: the result has a number that can't be signed, see `canonical`.
     """
     fields = {name: value for name, value in asdict(result).items() if name in Result.__dataclass_fields__}
     fields |= {"sequence": before.sequence + 1 if before else 1, "before": before.digest if before else ""}
     fields |= {"key": key.public.id, "schema": RECORD}
-    fields["checks"] = result.checks
+    fields["checks"] = tuple(Check(*map(_whole, astuple(each))) for each in result.checks)
     return Record(**fields, signature=_signature(fields, key))
 
 
@@ -173,6 +176,11 @@ def digest(value: Mapping[str, Any]) -> str:
 
 def _signature(fields: Mapping[str, Any], key: PrivateKey) -> str:
     return base64.b64encode(key.sign(signed(fields))).decode()
+
+
+def _whole(value: Any) -> Any:
+    """A text without halves of characters, which a learner's program may have printed."""
+    return value.encode(errors="replace").decode() if isinstance(value, str) else value
 
 
 def _plain(value: Any) -> Any:

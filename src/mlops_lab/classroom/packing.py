@@ -1,8 +1,8 @@
 """A learner's work as one archive: packed from a workspace, and unpacked where nothing that it says is trusted.
 
-The archive is a ustar file of regular files in the order of their paths, without times, owners or compression: the same
-work is the same bytes, and no archive can become larger than it is. `files` takes exactly what `pack` may make, byte for
-byte, so that no header can say something else to another reader.
+The archive is a ustar file of regular files in the order of their paths, without times, owners or compression: the
+same work is the same bytes, and no archive can become larger than it is. `files` takes exactly what `pack` may make,
+byte for byte, so that no header can say something else to another reader.
 """
 
 from __future__ import annotations
