@@ -16,7 +16,7 @@ from mlops_lab.classroom import chain
 from mlops_lab.classroom.chain import End, Record
 from mlops_lab.classroom.signing import PublicKey
 
-_LONGEST = 4 << 20  # bytes of a line
+LONGEST = 4 << 20  # bytes of a line; what is longer is no record
 
 Shape = TypeVar("Shape")
 
@@ -197,13 +197,15 @@ def records(lines: Iterable[str | bytes]) -> list[Record]:
 
 def _read(lines: Iterable[str | bytes], key: PublicKey) -> Iterator[_Line]:
     for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
         value = _object(line)
         yield _Line(number, value, value is not None and _is_signed(value, key))
 
 
 def _object(line: str | bytes) -> dict[str, Any] | None:
     """The object of a line; None if it is none, or could be read in two ways."""
-    if len(line) > _LONGEST:
+    if len(line) >= LONGEST:
         return None
     try:
         text = line.decode() if isinstance(line, bytes) else line

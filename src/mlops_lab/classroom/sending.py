@@ -17,7 +17,7 @@ from urllib.parse import quote, urlsplit
 import msgspec
 
 from mlops_lab.base.errors import LabError, UsageError, broken_connection, transient_status
-from mlops_lab.checks.verdicts import Result
+from mlops_lab.classroom.chain import Check
 from mlops_lab.classroom.kit import Kit
 from mlops_lab.classroom.packing import KIND, Packed
 
@@ -36,7 +36,7 @@ class Graded:
 
     points: int
     possible: int
-    checks: list[Result] = field(default_factory=list)
+    checks: list[Check] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
