@@ -277,5 +277,7 @@ def _verified(token: str, key: PublicKey) -> Certificate:
         return Certificate(
             it["id"], name, it["validFrom"], issuer["name"], key.id, tuple(labs), evidence, token
         )  # fmt: skip
-    except (KeyError, TypeError, StopIteration, AttributeError) as other:
+    except (LookupError, TypeError, StopIteration, AttributeError, ValueError) as other:
+        if isinstance(other, Untrue):
+            raise
         raise Untrue("it is a credential of another form") from other
