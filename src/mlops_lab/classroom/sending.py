@@ -17,7 +17,7 @@ from urllib.parse import quote, urlsplit
 import msgspec
 
 from mlops_lab.base.errors import LabError, UsageError, broken_connection, transient_status
-from mlops_lab.classroom.chain import Check
+from mlops_lab.checks.verdicts import Result
 from mlops_lab.classroom.kit import Kit
 from mlops_lab.classroom.packing import KIND, Packed
 
@@ -25,6 +25,7 @@ _TIMEOUT = 20.0  # s without a byte
 _LARGEST = 4 << 20  # bytes of an answer
 _TRIES = 4
 _PAUSE = 1.0  # s before the second try; each later one waits twice as long
+_LONGEST_PAUSE = 60.0  # s that a server may ask to wait
 _EVERY = 2.0  # s between two questions
 
 Shape = TypeVar("Shape")
@@ -36,7 +37,7 @@ class Graded:
 
     points: int
     possible: int
-    checks: list[Check] = field(default_factory=list)
+    checks: list[Result] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -104,14 +105,16 @@ class Server:
             if (now.state, now.place) != (last.state, last.place):
                 seen(now)
             last = now
-        return last
+        # What was handed in before may be graded already.
+        return self.submission(of.submission) if last.state == "graded" and last.result is None else last
 
     def _asked(
         self, method: str, path: str, shape: type[Shape], body: bytes = b"", headers: dict[str, str] | None = None
     ) -> Shape:
         for again in range(_TRIES):
+            pause = _PAUSE * 2**again
             try:
-                status, content = self._once(method, path, body, headers or {})
+                status, content, later = self._once(method, path, body, headers or {})
             except ssl.SSLCertVerificationError as wrong:
                 raise LabError(
                     f"{self._kit.address} is not the server of your class, by its certificate: {wrong.verify_message}",
@@ -129,12 +132,14 @@ class Server:
                 problem = self._refusal(status, content)
                 if not transient_status(status):
                     raise problem
+                pause = min(max(pause, later), _LONGEST_PAUSE)
             if again == _TRIES - 1:
                 raise problem
-            self._wait(_PAUSE * 2**again)
+            self._wait(pause)
         raise AssertionError("unreachable")
 
-    def _once(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> tuple[int, bytes]:
+    def _once(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> tuple[int, bytes, float]:
+        """Status and body of one answer, and after how many seconds it asks to come again (0: it does not)."""
         host, port = self._parts.hostname or "", self._parts.port
         connection: http.client.HTTPConnection
         if self._parts.scheme == "https":
@@ -151,7 +156,8 @@ class Server:
             content = answer.read(_LARGEST + 1)
             if len(content) > _LARGEST:
                 raise http.client.HTTPException("its answer is too long")
-            return answer.status, content
+            later = answer.getheader("Retry-After", "")
+            return answer.status, content, float(later) if later.isdecimal() else 0
         finally:
             connection.close()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mlops_lab.classroom.signing import PublicKey
 
 _LARGEST = 4 << 20  # bytes of a certificate
-_SHOWN = 5  # paths that are left out
+_SHOWN = 10  # paths
 
 
 @click.group("class")
@@ -93,6 +93,8 @@ def submit(ctx: click.Context, exercise: Exercise, to: Path | None, wait: bool, 
         )
     if not folder.is_dir():
         raise UsageError(f"you have no folder for lab {exercise.number}", f"lab start {exercise.number}")
+    if to and to.resolve().is_relative_to(folder.resolve()):
+        raise UsageError(f"{to} would be in the folder that is handed in", "name a place elsewhere with --to")
     packed = pack(folder)
     _say_packed(packed)
     if to:
@@ -153,11 +155,14 @@ def _verify_certificate(content: bytes, key: PublicKey) -> ExitCode:
 
 
 def _say_packed(packed: Packed) -> None:
-    say(f"{len(packed.files)} files, {len(packed.content) / 1024:.0f} KiB: {', '.join(packed.files)}")
+    say(f"{len(packed.files)} files, {len(packed.content) / 1024:.0f} KiB: {_few(packed.files)}")
     if packed.left_out:
-        more = len(packed.left_out) - _SHOWN
-        shown = ", ".join(packed.left_out[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
-        say(f"left out, as hidden or generated: {shown}")
+        say(f"left out, as hidden or generated: {_few(packed.left_out)}")
+
+
+def _few(paths: tuple[str, ...]) -> str:
+    more = len(paths) - _SHOWN
+    return ", ".join(paths[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 def _write(file: Path, packed: Packed) -> None:
@@ -195,26 +200,9 @@ def _follow(server: Server, given: Submission, exercise: Exercise, within: float
 
 
 def _show(graded: Submission, exercise: Exercise) -> ExitCode:
-    import sys
-
     from mlops_lab.checks import report
-    from mlops_lab.checks.verdicts import Result, Verdict
-    from mlops_lab.labs.checker import checks
 
     assert graded.result is not None
-    titles: dict[str, str] = {}
-    with contextlib.suppress(LabError):
-        titles = {each.name: each.title for each in checks(exercise)}
-    try:
-        results = [
-            Result(
-                each.check, titles.get(each.check, each.expected), Verdict(each.verdict), each.points,
-                expected=each.expected, seen=each.seen,
-            )
-            for each in graded.result.checks
-        ]  # fmt: skip
-    except ValueError as other:
-        raise LabError(f"the class's server gives a verdict that is none: {other}", "ask your teacher") from other
     title = f"Lab {exercise.number}: {about(exercise).title}, submission {graded.number}"
-    click.echo(report.terminal(title, results, paint=painter(sys.stdout), width=width()))
-    return report.exit_code(results)
+    click.echo(report.terminal(title, graded.result.checks, paint=painter(sys.stdout), width=width()))
+    return report.exit_code(graded.result.checks)

@@ -10,75 +10,26 @@ from typing import Any
 URI = {"type": "string", "pattern": "^[A-Za-z][A-Za-z0-9+.-]*:\\S+$"}
 TEXT = {"type": "string", "minLength": 1}
 TIME = {"type": "string", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$"}
-ACHIEVEMENTS = [
-    "Achievement",
-    "ApprenticeshipCertificate",
-    "Assessment",
-    "Assignment",
-    "AssociateDegree",
-    "Award",
-    "Badge",
-    "BachelorDegree",
-    "Certificate",
-    "CertificateOfCompletion",
-    "Certification",
-    "CommunityService",
-    "Competency",
-    "Course",
-    "CoCurricular",
-    "Degree",
-    "Diploma",
-    "DoctoralDegree",
-    "Fieldwork",
-    "GeneralEducationDevelopment",
-    "JourneymanCertificate",
-    "LearningProgram",
-    "License",
-    "Membership",
-    "ProfessionalDoctorate",
-    "QualityAssuranceCredential",
-    "MasterCertificate",
-    "MasterDegree",
-    "MicroCredential",
-    "ResearchDoctorate",
-    "SecondarySchoolDiploma",
-]
-RESULTS = [
-    "GradePointAverage",
-    "LetterGrade",
-    "Percent",
-    "PerformanceLevel",
-    "PredictedScore",
-    "RawScore",
-    "Result",
-    "RubricCriterion",
-    "RubricCriterionLevel",
-    "RubricScore",
-    "ScaledScore",
-    "Status",
-]
-STATES = ["Completed", "Enrolled", "Failed", "InProgress", "OnHold", "Provisional", "Withdrew"]
-IDENTIFIERS = [
-    "name",
-    "sourcedId",
-    "systemId",
-    "productId",
-    "userName",
-    "accountId",
-    "emailAddress",
-    "nationalIdentityNumber",
-    "isbn",
-    "issn",
-    "lisSourcedId",
-    "oneRosterSourcedId",
-    "sisSourcedId",
-    "ltiContextId",
-    "ltiDeploymentId",
-    "ltiToolId",
-    "ltiPlatformId",
-    "ltiUserId",
-    "identifier",
-]
+ACHIEVEMENTS = """
+    Achievement ApprenticeshipCertificate Assessment Assignment AssociateDegree Award Badge BachelorDegree Certificate
+    CertificateOfCompletion Certification CommunityService Competency Course CoCurricular Degree Diploma DoctoralDegree
+    Fieldwork GeneralEducationDevelopment JourneymanCertificate LearningProgram License Membership ProfessionalDoctorate
+    QualityAssuranceCredential MasterCertificate MasterDegree MicroCredential ResearchDoctorate SecondarySchoolDiploma
+"""
+RESULTS = """
+    GradePointAverage LetterGrade Percent PerformanceLevel PredictedScore RawScore Result RubricCriterion
+    RubricCriterionLevel RubricScore ScaledScore Status
+"""
+STATES = "Completed Enrolled Failed InProgress OnHold Provisional Withdrew"
+IDENTIFIERS = """
+    name sourcedId systemId productId userName accountId emailAddress nationalIdentityNumber isbn issn lisSourcedId
+    oneRosterSourcedId sisSourcedId ltiContextId ltiDeploymentId ltiToolId ltiPlatformId ltiUserId identifier
+"""
+
+
+def one_of(words: str) -> dict[str, Any]:
+    """One of these words."""
+    return {"enum": words.split()}
 
 
 def kinds(*names: str) -> dict[str, Any]:
@@ -101,21 +52,21 @@ def several(of: dict[str, Any]) -> dict[str, Any]:
 
 IDENTITY = thing(
     {"type": {"const": "IdentityObject"}, "hashed": {"type": "boolean"}, "identityHash": TEXT,
-     "identityType": {"enum": IDENTIFIERS}},
+     "identityType": one_of(IDENTIFIERS)},
     {"salt": TEXT},
     closed=True,
 )  # fmt: skip
 DESCRIPTION = thing(
-    {"id": URI, "type": kinds("ResultDescription"), "name": TEXT, "resultType": {"enum": RESULTS}},
+    {"id": URI, "type": kinds("ResultDescription"), "name": TEXT, "resultType": one_of(RESULTS)},
     {"valueMin": TEXT, "valueMax": TEXT},
 )
 ACHIEVEMENT = thing(
     {"id": URI, "type": kinds("Achievement"), "name": TEXT, "description": TEXT,
      "criteria": {"type": "object", "properties": {"id": URI, "narrative": TEXT}, "minProperties": 1}},
-    {"achievementType": {"enum": ACHIEVEMENTS}, "resultDescription": several(DESCRIPTION)},
+    {"achievementType": one_of(ACHIEVEMENTS), "resultDescription": several(DESCRIPTION)},
 )  # fmt: skip
 RESULT = thing(
-    {"type": kinds("Result")}, {"resultDescription": URI, "value": TEXT, "status": {"enum": STATES}}
+    {"type": kinds("Result")}, {"resultDescription": URI, "value": TEXT, "status": one_of(STATES)}
 )  # fmt: skip
 SUBJECT = {
     **thing(
