@@ -216,8 +216,6 @@ def _object(line: str | bytes) -> dict[str, Any] | None:
 
 
 def _is_signed(value: dict[str, Any], key: PublicKey) -> bool:
-    if value.get("key") != key.id:
-        return False
     try:
         signature = base64.b64decode(value["signature"], validate=True)
         return key.verifies(signature, chain.signed(value))

@@ -22,6 +22,19 @@ def test_discrimination_is_the_correlation_with_the_rest_score() -> None:
     assert discrimination([(not passed, rest) for passed, rest in pairs]) == pytest.approx(-2.2 / math.sqrt(1.2 * 5.2))
 
 
+def test_the_rest_score_is_without_the_check_itself_and_of_the_first_submission() -> None:
+    # Check a 1 0 1 0, the share of b and c 1, 1, 1/2, 0; with a in it the correlation would be larger.
+    firsts = ["ppp", "fpp", "pfp", "fff"]
+    results = [result(f"l{place}", verdicts=each) for place, each in enumerate(firsts)]
+    results += [result(f"l{place}", verdicts="ppp", number=2) for place in range(4)]
+    found = one(results, "a").discrimination
+    assert found == pytest.approx(discrimination([(True, 1.0), (False, 1.0), (True, 0.5), (False, 0.0)]))
+    assert found == pytest.approx(0.25 / math.sqrt(1.0 * 0.6875))
+    # What the environment spoilt is not in the rest.
+    spoilt = [result(f"l{place}", verdicts=each) for place, each in enumerate(("pep", "fpf", "pff"))]
+    assert one(spoilt, "a").discrimination == pytest.approx(discrimination([(True, 1.0), (False, 0.5), (True, 0.0)]))
+
+
 @pytest.mark.parametrize(
     "pairs",
     [
@@ -47,14 +60,14 @@ def test_it_is_within_its_bounds_and_does_not_depend_on_the_scale() -> None:
 
 def test_who_tried_passed_and_when() -> None:
     results = [
-        result("ada", verdicts="fp", seen="3 pods"), result("ada", verdicts="pp", number=2),
-        result("ada", verdicts="fp", number=3, seen="5 pods"),
+        result("ada", verdicts="fp", seen="3 pods"), result("ada", verdicts="fp", number=2, seen="5 pods"),
+        result("ada", verdicts="pp", number=3),
         result("bob", verdicts="pb"),
         result("cy", verdicts="ef"), result("cy", verdicts="fb", number=2, seen="no pods"),
         result("dee", verdicts="eb"), result("ada", "11", "f"),
     ]  # fmt: skip
     first, second = one(results, "a"), one(results, "b")
-    assert (first.tried, first.passed, first.at_attempt) == (3, 2, {1: 1, 2: 1})
+    assert (first.tried, first.passed, first.at_attempt) == (3, 2, {1: 1, 3: 1})
     assert first.difficulty == pytest.approx(1 / 3)
     assert first.seen == (Seen("3 pods", 2), Seen("no pods", 1))
     assert (second.tried, second.passed, second.at_attempt, second.difficulty) == (2, 1, {1: 1}, 0.5)
