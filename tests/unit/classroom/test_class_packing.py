@@ -308,13 +308,13 @@ def test_a_path_that_is_none_of_a_workspace_is_refused(path: str, tmp_path: Path
     ],
 )  # fmt: skip
 def test_what_pack_does_not_write_is_refused(content: bytes, said: str) -> None:
-    began = time.monotonic()
+    began = time.process_time()
     with pytest.raises(Refused) as refused:
         files(content)
     assert said in str(refused.value)
     assert len(str(refused.value)) < 300
     assert str(refused.value).isprintable()
-    assert time.monotonic() - began < 2
+    assert time.process_time() - began < 2
 
 
 def test_no_changed_byte_of_an_archive_goes_unseen(work: Path) -> None:
