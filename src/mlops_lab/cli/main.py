@@ -32,6 +32,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "start": ("labs:start", "Start a lab: create its namespace and your files."),
         "desk": ("desk:desk", "Work on labs and exams on a web page at 127.0.0.1 until Ctrl-C."),
         "check": ("labs:check", "Check your work and show the report."),
+        "submit": ("classroom:submit", "Hand your work on a lab in to your class."),
         "watch": ("labs:watch", "Check again whenever something changes."),
         "explain": ("course:explain", "Show what a failed check sent and what came back."),
         "hint": ("labs:hint", "Show the next hint."),
@@ -44,6 +45,9 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "Exams": {
         "exam": ("exam:exam", "Practise for CKA, CKAD and MLOps against the clock."),
+    },
+    "Classes": {
+        "class": ("classroom:classes", "Verify the signed records and certificates of a class."),
     },
     "For authors": {
         "verify": ("verify:verify", "Prove on the cluster that labs are honest."),
