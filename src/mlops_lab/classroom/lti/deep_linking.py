@@ -34,7 +34,6 @@ class Choice(msgspec.Struct, frozen=True):
     deployment: str
     settings: Settings
     browser: str
-    at: float
 
 
 async def offer(tool: Tool, launch: Launch, browser: str) -> str:
@@ -48,11 +47,9 @@ async def offer(tool: Tool, launch: Launch, browser: str) -> str:
         raise Refused("the platform takes no links to labs here", "add labs where it takes external tools", 400)
     if not origin(settings.deep_link_return_url):
         raise Refused("the platform wants the choice at no https address", "see the platform's settings", 400)
-    ticket, now = secrets.token_urlsafe(32), tool.clock.now()
-    choice = Choice(
-        launch.registration.issuer, launch.registration.client_id, launch.deployment, settings, browser, now.timestamp()
-    )
-    await tool.store.put(_CHOICE, ticket, msgspec.to_builtins(choice), now + _LASTS)
+    ticket = secrets.token_urlsafe(32)
+    choice = Choice(launch.registration.issuer, launch.registration.client_id, launch.deployment, settings, browser)
+    await tool.store.put(_CHOICE, ticket, msgspec.to_builtins(choice), tool.clock.now() + _LASTS)
     return ticket
 
 
@@ -64,8 +61,7 @@ async def taken(tool: Tool, ticket: str, cookie: str | None) -> Choice:
     """
     stored = await tool.store.take(_CHOICE, ticket) if 0 < len(ticket) <= 64 else None
     choice = None if stored is None else msgspec.convert(stored, Choice)
-    late = choice is not None and tool.clock.now().timestamp() - choice.at > _LASTS.total_seconds()
-    if choice is None or late or not same_browser(choice.browser, cookie):
+    if choice is None or not same_browser(choice.browser, cookie):
         raise Refused(
             "this choice was sent before, took too long, or was begun elsewhere", "choose on the platform again"
         )

@@ -119,6 +119,8 @@ def _usable(jwk: object) -> RSAKey | None:
         return None
     if jwk.get("use", "sig") != "sig" or jwk.get("alg", ALGORITHM) != ALGORITHM:
         return None
+    if len(str(jwk.get("n", ""))) < _BITS / 6:  # as base64
+        return None
     try:
         read = RSAKey.import_key({name: jwk[name] for name in ("kty", "kid", "n", "e")})
     except (JoseError, ValueError, TypeError, KeyError):

@@ -32,7 +32,6 @@ class Login(msgspec.Struct, frozen=True):
     Attributes:
         browser: a hash of the browser's cookie.
         deployment: what the platform said beforehand; may be empty.
-        at: when, in seconds.
     """
 
     issuer: str
@@ -40,7 +39,6 @@ class Login(msgspec.Struct, frozen=True):
     nonce: str
     browser: str
     deployment: str
-    at: float
 
 
 def secret_of(cookie: str | None) -> str:
@@ -81,9 +79,8 @@ async def begin(tool: Tool, given: Mapping[str, str], secret: str) -> str:
     if deployment and deployment not in registration.deployments:
         raise not_deployed(registration, deployment)
     state, nonce = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
-    now = tool.clock.now()
-    login = Login(registration.issuer, registration.client_id, nonce, mark(secret), deployment, now.timestamp())
-    await tool.store.put(_STATE, state, msgspec.to_builtins(login), now + LASTS)
+    login = Login(registration.issuer, registration.client_id, nonce, mark(secret), deployment)
+    await tool.store.put(_STATE, state, msgspec.to_builtins(login), tool.clock.now() + LASTS)
     asked = {
         "scope": "openid", "response_type": "id_token", "response_mode": "form_post", "prompt": "none",
         "client_id": registration.client_id, "redirect_uri": tool.url(LAUNCH), "login_hint": given["login_hint"],
@@ -101,13 +98,10 @@ async def answered(tool: Tool, state: str, cookie: str | None) -> Login:
     Raises:
         Refused: there is none, its time is over, or another browser asked it.
     """
-    again = "open the link on the platform again"
     taken = await tool.store.take(_STATE, state) if _SECRET.fullmatch(state) else None
     if taken is None:
-        raise Refused("this launch was used before, or took too long", again)
+        raise Refused("this launch was used before, or took too long", "open the link on the platform again")
     login = msgspec.convert(taken, Login)
-    if tool.clock.now().timestamp() - login.at > LASTS.total_seconds():
-        raise Refused("this launch took too long", again)
     if not same_browser(login.browser, cookie):
         raise Refused(
             "this browser did not begin the launch, or keeps no cookies in a page that another one shows",

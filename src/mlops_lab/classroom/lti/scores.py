@@ -52,7 +52,9 @@ class Score(msgspec.Struct, frozen=True):
     @property
     def key(self) -> str:
         """What a store keeps it by; another one by as little as a comment."""
-        return key(*map(str, msgspec.structs.astuple(self)))
+        points = "" if self.points is None else str(float(self.points))
+        at = str(self.at.timestamp())
+        return key(self.course, self.user, self.lab, points, str(float(self.possible)), at, self.comment)
 
     @property
     def cell(self) -> str:
