@@ -63,18 +63,21 @@ def test_a_new_id_is_one_of_a_roster(name: str, tmp_path: Path) -> None:
     assert len(namespace(own, "10")) <= 63
 
 
-def test_a_course_is_remembered_with_what_later_launches_add() -> None:
+def test_what_launches_say_of_their_course_is_remembered() -> None:
     room = Classroom()
     ags = "https://purl.imsglobal.org/spec/lti-ags/claim/endpoint"
-    for lab in ("10", "11"):
-        item = {"lineitem": f"https://school.example/items/{lab}", "scope": ["s"]}
-        run(people.remember(room.tool, room.launch(**{ags: item, "custom": {"lab": lab}})))
+    item = {"lineitem": "https://school.example/items/1", "scope": ["s"]}
+    run(people.remember(room.tool, room.launch(**{ags: item})))
+    run(people.remember(room.tool, room.launch(custom={"lab": "11"})))
     run(people.remember(room.tool, room.launch(context=None)))
     [course] = run(people.courses(room.tool))
-    assert course.items == {lab: f"https://school.example/items/{lab}" for lab in ("10", "11")}
-    assert (course.key, course.title, course.scopes) == (COURSE.key, "MLOps", ("s",))
-    assert run(people.takes_part(room.tool, course, "u1"))
-    assert not run(people.takes_part(room.tool, course, "u2"))
+    assert (course.key, course.title) == (COURSE.key, "MLOps")
+    assert run(people.item_of_link(room.tool, course, "10")) == item["lineitem"]
+    run(people.remember(room.tool, room.launch()))  # a link without its item takes none away
+    assert run(people.item_of_link(room.tool, course, "10")) == item["lineitem"]
+    assert run(people.item_of_link(room.tool, course, "11")) == ""
+    assert run(people.linked(room.tool, course, "11")) and not run(people.linked(room.tool, course, "12"))
+    assert run(people.takes_part(room.tool, course, "u1")) and not run(people.takes_part(room.tool, course, "u2"))
 
 
 def test_what_a_platform_says_is_one_line() -> None:

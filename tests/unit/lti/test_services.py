@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import itertools
 from datetime import timedelta
 from typing import Any
@@ -15,7 +16,7 @@ from msgspec.structs import replace
 from mlops_lab.base.errors import LabError
 from mlops_lab.classroom.lti import people, scores
 from mlops_lab.classroom.lti.launch import Course
-from mlops_lab.classroom.lti.members import Member, members
+from mlops_lab.classroom.lti.members import Member, learners, members
 from mlops_lab.classroom.lti.ports import Answer
 from mlops_lab.classroom.lti.scores import Score
 from mlops_lab.classroom.lti.tool import Refused
@@ -30,11 +31,10 @@ POSTED = ("POST", "https://school.example/c1/items/4/lineitem/scores?type=7")
 LEARNER = {"user_id": "u1", "roles": [f"{MEMBERSHIP}Learner"], "name": "Ada", "email": "ada@school.example"}
 
 
-def a_class(course: Course = COURSE) -> Classroom:
-    """A class in whose course u1 was seen."""
+def a_class(course: Course = COURSE, item: str = "") -> Classroom:
+    """A class to which u1 has come from the course, for lab 10."""
     room = Classroom()
-    run(room.store.put(people.COURSE, course.key, to_builtins(course)))
-    run(people.saw(room.tool, course, "u1"))
+    run(people.remember(room.tool, dataclasses.replace(room.launch(), course=course, item=item)))
     room.http.answers[ROSTER] = told({"members": [LEARNER]})
     room.http.answers[ASKED] = told([])
     room.http.answers[MADE] = told({"id": ITEM}, 201)
@@ -222,8 +222,8 @@ def test_a_score_of_somebody_who_is_not_in_the_course_is_refused() -> None:
 
 
 def test_a_link_with_its_own_line_item_is_used_where_no_other_can_be_looked_for() -> None:
-    alone = replace(COURSE, lineitems="", items={"10": ITEM})
-    room = a_class(alone)
+    alone = replace(COURSE, lineitems="")
+    room = a_class(alone, ITEM)
     run(scores.send(room.tool, a_score()))
     assert run(scores.deliver(room.tool)) == 1
     with pytest.raises(Refused, match="takes no scores of lab 11"):
@@ -231,8 +231,8 @@ def test_a_link_with_its_own_line_item_is_used_where_no_other_can_be_looked_for(
 
 
 def test_without_the_right_to_make_line_items_only_those_of_links_are_used() -> None:
-    reading = replace(COURSE, scopes=COURSE.scopes[1:], items={"10": ITEM})
-    room = a_class(reading)
+    reading = replace(COURSE, scopes=COURSE.scopes[1:])
+    room = a_class(reading, ITEM)
     for lab in ("10", "11"):
         run(scores.send(room.tool, a_score(lab=lab)))
     assert run(scores.deliver(room.tool)) == 1
@@ -341,3 +341,34 @@ def test_line_items_that_are_wrong_or_do_not_end() -> None:
         run(scores.again(room.tool))
         assert run(scores.deliver(room.tool)) == 0
         assert said in run(scores.waiting(room.tool))[0][1]
+
+
+def test_a_result_goes_to_the_courses_that_have_a_link_for_the_lab_and_the_learner_in_them() -> None:
+    room = a_class()
+    ada = run(people.learner(room.tool, SCHOOL, "u1", "Ada", "", ())).id
+    whole = replace(COURSE, context="c2")
+    without = replace(COURSE, context="c3", lineitems="")
+    for course in (whole, without):
+        run(people.remember(room.tool, dataclasses.replace(room.launch(), course=course, lab="")))
+    run(people.remember(room.tool, dataclasses.replace(room.launch(sub="u2"), course=replace(COURSE, context="c4"))))
+
+    def kept(lab: str) -> list[str]:
+        before = len(run(scores.waiting(room.tool)))
+        count = run(scores.report(room.tool, ada, lab, 5, 20, BEGUN))
+        waiting = [score for score, _ in run(scores.waiting(room.tool))][before:]
+        assert count == len(waiting) and {each.user for each in waiting} == {"u1"}
+        return [each.course for each in waiting]
+
+    assert kept("10") == [COURSE.key, whole.key]
+    assert kept("11") == [whole.key]
+    assert run(scores.report(room.tool, "nobody", "10", 5, 20, BEGUN)) == 0
+
+
+def test_those_who_learn_in_a_course_become_learners_of_the_class() -> None:
+    room = a_class()
+    teacher = {"user_id": "u2", "roles": ["Instructor"], "name": "Grace"}
+    gone = {"user_id": "u3", "roles": ["Learner"], "name": "Alan", "status": "Inactive"}
+    room.http.answers[ROSTER] = told({"members": [LEARNER, teacher, gone]})
+    [ada] = run(learners(room.tool, COURSE, ()))
+    assert ada.id.startswith("ada-") and (ada.name, ada.email) == ("Ada", "ada@school.example")
+    assert run(learners(room.tool, COURSE, (ada,))) == [ada]

@@ -85,7 +85,6 @@ class Course(msgspec.Struct, frozen=True):
     Attributes:
         lineitems, memberships: addresses of the platform's services for the course; empty where it has none.
         scopes: what the tool may do with line items and scores.
-        items: line items by lab, of links that came with one; taken where the platform lets the tool look for none.
     """
 
     issuer: str
@@ -96,7 +95,6 @@ class Course(msgspec.Struct, frozen=True):
     lineitems: str = ""
     memberships: str = ""
     scopes: tuple[str, ...] = ()
-    items: dict[str, str] = {}
 
     @property
     def key(self) -> str:
@@ -114,6 +112,7 @@ class Launch:
         teaches, learns: their part in the course. Neither may be so.
         course: None where the link stands in no course.
         lab: the number of the lab that the link is for; empty for the class as a whole.
+        item: the address of the link's own line item, if the platform has made one; empty otherwise.
         path: the path of this server that the link names; `/` for one that leads to the launch itself.
         choosing: what the platform takes, where a teacher is to choose labs for a course.
     """
@@ -127,6 +126,7 @@ class Launch:
     learns: bool
     course: Course | None
     lab: str
+    item: str
     path: str
     choosing: Settings | None = None
 
@@ -201,9 +201,11 @@ def _launch(tool: Tool, registration: Registration, login: Login, claims: _Claim
     lab = str((claims.custom or {}).get("lab", ""))
     if lab and lab not in {each.number for each in tool.labs()}:
         raise Refused(f"the class has no lab {lab[:20]!r}", "ask the course's teacher", 404)
+    course = _course(registration, claims)
+    item = claims.grades.lineitem if claims.grades else ""
     return Launch(
         registration, claims.deployment, claims.sub, line(claims.name), line(claims.email), teaches,
-        names.learns(claims.roles), _course(registration, claims, lab), lab, path, claims.deep if deep else None,
+        names.learns(claims.roles), course, lab, item, path, claims.deep if deep else None,
     )  # fmt: skip
 
 
@@ -216,22 +218,20 @@ def _path(tool: Tool, target: str) -> str:
     return "/" if plain in ("", "/lti/launch") else plain
 
 
-def _course(registration: Registration, claims: _Claims, lab: str) -> Course | None:
+def _course(registration: Registration, claims: _Claims) -> Course | None:
     if claims.context is None:
         return None
-    grades, members = claims.grades or _Grades(), claims.members
-    addresses = [grades.lineitems, grades.lineitem, members.context_memberships_url if members else ""]
-    for address in filter(None, addresses):
+    grades = claims.grades or _Grades()
+    memberships = claims.members.context_memberships_url if claims.members else ""
+    for address in filter(None, (grades.lineitems, grades.lineitem, memberships)):
         if origin(address) not in registration.origins:
             raise Refused(
                 f"{registration.title} names services at another address than it is registered with: {address[:200]}",
                 "tell the class's teacher, who can add its origin to the services of this platform",
             )
-    lineitems, lineitem, memberships = addresses
     return Course(
         registration.issuer, registration.client_id, claims.deployment, claims.context.id,
-        line(claims.context.title or claims.context.label), lineitems, memberships, tuple(grades.scope),
-        {lab: lineitem} if lab and lineitem else {},
+        line(claims.context.title or claims.context.label), grades.lineitems, memberships, tuple(grades.scope),
     )  # fmt: skip
 
 

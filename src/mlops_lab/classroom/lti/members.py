@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urljoin
 
@@ -12,6 +13,7 @@ from mlops_lab.classroom.lti import names, people
 from mlops_lab.classroom.lti.launch import Course, line
 from mlops_lab.classroom.lti.outward import following, parsed
 from mlops_lab.classroom.lti.tool import Tool
+from mlops_lab.classroom.roster import Learner
 
 _PAGES = 200
 _PEOPLE = 10_000
@@ -84,6 +86,23 @@ async def members(tool: Tool, course: Course) -> list[Member]:
         if each.active:
             await people.saw(tool, course, each.user)
     return list(found.values())
+
+
+async def learners(tool: Tool, course: Course, roster: Sequence[Learner]) -> list[Learner]:
+    """Those who learn in a course now, as learners of the class.
+
+    Args:
+        roster: the learners that the class knows.
+
+    Raises:
+        LabError: the platform does not tell, or not as the standard says.
+    """
+    registration = await tool.registration(course.issuer, course.client_id)
+    return [
+        await people.learner(tool, registration, each.user, each.name, each.email, roster)
+        for each in await members(tool, course)
+        if each.learns and each.active
+    ]
 
 
 def _member(person: _Person) -> Member:

@@ -81,8 +81,24 @@ def resource(lab: str) -> str:
     return f"lab-{lab}"
 
 
+async def report(
+    tool: Tool, learner: str, lab: str, points: float | None, possible: float, at: datetime, comment: str = ""
+) -> int:
+    """Keep a learner's score for every course that wants it: the learner is in it, and it has a link for the lab.
+
+    Returns:
+        for how many courses it was kept.
+    """
+    kept = 0
+    for course, user in await people.places(tool, learner):
+        if await people.linked(tool, course, lab) and await _takes(tool, course, lab):
+            await send(tool, Score(course.key, user, lab, points, possible, at, comment))
+            kept += 1
+    return kept
+
+
 async def send(tool: Tool, score: Score) -> None:
-    """Keep a score, to be sent by `deliver`.
+    """Keep a score for one course, to be sent by `deliver`.
 
     Raises:
         Refused: its course is not known, or this person is not in it: nobody's score goes to somebody else's course.
@@ -90,13 +106,17 @@ async def send(tool: Tool, score: Score) -> None:
     course = await people.course_of(tool, score.course)
     if course is None or not await people.takes_part(tool, course, score.user):
         raise Refused("nobody was seen in this course by that name", "open the tool from the course once", 404)
-    if not course.lineitems and score.lab not in course.items:
+    if not await _takes(tool, course, score.lab):
         raise Refused(
             f"the platform takes no scores of lab {score.lab} from this tool",
             "let it use Assignment and Grade Services, then open the tool once",
         )
     if not await _passed(tool, score):
         await tool.store.put(_SCORE, score.key, msgspec.to_builtins(_Waiting(score)))
+
+
+async def _takes(tool: Tool, course: Course, lab: str) -> bool:
+    return bool(course.lineitems or await people.item_of_link(tool, course, lab))
 
 
 async def deliver(tool: Tool) -> int:
@@ -189,8 +209,9 @@ async def line_item(tool: Tool, registration: Registration, course: Course, lab:
         LabError: the platform lets the tool neither find nor make one, or answers with somebody else's.
     """
     if not course.lineitems or names.LINE_ITEM_SCOPE not in course.scopes:
-        if lab in course.items:
-            return course.items[lab]
+        own = await people.item_of_link(tool, course, lab)
+        if own:
+            return own
         raise LabError(
             f"{registration.title} has no column for lab {lab}, and lets this tool make none",
             "choose the lab for the course by deep linking, or let the tool manage line items",
