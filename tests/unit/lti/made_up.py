@@ -89,7 +89,7 @@ class MemoryStore:
 
     async def get(self, kind: str, key: str) -> Value | None:
         text, until = self._kept.get((kind, key), ("null", None))
-        return None if until is not None and until <= self._now() else json.loads(text)  # type: ignore[no-any-return]
+        return None if until is not None and until <= self._now() else json.loads(text)
 
     async def take(self, kind: str, key: str) -> Value | None:
         found = await self.get(kind, key)

@@ -43,6 +43,8 @@ PEOPLE = {
     "mary": ("Mary Jackson", "Learner"), "karen": ("Karen Jones", "Learner"),
 }  # fmt: skip
 
+_NAMES = [x509.IPAddress(ip_address("127.0.0.1")), x509.DNSName("localhost")]
+
 
 @dataclass
 class School:
@@ -105,7 +107,8 @@ class _Login(OIDCLoginAbstract):
 class _Launch(LTIAdvantageMessageLaunchAbstract):
     def render_launch_form(self, launch_data: dict[str, Any], **_: Any) -> str:
         shown = [f'<input name="{name}" value="{html.escape(launch_data[name])}">' for name in ("state", "id_token")]
-        return f'<form method="post" action="{launch_data["launch_url"]}">{"".join(shown)}</form>'
+        sends = "<script>document.forms[0].submit()</script>"
+        return f'<form method="post" action="{launch_data["launch_url"]}">{"".join(shown)}</form>{sends}'
 
 
 class _Gradebook(AssignmentsGradesService):
@@ -114,7 +117,7 @@ class _Gradebook(AssignmentsGradesService):
     def find_lineitems(self, **asked: Any) -> Any:
         wanted = [
             each for each in self.school.items.values()
-            if asked.get("resource_id") in (None, each.get("resourceId")) and asked.get("tag") in (None, each.get("tag"))
+            if asked.get("resource_id") in (None, each["resourceId"]) and asked.get("tag") in (None, each["tag"])
         ]  # fmt: skip
         return {"content": wanted, "has_next": False}
 
@@ -186,6 +189,12 @@ class _Begin(_Page):
         self.redirect(to.initiate_login(self.get_argument("user")))
 
 
+class _Frame(_Page):
+    def get(self) -> None:
+        """A page of the platform that shows the tool in a frame."""
+        self.finish(f'<title>Course</title><iframe name="tool" src="/begin?{self.request.query}"></iframe>')
+
+
 class _Auth(_Page):
     def get(self) -> None:
         user, link = self.get_argument("login_hint"), self.get_argument("lti_message_hint")
@@ -248,8 +257,8 @@ class _Chosen(_Page):
 def platform(school: School) -> Application:
     """What the platform answers at."""
     pages: list[tuple[str, type[_Page]]] = [
-        (r"/begin", _Begin), (r"/auth", _Auth), (r"/token", _Token), (r"/keys", _Keys), (r"/c1/members", _Members),
-        (r"/c1/items", _Items), (r"/c1/items/(\d+)/scores", _Items), (r"/chosen", _Chosen),
+        (r"/begin", _Begin), (r"/frame", _Frame), (r"/auth", _Auth), (r"/token", _Token), (r"/keys", _Keys),
+        (r"/c1/members", _Members), (r"/c1/items", _Items), (r"/c1/items/(\d+)/scores", _Items), (r"/chosen", _Chosen),
     ]  # fmt: skip
     return Application([(path, handler, {"school": school}) for path, handler in pages])
 
@@ -264,7 +273,7 @@ def certificate(folder: Path) -> Path:
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.SubjectAlternativeName(_NAMES), critical=False)
         .sign(private, hashes.SHA256())
     )  # fmt: skip
     (folder / "key.pem").write_bytes(private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))

@@ -1,115 +1,25 @@
-"""The tool and a platform of another hand, over TLS, with a browser between them: launch, choice of labs, roster, scores."""
+"""The tool and a platform of another hand, over TLS, a browser between them: launch, choice of labs, roster, scores."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
+from urllib.parse import urlencode
 
 import pytest
-import requests
 from tornado.web import Application, RequestHandler
 
 from mlops_lab.base.errors import LabError
-from mlops_lab.classroom.lti import people, scores
-from mlops_lab.classroom.lti.handlers import routes
-from mlops_lab.classroom.lti.launch import Launch
+from mlops_lab.classroom.lti import dynamic, people, scores
 from mlops_lab.classroom.lti.login import COOKIE
 from mlops_lab.classroom.lti.members import members
 from mlops_lab.classroom.lti.outward import TornadoHttp
-from mlops_lab.classroom.lti.ports import SystemClock
-from mlops_lab.classroom.lti.registration import Registration
 from mlops_lab.classroom.lti.scores import Score
-from mlops_lab.classroom.lti.tool import Tool
-from tests.unit.lti.made_up import LABS, MemoryStore, own, run
-from tests.unit.lti.school import School, certificate, platform, served
-
-
-class Form(HTMLParser):
-    """The form of a page: where it goes, and what it carries."""
-
-    def __init__(self, page: requests.Response) -> None:
-        super().__init__()
-        self.action, self.fields, self.choices = "", {}, []  # type: ignore[var-annotated]
-        self.feed(page.text)
-        self.action = requests.compat.urljoin(page.url, self.action)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = dict(attrs)
-        if tag == "form":
-            self.action = given["action"] or ""
-        elif tag == "input" and given.get("type") in ("checkbox", "radio"):
-            self.choices.append((given["name"], given["value"]))
-        elif tag == "input":
-            self.fields[given["name"]] = given["value"]
-
-
-class Browser:
-    """A person's browser: cookies, redirects, forms."""
-
-    def __init__(self, school: School, trusted: Path) -> None:
-        self.school, self.session = school, requests.Session()
-        self.session.verify, self.session.trust_env = str(trusted), False
-
-    def open(self, user: str, link: str) -> Form:
-        """A link on the platform, up to the form that carries the platform's message."""
-        return Form(self.session.get(f"{self.school.address}/begin", params={"user": user, "link": link}))
-
-    def send(self, form: Form, **more: Any) -> requests.Response:
-        """Press the form's button."""
-        return self.session.post(form.action, data={**form.fields, **more})
-
-
-class World:
-    """The class's server, the platform, and what is between them."""
-
-    def __init__(self, trusted: Path, school: School, made: list[Tool]) -> None:
-        self.trusted, self.school, self.tool = trusted, school, made[0]
-
-    def browser(self) -> Browser:
-        return Browser(self.school, self.trusted)
-
-    def asking(self) -> Tool:
-        """The tool, for a loop of the test's own."""
-        tool = self.tool
-        return Tool(
-            tool.address, tool.name, tool.own, tool.store, TornadoHttp(str(self.trusted)), tool.clock, tool.labs,
-            tool.land, tool.platforms,
-        )  # fmt: skip
-
-
-async def _land(handler: RequestHandler, launch: Launch) -> None:
-    course = launch.course.title if launch.course else ""
-    handler.finish({"user": launch.user, "name": launch.name, "lab": launch.lab, "teaches": launch.teaches,
-                    "learns": launch.learns, "course": course})  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    trusted, school, made = certificate(tmp_path_factory.mktemp("tls")), School(), list[Tool]()
-
-    def at_school(address: str) -> Application:
-        school.address = address
-        return platform(school)
-
-    def in_class(address: str) -> Application:
-        school.tool, at = address, school.address
-        registration = Registration(at, "tool-1", f"{at}/auth", f"{at}/token", f"{at}/keys", ("d1",), "The school")
-        store = MemoryStore(lambda: datetime.now(UTC))
-        made.append(
-            Tool(address, "mlops-lab", own(), store, TornadoHttp(str(trusted)), SystemClock(), lambda: LABS, _land,
-                 (registration,))
-        )  # fmt: skip
-        return Application(routes(made[0]), xsrf_cookies=True)
-
-    with pytest.MonkeyPatch.context() as patch, served(trusted, at_school, in_class):
-        patch.setenv("REQUESTS_CA_BUNDLE", str(trusted))  # for the platform, which fetches the tool's keys
-        patch.setenv("NO_PROXY", "127.0.0.1")
-        yield World(trusted, school, made)
+from tests.unit.lti.made_up import run
+from tests.unit.lti.school import served
+from tests.unit.lti.world import Form, World
 
 
 def test_a_learner_comes_to_a_lab(world: World) -> None:
@@ -216,7 +126,7 @@ def test_scores_come_into_the_gradebook(world: World) -> None:
 
 def test_a_platform_whose_certificate_is_not_trusted_is_not_asked(world: World) -> None:
     http = TornadoHttp()
-    with pytest.raises(LabError, match="127.0.0.1 does not answer") as trouble:
+    with pytest.raises(LabError, match=r"127\.0\.0\.1 does not answer") as trouble:
         run(http("GET", f"{world.school.address}/keys", {}, None))
     assert "CERTIFICATE" in trouble.value.message.upper()
 
@@ -246,3 +156,27 @@ def test_the_pages_have_their_style(world: World) -> None:
     answer = world.browser().session.get(f"{world.tool.address}/lti/page.css")
     assert answer.headers["Content-Type"].startswith("text/css")
     assert "max-width" in answer.text
+
+
+def test_a_platform_is_registered_from_its_own_page(world: World) -> None:
+    class About(RequestHandler):
+        def get(self) -> None:
+            at = f"https://{self.request.host}"
+            ends = {"authorization_endpoint": "auth", "token_endpoint": "token", "jwks_uri": "keys",
+                    "registration_endpoint": "register"}  # fmt: skip
+            self.finish({"issuer": at, **{name: f"{at}/{path}" for name, path in ends.items()}})
+
+    class Made(RequestHandler):
+        def post(self) -> None:
+            assert self.request.headers["Authorization"] == "Bearer r"
+            self.finish({"client_id": f"made for {json.loads(self.request.body)['client_name']}"})
+
+    with served(world.trusted, lambda _: Application([("/about", About), ("/register", Made)])) as [address]:
+        url = run(dynamic.invite(world.tool, address))
+        given = urlencode({"openid_configuration": f"{address}/about", "registration_token": "r"})
+        session = world.browser().session
+        answer = session.get(f"{url}?{given}")
+        assert answer.status_code == 200, answer.text
+        assert "gave no deployment id" in answer.text and "org.imsglobal.lti.close" in answer.text
+        assert run(world.tool.registration(address, "made for mlops-lab")).jwks_uri == f"{address}/keys"
+        assert session.get(f"{url}?{given}").status_code == 403

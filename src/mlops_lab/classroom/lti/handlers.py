@@ -117,6 +117,7 @@ class Arrival(_Handler):
         launch = await arrive(self.tool, self.fields("state", "id_token", "error", "error_description"), cookie)
         await people.remember(self.tool, launch)
         if launch.choosing is None:
+            self.policy(frames=launch.registration.frames)
             await self.tool.land(self, launch)
             return
         ticket = await deep_linking.offer(self.tool, launch, login.mark(cookie or ""))

@@ -63,7 +63,9 @@ Land = Callable[["RequestHandler", "Launch"], Awaitable[None]]
 """Answers the browser of somebody who has come in by a launch: begins a session, and leads to a page.
 
 It is called for messages that were verified only. Who does not teach never comes with an address of the teacher's
-pages, but that is about where a launch leads: later requests are held against the role that the session keeps.
+pages, but that is about where a launch leads: later requests are held against the role that the session keeps. A
+platform may show all of it in a frame: then a session's cookie is kept only if it is `SameSite=None; Secure;
+Partitioned`, and a page is shown only if its policy lets `launch.registration.frames` do so.
 """
 
 
