@@ -313,6 +313,21 @@ def test_scores_go_in_the_order_of_their_times_and_once_each() -> None:
     assert room.http.count(*POSTED) == 2
 
 
+def test_a_score_that_waits_is_not_sent_after_a_later_one() -> None:
+    room = a_class()
+    room.http.answers[POSTED] = Answer(503, {}, b"")
+    run(scores.send(room.tool, a_score(5)))
+    run(scores.deliver(room.tool))
+    room.http.answers[POSTED] = Answer(204, {}, b"")
+    run(scores.send(room.tool, a_score(12, 20)))
+    assert run(scores.deliver(room.tool)) == 1
+    count = room.http.count(*POSTED)
+    room.clock.move(61)
+    assert run(scores.deliver(room.tool)) == 0
+    assert room.http.count(*POSTED) == count
+    assert run(scores.waiting(room.tool)) == []
+
+
 def test_a_platform_that_has_a_later_score_keeps_it() -> None:
     room = a_class()
     room.http.answers[POSTED] = Answer(409, {}, b"")
