@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any, TypeVar
@@ -44,12 +45,13 @@ LABS = (Lab("10", "Autoscale on CPU", 20), Lab("11", "Autoscale on requests", 30
 
 
 def run(what: Awaitable[T]) -> T:
-    """The result of a coroutine."""
+    """The result of a coroutine, in a thread of its own: a browser of other tests may have a loop in this one."""
 
     async def awaited() -> T:
         return await what
 
-    return asyncio.run(awaited())
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(lambda: asyncio.run(awaited())).result()
 
 
 class StandingClock:

@@ -9,10 +9,9 @@ import jwt
 import pytest
 from msgspec.structs import replace
 
-from mlops_lab.base.errors import LabError
 from mlops_lab.classroom.lti import login
 from mlops_lab.classroom.lti.launch import arrive
-from mlops_lab.classroom.lti.tool import Refused
+from mlops_lab.classroom.lti.refused import Refused
 from tests.unit.lti.made_up import (
     ADDRESS,
     CLAIM,
@@ -79,7 +78,7 @@ SIGNED_WRONGLY: dict[str, Token] = {
 @pytest.mark.parametrize("token", SIGNED_WRONGLY.values(), ids=SIGNED_WRONGLY.keys())
 def test_a_message_that_the_platform_has_not_signed(token: Token) -> None:
     room = Classroom()
-    with pytest.raises(LabError, match="not signed by"):
+    with pytest.raises(Refused, match="not signed by"):
         brought(room, token)
     assert {each[1] for each in room.http.asked} <= {SCHOOL.jwks_uri}
 
@@ -96,7 +95,7 @@ def test_a_message_that_the_platform_has_not_signed(token: Token) -> None:
 def test_a_key_of_the_set_that_is_not_for_this(shown: dict[str, str]) -> None:
     room = Classroom()
     room.http.answers["GET", SCHOOL.jwks_uri] = told({"keys": [jwk("k1", room.signer, **shown)]})
-    with pytest.raises(LabError, match="not signed by"):
+    with pytest.raises(Refused, match="not signed by"):
         brought(room, lambda room, claims: room.signed(claims))
 
 
@@ -107,7 +106,7 @@ def test_a_key_below_2048_bits(padding: str) -> None:
     room.signer = key("short", 1024)
     shown = jwk("k1", room.signer)
     room.http.answers["GET", SCHOOL.jwks_uri] = told({"keys": [{**shown, "n": padding + shown["n"]}]})
-    with pytest.raises(LabError, match="not signed by"):
+    with pytest.raises(Refused, match="not signed by"):
         brought(room, lambda room, claims: room.signed(claims))
 
 
@@ -269,7 +268,7 @@ def test_another_platform_cannot_answer_for_this_one() -> None:
     room.http.answers["GET", other.jwks_uri] = told({"keys": [jwk("k1", key("mallory"))]})
     asked = room.begin(secret)
     claims = {**room.claims(asked["nonce"]), "iss": other.issuer}
-    with pytest.raises(LabError, match=r"not signed by https://school\.example"):
+    with pytest.raises(Refused, match=r"not signed by https://school\.example"):
         room.arrive(asked["state"], jwt.encode(claims, key("mallory"), "RS256", headers={"kid": "k1"}), secret)
 
 

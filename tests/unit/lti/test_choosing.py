@@ -10,7 +10,7 @@ import pytest
 from mlops_lab.base.errors import LabError, UsageError
 from mlops_lab.classroom.lti import deep_linking, dynamic, login
 from mlops_lab.classroom.lti.launch import Launch
-from mlops_lab.classroom.lti.tool import Refused
+from mlops_lab.classroom.lti.refused import Refused
 from tests.unit.lti.made_up import ADDRESS, SCHOOL, Classroom, run, teacher, told
 
 DL = "https://purl.imsglobal.org/spec/lti-dl/claim"

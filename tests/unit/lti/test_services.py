@@ -18,8 +18,8 @@ from mlops_lab.classroom.lti import people, scores
 from mlops_lab.classroom.lti.launch import Course
 from mlops_lab.classroom.lti.members import Member, learners, members
 from mlops_lab.classroom.lti.ports import Answer
+from mlops_lab.classroom.lti.refused import Refused
 from mlops_lab.classroom.lti.scores import Score
-from mlops_lab.classroom.lti.tool import Refused
 from tests.unit.lti.made_up import BEGUN, COURSE, MEMBERSHIP, SCHOOL, Classroom, form, run, told
 
 TOKEN = ("POST", SCHOOL.token_endpoint)

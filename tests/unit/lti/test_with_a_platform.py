@@ -37,6 +37,9 @@ def test_the_message_is_good_once_and_in_its_own_browser(world: World) -> None:
     assert (refused.status_code, "this browser did not begin" in refused.text.lower()) == (403, True)
     form = browser.open("ada", "r1")
     assert browser.send(form).status_code == 200
+    form = browser.open("ada", "r1")
+    forged = browser.send(form, id_token=form.fields["id_token"][:-8] + "AAAAAAAA")
+    assert (forged.status_code, "not signed" in forged.text) == (403, True)
     again = browser.send(form)
     assert (again.status_code, "used before" in again.text) == (403, True)
 

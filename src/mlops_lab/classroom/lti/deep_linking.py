@@ -13,8 +13,9 @@ from mlops_lab.classroom.lti import names
 from mlops_lab.classroom.lti.launch import Launch, Settings
 from mlops_lab.classroom.lti.login import LAUNCH, same_browser
 from mlops_lab.classroom.lti.outward import origin
+from mlops_lab.classroom.lti.refused import Refused
 from mlops_lab.classroom.lti.scores import described
-from mlops_lab.classroom.lti.tool import Offered, Refused, Tool
+from mlops_lab.classroom.lti.tool import Offered, Tool
 
 _CHOICE = "choice"
 _LASTS = timedelta(hours=1)

@@ -17,8 +17,9 @@ from mlops_lab.base.errors import LabError, UsageError
 from mlops_lab.classroom.lti import names
 from mlops_lab.classroom.lti.login import LAUNCH
 from mlops_lab.classroom.lti.outward import ask, origin, parsed
+from mlops_lab.classroom.lti.refused import Refused
 from mlops_lab.classroom.lti.registration import Registration
-from mlops_lab.classroom.lti.tool import REGISTRATION, Refused, Tool
+from mlops_lab.classroom.lti.tool import REGISTRATION, Tool
 
 PATH = "/lti/register"
 _INVITATION = "invitation"

@@ -17,7 +17,8 @@ from mlops_lab.base.errors import LabError
 from mlops_lab.classroom.lti import deep_linking, dynamic, login, people
 from mlops_lab.classroom.lti.launch import arrive
 from mlops_lab.classroom.lti.outward import origin
-from mlops_lab.classroom.lti.tool import Refused, Tool
+from mlops_lab.classroom.lti.refused import Refused
+from mlops_lab.classroom.lti.tool import Tool
 
 _PAGE = Path(__file__).parent / "page"
 _TEMPLATES = Loader(str(_PAGE))

@@ -16,6 +16,7 @@ from joserfc.jws import JWSRegistry, extract_compact
 from mlops_lab.base.errors import LabError, UsageError
 from mlops_lab.classroom.lti.outward import ask, parsed
 from mlops_lab.classroom.lti.ports import Clock, Http
+from mlops_lab.classroom.lti.refused import Refused
 from mlops_lab.classroom.lti.registration import Registration
 
 ALGORITHM = "RS256"  # the only one that LTI's Security Framework asks for; no other one is taken
@@ -132,9 +133,10 @@ async def verified(keys: PlatformKeys, registration: Registration, token: str) -
     """The claims of a token that this platform has signed. Nothing else about it is looked at.
 
     Raises:
-        LabError: it has not, or its keys can't be had.
+        Refused: it has not.
+        LabError: its keys can't be had.
     """
-    refused = LabError(f"the message is not signed by {registration.title}", "open the link on the platform again")
+    refused = Refused(f"the message is not signed by {registration.title}", "open the link on the platform again")
     registry = JWSRegistry(algorithms=[ALGORITHM], strict_check_header=False)  # RFC 7515: unknown headers are ignored
     try:
         named = extract_compact(token.encode("ascii")).headers().get("kid")

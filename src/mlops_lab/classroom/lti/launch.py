@@ -16,8 +16,9 @@ from mlops_lab.classroom.lti import names
 from mlops_lab.classroom.lti.keys import verified
 from mlops_lab.classroom.lti.login import LASTS, Login, answered, not_deployed
 from mlops_lab.classroom.lti.outward import origin
+from mlops_lab.classroom.lti.refused import Refused
 from mlops_lab.classroom.lti.registration import Registration, key
-from mlops_lab.classroom.lti.tool import Refused, Tool
+from mlops_lab.classroom.lti.tool import Tool
 
 SKEW = timedelta(seconds=60)  # between the platform's clock and ours
 _AGAIN = "open the link on the platform again"
@@ -139,8 +140,8 @@ async def arrive(tool: Tool, given: Mapping[str, str], cookie: str | None) -> La
         cookie: what the browser keeps.
 
     Raises:
-        Refused: the message is not what the platform was asked for, or says what is not granted.
-        LabError: the message is not signed by the platform, or its keys can't be had.
+        Refused: the message is not signed by the platform, not what it was asked for, or says what is not granted.
+        LabError: the platform's keys can't be had.
     """
     login = await answered(tool, given.get("state", ""), cookie)
     registration = await tool.registration(login.issuer, login.client_id)

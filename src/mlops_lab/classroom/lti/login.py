@@ -16,8 +16,9 @@ from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
+from mlops_lab.classroom.lti.refused import Refused
 from mlops_lab.classroom.lti.registration import Registration
-from mlops_lab.classroom.lti.tool import Refused, Tool, unknown
+from mlops_lab.classroom.lti.tool import Tool, unknown
 
 LAUNCH = "/lti/launch"
 COOKIE = "__Host-lti"  # of this host alone, over TLS alone

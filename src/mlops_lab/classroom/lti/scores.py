@@ -18,8 +18,9 @@ from mlops_lab.base.errors import LabError
 from mlops_lab.classroom.lti import names, people
 from mlops_lab.classroom.lti.launch import Course
 from mlops_lab.classroom.lti.outward import Declined, following, origin, parsed
+from mlops_lab.classroom.lti.refused import Refused
 from mlops_lab.classroom.lti.registration import Registration, key
-from mlops_lab.classroom.lti.tool import Refused, Tool
+from mlops_lab.classroom.lti.tool import Tool
 
 TAG = "points"
 _SCORE = "score"

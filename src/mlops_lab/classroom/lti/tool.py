@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from mlops_lab.base.errors import LabError
 from mlops_lab.classroom.lti.access import Access
 from mlops_lab.classroom.lti.keys import PlatformKeys, ToolKeys
 from mlops_lab.classroom.lti.ports import Clock, Http, Store
+from mlops_lab.classroom.lti.refused import Refused
 from mlops_lab.classroom.lti.registration import Registration, key
 
 if TYPE_CHECKING:
@@ -20,18 +20,6 @@ if TYPE_CHECKING:
     from mlops_lab.classroom.lti.launch import Launch
 
 REGISTRATION = "registration"  # the kind in the store
-
-
-class Refused(LabError):
-    """What a browser or a platform has asked for is not granted.
-
-    Args:
-        status: of HTTP.
-    """
-
-    def __init__(self, message: str, hint: str, status: int = 403) -> None:
-        super().__init__(message, hint)
-        self.status = status
 
 
 class Offered(Protocol):
