@@ -27,6 +27,7 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     quota: dict[str, str]
     requests: dict[str, str]
     limits: dict[str, str]
+    dns: dict[str, str]
     labs: list[str] = []
     certificate: str = ""
     keep_hours: float = 24
@@ -34,7 +35,6 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     token_hours: float = 12
     labs_at_once: int = 2
     shared_parts: list[str] = []
-    dns: dict[str, str] = {"k8s-app": "kube-dns"}
     dns_addresses: list[str] = []
 
     @property
