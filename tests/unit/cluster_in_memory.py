@@ -33,8 +33,7 @@ class ClusterInMemory:
 
     def put(self, item: Object) -> Object:
         with self._lock:
-            stored = self._store(item)
-        return stored
+            return self._store(item)
 
     def take_away(self, kind: str, name: str, namespace: str = "") -> None:
         with self._lock:

@@ -66,7 +66,9 @@ class World:
 def world_of(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> World:
     kube, seen = ClusterInMemory(), Seen()
     kube.told.append(seen.take)
-    reconciler = Reconciler(cast(Kube, kube), settings, seen, lambda *_: None, lambda: [("10.0.0.1", 6443)], lambda: "CA")
+    reconciler = Reconciler(
+        cast(Kube, kube), settings, seen, lambda *_: None, lambda: [("10.0.0.1", 6443)], lambda: "CA"
+    )
     world = World(kube, seen, reconciler)
     reconciler.now = lambda: world.now
 

@@ -1,4 +1,4 @@
-"""What the class's operator stands on: its queue, its comparison, walls, the table of labs, kits; and all of it at work."""
+"""What the class's operator stands on: its queue, its comparison, walls, the table of labs, kits; and all of it."""
 
 from __future__ import annotations
 
@@ -197,7 +197,8 @@ def document() -> str:
     titles = {each.number: about(each).title for each in exercises()}
     words = {"files": "your files, in a sandbox", "cluster": "in place, on the shared cluster", "own": "not in a class"}
     rows = [
-        f"| {number} {titles[number]} | {words[each.grading]} | {each.why} | {each.without or ('—' if each.shared else 'all of it')} |"
+        f"| {number} {titles[number]} | {words[each.grading]} | {each.why} | "
+        f"{each.without or ('' if each.shared else 'all of it')} |"
         for number, each in labs.table().items()
     ]
     return "\n".join(["| lab | graded by | since | not on a shared cluster |", "|---|---|---|---|", *rows]) + "\n"
@@ -281,7 +282,9 @@ def test_a_seed_is_put_in_once_and_its_trouble_is_told(monkeypatch: pytest.Monke
     kube.refuses = lambda write: 0
     assert seeder(exercise, SPACE)
     assert until(lambda: seeder(exercise, SPACE) is None)
-    image = kube.get("Deployment", kube.named("Deployment", SPACE)[0], SPACE)["spec"]["template"]["spec"]["containers"][0]
+    image = kube.get("Deployment", kube.named("Deployment", SPACE)[0], SPACE)["spec"]["template"]["spec"]["containers"][
+        0
+    ]
     assert image["image"].startswith("registry.test/")
     kube.writes.clear()
     assert seeder(exercise, SPACE) is None and kube.writes == []
