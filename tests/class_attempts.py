@@ -22,7 +22,7 @@ class Attempt:
         guard: the policy that refuses it, by the end of its name; `pod-security` or `quota` for what stands there.
         says: a part of what the refusal says.
 
-    REGISTRY, PUSH, NODE and RUNTIME in it are replaced by what there is.
+    REGISTRY, PUSH and RUNTIME in it are replaced by what there is.
     """
 
     name: str
@@ -103,7 +103,7 @@ REFUSED: tuple[Attempt, ...] = (
     Attempt("the own folder of another registry", of("attacker.example/PUSH/ada/model:1"), PODS, "images come"),
     Attempt("a volume of a driver", pod(volumes=[{"name": "v", "csi": {"driver": "x.example"}}]), PODS, "volumes"),
     Attempt("an image as a volume", pod(volumes=[{"name": "v", "image": {"reference": "nginx"}}]), PODS, "volumes"),
-    Attempt("a node of one's choice", pod(nodeName="NODE"), PODS, "the scheduler chooses"),
+    Attempt("a node of one's choice", pod(nodeName="a-node"), PODS, "the scheduler chooses"),
     Attempt(
         "the control plane",
         pod(tolerations=[{"key": "node-role.kubernetes.io/control-plane", "operator": "Exists"}]), PODS, "taints",
@@ -173,7 +173,7 @@ ALLOWED: tuple[Attempt, ...] = (
     Attempt("a whole CPU", requesting("1"), PODS),
     Attempt("half of one", requesting("500m"), PODS),
     Attempt("what the API server adds", pod(
-        priority=0, enableServiceLinks=True,
+        priority=0, serviceAccountName="default", enableServiceLinks=True,
         tolerations=[{"key": f"node.kubernetes.io/{each}", "operator": "Exists", "effect": "NoExecute"}
                      for each in ("not-ready", "unreachable")],
         volumes=[{"name": "token", "projected": {"sources": [_TOKEN]}}],

@@ -86,7 +86,7 @@ class Classroom:
         self._thread.start()
         for learner in (self.ada, self.bob):
             self.ask(learner, lab_04=Lab(), lab_17=Lab(), kit=Kit())
-            until(lambda learner=learner: self.is_ready(learner, "lab-04", "lab-17", "kit"), within=90)
+            self.wait(learner, "lab-04", "lab-17", "kit", within=90)
             self._allow(learner)
 
     def close(self) -> None:
@@ -112,10 +112,15 @@ class Classroom:
         wanted = {key.replace("_", "-"): value for key, value in changes.items()}
         asked.ask(self.kube, self.namespace, learner, wanted)
 
-    def is_ready(self, learner: str, *keys: str) -> bool:
-        """Is all of that ready?"""
-        states = asked.states(self.kube.find("ConfigMap", f"learner-{learner}", self.namespace))
-        return all(key in states and states[key].state == "ready" for key in keys)
+    def wait(self, learner: str, *keys: str, within: float = 30) -> None:
+        """Wait until all of that is ready."""
+        end = time.monotonic() + within
+        while True:
+            states = asked.states(self.kube.find("ConfigMap", f"learner-{learner}", self.namespace))
+            if all(key in states and states[key].state == "ready" for key in keys):
+                return
+            assert time.monotonic() < end, states
+            time.sleep(0.1)
 
     def roster(self, *lines: str) -> None:
         """Another roster."""
