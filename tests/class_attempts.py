@@ -130,7 +130,7 @@ REFUSED: tuple[Attempt, ...] = (
         "a copy of a volume",
         claim(dataSource={"kind": "PersistentVolumeClaim", "name": "theirs"}), CLAIMS, "begins empty",
     ),
-    Attempt("a folder of the node", pod(volumes=[{"name": "v", "hostPath": {"path": "/"}}]), "pod-security", "hostPath"),
+    Attempt("a node's folder", pod(volumes=[{"name": "v", "hostPath": {"path": "/"}}]), "pod-security", "hostPath"),
     Attempt("the node's network", pod(hostNetwork=True), "pod-security", "host namespaces"),
     Attempt("the node's processes", pod(hostPID=True), "pod-security", "host namespaces"),
     Attempt(
@@ -158,7 +158,11 @@ REFUSED_INGRESSES: tuple[Attempt, ...] = (
     Attempt("every name", ingress("*.apps.example.org"), INGRESSES, "for names"),
     Attempt("a name that ends like the own", ingress(f"x{_DOMAIN}"), INGRESSES, "for names"),
     Attempt("no name, so all of them", ingress(_DOMAIN, spec={"rules": [{}]}), INGRESSES, "for names"),
-    Attempt("whatever has no other", ingress(_DOMAIN, spec={"defaultBackend": {"service": {"name": "x", "port": {"number": 80}}}}), INGRESSES, "default backend"),
+    Attempt(
+        "whatever has no other",
+        ingress(_DOMAIN, spec={"defaultBackend": {"service": {"name": "x", "port": {"number": 80}}}}),
+        INGRESSES, "default backend",
+    ),
     Attempt("a certificate for others", ingress(_DOMAIN, spec={"tls": [{"hosts": ["x.example"]}]}), INGRESSES, "TLS"),
     Attempt(
         "settings of the controller",

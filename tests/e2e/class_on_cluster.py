@@ -1,4 +1,4 @@
-"""A class on the cluster without its server: the chart's rights and policies, and the operator in the test's process."""
+"""A class on the cluster without its server: the chart's rights and policies, and its operator in this process."""
 
 from __future__ import annotations
 
@@ -54,15 +54,15 @@ class Classroom:
         self.ada, self.bob = f"ada-{self.mark}", f"bob-{self.mark}"
         self.push = f"{REGISTRY}/learners"
         self.objects: list[Object] = []
+        self._address = str(kube.api_client.configuration.host)
         self._certificate = Path(kube.api_client.configuration.ssl_ca_cert)
 
     def open(self) -> None:
         """Install, start the operator, and let two learners begin."""
+        ingresses = {"ingressClasses": ["nginx"], "ingressDomain": "apps.example.org"}
         values = {
-            "cluster": {"address": self.kube.api_client.configuration.host, "certificate": self._certificate.read_text()},
-            "learners": {
-                "pushPrefix": self.push, "ingressClasses": ["nginx"], "ingressDomain": "apps.example.org", "labsAtOnce": 3,
-            },
+            "cluster": {"address": self._address, "certificate": self._certificate.read_text()},
+            "learners": {"pushPrefix": self.push, "labsAtOnce": 3, **ingresses},
             "roster": f"id\n{self.ada}\n{self.bob}\n",
         }  # fmt: skip
         file = self.scratch / "values.yaml"
@@ -142,10 +142,11 @@ class Classroom:
         """The cluster as an account reaches it."""
         api = CoreV1Api(self.kube.api_client)
         made = api.create_namespaced_service_account_token(account, namespace, {"spec": {"expirationSeconds": 3600}})
-        cluster = {"server": self.kube.api_client.configuration.host, "certificate-authority": str(self._certificate)}
+        cluster = {"server": self._address, "certificate-authority": str(self._certificate)}
+        user = {"name": "u", "user": {"token": made.status.token}}
         whole = {
             "apiVersion": "v1", "kind": "Config", "current-context": account,
-            "clusters": [{"name": "c", "cluster": cluster}], "users": [{"name": "u", "user": {"token": made.status.token}}],
+            "clusters": [{"name": "c", "cluster": cluster}], "users": [user],
             "contexts": [{"name": account, "context": {"cluster": "c", "user": "u"}}],
         }  # fmt: skip
         file = self.scratch / f"{account}.yaml"
@@ -170,8 +171,8 @@ class Classroom:
         subject = {"kind": "ServiceAccount", "name": f"learner-{learner}", "namespace": f"{self.namespace}-accounts"}
         self.kube.apply([
             {"apiVersion": f"{group}/v1", "kind": "ClusterRole", "metadata": {"name": name}, "rules": rules},
-            {"apiVersion": f"{group}/v1", "kind": "ClusterRoleBinding", "metadata": {"name": name}, "subjects": [subject],
-             "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": name}},
+            {"apiVersion": f"{group}/v1", "kind": "ClusterRoleBinding", "metadata": {"name": name},
+             "subjects": [subject], "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": name}},
         ])  # fmt: skip
 
         def back() -> None:

@@ -236,7 +236,7 @@ MAY_NOT: dict[str, Object] = {
         "rolebindings", "CREATE", binding(LEARNER, "learner-ada", ACCOUNTS), **THERE
     ),
     "bind cluster-admin": by_operator("rolebindings", "CREATE", binding("cluster-admin", "operator", NS), **HERE),
-    "change a binding to that": by_operator("rolebindings", "UPDATE", binding("cluster-admin", "operator", NS), {}, **HERE),
+    "change a binding to that": by_operator("rolebindings", "UPDATE", binding("admin", "operator", NS), {}, **HERE),
     "bind a lab's role to others": by_operator("rolebindings", "CREATE", binding("x", "x", "other", "Role"), **HERE),
     "make a token for a year": by_operator(
         "serviceaccounts", "CREATE", {"spec": {**TOKEN["spec"], "expirationSeconds": 31536000}}, sub="token", **THERE
@@ -523,6 +523,10 @@ def test_what_was_made_once_is_found_by_the_next_release(file: str, secret: str,
         if item and (item["kind"], item["metadata"]["name"]) == ("Secret", secret)
     )  # fmt: skip
     assert found["data"] == old["data"]
+
+
+def test_a_class_without_a_roster_has_no_file_of_one() -> None:
+    assert not named(CHART.render(), "ConfigMap roster").get("data")
 
 
 def test_an_install_without_a_roster_leaves_the_one_that_is_there(tmp_path: Path) -> None:

@@ -121,6 +121,8 @@ class Operator:
     def _roster(self, item: Object | None) -> None:
         """Take the roster as it is now; one that can't be read changes nothing."""
         text = ((item or {}).get("data") or {}).get("roster.csv", "")
+        if not text:  # a class that has just been installed
+            return
         try:
             with tempfile.TemporaryDirectory() as folder:
                 file = Path(folder) / "roster.csv"
