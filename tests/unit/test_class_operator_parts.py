@@ -359,6 +359,26 @@ def test_three_hundred_learners_begin_at_once_and_nothing_is_written_twice(
     assert len(applied) == len(set(applied)), "something was made twice"
 
 
+def test_an_operator_that_is_stuck_stops_saying_that_it_lives(
+    at_work: tuple[ClusterInMemory, operators.Operator], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, operator = at_work
+    assert until((tmp_path / "alive").exists)
+    monkeypatch.setattr(operators, "_TICK", 0.02)
+    operator._stop.set()
+    assert until(lambda: operator.turns._closed)
+    (tmp_path / "alive").unlink()
+    stuck = operators.Operator(cast(Kube, ClusterInMemory()), SETTINGS, tmp_path / "alive", tmp_path / "ca.crt")
+    monkeypatch.setattr(stuck.turns, "longest", lambda: 121.0)
+    thread = threading.Thread(target=stuck.run, daemon=True)
+    thread.start()
+    assert not until((tmp_path / "alive").exists, within=0.3)
+    monkeypatch.setattr(stuck.turns, "longest", lambda: 0.0)
+    assert until((tmp_path / "alive").exists)
+    stuck.stop()
+    thread.join(15)
+
+
 def test_a_bug_in_one_turn_is_nobody_elses_trouble(
     at_work: tuple[ClusterInMemory, operators.Operator], monkeypatch: pytest.MonkeyPatch
 ) -> None:
