@@ -120,6 +120,15 @@ def test_a_container_for_debugging_is_looked_at_too(objects: list[Rendered]) -> 
     assert refusals(objects, attempts.PODS, asked(Attempt("", ephemeral, attempts.PODS), operation="UPDATE"))
 
 
+def test_learners_folders_within_the_classs_registry_are_their_own_too(tmp_path: Path) -> None:
+    given = {"cluster": {"address": "https://c.example:6443"}, "learners": {"pushPrefix": f"{REGISTRY}/learners"}}
+    (tmp_path / "values.yaml").write_text(yaml.safe_dump(given))
+    rendered = CHART.render((tmp_path / "values.yaml",))
+    for image, right in (("learners/ada/model:1", True), ("learners/bob/model:1", False), ("flight-delay:v1", True)):
+        tried = Attempt("", attempts.of(f"REGISTRY/{image}"), attempts.PODS)
+        assert (refusals(rendered, attempts.PODS, asked(tried)) == []) is right, image
+
+
 def test_without_a_place_to_push_and_classes_of_ingress_there_are_none(tmp_path: Path) -> None:
     (tmp_path / "values.yaml").write_text("cluster: {address: 'https://c.example:6443'}\n")
     rendered = CHART.render((tmp_path / "values.yaml",))

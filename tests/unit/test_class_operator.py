@@ -178,7 +178,8 @@ def same(one: Object, other: Object) -> bool:
 
 
 def test_a_namespace_of_somebody_else_is_left_alone(world: World) -> None:
-    world.kube.put({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SPACE, "labels": {"team": "ops"}}})
+    meta = {"name": SPACE, "labels": {"team": "ops"}, "annotations": {names.ROUND: "1"}}
+    world.kube.put({"apiVersion": "v1", "kind": "Namespace", "metadata": meta})
     world.ask("ada", lab_04=Lab())
     writes = world.turn()
     assert not [each for each in writes if SPACE in each]
