@@ -13,8 +13,9 @@ from mlops_lab.engine.docker import Docker
 from mlops_lab.images import build, store
 from mlops_lab.images.catalog import CATALOG, sources
 from mlops_lab.images.recipes import components, kfp_python, pypi, python
+from mlops_lab.images.sources import full
 from mlops_lab.images.steps import Step
-from mlops_lab.platform import install, pull
+from mlops_lab.platform import install
 from mlops_lab.platform.releases import RELEASES
 
 FOLDER = project() / "images" / "kfp-python"
@@ -73,7 +74,7 @@ def test_it_stands_in_only_where_nodes_cannot_pull_the_published_one() -> None:
 
 def test_nodes_find_it_under_its_published_name() -> None:
     assert install.served_as(kfp_python.NAME) == "library/python:3.11"
-    assert pull.full(kfp_python.NAME) == "docker.io/library/python:3.11"
+    assert full(kfp_python.NAME) == "docker.io/library/python:3.11"
     pipelines = next(each for each in RELEASES if each.part == "pipelines")
     assert all(kfp_python.NAME in each.images for each in (pipelines, *pipelines.engines))
 
