@@ -142,10 +142,11 @@ class Archive:
         first = opened.next()
         if first is None or first.name != NAME or not _plain(first) or first.size > _LONGEST:
             raise Unusable(f"{self.path} is no bundle: its first member is not {NAME}", _MAKE)
-        file = opened.extractfile(first)
-        content = file.read() if file else b""
-        if len(content) < first.size:
-            raise Unusable(f"{self.path} is cut: not even its list is whole", _AGAIN)
+        try:
+            file = opened.extractfile(first)
+            content = file.read() if file else b""
+        except tarfile.ReadError as short:
+            raise Unusable(f"{self.path} is cut: not even its list is whole", _AGAIN) from short
         try:
             return parsed(content)
         except (ValueError, RecursionError) as wrong:
