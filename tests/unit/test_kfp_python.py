@@ -82,7 +82,7 @@ def test_nodes_find_it_under_its_published_name() -> None:
 @pytest.mark.parametrize("mode", ["pull", "build"])
 def test_what_is_not_brought_is_neither_made_nor_asked_for_again(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[str] = []
-    monkeypatch.setattr(build, "run_steps", lambda wanted, *_: made.extend(step.name for step in wanted))
+    monkeypatch.setattr(build, "run_steps", lambda wanted, *_, **__: made.extend(step.name for step in wanted))
     monkeypatch.setattr(build, "_remember", lambda *_: None)
     monkeypatch.setattr(build, "last_mode", lambda: mode)
     monkeypatch.setattr(build, "registry_answers", lambda mirror: pytest.fail("all is there: nobody need be asked"))
