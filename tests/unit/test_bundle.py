@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import http.client
 import os
 import shutil
 from collections.abc import Iterator
@@ -27,6 +28,7 @@ from mlops_lab.images.catalog import CATALOG, served_as, sources
 from mlops_lab.images.recipes import flight_delay, helm, kfp_python, lab_wheels, load, metrics_server, node, traefik
 from mlops_lab.images.recipes import kind as kind_program
 from mlops_lab.images.recipes import registry as registry_image
+from mlops_lab.images.sbom import image
 from mlops_lab.images.steps import Step
 from mlops_lab.images.store import Store
 from mlops_lab.platform import choice
@@ -331,6 +333,26 @@ def test_images_of_a_bundle_can_be_pushed_elsewhere(bundle: Path, learner: Machi
     push.fetch(learner.docker, steps, "localhost:5001")
     assert learner.calls("pull") == ["pull localhost:5001/load:v1"]
     assert steps[load.NAME].ref in learner.refs()
+
+
+def test_an_images_bill_of_materials_is_in_the_bundle(bundle: Path, learner: Machine) -> None:
+    take(learner, bundle)
+    with pytest.raises(LabError, match=f"{load.NAME} came from the bundle") as error:
+        image.built("load", learner.docker)
+    assert error.value.hint == f"tar -xOf {bundle} sbom/mlops-lab-load-v1.cdx.json"
+    assert "sbom/mlops-lab-load-v1.cdx.json" in Archive(bundle).manifest.files
+
+
+def test_a_registry_that_ends_in_the_middle_is_no_bug(learner: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    learner.registry.add("load:v1", SHARED)
+    digest = next(iter(registry_content.tree("load:v1").blobs))
+
+    def broken(*_: object) -> bytes:
+        raise http.client.IncompleteRead(b"")
+
+    monkeypatch.setattr(http.client.HTTPResponse, "read", broken)
+    with pytest.raises(LabError, match="has ended in the middle"):
+        list(registry_content.blob("load", digest))
 
 
 def test_a_second_bundle_adds_to_the_first(bundle: Path, learner: Machine) -> None:

@@ -9,13 +9,12 @@ from __future__ import annotations
 import contextlib
 import gzip
 import hashlib
-import re
 import shutil
 import subprocess
 import tarfile
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -28,11 +27,12 @@ from mlops_lab.base.progress import Progress
 from mlops_lab.base.state_files import write as write_file
 from mlops_lab.base.versions import pin
 from mlops_lab.cluster import names, registry, registry_content
+from mlops_lab.cluster.up import exclusive
 from mlops_lab.engine.docker import CLIENT_ENV, Docker
 from mlops_lab.images.build import bring
 from mlops_lab.images.bundle import folders, loaded, writing
 from mlops_lab.images.bundle.archive import CHUNK, host_platform, require_room
-from mlops_lab.images.bundle.form import File, Manifest, Packed, Served, member
+from mlops_lab.images.bundle.form import File, Manifest, Packed, Served, member, plain
 from mlops_lab.images.bundle.meter import Meter, sized
 from mlops_lab.images.bundle.wheels import digest as hash_of
 from mlops_lab.images.catalog import served_as, sources
@@ -109,10 +109,8 @@ def make(
     steps = bring(list(wanted.images), mode, docker, progress, mirror, also, offline=True)
     how: Literal["pull", "build"] = "pull" if steps[registry_image.NAME].name.startswith("pull/") else "build"
     known = sources(how, docker.arch, offline=True)  # as a machine that has the bundle names them
-    running = docker.inspect("container", names.REGISTRY)
-    registry.ensure(docker, steps[registry_image.NAME].ref)
-    try:
-        pieces, store = _Pieces(), Store(docker)
+    pieces, store = _Pieces(), Store(docker)
+    with _registry(docker, steps[registry_image.NAME], progress), store.used(progress.say):
         _wheels(pieces, store.folder(lab_wheels.wheels(known)))
         packed = {name: _folder(pieces, store, make(known)) for name, make in wanted.folders.items()}
         engine = {name: _image(pieces, docker, steps[name], known.image(name), progress) for name in LOADED}
@@ -131,11 +129,23 @@ def make(
             served=served, loaded=engine, folders=packed, files=pieces.files,
         )  # fmt: skip
         manifest = writing.write(target, manifest, pieces.contents, progress)
-    finally:
-        if not running:
-            registry.remove(docker)
     shutil.rmtree(_kept("packed"), ignore_errors=True)
     return manifest
+
+
+@contextlib.contextmanager
+def _registry(docker: Docker, image: Step, progress: Progress) -> Iterator[None]:
+    """The registry, while the block runs; where there is no cluster, it goes afterwards, and none may come meanwhile."""
+    if docker.inspect("container", names.REGISTRY):
+        registry.ensure(docker, image.ref)
+        yield
+        return
+    with exclusive(progress):
+        registry.ensure(docker, image.ref)
+        try:
+            yield
+        finally:
+            registry.remove(docker)
 
 
 def _wheels(pieces: _Pieces, folder: Path) -> None:
@@ -145,7 +155,7 @@ def _wheels(pieces: _Pieces, folder: Path) -> None:
 
 def _folder(pieces: _Pieces, store: Store, step: Step) -> Packed:
     """A step's folder as a member."""
-    target, source = _kept("packed") / f"{_plain(step.name)}-{step.key}.tar.gz", store.folder(step)
+    target, source = _kept("packed") / f"{plain(step.name)}-{step.key}.tar.gz", store.folder(step)
     size = sum(path.stat().st_size for path in folders.files(source))
     if not target.exists():
         require_room(target, size, step.name)
@@ -155,7 +165,7 @@ def _folder(pieces: _Pieces, store: Store, step: Step) -> Packed:
 
 def _image(pieces: _Pieces, docker: Docker, step: Step, known: Step, progress: Progress) -> Packed:
     """An image of the engine as a member, under the name that a machine that has the bundle looks for."""
-    target = _kept("packed") / f"{_plain(step.image)}-{known.key}.tar.gz"
+    target = _kept("packed") / f"{plain(step.image)}-{known.key}.tar.gz"
     if not target.exists():
         if step.ref != known.ref:
             docker.run("tag", step.ref, known.ref)
@@ -217,14 +227,14 @@ def _sbom(pieces: _Pieces, docker: Docker, name: str, step: Step, progress: Prog
     """What is in an image, as `lab images sbom` says it."""
     from mlops_lab.images.sbom import bom, content, image
 
-    file = _kept("sbom") / f"{_plain(name)}-{step.key}.cdx.json"
+    file = _kept("sbom") / f"{plain(name)}-{step.key}.cdx.json"
     if not file.exists():
         with progress.piece(f"what is in {name}"), image.exported(docker, step.ref) as archive:
             facts = {
                 "image": step.ref, "image-id": (docker.inspect("image", step.ref) or {}).get("Id", ""), "key": step.key,
             }  # fmt: skip
             write_file(file, bom.document(name, content.read(archive), facts))
-    pieces.add_file(f"sbom/{_plain(name)}.cdx.json", file)
+    pieces.add_file(f"sbom/{plain(name)}.cdx.json", file)
 
 
 def _own_sbom(pieces: _Pieces, store: Store, known: Sources, progress: Progress) -> None:
@@ -239,7 +249,7 @@ def _own_sbom(pieces: _Pieces, store: Store, known: Sources, progress: Progress)
             whole = Path(scratch) / "files.tar"
             with tarfile.open(whole, "w") as archive:
                 for step in steps:
-                    archive.add(store.folder(step), _plain(step.name))
+                    archive.add(store.folder(step), plain(step.name))
             write_file(file, bom.document(f"mlops-lab/lab:{_version()}", content.read(whole), {"key": key}))
     pieces.add_file("sbom/lab.cdx.json", file)
 
@@ -281,7 +291,3 @@ def _kept(what: str) -> Path:
     folder = cache() / "bundle" / what
     folder.mkdir(parents=True, exist_ok=True)
     return folder
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[^a-z0-9._-]+", "-", name.lower())

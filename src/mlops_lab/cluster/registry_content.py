@@ -74,8 +74,15 @@ def blob(repository: str, digest: str) -> Iterator[bytes]:
     """
     with _answer("GET", f"/v2/{repository}/blobs/{digest}") as answer:
         _expect(answer, 200, f"{digest} of {repository}")
-        while chunk := answer.read(_CHUNK):
+        while chunk := _piece(answer):
             yield chunk
+
+
+def _piece(answer: http.client.HTTPResponse) -> bytes:
+    try:
+        return answer.read(_CHUNK)
+    except (OSError, http.client.HTTPException) as broken:
+        raise LabError("the registry has ended in the middle of an answer", _HINT) from broken
 
 
 def has(repository: str, digest: str) -> bool:

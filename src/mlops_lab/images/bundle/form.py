@@ -119,6 +119,11 @@ def member(digest: str) -> str:
     return _BLOBS + digest.removeprefix("sha256:")
 
 
+def plain(name: str) -> str:
+    """An image's or a step's name as part of a member's name."""
+    return re.sub(r"[^a-z0-9._-]+", "-", name.lower())
+
+
 def parsed(content: bytes) -> Manifest:
     """The manifest that a member holds.
 
