@@ -135,7 +135,7 @@ def make(
 
 @contextlib.contextmanager
 def _registry(docker: Docker, image: Step, progress: Progress) -> Iterator[None]:
-    """The registry, while the block runs; where there is no cluster, it goes afterwards, and none may come meanwhile."""
+    """The registry, while the block runs; where there is no cluster, it goes afterwards, and none comes meanwhile."""
     if docker.inspect("container", names.REGISTRY):
         registry.ensure(docker, image.ref)
         yield
