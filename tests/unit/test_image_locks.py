@@ -40,7 +40,7 @@ class Kitchen:
         monkeypatch.setattr(build, "sources", self.sources)
         monkeypatch.setattr(build, "registry_answers", lambda mirror="": False)
 
-    def sources(self, mode: build.Mode, arch: str, mirror: str = "") -> Sources:
+    def sources(self, mode: build.Mode, arch: str, mirror: str = "", offline: bool = False) -> Sources:
         names = ("quick", "other", "slow", "slow-heavy", "other-heavy")
         return Sources({name: Image(name, lambda _, name=name: self.step(name)) for name in names}, mode, arch)
 

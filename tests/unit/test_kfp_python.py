@@ -13,8 +13,9 @@ from mlops_lab.engine.docker import Docker
 from mlops_lab.images import build, store
 from mlops_lab.images.catalog import CATALOG, sources
 from mlops_lab.images.recipes import components, kfp_python, pypi, python
+from mlops_lab.images.sources import full
 from mlops_lab.images.steps import Step
-from mlops_lab.platform import install, pull
+from mlops_lab.platform import install
 from mlops_lab.platform.releases import RELEASES
 
 FOLDER = project() / "images" / "kfp-python"
@@ -73,7 +74,7 @@ def test_it_stands_in_only_where_nodes_cannot_pull_the_published_one() -> None:
 
 def test_nodes_find_it_under_its_published_name() -> None:
     assert install.served_as(kfp_python.NAME) == "library/python:3.11"
-    assert pull.full(kfp_python.NAME) == "docker.io/library/python:3.11"
+    assert full(kfp_python.NAME) == "docker.io/library/python:3.11"
     pipelines = next(each for each in RELEASES if each.part == "pipelines")
     assert all(kfp_python.NAME in each.images for each in (pipelines, *pipelines.engines))
 
@@ -81,7 +82,7 @@ def test_nodes_find_it_under_its_published_name() -> None:
 @pytest.mark.parametrize("mode", ["pull", "build"])
 def test_what_is_not_brought_is_neither_made_nor_asked_for_again(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[str] = []
-    monkeypatch.setattr(build, "run_steps", lambda wanted, *_: made.extend(step.name for step in wanted))
+    monkeypatch.setattr(build, "run_steps", lambda wanted, *_, **__: made.extend(step.name for step in wanted))
     monkeypatch.setattr(build, "_remember", lambda *_: None)
     monkeypatch.setattr(build, "last_mode", lambda: mode)
     monkeypatch.setattr(build, "registry_answers", lambda mirror: pytest.fail("all is there: nobody need be asked"))

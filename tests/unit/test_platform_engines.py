@@ -27,6 +27,7 @@ from mlops_lab.cluster.record import Cluster
 from mlops_lab.engine.docker import Docker
 from mlops_lab.images import build
 from mlops_lab.images.catalog import CATALOG
+from mlops_lab.images.sources import full
 from mlops_lab.platform import choice, install, pages, plan, pull, releases, remove, room, runs
 from mlops_lab.platform.helm import Helm, Late
 from mlops_lab.platform.installed import Installed, called, releases_in
@@ -180,7 +181,7 @@ def test_an_engine_is_not_taken_on_a_processor_that_its_images_are_not_for(docke
 
 
 def test_an_image_that_the_cluster_has_needs_no_registry(docker: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    on_nodes = {pull.full(name) for name in KUBEFLOW.published if "kfp" not in name}
+    on_nodes = {full(name) for name in KUBEFLOW.published if "kfp" not in name}
     monkeypatch.setattr(choice.kind, "images", lambda docker: on_nodes)
     assert "docker.io/library/mysql:8.4" in on_nodes
     assert choice.unavailable(KUBEFLOW.published, Docker({})) == "no image registry answers at ghcr.io"
@@ -429,7 +430,7 @@ def test_there_is_room_if_each_node_can_store_the_images(
 ) -> None:
     (engine,) = PIPELINES.engines
     if there:
-        monkeypatch.setattr(choice.kind, "images", lambda docker: {pull.full(name) for name in engine.published})
+        monkeypatch.setattr(choice.kind, "images", lambda docker: {full(name) for name in engine.published})
     docker.write_text("ghcr.io\nmysql\nalpine\nquay.io\ngcr.io\n")
     program = docker.parent / "bin" / "docker"
     program.write_text(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import runpy
 import shutil
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -47,6 +49,71 @@ def test_an_unknown_argument_is_refused(clone: Path, name: str, words: tuple[str
     assert done.returncode == 2 and done.stdout == ""
     assert done.stderr == f"{name}: unknown argument {words[-1]}\n  next: scripts/{name} --help\n"
     assert [path.name for path in clone.iterdir()] == ["scripts"]
+
+
+def test_quickstart_hands_the_bundle_on_by_its_whole_path(clone: Path) -> None:
+    (clone / ".venv" / "bin").mkdir(parents=True)
+    for file in (clone / "scripts" / "setup", clone / ".venv" / "bin" / "lab"):
+        file.write_text(f'#!/bin/sh\necho {file.name} "$@" >>{clone}/log\n')
+        file.chmod(0o755)
+    (clone / "elsewhere").mkdir()
+    words = [str(clone / "scripts" / "quickstart"), "--bundle", "a b.bundle"]
+    subprocess.run(words, check=True, timeout=30, cwd=clone / "elsewhere")
+    file = clone / "elsewhere" / "a b.bundle"
+    assert (clone / "log").read_text().splitlines() == [
+        f"setup --bundle {file}",
+        f"lab up --bundle {file}",
+        "lab demo 10",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "said"),
+    [
+        ("quickstart", ("--bundle",), "--bundle needs a file"),
+        ("setup", ("--bundle",), "--bundle needs a file"),
+        ("setup", ("--dev", "--bundle", "x"), "a bundle has no packages for --dev"),
+    ],
+)
+def test_a_bundle_that_can_not_be_meant_is_refused(clone: Path, name: str, words: tuple[str, ...], said: str) -> None:
+    done = run(clone, name, *words)
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr == f"{name}: {said}\n  next: scripts/{name} --help\n"
+
+
+@pytest.mark.parametrize("ensurepip", [True, False])
+def test_setup_from_a_bundle_asks_no_index(clone: Path, ensurepip: bool) -> None:
+    """All that pip and uv are asked for, they are to find in the folder that the bundle was laid out in."""
+    for name in ("requirements/setup.txt", "requirements/lab.txt", "requirements/dev.txt", "pyproject.toml"):
+        (clone / name).parent.mkdir(exist_ok=True)
+        (clone / name).write_text(name)
+    (clone / "wheels").mkdir()
+    (clone / "wheels" / "pip-1-py3-none-any.whl").touch()
+    python = clone / "python"
+    python.write_text(
+        '#!/bin/sh\ncase "$*" in\n'
+        f'  "-c import sys; "*) exit 0 ;;\n  "-c "*) exec {sys.executable} "$@" ;;\n'
+        f'  "-m mlops_lab"*) echo "$*" >>{clone}/log; [ ! -e {clone}/bad ] || exit 3; echo {clone}/wheels ;;\n'
+        f'  "-m venv .venv") [ {int(ensurepip)} = 1 ] || exit 1 ;;\n'
+        f'  *) echo "$*" >>{clone}/log ;;\nesac\n'
+        'case "$*" in "-m venv "*) mkdir -p .venv/bin; cp "$0" .venv/bin/python ;; esac\n'
+    )
+    python.chmod(0o755)
+    env = {**os.environ, "PYTHON": str(python)}
+    words = [str(clone / "scripts" / "setup"), "--bundle", "x.bundle"]
+    (clone / "bad").touch()
+    done = subprocess.run(words, env=env, cwd=clone, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 3 and not (clone / ".venv").exists(), "a bundle that is no good changes nothing"
+    (clone / "bad").unlink()
+    done = subprocess.run(words, env=env, cwd=clone, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 0, done.stderr
+    lines = (clone / "log").read_text().splitlines()
+    assert f"-m mlops_lab.images.bundle.wheels {clone}/x.bundle requirements/setup.txt requirements/lab.txt" in lines
+    asked = [line for line in lines if " install " in line and "--editable" not in line]
+    assert len(asked) == (2 if ensurepip else 3)
+    assert all(f"--no-index --find-links {clone}/wheels" in line and "--require-hashes" in line for line in asked)
+    assert all("--offline" in line for line in lines if "-m uv" in line)
+    assert not (clone / "wheels").exists(), "what was laid out is of no more use"
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.option("--nodes", type=click.Choice(["small", "default"]), help="One node, or a control plane and two workers.")
 @mode_option
+@click.option("--bundle", metavar="FILE", help="Have all images from this file, made by `lab bundle`; nobody is asked.")
 @click.option("--context", metavar="NAME", help="Use the cluster of this kubeconfig context instead of creating one.")
 @click.option("--registry", metavar="PREFIX", default="", help="With --context: the registry its nodes pull from.")
 @click.option("--with", "parts", metavar="PART,...", multiple=True, help="Install these parts of the platform.")
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 def up(
     nodes: str | None,
     mode: Mode,
+    bundle: str | None,
     context: str | None,
     registry: str,
     parts: tuple[str, ...],
@@ -62,10 +65,12 @@ def up(
       lab up --profile full
       lab up --engine kubeflow
       lab up --images build
+      lab up --bundle class.bundle
       lab up --context my-cluster --registry registry.example.org/labs
     """
     from mlops_lab.base.errors import UsageError
     from mlops_lab.base.progress import Progress, spell
+    from mlops_lab.cli.bundle import load
     from mlops_lab.cluster import existing, record
     from mlops_lab.cluster.up import up as bring_up
     from mlops_lab.platform import kept
@@ -83,6 +88,10 @@ def up(
             f"--nodes creates a cluster, but {named.context} is in use, as you told `lab up --context`",
             "stop using it (lab down deletes what `lab` made in it), then: lab up --nodes " + nodes,
         )
+    if bundle and (context or named or mode != "auto"):
+        raise UsageError(
+            "--bundle is for a cluster that `lab up` makes, with images of that file", "see: lab up --help"
+        )
     if registry and not (context or named):
         raise UsageError("--registry works only with --context", "see: lab up --help")
     if context or named:
@@ -91,6 +100,8 @@ def up(
         cluster = existing.use(name, prefix, progress, wait=not no_wait)
     else:
         kept.read()  # what can't be read is said before minutes go by
+        if bundle:
+            load(Path(bundle), progress, wait=not no_wait)
         if engines:
             check_engines(engines, record.made(), progress)
         cluster = bring_up(nodes, mode, progress, wait=not no_wait, **_during_creation(wanted, engines))

@@ -45,17 +45,22 @@ def list_images() -> None:
     """
     from mlops_lab.engine.docker import answering, architecture
     from mlops_lab.images.build import last_mode
+    from mlops_lab.images.bundle.loaded import loaded
     from mlops_lab.images.catalog import CATALOG, sources
     from mlops_lab.images.prune import images as held_images
 
+    bundle = loaded()
     docker = answering()
     sizes = {held.name: held.size for held in held_images(docker)} if docker else {}
-    known = sources(last_mode() or "build", docker.arch if docker else architecture(""))
+    known = sources(last_mode() or "build", docker.arch if docker else architecture(""), offline=bool(bundle))
     width = max(len(name) for name in CATALOG)
     for name in CATALOG:
         step = known.image(name)
         if not known.brings(name):
             click.echo(f"{name.ljust(width)}  pulled by the nodes, once a pod asks for it")
+            continue
+        if bundle and step.ref in bundle.refs:
+            click.echo(f"{name.ljust(width)}  in the registry, from the bundle {bundle.file}")
             continue
         how = "pulled" if step.name.startswith("pull/") else "built"
         state = f"{how}, {sizes[step.ref] / 1e6:.0f} MB" if step.ref in sizes else "not here yet"
@@ -99,9 +104,12 @@ def push(mode: Mode, prefix: str, names: tuple[str, ...]) -> None:
       lab up --context my-cluster --registry registry.example.org/labs
       lab images push localhost:5001 mlops-lab/serving-bentoml:1
     """
+    from mlops_lab.cluster.names import REGISTRY_PREFIX
+    from mlops_lab.images.push import fetch
     from mlops_lab.images.push import push as put
 
     docker, steps = _bring(mode, names)
+    fetch(docker, steps, REGISTRY_PREFIX)
     for target in put(docker, steps, prefix):
         click.echo(f"pushed {target}")
 

@@ -22,6 +22,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "down": ("cluster:down", "Delete the cluster."),
         "open": ("platform:open_page", "Open a web page of the platform; without NAME, list them."),
         "status": ("cluster:status", "Show the cluster and what runs on it."),
+        "bundle": ("bundle:bundle", "Write FILE, from which a machine without a network is set up."),
         "doctor": ("cluster:doctor", "Check this machine for problems."),
         "images": ("images:images", "List, build, push, prune and account for the cluster's images."),
         "dashboard": ("dashboard:dashboard", "Show the dashboards on a web page at 127.0.0.1 until Ctrl-C."),

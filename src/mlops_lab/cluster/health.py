@@ -192,7 +192,10 @@ def _versions() -> Iterator[Line]:
 
 def _registries(docker: Docker | None) -> Line:
     from mlops_lab.images.build import registry_answers
+    from mlops_lab.images.bundle.loaded import loaded
 
+    if bundle := loaded():
+        return Line("images", "ok", f"from the bundle {bundle.file}; no registry is asked")
     if docker is None:
         return Line("images", "warn", "unknown without an engine", "lab up pulls, or builds if it can't pull")
     mirror = os.environ.get("MLOPS_LAB_MIRROR", "")

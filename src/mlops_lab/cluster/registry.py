@@ -17,12 +17,13 @@ from mlops_lab.base.waiting import wait_until
 from mlops_lab.cluster import names
 from mlops_lab.engine import host
 from mlops_lab.engine.docker import Docker
+from mlops_lab.images.bundle.loaded import loaded
 from mlops_lab.images.steps import Step
 
 _LABEL = "mlops-lab.registry"
 _PUSHED = "pushed.json"
 _BLANKS = 4096  # bytes at most that a manifest of another tag is longer
-_MANIFESTS = ", ".join(
+MANIFESTS = ", ".join(
     f"application/vnd.{kind}+json"
     for kind in (
         *("docker.distribution.manifest.v2", "docker.distribution.manifest.list.v2"),
@@ -84,16 +85,32 @@ def serve(docker: Docker, name: str, step: Step) -> bool:
         name: what it is called in the registry, such as `load:v1`.
         step: the step that made it.
     """
-    was = _pushed().get(name, {})
-    if was.get("key") == step.key and was.get("digest") and was["digest"] == digest(name):
+    if serves(name, step.key):
         return False
     target = f"{names.REGISTRY_PREFIX}/{name}"
+    if (bundle := loaded()) and docker.inspect("image", step.ref) is None:
+        raise LabError(
+            f"the registry has lost {name}, which came from the bundle {bundle.file}",
+            f"load it again: lab up --bundle {bundle.file}",
+        )
     docker.run("tag", step.ref, target)
     docker.run("push", target, within=600, hint=f"look at its log: docker logs {names.REGISTRY}")
-    with alone(cache() / "locks" / "pushed.lock", "the list of pushed images", lambda text: None):
-        pushed = _pushed() | {name: {"key": step.key, "digest": digest(name)}}
-        write(cache() / "registry" / _PUSHED, json.dumps(pushed, indent=1))
+    note(name, step.key, digest(name))
     return True
+
+
+def serves(name: str, key: str) -> str:
+    """The digest of what the registry has under a name, if the step with this key made it; empty if not."""
+    was = _pushed().get(name, {})
+    found = digest(name) if was.get("key") == key else ""
+    return found if found == was.get("digest") else ""
+
+
+def note(name: str, key: str, digest: str) -> None:
+    """Remember which step made what is in the registry under a name."""
+    with alone(cache() / "locks" / "pushed.lock", "the list of pushed images", lambda text: None):
+        pushed = _pushed() | {name: {"key": key, "digest": digest}}
+        write(cache() / "registry" / _PUSHED, json.dumps(pushed, indent=1))
 
 
 def digest(name: str) -> str:
@@ -108,7 +125,7 @@ def also(name: str, tag: str) -> bool:
     The manifests differ in blank space alone, and so in their digests.
     """
     repository, _, known = name.rpartition(":")
-    found = _exchange("GET", f"/v2/{repository}/manifests/{known}", {"Accept": _MANIFESTS})
+    found = _exchange("GET", f"/v2/{repository}/manifests/{known}", {"Accept": MANIFESTS})
     if found is None:
         return False
     kind, manifest = found
@@ -147,7 +164,7 @@ def remove(docker: Docker) -> bool:
 def _ask(method: str, path: str) -> dict[str, str]:
     connection = http.client.HTTPConnection("127.0.0.1", names.REGISTRY_PORT, timeout=3)
     with contextlib.suppress(OSError, http.client.HTTPException), contextlib.closing(connection):
-        connection.request(method, path, headers={"Accept": _MANIFESTS})
+        connection.request(method, path, headers={"Accept": MANIFESTS})
         answer = connection.getresponse()
         if answer.status < 400:
             return {key.lower(): value for key, value in answer.getheaders()}

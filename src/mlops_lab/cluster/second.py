@@ -31,6 +31,7 @@ from mlops_lab.cluster.kubectl import Kubectl
 from mlops_lab.engine import start
 from mlops_lab.engine.docker import Docker, answering
 from mlops_lab.images.build import bring
+from mlops_lab.images.bundle.loaded import loaded
 from mlops_lab.images.recipes import exam_node, node
 from mlops_lab.images.recipes import kind as kind_program
 from mlops_lab.images.store import Store
@@ -222,8 +223,10 @@ def furnish(docker: Docker, there: list[Node], files: Path | None, progress: Pro
         if each is there[0]:
             link = "mkdir -p /root/.kube && ln -sf /etc/kubernetes/admin.conf /root/.kube/config"
             docker.run("exec", each.name, "sh", "-c", link)
-        editors = "command -v vi >/dev/null || { apt-get -qq update && apt-get -qq install --no-install-recommends"
-        words = ("env", "DEBIAN_FRONTEND=noninteractive", "sh", "-c", f"{editors} {' '.join(exam_node.EDITORS)}; }}")
+        # A bundle's machine asks nobody, its nodes included.
+        fetch = "false" if loaded() else "apt-get -qq update && apt-get -qq install --no-install-recommends"
+        editors = f"command -v vi >/dev/null || {{ {fetch} {' '.join(exam_node.EDITORS)}; }}"
+        words = ("env", "DEBIAN_FRONTEND=noninteractive", "sh", "-c", editors)
         if docker.run("exec", each.name, *words, within=120, check=False).code != 0:
             progress.say(f"  there is no editor on {each.name}: its package manager got none")
 

@@ -1,4 +1,4 @@
-"""Bring images: decide how (pull or build), then work off the steps side by side as the cores allow.
+"""Bring images: decide how (pull, build, or as a bundle had them), then work off the steps as the cores allow.
 
 Several commands may do so at once. Each step is made by one of them, and the others wait for that step only; a command
 that lacks nothing waits for nobody. What a run made stays when it is interrupted, so the next one goes on from there.
@@ -23,6 +23,7 @@ from mlops_lab.base.processes import end, start
 from mlops_lab.base.progress import Progress
 from mlops_lab.base.state_files import write
 from mlops_lab.engine.docker import CLIENT_ENV, Docker
+from mlops_lab.images.bundle import loaded as bundles
 from mlops_lab.images.catalog import CATALOG, sources
 from mlops_lab.images.sources import Mode, Sources, host
 from mlops_lab.images.steps import Step, closure
@@ -40,14 +41,17 @@ def bring(
     progress: Progress,
     mirror: str = "",
     also: tuple[Callable[[Sources], Step], ...] = (),
+    offline: bool = False,
 ) -> dict[str, Step]:
-    """Have these images of the catalog in the engine.
+    """Have these images of the catalog in the engine; those that a bundle brought may be in the registry alone.
 
     Args:
         names: names of the catalog.
         mode: auto uses what was brought before; else it pulls if a registry answers within 5 s, and builds if not.
+            Where images come from a bundle it asks nobody: what is not there is an error.
         mirror: a registry prefix to pull from.
         also: makers of other steps to work off beside them, such as a program for this host.
+        offline: they are for a place where nodes can pull nothing else.
 
     Returns:
         For each name its step, whose `ref` is the image's name in the engine; none for what nodes pull by themselves
@@ -56,22 +60,35 @@ def bring(
     Raises:
         LabError: an image can't be pulled or built.
     """
-    store = Store(docker)
-    chosen = _settle(names, mode, docker, store, mirror)
+    bundle = bundles.loaded() if mode == "auto" else None
+    store = Store(docker, elsewhere=bundle.refs if bundle else frozenset())
+    chosen = (
+        sources(bundle.mode, docker.arch, offline=True)
+        if bundle
+        else _settle(names, mode, docker, store, mirror, offline)
+    )
     wanted = {name: chosen.image(name) for name in names if chosen.brings(name)}
-    run_steps([*wanted.values(), *(step(chosen) for step in also)], docker, store, progress)
+    run_steps([*wanted.values(), *(step(chosen) for step in also)], docker, store, progress, asked=mode != "auto")
+    if mode != "auto":
+        bundles.forget()
     _remember(chosen.mode, mirror)
     return wanted
 
 
-def run_steps(wanted: list[Step], docker: Docker, store: Store, progress: Progress) -> None:
+def run_steps(wanted: list[Step], docker: Docker, store: Store, progress: Progress, *, asked: bool = False) -> None:
     """Make what is missing of these steps and of what they need.
 
+    Args:
+        asked: the user has said how they are to come, so also where images came from a bundle.
+
     Raises:
-        LabError: a step failed; those beside it were stopped, those done stay done.
+        LabError: a step failed; those beside it were stopped, those done stay done. Or a bundle should have had it.
         KeyboardInterrupt: the user (or a SIGTERM) ended it; no program of it goes on.
     """
     if _missing(wanted, store):
+        bundle = None if asked else bundles.loaded()
+        if bundle:
+            raise bundle.lacks([step.image or step.name for step in wanted if not store.has(step)])
         _check_room()
         with store.used(progress.say):
             _Run(_missing(wanted, store), docker, store, progress).work()
@@ -207,21 +224,26 @@ def _answers(ref: str, within: float = _PROBE) -> bool:
 
 
 def _settle(
-    names: list[str], mode: Literal["auto", "pull", "build"], docker: Docker, store: Store, mirror: str
+    names: list[str],
+    mode: Literal["auto", "pull", "build"],
+    docker: Docker,
+    store: Store,
+    mirror: str,
+    offline: bool,
 ) -> Sources:
     if mode != "auto":
-        return sources(mode, docker.arch, mirror)
-    if before := _as_before(names, docker, store, mirror):
+        return sources(mode, docker.arch, mirror, offline)
+    if before := _as_before(names, docker, store, mirror, offline):
         return before
-    return sources("pull" if registry_answers(mirror) else "build", docker.arch, mirror)
+    return sources("pull" if registry_answers(mirror) else "build", docker.arch, mirror, offline)
 
 
-def _as_before(names: list[str], docker: Docker, store: Store, mirror: str) -> Sources | None:
+def _as_before(names: list[str], docker: Docker, store: Store, mirror: str, offline: bool) -> Sources | None:
     """How the images came the last time, if all of these are there."""
     last = last_mode()
     if last is None:
         return None
-    before = sources(last, docker.arch, mirror)
+    before = sources(last, docker.arch, mirror, offline)
     return before if all(store.has(before.image(name)) for name in names if before.brings(name)) else None
 
 
@@ -256,7 +278,9 @@ def _mode_file() -> Path:
 
 
 def last_mode() -> Mode | None:
-    """How images came the last time."""
+    """How images came the last time, also those of a bundle."""
+    if bundle := bundles.loaded():
+        return bundle.mode
     with contextlib.suppress(OSError):
         text = _mode_file().read_bytes()
         if text in (b"pull", b"build"):

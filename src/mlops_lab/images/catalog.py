@@ -24,7 +24,7 @@ from mlops_lab.images.recipes import (
     traefik,
     workbench,
 )
-from mlops_lab.images.sources import Image, Mode, Sources
+from mlops_lab.images.sources import Image, Mode, Sources, repository
 
 _RECIPES = (
     node,
@@ -49,6 +49,11 @@ _RECIPES = (
 CATALOG: dict[str, Image] = {image.name: image for recipe in _RECIPES for image in recipe.IMAGES}
 
 
-def sources(mode: Mode, arch: str, mirror: str = "") -> Sources:
-    """The steps of all images, in one mode."""
-    return Sources(CATALOG, mode, arch, mirror)
+def sources(mode: Mode, arch: str, mirror: str = "", offline: bool = False) -> Sources:
+    """The steps of all images, in one mode; arguments as `Sources`."""
+    return Sources(CATALOG, mode, arch, mirror, offline)
+
+
+def served_as(name: str) -> str:
+    """What an image is called in the cluster's registry: ours by their short name, others by their own path."""
+    return name.rpartition("/")[2] if CATALOG[name].served else repository(name)

@@ -12,7 +12,7 @@ from mlops_lab.base.paths import cache
 from mlops_lab.engine.docker import Docker
 
 # The folders of the cache that hold nothing but what can be made again.
-_FOLDERS = ("build", "registry", "logs", "kind", "node-registries", "go")
+_FOLDERS = ("build", "registry", "bundle", "logs", "kind", "node-registries", "go")
 
 
 @dataclass(frozen=True)

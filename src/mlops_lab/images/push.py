@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mlops_lab.engine.docker import Docker
-from mlops_lab.images.catalog import CATALOG
-from mlops_lab.images.sources import repository
+from mlops_lab.images.bundle.loaded import loaded
+from mlops_lab.images.catalog import CATALOG, served_as
 from mlops_lab.images.steps import Step
 
 
@@ -17,10 +17,22 @@ def names(prefix: str) -> dict[str, str]:
     so that it serves as the registry of a shared cluster (`lab up --context NAME --registry PREFIX`).
     """
     prefix = prefix.rstrip("/")
-    return {
-        name: f"{prefix}/{name.rpartition('/')[2] if image.served else repository(name)}"
-        for name, image in CATALOG.items()
-    }
+    return {name: f"{prefix}/{served_as(name)}" for name in CATALOG}
+
+
+def fetch(docker: Docker, steps: dict[str, Step], registry: str) -> None:
+    """Have those images in the engine, too, that a bundle has brought to the cluster's registry alone.
+
+    Raises:
+        LabError: the registry does not give one.
+    """
+    bundle = loaded()
+    for name, step in steps.items():
+        if bundle and step.ref in bundle.refs and docker.inspect("image", step.ref) is None:
+            there = f"{registry}/{served_as(name)}"
+            docker.run("pull", there, within=1800, hint=f"see that the cluster is up: lab up --bundle {bundle.file}")
+            docker.run("tag", there, step.ref)
+            docker.run("rmi", there, check=False)
 
 
 def push(docker: Docker, steps: dict[str, Step], prefix: str) -> Iterator[str]:

@@ -58,6 +58,11 @@ def host(name: str) -> str:
     return first if rest and ("." in first or ":" in first or first == "localhost") else ""
 
 
+def full(name: str) -> str:
+    """An image's name as containerd stores it."""
+    return name if repository(name) == name.partition("/")[2] else f"docker.io/{repository(name)}"
+
+
 class Sources:
     """The steps that bring the catalog's images in one run.
 
@@ -66,10 +71,14 @@ class Sources:
         mode: pull what is published, or build everything.
         arch: the engine's architecture, such as arm64.
         mirror: a registry prefix to pull from instead of each image's own registry.
+        offline: nodes can't pull from anywhere but the cluster's registry, however the images come there.
     """
 
-    def __init__(self, images: Mapping[str, Image], mode: Mode, arch: str, mirror: str = "") -> None:
+    def __init__(
+        self, images: Mapping[str, Image], mode: Mode, arch: str, mirror: str = "", offline: bool = False
+    ) -> None:
         self._images, self.mode, self.arch, self._mirror = images, mode, arch, mirror
+        self._alone = mode == "build" or bool(mirror) or offline
         self._steps: dict[str, Step] = {}
 
     def image(self, name: str) -> Step:
@@ -79,7 +88,7 @@ class Sources:
     def brings(self, name: str) -> bool:
         """Is the image of that name brought, or do the nodes pull a published one that it would stand in for?"""
         image = self._images.get(name)
-        return image is None or not image.stands_in or self.mode == "build" or bool(self._mirror)
+        return image is None or not image.stands_in or self._alone
 
     def once(self, name: str, make: Callable[[], Step]) -> Step:
         """A step that several recipes share (a compiled program, say): made at the first call, by name."""

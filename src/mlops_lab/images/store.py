@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from pathlib import Path
 
 from mlops_lab.base.locking import alone, among_others, in_turn
@@ -27,10 +27,13 @@ class Store:
     Args:
         docker: the engine that holds the images; None when only folders are of interest.
         root: the folder of the cache.
+        elsewhere: images, by the engine's name, that count as there although the engine may not have them.
     """
 
-    def __init__(self, docker: Docker | None = None, root: Path | None = None) -> None:
-        self._docker = docker
+    def __init__(
+        self, docker: Docker | None = None, root: Path | None = None, elsewhere: Set[str] = frozenset()
+    ) -> None:
+        self._docker, self._elsewhere = docker, elsewhere
         self._root = root or cache()
         self._images: set[str] | None = None
 
@@ -56,7 +59,7 @@ class Store:
             if self._docker:
                 listed = self._docker.run("images", "--format", "{{.Repository}}:{{.Tag}}").stdout
                 self._images = set(listed.split())
-        return step.ref in self._images
+        return step.ref in self._images or step.ref in self._elsewhere
 
     def has_now(self, step: Step) -> bool:
         """Is the result there, even if another command made it after this one had looked?"""

@@ -16,7 +16,8 @@ from mlops_lab.cluster import kind, registry
 from mlops_lab.cluster.kubectl import Kubectl
 from mlops_lab.engine.docker import Docker
 from mlops_lab.images.build import refused, silent
-from mlops_lab.images.sources import host, repository
+from mlops_lab.images.bundle.loaded import loaded
+from mlops_lab.images.sources import full, host, repository
 from mlops_lab.platform import pull, room, runs
 from mlops_lab.platform.helm import Helm
 from mlops_lab.platform.installed import Installed
@@ -205,6 +206,8 @@ def unavailable(published: Iterable[str], docker: Docker) -> str:
     An image is there if the cluster's registry serves it, each node has it, or its own registry begins to send it.
     """
     names = lacks([name for name in published if not registry.digest(repository(name))], docker)
+    if names and (bundle := loaded()):
+        return f"{names[0]} is not in the bundle {bundle.file}, and no image registry is asked"
     if hosts := silent(names):
         return f"no image registry answers at {', '.join(hosts)}"
     if lost := refused(names):
@@ -216,7 +219,7 @@ def lacks(images: Iterable[str], docker: Docker) -> list[str]:
     """Those of these images that some node does not have."""
     names = list(images)
     there = kind.images(docker) if names else set()
-    return [name for name in names if pull.full(name) not in there]
+    return [name for name in names if full(name) not in there]
 
 
 def require(release: Release, docker: Docker) -> None:

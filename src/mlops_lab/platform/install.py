@@ -30,7 +30,8 @@ from mlops_lab.cluster.up import exclusive
 from mlops_lab.engine import start
 from mlops_lab.engine.docker import Docker
 from mlops_lab.images.build import bring
-from mlops_lab.images.catalog import CATALOG
+from mlops_lab.images.catalog import CATALOG, served_as
+from mlops_lab.images.sources import full
 from mlops_lab.images.steps import Step
 from mlops_lab.platform import choice, keep, pages, pull, runs
 from mlops_lab.platform import installed as state
@@ -38,7 +39,7 @@ from mlops_lab.platform.evidence import Watch
 from mlops_lab.platform.failures import explained
 from mlops_lab.platform.helm import Helm, program
 from mlops_lab.platform.installed import Installed, installed
-from mlops_lab.platform.plan import Wanted, planned, served_as, stages
+from mlops_lab.platform.plan import Wanted, planned, stages
 from mlops_lab.platform.releases import Release, part_of, releases
 
 Profile = Literal["small", "full"]
@@ -324,8 +325,7 @@ def _namespace(release: Release, kubectl: Kubectl, users: bool = False) -> None:
 def _forget_images(release: Release, docker: Docker) -> None:
     """Make the nodes pull these images again: the content behind a tag may have changed."""
     refs = [
-        f"{names.REGISTRY_PREFIX}/{served_as(name)}" if CATALOG[name].served else pull.full(name)
-        for name in release.images
+        f"{names.REGISTRY_PREFIX}/{served_as(name)}" if CATALOG[name].served else full(name) for name in release.images
     ]
     kind.forget_images(docker, refs)
 

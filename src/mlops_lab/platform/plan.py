@@ -9,8 +9,7 @@ from dataclasses import dataclass, replace
 import yaml
 
 from mlops_lab.cluster.record import Cluster
-from mlops_lab.images.catalog import CATALOG
-from mlops_lab.images.sources import repository
+from mlops_lab.images.catalog import CATALOG, served_as
 from mlops_lab.images.steps import Step
 from mlops_lab.platform.choice import Choice
 from mlops_lab.platform.releases import Release
@@ -48,11 +47,6 @@ def fingerprint(release: Release, profile: str, values: dict[str, str], images: 
         if path.is_file() and path.name != "README.md":
             digest.update(f"\0{path.relative_to(release.folder)}\0".encode() + path.read_bytes())
     return digest.hexdigest()[:16]
-
-
-def served_as(name: str) -> str:
-    """What an image is called in the registry: ours by their short name, others by their own path."""
-    return name.rpartition("/")[2] if CATALOG[name].served else repository(name)
 
 
 def planned(release: Release, made: Choice, cluster: Cluster, steps: dict[str, Step], parts: Collection[str]) -> Wanted:

@@ -15,7 +15,7 @@ from mlops_lab.base.errors import LabError
 from mlops_lab.base.processes import ended, start
 from mlops_lab.cluster.kubectl import Kubectl
 from mlops_lab.engine.docker import CLIENT_ENV, Docker
-from mlops_lab.images.sources import repository
+from mlops_lab.images.sources import full
 
 _BARRED = ("NoSchedule", "NoExecute")
 
@@ -63,11 +63,6 @@ def taking(kubectl: Kubectl) -> list[str]:
         for item in kubectl.get("nodes")
         if not any(taint["effect"] in _BARRED for taint in item.get("spec", {}).get("taints") or [])
     ]
-
-
-def full(name: str) -> str:
-    """An image's name as containerd stores it."""
-    return name if repository(name) == name.partition("/")[2] else f"docker.io/{repository(name)}"
 
 
 def _pull(node: str, image: str, finish: float, stopped: Callable[[], str]) -> None:

@@ -13,12 +13,14 @@ from mlops_lab.images.sources import Sources
 from mlops_lab.images.steps import Step
 from mlops_lab.images.store import Store
 
+NAME = "go/kind"
+
 
 def program(sources: Sources) -> Step:
     """A folder step with `kind`."""
     folder, first = project() / "images" / "kind", (kubernetes.programs(sources),)
     return golang.programs(
-        sources, "go/kind", folder, ("sigs.k8s.io/kind",), seconds=8, heavy=False, after=first, for_host=True
+        sources, NAME, folder, ("sigs.k8s.io/kind",), seconds=8, heavy=False, after=first, for_host=True
     )
 
 
@@ -32,4 +34,4 @@ def on_path() -> Path | None:
 
 def path(store: Store) -> Path:
     """Where the program is, once its step was worked off (or the right one is on PATH)."""
-    return on_path() or (store.current("go/kind") or Path()) / "kind"
+    return on_path() or (store.current(NAME) or Path()) / "kind"

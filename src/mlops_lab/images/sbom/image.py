@@ -12,6 +12,8 @@ from mlops_lab.base.errors import LabError, UsageError
 from mlops_lab.base.paths import cache
 from mlops_lab.engine.docker import Docker
 from mlops_lab.images.build import last_mode
+from mlops_lab.images.bundle.form import plain
+from mlops_lab.images.bundle.loaded import loaded
 from mlops_lab.images.catalog import CATALOG, sources
 from mlops_lab.images.sources import Mode
 from mlops_lab.images.steps import Step
@@ -45,6 +47,11 @@ def built(name: str, docker: Docker, mirror: str = "") -> Step:
         raise LabError(
             f"{full} was pulled: its publisher says what is in it, not a build of this project",
             f"build it (lab images build --images build {full}), then run this again",
+        )
+    if (bundle := loaded()) and any(step.ref in bundle.refs for step in steps):
+        raise LabError(
+            f"{full} came from the bundle {bundle.file}, which has its bill of materials, too",
+            f"tar -xOf {bundle.file} sbom/{plain(full)}.cdx.json",
         )
     raise LabError(f"{full} is not here yet", f"build it (lab images build {full}), then run this again")
 

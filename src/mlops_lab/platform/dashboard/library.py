@@ -14,9 +14,17 @@ from mlops_lab.engine.docker import Docker, architecture
 from mlops_lab.images.build import run_steps
 from mlops_lab.images.catalog import sources
 from mlops_lab.images.recipes import pypi
+from mlops_lab.images.sources import Sources
+from mlops_lab.images.steps import Step
 from mlops_lab.images.store import Store
 
+NAME = "pypi/dashboard"
 _LOCK = project() / "images" / "dashboard" / "requirements.lock"
+
+
+def package(known: Sources) -> Step:
+    """The step that installs it; it is the same however images come."""
+    return pypi.site(known, NAME, _LOCK, seconds=10)
 
 
 def library(progress: Progress) -> Path:
@@ -26,7 +34,7 @@ def library(progress: Progress) -> Path:
         LabError: it can't be installed.
     """
     arch = architecture("")
-    step = pypi.site(sources("build", arch), "pypi/dashboard", _LOCK, seconds=10)
+    step = package(sources("build", arch))
     store = Store()
     run_steps([step], Docker({"Architecture": arch}), store, progress)
     found = store.folder(step) / "site" / "plotly" / "package_data" / "plotly.min.js"
