@@ -13,7 +13,8 @@ from mlops_lab.base.paths import project
 from tests.rules.grafana_schema import faults
 
 FOLDER = project() / "charts" / "monitoring" / "dashboards"
-FILES = [*FOLDER.glob("*.json"), *(project() / "labs").glob("16-*/**/dashboard.json")]
+CLASS = project() / "charts" / "classroom" / "dashboards"
+FILES = [*FOLDER.glob("*.json"), *CLASS.glob("*.json"), *(project() / "labs").glob("16-*/**/dashboard.json")]
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: f"{file.parent.name}-{file.stem}")
@@ -22,7 +23,8 @@ def test_a_dashboard_is_as_grafana_has_them(file: Any) -> None:
 
 
 def test_all_dashboards_are_looked_at() -> None:
-    assert {file.stem for file in FILES} == {"cluster", "serving", "model", "pipelines", "business", "dashboard"}
+    own = {"cluster", "serving", "model", "pipelines", "business", "class"}
+    assert {file.stem for file in FILES} == own | {"dashboard"}
     assert sum(file.stem == "dashboard" for file in FILES) == 2
 
 

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 import yaml
 
+from mlops_lab.base.paths import project
 from mlops_lab.platform.dashboard.answers import queries
 from mlops_lab.platform.dashboard.boards import boards
 from tests.rules.promtool import RULES, promtool
 
-BOARDS = boards()
+BOARDS = {**boards(), **boards(project() / "charts" / "classroom" / "dashboards")}
 # What Prometheus, kubelets, kube-state-metrics, node-exporter, Alertmanager, MLflow and the model server export.
 EXPORTED = {
     *("up", "ALERTS", "prometheus_tsdb_head_series", "alertmanager_notifications_total", "node_load1"),
@@ -27,6 +28,11 @@ EXPORTED = {
         "mlflow_http_request_duration_seconds_bucket",
     ),
     *("http_requests_total", "http_request_duration_seconds_bucket", "http_request_duration_seconds_count"),
+    # What a class's server exports; tests/classroom asks it.
+    *(f"classroom_{each}" for each in ("learners", "learners_passed", "learners_stuck", "submissions")),
+    *(f"classroom_{each}" for each in ("queue_oldest_seconds", "results_total", "checks_total")),
+    *("classroom_database_up", "classroom_records_whole"),
+    *("classroom_grading_seconds_bucket", "classroom_http_request_duration_seconds_bucket"),
     *("model_prediction_probability_bucket", "model_prediction_probability_count", "model_info"),
 }
 RECORDED = {

@@ -6,6 +6,7 @@ To add an image: write `recipes/NAME.py` with a tuple `IMAGES`, and list the mod
 from __future__ import annotations
 
 from mlops_lab.images.recipes import (
+    classroom,
     components,
     containerise,
     flight_delay,
@@ -44,6 +45,7 @@ _RECIPES = (
     tensorflow,
     containerise,
     traefik,
+    classroom,
 )
 
 CATALOG: dict[str, Image] = {image.name: image for recipe in _RECIPES for image in recipe.IMAGES}

@@ -1,0 +1,166 @@
+"""Who may ask for pages: a browser with a session of ours, at a name of ours, from a page of ours.
+
+The learners' and graders' addresses take a token in a header, which no page of another site can send. Pages take a
+cookie, which browsers send of their own accord; so what changes something must come from our own pages (Origin), and
+all must come by a name of this server (Host), or another site could let its own name lead here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import math
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from tornado.web import StaticFileHandler
+
+from mlops_lab.classroom.server import people, sessions
+from mlops_lab.classroom.server.database import Away
+from mlops_lab.classroom.server.handling import Handler, Refused
+from mlops_lab.classroom.server.sessions import Session, Visitor, now
+from mlops_lab.classroom.server.settings import Settings
+from mlops_lab.classroom.server.templates import render
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+_READING = ("GET", "HEAD")
+_DAYS = 1  # that a cookie's signature is taken for right at most
+
+
+class Page(Handler):
+    """A page; `visitor` is who asks."""
+
+    visitor: Visitor
+    open_to_all = False
+
+    def set_default_headers(self) -> None:
+        super().set_default_headers()
+        self.set_header("Content-Security-Policy", POLICY)
+        self.set_header("Cross-Origin-Resource-Policy", "same-origin")
+        self.set_header("Cross-Origin-Opener-Policy", "same-origin")
+
+    async def prepare(self) -> None:
+        """Refuse, or find out who it is."""
+        if wrong := refusal(self.service.settings, self.request.method or "", self.request.headers):
+            raise Refused(403, wrong, "open the address that your teacher has given you")
+        if self.service.ready:  # what is signed with it is asked for below, and by whoever logs in
+            self.application.settings["cookie_secret"] = self.service.secret
+        if self.open_to_all:
+            return
+        found = await self._visitor()
+        if found is None:
+            if self.request.method in _READING and not self.is_program:
+                self.redirect("/login?" + urlencode({"next": self.request.path}))
+                return
+            raise Refused(401, "your session is over", "log in again")
+        self.visitor = found
+
+    @property
+    def is_program(self) -> bool:
+        """Does a page's script ask, and not a person?"""
+        return self.request.headers.get("Sec-Fetch-Mode", "navigate") != "navigate"
+
+    def teach(self) -> None:
+        """Go on for the teacher only."""
+        if not self.visitor.teaches:
+            raise Refused(404, "there is nothing here", "see your own page")
+
+    def show(self, template: str, **values: Any) -> None:
+        """Answer with a page."""
+        self.set_header("Content-Type", "text/html; charset=utf-8")
+        visitor = getattr(self, "visitor", None)
+        service = self.service
+        self.finish(
+            render(template, path=self.request.path, visitor=visitor, klass=service.settings.klass,
+                   broken=service.broken if visitor and visitor.teaches else "", **values)
+        )  # fmt: skip
+
+    def remember(self, session: Session) -> None:
+        """Give the browser a session.
+
+        Raises:
+            Away: what it is signed with is not known yet.
+        """
+        if not self.service.ready:
+            raise Away
+        secure = self.service.settings.tls
+        self.set_signed_cookie(
+            cookie(self.service.settings), session.text(), expires_days=_DAYS, httponly=True, samesite="Lax",
+            secure=secure, path="/",
+        )  # fmt: skip
+
+    def write_error(self, status_code: int, **given: Any) -> None:
+        """The error as a page."""
+        told = self.refusal((given.get("exc_info") or (None, None, None))[1])
+        self.set_status(told.status_code)
+        if told.retry:
+            self.set_header("Retry-After", str(math.ceil(told.retry)))
+        self.show("error.html", status=told.status_code, message=told.message, hint=told.hint)
+
+    async def _visitor(self) -> Visitor | None:
+        kept = self.get_signed_cookie(cookie(self.service.settings), max_age_days=_DAYS) if self.service.ready else None
+        session = sessions.read(kept.decode(errors="replace")) if kept else None
+        if session is None:
+            return None
+        if session.role == sessions.TEACHER:
+            right = people.same(session.mark, sessions.mark(self.service.settings.teacher))
+            return Visitor(sessions.TEACHER) if right else None
+        if session.kit:
+            known = await self.service.run(people.still, session.kit, now())
+            return Visitor(sessions.LEARNER, known.learner) if known else None
+        still = await self.service.run(people.takes_part, session.learner, now())
+        return Visitor(sessions.LEARNER, session.learner) if still else None
+
+
+class Files(Page, StaticFileHandler):
+    """The pages' own files, which anybody may have."""
+
+    open_to_all = True
+
+    def set_extra_headers(self, path: str) -> None:
+        """They are asked for each time, and sent only when they have changed."""
+        self.set_header("Cache-Control", "no-cache")
+
+
+class NoPage(Page):
+    """What there is nothing at."""
+
+    open_to_all = True
+
+    async def prepare(self) -> None:
+        await super().prepare()
+        raise Refused(404, "there is nothing here", "go to the first page")
+
+
+def cookie(settings: Settings) -> str:
+    """The cookie's name. With `__Host-` no other server of the same domain can set it."""
+    return "__Host-class" if settings.tls else f"class-{settings.listen.port}"  # cookies don't know ports
+
+
+def refusal(settings: Settings, method: str, headers: Any) -> str:
+    """Why a request for a page is refused; empty if it is not."""
+    host = headers.get("Host", "")
+    if not known_host(settings, host):
+        return "this server is not called so"
+    origin, site = headers.get("Origin", ""), headers.get("Sec-Fetch-Site", "")
+    own = f"{'https' if settings.tls else 'http'}://{host}"
+    if method not in _READING and (origin != own or site not in ("", "same-origin")):
+        return "the request comes from a page of another site"
+    return ""
+
+
+def known_host(settings: Settings, host: str) -> bool:
+    """Is it a name of this server: one of the settings, this machine's own, or an address as such?"""
+    try:
+        name = (urlsplit(f"//{host}").hostname or "").rstrip(".")
+    except ValueError:
+        return False
+    if name in ("localhost", *settings.hosts):
+        return True
+    with contextlib.suppress(ValueError):
+        ipaddress.ip_address(name)  # no site can let its own name lead here with it
+        return True
+    return False

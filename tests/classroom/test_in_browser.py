@@ -1,0 +1,84 @@
+"""The pages in a real browser: what is live, how they fit, and that their policy stops nothing of their own."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from tests.browser import browser
+from tests.classroom.served import TEACHER, Served, served
+
+pytestmark = pytest.mark.long
+__all__ = ["browser"]
+Opens = Callable[..., Page]
+
+
+@pytest.fixture
+def at_class(tmp_path: Path) -> Iterator[Served]:
+    with served(tmp_path) as found:
+        for failed in (("scales", "survives"), ("survives",), ("survives",)):
+            found.graded("ada", *failed)
+        yield found
+
+
+@pytest.fixture
+def opened(browser: Browser, at_class: Served) -> Iterator[Callable[..., Page]]:
+    """Opens a page of the teacher, who came by the address with the token behind #; nothing is odd in its console."""
+    contexts, odd = list[BrowserContext](), list[str]()
+
+    def come(**more: Any) -> Page:
+        contexts.append(browser.new_context(**more))
+        page = contexts[-1].new_page()
+        page.on("console", lambda said: odd.append(said.text) if said.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: odd.append(str(error)))
+        page.goto(f"http://{at_class.host}/login#{TEACHER}")
+        page.wait_for_url("**/grades")
+        return page
+
+    yield come
+    found = list(odd)
+    for each in contexts:
+        each.close()
+    assert found == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_every_page_fits(opened: Opens, at_class: Served, scheme: Any, width: int) -> None:
+    page = opened(viewport={"width": width, "height": 844}, color_scheme=scheme)
+    for path in ("/grades", "/map", "/labs/10", "/learners/ada", "/submissions/1"):
+        page.goto(f"http://{at_class.host}{path}")
+        expect(page.locator("main h1")).to_be_visible()
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+    ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert ground == ("rgb(17, 22, 28)" if scheme == "dark" else "rgb(246, 248, 250)")
+
+
+def test_a_result_is_on_the_pages_within_two_seconds(opened: Opens, at_class: Served) -> None:
+    grades, shown = opened(), opened()
+    shown.goto(f"http://{at_class.host}/map")
+    at_class.graded("bo", "scales")
+    began = time.monotonic()
+    expect(grades.locator("#c-bo-10")).to_have_text("7", timeout=2000)
+    expect(grades.locator("#t-bo")).to_have_text("7")
+    expect(shown.locator("tr", has_text="Bo").filter(has_text="scales")).to_be_visible(timeout=2000)
+    assert time.monotonic() - began < 2
+
+
+def test_a_learner_is_found_and_keys_are_enough(opened: Opens, at_class: Served) -> None:
+    page = opened()
+    page.get_by_label("Find a learner").fill("ada")
+    expect(page.locator(".grades tbody tr:visible")).to_have_count(1)
+    page.goto(f"http://{at_class.host}/map")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Ada L.").first).to_be_focused()
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/learners/ada")
