@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -100,3 +101,9 @@ class CheckName(click.ParamType[str]):
 
 
 lab_argument = click.argument("exercise", metavar="LAB", type=LabName())
+
+
+def class_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The option that names a class's cluster."""
+    words = "The class's cluster, if it is not the one in use."
+    return click.option("--context", metavar="NAME", default="", help=words)(command)

@@ -1,4 +1,4 @@
-"""A class: hand work in, and verify what the class has signed."""
+"""A class: hand work in, and verify what the class has signed. Its teacher's commands are in two other modules."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import click
 
 from mlops_lab.base.errors import ExitCode, LabError, UsageError
+from mlops_lab.cli import class_data, teacher
 from mlops_lab.cli.arguments import lab_argument
 from mlops_lab.cli.terminal import painter, say, width
 from mlops_lab.labs.catalog import Exercise, about
@@ -24,13 +25,19 @@ _SHOWN = 10  # paths
 
 @click.group("class")
 def classes() -> None:
-    """Verify the signed records and certificates of a class.
+    """Run a class: learners' files, gradebook, map, and what was signed.
 
     \b
     Examples:
+      lab class up --roster roster.csv --listen 192.168.1.10
+      lab class kit --out kits
+      lab class map
       lab class verify records.jsonl --key class.pem
-      lab class verify certificate.html
     """
+
+
+for _each in (*teacher.COMMANDS, *class_data.COMMANDS):
+    classes.add_command(_each)
 
 
 @classes.command()

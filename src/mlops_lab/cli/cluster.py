@@ -157,6 +157,7 @@ def down(keep_data: bool, context: str, yes: bool, forget: bool) -> None:
     progress = Progress()
     if not yes:
         _leave_exams_alone()
+        _leave_classes_alone(context, forget)
     if not (context or forget):
         with exclusive(progress):
             if not mend.named(progress.say):
@@ -200,6 +201,18 @@ def _leave_exams_alone() -> None:
             f"{under_way(found)}; its work would be lost",
             "end it first: lab exam submit, or lab exam stop; or delete all the same: lab down --yes",
         )
+
+
+def _leave_classes_alone(context: str, forget: bool) -> None:
+    """See that no class's gradebook would be lost.
+
+    Raises:
+        UsageError: one would be.
+    """
+    from mlops_lab.classroom.teacher import ending
+
+    if not forget:  # then the cluster is gone for good
+        ending.leave_alone(context)
 
 
 def _say_what_is_left(contexts: Sequence[str]) -> None:

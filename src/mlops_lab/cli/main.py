@@ -48,7 +48,10 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "exam": ("exam:exam", "Practise for CKA, CKAD and MLOps against the clock."),
     },
     "Classes": {
-        "class": ("classroom:classes", "Verify the signed records and certificates of a class."),
+        "class": (
+            "classroom:classes",
+            "Run a class: learners' files, gradebook, map, and what was signed.",
+        ),
     },
     "For authors": {
         "verify": ("verify:verify", "Prove on the cluster that labs are honest."),

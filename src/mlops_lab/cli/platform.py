@@ -52,7 +52,7 @@ def open_page(name: str | None, port: int | None, no_browser: bool) -> None:
         pages.keep_open(
             *(kubectl, name, there, port or pages.free_port(wanted.page.local or wanted.page.port)),
             say=say,
-            opened=lambda url: _opened(url, name, no_browser, account),
+            opened=lambda url: opened(url, name, no_browser, account),
         )
 
 
@@ -69,7 +69,8 @@ def _list(places: list[pages.Place], absent: list[tuple[Page, str]]) -> None:
         click.echo("No part of the platform is installed; next: lab up --with tracking")
 
 
-def _opened(url: str, name: str, no_browser: bool, account: tuple[str, str] | None = None) -> None:
+def opened(url: str, name: str, no_browser: bool, account: tuple[str, str] | None = None) -> None:
+    """Say where a page is, and open it in a browser."""
     click.echo(f"{name} is at {url} (Ctrl-C ends)")
     if account:
         click.echo(f"to sign in: user {account[0]}, password {account[1]}")

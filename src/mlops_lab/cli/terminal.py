@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 import click
 
-from mlops_lab.base.errors import LabError
+from mlops_lab.base.errors import LabError, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -73,3 +74,19 @@ def write(file: Path, text: str, option: str) -> None:
         file.write_text(text, encoding="utf-8")
     except OSError as trouble:
         raise LabError(f"{file} cannot be written: {trouble.strerror}", f"name another file with {option}") from trouble
+
+
+def agree(question: str, yes: bool) -> None:
+    """Go on only if the user wants to.
+
+    Args:
+        yes: the user has said so already.
+
+    Raises:
+        UsageError: nobody can be asked.
+    """
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise UsageError("nobody is here to agree to this, so nothing was changed", "say so yourself: --yes")
+    click.confirm(question, abort=True)

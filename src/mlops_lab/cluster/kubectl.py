@@ -7,7 +7,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
-from typing import Any
+from typing import IO, Any
 
 from mlops_lab.base.errors import LabError
 from mlops_lab.base.paths import project
@@ -38,6 +38,14 @@ class Kubectl:
         limit = f"--request-timeout={min(within, 10):g}s"
         hint = "see what is wrong with the cluster: lab status"
         return run([*self._program(), limit, *args], within=within + 5, stdin=stdin, check=check, hint=hint)
+
+    def pipe(self, *args: str, within: float, stdin: IO[bytes] | None = None, stdout: IO[bytes] | None = None) -> None:
+        """`kubectl ARGS...` that reads a file or writes one.
+
+        Raises:
+            LabError: it failed or took too long.
+        """
+        run([*self._program(), *args], within=within, stdin=stdin, stdout=stdout)
 
     def start(self, *args: str) -> subprocess.Popen[bytes]:
         """Start `kubectl ARGS...` in a session of its own; its whole output comes through its stdout."""

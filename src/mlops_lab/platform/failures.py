@@ -29,7 +29,7 @@ def explained(failed: LabError, wanted: Wanted, was: Installed | None, cluster: 
     else:
         why = f"is not installed: {failed.message}"
     after = "the previous release is back in place" if was else "its objects were removed again"
-    hint = f"see above what was not ready, then try again: lab up --with {release.part}"
+    hint = f"see above what was not ready, then try again: {release.again}"
     if not cluster.is_kind and _OWNED.search(failed.detail):
         hint = (
             "others have definitions of the same names there (see above): use another cluster, or the engine that needs"

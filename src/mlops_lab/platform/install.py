@@ -16,6 +16,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import yaml
@@ -39,7 +40,7 @@ from mlops_lab.platform.evidence import Watch
 from mlops_lab.platform.failures import explained
 from mlops_lab.platform.helm import Helm, program
 from mlops_lab.platform.installed import Installed, installed
-from mlops_lab.platform.plan import Wanted, planned, stages
+from mlops_lab.platform.plan import Wanted, made_from, planned, stages
 from mlops_lab.platform.releases import Release, part_of, releases
 
 Profile = Literal["small", "full"]
@@ -134,6 +135,27 @@ def with_parts(
                 done[release.part] = release
         keep.forget(cluster, kubectl, progress)
         return [done[each.part] for each in releases(known)]
+
+
+def alone(
+    release: Release, profile: Profile, cluster: Cluster, progress: Progress, files: Sequence[Path], mode: Mode = "auto"
+) -> None:
+    """Install or repair a release that is no part of the platform, as parts are.
+
+    Args:
+        files: values files of the user's own, which win over the profile's.
+
+    Raises:
+        LabError: it did not become ready, and the release before it serves again.
+    """
+    kubectl = Kubectl(cluster.context, cluster.kubeconfig)
+    docker = start.ensure(progress.say) if cluster.is_kind else None
+    helm = Helm(program(progress), cluster.context, cluster.kubeconfig)
+    images = _bring(docker, [release], mode, progress)
+    with exclusive(progress):
+        was = installed(kubectl, [release]).get(release.part)
+        site = _Site(cluster, kubectl, helm, docker, progress, threading.Event())
+        _install(made_from(release, profile, cluster, images, files=files), was, site)
 
 
 def check_engines(engines: Sequence[str], cluster: Cluster | None, progress: Progress) -> None:
@@ -265,7 +287,7 @@ def _install(wanted: Wanted, was: Installed | None, site: _Site) -> None:
                 pull.on_nodes(site.kubectl, site.docker, engine.later, release.within, site.stopped)
             site.helm.upgrade(
                 name, release.folder,
-                files=release.files(wanted.profile),
+                files=[*release.files(wanted.profile), *wanted.files],
                 values=wanted.values,
                 labels={
                     state.PART: release.part, state.PROFILE: wanted.profile,

@@ -7,7 +7,7 @@ those of the old revision.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -45,13 +45,13 @@ class Installed:
     stood: bool = True
 
 
-def installed(kubectl: Kubectl) -> dict[str, Installed]:
-    """The parts that are installed, by name; one request, whatever their number."""
+def installed(kubectl: Kubectl, among: Sequence[Release] = RELEASES) -> dict[str, Installed]:
+    """Which of these releases are installed, by their parts' names; one request, whatever their number."""
     # The table's form leaves out the releases themselves, which are large.
     done = kubectl.run("get", "secrets", "-A", "-l", "owner=helm", "--show-labels", "--no-headers")
     newest: dict[str, tuple[int, Installed]] = {}
     stood: set[str] = set()
-    by_namespace = {each.namespace: each.part for each in RELEASES}
+    by_namespace = {each.namespace: each.part for each in among}
     for line in done.stdout.splitlines():
         namespace, *_, text = line.split()
         labels = dict(pair.partition("=")[::2] for pair in text.split(","))
@@ -65,9 +65,7 @@ def installed(kubectl: Kubectl) -> dict[str, Installed]:
         number = int(labels.get("version", "0"))
         if number >= newest.get(part, (0, found))[0]:
             newest[part] = number, found
-    return {
-        each.part: replace(newest[each.part][1], stood=each.part in stood) for each in RELEASES if each.part in newest
-    }
+    return {each.part: replace(newest[each.part][1], stood=each.part in stood) for each in among if each.part in newest}
 
 
 def releases_in(kubectl: Kubectl) -> list[Release]:

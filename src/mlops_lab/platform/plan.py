@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import yaml
 
@@ -17,7 +18,11 @@ from mlops_lab.platform.releases import Release
 
 @dataclass(frozen=True)
 class Wanted:
-    """A release with all that it is to be made from, and what takes its place if it does not become ready."""
+    """A release with all that it is to be made from, and what takes its place if it does not become ready.
+
+    Args:
+        files: values files of the user's own, which win over the profile's.
+    """
 
     release: Release
     profile: str
@@ -25,6 +30,7 @@ class Wanted:
     images: str
     fingerprint: str
     instead: Wanted | None = None
+    files: tuple[Path, ...] = ()
 
 
 def stages(wanted: list[Wanted]) -> Iterator[list[Wanted]]:
@@ -40,9 +46,11 @@ def stages(wanted: list[Wanted]) -> Iterator[list[Wanted]]:
         rest = [each for each in rest if each not in stage]
 
 
-def fingerprint(release: Release, profile: str, values: dict[str, str], images: str) -> str:
+def fingerprint(release: Release, profile: str, values: dict[str, str], images: str, files: Sequence[Path] = ()) -> str:
     """Sixteen hex digits that change with the chart, the profile, the values passed on, or an image's content."""
     digest = hashlib.sha256(f"{profile}\0{sorted(values.items())}\0{images}".encode())
+    for file in files:
+        digest.update(b"\0" + file.read_bytes())
     for path in sorted(release.folder.rglob("*")):
         if path.is_file() and path.name != "README.md":
             digest.update(f"\0{path.relative_to(release.folder)}\0".encode() + path.read_bytes())
@@ -62,9 +70,18 @@ def planned(release: Release, made: Choice, cluster: Cluster, steps: dict[str, S
 
 
 def made_from(
-    release: Release, profile: str, cluster: Cluster, steps: dict[str, Step], parts: Collection[str] = ()
+    release: Release,
+    profile: str,
+    cluster: Cluster,
+    steps: dict[str, Step],
+    parts: Collection[str] = (),
+    files: Sequence[Path] = (),
 ) -> Wanted:
-    """A release with its values; some depend on which other parts there will be."""
+    """A release with its values; some depend on which other parts there will be.
+
+    Args:
+        files: values files of the user's own.
+    """
     values = {"registry": cluster.registry}
     if engine := release.running(profile):
         values |= {key: value for part, more in engine.beside.items() if part in parts for key, value in more.items()}
@@ -78,4 +95,5 @@ def made_from(
         }
     content = "\0".join(f"{name}={steps[name].key if name in steps else ''}" for name in release.images)
     images = hashlib.sha256(content.encode()).hexdigest()[:16]
-    return Wanted(release, profile, values, images, fingerprint(release, profile, values, images))
+    made = fingerprint(release, profile, values, images, files)
+    return Wanted(release, profile, values, images, made, files=tuple(files))

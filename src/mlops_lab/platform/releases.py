@@ -102,6 +102,7 @@ class Release:
         published: images that only image registries have, see `Engine`.
         engine: what it runs on by default, where there is a choice.
         engines: what else it can run on.
+        command: what installs it, if `lab up` does not.
     """
 
     part: str
@@ -113,6 +114,12 @@ class Release:
     published: tuple[str, ...] = ()
     engine: str = ""
     engines: tuple[Engine, ...] = ()
+    command: str = ""
+
+    @property
+    def again(self) -> str:
+        """The command that installs it."""
+        return self.command or f"lab up --with {self.part}"
 
     @property
     def namespace(self) -> str:

@@ -1,0 +1,118 @@
+"""The end of a class: what would be deleted is planned first, so that it can be shown and agreed to.
+
+Deleted is only what the class has made: its release, and the namespaces that bear its label. Its own namespace holds
+the gradebook and its key; it goes only when that is asked for, and only if this installation has made it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from dataclasses import dataclass
+
+from mlops_lab.base.errors import LabError, UsageError
+from mlops_lab.base.progress import Progress
+from mlops_lab.classroom.operator import names
+from mlops_lab.classroom.teacher.place import NAMESPACE, Place, at
+from mlops_lab.cluster import leave, own
+from mlops_lab.cluster.own import Made
+from mlops_lab.cluster.up import exclusive
+from mlops_lab.platform.helm import Helm, program
+
+_MADE = re.compile(r"l-.+-lab-\d\d")  # what the operator calls a learner's namespace
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the end of a class would do.
+
+    Attributes:
+        release: its objects go.
+        spaces: learners' namespaces, and that of their accounts, with all that is in them.
+        own: the class's namespace with the gradebook, if it is to go.
+        stays: why the class's namespace stays; empty where it goes, or is not there.
+        others: namespaces with the class's label that the class does not name so.
+    """
+
+    release: bool
+    spaces: tuple[Made, ...]
+    own: Made | None
+    stays: str
+    others: tuple[str, ...]
+
+    @property
+    def is_empty(self) -> bool:
+        """Is there nothing to do?"""
+        return not (self.release or self.spaces or self.own)
+
+
+def planned(place: Place, data: bool) -> Plan:
+    """What would be deleted; nothing is changed.
+
+    Args:
+        data: the gradebook, too.
+
+    Raises:
+        LabError: the cluster does not answer.
+    """
+    kubectl = place.kubectl
+    spaces: list[Made] = []
+    others: list[str] = []
+    for item in kubectl.get("namespaces", "-l", f"{names.CLASS}={NAMESPACE}"):
+        name = str(item["metadata"]["name"])
+        if name == f"{NAMESPACE}-accounts" or _MADE.fullmatch(name):
+            spaces.append(Made("Namespace", name, "", str(item["metadata"]["uid"])))
+        else:
+            others.append(name)
+    there = kubectl.get("namespaces", f"--field-selector=metadata.name={NAMESPACE}")
+    own_space, stays = _of_class(place, there[0], data) if there else (None, "")
+    return Plan(place.release() is not None, tuple(spaces), own_space, stays, tuple(others))
+
+
+def end(place: Place, plan: Plan, progress: Progress) -> None:
+    """Do what was planned; what was interrupted goes on.
+
+    Raises:
+        LabError: something could not be deleted.
+    """
+    with exclusive(progress):
+        if plan.release:  # first, so that the operator makes nothing anew
+            helm = Helm(program(progress), place.cluster.context, place.cluster.kubeconfig)
+            with progress.showing(lambda: None), progress.piece("removing the class"):
+                helm.uninstall(NAMESPACE)
+        doomed = [*plan.spaces, *([plan.own] if plan.own else [])]
+        if doomed:
+            with progress.showing(lambda: None), progress.piece(f"deleting {len(doomed)} namespaces"):
+                leave.delete(place.kubectl, doomed, within=600)
+
+
+def leave_alone(context: str = "") -> None:
+    """See that no class's gradebook would be lost with a cluster; one that does not answer has none to lose.
+
+    Args:
+        context: the cluster's; empty for the one in use.
+
+    Raises:
+        UsageError: one would be.
+    """
+    there: list[own.Object] = []
+    with contextlib.suppress(LabError):
+        kubectl = at(context).kubectl
+        there = kubectl.get("namespaces", f"--field-selector=metadata.name={NAMESPACE}")
+    if there:
+        raise UsageError(
+            "a class's gradebook is in this cluster and would be lost",
+            "save it (lab class backup FILE), then: lab down --yes",
+        )
+
+
+def _of_class(place: Place, item: own.Object, data: bool) -> tuple[Made | None, str]:
+    """The class's namespace if it is to go, else why it stays."""
+    if not data:
+        return None, "with the gradebook and the class's key"
+    if place.cluster.is_kind:
+        return Made("Namespace", NAMESPACE, "", str(item["metadata"]["uid"])), ""
+    made = next((each for each in own.recorded(place.cluster.context).made if each.is_it(item)), None)
+    if made is None:
+        return None, f"since this installation has not made it; to delete it: kubectl delete namespace {NAMESPACE}"
+    return Made(made.kind, made.name, made.mark, str(item["metadata"]["uid"])), ""
