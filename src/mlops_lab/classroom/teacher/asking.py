@@ -28,6 +28,10 @@ _END = "-----END CERTIFICATE-----\n"
 Shape = TypeVar("Shape")
 
 
+class Forbidden(LabError):
+    """The server does not know the token."""
+
+
 class _Refusal(msgspec.Struct):
     error: str = ""
     next: str = ""
@@ -102,7 +106,7 @@ class Server:
         """
         try:
             self.text("GET", "me", token=token)
-        except UsageError:
+        except Forbidden:
             return False
         return True
 
@@ -167,6 +171,6 @@ def _refusal(status: int, content: bytes) -> LabError:
         said = msgspec.json.decode(content, type=_Refusal)
     except (ValueError, RecursionError):
         said = _Refusal()
-    kind = LabError if transient_status(status) or status in (401, 403) else UsageError
+    kind = LabError if transient_status(status) else Forbidden if status in (401, 403) else UsageError
     what = said.error or f"the class's server answers with status {status}"
     return kind(what, said.next or _LOG)
