@@ -22,13 +22,12 @@ from mlops_lab.classroom.roster import Learner
 from mlops_lab.cluster import record
 from mlops_lab.cluster.kubectl import Kubectl
 from mlops_lab.cluster.record import Cluster
-from mlops_lab.images.recipes import postgres
+from mlops_lab.images.recipes import classroom, postgres
 from mlops_lab.platform.installed import Installed, installed
 from mlops_lab.platform.releases import Release
 
-IMAGE = "mlops-lab/classroom:1"
 UP = "lab class up --roster roster.csv"
-RELEASE = Release(part="class", chart="classroom", images=(postgres.NAME, IMAGE), command=UP)
+RELEASE = Release(part="class", chart="classroom", images=(postgres.NAME, classroom.NAME), command=UP)
 NAMESPACE = RELEASE.namespace
 SERVER, PORT = "service/server", 8443
 HERE = f"https://127.0.0.1:{PORT}"  # where the class is for its teacher alone

@@ -17,9 +17,11 @@ from mlops_lab.images.work import Work, link
 NAME = "mlops-lab/classroom:1"
 _FOLDER = project() / "images" / "classroom"
 _PACKAGE = project() / "src" / "mlops_lab" if (project() / "src").is_dir() else project().parent
+_TEACHERS = ("teacher", "__pycache__")  # what runs on the teacher's machine
 # What the class's programs import of this project, and the styles of their pages.
 _PARTS = (
-    *("__init__.py", "base", "classroom", "kube", "desk/page/static/desk.css"),
+    *(f"classroom/{each.name}" for each in sorted((_PACKAGE / "classroom").iterdir()) if each.name not in _TEACHERS),
+    *("__init__.py", "base", "kube", "desk/page/static/desk.css"),
     *("cluster/__init__.py", "cluster/names.py"),
     *("labs/__init__.py", "labs/catalog.py", "labs/description.py"),
 )
