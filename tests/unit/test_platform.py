@@ -585,7 +585,7 @@ def site(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
     class Told(Helm):
         def upgrade(self, *args: Any, **more: Any) -> None:
             told["upgrades"] += 1
-            told["labels"], told["values"] = more["labels"], more["values"]
+            told["labels"], told["values"], told["files"] = more["labels"], more["values"], more["files"]
             if told["fails"]:
                 raise told["fails"]
 
@@ -650,6 +650,28 @@ def test_a_part_is_installed_once_and_left_alone_after_that(site: dict[str, Any]
     assert up() == ["tracking"]
     assert up("tracking") == ["tracking"]
     assert site["upgrades"] == 0
+
+
+def test_a_release_that_is_no_part_is_installed_alike_with_values_of_the_users(
+    site: dict[str, Any], tmp_path: Path
+) -> None:
+    own, file = made(command="lab class up"), tmp_path / "own.yaml"
+
+    def bring(text: str) -> None:
+        file.write_text(text)
+        install.alone(own, "small", THEIRS, Progress(), [file])
+
+    bring("a: 1")
+    assert site["upgrades"] == 1 and site["files"] == [*own.files("small"), file]
+    installed_as(site)
+    bring("a: 1")
+    assert site["upgrades"] == 0
+    bring("a: 2")
+    assert site["upgrades"] == 1
+    site["fails"] = LabError("helm failed", "", "Error: timed out")
+    with pytest.raises(LabError) as error:
+        bring("a: 3")
+    assert error.value.hint == "see above what was not ready, then try again: lab class up"
 
 
 def test_a_profile_stays_until_another_is_asked_for(site: dict[str, Any]) -> None:

@@ -151,7 +151,8 @@ def save(file: Path, context: str) -> None:
 def restore(file: Path, yes: bool, context: str) -> None:
     """Put a backup in the place of the gradebook.
 
-    Its key and tokens come with it, so kits of that time work again. The class has to be up: lab class up --roster roster.csv. If the backup is not whole, all stays as it is.
+    Its key and tokens come with it, so kits of that time work again. The class has to be up (lab class up). If the
+    backup is not whole, all stays as it is.
 
     \b
     Examples:

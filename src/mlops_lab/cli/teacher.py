@@ -110,8 +110,9 @@ def up(
 def kit(learner: str | None, out: Path, until: date | None, new: bool, context: str) -> None:
     """Write a file for each learner, or for one.
 
-    It holds the address, the certificate, a token that ends, and what to type first. A file is as good as a password: only you can read it, and you give it to its learner. Files that are there and work
-    stay; on a shared cluster each gets a new token for it.
+    It holds the address, the certificate, a token that ends, and what to type first. A file is as good as a password:
+    only you can read it, and you give it to its learner. Files that are there and work stay; on a shared cluster each
+    gets a new token for it.
 
     \b
     Examples:
@@ -142,8 +143,8 @@ def kit(learner: str | None, out: Path, until: date | None, new: bool, context: 
 def show_map(port: int | None, no_browser: bool, context: str) -> None:
     """Open the teacher's page.
 
-    It shows who is where, who is stuck, and what waits. Forwards the class's server to 127.0.0.1 until you press Ctrl-C. Your browser does not know the certificate's
-    authority; its fingerprint is printed, to compare.
+    It shows who is where, who is stuck, and what waits. Forwards the class's server to 127.0.0.1 until you press
+    Ctrl-C. Your browser does not know the certificate's authority; its fingerprint is printed, to compare.
 
     \b
     Examples:

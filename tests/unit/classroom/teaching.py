@@ -143,11 +143,14 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 def _status(server: Served) -> Object:
     stuck = {"learner": "ada", "name": "Ada", "lab": "10", "state": "stuck", "check": "scales_up", "seconds": 1500,
              "tries": 3, "since": None, "place": 0, "newest": None}  # fmt: skip
-    others = [{"learner": each, "name": each.title(), "state": "nothing yet"} for each in server.learners if each != "ada"]
+    others = [
+        {"learner": each, "name": each.title(), "state": "nothing yet"} for each in server.learners if each != "ada"
+    ]
     waiting = [{"id": 9, "learner": "bob", "lab": "04", "number": 2, "sha256": "", "at": "", "state": "waiting",
                 "why": "", "place": 1, "new": False}]  # fmt: skip
+    learners = [stuck, *others] if "ada" in server.learners else others
     return {
-        "class": "Autumn", "broken": server.broken, "learners": [stuck, *others], "waiting": waiting, "working": [],
+        "class": "Autumn", "broken": server.broken, "learners": learners, "waiting": waiting, "working": [],
         "given_up": server.given_up, "counts": {"stuck": 1, "working": 0, "nothing yet": len(others)},
     }  # fmt: skip
 
@@ -208,7 +211,7 @@ class InMemory(Kubectl):
         self.log.append(line)
         self._break(line)
         if stdout:
-            stdout.write(self.dump[0] + ("cut" not in self.breaks and WHOLE or b""))
+            stdout.write(self.dump[0] + (("cut" not in self.breaks and WHOLE) or b""))
             stdout.flush()
         if stdin:
             self.restored.append(stdin.read())
@@ -231,7 +234,6 @@ class InMemory(Kubectl):
         if verb == "delete" and "--raw" in args:
             name = args[args.index("--raw") + 1].rpartition("/")[2]
             assert json.loads(stdin or "")["preconditions"]["uid"]
-            self.items = {}  if False else self.items
             for key in [key for key in self.items if name in (key[1], key[2])]:
                 del self.items[key]
         elif verb == "delete":

@@ -1,12 +1,10 @@
-"""What a teacher's commands do with a class that is there: kits, status, grades, extend, reset, and what they refuse."""
+"""What a teacher's commands do with a class that is there: kits, status, grades, extend, reset; what they refuse."""
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 import json
 import stat
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,69 +14,26 @@ from mlops_lab.base.errors import UsageError
 from mlops_lab.classroom import kit as learners_kit
 from mlops_lab.classroom.operator import names, requests
 from mlops_lab.classroom.roster import Learner
-from mlops_lab.classroom.teacher import asking, installing, kits, place
+from mlops_lab.classroom.teacher import installing, kits, place
 from mlops_lab.classroom.teacher.installing import Address, Wishes
 from mlops_lab.classroom.teacher.place import Told
-from mlops_lab.cli.main import main
 from mlops_lab.cluster import record
-from mlops_lab.cluster.record import Cluster
 from tests.unit.classroom import teaching
+from tests.unit.classroom.conftest import Run
 from tests.unit.classroom.made import KEY
 from tests.unit.classroom.teaching import InMemory, Served
 from tests.unit.cluster_in_memory import ClusterInMemory
 
-Run = Callable[..., tuple[int, str, str]]
 NOW = datetime.datetime(2026, 9, 1, tzinfo=datetime.UTC)
-
-
-@pytest.fixture(scope="module")
-def authority() -> tuple[str, str]:
-    return teaching.certificate("localhost")
-
-
-@pytest.fixture
-def kubectl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, authority: tuple[str, str]) -> InMemory:
-    """A kind cluster with a class, which is in use."""
-    monkeypatch.setenv("MLOPS_LAB_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("COLUMNS", "120")
-    monkeypatch.chdir(tmp_path)
-    found = InMemory()
-    teaching.klass(found, authority[1])
-    monkeypatch.setattr(place, "Kubectl", lambda *_: found)
-    record.remember(Cluster("kind-mlops-lab", "localhost:5001", "small"))
-    return found
-
-
-@pytest.fixture
-def served(kubectl: InMemory, monkeypatch: pytest.MonkeyPatch, authority: tuple[str, str]) -> Iterator[Served]:
-    """The class's server, to which port forwards lead."""
-    waits: list[float] = []
-    monkeypatch.setattr(asking.Server.__init__, "__defaults__", (waits.append,))
-    with teaching.serving(*authority) as server:
-        monkeypatch.setattr(asking, "forward", lambda *_: contextlib.nullcontext(server.server_port))
-        server.waits = waits  # type: ignore[attr-defined]
-        yield server
-
-
-@pytest.fixture
-def lab(capsys: pytest.CaptureFixture[str]) -> Run:
-    """Runs a command: its exit code, output, and what it said beside it."""
-
-    def run(*words: str) -> tuple[int, str, str]:
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main(("class", *words))
-        said = capsys.readouterr()
-        return int(ended.value.code or 0), said.out, said.err
-
-    return run
 
 
 # Kits
 
 
-def test_each_learner_gets_a_file_that_lab_takes_and_nobody_else_reads(served: Served, lab: Run, tmp_path: Path) -> None:
-    code, out, err = lab("kit", "--out", "kits")
+def test_each_learner_gets_a_file_that_lab_takes_and_nobody_else_reads(
+    served: Served, teach: Run, tmp_path: Path
+) -> None:
+    code, out, err = teach("kit", "--out", "kits")
     assert code == 0 and "next: give each learner the file" in out
     assert "no files for those whose time is over: old" in err
     files = sorted((tmp_path / "kits").iterdir())
@@ -94,33 +49,33 @@ def test_each_learner_gets_a_file_that_lab_takes_and_nobody_else_reads(served: S
     assert served.tokens["token-2"] == ("bob", "2030-01-31T23:59:59Z"), "the roster's end"
 
 
-def test_kits_that_work_stay_and_others_are_made_again(served: Served, lab: Run, tmp_path: Path) -> None:
-    lab("kit")
+def test_kits_that_work_stay_and_others_are_made_again(served: Served, teach: Run, tmp_path: Path) -> None:
+    teach("kit")
     before = {each.name: each.read_text() for each in (tmp_path / "kits").iterdir()}
-    _, out, _ = lab("kit")
+    _, out, _ = teach("kit")
     assert out.count("is there, until") == 2
     assert before == {each.name: each.read_text() for each in (tmp_path / "kits").iterdir()}
     del served.tokens["token-1"]
     (tmp_path / "kits" / "bob.json").write_text("{")
-    lab("kit")
+    teach("kit")
     after = {each.name: each.read_text() for each in (tmp_path / "kits").iterdir()}
     assert after["ada.json"] != before["ada.json"] and after["bob.json"] != before["bob.json"]
 
 
-def test_a_kit_that_was_interrupted_goes_on(served: Served, lab: Run, tmp_path: Path) -> None:
+def test_a_kit_that_was_interrupted_goes_on(served: Served, teach: Run, tmp_path: Path) -> None:
     served.answers = [(200, KEY.public.pem), (201, {"token": "first", "ends": "2030-01-01T00:00:00Z"})]
     served.tokens["first"] = ("ada", "2030-01-01T00:00:00Z")
     served.answers += [(503, {"error": "away", "next": "wait"})] * 5
-    code, _, err = lab("kit")
+    code, _, err = teach("kit")
     assert code == 3 and "away" in err
     assert [each.name for each in (tmp_path / "kits").iterdir()] == ["ada.json"]
-    _, out, _ = lab("kit")
+    _, out, _ = teach("kit")
     assert "ada.json  is there" in out and "bob.json  until" in out
 
 
-def test_new_kits_end_the_tokens_before(served: Served, lab: Run) -> None:
-    lab("kit", "ada")
-    lab("kit", "ada", "--new", "--until", "2029-12-31")
+def test_new_kits_end_the_tokens_before(served: Served, teach: Run) -> None:
+    teach("kit", "ada")
+    teach("kit", "ada", "--new", "--until", "2029-12-31")
     assert served.tokens == {"token-2": ("ada", "2029-12-31T23:59:59Z")}
 
 
@@ -135,8 +90,8 @@ def test_new_kits_end_the_tokens_before(served: Served, lab: Run) -> None:
         (("extend", "bob", "--until", "2031-01-01"), "change `ends` in the roster"),
     ],
 )
-def test_what_can_not_be_is_refused_in_a_line(words: tuple[str, ...], says: str, served: Served, lab: Run) -> None:
-    code, _, err = lab(*words)
+def test_what_can_not_be_is_refused_in_a_line(words: tuple[str, ...], says: str, served: Served, teach: Run) -> None:
+    code, _, err = teach(*words)
     assert code == 2 and says in err and "next: " in err and not served.tokens
 
 
@@ -144,12 +99,12 @@ def test_without_an_end_a_kit_ends_in_a_month() -> None:
     assert kits.end_for(Learner("ada"), None, NOW).isoformat() == "2026-10-01T23:59:59+00:00"
 
 
-def test_a_learners_tokens_end_later(served: Served, lab: Run) -> None:
-    lab("kit", "ada", "--until", "2029-12-31")
-    _, out, _ = lab("extend", "ada", "--until", "2030-12-31")
+def test_a_learners_tokens_end_later(served: Served, teach: Run) -> None:
+    teach("kit", "ada", "--until", "2029-12-31")
+    _, out, _ = teach("extend", "ada", "--until", "2030-12-31")
     assert "1 of ada's tokens end on 2030-12-31" in out
     assert served.tokens["token-1"][1] == "2030-12-31T23:59:59Z"
-    _, out, _ = lab("extend", "ada", "--until", "2030-06-30")
+    _, out, _ = teach("extend", "ada", "--until", "2030-06-30")
     assert "no token that would end before" in out
 
 
@@ -196,58 +151,58 @@ def shared(kubectl: InMemory, served: Served, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_on_a_shared_cluster_a_kit_has_a_new_token_for_it_each_time(
-    shared: ClusterInMemory, lab: Run, tmp_path: Path
+    shared: ClusterInMemory, teach: Run, tmp_path: Path
 ) -> None:
-    _, out, _ = lab("kit", "ada")
+    _, out, _ = teach("kit", "ada")
     assert "and for the cluster until 2026-09-01" in out
     whole = json.loads((tmp_path / "kits/ada.json").read_text())
     assert whole["kubeconfig"] == "a: 1\n" and "export KUBECONFIG" in "\n".join(whole["first"])
-    _, out, _ = lab("kit", "ada")
+    _, out, _ = teach("kit", "ada")
     assert "is there" in out and "until 2026-09-02" in out
 
 
-def test_a_lab_begins_anew_with_its_own_numbers(shared: ClusterInMemory, lab: Run) -> None:
+def test_a_lab_begins_anew_with_its_own_numbers(shared: ClusterInMemory, teach: Run) -> None:
     requests.ask(shared, "mlops-lab-class", "ada", {"lab-10": requests.Lab(2, "7")})  # type: ignore[arg-type]
-    code, out, _ = lab("reset", "ada", "10", "--yes")
+    code, out, _ = teach("reset", "ada", "10", "--yes")
     assert (code, out) == (0, "l-ada-lab-10 is as at the beginning\n")
     asked = requests.read(shared.get("ConfigMap", "learner-ada", "mlops-lab-class"))
     assert asked.labs["10"] == requests.Lab(3, "7")
 
 
-def test_nothing_begins_anew_unless_somebody_agrees(shared: ClusterInMemory, lab: Run) -> None:
-    code, _, err = lab("reset", "ada", "10")
+def test_nothing_begins_anew_unless_somebody_agrees(shared: ClusterInMemory, teach: Run) -> None:
+    code, _, err = teach("reset", "ada", "10")
     assert code == 2 and "nobody is here to agree" in err and not shared.named("ConfigMap", "mlops-lab-class")
 
 
-def test_a_lab_that_the_operator_refuses_is_said(shared: ClusterInMemory, lab: Run) -> None:
-    code, _, err = lab("reset", "ada", "03", "--yes")
+def test_a_lab_that_the_operator_refuses_is_said(shared: ClusterInMemory, teach: Run) -> None:
+    code, _, err = teach("reset", "ada", "03", "--yes")
     assert code == 2 and "it can't be graded in a class" in err
 
 
-def test_on_a_cluster_of_ones_own_the_learner_resets(served: Served, lab: Run) -> None:
-    code, _, err = lab("reset", "ada", "10")
+def test_on_a_cluster_of_ones_own_the_learner_resets(served: Served, teach: Run) -> None:
+    code, _, err = teach("reset", "ada", "10")
     assert code == 2 and "each learner of this class has an own cluster" in err and "lab reset 10" in err
 
 
 # What there is of a class
 
 
-def test_status_says_who_waits_and_who_is_stuck(served: Served, lab: Run) -> None:
-    code, out, _ = lab("status")
+def test_status_says_who_waits_and_who_is_stuck(served: Served, teach: Run) -> None:
+    code, out, _ = teach("status")
     assert code == 0, out
     assert "waits, place 1: bob, lab 04, submission 2" in out
     assert "stuck for 25 min: Ada, lab 10, scales_up (3 times)" in out
     assert "ok   memory    100 MiB\n" in out and "1 wait, 0 are being graded" in out
 
 
-def test_status_counts_what_learners_take_on_a_shared_cluster(kubectl: InMemory, served: Served, lab: Run) -> None:
+def test_status_counts_what_learners_take_on_a_shared_cluster(kubectl: InMemory, served: Served, teach: Run) -> None:
     labels = {names.CLASS: "mlops-lab-class", names.LEARNER: "ada"}
     kubectl.put("Namespace", "l-ada-lab-10", "", metadata={"labels": labels})
-    assert "100 MiB, and 100 MiB in 1 namespaces of learners" in lab("status")[1]
+    assert "100 MiB, and 100 MiB in 1 namespaces of learners" in teach("status")[1]
 
 
 @pytest.mark.parametrize("wrong", ["records", "pods", "server", "given up"])
-def test_status_says_what_is_not_well(wrong: str, kubectl: InMemory, served: Served, lab: Run) -> None:
+def test_status_says_what_is_not_well(wrong: str, kubectl: InMemory, served: Served, teach: Run) -> None:
     if wrong == "records":
         served.broken = "record 3 was changed"
     if wrong == "pods":
@@ -256,52 +211,53 @@ def test_status_says_what_is_not_well(wrong: str, kubectl: InMemory, served: Ser
         served.answers = [(503, {"error": "the database does not answer", "next": "wait"})] * 5
     if wrong == "given up":
         served.given_up = [{"id": 4, "learner": "bob", "lab": "04", "number": 1, "why": "it was killed"}]
-    code, out, _ = lab("status")
+    code, out, _ = teach("status")
     says = {"records": "record 3 was changed", "pods": "server: 0 of 1 pods are ready",
-            "server": "the database does not answer", "given up": "bob, lab 04, submission 1: it was killed"}  # fmt: skip
+            "server": "the database does not answer",
+            "given up": "bob, lab 04, submission 1: it was killed"}  # fmt: skip
     assert code == 3 and "FAIL" in out and says[wrong] in out and "next: " in out
 
 
-def test_grades_are_a_table_or_for_other_programs(served: Served, lab: Run) -> None:
-    _, out, _ = lab("grades")
+def test_grades_are_a_table_or_for_other_programs(served: Served, teach: Run) -> None:
+    _, out, _ = teach("grades")
     rows = [line.split() for line in out.splitlines()]
     assert rows[0] == ["learner", "name", "04", "(3)", "10", "total"]
     assert rows[1] == ["ada", "Ada", "3*", "3"] and rows[2] == ["bob", "Bob", "0"]
-    assert "ada,Ada,3" in lab("grades", "--csv")[1]
-    assert "ada,04" in lab("grades", "--long")[1]
-    assert json.loads(lab("grades", "--json")[1])["class"] == "Autumn"
+    assert "ada,Ada,3" in teach("grades", "--csv")[1]
+    assert "ada,04" in teach("grades", "--long")[1]
+    assert json.loads(teach("grades", "--json")[1])["class"] == "Autumn"
 
 
-def test_a_server_that_is_away_for_a_moment_is_asked_again(served: Served, lab: Run) -> None:
+def test_a_server_that_is_away_for_a_moment_is_asked_again(served: Served, teach: Run) -> None:
     served.answers = [(503, {"error": "away"})] * 2
-    assert lab("grades", "--json")[0] == 0
+    assert teach("grades", "--json")[0] == 0
     assert served.waits == [7.0, 7.0]  # type: ignore[attr-defined]
 
 
 def test_another_server_is_not_told_the_token(
-    kubectl: InMemory, served: Served, lab: Run, authority: tuple[str, str]
+    kubectl: InMemory, served: Served, teach: Run, authority: tuple[str, str]
 ) -> None:
     kubectl.secret("class-tls", ca_crt=teaching.certificate("localhost")[1])
-    code, _, err = lab("grades")
+    code, _, err = teach("grades")
     assert code == 3 and "certificate is not the class's" in err and not served.asked
 
 
 @pytest.mark.parametrize(
-    "words", [("kit",), ("status",), ("grades",), ("map",), ("reset", "ada", "10"), ("extend", "ada", "--until", "2030-01-01"),
-              ("backup", "b.tar")]
+    "words", [("kit",), ("status",), ("grades",), ("map",), ("reset", "ada", "10"), ("backup", "b.tar"),
+              ("extend", "ada", "--until", "2030-01-01")]
 )  # fmt: skip
-def test_where_no_class_is_each_command_says_how_to_make_one(words: tuple[str, ...], kubectl: InMemory, lab: Run) -> None:
+def test_where_no_class_is_each_command_says_how_to_make_one(
+    words: tuple[str, ...], kubectl: InMemory, teach: Run
+) -> None:
     kubectl.items.clear()
-    code, _, err = lab(*words)
+    code, _, err = teach(*words)
     assert code == 3
-    assert err == (
-        "lab: there is no class in kind-mlops-lab\n  next: make one: lab class up --roster roster.csv\n"
-    )
+    assert err == ("lab: there is no class in kind-mlops-lab\n  next: make one: lab class up --roster roster.csv\n")
 
 
-def test_without_a_cluster_nothing_is_asked(kubectl: InMemory, lab: Run) -> None:
+def test_without_a_cluster_nothing_is_asked(kubectl: InMemory, teach: Run) -> None:
     record.forget()
-    assert lab("status")[2] == "lab: there is no cluster\n  next: create one: lab up\n"
+    assert teach("status")[2] == "lab: there is no cluster\n  next: create one: lab up\n"
     assert not kubectl.log
 
 
@@ -325,7 +281,7 @@ def test_an_address_is_a_name_or_a_number_with_a_port(text: str, url: str) -> No
     "text", ["0.0.0.0", "[::]:8443", "", "a b", "https://x", "1.2.3.4:99999", "1.2.3", "x/y", "-x", "u@h"]
 )
 def test_what_is_no_address_of_one_machine_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match="no address|every address"):
+    with pytest.raises(UsageError, match=r"no address|every address"):
         installing.address(text, "--listen")
 
 

@@ -1,0 +1,434 @@
+"""A class comes and goes: what is installed and told, who is let in, what is deleted, and what backups are worth."""
+
+from __future__ import annotations
+
+import json
+import socket
+import ssl
+import stat
+import tarfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from mlops_lab.base.errors import LabError, UsageError
+from mlops_lab.classroom.operator import names
+from mlops_lab.classroom.teacher import backup, ending, installing, place, relay
+from mlops_lab.classroom.teacher.place import NAMESPACE, RELEASE, Told
+from mlops_lab.cli.main import main
+from mlops_lab.cluster import own, record
+from mlops_lab.cluster.record import Cluster
+from mlops_lab.images.catalog import CATALOG
+from tests.unit.classroom import teaching
+from tests.unit.classroom.conftest import Run
+from tests.unit.classroom.made import KEY, OTHER
+from tests.unit.classroom.teaching import InMemory, Served
+
+LABELS = {names.CLASS: NAMESPACE}
+
+
+@pytest.fixture
+def installs(kubectl: InMemory, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """What is installed: profile and values; the chart's server runs then, with the roster."""
+    found: list[dict[str, Any]] = []
+
+    def alone(release: Any, profile: str, cluster: Any, progress: Any, files: list[Path], mode: str = "auto") -> None:
+        (file,) = files
+        values = yaml.safe_load(file.read_text())
+        found.append({"profile": profile, **values})
+        kubectl.put("ConfigMap", "roster", data={"roster.csv": values["roster"]})
+        kubectl.release()
+        if ("secret", NAMESPACE, "class-tls") not in kubectl.items:
+            kubectl.secret("class-tls", ca_crt=json.loads(json.dumps(place.at().secret("class-ca")["ca.crt"])))
+
+    monkeypatch.setattr(installing, "alone", alone)
+    return found
+
+
+@pytest.fixture
+def roster(tmp_path: Path) -> Path:
+    file = tmp_path / "roster.csv"
+    file.write_text("\ufeffid;name\nada;Ada\nbob;Bob\nold;Old\n")
+    return file
+
+
+# It comes
+
+
+def test_the_class_is_a_release_that_can_be_installed() -> None:
+    assert set(RELEASE.images) <= set(CATALOG) and NAMESPACE == "mlops-lab-class"
+    chart = yaml.safe_load((RELEASE.folder / "Chart.yaml").read_text())
+    assert f"mlops-lab/{chart['name']}:{chart['appVersion']}" in RELEASE.images
+
+
+def test_up_installs_what_is_told_and_waits_for_the_roster(
+    installs: list[dict[str, Any]], served: Served, roster: Path, teach: Run, kubectl: InMemory
+) -> None:
+    code, out, _ = teach("up", "--roster", str(roster), "--name", "Autumn", "--labs", "4,10")
+    assert code == 0, out
+    assert installs == [
+        {"profile": "small", "class": {"name": "Autumn", "labs": ["04", "10"]}, "roster": roster.read_text()[1:]}
+    ]
+    assert "The class is up in kind-mlops-lab with 3 learners" in out and "next: lab class kit" in out
+    assert "this machine alone; for others: the same command with --listen ADDRESS" in out
+    assert any(line.startswith("annotate pods") for line in kubectl.log), "the kubelet would take its time"
+
+
+def test_run_again_it_takes_a_changed_roster_and_keeps_what_was_told(
+    installs: list[dict[str, Any]], served: Served, roster: Path, teach: Run
+) -> None:
+    teach("up", "--roster", str(roster), "--name", "Autumn", "--address", "class.example.org:443")
+    served.learners = [f"l{number}" for number in range(50)]
+    roster.write_text("id\n" + "\n".join(served.learners))
+    _, out, _ = teach("up", "--roster", str(roster))
+    assert installs[1]["class"] == {"name": "Autumn"} and installs[1]["server"] == {"hosts": ["class.example.org"]}
+    assert (installs[0]["profile"], installs[1]["profile"]) == ("small", "full")
+    assert installs[1]["roster"].startswith("id\nl0\n") and "with 50 learners" in out
+    assert "learners reach it at https://class.example.org:443" in out
+
+
+def test_a_server_that_does_not_take_the_roster_is_said(
+    installs: list[dict[str, Any]], served: Served, roster: Path, teach: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(installing, "_TAKEN_WITHIN", 0.1)
+    served.learners = ["ada", "bob"]
+    code, _, err = teach("up", "--roster", str(roster))
+    assert code == 3 and "1 learners are not as the roster has them, such as old" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--roster", "none.csv"], "does not exist"),
+        (["--roster", "broken.csv"], "broken.csv:3: 'Ada' is no id"),
+        (["--roster", "roster.csv", "--listen", "0.0.0.0"], "every address of this machine"),
+        (["--roster", "roster.csv", "--shared", "http://c"], "no API server's address"),
+        (["--roster", "roster.csv", "--labs", "99"], "99"),
+        (["--roster", "roster.csv", "--registry", "r"], "--registry works only with --context"),
+    ],
+)
+def test_what_is_wrong_is_said_before_anything_is_done(
+    words: list[str], says: str, installs: list[dict[str, Any]], roster: Path, teach: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "broken.csv").write_text("id\nada\nAda\n")
+    code, _, err = teach("up", *words)
+    assert code == 2 and says in err and "next: " in err and not installs
+
+
+def test_an_address_that_is_not_this_machines_is_said_before_minutes_go_by(
+    installs: list[dict[str, Any]], roster: Path, teach: Run
+) -> None:
+    code, _, err = teach("up", "--roster", str(roster), "--listen", "192.0.2.1")
+    assert code == 3 and "192.0.2.1 port 8443 can't be listened at" in err and not installs
+
+
+# Who is let in
+
+
+class Forward:
+    """A port forward; `ports` are what it leads to, one after the other."""
+
+    def __init__(self, *ports: int) -> None:
+        self.ports, self.lost_at = list(ports), list[str]()
+
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.ports[0]}"
+
+    def lost(self, address: str = "") -> None:
+        self.lost_at.append(address)
+        if len(self.ports) > 1:
+            self.ports.pop(0)
+
+    def close(self) -> None: ...
+
+
+@contextmanager
+def relayed(*ports: int) -> Iterator[tuple[int, Forward, list[str]]]:
+    taken, forward, said = relay.bound("127.0.0.1", 0), Forward(*ports), list[str]()
+    with taken, relay.relaying(taken, forward, said.append):  # type: ignore[arg-type]
+        yield taken.getsockname()[1], forward, said
+
+
+def key_through(port: int, public: str) -> str:
+    """What the server answers behind a port, if it is the one with this certificate."""
+    context = ssl.create_default_context(cadata=public)
+    with (
+        socket.create_connection(("127.0.0.1", port), 20) as plain,
+        context.wrap_socket(plain, server_hostname="localhost") as made,
+    ):
+        made.sendall(b"GET /api/v1/key HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer x\r\nConnection: close\r\n\r\n")
+        return b"".join(iter(lambda: made.recv(4096), b"")).decode()
+
+
+def dead() -> int:
+    """A port at which nothing listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def silent() -> Iterator[int]:
+    """A port where connections are taken and closed, as by a forward whose pod has gone."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+
+        def close() -> None:
+            while True:
+                try:
+                    connection = listening.accept()[0]
+                except OSError:
+                    return
+                connection.recv(10_000)
+                connection.close()
+
+        thread = threading.Thread(target=close, daemon=True)
+        thread.start()
+        yield listening.getsockname()[1]
+        listening.shutdown(socket.SHUT_RDWR)
+        thread.join(5)
+
+
+def test_what_passes_is_tls_between_a_learner_and_the_server(served: Served, authority: tuple[str, str]) -> None:
+    with relayed(served.server_port) as (port, _, said):
+        assert KEY.public.pem in key_through(port, authority[1])
+        with pytest.raises(ssl.SSLCertVerificationError):
+            key_through(port, teaching.certificate("localhost")[1])
+    assert not said
+
+
+def test_a_pod_that_was_replaced_is_found_again(served: Served, authority: tuple[str, str]) -> None:
+    with silent() as gone, relayed(dead(), gone, served.server_port) as (port, forward, said):
+        assert KEY.public.pem in key_through(port, authority[1])
+        assert len(forward.lost_at) == 2
+    assert said[0].startswith("the class's server can't be reached") and said[1:] == ["the class's server is back"]
+
+
+def test_without_a_server_a_connection_ends_and_the_next_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(relay, "_PAUSE", 0.01)
+    with relayed(dead()) as (port, forward, said):
+        for _ in range(2):
+            with socket.create_connection(("127.0.0.1", port), 20) as client:
+                client.sendall(b"hello")
+                assert client.recv(10) == b""
+        assert len(forward.lost_at) == 6 and len(said) == 1
+
+
+def test_more_connections_than_can_be_kept_are_closed(monkeypatch: pytest.MonkeyPatch, served: Served) -> None:
+    monkeypatch.setattr(relay, "_MOST", 1)
+    with relayed(served.server_port) as (port, _, _), socket.create_connection(("127.0.0.1", port)) as first:
+        first.sendall(b"x")
+        with socket.create_connection(("127.0.0.1", port), 20) as second:
+            assert second.recv(10) == b""
+
+
+def test_map_opens_the_page_and_says_how_to_sign_in(
+    kubectl: InMemory, teach: Run, monkeypatch: pytest.MonkeyPatch, authority: tuple[str, str]
+) -> None:
+    def interrupted(*_: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(relay, "relaying", interrupted)
+    code, out, _ = teach("map", "--no-browser", "--port", str(dead()))
+    assert code == 0 and teaching.TEACHER in out
+    with pytest.raises(SystemExit):
+        main(["class", "map", "--port", "0"])
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes
+
+    own = x509.load_pem_x509_certificate(authority[1].encode()).fingerprint(hashes.SHA256())
+    assert own.hex(":").upper() in out
+
+
+# Backups
+
+
+def test_a_backup_is_one_file_that_nobody_else_reads(kubectl: InMemory, teach: Run, tmp_path: Path) -> None:
+    code, out, _ = teach("backup", "autumn.tar")
+    assert code == 0 and KEY.public.id in out
+    file = tmp_path / "autumn.tar"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert [each.name for each in tmp_path.glob("*") if "autumn" in each.name] == ["autumn.tar"]
+    with backup.opened(file) as content:
+        assert content.dump.read_bytes() == b"PGDMP old" and content.backup.key == KEY.public.id
+        assert backup.key_of(content.secrets["class"]) == KEY.public.id
+        assert content.secrets["ca"]["metadata"]["annotations"] == {"meta.helm.sh/release-name": NAMESPACE}
+    code, _, err = teach("backup", "autumn.tar")
+    assert code == 2 and "is there" in err
+
+
+def test_a_dump_that_broke_off_is_no_backup(kubectl: InMemory, teach: Run, tmp_path: Path) -> None:
+    kubectl.breaks["cut"] = "never said"
+    code, _, err = teach("backup", "autumn.tar")
+    assert code == 3 and "broke off" in err
+    assert not [each for each in tmp_path.iterdir() if "autumn" in each.name]
+
+
+@pytest.mark.parametrize("change", ["cut", "changed", "another", "link"])
+def test_a_damaged_backup_is_refused_and_nothing_is_touched(
+    change: str, kubectl: InMemory, teach: Run, tmp_path: Path
+) -> None:
+    file = tmp_path / "autumn.tar"
+    teach("backup", "autumn.tar")
+    content = file.read_bytes()
+    if change == "cut":
+        content = content[: content.index(b"PGDMP") - 600]
+    elif change == "changed":
+        content = content.replace(b"PGDMP old", b"PGDMP new")
+    elif change == "another":
+        content = b"something else"
+    file.write_bytes(content)
+    if change == "link":
+        with tarfile.open(file, "w") as archive:
+            info = tarfile.TarInfo("manifest.json")
+            info.type, info.linkname = tarfile.SYMTYPE, "/etc/passwd"
+            archive.addfile(info)
+    kubectl.log.clear()
+    code, _, err = teach("restore", "autumn.tar", "--yes")
+    assert code == 2 and ("no whole backup" in err or "is damaged: gradebook.dump" in err)
+    assert not kubectl.restored and not [line for line in kubectl.log if "scale" in line or "exec" in line]
+
+
+def test_a_backup_takes_the_gradebooks_place(
+    installs: list[dict[str, Any]], served: Served, kubectl: InMemory, teach: Run, tmp_path: Path
+) -> None:
+    teach("backup", "autumn.tar")
+    kubectl.secret("class", key_pem=OTHER.pem, teacher=teaching.TEACHER, grader="g" * 24)
+    kubectl.secret("class-ca", ca_crt="another", ca_key="secret")
+    kubectl.log.clear()
+    code, out, err = teach("restore", "autumn.tar", "--yes")
+    assert code == 0, err
+    assert kubectl.restored == [b"PGDMP old"] and "kits of that time work again" in out
+    assert place.at().secret("class")["key.pem"] == KEY.pem
+    did = [line for line in kubectl.log if line.startswith(("exec", "scale", "delete"))]
+    parts = ("pg_restore", "--replicas=0", "RENAME TO classroom_before", "delete secret class-tls")
+    order = [next(number for number, line in enumerate(did) if part in line) for part in parts]
+    assert order == sorted(order) and did[-1].endswith("DROP DATABASE IF EXISTS classroom_before WITH (FORCE)")
+    assert len(installs) == 1, "the chart starts the server again"
+
+
+def test_records_that_are_not_whole_leave_the_gradebook_as_it_was(
+    installs: list[dict[str, Any]], served: Served, kubectl: InMemory, teach: Run
+) -> None:
+    teach("backup", "autumn.tar")
+    kubectl.secret("class", key_pem=OTHER.pem, teacher=teaching.TEACHER, grader="g" * 24)
+    served.broken = "record 2 was changed"
+    code, _, err = teach("restore", "autumn.tar", "--yes")
+    assert code == 3 and "was not restored: its records are not whole: record 2 was changed" in err
+    assert place.at().secret("class")["key.pem"] == OTHER.pem
+    renames = [line for line in kubectl.log if "RENAME" in line]
+    assert "RENAME TO classroom_before" in renames[0] and "classroom_before RENAME TO classroom" in renames[1]
+    assert len(installs) == 2
+
+
+def test_a_database_of_the_teachers_own_is_not_touched(kubectl: InMemory, teach: Run) -> None:
+    teach("backup", "autumn.tar")
+    place.at().tell(Told(values={"database": {"secretName": "mine"}}))
+    for words in (("backup", "b.tar"), ("restore", "autumn.tar", "--yes")):
+        code, _, err = teach(*words)
+        assert code == 2 and "your own (Secret mine)" in err
+
+
+# It goes
+
+
+@pytest.fixture
+def removes(kubectl: InMemory, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> InMemory:
+    """A cluster with learners' namespaces and others', where helm notes what it is told."""
+
+    class Told(ending.Helm):
+        def uninstall(self, release: str, within: float = 180) -> bool:
+            kubectl.log.append(f"helm uninstall {release}")
+            for key in [key for key in kubectl.items if "helm.release" in key[2]]:
+                del kubectl.items[key]
+            return True
+
+    monkeypatch.setattr(ending, "Helm", Told)
+    monkeypatch.setattr(ending, "program", lambda progress: tmp_path)
+    for name in ("l-ada-lab-10", f"{NAMESPACE}-accounts", "somebody-elses"):
+        kubectl.put("Namespace", name, "", metadata={"labels": LABELS})
+    kubectl.put("Namespace", "l-bob-lab-10", "")
+    return kubectl
+
+
+def test_down_deletes_what_the_class_has_made_and_keeps_the_gradebook(
+    removes: InMemory, teach: Run, tmp_path: Path
+) -> None:
+    code, out, _ = teach("down", "--yes", "--backup", "autumn.tar")
+    assert code == 0
+    assert removes.names("namespace") == ["kube-system", "l-bob-lab-10", NAMESPACE, "somebody-elses"]
+    assert "stays, as the class does not name its own so: Namespace somebody-elses" in out
+    assert "its gradebook stays" in out and (tmp_path / "autumn.tar").exists()
+    order = [next(number for number, line in enumerate(removes.log) if part in line)
+             for part in ("pg_dump", "helm uninstall", "/namespaces/l-ada-lab-10")]  # fmt: skip
+    assert order == sorted(order)
+
+
+def test_with_data_the_gradebook_goes_too(removes: InMemory, teach: Run, tmp_path: Path) -> None:
+    code, out, _ = teach("down", "--data", "--yes")
+    assert code == 0 and "with the gradebook and the class's key" in out
+    assert NAMESPACE not in removes.names("namespace")
+    assert len(list(tmp_path.glob("class-*.tar"))) == 1
+
+
+def test_nothing_goes_unless_somebody_agrees(removes: InMemory, teach: Run, tmp_path: Path) -> None:
+    code, out, err = teach("down", "--data")
+    assert code == 2 and "nobody is here to agree" in err and "l-ada-lab-10, with all that is in it" in out
+    assert "l-ada-lab-10" in removes.names("namespace") and not list(tmp_path.glob("*.tar"))
+
+
+def test_without_a_backup_nothing_goes(removes: InMemory, teach: Run) -> None:
+    removes.breaks["pg_dump"] = "the pod is not there"
+    code, _, err = teach("down", "--data", "--yes")
+    assert code == 3 and "the pod is not there" in err and NAMESPACE in removes.names("namespace")
+    assert teach("down", "--data", "--yes", "--no-backup")[0] == 0
+
+
+def test_what_was_interrupted_goes_on_and_data_alone_need_a_word(removes: InMemory, teach: Run) -> None:
+    teach("down", "--yes", "--no-backup")
+    removes.put("Namespace", "l-ada-lab-10", "", metadata={"labels": LABELS})
+    assert teach("down", "--yes")[0] == 0
+    assert "l-ada-lab-10" not in removes.names("namespace")
+    code, _, err = teach("down", "--data", "--yes")
+    assert code == 2 and "no backup of its gradebook can be made" in err and NAMESPACE in removes.names("namespace")
+    assert teach("down", "--data", "--yes", "--no-backup")[0] == 0
+    assert "Nothing to delete" in teach("down", "--yes")[1]
+
+
+def test_on_others_cluster_a_namespace_goes_only_if_it_was_made_here(
+    removes: InMemory, teach: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    object.__setattr__(removes, "context", "team")
+    record.remember(Cluster("team", "registry.example"))
+    _, out, _ = teach("down", "--data", "--yes", "--no-backup")
+    assert "since this installation has not made it" in out and NAMESPACE in removes.names("namespace")
+    removes.items.pop(("namespace", "", NAMESPACE))
+    item = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
+    own.create("team", item, lambda made: removes.put("Namespace", NAMESPACE, "", metadata=made["metadata"]))
+    assert teach("down", "--data", "--yes", "--no-backup")[0] == 0
+    assert NAMESPACE not in removes.names("namespace") and not own.recorded("team").made
+
+
+def test_lab_down_does_not_take_a_gradebook_with_it(kubectl: InMemory, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["down"])
+    assert ended.value.code == 2 and "lab class backup FILE" in capsys.readouterr().err
+    kubectl.items.pop(("namespace", "", NAMESPACE))
+    ending.leave_alone()
+    kubectl.breaks["get"] = "the cluster does not answer"
+    ending.leave_alone()
+
+
+def test_a_roster_or_words_that_can_not_be_read_are_said(kubectl: InMemory) -> None:
+    with pytest.raises(UsageError, match="no roster"):
+        kubectl.items.pop(("configmap", NAMESPACE, "roster"))
+        place.at().roster()
+    kubectl.put("ConfigMap", "teacher", data={"told.json": "{"})
+    with pytest.raises(LabError, match="can't be read"):
+        place.at().told()
