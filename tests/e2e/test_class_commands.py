@@ -1,0 +1,137 @@
+"""A class from nothing to its end, by the teacher's commands and a learner's: on the real cluster, over TLS."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mlops_lab.kube.client import Kube
+from mlops_lab.labs.catalog import resolve
+from tests.e2e.conftest import lab
+
+pytestmark = [pytest.mark.cluster, pytest.mark.long]
+
+NAMESPACE = "mlops-lab-class"
+
+
+@pytest.fixture(scope="module")
+def folder(cluster: Kube, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder of the teacher's; at the end no class is on the cluster."""
+    found = tmp_path_factory.mktemp("class")
+    (found / "roster.csv").write_text("id,name\nada,Ada\nbob,Bob\n")
+    assert cluster.find("Namespace", NAMESPACE) is None, "a class is on this cluster already"
+    yield found
+    done = lab("class", "down", "--data", "--no-backup", "--yes")
+    assert done.returncode == 0, done.stderr
+    assert cluster.find("Namespace", NAMESPACE) is None
+
+
+@pytest.fixture(scope="module")
+def port(folder: Path) -> Iterator[int]:
+    """The class is up, and lets learners in at this port of 127.0.0.1."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        number = int(probe.getsockname()[1])
+    program = Path(sys.executable).parent / "lab"
+    words = ["class", "up", "--roster", str(folder / "roster.csv"), "--listen", f"127.0.0.1:{number}"]
+    with (folder / "up.log").open("w") as log:
+        process = subprocess.Popen([str(program), *words], stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        try:
+            end = time.monotonic() + 1500
+            while "Learners are let in" not in (said := (folder / "up.log").read_text()):
+                assert process.poll() is None and time.monotonic() < end, said
+                time.sleep(1)
+            yield number
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(60)
+    assert process.returncode == 0, (folder / "up.log").read_text()
+
+
+def teach(*words: str) -> str:
+    done = lab("class", *words)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def learner(folder: Path, name: str) -> dict[str, str]:
+    """The environment of a learner who has put the file in its place, and has begun lab 04."""
+    home, work = folder / name, folder / name / "work"
+    kit = home / "config" / "class.json"
+    kit.parent.mkdir(parents=True, exist_ok=True)
+    kit.write_text((folder / "kits" / f"{name}.json").read_text())
+    kit.chmod(0o600)
+    place = work / resolve("04").slug
+    place.mkdir(parents=True, exist_ok=True)
+    (place / "model.yaml").write_text(f"# {name}\nkind: Deployment\n")
+    return {**os.environ, "MLOPS_LAB_HOME": str(home), "MLOPS_LAB_WORKSPACE": str(work)}
+
+
+def test_the_class_is_well_and_each_learner_hands_in_with_a_file(port: int, folder: Path) -> None:
+    assert "learners  2" in teach("status")
+    teach("kit", "--out", str(folder / "kits"))
+    for name in ("ada", "bob"):
+        file = folder / "kits" / f"{name}.json"
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+        assert json.loads(file.read_text())["address"] == f"https://127.0.0.1:{port}"
+        done = lab("submit", "04", "--no-wait", env=learner(folder, name))
+        assert done.returncode == 0 and "submission 1 of lab 04" in done.stdout, done.stdout + done.stderr
+    assert "2 wait" in teach("status")
+    assert "ada" in teach("grades") and "bob,Bob" in teach("grades", "--csv")
+
+
+def test_a_pod_that_is_replaced_is_found_by_the_next_submission(port: int, folder: Path, cluster: Kube) -> None:
+    (pod,) = cluster.list("Pod", NAMESPACE, "app.kubernetes.io/component=server")
+    cluster.delete("Pod", pod["metadata"]["name"], NAMESPACE)
+    env = learner(folder, "ada")
+    (Path(env["MLOPS_LAB_WORKSPACE"]) / resolve("04").slug / "model.yaml").write_text("# another\n")
+    end = time.monotonic() + 180
+    while (done := lab("submit", "04", "--no-wait", env=env)).returncode != 0:
+        assert done.returncode == 3 and time.monotonic() < end, done.stderr
+    assert "submission 2 of lab 04" in done.stdout
+
+
+def test_a_changed_roster_is_taken_at_once(port: int, folder: Path) -> None:
+    (folder / "roster.csv").write_text("id,name\nada,Ada\neve,Eve\n")
+    begin = time.monotonic()
+    assert "with 2 learners" in teach("up", "--roster", str(folder / "roster.csv"))
+    assert time.monotonic() - begin < 180
+    done = lab("submit", "04", "--no-wait", env=learner(folder, "bob"))
+    assert done.returncode != 0 and "next" in done.stderr
+    teach("kit", "eve", "--out", str(folder / "kits"))
+
+
+def test_a_backup_is_back_after_all_was_deleted(port: int, folder: Path, cluster: Kube) -> None:
+    teach("backup", str(folder / "autumn.tar"))
+    before = teach("status")
+    assert "stays" not in teach("down", "--data", "--no-backup", "--yes")
+    assert cluster.find("Namespace", NAMESPACE) is None
+    teach("up", "--roster", str(folder / "roster.csv"), "--address", f"127.0.0.1:{port}")
+    assert "0 wait" in teach("status")
+    teach("restore", str(folder / "autumn.tar"), "--yes")
+    after = teach("status")
+    queue = [line for line in before.splitlines() if "queue" in line]
+    assert queue == [line for line in after.splitlines() if "queue" in line] and "FAIL" not in after
+    # The file of before the backup works: token, address and authority are the same.
+    done = lab("submit", "04", "--no-wait", env=learner(folder, "ada"))
+    assert done.returncode == 0, done.stderr
+
+
+def test_without_data_the_gradebook_stays_and_lab_down_refuses(port: int, folder: Path, cluster: Kube) -> None:
+    queue = [line for line in teach("status").splitlines() if "queue" in line]
+    teach("down", "--yes", "--backup", str(folder / "end.tar"))
+    assert cluster.find("Namespace", NAMESPACE)
+    done = lab("down")
+    assert done.returncode == 2 and "gradebook" in done.stderr
+    teach("up", "--roster", str(folder / "roster.csv"))
+    assert [line for line in teach("status").splitlines() if "queue" in line] == queue
