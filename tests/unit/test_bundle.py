@@ -416,6 +416,12 @@ def plan(parts: str = "", labs: str = "", exams: bool = False) -> Selection:
     return command.selected(command._words([parts]), command._words([labs]), exams)
 
 
+def test_a_class_can_be_brought_along() -> None:
+    image = "mlops-lab/classroom:1"
+    assert image in plan("class").images and "class" in plan("class").parts
+    assert image not in plan("all").images
+
+
 def test_a_plan_without_parts_and_labs_is_the_clusters_own() -> None:
     found = plan()
     flights = [image.name for image in flight_delay.IMAGES]

@@ -24,7 +24,7 @@ ALL = "all"
 
 
 @click.command()
-@click.option("--with", "parts", metavar="PART,...", multiple=True, help="Also what these parts of the platform need.")
+@click.option("--with", "parts", metavar="PART,...", multiple=True, help="Also what these parts need, or a `class`.")
 @click.option("--labs", metavar="NN,...", multiple=True, help="Also what these labs need; `all` for all labs.")
 @click.option("--exams", is_flag=True, help="Also what the exams' tasks need.")
 @mode_option
@@ -81,12 +81,13 @@ def selected(parts: Iterable[str], labs: Iterable[str], exams: bool) -> Selectio
     """What a bundle for these parts and labs has to hold.
 
     Args:
-        parts: names of parts, or `all`.
+        parts: names of parts, `class`, or `all`.
         labs: numbers or names of labs, or `all`.
 
     Raises:
         UsageError: there is no such part or lab.
     """
+    from mlops_lab.classroom.teacher.place import RELEASE as CLASS
     from mlops_lab.cluster.bundle_make import Selection
     from mlops_lab.cluster.up import SERVED
     from mlops_lab.images.recipes import metrics_server, node, registry
@@ -99,8 +100,11 @@ def selected(parts: Iterable[str], labs: Iterable[str], exams: bool) -> Selectio
     bank = [task.about for task in tasks()] if exams else []
     facts: list[About | Description] = [*(about(each) for each in chosen), *bank]
     needed = {part for each in facts for part in each.needs}
-    asked = [each.part for each in RELEASES] if ALL in (words := list(parts)) else words
+    words = list(parts)
+    asked = [each.part for each in RELEASES] if ALL in words else [each for each in words if each != CLASS.part]
     installed = releases([*asked, *(each.part for each in RELEASES if each.part in needed)])
+    if CLASS.part in words:  # `all` is what learners may meet
+        installed.append(CLASS)
 
     images = [registry.NAME, node.NAME, metrics_server.NAME, *SERVED]
     images += [image for each in installed for image in each.images]

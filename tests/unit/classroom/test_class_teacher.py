@@ -305,4 +305,7 @@ def test_values_that_the_command_sets_itself_are_refused(tmp_path: Path) -> None
         with pytest.raises(UsageError, match=says):
             installing.read_values(file)
     file.write_text('class: {due: {"10": 2026-11-06T18:00:00+01:00}}')
-    assert "10" in installing.read_values(file)["class"]["due"]
+    assert installing.read_values(file) == {"class": {"due": {"10": "2026-11-06T18:00:00+01:00"}}}
+    file.write_text("class: {due: {04: 2026-11-06T18:00:00+01:00}}")
+    with pytest.raises(UsageError, match="4 is a number where a name has to be"):
+        installing.read_values(file)

@@ -99,6 +99,11 @@ def test_a_server_that_does_not_take_the_roster_is_said(
     served.learners = ["ada", "bob"]
     code, _, err = teach("up", "--roster", str(roster))
     assert code == 3 and "1 learners are not as the roster has them, such as old" in err
+    served.learners = ["ada", "bob", "old", "by-lti"]
+    assert teach("up", "--roster", str(roster))[0] == 0
+    roster.write_text("id\nada\n")
+    code, _, err = teach("up", "--roster", str(roster))
+    assert code == 3 and "2 learners are not as the roster has them, such as bob" in err
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import ipaddress
 import json
 import re
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -119,7 +119,17 @@ def read_values(file: Path) -> dict[str, Any]:
         raise UsageError(f"the values {file} are no table of names and values", hint)
     if taken := sorted({"roster", "registry"} & set(found)):
         raise UsageError(f"{file} has {taken[0]}, which the command itself sets", f"take {taken[0]} out of it")
-    return found
+    if unquoted := [key for key in _keys(found) if not isinstance(key, str)]:
+        raise UsageError(f"{file}: {unquoted[0]!r} is a number where a name has to be", 'put it in quotes, as in "04"')
+    plain: dict[str, Any] = msgspec.to_builtins(found)  # times as texts
+    return plain
+
+
+def _keys(values: Mapping[Any, Any]) -> Iterator[Any]:
+    for key, value in values.items():
+        yield key
+        if isinstance(value, Mapping):
+            yield from _keys(value)
 
 
 def told_now(before: Told, wishes: Wishes) -> Told:
@@ -156,13 +166,13 @@ def install(place: Place, wishes: Wishes, progress: Progress, mode: Mode = "auto
     Raises:
         LabError: it did not become ready; what was there before is there again.
     """
-    told = told_now(place.told(), wishes)
+    told, before = told_now(place.told(), wishes), _before(place)
     bring(place, told, len(wishes.learners), progress, {"roster": wishes.roster}, mode)
     place.tell(told)
     wanted = {each.id for each in wishes.learners}
     with progress.showing(lambda: None), progress.piece("waiting until the server has the roster"):
         _hurry(place, wishes.roster)
-        _await_roster(place, wanted)
+        _await_roster(place, wanted, before - wanted)
     return told
 
 
@@ -195,6 +205,14 @@ def read_roster(file: Path) -> tuple[list[Learner], str]:
     return learners, file.read_bytes().decode("utf-8-sig")
 
 
+def _before(place: Place) -> set[str]:
+    """Who was on the roster until now; nobody where there was none that can be read."""
+    try:
+        return {each.id for each in place.roster()}
+    except UsageError:
+        return set()
+
+
 def _hurry(place: Place, text: str) -> None:
     """Have the kubelet look at the pods' ConfigMaps now: it does whenever a pod has changed, else now and then."""
     mark = hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -210,7 +228,9 @@ class _Status(msgspec.Struct):
     learners: list[_At]
 
 
-def _await_roster(place: Place, wanted: set[str]) -> None:
+def _await_roster(place: Place, wanted: set[str], left: set[str]) -> None:
+    """Wait until the server knows who came and who left; a learning platform may have brought others besides."""
+
     def probe() -> tuple[bool | None, str]:
         try:
             with asking(place) as server:
@@ -219,9 +239,9 @@ def _await_roster(place: Place, wanted: set[str]) -> None:
             raise
         except LabError as trouble:
             return None, trouble.message
-        if there == wanted:
+        late = sorted((wanted - there) | (left & there))
+        if not late:
             return True, ""
-        late = sorted(wanted ^ there)
         return None, f"{len(late)} learners are not as the roster has them, such as {late[0]}"
 
     wait_until(
