@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
+import ssl
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,7 @@ def klass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
         def wrap_socket(self, plain: socket.socket, **_: Any) -> socket.socket:
             return plain
 
-    monkeypatch.setattr(asking.ssl, "create_default_context", lambda **_: Plain())
+    monkeypatch.setattr(ssl, "create_default_context", lambda **_: Plain())
     with serving.served(tmp_path) as found:
         monkeypatch.setattr(asking, "forward", lambda *_: contextlib.nullcontext(found.port))
         yield found

@@ -445,7 +445,8 @@ def test_a_plan_of_all_has_every_image_that_a_learner_may_meet() -> None:
     found = plan(labs="all", exams=True)
     assert set(found.parts) == {"tracking", "monitoring", "pipelines"} and len(found.labs) >= 25
     assert set(found.folders) == set(command.makers())
-    own = {"mlops-lab/tensorflow:1", "mlops-lab/serving-bentoml:1"}  # what only authors, and a chart's reader, ask for
+    # What only authors ask for, a chart's reader, and a class's teacher.
+    own = {"mlops-lab/tensorflow:1", "mlops-lab/serving-bentoml:1", "mlops-lab/classroom:1"}
     bases = {"python:3.11-slim-bookworm", "python:3.11-bookworm"}
     assert set(CATALOG) - set(found.images) == own | bases
     assert set(plan(parts="all").parts) == set(found.parts)

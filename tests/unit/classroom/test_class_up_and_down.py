@@ -24,6 +24,7 @@ from mlops_lab.cli.main import main
 from mlops_lab.cluster import own, record
 from mlops_lab.cluster.record import Cluster
 from mlops_lab.images.catalog import CATALOG
+from mlops_lab.platform.helm import Helm
 from tests.unit.classroom import teaching
 from tests.unit.classroom.conftest import Run
 from tests.unit.classroom.made import KEY, OTHER
@@ -347,14 +348,14 @@ def test_a_database_of_the_teachers_own_is_not_touched(kubectl: InMemory, teach:
 def removes(kubectl: InMemory, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> InMemory:
     """A cluster with learners' namespaces and others', where helm notes what it is told."""
 
-    class Told(ending.Helm):
+    class Noted(Helm):
         def uninstall(self, release: str, within: float = 180) -> bool:
             kubectl.log.append(f"helm uninstall {release}")
             for key in [key for key in kubectl.items if "helm.release" in key[2]]:
                 del kubectl.items[key]
             return True
 
-    monkeypatch.setattr(ending, "Helm", Told)
+    monkeypatch.setattr(ending, "Helm", Noted)
     monkeypatch.setattr(ending, "program", lambda progress: tmp_path)
     for name in ("l-ada-lab-10", f"{NAMESPACE}-accounts", "somebody-elses"):
         kubectl.put("Namespace", name, "", metadata={"labels": LABELS})
