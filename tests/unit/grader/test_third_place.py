@@ -57,8 +57,8 @@ def test_a_program_is_run_and_heard(work: ApartWork, pods: Pods) -> None:
 def test_arguments_settings_and_files_go_in_and_addresses_do_not(work: ApartWork) -> None:
     (work.folder / "data").mkdir()
     (work.folder / "data" / "rows.csv").write_text("1")
-    done = ran(work, "import os, sys; print(open('data/rows.csv').read(), sorted(os.environ), os.environ['LAB_NAMESPACE'])",
-               env={"OWN": "1"})  # fmt: skip
+    text = "import os; print(open('data/rows.csv').read(), sorted(os.environ), os.environ['LAB_NAMESPACE'])"
+    done = ran(work, text, env={"OWN": "1"})
     assert done.output.startswith("1 ") and "g-7-1-lab-08" in done.output and "OWN" in done.output
     assert "MLFLOW" not in done.output and "SECRET_OF" not in done.output and "POD" not in done.output
 

@@ -7,6 +7,7 @@ the same user, could say all of it itself.
 from __future__ import annotations
 
 import base64
+import contextlib
 import ctypes
 import hashlib
 import io
@@ -86,10 +87,8 @@ def run(words: list[str], work: Path, environment: dict[str, str], within: float
         code = process.wait(within)
     except subprocess.TimeoutExpired:
         code = None
-    try:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        pass
     process.wait()
     reading.join(_READ_WITHIN)
     output = base64.b64encode(bytes(kept)).decode()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import shutil
 import threading
 import time
@@ -39,7 +38,7 @@ class ApartWork(Work):
         What it writes is in the workspace afterwards. A program of the checker's, which is named by its whole path,
         runs here.
         """
-        if os.path.isabs(words[0]):
+        if Path(words[0]).is_absolute():
             return await super().command(*words, within=within, env=env, cluster=cluster)
         folder, stop = self.folder, threading.Event()
         names = {key: value for key, value in self._settings.items() if not value.startswith("http")}
