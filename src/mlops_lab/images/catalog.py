@@ -9,7 +9,9 @@ from mlops_lab.images.recipes import (
     components,
     containerise,
     flight_delay,
+    grader,
     kfp_python,
+    kueue,
     load,
     metrics_server,
     mlflow,
@@ -44,6 +46,8 @@ _RECIPES = (
     tensorflow,
     containerise,
     traefik,
+    kueue,
+    grader,
 )
 
 CATALOG: dict[str, Image] = {image.name: image for recipe in _RECIPES for image in recipe.IMAGES}
