@@ -11,7 +11,7 @@ from mlops_lab.classroom.grader.asking import Server, Stale, Taken
 from mlops_lab.classroom.grader.dispatcher import Dispatcher
 from mlops_lab.classroom.grader.settings import Settings
 from mlops_lab.kube.client import Kube
-from tests.unit.cluster_in_memory import ClusterInMemory, Object
+from tests.unit.cluster_in_memory import ClusterInMemory
 
 NS = "mlops-lab-class"
 JOBS = f"{NS}-grading"
@@ -102,11 +102,6 @@ class Cluster(ClusterInMemory):
     def delete(self, kind: str, name: str, namespace: str | None = None, **_: Any) -> None:
         assert kind == "Pod"
         self.take_away(kind, name, namespace or "")
-
-    def get(self, kind: str, name: str, namespace: str | None = None, api_version: str | None = None) -> Object:
-        if kind == "LocalQueue":
-            return {}
-        return super().get(kind, name, namespace, api_version)
 
 
 @dataclass

@@ -7,6 +7,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,18 +19,19 @@ from mlops_lab.classroom.grader.grading import log
 from mlops_lab.kube.client import Kube
 from mlops_lab.kube.inside import connect_inside
 
+_LOOK_EVERY = 300.0  # s after which what all Jobs need is made anew, should it be gone
 _BUSY, _IDLE = 2.0, 5.0  # s between two rounds
 
 
 def run(dispatcher: Dispatcher, alive: Path, stop: threading.Event, certificate: str) -> None:
     """One round after the other until `stop`; the file is touched after each that went well, or had known trouble."""
-    ready = False
+    looked = float("-inf")
     while not stop.is_set():
         wait = _IDLE
         try:
-            if not ready:
-                base(dispatcher.kube, dispatcher.settings, certificate)
-                ready = True
+            if time.monotonic() - looked > _LOOK_EVERY:
+                base(dispatcher.kube, dispatcher.settings, certificate, dispatcher.api())
+                looked = time.monotonic()
             wait = _BUSY if dispatcher.round() else _IDLE
         except LabError as trouble:
             log(f"waits: {trouble.message}; {trouble.hint}")

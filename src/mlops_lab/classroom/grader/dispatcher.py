@@ -25,7 +25,6 @@ from mlops_lab.kube.exact import delete_exactly
 ENDED = "mlops-lab/ended"  # an annotation of the Secret: why nothing more is made for it
 _ALIVE_EVERY = 30.0  # s
 _MADE_WITHIN = 300.0  # s in which all that a Job needs must have come to be
-_KUEUE = "kueue.x-k8s.io/v1beta1"
 
 
 @dataclass
@@ -219,23 +218,23 @@ class Dispatcher:
                 del known[name]
 
 
-def base(kube: Kube, settings: Settings, certificate: str) -> None:
-    """Have in the Jobs' namespace what the server is trusted by, and make sure that there is a queue.
+def base(kube: Kube, settings: Settings, certificate: str, api: Sequence[tuple[str, int]]) -> None:
+    """Have the namespace of the Jobs be there, and in it what all of them need.
 
     Raises:
-        LabError: Kueue or the class's queues are not installed, or the API server does not answer.
+        LabError: Kueue is not installed, somebody else has that namespace, or the API server does not answer.
     """
-    for queue in (names.ANY, names.ALONE):
-        try:
-            kube.get("LocalQueue", queue, settings.jobs, _KUEUE)
-        except NotFound as missing:
-            raise LabError(
-                f"there is no queue {queue!r} in namespace {settings.jobs}: {missing.message}",
-                "install Kueue, then the chart again: docs/class-grading.md",
-            ) from missing
-    meta = {"name": making.SERVER_CA, "namespace": settings.jobs, "labels": {names.CLASS: settings.namespace}}
-    data = {"ca.crt": certificate} if certificate else {}
-    kube.apply([{"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": data}])
+    space, right = making.place(settings)
+    kube.create(space)
+    if names.label(kube.get("Namespace", settings.jobs), names.CLASS) != settings.namespace:
+        raise leaving.Foreign(f"namespace {settings.jobs} is not this class's", "delete it, if nobody needs it")
+    kube.apply([right])
+    try:
+        Spaces.heard(lambda: kube.apply(making.queues(settings, certificate, api)))
+    except NotFound as missing:
+        raise LabError(
+            f"this cluster has no queues for Jobs: {missing.message}", "install Kueue: docs/class-grading.md"
+        ) from missing
 
 
 def _ended(job: Object | None) -> tuple[str, str]:

@@ -18,10 +18,13 @@ from mlops_lab.classroom.grader.task import TASK, TOKEN, Task, seed
 from mlops_lab.classroom.operator import walls
 from mlops_lab.classroom.operator.labs import table
 from mlops_lab.kube.client import Object, Objects
+from mlops_lab.labs import parts
 
 _RBAC = "rbac.authorization.k8s.io"
 _QUEUE = "kueue.x-k8s.io/queue-name"
 _FOLDER = "/etc/grading"
+KUEUE = "kueue.x-k8s.io/v1beta2"
+QUEUED = "mlops-lab/queued"  # Kueue looks at namespaces with it alone
 SERVER_CA = "server-ca"  # a ConfigMap of the Jobs' namespace
 USER = 10001
 
@@ -41,6 +44,71 @@ def task(settings: Settings, taken: Taken, secret: str, api: Sequence[tuple[str,
         image=settings.image, dns=settings.dns, dns_addresses=settings.dns_addresses, api=list(api),
         limit=settings.limit_seconds,
     )  # fmt: skip
+
+
+def place(settings: Settings) -> tuple[Object, Object]:
+    """The namespace of the Jobs, and the dispatcher's own right to work in it."""
+    labels = {names.CLASS: settings.namespace, "app.kubernetes.io/part-of": "mlops-lab", QUEUED: "true"}
+    # By this one parts of the platform let others in.
+    labels |= {"app.kubernetes.io/managed-by": "mlops-lab"}
+    labels |= {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn")}
+    role = {"apiGroup": _RBAC, "kind": "ClusterRole", "name": f"{settings.namespace}-dispatcher-jobs"}
+    right = {
+        "apiVersion": f"{_RBAC}/v1", "kind": "RoleBinding", "metadata": _own(settings, "dispatcher"), "roleRef": role,
+        "subjects": [_account("dispatcher", settings.namespace)],
+    }  # fmt: skip
+    space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": settings.jobs, "labels": labels}}
+    return space, right
+
+
+def queues(settings: Settings, certificate: str, api: Sequence[tuple[str, int]]) -> Objects:
+    """What is in the namespace of the Jobs before any: what the server is trusted by, queues, and whom Jobs reach.
+
+    Args:
+        certificate: of the server, as PEM; empty for what images trust.
+    """
+    data = {"ca.crt": certificate} if certificate else {}
+    return [
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": _own(settings, SERVER_CA), "data": data},
+        {
+            "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": _own(settings, "jobs"),
+            "spec": {
+                "podSelector": {}, "policyTypes": ["Ingress", "Egress"], "ingress": [], "egress": _ways(settings, api),
+            },
+        },
+        *(
+            {
+                "apiVersion": KUEUE, "kind": "LocalQueue", "metadata": _own(settings, name),
+                "spec": {"clusterQueue": settings.namespace},
+            }
+            for name in (names.ANY, names.ALONE)
+        ),
+    ]  # fmt: skip
+
+
+def _ways(settings: Settings, api: Sequence[tuple[str, int]]) -> Objects:
+    """Whom a Job reaches: the API server, the class's server, DNS, and the platform."""
+    reached = [settings.namespace, *parts.namespaces([*settings.parts, "monitoring"])]
+    wanted = {"key": "kubernetes.io/metadata.name", "operator": "In", "values": reached}
+    dns = [
+        {
+            "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}},
+            "podSelector": {"matchLabels": dict(settings.dns)},
+        },
+        *({"ipBlock": {"cidr": each}} for each in settings.dns_addresses),
+    ]
+    ports = [{"port": 53, "protocol": protocol} for protocol in ("UDP", "TCP")]
+    return [
+        {"to": [{"namespaceSelector": {"matchExpressions": [wanted]}}]},
+        {"to": dns, "ports": ports},
+        *(
+            {
+                "to": [{"ipBlock": {"cidr": f"{address}/{128 if ':' in address else 32}"}}],
+                "ports": [{"protocol": "TCP", "port": port}],
+            }
+            for address, port in api
+        ),
+    ]
 
 
 def record(settings: Settings, given: Task, token: str) -> Object:
@@ -77,6 +145,7 @@ def namespaces(settings: Settings, given: Task) -> Objects:
         level["app.kubernetes.io/managed-by"] = names.MANAGED_BY
     closed = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn")}
     found = []
+    closed[names.APART] = "true"
     for name, labels in ((given.sandbox, level), (given.apart, closed)):
         meta = _meta(settings, given, name)
         found.append({"apiVersion": "v1", "kind": "Namespace", "metadata": {**meta, "labels": meta["labels"] | labels}})
@@ -188,6 +257,11 @@ def _both(given: Task) -> tuple[str, str]:
 def _meta(settings: Settings, given: Task, name: str, namespace: str = "") -> dict[str, Any]:
     labels = names.labels(settings.namespace, given.submission, given.tries, given.learner, given.lab)
     return {"name": name, **({"namespace": namespace} if namespace else {}), "labels": labels}
+
+
+def _own(settings: Settings, name: str) -> dict[str, Any]:
+    """The metadata of what stays in the namespace of the Jobs."""
+    return {"name": name, "namespace": settings.jobs, "labels": {"app.kubernetes.io/managed-by": names.MANAGED_BY}}
 
 
 def _plain(kind: str) -> Object:

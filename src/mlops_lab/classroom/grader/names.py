@@ -10,6 +10,7 @@ SUBMISSION, TRIES = "mlops-lab/submission", "mlops-lab/try"
 LEARNER, LAB = "mlops-lab/learner", "mlops-lab/lab"
 PROGRAM = "program"  # the account of learners' programs, and the Secret that its tokens go with
 GRADER = "grader"
+APART = "mlops-lab/apart"  # a label of namespaces in which no work of a learner's is
 ANY, ALONE = "any", "alone"  # queues
 
 
