@@ -145,6 +145,24 @@ def test_the_checkers_own_pods_are_made_in_the_third_place() -> None:
     assert [each["namespace"] for each in asked[1:]] == ["g-7-2-apart", "another"]
 
 
+def test_cpu_that_programs_use_in_the_third_place_is_no_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    from mlops_lab.measure.cluster.node_cpu import used
+
+    def pod(namespace: str, seconds: float) -> dict[str, Any]:
+        name = {"namespace": namespace, "name": "p", "uid": namespace}
+        return {"podRef": name, "cpu": {"usageCoreNanoSeconds": seconds * 1e9}}
+
+    def said(*_: Any) -> Any:
+        node = {"cpu": {"time": "2026-01-01T00:00:00Z", "usageCoreNanoSeconds": 9e9}}
+        return {"node": node, "pods": [pod("g-7-2-apart", 5), pod("g-8-1-lab-04", 2), pod("g-7-2-lab-04", 1)]}
+
+    monkeypatch.setattr(Kube, "raw", said)
+    plain = used(Kube(None, "", None, Path()), "n", "g-7-2-lab-04")
+    counted = used(rooms.Counted(KUBE, "g-7-2-apart", "g-7-2-lab-04"), "n", "g-7-2-lab-04")
+    assert plain and counted
+    assert set(plain.strange) == {"g-7-2-apart", "g-8-1-lab-04"} and set(counted.strange) == {"g-8-1-lab-04"}
+
+
 # What is said
 
 

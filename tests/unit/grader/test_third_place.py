@@ -178,7 +178,7 @@ ATTEMPTS = {
         "f = open('sparse', 'wb'); f.truncate(10 << 30)", lambda done: done.code == 0,
     ),
     "writes many files": (
-        "for each in range(3000): open(f'f{each}', 'w').close()", lambda done: done.code == 0,
+        "for each in range(1500): open(f'f{each}', 'w').close()", lambda done: done.code == 0,
     ),
 }  # fmt: skip
 
@@ -187,8 +187,8 @@ ATTEMPTS = {
 def test_whatever_it_tries(name: str, work: ApartWork, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(place, "_GRACE", 0.5)
     text, right = ATTEMPTS[name]
-    slow = name in ("writes many files", "leaves a child at work")
-    done = ran(work, text, within=5 if slow else 0.5)
+    runs_out = name in ("stops what runs it", "never ends", "floods its output")
+    done = ran(work, text, within=0.5 if runs_out else 60)
     assert right(done), done
     plain = [each for each in work.folder.rglob("*") if not each.is_dir()]
     assert all(each.is_file() and not each.is_symlink() and each.stat().st_size <= inside.LARGEST for each in plain)

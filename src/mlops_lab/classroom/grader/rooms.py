@@ -18,7 +18,7 @@ from mlops_lab.checks.rooms.traffic import Traffic
 from mlops_lab.checks.rooms.usage import Usage
 from mlops_lab.classroom.grader.apart.place import Place
 from mlops_lab.classroom.grader.apart.work import ApartWork
-from mlops_lab.kube.client import Kube
+from mlops_lab.kube.client import Kube, Object
 from mlops_lab.kube.elsewhere import Elsewhere
 from mlops_lab.measure.cluster.environment import SYSTEM_NAMESPACE
 from mlops_lab.measure.cluster.starvation import Starvation
@@ -53,9 +53,27 @@ def lab_of(
         Programs(Elsewhere(kube, SYSTEM_NAMESPACE, place.namespace), registry, settings),
         Nodes(kube, namespace),
         Usage(kube, namespace),
-        machine=Starvation(kube, namespace),
+        machine=Starvation(Counted(kube, place.namespace, namespace), namespace),
         seed=seed,
     )
+
+
+class Counted(Kube):
+    """A connection by which CPU that pods of the third place use counts as the lab's own.
+
+    Else a program could burn CPU there until the machine counts as starved by others, and a failure as none.
+    """
+
+    def __init__(self, kube: Kube, apart: str, namespace: str) -> None:
+        super().__init__(kube.api_client, kube.context, kube.kubeconfig, kube._discovery, kube.timeout)
+        self._apart, self._namespace = apart, namespace
+
+    def raw(self, path: str, what: str) -> Object:
+        found = super().raw(path, what)
+        for pod in found.get("pods") or []:
+            if (pod.get("podRef") or {}).get("namespace") == self._apart:
+                pod["podRef"]["namespace"] = self._namespace
+        return found
 
 
 class Services(PortForwards):
