@@ -170,15 +170,13 @@ ATTEMPTS = {
     "prints half a character": (
         r"import sys; sys.stdout.buffer.write(b'\xff\xfe\xed\xa0\x80')", lambda done: done.code == 0,
     ),
-    "makes links out of its folder": (
-        "import os; os.symlink('/etc/passwd', 'link'); os.symlink('/', 'root')", lambda done: done.code == 0,
-    ),
-    "makes a pipe that nobody reads": ("import os; os.mkfifo('pipe')", lambda done: done.code == 0),
-    "writes a sparse file of 10 GB": (
-        "f = open('sparse', 'wb'); f.truncate(10 << 30)", lambda done: done.code == 0,
+    "makes what is no plain file": (
+        "import os; os.symlink('/etc/passwd', 'link'); os.symlink('/', 'root'); os.mkfifo('pipe')\n"
+        "open('sparse', 'wb').truncate(10 << 30)",
+        lambda done: done.code == 0,
     ),
     "writes many files": (
-        "for each in range(1500): open(f'f{each}', 'w').close()", lambda done: done.code == 0,
+        "for each in range(1100): open(f'f{each}', 'w').close()", lambda done: done.code == 0,
     ),
 }  # fmt: skip
 
@@ -230,14 +228,14 @@ def test_too_much_memory_and_too_much_written_are_the_learners(work: ApartWork, 
     assert "wrote more than 256Mi" in ran(work, KILL).output
 
 
-@pytest.mark.parametrize(
-    "status",
-    [{"phase": "Failed", "reason": "Evicted", "message": "The node was low on resource: memory."}, {"phase": "Failed"}],
-)
-def test_a_pod_that_its_node_has_ended_is_the_environments(status: dict[str, Any], work: ApartWork, pods: Pods) -> None:
-    pods.ended = status
-    with pytest.raises(LabError):
-        ran(work, KILL)
+LOW = {"phase": "Failed", "reason": "Evicted", "message": "The node was low on resource: memory."}
+
+
+def test_a_pod_that_its_node_has_ended_is_the_environments(work: ApartWork, pods: Pods) -> None:
+    for status in (LOW, {"phase": "Failed"}):
+        pods.ended = status
+        with pytest.raises(LabError):
+            ran(work, KILL)
 
 
 def test_a_pod_that_is_gone_or_never_runs_is_the_environments(work: ApartWork, pods: Pods) -> None:
