@@ -33,6 +33,8 @@ _RECIPES = (
     registry,
     python,
     metrics_server,
+    kueue,
+    grader,
     load,
     flight_delay,
     postgres,
@@ -46,8 +48,6 @@ _RECIPES = (
     tensorflow,
     containerise,
     traefik,
-    kueue,
-    grader,
 )
 
 CATALOG: dict[str, Image] = {image.name: image for recipe in _RECIPES for image in recipe.IMAGES}
