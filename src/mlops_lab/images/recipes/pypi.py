@@ -11,7 +11,7 @@ from mlops_lab.images.sources import Sources
 from mlops_lab.images.steps import Step
 from mlops_lab.images.work import Work, link
 
-_PLATFORMS = {"amd64": "x86_64-manylinux_2_28", "arm64": "aarch64-manylinux_2_28"}
+PLATFORMS = {"amd64": "x86_64-manylinux_2_28", "arm64": "aarch64-manylinux_2_28"}
 
 
 def site(sources: Sources, name: str, lock: Path, *, python: str = "3.11", seconds: float = 20) -> Step:
@@ -28,7 +28,7 @@ def site(sources: Sources, name: str, lock: Path, *, python: str = "3.11", secon
             [
                 *installer(),
                 *("--target", str(work.out / "site")),
-                *("--python-version", python, "--python-platform", _PLATFORMS[work.arch]),
+                *("--python-version", python, "--python-platform", PLATFORMS[work.arch]),
                 *("--only-binary", ":all:", "--no-deps", "--require-hashes", "--link-mode", "copy", "-r", lock),
             ]
         )

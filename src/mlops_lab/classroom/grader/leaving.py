@@ -1,0 +1,69 @@
+"""What goes once a submission was graded: its namespaces with all in them, and what bears their name elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mlops_lab.base.errors import LabError
+from mlops_lab.classroom.grader import names
+from mlops_lab.classroom.grader.rooms import Services
+from mlops_lab.kube.client import Kube
+from mlops_lab.kube.exact import delete_exactly
+from mlops_lab.labs import parts
+from mlops_lab.measure.services.pipelines import Pipelines
+from mlops_lab.measure.services.rest import RefusedRequest
+from mlops_lab.measure.services.tracking import Tracking
+
+_NOT_FOUND = 404
+_GRACE = 1  # s for pods that nobody needs any more
+
+
+class Foreign(LabError):
+    """A namespace of that name is somebody else's."""
+
+
+def remove(kube: Kube, namespace: str, klass: str) -> bool:
+    """Have a namespace go; is it gone?
+
+    Args:
+        klass: the class's own namespace, by which what a grader makes is labelled.
+
+    Raises:
+        Foreign: it is somebody else's.
+    """
+    there = kube.find("Namespace", namespace)
+    if there is None:
+        return True
+    if names.label(there, names.CLASS) != klass:
+        raise Foreign(
+            f"namespace {namespace} is not this class's",
+            f"if nobody needs it, delete it: kubectl delete namespace {namespace}",
+        )
+    if not there["metadata"].get("deletionTimestamp"):
+        delete_exactly(kube, there)
+        for pod in kube.list("Pod", namespace):
+            kube.delete("Pod", pod["metadata"]["name"], namespace, grace=_GRACE)
+    return False
+
+
+def forget(kube: Kube, namespace: str, needs: Sequence[str]) -> None:
+    """Remove what has a namespace's name in MLflow and in pipelines, once the namespace is gone.
+
+    Raises:
+        LabError: a part does not answer.
+    """
+    services, needed = Services(kube), parts.needed(needs)
+    if "pipelines" in needed:
+        engine = Pipelines(services)
+        for kind, number, name in engine.names():
+            if parts.owned(name, namespace):
+                try:
+                    engine.remove(kind, number)
+                except RefusedRequest as refused:
+                    if refused.status != _NOT_FOUND:
+                        raise
+    if "tracking" in needed:
+        tracking = Tracking(services)
+        for each in tracking.names():
+            if parts.owned(each, namespace):
+                tracking.remove(*each.split(" ", 1))
