@@ -15,6 +15,7 @@ from click.testing import CliRunner
 
 from mlops_lab.base.errors import LabError, UsageError
 from mlops_lab.base.progress import Progress
+from mlops_lab.classroom.teacher.grading import BROUGHT
 from mlops_lab.cli import bundle as command
 from mlops_lab.cli.cluster import up
 from mlops_lab.cluster import bundle_load, bundle_make, health, kind, names, registry, registry_content
@@ -25,7 +26,17 @@ from mlops_lab.images.bundle import loaded
 from mlops_lab.images.bundle.archive import Archive
 from mlops_lab.images.bundle.form import Unusable
 from mlops_lab.images.catalog import CATALOG, served_as, sources
-from mlops_lab.images.recipes import flight_delay, helm, kfp_python, lab_wheels, load, metrics_server, node, traefik
+from mlops_lab.images.recipes import (
+    flight_delay,
+    helm,
+    kfp_python,
+    kueue,
+    lab_wheels,
+    load,
+    metrics_server,
+    node,
+    traefik,
+)
 from mlops_lab.images.recipes import kind as kind_program
 from mlops_lab.images.recipes import registry as registry_image
 from mlops_lab.images.sbom import image
@@ -417,9 +428,10 @@ def plan(parts: str = "", labs: str = "", exams: bool = False) -> Selection:
 
 
 def test_a_class_can_be_brought_along() -> None:
-    image = "mlops-lab/classroom:1"
-    assert image in plan("class").images and "class" in plan("class").parts
-    assert image not in plan("all").images
+    own = {"mlops-lab/classroom:1", *BROUGHT}
+    found = plan("class")
+    assert own <= set(found.images) and "class" in found.parts and kueue.MANIFESTS in found.folders
+    assert not own & set(plan("all").images) and kueue.MANIFESTS not in plan("all").folders
 
 
 def test_a_plan_without_parts_and_labs_is_the_clusters_own() -> None:
@@ -444,9 +456,9 @@ def test_a_plan_has_what_labs_and_parts_need_and_no_more() -> None:
 def test_a_plan_of_all_has_every_image_that_a_learner_may_meet() -> None:
     found = plan(labs="all", exams=True)
     assert set(found.parts) == {"tracking", "monitoring", "pipelines"} and len(found.labs) >= 25
-    assert set(found.folders) == set(command.makers())
+    assert set(found.folders) == set(command.makers()) - {kueue.MANIFESTS}
     # What only authors ask for, a chart's reader, and a class's teacher.
-    own = {"mlops-lab/tensorflow:1", "mlops-lab/serving-bentoml:1", "mlops-lab/classroom:1"}
+    own = {"mlops-lab/tensorflow:1", "mlops-lab/serving-bentoml:1", "mlops-lab/classroom:1", *BROUGHT}
     bases = {"python:3.11-slim-bookworm", "python:3.11-bookworm"}
     assert set(CATALOG) - set(found.images) == own | bases
     assert set(plan(parts="all").parts) == set(found.parts)

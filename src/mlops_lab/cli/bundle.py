@@ -87,6 +87,7 @@ def selected(parts: Iterable[str], labs: Iterable[str], exams: bool) -> Selectio
     Raises:
         UsageError: there is no such part or lab.
     """
+    from mlops_lab.classroom.teacher.grading import BROUGHT
     from mlops_lab.classroom.teacher.place import RELEASE as CLASS
     from mlops_lab.cluster.bundle_make import Selection
     from mlops_lab.cluster.up import SERVED
@@ -110,6 +111,9 @@ def selected(parts: Iterable[str], labs: Iterable[str], exams: bool) -> Selectio
     images += [image for each in installed for image in each.images]
     images += [f"mlops-lab/{image}" for each in facts for image in each.images]
     groups = ["cluster"]
+    if CLASS in installed:
+        images += BROUGHT
+        groups.append(CLASS.part)
     if any(each.part == "monitoring" for each in installed):
         groups.append("monitoring")
     if any(each.cluster == "nodes" for each in facts):
@@ -133,13 +137,14 @@ def _makers() -> dict[str, dict[str, Callable[[Sources], Step]]]:
     """By what needs them: the folders that are made on the host and no image holds."""
     from mlops_lab.engine.docker import architecture
     from mlops_lab.images.catalog import sources
-    from mlops_lab.images.recipes import exam_node, flight_delay, helm, kind, traefik
+    from mlops_lab.images.recipes import exam_node, flight_delay, helm, kind, kueue, traefik
     from mlops_lab.platform.dashboard import library
 
     return {
         "cluster": {flight_delay.TRAIN: flight_delay.train, kind.NAME: kind.program, helm.NAME: helm.program},
         # What `lab dashboard` shows is this host's, whatever the engine's processor.
         "monitoring": {library.NAME: lambda _: library.package(sources("build", architecture("")))},
+        "class": {kueue.MANIFESTS: kueue.manifests},
         "nodes": {exam_node.NAME: exam_node.files},
         "traefik": {traefik.DEFINITIONS: traefik.definitions},
     }

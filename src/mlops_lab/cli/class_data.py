@@ -92,8 +92,8 @@ def grades(form: str | None, context: str) -> None:
 def down(data: bool, file: Path | None, no_backup: bool, yes: bool, context: str) -> None:
     """End the class: delete what it has made, after a backup.
 
-    Lists it, asks, and deletes the class's programs and learners' namespaces. The gradebook and the class's key stay on
-    the cluster for the next `lab class up`, unless you say --data.
+    Lists it, asks, and deletes the class's programs, learners' namespaces, and Kueue if the class has brought it. The
+    gradebook and the class's key stay on the cluster for the next `lab class up`, unless you say --data.
 
     \b
     Examples:
@@ -183,12 +183,16 @@ def _show_plan(plan: Plan, context: str) -> None:
         click.echo(f"To be deleted in {context}:")
     if plan.release:
         click.echo(f"  the class's programs, roles and policies (release {NAMESPACE})")
-    for each in plan.spaces:
+    for each in (*plan.graders, *plan.spaces):
         click.echo(f"  {each}, with all that is in it")
+    if plan.kueue:
+        click.echo("  Kueue, which the class has brought")
     if plan.own:
         click.echo(f"  {plan.own}, with the gradebook and the class's key")
     if plan.stays:
         click.echo(f"  stays, {plan.stays}: Namespace {NAMESPACE}")
+    if plan.queues:
+        click.echo(f"  stays, as others have queues in it: Kueue ({', '.join(plan.queues)})")
     for name in plan.others:
         click.echo(f"  stays, as the class does not name its own so: Namespace {name}")
 

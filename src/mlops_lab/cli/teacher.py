@@ -48,14 +48,18 @@ class _Day(click.ParamType[date]):
 @click.option("--listen", metavar="ADDRESS", help="Let learners in at this address of this machine until Ctrl-C.")
 @click.option("--address", metavar="HOST[:PORT]", help="What learners reach it by, if that is not --listen's address.")
 @click.option("--shared", metavar="URL", help="Learners work on this cluster, whose API server they reach there.")
+@click.option("--grading/--no-grading", default=None, help="Grade what is handed in, on this cluster; or only collect.")
 @click.option("--name", help="What the class is called.")
 @click.option("--labs", metavar="NN,...", help="Its labs; without it, all that can be graded in a class.")
 @click.option("--values", type=_READABLE, help="More values of charts/classroom, such as when labs are due.")
 def up(
     roster: Path, context: str, registry: str, listen: str | None, address: str | None, shared: str | None,
-    name: str | None, labs: str | None, values: Path | None,
+    grading: bool | None, name: str | None, labs: str | None, values: Path | None,
 ) -> None:  # fmt: skip
     """Bring a class up, or change it.
+
+    All of it comes: images, the server with its database, and what grades, with Kueue for turns. Without --no-grading a
+    class grades.
 
     Run it again whenever it was interrupted or the roster has changed; what you do not say again stays as it was.
     Nothing listens beyond 127.0.0.1 unless you name an address with --listen, and there it speaks TLS.
@@ -65,10 +69,12 @@ def up(
       lab class up --roster roster.csv
       lab class up --roster roster.csv --listen 192.168.1.10
       lab class up --roster roster.csv --labs 02,04,10 --name "MLOps, autumn"
+      lab class up --roster roster.csv --no-grading
       lab class up --roster roster.csv --context team --shared https://cluster.example.org:6443
     """
     from mlops_lab.base.progress import Progress, spell
     from mlops_lab.classroom.teacher import installing
+    from mlops_lab.classroom.teacher.grading import wanted as graded
     from mlops_lab.classroom.teacher.place import Place
 
     begin, progress = time.monotonic(), Progress()
@@ -76,8 +82,9 @@ def up(
     listens = installing.address(listen, "--listen") if listen else None
     reached = installing.address(address, "--address") if address else listens
     wishes = installing.Wishes(
-        learners, text, reached, name, _labs(labs), _api(shared), installing.read_values(values) if values else None
-    )
+        learners, text, reached, name, _labs(labs), _api(shared), installing.read_values(values) if values else None,
+        grading,
+    )  # fmt: skip
     port = _bound(listens)
     try:
         place = Place(_cluster(context, registry, progress))
@@ -86,6 +93,8 @@ def up(
         click.echo(f"The class is up in {place.cluster.context} with {len(learners)} learners ({took})")
         click.echo("  gradebook and map: lab class map")
         click.echo("  is it well, who waits: lab class status")
+        if not graded(told):
+            click.echo("  it only collects; to grade what is handed in: the same command with --grading")
         click.echo(f"  learners reach it at {told.address}")
         if installing.is_here(told):
             click.echo("  which is this machine alone; for others: the same command with --listen ADDRESS")

@@ -237,7 +237,8 @@ class InMemory(Kubectl):
             for key in [key for key in self.items if name in (key[1], key[2])]:
                 del self.items[key]
         elif verb == "delete":
-            self.items.pop((args[1], NAMESPACE, args[2]), None)
+            for key in [key for key in self.items if (key[0], key[2]) == (args[1], args[2])]:
+                del self.items[key]
         return Completed(0, "", "")
 
     def _break(self, line: str) -> None:
@@ -285,8 +286,15 @@ def klass(kubectl: InMemory, public: str) -> None:
     kubectl.secret("class-ca", ca_crt=public, ca_key="secret")
     kubectl.secret("class-tls", tls_crt=public, ca_crt=public)
     kubectl.put("ConfigMap", "roster", data={"roster.csv": ROSTER})
-    for name in ("server", "operator"):
-        kubectl.put("Deployment", name, spec={"replicas": 1}, status={"updatedReplicas": 1, "readyReplicas": 1})
+    for name, space in (
+        ("server", NAMESPACE), ("operator", NAMESPACE), ("dispatcher", NAMESPACE), ("kueue", "kueue-system"),
+    ):  # fmt: skip
+        labels = {"app.kubernetes.io/component": {"dispatcher": "grader"}.get(name, name)}
+        status = {"updatedReplicas": 1, "readyReplicas": 1, "replicas": 1, "availableReplicas": 1,
+                  "observedGeneration": 1}  # fmt: skip
+        meta = {"labels": labels, "generation": 1}
+        kubectl.put("Deployment", name, space, metadata=meta, spec={"replicas": 1}, status=status)
+    kubectl.put("Namespace", "kueue-system", "", metadata={"annotations": {"mlops-lab/manifests": "as-they-are"}})
 
 
 @contextlib.contextmanager

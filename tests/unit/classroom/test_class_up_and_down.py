@@ -18,7 +18,7 @@ import yaml
 
 from mlops_lab.base.errors import LabError, UsageError
 from mlops_lab.classroom.operator import names
-from mlops_lab.classroom.teacher import backup, ending, installing, place, relay
+from mlops_lab.classroom.teacher import backup, ending, grading, installing, place, relay
 from mlops_lab.classroom.teacher.place import NAMESPACE, RELEASE, Told
 from mlops_lab.cli.main import main
 from mlops_lab.cluster import own, record
@@ -33,9 +33,12 @@ from tests.unit.classroom.teaching import InMemory, Served
 LABELS = {names.CLASS: NAMESPACE}
 
 
+GRADER = {"digest": f"sha256:{'1' * 64}", "enabled": True, "parts": []}
+
+
 @pytest.fixture
 def installs(kubectl: InMemory, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """What is installed: profile and values; the chart's server runs then, with the roster."""
+    """What is installed: profile and values; the chart's server runs then, with the roster. What grades is there."""
     found: list[dict[str, Any]] = []
 
     def alone(release: Any, profile: str, cluster: Any, progress: Any, files: list[Path], mode: str = "auto") -> None:
@@ -47,7 +50,11 @@ def installs(kubectl: InMemory, monkeypatch: pytest.MonkeyPatch) -> list[dict[st
         if ("secret", NAMESPACE, "class-tls") not in kubectl.items:
             kubectl.secret("class-tls", ca_crt=json.loads(json.dumps(place.at().secret("class-ca")["ca.crt"])))
 
+    def ready(place: Any, told: Told, progress: Any, mode: str) -> dict[str, Any]:
+        return GRADER if grading.wanted(told) else {"enabled": False}
+
     monkeypatch.setattr(installing, "alone", alone)
+    monkeypatch.setattr(grading, "ready", ready)
     return found
 
 
@@ -73,8 +80,9 @@ def test_up_installs_what_is_told_and_waits_for_the_roster(
     code, out, _ = teach("up", "--roster", str(roster), "--name", "Autumn", "--labs", "4,10")
     assert code == 0, out
     assert installs == [
-        {"profile": "small", "class": {"name": "Autumn", "labs": ["04", "10"]}, "roster": roster.read_text()[1:]}
-    ]
+        {"profile": "small", "class": {"name": "Autumn", "labs": ["04", "10"]}, "roster": roster.read_text()[1:],
+         "grader": GRADER}
+    ]  # fmt: skip
     assert "The class is up in kind-mlops-lab with 3 learners" in out and "next: lab class kit" in out
     assert "this machine alone; for others: the same command with --listen ADDRESS" in out
     assert any(line.startswith("annotate pods") for line in kubectl.log), "the kubelet would take its time"
@@ -91,6 +99,27 @@ def test_run_again_it_takes_a_changed_roster_and_keeps_what_was_told(
     assert (installs[0]["profile"], installs[1]["profile"]) == ("small", "full")
     assert installs[1]["roster"].startswith("id\nl0\n") and "with 50 learners" in out
     assert "learners reach it at https://class.example.org:443" in out
+
+
+def test_a_class_grades_unless_the_teacher_has_said_something_else(
+    installs: list[dict[str, Any]], served: Served, roster: Path, teach: Run
+) -> None:
+    _, out, _ = teach("up", "--roster", str(roster), "--no-grading")
+    assert "it only collects" in out
+    teach("up", "--roster", str(roster))
+    _, out, _ = teach("up", "--roster", str(roster), "--grading")
+    assert "it only collects" not in out
+    assert [each["grader"] for each in installs] == [{"enabled": False}, {"enabled": False}, GRADER]
+    assert (grading.release(Told()), grading.release(place.at().told())) == (grading.GRADED, grading.GRADED)
+    assert grading.release(Told(values={"grader": {"enabled": False}})) is RELEASE
+
+
+def test_the_teachers_own_values_of_the_grader_win(
+    installs: list[dict[str, Any]], served: Served, roster: Path, teach: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "more.yaml").write_text("grader: {places: 3, parts: [tracking]}\n")
+    teach("up", "--roster", str(roster), "--values", "more.yaml")
+    assert installs[0]["grader"] == {**GRADER, "places": 3, "parts": ["tracking"]}
 
 
 def test_a_server_that_does_not_take_the_roster_is_said(
@@ -359,6 +388,8 @@ def removes(kubectl: InMemory, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     monkeypatch.setattr(ending, "program", lambda progress: tmp_path)
     for name in ("l-ada-lab-10", f"{NAMESPACE}-accounts", "somebody-elses"):
         kubectl.put("Namespace", name, "", metadata={"labels": LABELS})
+    for name in (f"{NAMESPACE}-grading", "g-12-1-lab-04", "g-12-1-apart"):
+        kubectl.put("Namespace", name, "", metadata={"labels": {"mlops-lab/grading": NAMESPACE}})
     kubectl.put("Namespace", "l-bob-lab-10", "")
     return kubectl
 
@@ -371,9 +402,21 @@ def test_down_deletes_what_the_class_has_made_and_keeps_the_gradebook(
     assert removes.names("namespace") == ["kube-system", "l-bob-lab-10", NAMESPACE, "somebody-elses"]
     assert "stays, as the class does not name its own so: Namespace somebody-elses" in out
     assert "its gradebook stays" in out and (tmp_path / "autumn.tar").exists()
-    order = [next(number for number, line in enumerate(removes.log) if part in line)
-             for part in ("pg_dump", "helm uninstall", "/namespaces/l-ada-lab-10")]  # fmt: skip
-    assert order == sorted(order)
+    parts = ("pg_dump", "delete deployment dispatcher", "/namespaces/g-12-1-lab-04", "helm uninstall",
+             "/namespaces/l-ada-lab-10", "delete namespace kueue-system")  # fmt: skip
+    order = [next(number for number, line in enumerate(removes.log) if part in line) for part in parts]
+    assert order == sorted(order) and "Kueue, which the class has brought" in out
+
+
+@pytest.mark.parametrize("whose", ["somebody else's", "with others' queues"])
+def test_a_kueue_that_others_need_stays(whose: str, removes: InMemory, teach: Run) -> None:
+    if whose == "somebody else's":
+        del removes.items["namespace", "", "kueue-system"]["metadata"]["annotations"]
+    for name in (NAMESPACE, "theirs"):
+        removes.put("ClusterQueues.kueue.x-k8s.io", name, "")
+    code, out, _ = teach("down", "--yes", "--no-backup")
+    assert code == 0 and "kueue-system" in removes.names("namespace") and "which the class has brought" not in out
+    assert ("others have queues in it: Kueue (theirs)" in out) is (whose == "with others' queues")
 
 
 def test_with_data_the_gradebook_goes_too(removes: InMemory, teach: Run, tmp_path: Path) -> None:

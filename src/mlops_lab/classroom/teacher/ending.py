@@ -1,7 +1,8 @@
 """The end of a class: what would be deleted is planned first, so that it can be shown and agreed to.
 
-Deleted is only what the class has made: its release, and the namespaces that bear its label. Its own namespace holds
-the gradebook and its key; it goes only when that is asked for, and only if this installation has made it.
+Deleted is only what the class has made: its release, the namespaces that bear its label, and Kueue, if it is the
+project's and has no queue of others. The class's own namespace holds the gradebook and its key; it goes only when that
+is asked for, and only if this installation has made it.
 """
 
 from __future__ import annotations
@@ -12,14 +13,21 @@ from dataclasses import dataclass
 
 from mlops_lab.base.errors import LabError, UsageError
 from mlops_lab.base.progress import Progress
+from mlops_lab.base.waiting import wait_until
+from mlops_lab.classroom.grader import names as graders_names
 from mlops_lab.classroom.operator import names
+from mlops_lab.classroom.teacher import grading
 from mlops_lab.classroom.teacher.place import NAMESPACE, Place, at
-from mlops_lab.cluster import leave, own
+from mlops_lab.cluster import kueue, leave, own
+from mlops_lab.cluster.kueue import Whose
 from mlops_lab.cluster.own import Made
 from mlops_lab.cluster.up import exclusive
 from mlops_lab.platform.helm import Helm, program
 
 _MADE = re.compile(r"l-.+-lab-\d\d")  # what the operator calls a learner's namespace
+_GRADED = re.compile(r"g-\d+-\d+-(apart|lab-\d\d)")  # and the dispatcher those of a submission
+_DISPATCHER = ("-n", NAMESPACE, "-l", "app.kubernetes.io/component=grader")
+_STOPPED_WITHIN = 120.0  # s
 
 
 @dataclass(frozen=True)
@@ -29,21 +37,27 @@ class Plan:
     Attributes:
         release: its objects go.
         spaces: learners' namespaces, and that of their accounts, with all that is in them.
+        graders: namespaces of submissions that are being graded, and that of their Jobs.
+        kueue: Kueue goes, too.
         own: the class's namespace with the gradebook, if it is to go.
         stays: why the class's namespace stays; empty where it goes, or is not there.
         others: namespaces with the class's label that the class does not name so.
+        queues: of others, because of which Kueue stays.
     """
 
     release: bool
     spaces: tuple[Made, ...]
+    graders: tuple[Made, ...]
+    kueue: bool
     own: Made | None
     stays: str
     others: tuple[str, ...]
+    queues: tuple[str, ...]
 
     @property
     def is_empty(self) -> bool:
         """Is there nothing to do?"""
-        return not (self.release or self.spaces or self.own)
+        return not (self.release or self.spaces or self.graders or self.kueue or self.own)
 
 
 def planned(place: Place, data: bool) -> Plan:
@@ -56,17 +70,27 @@ def planned(place: Place, data: bool) -> Plan:
         LabError: the cluster does not answer.
     """
     kubectl = place.kubectl
-    spaces: list[Made] = []
     others: list[str] = []
-    for item in kubectl.get("namespaces", "-l", f"{names.CLASS}={NAMESPACE}"):
-        name = str(item["metadata"]["name"])
-        if name == f"{NAMESPACE}-accounts" or _MADE.fullmatch(name):
-            spaces.append(Made("Namespace", name, "", str(item["metadata"]["uid"])))
-        else:
-            others.append(name)
+
+    def labelled(label: str, own_name: str, pattern: re.Pattern[str]) -> tuple[Made, ...]:
+        found = []
+        for item in kubectl.get("namespaces", "-l", f"{label}={NAMESPACE}"):
+            name = str(item["metadata"]["name"])
+            if name == own_name or pattern.fullmatch(name):
+                found.append(Made("Namespace", name, "", str(item["metadata"]["uid"])))
+            else:
+                others.append(name)
+        return tuple(found)
+
+    spaces = labelled(names.CLASS, f"{NAMESPACE}-accounts", _MADE)
+    graders = labelled(graders_names.CLASS, grading.JOBS, _GRADED)
     there = kubectl.get("namespaces", f"--field-selector=metadata.name={NAMESPACE}")
     own_space, stays = _of_class(place, there[0], data) if there else (None, "")
-    return Plan(place.release() is not None, tuple(spaces), own_space, stays, tuple(others))
+    ours = kueue.whose(kubectl) is Whose.OURS
+    queues = tuple(each for each in kueue.queues(kubectl) if each != NAMESPACE) if ours else ()
+    return Plan(
+        place.release() is not None, spaces, graders, ours and not queues, own_space, stays, tuple(others), queues
+    )
 
 
 def end(place: Place, plan: Plan, progress: Progress) -> None:
@@ -76,7 +100,11 @@ def end(place: Place, plan: Plan, progress: Progress) -> None:
         LabError: something could not be deleted.
     """
     with exclusive(progress):
-        if plan.release:  # first, so that the operator makes nothing anew
+        if plan.graders:  # while Kueue is there and the dispatcher is not, which would make them anew
+            with progress.showing(lambda: None), progress.piece(f"ending {len(plan.graders)} namespaces of graders"):
+                _stop(place)
+                leave.delete(place.kubectl, plan.graders, within=600)
+        if plan.release:  # before learners' namespaces, so that the operator makes nothing anew
             helm = Helm(program(progress), place.cluster.context, place.cluster.kubeconfig)
             with progress.showing(lambda: None), progress.piece("removing the class"):
                 helm.uninstall(NAMESPACE)
@@ -84,6 +112,23 @@ def end(place: Place, plan: Plan, progress: Progress) -> None:
         if doomed:
             with progress.showing(lambda: None), progress.piece(f"deleting {len(doomed)} namespaces"):
                 leave.delete(place.kubectl, doomed, within=600)
+        if plan.kueue:
+            with progress.showing(lambda: None), progress.piece("removing Kueue"):
+                kueue.remove(place.kubectl)
+
+
+def _stop(place: Place) -> None:
+    """End the dispatcher; what it had taken waits again."""
+    place.kubectl.run("delete", "deployment", "dispatcher", "-n", NAMESPACE, "--ignore-not-found", "--wait=false")
+
+    def probe() -> tuple[bool | None, str]:
+        pods = place.kubectl.get("pods", *_DISPATCHER)
+        return (None, f"{len(pods)} pods are there") if pods else (True, "")
+
+    wait_until(
+        probe, what="the end of the dispatcher", within=_STOPPED_WITHIN, every=1,
+        hint=f"see what keeps it: kubectl -n {NAMESPACE} get pods",
+    )  # fmt: skip
 
 
 def leave_alone(context: str = "") -> None:

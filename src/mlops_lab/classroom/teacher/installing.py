@@ -1,4 +1,5 @@
-"""A class is brought up: its images, its chart with what the teacher has told, and the roster until the server has it.
+"""A class is brought up: what it runs and grades with, its chart with what the teacher has told, and the roster until
+the server has it.
 
 All of it may be interrupted and run again: what stands is left alone, and what was told before is told again.
 """
@@ -24,8 +25,9 @@ from mlops_lab.base.progress import Progress
 from mlops_lab.base.waiting import wait_until
 from mlops_lab.classroom import roster
 from mlops_lab.classroom.roster import Learner
+from mlops_lab.classroom.teacher import grading
 from mlops_lab.classroom.teacher.asking import asking
-from mlops_lab.classroom.teacher.place import HERE, NAMESPACE, PORT, RELEASE, Place, Told
+from mlops_lab.classroom.teacher.place import HERE, NAMESPACE, PORT, Place, Told
 from mlops_lab.platform.install import Mode, alone
 
 _LARGE = 40  # learners, from which on the chart's full profile is taken
@@ -60,6 +62,7 @@ class Wishes:
 
     Attributes:
         shared: the API server's address as learners reach it, for a class that works on its cluster; empty for none.
+        graded: whether what is handed in is graded on the class's cluster.
         values: the chart's values of a file of the teacher's.
     """
 
@@ -70,6 +73,7 @@ class Wishes:
     labs: Sequence[str] | None = None
     shared: str | None = None
     values: Mapping[str, Any] | None = None
+    graded: bool | None = None
 
 
 def address(text: str, what: str) -> Address:
@@ -141,6 +145,8 @@ def told_now(before: Told, wishes: Wishes) -> Told:
         values = merged(values, {"class": {"labs": list(wishes.labs)}})
     if wishes.shared is not None:
         values = merged(values, {"cluster": {"address": wishes.shared}})
+    if wishes.graded is not None:
+        values = merged(values, {"grader": {"enabled": wishes.graded}})
     url = before.address
     if wishes.address is not None:
         url = wishes.address.url
@@ -179,7 +185,7 @@ def install(place: Place, wishes: Wishes, progress: Progress, mode: Mode = "auto
 def bring(
     place: Place, told: Told, learners: int, progress: Progress, more: Mapping[str, Any], mode: Mode = "auto"
 ) -> None:
-    """Install the chart, or repair what is installed.
+    """Have all be there that graders need, and install the chart, or repair what is installed.
 
     Args:
         learners: how many there are, for the chart's profile.
@@ -189,10 +195,12 @@ def bring(
         LabError: it did not become ready.
     """
     profile = "full" if learners > _LARGE else "small"
+    graders = grading.ready(place, told, progress, mode)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "told.yaml"
-        file.write_text(json.dumps({**told.values, **more}), "utf-8")  # JSON is YAML
-        alone(RELEASE, profile, place.cluster, progress, [file], mode)  # type: ignore[arg-type]
+        values = {**merged({"grader": graders}, told.values), **more}
+        file.write_text(json.dumps(values), "utf-8")  # JSON is YAML
+        alone(grading.release(told), profile, place.cluster, progress, [file], mode)  # type: ignore[arg-type]
 
 
 def read_roster(file: Path) -> tuple[list[Learner], str]:

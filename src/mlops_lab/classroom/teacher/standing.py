@@ -10,6 +10,7 @@ import msgspec
 
 from mlops_lab.base.errors import LabError
 from mlops_lab.classroom.operator import names
+from mlops_lab.classroom.teacher import grading
 from mlops_lab.classroom.teacher.asking import asking
 from mlops_lab.classroom.teacher.place import NAMESPACE, RELEASE, Place
 from mlops_lab.cluster.status import Part
@@ -93,6 +94,7 @@ def look(place: Place) -> Standing:
     items = place.kubectl.get("deployments,statefulsets", "-n", NAMESPACE)
     late = unready(items, RELEASE)
     parts.append(Part("pods", not late, ", ".join(late) or f"{len(items)} are ready"))
+    parts.append(grading.look(place, told))
     stand: Stand | None = None
     try:
         with asking(place) as server:
