@@ -135,6 +135,35 @@ def may(rule: Object, group: str, resource: str, verb: str) -> bool:
     return group in rule["apiGroups"] and resource in rule["resources"] and verb in rule["verbs"]
 
 
+def bound(objects: list[Rendered], to: str) -> list[Object]:
+    """All rules that an account or a group has by bindings of the chart."""
+    found: list[Object] = []
+    for each in objects:
+        if each.kind in ("RoleBinding", "ClusterRoleBinding"):
+            names = [subject["name"] for subject in each.body["subjects"]]
+            role = each.body["roleRef"]
+            found += named(objects, f"{role['kind']} {role['name']}")["rules"] if to in names else []
+    return found
+
+
+def test_no_account_has_a_right_over_kubelets_and_figures_are_read_by_one_that_may_nothing_else(
+    objects: list[Rendered],
+) -> None:
+    roles = [each for each in objects if each.kind in ("ClusterRole", "Role")]
+    assert not [each.name for each in roles for rule in each.body["rules"] if "nodes/proxy" in rule["resources"]]
+    assert bound(objects, "kubelets") == [
+        {"apiGroups": [""], "resources": ["nodes/metrics", "nodes/stats"], "verbs": ["get"]}
+    ]
+    # No group that is given more has it as a member.
+    account = named(objects, "ServiceAccount kubelets")
+    assert account["metadata"].get("namespace", NS) == NS and account["automountServiceAccountToken"] is False
+    assert bound(objects, f"system:serviceaccounts:{NS}") == []
+    jobs = bound(objects, f"system:serviceaccounts:{JOBS}")
+    tokens = [rule for rule in jobs if "serviceaccounts/token" in rule["resources"] or "secrets" in rule["resources"]]
+    assert tokens and all(rule["resourceNames"] == ["kubelets"] for rule in tokens)
+    assert not named(objects, "Secret kubelets").get("data")
+
+
 GRADER = {**binding(f"{NS}-grader-sandbox", "g-7-1", JOBS), "kind": "RoleBinding"}
 PROGRAM = {**binding(f"{NS}-learner", "program", APART), "kind": "RoleBinding"}
 OWN = {"metadata": {"name": SANDBOX, "labels": {"mlops-lab/grading": NS}}, "kind": "Namespace"}

@@ -18,7 +18,7 @@ from tests.unit.grader.world import JOBS, NS, SETTINGS, Cluster
 def test_the_namespace_of_the_jobs_has_queues_and_is_closed() -> None:
     kube = Cluster()
     for _ in range(2):
-        dispatcher.base(cast(Kube, kube), SETTINGS, "CA", [("10.0.0.1", 6443)])
+        dispatcher.base(cast(Kube, kube), SETTINGS, "CA", [("10.0.0.1", 6443), ("fd00::2", 10250)])
     labels = kube.get("Namespace", JOBS)["metadata"]["labels"]
     assert labels["mlops-lab/queued"] == "true" and labels["pod-security.kubernetes.io/enforce"] == "restricted"
     assert "mlops-lab/lab" not in labels  # no policy for learners' work is asked about Jobs
@@ -28,9 +28,10 @@ def test_the_namespace_of_the_jobs_has_queues_and_is_closed() -> None:
     assert right["roleRef"]["name"] == f"{NS}-dispatcher-jobs"
     spec = kube.get("NetworkPolicy", "jobs", JOBS)["spec"]
     assert spec["podSelector"] == {} and spec["ingress"] == []
-    reached, dns, api = spec["egress"]
+    reached, dns, api, kubelet = spec["egress"]
     assert NS in reached["to"][0]["namespaceSelector"]["matchExpressions"][0]["values"]
     assert {each["port"] for each in dns["ports"]} == {53} and api["to"] == [{"ipBlock": {"cidr": "10.0.0.1/32"}}]
+    assert kubelet == {"to": [{"ipBlock": {"cidr": "fd00::2/128"}}], "ports": [{"protocol": "TCP", "port": 10250}]}
 
 
 def test_without_kueue_it_says_so() -> None:

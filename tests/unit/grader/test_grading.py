@@ -19,6 +19,7 @@ from mlops_lab.classroom.grader import grading, outcome, rooms, stage
 from mlops_lab.classroom.grader.apart.place import Place, Ran
 from mlops_lab.classroom.grader.asking import Server, Stale
 from mlops_lab.classroom.grader.grading import Alive, Grader
+from mlops_lab.classroom.grader.kubelets import Direct
 from mlops_lab.classroom.grader.task import Task
 from mlops_lab.classroom.operator.labs import table
 from mlops_lab.kube.client import Kube
@@ -30,7 +31,7 @@ from mlops_lab.labs.workspace import fill
 FILES = [each for each in exercises() if table()[each.number].grading == "files"]
 TASK = Task(
     submission=7, tries=2, learner="ada", lab="04", sha256="0", seed=5, sandbox="g-7-2-lab-04", apart="g-7-2-apart",
-    server="https://s:8444", registry="registry.test", image="registry.test/grader:1", dns={},
+    klass="mlops-lab-class", server="https://s:8444", registry="registry.test", image="registry.test/grader:1", dns={},
 )  # fmt: skip
 KUBE = cast(Kube, SimpleNamespace(context="", kubeconfig=None, timeout=1, api_client=None, _discovery=Path()))
 PLACE = Place(KUBE, "g-7-2-apart", "image")
@@ -99,11 +100,13 @@ def test_what_is_no_archive_is_refused_and_leaves_nothing(content: bytes, tmp_pa
 
 
 def test_each_room_is_the_one_that_lab_check_has_or_one_made_of_it(tmp_path: Path) -> None:
-    made = rooms.lab_of(KUBE, "04", "g-7-2-lab-04", tmp_path, "r", {}, PLACE, 5)
+    made = rooms.lab_of(KUBE, "04", "g-7-2-lab-04", tmp_path, "r", {}, PLACE, 5, "mlops-lab-class")
     usual = Lab.on(KUBE, "lab-04", "04", tmp_path, "r")
     for field in fields(Lab):
         assert isinstance(getattr(made, field.name), type(getattr(usual, field.name))), field.name
     assert made.seed == 5 and made.mistake == ""
+    for room in (made.objects, made.nodes, made.usage, made.traffic, made.machine):
+        assert room and isinstance(room._kube, Direct), "figures of nodes come from kubelets"
 
 
 def test_the_platform_is_reached_by_its_services_and_no_image_is_tagged() -> None:
@@ -157,8 +160,9 @@ def test_cpu_that_programs_use_in_the_third_place_is_no_others(monkeypatch: pyte
         return {"node": node, "pods": [pod("g-7-2-apart", 5), pod("g-8-1-lab-04", 2), pod("g-7-2-lab-04", 1)]}
 
     monkeypatch.setattr(Kube, "raw", said)
+    monkeypatch.setattr(Direct, "raw", said)
     plain = used(Kube(None, "", None, Path()), "n", "g-7-2-lab-04")
-    counted = used(rooms.Counted(KUBE, "g-7-2-apart", "g-7-2-lab-04"), "n", "g-7-2-lab-04")
+    counted = used(rooms.Counted(KUBE, "mlops-lab-class", "g-7-2-apart", "g-7-2-lab-04"), "n", "g-7-2-lab-04")
     assert plain and counted
     assert set(plain.strange) == {"g-7-2-apart", "g-8-1-lab-04"} and set(counted.strange) == {"g-8-1-lab-04"}
 

@@ -16,6 +16,7 @@ from mlops_lab.classroom.grader import settings
 from mlops_lab.classroom.grader.asking import Server
 from mlops_lab.classroom.grader.dispatcher import Dispatcher, base
 from mlops_lab.classroom.grader.grading import log
+from mlops_lab.classroom.grader.kubelets import ways
 from mlops_lab.kube.client import Kube
 from mlops_lab.kube.inside import connect_inside
 
@@ -30,7 +31,8 @@ def run(dispatcher: Dispatcher, alive: Path, stop: threading.Event, certificate:
         wait = _IDLE
         try:
             if time.monotonic() - looked > _LOOK_EVERY:
-                base(dispatcher.kube, dispatcher.settings, certificate, dispatcher.api())
+                reached = (*dispatcher.api(), *ways(dispatcher.kube))
+                base(dispatcher.kube, dispatcher.settings, certificate, reached)
                 looked = time.monotonic()
             wait = _BUSY if dispatcher.round() else _IDLE
         except LabError as trouble:

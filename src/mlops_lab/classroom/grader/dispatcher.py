@@ -218,8 +218,11 @@ class Dispatcher:
                 del known[name]
 
 
-def base(kube: Kube, settings: Settings, certificate: str, api: Sequence[tuple[str, int]]) -> None:
+def base(kube: Kube, settings: Settings, certificate: str, reached: Sequence[tuple[str, int]]) -> None:
     """Have the namespace of the Jobs be there, and in it what all of them need.
+
+    Args:
+        reached: addresses and ports of the API server, and of kubelets.
 
     Raises:
         LabError: Kueue is not installed, somebody else has that namespace, or the API server does not answer.
@@ -230,10 +233,11 @@ def base(kube: Kube, settings: Settings, certificate: str, api: Sequence[tuple[s
         raise leaving.Foreign(f"namespace {settings.jobs} is not this class's", "delete it, if nobody needs it")
     kube.apply([right])
     try:
-        Spaces.heard(lambda: kube.apply(making.queues(settings, certificate, api)))
+        Spaces.heard(lambda: kube.apply(making.queues(settings, certificate, reached)))
     except NotFound as missing:
         raise LabError(
-            f"this cluster has no queues for Jobs: {missing.message}", "install Kueue: docs/class-grading.md"
+            f"this cluster has no queues for Jobs: {missing.message}",
+            "lab class up brings Kueue; without lab: docs/class-grading.md",
         ) from missing
 
 

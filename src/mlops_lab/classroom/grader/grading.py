@@ -90,7 +90,7 @@ class Grader:
         task, checks = self.task, checker.checks(exercise)
         settings = parts.settings(task.sandbox, about(exercise).needs)
         lab = rooms.lab_of(
-            self.kube, exercise.number, task.sandbox, folder, task.registry, settings, place, task.seed
+            self.kube, exercise.number, task.sandbox, folder, task.registry, settings, place, task.seed, task.klass
         )  # fmt: skip
         probe = running.probe(self.kube, exercise, task.sandbox)
         results = running.run(lab, checks, environment=probe, within=task.limit)

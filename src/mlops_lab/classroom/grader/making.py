@@ -40,9 +40,9 @@ def task(settings: Settings, taken: Taken, secret: str, api: Sequence[tuple[str,
         submission=taken.submission, tries=taken.tries, learner=taken.learner, lab=taken.lab, sha256=taken.sha256,
         seed=seed(secret, taken.learner, taken.lab),
         sandbox=names.sandbox(taken.submission, taken.tries, taken.lab),
-        apart=names.apart(taken.submission, taken.tries), server=settings.server, registry=settings.registry,
-        image=settings.image, dns=settings.dns, dns_addresses=settings.dns_addresses, api=list(api),
-        limit=settings.limit_seconds,
+        apart=names.apart(taken.submission, taken.tries), klass=settings.namespace, server=settings.server,
+        registry=settings.registry, image=settings.image, dns=settings.dns, dns_addresses=settings.dns_addresses,
+        api=list(api), limit=settings.limit_seconds,
     )  # fmt: skip
 
 
@@ -61,11 +61,12 @@ def place(settings: Settings) -> tuple[Object, Object]:
     return space, right
 
 
-def queues(settings: Settings, certificate: str, api: Sequence[tuple[str, int]]) -> Objects:
+def queues(settings: Settings, certificate: str, reached: Sequence[tuple[str, int]]) -> Objects:
     """What is in the namespace of the Jobs before any: what the server is trusted by, queues, and whom Jobs reach.
 
     Args:
         certificate: of the server, as PEM; empty for what images trust.
+        reached: addresses and ports of the API server, and of kubelets.
     """
     data = {"ca.crt": certificate} if certificate else {}
     return [
@@ -73,7 +74,8 @@ def queues(settings: Settings, certificate: str, api: Sequence[tuple[str, int]])
         {
             "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": _own(settings, "jobs"),
             "spec": {
-                "podSelector": {}, "policyTypes": ["Ingress", "Egress"], "ingress": [], "egress": _ways(settings, api),
+                "podSelector": {}, "policyTypes": ["Ingress", "Egress"], "ingress": [],
+                "egress": _ways(settings, reached),
             },
         },
         *(
@@ -86,10 +88,10 @@ def queues(settings: Settings, certificate: str, api: Sequence[tuple[str, int]])
     ]  # fmt: skip
 
 
-def _ways(settings: Settings, api: Sequence[tuple[str, int]]) -> Objects:
-    """Whom a Job reaches: the API server, the class's server, DNS, and the platform."""
-    reached = [settings.namespace, *parts.namespaces([*settings.parts, "monitoring"])]
-    wanted = {"key": "kubernetes.io/metadata.name", "operator": "In", "values": reached}
+def _ways(settings: Settings, reached: Sequence[tuple[str, int]]) -> Objects:
+    """Whom a Job reaches: the API server, kubelets for their figures, the class's server, DNS, and the platform."""
+    spaces = [settings.namespace, *parts.namespaces([*settings.parts, "monitoring"])]
+    wanted = {"key": "kubernetes.io/metadata.name", "operator": "In", "values": spaces}
     dns = [
         {
             "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}},
@@ -106,7 +108,7 @@ def _ways(settings: Settings, api: Sequence[tuple[str, int]]) -> Objects:
                 "to": [{"ipBlock": {"cidr": f"{address}/{128 if ':' in address else 32}"}}],
                 "ports": [{"protocol": "TCP", "port": port}],
             }
-            for address, port in api
+            for address, port in reached
         ),
     ]
 

@@ -18,6 +18,7 @@ from mlops_lab.checks.rooms.traffic import Traffic
 from mlops_lab.checks.rooms.usage import Usage
 from mlops_lab.classroom.grader.apart.place import Place
 from mlops_lab.classroom.grader.apart.work import ApartWork
+from mlops_lab.classroom.grader.kubelets import Direct
 from mlops_lab.kube.client import Kube, Object
 from mlops_lab.kube.elsewhere import Elsewhere
 from mlops_lab.measure.cluster.environment import SYSTEM_NAMESPACE
@@ -35,6 +36,7 @@ def lab_of(
     settings: Mapping[str, str],
     place: Place,
     seed: int,
+    klass: str,
 ) -> Lab:
     """The rooms of a lab in a sandbox.
 
@@ -42,7 +44,9 @@ def lab_of(
         settings: as for `Lab.on`.
         place: the third place.
         seed: with which the lab draws.
+        klass: the class's own namespace.
     """
+    kube = Direct(kube, klass)
     objects = Objects(kube, namespace)
     return Lab(
         number,
@@ -53,26 +57,26 @@ def lab_of(
         Programs(Elsewhere(kube, SYSTEM_NAMESPACE, place.namespace), registry, settings),
         Nodes(kube, namespace),
         Usage(kube, namespace),
-        machine=Starvation(Counted(kube, place.namespace, namespace), namespace),
+        machine=Starvation(Counted(kube, klass, place.namespace, namespace), namespace),
         seed=seed,
     )
 
 
-class Counted(Kube):
+class Counted(Direct):
     """A connection by which CPU that pods of the third place use counts as the lab's own.
 
     Else a program could burn CPU there until the machine counts as starved by others, and a failure as none.
     """
 
-    def __init__(self, kube: Kube, apart: str, namespace: str) -> None:
-        super().__init__(kube.api_client, kube.context, kube.kubeconfig, kube._discovery, kube.timeout)
-        self._apart, self._namespace = apart, namespace
+    def __init__(self, kube: Kube, klass: str, apart: str, namespace: str) -> None:
+        super().__init__(kube, klass)
+        self._apart, self._lab = apart, namespace
 
     def raw(self, path: str, what: str) -> Object:
         found = super().raw(path, what)
         for pod in found.get("pods") or []:
             if (pod.get("podRef") or {}).get("namespace") == self._apart:
-                pod["podRef"]["namespace"] = self._namespace
+                pod["podRef"]["namespace"] = self._lab
         return found
 
 

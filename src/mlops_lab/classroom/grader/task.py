@@ -21,6 +21,7 @@ class Task(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         seed: with which the lab draws.
         sandbox: the namespace of the learner's work.
         apart: that of the third place.
+        klass: the class's own namespace.
         server: the class's server inside of the cluster.
         image: of the third place.
         api: addresses and ports of the API server.
@@ -35,6 +36,7 @@ class Task(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     seed: int
     sandbox: str
     apart: str
+    klass: str
     server: str
     registry: str
     image: str
