@@ -103,6 +103,15 @@ class CheckName(click.ParamType[str]):
 lab_argument = click.argument("exercise", metavar="LAB", type=LabName())
 
 
+def lab_numbers(text: str | None) -> list[str] | None:
+    """The numbers of labs such as `4,autoscale-on-cpu`; None where none are named.
+
+    Raises:
+        UsageError: there is no such lab.
+    """
+    return None if text is None else [resolve(each.strip()).number for each in text.split(",") if each.strip()]
+
+
 def class_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """The option that names a class's cluster."""
     words = "The class's cluster, if it is not the one in use."

@@ -1,4 +1,4 @@
-"""lab class, what there is of one: status, grades, backup, restore, down."""
+"""lab class, what there is of one: status, grades, certificate, backup, restore, down."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING
 import click
 
 from mlops_lab.base.errors import ExitCode, UsageError
-from mlops_lab.cli.arguments import class_option
-from mlops_lab.cli.terminal import agree, console
+from mlops_lab.cli.arguments import class_option, lab_numbers
+from mlops_lab.cli.terminal import agree, console, say
 
 if TYPE_CHECKING:
+    from mlops_lab.classroom.roster import Learner
     from mlops_lab.classroom.teacher.ending import Plan
     from mlops_lab.classroom.teacher.standing import Stand
 
+_FOLDER = click.Path(file_okay=False, path_type=Path)
 _READABLE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -81,6 +83,38 @@ def grades(form: str | None, context: str) -> None:
         table.add_row(*row)
     console().print(table)
     click.echo("* counted in part after the lab was due; the page has it all: lab class map")
+
+
+@click.command()
+@click.argument("learner", required=False)
+@click.option("--labs", metavar="NN,...", help="Labs that are to be passed; without it, those that the learner has.")
+@click.option("--out", type=_FOLDER, default=Path("certificates"), show_default=True, help="The folder for the files.")
+@class_option
+def certificate(learner: str | None, labs: str | None, out: Path, context: str) -> None:
+    """Write a certificate for each learner who has passed, or for one.
+
+    A file is a page to print, and holds an Open Badges 3.0 credential that is signed with the class's key. Anybody who
+    has the public key proves it with lab class verify FILE.
+
+    \b
+    Examples:
+      lab class certificate
+      lab class certificate ada --labs 04,10
+    """
+    from mlops_lab.classroom.teacher import awarding, place
+
+    klass = place.of(context)
+    everyone = [place.learner(klass, learner)] if learner else klass.roster()
+
+    def done(whose: Learner, file: Path | None, said: str) -> None:
+        if file:
+            click.echo(f"{file}  {whose.name}: lab {said}")
+        elif learner:
+            raise UsageError(said, "see what is missing: lab class grades")
+        else:
+            say(said)
+
+    awarding.award(klass, everyone, lab_numbers(labs), out, done)
 
 
 @click.command()
@@ -171,7 +205,7 @@ def restore(file: Path, yes: bool, context: str) -> None:
     click.echo("next: lab class status")
 
 
-COMMANDS = (status, grades, save, restore, down)
+COMMANDS = (status, grades, certificate, save, restore, down)
 
 
 def _show_plan(plan: Plan, context: str) -> None:

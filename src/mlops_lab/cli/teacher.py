@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mlops_lab.base.errors import UsageError
-from mlops_lab.cli.arguments import class_option, lab_argument
+from mlops_lab.cli.arguments import class_option, lab_argument, lab_numbers
 from mlops_lab.cli.terminal import agree, say
 from mlops_lab.labs.catalog import Exercise
 
@@ -81,10 +81,8 @@ def up(
     learners, text = installing.read_roster(roster)
     listens = installing.address(listen, "--listen") if listen else None
     reached = installing.address(address, "--address") if address else listens
-    wishes = installing.Wishes(
-        learners, text, reached, name, _labs(labs), _api(shared), installing.read_values(values) if values else None,
-        grading,
-    )  # fmt: skip
+    more = installing.read_values(values) if values else None
+    wishes = installing.Wishes(learners, text, reached, name, lab_numbers(labs), _api(shared), more, grading)
     port = _bound(listens)
     try:
         place = Place(_cluster(context, registry, progress))
@@ -225,12 +223,6 @@ def extend(learner: str, until: date, context: str) -> None:
 
 
 COMMANDS = (up, kit, show_map, reset, extend)
-
-
-def _labs(text: str | None) -> list[str] | None:
-    from mlops_lab.labs.catalog import resolve
-
-    return None if text is None else [resolve(each.strip()).number for each in text.split(",") if each.strip()]
 
 
 def _api(url: str | None) -> str | None:

@@ -56,6 +56,7 @@ class Served(http.server.ThreadingHTTPServer):
         answers: statuses and objects that the next requests get, before it serves as it should.
         broken: what its audit has found.
         learners: whom it knows.
+        records: lines of its export.
     """
 
     def __init__(self, key: str, public: str) -> None:
@@ -64,7 +65,7 @@ class Served(http.server.ThreadingHTTPServer):
         self.answers: list[tuple[int, Any]] = []
         self.asked: list[str] = []
         self.broken, self.learners, self.given_up = "", ["ada", "bob", "old"], list[Object]()
-        self.number = 0
+        self.number, self.records = 0, list[str]()
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         with contextlib.ExitStack() as open_:
             import tempfile
@@ -123,6 +124,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self._give(200, {"kits": len(own)})
         elif path == "status":
             self._give(200, _status(self.server))
+        elif path == "records.jsonl":
+            self._give(200, "".join(self.server.records))
         elif path == "grades":
             self._give(200, GRADES)
         elif path.startswith("grades.csv"):
