@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import datetime
 import hashlib
 import http.server
 import ipaddress
 import json
+import re
 import ssl
 import threading
 from collections.abc import Callable, Iterator
@@ -18,6 +20,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from mlops_lab.base.paths import project
 from mlops_lab.classroom import certificate, kit, packing, sending
 from mlops_lab.classroom.certificate import Lab
 from mlops_lab.classroom.roster import Learner
@@ -426,3 +429,39 @@ def test_the_key_is_the_kits_unless_another_is_named(lab: Run, tmp_path: Path, k
     Path(key).write_text(KEY.pem)
     code, _, said = lab("class", "verify", str(file), "--key", key)
     assert (code, "holds a private key" in said) == (2, True)
+
+
+# What learners read
+
+
+def texts() -> list[str]:
+    """All that the programs of a class say, in lower case, with `*` where something is filled in."""
+
+    def text(node: ast.AST) -> str:
+        if isinstance(node, ast.JoinedStr):
+            return "".join(str(part.value) if isinstance(part, ast.Constant) else "*" for part in node.values)
+        return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+
+    files = [*(project() / "src/mlops_lab/classroom").rglob("*.py"), project() / "src/mlops_lab/cli/classroom.py"]
+    return [text(node).lower() for file in files for node in ast.walk(ast.parse(file.read_text()))]
+
+
+def says(quote: str, said: list[str]) -> bool:
+    """Is this a text, or a part of one, with something filled in?"""
+    words = [rf"(?:{re.escape(word)}|\S*\*\S*)" for word in quote.lower().split()]
+    pattern = re.compile(r"(?:\s+\S*\*\S*)?\s+".join(words))
+    return any(pattern.search(each) for each in said)
+
+
+def test_the_page_for_learners_quotes_what_the_commands_say() -> None:
+    page, said = (project() / "docs" / "class-learner.md").read_text(), texts()
+    table = page.partition("| it says | do |")[2]
+    quoted = [row.split("|")[1].strip() for row in table.splitlines()[2:] if row.startswith("|")]
+    assert len(quoted) > 5
+    shown = (
+        "handed in as submission 1 of lab 04", "waiting, place 2 in the queue", "the class's grader is at work on it",
+        "The grader could not grade it", "a certificate of Autumn for",
+    )  # fmt: skip
+    assert [each for each in shown if each not in page] == []
+    assert [each for each in (*quoted, *shown) if not says(each, said)] == []
+    assert not says("your token is green, or it has wings", said)
