@@ -1,4 +1,7 @@
-"""A class from nothing to its end, by the teacher's commands and a learner's: on the real cluster, over TLS."""
+"""A class from nothing to its end, by the teacher's commands and a learner's: on the real cluster, over TLS.
+
+The first tests collect only, so that what waits is known; the last one grades.
+"""
 
 from __future__ import annotations
 
@@ -16,12 +19,14 @@ from pathlib import Path
 import pytest
 
 from mlops_lab.kube.client import Kube
+from mlops_lab.labs import variants
 from mlops_lab.labs.catalog import resolve
+from tests.e2e.class_on_cluster import until
 from tests.e2e.conftest import lab
 
 pytestmark = [pytest.mark.cluster, pytest.mark.long]
 
-NAMESPACE = "mlops-lab-class"
+NAMESPACE, KUEUE = "mlops-lab-class", "kueue-system"
 
 
 @pytest.fixture(scope="module")
@@ -30,10 +35,13 @@ def folder(cluster: Kube, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     found = tmp_path_factory.mktemp("class")
     (found / "roster.csv").write_text("id,name\nada,Ada\nbob,Bob\n")
     assert cluster.find("Namespace", NAMESPACE) is None, "a class is on this cluster already"
+    before = cluster.find("Namespace", KUEUE)
     yield found
     done = lab("class", "down", "--data", "--no-backup", "--yes")
     assert done.returncode == 0, done.stderr
     assert cluster.find("Namespace", NAMESPACE) is None
+    assert cluster.list("Namespace", selector=f"mlops-lab/grading={NAMESPACE}") == []
+    assert bool(cluster.find("Namespace", KUEUE)) == bool(before), "the Kueue that the class has brought"
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +51,7 @@ def port(folder: Path) -> Iterator[int]:
         probe.bind(("127.0.0.1", 0))
         number = int(probe.getsockname()[1])
     program = Path(sys.executable).parent / "lab"
-    words = ["class", "up", "--roster", str(folder / "roster.csv"), "--listen", f"127.0.0.1:{number}"]
+    words = ["class", "up", "--roster", str(folder / "roster.csv"), "--no-grading", "--listen", f"127.0.0.1:{number}"]
     with (folder / "up.log").open("w") as log:
         process = subprocess.Popen([str(program), *words], stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         try:
@@ -58,8 +66,8 @@ def port(folder: Path) -> Iterator[int]:
     assert process.returncode == 0, (folder / "up.log").read_text()
 
 
-def teach(*words: str) -> str:
-    done = lab("class", *words)
+def teach(*words: str, within: float = 1800) -> str:
+    done = lab("class", *words, within=within)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -86,7 +94,7 @@ def test_the_class_is_well_and_each_learner_hands_in_with_a_file(port: int, fold
         assert json.loads(file.read_text())["address"] == f"https://127.0.0.1:{port}"
         done = lab("submit", "04", "--no-wait", env=learner(folder, name))
         assert done.returncode == 0 and "submission 1 of lab 04" in done.stdout, done.stdout + done.stderr
-    assert "2 wait" in teach("status")
+    assert "2 wait" in teach("status") and "none, as you have said" in teach("status")
     assert "ada" in teach("grades") and "bob,Bob" in teach("grades", "--csv")
 
 
@@ -116,7 +124,7 @@ def test_a_backup_is_back_after_all_was_deleted(port: int, folder: Path, cluster
     before = teach("status")
     assert "stays" not in teach("down", "--data", "--no-backup", "--yes")
     assert cluster.find("Namespace", NAMESPACE) is None
-    teach("up", "--roster", str(folder / "roster.csv"), "--address", f"127.0.0.1:{port}")
+    teach("up", "--roster", str(folder / "roster.csv"), "--no-grading", "--address", f"127.0.0.1:{port}")
     assert "0 wait" in teach("status")
     teach("restore", str(folder / "autumn.tar"), "--yes")
     after = teach("status")
@@ -135,3 +143,47 @@ def test_without_data_the_gradebook_stays_and_lab_down_refuses(port: int, folder
     assert done.returncode == 2 and "gradebook" in done.stderr
     teach("up", "--roster", str(folder / "roster.csv"))
     assert [line for line in teach("status").splitlines() if "queue" in line] == queue
+
+
+@pytest.mark.timeout(5400, func_only=True)  # the first time images are built
+def test_work_is_graded_though_its_grader_and_the_dispatcher_die_and_makes_a_certificate(
+    port: int, folder: Path, cluster: Kube
+) -> None:
+    roster = str(folder / "roster.csv")
+    teach("up", "--roster", roster, "--grading", within=4500)
+    began = time.monotonic()
+    teach("up", "--roster", roster)
+    assert time.monotonic() - began < 120, "what is done already is not done again"
+    teach("kit", "eve", "--out", str(folder / "kits"))
+    env, exercise = learner(folder, "eve"), resolve("04")
+    place = Path(env["MLOPS_LAB_WORKSPACE"]) / exercise.slug
+    (place / "model.yaml").unlink()
+    variants.lay_out(variants.solutions(exercise)[0], place)
+    program = Path(sys.executable).parent / "lab"
+    with (folder / "submit.log").open("w") as log:
+        words = [str(program), "submit", "04", "--within", "60"]
+        process = subprocess.Popen(words, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=env)
+        try:
+            pod = until(lambda: running(cluster), within=1800)  # others' work is before it
+            cluster.delete("Pod", pod, f"{NAMESPACE}-grading", grace=0)
+            for each in cluster.list("Pod", NAMESPACE, "app.kubernetes.io/component=grader"):
+                cluster.delete("Pod", each["metadata"]["name"], NAMESPACE, grace=0)
+            process.wait(2400)
+        finally:
+            process.kill()
+    said = (folder / "submit.log").read_text()
+    assert process.returncode == 0 and "10 of 10 points" in said, said
+    until(lambda: "0 wait, 0 are being graded" in teach("status"), within=1800)
+    assert "Jobs at work" in teach("status")
+    of_submissions = f"mlops-lab/grading={NAMESPACE},mlops-lab/submission"
+    until(lambda: not cluster.list("Namespace", selector=of_submissions), within=180)
+    # Whoever has passed has proof of it; by the key in the learner's own file.
+    assert "Eve: lab 04" in teach("certificate", "eve", "--out", str(folder / "certificates"))
+    done = lab("class", "verify", str(folder / "certificates" / "eve.html"), env=env)
+    assert done.returncode == 0 and "for Eve" in done.stdout, done.stdout + done.stderr
+
+
+def running(cluster: Kube) -> str:
+    """The pod of Eve's Job, once it runs."""
+    found = cluster.list("Pod", f"{NAMESPACE}-grading", "mlops-lab/learner=eve")
+    return next((each["metadata"]["name"] for each in found if each["status"].get("phase") == "Running"), "")

@@ -1,6 +1,6 @@
 """A class's grading on the cluster: work is graded as `lab check` would, and what programs try ends in their own pod.
 
-Needs `grader:1` in the cluster's registry: `lab images build mlops-lab/grader:1`. Kueue is not needed.
+`grader:1` is built and pushed where it is not in the cluster's registry. Kueue is not needed.
 """
 
 from __future__ import annotations
@@ -10,10 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from mlops_lab.classroom.grader import grading
+from mlops_lab.classroom.grader import grading, kubelets
 from mlops_lab.kube.client import Kube
+from mlops_lab.kube.errors import Refused
 from mlops_lab.labs import images, variants
 from mlops_lab.labs.catalog import resolve
+from mlops_lab.measure.cluster.node_cpu import used
+from mlops_lab.measure.pods.containers import cadvisor
 from tests.e2e.class_on_cluster import until
 from tests.e2e.grading_on_cluster import Grading
 
@@ -91,6 +94,25 @@ def test_a_kustomization_that_fetches_and_an_alias_that_grows_end_in_kubectls_ow
         )
 
 
+def test_a_job_reads_nodes_figures_and_has_no_right_over_kubelets(
+    klass: Grading, api: list[tuple[str, int]], cluster: Kube, tmp_path: Path
+) -> None:
+    (tmp_path / "own.yaml").write_text("a: 1\n")
+    kube, node = klass.grader("04", tmp_path, api)[0].kube, cluster.list("Node")[0]
+    name, where = node["metadata"]["name"], kubelets.address(node)
+    assert where
+    for what in ("stats/summary", "metrics/cadvisor", "pods"):
+        path = f"/api/v1/nodes/{name}/proxy/{what}"
+        assert cluster.text(path, what), "with the right it is told"
+        with pytest.raises(Refused) as refused:
+            kube.text(path, what)
+        assert refused.value.status == 403
+    direct = kubelets.Direct(kube, klass.namespace)
+    assert until(lambda: used(direct, name, "lab-04")) and "container_cpu" in cadvisor(direct, name)
+    for path in ("/pods", "/exec/kube-system/x/y?command=id&output=1", "/configz", "/logs/"):
+        assert direct._asked(where, path, path)[0] == 403, path
+
+
 # Programs
 
 TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token"
@@ -123,7 +145,8 @@ def test_a_program_reaches_nothing_and_finds_what_it_needs(
 ) -> None:
     text, seen = ATTEMPTS[name]
     program(tmp_path, text, api)
-    ran = klass.place(apart, api).run(tmp_path, ["build"], within=30)
+    # A name server whose answers are dropped, and not refused, is waited for.
+    ran = klass.place(apart, api).run(tmp_path, ["build"], within=90)
     assert seen in ran.output, ran
 
 

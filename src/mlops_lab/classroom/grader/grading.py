@@ -171,7 +171,8 @@ def _with(result: Result, applied: Ran | None) -> Result:
     """A result with what kubectl said where it refused the files: that explains much of what is missing."""
     if applied is None or applied.code == 0 or result.verdict is not Verdict.FAIL:
         return result
-    lines = tuple(f"kubectl apply: {line}" for line in applied.output.splitlines()[-5:])
+    ended = applied.trouble or ("its time was over" if applied.code is None else f"it ended with {applied.code}")
+    lines = tuple(f"kubectl apply: {line}" for line in applied.output.splitlines()[-5:] or [ended])
     return replace(result, evidence=(*result.evidence, *lines))
 
 
