@@ -116,8 +116,8 @@ def install(kubectl: Kubectl, text: str) -> bool:
     return True
 
 
-def wait(kubectl: Kubectl, within: float = 120) -> None:
-    """Wait until it is ready.
+def wait(kubectl: Kubectl, within: float = 300) -> None:
+    """Wait until it is ready: it makes its own certificate, which takes a kubelet a minute or more to hand to it.
 
     Raises:
         LabError: it is not within the limit, or its pod can't start.

@@ -123,6 +123,28 @@ def test_on_a_cluster_of_ones_own_without_the_image_it_says_how_to_push_it_or_to
     assert not [line for line in engine.log if line.startswith("kueue")], "nothing is made in the cluster"
 
 
+def test_on_a_cluster_of_ones_own_a_digest_that_the_teacher_says_is_not_asked_for(engine: Engine) -> None:
+    record.remember(Cluster("team", "registry.example/class"))
+    assert ready(grader={"digest": OTHER})["digest"] == OTHER
+    assert not [line for line in engine.log if line.startswith("pull")]
+
+
+def test_without_an_engine_it_says_how_to_do_without_where_none_was_needed(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ensure(say: object) -> None:
+        raise LabError("no engine answers", "start one")
+
+    monkeypatch.setattr(start, "ensure", ensure)
+    with pytest.raises(LabError) as refused:
+        ready()
+    assert refused.value.hint == "start one"
+    record.remember(Cluster("team", "registry.example/class"))
+    with pytest.raises(LabError, match="no engine answers") as refused:
+        ready()
+    assert refused.value.hint.startswith("start one; ") and "--no-grading" in refused.value.hint
+
+
 # How it stands
 
 

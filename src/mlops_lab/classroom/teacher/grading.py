@@ -52,17 +52,23 @@ def ready(place: Place, told: Told, progress: Progress, mode: Mode = "auto") -> 
     """
     if not wanted(told):
         return {"enabled": False}
-    docker = start.ensure(progress.say)
-    digest = _image(place.cluster, docker, progress, mode)
+    try:
+        docker = start.ensure(progress.say)
+    except LabError as absent:
+        if place.cluster.is_kind:
+            raise
+        raise LabError(absent.message, f"{absent.hint}; {_WITHOUT}", absent.detail) from absent
+    digest = _image(place.cluster, told, docker, progress, mode)
     kueue.up(progress, place.cluster)
     return {"enabled": True, "digest": digest, "parts": _parts(place, told)}
 
 
-def _image(cluster: Cluster, docker: Docker, progress: Progress, mode: Mode) -> str:
+def _image(cluster: Cluster, told: Told, docker: Docker, progress: Progress, mode: Mode) -> str:
     """The digest that the cluster's registry has of the image that grades."""
     name = served_as(grader.NAME)
     if not cluster.is_kind:
-        return _pulled(f"{cluster.registry}/{name}", cluster.registry, docker, progress)
+        said = str(told.value("grader", "digest"))
+        return said or _pulled(f"{cluster.registry}/{name}", cluster.registry, docker, progress)
     # All that the class needs, at once: what takes longest begins first.
     every, mirror = [*RELEASE.images, *BROUGHT], os.environ.get("MLOPS_LAB_MIRROR", "")
     steps = bring(every, mode, docker, progress, mirror, (kueue_image.manifests,))
@@ -77,7 +83,7 @@ def _image(cluster: Cluster, docker: Docker, progress: Progress, mode: Mode) -> 
 
 def _pulled(ref: str, prefix: str, docker: Docker, progress: Progress) -> str:
     """The digest of what a registry of the teacher's has, as the engine finds it: that one may be logged in there."""
-    hint = f"push the project's images there (lab images push {prefix}), {_WITHOUT}"
+    hint = f"push the project's images there (lab images push {prefix}); {_WITHOUT}"
     there = docker.inspect("image", ref)
     try:
         with progress.showing(lambda: None), progress.piece(f"asking the registry for {ref}"):
