@@ -30,7 +30,8 @@ from mlops_lab.images.recipes import kueue
 from mlops_lab.images.store import Store
 
 NAMESPACE = "kueue-system"
-_NOTED = "mlops-lab/manifests"
+# Annotations of its namespace: what was applied, and for whom it was brought at first.
+_NOTED, _FOR = "mlops-lab/manifests", "mlops-lab/brought-for"
 _GROUP = "kueue.x-k8s.io"
 _CLUSTER_WIDE = "mutatingwebhookconfigurations,validatingwebhookconfigurations,clusterrolebindings,clusterroles"
 
@@ -55,11 +56,17 @@ def whose(kubectl: Kubectl) -> Whose:
     return Whose.OTHERS if _defined(kubectl) else Whose.NOBODYS
 
 
-def up(progress: Progress, cluster: Cluster | None = None) -> None:
+def brought_for(kubectl: Kubectl) -> str:
+    """For whom it was brought, as `up` was told; empty for nobody in particular, or where there is none of ours."""
+    return (_noted(kubectl) or {}).get(_FOR, "")
+
+
+def up(progress: Progress, cluster: Cluster | None = None, wanted_by: str = "") -> None:
     """Make sure that it is there; a Kueue of somebody else's is taken as it is.
 
     Args:
         cluster: where; None for the one in use.
+        wanted_by: for whom it is brought, if it is not there yet: who may take it away again.
 
     Raises:
         LabError: it could not be built or installed, or did not become ready.
@@ -83,7 +90,7 @@ def up(progress: Progress, cluster: Cluster | None = None) -> None:
         if unchanged(kubectl, text) and not unready(kubectl):
             return
         with progress.piece("installing Kueue, by which graders have their turn"):
-            if install(kubectl, text):
+            if install(kubectl, text, wanted_by):
                 wait(kubectl)
 
 
@@ -99,7 +106,7 @@ def unready(kubectl: Kubectl) -> list[str]:
     return [addons.name(each) for each in lacking] if items else ["its Deployment is gone"]
 
 
-def install(kubectl: Kubectl, text: str) -> bool:
+def install(kubectl: Kubectl, text: str, wanted_by: str = "") -> bool:
     """Apply what is missing or has changed; returns whether it is ours, and so to be waited for."""
     if whose(kubectl) is Whose.OTHERS:
         return False
@@ -107,7 +114,9 @@ def install(kubectl: Kubectl, text: str) -> bool:
         return True
     items: list[dict[str, Any]] = [each for each in yaml.safe_load_all(text) if each]
     space = next(each for each in items if each["kind"] == "Namespace")
-    space["metadata"]["annotations"] = {_NOTED: "unfinished"}
+    before = _noted(kubectl)
+    by = wanted_by if before is None else before.get(_FOR, "")
+    space["metadata"]["annotations"] = {_NOTED: "unfinished", **({_FOR: by} if by else {})}
     first = [space, *(each for each in items if each["kind"] == "CustomResourceDefinition")]
     kubectl.apply(yaml.safe_dump_all(first))
     kubectl.apply(yaml.safe_dump_all([each for each in items if each not in first]))

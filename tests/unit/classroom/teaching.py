@@ -297,7 +297,9 @@ def klass(kubectl: InMemory, public: str) -> None:
                   "observedGeneration": 1}  # fmt: skip
         meta = {"labels": labels, "generation": 1}
         kubectl.put("Deployment", name, space, metadata=meta, spec={"replicas": 1}, status=status)
-    kubectl.put("Namespace", "kueue-system", "", metadata={"annotations": {"mlops-lab/manifests": "as-they-are"}})
+    kubectl.put("Namespace", "kueue-system", "", metadata={"annotations": {
+        "mlops-lab/manifests": "as-they-are", "mlops-lab/brought-for": NAMESPACE,
+    }})  # fmt: skip
 
 
 @contextlib.contextmanager

@@ -68,7 +68,7 @@ def engine(kubectl: InMemory, monkeypatch: pytest.MonkeyPatch) -> Engine:
     monkeypatch.setattr(registry, "serve", serve)
     monkeypatch.setattr(kind, "forget_images", lambda docker, refs: found.log.append(f"forget {refs[0]}"))
     monkeypatch.setattr(registry, "digest", lambda name: DIGEST if name in pushed else "")
-    monkeypatch.setattr(kueue, "up", lambda progress, cluster: found.log.append(f"kueue in {cluster.context}"))
+    monkeypatch.setattr(kueue, "up", lambda progress, cluster, by: found.log.append(f"kueue in {cluster.context}"))
     return found
 
 

@@ -408,10 +408,12 @@ def test_down_deletes_what_the_class_has_made_and_keeps_the_gradebook(
     assert order == sorted(order) and "Kueue, which the class has brought" in out
 
 
-@pytest.mark.parametrize("whose", ["somebody else's", "with others' queues"])
+@pytest.mark.parametrize("whose", ["somebody else's", "brought for another class", "with others' queues"])
 def test_a_kueue_that_others_need_stays(whose: str, removes: InMemory, teach: Run) -> None:
     if whose == "somebody else's":
         del removes.items["namespace", "", "kueue-system"]["metadata"]["annotations"]
+    if whose == "brought for another class":
+        removes.items["namespace", "", "kueue-system"]["metadata"]["annotations"]["mlops-lab/brought-for"] = "theirs"
     for name in (NAMESPACE, "theirs"):
         removes.put("ClusterQueues.kueue.x-k8s.io", name, "")
     code, out, _ = teach("down", "--yes", "--no-backup")

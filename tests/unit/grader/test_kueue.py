@@ -88,6 +88,17 @@ def test_somebody_elses_is_taken_as_it_is_and_stays() -> None:
     assert not kueue.install(server, TEXT) and not kueue.remove(server) and server.log == []
 
 
+def test_it_stays_whose_it_was_brought_for() -> None:
+    server = Server()
+    kueue.install(server, TEXT, "mlops-lab-class")
+    kueue.install(server, TEXT + "---\nkind: Secret\nmetadata: {name: s}\n", "another")
+    assert kueue.brought_for(server) == "mlops-lab-class"
+    nobodys = Server()
+    kueue.install(nobodys, TEXT)
+    kueue.install(nobodys, TEXT + "---\nkind: Secret\nmetadata: {name: s}\n", "another")
+    assert kueue.brought_for(nobodys) == ""
+
+
 def test_one_in_another_namespace_is_somebody_elses() -> None:
     server = Server()
     assert kueue.whose(server) is Whose.NOBODYS
@@ -141,7 +152,8 @@ KIND, TEAM = Cluster("kind-mlops-lab", "localhost:5001", "small"), Cluster("team
 
 
 def test_it_comes_with_its_image_and_is_left_alone_the_next_time(server: Server) -> None:
-    kueue.up(Progress(), KIND)
+    kueue.up(Progress(), KIND, "mlops-lab-class")
+    assert kueue.brought_for(server) == "mlops-lab-class"
     assert server.log[:2] == [f"bring ['{recipe.NAME}']", f"serve {recipe.NAME.partition('/')[2]}"]
     assert server.objects["deployment", "kueue"]["spec"]["template"]["spec"]["containers"][0]["image"] == recipe.NAME
     server.log.clear()

@@ -1,8 +1,8 @@
 """The end of a class: what would be deleted is planned first, so that it can be shown and agreed to.
 
-Deleted is only what the class has made: its release, the namespaces that bear its label, and Kueue, if it is the
-project's and has no queue of others. The class's own namespace holds the gradebook and its key; it goes only when that
-is asked for, and only if this installation has made it.
+Deleted is only what the class has made: its release, the namespaces that bear its label, and Kueue, if it was brought
+for the class and has no queue of others. The class's own namespace holds the gradebook and its key; it goes only when
+that is asked for, and only if this installation has made it.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def planned(place: Place, data: bool) -> Plan:
     graders = labelled(graders_names.CLASS, grading.JOBS, _GRADED)
     there = kubectl.get("namespaces", f"--field-selector=metadata.name={NAMESPACE}")
     own_space, stays = _of_class(place, there[0], data) if there else (None, "")
-    ours = kueue.whose(kubectl) is Whose.OURS
+    ours = kueue.whose(kubectl) is Whose.OURS and kueue.brought_for(kubectl) == NAMESPACE
     queues = tuple(each for each in kueue.queues(kubectl) if each != NAMESPACE) if ours else ()
     return Plan(
         place.release() is not None, spaces, graders, ours and not queues, own_space, stays, tuple(others), queues

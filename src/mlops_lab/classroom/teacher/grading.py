@@ -59,7 +59,7 @@ def ready(place: Place, told: Told, progress: Progress, mode: Mode = "auto") -> 
             raise
         raise LabError(absent.message, f"{absent.hint}; {_WITHOUT}", absent.detail) from absent
     digest = _image(place.cluster, told, docker, progress, mode)
-    kueue.up(progress, place.cluster)
+    kueue.up(progress, place.cluster, NAMESPACE)
     return {"enabled": True, "digest": digest, "parts": _parts(place, told)}
 
 
