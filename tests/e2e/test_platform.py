@@ -238,10 +238,15 @@ def test_data_and_password_outlive_an_upgrade_from_the_chart_before(tracking: Ku
 @pytest.mark.parametrize(
     ("file", "old", "new", "says"),
     [
-        ("templates/mlflow/deployment.yaml", "readinessProbe: {httpGet: {path: /health",
-         "readinessProbe: {httpGet: {path: /nosuch", "runs and is not ready"),
+        pytest.param(
+            "templates/mlflow/deployment.yaml", "readinessProbe: {httpGet: {path: /health",
+            "readinessProbe: {httpGet: {path: /nosuch", "runs and is not ready", marks=pytest.mark.long,
+        ),
         ("templates/mlflow/deployment.yaml", "/mlflow:{{ .Chart.AppVersion }}", "/mlflow:nosuch", "Image"),
-        ("templates/postgresql/configmap.yaml", "listen_addresses = '*'", "nosuch_setting = 1", "exit code 1"),
+        pytest.param(
+            "templates/postgresql/configmap.yaml", "listen_addresses = '*'", "nosuch_setting = 1", "exit code 1",
+            marks=pytest.mark.long,
+        ),
     ],
     ids=["never ready", "no image", "database ends"],
 )  # fmt: skip

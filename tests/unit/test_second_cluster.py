@@ -40,6 +40,7 @@ class Engine(Docker):
     def __init__(self) -> None:
         super().__init__({"ServerVersion": "28", "CgroupVersion": "2", "Architecture": "x86_64"})
         vars(self).update(containers={}, images={"node:1"}, told=[], free=9_000_000, disk=90 * 10**9, editors=True)
+        vars(self)["slow"] = 0  # removals until a container's end is seen
 
     def add(self, cluster: str, *roles: str, mounts: tuple[str, ...] = (), running: bool = True) -> None:
         for role in roles:
@@ -61,6 +62,9 @@ class Engine(Docker):
             said = json.dumps([self.containers[name] for name in words[1:]])
         elif words[1] == "inspect":  # an image; nothing else is there
             code, said = int(words[2] not in self.images), '[{"Id": "1"}]'
+        elif words[0] == "rm" and self.slow:
+            vars(self)["slow"] -= 1
+            return Completed(1, words[3], "cannot remove - tried to kill container, but did not receive an exit event")
         elif words[0] == "rm":
             for name in words[3:]:
                 del self.containers[name]
@@ -217,6 +221,13 @@ def test_what_was_not_made_whole_is_made_anew(engine: Engine, kubeconfig: bool) 
     rm = next(line for line in engine.told if line.startswith("rm"))
     assert "mlops-lab-exam-control-plane" in rm and FIRST not in rm
     assert engine.names() == sorted([FIRST, *NODES])
+
+
+def test_a_container_that_goes_slowly_is_removed_again(engine: Engine) -> None:
+    second.up(Progress())
+    vars(engine)["slow"] = 2
+    assert second.remove(engine)
+    assert engine.names() == [FIRST]
 
 
 def test_one_that_cannot_be_made_leaves_nothing(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,6 +29,9 @@ _HOSTS = "/etc/containerd/certs.d"
 _HOSTS_FOLDER = "node-registries"
 # The same folder once more tells a second cluster's nodes from those of a first one that happens to have its name.
 _SECOND = "/kind/mlops-lab-second"
+# What Docker says when a container's processes took more than its ten seconds to go: the next `rm` finds them gone.
+_GOES_SLOWLY = "did not receive an exit event"
+_REMOVALS = 3
 
 
 @dataclass(frozen=True)
@@ -215,10 +218,20 @@ def remove(docker: Docker, of: str = "") -> bool:
     if strangers := [node.name for node in found if not node.ours]:
         raise not_ours(strangers, of)
     if found:
-        docker.run("rm", "-f", "-v", *(node.name for node in found), within=180)
+        _take_away(docker, [node.name for node in found])
     if not of or of == names.cluster():
         kubeconfig.remove(names.context())
     return bool(found)
+
+
+def _take_away(docker: Docker, containers: list[str]) -> None:
+    for _ in range(_REMOVALS - 1):
+        done = docker.run("rm", "-f", "-v", *containers, within=180, check=False)
+        if done.code == 0:
+            return
+        if _GOES_SLOWLY not in done.stderr:
+            break
+    docker.run("rm", "-f", "-v", *containers, within=180)
 
 
 def not_ours(found: list[str], of: str = "") -> LabError:

@@ -237,6 +237,7 @@ def test_monitor_needs_a_model_in_service(bench: Bench, days: Path) -> None:
         monitor.python_func(rows, bench.artifact(dsl.Metrics), bench.artifact(dsl.HTML), MODEL, bench.tracking)
 
 
+@pytest.mark.long  # each of its eight steps is a program of its own
 def test_the_loop_runs_in_the_local_runner(bench: Bench, days: Path, tmp_path: Path) -> None:
     warnings.simplefilter("ignore")
     assert bench.in_service(days, OLD) == "1"

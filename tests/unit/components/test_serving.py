@@ -279,6 +279,7 @@ def bentoml(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return own / "bin" / "python"
 
 
+@pytest.mark.long  # an environment of its own, and three versions served one after the other
 def test_the_bentoml_flavour_keeps_the_same_contract(
     tracking: str, store: Server, tmp_path: Path, spring: pd.DataFrame, bentoml: Path
 ) -> None:
