@@ -68,7 +68,6 @@ class Tool:
         land: what comes after a launch.
         platforms: those of the file; others are in the store, by dynamic registration.
         teacher_pages: the beginnings of paths that only teachers are led to, such as `/class`.
-        style: the path of a style sheet for its pages, the family's `page.css`.
     """
 
     address: str
@@ -81,7 +80,6 @@ class Tool:
     land: Land
     platforms: tuple[Registration, ...] = ()
     teacher_pages: tuple[str, ...] = ("/class",)
-    style: str = "/family/page.css"
     keys: PlatformKeys = field(init=False)
     access: Access = field(init=False)
 

@@ -12,7 +12,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy import Connection, select
 
@@ -27,6 +27,9 @@ from mlops_lab.classroom.server.metrics import Meters
 from mlops_lab.classroom.server.records import Broken, Ledger, genuine
 from mlops_lab.classroom.server.schema import klass
 from mlops_lab.classroom.server.settings import Settings
+
+if TYPE_CHECKING:
+    from mlops_lab.classroom.server.platforms import Platforms
 
 LEASE = 180.0  # s without a word, after which a grader is held for dead
 _LOOK = 5.0  # s between two looks at graders and the roster
@@ -52,6 +55,7 @@ class Service:
         self.settings, self.database, self.ledger = settings, database, ledger
         self.book, self.hub, self.meters = Book(settings.klass.due), Hub(), Meters()
         self.kept = Kept(self.run)
+        self.platforms: Platforms | None = None  # `server` sets it, where learning platforms lead here
         self.submitting = limits.Limiter(limits.SUBMITTING)
         self.asking = limits.Limiter(limits.ASKING)
         self.wrong = limits.Limiter(limits.WRONG_TOKENS)
@@ -97,6 +101,8 @@ class Service:
             self.ledger.signed(record)
             self.meters.graded(record)
             self.hub.tell("result", record.learner, record.lab)
+        if self.platforms:
+            self.platforms.news()
 
     def moved(self, learner: str, lab: str) -> None:
         """A submission came, was taken or went back."""
@@ -127,6 +133,8 @@ class Service:
     def begin(self) -> None:
         """Wait for the database, then do what is done beside requests; in the server's loop."""
         self._tasks = [asyncio.create_task(self._live())]
+        if self.platforms:
+            self._tasks.append(asyncio.create_task(self.platforms.live()))
 
     async def end(self) -> None:
         """End it."""
@@ -144,23 +152,25 @@ class Service:
         secret = await self._run(_secret)
         await self._run(self.book.read_on)
         self.secret = secret
+        if self.platforms:
+            self.platforms.news()
         await self._enrol()
         await self.audit()
 
     async def _live(self) -> None:
         while not self.ready:
-            await self._patiently(self.settle)
+            await self.patiently(self.settle)
             await asyncio.sleep(0 if self.ready else 1)
         audited = self._clock()
         while True:
-            await self._patiently(self.look)
+            await self.patiently(self.look)
             if self._clock() - audited > _AUDIT:
                 audited = self._clock()
-                await self._patiently(self.audit)
-                await self._patiently(self.kept.tidy)
+                await self.patiently(self.audit)
+                await self.patiently(self.kept.tidy)
             await asyncio.sleep(_LOOK)
 
-    async def _patiently(self, what: Callable[[], Awaitable[None]]) -> None:
+    async def patiently(self, what: Callable[[], Awaitable[None]]) -> None:
         """Do it, and if the environment is not well, say so and go on."""
         try:
             await what()
