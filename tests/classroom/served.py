@@ -204,7 +204,8 @@ def running(service: Service, folder: Path) -> Iterator[Served]:
     thread.start()
     assert ready.wait(PATIENCE)
     try:
-        yield Served(service, *began["ports"], folder, began["loop"])
+        outside, inside, metrics = began["ports"]
+        yield Served(service, outside, inside, metrics, folder, began["loop"])
     finally:
         began["loop"].call_soon_threadsafe(began["stop"].set)
         thread.join(PATIENCE)

@@ -15,7 +15,7 @@ from mlops_lab.base.errors import UsageError
 from mlops_lab.classroom import analysis
 from mlops_lab.classroom.kit import Kit
 from mlops_lab.classroom.operator.kit import spelled
-from mlops_lab.classroom.server import people, queue, records, sessions, teachers_api, views
+from mlops_lab.classroom.server import cluster_pages, people, queue, records, sessions, teachers_api, views
 from mlops_lab.classroom.server.guard import Page, forget, remember
 from mlops_lab.classroom.server.handling import Refused
 from mlops_lab.classroom.server.live import Listener
@@ -144,7 +144,8 @@ class LearnerPage(Page):
         who, own = await self.service.run(views.of_learner, learner)
         if who is None:
             raise Refused(404, "there is nothing here", "see the gradebook")
-        self.show("learner.html", who=who, submissions=own, cells=self.service.book.of(learner))
+        stand = await cluster_pages.stand(self.service, learner)
+        self.show("learner.html", who=who, submissions=own, cells=self.service.book.of(learner), stand=stand)
 
 
 class KitFile(Page):

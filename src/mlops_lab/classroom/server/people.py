@@ -73,6 +73,11 @@ def join(connection: Connection, learner: Learner) -> None:
     connection.execute(made.on_conflict_do_update(index_elements=["id"], set_=values, where=own))
 
 
+def is_guest(connection: Connection, learner: str) -> bool:
+    """Has a learning platform sent this learner, and is the roster silent?"""
+    return bool(connection.scalar(select(learners.c.guest).where(learners.c.id == learner)))
+
+
 def enrolled(connection: Connection) -> list[Learner]:
     """Who takes part, whether by the roster or by a learning platform."""
     there = connection.execute(select(learners).where(~learners.c.gone).order_by(learners.c.id))

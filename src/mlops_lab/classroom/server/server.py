@@ -20,8 +20,10 @@ from mlops_lab.base.errors import LabError, UsageError
 from mlops_lab.base.paths import project
 from mlops_lab.classroom.lti.handlers import routes
 from mlops_lab.classroom.server import (
+    cluster_pages,
     graders_api,
     guard,
+    labs_api,
     learners_api,
     metrics,
     pages,
@@ -86,6 +88,10 @@ def outside(service: Service) -> Application:
             (rf"/api/v1/submissions/{_NUMBER}", learners_api.OneSubmission),
             (rf"/api/v1/submissions/{_NUMBER}/again", teachers_api.Again),
             (r"/api/v1/me", learners_api.Me),
+            (r"/api/v1/labs", labs_api.Labs),
+            (r"/api/v1/labs/(\d\d)", labs_api.OneLab),
+            (r"/api/v1/labs/(\d\d)/again", labs_api.LabAgain),
+            (r"/api/v1/kubeconfig", labs_api.Kubeconfig),
             (r"/api/v1/key", learners_api.PublicKey),
             (r"/api/v1/kits", teachers_api.Kits),
             (r"/api/v1/kits/extend", teachers_api.Extend),
@@ -107,6 +113,8 @@ def outside(service: Service) -> Application:
             (r"/map", pages.Map),
             (r"/labs/(\d\d)", pages.Lab),
             (rf"/learners/{_ID}", pages.LearnerPage),
+            (rf"/learners/{_ID}/labs/(\d\d)/(begin|again|end)", cluster_pages.OneLab),
+            (rf"/learners/{_ID}/kubeconfig", cluster_pages.Kubeconfig),
             (rf"/submissions/{_NUMBER}", pages.SubmissionPage),
             (rf"/submissions/{_NUMBER}/again", pages.Again),
             (r"/kit", pages.KitFile),

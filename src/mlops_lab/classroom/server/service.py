@@ -20,6 +20,7 @@ from mlops_lab.base.errors import LabError
 from mlops_lab.classroom import roster
 from mlops_lab.classroom.server import limits, people, queue
 from mlops_lab.classroom.server.book import Book
+from mlops_lab.classroom.server.cluster import Cluster
 from mlops_lab.classroom.server.database import CONNECTIONS, Away, Database
 from mlops_lab.classroom.server.kept import Kept
 from mlops_lab.classroom.server.live import Hub
@@ -64,6 +65,7 @@ class Service:
         self.large = asyncio.Semaphore(1)  # for what takes much memory
         self.secret = b""  # what sessions are signed with; from the database
         self.broken = ""  # what an audit of the chain has found
+        self.cluster = Cluster(settings.namespace) if settings.namespace else None
         self._clock, self._heard = clock, dict[int, float]()
         self._pool = ThreadPoolExecutor(CONNECTIONS, "database")
         self._calls = 0
@@ -144,6 +146,8 @@ class Service:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self.hub.close()
         self._pool.shutdown(cancel_futures=True)
+        if self.cluster:
+            self.cluster.close()
         self.database.close()
 
     async def settle(self) -> None:

@@ -45,12 +45,14 @@ class Class:
         labs: the titles of its labs by their numbers, in order: of those that can be graded by what is handed in.
         due: until when a lab's submissions are not late.
         others: the labs that can't be, by their numbers, and why.
+        shared: the titles of labs that can be worked on in a namespace of a cluster that learners share.
     """
 
     name: str = "Class"
     labs: Mapping[str, str] = field(default_factory=dict)
     due: Mapping[str, datetime] = field(default_factory=dict)
     others: Mapping[str, str] = field(default_factory=dict)
+    shared: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -185,10 +187,12 @@ def read_class(file: Path | None) -> Class:
         if number not in titles or (told.labs and number not in told.labs):
             raise UsageError(f"{file}: the class has no lab {number!r}", f"labs are {', '.join(told.labs or titles)}")
     due = {number: when if when.tzinfo else when.replace(tzinfo=UTC) for number, when in told.due.items()}
-    graded = {number for number in titles if (it := table().get(number)) and it.grading == "files"}
-    others = {number: table()[number].why if number in table() else "" for number in titles.keys() - graded}
-    labs = {number: titles[number] for number in sorted(set(told.labs) or titles) if number in graded}
-    return Class(told.name or "Class", labs, due, others)
+    known = table()
+    others = {number: known[number].why for number in titles if known[number].grading != "files"}
+    wanted = {number: titles[number] for number in sorted(set(told.labs) or titles)}
+    labs = {number: title for number, title in wanted.items() if number not in others}
+    shared = {number: title for number, title in wanted.items() if known[number].shared}
+    return Class(told.name or "Class", labs, due, others, shared)
 
 
 def _lti(given: Mapping[str, str]) -> Lti | None:
