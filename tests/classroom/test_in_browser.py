@@ -15,11 +15,13 @@ from mlops_lab.classroom.operator.requests import State
 from mlops_lab.classroom.server.cluster import Cluster
 from mlops_lab.classroom.server.settings import Class, Lti
 from tests.browser import browser
+from tests.classroom.at_school import school, tls, with_platform
 from tests.classroom.served import LABS, TEACHER, Served, served
 from tests.unit.cluster_in_memory import ClusterInMemory
+from tests.unit.lti.school import School
 
 pytestmark = pytest.mark.long
-__all__ = ["browser"]
+__all__ = ["browser", "school", "tls"]
 Opens = Callable[..., Page]
 
 
@@ -91,6 +93,26 @@ def test_a_learner_is_found_and_keys_are_enough(opened: Opens, at_class: Served)
     expect(page.get_by_role("link", name="Ada L.").first).to_be_focused()
     page.keyboard.press("Enter")
     page.wait_for_url("**/learners/ada")
+
+
+def test_in_a_frame_of_the_learning_platform_pages_go_on(
+    browser: Browser, tmp_path: Path, school: School, tls: Path
+) -> None:
+    with with_platform(tmp_path, school, tls):
+        context = browser.new_context(ignore_https_errors=True, viewport={"width": 390, "height": 844})
+        page = context.new_page()
+        page.goto(f"{school.address}/frame?user=ada&link=r1")
+        inner = page.frame_locator("iframe")
+        expect(inner.get_by_role("heading", name="Ada Lovelace")).to_be_visible()
+        inner.get_by_role("link", name="My labs").click()
+        expect(inner.get_by_role("heading", name="Ada Lovelace")).to_be_visible()
+        with page.expect_download() as kit:
+            inner.get_by_role("button", name="Get your file").click()
+        assert kit.value.suggested_filename.endswith(".json")
+        inner.get_by_role("button", name="Log out").click()
+        page.goto(f"{school.tool}/")
+        expect(page).to_have_url(f"{school.tool}/login?next=%2F")  # the frame's session was of the frame alone
+        context.close()
 
 
 def test_a_learner_begins_a_lab_and_sees_what_becomes_of_it(browser: Browser, at_class: Served) -> None:
