@@ -119,6 +119,13 @@ def test_in_a_frame_the_cookie_and_the_pages_are_for_that_platform(place: Place)
     assert "Max-Age=0" in ended and ended.endswith("Partitioned")
 
 
+def test_launches_that_nobody_ends_fill_no_database(place: Place) -> None:
+    asked = {"iss": place.school.address, "login_hint": "ada", "target_link_uri": f"{place.school.tool}/lti/launch"}
+    place.platforms.tool().wait = lambda _: 4.2
+    answer = place.browser().session.get(f"{place.school.tool}/lti/login", params=asked, allow_redirects=False)
+    assert answer.status_code == 429 and "in 5 s" in answer.text
+
+
 def test_before_its_database_was_there_the_tool_says_come_again(place: Place) -> None:
     place.platforms._tool = None
     answer = place.browser().session.get(f"{place.school.tool}/lti/jwks.json")

@@ -6,6 +6,7 @@ here; `state`, a ticket and the browser's cookie do.
 
 from __future__ import annotations
 
+import math
 import secrets
 from collections.abc import Callable
 from pathlib import Path
@@ -109,6 +110,8 @@ class Login(_Handler):
 
     async def get(self) -> None:
         """GET /lti/login"""
+        if wait := self.tool.wait(self.request.remote_ip or ""):
+            raise Refused("too many launches begin at once", f"open the link again in {math.ceil(wait)} s", 429)
         secret = login.secret_of(self.get_cookie(login.COOKIE))
         to = await login.begin(self.tool, self.fields(*_FIELDS), secret)
         self.add_header("Set-Cookie", login.cookie_header(secret))  # http.cookies knows Partitioned from Python 3.14 on

@@ -19,7 +19,7 @@ from mlops_lab.classroom.lti.ports import Http, SystemClock
 from mlops_lab.classroom.lti.refused import Refused
 from mlops_lab.classroom.lti.registration import Registration
 from mlops_lab.classroom.lti.tool import Lab, Tool
-from mlops_lab.classroom.server import guard, people, sessions
+from mlops_lab.classroom.server import guard, limits, people, sessions
 from mlops_lab.classroom.server.book import Cell
 from mlops_lab.classroom.server.database import Away
 from mlops_lab.classroom.server.settings import Lti
@@ -168,7 +168,7 @@ class Platforms:
         settings = self._service.settings
         self._tool = Tool(
             self._told.address, settings.klass.name, ToolKeys([str(made["pem"])]), kept, self._http, SystemClock(),
-            self._labs, self.land, self._told.platforms, _TEACHERS,
+            self._labs, self.land, self._told.platforms, _TEACHERS, limits.Limiter(limits.LAUNCHING).take,
         )  # fmt: skip
 
     def _labs(self) -> Sequence[Lab]:
@@ -225,7 +225,8 @@ class Platforms:
 
     async def _report(self, cells: Iterable[Cell]) -> None:
         tool, labs = self.tool(), self._service.settings.klass.labs
+        there = await known.everybody(tool)
         for each in cells:
-            if each.lab in labs and each.possible:
+            if each.lab in labs and each.possible and each.learner in there:
                 late = f"on time: {each.on_time} of {each.possible}" if each.late else ""
                 await scores.report(tool, each.learner, each.lab, each.points, each.possible, each.at, late)

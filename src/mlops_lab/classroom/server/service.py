@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 LEASE = 180.0  # s without a word, after which a grader is held for dead
 _LOOK = 5.0  # s between two looks at graders and the roster
 _AUDIT = 1800.0  # s between two audits of the whole chain
+_TIDY = 60.0  # s between two removals of what is over
 _MOST_WAITING = 200  # calls of the database at once
 
 Answer = TypeVar("Answer")
@@ -165,12 +166,14 @@ class Service:
         while not self.ready:
             await self.patiently(self.settle)
             await asyncio.sleep(0 if self.ready else 1)
-        audited = self._clock()
+        audited = tidied = self._clock()
         while True:
             await self.patiently(self.look)
             if self._clock() - audited > _AUDIT:
                 audited = self._clock()
                 await self.patiently(self.audit)
+            if self._clock() - tidied > _TIDY:
+                tidied = self._clock()
                 await self.patiently(self.kept.tidy)
             await asyncio.sleep(_LOOK)
 
