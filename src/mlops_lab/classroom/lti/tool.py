@@ -67,7 +67,7 @@ class Tool:
         labs: those that the class has.
         land: what comes after a launch.
         platforms: those of the file; others are in the store, by dynamic registration.
-        wait: the seconds until a browser of this address may begin another launch, each of which the store keeps a while.
+        wait: the seconds until a browser of this address may begin another launch; the store keeps each for a while.
         teacher_pages: the beginnings of paths that only teachers are led to, such as `/class`.
     """
 
