@@ -95,7 +95,7 @@ def test_what_lab_submit_sends_and_asks_is_understood(at_class: Served) -> None:
     work = at_class.folder / "work"
     work.mkdir()
     (work / "a.yaml").write_text("a: 1")
-    sender, states = Server(Kit(f"http://{at_class.host}", at_class.token("ada"))), list[str]()
+    sender, states = Server(Kit(f"http://{at_class.host}", at_class.token("ada")), lambda _: None), list[str]()
     handed = sender.submit("10", packing.pack(work))
     assert (handed.number, handed.state, handed.place) == (1, "waiting", 1)
 
