@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import http.client
 import json
+import ssl
 import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping
@@ -31,6 +32,7 @@ PATIENCE = 20.0  # s that anything may take while others use the machine
 TEACHER, GRADER = "teacher-" + "t" * 24, "grader-" + "g" * 24
 EVIL = '<script>alert("x")</script><img src=x onerror=alert(1)>'
 LABS = {"04": "Deploy", "10": f"Autoscale {EVIL}"}
+OTHERS = {"13": "a node is drained"}
 
 
 @dataclass
@@ -57,6 +59,7 @@ class Served:
     service: Service
     port: int
     port_inside: int
+    port_metrics: int
     folder: Path
     loop: asyncio.AbstractEventLoop
     tokens: dict[str, str] = field(default_factory=dict)
@@ -69,9 +72,17 @@ class Served:
         self, path: str, method: str = "GET", body: bytes | Any = None, /, *, inside: bool = False, **headers: Any
     ) -> Answer:  # fmt: skip
         """One request; headers of None are not sent, `_` in their names is a hyphen."""
-        connection = http.client.HTTPConnection(
-            "127.0.0.1", self.port_inside if inside else self.port, timeout=PATIENCE
-        )
+        return self._ask(self.port_inside if inside else self.port, path, method, body, headers)
+
+    def metrics(self) -> str:
+        """What Prometheus is told."""
+        return self._ask(self.port_metrics, "/metrics", "GET", None, {}).text
+
+    def _ask(self, port: int, path: str, method: str, body: Any, headers: Mapping[str, Any]) -> Answer:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+        if self.service.settings.tls and port != self.port_metrics:
+            trusted = ssl.create_default_context(cafile=str(self.service.settings.certificate))
+            connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=PATIENCE, context=trusted)
         content = body if isinstance(body, bytes | Iterator | None) else json.dumps(body, default=str).encode()
         sent = {name.replace("_", "-"): value for name, value in headers.items() if value is not None}
         try:
@@ -153,10 +164,16 @@ def archive(folder: Path, text: str) -> bytes:
 
 
 def settings(folder: Path, url: str, **more: Any) -> Settings:
-    given = {"roster": None, "hosts": ("class.example",), "klass": Class("Class A", LABS), **more}
+    free = Address("127.0.0.1", 0)
+    given = {
+        "roster": None,
+        "hosts": ("class.example",),
+        "klass": Class("Class A", LABS, others=OTHERS),
+        "listen": free,
+        **more,
+    }
     return Settings(
-        database=url, key=folder / "key.pem", teacher=TEACHER, grader=GRADER, listen=Address("127.0.0.1", 0),
-        inside=Address("127.0.0.1", 0), **given,
+        database=url, key=folder / "key.pem", teacher=TEACHER, grader=GRADER, inside=free, metrics=free, **given
     )  # fmt: skip
 
 
@@ -187,7 +204,8 @@ def running(service: Service, folder: Path) -> Iterator[Served]:
     thread.start()
     assert ready.wait(PATIENCE)
     try:
-        yield Served(service, began["ports"][0], began["ports"][1], folder, began["loop"])
+        outside, inside, metrics = began["ports"]
+        yield Served(service, outside, inside, metrics, folder, began["loop"])
     finally:
         began["loop"].call_soon_threadsafe(began["stop"].set)
         thread.join(PATIENCE)

@@ -95,7 +95,7 @@ def test_what_lab_submit_sends_and_asks_is_understood(at_class: Served) -> None:
     work = at_class.folder / "work"
     work.mkdir()
     (work / "a.yaml").write_text("a: 1")
-    sender, states = Server(Kit(f"http://{at_class.host}", at_class.token("ada"))), list[str]()
+    sender, states = Server(Kit(f"http://{at_class.host}", at_class.token("ada")), lambda _: None), list[str]()
     handed = sender.submit("10", packing.pack(work))
     assert (handed.number, handed.state, handed.place) == (1, "waiting", 1)
 
@@ -274,7 +274,7 @@ def test_a_grader_that_is_silent_loses_its_submission(tmp_path: Path) -> None:
         assert back.status == 409, "that was the grader before"
         back = at_class.api(GRADER, f"{path}/back", "POST", {"why": "evicted", "tries": 2}, inside=True)
         assert back.json == {"state": "waiting"} and at_class.take()["tries"] == 3
-        assert "classroom_graders_lost_total 1.0" in at_class.ask("/metrics", inside=True).text
+        assert "classroom_graders_lost_total 1.0" in at_class.metrics()
 
 
 def test_results_that_were_edited_or_replayed_are_refused(at_class: Served) -> None:
@@ -303,7 +303,7 @@ def _plain(given: Any) -> dict[str, Any]:
 def test_metrics_name_labs_and_checks_and_no_learner(at_class: Served) -> None:
     at_class.graded("ada", "scales")
     at_class.submit("bo", "x")
-    text = at_class.ask("/metrics", inside=True).text
+    text = at_class.metrics()
     for line in (
         'classroom_submissions{lab="10",state="graded"} 1.0', 'classroom_submissions{lab="10",state="waiting"} 1.0',
         'classroom_results_total{lab="10",passed="false"} 1.0', "classroom_learners 3.0", "classroom_database_up 1.0",
@@ -314,7 +314,9 @@ def test_metrics_name_labs_and_checks_and_no_learner(at_class: Served) -> None:
     assert not [name for name in ("ada", "bo", "cy", "Ada") if f'"{name}' in text]
     for name in re.findall(r"\bclassroom_\w+", (project() / "charts/classroom/dashboards/class.json").read_text()):
         assert re.search(rf"^{name}[ {{]", text, re.MULTILINE), f"the dashboard asks for {name}"
-    assert at_class.ask("/metrics").status == 404 and at_class.ask("/readyz", inside=True).json["ready"]
+    for inside in (False, True):
+        assert at_class.ask("/metrics", inside=inside).status == 404
+    assert at_class.ask("/readyz", inside=True).json["ready"]
 
 
 @pytest.mark.parametrize("size", [10, 2 << 20])

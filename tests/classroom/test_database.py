@@ -13,12 +13,13 @@ from sqlalchemy.exc import DBAPIError
 
 from mlops_lab.base.errors import LabError
 from mlops_lab.classroom import audit
-from mlops_lab.classroom.server import queue
+from mlops_lab.classroom.roster import Learner
+from mlops_lab.classroom.server import people, queue
 from mlops_lab.classroom.server.database import Away, Database
 from mlops_lab.classroom.server.queue import Submission, Taken
 from mlops_lab.classroom.server.records import Ledger
 from mlops_lab.classroom.server.schema import metadata
-from tests.classroom.made_up import CHECKER, KEY, NOW, enrol, graded, hand_in, outcome, together
+from tests.classroom.made_up import CHECKER, KEY, NOW, ROSTER, enrol, graded, hand_in, outcome, together
 from tests.classroom.postgres import Postgres
 
 
@@ -54,12 +55,45 @@ def test_what_goes_wrong_in_the_middle_leaves_nothing(database: Database) -> Non
 
 
 @pytest.mark.long  # it needs PostgreSQL
+def guests(database: Database) -> None:
+    """Who comes by a learning platform takes part without the roster, which goes before it."""
+    enrol(database)
+    come = (Learner("gast", "Guest", "g@school.example"), Learner("ada", "Somebody Else"))
+
+    def read() -> dict[str, Learner]:
+        with database.transaction() as connection:
+            return {each.id: each for each in people.enrolled(connection)}
+
+    def join(*learners: Learner) -> None:
+        with database.transaction() as connection:
+            for each in learners:
+                people.join(connection, each)
+
+    assert together(*(functools.partial(join, *come) for _ in range(4))) == [None] * 4
+    assert read()["gast"] == come[0] and read()["ada"].name == "Ada L."
+    join(Learner("gast", "Guest II"))
+    enrol(database, ROSTER[:1])
+    assert set(read()) == {"ada", "gast"} and read()["gast"].name == "Guest II"
+    enrol(database, (Learner("gast", "On the roster"),))
+    join(Learner("gast", "Guest III"))
+    assert {each.name for each in read().values()} == {"On the roster"}
+    enrol(database, ROSTER[:1])
+    assert set(read()) == {"ada"}, "whom the roster had and has no more is gone"
+
+
+def test_guests(database: Database) -> None:
+    guests(database)
+
+
 class TestPostgres:
     """The same, and what only several connections show."""
 
     def test_migrations(self, on_postgres: Database) -> None:
         with on_postgres.transaction() as connection:
             assert difference(connection) == []
+
+    def test_guests(self, on_postgres: Database) -> None:
+        guests(on_postgres)
 
     def test_two_servers_that_start_at_once(self, postgres: Postgres) -> None:
         url = postgres.database()

@@ -10,17 +10,27 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from mlops_lab.classroom.operator import names, requests
+from mlops_lab.classroom.operator.requests import State
+from mlops_lab.classroom.server.cluster import Cluster
+from mlops_lab.classroom.server.settings import Class, Lti
 from tests.browser import browser
-from tests.classroom.served import TEACHER, Served, served
+from tests.classroom.at_school import school, tls, with_platform
+from tests.classroom.served import LABS, TEACHER, Served, served
+from tests.unit.cluster_in_memory import ClusterInMemory
+from tests.unit.lti.school import School
 
 pytestmark = pytest.mark.long
-__all__ = ["browser"]
+__all__ = ["browser", "school", "tls"]
 Opens = Callable[..., Page]
 
 
 @pytest.fixture
 def at_class(tmp_path: Path) -> Iterator[Served]:
-    with served(tmp_path) as found:
+    klass = Class("Class A", LABS, shared=LABS)
+    with served(tmp_path, klass=klass, lti=Lti("https://class.example"), namespace="class") as found:
+        kube = ClusterInMemory()
+        found.service.cluster = Cluster("class", lambda: kube)  # type: ignore[arg-type, return-value]
         for failed in (("scales", "survives"), ("survives",), ("survives",)):
             found.graded("ada", *failed)
         yield found
@@ -51,7 +61,8 @@ def opened(browser: Browser, at_class: Served) -> Iterator[Callable[..., Page]]:
 @pytest.mark.parametrize("width", [390, 1280])
 def test_every_page_fits(opened: Opens, at_class: Served, scheme: Any, width: int) -> None:
     page = opened(viewport={"width": width, "height": 844}, color_scheme=scheme)
-    for path in ("/grades", "/map", "/labs/10", "/learners/ada", "/submissions/1"):
+    at_class.api(at_class.token("ada"), "/api/v1/labs/10", "PUT")
+    for path in ("/grades", "/map", "/labs/10", "/learners/ada", "/submissions/1", "/platforms"):
         page.goto(f"http://{at_class.host}{path}")
         expect(page.locator("main h1")).to_be_visible()
         assert page.evaluate("document.documentElement.scrollWidth") <= width, path
@@ -82,3 +93,40 @@ def test_a_learner_is_found_and_keys_are_enough(opened: Opens, at_class: Served)
     expect(page.get_by_role("link", name="Ada L.").first).to_be_focused()
     page.keyboard.press("Enter")
     page.wait_for_url("**/learners/ada")
+
+
+def test_in_a_frame_of_the_learning_platform_pages_go_on(
+    browser: Browser, tmp_path: Path, school: School, tls: Path
+) -> None:
+    with with_platform(tmp_path, school, tls):
+        context = browser.new_context(ignore_https_errors=True, viewport={"width": 390, "height": 844})
+        page = context.new_page()
+        page.goto(f"{school.address}/frame?user=ada&link=r1")
+        inner = page.frame_locator("iframe")
+        expect(inner.get_by_role("heading", name="Ada Lovelace")).to_be_visible()
+        inner.get_by_role("link", name="My labs").click()
+        expect(inner.get_by_role("heading", name="Ada Lovelace")).to_be_visible()
+        with page.expect_download() as kit:
+            inner.get_by_role("button", name="Get your file").click()
+        assert kit.value.suggested_filename.endswith(".json")
+        inner.get_by_role("button", name="Log out").click()
+        page.goto(f"{school.tool}/")
+        expect(page).to_have_url(f"{school.tool}/login?next=%2F")  # the frame's session was of the frame alone
+        context.close()
+
+
+def test_a_learner_begins_a_lab_and_sees_what_becomes_of_it(browser: Browser, at_class: Served) -> None:
+    cluster = at_class.service.cluster
+    assert cluster
+    context = browser.new_context(viewport={"width": 390, "height": 844})
+    page = context.new_page()
+    page.goto(f"http://{at_class.host}/login#{at_class.token('bo')}")
+    page.get_by_role("button", name="Begin lab 10", exact=True).click()
+    expect(page.locator("#cluster .state")).to_have_text("making")
+    states = {"lab-10": State("ready", namespace="l-bo-lab-10")}
+    change = {"metadata": {"annotations": {names.STATUS: requests.spelled(states)}}}
+    cluster._connected().patch("ConfigMap", "learner-bo", change, "class")
+    expect(page.locator("#cluster .state")).to_have_text("ready")  # without a press
+    expect(page.locator("#cluster code")).to_have_text("l-bo-lab-10")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    context.close()

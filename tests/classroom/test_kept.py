@@ -13,6 +13,7 @@ import pytest
 from mlops_lab.classroom.server.database import Database
 from mlops_lab.classroom.server.kept import Kept
 from tests.classroom.made_up import NOW, together
+from tests.unit.lti import store_contract
 
 
 def of(database: Database, clock: list[Any]) -> Kept:
@@ -44,9 +45,21 @@ async def way(kept: Kept, clock: list[Any]) -> None:
     assert await kept.get("b", "z") is None and await kept.get("b", "y") == {"n": 7}
 
 
+async def as_learning_platforms_need_it(kept: Kept, clock: list[Any]) -> None:
+    def move(seconds: float) -> None:
+        clock[0] += timedelta(seconds=seconds)
+
+    await store_contract.keeps(kept, lambda: clock[0], move)
+
+
 def test_the_way_of_a_value(database: Database) -> None:
     clock = [NOW]
     once(way, of(database, clock), clock)
+
+
+def test_it_keeps_to_what_learning_platforms_need(database: Database) -> None:
+    clock = [NOW]
+    once(as_learning_platforms_need_it, of(database, clock), clock)
 
 
 @pytest.mark.long  # it needs PostgreSQL
@@ -60,6 +73,12 @@ def test_on_postgresql_one_of_many_takes_a_value(on_postgres: Database) -> None:
         assert sorted(taken, key=bool) == [None] * 5 + [{"n": 1}]
         added = together(*(functools.partial(_now, kept.add, "one", f"{_}", {"n": n}) for n in range(6)))
         assert len({each["n"] for each in added}) == 1
+
+
+@pytest.mark.long  # it needs PostgreSQL
+def test_on_postgresql_it_keeps_to_what_learning_platforms_need(on_postgres: Database) -> None:
+    clock = [NOW]
+    once(as_learning_platforms_need_it, of(on_postgres, clock), clock)
 
 
 def once(function: Callable[..., Any], *given: Any) -> None:

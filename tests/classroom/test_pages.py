@@ -53,6 +53,7 @@ def test_the_cookie_is_no_scripts_and_says_nothing_that_can_be_changed(at_class:
     assert "HttpOnly" in given and "SameSite=Lax" in given and "Path=/" in given and answer.headers["Location"] == "/"
     assert at_class.token("ada").partition(".")[2] not in given
     cookie = given.partition(";")[0]
+    assert at_class.form("/kit", {}, cookie).status == 404, "a token makes no token that ends later"
     assert at_class.ask("/", Cookie=cookie).headers["Location"] == "/learners/ada"
     name, _, value = cookie.partition("=")
     forged = value.strip('"').split("|")
@@ -252,7 +253,7 @@ def test_records_that_somebody_has_edited_are_seen_by_the_teacher_and_stop_the_s
     assert at_class.tell(taken, outcome()).status == 503 and at_class.take() is None
     assert "not those that were signed" in page(at_class, "/grades", at_class.log_in(TEACHER))
     assert "not those that were signed" not in page(at_class, "/learners/bo", at_class.log_in(at_class.token("bo")))
-    assert "classroom_records_whole 0.0" in at_class.ask("/metrics", inside=True).text
+    assert "classroom_records_whole 0.0" in at_class.metrics()
 
 
 def test_the_roster_file_is_read_again_when_it_changes(tmp_path: Path) -> None:

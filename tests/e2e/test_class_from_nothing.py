@@ -18,9 +18,12 @@ from pathlib import Path
 
 import pytest
 
+from mlops_lab.cluster.kubectl import Kubectl
+from mlops_lab.cluster.port_forward import PortForward
 from mlops_lab.kube.client import Kube
 from mlops_lab.labs import variants
 from mlops_lab.labs.catalog import resolve
+from mlops_lab.platform.dashboard.prometheus import Prometheus
 from tests.e2e.class_on_cluster import until
 from tests.e2e.conftest import lab
 
@@ -96,6 +99,17 @@ def test_the_class_is_well_and_each_learner_hands_in_with_a_file(port: int, fold
         assert done.returncode == 0 and "submission 1 of lab 04" in done.stdout, done.stdout + done.stderr
     assert "2 wait" in teach("status") and "none, as you have said" in teach("status")
     assert "ada" in teach("grades") and "bob,Bob" in teach("grades", "--csv")
+
+
+@pytest.mark.parts("monitoring")
+def test_prometheus_has_the_classs_figures(port: int, cluster: Kube) -> None:
+    with PortForward(Kubectl(cluster.context), "mlops-lab-monitoring", "prometheus", 9090) as forward:
+        prometheus = Prometheus(forward.address, forward.lost)
+        end = time.monotonic() + 120
+        while not (found := prometheus.query(f'classroom_learners{{namespace="{NAMESPACE}"}}')):
+            assert time.monotonic() < end, prometheus.query(f'up{{namespace="{NAMESPACE}"}}')
+            time.sleep(2)
+    assert found[0].points[-1][1] == 2
 
 
 def test_a_pod_that_is_replaced_is_found_by_the_next_submission(port: int, folder: Path, cluster: Kube) -> None:

@@ -7,6 +7,7 @@ acts by the kubeconfig of a kit.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,7 @@ from kubernetes.client import CoreV1Api
 
 from mlops_lab.base.errors import LabError
 from mlops_lab.classroom.operator.requests import Kit, Lab
+from mlops_lab.classroom.server.cluster import Cluster
 from mlops_lab.kube.client import Kube, Object
 from mlops_lab.kube.errors import Refused, translated
 from mlops_lab.labs.registry import REGISTRY
@@ -377,6 +379,30 @@ def test_a_lab_is_ready_soon_and_begins_anew(klass: Classroom) -> None:
     klass.wait(klass.bob, "lab-04")
     klass.ask(klass.bob, lab_18=Lab())
     klass.wait(klass.bob, "lab-18", within=2)
+
+
+def test_the_server_asks_by_its_own_account(klass: Classroom) -> None:
+    cluster = Cluster(klass.namespace, lambda: klass.acting("server", klass.namespace))
+
+    async def way() -> None:
+        await cluster.end(klass.bob, "18")  # three labs at a time
+        await cluster.begin(klass.bob, "19")
+        before = await cluster.kubeconfig(klass.bob)
+        await cluster.renew(klass.bob)
+        end = time.monotonic() + 60
+        while "19" not in (stand := await cluster.stand(klass.bob)).labs or stand.moves:
+            assert time.monotonic() < end, stand
+            await asyncio.sleep(0.2)
+        assert stand.labs["19"].state == "ready" and stand.has_token and "18" not in stand.labs
+        assert await cluster.kubeconfig(klass.bob) not in ("", before)
+
+    try:
+        asyncio.run(way())
+    finally:
+        cluster.close()
+    server = klass.acting("server", klass.namespace)
+    with pytest.raises(Refused):
+        server.patch("ConfigMap", "roster", {"data": {"roster.csv": "id\neve\n"}}, klass.namespace)
 
 
 def _uid(klass: Classroom) -> str | None:

@@ -19,8 +19,10 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from mlops_lab.base.paths import project
 from mlops_lab.classroom import signing
+from mlops_lab.classroom.lti import registration
 from mlops_lab.classroom.operator import labs, settings, walls
 from mlops_lab.labs.catalog import exercises
+from mlops_lab.platform.releases import RELEASES
 from tests import class_attempts as attempts
 from tests.class_attempts import Attempt, Object
 from tests.render.charts import CHARTS, REGISTRY, Chart, Rendered, found_there, template
@@ -29,6 +31,7 @@ CHART = Chart(CHARTS / "classroom")
 CASES = CHART.cases()
 SHARED = CASES["ci/shared"]
 NS = "mlops-lab-test"
+MONITORING = next(each.namespace for each in RELEASES if each.part == "monitoring")
 PUSH = "registry.example.org/learners"
 _ENV = cel.NewEnv(
     variables=dict.fromkeys(("object", "oldObject", "request", "namespaceObject", "variables"), cel.Type.DYN)
@@ -465,6 +468,54 @@ def test_the_class_is_told_by_a_file_that_can_be_read(objects: list[Rendered]) -
     }  # fmt: skip
 
 
+# Metrics, and learning platforms
+
+
+def test_prometheus_finds_the_metrics_and_reaches_nothing_else(objects: list[Rendered]) -> None:
+    pod = named(objects, "Deployment server")["spec"]["template"]
+    told = {name.removeprefix("prometheus.io/"): each for name, each in pod["metadata"]["annotations"].items()}
+    assert (told["scrape"], told["port"], told["path"]) == ("true", "8445", "/metrics")
+    assert "scheme" not in told, "the job of pods in charts/monitoring takes http then, and no certificate"
+    monitoring = Chart(CHARTS / "monitoring").render()
+    jobs = yaml.safe_load(named(monitoring, "ConfigMap prometheus")["data"]["prometheus.yml"])["scrape_configs"]
+    rules = next(each for each in jobs if each["job_name"] == "pods")["relabel_configs"]
+    annotations = "__meta_kubernetes_pod_annotation_prometheus_io_"
+    asked = {each for rule in rules for each in rule["source_labels"] if each.startswith(annotations)}
+    assert {f"{annotations}{name}" for name in ("scrape", "port", "path")} <= asked
+    (server,) = pod["spec"]["containers"]
+    ports = {each["containerPort"]: each["name"] for each in server["ports"]}
+    environment = {each["name"]: each.get("value") for each in server["env"]}
+    assert ports[8445] == "metrics" and environment["CLASS_LISTEN_METRICS"] == "0.0.0.0:8445"
+    ways = named(objects, "NetworkPolicy server")["spec"]["ingress"]
+    for way in ways:
+        names = {each["port"] for each in way["ports"]}
+        from_monitoring = way["from"] == [
+            {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": MONITORING}}}
+        ]
+        assert names == {"metrics"} if from_monitoring else "metrics" not in names
+    assert sum(each["ports"] == [{"port": "metrics"}] for each in ways) == 1
+    assert "metrics" not in {each["name"] for each in named(objects, "Service server")["spec"]["ports"]}
+
+
+def test_the_server_is_told_of_learning_platforms_only_where_there_are_any(tmp_path: Path) -> None:
+    found = CHART.render(CASES["ci/lti"])
+    files, (server,) = named(found, "ConfigMap class")["data"], _server(found)["containers"]
+    told = {each["name"]: each.get("value") for each in server["env"]}
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    here = {"CLASS_LTI_PLATFORMS": "platforms.toml", "CLASS_LTI_AUTHORITIES": "authorities.pem"}
+    assert {name: Path(told[name]).name for name in here} == here and told["CLASS_AUTHORITY"].endswith("/ca.crt")
+    (one,) = registration.read(tmp_path / "platforms.toml")
+    assert one.client_id == "a1B2c3" and files["authorities.pem"].startswith("-----BEGIN")
+    assert told["CLASS_LTI_ADDRESS"] == "https://class.example.org" and "CLASS_NAMESPACE" not in told
+    others = {each["name"] for each in _server(CHART.render(SHARED))["containers"][0]["env"]}
+    assert "CLASS_NAMESPACE" in others and not [each for each in others if "LTI" in each]
+
+
+def _server(objects: list[Rendered]) -> Object:
+    return dict(named(objects, "Deployment server")["spec"]["template"]["spec"])
+
+
 def test_keys_and_certificates_are_what_the_programs_take(objects: list[Rendered]) -> None:
     key = data(objects, "class")["key.pem"]
     assert signing.private_from_pem(key, "the Secret", "").public.verifies(b"x", b"x") is False
@@ -571,6 +622,7 @@ def test_the_databases_scripts_are_mlflows_own_but_for_the_name() -> None:
         {"cluster": {"address": "http://cluster.example:6443"}}, {"class": {"labs": ["4"]}},
         {"class": {"due": {"04": "tomorrow"}}}, {"learners": {"sharedParts": ["monitoring"]}},
         {"learners": {"pushPrefix": "registry.example/"}}, {"server": {"hosts": ["a b"]}},
+        {"lti": {"address": "http://class.example"}}, {"lti": {"address": "https://class.example/lti"}},
     ],
     ids=str,
 )  # fmt: skip

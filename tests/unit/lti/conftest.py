@@ -43,7 +43,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             Tool(address, "mlops-lab", own(), store, TornadoHttp(str(trusted)), SystemClock(), lambda: LABS, _land,
                  (registration,))
         )  # fmt: skip
-        return Application(routes(made[0]), xsrf_cookies=True)
+        return Application(routes(lambda: made[0]), xsrf_cookies=True)
 
     with pytest.MonkeyPatch.context() as patch, served(trusted, at_school, in_class):
         patch.setenv("REQUESTS_CA_BUNDLE", str(trusted))  # for the platform, which fetches the tool's keys

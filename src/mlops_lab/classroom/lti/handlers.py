@@ -1,4 +1,4 @@
-"""The tool's addresses, as tornado handlers that a server mounts: `routes(tool)`.
+"""The tool's addresses, as tornado handlers that a server mounts: `routes(find)`.
 
 They take requests from pages of other sites, as LTI wants it, so a server's own cookies against that (XSRF) don't hold
 here; `state`, a ticket and the browser's cookie do.
@@ -6,7 +6,9 @@ here; `state`, a ticket and the browser's cookie do.
 
 from __future__ import annotations
 
+import math
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +24,17 @@ from mlops_lab.classroom.lti.tool import Tool
 
 _PAGE = Path(__file__).parent / "page"
 _TEMPLATES = Loader(str(_PAGE))
+_STYLE = "/family/page.css"  # of the project's pages; the server has it
 _FIELDS = ("iss", "login_hint", "target_link_uri", "lti_message_hint", "client_id", "lti_deployment_id")
 
 
-def routes(tool: Tool) -> list[tuple[str, type[RequestHandler], dict[str, Any]]]:
-    """What to put into a `tornado.web.Application`."""
-    given = {"tool": tool}
+def routes(find: Callable[[], Tool]) -> list[tuple[str, type[RequestHandler], dict[str, Any]]]:
+    """What to put into a `tornado.web.Application`.
+
+    Args:
+        find: gives the tool; a LabError while there is none yet.
+    """
+    given = {"find": find}
     return [
         (r"/lti/login", Login, given),
         (r"/lti/launch", Arrival, given),
@@ -41,8 +48,12 @@ def routes(tool: Tool) -> list[tuple[str, type[RequestHandler], dict[str, Any]]]
 class _Handler(RequestHandler):
     """A handler with the tool, whose pages load nothing but their style."""
 
-    def initialize(self, tool: Tool) -> None:
-        self.tool = tool
+    def initialize(self, find: Callable[[], Tool]) -> None:
+        self._find = find
+
+    def prepare(self) -> None:
+        """Take the tool."""
+        self.tool = self._find()
 
     def set_default_headers(self) -> None:
         self.policy()
@@ -76,7 +87,7 @@ class _Handler(RequestHandler):
     def show(self, template: str, **values: Any) -> None:
         """Answer with a page."""
         self.set_header("Content-Type", "text/html; charset=utf-8")
-        self.finish(_TEMPLATES.load(template).generate(style=self.tool.style, **values))
+        self.finish(_TEMPLATES.load(template).generate(style=_STYLE, **values))
 
     def log_exception(self, *given: Any) -> None:
         """Only what is a bug goes to the log."""
@@ -88,7 +99,7 @@ class _Handler(RequestHandler):
         error = (given.get("exc_info") or (None, None, None))[1]
         message, hint = self._reason, "open the link on the platform again"
         if isinstance(error, LabError):
-            self.set_status(error.status if isinstance(error, Refused) else 502)
+            self.set_status(error.status if isinstance(error, Refused) else 503 if error.transient else 502)
             message, hint = error.message, error.hint
         self.policy(frames=("https:",))  # it has nothing to press, and is to be seen where the launch was
         self.show("trouble.html", message=message, hint=hint)
@@ -99,6 +110,8 @@ class Login(_Handler):
 
     async def get(self) -> None:
         """GET /lti/login"""
+        if wait := self.tool.wait(self.request.remote_ip or ""):
+            raise Refused("too many launches begin at once", f"open the link again in {math.ceil(wait)} s", 429)
         secret = login.secret_of(self.get_cookie(login.COOKIE))
         to = await login.begin(self.tool, self.fields(*_FIELDS), secret)
         self.add_header("Set-Cookie", login.cookie_header(secret))  # http.cookies knows Partitioned from Python 3.14 on

@@ -69,6 +69,11 @@ async def takes_part(tool: Tool, course: Course, user: str) -> bool:
     return await tool.store.get(_SEEN, key(course.key, user)) is not None
 
 
+async def everybody(tool: Tool) -> set[str]:
+    """The learners of the class whom a platform has sent or named."""
+    return {str(each["learner"]) for each in await tool.store.all(_PERSON)}
+
+
 async def places(tool: Tool, learner: str) -> list[tuple[Course, str]]:
     """Where a learner of the class was seen: courses, and what their platforms call the learner."""
     persons = {(each["issuer"], each["user"]) for each in await tool.store.all(_PERSON) if each["learner"] == learner}

@@ -7,7 +7,9 @@ same time, and a platform keeps the latest by time.
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode, urlsplit, urlunsplit
@@ -123,12 +125,22 @@ async def _takes(tool: Tool, course: Course, lab: str) -> bool:
 async def deliver(tool: Tool) -> int:
     """Send what is due, the oldest first; returns how many platforms took. One caller at a time.
 
-    What can't be sent now is tried again later, and what a platform refuses stays, with why: see `waiting`.
+    What can't be sent now is tried again later, and what a platform refuses stays, with why: see `waiting`. Platforms
+    are sent to side by side, and of one that is away nothing more is asked until the next call.
     """
     now = tool.clock.now().timestamp()
     kept = [_kept(each) for each in await tool.store.all(_SCORE)]
-    done = 0
+    issuers = {each.key: each.issuer for each in await people.courses(tool)}
+    lanes: dict[str, list[_Waiting]] = {}
     for each in sorted((one for one in kept if one.due <= now and not one.stuck), key=lambda one: one.score.at):
+        lanes.setdefault(issuers.get(each.score.course, ""), []).append(each)
+    return sum(await asyncio.gather(*(_deliver(tool, lane) for lane in lanes.values())))
+
+
+async def _deliver(tool: Tool, lane: Sequence[_Waiting]) -> int:
+    """Send scores to one platform."""
+    done = 0
+    for each in lane:
         try:
             if not await _passed(tool, each.score):
                 await _post(tool, each.score)
@@ -136,6 +148,8 @@ async def deliver(tool: Tool) -> int:
                 done += 1
         except LabError as trouble:
             await _later(tool, each, trouble)
+            if trouble.transient:
+                break
         else:
             await tool.store.take(_SCORE, each.score.key)
     return done

@@ -67,8 +67,8 @@ class Tool:
         labs: those that the class has.
         land: what comes after a launch.
         platforms: those of the file; others are in the store, by dynamic registration.
+        wait: the seconds until a browser of this address may begin another launch; the store keeps each for a while.
         teacher_pages: the beginnings of paths that only teachers are led to, such as `/class`.
-        style: the path of a style sheet for its pages, the family's `page.css`.
     """
 
     address: str
@@ -81,7 +81,7 @@ class Tool:
     land: Land
     platforms: tuple[Registration, ...] = ()
     teacher_pages: tuple[str, ...] = ("/class",)
-    style: str = "/family/page.css"
+    wait: Callable[[str], float] = lambda _: 0.0
     keys: PlatformKeys = field(init=False)
     access: Access = field(init=False)
 

@@ -20,7 +20,7 @@ async def run() -> None:
     for each in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(each, over.set)
     async with serving(service_of(settings)) as ports:
-        logging.info("%s: listening on %s and %s", settings.klass.name, *ports)
+        logging.info("%s: listening on %s, %s and %s", settings.klass.name, *ports)
         await over.wait()
 
 

@@ -13,7 +13,8 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import Connection, create_engine, event, make_url
+from sqlalchemy import Connection, Table, create_engine, event, make_url
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
@@ -109,6 +110,11 @@ class Database:
         with self._lock:
             self._rests_until = time.monotonic() + _REST
         return Away(" ".join(str(trouble.orig).split()))
+
+
+def insert_into(connection: Connection, table: Table) -> Any:
+    """An insert that can say what becomes of a row that is there already."""
+    return (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table)
 
 
 def _own_transactions(connection: sqlite3.Connection, _: object) -> None:

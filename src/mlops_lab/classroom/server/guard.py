@@ -13,18 +13,19 @@ import math
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from tornado.web import StaticFileHandler
+from tornado.web import RequestHandler, StaticFileHandler, create_signed_value, decode_signed_value
 
 from mlops_lab.classroom.server import people, sessions
 from mlops_lab.classroom.server.database import Away
 from mlops_lab.classroom.server.handling import Handler, Refused
+from mlops_lab.classroom.server.service import Service
 from mlops_lab.classroom.server.sessions import Session, Visitor, now
 from mlops_lab.classroom.server.settings import Settings
 from mlops_lab.classroom.server.templates import render
 
-POLICY = (
+_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+    "form-action 'self'; base-uri 'none'; frame-ancestors "
 )
 _READING = ("GET", "HEAD")
 _DAYS = 1  # that a cookie's signature is taken for right at most
@@ -38,7 +39,7 @@ class Page(Handler):
 
     def set_default_headers(self) -> None:
         super().set_default_headers()
-        self.set_header("Content-Security-Policy", POLICY)
+        self.set_header("Content-Security-Policy", f"{_POLICY}'none'")
         self.set_header("Cross-Origin-Resource-Policy", "same-origin")
         self.set_header("Cross-Origin-Opener-Policy", "same-origin")
 
@@ -46,8 +47,6 @@ class Page(Handler):
         """Refuse, or find out who it is."""
         if wrong := refusal(self.service.settings, self.request.method or "", self.request.headers):
             raise Refused(403, wrong, "open the address that your teacher has given you")
-        if self.service.ready:  # what is signed with it is asked for below, and by whoever logs in
-            self.application.settings["cookie_secret"] = self.service.secret
         if self.open_to_all:
             return
         found = await self._visitor()
@@ -57,6 +56,8 @@ class Page(Handler):
                 return
             raise Refused(401, "your session is over", "log in again")
         self.visitor = found
+        if found.frames:
+            self.set_header("Content-Security-Policy", _POLICY + " ".join(found.frames))
 
     @property
     def is_program(self) -> bool:
@@ -75,21 +76,8 @@ class Page(Handler):
         service = self.service
         self.finish(
             render(template, path=self.request.path, visitor=visitor, klass=service.settings.klass,
+                   platforms=service.platforms is not None,
                    broken=service.broken if visitor and visitor.teaches else "", **values)
-        )  # fmt: skip
-
-    def remember(self, session: Session) -> None:
-        """Give the browser a session.
-
-        Raises:
-            Away: what it is signed with is not known yet.
-        """
-        if not self.service.ready:
-            raise Away
-        secure = self.service.settings.tls
-        self.set_signed_cookie(
-            cookie(self.service.settings), session.text(), expires_days=_DAYS, httponly=True, samesite="Lax",
-            secure=secure, path="/",
         )  # fmt: skip
 
     def write_error(self, status_code: int, **given: Any) -> None:
@@ -101,18 +89,20 @@ class Page(Handler):
         self.show("error.html", status=told.status_code, message=told.message, hint=told.hint)
 
     async def _visitor(self) -> Visitor | None:
-        kept = self.get_signed_cookie(cookie(self.service.settings), max_age_days=_DAYS) if self.service.ready else None
+        name = cookie(self.service.settings)
+        secret = self.service.secret  # empty until the database was there
+        kept = decode_signed_value(secret, name, self.get_cookie(name), max_age_days=_DAYS) if secret else None
         session = sessions.read(kept.decode(errors="replace")) if kept else None
         if session is None:
             return None
         if session.role == sessions.TEACHER:
             right = people.same(session.mark, sessions.mark(self.service.settings.teacher))
-            return Visitor(sessions.TEACHER) if right else None
+            return Visitor(sessions.TEACHER, frames=session.frames) if right else None
         if session.kit:
             known = await self.service.run(people.still, session.kit, now())
             return Visitor(sessions.LEARNER, known.learner) if known else None
         still = await self.service.run(people.takes_part, session.learner, now())
-        return Visitor(sessions.LEARNER, session.learner) if still else None
+        return Visitor(sessions.LEARNER, session.learner, session.frames, by_platform=True) if still else None
 
 
 class Files(Page, StaticFileHandler):
@@ -133,6 +123,34 @@ class NoPage(Page):
     async def prepare(self) -> None:
         await super().prepare()
         raise Refused(404, "there is nothing here", "go to the first page")
+
+
+def remember(handler: RequestHandler, service: Service, session: Session) -> None:
+    """Give a browser a session.
+
+    Raises:
+        Away: what it is signed with is not known yet.
+    """
+    if not service.ready:
+        raise Away
+    value = create_signed_value(service.secret, cookie(service.settings), session.text()).decode()
+    _set(handler, service, value, _DAYS * 86400, framed=bool(session.frames))
+
+
+def forget(handler: RequestHandler, service: Service, *, framed: bool) -> None:
+    """End a browser's session."""
+    _set(handler, service, "", 0, framed=framed)
+
+
+def _set(handler: RequestHandler, service: Service, value: str, seconds: int, *, framed: bool) -> None:
+    """Set the cookie. In a frame of another site's page browsers keep only one that says that it is for that pair.
+
+    The header is written here since http.cookies knows Partitioned from Python 3.14 on.
+    """
+    where = "None; Partitioned" if framed else "Lax"
+    secure = "; Secure" if service.settings.tls else ""
+    text = f"{cookie(service.settings)}={value}; Path=/; Max-Age={seconds}; HttpOnly{secure}; SameSite={where}"
+    handler.add_header("Set-Cookie", text)
 
 
 def cookie(settings: Settings) -> str:

@@ -82,6 +82,8 @@ class Handler(RequestHandler):
             return Refused(503, error.message, error.hint, RETRY)
         if isinstance(error, UsageError):
             return Refused(400, error.message, error.hint)
+        if isinstance(error, LabError) and error.transient:
+            return Refused(503, error.message, error.hint, RETRY)
         if isinstance(error, LabError):
             return Refused(500, error.message, error.hint)
         if isinstance(error, HTTPError):

@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, delete, or_, select
-from sqlalchemy.dialects import postgresql, sqlite
 
+from mlops_lab.classroom.server.database import insert_into
 from mlops_lab.classroom.server.schema import kept
 from mlops_lab.classroom.server.sessions import now
 
@@ -56,20 +56,16 @@ class Kept:
         await self._run(_tidy, self._clock())
 
 
-def _insert(connection: Connection) -> Any:
-    return (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(kept)
-
-
 def _put(connection: Connection, kind: str, key: str, value: Value, until: datetime | None) -> None:
     new = {"value": msgspec.json.encode(value).decode(), "until": until}
-    made = _insert(connection).values(kind=kind, key=key, **new)
+    made = insert_into(connection, kept).values(kind=kind, key=key, **new)
     connection.execute(made.on_conflict_do_update(index_elements=["kind", "key"], set_=new))
 
 
 def _add(connection: Connection, kind: str, key: str, value: Value, at: datetime) -> Value:
     connection.execute(delete(kept).where(kept.c.kind == kind, kept.c.key == key, kept.c.until <= at))
     text = msgspec.json.encode(value).decode()
-    connection.execute(_insert(connection).values(kind=kind, key=key, value=text).on_conflict_do_nothing())
+    connection.execute(insert_into(connection, kept).values(kind=kind, key=key, value=text).on_conflict_do_nothing())
     return _read(
         connection.execute(select(kept.c.value).where(kept.c.kind == kind, kept.c.key == key)).scalar_one()
     )  # fmt: skip

@@ -33,8 +33,12 @@ class Submissions(OfLearner):
     async def allow(self) -> None:
         await super().allow()
         self.lab = self.get_query_argument("lab", "")
-        if self.lab not in self.service.settings.klass.labs:
-            there = ", ".join(self.service.settings.klass.labs)
+        klass = self.service.settings.klass
+        if why := klass.others.get(self.lab):
+            wrong = f"lab {self.lab} is not graded by what is handed in: {why}"
+            raise Refused(409, wrong, f"see by yourself how you stand: lab check {self.lab}")
+        if self.lab not in klass.labs:
+            there = ", ".join(klass.labs)
             raise Refused(404, f"this class has no lab {self.lab[:20]!r}", f"its labs are {there}")
         if self.request.method != "POST":
             return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Connection
@@ -12,8 +13,10 @@ from tornado.iostream import StreamClosedError
 
 from mlops_lab.base.errors import UsageError
 from mlops_lab.classroom import analysis
-from mlops_lab.classroom.server import people, queue, records, sessions, teachers_api, views
-from mlops_lab.classroom.server.guard import Page, cookie
+from mlops_lab.classroom.kit import Kit
+from mlops_lab.classroom.operator.kit import spelled
+from mlops_lab.classroom.server import cluster_pages, people, queue, records, sessions, teachers_api, views
+from mlops_lab.classroom.server.guard import Page, forget, remember
 from mlops_lab.classroom.server.handling import Refused
 from mlops_lab.classroom.server.live import Listener
 from mlops_lab.classroom.server.queue import Submission
@@ -21,6 +24,7 @@ from mlops_lab.classroom.server.schema import GRADED
 from mlops_lab.classroom.server.sessions import now
 from mlops_lab.classroom.server.templates import render
 
+_KIT = timedelta(days=30)  # for which a file that learners get by themselves is good
 _LOOK = 15.0  # s between two looks whether a session is still good
 
 
@@ -39,7 +43,7 @@ class Login(Page):
         address = self.request.remote_ip or ""
         token = self.get_body_argument("token", "").strip()
         if people.same(token, self.service.settings.teacher):
-            self.remember(sessions.of_teacher(token))
+            remember(self, self.service, sessions.of_teacher(token))
             self.redirect(where, status=303)
             return
         if wait := self.service.wrong.wait(address):
@@ -50,7 +54,7 @@ class Login(Page):
             self.set_status(403)
             self.show("login.html", next=where, wrong="This token is not known, or it has ended.")
             return
-        self.remember(sessions.of_learner(known.learner, known.kit, known.ends))
+        remember(self, self.service, sessions.of_learner(known.learner, known.kit, known.ends))
         self.redirect(where, status=303)
 
     @staticmethod
@@ -65,7 +69,7 @@ class Logout(Page):
 
     async def post(self) -> None:
         """End the session."""
-        self.clear_cookie(cookie(self.service.settings), path="/")
+        forget(self, self.service, framed=bool(self.visitor.frames))
         self.redirect("/login", status=303)
 
 
@@ -140,7 +144,29 @@ class LearnerPage(Page):
         who, own = await self.service.run(views.of_learner, learner)
         if who is None:
             raise Refused(404, "there is nothing here", "see the gradebook")
-        self.show("learner.html", who=who, submissions=own, cells=self.service.book.of(learner))
+        stand = await cluster_pages.stand(self.service, learner)
+        self.show("learner.html", who=who, submissions=own, cells=self.service.book.of(learner), stand=stand)
+
+
+class KitFile(Page):
+    """/kit: a learner's own file, for who has come by a learning platform and was given none."""
+
+    async def post(self) -> None:
+        """A new token, as the file that `lab` reads."""
+        settings, learner = self.service.settings, self.visitor.learner
+        if settings.lti is None or not self.visitor.by_platform:
+            raise Refused(404, "there is nothing here", "ask your teacher for a file")
+        if wait := self.service.submitting.take(learner):
+            raise Refused(429, "you ask too often", f"wait {math.ceil(wait)} s", wait)
+        ends = (now() + _KIT).replace(microsecond=0)
+        made = await self.service.run(people.hand_out, learner, ends, now())
+        trusted = settings.authority.read_text("ascii") if settings.authority and settings.authority.is_file() else ""
+        pem = self.service.ledger.key.public.pem
+        name = f"{learner}.json"
+        kit = Kit(settings.lti.address, made.token, learner, trusted, pem, made.ends.isoformat())
+        self.set_header("Content-Type", "application/json")
+        self.set_header("Content-Disposition", f'attachment; filename="{name}"')
+        self.finish(spelled(kit, name, ""))
 
 
 class SubmissionPage(Page):

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Row, insert, select, update
 
 from mlops_lab.base.errors import UsageError
 from mlops_lab.classroom.roster import Learner
+from mlops_lab.classroom.server.database import insert_into
 from mlops_lab.classroom.server.schema import kits, learners
 
 _NOBODY = hashlib.sha256(secrets.token_bytes(32)).hexdigest()  # is compared where there is no such token
@@ -47,18 +48,40 @@ def same(one: str, other: str) -> bool:
 
 
 def enrol(connection: Connection, roster: Sequence[Learner]) -> None:
-    """Bring the learners in line with the roster. Who has left it keeps what was graded; no token of theirs works."""
+    """Bring the learners in line with the roster. Who has left it keeps what was graded; no token of theirs works.
+
+    Who has come by a learning platform takes part without it; once the roster has the same id, it is the roster's.
+    """
     there = {row.id: row for row in connection.execute(select(learners))}
     for each in roster:
-        values = {"name": each.name or each.id, "email": each.email, "ends": each.ends, "gone": False}
+        values = {"name": each.name or each.id, "email": each.email, "ends": each.ends, "gone": False, "guest": False}
         row = there.pop(each.id, None)
         if row is None:
             connection.execute(insert(learners).values(id=each.id, **values))
         elif any(getattr(row, name) != value for name, value in values.items()):
             connection.execute(update(learners).where(learners.c.id == each.id).values(**values))
-    left = [name for name, row in there.items() if not row.gone]
+    left = [name for name, row in there.items() if not row.gone and not row.guest]
     if left:
         connection.execute(update(learners).where(learners.c.id.in_(left)).values(gone=True))
+
+
+def join(connection: Connection, learner: Learner) -> None:
+    """Let somebody take part whom a learning platform has sent; who is there already stays as the roster says."""
+    values = {"name": learner.name or learner.id, "email": learner.email}
+    made = insert_into(connection, learners).values(id=learner.id, guest=True, **values)
+    own = learners.c.guest & ((learners.c.name != values["name"]) | (learners.c.email != values["email"]))
+    connection.execute(made.on_conflict_do_update(index_elements=["id"], set_=values, where=own))
+
+
+def is_guest(connection: Connection, learner: str) -> bool:
+    """Has a learning platform sent this learner, and is the roster silent?"""
+    return bool(connection.scalar(select(learners.c.guest).where(learners.c.id == learner)))
+
+
+def enrolled(connection: Connection) -> list[Learner]:
+    """Who takes part, whether by the roster or by a learning platform."""
+    there = connection.execute(select(learners).where(~learners.c.gone).order_by(learners.c.id))
+    return [Learner(row.id, row.name, row.email, row.ends) for row in there]
 
 
 def everyone(connection: Connection) -> list[Row[tuple[str, str, str, bool]]]:

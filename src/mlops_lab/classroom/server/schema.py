@@ -64,6 +64,7 @@ learners = Table(
     Column("email", Text, nullable=False),
     Column("ends", Date),
     Column("gone", Boolean, nullable=False, server_default=text("false")),  # no longer on the roster
+    Column("guest", Boolean, nullable=False, server_default=text("false")),  # by a learning platform, not the roster
     Column("turn", BigInteger, nullable=False, server_default=text("0")),  # the earliest of the next submission
 )  # fmt: skip
 

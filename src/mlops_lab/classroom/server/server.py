@@ -1,4 +1,7 @@
-"""What listens: for learners and the teacher at one address, for graders, probes and Prometheus at another."""
+"""What listens: for learners, the teacher and learning platforms at one address, for graders and probes at another.
+
+A third one is for Prometheus alone, which can't be told the class's certificate.
+"""
 
 from __future__ import annotations
 
@@ -15,17 +18,22 @@ from tornado.web import Application, RequestHandler, stream_request_body
 
 from mlops_lab.base.errors import LabError, UsageError
 from mlops_lab.base.paths import project
+from mlops_lab.classroom.lti.handlers import routes
 from mlops_lab.classroom.server import (
+    cluster_pages,
     graders_api,
     guard,
+    labs_api,
     learners_api,
     metrics,
     pages,
+    platform_pages,
     teachers_api,
     templates,
 )
 from mlops_lab.classroom.server.database import Away, Database
-from mlops_lab.classroom.server.handling import Api, Nothing
+from mlops_lab.classroom.server.handling import Api, Handler, Nothing
+from mlops_lab.classroom.server.platforms import Platforms
 from mlops_lab.classroom.server.records import Ledger
 from mlops_lab.classroom.server.service import Service
 from mlops_lab.classroom.server.settings import Address, Settings
@@ -55,8 +63,7 @@ class Health(Api):
         self.give({"ready": self.service.ready, "database": not self.service.database.is_away})
 
 
-@stream_request_body
-class Metrics(Api):
+class Metrics(Handler):
     """/metrics"""
 
     part = "probe"
@@ -81,6 +88,10 @@ def outside(service: Service) -> Application:
             (rf"/api/v1/submissions/{_NUMBER}", learners_api.OneSubmission),
             (rf"/api/v1/submissions/{_NUMBER}/again", teachers_api.Again),
             (r"/api/v1/me", learners_api.Me),
+            (r"/api/v1/labs", labs_api.Labs),
+            (r"/api/v1/labs/(\d\d)", labs_api.OneLab),
+            (r"/api/v1/labs/(\d\d)/again", labs_api.LabAgain),
+            (r"/api/v1/kubeconfig", labs_api.Kubeconfig),
             (r"/api/v1/key", learners_api.PublicKey),
             (r"/api/v1/kits", teachers_api.Kits),
             (r"/api/v1/kits/extend", teachers_api.Extend),
@@ -102,12 +113,16 @@ def outside(service: Service) -> Application:
             (r"/map", pages.Map),
             (r"/labs/(\d\d)", pages.Lab),
             (rf"/learners/{_ID}", pages.LearnerPage),
+            (rf"/learners/{_ID}/labs/(\d\d)/(begin|again|end)", cluster_pages.OneLab),
+            (rf"/learners/{_ID}/kubeconfig", cluster_pages.Kubeconfig),
             (rf"/submissions/{_NUMBER}", pages.SubmissionPage),
             (rf"/submissions/{_NUMBER}/again", pages.Again),
+            (r"/kit", pages.KitFile),
             (r"/live", pages.Live),
             (r"/static/([\w.-]+)", guard.Files, {"path": str(templates.PAGE / "static")}),
             (r"/family/(page\.css|icon\.svg)", guard.Files, {"path": str(_FAMILY)}),
             (r"/desk/(desk\.css)", guard.Files, {"path": str(_DESK)}),
+            *(of_platforms(service.platforms) if service.platforms else ()),
         ],
         guard.NoPage,
     )
@@ -124,10 +139,24 @@ def inside(service: Service) -> Application:
             (rf"/internal/submissions/{_NUMBER}/result", graders_api.Result),
             (rf"/internal/submissions/{_NUMBER}/back", graders_api.Back),
             (r"/(healthz|readyz)", Health),
-            (r"/metrics", Metrics),
         ],
         Nothing,
     )
+
+
+def of_platforms(platforms: Platforms) -> list[Any]:
+    """What learning platforms reach, and the teacher's page about them."""
+    return [
+        *routes(platforms.tool),
+        (r"/platforms", platform_pages.Overview),
+        (r"/platforms/invitation", platform_pages.Invitation),
+        (r"/platforms/again", platform_pages.Again),
+    ]
+
+
+def for_prometheus(service: Service) -> Application:
+    """What Prometheus reaches: numbers, and nothing about a learner."""
+    return _application(service, [(r"/metrics", Metrics)], Nothing)
 
 
 def service_of(settings: Settings) -> Service:
@@ -147,8 +176,8 @@ def service_of(settings: Settings) -> Service:
 
 
 @contextlib.asynccontextmanager
-async def serving(service: Service) -> AsyncIterator[tuple[int, int]]:
-    """Serve; gives the two ports.
+async def serving(service: Service) -> AsyncIterator[tuple[int, int, int]]:
+    """Serve; gives the ports: outside, inside, for Prometheus.
 
     Raises:
         LabError: an address is taken, or the certificate can't be read.
@@ -156,16 +185,21 @@ async def serving(service: Service) -> AsyncIterator[tuple[int, int]]:
     settings = service.settings
     templates.prepare()
     tls = _tls(settings)
+    if settings.lti:
+        service.platforms = Platforms(service, settings.lti)
     servers = []
     ports = []
-    for address, application in ((settings.listen, outside(service)), (settings.inside, inside(service))):
+    for address, application, spoken in (
+        (settings.listen, outside(service), tls), (settings.inside, inside(service), tls),
+        (settings.metrics, for_prometheus(service), None),
+    ):  # fmt: skip
         sockets = _bound(address)
-        servers.append(_server(application, tls))
+        servers.append(_server(application, spoken))
         servers[-1].add_sockets(sockets)
         ports.append(int(sockets[0].getsockname()[1]))
     service.begin()
     try:
-        yield ports[0], ports[1]
+        yield ports[0], ports[1], ports[2]
     finally:
         for server in servers:
             server.stop()
@@ -190,7 +224,7 @@ def _bound(address: Address) -> list[socket.socket]:
     try:
         return bind_sockets(address.port, address.host, family)
     except OSError as taken:
-        raise LabError(f"{address.host} port {address.port}: {taken.strerror}", "use another CLASS_LISTEN") from taken
+        raise LabError(f"{address.host} port {address.port}: {taken.strerror}", "use another address for it") from taken
 
 
 def _tls(settings: Settings) -> ssl.SSLContext | None:
@@ -207,3 +241,7 @@ def _tls(settings: Settings) -> ssl.SSLContext | None:
 
 def _log(handler: RequestHandler) -> None:
     """Requests are counted, not logged: addresses of learners stay out of logs."""
+    if not isinstance(handler, Handler):  # those of learning platforms; ours count themselves
+        meters = handler.settings["service"].meters
+        meters.requests.labels("platform", str(handler.get_status())).inc()
+        meters.answered.labels("platform").observe(handler.request.request_time())

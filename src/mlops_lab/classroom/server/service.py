@@ -12,7 +12,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy import Connection, select
 
@@ -20,6 +20,7 @@ from mlops_lab.base.errors import LabError
 from mlops_lab.classroom import roster
 from mlops_lab.classroom.server import limits, people, queue
 from mlops_lab.classroom.server.book import Book
+from mlops_lab.classroom.server.cluster import Cluster
 from mlops_lab.classroom.server.database import CONNECTIONS, Away, Database
 from mlops_lab.classroom.server.kept import Kept
 from mlops_lab.classroom.server.live import Hub
@@ -28,9 +29,13 @@ from mlops_lab.classroom.server.records import Broken, Ledger, genuine
 from mlops_lab.classroom.server.schema import klass
 from mlops_lab.classroom.server.settings import Settings
 
+if TYPE_CHECKING:
+    from mlops_lab.classroom.server.platforms import Platforms
+
 LEASE = 180.0  # s without a word, after which a grader is held for dead
 _LOOK = 5.0  # s between two looks at graders and the roster
 _AUDIT = 1800.0  # s between two audits of the whole chain
+_TIDY = 60.0  # s between two removals of what is over
 _MOST_WAITING = 200  # calls of the database at once
 
 Answer = TypeVar("Answer")
@@ -52,6 +57,7 @@ class Service:
         self.settings, self.database, self.ledger = settings, database, ledger
         self.book, self.hub, self.meters = Book(settings.klass.due), Hub(), Meters()
         self.kept = Kept(self.run)
+        self.platforms: Platforms | None = None  # `server` sets it, where learning platforms lead here
         self.submitting = limits.Limiter(limits.SUBMITTING)
         self.asking = limits.Limiter(limits.ASKING)
         self.wrong = limits.Limiter(limits.WRONG_TOKENS)
@@ -60,6 +66,7 @@ class Service:
         self.large = asyncio.Semaphore(1)  # for what takes much memory
         self.secret = b""  # what sessions are signed with; from the database
         self.broken = ""  # what an audit of the chain has found
+        self.cluster = Cluster(settings.namespace) if settings.namespace else None
         self._clock, self._heard = clock, dict[int, float]()
         self._pool = ThreadPoolExecutor(CONNECTIONS, "database")
         self._calls = 0
@@ -97,6 +104,8 @@ class Service:
             self.ledger.signed(record)
             self.meters.graded(record)
             self.hub.tell("result", record.learner, record.lab)
+        if self.platforms:
+            self.platforms.news()
 
     def moved(self, learner: str, lab: str) -> None:
         """A submission came, was taken or went back."""
@@ -127,6 +136,8 @@ class Service:
     def begin(self) -> None:
         """Wait for the database, then do what is done beside requests; in the server's loop."""
         self._tasks = [asyncio.create_task(self._live())]
+        if self.platforms:
+            self._tasks.append(asyncio.create_task(self.platforms.live()))
 
     async def end(self) -> None:
         """End it."""
@@ -136,6 +147,8 @@ class Service:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self.hub.close()
         self._pool.shutdown(cancel_futures=True)
+        if self.cluster:
+            self.cluster.close()
         self.database.close()
 
     async def settle(self) -> None:
@@ -144,23 +157,27 @@ class Service:
         secret = await self._run(_secret)
         await self._run(self.book.read_on)
         self.secret = secret
+        if self.platforms:
+            self.platforms.news()
         await self._enrol()
         await self.audit()
 
     async def _live(self) -> None:
         while not self.ready:
-            await self._patiently(self.settle)
+            await self.patiently(self.settle)
             await asyncio.sleep(0 if self.ready else 1)
-        audited = self._clock()
+        audited = tidied = self._clock()
         while True:
-            await self._patiently(self.look)
+            await self.patiently(self.look)
             if self._clock() - audited > _AUDIT:
                 audited = self._clock()
-                await self._patiently(self.audit)
-                await self._patiently(self.kept.tidy)
+                await self.patiently(self.audit)
+            if self._clock() - tidied > _TIDY:
+                tidied = self._clock()
+                await self.patiently(self.kept.tidy)
             await asyncio.sleep(_LOOK)
 
-    async def _patiently(self, what: Callable[[], Awaitable[None]]) -> None:
+    async def patiently(self, what: Callable[[], Awaitable[None]]) -> None:
         """Do it, and if the environment is not well, say so and go on."""
         try:
             await what()

@@ -24,6 +24,7 @@ class Session(msgspec.Struct, frozen=True):
         kit: the name of the learner's token; empty where a learning platform has said who it is.
         mark: of the teacher's token, so that another token ends all sessions of this one.
         ends: in seconds since 1970.
+        frames: the origins whose pages may show ours in a frame: those of the learning platform that led here in one.
     """
 
     role: Literal["teacher", "learner"]
@@ -31,6 +32,7 @@ class Session(msgspec.Struct, frozen=True):
     learner: str = ""
     kit: str = ""
     mark: str = ""
+    frames: tuple[str, ...] = ()
 
     def text(self) -> str:
         """As it is kept."""
@@ -39,10 +41,16 @@ class Session(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Visitor:
-    """Who asks for a page."""
+    """Who asks for a page.
+
+    Attributes:
+        by_platform: a learning platform has said who it is, and no token.
+    """
 
     role: Literal["teacher", "learner"]
     learner: str = ""
+    frames: tuple[str, ...] = ()
+    by_platform: bool = False
 
     @property
     def teaches(self) -> bool:
@@ -54,15 +62,15 @@ class Visitor:
         return self.teaches or self.learner == learner
 
 
-def of_teacher(token: str) -> Session:
-    """A session for who has the teacher's token."""
-    return Session(TEACHER, _end(), mark=mark(token))
+def of_teacher(token: str, frames: tuple[str, ...] = ()) -> Session:
+    """A session for who has the teacher's token, or teaches by the word of a learning platform."""
+    return Session(TEACHER, _end(), mark=mark(token), frames=frames)
 
 
-def of_learner(learner: str, kit: str = "", ends: datetime | None = None) -> Session:
+def of_learner(learner: str, kit: str = "", ends: datetime | None = None, frames: tuple[str, ...] = ()) -> Session:
     """A session for a learner, at most until the kit's end."""
     end = _end()
-    return Session(LEARNER, min(end, int(ends.timestamp())) if ends else end, learner, kit)
+    return Session(LEARNER, min(end, int(ends.timestamp())) if ends else end, learner, kit, frames=frames)
 
 
 def read(text: str) -> Session | None:

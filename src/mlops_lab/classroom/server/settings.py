@@ -17,10 +17,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
 
 from mlops_lab.base.errors import UsageError
+from mlops_lab.classroom.lti import registration
+from mlops_lab.classroom.lti.outward import origin
+from mlops_lab.classroom.lti.registration import Registration
+from mlops_lab.classroom.operator.labs import table
 from mlops_lab.labs.catalog import abouts, exercises
 
 _SHORTEST = 24  # characters of a token that somebody has chosen
@@ -37,13 +42,17 @@ class Class:
     """A class as its teacher has described it.
 
     Attributes:
-        labs: the titles of its labs by their numbers, in order.
+        labs: the titles of its labs by their numbers, in order: of those that can be graded by what is handed in.
         due: until when a lab's submissions are not late.
+        others: the labs that can't be, by their numbers, and why.
+        shared: the titles of labs that can be worked on in a namespace of a cluster that learners share.
     """
 
     name: str = "Class"
     labs: Mapping[str, str] = field(default_factory=dict)
     due: Mapping[str, datetime] = field(default_factory=dict)
+    others: Mapping[str, str] = field(default_factory=dict)
+    shared: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -60,6 +69,21 @@ class Address:
 
 
 @dataclass(frozen=True)
+class Lti:
+    """What learning platforms are let in with.
+
+    Attributes:
+        address: https; how browsers and platforms reach the server.
+        platforms: those of the teacher's file.
+        authorities: a file of certificates that platforms' own are trusted by, in place of the system's.
+    """
+
+    address: str
+    platforms: tuple[Registration, ...] = ()
+    authorities: str | None = None
+
+
+@dataclass(frozen=True)
 class Settings:
     """All that the server is told.
 
@@ -69,9 +93,13 @@ class Settings:
         roster: the file of the roster, which is read again when it changes; None where the roster comes by the API.
         teacher, grader: tokens of the teacher, and of what takes submissions.
         listen: for learners and the teacher.
-        inside: for graders, probes and Prometheus.
+        inside: for graders and probes.
+        metrics: for Prometheus, which can't be told the class's certificate: no TLS, and nothing else is there.
         certificate, certificate_key: files for TLS; None only where nobody else can reach it.
         hosts: names by which browsers may ask, beside the address.
+        authority: the file of what learners' own machines trust the server by; none where they do so anyway.
+        lti: None where no learning platform leads here.
+        namespace: the class's own, where learners share its cluster; empty where each has another one.
     """
 
     database: str
@@ -82,9 +110,13 @@ class Settings:
     roster: Path | None = None
     listen: Address = Address("127.0.0.1", 8443)
     inside: Address = Address("127.0.0.1", 8444)
+    metrics: Address = Address("127.0.0.1", 8445)
     certificate: Path | None = None
     certificate_key: Path | None = None
     hosts: tuple[str, ...] = ()
+    authority: Path | None = None
+    lti: Lti | None = None
+    namespace: str = ""
 
     @property
     def tls(self) -> bool:
@@ -107,6 +139,8 @@ def from_environment(given: Mapping[str, str]) -> Settings:
         raise UsageError("a certificate and its key belong together", "set CLASS_CERTIFICATE and CLASS_CERTIFICATE_KEY")
     if certificate is None and not (listen.is_own and inside.is_own):
         raise UsageError("what others can reach speaks TLS", "set CLASS_CERTIFICATE and CLASS_CERTIFICATE_KEY")
+    lti = _lti(given)
+    named = [given.get("CLASS_HOSTS", ""), *([urlsplit(lti.address).hostname or ""] if lti else [])]
     return Settings(
         database=_of(given, "CLASS_DATABASE"),
         key=Path(_of(given, "CLASS_KEY")),
@@ -114,8 +148,11 @@ def from_environment(given: Mapping[str, str]) -> Settings:
         grader=_token(given, "CLASS_GRADER_TOKEN"),
         klass=read_class(Path(given["CLASS_FILE"]) if given.get("CLASS_FILE") else None),
         roster=Path(given["CLASS_ROSTER"]) if given.get("CLASS_ROSTER") else None,
-        listen=listen, inside=inside, certificate=certificate, certificate_key=own_key,
-        hosts=tuple(each.strip().lower() for each in given.get("CLASS_HOSTS", "").split(",") if each.strip()),
+        listen=listen, inside=inside, metrics=address(given.get("CLASS_LISTEN_METRICS") or "127.0.0.1:8445"),
+        certificate=certificate, certificate_key=own_key,
+        hosts=tuple(each.strip().lower() for each in ",".join(named).split(",") if each.strip()),
+        authority=Path(given["CLASS_AUTHORITY"]) if given.get("CLASS_AUTHORITY") else None,
+        lti=lti, namespace=given.get("CLASS_NAMESPACE", ""),
     )  # fmt: skip
 
 
@@ -133,7 +170,9 @@ def address(text: str) -> Address:
 
 
 def read_class(file: Path | None) -> Class:
-    """A class by its file; without one, or without labs in it, all labs that there are.
+    """A class by its file; without one, or without labs in it, all labs that can be graded.
+
+    A lab of the file that can't be graded is among the others: on a shared cluster it can be worked on all the same.
 
     Raises:
         UsageError: it can't be read, or names a lab that there is not.
@@ -148,7 +187,23 @@ def read_class(file: Path | None) -> Class:
         if number not in titles or (told.labs and number not in told.labs):
             raise UsageError(f"{file}: the class has no lab {number!r}", f"labs are {', '.join(told.labs or titles)}")
     due = {number: when if when.tzinfo else when.replace(tzinfo=UTC) for number, when in told.due.items()}
-    return Class(told.name or "Class", {number: titles[number] for number in sorted(set(told.labs) or titles)}, due)
+    known = table()
+    others = {number: known[number].why for number in titles if known[number].grading != "files"}
+    wanted = {number: titles[number] for number in sorted(set(told.labs) or titles)}
+    labs = {number: title for number, title in wanted.items() if number not in others}
+    shared = {number: title for number, title in wanted.items() if known[number].shared}
+    return Class(told.name or "Class", labs, due, others, shared)
+
+
+def _lti(given: Mapping[str, str]) -> Lti | None:
+    told = given.get("CLASS_LTI_ADDRESS", "").rstrip("/")
+    if not told:
+        return None
+    if not origin(told) or urlsplit(told).path or urlsplit(told).query:
+        raise UsageError(f"{told!r} is no https address of a server", "write it as https://class.example:8443")
+    file = given.get("CLASS_LTI_PLATFORMS")
+    platforms = registration.read(Path(file)) if file else ()
+    return Lti(origin(told).removesuffix(":443"), platforms, given.get("CLASS_LTI_AUTHORITIES") or None)
 
 
 def _of(given: Mapping[str, str], name: str) -> str:

@@ -50,6 +50,7 @@ def _learners() -> None:
         sa.Column("email", sa.Text(), nullable=False),
         sa.Column("ends", sa.Date()),
         sa.Column("gone", sa.Boolean(), nullable=False, server_default=sa.text("false")),
+        sa.Column("guest", sa.Boolean(), nullable=False, server_default=sa.text("false")),
         sa.Column("turn", sa.BigInteger(), nullable=False, server_default=sa.text("0")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_learners")),
     )

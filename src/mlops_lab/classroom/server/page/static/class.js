@@ -3,6 +3,7 @@
 const live = document.body.dataset.live;
 const at = (id) => document.getElementById(id);
 const SOON = 250; // ms between an event and asking for what it says, so that several make one
+const MOVES = 2000; // ms after which is asked again what the operator works on
 const OFTEN = 30000; // ms after which how long something lasts is asked anew
 
 function spell(within = document) {
@@ -101,6 +102,7 @@ if (live === "login" && location.hash.length > 1) {
   document.querySelector("form.form").requestSubmit();
 } else if (live && live !== "login") listen();
 if (live === "whole") setInterval(soon, OFTEN);
+if (live) setInterval(() => document.querySelector("[data-moves]") && soon(), MOVES);
 addEventListener("visibilitychange", () => stale && soon());
 at("find")?.addEventListener("input", (event) => {
   const wanted = event.target.value.trim().toLowerCase();
