@@ -22,7 +22,7 @@ from mlops_lab.base.errors import LabError
 from mlops_lab.base.waiting import wait_until
 from mlops_lab.classroom.operator import names as operator
 from mlops_lab.classroom.operator import requests
-from mlops_lab.classroom.operator.requests import READY, REFUSED, Lab, State
+from mlops_lab.classroom.operator.requests import READY, REFUSED, Lab
 from mlops_lab.classroom.roster import namespace
 from mlops_lab.classroom.teacher import place as places
 from mlops_lab.classroom.teacher.place import NAMESPACE, Place
@@ -131,8 +131,11 @@ def clear(found: Site) -> None:
         found.kube.delete("ConfigMap", each["metadata"]["name"], NAMESPACE)
 
 
-def begin(found: Site, ids: Iterable[str], lab: str) -> dict[str, State]:
-    """Have learners begin a lab, all at once; each one's state when all are ready.
+def begin(found: Site, ids: Iterable[str], lab: str, every: float = 1.0) -> None:
+    """Have learners begin a lab, all at once, and wait until all are ready.
+
+    Args:
+        every: seconds between two looks.
 
     Raises:
         SystemExit: the operator refuses one.
@@ -142,17 +145,17 @@ def begin(found: Site, ids: Iterable[str], lab: str) -> dict[str, State]:
     for learner in wanted:
         requests.ask(found.kube, NAMESPACE, learner, {key: Lab()})
 
-    def probe() -> tuple[dict[str, State] | None, str]:
+    def probe() -> tuple[bool | None, str]:
         items = {operator.label(each, operator.LEARNER): each for each in _asked(found.kube)}
         states = {learner: requests.states(items.get(learner)).get(key) for learner in wanted}
         refused = next((each for each in states.values() if each and each.state == REFUSED), None)
         if refused:
             raise SystemExit(f"lab {lab} can't be begun: {refused.why}\n  next: {HOW}")
-        ready = {learner: each for learner, each in states.items() if each and each.state == READY}
-        return (ready if len(ready) == len(wanted) else None), f"{len(ready)} of {len(wanted)} are ready"
+        ready = sum(each is not None and each.state == READY for each in states.values())
+        return ready == len(wanted) or None, f"{ready} of {len(wanted)} are ready"
 
-    return wait_until(
-        probe, what=f"namespaces of lab {lab}", within=BEGUN, every=1,
+    wait_until(
+        probe, what=f"namespaces of lab {lab}", within=BEGUN, every=every,
         hint=f"see the operator's log: kubectl -n {NAMESPACE} logs deployment/operator",
     )  # fmt: skip
 

@@ -110,11 +110,10 @@ def run(kube: Kube, spaces: Sequence[str], template: Object, each: int) -> int:
     Raises:
         SystemExit: not all run in time.
     """
-    nodes = itertools.cycle(range(NODES))
-    for space, number in itertools.product(spaces, range(each)):
-        name = f"simulated-{number}"
+    for number, (space, _) in enumerate(itertools.product(spaces, range(each))):
+        name = f"simulated-{number}"  # no two have the same, wherever they are: they are waited for by it
         kube.apply([pod(name, template)], space)
-        _bind(kube, space, name, f"bench-node-{next(nodes)}")
+        _bind(kube, space, name, f"bench-node-{number % NODES}")
     count = len(spaces) * each
     running, seen = kube.wait_all(
         "Pod", None, lambda pods: (sum(map(_runs, pods)) == count) or None, selector=f"{LABEL}=true", within=RUNNING

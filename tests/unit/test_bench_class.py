@@ -178,8 +178,15 @@ def site(bench: Any, tmp_path: Path) -> Any:
 
 
 def test_learners_begin_all_at_once(bench: Any, site: Any) -> None:
-    found = bench.klass.begin(site, ["bench-000", "bench-001"], "04")
-    assert {learner: each.seconds for learner, each in found.items()} == {"bench-000": 0.5, "bench-001": 0.5}
+    bench.klass.begin(site, ["bench-000", "bench-001"], "04")
+    assert site.kube.named("Namespace") == ["l-bench-000-lab-04", "l-bench-001-lab-04"]
+
+
+def test_who_is_never_ready_is_said(bench: Any, site: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench.klass, "BEGUN", 0.0)
+    monkeypatch.setattr(site.kube, "answer", lambda name: None)
+    with pytest.raises(LabError, match="0 of 1 are ready"):
+        bench.klass.begin(site, ["bench-000"], "04")
 
 
 def test_a_lab_that_is_refused_is_no_measurement(bench: Any, site: Any) -> None:
@@ -306,19 +313,24 @@ def test_a_server_that_is_away_is_asked_again(bench: Any) -> None:
 # Many learners
 
 
-def test_the_slowest_namespace_counts_and_the_others_are_there_by_then(bench: Any) -> None:
+def test_the_slowest_namespace_counts_and_the_others_are_there_by_then(
+    bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     begun: list[list[str]] = []
+    clock = [0.0]
 
-    def begin(who: Any) -> dict[str, State]:
+    def begin(who: Any) -> None:
         begun.append(list(who))
-        return {each: State(requests.READY, seconds=float(each[-1])) for each in who}
+        clock[0] += 60.0 if len(who) > 1 else float(who[0][-1])
 
+    monkeypatch.setattr(bench.class_many, "time", SimpleNamespace(monotonic=lambda: clock[0]))
     ids = bench.klass.learners(25)
     found = bench.class_many.operators(begin, ids)
     assert begun == [ids[:15], *([each] for each in ids[15:])]
-    assert found["a class of 25: the operator's time for one namespace, the slowest of 10"] == (9.0, "s", "at most 2")
-    with pytest.raises(SystemExit, match="does not say how long"):
-        bench.class_many.operators(lambda who: {each: State(requests.READY) for each in who}, ids)
+    assert found == {
+        "a class of 25: 15 namespaces asked for at once, until the last is ready": (60.0, "s", ""),
+        "a class of 25: the operator's time for one namespace, the slowest of 10": (9.0, "s", "at most 2"),
+    }
 
 
 def test_the_dispatcher_comes_back(bench: Any) -> None:
