@@ -6,6 +6,7 @@ server's: from when it took the first to the moment at which the last result was
 
 from __future__ import annotations
 
+import shutil
 import statistics
 import tempfile
 import time
@@ -115,6 +116,9 @@ def figures(seen: Graded, plain: Mapping[str, float]) -> Figures:
 def plainly(lab: str, started: Started, check: Check) -> float:
     """Seconds from when a solution is applied until `lab check` has said that all of it passes."""
     with started(lab) as (env, _, work):
+        for path in work.iterdir():  # what the lab begins with: a solution is laid into an empty folder
+            if path.name != ".lab":
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
         variants.lay_out(variants.solutions(resolve(lab))[0], work)
         began = time.monotonic()
         variants.put_to_work(work)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -66,6 +67,9 @@ def test_the_page_is_what_the_figures_make_and_the_documents_have_none_of_their_
     assert (project() / "docs" / "bench.md").read_text() == "\n".join(bench.figures.page(known)) + "\n"
     text = (project() / "docs" / "class-sizing.md").read_text()
     assert "bench.md#sizing-of-a-class" in text and "| learners |" not in text
+    few, most, labs = bench.klass.FEW, bench.klass.FEW + bench.klass.MORE, list(bench.class_grading.KINDS)
+    assert f"enrols {few} and then {most} learners" in text and f"labs {', '.join(labs[:-1])} and {labs[-1]};" in text
+    assert f"enrols {bench.sizing.MANY} learners" in text and bench.klass.COPIES == 8 and "eight times" in text
 
 
 # Which class may be measured
@@ -253,7 +257,27 @@ def test_the_labs_of_three_kinds_are_graded_by_their_files_and_one_is_alone(benc
 def test_each_submission_is_another_and_holds_the_solution(bench: Any) -> None:
     one, other = (bench.class_grading.archive("04", mark) for mark in ("a", "b"))
     files = {each.path: each.content for each in packing.files(one)}
+    assert "build" in {each.path for each in packing.files(bench.class_grading.archive("16", "a"))}, "a program"
     assert one != other and files["measured.txt"] == b"a\n" and any(path.endswith(".yaml") for path in files)
+
+
+def test_a_plain_check_has_the_solution_alone_and_the_labs_own_kubeconfig(
+    bench: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked: list[Any] = []
+
+    @contextlib.contextmanager
+    def started(lab: str) -> Iterator[Any]:
+        for name in (".lab/kubeconfig", "notes/README.md", "model.yaml"):
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            (tmp_path / name).write_text("of the start")
+        yield {"MLOPS_LAB_WORKSPACE": "here"}, (), tmp_path
+
+    monkeypatch.setattr(bench.class_grading.variants, "put_to_work", asked.append)
+    took = bench.class_grading.plainly("04", started, lambda *words, **more: asked.append((words, more["env"])))
+    assert 0 <= took < 20 and asked == [tmp_path, (("check", "04"), {"MLOPS_LAB_WORKSPACE": "here"})]
+    assert (tmp_path / ".lab" / "kubeconfig").read_text() == "of the start" and not (tmp_path / "notes").exists()
+    assert "kind: Deployment" in (tmp_path / "model.yaml").read_text()
 
 
 NOW = datetime(2026, 11, 28, 9, 0, tzinfo=UTC)
