@@ -36,10 +36,11 @@ EACH = names.SUBMISSIONS // len(KINDS)  # learners, who hand in all of them
 PLAIN_ROUNDS = 2
 WITHIN = 3 * 3600.0  # s for all submissions
 CHECKED = 1800.0  # s for one plain check
-EVERY = 3.0  # s between two looks
+EVERY = 10.0  # s between two looks: the times are the server's
 GRADED, FAILED = "graded", "failed"
 
 Check = Callable[..., object]  # `lab WORDS...` in an environment
+Asks = Callable[[], AbstractContextManager[Server]]
 Started = Callable[[str], AbstractContextManager[tuple[dict[str, str], tuple[str, ...], Path]]]
 
 
@@ -100,7 +101,8 @@ def grading(found: Site, started: Started, check: Check) -> Iterator[Figures]:
         ids = bench_class.learners(EACH)
         bench_class.enrol(found, ids)
         with asking(found.place) as server:
-            yield figures(graded(server, hand_in(server, ids, KINDS)), plain)
+            handed = hand_in(server, ids, KINDS)
+        yield figures(graded(lambda: asking(found.place), handed), plain)
 
 
 def figures(seen: Graded, plain: Mapping[str, float]) -> Figures:
@@ -148,10 +150,11 @@ def hand_in(server: Server, ids: list[str], labs: Mapping[str, str]) -> dict[int
     return found
 
 
-def graded(
-    server: Server, given: Mapping[int, tuple[str, Handed]], wait: Callable[[float], None] = time.sleep
-) -> Graded:
+def graded(ask: Asks, given: Mapping[int, tuple[str, Handed]], wait: Callable[[float], None] = time.sleep) -> Graded:
     """Wait until all are graded.
+
+    Args:
+        ask: reaches the server, anew for each look: a port forward may end within hours.
 
     Raises:
         SystemExit: one could not be graded, or not all were in time.
@@ -161,19 +164,18 @@ def graded(
     while waiting:
         if time.monotonic() > end:
             raise SystemExit(f"{len(waiting)} of {len(given)} submissions are not graded after {WITHIN / 60:g} min")
-        for number, (token, _) in list(waiting.items()):
-            try:
-                seen = msgspec.json.decode(server.text("GET", f"submissions/{number}", token=token), type=Handed)
-            except LabError as away:
-                if not away.transient:
-                    print(f"class: {away.message}", flush=True)
-                break
-            if seen.state == FAILED:
-                raise SystemExit(f"submission {number} of lab {seen.lab} could not be graded: {seen.why}")
-            if seen.state == GRADED and seen.result is not None:
-                ended[number] = seen
-                del waiting[number]
-                print(f"class: {len(ended)} of {len(given)} are graded", flush=True)
+        try:
+            with ask() as server:
+                for number, (token, _) in list(waiting.items()):
+                    seen = msgspec.json.decode(server.text("GET", f"submissions/{number}", token=token), type=Handed)
+                    if seen.state == FAILED:
+                        raise SystemExit(f"submission {number} of lab {seen.lab} could not be graded: {seen.why}")
+                    if seen.state == GRADED and seen.result is not None:
+                        ended[number] = seen
+                        del waiting[number]
+                        print(f"class: {len(ended)} of {len(given)} are graded", flush=True)
+        except LabError as away:
+            print(f"class: {away.message}", flush=True)
         wait(EVERY)
     results = [each.result for each in ended.values() if each.result]
     last, first = max(each.at for each in results), min(each.at for _, each in given.values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import importlib
 import threading
@@ -68,7 +69,7 @@ def test_submissions_are_handed_in_and_waited_for(bench: Any, klass: Served) -> 
         if taken:
             inside(klass, taken.token).result(taken.submission, bench.class_many.outcome())
 
-    found = bench.class_grading.graded(Plain(klass), handed, grade)
+    found = bench.class_grading.graded(lambda: contextlib.nullcontext(Plain(klass)), handed, grade)
     assert -1 <= found.seconds < 20, "records have whole seconds"
     assert found.passed == 0, "the result has two of three points"
     again = bench.class_grading.hand_in(Plain(klass), ["ada"], {"04": "files"})

@@ -308,17 +308,21 @@ def given(bench: Any, *numbers: int) -> dict[int, Any]:
 
 def test_the_time_is_the_servers_from_the_first_to_the_last(bench: Any) -> None:
     server = Answers(lambda number: passed(number, 10 if number == 3 else 7))
-    found = bench.class_grading.graded(server, given(bench, 1, 2, 3), lambda seconds: None)
+    found = bench.class_grading.graded(
+        lambda: contextlib.nullcontext(server), given(bench, 1, 2, 3), lambda seconds: None
+    )
     assert found == bench.class_grading.Graded(3 * 60 - 1, 1)
 
 
 def test_what_could_not_be_graded_or_is_too_late_is_no_measurement(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     failed = Answers(lambda number: {"state": "failed", "why": "its node died"})
     with pytest.raises(SystemExit, match="submission 1 of lab 04 could not be graded: its node died"):
-        bench.class_grading.graded(failed, given(bench, 1), lambda seconds: None)
+        bench.class_grading.graded(lambda: contextlib.nullcontext(failed), given(bench, 1), lambda seconds: None)
     monkeypatch.setattr(bench.class_grading, "WITHIN", 0.0)
     with pytest.raises(SystemExit, match="1 of 1 submissions are not graded"):
-        bench.class_grading.graded(Answers(passed), given(bench, 1), lambda seconds: None)
+        bench.class_grading.graded(
+            lambda: contextlib.nullcontext(Answers(passed)), given(bench, 1), lambda seconds: None
+        )
 
 
 def test_a_server_that_is_away_is_asked_again(bench: Any) -> None:
@@ -331,7 +335,10 @@ def test_a_server_that_is_away_is_asked_again(bench: Any) -> None:
         return asked(*words, **more)
 
     server.text = text  # type: ignore[method-assign]
-    assert bench.class_grading.graded(server, given(bench, 1), lambda seconds: None).passed == 1
+    assert (
+        bench.class_grading.graded(lambda: contextlib.nullcontext(server), given(bench, 1), lambda seconds: None).passed
+        == 1
+    )
 
 
 # Many learners
