@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import bench_sizing
+
 Figures = dict[str, tuple[float, str, str]]  # name: value, unit, goal
 
 ENGINE = ", engine "  # before an engine's name, at the end of a figure's
@@ -24,6 +26,13 @@ def write(figures: Figures, folder: Path) -> None:
         known[name] = {"value": round(value, 3), "unit": unit, "goal": goal, "at": at, "machine": machine}
     known = side_by_side(known)
     file.write_text(json.dumps(known, indent=2) + "\n")
+    lines = page(known)
+    (folder / "bench.md").write_text("\n".join(lines) + "\n")
+    print("\n".join(lines))
+
+
+def page(known: dict[str, Any]) -> list[str]:
+    """The lines of docs/bench.md."""
     lines = [
         "# Figures", "", "Made by `scripts/bench`; see there how each is measured.", "",
         "| what | seen | goal | when, where |", "|---|---|---|---|",
@@ -31,13 +40,14 @@ def write(figures: Figures, folder: Path) -> None:
     for name, each in known.items():
         shown = f"{each['value']:.3g} {each['unit']}".strip()
         lines.append(f"| {name} | {shown} | {each['goal']} | {each['at']}, {each['machine']} |")
-    lines += [
+    return [
+        *lines,
         "",
         "`lab up` and plain kind are timed in turns. Plain kind has come to its end when all nodes are Ready; `lab up` "
         "when the registry, DNS, the metrics API and the load generator are there as well.",
+        "",
+        *bench_sizing.section(known),
     ]
-    (folder / "bench.md").write_text("\n".join(lines) + "\n")
-    print("\n".join(lines))
 
 
 def side_by_side(known: dict[str, Any]) -> dict[str, Any]:

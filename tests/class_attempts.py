@@ -176,6 +176,7 @@ ALLOWED: tuple[Attempt, ...] = (
     Attempt("an image that a lab brings", of("quay.io/prometheus/prometheus:v3.16.0"), PODS),
     Attempt("a whole CPU", requesting("1"), PODS),
     Attempt("half of one", requesting("500m"), PODS),
+    Attempt("a scheduler that is not there", pod(schedulerName="mlops-lab-bench"), PODS),  # scripts/bench_kwok.py
     Attempt("what the API server adds", pod(
         priority=0, serviceAccountName="default", enableServiceLinks=True,
         tolerations=[{"key": f"node.kubernetes.io/{each}", "operator": "Exists", "effect": "NoExecute"}
