@@ -40,7 +40,7 @@ class Engine(Docker):
     def __init__(self) -> None:
         super().__init__({"ServerVersion": "28", "CgroupVersion": "2", "Architecture": "x86_64"})
         vars(self).update(containers={}, images={"node:1"}, told=[], free=9_000_000, disk=90 * 10**9, editors=True)
-        vars(self)["slow"] = 0  # removals until a container's end is seen
+        vars(self).update(slow=0, frozen=False)  # removals until a container's end is seen, or until it is thawed
 
     def add(self, cluster: str, *roles: str, mounts: tuple[str, ...] = (), running: bool = True) -> None:
         for role in roles:
@@ -50,7 +50,7 @@ class Engine(Docker):
                 "State": {"Running": running}, "NetworkSettings": {"Networks": {"kind": {"IPAddress": "172.18.0.9"}}},
             }  # fmt: skip
 
-    def run(self, *args: str | Path, stdin: Any = None, **_: Any) -> Completed:
+    def run(self, *args: str | Path, stdin: Any = None, check: bool = True, **_: Any) -> Completed:
         words = [str(each) for each in args]
         self.told.append(" ".join(words))
         code, said = 0, ""
@@ -58,13 +58,19 @@ class Engine(Docker):
             label = next(word for word in words if word.startswith("label=")).split("=")
             wanted = label[2] if len(label) > 2 else None
             said = "\n".join(n for n, each in self.containers.items() if wanted in (None, each["cluster"]))
+        elif words[:2] == ["inspect", "--format"]:
+            said = f"id-of-{words[3]}"
         elif words[0] == "inspect":
             said = json.dumps([self.containers[name] for name in words[1:]])
         elif words[1] == "inspect":  # an image; nothing else is there
             code, said = int(words[2] not in self.images), '[{"Id": "1"}]'
-        elif words[0] == "rm" and self.slow:
-            vars(self)["slow"] -= 1
+        elif words[0] == "rm" and (self.slow or self.frozen):
+            vars(self)["slow"] = max(0, self.slow - 1)
+            if check:
+                raise LabError("docker failed with exit code 1", "try again")
             return Completed(1, words[3], "cannot remove - tried to kill container, but did not receive an exit event")
+        elif words[:2] == ["run", "--rm"]:
+            vars(self)["frozen"] = False
         elif words[0] == "rm":
             for name in words[3:]:
                 del self.containers[name]
@@ -223,11 +229,29 @@ def test_what_was_not_made_whole_is_made_anew(engine: Engine, kubeconfig: bool) 
     assert engine.names() == sorted([FIRST, *NODES])
 
 
-def test_a_container_that_goes_slowly_is_removed_again(engine: Engine) -> None:
+def test_a_container_that_ends_slowly_is_removed_again(engine: Engine) -> None:
     second.up(Progress())
     vars(engine)["slow"] = 2
     assert second.remove(engine)
     assert engine.names() == [FIRST]
+    assert not [line for line in engine.told if line.startswith("run")]
+
+
+def test_a_pod_that_was_left_frozen_does_not_keep_its_node(engine: Engine) -> None:
+    second.up(Progress())
+    vars(engine).update(frozen=True, facts={**engine.facts, "CgroupVersion": "1"})
+    assert second.remove(engine)
+    assert engine.names() == [FIRST]
+    thawed = [line for line in engine.told if line.startswith("run --rm --privileged")]
+    assert [line.split()[-1] for line in thawed] == [f"id-of-{name}" for name in NODES]
+    assert all("/sys/fs/cgroup/freezer:/freezer" in line and " node:1 " in line for line in thawed)
+
+
+def test_what_docker_can_not_remove_is_said(engine: Engine) -> None:
+    second.up(Progress())
+    vars(engine)["frozen"] = True  # with control groups of version 2 there is nothing to thaw
+    with pytest.raises(LabError, match="docker failed"):
+        second.remove(engine)
 
 
 def test_one_that_cannot_be_made_leaves_nothing(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,9 +29,12 @@ _HOSTS = "/etc/containerd/certs.d"
 _HOSTS_FOLDER = "node-registries"
 # The same folder once more tells a second cluster's nodes from those of a first one that happens to have its name.
 _SECOND = "/kind/mlops-lab-second"
-# What Docker says when a container's processes took more than its ten seconds to go: the next `rm` finds them gone.
-_GOES_SLOWLY = "did not receive an exit event"
+# What Docker says of a container that has not ended ten seconds after it was killed.
+_STAYS = "did not receive an exit event"
 _REMOVALS = 3
+# runc freezes a pod for a moment when systemd changes its limits. If runc ends meanwhile the pod stays frozen, and with
+# control groups of version 1 nothing that is frozen can be killed.
+_THAW = """find /freezer -path "*$0*" -name freezer.state | while read -r state; do echo THAWED >"$state"; done"""
 
 
 @dataclass(frozen=True)
@@ -218,20 +221,32 @@ def remove(docker: Docker, of: str = "") -> bool:
     if strangers := [node.name for node in found if not node.ours]:
         raise not_ours(strangers, of)
     if found:
-        _take_away(docker, [node.name for node in found])
+        _take_away(docker, found)
     if not of or of == names.cluster():
         kubeconfig.remove(names.context())
     return bool(found)
 
 
-def _take_away(docker: Docker, containers: list[str]) -> None:
+def _take_away(docker: Docker, found: list[Node]) -> None:
+    """Remove containers, also where one has processes that no signal reaches, or that end slowly."""
+    words = ("rm", "-f", "-v", *(node.name for node in found))
     for _ in range(_REMOVALS - 1):
-        done = docker.run("rm", "-f", "-v", *containers, within=180, check=False)
+        done = docker.run(*words, within=180, check=False)
         if done.code == 0:
             return
-        if _GOES_SLOWLY not in done.stderr:
+        if _STAYS not in done.stderr:
             break
-    docker.run("rm", "-f", "-v", *containers, within=180)
+        if docker.cgroup_version == 1:
+            for node in found:
+                _thaw(docker, node)
+    docker.run(*words, within=180)
+
+
+def _thaw(docker: Docker, node: Node) -> None:
+    container = docker.run("inspect", "--format", "{{.Id}}", node.name, check=False).stdout.strip()
+    if container:
+        mounted = ("--volume", "/sys/fs/cgroup/freezer:/freezer", "--entrypoint", "sh")
+        docker.run("run", "--rm", "--privileged", "--network", "none", *mounted, node.image, "-c", _THAW, container)
 
 
 def not_ours(found: list[str], of: str = "") -> LabError:
