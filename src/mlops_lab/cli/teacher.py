@@ -262,10 +262,10 @@ def _let_in(place: Place, port: socket.socket, line: str, begun: Callable[[], No
     from mlops_lab.cluster.port_forward import PortForward
 
     forward = PortForward(place.kubectl, NAMESPACE, "server", PORT, hint="see what is wrong with it: lab class status")
-    with contextlib.suppress(KeyboardInterrupt), relay.relaying(port, forward, say) as thread:
+    with contextlib.suppress(KeyboardInterrupt), relay.relaying(port, forward, say) as ended:
         if line:
             click.echo(line)
             sys.stdout.flush()
         begun()
-        while thread.is_alive():
-            thread.join(1)
+        while not ended.wait(1):
+            pass

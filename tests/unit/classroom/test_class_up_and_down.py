@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import socket
 import ssl
 import stat
@@ -253,6 +254,15 @@ def test_without_a_server_a_connection_ends_and_the_next_is_tried_again(monkeypa
                 client.sendall(b"hello")
                 assert client.recv(10) == b""
         assert len(forward.lost_at) == 6 and len(said) == 1
+
+
+def test_ctrl_c_ends_it_whenever_it_comes(served: Served) -> None:
+    taken = relay.bound("127.0.0.1", 0)
+    with taken, pytest.raises(KeyboardInterrupt), relay.relaying(taken, Forward(served.server_port), print) as ended:  # type: ignore[arg-type]
+        threading.Timer(0.3, signal.raise_signal, [signal.SIGINT]).start()
+        while not ended.wait(5):
+            pass
+    assert ended.is_set(), "the loop has come to its end before it was closed"
 
 
 def test_more_connections_than_can_be_kept_are_closed(monkeypatch: pytest.MonkeyPatch, served: Served) -> None:

@@ -160,10 +160,11 @@ async def _copy(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> N
 
 
 @contextlib.contextmanager
-def relaying(listening: socket.socket, forward: PortForward, say: Callable[[str], None]) -> Iterator[threading.Thread]:
-    """Pass on, in a thread, while the block runs."""
+def relaying(listening: socket.socket, forward: PortForward, say: Callable[[str], None]) -> Iterator[threading.Event]:
+    """Pass on, in a thread, while the block runs; the event is set should that end by itself."""
     loop = asyncio.new_event_loop()
-    ready = threading.Event()
+    # Not `Thread.join`: one that Ctrl-C interrupts takes the thread for ended (Python 3.11).
+    ready, ended = threading.Event(), threading.Event()
     made: list[Relay] = []
 
     async def main() -> None:
@@ -171,15 +172,19 @@ def relaying(listening: socket.socket, forward: PortForward, say: Callable[[str]
         ready.set()
         await made[0].run()
 
-    thread = threading.Thread(target=lambda: loop.run_until_complete(main()), name="relay", daemon=True)
-    thread.start()
+    def run() -> None:
+        try:
+            loop.run_until_complete(main())
+        finally:
+            ended.set()
+
+    threading.Thread(target=run, name="relay", daemon=True).start()
     ready.wait()
     try:
-        yield thread
+        yield ended
     finally:
         with contextlib.suppress(RuntimeError):
             loop.call_soon_threadsafe(made[0].end)
-        thread.join(10)
-        if not thread.is_alive():
+        if ended.wait(10):
             loop.close()
         forward.close()
