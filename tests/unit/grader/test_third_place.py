@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import os
 import stat
 from pathlib import Path
 from typing import Any, cast
@@ -229,6 +231,21 @@ def test_too_much_memory_and_too_much_written_are_the_learners(work: ApartWork, 
 
 
 LOW = {"phase": "Failed", "reason": "Evicted", "message": "The node was low on resource: memory."}
+
+
+@pytest.mark.parametrize("line", ["oom_kill 3", "under_oom 0"])
+def test_a_program_alone_that_the_kernel_killed_for_memory_is_told_so(
+    line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counter, build = tmp_path / "memory.oom_control", tmp_path / "build"
+    counter.write_text("oom_kill_disable 0\noom_kill 2\n")
+    monkeypatch.setattr(inside, "_COUNTERS", (tmp_path / "of another version", counter))
+    build.write_text(f"#!/bin/sh\necho begun\necho {line} >{counter}\nkill -9 $$\n")
+    build.chmod(0o755)
+    said = inside.run(["build"], tmp_path, {"PATH": os.defpath}, 10)
+    output = base64.b64decode(said["output"]).decode()
+    assert said["code"] == -9 and output.startswith("begun")
+    assert ("of memory" in output) == (line == "oom_kill 3")
 
 
 def test_a_pod_that_its_node_has_ended_is_the_environments(work: ApartWork, pods: Pods) -> None:

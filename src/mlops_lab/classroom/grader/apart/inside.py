@@ -31,6 +31,8 @@ OURS = ("kubectl",)  # programs of the image; all others are files of the worksp
 GENERATED = (".pyc", ".pyo", "~", ".swp")
 LARGEST = 16 << 20  # bytes of what it has written
 _READ_WITHIN = 1.0  # s for the rest of the output
+# What counts how often the kernel has killed here for want of memory, for both versions of control groups.
+_COUNTERS = (Path("/sys/fs/cgroup/memory.events"), Path("/sys/fs/cgroup/memory/memory.oom_control"))
 _NOT_DUMPABLE = (4, 0)  # prctl: the program can't look into this process
 
 
@@ -82,7 +84,7 @@ def _lay(files: tarfile.TarFile, work: Path) -> None:
 def run(words: list[str], work: Path, environment: dict[str, str], within: float) -> dict[str, Any]:
     """Run a command in a session of its own, and kill all of that once it has ended or its time is over."""
     program = str(work / words[0]) if words[0] not in OURS else words[0]
-    began = time.monotonic()
+    began, kills = time.monotonic(), _out_of_memory()
     try:
         process = subprocess.Popen(
             [program, *words[1:]], cwd=work, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -102,8 +104,20 @@ def run(words: list[str], work: Path, environment: dict[str, str], within: float
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     reading.join(_READ_WITHIN)
+    if code == -signal.SIGKILL and _out_of_memory() > kills:
+        kept.extend(b"\nkilled: it used more than its share of memory\n")
     output = base64.b64encode(bytes(kept)).decode()
     return {"trouble": "", "code": code, "output": output, "seconds": time.monotonic() - began}
+
+
+def _out_of_memory() -> int:
+    """How often the kernel has killed in this container since it had no memory left."""
+    for file in _COUNTERS:
+        with contextlib.suppress(OSError, ValueError):
+            for name, number in (line.split() for line in file.read_text().splitlines()):
+                if name == "oom_kill":
+                    return int(number)
+    return 0
 
 
 def _read(process: subprocess.Popen[bytes], kept: bytearray) -> None:
