@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -13,9 +14,12 @@ import yaml
 
 from mlops_lab.base.paths import project
 from mlops_lab.base.versions import pin
+from mlops_lab.classroom.grader import grading
 from mlops_lab.classroom.grader.outcome import PARTS, content_of
-from mlops_lab.images.recipes import golang, grader, kueue
+from mlops_lab.images.catalog import sources
+from mlops_lab.images.recipes import flight_delay, golang, grader, kueue
 from mlops_lab.labs.catalog import exercises
+from mlops_lab.measure.traffic.flights import hidden_rows
 
 _ASKED = """
 import sys
@@ -74,6 +78,20 @@ def test_programs_of_learners_find_checkers_and_labs_empty() -> None:
         PACKAGES not in HIDDEN
         and "PYTHONPATH=/app/src:/app/site" in (project() / "images" / "grader" / "Dockerfile").read_text()
     )
+
+
+def test_checkers_find_the_flights_that_nobody_else_sees(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLOPS_LAB_HOME", str(tmp_path / "home"))
+    made = tmp_path / "made"
+    made.mkdir()
+    rows = {"rows": [{"a": 1}, {"a": 2}], "probabilities": {"v1": [0.5, 0.25]}, "auc": {"v1": 0.75}}
+    (made / "hidden.json").write_text(json.dumps(rows))
+    grader.lay_flights(flight_delay.train(sources("build", "amd64")), made, tmp_path / "hidden")
+    for _ in range(2):  # a container that is started again has the cache of before
+        grading.know(tmp_path / "hidden")
+    found = hidden_rows(2)
+    assert (found.rows, found.auc) == (({"a": 1}, {"a": 2}), {"v1": 0.75})
+    assert flight_delay.TRAIN in {each.name for each in sources("build", "amd64").image(grader.NAME).needs}
 
 
 def webhook(group: str, **more: Any) -> dict[str, Any]:

@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mlops_lab.base.paths import project
-from mlops_lab.images.recipes import pypi, python
+from mlops_lab.images.recipes import flight_delay, pypi, python
 from mlops_lab.images.sources import Image, Sources
 from mlops_lab.images.steps import Step
+from mlops_lab.images.store import Store
 from mlops_lab.images.work import Work, link
 
 NAME = "mlops-lab/grader:1"
@@ -22,6 +23,7 @@ _PACKAGE = project() / "src" / "mlops_lab" if (project() / "src").is_dir() else 
 _OTHERS = ("cli", "desk", "exam", "learner", "proof")
 _OF_A_LAB = ("lab.toml", "start", "checker")
 _NO_WHEEL = "kfp-server-api"  # published as source alone; setuptools, which builds it, is one of the project's own
+_FLIGHTS = "hidden.json"  # `measure.traffic.flights` reads it from the cache
 _LEFT_OUT = ("tests", "__pycache__", ".lock", "proof.json")
 
 
@@ -62,9 +64,24 @@ def site(sources: Sources) -> Step:
     )
 
 
+def lay_flights(flights: Step, made: Path, cache: Path) -> None:
+    """The flights that checkers ask about and that no learner sees, in a cache of their own, as a build leaves them.
+
+    Args:
+        made: the step's result on this host.
+        cache: the folder of the cache.
+    """
+    store = Store(root=cache)
+    place = store.folder(flights)
+    place.mkdir(parents=True)
+    link(made / _FLIGHTS, place / _FLIGHTS)
+    store.use(flights)
+
+
 def build(sources: Sources) -> Step:
-    """The packages, compiled, the programs, and labs."""
+    """The packages, compiled, the programs, labs, and the flights that checkers ask about."""
     packages, start, dockerfile = site(sources), sources.image(python.NAME), _FOLDER / "Dockerfile"
+    flights = flight_delay.train(sources)
 
     def make(work: Work) -> None:
         context, left_out = work.context(), shutil.ignore_patterns(*_LEFT_OUT)
@@ -76,11 +93,12 @@ def build(sources: Sources) -> Step:
                 shutil.copytree(source, place, copy_function=link, ignore=left_out)
             else:
                 link(source, place)
+        lay_flights(flights, work.result(flights), context / "hidden")
         work.image(context, dockerfile.read_text(), "--build-arg", f"PYTHON={start.ref}", "--network", "none")
 
     return Step(
         "image/grader", make, (dockerfile, str(_LEFT_OUT), *contents().values()),
-        needs=(packages, start), image=NAME, seconds=60, arch=sources.arch,
+        needs=(packages, start, flights), image=NAME, seconds=60, arch=sources.arch,
     )  # fmt: skip
 
 
