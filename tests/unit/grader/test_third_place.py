@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import base64
 import os
+import socket
 import stat
+import threading
 from pathlib import Path
 from typing import Any, cast
 
@@ -231,6 +233,27 @@ def test_too_much_memory_and_too_much_written_are_the_learners(work: ApartWork, 
 
 
 LOW = {"phase": "Failed", "reason": "Evicted", "message": "The node was low on resource: memory."}
+
+
+def test_no_program_begins_before_the_network_knows_its_pod(work: ApartWork, pods: Pods) -> None:
+    pods.alone = "it is reached"
+    (work.folder / "build").write_text("#!/bin/sh\ntouch begun\n")
+    (work.folder / "build").chmod(0o755)
+    with pytest.raises(LabError, match="reaches port 9153 of the cluster's name server"):
+        asyncio.run(work.command("build", within=5))
+    assert not list(pods.folder.rglob("begun"))
+
+
+def test_a_pod_waits_until_it_is_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    resolver = tmp_path / "resolv.conf"
+    resolver.write_text("search a b\nnameserver 127.0.0.1\noptions ndots:5\n")
+    with socket.create_server(("127.0.0.1", 0)) as there:
+        monkeypatch.setattr(inside, "FORBIDDEN", there.getsockname()[1])
+        assert not inside.alone(0.5, resolver)
+        later = threading.Timer(0.5, there.close)
+        later.start()
+        assert inside.alone(20, resolver)
+        later.join()
 
 
 @pytest.mark.parametrize("line", ["oom_kill 3", "under_oom 0"])

@@ -70,6 +70,7 @@ class Pods:
         self.ended: Object = {}  # what the pod's status says once a program was run
         self.begins = "Running"
         self.gone = False
+        self.alone = "alone"  # what is said of the network before a program begins
 
     def apply(self, objects: Sequence[Object]) -> None:
         self.made += objects
@@ -87,6 +88,9 @@ class Pods:
         return {"kind": "Pod", "metadata": {"name": "program"}, "status": {"phase": phase}}
 
     def exec(self, name: str, namespace: str, command: Sequence[str]) -> ExecStream:
+        if command[2:] == ["alone"]:
+            said = subprocess.Popen(["echo", self.alone], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            return ExecStream(Socket(said), "python3 in pod")
         assert command == ["python3", "/checker/inside.py"]
         source = next(each for each in self.made if each["kind"] == "ConfigMap" and each["metadata"]["name"] == name)
         place = self.folder / name

@@ -28,7 +28,9 @@ from mlops_lab.measure.pods import script
 from mlops_lab.measure.pods.evidence import evidence, pod_state
 
 _READY_WITHIN = 120.0  # s; a busy node starts pods slowly
+_ALONE_WITHIN = 60.0  # s; no program of a learner's runs yet
 _GRACE = 30.0  # s beside a program's own limit, for files in and out
+_FEW = 64 << 10  # bytes
 _ANSWER = 32 << 20  # bytes: files, output, and what stands around them
 _ROOM, _MEMORY, _CORES = "256Mi", "1Gi", "1"
 _ALONE = "mlops-lab/apart"  # the label by which a policy knows its pod
@@ -104,6 +106,7 @@ class Place:
         try:
             self.kube.apply(objects)
             self._wait(name, stop)
+            self._see_alone(name)
             began = time.monotonic()
             with self.kube.exec(name, self.namespace, ["python3", "/checker/inside.py"]) as stream:
                 _tell(stream, folder, words, within, env or {}, kubeconfig, files)
@@ -170,6 +173,17 @@ class Place:
                 f"the pod for a program does not run: {pod_state(pod) if pod else 'it is gone'}",
                 "see what is wrong with the cluster: lab status",
                 "\n".join(evidence(self.kube, "Pod", name, self.namespace)),
+            )
+
+    def _see_alone(self, name: str) -> None:
+        """A pod may begin before the network knows its policy."""
+        with self.kube.exec(name, self.namespace, ["python3", "/checker/inside.py", inside.ALONE]) as stream:
+            said = [line for line in bounded_lines(stream, within=_ALONE_WITHIN, most=_FEW) if line]
+        if said != [inside.ALONE]:
+            raise LabError(
+                f"the pod for a program reaches port {inside.FORBIDDEN} of the cluster's name server",
+                "see whether this cluster's network keeps NetworkPolicies: docs/class-grading.md",
+                "\n".join(said),
             )
 
     def _ended(self, name: str, silence: Exception, seconds: float) -> Ran:
