@@ -1,0 +1,25 @@
+"""An examiner's question: is this copy of a trail whole?"""
+
+import hashlib
+import json
+
+
+def whole(trail: str, head: dict) -> dict:
+    """By nothing but the copy and the head."""
+    expected, count, reached = "0" * 64, 0, False
+    for line in trail.removesuffix("\n").encode().split(b"\n"):
+        count += 1
+        if previous(line) != expected:
+            return {"whole": False, "line": count}
+        expected = hashlib.sha256(line).hexdigest()
+        reached = reached or (count, expected) == (head["lines"], head["sha256"])
+    return {"whole": True} if reached else {"whole": False, "line": None}
+
+
+def previous(line: bytes) -> object:
+    """What a line says was before it; None if it says nothing."""
+    try:
+        said = json.loads(line)
+    except ValueError:
+        return None
+    return said.get("previous") if isinstance(said, dict) else None
