@@ -31,7 +31,7 @@ async def told(lab: Lab) -> Observation:
         Failure: a request is not answered as it should be.
     """
     draw = drawn(lab, "approvals")
-    credit, first = await served(lab, 2)
+    credit, first = await served(lab, 0)
     second, third = (await lab.once(models))[3:5]
     developer, one, other = people(draw)
     outsider = draw.choice(staff("privacy"))

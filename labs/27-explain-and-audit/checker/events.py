@@ -35,7 +35,7 @@ async def told(lab: Lab) -> Story:
     """A model that comes into service, decisions one by one, and many at once."""
     draw, began, credit = drawn(lab, "events"), time.time(), Credit(lab)
     before = await credit.trail()
-    _, model = await served(lab, 4)
+    _, model = await served(lab, 5)
     people = both_sides(draw, model, AT_ONCE + 8, now())
     copies, made, wrong = [before, await credit.trail(before.first)], [], ""
     added = copies[-1].since(before)

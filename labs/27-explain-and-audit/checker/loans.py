@@ -73,12 +73,13 @@ def applicant(draw: Random, day: date) -> Object:
     }
 
 
-def trained(draw: Random, version: str, trees: int = TREES) -> Model:
+def trained(draw: Random, version: str, *, small: bool = False) -> Model:
     """A model that has learnt from loans which were drawn for it.
 
     Args:
-        trees: with one or two there are features of which it knows nothing.
+        small: one tree, that knows of three features at most.
     """
+    trees, depth = (1, 2) if small else (TREES, DEPTH)
     at = datetime.now(UTC).isoformat()
     day = date.fromisoformat(at[:10])
     rows = [numbers_of(applicant(draw, day), at) for _ in range(LOANS)]
@@ -90,7 +91,7 @@ def trained(draw: Random, version: str, trees: int = TREES) -> Model:
     scores = [content["start"]] * LOANS
     for _ in range(trees):
         chances = [probability(each) for each in scores]
-        content["trees"].append(_tree(rows, lost, chances, list(range(LOANS)), DEPTH))
+        content["trees"].append(_tree(rows, lost, chances, list(range(LOANS)), depth))
         scores = [score(content, row) for row in rows]
     content["threshold"] = _cut(sorted({probability(each) for each in scores}))
     content["background"] = draw.sample(rows, BACKGROUND)
@@ -103,7 +104,8 @@ def trained(draw: Random, version: str, trees: int = TREES) -> Model:
 
 def _cut(chances: Sequence[float]) -> float:
     """Where the line is drawn: in the widest gap near the place at which so many are approved."""
-    near = range(int(len(chances) * (SHARE - 0.1)), int(len(chances) * (SHARE + 0.1)))
+    middle = int(len(chances) * SHARE) - 1
+    near = range(max(0, middle - len(chances) // 10), min(len(chances) - 1, middle + len(chances) // 10 + 1))
     place = max(near, key=lambda one: chances[one + 1] - chances[one])
     return round((chances[place] + chances[place + 1]) / 2, 6)
 

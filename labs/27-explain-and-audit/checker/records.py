@@ -189,7 +189,7 @@ async def in_another_release(lab: Lab, kept: Kept, model: Model) -> Observation:
 async def prepared(lab: Lab) -> tuple[Credit, Model, Model, list[Kept]]:
     """Decisions by one model, after which another one came into service."""
     draw = drawn(lab, "replays")
-    credit, model = await served(lab, 1)
+    credit, model = await served(lab, 6)
     kept = await decided(credit, picked(draw, model, 4, now()), model)
-    _, other = await served(lab, 3)
+    _, other = await served(lab, 7)
     return credit, model, other, kept

@@ -15,13 +15,13 @@ from mlops_lab.kit.pods import every_container, leaving, name
 from mlops_lab.kit.side_by_side import together
 
 from .bank import Member, staff
-from .loans import TREES, Model, trained
+from .loans import Model, trained
 from .service import Credit, Decided
 
 IMAGE = "workbench:1"
 READY_WITHIN, REACHED_WITHIN = 90, 20  # s
-MODELS = 6
-SMALL = 2  # the number of the model that has few trees, so that there may be fewer than three reasons
+MODELS = 8
+SMALL = 2  # the number of the model that knows few features, so that there may be fewer than three reasons
 AT_ONCE = 24
 
 
@@ -37,7 +37,7 @@ async def models(lab: Lab) -> list[Model]:
         draw = drawn(lab, "models")
         months = draw.sample(range(1, 13), MODELS)
         versions = [f"20{draw.randrange(24, 30)}-{month:02}-{int(time.time()):x}" for month in months]
-        return [trained(draw, each, 2 if number == SMALL else TREES) for number, each in enumerate(versions)]
+        return [trained(draw, each, small=number == SMALL) for number, each in enumerate(versions)]
 
     return await lab.time.in_thread(made)
 
