@@ -61,16 +61,17 @@ class Process:
         container = manifest(program)["spec"]["template"]["spec"]["containers"][0]
         words = [{"python3": sys.executable, "0.0.0.0": "127.0.0.1", "8080": str(self.port)}.get(each, each)
                  for each in container["command"]]  # fmt: skip
-        self.command, self.process = words, None
+        self.command = words
+        self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
         out = self.log.open("wb")
         env = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "OPENBLAS_NUM_THREADS": "1"}
-        self.process = subprocess.Popen(self.command, cwd=self.program, stdout=out, stderr=out, env=env)
+        self.process = running = subprocess.Popen(self.command, cwd=self.program, stdout=out, stderr=out, env=env)
         end = time.monotonic() + 60
         while ask(self.port, "GET", "/trail/head", "", {}).status == 0:
-            if time.monotonic() > end or self.process.poll() is not None:
+            if time.monotonic() > end or running.poll() is not None:
                 raise AssertionError(self.log.read_text()[-2000:])
             time.sleep(0.05)
 
@@ -83,7 +84,9 @@ class Process:
 
 def manifest(program: Path) -> Any:
     """The Deployment among a variant's files."""
-    return next(each for each in yaml.safe_load_all((program / "credit.yaml").read_text()) if each["kind"] == "Deployment")
+    return next(
+        each for each in yaml.safe_load_all((program / "credit.yaml").read_text()) if each["kind"] == "Deployment"
+    )
 
 
 def ask(port: int, method: str, path: str, body: str, headers: dict[str, str]) -> Answer:
@@ -105,7 +108,11 @@ def bank(variant: Variant, folder: Path, *, mistake: str = "") -> Iterator[tuple
     lay_out(variant, program)
     shutil.copytree(program, other)
     (folder / "b").mkdir()
-    kept = {each["name"] for each in manifest(program)["spec"]["template"]["spec"]["volumes"] if "persistentVolumeClaim" in each}
+    kept = {
+        each["name"]
+        for each in manifest(program)["spec"]["template"]["spec"]["volumes"]
+        if "persistentVolumeClaim" in each
+    }
     process, checker = Process(program, folder / "data", folder), loaded("27")
     copy = Process(other, folder / "empty", folder / "b")
     for file in other.glob("*.py"):
@@ -119,7 +126,8 @@ def bank(variant: Variant, folder: Path, *, mistake: str = "") -> Iterator[tuple
         return await request("GET", service, path)
 
     async def first_answer(look: Any, *given: Any, **more: Any) -> Answer:
-        return await look()
+        answer: Answer = await look()
+        return answer
 
     async def kill(pod: str, grace: int | None = None) -> None:
         process.kill()
@@ -169,4 +177,3 @@ def bank(variant: Variant, folder: Path, *, mistake: str = "") -> Iterator[tuple
     finally:
         process.kill()
         copy.kill()
-

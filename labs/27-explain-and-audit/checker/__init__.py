@@ -45,8 +45,8 @@ async def decides(lab: Lab) -> None:
     expect(
         all_right(wrong, APPLICANTS, "decisions as the approved model makes them", "decisions as it makes them")
     ).because(
-        "score = bank.score(model, bank.features(application, at)), probability = 1 / (1 + exp(-score)): the higher, the "
-        "more likely the loan is lost. It is approved while that is below the model's threshold"
+        "score = bank.score(model, bank.features(application, at)), probability = 1 / (1 + exp(-score)): the higher, "
+        "the more likely the loan is lost. It is approved while that is below the model's threshold"
     )
     expect(observe("different ids", len(ids), equal_to(APPLICANTS))).because("each decision has an id of its own")
 
@@ -66,9 +66,10 @@ async def explains(lab: Lab) -> None:
             wrong.append(said)
     expect(all_right(wrong, len(people), "explanations by Shapley values", "explained")).because(
         "a feature's contribution is what it adds to the score, as a mean over all orders in which features may become "
-        "known; what is not known yet is taken from the background, row by row, and the scores are averaged. Adding one "
-        "feature alone, or taking one away, misses what features do together; a mean row is nobody's row; and scaling to "
-        "the right sum changes values that may have been right. The score is what is explained, not the probability"
+        "known; what is not known yet is taken from the background, row by row, and the scores are averaged. Adding "
+        "one feature alone, or taking one away, misses what features do together; a mean row is nobody's row; and "
+        "scaling to the right sum changes values that may have been right. The score is what is explained, not the "
+        "probability"
     )
 
 
@@ -80,7 +81,7 @@ async def gives_reasons(lab: Lab) -> None:
     three reasons.
     """
     wrong, asked, few = [], 0, 0
-    for number in (1, SMALL):
+    for number in (3, SMALL):
         credit, model = await served(lab, number)
         people = picked(drawn(lab, f"reasons {number}"), model, 6, now())
         for each in people:
@@ -106,8 +107,8 @@ async def records_approvals(lab: Lab) -> None:
     an older model.
     """
     expect(await lab.once(approvals.told)).because(
-        "`by` is the name of whose token it was; `sha256` is of the file's bytes as they came, so that in a year nobody "
-        "can say that it was another file. A request that was refused is no approval"
+        "`by` is the name of whose token it was; `sha256` is of the file's bytes as they came, so that in a year "
+        "nobody can say that it was another file. A request that was refused is no approval"
     )
 
 
@@ -120,15 +121,18 @@ async def keeps_a_trail(lab: Lab) -> None:
     """
     story = await events.told(lab)
     expect(story.single).because(
-        "one line for each model, approval and decision, with the fields of the README's table; a decision's sha256 is of "
-        "the bytes that GET /decisions/ID gives. A line stands there before its request is answered"
+        "one line for each model, approval and decision, with the fields of the README's table; a decision's sha256 is "
+        "of the bytes that GET /decisions/ID gives. A line stands there before its request is answered"
     )
     expect(story.many).because(
-        "when many come at once, two must not both take the same line for the last one: what reads the last line and what "
-        "writes the next has to be one step, for all threads and processes"
+        "when many come at once, two must not both take the same line for the last one: what reads the last line and "
+        "what writes the next has to be one step, for all threads and processes"
     )
+    if not lab.thorough(keeps_a_trail):
+        return
+    last = await events.last_words(lab, story)
     await replaced(lab)
-    expect(await events.after(lab, story)).because(
+    expect(await events.after(lab, story, last)).because(
         "a pod that goes takes with it what is only in its memory, in its own files, or in an emptyDir. What has been "
         "answered is on the volume of PersistentVolumeClaim credit"
     )
@@ -144,15 +148,15 @@ async def finds_tampering(lab: Lab) -> None:
     cases = await audits.cases(lab)
     wrong = await audits.asked(lab, cases)
     expect(all_right(wrong, len(cases), "the truth about each copy", "copies judged right")).because(
-        "two rules make a copy whole: each line's previous is the digest of the line before, as bytes, and line n's digest "
-        "is that of the head. The first finds who changed something, the second who wrote everything anew, or left out "
-        "the end. The answer comes from the copy alone: the examiners also bring another bank's"
+        "two rules make a copy whole: each line's previous is the digest of the line before, as bytes, and line n's "
+        "digest is that of the head. The first finds who changed something, the second who wrote everything anew, or "
+        "left out the end. The answer comes from the copy alone: the examiners also bring another bank's"
     )
 
 
 @check(points=2, needs=keeps_a_trail, owns="credit")
 async def replays(lab: Lab) -> None:
-    """POST /replays with a record gives the same answer, byte for byte, whatever has changed since; or says that it can't.
+    """POST /replays with a record gives the same answer, byte for byte, whatever has changed since; or refuses.
 
     While another model decides, and once more after the pod was deleted. Then records that never were: another income,
     another day, another model. A copy of the pod with a comment more in its files is another program, and refuses.
@@ -166,24 +170,25 @@ async def replays(lab: Lab) -> None:
     expect(
         all_right(wrong, len(never), "what would have been decided", "computed from records that never were")
     ).because(
-        "a replay computes: by the record's model, its application, and its day. Whoever looks the answer up by the id, or "
-        "takes today for the day, shows what was said and not that it follows"
+        "a replay computes: by the record's model, its application, and its day. Whoever looks the answer up by the "
+        "id, or takes today for the day, shows what was said and not that it follows"
     )
     await records.refuses(credit, kept[0].fields, draw)
     left = (await credit.trail(before.first)).since(before)
     expect(observe("lines that replays left in the trail", len(left), equal_to(0))).because("a question is no event")
-    if lab.thorough(replays):
-        await replaced(lab)
-        expect(await records.same(credit, kept, "after the pod was replaced")).because(records.SAME)
+    if not lab.thorough(replays):
+        return
+    await replaced(lab)
+    expect(await records.same(credit, kept, "after the pod was replaced")).because(records.SAME)
     expect(await records.in_another_release(lab, kept[0], model)).because(
-        "code stands for the program's files, whatever else is the same: a digest of them, made when the program starts. "
-        "A number that somebody has to think of is forgotten some day"
+        "code stands for the program's files, whatever else is the same: a digest of them, made when the program "
+        "starts. A number that somebody has to think of is forgotten some day"
     )
 
 
 @check(points=1, needs=keeps_a_trail, owns="credit", domains=("ckad/environment-configuration-and-security",))
 async def erases(lab: Lab) -> None:
-    """Once a person is erased, nothing of them is left anywhere, the trail's lines stand as they stood, and others stay.
+    """Once a person is erased, nothing of them is left anywhere; the trail's lines stand as they stood, others stay.
 
     The checker looks for name, number and salts in the trail, the pod's log, its volumes and /tmp. Then the same person
     applies again with the same data.
@@ -193,13 +198,13 @@ async def erases(lab: Lab) -> None:
         (story.secret, "what stands in a line stands there for ever: not who it was, and not the salt"),
         (
             story.salts,
-            "whoever knows a customer's data can try: digest after digest, until one fits. A salt that is drawn makes that "
-            "hopeless, one that is computed from what the trail says does not. secrets.token_hex",
+            "whoever knows a customer's data can try: digest after digest, until one fits. A salt that is drawn makes "
+            "that hopeless, one that is computed from what the trail says does not. secrets.token_hex",
         ),
         (
             story.gone,
-            "deleted is not gone: a database may keep the bytes in free pages or in its write-ahead log, a flag hides a row "
-            "and keeps it, and a log has what was printed",
+            "deleted is not gone: a database may keep the bytes in free pages or in its write-ahead log, a flag hides "
+            "a row and keeps it, and a log has what was printed",
         ),
         (story.lines, "the chain holds digests, so nothing of it has to go"),
         (story.recorded, "examiners will ask why a record is not there: who erased it stands in the trail"),
@@ -207,8 +212,8 @@ async def erases(lab: Lab) -> None:
         (story.others, records.SAME),
         (
             story.unknown,
-            "a pseudonym that is computed from a person, such as a digest of the number, by whatever key is still there, "
-            "is the person: whoever comes back is recognised. So is a probability to the last digit",
+            "a pseudonym that is computed from a person, such as a digest of the number, by whatever key is still "
+            "there, is the person: whoever comes back is recognised. So is a probability to the last digit",
         ),
     )
     for observation, why in seen:

@@ -4,26 +4,28 @@ from __future__ import annotations
 
 from mlops_lab.checks import Lab
 from mlops_lab.kit.drawn import drawn
+from mlops_lab.kit.prerequisites import must
 
-from .service import Credit, is_status
+from .service import Credit, Trail, is_status, unbroken
 from .tampered import Case, another_bank, bad_ones, head_of, whole_ones
 
-MOST = 60  # lines of the learner's own trail in a copy
+MOST = 30  # lines of the learner's own trail in a copy; so many keeps_a_trail has made by then
 
 
 async def cases(lab: Lab) -> list[Case]:
     """What is asked about, in no order that tells anything."""
     draw = drawn(lab, "copies")
-    lines, own = another_bank(draw), (await Credit(lab).trail(1)).lines[:MOST]
+    lines, own = another_bank(draw), (await Credit(lab).page(1, MOST))[:MOST]
+    head = head_of(own)
+    must(unbroken(Trail(1, tuple(own), head)), "the trail that is there has to be whole before copies of it can be")
+    k = draw.randrange(2, len(own) - 1)
     made = [
         *whole_ones(draw, lines),
-        Case("your own trail's beginning", own, head_of(own), True),
         *bad_ones(draw, lines),
+        Case("your own trail's beginning", own, head, True),
+        Case(f"your own trail without line {k}", [*own[: k - 1], *own[k:]], head, False, k),
+        Case("your own trail without its end", own[:-1], head, False),
     ]
-    if len(own) > 3:
-        k = draw.randrange(2, len(own) - 1)
-        made.append(Case(f"your own trail without line {k}", [*own[: k - 1], *own[k:]], head_of(own), False, k))
-        made.append(Case("your own trail without its end", own[:-1], head_of(own), False))
     draw.shuffle(made)
     return made
 

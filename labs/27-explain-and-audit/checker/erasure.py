@@ -6,14 +6,15 @@ from dataclasses import dataclass
 
 from mlops_lab.checks import Lab, Observation, absent
 from mlops_lab.kit.drawn import drawn
+from mlops_lab.kit.prerequisites import must
 from mlops_lab.kube.client import Object
 
-from .approvals import AUTHORISED, NOBODY
+from .approvals import AUTHORISED, NOBODY, whose
 from .bank import staff
 from .events import grown
 from .expected import picked
 from .forgetting import Person, guessable, in_files, in_lines, in_log, recognised
-from .records import decided, same
+from .records import same, with_records
 from .scenario import now, served
 from .service import Credit, Trail, is_status, only, succeeds
 
@@ -41,13 +42,13 @@ async def erased(lab: Lab) -> Story:
         Failure: a request is not answered as it should be.
     """
     story, draw = Story(), drawn(lab, "erasure")
-    credit, model = await served(lab, 0)
+    credit, model = await served(lab, 10)
     one, other = picked(draw, model, 2, now())
     if draw.random() < 0.5:
         one, other = other, one
-    first = await decided(credit, [one, one | {"amount": round(one["amount"] * 1.3, 2)}], model)
-    stays = Person(await decided(credit, [other, other | {"months": 30}], model))
-    person = Person([*first, *await decided(credit, [one], model)])
+    first = await with_records(credit, [one, one | {"amount": round(one["amount"] * 1.3, 2)}], model)
+    stays = Person(await with_records(credit, [other, other | {"months": 30}], model))
+    person = Person([*first, *await with_records(credit, [one], model)])
     before = await credit.trail()
     lines = in_lines(before, [*person.words, *stays.words])
     story.secret = _none(lines, "no name, number or salt in the trail")
@@ -58,7 +59,7 @@ async def erased(lab: Lab) -> Story:
     officer = draw.choice(staff("privacy"))
     answer = await credit.ask("POST", "/erasures", {"person": person.number}, token=officer.token)
     succeeds(answer, "POST /erasures by a privacy officer")
-    await without_records(credit, person)
+    await without_records(credit, person, f"{person.kept[0].made.id[:-2]}{draw.getrandbits(32):08x}"[-80:])
     story.gone = _none([*await in_files(lab, person.words), *await in_log(lab, person.words)],
                        "nothing of the person in the pod's volumes, /tmp and log")  # fmt: skip
     after = await credit.trail(before.first)
@@ -77,20 +78,20 @@ async def refused(lab: Lab, credit: Credit, person: Person) -> None:
     Raises:
         Failure: it is.
     """
-    risk = drawn(lab, "who may not").choice(staff("risk"))
-    for token, status, who in (
-        ("", 401, "nobody"),
-        (NOBODY, 401, "nobody's token"),
-        (risk.token, 403, "a risk officer"),
-    ):
+    draw = drawn(lab, "who may not")
+    others = [draw.choice(staff(role)).token for role in ("risk", "developer")]
+    for token, status in (("", 401), (NOBODY, 401), *((each, 403) for each in others)):
         answer = await credit.ask("POST", "/erasures", {"person": person.number}, token=token)
-        is_status(answer, status, f"POST /erasures by {who}", AUTHORISED)
+        is_status(answer, status, f"POST /erasures by {whose(token)}", AUTHORISED)
     for each in person.kept:
         await credit.record(each.made.id)
 
 
-async def without_records(credit: Credit, person: Person) -> None:
+async def without_records(credit: Credit, person: Person, never: str) -> None:
     """None of a person's records is there.
+
+    Args:
+        never: the id of a decision that there never was.
 
     Raises:
         Failure: one is.
@@ -99,6 +100,10 @@ async def without_records(credit: Credit, person: Person) -> None:
         answer = await credit.ask("GET", f"/decisions/{each.made.id}")
         what = f"GET /decisions/ID of decision {number} of {len(person.kept)} about a person who was erased"
         is_status(answer, 410, what, "each decision about them has a record, and all of these go")
+        told = [word for word in person.words if word in answer.text]
+        must(Observation(not told, f"{what}: nothing of them", answer.shown), "who it was is what had to be forgotten")
+    answer = await credit.ask("GET", f"/decisions/{never}")
+    is_status(answer, 404, "GET /decisions/ID of a decision that never was", "410 is for those that were")
 
 
 def erasures(added: list[Object], person: Person, by: str) -> Observation:

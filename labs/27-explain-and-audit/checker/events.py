@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from itertools import pairwise
 
 from mlops_lab.checks import Lab, Observation
 from mlops_lab.kit.drawn import drawn
@@ -35,7 +36,7 @@ async def told(lab: Lab) -> Story:
     """A model that comes into service, decisions one by one, and many at once."""
     draw, began, credit = drawn(lab, "events"), time.time(), Credit(lab)
     before = await credit.trail()
-    _, model = await served(lab, 5)
+    _, model = await served(lab, 7)
     people = both_sides(draw, model, AT_ONCE + 8, now())
     copies, made, wrong = [before, await credit.trail(before.first)], [], ""
     added = copies[-1].since(before)
@@ -55,18 +56,26 @@ async def told(lab: Lab) -> Story:
         wrong = await lines_of(credit, made, model, copies[-1].since(copies[-2]))
         expected = f"{AT_ONCE} decisions at once, a line each, one after the other in the chain"
         many = Observation(not wrong, expected, wrong or f"{len(made)} lines more, the chain whole", timed=False)
-    for older, newer in zip(copies, copies[1:], strict=False):
+    for older, newer in pairwise(copies):
         kept = grown(older, newer, "a moment later")
         single = single if kept.ok else kept
     return Story(credit, model, single, many, copies[-1])
 
 
-async def after(lab: Lab, story: Story) -> Observation:
+async def last_words(lab: Lab, story: Story) -> Decided:
+    """One more decision, after which the pod goes at once."""
+    await story.credit.page(story.last.first + len(story.last.lines), 0)
+    return await story.credit.decide(both_sides(drawn(lab, "last words"), story.model, 4, now())[0])
+
+
+async def after(lab: Lab, story: Story, last: Decided) -> Observation:
     """Whether all is there after the pod was replaced, and goes on from there."""
     newer = await story.credit.trail(story.last.first)
     kept = grown(story.last, newer, "after the pod was deleted by force")
     if not kept.ok:
         return kept
+    if wrong := await lines_of(story.credit, [last], story.model, newer.since(story.last)):
+        return Observation(False, "the decision that was answered just before has its line", wrong, timed=False)
     draw = drawn(lab, "after")
     made = [await story.credit.decide(each) for each in both_sides(draw, story.model, 4, now())[:1]]
     wrong = await lines_of(story.credit, made, story.model, (await story.credit.trail(newer.first)).since(newer))

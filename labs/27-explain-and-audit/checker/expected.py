@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import partial
+from itertools import pairwise
 from random import Random
 
 from mlops_lab.kube.client import Object
@@ -44,7 +45,7 @@ class Right:
     def clear(self) -> bool:
         """Is the reasons' order beyond doubt, and which are among them?"""
         sizes = sorted((-each if self.approved else each) for each in self.contributions.values())
-        apart = all(two - one >= APART for one, two in zip(sizes, sizes[1:], strict=False) if two >= LEAST / 2)
+        apart = all(two - one >= APART for one, two in pairwise(sizes) if two >= LEAST / 2)
         return apart and not any(LEAST / 2 < each < LEAST * 2 for each in sizes)
 
 

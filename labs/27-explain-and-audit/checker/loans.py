@@ -143,7 +143,7 @@ def _tree(
             if gain > best:
                 best, found = gain, (name, cut, left)
     if found is None:
-        return round(RATE * pull / mass, 5)
+        return RATE * pull / mass
     name, cut, left = found
     inside = set(left)
     right = [one for one in there if one not in inside]

@@ -19,9 +19,9 @@ from .scenario import now, people, served
 from .service import Credit, Decided, is_status
 
 SAME = (
-    "an answer that is a function of the record alone comes out the same for ever: the record's own id, time and model, "
-    "nothing of today, nothing drawn, fields and digits in the same order. Models stay where they are, under their "
-    "version, also when others decide"
+    "an answer that is a function of the record alone comes out the same for ever: the record's own id, time and "
+    "model, nothing of today, nothing drawn, fields and digits in the same order. Models stay where they are, under "
+    "their version, also when others decide"
 )
 FIELDS = {"decision", "at", "model", "code", "application", "salt"}
 SALT = re.compile(r"[0-9a-fA-F]{32,}")
@@ -43,7 +43,7 @@ class Kept:
         return fields
 
 
-async def decided(credit: Credit, applications: list[Object], model: Model) -> list[Kept]:
+async def with_records(credit: Credit, applications: list[Object], model: Model) -> list[Kept]:
     """Decisions with their records.
 
     Raises:
@@ -153,8 +153,8 @@ async def refuses(credit: Credit, record: Object, draw: Random) -> None:
     """
     code = record["code"]
     why = (
-        "a replay by another model or another program is another decision. Where they are not at hand, the honest answer "
-        "is that they are not"
+        "a replay by another model or another program is another decision. Where they are not at hand, the honest "
+        "answer is that they are not"
     )
     unknown = {"code": code[:-1] + draw.choice([each for each in "0123456789abcdef" if each != code[-1].lower()])}
     for what, fields in (("code", unknown), ("model", {"model": f"{record['model']}-lost"})):
@@ -175,7 +175,7 @@ async def in_another_release(lab: Lab, kept: Kept, model: Model) -> Observation:
             await credit.ask("POST", "/decisions", kept.application), 409, "POST /decisions with empty volumes", why
         )
         await credit.serve(model, developer.token, officer.token)
-        own = (await decided(credit, [kept.application], model))[0]
+        own = (await with_records(credit, [kept.application], model))[0]
         here, there = str(kept.fields["code"]), str(own.fields["code"])
         wanted = "another code in a copy of the pod whose .py files have one more comment"
         if here == there:
@@ -189,7 +189,7 @@ async def in_another_release(lab: Lab, kept: Kept, model: Model) -> Observation:
 async def prepared(lab: Lab) -> tuple[Credit, Model, Model, list[Kept]]:
     """Decisions by one model, after which another one came into service."""
     draw = drawn(lab, "replays")
-    credit, model = await served(lab, 6)
-    kept = await decided(credit, picked(draw, model, 4, now()), model)
-    _, other = await served(lab, 7)
+    credit, model = await served(lab, 8)
+    kept = await with_records(credit, picked(draw, model, 4, now()), model)
+    _, other = await served(lab, 9)
     return credit, model, other, kept

@@ -33,7 +33,8 @@ async def released(lab: Lab) -> AsyncIterator[Credit]:
     changed, names = others({each: found for each, found in maps.items() if found})
     must(
         Observation(bool(names), "the program's .py files in ConfigMaps that the pod mounts", "there are none"),
-        "the checker starts a copy of the pod with other files, and finds them in its ConfigMaps: kubectl get pod -o yaml",
+        "the checker starts a copy of the pod with other files, and finds them in its ConfigMaps: kubectl get pod -o "
+        "yaml",
     )
     objects = of_pod(pod, await lab.objects.service("credit"), NAME, change=lambda container: None)
     objects[0]["spec"]["volumes"] = volumes(objects[0]["spec"]["volumes"], names)
@@ -63,7 +64,7 @@ def config_maps(pod: Object) -> set[str]:
 
 
 def others(maps: dict[str, Object]) -> tuple[list[Object], dict[str, str]]:
-    """Copies of the ConfigMaps that have .py files, with a comment more in each of these; their names by the old ones."""
+    """Copies of the ConfigMaps that have .py files, each with a comment more; and their names, by the old ones."""
     made, names = [], {}
     for place, (name, found) in enumerate(maps.items()):
         data = {key: text + COMMENT * key.endswith(".py") for key, text in (found.get("data") or {}).items()}

@@ -7,11 +7,12 @@ from datetime import UTC, datetime
 from functools import partial
 from random import Random
 
-from mlops_lab.checks import Lab, Observation, expect
+from mlops_lab.checks import Lab, Observation, expect, is_ready
 from mlops_lab.kit.answering import must_answer
 from mlops_lab.kit.deployments import owned_pods, rolled_out
 from mlops_lab.kit.drawn import drawn
-from mlops_lab.kit.pods import every_container, leaving, name
+from mlops_lab.kit.pods import every_container, leaving, name, states
+from mlops_lab.kit.prerequisites import must
 from mlops_lab.kit.side_by_side import together
 
 from .bank import Member, staff
@@ -20,7 +21,7 @@ from .service import Credit, Decided
 
 IMAGE = "workbench:1"
 READY_WITHIN, REACHED_WITHIN = 90, 20  # s
-MODELS = 8
+MODELS = 11  # each for one check, so that what one has approved says nothing about another
 SMALL = 2  # the number of the model that knows few features, so that there may be fewer than three reasons
 AT_ONCE = 24
 
@@ -81,11 +82,19 @@ async def replaced(lab: Lab) -> None:
     Raises:
         Failure: it does not come.
     """
-    for pod in await owned_pods(lab, "credit"):
-        await lab.objects.kill(name(pod), grace=0)
-    await up(
-        lab, "a new pod must start with what the last one has left on the volume; kubectl logs says what it misses"
+    old = {name(each) for each in await owned_pods(lab, "credit")}
+    for each in old:
+        await lab.objects.kill(each, grace=0)
+    why = "a new pod must start with what the last one has left on the volume; kubectl logs says what it misses"
+    seen = await lab.objects.pods_until(
+        "credit",
+        lambda pods: any(map(is_ready, pods)) and not old & set(map(name, pods)),
+        expected="a new pod that is ready",
+        shown=lambda pods: ", ".join(states(pods)) or "no pod",
+        within=READY_WITHIN,
     )
+    must(seen, why)
+    await up(lab, why)
 
 
 async def at_once(credit: Credit, applications: list[dict[str, object]]) -> list[Decided]:

@@ -153,10 +153,9 @@ class Credit:
         head = answer.fields()
         lines = head.get("lines")
         right = isinstance(lines, int) and not isinstance(lines, bool) and 0 <= lines < 10**9
+        right = right and (lines == 0 or isinstance(head.get("sha256"), str))
         must(
-            Observation(
-                right and isinstance(head.get("sha256"), str), '{"lines": a number, "sha256": "..."}', answer.shown
-            ),
+            Observation(right, '{"lines": a number, "sha256": "..."}', answer.shown),
             "the head says how many lines there are and which is the last",
         )
         return head
@@ -173,35 +172,40 @@ class Credit:
         head = await self.head()
         first = first or max(1, head["lines"] - READ + 1)
         lines: list[bytes] = []
-        while first + len(lines) <= head["lines"]:
-            at = first + len(lines)
-            lines += await self._page(at)
+        while (left := head["lines"] - first + 1 - len(lines)) > 0:
+            lines += await self.page(first + len(lines), min(left, PAGE))
         copy = Trail(first, tuple(lines[: head["lines"] - first + 1]), head)
         must(
             unbroken(copy),
-            "each line names the digest of the line before it, as the bytes were given out: without the \\n, and not of "
-            "what was parsed and printed anew. Who appends has to know the last line, also when two come at once, and "
-            "after the program has been started anew",
+            "each line names the digest of the line before it, as the bytes were given out: without the \\n, and not "
+            "of what was parsed and printed anew. Who appends has to know the last line, also when two come at once, "
+            "and after the program has been started anew",
         )
         return copy
 
-    async def _page(self, first: int) -> list[bytes]:
+    async def page(self, first: int, count: int) -> list[bytes]:
+        """Lines from one on.
+
+        Args:
+            count: how many there are at least; none where it is 0.
+
+        Raises:
+            Failure: there are others than that.
+        """
         path = f"/trail?from={first}"
         answer = await self.ask("GET", path)
         is_status(answer, 200, f"GET {path}")
         *lines, rest = answer.body.split(b"\n")
-        said = ""
-        if not lines or rest or len(answer.body) >= LARGEST:
-            said = f"{len(answer.body)} bytes, the last of them {answer.body[-20:]!r}"
-        elif len(lines) > PAGE:
-            said = f"{len(lines)} lines"
+        said = f"{len(lines)} lines"
+        right = count <= len(lines) <= (PAGE if count else 0)
+        if rest or len(answer.body) >= LARGEST:
+            right, said = False, f"{len(answer.body)} bytes, the last of them {answer.body[-20:]!r}"
         elif long := [len(line) for line in lines if len(line) > LONGEST]:
-            said = f"a line of {long[0]} bytes"
+            right, said = False, f"a line of {long[0]} bytes"
+        wanted = f"{count} to {PAGE} lines that end in \\n, each of {LONGEST} bytes at most" if count else "no line"
         must(
-            Observation(
-                not said, f"GET {path}: 1 to {PAGE} lines that end in \\n, each of {LONGEST} bytes at most", said
-            ),
-            "the head says that there are more lines. They are given out as they were written, a hundred at a time",
+            Observation(right, f"GET {path}: {wanted}", said),
+            "lines are given out as they were written, a hundred at a time, and none beyond the head's",
         )
         return lines
 
@@ -214,11 +218,11 @@ def unbroken(copy: Trail) -> Observation:
         fields = fields_of(line)
         if fields is None:
             return Observation(False, "a trail of JSON objects", f"line {number}: {line[:80]!r}")
-        if expected is not None and fields.get("previous") != expected:
+        if expected is not None and str(fields.get("previous")).lower() != expected:
             seen = f"line {number} names {str(fields.get('previous'))[:12]}, that one's digest is {expected[:12]}"
             return Observation(False, "each line names the digest of the one before it", seen)
         expected = last = digest(line)
-    right = not copy.lines or copy.head["sha256"] == last
+    right = not copy.lines or str(copy.head["sha256"]).lower() == last
     seen = f"the head's is {str(copy.head['sha256'])[:12]}, that of line {copy.head['lines']} {last[:12]}"
     return Observation(right, "the head has the digest of the last line", seen)
 

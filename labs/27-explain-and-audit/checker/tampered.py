@@ -1,4 +1,4 @@
-"""Copies of trails: whole ones, and such as somebody has been at. Of a bank that never was, so nobody can look them up."""
+"""Copies of trails: whole ones, and such as somebody has been at. Of a bank that never was: nobody can look them up."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The credit service: what a request does, and who may do it. A decision is a record that was just made; a replay is too."""
+"""The credit service: what a request does, and who may do it. A decision is the replay of a record just made."""
 
 import hashlib
 import json

@@ -6,13 +6,12 @@ import json
 
 def whole(trail: str, head: dict) -> dict:
     """By nothing but the copy and the head."""
-    expected, count, reached = "0" * 64, 0, False
-    for line in trail.removesuffix("\n").encode().split(b"\n"):
-        count += 1
+    expected, reached = "0" * 64, False
+    for number, line in enumerate(trail.removesuffix("\n").encode().split(b"\n"), 1):
         if previous(line) != expected:
-            return {"whole": False, "line": count}
+            return {"whole": False, "line": number}
         expected = hashlib.sha256(line).hexdigest()
-        reached = reached or (count, expected) == (head["lines"], head["sha256"])
+        reached = reached or (number, expected) == (head["lines"], head["sha256"])
     return {"whole": True} if reached else {"whole": False, "line": None}
 
 
