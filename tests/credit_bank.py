@@ -31,43 +31,46 @@ from tests.lab_programs import loaded
 from tests.made_up import NothingThere, NoTraffic, made_up_lab
 
 LAB = project() / "labs" / "27-explain-and-audit"
-OTHER = "checker-another-release"
+SAME, OTHER = "checker-same-files", "checker-another-release"
 
 
 class Process:
     """A learner's program, with the pod's folders and port replaced by ones that are here.
 
+    Its files say where those are from their own place, so that the same program has the same files in each process.
+
     Args:
-        program: the folder with its files.
-        kept: the folder that is its volume.
+        variant: whose program it is.
+        folder: in which program, volume and log have their places.
+        comment: at the end of each of its .py files.
     """
 
-    def __init__(self, program: Path, kept: Path, folder: Path) -> None:
-        self.program, self.kept, self.log = program, kept, folder / "log"
+    def __init__(self, variant: Variant, folder: Path, comment: str = "") -> None:
+        self.program, self.kept, self.log = folder / "program", folder / "data", folder / "log"
+        lay_out(variant, self.program)
+        self.kept.mkdir()
+        staff = in_manifests(LAB / "start", "Secret", "staff")["stringData"]["staff.json"]
+        (folder / "staff.json").write_text(staff)
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
-        staff = folder / "staff.json"
-        staff.write_text(in_manifests(LAB / "start", "Secret", "staff")["stringData"]["staff.json"])
-        kept.mkdir(exist_ok=True)
-        for file in program.glob("*.py"):
+        for file in self.program.glob("*.py"):
             text = file.read_text()
             for old, new in (
-                ('"/data', f'"{kept}'), ('"/staff/staff.json"', f'"{staff}"'),
-                ('(("", 8080)', f'(("127.0.0.1", {self.port})'),
+                ('"/data', '"../data'), ('"/staff/staff.json"', '"../staff.json"'),
+                ('(("", 8080)', '(("127.0.0.1", int(__import__("os").environ["PORT"]))'),
             ):  # fmt: skip
                 text = text.replace(old, new)
-            file.write_text(text)
-        container = manifest(program)["spec"]["template"]["spec"]["containers"][0]
-        words = [{"python3": sys.executable, "0.0.0.0": "127.0.0.1", "8080": str(self.port)}.get(each, each)
-                 for each in container["command"]]  # fmt: skip
-        self.command = words
+            file.write_text(text + comment)
+        self.spec: Any = manifest(self.program)["spec"]["template"]["spec"]
+        words = {"python3": sys.executable, "0.0.0.0": "127.0.0.1", "8080": str(self.port)}
+        self.command = [words.get(each, each) for each in self.spec["containers"][0]["command"]]
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
         out = self.log.open("wb")
-        env = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "OPENBLAS_NUM_THREADS": "1"}
+        env = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "OPENBLAS_NUM_THREADS": "1", "PORT": str(self.port)}
         self.process = running = subprocess.Popen(self.command, cwd=self.program, stdout=out, stderr=out, env=env)
         end = time.monotonic() + 60
         while ask(self.port, "GET", "/trail/head", "", {}).status == 0:
@@ -104,23 +107,13 @@ def ask(port: int, method: str, path: str, body: str, headers: dict[str, str]) -
 @contextlib.contextmanager
 def bank(variant: Variant, folder: Path, *, mistake: str = "") -> Iterator[tuple[Any, Any]]:
     """The checker, and a lab in which a variant's program answers for Service `credit`."""
-    program, other = folder / "program", folder / "other"
-    lay_out(variant, program)
-    shutil.copytree(program, other)
-    (folder / "b").mkdir()
-    kept = {
-        each["name"]
-        for each in manifest(program)["spec"]["template"]["spec"]["volumes"]
-        if "persistentVolumeClaim" in each
-    }
-    process, checker = Process(program, folder / "data", folder), loaded("27")
-    copy = Process(other, folder / "empty", folder / "b")
-    for file in other.glob("*.py"):
-        file.write_text(file.read_text() + "\n# another release\n")
-    ports = {"credit": process, OTHER: copy}
+    process, checker = Process(variant, folder / "credit"), loaded("27")
+    copies = {SAME: Process(variant, folder / SAME), OTHER: Process(variant, folder / OTHER, checker.COMMENT)}
+    ports = {"credit": process.port, **{name: each.port for name, each in copies.items()}}
+    stays = any("persistentVolumeClaim" in each for each in process.spec["volumes"])
 
     async def request(method: str, service: str, path: str, body: Any = None, **more: Any) -> Answer:
-        return await asyncio.to_thread(ask, ports[service].port, method, path, encoded(body), more.get("headers") or {})
+        return await asyncio.to_thread(ask, ports[service], method, path, encoded(body), more.get("headers") or {})
 
     async def get(service: str, path: str, **more: Any) -> Answer:
         return await request("GET", service, path)
@@ -131,7 +124,7 @@ def bank(variant: Variant, folder: Path, *, mistake: str = "") -> Iterator[tuple
 
     async def kill(pod: str, grace: int | None = None) -> None:
         process.kill()
-        if not kept:
+        if not stays:
             shutil.rmtree(process.kept)
             process.kept.mkdir()
         process.start()
@@ -145,8 +138,7 @@ def bank(variant: Variant, folder: Path, *, mistake: str = "") -> Iterator[tuple
         return Printed(0, done.stdout.splitlines(), "")
 
     async def pods(*given: Any, **more: Any) -> list[Any]:
-        spec = manifest(program)["spec"]["template"]["spec"]
-        return [{"metadata": {"name": "credit-1"}, "spec": spec, "status": {"phase": "Running"}}]
+        return [{"metadata": {"name": "credit-1"}, "spec": process.spec, "status": {"phase": "Running"}}]
 
     async def fine(*given: Any, **more: Any) -> Observation:
         return Observation(True, "ready", "ready")
@@ -155,12 +147,14 @@ def bank(variant: Variant, folder: Path, *, mistake: str = "") -> Iterator[tuple
         return []
 
     @contextlib.asynccontextmanager
-    async def released(lab: Any) -> AsyncIterator[Any]:
-        copy.start()
+    async def released(lab: Any, name: str) -> AsyncIterator[Any]:
+        shutil.rmtree(copies[name].kept)
+        copies[name].kept.mkdir()
+        await asyncio.to_thread(copies[name].start)
         try:
-            yield checker.Credit(lab, OTHER)
+            yield checker.Credit(lab, name)
         finally:
-            copy.kill()
+            copies[name].kill()
 
     for name, instead in (
         ("exists", fine), ("must_answer", fine), ("rolled_out", fine), ("owned_pods", pods), ("printed", printed),
@@ -175,5 +169,5 @@ def bank(variant: Variant, folder: Path, *, mistake: str = "") -> Iterator[tuple
         process.start()
         yield checker, lab
     finally:
-        process.kill()
-        copy.kill()
+        for each in (process, *copies.values()):
+            each.kill()

@@ -33,7 +33,8 @@ async def told(lab: Lab) -> Observation:
     draw = drawn(lab, "approvals")
     credit, first = await served(lab, 4)
     second, third = (await lab.once(models))[5:7]
-    developer, one, other = people(draw)
+    _, one, other = people(draw)
+    developer = draw.choice(staff("developer"))
     outsider = draw.choice(staff("privacy"))
     before = await credit.trail()
 

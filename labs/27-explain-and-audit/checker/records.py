@@ -10,11 +10,13 @@ from random import Random
 from mlops_lab.checks import Lab, Observation
 from mlops_lab.kit.drawn import drawn
 from mlops_lab.kit.prerequisites import must
+from mlops_lab.kit.side_by_side import together
 from mlops_lab.kube.client import Object
 
-from .expected import later, picked, right, wrong_in
+from .expected import later, picked, right, unexplained, wrong_in
 from .loans import Model
-from .release import released
+from .release import OTHER, released
+from .release import SAME as SAME_FILES
 from .scenario import now, people, served
 from .service import Credit, Decided, is_status
 
@@ -104,10 +106,16 @@ def apart(one: bytes, other: bytes) -> str:
     return f"…{one[begin : place + 20]!r} was …{other[begin : place + 20]!r} at byte {place}"
 
 
+def another_id(draw: Random, each: Kept) -> str:
+    """An id that no decision has, as long as this one's."""
+    last = draw.choice([digit for digit in "0123456789abcdef" if digit != each.made.id[-1]])
+    return each.made.id[:-1] + last
+
+
 def changed(draw: Random, each: Kept, model: Model, other: Model) -> list[tuple[str, Object, Model]]:
     """Records that never were, each with one thing changed that changes the score, and the model to judge them by."""
     fields, before = each.fields, right(model, each.application, each.made.at, explains=False).score
-    others: list[tuple[str, Object, Model]] = []
+    others: list[tuple[str, Object, Model]] = [("another id", fields | {"decision": another_id(draw, each)}, model)]
 
     def matters(record: Object, by: Model) -> bool:
         score = right(by, record["application"], record["at"], explains=False).score
@@ -139,8 +147,9 @@ async def would_be(credit: Credit, records: list[tuple[str, Object, Model]]) -> 
     wrong = []
     for what, record, model in records:
         said = (await credit.replay(record)).said
-        wanted = right(model, record["application"], record["at"], explains=False)
-        if found := wrong_in(said, model, wanted, decision=record["decision"], at=record["at"]):
+        wanted = right(model, record["application"], record["at"])
+        found = wrong_in(said, model, wanted, decision=record["decision"], at=record["at"])
+        if found := found or unexplained(said, wanted):
             wrong.append(f"with {what}: {found}")
     return wrong
 
@@ -162,18 +171,35 @@ async def refuses(credit: Credit, record: Object, draw: Random) -> None:
         is_status(answer, 409, f"POST /replays with a record of another {what}", why)
 
 
-async def in_another_release(lab: Lab, kept: Kept, model: Model) -> Observation:
-    """Whether a copy of the pod with other files calls its code by another name, and refuses what was decided by this.
+async def by_others(lab: Lab, kept: list[Kept], model: Model) -> list[Observation]:
+    """What two copies of the pod with empty volumes make of records: one with the same files, one with others.
 
     Raises:
-        Failure: it does not start, or replays what another program has decided.
+        Failure: one does not start, or replays what another program has decided.
     """
-    developer, officer, _ = people(drawn(lab, "another release"))
-    async with released(lab) as credit:
+    return await together(in_the_same_release(lab, kept, model), in_another_release(lab, kept[0], model))
+
+
+async def in_the_same_release(lab: Lab, kept: list[Kept], model: Model) -> Observation:
+    """Whether the same files and the same model, elsewhere, lead to the same answers."""
+    developer, officer, _ = people(drawn(lab, "the same release"))
+    async with released(lab, SAME_FILES) as credit:
         why = "no model has been approved where there is nothing yet, so nobody can decide"
-        is_status(
-            await credit.ask("POST", "/decisions", kept.application), 409, "POST /decisions with empty volumes", why
-        )
+        answer = await credit.ask("POST", "/decisions", kept[0].application)
+        is_status(answer, 409, "POST /decisions with empty volumes", why)
+        await credit.serve(model, developer.token, officer.token)
+        own = (await with_records(credit, [kept[0].application], model))[0]
+        here, there = str(kept[0].fields["code"]), str(own.fields["code"])
+        if here != there:
+            wanted = "the same code in a copy of the pod with the same files and empty volumes"
+            return Observation(False, wanted, f"{here[:40]} here, {there[:40]} there", timed=False)
+        return await same(credit, kept, "in a copy of the pod with the same files and model")
+
+
+async def in_another_release(lab: Lab, kept: Kept, model: Model) -> Observation:
+    """Whether a program of other files calls its code by another name, and refuses what was decided by this one."""
+    developer, officer, _ = people(drawn(lab, "another release"))
+    async with released(lab, OTHER) as credit:
         await credit.serve(model, developer.token, officer.token)
         own = (await with_records(credit, [kept.application], model))[0]
         here, there = str(kept.fields["code"]), str(own.fields["code"])
@@ -183,7 +209,7 @@ async def in_another_release(lab: Lab, kept: Kept, model: Model) -> Observation:
         why = "it was decided by other files than those that run here, so what they would say now is not what was said"
         answer = await credit.ask("POST", "/replays", kept.fields)
         is_status(answer, 409, "POST /replays in that copy with a record of this program", why)
-        return Observation(True, wanted, f"{here[:12]} here, {there[:12]} there")
+        return Observation(True, wanted, f"code {here[:12]} here, {there[:12]} there")
 
 
 async def prepared(lab: Lab) -> tuple[Credit, Model, Model, list[Kept]]:

@@ -1,4 +1,4 @@
-"""Another release of the learner's program: a copy of the pod whose .py files end in a comment, with empty volumes."""
+"""Copies of the learner's pod with empty volumes: of the same files, and of such as end in a comment more."""
 
 from __future__ import annotations
 
@@ -15,14 +15,17 @@ from mlops_lab.kube.client import Object
 from .scenario import pod_of
 from .service import Credit
 
-NAME = "checker-another-release"
+SAME, OTHER = "checker-same-files", "checker-another-release"
 COMMENT = "\n# another release\n"
 STARTED_WITHIN = 90  # s
 
 
 @contextlib.asynccontextmanager
-async def released(lab: Lab) -> AsyncIterator[Credit]:
-    """The copy, once it answers, while the block runs.
+async def released(lab: Lab, name: str) -> AsyncIterator[Credit]:
+    """A copy, once it answers, while the block runs.
+
+    Args:
+        name: `SAME` or `OTHER`, which has another comment in its .py files.
 
     Raises:
         Failure: no .py file of the pod comes from a ConfigMap, or the copy does not answer.
@@ -36,21 +39,20 @@ async def released(lab: Lab) -> AsyncIterator[Credit]:
         "the checker starts a copy of the pod with other files, and finds them in its ConfigMaps: kubectl get pod -o "
         "yaml",
     )
-    objects = of_pod(pod, await lab.objects.service("credit"), NAME, change=lambda container: None)
-    objects[0]["spec"]["volumes"] = volumes(objects[0]["spec"]["volumes"], names)
-    async with standing(lab, [*changed, *objects], grace=1):
+    objects = of_pod(pod, await lab.objects.service("credit"), name, change=lambda container: None)
+    objects[0]["spec"]["volumes"] = volumes(objects[0]["spec"]["volumes"], names if name == OTHER else {})
+    async with standing(lab, [*(changed if name == OTHER else []), *objects], grace=1):
         last, answered = "it never answered", False
-        async for answer in Copy(lab, NAME).answers("/trail/head", within=STARTED_WITHIN):
+        async for answer in Copy(lab, name).answers("/trail/head", within=STARTED_WITHIN):
             last, answered = answer.shown, answer.status == 200
             if answered:
                 break
+        wanted = f"a copy of the pod with empty volumes answers GET /trail/head in {STARTED_WITHIN} s"
         must(
-            Observation(
-                answered, f"a copy of the pod with empty volumes answers GET /trail/head in {STARTED_WITHIN} s", last
-            ),
+            Observation(answered, wanted, last),
             "it must start where there is nothing yet, and with another comment in its files",
         )
-        yield Credit(lab, NAME)
+        yield Credit(lab, name)
 
 
 def config_maps(pod: Object) -> set[str]:
@@ -69,7 +71,7 @@ def others(maps: dict[str, Object]) -> tuple[list[Object], dict[str, str]]:
     for place, (name, found) in enumerate(maps.items()):
         data = {key: text + COMMENT * key.endswith(".py") for key, text in (found.get("data") or {}).items()}
         if any(key.endswith(".py") for key in data):
-            names[name] = f"{NAME}-{place}"
+            names[name] = f"{OTHER}-{place}"
             made.append(
                 {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": names[name]}, "data": data}
                 | ({"binaryData": found["binaryData"]} if found.get("binaryData") else {})

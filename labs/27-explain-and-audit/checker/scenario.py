@@ -44,9 +44,9 @@ async def models(lab: Lab) -> list[Model]:
 
 
 def people(draw: Random) -> tuple[Member, Member, Member]:
-    """A developer, and two risk officers."""
+    """Somebody who may hand in a model, and two risk officers."""
     first, second = draw.sample(staff("risk"), 2)
-    return draw.choice(staff("developer")), first, second
+    return draw.choice([*staff("developer"), *staff("privacy")]), first, second
 
 
 async def served(lab: Lab, number: int) -> tuple[Credit, Model]:

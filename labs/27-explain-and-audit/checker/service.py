@@ -108,7 +108,7 @@ class Credit:
         Raises:
             Failure: one of them is refused.
         """
-        succeeds(await self.hand_in(model, developer), f"PUT /models/{model.version} by a developer")
+        succeeds(await self.hand_in(model, developer), f"PUT /models/{model.version} by one of the staff")
         succeeds(await self.approve(model, officer), f"POST /models/{model.version}/approval by a risk officer")
 
     async def decide(self, application: Object) -> Decided:
