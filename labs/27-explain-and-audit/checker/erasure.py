@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 from mlops_lab.checks import Lab, Observation, absent
@@ -43,7 +44,7 @@ async def erased(lab: Lab) -> Story:
     """
     story, draw = Story(), drawn(lab, "erasure")
     credit, model = await served(lab, 10)
-    one, other = picked(draw, model, 2, now())
+    one, other = map(fresh, picked(draw, model, 2, now()))
     if draw.random() < 0.5:
         one, other = other, one
     first = await with_records(credit, [one, one | {"amount": round(one["amount"] * 1.3, 2)}], model)
@@ -70,6 +71,14 @@ async def erased(lab: Lab) -> Story:
         story.others = await same(credit, stays.kept, "after another one's erasure")
     story.unknown = await back_again(credit, person, stays, before)
     return story
+
+
+def fresh(application: Object) -> Object:
+    """The same application of somebody whom no run had before, not even one with the same seed."""
+    moment = time.time_ns()
+    letters = "".join(chr(ord("a") + moment // 26**place % 26) for place in range(10))
+    name = " ".join(f"{part}{letters}" for part in application["name"].split())
+    return application | {"person": f"C-{moment}", "name": name}
 
 
 async def refused(lab: Lab, credit: Credit, person: Person) -> None:
