@@ -1,0 +1,225 @@
+"""Lab 27: the checker is developer, risk officer, customer and examiner of a bank that it makes up.
+
+Its models have learnt from drawn loans. Right scores, Shapley values and reasons it computes itself, by the definition;
+the trail's digests, too. What it hands in, approves and decides stays in the learner's trail, which only grows.
+"""
+
+from __future__ import annotations
+
+import time
+
+from mlops_lab.checks import Lab, Observation, check, equal_to, expect, observe
+from mlops_lab.kit.deployments import exists
+from mlops_lab.kit.drawn import drawn
+
+from . import approvals, audits, events, records
+from .erasure import erased
+from .expected import both_sides, picked, right, unexplained, unreasonable, wrong_in, wrong_moment
+from .scenario import SMALL, all_right, given_image, now, replaced, served, up
+
+APPLICANTS = 8
+
+
+@check(points=1, owns="credit", domains=("ckad/deployment",))
+async def decides(lab: Lab) -> None:
+    """The model that was approved last decides: score, probability and approval are what it says of an application.
+
+    The checker hands in a model that it has trained, has it approved, and asks about 8 people, of whom some are as near
+    to the model's threshold as can be, on both sides. The pods of Deployment `credit` run workbench:1 and nothing else.
+    """
+    await exists(lab, "credit")
+    await up(lab, "kubectl get pods and kubectl logs deployment/credit say what holds the pod up")
+    expect(await given_image(lab)).because(
+        "the checker takes the program's files from ConfigMaps and puts them into the same image beside a comment: "
+        "kubectl get deployment credit -o yaml shows which images there are"
+    )
+    credit, model = await served(lab, 0)
+    wrong, ids = [], set()
+    for each in both_sides(drawn(lab, "applicants"), model, APPLICANTS, now()):
+        began = time.time()
+        made = await credit.decide(each)
+        ids.add(made.id)
+        wanted = right(model, each, made.at, explains=False)
+        if said := wrong_moment(made.at, began) or wrong_in(made.said, model, wanted):
+            wrong.append(said)
+    expect(
+        all_right(wrong, APPLICANTS, "decisions as the approved model makes them", "decisions as it makes them")
+    ).because(
+        "score = bank.score(model, bank.features(application, at)), probability = 1 / (1 + exp(-score)): the higher, "
+        "the more likely the loan is lost. It is approved while that is below the model's threshold"
+    )
+    expect(observe("different ids", len(ids), equal_to(APPLICANTS))).because("each decision has an id of its own")
+
+
+@check(points=2, needs=decides, owns="credit")
+async def explains(lab: Lab) -> None:
+    """`contributions` are the score's Shapley values, `base` the worth of nobody, and together they are the score.
+
+    The checker computes them by the definition: all 256 coalitions against all rows of the model's background.
+    """
+    credit, model = await served(lab, 1)
+    wrong = []
+    people = picked(drawn(lab, "explained"), model, 6, now(), test=lambda one: True)
+    for each in people:
+        made = await credit.decide(each)
+        if said := unexplained(made.said, right(model, each, made.at)):
+            wrong.append(said)
+    expect(all_right(wrong, len(people), "explanations by Shapley values", "explained")).because(
+        "a feature's contribution is what it adds to the score, as a mean over all orders in which features may become "
+        "known; what is not known yet is taken from the background, row by row, and the scores are averaged. Adding "
+        "one feature alone, or taking one away, misses what features do together; a mean row is nobody's row; and "
+        "scaling to the right sum changes values that may have been right. The score is what is explained, not the "
+        "probability"
+    )
+
+
+@check(points=1, needs=explains, owns="credit")
+async def gives_reasons(lab: Lab) -> None:
+    """`reasons` are the features that speak loudest for what was decided, in order, in the words of the model's file.
+
+    Half of the people are approved and half declined; one of the models has so few trees that there may be fewer than
+    three reasons.
+    """
+    wrong, asked, few = [], 0, 0
+    for number in (3, SMALL):
+        credit, model = await served(lab, number)
+        people = picked(drawn(lab, f"reasons {number}"), model, 6, now())
+        for each in people:
+            made = await credit.decide(each)
+            wanted = right(model, each, made.at)
+            asked, few = asked + 1, few + (len(wanted.reasons) < 3)
+            if said := unreasonable(made.said, model, wanted):
+                wrong.append(said)
+    expect(
+        all_right(wrong, asked, "the right reasons, in words", f"with the right reasons, {few} with fewer than 3")
+    ).because(
+        "who is declined is told what spoke against it, and not what spoke for it, however loud. The words are the "
+        "model's own: words[feature]['raises'] where the contribution is above 0, ['lowers'] where it is below"
+    )
+
+
+@check(points=1, needs=decides, owns="credit", domains=("ckad/environment-configuration-and-security",))
+async def records_approvals(lab: Lab) -> None:
+    """Who handed a model in and who approved it stands in the trail; nobody else can, and nothing decides before that.
+
+    The checker tries without a token, with one of nobody's, as developer and privacy officer, as the officer who handed
+    the model in, with another one's name in the body, with another file under a version that is taken, and goes back to
+    an older model.
+    """
+    expect(await lab.once(approvals.told)).because(
+        "`by` is the name of whose token it was; `sha256` is of the file's bytes as they came, so that in a year "
+        "nobody can say that it was another file. A request that was refused is no approval"
+    )
+
+
+@check(points=1, needs=decides, owns="credit", domains=("cka/storage",))
+async def keeps_a_trail(lab: Lab) -> None:
+    """Each event leaves one line, chained to the one before: one by one, 24 at once, and after the pod was deleted.
+
+    The checker keeps its copies: what was a line once is there in every later copy, byte for byte. The line of a
+    decision has the digest of its record.
+    """
+    story = await events.told(lab)
+    expect(story.single).because(
+        "one line for each model, approval and decision, with the fields of the README's table; a decision's sha256 is "
+        "of the bytes that GET /decisions/ID gives. A line stands there before its request is answered"
+    )
+    expect(story.many).because(
+        "when many come at once, two must not both take the same line for the last one: what reads the last line and "
+        "what writes the next has to be one step, for all threads and processes"
+    )
+    if not lab.thorough(keeps_a_trail):
+        return
+    last = await events.last_words(lab, story)
+    await replaced(lab)
+    expect(await events.after(lab, story, last)).because(
+        "a pod that goes takes with it what is only in its memory, in its own files, or in an emptyDir. What has been "
+        "answered is on the volume of PersistentVolumeClaim credit"
+    )
+
+
+@check(points=1, needs=keeps_a_trail, owns="credit")
+async def finds_tampering(lab: Lab) -> None:
+    """POST /audits finds what was done to a copy, and finds nothing where nothing was done.
+
+    Copies of a trail that the checker makes up, and of yours: a line changed, by a letter or a space; the first, the
+    last or another one left out, moved, doubled or slipped in; all lines after a change written anew to fit.
+    """
+    cases = await audits.cases(lab)
+    wrong = await audits.asked(lab, cases)
+    expect(all_right(wrong, len(cases), "the truth about each copy", "copies judged right")).because(
+        "two rules make a copy whole: each line's previous is the digest of the line before, as bytes, and line n's "
+        "digest is that of the head. The first finds who changed something, the second who wrote everything anew, or "
+        "left out the end. The answer comes from the copy alone: the examiners also bring another bank's"
+    )
+
+
+@check(points=2, needs=keeps_a_trail, owns="credit")
+async def replays(lab: Lab) -> None:
+    """POST /replays with a record gives the same answer, byte for byte, whatever has changed since; or refuses.
+
+    While another model decides, and once more after the pod was deleted. Then records that never were: another id,
+    another income, another day, another model. Two copies of the pod with empty volumes: one with the same files gives
+    the same answers, one with a comment more in its files is another program, and refuses.
+    """
+    credit, model, other, kept = await records.prepared(lab)
+    before = await credit.trail()
+    expect(await records.same(credit, kept, "while another model decides")).because(records.SAME)
+    draw = drawn(lab, "records")
+    never = [each for one in kept for each in records.changed(draw, one, model, other)]
+    wrong = [*await records.under_another_id(credit, draw, kept), *await records.would_be(credit, never)]
+    expect(
+        all_right(
+            wrong, len(kept) + len(never), "what would have been decided", "computed from records that never were"
+        )
+    ).because(
+        "a replay computes: by the record's model, its application, and its day. Whoever looks the answer up by the "
+        "id, or takes today for the day, shows what was said and not that it follows"
+    )
+    await records.refuses(credit, kept[0].fields, draw)
+    left = (await credit.trail(before.first)).since(before)
+    expect(observe("lines that replays left in the trail", len(left), equal_to(0))).because("a question is no event")
+    if not lab.thorough(replays):
+        return
+    await replaced(lab)
+    expect(await records.same(credit, kept, "after the pod was replaced")).because(records.SAME)
+    elsewhere, other_files = await records.by_others(lab, kept, model)
+    expect(elsewhere).because(f"{records.SAME}. The code is that of the files, wherever and whenever they run")
+    expect(other_files).because(
+        "code stands for the program's files, whatever else is the same: a digest of them, made when the program "
+        "starts. A number that somebody has to think of is forgotten some day"
+    )
+
+
+@check(points=1, needs=keeps_a_trail, owns="credit", domains=("ckad/environment-configuration-and-security",))
+async def erases(lab: Lab) -> None:
+    """Once a person is erased, nothing of them is left anywhere; the trail's lines stand as they stood, others stay.
+
+    The checker looks for name, number and salts in the trail, the pod's log, its volumes and /tmp. Then the same person
+    applies again with the same data.
+    """
+    story = await erased(lab)
+    seen: tuple[tuple[Observation, str], ...] = (
+        (story.secret, "what stands in a line stands there for ever: not who it was, and not the salt"),
+        (
+            story.salts,
+            "whoever knows a customer's data can try: digest after digest, until one fits. A salt that is drawn makes "
+            "that hopeless, one that is computed from what the trail says does not. secrets.token_hex",
+        ),
+        (
+            story.gone,
+            "deleted is not gone: a database may keep the bytes in free pages or in its write-ahead log, a flag hides "
+            "a row and keeps it, and a log has what was printed",
+        ),
+        (story.lines, "the chain holds digests, so nothing of it has to go"),
+        (story.recorded, "examiners will ask why a record is not there: who erased it stands in the trail"),
+        (story.kept, "one person's wish is no reason to touch what was decided about another"),
+        (story.others, records.SAME),
+        (
+            story.unknown,
+            "a pseudonym that is computed from a person, such as a digest of the number, by whatever key is still "
+            "there, is the person: whoever comes back is recognised. So is a probability to the last digit",
+        ),
+    )
+    for observation, why in seen:
+        expect(observation).because(why)

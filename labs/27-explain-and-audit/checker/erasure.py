@@ -1,0 +1,153 @@
+"""The erasure of one person beside another one, who stays."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from mlops_lab.checks import Lab, Observation, absent
+from mlops_lab.kit.drawn import drawn
+from mlops_lab.kit.prerequisites import must
+from mlops_lab.kube.client import Object
+
+from .approvals import AUTHORISED, NOBODY, whose
+from .bank import staff
+from .events import grown
+from .expected import picked
+from .forgetting import Person, guessable, in_files, in_lines, in_log, recognised
+from .records import same, with_records
+from .scenario import now, served
+from .service import Credit, Trail, is_status, only, succeeds
+
+UNSEEN = absent("this story to its end", "it did not come to that")
+
+
+@dataclass
+class Story:
+    """What was seen; what it did not come to stays as it is here."""
+
+    secret: Observation = UNSEEN
+    salts: Observation = UNSEEN
+    gone: Observation = UNSEEN
+    lines: Observation = UNSEEN
+    kept: Observation = UNSEEN
+    others: Observation = UNSEEN
+    recorded: Observation = UNSEEN
+    unknown: Observation = UNSEEN
+
+
+async def erased(lab: Lab) -> Story:
+    """Two people, three decisions about one of them, who then wishes to be forgotten and comes back.
+
+    Raises:
+        Failure: a request is not answered as it should be.
+    """
+    story, draw = Story(), drawn(lab, "erasure")
+    credit, model = await served(lab, 10)
+    one, other = map(fresh, picked(draw, model, 2, now()))
+    if draw.random() < 0.5:
+        one, other = other, one
+    first = await with_records(credit, [one, one | {"amount": round(one["amount"] * 1.3, 2)}], model)
+    stays = Person(await with_records(credit, [other, other | {"months": 30}], model))
+    person = Person([*first, *await with_records(credit, [one], model)])
+    before = await credit.trail()
+    lines = in_lines(before, [*person.words, *stays.words])
+    story.secret = _none(lines, "no name, number or salt in the trail")
+    story.salts = guessable(person, stays.kept)
+    if not (story.secret.ok and story.salts.ok):
+        return story
+    await refused(lab, credit, person)
+    officer = draw.choice(staff("privacy"))
+    answer = await credit.ask("POST", "/erasures", {"person": person.number}, token=officer.token)
+    succeeds(answer, "POST /erasures by a privacy officer")
+    await without_records(credit, person, f"{person.kept[0].made.id[:-2]}{draw.getrandbits(32):08x}"[-80:])
+    story.gone = _none([*await in_files(lab, person.words), *await in_log(lab, person.words)],
+                       "nothing of the person in the pod's volumes, /tmp and log")  # fmt: skip
+    after = await credit.trail(before.first)
+    story.lines = grown(before, after, "after the erasure")
+    story.recorded = erasures(after.since(before), person, officer.name)
+    story.kept = await still_there(credit, stays)
+    if story.kept.ok:
+        story.others = await same(credit, stays.kept, "after another one's erasure")
+    story.unknown = await back_again(credit, person, stays, before)
+    return story
+
+
+def fresh(application: Object) -> Object:
+    """The same application of somebody whom no run had before, not even one with the same seed."""
+    moment = time.time_ns()
+    letters = "".join(chr(ord("a") + moment // 26**place % 26) for place in range(10))
+    name = " ".join(f"{part}{letters}" for part in application["name"].split())
+    return application | {"person": f"C-{moment}", "name": name}
+
+
+async def refused(lab: Lab, credit: Credit, person: Person) -> None:
+    """Nobody else may erase, and nothing is erased by their trying.
+
+    Raises:
+        Failure: it is.
+    """
+    draw = drawn(lab, "who may not")
+    others = [draw.choice(staff(role)).token for role in ("risk", "developer")]
+    for token, status in (("", 401), (NOBODY, 401), *((each, 403) for each in others)):
+        answer = await credit.ask("POST", "/erasures", {"person": person.number}, token=token)
+        is_status(answer, status, f"POST /erasures by {whose(token)}", AUTHORISED)
+    for each in person.kept:
+        await credit.record(each.made.id)
+
+
+async def without_records(credit: Credit, person: Person, never: str) -> None:
+    """None of a person's records is there.
+
+    Args:
+        never: the id of a decision that there never was.
+
+    Raises:
+        Failure: one is.
+    """
+    for number, each in enumerate(person.kept, 1):
+        answer = await credit.ask("GET", f"/decisions/{each.made.id}")
+        what = f"GET /decisions/ID of decision {number} of {len(person.kept)} about a person who was erased"
+        is_status(answer, 410, what, "each decision about them has a record, and all of these go")
+        told = [word for word in person.words if word in answer.text]
+        must(Observation(not told, f"{what}: nothing of them", answer.shown), "who it was is what had to be forgotten")
+    answer = await credit.ask("GET", f"/decisions/{never}")
+    is_status(answer, 404, "GET /decisions/ID of a decision that never was", "410 is for those that were")
+
+
+def erasures(added: list[Object], person: Person, by: str) -> Observation:
+    """Whether each record that went has its line."""
+    lines = only(added, "erasure")
+    wanted = sorted(each.made.id for each in person.kept)
+    given = sorted(str(each.get("decision")) for each in lines)
+    names = {str(each.get("by"))[:60] for each in lines}
+    expected = f"an erasure's line for each of {len(wanted)} decisions, by {by}"
+    seen = f"{len(lines)} lines, by {', '.join(sorted(names)) or 'nobody'}"
+    return Observation(given == wanted and names == {by}, expected, seen, timed=False)
+
+
+async def still_there(credit: Credit, stays: Person) -> Observation:
+    """Whether another one's records are what they were."""
+    wrong = []
+    for each in stays.kept:
+        answer = await credit.ask("GET", f"/decisions/{each.made.id}")
+        if answer.status != 200 or answer.body != each.record:
+            wrong.append(answer.shown)
+    return _none(wrong, "another one's records, byte for byte as before")
+
+
+async def back_again(credit: Credit, person: Person, stays: Person, before: Trail) -> Observation:
+    """The same application once more, and what its line has of the old one."""
+    made = await credit.decide(person.kept[0].application)
+    more = await credit.decide(stays.kept[0].application)
+    lines = {str(each.get("decision")): each for each in only((await credit.trail(before.first)).events, "decision")}
+    ids = [person.kept[0].made.id, made.id, more.id, *(each.made.id for each in stays.kept)]
+    if missing := [each for each in ids if each not in lines]:
+        return absent("a line for each decision", f"none for {missing[0]}")
+    old, new, *others = (lines[each] for each in ids)
+    return recognised(old, new, others)
+
+
+def _none(found: list[str], expected: str) -> Observation:
+    seen = f"{len(found)}: {found[0][:120]}" if found else expected
+    return Observation(not found, expected, seen, evidence=tuple(each[:160] for each in found[:6]), timed=False)

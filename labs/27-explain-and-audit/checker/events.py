@@ -1,0 +1,121 @@
+"""What single events leave in the trail: one line each, in the order in which they came, with the record's digest."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from itertools import pairwise
+
+from mlops_lab.checks import Lab, Observation
+from mlops_lab.kit.drawn import drawn
+from mlops_lab.kube.client import Object
+
+from .expected import both_sides, wrong_moment
+from .loans import Model
+from .scenario import AT_ONCE, at_once, now, served
+from .service import Credit, Decided, Trail, digest, only
+
+
+@dataclass
+class Story:
+    """What events left.
+
+    Attributes:
+        single, many: of one event after the other, and of many at once.
+        last: the last copy of the trail.
+    """
+
+    credit: Credit
+    model: Model
+    single: Observation
+    many: Observation
+    last: Trail
+
+
+async def told(lab: Lab) -> Story:
+    """A model that comes into service, decisions one by one, and many at once."""
+    draw, began, credit = drawn(lab, "events"), time.time(), Credit(lab)
+    before = await credit.trail()
+    _, model = await served(lab, 7)
+    people = both_sides(draw, model, AT_ONCE + 8, now())
+    copies, made, wrong = [before, await credit.trail(before.first)], [], ""
+    added = copies[-1].since(before)
+    if [each["event"] for each in added] != ["model", "approval"]:
+        wrong = f"{[each['event'] for each in added]} in the trail after a model and its approval"
+    for each in people[: 0 if wrong else 3]:
+        made.append(await credit.decide(each))
+        copies.append(await credit.trail(before.first))
+        wrong = wrong or await lines_of(credit, made[-1:], model, copies[-1].since(copies[-2]))
+    wrong = wrong or wrong_times(copies[-1].since(before), began)
+    seen = f"{len(made)} decisions, a line each"
+    single = Observation(not wrong, "each event one line, with its fields", wrong or seen, timed=False)
+    many = Observation(False, f"{AT_ONCE} decisions at once", "it did not come to that")
+    if single.ok:
+        made = await at_once(credit, people[-AT_ONCE:])
+        copies.append(await credit.trail(before.first))
+        wrong = await lines_of(credit, made, model, copies[-1].since(copies[-2]))
+        expected = f"{AT_ONCE} decisions at once, a line each, one after the other in the chain"
+        many = Observation(not wrong, expected, wrong or f"{len(made)} lines more, the chain whole", timed=False)
+    for older, newer in pairwise(copies):
+        kept = grown(older, newer, "a moment later")
+        single = single if kept.ok else kept
+    return Story(credit, model, single, many, copies[-1])
+
+
+async def last_words(lab: Lab, story: Story) -> Decided:
+    """One more decision, after which the pod goes at once."""
+    await story.credit.page(story.last.first + len(story.last.lines), 0)
+    return await story.credit.decide(both_sides(drawn(lab, "last words"), story.model, 4, now())[0])
+
+
+async def after(lab: Lab, story: Story, last: Decided) -> Observation:
+    """Whether all is there after the pod was replaced, and goes on from there."""
+    newer = await story.credit.trail(story.last.first)
+    kept = grown(story.last, newer, "after the pod was deleted by force")
+    if not kept.ok:
+        return kept
+    if wrong := await lines_of(story.credit, [last], story.model, newer.since(story.last)):
+        return Observation(False, "the decision that was answered just before has its line", wrong, timed=False)
+    draw = drawn(lab, "after")
+    made = [await story.credit.decide(each) for each in both_sides(draw, story.model, 4, now())[:1]]
+    wrong = await lines_of(story.credit, made, story.model, (await story.credit.trail(newer.first)).since(newer))
+    return kept if not wrong else Observation(False, "the next decision has its line", wrong, timed=False)
+
+
+async def lines_of(credit: Credit, made: list[Decided], model: Model, added: list[Object]) -> str:
+    """What is wrong with the lines of decisions; empty if each has one, and its record's digest stands there.
+
+    Args:
+        added: all events since before the first.
+    """
+    lines = only(added, "decision")
+    if len(added) != len(made):
+        return f"{len(added)} lines for {len(made)} decisions"
+    by_id = {str(each.get("decision")): each for each in lines}
+    for each in made:
+        line = by_id.get(each.id)
+        if line is None:
+            return f"no line of decision {each.id}"
+        if line.get("model") != model.version:
+            return f"the line of a decision by {model.version} names {str(line.get('model'))[:40]}"
+        record = await credit.record(each.id)
+        if str(line.get("sha256")).lower() != digest(record):
+            return f"sha256 {str(line.get('sha256'))[:12]}, that of the record's bytes is {digest(record)[:12]}"
+    return ""
+
+
+def wrong_times(added: list[Object], began: float) -> str:
+    """What is wrong with the times of new lines; empty if nothing is."""
+    return next((said for each in added if (said := wrong_moment(str(each.get("at")), began))), "")
+
+
+def grown(older: Trail, newer: Trail, when: str) -> Observation:
+    """Whether a copy begins with all lines of an older one, byte for byte."""
+    wanted = f"{when}: the trail begins with the {len(older.lines)} lines that were there before"
+    for number, line in enumerate(older.lines):
+        if number >= len(newer.lines):
+            return Observation(False, wanted, f"it ends after {len(newer.lines)}", timed=False)
+        if newer.lines[number] != line:
+            seen = f"line {older.first + number} was {line[:60]!r} and is {newer.lines[number][:60]!r}"
+            return Observation(False, wanted, seen, timed=False)
+    return Observation(True, wanted, f"it does, and has {len(newer.lines) - len(older.lines)} more")

@@ -1,0 +1,160 @@
+"""A person who wishes to be forgotten, and what is left of them: in answers, lines, files and logs."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from mlops_lab.checks import Lab, Observation
+from mlops_lab.kit.inside import printed
+from mlops_lab.kit.pods import name
+from mlops_lab.kube.client import Object
+
+from .records import Kept
+from .scenario import pod_of
+from .service import Trail, digest
+
+SEARCHED, LOGGED = 64 << 20, 8 << 20  # bytes of files, and of a log, that are looked through
+SHORT = 4  # characters below which a value says nothing about anybody
+# Prints what is found where, a line each. Words and folders come in the command, since nothing of it stays anywhere.
+_LOOK = """
+import base64, json, os, sys
+words, folders = json.loads(base64.b64decode(sys.argv[1])), sys.argv[2:]
+left = {searched}
+for folder in folders:
+    for place, _, files in os.walk(folder):
+        for each in files:
+            path = os.path.join(place, each)
+            for word in words:
+                if word in path:
+                    print(word, "in the name of", path)
+            try:
+                if os.path.islink(path) or not os.path.isfile(path) or left <= 0:
+                    continue
+                with open(path, "rb") as file:
+                    content = file.read(left)
+            except OSError:
+                continue
+            left -= len(content)
+            for word in words:
+                if word.encode() in content or word.encode("utf-16-le") in content:
+                    print(word, "in", path)
+"""
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody, with what was decided about them."""
+
+    kept: list[Kept]
+
+    @property
+    def number(self) -> str:
+        """By which the bank knows them."""
+        return str(self.kept[0].application["person"])
+
+    @property
+    def words(self) -> list[str]:
+        """What must not be found anywhere: the number, both names, the salts."""
+        names = str(self.kept[0].application["name"]).split()
+        return [self.number, *names, *(str(each.fields["salt"]) for each in self.kept)]
+
+
+async def in_files(lab: Lab, words: list[str]) -> list[str]:
+    """Where in the pod's own files words are found."""
+    pod: Any = await pod_of(lab)
+    known = {each["name"] for each in pod["spec"].get("volumes") or []
+             if "persistentVolumeClaim" in each or "emptyDir" in each or "ephemeral" in each}  # fmt: skip
+    found = []
+    for container in pod["spec"]["containers"]:
+        mounts = [each["mountPath"] for each in container.get("volumeMounts") or [] if each["name"] in known]
+        told = base64.b64encode(json.dumps(words).encode()).decode()
+        program = _LOOK.replace("{searched}", str(SEARCHED))
+        seen = await printed(
+            lab, pod, "python3", "-c", program, told, "/tmp", *mounts, container=container["name"], within=30
+        )
+        found += seen.lines
+    return found
+
+
+async def in_log(lab: Lab, words: list[str]) -> list[str]:
+    """Which words the pod has logged."""
+    pod: Any = await pod_of(lab)
+    found = []
+    for container in pod["spec"]["containers"]:
+        text = await lab.objects.logs(name(pod), container["name"], tail=None, limit=LOGGED)
+        found += [f"{word} in the log of container {container['name']}" for word in words if word in text]
+    return found
+
+
+def in_lines(trail: Trail, words: list[str]) -> list[str]:
+    """Which words stand in lines of the trail."""
+    return [f"{word} in line {number}" for number, line in enumerate(trail.lines, trail.first)
+            for word in words if word.encode() in line or word.encode() in plain(line)]  # fmt: skip
+
+
+def plain(line: bytes) -> bytes:
+    """A line without JSON's own escapes."""
+    return json.dumps(json.loads(line), ensure_ascii=False).encode(errors="replace")
+
+
+def values_of(value: Any) -> Iterable[str]:
+    """All values in a line that may tell who it was, as texts."""
+    if isinstance(value, dict):
+        for each in value.values():
+            yield from values_of(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from values_of(each)
+    elif not isinstance(value, bool) and len(text := str(value)) >= SHORT:
+        yield text
+
+
+def recognised(old: Object, new: Object, others: list[Object]) -> Observation:
+    """Whether a new line tells that somebody was here before.
+
+    Args:
+        old, new: lines of decisions about the same person with the same data; in between they were erased.
+        others: lines of decisions about others.
+    """
+    usual = {value for each in others for value in values_of(each)}
+    common = sorted(set(values_of(old)) & set(values_of(new)) - usual)
+    fields = [key for key in new if set(values_of(new[key])) & set(common)]
+    seen = f"{', '.join(fields)}: {common[0][:60]} again" if common else "the lines have nothing of their own in common"
+    return Observation(
+        not common, "after the erasure the same application leaves a line that has nothing of the old one's", seen,
+        timed=False,
+    )  # fmt: skip
+
+
+def guessable(person: Person, others: list[Kept]) -> Observation:
+    """Whether a salt is one: each another, and not made of what else is known."""
+    salts = [str(each.fields["salt"]).lower() for each in (*person.kept, *others)]
+    twice = len(set(salts)) < len(salts)
+    said = "two decisions with the same salt" if twice else ""
+    for each in (*person.kept, *others):
+        if made_of := derived(each):
+            said = made_of
+    return Observation(not said, "a salt that is drawn for each decision", said or f"{len(salts)} salts, all others")
+
+
+def derived(kept: Kept) -> str:
+    """What a salt was made of, if it is the digest of something that is known; empty if it seems to be drawn."""
+    fields = kept.fields
+    application = fields["application"]
+    parts = [*(str(fields[key]) for key in ("decision", "at", "model", "code")), application["person"],
+             application["name"], json.dumps(application), json.dumps(application, sort_keys=True),
+             json.dumps(application, separators=(",", ":"), sort_keys=True)]  # fmt: skip
+    joined = [f"{one}{sign}{two}" for one in parts for two in parts for sign in ("", ":", "|", "-", " ", "/")]
+    salt = str(fields["salt"]).lower()
+    for text in (*parts, *joined):
+        for kind in ("sha256", "md5", "sha1", "sha512", "blake2b"):
+            made = hashlib.new(kind, text.encode()).hexdigest()
+            if made.startswith(salt[: len(made)]) or salt in made:
+                return f"a salt that is the {kind} of what the record or the trail says: {text[:50]}"
+    plain = salt == digest(b"") or salt == str(fields["decision"]).replace("-", "").lower() or len(set(salt)) < 6
+    return f"salt {salt[:40]}" if plain else ""

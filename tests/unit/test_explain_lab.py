@@ -1,0 +1,252 @@
+"""Lab 27: what the checker computes by itself, and what it makes of services that are right, wrong or strange."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import json
+import math
+import sys
+import time
+import tomllib
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from mlops_lab.base.errors import Failure
+from mlops_lab.checks.check import Check
+from mlops_lab.checks.run import run_checks
+from mlops_lab.checks.verdicts import Result
+from mlops_lab.labs.catalog import Exercise
+from mlops_lab.labs.variants import Change, Variant, begun, solutions, wrongs
+from mlops_lab.measure.traffic.http import Answer
+from tests.credit_bank import LAB, bank
+from tests.lab_programs import loaded
+from tests.made_up import NoTraffic, made_up_lab
+
+EXERCISE = Exercise(LAB, "27", "explain-and-audit")
+AT = "2026-11-28T09:26:53.5+00:00"
+
+
+def more() -> list[Variant]:
+    """The mistakes that are in no wrong/."""
+    known = {each.name: each for each in solutions(EXERCISE)}
+    told = tomllib.loads((Path(__file__).parents[1] / "credit_mistakes.toml").read_text())["mistake"]
+    return [
+        Variant(
+            LAB / "nowhere" / each["name"], "wrong", each["name"].partition("--")[0], known[each["from"]],
+            changes=tuple(Change(**one) for one in each["change"]),
+        )
+        for each in told
+    ]  # fmt: skip
+
+
+def results(variant: Variant, folder: Path, times: int = 1) -> list[Result]:
+    """What the checks say of a program that runs here."""
+    found: list[Result] = []
+    with bank(variant, folder, mistake=variant.check) as (checker, lab):
+        checks = [each for each in vars(checker._modules[0]).values() if isinstance(each, Check)]
+        for _ in range(times):
+            lab._memory.clear()
+            found += asyncio.run(run_checks(lab, checks))
+    return found
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("way", solutions(EXERCISE), ids=lambda way: way.name)
+def test_each_solution_has_full_marks_twice(way: Variant, tmp_path: Path) -> None:
+    found = results(way, tmp_path, times=2)
+    assert [(each.check, each.seen, each.why) for each in found if each.earned < each.points] == []
+    assert sum(each.points for each in found) == 2 * 10
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("mistake", [*wrongs(EXERCISE), *more()], ids=lambda mistake: mistake.folder.name)
+def test_each_mistake_fails_its_check_alone(mistake: Variant, tmp_path: Path) -> None:
+    found = results(mistake, tmp_path)
+    assert [each.check for each in found if each.verdict.value in ("fail", "error")] == [mistake.check]
+    assert "error" not in {each.verdict.value for each in found}
+
+
+@pytest.mark.long
+def test_what_the_learner_begins_with_earns_nothing(tmp_path: Path) -> None:
+    start = begun(EXERCISE)
+    assert start is not None
+    assert sum(each.earned for each in results(start, tmp_path)) == 0
+
+
+def program(solution: str, file: str) -> Any:
+    """A file of a solution's that needs nothing but the bank's own, as a module."""
+    sys.modules["bank"] = loaded("27").GIVEN
+    try:
+        spec = importlib.util.spec_from_file_location(f"lab_27_{file}", LAB / "solution" / solution / f"{file}.py")
+        assert spec is not None and spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+    finally:
+        del sys.modules["bank"]
+
+
+def test_shapley_values_of_a_product_are_shared_and_add_up() -> None:
+    explained = loaded("27").explained
+    base, values = explained(lambda row: row["a"] * row["b"] + 2 * row["c"], {"a": 2, "b": 3, "c": 1},
+                             [{"a": 0, "b": 0, "c": 0}], ("a", "b", "c"))  # fmt: skip
+    assert (base, values) == (0, pytest.approx({"a": 3, "b": 3, "c": 2}))
+    base, values = explained(lambda row: row["a"] * row["b"], {"a": 1, "b": 1}, [{"a": 0, "b": 2}, {"a": 2, "b": 0}],
+                             ("a", "b"))  # fmt: skip
+    assert base == 0
+    assert values == pytest.approx({"a": 0.5, "b": 0.5})
+
+
+def test_the_models_are_drawn_and_both_solutions_explain_them_as_the_definition_does() -> None:
+    checker, seen = loaded("27"), set()
+    ways = [program("files", "judgement").judged, None]
+    for number in range(3):
+        draw = Random(number)
+        model = checker.trained(draw, f"v{number}", small=number == 2)
+        people = checker.picked(draw, model, 4, AT)
+        assert [checker.right(model, each, AT, explains=False).approved for each in people] == [
+            True,
+            True,
+            False,
+            False,
+        ]
+        for each in people:
+            wanted = checker.right(model, each, AT)
+            row = checker.numbers_of(each, AT)
+            said = {"contributions": wanted.contributions, "base": wanted.base}
+            assert checker.unexplained(said, wanted) == ""
+            found = ways[0](model.content, row)
+            assert checker.unexplained(found, wanted) == checker.unreasonable(found, model, wanted) == ""
+            assert math.isclose(found["score"], wanted.score)
+            seen.add(model.content["threshold"])
+    assert len(seen) == 3
+
+
+def test_the_made_up_bank_has_applicants_near_a_models_threshold_on_both_sides() -> None:
+    checker = loaded("27")
+    model = checker.trained(Random(5), "v")
+    chances = [checker.right(model, each, AT, explains=False).probability - model.content["threshold"]
+               for each in checker.both_sides(Random(6), model, 8, AT)]  # fmt: skip
+    assert chances[0] < 0 < chances[2]
+    assert max(map(abs, chances[:4])) < 0.1
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_the_truth_about_copies_is_what_a_right_audit_finds(number: int) -> None:
+    checker, whole = loaded("27"), program("files", "audit").whole
+    draw = Random(number)
+    lines = checker.another_bank(draw)
+    for case in [*checker.whole_ones(draw, lines), *checker.bad_ones(draw, lines)]:
+        assert checker.untrue(case, whole(case.body["trail"], case.body["head"])) == "", case.what
+
+
+def test_a_changed_record_changes_what_would_be_decided_by_income_day_and_model() -> None:
+    checker, kinds = loaded("27"), set()
+    for number in range(5):
+        draw = Random(number)
+        model, other = checker.trained(draw, "a"), checker.trained(draw, "b")
+        for each in checker.picked(draw, model, 4, AT):
+            made = checker.Decided(b"", {"decision": "1", "at": AT})
+            record = {"decision": "1", "at": AT, "model": "a", "code": "c", "application": each, "salt": ""}
+            kept = checker.Kept(each, made, json.dumps(record).encode())
+            for what, changed, by in checker.changed(draw, kept, model, other):
+                kinds.add((number, what.split()[-1]))
+                apart = checker.score_of(by, changed["application"], changed["at"]) - checker.score_of(model, each, AT)
+                assert abs(apart) > 0.01
+    assert len(kinds) == 15  # each run has all three kinds
+
+
+def test_the_line_of_somebody_who_came_back_has_nothing_of_the_old_one() -> None:
+    recognised = loaded("27").recognised
+    old = {"event": "decision", "previous": "a" * 64, "decision": "id-1", "model": "2026-03", "approved": True}
+    new = old | {"previous": "b" * 64, "decision": "id-2"}
+    others = [{"event": "decision", "model": "2026-03", "approved": False}]
+    assert recognised(old, new, others).ok
+    for told in ({"who": "c" * 64}, {"probability": 0.73105}, {"of": {"number": ["C-12345"]}}):
+        assert not recognised(old | told, new | told, others).ok
+
+
+def test_a_salt_that_is_computed_from_what_is_known_is_none() -> None:
+    checker = loaded("27")
+    application = {"person": "C-1234567", "name": "Ada Byron"}
+
+    def kept(salt: str) -> Any:
+        record = {"decision": "id-1", "at": AT, "model": "m", "code": "c", "application": application, "salt": salt}
+        return checker.Kept(application, None, json.dumps(record).encode())
+
+    assert checker.derived(kept("0123456789abcdef0f1e2d3c4b5a6978")) == ""
+    for text in ("id-1", "C-1234567", f"id-1:{AT}", ""):
+        assert checker.derived(kept(checker.digest(text.encode()))) != ""
+        assert text == "" or checker.derived(kept(checker.digest(text.encode())[:32])) != ""
+    assert checker.derived(kept("0" * 32)) != ""
+
+
+def test_another_release_has_other_files_and_empty_volumes() -> None:
+    checker = loaded("27")
+    known = [
+        {"name": "app", "configMap": {"name": "app-1"}},
+        {"name": "all", "projected": {"sources": [{"configMap": {"name": "more"}}, {"secret": {"name": "staff"}}]}},
+        {"name": "data", "persistentVolumeClaim": {"claimName": "credit"}},
+    ]
+    assert checker.config_maps({"spec": {"volumes": known}}) == {"app-1", "more"}
+    maps = {"app-1": {"data": {"app.py": "x = 1\n", "model.json": "{}"}}, "more": {"data": {"words.txt": "-"}}}
+    made, names = checker.others(maps)
+    assert [each["data"] for each in made] == [{"app.py": f"x = 1\n{checker.COMMENT}", "model.json": "{}"}]
+    changed = checker.volumes(known, names)
+    assert changed[0]["configMap"]["name"] == made[0]["metadata"]["name"]
+    assert changed[1] == known[1]
+    assert changed[2] == {"name": "data", "emptyDir": {}}
+    assert known[2] != changed[2]
+
+
+STRANGE = ["", "<html>", "null", "[]", '"ok"', "7", "[" * 50_000, '{"decision": 7, "at": []}', '{"lines": 1e400}',
+           '{"lines": "12", "sha256": 7}', '{"lines": 3, "sha256": null}', '{"lines": 100000000, "sha256": "a"}',
+           '{"decision": "a/../b", "at": "now"}', '{"decision": "a", "at": "2026-13-77T99:99:99Z", "score": NaN}',
+           '{"lines": -1}', '{"whole": 1, "line": true}', "\x00\n\x00", '{"previous": []}\n', "7\n" * 200]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", STRANGE, ids=range(len(STRANGE)))
+def test_whatever_is_answered_is_a_verdict(text: str) -> None:
+    checker = loaded("27")
+
+    async def request(*given: Any, **more: Any) -> Answer:
+        return Answer(200, {}, text.encode(), 0.1, "", "http://credit")
+
+    credit = checker.Credit(made_up_lab("27", traffic=NoTraffic(request=request)))
+    application = checker.applicant(Random(1), checker.date.fromisoformat(AT[:10]))
+    model = checker.trained(Random(1), "v", small=True)
+    for look in (
+        credit.head, credit.trail, lambda: credit.page(1, 3), lambda: credit.decide(application),
+        lambda: credit.replay(b"{}"), lambda: checker.with_records(credit, [application], model),
+    ):  # fmt: skip
+        try:
+            asyncio.run(look())
+        except Failure as told:
+            assert told.seen
+
+
+@pytest.mark.parametrize("said", [{}, {"contributions": 7}, {"contributions": {}}, {"reasons": [7]}, {"reasons": {}},
+                                  {"score": True, "approved": 1}, {"base": 10**400, "score": "1"}])  # fmt: skip
+def test_a_strange_decision_is_wrong_in_words(said: dict[str, Any]) -> None:
+    checker = loaded("27")
+    model = checker.trained(Random(3), "v")
+    one = checker.picked(Random(3), model, 2, AT)[0]
+    wanted = checker.right(model, one, AT)
+    whole = {"contributions": dict.fromkeys(checker.FEATURES, said.get("base", math.nan)), **said}
+    assert checker.unexplained(whole, wanted)
+    assert checker.unreasonable(said, model, wanted)
+    assert checker.wrong_in(said, model, wanted)
+    for text in (
+        "",
+        "now",
+        "2026-13-77T99:99:99Z",
+        "2026-11-28T09:26:53",
+        "2020-11-28T09:26:53Z",
+        "2220-11-28T09:26:53Z",
+    ):
+        assert checker.wrong_moment(text, time.time()), text
+    assert not checker.wrong_moment(checker.now(), time.time())
