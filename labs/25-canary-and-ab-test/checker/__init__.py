@@ -38,8 +38,8 @@ async def keeps_good_ones(lab: Lab) -> None:
 async def finds_bad_ones(lab: Lab) -> None:
     """Of 150 candidates that are worse in one thing, `judge.py` takes back all but one in twenty within 36 looks.
 
-    30 each: more errors; slower in all answers; much slower in some; probabilities that are too high; probabilities that
-    are far off and right on average. Half of them are better in everything else.
+    30 each: more errors; slower in all answers; much slower in some; probabilities that are too high; probabilities
+    that are far off and right on average. Half of them are better in everything else.
     """
     found = await verdicts(lab)
     must(looked_at_all(found), ALWAYS_THE_SAME)
@@ -60,7 +60,7 @@ async def gives_a_tenth(lab: Lab) -> None:
 
 @check(points=2, needs=gives_a_tenth, owns="model", domains=DEPLOYS)
 async def keeps_to_its_users(lab: Lab) -> None:
-    """300 of these users get the model that they had: at each pod, and after all pods of the namespace were replaced."""
+    """300 of these users get the model that they had: at each pod, and after all pods were replaced."""
     seen = await lab.once(users)
     assert seen.pods
     expect(seen.pods).because(MOVED_AT_PODS)
@@ -70,7 +70,7 @@ async def keeps_to_its_users(lab: Lab) -> None:
 
 @check(points=1, needs=(keeps_to_its_users, keeps_good_ones, finds_bad_ones), owns="model", domains=WATCHES)
 async def promotes_a_good_one(lab: Lab) -> None:
-    """With 120 requests a second a better candidate is promoted within 180 s; 10 s later it answers all of them.
+    """With 150 requests a second a better candidate is promoted within 180 s; 10 s later it answers all of them.
 
     A judge may err once: then a second canary begins.
     """
@@ -85,7 +85,7 @@ async def promotes_a_good_one(lab: Lab) -> None:
 async def takes_bad_ones_back(lab: Lab) -> None:
     """A candidate with more errors, a slower one and one that predicts worse are taken back, within 180 s each.
 
-    120 requests a second come. Until the verdict 12 % of them (and 40) at most come to the candidate, and 10 s after it
+    150 requests a second come. Until the verdict 12 % of them (and 40) at most come to the candidate, and 10 s after it
     none. A judge may err once with each: then a second canary begins.
     """
     for kind, seen in (await lab.once(bad)).items():

@@ -9,9 +9,9 @@ from mlops_lab.kit.drawn import drawn
 
 from .stage import SETTLES, Seen, Stage, as_the_model_said, put, seed_of, service_address, staged, state
 
-RATE = 120.0  # requests a second
+RATE = 150.0  # requests a second
 DECIDED_WITHIN = 180.0  # s
-WATCHED = 5.0  # s after a verdict
+WATCHED = 3.0  # s in which nothing comes any more where nothing is to come
 SHARE, MORE = 0.12, 40  # of the requests, and so many beside: those that a bad candidate may get
 NOT_YET = Observation(False, "", "it was not come to")
 STABLE: Seen = {"errors": 0.01, "median": 0.03, "spread": 0.4}
@@ -53,7 +53,7 @@ async def good(lab: Lab) -> list[Canary]:
 
 
 async def bad(lab: Lab) -> dict[str, list[Canary]]:
-    """Candidates that are worse in one thing each, in an order that is drawn; each once more if it was not taken back."""
+    """Candidates that are worse in one thing each, in an order that is drawn; each once more if it is promoted."""
     random = drawn(lab, "bad")
     worse: dict[str, Seen] = {
         "errors": {"errors": round(random.uniform(0.09, 0.14), 4)},
@@ -86,23 +86,37 @@ async def judged(lab: Lab, stage: Stage, kind: str, stable: Seen, candidate: See
     seed = seed_of(lab, kind)
     await stage.send([address], rate=RATE, outcomes=True, seed=seed)
     try:
+        await lab.time.pause(SETTLES)
+        begun = await stage.look(fresh=True)
         ended = await lab.time.eventually(
             lambda: state(lab), lambda said: said in ENDS, expected="", shown=str,
-            within=DECIDED_WITHIN, every=1.5,
+            within=DECIDED_WITHIN - float(begun["seconds"]), every=1.5,
         )  # fmt: skip
         seen = await stage.look()
         found.verdict, found.took = ended.value, float(seen["seconds"])
         found.sent, found.harmed = sum(seen["counts"].values()), seen["counts"]["candidate"]
         if ended.ok:
-            await lab.time.pause(SETTLES)
-            before = (await stage.look())["counts"]
-            await lab.time.pause(WATCHED)
-            after = (await stage.look())["counts"]
-            found.after = {model: after[model] - before[model] for model in after}
+            found.after = await _afterwards(lab, stage, "stable" if ended.value == "promoted" else "candidate")
     finally:
         seen = await stage.stop()
     found.own = as_the_model_said(seen, "while the canary went on and after it")
     found.refused, found.posted = seen["refused"], seen["posted"]
+    return found
+
+
+async def _afterwards(lab: Lab, stage: Stage, model: str) -> dict[str, int]:
+    """How many requests come to which model some seconds after a verdict: as soon as none comes to that one."""
+
+    async def look() -> dict[str, int]:
+        before = (await stage.look())["counts"]
+        await lab.time.pause(WATCHED)
+        after: dict[str, int] = (await stage.look())["counts"]
+        return {each: after[each] - before[each] for each in after}
+
+    seen = await lab.time.eventually(
+        look, lambda found: found[model] == 0, expected="", shown=str, within=SETTLES, every=0.5
+    )
+    found: dict[str, int] = seen.value
     return found
 
 

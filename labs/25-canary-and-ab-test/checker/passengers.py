@@ -75,6 +75,11 @@ class Crowd:
         self.over.set()
         self.wait()
 
+    def forget(self) -> None:
+        """Forget the answers that were unlike the models'."""
+        with self.lock:
+            self.unlike.clear()
+
     def seen(self) -> dict[str, Any]:
         """What came of it so far."""
         with self.lock:

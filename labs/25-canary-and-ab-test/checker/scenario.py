@@ -13,7 +13,7 @@ from mlops_lab.kit.pods import name
 from .stage import SETTLES, Stage, as_the_model_said, each_of_them, put, seed_of, service_address, staged, state
 
 READY_WITHIN, BACK_WITHIN = 60.0, 75.0  # s for pods; for all that are new
-USERS, USERS_RATE = 5000, 200.0
+USERS, USERS_RATE = 5000, 250.0
 AGAIN = 150  # users of each model who come again
 PLAIN, ERRORS = 200, 0.1  # requests without a canary, and the share that the model fails
 
@@ -43,7 +43,7 @@ async def users(lab: Lab) -> Users:
         seen = await stage.done()
         found.plain = as_the_model_said(seen, "without a canary")
         found.all_stable = Observation(
-            seen["by"].get("stable", 0) >= seen["sent"] * 0.998, "all requests without a canary come to the stable model",
+            seen["by"].get("stable", 0) >= seen["sent"] * 0.998, "all requests without a canary come to the stable one",
             _where(seen["by"]),
         )  # fmt: skip
         if not (found.plain.ok and found.all_stable.ok):

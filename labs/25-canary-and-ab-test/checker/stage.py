@@ -52,9 +52,9 @@ class Stage:
         """Wait until the crowd is done; what was seen."""
         return await self._say({"wait": True, **more}, within=within)
 
-    async def look(self) -> Seen:
-        """What was seen so far."""
-        return await self._say({"look": True})
+    async def look(self, *, fresh: bool = False) -> Seen:
+        """What was seen so far; with `fresh` answers that were unlike the model's so far are forgotten."""
+        return await self._say({"look": True, "fresh": fresh})
 
     async def stop(self) -> Seen:
         """End the crowd; what was seen."""

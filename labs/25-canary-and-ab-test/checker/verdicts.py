@@ -20,17 +20,17 @@ ALLOWED = 0.05  # how often a judge may err
 DOUBT = 0.0005  # how often chance may make it look worse than that, for each kind
 PROMOTE, BACK = "promote", "take back"
 GOOD = {
-    "same": "as the stable one",
+    "same": "as good as the stable one",
     "better": "better in everything",
-    "incident": "as the stable one, in an incident that both have",
-    "storm": "as the stable one, on a day that becomes stormy for both",
+    "incident": "as good, in an incident that both have",
+    "storm": "as good, on a day that becomes stormy for both",
 }
 BAD = {
-    "errors": "more errors",
+    "errors": "with more errors",
     "slow": "slower in all answers",
     "tail": "much slower in some answers",
-    "too high": "probabilities that are too high",
-    "mixed up": "probabilities that are far off, not higher or lower on average",
+    "too high": "with probabilities that are too high",
+    "mixed up": "with probabilities that are far off and right on average",
 }
 EACH = dict.fromkeys(GOOD, 40) | dict.fromkeys(BAD, 30)
 
@@ -84,7 +84,7 @@ def looked_at_all(found: list[tuple[str, str, int]]) -> Observation:
     said = Counter((kind in GOOD, verdict) for kind, verdict, _ in found)
     good, bad = (sum(count for (kind, _), count in said.items() if kind is wanted) for wanted in (True, False))
     promoted, back = said[True, PROMOTE] / max(good, 1), said[False, BACK] / max(bad, 1)
-    ok = promoted + back > 1.2
+    ok = promoted + back > 1.1
     seen = f"{promoted:.0%} of the good ones promoted, {back:.0%} of the bad ones taken back"
     return Observation(ok, "verdicts that depend on the candidate", seen if not ok else "they do", timed=False)
 
@@ -100,9 +100,7 @@ def errs_seldom(found: list[tuple[str, str, int]], kinds: dict[str, str], right:
     seen = f"{whole} of {sum(EACH[kind] for kind in kinds)} wrong"
     if not ok:
         how = ", ".join(f"{count} {_HOW.get(said, said)}" for said, count in wrong[worst].most_common())
-        seen = f"candidates that are {kinds[worst]}: {counts[worst]} of {EACH[worst]} wrong ({how})"
-        if right == BACK:
-            seen = seen.replace("that are", "with" if worst in ("errors", "too high", "mixed up") else "that are")
+        seen = f"candidates {kinds[worst]}: {counts[worst]} of {EACH[worst]} wrong ({how})"
     others = tuple(f"{kinds[kind]}: {counts[kind]} of {EACH[kind]} wrong" for kind in kinds)
     shown = ", ".join(f"{limit} of {count}" for count, limit in sorted({(EACH[kind], limits[kind]) for kind in kinds}))
     expected = f"{right}: wrong about one in twenty at most (here, with what chance may add: {shown} of a kind)"

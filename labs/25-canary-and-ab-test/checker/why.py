@@ -46,7 +46,7 @@ NOT_PROMOTED = (
     "that its user has, also where it came to another pod?"
 )
 MISSED = (
-    "a canary is over within three minutes of PUT /canary: with 120 requests a second 12 of the candidate's come each "
+    "a canary is over within three minutes of PUT /canary: with 150 requests a second 15 of the candidate's come each "
     "second. What does yours still wait for? Who looks when nobody asks?"
 )
 HARMED = "until the verdict a bad candidate harms a tenth of the users, and no others: it gets no more than its share"

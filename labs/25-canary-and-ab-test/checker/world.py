@@ -41,6 +41,8 @@ class World:
         if "stop" in said:
             crowd.stop()
         found = crowd.seen() | {"counts": dict(self.models.counts)}
+        if said.get("fresh"):
+            crowd.forget()
         if "pick" in said:
             found["users"] = self.picked(crowd, said["pick"])
         if "homes" in said:

@@ -1,13 +1,13 @@
 """The canary that goes on, in ConfigMap `canary`: what all pods have to agree on, and what has to outlive them."""
 
 import json
-import os
 import ssl
 import urllib.error
 import urllib.request
 from hashlib import sha256
 from pathlib import Path
 
+SERVER = "https://kubernetes.default.svc"
 ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 SHARE = 0.10
 FIRST = {"id": "", "stable": "model-v1", "candidate": None, "state": "none"}
@@ -39,14 +39,13 @@ def write(canary):
 
 
 def _ask(method, path, body=None):
-    server = os.environ.get("API_SERVER", "https://kubernetes.default.svc")
     namespace, token = ((ACCOUNT / name).read_text() for name in ("namespace", "token"))
     request = urllib.request.Request(
-        f"{server}/api/v1/namespaces/{namespace}/configmaps/{path}",
+        f"{SERVER}/api/v1/namespaces/{namespace}/configmaps/{path}",
         None if body is None else json.dumps(body).encode(),
         {"Authorization": f"Bearer {token}", "Content-Type": "application/apply-patch+yaml"},
         method=method,
     )
-    trust = ssl.create_default_context(cafile=str(ACCOUNT / "ca.crt")) if server.startswith("https") else None
+    trust = ssl.create_default_context(cafile=str(ACCOUNT / "ca.crt")) if SERVER.startswith("https") else None
     with urllib.request.urlopen(request, timeout=5, context=trust) as answer:
         return json.loads(answer.read())

@@ -1,4 +1,4 @@
-"""What passengers' apps talk to: hands each request on to the model of its user, and tells the judge what came of it."""
+"""What passengers' apps talk to: hands each request on to its user's model, and tells the judge what came of it."""
 
 import http.client
 import json

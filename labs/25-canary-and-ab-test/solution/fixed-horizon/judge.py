@@ -8,7 +8,7 @@ TESTS = 3  # of one candidate: errors, seconds, predictions; each gets its part 
 LIMIT = NormalDist().inv_cdf(1 - FALSE_ALARM / TESTS)
 POWER = NormalDist().inv_cdf(1 - MISSED)
 LAST_LOOK = 35  # of the 36 in three minutes: whoever has shown too little by then is not promoted
-# What is nothing to us, what must be found, and the standard deviations of a good and of a bad one, as known beforehand.
+# What is nothing to us, what must be found, and the standard deviations of a good and of a bad one, known beforehand.
 ERRORS = (0.01, 0.05, 0.14, 0.26)
 SECONDS = (0.03, 0.20, 0.60, 0.85)  # of log(seconds)
 LOSS = (0.01, 0.15, 0.55, 0.80)
@@ -67,7 +67,7 @@ class Judge:
 
     def worse(self):
         """In which of the three the candidate is worse, by more than chance and more than nothing."""
-        pairs = zip(("errors", "seconds", "predictions"), self.stable, self.candidate, (ERRORS, SECONDS, LOSS))
+        pairs = zip(("errors", "seconds", "predictions"), self.stable, self.candidate, (ERRORS, SECONDS, LOSS), strict=True)
         return [
             what
             for what, old, new, (nothing, *_) in pairs

@@ -1,8 +1,8 @@
 """Is the candidate worse? A confidence sequence for each difference: an interval that holds at all looks together.
 
 Normal mixture (Robbins, 1970; asymptotic for any distribution: Waudby-Smith et al., 2021). One look more costs nothing,
-so it may be looked at as often as one likes, and what is plain is decided early. Half of the errors that are allowed are
-kept for one last test, at the end of the time.
+so it may be looked at as often as one likes, and what is plain is decided early. Half of the errors that are allowed
+are kept for one last test, at the end of the time.
 """
 
 from math import log, sqrt
@@ -40,7 +40,7 @@ class Judge:
 
     def look(self, stable, candidate):
         self.number += 1
-        for means, new in zip(self.arms, (stable, candidate)):
+        for means, new in zip(self.arms, (stable, candidate), strict=True):
             for failed, seconds in new["answers"]:
                 means["failed"].add(failed)
                 if not failed:
