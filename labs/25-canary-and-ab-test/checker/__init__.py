@@ -14,8 +14,19 @@ from .canaries import bad, decided, good, harm, heard, over
 from .scenario import users
 from .verdicts import BACK, BAD, GOOD, PROMOTE, errs_seldom, looked_at_all, verdicts
 from .why import (
-    ALWAYS_THE_SAME, BAD_LIVE, BAD_ONES, GOOD_ONES, HARMED, LOST, MISSED, MOVED_AT_PODS, MOVED_AT_RESTART, NOT_PROMOTED,
-    OUTCOMES, SHARE, STAYS,
+    ALWAYS_THE_SAME,
+    BAD_LIVE,
+    BAD_ONES,
+    GOOD_ONES,
+    HARMED,
+    LOST,
+    MISSED,
+    MOVED_AT_PODS,
+    MOVED_AT_RESTART,
+    NOT_PROMOTED,
+    OUTCOMES,
+    SHARE,
+    STAYS,
 )  # fmt: skip
 
 WATCHES = ("ckad/observability-and-maintenance",)

@@ -90,20 +90,23 @@ def looked_at_all(found: list[tuple[str, str, int]]) -> Observation:
 
 
 def errs_seldom(found: list[tuple[str, str, int]], kinds: dict[str, str], right: str) -> Observation:
-    """Whether the judge is right about candidates of some kinds, but for one in twenty; the worst kind if not."""
+    """Whether the judge is right about candidates of some kinds, but for one in twenty: of each kind, and in all."""
     wrong = {kind: Counter(said for each, said, _ in found if each == kind and said != right) for kind in kinds}
     counts = {kind: sum(said.values()) for kind, said in wrong.items()}
     limits = {kind: most(EACH[kind]) for kind in kinds}
     worst = max(kinds, key=lambda kind: counts[kind] - limits[kind])
-    ok = counts[worst] <= limits[worst]
-    whole = sum(counts.values())
-    seen = f"{whole} of {sum(EACH[kind] for kind in kinds)} wrong"
-    if not ok:
+    whole, number = sum(counts.values()), sum(EACH[kind] for kind in kinds)
+    seen = f"{whole} of {number} wrong"
+    ok = counts[worst] <= limits[worst] and whole <= most(number)
+    if counts[worst] > limits[worst]:
         how = ", ".join(f"{count} {_HOW.get(said, said)}" for said, count in wrong[worst].most_common())
         seen = f"candidates {kinds[worst]}: {counts[worst]} of {EACH[worst]} wrong ({how})"
+    each = EACH[worst]
+    expected = (
+        f"{right}: wrong about one in twenty at most; with what chance may add {most(each)} of {each} of a kind, and "
+        f"{most(number)} of all {number}"
+    )
     others = tuple(f"{kinds[kind]}: {counts[kind]} of {EACH[kind]} wrong" for kind in kinds)
-    shown = ", ".join(f"{limit} of {count}" for count, limit in sorted({(EACH[kind], limits[kind]) for kind in kinds}))
-    expected = f"{right}: wrong about one in twenty at most (here, with what chance may add: {shown} of a kind)"
     return Observation(ok, expected, seen, whole, () if ok else others, timed=False)
 
 

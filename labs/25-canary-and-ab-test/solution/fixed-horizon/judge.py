@@ -67,7 +67,9 @@ class Judge:
 
     def worse(self):
         """In which of the three the candidate is worse, by more than chance and more than nothing."""
-        pairs = zip(("errors", "seconds", "predictions"), self.stable, self.candidate, (ERRORS, SECONDS, LOSS), strict=True)
+        pairs = zip(
+            ("errors", "seconds", "predictions"), self.stable, self.candidate, (ERRORS, SECONDS, LOSS), strict=True
+        )
         return [
             what
             for what, old, new, (nothing, *_) in pairs
