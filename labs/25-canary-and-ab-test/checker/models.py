@@ -134,6 +134,6 @@ def serve(models: Models, ports: dict[str, int] | None = None) -> list[Server]:
     servers = []
     for name, port in (ports or PORTS).items():
         server = Server(("", port), type("Bound", (Handler,), {"models": models, "name": name}))
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.1,), daemon=True).start()
         servers.append(server)
     return servers
