@@ -353,6 +353,30 @@ def test_a_bad_candidate_gets_its_share_and_no_more(lab25: Any) -> None:
         assert lab25.harm(lab25.Canary("errors", sent=1000, harmed=harmed)).ok is ok
 
 
+def promotes(lab25: Any, good: str, *bad: str) -> str:
+    """What `promotes_a_good_one` expects and does not see, where the canaries have these ends."""
+    lab = made_up_lab("25")
+    own = lab25.Observation(True, "as the models said", "they are")
+
+    async def once(story: Any) -> Any:
+        if story.__name__ == "good":
+            return [lab25.Canary("good", verdict=good, after={"candidate": 9, "stable": 0}, own=own)]
+        return {str(number): [lab25.Canary("bad", verdict=verdict)] for number, verdict in enumerate(bad)}
+
+    lab.once = once  # type: ignore[method-assign,assignment]
+    try:
+        asyncio.run(lab25.promotes_a_good_one.run(lab))
+    except Failure as failed:
+        return failed.expected
+    return ""
+
+
+def test_who_promotes_whatever_comes_has_promoted_no_good_one(lab25: Any) -> None:
+    assert promotes(lab25, "promoted", "promoted", "taken back", "promoted") == ""
+    assert "one at least" in promotes(lab25, "promoted", "promoted", "promoted", "promoted")
+    assert promotes(lab25, "taken back", "taken back") == "promoted (good)"
+
+
 @pytest.mark.parametrize(
     ("verdict", "why"), [("promoted", "wrong"), ("running", "late"), ("no state (status 500)", "late")]
 )

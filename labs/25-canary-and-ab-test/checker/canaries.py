@@ -64,8 +64,6 @@ async def bad(lab: Lab) -> dict[str, list[Canary]]:
     for kind in random.sample(list(worse), len(worse)):
         async with staged(lab, f"bad {kind}") as stage:
             found[kind] = await _tried(lab, stage, kind, STABLE, STABLE | worse[kind], "taken back")
-        if found[kind][-1].verdict != "taken back":
-            break
     return found
 
 
@@ -118,6 +116,14 @@ async def _afterwards(lab: Lab, stage: Stage, model: str) -> dict[str, int]:
     )
     found: dict[str, int] = seen.value
     return found
+
+
+def told_apart(bad_ones: dict[str, list[Canary]]) -> Observation:
+    """Whether the judge promotes not just whatever comes."""
+    ends = [seen[-1].verdict for seen in bad_ones.values()]
+    ok = "taken back" in ends
+    expected = "of three bad candidates one at least is taken back"
+    return Observation(ok, expected, expected if ok else f"they are {', '.join(sorted(set(ends)))}", timed=False)
 
 
 def decided(seen: Canary, wanted: str, why: str, late: str) -> None:

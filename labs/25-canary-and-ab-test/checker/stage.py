@@ -167,7 +167,7 @@ async def each_of_them(lab: Lab, *, least: int = 2, within: float) -> list[str]:
             for each in await lab.objects.all("Pod")
             if each["metadata"].get("deletionTimestamp")
         }
-        found = set()
+        found: set[str] = set()
         for one in await lab.objects.all("EndpointSlice", f"{SLICES}=model"):
             ports = [each["port"] for each in one.get("ports") or [] if (each.get("name") or "") == (port or "")]
             for end in one.get("endpoints") or []:
