@@ -266,6 +266,20 @@ def test_outcomes_are_of_answers_that_did_not_fail(
     assert seen["refused"] == 0 < seen["posted"]
 
 
+def test_a_service_that_is_too_slow_is_waited_for_in_vain(
+    lab25: Any, around: tuple[Any, Any, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, router, address = around
+    passengers = sys.modules[type(world).__module__.replace("world", "passengers")]
+    for name, value in {"PATIENCE": 0.3, "ANSWERS_WITHIN": 0.2, "THREADS": 2}.items():
+        monkeypatch.setattr(passengers, name, value)
+    monkeypatch.setattr(router, "do_POST", lambda self: threading.Event().wait(1))
+    seen = world.do({"send": {"targets": [address], "rate": 500, "count": 200}, "wait": True})
+    assert seen["sent"] < 20
+    told = lab25.as_the_model_said(seen, "to users")
+    assert (told.ok, told.timed, told.expected) == (False, True, "200 requests to users are answered in time")
+
+
 def test_a_service_that_is_not_there_is_no_answer(around: tuple[Any, Any, str]) -> None:
     world, _, _ = around
     seen = world.do({"send": {"targets": ["127.0.0.1:9"], "rate": 500, "count": 20}, "wait": True})

@@ -1,7 +1,7 @@
 """Lab 25: the checker plays two models and their passengers, and follows what the learner's canary does with them.
 
-First the judge alone, on canaries that are drawn, in a pod of the checker's. Of 300 of each of the nine kinds, 2,700 in
-all, the fixed horizon was wrong about one, and the sequential judge about none. Then the canary as it runs: 5,000 users,
+First the judge alone, on canaries that are drawn, in a pod of the checker's. Of 300 of each of the nine kinds the fixed
+horizon was wrong about one in all, and the sequential judge about none. Then the canary as it runs: 5,000 users,
 some of whom come again; one good candidate and three bad ones. The first model serves afterwards.
 """
 

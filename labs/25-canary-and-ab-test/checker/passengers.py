@@ -24,6 +24,7 @@ THREADS = 64
 ANSWERS_WITHIN = 10.0  # s
 OUTCOME_AFTER = (2.0, 6.0)  # s
 BATCH = 200  # outcomes at once
+PATIENCE = 20.0  # s beyond the schedule
 LATE = 1.0  # s after which a request counts as sent late
 SHOWN = 4
 
@@ -66,14 +67,19 @@ class Crowd:
             each.start()
 
     def wait(self) -> None:
-        """Until all are answered."""
-        for each in self._threads:
-            each.join()
+        """Until all are answered, or far more time has gone than that takes."""
+        self._join((self.count or 0) / self.rate + PATIENCE)
+        self.stop()
 
     def stop(self) -> None:
         """Ask no more, and wait for the answers that are due."""
         self.over.set()
-        self.wait()
+        self._join(ANSWERS_WITHIN + 2)
+
+    def _join(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        for each in self._threads[:THREADS]:
+            each.join(max(0.0, end - time.monotonic()))
 
     def forget(self) -> None:
         """Forget the answers that were unlike the models'."""
@@ -84,7 +90,8 @@ class Crowd:
         """What came of it so far."""
         with self.lock:
             return {
-                "sent": self.sent, "late": self.late, "by": dict(self.by), "unlike": len(self.unlike),
+                "sent": self.sent, "wanted": self.count or 0, "late": self.late, "by": dict(self.by),
+                "unlike": len(self.unlike),
                 "examples": self.unlike[:SHOWN], "posted": self.posted, "refused": self.refused,
                 "seconds": time.monotonic() - self._began,
             }  # fmt: skip

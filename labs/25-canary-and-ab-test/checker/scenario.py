@@ -13,7 +13,7 @@ from mlops_lab.kit.pods import name
 from .stage import SETTLES, Stage, as_the_model_said, each_of_them, put, seed_of, service_address, staged, state
 
 READY_WITHIN, BACK_WITHIN = 60.0, 60.0  # s for pods; for all that are new
-USERS, USERS_RATE = 5000, 250.0
+USERS, USERS_RATE = 5000, 200.0
 AGAIN = 150  # users of each model who come again
 PLAIN, ERRORS = 200, 0.1  # requests without a canary, and the share that the model fails
 
