@@ -1,0 +1,110 @@
+"""Lab 25: the checker plays two models and their passengers, and follows what the learner's canary does with them.
+
+First the judge alone, on canaries that are drawn, in a pod of the checker's. Of 300 of each of the nine kinds the fixed
+horizon was wrong about one in all, and the sequential judge about none. Then the canary as it runs: 5,000 users,
+some of whom come again; one good candidate and three bad ones. The first model serves afterwards.
+"""
+
+from __future__ import annotations
+
+from mlops_lab.checks import Lab, check, expect
+from mlops_lab.kit.prerequisites import must
+
+from .canaries import bad, decided, good, harm, heard, over, told_apart
+from .scenario import users
+from .verdicts import BACK, BAD, GOOD, PROMOTE, errs_seldom, looked_at_all, verdicts
+from .why import (
+    ALWAYS_THE_SAME,
+    BAD_LIVE,
+    BAD_ONES,
+    GOOD_ONES,
+    HARMED,
+    LOST,
+    MISSED,
+    MOVED_AT_PODS,
+    MOVED_AT_RESTART,
+    NOT_PROMOTED,
+    OUTCOMES,
+    SHARE,
+    STAYS,
+)  # fmt: skip
+
+WATCHES = ("ckad/observability-and-maintenance",)
+DEPLOYS = ("ckad/deployment", "ckad/services-and-networking")
+
+
+@check(points=2, domains=WATCHES)
+async def keeps_good_ones(lab: Lab) -> None:
+    """Of 160 candidates that are as good or better, `judge.py` promotes all but one in twenty within 36 looks.
+
+    40 each: the same; better in errors, latency and predictions; the same in an incident that both models have; the
+    same on a day that becomes stormy for both.
+    """
+    found = await verdicts(lab)
+    must(looked_at_all(found), ALWAYS_THE_SAME)
+    expect(errs_seldom(found, GOOD, PROMOTE)).because(GOOD_ONES)
+
+
+@check(points=2, domains=WATCHES)
+async def finds_bad_ones(lab: Lab) -> None:
+    """Of 150 candidates that are worse in one thing, `judge.py` takes back all but one in twenty within 36 looks.
+
+    30 each: more errors; slower in all answers; much slower in some; probabilities that are too high; probabilities
+    that are far off and right on average. Half of them are better in everything else.
+    """
+    found = await verdicts(lab)
+    must(looked_at_all(found), ALWAYS_THE_SAME)
+    expect(errs_seldom(found, BAD, BACK)).because(BAD_ONES)
+
+
+@check(points=1, owns="model", domains=DEPLOYS)
+async def gives_a_tenth(lab: Lab) -> None:
+    """Without a canary all requests come to the stable model; with one, 8 to 12 % of 5,000 to the candidate.
+
+    Two pods or more are behind Service `model`. What a model answers comes through as it is, failures too.
+    """
+    seen = await lab.once(users)
+    for each, why in ((seen.plain, LOST), (seen.all_stable, STAYS), (seen.own, LOST), (seen.share, SHARE)):
+        if each:
+            expect(each).because(why)
+
+
+@check(points=2, needs=gives_a_tenth, owns="model", domains=DEPLOYS)
+async def keeps_to_its_users(lab: Lab) -> None:
+    """300 of these users get the model that they had: at each pod, and after all pods were replaced."""
+    seen = await lab.once(users)
+    assert seen.pods
+    expect(seen.pods).because(MOVED_AT_PODS)
+    assert seen.restarted
+    expect(seen.restarted).because(MOVED_AT_RESTART)
+
+
+@check(points=1, needs=(keeps_to_its_users, keeps_good_ones, finds_bad_ones), owns="model", domains=WATCHES)
+async def promotes_a_good_one(lab: Lab) -> None:
+    """With 150 requests a second a better candidate is promoted within 180 s; 10 s later it answers all of them.
+
+    A judge may err once: then a second canary begins. One that promotes whatever comes, of the bad ones too, decides
+    nothing.
+    """
+    last = (await lab.once(good))[-1]
+    expect(heard(last)).because(OUTCOMES)
+    decided(last, "promoted", NOT_PROMOTED, MISSED)
+    must(told_apart(await lab.once(bad)), ALWAYS_THE_SAME)
+    expect(over(last, "stable")).because(STAYS)
+    expect(last.own).because(LOST)
+
+
+@check(points=2, needs=promotes_a_good_one, owns="model", domains=WATCHES)
+async def takes_bad_ones_back(lab: Lab) -> None:
+    """A candidate with more errors, a slower one and one that predicts worse are taken back, within 180 s each.
+
+    150 requests a second come. Until the verdict 12 % of them (and 40) at most come to the candidate, and 10 s after it
+    none. A judge may err once with each: then a second canary begins.
+    """
+    for kind, seen in (await lab.once(bad)).items():
+        last = seen[-1]
+        expect(heard(last)).because(OUTCOMES)
+        decided(last, "taken back", BAD_LIVE[kind], MISSED)
+        expect(harm(last)).because(HARMED)
+        expect(over(last, "candidate")).because(STAYS)
+        expect(last.own).because(LOST)

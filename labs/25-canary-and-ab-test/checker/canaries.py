@@ -1,0 +1,158 @@
+"""Canaries with passengers, until the learner's judge has decided: a good one, and bad ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from mlops_lab.checks import Lab, Observation, at_most, expect, observe
+from mlops_lab.kit.drawn import drawn
+
+from .stage import SETTLES, Seen, Stage, as_the_model_said, put, seed_of, service_address, staged, state
+
+RATE = 150.0  # requests a second
+DECIDED_WITHIN = 180.0  # s
+WATCHED = 3.0  # s in which nothing comes any more where nothing is to come
+SHARE, MORE = 0.12, 40  # of the requests, and so many beside: those that a bad candidate may get
+NOT_YET = Observation(False, "", "it was not come to")
+STABLE: Seen = {"errors": 0.01, "median": 0.03, "spread": 0.4}
+ENDS = ("promoted", "taken back")
+
+
+@dataclass
+class Canary:
+    """What was seen of one canary.
+
+    Attributes:
+        verdict: its state at the end.
+        took: seconds until then.
+        harmed, sent: requests to the candidate, and all, until the verdict was known.
+        after: how many requests went where some seconds later.
+        own: whether answers came as the models gave them.
+    """
+
+    kind: str
+    verdict: str = ""
+    took: float = 0.0
+    harmed: int = 0
+    sent: int = 0
+    refused: int = 0
+    posted: int = 0
+    after: dict[str, int] = field(default_factory=dict)
+    own: Observation = NOT_YET
+
+
+async def good(lab: Lab) -> list[Canary]:
+    """A candidate that is no worse, and better in something; once more if it was not promoted."""
+    random = drawn(lab, "good")
+    stable = STABLE | {"errors": round(random.uniform(0.01, 0.02), 4), "mixed": 1.3}
+    better = random.choice(
+        [{"errors": 0.004, "mixed": 0.2}, {"median": 0.02, "mixed": 0.2}, {"mixed": 0.0, "errors": 0.004}]
+    )
+    async with staged(lab, "good") as stage:
+        return await _tried(lab, stage, "good", stable, stable | better, "promoted")
+
+
+async def bad(lab: Lab) -> dict[str, list[Canary]]:
+    """Candidates that are worse in one thing each, in an order that is drawn; each once more if it is promoted."""
+    random = drawn(lab, "bad")
+    worse: dict[str, Seen] = {
+        "errors": {"errors": round(random.uniform(0.09, 0.14), 4)},
+        "latency": random.choice([{"median": 0.06}, {"tail": 0.15}]),
+        "predictions": random.choice([{"odds": 6.0}, {"mixed": 2.2}]),
+    }
+    found: dict[str, list[Canary]] = {}
+    for kind in random.sample(list(worse), len(worse)):
+        async with staged(lab, f"bad {kind}") as stage:
+            found[kind] = await _tried(lab, stage, kind, STABLE, STABLE | worse[kind], "taken back")
+    return found
+
+
+async def _tried(lab: Lab, stage: Stage, kind: str, stable: Seen, candidate: Seen, wanted: str) -> list[Canary]:
+    """One canary; where the verdict is wrong, a second one: a judge may err, but not twice."""
+    found = [await judged(lab, stage, kind, stable, candidate)]
+    if found[0].verdict != wanted and found[0].verdict in ENDS:
+        found.append(await judged(lab, stage, kind, stable, candidate))
+    return found
+
+
+async def judged(lab: Lab, stage: Stage, kind: str, stable: Seen, candidate: Seen) -> Canary:
+    """One canary, from its beginning to some seconds after its end."""
+    found = Canary(kind)
+    address = await service_address(lab)
+    await stage.behave(stable, candidate)
+    await put(lab, stage.names["stable"], stage.names["candidate"])
+    seed = seed_of(lab, kind)
+    await stage.send([address], rate=RATE, outcomes=True, seed=seed)
+    try:
+        await lab.time.pause(SETTLES)
+        begun = await stage.look(fresh=True)
+        ended = await lab.time.eventually(
+            lambda: state(lab), lambda said: said in ENDS, expected="", shown=str,
+            within=DECIDED_WITHIN - float(begun["seconds"]), every=1.5,
+        )  # fmt: skip
+        seen = await stage.look()
+        found.verdict, found.took = ended.value, float(seen["seconds"])
+        found.sent, found.harmed = sum(seen["counts"].values()), seen["counts"]["candidate"]
+        if ended.ok:
+            found.after = await _afterwards(lab, stage, "stable" if ended.value == "promoted" else "candidate")
+    finally:
+        seen = await stage.stop()
+    found.own = as_the_model_said(seen, "while the canary went on and after it")
+    found.refused, found.posted = seen["refused"], seen["posted"]
+    return found
+
+
+async def _afterwards(lab: Lab, stage: Stage, model: str) -> dict[str, int]:
+    """How many requests come to which model some seconds after a verdict: as soon as none comes to that one."""
+
+    async def look() -> dict[str, int]:
+        before = (await stage.look())["counts"]
+        await lab.time.pause(WATCHED)
+        after: dict[str, int] = (await stage.look())["counts"]
+        return {each: after[each] - before[each] for each in after}
+
+    seen = await lab.time.eventually(
+        look, lambda found: found[model] == 0, expected="", shown=str, within=SETTLES, every=0.5
+    )
+    found: dict[str, int] = seen.value
+    return found
+
+
+def told_apart(bad_ones: dict[str, list[Canary]]) -> Observation:
+    """Whether the judge promotes not just whatever comes."""
+    ends = [seen[-1].verdict for seen in bad_ones.values()]
+    ok = "taken back" in ends
+    expected = "of three bad candidates one at least is taken back"
+    return Observation(ok, expected, expected if ok else f"they are {', '.join(sorted(set(ends)))}", timed=False)
+
+
+def decided(seen: Canary, wanted: str, why: str, late: str) -> None:
+    """A canary had the right end, in time; the seconds are no news where it had.
+
+    Raises:
+        Failure: it had not.
+    """
+    timed = seen.verdict not in ENDS
+    shown = f"{seen.verdict} after {seen.took:.0f} s"
+    expect(Observation(seen.verdict == wanted, f"{wanted} ({seen.kind})", shown, seen.took, timed=timed)).because(
+        late if timed else why
+    )
+
+
+def harm(seen: Canary) -> Observation:
+    """How many requests a bad candidate got until the verdict was known."""
+    most = round(SHARE * seen.sent + MORE)
+    what = f"requests to the candidate, of {seen.sent}"
+    return observe(what, seen.harmed, at_most(most), timed=False)
+
+
+def over(seen: Canary, model: str) -> Observation:
+    """How many requests a model got that is not to get any more."""
+    return observe(f"requests to the {model} model {SETTLES:g} s later", seen.after.get(model, 0), at_most(0))
+
+
+def heard(seen: Canary) -> Observation:
+    """Whether Service `model` took the outcomes."""
+    ok = seen.refused == 0 or seen.refused <= seen.posted / 50
+    expected = "POST /outcomes is answered with status 2xx, but for one in 50"
+    return Observation(ok, expected, f"{seen.refused} of {seen.posted} were not" if not ok else "they were")

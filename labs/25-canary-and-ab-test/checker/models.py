@@ -1,0 +1,139 @@
+"""Two models that the checker plays, each at a port: what they answer, and what came to them.
+
+Runs in a pod of the checker's, with the standard library alone.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+import threading
+import time
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+PORTS = {"stable": 8081, "candidate": 8082}
+LOWEST, HIGHEST = 0.01, 0.99
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """How a model answers: see `streams.Model`."""
+
+    version: str = "-"
+    errors: float = 0.0
+    median: float = 0.03
+    spread: float = 0.4
+    tail: float = 0.0
+    odds: float = 1.0
+    mixed: float = 0.0
+
+
+@dataclass(frozen=True)
+class Came:
+    """A request that came to a model, and its answer."""
+
+    model: str
+    status: int
+    version: str
+    probability: float | None
+
+
+def chance(wind: float) -> float:
+    """The log odds that a flight is late; what a good model knows."""
+    return -1.1 + 1.2 * (wind - 15) / 6
+
+
+def probability(odds: float) -> float:
+    """Of log odds, as models tell it."""
+    return min(max(1 / (1 + math.exp(-odds)), LOWEST), HIGHEST)
+
+
+class Models:
+    """Both models.
+
+    Attributes:
+        came: what came, by the request's own number; twice where it came twice.
+        counts: how many came to each.
+    """
+
+    def __init__(self) -> None:
+        self._lock, self._random = threading.Lock(), random.Random()
+        self.behave({name: Behaviour() for name in PORTS})
+
+    def behave(self, behaviours: dict[str, Behaviour]) -> None:
+        """Answer so from now on, and forget what came."""
+        with self._lock:
+            self._behaviours = behaviours
+            self.came: dict[int, list[Came]] = {}
+            self.counts = dict.fromkeys(PORTS, 0)
+
+    def answer(self, name: str, row: dict[str, Any]) -> tuple[int, dict[str, Any], float]:
+        """Status, body, and seconds that it takes; kept."""
+        how, draw = self._behaviours[name], self._random
+        with self._lock:
+            took = how.median * math.exp(how.spread * draw.gauss(0, 1)) * (10 if draw.random() < how.tail else 1)
+            told = chance(float(row["wind"])) + math.log(how.odds) + how.mixed * draw.gauss(0, 1)
+            failed = draw.random() < how.errors
+            found = None if failed else round(probability(told), 5)
+            said = Came(name, 500 if failed else 200, how.version, found)
+            self.came.setdefault(int(row["number"]), []).append(said)
+            self.counts[name] += 1
+        body: dict[str, Any] = {"model_version": how.version}
+        body |= {"detail": "no prediction"} if failed else {"probabilities": [found]}
+        return said.status, body, min(took, 3.0)
+
+
+class Handler(BaseHTTPRequestHandler):
+    """POST /predict of one model."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    models: Models
+    name: str
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        try:
+            row = json.loads(body)["rows"][0]
+            status, said, after = self.models.answer(self.name, row)
+        except (ValueError, TypeError, LookupError, RecursionError):
+            status, said, after = 400, {"detail": "no rows of a passenger's"}, 0.0
+        time.sleep(after)
+        self._say(status, said)
+
+    def do_GET(self) -> None:
+        self._say(200, {"model": self.name})
+
+    def _say(self, status: int, said: dict[str, Any]) -> None:
+        content = json.dumps(said).encode()
+        try:
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+        except ConnectionError:
+            self.close_connection = True
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Nobody reads it."""
+
+
+class Server(ThreadingHTTPServer):
+    """Many connections at once."""
+
+    daemon_threads = True
+    request_queue_size = 256
+
+
+def serve(models: Models, ports: dict[str, int] | None = None) -> list[Server]:
+    """Both servers, at work in threads of their own."""
+    servers = []
+    for name, port in (ports or PORTS).items():
+        server = Server(("", port), type("Bound", (Handler,), {"models": models, "name": name}))
+        threading.Thread(target=server.serve_forever, args=(0.1,), daemon=True).start()
+        servers.append(server)
+    return servers

@@ -1,0 +1,130 @@
+"""What becomes of users without a canary and with one: which model they get, at each pod and after a restart."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from mlops_lab.checks import Lab, Observation, expect
+from mlops_lab.kit.drawn import drawn
+from mlops_lab.kit.pods import name
+
+from .stage import SETTLES, Stage, as_the_model_said, each_of_them, put, seed_of, service_address, staged, state
+
+READY_WITHIN, BACK_WITHIN = 60.0, 60.0  # s for pods; for all that are new
+USERS, USERS_RATE = 5000, 200.0
+AGAIN = 150  # users of each model who come again
+PLAIN, ERRORS = 200, 0.1  # requests without a canary, and the share that the model fails
+
+
+@dataclass
+class Users:
+    """What was seen of users and their model; one that was not come to is None."""
+
+    plain: Observation | None = None
+    all_stable: Observation | None = None
+    own: Observation | None = None
+    share: Observation | None = None
+    pods: Observation | None = None
+    restarted: Observation | None = None
+
+
+async def users(lab: Lab) -> Users:
+    """Without a canary; then with one: 5,000 users, some of them at each pod, and once more when all pods are new."""
+    found = Users()
+    await each_of_them(lab, within=READY_WITHIN)
+    async with staged(lab, "users") as stage:
+        await stage.behave({"median": 0.01, "errors": ERRORS}, {"median": 0.01})
+        await put(lab, stage.names["stable"], None)
+        await lab.time.pause(SETTLES)
+        every = await each_of_them(lab, within=READY_WITHIN)
+        await stage.send([await service_address(lab), *every], rate=40, count=PLAIN, seed=seed_of(lab, "plain"))
+        seen = await stage.done()
+        found.plain = as_the_model_said(seen, "without a canary")
+        found.all_stable = Observation(
+            seen["by"].get("stable", 0) >= seen["sent"] * 0.998, "all requests without a canary come to the stable one",
+            _where(seen["by"]),
+        )  # fmt: skip
+        if not (found.plain.ok and found.all_stable.ok):
+            return found
+        await stage.behave({"median": 0.01}, {"median": 0.01})
+        await put(lab, stage.names["stable"], stage.names["candidate"])
+        await lab.time.pause(SETTLES)
+        await stage.send([await service_address(lab)], rate=USERS_RATE, count=USERS, seed=seed_of(lab, "users"))
+        seen = await stage.done(pick=AGAIN)
+        found.own = as_the_model_said(seen, f"to {USERS} users")
+        part = 100 * seen["by"].get("candidate", 0) / seen["sent"]
+        found.share = Observation(
+            8 <= part <= 12, f"8 to 12 % of {USERS} requests, each of another user, come to the candidate",
+            f"{part:.1f} %", part, timed=False,
+        )  # fmt: skip
+        if not found.own.ok or not found.share.ok:
+            return found
+        homes = {user: model for model, some in seen["users"].items() for user in some}
+        found.pods = await _again(lab, stage, homes, "at each pod")
+        if found.pods.ok:
+            await replaced(lab)
+            found.restarted = await _again(lab, stage, homes, "after all pods were replaced")
+        return found
+
+
+async def _again(lab: Lab, stage: Stage, homes: dict[str, str], when: str) -> Observation:
+    """Whether users get the model that they had, whichever pod they come to."""
+    every = await each_of_them(lab, within=BACK_WITHIN)
+    some = list(homes)
+    drawn(lab, "order of users").shuffle(some)
+    count = len(some) * len(every)
+    await stage.send(every, rate=USERS_RATE, users=some, count=count, seed=seed_of(lab, when))
+    seen = await stage.done(homes=True)
+    moved = Counter(
+        f"{homes[user]} before, then {' and '.join(each or 'none' for each in now)}"
+        for user, now in seen["homes"].items()
+        if now != [homes[user]]
+    )
+    expected = f"{len(some)} users have the model that they had, {when}"
+    shown = ", ".join(f"{number} had {how}" for how, number in moved.most_common(2)) or "they do"
+    what = await state(lab)
+    return Observation(not moved, expected, f"{shown}; the canary is {what}" if moved else shown, sum(moved.values()))
+
+
+async def replaced(lab: Lab) -> None:
+    """Delete every pod of the namespace that something makes anew, without notice, and wait for those of `model`."""
+    pods = [
+        each
+        for each in await lab.objects.all("Pod")
+        if any(
+            owner.get("controller") and owner.get("kind") != "Job"
+            for owner in each["metadata"].get("ownerReferences") or []
+        )
+    ]
+    old = {name(each) for each in pods}
+    for each in sorted(old):
+        await lab.objects.kill(each, grace=0)
+
+    async def left() -> list[str]:
+        return sorted(old & {name(each) for each in await lab.objects.all("Pod") if _uid(each) in uids})
+
+    uids = {_uid(each) for each in pods}
+    gone = await lab.time.eventually(
+        left, lambda found: not found, expected="the old pods are gone", shown=", ".join, within=BACK_WITHIN
+    )
+    expect(gone).because("the checker deletes all pods, and waits for new ones; a finalizer of yours may hold one")
+    await each_of_them(lab, within=BACK_WITHIN)
+    answered = await lab.time.eventually(
+        lambda: state(lab), lambda said: not said.startswith("no state"), expected="GET /canary says a state again",
+        shown=str, within=BACK_WITHIN,
+    )  # fmt: skip
+    expect(answered).because(
+        "all pods were deleted at once, and made anew by their Deployments: what they need they have to find again"
+    )
+    await lab.time.pause(SETTLES)
+
+
+def _uid(pod: Any) -> str:
+    return str(pod["metadata"].get("uid"))
+
+
+def _where(by: dict[str, int]) -> str:
+    named = {"": "no model"}
+    return ", ".join(f"{count} to {named.get(model, model)}" for model, count in sorted(by.items())) or "no requests"

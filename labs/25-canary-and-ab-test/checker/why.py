@@ -1,0 +1,68 @@
+"""Explanations."""
+
+from __future__ import annotations
+
+ALWAYS_THE_SAME = (
+    "a judge that says the same whatever it sees, or tosses a coin, is right about the half of the candidates that it"
+    " was lucky with. Does look() use what it is given, of both models?"
+)
+GOOD_ONES = (
+    "a test that errs once in twenty looks errs far more often in 36: whoever looks again and again until a "
+    "difference is significant finds one. Compute beforehand how many answers are needed and test once, or use limits"
+    " that hold for all looks together (alpha spending, a sequential test, a confidence sequence); and there are "
+    "three tests, not one. Judge the candidate by what the stable model does at the same time, not by fixed limits or"
+    " by what was before: an incident is nobody's candidate. And one that differs because it is better is a good one"
+)
+BAD_ONES = (
+    "not significant is not the same as not worse: with few answers nothing is significant. How many of the "
+    "candidate's does it take to see 5 points more errors nearly always? And each thing by itself: errors that come "
+    "at once make the mean latency better, some very slow answers leave the median as it was, and probabilities can "
+    "be right on average and wrong for each flight (log loss and Brier score see that)"
+)
+LOST = (
+    "what the model of a user answers is what the user gets, and no other model is asked instead: a failure that is "
+    "hidden is not counted either. See what was sent and what came back in the evidence"
+)
+STAYS = (
+    "GET /canary says what goes on, and each pod has to do so within 10 s: without a canary all users have the stable"
+    " model, after `promoted` all the candidate, after `taken back` all the stable one again. Do all your pods learn "
+    "of it, and from where?"
+)
+SHARE = (
+    "one user in ten, by the name in X-User: a hash of it that is spread evenly, and the tenth of its range. Each "
+    "request is of another user here, so of users and of requests it is the same share"
+)
+MOVED_AT_PODS = (
+    "which model a user has must follow from the name alone, the same in every process: a counter, a random number or"
+    " a memory of one pod gives another one at the next. Python's own hash() of a text differs from process to "
+    "process"
+)
+MOVED_AT_RESTART = (
+    "the pods were all deleted at once, and the new ones know what they find: the canary that goes on has to be "
+    "somewhere that outlives them (a ConfigMap, a PersistentVolumeClaim), and whatever goes into the hash too"
+)
+NOT_PROMOTED = (
+    "this candidate was better than the stable model in two things and as good in the third. judge.py alone is right "
+    "about such ones; so what reaches it here is something else. Does each answer and each outcome count for the "
+    "model that its user has, also where it came to another pod?"
+)
+MISSED = (
+    "a canary is over within three minutes of PUT /canary: with 150 requests a second 15 of the candidate's come each"
+    " second. What does yours still wait for? Who looks when nobody asks?"
+)
+HARMED = "until the verdict a bad candidate harms a tenth of the users, and no others: it gets no more than its share"
+OUTCOMES = "outcomes come to Service model, whichever pod that is: in a body with up to 200 of them"
+BAD_LIVE = {
+    "errors": (
+        "of this candidate's answers 9 to 14 % have status 500, of the stable model's 1 %. An answer with a status of"
+        " 500 or more is one that failed, as well as one that never came"
+    ),
+    "latency": (
+        "this candidate takes twice as long for each answer, or ten times as long for every seventh. Measure from the"
+        " request to the end of the model's answer, in each pod, and let the judge see the numbers of all of them"
+    ),
+    "predictions": (
+        "this candidate's probabilities are far from what became true. Each outcome names a user, and the model that "
+        "it counts for is the one that this user has: the same rule as for the user's requests"
+    ),
+}

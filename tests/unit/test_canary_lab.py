@@ -1,0 +1,400 @@
+"""What lab 25 decides about judges and canaries, what its world sends, and that its solutions are right there."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import json
+import runpy
+import subprocess
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mlops_lab.base.errors import Failure
+from mlops_lab.base.paths import project
+from mlops_lab.kit import sandbox
+from mlops_lab.measure.traffic.http import Answer
+from tests.lab_programs import loaded
+from tests.made_up import NothingThere, NoTraffic, made_up_lab
+
+LAB = project() / "labs" / "25-canary-and-ab-test"
+SOLUTIONS = ("fixed-horizon", "sequential")
+
+
+@pytest.fixture(scope="module")
+def lab25() -> Any:
+    return loaded("25")
+
+
+# The judge
+
+
+def said(kinds: dict[str, str], each: dict[str, int], verdict: Callable[[str, int], str]) -> list[tuple[str, str, int]]:
+    return [(kind, verdict(kind, number), 20) for kind in kinds for number in range(each[kind])]
+
+
+def test_one_in_twenty_is_held_with_what_chance_may_add(lab25: Any) -> None:
+    assert [lab25.most(count) for count in (30, 40, 150, 160)] == [7, 8, 18, 18]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "ok"), [(lambda number: number < 4, True), (lambda number: number < 5, False), (lambda _: False, True)]
+)
+def test_all_kinds_count_together(lab25: Any, wrong: Callable[[int], bool], ok: bool) -> None:
+    found = said(lab25.GOOD, lab25.EACH, lambda _, number: "take back" if wrong(number) else "promote")
+    assert lab25.errs_seldom(found, lab25.GOOD, "promote").ok is ok
+
+
+@pytest.mark.parametrize("verdict", ["promote", ""])
+def test_each_kind_counts_by_itself(lab25: Any, verdict: str) -> None:
+    found = said(lab25.BAD, lab25.EACH, lambda kind, number: verdict if kind == "tail" and number < 8 else "take back")
+    seen = lab25.errs_seldom(found, lab25.BAD, "take back")
+    assert not seen.ok
+    assert "much slower in some answers: 8 of 30 wrong" in seen.seen
+    assert ("promoted" if verdict else "never decided") in seen.seen
+
+
+@pytest.mark.parametrize("verdict", ["promote", "take back", "", "coin"])
+def test_what_says_the_same_always_earns_nothing(lab25: Any, verdict: str) -> None:
+    kinds = lab25.GOOD | lab25.BAD
+    found = said(
+        kinds, lab25.EACH, lambda _, number: ("promote", "take back")[number % 2] if verdict == "coin" else verdict
+    )
+    assert not lab25.looked_at_all(found).ok
+
+
+def test_a_candidate_is_as_bad_as_the_readme_says() -> None:
+    streams, rng = loaded("25", "streams"), np.random.default_rng(3)
+    for kind in streams.BAD:
+        for _ in range(6):
+            stable, candidate, _ = streams.drawn(kind, rng)
+            if kind == "errors":
+                assert candidate.errors - stable.errors >= 0.05
+            if kind in ("slow", "tail"):
+                factor = candidate.median / stable.median * (1 + (streams.TAIL_TIMES - 1) * candidate.tail)
+                assert factor >= 1.5
+            if kind in ("too high", "mixed up"):
+                assert losses(candidate, rng) - losses(stable, rng) > 0.15
+
+
+def losses(model: Any, rng: np.random.Generator) -> float:
+    streams = loaded("25", "streams")
+    _, known, late = streams._answered(model, 40_000, streams.World(), rng)
+    return float(-np.log(np.where(late, known, 1 - known)).mean())
+
+
+@pytest.mark.parametrize("kind", ["same", "incident", "storm"])
+def test_good_ones_of_these_kinds_are_the_same(kind: str) -> None:
+    streams = loaded("25", "streams")
+    stable, candidate, world = streams.drawn(kind, np.random.default_rng(4))
+    assert stable == candidate
+    assert (world == streams.World()) is (kind == "same")
+
+
+def test_a_canary_goes_on_for_three_minutes_and_its_outcomes_come_later() -> None:
+    streams = loaded("25", "streams")
+    found = list(streams.looks("same", np.random.default_rng(5)))
+    assert len(found) * streams.EVERY == 180
+    assert not found[0][0]["outcomes"]
+    stable, candidate = (sum(len(look[arm]["answers"]) for look in found) for arm in (0, 1))
+    assert 0.08 < candidate / (stable + candidate) < 0.12
+    known = sum(len(look[0]["outcomes"]) for look in found)
+    assert 0.9 * stable < known < stable
+
+
+def wrong_of(judge: Callable[[], Any], times: int, seed: int) -> Counter[str]:
+    """How often a judge is wrong about each kind of canary."""
+    streams, rng, found = loaded("25", "streams"), np.random.default_rng(seed), Counter[str]()
+    for kind in (*streams.GOOD, *streams.BAD):
+        for _ in range(times):
+            one = judge()
+            verdict = next((said for look in streams.looks(kind, rng) if (said := one.look(*look))), "")
+            found[kind] += verdict != ("promote" if kind in streams.GOOD else "take back")
+    return found
+
+
+def program(variant: str) -> Callable[[], Any]:
+    return runpy.run_path(str(LAB / variant / "judge.py"))["Judge"]  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("solution", SOLUTIONS)
+def test_a_solutions_judge_is_right(solution: str) -> None:
+    assert wrong_of(program(f"solution/{solution}"), 2, 6).total() <= 1
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("solution", SOLUTIONS)
+def test_a_solutions_judge_errs_one_time_in_a_hundred(solution: str) -> None:
+    found = wrong_of(program(f"solution/{solution}"), 100, 7)
+    assert max(found.values()) <= 5
+    assert found.total() <= 15
+
+
+def test_the_judge_of_the_beginning_is_wrong_about_good_ones(lab25: Any) -> None:
+    found = wrong_of(program("start"), 8, 8)
+    assert sum(found[kind] for kind in lab25.GOOD) > 8
+
+
+# The split
+
+
+def test_both_solutions_give_a_tenth_of_the_users_the_candidate(monkeypatch: pytest.MonkeyPatch) -> None:
+    users = [f"user {number}" for number in range(20_000)]
+    canary = runpy.run_path(str(LAB / "solution" / "fixed-horizon" / "canary.py"))
+    running = {"id": "1", "state": "running"}
+    front = runpy.run_path(str(LAB / "solution" / "sequential" / "front.py"))
+    front["goes_on"].update(state="running", candidate="b")
+    for arm in (lambda user: canary["arm"](running, user), front["arm_of"]):
+        counts = Counter(map(arm, users))
+        assert 0.09 < counts["candidate"] / len(users) < 0.11
+        assert [arm(user) for user in users[:50]] == [arm(user) for user in users[:50]]
+    for state, arm_then in (("none", "stable"), ("taken back", "stable"), ("promoted", "candidate")):
+        front["goes_on"]["state"] = state
+        assert {front["arm_of"](user) for user in users[:99]} == {arm_then}
+        assert {canary["arm"](running | {"state": state}, user) for user in users[:99]} == {arm_then}
+
+
+# The world
+
+
+class Router(BaseHTTPRequestHandler):
+    """Users whose name begins with 0 get the candidate."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    ports: dict[str, int]
+    again = False
+    outcomes: list[Any]
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        if self.path == "/outcomes":
+            self.outcomes += json.loads(body)["outcomes"]
+            return self._say(200, b"{}")
+        arm = "candidate" if self.headers["X-User"][0] == "0" else "stable"
+        status, text = self._ask(arm, body)
+        if status == 500 and self.again:
+            status, text = self._ask("stable", body)
+        return self._say(status, text)
+
+    def _ask(self, arm: str, body: bytes) -> tuple[int, bytes]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.ports[arm], timeout=5)
+        connection.request("POST", "/predict", body)
+        answer = connection.getresponse()
+        found = answer.status, answer.read()
+        connection.close()
+        return found
+
+    def _say(self, status: int, text: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    def log_message(self, *_: Any) -> None: ...
+
+
+@pytest.fixture
+def around(lab25: Any) -> Iterator[tuple[Any, Any, str]]:
+    """World, the router's class, and its address."""
+    models = loaded("25", "models")
+    world = loaded("25", "world").World(models.Models())
+    servers = models.serve(world.models, {"stable": 0, "candidate": 0})
+    ports = {name: each.server_address[1] for name, each in zip(models.PORTS, servers, strict=True)}
+    router = type("Bound", (Router,), {"ports": ports, "outcomes": []})
+    server = models.Server(("127.0.0.1", 0), router)
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    yield world, router, f"127.0.0.1:{server.server_address[1]}"
+    for each in (*servers, server):
+        each.shutdown()
+        each.server_close()
+
+
+def test_a_crowd_says_who_got_what(around: tuple[Any, Any, str]) -> None:
+    world, _, address = around
+    world.do(
+        {
+            "models": {
+                "stable": {"median": 0.001, "version": "a"},
+                "candidate": {"median": 0.001, "errors": 1.0, "version": "b"},
+            }
+        }
+    )
+    seen = world.do({"send": {"targets": [address], "rate": 800, "count": 400, "seed": 1}, "wait": True, "pick": 5})
+    assert seen["sent"] == 400 == sum(seen["by"].values())
+    assert seen["unlike"] == 0
+    assert 5 < seen["by"]["candidate"] < 60
+    assert seen["counts"] == seen["by"]
+    assert all(user[0] == "0" for user in seen["users"]["candidate"])
+    assert len(seen["users"]["stable"]) == 5
+    again = {"targets": [address], "rate": 800, "count": 10, "users": seen["users"]["stable"]}
+    homes = world.do({"send": again, "wait": True, "homes": True})["homes"]
+    assert homes == {user: ["stable"] for user in seen["users"]["stable"]}
+
+
+def test_a_failure_that_is_hidden_is_seen(around: tuple[Any, Any, str]) -> None:
+    world, router, address = around
+    router.again = True
+    world.do({"models": {"stable": {"median": 0.001}, "candidate": {"median": 0.001, "errors": 1.0}}})
+    seen = world.do({"send": {"targets": [address], "rate": 800, "count": 300, "seed": 1}, "wait": True})
+    assert seen["unlike"] > 5
+    assert "2 models asked" in seen["examples"][0]
+    world.do({"look": True, "fresh": True})
+    assert world.do({"look": True})["unlike"] == 0
+
+
+def test_outcomes_are_of_answers_that_did_not_fail(
+    around: tuple[Any, Any, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, router, address = around
+    monkeypatch.setattr(sys.modules[type(world).__module__.replace("world", "passengers")], "OUTCOME_AFTER", (0.0, 0.1))
+    world.do({"models": {"stable": {"median": 0.001}, "candidate": {"median": 0.001, "errors": 1.0}}})
+    world.do({"send": {"targets": [address], "rate": 300, "outcomes": True, "seed": 1}})
+    threading.Event().wait(1.6)
+    seen = world.do({"stop": True})
+    assert router.outcomes
+    assert {each["user"][0] == "0" for each in router.outcomes} == {False}
+    assert {type(each["late"]) for each in router.outcomes} == {bool}
+    assert seen["refused"] == 0 < seen["posted"]
+
+
+def test_a_service_that_is_too_slow_is_waited_for_in_vain(
+    lab25: Any, around: tuple[Any, Any, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, router, address = around
+    passengers = sys.modules[type(world).__module__.replace("world", "passengers")]
+    for name, value in {"PATIENCE": 0.3, "ANSWERS_WITHIN": 0.2, "THREADS": 2}.items():
+        monkeypatch.setattr(passengers, name, value)
+    monkeypatch.setattr(router, "do_POST", lambda self: threading.Event().wait(1))
+    seen = world.do({"send": {"targets": [address], "rate": 500, "count": 200}, "wait": True})
+    assert seen["sent"] < 20
+    told = lab25.as_the_model_said(seen, "to users")
+    assert (told.ok, told.timed, told.expected) == (False, True, "200 requests to users are answered in time")
+
+
+def test_a_service_that_is_not_there_is_no_answer(around: tuple[Any, Any, str]) -> None:
+    world, _, _ = around
+    seen = world.do({"send": {"targets": ["127.0.0.1:9"], "rate": 500, "count": 20}, "wait": True})
+    assert (seen["unlike"], seen["by"]) == (20, {"": 20})
+
+
+def test_the_world_is_an_archive_that_python_runs(tmp_path: Path) -> None:
+    checker, packed = LAB / "checker", tmp_path / "programs.zip"
+    packed.write_bytes(sandbox.archive(checker / "world.py", (checker / "models.py", checker / "passengers.py")))
+    command = [sys.executable, "-c", _NO_SERVERS, str(packed), f"{sandbox.PACKAGE}.world"]
+    done = subprocess.run(command, input='{"look": true}\n', text=True, capture_output=True, timeout=30)
+    assert (done.stdout, done.returncode) == ("{}\n", 0), done.stderr
+
+
+# As `python programs.zip MODULE` runs it, but for the ports, which a test does not take.
+_NO_SERVERS = """
+import importlib, sys
+sys.path.insert(0, sys.argv[1])
+world = importlib.import_module(sys.argv[2])
+world.serve = lambda models: None
+world.main()
+"""
+
+
+# The canary's interface
+
+
+def answers(status: int, body: bytes) -> Any:
+    async def get(*given: Any, **more: Any) -> Answer:
+        return Answer(status, {}, body, 0.1, "", "")
+
+    return NoTraffic(get=get, put=get)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "state"),
+    [
+        (200, b'{"state": "taken back", "more": 1}', "taken back"), (200, b'{"state": "done"}', "no state"),
+        (200, b'{"state": ["promoted"]}', "no state"), (200, b"[1]", "no state"),
+        (503, b'{"state": "none"}', "no state"),
+        (0, b"", "no state"), (200, b'{"state": NaN}', "no state"), (200, b"\xff" * 9, "no state"),
+    ],
+)  # fmt: skip
+def test_whatever_is_said_of_a_canary_is_a_state_or_none(lab25: Any, status: int, body: bytes, state: str) -> None:
+    assert asyncio.run(lab25.state(made_up_lab("25", traffic=answers(status, body)))).startswith(state)
+
+
+@pytest.mark.parametrize("status", [0, 404, 500])
+def test_a_canary_that_is_not_taken_is_the_learners_failure(lab25: Any, status: int) -> None:
+    with pytest.raises(Failure, match="PUT /canary"):
+        asyncio.run(lab25.put(made_up_lab("25", traffic=answers(status, b"")), "a", "b"))
+
+
+class Slices(NothingThere):
+    """A Service whose pods' addresses are in slices."""
+
+    def __init__(self, *ends: tuple[str, bool | None], leaving: str = "") -> None:
+        self.ends, self.leaving = ends, leaving
+
+    async def service(self, name: str) -> Any:
+        return {"spec": {"ports": [{"name": "web", "port": 80}, {"name": "other", "port": 81}]}}
+
+    async def all(self, kind: str, selector: str = "") -> list[Any]:
+        if kind == "Pod":
+            return [{"metadata": {"deletionTimestamp": "now"}, "status": {"podIP": self.leaving}}]
+        ends = [{"addresses": [address], "conditions": {"ready": ready}} for address, ready in self.ends]
+        return [{"ports": [{"name": "other", "port": 9}, {"name": "web", "port": 8080}], "endpoints": ends}]
+
+
+def test_two_that_are_ready_are_behind_the_service(lab25: Any) -> None:
+    found = asyncio.run(
+        lab25.each_of_them(made_up_lab("25", objects=Slices(("10.0.0.1", True), ("10.0.0.2", None))), within=1)
+    )
+    assert found == ["10.0.0.1:8080", "10.0.0.2:8080"]
+    for slices in (
+        Slices(("10.0.0.1", True), ("10.0.0.2", False)), Slices(("10.0.0.1", True)),
+        Slices(("10.0.0.1", True), ("10.0.0.2", True), leaving="10.0.0.2"),
+    ):  # fmt: skip
+        with pytest.raises(Failure, match="2 ready pods"):
+            asyncio.run(lab25.each_of_them(made_up_lab("25", objects=slices), within=1))
+
+
+def test_a_bad_candidate_gets_its_share_and_no_more(lab25: Any) -> None:
+    for harmed, ok in ((100, True), (160, True), (161, False)):
+        assert lab25.harm(lab25.Canary("errors", sent=1000, harmed=harmed)).ok is ok
+
+
+def promotes(lab25: Any, good: str, *bad: str) -> str:
+    """What `promotes_a_good_one` expects and does not see, where the canaries have these ends."""
+    lab = made_up_lab("25")
+    own = lab25.Observation(True, "as the models said", "they are")
+
+    async def once(story: Any) -> Any:
+        if story.__name__ == "good":
+            return [lab25.Canary("good", verdict=good, after={"candidate": 9, "stable": 0}, own=own)]
+        return {str(number): [lab25.Canary("bad", verdict=verdict)] for number, verdict in enumerate(bad)}
+
+    lab.once = once  # type: ignore[method-assign,assignment]
+    try:
+        asyncio.run(lab25.promotes_a_good_one.run(lab))
+    except Failure as failed:
+        return failed.expected
+    return ""
+
+
+def test_who_promotes_whatever_comes_has_promoted_no_good_one(lab25: Any) -> None:
+    assert promotes(lab25, "promoted", "promoted", "taken back", "promoted") == ""
+    assert "one at least" in promotes(lab25, "promoted", "promoted", "promoted", "promoted")
+    assert promotes(lab25, "taken back", "taken back") == "promoted (good)"
+
+
+@pytest.mark.parametrize(
+    ("verdict", "why"), [("promoted", "wrong"), ("running", "late"), ("no state (status 500)", "late")]
+)
+def test_a_wrong_end_and_none_are_told_apart(lab25: Any, verdict: str, why: str) -> None:
+    with pytest.raises(Failure) as failed:
+        lab25.decided(lab25.Canary("errors", verdict=verdict, took=180), "taken back", "wrong", "late")
+    assert failed.value.why == why
