@@ -22,6 +22,7 @@ from mlops_lab.images.recipes import (
     serving,
     tensorflow,
     traefik,
+    victoria_logs,
     workbench,
 )
 from mlops_lab.images.sources import Image, Mode, Sources
@@ -44,6 +45,7 @@ _RECIPES = (
     tensorflow,
     containerise,
     traefik,
+    victoria_logs,
 )
 
 CATALOG: dict[str, Image] = {image.name: image for recipe in _RECIPES for image in recipe.IMAGES}
