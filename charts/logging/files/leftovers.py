@@ -1,9 +1,9 @@
 """Hands vlagent what containers wrote while it was away, and that it would not look for itself.
 
 vlagent goes on where it was, but only in the logs of the containers that the API server names now. Those of a container
-that was replaced meanwhile, and of all containers when the node was restarted, have lines that nobody has read: often the
-last words before a crash. This program runs before vlagent does. It writes these lines into a file of JSON, which vlagent
-collects as it collects any file, and moves vlagent's marks behind them.
+that was replaced meanwhile, and of all containers when the node was restarted, have lines that nobody has read: often
+the last words before a crash. This program runs before vlagent does. It writes these lines into a file of JSON, which
+vlagent collects as it collects any file, and moves vlagent's marks behind them.
 """
 
 from __future__ import annotations

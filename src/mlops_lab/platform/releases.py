@@ -248,9 +248,7 @@ RELEASES: tuple[Release, ...] = (
         part="logging",
         chart="logging",
         images=(*(image.name for image in victoria_logs.IMAGES), flight_delay.IMAGES[0].name),
-        pages=(
-            Page("logs", "victoria-logs", 9428, "/select/vmui/", "the logs of all containers, to search"),
-        ),
+        pages=(Page("logs", "victoria-logs", 9428, "/select/vmui/", "the logs of all containers, to search"),),
     ),
 )
 
