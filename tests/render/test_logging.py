@@ -239,7 +239,7 @@ def test_a_log_that_was_renamed_for_its_length_is_read_to_its_end(node: Node) ->
     node.note()
     file = link.resolve()
     file.rename(file.with_name("0.log.20260101-000000"))
-    file.with_name("0.log.20250101-000000.gz").write_bytes(b"packed")
+    file.with_name("0.log.20260102-000000.gz").write_bytes(b"packed")
     node.log("api", "server", 0, line("after the turn"))
     node.log("api", "server", 1, line("runs"))
     assert messages(node.start()) == ["before the turn", "after the turn"]
@@ -268,6 +268,7 @@ def test_lines_become_what_vlagent_makes_of_them(node: Node) -> None:
 def test_a_pod_that_is_gone_is_no_trouble(node: Node) -> None:
     link = node.log("api", "server", 0, line("a"))
     node.read(link)
+    node.read(node.log(POD, "vlagent", 0, line("an hour ago", 3600)))  # the node was restarted
     node.note()
     link.resolve().unlink()
     (node.logs / "stray.log").write_text("no container's")
@@ -279,7 +280,7 @@ def test_leftovers_that_were_collected_are_removed(node: Node) -> None:
     node.read(old, 0)
     node.note()
     node.log("api", "server", 1)
-    node.start()
+    assert messages(node.start()) == ["a"]
     (file,) = (node.state / "leftovers").iterdir()
     collected = {"path": str(file), "inode": 1, "fingerprint": 1, "offset": file.stat().st_size - 1}
     marks = node.state / "vlagent-file-checkpoints.json"
@@ -287,6 +288,7 @@ def test_leftovers_that_were_collected_are_removed(node: Node) -> None:
         marks.write_text(json.dumps([{**collected, "offset": offset}]))
         node.start()
         assert file.exists() is there
+    marks.write_text("[]")
     file.write_text("nobody took it")
     (file.with_suffix(".part")).write_text("half")
     os.utime(file, (time.time() - 8 * 86400,) * 2)

@@ -43,7 +43,7 @@ def main(state: Path, logs: Path, pod: str, node: str) -> int:
             file.write(json.dumps({**line, **named(link, node)}) + "\n")
             count += 1
 
-        for link in sorted(logs.glob("*_*_*-*.log")):
+        for link in sorted(logs.glob("*.log")):
             mark, there = marks.get(str(link)), link.exists()
             late = there and replaced(link) and (mark is not None or link.stat().st_mtime >= written)
             if late or (there and restarted and mark is not None):
@@ -131,10 +131,9 @@ def moment(stamp: str) -> float:
 def content(text: str) -> dict[str, Any]:
     """The fields of a line: JSON's own, or one message."""
     try:
-        found = json.loads(text) if text.startswith("{") else None
+        return dict(json.loads(text)) if text.startswith("{") else {"_msg": text}
     except ValueError:
-        found = None
-    return found if isinstance(found, dict) else {"_msg": text}
+        return {"_msg": text}
 
 
 def named(link: Path, node: str) -> dict[str, str]:
