@@ -239,7 +239,7 @@ def test_a_log_that_was_renamed_for_its_length_is_read_to_its_end(node: Node) ->
     node.note()
     file = link.resolve()
     file.rename(file.with_name("0.log.20260101-000000"))
-    file.with_name("0.log.20260102-000000.gz").write_bytes(b"packed")
+    file.with_name("0.log.20260102-000000.gz").write_text(line("packed") + "\n")
     node.log("api", "server", 0, line("after the turn"))
     node.log("api", "server", 1, line("runs"))
     assert messages(node.start()) == ["before the turn", "after the turn"]
