@@ -20,9 +20,18 @@ _STAMP = "github.com/VictoriaMetrics/VictoriaMetrics/lib/buildinfo.Version"
 
 def programs(sources: Sources) -> Step:
     """victoria-logs and vlagent."""
+    return _programs(sources, "go/victoria-logs", kubernetes.programs(sources))
+
+
+def on_host(sources: Sources) -> Step:
+    """The same for this host: tests run them."""
+    return _programs(sources, "go/victoria-logs-here", programs(sources), for_host=True)
+
+
+def _programs(sources: Sources, name: str, first: Step, for_host: bool = False) -> Step:
     return golang.programs(
-        sources, "go/victoria-logs", _FOLDER, (f"{MODULE}/app/victoria-logs", f"{MODULE}/app/vlagent"),
-        ldflags=f"-X {_STAMP}={golang.required(_FOLDER, MODULE)}", seconds=40, after=(kubernetes.programs(sources),),
+        sources, name, _FOLDER, (f"{MODULE}/app/victoria-logs", f"{MODULE}/app/vlagent"),
+        ldflags=f"-X {_STAMP}={golang.required(_FOLDER, MODULE)}", seconds=40, after=(first,), for_host=for_host,
     )  # fmt: skip
 
 
