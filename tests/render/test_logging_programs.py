@@ -124,9 +124,10 @@ class Site:
         body = urllib.parse.urlencode({"query": f"_time:1h {query}"}).encode()
         return [json.loads(line) for line in self.ask("/select/logsql/query", body).splitlines()]
 
-    def ask(self, path: str, body: bytes | None = None, port: int = 0) -> bytes:
+    def ask(self, path: str, body: bytes | None = None, port: int = 0, kind: str = "") -> bytes:
         url = f"http://127.0.0.1:{port or self._store_port}{path}"
-        with urllib.request.urlopen(url, body, timeout=10) as answer:
+        request = urllib.request.Request(url, body, {"Content-Type": kind} if kind else {})
+        with urllib.request.urlopen(request, timeout=10) as answer:
             return bytes(answer.read())
 
     def numbers(self, log: str) -> Counter[int]:
@@ -213,8 +214,9 @@ def test_the_page_the_bulk_api_and_the_figures_are_there(site: Site) -> None:
     path = "/insert/elasticsearch/_bulk?_time_field=@timestamp&_msg_field=message&_stream_fields=service"
     now = datetime.now(UTC).isoformat()
     document = {"@timestamp": now, "message": "batch done", "service": "nightly", "rows": 336776}
-    answer = json.loads(site.ask(path, f'{{"create": {{}}}}\n{json.dumps(document)}\n'.encode()))
-    assert answer["errors"] is False
+    body = f'{{"create": {{}}}}\n{json.dumps(document)}\n'.encode()
+    answer = json.loads(site.ask(path, body, kind="application/x-ndjson"))
+    assert answer["errors"] is False and len(answer["items"]) == 1
     (found,) = until(lambda: site.search('{service="nightly"} rows:>300000'))
     assert found["_msg"] == "batch done" and found["rows"] == "336776"
     assert b"vl_rows_dropped_total" in site.ask("/metrics")
