@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import time
@@ -108,10 +107,8 @@ def leftovers() -> ModuleType:
     text = next(each.body["data"] for each in CHART.render() if each.name == "ConfigMap vlagent")["leftovers.py"]
     file = CHART.folder / "files" / "leftovers.py"
     assert text.strip() == file.read_text().strip()
-    spec = importlib.util.spec_from_file_location("leftovers", file)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = ModuleType("leftovers")
+    exec(compile(text, str(file), "exec"), module.__dict__)  # an import would leave compiled files in the chart
     return module
 
 

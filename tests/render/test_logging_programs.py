@@ -6,12 +6,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.parse
 import urllib.request
 from collections import Counter
@@ -23,6 +25,7 @@ from typing import Any
 
 import pytest
 
+from mlops_lab.base.paths import project
 from mlops_lab.base.progress import Progress
 from mlops_lab.engine.docker import Docker, architecture
 from mlops_lab.images.build import run_steps
@@ -62,7 +65,7 @@ class Site:
                 probe = free.enter_context(socket.socket())
                 probe.bind(("127.0.0.1", 0))
                 ports.append(probe.getsockname()[1])
-        self._store_port, self._shipper_port = ports
+        self.store_port, self.shipper_port = ports
         self.children: dict[str, subprocess.Popen[bytes]] = {}
         self._numbers: Counter[str] = Counter()
 
@@ -70,13 +73,13 @@ class Site:
         """A program's flags in the chart, with this machine's addresses and folders."""
         pod = next(each.pod or {} for each in CHART.render() if each.name == name)
         there = {
-            ":9428": f"127.0.0.1:{self._store_port}", ":9429": f"127.0.0.1:{self._shipper_port}",
+            ":9428": f"127.0.0.1:{self.store_port}", ":9429": f"127.0.0.1:{self.shipper_port}",
             "/data": str(self.at / "data"),
         }  # fmt: skip
         found = []
         for each in pod["containers"][0]["args"]:
             flag, _, value = each.partition("=")
-            value = there.get(value, value).replace("victoria-logs:9428", f"127.0.0.1:{self._store_port}")
+            value = there.get(value, value).replace("victoria-logs:9428", f"127.0.0.1:{self.store_port}")
             value = f"{self.state}{value.removeprefix('/state')}" if value.startswith("/state") else value
             found.append(f"{flag}={value}" if "=" in each else each)
         return found
@@ -125,7 +128,7 @@ class Site:
         return [json.loads(line) for line in self.ask("/select/logsql/query", body).splitlines()]
 
     def ask(self, path: str, body: bytes | None = None, port: int = 0, kind: str = "") -> bytes:
-        url = f"http://127.0.0.1:{port or self._store_port}{path}"
+        url = f"http://127.0.0.1:{port or self.store_port}{path}"
         request = urllib.request.Request(url, body, {"Content-Type": kind} if kind else {})
         with urllib.request.urlopen(request, timeout=10) as answer:
             return bytes(answer.read())
@@ -220,8 +223,38 @@ def test_the_page_the_bulk_api_and_the_figures_are_there(site: Site) -> None:
     (found,) = until(lambda: site.search('{service="nightly"} rows:>300000'))
     assert found["_msg"] == "batch done" and found["rows"] == "336776"
     assert b"vl_rows_dropped_total" in site.ask("/metrics")
-    shipped = until(lambda: site.ask("/metrics", port=site._shipper_port))
+    shipped = until(lambda: site.ask("/metrics", port=site.shipper_port))
     assert b"vlagent_remotewrite_pending_data_bytes" in shipped and b'version="v' in shipped
+
+
+def test_the_charts_own_test_finds_what_it_prints_and_sends(site: Site) -> None:
+    """What it prints goes into the log of a container, as in its pod."""
+    text = next(each.body["data"]["test.py"] for each in CHART.render() if each.name == "ConfigMap logging-test")
+    (site.at / "test.py").write_text(text.replace("victoria-logs:9428", f"127.0.0.1:{site.store_port}"))
+    log = site.container("mlops-lab-test", "logging-test", "test")
+    site.start_shipper()
+    child = subprocess.Popen(
+        [sys.executable, site.at / "test.py"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        env={**os.environ, "NAMESPACE": "mlops-lab-test"},
+    )  # fmt: skip
+    with child:
+        assert child.stdout
+        said = []
+        for each in child.stdout:
+            said.append(each)
+            write(log, each.rstrip("\n"))
+    assert child.returncode == 0 and said[-1] == "printed, sent and found\n", said
+
+
+def test_the_store_takes_the_queries_of_the_documentation(site: Site) -> None:
+    text = (project() / "docs" / "logs.md").read_text().replace('\\"', '"').replace("$ID", "7c1f2a90")
+    rows = re.findall(r"^\| [^|]+ \| `((?:[^`|\\]|\\\|)+)` \|", text, re.MULTILINE)
+    given = re.findall(r"""["']query=(.+?)["'](?:$| --)""", text, re.MULTILINE)
+    assert len(rows) == 10 and len(given) == 3
+    for query in (*(row.replace("\\|", "|") for row in rows), *given):
+        assert isinstance(site.search(query), list), query
+    with pytest.raises(urllib.error.HTTPError, match="400"):
+        site.search("status:>")
 
 
 def test_a_store_that_is_away_or_killed_has_all_lines_once(site: Site) -> None:
