@@ -215,7 +215,7 @@ def test_the_published_engine_is_measured_where_it_can_be_had(engines: Any, caps
         ("kubeflow", {"tracking": "full"}, ("up", "--engine", "kubeflow"), False),
         (
             "full",
-            {"tracking": "full", "monitoring": "full.grafana"},
+            {"tracking": "full", "monitoring": "full.grafana", "logging": "full"},
             ("up", "--engine", "embedded", "--profile", "full"),
             False,
         ),

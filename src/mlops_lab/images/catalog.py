@@ -25,6 +25,7 @@ from mlops_lab.images.recipes import (
     serving,
     tensorflow,
     traefik,
+    victoria_logs,
     workbench,
 )
 from mlops_lab.images.sources import Image, Mode, Sources, repository
@@ -50,6 +51,7 @@ _RECIPES = (
     containerise,
     traefik,
     classroom,
+    victoria_logs,
 )
 
 CATALOG: dict[str, Image] = {image.name: image for recipe in _RECIPES for image in recipe.IMAGES}

@@ -20,6 +20,7 @@ from mlops_lab.images.recipes import (
     pipelines,
     postgres,
     serving,
+    victoria_logs,
 )
 
 
@@ -249,6 +250,12 @@ RELEASES: tuple[Release, ...] = (
                 instead="lab open pipelines",
             ),
         ),
+    ),
+    Release(
+        part="logging",
+        chart="logging",
+        images=(*(image.name for image in victoria_logs.IMAGES), flight_delay.IMAGES[0].name),
+        pages=(Page("logs", "victoria-logs", 9428, "/select/vmui/", "the logs of all containers, to search"),),
     ),
 )
 
