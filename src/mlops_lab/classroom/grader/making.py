@@ -141,11 +141,11 @@ def namespaces(settings: Settings, given: Task) -> Objects:
     stands_on = needs(given.lab)
     mine = walls.space(settings, given.learner, given.lab, table()[given.lab], stands_on, 0, "")
     level = {key: value for key, value in mine["metadata"]["labels"].items() if key.startswith("pod-security")}
-    if set(stands_on) & set(settings.parts):
-        level["app.kubernetes.io/managed-by"] = "mlops-lab"  # by it parts of the platform let others in
-    else:
-        level["app.kubernetes.io/managed-by"] = names.MANAGED_BY
+    # By this label parts of the platform let others in: the learner's work, and from the third place the checker.
+    asks = set(stands_on) & set(settings.parts)
+    level["app.kubernetes.io/managed-by"] = "mlops-lab" if asks else names.MANAGED_BY
     closed = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn")}
+    closed["app.kubernetes.io/managed-by"] = level["app.kubernetes.io/managed-by"]
     found = []
     closed[names.APART] = "true"
     for name, labels in ((given.sandbox, level), (given.apart, closed)):
