@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from mlops_lab.classroom.grader import making, settings
+from mlops_lab.classroom.grader.apart.place import Place
 from mlops_lab.classroom.grader.asking import Taken
 from mlops_lab.classroom.operator.labs import table
 from mlops_lab.kube.quantity import quantity
@@ -270,6 +271,18 @@ def test_sandboxes_reach_the_parts_that_are_there_for_them(told: settings.Settin
     without = msgspec.structs.replace(told, parts=[])
     plain: Any = [each for each in making.contents(without, task, []) if each["metadata"]["name"] == "class-allow"]
     assert not any(each in yaml.safe_dump(plain[0]["spec"]["egress"]) for each in parts.namespaces(["tracking"]))
+
+
+def test_a_sandbox_lets_the_checkers_pods_in_and_no_others_of_the_third_place(told: settings.Settings) -> None:
+    task = making.task(told, Taken(7, "ada", "15", 1, "0" * 64, "token", 1), "s" * 24, [])
+    (policy,) = (each for each in making.contents(told, task, []) if each["metadata"]["name"] == "checker")
+    assert policy["metadata"]["namespace"] == task.sandbox
+    (way,) = policy["spec"]["ingress"]
+    (peer,) = way["from"]
+    assert peer["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": task.apart}
+    *_, program = Place(None, task.apart, "x").objects("program-1", 5, {}, talks=False)  # type: ignore[arg-type]
+    (rule,) = peer["podSelector"]["matchExpressions"]
+    assert rule["operator"] == "DoesNotExist" and rule["key"] in program["metadata"]["labels"]
 
 
 # What labs begin with

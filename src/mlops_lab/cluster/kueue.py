@@ -24,6 +24,7 @@ from mlops_lab.cluster.kubectl import Kubectl
 from mlops_lab.cluster.record import Cluster, current
 from mlops_lab.cluster.up import exclusive
 from mlops_lab.engine import start
+from mlops_lab.engine.docker import Docker
 from mlops_lab.images.build import bring
 from mlops_lab.images.catalog import served_as
 from mlops_lab.images.recipes import kueue
@@ -79,9 +80,7 @@ def up(progress: Progress, cluster: Cluster | None = None, wanted_by: str = "") 
     # On a cluster of one's own nodes pull it from where the user has pushed it.
     wanted = [kueue.NAME] if cluster.is_kind else []
     steps = bring(wanted, "auto", docker, progress, os.environ.get("MLOPS_LAB_MIRROR", ""), (kueue.manifests,))
-    folder = Store(docker).current(kueue.MANIFESTS)
-    assert folder  # `bring` has just made it
-    text = (folder / "kueue.yaml").read_text("utf-8")
+    text = manifests(docker)
     if not cluster.is_kind:
         text = text.replace(kueue.NAME, f"{cluster.registry}/{name}")
     with exclusive(progress):
@@ -92,6 +91,13 @@ def up(progress: Progress, cluster: Cluster | None = None, wanted_by: str = "") 
         with progress.piece("installing Kueue, by which graders have their turn"):
             if install(kubectl, text, wanted_by):
                 wait(kubectl)
+
+
+def manifests(docker: Docker) -> str:
+    """The YAML of all its objects, which `bring` has made."""
+    folder = Store(docker).current(kueue.MANIFESTS)
+    assert folder
+    return (folder / "kueue.yaml").read_text("utf-8")
 
 
 def unchanged(kubectl: Kubectl, text: str) -> bool:

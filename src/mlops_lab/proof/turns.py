@@ -19,7 +19,7 @@ from mlops_lab.proof.content import Contents
 from mlops_lab.proof.proofs import SHORT, WHOLE, Proof, proofs
 
 # Minutes that the suite gives to labs.
-_MINUTES = 9
+_MINUTES = 7
 # Seconds that a lab is taken to need which was never proved, where no other tells.
 UNKNOWN = 180.0
 _SAID = {
@@ -120,7 +120,7 @@ def minutes() -> float:
     except ValueError:
         found = 0.0
     if not 0 < found < float("inf"):
-        raise UsageError(f"MLOPS_LAB_PROOF_MINUTES is {text!r}", "give it minutes, such as 9")
+        raise UsageError(f"MLOPS_LAB_PROOF_MINUTES is {text!r}", "give it minutes, such as 7")
     return found
 
 

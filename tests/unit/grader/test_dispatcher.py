@@ -96,6 +96,15 @@ def test_the_jobs_pod_is_restricted_and_has_this_submissions_token_alone() -> No
     assert it.token("g-7-1") == it.server.handed[7].token
 
 
+@pytest.mark.parametrize(("lab", "let_in"), [("01", True), ("04", False)])
+def test_parts_of_the_platform_let_the_checker_in_where_the_lab_stands_on_them(lab: str, let_in: bool) -> None:
+    it = world(Handed(7, lab=lab))
+    it.dispatcher(msgspec.structs.replace(SETTINGS, parts=("tracking",))).round()
+    for space in (f"g-7-1-lab-{lab}", APART):
+        by = it.kube.get("Namespace", space)["metadata"]["labels"]["app.kubernetes.io/managed-by"]
+        assert (by == "mlops-lab") == let_in, "by this label the charts' policies know who may come"
+
+
 @pytest.mark.parametrize(("number", "queue"), [("04", "any"), ("10", "alone")])
 def test_labs_that_need_the_machine_are_graded_alone(number: str, queue: str) -> None:
     it = world(Handed(7, lab=number))

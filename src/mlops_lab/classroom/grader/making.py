@@ -141,11 +141,11 @@ def namespaces(settings: Settings, given: Task) -> Objects:
     stands_on = needs(given.lab)
     mine = walls.space(settings, given.learner, given.lab, table()[given.lab], stands_on, 0, "")
     level = {key: value for key, value in mine["metadata"]["labels"].items() if key.startswith("pod-security")}
-    if set(stands_on) & set(settings.parts):
-        level["app.kubernetes.io/managed-by"] = "mlops-lab"  # by it parts of the platform let others in
-    else:
-        level["app.kubernetes.io/managed-by"] = names.MANAGED_BY
+    # By this label parts of the platform let others in: the learner's work, and from the third place the checker.
+    asks = set(stands_on) & set(settings.parts)
+    level["app.kubernetes.io/managed-by"] = "mlops-lab" if asks else names.MANAGED_BY
     closed = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn")}
+    closed["app.kubernetes.io/managed-by"] = level["app.kubernetes.io/managed-by"]
     found = []
     closed[names.APART] = "true"
     for name, labels in ((given.sandbox, level), (given.apart, closed)):
@@ -169,6 +169,13 @@ def contents(settings: Settings, given: Task, api: Sequence[tuple[str, int]]) ->
         item["metadata"] = _meta(settings, given, item["metadata"]["name"], given.sandbox)
     around += [
         {
+            "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
+            "metadata": _meta(settings, given, "checker", given.sandbox),
+            "spec": {
+                "podSelector": {}, "policyTypes": ["Ingress"], "ingress": [{"from": [_checkers_pods(given)]}],
+            },
+        },
+        {
             "apiVersion": "v1", "kind": "ResourceQuota", "metadata": _meta(settings, given, "apart", given.apart),
             "spec": {"hard": {"pods": "10", "services": "0", "persistentvolumeclaims": "0"}},
         },  # what is not the checker's own gets a policy of its own there, before its pod is made
@@ -184,6 +191,14 @@ def contents(settings: Settings, given: Task, api: Sequence[tuple[str, int]]) ->
         _binding(settings, given, given.sandbox, names.GRADER, "grader-sandbox", grader),
         _binding(settings, given, given.apart, names.GRADER, "grader-apart", grader),
     ]
+
+
+def _checkers_pods(given: Task) -> Object:
+    """As a peer of a policy: the pods of the third place, but for those in which programs of learners run."""
+    return {
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": given.apart}},
+        "podSelector": {"matchExpressions": [{"key": names.APART, "operator": "DoesNotExist"}]},
+    }
 
 
 def job(settings: Settings, given: Task, owner: Object) -> Objects:

@@ -10,7 +10,8 @@ SUBMISSION, TRIES = "mlops-lab/submission", "mlops-lab/try"
 LEARNER, LAB = "mlops-lab/learner", "mlops-lab/lab"
 PROGRAM = "program"  # the account of learners' programs, and the Secret that its tokens go with
 GRADER = "grader"
-APART = "mlops-lab/apart"  # a label of namespaces in which no work of a learner's is
+# A label of namespaces in which no work of a learner's is; there it marks pods in which programs of learners run.
+APART = "mlops-lab/apart"
 ANY, ALONE = "any", "alone"  # queues
 
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 from mlops_lab.base.errors import LabError, UsageError
 from mlops_lab.base.progress import Progress
-from mlops_lab.base.waiting import wait_until
 from mlops_lab.classroom.grader import names as graders_names
 from mlops_lab.classroom.operator import names
 from mlops_lab.classroom.teacher import grading
@@ -26,8 +25,6 @@ from mlops_lab.platform.helm import Helm, program
 
 _MADE = re.compile(r"l-.+-lab-\d\d")  # what the operator calls a learner's namespace
 _GRADED = re.compile(r"g-\d+-\d+-(apart|lab-\d\d)")  # and the dispatcher those of a submission
-_DISPATCHER = ("-n", NAMESPACE, "-l", "app.kubernetes.io/component=grader")
-_STOPPED_WITHIN = 120.0  # s
 
 
 @dataclass(frozen=True)
@@ -120,15 +117,7 @@ def end(place: Place, plan: Plan, progress: Progress) -> None:
 def _stop(place: Place) -> None:
     """End the dispatcher; what it had taken waits again."""
     place.kubectl.run("delete", "deployment", "dispatcher", "-n", NAMESPACE, "--ignore-not-found", "--wait=false")
-
-    def probe() -> tuple[bool | None, str]:
-        pods = place.kubectl.get("pods", *_DISPATCHER)
-        return (None, f"{len(pods)} pods are there") if pods else (True, "")
-
-    wait_until(
-        probe, what="the end of the dispatcher", within=_STOPPED_WITHIN, every=1,
-        hint=f"see what keeps it: kubectl -n {NAMESPACE} get pods",
-    )  # fmt: skip
+    place.see_gone("grader", "dispatcher")
 
 
 def leave_alone(context: str = "") -> None:

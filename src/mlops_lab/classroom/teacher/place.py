@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 
 from mlops_lab.base.errors import LabError, UsageError
+from mlops_lab.base.waiting import wait_until
 from mlops_lab.classroom import roster
 from mlops_lab.classroom.roster import Learner
 from mlops_lab.cluster import record
@@ -32,6 +33,7 @@ NAMESPACE = RELEASE.namespace
 SERVER, PORT = "service/server", 8443
 HERE = f"https://127.0.0.1:{PORT}"  # where the class is for its teacher alone
 _TOLD = "teacher"  # the ConfigMap
+_STOPPED_WITHIN = 120.0  # s
 
 
 @dataclass(frozen=True)
@@ -129,6 +131,25 @@ class Place:
             return None
         whole: dict[str, Any] = json.loads(text)
         return next(iter(whole["items"]), None) if "items" in whole else whole
+
+    def see_gone(self, component: str, what: str) -> None:
+        """Wait until no pod of one of the chart's components is there.
+
+        Args:
+            what: the component in words.
+
+        Raises:
+            LabError: one is there after two minutes.
+        """
+
+        def probe() -> tuple[bool | None, str]:
+            pods = self.kubectl.get("pods", "-n", NAMESPACE, "-l", f"app.kubernetes.io/component={component}")
+            return (None, f"{len(pods)} pods are there") if pods else (True, "")
+
+        wait_until(
+            probe, what=f"the end of the {what}", within=_STOPPED_WITHIN, every=1,
+            hint=f"see what keeps it: kubectl -n {NAMESPACE} get pods",
+        )  # fmt: skip
 
 
 def at(context: str = "") -> Place:

@@ -11,7 +11,6 @@ from typing import Any
 
 from mlops_lab.base.errors import LabError, UsageError
 from mlops_lab.base.progress import Progress
-from mlops_lab.base.waiting import wait_until
 from mlops_lab.classroom.teacher import backup
 from mlops_lab.classroom.teacher.asking import asking
 from mlops_lab.classroom.teacher.backup import Backup, Content
@@ -20,8 +19,6 @@ from mlops_lab.classroom.teacher.place import NAMESPACE, Place
 from mlops_lab.classroom.teacher.standing import Stand
 
 _WITHIN = 3600.0  # s for the database
-_STOPPED_WITHIN = 120.0
-_SERVER = ("-n", NAMESPACE, "-l", "app.kubernetes.io/component=server")
 _ENV = ("env", "PGHOST=/tmp", "PGUSER=postgres")
 _FILL = (
     "dropdb --if-exists --force classroom_restored && createdb --owner=classroom classroom_restored && "
@@ -72,15 +69,7 @@ def put(place: Place, file: Path, progress: Progress) -> Backup:
 def _stop(place: Place) -> None:
     """End the server's pod, which alone writes."""
     place.kubectl.run("scale", "deployment/server", "-n", NAMESPACE, "--replicas=0")
-
-    def probe() -> tuple[bool | None, str]:
-        pods = place.kubectl.get("pods", *_SERVER)
-        return (None, f"{len(pods)} pods are there") if pods else (True, "")
-
-    wait_until(
-        probe, what="the end of the server", within=_STOPPED_WITHIN, every=1,
-        hint=f"see what keeps it: kubectl -n {NAMESPACE} get pods",
-    )  # fmt: skip
+    place.see_gone("server", "server")
 
 
 def _start(place: Place, progress: Progress, *, check: bool = True) -> None:

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 from mlops_lab.base.errors import LabError
 from mlops_lab.classroom import packing
+from mlops_lab.classroom.grader import names
 from mlops_lab.classroom.grader.apart import inside
 from mlops_lab.kube.bounded import Beyond, bounded_lines
 from mlops_lab.kube.client import Kube, Object, Objects
@@ -33,7 +34,6 @@ _GRACE = 30.0  # s beside a program's own limit, for files in and out
 _FEW = 64 << 10  # bytes
 _ANSWER = 32 << 20  # bytes: files, output, and what stands around them
 _ROOM, _MEMORY, _CORES = "256Mi", "1Gi", "1"
-_ALONE = "mlops-lab/apart"  # the label by which a policy knows its pod
 _DNS = [{"port": 53, "protocol": protocol} for protocol in ("UDP", "TCP")]
 
 
@@ -130,9 +130,9 @@ class Place:
         )
         for item in made:
             item["metadata"] = {**item["metadata"], "namespace": self.namespace}
-            item["metadata"]["labels"] = {**item["metadata"]["labels"], _ALONE: name}
+            item["metadata"]["labels"] = {**item["metadata"]["labels"], names.APART: name}
         config, policy, pod = made
-        policy["spec"] |= {"podSelector": {"matchLabels": {_ALONE: name}}, "egress": self._ways(env, talks=talks)}
+        policy["spec"] |= {"podSelector": {"matchLabels": {names.APART: name}}, "egress": self._ways(env, talks=talks)}
         (container,) = pod["spec"]["containers"]
         container["resources"] = {
             "requests": {"cpu": "100m", "memory": "128Mi", "ephemeral-storage": "32Mi"},
