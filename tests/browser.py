@@ -27,23 +27,15 @@ def started() -> Iterator[Browser]:
         found.close()
 
 
-_shared: list[Browser] = []
-
-
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Chromium without a window; `new_context` gives a test one of its own, of any size and colour scheme.
 
-    Each module that imports this has a fixture of its own; all share one browser, as a second driver can't start.
+    Its driver keeps an event loop running in this thread, so it ends with its module: others start loops of their own.
     """
     assert chromium(), "the tests of pages need Chromium: apt-get install chromium"
-    if _shared:
-        yield _shared[0]
-        return
     with started() as found:
-        _shared.append(found)
         yield found
-        _shared.clear()
 
 
 def first_paint(make: Callable[[], BrowserContext], address: str) -> float:

@@ -77,7 +77,7 @@ def ready(**values: Any) -> dict[str, Any]:
 
 
 def test_all_that_grades_comes_at_once_and_the_chart_is_told_of_it(engine: Engine) -> None:
-    assert ready() == {"enabled": True, "digest": DIGEST, "parts": []}
+    assert ready() == {"enabled": True, "digest": DIGEST, "parts": [], "monitoring": False}
     (brought,) = [line for line in engine.log if line.startswith("bring")]
     assert set(brought.split()[1:]) == {*place.RELEASE.images, *grading.BROUGHT} and grader.NAME in brought
     assert engine.log[1:] == ["serve grader:1", f"forget {LOCAL}", "kueue in kind-mlops-lab"]
@@ -101,7 +101,7 @@ def test_submissions_use_the_parts_that_are_there_unless_learners_share_them(eng
         space = f"mlops-lab-{part}"
         labels = {"owner": "helm", "name": space, "status": status, "version": "1"}
         kubectl.put("Secret", f"sh.helm.release.v1.{space}.v1", space, metadata={"labels": labels})
-    assert ready()["parts"] == ["tracking"]
+    assert ready()["parts"] == ["tracking"] and ready()["monitoring"]
     assert ready(cluster={"address": "https://c:6443"})["parts"] == []
 
 

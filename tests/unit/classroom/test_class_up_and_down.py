@@ -34,7 +34,7 @@ from tests.unit.classroom.teaching import InMemory, Served
 LABELS = {names.CLASS: NAMESPACE}
 
 
-GRADER = {"digest": f"sha256:{'1' * 64}", "enabled": True, "parts": []}
+GRADER = {"digest": f"sha256:{'1' * 64}", "enabled": True, "parts": [], "monitoring": False}
 
 
 @pytest.fixture

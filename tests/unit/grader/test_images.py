@@ -104,7 +104,12 @@ def made(kind: str, name: str, **more: Any) -> dict[str, Any]:
 
 def controller() -> dict[str, Any]:
     ports = [{"name": "webhook-server", "containerPort": 9443}, {"name": "visibility", "containerPort": 8082}]
-    container = {"image": "staging/kueue:main", "imagePullPolicy": "Always", "args": ["--config=/c"], "ports": ports}
+    container = {
+        "image": "staging/kueue:main",
+        "imagePullPolicy": "Always",
+        "args": ["--config=/c", "--zap-log-level=2"],
+        "ports": ports,
+    }
     return made("Deployment", "c", spec={"template": {"spec": {"containers": [container]}}})
 
 
@@ -123,7 +128,8 @@ def test_kueue_is_held_to_the_jobs_of_graders() -> None:
     assert [each["name"] for each in hooks] == ["batch", "kueue.x-k8s.io"]
     assert hooks[0]["namespaceSelector"] == {"matchLabels": {"mlops-lab/queued": "true"}}
     (container,) = by["Deployment"]["spec"]["template"]["spec"]["containers"]
-    assert container["image"] == str(pin("images.kueue.name")) and "VisibilityOnDemand=false" in container["args"][-1]
+    assert container["image"] == str(pin("images.kueue.name"))
+    assert container["args"] == ["--config=/c", "--feature-gates=VisibilityOnDemand=false", "--zap-log-level=info"]
     settings = yaml.safe_load(by["ConfigMap"]["data"]["controller_manager_config.yaml"])
     assert settings["integrations"]["frameworks"] == ["batch/job"] and not settings["manageJobsWithoutQueueName"]
 

@@ -60,7 +60,10 @@ def ready(place: Place, told: Told, progress: Progress, mode: Mode = "auto") -> 
         raise LabError(absent.message, f"{absent.hint}; {_WITHOUT}", absent.detail) from absent
     digest = _image(place.cluster, told, docker, progress, mode)
     kueue.up(progress, place.cluster, NAMESPACE)
-    return {"enabled": True, "digest": digest, "parts": _parts(place, told)}
+    there = {name for name, each in installed(place.kubectl).items() if each.status == "deployed"}
+    # Learners who share parts on this cluster must not share them with submissions.
+    parts = [each for each in _PARTS if each in there and not told.shared]
+    return {"enabled": True, "digest": digest, "parts": parts, "monitoring": "monitoring" in there}
 
 
 def _image(cluster: Cluster, told: Told, docker: Docker, progress: Progress, mode: Mode) -> str:
@@ -98,12 +101,6 @@ def _pulled(ref: str, prefix: str, docker: Docker, progress: Progress) -> str:
     if not digest:
         raise LabError(f"the engine does not say which digest {ref} has", "say it: grader.digest, with --values")
     return digest
-
-
-def _parts(place: Place, told: Told) -> list[str]:
-    """The parts that submissions use: those that are there, unless learners share them on this cluster."""
-    there = {} if told.shared else installed(place.kubectl)
-    return [each for each in _PARTS if each in there and there[each].status == "deployed"]
 
 
 # How it stands

@@ -41,6 +41,9 @@ _NO_DESCRIPTIONS = golang.StandIns(
     "github.com/kubeflow/trainer/v2",
     {"pkg/apis/trainer/v1alpha1/zz_generated.openapi.go": b"package v1alpha1\n"},
 )
+# Nobody asks it for what waits, and an API that is away holds up the end of every namespace. Its manifests' own log level
+# tells of each try to admit what can't be yet: ten lines, 80 times a second.
+_ARGS = ("--feature-gates=VisibilityOnDemand=false", "--zap-log-level=info")
 _RESOURCES = {"requests": {"cpu": "50m", "memory": "96Mi"}, "limits": {"memory": "384Mi"}}
 
 
@@ -83,7 +86,15 @@ def manifests(sources: Sources) -> Step:
         rendered.unlink()
         shutil.rmtree(copy)
 
-    inputs: tuple[str | Path, ...] = (_version(), _FOLDER / "go.sum", _CONFIG, NAME, str(_KEPT_NAMES), str(_RESOURCES))
+    inputs: tuple[str | Path, ...] = (
+        _version(),
+        _FOLDER / "go.sum",
+        _CONFIG,
+        NAME,
+        str(_KEPT_NAMES),
+        str(_RESOURCES),
+        *_ARGS,
+    )
     return sources.once(MANIFESTS, lambda: Step(MANIFESTS, make, inputs, seconds=10, arch=sources.arch))
 
 
@@ -110,8 +121,7 @@ def adjusted(objects: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 def _controller(spec: dict[str, Any]) -> None:
     (container,) = spec["containers"]
     container |= {"image": NAME, "imagePullPolicy": "IfNotPresent", "resources": _RESOURCES}
-    # Nobody asks it for what waits, and an API that is away holds up the end of every namespace.
-    container["args"] = [*container["args"], "--feature-gates=VisibilityOnDemand=false"]
+    container["args"] = [each for each in container["args"] if not each.startswith("--zap-log-level=")] + list(_ARGS)
     container["ports"] = [each for each in container["ports"] if each["name"] == "webhook-server"]
 
 
