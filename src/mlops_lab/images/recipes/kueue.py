@@ -41,8 +41,8 @@ _NO_DESCRIPTIONS = golang.StandIns(
     "github.com/kubeflow/trainer/v2",
     {"pkg/apis/trainer/v1alpha1/zz_generated.openapi.go": b"package v1alpha1\n"},
 )
-# Nobody asks it for what waits, and an API that is away holds up the end of every namespace. Its manifests' own log level
-# tells of each try to admit what can't be yet: ten lines, 80 times a second.
+# Nobody asks it for what waits, and an API that is away holds up the end of every namespace. The log level that the
+# manifests have tells of each try to admit what can't be yet: ten lines, 80 times a second.
 _ARGS = ("--feature-gates=VisibilityOnDemand=false", "--zap-log-level=info")
 _RESOURCES = {"requests": {"cpu": "50m", "memory": "96Mi"}, "limits": {"memory": "384Mi"}}
 
