@@ -152,7 +152,8 @@ def test_a_request_is_found_by_its_id_across_namespaces(cluster: Kube, store: St
     code = "import json, sys, time; time.sleep(5); print(json.dumps(dict(json.loads(sys.argv[1]), at=time.time())))"
     run(cluster, spaces[0], "gateway", code, json.dumps({"message": "asked", "request_id": ident, "status": 200}))
     said = f"answered {ident} with 200"
-    run(cluster, spaces[1], "model", "import sys, time; time.sleep(5); print(sys.argv[1], flush=True); time.sleep(3600)", said)
+    code = "import sys, time; time.sleep(5); print(sys.argv[1], flush=True); time.sleep(3600)"
+    run(cluster, spaces[1], "model", code, said)
     begun = time.monotonic()
     found = until(lambda: store.search(f'*:"{ident}"'), lambda seen: len(seen) == 2, 5 + WITHIN)
     assert time.monotonic() - begun < 5 + WITHIN

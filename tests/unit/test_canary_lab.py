@@ -228,14 +228,16 @@ def test_a_crowd_says_who_got_what(around: tuple[Any, Any, str]) -> None:
             }
         }
     )
-    seen = world.do({"send": {"targets": [address], "rate": 800, "count": 400, "seed": 1}, "wait": True, "pick": 5})
+    seen = world.do({"send": {"targets": [address], "rate": 800, "count": 400, "seed": 1}, "wait": True, "pick": 100})
     assert seen["sent"] == 400 == sum(seen["by"].values())
     assert seen["unlike"] == 0
     assert 5 < seen["by"]["candidate"] < 60
     assert seen["counts"] == seen["by"]
     assert all(user[0] == "0" for user in seen["users"]["candidate"])
-    assert len(seen["users"]["stable"]) == 5
-    again = {"targets": [address], "rate": 800, "count": 10, "users": seen["users"]["stable"]}
+    picked = {name: len(some) for name, some in seen["users"].items()}
+    assert 99 <= sum(picked.values()) <= 101
+    assert abs(picked["candidate"] / 100 - seen["by"]["candidate"] / 400) < 0.01, "in the shares of before"
+    again = {"targets": [address], "rate": 800, "count": 2 * picked["stable"], "users": seen["users"]["stable"]}
     homes = world.do({"send": again, "wait": True, "homes": True})["homes"]
     assert homes == {user: ["stable"] for user in seen["users"]["stable"]}
 

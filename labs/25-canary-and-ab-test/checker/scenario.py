@@ -14,7 +14,7 @@ from .stage import SETTLES, Stage, as_the_model_said, each_of_them, put, seed_of
 
 READY_WITHIN, BACK_WITHIN = 60.0, 60.0  # s for pods; for all that are new
 USERS, USERS_RATE = 5000, 200.0
-AGAIN = 150  # users of each model who come again
+AGAIN = 300  # users who come again
 PLAIN, ERRORS = 200, 0.1  # requests without a canary, and the share that the model fails
 
 
@@ -48,7 +48,7 @@ async def users(lab: Lab) -> Users:
         )  # fmt: skip
         if not (found.plain.ok and found.all_stable.ok):
             return found
-        await stage.behave({"median": 0.01}, {"median": 0.01})
+        await stage.behave({}, {})
         await put(lab, stage.names["stable"], stage.names["candidate"])
         await lab.time.pause(SETTLES)
         await stage.send([await service_address(lab)], rate=USERS_RATE, count=USERS, seed=seed_of(lab, "users"))

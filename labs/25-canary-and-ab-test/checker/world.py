@@ -26,7 +26,7 @@ class World:
 
         `models`: they behave so from now on, and nothing has come yet. `send`: a crowd begins (see `Crowd`). `wait`:
         until it is done; `stop`: end it; both, and `look`, say what was seen, and what came to each model in all.
-        `pick`: so many users that only one model answered, of each.
+        `pick`: so many users that only one model answered, by model, in the shares that these have.
         """
         if "models" in said:
             self.models.behave({name: Behaviour(**how) for name, how in said["models"].items()})
@@ -51,12 +51,16 @@ class World:
 
     @staticmethod
     def picked(crowd: Crowd, count: int) -> dict[str, list[str]]:
-        """Some users of each model."""
+        """Some users by their model.
+
+        With other shares than before, what changes in time would look like one model's doing.
+        """
         of: dict[str, list[str]] = {"stable": [], "candidate": []}
         for user, homes in crowd.homes.items():
             if len(homes) == 1 and (one := next(iter(homes))) in of:
                 of[one].append(user)
-        return {name: random.sample(users, min(count, len(users))) for name, users in of.items()}
+        part = min(1.0, count / max(1, sum(map(len, of.values()))))
+        return {name: random.sample(users, round(part * len(users))) for name, users in of.items()}
 
 
 def main() -> None:

@@ -48,6 +48,8 @@ class Judge:
             for probability, late in new["outcomes"]:
                 means["loss"].add(-log(max(probability if late else 1 - probability, 0.001)))
         last, good = self.number >= LOOKS, []
+        if not last and not any(means["loss"].n for means in self.arms):
+            return None  # without outcomes there is nothing to decide by
         for name, (shown, harmless) in LIMITS.items():
             old, new = (means[name] for means in self.arms)
             if new.n < LEAST:
