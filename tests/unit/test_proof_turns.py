@@ -186,7 +186,7 @@ def test_ages(ago: timedelta, said: str) -> None:
 @pytest.mark.parametrize("text", ["", "7.5"])
 def test_the_suites_minutes(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLOPS_LAB_PROOF_MINUTES", text)
-    assert turns.minutes() == (float(text) if text else 9)
+    assert turns.minutes() == (float(text) if text else 7)
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "soon", "nan", "inf"])

@@ -103,13 +103,7 @@ def _ways(settings: Settings, reached: Sequence[tuple[str, int]]) -> Objects:
     return [
         {"to": [{"namespaceSelector": {"matchExpressions": [wanted]}}]},
         {"to": dns, "ports": ports},
-        *(
-            {
-                "to": [{"ipBlock": {"cidr": f"{address}/{128 if ':' in address else 32}"}}],
-                "ports": [{"protocol": "TCP", "port": port}],
-            }
-            for address, port in reached
-        ),
+        *walls.to_addresses(reached),
     ]
 
 

@@ -107,14 +107,21 @@ def _policies(settings: Settings, grading: Grading, needs: Sequence[str], api: S
         egress.append({"to": [_of(part) for part in parts.namespaces(shared)]})
         ingress.append({"from": [_of(part) for part in parts.namespaces(shared)]})
     if grading.api:
-        egress += [
-            {"to": [{"ipBlock": {"cidr": f"{address}/{128 if ':' in address else 32}"}}],
-             "ports": [{"protocol": "TCP", "port": port}]}
-            for address, port in api
-        ]  # fmt: skip
+        egress += to_addresses(api)
     return [
         _policy("class-deny", {}),
         _policy("class-allow", {"ingress": ingress, "egress": egress}),
+    ]
+
+
+def to_addresses(reached: Sequence[tuple[str, int]]) -> Objects:
+    """Rules of a policy that let pods reach addresses at a port each, such as the API server's."""
+    return [
+        {
+            "to": [{"ipBlock": {"cidr": f"{address}/{128 if ':' in address else 32}"}}],
+            "ports": [{"protocol": "TCP", "port": port}],
+        }
+        for address, port in reached
     ]
 
 

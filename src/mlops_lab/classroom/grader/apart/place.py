@@ -21,6 +21,7 @@ from mlops_lab.base.errors import LabError
 from mlops_lab.classroom import packing
 from mlops_lab.classroom.grader import names
 from mlops_lab.classroom.grader.apart import inside
+from mlops_lab.classroom.operator.walls import to_addresses
 from mlops_lab.kube.bounded import Beyond, bounded_lines
 from mlops_lab.kube.client import Kube, Object, Objects
 from mlops_lab.kube.errors import NotFound
@@ -155,11 +156,7 @@ class Place:
             caches = [{"ipBlock": {"cidr": each}} for each in self.dns_addresses]
             ways.append({"to": [{**system, "podSelector": {"matchLabels": dict(self.dns)}}, *caches], "ports": _DNS})
         if talks:
-            ways += [
-                {"to": [{"ipBlock": {"cidr": f"{address}/{128 if ':' in address else 32}"}}],
-                 "ports": [{"protocol": "TCP", "port": port}]}
-                for address, port in self.api
-            ]  # fmt: skip
+            ways += to_addresses(self.api)
         return ways
 
     def _wait(self, name: str, stop: threading.Event | None) -> None:
