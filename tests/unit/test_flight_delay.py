@@ -67,7 +67,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def train(python: Path, data: Path, out: Path) -> Path:
     command = [python, FOLDER / "train.py", "--data", data, "--out", out]
-    environment = {**os.environ, "PYTHONPATH": str(FOLDER), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {**os.environ, "PYTHONPATH": str(FOLDER)}
     subprocess.run(command, check=True, timeout=120, env=environment, capture_output=True)
     return out
 
@@ -101,8 +101,8 @@ class Server:
             self.port = free.getsockname()[1]
         self.process = subprocess.Popen(
             [python, "-m", "server"],
-            env={"PYTHONPATH": str(FOLDER), "PYTHONDONTWRITEBYTECODE": "1", "MODEL_DIR": str(model),
-                 "HOST": "127.0.0.1", "PORT": str(self.port), **settings},
+            env={"PYTHONPATH": str(FOLDER), "MODEL_DIR": str(model), "HOST": "127.0.0.1", "PORT": str(self.port),
+                 **settings},
             stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
 

@@ -148,7 +148,7 @@ def follow(running: Running, store: Server, versions: list[str]) -> None:
         done = threading.Event()
 
         def load() -> None:
-            while not done.is_set():
+            while not done.wait(0.02):
                 status, text = running.ask("/predict", {"rows": [FLIGHT]})
                 seen.append((status, json.loads(text)["model_version"] if status == 200 else text))
 
