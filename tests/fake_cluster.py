@@ -90,8 +90,6 @@ def helm() -> None:
 
 def kubectl() -> None:
     """The commands that `lab` gives, as far as it depends on what they do."""
-    import yaml
-
     words, options = [], {}
     given = iter(sys.argv[1:])
     for word in given:
@@ -173,6 +171,8 @@ def kubectl() -> None:
             sys.exit(1)
         print(json.dumps(item))
     elif verb == "apply":
+        import yaml  # here alone: this program is started hundreds of times
+
         for item in yaml.safe_load_all(sys.stdin.read()):
             old = next((each for each in items if each["kind"] == item["kind"]
                         and each["metadata"]["name"] == item["metadata"]["name"]), None)  # fmt: skip

@@ -23,7 +23,7 @@ import yaml
 from kfp import compiler
 
 from mlops_lab.cluster import names
-from tests.pipelines.engine import Engine, environment, launcher
+from tests.pipelines.engine import Engine, launcher, python
 
 NAMESPACE = "mlops-lab-pipelines"
 
@@ -49,7 +49,7 @@ class Backend:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "pipeline.yaml"
             compiler.Compiler().compile(pipeline, str(path))
-            documents = list(yaml.safe_load_all(path.read_text()))
+            documents = list(yaml.load_all(path.read_text(), getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
             for each in [documents[0]["root"], *documents[0]["components"].values()]:
                 for task in each.get("dag", {}).get("tasks", {}).values():
                     task["cachingOptions"] = {"enableCache": True} if cache else {}
@@ -99,7 +99,7 @@ def backend(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
             yield Backend(kfp.Client(host=address), slow=True)
         return
     folder = tmp_path_factory.mktemp("conformance")
-    engine = Engine(environment(folder / "python"), launcher(folder), folder)
+    engine = Engine(python(), launcher(folder), folder)
     yield Backend(engine.client, slow=False)
     engine.stop()
 

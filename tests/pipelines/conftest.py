@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.pipelines.engine import Engine, environment, launcher
+from tests.pipelines.engine import Engine, launcher, python
 
 Make = Callable[..., Engine]
 
@@ -16,8 +16,7 @@ Make = Callable[..., Engine]
 @pytest.fixture(scope="session")
 def parts(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """The Python and the launcher that engines are made of."""
-    folder = tmp_path_factory.mktemp("engine")
-    return environment(folder / "python"), launcher(folder)
+    return python(), launcher(tmp_path_factory.mktemp("engine"))
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,6 @@ import signal
 import socket
 import sqlite3
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -19,19 +18,15 @@ import kfp
 
 from mlops_lab.base.paths import project
 from mlops_lab.images.recipes.golang import compiler
+from tests.environments import environment
 
 SOURCE = project() / "images" / "pipelines"
 TESTS = Path(__file__).parent
 
 
-def environment(folder: Path) -> Path:
-    """The Python of an environment with what the locks of the server's and steps' images say, hashes checked."""
-    uv = [sys.executable, "-m", "uv", "-q"]
-    subprocess.run([*uv, "venv", "--python", sys.executable, folder], check=True, timeout=60)
-    install = [*uv, "pip", "install", "--python", folder / "bin" / "python", "--require-hashes", "--no-deps"]
-    for lock in (SOURCE / "requirements.lock", project() / "images" / "kfp-python" / "requirements.lock"):
-        subprocess.run([*install, "-r", lock], check=True, timeout=600)
-    return folder / "bin" / "python"
+def python() -> Path:
+    """The Python of an environment with what the locks of the server's and steps' images say."""
+    return environment("pipelines", *(each / "requirements.lock" for each in (SOURCE, SOURCE.parent / "kfp-python")))
 
 
 def launcher(folder: Path) -> Path:
@@ -64,7 +59,6 @@ class Engine:
         self._environment = {
             **{name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
             "PYTHONPATH": f"{SOURCE}:{TESTS}",
-            "PYTHONDONTWRITEBYTECODE": "1",
             "LAUNCHER": str(launch),
             **{f"PIPELINES_{key.upper()}": str(value) for key, value in given.items()},
         }

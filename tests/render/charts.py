@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import pickle
 import re
 import shutil
 import subprocess
@@ -81,7 +82,7 @@ class Chart:
 
     @property
     def meta(self) -> Object:
-        return dict(yaml.safe_load((self.folder / "Chart.yaml").read_text()))
+        return dict(read((self.folder / "Chart.yaml").read_text()))
 
     @property
     def name(self) -> str:
@@ -93,7 +94,7 @@ class Chart:
 
     @property
     def values(self) -> Object:
-        return dict(yaml.safe_load(self.values_text) or {})
+        return dict(read(self.values_text) or {})
 
     @property
     def schema(self) -> Object:
@@ -131,6 +132,10 @@ class Chart:
         assert done.returncode == 0, done.stderr
         return _parsed(done.stdout)
 
+    def render_anew(self) -> list[Rendered]:
+        """What the defaults make, by another run of helm than `render`'s."""
+        return _parsed(_another(self.folder, self.cases()["defaults"]))
+
     def all(self) -> Iterator[tuple[str, list[Rendered]]]:
         for case, files in self.cases().items():
             yield case, self.render(files)
@@ -159,6 +164,21 @@ def template(
     return subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
 
 
+@functools.lru_cache(maxsize=64)
+def _another(folder: Path, files: tuple[Path, ...]) -> str:
+    return template.__wrapped__(folder, files).stdout
+
+
+def read(text: str) -> Any:
+    """What YAML says; the same text is parsed once, and each caller has an object of its own."""
+    return pickle.loads(_pickled(text))
+
+
+@functools.lru_cache(maxsize=4096)
+def _pickled(text: str) -> bytes:
+    return pickle.dumps(yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
+
+
 def found_there(
     chart: Chart, files: tuple[Path, ...], at: Path, name: str, found: dict[tuple[str, str], Object]
 ) -> subprocess.CompletedProcess[str]:
@@ -177,7 +197,7 @@ def _parsed(text: str) -> list[Rendered]:
     found = []
     for document in re.split(r"^---\s*$", text, flags=re.MULTILINE):
         source = re.search(r"^# Source: (\S+)", document, re.MULTILINE)
-        body = yaml.load(document, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        body = read(document)
         if body:
             found.append(Rendered(source.group(1).partition("/")[2] if source else "", body))
     return found

@@ -210,7 +210,7 @@ def secrets(chart: Chart, objects: list[Rendered]) -> list[str]:
     Two renders without a cluster must differ, else the password stands in the chart.
     """
     says = []
-    again = {each.name: each for _, found in chart.all() for each in _fresh(chart, found) if each.kind == "Secret"}
+    again = {each.name: each for each in chart.render_anew() if each.kind == "Secret"}
     for each in objects:
         if each.kind != "Secret" or each.is_test:
             continue
@@ -271,14 +271,6 @@ def _claims(each: Rendered) -> list[Object]:
     if each.kind == "PersistentVolumeClaim":
         return [each.body]
     return each.body["spec"].get("volumeClaimTemplates") or [] if each.kind == "StatefulSet" else []
-
-
-def _fresh(chart: Chart, found: list[Rendered]) -> list[Rendered]:
-    """The chart's defaults rendered once more, past the cache."""
-    from tests.render import charts
-
-    del found
-    return charts._parsed(charts.template.__wrapped__(chart.folder, chart.cases()["defaults"]).stdout)
 
 
 def _pod_labels(objects: list[Rendered]) -> Iterator[tuple[Rendered, dict[str, str]]]:

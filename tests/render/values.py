@@ -185,7 +185,8 @@ def not_refused(chart: Chart, scratch: Path) -> list[str]:
         if node is not None:
             typed.append(leaf)
             _put(wrong, leaf, _of_another_type(_kinds(node)))
-    missed = [f"an unknown key in {_dotted(path)}" for path in objects if path not in _refused(chart, scratch, unknown)]
+    refused = _refused(chart, scratch, unknown)
+    missed = [f"an unknown key in {_dotted(path)}" for path in objects if path not in refused]
     refused = _refused(chart, scratch, wrong)
     return missed + [f"a wrong type of {_dotted(leaf)}" for leaf in typed if leaf not in refused]
 

@@ -10,7 +10,6 @@ import random
 import signal
 import socket
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -23,6 +22,7 @@ from typing import Any
 import pytest
 
 from mlops_lab.base.paths import project
+from tests.environments import environment
 
 FOLDER = project() / "images" / "flight-delay"
 FLIGHT = {
@@ -32,14 +32,9 @@ FLIGHT = {
 
 
 @pytest.fixture(scope="session")
-def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The Python of an environment with what the lock file says, hashes checked."""
-    own = tmp_path_factory.mktemp("flight-delay") / "python"
-    uv = [sys.executable, "-m", "uv"]
-    subprocess.run([*uv, "-q", "venv", "--python", sys.executable, own], check=True, timeout=60)
-    lock = ["--require-hashes", "--no-deps", "-r", FOLDER / "requirements.lock"]
-    subprocess.run([*uv, "-q", "pip", "install", "--python", own / "bin" / "python", *lock], check=True, timeout=600)
-    return own / "bin" / "python"
+def python() -> Path:
+    """The Python of an environment with what the lock file says."""
+    return environment("flight-delay", FOLDER / "requirements.lock")
 
 
 @pytest.fixture(scope="session")
@@ -67,7 +62,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def train(python: Path, data: Path, out: Path) -> Path:
     command = [python, FOLDER / "train.py", "--data", data, "--out", out]
-    environment = {**os.environ, "PYTHONPATH": str(FOLDER), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {**os.environ, "PYTHONPATH": str(FOLDER)}
     subprocess.run(command, check=True, timeout=120, env=environment, capture_output=True)
     return out
 
@@ -101,8 +96,8 @@ class Server:
             self.port = free.getsockname()[1]
         self.process = subprocess.Popen(
             [python, "-m", "server"],
-            env={"PYTHONPATH": str(FOLDER), "PYTHONDONTWRITEBYTECODE": "1", "MODEL_DIR": str(model),
-                 "HOST": "127.0.0.1", "PORT": str(self.port), **settings},
+            env={"PYTHONPATH": str(FOLDER), "MODEL_DIR": str(model), "HOST": "127.0.0.1", "PORT": str(self.port),
+                 **settings},
             stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
 

@@ -176,6 +176,13 @@ def test_a_row_without_tests_is_no_failure_unless_all_are(suite: Path) -> None:
     assert run(suite, "test").returncode == 0
 
 
+def test_programs_of_tests_keep_what_they_compile(suite: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    for row in ROWS:
+        (suite / "rows" / row).write_text('[ -z "${PYTHONDONTWRITEBYTECODE+set}" ]')
+    assert run(suite, "test").returncode == 0
+
+
 def test_an_interrupt_ends_what_runs_beside_and_lets_it_clear_up(suite: Path) -> None:
     (suite / "rows" / "second_cluster").write_text(
         "exec python3 -c 'import signal, time\n"

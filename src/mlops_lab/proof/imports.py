@@ -23,9 +23,15 @@ class Imports:
 
     def __init__(self, package: Path) -> None:
         self._package = package
+        self._files: dict[str, Path | None] = {}  # thousands of questions are about some hundred modules
 
     def file(self, module: str) -> Path | None:
-        """The source of a module; None if the package has none of that name."""
+        """The source of a module; None if the package has none of that name. Each is looked for once."""
+        if module not in self._files:
+            self._files[module] = self._found(module)
+        return self._files[module]
+
+    def _found(self, module: str) -> Path | None:
         first, *rest = module.split(".")
         if first != self._package.name:
             return None

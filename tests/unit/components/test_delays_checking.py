@@ -18,9 +18,15 @@ def known(spring: pd.DataFrame) -> dict[str, Any]:
     return drift.reference(spring, np.full(len(spring), 0.3))["late"]  # type: ignore[no-any-return]
 
 
-@pytest.fixture
-def april() -> pd.DataFrame:
+@pytest.fixture(scope="module")
+def rows() -> pd.DataFrame:
     return invented(FIRST + timedelta(30), 10)
+
+
+@pytest.fixture
+def april(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows that a test may change."""
+    return rows.copy()
 
 
 def test_right_rows_pass(april: pd.DataFrame, known: dict[str, Any]) -> None:

@@ -26,6 +26,7 @@ import pandas as pd
 import pytest
 from delays import bundle, registry
 
+from tests.environments import environment
 from tests.unit.components.conftest import ROOT
 from tests.unit.components.mlflow_server import Server, serving
 
@@ -148,7 +149,7 @@ def follow(running: Running, store: Server, versions: list[str]) -> None:
         done = threading.Event()
 
         def load() -> None:
-            while not done.is_set():
+            while not done.wait(0.02):
                 status, text = running.ask("/predict", {"rows": [FLIGHT]})
                 seen.append((status, json.loads(text)["model_version"] if status == 200 else text))
 
@@ -269,14 +270,9 @@ def test_the_tests_run_what_the_components_image_has(package: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def bentoml(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def bentoml() -> Path:
     """The Python of an environment with what the lock says."""
-    own = tmp_path_factory.mktemp("bentoml") / "python"
-    uv = [sys.executable, "-m", "uv"]
-    subprocess.run([*uv, "-q", "venv", "--python", sys.executable, own], check=True, timeout=60)
-    lock = ["--require-hashes", "--no-deps", "-r", FOLDERS[0] / "requirements-bentoml.lock"]
-    subprocess.run([*uv, "-q", "pip", "install", "--python", own / "bin" / "python", *lock], check=True, timeout=600)
-    return own / "bin" / "python"
+    return environment("bentoml", FOLDERS[0] / "requirements-bentoml.lock")
 
 
 @pytest.mark.long  # an environment of its own, and three versions served one after the other
