@@ -44,6 +44,7 @@ from mlops_lab.images.steps import Step
 from mlops_lab.images.store import Store
 from mlops_lab.platform import choice
 from mlops_lab.platform.dashboard import library
+from mlops_lab.platform.releases import RELEASES
 from tests.fake_registry import FakeRegistry, serving
 
 SERVED = (load.NAME, flight_delay.IMAGES[0].name)
@@ -454,8 +455,9 @@ def test_a_plan_has_what_labs_and_parts_need_and_no_more() -> None:
 
 
 def test_a_plan_of_all_has_every_image_that_a_learner_may_meet() -> None:
-    found = plan(labs="all", exams=True)
-    assert set(found.parts) == {"tracking", "monitoring", "pipelines"} and len(found.labs) >= 25
+    assert set(plan(labs="all", exams=True).parts) == {"tracking", "monitoring", "pipelines"}
+    found = plan(parts="all", labs="all", exams=True)
+    assert set(found.parts) == {each.part for each in RELEASES} and len(found.labs) >= 25
     assert set(found.folders) == set(command.makers()) - {kueue.MANIFESTS}
     # What only authors ask for, a chart's reader, and a class's teacher.
     own = {"mlops-lab/tensorflow:1", "mlops-lab/serving-bentoml:1", "mlops-lab/classroom:1", *BROUGHT}
