@@ -58,6 +58,13 @@ def test_an_unknown_lab_is_a_usage_error_that_names_the_nearest(tmp_path: Path) 
     assert "lab list" in other.value.hint
 
 
+def test_the_add_ons_that_a_lab_needs_are_known_also_the_second_time(tmp_path: Path) -> None:
+    lab(tmp_path, "04-a", TOML + 'addons = ["traefik"]\n')
+    lab(tmp_path, "10-b")
+    for _ in range(2):  # read from the file, and from what was kept of it
+        assert [each.addons for each in abouts(exercises(tmp_path))] == [("traefik",), ()]
+
+
 def test_labs_come_by_number_and_other_folders_are_none(tmp_path: Path) -> None:
     for slug in ("12-b", "04-a", "notes", "99-Upper"):
         lab(tmp_path, slug)
@@ -78,6 +85,7 @@ def test_labs_come_by_number_and_other_folders_are_none(tmp_path: Path) -> None:
         (TOML.replace('title = "A"\n', ""), r"lab.toml:1: field title: Object missing required field"),
         (TOML.replace('title = "A"', 'title = ""'), r"lab.toml:1: field title: Expected `str` of length >= 1"),
         (TOML.replace('["cluster"]', '["cluster", 3]'), r"lab.toml:5: field needs: Expected `str`, got `int`"),
+        (TOML + 'addons = ["nginx"]\n', r"lab.toml:6: field addons: Invalid enum value 'nginx'"),
         (TOML + "needs = [\n", r"lab.toml:6: "),
         ("title = \n", r"lab.toml:1: Invalid value"),
     ],

@@ -19,8 +19,8 @@ import pytest
 from mlops_lab.base.errors import Failure, LabError
 from mlops_lab.checks.rooms.work import Work
 from mlops_lab.cluster import port_forward
-from mlops_lab.kube.client import Kube
-from mlops_lab.labs import parts
+from mlops_lab.kube.client import Kube, Object
+from mlops_lab.labs import addons, parts
 from mlops_lab.measure.cluster import environment
 from mlops_lab.measure.pods import script
 from mlops_lab.measure.services.pipelines import Pipelines, package, tasks
@@ -333,6 +333,29 @@ def test_a_lab_says_which_part_it_lacks() -> None:
     with pytest.raises(LabError, match="needs pipelines") as caught:
         parts.require_installed(cast(Kube, cluster), "08", ["tracking", "pipelines"])
     assert caught.value.hint == "install it: lab up --with pipelines"
+
+
+def test_a_lab_says_which_add_on_it_lacks_and_whether_it_is_well() -> None:
+    bare = Cluster(Deployment=[])
+    addons.require_installed(cast(Kube, bare), "25", [])
+    assert addons.problems(cast(Kube, bare), [], "lab-25") == []
+    with pytest.raises(LabError, match="lab 25 needs traefik, which this cluster does not have") as caught:
+        addons.require_installed(cast(Kube, bare), "25", ["traefik"])
+    assert caught.value.hint.startswith("install it: lab up --addon traefik")
+    (problem,) = addons.problems(cast(Kube, bare), ["traefik"], "lab-25")
+    assert problem.startswith("traefik is not installed; install it: lab up --addon traefik")
+    deployment = {
+        "kind": "Deployment", "metadata": {"name": "traefik", "namespace": "mlops-lab-ingress"},
+        "spec": {"replicas": 1}, "status": {},
+    }  # fmt: skip
+    traefik: Object = {"metadata": {"name": "traefik"}}
+    users = Cluster(IngressClass=[traefik], Deployment=[deployment])
+    addons.require_installed(cast(Kube, users), "25", ["traefik"])
+    assert addons.problems(cast(Kube, users), ["traefik"], "lab-25") == [], "it is not ours to look after"
+    ours = Cluster(
+        IngressClass=[traefik], Namespace=[{"metadata": {"name": "mlops-lab-ingress"}}], Deployment=[deployment]
+    )
+    assert "has 0 of 1 pods available" in addons.problems(cast(Kube, ours), ["traefik"], "lab-25")[0]
 
 
 def test_a_script_gives_its_code_and_output_and_leaves_nothing() -> None:

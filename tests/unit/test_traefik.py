@@ -19,6 +19,7 @@ from mlops_lab.cluster.record import Cluster
 from mlops_lab.images.catalog import CATALOG, sources
 from mlops_lab.images.recipes import golang, pypi
 from mlops_lab.images.recipes import traefik as recipe
+from mlops_lab.labs.addons import ADDONS
 
 Object = dict[str, Any]
 GROUP = "gateway.networking.k8s.io"
@@ -140,6 +141,20 @@ def test_nothing_of_it_stays() -> None:
     server.objects.clear()
     assert traefik.remove(server, Progress()) is False
     assert not any("gatewayclasses" in line for line in server.log[-2:]), "that kind is not there any more"
+
+
+def test_what_the_user_has_asked_for_stays_when_an_exam_ends() -> None:
+    server = Server()
+    traefik.install(server, DEFINITIONS)
+    traefik.keep(server)
+    server.log.clear()
+    assert traefik.remove(server, Progress()) is False
+    assert server.log == [] and {"GatewayClass", "IngressClass"} < server.kinds()
+    assert traefik.install(server, DEFINITIONS) is False, "it is as it was"
+
+
+def test_labs_know_it_by_its_own_names() -> None:
+    assert ADDONS["traefik"] == (traefik.CLASS, traefik.NAMESPACE)
 
 
 def test_definitions_stay_for_the_objects_of_others(capfd: pytest.CaptureFixture[str]) -> None:

@@ -55,6 +55,7 @@ class About:
     images: tuple[str, ...] = ()
     quiet: bool = False
     cluster: str = "main"
+    addons: tuple[str, ...] = ()
 
 
 def labs_folder() -> Path:
@@ -128,10 +129,11 @@ def abouts(of: list[Exercise]) -> list[About]:
             from mlops_lab.labs.description import describe
 
             it = describe(file)
-            entry = [it.title, it.level, it.minutes, it.summary, it.needs, it.images, it.quiet, it.cluster]
+            entry = [it.title, it.level, it.minutes, it.summary, it.needs, it.images, it.quiet, it.cluster, it.addons]
             fresh[key] = entry
-        title, level, minutes, summary, needs, images, quiet, cluster = entry
-        found.append(About(title, level, minutes, summary, tuple(needs), tuple(images), quiet, cluster))
+        title, level, minutes, summary, needs, images, quiet, cluster, addons = entry
+        rest = (tuple(needs), tuple(images), quiet, cluster, tuple(addons))
+        found.append(About(title, level, minutes, summary, *rest))
     if fresh:
         _keep({**kept, **fresh})
     return found
@@ -150,7 +152,8 @@ def _kept() -> dict[str, Any]:
 
 
 def _fits(entry: Any) -> bool:
-    return isinstance(entry, list) and [type(each) for each in entry] == [str, str, int, str, list, list, bool, str]
+    shape = [str, str, int, str, list, list, bool, str, list]
+    return isinstance(entry, list) and [type(each) for each in entry] == shape
 
 
 def _keep(entries: dict[str, Any]) -> None:

@@ -19,6 +19,7 @@ class Description(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         level: B beginner, I intermediate, E exam practice, S senior.
         minutes: how long a learner needs, roughly.
         needs: the parts of the platform that must be installed.
+        addons: of the cluster, such as `traefik`.
         images: what the lab's programs run in, in addition to images that every cluster has; such as `workbench:1`.
         cluster: what it stands on: `main`, the cluster of `lab up`, or `nodes`, the second one, which it may break.
         quiet: its measurements need the whole machine, so it is never verified in parallel with another lab.
@@ -30,6 +31,7 @@ class Description(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     minutes: Annotated[int, msgspec.Meta(ge=1)]
     summary: Annotated[str, msgspec.Meta(min_length=1)]
     needs: list[str] = []
+    addons: list[Literal["traefik"]] = []
     images: list[str] = []
     cluster: Literal["main", "nodes"] = "main"
     quiet: bool = False
@@ -59,7 +61,8 @@ def describe(file: Path) -> Description:
         message = re.sub(r" - at `\$.*`$", "", message)
         raise UsageError(
             f"{file}:{_line_of(name, text)}: field {name}: {message}",
-            "a lab.toml has title, level (B, I, E or S), minutes, summary, needs, images, cluster, quiet, start_earns",
+            "a lab.toml has title, level (B, I, E or S), minutes, summary, needs, addons, images, cluster, quiet, "
+            "start_earns",
         ) from wrong
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from mlops_lab.base.errors import LabError, UsageError
 from mlops_lab.cluster import own, record
 from mlops_lab.kube.client import Kube, Object
-from mlops_lab.labs import parts
+from mlops_lab.labs import addons, parts
 from mlops_lab.labs.catalog import Exercise, about
 from mlops_lab.labs.registry import REGISTRY, with_registry
 from mlops_lab.measure.pods.evidence import evidence
@@ -30,10 +30,11 @@ def create(kube: Kube, exercise: Exercise, namespace: str) -> None:
 
     Raises:
         LabError: a namespace of that name exists and is not the tool's, the old one does not go away, or the cluster
-            lacks a part of the platform that the lab needs.
+            lacks a part of the platform or an add-on that the lab needs.
     """
     needs = about(exercise).needs
     parts.require_installed(kube, exercise.number, needs)
+    addons.require_installed(kube, exercise.number, about(exercise).addons)
     found = kube.find("Namespace", namespace)
     if found and found["metadata"].get("deletionTimestamp"):
         kube.wait_gone("Namespace", namespace, within=_GONE_WITHIN)

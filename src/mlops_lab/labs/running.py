@@ -13,7 +13,7 @@ from mlops_lab.checks.lab import Lab
 from mlops_lab.checks.run import Environment, run_checks
 from mlops_lab.checks.verdicts import Result
 from mlops_lab.kube.client import Kube
-from mlops_lab.labs import parts
+from mlops_lab.labs import addons, parts
 from mlops_lab.labs.catalog import Exercise, about
 from mlops_lab.labs.rows import Rows, Unseen
 
@@ -94,12 +94,12 @@ def threads() -> concurrent.futures.ThreadPoolExecutor:
 
 
 def probe(kube: Kube, exercise: Exercise, namespace: str) -> Callable[[], Sequence[str]]:
-    """The check of the cluster, and of the parts of the platform that a lab needs, for `run_checks`.
+    """The check of the cluster, and of the parts of the platform and the add-ons that a lab needs, for `run_checks`.
 
     Args:
         namespace: the lab's.
     """
     from mlops_lab.measure.cluster.environment import problems
 
-    namespaces = parts.namespaces(about(exercise).needs)
-    return lambda: problems(kube, namespaces, namespace)
+    namespaces, wanted = parts.namespaces(about(exercise).needs), about(exercise).addons
+    return lambda: problems(kube, namespaces, namespace) or addons.problems(kube, wanted, namespace)

@@ -130,7 +130,7 @@ def _platform(exercise: Exercise, root: Path) -> list[Path]:
     except LabError:  # its form says so
         return []
     wanted = [*_EVERYWHERE, *(f"charts/{release.chart}" for release in RELEASES if release.part in it.needs)]
-    wanted += [f"images/{name.partition(':')[0]}" for name in it.images]
+    wanted += [f"images/{name.partition(':')[0]}" for name in (*it.images, *it.addons)]
     if "pipelines" in it.needs or "images/components" in wanted:
         wanted += ["components", "images/components"]
     return [root / name for name in dict.fromkeys(wanted) if (root / name).is_dir()]
