@@ -481,6 +481,8 @@ def test_a_clusters_size_is_not_ignored_where_another_one_is_in_use(
     monkeypatch.setattr(record, "named", lambda: Cluster("far", "r"))
     assert lab("up", "--nodes", "small") == 2
     assert "but far is in use" in capsys.readouterr().err
+    assert lab("up", "--addon", "traefik") == 2
+    assert "--addon is for a cluster that `lab up` makes" in capsys.readouterr().err
 
 
 def test_verify_without_a_cluster_ends_as_the_environments_fault(capsys: pytest.CaptureFixture[str]) -> None:

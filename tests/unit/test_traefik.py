@@ -142,6 +142,16 @@ def test_nothing_of_it_stays() -> None:
     assert not any("gatewayclasses" in line for line in server.log[-2:]), "that kind is not there any more"
 
 
+def test_what_the_user_has_asked_for_stays_when_an_exam_ends() -> None:
+    server = Server()
+    traefik.install(server, DEFINITIONS)
+    traefik.keep(server)
+    server.log.clear()
+    assert traefik.remove(server, Progress()) is False
+    assert server.log == [] and {"GatewayClass", "IngressClass"} < server.kinds()
+    assert traefik.install(server, DEFINITIONS) is False, "it is as it was"
+
+
 def test_definitions_stay_for_the_objects_of_others(capfd: pytest.CaptureFixture[str]) -> None:
     server = Server()
     traefik.install(server, DEFINITIONS)

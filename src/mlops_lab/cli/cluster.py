@@ -37,6 +37,13 @@ if TYPE_CHECKING:
     type=click.Choice(["embedded", "kubeflow", "dashboard", "grafana"]),
     help="What runs pipelines (embedded or kubeflow) or shows dashboards (dashboard or grafana); installs that part.",
 )
+@click.option(
+    "--addon",
+    "addons",
+    multiple=True,
+    type=click.Choice(["traefik"]),
+    help="Install an add-on of the cluster, for good: Traefik serves Ingress and the Gateway API.",
+)
 @click.option("--no-wait", is_flag=True, help="Stop at once if another `lab` command is changing the cluster.")
 def up(
     nodes: str | None,
@@ -47,6 +54,7 @@ def up(
     parts: tuple[str, ...],
     profile: str | None,
     engines: tuple[str, ...],
+    addons: tuple[str, ...],
     no_wait: bool,
 ) -> None:
     """Create or repair the cluster and install parts of the platform.
@@ -64,6 +72,7 @@ def up(
       lab up --with tracking
       lab up --profile full
       lab up --engine kubeflow
+      lab up --addon traefik
       lab up --images build
       lab up --bundle class.bundle
       lab up --context my-cluster --registry registry.example.org/labs
@@ -71,7 +80,7 @@ def up(
     from mlops_lab.base.errors import UsageError
     from mlops_lab.base.progress import Progress, spell
     from mlops_lab.cli.bundle import load
-    from mlops_lab.cluster import existing, record
+    from mlops_lab.cluster import existing, record, traefik
     from mlops_lab.cluster.up import up as bring_up
     from mlops_lab.platform import kept
     from mlops_lab.platform.install import check_engines, with_parts
@@ -94,6 +103,11 @@ def up(
         )
     if registry and not (context or named):
         raise UsageError("--registry works only with --context", "see: lab up --help")
+    if addons and (context or named):
+        raise UsageError(
+            "--addon is for a cluster that `lab up` makes",
+            "install Traefik 3 in yours, with IngressClass and GatewayClass traefik",
+        )
     if context or named:
         name = context or (named.context if named else "")
         prefix = registry or (named.registry if named and named.context == name else "")
@@ -114,10 +128,14 @@ def up(
         engines=engines,
         wait_for_others=not no_wait,
     )
+    if addons:
+        traefik.up(progress, stays=True)
     click.echo(f"The cluster is up ({spell(time.monotonic() - begin)}); its context: {cluster.context}")
     for release in releases:
         for page in release.pages:
             click.echo(f"  {page.name}: {page.what} (lab open {page.name})")
+    if addons:
+        click.echo(f"  traefik: IngressClass and GatewayClass {traefik.CLASS}, for pods at http://{traefik.HOST}")
     for page, instead in absent(releases) if releases else ():
         click.echo(f"  {page.name}: not here (instead: {instead})")
     click.echo("next: lab list, then for instance: lab start 10")

@@ -1,10 +1,9 @@
-"""The learner's way through the labs: path, progress, explain, records."""
+"""The learner's way through the labs: progress, explain, records."""
 
 from __future__ import annotations
 
 import json
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,7 @@ import click
 from mlops_lab.base.errors import UsageError
 from mlops_lab.cli.arguments import CheckName, LabName, lab_argument
 from mlops_lab.cli.terminal import colours, console, width, write
-from mlops_lab.labs.catalog import LEVELS, Exercise
+from mlops_lab.labs.catalog import Exercise
 from mlops_lab.labs.checker import checks
 from mlops_lab.learner.records import Progress, Records
 
@@ -22,67 +21,7 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-    from mlops_lab.learner.path import Course, Failed, Practise, Share
-
-_SHOWN = 5  # failed checks, and labs of a row
-_FEW = 2  # labs and tasks that are named for a domain
-
-
-@click.command()
-@click.option("--level", type=click.Choice(list(LEVELS.values())), help="Only this level.")
-@click.option("--domain", help="Only exam domains that begin so, such as cka/troubleshooting or cka.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def path(level: str | None, domain: str | None, as_json: bool) -> None:
-    """Suggest what to do next, by level, exam domain and failed checks.
-
-    \b
-    Examples:
-      lab path
-      lab path --level beginner
-      lab path --domain cka/troubleshooting
-      lab path --level intermediate --domain cka/troubleshooting
-      lab path --json | jq -r .next
-    """
-    from mlops_lab.learner import path as paths
-
-    course = paths.course()
-    if domain and not any(_begins(each.name, domain) for each in paths.domains(course)):
-        known = ", ".join(each.name for each in paths.domains(course))
-        raise UsageError(f"there is no exam domain {domain!r}", f"there are: {known}")
-    levels, domains = paths.levels(_of_level(course, level)), _domains(course, level, domain or "")
-    shares = domains if domain else levels
-    failed, following, exams = paths.failed(course), paths.next_lab(course), _exams(course, domain or "")
-    if level or domain:
-        following = next((lab for each in shares for lab in each.labs), None)
-    if as_json:
-        rows = {
-            "next": following, "levels": [vars(each) for each in levels], "domains": [vars(each) for each in domains],
-            "failed": [vars(each) for each in failed], "exams": [vars(each) for each in exams],
-        }  # fmt: skip
-        click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
-        return
-    if not course.labs:
-        click.echo("There are no labs here.")
-        return
-    shown = console()
-    if level and not shares:
-        shown.print(_no_lab(course, level, domain), soft_wrap=True)
-        return
-    shown.print(_next(course, following), soft_wrap=True)
-    if failed and not level and not domain:
-        shown.print("\nWhat failed last")
-        for each in failed[:_SHOWN]:
-            shown.print(_failed(each), soft_wrap=True)
-    if exams and not level:
-        shown.print("\nFor exams, by the last ones, the weakest domain first")
-        for weak in exams[:_SHOWN]:
-            shown.print(_practise(weak), soft_wrap=True)
-    if domain is None:
-        shown.print("\nBy level")
-        shown.print(_shares(levels, course, bar=False))
-    if level is None or domain:
-        shown.print("\nBy exam domain, first the labs with most points still to get")
-        shown.print(_shares(domains, course, bar=False))
+    from mlops_lab.learner.path import Course, Share
 
 
 @click.command()
@@ -113,9 +52,9 @@ def progress(as_json: bool) -> None:
     shown = console()
     passed = sum(course.passed(each.number) for each in course.labs)
     shown.print(f"{passed} of {len(course.labs)} labs passed, {len(course.kept)} attempts\n")
-    shown.print(_shares(levels, course, bar=True))
+    shown.print(_shares(levels))
     shown.print("\nBy exam domain: points of checks that you have passed at least once")
-    shown.print(_shares(domains, course, bar=True))
+    shown.print(_shares(domains))
     shown.print("\nBy lab: the points of each attempt")
     shown.print(_attempts(course))
     shown.print("\nnext: lab path")
@@ -209,77 +148,7 @@ def _exam_records(learner: str, as_schema: bool) -> str:
     return "".join(f"{record(each, learner)}\n" for each in sheets(Store()))
 
 
-def _exams(course: Course, beginning: str) -> list[Practise]:
-    """What to practise for exams, of the domains whose names begin so."""
-    from mlops_lab.exam.handing_in import sheets
-    from mlops_lab.exam.history import scored
-    from mlops_lab.exam.state import Store
-    from mlops_lab.learner import path as paths
-    from mlops_lab.tasks.task import tasks
-
-    known, lost = scored(sheets(Store()))
-    if not known:
-        return []
-    bank: dict[str, list[str]] = {}
-    for task in tasks():
-        for exam, domain in task.about.exams.items():
-            bank.setdefault(f"{exam}/{domain}", []).append(task.name)
-    return [each for each in paths.practise(course, known, bank, lost) if _begins(each.domain, beginning)]
-
-
-def _practise(each: Practise) -> str:
-    labs = f"lab start {' or '.join(each.labs[:_FEW])}" if each.labs else ""
-    exam = each.domain.partition("/")[0]
-    tasks = " ".join(f"--task {name}" for name in each.tasks[:_FEW])
-    ways = [labs, f"lab exam start {exam} --practice {tasks}" if tasks else ""]
-    return f"  {each.domain}, {each.percent} %: {'; '.join(way for way in ways if way)}"
-
-
-def _of_level(course: Course, level: str | None) -> Course:
-    """The same course with the labs of one level; None leaves all."""
-    if level is None:
-        return course
-    own = [each for each in course.labs if LEVELS[course.abouts[each.number].level] == level]
-    return replace(course, labs=own)
-
-
-def _domains(course: Course, level: str | None, beginning: str) -> list[Share]:
-    """The exam domains whose names begin so, with what the labs of one level have of them; None takes all levels."""
-    from mlops_lab.learner import path as paths
-
-    return [each for each in paths.domains(_of_level(course, level)) if _begins(each.name, beginning)]
-
-
-def _no_lab(course: Course, level: str, domain: str | None) -> str:
-    """Says that a level has no labs (of a domain), and which levels have some."""
-    others = [
-        other
-        for other in LEVELS.values()
-        if (_domains(course, other, domain) if domain else _of_level(course, other).labs)
-    ]
-    of, more = (f" for the exam domain {domain}", f" --domain {domain}") if domain else ("", "")
-    return (
-        f"The level {level} has no labs{of} yet; these levels have: {', '.join(others)}\n"
-        f"next: lab path --level {others[0]}{more}"
-    )
-
-
-def _next(course: Course, number: str | None) -> str:
-    if number is None:
-        return "next: you have passed all of these; lab list shows all labs"
-    about = course.abouts[number]
-    stand = course.progress.get(number, Progress())
-    how = f", {stand.best} of {stand.possible} points so far" if stand.best is not None else ""
-    verb = "check" if stand.state in ("started", "tried") else "start"
-    return f"next: lab {verb} {number}   {about.title} (about {about.minutes} min{how})\n      {about.summary}"
-
-
-def _failed(each: Failed) -> str:
-    practise = f"; to practise the same: lab start {' or '.join(each.practise)}" if each.practise else ""
-    return f"  lab {each.lab}, {each.check}: lab explain {each.lab} {each.check}{practise}"
-
-
-def _shares(shares: Sequence[Share], course: Course, *, bar: bool) -> Table:
+def _shares(shares: Sequence[Share]) -> Table:
     from rich.progress_bar import ProgressBar
     from rich.table import Table
 
@@ -289,11 +158,7 @@ def _shares(shares: Sequence[Share], course: Course, *, bar: bool) -> Table:
     table.add_column()
     for each in shares:
         points = f"{each.earned} of {each.possible} points"
-        if bar:
-            table.add_row(each.name, points, ProgressBar(total=each.possible or 1, completed=each.earned, width=30))
-        else:
-            more = " ..." if len(each.labs) > _SHOWN else ""
-            table.add_row(each.name, points, f"lab {' '.join(each.labs[:_SHOWN])}{more}" if each.labs else "all passed")
+        table.add_row(each.name, points, ProgressBar(total=each.possible or 1, completed=each.earned, width=30))
     return table
 
 
@@ -312,8 +177,3 @@ def _attempts(course: Course) -> Table:
         earlier = "... " if len(own) > 8 else ""
         table.add_row(each.slug, stand.state + hints, f"{earlier}{points} of {stand.possible}" if own else "")
     return table
-
-
-def _begins(name: str, beginning: str) -> bool:
-    """Does the name of an exam domain begin so? `cka` is an exam, and not the beginning of `ckad`."""
-    return name.startswith(f"{beginning}/" if beginning in {"cka", "ckad"} else beginning)

@@ -323,7 +323,10 @@ def _after(exercise: Exercise, code: ExitCode, interrupted: bool) -> str:
 
 
 def _next(known: list[Exercise], stand: list[Progress]) -> str:
-    return next((each.number for each, own in zip(known, stand, strict=True) if own.state != "passed"), known[0].number)
+    from mlops_lab.learner.plan import ordered
+
+    passed = {each.number for each, own in zip(known, stand, strict=True) if own.state == "passed"}
+    return next((each.number for each in ordered(known) if each.number not in passed), known[0].number)
 
 
 def _listen(watching: Watch) -> None:

@@ -40,7 +40,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "solution": ("labs:solution", "Show a lab's solutions once you have passed it."),
         "reset": ("labs:reset", "Reset a lab to its start; your files are backed up."),
         "shell": ("lab_shell:shell", "Open a shell for a lab; `ssh NODE` leads to its nodes."),
-        "path": ("course:path", "Suggest what to do next, by level, exam domain and failed checks."),
+        "path": ("path:path", "Show the course by week, and what to do next."),
         "progress": ("course:progress", "Show your progress by level, exam domain and lab."),
         "records": ("course:records", "Print your attempts as JSON lines that a teacher can collect."),
     },

@@ -1,4 +1,4 @@
-"""Traefik, an add-on of the cluster of `lab up` that is there when a task needs Ingress or the Gateway API.
+"""Traefik, an add-on of the cluster of `lab up`: there while an exam needs Ingress or the Gateway API, or for good.
 
 It serves IngressClass and GatewayClass `traefik`, at the Service `HOST`, for requests from pods. `down` leaves nothing
 of it; the Gateway API's definitions stay where they were there before, or where objects of others are of these kinds,
@@ -30,12 +30,17 @@ NAMESPACE = "mlops-lab-ingress"
 HOST = f"traefik.{NAMESPACE}.svc"
 CLASS = "traefik"
 _LABEL = "mlops-lab/addon=traefik"
+# On the add-on's namespace once the user has asked for it: what an exam brings goes with the exam, this does not.
+_STAYS = "mlops-lab/stays"
 _GROUP = "gateway.networking.k8s.io"
 _CLUSTER_WIDE = "ingressclasses,clusterroles,clusterrolebindings"
 
 
-def up(progress: Progress) -> None:
+def up(progress: Progress, *, stays: bool = False) -> None:
     """Make sure that it serves; nothing is done where it does. Meanwhile it has the cluster alone (`up.exclusive`).
+
+    Args:
+        stays: the user has asked for it; `down` leaves it from now on.
 
     Raises:
         LabError: the cluster is one that the user named, has a class of that name already, or it did not become ready.
@@ -53,10 +58,12 @@ def up(progress: Progress) -> None:
         with progress.piece("Traefik, for Ingress and the Gateway API"):
             install(kubectl, definitions)
             wait(kubectl)
+            if stays:
+                keep(kubectl)
 
 
 def down(progress: Progress) -> bool:
-    """Remove it; safe to repeat. Was it there?
+    """Remove it, unless it is to stay; safe to repeat. Was it removed?
 
     Raises:
         LabError: the cluster does not answer.
@@ -116,9 +123,17 @@ def wait(kubectl: Kubectl, within: float = 60) -> None:
     wait_until(probe, what="Traefik", within=within, every=0.5, hint=hint)
 
 
+def keep(kubectl: Kubectl) -> None:
+    """Note that it is to stay, whoever else has brought it or takes it away."""
+    kubectl.run("annotate", "--overwrite", "namespace", NAMESPACE, f"{_STAYS}=true")
+
+
 def remove(kubectl: Kubectl, progress: Progress) -> bool:
     """`down`, for who holds the cluster."""
-    there = bool(_noted(kubectl))
+    noted = _noted(kubectl)
+    if _STAYS in noted:
+        return False
+    there = bool(noted)
     if defined := _defined(kubectl):
         kubectl.run("delete", f"gatewayclasses.{_GROUP}", "-l", _LABEL, "--ignore-not-found", within=30)
     kubectl.run("delete", _CLUSTER_WIDE, "-l", _LABEL, "--ignore-not-found", within=30)

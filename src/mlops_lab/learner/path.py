@@ -1,29 +1,39 @@
-"""What to do next: by level, by exam domain, and by what failed; from the labs and the learner's records alone."""
+"""What to do next: by week, by level, by exam domain, and by what failed; from the labs, their plan and the records."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mlops_lab.checks.check import DOMAINS, Check
 from mlops_lab.labs.catalog import LEVELS, About, Exercise, abouts, exercises
 from mlops_lab.labs.checker import checks
+from mlops_lab.learner.plan import Plan, Sitting, arranged, plan
 from mlops_lab.learner.records import Kept, Progress, Records
 
 
 @dataclass(frozen=True)
 class Course:
-    """The labs with what is known of each, in the labs' order."""
+    """The labs with what is known of each, by number, and their plan."""
 
     labs: Sequence[Exercise]
     abouts: Mapping[str, About]
     checks: Mapping[str, Sequence[Check]]
     progress: Mapping[str, Progress]
     kept: Sequence[Kept]
+    plan: Plan = field(default_factory=Plan)
 
     def passed(self, number: str) -> bool:
         """Was the lab passed?"""
         return self.progress.get(number, Progress()).state == "passed"
+
+    def ordered(self) -> list[Exercise]:
+        """The labs in the plan's order."""
+        return arranged(self.labs, [name for week in self.plan.week for name in week.labs])
+
+    def minutes(self, numbers: Sequence[str]) -> int:
+        """What these labs take by themselves."""
+        return sum(self.abouts[number].minutes for number in numbers)
 
 
 def course() -> Course:
@@ -35,7 +45,32 @@ def course() -> Course:
         {each.number: checks(each) for each in known},
         kept.progress(),
         kept.attempts(),
+        plan(),
     )
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A week of the plan, and how far the learner is in it.
+
+    Attributes:
+        week: 1 is the first; None for labs that the plan gives no place.
+        title, able, exams: as the plan has them.
+        labs: the numbers of its labs, in order.
+        to_do: those of them that are not passed.
+        minutes, left: what its labs take by themselves, and those to do.
+        planned: what the week takes with reading and exams.
+    """
+
+    week: int | None
+    title: str
+    able: str
+    labs: tuple[str, ...]
+    to_do: tuple[str, ...]
+    minutes: int
+    left: int
+    planned: int
+    exams: tuple[Sitting, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -52,6 +87,18 @@ class Share:
     earned: int
     possible: int
     labs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Level(Share):
+    """A level.
+
+    Attributes:
+        minutes, left: what all its labs take by themselves, and those that are not passed.
+    """
+
+    minutes: int
+    left: int
 
 
 @dataclass(frozen=True)
@@ -94,15 +141,39 @@ class Practise:
     tasks: tuple[str, ...]
 
 
-def levels(course: Course) -> list[Share]:
+def stages(course: Course) -> list[Stage]:
+    """Each week of the plan of which there are labs; last the labs without a week, if there is a plan at all."""
+    there = {each.slug: each.number for each in course.labs}
+    found = []
+    for number, week in enumerate(course.plan.week, 1):
+        own = tuple(there.pop(name) for name in week.labs if name in there)
+        if own:
+            found.append(_stage(course, number, week.title, week.able, own, week.exams))
+    if course.plan.week and there:
+        found.append(_stage(course, None, "Labs that have no week yet", "", tuple(there.values())))
+    return found
+
+
+def _stage(
+    course: Course, week: int | None, title: str, able: str, own: tuple[str, ...], exams: tuple[Sitting, ...] = ()
+) -> Stage:
+    to_do = tuple(each for each in own if not course.passed(each))
+    minutes = course.minutes(own)
+    return Stage(
+        week, title, able, own, to_do, minutes, course.minutes(to_do), course.plan.takes(minutes, exams), exams
+    )
+
+
+def levels(course: Course) -> list[Level]:
     """Each level that has labs."""
     found = []
     for level, name in LEVELS.items():
-        own = [each.number for each in course.labs if course.abouts[each.number].level == level]
+        own = [each.number for each in course.ordered() if course.abouts[each.number].level == level]
         if own:
             possible = sum(check.points for number in own for check in course.checks[number])
             earned = sum(course.progress.get(number, Progress()).best or 0 for number in own)
-            found.append(Share(name, earned, possible, tuple(each for each in own if not course.passed(each))))
+            to_do = tuple(each for each in own if not course.passed(each))
+            found.append(Level(name, earned, possible, to_do, course.minutes(own), course.minutes(to_do)))
     return found
 
 
@@ -164,8 +235,8 @@ def failed(course: Course) -> list[Failed]:
 
 
 def next_lab(course: Course) -> str | None:
-    """The number of the lab to do next: one that was started, else the first that is not passed; None if all are."""
-    opened = [each.number for each in course.labs if not course.passed(each.number)]
+    """The lab to do next: one that was started, else the plan's first that is not passed; None if all are."""
+    opened = [each.number for each in course.ordered() if not course.passed(each.number)]
     begun = [number for number in opened if course.progress.get(number, Progress()).state in ("started", "tried")]
     newest = [kept.lab for kept in reversed(course.kept) if kept.lab in begun]
     return next(iter([*newest, *begun, *opened]), None)
