@@ -109,7 +109,7 @@ def submit(ctx: click.Context, exercise: Exercise, to: Path | None, wait: bool, 
     if kit and in_place:
         server = Server(kit)
         given = server.ask(exercise.number)
-        click.echo(f"handed in as submission {given.number} of lab {exercise.number}: no files, your namespace as it is")
+        click.echo(f"handed in as submission {given.number} of lab {exercise.number}: your namespace, and no files")
         if wait:
             ctx.exit(_follow(server, given, exercise, within * 60))
         return

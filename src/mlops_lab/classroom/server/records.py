@@ -65,7 +65,7 @@ class Ledger:
         if row.state == GRADED:
             return self._again(connection, row, outcome)
         if row.namespace and outcome.looked != row.sha256:
-            raise UsageError("it is not said what was looked at", "send the list before the result, and its sha256 with it")
+            raise UsageError("it is not said what was looked at", "send that list before, and its sha256 with this")
         if trouble := outcome.trouble:
             queue.give_back(connection, submission, f"checks could not be run: {trouble}")
             return None
