@@ -332,6 +332,8 @@ NEVER: dict[str, tuple[tuple[str, ...], str, str]] = {
     "where a pod runs": (WRITES, "", "pods/binding"),
     "leases": (WRITES, "coordination.k8s.io", "leases"),
     "policies": (WRITES, "admissionregistration.k8s.io", "validatingadmissionpolicies"),
+    "webhooks": (WRITES, "admissionregistration.k8s.io", "validatingwebhookconfigurations"),
+    "webhooks that change": (WRITES, "admissionregistration.k8s.io", "mutatingwebhookconfigurations"),
     "certificates": (WRITES, "certificates.k8s.io", "certificatesigningrequests"),
     "metrics of nodes": (("get", "list"), "metrics.k8s.io", "nodes"),
     "priorities": (WRITES, "scheduling.k8s.io", "priorityclasses"),
