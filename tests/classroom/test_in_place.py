@@ -213,6 +213,8 @@ def test_what_can_not_be_graded_is_given_up_and_the_learner_sees_why(at_class: S
     page = at_class.ask(f"/submissions/{number}", Cookie=at_class.log_in(at_class.token("ada"))).text
     assert back["why"] in page and HERE in page
     assert ask(at_class).json["number"] == 2, "what there is now is another submission"
+    again = at_class.api(TEACHER, f"/api/v1/submissions/{number}/again", "POST")
+    assert again.status == 400 and "lab submit 20" in again.json["next"], "two would be in each other's way"
 
 
 def test_the_page_hands_it_in_for_its_learner_alone(at_class: Served, kube: ClusterInMemory) -> None:

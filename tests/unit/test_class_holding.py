@@ -116,6 +116,20 @@ def test_another_grader_is_another_hold(world: World) -> None:
     assert held(world).startswith(f"{GRADER}/") and held(world) != first
 
 
+def test_of_two_graders_the_one_that_holds_it_goes_on_and_the_other_waits(world: World) -> None:
+    """The first was given up, and is still putting back what it has changed."""
+    world.kube.put(right("g-7-2"))
+    world.turn()
+    first = held(world)
+    for other in ("g-7-1", "g-7-3"):
+        world.kube.put(right(other))
+        world.turn()
+        assert held(world) == first
+    world.kube.take_away("RoleBinding", "g-7-2", SPACE)
+    world.turn()
+    assert held(world).startswith("g-7-1/") and role(world) == LOOKS
+
+
 def test_what_was_seen_of_the_learners_right_may_be_old(world: World) -> None:
     """An earlier turn has just given it back, and its watch has not told yet."""
     world.kube.put(right())

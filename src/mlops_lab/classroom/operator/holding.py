@@ -33,10 +33,13 @@ class Holding:
         self._kube, self._settings, self._seen = kube, settings, seen
 
     def by(self, there: Object | None, now: datetime) -> Object | None:
-        """The grader's right in a namespace; None if it is not graded now. One that is too old goes."""
+        """The grader's right in a namespace; None if it is not graded now. One that is too old goes.
+
+        Of several (one that was given up may be on its way out) it is the one that holds the namespace already.
+        """
         if there is None or names.label(there, names.GRADED) != names.IN_PLACE:
             return None
-        found: Object | None = None
+        found: Objects = []
         space, learner = str(there["metadata"]["name"]), names.label(there, names.LEARNER)
         for each in self._seen.of("RoleBinding", learner):
             if each["metadata"].get("namespace") != space or not names.label(each, names.GRADER):
@@ -45,8 +48,9 @@ class Holding:
             if since and datetime.fromisoformat(since) + timedelta(seconds=self._settings.hold_seconds) <= now:
                 delete_exactly(self._kube, each)
             else:
-                found = each
-        return found
+                found.append(each)
+        held = names.annotation(there, names.HELD)
+        return next((each for each in found if _told(each) == held), found[0] if found else None)
 
     def hold(self, there: Object, exercise: Exercise, by: Object) -> None:
         """See that nobody but the grader can change anything, and then say so.
@@ -54,7 +58,7 @@ class Holding:
         Raises:
             LabError: the API server does not answer, or refuses.
         """
-        told = f"{by['metadata']['name']}/{by['metadata']['uid']}"
+        told = _told(by)
         if names.annotation(there, names.HELD) == told:
             return
         space = str(there["metadata"]["name"])
@@ -88,6 +92,11 @@ class Holding:
         # With its uid the patch is refused if another namespace has the name by now.
         change = {"metadata": {"uid": meta["uid"], "annotations": {names.HELD: what}}}
         self._kube.patch("Namespace", meta["name"], change)
+
+
+def _told(by: Object) -> str:
+    """What a grader is told, by its right: another right of the same name is another hold."""
+    return f"{by['metadata']['name']}/{by['metadata']['uid']}"
 
 
 def _own_rights(exercise: Exercise) -> Objects:
