@@ -6,7 +6,7 @@ import json
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,7 +23,7 @@ from mlops_lab.labs.registry import REGISTRY
 from tests.render.charts import CHARTS, template
 
 T = TypeVar("T")
-_LEFT_OUT = ("Deployment", "StatefulSet", "Service")
+_LEFT_OUT = ("Deployment", "StatefulSet", "Service", "ClusterQueue", "ResourceFlavor")
 _CLUSTER_WIDE = (
     *("ValidatingAdmissionPolicyBinding", "ValidatingAdmissionPolicy", "ClusterRoleBinding", "ClusterRole"),
     "RuntimeClass",
@@ -57,13 +57,18 @@ class Classroom:
         self._address = str(kube.api_client.configuration.host)
         self._certificate = Path(kube.api_client.configuration.ssl_ca_cert)
 
-    def open(self) -> None:
-        """Install, start the operator, and let two learners begin."""
+    def open(self, labs: Sequence[str] = ("04", "17"), within: float = 90, **more: Any) -> None:
+        """Install, start the operator, and let two learners begin.
+
+        Args:
+            within: seconds for a learner's labs.
+            more: values of the chart.
+        """
         ingresses = {"ingressClasses": ["nginx"], "ingressDomain": "apps.example.org"}
         values = {
             "cluster": {"address": self._address, "certificate": self._certificate.read_text()},
             "learners": {"pushPrefix": self.push, "labsAtOnce": 3, **ingresses},
-            "roster": f"id\n{self.ada}\n{self.bob}\n",
+            "roster": f"id\n{self.ada}\n{self.bob}\n", **more,
         }  # fmt: skip
         file = self.scratch / "values.yaml"
         file.write_text(yaml.safe_dump(values))
@@ -85,8 +90,8 @@ class Classroom:
         self._thread = threading.Thread(target=self.operator.run, daemon=True)
         self._thread.start()
         for learner in (self.ada, self.bob):
-            self.ask(learner, lab_04=Lab(), lab_17=Lab(), kit=Kit())
-            self.wait(learner, "lab-04", "lab-17", "kit", within=90)
+            self.ask(learner, kit=Kit(), **{f"lab_{each}": Lab() for each in labs})
+            self.wait(learner, *(f"lab-{each}" for each in labs), "kit", within=within)
             self._allow(learner)
 
     def close(self) -> None:
@@ -102,8 +107,9 @@ class Classroom:
             for item in self.kube.list(kind):
                 if self.mark in item["metadata"]["name"]:
                     self.kube.delete(kind, item["metadata"]["name"])
-        for kind in ("RoleBinding", "Role"):
-            self.kube.delete(kind, f"{self.namespace}-operator", "default")
+        for item in self.objects:
+            if (elsewhere := item["metadata"].get("namespace")) and elsewhere != self.namespace:
+                self.kube.delete(item["kind"], item["metadata"]["name"], elsewhere)
         for name in (*own, self.namespace, self.free):
             self.kube.delete("Namespace", name)
 

@@ -332,6 +332,8 @@ NEVER: dict[str, tuple[tuple[str, ...], str, str]] = {
     "where a pod runs": (WRITES, "", "pods/binding"),
     "leases": (WRITES, "coordination.k8s.io", "leases"),
     "policies": (WRITES, "admissionregistration.k8s.io", "validatingadmissionpolicies"),
+    "webhooks": (WRITES, "admissionregistration.k8s.io", "validatingwebhookconfigurations"),
+    "webhooks that change": (WRITES, "admissionregistration.k8s.io", "mutatingwebhookconfigurations"),
     "certificates": (WRITES, "certificates.k8s.io", "certificatesigningrequests"),
     "metrics of nodes": (("get", "list"), "metrics.k8s.io", "nodes"),
     "priorities": (WRITES, "scheduling.k8s.io", "priorityclasses"),
@@ -341,7 +343,7 @@ NEVER: dict[str, tuple[tuple[str, ...], str, str]] = {
 @pytest.mark.parametrize("what", NEVER)
 def test_learners_may_never(what: str, objects: list[Rendered]) -> None:
     verbs, group, resource = NEVER[what]
-    for role, verb in itertools.product(("learner", "learner-everywhere"), verbs):
+    for role, verb in itertools.product(("learner", "learner-looks", "learner-everywhere"), verbs):
         assert not may(objects, role, verb, group, resource), (role, verb)
 
 
@@ -379,7 +381,8 @@ def test_what_the_operator_may_everywhere_is_little(objects: list[Rendered]) -> 
     assert [rule["resources"] for rule in writes] == [["namespaces"], ["rolebindings"], ["clusterroles"]]
     bind = writes[-1]
     assert bind["verbs"] == ["bind"] and set(bind["resourceNames"]) == {
-        f"{NS}-{each}" for each in ("learner", "operator-accounts", "operator-inside", "server-kits")
+        f"{NS}-{each}"
+        for each in ("learner", "learner-looks", "operator-accounts", "operator-inside", "server-kits")
     }  # fmt: skip
     assert not any("secrets" in rule["resources"] or "*" in str(rule) for rule in found)
     everyone = [each.body for each in objects if each.kind == "ClusterRoleBinding"]

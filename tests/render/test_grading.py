@@ -190,6 +190,9 @@ MAY_NOT: dict[str, Object] = {
         {**binding(f"{NS}-grader-sandbox", "default", SANDBOX), "kind": "RoleBinding"}, SANDBOX,
         {"mlops-lab/grading": NS},
     ),
+    "take a binding of a sandbox's away": {
+        **by_dispatcher(GRADER, SANDBOX, {"mlops-lab/grading": NS}, "DELETE"), "object": None,
+    },
     "bind a role of the cluster's": by_dispatcher(
         {**binding("cluster-admin", "g-7-1", JOBS), "kind": "RoleBinding"}, SANDBOX, {"mlops-lab/grading": NS}
     ),

@@ -22,6 +22,11 @@ ATTEMPTS = (
     "a kustomization that fetches", "a pickle that prints a verdict and exits", "a program reads the environment",
     "a program reads its parent process", "a program reads or writes the ledger", "a program kills the checker",
     "a program never ends", "a program floods its output", "a push of `load:v1`",
+    "objects changed while it is graded", "logged in to a pod meanwhile", "a pod that says that it is a Deployment's",
+    "a pod acts by the token of an account that the lab begins with", "what the checker makes there is changed",
+    "a webhook, a quota or a policy in the way", "begun anew while it is graded",
+    "checks that begin before the hold, or go on after it", "the grader's right for longer, or elsewhere",
+    "a result without what was looked at",
     "records replayed", "records reordered", "records edited", "records cut", "a second submission while one is graded",
     "the grader killed in the middle", "the database away for a minute", "the clock set back",
 )  # fmt: skip

@@ -167,7 +167,8 @@ def _credential(
         {
             "type": ["Evidence"], "name": f"Record {record.sequence}",
             "narrative": f"Lab {lab.number} passed at {record.at} with submission {record.number} (sha256 "
-            f"{record.submission}), graded by {record.checker}; sha256 of the signed record: {record.digest}",
+            f"{record.submission}), graded {'in place ' if record.namespace else ''}by {record.checker}; sha256 of the "
+            f"signed record: {record.digest}",
         }
         for lab, record in passed
     ]  # fmt: skip

@@ -44,13 +44,15 @@ class Result:
         lab: the lab's number, such as `10`.
         lab_content: the hash of the lab's folder that it was graded with.
         checker: the digest of the image that graded it.
-        submission: the archive's sha256, in hex.
+        submission: the archive's sha256, in hex; where it was graded in place, that of the list of what was looked at.
         number: 1 for the learner's first submission of this lab, and so on.
         points, possible: earned, and what there was to earn.
         checks: what each check said, in the report's order.
         seed: with which the lab drew what it did; None if it drew nothing.
         at: when it ended, in UTC (ISO 8601); see `now`.
         seconds: how long it took.
+        namespace: in which it was graded in place, as there are no files; empty where files were handed in, and then it
+            is no field of the record.
     """
 
     learner: str
@@ -65,6 +67,7 @@ class Result:
     seed: int | None
     at: str
     seconds: float
+    namespace: str = ""
 
     @property
     def passed(self) -> bool:
@@ -93,7 +96,7 @@ class Record(Result):
     @property
     def digest(self) -> str:
         """The sha256 of the whole record with its signature, in hex: what the next one has in `before`."""
-        return digest(asdict(self))
+        return digest(fields(self))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,23 +130,31 @@ def sign(result: Result, before: Record | None, key: PrivateKey) -> Record:
     Raises:
         ValueError: the result has a number that can't be signed, see `canonical`.
     """
-    fields = {name: value for name, value in asdict(result).items() if name in Result.__dataclass_fields__}
-    fields |= {"sequence": before.sequence + 1 if before else 1, "before": before.digest if before else ""}
-    fields |= {"key": key.public.id, "schema": RECORD}
-    fields["checks"] = tuple(Check(*map(_whole, astuple(each))) for each in result.checks)
-    return Record(**fields, signature=_signature(fields, key))
+    own = {name: value for name, value in fields(result).items() if name in Result.__dataclass_fields__}
+    own |= {"sequence": before.sequence + 1 if before else 1, "before": before.digest if before else ""}
+    own |= {"key": key.public.id, "schema": RECORD}
+    own["checks"] = tuple(Check(*map(_whole, astuple(each))) for each in result.checks)
+    return Record(**own, signature=_signature(own, key))
 
 
 def end(count: int, last: Record | None, key: PrivateKey, at: str = "") -> End:
     """The line behind the last record of an export."""
-    fields = {"count": count, "last": last.digest if last else "", "at": at or now()}
-    fields |= {"key": key.public.id, "schema": END}
-    return End(**fields, signature=_signature(fields, key))  # type: ignore[arg-type]
+    own = {"count": count, "last": last.digest if last else "", "at": at or now()}
+    own |= {"key": key.public.id, "schema": END}
+    return End(**own, signature=_signature(own, key))  # type: ignore[arg-type]
 
 
 def line(record: Record | End) -> str:
     """A record as a line of an export, without the line's end."""
-    return canonical(asdict(record)).decode()
+    return canonical(fields(record)).decode()
+
+
+def fields(record: Result | End) -> dict[str, Any]:
+    """The fields of a line by their names: `namespace` is one only where something was graded in place."""
+    found = asdict(record)
+    if not found.get("namespace", True):
+        del found["namespace"]
+    return found
 
 
 def export(records: Iterable[Record], key: PrivateKey, at: str = "") -> Iterator[str]:

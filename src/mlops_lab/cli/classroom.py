@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _LARGEST = 4 << 20  # bytes of a certificate
 _SHOWN = 10  # paths
+_HELD = "; once it has begun, you can look at your namespace and change nothing in it, until it has ended"
 
 
 @click.group("class")
@@ -77,8 +78,9 @@ def submit(ctx: click.Context, exercise: Exercise, to: Path | None, wait: bool, 
     """Hand your work on a lab in to your class.
 
     The files in your folder for the lab are sent as they are; hidden and generated ones stay here. The same work is one
-    submission, however often you send it. Exit code: 0 handed in, or passed; 1 graded and not passed, 2 wrong usage, 3
-    the class's server or its grader has a problem.
+    submission, however often you send it. A lab about mending what runs has no files: your namespace on the class's
+    cluster is graded as it is. Exit code: 0 handed in, or passed; 1 graded and not passed, 2 wrong usage, 3 the class's
+    server or its grader has a problem.
 
     \b
     Examples:
@@ -87,17 +89,30 @@ def submit(ctx: click.Context, exercise: Exercise, to: Path | None, wait: bool, 
       lab submit 10 --to work.tar
     """
     from mlops_lab.classroom import kit as kits
+    from mlops_lab.classroom.operator.labs import is_in_place
     from mlops_lab.classroom.packing import pack
     from mlops_lab.classroom.sending import Server
     from mlops_lab.labs.workspace import folder_of
 
-    folder = folder_of(exercise)
+    folder, in_place = folder_of(exercise), is_in_place(exercise.number)
     kit = None if to else kits.read()
+    if in_place and kit is None:
+        raise UsageError(
+            f"lab {exercise.number} has no files to hand in: what was mended are objects in the cluster",
+            f"see by yourself how you stand: lab check {exercise.number}; a class grades it where it shares a cluster",
+        )
     if not to and kit is None:
         raise UsageError(
             f"you are in no class: there is no {kits.place()}",
             f"put your teacher's file there, or write an archive: lab submit {exercise.number} --to FILE",
         )
+    if kit and in_place:
+        server = Server(kit)
+        given = server.ask(exercise.number)
+        click.echo(f"handed in as submission {given.number} of lab {exercise.number}: your namespace, and no files")
+        if wait:
+            ctx.exit(_follow(server, given, exercise, within * 60))
+        return
     if not folder.is_dir():
         raise UsageError(f"you have no folder for lab {exercise.number}", f"lab start {exercise.number}")
     if to and to.resolve().is_relative_to(folder.resolve()):
@@ -184,24 +199,34 @@ def _write(file: Path, packed: Packed) -> None:
 
 
 def _follow(server: Server, given: Submission, exercise: Exercise, within: float) -> ExitCode:
+    from mlops_lab.classroom.operator.labs import is_in_place
+
+    in_place = is_in_place(exercise.number)
+    result = "your page shows its result" if in_place else "the same command shows its result"
+
     def seen(now: Submission) -> None:
         if now.state == "waiting":
             say(f"waiting, place {now.place} in the queue" if now.place else "waiting")
         elif now.state == "grading":
-            say("the class's grader is at work on it")
+            say("the class's grader is at work on it" + (_HELD if in_place else ""))
 
     try:
         last = server.follow(given, within, seen)
     except KeyboardInterrupt:
-        say("it is handed in, and will be graded; the same command shows its result")
+        say(f"it is handed in, and will be graded; {result}")
         raise
+    if last.state == "failed" and in_place:
+        raise LabError(
+            f"it was not graded: {last.why or 'the grader does not say why'}",
+            f"this costs you nothing; once that is different, hand in again: lab submit {exercise.number}",
+        )
     if last.state == "failed":
         raise LabError(
             f"the grader could not grade it: {last.why or 'it does not say why'}",
             "this costs you nothing; tell your teacher, who can have it graded again",
         )
     if last.result is None:
-        say("it is handed in, and not graded yet; the same command shows its result")
+        say(f"it is handed in, and not graded yet; {result}")
         return ExitCode.PASSED
     return _show(last, exercise)
 

@@ -8,6 +8,7 @@ import hashlib
 import http.server
 import ipaddress
 import json
+import os
 import re
 import ssl
 import threading
@@ -250,6 +251,50 @@ def test_a_grader_that_could_not_grade_costs_nothing(server: Class, lab: Run) ->
     assert code == 3
     assert "the grader could not grade it: its Job died three times" in said
     assert "costs you nothing" in said
+
+
+@pytest.fixture
+def in_place(server: Class) -> Class:
+    """A class that shares its cluster; a lab of those that have no files."""
+    make("20-mend", Path(os.environ["MLOPS_LAB_LABS"]))
+    server.answers = [(201, {"submission": 41, "number": 3, "state": "waiting", "place": 1})]
+    return server
+
+
+def test_a_lab_without_files_sends_none_and_is_followed_all_the_same(in_place: Class, lab: Run) -> None:
+    in_place.states = [{"state": "grading", "place": 0}, graded("pass", "pass")]
+    code, out, said = lab("submit", "20")
+    assert code == 0 and "handed in as submission 3 of lab 20: your namespace, and no files" in out
+    method, path, headers, sha256 = in_place.asked[0]
+    assert (method, path, sha256) == ("POST", "/api/v1/submissions?lab=20", hashlib.sha256(b"").hexdigest())
+    assert headers["Authorization"] == f"Bearer {TOKEN}"
+    assert "you can look at your namespace and change nothing" in said
+
+
+def test_why_a_lab_was_not_graded_in_place_is_said_in_a_line(in_place: Class, lab: Run) -> None:
+    in_place.states = [{"state": "failed", "why": "lab 20 was begun anew or ended after you had handed it in"}]
+    code, _, said = lab("submit", "20")
+    assert code == 3 and "it was not graded: lab 20 was begun anew or ended after you had handed it in\n" in said
+    assert "hand in again: lab submit 20" in said
+    in_place.answers = [(409, {"error": "you have not begun lab 20: there is nothing to grade", "next": "begin it"})]
+    assert lab("submit", "20")[::2] == (
+        2,
+        "lab: you have not begun lab 20: there is nothing to grade\n  next: begin it\n",
+    )
+
+
+def test_who_does_not_wait_finds_the_result_of_a_grading_in_place_on_the_page(in_place: Class, lab: Run) -> None:
+    in_place.states = [{"state": "waiting", "place": 9}]
+    code, _, said = lab("submit", "20", "--within", "0")
+    assert (code, "not graded yet; your page shows its result" in said) == (0, True)
+
+
+def test_a_lab_without_files_has_no_archive(in_place: Class, lab: Run, tmp_path: Path) -> None:
+    code, _, said = lab("submit", "20", "--to", str(tmp_path / "x.tar"))
+    assert code == 2 and "has no files to hand in" in said and not (tmp_path / "x.tar").exists()
+    kit.place().unlink()
+    code, _, said = lab("submit", "20")
+    assert code == 2 and "lab check 20" in said and in_place.asked == []
 
 
 @pytest.mark.parametrize(

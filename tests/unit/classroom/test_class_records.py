@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import stat
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -46,10 +47,21 @@ def test_spaces_order_of_fields_and_bytes_do_not_matter() -> None:
     assert audit.verify([line.encode() for line in [*lines, "\n"]], KEY.public).broken is None
 
 
+def test_a_record_of_files_has_no_namespace_and_one_of_what_was_graded_in_place_has() -> None:
+    files, there = result(number=1), replace(result(lab="20", number=2), namespace="l-ada-lab-20")
+    lines = export([files, there, files])
+    assert ["namespace" in json.loads(line) for line in lines] == [False, True, False, False]
+    assert verified(lines).records == 3 and audit.records(lines)[1].namespace == "l-ada-lab-20"
+    for other in ("l-bob-lab-20", ""):
+        broken = verified([lines[0], changed(lines[1], namespace=other), *lines[2:]]).broken
+        assert broken and (broken.what, broken.line) == ("changed", 2)
+
+
 FIELDS = {
     "points": 3, "learner": "mallory", "lab": "11", "lab_content": "x", "checker": "x", "submission": "x", "number": 9,
     "possible": 1, "seed": None, "at": "2020-01-01T00:00:00+00:00", "seconds": 1, "sequence": 4, "before": "x",
     "schema": "mlops-lab/record/2", "signature": "AAAA", "checks": [], "more": 1, "key": "x",
+    "namespace": "l-ada-lab-20",
 }  # fmt: skip
 
 

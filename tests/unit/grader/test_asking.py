@@ -74,7 +74,7 @@ def test_what_became_of_it_is_told(server: Server) -> None:
     assert [each[1] for each in Handler.asked] == [
         "/internal/submissions/7/result", "/internal/submissions/7/alive", "/internal/submissions/7/back",
     ]  # fmt: skip
-    assert Handler.asked[2][3] == {"why": "x" * 1000, "tries": 2}
+    assert Handler.asked[2][3] == {"why": "x" * 1000, "tries": 2, "over": False}
 
 
 def test_a_server_that_is_away_for_a_while_is_asked_again(server: Server) -> None:

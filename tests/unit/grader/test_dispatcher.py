@@ -52,7 +52,7 @@ def test_the_sandbox_has_a_learners_walls() -> None:
     space = it.kube.get("Namespace", SANDBOX)["metadata"]["labels"]
     assert space["pod-security.kubernetes.io/enforce"] == table()["04"].pods
     assert space["mlops-lab/learner"] == "ada" and "mlops-lab/class" not in space  # the operator's eye is not on it
-    assert it.kube.named("NetworkPolicy", SANDBOX) == ["class-allow", "class-deny"]
+    assert it.kube.named("NetworkPolicy", SANDBOX) == ["checker", "class-allow", "class-deny"]
     assert it.kube.named("ResourceQuota", SANDBOX) == ["class"] and it.kube.named("LimitRange", SANDBOX) == ["class"]
     closed = it.kube.get("Namespace", APART)["metadata"]["labels"]
     assert closed["pod-security.kubernetes.io/enforce"] == "restricted"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Callable
 from dataclasses import fields
@@ -219,8 +220,11 @@ class Told:
     def result(self, submission: int, said: Any) -> str:
         return self._done("result", "graded", said)
 
-    def back(self, submission: int, why: str, tries: int) -> None:
-        self._done("back", None, (why, tries))
+    def back(self, submission: int, why: str, tries: int, *, over: bool = False) -> None:
+        self._done("back", None, (why, tries, over))
+
+    def looked(self, submission: int, content: bytes) -> Any:
+        return self._done("looked", hashlib.sha256(content).hexdigest(), content)
 
     def alive(self, submission: int) -> None:
         self._done("alive", None)
@@ -274,7 +278,7 @@ def test_what_is_no_result_goes_back(
     told = Told()
     assert graded(told, monkeypatch, results) == 0
     assert [each[0] for each in told.said] == ["archive", "back"] and why in told.said[-1][1][0]
-    assert told.said[-1][1][1] == 2
+    assert told.said[-1][1][1:] == (2, False)
 
 
 def test_a_result_that_nobody_takes_is_the_dispatchers_to_give_back(monkeypatch: pytest.MonkeyPatch) -> None:

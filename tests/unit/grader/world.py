@@ -35,6 +35,7 @@ class Handed:
     token: str = ""
     why: str = ""
     heard: int = 0
+    namespace: str = ""
 
 
 class Queue:
@@ -51,16 +52,17 @@ class Queue:
         for each in self.handed.values():
             if each.state == "waiting" and each.lab in labs:
                 each.state, each.tries, each.token = "grading", each.tries + 1, f"token-{next(self._tokens)}"
-                return Taken(each.id, each.learner, each.lab, 1, "0" * 64, each.token, each.tries)
+                return Taken(each.id, each.learner, each.lab, 1, "0" * 64, each.token, each.tries, each.namespace)
         return None
 
-    def back(self, submission: int, why: str, tries: int = 0) -> None:
+    def back(self, submission: int, why: str, tries: int = 0, *, over: bool = False) -> None:
         self._answers()
         each = self.handed[submission]
         if tries and tries != each.tries:
             raise Stale("another's", "")
         if each.state == "grading":
-            each.state, each.token, each.why = "waiting" if each.tries < MOST_TRIES else "failed", "", why
+            again = not over and each.tries < MOST_TRIES
+            each.state, each.token, each.why = "waiting" if again else "failed", "", why
 
     def alive(self, submission: int, token: str) -> None:
         self._answers()
@@ -120,8 +122,9 @@ class World:
         )  # fmt: skip
 
     def job(self, name: str, *, ends: str = "", ready: int = 0) -> None:
-        """What becomes of a Job."""
+        """What becomes of a Job whose turn has come."""
         job = self.kube.get("Job", name, JOBS)
+        job["spec"]["suspend"] = False
         conditions = [{"type": ends, "status": "True", "reason": "BackoffLimitExceeded"}] if ends else []
         job["status"] = {"conditions": conditions, "ready": ready}
         self.kube.put(job)

@@ -34,6 +34,7 @@ class Taken:
 
     Attributes:
         tries: how often it was taken, this time included: with `submission` it names all that is made for it.
+        namespace: the learner's own, where it is graded in place; else empty.
     """
 
     submission: int
@@ -43,6 +44,7 @@ class Taken:
     sha256: str
     token: str
     tries: int
+    namespace: str = ""
 
 
 class Server:
@@ -77,9 +79,13 @@ class Server:
         status, body, _ = self._asked("POST", "take", {"grader": grader, "checker": checker, "labs": list(labs)})
         return None if status == 204 else _shaped(body, Taken)
 
-    def back(self, submission: int, why: str, tries: int = 0) -> None:
-        """Let a submission wait again; raises as `take`, and `Stale` where it is somebody else's by now."""
-        self._asked("POST", f"submissions/{submission}/back", {"why": why[:1000], "tries": tries})
+    def back(self, submission: int, why: str, tries: int = 0, *, over: bool = False) -> None:
+        """Let a submission wait again; raises as `take`, and `Stale` where it is somebody else's by now.
+
+        Args:
+            over: no other try could grade it, so it is given up.
+        """
+        self._asked("POST", f"submissions/{submission}/back", {"why": why[:1000], "tries": tries, "over": over})
 
     def archive(self, submission: int, sha256: str) -> bytes:
         """What was handed in.
@@ -93,6 +99,11 @@ class Server:
             raise LabError("the archive is not the one that was handed in", "it is fetched again at the next try")
         return body
 
+    def looked(self, submission: int, content: bytes) -> str:
+        """Have the list of what is looked at in place be kept; its sha256. Raises as `archive`."""
+        _, body, _ = self._asked("POST", f"submissions/{submission}/looked", content)
+        return str(_shaped(body, _Kept).sha256)
+
     def alive(self, submission: int) -> None:
         """It is still worked on; raises as `archive`."""
         self._asked("POST", f"submissions/{submission}/alive", {})
@@ -102,13 +113,12 @@ class Server:
         _, body, _ = self._asked("POST", f"submissions/{submission}/result", outcome)
         return str(_shaped(body, _State).state)
 
-    def _asked(self, method: str, path: str, body: dict[str, Any] | None = None) -> tuple[int, bytes, float]:
+    def _asked(self, method: str, path: str, body: dict[str, Any] | bytes = b"") -> tuple[int, bytes, float]:
         until, pause = time.monotonic() + self._patience, _FIRST
+        sent = body if isinstance(body, bytes) else json.dumps(body).encode()
         while True:
             try:
-                status, content, later = self._once(
-                    method, path, json.dumps(body).encode() if body is not None else b""
-                )
+                status, content, later = self._once(method, path, sent)
             except ssl.SSLCertVerificationError as wrong:
                 raise LabError(
                     f"this is not the class's server, by its certificate: {wrong.verify_message}",
@@ -157,6 +167,11 @@ class Server:
 @dataclass(frozen=True)
 class _State:
     state: str
+
+
+@dataclass(frozen=True)
+class _Kept:
+    sha256: str
 
 
 @dataclass(frozen=True)

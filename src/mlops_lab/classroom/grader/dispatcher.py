@@ -103,6 +103,29 @@ class Dispatcher:
             return
         if job is None:
             self._make(record, task)
+        elif task.in_place and not job["spec"].get("suspend"):
+            self._let_in(task)
+
+    def _let_in(self, task: Task) -> None:
+        """Give a Job whose turn has come its right in the learner's namespace; there need not be one any more."""
+        right = making.right(self.settings, task)
+        name = str(right["metadata"]["name"])
+        if self.kube.find("RoleBinding", name, task.sandbox) is None:
+            try:
+                self.kube.apply([right])
+            except NotFound:
+                self.log(f"{name}: there is no {task.sandbox}")  # its Job tells the learner
+
+    def _let_out(self, task: Task) -> bool:
+        """Take a Job's right in the learner's namespace back once nothing of the Job runs; is it gone?"""
+        pods = self.kube.list("Pod", self.settings.jobs, f"{names.SUBMISSION}={task.submission}")
+        own = [each for each in pods if names.label(each, names.TRIES) == str(task.tries)]
+        if any((each.get("status") or {}).get("phase") not in ("Failed", "Succeeded") for each in own):
+            return False  # it may still put back what it has changed
+        right = self.kube.find("RoleBinding", names.name(task.submission, task.tries), task.sandbox)
+        if right:
+            delete_exactly(self.kube, right)
+        return True
 
     def _make(self, record: Object, task: Task) -> None:
         """Have all be there that the Job needs, and then the Job; from the beginning each time, as any of it may be."""
@@ -177,13 +200,16 @@ class Dispatcher:
         name = str(record["metadata"]["name"])
         if job := self.kube.find("Job", name, self.settings.jobs):
             delete_exactly(self.kube, job)
-        gone = [leaving.remove(self.kube, each, self.settings.namespace) for each in (task.sandbox, task.apart)]
+        if task.in_place and not self._let_out(task):
+            return
+        gone = [leaving.remove(self.kube, each, self.settings.namespace) for each in making.made(task)]
         if all(gone):
-            leaving.forget(self.kube, task.sandbox, needs(task.lab))
+            if not task.in_place:
+                leaving.forget(self.kube, task.sandbox, needs(task.lab))
             delete_exactly(self.kube, record)
 
     def _sweep(self) -> None:
-        """Namespaces without a Secret: a dispatcher has made them after another one had removed all."""
+        """Namespaces and rights without a Secret: a dispatcher has made them after another one had removed all."""
         for space in self.kube.list("Namespace", selector=f"{names.CLASS}={self.settings.namespace}"):
             submission, tries = names.label(space, names.SUBMISSION), names.label(space, names.TRIES)
             if not submission or not tries or space["metadata"].get("deletionTimestamp"):
@@ -192,6 +218,14 @@ class Dispatcher:
             if self.kube.find("Secret", f"g-{submission}-{tries}", self.settings.jobs) is None:
                 self.log(f"{space['metadata']['name']}: nobody's")
                 leaving.remove(self.kube, str(space["metadata"]["name"]), self.settings.namespace)
+        if not self.settings.address:
+            return  # nothing is graded in place
+        for right in self.kube.list("RoleBinding", selector=f"{names.CLASS}={self.settings.namespace}"):
+            name = f"g-{names.label(right, names.SUBMISSION)}-{names.label(right, names.TRIES)}"
+            in_place = right["roleRef"]["name"] == f"{self.settings.namespace}-{making.IN_PLACE}"
+            if in_place and self.kube.find("Secret", name, self.settings.jobs) is None:
+                self.log(f"a right in {right['metadata']['namespace']}: nobody's")
+                delete_exactly(self.kube, right)
 
     def _take(self, there: int) -> bool:
         """Take submissions while there is room: one more than can be graded at a time, so that one waits here."""

@@ -19,8 +19,8 @@ from typing import Any
 from mlops_lab.base.errors import LabError
 from mlops_lab.base.paths import cache
 from mlops_lab.checks.verdicts import Result, Verdict
-from mlops_lab.classroom import packing
-from mlops_lab.classroom.grader import outcome, rooms, stage
+from mlops_lab.classroom import in_place, packing
+from mlops_lab.classroom.grader import as_it_is, outcome, rooms, stage
 from mlops_lab.classroom.grader.apart.place import Place, Ran
 from mlops_lab.classroom.grader.asking import Server, Stale
 from mlops_lab.classroom.grader.names import PROGRAM
@@ -68,6 +68,8 @@ class Grader:
             self.kube, task.apart, task.image, HIDDEN, PACKAGES, [(host, port) for host, port in task.api], task.dns,
             task.dns_addresses,
         )  # fmt: skip
+        if task.in_place:
+            return self._in_place(exercise, content, place)
         with tempfile.TemporaryDirectory(prefix="grading-") as parent:
             folder = Path(parent) / exercise.slug
             try:
@@ -82,6 +84,21 @@ class Grader:
             [_with(each, applied) for each in results], outcome.content_of(exercise.folder), time.monotonic() - began
         )
         return self.server.result(task.submission, said)
+
+    def _in_place(self, exercise: Exercise, content: bytes, place: Place) -> str:
+        """Grade the learner's own namespace as it is. Raises as `grade`; NotGraded where no other try could, either."""
+        task, there = self.task, as_it_is.take(self.kube, self.task, content)
+        looked = self.server.looked(task.submission, in_place.encoded(there.looked))
+        began = time.monotonic()
+        with tempfile.TemporaryDirectory(prefix="grading-") as empty:
+            try:
+                results = self._checked(exercise, Path(empty), place)
+            except LabError:
+                there.still(self.kube)  # that explains more
+                raise
+        there.still(self.kube)
+        said = outcome.outcome(results, outcome.content_of(exercise.folder), time.monotonic() - began)
+        return self.server.result(task.submission, said | {"looked": looked})
 
     def _checked(self, exercise: Exercise, folder: Path, place: Place) -> list[Result]:
         """All checks, as `lab check` runs them.
@@ -142,7 +159,7 @@ class Alive:
 
 def run(grader: Grader, alive: Server) -> int:
     """Grade, or give back; the process's exit code: 0 where the submission is as it should be."""
-    task = grader.task
+    task, over = grader.task, False
     try:
         with Alive(alive, task.submission, lambda: os.kill(os.getpid(), signal.SIGTERM)):
             state = grader.grade()
@@ -152,7 +169,7 @@ def run(grader: Grader, alive: Server) -> int:
         log(f"{stale.message}; {stale.hint}")
         return 0
     except LabError as trouble:
-        why = f"{trouble.message}; {trouble.hint}"
+        why, over = f"{trouble.message}; {trouble.hint}", isinstance(trouble, as_it_is.NotGraded)
         log("\n".join((why, trouble.detail)).strip())
     except (KeyboardInterrupt, running.Interrupted):
         why = "its grader was ended"
@@ -160,7 +177,7 @@ def run(grader: Grader, alive: Server) -> int:
         why = f"the grader failed: {type(bug).__name__}: {bug}"
         log("".join(traceback.format_exception(bug)))
     try:
-        grader.server.back(task.submission, why, task.tries)
+        grader.server.back(task.submission, why, task.tries, over=over)
     except Stale:
         return 0
     except LabError as trouble:  # whoever started this Job gives it back

@@ -15,6 +15,7 @@ from mlops_lab.classroom.grader import names
 from mlops_lab.classroom.grader.asking import Taken
 from mlops_lab.classroom.grader.settings import Settings, alone, needs
 from mlops_lab.classroom.grader.task import TASK, TOKEN, Task, seed
+from mlops_lab.classroom.operator import names as operators
 from mlops_lab.classroom.operator import walls
 from mlops_lab.classroom.operator.labs import table
 from mlops_lab.kube.client import Object, Objects
@@ -27,6 +28,7 @@ KUEUE = "kueue.x-k8s.io/v1beta2"
 QUEUED = "mlops-lab/queued"  # Kueue looks at namespaces with it alone
 SERVER_CA = "server-ca"  # a ConfigMap of the Jobs' namespace
 USER = 10001
+IN_PLACE = "grader-in-place"  # a role, behind the class's namespace
 
 
 def task(settings: Settings, taken: Taken, secret: str, api: Sequence[tuple[str, int]]) -> Task:
@@ -39,7 +41,8 @@ def task(settings: Settings, taken: Taken, secret: str, api: Sequence[tuple[str,
     return Task(
         submission=taken.submission, tries=taken.tries, learner=taken.learner, lab=taken.lab, sha256=taken.sha256,
         seed=seed(secret, taken.learner, taken.lab),
-        sandbox=names.sandbox(taken.submission, taken.tries, taken.lab),
+        sandbox=taken.namespace or names.sandbox(taken.submission, taken.tries, taken.lab),
+        in_place=bool(taken.namespace),
         apart=names.apart(taken.submission, taken.tries), klass=settings.namespace, server=settings.server,
         registry=settings.registry, image=settings.image, dns=settings.dns, dns_addresses=settings.dns_addresses,
         api=list(api), limit=settings.limit_seconds,
@@ -131,7 +134,7 @@ def read_record(secret: Object) -> tuple[Task, str]:
 
 
 def namespaces(settings: Settings, given: Task) -> Objects:
-    """The sandbox, with the walls' label of a learner's namespace, and the third place."""
+    """The sandbox, with the walls' label of a learner's namespace, and the third place; in place the latter alone."""
     stands_on = needs(given.lab)
     mine = walls.space(settings, given.learner, given.lab, table()[given.lab], stands_on, 0, "")
     level = {key: value for key, value in mine["metadata"]["labels"].items() if key.startswith("pod-security")}
@@ -143,19 +146,31 @@ def namespaces(settings: Settings, given: Task) -> Objects:
     found = []
     closed[names.APART] = "true"
     for name, labels in ((given.sandbox, level), (given.apart, closed)):
+        if name not in made(given):
+            continue
         meta = _meta(settings, given, name)
         found.append({"apiVersion": "v1", "kind": "Namespace", "metadata": {**meta, "labels": meta["labels"] | labels}})
     return found
 
 
 def inside(settings: Settings, given: Task) -> Objects:
-    """The dispatcher's own right to work in both, which it needs for the rest."""
+    """The dispatcher's own right to work in what is made, which it needs for the rest."""
     account = _account("dispatcher", settings.namespace)
-    return [_binding(settings, given, each, "dispatcher", "dispatcher-inside", account) for each in _both(given)]
+    return [_binding(settings, given, each, "dispatcher", "dispatcher-inside", account) for each in made(given)]
 
 
 def contents(settings: Settings, given: Task, api: Sequence[tuple[str, int]]) -> Objects:
     """Walls, accounts and rights; the Job's right is the last."""
+    grader = _account(names.name(given.submission, given.tries), settings.jobs)
+    apart = [
+        {
+            "apiVersion": "v1", "kind": "ResourceQuota", "metadata": _meta(settings, given, "apart", given.apart),
+            "spec": {"hard": {"pods": "10", "services": "0", "persistentvolumeclaims": "0"}},
+        },  # what is not the checker's own gets a policy of its own there, before its pod is made
+        _binding(settings, given, given.apart, names.GRADER, "grader-apart", grader),
+    ]  # fmt: skip
+    if given.in_place:
+        return apart
     grading = table()[given.lab]
     shared = msgspec.structs.replace(settings, shared_parts=settings.parts)
     around = walls.walls(shared, given.learner, given.lab, grading, needs(given.lab), api if grading.api else ())
@@ -169,22 +184,28 @@ def contents(settings: Settings, given: Task, api: Sequence[tuple[str, int]]) ->
                 "podSelector": {}, "policyTypes": ["Ingress"], "ingress": [{"from": [_checkers_pods(given)]}],
             },
         },
-        {
-            "apiVersion": "v1", "kind": "ResourceQuota", "metadata": _meta(settings, given, "apart", given.apart),
-            "spec": {"hard": {"pods": "10", "services": "0", "persistentvolumeclaims": "0"}},
-        },  # what is not the checker's own gets a policy of its own there, before its pod is made
     ]  # fmt: skip
     for kind in ("ServiceAccount", "Secret"):
         meta = _meta(settings, given, names.PROGRAM, given.apart)
         around.append({"apiVersion": "v1", "kind": kind, "metadata": meta, **_plain(kind)})
     programs = _account(names.PROGRAM, given.apart)
-    grader = _account(names.name(given.submission, given.tries), settings.jobs)
     return [
         *around,
         _binding(settings, given, given.sandbox, names.PROGRAM, "learner", programs),
         _binding(settings, given, given.sandbox, names.GRADER, "grader-sandbox", grader),
-        _binding(settings, given, given.apart, names.GRADER, "grader-apart", grader),
+        *apart,
     ]
+
+
+def right(settings: Settings, given: Task) -> Object:
+    """The Job's right in a learner's own namespace, which is graded in place.
+
+    It bears the label by which the class's operator hears of it: while it is there, nobody else changes anything.
+    """
+    name = names.name(given.submission, given.tries)
+    found = _binding(settings, given, given.sandbox, name, IN_PLACE, _account(name, settings.jobs))
+    found["metadata"]["labels"][operators.CLASS] = settings.namespace
+    return found
 
 
 def _checkers_pods(given: Task) -> Object:
@@ -261,8 +282,9 @@ def _times(cpu: str, places: int) -> str:
     return f"{thousandths * places}m"
 
 
-def _both(given: Task) -> tuple[str, str]:
-    return given.sandbox, given.apart
+def made(given: Task) -> tuple[str, ...]:
+    """The namespaces that are made for a try, and go with it."""
+    return (given.apart,) if given.in_place else (given.sandbox, given.apart)
 
 
 def _meta(settings: Settings, given: Task, name: str, namespace: str = "") -> dict[str, Any]:

@@ -20,6 +20,7 @@ class Task(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         tries: how often it was taken.
         seed: with which the lab draws.
         sandbox: the namespace of the learner's work.
+        in_place: it is the learner's own, graded as it is; it is not the grader's to fill or to remove.
         apart: that of the third place.
         klass: the class's own namespace.
         server: the class's server inside of the cluster.
@@ -41,6 +42,7 @@ class Task(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     registry: str
     image: str
     dns: dict[str, str]
+    in_place: bool = False
     api: list[tuple[str, int]] = []
     dns_addresses: list[str] = []
     limit: float = 3000

@@ -43,6 +43,12 @@ class Grading(msgspec.Struct, forbid_unknown_fields=True, frozen=True, rename={"
         return self.grading != "own"
 
 
+def is_in_place(lab: str) -> bool:
+    """Is a lab graded by what is in the learner's namespace, since there are no files?"""
+    known = table().get(lab)
+    return known is not None and known.grading == "cluster"
+
+
 @functools.cache
 def table() -> Mapping[str, Grading]:
     """Every lab's by its number."""

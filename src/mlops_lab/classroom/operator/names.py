@@ -8,11 +8,16 @@ MANAGED_BY = "mlops-lab-class"
 CLASS, LEARNER, LAB = "mlops-lab/class", "mlops-lab/learner", "mlops-lab/lab"
 PART = "mlops-lab/class-part"  # of ConfigMaps in the class's namespace: `roster` or `learner`
 
+# A label of learners' namespaces that are graded as they are, and of a grader's right in one.
+GRADED, IN_PLACE = "mlops-lab/graded", "in-place"
+GRADER = "mlops-lab/grading"
+
 # Annotations of a learner's namespace.
 ROUND = "mlops-lab/round"  # which of the learner's beginnings it is
 DRAW = "mlops-lab/draw"  # the seed of what the lab draws
 SEEDED = "mlops-lab/seeded"  # since when the lab's beginning is in it
 ENDED = "mlops-lab/ended"  # since when the learner's time is over
+HELD = "mlops-lab/held"  # by which grader: nobody else changes anything until it has ended
 # Of a kit's Secret, and of a learner's ConfigMap.
 ENDS, STATUS = "mlops-lab/ends", "mlops-lab/status"
 

@@ -15,6 +15,7 @@ from mlops_lab.base.errors import LabError
 from mlops_lab.classroom.operator import accounts, names
 from mlops_lab.classroom.operator import requests as asked
 from mlops_lab.classroom.operator.differences import patch
+from mlops_lab.classroom.operator.holding import HELD_WHY, Holding
 from mlops_lab.classroom.operator.labs import table
 from mlops_lab.classroom.operator.requests import GOING, MAKING, OVER, READY, REFUSED, TROUBLE, Lab, State
 from mlops_lab.classroom.operator.seen import Seen
@@ -61,6 +62,7 @@ class Reconciler:
 
     def __post_init__(self) -> None:
         self._spaces = Spaces(self.kube, self.settings, self.seen)
+        self._holding = Holding(self.kube, self.settings, self.seen)
         self._labs = {each.number: each for each in exercises()}
 
     def base(self) -> None:
@@ -152,21 +154,31 @@ class Reconciler:
         space = namespace_of(learner, lab)
         key = f"{space} {wanted.round}"
         there = self.seen.find("Namespace", space)
+        exercise = self._labs[lab]
+        grader = self._holding.by(there, self.now()) if names.annotation(there, names.SEEDED) else None
         if not active:
             self._since.pop(key, None)
             if there and not there["metadata"].get("deletionTimestamp"):
-                return State(OVER, f"your time is over; it stays until {self._spaces.shut(there, self.now())}", space)
+                until = self._spaces.shut(there, self.now())
+                if grader:
+                    self._holding.hold(there, exercise, grader)
+                return State(OVER, f"your time is over; it stays until {until}", space)
             return State(OVER, "your time is over")
-        exercise = self._labs[lab]
         if not names.annotation(there, names.SEEDED):
             self._since.setdefault(key, time.monotonic())
         try:
             needs = about(exercise).needs
             parts.require_installed(self.kube, lab, needs)
-            if not self._spaces.make(learner, lab, table()[lab], needs, wanted, self.api() if table()[lab].api else ()):
+            api = self.api() if table()[lab].api else ()
+            if not self._spaces.make(learner, lab, table()[lab], needs, wanted, api, looking=bool(grader)):
                 return State(GOING, "the one before is going", space)
             if state := self.seed(exercise, space):
                 return replace(state, namespace=space)
+            if there and grader:
+                self._holding.hold(there, exercise, grader)
+                return State(READY, HELD_WHY, space, self._took(learner, lab))
+            if there:
+                self._holding.release(there, exercise)
         except Foreign as foreign:
             return State(REFUSED, foreign.message, space)
         except LabError as trouble:

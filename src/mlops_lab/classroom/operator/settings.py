@@ -19,6 +19,7 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         certificate: what this address is trusted by, as PEM; empty for what the operator's own pod trusts.
         keep_hours: for which namespaces of learners whose time is over stay.
         shared_parts: parts of the platform that learners' pods may talk to.
+        hold_seconds: for which a namespace is held at the longest while it is graded in place.
     """
 
     namespace: str
@@ -35,6 +36,7 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     token_hours: float = 12
     labs_at_once: int = 2
     shared_parts: list[str] = []
+    hold_seconds: float = 4800
     dns_addresses: list[str] = []
 
     @property

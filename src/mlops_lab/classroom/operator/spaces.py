@@ -46,8 +46,13 @@ class Spaces:
         needs: Sequence[str],
         wanted: Lab,
         api: Sequence[tuple[str, int]],
+        *,
+        looking: bool = False,
     ) -> bool:
         """Have the namespace and its walls be there, and let the learner in.
+
+        Args:
+            looking: let the learner look and change nothing.
 
         Returns:
             False where there is one that has to go first, or is going.
@@ -74,7 +79,7 @@ class Spaces:
         self.bring(walls.walls(self._settings, learner, lab, grading, needs, api))
         if names.annotation(there, names.ENDED):
             self._kube.patch("Namespace", name, {"metadata": {"annotations": {names.ENDED: None}}})
-        self.bring([walls.entry(self._settings, learner, lab)])
+        self.bring([walls.entry(self._settings, learner, lab, looking=looking)])
         return True
 
     def shut(self, there: Object, now: datetime) -> str:

@@ -32,6 +32,8 @@ def space(
         "pod-security.kubernetes.io/enforce": grading.pods,
         "pod-security.kubernetes.io/warn": grading.pods,
     }
+    if grading.grading == "cluster":
+        level[names.GRADED] = names.IN_PLACE
     if set(needs) & set(settings.shared_parts):
         level["app.kubernetes.io/managed-by"] = "mlops-lab"
     return {
@@ -51,10 +53,19 @@ def inside(settings: Settings, namespace: str, learner: str = "", lab: str = "")
     return binding(settings, namespace, INSIDE, f"{settings.namespace}-{role}", account, learner, lab)
 
 
-def entry(settings: Settings, learner: str, lab: str) -> Object:
-    """The learner's right to work in a namespace: the last that is made, and the first that goes."""
+def looks(settings: Settings) -> str:
+    """The role of a learner who may look, and change nothing."""
+    return f"{settings.namespace}-learner-looks"
+
+
+def entry(settings: Settings, learner: str, lab: str, *, looking: bool = False) -> Object:
+    """The learner's right to work in a namespace: the last that is made, and the first that goes.
+
+    Args:
+        looking: it is a right to look at it alone, while it is graded.
+    """
     account = {"kind": "ServiceAccount", "name": f"{names.ACCOUNT}{learner}", "namespace": settings.accounts}
-    role = f"{settings.namespace}-learner"
+    role = looks(settings) if looking else f"{settings.namespace}-learner"
     return binding(settings, namespace_of(learner, lab), ENTRY, role, account, learner, lab)
 
 

@@ -72,6 +72,10 @@ class Cluster:
         """
         return await self._run(self._stand, learner)
 
+    async def begun(self, learner: str, lab: str) -> tuple[int, State] | None:
+        """Which beginning of a lab there is, and what became of it; None if it was not begun. Raises as `stand`."""
+        return await self._run(self._begun, learner, lab)
+
     async def begin(self, learner: str, lab: str, *, anew: bool = False) -> State:
         """Ask for a lab's namespace; `anew` has one that is there deleted and made again. Raises as `stand`."""
         return await self._run(self._begin, learner, lab, anew)
@@ -105,6 +109,11 @@ class Cluster:
         wanted, told = requests.read(item or {}), requests.states(item)
         labs = {lab: told.get(f"lab-{lab}", _ASKED) for lab in wanted.labs}
         return Stand(labs, told.get("kit", _ASKED) if wanted.kit else None)
+
+    def _begun(self, kube: Kube, learner: str, lab: str) -> tuple[int, State] | None:
+        item = kube.find("ConfigMap", f"{names.REQUEST}{learner}", self._namespace)
+        wanted = requests.read(item or {}).labs.get(lab)
+        return (wanted.round, requests.states(item).get(f"lab-{lab}", _ASKED)) if wanted else None
 
     def _begin(self, kube: Kube, learner: str, lab: str, anew: bool) -> State:
         item = kube.find("ConfigMap", f"{names.REQUEST}{learner}", self._namespace)

@@ -8,7 +8,7 @@ from mlops_lab.base.errors import LabError
 from mlops_lab.classroom.server.cluster import Cluster, Stand
 from mlops_lab.classroom.server.guard import Page
 from mlops_lab.classroom.server.handling import Refused
-from mlops_lab.classroom.server.labs_api import cluster_for
+from mlops_lab.classroom.server.labs_api import cluster_for, grade_in_place
 from mlops_lab.classroom.server.service import Service
 
 
@@ -38,11 +38,17 @@ class _Own(Page):
 
 
 class OneLab(_Own):
-    """/learners/ID/labs/NN/begin, /again and /end"""
+    """/learners/ID/labs/NN/begin, /again, /end and /submit"""
 
     async def post(self, learner: str, lab: str, what: str) -> None:
-        """Ask the operator."""
+        """Ask the operator, or for a grading in place, which is the learner's alone to ask for."""
         cluster = await self.cluster(learner, lab)
+        if what == "submit":
+            if self.visitor.learner != learner or lab not in self.service.settings.klass.in_place:
+                raise Refused(404, "there is nothing here", f"hand in your files: lab submit {lab}")
+            found = await grade_in_place(self.service, learner, lab)
+            self.redirect(f"/submissions/{found.id}", status=303)
+            return
         if what == "end":
             await cluster.end(learner, lab)
         else:

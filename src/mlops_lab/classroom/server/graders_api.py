@@ -10,7 +10,8 @@ import msgspec
 from sqlalchemy import Connection
 from tornado.web import stream_request_body
 
-from mlops_lab.classroom.server import people, queue
+from mlops_lab.classroom import in_place
+from mlops_lab.classroom.server import looked, people, queue
 from mlops_lab.classroom.server.handling import Api, OfOne, Refused
 from mlops_lab.classroom.server.outcome import Outcome
 from mlops_lab.classroom.server.records import Broken
@@ -27,6 +28,7 @@ class _Wanted(msgspec.Struct, forbid_unknown_fields=True):
 class _Back(msgspec.Struct, forbid_unknown_fields=True):
     why: str
     tries: int = 0
+    over: bool = False
 
 
 class _Dispatching(OfOne):
@@ -54,19 +56,19 @@ class Take(_Dispatching):
         self.service.moved(taken.learner, taken.lab)
         self.give(
             {"submission": taken.id, "learner": taken.learner, "lab": taken.lab, "number": taken.number,
-             "sha256": taken.sha256, "token": taken.token, "tries": taken.tries}
+             "sha256": taken.sha256, "token": taken.token, "tries": taken.tries, "namespace": taken.namespace}
         )  # fmt: skip
 
 
 @stream_request_body
 class Back(_Dispatching):
-    """POST /internal/submissions/ID/back, with {"why", "tries"}; also with the submission's own token"""
+    """POST /internal/submissions/ID/back, with {"why", "tries", "over"}; also with the submission's own token"""
 
     async def allow(self) -> None:
         """Who started the grader, or the grader itself."""
 
     async def post(self, number: str) -> None:
-        """It waits again: its grader has died, or can't go on."""
+        """It waits again: its grader has died, or can't go on; or it is given up, where it is `over`."""
         given: _Back = self.json(_Back)
         token = self.bearer()
         by_grader = not people.same(token, self.token())
@@ -93,6 +95,19 @@ class Archive(_OwnSubmission):
         self.set_header("Content-Type", "application/x-tar")
         self.set_header("X-Content-SHA256", sha256)
         self.finish(content)
+
+
+@stream_request_body
+class Looked(_OwnSubmission):
+    """POST /internal/submissions/ID/looked, with the list of what is looked at in place"""
+
+    largest = in_place.LARGEST
+
+    async def post(self, number: str) -> None:
+        """It is kept where else the archive is; the answer has its sha256."""
+        sha256 = await self.service.run(looked.look, int(number), self.bearer(), self.body())
+        self.service.heard(int(number))
+        self.give({"sha256": sha256})
 
 
 @stream_request_body
@@ -139,7 +154,7 @@ def _back(connection: Connection, submission: int, token: str, given: _Back) -> 
         row = found
     if given.tries and given.tries != row.tries:
         raise queue.Stale("another grader has it by now", "there is nothing to give back")
-    return queue.give_back(connection, submission, given.why), row.learner, row.lab
+    return queue.give_back(connection, submission, given.why, over=given.over), row.learner, row.lab
 
 
 def _archive(connection: Connection, submission: int, token: str) -> tuple[bytes, str]:

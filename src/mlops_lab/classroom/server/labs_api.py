@@ -9,11 +9,15 @@ from typing import Any
 from tornado.web import stream_request_body
 
 from mlops_lab.classroom.operator.labs import table
-from mlops_lab.classroom.operator.requests import State
-from mlops_lab.classroom.server import people
+from mlops_lab.classroom.operator.requests import READY, State
+from mlops_lab.classroom.roster import namespace as namespace_of
+from mlops_lab.classroom.server import people, queue
 from mlops_lab.classroom.server.cluster import Cluster
 from mlops_lab.classroom.server.handling import OfLearner, Refused
+from mlops_lab.classroom.server.queue import Submission
+from mlops_lab.classroom.server.schema import WAITING
 from mlops_lab.classroom.server.service import Service
+from mlops_lab.classroom.server.sessions import now
 
 
 async def cluster_for(service: Service, learner: str, lab: str = "") -> Cluster:
@@ -36,6 +40,26 @@ async def cluster_for(service: Service, learner: str, lab: str = "") -> Cluster:
     if await service.run(people.is_guest, learner):
         raise Refused(409, "the class's cluster is for who is on its roster", "ask the class's teacher to add you")
     return service.cluster
+
+
+async def grade_in_place(service: Service, learner: str, lab: str) -> Submission:
+    """Have a learner's namespace graded as it is, once its turn has come.
+
+    Raises:
+        Refused: there is nothing to grade.
+        Full: the learner has too many that wait.
+    """
+    found = await (await cluster_for(service, learner, lab)).begun(learner, lab)
+    if found is None:
+        raise Refused(409, f"you have not begun lab {lab}: there is nothing to grade", "begin it on your page")
+    round_, state = found
+    if state.state != READY:
+        what = f"lab {lab} is not there to be graded: {state.why or state.state}"
+        raise Refused(409, what, "see on your page how it stands")
+    asked = await service.run(queue.ask, learner, lab, namespace_of(learner, lab), round_, now())
+    if asked.state == WAITING:
+        service.moved(learner, lab)
+    return asked
 
 
 class _OfCluster(OfLearner):

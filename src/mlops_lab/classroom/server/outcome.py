@@ -37,6 +37,7 @@ class Outcome(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         report: the same checks with all that their learner is told; it is kept beside the record and not signed.
+        looked: the sha256 of the list of what was looked at, where it was graded in place; else empty.
     """
 
     lab_content: str
@@ -46,6 +47,7 @@ class Outcome(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     seconds: float
     seed: int | None = None
     report: list[Told] = []
+    looked: str = ""
 
     def fault(self) -> str:
         """Why it can't be a result; empty if it can."""

@@ -7,6 +7,7 @@ another's first, however late that one comes, and nobody waits for ever. One row
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from sqlalchemy import Connection, Row, Select, func, insert, select, tuple_, up
 from sqlalchemy.sql.elements import ColumnElement
 
 from mlops_lab.base.errors import LabError, UsageError
+from mlops_lab.classroom import in_place
 from mlops_lab.classroom.server.people import hashed, same
 from mlops_lab.classroom.server.schema import FAILED, GRADED, GRADING, WAITING, archives, klass, learners, submissions
 
@@ -41,6 +43,7 @@ class Submission:
     Attributes:
         place: 1 for the next one to be graded; None where it does not wait.
         new: it was not there before.
+        namespace: where it is graded in place, the learner's own; else empty.
     """
 
     id: int
@@ -53,6 +56,7 @@ class Submission:
     why: str
     place: int | None
     new: bool = False
+    namespace: str = ""
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,7 @@ class Taken:
     sha256: str
     token: str
     tries: int
+    namespace: str = ""
 
 
 def lock(connection: Connection) -> int:
@@ -83,32 +88,68 @@ def hand_in(
     Raises:
         Full: the learner has too many that wait.
     """
-    turn = lock(connection)
-    own = submissions.c.learner == learner
-    same_lab = own & (submissions.c.lab == lab)
-    there = connection.execute(_rows().where(same_lab & (submissions.c.sha256 == sha256))).one_or_none()
+    before = lock(connection)
+    there = connection.execute(_rows().where(_own(learner, lab) & (submissions.c.sha256 == sha256))).one_or_none()
     if there is not None and there.state != FAILED:
         return _submission(connection, there)
+    turn = _turn(connection, learner, before)
+    if there is not None:
+        values = {"state": WAITING, "tries": 0, "why": "", **turn}
+        connection.execute(update(submissions).where(submissions.c.id == there.id).values(**values))
+        return one(connection, there.id)
+    number = _next_number(connection, learner, lab)
+    return _put(connection, content, learner=learner, lab=lab, number=number, sha256=sha256, at=now, **turn)
+
+
+def ask(connection: Connection, learner: str, lab: str, namespace: str, round_: int, now: datetime) -> Submission:
+    """Ask for a grading of a learner's namespace as it is; one that waits or is graded now is the same submission.
+
+    Args:
+        round_: which of the learner's beginnings of the lab it is.
+
+    Raises:
+        Full: the learner has too many that wait.
+    """
+    before = lock(connection)
+    unfinished = _own(learner, lab) & submissions.c.state.in_((WAITING, GRADING))
+    if (there := connection.execute(_rows().where(unfinished)).one_or_none()) is not None:
+        return _submission(connection, there)
+    turn, number = _turn(connection, learner, before), _next_number(connection, learner, lab)
+    content = in_place.encoded(in_place.Asked(namespace, round_, number, now.isoformat()))
+    sha256 = hashlib.sha256(content).hexdigest()
+    return _put(
+        connection, content, learner=learner, lab=lab, number=number, sha256=sha256, at=now, namespace=namespace, **turn
+    )
+
+
+def _own(learner: str, lab: str) -> ColumnElement[bool]:
+    return (submissions.c.learner == learner) & (submissions.c.lab == lab)
+
+
+def _turn(connection: Connection, learner: str, before: int) -> dict[str, int]:
+    """The learner's next turn.
+
+    Args:
+        before: the turn of what was taken last.
+    """
     unfinished = func.count().filter(submissions.c.state.in_((WAITING, GRADING)))
-    behind = connection.execute(select(unfinished).where(own)).scalar_one()
+    behind = connection.execute(select(unfinished).where(submissions.c.learner == learner)).scalar_one()
     if behind >= MOST_WAITING:
         raise Full(f"{behind} submissions of yours are not graded yet", "wait until one of them is")
     ready = connection.execute(select(learners.c.turn).where(learners.c.id == learner)).scalar_one()
-    turn = max(turn, ready)
+    turn = max(before, ready)
     connection.execute(update(learners).where(learners.c.id == learner).values(turn=turn + 1))
-    if there is not None:
-        values = {"state": WAITING, "turn": turn, "behind": behind, "tries": 0, "why": ""}
-        connection.execute(update(submissions).where(submissions.c.id == there.id).values(**values))
-        return one(connection, there.id)
-    number = connection.execute(
-        select(func.coalesce(func.max(submissions.c.number), 0) + 1).where(same_lab)
-    ).scalar_one()
-    made = connection.execute(
-        insert(submissions).values(
-            learner=learner, lab=lab, number=number, sha256=sha256, size=len(content), at=now, state=WAITING, turn=turn,
-            behind=behind,
-        )
-    )  # fmt: skip
+    return {"turn": turn, "behind": behind}
+
+
+def _next_number(connection: Connection, learner: str, lab: str) -> int:
+    last = select(func.coalesce(func.max(submissions.c.number), 0)).where(_own(learner, lab))
+    return int(connection.execute(last).scalar_one()) + 1
+
+
+def _put(connection: Connection, content: bytes, **values: Any) -> Submission:
+    """A new submission, which waits."""
+    made = connection.execute(insert(submissions).values(size=len(content), state=WAITING, **values))
     (found,) = made.inserted_primary_key or (0,)
     connection.execute(insert(archives).values(submission=found, content=content))
     return _submission(connection, connection.execute(_rows().where(submissions.c.id == found)).one(), new=True)
@@ -160,7 +201,7 @@ def take(connection: Connection, grader: str, checker: str, now: datetime, labs:
             state=GRADING, tries=row.tries + 1, hash=hashed(token), grader=grader, checker=checker, taken=now,
         )
     )  # fmt: skip
-    return Taken(row.id, row.learner, row.lab, row.number, row.sha256, token, row.tries + 1)
+    return Taken(row.id, row.learner, row.lab, row.number, row.sha256, token, row.tries + 1, row.namespace)
 
 
 def held(connection: Connection, submission: int, token: str, *, graded: bool = False) -> Row[Any]:
@@ -188,16 +229,19 @@ def archive(connection: Connection, submission: int) -> bytes:
     return found
 
 
-def give_back(connection: Connection, submission: int, why: str) -> str:
+def give_back(connection: Connection, submission: int, why: str, *, over: bool = False) -> str:
     """Let a submission wait again, in its old turn, or give it up after too many tries; returns its state then.
 
     It is left as it is if nobody has it.
+
+    Args:
+        over: it can't be graded, however often it is tried, such as where the namespace is another one by now.
     """
     lock(connection)
     row = connection.execute(select(submissions).where(submissions.c.id == submission)).one()
     if row.state != GRADING:
         return str(row.state)
-    state = WAITING if row.tries < MOST_TRIES else FAILED
+    state = FAILED if over or row.tries >= MOST_TRIES else WAITING
     connection.execute(
         update(submissions).where(submissions.c.id == submission).values(state=state, hash="", why=_text(why))
     )
@@ -231,5 +275,5 @@ def _submission(connection: Connection, row: Row[Any], *, new: bool = False) -> 
 
 def _made(row: Row[Any], place: int | None, *, new: bool = False) -> Submission:
     return Submission(
-        row.id, row.learner, row.lab, row.number, row.sha256, row.at, row.state, row.why, place, new
+        row.id, row.learner, row.lab, row.number, row.sha256, row.at, row.state, row.why, place, new, row.namespace
     )  # fmt: skip

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Iterator
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -65,6 +64,8 @@ class Ledger:
         row = queue.held(connection, submission, token, graded=True)
         if row.state == GRADED:
             return self._again(connection, row, outcome)
+        if row.namespace and outcome.looked != row.sha256:
+            raise UsageError("it is not said what was looked at", "send that list before, and its sha256 with this")
         if trouble := outcome.trouble:
             queue.give_back(connection, submission, f"checks could not be run: {trouble}")
             return None
@@ -193,7 +194,7 @@ def genuine(record: Record, key: PrivateKey) -> bool:
     """Has the class's key signed this record?"""
     try:
         signature = base64.b64decode(record.signature, validate=True)
-        return key.public.verifies(signature, chain.signed(asdict(record)))
+        return key.public.verifies(signature, chain.signed(chain.fields(record)))
     except ValueError:
         return False
 
@@ -229,7 +230,7 @@ def _result(row: Row[Any], outcome: Outcome, at: str) -> Result:
     return Result(
         learner=row.learner, lab=row.lab, lab_content=outcome.lab_content, checker=row.checker, submission=row.sha256,
         number=row.number, points=outcome.points, possible=outcome.possible, checks=outcome.kept,
-        seed=outcome.seed, at=at, seconds=round(outcome.seconds, 3),
+        seed=outcome.seed, at=at, seconds=round(outcome.seconds, 3), namespace=row.namespace,
     )  # fmt: skip
 
 

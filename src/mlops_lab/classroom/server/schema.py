@@ -97,6 +97,8 @@ submissions = Table(
     Column("checker", Text, nullable=False, server_default=text("''")),  # the digest of what that grader checks with
     Column("grader", Text, nullable=False, server_default=text("''")),
     Column("taken", Moment),
+    # The learner's own namespace where it is graded in place; empty where files were handed in.
+    Column("namespace", String(63), nullable=False, server_default=text("''")),
     UniqueConstraint("learner", "lab", "number"),
     UniqueConstraint("learner", "lab", "sha256", name="uq_submissions_content"),
     Index("ix_submissions_open", "state", "turn", "behind", "id"),

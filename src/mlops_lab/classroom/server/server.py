@@ -113,7 +113,7 @@ def outside(service: Service) -> Application:
             (r"/map", pages.Map),
             (r"/labs/(\d\d)", pages.Lab),
             (rf"/learners/{_ID}", pages.LearnerPage),
-            (rf"/learners/{_ID}/labs/(\d\d)/(begin|again|end)", cluster_pages.OneLab),
+            (rf"/learners/{_ID}/labs/(\d\d)/(begin|again|end|submit)", cluster_pages.OneLab),
             (rf"/learners/{_ID}/kubeconfig", cluster_pages.Kubeconfig),
             (rf"/submissions/{_NUMBER}", pages.SubmissionPage),
             (rf"/submissions/{_NUMBER}/again", pages.Again),
@@ -135,6 +135,7 @@ def inside(service: Service) -> Application:
         [
             (r"/internal/take", graders_api.Take),
             (rf"/internal/submissions/{_NUMBER}/archive", graders_api.Archive),
+            (rf"/internal/submissions/{_NUMBER}/looked", graders_api.Looked),
             (rf"/internal/submissions/{_NUMBER}/alive", graders_api.Alive),
             (rf"/internal/submissions/{_NUMBER}/result", graders_api.Result),
             (rf"/internal/submissions/{_NUMBER}/back", graders_api.Back),

@@ -42,10 +42,11 @@ class Class:
     """A class as its teacher has described it.
 
     Attributes:
-        labs: the titles of its labs by their numbers, in order: of those that can be graded by what is handed in.
+        labs: the titles of its labs by their numbers, in order: of those that can be graded here.
         due: until when a lab's submissions are not late.
         others: the labs that can't be, by their numbers, and why.
         shared: the titles of labs that can be worked on in a namespace of a cluster that learners share.
+        in_place: the numbers of those of its labs whose namespace is graded as it is, since there are no files.
     """
 
     name: str = "Class"
@@ -53,6 +54,7 @@ class Class:
     due: Mapping[str, datetime] = field(default_factory=dict)
     others: Mapping[str, str] = field(default_factory=dict)
     shared: Mapping[str, str] = field(default_factory=dict)
+    in_place: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -146,7 +148,9 @@ def from_environment(given: Mapping[str, str]) -> Settings:
         key=Path(_of(given, "CLASS_KEY")),
         teacher=_token(given, "CLASS_TEACHER_TOKEN"),
         grader=_token(given, "CLASS_GRADER_TOKEN"),
-        klass=read_class(Path(given["CLASS_FILE"]) if given.get("CLASS_FILE") else None),
+        klass=read_class(
+            Path(given["CLASS_FILE"]) if given.get("CLASS_FILE") else None, shared=bool(given.get("CLASS_NAMESPACE"))
+        ),
         roster=Path(given["CLASS_ROSTER"]) if given.get("CLASS_ROSTER") else None,
         listen=listen, inside=inside, metrics=address(given.get("CLASS_LISTEN_METRICS") or "127.0.0.1:8445"),
         certificate=certificate, certificate_key=own_key,
@@ -169,10 +173,13 @@ def address(text: str) -> Address:
         raise UsageError(f"{text!r} is no address and port", "write it as 127.0.0.1:8443") from wrong
 
 
-def read_class(file: Path | None) -> Class:
+def read_class(file: Path | None, *, shared: bool = False) -> Class:
     """A class by its file; without one, or without labs in it, all labs that can be graded.
 
-    A lab of the file that can't be graded is among the others: on a shared cluster it can be worked on all the same.
+    A lab of the file that can't be graded is among the others.
+
+    Args:
+        shared: do learners share the class's cluster? There labs are graded in place, too.
 
     Raises:
         UsageError: it can't be read, or names a lab that there is not.
@@ -188,11 +195,13 @@ def read_class(file: Path | None) -> Class:
             raise UsageError(f"{file}: the class has no lab {number!r}", f"labs are {', '.join(told.labs or titles)}")
     due = {number: when if when.tzinfo else when.replace(tzinfo=UTC) for number, when in told.due.items()}
     known = table()
-    others = {number: known[number].why for number in titles if known[number].grading != "files"}
+    graded = ("files", "cluster") if shared else ("files",)
+    others = {number: known[number].why for number in titles if known[number].grading not in graded}
     wanted = {number: titles[number] for number in sorted(set(told.labs) or titles)}
     labs = {number: title for number, title in wanted.items() if number not in others}
-    shared = {number: title for number, title in wanted.items() if known[number].shared}
-    return Class(told.name or "Class", labs, due, others, shared)
+    there_too = {number: title for number, title in wanted.items() if known[number].shared}
+    in_place = frozenset(number for number in labs if known[number].grading == "cluster")
+    return Class(told.name or "Class", labs, due, others, there_too, in_place)
 
 
 def _lti(given: Mapping[str, str]) -> Lti | None:

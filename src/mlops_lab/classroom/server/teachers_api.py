@@ -151,6 +151,9 @@ def once_more(connection: Connection, submission: int) -> tuple[str, str]:
     found = queue.one(connection, submission)
     if found.state != FAILED:
         raise UsageError(f"submission {submission} is {found.state}", "only one that was given up can be tried again")
+    if found.namespace:  # two of the same lab would be in each other's way
+        what = f"submission {submission} was to be graded in place, and there may be something else by now"
+        raise UsageError(what, f"the learner hands in again: lab submit {found.lab}")
     queue.again(connection, submission)
     return found.learner, found.lab
 
