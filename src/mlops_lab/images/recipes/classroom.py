@@ -32,7 +32,7 @@ _PARTS = (
     *("images/recipes/flight_delay.py", "images/recipes/golang.py", "images/recipes/kfp_python.py"),
     *("images/recipes/kubernetes.py", "images/recipes/mlflow.py", "images/recipes/monitoring.py"),
     *("images/recipes/pipelines.py", "images/recipes/postgres.py", "images/recipes/pypi.py"),
-    *("images/recipes/python.py", "images/recipes/serving.py"),
+    *("images/recipes/python.py", "images/recipes/serving.py", "images/recipes/victoria_logs.py"),
     *(f"labs/{each}.py" for each in ("__init__", "catalog", "description", "namespaces", "parts", "registry")),
     *("measure/__init__.py", "measure/pods/__init__.py", "measure/pods/evidence.py", "measure/services/__init__.py"),
     *(f"measure/services/{each}.py" for each in ("pipelines", "port_forwards", "rest", "tracking")),
