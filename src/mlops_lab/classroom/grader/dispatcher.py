@@ -215,15 +215,14 @@ class Dispatcher:
             if not submission or not tries or space["metadata"].get("deletionTimestamp"):
                 continue
             # Asked anew: a Secret is there before its namespaces.
-            if self.kube.find("Secret", f"g-{submission}-{tries}", self.settings.jobs) is None:
+            if self.kube.find("Secret", names.of(space), self.settings.jobs) is None:
                 self.log(f"{space['metadata']['name']}: nobody's")
                 leaving.remove(self.kube, str(space["metadata"]["name"]), self.settings.namespace)
         if not self.settings.address:
             return  # nothing is graded in place
         for right in self.kube.list("RoleBinding", selector=f"{names.CLASS}={self.settings.namespace}"):
-            name = f"g-{names.label(right, names.SUBMISSION)}-{names.label(right, names.TRIES)}"
             in_place = right["roleRef"]["name"] == f"{self.settings.namespace}-{making.IN_PLACE}"
-            if in_place and self.kube.find("Secret", name, self.settings.jobs) is None:
+            if in_place and self.kube.find("Secret", names.of(right), self.settings.jobs) is None:
                 self.log(f"a right in {right['metadata']['namespace']}: nobody's")
                 delete_exactly(self.kube, right)
 

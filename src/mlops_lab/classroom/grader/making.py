@@ -176,15 +176,12 @@ def contents(settings: Settings, given: Task, api: Sequence[tuple[str, int]]) ->
     around = walls.walls(shared, given.learner, given.lab, grading, needs(given.lab), api if grading.api else ())
     for item in around:
         item["metadata"] = _meta(settings, given, item["metadata"]["name"], given.sandbox)
-    around += [
-        {
-            "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
-            "metadata": _meta(settings, given, "checker", given.sandbox),
-            "spec": {
-                "podSelector": {}, "policyTypes": ["Ingress"], "ingress": [{"from": [_checkers_pods(given)]}],
-            },
-        },
-    ]  # fmt: skip
+    ingress = [{"from": [_checkers_pods(given)]}]
+    around.append({
+        "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
+        "metadata": _meta(settings, given, "checker", given.sandbox),
+        "spec": {"podSelector": {}, "policyTypes": ["Ingress"], "ingress": ingress},
+    })  # fmt: skip
     for kind in ("ServiceAccount", "Secret"):
         meta = _meta(settings, given, names.PROGRAM, given.apart)
         around.append({"apiVersion": "v1", "kind": kind, "metadata": meta, **_plain(kind)})

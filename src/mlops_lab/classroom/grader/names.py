@@ -42,6 +42,11 @@ def labels(namespace: str, submission: int, tries: int, learner: str, lab: str) 
     }  # fmt: skip
 
 
+def of(item: Object) -> str:
+    """The `name` of the try that something was made for, by its labels."""
+    return f"g-{label(item, SUBMISSION)}-{label(item, TRIES)}"
+
+
 def label(item: Object, key: str) -> str:
     """A label's value; empty where there is none."""
     return str((item["metadata"].get("labels") or {}).get(key, ""))

@@ -65,10 +65,12 @@ def gradable(settings: Settings) -> list[str]:
     """The labs that are graded: standing on parts of the platform that are there for it, and where learners share this
     cluster not by files alone.
     """
-    found, ways = [], ("files", "cluster") if settings.address else ("files",)
+    found, shared = [], bool(settings.address)
     for exercise in exercises():
         grading = table().get(exercise.number)
-        if grading is None or grading.grading not in ways or (settings.labs and exercise.number not in settings.labs):
+        if grading is None or not grading.graded(shared=shared):
+            continue
+        if settings.labs and exercise.number not in settings.labs:
             continue
         needed = [each for each in parts.needed(about(exercise).needs) if each != "monitoring"]
         if all(each in settings.parts for each in needed):

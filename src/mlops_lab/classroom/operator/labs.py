@@ -42,11 +42,20 @@ class Grading(msgspec.Struct, forbid_unknown_fields=True, frozen=True, rename={"
         """Can it be worked on in a namespace of a shared cluster?"""
         return self.grading != "own"
 
+    @property
+    def in_place(self) -> bool:
+        """Is it graded by what is in the learner's namespace, since there are no files?"""
+        return self.grading == "cluster"
+
+    def graded(self, *, shared: bool) -> bool:
+        """Does a class grade it, whose learners share its cluster or don't?"""
+        return self.grading == "files" or (shared and self.in_place)
+
 
 def is_in_place(lab: str) -> bool:
-    """Is a lab graded by what is in the learner's namespace, since there are no files?"""
+    """`Grading.in_place` of a lab, also of one that no class knows."""
     known = table().get(lab)
-    return known is not None and known.grading == "cluster"
+    return known is not None and known.in_place
 
 
 @functools.cache

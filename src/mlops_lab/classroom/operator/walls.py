@@ -32,7 +32,7 @@ def space(
         "pod-security.kubernetes.io/enforce": grading.pods,
         "pod-security.kubernetes.io/warn": grading.pods,
     }
-    if grading.grading == "cluster":
+    if grading.in_place:
         level[names.GRADED] = names.IN_PLACE
     if set(needs) & set(settings.shared_parts):
         level["app.kubernetes.io/managed-by"] = "mlops-lab"

@@ -195,12 +195,11 @@ def read_class(file: Path | None, *, shared: bool = False) -> Class:
             raise UsageError(f"{file}: the class has no lab {number!r}", f"labs are {', '.join(told.labs or titles)}")
     due = {number: when if when.tzinfo else when.replace(tzinfo=UTC) for number, when in told.due.items()}
     known = table()
-    graded = ("files", "cluster") if shared else ("files",)
-    others = {number: known[number].why for number in titles if known[number].grading not in graded}
+    others = {number: known[number].why for number in titles if not known[number].graded(shared=shared)}
     wanted = {number: titles[number] for number in sorted(set(told.labs) or titles)}
     labs = {number: title for number, title in wanted.items() if number not in others}
     there_too = {number: title for number, title in wanted.items() if known[number].shared}
-    in_place = frozenset(number for number in labs if known[number].grading == "cluster")
+    in_place = frozenset(number for number in labs if known[number].in_place)
     return Class(told.name or "Class", labs, due, others, there_too, in_place)
 
 
