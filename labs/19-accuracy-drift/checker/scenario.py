@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 from mlops_lab.checks import Lab, Observation, absent, expect
 from mlops_lab.kit import sandbox
 from mlops_lab.kit.drawn import drawn
+from mlops_lab.kit.one_program import must_be_there
 
 Seen = dict[str, Any]  # a test, or a stream of it, as streams.py says it
 
 HERE = Path(__file__).parent
-PROGRAM, SIZE = "detector.py", 200_000  # bytes
+PROGRAM = "detector.py"
 WITHIN = 600  # labels of drifted flights
 DONE_WITHIN = 600  # s for the checker's pod; with a detector that does its work it takes some 10
 
@@ -26,13 +26,7 @@ OF_TROUBLE = (
 
 async def result(lab: Lab, name: str) -> Seen:
     """What one of drive.py's tests saw of a detector that took all calls and answered as agreed."""
-    program = lab.work.folder / PROGRAM
-    size = program.stat().st_size if os.access(program, os.R_OK) and program.is_file() else 0
-    if not 0 < size <= SIZE:
-        seen = f"{size:,} bytes" if size else "no such file, nothing in it, or not to be read"
-        expect(absent(f"a file {PROGRAM} in the workspace, up to {SIZE // 1000} kB", seen)).because(
-            "the checker runs the file itself, not what was applied to the cluster"
-        )
+    must_be_there(lab, PROGRAM)
     found: Seen = (await lab.once(driven))["tests"][name]
     if trouble := found.get("trouble"):
         seen = f"after {found.get('calls', 0):,} calls of this test: {trouble}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,10 @@ from typing import Any
 from mlops_lab.checks import Lab, Observation, absent, expect
 from mlops_lab.kit import sandbox
 from mlops_lab.kit.drawn import drawn
+from mlops_lab.kit.one_program import must_be_there
 
 HERE = Path(__file__).parent
-PROGRAM, SIZE = "judge.py", 200_000  # bytes
+PROGRAM = "judge.py"
 DONE_WITHIN = 400  # s for the checker's pod; with a judge that does its work it takes some 30
 ALLOWED = 0.05  # how often a judge may err
 DOUBT = 0.0005  # how often chance may make it look worse than that, for each kind
@@ -51,13 +51,7 @@ async def verdicts(lab: Lab) -> list[tuple[str, str, int]]:
     Raises:
         Failure: there is no judge that looks as agreed.
     """
-    program = lab.work.folder / PROGRAM
-    size = program.stat().st_size if os.access(program, os.R_OK) and program.is_file() else 0
-    if not 0 < size <= SIZE:
-        seen = f"{size:,} bytes" if size else "no such file, nothing in it, or not to be read"
-        expect(absent(f"a file {PROGRAM} in the workspace, up to {SIZE // 1000} kB", seen)).because(
-            "the checker runs the file itself, not what was applied to the cluster"
-        )
+    must_be_there(lab, PROGRAM)
     found = await lab.once(played)
     if trouble := found.get("trouble"):
         seen = f"in canary {len(found['verdicts']) + 1}: {trouble}"
