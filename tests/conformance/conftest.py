@@ -24,6 +24,7 @@ from kfp import compiler
 
 from mlops_lab.cluster import names
 from tests.pipelines.engine import Engine, launcher, python
+from tests.quick_yaml import load_all
 
 NAMESPACE = "mlops-lab-pipelines"
 
@@ -49,7 +50,7 @@ class Backend:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "pipeline.yaml"
             compiler.Compiler().compile(pipeline, str(path))
-            documents = list(yaml.load_all(path.read_text(), getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
+            documents = load_all(path.read_text())
             for each in [documents[0]["root"], *documents[0]["components"].values()]:
                 for task in each.get("dag", {}).get("tasks", {}).values():
                     task["cachingOptions"] = {"enableCache": True} if cache else {}

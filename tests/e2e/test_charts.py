@@ -23,6 +23,7 @@ from mlops_lab.images.build import bring
 from mlops_lab.images.recipes import kueue as recipe
 from mlops_lab.kube.client import Kube, Object
 from tests.e2e.conftest import CLUSTER
+from tests.quick_yaml import dump_all, load_all
 from tests.render import kubeflow_facts
 from tests.render.charts import CHARTS, Chart, Rendered, charts, helm, template
 
@@ -56,9 +57,8 @@ def kueues_kinds(cluster: Kube) -> Iterator[None]:
         return
     docker, progress = start.ensure(print), Progress()
     bring([], "auto", docker, progress, also=(recipe.manifests,))
-    objects = filter(None, yaml.safe_load_all(kueue.manifests(docker)))
-    kinds = [each for each in objects if each["kind"] == "CustomResourceDefinition"]
-    kubectl.apply(yaml.safe_dump_all([{**each, "spec": {**each["spec"], "conversion": None}} for each in kinds]))
+    kinds = [each for each in load_all(kueue.manifests(docker)) if each["kind"] == "CustomResourceDefinition"]
+    kubectl.apply(dump_all({**each, "spec": {**each["spec"], "conversion": None}} for each in kinds))
     names = [each["metadata"]["name"] for each in kinds]
     kubectl.run("wait", "--for=condition=Established", "crd", *names, within=60)
     yield
@@ -75,11 +75,11 @@ def test_the_api_server_takes_every_object(chart: Chart, case: str, cluster: Kub
     for each in ("mlops-lab-test", "mlops-lab-monitoring"):  # the namespaces of parts need not be there
         text = text.replace(f"namespace: {each}", f"namespace: {namespace}")
     placed: dict[str, list[Object]] = defaultdict(list)  # a chart may put a RoleBinding into kube-system
-    for item in filter(None, yaml.load_all(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))):
+    for item in load_all(text):
         placed[item["metadata"].get("namespace", namespace)].append(item)
     taken = 0
     for where, objects in placed.items():
-        done = dry_run(yaml.dump_all(objects, Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper)), where)
+        done = dry_run(dump_all(objects), where)
         assert done.returncode == 0, done.stderr
         assert "would violate" not in done.stderr, done.stderr
         assert "unknown field" not in done.stderr and "deprecated" not in done.stderr, done.stderr

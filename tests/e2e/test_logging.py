@@ -129,6 +129,14 @@ def rolled_out(what: str) -> None:
     KUBECTL.run("rollout", "status", what, "-n", SPACE, "--timeout=180s", within=200)
 
 
+def counting(cluster: Kube, store: Store, space: str, seconds: str) -> str:
+    """The name of a pod that prints numbers for so long, once the first is found."""
+    name = f"run-{uuid.uuid4().hex[:6]}"
+    run(cluster, space, name, COUNTER, name, seconds)
+    until(lambda: store.numbers(name), bool, WITHIN)
+    return name
+
+
 def all_once(store: Store, run: str, within: float = AGAIN) -> None:
     """A counter's lines are all found, each once."""
     words = until(lambda: store.search(f'run:="{run}" "last words"'), bool, within)
@@ -188,9 +196,7 @@ def test_documents_come_by_elasticsearchs_bulk_api(store: Store) -> None:
 
 def test_a_restart_of_the_store_loses_nothing(cluster: Kube, store: Store, spaces: tuple[str, str]) -> None:
     """It is restarted, and then away for 20 seconds, while somebody prints."""
-    name = f"run-{uuid.uuid4().hex[:6]}"
-    run(cluster, spaces[0], name, COUNTER, name, "60")
-    until(lambda: store.numbers(name), bool, WITHIN)
+    name = counting(cluster, store, spaces[0], "60")
     cluster.delete("Pod", "victoria-logs-0", SPACE)
     time.sleep(5)
     rolled_out("statefulset/victoria-logs")
@@ -205,9 +211,7 @@ def test_a_restart_of_the_store_loses_nothing(cluster: Kube, store: Store, space
 def test_a_restart_of_the_shipper_loses_and_doubles_nothing(
     cluster: Kube, store: Store, spaces: tuple[str, str]
 ) -> None:
-    name = f"run-{uuid.uuid4().hex[:6]}"
-    run(cluster, spaces[0], name, COUNTER, name, "30")
-    until(lambda: store.numbers(name), bool, WITHIN)
+    name = counting(cluster, store, spaces[0], "30")
     KUBECTL.run("rollout", "restart", "daemonset/vlagent", "-n", SPACE)
     rolled_out("daemonset/vlagent")
     all_once(store, name)

@@ -18,6 +18,7 @@ import yaml
 from mlops_lab.base.paths import project
 from mlops_lab.base.progress import Progress
 from mlops_lab.platform.helm import program
+from tests.quick_yaml import LOADER
 
 Object = dict[str, Any]
 CHARTS = project() / "charts"
@@ -176,7 +177,7 @@ def read(text: str) -> Any:
 
 @functools.lru_cache(maxsize=4096)
 def _pickled(text: str) -> bytes:
-    return pickle.dumps(yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
+    return pickle.dumps(yaml.load(text, LOADER))
 
 
 def found_there(

@@ -34,7 +34,12 @@ def objects() -> list[Rendered]:
 
 @pytest.fixture(scope="module")
 def told(objects: list[Rendered], tmp_path_factory: pytest.TempPathFactory) -> settings.Settings:
-    file = tmp_path_factory.mktemp("s") / "settings.json"
+    return read_by_dispatcher(objects, tmp_path_factory.mktemp("s"))
+
+
+def read_by_dispatcher(objects: list[Rendered], folder: Path) -> settings.Settings:
+    """The settings that a chart tells the dispatcher."""
+    file = folder / "settings.json"
     file.write_text(named(objects, "ConfigMap grader")["data"]["settings.json"])
     return settings.read(file)
 

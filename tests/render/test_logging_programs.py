@@ -184,6 +184,20 @@ def once(found: Counter[int], numbers: int) -> bool:
     return sorted(found) == list(range(numbers)) and set(found.values()) == {1}
 
 
+def all_found(site: Site, numbers: int) -> None:
+    """Wait until so many lines of `a` are found, each once."""
+    until(lambda: site.numbers("a"), lambda found: once(found, numbers))
+
+
+def shipped(site: Site) -> Path:
+    """The log of a container whose first hundred lines are found."""
+    log = site.container("shop", "api-1")
+    site.start_shipper()
+    count(log, "a", 0, 100)
+    all_found(site, 100)
+    return log
+
+
 def test_lines_are_found_by_a_requests_id_with_what_kubernetes_knows(site: Site) -> None:
     gateway = site.container("shop", "gateway-7d")
     site.start_shipper()
@@ -258,27 +272,21 @@ def test_the_store_takes_the_queries_of_the_documentation(site: Site) -> None:
 
 
 def test_a_store_that_is_away_or_killed_has_all_lines_once(site: Site) -> None:
-    log = site.container("shop", "api-1")
-    site.start_shipper()
-    count(log, "a", 0, 100)
-    until(lambda: site.numbers("a"), lambda found: once(found, 100))
+    log = shipped(site)
     site.end("victoria-logs")
     count(log, "a", 100, 200)
     time.sleep(8)
     site.start_store()
-    until(lambda: site.numbers("a"), lambda found: once(found, 200))
+    all_found(site, 200)
     time.sleep(3)  # after that it is on disk (store.flush)
     site.end("victoria-logs", signal.SIGKILL)
     count(log, "a", 200, 300)
     site.start_store()
-    until(lambda: site.numbers("a"), lambda found: once(found, 300))
+    all_found(site, 300)
 
 
 def test_a_shipper_that_is_replaced_reads_on_and_what_waited_is_sent(site: Site) -> None:
-    log = site.container("shop", "api-1")
-    site.start_shipper()
-    count(log, "a", 0, 100)
-    until(lambda: site.numbers("a"), lambda found: once(found, 100))
+    log = shipped(site)
     site.end("victoria-logs")
     count(log, "a", 100, 200)
     time.sleep(12)  # it has read them, and can't send them
@@ -286,7 +294,7 @@ def test_a_shipper_that_is_replaced_reads_on_and_what_waited_is_sent(site: Site)
     count(log, "a", 200, 300)
     assert site.start_shipper("vlagent-2") == 0, "the container is the same"
     site.start_store()
-    until(lambda: site.numbers("a"), lambda found: once(found, 300))
+    all_found(site, 300)
 
 
 def test_a_shipper_that_is_killed_loses_nothing_and_doubles_a_minute_at_most(site: Site) -> None:
@@ -295,7 +303,7 @@ def test_a_shipper_that_is_killed_loses_nothing_and_doubles_a_minute_at_most(sit
     count(log, "a", 0, 100)
     until(site.noted, within=90)
     count(log, "a", 100, 200)
-    until(lambda: site.numbers("a"), lambda found: once(found, 200))
+    all_found(site, 200)
     site.end("vlagent", signal.SIGKILL)
     count(log, "a", 200, 300)
     site.start_shipper("vlagent-2")
@@ -305,17 +313,14 @@ def test_a_shipper_that_is_killed_loses_nothing_and_doubles_a_minute_at_most(sit
 
 
 def test_the_last_words_of_a_container_that_was_replaced_meanwhile(site: Site) -> None:
-    first = site.container("shop", "api-1")
-    site.start_shipper()
-    count(first, "a", 0, 100)
-    until(lambda: site.numbers("a"), lambda found: once(found, 100))
+    first = shipped(site)
     site.end("vlagent")
     count(first, "a", 100, 110)
     second = site.container("shop", "api-1")
     count(second, "a", 110, 115)
     count(site.container("shop", "api-1"), "a", 115, 120)
     assert site.start_shipper("vlagent-2") == 15
-    until(lambda: site.numbers("a"), lambda found: once(found, 120))
+    all_found(site, 120)
     last = site.search('log:="a" number:=109')[0]
     assert last["kubernetes.pod_name"] == "api-1" and last["kubernetes.pod_namespace"] == "shop"
     assert last["_stream"] == site.search('log:="a" number:=1')[0]["_stream"]
@@ -329,7 +334,7 @@ def test_a_restart_of_the_node_loses_nothing(site: Site) -> None:
     write(own, "started")
     until(site.noted, lambda marks: len(marks) == 2, within=90)
     count(log, "a", 100, 150)
-    until(lambda: site.numbers("a"), lambda found: once(found, 150))
+    all_found(site, 150)
     count(log, "a", 150, 200)
     site.end("vlagent", signal.SIGKILL)
     count(log, "a", 200, 210)
@@ -347,7 +352,7 @@ def test_logs_that_are_renamed_for_their_length_are_read_on(site: Site) -> None:
     site.start_shipper()
     for turn in range(3):
         count(log, "a", 100 * turn, 100 * turn + 100)
-        until(lambda turn=turn: site.numbers("a"), lambda found, turn=turn: once(found, 100 * turn + 100))  # type: ignore[misc]
+        all_found(site, 100 * turn + 100)
         if turn == 1:
             site.end("vlagent")
         log.rename(log.with_name(f"0.log.2026010{turn + 1}-000000"))

@@ -30,7 +30,7 @@ from tests.render.test_classroom import (
     refusals,
     rules,
 )
-from tests.render.test_grading import by_dispatcher
+from tests.render.test_grading import by_dispatcher, read_by_dispatcher
 
 HERE, JOBS = "l-ada-lab-20", f"{NS}-grading"
 LABELS = {"mlops-lab/class": NS, "mlops-lab/learner": "ada", "mlops-lab/lab": "20", "mlops-lab/graded": "in-place"}
@@ -44,9 +44,7 @@ def objects() -> list[Rendered]:
 
 @pytest.fixture(scope="module")
 def told(objects: list[Rendered], tmp_path_factory: pytest.TempPathFactory) -> graders.Settings:
-    file = tmp_path_factory.mktemp("s") / "settings.json"
-    file.write_text(named(objects, "ConfigMap grader")["data"]["settings.json"])
-    return graders.read(file)
+    return read_by_dispatcher(objects, tmp_path_factory.mktemp("s"))
 
 
 @pytest.fixture(scope="module")

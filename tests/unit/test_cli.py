@@ -25,6 +25,7 @@ from mlops_lab.cluster.record import Cluster
 from mlops_lab.labs.running import Interrupted
 from mlops_lab.learner.records import Records
 from mlops_lab.proof.skeleton import make
+from tests.command import lab
 from tests.made_up_exams import made_up_task
 from tests.new_labs import filled
 
@@ -81,12 +82,6 @@ def word(places: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     file.parent.mkdir(parents=True)
     file.write_text("good")
     yield file
-
-
-def lab(*words: str) -> int:
-    with pytest.raises(SystemExit) as ended:
-        main(words)
-    return int(ended.value.code or 0)
 
 
 # A command in a process of its own, on a cluster that is well.

@@ -15,7 +15,6 @@ import pytest
 from mlops_lab.base.errors import UsageError
 from mlops_lab.base.paths import project
 from mlops_lab.checks.verdicts import Result, Verdict
-from mlops_lab.cli.main import main
 from mlops_lab.cli.path import exam_command
 from mlops_lab.labs.catalog import LEVELS, About, Exercise, abouts, exercises
 from mlops_lab.labs.parts import needed
@@ -24,6 +23,7 @@ from mlops_lab.learner.plan import Plan, Sitting, Week, spelt
 from mlops_lab.learner.records import Records
 from mlops_lab.proof.skeleton import make
 from mlops_lab.tasks.task import EXAMS
+from tests.command import lab
 
 PAGE = project() / "docs" / "path.md"
 LABS = exercises(project() / "labs")
@@ -175,12 +175,6 @@ def test_minutes_are_spelt(minutes: int, text: str) -> None:
     assert spelt(minutes) == text
 
 
-def run(*words: str) -> int:
-    with pytest.raises(SystemExit) as ended:
-        main(words)
-    return int(ended.value.code or 0)
-
-
 @pytest.fixture
 def course(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Three labs, of which the second comes last and the third has no week."""
@@ -209,7 +203,7 @@ def test_path_shows_the_week_with_its_times_and_what_comes_next(
     course: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "120")
-    assert run("path") == 0
+    assert lab("path") == 0
     shown = rows(capsys)
     assert "By week: 0 of 3 labs passed, 1 h 30 min in all, 1 h 30 min to come" in shown
     start = shown.index("1 Begin 0 of 2 passed 1 h")
@@ -219,7 +213,7 @@ def test_path_shows_the_week_with_its_times_and_what_comes_next(
         "2 End 0 of 1 passed 30 min lab 11",
     ]  # fmt: skip
     assert "beginner 0 of 6 points 1 h 30 min to come lab 10 12 11" in shown
-    assert run("path", "--all") == 0
+    assert lab("path", "--all") == 0
     assert "11 capstone new 30 min beginner" in rows(capsys)
 
 
@@ -227,7 +221,7 @@ def test_the_plans_order_says_what_is_next_here_and_in_the_list(
     course: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     passed("10")
-    assert run("path", "--json") == 0
+    assert lab("path", "--json") == 0
     told = json.loads(capsys.readouterr().out)
     assert told["next"] == "12"
     times = [[week[key] for key in ("week", "minutes", "left", "planned", "to_do")] for week in told["weeks"]]
@@ -237,23 +231,23 @@ def test_the_plans_order_says_what_is_next_here_and_in_the_list(
     ]  # fmt: skip
     assert told["weeks"][0]["exams"] == [{"exam": "cka", "minutes": 25}]
     assert [(level["minutes"], level["left"]) for level in told["levels"]] == [(90, 60)]
-    assert run("list") == 0
+    assert lab("list") == 0
     assert rows(capsys)[-1] == "next: lab start 12"
     passed("12")
-    assert run("path") == 0
+    assert lab("path") == 0
     assert "1 Begin 2 of 2 passed 1 h all passed" in rows(capsys)
 
 
 def test_one_week_is_shown_alone(course: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("path", "--week", "2") == 0
+    assert lab("path", "--week", "2") == 0
     shown = rows(capsys)
     assert shown[0].startswith("next: lab start 11")
     assert "11 capstone new 30 min beginner" in shown
     assert not any("Begin" in row or row.startswith("By level") for row in shown)
-    assert run("path", "--week", "3") == 2
+    assert lab("path", "--week", "3") == 2
     assert "the course has no week 3" in capsys.readouterr().err
     course.unlink()
-    assert run("path", "--week", "1") == 2
+    assert lab("path", "--week", "1") == 2
     assert "these labs have no weeks" in capsys.readouterr().err
 
 
@@ -262,10 +256,10 @@ def test_a_lab_without_a_week_is_shown_and_so_is_a_course_without_a_plan(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "120")
     course.write_text(course.read_text().replace('"11-capstone"', ""))
-    assert run("path") == 0
+    assert lab("path") == 0
     assert "Labs that have no week yet 0 of 1 passed 30 min lab 11" in rows(capsys)
     course.unlink()
-    assert run("path") == 0
+    assert lab("path") == 0
     shown = rows(capsys)
     assert not any(row.startswith("By week") for row in shown)
     assert "beginner 0 of 6 points 1 h 30 min to come lab 10 11 12" in shown

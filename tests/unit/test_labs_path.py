@@ -13,13 +13,13 @@ import pytest
 from mlops_lab.base.errors import LabError
 from mlops_lab.checks.check import Check
 from mlops_lab.checks.verdicts import Result, Verdict
-from mlops_lab.cli.main import main
 from mlops_lab.labs.catalog import About, Exercise
 from mlops_lab.learner import path as paths
 from mlops_lab.learner.attempts import Attempt, attempts, line, schema
 from mlops_lab.learner.path import Course
 from mlops_lab.learner.records import Records
 from mlops_lab.proof.skeleton import make
+from tests.command import lab
 
 PODS, NETS = "cka/workloads-and-scheduling", "cka/services-and-networking"
 
@@ -94,8 +94,8 @@ def test_what_failed_last_comes_with_labs_that_practise_the_same(records: Record
 
 
 def test_when_all_is_passed_nothing_is_next(records: Records) -> None:
-    for lab, own in CHECKS.items():
-        attempt(records, lab, **{each.name: Verdict.PASS for each in own})
+    for number, own in CHECKS.items():
+        attempt(records, number, **{each.name: Verdict.PASS for each in own})
     assert paths.next_lab(course(records)) is None
     assert [each.labs for each in paths.levels(course(records))] == [(), ()]
 
@@ -152,12 +152,6 @@ def test_a_file_of_an_older_version_is_taken_over(tmp_path: Path) -> None:
     assert [each.points for each in records.attempts()] == [6, 0]
 
 
-def command(*words: str) -> int:
-    with pytest.raises(SystemExit) as ended:
-        main(words)
-    return int(ended.value.code or 0)
-
-
 @pytest.fixture
 def labs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Records:
     """Two labs, of which the learner has failed the first."""
@@ -175,25 +169,25 @@ def labs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Records:
 
 
 def test_path_progress_and_explain_as_the_learner_sees_them(labs: Records, capsys: pytest.CaptureFixture[str]) -> None:
-    assert command("path") == 0
+    assert lab("path") == 0
     out = capsys.readouterr().out
     assert out.startswith("next: lab check 10   Scale (about 30 min, 0 of 2 points so far)")
     assert "lab explain 10 two_pods_are_ready; to practise the same: lab start 11" in out
-    assert command("path", "--domain", "ckad/deployment", "--json") == 0
+    assert lab("path", "--domain", "ckad/deployment", "--json") == 0
     assert json.loads(capsys.readouterr().out)["next"] == "10"
-    assert command("path", "--domain", "ckad", "--json") == 0
+    assert lab("path", "--domain", "ckad", "--json") == 0
     assert json.loads(capsys.readouterr().out)["next"] == "10"
-    assert command("path", "--domain", "cka") == 2  # is no beginning of ckad
+    assert lab("path", "--domain", "cka") == 2  # is no beginning of ckad
     capsys.readouterr()
-    assert command("progress") == 0
+    assert lab("progress") == 0
     out = capsys.readouterr().out
     assert "0 of 2 labs passed, 1 attempts" in out
     assert ["10-scale", "tried", "0", "of", "2"] in [line.split() for line in out.splitlines()]
-    assert command("explain", "10") == 0
+    assert lab("explain", "10") == 0
     out = capsys.readouterr().out
     assert "10:00 BackOff" in out
     assert "What it looked at: Deployment/model" in out
-    assert command("explain", "10", "two-pods-are-ready", "--json") == 0
+    assert lab("explain", "10", "two-pods-are-ready", "--json") == 0
     assert json.loads(capsys.readouterr().out)["trace"]["events"] == ["10:00 BackOff"]
 
 
@@ -207,11 +201,11 @@ def test_a_level_without_labs_says_which_levels_have_some(
     labs: Records, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     levelled(tmp_path / "labs/11-more", "S")
-    assert command("path", "--level", "exam") == 0
+    assert lab("path", "--level", "exam") == 0
     out = capsys.readouterr().out
     assert "The level exam has no labs yet; these levels have: beginner, senior" in out
     assert "next: lab path --level beginner" in out
-    assert command("path", "--level", "exam", "--json") == 0
+    assert lab("path", "--level", "exam", "--json") == 0
     told = json.loads(capsys.readouterr().out)
     assert (told["next"], told["levels"], told["domains"]) == (None, [], [])
 
@@ -227,7 +221,7 @@ def test_a_level_and_a_domain_together_give_a_lab_that_is_in_both(
     )
 
     def following(*words: str) -> str | None:
-        assert command("path", *words, "--json") == 0
+        assert lab("path", *words, "--json") == 0
         return json.loads(capsys.readouterr().out)["next"]
 
     assert following("--level", "senior") == "11"
@@ -235,10 +229,10 @@ def test_a_level_and_a_domain_together_give_a_lab_that_is_in_both(
     assert following("--level", "senior", "--domain", "ckad/deployment") == "11"
     assert following("--domain", "ckad/deployment") == "10"
     assert following("--level", "beginner", "--domain", NETS) is None
-    assert command("path", "--level", "beginner", "--domain", NETS) == 0
+    assert lab("path", "--level", "beginner", "--domain", NETS) == 0
     out = capsys.readouterr().out
     assert f"The level beginner has no labs for the exam domain {NETS} yet; these levels have: senior" in out
-    assert command("path", "--level", "senior", "--domain", "ckad/deployment") == 0
+    assert lab("path", "--level", "senior", "--domain", "ckad/deployment") == 0
     rows = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert ["ckad/deployment", "0", "of", "2", "points", "lab", "11"] in rows
 
@@ -248,7 +242,7 @@ def test_who_asks_for_a_check_that_is_not_there_hears_of_all_that_are(
 ) -> None:
     file = tmp_path / "labs/10-scale/checker/__init__.py"
     file.write_text(file.read_text() + '\n\n@check(points=1)\nasync def late(lab: Lab) -> None:\n    """Late."""\n')
-    assert command("explain", "10", "nothing") == 2
+    assert lab("explain", "10", "nothing") == 2
     assert "it has: two_pods_are_ready, late" in capsys.readouterr().err
 
 
@@ -264,21 +258,21 @@ def test_who_asks_for_a_check_that_is_not_there_hears_of_all_that_are(
 def test_what_cannot_be_said_is_a_usage_error(
     labs: Records, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], said: str
 ) -> None:
-    assert command(*words) == 2
+    assert lab(*words) == 2
     assert said in capsys.readouterr().err
 
 
 def test_a_check_that_passed_has_nothing_to_explain(labs: Records, capsys: pytest.CaptureFixture[str]) -> None:
     labs.attempt("10", [Result("two_pods_are_ready", "Two.", Verdict.PASS, 2)], whole=True)
-    assert command("explain", "10", "two_pods_are_ready") == 2
+    assert lab("explain", "10", "two_pods_are_ready") == 2
     assert "the last verdict of two_pods_are_ready is pass" in capsys.readouterr().err
 
 
 def test_records_go_to_a_file(labs: Records, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "class/ada.jsonl"
-    assert command("records", "10", "--learner", "ada", "--out", str(file)) == 0
+    assert lab("records", "10", "--learner", "ada", "--out", str(file)) == 0
     assert json.loads(file.read_text())["learner"] == "ada"
-    assert command("records", "--out", str(file / "below")) == LabError.exit_code
+    assert lab("records", "--out", str(file / "below")) == LabError.exit_code
     assert "cannot be written" in capsys.readouterr().err
-    assert command("records", "--schema") == 0
+    assert lab("records", "--schema") == 0
     assert json.loads(capsys.readouterr().out)["$defs"]["Attempt"]["properties"]["lab"]

@@ -14,13 +14,13 @@ import yaml
 
 from mlops_lab.base.errors import LabError
 from mlops_lab.base.progress import Progress
-from mlops_lab.cli.main import main
 from mlops_lab.cluster import addons, existing, leave, own, record
 from mlops_lab.cluster.kubectl import Kubectl
 from mlops_lab.cluster.record import Cluster
 from mlops_lab.images.recipes import helm
 from mlops_lab.kube.client import Kube
 from mlops_lab.labs import namespaces
+from tests.command import lab
 from tests.fake_cluster import BROKEN, FakeCluster
 
 OURS = {"app.kubernetes.io/managed-by": "mlops-lab"}
@@ -44,12 +44,6 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeCluster:
     release = {"owner": "helm", "name": "mlops-lab-tracking", "status": "deployed", "version": "1"}
     fake.add("Secret", "sh.helm.release.v1.mlops-lab-tracking.v1", "mlops-lab-tracking", labels=release)
     return fake
-
-
-def lab(*words: str) -> int:
-    with pytest.raises(SystemExit) as ended:
-        main(words)
-    return int(ended.value.code or 0)
 
 
 def up(registry: str = "registry.example", context: str = "team") -> Cluster:

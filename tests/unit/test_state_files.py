@@ -15,7 +15,6 @@ from mlops_lab.base.errors import LabError
 from mlops_lab.base.paths import cache, state
 from mlops_lab.base.state_files import Damaged
 from mlops_lab.checks.verdicts import Result, Verdict
-from mlops_lab.cli.main import main
 from mlops_lab.cluster import down, kind, kubeconfig, mend, own, record, registry
 from mlops_lab.cluster.kind import Node
 from mlops_lab.cluster.record import Cluster
@@ -30,6 +29,7 @@ from mlops_lab.measure.traffic.flights import hidden_rows
 from mlops_lab.proof.ledger import Done, Ledger
 from mlops_lab.proof.proofs import proofs
 from mlops_lab.proof.skeleton import make
+from tests.command import lab
 
 DAMAGE = {
     "empty": b"",
@@ -97,12 +97,6 @@ def made() -> Path:
 
 def named() -> Path:
     return state() / "clusters" / "named.json"
-
-
-def lab(*words: str) -> int:
-    with pytest.raises(SystemExit) as ended:
-        main(words)
-    return int(ended.value.code or 0)
 
 
 @damaged

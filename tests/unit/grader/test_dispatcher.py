@@ -17,7 +17,7 @@ from mlops_lab.classroom.grader.task import seed
 from mlops_lab.classroom.operator import spaces
 from mlops_lab.classroom.operator.labs import table
 from mlops_lab.kube.errors import Unreachable
-from tests.unit.grader.world import JOBS, NS, SETTINGS, Handed, Queue, World
+from tests.unit.grader.world import JOBS, NS, SETTINGS, Handed, Killed, Queue, World, dies_at
 
 SANDBOX, APART = "g-7-1-lab-04", "g-7-1-apart"
 
@@ -230,10 +230,6 @@ def test_seeds_are_the_learners_and_the_labs() -> None:
     assert task.seed == seed("the class's secret", "ada", "04")
 
 
-class Killed(BaseException):
-    """The dispatcher is killed."""
-
-
 def end_what_runs(it: World) -> None:
     """Each Job that there is has its turn, and ends well."""
     for job in it.kube.list("Job"):
@@ -257,14 +253,7 @@ def test_killed_at_any_write_each_submission_is_graded_once_and_nothing_is_left(
     assert number > 25 and whole.server.results == [7, 8]
     for at in range(1, number, 4) if other_at_work else range(0, number, 2):
         it = world(Handed(7), Handed(8, "bob"))
-        left = iter(range(at + 1))
-
-        def dies(write: str, left: Any = left, at: int = at) -> int:
-            if next(left, None) == at:
-                raise Killed
-            return 0
-
-        it.kube.refuses = dies
+        it.kube.refuses = dies_at(at)
         other = it.dispatcher(name="two")
         with contextlib.suppress(Killed):
             first = it.dispatcher()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -24,7 +24,7 @@ from mlops_lab.classroom.grader.task import Task
 from mlops_lab.classroom.operator import names as operators
 from mlops_lab.classroom.operator.labs import table
 from mlops_lab.kube.client import Kube
-from tests.unit.grader.world import JOBS, NS, SETTINGS, Cluster, Handed, Queue, World
+from tests.unit.grader.world import JOBS, NS, SETTINGS, Cluster, Handed, Killed, Queue, World, dies_at
 from tests.unit.grader.world import SETTINGS as PLAIN
 
 HERE, APART, NAME = "l-ada-lab-20", "g-7-1-apart", "g-7-1"
@@ -159,10 +159,6 @@ def test_a_right_stays_until_nothing_of_its_job_runs(phase: str) -> None:
     assert rights(it) == []
 
 
-class Killed(BaseException):
-    """The dispatcher is killed."""
-
-
 def test_killed_at_any_write_no_right_is_left_and_each_is_graded_once() -> None:
     def lives(it: World) -> None:
         for job in it.kube.list("Job"):
@@ -182,14 +178,8 @@ def test_killed_at_any_write_no_right_is_left_and_each_is_graded_once() -> None:
     number = len(whole.kube.writes)
     assert whole.server.results == [7] and number > 10
     for at in range(number):
-        it, left = world(), iter(range(at + 1))
-
-        def dies(write: str, left: Iterator[int] = left, at: int = at) -> int:
-            if next(left, None) == at:
-                raise Killed
-            return 0
-
-        it.kube.refuses = dies
+        it = world()
+        it.kube.refuses = dies_at(at)
         with contextlib.suppress(Killed):
             first = it.dispatcher(SHARED)
             for _ in range(6):

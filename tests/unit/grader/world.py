@@ -23,6 +23,22 @@ SETTINGS = Settings(
 MOST_TRIES = 5
 
 
+class Killed(BaseException):
+    """The dispatcher is killed."""
+
+
+def dies_at(at: int) -> Callable[[str], int]:
+    """For `Cluster.refuses`: the dispatcher is killed at its write of this number, and at no other."""
+    left = iter(range(at + 1))
+
+    def dies(write: str) -> int:
+        if next(left, None) == at:
+            raise Killed
+        return 0
+
+    return dies
+
+
 @dataclass
 class Handed:
     """A submission at the server."""
