@@ -673,3 +673,33 @@ def test_every_verdict_has_a_place_in_the_live_view() -> None:
     assert ".. ready: Deployment model: readyReplicas 1 (80 s left)" in text
     assert "FAIL      0/2  ready: Ready." in text
     assert "   seen: 1" in text
+
+
+@pytest.mark.parametrize(
+    ("changed", "words", "left_out"),
+    [
+        (False, ["--resume"], True),
+        (True, ["--resume"], False),  # the lab is no longer what was proved
+        (False, [], False),
+        (False, ["--resume", "--only", "start"], False),
+        (False, ["--resume", "--variant", "solution/manifests"], False),
+    ],
+)
+def test_resume_leaves_out_a_lab_whose_committed_proof_holds(
+    places: Path, changed: bool, words: list[str], left_out: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from mlops_lab.labs.catalog import exercises
+    from mlops_lab.proof.content import content_of
+    from mlops_lab.proof.proofs import WHOLE, keep
+
+    (exercise,) = exercises()
+    step = {"outcome": "honest", "at": "2026-01-02T03:04:05+00:00", "seconds": 1.0}
+    keep(exercise, {"form": step}, content_of(exercise), {WHOLE: ["form"]})
+    if changed:
+        (exercise.folder / "hints.md").write_text("# Others\n")
+    report = places / "verify.json"
+    # Without a cluster, whatever is not left out is the environment's fault, but for the form.
+    assert (lab("verify", "10", *words, "--json", str(report)) == 0) is left_out
+    assert ("10-scale: proved" in capsys.readouterr().err) is left_out
+    whole = json.loads(report.read_text()) if report.exists() else {"proved before": []}
+    assert [each["lab"] for each in whole["proved before"]] == (["10-scale"] if left_out else [])

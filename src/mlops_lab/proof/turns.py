@@ -93,6 +93,11 @@ def turns(labs: Sequence[Exercise], form: str = SHORT) -> list[Turn]:
     return sorted((_turn(exercise, form, contents) for exercise in labs), key=lambda turn: turn.order)
 
 
+def proved(labs: Sequence[Exercise], form: str) -> list[Turn]:
+    """Those of these labs that the repository has a proof of, in this form, and that are as they were then."""
+    return [turn for turn in turns(labs, form) if turn.fresh]
+
+
 def fitting(turns: Sequence[Turn], seconds: float, lanes: int) -> list[Turn]:
     """Those that fit into some time, in their order; the first always does, or it would never have its turn.
 
