@@ -22,9 +22,9 @@ import pytest
 import yaml
 from kfp import compiler
 
+from mlops_lab.base.quick_yaml import load_all
 from mlops_lab.cluster import names
 from tests.pipelines.engine import Engine, launcher, python
-from tests.quick_yaml import load_all
 
 NAMESPACE = "mlops-lab-pipelines"
 

@@ -16,6 +16,7 @@ import yaml
 
 from mlops_lab.base.processes import find
 from mlops_lab.base.progress import Progress
+from mlops_lab.base.quick_yaml import dump_all, load_all
 from mlops_lab.cluster import kueue
 from mlops_lab.cluster.kubectl import Kubectl
 from mlops_lab.engine import start
@@ -23,7 +24,6 @@ from mlops_lab.images.build import bring
 from mlops_lab.images.recipes import kueue as recipe
 from mlops_lab.kube.client import Kube, Object
 from tests.e2e.conftest import CLUSTER
-from tests.quick_yaml import dump_all, load_all
 from tests.render import kubeflow_facts
 from tests.render.charts import CHARTS, Chart, Rendered, charts, helm, template
 

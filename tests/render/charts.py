@@ -17,8 +17,8 @@ import yaml
 
 from mlops_lab.base.paths import project
 from mlops_lab.base.progress import Progress
+from mlops_lab.base.quick_yaml import LOADER
 from mlops_lab.platform.helm import program
-from tests.quick_yaml import LOADER
 
 Object = dict[str, Any]
 CHARTS = project() / "charts"

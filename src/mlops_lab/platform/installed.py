@@ -11,8 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import yaml
-
+from mlops_lab.base.quick_yaml import load_all
 from mlops_lab.cluster import addons, record
 from mlops_lab.cluster.kubectl import Kubectl
 from mlops_lab.cluster.status import Part
@@ -80,8 +79,7 @@ def lacking(kubectl: Kubectl, helm: Helm, release: Release) -> tuple[list[str], 
     Returns:
         Objects of the release that are not there (or were scaled to 0), and what is there but not ready yet.
     """
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    wanted = [item for item in yaml.load_all(helm.manifest(release.namespace), loader) if item]
+    wanted = load_all(helm.manifest(release.namespace))
     plain = [
         {
             "apiVersion": item["apiVersion"],

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import yaml
-
+from mlops_lab.base.quick_yaml import load_all
 from mlops_lab.kube.quantity import quantity
 
 _DONE = ("Succeeded", "Failed")
@@ -23,10 +22,9 @@ def asked_in(manifest: str, nodes: int) -> int:
     Args:
         nodes: how many there are, for what runs on each.
     """
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     total = 0
-    for item in yaml.load_all(manifest, loader):
-        if item and item.get("kind") in ("Deployment", "StatefulSet", "DaemonSet"):
+    for item in load_all(manifest):
+        if item.get("kind") in ("Deployment", "StatefulSet", "DaemonSet"):
             number = nodes if item["kind"] == "DaemonSet" else item["spec"].get("replicas", 1)
             total += number * _pod(item["spec"]["template"]["spec"])
     return total

@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from mlops_lab.base.quick_yaml import LOADER
 from mlops_lab.labs.variants import Variant, texts
 from mlops_lab.labs.workspace import SEED
 from mlops_lab.tasks.rendering import SETUP, Rendered
@@ -64,7 +65,7 @@ def _made(file: str, text: str) -> Iterator[tuple[str, str, str]]:
     """Kind, name and namespace (empty: none is given) of what a file makes."""
     if file.endswith((".yaml", ".yml")):
         with contextlib.suppress(yaml.YAMLError):  # which is said elsewhere, or is a mistake
-            for item in yaml.load_all(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+            for item in yaml.load_all(text, LOADER):
                 meta: Any = item.get("metadata") if isinstance(item, dict) else None
                 if isinstance(meta, dict):
                     yield str(item.get("kind")), str(meta.get("name")), str(meta.get("namespace") or "")

