@@ -34,7 +34,7 @@ from .scenario import (
 )
 from .why import names_it, why_no_answer, why_not_refused, why_other_values, why_slow
 
-IMAGES = ("workbench:1", "tensorflow:1")
+IMAGES = ("workbench:1", "tensorflow:1", "pytorch:1")
 FIRST_ANSWER_WITHIN = 20  # s, until the nodes know the new pod
 DOMAINS = ("ckad/design-and-build",)
 
@@ -44,7 +44,8 @@ async def is_up(lab: Lab) -> None:
     """Your program runs in Deployment `model`; through Service `model`, GET /healthz and GET /readyz answer 200.
 
     The checker waits up to 90 s until the newest pod is ready. All its containers must run the image workbench:1, or
-    tensorflow:1, which has more packages: the server is yours. Behind the Service stand the Deployment's pods alone.
+    tensorflow:1 or pytorch:1, which have more packages: the server is yours. Behind the Service stand the Deployment's
+    pods alone.
     """
     await exists(
         lab, why="kubectl apply -k . makes the ConfigMap of app.py, the Deployment that runs it, and the Service"

@@ -22,7 +22,7 @@ from .scenario import Measured, crowd_seen, measure, median
 from .stage import ANSWER_WITHIN, SAME
 from .why import why_no_answer, why_other_values, why_wrong_in_a_crowd
 
-IMAGES = ("workbench:1", "tensorflow:1")
+IMAGES = ("workbench:1", "tensorflow:1", "pytorch:1")
 ROLLED_OUT_WITHIN = 90  # s, for pods that were applied just before
 FIRST_ANSWER_WITHIN = 20  # s, until the nodes know a new pod
 TIMES, GRANTED = 2, 0.030  # the limit of a lone client: so many times the baseline's median, and so many seconds
@@ -35,8 +35,8 @@ OBSERVED = ("ckad/observability-and-maintenance", "cka/troubleshooting")
 async def is_up(lab: Lab) -> None:
     """Deployment `model` is ready within 90 s, and GET /readyz and /healthz answer 200 through Service `model`.
 
-    Its containers run the image workbench:1 (or tensorflow:1), each with a memory limit of at most 1Gi, also those that
-    only prepare something, and those of other Deployments in the namespace.
+    Its containers run the image workbench:1 (or tensorflow:1 or pytorch:1), each with a memory limit of at most 1Gi,
+    also those that only prepare something, and those of other Deployments in the namespace.
     """
     await exists(
         lab,

@@ -36,7 +36,7 @@ _GIVEN = (
     *("libc.so.6", "libm.so.6", "libdl.so.2", "libpthread.so.0", "librt.so.1", "libutil.so.1", "libresolv.so.2"),
     *("ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1", "libgcc_s.so.1", "libstdc++.so.6"),
 )
-_NOT_OF_TORCH = ("bin", "test", "include", "share", "__pycache__")
+_NOT_OF_TORCH = ("*Test", "test_*", "tutorial_*", "include", "share", "__pycache__")  # its programs of tests, and what compilers read
 
 
 def packages(sources: Sources) -> Step:
