@@ -460,7 +460,8 @@ def test_a_plan_of_all_has_every_image_that_a_learner_may_meet() -> None:
     assert set(found.parts) == {each.part for each in RELEASES} and len(found.labs) >= 25
     assert set(found.folders) == set(command.makers()) - {kueue.MANIFESTS}
     # What only authors ask for, a chart's reader, and a class's teacher.
-    own = {"mlops-lab/tensorflow:1", "mlops-lab/pytorch:1", "mlops-lab/serving-bentoml:1", "mlops-lab/classroom:1", *BROUGHT}
+    own = {"mlops-lab/tensorflow:1", "mlops-lab/serving-bentoml:1", "mlops-lab/classroom:1", *BROUGHT}
+    own |= {"mlops-lab/pytorch:1", "mlops-lab/flight-delay-pytorch:v1"}
     bases = {"python:3.11-slim-bookworm", "python:3.11-bookworm"}
     assert set(CATALOG) - set(found.images) == own | bases
     assert set(plan(parts="all").parts) == set(found.parts)

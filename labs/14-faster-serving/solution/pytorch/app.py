@@ -29,15 +29,16 @@ class Forest(torch.nn.Module):
         begins = np.cumsum([0] + [tree.node_count for tree in trees])  # all nodes in one row, tree after tree
         leaves = np.concatenate([tree.children_left < 0 for tree in trees])
         itself = np.arange(begins[-1])  # a leaf leads to itself, so that shallow trees wait for deep ones
-        left, right = (
-            np.where(leaves, itself, np.concatenate([getattr(tree, side) + at for tree, at in zip(trees, begins)]))
-            for side in ("children_left", "children_right")
-        )
+
+        def children(side):
+            own = [getattr(tree, side) + at for tree, at in zip(trees, begins[:-1], strict=True)]
+            return np.where(leaves, itself, np.concatenate(own))
+
         counts = np.concatenate([tree.value[:, 0, :] for tree in trees])
         tensors = {
             "feature": np.where(leaves, 0, np.concatenate([tree.feature for tree in trees])),
             "threshold": np.concatenate([tree.threshold for tree in trees]),
-            "below": np.stack([left, right], axis=1).ravel(),
+            "below": np.stack([children("children_left"), children("children_right")], axis=1).ravel(),
             "late": counts[:, 1] / counts.sum(axis=1),
             "roots": begins[:-1].copy(),
         }

@@ -1,8 +1,8 @@
 """pytorch:1, workbench:1 with Debian's PyTorch: brought only for what asks for it, since it is half a gigabyte more.
 
 Debian builds it for the CPU and for the Python that the image has; the wheels that package registries have bring a
-GPU's libraries. It was linked with all that it might ever read (videos, maps): of what its packages depend on, the image
-gets the libraries that the loader asks for, in a folder of their own. Debian's NumPy stays out, as models are read
+GPU's libraries. It was linked with all that it might ever read (videos, maps): of what its packages depend on, the
+image gets the libraries that the loader asks for, in a folder of their own. Debian's NumPy stays out, as models are read
 with the workbench's own: arrays go to and fro by DLPack.
 """
 
@@ -36,14 +36,13 @@ _GIVEN = (
     *("libc.so.6", "libm.so.6", "libdl.so.2", "libpthread.so.0", "librt.so.1", "libutil.so.1", "libresolv.so.2"),
     *("ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1", "libgcc_s.so.1", "libstdc++.so.6"),
 )
-_NOT_OF_TORCH = ("*Test", "test_*", "tutorial_*", "include", "share", "__pycache__")  # its programs of tests, and what compilers read
+# Programs that test it, and what compilers read.
+_NOT_OF_TORCH = ("*Test", "test_*", "tutorial_*", "include", "share", "__pycache__")
 
 
 def packages(sources: Sources) -> Step:
     """A folder step with `root/`, what the image gets: torch, the libraries that it loads, records and licences."""
-    root = debian.root(
-        sources, "debian/pytorch", _PACKAGES, variant="extract", leave_out=_LEAVE_OUT, seconds=90
-    )
+    root = debian.root(sources, "debian/pytorch", _PACKAGES, variant="extract", leave_out=_LEAVE_OUT, seconds=90)
 
     def make(work: Work) -> None:
         unpacked = work.out / "unpacked"
@@ -61,7 +60,7 @@ def packages(sources: Sources) -> Step:
 def put_together(unpacked: Path, root: Path) -> None:
     """Choose what the image gets out of Debian's unpacked packages."""
     folders = [each for pattern in ("usr/lib/*-linux-gnu", "lib/*-linux-gnu") for each in unpacked.glob(pattern)]
-    # Which of several libraries for linear algebra is used, dpkg's alternatives say, which a root only unpacked has not.
+    # Which library for linear algebra is used, dpkg's alternatives say, and what is only unpacked has none.
     folders = [*unpacked.glob("usr/lib/*-linux-gnu/openblas-pthread"), *folders, unpacked / "usr" / "lib"]
     own = root / "app" / "pytorch"
     (own / "lib").mkdir(parents=True)
