@@ -6,21 +6,18 @@ own status; a metrics API that has no figures is the cluster's fault, not the le
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from mlops_lab.checks import Lab, Observation, at_least, at_most, check, expect, observe
 from mlops_lab.kit import autoscalers
 from mlops_lab.kit.answering import must_answer
 from mlops_lab.kit.autoscaler_reasons import why_not_one
 from mlops_lab.kit.deployments import exists
-from mlops_lab.kit.given import must_be_given
 from mlops_lab.kit.losses import kinds
 from mlops_lab.kit.predictions import predicted
 
 from .scenario import IN_WITHIN, P99, surge
+from .served import must_be_a_given_one, values
 from .why import NO_CPU
 
-START = Path(__file__).parents[1] / "start"
 ROLLED_OUT_WITHIN = 90  # seconds, for pods that were applied just before
 FIGURES_WITHIN = 75  # seconds for all autoscalers of the Deployment
 MOST_PODS = 4
@@ -30,7 +27,8 @@ MOST_PODS = 4
 async def serves(lab: Lab) -> None:
     """The Service `model` answers on port 80, with the model's own values for 50 flights that you have not seen.
 
-    What answers is the given server, unchanged, in the pods of Deployment `model`, and nothing else.
+    What answers is the given server, unchanged, in the pods of Deployment `model`, and nothing else. Its image may be
+    flight-delay-pytorch:v1, too: the values are those of the network in it then.
     """
     await exists(lab, apply="kubectl apply -f model.yaml")
     # All of them, as what was put right just now is not yet what serves.
@@ -45,11 +43,11 @@ async def serves(lab: Lab) -> None:
         "template, and targetPort the container's port; kubectl get endpointslices shows which addresses it found"
     )
     expect(answered.count()).because("it is one for each flight; this is another server's answer")
-    expect(answered.values("v1", 0.0001, "largest difference from the model's own values")).because(
+    expect(await values(lab, answered, within=0.0001)).because(
         "another model (or another version) answers; this lab is about localhost:5001/flight-delay:v1"
     )
     await must_answer(lab)
-    await must_be_given(lab, START, why="leave the image and MODEL_LOAD_SECONDS as they are")
+    await must_be_a_given_one(lab, why="leave the image and MODEL_LOAD_SECONDS as they are")
 
 
 @check(points=1, needs=serves, domains=("cka/workloads-and-scheduling",))

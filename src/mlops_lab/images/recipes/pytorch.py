@@ -2,8 +2,8 @@
 
 Debian builds it for the CPU and for the Python that the image has; the wheels that package registries have bring a
 GPU's libraries. It was linked with all that it might ever read (videos, maps): of what its packages depend on, the
-image gets the libraries that the loader asks for, in a folder of their own. Debian's NumPy stays out, as models are read
-with the workbench's own: arrays go to and fro by DLPack.
+image gets the libraries that the loader asks for, in a folder of their own. Debian's NumPy stays out, as models are
+read with the workbench's own: arrays go to and fro by DLPack.
 """
 
 from __future__ import annotations
