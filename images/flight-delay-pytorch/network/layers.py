@@ -11,7 +11,7 @@ ROUND = {"weekday": 7, "hour": 24}
 _SIZE, _WIDTH, _LEFT_OUT = 8, 32, 0.1
 
 
-class Network(nn.Module):
+class Network(nn.Module):  # type: ignore[misc] # torch is in the image only
     """A perceptron. What comes in are the numbers that `server.features.encode` makes, in the order of `features`.
 
     Args:
@@ -38,4 +38,5 @@ class Network(nn.Module):
             table(flights[:, at].long().clamp(0, many - 1))
             for (at, many), table in zip(self._round, self.tables, strict=True)
         ]
-        return self.layers(torch.cat([(flights - self.mean) / self.scale, *whole], dim=1)).squeeze(1)
+        found: torch.Tensor = self.layers(torch.cat([(flights - self.mean) / self.scale, *whole], dim=1)).squeeze(1)
+        return found

@@ -39,4 +39,5 @@ class Trained(Model):
         said = self.metadata
         numbers = torch.tensor(encode(rows, said["features"], said["categories"], said["defaults"]))
         with torch.inference_mode():
-            return torch.sigmoid(self._bundle["network"](numbers)).tolist()  # type: ignore[no-any-return]
+            found: list[float] = torch.sigmoid(self._bundle["network"](numbers)).tolist()
+        return found

@@ -45,7 +45,7 @@ def read(days: Path) -> list[tuple[Row, float, bool]]:
 
 
 def statistics(rows: list[Row], late: list[float]) -> tuple[dict[str, dict[str, float]], dict[str, float]]:
-    """The number for each category, and the defaults: of training rows alone, shrunk towards the whole by 50 flights."""
+    """The number for each category, and the defaults, of training rows alone; rates are shrunk by 50 flights."""
     share = sum(late) / len(late)
     categories: dict[str, dict[str, float]] = {}
     for field in CATEGORIES:
@@ -74,7 +74,8 @@ def fitted(numbers: torch.Tensor, late: torch.Tensor) -> Network:
             loss(network(numbers[some]), late[some]).backward()
             optimizer.step()
             slower.step()
-    return network.eval()
+    network.eval()
+    return network
 
 
 def train(days: Path, out: Path) -> dict[str, Any]:
