@@ -15,7 +15,7 @@ from mlops_lab.base.errors import LabError
 from mlops_lab.checks.rooms.programs import Programs
 from mlops_lab.images import needed
 from mlops_lab.images.catalog import CATALOG, sources
-from mlops_lab.images.recipes import components, flight_delay_pytorch, pytorch, workbench
+from mlops_lab.images.recipes import components, debian, flight_delay_pytorch, pytorch, workbench
 from mlops_lab.images.steps import closure
 from mlops_lab.kit.predictions import Predictions
 from mlops_lab.measure.traffic.flights import HiddenRows
@@ -75,7 +75,9 @@ def test_the_image_gets_torch_with_the_libraries_that_it_loads_and_their_licence
     (torch / "lib").mkdir()
     (torch / "lib" / "libshm.so").symlink_to("../../../../x86_64-linux-gnu/libshm.so.1.13")
     (torch / "lib" / "libgone.so").symlink_to("../../../../x86_64-linux-gnu/libgone.so.1.13")
-    put(unpacked / "var/lib/dpkg/status.d/libshm1", b"Package: libshm1\n")
+    for package, file in {"libshm1": usr / "libshm.so.1.13", "games": usr / "libgame.so.1"}.items():
+        put(unpacked / pytorch.RECORDS / package, b"Package: x\n")
+        put(unpacked / debian.LISTS / package, f"./\n./{file.relative_to(unpacked)}\n".encode())
     put(unpacked / "usr/share/doc/libshm1/copyright", b"License: BSD-3-clause\n")
     pytorch.put_together(unpacked, root)
     own = root / "app" / "pytorch"
@@ -87,7 +89,8 @@ def test_the_image_gets_torch_with_the_libraries_that_it_loads_and_their_licence
     kept = {str(path.relative_to(own / "site")) for path in (own / "site").rglob("*") if not path.is_dir()}
     assert kept == {"torch/__init__.py", "torch/bin/torch_shm_manager", "torch/lib/libshm.so"}
     assert (own / "site/torch/lib/libshm.so").resolve() == (own / "lib/libshm.so.1.13").resolve()
-    assert (root / "var/lib/dpkg/status.d/libshm1").is_file() and (root / "usr/share/doc/libshm1/copyright").is_file()
+    assert [each.name for each in (root / pytorch.RECORDS).iterdir()] == ["libshm1"]
+    assert (root / "usr/share/doc/libshm1/copyright").is_file()
 
 
 def test_they_stand_on_the_workbench_and_bring_its_models_and_flights() -> None:

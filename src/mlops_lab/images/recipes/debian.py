@@ -26,6 +26,12 @@ _RECORD = (
     'mkdir -p "$1/var/lib/dpkg/status.d" && for deb in $MMDEBSTRAP_ESSENTIAL; do dpkg-deb --field "$1/$deb"'
     ' >"$1/var/lib/dpkg/status.d/$(dpkg-deb --field "$1/$deb" Package)" || exit 1; done'
 )
+# Whose a file is, for a recipe that takes some out of the root: a list for each package.
+LISTS = "var/lib/dpkg/lists"
+_LIST = (
+    f'mkdir -p "$1/{LISTS}" && for deb in $MMDEBSTRAP_ESSENTIAL; do dpkg-deb --fsys-tarfile "$1/$deb" | tar -t'
+    f' >"$1/{LISTS}/$(dpkg-deb --field "$1/$deb" Package)" || exit 1; done'
+)
 
 
 def root(
@@ -36,6 +42,7 @@ def root(
     variant: str = "minbase",
     links: Mapping[str, str] | None = None,
     leave_out: tuple[str, ...] = (),
+    lists: bool = False,
     seconds: float = 30,
 ) -> Step:
     """A folder step with `root.tar`, a Debian root that holds some packages and what they depend on.
@@ -43,10 +50,11 @@ def root(
     Args:
         variant: mmdebstrap's; `extract` only unpacks (no maintainer scripts, no package manager inside).
         leave_out: patterns of paths that the image does without, beside those that none needs.
+        lists: the root also has a list of each package's files, in LISTS; for `extract`.
         links: symbolic links to add (path in the root -> target), such as those that `extract` leaves out.
     """
     suite = str(pin("debian.suite"))
-    record = (_RECORD,) if variant == "extract" else ()
+    record = (_RECORD, *([_LIST] if lists else [])) if variant == "extract" else ()
     ends = [f'ln -sf {target} "$1{path}"' for path, target in (links or {}).items()]
 
     def make(work: Work) -> None:

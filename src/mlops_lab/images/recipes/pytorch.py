@@ -19,7 +19,7 @@ from mlops_lab.images.steps import Step
 from mlops_lab.images.work import Work, link
 
 NAME = "mlops-lab/pytorch:1"
-SITE = "usr/lib/python3/dist-packages"
+SITE, RECORDS = "usr/lib/python3/dist-packages", "var/lib/dpkg/status.d"
 _FOLDER = project() / "images" / "pytorch"
 _PACKAGES = ("python3-torch", "libopenblas0-pthread")
 # Of the packages: data and programs of what is only linked, drivers of graphics cards, other Python packages, tests.
@@ -42,7 +42,9 @@ _NOT_OF_TORCH = ("*Test", "test_*", "tutorial_*", "include", "share", "__pycache
 
 def packages(sources: Sources) -> Step:
     """A folder step with `root/`, what the image gets: torch, the libraries that it loads, records and licences."""
-    root = debian.root(sources, "debian/pytorch", _PACKAGES, variant="extract", leave_out=_LEAVE_OUT, seconds=90)
+    root = debian.root(
+        sources, "debian/pytorch", _PACKAGES, variant="extract", leave_out=_LEAVE_OUT, lists=True, seconds=90
+    )
 
     def make(work: Work) -> None:
         unpacked = work.out / "unpacked"
@@ -64,8 +66,9 @@ def put_together(unpacked: Path, root: Path) -> None:
     folders = [*unpacked.glob("usr/lib/*-linux-gnu/openblas-pthread"), *folders, unpacked / "usr" / "lib"]
     own = root / "app" / "pytorch"
     (own / "lib").mkdir(parents=True)
-    for name, path in needed.closure(_FIRST, needed.libraries(folders), _GIVEN).items():
-        link(path.resolve(), own / "lib" / name)
+    loaded = {name: path.resolve() for name, path in needed.closure(_FIRST, needed.libraries(folders), _GIVEN).items()}
+    for name, path in loaded.items():
+        link(path, own / "lib" / name)
     shutil.copytree(
         unpacked / SITE / "torch", own / "site" / "torch", copy_function=link, symlinks=True,
         ignore=shutil.ignore_patterns(*_NOT_OF_TORCH),
@@ -76,8 +79,13 @@ def put_together(unpacked: Path, root: Path) -> None:
         path.unlink()
         if (own / "lib" / name).exists():
             path.symlink_to(Path("../../../lib") / name)
-    for kept in ("var/lib/dpkg/status.d", "usr/share/doc"):
-        shutil.copytree(unpacked / kept, root / kept, copy_function=link)
+    (root / RECORDS).mkdir(parents=True)
+    taken = {f"./{path.relative_to(unpacked.resolve())}" for path in loaded.values()} | {f"./{SITE}/torch/__init__.py"}
+    for record in (unpacked / RECORDS).iterdir():
+        if not taken.isdisjoint((unpacked / debian.LISTS / record.name).read_text().splitlines()):
+            link(record, root / RECORDS / record.name)
+    # All of them: a package may have its licences in another one's folder.
+    shutil.copytree(unpacked / "usr/share/doc", root / "usr/share/doc", copy_function=link)
 
 
 def build(sources: Sources) -> Step:
