@@ -14,7 +14,7 @@ import pytest
 from mlops_lab.base.errors import LabError
 from mlops_lab.checks.rooms.programs import Programs
 from mlops_lab.images import needed
-from mlops_lab.images.catalog import CATALOG, sources
+from mlops_lab.images.catalog import CATALOG, all_here, sources
 from mlops_lab.images.recipes import components, debian, flight_delay_pytorch, pytorch, workbench
 from mlops_lab.images.steps import closure
 from mlops_lab.kit.predictions import Predictions
@@ -97,6 +97,13 @@ def test_they_stand_on_the_workbench_and_bring_its_models_and_flights() -> None:
     known = sources("build", "amd64")
     steps = {step.image or step.name for step in closure([CATALOG[flight_delay_pytorch.NAME].build(known)])}
     assert {workbench.NAME, pytorch.NAME, "debian/pytorch", components.DAYS} <= steps
+
+
+def test_who_asks_for_all_images_gets_those_that_the_host_can_make(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(debian, "can_be_built", lambda: True)
+    assert all_here() == list(CATALOG)
+    monkeypatch.setattr(debian, "can_be_built", lambda: False)
+    assert {*CATALOG} - {*all_here()} == {pytorch.NAME, flight_delay_pytorch.NAME}
 
 
 OWN, FOREST = (0.125, 0.25, 0.5), (0.2, 0.3, 0.4)

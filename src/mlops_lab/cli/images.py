@@ -206,11 +206,11 @@ def _bring(mode: Mode, names: tuple[str, ...]) -> tuple[Docker, dict[str, Step]]
     from mlops_lab.base.progress import Progress
     from mlops_lab.engine import start
     from mlops_lab.images.build import bring
-    from mlops_lab.images.catalog import CATALOG
+    from mlops_lab.images.catalog import all_here
     from mlops_lab.images.recipes import flight_delay
 
     progress = Progress()
     docker = start.ensure(progress.say)
-    wanted, mirror = list(names or CATALOG), os.environ.get("MLOPS_LAB_MIRROR", "")
+    wanted, mirror = list(names or all_here()), os.environ.get("MLOPS_LAB_MIRROR", "")
     also = (flight_delay.train,) if any(image.name in wanted for image in flight_delay.IMAGES) else ()
     return docker, bring(wanted, mode, docker, progress, mirror, also)

@@ -9,6 +9,7 @@ from mlops_lab.images.recipes import (
     classroom,
     components,
     containerise,
+    debian,
     flight_delay,
     flight_delay_pytorch,
     grader,
@@ -64,6 +65,11 @@ CATALOG: dict[str, Image] = {image.name: image for recipe in _RECIPES for image 
 def sources(mode: Mode, arch: str, mirror: str = "", offline: bool = False) -> Sources:
     """The steps of all images, in one mode; arguments as `Sources`."""
     return Sources(CATALOG, mode, arch, mirror, offline)
+
+
+def all_here() -> list[str]:
+    """The names of all images that this host can bring."""
+    return [name for name, image in CATALOG.items() if debian.can_be_built() or not image.of_debian]
 
 
 def served_as(name: str) -> str:

@@ -29,6 +29,7 @@ class Image:
         served: it is pushed to the cluster's registry, so that nodes get it from there.
         stands_in: it takes a published image's place under its name, for who names it in work of his own, where that
             one can't be pulled. It is another image, built in every mode; where the nodes can pull, it is not brought.
+        of_debian: it is built of Debian's packages in every mode, so on Debian and Ubuntu only.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Image:
     published: bool = False
     served: bool = False
     stands_in: bool = False
+    of_debian: bool = False
 
     def pull_ref(self, mirror: str = "") -> str:
         """What to pull. A mirror is trusted by its tags: it may hold images that were built, with other digests."""

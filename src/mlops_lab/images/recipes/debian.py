@@ -79,9 +79,14 @@ def root(
     return sources.once(name, lambda: Step(name, make, inputs, seconds=seconds, arch=sources.arch))
 
 
+def can_be_built() -> bool:
+    """Is this a host on which such roots can be made?"""
+    return Path("/etc/debian_version").exists()
+
+
 def _mirror(suite: str) -> list[str]:
     """The host's own package sources where they have the suite; else none, which means mmdebstrap's own for Debian."""
-    if not Path("/etc/debian_version").exists():
+    if not can_be_built():
         raise LabError("images can be built on Debian and Ubuntu only", "use published images: --images pull")
     names = (Path("/etc/apt/sources.list"), Path("/etc/apt/sources.list.d/debian.sources"))
     entry = re.compile(rf"^(deb\s|Suites:).*\b{suite}\b", re.MULTILINE)

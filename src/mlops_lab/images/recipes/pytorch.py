@@ -108,4 +108,4 @@ def build(sources: Sources) -> Step:
     )
 
 
-IMAGES = (Image(NAME, build, served=True),)
+IMAGES = (Image(NAME, build, served=True, of_debian=True),)
