@@ -1,0 +1,153 @@
+"""The service's team: commits what it is told to, reads what the repository says about it, and asks the service.
+
+Runs in a pod of the checker's and answers each line of JSON with one; see `Team.do`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from .faults import DEPLOYMENT, NAMES, container
+from .models import Model, best, loss, worse_by
+from .passengers import Crowd, asked
+from .repository import WEIGHTS, Repository, in_clear, named_by_content, with_key
+
+Said = dict[str, Any]
+
+
+class Team:
+    """A team with a clone.
+
+    Args:
+        url: of the repository.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._scratch = Path(tempfile.mkdtemp())
+        self._url, self._repository = url, Repository(url, self._scratch / "delays")
+        flights = json.loads((self._repository.folder / "holdout.json").read_text())
+        self._rows, self._late = [each[0] for each in flights], [bool(each[1]) for each in flights]
+        known: list[Model] = [json.loads(each) for each in self._repository.models()]
+        self._models: dict[str, Model] = {each["version"]: each for each in known}
+        self._crowd: Crowd | None = None
+
+    def do(self, said: Said) -> Said:
+        """One thing: `change`, `revert`, `restore`, `note`, `tip`, `ask`, `crowd`, `look`, `stop` or `scan`."""
+        ((what, given),) = said.items()
+        found: Said = getattr(self, what)(**given)
+        return found
+
+    def tip(self) -> Said:
+        """The newest commit, and what it wants."""
+        return {"commit": self._repository.newest(), **self._wanted()}
+
+    def change(
+        self, message: str, seed: int, *, base: str = "", model: Said | None = None, key: Said | None = None, fault: str = "",
+        replicas: int = 0, image: str = "", extra: Said | None = None,
+    ) -> Said:  # fmt: skip
+        """A commit.
+
+        Args:
+            base: the commit whose files are changed; empty is the newest.
+            model: {"version": name, "worse": loss more than, "than": a version; the best one if empty}.
+            key: {"name": of the Secret, "value": ...}.
+            fault: see `faults`.
+            image: its tag.
+            extra: a ConfigMap: {"name": ..., "text": ...}; no `text` takes it away.
+        """
+        self._repository.newest()
+        if base:
+            self._repository.lay(base)
+        files, draw = self._repository.files(), random.Random(seed)
+        if model:
+            than = self._models[model["than"]] if model["than"] else best(self._rows, self._late)
+            made = worse_by(than, model["worse"], self._rows, self._late, draw) | {"version": model["version"]}
+            self._models[made["version"]] = made
+            files[WEIGHTS]["data"]["model.json"] = json.dumps(made, indent=1) + "\n"
+        if key:
+            with_key(files, key["name"], self._repository.seal(key["value"]))
+        if replicas:
+            files[DEPLOYMENT]["spec"]["replicas"] = replicas
+        if image:
+            container(files)["image"] = container(files)["image"].rpartition(":")[0] + f":{image}"
+        if extra:
+            path = f"service/{extra['name']}.yaml"
+            files.pop(path, None)
+            if "text" in extra:
+                named = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": extra["name"]}}
+                files[path] = {**named, "data": {"text": extra["text"]}}
+        if fault:
+            NAMES[fault](files, draw)
+        named_by_content(files)
+        commit = self._repository.push(message, files)
+        return {"commit": commit, **({} if fault == "no_yaml" else self._wanted())}
+
+    def _wanted(self) -> Said:
+        files = self._repository.files()
+        model: Model = json.loads(files[WEIGHTS]["data"]["model.json"])
+        spec = files[DEPLOYMENT]["spec"]
+        names = {volume["name"]: volume["configMap"]["name"] for volume in spec["template"]["spec"]["volumes"]}
+        return {
+            "version": model["version"], "loss": loss(model, self._rows, self._late), "replicas": spec["replicas"],
+            "image": container(files)["image"], "program": names["program"], "weights": names["model"],
+            "key": container(files)["env"][0]["valueFrom"]["secretKeyRef"]["name"],
+        }  # fmt: skip
+
+    def revert(self, commit: str) -> Said:
+        """Revert a commit."""
+        return {"commit": self._repository.revert(commit), **self._wanted()}
+
+    def restore(self, commit: str) -> Said:
+        """The service as it was at a commit."""
+        return {"commit": self._repository.restore(commit), **self._wanted()}
+
+    def note(self, commits: list[str]) -> Said:
+        """What the repository says about commits."""
+        return {"notes": [self._repository.note(each) for each in commits]}
+
+    def ask(self, host: str, key: str, times: int = 1, port: int = 80) -> Said:
+        """What answers of the service, several times."""
+        answers = [asked(host, port, key, self._rows[:2], within=3) for _ in range(times)]
+        shown = [body.get("model_version") if isinstance(body, dict) else str(body)[:80] for _, body in answers]
+        return {"answers": [[status, str(each)] for (status, _), each in zip(answers, shown, strict=True)]}
+
+    def crowd(self, host: str, key: str, rate: float, port: int = 80) -> Said:
+        """Passengers begin."""
+        self._crowd = Crowd(host, key, rate, self._rows, self._models, port)
+        return {}
+
+    def look(self) -> Said:
+        """What passengers have seen so far."""
+        assert self._crowd, "nobody asks"
+        return self._crowd.look()
+
+    def stop(self) -> Said:
+        """Passengers end."""
+        assert self._crowd, "nobody asks"
+        crowd, self._crowd = self._crowd, None
+        return crowd.stop()
+
+    def scan(self, values: list[str]) -> Said:
+        """Where these are in the repository as whoever clones it can read them."""
+        return {"found": in_clear(self._url, Path(tempfile.mkdtemp()) / "all", values)[:8]}
+
+
+def main() -> None:
+    """Answer each line; what goes wrong is an answer, too."""
+    team = Team(os.environ["REPOSITORY"])
+    for line in sys.stdin:
+        try:
+            answer = team.do(json.loads(line))
+        except Exception as trouble:  # the check says what it means
+            answer = {"trouble": f"{type(trouble).__name__}: {trouble}"}
+        print(json.dumps(answer), flush=True)
+
+
+if __name__ == "__main__":
+    main()
