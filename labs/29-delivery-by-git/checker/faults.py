@@ -11,6 +11,7 @@ from typing import Any
 
 Files = dict[str, Any]  # by their paths: objects; a text is written as it is
 DEPLOYMENT, SERVER, KEY = "service/deployment.yaml", "service/server.yaml", "sealed/key.yaml"
+SERVICE = "service/service.yaml"
 PROBABILITIES = "        probabilities = [probability(row) for row in json.loads(body)[\"rows\"]]\n"
 READY = '{"/readyz": (200, {}),'
 VERSION = '{"model_version": MODEL["version"], "probabilities"'
@@ -39,7 +40,7 @@ def word(draw: random.Random) -> str:
 
 
 def no_yaml(files: Files, draw: random.Random) -> None:
-    files["service/service.yaml"] = f"apiVersion: v1\nkind: Service\nmetadata: {{name: model, labels: {{a: {word(draw)}}}\n"
+    files[SERVICE] = f"apiVersion: v1\nkind: Service\nmetadata: {{name: model, labels: {{a: {word(draw)}}}\n"
 
 
 def no_kind(files: Files, draw: random.Random) -> None:

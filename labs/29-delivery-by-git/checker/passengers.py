@@ -20,9 +20,9 @@ _NEAR = 1e-6
 _EXAMPLES = 5
 
 
-def asked(host: str, port: int, key: str, rows: Sequence[Row], within: float = WITHIN) -> tuple[int, Any]:
+def asked(host: str, key: str, rows: Sequence[Row], within: float = WITHIN) -> tuple[int, Any]:
     """Status and body of POST /predict; 0 and why where nothing came."""
-    connection = http.client.HTTPConnection(host, port, timeout=within)
+    connection = http.client.HTTPConnection(host, timeout=within)
     try:
         body = json.dumps({"rows": list(rows)})
         connection.request("POST", "/predict", body, {"Content-Type": "application/json", "X-Api-Key": key})
@@ -58,9 +58,9 @@ class Crowd:
     """
 
     def __init__(
-        self, host: str, key: str, rate: float, rows: Sequence[Row], models: Mapping[str, Model], port: int = 80
+        self, host: str, key: str, rate: float, rows: Sequence[Row], models: Mapping[str, Model]
     ) -> None:
-        self._where, self._rate, self._rows, self._models = (host, port, key), rate, rows, models
+        self._where, self._rate, self._rows, self._models = (host, key), rate, rows, models
         self._lock, self._over = threading.Lock(), threading.Event()
         self._sent, self._lost, self._examples, self.versions = 0, 0, list[str](), Counter[str]()
         self._thread = threading.Thread(target=self._run, daemon=True)

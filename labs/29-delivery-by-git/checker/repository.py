@@ -64,14 +64,23 @@ class Repository:
         paths = sorted(path for folder in FOLDERS for path in (self.folder / folder).glob("*.yaml"))
         return {str(path.relative_to(self.folder)): yaml.safe_load(path.read_text()) for path in paths}
 
-    def push(self, message: str, files: Files) -> str:
-        """Commit these files, and no others in the team's folders, to main; the commit."""
+    def texts(self) -> dict[str, str]:
+        """What CI has of the clone: the team's folders and the held-out flights."""
+        paths = [path for folder in FOLDERS for path in sorted((self.folder / folder).glob("*"))]
+        return {str(each.relative_to(self.folder)): each.read_text() for each in [*paths, self.folder / "holdout.json"]}
+
+    def write(self, files: Files) -> None:
+        """Lay these files, and no others, into the team's folders."""
         for folder in FOLDERS:
             for path in (self.folder / folder).glob("*.yaml"):
                 path.unlink()
         for name, content in files.items():
             text = content if isinstance(content, str) else yaml.dump(content, Dumper=Dumper, sort_keys=False)
             (self.folder / name).write_text(text)
+
+    def push(self, message: str, files: Files) -> str:
+        """Commit these files, and no others in the team's folders, to main; the commit."""
+        self.write(files)
         self.git("add", "--all", *FOLDERS)
         self.git("commit", "--quiet", "--allow-empty", "--message", message)
         return self._pushed()

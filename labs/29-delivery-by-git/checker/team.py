@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from .faults import DEPLOYMENT, NAMES, container
+from .faults import DEPLOYMENT, NAMES, SERVICE, Files, container
 from .models import Model, best, loss, worse_by
 from .passengers import Crowd, asked
 from .repository import WEIGHTS, Repository, in_clear, named_by_content, with_key
@@ -38,20 +38,45 @@ class Team:
         self._crowd: Crowd | None = None
 
     def do(self, said: Said) -> Said:
-        """One thing: `change`, `revert`, `restore`, `note`, `tip`, `ask`, `crowd`, `look`, `stop` or `scan`."""
+        """One thing: `change`, `propose`, `revert`, `restore`, `note`, `tip`, `ask`, `crowd`, `look`, `stop` or `scan`."""
         ((what, given),) = said.items()
         found: Said = getattr(self, what)(**given)
         return found
 
     def tip(self) -> Said:
         """The newest commit, and what it wants."""
-        return {"commit": self._repository.newest(), **self._wanted()}
+        tip = self._repository.newest()
+        first = self._repository.git("rev-list", "--max-parents=0", "HEAD").split()[-1]
+        return {"commit": tip, "first": first, **self._wanted()}
 
-    def change(
-        self, message: str, seed: int, *, base: str = "", model: Said | None = None, key: Said | None = None, fault: str = "",
+    def change(self, message: str, seed: int, base: str = "", **how: Any) -> Said:
+        """A commit; see `_laid`."""
+        self._repository.newest()
+        files = self._laid(base, seed, **how)
+        commit = self._repository.push(message, files)
+        return {"commit": commit, **({} if isinstance(files[SERVICE], str) else self._wanted())}
+
+    def propose(self, base: str, seed: int, clear: str = "", **how: Any) -> Said:
+        """The files of a change that nobody pushes.
+
+        Args:
+            clear: a key that stands in a Secret of the repository.
+        """
+        self._repository.newest()
+        files = self._laid(base, seed, **how)
+        if clear:
+            secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "model-key"}}
+            files["service/key.yaml"] = {**secret, "stringData": {"API_KEY": clear}}
+        self._repository.write(files)
+        found = {"files": self._repository.texts(), "wants": {} if how.get("fault") else self._wanted()}
+        self._repository.newest()
+        return found
+
+    def _laid(
+        self, base: str, seed: int, *, model: Said | None = None, key: Said | None = None, fault: str = "",
         replicas: int = 0, image: str = "", extra: Said | None = None,
-    ) -> Said:  # fmt: skip
-        """A commit.
+    ) -> Files:  # fmt: skip
+        """The team's files with something changed.
 
         Args:
             base: the commit whose files are changed; empty is the newest.
@@ -61,7 +86,6 @@ class Team:
             image: its tag.
             extra: a ConfigMap: {"name": ..., "text": ...}; no `text` takes it away.
         """
-        self._repository.newest()
         if base:
             self._repository.lay(base)
         files, draw = self._repository.files(), random.Random(seed)
@@ -85,8 +109,7 @@ class Team:
         if fault:
             NAMES[fault](files, draw)
         named_by_content(files)
-        commit = self._repository.push(message, files)
-        return {"commit": commit, **({} if fault == "no_yaml" else self._wanted())}
+        return files
 
     def _wanted(self) -> Said:
         files = self._repository.files()
@@ -111,15 +134,15 @@ class Team:
         """What the repository says about commits."""
         return {"notes": [self._repository.note(each) for each in commits]}
 
-    def ask(self, host: str, key: str, times: int = 1, port: int = 80) -> Said:
+    def ask(self, host: str, key: str, times: int = 1) -> Said:
         """What answers of the service, several times."""
-        answers = [asked(host, port, key, self._rows[:2], within=3) for _ in range(times)]
+        answers = [asked(host, key, self._rows[:2], within=3) for _ in range(times)]
         shown = [body.get("model_version") if isinstance(body, dict) else str(body)[:80] for _, body in answers]
         return {"answers": [[status, str(each)] for (status, _), each in zip(answers, shown, strict=True)]}
 
-    def crowd(self, host: str, key: str, rate: float, port: int = 80) -> Said:
+    def crowd(self, host: str, key: str, rate: float) -> Said:
         """Passengers begin."""
-        self._crowd = Crowd(host, key, rate, self._rows, self._models, port)
+        self._crowd = Crowd(host, key, rate, self._rows, self._models)
         return {}
 
     def look(self) -> Said:

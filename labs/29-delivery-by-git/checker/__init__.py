@@ -1,0 +1,132 @@
+"""Lab 29: the checker is the team that commits to the repository, its passengers, and somebody with kubectl.
+
+Two good commits first; then hands, faults of four kinds, a model that is worse, a revert, another key. Each check that
+follows begins where those two ended, and the service is at the end as it was at the beginning.
+"""
+
+from __future__ import annotations
+
+from mlops_lab.checks import Lab, Observation, check, expect
+from mlops_lab.kit.rights import EVERYWHERE, Right, allowed
+
+from . import why
+from .ci import judged
+from .scenario import broken, by_hand, followed, good, reverted, sealed, worse
+
+DEPLOYS = ("ckad/deployment",)
+SECURES = ("ckad/environment-configuration-and-security",)
+WHY = {
+    "noted": why.NOTED, "served": why.SERVED, "applied": why.APPLIED, "pruned": why.PRUNED, "alone": why.LEFT_ALONE,
+    "rolled": why.ROLLED, "opened": why.OPENED, "stopped": why.STOPPED, "traffic": why.NO_TRAFFIC,
+    "leftovers": why.LEFTOVERS, "still": why.STILL, "worse": why.WORSE, "reverted": why.REVERTED, "clear": why.IN_CLEAR,
+}  # fmt: skip
+APART = ("model", "git", "first-commit")
+
+
+def told(looks: list[tuple[Observation, str]]) -> None:
+    """Each expectation with its explanation."""
+    for seen, word in looks:
+        expect(seen).because(WHY[word])
+
+
+@check(points=3, owns="model", domains=DEPLOYS)
+async def follows(lab: Lab) -> None:
+    """Two commits to main that are right each serve within 120 s, and have the note `accepted`.
+
+    They bring another key, model, image and number of pods, and a ConfigMap that the second takes away again. What a
+    commit has not any more is gone 60 s later, what was never in the repository stays, and no request fails.
+    """
+    told((await lab.once(followed)).looks)
+
+
+@check(points=2, needs=follows, owns="model", domains=DEPLOYS)
+async def puts_back(lab: Lab) -> None:
+    """What is changed by hand is as in the repository again within 60 s.
+
+    Three changes: one of Deployment `model` (pods, image, or deleted), one of Service `model` (port, selector, or
+    deleted), one of what the pods are given (a ConfigMap deleted, a Secret deleted or changed).
+    """
+    for seen in await by_hand(lab):
+        expect(seen).because(why.PUT_BACK)
+
+
+@check(points=4, needs=follows, owns="model", domains=DEPLOYS)
+async def stops_broken(lab: Lab) -> None:
+    """A commit with a fault is refused within 120 s, and no passenger ever gets an answer by it.
+
+    One of each kind: manifest, start, ready, answers; the note says which. While the last one is the newest commit, all
+    pods but those of `model` and `git` are deleted, and Deployment `model` is scaled by hand.
+    """
+    told(await broken(lab, short=not lab.thorough(stops_broken)))
+
+
+@check(points=2, needs=follows, owns="model", domains=DEPLOYS)
+async def stops_worse_model(lab: Lab) -> None:
+    """A commit whose model is worse than the one in service is refused within 120 s, and never serves.
+
+    Its log loss on `holdout.json` is 0.015 to 0.03 higher, and lower than the first model's.
+    """
+    told(await worse(lab))
+
+
+@check(points=2, needs=follows, owns="model", domains=DEPLOYS)
+async def reverts(lab: Lab) -> None:
+    """A `git revert` of the last good commit serves within 120 s, though its model is worse; no request fails."""
+    told(await reverted(lab))
+
+
+@check(points=3, needs=follows, owns="model", domains=SECURES)
+async def keeps_secrets(lab: Lab) -> None:
+    """Another sealed key serves within 120 s, the old one gets 401, and no key is in the repository in clear.
+
+    All objects that branches, tags and notes lead to are searched, for the keys as they are, in base64 and in hexadecimal.
+    """
+    told(await sealed(lab))
+
+
+@check(points=1, needs=follows, domains=("cka/cluster-architecture",))
+async def has_few_rights(lab: Lab) -> None:
+    """ServiceAccounts of your pods may do nothing outside of the namespace, and may not read Secrets by the API."""
+    await good(lab)
+    accounts = sorted({
+        pod["spec"].get("serviceAccountName", "default")
+        for pod in await lab.objects.all("Pod")
+        if (pod["metadata"].get("labels") or {}).get("app") not in APART
+    })  # fmt: skip
+    found = [f"{each} may {right}" for each in accounts for right in await allowed(lab, each, FORBIDDEN)]
+    expected = f"of {len(FORBIDDEN)} rights that nobody needs here none is given to {', '.join(accounts) or 'any'}"
+    expect(Observation(not found, expected, found[0] if found else "none is", found, tuple(found[1:6]))).because(
+        why.RIGHTS
+    )
+
+
+@check(points=3, domains=DEPLOYS)
+async def ci(lab: Lab) -> None:
+    """The steps in `ci/` pass two changes that are right, and fail three that are not: worse, no YAML, a key in clear.
+
+    They are the same in `github-actions.yaml`, `gitlab-ci.yaml` and `Jenkinsfile`, and run in a clone of each change.
+    """
+    for seen in await judged(lab):
+        expect(seen).because(why.STEPS)
+
+
+ELSEWHERE = ("default", "kube-system")
+FORBIDDEN = (
+    Right("get", "secrets"),
+    Right("list", "secrets"),
+    Right("watch", "secrets"),
+    Right("get", "secrets", name="delivery-key"),
+    Right("create", "pods", subresource="exec"),
+    Right("create", "rolebindings", group="rbac.authorization.k8s.io"),
+    Right("patch", "roles", group="rbac.authorization.k8s.io"),
+    Right("create", "serviceaccounts", subresource="token"),
+    *(Right("get", "secrets", namespace=each) for each in ELSEWHERE),
+    *(Right("create", "pods", namespace=each) for each in ELSEWHERE),
+    *(Right("patch", "deployments", group="apps", namespace=each) for each in ELSEWHERE),
+    *(Right("patch", "configmaps", namespace=each) for each in ELSEWHERE),
+    Right("list", "pods", namespace=EVERYWHERE),
+    Right("list", "secrets", namespace=EVERYWHERE),
+    Right("patch", "deployments", group="apps", namespace=EVERYWHERE),
+    Right("patch", "nodes", namespace=EVERYWHERE),
+    Right("create", "clusterrolebindings", group="rbac.authorization.k8s.io", namespace=EVERYWHERE),
+)

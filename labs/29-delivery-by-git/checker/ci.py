@@ -1,0 +1,104 @@
+"""What CI says of changes before they are merged: the learner's three files, and the steps that they take."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from mlops_lab.base import entries
+from mlops_lab.checks import Lab, Observation, absent, expect
+from mlops_lab.kit.ci_forms import FORMS
+from mlops_lab.kit.drawn import drawn
+
+from .stage import HERE, IMAGE, team
+from .why import FORMS as SAME_STEPS
+from .why import STEPS
+
+FOLDER = "ci"
+WITHIN = 300.0  # s for all changes
+_MOST = 200 << 10  # bytes of the learner's folder
+SAME, WORSE = (0.002, 0.006), (0.015, 0.04)
+KINDS = {
+    "another number of pods": True, "a model that is as good": True, "a model that is worse": False,
+    "a file that is no YAML": False, "a Secret in clear": False,
+}  # fmt: skip
+
+
+def commands(lab: Lab) -> list[str]:
+    """What the three files have a CI system run.
+
+    Raises:
+        Failure: one is not there or can't be read, or they differ.
+    """
+    found: dict[str, list[str]] = {}
+    for name, read in FORMS.items():
+        try:
+            found[name] = read(entries.text(lab.work.folder / FOLDER / name, _MOST))
+        except (OSError, ValueError) as wrong:  # a UnicodeDecodeError is a ValueError
+            seen = getattr(wrong, "strerror", None) or str(wrong)
+            expect(absent(f"the steps in {FOLDER}/{name}", seen[:200])).because(SAME_STEPS)
+    first, *others = found.values()
+    same = bool(first) and all(each == first for each in others)
+    shown = "; ".join(f"{name}: {', '.join(each)[:80] or 'none'}" for name, each in found.items())
+    expect(Observation(same, "the same steps in all three files", "they are" if same else shown)).because(SAME_STEPS)
+    return first
+
+
+def program(lab: Lab) -> dict[str, str]:
+    """The learner's folder `ci`, by the names that its files have in a clone.
+
+    Raises:
+        Failure: it is too large, or not text.
+    """
+    found, top = dict[str, str](), lab.work.folder
+    for path in sorted((top / FOLDER).rglob("*")):
+        if path.is_file() and "__pycache__" not in path.parts:
+            try:
+                found[str(path.relative_to(top))] = entries.text(path, _MOST)
+            except (OSError, ValueError) as wrong:
+                expect(absent("texts in ci/", f"{path.name}: {str(wrong)[:100]}")).because(STEPS)
+    size = sum(map(len, found.values()))
+    if size > _MOST:
+        expect(absent(f"less than {_MOST} bytes in ci/", f"{size}")).because(STEPS)
+    return found
+
+
+async def judged(lab: Lab) -> list[Observation]:
+    """What the steps say of five changes, of which two are right."""
+    draw, given = drawn(lab, "changes for CI"), {"commands": commands(lab), "program": program(lab)}
+    kinds = draw.sample(sorted(KINDS), len(KINDS))
+    async with team(lab) as it:
+        start = (await it.do("tip"))["first"]
+        base = await it.do("propose", base=start, seed=0)
+        changes: list[Any] = []
+        for kind in kinds:
+            how = _how(draw, kind, base["wants"]["version"])
+            changes.append((await it.do("propose", base=start, seed=draw.randrange(1 << 30), **how))["files"])
+    given |= {"base": base["files"], "changes": changes}
+    output = await lab.programs.apart(
+        IMAGE, "python3", "/checker/ci_run.py", within=WITHIN,
+        files={"ci_run.py": Path(HERE / "ci_run.py").read_text(), "given.json": json.dumps(given)},
+    )  # fmt: skip
+    return [_said(kind, each) for kind, each in zip(kinds, output.json()["found"], strict=True)]
+
+
+def _how(draw: Any, kind: str, version: str) -> dict[str, Any]:
+    """What is changed, as the team takes it."""
+    model = {"version": f"m-{draw.randrange(0x10000, 0x100000):x}", "than": version}
+    return {
+        "another number of pods": {"replicas": draw.randrange(3, 6)},
+        "a model that is as good": {"model": model | {"worse": draw.uniform(*SAME)}},
+        "a model that is worse": {"model": model | {"worse": draw.uniform(*WORSE)}},
+        "a file that is no YAML": {"fault": "no_yaml"},
+        "a Secret in clear": {"clear": f"{draw.randrange(1 << 128):032x}"},
+    }[kind]
+
+
+def _said(kind: str, found: list[Any]) -> Observation:
+    code, said = found
+    right = KINDS[kind]
+    expected = f"{kind}: exit code {'0' if right else 'other than 0, and why'}"
+    ok = code == 0 if right else code not in (0, -1) and bool(said)
+    lines = tuple(str(said).splitlines()[-3:])
+    return Observation(ok, expected, f"exit code {code}{'' if code == 0 or said else ', and not a word'}", code, lines)

@@ -1,0 +1,129 @@
+"""What somebody changes by hand, drawn: how it is done, and whether it is as before."""
+
+from __future__ import annotations
+
+import base64
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from mlops_lab.checks import Lab
+from mlops_lab.kube.client import Object
+
+Seen = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Change:
+    """A change of one object.
+
+    Attributes:
+        what: in words.
+        kind, name: of the object.
+        do: makes it.
+        part: what of the object has to be as it was.
+    """
+
+    what: str
+    kind: str
+    name: str
+    do: Callable[[Lab], Awaitable[Any]]
+    part: Callable[[Object], Any]
+
+    async def look(self, lab: Lab) -> Object:
+        """The object as it is before."""
+        return await lab.objects.named(self.kind, self.name).present()
+
+    async def restored(self, lab: Lab, before: Object) -> str:
+        """In what it is not as before; empty if in nothing."""
+        now = await lab.objects.named(self.kind, self.name).now()
+        if now is None or now["metadata"].get("deletionTimestamp"):
+            return f"there is no {self.kind} {self.name}"
+        was, found = self.part(before), self.part(now)
+        return "" if was == found else f"{str(found)[:100]}, not {str(was)[:100]}"
+
+
+def changes(draw: random.Random, wanted: Seen) -> list[Change]:
+    """One change of the Deployment, one of the Service, and one of what the pods are given, in any order."""
+    weights, key = wanted["weights"], wanted["key"]
+    found = [
+        draw.choice((_scaled(draw, wanted), _image(draw, wanted), _deleted("Deployment", "model", _deployment))),
+        draw.choice((_port(draw), _selector(draw), _deleted("Service", "model", _service))),
+        draw.choice((
+            _deleted("ConfigMap", weights, _data), _deleted("Secret", key, _data), _other_key(draw, key)
+        )),
+    ]  # fmt: skip
+    draw.shuffle(found)
+    return found
+
+
+def _deployment(item: Object) -> Any:
+    container = item["spec"]["template"]["spec"]["containers"][0]
+    return {"replicas": item["spec"].get("replicas"), "image": container.get("image"), "command": container["command"]}
+
+
+def _service(item: Object) -> Any:
+    ports = [(each["port"], each.get("targetPort")) for each in item["spec"].get("ports") or []]
+    return {"selector": item["spec"].get("selector"), "ports": ports}
+
+
+def _data(item: Object) -> Any:
+    return item.get("data")
+
+
+def _scaled(draw: random.Random, wanted: Seen) -> Change:
+    count = draw.choice((0, 1, 4))
+
+    async def do(lab: Lab) -> None:
+        await lab.objects.patch("Deployment", "model", {"spec": {"replicas": count}})
+
+    return Change(f"Deployment model scaled to {count} by hand", "Deployment", "model", do, _deployment)
+
+
+def _image(draw: random.Random, wanted: Seen) -> Change:
+    tag = f"hotfix-{draw.randrange(0x1000, 0x10000):x}"
+
+    async def do(lab: Lab) -> None:
+        item = await lab.objects.deployment("model").present()
+        containers = item["spec"]["template"]["spec"]["containers"]
+        containers[0]["image"] = f"{wanted['image'].rpartition(':')[0]}:{tag}"
+        await lab.objects.patch("Deployment", "model", {"spec": {"template": {"spec": {"containers": containers}}}})
+
+    return Change(f"image {tag} by hand", "Deployment", "model", do, _deployment)
+
+
+def _port(draw: random.Random) -> Change:
+    number = draw.randrange(8100, 8200)
+
+    async def do(lab: Lab) -> None:
+        item = await lab.objects.service("model")
+        ports = [{**each, "targetPort": number} for each in item["spec"]["ports"]]
+        await lab.objects.patch("Service", "model", {"spec": {"ports": ports}})
+
+    return Change(f"Service model sent to port {number} by hand", "Service", "model", do, _service)
+
+
+def _selector(draw: random.Random) -> Change:
+    other = f"model-{draw.randrange(0x1000, 0x10000):x}"
+
+    async def do(lab: Lab) -> None:
+        await lab.objects.patch("Service", "model", {"spec": {"selector": {"app": other}}})
+
+    return Change(f"Service model sent to app {other} by hand", "Service", "model", do, _service)
+
+
+def _other_key(draw: random.Random, name: str) -> Change:
+    value = base64.b64encode(f"{draw.randrange(1 << 64):x}".encode()).decode()
+
+    async def do(lab: Lab) -> None:
+        await lab.objects.patch("Secret", name, {"data": {"API_KEY": value}})
+
+    return Change(f"another value in Secret {name} by hand", "Secret", name, do, _data)
+
+
+def _deleted(kind: str, name: str, part: Callable[[Object], Any]) -> Change:
+    async def do(lab: Lab) -> None:
+        await lab.objects.delete(kind, name)
+
+    return Change(f"{kind} {name} deleted by hand", kind, name, do, part)

@@ -1,0 +1,317 @@
+"""What the team does to the repository, and what is seen of the service meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from mlops_lab.checks import Lab, LabError, Observation, expect
+from mlops_lab.kit.answering import must_answer
+from mlops_lab.kit.drawn import drawn
+from mlops_lab.kit.pods import name
+from mlops_lab.kit.standing import standing
+from mlops_lab.kube.client import Object
+
+from .faults import FAULTS
+from .hands import changes
+from .stage import BACK_WITHIN, DECIDED_WITHIN, Seen, Team, key_in, team, unharmed
+from .why import COMES_UP, GIVEN, LEFT_ALONE
+
+UP_WITHIN = 150.0  # s for what was on main when the check began
+GONE_WITHIN = 60.0  # s after a note, for what is not wanted any more
+SAME = (0.002, 0.006)  # how much a model's log loss may be higher, to be as good
+WORSE = (0.015, 0.03)
+_OWN = ("model", "git", "first-commit")  # pods that are not the learner's
+
+
+@dataclass
+class Story:
+    """What two good commits came to.
+
+    Attributes:
+        first, second: what they want; the second has a better model.
+        start: the repository's first commit.
+        keys: that were sealed, the oldest first.
+        looks: what was seen, in order, each with a word for its explanation.
+    """
+
+    start: str = ""
+    first: Seen = field(default_factory=dict)
+    second: Seen = field(default_factory=dict)
+    keys: list[str] = field(default_factory=list)
+    looks: list[tuple[Observation, str]] = field(default_factory=list)
+
+
+async def followed(lab: Lab) -> Story:
+    """Two commits that are right, the second under the eyes of passengers."""
+    story, draw = Story(), drawn(lab, "good commits")
+    await lab.objects.service("git")
+    up = await lab.time.eventually(
+        lambda: _version(lab), bool, expected="Service model answers GET /version", shown=lambda said: said or "nothing",
+        within=UP_WITHIN,
+    )  # fmt: skip
+    expect(up).because(COMES_UP)
+    await must_answer(lab)
+    stranger, extra, key = _word(draw, "mine"), _word(draw, "extra"), f"{draw.randrange(1 << 128):032x}"
+    text = f"line {draw.randrange(10**6)}"
+    mine: Object = {
+        "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": stranger, "labels": {"app": "model"}},
+        "data": {"by": "hand"},
+    }  # fmt: skip
+    async with standing(lab, [mine]), team(lab) as it:
+        begun = await it.do("tip")
+        story.start, tag = begun["first"], begun["image"].rpartition(":")[2]
+        story.keys.append(await key_in(lab, await _key_now(lab)))
+        first = story.first = await it.change(
+            base=story.start, model=_model(draw, up.value, SAME), key={"name": _word(draw, "model-key"), "value": key},
+            replicas=3, image="v2" if tag == "v1" else "v1", extra={"name": extra, "text": text},
+        )  # fmt: skip
+        story.keys.append(key)
+        await _accepted(it, story, first, key, "a commit that is right")
+        if not story.looks[-1][0].ok:
+            return story
+        story.looks.append((await _applied(lab, first, {extra: text}), "applied"))
+        old = await key_in(lab, first["key"])
+        story.looks.append((Observation(old == key, f"Secret {first['key']} has what was sealed",
+                                        "it has" if old == key else "it has something else"), "opened"))  # fmt: skip
+        async with it.passengers(key) as seen:
+            second = story.second = await it.change(
+                base=first["commit"], model=_model(draw, "", (0.0005, 0.002)), replicas=2, extra={"name": extra},
+            )  # fmt: skip
+            await _accepted(it, story, second, key, "a commit with a better model")
+            if story.looks[-1][0].ok:
+                gone = [("ConfigMap", extra), ("ConfigMap", first["weights"])]
+                story.looks.append((await _applied(lab, second, {}), "applied"))
+                story.looks.append((await are_gone(lab, gone, "what that commit has not"), "pruned"))
+        story.looks += [(each, "rolled") for each in unharmed(seen, [first["version"], second["version"]])]
+        there = await lab.objects.named("ConfigMap", stranger).now()
+        story.looks.append((Observation(there is not None, f"ConfigMap {stranger}, made by hand, is left alone",
+                                        "it is there" if there else "it was deleted"), "alone"))  # fmt: skip
+    return story
+
+
+async def good(lab: Lab) -> Story:
+    """The two good commits, for a check that begins where they ended."""
+    story = await lab.once(followed)
+    if not story.second:
+        raise LabError("the good commits did not come to their end", "see the check `follows`")
+    return story
+
+
+async def by_hand(lab: Lab) -> list[Observation]:
+    """Three changes by hand, of which each is put back."""
+    story, draw = await good(lab), drawn(lab, "hands")
+    found, wanted = [], story.second
+    for change in changes(draw, wanted):
+        before = await change.look(lab)
+        await change.do(lab)
+        seen = await _back(lab, change.what, lambda change=change, before=before: change.restored(lab, before))
+        found.append(seen)
+        if not seen.ok:
+            return found
+    async with team(lab) as it:
+        found.append(await it.serves(story.keys[-1], wanted["version"], within=BACK_WITHIN))
+    return found
+
+
+async def _back(lab: Lab, what: str, look: Callable[[], Awaitable[str]]) -> Observation:
+    seen = await lab.time.eventually(
+        look, lambda trouble: not trouble, expected=f"{what}: put back within {BACK_WITHIN:g} s",
+        shown=lambda trouble: trouble or "it is", within=BACK_WITHIN,
+    )  # fmt: skip
+    return seen
+
+
+async def broken(lab: Lab, *, short: bool) -> list[tuple[Observation, str]]:
+    """Commits of each kind of fault, under the eyes of passengers; then new pods and a hand while one is the newest.
+
+    Args:
+        short: one kind is enough.
+    """
+    story, draw = await good(lab), drawn(lab, "faults")
+    wanted, key, looks = story.second, story.keys[-1], list[tuple[Observation, str]]()
+    words = draw.sample(sorted(FAULTS), len(FAULTS))[: 1 if short else None]
+    made: list[Seen] = []
+    async with team(lab) as it:
+        try:
+            async with it.passengers(key) as seen:
+                for word in words:
+                    fault = draw.choice(FAULTS[word]).__name__
+                    commit = await it.change(
+                        base=wanted["commit"], fault=fault, model=_model(draw, wanted["version"], SAME)
+                    )
+                    made.append(commit)
+                    what = f"a commit ({fault.replace('_', ' ')})"
+                    looks.append((await it.told(commit["commit"], what, f"refused: {word}"), "stopped"))
+                    if not looks[-1][0].ok:
+                        break
+                if looks[-1][0].ok:
+                    looks += await _while_refused(lab, it, wanted, made)
+            looks += [(each, "traffic") for each in unharmed(seen, [wanted["version"]])]
+        finally:
+            await it.do("restore", commit=wanted["commit"])
+        await _settled(it, key, wanted)
+    return looks
+
+
+async def _while_refused(lab: Lab, it: Team, wanted: Seen, made: list[Seen]) -> list[tuple[Observation, str]]:
+    """What stays of refused commits; all pods but the service's own are deleted, and the service is scaled by hand."""
+    names = {("ConfigMap", each[what]) for each in made for what in ("program", "weights") if what in each}
+    names -= {("ConfigMap", wanted["program"]), ("ConfigMap", wanted["weights"])}
+    looks = [(await are_gone(lab, sorted(names), "what refused commits brought"), "leftovers")]
+    for pod in await lab.objects.all("Pod"):
+        app = (pod["metadata"].get("labels") or {}).get("app")
+        if app not in _OWN and any(each.get("controller") for each in pod["metadata"].get("ownerReferences") or []):
+            await lab.objects.kill(name(pod), grace=0)
+    await lab.objects.patch("Deployment", "model", {"spec": {"replicas": wanted["replicas"] + 1}})
+
+    async def look() -> str:
+        return await _differs(lab, wanted)
+
+    looks.append((await _back(lab, "one pod more by hand, while a refused commit is the newest", look), "still"))
+    note = await it.note(made[-1]["commit"])
+    ok = note.startswith("refused")
+    looks.append((Observation(ok, "it stays refused when all pods are new", note[:80] or "no note"), "still"))
+    return looks
+
+
+async def worse(lab: Lab) -> list[tuple[Observation, str]]:
+    """A model that is worse than the one in service, and better than the first."""
+    story, draw = await good(lab), drawn(lab, "worse models")
+    wanted, key, looks = story.second, story.keys[-1], list[tuple[Observation, str]]()
+    async with team(lab) as it:
+        try:
+            async with it.passengers(key) as seen:
+                commit = await it.change(base=wanted["commit"], model=_model(draw, wanted["version"], WORSE))
+                what = f"a commit whose model's log loss is {commit['loss']:.4f}, with {wanted['loss']:.4f} in service,"
+                looks.append((await it.told(commit["commit"], what, "refused: model"), "worse"))
+            looks += [(each, "traffic") for each in unharmed(seen, [wanted["version"]])]
+        finally:
+            await it.do("restore", commit=wanted["commit"])
+        await _settled(it, key, wanted)
+    return looks
+
+
+async def reverted(lab: Lab) -> list[tuple[Observation, str]]:
+    """The commit with the better model is reverted."""
+    story = await good(lab)
+    first, second, key, looks = story.first, story.second, story.keys[-1], list[tuple[Observation, str]]()
+    async with team(lab) as it:
+        async with it.passengers(key) as seen:
+            commit = await it.do("revert", commit=second["commit"])
+            looks.append((await it.told(commit["commit"], "the revert", "accepted"), "reverted"))
+            if looks[-1][0].ok:
+                looks.append((await it.serves(key, first["version"], within=DECIDED_WITHIN), "reverted"))
+        looks += [(each, "traffic") for each in unharmed(seen, [first["version"], second["version"]])]
+    return looks
+
+
+async def sealed(lab: Lab) -> list[tuple[Observation, str]]:
+    """Another key; then all of the repository is searched. The service is afterwards as at the beginning."""
+    story, draw = await good(lab), drawn(lab, "another key")
+    key, looks = f"{draw.randrange(1 << 128):032x}", list[tuple[Observation, str]]()
+    async with team(lab) as it:
+        serving = await _version(lab)
+        made = await it.change(
+            base=story.second["commit"], key={"name": _word(draw, "model-key"), "value": key},
+            model=_model(draw, serving, SAME),
+        )  # fmt: skip
+        looks.append((await it.told(made["commit"], "a commit with another key", "accepted"), "opened"))
+        if looks[-1][0].ok:
+            looks.append((await it.serves(key, made["version"]), "opened"))
+            looks.append((await it.refuses(story.keys[-1]), "opened"))
+            looks.append((await are_gone(lab, [("Secret", story.second["key"])], "the old key's Secret"), "pruned"))
+        found = (await it.do("scan", values=[*story.keys, key]))["found"]
+        expected = f"none of {len(story.keys) + 1} keys is in the repository in clear"
+        looks.append((Observation(not found, expected, found[0] if found else "none is", found, tuple(found)), "clear"))
+        await it.do("restore", commit=story.start)
+    return looks
+
+
+async def _accepted(it: Team, story: Story, commit: Seen, key: str, what: str) -> None:
+    """Look whether a commit is accepted, and serves."""
+    story.looks.append((await it.told(commit["commit"], what, "accepted"), "noted"))
+    if story.looks[-1][0].ok:
+        story.looks.append((await it.serves(key, commit["version"]), "served"))
+
+
+async def _settled(it: Team, key: str, wanted: Seen) -> None:
+    """What is right serves again, before another check begins; whether it does is not what this one is about."""
+    await it.serves(key, wanted["version"], within=DECIDED_WITHIN)
+
+
+async def are_gone(lab: Lab, names: list[tuple[str, str]], what: str) -> Observation:
+    """Wait until objects are gone."""
+
+    async def look() -> list[str]:
+        return [f"{kind} {each}" for kind, each in names if await lab.objects.named(kind, each).now()]
+
+    seen = await lab.time.eventually(
+        look, lambda left: not left, expected=f"{what} is gone within {GONE_WITHIN:g} s",
+        shown=lambda left: ", ".join(left) or "it is", within=GONE_WITHIN,
+    )  # fmt: skip
+    return seen
+
+
+async def _applied(lab: Lab, wanted: Seen, extras: dict[str, str]) -> Observation:
+    """Wait until the Deployment and more are as a commit wants."""
+
+    async def look() -> str:
+        for each, text in extras.items():
+            found = await lab.objects.named("ConfigMap", each).now()
+            if found is None or (found.get("data") or {}).get("text") != text:
+                return f"ConfigMap {each} {'has another text' if found else 'is not there'}"
+        return await _differs(lab, wanted)
+
+    seen = await lab.time.eventually(
+        look, lambda trouble: not trouble, expected="Deployment model is as the commit has it",
+        shown=lambda trouble: trouble or "it is", within=30,
+    )  # fmt: skip
+    return seen
+
+
+async def _differs(lab: Lab, wanted: Seen) -> str:
+    """In what the Deployment is not as a commit wants it; empty if in nothing."""
+    found = await lab.objects.deployment("model").now()
+    if found is None:
+        return "there is no Deployment model"
+    spec = found["spec"]["template"]["spec"]
+    names = {each["name"]: (each.get("configMap") or {}).get("name") for each in spec.get("volumes") or []}
+    pairs = {
+        "replicas": (found["spec"].get("replicas"), wanted["replicas"]),
+        "image": (spec["containers"][0].get("image"), wanted["image"]),
+        "weights": (names.get("model"), wanted["weights"]),
+        "program": (names.get("program"), wanted["program"]),
+    }
+    return ", ".join(f"{what} {is_now}, not {wants}" for what, (is_now, wants) in pairs.items() if is_now != wants)
+
+
+async def _version(lab: Lab) -> str:
+    """Which model Service `model` has; empty if none answers."""
+    if await lab.objects.named("Service", "model").now() is None:
+        return ""
+    answer = await lab.traffic.get("model", "/version", within=5)
+    found = answer.fields_if_any.get("model_version") if answer.status == 200 else ""
+    return found if isinstance(found, str) else ""
+
+
+async def _key_now(lab: Lab) -> str:
+    """The Secret that the Deployment in service takes its key from."""
+    found = await lab.objects.deployment("model").present()
+    for each in found["spec"]["template"]["spec"]["containers"][0].get("env") or []:
+        if each.get("name") == "API_KEY":
+            return str(((each.get("valueFrom") or {}).get("secretKeyRef") or {}).get("name", ""))
+    expect(Observation(False, "Deployment model takes API_KEY from a Secret", "it has no API_KEY")).because(GIVEN)
+    return ""
+
+
+def _model(draw: Any, than: str, much: tuple[float, float]) -> Seen:
+    return {"version": f"m-{draw.randrange(0x10000, 0x100000):x}", "than": than, "worse": draw.uniform(*much)}
+
+
+def _word(draw: Any, kind: str) -> str:
+    return f"{kind}-{draw.randrange(0x1000, 0x10000):x}"
+
+
+EXPLAINED_ALONE = LEFT_ALONE

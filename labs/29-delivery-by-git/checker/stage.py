@@ -1,0 +1,162 @@
+"""The service's team in a pod of the checker's: its repository, what comes of a commit, and who asks the service."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from mlops_lab.checks import Lab, LabError, Observation, absent, expect
+from mlops_lab.checks.rooms.programs import Conversation
+from mlops_lab.kit import sandbox
+from mlops_lab.kit.drawn import drawn
+from mlops_lab.kit.prerequisites import must
+
+from .why import GIVEN
+
+HERE = Path(__file__).parent
+MODULES = ("faults", "models", "passengers", "repository")
+IMAGE, ARCHIVE = "git:1", "programs.zip"
+SAID_WITHIN = 120.0  # s for a command of the team's; Git has a limit of its own
+DECIDED_WITHIN = 120.0  # s from a push to the note, and to what it says
+BACK_WITHIN = 60.0  # s until a change by hand is put back
+RATE = 10.0  # passengers a second
+AGAIN = 8  # answers in a row that have to be right: the Service sends to all pods
+MESSAGES = (
+    "Weights of week {}", "What came in {}", "The service, {}", "As agreed in meeting {}", "Flights up to day {}",
+)  # fmt: skip
+
+Seen = dict[str, Any]
+
+
+class Team:
+    """What the checker asks its pod for."""
+
+    def __init__(self, lab: Lab, conversation: Conversation) -> None:
+        self.lab, self._conversation = lab, conversation
+        self._draw = drawn(lab, "messages")
+
+    async def do(self, what: str, **given: Any) -> Seen:
+        """One thing that `team.Team` does.
+
+        Raises:
+            Failure: the repository is not as it was given.
+            LabError: it can't be reached.
+        """
+        answer = await self._conversation.ask({what: given}, within=SAID_WITHIN)
+        if "trouble" in answer:
+            server = await self.lab.traffic.get("git", "/healthz", within=10)
+            if server.status != 200:
+                raise LabError(f"the Git server does not answer: {server.shown}", "kubectl logs deploy/git")
+            expect(absent("the team commits to main and reads it", str(answer["trouble"])[:300])).because(GIVEN)
+        return answer
+
+    async def change(self, **how: Any) -> Seen:
+        """A commit on main; what it wants."""
+        draw = self._draw
+        message = draw.choice(MESSAGES).format(draw.randrange(1, 400))
+        return await self.do("change", message=message, seed=draw.randrange(1 << 30), **how)
+
+    async def note(self, commit: str) -> str:
+        """What the repository says of a commit."""
+        return str((await self.do("note", commits=[commit]))["notes"][0])
+
+    async def told(self, commit: str, what: str, wanted: str) -> Observation:
+        """Wait for the note on a commit.
+
+        Args:
+            what: the commit is, in words.
+            wanted: what its first line begins with.
+        """
+        seen = await self.lab.time.eventually(
+            lambda: self.note(commit), bool, expected="a note", shown=lambda text: text or "no note",
+            within=DECIDED_WITHIN, every=1.0,
+        )  # fmt: skip
+        first = (str(seen.value).splitlines() or [""])[0][:200]
+        ok = first == wanted or (first.startswith(wanted) and not first[len(wanted)].isalnum())
+        expected = f"the note on {what} says {wanted!r} within {DECIDED_WITHIN:g} s"
+        return Observation(ok, expected, repr(first) if first else "there is no note", first, timed=not first)
+
+    async def serves(self, key: str, version: str, within: float = DECIDED_WITHIN) -> Observation:
+        """Wait until all answers of Service `model` with this key are of this model."""
+        wanted = [[200, version]] * AGAIN
+
+        async def look() -> list[Any]:
+            host = await self.lab.traffic.host("model")
+            return list((await self.do("ask", host=_at(host), key=key, times=AGAIN))["answers"])
+
+        seen = await self.lab.time.eventually(
+            look, lambda found: found == wanted, expected=f"Service model answers by model {version}",
+            shown=lambda found: ", ".join(sorted({f"{status} {body}" for status, body in found})), within=within,
+        )  # fmt: skip
+        return seen
+
+    async def refuses(self, key: str) -> Observation:
+        """Whether a key that was replaced is refused."""
+        host = await self.lab.traffic.host("model")
+        found = (await self.do("ask", host=_at(host), key=key, times=AGAIN))["answers"]
+        codes = sorted({status for status, _ in found})
+        return Observation(codes == [401], "the old key gets status 401", f"status {', '.join(map(str, codes))}", codes)
+
+    @contextlib.asynccontextmanager
+    async def passengers(self, key: str) -> AsyncIterator[Seen]:
+        """Passengers ask while the block runs; what they saw is in the dictionary when it is left without trouble."""
+        found: Seen = {}
+        await self.do("crowd", host=_at(await self.lab.traffic.host("model")), key=key, rate=RATE)
+        try:
+            yield found
+        finally:
+            found |= await self.do("stop")
+
+
+def unharmed(seen: Seen, versions: Sequence[str]) -> list[Observation]:
+    """Whether passengers got right answers, and by these models alone."""
+    lost, sent = seen["lost"], seen["sent"]
+    others = {version: count for version, count in seen["versions"].items() if version not in versions}
+    shown = f"{lost} of {sent} are not" if lost else f"all {sent} are"
+    allowed = " or ".join(dict.fromkeys(versions))
+    strange = ", ".join(f"{count} by {version}" for version, count in others.items())
+    return [
+        Observation(lost == 0, f"of {sent} answers all are right", shown, lost, tuple(seen["examples"])),
+        Observation(not others, f"all answers are by model {allowed}", strange or "they are", others),
+    ]
+
+
+@contextlib.asynccontextmanager
+async def team(lab: Lab) -> AsyncIterator[Team]:
+    """The team with a clone of the repository, while the block runs.
+
+    Raises:
+        LabError: the checker's own pod can't be started.
+        Failure: there is no Service `git`.
+    """
+    packed = sandbox.archive(HERE / "team.py", tuple(HERE / f"{name}.py" for name in MODULES))
+    url = f"http://{_at(await lab.traffic.host('git'))}/delays.git"
+    async with (
+        lab.programs.pod(IMAGE, "sleep", "900", files={ARCHIVE: packed}, env={"REPOSITORY": url}) as pod,
+        pod.talk("python3", f"/checker/{ARCHIVE}", f"{sandbox.PACKAGE}.team") as conversation,
+    ):
+        yield Team(lab, conversation)
+
+
+async def key_in(lab: Lab, secret: str) -> str:
+    """The API key in a Secret that was sealed.
+
+    Raises:
+        Failure: there is no such Secret, or it has no key.
+    """
+    found = await lab.objects.named("Secret", secret).now()
+    coded = ((found or {}).get("data") or {}).get("API_KEY")
+    seen = "no such Secret" if found is None else "no API_KEY in it"
+    must(
+        Observation(bool(coded), f"a Secret {secret} with API_KEY", seen),
+        "sealed/key.yaml has its name, and its value encrypted. What follows the repository opens it with the private "
+        "key of Secret delivery-key, and makes a Secret of that name",
+    )
+    return base64.b64decode(str(coded)).decode(errors="replace")
+
+
+def _at(host: str) -> str:
+    return f"[{host}]" if host.count(":") > 1 else host
