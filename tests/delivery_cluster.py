@@ -112,7 +112,7 @@ class Running:
         words = [sys.executable, "-u", str(self.folder / "server.py")]
         with (self.folder / "log").open("wb") as out:
             self.process = subprocess.Popen(words, env=environment, stdout=out, stderr=out)
-        return {"running": {"startedAt": "now"}}
+        return {"running": {"startedAt": "2026-11-28T09:00:00Z"}}
 
     def kill(self) -> None:
         if self.process:

@@ -34,7 +34,7 @@ def apply(item, **query):
     api.call_api(
         path(item), "PATCH", query_params=list({"fieldManager": "delivery", "force": "true", **query}.items()),
         header_params={"Content-Type": "application/apply-patch+yaml", "Accept": "application/json"},
-        body=json.dumps(item), auth_settings=["BearerToken"], _request_timeout=20, _preload_content=False,
+        body=item, auth_settings=["BearerToken"], _request_timeout=20, _preload_content=False,
     )  # fmt: skip
 
 
