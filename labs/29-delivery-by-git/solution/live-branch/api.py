@@ -34,7 +34,7 @@ def apply(item, **query):
     api.call_api(
         path(item), "PATCH", query_params=list({"fieldManager": "delivery", "force": "true", **query}.items()),
         header_params={"Content-Type": "application/apply-patch+yaml", "Accept": "application/json"},
-        body=item, auth_settings=["BearerToken"], _request_timeout=20, _preload_content=False,
+        body=item, auth_settings=["BearerToken"], _request_timeout=20,
     )  # fmt: skip
 
 
@@ -60,7 +60,7 @@ def gone(item):
         query = [("propagationPolicy", "Background")]
         api.call_api(
             path(item), "DELETE", query_params=query, auth_settings=["BearerToken"], _request_timeout=20,
-            header_params={"Accept": "application/json"}, _preload_content=False,
+            header_params={"Accept": "application/json"},
         )  # fmt: skip
     except ApiException as trouble:
         if trouble.status != 404:
