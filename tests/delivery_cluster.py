@@ -120,6 +120,14 @@ class Running:
             self.process.wait()
 
 
+class Server(ThreadingHTTPServer):
+    """Clients that are killed are no news."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None: ...
+
+
 class Cluster:
     """Objects of one namespace, and what becomes of them."""
 
@@ -127,8 +135,7 @@ class Cluster:
         self.folder, self.items = folder, dict[Key, Object]()
         self.running, self.lock, self.over = dict[str, Running](), threading.RLock(), threading.Event()
         self.numbers, self.leaving = itertools.count(1), list[tuple[float, Running]]()
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self.server.daemon_threads = True
+        self.server = Server(("127.0.0.1", 0), self._handler())
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
         self.proxies: dict[str, tuple[str, Any]] = {}
         for target in (lambda: self.server.serve_forever(0.05), self._control):
@@ -152,7 +159,9 @@ class Cluster:
             old = self.items.get(key)
             found = merged(copy.deepcopy(old) if old else {"status": {}}, item)
             if "stringData" in found:
-                coded = {name: base64.b64encode(text.encode()).decode() for name, text in found.pop("stringData").items()}
+                coded = {
+                    name: base64.b64encode(text.encode()).decode() for name, text in found.pop("stringData").items()
+                }
                 found["data"] = {**found.get("data", {}), **coded}
             return found if dry else self.put(found)
 
@@ -421,10 +430,16 @@ class Place:
         (folder / "repositories").mkdir()
         self.repository = f"http://127.0.0.1:{self.port}/delays.git"
         self.environment = {
-            **os.environ, "REPOSITORY": self.repository, "API": self.cluster.url, "PRIVATE_KEY": str(folder / "key.pem"),
+            **os.environ, "REPOSITORY": self.repository, "API": self.cluster.url,
+            "PRIVATE_KEY": str(folder / "key.pem"),
             "PYTHONDONTWRITEBYTECODE": "1", "GIT_TERMINAL_PROMPT": "0", "PYTHONUNBUFFERED": "1",
         }  # fmt: skip
-        self._start("git", [sys.executable, str(folder / "serve.py")], PORT=str(self.port), REPOSITORIES=str(folder / "repositories"))
+        self._start(
+            "git",
+            [sys.executable, str(folder / "serve.py")],
+            PORT=str(self.port),
+            REPOSITORIES=str(folder / "repositories"),
+        )
         first = {"FILES": str(folder), "KEY_FILE": str(folder / "key.pem")}
         subprocess.run([sys.executable, folder / "first.py"], env=self.environment | first, check=True, timeout=60)
         account = folder / "account"

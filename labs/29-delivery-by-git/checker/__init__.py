@@ -79,7 +79,7 @@ async def reverts(lab: Lab) -> None:
 async def keeps_secrets(lab: Lab) -> None:
     """Another sealed key serves within 120 s, the old one gets 401, and no key is in the repository in clear.
 
-    All objects that branches, tags and notes lead to are searched, for the keys as they are, in base64 and in hexadecimal.
+    All objects that branches, tags and notes lead to are searched: for the keys as they are, in base64, in hexadecimal.
     """
     told(await sealed(lab))
 

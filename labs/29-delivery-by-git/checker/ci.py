@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 from mlops_lab.base import entries
@@ -17,6 +16,7 @@ from .why import STEPS
 
 FOLDER = "ci"
 WITHIN = 300.0  # s for all changes
+PROGRAM = (HERE / "ci_run.py").read_text()
 _MOST = 200 << 10  # bytes of the learner's folder
 SAME, WORSE = (0.002, 0.006), (0.015, 0.04)
 KINDS = {
@@ -78,7 +78,7 @@ async def judged(lab: Lab) -> list[Observation]:
     given |= {"base": base["files"], "changes": changes}
     output = await lab.programs.apart(
         IMAGE, "python3", "/checker/ci_run.py", within=WITHIN,
-        files={"ci_run.py": Path(HERE / "ci_run.py").read_text(), "given.json": json.dumps(given)},
+        files={"ci_run.py": PROGRAM, "given.json": json.dumps(given)},
     )  # fmt: skip
     return [_said(kind, each) for kind, each in zip(kinds, output.json()["found"], strict=True)]
 

@@ -12,7 +12,7 @@ from typing import Any
 Files = dict[str, Any]  # by their paths: objects; a text is written as it is
 DEPLOYMENT, SERVER, KEY = "service/deployment.yaml", "service/server.yaml", "sealed/key.yaml"
 SERVICE = "service/service.yaml"
-PROBABILITIES = "        probabilities = [probability(row) for row in json.loads(body)[\"rows\"]]\n"
+PROBABILITIES = '        probabilities = [probability(row) for row in json.loads(body)["rows"]]\n'
 READY = '{"/readyz": (200, {}),'
 VERSION = '{"model_version": MODEL["version"], "probabilities"'
 LOCKED = '        if self.headers.get("X-Api-Key") != KEY:\n'

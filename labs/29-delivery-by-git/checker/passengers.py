@@ -57,9 +57,7 @@ class Crowd:
         models: by version; more may come in while they ask.
     """
 
-    def __init__(
-        self, host: str, key: str, rate: float, rows: Sequence[Row], models: Mapping[str, Model]
-    ) -> None:
+    def __init__(self, host: str, key: str, rate: float, rows: Sequence[Row], models: Mapping[str, Model]) -> None:
         self._where, self._rate, self._rows, self._models = (host, key), rate, rows, models
         self._lock, self._over = threading.Lock(), threading.Event()
         self._sent, self._lost, self._examples, self.versions = 0, 0, list[str](), Counter[str]()

@@ -16,7 +16,7 @@ from mlops_lab.kube.client import Object
 from .faults import FAULTS
 from .hands import changes
 from .stage import BACK_WITHIN, DECIDED_WITHIN, Seen, Team, key_in, team, unharmed
-from .why import COMES_UP, GIVEN, LEFT_ALONE
+from .why import COMES_UP, GIVEN
 
 UP_WITHIN = 150.0  # s for what was on main when the check began
 GONE_WITHIN = 60.0  # s after a note, for what is not wanted any more
@@ -48,8 +48,8 @@ async def followed(lab: Lab) -> Story:
     story, draw = Story(), drawn(lab, "good commits")
     await lab.objects.service("git")
     up = await lab.time.eventually(
-        lambda: _version(lab), bool, expected="Service model answers GET /version", shown=lambda said: said or "nothing",
-        within=UP_WITHIN,
+        lambda: _version(lab), bool, expected="Service model answers GET /version",
+        shown=lambda said: said or "nothing", within=UP_WITHIN,
     )  # fmt: skip
     expect(up).because(COMES_UP)
     await must_answer(lab)
@@ -116,11 +116,10 @@ async def by_hand(lab: Lab) -> list[Observation]:
 
 
 async def _back(lab: Lab, what: str, look: Callable[[], Awaitable[str]]) -> Observation:
-    seen = await lab.time.eventually(
-        look, lambda trouble: not trouble, expected=f"{what}: put back within {BACK_WITHIN:g} s",
-        shown=lambda trouble: trouble or "it is", within=BACK_WITHIN,
+    return await lab.time.eventually(
+        look, lambda trouble: not trouble, expected=f"{what}: put back",
+        shown=lambda trouble: trouble or "as in the repository", within=BACK_WITHIN,
     )  # fmt: skip
-    return seen
 
 
 async def broken(lab: Lab, *, short: bool) -> list[tuple[Observation, str]]:
@@ -247,11 +246,10 @@ async def are_gone(lab: Lab, names: list[tuple[str, str]], what: str) -> Observa
     async def look() -> list[str]:
         return [f"{kind} {each}" for kind, each in names if await lab.objects.named(kind, each).now()]
 
-    seen = await lab.time.eventually(
-        look, lambda left: not left, expected=f"{what} is gone within {GONE_WITHIN:g} s",
-        shown=lambda left: ", ".join(left) or "it is", within=GONE_WITHIN,
+    return await lab.time.eventually(
+        look, lambda left: not left, expected=f"{what} is gone",
+        shown=lambda left: ", ".join(left) or "nothing of it is left", within=GONE_WITHIN,
     )  # fmt: skip
-    return seen
 
 
 async def _applied(lab: Lab, wanted: Seen, extras: dict[str, str]) -> Observation:
@@ -264,11 +262,10 @@ async def _applied(lab: Lab, wanted: Seen, extras: dict[str, str]) -> Observatio
                 return f"ConfigMap {each} {'has another text' if found else 'is not there'}"
         return await _differs(lab, wanted)
 
-    seen = await lab.time.eventually(
+    return await lab.time.eventually(
         look, lambda trouble: not trouble, expected="Deployment model is as the commit has it",
-        shown=lambda trouble: trouble or "it is", within=30,
+        shown=lambda trouble: trouble or "as in the repository", within=30,
     )  # fmt: skip
-    return seen
 
 
 async def _differs(lab: Lab, wanted: Seen) -> str:
@@ -312,6 +309,3 @@ def _model(draw: Any, than: str, much: tuple[float, float]) -> Seen:
 
 def _word(draw: Any, kind: str) -> str:
     return f"{kind}-{draw.randrange(0x1000, 0x10000):x}"
-
-
-EXPLAINED_ALONE = LEFT_ALONE

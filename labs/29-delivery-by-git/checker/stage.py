@@ -87,11 +87,10 @@ class Team:
             host = await self.lab.traffic.host("model")
             return list((await self.do("ask", host=_at(host), key=key, times=AGAIN))["answers"])
 
-        seen = await self.lab.time.eventually(
+        return await self.lab.time.eventually(
             look, lambda found: found == wanted, expected=f"Service model answers by model {version}",
             shown=lambda found: ", ".join(sorted({f"{status} {body}" for status, body in found})), within=within,
         )  # fmt: skip
-        return seen
 
     async def refuses(self, key: str) -> Observation:
         """Whether a key that was replaced is refused."""

@@ -4,7 +4,6 @@ import os
 from pathlib import Path
 
 import requests
-
 from steps import Refused
 
 API = os.environ.get("API", "https://kubernetes.default.svc")
@@ -14,7 +13,9 @@ NAMESPACE = (ACCOUNT / "namespace").read_text().strip()
 
 def ask(method, path, **more):
     headers = {"Authorization": f"Bearer {(ACCOUNT / 'token').read_text()}", **more.pop("headers", {})}
-    return requests.request(method, f"{API}/{path}", headers=headers, verify=str(ACCOUNT / "ca.crt"), timeout=20, **more)
+    return requests.request(
+        method, f"{API}/{path}", headers=headers, verify=str(ACCOUNT / "ca.crt"), timeout=20, **more
+    )
 
 
 def place(item):
@@ -26,11 +27,16 @@ def place(item):
 def apply(item, *, trying=False):
     """Server-side apply; what the API server does not take is the commit's fault."""
     answer = ask(
-        "PATCH", place(item), json=item, headers={"Content-Type": "application/apply-patch+yaml"},
+        "PATCH",
+        place(item),
+        json=item,
+        headers={"Content-Type": "application/apply-patch+yaml"},
         params={"fieldManager": "delivery", "force": "true", **({"dryRun": "All"} if trying else {})},
     )
     if answer.status_code in (400, 403, 404, 409, 415, 422) or (answer.status_code == 500 and "typed" in answer.text):
-        raise Refused("manifest", f"the API server does not take {item['kind']} {item['metadata']['name']}: {said(answer)}")
+        raise Refused(
+            "manifest", f"the API server does not take {item['kind']} {item['metadata']['name']}: {said(answer)}"
+        )
     answer.raise_for_status()
 
 

@@ -13,10 +13,9 @@ import threading
 import time
 from pathlib import Path
 
+import cluster
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding
-
-import cluster
 from steps import Refused, compare, deployment, git, model, read
 from trial import trial
 

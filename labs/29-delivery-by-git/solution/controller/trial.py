@@ -4,9 +4,8 @@ import copy
 import os
 import time
 
-import requests
-
 import cluster
+import requests
 from steps import Refused, deployment, model, probability
 
 STARTS_WITHIN, READY_WITHIN = 60, 25  # s; the second from when it runs

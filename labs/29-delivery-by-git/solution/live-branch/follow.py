@@ -28,7 +28,13 @@ def follow():
     for kind, version in KINDS.items():
         for name in marked(kind, version):
             if (kind, name) not in kept:
-                gone({"apiVersion": version.removeprefix("apis/").removeprefix("api/"), "kind": kind, "metadata": {"name": name}})
+                gone(
+                    {
+                        "apiVersion": version.removeprefix("apis/").removeprefix("api/"),
+                        "kind": kind,
+                        "metadata": {"name": name},
+                    }
+                )
     # Secrets can't be listed: those of the last commits are known by the repository.
     for commit in git("rev-list", "--max-count=12", "origin/live", at=CLONE).split():
         for name in sealed(commit):

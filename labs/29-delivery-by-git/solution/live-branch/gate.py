@@ -25,7 +25,14 @@ COMES_UP, BECOMES_READY, SERVES = 60, 20, 90  # s
 
 
 def found(items, kind):
-    return next((item for item in items if item["kind"] == kind and (kind != "Deployment" or item["metadata"]["name"] == "model")), None)
+    return next(
+        (
+            item
+            for item in items
+            if item["kind"] == kind and (kind != "Deployment" or item["metadata"]["name"] == "model")
+        ),
+        None,
+    )
 
 
 def candidate(commit, items, secrets):
@@ -48,7 +55,12 @@ def candidate(commit, items, secrets):
                 each["valueFrom"]["secretKeyRef"]["name"] += tail
     spec["restartPolicy"] = "Never"
     labels = {"app": "candidate", "commit": commit[:9]}
-    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": f"candidate-{commit[:9]}", "labels": labels}, "spec": spec}
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": f"candidate-{commit[:9]}", "labels": labels},
+        "spec": spec,
+    }
     return [*made, pod]
 
 
@@ -62,7 +74,9 @@ def up(name):
             return pod.status.pod_ip
         state = next((each.state for each in pod.status.container_statuses or []), None)
         if pod.status.phase in ("Failed", "Succeeded") or (state and state.terminated):
-            raise No(f"start: its container ended: {core.read_namespaced_pod_log(name, NAMESPACE, tail_lines=2)[-200:]}")
+            raise No(
+                f"start: its container ended: {core.read_namespaced_pod_log(name, NAMESPACE, tail_lines=2)[-200:]}"
+            )
         if state and state.waiting and state.waiting.reason not in ("ContainerCreating", "PodInitializing"):
             bad += 1
             if bad > 1:
@@ -163,7 +177,11 @@ def say(commit, text):
 def serves(items):
     """Wait until the follower has done it."""
     wanted = found(items, "Deployment")["spec"]["replicas"]
-    name = next(v["configMap"]["name"] for v in found(items, "Deployment")["spec"]["template"]["spec"]["volumes"] if v["name"] == "model")
+    name = next(
+        v["configMap"]["name"]
+        for v in found(items, "Deployment")["spec"]["template"]["spec"]["volumes"]
+        if v["name"] == "model"
+    )
     for _ in range(SERVES):
         time.sleep(1)
         try:
@@ -172,9 +190,11 @@ def serves(items):
             continue
         mounted = [v.config_map.name for v in now.spec.template.spec.volumes or [] if v.name == "model"]
         state = now.status
-        if mounted == [name] and now.spec.replicas == wanted and state.observed_generation == now.metadata.generation:
-            if (state.replicas, state.updated_replicas, state.available_replicas) == (wanted, wanted, wanted):
-                return
+        seen = (
+            mounted == [name] and now.spec.replicas == wanted and state.observed_generation == now.metadata.generation
+        )
+        if seen and (state.replicas, state.updated_replicas, state.available_replicas) == (wanted, wanted, wanted):
+            return
 
 
 def look():

@@ -7,7 +7,17 @@ import subprocess
 from steps import No, objects
 
 KEY = os.environ.get("PRIVATE_KEY", "/key/private.pem")
-OPEN = ("openssl", "pkeyutl", "-decrypt", "-inkey", KEY, "-pkeyopt", "rsa_padding_mode:oaep", "-pkeyopt", "rsa_oaep_md:sha256")
+OPEN = (
+    "openssl",
+    "pkeyutl",
+    "-decrypt",
+    "-inkey",
+    KEY,
+    "-pkeyopt",
+    "rsa_padding_mode:oaep",
+    "-pkeyopt",
+    "rsa_oaep_md:sha256",
+)
 
 
 def opened(commit, at):

@@ -40,7 +40,11 @@ def parsed(texts):
         except yaml.YAMLError as trouble:
             raise Refused("manifest", f"{name} is no YAML: {str(trouble).splitlines()[0]}") from trouble
         for item in found:
-            if not isinstance(item, dict) or not isinstance(item.get("metadata"), dict) or "name" not in item["metadata"]:
+            if (
+                not isinstance(item, dict)
+                or not isinstance(item.get("metadata"), dict)
+                or "name" not in item["metadata"]
+            ):
                 raise Refused("manifest", f"{name} holds something without a name")
             if item.get("kind") == "Secret":
                 raise Refused("manifest", f"{name} holds a Secret in clear")
@@ -60,7 +64,9 @@ def model(items):
     try:
         volumes = deployment(items)["spec"]["template"]["spec"]["volumes"]
         name = next(each["configMap"]["name"] for each in volumes if each["name"] == "model")
-        text = next(i["data"]["model.json"] for i in items if i["kind"] == "ConfigMap" and i["metadata"]["name"] == name)
+        text = next(
+            i["data"]["model.json"] for i in items if i["kind"] == "ConfigMap" and i["metadata"]["name"] == name
+        )
         return json.loads(text)
     except (KeyError, StopIteration, TypeError, ValueError) as trouble:
         raise Refused("manifest", f"there is no model.json that the Deployment mounts: {trouble!r}") from trouble
