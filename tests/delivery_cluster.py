@@ -419,7 +419,7 @@ class Objects(Room):
 class Place:
     """A variant's programs, the Git server, and a lab that finds them."""
 
-    def __init__(self, variant: Variant, folder: Path, mistake: str = "") -> None:
+    def __init__(self, variant: Variant, folder: Path) -> None:
         self.folder, self.cluster = folder, Cluster(folder)
         self.work = folder / "work"
         lay_out(variant, self.work)
@@ -564,8 +564,8 @@ def _get(host: str, path: str) -> Answer:
 
 
 @contextlib.contextmanager
-def delivered(variant: Variant, folder: Path, *, mistake: str = "") -> Iterator[tuple[Any, Any, Place]]:
-    """The checker, a lab in which a variant's programs follow the repository, and where all that is."""
+def delivered(variant: Variant, folder: Path) -> Iterator[tuple[Any, Place]]:
+    """The checker, and where a variant's programs follow the repository; its `lab()` is one run of the checks."""
     checker = loaded("29")
     place = Place(variant, folder)
 
@@ -574,6 +574,6 @@ def delivered(variant: Variant, folder: Path, *, mistake: str = "") -> Iterator[
 
     checker.must_answer = checker.allowed = nothing
     try:
-        yield checker, place.lab(mistake), place
+        yield checker, place
     finally:
         place.close()

@@ -45,7 +45,7 @@ def wrong(status: int, body: Any, rows: Sequence[Row], models: Mapping[str, Mode
     if not isinstance(told, list) or len(told) != len(rows):
         return f"not one probability for each of {len(rows)} flights: {str(body)[:80]}"
     for each, row in zip(told, rows, strict=True):
-        if type(each) is not float or abs(each - probability(models[version], row)) > _NEAR:
+        if type(each) is not float or not abs(each - probability(models[version], row)) <= _NEAR:  # NaN is never near
             return f"a probability that is not the model's own ({str(each)[:20]}), by {version}"
     return ""
 
@@ -65,7 +65,7 @@ class Crowd:
         self._thread.start()
 
     def _run(self) -> None:
-        began, number, busy = time.monotonic(), 0, []
+        began, number, busy = time.monotonic(), 0, list[threading.Thread]()
         while not self._over.is_set():
             number += 1
             each = threading.Thread(target=self._ask, args=(number,), daemon=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from mlops_lab.checks import Lab, LabError, Observation, expect
@@ -106,7 +107,7 @@ async def by_hand(lab: Lab) -> list[Observation]:
     for change in changes(draw, wanted):
         before = await change.look(lab)
         await change.do(lab)
-        seen = await _back(lab, change.what, lambda change=change, before=before: change.restored(lab, before))
+        seen = await _back(lab, change.what, partial(change.restored, lab, before))
         found.append(seen)
         if not seen.ok:
             return found

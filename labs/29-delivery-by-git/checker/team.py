@@ -38,7 +38,7 @@ class Team:
         self._crowd: Crowd | None = None
 
     def do(self, said: Said) -> Said:
-        """One thing: `change`, `propose`, `revert`, `restore`, `note`, `tip`, `ask`, `crowd`, `look`, `stop`, `scan`."""
+        """One thing, by the name of a method: `change`, `revert`, `note` and so on."""
         ((what, given),) = said.items()
         found: Said = getattr(self, what)(**given)
         return found

@@ -13,6 +13,7 @@ import yaml
 
 FILES = ("github-actions.yaml", "gitlab-ci.yaml", "Jenkinsfile")
 _LONGEST = 64 << 10  # characters of a file
+_MOST_BRACKETS = 500
 _SH = re.compile(r"""\bsh\s*\(?\s*(?:'''(.+?)'''|\"\"\"(.+?)\"\"\"|'(.+?)'|"(.+?)")""", re.DOTALL)
 _COMMENT = re.compile(r"(?m)^\s*//.*$")
 _NO_JOBS = {"stages", "variables", "workflow", "include", "default", "image", "spec"}
@@ -57,6 +58,8 @@ def _loaded(text: str) -> dict[Any, Any]:
 def _short(text: str) -> str:
     if len(text) > _LONGEST:
         raise ValueError(f"more than {_LONGEST} characters")
+    if text.count("[") + text.count("{") > _MOST_BRACKETS:  # each level that is open makes reading slower
+        raise ValueError(f"more than {_MOST_BRACKETS} brackets")
     return text
 
 
