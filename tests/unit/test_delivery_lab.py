@@ -112,9 +112,10 @@ def test_each_fault_changes_something_and_the_program_still_compiles() -> None:
 def test_a_key_is_found_however_it_is_written(tmp_path: Path) -> None:
     checker, keys = loaded("29", "repository"), [f"{Random(7).randrange(1 << 128):032x}"]
     key, there = keys[0], tmp_path / "one"
-    run = lambda *words: subprocess.run(
-        ["git", *checker.WHO, "-C", str(there), *words], check=True, capture_output=True
-    )  # noqa: E731
+
+    def run(*words: str) -> None:
+        subprocess.run(["git", *checker.WHO, "-C", str(there), *words], check=True, capture_output=True)
+
     url = f"file://{there}"  # a path alone would copy what no ref leads to, too
     there.mkdir()
     run("init", "--quiet", "--initial-branch=main")
@@ -137,10 +138,10 @@ def test_what_passengers_are_told_is_held_against_the_model() -> None:
     right = {"model_version": "m", "probabilities": [0.5, 0.5]}
     assert checker.wrong(200, right, rows, models) == ""
     strange: list[Any] = [
-        None, [], 3, "text", {}, right | {"model_version": ["m"]}, right | {"model_version": "n"}, right | {"probabilities": 1},
-        right | {"probabilities": [0.5]}, right | {"probabilities": [0.5, None]}, right | {"probabilities": [0.5, True]},
-        right | {"probabilities": [0.5, float("nan")]}, right | {"probabilities": [50.0, 50.0]},
-        right | {"probabilities": [10**400, 0.5]},
+        None, [], 3, "text", {}, right | {"model_version": ["m"]}, right | {"model_version": "n"},
+        right | {"probabilities": 1}, right | {"probabilities": [0.5]}, right | {"probabilities": [0.5, None]},
+        right | {"probabilities": [0.5, True]}, right | {"probabilities": [0.5, float("nan")]},
+        right | {"probabilities": [50.0, 50.0]}, right | {"probabilities": [10**400, 0.5]},
     ]  # fmt: skip
     assert all(checker.wrong(200, each, rows, models) for each in strange)
     assert checker.wrong(500, right, rows, models)
