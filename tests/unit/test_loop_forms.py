@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import runpy
 import subprocess
 import sys
@@ -16,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from mlops_lab.base.paths import project
+from mlops_lab.kit import ci_forms
 
 LAB = project() / "labs" / "26-retraining-loop"
 CI = LAB / "ci"
@@ -26,18 +25,15 @@ ALERT, ENDED, LATER = "2013-07-12T08:00:00.123Z", "2013-07-12T08:03:00Z", "2013-
 
 
 def github() -> list[str]:
-    steps = yaml.safe_load((CI / "github-actions.yaml").read_text())["jobs"]["retrain"]["steps"]
-    return [step["run"] for step in steps if "run" in step]
+    return ci_forms.github((CI / "github-actions.yaml").read_text())
 
 
 def gitlab() -> list[str]:
-    return list(yaml.safe_load((CI / "gitlab-ci.yaml").read_text())["retrain"]["script"])
+    return ci_forms.gitlab((CI / "gitlab-ci.yaml").read_text())
 
 
 def jenkins() -> list[str]:
-    text = (CI / "Jenkinsfile").read_text()
-    assert text.count("{") == text.count("}")
-    return re.findall(r"\bsh '(.+)'", text)
+    return ci_forms.jenkins((CI / "Jenkinsfile").read_text())
 
 
 class Operator:
