@@ -113,7 +113,8 @@ async def by_hand(lab: Lab) -> list[Observation]:
                 await change.do(lab)
                 found.append(await _back(lab, change.what, partial(change.restored, lab, before)))
             finally:
-                await put_back(lab, before)
+                if await change.restored(lab, before):  # a Service that was made anew has another address
+                    await put_back(lab, before)
             if not found[-1].ok:
                 break
         found.append(await it.serves(story.keys[-1], wanted["version"], within=BACK_WITHIN))
@@ -174,7 +175,8 @@ async def _while_refused(lab: Lab, it: Team, wanted: Seen, made: list[Seen]) -> 
         what = "one pod more by hand, while a refused commit is the newest"
         looks.append((await _back(lab, what, partial(_differs, lab, wanted)), "still"))
     finally:
-        await put_back(lab, before)
+        if await _differs(lab, wanted):
+            await put_back(lab, before)
     note = await it.note(made[-1]["commit"])
     ok = note.startswith("refused")
     looks.append((Observation(ok, "it stays refused when all pods are new", note[:80] or "no note"), "still"))
