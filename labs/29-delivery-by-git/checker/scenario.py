@@ -21,6 +21,7 @@ from .stage import BACK_WITHIN, DECIDED_WITHIN, Seen, Team, key_in, team, unharm
 from .why import COMES_UP, GIVEN
 
 UP_WITHIN = 150.0  # s for what was on main when the check began
+STAYS = 8.0  # s in which a program that has just been started does what it does first
 GONE_WITHIN = 60.0  # s after a note, for what is not wanted any more
 SAME = (0.002, 0.006)  # how much a model's log loss may be higher, to be as good
 HARDLY = (0.0005, 0.003)  # together with SAME it is still as good as the first
@@ -177,6 +178,9 @@ async def _while_refused(lab: Lab, it: Team, wanted: Seen, made: list[Seen]) -> 
     finally:
         if await _differs(lab, wanted):
             await put_back(lab, before)
+    await lab.time.pause(STAYS)
+    differs = await _differs(lab, wanted)
+    looks.append((Observation(not differs, f"it stays so for {STAYS:g} s", differs or "it does"), "still"))
     note = await it.note(made[-1]["commit"])
     ok = note.startswith("refused")
     looks.append((Observation(ok, "it stays refused when all pods are new", note[:80] or "no note"), "still"))
