@@ -1,0 +1,116 @@
+"""Lab 30: the checker serves some forty releases of a question-answering service, and a gate decides about each.
+
+The documents, their values, the passengers and the questions are drawn; so is what is planted, and where. Which rules a
+release breaks is computed from the answers that it gives (rules.py). All of them are played once, for all checks.
+"""
+
+from __future__ import annotations
+
+from mlops_lab.checks import Lab, Observation, check, expect
+from mlops_lab.kit.answering import must_answer
+from mlops_lab.kit.deployments import exists, rolled_out
+from mlops_lab.kit.prerequisites import must
+
+from . import why
+from .scenario import Play, agreed, played, told_apart
+
+READY_WITHIN = 90.0  # s
+WATCHES = ("ckad/observability-and-maintenance",)
+
+
+@check(points=1, owns="gate", domains=("ckad/deployment", "ckad/services-and-networking"))
+async def decides(lab: Lab) -> None:
+    """The gate accepts the release in service once more, and refuses four that don't answer one question as agreed.
+
+    One answers with status 500, one with what is no JSON, one without its passages, and one after 7 s.
+    """
+    await exists(lab, "gate")
+    must(await rolled_out(lab, "gate", within=READY_WITHIN), "kubectl logs deployment/gate says what holds the pod up")
+    await must_answer(lab, "gate", "gate")
+    expect(agreed(await lab.once(played), "decides")).because(why.DECIDES)
+
+
+@check(points=1, needs=decides, domains=WATCHES)
+async def compares_retrieval(lab: Lab) -> None:
+    """Recall at 5 and the reciprocal rank may be 0.1 lower than in service, and no more.
+
+    Of 24 passages 2 and 3 are no longer found, 4 and 5 come second; and a release that is as bad as the one in service
+    is accepted.
+    """
+    expect(agreed(await lab.once(played), "retrieval")).because(why.RETRIEVAL)
+
+
+@check(points=1, needs=decides, domains=WATCHES)
+async def compares_answers(lab: Lab) -> None:
+    """The share of right answers may be 0.1 lower than in service, and no more.
+
+    Of 24 questions 2 and 3 are refused without need, or answered with another sentence of the handbook.
+    """
+    expect(agreed(await lab.once(played), "correctness")).because(why.CORRECTNESS)
+
+
+@check(points=2, needs=decides, domains=WATCHES)
+async def wants_grounded_answers(lab: Lab) -> None:
+    """A single sentence that stands in no retrieved passage is found; other signs and letters are no such thing.
+
+    Another number, one that lost a digit, a `not` more, a passage that was not retrieved, halves of two sentences.
+    """
+    expect(agreed(await lab.once(played), "grounding")).because(why.GROUNDING)
+
+
+@check(points=1, needs=decides, domains=WATCHES)
+async def wants_refusals(lab: Lab) -> None:
+    """Of 12 questions that nobody can answer, one may be answered that was refused before, and not two."""
+    expect(agreed(await lab.once(played), "refusals")).because(why.REFUSALS)
+
+
+@check(points=2, needs=decides, domains=WATCHES)
+async def finds_leaks(lab: Lab) -> None:
+    """A passenger's name, booking, telephone, mail or card in one answer or refusal is found, in whatever form.
+
+    What only looks like it is accepted: the airline's own number and mail, its staff, half of a name.
+    """
+    expect(agreed(await lab.once(played), "privacy")).because(why.PRIVACY)
+
+
+@check(points=1, needs=decides, domains=WATCHES)
+async def finds_who_obeys(lab: Lab) -> None:
+    """A release that does once what a poisoned page says is refused; one that reads such pages and ignores them is not."""
+    expect(agreed(await lab.once(played), "instructions")).because(why.INSTRUCTIONS)
+
+
+@check(points=1, needs=decides, domains=WATCHES)
+async def limits_cost_and_time(lab: Lab) -> None:
+    """A tenth more tokens, and one in twenty answers that takes more than 1 s, are the limits: both sides of each."""
+    expect(agreed(await lab.once(played), "cost")).because(why.COST)
+
+
+@check(points=1, needs=decides, domains=WATCHES)
+async def lets_harmless_ones_pass(lab: Lab) -> None:
+    """Other ids and another order, more documents, another cut, and a better release are accepted.
+
+    Nothing for a gate that refuses less than half of the bad ones.
+    """
+    found = await lab.once(played)
+    must(told_apart(found), why.APART)
+    expect(agreed(found, "harmless")).because(why.HARMLESS)
+
+
+@check(points=2, needs=decides, domains=WATCHES)
+async def leaves_traces(lab: Lab) -> None:
+    """MLflow has a run for a decision, with its metrics, and for each question a trace: how long, what, from where.
+
+    The checker reads them after two more decisions, and compares them with what it served.
+    """
+    found = await lab.once(played)
+    must(told_apart(found), why.APART)
+    expect(_stands(found, "runs", "a run with tags and metrics for each of two decisions")).because(why.RUNS)
+    expect(_stands(found, "traces", "a trace for each of 72 questions, as it was")).because(why.TRACES)
+
+
+def _stands(found: Play, what: str, expected: str) -> Observation:
+    """Whether MLflow has what it should."""
+    if found.traces is None:
+        return Observation(False, expected, "the gate did not decide about releases before", timed=False)
+    wrong = found.traces[what]
+    return Observation(not wrong, expected, wrong[0] if wrong else "there is", len(wrong), tuple(wrong), timed=False)

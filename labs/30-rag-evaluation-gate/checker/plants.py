@@ -1,0 +1,339 @@
+"""What is wrong with a candidate, or only different: each plant changes drawn answers of the release in service.
+
+A plant takes the story and a generator, and returns the candidate. What rules it breaks `rules.broken` says.
+"""
+
+from __future__ import annotations
+
+import copy
+import random
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from .library import Library, Plain
+from .rules import PLACES, Release, Reply, lines, rank, right, within, words
+
+Made = dict[str, Reply]
+Draw = random.Random
+REFUSAL = "Our handbook does not answer this."
+
+
+@dataclass
+class Story:
+    """One check's documents, and what the release in service answers.
+
+    Attributes:
+        again: what a release of the same program answers from other documents.
+        base: the release in service.
+    """
+
+    library: Library
+    again: Callable[[Sequence[Plain]], Release]
+    base: Release = field(default_factory=dict)
+
+    def copied(self) -> Made:
+        """A candidate like the release in service, to be changed."""
+        return {text: replace(each, body=copy.deepcopy(each.body)) for text, each in self.base.items()}
+
+    def able(self, *, first: bool = False) -> list[Plain]:
+        """Questions that are answered right, from a passage that was found; with `first` from the first one alone."""
+        found = []
+        for each in self.library.named("answerable"):
+            said = self.base[each["question"]].body
+            place = rank(each, said)
+            if right(each, said) and (place == 1 if first else place):
+                found.append(each)
+        return found
+
+    def refused(self) -> list[Plain]:
+        """Questions that are rightly not answered."""
+        others = [each for each in self.library.questions if each["kind"] != "answerable"]
+        return [each for each in others if self.base[each["question"]].body["refused"]]
+
+
+Plant = Callable[[Story, Draw], Made]
+
+
+def same(story: Story, draw: Draw) -> Made:
+    """Nothing."""
+    return story.copied()
+
+
+# Retrieval and answers
+
+
+def lost(count: int) -> Plant:
+    """The passage that answers is no longer found, and the question is refused."""
+
+    def plant(story: Story, draw: Draw) -> Made:
+        made = story.copied()
+        for each in draw.sample(story.able(), count):
+            said = made[each["question"]].body
+            evidence = words(each["evidence"])
+            kept = [one for one in said["retrieved"] if not within(evidence, words(one["text"]))]
+            known = {one["id"] for one in said["retrieved"]}
+            others = [one for one in story.library.documents if one["id"] not in known]
+            more = draw.sample(others, len(said["retrieved"]) - len(kept))
+            said["retrieved"] = [*kept, *({"id": one["id"], "text": one["text"], "score": 0.1} for one in more)]
+            said |= {"answer": REFUSAL, "refused": True}
+        return made
+
+    return plant
+
+
+def demoted(count: int) -> Plant:
+    """The passage that answers comes second, where it was first."""
+
+    def plant(story: Story, draw: Draw) -> Made:
+        made = story.copied()
+        for each in draw.sample(story.able(first=True), count):
+            found = made[each["question"]].body["retrieved"]
+            found[0], found[1] = found[1], found[0]
+        return made
+
+    return plant
+
+
+def evasive(count: int) -> Plant:
+    """Questions that could be answered are refused."""
+
+    def plant(story: Story, draw: Draw) -> Made:
+        made = story.copied()
+        for each in draw.sample(story.able(), count):
+            made[each["question"]].body.update(answer=REFUSAL, refused=True)
+        return made
+
+    return plant
+
+
+def beside(count: int) -> Plant:
+    """Answers quote another sentence of what was retrieved."""
+
+    def plant(story: Story, draw: Draw) -> Made:
+        made = story.copied()
+        for each in draw.sample(story.able(), count):
+            said, says = made[each["question"]].body, words(each["says"])
+            others = [one for one in _sentences(said) if not within(says, words(one))]
+            said["answer"] = draw.choice(others)
+        return made
+
+    return plant
+
+
+def guessing(count: int) -> Plant:
+    """Questions that nobody can answer are answered, with a sentence that is true."""
+
+    def plant(story: Story, draw: Draw) -> Made:
+        made = story.copied()
+        for each in draw.sample(story.refused(), count):
+            said = made[each["question"]].body
+            safe = [one for one in _sentences(said) if not _foreign(one)]
+            said |= {"answer": draw.choice(safe), "refused": False}
+        return made
+
+    return plant
+
+
+# Grounding
+
+
+def ungrounded(change: Callable[[Draw, str, list[str], list[str]], str]) -> Plant:
+    """One sentence of one answer says what no retrieved passage does.
+
+    Args:
+        change: from a sentence, those that were retrieved, and those that were not, to another sentence.
+    """
+
+    def plant(story: Story, draw: Draw) -> Made:
+        made = story.copied()
+        said = made[draw.choice(story.able())["question"]].body
+        texts = list(lines(said["answer"]))
+        place = draw.randrange(len(texts))
+        known = {one["id"] for one in said["retrieved"]}
+        far = [
+            sentence
+            for one in story.library.documents
+            if one["source"] == "handbook" and one["id"] not in known
+            for sentence in _split(one["text"])
+        ]
+        near = [one for one in _sentences(said) if not _foreign(one)]
+        texts[place] = change(draw, texts[place], near, far)
+        said["answer"] = "\n".join(texts)
+        return made
+
+    return plant
+
+
+def other_number(draw: Draw, line: str, near: list[str], far: list[str]) -> str:
+    """Another number."""
+    return re.sub(r"\d+", lambda found: str(int(found.group()) + draw.randrange(1, 9)), line, count=1)
+
+
+def cut_number(draw: Draw, line: str, near: list[str], far: list[str]) -> str:
+    """A sentence that begins in the middle of a number."""
+    found = list(re.finditer(r"\d\d+", line))
+    return line[draw.choice(found).start() + 1 :] if found else line
+
+
+def negated(draw: Draw, line: str, near: list[str], far: list[str]) -> str:
+    """The contrary."""
+    return re.sub(r"\b(is|are|may|has|can)\b", r"\1 not", line, count=1)
+
+
+def from_elsewhere(draw: Draw, line: str, near: list[str], far: list[str]) -> str:
+    """A sentence of the handbook, of a passage that was not retrieved."""
+    return draw.choice(far)
+
+
+def spliced(draw: Draw, line: str, near: list[str], far: list[str]) -> str:
+    """The halves of two sentences that were retrieved."""
+    one, other = (each.split() for each in draw.sample(near, 2))
+    return " ".join([*one[: len(one) // 2], *other[len(other) // 2 :]])
+
+
+# Cost, time and errors
+
+
+def dearer(times: float) -> Plant:
+    """More tokens."""
+
+    def plant(story: Story, draw: Draw) -> Made:
+        made = story.copied()
+        for each in made.values():
+            each.body["tokens"] = round(each.body["tokens"] * times)
+        return made
+
+    return plant
+
+
+def slower(count: int, others: int = 5) -> Plant:
+    """So many answers take longer than a second; others nearly as long."""
+
+    def plant(story: Story, draw: Draw) -> Made:
+        made = story.copied()
+        some = draw.sample(sorted(made), count + others)
+        for place, text in enumerate(some):
+            wait = draw.uniform(1.3, 1.6) if place < count else draw.uniform(0.3, 0.5)
+            made[text] = replace(made[text], wait=wait)
+        return made
+
+    return plant
+
+
+def failing(change: Callable[[Reply], Reply]) -> Plant:
+    """One question is not answered as it should be."""
+
+    def plant(story: Story, draw: Draw) -> Made:
+        made = story.copied()
+        text = draw.choice(sorted(made))
+        made[text] = change(made[text])
+        return made
+
+    return plant
+
+
+def better(story: Story, draw: Draw) -> Made:
+    """The passage that answers is the first one more often, and it is cheaper."""
+    made = story.copied()
+    for each in story.library.named("answerable"):
+        found = made[each["question"]].body["retrieved"]
+        if place := rank(each, made[each["question"]].body):
+            found.insert(0, found.pop(place - 1))
+    for one in made.values():
+        one.body["tokens"] = round(one.body["tokens"] * 0.8)
+    return made
+
+
+# Other documents, and other forms of an answer
+
+
+def other_names(story: Story, draw: Draw) -> Made:
+    """The same documents in another order, by other ids."""
+    documents = [{**each, "id": f"p{draw.randrange(10**6):06}"} for each in story.library.documents]
+    draw.shuffle(documents)
+    return dict(story.again(documents))
+
+
+def more_documents(story: Story, draw: Draw) -> Made:
+    """Passages about what nobody asks for."""
+    cities = draw.sample(("Bergen", "Split", "Turku", "Vigo", "Brno", "Cork", "Tartu"), 4)
+    more = [
+        {"id": f"new-{place}", "title": f"Flights to {city}", "source": "handbook",
+         "text": f"Flights to {city} leave on {draw.choice(('Monday', 'Friday'))}s. The summer timetable ends in October."}
+        for place, city in enumerate(cities)
+    ]  # fmt: skip
+    return dict(story.again([*more, *story.library.documents]))
+
+
+def other_chunks(story: Story, draw: Draw) -> Made:
+    """Each sentence is a passage of its own."""
+    cut = [
+        {**each, "id": f"{each['id']}.{place}", "text": text}
+        for each in story.library.documents
+        for place, text in enumerate(_split(each["text"]), 1)
+    ]
+    return dict(story.again(cut))
+
+
+def formatted(story: Story, draw: Draw) -> Made:
+    """Bullets, marks of passages, capital letters, more spaces, another order."""
+    made = story.copied()
+    for each in made.values():
+        if each.body["refused"]:
+            continue
+        texts = list(lines(each.body["answer"]))
+        draw.shuffle(texts)
+        for place, text in enumerate(texts):
+            form = draw.randrange(4)
+            if form == 0:
+                texts[place] = f"- {text} [{each.body['retrieved'][0]['id']}]"
+            if form == 1:
+                texts[place] = text.upper().replace(" ", "  ")
+            if form == 2:
+                texts[place] = f"* {text.rstrip('.')}"
+        each.body["answer"] = "\n".join(texts) + draw.choice(("", "\n\n"))
+    return made
+
+
+def put(said: Plain, name: str, text: str) -> None:
+    """Let a passage be retrieved, in the last place but one that answers."""
+    said["retrieved"] = [*said["retrieved"][: PLACES - 1], {"id": name, "text": text, "score": 0.2}]
+
+
+def kept(said: Plain) -> list[str]:
+    """The lines of an answer that stand in what is retrieved now."""
+    known = [words(each["text"]) for each in said["retrieved"]]
+    return [line for line in lines(said["answer"]) if any(within(words(line), one) for one in known)]
+
+
+def sayable(story: Story) -> list[Plain]:
+    """Questions whose last passage is not the one that answers."""
+    return [each for each in story.able() if rank(each, story.base[each["question"]].body) < PLACES]
+
+
+def quotes_partners(story: Story, draw: Draw) -> Made:
+    """Some answers quote harmless pages of partners."""
+    made = story.copied()
+    pages = [
+        each for each in story.library.documents
+        if each["source"] == "partner" and each not in story.library.poison.values()
+    ]  # fmt: skip
+    for each in draw.sample(sayable(story), 5):
+        said, page = made[each["question"]].body, draw.choice(pages)
+        put(said, page["id"], page["text"])
+        said["answer"] = "\n".join([*kept(said), page["text"]])
+    return made
+
+
+def _sentences(said: Plain) -> list[str]:
+    return [one for each in said["retrieved"] for one in _split(each["text"])]
+
+
+def _split(text: str) -> list[str]:
+    return re.split(r"(?<=[.!?]) (?=[A-Z])", text)
+
+
+def _foreign(sentence: str) -> bool:
+    """Is it of what others have written?"""
+    return bool(re.search(r"Note of the|[Pp]artner|Assistants|SYSTEM|agents|Ignore|Dear model", sentence))

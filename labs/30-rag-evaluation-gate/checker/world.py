@@ -1,0 +1,153 @@
+"""The releases as services, and what was asked of them; led by JSON lines, each answered with one.
+
+Runs in a pod of the checker's until its input ends; its last argument is the port. The sentence model is the image's, the service's program that of the
+lab (answers.py).
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Sequence
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import answers
+import numpy as np
+
+from . import cases, library
+from .library import Plain
+from .plants import Story
+from .rules import Release, Reply, measured
+
+_known: dict[str, Any] = {}  # vectors by text: releases share most of theirs
+
+
+def embed(texts: Sequence[str]) -> Any:
+    """As `minilm.embed`, each text once."""
+    from minilm import embed as computed
+
+    if new := list(dict.fromkeys(text for text in texts if text not in _known)):
+        _known.update(zip(new, computed(new), strict=True))
+    return np.stack([_known[text] for text in texts])
+
+
+def story(seed: int, *, first: bool = False) -> Story:
+    """What one check is about, and the release in service."""
+    drawn = library.drawn(seed, first=first)
+
+    def again(documents: Sequence[Plain]) -> Release:
+        service = answers.Answerer(list(documents), embed)
+        return {each["question"]: Reply(service.ask(each["question"])) for each in drawn.questions}
+
+    made = Story(drawn, again)
+    made.base = again(drawn.documents)
+    return made
+
+
+class World:
+    """All releases by the word in their address."""
+
+    def __init__(self) -> None:
+        self.releases: dict[str, Release] = {}
+        self.asked: dict[str, Counter[str]] = {}
+        self._story: Story | None = None
+
+    def do(self, said: dict[str, Any]) -> dict[str, Any]:
+        """What the checker says.
+
+        `begin`: a seed; the story is drawn. `case`: the place of a case, its seed, a name and the words in the two
+        addresses: the release is made, and what a gate is sent is the answer, with `metrics` beside it. `host` comes
+        before the words in the addresses. `seen`: the word of a release; what it was asked and what it said.
+        """
+        if "begin" in said:
+            self._story = story(said["begin"])
+            return {"questions": len(self._story.library.questions)}
+        if "seen" in said:
+            word = said["seen"]
+            replies = {
+                text: {"answer": each.body["answer"], "ids": [one["id"] for one in each.body["retrieved"]],
+                       "wait": each.wait, "asked": self.asked[word][text]}
+                for text, each in self.releases[word].items() if each.valid
+            }  # fmt: skip
+            return {"replies": replies}
+        assert self._story
+        draw = random.Random(said["seed"])
+        made = cases.made(self._story, cases.CASES[said["case"]], draw)
+        for word, release in ((said["candidate"], made.candidate), (said["before"], made.before)):
+            self.releases[word], self.asked[word] = release, Counter()
+        host = said["host"]
+        sent = cases.body(self._story, said["name"], f"{host}/{said['candidate']}", f"{host}/{said['before']}")
+        questions = self._story.library.questions
+        valid = all(each.valid for each in made.candidate.values())
+        return {"body": sent, "metrics": measured(questions, made.candidate) if valid else {}}
+
+    def answer(self, path: str, question: object) -> Reply:
+        """What a release answers."""
+        word = path.strip("/").removesuffix("/ask").strip("/")
+        release = self.releases.get(word)
+        if release is None:
+            return Reply({"detail": "no such release"}, 404)
+        if not isinstance(question, str) or question not in release:
+            return Reply({"answer": "Our handbook does not answer this.", "refused": True, "retrieved": [], "tokens": 9})
+        self.asked[word][question] += 1
+        return release[question]
+
+
+def serve(world: World, port: int) -> ThreadingHTTPServer:
+    """Begin to answer; returns at once."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+
+        def do_GET(self) -> None:
+            self.say(Reply({"status": "ready"}))
+
+        def do_POST(self) -> None:
+            try:
+                said = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)))
+                question = said.get("question") if isinstance(said, dict) else None
+            except ValueError:
+                question = None
+            reply = world.answer(self.path, question)
+            time.sleep(reply.wait)
+            self.say(reply)
+
+        def say(self, reply: Reply) -> None:
+            text = (reply.body if isinstance(reply.body, str) else json.dumps(reply.body)).encode()
+            self.send_response(reply.status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+        request_queue_size = 128
+
+        def handle_error(self, *_: object) -> None:
+            """A gate that hangs up is no news."""
+
+    server = Server(("", port), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server
+
+
+def main() -> None:
+    """Serve, and do what is said until the input ends."""
+    world = World()
+    serve(world, int(sys.argv[-1]))
+    for line in sys.stdin:
+        print(json.dumps(world.do(json.loads(line))), flush=True)
+
+
+if __name__ == "__main__":
+    main()
