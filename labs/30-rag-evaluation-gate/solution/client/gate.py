@@ -145,6 +145,7 @@ def decide(wanted):
         mlflow.set_tags({"release": wanted["release"], "accept": str(not reasons).lower()})
         mlflow.set_tag("reasons", ",".join(reasons))
         mlflow.log_metrics(metrics)
+    mlflow.flush_trace_async_logging()
     return {"accept": not reasons, "reasons": reasons}
 
 
