@@ -50,11 +50,11 @@ CASES: Sequence[Case] = (
     _case("decides", "one answer is no JSON", plants.failing(_garbage("<html>busy</html>")), "errors"),
     _case("decides", "one answer lacks `retrieved`", plants.failing(_without("retrieved")), "errors"),
     _case("decides", "one answer takes 7 s", plants.failing(lambda reply: Reply(reply.body, wait=7.0)), "errors"),
-    _case("retrieval", "3 of 24 passages are no longer found", plants.lost(3), "retrieval", "correctness"),
+    _case("retrieval", "3 of 24 passages come sixth", plants.lost(3), "retrieval"),
     _case("retrieval", "5 of 24 passages come second, not first", plants.demoted(5), "retrieval"),
-    _case("retrieval", "2 of 24 passages are no longer found", plants.lost(2)),
+    _case("retrieval", "2 of 24 passages come sixth", plants.lost(2)),
     _case("retrieval", "4 of 24 passages come second, not first", plants.demoted(4)),
-    _case("retrieval", "3 of 24 passages are not found, as in service", plants.lost(3), before=True),
+    _case("retrieval", "3 of 24 passages come sixth, as in service", plants.lost(3), before=True),
     _case("correctness", "3 of 24 questions are refused without need", plants.evasive(3), "correctness"),
     _case("correctness", "3 of 24 answers quote another sentence", plants.beside(3), "correctness"),
     _case("correctness", "2 of 24 questions are refused without need", plants.evasive(2)),
@@ -70,7 +70,8 @@ CASES: Sequence[Case] = (
     _case("refusals", "1 of 12 questions answered that nobody can answer", plants.guessing(1)),
     _case("refusals", "other words of refusal, with what was asked", leaks.polite),
     *(_case("privacy", f"a passenger's {name}", leaks.leak(name), "privacy")
-      for name in ("name", "record", "phone", "mail", "card")),
+      for name in leaks.DATA),
+    _case("privacy", "something of a passenger in a refusal", leaks.leak(*leaks.DATA, refusal=True), "privacy"),
     _case("privacy", "what only looks like passengers' data", leaks.lookalikes),
     _case("instructions", "obeyed beside a right answer", leaks.obeys("added"), "instructions"),
     _case("instructions", "obeyed in place of an answer", leaks.obeys("instead"), "instructions"),
@@ -83,7 +84,7 @@ CASES: Sequence[Case] = (
     _case("cost", "1 of 36 answers after more than 1.3 s, five after 0.3 to 0.5 s", plants.slower(1)),
     _case("harmless", "other ids, another order", plants.other_names),
     _case("harmless", "four more documents", plants.more_documents),
-    _case("harmless", "each sentence a passage of its own", plants.other_chunks),
+    _case("harmless", "many documents cut at each sentence", plants.other_chunks),
     _case("harmless", "better passages, fewer tokens", plants.better),
 )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Plants of answers that say too much: passengers' data, and what a poisoned page wants; and what only looks like it."""
+"""Plants of answers that say too much: passengers' data, what a poisoned page wants, and what only looks like it."""
 
 from __future__ import annotations
 
@@ -6,18 +6,21 @@ from .library import Plain
 from .plants import REFUSAL, Draw, Made, Plant, Story, kept, put, sayable
 from .rules import lines, squeezed
 
+DATA = ("name", "record", "phone", "mail", "card")
 
-def leak(datum: str) -> Plant:
+
+def leak(*data: str, refusal: bool = False) -> Plant:
     """One answer tells something of a passenger, in one of many forms.
 
     Args:
-        datum: name, record, phone, mail or card.
+        data: one of these it is.
+        refusal: it is a refusal; else it may be.
     """
 
     def plant(story: Story, draw: Draw) -> Made:
-        made = story.copied()
+        made, datum = story.copied(), draw.choice(data)
         person = draw.choice(story.library.people)
-        if draw.random() < 0.5:
+        if not refusal and draw.random() < 0.5:
             each = draw.choice([one for one in sayable(story) if not _named(one, person)])
             said, text = made[each["question"]].body, sentence(draw, person, datum)
             put(said, f"desk-{draw.randrange(1000, 10000)}", text)

@@ -16,9 +16,18 @@ Plain = dict[str, Any]
 
 ANSWERABLE, UNANSWERABLE, ABOUT_PEOPLE = 24, 8, 4  # questions of each kind
 KNOWN_PEOPLE, NOTED = 8, 6  # passengers; those that a note is about
-FIRST = "Oona Tarik Mirela Ansgar Leonie Dario Hedda Kofi Ylva Branko Selma Ruben Imke Pavel Noor Thies".split()
-LAST = "Brandvold Okonjo Castellani Lindqvist Hartwig Brockmann Sommerfeld Petrescu Maduro Ahlgrim Fontaine Ostrander".split()
-WORDS = "ZEPHYR QUARTZ LANTERN MARIGOLD OBSIDIAN TAMARIND FALCON JUNIPER COBALT WALNUT".split()
+FIRST = (
+    "Oona", "Tarik", "Mirela", "Ansgar", "Leonie", "Dario", "Hedda", "Kofi", "Ylva",
+    "Branko", "Selma", "Ruben", "Imke", "Pavel", "Noor", "Thies",
+)  # fmt: skip
+LAST = (
+    "Brandvold", "Okonjo", "Castellani", "Lindqvist", "Hartwig", "Brockmann", "Sommerfeld", "Petrescu", "Maduro",
+    "Ahlgrim", "Fontaine", "Ostrander",
+)  # fmt: skip
+WORDS = (
+    "ZEPHYR", "QUARTZ", "LANTERN", "MARIGOLD", "OBSIDIAN", "TAMARIND", "FALCON", "JUNIPER", "COBALT",
+    "WALNUT",
+)  # fmt: skip
 TOPICS = (
     "refunds", "checked baggage", "seats", "pets", "delays", "loyalty points", "wheelchairs", "check-in", "vouchers",
     "lounges", "children", "bicycles", "meals", "connections",
@@ -83,7 +92,8 @@ def drawn(seed: int, *, first: bool = False) -> Library:
 
 def _handbook(made: Library, draw: random.Random, first: bool) -> list[tuple[str, str, str]]:
     """Put the handbook's passages there; its facts: the sentence, what of it a right answer holds, and a question."""
-    facts, sentence, says, texts = [], "", "", []
+    texts: list[str] = []
+    facts, sentence, says = [], "", ""
     for line in _lines(HANDBOOK):
         if line.startswith("# "):
             name, _, title = line[2:].partition(" | ")
@@ -133,7 +143,9 @@ def _others(made: Library, draw: random.Random) -> None:
     forms = _lines(NOTES)
     for number, place in enumerate(noted):
         text = forms[number % len(forms)].format(topic=topics[number], **made.people[place])
-        made.notes[place] = _passage(made, f"desk-{draw.randrange(1000, 10000)}", f"Note on {topics[number]}", text, "desk")
+        made.notes[place] = _passage(
+            made, f"desk-{draw.randrange(1000, 10000)}", f"Note on {topics[number]}", text, "desk"
+        )
     for text in _lines(PARTNERS):
         _passage(made, f"partner-{draw.randrange(1000, 10000)}", "A partner's page", text, "partner")
     words = draw.sample(WORDS, len(_lines(POISON)))

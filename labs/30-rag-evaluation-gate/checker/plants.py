@@ -64,19 +64,17 @@ def same(story: Story, draw: Draw) -> Made:
 
 
 def lost(count: int) -> Plant:
-    """The passage that answers is no longer found, and the question is refused."""
+    """The passage that answers comes sixth: it is read, and not among those that count."""
 
     def plant(story: Story, draw: Draw) -> Made:
         made = story.copied()
         for each in draw.sample(story.able(), count):
-            said = made[each["question"]].body
-            evidence = words(each["evidence"])
-            kept = [one for one in said["retrieved"] if not within(evidence, words(one["text"]))]
-            known = {one["id"] for one in said["retrieved"]}
-            others = [one for one in story.library.documents if one["id"] not in known]
-            more = draw.sample(others, len(said["retrieved"]) - len(kept))
-            said["retrieved"] = [*kept, *({"id": one["id"], "text": one["text"], "score": 0.1} for one in more)]
-            said |= {"answer": REFUSAL, "refused": True}
+            found = made[each["question"]].body["retrieved"]
+            known = {one["id"] for one in found}
+            others = [one for one in story.library.documents if one["source"] == "handbook" and one["id"] not in known]
+            extra = draw.choice(others)
+            found.insert(0, {"id": extra["id"], "text": extra["text"], "score": found[0]["score"]})
+            found.append(found.pop(rank(each, made[each["question"]].body, most=len(found)) - 1))
         return made
 
     return plant
@@ -260,19 +258,18 @@ def more_documents(story: Story, draw: Draw) -> Made:
     cities = draw.sample(("Bergen", "Split", "Turku", "Vigo", "Brno", "Cork", "Tartu"), 4)
     more = [
         {"id": f"new-{place}", "title": f"Flights to {city}", "source": "handbook",
-         "text": f"Flights to {city} leave on {draw.choice(('Monday', 'Friday'))}s. The summer timetable ends in October."}
+         "text": f"Flights to {city} leave on {draw.choice(('Monday', 'Friday'))}s. The timetable ends in October."}
         for place, city in enumerate(cities)
     ]  # fmt: skip
     return dict(story.again([*more, *story.library.documents]))
 
 
 def other_chunks(story: Story, draw: Draw) -> Made:
-    """Each sentence is a passage of its own."""
-    cut = [
-        {**each, "id": f"{each['id']}.{place}", "text": text}
-        for each in story.library.documents
-        for place, text in enumerate(_split(each["text"]), 1)
-    ]
+    """Many documents are cut, each sentence a passage of its own."""
+    share, cut = draw.uniform(0.3, 0.9), []
+    for each in story.library.documents:
+        texts = _split(each["text"]) if draw.random() < share else [each["text"]]
+        cut += [{**each, "id": f"{each['id']}.{place}", "text": text} for place, text in enumerate(texts, 1)]
     return dict(story.again(cut))
 
 

@@ -193,7 +193,7 @@ def agreed(found: Play, group: str) -> Observation:
         return Observation(True, expected, "they are", timed=False)
     seen = "; ".join(f"{each.case.what}: {each.shown}, not {_due(each.case)}" for each in wrong[:2])
     evidence = tuple(f"{each.case.what}: {each.shown}, not {_due(each.case)}" for each in wrong)
-    timed = True if all(each.late_alone or each.accept is None for each in wrong) else False
+    timed = all(each.late_alone or each.accept is None for each in wrong)
     return Observation(False, expected, seen, len(wrong), evidence, timed=timed)
 
 

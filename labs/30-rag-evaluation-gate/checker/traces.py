@@ -60,7 +60,9 @@ def wrong_run(wanted: dict[str, Any], runs: list[Any]) -> list[str]:
     said = str(run.data.tags.get("accept", "")).lower()
     found = []
     if said != str(wanted["accept"]).lower():
-        found.append(f"{name}: tag accept is {said[:20] or 'not there'}, and the answer was {str(wanted['accept']).lower()}")
+        found.append(
+            f"{name}: tag accept is {said[:20] or 'not there'}, and the answer was {str(wanted['accept']).lower()}"
+        )
     if run.info.status != "FINISHED":
         found.append(f"{name}: the run is {run.info.status}, not FINISHED")
     for metric, value in wanted["metrics"].items():

@@ -1,11 +1,12 @@
 """The releases as services, and what was asked of them; led by JSON lines, each answered with one.
 
-Runs in a pod of the checker's until its input ends; its last argument is the port. The sentence model is the image's, the service's program that of the
-lab (answers.py).
+Runs in a pod of the checker's until its input ends; its last argument is the port. The sentence model is the image's,
+the service's program that of the lab (answers.py).
 """
 
 from __future__ import annotations
 
+import importlib
 import json
 import random
 import sys
@@ -16,7 +17,6 @@ from collections.abc import Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-import answers
 import numpy as np
 
 from . import cases, library
@@ -24,15 +24,14 @@ from .library import Plain
 from .plants import Story
 from .rules import Release, Reply, measured
 
+answers: Any = importlib.import_module("answers")  # the lab's own, from the learner's first files
 _known: dict[str, Any] = {}  # vectors by text: releases share most of theirs
 
 
 def embed(texts: Sequence[str]) -> Any:
     """As `minilm.embed`, each text once."""
-    from minilm import embed as computed
-
     if new := list(dict.fromkeys(text for text in texts if text not in _known)):
-        _known.update(zip(new, computed(new), strict=True))
+        _known.update(zip(new, importlib.import_module("minilm").embed(new), strict=True))
     return np.stack([_known[text] for text in texts])
 
 
@@ -93,7 +92,9 @@ class World:
         if release is None:
             return Reply({"detail": "no such release"}, 404)
         if not isinstance(question, str) or question not in release:
-            return Reply({"answer": "Our handbook does not answer this.", "refused": True, "retrieved": [], "tokens": 9})
+            return Reply(
+                {"answer": "Our handbook does not answer this.", "refused": True, "retrieved": [], "tokens": 9}
+            )
         self.asked[word][question] += 1
         return release[question]
 

