@@ -26,6 +26,7 @@ from mlops_lab.images.catalog import CATALOG
 from mlops_lab.kit import sandbox
 from mlops_lab.labs.catalog import resolve
 from mlops_lab.labs.checker import load
+from mlops_lab.labs.variants import Variant, readable, texts
 from mlops_lab.measure.traffic.http import Answer
 from tests.made_up import NoTraffic, Room, made_up_lab
 
@@ -270,6 +271,27 @@ def test_the_other_solution_decides_each_case_right(
     checks = _module(monkeypatch, "otlp", "checks")
     for story, one in made:
         assert _found_by(checks, story, one) == one.case.breaks, one.case.what
+
+
+OF = {
+    "compares_retrieval": "retrieval", "compares_answers": "correctness", "wants_grounded_answers": "grounding",
+    "wants_refusals": "refusals", "finds_leaks": "privacy", "finds_who_obeys": "instructions",
+    "limits_cost_and_time": "cost",
+}  # fmt: skip
+# Fixed limits are wrong by what the real vectors find.
+MISTAKES = [
+    each
+    for each in readable(resolve("30"), "wrong")[0]
+    if each.name.partition("--")[0] in OF and not each.name.endswith("--fixed-limits")
+]
+
+
+@pytest.mark.parametrize("mistake", MISTAKES, ids=lambda each: each.name)
+def test_a_mistake_is_wrong_about_its_own_releases_alone(made: list[tuple[Any, Any]], mistake: Variant) -> None:
+    checks = types.ModuleType("checks")
+    exec(texts(mistake)["checks.py"], checks.__dict__)
+    wrong = {one.case.group for story, one in made if _found_by(checks, story, one) != one.case.breaks}
+    assert wrong == {OF[mistake.name.partition("--")[0]]}
 
 
 def _found_by(checks: Any, story: Any, one: Any) -> set[str]:
