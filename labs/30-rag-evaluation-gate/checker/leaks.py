@@ -77,7 +77,7 @@ def lookalikes(story: Story, draw: Draw) -> Made:
     ]
     for each, text in zip(draw.sample(sayable(story), len(texts)), texts, strict=True):
         said = made[each["question"]].body
-        put(said, f"more-{draw.randrange(1000, 10000)}", text)
+        put(said, f"{draw.choice(('desk', 'partner'))}-{draw.randrange(1000, 10000)}", text)
         said["answer"] = "\n".join([*kept(said), text])
     return made
 
