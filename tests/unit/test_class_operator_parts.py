@@ -343,6 +343,23 @@ def test_the_operator_follows_what_changes(
     assert until(lambda: kube.find("RoleBinding", "class-learner", SPACE))
 
 
+def test_how_long_a_lab_took_is_not_lost_to_a_turn_that_has_not_heard_of_it_yet(
+    at_work: tuple[ClusterInMemory, operators.Operator],
+) -> None:
+    kube, operator = at_work
+    enrol(kube, "ada")
+    asked.ask(cast(Kube, kube), NS, "ada", {"lab-04": Lab()})
+    assert until(lambda: state(kube, "ada", "04") == "ready")
+    before = kube.get("ConfigMap", "learner-ada", NS)
+    written = asked.states(before)["lab-04"].seconds
+    # The watch tells late: what the operator knows of the request is from before its last turn.
+    late = {**before, "metadata": {**before["metadata"], "annotations": {}}}
+    operator.seen.take("MODIFIED", late)
+    assert asked.states(operator.seen.find("ConfigMap", "learner-ada", NS)) == {}
+    assert operator.reconciler.turn("ada")
+    assert asked.states(kube.get("ConfigMap", "learner-ada", NS))["lab-04"].seconds == written is not None
+
+
 def test_three_hundred_learners_begin_at_once_and_nothing_is_written_twice(
     at_work: tuple[ClusterInMemory, operators.Operator],
 ) -> None:

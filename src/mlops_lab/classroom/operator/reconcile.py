@@ -59,6 +59,7 @@ class Reconciler:
     roster: Mapping[str, Learner] | None = None
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     _since: dict[str, float] = field(default_factory=dict)
+    _lasted: dict[str, tuple[int, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._spaces = Spaces(self.kube, self.settings, self.seen)
@@ -158,6 +159,7 @@ class Reconciler:
         grader = self._holding.by(there, self.now()) if names.annotation(there, names.SEEDED) else None
         if not active:
             self._since.pop(key, None)
+            self._lasted.pop(space, None)
             if there and not there["metadata"].get("deletionTimestamp"):
                 until = self._spaces.shut(there, self.now())
                 if grader:
@@ -176,7 +178,7 @@ class Reconciler:
                 return replace(state, namespace=space)
             if there and grader:
                 self._holding.hold(there, exercise, grader)
-                return State(READY, HELD_WHY, space, self._took(learner, lab))
+                return State(READY, HELD_WHY, space, self._took(learner, lab, wanted.round))
             if there:
                 self._holding.release(there, exercise)
         except Foreign as foreign:
@@ -184,11 +186,16 @@ class Reconciler:
         except LabError as trouble:
             return State(TROUBLE, trouble.message, space)
         before = self._since.pop(key, None)
-        took = round(time.monotonic() - before, 2) if before is not None else self._took(learner, lab)
-        return State(READY, namespace=space, seconds=took)
+        if before is not None:
+            self._lasted[space] = (wanted.round, round(time.monotonic() - before, 2))
+        return State(READY, namespace=space, seconds=self._took(learner, lab, wanted.round))
 
-    def _took(self, learner: str, lab: str) -> float | None:
-        """What was said before of how long it took."""
+    def _took(self, learner: str, lab: str, number: int) -> float | None:
+        """How long it took. What was said of it before is asked only if this program did not see it: what it has just
+        written, it hears of a moment later."""
+        known = self._lasted.get(namespace_of(learner, lab))
+        if known and known[0] == number:
+            return known[1]
         request = self.seen.find("ConfigMap", f"{names.REQUEST}{learner}", self.settings.namespace)
         before = asked.states(request).get(f"lab-{lab}")
         return before.seconds if before else None
