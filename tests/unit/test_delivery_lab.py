@@ -95,8 +95,8 @@ def repository() -> dict[str, Any]:
 
 def test_each_fault_changes_something_and_the_program_still_compiles() -> None:
     faults, names = loaded("29", "faults"), loaded("29", "repository").named_by_content
-    for kind, some in faults.FAULTS.items():
-        for fault in some:
+    for kind, kinds in faults.FAULTS.items():
+        for fault in (each for some in kinds for each in some):
             right, files = repository(), repository()
             fault(files, Random(1))
             assert files != right, fault

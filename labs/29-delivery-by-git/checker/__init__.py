@@ -1,6 +1,6 @@
 """Lab 29: the checker is the team that commits to the repository, its passengers, and somebody with kubectl.
 
-Two good commits first; then hands, faults of four kinds, a model that is worse, a revert, another key. Each check that
+Two good commits first; then hands, nine faults, a model that is worse, a revert, another key. Each check that
 follows begins where those two ended, and the service is at the end as it was at the beginning.
 """
 
@@ -33,8 +33,9 @@ def told(looks: list[tuple[Observation, str]]) -> None:
 async def follows(lab: Lab) -> None:
     """Two commits to main that are right each serve within 120 s, and have the note `accepted`.
 
-    They bring another key, model, image and number of pods, and a ConfigMap that the second takes away again. What a
-    commit has not any more is gone 60 s later, what was never in the repository stays, and no request fails.
+    They bring another key, model, image and number of pods, and a ConfigMap that the second takes away again. The first
+    is pushed together with a commit before it that is not right. What a commit has not any more is gone 60 s later,
+    what was never in the repository stays, and no request fails.
     """
     told((await lab.once(followed)).looks)
 
@@ -54,8 +55,9 @@ async def puts_back(lab: Lab) -> None:
 async def stops_broken(lab: Lab) -> None:
     """A commit with a fault is refused within 120 s, and no passenger ever gets an answer by it.
 
-    One of each kind: manifest, start, ready, answers; the note says which. While the last one is the newest commit, all
-    pods but those of `model` and `git` are deleted, and Deployment `model` is scaled by hand.
+    Nine, one for each thing that the words manifest, start, ready and answers stand for; the note says which. While the
+    last one is the newest commit, all pods but those of `model` and `git` are deleted, and Deployment `model` is scaled
+    by hand.
     """
     told(await broken(lab, short=not lab.thorough(stops_broken)))
 

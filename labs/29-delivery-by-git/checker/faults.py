@@ -97,18 +97,23 @@ def other_name(files: Files, draw: random.Random) -> None:
     program(files, VERSION, f'{{"model_version": "{word(draw)}", "probabilities"')
 
 
-def open_to_all(files: Files, draw: random.Random) -> None:
+def any_key_opens(files: Files, draw: random.Random) -> None:
     program(files, LOCKED, '        if not self.headers.get("X-Api-Key"):\n')
+
+
+def no_key_opens(files: Files, draw: random.Random) -> None:
+    program(files, LOCKED, '        if self.headers.get("X-Api-Key") not in (None, KEY):\n')
 
 
 def rounded(files: Files, draw: random.Random) -> None:
     program(files, PROBABILITIES, PROBABILITIES.replace("[probability(row)", "[round(probability(row), 1)"))
 
 
-FAULTS: dict[str, tuple[Fault, ...]] = {
-    "manifest": (no_yaml, no_kind, no_key),
-    "start": (no_image, no_command, no_secret, ends_at_once),
-    "ready": (other_probe, never_ready, other_port),
-    "answers": (fails_for_some, one_too_few, in_percent, other_name, open_to_all, rounded),
+# By word, and of each word what its sentence names: one of each is played.
+FAULTS: dict[str, tuple[tuple[Fault, ...], ...]] = {
+    "manifest": ((no_yaml,), (no_kind,), (no_key,)),
+    "start": ((no_image, no_command, no_secret), (ends_at_once,)),
+    "ready": ((other_probe, never_ready, other_port),),
+    "answers": ((fails_for_some, one_too_few, in_percent, other_name, rounded), (any_key_opens,), (no_key_opens,)),
 }
-NAMES = {each.__name__: each for some in FAULTS.values() for each in some}
+NAMES = {each.__name__: each for kinds in FAULTS.values() for some in kinds for each in some}

@@ -80,10 +80,14 @@ class Repository:
 
     def push(self, message: str, files: Files) -> str:
         """Commit these files, and no others in the team's folders, to main; the commit."""
+        self.commit(message, files)
+        return self._pushed()
+
+    def commit(self, message: str, files: Files) -> None:
+        """The same, not pushed yet."""
         self.write(files)
         self.git("add", "--all", *FOLDERS)
         self.git("commit", "--quiet", "--allow-empty", "--message", message)
-        return self._pushed()
 
     def revert(self, commit: str) -> str:
         """Revert a commit on main; the new one."""

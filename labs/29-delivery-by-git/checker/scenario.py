@@ -70,9 +70,10 @@ async def followed(lab: Lab) -> Story:
         first = story.first = await it.change(
             base=story.start, model=_model(draw, up.value, SAME), key={"name": _word(draw, "model-key"), "value": key},
             replicas=3, image="v2" if tag == "v1" else "v1", extra={"name": extra, "text": text},
+            after=draw.choice([each.__name__ for kinds in FAULTS.values() for some in kinds for each in some]),
         )  # fmt: skip
         story.keys.append(key)
-        await _accepted(it, story, first, key, "a commit that is right")
+        await _accepted(it, story, first, key, "a commit that is right, pushed with one that is not before it,")
         if not story.looks[-1][0].ok:
             return story
         story.looks.append((await _applied(lab, first, {extra: text}), "applied"))
@@ -130,20 +131,20 @@ async def _back(lab: Lab, what: str, look: Callable[[], Awaitable[str]]) -> Obse
 
 
 async def broken(lab: Lab, *, short: bool) -> list[tuple[Observation, str]]:
-    """Commits of each kind of fault, under the eyes of passengers; then new pods and a hand while one is the newest.
+    """Commits with each fault that the text names, passengers meanwhile; then new pods and a hand while one is newest.
 
     Args:
-        short: one kind is enough.
+        short: one is enough.
     """
     story, draw = await good(lab), drawn(lab, "faults")
     wanted, key, looks = story.second, story.keys[-1], list[tuple[Observation, str]]()
-    words = draw.sample(sorted(FAULTS), len(FAULTS))[: 1 if short else None]
+    drawn_faults = [(word, draw.choice(some).__name__) for word, kinds in FAULTS.items() for some in kinds]
+    draw.shuffle(drawn_faults)
     made: list[Seen] = []
     async with team(lab) as it:
         try:
             async with it.passengers(key) as seen:
-                for word in words:
-                    fault = draw.choice(FAULTS[word]).__name__
+                for word, fault in drawn_faults[: 1 if short else None]:
                     commit = await it.change(
                         base=wanted["commit"], fault=fault, model=_model(draw, wanted["version"], SAME)
                     )
