@@ -1,0 +1,142 @@
+"""Lab 28: the checker is exchange, passengers, crew and bad luck of an airline for a day of eight minutes.
+
+First the parts: a Job that learns and refuses, a release, a page, a request's way. Then the day, played once for the last
+six checks: four of twelve faults, and a plane without a link. Right answers it computes itself, from the data that it
+serves.
+"""
+
+from __future__ import annotations
+
+from mlops_lab.checks import Lab, Observation, absent, at_most, check, expect, observe
+from mlops_lab.checks.matchers import quantity
+from mlops_lab.kit.deployments import owned_pods
+from mlops_lab.kit.pods import leaving, lives_long
+from mlops_lab.kit.prerequisites import must
+
+from . import incidents
+from .day import handed_over, in_the_air, kept, played
+from .scenario import Learnt, found_in_logs, learnt, page, released, up
+from .why import (
+    AIR,
+    CANARY,
+    DEGRADED,
+    KEPT,
+    LEDGER,
+    LOGS,
+    MENDED,
+    NAMED,
+    NOTICED,
+    PAGE,
+    REFUSED,
+    RIGHT,
+    SMALL,
+    TRUE,
+)  # fmt: skip
+
+DEPLOYS = ("ckad/deployment",)
+WATCHES = ("ckad/observability-and-maintenance",)
+
+
+async def _model(lab: Lab, model: str) -> None:
+    await up(lab, model)
+    seen: Learnt = await lab.once(learnt)
+    expect(seen.job).because("it is started as kubectl create job --from=cronjob/train would; its log says more")
+    expect(seen.right[model]).because(RIGHT)
+    expect(seen.named[model]).because(NAMED)
+    expect(seen.refused[model]).because(REFUSED)
+
+
+@check(points=1, owns="train", domains=("ckad/design-and-build",))
+async def trains_forecast(lab: Lab) -> None:
+    """A Job of CronJob `train` learns the forecast from the exchange's prices; wrong prices change no answer."""
+    await _model(lab, "forecast")
+
+
+@check(points=1, owns="train", domains=("ckad/design-and-build",))
+async def trains_recommender(lab: Lab) -> None:
+    """The same Job learns the recommender from the bookings; wrong bookings change no answer."""
+    await _model(lab, "recommend")
+
+
+@check(points=2, needs=(trains_forecast, trains_recommender), owns="train", domains=DEPLOYS)
+async def releases_by_canary(lab: Lab) -> None:
+    """A new version answers 5 to 25 % of the requests for 20 s, then all, within 150 s of the Job's beginning."""
+    for seen in (await lab.once(released)).values():
+        for observation, _ in seen:
+            expect(observation).because(CANARY)
+
+
+@check(points=1, needs=(trains_forecast, trains_recommender), owns="page", domains=DEPLOYS)
+async def serves_the_page(lab: Lab) -> None:
+    """The page shows a passenger both, and comes all the same while one of the two is not reached."""
+    await up(lab, "page")
+    seen = await lab.once(page)
+    expect(seen.whole).because(PAGE)
+    expect(seen.degraded).because(DEGRADED)
+    expect(seen.again).because(PAGE)
+
+
+@check(points=1, needs=serves_the_page, owns="page", domains=WATCHES)
+async def follows_a_request(lab: Lab) -> None:
+    """The id that a request to the page bears stands in the logs of page, forecast and recommend."""
+    expect(await lab.once(found_in_logs)).because(LOGS)
+
+
+@check(points=2, needs=(releases_by_canary, follows_a_request), owns="the day", domains=("ckad/design-and-build",))
+async def flies_alone(lab: Lab) -> None:
+    """Without a link for 300 s, in a pod of 500m CPU and 256 MiB that is killed once, the edge answers as before."""
+    await up(lab, "edge")
+    for each in await _limits(lab):
+        expect(each).because(SMALL)
+    for each in in_the_air(await lab.once(played)):
+        expect(each).because(AIR)
+
+
+@check(points=2, needs=flies_alone, owns="the day", domains=("cka/storage",))
+async def hands_over(lab: Lab) -> None:
+    """60 s after the link is back the ground has each record that was taken on board, once."""
+    expect(handed_over(await lab.once(played))).because(LEDGER)
+
+
+@check(points=2, needs=(releases_by_canary, follows_a_request), owns="the day", domains=WATCHES)
+async def notices(lab: Lab) -> None:
+    """Each of the day's four faults stands in the incident log, by kind and place, within its time."""
+    seen = await lab.once(played)
+    expect(incidents.noticed(seen.seen)).because(f"{NOTICED}. It said last: {seen.said}")
+
+
+@check(points=2, needs=(releases_by_canary, follows_a_request), owns="the day", domains=("cka/troubleshooting",))
+async def mends(lab: Lab) -> None:
+    """Each fault that does not pass by itself is over within its time."""
+    expect(incidents.ended((await lab.once(played)).seen)).because(MENDED)
+
+
+@check(points=2, needs=mends, owns="the day", domains=WATCHES)
+async def keeps_objectives(lab: Lab) -> None:
+    """98 % of the answers of each service are right and come within 2 s, but for a fault's own service in its time."""
+    for each in kept(await lab.once(played)):
+        expect(each).because(KEPT)
+
+
+@check(points=2, needs=(notices, mends), owns="the day", domains=WATCHES)
+async def tells_the_truth(lab: Lab) -> None:
+    """The log has the day's faults, each once, from its beginning to its end, and at most one that was none."""
+    seen = await lab.once(played)
+    expect(incidents.true(seen.seen, seen.log, seen.began)).because(TRUE)
+
+
+async def _limits(lab: Lab) -> list[Observation]:
+    """The edge's pods, and the limits of their containers together."""
+    pods = [each for each in await owned_pods(lab, "edge") if not leaving(each)]
+    must(observe("pods of Deployment edge", len(pods), at_most(1)), SMALL)
+    found = []
+    for resource, most in (("cpu", "500m"), ("memory", "256Mi")):
+        limits = [
+            (each.get("resources", {}).get("limits") or {}).get(resource) for pod in pods for each in lives_long(pod["spec"])
+        ]
+        what = f"{resource} limits of the edge's pod together"
+        if None in limits:
+            found.append(absent(f"{what}: at most {most}", "a container has none"))
+        else:
+            found.append(observe(what, sum(map(quantity, limits)), at_most(most)))
+    return found

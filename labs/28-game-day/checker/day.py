@@ -1,0 +1,204 @@
+"""The day: passengers ask, the plane has no link for five minutes, and four faults come one after the other."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from mlops_lab.checks import Lab, LabError, Observation
+from mlops_lab.kit.deployments import owned_pods, selector
+from mlops_lab.kit.drawn import drawn
+from mlops_lab.kit.pods import leaving, name
+from mlops_lab.kit.side_by_side import together
+from mlops_lab.kit.standing import standing
+
+from . import incidents, plan
+from .faults import put, take_back
+from .plan import HURTS, RATES, SERVICES, Day
+from .scenario import ENOUGH, judged
+from .stage import GROUND, Event, Stage, policy, staged, target
+
+LINK = "in-the-air"  # the NetworkPolicy that cuts the plane off
+EVERY = 2.0  # s between two looks
+RESTARTS_WITHIN = 30.0  # s that the plane's pod may take to come back
+HANDED_WITHIN = 60.0  # s after the link is back, and the last record was handed in
+LAST_LOOK = 32.0  # s after the last fault, in which the log may note its end
+CUT_SETTLES = 5.0  # s at both ends of the cut that are not judged
+SURE = 5.0  # s by which a fault's end is seen late
+
+
+@dataclass
+class Played:
+    """What was seen of the day.
+
+    Attributes:
+        events: all requests of the day.
+        seen: its faults.
+        log: the incident log at the end.
+        ledger: records on board and on the ground, at the end.
+        began, cut, killed, back: Unix times.
+    """
+
+    plan: Day
+    events: Sequence[Event] = ()
+    seen: list[incidents.Seen] = field(default_factory=list)
+    log: Sequence[incidents.Incident] = ()
+    said: str = ""
+    ledger: dict[str, Any] = field(default_factory=dict)
+    began: float = 0.0
+    cut: float = 0.0
+    killed: float = 0.0
+    back: float = 0.0
+
+
+class _Course:
+    """The day as it goes on."""
+
+    def __init__(self, stage: Stage, day: Day) -> None:
+        self.stage, self.lab, self.found = stage, stage.lab, Played(day, began=stage.now)
+
+    async def at(self, seconds: float) -> None:
+        """Wait until so many seconds after the day's beginning."""
+        await self.lab.time.pause(max(0.0, self.found.began + seconds - self.stage.now))
+
+    async def watch(self, over: asyncio.Event) -> None:
+        """Take what comes back, and read the log, until it is over."""
+        while not over.is_set():
+            try:
+                await self.stage.look()
+                await self.read()
+            except LabError as trouble:
+                if not trouble.transient:
+                    raise
+            await self.lab.time.pause(EVERY)
+
+    async def read(self) -> None:
+        """Read the incident log, and note what it has for the first time."""
+        if not await target(self.lab, "incidents"):
+            return
+        answer = await self.lab.traffic.get("incidents", "/incidents", within=4)
+        self.found.said = answer.shown
+        if answer.status == 200:
+            self.found.log = incidents.read(answer.fields_if_any)
+        for each in self.found.seen:
+            if each.noticed is None and any(map(each.is_it, self.found.log)):
+                each.noticed = self.stage.now
+
+    async def faults(self) -> None:
+        """All faults, one after the other."""
+        for fault in self.found.plan.faults:
+            await self.at(fault.at)
+            changed = await put(self.lab, self.stage, fault)
+            seen = incidents.Seen(fault, changed.at)
+            self.found.seen.append(seen)
+            try:
+                if fault.lasts:
+                    await self.lab.time.pause(fault.lasts)
+                else:
+                    over = await self.lab.time.eventually(
+                        changed.over, bool, expected="", shown=str, within=fault.limit + SURE, every=EVERY
+                    )
+                    seen.mended = over.ok
+            finally:
+                await take_back(changed)
+            seen.over = self.stage.now
+        await self.lab.time.pause(LAST_LOOK)
+
+    async def flight(self) -> None:
+        """The plane: without a link for five minutes, its pod killed meanwhile; then its records."""
+        day, edge = self.found.plan, await self.lab.objects.deployment("edge").present()
+        await self.at(day.link_lost)
+        async with standing(self.lab, [policy(LINK, dict(selector(edge)), self.stage.address)]):
+            self.found.cut = self.stage.now
+            await self.at(day.edge_killed)
+            self.found.killed = self.stage.now
+            for pod in await owned_pods(self.lab, "edge"):
+                if not leaving(pod):
+                    await self.lab.objects.kill(name(pod), grace=0)
+            await self.at(day.link_back)
+        self.found.back = self.stage.now
+        await self.lab.time.pause(10)  # some more on the ground
+        await self.stage.say(rates={"records": 0.0})
+
+        async def look() -> dict[str, Any]:
+            return dict((await self.stage.say(ground=await target(self.lab, GROUND)))["ledger"])
+
+        seen = await self.lab.time.eventually(
+            look, lambda ledger: ledger.get("lost") == 0, expected="", shown=str, within=HANDED_WITHIN, every=3.0
+        )
+        await self.lab.time.pause(10)  # what is handed over twice may come later
+        self.found.ledger = seen.value if not seen.ok else await look()
+
+
+async def played(lab: Lab) -> Played:
+    """The day, once for all checks that ask about it."""
+    day = plan.day(drawn(lab, "day"))
+    async with staged(lab, 1) as stage:
+        await stage.rates(**RATES)
+        course = _Course(stage, day)
+        over = asyncio.Event()
+
+        async def through() -> None:
+            try:
+                await together(course.faults(), course.flight())
+            finally:
+                over.set()
+
+        await together(through(), course.watch(over))
+        await stage.look()
+        await course.read()
+        course.found.events = list(stage.events)
+        return course.found
+
+
+def kept(day: Played) -> list[Observation]:
+    """Of each service, whether its answers were right, but for where a fault at it had not to be over yet."""
+    hurt = [each for each in day.seen if each.fault.what in HURTS]
+
+    def excused(event: Event, where: str) -> bool:
+        return any(
+            each.fault.where == where and each.began - 2 <= event.at <= each.began + each.fault.limit + 2 for each in hurt
+        )
+
+    found = []
+    for service in SERVICES:
+        own = [each for each in day.events if each.kind == service and not excused(each, service)]
+        if service == "page":
+            parts = {"forecast": "forecast", "recommendations": "recommend"}
+            own = [
+                Event(each.at, each.kind, False, each.away, "", f"{', '.join(gone)} not available") if gone else each
+                for each in own
+                for gone in [[part for part in each.away if not excused(each, parts.get(part, ""))]]
+            ]
+        found.append(judged(own, f"answers of {service}", enough=ENOUGH, least=100))
+    return found
+
+
+def in_the_air(day: Played) -> list[Observation]:
+    """Whether the plane answered, and took records, while there was no link."""
+    found = []
+    for kind, what in (("air", "answers on board"), ("records", "records that are handed in on board")):
+        own = [
+            each
+            for each in day.events
+            if each.kind == kind
+            and day.cut + CUT_SETTLES <= each.at <= day.back - CUT_SETTLES
+            and not day.killed - 1 <= each.at <= day.killed + RESTARTS_WITHIN
+        ]
+        found.append(judged(own, f"{what} without a link", enough=ENOUGH, least=100))
+    return found
+
+
+def handed_over(day: Played) -> Observation:
+    """Whether the ground has each record of the plane's once."""
+    seen = day.ledger
+    expected = "each record that was taken on board is on the ground, once, as it was handed in"
+    if "unread" in seen or not seen:
+        return Observation(False, expected, f"GET /records of Service {GROUND}: {seen.get('unread', 'no answer')}")
+    wrong = {kind: seen[kind] for kind in ("lost", "doubled", "changed", "strange") if seen[kind]}
+    shown = ", ".join(f"{number} {kind}" for kind, number in wrong.items()) or "none lost, none doubled"
+    said = f"of {seen['taken']}, {seen['twice']} of them handed in twice: {shown}"
+    ok = not wrong and seen["taken"] >= 100
+    return Observation(ok, expected, said, seen["taken"], tuple(seen["examples"]))

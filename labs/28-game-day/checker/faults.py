@@ -1,0 +1,225 @@
+"""The twelve faults: how each is put in, how it is known to be over, and how what is left of it is taken back."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import copy
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from mlops_lab.checks import Lab, LabError
+from mlops_lab.kit.deployments import owned_pods, selector, status_count
+from mlops_lab.kit.pods import leaving, name
+from mlops_lab.kit.registry import PRODUCTION
+from mlops_lab.kube.client import Object
+
+from .plan import FEED, HURTS, RATES, SURGE, Fault
+from .stage import Stage, policy
+
+SETTLES = 4.0  # s in which a service has to be right
+NEVER_FELT = 15.0  # s after which a policy that is there and harms nobody is over
+
+
+@dataclass
+class Put:
+    """A fault that was put in.
+
+    Attributes:
+        at: Unix time.
+        before: what was there before, of what it changed.
+        undo: what takes it back, as far as it is still there.
+    """
+
+    lab: Lab
+    stage: Stage
+    fault: Fault
+    at: float = 0.0
+    before: dict[str, Any] = field(default_factory=dict)
+    undo: Callable[[], Awaitable[Any]] | None = None
+
+    async def over(self) -> bool:
+        """Is the object as it should be, and does the service answer rightly again?"""
+        if not await self._as_before():
+            return False
+        if self.fault.what not in HURTS:
+            return True
+        since = self.stage.now - SETTLES
+        seen = self.stage.since(max(since, self.at + 3.0), self.fault.where)
+        return since >= self.at + 1.0 and len(seen) >= 4 and all(each.right for each in seen)
+
+    async def _as_before(self) -> bool:
+        fault, lab = self.fault, self.lab
+        if fault.what in ("pods-killed", "scaled-down", "image-changed"):
+            now = await lab.objects.deployment(fault.where).now()
+            ready = status_count(now, "readyReplicas") >= 1 and status_count(now, "unavailableReplicas") == 0
+            images = _images(now) if now else []
+            return ready and images == self.before.get("images", images)
+        if fault.what in ("selector-changed", "service-deleted"):
+            service = await lab.objects.named("Service", fault.where).now()
+            return service is not None and (service["spec"].get("selector") or {}).get("app") != _gone(fault)
+        if fault.what == "shut-off":
+            there = await lab.objects.named("NetworkPolicy", _policy(fault)).now()
+            return there is None or self.stage.now > self.at + NEVER_FELT
+        if fault.what == "alias-moved":
+            return await production(lab, fault.where) != self.before["bad"]
+        return False
+
+
+async def put(lab: Lab, stage: Stage, fault: Fault) -> Put:
+    """Put a fault in.
+
+    Raises:
+        LabError: it can't be.
+    """
+    found = Put(lab, stage, fault)
+    await _KINDS[fault.what](found)
+    found.at = stage.now
+    return found
+
+
+async def take_back(fault: Put) -> None:
+    """Take back what is still there of it, even where the check is cancelled meanwhile."""
+    if fault.undo:
+        undo, fault.undo = fault.undo, None
+        await asyncio.shield(asyncio.ensure_future(undo()))
+
+
+def _gone(fault: Fault) -> str:
+    return f"gone-{fault.mark}"
+
+
+def _images(deployment: Object) -> list[str]:
+    return [str(each.get("image")) for each in deployment["spec"]["template"]["spec"]["containers"]]
+
+
+def _policy(fault: Fault) -> str:
+    return f"audit-{fault.mark}"
+
+
+async def _pods_killed(it: Put) -> None:
+    pods = [each for each in await owned_pods(it.lab, it.fault.where) if not leaving(each)]
+    await asyncio.gather(*[it.lab.objects.kill(name(each), grace=0) for each in pods])
+
+
+async def _scaled_down(it: Put) -> None:
+    found = await it.lab.objects.deployment(it.fault.where).present()
+    replicas = found["spec"].get("replicas") or 1
+
+    async def undo() -> None:
+        now = await it.lab.objects.deployment(it.fault.where).now()
+        if now is not None and not now["spec"].get("replicas"):
+            await it.lab.objects.patch("Deployment", it.fault.where, {"spec": {"replicas": replicas}})
+
+    it.undo = undo
+    await it.lab.objects.patch("Deployment", it.fault.where, {"spec": {"replicas": 0}})
+
+
+async def _image_changed(it: Put) -> None:
+    found = await it.lab.objects.deployment(it.fault.where).present()
+    before = found["spec"]["template"]["spec"]["containers"]
+    it.before["images"] = _images(found)
+    spoilt = copy.deepcopy(before)
+    place, slash, _ = spoilt[0]["image"].rpartition("/")
+    spoilt[0]["image"] = f"{place}{slash}{_gone(it.fault)}:1"
+
+    def patch(containers: list[Object]) -> Object:
+        return {"spec": {"template": {"spec": {"containers": containers}}}}
+
+    async def undo() -> None:
+        now = await it.lab.objects.deployment(it.fault.where).now()
+        if now is not None and now["spec"]["template"]["spec"]["containers"][0]["image"] == spoilt[0]["image"]:
+            await it.lab.objects.patch("Deployment", it.fault.where, patch(before))
+
+    it.undo = undo
+    await it.lab.objects.patch("Deployment", it.fault.where, patch(spoilt))
+
+
+async def _selector_changed(it: Put) -> None:
+    before = (await it.lab.objects.service(it.fault.where))["spec"].get("selector") or {}
+    wrong = {"app": _gone(it.fault)}
+
+    async def undo() -> None:
+        now = await it.lab.objects.named("Service", it.fault.where).now()
+        if now is not None and (now["spec"].get("selector") or {}).get("app") == wrong["app"]:
+            await it.lab.objects.patch("Service", it.fault.where, {"spec": {"selector": {"app": None} | before}})
+
+    it.undo = undo
+    await it.lab.objects.patch("Service", it.fault.where, {"spec": {"selector": dict.fromkeys(before) | wrong}})
+
+
+async def _service_deleted(it: Put) -> None:
+    before = await it.lab.objects.service(it.fault.where)
+    ports = [{key: each[key] for key in ("name", "port", "targetPort") if key in each} for each in before["spec"]["ports"]]
+    again = {
+        "apiVersion": "v1", "kind": "Service",
+        "metadata": {"name": it.fault.where, "labels": before["metadata"].get("labels") or {}},
+        "spec": {"selector": before["spec"].get("selector") or {}, "ports": ports},
+    }  # fmt: skip
+
+    async def undo() -> None:
+        if await it.lab.objects.named("Service", it.fault.where).now() is None:
+            await it.lab.objects.apply([again])
+
+    it.undo = undo
+    await it.lab.objects.delete("Service", it.fault.where)
+
+
+async def _shut_off(it: Put) -> None:
+    labels = selector(await it.lab.objects.deployment(it.fault.where).present())
+    it.undo = lambda: it.lab.objects.delete("NetworkPolicy", _policy(it.fault))
+    await it.lab.objects.apply([policy(_policy(it.fault), dict(labels))])
+
+
+async def _alias_moved(it: Put) -> None:
+    mlflow, model = it.lab.platform.mlflow, registered(it.lab, it.fault.where)
+    before = await production(it.lab, it.fault.where)
+    good = (await mlflow.ask("GET", "model-versions/get", name=model, version=before))["model_version"]
+    body = {"name": model, "source": f"{good['source']}/{_gone(it.fault)}", "run_id": good.get("run_id", "")}
+    bad = str((await mlflow.ask("POST", "model-versions/create", body))["model_version"]["version"])
+    it.before["bad"] = bad
+
+    async def undo() -> None:
+        if await production(it.lab, it.fault.where) == bad:
+            await mlflow.ask("POST", "registered-models/alias", {"name": model, "alias": PRODUCTION, "version": before})
+        with contextlib.suppress(Exception):  # somebody may have deleted it
+            await mlflow.ask("DELETE", "model-versions/delete", {"name": model, "version": bad})
+
+    it.undo = undo
+    await mlflow.ask("POST", "registered-models/alias", {"name": model, "alias": PRODUCTION, "version": bad})
+
+
+async def _feed(it: Put) -> None:
+    it.undo = lambda: it.stage.say(feeds={FEED[it.fault.what]: "right"})
+    await it.stage.say(feeds={FEED[it.fault.what]: it.fault.how})
+
+
+async def _surge(it: Put) -> None:
+    it.undo = lambda: it.stage.say(rates={"page": RATES["page"]})
+    await it.stage.say(rates={"page": RATES["page"] * SURGE})
+
+
+_KINDS: dict[str, Callable[[Put], Awaitable[None]]] = {
+    "pods-killed": _pods_killed, "scaled-down": _scaled_down, "image-changed": _image_changed,
+    "selector-changed": _selector_changed, "service-deleted": _service_deleted, "shut-off": _shut_off,
+    "alias-moved": _alias_moved, "wrong-prices": _feed, "wrong-bookings": _feed, "prices-silent": _feed,
+    "bookings-silent": _feed, "surge": _surge,
+}  # fmt: skip
+
+
+def registered(lab: Lab, what: str) -> str:
+    """The registered model's name for a service."""
+    return f"{lab.platform.mlflow.name}-{what}"
+
+
+async def production(lab: Lab, what: str) -> str:
+    """The version that the alias `production` of a service's model means; empty if there is none."""
+    try:
+        found = await lab.platform.mlflow.ask("GET", "registered-models/get", name=registered(lab, what))
+    except LabError as refused:
+        if getattr(refused, "status", 0) == 404:
+            return ""
+        raise
+    aliases = found.get("registered_model", {}).get("aliases") or []
+    return next((str(each["version"]) for each in aliases if each.get("alias") == PRODUCTION), "")

