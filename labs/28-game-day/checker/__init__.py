@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from mlops_lab.checks import Lab, Observation, absent, at_most, check, expect, observe
 from mlops_lab.checks.matchers import quantity
-from mlops_lab.kit.deployments import owned_pods
+from mlops_lab.kit.deployments import exists, owned_pods
 from mlops_lab.kit.pods import leaving, lives_long
 from mlops_lab.kit.prerequisites import must
 
@@ -38,12 +38,13 @@ WATCHES = ("ckad/observability-and-maintenance",)
 
 
 async def _model(lab: Lab, model: str) -> None:
-    await up(lab, model)
+    await exists(lab, model)  # it may wait for its first model, so that it is not ready yet
     seen: Learnt = await lab.once(learnt)
     expect(seen.job).because("it is started as kubectl create job --from=cronjob/train would; its log says more")
     expect(seen.right[model]).because(RIGHT)
     expect(seen.named[model]).because(NAMED)
     expect(seen.refused[model]).because(REFUSED)
+    await up(lab, model)
 
 
 @check(points=1, owns="train", domains=("ckad/design-and-build",))
@@ -132,7 +133,9 @@ async def _limits(lab: Lab) -> list[Observation]:
     found = []
     for resource, most in (("cpu", "500m"), ("memory", "256Mi")):
         limits = [
-            (each.get("resources", {}).get("limits") or {}).get(resource) for pod in pods for each in lives_long(pod["spec"])
+            (each.get("resources", {}).get("limits") or {}).get(resource)
+            for pod in pods
+            for each in lives_long(pod["spec"])
         ]
         what = f"{resource} limits of the edge's pod together"
         if None in limits:

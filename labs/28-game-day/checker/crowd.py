@@ -129,14 +129,18 @@ class Crowd:
         if kind == "records":
             status, text = ask("POST", target, "/records", record)
             self._told(record, 200 <= status < 300)
-            self._note([began, kind, 200 <= status < 300, [], "", "" if 200 <= status < 300 else f"{status} {text[:60]!r}"])
+            self._note(
+                [began, kind, 200 <= status < 300, [], "", "" if 200 <= status < 300 else f"{status} {text[:60]!r}"]
+            )
             return
         path = {"page": f"/?passenger={passenger}", "forecast": f"/forecast?months={months}"}
         status, text = ask("GET", target, path.get(kind, f"/recommendations?passenger={passenger}"))
         took = time.time() - began
         right, away, version = self.judged(kind, text, passenger, months, states) if status == 200 else (False, [], "")
         late = took > WITHIN
-        wrong = "" if right and not late else f"{took:.1f} s" if late and status in (0, 200) else f"{status} {text[:60]!r}"
+        wrong = (
+            "" if right and not late else f"{took:.1f} s" if late and status in (0, 200) else f"{status} {text[:60]!r}"
+        )
         self._note([round(began, 2), kind, right and not late, away, version, wrong])
 
     def judged(

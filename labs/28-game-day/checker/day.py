@@ -159,7 +159,8 @@ def kept(day: Played) -> list[Observation]:
 
     def excused(event: Event, where: str) -> bool:
         return any(
-            each.fault.where == where and each.began - 2 <= event.at <= each.began + each.fault.limit + 2 for each in hurt
+            each.fault.where == where and each.began - 2 <= event.at <= each.began + each.fault.limit + 2
+            for each in hurt
         )
 
     found = []

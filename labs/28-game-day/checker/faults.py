@@ -151,7 +151,9 @@ async def _selector_changed(it: Put) -> None:
 
 async def _service_deleted(it: Put) -> None:
     before = await it.lab.objects.service(it.fault.where)
-    ports = [{key: each[key] for key in ("name", "port", "targetPort") if key in each} for each in before["spec"]["ports"]]
+    ports = [
+        {key: each[key] for key in ("name", "port", "targetPort") if key in each} for each in before["spec"]["ports"]
+    ]
     again = {
         "apiVersion": "v1", "kind": "Service",
         "metadata": {"name": it.fault.where, "labels": before["metadata"].get("labels") or {}},

@@ -106,9 +106,7 @@ def true(seen: Sequence[Seen], log: Sequence[Incident], began: float) -> Observa
     Args:
         began: when the day did; what began before that is not looked at.
     """
-    said, of_the_day = [], [
-        each for each in log if each.began >= began and each.what in KINDS and each.where in PLACES
-    ]
+    said, of_the_day = [], [each for each in log if each.began >= began and each.what in KINDS and each.where in PLACES]
     left = list(of_the_day)
     for each in seen:
         own = [one for one in left if each.is_it(one)]

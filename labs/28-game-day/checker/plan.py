@@ -16,7 +16,12 @@ GROUPS = (
     ("prices-silent", "bookings-silent", "surge"),
 )
 KINDS = tuple(kind for group in GROUPS for kind in group)
-FEED = {"wrong-prices": "exchange", "prices-silent": "exchange", "wrong-bookings": "bookings", "bookings-silent": "bookings"}
+FEED = {
+    "wrong-prices": "exchange",
+    "prices-silent": "exchange",
+    "wrong-bookings": "bookings",
+    "bookings-silent": "bookings",
+}
 NOTICED = dict.fromkeys(KINDS, 30.0) | {"surge": 40.0}  # s from its beginning until the log has it
 # s until it is over; what is not here passes by itself.
 OVER = {

@@ -157,7 +157,11 @@ async def released(lab: Lab) -> dict[str, list[tuple[Observation, str]]]:
                 bool(over.value[model]), f"a new version of {model} answers all requests within {RELEASED_WITHIN:g} s",
                 "it does" if over.value[model] else f"{_versions(events[-100:])} in the last answers", timed=True,
             )  # fmt: skip
-            found[model] = [(new, "whole"), *canary(events, old[model], model), (judged(events, f"answers of {model} meanwhile"), "right")]
+            found[model] = [
+                (new, "whole"),
+                *canary(events, old[model], model),
+                (judged(events, f"answers of {model} meanwhile"), "right"),
+            ]
             found[model].append((judged(stage.since(after + 1, model), f"answers of {model} of the new month"), "new"))
     return found
 
@@ -218,7 +222,9 @@ async def page(lab: Lab) -> Page:
         if found.whole.ok:
             last = stage.since(stage.now - 3.0, "page")
             away = sorted({part for each in last for part in each.away})
-            found.whole = Observation(not away, "pages with both parts", f"{', '.join(away)} not available" if away else "both are there")
+            found.whole = Observation(
+                not away, "pages with both parts", f"{', '.join(away)} not available" if away else "both are there"
+            )
         if not found.whole.ok:
             return found
         began = stage.now

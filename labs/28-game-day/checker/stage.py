@@ -128,9 +128,18 @@ async def staged(lab: Lab, state: int) -> AsyncIterator[Stage]:
         LabError: the checker's own pod, or the feeds through it, can't be reached.
         Failure: a feed's Service is not there.
     """
-    packed = sandbox.archive(HERE / "world.py", [HERE / f"{name}.py" for name in ("crowd", "feeds", "ledger")] + [MODELS])
+    packed = sandbox.archive(
+        HERE / "world.py", [HERE / f"{name}.py" for name in ("crowd", "feeds", "ledger")] + [MODELS]
+    )
     files: dict[str, str | bytes] = {ARCHIVE: packed, "prices.csv": (HERE / "prices.csv").read_text()}
-    words = ("python3", f"/checker/{ARCHIVE}", f"{sandbox.PACKAGE}.world", "/checker/prices.csv", FLIGHTS, str(seed_of(lab)))
+    words = (
+        "python3",
+        f"/checker/{ARCHIVE}",
+        f"{sandbox.PACKAGE}.world",
+        "/checker/prices.csv",
+        FLIGHTS,
+        str(seed_of(lab)),
+    )
     async with (
         lab.programs.pod(IMAGE, "sleep", "900", files=files) as pod,
         pod.talk(*words) as conversation,

@@ -59,7 +59,7 @@ class World:
 
 def main() -> None:
     """Serve, and do what is said until the input ends."""
-    file, folder, seed = sys.argv[1:4]
+    file, folder, seed = sys.argv[-3:]  # before them stands what the archive was told to run
     world = World(Path(file), Path(folder), int(seed))
     for line in sys.stdin:
         print(json.dumps(world.do(json.loads(line))), flush=True)

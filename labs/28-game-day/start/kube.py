@@ -32,4 +32,6 @@ def ask(method, kind, name="", body=None, patch="merge-patch"):
     except urllib.error.HTTPError as refused:
         if refused.code == 404:
             return None
-        raise OSError(f"{method} {kind} {name}: {refused.code} {refused.read().decode(errors='replace')[:300]}") from None
+        raise OSError(
+            f"{method} {kind} {name}: {refused.code} {refused.read().decode(errors='replace')[:300]}"
+        ) from None

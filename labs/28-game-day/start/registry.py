@@ -55,7 +55,9 @@ def register(what, model, tags=()):
     # Another name of the same experiment would be found by no reset.
     name = os.environ.get("MLFLOW_EXPERIMENT_NAME", "lab-28")
     found = ask("GET", f"mlflow/experiments/get-by-name?experiment_name={urllib.parse.quote(name)}")
-    number = (found["experiment"] if found else ask("POST", "mlflow/experiments/create", {"name": name}))["experiment_id"]
+    number = (found["experiment"] if found else ask("POST", "mlflow/experiments/create", {"name": name}))[
+        "experiment_id"
+    ]
     run = ask("POST", "mlflow/runs/create", {"experiment_id": number, "run_name": what})["run"]["info"]
     place = urllib.parse.urlsplit(run["artifact_uri"]).path.strip("/")
     ask("PUT", f"mlflow-artifacts/artifacts/{place}/{FILE}", model)
@@ -76,5 +78,4 @@ def set_alias(what, alias, version):
 
 def drop_alias(what, alias):
     """An alias means nothing any more."""
-    query = urllib.parse.urlencode({"name": NAMES[what], "alias": alias})
-    ask("DELETE", f"mlflow/registered-models/alias?{query}")
+    ask("DELETE", "mlflow/registered-models/alias", {"name": NAMES[what], "alias": alias})

@@ -1,6 +1,6 @@
 """A small HTTP server: JSON, a line of JSON in the log for each request, and /healthz. Yours to change or to replace.
 
-    serve({"GET /price": price})        price(request) returns a dict, a text (HTML), or (status, dict)
+serve({"GET /price": price})        price(request) returns a dict, a text (HTML), or (status, dict)
 """
 
 import json
@@ -55,7 +55,9 @@ def serve(routes, port=int(os.environ.get("PORT", "8080"))):
                 status, said = 503, {"error": repr(trouble)}
             content = (said if isinstance(said, str) else json.dumps(said)).encode()
             self.send_response(status)
-            self.send_header("Content-Type", "text/html; charset=utf-8" if isinstance(said, str) else "application/json")
+            self.send_header(
+                "Content-Type", "text/html; charset=utf-8" if isinstance(said, str) else "application/json"
+            )
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)

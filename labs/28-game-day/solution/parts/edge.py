@@ -26,14 +26,17 @@ def read():
 def keep(request):
     record = request.body
     with lock, base:
-        base.execute("INSERT OR IGNORE INTO records (id, record) VALUES (?, ?)", (str(record["id"]), json.dumps(record)))
+        base.execute(
+            "INSERT OR IGNORE INTO records (id, record) VALUES (?, ?)", (str(record["id"]), json.dumps(record))
+        )
     return 201, {}
 
 
 def kept(request):
     with lock:
         found = base.execute(
-            "SELECT number, record FROM records WHERE number > ? ORDER BY number LIMIT 300", (int(request.query["after"]),)
+            "SELECT number, record FROM records WHERE number > ? ORDER BY number LIMIT 300",
+            (int(request.query["after"]),),
         ).fetchall()
     return {"records": [json.loads(record) for _, record in found], "last": found[-1][0] if found else None}
 

@@ -22,7 +22,12 @@ def application():
         if request.url.path not in ("/healthz", "/busy"):
             app.state.times.append(began)
             id = request.headers.get("x-request-id", "")
-            log(path=request.url.path, request_id=id, status=answer.status_code, seconds=round(time.monotonic() - began, 4))
+            log(
+                path=request.url.path,
+                request_id=id,
+                status=answer.status_code,
+                seconds=round(time.monotonic() - began, 4),
+            )
         return answer
 
     @app.get("/busy")
