@@ -1,11 +1,13 @@
 """Lab 28: the checker is exchange, passengers, crew and bad luck of an airline for a day of eight minutes.
 
-First the parts: a Job that learns and refuses, a release, a page, a request's way. Then the day, played once for the last
-six checks: four of twelve faults, and a plane without a link. Right answers it computes itself, from the data that it
-serves.
+First the parts: a Job that learns and refuses, a release, a page, a request's way. Then the day, played once for the
+last six checks: four of twelve faults, and a plane without a link. Right answers it computes itself, from the data
+that it serves.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 from mlops_lab.checks import Lab, Observation, absent, at_most, check, expect, observe
 from mlops_lab.checks.matchers import quantity
@@ -63,8 +65,8 @@ async def trains_recommender(lab: Lab) -> None:
 async def releases_by_canary(lab: Lab) -> None:
     """A new version answers 5 to 25 % of the requests for 20 s, then all, within 150 s of the Job's beginning."""
     for seen in (await lab.once(released)).values():
-        for observation, _ in seen:
-            expect(observation).because(CANARY)
+        for each in seen:
+            expect(each).because(CANARY)
 
 
 @check(points=1, needs=(trains_forecast, trains_recommender), owns="page", domains=DEPLOYS)
@@ -132,7 +134,7 @@ async def _limits(lab: Lab) -> list[Observation]:
     must(observe("pods of Deployment edge", len(pods), at_most(1)), SMALL)
     found = []
     for resource, most in (("cpu", "500m"), ("memory", "256Mi")):
-        limits = [
+        limits: list[Any] = [
             (each.get("resources", {}).get("limits") or {}).get(resource)
             for pod in pods
             for each in lives_long(pod["spec"])

@@ -55,15 +55,15 @@ class Put:
             now = await lab.objects.deployment(fault.where).now()
             ready = status_count(now, "readyReplicas") >= 1 and status_count(now, "unavailableReplicas") == 0
             images = _images(now) if now else []
-            return ready and images == self.before.get("images", images)
+            return bool(ready and images == self.before.get("images", images))
         if fault.what in ("selector-changed", "service-deleted"):
             service = await lab.objects.named("Service", fault.where).now()
-            return service is not None and (service["spec"].get("selector") or {}).get("app") != _gone(fault)
+            return bool(service and (service["spec"].get("selector") or {}).get("app") != _gone(fault))
         if fault.what == "shut-off":
             there = await lab.objects.named("NetworkPolicy", _policy(fault)).now()
             return there is None or self.stage.now > self.at + NEVER_FELT
         if fault.what == "alias-moved":
-            return await production(lab, fault.where) != self.before["bad"]
+            return bool(await production(lab, fault.where) != self.before["bad"])
         return False
 
 

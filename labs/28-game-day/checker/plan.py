@@ -1,4 +1,4 @@
-"""The day as it is drawn: which four faults, where and when, and when the plane has no link. What README says in figures."""
+"""The day as it is drawn: which four faults, where and when, and when the plane has no link. README's figures."""
 
 from __future__ import annotations
 

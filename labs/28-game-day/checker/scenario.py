@@ -100,8 +100,8 @@ async def version_named(stage: Stage, model: str) -> Observation:
         return events[-1].version if events else "", await production(stage.lab, model)
 
     seen = await stage.lab.time.eventually(
-        look, lambda both: bool(both[1]) and both[0] == both[1],
-        expected="", shown=lambda both: f"answers say {both[0] or 'none'}, the alias means {both[1] or 'none'}", within=30,
+        look, lambda both: bool(both[1]) and both[0] == both[1], expected="", within=30,
+        shown=lambda both: f"answers say {both[0] or 'none'}, the alias means {both[1] or 'none'}",
     )  # fmt: skip
     expected = f"answers of {model} name the version that alias production of its model means"
     return Observation(seen.ok, expected, seen.seen, seen.value)
@@ -123,9 +123,9 @@ async def _refused(stage: Stage, model: str, feed: str, how: str) -> Observation
     return judged(stage.since(began, model), f"answers of {model} while {feed} had wrong rows ({how}) and after it")
 
 
-async def released(lab: Lab) -> dict[str, list[tuple[Observation, str]]]:
+async def released(lab: Lab) -> dict[str, list[Observation]]:
     """A month and bookings more, a Job, and who answers until the new versions do; by model what was seen."""
-    found: dict[str, list[tuple[Observation, str]]] = {}
+    found: dict[str, list[Observation]] = {}
     async with staged(lab, 0) as stage:
         await stage.rates(forecast=20.0, recommend=20.0)
         for model in MODELS:
@@ -158,28 +158,30 @@ async def released(lab: Lab) -> dict[str, list[tuple[Observation, str]]]:
                 "it does" if over.value[model] else f"{_versions(events[-100:])} in the last answers", timed=True,
             )  # fmt: skip
             found[model] = [
-                (new, "whole"),
+                new,
                 *canary(events, old[model], model),
-                (judged(events, f"answers of {model} meanwhile"), "right"),
+                judged(events, f"answers of {model} meanwhile"),
+                judged(stage.since(after + 1, model), f"answers of {model} of the new month"),
             ]
-            found[model].append((judged(stage.since(after + 1, model), f"answers of {model} of the new month"), "new"))
     return found
 
 
-def canary(events: Sequence[Event], old: str, model: str) -> list[tuple[Observation, str]]:
+def canary(events: Sequence[Event], old: str, model: str) -> list[Observation]:
     """How long both versions answered, and in which shares."""
     ours = [each for each in events if each.version]
     news = [each.at for each in ours if each.version != old]
     olds = [each.at for each in ours if each.version == old]
     if not news or not olds:
-        return [(absent(f"two versions of {model} side by side", f"{_versions(ours)}"), "share")]
-    lasted = max(olds) - news[0]
-    inner = [each for each in ours if news[0] + SLACK <= each.at <= max(olds) - SLACK]
+        return [absent(f"two versions of {model} side by side", f"{_versions(ours)}")]
+    lasted = max(olds) - min(news)
+    inner = [each for each in ours if min(news) + SLACK <= each.at <= max(olds) - SLACK]
     part = sum(each.version != old for each in inner) / len(inner) if inner else 0.0
+    long = f"both versions of {model} answer for {LASTS:g} s"
+    few = f"the new version of {model} answers 5 to 25 % meanwhile"
     return [
-        (Observation(lasted >= LASTS - SLACK, f"both versions of {model} answer for {LASTS:g} s", f"for {lasted:.0f} s"), "lasts"),
-        (Observation(SHARE[0] <= part <= SHARE[1], f"the new version of {model} answers 5 to 25 % meanwhile", f"{part:.1%}"), "share"),
-    ]  # fmt: skip
+        Observation(lasted >= LASTS - SLACK, long, f"for {lasted:.0f} s"),
+        Observation(SHARE[0] <= part <= SHARE[1], few, f"{part:.1%}"),
+    ]
 
 
 def _versions(events: Sequence[Event]) -> str:
@@ -258,8 +260,8 @@ async def found_in_logs(lab: Lab) -> Observation:
             return [service for service in SERVICES if not await _logged(lab, service, identity)]
 
         seen = await lab.time.eventually(
-            look, lambda missing: not missing, expected="", shown=lambda missing: f"not in those of {', '.join(missing)}",
-            within=LOGGED_WITHIN,
+            look, lambda missing: not missing, expected="", within=LOGGED_WITHIN,
+            shown=lambda missing: f"not in those of {', '.join(missing)}",
         )  # fmt: skip
     expected = f"X-Request-Id stands as request_id in a JSON line of the logs of {', '.join(SERVICES)}"
     return Observation(seen.ok, expected, "it does in all" if seen.ok else seen.seen, seen.value)

@@ -158,7 +158,8 @@ async def staged(lab: Lab, state: int) -> AsyncIterator[Stage]:
 @contextlib.asynccontextmanager
 async def _played(lab: Lab, feed: str, address: str) -> AsyncIterator[None]:
     """A feed's Service leads to the world's pod while the block runs."""
-    before = {"apiVersion": "v1", "kind": "Service"} | await lab.objects.service(feed)
+    before: Object = {"apiVersion": "v1", "kind": "Service"}
+    before |= await lab.objects.service(feed)
     kept = before["spec"].get("selector") or {}
     before["spec"] = before["spec"] | {"selector": SEEDED}  # a check that was cut off may have left another one
     _, ends = fakes.objects(feed, address, 80)

@@ -1,54 +1,71 @@
 """Lab 28's longer explanations."""
 
 RIGHT = (
-    "the Job learns from what the feeds give, models.py says how; the version it registers gets the alias production, and "
-    "the pods of the service follow the alias. kubectl logs of both says where it ends"
+    "the Job learns from what the feeds give, models.py says how; the version it registers gets the alias "
+    "production, and the pods of the service follow the alias. kubectl logs of both says where it ends"
 )
+
 NAMED = "whoever reads an answer has to know which version said so: the number in the registry"
+
 REFUSED = (
-    "a feed with one wrong row is not learnt from: no price is missing, none is three times the one before or less than a "
-    "third of it, no month and no id comes twice, and a destination is three capital letters. The Job may fail, and "
-    "soon: each try again of a Job takes longer to come (backoffLimit)"
+    "a feed with one wrong row is not learnt from: no price is missing, none is three times the one before or "
+    "less than a third of it, no month and no id comes twice, and a destination is three capital letters. The Job "
+    "may fail, and soon: each try again of a Job takes longer to come (backoffLimit)"
 )
+
 CANARY = (
-    "a version that answers everybody at once harms everybody at once. Deal some of the requests to the version that "
-    "another alias means, such as candidate, and move production when it has answered for 20 s"
+    "a version that answers everybody at once harms everybody at once. Deal some of the requests to the version "
+    "that another alias means, such as candidate, and move production when it has answered for 20 s"
 )
+
 PAGE = (
-    "element id=forecast has the next month's price with two decimals, element id=recommendations three destinations, with "
-    "spaces between them"
+    "element id=forecast has the next month's price with two decimals, element id=recommendations three "
+    "destinations, with spaces between them"
 )
+
 DEGRADED = (
-    "a page whose part is away is better than no page: a question to another service needs a time limit of its own, below "
-    "the page's 2 s, and an answer where none came: the element then says `not available`"
+    "a page whose part is away is better than no page: a question to another service needs a time limit of its "
+    "own, below the page's 2 s, and an answer where none came: the element then says `not available`"
 )
+
 LOGS = (
-    "the id comes with the request as header X-Request-Id, has to go on with each request that is made for it, and stands "
-    "in each service's log in a line that is a JSON object, as request_id: so one search finds what became of it"
+    "the id comes with the request as header X-Request-Id, has to go on with each request that is made for it, "
+    "and stands in each service's log in a line that is a JSON object, as request_id: so one search finds what "
+    "became of it"
 )
+
 AIR = (
-    "on board there is nobody else to ask: not the ground, not DNS. The model has to be on the edge's own volume, where the "
-    "next pod finds it, and a record is taken when it is written there. What waits for the ground (a name that is not "
-    "found takes seconds) must not stand in the way of an answer"
+    "on board there is nobody else to ask: not the ground, not DNS. The model has to be on the edge's own volume, "
+    "where the next pod finds it, and a record is taken when it is written there. What waits for the ground (a "
+    "name that is not found takes seconds) must not stand in the way of an answer"
 )
+
 SMALL = "a box in a plane has half a core and 256 MiB: the limits of all containers of its one pod together"
+
 LEDGER = (
-    "nobody knows whether a message came that was not answered, so it is sent again: the ground has to know by its id a "
-    "record that it has, and the edge to keep one until the ground has said so. What is in memory goes with the pod"
+    "nobody knows whether a message came that was not answered, so it is sent again: the ground has to know by "
+    "its id a record that it has, and the edge to keep one until the ground has said so. What is in memory goes "
+    "with the pod"
 )
+
 NOTICED = (
-    "what is looked at every minute is noticed after a minute, and an incident that is written down when it is over is "
-    "noticed too late. The log is GET /incidents of Service incidents; kind and place are those of README's table"
+    "what is looked at every minute is noticed after a minute, and an incident that is written down when it is "
+    "over is noticed too late. The log is GET /incidents of Service incidents; kind and place are those of "
+    "README's table"
 )
+
 MENDED = (
-    "to be told is half of it. What was changed by hand is known by comparing with what ought to be there: your own files. "
-    "Who may change what is a Role's to say: kubectl auth can-i --as=system:serviceaccount:NAMESPACE:NAME"
+    "to be told is half of it. What was changed by hand is known by comparing with what ought to be there: your "
+    "own files. Who may change what is a Role's to say: kubectl auth can-i "
+    "--as=system:serviceaccount:NAMESPACE:NAME"
 )
+
 KEPT = (
-    "only the service that a fault is at may fail, and only until it has to be over. Feeds are read by the Job alone, a "
-    "version that can't be read takes no request, and what mends one service does not restart the others"
+    "only the service that a fault is at may fail, and only until it has to be over. Feeds are read by the Job "
+    "alone, a version that can't be read takes no request, and what mends one service does not restart the others"
 )
+
 TRUE = (
-    "one fault is one incident, from its beginning to its end: not one for each look, nor others for what follows from it. "
-    "It ends when things are well again, by what is seen and not by what was done"
+    "one fault is one incident, from its beginning to its end: not one for each look, nor others for what follows "
+    "from it. It ends when things are well again, by what is seen and not by what was done"
 )

@@ -34,8 +34,7 @@ class World:
         """What the checker says.
 
         `feeds`: how each is from now on; `state`: of the data; `states`: whose answers are right; `targets` and `rates`
-        by kind. `once`: a request of that kind now. `events`: those from that number on. `ground`: whether the ground has the records
-        that were taken on board.
+        by kind. `events`: those from that number on. `ground`: whether the ground has the records that were taken.
         """
         feeds, crowd = self.feeds, self.crowd
         feeds.how |= said.get("feeds", {})
@@ -44,8 +43,6 @@ class World:
             crowd.states = said.get("states", crowd.states)
             crowd.targets |= said.get("targets", {})
             crowd.rates |= said.get("rates", {})
-        for kind in said.get("once", []):
-            crowd.one(kind)
         found: dict[str, Any] = {"n": said.get("n"), "now": time.time()}
         if "events" in said:
             with crowd.lock:

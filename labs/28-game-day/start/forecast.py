@@ -1,4 +1,4 @@
-"""The forecast as a colleague has left it: learns when it starts, and again for nobody. It works until the exchange errs."""
+"""The forecast as a colleague has left it: it learns when it starts, and works until the exchange errs."""
 
 import models
 from serving import fetch, serve

@@ -19,8 +19,9 @@ def ask(method, kind, name="", body=None, patch="merge-patch"):
     """What the API server answers about objects of a kind, such as `services`; None if it is not there (404)."""
     namespace, token = ((ACCOUNT / file).read_text() for file in ("namespace", "token"))
     kind_of = f"application/{patch}+json" if method == "PATCH" else "application/json"
+    place = name if name.startswith("?") else "/" * bool(name) + name
     request = urllib.request.Request(
-        f"{SERVER}/{GROUPS[kind]}/namespaces/{namespace}/{kind}{'/' if name and not name.startswith('?') else ''}{name}",
+        f"{SERVER}/{GROUPS[kind]}/namespaces/{namespace}/{kind}{place}",
         None if body is None else json.dumps(body).encode(),
         {"Authorization": f"Bearer {token}", "Content-Type": kind_of},
         method=method,

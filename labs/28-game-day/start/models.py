@@ -1,9 +1,10 @@
-"""The two models, as the data scientists have left them: what is learnt from rows, and what is answered. Keep it as it is.
+"""The two models, as the data scientists have left them: what is learnt from rows, and answered. Keep it as it is.
 
 Rows are as the feeds give them. What is wrong in them is not looked for here.
 """
 
 import math
+from itertools import pairwise
 
 
 def fit_forecast(rows):
@@ -12,11 +13,11 @@ def fit_forecast(rows):
     rows: [{"month": "2009-12", "price": 129.37}, ...], a row for each month, in order.
     """
     logs = [math.log(row["price"]) for row in rows]
-    steps = [after - before for before, after in zip(logs, logs[1:])]
+    steps = [after - before for before, after in pairwise(logs)]
     before, after = steps[:-1], steps[1:]
     middle, level = sum(before) / len(before), sum(after) / len(after)
     spread = sum((each - middle) ** 2 for each in before)
-    slope = sum((x - middle) * (y - level) for x, y in zip(before, after)) / spread if spread else 0.0
+    slope = sum((x - middle) * (y - level) for x, y in zip(before, after, strict=True)) / spread if spread else 0.0
     last = rows[-1]
     return {
         "month": last["month"], "price": last["price"], "step": steps[-1],

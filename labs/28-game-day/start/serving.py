@@ -34,7 +34,8 @@ def fetch(url, body=None, within=1.0, headers=()):
         return json.loads(answer.read() or b"null")
 
 
-def serve(routes, port=int(os.environ.get("PORT", "8080"))):
+def serve(routes):
+    port = int(os.environ.get("PORT", "8080"))
     routes = {"GET /healthz": lambda request: {}, "GET /metrics": metrics, **routes}
 
     class Handler(BaseHTTPRequestHandler):

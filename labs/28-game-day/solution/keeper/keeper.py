@@ -5,7 +5,7 @@ import os
 import threading
 import time
 import urllib.request
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 import kube
@@ -26,7 +26,7 @@ outside = {}  # what is wrong with a feed, as its own thread saw it last
 
 
 def now():
-    return datetime.now(timezone.utc).isoformat()
+    return datetime.now(UTC).isoformat()
 
 
 def wanted():

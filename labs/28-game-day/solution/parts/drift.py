@@ -1,4 +1,4 @@
-"""Keeps Deployments and Services as their manifests say, by applying these again and again, and says what had changed."""
+"""Keeps Deployments and Services as their manifests say, by applying these again, and says what had changed."""
 
 import os
 from pathlib import Path

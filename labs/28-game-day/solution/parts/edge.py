@@ -1,15 +1,16 @@
-"""On board: one SQLite file holds the model and what was handed in. The ground comes and takes, when there is a link."""
+"""On board: one SQLite file holds the model and what was handed in. The ground comes for it when there is a link."""
 
 import json
 import os
 import sqlite3
 import threading
+from pathlib import Path
 
 import models
 from serving import serve
 
 lock = threading.Lock()
-base = sqlite3.connect(os.path.join(os.environ.get("DATA", "/data"), "edge.db"), check_same_thread=False)
+base = sqlite3.connect(Path(os.environ.get("DATA", "/data")) / "edge.db", check_same_thread=False)
 base.executescript("""
     PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
     CREATE TABLE IF NOT EXISTS records (number INTEGER PRIMARY KEY, id TEXT UNIQUE, record TEXT);

@@ -1,4 +1,4 @@
-"""What all services of FastAPI share: a line of JSON for each request, and a model that follows the registry's aliases."""
+"""What the services share: a line of JSON for each request, and a model that follows the registry's aliases."""
 
 import itertools
 import threading

@@ -6,11 +6,12 @@ import sqlite3
 import threading
 import time
 import urllib.request
+from pathlib import Path
 
 from serving import fetch, log, serve
 
 EDGE, RECOMMEND = os.environ.get("EDGE", "http://edge"), os.environ.get("RECOMMEND", "http://recommend")
-FILE = os.path.join(os.environ.get("DATA", "/data"), "ground.db")
+FILE = Path(os.environ.get("DATA", "/data")) / "ground.db"
 
 
 def opened():

@@ -1,4 +1,4 @@
-"""First step of the pipeline: learn both models, and register what is new. What is registered stands in /made/new.json."""
+"""First step of the pipeline: learn both models, and register what is new; /made/new.json says what is."""
 
 import json
 import os

@@ -30,7 +30,7 @@ async def asked(url, id, shown):
 async def page(request: Request, passenger: str = ""):
     id = request.headers.get("x-request-id", "")
     price, dests = await asyncio.gather(
-        asked(f"{FORECAST}/forecast", id, lambda said: "%.2f" % said["forecast"][0]["price"]),
+        asked(f"{FORECAST}/forecast", id, lambda said: f"{said['forecast'][0]['price']:.2f}"),
         asked(
             f"{RECOMMEND}/recommendations?{urlencode({'passenger': passenger})}", id,
             lambda said: "".join(f"<li>{escape(dest)} </li>" for dest in said["recommendations"]),

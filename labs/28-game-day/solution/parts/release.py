@@ -1,4 +1,4 @@
-"""Second step: new versions answer some, and then all. `approved` is the alias by which the watch knows what was released."""
+"""Second step: new versions answer some, and then all. By alias `approved` the watch knows what was released."""
 
 import json
 import os

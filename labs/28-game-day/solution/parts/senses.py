@@ -12,7 +12,8 @@ class Feed:
     """A feed that is asked again and again."""
 
     def __init__(self, where, url, check, names):
-        self.where, self.url, self.check, (self.silent, self.wrong) = where, url, check, names
+        self.where, self.url, self.check, self.feels = where, url, check, names
+        self.silent, self.wrong = names
         self.failed = 0
 
     def feel(self):
@@ -32,7 +33,7 @@ class Feed:
 class Rush:
     """The page's pods say how much they were asked in the last 10 s."""
 
-    where = "page"
+    where, feels = "page", ("surge",)
 
     def feel(self):
         rate = 0.0
@@ -47,6 +48,8 @@ class Rush:
 
 class Alias:
     """Does production mean what was released? Else it is put back."""
+
+    feels = ("alias-moved",)
 
     def __init__(self, where):
         self.where, self.twice = where, False

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 import drift
 import senses
@@ -17,7 +17,7 @@ def open_ones(where):
 
 
 def moment():
-    return datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 def begin(what, where):
@@ -39,12 +39,9 @@ def told(sense, kinds, trouble=None):
     if kinds is None:
         log(sense=type(sense).__name__, where=sense.where, trouble=repr(trouble))
         return
-    own = {
-        "Feed": {getattr(sense, "silent", ""), getattr(sense, "wrong", "")}, "Rush": {"surge"}, "Alias": {"alias-moved"},
-    }[type(sense).__name__]  # fmt: skip
     for what in kinds:
         begin(what, sense.where)
-    for what in own - kinds:
+    for what in set(sense.feels) - kinds:
         end(what, sense.where)
 
 

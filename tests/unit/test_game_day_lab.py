@@ -1,0 +1,364 @@
+"""What lab 28 draws and decides: days, incident logs, records, answers; and that its solutions know wrong rows."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import importlib.util
+import json
+import random
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mlops_lab.base.errors import Failure
+from mlops_lab.base.paths import project
+from tests.lab_programs import loaded
+from tests.made_up import made_up_lab
+
+LAB = project() / "labs" / "28-game-day"
+DESTS = ("BOS", "LAX", "MCO", "SFO", "ORD", "ATL", "DEN", "MIA", "IAH", "CLT")
+
+
+@pytest.fixture(scope="module")
+def lab28() -> Any:
+    return loaded("28")
+
+
+@pytest.fixture(scope="module")
+def models() -> Iterator[ModuleType]:
+    found = program(LAB / "start" / "models.py")
+    sys.modules["models"] = found
+    yield found
+    del sys.modules["models"]
+
+
+def program(file: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"game_day_{file.stem}", file)
+    assert spec
+    assert spec.loader
+    found = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(found)
+    return found
+
+
+@pytest.fixture(scope="module")
+def flights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder, draw = tmp_path_factory.mktemp("flights"), random.Random(1)
+    for day in range(1, 6):
+        rows = [f"{carrier},{draw.choice(DESTS)}" for carrier in "ABCDEFG" for _ in range(20)]
+        text = "\n".join(["carrier,dest", *rows])
+        (folder / f"2013-01-0{day}.csv.gz").write_bytes(gzip.compress(text.encode()))
+    return folder
+
+
+@pytest.fixture
+def feeds(lab28: Any, flights: Path) -> Any:
+    return lab28.Feeds(LAB / "checker" / "prices.csv", flights, 7)
+
+
+# The day
+
+
+def test_each_day_has_a_fault_of_each_group_and_takes_a_part_of_the_page_away(lab28: Any) -> None:
+    plan, kinds = loaded("28", "plan"), set()
+    for number in range(300):
+        day = plan.day(random.Random(number))
+        kinds |= {each.what for each in day.faults}
+        assert sorted(
+            group.index(each.what) >= 0 for each in day.faults for group in lab28.GROUPS if each.what in group
+        )
+        hurt = [each.where for each in day.faults if each.what in lab28.HURTS]
+        assert len(hurt) == 2
+        assert set(hurt) - {"page"}
+        for one, other in zip(day.faults, day.faults[1:], strict=False):
+            assert other.at - one.at - one.limit - lab28.SURE > 25
+        assert day.link_lost < day.edge_killed < day.link_back - 60
+        assert day.faults[-1].at + 60 + lab28.SURE + lab28.LAST_LOOK < 500
+    assert kinds == set(lab28.KINDS)
+
+
+def test_the_readme_says_each_limit() -> None:
+    plan, text = loaded("28", "plan"), (LAB / "README.md").read_text()
+    for kind in plan.KINDS:
+        row = next(line for line in text.splitlines() if line.startswith(f"| `{kind}` |"))
+        over = f"{plan.OVER[kind]:g} s" if kind in plan.OVER else "passes by itself"
+        assert row.endswith(f"| {plan.NOTICED[kind]:g} s | {over} |")
+
+
+# The incident log
+
+
+def faults(lab28: Any, began: float) -> list[Any]:
+    found = []
+    for number, (what, where) in enumerate([("shut-off", "page"), ("surge", "page")]):
+        fault = lab28.Fault(what, where, 0.0, 45.0 * (what == "surge"), "", "ab")
+        at = began + 100 * number
+        found.append(lab28.Seen(fault, at, over=at + 45, mended=True, noticed=at + 10))
+    return found
+
+
+def log(lab28: Any, seen: list[Any]) -> list[Any]:
+    return [lab28.Incident(each.fault.what, each.fault.where, each.began + 5, each.over + 5) for each in seen]
+
+
+def test_a_true_log_is_true(lab28: Any) -> None:
+    seen = faults(lab28, 1000.0)
+    assert lab28.noticed(seen).ok
+    assert lab28.ended(seen).ok
+    assert lab28.true(seen, log(lab28, seen), 990.0).ok
+
+
+def test_one_that_was_none_is_forgiven_and_two_are_not(lab28: Any) -> None:
+    seen = faults(lab28, 1000.0)
+    none = lab28.Incident("pods-killed", "page", 1200.0, None)
+    before = lab28.Incident("pods-killed", "page", 900.0, None)
+    strange = lab28.Incident("hot", "page", 1200.0, None)
+    assert lab28.true(seen, [*log(lab28, seen), none, before, strange, strange], 990.0).ok
+    assert not lab28.true(seen, [*log(lab28, seen), none, none], 990.0).ok
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"what": "scaled-down"}, "is not in it"),
+        ({"where": "forecast"}, "is not in it"),
+        ({"began": 990.0}, "is not in it"),
+        ({"began": 1040.0}, "is not in it"),
+        ({"ended": None}, "no end"),
+        ({"ended": 1020.0}, "before it was over"),
+        ({"ended": 1080.0}, "after it was over"),
+    ],
+)
+def test_a_log_that_is_not_true_is_told_how(lab28: Any, change: dict[str, Any], said: str) -> None:
+    seen = faults(lab28, 1000.0)
+    first, second = log(lab28, seen)
+    wrong = lab28.Incident(**{**vars(first), **change})
+    found = lab28.true(seen, [wrong, second], 980.0)
+    assert not found.ok
+    assert said in found.seen
+
+
+def test_what_is_noticed_late_or_never_or_not_mended_is_told(lab28: Any) -> None:
+    seen = faults(lab28, 1000.0)
+    seen[0].noticed = 1036.0
+    assert "after 36 s" in lab28.noticed(seen).seen
+    seen[0].noticed, seen[0].mended = None, False
+    assert "never" in lab28.noticed(seen).seen
+    assert "not over" in lab28.ended(seen).seen
+
+
+@pytest.mark.parametrize(
+    "said",
+    [None, [], {"incidents": 3}, {"incidents": [1, None, {}, {"began": "now"}, {"began": "2026-01-01T00:00:00"}]}],
+)
+def test_a_log_that_can_not_be_read_is_empty(lab28: Any, said: Any) -> None:
+    assert lab28.read(said) == []
+
+
+def test_a_log_is_read_with_any_zone(lab28: Any) -> None:
+    one = {"what": "surge", "where": "page", "began": "2026-01-01T02:00:00+02:00", "ended": "2026-01-01T00:00:45Z"}
+    (found,) = lab28.read({"incidents": [one]})
+    assert found.began == datetime(2026, 1, 1, tzinfo=UTC).timestamp()
+    assert found.ended - found.began == 45
+
+
+# Records
+
+
+def records(*names: str) -> dict[str, Any]:
+    return {name: {"id": name, "what": "meal"} for name in names}
+
+
+@pytest.mark.parametrize(
+    ("rows", "wrong"),
+    [
+        (["a", "b"], {}),
+        (["a", "b", "c"], {}),  # handed in, and not taken as far as anybody on board knows
+        (["a"], {"lost": 1}),
+        (["a", "b", "b"], {"doubled": 1}),
+        (["a", "b", "x"], {"strange": 1}),
+    ],
+)
+def test_records_are_compared_by_their_ids(lab28: Any, rows: list[str], wrong: dict[str, int]) -> None:
+    ledger = loaded("28", "ledger")
+    text = json.dumps({"records": [{"id": each, "what": "meal"} for each in rows]})
+    found = ledger.compared(records("a", "b"), {"a": 2, "b": 1, "c": 1}, 200, text)
+    assert {kind: found[kind] for kind in ("lost", "doubled", "changed", "strange") if found[kind]} == wrong
+
+
+def test_a_record_is_what_it_was() -> None:
+    text = json.dumps({"records": [{"id": "a", "what": "seat"}]})
+    assert loaded("28", "ledger").compared(records("a"), {"a": 1}, 200, text)["changed"] == 1
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"records": 1}', '{"records": [1]}', "[" * 100_000])
+def test_records_that_can_not_be_read_are_said_to_be(text: str) -> None:
+    assert "unread" in loaded("28", "ledger").compared(records("a"), {"a": 1}, 200, text)
+
+
+# Data, answers
+
+
+def test_the_models_are_least_squares(models: ModuleType, feeds: Any) -> None:
+    rows = feeds.rows["exchange"][0]
+    steps = np.diff(np.log([row["price"] for row in rows]))
+    slope, level = np.polyfit(steps[:-1], steps[1:], 1)
+    found = models.fit_forecast(rows)
+    assert np.allclose([found["slope"], found["level"]], [slope, level])
+    assert models.forecast(found, 1)[0]["price"] == pytest.approx(
+        rows[-1]["price"] * np.exp(level + slope * steps[-1]), abs=1e-4
+    )
+
+
+@pytest.mark.parametrize("solution", ["keeper", "parts"])
+def test_each_solution_knows_wrong_rows_and_takes_right_ones(lab28: Any, feeds: Any, solution: str) -> None:
+    checked = program(LAB / "solution" / solution / ("rows.py" if solution == "keeper" else "valid.py"))
+
+    def wrong(feed: str, rows: Any) -> bool:
+        if solution == "keeper":
+            return bool((checked.wrong_prices if feed == "exchange" else checked.wrong_bookings)(rows))
+        try:
+            (checked.prices if feed == "exchange" else checked.bookings)(rows)
+        except (ValueError, TypeError):
+            return True
+        return False
+
+    for feed, ways in lab28.WRONG.items():
+        for rows in feeds.rows[feed]:
+            assert not wrong(feed, rows)
+        for how in ways:
+            for number in range(8):
+                assert wrong(feed, lab28.spoilt(feed, how, feeds.rows[feed][1], random.Random(number)))
+
+
+def test_a_page_is_right_only_with_what_is_right(lab28: Any, models: ModuleType, feeds: Any) -> None:
+    crowd = loaded("28", "crowd")
+    right = crowd.Right(feeds, models)
+    name = right.passengers[0]
+    price, dests = f"{right.prices[0][0]['price']:.2f}", right.models.recommend(right.of[0][1], name)
+
+    def shown(price: str, dests: list[str]) -> str:
+        text = " ".join(dests)
+        return f'<p>Pay<br> <b id="forecast">EUR {price}</b><div id="recommendations"><i>{text}</i></div>'
+
+    assert crowd.page(shown(price, dests), right, name, [0]) == (True, [])
+    assert crowd.page(shown("Not available", dests), right, name, [0]) == (True, ["forecast"])
+    assert crowd.page(shown(price, ["XXX", *dests[1:]]), right, name, [0])[0] is False
+    assert crowd.page(shown("0.01", dests), right, name, [0])[0] is False
+    for garbage in ("", "<" * 1000, "<p>" * 1000, "not available", "\0"):
+        assert crowd.page(garbage, right, name, [0]) == (False, [])
+
+
+@pytest.mark.parametrize(
+    "said", [None, 3, [], [None], [{"price": "1"}], [{"price": float("nan")}], [{"price": 10**400}]]
+)
+def test_a_strange_forecast_is_wrong(models: ModuleType, feeds: Any, said: Any) -> None:
+    right = loaded("28", "crowd").Right(feeds, models)
+    for each in said or [] if isinstance(said, list) else []:
+        if isinstance(each, dict):
+            each["month"] = right.prices[0][0]["month"]
+    assert right.forecast(said, 1, [0]) is False
+    assert right.forecast(right.prices[0][:2], 2, [0]) is True
+
+
+class Learner(BaseHTTPRequestHandler):
+    """A learner's services that are always right, and an edge that takes each other record."""
+
+    right: Any
+    count = 0
+
+    def do_GET(self) -> None:
+        path, _, query = self.path.partition("?")
+        if path == "/forecast":
+            said: Any = {"version": "1", "forecast": self.right.prices[0][: int(query.partition("=")[2])]}
+        else:
+            dests = self.right.models.recommend(self.right.of[0][1], query.partition("=")[2])
+            said = {"version": "1", "recommendations": dests}
+        self.answer(200, said)
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        type(self).count += 1
+        self.answer(503 if self.count % 2 else 201, {})
+
+    def answer(self, status: int, said: Any) -> None:
+        self.send_response(status)
+        self.end_headers()
+        self.wfile.write(json.dumps(said).encode())
+
+    def log_message(self, format: str, *args: Any) -> None: ...
+
+
+def test_the_world_asks_and_keeps_what_was_taken(models: ModuleType, flights: Path) -> None:
+    package = loaded("28", "world")
+    world = package.World(LAB / "checker" / "prices.csv", flights, 5, {"exchange": 0, "bookings": 0})
+    Learner.right = world.crowd.right
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Learner)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    target = f"127.0.0.1:{server.server_port}"
+    world.do({"targets": dict.fromkeys(("forecast", "recommend", "records"), target)})
+    world.do({"rates": {"forecast": 20.0, "recommend": 20.0, "records": 10.0, "page": 10.0}})
+    end = time.monotonic() + 10
+    while time.monotonic() < end:
+        events = world.do({"events": 0, "n": 3})["events"]
+        if len(events) > 60:
+            break
+        time.sleep(0.1)
+    world.do({"rates": dict.fromkeys(("forecast", "recommend", "records", "page"), 0.0)})
+    server.shutdown()
+    assert {kind for _, kind, right, *_ in events if right} == {"forecast", "recommend", "records"}
+    assert all(right for _, kind, right, *_ in events if kind in ("forecast", "recommend"))
+    assert not any(right for _, kind, right, *_ in events if kind == "page")  # it has no Service
+    assert 0 < len(world.crowd.taken) < len(world.crowd.handed)
+
+
+# Judging what came
+
+
+def event(lab28: Any, at: float, kind: str = "forecast", right: bool = True, **more: Any) -> Any:
+    return lab28.Event(at, kind, right, more.get("away", ()), more.get("version", "1"), "")
+
+
+def test_a_canary_has_its_share_and_its_time(lab28: Any) -> None:
+    def events(share: int, seconds: int) -> list[Any]:
+        both = [event(lab28, at / 10, version="2" if at % share == 0 else "1") for at in range(seconds * 10)]
+        return [event(lab28, -1.0), *both, *[event(lab28, seconds + at / 10, version="2") for at in range(50)]]
+
+    def ok(found: list[Any]) -> list[bool]:
+        return [each.ok for each in found]
+
+    assert ok(lab28.canary(events(8, 25), "1", "forecast")) == [True, True]
+    assert ok(lab28.canary(events(8, 12), "1", "forecast")) == [False, True]
+    assert ok(lab28.canary(events(2, 25), "1", "forecast")) == [True, False]
+    assert ok(lab28.canary(events(8, 25)[-50:], "1", "forecast")) == [False]
+
+
+def test_a_fault_excuses_its_own_service_in_its_time(lab28: Any) -> None:
+    fault = lab28.Fault("scaled-down", "forecast", 0.0, 0.0, "", "")
+    day = lab28.Played(None, seen=[lab28.Seen(fault, 100.0)])
+    hurt = [event(lab28, 110.0 + at, right=False) for at in range(20)]
+    away = [event(lab28, 110.0 + at, "page", away=("forecast",)) for at in range(20)]
+    well = [event(lab28, 200.0 + at, kind) for at in range(200) for kind in lab28.SERVICES]
+    day.events = [*well, *hurt, *away]
+    assert all(each.ok for each in lab28.kept(day))
+    day.events = [*well, *[event(lab28, each.at + 80, right=False) for each in hurt]]
+    assert [each.ok for each in lab28.kept(day)] == [True, False, True]
+    day.events = [*well, *[event(lab28, each.at + 80, "page", away=("forecast",)) for each in away]]
+    assert [each.ok for each in lab28.kept(day)] == [False, True, True]
+    day.events = []
+    assert not any(each.ok for each in lab28.kept(day))
+
+
+def test_nothing_there_is_a_failure(lab28: Any) -> None:
+    with pytest.raises(Failure):
+        asyncio.run(lab28.trains_forecast.run(made_up_lab("28")))
