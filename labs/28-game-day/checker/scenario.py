@@ -30,12 +30,11 @@ PARTS = {"forecast": "forecast", "recommend": "recommendations"}
 
 @dataclass
 class Learnt:
-    """Of each model: whether it is right, and whether wrong rows were refused."""
+    """Of each model: whether it is right, and whether its version is named."""
 
     job: Observation = NOT_YET
     right: dict[str, Observation] = field(default_factory=dict)
     named: dict[str, Observation] = field(default_factory=dict)
-    refused: dict[str, Observation] = field(default_factory=dict)
 
 
 def judged(events: Sequence[Event], what: str, *, enough: float = ENOUGH, least: int = 8) -> Observation:
@@ -66,8 +65,8 @@ async def until_right(stage: Stage, kind: str, what: str, *, within: float) -> O
 
 
 async def learnt(lab: Lab) -> Learnt:
-    """The Job on right data, and then on prices and on bookings that are wrong."""
-    found, draw = Learnt(), drawn(lab, "wrong rows")
+    """The Job on right data, and what is answered then."""
+    found = Learnt()
     await presence.exists(lab, "CronJob", "train", "the checker starts a Job of it, as its schedule would")
     async with staged(lab, 0) as stage:
         await stage.rates(forecast=4.0, recommend=4.0)
@@ -79,15 +78,20 @@ async def learnt(lab: Lab) -> Learnt:
                 what = f"answers of Service {model}"
                 found.right[model] = await until_right(stage, model, what, within=SERVED_WITHIN)
                 found.named[model] = await version_named(stage, model)
+    return found
+
+
+async def refused(lab: Lab) -> dict[str, Observation]:
+    """By model whether a Job learnt nothing from wrong prices, and from wrong bookings."""
+    found, draw = {}, drawn(lab, "wrong rows")
+    async with staged(lab, 0) as stage:
+        await stage.rates(forecast=4.0, recommend=4.0)
         for model, feed, ways in (
             ("forecast", "exchange", ("cents", "twice")),
             ("recommend", "bookings", ("code", "twice")),
         ):
-            if found.right[model].ok:
-                how = draw.choice(ways)
-                found.refused[model] = await _refused(stage, model, feed, how)
-                if not found.refused[model].ok and model == "forecast":
-                    continue
+            await until_right(stage, model, model, within=30)
+            found[model] = await _refused(stage, model, feed, draw.choice(ways))
     return found
 
 

@@ -98,8 +98,8 @@ def cluster(pods):
         if service is None:
             found.add(("service-deleted", name))
             made = json.loads(json.dumps(right))
-            if ADDRESSES.get(name):
-                made["spec"]["clusterIP"] = ADDRESSES[name]  # so that nobody has to learn another one
+            if address := ADDRESSES.pop(name, None):  # so that nobody has to learn another one, if it is still free
+                made["spec"]["clusterIP"] = address
             kube.ask("POST", "services", "", made)
         else:
             ADDRESSES[name] = service["spec"].get("clusterIP")
