@@ -157,6 +157,13 @@ def test_what_is_noticed_late_or_never_or_not_mended_is_told(lab28: Any) -> None
     assert "not over" in lab28.ended(seen).seen
 
 
+def test_who_names_everything_has_noticed_nothing(lab28: Any) -> None:
+    seen = faults(lab28, 1000.0)
+    all_of_them = [lab28.Incident(what, where, 1000.0, None) for what in lab28.KINDS for where in lab28.PLACES]
+    assert not lab28.noticed(seen, lab28.named(all_of_them, 990.0)).ok
+    assert lab28.noticed(seen, lab28.named(all_of_them[:10], 990.0)).ok
+
+
 @pytest.mark.parametrize(
     "said",
     [None, [], {"incidents": 3}, {"incidents": [1, None, {}, {"began": "now"}, {"began": "2026-01-01T00:00:00"}]}],

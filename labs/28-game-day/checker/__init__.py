@@ -106,7 +106,7 @@ async def hands_over(lab: Lab) -> None:
 async def notices(lab: Lab) -> None:
     """Each of the day's four faults stands in the incident log, by kind and place, within its time."""
     seen = await lab.once(played)
-    expect(incidents.noticed(seen.seen)).because(f"{NOTICED}. It said last: {seen.said}")
+    expect(incidents.noticed(seen.seen, seen.named)).because(f"{NOTICED}. It said last: {seen.said}")
 
 
 @check(points=2, needs=(releases_by_canary, follows_a_request), owns="the day", domains=("cka/troubleshooting",))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mlops_lab.checks import Lab, LabError, Observation
-from mlops_lab.kit.deployments import owned_pods, selector
+from mlops_lab.kit.deployments import owned_pods
 from mlops_lab.kit.drawn import drawn
 from mlops_lab.kit.pods import leaving, name
 from mlops_lab.kit.side_by_side import together
@@ -36,7 +36,8 @@ class Played:
     Attributes:
         events: all requests of the day.
         seen: its faults.
-        log: the incident log at the end.
+        log: the incident log at the end; `said` is what was answered last.
+        named: kinds and places that it had at any time.
         ledger: records on board and on the ground, at the end.
         began, cut, killed, back: Unix times.
     """
@@ -46,6 +47,7 @@ class Played:
     seen: list[incidents.Seen] = field(default_factory=list)
     log: Sequence[incidents.Incident] = ()
     said: str = ""
+    named: set[tuple[str, str]] = field(default_factory=set)
     ledger: dict[str, Any] = field(default_factory=dict)
     began: float = 0.0
     cut: float = 0.0
@@ -82,6 +84,7 @@ class _Course:
         self.found.said = answer.shown
         if answer.status == 200:
             self.found.log = incidents.read(answer.fields_if_any)
+            self.found.named |= incidents.named(self.found.log, self.found.began)
         for each in self.found.seen:
             if each.noticed is None and any(map(each.is_it, self.found.log)):
                 each.noticed = self.stage.now
@@ -110,7 +113,7 @@ class _Course:
         """The plane: without a link for five minutes, its pod killed meanwhile; then its records."""
         day, edge = self.found.plan, await self.lab.objects.deployment("edge").present()
         await self.at(day.link_lost)
-        async with standing(self.lab, [policy(LINK, dict(selector(edge)), self.stage.address)]):
+        async with standing(self.lab, [policy(LINK, edge["spec"]["selector"], self.stage.address)]):
             self.found.cut = self.stage.now
             await self.at(day.edge_killed)
             self.found.killed = self.stage.now

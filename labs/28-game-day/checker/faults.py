@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mlops_lab.checks import Lab, LabError
-from mlops_lab.kit.deployments import owned_pods, selector, status_count
+from mlops_lab.kit.deployments import owned_pods, status_count
 from mlops_lab.kit.pods import leaving, name
 from mlops_lab.kit.registry import PRODUCTION
 from mlops_lab.kube.client import Object
@@ -154,11 +154,14 @@ async def _service_deleted(it: Put) -> None:
     ports = [
         {key: each[key] for key in ("name", "port", "targetPort") if key in each} for each in before["spec"]["ports"]
     ]
-    again = {
+    again: Object = {
         "apiVersion": "v1", "kind": "Service",
         "metadata": {"name": it.fault.where, "labels": before["metadata"].get("labels") or {}},
         "spec": {"selector": before["spec"].get("selector") or {}, "ports": ports},
     }  # fmt: skip
+
+    if before["spec"].get("clusterIP") == "None":
+        again["spec"]["clusterIP"] = "None"
 
     async def undo() -> None:
         if await it.lab.objects.named("Service", it.fault.where).now() is None:
@@ -169,9 +172,9 @@ async def _service_deleted(it: Put) -> None:
 
 
 async def _shut_off(it: Put) -> None:
-    labels = selector(await it.lab.objects.deployment(it.fault.where).present())
+    pods = (await it.lab.objects.deployment(it.fault.where).present())["spec"]["selector"]
     it.undo = lambda: it.lab.objects.delete("NetworkPolicy", _policy(it.fault))
-    await it.lab.objects.apply([policy(_policy(it.fault), dict(labels))])
+    await it.lab.objects.apply([policy(_policy(it.fault), pods)])
 
 
 async def _alias_moved(it: Put) -> None:

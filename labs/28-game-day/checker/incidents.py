@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,6 +15,7 @@ PLACES = frozenset([*SERVICES, *FEED.values()])
 EARLY, SLACK = 5.0, 5.0  # s before a fault's beginning, for clocks; and beyond each limit, for looking
 ENDED = (15.0, 30.0)  # s before and after a fault's end, in which the log may see it
 FORGIVEN = 1  # incidents that were none
+MOST_NAMED = 10  # kinds and places of a day
 LARGEST = 1000
 
 
@@ -76,18 +77,27 @@ def moment(text: Any) -> float | None:
         return None
 
 
-def noticed(seen: Sequence[Seen]) -> Observation:
-    """Whether each fault stood in the log in time."""
-    late = []
+def named(log: Sequence[Incident], began: float) -> set[tuple[str, str]]:
+    """The kinds and places that a log names since the day began."""
+    return {(each.what, each.where) for each in log if each.began >= began - EARLY and each.what in KINDS}
+
+
+def noticed(seen: Sequence[Seen], names: Set[tuple[str, str]] = frozenset()) -> Observation:
+    """Whether each fault stood in the log in time.
+
+    Args:
+        names: the kinds and places that the log named at any time; who names everything has noticed nothing.
+    """
+    late = [f"{len(names)} kinds and places are in it"] if len(names) > MOST_NAMED else []
     for each in seen:
         limit, took = NOTICED[each.fault.what], (each.noticed or 0.0) - each.began
         if each.noticed is None:
             late.append(f"{each} never")
         elif took > limit + SLACK:
             late.append(f"{each} after {took:.0f} s, not {limit:g}")
-    took = [each.noticed - each.began for each in seen if each.noticed is not None]
+    times = [each.noticed - each.began for each in seen if each.noticed is not None]
     expected = f"each of {len(seen)} faults stands in GET /incidents in time"
-    shown = "; ".join(late) or f"{', '.join(map(str, seen))}: after {', '.join(f'{one:.0f}' for one in took)} s"
+    shown = "; ".join(late) or f"{', '.join(map(str, seen))}: after {', '.join(f'{one:.0f}' for one in times)} s"
     return Observation(not late, expected, shown, len(late), timed=True)
 
 

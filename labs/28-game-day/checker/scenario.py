@@ -42,7 +42,11 @@ def judged(events: Sequence[Event], what: str, *, enough: float = ENOUGH, least:
     wrong = [each.wrong for each in events if not each.right]
     ok = len(events) >= least and share(events) >= enough
     shown = f"{len(wrong)} of {len(events)} are not" if wrong else f"all {len(events)} are"
-    return Observation(ok, f"{enough:.0%} of {what} are right, within 2 s", shown, len(wrong), tuple(wrong[:5]))
+    late = sum(each.endswith(" s") for each in wrong)
+    timed = None if ok else late > len(wrong) / 2 or len(events) < least
+    return Observation(
+        ok, f"{enough:.0%} of {what} are right, within 2 s", shown, len(wrong), tuple(wrong[:5]), timed=timed
+    )
 
 
 async def job_ended(lab: Lab, job: str, *, within: float) -> Observation:

@@ -195,9 +195,13 @@ def share(events: Sequence[Event]) -> float:
     return sum(each.right for each in events) / len(events) if events else 0.0
 
 
-def policy(name: str, labels: Object, address: str = "") -> Object:
-    """A NetworkPolicy that shuts pods off: all ways in, and with an address all ways out too, but for that in."""
-    spec: Object = {"podSelector": {"matchLabels": dict(labels)}, "policyTypes": ["Ingress"]}
+def policy(name: str, selector: Object, address: str = "") -> Object:
+    """A NetworkPolicy that shuts pods off: all ways in; with an address all ways out, too, and that one may come in.
+
+    Args:
+        selector: a Deployment's.
+    """
+    spec: Object = {"podSelector": selector, "policyTypes": ["Ingress"]}
     if address:
         block = {"cidr": f"{address}/{128 if ':' in address else 32}"}
         spec |= {"policyTypes": ["Ingress", "Egress"], "ingress": [{"from": [{"ipBlock": block}]}]}
