@@ -136,9 +136,7 @@ async def released(lab: Lab) -> dict[str, list[Observation]]:
     found: dict[str, list[Observation]] = {}
     async with staged(lab, 0) as stage:
         await stage.rates(forecast=20.0, recommend=20.0)
-        for model in MODELS:
-            await until_right(stage, model, model, within=30)
-        old = {model: await production(lab, model) for model in MODELS}
+        old = {model: await steady(stage, model) for model in MODELS}
         await stage.say(state=1, states=[0, 1])
         began = stage.now
         async with jobs.started_from(lab, "train"):
@@ -172,6 +170,20 @@ async def released(lab: Lab) -> dict[str, list[Observation]]:
                 judged(stage.since(after + 1, model), f"answers of {model} of the new month"),
             ]
     return found
+
+
+async def steady(stage: Stage, model: str) -> str:
+    """Wait until no canary goes on, if that is soon; the version that is in production."""
+
+    async def look() -> tuple[str, set[str]]:
+        await stage.look()
+        last = stage.since(stage.now - 6.0, model)
+        return await production(stage.lab, model), {each.version for each in last} if len(last) > 60 else set()
+
+    seen = await stage.lab.time.eventually(
+        look, lambda both: both[1] == {both[0]}, expected="", shown=lambda both: ", ".join(sorted(both[1])), within=45
+    )
+    return str(seen.value[0])
 
 
 def canary(events: Sequence[Event], old: str, model: str) -> list[Observation]:
