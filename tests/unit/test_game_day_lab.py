@@ -329,6 +329,49 @@ def test_the_world_asks_and_keeps_what_was_taken(models: ModuleType, flights: Pa
     assert 0 < len(world.crowd.taken) < len(world.crowd.handed)
 
 
+class Dripping(BaseHTTPRequestHandler):
+    """Answers that never end, as slowly as keeps a connection open."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        for _ in range(100):
+            self.wfile.write(b"1")
+            self.wfile.flush()
+            time.sleep(0.1)
+
+    def handle_one_request(self) -> None:
+        try:
+            super().handle_one_request()
+        except OSError:
+            self.close_connection = True
+
+    def log_message(self, format: str, *args: Any) -> None: ...
+
+
+def test_an_answer_that_does_not_end_is_not_waited_for() -> None:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Dripping)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    began = time.monotonic()
+    status, text = loaded("28", "crowd").ask("GET", f"127.0.0.1:{server.server_port}", "/", within=0.5)
+    server.shutdown()
+    assert (status, set(text)) == (200, {"1"})
+    assert time.monotonic() - began < 3
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "null", '{"version": []}', '{"version": "1", "forecast": {}}', "[" * 100_000, "1" * 5000]
+)
+def test_an_answer_of_garbage_is_wrong(models: ModuleType, feeds: Any, text: str, monkeypatch: Any) -> None:
+    module = loaded("28", "crowd")
+    crowd = module.Crowd(module.Right(feeds, models), 1)
+    monkeypatch.setattr(module, "ask", lambda *given, **more: (200, text))
+    for kind in ("page", "forecast", "recommend", "air"):
+        crowd.one(kind)
+    assert [each[1:3] for each in crowd.events] == [[kind, False] for kind in ("page", "forecast", "recommend", "air")]
+
+
 # Judging what came
 
 
