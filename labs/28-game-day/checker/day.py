@@ -42,7 +42,7 @@ class Played:
         began, cut, killed, back: Unix times.
     """
 
-    plan: Day
+    day: Day
     events: Sequence[Event] = ()
     seen: list[incidents.Seen] = field(default_factory=list)
     log: Sequence[incidents.Incident] = ()
@@ -53,6 +53,11 @@ class Played:
     cut: float = 0.0
     killed: float = 0.0
     back: float = 0.0
+
+    @property
+    def asked(self) -> float:
+        """From when on the incident log is compared, Unix time."""
+        return self.began + plan.QUIET
 
 
 class _Course:
@@ -84,14 +89,14 @@ class _Course:
         self.found.said = answer.shown
         if answer.status == 200:
             self.found.log = incidents.read(answer.fields_if_any)
-            self.found.named |= incidents.named(self.found.log, self.found.began)
+            self.found.named |= incidents.named(self.found.log, self.found.asked)
         for each in self.found.seen:
             if each.noticed is None and any(map(each.is_it, self.found.log)):
                 each.noticed = self.stage.now
 
     async def faults(self) -> None:
         """All faults, one after the other."""
-        for fault in self.found.plan.faults:
+        for fault in self.found.day.faults:
             await self.at(fault.at)
             changed = await put(self.lab, self.stage, fault)
             seen = incidents.Seen(fault, changed.at)
@@ -111,7 +116,7 @@ class _Course:
 
     async def flight(self) -> None:
         """The plane: without a link for five minutes, its pod killed meanwhile; then its records."""
-        day, edge = self.found.plan, await self.lab.objects.deployment("edge").present()
+        day, edge = self.found.day, await self.lab.objects.deployment("edge").present()
         await self.at(day.link_lost)
         async with standing(self.lab, [policy(LINK, edge["spec"]["selector"], self.stage.address)]):
             self.found.cut = self.stage.now

@@ -30,6 +30,7 @@ OVER = {
 }  # fmt: skip
 HURTS = frozenset(GROUPS[0] + GROUPS[1])  # whose place may fail meanwhile; all others may not
 FIRST, APART, VARIES = 45.0, 105.0, 12.0  # s until the first fault, and between two
+QUIET = 20.0  # s at the beginning, of which nobody asks what the log says: the feeds have just changed
 LASTS = (42.0, 50.0)  # s of what passes by itself
 LINK_LOST, LINK_BACK = (18.0, 32.0), 300.0  # s: when, and after how long
 EDGE_KILLED = (60.0, 200.0)  # s after that
