@@ -20,6 +20,8 @@ from mlops_lab.proof.proofs import SHORT, WHOLE, Proof, proofs
 
 # Minutes that the suite gives to labs.
 _MINUTES = 7
+# Seconds: a lab whose form takes longer has no turn among others, and is verified by its own command.
+LONG = 900.0
 # Seconds that a lab is taken to need which was never proved, where no other tells.
 UNKNOWN = 180.0
 _SAID = {
@@ -99,7 +101,8 @@ def proved(labs: Sequence[Exercise], form: str) -> list[Turn]:
 
 
 def fitting(turns: Sequence[Turn], seconds: float, lanes: int) -> list[Turn]:
-    """Those that fit into some time, in their order; the first always does, or it would never have its turn.
+    """Those that fit into some time, in their order; the first always does, or it would never have its turn. One that is
+    known to take longer than LONG has none.
 
     Args:
         lanes: how many are verified side by side.
@@ -108,6 +111,8 @@ def fitting(turns: Sequence[Turn], seconds: float, lanes: int) -> list[Turn]:
     guess = sum(known) / len(known) if known else UNKNOWN
     chosen: list[Turn] = []
     for turn in turns:
+        if turn.seconds is not None and turn.seconds > LONG:
+            continue
         if not chosen or _needs([*chosen, turn], guess, lanes) <= seconds:
             chosen.append(turn)
     return chosen
