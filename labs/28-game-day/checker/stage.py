@@ -25,6 +25,7 @@ IMAGE, ARCHIVE, FLIGHTS = "components:1", "programs.zip", "/data/flights"
 SERVICE = {"page": "page", "forecast": "forecast", "recommend": "recommend", "air": "edge", "records": "edge"}
 GROUND = "records"
 REACHED_WITHIN, SAID_WITHIN = 30.0, 60.0  # s
+HEARD_AFTER = 3.0  # s until other nodes know it, too: kube-proxy writes what has changed once a second
 PLAYED, SEEDED = "mlops-lab/played-by", {"app": "world"}
 
 
@@ -151,6 +152,7 @@ async def staged(lab: Lab, state: int) -> AsyncIterator[Stage]:
                 await played.enter_async_context(_played(lab, feed, pod.address))
             for feed in PORTS:
                 await _reached(lab, feed)
+            await lab.time.pause(HEARD_AFTER)
             await stage.look()
             yield stage
 
