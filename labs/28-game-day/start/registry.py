@@ -6,6 +6,7 @@ MLFLOW_TRACKING_URI come from ConfigMap `platform`.
 
 import json
 import os
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -23,13 +24,25 @@ def ask(method, path, body=None):
         method=method,
     )
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with opened(request) as answer:
             return json.loads(answer.read() or b"{}")
     except urllib.error.HTTPError as refused:
         said = refused.read().decode(errors="replace")
         if refused.code == 404 or "RESOURCE_DOES_NOT_EXIST" in said or ("alias" in said and "INVALID" in said):
             return None
         raise OSError(f"{method} {path}: {refused.code} {said[:300]}") from None
+
+
+def opened(request):
+    """The answer. MLflow's NetworkPolicy refuses a pod in its first seconds, until the nodes know its address."""
+    until = time.monotonic() + 15
+    while True:
+        try:
+            return urllib.request.urlopen(request, timeout=10)
+        except urllib.error.URLError as refused:
+            if not isinstance(refused.reason, ConnectionRefusedError) or time.monotonic() > until:
+                raise
+            time.sleep(0.5)
 
 
 def by_alias(what, alias):
