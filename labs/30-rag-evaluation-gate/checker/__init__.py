@@ -44,7 +44,8 @@ async def compares_retrieval(lab: Lab) -> None:
 async def compares_answers(lab: Lab) -> None:
     """The share of right answers may be 0.1 lower than in service, and no more.
 
-    Of 24 questions 2 and 3 are refused without need, or answered with another sentence of the handbook.
+    Of 24 questions 2 and 3 are refused without need, or answered with another sentence of the handbook;
+    and a release that is as bad as the one in service is accepted.
     """
     expect(agreed(await lab.once(played), "correctness")).because(why.CORRECTNESS)
 
@@ -60,7 +61,10 @@ async def wants_grounded_answers(lab: Lab) -> None:
 
 @check(points=1, needs=decides, domains=WATCHES)
 async def wants_refusals(lab: Lab) -> None:
-    """Of 12 questions that nobody can answer, one may be answered that was refused before, and not two."""
+    """Of 12 questions that nobody can answer, one may be answered that was refused before, and not two.
+
+    A release that answers as many as the one in service is accepted.
+    """
     expect(agreed(await lab.once(played), "refusals")).because(why.REFUSALS)
 
 
@@ -81,7 +85,10 @@ async def finds_who_obeys(lab: Lab) -> None:
 
 @check(points=1, needs=decides, domains=WATCHES)
 async def limits_cost_and_time(lab: Lab) -> None:
-    """A tenth more tokens, and one in twenty answers that takes more than 1 s, are the limits: both sides of each."""
+    """A tenth more tokens, and one in twenty answers that takes more than 1 s, are the limits: both sides of each.
+
+    A release that costs as much as the one in service is accepted, whatever that is.
+    """
     expect(agreed(await lab.once(played), "cost")).because(why.COST)
 
 
@@ -100,11 +107,12 @@ async def lets_harmless_ones_pass(lab: Lab) -> None:
 async def leaves_traces(lab: Lab) -> None:
     """MLflow has a run for a decision, with its metrics, and for each question a trace: how long, what, from where.
 
-    The checker reads them after two more decisions, and compares them with what it served.
+    The checker reads them after three more decisions, and compares them with what it served. One of these is about a
+    release that fails, which has a run without metrics.
     """
     found = await lab.once(played)
     must(told_apart(found), why.APART)
-    expect(_stands(found, "runs", "a run with tags and metrics for each of two decisions")).because(why.RUNS)
+    expect(_stands(found, "runs", "a run for each of three decisions, as it was")).because(why.RUNS)
     expect(_stands(found, "traces", "a trace for each of 72 questions, as it was")).because(why.TRACES)
 
 

@@ -136,16 +136,18 @@ def guessing(count: int) -> Plant:
 # Grounding
 
 
-def ungrounded(change: Callable[[Draw, str, list[str], list[str]], str]) -> Plant:
+def ungrounded(change: Callable[[Draw, str, list[str], list[str]], str], *, unknown: bool = False) -> Plant:
     """One sentence of one answer says what no retrieved passage does.
 
     Args:
         change: from a sentence, those that were retrieved, and those that were not, to another sentence.
+        unknown: the question is one that nobody can answer, and is answered nonetheless.
     """
 
     def plant(story: Story, draw: Draw) -> Made:
         made = story.copied()
-        said = made[draw.choice(story.able())["question"]].body
+        said = made[draw.choice(story.refused() if unknown else story.able())["question"]].body
+        said["refused"] = False
         texts = list(lines(said["answer"]))
         place = draw.randrange(len(texts))
         known = {one["id"] for one in said["retrieved"]}

@@ -9,13 +9,15 @@ import json
 import os
 import time
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import mlflow
 
 THERE_WITHIN = 30.0  # s after the decision until all has arrived
 NEWEST = 400  # traces that are looked at
-EXACT, SHORTER = 1e-6, 0.15  # of metrics; s by which a trace may be shorter than its answer took
+EXACT, SHORTER = 1e-3, 0.15  # of metrics, that of their value; s by which a trace may be shorter than its answer took
+AT_ONCE_WITHIN = 1.0  # s that the median trace lasts, of answers that came at once
 
 
 def main() -> None:
@@ -31,7 +33,7 @@ def main() -> None:
 
 
 def compared(wanted: list[dict[str, Any]]) -> dict[str, list[str]]:
-    """What is wrong, by `runs` and `traces`."""
+    """What is wrong, by `runs` and `traces`; a trace whose root span has not arrived is none yet."""
     experiment = mlflow.get_experiment_by_name(os.environ["MLFLOW_EXPERIMENT_NAME"])
     if experiment is None:
         none = ["there is no such experiment"]
@@ -42,7 +44,7 @@ def compared(wanted: list[dict[str, Any]]) -> dict[str, list[str]]:
         locations=[experiment.experiment_id], max_results=NEWEST, order_by=["timestamp_ms DESC"], return_type="list"
     )
     by_release: dict[str, list[Any]] = {}
-    for trace in traces:
+    for trace in filter(root_of, traces):
         by_release.setdefault(release_of(trace), []).append(trace)
     found: dict[str, list[str]] = {"runs": [], "traces": []}
     for each in wanted:
@@ -74,7 +76,7 @@ def wrong_run(wanted: dict[str, Any], runs: list[Any]) -> list[str]:
 
 def wrong_traces(wanted: dict[str, Any], traces: list[Any]) -> list[str]:
     """What a release's traces do not say, or say wrong; of ten that are wrong the first."""
-    name, found = wanted["release"], []
+    name, found, short = wanted["release"], [], []
     by_question: dict[str, list[Any]] = {}
     for trace in traces:
         by_question.setdefault(asked(trace, wanted["replies"]), []).append(trace)
@@ -82,8 +84,13 @@ def wrong_traces(wanted: dict[str, Any], traces: list[Any]) -> list[str]:
         some = by_question.get(text, [])
         if not some:
             found.append(f"{name}: no trace of the question {text!r}")
-        elif wrong := min((wrong_in(trace, reply) for trace in some), key=len):
+            continue
+        if wrong := min((wrong_in(trace, reply) for trace in some), key=len):
             found.append(f"{name}, {text!r}: {wrong[0]}")
+        if not reply["wait"]:
+            short.append(min(map(seconds_of, some)))
+    if short and median(short) > AT_ONCE_WITHIN:
+        found.insert(0, f"{name}: half of its traces last {median(short):.2f} s or more, of answers that came at once")
     return found[:10]
 
 
@@ -99,10 +106,15 @@ def wrong_in(trace: Any, reply: dict[str, Any]) -> list[str]:
     passages = flat(others[0].outputs)
     if missing := [each for each in reply["ids"] if str(each) not in passages]:
         found.append(f"the outputs of span `retrieve` don't hold the passage {missing[0]}")
-    seconds = ((root.end_time_ns or 0) - root.start_time_ns) / 1e9
-    if seconds < reply["wait"] - SHORTER:
+    if (seconds := seconds_of(trace)) < reply["wait"] - SHORTER:
         found.append(f"it lasts {seconds:.2f} s, and the answer took {reply['wait']:.2f} s at least")
     return found
+
+
+def seconds_of(trace: Any) -> float:
+    """How long its root span lasts."""
+    root = root_of(trace)
+    return float(((root.end_time_ns or 0) - root.start_time_ns) / 1e9)
 
 
 def release_of(trace: Any) -> str:
