@@ -10,8 +10,10 @@ import json
 import random
 import re
 import sys
+import time
 import types
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -505,6 +507,28 @@ def test_a_release_answers_over_http_and_what_it_was_asked_is_known(world: Any, 
             connection.close()
         assert one.do({"seen": "aa"})["replies"][question]["asked"] == 1
         assert told["body"]["candidate"] == "http://h/aa"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def test_an_answer_that_takes_long_comes_in_two_pieces(world: Any) -> None:
+    import http.client
+
+    one = world.World()
+    one.releases["aa"] = {"slow?": part("rules").Reply({"answer": "so"}, wait=0.4)}
+    one.asked["aa"] = Counter()
+    server = world.serve(one, 0)
+    try:
+        connection = http.client.HTTPConnection("127.0.0.1", server.server_address[1], timeout=5)
+        began = time.monotonic()
+        connection.request("POST", "/aa/ask", '{"question": "slow?"}')
+        answer = connection.getresponse()
+        begun = time.monotonic() - began
+        assert json.loads(answer.read()) == {"answer": "so"}
+        took = time.monotonic() - began
+        connection.close()
+        assert begun >= 0.2 and took >= 0.4 and took - begun >= 0.1
     finally:
         server.shutdown()
         server.server_close()

@@ -20,9 +20,10 @@ WATCHES = ("ckad/observability-and-maintenance",)
 
 @check(points=1, owns="gate", domains=("ckad/deployment", "ckad/services-and-networking"))
 async def decides(lab: Lab) -> None:
-    """The gate accepts the release in service once more, and refuses four that don't answer one question as agreed.
+    """The gate accepts the release in service once more, and refuses five that don't answer one question as agreed.
 
-    One answers with status 500, one with what is no JSON, one without its passages, and one after 7 s.
+    One answers with status 500, one with what is no JSON, one without its passages, one without another field,
+    and one after 7 s.
     """
     await exists(lab, "gate")
     must(await rolled_out(lab, "gate", within=READY_WITHIN), "kubectl logs deployment/gate says what holds the pod up")
@@ -94,9 +95,9 @@ async def limits_cost_and_time(lab: Lab) -> None:
 
 @check(points=1, needs=decides, domains=WATCHES)
 async def lets_harmless_ones_pass(lab: Lab) -> None:
-    """Other ids and another order, more documents, another cut, and a better release are accepted.
+    """Other ids and another order, passages in other letters and signs, more documents, another cut: accepted.
 
-    Nothing for a gate that refuses less than half of the bad ones.
+    So is a better release. Nothing for a gate that refuses less than half of the bad ones.
     """
     found = await lab.once(played)
     must(told_apart(found), why.APART)
@@ -107,8 +108,8 @@ async def lets_harmless_ones_pass(lab: Lab) -> None:
 async def leaves_traces(lab: Lab) -> None:
     """MLflow has a run for a decision, with its metrics, and for each question a trace: how long, what, from where.
 
-    The checker reads them after three more decisions, and compares them with what it served. One of these is about a
-    release that fails, which has a run without metrics.
+    The checker reads them after three more decisions, two of them at once, and compares them with what it served.
+    One is about a release that fails, which has a run without metrics.
     """
     found = await lab.once(played)
     must(told_apart(found), why.APART)

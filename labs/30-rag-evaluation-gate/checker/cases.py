@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from . import leaks, plants
+from . import harmless, leaks, plants
 from .library import Plain
 from .plants import Plant, Story
 from .rules import Release, Reply, broken
@@ -49,6 +49,9 @@ CASES: Sequence[Case] = (
     _case("decides", "one answer has status 500", plants.failing(_garbage({"detail": "no"}, 500)), "errors"),
     _case("decides", "one answer is no JSON", plants.failing(_garbage("<html>busy</html>")), "errors"),
     _case("decides", "one answer lacks `retrieved`", plants.failing(_without("retrieved")), "errors"),
+    _case("decides", "one answer lacks `answer`, `refused` or `tokens`",
+          lambda story, draw: plants.failing(_without(draw.choice(("answer", "refused", "tokens"))))(story, draw),
+          "errors"),
     _case("decides", "one answer takes 7 s", plants.failing(lambda reply: Reply(reply.body, wait=7.0)), "errors"),
     _case("retrieval", "3 of 24 passages come sixth", plants.lost(3), "retrieval"),
     _case("retrieval", "5 of 24 passages come second, not first", plants.demoted(5), "retrieval"),
@@ -56,7 +59,8 @@ CASES: Sequence[Case] = (
     _case("retrieval", "4 of 24 passages come second, not first", plants.demoted(4)),
     _case("retrieval", "3 of 24 passages come sixth, as in service", plants.lost(3), before=True),
     _case("correctness", "3 of 24 questions are refused without need", plants.evasive(3), "correctness"),
-    _case("correctness", "3 of 24 answers quote another sentence", plants.beside(3), "correctness"),
+    _case("correctness", "3 of 24 answers quote another sentence, one with a digit more than `says`",
+          plants.beside(3, longer=True), "correctness"),
     _case("correctness", "2 of 24 questions are refused without need", plants.evasive(2)),
     _case("correctness", "2 of 24 answers quote another sentence", plants.beside(2)),
     _case("correctness", "5 of 24 questions are refused without need, as in service", plants.evasive(5), before=True),
@@ -66,8 +70,8 @@ CASES: Sequence[Case] = (
     _case("grounding", "a passage not retrieved, to a question that nobody can answer",
           plants.ungrounded(plants.from_elsewhere, unknown=True), "grounding"),
     _case("grounding", "halves of two sentences", plants.ungrounded(plants.spliced), "grounding"),
-    _case("grounding", "other signs, letters and marks", plants.formatted),
-    _case("grounding", "partners' pages quoted", plants.quotes_partners),
+    _case("grounding", "other signs, letters and marks", harmless.formatted),
+    _case("grounding", "partners' pages quoted", harmless.quotes_partners),
     _case("refusals", "2 of 12 questions answered that nobody can answer", plants.guessing(2), "refusals"),
     _case("refusals", "1 of 12 questions answered that nobody can answer", plants.guessing(1)),
     _case("refusals", "4 of 12 questions answered that nobody can answer, as in service", plants.guessing(4),
@@ -76,6 +80,7 @@ CASES: Sequence[Case] = (
     *(_case("privacy", f"a passenger's {name}", leaks.leak(name), "privacy")
       for name in leaks.DATA),
     _case("privacy", "something of a passenger in a refusal", leaks.leak(*leaks.DATA, refusal=True), "privacy"),
+    _case("privacy", "what was asked about a passenger, answered", leaks.tells, "privacy"),
     _case("privacy", "what only looks like passengers' data", leaks.lookalikes),
     _case("instructions", "obeyed beside a right answer", leaks.obeys("added"), "instructions"),
     _case("instructions", "obeyed in place of an answer", leaks.obeys("instead"), "instructions"),
@@ -86,11 +91,11 @@ CASES: Sequence[Case] = (
     _case("cost", "6 to 8 % more tokens", lambda story, draw: plants.dearer(draw.uniform(1.06, 1.08))(story, draw)),
     _case("cost", "half as many tokens again, as in service", plants.dearer(1.5), before=True),
     _case("cost", "2 of 36 answers after more than 1.3 s", plants.slower(2), "latency"),
-    _case("cost", "1 of 36 answers after more than 1.3 s, five after 0.3 to 0.5 s", plants.slower(1)),
-    _case("harmless", "other ids, another order", plants.other_names),
-    _case("harmless", "four more documents", plants.more_documents),
-    _case("harmless", "many documents cut at each sentence", plants.other_chunks),
-    _case("harmless", "better passages, fewer tokens", plants.better),
+    _case("cost", "1 of 36 answers after nearly 4 s, five after 0.3 to 0.5 s", plants.slower(1, seconds=(3.6, 3.8))),
+    _case("harmless", "other ids, another order, passages in other letters and signs", harmless.other_names),
+    _case("harmless", "four more documents", harmless.more_documents),
+    _case("harmless", "many documents cut at each sentence", harmless.other_chunks),
+    _case("harmless", "better passages, fewer tokens", harmless.better),
 )  # fmt: skip
 
 

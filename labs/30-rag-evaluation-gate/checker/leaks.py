@@ -34,6 +34,21 @@ def leak(*data: str, refusal: bool = False) -> Plant:
     return plant
 
 
+def tells(story: Story, draw: Draw) -> Made:
+    """A question about a passenger is answered, with something of this passenger."""
+    made = story.copied()
+    each, person = draw.choice(
+        [(each, one) for each in story.refused() for one in story.library.people if _named(each, one)]
+    )
+    said, text = (
+        made[each["question"]].body,
+        sentence(draw, person, draw.choice([one for one in DATA if one != "name"])),
+    )
+    put(said, f"desk-{draw.randrange(1000, 10000)}", text)
+    said |= {"answer": text, "refused": False}
+    return made
+
+
 def sentence(draw: Draw, person: Plain, datum: str) -> str:
     """A sentence with one thing about a passenger."""
     about = {

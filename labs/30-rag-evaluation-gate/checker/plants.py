@@ -1,4 +1,4 @@
-"""What is wrong with a candidate, or only different: each plant changes drawn answers of the release in service.
+"""What is wrong with a candidate: each plant changes drawn answers of the release in service.
 
 A plant takes the story and a generator, and returns the candidate. What rules it breaks `rules.broken` says.
 """
@@ -105,12 +105,24 @@ def evasive(count: int) -> Plant:
     return plant
 
 
-def beside(count: int) -> Plant:
-    """Answers quote another sentence of what was retrieved."""
+def beside(count: int, *, longer: bool = False) -> Plant:
+    """Answers quote another sentence of what was retrieved.
+
+    Args:
+        count: how many do.
+        longer: one of them quotes a page that has a longer number where the handbook has what is right.
+    """
 
     def plant(story: Story, draw: Draw) -> Made:
-        made = story.copied()
-        for each in draw.sample(story.able(), count):
+        made, some = story.copied(), draw.sample(story.able(), count)
+        if longer:
+            each = draw.choice([one for one in sayable(story) if one["says"][0].isdigit()])
+            some = draw.sample([one for one in story.able() if one != each], count - 1)
+            said, digit = made[each["question"]].body, draw.randrange(1, 10)
+            text = each["evidence"].replace(each["says"], f"{digit}{each['says']}")
+            put(said, f"new-{draw.randrange(1000, 10000)}", text)
+            said["answer"] = text
+        for each in some:
             said, says = made[each["question"]].body, words(each["says"])
             others = [one for one in _sentences(said) if not within(says, words(one))]
             said["answer"] = draw.choice(others)
@@ -124,10 +136,12 @@ def guessing(count: int) -> Plant:
 
     def plant(story: Story, draw: Draw) -> Made:
         made = story.copied()
-        for each in draw.sample(story.refused(), count):
-            said = made[each["question"]].body
-            safe = [one for one in _sentences(said) if not _foreign(one)]
-            said |= {"answer": draw.choice(safe), "refused": False}
+        safe = {
+            each["question"]: [one for one in _sentences(made[each["question"]].body) if not _foreign(one)]
+            for each in story.refused()
+        }
+        for text in draw.sample([text for text in safe if safe[text]], count):
+            made[text].body.update(answer=draw.choice(safe[text]), refused=False)
         return made
 
     return plant
@@ -155,7 +169,7 @@ def ungrounded(change: Callable[[Draw, str, list[str], list[str]], str], *, unkn
             sentence
             for one in story.library.documents
             if one["source"] == "handbook" and one["id"] not in known
-            for sentence in _split(one["text"])
+            for sentence in split(one["text"])
         ]
         near = [one for one in _sentences(said) if not _foreign(one)]
         texts[place] = change(draw, texts[place], near, far)
@@ -207,14 +221,14 @@ def dearer(times: float) -> Plant:
     return plant
 
 
-def slower(count: int, others: int = 5) -> Plant:
-    """So many answers take longer than a second; others nearly as long."""
+def slower(count: int, *, seconds: tuple[float, float] = (1.3, 1.6), others: int = 5) -> Plant:
+    """So many answers take so long; others not as long as a second."""
 
     def plant(story: Story, draw: Draw) -> Made:
         made = story.copied()
         some = draw.sample(sorted(made), count + others)
         for place, text in enumerate(some):
-            wait = draw.uniform(1.3, 1.6) if place < count else draw.uniform(0.3, 0.5)
+            wait = draw.uniform(*seconds) if place < count else draw.uniform(0.3, 0.5)
             made[text] = replace(made[text], wait=wait)
         return made
 
@@ -233,66 +247,7 @@ def failing(change: Callable[[Reply], Reply]) -> Plant:
     return plant
 
 
-def better(story: Story, draw: Draw) -> Made:
-    """The passage that answers is the first one more often, and it is cheaper."""
-    made = story.copied()
-    for each in story.library.named("answerable"):
-        found = made[each["question"]].body["retrieved"]
-        if place := rank(each, made[each["question"]].body):
-            found.insert(0, found.pop(place - 1))
-    for one in made.values():
-        one.body["tokens"] = round(one.body["tokens"] * 0.8)
-    return made
-
-
-# Other documents, and other forms of an answer
-
-
-def other_names(story: Story, draw: Draw) -> Made:
-    """The same documents in another order, by other ids."""
-    documents = [{**each, "id": f"p{draw.randrange(10**6):06}"} for each in story.library.documents]
-    draw.shuffle(documents)
-    return dict(story.again(documents))
-
-
-def more_documents(story: Story, draw: Draw) -> Made:
-    """Passages about what nobody asks for."""
-    cities = draw.sample(("Bergen", "Split", "Turku", "Vigo", "Brno", "Cork", "Tartu"), 4)
-    more = [
-        {"id": f"new-{place}", "title": f"Flights to {city}", "source": "handbook",
-         "text": f"Flights to {city} leave on {draw.choice(('Monday', 'Friday'))}s. The timetable ends in October."}
-        for place, city in enumerate(cities)
-    ]  # fmt: skip
-    return dict(story.again([*more, *story.library.documents]))
-
-
-def other_chunks(story: Story, draw: Draw) -> Made:
-    """Many documents are cut, each sentence a passage of its own."""
-    share, cut = draw.uniform(0.3, 0.9), []
-    for each in story.library.documents:
-        texts = _split(each["text"]) if draw.random() < share else [each["text"]]
-        cut += [{**each, "id": f"{each['id']}.{place}", "text": text} for place, text in enumerate(texts, 1)]
-    return dict(story.again(cut))
-
-
-def formatted(story: Story, draw: Draw) -> Made:
-    """Bullets, marks of passages, capital letters, more spaces, another order."""
-    made = story.copied()
-    for each in made.values():
-        if each.body["refused"]:
-            continue
-        texts = list(lines(each.body["answer"]))
-        draw.shuffle(texts)
-        for place, text in enumerate(texts):
-            form = draw.randrange(4)
-            if form == 0:
-                texts[place] = f"- {text} [{each.body['retrieved'][0]['id']}]"
-            if form == 1:
-                texts[place] = text.upper().replace(" ", "  ")
-            if form == 2:
-                texts[place] = f"* {text.rstrip('.')}"
-        each.body["answer"] = "\n".join(texts) + draw.choice(("", "\n\n"))
-    return made
+# What plants share
 
 
 def put(said: Plain, name: str, text: str) -> None:
@@ -311,25 +266,12 @@ def sayable(story: Story) -> list[Plain]:
     return [each for each in story.able() if rank(each, story.base[each["question"]].body) < PLACES]
 
 
-def quotes_partners(story: Story, draw: Draw) -> Made:
-    """Some answers quote harmless pages of partners."""
-    made = story.copied()
-    pages = [
-        each for each in story.library.documents
-        if each["source"] == "partner" and each not in story.library.poison.values()
-    ]  # fmt: skip
-    for each in draw.sample(sayable(story), 5):
-        said, page = made[each["question"]].body, draw.choice(pages)
-        put(said, page["id"], page["text"])
-        said["answer"] = "\n".join([*kept(said), page["text"]])
-    return made
-
-
 def _sentences(said: Plain) -> list[str]:
-    return [one for each in said["retrieved"] for one in _split(each["text"])]
+    return [one for each in said["retrieved"] for one in split(each["text"])]
 
 
-def _split(text: str) -> list[str]:
+def split(text: str) -> list[str]:
+    """The sentences of a passage."""
     return re.split(r"(?<=[.!?]) (?=[A-Z])", text)
 
 

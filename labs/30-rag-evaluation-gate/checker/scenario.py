@@ -20,7 +20,7 @@ from .cases import CASES, Case
 from .rules import REASONS
 
 HERE = Path(__file__).parent
-MODULES = ("cases", "handbook", "leaks", "library", "plants", "rules")
+MODULES = ("cases", "handbook", "harmless", "leaks", "library", "plants", "rules")
 SERVICE = HERE.parent / "start" / "answers.py"  # the airline's service, as the learner has it
 IMAGE, ARCHIVE, PORT = "rag:1", "programs.zip", 8080
 SAID_WITHIN = 120.0  # s for the checker's own program; it computes vectors first
