@@ -28,14 +28,18 @@ def other_names(story: Story, draw: Draw) -> Made:
 
 
 def more_documents(story: Story, draw: Draw) -> Made:
-    """Passages about what nobody asks for."""
+    """Passages about what nobody asks for; one is retrieved for a question that is refused."""
     cities = draw.sample(("Bergen", "Split", "Turku", "Vigo", "Brno", "Cork", "Tartu"), 4)
     more = [
         {"id": f"new-{place}", "title": f"Flights to {city}", "source": "handbook",
          "text": f"Flights to {city} leave on {draw.choice(('Monday', 'Friday'))}s. The timetable ends in October."}
         for place, city in enumerate(cities)
     ]  # fmt: skip
-    return dict(story.again([*more, *story.library.documents]))
+    made = dict(story.again([*more, *story.library.documents]))
+    said = made[draw.choice(story.refused())["question"]].body
+    if not any(one["id"].startswith("new-") for one in said["retrieved"]):
+        put(said, more[0]["id"], more[0]["text"])
+    return made
 
 
 def other_chunks(story: Story, draw: Draw) -> Made:
