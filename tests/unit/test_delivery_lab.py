@@ -207,3 +207,81 @@ def test_a_reason_belongs_to_a_change_that_is_not_right() -> None:
     for code in (0, -1):
         seen: Observation = said("a model that is worse", [code, "no"])
         assert not seen.ok
+
+
+def test_a_clone_for_ci_has_what_lies_beside_the_teams_folders(tmp_path: Path) -> None:
+    checker = loaded("29", "ci_run")
+    base = {"service/a.yaml": "a: 1\n", "sealing.pem": "a public key", "README.md": "read"}
+    checker.clone(tmp_path, base, base | {"service/a.yaml": "a: 2\n"}, {"ci/steps.py": "pass\n"})
+    assert (tmp_path / "sealing.pem").read_text() == "a public key"
+    served = subprocess.run(
+        ["git", "-C", str(tmp_path), "show", "origin/main:service/a.yaml"], check=True, stdout=subprocess.PIPE
+    )
+    assert served.stdout == b"a: 1\n" and (tmp_path / "service" / "a.yaml").read_text() == "a: 2\n"
+
+
+def test_what_others_push_to_main_is_told_from_the_teams_own(tmp_path: Path) -> None:
+    checker, there = loaded("29", "repository"), tmp_path / "delays.git"
+
+    def run(folder: Path, *words: str) -> str:
+        done = subprocess.run(
+            ["git", *checker.WHO, "-C", str(folder), *words], check=True, capture_output=True, text=True
+        )
+        return done.stdout.strip()
+
+    run(tmp_path, "init", "--quiet", "--bare", "--initial-branch=main", str(there))
+    run(tmp_path, "clone", "--quiet", str(there), "seed")
+    for name, text in (("service/a.yaml", "a: 1\n"), ("sealed/b.yaml", "b: 1\n")):
+        (tmp_path / "seed" / name).parent.mkdir()
+        (tmp_path / "seed" / name).write_text(text)
+    run(tmp_path / "seed", "add", "--all")
+    run(tmp_path / "seed", "commit", "--quiet", "--message", "first")
+    run(tmp_path / "seed", "push", "--quiet", "origin", "HEAD:main")
+    team = checker.Repository(str(there), tmp_path / "team")
+    since = team.newest()
+    mine = team.push("mine", {"service/a.yaml": {"a": 2}, "sealed/b.yaml": {"b": 1}})
+    assert team.strangers(since) == []
+    run(tmp_path / "seed", "fetch", "--quiet")
+    run(tmp_path / "seed", "checkout", "--quiet", "--detach", mine)
+    run(tmp_path / "seed", "revert", "--no-edit", mine)  # with the team's own name
+    run(tmp_path / "seed", "push", "--quiet", "origin", "HEAD:main")
+    assert [each.split()[0] for each in team.strangers(since)] == [run(tmp_path / "seed", "rev-parse", "HEAD")[:9]]
+    team.restore(mine)
+    assert len(team.strangers(since)) == 1
+
+
+REFUSED = "m-bad"
+STAYED: dict[str, list[Any]] = {
+    "Pod": [{"metadata": {"name": "trial", "labels": {"app": "trial"}},
+             "spec": {"containers": [{"command": ["python3", "/program/server.py"]}]}}],
+    "ConfigMap": [{"metadata": {"name": "copy"}, "data": {"model.json": json.dumps({"version": REFUSED})}}],
+    "Secret": [{"metadata": {"name": "copy"}, "data": {"API_KEY": base64.b64encode(b"k").decode()}}],
+}  # fmt: skip
+STANDS: dict[str, list[Any]] = {
+    "Pod": [{"metadata": {"labels": {"app": "model"}}, "spec": STAYED["Pod"][0]["spec"]},
+            {"metadata": {}, "spec": {"containers": [{"command": ["python3", "/programs/follower.py"]}]}}],
+    "ConfigMap": [{"metadata": {"name": "w"}, "data": {"model.json": '{"version": "m-good"}'}},
+                  {"metadata": {"name": "e"}}],
+    "Secret": [{"metadata": {"name": "key"}, "data": STAYED["Secret"][0]["data"]}, {"metadata": {"name": "other"}}],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["", *STAYED])
+def test_what_a_trial_leaves_is_found_under_any_name(kind: str) -> None:
+    async def every(of: str, selector: str = "") -> list[Any]:
+        return STANDS[of] + (STAYED[of] if of == kind else [])
+
+    async def eventually(look: Any, test: Any, *, shown: Any, expected: str, **more: Any) -> Observation:
+        found = await look()
+        return Observation(test(found), expected, shown(found))
+
+    lab = made_up_lab("29", objects=Room(all=every), time=Room(eventually=eventually))
+    refused = [{"version": REFUSED}]
+    seen = asyncio.run(loaded("29", "leftovers").nothing_is_left(lab, refused, {"key": "key"}, "k"))
+    assert seen.ok is not bool(kind) and (not kind or kind in seen.seen)
+
+
+def test_rights_in_other_namespaces_are_asked_for() -> None:
+    rights = {str(each) for each in loaded("29").FORBIDDEN}
+    for each in ("get configmaps", "list deployments", "create services", "delete pods", "patch secrets"):
+        assert {f"{each} in namespace default", f"{each} in namespace kube-system"} <= rights

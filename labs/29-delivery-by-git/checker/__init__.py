@@ -1,6 +1,6 @@
 """Lab 29: the checker is the team that commits to the repository, its passengers, and somebody with kubectl.
 
-Two good commits first; then hands, nine faults, a model that is worse, a revert, another key. Each check that
+Two good commits first; then hands, eleven faults, models that are worse, a revert, another key. Each check that
 follows begins where those two ended, and the service is at the end as it was at the beginning.
 """
 
@@ -18,7 +18,8 @@ SECURES = ("ckad/environment-configuration-and-security",)
 WHY = {
     "noted": why.NOTED, "served": why.SERVED, "applied": why.APPLIED, "pruned": why.PRUNED, "alone": why.LEFT_ALONE,
     "rolled": why.ROLLED, "opened": why.OPENED, "stopped": why.STOPPED, "traffic": why.NO_TRAFFIC,
-    "leftovers": why.LEFTOVERS, "still": why.STILL, "worse": why.WORSE, "reverted": why.REVERTED, "clear": why.IN_CLEAR,
+    "leftovers": why.LEFTOVERS, "strangers": why.STRANGERS,
+    "still": why.STILL, "worse": why.WORSE, "reverted": why.REVERTED, "clear": why.IN_CLEAR,
 }  # fmt: skip
 APART = ("model", "git", "first-commit")
 
@@ -44,8 +45,8 @@ async def follows(lab: Lab) -> None:
 async def puts_back(lab: Lab) -> None:
     """What is changed by hand is as in the repository again within 60 s.
 
-    Three changes: one of Deployment `model` (pods, image, or deleted), one of Service `model` (port, selector, or
-    deleted), one of what the pods are given (a ConfigMap deleted, a Secret deleted or changed).
+    Five changes: one of Deployment `model` (pods, image, or deleted), one of another field of it, one of Service
+    `model` (port, selector, or deleted), a ConfigMap deleted, a Secret deleted or changed.
     """
     for seen in await by_hand(lab):
         expect(seen).because(why.PUT_BACK)
@@ -55,18 +56,19 @@ async def puts_back(lab: Lab) -> None:
 async def stops_broken(lab: Lab) -> None:
     """A commit with a fault is refused within 120 s, and no passenger ever gets an answer by it.
 
-    Nine, one for each thing that the words manifest, start, ready and answers stand for; the note says which. While the
-    last one is the newest commit, all pods but those of `model` and `git` are deleted, and Deployment `model` is scaled
-    by hand.
+    Eleven, one for each thing that the words manifest, start, ready and answers stand for; the note says which. While
+    the last one is the newest commit, nothing of them is left, all pods but those of `model` and `git` are deleted, and
+    Deployment `model` is scaled by hand. Nobody but the team commits to `main`.
     """
     told(await broken(lab, short=not lab.thorough(stops_broken)))
 
 
 @check(points=2, needs=follows, owns="model", domains=DEPLOYS)
 async def stops_worse_model(lab: Lab) -> None:
-    """A commit whose model is worse than the one in service is refused within 120 s, and never serves.
+    """Commits whose models are worse than the one in service are refused within 120 s, and never serve.
 
-    Its log loss on `holdout.json` is 0.015 to 0.03 higher, and lower than the first model's.
+    Two: their log loss on `holdout.json` is 0.015 to 0.036 higher, and lower than the first model's. The second is as
+    good as the one in the commit before it, which was refused; one of the two has a message that begins with `Revert`.
     """
     told(await worse(lab))
 
@@ -113,6 +115,7 @@ async def ci(lab: Lab) -> None:
 
 
 ELSEWHERE = ("default", "kube-system")
+PLAIN = (("", "pods"), ("", "configmaps"), ("", "secrets"), ("", "services"), ("apps", "deployments"))
 FORBIDDEN = (
     Right("get", "secrets"),
     Right("list", "secrets"),
@@ -122,10 +125,12 @@ FORBIDDEN = (
     Right("create", "rolebindings", group="rbac.authorization.k8s.io"),
     Right("patch", "roles", group="rbac.authorization.k8s.io"),
     Right("create", "serviceaccounts", subresource="token"),
-    *(Right("get", "secrets", namespace=each) for each in ELSEWHERE),
-    *(Right("create", "pods", namespace=each) for each in ELSEWHERE),
-    *(Right("patch", "deployments", group="apps", namespace=each) for each in ELSEWHERE),
-    *(Right("patch", "configmaps", namespace=each) for each in ELSEWHERE),
+    *(
+        Right(verb, resource, group=group, namespace=each)
+        for each in ELSEWHERE
+        for verb in ("get", "list", "create", "patch", "delete")
+        for group, resource in PLAIN
+    ),
     Right("list", "pods", namespace=EVERYWHERE),
     Right("list", "secrets", namespace=EVERYWHERE),
     Right("patch", "deployments", group="apps", namespace=EVERYWHERE),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
 
@@ -18,7 +19,10 @@ FOLDER = "ci"
 WITHIN = 300.0  # s for all changes
 PROGRAM = (HERE / "ci_run.py").read_text()
 _MOST = 200 << 10  # bytes of the learner's folder
-SAME, WORSE = (0.002, 0.006), (0.015, 0.04)
+SAME, WORSE = (0.002, 0.006), (0.015, 0.025)
+# How much the model on origin/main is worse than the best one. One as good as a bad one is worse than one that is worse
+# than a good one, so that no limit of one's own does for both.
+GOOD, BAD = (0.0005, 0.004), (0.032, 0.04)
 KINDS = {
     "another number of pods": True, "a model that is as good": True, "a model that is worse": False,
     "a file that is no YAML": False, "a Secret in clear": False,
@@ -70,12 +74,15 @@ async def judged(lab: Lab) -> list[Observation]:
     kinds = draw.sample(sorted(KINDS), len(KINDS))
     async with team(lab) as it:
         start = (await it.do("tip"))["first"]
-        base = await it.do("propose", base=start, seed=0)
         changes: list[Any] = []
         for kind in kinds:
-            how = _how(draw, kind, base["wants"]["version"])
-            changes.append((await it.do("propose", base=start, seed=draw.randrange(1 << 30), **how))["files"])
-    given |= {"base": base["files"], "changes": changes}
+            much = {"a model that is as good": BAD, "a model that is worse": GOOD}.get(kind, draw.choice((GOOD, BAD)))
+            served: dict[str, Any] = {"version": _version(draw), "than": "", "worse": draw.uniform(*much)}
+            base = await it.do("propose", base=start, seed=draw.randrange(1 << 30), model=served)
+            how = _how(draw, kind, served["version"])
+            change = await it.do("propose", base=base["commit"], seed=draw.randrange(1 << 30), **how)
+            changes.append({"base": base["files"], "change": change["files"]})
+    given |= {"changes": changes}
     output = await lab.programs.apart(
         IMAGE, "python3", "/checker/ci_run.py", within=WITHIN,
         files={"ci_run.py": PROGRAM, "given.json": json.dumps(given)},
@@ -85,14 +92,26 @@ async def judged(lab: Lab) -> list[Observation]:
 
 def _how(draw: Any, kind: str, version: str) -> dict[str, Any]:
     """What is changed, as the team takes it."""
-    model = {"version": f"m-{draw.randrange(0x10000, 0x100000):x}", "than": version}
+    model = {"version": _version(draw), "than": version}
     return {
         "another number of pods": {"replicas": draw.randrange(3, 6)},
         "a model that is as good": {"model": model | {"worse": draw.uniform(*SAME)}},
         "a model that is worse": {"model": model | {"worse": draw.uniform(*WORSE)}},
         "a file that is no YAML": {"fault": "no_yaml"},
-        "a Secret in clear": {"clear": f"{draw.randrange(1 << 128):032x}"},
+        "a Secret in clear": {"clear": _clear(draw)},
     }[kind]
+
+
+def _version(draw: Any) -> str:
+    return f"m-{draw.randrange(0x10000, 0x100000):x}"
+
+
+def _clear(draw: Any) -> dict[str, Any]:
+    """A Secret with a key, as people write it, somewhere in `service/`."""
+    key, file = f"{draw.randrange(1 << 128):032x}", draw.choice(("access", "key", "partners", "settings"))
+    coded = base64.b64encode(key.encode()).decode()
+    values = draw.choice(({"stringData": {"API_KEY": key}}, {"data": {"API_KEY": coded}}))
+    return {"file": f"service/{file}.yaml", "values": values}
 
 
 def _said(kind: str, found: list[Any]) -> Observation:

@@ -70,7 +70,7 @@ def main() -> None:
     found = []
     for change in given["changes"]:
         with tempfile.TemporaryDirectory() as folder:
-            clone(Path(folder), given["base"], change, given["program"])
+            clone(Path(folder), change["base"], change["change"], given["program"])
             found.append(taken(Path(folder), given["commands"]))
     print("\n" + json.dumps({"found": found}))
 

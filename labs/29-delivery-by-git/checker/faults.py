@@ -47,6 +47,10 @@ def no_kind(files: Files, draw: random.Random) -> None:
     files[DEPLOYMENT]["apiVersion"] = draw.choice(("apps/v2", "extensions/v1beta1", "app/v1"))
 
 
+def no_port(files: Files, draw: random.Random) -> None:
+    files[SERVICE]["spec"]["ports"][0]["port"] = draw.randrange(66000, 99000)
+
+
 def no_key(files: Files, draw: random.Random) -> None:
     sealed = files[KEY]["sealed"]
     half = len(sealed["API_KEY"]) // 2
@@ -85,6 +89,11 @@ def fails_for_some(files: Files, draw: random.Random) -> None:
     program(files, MISSING, "(row[name] * 1)")
 
 
+def wrong_for_few(files: Files, draw: random.Random) -> None:
+    name = draw.choice(("wind", "traffic"))
+    program(files, MISSING, f'(min(max(row[name] or 0, -2.4), 2.4) if name == "{name}" else row[name] or 0)')
+
+
 def one_too_few(files: Files, draw: random.Random) -> None:
     program(files, PROBABILITIES, PROBABILITIES.replace("\n", f"[:{draw.choice(('-1', '1'))}]\n"))
 
@@ -111,9 +120,14 @@ def rounded(files: Files, draw: random.Random) -> None:
 
 # By word, and of each word what its sentence names: one of each is played.
 FAULTS: dict[str, tuple[tuple[Fault, ...], ...]] = {
-    "manifest": ((no_yaml,), (no_kind,), (no_key,)),
+    "manifest": ((no_yaml,), (no_kind,), (no_port,), (no_key,)),
     "start": ((no_image, no_command, no_secret), (ends_at_once,)),
     "ready": ((other_probe, never_ready, other_port),),
-    "answers": ((fails_for_some, one_too_few, in_percent, other_name, rounded), (any_key_opens,), (no_key_opens,)),
+    "answers": (
+        (fails_for_some, one_too_few, in_percent, other_name, rounded),
+        (wrong_for_few,),
+        (any_key_opens,),
+        (no_key_opens,),
+    ),
 }
 NAMES = {each.__name__: each for kinds in FAULTS.values() for some in kinds for each in some}

@@ -45,14 +45,14 @@ class Change:
 
 
 def changes(draw: random.Random, wanted: Seen) -> list[Change]:
-    """One change of the Deployment, one of the Service, and one of what the pods are given, in any order."""
-    weights, key = wanted["weights"], wanted["key"]
+    """Two changes of the Deployment, one of the Service, and two of what the pods are given, in any order."""
+    given, key = draw.choice((wanted["weights"], wanted["program"])), wanted["key"]
     found = [
         draw.choice((_scaled(draw, wanted), _image(draw, wanted), _deleted("Deployment", "model", _deployment))),
         draw.choice((_port(draw), _selector(draw), _deleted("Service", "model", _service))),
-        draw.choice((
-            _deleted("ConfigMap", weights, _data), _deleted("Secret", key, _data), _other_key(draw, key)
-        )),
+        draw.choice((_probe(draw), _patience(draw))),
+        _deleted("ConfigMap", given, _data),
+        draw.choice((_deleted("Secret", key, _data), _other_key(draw, key))),
     ]  # fmt: skip
     draw.shuffle(found)
     return found
@@ -61,6 +61,13 @@ def changes(draw: random.Random, wanted: Seen) -> list[Change]:
 def _deployment(item: Object) -> Any:
     container = item["spec"]["template"]["spec"]["containers"][0]
     return {"replicas": item["spec"].get("replicas"), "image": container.get("image"), "command": container["command"]}
+
+
+def _more(item: Object) -> Any:
+    """What else the repository gives the Deployment's pods, and the changes here touch."""
+    spec = item["spec"]["template"]["spec"]
+    path = ((spec["containers"][0].get("readinessProbe") or {}).get("httpGet") or {}).get("path")
+    return {"readinessProbe path": path, "terminationGracePeriodSeconds": spec.get("terminationGracePeriodSeconds")}
 
 
 def _service(item: Object) -> Any:
@@ -91,6 +98,28 @@ def _image(draw: random.Random, wanted: Seen) -> Change:
         await lab.objects.patch("Deployment", "model", {"spec": {"template": {"spec": {"containers": containers}}}})
 
     return Change(f"image {tag} by hand", "Deployment", "model", do, _deployment)
+
+
+def _probe(draw: random.Random) -> Change:
+    path = f"/{draw.choice(('version', 'healthz', 'up'))}-{draw.randrange(0x1000, 0x10000):x}"
+
+    async def do(lab: Lab) -> None:
+        item = await lab.objects.deployment("model").present()
+        containers = item["spec"]["template"]["spec"]["containers"]
+        containers[0]["readinessProbe"]["httpGet"]["path"] = path
+        await lab.objects.patch("Deployment", "model", {"spec": {"template": {"spec": {"containers": containers}}}})
+
+    return Change(f"readinessProbe sent to {path} by hand", "Deployment", "model", do, _more)
+
+
+def _patience(draw: random.Random) -> Change:
+    seconds = draw.randrange(9, 25)
+
+    async def do(lab: Lab) -> None:
+        spec = {"terminationGracePeriodSeconds": seconds}
+        await lab.objects.patch("Deployment", "model", {"spec": {"template": {"spec": spec}}})
+
+    return Change(f"terminationGracePeriodSeconds {seconds} by hand", "Deployment", "model", do, _more)
 
 
 def _port(draw: random.Random) -> Change:

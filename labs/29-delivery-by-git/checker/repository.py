@@ -40,7 +40,7 @@ class Repository:
     """
 
     def __init__(self, url: str, folder: Path) -> None:
-        self.url, self.folder = url, folder
+        self.url, self.folder, self._own = url, folder, set[str]()
         run("git", "clone", "--quiet", url, str(folder))
 
     def git(self, *words: str) -> str:
@@ -65,9 +65,10 @@ class Repository:
         return {str(path.relative_to(self.folder)): yaml.safe_load(path.read_text()) for path in paths}
 
     def texts(self) -> dict[str, str]:
-        """What CI has of the clone: the team's folders and the held-out flights."""
+        """What CI has of the clone: the team's folders, and all files that lie beside them."""
         paths = [path for folder in FOLDERS for path in sorted((self.folder / folder).glob("*"))]
-        return {str(each.relative_to(self.folder)): each.read_text() for each in [*paths, self.folder / "holdout.json"]}
+        beside = [path for path in sorted(self.folder.iterdir()) if path.is_file()]
+        return {str(each.relative_to(self.folder)): each.read_text() for each in [*paths, *beside]}
 
     def write(self, files: Files) -> None:
         """Lay these files, and no others, into the team's folders."""
@@ -89,11 +90,18 @@ class Repository:
         self.git("add", "--all", *FOLDERS)
         self.git("commit", "--quiet", "--allow-empty", "--message", message)
 
-    def revert(self, commit: str) -> str:
+    def revert(self, commit: str, message: str) -> str:
         """Revert a commit on main; the new one."""
         self.newest()
-        self.git("revert", "--no-edit", commit)
+        self.git("revert", "--no-commit", commit)
+        self.git("commit", "--quiet", "--message", message)
         return self._pushed()
+
+    def strangers(self, since: str) -> list[str]:
+        """Commits on main since one that were not made here: the name's beginning, and by whom."""
+        self.newest()
+        lines = self.git("log", "--format=%H %cn", f"{since}..HEAD").splitlines()
+        return [f"{each[:9]} by {each[41:61]}" for each in lines if each[:40] not in self._own]
 
     def restore(self, commit: str) -> str:
         """The team's folders as they were at a commit; the new commit, or the newest if they are so already."""
@@ -105,6 +113,7 @@ class Repository:
         return self._pushed()
 
     def _pushed(self) -> str:
+        self._own.update(self.git("rev-list", "origin/main..HEAD").split())
         self.git("push", "--quiet", "origin", "HEAD:main")
         return self.git("rev-parse", "HEAD").strip()
 

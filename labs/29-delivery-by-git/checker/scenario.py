@@ -17,12 +17,12 @@ from mlops_lab.kube.client import Object
 
 from .faults import FAULTS
 from .hands import changes
-from .stage import BACK_WITHIN, DECIDED_WITHIN, Seen, Team, key_in, team, unharmed
+from .leftovers import are_gone, nothing_is_left
+from .stage import BACK_WITHIN, DECIDED_WITHIN, Seen, Team, a_message, key_in, private_lines, team, unharmed
 from .why import COMES_UP, GIVEN
 
 UP_WITHIN = 150.0  # s for what was on main when the check began
 STAYS = 8.0  # s in which a program that has just been started does what it does first
-GONE_WITHIN = 60.0  # s after a note, for what is not wanted any more
 SAME = (0.002, 0.006)  # how much a model's log loss may be higher, to be as good
 HARDLY = (0.0005, 0.003)  # together with SAME it is still as good as the first
 WORSE = (0.015, 0.03)
@@ -105,7 +105,7 @@ async def good(lab: Lab) -> Story:
 
 
 async def by_hand(lab: Lab) -> list[Observation]:
-    """Three changes by hand, of which each is put back."""
+    """Changes by hand, of which each is put back."""
     story, draw = await good(lab), drawn(lab, "hands")
     found, wanted = list[Observation](), story.second
     async with team(lab) as it:
@@ -142,31 +142,35 @@ async def broken(lab: Lab, *, short: bool) -> list[tuple[Observation, str]]:
     draw.shuffle(drawn_faults)
     made: list[Seen] = []
     async with team(lab) as it:
+        since = (await it.do("tip"))["commit"]
         try:
             async with it.passengers(key) as seen:
                 for word, fault in drawn_faults[: 1 if short else None]:
-                    commit = await it.change(
-                        base=wanted["commit"], fault=fault, model=_model(draw, wanted["version"], SAME)
-                    )
-                    made.append(commit)
+                    model = _model(draw, wanted["version"], SAME)
+                    commit = await it.change(base=wanted["commit"], fault=fault, model=model)
+                    made.append(commit | {"version": model["version"]})
                     what = f"a commit ({fault.replace('_', ' ')})"
                     looks.append((await it.told(commit["commit"], what, f"refused: {word}"), "stopped"))
                     if not looks[-1][0].ok:
                         break
                 if looks[-1][0].ok:
-                    looks += await _while_refused(lab, it, wanted, made)
+                    looks += await _while_refused(lab, it, wanted, made, key)
             looks += [(each, "traffic") for each in unharmed(seen, [wanted["version"]])]
+            strange = (await it.do("strangers", since=since))["found"]
+            shown = f"not by it: {', '.join(strange[:3])}" if strange else "it does"
+            looks.append((Observation(not strange, "only the team commits to main", shown, strange), "strangers"))
         finally:
             await it.do("restore", commit=wanted["commit"])
         await _settled(it, key, wanted)
     return looks
 
 
-async def _while_refused(lab: Lab, it: Team, wanted: Seen, made: list[Seen]) -> list[tuple[Observation, str]]:
+async def _while_refused(lab: Lab, it: Team, wanted: Seen, made: list[Seen], key: str) -> list[tuple[Observation, str]]:
     """What stays of refused commits; all pods but the service's own are deleted, and the service is scaled by hand."""
     names = {("ConfigMap", each[what]) for each in made for what in ("program", "weights") if what in each}
     names -= {("ConfigMap", wanted["program"]), ("ConfigMap", wanted["weights"])}
     looks = [(await are_gone(lab, sorted(names), "what refused commits brought"), "leftovers")]
+    looks.append((await nothing_is_left(lab, made, wanted, key), "leftovers"))
     for pod in await lab.objects.all("Pod"):
         app = (pod["metadata"].get("labels") or {}).get("app")
         if app not in _OWN and any(each.get("controller") for each in pod["metadata"].get("ownerReferences") or []):
@@ -189,15 +193,25 @@ async def _while_refused(lab: Lab, it: Team, wanted: Seen, made: list[Seen]) -> 
 
 
 async def worse(lab: Lab) -> list[tuple[Observation, str]]:
-    """A model that is worse than the one in service, and better than the first."""
+    """Two models that are worse than the one in service, and better than the first.
+
+    The second is as good as the one in the commit before it, which was refused. One of the two has a message as
+    `git revert` writes it.
+    """
     story, draw = await good(lab), drawn(lab, "worse models")
     wanted, key, looks = story.second, story.keys[-1], list[tuple[Observation, str]]()
     async with team(lab) as it:
         try:
             async with it.passengers(key) as seen:
-                commit = await it.change(base=wanted["commit"], model=_model(draw, wanted["version"], WORSE))
-                what = f"a commit whose model's log loss is {commit['loss']:.4f}, with {wanted['loss']:.4f} in service,"
-                looks.append((await it.told(commit["commit"], what, "refused: model"), "worse"))
+                than, much, by_revert = wanted["version"], WORSE, draw.randrange(2)
+                for number in range(2):
+                    message = f'Revert "{a_message(draw)}"' if number == by_revert else ""
+                    commit = await it.change(base=wanted["commit"], model=_model(draw, than, much), message=message)
+                    what = f"a commit whose model's loss is {commit['loss']:.4f}, with {wanted['loss']:.4f} in service,"
+                    looks.append((await it.told(commit["commit"], what, "refused: model"), "worse"))
+                    than, much = commit["version"], SAME
+                    if not looks[-1][0].ok:
+                        break
             looks += [(each, "traffic") for each in unharmed(seen, [wanted["version"]])]
         finally:
             await it.do("restore", commit=wanted["commit"])
@@ -211,7 +225,7 @@ async def reverted(lab: Lab) -> list[tuple[Observation, str]]:
     first, second, key, looks = story.first, story.second, story.keys[-1], list[tuple[Observation, str]]()
     async with team(lab) as it:
         async with it.passengers(key) as seen:
-            commit = await it.do("revert", commit=second["commit"])
+            commit = await it.do("revert", commit=second["commit"], message=a_message(drawn(lab, "the revert")))
             looks.append((await it.told(commit["commit"], "the revert", "accepted"), "reverted"))
             if looks[-1][0].ok:
                 looks.append((await it.serves(key, first["version"], within=DECIDED_WITHIN), "reverted"))
@@ -234,8 +248,9 @@ async def sealed(lab: Lab) -> list[tuple[Observation, str]]:
             looks.append((await it.serves(key, made["version"]), "opened"))
             looks.append((await it.refuses(story.keys[-1]), "opened"))
             looks.append((await are_gone(lab, [("Secret", story.second["key"])], "the old key's Secret"), "pruned"))
-        found = (await it.do("scan", values=[*story.keys, key]))["found"]
-        expected = f"none of {len(story.keys) + 1} keys is in the repository in clear"
+        values = [*story.keys, key, *await private_lines(lab)]
+        found = (await it.do("scan", values=values))["found"]
+        expected = f"none of {len(values)} keys is in the repository in clear"
         looks.append((Observation(not found, expected, found[0] if found else "none is", found, tuple(found)), "clear"))
         await it.do("restore", commit=story.start)
     return looks
@@ -251,18 +266,6 @@ async def _accepted(it: Team, story: Story, commit: Seen, key: str, what: str) -
 async def _settled(it: Team, key: str, wanted: Seen) -> None:
     """What is right serves again, before another check begins; whether it does is not what this one is about."""
     await it.serves(key, wanted["version"], within=DECIDED_WITHIN)
-
-
-async def are_gone(lab: Lab, names: list[tuple[str, str]], what: str) -> Observation:
-    """Wait until objects are gone."""
-
-    async def look() -> list[str]:
-        return [f"{kind} {each}" for kind, each in names if await lab.objects.named(kind, each).now()]
-
-    return await lab.time.eventually(
-        look, lambda left: not left, expected=f"{what} is gone",
-        shown=lambda left: ", ".join(left) or "nothing of it is left", within=GONE_WITHIN,
-    )  # fmt: skip
 
 
 async def _applied(lab: Lab, wanted: Seen, extras: dict[str, str]) -> Observation:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import random
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ IMAGE, ARCHIVE = "git:1", "programs.zip"
 SAID_WITHIN = 120.0  # s for a command of the team's; Git has a limit of its own
 DECIDED_WITHIN = 120.0  # s from a push to the note, and to what it says
 BACK_WITHIN = 60.0  # s until a change by hand is put back
+ROLLED_WITHIN = 30.0  # s for what is left of a rollout, once all answers are by the new model
 RATE = 10.0  # passengers a second
 AGAIN = 8  # answers in a row that have to be right: the Service sends to all pods
 MESSAGES = (
@@ -53,11 +55,10 @@ class Team:
             expect(absent("the team commits to main and reads it", str(answer["trouble"])[:300])).because(GIVEN)
         return answer
 
-    async def change(self, **how: Any) -> Seen:
-        """A commit on main; what it wants."""
-        draw = self._draw
-        message = draw.choice(MESSAGES).format(draw.randrange(1, 400))
-        return await self.do("change", message=message, seed=draw.randrange(1 << 30), **how)
+    async def change(self, message: str = "", **how: Any) -> Seen:
+        """A commit on main; what it wants. Its message is drawn, if none is given."""
+        message = message or a_message(self._draw)
+        return await self.do("change", message=message, seed=self._draw.randrange(1 << 30), **how)
 
     async def note(self, commit: str) -> str:
         """What the repository says of a commit."""
@@ -93,11 +94,17 @@ class Team:
         )  # fmt: skip
 
     async def refuses(self, key: str) -> Observation:
-        """Whether a key that was replaced is refused."""
-        host = await self.lab.traffic.host("model")
-        found = (await self.do("ask", host=_at(host), key=key, times=AGAIN))["answers"]
-        codes = sorted({status for status, _ in found})
-        return Observation(codes == [401], "the old key gets status 401", f"status {', '.join(map(str, codes))}", codes)
+        """Wait until a key that was replaced is refused: pods that had it may still be ending."""
+
+        async def look() -> list[int]:
+            host = await self.lab.traffic.host("model")
+            found = (await self.do("ask", host=_at(host), key=key, times=AGAIN))["answers"]
+            return sorted({status for status, _ in found})
+
+        return await self.lab.time.eventually(
+            look, lambda codes: codes == [401], expected="the old key gets status 401",
+            shown=lambda codes: f"status {', '.join(map(str, codes))}", within=ROLLED_WITHIN,
+        )  # fmt: skip
 
     @contextlib.asynccontextmanager
     async def passengers(self, key: str) -> AsyncIterator[Seen]:
@@ -108,6 +115,11 @@ class Team:
             yield found
         finally:
             found |= await self.do("stop")
+
+
+def a_message(draw: random.Random) -> str:
+    """A commit's message."""
+    return draw.choice(MESSAGES).format(draw.randrange(1, 400))
 
 
 def unharmed(seen: Seen, versions: Sequence[str]) -> list[Observation]:
@@ -155,6 +167,15 @@ async def key_in(lab: Lab, secret: str) -> str:
         "key of Secret delivery-key, and makes a Secret of that name",
     )
     return base64.b64decode(str(coded)).decode(errors="replace")
+
+
+async def private_lines(lab: Lab) -> list[str]:
+    """A line of the private key that no other key has; none if its Secret is not there."""
+    found = await lab.objects.named("Secret", "delivery-key").now()
+    coded = str(((found or {}).get("data") or {}).get("private.pem", ""))
+    lines = base64.b64decode(coded).decode(errors="replace").split()
+    lines = [each for each in lines if len(each) > 40]
+    return lines[len(lines) // 2 :][:1]
 
 
 def _at(host: str) -> str:

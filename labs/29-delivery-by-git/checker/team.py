@@ -62,19 +62,22 @@ class Team:
         commit = self._repository.push(message, files)
         return {"commit": commit, **({} if isinstance(files[SERVICE], str) else self._wanted())}
 
-    def propose(self, base: str, seed: int, clear: str = "", **how: Any) -> Said:
-        """The files of a change that nobody pushes.
+    def propose(self, base: str, seed: int, clear: Said | None = None, **how: Any) -> Said:
+        """The files of a change that nobody pushes, and the commit of it, which another one can be based on.
 
         Args:
-            clear: a key that stands in a Secret of the repository.
+            clear: a key that stands in a Secret of the repository: {"file": its path, "values": data or stringData}.
         """
         self._repository.newest()
         files = self._laid(base, seed, **how)
         if clear:
             secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "model-key"}}
-            files["service/key.yaml"] = {**secret, "stringData": {"API_KEY": clear}}
-        self._repository.write(files)
-        found = {"files": self._repository.texts(), "wants": {} if how.get("fault") else self._wanted()}
+            files[clear["file"]] = {**secret, **clear["values"]}
+        self._repository.commit("A change for CI", files)
+        commit = self._repository.git("rev-parse", "HEAD").strip()
+        found = {
+            "files": self._repository.texts(), "commit": commit, "wants": {} if how.get("fault") else self._wanted(),
+        }  # fmt: skip
         self._repository.newest()
         return found
 
@@ -128,9 +131,13 @@ class Team:
             "key": container(files)["env"][0]["valueFrom"]["secretKeyRef"]["name"],
         }  # fmt: skip
 
-    def revert(self, commit: str) -> Said:
-        """Revert a commit."""
-        return {"commit": self._repository.revert(commit), **self._wanted()}
+    def revert(self, commit: str, message: str) -> Said:
+        """Revert a commit, with a message of the team's own."""
+        return {"commit": self._repository.revert(commit, message), **self._wanted()}
+
+    def strangers(self, since: str) -> Said:
+        """Commits on main since one that are not this team's."""
+        return {"found": self._repository.strangers(since)}
 
     def restore(self, commit: str) -> Said:
         """The service as it was at a commit."""

@@ -43,15 +43,23 @@ NO_TRAFFIC = (
     "it, or none at all, is one that a passenger got from a commit that was to be stopped. What is tried must "
     "not have the labels that Service model selects, and what serves must not be touched before the verdict"
 )
-LEFTOVERS = "what was made to try a commit goes again when it is refused: its ConfigMaps, its Secret and its pods"
+LEFTOVERS = (
+    "what was made to try a commit goes again when it is refused: its ConfigMaps, its Secret and its pods, and copies "
+    "of them under other names"
+)
+STRANGERS = (
+    "main is the team's: what follows the repository writes notes, or branches of its own. A commit that is refused "
+    "stays on main until the team takes it back"
+)
 STILL = (
     "while a refused commit is the newest, the accepted one before it is what the cluster has to be like: what "
     "is put back is that. Pods go at any time, so who has just been started has to know from the repository "
     "what was decided"
 )
 WORSE = (
-    "its log loss on holdout.json is more than 0.01 higher than that of the model in service, which is not the "
-    "first one that there was. It starts, and answers as its model.json says; only a comparison tells"
+    "its log loss on holdout.json is more than 0.01 higher than that of the model in service, which is neither the "
+    "first one that there was, nor that of the commit before. It starts, and answers as its model.json says; only a "
+    "comparison tells, whatever the commit's message says"
 )
 REVERTED = (
     "a revert brings back what has served: its files are those of a commit that was accepted (git rev-parse "
