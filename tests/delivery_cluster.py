@@ -416,7 +416,10 @@ class Objects(Room):
         return []
 
     async def kill(self, pod: str, grace: int | None = None) -> None:
-        self.place.restart(pod)
+        if pod.removesuffix("-1") in self.place.processes:
+            self.place.restart(pod)
+        else:
+            self.cluster.delete("Pod", pod, grace)
 
 
 class Place:

@@ -58,6 +58,22 @@ def changes(draw: random.Random, wanted: Seen) -> list[Change]:
     return found
 
 
+async def at_rest(lab: Lab, within: float) -> None:
+    """Wait until no pod of the service is on its way: one that started with a key changed by hand would keep it."""
+    await lab.time.eventually(
+        lambda: lab.objects.deployment("model").now(), _rests, expected="Deployment model is rolled out",
+        shown=lambda item: "it is" if item and _rests(item) else "it is not", within=within,
+    )  # fmt: skip
+
+
+def _rests(item: Object | None) -> bool:
+    if not item:
+        return False
+    status, count = item.get("status") or {}, item["spec"].get("replicas")
+    seen = status.get("observedGeneration") == item["metadata"].get("generation")
+    return seen and all(status.get(each) == count for each in ("replicas", "updatedReplicas", "availableReplicas"))
+
+
 def _deployment(item: Object) -> Any:
     container = item["spec"]["template"]["spec"]["containers"][0]
     return {"replicas": item["spec"].get("replicas"), "image": container.get("image"), "command": container["command"]}

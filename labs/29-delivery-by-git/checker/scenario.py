@@ -16,7 +16,7 @@ from mlops_lab.kit.standing import standing
 from mlops_lab.kube.client import Object
 
 from .faults import FAULTS
-from .hands import changes
+from .hands import at_rest, changes
 from .leftovers import are_gone, nothing_is_left
 from .stage import BACK_WITHIN, DECIDED_WITHIN, Seen, Team, a_message, key_in, private_lines, team, unharmed
 from .why import COMES_UP, GIVEN
@@ -110,6 +110,8 @@ async def by_hand(lab: Lab) -> list[Observation]:
     found, wanted = list[Observation](), story.second
     async with team(lab) as it:
         for change in changes(draw, wanted):
+            if change.kind == "Secret":
+                await at_rest(lab, DECIDED_WITHIN)
             before = await change.look(lab)
             try:
                 await change.do(lab)
