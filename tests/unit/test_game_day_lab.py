@@ -23,7 +23,7 @@ import pytest
 from mlops_lab.base.errors import Failure
 from mlops_lab.base.paths import project
 from tests.lab_programs import loaded
-from tests.made_up import made_up_lab
+from tests.made_up import NothingThere, made_up_lab
 
 LAB = project() / "labs" / "28-game-day"
 DESTS = ("BOS", "LAX", "MCO", "SFO", "ORD", "ATL", "DEN", "MIA", "IAH", "CLT")
@@ -211,6 +211,65 @@ def test_a_record_is_what_it_was() -> None:
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"records": 1}', '{"records": [1]}', "[" * 100_000])
 def test_records_that_can_not_be_read_are_said_to_be(text: str) -> None:
     assert "unread" in loaded("28", "ledger").compared(records("a"), {"a": 1}, 200, text)
+
+
+def test_what_was_on_the_ground_before_the_day_is_not_looked_at() -> None:
+    ledger = loaded("28", "ledger")
+    text = json.dumps({"records": [{"id": each, "what": "meal"} for each in ("a", "old", "old")]})
+    found = ledger.compared(records("a"), {"a": 1}, 200, text, {"old"})
+    assert [found[kind] for kind in ("lost", "doubled", "changed", "strange")] == [0, 0, 0, 0]
+    assert ledger.ids_of(200, text) == {"a", "old"}
+    assert ledger.ids_of(200, "[") is None
+    assert ledger.ids_of(0, "") is None
+
+
+# The link, and whether things are as they were
+
+
+def policy_for(labels: dict[str, str], **spec: Any) -> dict[str, Any]:
+    return {"metadata": {"name": "own"}, "spec": {"podSelector": {"matchLabels": labels}, **spec}}
+
+
+def test_a_policy_that_lets_the_edge_out_is_known(lab28: Any) -> None:
+    edge, out = {"app": "edge"}, {"policyTypes": ["Egress"], "egress": [{}]}
+    assert lab28.opens(policy_for({}, **out), edge)
+    assert lab28.opens(policy_for(edge, egress=[{}]), edge)
+    assert lab28.opens(policy_for(edge, ingress=[{}]), edge)
+    assert not lab28.opens(policy_for({"app": "page"}, **out), edge)
+    assert not lab28.opens(policy_for(edge, policyTypes=["Ingress", "Egress"]), edge)
+    assert not lab28.opens(policy_for(edge, policyTypes=["Ingress"], egress=[{}]), edge)
+
+
+def test_a_policy_shuts_off_whom_it_selects_and_lets_nobody_reach(lab28: Any) -> None:
+    page = {"app": "page"}
+    assert lab28.shuts_off(policy_for(page), page)
+    assert not lab28.shuts_off(policy_for({"app": "gone"}), page)
+    assert not lab28.shuts_off(policy_for(page, ingress=[{}]), page)
+    assert not lab28.shuts_off(policy_for(page, policyTypes=["Egress"]), page)
+
+
+def test_an_alias_is_as_it_was_with_the_good_version_or_a_newer_one(lab28: Any) -> None:
+    faults = loaded("28", "faults")
+    found = {version: faults._is_good(version, "3", "5") for version in ("3", "6", "5", "4", "1", "")}
+    assert [version for version, good in found.items() if good] == ["3", "6"]
+
+
+def test_what_answers_beside_a_deployment_is_found_in_the_second_look() -> None:
+    air, now = loaded("28", "air"), [{"endpoints": [{"addresses": ["10.0.0.9"]}]}]
+
+    async def all_of(kind: str, selector: str = "") -> list[Any]:
+        return now if kind == "EndpointSlice" else []
+
+    looked = air.Strangers(made_up_lab("28", objects=NothingThere(all=all_of)), "edge")
+
+    async def looks() -> list[str]:
+        found = []
+        for at in (0.0, 1.0, 4.0):
+            await looked.look(at)
+            found.append(looked.found)
+        return found
+
+    assert asyncio.run(looks()) == ["", "", "10.0.0.9, not of Deployment edge"]
 
 
 # Data, answers

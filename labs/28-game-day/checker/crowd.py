@@ -68,6 +68,7 @@ class Crowd:
         states: of the data, whose answers are right now.
         events: what came: [time, kind, right, parts that are away, version, what was wrong].
         taken: records that were taken on board, by id, and how often each was handed in.
+        before: ids of records that were on the ground when the day began.
     """
 
     def __init__(self, right: Right, seed: int) -> None:
@@ -78,6 +79,7 @@ class Crowd:
         self.events: list[list[Any]] = []
         self.taken: dict[str, dict[str, Any]] = {}
         self.handed: dict[str, int] = {}
+        self.before: set[str] = set()
         self.due: list[tuple[float, dict[str, Any], int]] = []
         self._next = {kind: time.monotonic() for kind in KINDS}
 
@@ -247,7 +249,9 @@ def page(text: str, right: Right, passenger: str, states: list[int]) -> tuple[bo
     return False, away
 
 
-def ask(method: str, target: str, path: str, body: Any = None, within: float = WITHIN + 1.0) -> tuple[int, str]:
+def ask(
+    method: str, target: str, path: str, body: Any = None, within: float = WITHIN + 1.0, largest: int = LARGEST
+) -> tuple[int, str]:
     """One request; status 0 and the trouble if no answer came in time."""
     if not target:
         return 0, "there is no such Service"
@@ -256,17 +260,17 @@ def ask(method: str, target: str, path: str, body: Any = None, within: float = W
         content = None if body is None else json.dumps(body)
         connection.request(method, path, content, {"Content-Type": "application/json", "Connection": "close"})
         answer = connection.getresponse()
-        return answer.status, _read(answer, within).decode(errors="replace")
+        return answer.status, _read(answer, within, largest).decode(errors="replace")
     except (OSError, ValueError, http.client.HTTPException) as trouble:
         return 0, f"{type(trouble).__name__}: {trouble}"
     finally:
         connection.close()
 
 
-def _read(answer: http.client.HTTPResponse, within: float) -> bytes:
+def _read(answer: http.client.HTTPResponse, within: float, largest: int) -> bytes:
     """The body, as far as it comes in time; a socket's own limit begins anew with each byte."""
     found, end = b"", time.monotonic() + within
-    while len(found) < LARGEST and time.monotonic() < end:
+    while len(found) < largest and time.monotonic() < end:
         piece = answer.read1(65536)
         if not piece:
             break

@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from mlops_lab.checks import Lab, LabError, Observation
+from mlops_lab.checks import Failure, Lab, LabError, Observation
 from mlops_lab.kit.deployments import owned_pods
 from mlops_lab.kit.drawn import drawn
 from mlops_lab.kit.pods import leaving, name
 from mlops_lab.kit.side_by_side import together
 from mlops_lab.kit.standing import standing
+from mlops_lab.kube.client import Object
 
 from . import incidents, plan
+from .air import LINK, Strangers, link_trouble
 from .faults import put, take_back
 from .plan import HURTS, RATES, SERVICES, Day
 from .scenario import ENOUGH, judged
 from .stage import GROUND, Event, Stage, policy, staged, target
 
-LINK = "in-the-air"  # the NetworkPolicy that cuts the plane off
 EVERY = 2.0  # s between two looks
 RESTARTS_WITHIN = 30.0  # s that the plane's pod may take to come back
 HANDED_WITHIN = 60.0  # s after the link is back, and the last record was handed in
+KNOWN_WITHIN = 15.0  # s for what is on the ground before the day begins
 LAST_LOOK = 32.0  # s after the last fault, in which the log may note its end
 CUT_SETTLES = 5.0  # s at both ends of the cut that are not judged
 SURE = 5.0  # s by which a fault's end is seen late
@@ -39,6 +41,7 @@ class Played:
         log: the incident log at the end; `said` is what was answered last.
         named: kinds and places that it had at any time.
         ledger: records on board and on the ground, at the end.
+        no_flight: why the plane did not fly, or not without a link; empty if it did.
         began, cut, killed, back: Unix times.
     """
 
@@ -53,6 +56,7 @@ class Played:
     cut: float = 0.0
     killed: float = 0.0
     back: float = 0.0
+    no_flight: str = ""
 
     @property
     def asked(self) -> float:
@@ -65,6 +69,8 @@ class _Course:
 
     def __init__(self, stage: Stage, day: Day) -> None:
         self.stage, self.lab, self.found = stage, stage.lab, Played(day, began=stage.now)
+        self.link: tuple[Object, Mapping[str, str]] | None = None  # the policy's spec and the edge's labels, in the air
+        self.beside = Strangers(stage.lab, "edge")
 
     async def at(self, seconds: float) -> None:
         """Wait until so many seconds after the day's beginning."""
@@ -76,6 +82,7 @@ class _Course:
             try:
                 await self.stage.look()
                 await self.read()
+                await self.look_at_link()
             except LabError as trouble:
                 if not trouble.transient:
                     raise
@@ -85,7 +92,11 @@ class _Course:
         """Read the incident log, and note what it has for the first time."""
         if not await target(self.lab, "incidents"):
             return
-        answer = await self.lab.traffic.get("incidents", "/incidents", within=4)
+        try:
+            answer = await self.lab.traffic.get("incidents", "/incidents", within=4)
+        except Failure as away:  # the Service, or its port, has just gone
+            self.found.said = away.seen
+            return
         self.found.said = answer.shown
         if answer.status == 200:
             self.found.log = incidents.read(answer.fields_if_any)
@@ -93,6 +104,15 @@ class _Course:
         for each in self.found.seen:
             if each.noticed is None and any(map(each.is_it, self.found.log)):
                 each.noticed = self.stage.now
+
+    async def look_at_link(self) -> None:
+        """While the plane flies: is its link cut, and is it alone that answers?"""
+        if self.link and not self.found.no_flight:
+            trouble = await link_trouble(self.lab, *self.link)
+            await self.beside.look(self.stage.now, every=5.0)
+            beside = f"behind Service edge was also {self.beside.found}" if self.beside.found else ""
+            if self.link:  # it may be back meanwhile
+                self.found.no_flight = trouble or beside
 
     async def faults(self) -> None:
         """All faults, one after the other."""
@@ -116,16 +136,27 @@ class _Course:
 
     async def flight(self) -> None:
         """The plane: without a link for five minutes, its pod killed meanwhile; then its records."""
-        day, edge = self.found.day, await self.lab.objects.deployment("edge").present()
+        day = self.found.day
         await self.at(day.link_lost)
+        edge = await self.lab.objects.deployment("edge").now()
+        if edge is None:
+            self.found.no_flight = "there is no Deployment edge"
+            return
         async with standing(self.lab, [policy(LINK, edge["spec"]["selector"], self.stage.address)]):
             self.found.cut = self.stage.now
+            made = await self.lab.objects.named("NetworkPolicy", LINK).now()
+            if made is None:
+                self.found.no_flight = f"NetworkPolicy {LINK} is gone"
+            else:
+                self.link = (made["spec"], edge["spec"]["template"]["metadata"].get("labels") or {})
             await self.at(day.edge_killed)
             self.found.killed = self.stage.now
             for pod in await owned_pods(self.lab, "edge"):
                 if not leaving(pod):
                     await self.lab.objects.kill(name(pod), grace=0)
             await self.at(day.link_back)
+            await self.look_at_link()
+            self.link = None
         self.found.back = self.stage.now
         await self.lab.time.pause(10)  # some more on the ground
         await self.stage.say(rates={"records": 0.0})
@@ -143,7 +174,9 @@ class _Course:
 async def played(lab: Lab) -> Played:
     """The day, once for all checks that ask about it."""
     day = plan.day(drawn(lab, "day"))
+    await lab.objects.delete("NetworkPolicy", LINK)  # a check that was cut off may have left it
     async with staged(lab, 1) as stage:
+        await _known(stage)
         await stage.rates(**RATES)
         course = _Course(stage, day)
         over = asyncio.Event()
@@ -159,6 +192,15 @@ async def played(lab: Lab) -> Played:
         await course.read()
         course.found.events = list(stage.events)
         return course.found
+
+
+async def _known(stage: Stage) -> None:
+    """Learn which records are on the ground before the day begins; a ground that does not answer has none."""
+
+    async def look() -> bool:
+        return bool((await stage.say(known=await target(stage.lab, GROUND)))["known"])
+
+    await stage.lab.time.eventually(look, bool, expected="", shown=str, within=KNOWN_WITHIN, every=3.0)
 
 
 def kept(day: Played) -> list[Observation]:
@@ -187,7 +229,8 @@ def kept(day: Played) -> list[Observation]:
 
 def in_the_air(day: Played) -> list[Observation]:
     """Whether the plane answered, and took records, while there was no link."""
-    found = []
+    cut = f"for 300 s NetworkPolicy {LINK} is as it was made, and nothing else lets the edge out or answers for it"
+    found = [Observation(not day.no_flight, cut, day.no_flight or "it was, and nothing did")]
     for kind, what in (("air", "answers on board"), ("records", "records that are handed in on board")):
         own = [
             each

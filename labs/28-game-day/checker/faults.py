@@ -5,21 +5,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import copy
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from mlops_lab.checks import Lab, LabError
+from mlops_lab.kit.autoscalers import autoscalers_of
 from mlops_lab.kit.deployments import owned_pods, status_count
 from mlops_lab.kit.pods import leaving, name
 from mlops_lab.kit.registry import PRODUCTION
+from mlops_lab.kit.selectors import selects
 from mlops_lab.kube.client import Object
 
 from .plan import FEED, HURTS, RATES, SURGE, Fault
 from .stage import Stage, policy
 
 SETTLES = 4.0  # s in which a service has to be right
-NEVER_FELT = 15.0  # s after which a policy that is there and harms nobody is over
 
 
 @dataclass
@@ -53,18 +54,28 @@ class Put:
         fault, lab = self.fault, self.lab
         if fault.what in ("pods-killed", "scaled-down", "image-changed"):
             now = await lab.objects.deployment(fault.where).now()
+            if now is None or not await self._as_many(now):
+                return False
             ready = status_count(now, "readyReplicas") >= 1 and status_count(now, "unavailableReplicas") == 0
-            images = _images(now) if now else []
+            images = _images(now)
             return bool(ready and images == self.before.get("images", images))
         if fault.what in ("selector-changed", "service-deleted"):
             service = await lab.objects.named("Service", fault.where).now()
             return bool(service and (service["spec"].get("selector") or {}).get("app") != _gone(fault))
         if fault.what == "shut-off":
             there = await lab.objects.named("NetworkPolicy", _policy(fault)).now()
-            return there is None or self.stage.now > self.at + NEVER_FELT
+            now = await lab.objects.deployment(fault.where).now()
+            return there is None or bool(now and not shuts_off(there, _labels(now)))
         if fault.what == "alias-moved":
-            return bool(await production(lab, fault.where) != self.before["bad"])
+            return _is_good(await production(lab, fault.where), self.before["good"], self.before["bad"])
         return False
+
+    async def _as_many(self, now: Object) -> bool:
+        """Does a Deployment want as many pods as before, or as its autoscaler says?"""
+        wanted = now["spec"].get("replicas", 1)
+        if wanted == self.before.get("replicas", wanted):
+            return True
+        return bool(wanted and await autoscalers_of(self.lab, self.fault.where))
 
 
 async def put(lab: Lab, stage: Stage, fault: Fault) -> Put:
@@ -84,6 +95,25 @@ async def take_back(fault: Put) -> None:
     if fault.undo:
         undo, fault.undo = fault.undo, None
         await asyncio.shield(asyncio.ensure_future(undo()))
+
+
+def _is_good(version: str, good: str, bad: str) -> bool:
+    """Is it the version that was in production, or one that was made after the bad one?"""
+    if version == good:
+        return True
+    return version.isdigit() and int(version) > int(bad)
+
+
+def shuts_off(there: Object, labels: Mapping[str, str]) -> bool:
+    """Does a NetworkPolicy let nobody reach pods with these labels?"""
+    spec = there["spec"]
+    kinds = spec.get("policyTypes") or ["Ingress"]
+    return "Ingress" in kinds and not spec.get("ingress") and selects(spec.get("podSelector") or {}, labels)
+
+
+def _labels(deployment: Object) -> Mapping[str, str]:
+    found: Mapping[str, str] = deployment["spec"]["template"]["metadata"].get("labels") or {}
+    return found
 
 
 def _gone(fault: Fault) -> str:
@@ -106,10 +136,11 @@ async def _pods_killed(it: Put) -> None:
 async def _scaled_down(it: Put) -> None:
     found = await it.lab.objects.deployment(it.fault.where).present()
     replicas = found["spec"].get("replicas") or 1
+    it.before["replicas"] = replicas
 
     async def undo() -> None:
         now = await it.lab.objects.deployment(it.fault.where).now()
-        if now is not None and not now["spec"].get("replicas"):
+        if now is not None and not await it._as_many(now):
             await it.lab.objects.patch("Deployment", it.fault.where, {"spec": {"replicas": replicas}})
 
     it.undo = undo
@@ -180,19 +211,45 @@ async def _shut_off(it: Put) -> None:
 async def _alias_moved(it: Put) -> None:
     mlflow, model = it.lab.platform.mlflow, registered(it.lab, it.fault.where)
     before = await production(it.lab, it.fault.where)
-    good = (await mlflow.ask("GET", "model-versions/get", name=model, version=before))["model_version"]
-    body = {"name": model, "source": f"{good['source']}/{_gone(it.fault)}", "run_id": good.get("run_id", "")}
+    run = await _run(it.lab, model, before)
+    body = {"name": model, "source": f"{run['artifact_uri']}/{_gone(it.fault)}", "run_id": run["run_id"]}
     bad = str((await mlflow.ask("POST", "model-versions/create", body))["model_version"]["version"])
-    it.before["bad"] = bad
+    it.before |= {"good": before, "bad": bad}
 
     async def undo() -> None:
-        if await production(it.lab, it.fault.where) == bad:
+        if before and await production(it.lab, it.fault.where) in (bad, ""):
             await mlflow.ask("POST", "registered-models/alias", {"name": model, "alias": PRODUCTION, "version": before})
         with contextlib.suppress(Exception):  # somebody may have deleted it
             await mlflow.ask("DELETE", "model-versions/delete", {"name": model, "version": bad})
 
     it.undo = undo
     await mlflow.ask("POST", "registered-models/alias", {"name": model, "alias": PRODUCTION, "version": bad})
+
+
+async def _run(lab: Lab, model: str, version: str) -> dict[str, str]:
+    """Id and artifacts' place of a run: of a version's, or of the newest one; or of a new one.
+
+    A version's own source may be another model of MLflow's (models:/m-...), below which the server takes no path.
+    """
+    mlflow, run_id = lab.platform.mlflow, ""
+    if version:
+        good = await mlflow.ask("GET", "model-versions/get", name=model, version=version)
+        run_id = str(good["model_version"].get("run_id") or "")
+    if not run_id:
+        runs = await mlflow.runs()
+        run_id = str(runs[0]["info"]["run_id"]) if runs else ""
+    if run_id:
+        with contextlib.suppress(LabError):  # it may have been deleted for good since
+            return dict((await mlflow.ask("GET", "runs/get", run_id=run_id))["run"]["info"])
+    try:
+        found = await mlflow.ask("GET", "experiments/get-by-name", experiment_name=mlflow.name)
+        number = found["experiment"]["experiment_id"]
+    except LabError as refused:
+        if getattr(refused, "status", 0) != 404:
+            raise
+        number = (await mlflow.ask("POST", "experiments/create", {"name": mlflow.name}))["experiment_id"]
+    made = await mlflow.ask("POST", "runs/create", {"experiment_id": number, "run_name": "by-hand"})
+    return dict(made["run"]["info"])
 
 
 async def _feed(it: Put) -> None:

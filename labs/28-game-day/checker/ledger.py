@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any
 
 SHOWN = 5
 
 
 def compared(
-    taken: Mapping[str, Mapping[str, Any]], handed: Mapping[str, int], status: int, text: str
+    taken: Mapping[str, Mapping[str, Any]],
+    handed: Mapping[str, int],
+    status: int,
+    text: str,
+    before: Set[str] = frozenset(),
 ) -> dict[str, Any]:
     """How many records are lost, doubled, changed and strange, and some of their ids.
 
@@ -22,10 +26,12 @@ def compared(
         taken: on board, by id; of each the ground has to have one.
         handed: how often each was handed in; one that was never taken may be there or not.
         status, text: what the ground answered.
+        before: ids of what was there when the day began; whatever became of these is not looked at.
     """
     rows = _rows(text) if status == 200 else None
     if rows is None:
         return {"taken": len(taken), "unread": f"status {status}, {text[:100]!r}"}
+    rows = [each for each in rows if str(each.get("id")) not in before]
     found = Counter(str(each.get("id")) for each in rows)
     by_id = {str(each.get("id")): each for each in rows}
     lost = [each for each in taken if each not in found]
@@ -42,6 +48,12 @@ def compared(
         **{kind: len(ids) for kind, ids in kinds.items()},
         "examples": [f"{kind}: {each}"[:60] for kind, ids in kinds.items() for each in ids[:SHOWN]],
     }  # fmt: skip
+
+
+def ids_of(status: int, text: str) -> set[str] | None:
+    """The ids of an answer's records; None if it is none."""
+    rows = _rows(text) if status == 200 else None
+    return None if rows is None else {str(each.get("id")) for each in rows}
 
 
 def _rows(text: str) -> list[dict[str, Any]] | None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mlops_lab.checks import Lab, LabError
+from mlops_lab.checks import Failure, Lab, LabError
 from mlops_lab.checks.rooms.programs import Conversation
 from mlops_lab.kit import fakes, sandbox
 from mlops_lab.kit.drawn import drawn
@@ -112,7 +112,10 @@ async def target(lab: Lab, service: str) -> str:
     if found is None or not host:
         return ""
     if host == "None":
-        host = await lab.traffic.host(service)
+        try:
+            host = await lab.traffic.host(service)
+        except Failure:  # none of its pods is there
+            return ""
     return f"[{host}]:80" if ":" in host else f"{host}:80"
 
 

@@ -17,9 +17,10 @@ from typing import Any
 
 from .crowd import Crowd, Right, ask
 from .feeds import PORTS, Feeds, serve
-from .ledger import compared
+from .ledger import compared, ids_of
 
 MOST = 3000  # events in an answer
+LARGEST = 16 << 20  # bytes of the ground's records: those of all checks so far
 
 
 class World:
@@ -35,7 +36,8 @@ class World:
         """What the checker says.
 
         `feeds`: how each is from now on; `state`: of the data; `states`: whose answers are right; `targets` and `rates`
-        by kind. `events`: those from that number on. `ground`: whether the ground has the records that were taken.
+        by kind. `events`: those from that number on. `known`: what the ground has now is not of this day. `ground`:
+        whether the ground has the records that were taken.
         """
         feeds, crowd = self.feeds, self.crowd
         feeds.how |= said.get("feeds", {})
@@ -48,16 +50,21 @@ class World:
         if "events" in said:
             with crowd.lock:
                 found["events"] = crowd.events[said["events"] : said["events"] + MOST]
+        if "known" in said:
+            ids = ids_of(*self.answer(said["known"]))
+            crowd.before |= ids or set()
+            found["known"] = ids is not None
         if "ground" in said:
             status, text = self.answer(said["ground"])
             with crowd.lock:
-                found["ledger"] = compared(crowd.taken, crowd.handed, status, text)
+                found["ledger"] = compared(crowd.taken, crowd.handed, status, text, crowd.before)
         return found
 
     def answer(self, target: str) -> tuple[int, str]:
         """What the ground has; whoever sends byte by byte is not waited for."""
         found: list[tuple[int, str]] = []
-        thread = threading.Thread(target=lambda: found.append(ask("GET", target, "/records", within=10.0)), daemon=True)
+        limits: dict[str, Any] = {"within": 10.0, "largest": LARGEST}
+        thread = threading.Thread(target=lambda: found.append(ask("GET", target, "/records", **limits)), daemon=True)
         thread.start()
         thread.join(15)
         return found[0] if found else (0, "no answer within 15 s")

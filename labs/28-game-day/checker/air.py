@@ -1,0 +1,83 @@
+"""What has to hold while the plane is in the air: the link is cut, and nobody else answers in the edge's place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mlops_lab.checks import Lab
+from mlops_lab.kit.deployments import owned_pods
+from mlops_lab.kit.selectors import selects
+from mlops_lab.kube.client import Object
+
+LINK = "in-the-air"  # the NetworkPolicy that cuts the plane off
+_SLICES = "kubernetes.io/service-name"
+
+
+async def link_trouble(lab: Lab, made: Object, labels: Mapping[str, str]) -> str:
+    """Why the plane may have a link all the same; empty if it has none.
+
+    Args:
+        made: the spec of the NetworkPolicy, as it was when it had been made.
+        labels: of the edge's pods.
+    """
+    there = await lab.objects.named("NetworkPolicy", LINK).now()
+    if there is None:
+        return f"NetworkPolicy {LINK} is gone"
+    if there["spec"] != made:
+        return f"NetworkPolicy {LINK} is another one than the checker's"
+    for each in await lab.objects.all("NetworkPolicy"):
+        name = each["metadata"]["name"]
+        if name != LINK and (ways := opens(each, labels)):
+            return f"NetworkPolicy {name} lets others {ways} the edge"
+    return ""
+
+
+def opens(policy: Object, labels: Mapping[str, str]) -> str:
+    """Which way a NetworkPolicy lets anything go for pods with these labels; policies add up."""
+    spec = policy["spec"]
+    if not selects(spec.get("podSelector") or {}, labels):
+        return ""
+    kinds = spec.get("policyTypes") or ["Ingress", *(["Egress"] if "egress" in spec else [])]
+    ways = [
+        word
+        for kind, word in (("Egress", "be reached from"), ("Ingress", "reach"))
+        if kind in kinds and spec.get(kind.lower())
+    ]
+    return " and ".join(ways)
+
+
+async def strangers(lab: Lab, service: str, deployment: str) -> set[str]:
+    """The addresses behind a Service that get requests and are none of its Deployment's pods."""
+    slices = await lab.objects.all("EndpointSlice", f"{_SLICES}={service}")
+    ends = [each for one in slices for each in one.get("endpoints") or []]
+    asked = [each for each in ends if (each.get("conditions") or {}).get("ready") is not False]
+    found = {address for each in asked for address in each.get("addresses") or []}
+    if not found:
+        return found
+    return found - {str((each.get("status") or {}).get("podIP")) for each in await owned_pods(lab, deployment)}
+
+
+class Strangers:
+    """Looks for them again and again: one that is there in two looks, some seconds apart, was no leaving pod.
+
+    Attributes:
+        found: what stood beside the Deployment's pods in two looks, in words; empty if nothing did.
+    """
+
+    def __init__(self, lab: Lab, service: str) -> None:
+        self.lab, self.service, self.found = lab, service, ""
+        self._last: set[str] = set()
+        self._at = float("-inf")
+
+    async def look(self, now: float, *, every: float = 3.0) -> None:
+        """Look, if the last look is long enough ago.
+
+        Args:
+            now, every: s.
+        """
+        if now < self._at + every:
+            return
+        self._at = now
+        before, self._last = self._last, await strangers(self.lab, self.service, self.service)
+        if both := sorted(before & self._last):
+            self.found = self.found or f"{', '.join(both[:3])}, not of Deployment {self.service}"
