@@ -321,6 +321,9 @@ def test_a_page_is_right_only_with_what_is_right(lab28: Any, models: ModuleType,
     assert crowd.page(shown("Not available", dests), right, name, [0]) == (True, ["forecast"])
     assert crowd.page(shown(price, ["XXX", *dests[1:]]), right, name, [0])[0] is False
     assert crowd.page(shown("0.01", dests), right, name, [0])[0] is False
+    assert crowd.page(shown(f"{price}34", dests), right, name, [0])[0] is False
+    assert crowd.page(shown(f"{price} or 7.25", dests), right, name, [0])[0] is False
+    assert crowd.page(shown(price, sorted(right.codes)), right, name, [0])[0] is False
     for garbage in ("", "<" * 1000, "<p>" * 1000, "not available", "\0"):
         assert crowd.page(garbage, right, name, [0]) == (False, [])
 
@@ -446,9 +449,11 @@ def test_a_canary_has_its_share_and_its_time(lab28: Any) -> None:
     def ok(found: list[Any]) -> list[bool]:
         return [each.ok for each in found]
 
-    assert ok(lab28.canary(events(8, 25), "1", "forecast")) == [True, True]
-    assert ok(lab28.canary(events(8, 12), "1", "forecast")) == [False, True]
-    assert ok(lab28.canary(events(2, 25), "1", "forecast")) == [True, False]
+    assert ok(lab28.canary(events(8, 25), "1", "forecast")) == [True, True, True]
+    assert ok(lab28.canary(events(8, 12), "1", "forecast")) == [False, True, True]
+    assert ok(lab28.canary(events(2, 25), "1", "forecast")) == [True, False, False]
+    at_first = [event(lab28, at / 10, version="2" if at < 30 else "1") for at in range(250)]
+    assert ok(lab28.canary([*at_first, *events(8, 25)[-50:]], "1", "forecast")) == [True, True, False]
     assert ok(lab28.canary(events(8, 25)[-50:], "1", "forecast")) == [False]
 
 
@@ -466,6 +471,55 @@ def test_a_fault_excuses_its_own_service_in_its_time(lab28: Any) -> None:
     assert [each.ok for each in lab28.kept(day)] == [False, True, True]
     day.events = []
     assert not any(each.ok for each in lab28.kept(day))
+
+
+def test_a_page_may_lack_the_part_that_is_away_alone(lab28: Any) -> None:
+    events = [event(lab28, 1.0, "page", away=away) for away in ((), ("forecast",), ("forecast", "recommendations"))]
+    assert [each.right for each in lab28.whole(events, lambda _, part: part == "forecast")] == [True, True, False]
+    assert [each.right for each in lab28.whole(events)] == [True, False, False]
+
+
+def test_an_answer_is_that_of_the_version_that_it_names(models: ModuleType, feeds: Any) -> None:
+    module = loaded("28", "crowd")
+    crowd = module.Crowd(module.Right(feeds, models), 1)
+
+    def right(version: str, state: int) -> bool:
+        said = json.dumps({"version": version, "forecast": crowd.right.prices[state][:3]})
+        return bool(crowd.judged("forecast", said, "p-1", 3, [0, 1], "4")[0])
+
+    assert [right("4", 0), right("5", 1)] == [True, True]
+    assert [right("4", 1), right("5", 0)] == [False, False]
+
+
+@pytest.mark.parametrize(
+    ("spec", "due"),
+    [
+        ({"schedule": "0 3 1 * *"}, True),
+        ({"schedule": "@monthly", "suspend": False}, True),
+        ({"schedule": "0 3 1 * *", "suspend": True}, False),
+        ({"schedule": "0 3 1 1 *"}, False),
+        ({"schedule": "0 3 31 * *"}, False),
+        ({"schedule": "0 3 * * *"}, False),
+        ({"schedule": "0 3 1 * 1"}, False),
+        ({"schedule": "0 3,4 1 * *"}, False),
+        ({}, False),
+    ],
+)
+def test_train_is_due_once_a_month(lab28: Any, spec: dict[str, Any], due: bool) -> None:
+    assert (not lab28.not_monthly(spec)) is due
+
+
+def test_each_check_breaks_each_kind_of_rule(lab28: Any) -> None:
+    refusals = loaded("28", "refusals")
+    for number in range(50):
+        found = refusals.rounds(random.Random(number))
+        for feed in ("exchange", "bookings"):
+            assert sum(each[feed] == "right" for each in found) == 1
+            for ways in (both[feed == "bookings"] for both in refusals.BOTH):
+                assert any(each[feed] in ways for each in found)
+    for place, feed in enumerate(("exchange", "bookings")):
+        assert sorted(set(lab28.WRONG[feed])) == sorted({how for both in refusals.BOTH for how in both[place]})
+    assert set(refusals._WORDS) == {"right", *lab28.WRONG["exchange"], *lab28.WRONG["bookings"]}
 
 
 def test_nothing_there_is_a_failure(lab28: Any) -> None:

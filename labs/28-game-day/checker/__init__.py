@@ -17,11 +17,15 @@ from mlops_lab.kit.prerequisites import must
 
 from . import incidents
 from .day import handed_over, in_the_air, kept, played
-from .scenario import Learnt, found_in_logs, learnt, page, refused, released, up
+from .refusals import refused
+from .release import released
+from .scenario import Learnt, found_in_logs, learnt, page, up
 from .why import (
     AIR,
     CANARY,
     DEGRADED,
+    DUE,
+    FOLLOWS,
     KEPT,
     LEDGER,
     LOGS,
@@ -42,6 +46,8 @@ WATCHES = ("ckad/observability-and-maintenance",)
 async def _model(lab: Lab, model: str) -> None:
     await exists(lab, model)  # it may wait for its first model, so that it is not ready yet
     seen: Learnt = await lab.once(learnt)
+    if model == "forecast":
+        expect(seen.due).because(DUE)
     expect(seen.job).because("it is started as kubectl create job --from=cronjob/train would; its log says more")
     expect(seen.right[model]).because(RIGHT)
     expect(seen.named[model]).because(NAMED)
@@ -65,7 +71,7 @@ async def trains_recommender(lab: Lab) -> None:
 @check(points=2, needs=(trains_forecast, trains_recommender), owns="train", domains=DEPLOYS)
 async def releases_by_canary(lab: Lab) -> None:
     """A new version answers 5 to 25 % of the requests for 20 s, then all, within 150 s of the Job's beginning."""
-    for seen in (await lab.once(released)).values():
+    for seen in (await lab.once(released)).models.values():
         for each in seen:
             expect(each).because(CANARY)
 
@@ -92,6 +98,7 @@ async def flies_alone(lab: Lab) -> None:
     await up(lab, "edge")
     for each in await _limits(lab):
         expect(each).because(SMALL)
+    expect((await lab.once(released)).edge).because(FOLLOWS)
     for each in in_the_air(await lab.once(played)):
         expect(each).because(AIR)
 

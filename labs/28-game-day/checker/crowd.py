@@ -9,6 +9,7 @@ import contextlib
 import http.client
 import json
 import random
+import re
 import threading
 import time
 from html.parser import HTMLParser
@@ -34,6 +35,7 @@ class Right:
         self.models = models
         both = zip(feeds.rows["exchange"], feeds.rows["bookings"], strict=True)
         self.of = [(models.fit_forecast(one), models.fit_recommender(two)) for one, two in both]
+        self.codes = {row["dest"] for each in feeds.rows["bookings"] for row in each}
         self.prices = [models.forecast(one, MONTHS) for one, _ in self.of]
         self.passengers = sorted({row["passenger"] for row in feeds.rows["bookings"][0]})
 
@@ -66,6 +68,7 @@ class Crowd:
         targets: `host:port` by kind; a kind without one fails.
         rates: requests a second by kind.
         states: of the data, whose answers are right now.
+        old: by kind the version of the first of these; an answer that names another is of the last of them.
         events: what came: [time, kind, right, parts that are away, version, what was wrong].
         taken: records that were taken on board, by id, and how often each was handed in.
         before: ids of records that were on the ground when the day began.
@@ -76,6 +79,7 @@ class Crowd:
         self.targets: dict[str, str] = {}
         self.rates: dict[str, float] = {}
         self.states = [0]
+        self.old: dict[str, str] = {}
         self.events: list[list[Any]] = []
         self.taken: dict[str, dict[str, Any]] = {}
         self.handed: dict[str, int] = {}
@@ -119,7 +123,7 @@ class Crowd:
     def one(self, kind: str) -> None:
         """One request of a kind, and what became of it."""
         with self.lock:
-            states, target = list(self.states), self.targets.get(kind, "")
+            states, target, old = list(self.states), self.targets.get(kind, ""), self.old.get(kind, "")
             passenger = self.draw.choice(self.right.passengers)
             if self.draw.random() < 0.05:
                 passenger = f"p-new-{self.draw.randrange(10**6)}"
@@ -142,7 +146,7 @@ class Crowd:
         away: list[str] = []
         if status == 200:
             with contextlib.suppress(Exception):  # an answer may be anything, and what can't be judged is not right
-                right, away, version = self.judged(kind, text, passenger, months, states)
+                right, away, version = self.judged(kind, text, passenger, months, states, old)
         late = took > WITHIN
         wrong = (
             "" if right and not late else f"{took:.1f} s" if late and status in (0, 200) else f"{status} {text[:60]!r}"
@@ -150,9 +154,13 @@ class Crowd:
         self._note([round(began, 2), kind, right and not late, away, version, wrong])
 
     def judged(
-        self, kind: str, text: str, passenger: str, months: int, states: list[int]
+        self, kind: str, text: str, passenger: str, months: int, states: list[int], old: str = ""
     ) -> tuple[bool, list[str], str]:
-        """Whether a body is right, which parts of a page are away, and the version that it names."""
+        """Whether a body is right, which parts of a page are away, and the version that it names.
+
+        Args:
+            old: the version of the first of the states; with one, any other is of the last of them.
+        """
         if kind == "page":
             return (*page(text, self.right, passenger, states), "")
         try:
@@ -162,6 +170,8 @@ class Crowd:
         if not isinstance(said, dict):
             return False, [], ""
         version = str(said.get("version", ""))[:20]
+        if old:
+            states = states[:1] if version == old else states[-1:]
         if kind == "forecast":
             return bool(version) and self.right.forecast(said.get("forecast"), months, states), [], version
         right = self.right.recommended(said.get("recommendations"), passenger, states)
@@ -238,11 +248,13 @@ def page(text: str, right: Right, passenger: str, states: list[int]) -> tuple[bo
         return False, []
     texts = {name: parser.texts.get(name, "") for name in ("forecast", "recommendations")}
     away = [name for name, said in texts.items() if AWAY in said.lower()]
+    numbers = re.findall(r"\d+\.\d+", texts["forecast"].replace(",", ""))
+    codes = set(re.findall(r"\b[A-Z]{3}\b", texts["recommendations"])) & right.codes
     for state in states:
         dests = right.models.recommend(right.of[state][1], passenger)
         shown = {
-            "forecast": f"{right.prices[state][0]['price']:.2f}" in texts["forecast"].replace(",", ""),
-            "recommendations": all(dest in texts["recommendations"].split() for dest in dests),
+            "forecast": numbers == [f"{right.prices[state][0]['price']:.2f}"],
+            "recommendations": codes == set(dests),
         }
         if all(ok or name in away for name, ok in shown.items()):
             return True, away

@@ -19,7 +19,7 @@ from . import incidents, plan
 from .air import LINK, Strangers, link_trouble
 from .faults import put, take_back
 from .plan import HURTS, RATES, SERVICES, Day
-from .scenario import ENOUGH, judged
+from .scenario import ENOUGH, PARTS, judged, whole
 from .stage import GROUND, Event, Stage, policy, staged, target
 
 EVERY = 2.0  # s between two looks
@@ -213,16 +213,11 @@ def kept(day: Played) -> list[Observation]:
             for each in hurt
         )
 
-    found = []
+    found, services = [], {part: service for service, part in PARTS.items()}
     for service in SERVICES:
         own = [each for each in day.events if each.kind == service and not excused(each, service)]
         if service == "page":
-            parts = {"forecast": "forecast", "recommendations": "recommend"}
-            own = [
-                Event(each.at, each.kind, False, each.away, "", f"{', '.join(gone)} not available") if gone else each
-                for each in own
-                for gone in [[part for part in each.away if not excused(each, parts.get(part, ""))]]
-            ]
+            own = whole(own, lambda event, part: excused(event, services.get(part, "")))
         found.append(judged(own, f"answers of {service}", enough=ENOUGH, least=100))
     return found
 

@@ -22,7 +22,10 @@ PORTS = {"exchange": 8081, "bookings": 8082}
 PATHS = {"exchange": "/prices", "bookings": "/bookings"}
 STATES = 3  # of the data: each has a month and some bookings more than the one before
 SILENT = 20.0  # s without an answer, longer than anybody waits
-WRONG = {"exchange": ("cents", "none", "twice"), "bookings": ("code", "none", "twice")}
+WRONG = {
+    "exchange": ("cents", "jump", "fall", "none", "zero", "negative", "twice", "order"),
+    "bookings": ("code", "lower", "none", "nobody", "nameless", "twice", "id"),
+}
 DAYS = 3  # of departures
 PASSENGERS = 150
 Rows = list[dict[str, Any]]
@@ -64,12 +67,31 @@ def spoilt(feed: str, how: str, rows: Rows, draw: random.Random) -> Rows:
         found.insert(place, dict(found[place]))
     elif how == "none":
         found[place]["price" if feed == "exchange" else "dest"] = None
-    elif how == "cents":
-        for each in found[place:]:
-            each["price"] = round(each["price"] * 100, 2)
-    elif how == "code":
-        found[place]["dest"] = draw.choice(("Boston", "bos", "KBOS", ""))
+    elif how == "order":
+        found[place - 1], found[place] = found[place], found[place - 1]
+    elif feed == "exchange":
+        _misprice(found, place, how, draw)
+    else:
+        field, wrong = {
+            "code": ("dest", draw.choice(("Boston", "KBOS", "B0S", ""))),
+            "lower": ("dest", found[place]["dest"].lower()),
+            "nobody": ("passenger", draw.choice(("", None))),
+            "nameless": ("id", draw.choice(("", None))),
+            "id": ("id", found[place - 1]["id"]),
+        }[how]
+        found[place][field] = wrong
     return found
+
+
+def _misprice(rows: Rows, place: int, how: str, draw: random.Random) -> None:
+    """One price is none, or from there on all are others: by a factor that is just too much for a month, or by 100."""
+    if how in ("zero", "negative"):
+        rows[place]["price"] = 0 if how == "zero" else -rows[place]["price"]
+        return
+    step = rows[place - 1]["price"] / rows[place]["price"]
+    factor = {"cents": 100.0, "jump": step * draw.uniform(3.1, 4.0), "fall": step * draw.uniform(0.24, 0.31)}[how]
+    for each in rows[place:]:
+        each["price"] = round(each["price"] * factor, 2)
 
 
 class Feeds:

@@ -5,6 +5,12 @@ RIGHT = (
     "production, and the pods of the service follow the alias. kubectl logs of both says where it ends"
 )
 
+DUE = (
+    "once a month a share has a new price: spec.schedule has numbers for minute, hour and day (1 to 28, for not each "
+    "month has more) and * for the rest, or is @monthly, and spec.suspend is not true (a check that was cut off may "
+    "have left it so: apply it again)"
+)
+
 NAMED = "whoever reads an answer has to know which version said so: the number in the registry"
 
 REFUSED = (
@@ -38,6 +44,10 @@ AIR = (
     "on board there is nobody else to ask: not the ground, not DNS. The model has to be on the edge's own volume, "
     "where the next pod finds it, and a record is taken when it is written there. What waits for the ground (a "
     "name that is not found takes seconds) must not stand in the way of an answer"
+)
+
+FOLLOWS = (
+    "on the ground the edge has a link, and asks every few seconds for a newer model: 30 s after a release it has it"
 )
 
 SMALL = "a box in a plane has half a core and 256 MiB: the limits of all containers of its one pod together"

@@ -35,15 +35,16 @@ class World:
     def do(self, said: dict[str, Any]) -> dict[str, Any]:
         """What the checker says.
 
-        `feeds`: how each is from now on; `state`: of the data; `states`: whose answers are right; `targets` and `rates`
-        by kind. `events`: those from that number on. `known`: what the ground has now is not of this day. `ground`:
-        whether the ground has the records that were taken.
+        `feeds`: how each is from now on; `state`: of the data; `states`: whose answers are right, `old` by kind the
+        version of the first of them; `targets` and `rates` by kind. `events`: those from that number on. `known`: what
+        the ground has now is not of this day. `ground`: whether it has the records that were taken.
         """
         feeds, crowd = self.feeds, self.crowd
         feeds.how |= said.get("feeds", {})
         feeds.state = said.get("state", feeds.state)
         with crowd.lock:
             crowd.states = said.get("states", crowd.states)
+            crowd.old = said.get("old", crowd.old)
             crowd.targets |= said.get("targets", {})
             crowd.rates |= said.get("rates", {})
         found: dict[str, Any] = {"n": said.get("n"), "now": time.time()}

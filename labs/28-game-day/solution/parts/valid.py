@@ -21,7 +21,7 @@ def prices(rows):
 def bookings(rows):
     """Raises ValueError for what is wrong."""
     table = pd.DataFrame(rows, columns=["id", "passenger", "dest"])
-    if table.empty or table.isna().any(axis=None):
+    if table.empty or table.isna().any(axis=None) or (table[["id", "passenger"]] == "").any(axis=None):
         raise ValueError("something is missing")
     if table["id"].duplicated().any():
         raise ValueError("a booking comes twice")
