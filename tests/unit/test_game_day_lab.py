@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ import pytest
 from mlops_lab.base.errors import Failure
 from mlops_lab.base.paths import project
 from tests.lab_programs import loaded
-from tests.made_up import NothingThere, made_up_lab
+from tests.made_up import NothingThere, Room, made_up_lab
 
 LAB = project() / "labs" / "28-game-day"
 DESTS = ("BOS", "LAX", "MCO", "SFO", "ORD", "ATL", "DEN", "MIA", "IAH", "CLT")
@@ -520,6 +520,89 @@ def test_each_check_breaks_each_kind_of_rule(lab28: Any) -> None:
     for place, feed in enumerate(("exchange", "bookings")):
         assert sorted(set(lab28.WRONG[feed])) == sorted({how for both in refusals.BOTH for how in both[place]})
     assert set(refusals._WORDS) == {"right", *lab28.WRONG["exchange"], *lab28.WRONG["bookings"]}
+
+
+class Mlflow:
+    """A registry whose version is a model of MLflow 3's own, as log_model registers it."""
+
+    name = "lab-28"
+
+    def __init__(self, run: str, runs: list[str]) -> None:
+        self.run, self.ids, self.made = run, runs, {}
+        self.alias = "3"
+
+    async def runs(self) -> list[Any]:
+        return [{"info": {"run_id": each}} for each in self.ids]
+
+    async def ask(self, method: str, path: str, body: Any = None, **query: Any) -> Any:
+        if path == "model-versions/get":
+            return {"model_version": {"version": "3", "source": "models:/m-1", "run_id": self.run}}
+        if path == "registered-models/get":
+            return {"registered_model": {"aliases": [{"alias": "production", "version": self.alias}]}}
+        if path == "model-versions/create":
+            self.made = body
+            return {"model_version": {"version": "4"}}
+        if path == "registered-models/alias":
+            self.alias = body["version"]
+        if path == "experiments/get-by-name":
+            return {"experiment": {"experiment_id": "1"}}
+        number = query.get("run_id", "new")
+        return {"run": {"info": {"run_id": number, "artifact_uri": f"mlflow-artifacts:/1/{number}/artifacts"}}}
+
+
+@pytest.mark.parametrize(("run", "runs", "used"), [("a", ["b"], "a"), ("", ["b", "c"], "b"), ("", [], "new")])
+def test_an_alias_moves_to_a_version_of_a_run_that_nobody_can_read(run: str, runs: list[str], used: str) -> None:
+    faults, plan, mlflow = loaded("28", "faults"), loaded("28", "plan"), Mlflow(run, runs)
+    lab = made_up_lab("28", platform=Room(mlflow=mlflow))
+    fault = plan.Fault("alias-moved", "forecast", 0.0, 0.0, "", "ab")
+
+    async def moved() -> list[bool]:
+        it = await faults.put(lab, SimpleNamespace(now=1.0), fault)
+        found = [await it.over()]
+        await faults.take_back(it)
+        return [*found, await it.over()]
+
+    assert asyncio.run(moved()) == [False, True]
+    assert (mlflow.made["run_id"], mlflow.made["source"]) == (used, f"mlflow-artifacts:/1/{used}/artifacts/gone-ab")
+
+
+def test_a_plane_that_did_not_fly_or_had_a_link_is_told_why(lab28: Any) -> None:
+    well = [event(lab28, float(at), kind) for at in range(20, 300) for kind in ("air", "records")]
+    day = lab28.Played(None, events=well, cut=10.0, killed=100.0, back=310.0)
+    assert all(each.ok for each in lab28.in_the_air(day))
+    day.no_flight = "NetworkPolicy in-the-air is gone"
+    first = lab28.in_the_air(day)[0]
+    assert (first.ok, first.seen) == (False, day.no_flight)
+
+
+def test_a_log_whose_service_is_gone_meanwhile_is_not_the_end_of_the_day(lab28: Any) -> None:
+    async def get(*given: Any, **more: Any) -> Any:
+        raise Failure("a Service named incidents", "Services here: none", "")
+
+    async def service(*given: Any) -> Any:
+        return {"spec": {"clusterIP": "10.0.0.1"}}
+
+    named = Room(now=service)
+    lab = made_up_lab("28", traffic=Room(get=get), objects=NothingThere(named=lambda *given: named))
+    course = loaded("28", "day")._Course(SimpleNamespace(lab=lab, now=1.0), None)
+    asyncio.run(course.read())
+    assert course.found.said == "Services here: none"
+
+
+def test_things_are_as_they_were_with_as_many_pods_as_before(lab28: Any) -> None:
+    scaler = {"metadata": {"name": "own"}, "spec": {"scaleTargetRef": {"kind": "Deployment", "name": "page"}}}
+
+    def as_many(wanted: int, *scalers: Any) -> bool:
+        async def all_of(kind: str, selector: str = "") -> list[Any]:
+            return list(scalers)
+
+        lab = made_up_lab("28", objects=NothingThere(all=all_of))
+        it = loaded("28", "faults").Put(lab, None, lab28.Fault("scaled-down", "page", 0, 0, "", ""))
+        it.before["replicas"] = 2
+        return bool(asyncio.run(it._as_many({"spec": {"replicas": wanted}})))
+
+    assert [as_many(2), as_many(1), as_many(0)] == [True, False, False]
+    assert [as_many(3, scaler), as_many(0, scaler)] == [True, False]
 
 
 def test_nothing_there_is_a_failure(lab28: Any) -> None:
