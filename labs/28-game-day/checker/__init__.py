@@ -23,6 +23,7 @@ from .scenario import Learnt, found_in_logs, learnt, page, up
 from .why import (
     AIR,
     CANARY,
+    CUT,
     DEGRADED,
     DUE,
     FOLLOWS,
@@ -99,7 +100,9 @@ async def flies_alone(lab: Lab) -> None:
     for each in await _limits(lab):
         expect(each).because(SMALL)
     expect((await lab.once(released)).edge).because(FOLLOWS)
-    for each in in_the_air(await lab.once(played)):
+    alone, *answers = in_the_air(await lab.once(played))
+    expect(alone).because(CUT)
+    for each in answers:
         expect(each).because(AIR)
 
 

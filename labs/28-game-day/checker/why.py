@@ -50,6 +50,12 @@ FOLLOWS = (
     "on the ground the edge has a link, and asks every few seconds for a newer model: 30 s after a release it has it"
 )
 
+CUT = (
+    "what a plane does without a link is seen only while it has none. What keeps strangers' NetworkPolicies away has "
+    "to leave this one, policies add up, so that one which allows something allows it in spite of all others, and what "
+    "answers is the edge's own pod"
+)
+
 SMALL = "a box in a plane has half a core and 256 MiB: the limits of all containers of its one pod together"
 
 LEDGER = (
