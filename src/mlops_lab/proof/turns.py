@@ -101,8 +101,9 @@ def proved(labs: Sequence[Exercise], form: str) -> list[Turn]:
 
 
 def fitting(turns: Sequence[Turn], seconds: float, lanes: int) -> list[Turn]:
-    """Those that fit into some time, in their order; the first always does, or it would never have its turn. One that is
-    known to take longer than LONG has none.
+    """Those that fit into some time, in their order; the first always does, or it would never have its turn.
+
+    One that is known to take longer than LONG has none.
 
     Args:
         lanes: how many are verified side by side.
