@@ -112,11 +112,11 @@ def verify(
             raise UsageError(f"--variant and {option} exclude each other", "leave out one of them")
     if of:
         steps(labs[0], only=only, of=of)  # says at once if there is no such variant
-    at_once = (jobs or lanes()) if len(labs) > 1 else 1
     left: list[Turn] = []
     done_before = _proved(labs, once) if resume and not only and not of and budget is None else []
     known = {turn.exercise.slug for turn in done_before}
     labs = [exercise for exercise in labs if exercise.slug not in known]
+    at_once = (jobs or lanes()) if len(labs) > 1 else 1
     if budget is not None:
         found, left = _by_turns(labs, budget, at_once, once, only, resume)
     elif at_once > 1:
