@@ -10,6 +10,7 @@ from mlops_lab.checks import Lab, Observation, at_least, at_most, check, expect,
 from mlops_lab.kit import autoscalers
 from mlops_lab.kit.answering import must_answer
 from mlops_lab.kit.autoscaler_reasons import why_not_one
+from mlops_lab.kit.autoscaler_specs import WRITTEN
 from mlops_lab.kit.deployments import exists
 from mlops_lab.kit.losses import kinds
 from mlops_lab.kit.predictions import predicted
@@ -61,13 +62,15 @@ async def rests_at_one(lab: Lab) -> None:
 async def scales_out_under_load(lab: Lab) -> None:
     """With 40 requests a second a second pod is ready within 90 s of the first request.
 
-    It is an HPA that asks for it, by CPU; whoever else sets the number of pods meanwhile is found out.
+    It is an HPA that asks for it, by CPU; whoever else sets the number of pods meanwhile, or writes what the HPA is
+    told, is found out.
     """
     under_load = await lab.once(surge)
     expect(under_load.scaled).because(under_load.why)
     expect(under_load.hands).because(autoscalers.BY_HAND)
-    seen = ", ".join(under_load.by) or "no HPA asked for a second pod"
-    asked = Observation("cpu" in under_load.by, "an HPA that looks at cpu asked for a second pod", seen)
+    expect(under_load.specs.left_alone()).because(WRITTEN)
+    seen = ", ".join(sorted(under_load.specs.by)) or "no HPA saw its target"
+    asked = Observation("cpu" in under_load.specs.by, "an HPA saw its target of cpu, and asked for a second pod", seen)
     expect(asked).because(NO_CPU)
 
 
@@ -110,10 +113,12 @@ async def keeps_the_objective(lab: Lab) -> None:
 @check(points=2, needs=scales_out_under_load, domains=("cka/workloads-and-scheduling",), owns="model")
 async def scales_in_again(lab: Lab) -> None:
     """Within 100 s of the load's end there is exactly one pod again."""
-    ended = (await lab.once(surge)).ended
-    back = await autoscalers.back_at_one(lab, ended=ended, within=IN_WITHIN)
+    under_load = await lab.once(surge)
+    back = await autoscalers.back_at_one(lab, ended=under_load.ended, within=IN_WITHIN)
     expect(back).because(await why_too_many(lab, back))
     expect(await autoscalers.left_to_autoscalers(lab)).because(autoscalers.BY_HAND)
+    await under_load.specs.look()
+    expect(under_load.specs.left_alone()).because(WRITTEN)
 
 
 async def why_too_many(lab: Lab, seen: Observation) -> str:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 from mlops_lab.checks import Lab, Observation, at_least
 from mlops_lab.kit.autoscaler_reasons import why_no_second_pod
-from mlops_lab.kit.autoscalers import Hands, autoscalers_of
+from mlops_lab.kit.autoscaler_specs import AutoscalerSpecs
+from mlops_lab.kit.autoscalers import Hands
 from mlops_lab.kit.deployments import followed, status_count
 from mlops_lab.kube.client import Object
 from mlops_lab.measure.traffic.report import LoadReport
@@ -28,7 +29,7 @@ class Surge:
     Attributes:
         scaled: whether a second pod was ready in time; `why` not.
         hands: whether autoscalers alone set the number of pods.
-        by: what the autoscalers looked at that had asked for a second pod when it was ready.
+        specs: what the autoscalers were told, and by what they asked for more pods.
         most: pods at a time.
         ended: when the load did, on the monotonic clock.
     """
@@ -36,7 +37,7 @@ class Surge:
     scaled: Observation
     why: str
     hands: Observation
-    by: tuple[str, ...]
+    specs: AutoscalerSpecs
     most: int
     report: LoadReport
     ended: float
@@ -44,27 +45,23 @@ class Surge:
 
 async def surge(lab: Lab) -> Surge:
     """Send the load, and follow the Deployment meanwhile."""
-    whole, why, most, hands = OUT_WITHIN + SHARED, "", 0, Hands()
-    by: tuple[str, ...] = ()
+    whole, why, most, hands, specs = OUT_WITHIN + SHARED, "", 0, Hands(), AutoscalerSpecs(lab)
 
     def counted(item: Object | None) -> None:
         nonlocal most
         most = max(most, status_count(item, "replicas"))
         hands.take(item)
 
-    async with followed(lab, counted, within=whole + IN_WITHIN):
+    async with followed(lab, counted, within=whole + IN_WITHIN), specs.followed():
         # Starting pods may hold up the load a little; a fifth of the objective still says something about the server.
         async with lab.traffic.load(
             "model", rate=RATE, body=lab.traffic.hidden_rows(1).body, duration=whole, late_at_most=P99 / 5
         ) as load:
             scaled = await lab.objects.deployment("model").becomes(ready_replicas=at_least(2), within=OUT_WITHIN)
             if scaled.ok:
-                # With two pods at least, it is not the load that made it ask.
-                asked = [each for each in await autoscalers_of(lab) if each.wanted >= 2 > each.least]
-                by = tuple(sorted({metric for each in asked for metric in each.metrics}))
                 await lab.time.pause(SHARED)
             else:
                 why, conditions = await why_no_second_pod(lab, cause, ACTS)
                 scaled = replace(scaled, evidence=(*conditions, *scaled.evidence))
         ended = time.monotonic()
-    return Surge(scaled, why, hands.seen(), by, most, load.report, ended)
+    return Surge(scaled, why, hands.seen(), specs, most, load.report, ended)

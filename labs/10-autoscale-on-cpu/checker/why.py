@@ -7,7 +7,8 @@ from mlops_lab.kit.autoscalers import Autoscaler
 
 NO_CPU = (
     "the task is an HPA that goes by the CPU that the pods use: type Resource (or ContainerResource) with the name cpu "
-    "among its metrics, and the Deployment as its scaleTargetRef. kubectl describe hpa says what it asked for"
+    "among its metrics, whose target 40 requests a second get to, and the Deployment as its scaleTargetRef. kubectl "
+    "describe hpa says what it saw, and what it asked for"
 )
 ACTS = "It adds a pod only when the use is more than 10 % over the target"
 
