@@ -31,6 +31,15 @@ def test_targets_are_those_of_requests_a_second() -> None:
     assert targets([hpa(CPU), hpa(of_pods("http_requests_total", "1"))]) == []
 
 
+def test_a_target_for_the_requests_of_the_whole_namespace_is_a_pods_too_where_it_is_an_average() -> None:
+    def of_all(**target: str) -> Any:
+        metric = {"metric": {"name": "http_requests_per_second"}, "target": target}
+        return {"type": "Object", "object": metric | {"describedObject": {"kind": "Namespace", "name": "lab-11"}}}
+
+    assert loaded("11").targets([hpa(of_all(averageValue="1.5"))]) == [1.5]
+    assert loaded("11").targets([hpa(of_all(value="6"))]) == []
+
+
 @pytest.mark.parametrize(("rest", "judged"), [(0.09, True), (0.006, False)])
 def test_cpu_that_is_used_at_rest_is_the_pods_own_and_else_the_machines(rest: float, judged: bool) -> None:
     async def at_rest() -> float:

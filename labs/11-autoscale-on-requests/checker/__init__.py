@@ -9,15 +9,16 @@ import math
 import time
 from pathlib import Path
 
-from mlops_lab.checks import Lab, Observation, at_most, check, expect, observe
+from mlops_lab.checks import Lab, Observation, at_least, at_most, check, expect, observe
 from mlops_lab.kit import autoscalers
 from mlops_lab.kit.answering import must_answer
 from mlops_lab.kit.autoscaler_reasons import why_not_one
+from mlops_lab.kit.autoscaler_specs import WRITTEN
 from mlops_lab.kit.deployments import exists
 from mlops_lab.kit.given import must_be_given
 from mlops_lab.kit.predictions import predicted
 
-from .scenario import CALM, MOST_PODS, PER_POD, STORM, rush
+from .scenario import CALM, LEAST_FOR_A_POD, MOST_PODS, PER_POD, STORM, rush
 from .scraped import NOT_THE_NEXT_PODS, by_template
 from .why import METRIC, NOT_BY_REQUESTS, why_not_measured
 
@@ -93,13 +94,18 @@ async def rests_at_one(lab: Lab) -> None:
 async def scales_out_before_cpu_would(lab: Lab) -> None:
     """Requests grow from 6 to 40 a second: a second pod is asked for before CPU would tell lab 10's autoscaler to.
 
-    An HPA that looks at http_requests_per_second asks for it; whoever else sets the number of pods is found out.
+    An HPA that goes by http_requests_per_second asks for it; whoever else sets the number of pods, or writes what the
+    HPA is told, is found out.
     """
     found = await lab.once(rush)
     expect(found.first).because(found.why)
     expect(found.hands).because(autoscalers.BY_HAND)
     seen = ", ".join(f"{each:g} a second" for each in found.targets) or "none does"
     expect(Observation(bool(found.targets), f"an HPA with a target for {METRIC}", seen)).because(NOT_BY_REQUESTS)
+    expect(found.specs.left_alone()).because(WRITTEN)
+    by = ", ".join(sorted(found.specs.by)) or "no HPA saw its target"
+    asked = Observation(METRIC in found.specs.by, f"an HPA saw its target for {METRIC}, and asked for more pods", by)
+    expect(asked).because(NOT_BY_REQUESTS)
     expect(found.second).because(
         "the autoscaler asked for it, but it was not ready in time: it must be scheduled (is its request free on a "
         "node?), start, and load its model; kubectl get pods, kubectl describe pod"
@@ -118,6 +124,11 @@ async def scales_as_far_as_needed(lab: Lab) -> None:
     expect(observe(f"target for {METRIC}", max(found.targets, default=0.0), at_most(PER_POD))).because(
         f"{CALM} requests a second bring as many pods with a larger target, too, and others would not: a pod is to get "
         f"{60 * PER_POD:.0f} requests a minute on average, and not more"
+    )
+    expect(observe(f"target for {METRIC}", min(found.targets, default=0.0), at_least(LEAST_FOR_A_POD))).because(
+        f"an autoscaler with such a target adds pods while those that are there get {60 * LEAST_FOR_A_POD:.0f} "
+        "requests a minute each, or fewer, so all that the budget allows run most of the day. It is a quantity: "
+        "90m is 0.09 a second, as m means a thousandth, and not a minute"
     )
     expect(found.all_ready).because(
         "they were asked for, but not ready in time: they must be scheduled (is their request free on a node?), start, "
@@ -141,10 +152,12 @@ async def keeps_within_budget(lab: Lab) -> None:
 @check(points=2, needs=scales_out_before_cpu_would, domains=("cka/workloads-and-scheduling",), owns="model")
 async def scales_in_again(lab: Lab) -> None:
     """Within 100 s of the load's end there is exactly one pod again."""
-    ended = (await lab.once(rush)).ended
-    back = await autoscalers.back_at_one(lab, ended=ended, within=IN_WITHIN)
+    found = await lab.once(rush)
+    back = await autoscalers.back_at_one(lab, ended=found.ended, within=IN_WITHIN)
     expect(back).because(await why_too_many(lab, back))
     expect(await autoscalers.left_to_autoscalers(lab)).because(autoscalers.BY_HAND)
+    await found.specs.look()
+    expect(found.specs.left_alone()).because(WRITTEN)
 
 
 async def why_too_many(lab: Lab, seen: Observation) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from mlops_lab.checks import Lab, LabError, Observation
 from mlops_lab.kit.autoscaler_reasons import figures, why_no_second_pod
+from mlops_lab.kit.autoscaler_specs import AutoscalerSpecs
 from mlops_lab.kit.autoscalers import autoscalers_of
 
 from .pace import CPU_ACTS, OUT_WITHIN, Pace
@@ -25,6 +26,7 @@ CALM_FOR = 50  # seconds: two scrapes and two looks of the autoscaler, whenever 
 STORM = 40  # requests a second, as in lab 10
 STORM_FOR = 20  # seconds at least: a scrape and most of a look
 MOST_PODS = 3
+LEAST_FOR_A_POD = 0.5  # requests a second, 30 a minute: who adds pods for less pays for pods that do nothing
 NEEDED = min(math.ceil(CALM / PER_POD), MOST_PODS)
 
 
@@ -38,6 +40,7 @@ class Rush:
         enough: it asked for all pods that the requests needed, while they came calmly; `figures`: its own then.
         all_ready: these pods were ready.
         hands: whether autoscalers alone set the number of pods.
+        specs: what the autoscalers were told, and by what they asked for more pods.
         targets: the requests a second for a pod that the autoscalers have as their targets.
         most: pods at a time.
     """
@@ -51,16 +54,17 @@ class Rush:
     most: int
     ended: float
     hands: Observation
+    specs: AutoscalerSpecs
     targets: Sequence[float]
 
 
 async def rush(lab: Lab) -> Rush:
     """Send the load, and follow the Deployment; it ends early when CPU would have been the first to tell."""
-    row, pace = lab.traffic.hidden_rows(1).body, Pace(lab)
+    row, pace, specs = lab.traffic.hidden_rows(1).body, Pace(lab), AutoscalerSpecs(lab)
     whole = OUT_WITHIN + STORM_FOR
     second = all_ready = Observation(False, "", "")
     why, seen = "", ""
-    async with pace.watched():
+    async with pace.watched(), specs.followed():
         # What counts is how many requests leave; starting pods may hold up some.
         async with lab.traffic.load("model", rate=CALM, body=row, duration=whole, late_at_most=2.0):
             pace.begin()
@@ -87,7 +91,7 @@ async def rush(lab: Lab) -> Rush:
         first, why = _before(pace), await costly(lab, pace)
     aims = targets(await autoscalers_of(lab))
     return Rush(
-        first, why, second, _enough(pace), seen, all_ready, pace.most, ended, pace.hands.seen(), aims,
+        first, why, second, _enough(pace), seen, all_ready, pace.most, ended, pace.hands.seen(), specs, aims,
     )  # fmt: skip
 
 

@@ -12,8 +12,8 @@ ACTS = (
 )
 
 NOT_BY_REQUESTS = (
-    f"the task is an HPA that goes by {METRIC}, a metric of type Pods with an averageValue. One that goes by CPU can "
-    "be set to act early as well, and then it acts whenever a pod does anything at all"
+    f"the task is an HPA that goes by {METRIC}, a metric of type Pods with an averageValue that the requests get to. "
+    "One that goes by CPU can be set to act early as well, and then it acts whenever a pod does anything at all"
 )
 
 
