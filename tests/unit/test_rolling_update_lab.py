@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from mlops_lab.checks import Observation
+from mlops_lab.base.errors import LabError
 from mlops_lab.kube.client import Object
 from tests.lab_programs import loaded
 from tests.made_up import NothingThere, Platform, made_up_lab
@@ -83,7 +84,7 @@ def test_an_update_leaves_the_server_as_it_is(item: Object | None, ok: bool) -> 
     [(with_server(), [], ""), (with_server(replicas=4), [], ""), (with_server(replicas=1), [], "replicas: 1"),
      (with_server(replicas=1), ["hpa"], ""), (with_server(load="0"), ["hpa"], "MODEL_LOAD_SECONDS 0, not 4")],
 )  # fmt: skip
-def test_the_way_back_leads_to_as_many_pods_of_the_given_server(now: Object, scaled_by: list[str], seen: str) -> None:
+def test_there_are_as_many_pods_of_the_given_server_as_before(now: Object, scaled_by: list[str], seen: str) -> None:
     async def present() -> Object:
         return now
 
@@ -93,6 +94,29 @@ def test_the_way_back_leads_to_as_many_pods_of_the_given_server(now: Object, sca
     checks = loaded("12")
     checks.autoscalers_of = autoscalers
     lab = made_up_lab(objects=NothingThere(deployment=lambda name: SimpleNamespace(now=present)))
-    back = Observation(True, "back", "it is")
-    found = asyncio.run(checks.as_before(lab, back, with_server()))
+    found = asyncio.run(checks.as_before(lab, with_server()))
     assert (found.ok, found.seen) == (not seen, seen or "it is")
+
+
+@pytest.mark.parametrize("transient", [True, False])
+def test_pods_that_nobody_tells_of_are_not_the_learners(transient: bool) -> None:
+    checks, left = loaded("12"), [LabError("the API server is away", "wait", transient=transient)]
+    pod = {"metadata": {"name": "model-1"}, "spec": {"containers": [{"image": NEW}]}, "status": {}}
+
+    async def owned(lab: Any) -> list[Object]:
+        if left:
+            raise left.pop()
+        return [pod]
+
+    async def noted() -> dict[str, bool]:
+        seen: dict[str, bool] = {}
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(checks.note_pods(made_up_lab(), NEW, seen), 0.5)
+        return seen
+
+    checks.owned_pods = owned
+    if transient:
+        assert asyncio.run(noted()) == {"model-1": False}
+    else:
+        with pytest.raises(LabError, match="is away"):
+            asyncio.run(noted())

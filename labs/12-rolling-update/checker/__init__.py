@@ -56,8 +56,8 @@ async def replaces_the_old(lab: Lab) -> None:
     """`./deploy IMAGE` with v2 exits 0 within 60 s, and from v1 the answers change over to v2 alone.
 
     The image has a tag that is drawn for this run. The program is called 5 s after the start of a load; when it exits,
-    all pods of the Deployment have that image and are ready, the server is else as it was given, and in the last 10 s
-    of the load every answer is v2's.
+    all pods of the Deployment have that image and are ready, no fewer than before, the server is else as it was given,
+    and in the last 10 s of the load every answer is v2's.
     """
     update = await lab.once(updated)
     expect(update.exited).because(
@@ -71,8 +71,9 @@ async def replaces_the_old(lab: Lab) -> None:
         "image, the one that was given"
     )
     expect(update.given).because(
-        "the program brings another image, and nothing else: the server's command and MODEL_LOAD_SECONDS stay. Compare "
-        "kubectl get deployment model -o yaml before and after ./deploy"
+        "the program brings another image, and nothing else: the server's command and MODEL_LOAD_SECONDS stay, and no "
+        "pod is taken away, as those that are left have to carry all requests. Compare kubectl get deployment model "
+        "-o yaml before and after ./deploy"
     )
     expect(update.replaced).because(
         "the program gets the image as its first argument. A rollout begins when the pod template changes: with the "

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mlops_lab.checks import Lab, Observation, is_ready, rolled_out, rollout_state
+from mlops_lab.checks import Lab, LabError, Observation, is_ready, rolled_out, rollout_state
 from mlops_lab.kit.answering import own_answers
 from mlops_lab.kit.autoscalers import autoscalers_of
 from mlops_lab.kit.deployments import owned_pods
@@ -38,7 +38,7 @@ class Update:
 
     Attributes:
         through: whether the Deployment had no pod but new ones when the program said that it was done.
-        given: whether the program left the server what it was, but for the image.
+        given: whether the program left the server what it was, but for the image, in no fewer pods.
         own: whether the answers at the end came from the Deployment itself.
     """
 
@@ -97,7 +97,7 @@ async def updated(lab: Lab) -> Update:
     """Let the program update to v2 under load; if anything was not as asked, put the Deployment back."""
     from . import replaces_the_old, updates_without_a_failure
 
-    await lab.once(deployment_before)
+    found = await lab.once(deployment_before)
     image = (await lab.once(images_called)).good
     update = None
     try:
@@ -106,7 +106,7 @@ async def updated(lab: Lab) -> Update:
             await lab.time.pause(BEFORE)
             command = await lab.work.command("deploy", image, within=WITHIN, cluster=True)
             done = await through_with(lab, image)
-            given = given_server(await lab.objects.deployment("model").now())
+            given = await as_before(lab, found)
             await lab.time.pause(AFTER + LAST)
             so_far, now = load.seen, load.elapsed
             through = set(with_version(so_far.window(now - LAST, now).labels)) == {"v2"}
@@ -147,7 +147,9 @@ async def tried(lab: Lab) -> Trial:
                 await lab.time.pause(5)
             finally:
                 looking.cancel()
-                await asyncio.gather(looking, return_exceptions=True)
+                ended = (await asyncio.gather(looking, return_exceptions=True))[0]
+            if isinstance(ended, Exception):
+                raise ended
         back = await deployment.until(
             lambda item: rolled_out(item) and template_images(item) == before,
             expected=f"image {', '.join(before)} again, all pods ready,",
@@ -159,8 +161,8 @@ async def tried(lab: Lab) -> Trial:
         ]
         if back.ok and left:
             back = replace(back, ok=False, expected="no pod of the broken image left", seen=f"left: {', '.join(left)}")
-        if back.ok:
-            back = await as_before(lab, back, found)
+        if back.ok and not (kept := await as_before(lab, found)).ok:
+            back = kept
         asked = f"./deploy {broken}: an exit code other than 0 within {WITHIN} s"
         return Trial(
             Observation(bool(ever_ready), "1 pod or more tries the broken image", f"{len(ever_ready)} tried it"),
@@ -199,8 +201,8 @@ def given_server(deployment: Object | None) -> Observation:
     return Observation(not said, asked, said[0] if said else "it is", None, tuple(said[1:]))
 
 
-async def as_before(lab: Lab, back: Observation, before: Object | None) -> Observation:
-    """What was seen of the way back, with what the Deployment is now: the given server, and no fewer pods than before.
+async def as_before(lab: Lab, before: Object | None) -> Observation:
+    """Whether the Deployment is still the given server, and wants no fewer pods than before `./deploy`.
 
     Where an autoscaler says how many pods there are, that is its business.
     """
@@ -209,14 +211,24 @@ async def as_before(lab: Lab, back: Observation, before: Object | None) -> Obser
         return server
     were, are = (int(((item or {}).get("spec") or {}).get("replicas", 1)) for item in (before, now))
     if are >= were or await autoscalers_of(lab):
-        return back
-    return replace(back, ok=False, expected=f"{were} pods again", seen=f"replicas: {are}")
+        return server
+    return Observation(False, f"{were} pods or more after ./deploy, as before it", f"replicas: {are}")
 
 
 async def note_pods(lab: Lab, image: str, ever_ready: dict[str, bool]) -> None:
-    """Note each pod of the Deployment that runs an image, and whether it was ever ready, until cancelled."""
+    """Note each pod of the Deployment that runs an image, and whether it was ever ready, until cancelled.
+
+    Raises:
+        LabError: the API server does not tell, for longer than a moment.
+    """
     while True:
-        for pod in await owned_pods(lab):
+        try:
+            pods = await owned_pods(lab)
+        except LabError as trouble:
+            if not trouble.transient:
+                raise
+            pods = []
+        for pod in pods:
             if runs(pod, image):
                 name = pod["metadata"]["name"]
                 ever_ready[name] = ever_ready.get(name, False) or is_ready(pod)
