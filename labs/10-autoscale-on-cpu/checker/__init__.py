@@ -114,10 +114,10 @@ async def keeps_the_objective(lab: Lab) -> None:
 async def scales_in_again(lab: Lab) -> None:
     """Within 100 s of the load's end there is exactly one pod again."""
     under_load = await lab.once(surge)
-    back = await autoscalers.back_at_one(lab, ended=under_load.ended, within=IN_WITHIN)
+    async with under_load.specs.followed():
+        back = await autoscalers.back_at_one(lab, ended=under_load.ended, within=IN_WITHIN)
     expect(back).because(await why_too_many(lab, back))
     expect(await autoscalers.left_to_autoscalers(lab)).because(autoscalers.BY_HAND)
-    await under_load.specs.look()
     expect(under_load.specs.left_alone()).because(WRITTEN)
 
 

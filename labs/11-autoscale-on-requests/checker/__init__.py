@@ -153,10 +153,10 @@ async def keeps_within_budget(lab: Lab) -> None:
 async def scales_in_again(lab: Lab) -> None:
     """Within 100 s of the load's end there is exactly one pod again."""
     found = await lab.once(rush)
-    back = await autoscalers.back_at_one(lab, ended=found.ended, within=IN_WITHIN)
+    async with found.specs.followed():
+        back = await autoscalers.back_at_one(lab, ended=found.ended, within=IN_WITHIN)
     expect(back).because(await why_too_many(lab, back))
     expect(await autoscalers.left_to_autoscalers(lab)).because(autoscalers.BY_HAND)
-    await found.specs.look()
     expect(found.specs.left_alone()).because(WRITTEN)
 
 

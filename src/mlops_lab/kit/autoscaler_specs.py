@@ -17,14 +17,14 @@ from mlops_lab.kube.client import Object
 _EVERY = 2.0  # s between two looks; an autoscaler leaves what it has computed for 15 s
 _TARGETS = ("averageUtilization", "averageValue", "value")
 WRITTEN = (
-    "an autoscaler decides by what it was told before the load. A program, or somebody, that writes its spec while "
-    "requests come decides in its place, and is what this lab is to replace; kubectl get hpa -o yaml "
-    "--show-managed-fields says who has written spec"
+    "an autoscaler is to decide by what it was told before the load. A program, or somebody, that writes its spec "
+    "while requests come, or once they have ended, decides in its place, and is what this lab is to replace; kubectl "
+    "get hpa -o yaml --show-managed-fields says who has written spec"
 )
 
 
 class AutoscalerSpecs:
-    """The autoscalers of a Deployment, as they are seen while `followed` runs.
+    """The autoscalers of a Deployment, as they are seen while `followed` runs, once or more often.
 
     Attributes:
         by: the names of metrics of which an autoscaler saw its target or more, while it wanted more pods than one and
@@ -33,7 +33,7 @@ class AutoscalerSpecs:
 
     def __init__(self, lab: Lab, deployment: str = "model") -> None:
         self._lab, self._deployment = lab, deployment
-        self._first: dict[str, Object] | None = None
+        self._first: dict[str, Autoscaler] | None = None
         self._written: list[str] = []
         self.by: set[str] = set()
 
@@ -57,10 +57,9 @@ class AutoscalerSpecs:
     async def look(self) -> None:
         """Look once."""
         now = await autoscalers_of(self._lab, self._deployment)
-        specs = {each.name: each.item["spec"] for each in now}
         if self._first is None:
-            self._first = specs
-        self._written += _differences(self._first, specs)
+            self._first = {each.name: each for each in now}
+        self._written += _differences(self._first, {each.name: each for each in now})
         self.by.update(name for each in now if each.wanted >= 2 > each.least for name in at_target(each))
 
     def left_alone(self) -> Observation:
@@ -103,13 +102,16 @@ def _value(metric: Object, key: str) -> Object:
     return found
 
 
-def _differences(first: dict[str, Object], now: dict[str, Object]) -> list[str]:
+def _differences(first: dict[str, Autoscaler], now: dict[str, Autoscaler]) -> list[str]:
     """How autoscalers differ from what they were first, in words; both by name."""
     said = [f"{name} is gone" for name in first if name not in now]
-    for name, spec in now.items():
+    for name, each in now.items():
         if name not in first:
             said.append(f"{name} came")
-        elif spec != first[name]:
-            fields = [key for key in {**first[name], **spec} if spec.get(key) != first[name].get(key)]
+            continue
+        was, spec = first[name].item, each.item["spec"]
+        if each.item["metadata"].get("uid") != was["metadata"].get("uid"):  # a new one knows nothing of its past
+            said.append(f"{name} was made anew")
+        if fields := [key for key in {**was["spec"], **spec} if spec.get(key) != was["spec"].get(key)]:
             said.append(f"another {', '.join(fields)} in {name}")
     return said

@@ -33,9 +33,11 @@ def average(kind: str, name: str, value: str, target: str) -> tuple[Object, Obje
     return {"type": kind, key: wanted}, {"type": kind, key: named | {"current": {"averageValue": value}}}
 
 
-def hpa(*metrics: tuple[Object, Object], wanted: int = 2, least: int = 1, name: str = "model") -> Object:
+def hpa(
+    *metrics: tuple[Object, Object], wanted: int = 2, least: int = 1, name: str = "model", uid: str = "1"
+) -> Object:
     return {
-        "metadata": {"name": name},
+        "metadata": {"name": name, "uid": uid},
         "spec": {
             "scaleTargetRef": {"kind": "Deployment", "name": "model"}, "minReplicas": least, "maxReplicas": 4,
             "metrics": [each for each, _ in metrics],
@@ -105,6 +107,7 @@ def changed(**spec: Any) -> Object:
         ([changed(metrics=[resource(67, 5)[0]])], "another metrics in model"),
         ([changed(behavior={})], "another behavior in model"),
         ([], "model is gone"),
+        ([hpa(resource(67), uid="2")], "model was made anew"),
         ([hpa(resource(67)), hpa(resource(67), name="more")], "more came"),
     ],
 )
