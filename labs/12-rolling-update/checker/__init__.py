@@ -14,6 +14,10 @@ from mlops_lab.kit.predictions import predicted
 from .scenario import START, WITHIN, deployment_before, tried, updated
 from .why import why_lost
 
+OTHERS = (
+    "the Service leads to other pods than those of Deployment model now. The task is an update of that one, and a way "
+    "back in it, not another beside it: kubectl get endpointslices -o yaml"
+)
 ANSWER_WITHIN = 15  # s; the nodes hear of pods that came or went a moment later than the API
 
 
@@ -80,10 +84,7 @@ async def replaces_the_old(lab: Lab) -> None:
         "same tag again a restart runs what ran before. Compare kubectl get deployment model -o wide before and after "
         "./deploy, and ask the Service: GET /version names model and pod"
     )
-    expect(update.own).because(
-        "the Service leads to other pods than those of Deployment model now. The task is an update of that one, not "
-        "another beside it: kubectl get endpointslices -o yaml"
-    )
+    expect(update.own).because(OTHERS)
 
 
 @check(points=4, needs=replaces_the_old, owns="model", domains=("ckad/deployment", "cka/workloads-and-scheduling"))
@@ -128,7 +129,8 @@ async def rolls_back(lab: Lab) -> None:
     """`./deploy` with that broken image exits with another code than 0 within 60 s, and v2 runs again as before.
 
     At most 20 s after the program's end all pods of the Deployment are ready with the image from before the call, and
-    no pod of the broken image is left but those that are being deleted. The server is the given one, in no fewer pods.
+    no pod of the broken image is left but those that are being deleted. The server is the given one, in no fewer pods,
+    and the Service leads to these alone.
     """
     trial = await lab.once(tried)
     expect(trial.refused).because(
@@ -144,3 +146,4 @@ async def rolls_back(lab: Lab) -> None:
         "each new pod. kubectl rollout undo deployment/model returns to the revision before, whatever that was; the "
         "manifests in a folder may be older. See kubectl rollout history deployment/model"
     )
+    expect(trial.own).because(OTHERS)

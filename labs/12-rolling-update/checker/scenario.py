@@ -69,6 +69,7 @@ class Trial:
     """What the broken image brought about.
 
     Attributes:
+        own: whether the answers after it come from the Deployment itself.
         was_ready: whether a pod of it was ever ready.
         stopped_after: the limit, if the program had to be stopped.
     """
@@ -77,6 +78,7 @@ class Trial:
     unharmed: Observation
     refused: Observation
     back: Observation
+    own: Observation
     was_ready: bool
     stopped_after: float | None
 
@@ -169,6 +171,7 @@ async def tried(lab: Lab) -> Trial:
             none_lost(load.report),
             command.observed(command.code not in (0, None), asked),
             back,
+            await own_answers(lab),
             any(ever_ready.values()),
             command.seconds if command.code is None else None,
         )
