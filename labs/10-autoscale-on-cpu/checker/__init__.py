@@ -45,7 +45,8 @@ async def serves(lab: Lab) -> None:
     )
     expect(answered.count()).because("it is one for each flight; this is another server's answer")
     expect(await values(lab, answered, within=0.0001)).because(
-        "another model (or another version) answers; this lab is about localhost:5001/flight-delay:v1"
+        "another model (or another version) answers; this lab is about localhost:5001/flight-delay:v1, or the network "
+        "of localhost:5001/flight-delay-pytorch:v1 where the Deployment names that image"
     )
     await must_answer(lab)
     await must_be_a_given_one(lab, why="leave the image and MODEL_LOAD_SECONDS as they are")
