@@ -26,7 +26,7 @@ CALM_FOR = 50  # seconds: two scrapes and two looks of the autoscaler, whenever 
 STORM = 40  # requests a second, as in lab 10
 STORM_FOR = 20  # seconds at least: a scrape and most of a look
 MOST_PODS = 3
-LEAST_FOR_A_POD = 0.5  # requests a second, 30 a minute: who adds pods for less pays for pods that do nothing
+LEAST_FOR_A_POD = 1 / 6  # requests a second, 10 a minute: who adds pods for less pays for pods that do nothing
 NEEDED = min(math.ceil(CALM / PER_POD), MOST_PODS)
 
 
