@@ -24,10 +24,10 @@ def pod(name: str, ready: bool = True, began: str = "1") -> Object:
 class Cluster:
     """Pods before and after a deletion, and a load of which some seconds failed; a second passes with each look."""
 
-    def __init__(self, after: list[list[Object]], failed: Collection[int] = ()) -> None:
+    def __init__(self, after: list[list[Object]], failed: Collection[int] = (), silent: Collection[int] = ()) -> None:
         self.pods, self.after = [pod("young", began="2"), pod("old", began="1")], after
         self.killed: list[str] = []
-        self.failed, self.elapsed = failed, 0.0
+        self.failed, self.silent, self.elapsed = failed, silent, 0.0
         self.objects = self.traffic = self.time = self
 
     async def pods_of(self, service: str) -> list[Object]:
@@ -57,12 +57,17 @@ class Cluster:
         yield self
 
     async def finished(self) -> LoadReport:
-        rows = tuple(Request(float(at), 0, 0.01, 503 if at in self.failed else 200, "v1", "") for at in range(50))
+        rows = tuple(
+            Request(float(at), 0, 10.0, 0, "", "no answer in time")
+            if at in self.silent
+            else Request(float(at), 0, 0.01, 503 if at in self.failed else 200, "v1", "")
+            for at in range(50)
+        )
         return LoadReport(rows, 50, 50, 0, 50.0)
 
 
-def kill(after: list[list[Object]], failed: Collection[int] = ()) -> Any:
-    cluster = Cluster(after, failed)
+def kill(after: list[list[Object]], failed: Collection[int] = (), silent: Collection[int] = ()) -> Any:
+    cluster = Cluster(after, failed, silent)
     found = asyncio.run(loaded("04").kill_under_load(cluster))
     assert cluster.killed == ["old"]
     return found
@@ -96,6 +101,34 @@ def test_when_requests_were_lost_tells_why(after: list[list[Object]], failed: se
     found = kill(after, failed)
     assert not found.lost.ok
     assert found.why == getattr(loaded("04"), cause)
+
+
+@pytest.mark.parametrize(
+    ("silent", "failed", "cause"),
+    [({1, 2, 30, 40}, {20}, "TOO_SLOW"), ({30}, {20, 21}, "TOO_EARLY"), ({6, 7}, (), "NO_WAIT")],
+)
+def test_requests_that_waited_in_vain_met_a_pod_that_is_too_slow(
+    silent: set[int], failed: set[int], cause: str
+) -> None:
+    found = kill([[pod("young"), pod("new")]], failed, silent)
+    assert not found.lost.ok and found.why == getattr(loaded("04"), cause)
+
+
+@pytest.mark.parametrize(
+    ("spec", "seen"),
+    [
+        ({"internalTrafficPolicy": "Cluster"}, "Service model leads to pods of all nodes"),
+        ({"trafficDistribution": "PreferSameZone"}, "Service model leads to pods of all nodes"),
+        ({"internalTrafficPolicy": "Local"}, "internalTrafficPolicy: Local"),
+        ({"trafficDistribution": "PreferSameNode"}, "trafficDistribution: PreferSameNode"),
+    ],
+)
+def test_a_service_leads_to_the_pods_of_all_nodes(spec: Object, seen: str) -> None:
+    async def service(name: str) -> Object:
+        return {"spec": spec}
+
+    lab: Any = SimpleNamespace(objects=SimpleNamespace(service=service))
+    assert asyncio.run(loaded("04").leads_anywhere(lab)).seen == seen
 
 
 def test_the_report_says_when_and_how_requests_were_lost() -> None:

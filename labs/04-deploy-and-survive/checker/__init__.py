@@ -6,11 +6,13 @@ The limits are the task's own; the probabilities that must come back were comput
 from __future__ import annotations
 
 from mlops_lab.checks import Lab, at_least, check, equal_to, expect, observe
+from mlops_lab.kit.answering import must_answer
 from mlops_lab.kit.deployments import all_its_own, exists
 from mlops_lab.kit.predictions import predicted
+from mlops_lab.kit.prerequisites import must
 from mlops_lab.kit.services import gauge, versions
 
-from .scenario import LOAD_SECONDS, SELECTED_AND_READY, kill_under_load, loads_for, pods_ready
+from .scenario import LOAD_SECONDS, SELECTED_AND_READY, kill_under_load, leads_anywhere, loads_for, pods_ready
 from .why import ONE_REPLICA
 
 ANSWER_WITHIN = 30  # s, for a model that still loads in a pod that says it is ready
@@ -35,8 +37,9 @@ async def answers_right(lab: Lab) -> None:
     """POST /predict on port 80 of Service `model` gives the probabilities of model v1 within 1e-6, and only v1 answers.
 
     The checker waits up to 90 s until every pod that the Service selects is ready. All are Deployment `model`'s, and
-    run `flight-delay:v1`. Then it sends 40 flights that you don't see, and 100 requests more to learn who answers
-    them. The model must have taken its 8 s to load.
+    run `flight-delay:v1` in their first container, which answers; a client may come to any of them. Then it sends 40
+    flights that you don't see, and 100 requests more to learn who answers them. The model must have taken its 8 s to
+    load.
     """
     deployment = await exists(lab, apply="kubectl apply -f .")
     expect(await pods_ready(lab)).because(SELECTED_AND_READY)
@@ -60,6 +63,12 @@ async def answers_right(lab: Lab) -> None:
     loading = await gauge(lab, "model_load_seconds", within=ANSWER_WITHIN)
     expect(observe("seconds that the model took to load", loading, at_least(LOAD_SECONDS))).because(LARGE)
     expect(await loads_for(lab)).because(LARGE)
+    await must_answer(lab)
+    must(
+        await leads_anywhere(lab),
+        "any client has to come to any of the pods: by this setting those on one node get only the pods of that node, "
+        "and lose all requests when these are gone. kubectl explain service.spec",
+    )
 
 
 @check(points=1, needs=answers_right, owns="shadow", domains=("ckad/services-and-networking",))
@@ -73,6 +82,7 @@ async def leaves_the_shadow_alone(lab: Lab) -> None:
     expect(observe("versions that answered at Service shadow", await versions(lab, "shadow"), equal_to("v2"))).because(
         SHADOWS_OWN
     )
+    await must_answer(lab, "shadow", "shadow")
 
 
 @check(points=4, needs=answers_right, owns="model", domains=("ckad/deployment", "ckad/observability-and-maintenance"))

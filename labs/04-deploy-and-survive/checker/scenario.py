@@ -9,6 +9,7 @@ from mlops_lab.checks import Lab, Observation, at_least, expect, holds, observe
 from mlops_lab.kit import services
 from mlops_lab.kit.losses import kinds
 from mlops_lab.kit.pods import ready, states
+from mlops_lab.kube.client import Object
 
 from .why import why_lost
 
@@ -16,7 +17,9 @@ LOAD, LOAD_SECONDS = "MODEL_LOAD_SECONDS", 8
 SELECTED_WITHIN, READY_WITHIN = 15, 90  # s, for pods that were applied just before to be there, and to be ready
 RATE, DURATION = 50, 50  # requests a second, s
 KILL_AT = 5  # s after the load began
+NEAR = {"internalTrafficPolicy": "Local", "trafficDistribution": "PreferSameNode"}
 HEAL_WITHIN = 40  # s after the deletion
+ANSWER_LIMIT = 10.0  # s
 NEWS_WITHIN = 3  # s in which every node has long heard of the deletion
 FAILED_AT_MOST = 0.1  # % of the requests
 SELECTED_AND_READY = (
@@ -50,7 +53,15 @@ async def loads_for(lab: Lab) -> Observation:
                 said = await lab.objects.run_in(pod["metadata"]["name"], *words, container=each["name"])
                 told["".join(said.lines).strip()] = pod["metadata"]["name"]
     other = [f"{value[:80]} in {pod}" for value, pod in told.items() if not _is_given(value)]
-    return Observation(bool(told) and not other, f"{LOAD} is {LOAD_SECONDS}", ", ".join(other) or "it is")
+    seen = ", ".join(other) or ("it is" if told else "no pod is ready any more")
+    return Observation(bool(told) and not other, f"{LOAD} is {LOAD_SECONDS}", seen)
+
+
+async def leads_anywhere(lab: Lab) -> Observation:
+    """Whether Service `model` leads to its pods from any node; else a load meets those of one node only."""
+    spec: Object = (await lab.objects.service("model"))["spec"]
+    near = [f"{key}: {value}" for key, value in NEAR.items() if spec.get(key) == value]
+    return holds(not near, "Service model leads to pods of all nodes", ", ".join(near))
 
 
 def _is_given(value: str) -> bool:
@@ -69,7 +80,9 @@ async def kill_under_load(lab: Lab) -> Kill:
     )
     before, victim, healed = len(pods), pods[0]["metadata"]["name"], None
     body = lab.traffic.hidden_rows(1).body
-    async with lab.traffic.load("model", rate=RATE, duration=DURATION, body=body, late_at_most=1.0) as load:
+    async with lab.traffic.load(
+        "model", rate=RATE, duration=DURATION, body=body, answer_within=ANSWER_LIMIT, late_at_most=1.0
+    ) as load:
         await lab.time.pause(KILL_AT - load.elapsed)
         async with services.busy_cluster(lab):
             await lab.objects.kill(victim)
@@ -94,4 +107,5 @@ async def kill_under_load(lab: Lab) -> Kill:
     again = f"{before} ready pods within {HEAL_WITHIN} s of the deletion, as before"
     seen = f"{'still' if healed is None else f'after {healed:.0f} s'} {len(ready(pods))} of {before} ready"
     whole = Observation(healed is not None, again, seen, evidence=states(pods))
-    return Kill(lost, why_lost(first, early, late, left=left), some, whole)
+    waited = sum(each.status == 0 and each.latency >= ANSWER_LIMIT for each in report.requests)
+    return Kill(lost, why_lost(first, early, late, left=left, slow=2 * waited > report.failed), some, whole)

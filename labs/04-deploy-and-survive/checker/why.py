@@ -22,16 +22,24 @@ BEFORE = (
     "most requests were lost while no pod was being deleted: some pods behind the Service cannot answer. Ask them one "
     "by one (kubectl get pods -o wide, kubectl logs POD); a pod that cannot serve should not be ready"
 )
+TOO_SLOW = (
+    "most of the lost requests had no answer within 10 s: they reached a pod that did not get round to them. 50 "
+    "requests a second are little for this server, unless a CPU limit holds it up, and when one pod is gone the others have its "
+    "part to do as well. kubectl describe pod shows Limits, kubectl top pod what is used while a load runs"
+)
 
 
-def why_lost(before: int, early: int, late: int, *, left: int) -> str:
+def why_lost(before: int, early: int, late: int, *, left: int, slow: bool = False) -> str:
     """The likely cause, from how many requests failed before the deletion, soon after it and later.
 
     Args:
         left: ready pods right after the deletion.
+        slow: most of them waited for an answer until the time was over.
     """
     if left == 0:
         return ONE_REPLICA
+    if slow and early <= before + late:
+        return TOO_SLOW
     if before > early + late:
         return BEFORE
     return TOO_EARLY if late > early else NO_WAIT
