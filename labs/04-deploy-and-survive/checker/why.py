@@ -24,8 +24,9 @@ BEFORE = (
 )
 TOO_SLOW = (
     "most of the lost requests had no answer within 10 s: they reached a pod that did not get round to them. 50 "
-    "requests a second are little for this server, unless a CPU limit holds it up, and when one pod is gone the others have its "
-    "part to do as well. kubectl describe pod shows Limits, kubectl top pod what is used while a load runs"
+    "requests a second are little for this server, unless a CPU limit holds it up, and when one pod is gone "
+    "the others have its part to do as well. kubectl describe pod shows Limits, kubectl top pod what is used while a "
+    "load runs"
 )
 
 

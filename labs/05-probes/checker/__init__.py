@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mlops_lab.checks import Lab, LabError, Observation, between, check, equal_to, expect, observe
+from mlops_lab.checks import Lab, LabError, Observation, between, check, equal_to, expect, holds, observe
 from mlops_lab.kit.answering import must_answer
 from mlops_lab.kit.deployments import exists, rolled_out
 from mlops_lab.kit.given import around_is_given, given_service, must_be_given
+from mlops_lab.kit.pods import lives_long
 from mlops_lab.kit.predictions import predicted
 from mlops_lab.kit.prerequisites import must
 from mlops_lab.measure.traffic.flights import numbers
@@ -73,6 +74,13 @@ async def comes_up(lab: Lab) -> None:
         why="the probes are yours, and how long a container is given to end; what a probe of yours needs goes into a "
         "folder of its own, not into /lab",
     )  # fmt: skip
+    spec = (await lab.objects.deployment("model").present())["spec"]["template"]["spec"]
+    beside = [each["name"] for each in lives_long(spec)[1:]]
+    must(
+        holds(not beside, "one container that lives as long as the pod", f"beside it {', '.join(beside)}"),
+        "each pod with the one server is the task. An init container may prepare what a probe needs, and has to end; "
+        "one that is restarted always (restartPolicy) is a second container beside the server, and no probe",
+    )
     must(
         await around_is_given(lab, START, free=YOURS),
         "the probes are yours, and how a container ends. Two pods, each with the one server, are the task: a second "
@@ -144,7 +152,7 @@ async def hung_pod_is_restarted(lab: Lab) -> None:
 
 @check(points=2, needs=comes_up, owns="model", domains=("ckad/observability-and-maintenance", "cka/troubleshooting"))
 async def unready_pod_is_left_alone(lab: Lab) -> None:
-    """A pod that answers 503 for 30 s, because the feature store is away, is not restarted."""
+    """A pod that answers 503 for 45 s, because the feature store is away, is not restarted."""
     found = await lab.once(incidents)
     expect(found.unready.begun).because(found.unready.why)
     expect(found.unready.restarted(f"while the pod answers 503 for {UNREADY} s", found.probes)).because(
@@ -152,17 +160,26 @@ async def unready_pod_is_left_alone(lab: Lab) -> None:
         "load as well. Whether the process can go on at all (liveness) and whether it can serve just now (readiness) "
         "are two questions, and the server has a path for each"
     )
+    if found.unready.cut_short:
+        expect(found.unready.cut_short).because(
+            "something of yours in the pod has ended the drill, a probe or a hook perhaps. The feature store comes "
+            "back by itself, and not sooner; what is asked is that the pod is left alone until then"
+        )
 
 
 @check(points=1, needs=comes_up, owns="model", domains=("ckad/observability-and-maintenance",))
 async def busy_pod_is_left_alone(lab: Lab) -> None:
-    """A pod that computes for 10 s, and answers nothing meanwhile, is not restarted; nor are pods that are well."""
+    """A pod that computes for 10 s, and answers nothing meanwhile, is not restarted; nor are pods that are well.
+
+    It computes up to three times, with a rest between them in which the liveness probe is answered.
+    """
     found = await lab.once(incidents)
     expect(found.busy.begun).because(found.busy.why)
     expect(found.busy.restarted(f"while the pod computes for {BUSY} s", found.probes)).because(
         "a pod that computes and one that hangs look the same from outside: no answer within timeoutSeconds. What "
-        "tells them apart is how long it lasts. failureThreshold x periodSeconds of the liveness probe must be more "
-        "than the longest work, and less than you let a hang last"
+        "tells them apart is how long it lasts. The first probe that fails may come just as the work begins, so it is "
+        "(failureThreshold - 1) x periodSeconds and the last one's timeoutSeconds that must be more than the longest "
+        "work; and less than you let a hang last"
     )
     expect(observe("restarts of the Deployment's own pods meanwhile", found.others, equal_to(0))).because(
         "nothing was done to these pods: the liveness probe fails although the server answers. Does it ask a path "

@@ -23,6 +23,14 @@ BUSY = 10  # s
 UNREADY = RESTARTED_WITHIN + 5  # s: who restarts what hangs in time and asks /readyz for it restarts this, too
 LOOK_EVERY = 0.5  # s
 LOG = 1 << 20  # bytes of a log, from its beginning
+# Asked in a pod: what it answers about the feature store.
+ASK = """
+import urllib.error, urllib.request
+try:
+    print(urllib.request.urlopen("http://127.0.0.1:8080/readyz", timeout=5).status)
+except urllib.error.HTTPError as refusal:
+    print(refusal.code)
+"""
 LABEL, LOAD = "mlops-lab/checker", "MODEL_LOAD_SECONDS"
 LATE = (
     "a pod is ready once its startup probe and then its readiness probe have succeeded; they ask when "
@@ -37,6 +45,7 @@ class Copy:
     Attributes:
         load: s that its model takes to load.
         begun, why: it was ready, and its incident has begun; if not, why.
+        cut_short: that its incident was ended before its time; None: it was not.
         since: time.monotonic of its creation, then of its incident.
         out, back, ended: s since then until it was not ready, ready again, and had a new container; None: never.
         events: what the kubelet said of it.
@@ -53,6 +62,7 @@ class Copy:
     out: float | None = None
     back: float | None = None
     ended: float | None = None
+    cut_short: Observation | None = None
     events: tuple[str, ...] = ()
 
     async def look(self) -> None:
@@ -116,6 +126,16 @@ class Copy:
             self.why = "server.py and drill.py are given, and lie in /lab: leave them as they are"
         return code == 0
 
+    async def stays_away(self, seconds: float) -> None:
+        """See whether it still answers 503, as it was made to for so many seconds; `cut_short` says if not."""
+        with contextlib.suppress(LabError):  # its container may be ending just now
+            done = await self.lab.objects.run_in(self.name, "python3", "-c", ASK, container=self.container)
+            passed = time.monotonic() - self.since
+            await self.look()
+            if self.ended is None and passed < seconds and done.lines == ["200"]:
+                expected = f"a pod answers 503 for {seconds:g} s, as drill.py has made it to"
+                self.cut_short = Observation(False, expected, f"200 after {passed:.0f} s", passed, timed=False)
+
     def restarted(self, when: str, probes: Sequence[str]) -> Observation:
         """Whether its container lived on."""
         seen = "not restarted" if self.ended is None else f"restarted after {self.ended:.0f} s"
@@ -130,7 +150,13 @@ class Copy:
     def returned(self, probes: Sequence[str]) -> Observation:
         """Whether it was ready again in time, where it lived on."""
         seen = (
-            "ready again" if self.back is not None else "restarted" if self.ended is not None else "not ready by then"
+            "ready again"
+            if self.back is not None
+            else "restarted"
+            if self.ended is not None
+            else "ready all the time"
+            if self.out is None and self.ready
+            else "not ready by then"
         )
         return Observation(
             seen != "not ready by then",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,9 +14,22 @@ from mlops_lab.kit.pods import restarts
 from mlops_lab.kit.side_by_side import together
 from mlops_lab.kube.client import Object
 
-from .copies import BUSY, LABEL, OUT_WITHIN, QUICK, RESTARTED_WITHIN, SLOW, UNREADY, Copy, copies, events, serving
+from .computing import SETTLED, once_more, rests_between
+from .copies import (
+    BUSY,
+    LABEL,
+    LOOK_EVERY,
+    OUT_WITHIN,
+    QUICK,
+    RESTARTED_WITHIN,
+    SLOW,
+    UNREADY,
+    Copy,
+    copies,
+    events,
+    serving,
+)
 
-SETTLED = 8  # s in which a restart that was decided on has begun, the preStop wait included
 RATE, LONGEST = 10, 240  # requests a second, s
 ANSWER_LIMIT = 15.0  # s; a request may have to wait for a pod that computes
 LATE_AT_MOST = 5.0  # s that requests may leave late on a busy machine; no latencies are measured
@@ -49,13 +63,15 @@ class Incidents:
 
 async def incidents(lab: Lab) -> Incidents:
     """Make the four pods under a light load, play the incidents side by side, and see what becomes of the pods."""
-    from . import slow_start_survives, unready_pod_is_left_alone  # which begin with this
+    from . import busy_pod_is_left_alone, slow_start_survives, unready_pod_is_left_alone  # which begin with this
 
     template = (await lab.objects.deployment("model").present())["spec"]["template"]
     windows: list[tuple[float, float]] = []  # of the load's time, in which requests may fail
     # What has passed, in the verification of a mistake in other checks, may be shorter.
     load_for = SLOW if lab.thorough(slow_start_survives) else QUICK
     away_for = UNREADY if lab.thorough(unready_pod_is_left_alone) else OUT_WITHIN + 6
+    rests = rests_between(serving(template["spec"]).get("livenessProbe"))
+    rests = rests if lab.thorough(busy_pod_is_left_alone) else rests[-1:]
 
     async def slow(pod: Copy) -> None:
         await pod.start()
@@ -74,17 +90,26 @@ async def incidents(lab: Lab) -> Incidents:
             begun = await pod.drill("unready", str(away_for))
             excuse(began, OUT_WITHIN)
             if begun:
-                await pod.watch(away_for)
+                await pod.watch(away_for / 2)
+                await pod.stays_away(away_for)
+                await pod.watch(away_for / 2)
                 await pod.watch(SETTLED)
                 await pod.watch(OUT_WITHIN - SETTLED, lambda: pod.ready)
 
     async def busy(pod: Copy) -> None:
-        if await pod.start():
-            began = load.elapsed
-            if await pod.drill("busy", str(BUSY)):
-                await pod.watch(BUSY + SETTLED)
-            if pod.ended is not None:  # what was lost with it, is another check's matter
-                excuse(began, 0)
+        if not await pod.start():
+            return
+        for turn, rest in enumerate(rests):
+            began, due = load.elapsed, time.monotonic() + BUSY + rest
+            if await (once_more(pod) if turn else pod.drill("busy", str(BUSY))):
+                await pod.watch(due - LOOK_EVERY - time.monotonic(), lambda: pod.ended is not None)
+            elif pod.ended is None:
+                return
+            if pod.ended is not None:
+                await pod.watch(SETTLED)
+                excuse(began, 0)  # what was lost with it is another check's matter
+                return
+            await lab.time.pause(max(0.0, due - time.monotonic()))
 
     def excuse(began: float, seconds: float) -> None:
         windows.append((began - 1, load.elapsed + seconds))
@@ -100,6 +125,8 @@ async def incidents(lab: Lab) -> Incidents:
                 await together(slow(pods["slow"]), hang(pods["hung"]), unready(pods["unready"]), busy(pods["busy"]))
             finally:
                 looking.cancel()
+            for pod in (pods["unready"], pods["busy"]):  # a preStop hook may put off for long what was decided on
+                await pod.look()
             alone, after = await looking, await own_restarts(lab)
         for pod in pods.values():
             pod.events = await events(lab, pod.name)

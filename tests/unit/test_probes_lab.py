@@ -1,0 +1,106 @@
+"""Lab 05: how often a pod computes and when, and what becomes of an incident that something else ends."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from mlops_lab.base.errors import LabError
+from mlops_lab.checks import absent
+from mlops_lab.checks.rooms.objects import Printed
+from mlops_lab.checks.watched import Watched
+from mlops_lab.kube.client import Object
+from tests.lab_programs import loaded
+from tests.made_up import NothingThere, made_up_lab
+
+BUSY, LIMIT = 10, 64  # s
+
+
+def probe(period: float, failures: int, timeout: float) -> Object:
+    return {"periodSeconds": period, "failureThreshold": failures, "timeoutSeconds": timeout}
+
+
+def begins(rests: Sequence[float]) -> list[float]:
+    """When each time that the pod computes begins, from the first."""
+    return [sum(BUSY + each for each in rests[:number]) for number in range(len(rests))]
+
+
+@pytest.mark.parametrize("period", [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 15, 20, 30, 60])
+@pytest.mark.parametrize("timeout", [1, 2, 3, 16])
+def test_a_pod_that_computes_again_has_answered_its_probe_and_is_asked_at_another_moment(
+    period: int, timeout: int
+) -> None:
+    rests = loaded("05").rests_between(probe(period, 3, timeout))
+    assert rests[-1] == 8 and 1 <= len(rests) <= 3
+    assert all(each >= period + timeout + 2 for each in rests[:-1])
+    assert begins(rests)[-1] + BUSY + rests[-1] <= LIMIT
+    phases = [each % period / period for each in begins(rests)]
+    assert all(min(abs(each - part) for part in (0, 1 / 3, 2 / 3, 1)) < 1e-6 for each in phases)
+    assert len({round(each, 3) for each in phases}) == len(rests)
+
+
+def test_without_a_liveness_probe_it_computes_once() -> None:
+    assert loaded("05").rests_between(None) == [8]
+    assert len(loaded("05").rests_between(probe(10, 3, 1))) == 2
+
+
+@pytest.mark.parametrize("first", [0.0, 0.9, 1.7, 2.6, 3.4, 4.3])
+def test_two_failures_in_five_seconds_restart_a_pod_that_computes_three_times(first: float) -> None:
+    """Whenever the first probe after its begin comes; once it would be luck."""
+    rests = loaded("05").rests_between(probe(5, 2, 2))
+    restarted = []
+    for begin in begins(rests):
+        until_asked = (first - begin) % 5
+        restarted.append(until_asked + 5 + 2 < BUSY)
+    assert len(rests) == 3 and any(restarted)
+
+
+def copy(answers: Sequence[Any], restarts: Sequence[int] = (0,)) -> Any:
+    """A pod in which commands print these, one after the other, and that was restarted so often at each look."""
+    said, seen = list(answers), list(restarts)
+
+    async def run_in(pod: str, *command: str, **more: Any) -> Printed:
+        one = said.pop(0)
+        if isinstance(one, LabError):
+            raise one
+        return one
+
+    class Pod(Watched):
+        async def now(self) -> Any:
+            count = seen.pop(0) if len(seen) > 1 else seen[0]
+            return {"status": {"containerStatuses": [{"restartCount": count}]}}
+
+    lab05 = loaded("05")
+    objects = NothingThere(run_in=run_in, named=lambda kind, name: Pod(None, kind, name, "lab"))  # type: ignore[arg-type]
+    never = absent("ready", "not looked at")
+    return lab05, lab05.Copy(made_up_lab(objects=objects), "checker-1", "server", 2, time.monotonic(), never)
+
+
+@pytest.mark.parametrize(("lines", "restarts", "cut"), [(["503"], 0, False), (["200"], 0, True), (["200"], 1, False)])
+def test_a_pod_that_answers_although_its_store_is_away_had_its_drill_ended(
+    lines: list[str], restarts: int, cut: bool
+) -> None:
+    _, pod = copy([Printed(0, lines, "")], [restarts])
+    asyncio.run(pod.stays_away(45))
+    assert bool(pod.cut_short) is cut
+    if cut:
+        assert pod.cut_short.seen == "200 after 0 s" and "503 for 45 s" in pod.cut_short.expected
+
+
+def test_where_nobody_can_ask_in_a_pod_its_drill_counts_as_whole() -> None:
+    _, pod = copy([LabError("it does not run", "")])
+    asyncio.run(pod.stays_away(45))
+    assert pod.cut_short is None
+
+
+def test_a_container_that_ends_just_as_it_is_to_compute_again_was_restarted() -> None:
+    for said in (LabError("it does not run", ""), Printed(137, [], "")):
+        lab05, pod = copy([said], [0, 1])
+        assert asyncio.run(lab05.once_more(pod)) is False
+        assert pod.ended is not None and pod.begun.expected == "ready"
+    lab05, pod = copy([Printed(0, ["ok"], "")])
+    assert asyncio.run(lab05.once_more(pod)) is True and pod.ended is None
