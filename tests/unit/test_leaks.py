@@ -128,3 +128,54 @@ def test_the_quota_is_the_given_one(hard: Any, seen: str) -> None:
 
     objects = NothingThere(named=lambda kind, name: SimpleNamespace(now=now))
     assert asyncio.run(loaded("06").given_quota(made_up_lab(objects=objects))).seen == seen
+
+
+@pytest.mark.parametrize("some", [{"scopes": ["NotBestEffort"]}, {"scopeSelector": {"matchExpressions": []}}])
+def test_a_quota_that_counts_only_some_pods_is_another_one(some: Object) -> None:
+    async def now() -> Object:
+        return {"spec": {"hard": {"requests.cpu": "1", "requests.memory": "1400Mi"}, **some}}
+
+    objects = NothingThere(named=lambda kind, name: SimpleNamespace(now=now))
+    assert asyncio.run(loaded("06").given_quota(made_up_lab(objects=objects))).ok is False
+
+
+SIZES = {"requests": {"cpu": "120m", "memory": "72Mi"}, "limits": {"memory": "72Mi"}}
+
+
+@pytest.mark.parametrize(
+    ("container", "whole", "has", "seen"),
+    [
+        ({}, {}, SIZES, "nothing new but the sizes of the containers"),
+        ({}, {}, {**SIZES, "limits": {"cpu": "1", "memory": "72Mi"}}, "nothing new but the sizes of the containers"),
+        (
+            {},
+            {},
+            {**SIZES, "requests": {"cpu": "0.12", "memory": "72Mi"}},
+            "nothing new but the sizes of the containers",
+        ),
+        ({"livenessProbe": {"exec": {}}}, {}, SIZES, "feed: a new livenessProbe"),
+        ({"lifecycle": {"preStop": {}}}, {}, SIZES, "feed: a new lifecycle"),
+        ({}, {"resources": {"limits": {"cpu": "1"}}}, SIZES, "feed: resources of the pod as a whole"),
+        (
+            {},
+            {},
+            {**SIZES, "requests": {"cpu": "500m", "memory": "72Mi"}},
+            "feed: its pod has requests.cpu 500m, its Deployment 120m",
+        ),
+    ],
+)
+def test_the_sizes_are_all_that_is_new_and_the_pod_has_those_of_its_deployment(
+    container: Object, whole: Object, has: Object, seen: str
+) -> None:
+    spec = {"containers": [{"name": "feed", "resources": SIZES, **container}], **whole}
+    now = pod()
+    now["spec"]["containers"][0]["resources"] = has
+    lab = lab_with([now])
+
+    async def present() -> Object:
+        return {"spec": {"template": {"spec": spec}, "selector": {"matchLabels": {"app": "feed"}}}}
+
+    lab.objects.deployment = lambda name: SimpleNamespace(now=present, present=present)
+    lab06 = loaded("06")
+    lab06.NAMES = ("feed",)
+    assert asyncio.run(lab06.only_sizes(lab)).seen == seen

@@ -26,6 +26,7 @@ from .pods import (
     all_rolled_out,
     given_quota,
     one_container_each,
+    only_sizes,
     present_pod,
     replace_if_restarted,
     replace_pod,
@@ -82,6 +83,12 @@ async def runs(lab: Lab) -> None:
         must(await given_service(lab, START, name), given)
         await must_answer(lab, name, name)
     must(await one_container_each(lab), "only the resources are yours: a second container is another program")
+    must(
+        await only_sizes(lab),
+        "only the resources of the containers are yours, and where they are said is the Deployment: it makes the next "
+        "pod. What a leak is stopped by is a limit, and not a probe that watches over it; and what each container "
+        "needs is asked for, not the pod as a whole",
+    )
     for name in NAMES:
         await must_be_given(lab, START, name, PROGRAMS, why="the sizes are asked for, not other programs")
         must(

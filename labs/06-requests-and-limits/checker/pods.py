@@ -16,6 +16,7 @@ from mlops_lab.measure.pods.evidence import pod_state
 NAMES = ("feed", "history", "model")  # Deployments of one pod with one container each
 START = Path(__file__).parents[1] / "start"
 PROGRAMS = {each.name: each for each in sorted((START / "programs").glob("*.py"))}
+ADDED = ("livenessProbe", "startupProbe", "lifecycle")  # of a container, by which it ends otherwise
 UP_WITHIN, REFUSED_FOR = 90, 20  # s; the second for a quota that the pods before may still take up
 
 
@@ -23,7 +24,8 @@ async def given_quota(lab: Lab) -> Observation:
     """Whether the namespace's ResourceQuota is as it came with the lab; others beside it make it no wider."""
     wanted = in_manifests(START, "ResourceQuota", "team")["spec"]["hard"]
     found = await lab.objects.named("ResourceQuota", "team").now()
-    now = found["spec"].get("hard") or {} if found and not found["spec"].get("scopes") else {}
+    some = found is not None and any(found["spec"].get(each) for each in ("scopes", "scopeSelector"))
+    now = found["spec"].get("hard") or {} if found and not some else {}
     other = [
         f"{key} {now.get(key, 'not counted')}"
         for key, most in wanted.items()
@@ -138,6 +140,29 @@ async def one_container_each(lab: Lab) -> Observation:
         if pod and len(containers := every_container(pod["spec"])) != 1
     ]
     return holds(not more, "one container in each pod, as given", "; ".join(more))
+
+
+async def only_sizes(lab: Lab) -> Observation:
+    """Whether nothing but the sizes of a container is new in a Deployment, and its pod has those."""
+    other = []
+    for name in NAMES:
+        spec: Object = (await lab.objects.deployment(name).present())["spec"]["template"]["spec"]
+        first = spec["containers"][0]
+        other += [f"{name}: a new {each}" for each in ADDED if first.get(each)]
+        other += [f"{name}: resources of the pod as a whole"] if spec.get("resources") else []
+        pod = await only_pod(lab, name)
+        other += _other_sizes(name, first.get("resources") or {}, resources(pod)) if pod else []
+    return holds(not other, "nothing new but the sizes of the containers", "; ".join(other))
+
+
+def _other_sizes(name: str, wanted: Object, has: Object) -> list[str]:
+    """Where a pod has other sizes than its Deployment; what that does not say, a LimitRange may have filled in."""
+    return [
+        f"{name}: its pod has {kind}.{resource} {now}, its Deployment {size}"
+        for kind in ("requests", "limits")
+        for resource, size in (wanted.get(kind) or {}).items()
+        if quantity(now := (has.get(kind) or {}).get(resource, "0")) != quantity(size)
+    ]
 
 
 def memory_limit(pod: Object) -> str:
