@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -75,7 +75,7 @@ def copy(answers: Sequence[Any], restarts: Sequence[int] = (0,)) -> Any:
             return {"status": {"containerStatuses": [{"restartCount": count}]}}
 
     lab05 = loaded("05")
-    objects = NothingThere(run_in=run_in, named=lambda kind, name: Pod(None, kind, name, "lab"))  # type: ignore[arg-type]
+    objects = NothingThere(run_in=run_in, named=lambda kind, name: Pod(cast(Any, None), kind, name, "lab"))
     never = absent("ready", "not looked at")
     return lab05, lab05.Copy(made_up_lab(objects=objects), "checker-1", "server", 2, time.monotonic(), never)
 

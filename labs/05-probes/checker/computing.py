@@ -34,7 +34,8 @@ async def once_more(pod: Copy) -> bool:
     Raises:
         LabError: it could not be told, and its container lives on.
     """
-    begun, why, trouble = pod.begun, pod.why, None
+    begun, why = pod.begun, pod.why
+    trouble: LabError | None = None
     try:
         if await pod.drill("busy", str(BUSY)):
             return True
