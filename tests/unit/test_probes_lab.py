@@ -64,7 +64,7 @@ def copy(answers: Sequence[Any], restarts: Sequence[int] = (0,)) -> Any:
     said, seen = list(answers), list(restarts)
 
     async def run_in(pod: str, *command: str, **more: Any) -> Printed:
-        one = said.pop(0)
+        one: Printed | LabError = said.pop(0)
         if isinstance(one, LabError):
             raise one
         return one
