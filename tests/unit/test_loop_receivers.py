@@ -173,20 +173,26 @@ def story(receiver: Receiver, world: World) -> dict[str, int]:
     note("after the end")
     receiver.tell(message(alert("precip", during)))
     note("a feature of before")
+    receiver.tell(message(alert("temp", began), alert("hour", datetime.now(UTC), over=True)))
+    note("beside what is over")
     receiver.stop()
     receiver.start()
     receiver.tell(firing)
     note("another pod")
-    receiver.tell(message(alert("temp", datetime.now(UTC))))
+    over, old = alert("hour", began, over=True), alert("precip", during)
+    receiver.tell(message(over, old, alert("temp", datetime.now(UTC))))
     note("another drift")
+    world.end()
+    receiver.tell(message(alert("prediction", datetime.now(UTC), kind="PredictionDrift")))
+    note("a drift of predictions")
     return found
 
 
 WHEN = (
-    "resolved", "no drift", "twice", "again", "another feature", "after the end", "a feature of before", "another pod",
-    "another drift",
+    "resolved", "no drift", "twice", "again", "another feature", "after the end", "a feature of before",
+    "beside what is over", "another pod", "another drift", "a drift of predictions",
 )  # fmt: skip
-RIGHT = dict(zip(WHEN, (0, 0, 1, 1, 1, 1, 1, 1, 2), strict=True))
+RIGHT = dict(zip(WHEN, (0, 0, 1, 1, 1, 1, 1, 1, 1, 2, 3), strict=True))
 
 
 @pytest.fixture
@@ -227,6 +233,9 @@ def test_a_solution_starts_one_run_for_each_drift(solution: str, world: World, t
         ("starts_one_run--until-the-run-began", "a feature of before", 2),
         ("refuses_poison--once-and-never-again", "another drift", 1),
         ("starts_one_run--a-run-for-each-alert", "another feature", 2),
+        ("starts_one_run--the-messages-status", "beside what is over", 2),
+        ("refuses_poison--the-first-of-a-message", "another drift", 1),
+        ("refuses_worse--features-alone", "a drift of predictions", 2),
     ],
 )
 def test_a_mistake_shows_when_it_should(wrong: str, when: str, runs: int, world: World, tmp_path: Path) -> None:

@@ -161,3 +161,47 @@ def test_how_far_a_run_of_the_loop_came() -> None:
     assert runs.has_made(left(), {"state": "SUCCEEDED"}, runs.MODEL, "a candidate").ok
     assert not runs.nothing_learnt(left()).ok
     assert not runs.has_made(Record(), {}, "system.Dataset", "days").ok
+
+
+@pytest.mark.parametrize(
+    ("in_production", "meanwhile", "said"),
+    [
+        ("1", {"1"}, ""),
+        ("1", set(), ""),
+        ("2", {"1", "2"}, "it was put into service"),
+        ("1", {"1", "2"}, "also version 2, which was taken back"),
+    ],
+)
+def test_what_served_for_a_moment_has_served(
+    in_production: str, meanwhile: set[str], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    versions = loaded("26", "versions")
+
+    async def production(lab: Any) -> str:
+        return in_production
+
+    async def serves(lab: Any, version: str, *, within: float) -> Observation:
+        return Observation(True, "", f"answers from version {version}")
+
+    monkeypatch.setattr(versions, "production", production)
+    monkeypatch.setattr(versions, "serves", serves)
+    seen = asyncio.run(versions.kept(made_up_lab("26"), "1", meanwhile))
+    assert seen.ok is not bool(said)
+    assert said in seen.seen
+
+
+@pytest.mark.parametrize(("status", "found"), [(200, {"1", "3"}), (503, {"1"})])
+def test_who_answers_while_a_run_goes_on_is_noted(
+    status: int, found: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    versions, seen = loaded("26", "versions"), set[str]()
+
+    async def production(lab: Any) -> str:
+        return "1"
+
+    async def get(*words: Any, **more: Any) -> Any:
+        return SimpleNamespace(status=status, fields_if_any={"model_version": 3})
+
+    monkeypatch.setattr(versions, "production", production)
+    asyncio.run(versions.look_in(made_up_lab("26", traffic=SimpleNamespace(get=get)), seen))
+    assert seen == found

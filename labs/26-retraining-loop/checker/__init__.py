@@ -16,9 +16,15 @@ from .versions import serves
 from .warehouse import ANSWERS_WITHIN
 
 ANOTHER = (
-    "this alert began after the last run had ended, so it is another one: what was done about the last is no reason to "
-    "do nothing. Its fingerprint is the same, since its labels are; its startsAt is not"
+    "an alert that began after the last run had ended is another drift: what was done about the last is no reason to "
+    "do nothing. "
 )
+OF_A_GROUP = (
+    "It was told before, so its fingerprint is the same, since its labels are; its startsAt is not. In the message it "
+    "comes last, after an alert that is over and one that has gone on since before that run: each alert of a message "
+    "has a status and a startsAt of its own"
+)
+OF_PREDICTIONS = "This one is PredictionDrift, and no FeatureDrift comes with it: either of them is a drift"
 
 
 @check(points=1, domains=("ckad/services-and-networking",))
@@ -60,14 +66,14 @@ async def starts_one_run(lab: Lab) -> None:
 
     The checker posts what Alertmanager would: a `resolved` message and an alert that is no drift (no run), then a
     firing one twice at the same moment, once more while the run goes on, after its end, and after the receiver's pod
-    was replaced; after the end also one about another feature, which moved before that. A message that is answered by
-    an error comes again at once.
+    was replaced; after the end also one about another feature, which moved before that, and the first one beside an
+    alert that began after the end and is over. A message that is answered by an error comes again at once.
     """
     story = await lab.once(repeated_alert)
     expect(story.calm).because(
         "send_resolved: the message has `status: resolved` when an alert is over, for the group and for each alert in "
-        "it. There is nothing to do then; nor is there when FeatureDrift or PredictionDrift is not the alert's name: "
-        "Alertmanager posts whatever concerns the namespace"
+        "it. There is nothing to do then; nor is there when neither FeatureDrift nor PredictionDrift is the alert's "
+        "name: Alertmanager posts whatever concerns the namespace"
     )
     expect(story.started).because(
         "look at what arrives: kubectl logs deploy/alerts. A run counts if it is in the experiment named by "
@@ -76,7 +82,8 @@ async def starts_one_run(lab: Lab) -> None:
     expect(story.once).because(
         "Alertmanager repeats a message until the alert is over, tells each group by itself, and asks again when it "
         "got no 200: at least once, never exactly once. So look for what has been done already: is a run under way, "
-        f"and did the newest one end after the alert's startsAt? {story.when}"
+        "and did the newest one end after the startsAt of each alert that is firing? A message is `firing` when one of "
+        f"its alerts is; others in it may be over. {story.when}"
     )
 
 
@@ -85,13 +92,13 @@ async def refuses_poison(lab: Lab) -> None:
     """That run, and that of another alert, found weeks in which `late` says the opposite: none learns, or serves.
 
     In one of them these are the weeks to learn from, in the other the held-out one. Each fetched the warehouse's days
-    and made no model of them; when it has ended, the alias is where it was, and every pod still answers with the
-    version from before.
+    and made no model of them; while it goes on and when it has ended, the alias is where it was, and every pod still
+    answers with the version from before. The other alert comes last in a message about three.
     """
     for stage in (repeated_alert, other_part):
         story = await lab.once(stage)
         if stage is other_part:
-            expect(story.once).because(ANOTHER)
+            expect(story.once).because(ANOTHER + OF_A_GROUP)
         expect(story.ended).because("the engine's page shows what a run waits for: lab open pipelines")
         expect(story.made).because(
             "a run that breaks before it has seen the days refuses everything, and proves nothing. Its first failed "
@@ -112,19 +119,20 @@ async def refuses_poison(lab: Lab) -> None:
 async def refuses_worse(lab: Lab) -> None:
     """A new alert starts a run again; its candidate is not better than the model in service, and never serves.
 
-    The warehouse is whole again, and at a day at which its four weeks make no better model. So this run trains one.
+    The alert is about the predictions. The warehouse is whole again, and at a day at which its four weeks make no
+    better model. So this run trains one. The alias and the answers are looked at while it goes on, too.
     """
     story = await lab.once(second_alert)
-    expect(story.once).because(ANOTHER)
+    expect(story.once).because(ANOTHER + OF_PREDICTIONS)
     expect(story.ended).because("the engine's page shows what a run waits for: lab open pipelines")
     expect(story.made).because(
         "that nothing worse serves is an achievement only where something was trained and compared: these are whole "
         "rows. The first failed step's log says why there is no candidate: lab open pipelines"
     )
     expect(story.kept).because(
-        "a model that looks good on its own training rows may be worse than what serves. Let `evaluate` compare both "
-        "on the held-out days, and let nothing after it happen, neither the alias nor a rollout, unless it said true: "
-        "dsl.If(judged.outputs['Output'] == True)"
+        "what serves for half a minute and is taken back has served. A model that looks good on its own training rows "
+        "may be worse than what serves. Let `evaluate` compare both on the held-out days, and let nothing after it "
+        "happen, neither the alias nor a rollout, unless it said true: dsl.If(judged.outputs['Output'] == True)"
     )
 
 

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from mlops_lab.checks import Lab
 from mlops_lab.kube.client import Object
 
-DRIFT = "PredictionDrift|FeatureDrift"
+FEATURE, PREDICTION = "FeatureDrift", "PredictionDrift"
+DRIFT = f"{PREDICTION}|{FEATURE}"
+# Other alerts of the platform's, about services.
+OTHERS = (
+    "ContainerThrottled", "ModelNotLoaded", "ServingErrorsFast", "ServingErrorsSlow", "ServingLatencyHigh",
+)  # fmt: skip
 
 
 def now() -> datetime:
@@ -28,24 +34,41 @@ async def post(lab: Lab, body: Object) -> int:
     return status
 
 
-def message(
-    lab: Lab, began: datetime, ended: datetime | None = None, *, name: str = "FeatureDrift", of: str = "temp"
-) -> Object:
-    """Alertmanager's message (version 4) about an alert of this namespace; the same labels, the same fingerprint."""
-    labels = {"alertname": name, **lab.platform.prometheus.labels, "app": "model", "of": of, "severity": "warning"}
-    group = {name: labels[name] for name in ("alertname", "app", "namespace")}
-    status, known = "resolved" if ended else "firing", hashlib.sha256(json.dumps(labels, sort_keys=True).encode())
-    alert = {
-        "status": status, "labels": labels, "annotations": {"summary": f"{name}: {of} of model"},
-        "startsAt": _stamp(began), "endsAt": _stamp(ended) if ended else "0001-01-01T00:00:00Z",
+def alert(lab: Lab, began: datetime, ended: datetime | None = None, *, name: str = FEATURE, of: str = "") -> Object:
+    """An alert of this namespace as messages have it; the same labels, the same fingerprint.
+
+    Args:
+        began: when it began to fire.
+        ended: when it was over; None while it goes on.
+        of: what drifts; empty for an alert about something else.
+    """
+    labels = {"alertname": name, **lab.platform.prometheus.labels, "app": "model", "severity": "warning"}
+    labels |= {"of": of} if of else {}
+    known = hashlib.sha256(json.dumps(labels, sort_keys=True).encode())
+    return {
+        "status": "resolved" if ended else "firing", "labels": labels,
+        "annotations": {"summary": f"{name}: {of or 'all'} of model"}, "startsAt": _stamp(began),
+        "endsAt": _stamp(ended) if ended else "0001-01-01T00:00:00Z",
         "generatorURL": "http://prometheus:9090/graph", "fingerprint": known.hexdigest()[:16],
     }  # fmt: skip
+
+
+def message(*alerts: Object) -> Object:
+    """Alertmanager's message (version 4) about a group: alerts of one name. It fires while one of them does."""
+    group = {name: alerts[0]["labels"][name] for name in ("alertname", "app", "namespace")}
+    status = "firing" if any(each["status"] == "firing" for each in alerts) else "resolved"
     key = '{}/{namespace=~"^(?:(.+-)?lab-[0-9]+)$"}:{' + ", ".join(f'{name}="{group[name]}"' for name in group) + "}"
     return {
-        "receiver": "own", "status": status, "alerts": [alert], "groupLabels": group, "commonLabels": labels,
-        "commonAnnotations": alert["annotations"], "externalURL": "http://alertmanager:9093", "version": "4",
-        "groupKey": key, "truncatedAlerts": 0,
+        "receiver": "own", "status": status, "alerts": list(alerts), "groupLabels": group,
+        "commonLabels": _common(alerts, "labels"), "commonAnnotations": _common(alerts, "annotations"),
+        "externalURL": "http://alertmanager:9093", "version": "4", "groupKey": key, "truncatedAlerts": 0,
     }  # fmt: skip
+
+
+def _common(alerts: Sequence[Object], what: str) -> dict[str, str]:
+    """What all of them have."""
+    first, *others = (each[what] for each in alerts)
+    return {name: value for name, value in first.items() if all(each.get(name) == value for each in others)}
 
 
 def _stamp(when: datetime) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 from mlops_lab.checks import Lab, Observation
@@ -35,10 +35,18 @@ async def begins(
     return Observation(seen.ok, seen.expected, seen.seen + answered, [run["run_id"] for run in seen.value])
 
 
-async def ends(lab: Lab, run: str, known: Sequence[Object] | None = None) -> Observation:
-    """Wait for a run's end; where the runs before it are known, only until there is more than one beside them."""
+async def ends(
+    lab: Lab, run: str, known: Sequence[Object] | None = None, *, beside: Callable[[], Awaitable[None]] | None = None
+) -> Observation:
+    """Wait for a run's end; where the runs before it are known, only until there is more than one beside them.
+
+    Args:
+        beside: what is looked at meanwhile, every two seconds.
+    """
 
     async def look() -> tuple[Object, int]:
+        if beside:
+            await beside()
         return await lab.platform.pipelines.run(run), 1 if known is None else len(await new_runs(lab, known))
 
     return await lab.time.eventually(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from mlops_lab.checks import Lab, Observation, absent, expect
@@ -19,10 +19,10 @@ from mlops_lab.kit.scraping import newest
 from mlops_lab.kube.client import Object
 from mlops_lab.measure.traffic.load import Load
 
-from .alerts import active_alerts, listed, message, now, post
+from .alerts import OTHERS, PREDICTION, active_alerts, alert, listed, message, now, post
 from .days import HOME, days
 from .runs import MODEL, begins, count, ends, has_made, new_runs, nothing_learnt
-from .versions import days_of, kept, lineage, production, serves
+from .versions import days_of, kept, lineage, look_in, production, serves
 from .warehouse import flights, set_warehouse
 
 CALM, DRIFTED = 2, 5  # requests a second
@@ -40,7 +40,11 @@ UNSEEN = absent("this stage to its end", "it did not come to that")
 
 @dataclass
 class Story:
-    """What a stage brought about; what it did not come to stays as it is here."""
+    """What a stage brought about; what it did not come to stays as it is here.
+
+    Attributes:
+        meanwhile: versions in production, or answering, while its run went on.
+    """
 
     calm: Observation = UNSEEN
     watched: Observation = UNSEEN
@@ -56,6 +60,7 @@ class Story:
     serving: Observation = UNSEEN
     unharmed: Observation = UNSEEN
     when: str = ""
+    meanwhile: set[str] = field(default_factory=set)
 
 
 async def first_version(lab: Lab) -> Observation:
@@ -83,34 +88,38 @@ async def first_version(lab: Lab) -> Observation:
 async def repeated_alert(lab: Lab) -> Story:
     """Post messages about one drift while labels are turned round."""
     story, first, plan = Story(), (await lab.once(first_version)).value, await lab.once(days)
-    drifted, also = drawn(lab, "alerts").sample(FEATURES, 2)
+    drifted, also, third = drawn(lab, "alerts").sample(FEATURES, 3)
     try:
         await set_warehouse(lab, plan.poisoned, turned=plan.turned(plan.parts[0]))
         known = await lab.platform.pipelines.runs()
+        ended, strange = now() - timedelta(seconds=5), drawn(lab, "no drift").choice(OTHERS)
         for what, body in (
-            (
-                "a message that a drift is over",
-                message(lab, now() - AGO, ended=now() - timedelta(seconds=5), of=drifted),
-            ),
-            ("an alert that is no drift", message(lab, now(), name="ErrorRateHigh", of="answers")),
+            ("a message that a drift is over", message(alert(lab, now() - AGO, ended, of=drifted))),
+            (f"an alert that is no drift ({strange})", message(alert(lab, now(), name=strange))),
         ):
             await again(lab, body)
             made = await new_runs(lab, known)
             story.calm = Observation(not made, "no run from what is over, or no drift", f"{count(made)} from {what}")
             if made:
                 return story
-        firing = message(lab, now(), of=drifted)
+        firing = message(alert(lab, now(), of=drifted))
         statuses = await asyncio.gather(post(lab, firing), post(lab, firing))
         story.started = await begins(lab, known, statuses=statuses)
         if not story.started.ok:
             return story
         run = story.started.value[0]
-        other = message(lab, now(), of=also)  # it begins while the run goes on, and is told when that has ended
+        other = message(alert(lab, now(), of=also))  # it begins while the run goes on, and is told when that has ended
+
+        async def over_again() -> None:
+            over = alert(lab, now(), now(), of=third)
+            await again(lab, message(*firing["alerts"], over))
+
         steps: tuple[tuple[str, Callable[[], Awaitable[None]]], ...] = (
             ("told twice at the same moment", lambda: lab.time.pause(QUIET)),
             ("told again while the run went on", lambda: again(lab, firing)),
             ("told again after the run's end", lambda: after_the_end(lab, run, firing, story)),
             ("after the run's end told of another feature, which moved before that", lambda: again(lab, other)),
+            ("told again after the run's end, beside an alert that began after it and is over", over_again),
             ("told again after the receiver's pod was replaced", lambda: replaced(lab, firing)),
         )
         for when, prepare in steps:
@@ -131,39 +140,54 @@ async def refused(lab: Lab, story: Story, run: str, first: str) -> None:
     left = await record(lab, run)
     story.made = has_made(left, await lab.platform.pipelines.run(run), "system.Dataset", "the warehouse's days")
     story.learnt = nothing_learnt(left)
-    story.kept = await kept(lab, first)
+    story.kept = await kept(lab, first, story.meanwhile)
 
 
 async def other_part(lab: Lab) -> Story:
-    """An alert while the other part of the weeks is turned round."""
+    """An alert while the other part of the weeks is turned round.
+
+    In its message it is the last one, after one that is over and one that has gone on since before the last run.
+    """
     first, plan = (await lab.once(first_version)).value, await lab.once(days)
 
     async def look(story: Story, run: str) -> None:
         await refused(lab, story, run, first)
 
-    return await one_run(lab, plan.poisoned, plan.turned(plan.parts[1]), look)
+    new, old, over = drawn(lab, "alerts").sample(FEATURES, 3)
+
+    def drift() -> Object:
+        return message(
+            alert(lab, now() - AGO, now(), of=over), alert(lab, now() - AGO, of=old), alert(lab, now(), of=new)
+        )
+
+    return await one_run(lab, plan.poisoned, plan.turned(plan.parts[1]), drift, look)
 
 
 async def second_alert(lab: Lab) -> Story:
-    """An alert when there is nothing new to learn."""
+    """An alert about the predictions, when there is nothing new to learn."""
     first, plan = (await lab.once(first_version)).value, await lab.once(days)
 
     async def look(story: Story, run: str) -> None:
         story.made = has_made(await record(lab, run), await lab.platform.pipelines.run(run), MODEL, "a candidate")
-        story.kept = await kept(lab, first)
+        story.kept = await kept(lab, first, story.meanwhile)
 
-    return await one_run(lab, plan.whole, [], look)
+    def drift() -> Object:
+        return message(alert(lab, now(), name=PREDICTION, of="prediction"))
+
+    return await one_run(lab, plan.whole, [], drift, look)
 
 
-async def one_run(lab: Lab, today: str, turned: list[str], look: Callable[[Story, str], Awaitable[None]]) -> Story:
-    """One alert, and the run that it starts."""
-    story, (drifted, _) = Story(), drawn(lab, "alerts").sample(FEATURES, 2)
+async def one_run(
+    lab: Lab, today: str, turned: list[str], drift: Callable[[], Object], look: Callable[[Story, str], Awaitable[None]]
+) -> Story:
+    """One message about a new drift, and the run that it starts."""
+    story = Story()
     try:
         await set_warehouse(lab, today, turned=turned)
         known = await lab.platform.pipelines.runs()
-        story.once = await begins(lab, known, statuses=[await post(lab, message(lab, now(), of=drifted))])
+        story.once = await begins(lab, known, statuses=[await post(lab, drift())])
         if story.once.ok:
-            story.ended = await ends(lab, story.once.value[0])
+            story.ended = await ends(lab, story.once.value[0], beside=lambda: look_in(lab, story.meanwhile))
             if story.ended.ok:
                 await look(story, story.once.value[0])
         return story
@@ -272,7 +296,7 @@ async def again(lab: Lab, body: Object) -> None:
 
 async def after_the_end(lab: Lab, run: str, body: Object, story: Story) -> None:
     """Wait for the run's end, and tell once more."""
-    story.ended = await ends(lab, run)
+    story.ended = await ends(lab, run, beside=lambda: look_in(lab, story.meanwhile))
     await again(lab, body)
 
 

@@ -38,13 +38,27 @@ async def serves(lab: Lab, version: str, *, within: float) -> Observation:
     )  # fmt: skip
 
 
-async def kept(lab: Lab, first: str) -> Observation:
-    """Whether the alias is where it was, and nobody answers with another version."""
+async def look_in(lab: Lab, seen: set[str]) -> None:
+    """Note the version that is in production now, and one that answers now."""
+    answer = await lab.traffic.get("model", "/version", within=5)
+    answered = answer.fields_if_any.get("model_version") if answer.status == 200 else None
+    seen |= {await production(lab), "" if answered is None else str(answered)[:40]} - {""}
+
+
+async def kept(lab: Lab, first: str, meanwhile: set[str]) -> Observation:
+    """Whether the alias is where it was, nobody answers with another version, and nobody has meanwhile.
+
+    Args:
+        meanwhile: versions that were seen in production, or answering, while the run went on.
+    """
     version = await production(lab)
     if version != first:
         return absent(f"alias {PRODUCTION} on version {first}", f"on version {version}: it was put into service")
+    expected = f"version {first} in production and in every answer, all the while"
+    if others := sorted(meanwhile - {first}):
+        return absent(expected, f"while the run went on also version {', '.join(others)}, which was taken back later")
     seen = await serves(lab, first, within=10)
-    return Observation(seen.ok, f"version {first} in production and in every answer", seen.seen)
+    return Observation(seen.ok, expected, seen.seen)
 
 
 async def lineage(lab: Lab, version: str, run: str, today: str) -> Observation:
