@@ -282,6 +282,38 @@ def test_a_service_that_is_too_slow_is_waited_for_in_vain(
     assert (told.ok, told.timed, told.expected) == (False, True, "200 requests to users are answered in time")
 
 
+def test_an_answer_that_is_made_anew_and_another_path_are_seen(
+    around: tuple[Any, Any, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, router, address = around
+    crowd = {"send": {"targets": [address], "rate": 500, "count": 40, "seed": 1}, "wait": True}
+
+    def anew(self: Any, arm: str, body: bytes) -> tuple[int, bytes]:
+        status, text = whole(self, arm, body)
+        known = ("model_version", "probabilities")
+        return status, json.dumps({each: json.loads(text)[each] for each in known}).encode()
+
+    def less(self: Any, arm: str, body: bytes) -> tuple[int, bytes]:
+        rows = [{name: row[name] for name in ("number", "wind")} for row in json.loads(body)["rows"]]
+        return whole(self, arm, json.dumps({"rows": rows}).encode())
+
+    def spaced(self: Any, arm: str, body: bytes) -> tuple[int, bytes]:
+        status, text = whole(self, arm, json.dumps(json.loads(body), indent=1).encode())
+        return status, json.dumps(json.loads(text), indent=1, sort_keys=True).encode()
+
+    whole = router._ask
+    for how, said in ((anew, "the model said 200"), (less, "the model got"), (spaced, "")):
+        monkeypatch.setattr(router, "_ask", how)
+        world.do({"models": {"stable": {"median": 0.001}, "candidate": {"median": 0.001}}})
+        seen = world.do(crowd)
+        assert seen["unlike"] == (40 if said else 0)
+        assert not said or said in seen["examples"][0]
+    model = f"127.0.0.1:{router.ports['stable']}"
+    body = {"rows": [{"number": 1, "wind": 2.0}]}
+    calls = [["POST", model, "/", body], ["POST", model, "/predict", body], ["GET", "127.0.0.1:9", "/", None]]
+    assert [status for status, _ in world.do({"call": calls})["answers"]] == [404, 200, 0]
+
+
 def test_a_service_that_is_not_there_is_no_answer(around: tuple[Any, Any, str]) -> None:
     world, _, _ = around
     seen = world.do({"send": {"targets": ["127.0.0.1:9"], "rate": 500, "count": 20}, "wait": True})
@@ -364,6 +396,66 @@ def test_two_that_are_ready_are_behind_the_service(lab25: Any) -> None:
             asyncio.run(lab25.each_of_them(made_up_lab("25", objects=slices), within=1))
 
 
+class Pods:
+    """A stage whose pods answer as is told; what they were asked."""
+
+    names = {"stable": "one", "candidate": "other"}  # noqa: RUF012
+
+    def __init__(self, **answers: tuple[int, str]) -> None:
+        self.answers, self.asked, self.state = answers, list[str](), "none"
+
+    async def call(self, calls: Any) -> list[tuple[int, str]]:
+        found = []
+        for method, target, _, body in calls:
+            self.asked.append(f"{method} {target}")
+            if method == "PUT":
+                self.state = "running" if body["candidate"] else "none"
+            found.append(self.answers.get(method, (200, json.dumps({"state": self.state}))))
+        return found
+
+
+@pytest.mark.parametrize(
+    ("answers", "said"),
+    [
+        ({}, ""),
+        ({"PUT": (409, "busy")}, "a: status 409 busy"),
+        ({"POST": (500, "no canary")}, "a: status 500 no canary; b: status 500 no canary"),
+        ({"GET": (200, '{"state": "promoted"}')}, "2 promoted"),
+        ({"GET": (200, "[" * 9000)}, "2 no state (status 200 [["),
+        ({"GET": (0, "ConnectionRefusedError")}, "2 no state (status 0 ConnectionRefusedError)"),
+    ],
+)
+def test_each_pod_does_all_of_the_interface(
+    answers: dict[str, tuple[int, str]], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    everywhere = loaded("25", "everywhere")
+
+    async def both(*given: Any, **more: Any) -> list[str]:
+        return ["a", "b"]
+
+    monkeypatch.setattr(everywhere, "each_of_them", both)
+    monkeypatch.setattr(everywhere, "SETTLES", 0)
+    monkeypatch.setattr(everywhere, "PUT_WITHIN", 0)
+    stage = Pods(**answers)
+    seen = asyncio.run(everywhere.taken_at_each(made_up_lab("25"), stage))
+    assert seen.ok is not bool(said)
+    assert said in seen.seen
+    if not said:
+        assert [each for each in stage.asked if "PUT" in each] == ["PUT a", "PUT a", "PUT b"]
+        assert asyncio.run(everywhere.one_for_another(made_up_lab("25"), stage)).ok
+
+
+def test_the_good_candidate_has_no_place_of_its_own(lab25: Any) -> None:
+    places = set()
+    for seed in range(40):
+        lab = made_up_lab("25")
+        lab.seed = seed
+        first, then = lab25.in_order(lab)
+        assert sorted((*first, *then)) == sorted(lab25.WORSE)
+        places.add(len(first))
+    assert places == {0, 1, 2, 3}
+
+
 def test_a_bad_candidate_gets_its_share_and_no_more(lab25: Any) -> None:
     for harmed, ok in ((100, True), (160, True), (161, False)):
         assert lab25.harm(lab25.Canary("errors", sent=1000, harmed=harmed)).ok is ok
@@ -376,7 +468,7 @@ def promotes(lab25: Any, good: str, *bad: str) -> str:
 
     async def once(story: Any) -> Any:
         if story.__name__ == "good":
-            return [lab25.Canary("good", verdict=good, after={"candidate": 9, "stable": 0}, own=own)]
+            return [lab25.Canary("good", verdict=good, after={"candidate": 9, "stable": 0}, own=own, stays=own)]
         return {str(number): [lab25.Canary("bad", verdict=verdict)] for number, verdict in enumerate(bad)}
 
     lab.once = once  # type: ignore[method-assign,assignment]

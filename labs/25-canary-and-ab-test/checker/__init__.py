@@ -2,7 +2,7 @@
 
 First the judge alone, on canaries that are drawn, in a pod of the checker's. Of 300 of each of the nine kinds the fixed
 horizon was wrong about one in all, and the sequential judge about none. Then the canary as it runs: 5,000 users,
-some of whom come again; one good candidate and three bad ones. The first model serves afterwards.
+some of whom come again; one good candidate among three bad ones. The first model serves afterwards.
 """
 
 from __future__ import annotations
@@ -15,8 +15,11 @@ from .scenario import users
 from .verdicts import BACK, BAD, GOOD, PROMOTE, errs_seldom, looked_at_all, verdicts
 from .why import (
     ALWAYS_THE_SAME,
+    ANEW,
     BAD_LIVE,
     BAD_ONES,
+    EACH_POD,
+    FORGOT,
     GOOD_ONES,
     HARMED,
     LOST,
@@ -61,10 +64,14 @@ async def finds_bad_ones(lab: Lab) -> None:
 async def gives_a_tenth(lab: Lab) -> None:
     """Without a canary all requests come to the stable model; with one, 8 to 12 % of 5,000 to the candidate.
 
-    Two pods or more are behind Service `model`. What a model answers comes through as it is, failures too.
+    Two pods or more are behind Service `model`, and each takes canaries, one in place of another, and outcomes, and
+    says what goes on. What a model answers comes through as it is, failures too, and it is asked what was asked.
     """
     seen = await lab.once(users)
-    for each, why in ((seen.plain, LOST), (seen.all_stable, STAYS), (seen.own, LOST), (seen.share, SHARE)):
+    for each, why in (
+        (seen.each, EACH_POD), (seen.plain, LOST), (seen.all_stable, STAYS), (seen.anew, ANEW), (seen.own, LOST),
+        (seen.share, SHARE),
+    ):  # fmt: skip
         if each:
             expect(each).because(why)
 
@@ -83,7 +90,8 @@ async def keeps_to_its_users(lab: Lab) -> None:
 async def promotes_a_good_one(lab: Lab) -> None:
     """With 150 requests a second a better candidate is promoted within 180 s; 10 s later it answers all of them.
 
-    A judge may err once: then a second canary begins. One that promotes whatever comes, of the bad ones too, decides
+    It does so, too, after all pods were replaced. Before it and after it come bad ones, in an order that is drawn. A
+    judge may err once: then a second canary begins. One that promotes whatever comes, of the bad ones too, decides
     nothing.
     """
     last = (await lab.once(good))[-1]
@@ -92,6 +100,7 @@ async def promotes_a_good_one(lab: Lab) -> None:
     must(told_apart(await lab.once(bad)), ALWAYS_THE_SAME)
     expect(over(last, "stable")).because(STAYS)
     expect(last.own).because(LOST)
+    expect(last.stays).because(FORGOT)
 
 
 @check(points=2, needs=promotes_a_good_one, owns="model", domains=WATCHES)

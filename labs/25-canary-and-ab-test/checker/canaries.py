@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 from mlops_lab.checks import Lab, Observation, at_most, expect, observe
 from mlops_lab.kit.drawn import drawn
 
-from .stage import SETTLES, Seen, Stage, as_the_model_said, put, seed_of, service_address, staged, state
+from .everywhere import READY_WITHIN, says_everywhere
+from .scenario import replaced, where
+from .stage import (
+    SETTLES,
+    Seen,
+    Stage,
+    as_the_model_said,
+    each_of_them,
+    put,
+    seed_of,
+    service_address,
+    staged,
+    state,
+)  # fmt: skip
 
 RATE = 150.0  # requests a second
 DECIDED_WITHIN = 180.0  # s
 WATCHED = 3.0  # s in which nothing comes any more where nothing is to come
 SHARE, MORE = 0.12, 40  # of the requests, and so many beside: those that a bad candidate may get
+WORSE = ("errors", "latency", "predictions")
+STAYS_FOR = 80  # requests after all pods were replaced
 NOT_YET = Observation(False, "", "it was not come to")
 STABLE: Seen = {"errors": 0.01, "median": 0.03, "spread": 0.4}
 ENDS = ("promoted", "taken back")
@@ -28,6 +45,7 @@ class Canary:
         harmed, sent: requests to the candidate, and all, until the verdict was known.
         after: how many requests went where some seconds later.
         own: whether answers came as the models gave them.
+        stays: whether the verdict outlives the pods.
     """
 
     kind: str
@@ -39,21 +57,58 @@ class Canary:
     posted: int = 0
     after: dict[str, int] = field(default_factory=dict)
     own: Observation = NOT_YET
+    stays: Observation = NOT_YET
+
+
+async def before(lab: Lab) -> dict[str, list[Canary]]:
+    """The bad candidates that come before the good one: as many as are drawn, and none after one without a verdict."""
+    return await _bad_ones(lab, in_order(lab)[0])
 
 
 async def good(lab: Lab) -> list[Canary]:
     """A candidate that is no worse, and better in something; once more if it was not promoted."""
+    await lab.once(before)
     random = drawn(lab, "good")
     stable = STABLE | {"errors": round(random.uniform(0.01, 0.02), 4), "mixed": 1.3}
     better = random.choice(
         [{"errors": 0.004, "mixed": 0.2}, {"median": 0.02, "mixed": 0.2}, {"mixed": 0.0, "errors": 0.004}]
     )
     async with staged(lab, "good") as stage:
-        return await _tried(lab, stage, "good", stable, stable | better, "promoted")
+        found = await _tried(lab, stage, "good", stable, stable | better, "promoted")
+        if found[-1].verdict == "promoted" and over(found[-1], "stable").ok:
+            found[-1].stays = await outlives(lab, stage)
+        return found
+
+
+async def outlives(lab: Lab, stage: Stage) -> Observation:
+    """Whether a candidate that was promoted answers all requests when all pods are new."""
+    await replaced(lab)
+    seen = await says_everywhere(lab, stage, "promoted")
+    if not seen.ok:
+        return seen
+    targets = [await service_address(lab), *await each_of_them(lab, within=READY_WITHIN)]
+    await stage.send(targets, rate=40, count=STAYS_FOR, seed=seed_of(lab, "stays"))
+    by = (await stage.done())["by"]
+    return Observation(
+        not by.get("stable", 0) and by.get("candidate", 0) > STAYS_FOR / 2,
+        "after all pods were replaced all requests come to the candidate that was promoted", where(by),
+    )  # fmt: skip
 
 
 async def bad(lab: Lab) -> dict[str, list[Canary]]:
     """Candidates that are worse in one thing each, in an order that is drawn; each once more if it is promoted."""
+    found = await lab.once(before)
+    return found | await _bad_ones(lab, [kind for kind in chain(*in_order(lab)) if kind not in found])
+
+
+def in_order(lab: Lab) -> tuple[list[str], list[str]]:
+    """The kinds of bad candidates before the good one, and those after it."""
+    chance = drawn(lab, "order of candidates")
+    kinds, place = chance.sample(WORSE, len(WORSE)), chance.randrange(len(WORSE) + 1)
+    return kinds[:place], kinds[place:]
+
+
+async def _bad_ones(lab: Lab, kinds: Sequence[str]) -> dict[str, list[Canary]]:
     random = drawn(lab, "bad")
     worse: dict[str, Seen] = {
         "errors": {"errors": round(random.uniform(0.09, 0.14), 4)},
@@ -61,9 +116,11 @@ async def bad(lab: Lab) -> dict[str, list[Canary]]:
         "predictions": random.choice([{"odds": 6.0}, {"mixed": 2.2}]),
     }
     found: dict[str, list[Canary]] = {}
-    for kind in random.sample(list(worse), len(worse)):
+    for kind in kinds:
         async with staged(lab, f"bad {kind}") as stage:
             found[kind] = await _tried(lab, stage, kind, STABLE, STABLE | worse[kind], "taken back")
+        if found[kind][-1].verdict not in ENDS:
+            break  # it takes three minutes, and says enough
     return found
 
 

@@ -21,5 +21,5 @@ def answer(message: list[Any]) -> dict[str, Any]:
         return {"said": None}
     said = _judges[0].look(*message)
     if said is None or (isinstance(said, str) and len(said) <= 40):
-        return {"said": None if said is None else str(said)}
+        return {"said": None if said is None else str.__str__(said)}  # of an Enum's member its value, not its name
     return {"strange": repr(said)[:80]}

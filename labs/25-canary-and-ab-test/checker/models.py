@@ -33,12 +33,17 @@ class Behaviour:
 
 @dataclass(frozen=True)
 class Came:
-    """A request that came to a model, and its answer."""
+    """A request that came to a model, and its answer.
+
+    Attributes:
+        asked, said: the JSON objects of the request and of the answer.
+    """
 
     model: str
     status: int
-    version: str
     probability: float | None
+    asked: dict[str, Any]
+    said: dict[str, Any]
 
 
 def chance(wind: float) -> float:
@@ -70,20 +75,21 @@ class Models:
             self.came: dict[int, list[Came]] = {}
             self.counts = dict.fromkeys(PORTS, 0)
 
-    def answer(self, name: str, row: dict[str, Any]) -> tuple[int, dict[str, Any], float]:
+    def answer(self, name: str, asked: dict[str, Any]) -> tuple[int, dict[str, Any], float]:
         """Status, body, and seconds that it takes; kept."""
-        how, draw = self._behaviours[name], self._random
+        how, draw, row = self._behaviours[name], self._random, asked["rows"][0]
         with self._lock:
             took = how.median * math.exp(how.spread * draw.gauss(0, 1)) * (10 if draw.random() < how.tail else 1)
             told = chance(float(row["wind"])) + math.log(how.odds) + how.mixed * draw.gauss(0, 1)
             failed = draw.random() < how.errors
             found = None if failed else round(probability(told), 5)
-            said = Came(name, 500 if failed else 200, how.version, found)
-            self.came.setdefault(int(row["number"]), []).append(said)
+            # What nobody knows beforehand: an answer that is made anew, of what its maker knows of, lacks it.
+            body: dict[str, Any] = {"model_version": how.version, "trace": f"{draw.getrandbits(48):012x}"}
+            body |= {"detail": "no prediction"} if failed else {"probabilities": [found]}
+            came = Came(name, 500 if failed else 200, found, asked, body)
+            self.came.setdefault(int(row["number"]), []).append(came)
             self.counts[name] += 1
-        body: dict[str, Any] = {"model_version": how.version}
-        body |= {"detail": "no prediction"} if failed else {"probabilities": [found]}
-        return said.status, body, min(took, 3.0)
+        return came.status, body, min(took, 3.0)
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -97,8 +103,9 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         try:
-            row = json.loads(body)["rows"][0]
-            status, said, after = self.models.answer(self.name, row)
+            status, said, after = 404, {"detail": f"the model knows POST /predict, not {self.path[:40]}"}, 0.0
+            if self.path == "/predict":
+                status, said, after = self.models.answer(self.name, json.loads(body))
         except (ValueError, TypeError, LookupError, RecursionError):
             status, said, after = 400, {"detail": "no rows of a passenger's"}, 0.0
         time.sleep(after)

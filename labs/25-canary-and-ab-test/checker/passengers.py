@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from .models import Models, chance
+from .models import Came, Models, chance
 
 THREADS = 64
 ANSWERS_WITHIN = 10.0  # s
@@ -123,27 +123,23 @@ class Crowd:
         known: dict[str, http.client.HTTPConnection] = {}
         while (found := self._next()) is not None:
             number, user, wind, target = found
-            body = json.dumps({"rows": [{"number": number, "wind": wind}]})
-            status, text = posted(known, target, "/predict", body, {"X-User": user})
-            self._take(number, user, wind, status, text)
+            asked = {"rows": [{"number": number, "wind": wind, "gate": f"C{number % 40}"}], "request": f"{number:x}"}
+            status, text = posted(known, target, "/predict", json.dumps(asked), {"X-User": user})
+            self._take(asked, user, status, text)
         for each in known.values():
             each.close()
 
-    def _take(self, number: int, user: str, wind: float, status: int, text: bytes) -> None:
-        """Hold an answer against what the model gave."""
-        came = self.models.came.get(number, [])
-        said = fields(text)
-        told = said.get("probabilities")
+    def _take(self, asked: dict[str, Any], user: str, status: int, text: bytes) -> None:
+        """Hold an answer against what the model gave, and what the model got against what was asked."""
+        number, wind = asked["rows"][0]["number"], asked["rows"][0]["wind"]
+        came = self.models.came.pop(number, [])
         home = came[-1].model if came else ""
-        right = len(came) == 1 and came[0].status == status and said.get("model_version") == came[0].version
-        if right and came[0].probability is not None:
-            right = isinstance(told, list) and len(told) == 1 and told[0] == came[0].probability
+        right = len(came) == 1 and came[0].status == status and fields(text) == came[0].said and came[0].asked == asked
         with self.lock:
             self.by[home] += 1
             self.homes.setdefault(user, set()).update({each.model for each in came} or {""})
             if not right:
-                asked = f"{len(came)} models asked" if len(came) != 1 else f"the model said {came[0].status}"
-                self.unlike.append(f"status {status}, {text[:100].decode(errors='replace')!r}; {asked}")
+                self.unlike.append(f"status {status}, {text[:120].decode(errors='replace')!r}; {_of_it(came, asked)}")
             elif self.outcomes and status == 200:
                 late = self.random.random() < 1 / (1 + math.exp(-chance(wind)))
                 outcome = {"user": user, "probability": came[0].probability, "late": late}
@@ -164,6 +160,15 @@ class Crowd:
                 with self.lock:
                     self.posted += 1
                     self.refused += not 200 <= status < 300
+
+
+def _of_it(came: Sequence[Came], asked: dict[str, Any]) -> str:
+    """What the models know of a request, in words."""
+    if len(came) != 1:
+        return f"{len(came)} models asked"
+    if came[0].asked != asked:
+        return f"the model got {json.dumps(came[0].asked)[:120]}, not {json.dumps(asked)}"
+    return f"the model said {came[0].status} {json.dumps(came[0].said)}"
 
 
 def posted(

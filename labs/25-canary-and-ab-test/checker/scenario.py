@@ -10,9 +10,10 @@ from mlops_lab.checks import Lab, Observation, expect
 from mlops_lab.kit.drawn import drawn
 from mlops_lab.kit.pods import name
 
+from .everywhere import READY_WITHIN, one_for_another, taken_at_each
 from .stage import SETTLES, Stage, as_the_model_said, each_of_them, put, seed_of, service_address, staged, state
 
-READY_WITHIN, BACK_WITHIN = 60.0, 60.0  # s for pods; for all that are new
+BACK_WITHIN = 60.0  # s until all pods are new
 USERS, USERS_RATE = 5000, 200.0
 AGAIN = 300  # users who come again
 PLAIN, ERRORS = 200, 0.1  # requests without a canary, and the share that the model fails
@@ -22,8 +23,10 @@ PLAIN, ERRORS = 200, 0.1  # requests without a canary, and the share that the mo
 class Users:
     """What was seen of users and their model; one that was not come to is None."""
 
+    each: Observation | None = None
     plain: Observation | None = None
     all_stable: Observation | None = None
+    anew: Observation | None = None
     own: Observation | None = None
     share: Observation | None = None
     pods: Observation | None = None
@@ -31,12 +34,18 @@ class Users:
 
 
 async def users(lab: Lab) -> Users:
-    """Without a canary; then with one: 5,000 users, some of them at each pod, and once more when all pods are new."""
+    """Without a canary; then with one: 5,000 users, some of them at each pod, and once more when all pods are new.
+
+    Before that each pod is asked by itself to begin canaries, to end them, and to take outcomes.
+    """
     found = Users()
     await each_of_them(lab, within=READY_WITHIN)
     async with staged(lab, "users") as stage:
         await stage.behave({"median": 0.01, "errors": ERRORS}, {"median": 0.01})
         await put(lab, stage.names["stable"], None)
+        found.each = await taken_at_each(lab, stage)
+        if not found.each.ok:
+            return found
         await lab.time.pause(SETTLES)
         every = await each_of_them(lab, within=READY_WITHIN)
         await stage.send([await service_address(lab), *every], rate=40, count=PLAIN, seed=seed_of(lab, "plain"))
@@ -44,12 +53,14 @@ async def users(lab: Lab) -> Users:
         found.plain = as_the_model_said(seen, "without a canary")
         found.all_stable = Observation(
             seen["by"].get("stable", 0) >= seen["sent"] * 0.998, "all requests without a canary come to the stable one",
-            _where(seen["by"]),
+            where(seen["by"]),
         )  # fmt: skip
         if not (found.plain.ok and found.all_stable.ok):
             return found
         await stage.behave({}, {})
-        await put(lab, stage.names["stable"], stage.names["candidate"])
+        found.anew = await one_for_another(lab, stage)
+        if not found.anew.ok:
+            return found
         await lab.time.pause(SETTLES)
         await stage.send([await service_address(lab)], rate=USERS_RATE, count=USERS, seed=seed_of(lab, "users"))
         seen = await stage.done(pick=AGAIN)
@@ -125,6 +136,7 @@ def _uid(pod: Any) -> str:
     return str(pod["metadata"].get("uid"))
 
 
-def _where(by: dict[str, int]) -> str:
+def where(by: dict[str, int]) -> str:
+    """How many requests came to which model, in words."""
     named = {"": "no model"}
     return ", ".join(f"{count} to {named.get(model, model)}" for model, count in sorted(by.items())) or "no requests"

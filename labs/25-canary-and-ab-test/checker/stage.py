@@ -60,6 +60,11 @@ class Stage:
         """End the crowd; what was seen."""
         return await self._say({"stop": True})
 
+    async def call(self, calls: Sequence[tuple[str, str, str, Any]]) -> list[tuple[int, str]]:
+        """Requests, one after the other: method, `host:port`, path and JSON object; the answers' status and text."""
+        seen = await self._say({"call": [list(each) for each in calls]}, within=SAID_WITHIN + 6 * len(calls))
+        return [(int(status), str(text)) for status, text in seen["answers"]]
+
     async def _say(self, said: Mapping[str, Any], *, within: float = SAID_WITHIN) -> Seen:
         return await self._conversation.ask(said, within=within)
 

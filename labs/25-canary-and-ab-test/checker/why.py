@@ -28,9 +28,23 @@ STAYS = (
     " model, after `promoted` all the candidate, after `taken back` all the stable one again. Do all your pods learn "
     "of it, and from where?"
 )
+EACH_POD = (
+    "each pod behind Service model does all of the interface, asked by its own address: a canary that begins at one of "
+    "them goes on at all of them within 10 s, `candidate: null` ends it, and outcomes come late, also when it is over. "
+    "Kept connections and chance decide which pod hears of it"
+)
+ANEW = (
+    "a canary that begins takes the place of any other, also of one that is still running: that one was a mistake, or "
+    "nobody wants it any more"
+)
+FORGOT = (
+    "the verdict has to outlive the pods as the canary does: all users have the candidate that was promoted, and keep "
+    "it when all pods were deleted and made anew. What a judge keeps to itself ends with its pod"
+)
 SHARE = (
     "one user in ten, by the name in X-User: a hash of it that is spread evenly, and the tenth of its range. Each "
-    "request is of another user here, so of users and of requests it is the same share"
+    "request is of another user here, so of users and of requests it is the same share. "
+    "Just before this canary another one was begun, with both models the other way round"
 )
 MOVED_AT_PODS = (
     "which model a user has must follow from the name alone, the same in every process: a counter, a random number or"

@@ -5,6 +5,7 @@ Runs in a pod of the checker's until its input ends.
 
 from __future__ import annotations
 
+import http.client
 import json
 import random
 import sys
@@ -12,6 +13,8 @@ from typing import Any
 
 from .models import Behaviour, Models, serve
 from .passengers import Crowd
+
+CALLED_WITHIN = 5.0  # s
 
 
 class World:
@@ -26,8 +29,11 @@ class World:
 
         `models`: they behave so from now on, and nothing has come yet. `send`: a crowd begins (see `Crowd`). `wait`:
         until it is done; `stop`: end it; both, and `look`, say what was seen, and what came to each model in all.
-        `pick`: so many users that only one model answered, by model, in the shares that these have.
+        `pick`: so many users that only one model answered, by model, in the shares that these have. `call`: requests,
+        one after the other, with method, `host:port`, path and JSON object; the status and the text of each answer.
         """
+        if "call" in said:
+            return {"answers": [called(*each) for each in said["call"]]}
         if "models" in said:
             self.models.behave({name: Behaviour(**how) for name, how in said["models"].items()})
         if "send" in said:
@@ -61,6 +67,20 @@ class World:
                 of[one].append(user)
         part = min(1.0, count / max(1, sum(map(len, of.values()))))
         return {name: random.sample(users, round(part * len(users))) for name, users in of.items()}
+
+
+def called(method: str, target: str, path: str, body: Any) -> tuple[int, str]:
+    """Status and text of an answer; status 0 where there is none."""
+    connection = http.client.HTTPConnection(target, timeout=CALLED_WITHIN)
+    try:
+        content = None if body is None else json.dumps(body)
+        connection.request(method, path, content, {"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        return answer.status, answer.read(4096).decode(errors="replace")
+    except (OSError, http.client.HTTPException) as trouble:
+        return 0, f"{type(trouble).__name__}: {trouble}"
+    finally:
+        connection.close()
 
 
 def main() -> None:
