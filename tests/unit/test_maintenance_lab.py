@@ -79,13 +79,60 @@ def test_a_template_takes_a_node_as_the_scheduler_would(lab24: Any, spec: Object
         (affinity(term("zone", "DoesNotExist")), "without pool=serving"),
         (affinity(term("pool", "Exists")), "with pool=training"),
         (affinity(term("pool", "In", "serving", "servng")), "with pool=servng"),
+        (affinity(term("pool", "In", "serving", "batch")), "with pool=batch"),
+        (affinity(term("pool", "NotIn", "servng", "training")), "without pool=serving"),
+        (
+            affinity(
+                {
+                    "matchExpressions": [
+                        {"key": "pool", "operator": "Exists"},
+                        {"key": "pool", "operator": "NotIn", "values": ["servng", "training"]},
+                    ]
+                }
+            ),
+            "with pool=unheard-of",
+        ),
+        ({"nodeSelector": {"pool": "serving"}, **affinity(term("pool", "NotIn", "batch"))}, ""),
         (affinity(term("pool", "In", "servng")), "does not take w"),
     ],
 )
 def test_a_template_that_demands_the_pool_is_told_from_others(lab24: Any, spec: Object, said: str) -> None:
-    seen = lab24.demands_the_pool(spec, LABELS, WORKER)
+    seen = lab24.demands_the_pool(spec, LABELS, WORKER, others="unheard-of")
     assert seen.ok is (not said)
     assert said in seen.seen
+
+
+ROLE = "node-role.kubernetes.io/control-plane"
+
+
+@pytest.mark.parametrize(
+    ("spec", "ok"),
+    [
+        ({}, True),
+        ({"tolerations": [{"key": "maintenance", "operator": "Exists"}]}, True),
+        ({"tolerations": [{"operator": "Exists"}]}, False),
+        ({"tolerations": [{"operator": "Exists"}], "nodeSelector": {"kubernetes.io/hostname": WORKER}}, True),
+        ({"tolerations": [{"key": ROLE, "operator": "Exists"}], **affinity(term(ROLE, "DoesNotExist"))}, True),
+        (
+            {
+                "tolerations": [{"key": ROLE, "operator": "Exists"}],
+                **affinity(term(ROLE, "DoesNotExist"), kind="preferred"),
+            },
+            False,
+        ),
+        ({"nodeSelector": {"kubernetes.io/hostname": CONTROL}}, True),
+    ],
+)
+def test_what_tolerates_the_taint_has_no_right_to_the_control_plane_all_the_same(
+    lab24: Any, spec: Object, ok: bool
+) -> None:
+    assert lab24.has_no_place(spec, {ROLE: "", "kubernetes.io/hostname": CONTROL}, CONTROL).ok is ok
+
+
+@pytest.mark.parametrize(("printed", "ok"), [('{"items": [{}]}', True), ("", False), ('{"items": []}', False)])
+def test_a_kubelet_that_believes_nobody_does_not_answer(lab24: Any, printed: str, ok: bool) -> None:
+    lab = lab_on(machines=Machines(printed))
+    assert asyncio.run(lab24.looks.answers_the_api_server(lab, WORKER, within=-1)).ok is ok
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,9 @@ from collections.abc import Mapping
 
 from mlops_lab.checks import Observation, at_least, check, equal_to, expect, holds, observe
 from mlops_lab.kit import presence
+from mlops_lab.kit.answering import must_answer
 from mlops_lab.kit.deployments import owned_pods
+from mlops_lab.kit.drawn import drawn
 from mlops_lab.kit.pods import leaving, name
 from mlops_lab.kit.side_by_side import together
 from mlops_lab.kube.client import Object
@@ -19,7 +21,7 @@ from mlops_lab.tasks.lab import TaskLab
 
 from . import looks
 from .drain import drained
-from .placement import MARK, asks_for, by_node, role_tolerated, tolerates
+from .placement import MARK, asks_for, by_node, named_values, role_tolerated, tolerates
 from .trials import answers, place, refuse
 
 HEARD_WITHIN = 20.0  # s; a kubelet says every 10 s that it lives
@@ -37,9 +39,10 @@ _PLACES = ("cka/workloads-and-scheduling",)
 
 @check(points=1, domains=_TROUBLE)
 async def worker_is_ready(lab: TaskLab) -> None:
-    """The worker is Ready, and its kubelet is heard of.
+    """The worker is Ready, and its kubelet is heard of, and answers the API server.
 
-    For up to 20 s: the kubelet renews its node's lease every 10 s, and what it said before does not count.
+    For up to 20 s: the kubelet renews its node's lease every 10 s, and what it said before does not count. The API
+    server is asked for the pods that the kubelet has.
     """
     began = nodes.now()
     seen = await nodes.speaks_again(lab, nodes.worker(lab), after=began, within=HEARD_WITHIN)
@@ -47,6 +50,11 @@ async def worker_is_ready(lab: TaskLab) -> None:
         "a node is Ready as long as its kubelet says so. Why it does not, only the machine knows: systemctl status "
         "kubelet shows whether it runs, journalctl -u kubelet why it ends. What it needs are its settings in "
         "/var/lib/kubelet/config.yaml, the files that they name, and containerd"
+    )
+    expect(await looks.answers_the_api_server(lab, nodes.worker(lab), within=HEARD_WITHIN)).because(
+        "Ready is what the kubelet tells the API server. The other way round the API server asks the kubelet, for "
+        "kubectl logs and exec: it shows a certificate, and the kubelet knows by its settings whose signature to trust "
+        "(authentication). Compare them with the other node's"
     )
 
 
@@ -68,7 +76,7 @@ async def control_plane_is_closed(lab: TaskLab) -> None:
 
     The checker makes two pods that belong on the control plane: the one that tolerates nothing has to wait, the one
     that tolerates `node-role.kubernetes.io/control-plane` (NoSchedule) has to run. And no pod that does not tolerate
-    the taint runs there.
+    the taint runs there, nor would a new one of `retrain`.
     """
     control = nodes.control_plane(lab)
     refused, taken = await together(
@@ -102,16 +110,36 @@ async def control_plane_is_closed(lab: TaskLab) -> None:
         "restarted (kubectl rollout restart)"
     )
     pods = [pod for pod in await owned_pods(lab, "retrain") if not leaving(pod)]
-    expect(observe("retrain runs", by_node(pods), equal_to(f"{len(pods)} on {nodes.worker(lab)}"))).because(
+    expect(observe("retrain runs", by_node(pods), equal_to(f"{len(pods) or 1} on {nodes.worker(lab)}"))).because(
         "its load is what made etcd slow; a toleration gives it a right to the control plane that it should not have"
     )
+    spec = (await lab.objects.deployment("retrain").present())["spec"]["template"]["spec"]
+    expect(has_no_place(spec, await looks.labels(lab, control), control)).because(
+        "today it is on the worker. When that is drained, its next pod goes wherever it may, and is beside etcd again: "
+        "kubectl get deployment retrain -o yaml shows tolerations, nodeSelector and affinity"
+    )
+
+
+def has_no_place(spec: Object, labels: Mapping[str, str], control: str) -> Observation:
+    """Is a template refused by the closed control plane?
+
+    Args:
+        spec: of its pods.
+        labels: of the control plane.
+    """
+    may = tolerates({"spec": spec}, role_tolerated()) and asks_for(spec, labels, control)
+    return holds(
+        not may, f"a new pod of retrain is not placed on {control}",
+        f"retrain's template tolerates {MARK}, and takes {control}",
+    )  # fmt: skip
 
 
 @check(points=2, needs=worker_takes_pods, owns="nodes", domains=_PLACES)
 async def model_is_in_its_pool(lab: TaskLab) -> None:
     """The worker is the node with `pool=serving`; `model`'s two pods are ready there, since they ask for that label.
 
-    The checker makes a pod that asks for the label and for nothing else. From there Service `model` is asked.
+    The checker makes a pod that asks for the label and for nothing else. From there Service `model` is asked, behind
+    which these pods are, and no others.
     """
     worker, control = nodes.worker(lab), nodes.control_plane(lab)
     await presence.exists(lab, "Deployment", "model", "the model is to run again", others=True)
@@ -136,26 +164,30 @@ async def model_is_in_its_pool(lab: TaskLab) -> None:
         f"it belongs on nodes with {POOL}"
     )
     spec = (await lab.objects.deployment("model").present())["spec"]["template"]["spec"]
-    expect(demands_the_pool(spec, labels[worker], worker)).because(
+    unheard = f"{VALUE[:4]}{drawn(lab, 'pool of others').randrange(16**4):04x}"
+    expect(demands_the_pool(spec, labels[worker], worker, others=unheard)).because(
         "today there is one worker; when a second one comes that has no model's pool, pods that ask for nothing, or "
-        "only prefer something, end there. nodeSelector and required node affinity are demands; these may name more "
-        "than the one value"
+        "only prefer something, end there. nodeSelector and required node affinity are demands, by one value of the "
+        "label and by no others: these may be any team's"
     )
+    await must_answer(lab, "model", "model")
     expect(await answers(lab, "model", "/version", within=PLACED_WITHIN)).because(
         "kubectl get endpointslices shows which pods are behind the Service, and whether they are ready"
     )
 
 
-def demands_the_pool(spec: Object, labels: Mapping[str, str], node: str) -> Observation:
+def demands_the_pool(spec: Object, labels: Mapping[str, str], node: str, *, others: str) -> Observation:
     """Does a template take a node by that label, and not without it, nor with another value?
 
     Args:
         spec: of its pods.
         labels: of the node.
+        others: a value that nobody knows; those that the template names are tried, too.
     """
     without = {key: value for key, value in labels.items() if key != KEY}
-    others = {f"without {POOL}": without} | {f"with {KEY}={each}": without | {KEY: each} for each in OTHER_VALUES}
-    wrong = [f"would also take a node {what}" for what, each in others.items() if asks_for(spec, each, node)]
+    values = sorted({*OTHER_VALUES, *named_values(spec, KEY), others} - {VALUE})
+    tried = {f"without {POOL}": without} | {f"with {KEY}={each}": without | {KEY: each} for each in values}
+    wrong = [f"would also take a node {what}" for what, each in tried.items() if asks_for(spec, each, node)]
     if not asks_for(spec, labels, node):
         wrong = [f"does not take {node}"]
     return holds(not wrong, f"model's template asks for {POOL}", f"model's template {'; '.join(wrong)}")
@@ -199,6 +231,7 @@ async def drains(lab: TaskLab) -> None:
     expect(observe("nodes with pods of board", len(on), at_least(2))).because(
         "when all of them are on the node that is drained, an eviction waits for a successor that finds no place"
     )
+    await must_answer(lab, "board", "board")
     found = await drained(lab, pods)
     expect(found.granted).because(
         "a drain asks the Eviction API, and that a PodDisruptionBudget: kubectl get pdb shows how many pods may go now "

@@ -7,6 +7,7 @@ from dataclasses import replace
 from mlops_lab.checks import Observation, expect, holds, is_ready
 from mlops_lab.kit.pods import leaving
 from mlops_lab.kube.client import Object
+from mlops_lab.tasks import nodes
 from mlops_lab.tasks.lab import TaskLab
 
 _STEADY_FOR = 5.0  # s, in which a service that can't go on ends at least once
@@ -17,6 +18,21 @@ def for_sure(heard: Observation) -> Observation:
     """The same; a node that is not Ready any more is not one that a busy machine kept from speaking for a while."""
     known = heard.value[1]
     return heard if heard.ok or is_ready(known) else replace(heard, timed=False)
+
+
+async def answers_the_api_server(lab: TaskLab, node: str, *, within: float) -> Observation:
+    """Does a node's kubelet answer when the API server asks it, so many seconds at most?"""
+
+    async def asked() -> bool:
+        return bool(await nodes.kubelets_pods(lab, node))
+
+    return await lab.time.eventually(
+        asked,
+        bool,
+        expected="the kubelet answers the API server",
+        shown=lambda said: "it does" if said else "no answer, or a refusal",
+        within=within,
+    )
 
 
 async def steady(lab: TaskLab, node: str, service: str) -> Observation:

@@ -52,6 +52,15 @@ def asks_for(spec: Object, labels: Mapping[str, str], node: str) -> bool:
     return any(_term(each, labels, node) for each in required.get("nodeSelectorTerms") or [])
 
 
+def named_values(spec: Object, key: str) -> set[str]:
+    """The values of a label that a pod's nodeSelector and required node affinity name, whatever they say of them."""
+    affinity = (spec.get("affinity") or {}).get("nodeAffinity") or {}
+    required = affinity.get("requiredDuringSchedulingIgnoredDuringExecution") or {}
+    terms = [one for each in required.get("nodeSelectorTerms") or [] for one in each.get("matchExpressions") or []]
+    values = [one for each in terms if each["key"] == key for one in each.get("values") or []]
+    return {*values, *(value for name, value in (spec.get("nodeSelector") or {}).items() if name == key)}
+
+
 def _term(term: Object, labels: Mapping[str, str], node: str) -> bool:
     wanted, fields = term.get("matchExpressions") or [], term.get("matchFields") or []
     if not wanted and not fields:
