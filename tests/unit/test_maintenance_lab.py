@@ -93,6 +93,9 @@ def test_a_template_takes_a_node_as_the_scheduler_would(lab24: Any, spec: Object
             "with pool=unheard-of",
         ),
         ({"nodeSelector": {"pool": "serving"}, **affinity(term("pool", "NotIn", "batch"))}, ""),
+        ({"nodeSelector": {"pool": "serving", "rank": "3"}}, ""),
+        ({"nodeSelector": {"pool": "serving", "kubernetes.io/hostname": WORKER}}, "not take another node"),
+        ({"nodeSelector": {"pool": "serving"}, "nodeName": WORKER}, "not take another node"),
         (affinity(term("pool", "In", "servng")), "does not take w"),
     ],
 )

@@ -33,6 +33,7 @@ MOVED_WITHIN = 30.0  # s until a pod that was made anew is gone where it was
 KEY, VALUE = "pool", "serving"
 POOL = f"{KEY}={VALUE}"
 OTHER_VALUES = ("servng", "training")  # of the label, which is no pool of models then
+_ANOTHER = "another-worker"
 _TROUBLE = ("cka/troubleshooting",)
 _PLACES = ("cka/workloads-and-scheduling",)
 
@@ -168,7 +169,8 @@ async def model_is_in_its_pool(lab: TaskLab) -> None:
     expect(demands_the_pool(spec, labels[worker], worker, others=unheard)).because(
         "today there is one worker; when a second one comes that has no model's pool, pods that ask for nothing, or "
         "only prefer something, end there. nodeSelector and required node affinity are demands, by one value of the "
-        "label and by no others: these may be any team's"
+        "label and by no others: these may be any team's. A second one of the pool should get pods, too, so the node's "
+        "name says nothing here"
     )
     await must_answer(lab, "model", "model")
     expect(await answers(lab, "model", "/version", within=PLACED_WITHIN)).because(
@@ -177,7 +179,7 @@ async def model_is_in_its_pool(lab: TaskLab) -> None:
 
 
 def demands_the_pool(spec: Object, labels: Mapping[str, str], node: str, *, others: str) -> Observation:
-    """Does a template take a node by that label, and not without it, nor with another value?
+    """Does a template take any node by that label, and none without it, nor with another value?
 
     Args:
         spec: of its pods.
@@ -188,8 +190,11 @@ def demands_the_pool(spec: Object, labels: Mapping[str, str], node: str, *, othe
     values = sorted({*OTHER_VALUES, *named_values(spec, KEY), others} - {VALUE})
     tried = {f"without {POOL}": without} | {f"with {KEY}={each}": without | {KEY: each} for each in values}
     wrong = [f"would also take a node {what}" for what, each in tried.items() if asks_for(spec, each, node)]
+    more = labels | {"kubernetes.io/hostname": _ANOTHER}
     if not asks_for(spec, labels, node):
         wrong = [f"does not take {node}"]
+    elif spec.get("nodeName") or not asks_for(spec, more, _ANOTHER):
+        wrong.append(f"would not take another node with {POOL}")
     return holds(not wrong, f"model's template asks for {POOL}", f"model's template {'; '.join(wrong)}")
 
 
