@@ -172,10 +172,10 @@ async def model_is_in_its_pool(lab: TaskLab) -> None:
         "label and by no others: these may be any team's. A second one of the pool should get pods, too, so the node's "
         "name says nothing here"
     )
-    await must_answer(lab, "model", "model")
     expect(await answers(lab, "model", "/version", within=PLACED_WITHIN)).because(
         "kubectl get endpointslices shows which pods are behind the Service, and whether they are ready"
     )
+    await must_answer(lab, "model", "model")
 
 
 def demands_the_pool(spec: Object, labels: Mapping[str, str], node: str, *, others: str) -> Observation:
