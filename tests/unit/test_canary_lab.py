@@ -445,6 +445,42 @@ def test_each_pod_does_all_of_the_interface(
         assert asyncio.run(everywhere.one_for_another(made_up_lab("25"), stage)).ok
 
 
+@pytest.mark.parametrize(
+    ("state", "by", "ok"),
+    [
+        ("promoted", {"candidate": 80}, True),
+        ("promoted", {"candidate": 77, "": 3}, True),
+        ("promoted", {"candidate": 79, "stable": 1}, False),
+        ("promoted", {"": 80}, False),
+        ("running", {"candidate": 80}, False),
+    ],
+)
+def test_a_verdict_outlives_the_pods(state: str, by: dict[str, int], ok: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    canaries, done = loaded("25", "canaries"), list[str]()
+
+    async def replaced(lab: Any) -> None:
+        done.append("replaced")
+
+    async def says_everywhere(lab: Any, stage: Any, wanted: str) -> Any:
+        return canaries.Observation(state == wanted, wanted, state)
+
+    async def address(*given: Any, **more: Any) -> Any:
+        return []
+
+    class Asked(Pods):
+        async def send(self, targets: Any, **how: Any) -> None: ...
+
+        async def done(self) -> Any:
+            return {"by": by}
+
+    for name, what in {
+        "replaced": replaced, "says_everywhere": says_everywhere, "service_address": address, "each_of_them": address,
+    }.items():  # fmt: skip
+        monkeypatch.setattr(canaries, name, what)
+    seen = asyncio.run(canaries.outlives(made_up_lab("25"), Asked()))
+    assert (seen.ok, done) == (ok, ["replaced"])
+
+
 def test_the_good_candidate_has_no_place_of_its_own(lab25: Any) -> None:
     places = set()
     for seed in range(40):

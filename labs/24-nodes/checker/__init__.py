@@ -190,7 +190,7 @@ def demands_the_pool(spec: Object, labels: Mapping[str, str], node: str, *, othe
     values = sorted({*OTHER_VALUES, *named_values(spec, KEY), others} - {VALUE})
     tried = {f"without {POOL}": without} | {f"with {KEY}={each}": without | {KEY: each} for each in values}
     wrong = [f"would also take a node {what}" for what, each in tried.items() if asks_for(spec, each, node)]
-    more = labels | {"kubernetes.io/hostname": _ANOTHER}
+    more = {**labels, "kubernetes.io/hostname": _ANOTHER}
     if not asks_for(spec, labels, node):
         wrong = [f"does not take {node}"]
     elif spec.get("nodeName") or not asks_for(spec, more, _ANOTHER):
