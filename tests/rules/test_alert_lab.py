@@ -35,10 +35,11 @@ def wrong(variant: Path, found: dict[str, list[Any]], seed: int = 1) -> list[str
     text = yaml.safe_load((variant / "rules.yaml").read_text())
     groups = [
         {
+            "interval": 60 * int(str(group.get("interval", "0m")).removesuffix("m")),
             "rules": [
                 {**rule, "type": "alerting" if "alert" in rule else "recording", "name": rule.get("alert", "")}
                 for rule in group["rules"]
-            ]
+            ],
         }
         for group in text["groups"]
     ]

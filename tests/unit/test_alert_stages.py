@@ -108,6 +108,12 @@ def test_the_alerts_of_slow_answers_are_judged(fired: list[Any], said: str | Non
     assert (found and found[0]) == said
 
 
+def test_an_alert_of_a_group_that_is_looked_at_seldom_is_late() -> None:
+    groups = [{**GROUPS[0], "interval": 60.0}, GROUPS[1]]
+    assert checks.wrong("slow", TRIALS["slow"], [alert("Slow", "warning", 70)], groups) is None
+    assert checks.wrong("slow", TRIALS["slow"], [alert("Slow", "warning", 80)], groups)[0] == "130 s"
+
+
 def test_errors_may_have_a_warning_beside_the_critical_alert() -> None:
     fired = [alert("Errors", "critical"), alert("Bare", "warning")]
     assert checks.wrong("errors", TRIALS["errors"], fired, GROUPS) is None

@@ -11,7 +11,7 @@ import itertools
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from .plan import FAULT, HOUR, LEAD, STEP, TURN, Moment, Plan
@@ -147,11 +147,13 @@ class Pod:
         for step in range(self.begin, self.end):
             now, age = moment(step * STEP), (step - self.begin) * STEP
             share = float(now.only == self.number) if now.only >= 0 else 1 / self.pods
-            if now.up is None:
+            if now.up is None or now.away == self.number:
                 yield None
             elif not now.up or now.lost == self.number or (self.starts and age < 2 * STEP):
                 yield ()
             else:
+                if now.worst >= 0:
+                    now = replace(now, errors=now.errors * self.pods * (now.worst == self.number))
                 yield now, -1.0 if self.starts and age < 4 * STEP else share
 
     def _written(self, parts: Sequence[tuple[float | None, int]], value: float | None, *, gauge: bool) -> str:
@@ -185,7 +187,8 @@ def _grown(now: Moment, share: float) -> Growth:
         found[name, "," + _text(labels) if labels else ""] = round(more * EXACT) / EXACT
 
     total = "http_requests_total"
-    for status, more in (("200", requests - failed - refused), ("422", refused), (now.status, failed)):
+    failures = {now.status: failed / 2, now.also: failed / 2} if now.also else {now.status: failed}
+    for status, more in {"200": requests - failed - refused, "422": refused, **failures}.items():
         count(total, more, route="/predict", status=status)
     # Readiness is asked for every 2 s, and liveness and metrics every 10 s. While the model loads the answer is 503.
     count(total, 0.0 if loading else 5.0, route="/readyz", status="200")

@@ -44,7 +44,7 @@ def has_rules(data: Object) -> bool:
 
     def group(given: Any) -> bool:
         rules = given.get("rules") if isinstance(given, dict) and isinstance(given.get("name"), str) else None
-        return isinstance(rules, list) and all(map(rule, rules))
+        return isinstance(rules, list) and finite(given.get("interval") or 0) and all(map(rule, rules))
 
     found = data.get("groups")
     return isinstance(found, list) and all(map(group, found))

@@ -8,7 +8,7 @@ from mlops_lab.kube.client import Object
 
 from .day import Fired, Labels
 from .fault import FIRES_WITHIN
-from .plan import Trial
+from .plan import STEP, Trial
 from .why import BARE, PAGES_TOO, missed
 
 NOTES = ("summary", "runbook_url")  # the annotations of each alert
@@ -28,7 +28,8 @@ def wrong(name: str, trial: Trial, fired: Sequence[Fired], groups: Sequence[Obje
         groups: of the rules that Prometheus has loaded.
     """
     right, new = answers(trial, fired), [each for each in fired if each.since > 0]
-    before, soonest = any(each.since <= 0 for each in right), min((each.since for each in right), default=None)
+    before = any(each.since <= 0 for each in right)
+    soonest = min((each.since + later(each.labels, groups) for each in right), default=None)
     if before or soonest is None or soonest > FIRES_WITHIN:
         seen = "; ".join(str(each.labels) for each in new[:2]) or "nothing new"
         seen = "it fired before, too" if before else f"{soonest} s" if soonest else seen
@@ -40,6 +41,12 @@ def wrong(name: str, trial: Trial, fired: Sequence[Fired], groups: Sequence[Obje
         if lacking := unnoted(each.labels, groups):
             return f"{each.labels.get('alertname')} has no {' and no '.join(lacking)}", BARE
     return None
+
+
+def later(labels: Labels, groups: Sequence[Object]) -> int:
+    """By how many seconds an alert may be later in life than in the replay, which evaluates every group each step."""
+    waits = [groups[at].get("interval") or 0 for at, _ in _rules_of(labels, groups)]
+    return max(0, round(min(waits, default=0)) - STEP)
 
 
 def unnoted(labels: Labels, groups: Sequence[Object]) -> list[str]:

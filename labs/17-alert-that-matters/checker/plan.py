@@ -37,6 +37,9 @@ class Moment:
         up: of each pod: 1, 0 where a scrape fails, None where there is no pod.
         only: all requests of this step come to the pod of this number; -1 where they are spread.
         lost: the number of a pod whose scrapes fail; -1 for none.
+        also: the status of every second request that fails; empty where all have the same.
+        worst: the number of the pod that all requests which fail come to; -1 where they are spread.
+        away: the number of a pod that is gone; -1 for none.
     """
 
     rate: float
@@ -50,6 +53,9 @@ class Moment:
     takes: float = 1.5
     brisk: float = 0.0
     lost: int = -1
+    also: str = ""
+    worst: int = -1
+    away: int = -1
 
 
 @dataclass(frozen=True)
@@ -89,6 +95,7 @@ class Plan:
         self.events = tuple(sorted(_events(chance), key=lambda each: each.at))
         self.trials = _trials(chance)
         self._night_status, self._day_status = _status(chance), _status(chance)
+        self._worst = chance.randrange(PODS)
 
     @property
     def deploys(self) -> list[int]:
@@ -114,7 +121,7 @@ class Plan:
         calm = Moment(rate, cpu=round(0.015 * rate, 3), status=self._day_status)
         changes: dict[str, Callable[[], Moment]] = {
             "hiccup": lambda: Moment(rate, errors=size, status=self._day_status),
-            "failing": lambda: Moment(rate, errors=size, status=self._day_status),
+            "failing": lambda: Moment(rate, errors=size, status=self._day_status, worst=self._worst),
             "pause": lambda: Moment(rate, slow=size),
             "sluggish": lambda: Moment(rate, slow=size, takes=0.8),
             "brisk": lambda: Moment(rate, brisk=size),
@@ -172,7 +179,7 @@ def _events(chance: random.Random) -> list[Event]:
         ),
         ("hiccup", short, f"for 10 s, {hiccup:.0%} of the requests failed", hiccup),
         ("pause", short, f"for 10 s, {pause:.0%} of the requests took longer than a second", pause),
-        ("failing", long, f"for 20 minutes {failing:.1%} of the requests failed: less than 5 %", failing),
+        ("failing", long, f"for 20 minutes {failing:.1%} of the requests failed, all on one pod", failing),
         ("sluggish", long, f"for 20 minutes {sluggish:.1%} of the answers took 0.8 s: less than 10 %", sluggish),
         ("brisk", long, f"for 20 minutes {brisk:.0%} of the answers took 0.4 s: less than 0.5 s", brisk),
         ("lost", long // 2, "for 10 minutes one of the three pods could not be scraped; the others served", pod),
@@ -186,26 +193,30 @@ def _events(chance: random.Random) -> list[Event]:
 def _trials(chance: random.Random) -> dict[str, Trial]:
     """The six faults."""
 
-    def begins() -> int:
+    def by_day() -> int:
         return chance.randrange(6, 20) * HOUR
+
+    def at_night() -> int:
+        return chance.randrange(0, NIGHT // HOUR) * HOUR
 
     def share(least: float, most: float) -> float:
         return round(chance.uniform(least, most), 4)
 
     many, few, slow, calm = share(0.065, 0.09), share(0.065, 0.09), share(0.13, 0.18), Moment(10)
-    first, second, slow_few = _status(chance, OTHERS), _status(chance), share(0.13, 0.18)
+    first, also, second = _status(chance, OTHERS), _status(chance, USUAL), _status(chance)
+    slow_few, away = share(0.13, 0.18), chance.randrange(PODS)
     quiet = Moment(1, errors=0, cpu=0.03)
     return {
-        "errors": Trial("critical", f"{many:.1%} of the answers are {first}, at 10 requests a second", begins(), calm,
-                        Moment(10, errors=many, status=first)),
-        "errors-few": Trial("critical", f"{few:.1%} of the answers are {second}, at one request a second", begins(),
-                            quiet, Moment(1, errors=few, cpu=0.03, status=second)),
-        "slow": Trial("warning", f"{slow:.1%} of the answers take 0.8 s", begins(), calm,
+        "errors": Trial("critical", f"{many:.1%} of the answers are {first} and {also}, at 10 requests a second",
+                        by_day(), calm, Moment(10, errors=many, status=first, also=also)),
+        "errors-few": Trial("critical", f"{few:.1%} of the answers are {second}, at one request a second, at night",
+                            at_night(), quiet, Moment(1, errors=few, cpu=0.03, status=second)),
+        "slow": Trial("warning", f"{slow:.1%} of the answers take 0.8 s", by_day(), calm,
                       Moment(10, slow=slow, takes=0.8)),
-        "slow-few": Trial("warning", f"{slow_few:.1%} of the answers take 0.8 s, at one request a second", begins(),
-                          quiet, Moment(1, errors=0, slow=slow_few, takes=0.8, cpu=0.03)),
-        "gone": Trial("critical", "all pods are gone, and their targets with them", begins(), calm,
+        "slow-few": Trial("warning", f"{slow_few:.1%} of the answers take 0.8 s, at one request a second, at night",
+                          at_night(), quiet, Moment(1, errors=0, slow=slow_few, takes=0.8, cpu=0.03)),
+        "gone": Trial("critical", "all pods are gone, and their targets with them, at night", at_night(), quiet,
                       Moment(0, up=None)),
-        "hanging": Trial("critical", "all pods are there, and none answers, not even a scrape", begins(), calm,
-                         Moment(0, up=0)),
+        "hanging": Trial("critical", "one pod is gone, and the others are there and answer nothing, not even a scrape",
+                         by_day(), calm, Moment(0, up=0, away=away)),
     }  # fmt: skip

@@ -19,8 +19,8 @@ DISTURBED = {
     "rush": "the rush hour harms nobody: as ever one answer in 200 fails. A number of errors grows with the traffic, "
     "so no bound on it is right at noon and in the morning: take a share. And CPU that is used is paid for: alert on "
     "what passengers notice, not on what might be a cause of it",
-    "failing": "less than 5 % failed: by the task's table that is no fault. Whoever is woken by it will put the pager "
-    "in a drawer again",
+    "failing": "less than 5 % of all answers failed: by the task's table that is no fault, also where all of them are "
+    "of one pod: sum over the pods first, then divide. Whoever is woken by it will put the pager in a drawer again",
     "sluggish": "less than 10 % of the answers took longer than 0.5 s: by the task's table that is no fault",
     "brisk": 'these answers took less than 0.5 s. The bucket le="0.5" has them, the one before it has not',
     "lost": "two of the three pods answered, and the passengers noticed nothing. That a pod can't be scraped is a "
@@ -60,7 +60,8 @@ def missed(name: str, soonest: int | None, other: bool, before: bool) -> str:
     if soonest is not None:
         return (
             "the window must have filled, and then `for` counts from there: both together have to be shorter than the "
-            "two minutes, with some seconds to spare for scrape, evaluation and group_wait"
+            "two minutes, with some seconds to spare for scrape, evaluation and group_wait. A group of rules with an "
+            "`interval` of its own, or a longer evaluation_interval, is looked at that much later"
         )
     if other:
         return (
@@ -70,8 +71,8 @@ def missed(name: str, soonest: int | None, other: bool, before: bool) -> str:
     if name in ("errors-few", "slow-few"):
         return (
             "with few passengers most requests are probes and scrapes: /readyz, /healthz and /metrics are counted too, "
-            "and are always good. Take route /predict on both sides of the division; and one request a second is "
-            "enough to judge"
+            "and are always good. Take route /predict on both sides of the division; one request a second is enough to "
+            "judge, and a fault at night is one, too"
         )
     if name == "slow":
         return (
@@ -84,9 +85,13 @@ def missed(name: str, soonest: int | None, other: bool, before: bool) -> str:
             "series that are not there finds nothing. absent() is for that; or sum(up) or vector(0)"
         )
     if name == "hanging":
-        return "absent(up) is about series that are not there; here they are, and say 0. Ask for one that is 1"
+        return (
+            "absent(up) is about series that are not there; here two are, and say 0. Ask for one that is 1: how many "
+            "say 0 depends on how many there are"
+        )
     return (
-        "5 % of the passengers' requests and more: sum the failed and all of them, route /predict, and divide. Failed "
+        "5 % of the passengers' requests and more: sum the failed, of all statuses and pods together, and all of them, "
+        "route /predict, and divide. Failed "
         "is whatever begins with a 5: a gateway or a pod that is overloaded answers 502, 503 or 504, "
         "and 507, 511 or 520 are in use as well. A list of them is never whole"
     )
