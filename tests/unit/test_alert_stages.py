@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from mlops_lab.base.errors import Failure
 from mlops_lab.checks import LabError
 from tests.lab_programs import loaded
 from tests.made_up import NothingThere, made_up_lab
@@ -209,3 +210,22 @@ def test_an_alert_of_the_learners_own_must_not_bring_the_release_before(
 
 def test_rules_that_never_fire_are_not_silent() -> None:
     assert checks.fires_for_each_fault in checks.silent_through_a_normal_day.needs
+
+
+@pytest.mark.parametrize(
+    ("others", "said"), [(("b", "c"), ""), (("b", "b"), "2 ids"), (("a",), "1 ids"), (("", ""), "2 ids")]
+)
+def test_each_request_without_an_id_gets_one_of_its_own(others: tuple[str, ...], said: str) -> None:
+    lab = made_up_lab("17")
+
+    async def once(stage: Any) -> Any:
+        if stage.__name__ == "traced":
+            return []
+        return [checks.Request("without an id", 200, answered=200, id="a", others=others)]
+
+    lab.once = once  # type: ignore[method-assign,assignment]
+    try:
+        asyncio.run(checks.finds_a_request.run(lab))
+        assert not said
+    except Failure as failed:
+        assert said and said in failed.seen

@@ -145,7 +145,8 @@ async def finds_a_request(lab: Lab) -> None:
 
     The checker asks the gateway three times: with an id of its own in X-Request-ID, without one, and with rubbish that
     the model answers with 422; that one's id has each of the signs in it that a header's word may have. The answer has
-    the id in its header X-Request-ID. More requests follow, and then `./trace` is called with each id. Each line has
+    the id in its header X-Request-ID. More requests follow, whose ids look alike, or which have none and get one each;
+    and then `./trace` is called with each of the three. Each line has
     `service` (`gateway` or `model`), `request_id` and `status`, and the gateway's own log has JSON.
     """
     for request in await lab.once(requested):
@@ -161,6 +162,16 @@ async def finds_a_request(lab: Lab) -> None:
             ),
             "who complains has the id from the answer. An id that came with the request is taken over, and where none "
             "came the gateway makes one",
+        )
+        made = [request.id, *request.others]
+        must(
+            Observation(
+                len({*made}) == len(made),
+                f"{len(made)} requests {request.what}: each gets another one",
+                f"{len({*made})} ids, of which one is {max(made, key=made.count) or 'empty'}",
+            ),
+            "an id is for one request: with one that two requests have, who complains finds the lines of strangers. "
+            "uuid.uuid4().hex, made anew for each",
         )
     found = await lab.once(traced)
     for request, how in found:
@@ -194,7 +205,7 @@ async def finds_a_request(lab: Lab) -> None:
                 evidence=request.printed,
             ),
             "only the lines of this one request: compare request_id, whole and as it is. An id may be the beginning or "
-            "the end of another one, and a pattern with a dot in it finds others too",
+            "the end of another one, or have its letters as capitals, and a pattern with a dot in it finds others too",
         )
         must(
             Observation(

@@ -23,6 +23,7 @@ from .world import in_service
 
 ANSWERS_WITHIN = 20  # s for the gateway to answer as it should
 BURIED = 16  # requests after those that are looked for
+NAMELESS = 4  # of these without an id, all at once
 WITHIN = 30  # s for each call of ./trace
 SIGNS = "!#$%&'*+-.^_`|~"  # what a word of an HTTP header may have in it beside letters and digits
 SHORT = 8  # characters of a line that may be a rule or a bracket, and no sentence
@@ -31,7 +32,11 @@ LINES = 5000  # of a container's log
 
 @dataclass
 class Request:
-    """One request through the gateway: the id that it was given, what came back, and what ./trace printed."""
+    """One request through the gateway: the id that it was given, what came back, and what ./trace printed.
+
+    Attributes:
+        others: the ids that came back to requests alike, each sent without one.
+    """
 
     what: str
     status: int
@@ -42,6 +47,7 @@ class Request:
     foreign: int = 0
     logged: bool = False  # a JSON object with its id and status is in the gateway's own log
     printed: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
 
 
 async def requested(lab: Lab) -> list[Request]:
@@ -74,6 +80,10 @@ async def requested(lab: Lab) -> list[Request]:
             await asyncio.gather(
                 *(lab.traffic.post("gateway", "/predict", good, headers={"X-Request-ID": each}) for each in ids)
             )
+        answers = await asyncio.gather(*(lab.traffic.post("gateway", "/predict", good) for _ in range(NAMELESS)))
+        requests[1].others = tuple(
+            each.headers.get("x-request-id", "")[:200] for each in answers if each.status == requests[1].status
+        )
     return requests
 
 
@@ -88,8 +98,9 @@ def strange_id(chance: random.Random) -> str:
 
 
 def like(given: str, number: int) -> str:
-    """Another id that begins or ends as one does, or has another character for its dot."""
-    kinds = (f"{given}-{number}", f"{number}-{given}", f"{given.replace('.', chr(ord('a') + number), 1)}")
+    """Another id that begins or ends as one does, has another character for its dot, or capitals for its letters."""
+    dotless = given.replace(".", chr(ord("a") + number), 1)
+    kinds = (f"{given}-{number}", f"{number}-{given}", dotless, given.swapcase())
     return kinds[number % len(kinds)]
 
 
