@@ -229,3 +229,13 @@ def test_each_request_without_an_id_gets_one_of_its_own(others: tuple[str, ...],
         assert not said
     except Failure as failed:
         assert said and said in failed.seen
+
+
+def test_a_model_that_the_learner_has_mended_is_no_fault_of_the_machine() -> None:
+    class Mended:
+        async def now(self) -> dict[str, Any]:
+            return {"data": {"serve.py": "print(1)", "world.py": "print(2)"}}
+
+    lab = made_up_lab("17", objects=NothingThere(named=lambda kind, name: Mended()))
+    with pytest.raises(Failure, match="ConfigMap world"):
+        asyncio.run(loaded("17", "world").untouched(lab))

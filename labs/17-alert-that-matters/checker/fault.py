@@ -11,7 +11,7 @@ from mlops_lab.kit.prerequisites import must
 from mlops_lab.kube.client import Object
 
 from .prometheus import in_words, query
-from .world import GOOD, OLD, fares, fires, in_service, inbox, leave_weather_out, put_in_service, release
+from .world import GOOD, OLD, fares, fires, in_service, inbox, leave_weather_out, put_in_service, release, untouched
 
 SHARE, LARGER_SHARE = 0.1, 0.5  # of the requests that come without weather
 FIRES_WITHIN = 120  # s from the fault to the message
@@ -125,6 +125,7 @@ async def paged(lab: Lab, story: Story, last: int) -> None:
                 "told, and when",
             )
         if first is None and story.waited > MADE_WITHIN:
+            await untouched(lab)
             raise LabError(
                 "requests without weather do not fail: the fault could not be made", "try again, or: lab reset"
             )

@@ -6,8 +6,10 @@ Each stage begins with all flights complete and v2 in service, and so it is left
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
-from mlops_lab.checks import Lab, absent, expect
+from mlops_lab.checks import Lab, Observation, absent, expect
+from mlops_lab.kit.given import given_runs, in_manifests
 from mlops_lab.kit.prerequisites import must
 from mlops_lab.kube.client import Object
 
@@ -16,6 +18,7 @@ from .prometheus import PODS
 
 OLD, GOOD = "v1", "v2"  # the release to fall back to, and the one in service
 READY_WITHIN = 180  # s for the model's pods after a change of release
+START = Path(__file__).parent.parent / "start"
 
 
 async def ask_own(
@@ -84,6 +87,22 @@ async def in_service(lab: Lab) -> None:
     await put_in_service(lab)
     seen = await lab.objects.deployment("model").rolled_out(pods=PODS, within=READY_WITHIN)
     must(seen, "the Deployment model is the lab's own: leave it as it is, or: lab reset")
+
+
+async def untouched(lab: Lab) -> None:
+    """The model and the passengers are those of the lab, v2 in service.
+
+    Raises:
+        Failure: something else runs, on which the fault can't be made.
+    """
+    why = "they are the lab's own, and what fails in them is yours to notice, not to mend: lab reset brings them back"
+    wanted = in_manifests(START, "ConfigMap", "world")["data"]
+    now = ((await lab.objects.named("ConfigMap", "world").now()) or {}).get("data") or {}
+    other = sorted(name for name in {*wanted, *now} if wanted.get(name) != now.get(name))
+    seen = f"another {', '.join(other)}" if other else "it is"
+    must(Observation(not other, "ConfigMap world as it was given", seen), why)
+    for deployment in ("model", "world"):
+        must(await given_runs(lab, START, deployment), why)
 
 
 async def put_in_service(lab: Lab, tag: str = GOOD) -> None:
