@@ -119,6 +119,20 @@ def test_of_two_that_drift_each_is_named(judge: Any, named: Named, expected: str
     assert bool(said) == bool(expected)
 
 
+def test_each_detector_gets_the_reference_of_its_stream(judge: Any) -> None:
+    made: list[float] = []
+
+    class Kept(Played):
+        def ask(self, what: str, number: int, rows: pd.DataFrame, within: float = 0) -> list[str]:
+            made.extend(rows["temp"].head(1) if what == "make" else [])
+            return []
+
+    winter, summer = (pd.DataFrame({"temp": [value] * 10}) for value in (30.0, 80.0))
+    found = [judge.streams.Stream("winter", winter), judge.streams.Stream("summer", summer, reference=summer)]
+    notes = judge.flow(Kept(right), winter, found)
+    assert made == [30.0, 80.0] and [each["rows"] for each in notes] == [10, 10]
+
+
 def test_a_slow_detector_is_told_its_limit(judge: Any) -> None:
     detectors = judge.Detectors(LABS, 120.0, spent=121.0)
     rows = pd.DataFrame({"temp": [0.0]})

@@ -77,16 +77,21 @@ async def stays_quiet(lab: Lab) -> None:
 
 @check(points=1, needs=stays_quiet, domains=DOMAINS)
 async def keeps_streams_apart(lab: Lab) -> None:
-    """Two detectors in one process watch two streams at once: what drifts in one is not named in the other."""
+    """Two detectors in one process watch two streams at once: what drifts in one is not named in the other.
+
+    The calm one is of a summer month, and so is the reference of its detector: what is normal is what that one has.
+    """
+    why = (
+        "a list or dict that belongs to the class or to the module is one for all detectors. What a detector has seen "
+        "belongs to it, and so does its reference, which need not be of February: make both in __init__, as attributes "
+        "of self"
+    )
     notes = (await lab.once(others)).notes["keeps_streams_apart"]
-    answered(notes)
+    answered(notes, f"Each of the streams flows well alone: {why}")
     mixed = [each for each in notes if false_names(each)]
     expect(
         observed(notes, "the calm stream's detector names nothing, the other one what drifts", mixed, "no other name")
-    ).because(
-        "a list or dict that belongs to the class or to the module is one for all detectors. What a detector has seen "
-        "belongs to it: make it in __init__, as an attribute of self"
-    )
+    ).because(why)
     late = [each for each in notes if each["feature"] and not in_time(each)]
     expect(observed(notes, f"what drifts, named within {WITHIN} rows", late)).because(
         "this drift was found when the stream flowed alone: another detector has changed what this one keeps"
@@ -158,7 +163,7 @@ async def finds_after_a_long_calm(lab: Lab) -> None:
 
 @check(points=2, needs=keeps_streams_apart, domains=DOMAINS)
 async def takes_any_batches(lab: Lab) -> None:
-    """Rows one by one, a few at a time, or hundreds, tens, one and none in turn: the drift is found all the same."""
+    """Rows one by one, a few at a time, or none, hundreds, tens and one in turn: the drift is found all the same."""
     why = (
         "in batches of 100 such drifts were found. How many rows come at once is the sender's business, and says "
         "nothing about how many are needed to judge: count rows, not calls, and carry them over from call to call"

@@ -102,7 +102,8 @@ def flow(detectors: Detectors, reference: pd.DataFrame, found: Sequence[Any]) ->
     try:
         for place in range(len(notes)):
             now = notes[place]
-            detectors.ask("make", place, reference, within=MADE)
+            own = found[place].reference
+            detectors.ask("make", place, reference if own is None else own, within=MADE)
         for batches in zip_longest(*(each.batches() for each in found)):
             for place, (now, batch) in enumerate(zip(notes, batches, strict=True)):
                 if batch is None or (now["batch"] == 1 and now["found"]):  # row by row, the rest would take long

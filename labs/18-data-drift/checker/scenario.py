@@ -125,8 +125,11 @@ def false_names(note: Note) -> list[str]:
     return [name for name, row in note["first"].items() if name not in may or row <= begin(note, name)]
 
 
-def answered(notes: list[Note]) -> None:
+def answered(notes: list[Note], why: str = "") -> None:
     """The detector has answered every time.
+
+    Args:
+        why: to be said besides where it has not.
 
     Raises:
         Failure: it has not.
@@ -138,7 +141,7 @@ def answered(notes: list[Note]) -> None:
             expect(absent("a list of features for every batch", trouble, evidence=lines)).because(
                 f"that was after {each['rows']} rows of this stream. update takes any number of rows and returns a "
                 "list of names, those of columns of the reference; who is woken up wants to know where to look. It has "
-                f"10 s for a call, and all calls together have {LIMIT} s"
+                f"10 s for a call, and all calls together have {LIMIT} s{why and f'. {why}'}"
             )
 
 

@@ -1,8 +1,8 @@
 """Streams of flights whose drifts are known: where a detector is tried, by you and by the checker.
 
-The rows are real. Half of the flights of February 2013 are the reference; those that flow by are drawn from the other
-half, in no order of time, as passengers ask. What drifts is then put into one feature; or the flights are those of
-another month from some row on. The same seed draws the same streams.
+The rows are real. Half of the flights of February 2013 are the reference (of one stream, half of another month's);
+those that flow by are drawn from the other half, in no order of time, as passengers ask. What drifts is then put into
+one feature; or the flights are those of another month from some row on. The same seed draws the same streams.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ class Stream:
         month: the month that its later rows are from, 0 if all are from February.
         sizes: how many rows the batches have, in turn.
         second: another feature that drifts, from row `second_begin` on.
+        reference: of its detector, if it is not that of February.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Stream:
     spared: str = ""
     second: str = ""
     second_begin: int = 0
+    reference: pd.DataFrame | None = None
 
     def batches(self) -> Iterator[pd.DataFrame]:
         """The rows in batches; the index of each begins at 0."""
@@ -76,15 +78,24 @@ class World:
 
     def __init__(self, seed: int) -> None:
         self.chance = np.random.default_rng(seed)
-        february = flights(2)
-        order = self.chance.permutation(len(february))
-        half = len(february) // 2
-        self.reference = february.iloc[order[:half]].reset_index(drop=True)
-        self.others = february.iloc[order[half:]].reset_index(drop=True)
+        self.reference, self.others = self.halves(2)
+
+    def halves(self, month: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """A month's flights in two halves, as they come."""
+        there = flights(month)
+        order = self.chance.permutation(len(there))
+        one, other = np.array_split(order, [len(there) // 2])
+        return there.iloc[one].reset_index(drop=True), there.iloc[other].reset_index(drop=True)
 
     def calm(self, name: str) -> Stream:
         """Nothing drifts."""
         return Stream(name, self.rows(ROWS))
+
+    def calm_elsewhere(self, month: int) -> Stream:
+        """Nothing drifts in another month's flights, of which the detector has the reference."""
+        reference, others = self.halves(month)
+        rows = others.sample(ROWS, random_state=self.chance, ignore_index=True)
+        return Stream(f"calm beside it, in month {month} as its reference", rows, reference=reference)
 
     def drift(
         self,
@@ -198,8 +209,8 @@ def draw(seed: int) -> tuple[pd.DataFrame, dict[str, list[Stream]]]:
     shifted = [world.shift(feature, unit=True) for feature in ("temp", "distance")]
     shifted += [world.shift(feature) for feature in (*NUMBERS, world.some(NUMBERS))]
     one, two, ten, hundred = 1, world.some(range(2, 10)), world.some(range(20, 60)), world.some(range(200, 400))
-    mixed = world.some(list(permutations((0, one, ten, hundred))))
-    together = [world.shift(world.some(NUMBERS)), world.calm("calm beside it")]
+    mixed = (0, *world.some(list(permutations((one, ten, hundred)))))
+    together = [world.shift(world.some(NUMBERS)), world.calm_elsewhere(world.some((6, 7, 8)))]
     streams = {
         "finds_a_shift": world.shuffled([*shifted, *map(world.twin, shifted)]),
         "stays_quiet": [world.calm(f"calm {number}") for number in range(1, CALM + 1)],

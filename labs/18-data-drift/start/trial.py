@@ -25,7 +25,8 @@ def main() -> None:
     for check, streams in checks.items():
         print(check, flush=True)
         for group in [streams] if check == "keeps_streams_apart" else [[stream] for stream in streams]:
-            detectors = [Detector(reference.copy()) for _ in group]
+            references = [reference if stream.reference is None else stream.reference for stream in group]
+            detectors = [Detector(each.copy()) for each in references]
             named: list[dict[str, int]] = [{} for _ in group]
             rows = [0] * len(group)
             for batches in zip_longest(*(stream.batches() for stream in group)):
