@@ -44,6 +44,8 @@ def test_one_airline_has_overspent_and_one_has_not_failed(seed: int) -> None:
     assert left[2] == 1
     assert len(set(world.failures)) == 2 and "500" in world.failures
     assert set(world.failures).isdisjoint({"502", "503", "504"}), "a list that somebody types has all of them"
+    statuses = {each.labels["status"] for each in world.pods["a"].counters if each.metric == "answer_requests_total"}
+    assert statuses == {"200", *world.answers, *world.failures} and len(world.answers) == 2
 
 
 def showing(value: float) -> Any:

@@ -107,6 +107,15 @@ def wrong_budget(world: World) -> Known:
             "422 says that the asker asked wrongly, and it is an answer; failed are the 5xx",
         ),
         (
+            budget(world, mine, SPAN, also=world.answers[1:])[""],
+            f"{world.answers[1]} is taken for a failure: failed are the 5xx, and any other status is an answer, not "
+            "only those that somebody has thought of",
+        ),
+        (
+            budget(world, mine, SPAN, also=world.answers)[""],
+            f"422 and {world.answers[1]} are taken for failures: failed are the 5xx, and any other status is an answer",
+        ),
+        (
             mean([budget(world, mine, SPAN, [pod])[""] for pod in PODS]),
             "this is the mean of the pods' budgets, in which a small pod weighs as much as a large one. Add up the "
             "failed and all requests first, then divide",

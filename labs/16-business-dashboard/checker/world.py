@@ -25,7 +25,7 @@ WEIGHT = {"a": 1, "b": 4, "c": 9}
 PODS = tuple(WEIGHT)
 TAKEN = {"a": 0.72, "b": 0.41, "c": 0.18}  # of the rebookings offered
 FAILED = {"a": 0.012, "b": 0.001, "c": 0.0005}  # of the requests
-REFUSED = 0.03  # of the requests: asked wrongly, which is no failure
+REFUSED, OTHERWISE = 0.03, 0.02  # of the requests: asked wrongly, and answered with another status that is no failure
 BOUNDS = ("0.05", "0.1", "0.25", "0.5", "1.0", "2.5", "+Inf")  # of the histogram, in s
 UP_TO = {
     "a": (0.50, 0.90, 0.980, 0.995, 1.00, 1.000, 1.0),
@@ -47,6 +47,8 @@ SIZES = (1.0, 0.55, 0.3)  # of the airlines
 SPENT = ((0.8, 1.2), (5.0, 8.0), (0.0, 0.0))  # by what their failures are multiplied: too many, of the second; none
 # Of failures, beside 500, without which who counts that alone would see none at all; of no list that somebody types.
 STATUSES = ("501", "505", "507", "511", "520", "524", "599")
+# Of answers, beside 200 and 422; of no list that somebody types either.
+ANSWERS = ("204", "304", "400", "404", "409", "413", "429")
 RESTARTS = {"a": (), "b": (13, 44), "c": (20, 71)}  # slots of 10 s, counted back from the end
 RUSH = (2.2, 0.4, 1.9, 0.3, 2.0, 1.4)  # the last minute: the agencies ask in bunches
 
@@ -60,6 +62,7 @@ class World:
         airlines: three, and a fourth that flies nowhere.
         versions: of the model, by pod; the small one tries the next.
         failures: the statuses that failed requests have.
+        answers: the statuses that others have, beside 200.
         pods: by the ends of their names.
         elsewhere: of a pod in another namespace, where two of the airlines fly as well.
     """
@@ -68,6 +71,7 @@ class World:
     airlines: tuple[str, ...]
     versions: Mapping[str, str]
     failures: tuple[str, ...]
+    answers: tuple[str, ...]
     pods: Mapping[str, Past]
     elsewhere: Past
 
@@ -106,18 +110,19 @@ def draw(rng: random.Random, at: int, taken: Sequence[str] = ()) -> World:
     codes = tuple(dict.fromkeys(next(free) for _ in range(40)))[:4]
     windows, old = (RECENT, SPAN, PAST), rng.randint(10, 98)
     versions = {"a": str(old + 1), "b": str(old), "c": str(old)}
-    failures = tuple(rng.sample(("500", rng.choice(STATUSES)), 2))
+    failures, answers = tuple(rng.sample(("500", rng.choice(STATUSES)), 2)), ("422", rng.choice(ANSWERS))
     while True:
         rhythms = [rhythm(rng, RUSH, windows, PAST // STEP, older) for older in (0.1, 0.6, 0.5, 1)]
         pods = {pod: Past(own, RESTARTS[pod]) for pod, own in zip(PODS, rhythms, strict=False)}
-        world = World(at, codes, versions, failures, pods, Past(rhythms[-1]))
+        world = World(at, codes, versions, failures, answers, pods, Past(rhythms[-1]))
         for airline, size, spent in zip(codes, SIZES, SPENT, strict=False):
             dests, fails = rng.sample(DESTINATIONS, len(DESTINATIONS)), dict.fromkeys(failures, rng.uniform(*spent))
             for pod in PODS:
-                _fill(rng, pods[pod], pod, airline, size, dests, versions[pod], fails)
+                _fill(rng, pods[pod], pod, airline, size, dests, versions[pod], answers, fails)
         for airline in codes[:2]:
             dests = rng.sample(DESTINATIONS, len(DESTINATIONS))
-            _fill(rng, world.elsewhere, "b", airline, 1.7, dests, versions["b"], dict.fromkeys(failures, 1.0))
+            fails = dict.fromkeys(failures, 1.0)
+            _fill(rng, world.elsewhere, "b", airline, 1.7, dests, versions["b"], answers, fails)
         ranked = [sorted(world.lateness(which).values(), reverse=True) for which in (codes[:1], codes[:2])]
         if all(each[place] > each[place + 1] * 1.04 for each in ranked for place in range(3)):
             return world
@@ -131,11 +136,13 @@ def _fill(
     size: float,
     dests: Sequence[str],
     version: str,
+    answers: Sequence[str],
     fails: Mapping[str, float],
 ) -> None:
     """One pod's series of one airline.
 
     Args:
+        answers: the statuses that requests have which did not fail, beside 200.
         fails: by status, by what failures are multiplied; where that is 0 there is no such series.
     """
 
@@ -147,7 +154,8 @@ def _fill(
 
     requests, failed = about(0.6 * WEIGHT[pod] * size), about(FAILED[pod]) / size**0.5
     shares = {status: failed * part * times for part, (status, times) in zip((0.4, 0.6), fails.items(), strict=True)}
-    for status, share in {"200": 1 - REFUSED - sum(shares.values()), "422": REFUSED, **shares}.items():
+    shares |= dict(zip(answers, (REFUSED, OTHERWISE), strict=True))
+    for status, share in {"200": 1 - sum(shares.values()), **shares}.items():
         if share:
             count(REQUESTS, requests * share, status=status)
     count(ANSWERED, flights := requests * about(20), version=version)
