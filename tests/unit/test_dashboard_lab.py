@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 
 from mlops_lab.base.errors import Failure
+from mlops_lab.measure.services.grafana import read
 from mlops_lab.platform.dashboard.prometheus import Series
 from tests.lab_programs import loaded
 from tests.made_up import made_up_lab
 
-checks, wording = loaded("16"), loaded("16", "wording").wording
+checks, wording = loaded("16"), loaded("16", "wording")
 WRONG = {
     "Flights answered": "wrong_flights",
     "Rebookings accepted": "wrong_shares",
@@ -89,7 +90,7 @@ def test_which_wrong_destinations_lead_is_said() -> None:
 def written(defaults: Any = None, overrides: Any = None) -> Any:
     config = {"defaults": defaults or {}, "overrides": overrides or []}
     panel = {"type": "stat", "title": "Money saved", "fieldConfig": config}
-    return wording(json.dumps({"panels": [{"type": "row", "panels": [panel]}]}), "Money saved")
+    return wording.wordings(json.dumps({"panels": [{"type": "row", "panels": [panel]}]}))["Money saved"]
 
 
 @pytest.mark.parametrize("text", ["-", "—", "?", "No data", "no value", "N/A", "n/a", "unknown", "NaN"])
@@ -118,3 +119,50 @@ def test_a_mapping_that_writes_a_word_hides_a_number_and_one_that_colours_does_n
     found = written({"unit": "none"}, [{"matcher": {}, "properties": properties}])
     assert (found.words, found.unit, found.overriding) == (("fine",), "none", ("bytes",))
     assert written().unit == ""
+
+
+def test_what_keeps_a_reader_from_the_values_is_seen() -> None:
+    computed = {"refId": "B", "type": "math", "expression": "$A * 2"}
+    panels = [
+        {"title": "Late", "timeShift": "1d", "targets": [{"refId": "A", "expr": "up"}]},
+        {"title": "Typed", "type": "text"},
+        {"title": "Named", "type": "stat", "options": {"textMode": "name"}},
+        {"title": "Twice", "targets": [computed, {**computed, "hide": True}]},
+    ]
+    found = wording.wordings(json.dumps({"dashboard": {"panels": panels}}))
+    assert found["Late"].moved == ("timeShift 1d",)
+    assert [found[title].mute for title in ("Typed", "Named")] == [("type text",), ("textMode name",)]
+    assert found["Twice"].computed == ("target B, of type math",)
+
+
+def test_a_variable_may_be_hidden_from_the_page() -> None:
+    variables = [{"name": "airline", "hide": 2}, {"name": "namespace", "hide": 0}, {"name": "other", "hide": "2"}]
+    assert wording.hidden_variables(json.dumps({"spec": {"templating": {"list": variables}}})) == {"airline"}
+
+
+def test_panels_within_panels_end() -> None:
+    deep: dict[str, Any] = {"title": "inside"}
+    for _ in range(2000):
+        deep = {"panels": [deep]}
+    assert len([*wording._panels(deep)]) == 2000
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({}, ""),
+        ({"timeFrom": "1h"}, "timeFrom 1h"),
+        ({"timeShift": "1d"}, "timeShift 1d"),
+        ({"type": "text"}, "type text"),
+        ({"transformations": [{"id": "reduce"}]}, "transformed by reduce"),
+    ],
+)
+def test_a_panel_shows_what_its_queries_return_at_the_dashboards_time(more: dict[str, Any], said: str) -> None:
+    panel = {"title": "Answer time p95", "type": "stat", "fieldConfig": {"defaults": {"unit": "ms"}}, **more}
+    text = json.dumps({"panels": [panel]})
+    plainly = loaded("16", "reading").plainly
+    try:
+        assert plainly(checks.LATENCY, read(text).panels[0], wording.wordings(text)["Answer time p95"]) == 1000
+        assert not said
+    except Failure as failed:
+        assert said and said in failed.seen

@@ -16,6 +16,7 @@ from mlops_lab.measure.cluster.environment import SYSTEM_NAMESPACE
 from mlops_lab.measure.services.grafana import ALL
 
 from .comparison import compared, differs, has_data, in_words, offers, right, scale_of
+from .reading import plainly
 from .scenario import ELSEWHERE, dashboard, injected
 from .shown import ask, asks, choices, panel_of, plain
 from .truth import BUDGET, CONNECTIONS, FLIGHTS, LATENCY, LATEST, MONEY, REBOOKINGS, VERSIONS, WANTED
@@ -102,6 +103,11 @@ async def offers_choices(lab: Lab) -> None:
     seen = f"with {' and '.join(modes)}" if modes else "neither"
     expect(Observation(not modes, "namespace: one is chosen, without multi and includeAll", seen)).because(
         "figures of two installations in one panel are nobody's figures: multi and includeAll are for `airline`"
+    )
+    hidden = [name for name in names if name in board.hidden]
+    seen = f"hidden: {', '.join(hidden)}" if hidden else "both are"
+    expect(Observation(not hidden, "namespace and airline to be seen by a reader", seen)).because(
+        "`hide` with 2 takes a variable off the page: what is not there nobody chooses"
     )
     offered = await choices(lab, board, "namespace", SYSTEM_NAMESPACE)
     expect(offers("namespace", [SYSTEM_NAMESPACE], offered)).because(
@@ -289,41 +295,7 @@ async def reads_right(lab: Lab) -> None:
     for wanted in WANTED:
         panel = panel_of(board, wanted)
         written = board.wordings[panel.title]
-        scale = wanted.scale(written.unit)
-        fit = [*list(wanted.units)[:3], *(f"your own with {part!r}" for part in wanted.own)]
-        unit = written.unit or "no unit"
-        must(
-            Observation(
-                not panel.transformed,
-                f"{wanted.title}: shows what its queries return",
-                f"transformed by {', '.join(panel.transformed)}" if panel.transformed else "it does",
-            ),
-            "a transformation changes in the browser what the query returned: what is written there no rule, no alert "
-            "and no ./look computes. Say it in PromQL",
-        )
-        must(
-            Observation(
-                not written.words,
-                f"{wanted.title}: shows numbers",
-                f"it writes {written.words[0][:80]} in place of some" if written.words else "it does",
-            ),
-            "a value mapping that has a text writes it in place of the number: fine is what somebody found fine on the "
-            "day on which it was clicked together. Colours and thresholds say that beside the number",
-        )
-        must(
-            Observation(scale is not None, f"{wanted.title}: a unit that fits ({', '.join(fit)}, ...)", unit),
-            "fieldConfig.defaults.unit names it. Without one Grafana writes a bare number, with another a wrong word: "
-            "https://grafana.com/docs/grafana/latest/panels-visualizations/configure-standard-options/#unit",
-        )
-        others = [each for each in written.overriding if wanted.scale(each) != scale]
-        must(
-            Observation(
-                not others,
-                f"{wanted.title}: overrides with a unit of the same size as {unit}",
-                f"an override has {others[0]}" if others else "none has another",
-            ),
-            "where an override applies, its unit is the one that is written. Say the unit once, in the defaults",
-        )
+        scale, unit = plainly(wanted, panel, written), written.unit
         shown = await ask(lab, board, wanted, world.airlines[:1], world)
         truth = wanted.truth(world, world.airlines[:1], SPAN)
         used = scale_of(wanted, shown.by(wanted.by), truth)

@@ -15,7 +15,7 @@ from mlops_lab.measure.services.backfill import STEP
 from mlops_lab.measure.services.grafana import LARGEST, Dashboard, NotADashboard, read
 from mlops_lab.platform.releases import RELEASES
 
-from .wording import Wording, wording
+from .wording import Wording, hidden_variables, wordings
 from .world import WATCHED, World, draw
 
 FILE, PROGRAM = "dashboard.json", "build"
@@ -25,9 +25,10 @@ ELSEWHERE = next(release.namespace for release in RELEASES if release.part == "m
 
 @dataclass(frozen=True)
 class Board(Dashboard):
-    """A dashboard, and how its panels write, by their titles."""
+    """A dashboard, how its panels write, by their titles, and the variables that nobody sees."""
 
     wordings: Mapping[str, Wording]
+    hidden: frozenset[str] = frozenset()
 
 
 async def dashboard(lab: Lab) -> Board:
@@ -55,8 +56,7 @@ def _read(file: Path) -> Board:
     )
     try:
         found = read(text)
-        titles = {panel.title for panel in found.panels}
-        return Board(found.panels, found.variables, {title: wording(text, title) for title in titles})
+        return Board(found.panels, found.variables, wordings(text), hidden_variables(text))
     except NotADashboard as wrong:
         lines = text.split("\n")
         near = [f"{at}: {lines[at - 1][:160]}" for at in (wrong.line - 1, wrong.line) if 1 <= at <= len(lines)]

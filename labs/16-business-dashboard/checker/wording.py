@@ -1,15 +1,19 @@
-"""What a panel writes beside its numbers, in place of them, and where nothing is known."""
+"""What a panel writes beside its numbers, in place of them, and where nothing is known; and what hides them."""
 
 from __future__ import annotations
 
 import json
 import re
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 # As they are with all signs taken for spaces: "N/A" is "n a", a dash is nothing at all.
 NOTHING = {"", "no data", "no value", "n a", "na", "not known", "unknown", "not available", "missing", "nan", "null"}
+MUTE = ("alertlist", "annolist", "dashlist", "gettingstarted", "news", "text", "welcome")  # panels that ask nothing
+EXPRESSION = "__expr__"  # the data source that computes from what other targets returned
+HIDDEN = 2  # a variable's `hide`: no reader sees it
 UNKNOWN = ("null", "nan", "null+nan", "empty")  # what a value mapping of a missing value matches
 
 
@@ -22,12 +26,18 @@ class Wording:
         overriding: units that overrides put in its place.
         empty: what is written where there is no value.
         words: what is written in place of a number, by value mappings.
+        moved: what gives it another time than the dashboard's.
+        mute: what keeps its values from being seen.
+        computed: of its targets, those that Grafana computes from others.
     """
 
     unit: str
     overriding: tuple[str, ...]
     empty: tuple[str, ...]
     words: tuple[str, ...]
+    moved: tuple[str, ...] = ()
+    mute: tuple[str, ...] = ()
+    computed: tuple[str, ...] = ()
 
     @property
     def claims(self) -> list[str]:
@@ -35,13 +45,25 @@ class Wording:
         return [text for text in self.empty if re.sub(r"[\W_]+", " ", text.lower()).strip() not in NOTHING]
 
 
-def wording(text: str, title: str) -> Wording:
-    """Of the panel with a title, as it is in the text of a dashboard that can be read."""
-    raw = next(each for each in _panels(json.loads(text)) if str(each.get("title") or "") == title)
-    config = raw.get("fieldConfig")
-    config = config if isinstance(config, dict) else {}
-    defaults = config.get("defaults")
-    defaults = defaults if isinstance(defaults, dict) else {}
+def wordings(text: str) -> dict[str, Wording]:
+    """Of each panel by its title, as it is in the text of a dashboard that can be read."""
+    found: dict[str, Wording] = {}
+    for each in _panels(json.loads(text)):
+        title = str(each.get("title") or "")
+        if title not in found:
+            found[title] = _wording(each)
+    return found
+
+
+def hidden_variables(text: str) -> frozenset[str]:
+    """The names of variables that no reader sees."""
+    lists = [_dict(each.get("templating")).get("list") for each in _boards(json.loads(text))]
+    return frozenset(str(one.get("name")) for each in lists for one in _dicts(each) if one.get("hide") == HIDDEN)
+
+
+def _wording(raw: dict[str, Any]) -> Wording:
+    config, options = _dict(raw.get("fieldConfig")), _dict(raw.get("options"))
+    defaults = _dict(config.get("defaults"))
     overriding = [(each.get("id"), each.get("value")) for each in _inner(config.get("overrides"), "properties")]
     said = [("noValue", defaults.get("noValue")), ("mappings", defaults.get("mappings")), *overriding]
     empty = [str(value) for name, value in said if name == "noValue" and value not in (None, "")]
@@ -50,25 +72,41 @@ def wording(text: str, title: str) -> Wording:
         for missing, word in _mapped(value) if name == "mappings" else ():
             (empty if missing else words).append(word)
     units = tuple(str(value) for name, value in overriding if name == "unit" and value)
-    return Wording(str(defaults.get("unit") or ""), units, tuple(empty), tuple(words))
+    moved = tuple(f"{name} {raw[name]}" for name in ("timeFrom", "timeShift") if raw.get(name))
+    mute = [f"type {raw['type']}"] if raw.get("type") in MUTE else []
+    mute += [f"textMode {options['textMode']}"] if options.get("textMode") in ("name", "none") else []
+    computed = tuple(
+        f"target {each.get('refId')}, of type {each.get('type')}"
+        for each in _dicts(raw.get("targets"))
+        if not each.get("hide") and (each.get("expression") or EXPRESSION in _dict(each.get("datasource")).values())
+    )
+    return Wording(
+        str(defaults.get("unit") or ""), units, tuple(empty), tuple(words), moved, tuple(mute), computed
+    )  # fmt: skip
+
+
+def _boards(raw: Any) -> list[dict[str, Any]]:
+    """The dashboard, whatever wraps it."""
+    found = [raw] if isinstance(raw, dict) else []
+    for each in found:
+        found += [each[name] for name in ("dashboard", "spec") if isinstance(each.get(name), dict)]
+    return found
 
 
 def _panels(raw: Any) -> Iterator[dict[str, Any]]:
     """All panels that show something, wherever they are."""
-    if isinstance(raw, dict):
-        for each in _dicts(raw.get("panels")):
+    left = deque(_boards(raw))
+    while left:
+        for each in _dicts(left.popleft().get("panels")):
             if each.get("type") != "row":
                 yield each
-            yield from _panels(each)
-        for wrapper in ("dashboard", "spec"):
-            yield from _panels(raw.get(wrapper))
+            left.append(each)
 
 
 def _mapped(mappings: Any) -> Iterator[tuple[bool, str]]:
     """Of each value mapping whether it is for a missing value, and what is written then."""
     for each in _dicts(mappings):
-        options = each.get("options")
-        options = options if isinstance(options, dict) else {}
+        options = _dict(each.get("options"))
         if each.get("type") == "value":
             found = [(str(value).lower(), result) for value, result in options.items()]
         else:
@@ -80,6 +118,10 @@ def _mapped(mappings: Any) -> Iterator[tuple[bool, str]]:
 
 def _inner(value: Any, name: str) -> list[dict[str, Any]]:
     return [each for outer in _dicts(value) for each in _dicts(outer.get(name))]
+
+
+def _dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def _dicts(value: Any) -> list[dict[str, Any]]:
