@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import date, timedelta
 from types import SimpleNamespace
 from typing import Any, TypeAlias
 
@@ -59,6 +61,7 @@ def test_artifacts_that_are_handed_on() -> None:
 
 @pytest.mark.parametrize("step", [
     replace(STEPS["train"], inputs={}), replace(STEPS["train"], inputs={"rows": ["2"]}),
+    replace(STEPS["train"], inputs={"rows": ["1"], "more": ["2"]}),
     replace(STEPS["train"], outputs={"model": ["1"]}), replace(STEPS["train"], outputs={"model": ["77"]}),
     replace(STEPS["prepare"], outputs={"rows": ["1"]}), replace(STEPS["evaluate"], inputs={"held_out": ["2"]}),
 ])  # fmt: skip
@@ -77,6 +80,20 @@ def test_what_came_from_the_cache() -> None:
     with pytest.raises(Failure, match="run again: train, evaluate"):
         judged("rerun_hits_the_cache", left())
     judged("rerun_hits_the_cache", left(**{name: replace(STEPS[name], cached=True) for name in ("train", "evaluate")}))
+
+
+def test_the_first_days_are_of_one_month_and_the_others_of_two() -> None:
+    scenario = loaded("08", "scenario")
+    for seed in range(300):
+        begun = []
+        for draw, months in ((scenario.first_days, 1), (scenario.days_of_two_months, 2)):
+            given = draw(random.Random(seed))
+            first, last = date.fromisoformat(given["first_day"]), date.fromisoformat(given["last_day"])
+            assert last.month - first.month == months - 1
+            assert 4 <= (last - first).days + 1 - given["held_out_days"] <= 6
+            begun.append((given["held_out_days"], last - timedelta(given["held_out_days"] - 1)))
+        (held_out, saturday), (other, _) = begun
+        assert held_out != other and saturday.weekday() == 5
 
 
 # Lab 08's run

@@ -273,8 +273,8 @@ def compared(content: Any, monkeypatch: pytest.MonkeyPatch, url: str = "http://k
 
 
 @pytest.mark.parametrize("text", [COLUMNS + FLIGHTS + COLUMNS + FLIGHTS, f"{COLUMNS}March{REST}", f"{COLUMNS}{REST}",
-                                  f"{COLUMNS}inf{REST}", f"{COLUMNS}{'9' * 30}{REST}", "", "month\n1",
-                                  "\0"])  # fmt: skip
+                                  f"{COLUMNS}inf{REST}", f"{COLUMNS}{'9' * 30}{REST}", "", "month\n1", "\0",
+                                  f",{COLUMNS}0,1{REST}"])  # fmt: skip
 def test_a_data_set_of_another_form_is_said(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "error" in compared(lambda url: text.encode(), monkeypatch)
 
@@ -367,9 +367,26 @@ def test_the_seed_of_a_run_is_the_models(state: str, right: bool) -> None:
     whole = lab_globals("08")
     steps = {name: Step(name, "SUCCEEDED", name == "prepare") for name in ("prepare", "train", "evaluate")}
     run = whole["Run"]({"seed": 8}, Observation(True, "", ""), Record(steps))
-    made = {"params": {"forest__random_state": state, "forest__max_depth": "8"}} if state else {"error": "gone"}
+    forest = {"path": "forest__", "params": {"random_state": state, "max_depth": "8"}}
+    encoder = {"encoder__random_state": "8", "forest__random_state": state}
+    made = {"params": encoder, "classifiers": [forest]} if state else {"error": "gone"}
     check = whole["changed_seed_keeps_the_data"](told("08", other_seed=run, seeded=made))
     asyncio.run(check) if right else refuses(check)
+
+
+@pytest.mark.parametrize("told", [{}, {"classifiers": 7}, {"classifiers": [7, {"params": 8}, {"params": {}}]}])
+def test_what_a_models_process_tells_of_its_classifiers_may_be_anything(told: dict[str, Any]) -> None:
+    assert lab_globals("08")["random_states"](told) == {}
+
+
+@pytest.mark.parametrize("rows", [{"auc": 0.5}, {"auc": 0.5499}, {"error": "it refuses them"}])
+def test_a_model_that_has_learnt_nothing_of_its_rows_fails(rows: dict[str, Any]) -> None:
+    whole = lab_globals("08")
+    made = {"m": Artifact("metrics", "system.Metrics", "", {"auc": 0.5})}
+    left = Record({"evaluate": Step("evaluate", "SUCCEEDED", outputs={"metrics": ["m"]})}, made)
+    run = whole["Run"]({}, Observation(True, "", ""), left)
+    data = {"held_out": {"score": {"auc": 0.5}}, "rows": {"score": rows}}
+    refuses(whole["metric_is_true"](told("08", first=run, first_content=data)))
 
 
 @pytest.mark.parametrize(("number", "right"), [(0.75, True), (10**400, False), (float("nan"), False), (True, False),

@@ -18,8 +18,10 @@ from .run import Plain, Run
 
 PROGRAM, PACKAGE = "pipeline.py", "pipeline.yaml"
 HERE = Path(__file__).parent
-# Where days are drawn from: those of the first run, and the others.
-EARLY, LATE = (date(2013, 1, 1), date(2013, 3, 31)), (date(2013, 4, 1), date(2013, 11, 30))
+# Saturdays of the first months: flights go then to where none goes from Sunday to Friday. On 9 February it snowed.
+SATURDAYS = [day for week in range(12) if (day := date(2013, 1, 5) + timedelta(weeks=week)) != date(2013, 2, 9)]
+LATE = range(5, 12)  # months whose beginning lies among the other days
+FIRST_HELD_OUT, OTHER_HELD_OUT = (2, 4), (1, 3, 5)  # another number each time, and first not that of the README
 COMPILED_WITHIN = 60  # s
 RUN_WITHIN, CACHED_WITHIN = 240, 120  # s for a run, and for one of which no step runs
 SCORED_WITHIN = 180  # s for the checker's own pod
@@ -46,7 +48,7 @@ async def compiled(lab: Lab) -> Plain:
 
 async def first(lab: Lab) -> Run:
     """A run with days that are drawn, and a seed that nobody has had before."""
-    return await run_of(lab, await lab.once(compiled), days(lab, "first days", *EARLY) | new_seed(), RUN_WITHIN)
+    return await run_of(lab, await lab.once(compiled), first_days(drawn(lab, "first days")) | new_seed(), RUN_WITHIN)
 
 
 async def again(lab: Lab) -> Run:
@@ -64,17 +66,24 @@ async def other_seed(lab: Lab) -> Run:
 async def other_days(lab: Lab) -> Run:
     """Other days, with the first run's seed."""
     before = await lab.once(first)
-    changed = before.arguments | days(lab, "other days", *LATE)
+    changed = before.arguments | days_of_two_months(drawn(lab, "other days"))
     return await run_of(lab, await lab.once(compiled), changed, RUN_WITHIN)
 
 
-def days(lab: Lab, what: str, begin: date, end: date) -> Plain:
-    """Arguments for some days in a row."""
-    draw = drawn(lab, what)
-    length = draw.randint(8, 12)
-    day = begin + timedelta(draw.randrange((end - begin).days + 2 - length))
-    last = day + timedelta(length - 1)
-    return {"first_day": str(day), "last_day": str(last), "held_out_days": draw.randint(2, 4)}
+def first_days(draw: random.Random) -> Plain:
+    """Days of one month: up to a Friday, and from Saturday on the held-out ones, which fly to new places."""
+    learnt, held_out = draw.randint(4, 6), draw.choice(FIRST_HELD_OUT)
+    ends = [(day - timedelta(learnt), day + timedelta(held_out - 1)) for day in SATURDAYS]
+    begin, end = draw.choice([(begin, end) for begin, end in ends if begin.month == end.month])
+    return {"first_day": str(begin), "last_day": str(end), "held_out_days": held_out}
+
+
+def days_of_two_months(draw: random.Random) -> Plain:
+    """Days around a month's end: four to six of them, and the held-out ones."""
+    held_out = draw.choice(OTHER_HELD_OUT)
+    length = draw.randint(4, 6) + held_out
+    begin = date(2013, draw.choice(LATE), 1) - timedelta(draw.randrange(1, length))
+    return {"first_day": str(begin), "last_day": str(begin + timedelta(length - 1)), "held_out_days": held_out}
 
 
 def new_seed() -> Plain:
