@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,7 +19,7 @@ from mlops_lab.kube.client import Object
 from mlops_lab.measure.traffic.http import Answer
 from mlops_lab.measure.traffic.report import LoadReport, Request
 from tests.lab_programs import loaded
-from tests.made_up import NothingThere, made_up_lab
+from tests.made_up import NothingThere, NoTraffic, made_up_lab
 
 KEY = "0123456789abcdef0123"
 
@@ -257,3 +258,58 @@ def test_a_container_that_does_not_run_now_gets_the_key_by_its_template(lab07: A
     (said,) = lab07.takes_it_as_variable(job, "api-key")
     assert said == "CronJob n: container look gets Secret api-key as environment"
     assert not list(lab07.takes_it_as_variable(job, "another"))
+
+
+def test_a_vaults_key_has_another_length_and_signs(lab07: Any) -> None:
+    made = [lab07.new_key(other_than=20) for _ in range(200)]
+    assert {len(each) for each in made} == set(range(16, 41)) - {20} and len(set(made)) == 200
+    assert all(len(set(each) & set(lab07.SIGNS)) >= 4 for each in made)
+    # As a log shows it, in JSON too.
+    assert all(json.dumps(each) == f'"{each}"' and each.isascii() and each.isprintable() for each in made)
+
+
+@pytest.mark.parametrize("key", [KEY, "x" * 20, "A-key/of=the+vault's"])
+def test_others_are_no_key_parts_of_it_and_what_looks_like_it(lab07: Any, key: str) -> None:
+    async def now() -> Object:
+        return {"data": {"key": base64.b64encode(key.encode()).decode()}}
+
+    keys = asyncio.run(lab07.read_keys(with_objects(named=lambda kind, name: SimpleNamespace(now=now))))
+    others = list(keys.others.values())
+    assert keys.current == key and key not in others and keys.new not in others and key.swapcase() in (key, *others)
+    assert {None, "", key[:10], key[10:], f"{key}x"} <= set(others)
+    assert any(each != key and each and each[:-1] == key[:-1] and len(each) == len(key) for each in others)
+
+
+@pytest.mark.parametrize("back", [True, False])
+def test_the_threshold_is_followed_back_as_well(back: bool) -> None:
+    lab07 = loaded("07")
+    asked: list[tuple[float, float]] = []
+
+    async def judged_by(lab: Any, own: Any, threshold: float, *, within: float = 60) -> Any:
+        asked.append((threshold, within))
+        return SimpleNamespace(ok=len(asked) == 1 or back)
+
+    async def known(lab: Any) -> Any:
+        return SimpleNamespace(current=KEY)
+
+    async def put_back(lab: Any, before: Object) -> bool:
+        return True
+
+    async def answered(lab: Any, body: Any, key: str) -> Answer:
+        return Answer(200, {}, b"{}", 0.01, "", "http://model/predict")
+
+    class Traffic(NoTraffic):
+        def hidden_rows(self, count: int) -> Any:
+            return SimpleNamespace(body={}, probabilities=lambda version: OWN)
+
+        @contextlib.asynccontextmanager
+        async def load(self, *given: Any, **more: Any) -> AsyncIterator[Any]:
+            yield SimpleNamespace(elapsed=5.0, report=report({200: 3}))
+
+    async def present() -> Object:
+        return {"data": {"threshold": "0.3"}}
+
+    lab07.judged_by, lab07.read_keys, lab07.put_back, lab07.answered = judged_by, known, put_back, answered
+    objects = NothingThere(named=lambda kind, name: SimpleNamespace(present=present))
+    change = asyncio.run(lab07.changed(made_up_lab(objects=objects, traffic=Traffic())))
+    assert asked[1] == (0.3, 60) and change.followed.ok and change.followed_again.ok is back

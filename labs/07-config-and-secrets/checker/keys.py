@@ -6,6 +6,7 @@ import base64
 import binascii
 import re
 import secrets
+import string
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
@@ -26,6 +27,9 @@ HEADER = "X-API-Key"
 REFUSED = (401, 403)
 RATE, LATE = 10, 3.0  # requests a second with each key; s that they may leave late: no latencies are measured
 LETTERS = 16  # of a key, at least: shorter ones are guessed, and found where they only look alike
+LONGEST = 40
+# None that a log writes otherwise than it is (quotes, backslashes, < and > in JSON), so that a key is found there.
+SIGNS = "-_.~!@#$%^*()+=/:;,?{}[]|"
 
 
 @dataclass(frozen=True)
@@ -67,19 +71,32 @@ async def read_keys(lab: Lab) -> Keys:
     )
     source = "in the Secret" if key == key_in_source() else "gone"
     expect(observe("the key that was in the source", source, equal_to("gone"))).because(BURNT)
-    new, stranger = (secrets.token_hex(12) for _ in range(2))
+    new, stranger = new_key(other_than=len(key)), secrets.token_hex(12)
     others = {
         "no key": None,
         "an empty key": "",
         "the right key's first character": key[0],
         "the right key's first half": key[: len(key) // 2],
+        "the right key's second half": key[len(key) // 2 :],
         "the right key and a character more": f"{key}x",
+        "the right key with another last character": key[:-1] + ("y" if key[-1] == "x" else "x"),
+        "the right key in base64": base64.b64encode(key.encode()).decode(),
         "a key of the checker's": stranger,
         "the key that was in the source": key_in_source(),
     }
     if key.swapcase() != key:
         others["the right key in other case"] = key.swapcase()
     return Keys(key, stored, new, stranger, others)
+
+
+def new_key(*, other_than: int) -> str:
+    """One as a vault makes it: of letters, digits and signs, of another length than `other_than`."""
+    draw, letters = secrets.SystemRandom(), string.ascii_letters + string.digits
+    length = draw.choice([each for each in range(LETTERS, LONGEST + 1) if each != other_than])
+    signs = draw.sample(SIGNS, 4)
+    found = signs + draw.choices(letters + SIGNS, k=length - len(signs))
+    draw.shuffle(found)
+    return "".join(found)
 
 
 def expect_changeable(item: Object) -> None:

@@ -25,16 +25,17 @@ NEAR = 1e-9  # two values of the model that are the same but for how they were a
 
 @dataclass(frozen=True)
 class Changed:
-    """What a change of the threshold brought about.
+    """What two changes of the threshold brought about: to another one, and back.
 
     Attributes:
-        text: the new one, as the ConfigMap had it.
-        followed: whether every pod went by it in time.
+        text: the other one, as the ConfigMap had it.
+        followed, followed_again: whether every pod went by it in time, and then by the old one.
         lost: whether all requests were answered meanwhile.
     """
 
     text: str
     followed: Observation
+    followed_again: Observation
     lost: Observation
 
 
@@ -45,15 +46,16 @@ async def changed(lab: Lab) -> Changed:
     now = number((settings.get("data") or {}).get(THRESHOLD)) or 0.0
     served = numbers((await answered(lab, hidden.body, key)).fields_if_any.get("probabilities")) or []
     new = other_threshold(own, served, now)
-    async with load(lab, key, duration=BEFORE + FOLLOWED_WITHIN + BACK_WITHIN + 30) as requests:
+    async with load(lab, key, duration=BEFORE + 2 * FOLLOWED_WITHIN + 30) as requests:
         await lab.time.pause(BEFORE)
         try:
             await lab.objects.patch("ConfigMap", SETTINGS, {"data": {THRESHOLD: new}})
             followed = await judged_by(lab, own, float(new))
         finally:
             await put_back(lab, settings)
-        await judged_by(lab, own, now, within=BACK_WITHIN)
-    return Changed(new, followed, all_answered(requests.report))
+        # Where the way forth was no success, nothing more is judged.
+        again = await judged_by(lab, own, now, within=FOLLOWED_WITHIN if followed.ok else BACK_WITHIN)
+    return Changed(new, followed, again if followed.ok else followed, all_answered(requests.report))
 
 
 async def judged_by(

@@ -79,6 +79,15 @@ def why_let_in(wrong: Mapping[str, int]) -> str:
     )
 
 
+async def why_not_served(lab: Lab, name: str) -> str:
+    """What explains that the key that a Secret was changed to is not served."""
+    why = await why_not_followed(lab, "Secret", name)
+    return (
+        f"{why}{'' if why.endswith('?') else '.'} And does it ask for a form of keys, such as letters and digits "
+        "alone? Those of the vault are 16 printable characters or more, whichever"
+    )
+
+
 async def why_not_followed(lab: Lab, kind: str, name: str) -> str:
     """What in the pods explains that a change of a Secret or ConfigMap does not reach the server."""
     reference, source, volume = (
