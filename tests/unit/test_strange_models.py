@@ -24,6 +24,7 @@ from mlflow.exceptions import MlflowException
 from mlops_lab.base.errors import Failure
 from mlops_lab.base.paths import project
 from mlops_lab.checks import Check, Lab, Observation
+from mlops_lab.checks.rooms.work import Command
 from mlops_lab.kit import scores
 from mlops_lab.kit.pipeline_runs import Artifact, Record, Step
 from mlops_lab.kit.sandbox import estimator
@@ -462,10 +463,10 @@ def drawn_with(seed: int) -> list[dict[str, Any]]:
 def test_which_run_is_broken_is_not_known_by_its_name() -> None:
     drawn = [drawn_with(seed) for seed in range(60)]
     broken = {runs[1]["name"].split("-")[0] for runs in drawn}
-    good = {runs[place]["name"].split("-")[0] for runs in drawn for place in (0, 2)}
+    good = {runs[place]["name"].split("-")[0] for runs in drawn for place in (0, 2, 3)}
     assert len(broken) > 5 and broken <= good
-    assert all(len({run["day"] for run in runs}) == 3 and [bool(run["cut"]) for run in runs] == [False, True, False]
-               for runs in drawn)  # fmt: skip
+    cut = [False, True, False, False]
+    assert all(len({run["day"] for run in runs}) == 4 and [bool(run["cut"]) for run in runs] == cut for runs in drawn)
     assert drawn_with(7) == drawn_with(7) != drawn_with(8)
 
 
@@ -487,7 +488,12 @@ def test_a_pod_without_a_model_is_like_the_deployments_but_for_the_models_name()
     probe = {"httpGet": {"path": "/readyz"}, "initialDelaySeconds": 25, "periodSeconds": 12, "successThreshold": 2}
     template: dict[str, Any] = {
         "metadata": {"labels": {"app": "model"}},
-        "spec": {"containers": [{"env": env, "readinessProbe": probe}]},
+        "spec": {
+            "containers": [{"env": env, "readinessProbe": probe}],
+            "affinity": {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": []}},
+            "topologySpreadConstraints": [{"maxSkew": 1}],
+            "serviceAccountName": "model",
+        },
     }
     pod = lab_globals("09")["of_template"](template)
     (container,) = pod["spec"]["containers"]
@@ -495,8 +501,34 @@ def test_a_pod_without_a_model_is_like_the_deployments_but_for_the_models_name()
     assert container["readinessProbe"] == probe | {"initialDelaySeconds": 0}
     assert lab_globals("09")["looked_at"](pod) == 36
     assert "app" not in pod["metadata"]["labels"]
+    # Pods that must not share a node leave none for the copy, on two nodes.
+    assert pod["spec"]["serviceAccountName"] == "model"
+    assert not {"affinity", "topologySpreadConstraints"} & set(pod["spec"])
     assert {each["name"]: each.get("value") for each in container["env"]}.keys() == {"A", "MODEL_NAME"}
     assert template["spec"]["containers"][0]["env"] == env
+
+
+@pytest.mark.parametrize(
+    ("codes", "means", "right"), [((0, 0), "2", True), ((0, 0), "5", False), ((0, 1), "2", False), ((1, 0), "2", False)]
+)
+def test_after_a_rollback_the_version_before_is_the_one_that_came_back(
+    codes: tuple[int, int], means: str, right: bool
+) -> None:
+    lab09, left = loaded("09"), list(codes)
+
+    async def called(lab: Lab, *words: str) -> Any:
+        return Command(left.pop(0), "", 1.0)
+
+    async def in_production(lab: Lab) -> Any:
+        return {"version": means}
+
+    async def by_all_pods(lab: Lab) -> Any:
+        return [(means, [0.25])] * 20
+
+    lab09.called, lab09.in_production, lab09.by_all_pods = called, in_production, by_all_pods
+    run = SimpleNamespace(name="may-100", run_id="r", values=[0.25])
+    seen = asyncio.run(lab09.next_time(told("09"), "2", SimpleNamespace(next=run, last=run)))
+    assert seen.ok is right and seen.seen
 
 
 def test_requests_lost_without_a_deployment_have_a_reason() -> None:

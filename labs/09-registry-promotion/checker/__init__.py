@@ -1,8 +1,8 @@
 """Lab 09: what clients see while the learner's own `promote` and `rollback` move the alias `production`.
 
 It is one story, told in the order of the checks: a run is promoted, a broken one refused, another one promoted, and
-then rolled back to the first. The runs are the checker's own, drawn for each time. It puts the alias to version 1 at
-the beginning, and at the end leaves registry, experiment and Deployment as it found them.
+then rolled back to the first; and once more. The runs are the checker's own, drawn for each time. It puts the alias to
+version 1 at the beginning, and at the end leaves registry, experiment and Deployment as it found them.
 """
 
 from __future__ import annotations
@@ -167,7 +167,8 @@ async def rolls_back(lab: Lab) -> None:
     """After `./promote` with another run, `./rollback` exits 0 within 60 s, and the version before serves again.
 
     Between the two a run whose model can't be loaded is refused once more. What comes back is the version itself, not a
-    copy. None of 20 requests a second fails during the rollback.
+    copy. None of 20 requests a second fails during the rollback. A last run is promoted after that, and `./rollback`
+    brings back that same version again.
     """
     step = await lab.once(rolled_back)
     expect(step.again).because(
@@ -189,3 +190,8 @@ async def rolls_back(lab: Lab) -> None:
         "same model hides it, and whoever looks for answers of version 2 finds half of them"
     )
     expect(step.unharmed).because("" if step.unharmed.ok else await why_lost(lab, step.statuses))
+    expect(step.next_time).because(
+        "a rollback is part of the history: after it the version that it brought back was in production, and the next "
+        "promotion replaced that one, not the version which was rolled back. What is written down about who served "
+        "before whom has to follow both"
+    )

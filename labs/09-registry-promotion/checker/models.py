@@ -40,10 +40,11 @@ class Run:
 
 @dataclass(frozen=True)
 class Candidates:
-    """The runs that are promoted: the next one, one whose model can't be loaded, and the last one."""
+    """The runs that are promoted: the next one, one whose model can't be loaded, one more, and the last one."""
 
     next: Run
     broken: Run
+    more: Run
     last: Run
 
 
@@ -59,7 +60,7 @@ async def first_values(lab: Lab) -> list[float]:
 
 
 async def candidates(lab: Lab) -> Candidates:
-    """Three runs like those of the lab, with names, days and models that are drawn. `forgotten` takes them back."""
+    """Four runs like those of the lab, with names, days and models that are drawn. `forgotten` takes them back."""
     await forgotten(lab)
     wanted = draw(lab)
     found = await made(lab, wanted, logged=True)
@@ -77,9 +78,9 @@ async def candidates(lab: Lab) -> Candidates:
 
 
 def draw(lab: Lab) -> list[Object]:
-    """What the next, the broken and the last one are made of; their months tell nothing of which is which."""
+    """What the next, the broken and the others are made of; their months tell nothing of which is which."""
     random = drawn(lab, "candidates")
-    months = random.sample(range(2, 2 + len(MONTHS)), 3)
+    months = random.sample(range(2, 2 + len(MONTHS)), 4)
     return [
         {
             "name": f"{MONTHS[month - 2]}-{random.randrange(100, 1000)}",

@@ -1,4 +1,7 @@
-"""What lab 09 plays once: a run is promoted, a broken one refused, a third one promoted and rolled back, under load."""
+"""What lab 09 plays once: a run is promoted, a broken one refused, a third one promoted and rolled back, under load.
+
+And then a fourth one is promoted and rolled back, too.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from mlops_lab.kit.registry import PRODUCTION, in_production
 from mlops_lab.kube.client import Object
 from mlops_lab.measure.traffic.report import LoadReport
 
-from .models import FIRST, Answered, Run, answers, candidates, flights, forgotten, right
+from .models import FIRST, Answered, Candidates, Run, answers, candidates, flights, forgotten, right
 
 RATE = 20  # requests a second
 LATE = 1.0  # s that requests may leave late while models load on a small machine: failures are counted, no latencies
@@ -62,7 +65,10 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Rollback:
-    """What the last run's promotion, and then the rollback, brought about; only `again` if the first one failed."""
+    """What one more run's promotion, and then the rollback, brought about; only `again` if the first one failed.
+
+    `next_time` is what a promotion and a rollback after that brought about, if all was well so far.
+    """
 
     again: Observation
     exited: Observation = UNSEEN
@@ -70,6 +76,7 @@ class Rollback:
     same: Observation = UNSEEN
     unharmed: Observation = UNSEEN
     statuses: Mapping[int, int] = field(default_factory=dict)
+    next_time: Observation = UNSEEN
 
 
 @dataclass(frozen=True)
@@ -185,13 +192,13 @@ async def refused(lab: Lab) -> Refusal:
 
 
 async def rolled_back(lab: Lab) -> Rollback:
-    """Let the last run be promoted, the broken one refused again, then roll back under load; put all back."""
+    """Let one more run be promoted, the broken one refused again, then roll back under load; put all back."""
     models, mlflow = await lab.once(candidates), lab.platform.mlflow
-    first, last = models.next, models.last
+    first, more = models.next, models.more
     good = str((await lab.once(promoted)).version["version"])
     await lab.once(refused)
     try:
-        again = exited(await called(lab, "promote", last.run_id), f"./promote with the run {last.name}")
+        again = exited(await called(lab, "promote", more.run_id), f"./promote with the run {more.name}")
         if not again.ok:
             return Rollback(again)
         # What is refused is never in production: it is not what a rollback goes back from, or to.
@@ -206,24 +213,47 @@ async def rolled_back(lab: Lab) -> Rollback:
         now = str((await in_production(lab)).get("version"))
         call = await under_load(lab, "rollback")
         number = str((await in_production(lab)).get("version"))
-        more = len(await mlflow.versions()) - versions
+        made = max(0, len(await mlflow.versions()) - versions)
         after = call.after()
         # A copy of the model has another number, and its values: then `same` tells, not `served`.
-        copied = more > 0 and after == {number} and right(await answers(lab), number, first.values).ok
+        copied = made > 0 and after == {number} and right(await answers(lab), number, first.values).ok
         served = Observation(
             copied or (after == {good} and right(await answers(lab), good, first.values).ok),
             f"answers of version {good} ({first.name}) alone after ./rollback's end, with its values",
-            f"of version {', '.join(sorted(after)) or 'none'}; {last.name} is version {now}, the alias means {number}",
+            f"of version {', '.join(sorted(after)) or 'none'}; {more.name} is version {now}, the alias means {number}",
         )
         same = Observation(
-            number == good and more == 0,
+            number == good and made == 0,
             f"the alias {PRODUCTION} means version {good}, and no version is made",
-            f"it means {number if number != 'None' else 'none'}; versions made: {more}",
+            f"it means {number if number != 'None' else 'none'}; versions made: {made}",
         )
-        ended = exited(call.command, "./rollback")
-        return Rollback(again, ended, served, same, none_lost(call.report), call.report.statuses)
+        ended, unharmed = exited(call.command, "./rollback"), none_lost(call.report)
+        well = ended.ok and served.ok and same.ok and unharmed.ok
+        return Rollback(
+            again, ended, served, same, unharmed, call.report.statuses,
+            await next_time(lab, good, models) if well else UNSEEN,
+        )  # fmt: skip
     finally:
         await back_as_found(lab)
+
+
+async def next_time(lab: Lab, good: str, models: Candidates) -> Observation:
+    """Let the last run be promoted after the rollback, and roll back: the version before is the same as then."""
+    last = models.last
+    for words, what in (
+        (("promote", last.run_id), f"./promote with the run {last.name} after the rollback"),
+        (("rollback",), "./rollback after that"),
+    ):
+        ended = exited(await called(lab, *words), what)
+        if not ended.ok:
+            return ended
+    number, said = str((await in_production(lab)).get("version")), await by_all_pods(lab)
+    seen = ", ".join(sorted({version or "none" for version, _ in said}))
+    return Observation(
+        number == good and right(said, good, models.next.values).ok,
+        f"version {good} again after a promotion and a rollback more, with its values",
+        f"answers of version {seen}; the alias means {number}",
+    )
 
 
 async def called(lab: Lab, *words: str) -> Command:

@@ -14,6 +14,8 @@ LONGEST = 60  # s, whatever its probe's period
 LIVES = 300  # s, should nobody be left to delete it
 _PROBES = ("startupProbe", "readinessProbe")
 _MADE_FOR_PODS = ("MODEL_NAME", "MODEL_VERSION")
+# Keeps pods apart from each other, so the copy as well: there may be no node left for it.
+_PLACEMENT = ("affinity", "topologySpreadConstraints", "nodeSelector", "nodeName", "tolerations")
 
 
 async def unready(lab: Lab) -> Observation:
@@ -39,9 +41,12 @@ async def unready(lab: Lab) -> Observation:
 def of_template(template: Object) -> Object:
     """A pod of a template, whose server looks for a model that there is not; it has no label that anything selects.
 
-    Its probes begin at once: waiting is no question, and would only take the checker as long.
+    It may run on any node, and its probes begin at once: waiting is no question, and would only take the checker as
+    long.
     """
     spec = copy.deepcopy(template["spec"]) | {"activeDeadlineSeconds": LIVES, "restartPolicy": "Always"}
+    for field in _PLACEMENT:
+        spec.pop(field, None)
     for container in spec["containers"]:
         kept = [each for each in container.get("env") or [] if each["name"] not in _MADE_FOR_PODS]
         container["env"] = [*kept, {"name": "MODEL_NAME", "value": NOBODY}]
