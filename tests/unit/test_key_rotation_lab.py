@@ -280,6 +280,37 @@ def test_others_are_no_key_parts_of_it_and_what_looks_like_it(lab07: Any, key: s
     assert any(each != key and each and each[:-1] == key[:-1] and len(each) == len(key) for each in others)
 
 
+@pytest.mark.parametrize(
+    ("readyz", "predicts", "right", "asked"),
+    [([0, 0, 503, 200], 500, True, 3), ([0, 200], 500, False, 2), ([0, 200], 200, True, 2), ([0, 0], 0, True, 2)],
+)
+def test_a_pod_is_not_ready_while_its_model_loads(readyz: list[int], predicts: int, right: bool, asked: int) -> None:
+    lab07 = loaded("07")
+    given: list[int] = []
+
+    def said(status: int) -> Answer:
+        return Answer(status, {}, b"", 0.01, "", "http://copy")
+
+    async def answers(path: str, **limits: float) -> AsyncIterator[Answer]:
+        for each in readyz:
+            given.append(each)
+            yield said(each)
+
+    @contextlib.asynccontextmanager
+    async def copied(*things: Any, **more: Any) -> AsyncIterator[Any]:
+        yield SimpleNamespace(answers=answers, ended=None)
+
+    async def answered(lab: Any, body: Any, key: str, *, service: str) -> Answer:
+        return said(predicts)
+
+    async def known(lab: Any) -> Any:
+        return SimpleNamespace(current=KEY)
+
+    lab07.copied, lab07.answered, lab07.read_keys = copied, answered, known
+    seen = asyncio.run(lab07.not_ready_yet(made_up_lab()))
+    assert (seen.ok, len(given)) == (right, asked) and seen.seen
+
+
 @pytest.mark.parametrize("back", [True, False])
 def test_the_threshold_is_followed_back_as_well(back: bool) -> None:
     lab07 = loaded("07")

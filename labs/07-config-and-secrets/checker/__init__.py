@@ -17,6 +17,7 @@ from mlops_lab.kit.prerequisites import must
 
 from .exposure import KINDS, RUN, forms, in_logs, in_object, in_processes, nowhere, takes_it_as_variable
 from .keys import REFUSED, SECRET, answered, expect_changeable, in_words, key_in_source, read_keys, statuses
+from .loading import not_ready_yet
 from .scenario import rotated
 from .sync import in_force
 from .threshold import FLIGHTS, SETTINGS, THRESHOLD, changed, judged_by, number
@@ -32,8 +33,9 @@ async def lets_partners_in(lab: Lab) -> None:
 
     The checker waits up to 120 s until the pods of Deployment `model` are ready, takes the entry `key` of the Secret
     (white space at its ends is not part of it), and asks for 40 flights that you don't see. What was applied just
-    before has 60 s to come into force. GET /readyz must be answered with 200 without a key. The pods of the Deployment
-    alone stand behind the Service, in their given image, and their first containers answer.
+    before has 60 s to come into force. GET /readyz must be answered with 200 without a key, and a copy of a pod whose
+    model takes long to load must not do that. The pods of the Deployment alone stand behind the Service, in their given
+    image, and their first containers answer.
     """
     await exists(lab)
     # Without the pods' logs as evidence, for a key may be in them.
@@ -67,6 +69,10 @@ async def lets_partners_in(lab: Lab) -> None:
     wanted = f"{lab.platform.registry}/workbench:1"
     seen = ", ".join(sorted(images))
     must(Observation(images == {wanted}, f"{wanted} in all containers", seen), "the image does not change in this lab")
+    expect(await not_ready_yet(lab)).because(
+        "a pod that says it is ready gets requests at once, and without a model it can answer none of them: GET "
+        "/readyz is 503 until the model is loaded"
+    )
 
 
 @check(points=2, needs=lets_partners_in, owns="model", domains=DOMAINS)

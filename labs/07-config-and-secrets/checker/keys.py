@@ -127,14 +127,14 @@ async def statuses(lab: Lab, key: str) -> Counter[int]:
     return Counter(requests.report.statuses)
 
 
-async def answered(lab: Lab, body: Any, key: str | None) -> Answer:
+async def answered(lab: Lab, body: Any, key: str | None, *, service: str = "model") -> Answer:
     """The answer to a request with a key (None: without); asked again, twice at most, where none came."""
     headers = {} if key is None else {HEADER: key}
-    answer = await lab.traffic.post("model", "/predict", body, headers=headers)
+    answer = await lab.traffic.post(service, "/predict", body, headers=headers)
     for _ in range(2):
         if answer.status:
             break
-        answer = await lab.traffic.post("model", "/predict", body, headers=headers)
+        answer = await lab.traffic.post(service, "/predict", body, headers=headers)
     return answer
 
 
