@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from mlops_lab.base.errors import LabError
+from mlops_lab.base.errors import Failure, LabError
 from mlops_lab.checks.rooms.objects import Printed
 from mlops_lab.kube.client import Object
 from mlops_lab.measure.traffic.http import Answer
@@ -309,6 +309,26 @@ def test_a_pod_is_not_ready_while_its_model_loads(readyz: list[int], predicts: i
     lab07.copied, lab07.answered, lab07.read_keys = copied, answered, known
     seen = asyncio.run(lab07.not_ready_yet(made_up_lab()))
     assert (seen.ok, len(given)) == (right, asked) and seen.seen
+
+
+@pytest.mark.parametrize("changeable", [True, False])
+def test_the_new_key_is_looked_for_too_where_there_can_be_one(changeable: bool) -> None:
+    lab07 = loaded("07")
+    rotation = SimpleNamespace(shown=["pod model-1, container server: environment variable API_KEY"])
+
+    async def listed(kind: str) -> list[Object]:
+        return []
+
+    async def present() -> Object:
+        return {"immutable": not changeable}
+
+    async def once(function: Any) -> Any:
+        return {"read_keys": SimpleNamespace(current=KEY), "rotated": rotation}[function.__name__]
+
+    lab = with_objects(all=listed, named=lambda kind, name: SimpleNamespace(present=present))
+    lab.once = once
+    with pytest.raises(Failure, match="API_KEY") if changeable else contextlib.nullcontext():
+        asyncio.run(lab07.key_only_in_the_secret.run(lab))
 
 
 @pytest.mark.parametrize("back", [True, False])

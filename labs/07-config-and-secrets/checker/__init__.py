@@ -15,7 +15,7 @@ from mlops_lab.kit.pods import every_container
 from mlops_lab.kit.predictions import Predictions
 from mlops_lab.kit.prerequisites import must
 
-from .exposure import KINDS, RUN, forms, in_logs, in_object, in_processes, nowhere, takes_it_as_variable
+from .exposure import in_logs, nowhere, shown
 from .keys import REFUSED, SECRET, answered, expect_changeable, in_words, key_in_source, read_keys, statuses
 from .loading import not_ready_yet
 from .scenario import rotated
@@ -139,19 +139,15 @@ async def key_only_in_the_secret(lab: Lab) -> None:
 
     The checker looks into every container that runs (/proc/*/environ, /proc/*/cmdline, env), into those that will or
     that have run, by their templates, and through ConfigMaps, Deployments, ReplicaSets, Pods, StatefulSets, DaemonSets,
-    Jobs, CronJobs, Services and other Secrets; for the key and its base64, within other text too.
+    Jobs, CronJobs, Services and other Secrets; for the key and its base64, within other text too. It looks once more
+    when the vault has changed the key and the new one is served.
     """
-    signs = forms((await lab.once(read_keys)).current)
-    found = [item for kind in KINDS for item in await lab.objects.all(kind)]
-    processes = [place for pod in await lab.objects.all("Pod") for place in await in_processes(lab, pod, signs)]
-    processes += [place for item in found if item["kind"] in RUN for place in takes_it_as_variable(item, SECRET)]
+    processes, objects = await shown(lab, (await lab.once(read_keys)).current)
     expect(nowhere(processes, "the key in no environment and no command line")).because(
         "a process hands its environment on to all that it starts, and whoever runs env, reads /proc or gets a crash "
         "report sees it. It is also made once, when the container starts, and never changes after that: a rotated key "
         "would not arrive. A Secret can be mounted as a volume, and read there"
     )
-    others = [item for item in found if (item["kind"], item["metadata"]["name"]) != ("Secret", SECRET)]
-    objects = [place for item in others for place in in_object(item, signs)]
     expect(nowhere(objects, f"the key in no object but Secret {SECRET}")).because(
         "who may read Secrets is decided apart from who may read everything else; ConfigMaps and pod templates are "
         "read by many, and lie in repositories. A key that has been there is known: take it out, and put another one "
@@ -159,6 +155,13 @@ async def key_only_in_the_secret(lab: Lab) -> None:
         "last-applied-configuration keeps what kubectl apply was given, whatever kubectl edit, patch or set env have "
         "changed since: take the key out of your file, and apply that again"
     )
+    if not (await lab.objects.named("Secret", SECRET).present()).get("immutable"):
+        expect(
+            nowhere((await lab.once(rotated)).shown, "after a change the new key in no process and no other object")
+        ).because(
+            "what follows the Secret has put the new key there. A program that is started anew, or an object that is "
+            "changed so that pods are replaced, needs a sign that the key is another one (a date, a hash), not the key"
+        )
 
 
 @check(points=3, needs=key_only_in_the_secret, owns="model", domains=(*DOMAINS, "ckad/deployment"))

@@ -13,6 +13,7 @@ from mlops_lab.kit.pods import containers_of, every_container, leaving
 from mlops_lab.kit.pods import name as name_of
 from mlops_lab.kube.client import Object
 
+from .keys import SECRET
 from .sync import of_pod
 
 KINDS = (
@@ -37,6 +38,16 @@ LOOK_WITHIN = 30  # s
 def nowhere(places: Sequence[str], expected: str) -> Observation:
     """Whether there are no such places; else the first ones."""
     return holds(not places, expected, next(iter(places), ""), evidence=places[1:8])
+
+
+async def shown(lab: Lab, key: str) -> tuple[list[str], list[str]]:
+    """Where a key shows that should not, in words: in what processes are given, and in objects but its Secret."""
+    signs = forms(key)
+    found = [item for kind in KINDS for item in await lab.objects.all(kind)]
+    given = [place for pod in await lab.objects.all("Pod") for place in await in_processes(lab, pod, signs)]
+    given += [place for item in found if item["kind"] in RUN for place in takes_it_as_variable(item, SECRET)]
+    others = [item for item in found if (item["kind"], item["metadata"]["name"]) != ("Secret", SECRET)]
+    return given, [place for item in others for place in in_object(item, signs)]
 
 
 async def in_processes(lab: Lab, pod: Object, signs: Sequence[str]) -> list[str]:

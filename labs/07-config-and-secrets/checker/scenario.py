@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mlops_lab.checks import Lab, Observation
@@ -11,21 +12,28 @@ from mlops_lab.kit.restore import put_back
 from mlops_lab.measure.traffic.load import Load
 from mlops_lab.measure.traffic.report import LoadReport
 
+from .exposure import shown
 from .keys import KEY, RATE, REFUSED, SECRET, in_words, load, read_keys
 from .sync import FOLLOWED_WITHIN, kubelets_hurried
 
 BACK_WITHIN = 20  # s for the way back where the way forth was no success
+LOOKED_WITHIN = 40  # s for a look where the new key shows
 BEFORE, QUIET = 3, 3  # s of load before the change, and s of nothing but right answers that end the wait
 
 
 @dataclass(frozen=True)
 class Rotation:
-    """What two changes of the Secret brought about: to the new key, and back."""
+    """What two changes of the Secret brought about: to the new key, and back.
+
+    Attributes:
+        shown: where the new key was that it should not be, once it was served.
+    """
 
     served: Observation
     served_again: Observation
     refused: Observation
     lost: Observation
+    shown: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -54,7 +62,8 @@ async def rotated(lab: Lab) -> Rotation:
     """Change the Secret to the new key and back, with requests that come with the one and with the other."""
     known = await lab.once(read_keys)
     secret = await lab.objects.named("Secret", SECRET).present()
-    longest = BEFORE + 2 * (FOLLOWED_WITHIN + QUIET) + 10
+    longest = BEFORE + 2 * (FOLLOWED_WITHIN + QUIET) + LOOKED_WITHIN
+    places: list[str] = []
     async with (
         kubelets_hurried(lab),
         load(lab, known.new, duration=longest) as new,
@@ -65,9 +74,11 @@ async def rotated(lab: Lab) -> Rotation:
             entry = base64.b64encode(known.new.encode()).decode()
             await lab.objects.patch("Secret", SECRET, {"data": {KEY: entry}})
             forth = await turned(lab, new, old, FOLLOWED_WITHIN)
+            if well := forth.served is not None and forth.refused is not None:
+                places = [place for found in await shown(lab, known.new) for place in found]
         finally:
             await put_back(lab, secret)
-        if well := forth.served is not None and forth.refused is not None:
+        if well:
             back = await turned(lab, old, new, FOLLOWED_WITHIN)
         else:  # nothing more is judged; but what follows begins with a key that is served
             await turned(lab, old, new, BACK_WITHIN, one_is_enough=True)
@@ -75,7 +86,7 @@ async def rotated(lab: Lab) -> Rotation:
     if not well:
         return Rotation(served, served, forth.kept_out("the old key"), lost)
     again, refused = "the old key, which was put back,", "the new key, taken away again,"
-    return Rotation(served, back.let_in(again), back.kept_out(refused), lost)
+    return Rotation(served, back.let_in(again), back.kept_out(refused), lost, places)
 
 
 async def turned(lab: Lab, now: Load, before: Load, within: float, *, one_is_enough: bool = False) -> Turn:
