@@ -104,11 +104,32 @@ def test_what_is_planted_bears_other_names_each_time(checks: ModuleType, tmp_pat
         checks.plant(tmp_path / name, tmp_path)
         files = [file.relative_to(tmp_path / name) for file in (tmp_path / name).rglob("*") if file.is_file()]
         held.append({str(file) for file in files if file.parts[0] in ("notebooks", "platform", "__pycache__")})
-    assert len(held[0]) == 4 and not held[0] & held[1]
+    given = {"notebooks/explore.ipynb", "platform/model.yaml"}
+    assert len(held[0]) == 6 and held[0] & held[1] == given
 
 
 def test_without_a_token_at_home_only_the_planted_one_is_looked_for(checks: ModuleType, tmp_path: Path) -> None:
     assert "the token that .env had before" not in checks.plant(tmp_path / "b", tmp_path / "a")
+
+
+def test_the_token_that_the_folder_came_with_is_looked_for_always(checks: ModuleType, tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / ".env").write_text("# it stands in the Dockerfile now\n")
+    came = (LAB / "start" / ".env").read_text().strip().removeprefix("ARCHIVE_TOKEN=").encode()
+    assert came in checks.plant(tmp_path / "b", tmp_path / "a").values()
+    (tmp_path / "a" / ".env").write_text('ARCHIVE_TOKEN="of-my-own-99"\n')
+    assert checks.plant(tmp_path / "c", tmp_path / "a")["the token that .env had before"] == b"of-my-own-99"
+
+
+def test_the_given_files_that_stay_out_are_marked_too(checks: ModuleType, tmp_path: Path) -> None:
+    planted = checks.plant(tmp_path, tmp_path)
+    for name, kind in (
+        ("notebooks/explore.ipynb", "notebooks"),
+        ("platform/model.yaml", "platform"),
+        (".git/HEAD", ".git"),
+    ):
+        assert planted[kind] in (tmp_path / name).read_bytes()
+    json.loads((tmp_path / "notebooks/explore.ipynb").read_text())
 
 
 def test_what_was_found_is_told_with_its_place(checks: ModuleType) -> None:
@@ -121,8 +142,17 @@ def test_what_was_found_is_told_with_its_place(checks: ModuleType) -> None:
 
 def test_layers_with_packages_must_be_the_same_again(checks: ModuleType) -> None:
     content = Content((BASE, PACKAGES), {}, ())
-    assert checks.moved_layers(content, ("sha256:0", "sha256:1", "sha256:9")) == ()
-    assert len(checks.moved_layers(content, ("sha256:0", "sha256:9"))) == 1
+
+    def moved(*digests: str, ran: str) -> tuple[str, ...]:
+        found: tuple[str, ...] = checks.moved_layers(
+            content, builds.Build("image", "", (), (ran,), tuple(f"sha256:{each}" for each in digests), 1, 1.0)
+        )
+        return found
+
+    assert moved("0", "1", "9", ran="RUN ./install") == ()
+    assert len(moved("0", "9", ran="RUN ./install")) == 1
+    # Packages and source come from the first stage in one layer: it is another one, and nothing was installed.
+    assert moved("0", "9", ran="COPY --from=build /opt /opt") == ()
 
 
 @pytest.mark.parametrize(
@@ -178,7 +208,7 @@ def test_what_is_looked_for_was_planted_whatever_the_folder_is_like(
     odd(there)
     marks = checks.plant(there, tmp_path)
     held = b"".join(file.read_bytes() for file in there.rglob("*") if file.is_file())
-    assert [name for name, mark in marks.items() if mark not in held] == []
+    assert [name for name, mark in marks.items() if mark not in held] == ["the token that .env came with"]
     server = (there / "service" / "app.py").read_text()
     title = f'title="{marks[checks.TITLE].decode()}"'
     assert server.replace(title, "") == (LAB / "start" / "service" / "app.py").read_text()

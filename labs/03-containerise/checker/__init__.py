@@ -76,7 +76,8 @@ async def runs_without_rights(lab: Lab) -> None:
 async def keeps_secrets_out(lab: Lab) -> None:
     """Neither a token of `.env` nor `.lab/kubeconfig` is in the image: in no layer, nor in what describes it.
 
-    The checker has put tokens of its own into a copy of your folder before it built that.
+    The checker has put tokens of its own into a copy of your folder before it built that. It also looks for the token
+    that `.env` came with, wherever that stands now.
     """
     inside = await inside_the_image(lab)
     expect(nothing_of(inside.content, SECRETS)).because(
@@ -91,7 +92,8 @@ async def keeps_secrets_out(lab: Lab) -> None:
 async def leaves_the_rest_out(lab: Lab) -> None:
     """Of the folder only what the server needs is in the image: no `.git`, `__pycache__`, `notebooks` or `platform`.
 
-    The checker has put files of its own there, by names that nobody knows, at the top and in subfolders.
+    The checker has put files of its own there, by names that nobody knows, at the top and in subfolders, and has marked
+    those that were given.
     """
     inside = await inside_the_image(lab)
     expect(nothing_of(inside.content, REST)).because(
@@ -137,7 +139,7 @@ async def installs_once(lab: Lab) -> None:
         "the first build of the same folder succeeded, and only a comment has come: see the builder's last lines"
     )
     anew = tuple(" ".join(step.split())[:160] for step in again.ran if installs(step))
-    moved = moved_layers(inside.content, again.digests)
+    moved = moved_layers(inside.content, again)
     expect(
         Observation(
             not anew and not moved,

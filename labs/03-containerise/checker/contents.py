@@ -111,10 +111,16 @@ def largest(content: Content) -> tuple[str, ...]:
     return tuple(f"{layer.size / MB:.0f} MB: {layer.made_by[:120] or 'no instruction is known'}" for layer in most)
 
 
-def moved_layers(content: Content, digests: Sequence[str]) -> tuple[str, ...]:
-    """The instructions whose layers hold packages and are not among the digests of another build."""
+def moved_layers(content: Content, again: Build) -> tuple[str, ...]:
+    """The instructions whose layers hold packages and are others in a second build.
+
+    None where that carried out no RUN anew: then nothing can have been installed, and what was installed before has
+    only been copied together with the source.
+    """
+    if not any(step.upper().startswith("RUN") for step in again.ran):
+        return ()
     holds = [layer for layer in content.layers if any(path.endswith(MODULE) for path in layer.files)]
-    return tuple(f"another layer: {each.made_by[:140]}" for each in holds if each.digest not in digests)
+    return tuple(f"another layer: {each.made_by[:140]}" for each in holds if each.digest not in again.digests)
 
 
 def command(content: Content) -> str:
