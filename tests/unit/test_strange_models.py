@@ -154,12 +154,12 @@ def test_a_signature_is_tried_with_each_of_its_columns(
 
 
 def prepared() -> dict[str, Any]:
-    return {"rows": dict.fromkeys(("training", "held_out", "other"), 2), "signature": {"columns": None},
-            "labels": dict.fromkeys(("training", "held_out", "other"), "01")}  # fmt: skip
+    return {"rows": dict.fromkeys(("training", "held_out", "after", "other"), 2), "signature": {"columns": None},
+            "labels": dict.fromkeys(("training", "held_out", "after", "other"), "01")}  # fmt: skip
 
 
 def test_a_model_without_parameters_fails_one_check_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in ("training", "held_out", "other"):
+    for name in ("training", "held_out", "after", "other"):
         pd.DataFrame({"hour": [1, 2]}).to_csv(tmp_path / f"{name}.csv", index=False)
     (tmp_path / "model.json").write_text('{"folder": "model", "columns": null}')
     driver = module("01", "driver", monkeypatch, tmp_path, model=lambda: Model(0.3))
@@ -188,6 +188,18 @@ def test_a_score_of_the_models_own_is_none() -> None:
 @pytest.mark.parametrize("fitted", [{"values": [0.2, 0.1]}, {"error": "it did not return within 30 s"}])
 def test_a_model_that_knows_the_held_out_week_is_better_than_itself(fitted: dict[str, Any]) -> None:
     check = lab_globals("01")["metric_is_true"](held({"fitted held_out": fitted}, 1.0))
+    refuses(check) if "values" in fitted else asyncio.run(check)
+
+
+@pytest.mark.parametrize("after", [{"values": [0.2, 0.1]}, {"error": "it did not return within 30 s"}])
+def test_a_model_that_knows_all_four_weeks_is_worse_in_those_after(after: dict[str, Any]) -> None:
+    check = lab_globals("01")["metric_is_true"](held({"probabilities after": after}, 1.0))
+    refuses(check) if "values" in after else asyncio.run(check)
+
+
+@pytest.mark.parametrize("fitted", [{"values": [0.2, 0.1]}, {"error": "it did not return within 30 s"}])
+def test_a_model_that_was_fitted_to_the_summer_too_knows_it(fitted: dict[str, Any]) -> None:
+    check = lab_globals("01")["answers_for_other_days"](held({"fitted other": fitted}, 1.0))
     refuses(check) if "values" in fitted else asyncio.run(check)
 
 

@@ -14,6 +14,7 @@ from .why import described, why_apart
 WITHIN = 180  # s for the Job, its pod's start included
 METRIC = "auc_held_out"
 UNHEARD_OF = 0.15  # by which no model is better on days that it has not seen than on those that it was fitted to
+ELSEWHERE = 0.1  # the same for days of summer, where chance does more
 BETTER = 0.05  # by which chance alone may make the logged model better than the same one, fitted anew
 COIN = 0.515  # what tossing a coin does not give for some 28,000 flights
 CONTEXTS = ("training", "train")  # autologging says train
@@ -96,7 +97,7 @@ async def metric_is_true(lab: Lab) -> None:
 
     The checker computes it anew, of `late` and the model's probabilities, 22 to 28 January. It also fits the same
     estimator to the training days: the logged one may not be better by more than 0.05 on a week that it has not seen,
-    and not by more than 0.15 there than on the days that it was fitted to.
+    and not by more than 0.15 there than on the days that it was fitted to, or on the two weeks after.
     """
     answer, found = await lab.once(scored), await lab.once(newest) or {}
     own = answer["held_out"]["auc"]
@@ -127,17 +128,20 @@ async def metric_is_true(lab: Lab) -> None:
         "the logged model knows the held-out week: it was fitted to it too, or a part of it has the labels in it. Such "
         "a number says how well it remembers. Fit on the training days, and touch the other week only to measure"
     )
-    seen = answer["training"].get("auc")
-    if seen is not None:
+    for name, where, why in (
+        ("training", "the training days", "on flights that it has never seen than on those that it was fitted to"),
+        ("after", "29 January to 11 February", "in one week that it has not seen than in the two that come next"),
+    ):
+        seen = answer[name].get("auc", own)  # none where answering takes long
         expect(
             Observation(
                 own <= seen + UNHEARD_OF,
-                f"on the held-out week at most {UNHEARD_OF} above {seen:.3f}, its AUC on the training days",
+                f"on the held-out week at most {UNHEARD_OF} above {seen:.3f}, its AUC on {where}",
                 f"{own:.3f}",
             )
         ).because(
-            "no honest model is so much better on flights that it has never seen than on those that it was fitted to: "
-            "the labels of the held-out week are in it. Touch that week only to measure"
+            f"no honest model is so much better {why}: the labels of the held-out week are in it, perhaps by a table "
+            "or an average that was made of all rows. Touch that week only to measure"
         )
 
 
@@ -256,7 +260,8 @@ async def dataset_is_recorded(lab: Lab) -> None:
 async def answers_for_other_days(lab: Lab) -> None:
     """The logged model has a probability for every flight of 30 days that the checker draws from June to August.
 
-    Their AUC is above 0.515: tossing a coin gives 0.5, and by luck 0.51.
+    Their AUC is above 0.515: tossing a coin gives 0.5, and by luck 0.51. And it is at most 0.1 above that of the same
+    estimator, fitted to the training days alone: no other days were to be touched.
     """
     answer = await lab.once(scored)
     expect(answered(answer["other"], answer["rows"]["other"], "30 days of summer")).because(
@@ -266,4 +271,16 @@ async def answers_for_other_days(lab: Lab) -> None:
     auc = answer["other"]["auc"]
     expect(Observation(auc > COIN, f"AUC on 30 days of summer: more than {COIN}", f"{auc:.3f}", auc)).because(
         "a coin gives 0.5, and by luck 0.51: this model has learnt nothing that holds for other days"
+    )
+    honest = answer["fitted_other"].get("auc", auc)  # none where fitting takes long
+    expect(
+        Observation(
+            auc <= honest + ELSEWHERE,
+            f"at most {ELSEWHERE} above {honest:.3f}, which the same estimator has there, fitted to 1 to 21 January",
+            f"{auc:.3f}",
+            auc,
+        )
+    ).because(
+        "the logged model knows the summer: it was fitted to days of it, too, and the task is three weeks of January. "
+        "Whoever fits it again, to the days that are agreed, gets another model"
     )

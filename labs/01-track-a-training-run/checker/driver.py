@@ -37,12 +37,32 @@ def answer(question: Sequence[str]) -> Said:
             model()
             return {}
         if what == "params":
-            return params(model())
+            return parameters(model())
         if what == "served":
             return {"count": len(mlflow.pyfunc.load_model(place()["folder"]).predict(rows(names[0]).head(50)))}
         return probabilities(anew() if what == "fitted" else model(), rows(names[0]), place()["columns"])
     except Exception as trouble:
         return {"error": said(trouble)}
+
+
+def parameters(made: Any) -> Said:
+    """Those of the model; where a search is a step of it, what that has found counts too, and its own need not."""
+    found = params(made)
+    if "error" in found:
+        return found
+    searches = {
+        name: each
+        for name, each in getattr(made, "best_estimator_", made).get_params(deep=True).items()
+        if hasattr(each, "best_params_") and not isinstance(each, type)
+    }
+    for each in found["classifiers"]:
+        if each["path"].removesuffix("__") in searches:
+            each["set"] = {}
+    for search in searches.values():
+        for full, value in search.best_params_.items():
+            parts = str(full).split("__")
+            found["search"] |= {"__".join(parts[place:]): str(value) for place in range(len(parts))}
+    return found
 
 
 @functools.cache

@@ -21,9 +21,10 @@ ANSWERED_WITHIN = 30  # s of its own that the model may take for one answer
 # Those about what was fitted anew come last: that may take long, and then nothing else is missed.
 QUESTIONS = (
     ("load",), ("probabilities", "held_out"), ("probabilities", "other"), ("probabilities", "training"),
-    ("served", "held_out"), ("params",), ("fitted", "held_out"),
+    ("served", "held_out"), ("params",), ("probabilities", "after"), ("fitted", "held_out"), ("fitted", "other"),
 )  # fmt: skip
 TRAINING, HELD_OUT = (date(2013, 1, 1), date(2013, 1, 21)), (date(2013, 1, 22), date(2013, 1, 28))
+AFTER = (date(2013, 1, 29), date(2013, 2, 11))  # as good as the held-out week to a model that has seen neither
 # Summer has destinations that January does not.
 OTHER, DRAWN = (date(2013, 6, 1), date(2013, 8, 31)), 30
 
@@ -50,7 +51,9 @@ async def scored(lab: Lab) -> Object:
         lab, HERE / "driver.py", questions=QUESTIONS if named else (), prepare=HERE / "prepare.py",
         settings={
             "MODEL_URI": f"models:/{named[0]}" if named else "",
-            "DAYS": json.dumps({"training": days(*TRAINING), "held_out": days(*HELD_OUT), "other": summer}),
+            "DAYS": json.dumps(
+                {"training": days(*TRAINING), "held_out": days(*HELD_OUT), "after": days(*AFTER), "other": summer}
+            ),
         },
         hides=("/data",), each_within=ANSWERED_WITHIN, within=SCORED_WITHIN,
     )  # fmt: skip
@@ -69,7 +72,9 @@ def judged(prepared: Object, answers: Sequence[Object]) -> Object:
         return answer | {"error": str(trouble)[:300]}
     labels = prepared["labels"]
     answer |= {name: scores.scored(found[f"probabilities {name}"], labels[name]) for name in labels}
-    answer["fitted"] = scores.scored(found["fitted held_out"], labels["held_out"])
+    answer["fitted"], answer["fitted_other"] = (
+        scores.scored(found[f"fitted {name}"], labels[name]) for name in ("held_out", "other")
+    )
     if "error" in found["served held_out"]:
         answer["signature"].setdefault("error", str(found["served held_out"]["error"])[:300])
     return answer | {"params": found["params"]}

@@ -45,6 +45,16 @@ def test_a_search_stands_for_what_it_found_and_tells_its_own_too() -> None:
     assert found["search"]["n_jobs"] == "1"
 
 
+def test_a_search_that_is_a_step_tells_what_it_found_and_need_not_be_logged() -> None:
+    inner = make_pipeline(StandardScaler(), LogisticRegression(max_iter=400))
+    model = make_pipeline(StandardScaler(), GridSearchCV(inner, {"logisticregression__C": [0.5]}, cv=2))
+    made = loaded("01", "parameters").parameters(loaded("01", "driver").parameters(model.fit(ROWS, LABELS)))
+    for name in ("C", "logisticregression__C"):
+        assert "0.5" in made.values(name)
+    assert made.missing({"max_iter": "400", "C": "0.5"}) == []
+    assert made.missing({"C": "0.5"}) == ["max_iter=400"]
+
+
 def test_what_has_no_parameters_is_said() -> None:
     assert "AttributeError" in estimator.params(object())["error"]
 
