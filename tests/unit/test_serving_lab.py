@@ -6,13 +6,17 @@ import asyncio
 import contextlib
 import json
 import pickle
+import runpy
 from collections.abc import AsyncIterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from mlops_lab.base.errors import LabError
+from mlops_lab.labs.catalog import resolve
+from mlops_lab.labs.variants import lay_out, solutions, wrongs
 from mlops_lab.measure.traffic.http import Answer
 from tests.lab_programs import loaded
 from tests.made_up import NothingThere, NoTraffic, made_up_lab
@@ -178,6 +182,94 @@ def test_what_the_reference_was_asked_is_counted() -> None:
 
     lab = made_up_lab(traffic=NoTraffic(get=get))
     assert asyncio.run(loaded("02").asked_of_the_reference(lab)) == 9
+
+
+def test_a_reference_that_does_not_say_what_it_was_asked_is_nobodys_fault() -> None:
+    async def get(service: str, path: str, *, within: float) -> Answer:
+        return answer(503)
+
+    with pytest.raises(LabError, match="does not say what it was asked"):
+        asyncio.run(loaded("02").asked_of_the_reference(made_up_lab(traffic=NoTraffic(get=get))))
+
+
+def aside(said: Answer) -> tuple[str, ...]:
+    """What is wrong with such answers while a load runs."""
+    checks = loaded("02", "latency")
+    hidden = SimpleNamespace(rows=[{"hour": 7}] * 300, probabilities=lambda version: [0.25] * 300)
+
+    async def post(service: str, path: str, body: Any, *, within: float) -> Answer:
+        whole = said.fields_if_any
+        return (
+            answer(said.status, whole | {"probabilities": whole["probabilities"] * len(body["rows"])})
+            if whole
+            else said
+        )
+
+    checks.EVERY = 0
+    lab = made_up_lab(traffic=NoTraffic(hidden_rows=lambda count: hidden, post=post))
+    found: tuple[str, ...] = asyncio.run(checks.asked_aside(lab, 0.05))
+    return found
+
+
+def test_answers_beside_a_load_are_the_models_own() -> None:
+    assert aside(answer(200, RIGHT)) == ()
+    assert aside(answer(503)) == (), "the load counts these"
+    assert "away from the model's own" in aside(answer(200, RIGHT | {"probabilities": [0.22]}))[0]
+
+
+def test_a_wrong_answer_beside_a_load_ends_the_tries() -> None:
+    checks = loaded("02", "latency")
+    turns = [checks.Try(0.01, 0.01, 0.01, 0.01, (), ("for 2 flights others",)), checks.Try(0.01, 0.01, 0.01, 0.01, ())]
+
+    async def compared(lab: Any, seconds: float) -> Any:
+        return turns.pop(0)
+
+    checks.compared = compared
+    found = asyncio.run(checks.best_of_tries(SimpleNamespace(), 4))
+    assert (found.ok, found.right().ok, len(turns)) == (True, False, 1)
+
+
+def test_what_was_never_asked_may_take_no_longer() -> None:
+    checks = loaded("02", "latency")
+    best = checks.Try(0.02, 0.01, 0.01, 0.01, ())
+    quick, slow = checks.Costs(0.004, 0.006), checks.Costs(0.3, 0.3)
+    assert best.unseen(quick, quick).ok and best.unseen(slow, slow).ok
+    assert not best.unseen(slow, quick).ok
+
+
+def test_what_is_no_number_is_sent_in_each_field_that_is_one() -> None:
+    bodies = loaded("02", "bodies").no_numbers({"month": 7})
+    assert {each.split()[0] for each in bodies} == {
+        "month", "day", "weekday", "hour", "distance", "temp", "wind_speed", "precip", "visib",
+    }  # fmt: skip
+    assert bodies["month 1e999"] == '{"rows": [{"month": 1e999}]}'
+
+
+@pytest.mark.parametrize(
+    ("solution", "passes"),
+    [("flask", True), ("fastapi", True), ("first-and-last-row", False), ("letter-in-each", False)],
+)
+def test_the_contract_of_a_solution_takes_and_refuses_what_is_sent(solution: str, passes: bool, tmp_path: Path) -> None:
+    lab = resolve("02")
+    variant = next(each for each in (*solutions(lab), *wrongs(lab)) if solution in each.name)
+    lay_out(variant, tmp_path)
+    told = runpy.run_path(str(tmp_path / "contract.py"))
+
+    def takes(body: Any) -> bool:
+        text = body if isinstance(body, str) else json.dumps(body)
+        try:
+            told["rows_of"](text) if "rows_of" in told else told["Question"].model_validate(json.loads(text))
+        except (ValueError, told.get("Refused", ValueError)):
+            return False
+        return True
+
+    bodies = loaded("02", "bodies")
+    row = {"month": 7, "day": 4, "weekday": 3, "hour": 17, "carrier": "UA", "origin": "EWR", "dest": "ORD",
+           "distance": 719, "temp": 41.0, "wind_speed": 3, "precip": 0, "visib": 10}  # fmt: skip
+    taken = [each.what for each in bodies.bad_bodies(row, row) if takes(each.body)]
+    taken += [what for what, body in bodies.no_numbers(row).items() if takes(body)]
+    refused = [what for what, body in bodies.unusual(row, row).items() if not takes(body)]
+    assert (not taken and not refused) is passes, (taken, refused)
 
 
 def test_numbers_as_text_and_true_are_among_the_bad_bodies() -> None:

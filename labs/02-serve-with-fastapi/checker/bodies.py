@@ -20,7 +20,7 @@ class Bad(NamedTuple):
     Attributes:
         kind: `missing`, `unknown`, `type`, `range`, `rows` or `json`.
         names: the field that the refusal must name; empty where there is none.
-        row: the flight of two that has it; 0 if the body as a whole is wrong.
+        row: the flight that has it, of two or more; 0 if the body as a whole is wrong.
     """
 
     kind: str
@@ -65,6 +65,13 @@ def bad_bodies(first: Object, second: Object) -> list[Bad]:
         for value in (least - 1, most + 1):
             add("range", f"{name} {value}", name, second | {name: value})
     short = {key: value for key, value in second.items() if key not in WEATHER}
+    for kind, what, name, row, place, many in (
+        ("range", "month 13", "month", short | {"month": 13}, 3, 5),
+        ("unknown", "a field airline more", "airline", short | {"airline": "UA"}, 4, 5),
+        ("missing", "dest missing", "dest", {key: value for key, value in short.items() if key != "dest"}, 640, 1000),
+    ):
+        rows = [row if number == place else short for number in range(1, many + 1)]
+        found.append(Bad(kind, f"{what}, in row {place} of {many}", {"rows": rows}, name, place))
     found += [
         Bad("unknown", "a field model_version beside rows", {"rows": [first], "model_version": "v1"}, "model_version"),
         Bad("rows", "no rows: []", {"rows": []}, "rows"),
@@ -100,6 +107,9 @@ def unusual(first: Object, second: Object) -> dict[str, Object]:
         "the 31st of a short month": {"rows": [second | {"month": 2, "day": 31}]},
         "weather as there never was": {"rows": [second | storm]},
         "carrier with a digit, 9E": {"rows": [second | {"carrier": "9E"}]},
+        "carrier of digits, 22": {"rows": [second | {"carrier": "22"}, first]},
+        "dest of digits, 1234": {"rows": [first, second | {"dest": "1234"}]},
+        "origin that begins with a digit, 7K": {"rows": [second | {"origin": "7K"}]},
         "weather left out": {"rows": [bare, first]},
         "weather null": {"rows": [second | dict.fromkeys(WEATHER)]},
         "frost, and no wind": {"rows": [second | {"temp": -4, "wind_speed": 0}]},
@@ -110,9 +120,9 @@ def unusual(first: Object, second: Object) -> dict[str, Object]:
 
 
 def no_numbers(row: Object) -> dict[str, str]:
-    """Bodies, as text, with values that Python's json takes for numbers."""
+    """Bodies, as text, with values that Python's json takes for numbers, in each field that is one."""
     return {
         f"{name} {text}": json.dumps({"rows": [row | {name: "HERE"}]}).replace('"HERE"', text)
-        for name, text in (("distance", "NaN"), ("temp", "NaN"), ("visib", "Infinity"), ("distance", "1e999"),
-                           ("temp", "-1e999"))
-    }  # fmt: skip
+        for name in (*WHOLE, "distance", *WEATHER)
+        for text in ("NaN", "Infinity", "-Infinity", "1e999", "-1e999")
+    }

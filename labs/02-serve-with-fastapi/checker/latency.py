@@ -1,13 +1,17 @@
-"""How long requests take: under the same load as the reference, and one at a time."""
+"""How long requests take: under the same load as the reference, and one at a time; and what is answered meanwhile."""
 
 from __future__ import annotations
 
 import asyncio
 import math
+import random
+import time
 from collections import Counter
 from dataclasses import dataclass
 
 from mlops_lab.checks import Lab, LabError, Observation
+from mlops_lab.kit.probabilities import own_values
+from mlops_lab.kube.client import Object
 from mlops_lab.measure.traffic.report import LoadReport
 
 RATE, ROWS_EACH = 50, 40
@@ -16,6 +20,7 @@ DURATION, SHORT = 10, 4  # s; the short one where another check is in question
 TRIES, AT_MOST = 3, 5  # those that tell something, and all
 TIMES, GRANTED = 3, 0.030  # the limit: so many times the reference's p99, or so many seconds if that is more
 HOPELESS = 10  # times the reference's median: that is a queue
+ASIDE, EVERY = (100, 300), 0.5  # which hidden flights are asked about while a load runs, and every how many s
 BUSY = 0.5  # s; of a reference slower than that no failure is concluded
 
 
@@ -27,6 +32,7 @@ class Try:
         mine, reference: the 99th percentile of each.
         median, usual: what half of the requests kept, of the learner's and of the reference's.
         failures: what became of the learner's requests that were not answered with 200.
+        wrong: what was wrong with answers of the learner's meanwhile, which had the status 200.
     """
 
     mine: float
@@ -34,6 +40,27 @@ class Try:
     median: float
     usual: float
     failures: tuple[str, ...]
+    wrong: tuple[str, ...] = ()
+
+    def right(self) -> Observation:
+        """Whether what was asked beside the load was answered right."""
+        return Observation(
+            not self.wrong,
+            f"at {RATE} requests a second the model's own probabilities, as without them",
+            f"{len(self.wrong)} answers were others: {self.wrong[0]}" if self.wrong else "they are",
+            evidence=self.wrong[:8],
+            timed=False,
+        )
+
+    def unseen(self, own: Costs, theirs: Costs) -> Observation:
+        """Whether flights that were never asked about are answered as fast, when nobody else asks."""
+        limit = max(self.limit, TIMES * theirs.many)
+        return Observation(
+            own.many <= limit,
+            f"{ROWS_EACH} flights that were never asked about, when nobody else asks: at most {milliseconds(limit)}",
+            milliseconds(own.many),
+            timed=True,
+        )
 
     def seen(self, *evidence: str) -> Observation:
         """How the learner's fared."""
@@ -81,6 +108,8 @@ async def best_of_tries(lab: Lab, seconds: float) -> Try:
         if tries:
             await lab.time.pause(2)
         tries.append(await compared(lab, seconds))
+        if tries[-1].wrong:
+            return tries[-1]
         if tries[-1].ok or sum(each.hopeless and each.sound for each in tries) == 2:
             break
     conclusive = [each for each in tries if each.ok or each.sound]
@@ -95,7 +124,7 @@ async def best_of_tries(lab: Lab, seconds: float) -> Try:
 
 async def compared(lab: Lab, seconds: float) -> Try:
     """Put both under the same load at the same time, so that the machine's own stalls meet both."""
-    body = lab.traffic.hidden_rows(ROWS_EACH).body
+    body = unseen(lab, ROWS_EACH)
     theirs, own = (
         lab.traffic.load(
             service, rate=RATE, duration=seconds, body=body, answer_within=LOAD_WITHIN, late_at_most=LOAD_WITHIN
@@ -103,12 +132,42 @@ async def compared(lab: Lab, seconds: float) -> Try:
         for service in ("reference", "model")
     )
     async with theirs as other, own as load:
-        await asyncio.gather(other.finished(), load.finished())
+        _, _, wrong = await asyncio.gather(other.finished(), load.finished(), asked_aside(lab, seconds))
     mine, reference = load.report, other.report
     counts = Counter(str(each.status or each.error) for each in mine.requests if each.status != 200)
     failures = tuple(f"{number} requests: {what}" for what, number in counts.most_common(3))
     p99, median = 0.99, 0.5
-    return Try(latency(mine, p99), latency(reference, p99), latency(mine, median), latency(reference, median), failures)
+    figures = (latency(mine, p99), latency(reference, p99), latency(mine, median), latency(reference, median))
+    return Try(*figures, failures, wrong)
+
+
+async def asked_aside(lab: Lab, seconds: float) -> tuple[str, ...]:
+    """Ask both about a few hidden flights now and then, and tell what the learner's answers have wrong.
+
+    An answer that does not come, or has another status, says nothing here: the load counts such.
+    """
+    first, last = ASIDE
+    hidden = lab.traffic.hidden_rows(last)
+    own, end = hidden.probabilities("v1"), time.monotonic() + seconds
+    wrong: list[str] = []
+    while time.monotonic() < end:
+        count = random.randint(1, 5)
+        at = random.randint(first, last - count)
+        body = {"rows": list(hidden.rows[at : at + count])}
+        _, answer = await asyncio.gather(
+            *(lab.traffic.post(service, "/predict", body, within=LOAD_WITHIN) for service in ("reference", "model"))
+        )
+        said = own_values(answer, own[at : at + count], f"{count} flights")
+        if answer.status == 200 and not said.ok:
+            wrong.append(f"for {count} flights {said.seen}")
+        await lab.time.pause(EVERY)
+    return tuple(wrong)
+
+
+def unseen(lab: Lab, count: int) -> Object:
+    """The body of a question that nobody has asked before: hidden flights, each with a distance of its own."""
+    rows = lab.traffic.hidden_rows(count).rows
+    return {"rows": [{**row, "distance": round(random.uniform(80, 2600), 3)} for row in rows]}
 
 
 def latency(report: LoadReport, share: float) -> float:
@@ -129,11 +188,12 @@ class Costs:
 
 
 async def costs(lab: Lab, service: str) -> Costs:
-    """The best of three each."""
+    """The best of three each, about other flights each time."""
     best = []
     for count in (1, ROWS_EACH):
-        body = lab.traffic.hidden_rows(count).body
-        answers = [await lab.traffic.post(service, "/predict", body, within=LOAD_WITHIN) for _ in range(3)]
+        answers = [
+            await lab.traffic.post(service, "/predict", unseen(lab, count), within=LOAD_WITHIN) for _ in range(3)
+        ]
         best.append(min((each.seconds for each in answers if each.status == 200), default=math.inf))
     return Costs(*best)
 

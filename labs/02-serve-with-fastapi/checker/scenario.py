@@ -112,9 +112,18 @@ async def no_other_servers(lab: Lab) -> Observation:
 
 
 async def asked_of_the_reference(lab: Lab) -> float:
-    """How many predictions the reference has been asked for; 0 while it doesn't answer, for then nobody gets any."""
-    text = (await lab.traffic.get("reference", "/metrics", within=ANSWER_WITHIN)).text
-    return sum(map(float, _ASKED.findall(text)))
+    """How many predictions the reference has been asked for since it was started.
+
+    Raises:
+        LabError: it does not say.
+    """
+    answer = await lab.traffic.get("reference", "/metrics", within=ANSWER_WITHIN)
+    if answer.status != 200:
+        raise LabError(
+            f"the Service reference does not say what it was asked: {answer.shown}",
+            f"check again, or begin again: lab reset {lab.number}",
+        )
+    return sum(map(float, _ASKED.findall(answer.text)))
 
 
 async def without_model(lab: Lab, loads: int = LOADS) -> Observation:

@@ -57,8 +57,10 @@ def why_other_values(given: Sequence[float] | None, wanted: Sequence[float], oth
 
 def why_not_refused(wrong: Sequence[Refusal]) -> str:
     """What is behind bad bodies that were not refused with 422, the most likely first."""
-    if len(wrong) > 5 and all(each.bad.row == 2 for each in wrong):
+    if len(wrong) > 5 and all(each.bad.row > 1 for each in wrong):
         return "what is wrong in the first flight is refused, and in the second it is not: look at every row"
+    if wrong and all(each.bad.row > 2 and each.answer.status == 200 for each in wrong):
+        return "of two flights each is looked at, and of more some are not: look at every row"
     reasons = []
     statuses = {each.answer.status for each in wrong}
     taken = {each.bad.kind for each in wrong if each.answer.status == 200}
