@@ -25,6 +25,7 @@ from mlops_lab.measure.images.layers import Content, Hit, Layer
 from mlops_lab.measure.traffic.flights import HiddenRows
 from mlops_lab.measure.traffic.http import Answer
 from tests.lab_programs import loaded
+from tests.made_up import NothingThere, NoTraffic, made_up_lab
 
 LAB = project() / "labs" / "03-containerise"
 FOLDER = project() / "images" / "python-build"
@@ -213,6 +214,33 @@ def test_what_is_looked_for_was_planted_whatever_the_folder_is_like(
     title = f'title="{marks[checks.TITLE].decode()}"'
     assert server.replace(title, "") == (LAB / "start" / "service" / "app.py").read_text()
     assert [path.name for path in tmp_path.iterdir()] == ["copy"]
+
+
+@pytest.mark.parametrize(("seconds", "busy"), [(4.0, False), (8.1, True)])
+def test_batches_that_end_too_soon_are_another_servers_or_a_busy_machines(
+    checks: ModuleType, seconds: float, busy: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = Answer(200, {}, b"{}", seconds, "", "http://pod/batch")
+
+    async def post(*given: Any, **more: Any) -> Answer:
+        return done
+
+    async def at_work(*given: Any, **more: Any) -> Observation:
+        return Observation(True, "the batches are under way", "they are", done)
+
+    async def ended(*given: Any) -> float:
+        return time.monotonic()
+
+    pods = loaded("03", "pods")
+    for name, instead in (("under_way_at", at_work), ("has_ended", ended)):
+        monkeypatch.setattr(pods, name, instead)
+    traffic = NoTraffic(post=post, hidden_rows=lambda count: SimpleNamespace(body={}))
+    lab = made_up_lab("03", traffic=traffic, objects=NothingThere())
+    if busy:
+        with pytest.raises(LabError, match="before the pod was told"):
+            asyncio.run(pods.drained(lab, pods.STRICT))
+    else:
+        assert pods.hurry(asyncio.run(pods.drained(lab, pods.STRICT)).answers[0])
 
 
 @pytest.mark.parametrize(
