@@ -20,7 +20,7 @@ DURATION, SHORT = 10, 4  # s; the short one where another check is in question
 TRIES, AT_MOST = 3, 5  # those that tell something, and all
 TIMES, GRANTED = 3, 0.030  # the limit: so many times the reference's p99, or so many seconds if that is more
 HOPELESS = 10  # times the reference's median: that is a queue
-ASIDE, EVERY = (100, 300), 0.5  # which hidden flights are asked about while a load runs, and every how many s
+ASIDE, EVERY = (100, 300), 0.5  # which hidden flights are asked about while a load runs, and after how many s again
 BUSY = 0.5  # s; of a reference slower than that no failure is concluded
 
 
@@ -142,24 +142,25 @@ async def compared(lab: Lab, seconds: float) -> Try:
 
 
 async def asked_aside(lab: Lab, seconds: float) -> tuple[str, ...]:
-    """Ask both about a few hidden flights now and then, and tell what the learner's answers have wrong.
+    """Ask both about other hidden flights now and then, and tell what the learner's answers have wrong.
 
-    An answer that does not come, or has another status, says nothing here: the load counts such.
+    They are as many as in the load: another number may be another shape, for which some libraries compile. An answer
+    that does not come, or has another status, says nothing here: the load counts such.
     """
     first, last = ASIDE
     hidden = lab.traffic.hidden_rows(last)
     own, end = hidden.probabilities("v1"), time.monotonic() + seconds
     wrong: list[str] = []
     while time.monotonic() < end:
-        count = random.randint(1, 5)
-        at = random.randint(first, last - count)
-        body = {"rows": list(hidden.rows[at : at + count])}
+        at = random.randint(first, last - ROWS_EACH)
+        asked = slice(at, at + ROWS_EACH)
+        body = {"rows": list(hidden.rows[asked])}
         _, answer = await asyncio.gather(
             *(lab.traffic.post(service, "/predict", body, within=LOAD_WITHIN) for service in ("reference", "model"))
         )
-        said = own_values(answer, own[at : at + count], f"{count} flights")
+        said = own_values(answer, own[asked], f"{ROWS_EACH} flights")
         if answer.status == 200 and not said.ok:
-            wrong.append(f"for {count} flights {said.seen}")
+            wrong.append(f"for {ROWS_EACH} flights {said.seen}")
         await lab.time.pause(EVERY)
     return tuple(wrong)
 
