@@ -12,6 +12,7 @@ from dataclasses import replace
 from functools import partial
 
 from mlops_lab.checks import Lab, Observation, at_least, at_most, check, equal_to, expect, observe
+from mlops_lab.kit.answering import must_answer
 from mlops_lab.kit.deployments import exists, rolled_out
 from mlops_lab.kit.pods import lasting, leaving
 from mlops_lab.kit.probabilities import answer_about, own_values
@@ -35,6 +36,7 @@ OBSERVED = ("ckad/observability-and-maintenance", "cka/troubleshooting")
 async def is_up(lab: Lab) -> None:
     """Deployment `model` is ready within 90 s, and GET /readyz and /healthz answer 200 through Service `model`.
 
+    What answers there is the first container of that Deployment's pods; it may ask others in its turn.
     Its containers run the image workbench:1 (or tensorflow:1 or pytorch:1), each with a memory limit of at most 1Gi,
     also those that only prepare something, and those of other Deployments in the namespace.
     """
@@ -73,6 +75,7 @@ async def is_up(lab: Lab) -> None:
             "status 0 is no answer: does the port of the Service lead to the one that the server listens on? 404 is a "
             "server without that path, and the contract has both"
         )
+    await must_answer(lab)
 
 
 @check(points=1, needs=is_up, domains=DOMAINS)
@@ -104,9 +107,9 @@ async def answers_the_unusual(lab: Lab) -> None:
 
 @check(points=2, needs=answers_the_unusual, owns="model", domains=DOMAINS)
 async def right_in_a_crowd(lab: Lab) -> None:
-    """16 clients at once, 192 requests of 1 to 5 flights that nobody asked about before: each gets its right answer.
+    """16 clients at once, 192 requests about flights that nobody asked about before: each gets its right answer.
 
-    None is turned away or lost, and no container is restarted.
+    Most are about 1 to 5 flights, a dozen about 600 to 1000. None is turned away, and no container is restarted.
     """
     seen = (await lab.once(measured)).crowd
     assert seen is not None

@@ -100,7 +100,7 @@ async def crowd(task: Object, models: Mapping[str, Predictor], flights: Flights)
     version, every = task["version"], task.get("bad_every", 0)
     sizes = task["sizes"]
     rows: list[list[Object]] = [flights.rows(sizes[number % len(sizes)]) for number in range(task["requests"])]
-    bodies: list[Object] = [{"rows": each} for each in rows]
+    bodies: list[Any] = [{"rows": each} for each in rows]  # a text is sent as it is
     spoilt: dict[int, Bad] = {}
     for number in range(every - 1, len(bodies), every) if every else ():
         bodies[number], spoilt[number] = flights.spoilt(rows[number], len(spoilt))
@@ -121,7 +121,8 @@ async def crowd(task: Object, models: Mapping[str, Predictor], flights: Flights)
             left = end - time.monotonic()
             if left < 0.1 or len(silent) >= task["clients"]:  # nobody is answered any more
                 break
-            body = json.dumps(bodies[number]).encode()
+            said = bodies[number]
+            body = (said if isinstance(said, str) else json.dumps(said)).encode()
             start = time.monotonic()
             status, content = await one.post(body, min(task["answer_within"], left))
             took.append(time.monotonic() - start)
@@ -132,8 +133,8 @@ async def crowd(task: Object, models: Mapping[str, Predictor], flights: Flights)
                     continue
                 refused[status] += 1
                 if not 400 <= status < 500:
-                    said = "status 200" if status == 200 else judged(status, content, [], "")[0]
-                    taken.append(f"{bad.what}: {said}")
+                    answered = "status 200" if status == 200 else judged(status, content, [], "")[0]
+                    taken.append(f"{bad.what}: {answered}")
                 continue
             problem, given = judged(status, content, wanted[number], version)
             if problem:

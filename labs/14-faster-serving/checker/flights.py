@@ -5,6 +5,7 @@ Rows are made anew for each run, so that none was ever asked before; some are st
 
 from __future__ import annotations
 
+import json
 import math
 import random
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +21,11 @@ CODES = ("carrier", "origin", "dest")
 WHOLE = {"month": (1, 12), "day": (1, 31), "weekday": (0, 6), "hour": (0, 23)}  # numbers, with their least and most
 MOST_ROWS = 1000
 LEFT_OUT = object()  # in the place of a value: the field is not sent
-BODIES = ("no row", "no field rows", f"{MOST_ROWS + 1} rows", "a field beside rows")
+NO_ROWS = (None, 7, "UA", [])  # each in the place of a row
+BODIES = (
+    "no row", "no field rows", f"{MOST_ROWS + 1} rows", "a field beside rows", "rows that are one flight, not a list",
+    "a list, not an object", "a body that ends early", *(f"{each!r} in the place of a row" for each in NO_ROWS),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,7 @@ def _values() -> Iterator[tuple[str, Any]]:
         yield from ((name, value) for value in ("ewr", "E", "NEWAR", "E-R", "", None, 12, LEFT_OUT))
     yield from ((name, "mild") for name in WEATHER)
     yield from (("temp", float("nan")), ("visib", float("inf")), ("gate", "B7"))
+    yield from (("wind_speed", "nan"), ("precip", [0.1]), ("hour", [17]), ("distance", {}), ("dest", ["ORD"]))
 
 
 BAD: tuple[Bad, ...] = (
@@ -74,15 +80,21 @@ class Flights:
             found.append(row)
         return found
 
-    def spoilt(self, rows: Sequence[Object], number: int) -> tuple[Object, Bad]:
-        """A body with these rows and one thing wrong, and what it is: another for each number, until all had a turn."""
+    def spoilt(self, rows: Sequence[Object], number: int) -> tuple[Any, Bad]:
+        """A body with these rows and one thing wrong, and what it is: another for each number, until all had a turn.
+
+        A text is the body itself, as it is sent.
+        """
         bad = self._bad[number % len(BAD)]
         if bad.field:
             others = {name: value for name, value in rows[-1].items() if name != bad.field}
             last = others if bad.value is LEFT_OUT else others | {bad.field: bad.value}
             return {"rows": [*rows[:-1], last]}, bad
         short = {name: value for name, value in rows[0].items() if name not in WEATHER}  # a refusal may repeat it all
-        bodies: list[Object] = [{"rows": []}, {}, {"rows": [short] * (MOST_ROWS + 1)}, {"rows": rows, "gate": "B7"}]
+        bodies: list[Any] = [
+            {"rows": []}, {}, {"rows": [short] * (MOST_ROWS + 1)}, {"rows": rows, "gate": "B7"}, {"rows": rows[0]},
+            list(rows), json.dumps({"rows": rows})[:-2], *({"rows": [*rows[:-1], each]} for each in NO_ROWS),
+        ]  # fmt: skip
         return bodies[BODIES.index(bad.what)], bad
 
 

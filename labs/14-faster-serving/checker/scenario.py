@@ -18,7 +18,8 @@ from .other_model import BARE, COPY, Other, other_models, with_v2, without_model
 from .stage import CLIENTS, Stage, set_up
 from .unseen import UNSEEN, unseen_model
 
-CROWD, CROWD_SIZES = 192, [1, 1, 2, 5]  # requests, and the rows of each in turn
+SIZES = [1, 1, 2, 5]  # the rows of each request in turn
+CROWD, CROWD_SIZES = 192, [*SIZES * 11, 1000, 600, 3, 800]  # requests, and the same for them: large ones, too
 EVERY = 4  # how many requests there are in the crowd with bad rows for each that has one
 MIXED = EVERY * len(BAD)  # requests of that crowd: each rule is broken once
 ALONE = 21  # requests
@@ -62,7 +63,7 @@ async def measure(lab: Lab, rounds: int) -> Measured:
             copied(lab, COPY, change=with_v2) as copy,
             copied(lab, BARE, change=without_model) as bare,
         ):
-            found.mixed = await stage.crowd(stage.address, MIXED, CROWD_SIZES, EVERY)
+            found.mixed = await stage.crowd(stage.address, MIXED, SIZES, EVERY)
             found.mixed["restarted"] = await stage.restarts() - before
             found.other = await other_models(stage, copy, bare)
         if found.other.seen.ok:  # not beside the others: a small node may have no room for one more

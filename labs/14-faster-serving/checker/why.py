@@ -82,7 +82,10 @@ def why_wrong_in_a_crowd(seen: Crowd) -> str:
             "clients waited for an answer that did not come: does something wait for a batch to be full, or has the "
             "loop that serves the batches ended? kubectl logs deployment/model"
         )
-    return "alone they were right. What do requests share that are under way at the same time?"
+    return (
+        "alone they were right. What do requests share that are under way at the same time? And a request may have "
+        "1000 flights: together with others they are more than that"
+    )
 
 
 def why_no_answer(status: int) -> str:
