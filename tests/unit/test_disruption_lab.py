@@ -106,6 +106,51 @@ def test_the_second_of_two_evictions_must_be_refused_and_the_first_not(lab: Any)
     assert not lab.second("Cannot evict pod", "", 3, ()).ok
 
 
+def test_a_bad_release_is_played_also_where_an_autoscaler_has_added_pods(lab: Any) -> None:
+    def state(image: str, ready: bool) -> Object:
+        ready_now = [{"type": "Ready", "status": str(ready)}]
+        running = [{"name": "server", "state": {"running": {}}, "ready": ready}]
+        status = {"phase": "Running", "conditions": ready_now, "containerStatuses": running}
+        return {
+            "metadata": {"name": "a"},
+            "spec": {"containers": [{"name": "server", "image": image}]},
+            "status": status,
+        }
+
+    bad, old = state("bad", False), state("v1", True)
+    assert lab.all_broken([bad] * 3, "bad", 3) and lab.all_broken([bad] * 5, "bad", 3)
+    assert not lab.all_broken([bad] * 2, "bad", 3) and not lab.all_broken([bad, bad, bad, old], "bad", 3)
+    assert not lab.all_broken([bad, bad, state("bad", True)], "bad", 3)
+
+
+def having(kind: str, *specs: Object) -> Any:
+    async def every(wanted: str, labels: str = "") -> list[Object]:
+        return [{"metadata": {"name": "it"}, "spec": each} for each in specs if wanted == kind]
+
+    return SimpleNamespace(objects=SimpleNamespace(all=every))
+
+
+def test_a_budget_is_for_the_next_release_too(lab: Any) -> None:
+    def matching(**selector: Any) -> int:
+        found = having("PodDisruptionBudget", {"selector": selector})
+        return len(asyncio.run(lab.matching_budgets(found, template())))
+
+    by_hash = {"key": "pod-template-hash", "operator": "Exists"}
+    assert matching(matchLabels={"app": "model"}) and matching(matchExpressions=[by_hash]) and matching()
+    assert not matching(matchLabels={"app": "model", "pod-template-hash": "5d4f8c7b9d"})
+
+
+def test_no_autoscaler_may_leave_fewer_pods(lab: Any) -> None:
+    def below(name: str, **spec: Any) -> list[str]:
+        spec["scaleTargetRef"] = {"kind": "Deployment", "name": name}
+        found: list[str] = asyncio.run(lab.autoscaled_below(having("HorizontalPodAutoscaler", spec), 3))
+        return found
+
+    assert below("model", maxReplicas=6) == ["HorizontalPodAutoscaler it may leave 1"]
+    assert below("model", minReplicas=2, maxReplicas=6) and not below("model", minReplicas=3, maxReplicas=6)
+    assert not below("other", maxReplicas=6)
+
+
 def report(failed: int, whole: int = 4000) -> LoadReport:
     rows = [Request(i / 100, 0, 0.01, 503 if i < failed else 200, "v1", "") for i in range(whole)]
     return LoadReport(tuple(rows), whole, whole, 0, whole / 100)

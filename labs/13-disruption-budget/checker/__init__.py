@@ -16,6 +16,7 @@ from mlops_lab.kit.given import must_be_given
 from mlops_lab.kit.pods import name
 from mlops_lab.kit.predictions import predicted
 
+from .autoscaled import autoscaled_below
 from .budgets import budgets
 from .placement import spread_rules, where
 from .scenario import COUNTED_WITHIN, PODS, STAYS, UP_WITHIN, maintained
@@ -30,13 +31,18 @@ async def serves(lab: Lab) -> None:
     """All pods of Deployment `model`, 3 at least, are ready, and Service `model` gives the values of model v1.
 
     The checker waits up to 90 s until all pods are ready, and sends 20 flights that you don't see. What answers is the
-    given server, with its `MODEL_LOAD_SECONDS`, in these pods alone.
+    given server, with its `MODEL_LOAD_SECONDS`, in these pods alone. No autoscaler may leave fewer than 3.
     """
     await lab.nodes.workers(at_least=2)
     wanted = (await exists(lab, apply="kubectl apply -f model.yaml"))["spec"].get("replicas", 1)
     expect(Observation(wanted >= PODS, f"replicas: {PODS} or more", str(wanted))).because(
         "while one pod is evicted and its successor loads the model, the others carry all requests, and one of those "
         "may fail just then"
+    )
+    low = await autoscaled_below(lab, PODS)
+    expect(holds(not low, f"no autoscaler that may leave fewer than {PODS} pods", "; ".join(low))).because(
+        "an autoscaler sets spec.replicas, whatever the manifest says: in a quiet hour its minReplicas is what is "
+        "left, and that is 1 where it is not set"
     )
     expect(await lab.objects.deployment("model").rolled_out(pods=PODS, within=UP_WITHIN)).because(
         "kubectl describe pod says in its events what holds a pod up. A rule that allows one pod to a node leaves the "
@@ -117,7 +123,8 @@ async def holds_the_second(lab: Lab) -> None:
         "a drain asks for all pods of a node at once. Only a PodDisruptionBudget makes it wait for the successor of "
         "one before the next goes, and only if its selector matches the pods' labels: kubectl get pdb -o yaml shows "
         "under status how many it sees (expectedPods) and how many may be missing now (disruptionsAllowed). With "
-        "these pods one may be missing, not two; percentages are rounded up, maxUnavailable too"
+        "these pods one may be missing, not two; percentages are rounded up, maxUnavailable too. And each release has "
+        "a pod-template-hash of its own: a selector that names one protects that release alone"
     )
 
 

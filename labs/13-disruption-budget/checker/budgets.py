@@ -24,8 +24,8 @@ async def budgets(lab: Lab) -> tuple[str, ...]:
 
 
 async def matching_budgets(lab: Lab, template: Object) -> list[Object]:
-    """The budgets whose selector matches the labels of a pod template."""
-    own = template["metadata"].get("labels") or {}
+    """The budgets whose selector matches the labels of a pod template, whichever release the pods are of."""
+    own = (template["metadata"].get("labels") or {}) | {"pod-template-hash": "of-the-next-release"}
     return [each for each in await lab.objects.all("PodDisruptionBudget") if matches(each["spec"].get("selector"), own)]
 
 

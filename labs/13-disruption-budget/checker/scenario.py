@@ -35,7 +35,8 @@ BROKEN_WITHIN = 60  # s until all pods are of the broken image, run, and are not
 GRANTED_WITHIN = 10  # s
 GONE_WITHIN = 40  # s for pods that are deleted with a grace of 1 s
 
-
+NEXT_RELEASE = "a budget that also matches the pods of the next release"
+BY_OTHER_LABELS = "none does by the labels in the pod template; pod-template-hash is another one in each release"
 NOT_YET = Observation(False, "the drain before this", "it did not come to this")
 
 
@@ -84,6 +85,8 @@ async def drain(lab: Lab, found: Maintenance) -> None:
             if (took := time.monotonic() - began) > AT_ONCE:
                 raise LabError(f"the API server took {took:.0f} s for an eviction", "the machine is busy; check again")
             found.second = second(first_refused, second_refused, len(pods), await budgets(lab))
+            if found.second.ok and not await matching_budgets(lab, found.template):
+                found.second = Observation(False, NEXT_RELEASE, BY_OTHER_LABELS)
             if not found.second.ok:
                 return
             found.drained = await emptied(lab, node, began)
@@ -139,17 +142,11 @@ async def break_all(lab: Lab, before: Object, found: Maintenance) -> None:
             "template": {"spec": {"containers": released(before["spec"]["template"]["spec"]["containers"], image)}},
         }
     }
-    await lab.objects.patch("Deployment", "model", patch)
-    wanted = before["spec"].get("replicas", 1)
-
-    def all_broken(pods: Sequence[Object]) -> bool:
-        return len(pods) == wanted and all(
-            runs(each, image) and is_running(each) and not is_ready(each) for each in pods
-        )
-
+    wanted = (await lab.objects.patch("Deployment", "model", patch))["spec"].get("replicas", 1)
     seen = await lab.objects.pods_until(
-        "model", all_broken, expected="all pods run the broken image", shown=states, within=BROKEN_WITHIN
-    )
+        "model", lambda pods: all_broken(pods, image, wanted), expected="all pods run the broken image", shown=states,
+        within=BROKEN_WITHIN,
+    )  # fmt: skip
     covering = await lab.time.eventually(
         lambda: matching_budgets(lab, before["spec"]["template"]),
         lambda items: all(sees_none_ready(each) for each in items),
@@ -175,6 +172,11 @@ async def break_all(lab: Lab, before: Object, found: Maintenance) -> None:
         within=GRANTED_WITHIN,
     )
     found.broken = Observation(granted.ok, granted.expected, granted.seen, None, await budgets(lab))
+
+
+def all_broken(pods: Sequence[Object], image: str, least: int) -> bool:
+    """Do all pods, so many at least, run an image and are not ready? An autoscaler may have added some meanwhile."""
+    return len(pods) >= least and all(runs(each, image) and is_running(each) and not is_ready(each) for each in pods)
 
 
 async def back_as_found(lab: Lab, before: Object) -> None:

@@ -1,0 +1,16 @@
+"""Autoscalers that may take the Deployment below the pods that it is to keep."""
+
+from __future__ import annotations
+
+from mlops_lab.checks import Lab
+from mlops_lab.kit.autoscalers import Autoscaler
+
+
+async def autoscaled_below(lab: Lab, pods: int) -> list[str]:
+    """The HorizontalPodAutoscalers of Deployment `model` whose minimum is less than so many pods, in words."""
+    found = [Autoscaler(each) for each in await lab.objects.all("HorizontalPodAutoscaler")]
+    return [
+        f"HorizontalPodAutoscaler {each.name} may leave {each.least}"
+        for each in found
+        if each.target == ("Deployment", "model") and each.least < pods
+    ]
