@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import re
 from types import SimpleNamespace
 from typing import Any
 
@@ -108,6 +109,33 @@ def test_of_every_kind_some_come_without_an_id(monkeypatch: pytest.MonkeyPatch) 
     for kind in ("unknown", "refused", "crash"):
         given = [bool(sender.send(kind)["given"]) for _ in range(9)]
         assert given.count(False) == 3
+
+
+def test_clients_have_ids_of_several_forms_and_tell_who_they_are_or_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[dict[str, str]] = []
+
+    def ask(*words: Any, **named: Any) -> Any:
+        sent.append(words[5])
+        return 404, {}, b"", 0.01, ""
+
+    monkeypatch.setattr(traffic, "ask", ask)
+    sender = traffic.Sender({"rows": [{"carrier": "UA"}], "service": ("", 80)})
+    given = [sender.send("method")["given"] for _ in range(200)]
+    assert len(set(given)) == 200 and all(re.fullmatch(r"[\w.-]{12,64}", each) for each in given)
+    forms = "[0-9a-f]{32}", "it-is-me-.*", "[0-9a-f]{8}(-[0-9a-f]{4}){3}-.{12}", "Gate.B7_[0-9A-F]{12}", r".{32}\..*"
+    for form in forms:
+        assert any(re.fullmatch(form, each) for each in given), form
+    assert [each["x-request-id"] for each in sent] == given
+    for name in ("x-display", "User-Agent"):
+        assert 20 < sum(name not in each for each in sent) < 120
+
+
+def test_airports_and_carriers_may_be_unknown() -> None:
+    flight = {"carrier": "UA", "origin": "EWR", "dest": "ORD", "hour": 7}
+    sender = traffic.Sender({"rows": [flight], "service": ("", 80)})
+    _, _, body, _ = sender.made("odd", count=2)
+    codes = {row[name] for row in body["rows"] for name in ("carrier", "origin", "dest")}
+    assert len(codes - {*flight.values()}) == 6 and {row["hour"] for row in body["rows"]} == {7}
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from mlops_lab.kube.client import Object
 from .scenario import Seen
 
 LOGGED_WITHIN = 10  # s
-LINES = 5000  # of a container's log
+LINES = 20_000  # of a container's log; some write a line for each flight, too
 Missing = list[tuple[str, str]]  # the id, and the answer in words
 
 

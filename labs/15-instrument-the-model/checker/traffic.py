@@ -37,11 +37,11 @@ SETTLED_WITHIN, SETTLED_FOR = 6, 0.5  # s: a server may count a moment after it 
 SAME_TIME = 8  # scrapes of one pod at the same time
 TIMED, MANY_ROWS = 6, 1000  # requests one after the other: about one flight, and then about many
 BARE = 3  # of so many requests that a handler does not answer, one comes without an id
+FORMS = "{0}", "it-is-me-{0:.12}", "{0:.8}-{0:.4}-4{0:.3}-a{0:.3}-{0:.12}", "Gate.B7_{NEW:.12}", "{0}.{0:.20}"  # ids
 LOST_AT_MOST = 3  # requests without an answer after which no more are sent
 
 REQUESTS, LATENCY = "http_requests_total", "http_request_duration_seconds"
-PREDICTIONS, MODEL = "model_prediction_probability", "model_info"
-ROUTE = "/predict"
+PREDICTIONS, MODEL, ROUTE = "model_prediction_probability", "model_info", "/predict"
 TEXT = {"Accept": "text/plain;version=0.0.4"}
 ERRORS = ("404", "405", "422", "500")
 
@@ -95,8 +95,8 @@ class Sender:
         flights = [rows[(first + number) % len(rows)] for number in range(count)]
         if kind == "predict":
             return "POST", f"{ROUTE}?display={word}", {"rows": flights}, True
-        if kind == "odd":  # a carrier that nobody knows is allowed
-            return "POST", ROUTE, {"rows": [flight | {"carrier": word[:6]} for flight in flights]}, True
+        if kind == "odd":  # a carrier and airports that nobody knows are allowed
+            return "POST", ROUTE, {"rows": [flight | unknown_codes() for flight in flights]}, True
         if kind == "nameless":
             return "POST", ROUTE, {"rows": flights}, False
         if kind == "refused":
@@ -117,10 +117,10 @@ class Sender:
         method, path, body, named = self.made(kind, first, rows)
         if kind in self.turns and next(self.turns[kind]) % BARE == 0:
             named = False
-        given = uuid.uuid4().hex if named else ""
-        headers = {"Content-Type": "application/json", "x-display": f"display-{uuid.uuid4().hex[:12]}"}
-        headers["User-Agent"] = f"display/{uuid.uuid4().hex[:6]}"
-        headers |= {"x-request-id": given} if given else {}
+        given = self.draw.choice(FORMS).format(new := uuid.uuid4().hex, NEW=new.upper()) if named else ""
+        headers = {"Content-Type": "application/json"} | ({"x-request-id": given} if given else {})
+        told = {"x-display": f"display-{uuid.uuid4().hex[:12]}", "User-Agent": f"display/{uuid.uuid4().hex[:6]}"}
+        headers |= {name: value for name, value in told.items() if self.draw.randrange(BARE)}  # nobody has to tell
         data = None if body is None else json.dumps(body)
         host, port = (pod["address"], pod["port"]) if pod else self.plan["service"]
         status, head, text, seconds, error = ask(host, port, method, path, data, headers)
@@ -134,6 +134,11 @@ class Sender:
             answer["lines"] = misread(text, body["rows"])
         self.answers.append(answer)
         return answer
+
+
+def unknown_codes() -> dict[str, str]:
+    """Codes that nobody has, for one flight."""
+    return {name: uuid.uuid4().hex[:6] for name in ("carrier", "origin", "dest")}
 
 
 def said(text: bytes) -> Plain:
