@@ -62,6 +62,7 @@ def limited(name: str, memory: str | None, **more: Any) -> Object:
         ({"containers": [limited("a", None)], "initContainers": [limited("i", None)]}, 0, ["a", "i"]),
         ({"containers": [limited("a", None)], "resources": {"limits": {"memory": "1Gi"}}}, 1024, []),
         ({"containers": [{"name": "a"}]}, 0, ["a"]),
+        ({"containers": [limited("a", "0"), limited("b", "16Mi")]}, 16, ["a"]),
     ],
 )
 def test_the_memory_of_a_pod_is_what_it_may_take_at_most(
@@ -150,9 +151,51 @@ def test_a_large_request_must_be_answered_each_time(
     assert seen.ok is ok and said in seen.seen
 
 
-@pytest.mark.parametrize("reports", [None, [], {}, "x", [1], [[{"id": "a"}]]])
-def test_an_answer_without_reports_has_no_newest_one(lab20: Any, reports: Any) -> None:
-    assert lab20._last(reports) == {}
+@pytest.mark.parametrize("found", [None, [], {}, "x", [1], [[{"id": "a"}]]])
+def test_an_answer_without_reports_holds_none(lab20: Any, found: Any) -> None:
+    async def get(*given: Any, **more: Any) -> Answer:
+        return answer(200, {"reports": found})
+
+    assert asyncio.run(lab20.newest_reports(made_up_lab("20", traffic=Room(get=get)), 5)) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "report"),
+    [
+        ("reported {'id': 'a', 'release': 'v2', 'minutes': -3}", {"id": "a", "release": "v2", "minutes": -3}),
+        ("reported {'id': 'a', 'rel", {}),
+        ("reported 'x'", {}),
+        ("the book took no report: timed out", {}),
+    ],
+)
+def test_a_line_of_the_collector_s_tells_of_a_report(lab20: Any, line: str, report: Object) -> None:
+    assert lab20.reported(line) == report
+
+
+def test_a_report_counts_that_the_collector_has_made(lab20: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    own, other = ({"id": each, "release": "v2", "minutes": 1} for each in ("own", "other"))
+    told: list[list[Object]] = []
+
+    async def owned(lab: Any, deployment: str) -> list[Object]:
+        return [{"metadata": {"name": "collector-1"}, "spec": {"containers": [{"name": "collector"}]}}]
+
+    async def lines(*given: Any, **more: Any) -> list[str]:
+        return [f"reported {own}"]
+
+    async def get(*given: Any, **more: Any) -> Answer:
+        return answer(200, {"reports": told.pop(0)})
+
+    for module in lab20._modules:
+        for name, made in (("owned_pods", owned), ("last_lines", lines)):
+            if hasattr(module, name):
+                monkeypatch.setattr(module, name, made)
+    lab = made_up_lab("20", traffic=Room(get=get), objects=Pods())
+    told[:] = [[], [own, other]]
+    assert asyncio.run(lab20.delivered(lab)).value == own
+    for before, then in (([], [other]), ([own], [own, other])):
+        told[:] = [before, then]
+        seen = asyncio.run(lab20.delivered(lab))
+        assert not seen.ok and "'other'" in seen.seen
 
 
 def test_the_board_refuses_the_seed_s_settings() -> None:
@@ -239,6 +282,8 @@ def test_a_deployment_without_pods_takes_what_its_template_says(lab20: Any) -> N
         ({}, ["book.py"], "it is another program"),
         ({}, ["collector.py", "json.py"], "beside them /program/json.py"),
         ({"args": ["-v"]}, ["collector.py"], "by: python3 /program/collector.py -v"),
+        ({"envFrom": [{"configMapRef": {"name": "more"}}]}, ["collector.py"], "a variable PYTHONPATH"),
+        ({"envFrom": [{"configMapRef": {"name": "more"}, "prefix": "A_"}]}, ["collector.py"], ""),
     ],
 )
 def test_the_given_program_has_nothing_laid_over_it(
@@ -253,10 +298,16 @@ def test_the_given_program_has_nothing_laid_over_it(
         digests = {each: hashlib.sha256(PROGRAMS.get(each, "").encode()).hexdigest() for each in files}
         return Printed(0, [f"{digest}  /program/{each}" for each, digest in digests.items()], "")
 
+    def named(kind: str, name: str) -> Any:
+        async def now() -> Object:
+            return {"data": {"PYTHONPATH": "/more", "TITLE": "x"}}
+
+        return Room(now=now)
+
     for module in lab20._modules:
         for name, made in (("owned_pods", owned), ("printed", printed)):
             if hasattr(module, name):
                 monkeypatch.setattr(module, name, made)
     with pytest.raises(Failure) if said else nullcontext() as raised:
-        asyncio.run(lab20.must_run_as_given(made_up_lab("20"), "collector"))
+        asyncio.run(lab20.must_run_as_given(made_up_lab("20", objects=NothingThere(named=named)), "collector"))
     assert not said or said in raised.value.seen

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from mlops_lab.checks import Lab, at_most, check, equal_to, expect, observe
+from mlops_lab.kit.answering import must_answer
 from mlops_lab.kit.drawn import drawn
 from mlops_lab.kit.inside import settled
 
 from .budget import MIB, accounted
+from .reports import delivered
 from .scenario import (
     AT_ONCE,
     LATE_FROM,
@@ -18,24 +20,26 @@ from .scenario import (
     hung_and_back,
     kept_over_new_pods,
     large_requests,
+    must_have_a_volume_of_the_clusters,
     must_run_as_given,
-    new_report,
     opened,
     shows_newest,
 )
-from .why import BOARD, BOOK, BUDGET, COLLECTOR, FORGOTTEN, HUNG, LARGE, MODEL, SHOWN
+from .why import AGAIN, BOARD, BOOK, BUDGET, COLLECTOR, FORGOTTEN, HUNG, LARGE, MODEL, SHOWN
 
 BUDGET_MIB = 256
 
 
 @check(points=2, domains=("cka/troubleshooting", "cka/storage"))
 async def book_answers(lab: Lab) -> None:
-    """The book is up within 90 s, and answers GET /routes with the minutes of the archive.
+    """The book is up within 90 s, and its pods alone answer GET /routes with the minutes of the archive.
 
-    It is the given program, started as it was.
+    It is the given program, started as it was, and its volume of a class that the cluster has.
     """
     await settled(lab, "book", within=UP_WITHIN, why=BOOK)
     await must_run_as_given(lab, "book")
+    await must_have_a_volume_of_the_clusters(lab)
+    await must_answer(lab, "book", "book")
     expect(await opened(lab)).because(
         "the routes are the archive's, and that was right as it was: kubectl get configmap archive -o yaml. If there "
         "is no answer at all: kubectl get endpointslices"
@@ -44,11 +48,13 @@ async def book_answers(lab: Lab) -> None:
 
 @check(points=1, needs=book_answers, domains=("cka/troubleshooting", "ckad/observability-and-maintenance"))
 async def reports_come_in(lab: Lab) -> None:
-    """The collector is up within 90 s, and within 15 s a new report of release v2 is in the book."""
+    """The collector is up within 90 s, and within 15 s a new report of its own is in the book, of release v2."""
     await settled(lab, "collector", within=UP_WITHIN, why=COLLECTOR)
     await must_run_as_given(lab, "collector")
-    seen = await new_report(lab)
-    expect(seen).because("kubectl logs deploy/collector says what becomes of its reports")
+    seen = await delivered(lab)
+    expect(seen).because(
+        "kubectl logs deploy/collector says what becomes of its reports; those of anybody else are not the collector's"
+    )
     expect(observe("release that it says it is of", str(seen.value.get("release")), equal_to(RELEASE))).because(
         "the program reads its release from the image that it runs in, and that was to be the image of this release"
     )
@@ -62,10 +68,12 @@ async def reports_come_in(lab: Lab) -> None:
 async def forecasts(lab: Lab) -> None:
     """The model is up within 90 s, and answers for 3 routes, and then for 500 at once, three times in a row.
 
-    The minutes are the book's, and its container is not started anew for that. It is the given program.
+    The minutes are the book's, and its container is not started anew for that. It is the given program, and nobody
+    else answers for it.
     """
     await settled(lab, "model", within=UP_WITHIN, why=MODEL)
     await must_run_as_given(lab, "model")
+    await must_answer(lab, "model", "model")
     routes = drawn(lab, "routes")
     expect(await forecast(lab, routes.sample(sorted(ROUTES), 3))).because(
         "the model takes each route's minutes from the book when it starts: kubectl logs deploy/model"
@@ -99,6 +107,7 @@ async def board_shows(lab: Lab) -> None:
     """
     await settled(lab, "board", within=UP_WITHIN, why=BOARD)
     await must_run_as_given(lab, "board")
+    await must_answer(lab, "board", "board")
     answer, rows = await board_of(lab)
     expect(rows).because(SHOWN.format(minutes=LATE_FROM))
     expect(await shows_newest(lab, answer)).because("the board asks the book for it each time")
@@ -114,10 +123,7 @@ async def hung_book_comes_back(lab: Lab) -> None:
     """The checker makes the book hang: within 40 s it has a new container, and then it answers again."""
     anew, answers = await hung_and_back(lab)
     expect(anew).because(HUNG)
-    expect(answers).because(
-        "a container that starts anew needs as long to read as the first one did: kubectl describe pod, kubectl logs "
-        "--previous"
-    )
+    expect(answers).because(AGAIN)
 
 
 @check(
@@ -127,10 +133,14 @@ async def hung_book_comes_back(lab: Lab) -> None:
     domains=("cka/storage", "cka/workloads-and-scheduling"),
 )
 async def lasts(lab: Lab) -> None:
-    """All pods of the four are deleted: within 90 s the board shows what it did, and no report is lost."""
-    back, shown, kept = await kept_over_new_pods(lab)
+    """All pods of the four are deleted: within 90 s the board shows what it did, and no report is lost.
+
+    Then reports of release v2 come into the book again.
+    """
+    back, shown, kept, again = await kept_over_new_pods(lab)
     expect(back).because(
         "a pod that is made anew is made from its Deployment's template: what was changed in a pod alone is gone"
     )
     expect(shown).because("kubectl get pods says which of the four is not as it was before")
     expect(kept).because(FORGOTTEN)
+    expect(again).because("the new pod of the collector reports as the one before did: kubectl logs deploy/collector")

@@ -62,5 +62,6 @@ def limit(spec: Object) -> Decimal:
 
 
 def _memory(limited: Mapping[str, Object]) -> Decimal | None:
+    """The limit that is set; a limit of 0 is none, as the kubelet takes it."""
     limits = (limited.get("resources") or {}).get("limits") or {}
-    return quantity(limits["memory"]) if "memory" in limits else None
+    return (quantity(limits["memory"]) or None) if "memory" in limits else None

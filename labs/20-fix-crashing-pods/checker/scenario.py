@@ -17,13 +17,14 @@ from mlops_lab.kit.drawn import drawn
 from mlops_lab.kit.endpoints import some_pod
 from mlops_lab.kit.given import differences, in_manifests
 from mlops_lab.kit.inside import printed
-from mlops_lab.kit.pods import leaving, name, restarts
+from mlops_lab.kit.pods import containers_of, leaving, name, restarts
 from mlops_lab.kit.prerequisites import must
 from mlops_lab.kube.client import Object
 from mlops_lab.measure.traffic.http import Answer
 
 from .budget import PARTS
-from .why import NO_DRILL
+from .reports import KNOWN, delivered, newest_reports
+from .why import NO_DRILL, OUTSIDE
 
 START = Path(__file__).parents[1] / "start"
 ROUTES: dict[str, int] = json.loads(in_manifests(START, "ConfigMap", "archive")["data"]["routes.json"])
@@ -32,7 +33,6 @@ LATE_FROM = 15  # minutes
 AT_ONCE, TIMES = 500, 3  # routes in a large request, and such requests
 UP_WITHIN = 90  # s, for pods that were changed just before
 NODES_KNOW_WITHIN = 20  # s; the nodes hear of a new pod later than the API
-REPORT_WITHIN = 15  # s, of which the collector needs 2
 LARGE_WITHIN = 30  # s for the answer to a large request
 ANEW_WITHIN = 45  # s: 40 that the task allows, and what the kubelet takes
 OPEN_WITHIN = 60  # s for the container after that: it reads for 8 s
@@ -57,7 +57,8 @@ async def must_run_as_given(lab: Lab, part: str) -> None:
         now, was = ([*(each.get("command") or []), *(each.get("args") or [])] for each in (first, given))
         must(Observation(now == was, f"{part} is started by: {' '.join(was)}", f"by: {' '.join(now)}"), why)
         yours = {key: first.get(key) for key in ("image", "command", "args", "envFrom")}
-        laid = differences(pod["spec"], {"containers": [given | yours]})
+        told = {"env": [*(first.get("env") or []), *await _from_elsewhere(lab, first)]}
+        laid = differences({"containers": [first | told]}, {"containers": [given | yours]})
         must(holds(not laid, f"nothing is laid over {part}'s program and image", "; ".join(laid)), why)
         said = await printed(lab, pod, "sh", "-c", "exec sha256sum /program/*", container=first["name"])
         found = {words[-1]: words[0] for words in map(str.split, said.lines)}
@@ -67,30 +68,37 @@ async def must_run_as_given(lab: Lab, part: str) -> None:
         must(holds(not more, "/program with the given programs alone", f"beside them {', '.join(more)}"), why)
 
 
+async def _from_elsewhere(lab: Lab, container: Object) -> list[Object]:
+    """The variables that a container has from ConfigMaps and Secrets as a whole; their names alone."""
+    found = []
+    for each in container.get("envFrom") or []:
+        kind = "Secret" if "secretRef" in each else "ConfigMap"
+        source = each.get("secretRef") or each.get("configMapRef") or {}
+        held: Object = await lab.objects.named(kind, str(source.get("name"))).now() or {}
+        found += [{"name": f"{each.get('prefix') or ''}{key}"} for key in held.get("data") or {}]
+    return found
+
+
+async def must_have_a_volume_of_the_clusters(lab: Lab) -> None:
+    """No claim of the book's is of the class that there was none of, which somebody must have made; no news then.
+
+    Raises:
+        Failure: one is.
+    """
+    none = in_manifests(START, "PersistentVolumeClaim", "book")["spec"]["storageClassName"]
+    for pod in await owned_pods(lab, "book"):
+        for each in pod["spec"].get("volumes") or []:
+            claim = (each.get("persistentVolumeClaim") or {}).get("claimName")
+            found: Object = (await lab.objects.named("PersistentVolumeClaim", claim).now() if claim else None) or {}
+            own = (found.get("spec") or {}).get("storageClassName") != none
+            must(holds(own, "a claim of a class that the cluster has", f"claim {claim} is of class {none}"), OUTSIDE)
+
+
 async def opened(lab: Lab) -> Observation:
     """Does the book answer with the archive's routes?"""
     answer = await lab.traffic.first_answer(lambda: lab.traffic.get("book", "/routes"), within=NODES_KNOW_WITHIN)
     ok = answer.status == 200 and answer.fields_if_any == ROUTES
     return _answered(ok, f"GET /routes gives the minutes of {len(ROUTES)} routes", answer)
-
-
-async def newest(lab: Lab) -> Object:
-    """The newest report in the book; empty if there is none, or no answer."""
-    answer = await lab.traffic.get("book", "/reports?last=1", within=5)
-    return _last(answer.fields_if_any.get("reports"))
-
-
-async def new_report(lab: Lab) -> Observation:
-    """Wait for a report that is not in the book yet; the observation's value is that report."""
-    before = await newest(lab)
-    seen = await lab.time.eventually(
-        lambda: newest(lab),
-        lambda it: bool(it.get("id")) and it.get("id") != before.get("id"),
-        expected="a new report in the book",
-        shown=lambda it: f"the newest report is {it}" if it else "there is no report",
-        within=REPORT_WITHIN,
-    )
-    return seen if seen.ok else replace(seen, evidence=await lab.objects.evidence("Deployment", "collector"))
 
 
 async def forecast(lab: Lab, routes: Sequence[str]) -> Observation:
@@ -155,7 +163,7 @@ async def hung_and_back(lab: Lab) -> tuple[Observation, Observation]:
     must(holds(not drill, "a liveness probe that asks the book", "it looks for the file of the drill"), NO_DRILL)
     can = await printed(lab, now, "test", "-w", "/tmp")
     must(holds(can.code == 0, f"{HUNG} can be made", "/tmp can't be written to"), "the book's drill needs that file")
-    before = restarts(now)
+    before = _started_anew(now)
     anew = absent(f"Pod {pod} runs during the check", "it was deleted meanwhile")
     try:
         anew = await _hung(lab, pod, before) or anew
@@ -195,18 +203,24 @@ async def _hung(lab: Lab, pod: str, before: int) -> Observation | None:
             raise
         return None
     return await lab.objects.named("Pod", pod).until(
-        lambda it: it is not None and restarts(it) > before,
+        lambda it: it is not None and _started_anew(it) > before,
         expected="a new container once the book hangs",
-        shown=lambda it: f"{restarts(it) - before} new containers" if it else "the pod is gone",
+        shown=lambda it: f"{_started_anew(it) - before} new containers" if it else "the pod is gone",
         within=ANEW_WITHIN,
     )
 
 
-async def kept_over_new_pods(lab: Lab) -> tuple[Observation, Observation, Observation]:
-    """Delete all pods of the four: do new ones come, show the same, and know the newest report of before?"""
-    seen = await new_report(lab)
+def _started_anew(pod: Object) -> int:
+    """How often a pod's first container was started anew; what becomes of those beside it does not matter."""
+    first = pod["spec"]["containers"][0]["name"]
+    return sum(int(each.get("restartCount") or 0) for each in containers_of(pod) if each["name"] == first)
+
+
+async def kept_over_new_pods(lab: Lab) -> tuple[Observation, Observation, Observation, Observation]:
+    """Delete all pods of the four: do new ones come, show the same, know all reports of before, and report again?"""
+    seen = await delivered(lab)
     must(seen, "the collector wrote into the book before, and what is checked must stay until the check ends")
-    report: Object = seen.value
+    known = [*await newest_reports(lab, KNOWN), seen.value]
     before = {name(pod) for part in PARTS for pod in await owned_pods(lab, part) if not leaving(pod)}
     await asyncio.gather(*(lab.objects.kill(pod) for pod in sorted(before)))
     back = await lab.time.eventually(
@@ -218,13 +232,22 @@ async def kept_over_new_pods(lab: Lab) -> tuple[Observation, Observation, Observ
     )
     if not back.ok:
         back = replace(back, evidence=await lab.objects.evidence("Deployment", back.value[0]))
-        return back, back, back
+        return back, back, back, back
     _, shown = await board_of(lab)
     answer = await lab.traffic.first_answer(
-        lambda: lab.traffic.get("book", f"/reports?{urlencode({'id': report['id']})}"), within=NODES_KNOW_WITHIN
+        lambda: lab.traffic.get("book", f"/reports?last={2 * KNOWN}"), within=NODES_KNOW_WITHIN
     )
-    kept = answer.status == 200 and answer.fields_if_any.get("reports") == [report]
-    return back, shown, _answered(kept, "the newest report of before is in the book", answer)
+    expected = f"the newest {len(known)} reports of before are in the book"
+    found = answer.fields_if_any.get("reports")
+    lost = [each for each in known if each not in found] if isinstance(found, list) else known
+    kept = _answered(answer.status == 200 and not lost, expected, answer)
+    if answer.status == 200 and lost:
+        kept = replace(kept, seen=f"{len(lost)} of them are not")
+    again = await delivered(lab)
+    release = again.value.get("release")
+    if again.ok and release != RELEASE:
+        again = holds(False, f"reports of release {RELEASE} come in again", f"they are of release {release}")
+    return back, shown, kept, again
 
 
 async def _waiting(lab: Lab, before: set[str], parts: Sequence[str] = PARTS) -> list[str]:
@@ -244,12 +267,6 @@ def _answered(ok: bool, expected: str, answer: Answer) -> Observation:
 
 def _right(answer: Answer, routes: Sequence[str]) -> bool:
     return answer.status == 200 and answer.fields_if_any.get("minutes") == [ROUTES[each] for each in routes]
-
-
-def _last(reports: Any) -> Object:
-    """The last of a list of objects; empty if it is anything else."""
-    last = reports[-1] if isinstance(reports, list) and reports else {}
-    return last if isinstance(last, dict) else {}
 
 
 def _row(row: Any) -> str:

@@ -22,8 +22,9 @@ LARGE = (
     "killed in the middle of it, and all who wait get no answer. The program says at its top what it needs"
 )
 BUDGET = (
-    "a container without a limit may take what the node has, and so may, in effect, one with a huge limit; the others "
-    "on the node are then killed for it. Take from those that need less: kubectl top pods says what they use"
+    "a container without a limit may take what the node has (a limit of 0 is none), and so may, in effect, one with a "
+    "huge limit; the others on the node are then killed for it. Take from those that need less: kubectl top pods says "
+    "what they use"
 )
 BOARD = (
     "kubectl logs deploy/board says why the program ended. What it reads from the environment is read when a "
@@ -43,6 +44,14 @@ HUNG = (
 NO_DRILL = (
     "the file is for drills alone: a book that hangs in earnest makes none. What the probe is to notice is that it "
     "does not answer"
+)
+AGAIN = (
+    "a container that starts anew needs as long to read as the first one did, and finds in the volumes of its pod what "
+    "the one before has left there, /tmp too if that is one: kubectl describe pod, kubectl logs --previous"
+)
+OUTSIDE = (
+    "there was no storage class of that name, and what is made for it, a class or a PersistentVolume, is not of your "
+    "namespace: kubectl get storageclass lists those that the cluster has for everybody"
 )
 FORGOTTEN = (
     "what is written into a container, or into a volume that lives and ends with its pod, is gone with the pod; a "

@@ -1,0 +1,59 @@
+"""The reports in the book, and which of them the collector has made, as its own log tells."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+from dataclasses import replace
+
+from mlops_lab.checks import Lab, Observation
+from mlops_lab.kit.deployments import owned_pods
+from mlops_lab.kit.logs import last_lines
+from mlops_lab.kit.pods import leaving
+from mlops_lab.kube.client import Object
+
+KNOWN = 200  # reports of before that are looked for among twice as many afterwards
+REPORT_WITHIN = 15  # s, of which the collector needs 2
+
+
+async def newest_reports(lab: Lab, last: int) -> list[Object]:
+    """The newest reports in the book; none if there is no answer."""
+    answer = await lab.traffic.get("book", f"/reports?last={last}", within=5)
+    found = answer.fields_if_any.get("reports")
+    return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
+
+
+async def delivered(lab: Lab) -> Observation:
+    """Wait for a new report in the book that a pod of the collector's says it has made; the value is that report."""
+    before = [each.get("id") for each in await newest_reports(lab, KNOWN)]
+
+    async def look() -> tuple[Object, Object]:
+        pods = [pod for pod in await owned_pods(lab, "collector") if not leaving(pod)]
+        own = [reported(line) for pod in pods for line in await last_lines(lab, pod, 20)]
+        there = await newest_reports(lab, KNOWN)
+        new = [each for each in there if each.get("id") not in before and each in own]
+        return _last(new), _last(there)
+
+    seen = await lab.time.eventually(
+        look,
+        lambda found: bool(found[0]),
+        expected="a new report in the book that the collector's log tells of",
+        shown=lambda found: f"the newest report is {found[0] or found[1]}" if any(found) else "there is no report",
+        within=REPORT_WITHIN,
+    )
+    seen = replace(seen, value=seen.value[0])
+    return seen if seen.ok else replace(seen, evidence=await lab.objects.evidence("Deployment", "collector"))
+
+
+def reported(line: str) -> Object:
+    """The report that a line of the collector's log tells of; empty if it tells of none."""
+    word, _, text = line.partition(" ")
+    try:
+        found = ast.literal_eval(text) if word == "reported" else {}
+    except (ValueError, SyntaxError):  # it was cut off
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _last(found: Sequence[Object]) -> Object:
+    return found[-1] if found else {}
