@@ -31,7 +31,7 @@ async def runs_the_new_release(lab: Lab) -> None:
     """All pods of Deployment `model` are of release v2 and ready, and they alone answer for Service `model`.
 
     The checker waits up to 60 s. What answers is the given server, and container `shipper` prints the forecasts for
-    three flights that the checker draws.
+    ten flights that the checker draws, and asks for at once.
     """
     await deployments.exists(lab, why=why.GONE)
     expect(await deployments.rolled_out(lab, within=ARRIVED_WITHIN)).because(why.HANGS)
