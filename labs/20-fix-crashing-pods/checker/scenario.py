@@ -70,7 +70,7 @@ async def must_run_as_given(lab: Lab, part: str) -> None:
 
 async def _from_elsewhere(lab: Lab, container: Object) -> list[Object]:
     """The variables that a container has from ConfigMaps and Secrets as a whole; their names alone."""
-    found = []
+    found: list[Object] = []
     for each in container.get("envFrom") or []:
         kind = "Secret" if "secretRef" in each else "ConfigMap"
         source = each.get("secretRef") or each.get("configMapRef") or {}
