@@ -34,17 +34,20 @@ class Feed:
         more: a late flight's comes so many later still.
         lost: the share that never comes.
         again: how many times a late flight's label is repeated, at most.
+        apart: a repeated one comes so many predictions after the one before it, at least and at most.
     """
 
     delay: tuple[int, int] = (10, 60)
     more: int = 0
     lost: float = 0.0
     again: int = 0
+    apart: tuple[int, int] = (10, 60)
 
 
 IN_ORDER, MIXED, AGAIN, LOST, SLOW = (
     Feed(delay=(35, 35)), Feed(), Feed(again=2), Feed(lost=0.5), Feed(more=150)
 )  # fmt: skip
+FILED_LATER = Feed(again=2, apart=(200, 260))  # repeated when nobody waits for that flight any more
 
 
 class Event(NamedTuple):
@@ -124,7 +127,7 @@ class Flights:
             found.append(Event(made, "predicted", name, float(given[number]), number >= first))
             times = [] if lost[number] else [made + comes[number]]
             for _ in range(rng.integers(1, feed.again + 1) if feed.again and label and times else 0):
-                times.append(times[-1] + rng.uniform(*feed.delay))
+                times.append(times[-1] + rng.uniform(*feed.apart))
             found += [Event(when, "labelled", name, label, number >= first) for when in times]
         return sorted(found, key=lambda event: event.time)
 

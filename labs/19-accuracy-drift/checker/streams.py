@@ -10,7 +10,7 @@ import numpy as np
 
 from mlops_lab.kit.sandbox.process import STRANGE, Sandbox, Trouble
 
-from .flights import AGAIN, IN_ORDER, LOST, MIXED, SLOW, Event, Feed, Flights
+from .flights import AGAIN, FILED_LATER, IN_ORDER, LOST, MIXED, SLOW, Event, Feed, Flights
 
 WITHIN = int(os.environ.get("LABELS", "600"))  # labels of drifted flights, after which an alarm is too late
 SHOWN = 2 * WITHIN  # how far a stream goes on, to tell late from never
@@ -227,17 +227,21 @@ def _replaced(
 
 
 def small(detector: Detector, flights: Flights, rng: np.random.Generator) -> Iterator[Stream]:
-    """100,000 predictions without a label, then 40,000 with one, and at last a drift."""
+    """60,000 predictions without a label, then 100,000 whose labels come again much later, and at last a drift.
+
+    All are of busy days, so that many are late, and as many at any time.
+    """
     stream, memory = Stream(detector, "more"), detector.sandbox.memory
     most: list[int] = []
     never = Feed(lost=1.0)
-    for feed, count in ((MIXED, 5000), (never, 5000)):
-        stream.run(flights.events(flights.draw(count), feed), goes_on=True)
+    for feed in (MIXED, never):
+        stream.run(flights.events(flights.draw(5000, "busy"), feed), goes_on=True)
     first = memory()
-    for feed in [never] * 20 + [MIXED] * 8:
-        stream.run(flights.events(flights.draw(5000), feed), each=lambda: most.append(memory()), goes_on=True)
+    for feed in [never] * 12 + [FILED_LATER] * 20:
+        stream.run(flights.events(flights.draw(5000, "busy"), feed), each=lambda: most.append(memory()), goes_on=True)
     before = some(rng, 0, 2000)
-    stream.run(flights.events(flights.draw(before + 2 * SHOWN), MIXED, drift=before, kind="more"), goes_on=True)
+    drawn = flights.draw(before + 2 * SHOWN, "busy")
+    stream.run(flights.events(drawn, MIXED, drift=before, kind="more"), goes_on=True)
     stream.grown = max(most) - first
     yield stream
 
