@@ -90,8 +90,8 @@ def compared(url: str, days: Sequence[str], whole: Sequence[str]) -> Found:
         return found | {"error": f"no CSV file: {said(trouble)}"}
     if missing := [name for name in wanted if name not in rows]:
         return found | {"error": f"a CSV file without the columns {', '.join(missing)}"}
-    if other := [str(name) for name in rows if name not in wanted]:
-        return found | {"error": f"a CSV file with columns that the files have not: {', '.join(other)[:200]}"}
+    if more := [str(name) for name in rows if name not in wanted]:
+        return found | {"error": f"a CSV file with columns that the files have not: {', '.join(more)[:200]}"}
     dates = rows[["month", "day"]].apply(pd.to_numeric, errors="coerce")
     strange = rows[~dates.apply(lambda column: column.between(1, 31)).all(axis=1)]
     if len(strange):

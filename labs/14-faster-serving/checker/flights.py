@@ -21,7 +21,7 @@ CODES = ("carrier", "origin", "dest")
 WHOLE = {"month": (1, 12), "day": (1, 31), "weekday": (0, 6), "hour": (0, 23)}  # numbers, with their least and most
 MOST_ROWS = 1000
 LEFT_OUT = object()  # in the place of a value: the field is not sent
-NO_ROWS = (None, 7, "UA", [])  # each in the place of a row
+NO_ROWS: tuple[Any, ...] = (None, 7, "UA", [])  # each in the place of a row
 BODIES = (
     "no row", "no field rows", f"{MOST_ROWS + 1} rows", "a field beside rows", "rows that are one flight, not a list",
     "a list, not an object", "a body that ends early", *(f"{each!r} in the place of a row" for each in NO_ROWS),
