@@ -66,11 +66,6 @@ async def is_up(lab: Lab) -> None:
         "the server is yours to write: in a container of another image, also one that starts before yours and stays "
         "beside it, somebody else's may answer. kubectl get deployment model -o yaml"
     )
-    await must_answer(lab)
-    expect(await no_other_servers(lab)).because(
-        "the company's server is there to be compared with, and nowhere else: what answers is to be your own program, "
-        "with the model in /model/v1"
-    )
     for path in ("/healthz", "/readyz"):
         answer = await lab.traffic.first_answer(
             partial(lab.traffic.get, "model", path, within=ANSWER_WITHIN),
@@ -81,6 +76,11 @@ async def is_up(lab: Lab) -> None:
             "/healthz says that the process lives, /readyz that it can answer. Status 0 is no answer: does the port of "
             "the Service lead to the one that the server listens on?"
         )
+    await must_answer(lab)  # once somebody answers, as others' pods may be ready later
+    expect(await no_other_servers(lab)).because(
+        "the company's server is there to be compared with, and nowhere else: what answers is to be your own program, "
+        "with the model in /model/v1"
+    )
 
 
 @check(points=3, needs=is_up, domains=DOMAINS)
