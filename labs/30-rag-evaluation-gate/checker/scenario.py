@@ -53,7 +53,9 @@ class Ruling:
 
     @property
     def late_alone(self) -> bool:
-        """Is it wrong in nothing but that answers were said to be slow? A busy machine may be why."""
+        """Is it wrong in nothing but that answers were said to be slow, or to fail? A busy machine may be why."""
+        if self.reasons == {"errors"}:  # an answer that takes longer than 5 s is one
+            return not self.right
         return self.reasons - self.case.breaks == {"latency"} and self.case.breaks <= self.reasons
 
     @property
