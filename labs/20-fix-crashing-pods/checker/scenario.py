@@ -166,7 +166,7 @@ async def hung_and_back(lab: Lab) -> tuple[Observation, Observation]:
     before = _started_anew(now)
     anew = absent(f"Pod {pod} runs during the check", "it was deleted meanwhile")
     try:
-        anew = await _hung(lab, pod, before) or anew
+        anew = await _hung(lab, pod, now["spec"]["containers"][0]["name"], before) or anew
     finally:
         if not anew.ok:
             await lab.objects.kill(pod, grace=0)
@@ -194,10 +194,10 @@ async def _fresh(lab: Lab) -> str:
     return await some_pod(lab, "book")
 
 
-async def _hung(lab: Lab, pod: str, before: int) -> Observation | None:
-    """Let a pod hang, and wait until its container is another one; None if the pod is gone before."""
+async def _hung(lab: Lab, pod: str, container: str, before: int) -> Observation | None:
+    """Let a pod's first container hang, and wait until it is another one; None if the pod is gone before."""
     try:
-        await lab.objects.run_in(pod, "touch", HUNG)
+        await lab.objects.run_in(pod, "touch", HUNG, container=container)
     except LabError as gone:
         if gone.transient or await lab.objects.named("Pod", pod).now():
             raise
