@@ -54,7 +54,7 @@ class Try:
 
     def unseen(self, own: Costs, theirs: Costs) -> Observation:
         """Whether flights that were never asked about are answered as fast, when nobody else asks."""
-        limit = max(self.limit, TIMES * theirs.many)
+        limit = max(min(self.limit, BUSY), TIMES * theirs.many)  # how busy it was under the load says nothing here
         return Observation(
             own.many <= limit,
             f"{ROWS_EACH} flights that were never asked about, when nobody else asks: at most {milliseconds(limit)}",
