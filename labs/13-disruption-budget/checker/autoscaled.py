@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from mlops_lab.checks import Lab
-from mlops_lab.kit.autoscalers import Autoscaler
+from mlops_lab.kit.autoscalers import autoscalers_of
 
 
 async def autoscaled_below(lab: Lab, pods: int) -> list[str]:
     """The HorizontalPodAutoscalers of Deployment `model` whose minimum is less than so many pods, in words."""
-    found = [Autoscaler(each) for each in await lab.objects.all("HorizontalPodAutoscaler")]
     return [
         f"HorizontalPodAutoscaler {each.name} may leave {each.least}"
-        for each in found
-        if each.target == ("Deployment", "model") and each.least < pods
+        for each in await autoscalers_of(lab)
+        if each.least < pods
     ]
