@@ -31,7 +31,8 @@ began = time.monotonic()
 def end(*_):
     (notes / f"{slug}.cleared").touch()
     sys.exit(130)
-signal.signal(signal.SIGINT, end)
+signal.signal(signal.SIGINT, signal.SIG_IGN)  # as a child of a shell's background job
+signal.signal(signal.SIGTERM, end)
 (notes / f"{slug}.began").touch()
 print(f"{slug} at work", file=sys.stderr, flush=True)
 time.sleep(float(os.environ.get("TAKES", "0.3")))

@@ -199,7 +199,7 @@ class Together:
             running = list(self._running)
         for process in running:
             with contextlib.suppress(ProcessLookupError):
-                process.send_signal(signal.SIGINT)
+                process.send_signal(signal.SIGTERM)  # a shell's background jobs ignore SIGINT, and so would theirs
         for process in running:
             try:
                 process.wait(_CLEARED_UP_WITHIN)
