@@ -258,8 +258,8 @@ def test_the_given_server_is_told_from_others(lab: Any) -> None:
     assert "no ConfigMap" in told(lab, [over]).seen
 
 
-def shipped(lab: Any, pods: list[Object], *, prints: bool, begins: str = "", last: int = 0) -> Any:
-    """What the checker says of pods whose shippers print what was asked for, its last lines, or nothing."""
+def shipped(lab: Any, pods: list[Object], *, prints: bool, begins: str = "", last: int = 0, once: bool = False) -> Any:
+    """What the checker says of pods whose shippers print what was asked for, its last lines, each once, or nothing."""
     lines: list[str] = []
 
     async def found(_: Any) -> list[Object]:
@@ -275,7 +275,8 @@ def shipped(lab: Any, pods: list[Object], *, prints: bool, begins: str = "", las
     async def logs(pod: str, *given: Any, **more: Any) -> str:
         if pod == begins:
             raise LabError("container shipper is waiting to start", "")
-        return "\n".join(lines[-last:] if prints else [])
+        said = list(dict.fromkeys(lines)) if once else lines
+        return "\n".join(said[-last:] if prints else [])
 
     before, lab.own_pods = lab.own_pods, found
     try:
@@ -289,6 +290,7 @@ def test_a_shipper_must_print_what_was_asked_for(lab: Any) -> None:
     assert shipped(lab, [running()], prints=True).ok
     assert shipped(lab, [running()], prints=False).seen.startswith("not printed: UA")
     assert shipped(lab, [running()], prints=True, last=3).seen.startswith("not printed: UA")
+    assert shipped(lab, [running()], prints=True, once=True).seen.endswith(" (1 of 5)")
     added = running() | {"metadata": {"name": "model-2"}}
     assert shipped(lab, [running(), added], prints=True, begins="model-2").ok
     alone = running(containers=released()[:1])

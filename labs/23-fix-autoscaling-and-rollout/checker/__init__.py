@@ -30,8 +30,8 @@ BOUNDS = {"model": (1, 3), "reports": (1, 2)}
 async def runs_the_new_release(lab: Lab) -> None:
     """All pods of Deployment `model` are of release v2 and ready, and they alone answer for Service `model`.
 
-    The checker waits up to 60 s. What answers is the given server, and container `shipper` prints the forecasts for
-    ten flights that the checker draws, and asks for at once.
+    The checker waits up to 60 s. What answers is the given server, and container `shipper` prints a line for each
+    forecast: for ten flights that the checker draws, and asks for at once, and for one of them four times more.
     """
     await deployments.exists(lab, why=why.GONE)
     expect(await deployments.rolled_out(lab, within=ARRIVED_WITHIN)).because(why.HANGS)
