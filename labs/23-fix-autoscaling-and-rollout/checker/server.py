@@ -91,7 +91,7 @@ async def ships(lab: Lab) -> Observation:
 
 
 async def _not_printed(lab: Lab, flights: Sequence[str]) -> list[str]:
-    """What shippers have not printed, as `UA15` or `UA15 (1 of 5)`; a pod that was just added has printed nothing yet."""
+    """What shippers have not printed, as `UA15` or `UA15 (1 of 5)`; a pod that was added just now, nothing yet."""
     printed = [line for pod in await own_pods(lab) for line in await last_lines(lab, pod, 200, container=SHIPPER)]
     missing = []
     for flight, asked in Counter(flights).items():
