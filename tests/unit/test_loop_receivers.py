@@ -152,7 +152,8 @@ def story(receiver: Receiver, world: World) -> dict[str, int]:
 
     receiver.tell(message(alert("temp", datetime.now(UTC) - timedelta(minutes=10), over=True)))
     note("resolved")
-    receiver.tell(message(alert("answers", datetime.now(UTC), kind="ErrorRateHigh")))
+    for kind in ("ErrorRateHigh", "NodeClockDrift"):
+        receiver.tell(message(alert("answers", datetime.now(UTC), kind=kind)))
     note("no drift")
     world.end()
     began = datetime.now(UTC)
@@ -180,7 +181,7 @@ def story(receiver: Receiver, world: World) -> dict[str, int]:
     receiver.tell(firing)
     note("another pod")
     over, old = alert("hour", began, over=True), alert("precip", during)
-    receiver.tell(message(over, old, alert("temp", datetime.now(UTC))))
+    receiver.tell(message(old, over, alert("temp", datetime.now(UTC)), alert("distance", during)))
     note("another drift")
     world.end()
     receiver.tell(message(alert("prediction", datetime.now(UTC), kind="PredictionDrift")))
@@ -235,6 +236,8 @@ def test_a_solution_starts_one_run_for_each_drift(solution: str, world: World, t
         ("starts_one_run--a-run-for-each-alert", "another feature", 2),
         ("starts_one_run--the-messages-status", "beside what is over", 2),
         ("refuses_poison--the-first-of-a-message", "another drift", 1),
+        ("refuses_poison--the-last-of-a-message", "another drift", 1),
+        ("starts_one_run--any-name-with-drift", "no drift", 1),
         ("refuses_worse--features-alone", "a drift of predictions", 2),
     ],
 )

@@ -20,9 +20,9 @@ ANOTHER = (
     "do nothing. "
 )
 OF_A_GROUP = (
-    "It was told before, so its fingerprint is the same, since its labels are; its startsAt is not. In the message it "
-    "comes last, after an alert that is over and one that has gone on since before that run: each alert of a message "
-    "has a status and a startsAt of its own"
+    "In its message it is neither the first nor the last: these have gone on since before that run, and a fourth is "
+    "over. Each alert of a message has a status and a startsAt of its own, whatever its fingerprint, which is the same "
+    "each time that the same feature drifts"
 )
 OF_PREDICTIONS = "This one is PredictionDrift, and no FeatureDrift comes with it: either of them is a drift"
 
@@ -64,7 +64,7 @@ async def serves_the_first_version(lab: Lab) -> None:
 async def starts_one_run(lab: Lab) -> None:
     """An alert starts one run in the pipelines experiment named like the namespace, however often it is told.
 
-    The checker posts what Alertmanager would: a `resolved` message and an alert that is no drift (no run), then a
+    The checker posts what Alertmanager would: a `resolved` message and two alerts of other names (no run), then a
     firing one twice at the same moment, once more while the run goes on, after its end, and after the receiver's pod
     was replaced; after the end also one about another feature, which moved before that, and the first one beside an
     alert that began after the end and is over. A message that is answered by an error comes again at once.
@@ -73,7 +73,7 @@ async def starts_one_run(lab: Lab) -> None:
     expect(story.calm).because(
         "send_resolved: the message has `status: resolved` when an alert is over, for the group and for each alert in "
         "it. There is nothing to do then; nor is there when neither FeatureDrift nor PredictionDrift is the alert's "
-        "name: Alertmanager posts whatever concerns the namespace"
+        "name, as a whole: Alertmanager posts whatever concerns the namespace, and clocks drift, too"
     )
     expect(story.started).because(
         "look at what arrives: kubectl logs deploy/alerts. A run counts if it is in the experiment named by "
@@ -93,7 +93,8 @@ async def refuses_poison(lab: Lab) -> None:
 
     In one of them these are the weeks to learn from, in the other the held-out one. Each fetched the warehouse's days
     and made no model of them; while it goes on and when it has ended, the alias is where it was, and every pod still
-    answers with the version from before. The other alert comes last in a message about three.
+    answers with the version from before. The other alert stands in the middle of a message about
+    four.
     """
     for stage in (repeated_alert, other_part):
         story = await lab.once(stage)

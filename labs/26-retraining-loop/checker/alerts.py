@@ -12,10 +12,11 @@ from mlops_lab.kube.client import Object
 
 FEATURE, PREDICTION = "FeatureDrift", "PredictionDrift"
 DRIFT = f"{PREDICTION}|{FEATURE}"
-# Other alerts of the platform's, about services.
+# Alerts about something else: the platform's own about services, and of what drifts where nobody asks a model.
 OTHERS = (
     "ContainerThrottled", "ModelNotLoaded", "ServingErrorsFast", "ServingErrorsSlow", "ServingLatencyHigh",
 )  # fmt: skip
+ALIKE = ("NodeClockDrift", "ConfigDrift", "TerraformDrift", "ScheduleDrift")
 
 
 def now() -> datetime:

@@ -19,7 +19,7 @@ from mlops_lab.kit.scraping import newest
 from mlops_lab.kube.client import Object
 from mlops_lab.measure.traffic.load import Load
 
-from .alerts import OTHERS, PREDICTION, active_alerts, alert, listed, message, now, post
+from .alerts import ALIKE, OTHERS, PREDICTION, active_alerts, alert, listed, message, now, post
 from .days import HOME, days
 from .runs import MODEL, begins, count, ends, has_made, new_runs, nothing_learnt
 from .versions import days_of, kept, lineage, look_in, production, serves
@@ -92,14 +92,21 @@ async def repeated_alert(lab: Lab) -> Story:
     try:
         await set_warehouse(lab, plan.poisoned, turned=plan.turned(plan.parts[0]))
         known = await lab.platform.pipelines.runs()
-        ended, strange = now() - timedelta(seconds=5), drawn(lab, "no drift").choice(OTHERS)
-        for what, body in (
-            ("a message that a drift is over", message(alert(lab, now() - AGO, ended, of=drifted))),
-            (f"an alert that is no drift ({strange})", message(alert(lab, now(), name=strange))),
+        ended, chance = now() - timedelta(seconds=5), drawn(lab, "no drift")
+        strange = [chance.choice(names) for names in (OTHERS, ALIKE)]
+        others = [message(alert(lab, now(), name=each)) for each in strange]
+        for what, bodies in (
+            ("a message that a drift is over", [message(alert(lab, now() - AGO, ended, of=drifted))]),
+            (
+                f"alerts of other names ({', '.join(strange)})",
+                [message(alert(lab, now(), name=each)) for each in strange],
+            ),
         ):
-            await again(lab, body)
+            await again(lab, *bodies)
             made = await new_runs(lab, known)
-            story.calm = Observation(not made, "no run from what is over, or no drift", f"{count(made)} from {what}")
+            story.calm = Observation(
+                not made, "no run from what is over, or has another name", f"{count(made)} from {what}"
+            )
             if made:
                 return story
         firing = message(alert(lab, now(), of=drifted))
@@ -146,19 +153,21 @@ async def refused(lab: Lab, story: Story, run: str, first: str) -> None:
 async def other_part(lab: Lab) -> Story:
     """An alert while the other part of the weeks is turned round.
 
-    In its message it is the last one, after one that is over and one that has gone on since before the last run.
+    In its message it stands between two that have gone on since before the last run, beside one that is over.
     """
     first, plan = (await lab.once(first_version)).value, await lab.once(days)
 
     async def look(story: Story, run: str) -> None:
         await refused(lab, story, run, first)
 
-    new, old, over = drawn(lab, "alerts").sample(FEATURES, 3)
+    chance = drawn(lab, "alerts")
+    new, over, *old = chance.sample(FEATURES, 4)
+    over_first = chance.random() < 0.5
 
     def drift() -> Object:
-        return message(
-            alert(lab, now() - AGO, now(), of=over), alert(lab, now() - AGO, of=old), alert(lab, now(), of=new)
-        )
+        first, last = (alert(lab, now() - AGO, of=each) for each in old)
+        between = [alert(lab, now() - AGO, now(), of=over), alert(lab, now(), of=new)]
+        return message(first, *(between if over_first else between[::-1]), last)
 
     return await one_run(lab, plan.poisoned, plan.turned(plan.parts[1]), drift, look)
 
@@ -288,9 +297,10 @@ async def put_in_production(lab: Lab, version: str) -> None:
         await lab.platform.mlflow.set_alias(PRODUCTION, version)
 
 
-async def again(lab: Lab, body: Object) -> None:
-    """Post a message, and wait for what must not come."""
-    await post(lab, body)
+async def again(lab: Lab, *bodies: Object) -> None:
+    """Post messages, and wait for what must not come."""
+    for body in bodies:
+        await post(lab, body)
     await lab.time.pause(QUIET)
 
 
