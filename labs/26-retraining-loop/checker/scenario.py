@@ -97,10 +97,7 @@ async def repeated_alert(lab: Lab) -> Story:
         others = [message(alert(lab, now(), name=each)) for each in strange]
         for what, bodies in (
             ("a message that a drift is over", [message(alert(lab, now() - AGO, ended, of=drifted))]),
-            (
-                f"alerts of other names ({', '.join(strange)})",
-                [message(alert(lab, now(), name=each)) for each in strange],
-            ),
+            (f"alerts of other names ({', '.join(strange)})", others),
         ):
             await again(lab, *bodies)
             made = await new_runs(lab, known)
