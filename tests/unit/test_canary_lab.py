@@ -42,7 +42,7 @@ def said(kinds: dict[str, str], each: dict[str, int], verdict: Callable[[str, in
 
 
 def test_one_in_twenty_is_held_with_what_chance_may_add(lab25: Any) -> None:
-    assert [lab25.most(count) for count in (30, 40, 150, 160)] == [7, 8, 18, 18]
+    assert [lab25.most(count) for count in (25, 40, 150, 160)] == [6, 8, 18, 18]
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_each_kind_counts_by_itself(lab25: Any, verdict: str) -> None:
     found = said(lab25.BAD, lab25.EACH, lambda kind, number: verdict if kind == "tail" and number < 8 else "take back")
     seen = lab25.errs_seldom(found, lab25.BAD, "take back")
     assert not seen.ok
-    assert "much slower in some answers: 8 of 30 wrong" in seen.seen
+    assert "much slower in some answers: 8 of 25 wrong" in seen.seen
     assert ("promoted" if verdict else "never decided") in seen.seen
 
 
@@ -81,7 +81,7 @@ def test_a_candidate_is_as_bad_as_the_readme_says() -> None:
             if kind in ("slow", "tail"):
                 factor = candidate.median / stable.median * (1 + (streams.TAIL_TIMES - 1) * candidate.tail)
                 assert factor >= 1.5
-            if kind in ("too high", "mixed up"):
+            if kind in ("too high", "too low", "mixed up"):
                 assert losses(candidate, rng) - losses(stable, rng) > 0.15
 
 
@@ -446,16 +446,21 @@ def test_each_pod_does_all_of_the_interface(
 
 
 @pytest.mark.parametrize(
-    ("state", "by", "ok"),
+    ("verdict", "state", "by", "ok"),
     [
-        ("promoted", {"candidate": 80}, True),
-        ("promoted", {"candidate": 77, "": 3}, True),
-        ("promoted", {"candidate": 79, "stable": 1}, False),
-        ("promoted", {"": 80}, False),
-        ("running", {"candidate": 80}, False),
+        ("promoted", "promoted", {"candidate": 80}, True),
+        ("promoted", "promoted", {"candidate": 77, "": 3}, True),
+        ("promoted", "promoted", {"candidate": 79, "stable": 1}, False),
+        ("promoted", "promoted", {"": 80}, False),
+        ("promoted", "running", {"candidate": 80}, False),
+        ("taken back", "taken back", {"stable": 80}, True),
+        ("taken back", "taken back", {"stable": 72, "candidate": 8}, False),
+        ("taken back", "running", {"stable": 80}, False),
     ],
 )
-def test_a_verdict_outlives_the_pods(state: str, by: dict[str, int], ok: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_verdict_outlives_the_pods(
+    verdict: str, state: str, by: dict[str, int], ok: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     canaries, done = loaded("25", "canaries"), list[str]()
 
     async def replaced(lab: Any) -> None:
@@ -477,7 +482,7 @@ def test_a_verdict_outlives_the_pods(state: str, by: dict[str, int], ok: bool, m
         "replaced": replaced, "says_everywhere": says_everywhere, "service_address": address, "each_of_them": address,
     }.items():  # fmt: skip
         monkeypatch.setattr(canaries, name, what)
-    seen = asyncio.run(canaries.outlives(made_up_lab("25"), Asked()))
+    seen = asyncio.run(canaries.outlives(made_up_lab("25"), Asked(), verdict))
     assert (seen.ok, done) == (ok, ["replaced"])
 
 

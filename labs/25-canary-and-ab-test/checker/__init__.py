@@ -1,6 +1,6 @@
 """Lab 25: the checker plays two models and their passengers, and follows what the learner's canary does with them.
 
-First the judge alone, on canaries that are drawn, in a pod of the checker's. Of 300 of each of the nine kinds the fixed
+First the judge alone, on canaries that are drawn, in a pod of the checker's. Of 300 of each of nine kinds the fixed
 horizon was wrong about one in all, and the sequential judge about none. Then the canary as it runs: 5,000 users,
 some of whom come again; one good candidate among three bad ones. The first model serves afterwards.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 from mlops_lab.checks import Lab, check, expect
 from mlops_lab.kit.prerequisites import must
 
-from .canaries import bad, decided, good, harm, heard, over, told_apart
+from .canaries import bad, decided, good, harm, heard, over, remembered, told_apart
 from .scenario import users
 from .verdicts import BACK, BAD, GOOD, PROMOTE, errs_seldom, looked_at_all, verdicts
 from .why import (
@@ -20,6 +20,7 @@ from .why import (
     BAD_ONES,
     EACH_POD,
     FORGOT,
+    FORGOT_BAD,
     GOOD_ONES,
     HARMED,
     LOST,
@@ -52,7 +53,7 @@ async def keeps_good_ones(lab: Lab) -> None:
 async def finds_bad_ones(lab: Lab) -> None:
     """Of 150 candidates that are worse in one thing, `judge.py` takes back all but one in twenty within 36 looks.
 
-    30 each: more errors; slower in all answers; much slower in some; probabilities that are too high; probabilities
+    25 each: more errors; slower in all answers; much slower in some; probabilities that are too high; that are too low;
     that are far off and right on average. Half of them are better in everything else.
     """
     found = await verdicts(lab)
@@ -108,7 +109,8 @@ async def takes_bad_ones_back(lab: Lab) -> None:
     """A candidate with more errors, a slower one and one that predicts worse are taken back, within 180 s each.
 
     150 requests a second come. Until the verdict 12 % of them (and 40) at most come to the candidate, and 10 s after it
-    none. A judge may err once with each: then a second canary begins.
+    none, and of one of them, which is drawn, not after all pods were replaced either. A judge may err once with each:
+    then a second canary begins.
     """
     for kind, seen in (await lab.once(bad)).items():
         last = seen[-1]
@@ -117,3 +119,5 @@ async def takes_bad_ones_back(lab: Lab) -> None:
         expect(harm(last)).because(HARMED)
         expect(over(last, "candidate")).because(STAYS)
         expect(last.own).because(LOST)
+        if kind == remembered(lab):
+            expect(last.stays).because(FORGOT_BAD)

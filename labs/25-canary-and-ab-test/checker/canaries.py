@@ -76,22 +76,23 @@ async def good(lab: Lab) -> list[Canary]:
     async with staged(lab, "good") as stage:
         found = await _tried(lab, stage, "good", stable, stable | better, "promoted")
         if found[-1].verdict == "promoted" and over(found[-1], "stable").ok:
-            found[-1].stays = await outlives(lab, stage)
+            found[-1].stays = await outlives(lab, stage, "promoted")
         return found
 
 
-async def outlives(lab: Lab, stage: Stage) -> Observation:
-    """Whether a candidate that was promoted answers all requests when all pods are new."""
+async def outlives(lab: Lab, stage: Stage, verdict: str) -> Observation:
+    """Whether the model that a verdict leaves answers all requests when all pods are new."""
     await replaced(lab)
-    seen = await says_everywhere(lab, stage, "promoted")
+    seen = await says_everywhere(lab, stage, verdict)
     if not seen.ok:
         return seen
     targets = [await service_address(lab), *await each_of_them(lab, within=READY_WITHIN)]
     await stage.send(targets, rate=40, count=STAYS_FOR, seed=seed_of(lab, "stays"))
     by = (await stage.done())["by"]
+    one, other = ("candidate", "stable") if verdict == "promoted" else ("stable", "candidate")
     return Observation(
-        not by.get("stable", 0) and by.get("candidate", 0) > STAYS_FOR / 2,
-        "after all pods were replaced all requests come to the candidate that was promoted", where(by),
+        not by.get(other, 0) and by.get(one, 0) > STAYS_FOR / 2,
+        f"after all pods were replaced all requests come to the {one} model: the candidate is {verdict}", where(by),
     )  # fmt: skip
 
 
@@ -99,6 +100,11 @@ async def bad(lab: Lab) -> dict[str, list[Canary]]:
     """Candidates that are worse in one thing each, in an order that is drawn; each once more if it is promoted."""
     found = await lab.once(before)
     return found | await _bad_ones(lab, [kind for kind in chain(*in_order(lab)) if kind not in found])
+
+
+def remembered(lab: Lab) -> str:
+    """The kind of bad candidate of which it is seen whether its end outlives the pods."""
+    return drawn(lab, "remembered").choice(WORSE)
 
 
 def in_order(lab: Lab) -> tuple[list[str], list[str]]:
@@ -119,6 +125,9 @@ async def _bad_ones(lab: Lab, kinds: Sequence[str]) -> dict[str, list[Canary]]:
     for kind in kinds:
         async with staged(lab, f"bad {kind}") as stage:
             found[kind] = await _tried(lab, stage, kind, STABLE, STABLE | worse[kind], "taken back")
+            last = found[kind][-1]
+            if kind == remembered(lab) and last.verdict == "taken back" and over(last, "candidate").ok:
+                last.stays = await outlives(lab, stage, "taken back")
         if found[kind][-1].verdict not in ENDS:
             break  # it takes three minutes, and says enough
     return found

@@ -17,11 +17,14 @@ LOOKS, EVERY = 36, 5.0  # looks at a canary, and s between them: three minutes
 RATES = (60.0, 90.0)  # requests a second
 SHARES = (0.09, 0.11)  # of them that come to the candidate
 LATEST = 3  # looks after its answer that an outcome may come
-GOOD, BAD = ("same", "better", "incident", "storm"), ("errors", "slow", "tail", "too high", "mixed up")
+GOOD, BAD = ("same", "better", "incident", "storm"), (
+    "errors", "slow", "tail", "too high", "too low", "mixed up",
+)  # fmt: skip
 MORE_ERRORS = (0.05, 0.09)  # points of a bad candidate's share of errors
 SLOWER = (1.5, 1.9)  # times the seconds of all its answers
 TAIL, TAIL_TIMES = (0.09, 0.14), 10.0  # or of some of them
 ODDS = (4.5, 6.0)  # times the odds of being late that are true
+LOWER = (7.0, 10.0)  # or a part of them
 NOISE = (1.6, 2.0)  # of the log odds, where a bad candidate's are not the flight's own
 
 Floats = NDArray[np.float64]
@@ -86,13 +89,14 @@ def drawn(kind: str, rng: np.random.Generator) -> tuple[Model, Model, World]:
         candidate = replace(candidate, median=stable.median * rng.uniform(*SLOWER))
     if kind == "tail":
         candidate = replace(candidate, median=stable.median, tail=rng.uniform(*TAIL))
-    if kind in ("too high", "mixed up"):
+    if kind in ("too high", "too low", "mixed up"):
         stable = replace(stable, mixed=0.0)
-        candidate = (
-            replace(candidate, odds=rng.uniform(*ODDS))
-            if kind == "too high"
-            else replace(candidate, mixed=rng.uniform(*NOISE))
-        )
+    if kind == "too high":
+        candidate = replace(candidate, odds=rng.uniform(*ODDS))
+    if kind == "too low":
+        candidate = replace(candidate, odds=1 / rng.uniform(*LOWER))
+    if kind == "mixed up":
+        candidate = replace(candidate, mixed=rng.uniform(*NOISE))
     return stable, candidate, world
 
 

@@ -30,9 +30,10 @@ BAD = {
     "slow": "slower in all answers",
     "tail": "much slower in some answers",
     "too high": "with probabilities that are too high",
+    "too low": "with probabilities that are too low",
     "mixed up": "with probabilities that are far off and right on average",
 }
-EACH = dict.fromkeys(GOOD, 40) | dict.fromkeys(BAD, 30)
+EACH = dict.fromkeys(GOOD, 40) | dict.fromkeys(BAD, 25)
 
 
 def most(count: int) -> int:

@@ -41,6 +41,10 @@ FORGOT = (
     "the verdict has to outlive the pods as the canary does: all users have the candidate that was promoted, and keep "
     "it when all pods were deleted and made anew. What a judge keeps to itself ends with its pod"
 )
+FORGOT_BAD = (
+    "`taken back` has to outlive the pods as `promoted` does: where it was only written down that the canary runs, it "
+    "goes on when all pods were deleted and made anew, and a tenth of the users get the bad model again"
+)
 SHARE = (
     "one user in ten, by the name in X-User: a hash of it that is spread evenly, and the tenth of its range. Each "
     "request is of another user here, so of users and of requests it is the same share. "

@@ -1,6 +1,6 @@
 """Play canaries to judge.py: python3 replay.py
 
-Of two kinds only: the candidate is as the stable model, or it has more errors. The checker has nine. It is yours,
+Of two kinds only: the candidate is as the stable model, or it has more errors. The checker has ten. It is yours,
 change it as you like; the checker does not read it.
 """
 

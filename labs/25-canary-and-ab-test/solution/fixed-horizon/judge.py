@@ -1,6 +1,6 @@
 """Is the candidate worse than the stable model? Asked once, when as much has come as was computed beforehand."""
 
-from math import ceil, log, sqrt
+from math import ceil, inf, log, sqrt
 from statistics import NormalDist
 
 FALSE_ALARM, MISSED = 0.01, 0.01  # how often a good one may be taken back, and a bad one promoted
@@ -33,11 +33,13 @@ class Sums:
 
     @property
     def mean(self):
-        return self.sum / self.n
+        return self.sum / self.n if self.n else 0.0
 
     @property
     def error(self):
         """The variance of the mean; never 0, for something that has not happened yet may happen."""
+        if not self.n:  # nothing has come, so nothing is known
+            return inf
         return max(self.squares / self.n - self.mean**2, 1 / self.n) / self.n
 
 
