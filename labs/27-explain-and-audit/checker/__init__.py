@@ -15,7 +15,7 @@ from mlops_lab.kit.drawn import drawn
 from . import approvals, audits, events, records
 from .erasure import erased
 from .expected import both_sides, picked, right, unexplained, unreasonable, wrong_in, wrong_moment
-from .scenario import SMALL, all_right, given_image, now, replaced, served, up
+from .scenario import LARGE, SMALL, all_right, given_image, now, replaced, served, up
 
 APPLICANTS = 8
 
@@ -55,9 +55,10 @@ async def decides(lab: Lab) -> None:
 async def explains(lab: Lab) -> None:
     """`contributions` are the score's Shapley values, `base` the worth of nobody, and together they are the score.
 
-    The checker computes them by the definition: all 256 coalitions against all rows of the model's background.
+    The checker computes them by the definition: all 256 coalitions against all rows of the model's background, of which
+    there are more than a hundred here.
     """
-    credit, model = await served(lab, 1)
+    credit, model = await served(lab, LARGE)
     wrong = []
     people = picked(drawn(lab, "explained"), model, 6, now(), test=lambda one: True)
     for each in people:

@@ -49,7 +49,11 @@ async def told(lab: Lab) -> Observation:
     await decides(credit, second, [first], draw, "approved")
 
     succeeds(await credit.hand_in(third, one.token), "PUT of a model by a risk officer")
-    why = "four eyes: who hands in a model is not the one who approves it, whatever else he or she may approve"
+    succeeds(await credit.hand_in(third, developer.token), "PUT of the same file once more, by a developer")
+    why = (
+        "four eyes: who hands in a model is not the one who approves it, whatever else he or she may approve. The same "
+        "file once more, from somebody else, is no news, and changes nothing of that"
+    )
     is_status(await credit.approve(third, one.token), 403, "approval by the risk officer who handed it in", why)
     succeeds(await credit.approve(third, other.token), "approval by another risk officer")
     await decides(credit, third, [second], draw, "approved by another officer")

@@ -22,9 +22,24 @@ SEARCHED, LOGGED = 64 << 20, 8 << 20  # bytes of files, and of a log, that are l
 SHORT = 4  # characters below which a value says nothing about anybody
 # Prints what is found where, a line each. Words and folders come in the command, since nothing of it stays anywhere.
 _LOOK = """
-import base64, json, os, sys
+import base64, bz2, json, lzma, os, sys, zlib
 words, folders = json.loads(base64.b64decode(sys.argv[1])), sys.argv[2:]
-left = {searched}
+left = most = {searched}
+
+
+def unpacked(content):
+    for begin in (lambda: zlib.decompressobj(47), bz2.BZ2Decompressor, lzma.LZMADecompressor):
+        found, rest = b"", content
+        try:
+            while rest and len(found) < most:
+                part = begin()
+                found += part.decompress(rest, most)
+                rest = part.unused_data
+        except Exception:
+            pass  # it is nothing of that kind, or was still written to
+        yield found
+
+
 for folder in folders:
     for place, _, files in os.walk(folder):
         for each in files:
@@ -40,9 +55,10 @@ for folder in folders:
             except OSError:
                 continue
             left -= len(content)
-            for word in words:
-                if word.encode() in content or word.encode("utf-16-le") in content:
-                    print(word, "in", path)
+            for form in (content, *unpacked(content)):
+                for word in words:
+                    if word.encode() in form or word.encode("utf-16-le") in form:
+                        print(word, "in", path, "" if form is content else "(packed)")
 """
 
 

@@ -19,6 +19,7 @@ from mlops_lab.kube.client import Object
 from .bank import FEATURES, numbers_of, probability, score
 
 LOANS, BACKGROUND = 240, 12
+MANY = (110, 140)  # rows of a large background; the README says 200 at most
 TREES, DEPTH, RATE, CUTS, FEWEST = 8, 3, 0.5, 6, 8
 RIDGE = 0.5  # by which leaves of few loans are smaller
 SHARE = 0.6  # of loans that a model approves
@@ -73,11 +74,12 @@ def applicant(draw: Random, day: date) -> Object:
     }
 
 
-def trained(draw: Random, version: str, *, small: bool = False) -> Model:
+def trained(draw: Random, version: str, *, small: bool = False, large: bool = False) -> Model:
     """A model that has learnt from loans which were drawn for it.
 
     Args:
         small: one tree, that knows of three features at most.
+        large: a background of many rows.
     """
     trees, depth = (1, 2) if small else (TREES, DEPTH)
     at = datetime.now(UTC).isoformat()
@@ -94,7 +96,7 @@ def trained(draw: Random, version: str, *, small: bool = False) -> Model:
         content["trees"].append(_tree(rows, lost, chances, list(range(LOANS)), depth))
         scores = [score(content, row) for row in rows]
     content["threshold"] = _cut(sorted({probability(each) for each in scores}))
-    content["background"] = draw.sample(rows, BACKGROUND)
+    content["background"] = draw.sample(rows, draw.randint(*MANY) if large else BACKGROUND)
     content["words"] = {
         name: {"raises": f"{what} {draw.choice(up)}", "lowers": f"{what} {draw.choice(down)}"}
         for name, (what, up, down) in WORDS.items()

@@ -23,6 +23,7 @@ IMAGE = "workbench:1"
 READY_WITHIN, REACHED_WITHIN = 90, 20  # s
 MODELS = 11  # each for one check, so that what one has approved says nothing about another
 SMALL = 2  # the number of the model that knows few features, so that there may be fewer than three reasons
+LARGE = 1  # the number of the model with a large background
 AT_ONCE = 24
 
 
@@ -38,7 +39,9 @@ async def models(lab: Lab) -> list[Model]:
         draw = drawn(lab, "models")
         months = draw.sample(range(1, 13), MODELS)
         versions = [f"20{draw.randrange(24, 30)}-{month:02}-{int(time.time()):x}" for month in months]
-        return [trained(draw, each, small=number == SMALL) for number, each in enumerate(versions)]
+        return [
+            trained(draw, each, small=number == SMALL, large=number == LARGE) for number, each in enumerate(versions)
+        ]
 
     return await lab.time.in_thread(made)
 
