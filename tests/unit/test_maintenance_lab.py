@@ -97,6 +97,12 @@ def test_a_template_takes_a_node_as_the_scheduler_would(lab24: Any, spec: Object
         ({"nodeSelector": {"pool": "serving", "kubernetes.io/hostname": WORKER}}, "not take another node"),
         ({"nodeSelector": {"pool": "serving"}, "nodeName": WORKER}, "not take another node"),
         (affinity(term("pool", "In", "servng")), "does not take w"),
+        (affinity(term("pool", "In", "serving"), term("team/pool", "In", "serving")), "that has team/pool=serving"),
+        (affinity(term("pool", "In", "serving"), term("rank", "Gt", "4")), "that has rank=5"),
+        (
+            affinity(term("pool", "In", "serving"), term("metadata.name", "In", "other", where="matchFields")),
+            "that has the name other",
+        ),
     ],
 )
 def test_a_template_that_demands_the_pool_is_told_from_others(lab24: Any, spec: Object, said: str) -> None:
@@ -299,21 +305,38 @@ class Cluster(NothingThere):
         return ""
 
 
-def drained(lab24: Any, allowed: int) -> tuple[Any, Cluster]:
+def drained(lab24: Any, allowed: int, successor: str = WORKER) -> tuple[Any, Cluster]:
     async def play() -> tuple[Any, Cluster]:
         cluster = Cluster(allowed)
-        board = [each for each in cluster.there if each["metadata"]["name"].startswith("board")]
-        return await lab24.drained(lab_on(cluster, nodes=cluster), board), cluster
 
-    return asyncio.run(play())
+        def board() -> list[Object]:
+            return [each for each in cluster.there if each["metadata"]["name"].startswith("board")]
+
+        async def owned_pods(lab: Any, name: str) -> list[Object]:
+            return [*board(), board_pod("board-3", successor)]
+
+        lab24.owned_pods = owned_pods
+        return await lab24.drained(lab_on(cluster, nodes=cluster), board()), cluster
+
+    before = lab24.owned_pods
+    try:
+        return asyncio.run(play())
+    finally:
+        lab24.owned_pods = before
 
 
 def test_a_drain_ends_as_the_budget_lets_it(lab24: Any) -> None:
     found, cluster = drained(lab24, allowed=1)
-    assert [each.ok for each in (found.granted, found.held, found.emptied, found.lost)] == [True] * 4
+    assert [each.ok for each in (found.granted, found.held, found.emptied, found.lost, found.spread)] == [True] * 5
     assert sorted(each["metadata"]["name"] for each in cluster.there) == ["agent", "board-2"]
     assert cluster.told[:2] == ["closed w", "opened w"]
     assert sorted(cluster.told[2:]) == ["waited for board", "waited for model", "waited for retrain"]
+
+
+def test_a_successor_beside_the_other_pod_is_not_on_a_node_of_its_own(lab24: Any) -> None:
+    found, _ = drained(lab24, allowed=1, successor=CONTROL)
+    assert (found.lost.ok, found.spread.ok) == (True, False)
+    assert found.spread.seen == f"2 on {CONTROL}"
 
 
 def test_a_budget_that_lets_none_go_ends_it(lab24: Any) -> None:

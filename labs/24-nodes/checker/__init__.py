@@ -21,7 +21,7 @@ from mlops_lab.tasks.lab import TaskLab
 
 from . import looks
 from .drain import drained
-from .placement import MARK, asks_for, by_node, named_values, role_tolerated, tolerates
+from .placement import MARK, asks_for, by_node, named_values, role_tolerated, tempting, tolerates
 from .trials import answers, place, refuse
 
 HEARD_WITHIN = 20.0  # s; a kubelet says every 10 s that it lives
@@ -190,6 +190,11 @@ def demands_the_pool(spec: Object, labels: Mapping[str, str], node: str, *, othe
     values = sorted({*OTHER_VALUES, *named_values(spec, KEY), others} - {VALUE})
     tried = {f"without {POOL}": without} | {f"with {KEY}={each}": without | {KEY: each} for each in values}
     wrong = [f"would also take a node {what}" for what, each in tried.items() if asks_for(spec, each, node)]
+    for has, name_ in tempting(spec, without, node, but=KEY):
+        also = [f"{key}={value}" for key, value in has.items() if without.get(key) != value]
+        also += [f"the name {name_}"] if name_ != node else []
+        if also and any(asks_for(spec, has | one, name_) for one in ({}, {KEY: others})):
+            wrong.append(f"would also take a node without {POOL} that has {', '.join(also)}")
     more = {**labels, "kubernetes.io/hostname": _ANOTHER}
     if not asks_for(spec, labels, node):
         wrong = [f"does not take {node}"]
@@ -225,7 +230,8 @@ async def drains(lab: TaskLab) -> None:
     """The worker can be drained within 60 s, and Service `board` answers all the while.
 
     The checker closes the worker, asks at once for the evictions of all pods of `board`, and again each second for
-    what is left of this namespace on the node, four times a second for an answer of `board`. Then it opens the node.
+    what is left of this namespace on the node, four times a second for an answer of `board`. Then it opens the node,
+    and each of the two gets a pod of `board` again.
     """
     await presence.exists(lab, "Deployment", "board", "the departure board is to go on", others=True)
     expect(await lab.objects.deployment("board").rolled_out(pods=2, within=READY_WITHIN)).because(
@@ -248,3 +254,7 @@ async def drains(lab: TaskLab) -> None:
     )
     expect(found.emptied).because("kubectl get pods -o wide shows what is left there, kubectl get pdb what holds it")
     expect(found.lost).because("as long as one of its pods is ready, the Service leads there")
+    expect(found.spread).because(
+        "the scheduler does not move pods: what has found a place beside another one while the worker was closed stays "
+        "there, and the next trouble of that node takes both. Required anti-affinity lets it wait for the worker"
+    )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlops_lab.checks import LabError, Observation
+from mlops_lab.kit.deployments import owned_pods
 from mlops_lab.kit.pods import leaving, name
 from mlops_lab.kit.side_by_side import together
 from mlops_lab.kit.standing import standing
@@ -17,7 +18,7 @@ from mlops_lab.kube.client import Object
 from mlops_lab.tasks import nodes
 from mlops_lab.tasks.lab import TaskLab
 
-from .placement import role_tolerated
+from .placement import by_node, role_tolerated
 from .trials import phase, placed, trial
 
 COUNTED_WITHIN = 20  # s until the disruption controller has counted pods that have just become ready
@@ -43,6 +44,7 @@ class Drain:
     held: Observation = _NOT_YET
     emptied: Observation = _NOT_YET
     lost: Observation = _NOT_YET
+    spread: Observation = _NOT_YET
 
 
 async def drained(lab: TaskLab, board: Sequence[Object]) -> Drain:
@@ -77,6 +79,7 @@ async def drained(lab: TaskLab, board: Sequence[Object]) -> Drain:
     finally:
         if found.granted.ok:  # something had to go
             await _back(lab)
+            found.spread = spread([pod for pod in await owned_pods(lab, "board") if not leaving(pod)])
     return found
 
 
@@ -157,6 +160,12 @@ def held(refused: Sequence[str], others: int) -> Observation:
     if refused:
         return Observation(True, expected, f"refused: {refused[0]}", timed=False)
     return Observation(False, expected, f"granted for {others} more: all of them at once", timed=False)
+
+
+def spread(board: Sequence[Object]) -> Observation:
+    """Whether both nodes have pods of `board`."""
+    nodes_ = {pod["spec"].get("nodeName") for pod in board} - {None}
+    return Observation(len(nodes_) >= 2, "once the worker is open again, board has a pod on each node", by_node(board))
 
 
 def lost(asked: int, gone: int) -> Observation:

@@ -7,7 +7,7 @@ https://kubernetes.io/docs/concepts/scheduling-eviction/assign-pod-node/
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from mlops_lab.kube.client import Object
 
@@ -59,6 +59,32 @@ def named_values(spec: Object, key: str) -> set[str]:
     terms = [one for each in required.get("nodeSelectorTerms") or [] for one in each.get("matchExpressions") or []]
     values = [one for each in terms if each["key"] == key for one in each.get("values") or []]
     return {*values, *(value for name, value in (spec.get("nodeSelector") or {}).items() if name == key)}
+
+
+def tempting(spec: Object, labels: Mapping[str, str], node: str, *, but: str) -> Iterator[tuple[dict[str, str], str]]:
+    """Nodes that have what a term of a pod's required node affinity says of all labels but one: labels and name.
+
+    Args:
+        labels, node: of a node that is changed accordingly.
+        but: that one.
+    """
+    affinity = (spec.get("affinity") or {}).get("nodeAffinity") or {}
+    required = affinity.get("requiredDuringSchedulingIgnoredDuringExecution") or {}
+    selected = {key: value for key, value in (spec.get("nodeSelector") or {}).items() if key != but}
+    for term in required.get("nodeSelectorTerms") or []:
+        has = {**labels, **selected}
+        for each in term.get("matchExpressions") or []:
+            key, values, operator = each["key"], each.get("values") or [""], each["operator"]
+            if key == but:
+                continue
+            if operator in ("NotIn", "DoesNotExist"):
+                has.pop(key, None)
+            elif operator in ("Gt", "Lt"):
+                has[key] = str(int(values[0]) + (1 if operator == "Gt" else -1))
+            elif not _matches(each, has):
+                has[key] = values[0]
+        names = [one for each in term.get("matchFields") or [] if each["operator"] == "In" for one in each["values"]]
+        yield has, names[0] if names else node
 
 
 def _term(term: Object, labels: Mapping[str, str], node: str) -> bool:
