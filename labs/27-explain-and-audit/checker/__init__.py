@@ -197,7 +197,7 @@ async def erases(lab: Lab) -> None:
     """Once a person is erased, nothing of them is left anywhere; the trail's lines stand as they stood, others stay.
 
     The checker looks for name, number and salts in the trail, the pod's log, its volumes and /tmp. Then the same person
-    applies again with the same data.
+    applies again with the same data, and the pod is replaced.
     """
     story = await erased(lab)
     seen: tuple[tuple[Observation, str], ...] = (

@@ -16,9 +16,13 @@ from .events import grown
 from .expected import picked
 from .forgetting import Person, guessable, in_files, in_lines, in_log, recognised
 from .records import same, with_records
-from .scenario import now, served
+from .scenario import now, replaced, served
 from .service import Credit, Trail, is_status, only, succeeds
 
+GONE = (
+    "each decision about them has a record, and all of these go. That they went is known from what is on the volume, "
+    "by the next pod as well"
+)
 UNSEEN = absent("this story to its end", "it did not come to that")
 
 
@@ -60,7 +64,8 @@ async def erased(lab: Lab) -> Story:
     officer = draw.choice(staff("privacy"))
     answer = await credit.ask("POST", "/erasures", {"person": person.number}, token=officer.token)
     succeeds(answer, "POST /erasures by a privacy officer")
-    await without_records(credit, person, f"{person.kept[0].made.id[:-2]}{draw.getrandbits(32):08x}"[-80:])
+    never = f"{person.kept[0].made.id[:-2]}{draw.getrandbits(32):08x}"[-80:]
+    await without_records(credit, person, never)
     story.gone = _none([*await in_files(lab, person.words), *await in_log(lab, person.words)],
                        "nothing of the person in the pod's volumes, /tmp and log")  # fmt: skip
     after = await credit.trail(before.first)
@@ -70,6 +75,9 @@ async def erased(lab: Lab) -> Story:
     if story.kept.ok:
         story.others = await same(credit, stays.kept, "after another one's erasure")
     story.unknown = await back_again(credit, person, stays, before)
+    if all(each.ok for each in vars(story).values()):  # else that is said first
+        await replaced(lab)
+        await without_records(credit, person, never, ", after the pod was replaced")
     return story
 
 
@@ -96,23 +104,24 @@ async def refused(lab: Lab, credit: Credit, person: Person) -> None:
         await credit.record(each.made.id)
 
 
-async def without_records(credit: Credit, person: Person, never: str) -> None:
+async def without_records(credit: Credit, person: Person, never: str, when: str = "") -> None:
     """None of a person's records is there.
 
     Args:
         never: the id of a decision that there never was.
+        when: in words that follow others.
 
     Raises:
         Failure: one is.
     """
     for number, each in enumerate(person.kept, 1):
         answer = await credit.ask("GET", f"/decisions/{each.made.id}")
-        what = f"GET /decisions/ID of decision {number} of {len(person.kept)} about a person who was erased"
-        is_status(answer, 410, what, "each decision about them has a record, and all of these go")
+        what = f"GET /decisions/ID of decision {number} of {len(person.kept)} about a person who was erased{when}"
+        is_status(answer, 410, what, GONE)
         told = [word for word in person.words if word in answer.text]
         must(Observation(not told, f"{what}: nothing of them", answer.shown), "who it was is what had to be forgotten")
     answer = await credit.ask("GET", f"/decisions/{never}")
-    is_status(answer, 404, "GET /decisions/ID of a decision that never was", "410 is for those that were")
+    is_status(answer, 404, f"GET /decisions/ID of a decision that never was{when}", "410 is for those that were")
 
 
 def erasures(added: list[Object], person: Person, by: str) -> Observation:
