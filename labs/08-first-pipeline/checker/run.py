@@ -8,10 +8,18 @@ from typing import Any
 
 from mlops_lab.checks import Observation
 from mlops_lab.kit.pipeline_runs import Record, Step
+from mlops_lab.measure.traffic.flights import numbers
 
 Plain = dict[str, Any]  # an object of the pipelines' REST API, or of prepare.py
 
 STEPS = ("prepare", "train", "evaluate")
+METRIC, SAME = "auc", 1e-6
+REMEMBERS, WORSE = (
+    0.72,
+    0.08,
+)  # of the AUC: more than a model of few days comes to on others, and what a seed never does
+# Whose trees or weights are drawn anew for each random_state; a forest of all flights and all columns draws nothing.
+DRAWN = ("ExtraTreesClassifier", "MLPClassifier", "RandomForestClassifier")
 
 
 @dataclass(frozen=True)
@@ -94,6 +102,71 @@ def follows_days(run: Run, name: str, found: Plain) -> Observation:
     )
     right = "error" not in found and not found["missing"] and not found["strange"]
     return Observation(right, f"{name} follows the run's days: {days[0]} to {days[-1]}", seen)
+
+
+def logged(run: Run) -> Observation:
+    """There is a number `auc` among the Metrics of `evaluate`; it is the value."""
+    kept = [run.left.artifacts[each].metadata for each in run.made("evaluate", "Metrics")]
+    values = numbers([next((each[METRIC] for each in kept if METRIC in each), None)])
+    names = ", ".join(name for each in kept for name in each) or "nothing"
+    seen = f"Metrics with {names}" if kept else "no output of type Metrics"
+    wanted = f"a number {METRIC} in a Metrics artifact of evaluate"
+    return Observation(values is not None, wanted, seen, values[0] if values else None)
+
+
+def true(logged_one: float, own: float) -> Observation:
+    """What was logged is the Model's own AUC on `held_out`."""
+    apart = abs(logged_one - own)
+    return Observation(
+        apart <= SAME,
+        f"{METRIC}: within 1e-6 of {own:.7f}, the Model's on held_out",
+        f"{logged_one:.7f}, {apart:.1e} away",
+    )
+
+
+def as_good(before: float, now: float) -> Observation:
+    """A Model that was made where no days' files are is as good on `held_out` as the one before.
+
+    Args:
+        before: the AUC of the first run's Model; one that is no better than few days make it proves nothing.
+        now: that of the Model of the same `rows` with another seed.
+    """
+    least = before - WORSE if before >= REMEMBERS else 0.0
+    return Observation(
+        now >= least,
+        f"{METRIC} on held_out of a Model made with no days' files at hand: {least:.2f} or more, after {before:.4f}",
+        f"{now:.4f}",
+    )
+
+
+def follows_seed(made: Plain, before: Plain, now: Plain) -> Observation:
+    """A classifier that draws gives other answers with another seed.
+
+    Args:
+        made: what `sandbox.estimator.params` gives of the Model with another seed.
+        before: what the first Model answers for `held_out`.
+        now: what this one answers.
+    """
+    told = made.get("classifiers")
+    classifiers = [each for each in (told if isinstance(told, list) else []) if isinstance(each, dict)]
+    draws = [str(each.get("kind")) for each in classifiers if each.get("kind") in DRAWN and _bootstraps(each)]
+    same = bool(draws) and before.get("values") is not None and before.get("values") == now.get("values")
+    return Observation(
+        not same,
+        "a Model with another seed is another one, where its classifier draws",
+        f"{draws[0]} with the same answers for held_out, to the last digit"
+        if same
+        else "it is"
+        if draws
+        else "its classifier need not draw",
+    )
+
+
+def _bootstraps(classifier: Plain) -> bool:
+    params = classifier.get("params")
+    return classifier.get("kind") != "RandomForestClassifier" or (
+        isinstance(params, dict) and params.get("bootstrap") == "True"
+    )
 
 
 def reads(run: Run, step: str) -> str:

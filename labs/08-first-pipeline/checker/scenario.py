@@ -14,19 +14,22 @@ from mlops_lab.kit.drawn import drawn
 from mlops_lab.kit.learner_pipelines import followed, started
 from mlops_lab.kit.pipeline_runs import progress
 
+from .apart import without_days
 from .run import Plain, Run
 
 PROGRAM, PACKAGE = "pipeline.py", "pipeline.yaml"
 HERE = Path(__file__).parent
 # Saturdays of the first months: flights go then to where none goes from Sunday to Friday. On 9 February it snowed.
 SATURDAYS = [day for week in range(12) if (day := date(2013, 1, 5) + timedelta(weeks=week)) != date(2013, 2, 9)]
-LATE = range(5, 12)  # months whose beginning lies among the other days
+# The other days: from September, which as a text comes after October, to days with flights without weather.
+AUTUMN, GAPS = date(2013, 10, 1), date(2013, 10, 25)
 FIRST_HELD_OUT, OTHER_HELD_OUT = (2, 4), (1, 3, 5)  # another number each time, and first not that of the README
 COMPILED_WITHIN = 60  # s
 RUN_WITHIN, CACHED_WITHIN = 240, 120  # s for a run, and for one of which no step runs
 SCORED_WITHIN = 180  # s for the checker's own pod
 ANSWERED_WITHIN = 30  # s of its own that the Model may take for one answer
-QUESTIONS = (("load",), ("probabilities", "held_out"), ("probabilities", "rows"), ("params",))
+LOAD, HELD_OUT = ("load",), ("probabilities", "held_out")
+QUESTIONS = (LOAD, HELD_OUT, ("probabilities", "rows"), ("params",))
 
 
 async def compiled(lab: Lab) -> Plain:
@@ -58,9 +61,10 @@ async def again(lab: Lab) -> Run:
 
 
 async def other_seed(lab: Lab) -> Run:
-    """The same days with another seed."""
+    """The same days with another seed, and only `prepare` finds the days' files."""
     before = await lab.once(first)
-    return await run_of(lab, await lab.once(compiled), before.arguments | new_seed(), RUN_WITHIN)
+    spec = without_days(await lab.once(compiled))
+    return await run_of(lab, spec, before.arguments | new_seed(), RUN_WITHIN)
 
 
 async def other_days(lab: Lab) -> Run:
@@ -79,11 +83,10 @@ def first_days(draw: random.Random) -> Plain:
 
 
 def days_of_two_months(draw: random.Random) -> Plain:
-    """Days around a month's end: four to six of them, and the held-out ones."""
+    """Days from the last ones of September to October, of which flights with gaps are held out."""
     held_out = draw.choice(OTHER_HELD_OUT)
-    length = draw.randint(4, 6) + held_out
-    begin = date(2013, draw.choice(LATE), 1) - timedelta(draw.randrange(1, length))
-    return {"first_day": str(begin), "last_day": str(begin + timedelta(length - 1)), "held_out_days": held_out}
+    begin, end = AUTUMN - timedelta(draw.randint(1, 4)), GAPS + timedelta(draw.randrange(held_out))
+    return {"first_day": str(begin), "last_day": str(end), "held_out_days": held_out}
 
 
 def new_seed() -> Plain:
@@ -132,10 +135,15 @@ async def contents(lab: Lab, run: Run, *, questions: Sequence[Sequence[str]] = (
         said = {"error": trouble} if trouble else answers.get(f"probabilities {name}")
         if said is not None:
             found[name]["score"] = scores.scored(said, asked.prepared.get("labels", {}).get(name, ""))
-    return found | {"params": {"error": trouble} if trouble else answers["params"]}
+            found[name]["said"] = said
+    return found | {"params": {"error": trouble} if trouble else answers.get("params", {})}
 
 
 async def seeded(lab: Lab) -> Plain:
-    """The parameters of the Model of the run with another seed."""
-    run = await lab.once(other_seed)
-    return dict((await contents(lab, run, questions=(("load",), ("params",))))["params"])
+    """What the Model of the run with another seed answers for `held_out`, and its parameters."""
+    return await contents(lab, await lab.once(other_seed), questions=(LOAD, HELD_OUT, ("params",)))
+
+
+async def other_content(lab: Lab) -> Plain:
+    """What is in the Datasets of the run with other days, and how good its Model is on what it holds out."""
+    return await contents(lab, await lab.once(other_days), questions=(LOAD, HELD_OUT))

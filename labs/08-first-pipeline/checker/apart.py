@@ -1,0 +1,40 @@
+"""A compiled pipeline whose later steps find no days' files in their image: what they know, they have read."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from .run import Plain
+
+DAYS, VOLUME = "/data/flights", "mlops-lab-no-days"
+READS_DAYS = "prepare"
+
+
+def without_days(spec: Plain) -> Plain:
+    """The pipeline with an empty folder over the days in each step but `prepare`; nothing else in it is changed.
+
+    That is no part of what KFP compares for its cache.
+    """
+    whole = copy.deepcopy(spec if "pipeline_spec" in spec else {"pipeline_spec": spec, "platform_spec": {}})
+    found = executors(whole["pipeline_spec"])
+    kept = found.pop(READS_DAYS, set())
+    at: Any = whole.setdefault("platform_spec", {})
+    for name in ("platforms", "kubernetes", "deploymentSpec", "executors"):
+        at = at.setdefault(name, {})
+    for label in sorted(set().union(*found.values()) - kept):
+        mounts = at.setdefault(label, {}).setdefault("emptyDirMounts", [])
+        mounts.append({"volumeName": VOLUME, "mountPath": DAYS})
+    return whole
+
+
+def executors(pipeline: Plain) -> dict[str, set[str]]:
+    """The labels of the executors that run a task of each name, wherever in the pipeline it is."""
+    components = pipeline.get("components") or {}
+    found: dict[str, set[str]] = {}
+    for each in (pipeline.get("root") or {}, *components.values()):
+        for name, task in ((each.get("dag") or {}).get("tasks") or {}).items():
+            component = components.get((task.get("componentRef") or {}).get("name")) or {}
+            if label := component.get("executorLabel"):
+                found.setdefault(name, set()).add(label)
+    return found
