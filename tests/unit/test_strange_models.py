@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import bz2
+import contextlib
 import functools
 import io
 import os
 import pickle
 import urllib.error
+from collections.abc import AsyncIterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -476,9 +478,10 @@ def test_which_run_is_broken_is_not_known_by_its_name() -> None:
     drawn = [drawn_with(seed) for seed in range(60)]
     broken = {runs[1]["name"].split("-")[0] for runs in drawn}
     good = {runs[place]["name"].split("-")[0] for runs in drawn for place in (0, 2, 3)}
+    assert all([run["bare"] for run in runs] == [False, False, False, False, True] for runs in drawn)
     assert len(broken) > 5 and broken <= good
-    cut = [False, True, False, False]
-    assert all(len({run["day"] for run in runs}) == 4 and [bool(run["cut"]) for run in runs] == cut for runs in drawn)
+    cut = [False, True, False, False, False]
+    assert all(len({run["day"] for run in runs}) == 5 and [bool(run["cut"]) for run in runs] == cut for runs in drawn)
     assert drawn_with(7) == drawn_with(7) != drawn_with(8)
 
 
@@ -540,6 +543,59 @@ def test_after_a_rollback_the_version_before_is_the_one_that_came_back(
     lab09.called, lab09.in_production, lab09.by_all_pods = called, in_production, by_all_pods
     run = SimpleNamespace(name="may-100", run_id="r", values=[0.25])
     seen = asyncio.run(lab09.next_time(told("09"), "2", SimpleNamespace(next=run, last=run)))
+    assert seen.ok is right and seen.seen
+
+
+@pytest.mark.parametrize(
+    ("shut", "code", "means", "served", "right"),
+    [
+        (True, 1, "2", [], True),
+        (True, 1, "7", [], False),
+        (True, None, "7", [], False),
+        (True, 0, "7", ["7", "2"], False),
+        (True, 0, "7", ["7", "7"], True),
+        (False, 0, "7", ["2"], True),
+    ],
+)
+def test_a_promotion_that_one_pod_cannot_follow(
+    shut: bool, code: int | None, means: str, served: list[str], right: bool
+) -> None:
+    lab09 = loaded("09")
+
+    @contextlib.asynccontextmanager
+    async def one_cut_off(lab: Lab) -> AsyncIterator[bool]:
+        yield shut
+
+    async def called(lab: Lab, *words: str) -> Any:
+        return Command(code, "", 1.0)
+
+    async def in_production(lab: Lab) -> Any:
+        return {"version": means}
+
+    async def by_all_pods(lab: Lab) -> Any:
+        return [(version, [0.25]) for version in served]
+
+    lab09.one_cut_off, lab09.called, lab09.in_production, lab09.by_all_pods = (
+        one_cut_off, called, in_production, by_all_pods,
+    )  # fmt: skip
+    seen = asyncio.run(lab09.everywhere(told("09"), "2", SimpleNamespace(run_id="r")))
+    assert seen.ok is right and seen.seen
+
+
+@pytest.mark.parametrize(
+    ("code", "means", "right"), [(1, "1", True), (0, "1", False), (1, "9", False), (None, "1", False)]
+)
+def test_a_run_without_a_model_is_refused(code: int | None, means: str, right: bool) -> None:
+    lab09 = loaded("09")
+
+    async def called(lab: Lab, *words: str) -> Any:
+        return Command(code, "", 1.0)
+
+    async def in_production(lab: Lab) -> Any:
+        return {"version": means}
+
+    lab09.called, lab09.in_production = called, in_production
+    seen = asyncio.run(lab09.nothing_promoted(told("09"), SimpleNamespace(name="may-1", run_id="r"), "1"))
     assert seen.ok is right and seen.seen
 
 

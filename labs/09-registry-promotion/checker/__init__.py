@@ -82,7 +82,7 @@ async def promotes(lab: Lab) -> None:
     """`./promote RUN_ID` with a new run exits 0 within 60 s, and from then on every answer is that model's.
 
     It is called 3 s after the start of a load of 20 requests a second, which ends 5 s after the program. Then the
-    checker moves the alias itself, to the version before and to this one again: the pods follow within 60 s each time.
+    checker moves the alias itself, to the version before: the pods follow within 60 s.
     """
     step = await lab.once(promoted)
     expect(step.exited).because(
@@ -138,8 +138,9 @@ async def keeps_lineage(lab: Lab) -> None:
 async def refuses_broken(lab: Lab) -> None:
     """`./promote RUN_ID` with a run whose model can't be loaded exits with another code than 0 within 60 s.
 
-    Meanwhile none of 20 requests a second fails, and all are answered by the version before; the alias means that
-    version in the end.
+    The checker has moved the alias to version 1 by hand before. Meanwhile none of 20 requests a second fails, and all
+    are answered by version 1, which the alias means in the end. A run that has logged no model is refused as well. Then
+    the checker moves the alias to the version that was promoted first, and the pods follow within 60 s.
     """
     step = await lab.once(refused)
     expect(step.unharmed).because(
@@ -154,11 +155,20 @@ async def refuses_broken(lab: Lab) -> None:
     expect(step.alias).because(
         "the pods that run have a model and go on, so nothing is seen of it for now. But a pod that starts, after a "
         "crash or to carry more load, takes what the alias means, and never becomes ready. Who moves the alias and "
-        "fails has to move it back"
+        "fails has to move it back: to what it meant when the program began, whoever had moved it there. What the "
+        "program has noted itself may be older"
     )
     expect(step.served).because(
         "that version was in production when the program began; kubectl logs deployment/model tells what the "
         "servers loaded since"
+    )
+    expect(step.without).because(
+        "the run has no outputs.model_outputs: nothing can be registered, and nothing comes to serve. The pipeline "
+        "that asked for a promotion hears by the exit code that there was none"
+    )
+    expect(step.follows).because(
+        "the pods follow the alias, also after a version that they could not load; kubectl logs deployment/model tells "
+        "when they looked"
     )
 
 
@@ -168,7 +178,8 @@ async def rolls_back(lab: Lab) -> None:
 
     Between the two a run whose model can't be loaded is refused once more. What comes back is the version itself, not a
     copy. None of 20 requests a second fails during the rollback. A last run is promoted after that, and `./rollback`
-    brings back that same version again.
+    brings back that same version again. At the end one pod does not reach MLflow while a run is promoted: `./promote`
+    may not exit with 0 unless every pod serves that version, and leaves the alias where it was.
     """
     step = await lab.once(rolled_back)
     expect(step.again).because(
@@ -194,4 +205,8 @@ async def rolls_back(lab: Lab) -> None:
         "a rollback is part of the history: after it the version that it brought back was in production, and the next "
         "promotion replaced that one, not the version which was rolled back. What is written down about who served "
         "before whom has to follow both"
+    )
+    expect(step.everywhere).because(
+        "one of the pods can't get the version, and answers its share of the requests with the old one: not every pod "
+        "serves what was promoted. So each has to be asked by itself, all of them that there are"
     )

@@ -5,7 +5,8 @@ each, `LOGGED`, which says whether they are logged, and /checker/rows.json. Prin
 model's probabilities for these rows; of what is logged also the run and the digest of its data. Nothing that is in
 MLflow is loaded here: what a model gives is known because it was made here.
 
-A model with a `cut` is one whose upload was cut off there: of its file that share is kept.
+A model with a `cut` is one whose upload was cut off there: of its file that share is kept. A `bare` run has its data,
+and no model.
 """
 
 import json
@@ -45,6 +46,8 @@ def made(wanted: dict[str, Any], asked: pd.DataFrame, logged: bool) -> dict[str,
         mlflow.log_input(data, context="training")
         mlflow.log_params({name: wanted[name] for name in ("trees", "seed")} | {"days": f"{wanted['day']} to {last}"})
         mlflow.log_metrics({"auc_out_of_bag": auc, "rows": len(frame)})
+        if wanted["bare"]:
+            return found | {"run_id": run.info.run_id}
         metadata = {"model_version": wanted["name"], "auc": auc, "features": list(FEATURES["v2"])}
         bundle.write(folder / "bundle", model, metadata, frame, unseen)
         if wanted["cut"]:

@@ -17,7 +17,7 @@ from mlops_lab.measure.traffic.flights import difference
 from mlops_lab.measure.traffic.http import Answer
 
 # Version 1, as start/seed.yaml makes it; a test compares them.
-FIRST: Object = {"name": "january", "day": "2013-01-08", "trees": 8, "seed": 9, "cut": 0}
+FIRST: Object = {"name": "january", "day": "2013-01-08", "trees": 8, "seed": 9, "cut": 0, "bare": False}
 TAG = "mlops-lab.candidate"  # of the runs that the checker has made
 MONTHS = ("february", "march", "april", "may", "june", "july", "august", "september", "october", "november")
 ROWS, HIDDEN = 20, 500
@@ -40,12 +40,16 @@ class Run:
 
 @dataclass(frozen=True)
 class Candidates:
-    """The runs that are promoted: the next one, one whose model can't be loaded, one more, and the last one."""
+    """The runs that are promoted: the next one, one whose model can't be loaded, one more, the last one.
+
+    And `bare`, one that has logged no model.
+    """
 
     next: Run
     broken: Run
     more: Run
     last: Run
+    bare: Run
 
 
 def flights(lab: Lab) -> list[Mapping[str, Any]]:
@@ -60,7 +64,7 @@ async def first_values(lab: Lab) -> list[float]:
 
 
 async def candidates(lab: Lab) -> Candidates:
-    """Four runs like those of the lab, with names, days and models that are drawn. `forgotten` takes them back."""
+    """Five runs like those of the lab, with names, days and models that are drawn. `forgotten` takes them back."""
     await forgotten(lab)
     wanted = draw(lab)
     found = await made(lab, wanted, logged=True)
@@ -80,7 +84,7 @@ async def candidates(lab: Lab) -> Candidates:
 def draw(lab: Lab) -> list[Object]:
     """What the next, the broken and the others are made of; their months tell nothing of which is which."""
     random = drawn(lab, "candidates")
-    months = random.sample(range(2, 2 + len(MONTHS)), 4)
+    months = random.sample(range(2, 2 + len(MONTHS)), 5)
     return [
         {
             "name": f"{MONTHS[month - 2]}-{random.randrange(100, 1000)}",
@@ -88,6 +92,7 @@ def draw(lab: Lab) -> list[Object]:
             "trees": random.randint(6, 10),
             "seed": random.randrange(2**31),
             "cut": round(random.uniform(0.2, 0.9), 2) if place == 1 else 0,
+            "bare": place == 4,
         }
         for place, month in enumerate(months)
     ]

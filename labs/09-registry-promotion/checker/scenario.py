@@ -1,12 +1,13 @@
 """What lab 09 plays once: a run is promoted, a broken one refused, a third one promoted and rolled back, under load.
 
-And then a fourth one is promoted and rolled back, too.
+And then a fourth one is promoted and rolled back, too, and at last one while a pod does not reach MLflow. Between the
+first two the checker moves the alias by hand.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mlops_lab.checks import Lab, Observation, absent, equal_to, expect, holds, observe
 from mlops_lab.checks.rooms.work import Command
@@ -16,6 +17,7 @@ from mlops_lab.kit.registry import PRODUCTION, in_production
 from mlops_lab.kube.client import Object
 from mlops_lab.measure.traffic.report import LoadReport
 
+from .cut_off import one_cut_off
 from .models import FIRST, Answered, Candidates, Run, answers, candidates, flights, forgotten, right
 
 RATE = 20  # requests a second
@@ -26,6 +28,7 @@ FOLLOW_WITHIN = 60  # s for the pods to follow the alias
 MARGIN = 0.2  # s after a program's end in which answers may have been under way, or clocks apart
 READY_WITHIN = 90  # s until the pods of a Deployment that was put back are ready
 NOT_MOVED = absent("the pods follow the alias", "it did not come to that")
+NOT_TRIED = absent("./promote with a run that has no model", "it did not come to that")
 UNSEEN = absent("a rollback", "it did not come to that")
 
 
@@ -55,19 +58,32 @@ class Promotion:
 
 @dataclass(frozen=True)
 class Refusal:
-    """What the try with the broken run brought about."""
+    """What the try with the broken run brought about, and then one with a run that has no model.
+
+    `follows`: whether the pods follow the alias afterwards, which the checker moves to the version of `promoted` again.
+    """
 
     unharmed: Observation
     exited: Observation
     alias: Observation
     served: Observation
+    without: Observation = NOT_TRIED
+    follows: Observation = NOT_MOVED
+
+    @property
+    def well(self) -> bool:
+        """Whether all was as asked."""
+        return all(
+            each.ok for each in (self.unharmed, self.exited, self.alias, self.served, self.without, self.follows)
+        )
 
 
 @dataclass(frozen=True)
 class Rollback:
     """What one more run's promotion, and then the rollback, brought about; only `again` if the first one failed.
 
-    `next_time` is what a promotion and a rollback after that brought about, if all was well so far.
+    `next_time` is what a promotion and a rollback after that brought about, if all was well so far, and `everywhere`
+    what came of a promotion that one pod could not follow.
     """
 
     again: Observation
@@ -77,6 +93,7 @@ class Rollback:
     unharmed: Observation = UNSEEN
     statuses: Mapping[int, int] = field(default_factory=dict)
     next_time: Observation = UNSEEN
+    everywhere: Observation = UNSEEN
 
 
 @dataclass(frozen=True)
@@ -136,22 +153,13 @@ async def promoted(lab: Lab) -> Promotion:
         ended, own = exited(call.command, f"./promote with the run {run.name}"), right(answered, number, run.values)
         well = ended.ok and served.ok and own.ok
         step = Promotion(
-            run, ended, served, own, await followed(lab, was.first, number) if well else NOT_MOVED,
+            run, ended, served, own, await moved_to(lab, was.first) if well else NOT_MOVED,
             none_lost(call.report), call.report.statuses, version,
         )  # fmt: skip
         return step
     finally:
         if not (step and well and step.follows.ok and step.unharmed.ok):
             await back_as_found(lab)
-
-
-async def followed(lab: Lab, *versions: str) -> Observation:
-    """Move the alias to one version after another, and see whether the answers follow each time."""
-    for version in versions:
-        seen = await moved_to(lab, version)
-        if not seen.ok:
-            break
-    return seen
 
 
 async def moved_to(lab: Lab, version: str) -> Observation:
@@ -172,23 +180,44 @@ async def by_all_pods(lab: Lab) -> Answered:
 
 
 async def refused(lab: Lab) -> Refusal:
-    """Let the program try the broken run under load; if anything was not as asked, put all back."""
-    good, run = str((await lab.once(promoted)).version["version"]), (await lab.once(candidates)).broken
-    step = None
+    """Let the program try the broken run under load; if anything was not as asked, put all back.
+
+    In production is the version that the story began with: the checker itself has moved the alias there.
+    """
+    new, models = str((await lab.once(promoted)).version["version"]), await lab.once(candidates)
+    good, step = (await lab.once(found)).first, None
     try:
-        call = await under_load(lab, "promote", run.run_id)
+        call = await under_load(lab, "promote", models.broken.run_id)
         number = str((await in_production(lab)).get("version"))
         seen = set(call.report.labels) - {""}
         step = Refusal(
             none_lost(call.report),
-            exited(call.command, f"./promote with the run {run.name}", well=False),
+            exited(call.command, f"./promote with the run {models.broken.name}", well=False),
             observe(f"version that the alias {PRODUCTION} means", number, equal_to(good)),
             observe("versions of the answers", ", ".join(sorted(seen)), equal_to(good)),
         )
+        if step.unharmed.ok and step.exited.ok and step.alias.ok and step.served.ok:
+            step = replace(step, without=await nothing_promoted(lab, models.bare, good))
+        if step.without.ok:
+            step = replace(step, follows=await moved_to(lab, new))
         return step
     finally:
-        if not (step and step.unharmed.ok and step.exited.ok and step.alias.ok and step.served.ok):
+        if not (step and step.well):
             await back_as_found(lab)
+
+
+async def nothing_promoted(lab: Lab, bare: Run, good: str) -> Observation:
+    """Let the program try a run that has logged no model: it ends with another code than 0, and the alias stays."""
+    ended = exited(
+        await called(lab, "promote", bare.run_id), f"./promote with {bare.name}, which has no model", well=False
+    )
+    if not ended.ok:
+        return ended
+    number = str((await in_production(lab)).get("version"))
+    return replace(
+        ended, ok=number == good, expected=f"{ended.expected}; the alias means version {good}",
+        seen=f"{ended.seen}; it means {number}",
+    )  # fmt: skip
 
 
 async def rolled_back(lab: Lab) -> Rollback:
@@ -229,9 +258,10 @@ async def rolled_back(lab: Lab) -> Rollback:
         )
         ended, unharmed = exited(call.command, "./rollback"), none_lost(call.report)
         well = ended.ok and served.ok and same.ok and unharmed.ok
+        later = await next_time(lab, good, models) if well else UNSEEN
         return Rollback(
-            again, ended, served, same, unharmed, call.report.statuses,
-            await next_time(lab, good, models) if well else UNSEEN,
+            again, ended, served, same, unharmed, call.report.statuses, later,
+            await everywhere(lab, good, models.more) if later.ok else UNSEEN,
         )  # fmt: skip
     finally:
         await back_as_found(lab)
@@ -254,6 +284,22 @@ async def next_time(lab: Lab, good: str, models: Candidates) -> Observation:
         f"version {good} again after a promotion and a rollback more, with its values",
         f"answers of version {seen}; the alias means {number}",
     )
+
+
+async def everywhere(lab: Lab, good: str, run: Run) -> Observation:
+    """Let the program promote a run that one of the pods can't get; who brings it to serve all the same is right."""
+    expected = f"./promote does not exit with 0 while a pod does not reach MLflow; the alias means version {good}"
+    async with one_cut_off(lab) as shut:
+        if not shut:
+            return Observation(True, expected, "not tried: this cluster's network does not cut a pod off")
+        command = await called(lab, "promote", run.run_id)
+        number = str((await in_production(lab)).get("version"))
+        said = await by_all_pods(lab) if command.code == 0 else []
+    seen = ", ".join(sorted({version or "none" for version, _ in said}))
+    if command.code == 0:
+        by_all = {version for version, _ in said} == {number}
+        return command.observed(by_all, f"{expected}; it had exit code 0, with answers of version {seen}")
+    return replace(command.observed(command.code is not None and number == good, expected), value=number)
 
 
 async def called(lab: Lab, *words: str) -> Command:
