@@ -385,7 +385,9 @@ def test_the_seed_of_a_run_is_the_models(state: str, right: bool) -> None:
     forest = {"path": "forest__", "params": {"random_state": state, "max_depth": "8"}}
     encoder = {"encoder__random_state": "8", "forest__random_state": state}
     made = {"params": encoder, "classifiers": [forest]} if state else {"error": "gone"}
-    check = whole["changed_seed_keeps_the_data"](told("08", other_seed=run, seeded=made))
+    content = {"held_out": {"score": {"auc": 0.7}, "said": {"values": [0.5]}}}
+    seeded = {"params": made, **content}
+    check = whole["changed_seed_keeps_the_data"](told("08", other_seed=run, seeded=seeded, first_content=content))
     asyncio.run(check) if right else refuses(check)
 
 
@@ -412,7 +414,29 @@ def test_a_logged_number_of_any_form(number: Any, right: bool) -> None:
     left = Record({"evaluate": Step("evaluate", "SUCCEEDED", outputs={"metrics": ["m"]})}, made)
     run = whole["Run"]({}, Observation(True, "", ""), left)
     data = {"held_out": {"score": {"auc": 0.75}}, "rows": {"score": {"auc": 1.0}}}
-    check = whole["metric_is_true"](told("08", first=run, first_content=data))
+    later = whole["Run"]({}, Observation(False, "", ""), left)
+    check = whole["metric_is_true"](told("08", first=run, first_content=data, other_days=later))
+    asyncio.run(check) if right else refuses(check)
+
+
+@pytest.mark.parametrize(("own", "right"), [({"auc": 0.75}, True), ({"auc": 0.7501}, False), ({"error": "no"}, True)])
+def test_the_number_of_other_days_is_true_as_well(own: dict[str, Any], right: bool) -> None:
+    whole = lab_globals("08")
+    made = {
+        "m": Artifact("metrics", "system.Metrics", "", {"auc": 0.75}),
+        "r": Artifact("rows", "system.Dataset", "", {}),
+        "h": Artifact("held_out", "system.Dataset", "", {}),
+        "f": Artifact("model", "system.Model", "", {}),
+    }
+    steps = {
+        "prepare": Step("prepare", "SUCCEEDED", outputs={"rows": ["r"], "held_out": ["h"]}),
+        "train": Step("train", "SUCCEEDED", outputs={"model": ["f"]}),
+        "evaluate": Step("evaluate", "SUCCEEDED", outputs={"metrics": ["m"]}),
+    }
+    run = whole["Run"]({}, Observation(True, "", ""), Record(steps, made))
+    data = {"held_out": {"score": {"auc": 0.75}}, "rows": {"score": {"auc": 1.0}}}
+    other = {"held_out": {"score": own}}
+    check = whole["metric_is_true"](told("08", first=run, first_content=data, other_days=run, other_content=other))
     asyncio.run(check) if right else refuses(check)
 
 
