@@ -15,13 +15,16 @@ from mlops_lab.kit.deployments import exists
 from mlops_lab.kit.losses import kinds
 from mlops_lab.kit.predictions import predicted
 
+from .budget import applied, ended, no_other_server
 from .scenario import IN_WITHIN, P99, surge
 from .served import must_be_a_given_one, values
+from .way_down import comes_down
 from .why import NO_CPU
 
 ROLLED_OUT_WITHIN = 90  # seconds, for pods that were applied just before
 FIGURES_WITHIN = 75  # seconds for all autoscalers of the Deployment
 MOST_PODS = 4
+ENDED_WITHIN = 40  # seconds for a pod that is told to go; Kubernetes gives it 30, if nothing else is said
 
 
 @check(points=1, domains=("ckad/services-and-networking",))
@@ -54,9 +57,16 @@ async def serves(lab: Lab) -> None:
 
 @check(points=1, needs=serves, domains=("cka/workloads-and-scheduling",))
 async def rests_at_one(lab: Lab) -> None:
-    """Without load there is exactly one ready pod, and it stays at one once the autoscaler has its figures."""
+    """Without load there is exactly one ready pod, and it stays at one once the autoscaler has its figures.
+
+    No other pod in the namespace runs the model's server.
+    """
     rests = await autoscalers.rests_at_one(lab, within=IN_WITHIN, figures_within=FIGURES_WITHIN)
     expect(rests).because(await why_too_many(lab, rests))
+    expect(await no_other_server(lab)).because(
+        "a server that stands by costs as much as one that answers, and no autoscaler takes it away: at rest there is "
+        "one pod of the model's, of whichever Deployment. kubectl get pods shows them all"
+    )
 
 
 @check(points=3, needs=(serves, rests_at_one), domains=("cka/workloads-and-scheduling",), owns="model")
@@ -77,7 +87,10 @@ async def scales_out_under_load(lab: Lab) -> None:
 
 @check(points=1, needs=scales_out_under_load, domains=("cka/workloads-and-scheduling",), owns="model")
 async def keeps_within_budget(lab: Lab) -> None:
-    """Under that load there are never more than 4 pods, and a larger one can't bring more: maxReplicas is 4 at most."""
+    """Under that load there are never more than 4 pods, and a larger one can't bring more: maxReplicas is 4 at most.
+
+    Nor does the manifest that was applied ask for more.
+    """
     most = (await lab.once(surge)).most
     why = (
         "the autoscaler wants (CPU used by a pod / target) x pods, rounded up, so a small request asks for many pods; "
@@ -86,6 +99,11 @@ async def keeps_within_budget(lab: Lab) -> None:
     expect(observe("most pods at a time", most, at_most(MOST_PODS))).because(why)
     allowed = max((each.most for each in await autoscalers.autoscalers_of(lab)), default=0)
     expect(observe("maxReplicas", allowed, at_most(MOST_PODS))).because(why)
+    asked = applied(await lab.objects.deployment("model").present())
+    expect(observe("replicas in the manifest that was applied", asked, at_most(MOST_PODS))).because(
+        "each kubectl apply sets the number of pods to what the manifest says, and they all run until the autoscaler "
+        "has looked again. Where an autoscaler sets the number, the manifest leaves spec.replicas out"
+    )
 
 
 @check(
@@ -113,13 +131,26 @@ async def keeps_the_objective(lab: Lab) -> None:
 
 @check(points=2, needs=scales_out_under_load, domains=("cka/workloads-and-scheduling",), owns="model")
 async def scales_in_again(lab: Lab) -> None:
-    """Within 100 s of the load's end there is exactly one pod again."""
+    """Within 100 s of the load's end there is exactly one pod again, also after a load that has brought maxReplicas.
+
+    The pods that were told to go have ended 40 s later.
+    """
     under_load = await lab.once(surge)
     async with under_load.specs.followed():
         back = await autoscalers.back_at_one(lab, ended=under_load.ended, within=IN_WITHIN)
     expect(back).because(await why_too_many(lab, back))
+    expect(await ended(lab, ENDED_WITHIN)).because(
+        "a Deployment does not count pods that are ending, but they run, and are paid for: as long as preStop and the "
+        "program take, up to terminationGracePeriodSeconds. A few seconds are enough for all nodes to take a pod off "
+        "their lists"
+    )
     expect(await autoscalers.left_to_autoscalers(lab)).because(autoscalers.BY_HAND)
     expect(under_load.specs.left_alone()).because(WRITTEN)
+    expect(await comes_down(lab, IN_WITHIN)).because(
+        "this load ended soon after its second pod came; a storm that lasts brings as many pods as the autoscaler may "
+        "ask for. It goes down by behavior.scaleDown: so many pods or percent in each periodSeconds, after "
+        "stabilizationWindowSeconds"
+    )
 
 
 async def why_too_many(lab: Lab, seen: Observation) -> str:

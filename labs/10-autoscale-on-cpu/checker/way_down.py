@@ -1,0 +1,58 @@
+"""How long an autoscaler takes by its own rules to come from all the pods that it may ask for to one.
+
+The load of the check ends soon after its second pod came; a storm may go on until there are as many as are allowed. The
+rules: https://kubernetes.io/docs/tasks/run-application/horizontal-pod-autoscale/#configurable-scaling-behavior
+"""
+
+from __future__ import annotations
+
+from mlops_lab.checks import Lab, Observation, holds
+from mlops_lab.kit.autoscalers import Autoscaler, autoscalers_of
+from mlops_lab.kube.client import Object
+
+WINDOW = 300  # s, if it says nothing of it
+POLICY: Object = {"type": "Percent", "value": 100, "periodSeconds": 15}
+LONGEST = 600  # s; whatever takes longer is "never"
+
+
+async def comes_down(lab: Lab, within: int) -> Observation:
+    """Whether each autoscaler of the Deployment can be at one pod so many seconds after a load of any length."""
+    slow = [
+        f"{each.name}: from {each.most} pods to 1 in {seconds if seconds < LONGEST else 'more than 600'} s"
+        for each in await autoscalers_of(lab)
+        if (seconds := least(each)) > within
+    ]
+    wanted = f"by its own rules the autoscaler can come from maxReplicas pods to one within {within} s"
+    return holds(not slow, wanted, "; ".join(slow))
+
+
+def least(hpa: Autoscaler) -> int:
+    """The seconds that it takes at least, the time for which it looks back among them; `LONGEST` if it never does."""
+    rules = (hpa.item["spec"].get("behavior") or {}).get("scaleDown") or {}
+    window = rules.get("stabilizationWindowSeconds")
+    took = steps(hpa.most, rules.get("policies") or [POLICY], str(rules.get("selectPolicy") or "Max"))
+    return min(LONGEST, took + (WINDOW if window is None else int(window)))
+
+
+def steps(pods: int, policies: list[Object], select: str) -> int:
+    """The seconds from the first step to one pod, were the autoscaler to look every second."""
+    if select == "Disabled" and pods > 1:
+        return LONGEST
+    gone: list[tuple[int, int]] = []  # when, and how many
+    for now in range(LONGEST):
+        allowed = [_allowed(each, pods, now, gone) for each in policies]
+        fewer = max(1, min(pods, max(allowed) if select == "Min" else min(allowed)))
+        if fewer == 1:
+            return now
+        if fewer < pods:
+            gone.append((now, pods - fewer))
+            pods = fewer
+    return LONGEST
+
+
+def _allowed(policy: Object, pods: int, now: int, gone: list[tuple[int, int]]) -> int:
+    """How few pods a policy allows now."""
+    at_first = pods + sum(count for when, count in gone if now - when < int(policy["periodSeconds"]))
+    if policy["type"] == "Pods":
+        return at_first - int(policy["value"])
+    return int(at_first * (1 - int(policy["value"]) / 100))
