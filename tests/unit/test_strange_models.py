@@ -623,6 +623,42 @@ def test_a_run_without_a_model_is_refused(code: int | None, means: str, right: b
     assert seen.ok is right and seen.seen
 
 
+@pytest.mark.parametrize(("puts_back", "follows", "well"), [("1", True, True), ("2", True, False), ("1", False, False)])
+def test_a_refusal_puts_back_what_the_alias_was_moved_to(puts_back: str, follows: bool, well: bool) -> None:
+    lab09 = loaded("09")
+    moved: list[str] = []
+    back: list[bool] = []
+    report = SimpleNamespace(labels={puts_back: 9}, failed=0, statuses={200: 9})
+
+    async def under_load(lab: Lab, *words: str) -> Any:
+        return SimpleNamespace(command=Command(1, "", 1.0), report=report)
+
+    async def called(lab: Lab, *words: str) -> Any:
+        return Command(1, "", 1.0)
+
+    async def in_production(lab: Lab) -> Any:
+        return {"version": puts_back}
+
+    async def moved_to(lab: Lab, version: str) -> Observation:
+        moved.append(version)
+        return Observation(follows, "", "")
+
+    async def back_as_found(lab: Lab) -> None:
+        back.append(True)
+
+    lab09.none_lost = lambda report: Observation(True, "", "")
+    lab09.under_load, lab09.called, lab09.in_production = under_load, called, in_production
+    lab09.moved_to, lab09.back_as_found = moved_to, back_as_found
+    runs = {name: SimpleNamespace(name=name, run_id=name) for name in ("broken", "bare")}
+    lab = told(
+        "09", promoted=SimpleNamespace(version={"version": "2"}), candidates=SimpleNamespace(**runs),
+        found=lab09.Found({}, set(), {}, "1"),
+    )  # fmt: skip
+    step = asyncio.run(lab09.refused(lab))
+    assert step.well is well and bool(back) is not well
+    assert moved == (["2"] if puts_back == "1" else [])
+
+
 def test_requests_lost_without_a_deployment_have_a_reason() -> None:
     found = lab_globals("09")["Found"]({}, set(), {}, "1")
     assert "away" in asyncio.run(lab_globals("09")["why_lost"](told("09", found=found), {}))
