@@ -25,7 +25,6 @@ from mlops_lab.measure.images.layers import Content, Hit, Layer
 from mlops_lab.measure.traffic.flights import HiddenRows
 from mlops_lab.measure.traffic.http import Answer
 from tests.lab_programs import loaded
-from tests.made_up import NothingThere, NoTraffic, made_up_lab
 
 LAB = project() / "labs" / "03-containerise"
 FOLDER = project() / "images" / "python-build"
@@ -44,6 +43,11 @@ def checks() -> Any:
         ("RUN pip install -r requirements.txt", True),
         ("RUN /opt/venv/bin/pip install --no-cache-dir -r requirements.txt", True),
         ("RUN pip install --no-deps .", False),
+        ("RUN pip install --no-deps --no-index --find-links /wheels --target /srv ./service", False),
+        ("RUN python3 -m pip install --no-deps --target /ours flight-delay==1.0", True),
+        ("RUN pip install --no-deps Flight_Delay", True),
+        ("RUN pip install --no-deps -r /tmp/requirements.txt", True),
+        ("RUN pip install --no-deps /wheels/flight_delay-1.0.tar.gz", True),
         ("COPY service service", False),
     ],
 )
@@ -152,6 +156,9 @@ def test_layers_with_packages_must_be_the_same_again(checks: ModuleType) -> None
 
     assert moved("0", "1", "9", ran="RUN ./install") == ()
     assert len(moved("0", "9", ran="RUN ./install")) == 1
+    model = Layer("sha256:2", "COPY /ours /ours", {"ours/flight_delay/__init__.py": 5}, ())
+    again = builds.Build("image", "", (), ("RUN ./compile",), ("sha256:0", "sha256:1", "sha256:8"), 1, 1.0)
+    assert checks.moved_layers(Content((BASE, PACKAGES, model), {}, ()), again) == ("another layer: COPY /ours /ours",)
     # Packages and source come from the first stage in one layer: it is another one, and nothing was installed.
     assert moved("0", "9", ran="COPY --from=build /opt /opt") == ()
 
@@ -214,55 +221,6 @@ def test_what_is_looked_for_was_planted_whatever_the_folder_is_like(
     title = f'title="{marks[checks.TITLE].decode()}"'
     assert server.replace(title, "") == (LAB / "start" / "service" / "app.py").read_text()
     assert [path.name for path in tmp_path.iterdir()] == ["copy"]
-
-
-@pytest.mark.parametrize(("seconds", "busy"), [(4.0, False), (8.1, True)])
-def test_batches_that_end_too_soon_are_another_servers_or_a_busy_machines(
-    checks: ModuleType, seconds: float, busy: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    done = Answer(200, {}, b"{}", seconds, "", "http://pod/batch")
-
-    async def post(*given: Any, **more: Any) -> Answer:
-        return done
-
-    async def at_work(*given: Any, **more: Any) -> Observation:
-        return Observation(True, "the batches are under way", "they are", done)
-
-    async def ended(*given: Any) -> float:
-        return time.monotonic()
-
-    pods = loaded("03", "pods")
-    for name, instead in (("under_way_at", at_work), ("has_ended", ended)):
-        monkeypatch.setattr(pods, name, instead)
-    traffic = NoTraffic(post=post, hidden_rows=lambda count: SimpleNamespace(body={}))
-    lab = made_up_lab("03", traffic=traffic, objects=NothingThere())
-    if busy:
-        with pytest.raises(LabError, match="before the pod was told"):
-            asyncio.run(pods.drained(lab, pods.STRICT))
-    else:
-        assert pods.hurry(asyncio.run(pods.drained(lab, pods.STRICT)).answers[0])
-
-
-@pytest.mark.parametrize(
-    ("said", "fault"), [({"status": "ok"}, False), ({"batches": "2"}, False), ({"batches": 0}, True)]
-)
-def test_a_server_that_never_says_that_it_is_at_work_is_another_one(checks: ModuleType, said: Any, fault: bool) -> None:
-    health = Answer(200, {}, json.dumps(said).encode(), 0.01, "", "http://checker-plain/healthz")
-    begun = Observation(False, "the batches are under way", health.text, health)
-
-    async def post(*given: Any, **more: Any) -> Answer:
-        return health
-
-    async def eventually(*given: Any, **more: Any) -> Observation:
-        return begun
-
-    traffic = SimpleNamespace(post=post, hidden_rows=lambda count: SimpleNamespace(body={}))
-    lab = SimpleNamespace(traffic=traffic, time=SimpleNamespace(eventually=eventually))
-    if fault:
-        with pytest.raises(LabError):
-            asyncio.run(checks.drained(lab, checks.PLAIN))
-    else:
-        assert asyncio.run(checks.drained(lab, checks.PLAIN)).begun is begun
 
 
 @pytest.mark.parametrize(
@@ -369,7 +327,14 @@ def ran(monkeypatch: pytest.MonkeyPatch, answers: Any, drained: Callable[..., An
     async def nothing(*given: Any) -> str:
         return ""
 
-    instead = {"first_predicted": predicted, "drained": drained, "pods": pods, "up": up, "title": nothing}
+    instead = {
+        "first_predicted": predicted,
+        "drained": drained,
+        "pods": pods,
+        "up": up,
+        "title": nothing,
+        "quickest": nothing,
+    }
     for name, what in instead.items():
         monkeypatch.setattr(scenario, name, what)
     return asyncio.run(scenario.run(SimpleNamespace(), SimpleNamespace(push=nothing), "image"))

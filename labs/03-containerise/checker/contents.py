@@ -10,10 +10,10 @@ from mlops_lab.checks import Observation
 from mlops_lab.measure.images.builds import Build
 from mlops_lab.measure.images.layers import Content
 
-from .planting import TEXT, TITLE
+from .planting import START, TEXT, TITLE
 
 MB = 1e6
-MODULE = "numpy/__init__.py"
+MODULES = tuple(f"{name}/__init__.py" for name in ("numpy", "fastapi", "uvicorn", "flight_delay"))
 COMMANDS = re.compile(r"[;&|\n()]")
 WORDS = re.compile(r"[\s\"',\[\]{}]+")
 INSTALLERS = re.compile(r"(?:.*/)?(?:pip[\d.]*|uv)")
@@ -31,6 +31,9 @@ OTHER_ORDERS = {
     "inspect",
     "venv",
 }
+REQUIREMENTS = "requirements.txt"
+ARCHIVES = (".whl", ".tar.gz", "*")
+PACKAGES = {line.partition("==")[0] for line in (START / REQUIREMENTS).read_text(encoding="utf-8").split()}
 REFERENCE = re.compile(r"\$\{?(\w+)(?::[-+]([^}]*))?\}?")
 
 
@@ -51,7 +54,13 @@ def _installs(words: list[str]) -> bool:
     if program is None:
         return any(word.endswith("pip-sync") for word in words)
     order = next((word for word in words[program:] if word in ORDERS or word in OTHER_ORDERS), "")
-    return order in ORDERS and "--no-deps" not in words
+    return order in ORDERS and ("--no-deps" not in words or any(map(_given, words[program:])))
+
+
+def _given(word: str) -> bool:
+    """Does a word name packages that are given: one of requirements.txt, that file, or the archive of one?"""
+    name = re.split(r"[=<>~!;@]", word)[0].lower().replace("_", "-")
+    return name in PACKAGES or word.endswith(REQUIREMENTS) or (word.startswith("/wheels/") and word.endswith(ARCHIVES))
 
 
 def fetches(dockerfile: str) -> list[str]:
@@ -119,7 +128,7 @@ def moved_layers(content: Content, again: Build) -> tuple[str, ...]:
     """
     if not any(step.upper().startswith("RUN") for step in again.ran):
         return ()
-    holds = [layer for layer in content.layers if any(path.endswith(MODULE) for path in layer.files)]
+    holds = [layer for layer in content.layers if any(path.endswith(MODULES) for path in layer.files)]
     return tuple(f"another layer: {each.made_by[:140]}" for each in holds if each.digest not in again.digests)
 
 

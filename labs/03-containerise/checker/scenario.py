@@ -16,8 +16,10 @@ from mlops_lab.kit.side_by_side import together
 from mlops_lab.measure.images.builds import Build
 from mlops_lab.measure.images.layers import Content
 
+from . import saved
+from .drain import Drain, drained, quickest
 from .planting import SERVER, START, TITLE, plant
-from .pods import PLAIN, STRICT, UP_WITHIN, Drain, drained, pods, remove_secrets, up
+from .pods import PLAIN, STRICT, UP_WITHIN, pods, remove_secrets, up
 
 BUILD_IMAGE, RUN_IMAGE = "python-build:1", "python-run:1"
 BUILT_WITHIN, SILENT = 300, 90  # s; the whole build, and what it may be silent for
@@ -50,6 +52,7 @@ class Ran:
     Attributes:
         plain, strict: whether the one with all rights and the platform's came up.
         whose: the title of the server in the first, or that it has none.
+        quickest: s that a batch of one flight took in the first at least; None if none was answered.
         busy: why nothing can be said of the end of a pod at work.
         predicted, strictly_predicted: what they answered.
     """
@@ -59,6 +62,7 @@ class Ran:
     predicted: Predictions | None = None
     strictly_predicted: Predictions | None = None
     whose: str = ""
+    quickest: float | None = None
     drain: Drain | None = None
     busy: LabError | None = None
 
@@ -119,7 +123,8 @@ async def look_into(
     """Read the layers, measure what they are compared with, and build once more with a changed line."""
     run_image, build_image = (f"{lab.platform.registry}/{name}" for name in (RUN_IMAGE, BUILD_IMAGE))
     own = await builds.digests(run_image)
-    content = await builds.content(image, planted, (*own, *await builds.digests(build_image)))
+    skip = (*own, *await builds.digests(build_image))
+    content = await lab.time.in_thread(saved.content, image, planted, skip)
     if own and set(own) <= {layer.digest for layer in content.layers}:
         base = sum(layer.size for layer in content.layers if layer.digest in own)
     else:
@@ -147,6 +152,7 @@ async def run(lab: Lab, builds: ImageBuilds, image: str) -> Ran:
             if found.strict.ok:
                 found.strictly_predicted = await first_predicted(lab, STRICT)
             if found.predicted.answer.status == 200:
+                found.quickest = await quickest(lab, PLAIN)
                 try:
                     found.drain = await drained(lab, STRICT if right(found.strictly_predicted) else PLAIN)
                 except LabError as busy:  # so it is with a server that was changed, too, of which another check tells

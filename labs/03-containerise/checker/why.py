@@ -30,6 +30,10 @@ GIVEN = (
     "the server and the model's package are given, and the checker has put the server into the copy of your folder as "
     "it was: run service.app:app as it is. COPY it, and let no instruction write over it"
 )
+QUICKER = (
+    "the server that was given looks up ten flights a second, so it is another one that answers here, or one that was "
+    "changed when it was started; its batches tell nothing of how the given ones end: run service.app:app as it is"
+)
 
 
 def not_built(built: Build) -> str:
