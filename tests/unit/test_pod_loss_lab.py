@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -23,6 +23,11 @@ def pod(name: str, ready: bool = True, began: str = "1") -> Object:
 
 class Cluster:
     """Pods before and after a deletion, and a load of which some seconds failed; a second passes with each look."""
+
+    shadowed: Collection[int] = ()
+    loading: Sequence[str] = ("8.1",)
+    autoscalers: Sequence[Object] = ()
+    asked = 0
 
     def __init__(self, after: list[list[Object]], failed: Collection[int] = (), silent: Collection[int] = ()) -> None:
         self.pods, self.after = [pod("young", began="2"), pod("old", began="1")], after
@@ -56,11 +61,21 @@ class Cluster:
     async def load(self, *given: Any, **more: Any) -> AsyncIterator[Any]:
         yield self
 
+    async def get(self, service: str, path: str) -> Any:
+        self.asked += 1
+        return SimpleNamespace(text=f"a 1\nmodel_load_seconds {self.loading[self.asked % len(self.loading)]}\nb 2")
+
+    async def all(self, kind: str, labels: str = "") -> list[Object]:
+        assert kind == "HorizontalPodAutoscaler"
+        return list(self.autoscalers)
+
     async def finished(self) -> LoadReport:
         rows = tuple(
             Request(float(at), 0, 10.0, 0, "", "no answer in time")
             if at in self.silent
-            else Request(float(at), 0, 0.01, 503 if at in self.failed else 200, "v1", "")
+            else Request(
+                float(at), 0, 0.01, 503 if at in self.failed else 200, "v2" if at in self.shadowed else "v1", ""
+            )
             for at in range(50)
         )
         return LoadReport(rows, 50, 50, 0, 50.0)
@@ -135,3 +150,49 @@ def test_the_report_says_when_and_how_requests_were_lost() -> None:
     seen = kill([[pod("young"), pod("new")]], {1, 6, 30}).lost
     assert seen.seen == "3 of 50 failed (6.00 %): 1 before the deletion, 1 in the 3 s after it, 1 later"
     assert seen.evidence == ("3 x status 503", "ready pods: 2 before the deletion, 2 right after it")
+
+
+BACK = [[pod("young"), pod("new")]]
+
+
+def test_the_versions_that_answered_under_the_load_are_kept() -> None:
+    cluster = Cluster(BACK)
+    assert asyncio.run(loaded("04").kill_under_load(cluster)).answered == "v1"
+    cluster = Cluster(BACK)
+    cluster.shadowed = {7}
+    found = asyncio.run(loaded("04").kill_under_load(cluster))
+    assert found.lost.ok and found.answered == "v1, v2"
+
+
+def test_no_pod_that_is_ready_again_may_have_loaded_at_once() -> None:
+    cluster = Cluster(BACK)
+    cluster.loading = ("8.1", "0.0", "0.2", "9")
+    found = asyncio.run(loaded("04").kill_under_load(cluster))
+    assert found.loading == 0.2 and cluster.asked == 16
+    assert kill([[pod("young")]]).loading is None
+
+
+def test_a_model_that_loads_is_waited_for() -> None:
+    cluster = Cluster(BACK)
+    cluster.loading = ("0.0",) * 20 + ("8.25",) * 12
+    assert asyncio.run(loaded("04").quickest_load(cluster, 5)) == 8.25
+    cluster.loading = ("0.0",)
+    assert asyncio.run(loaded("04").quickest_load(cluster, 0)) == 0
+
+
+@pytest.mark.parametrize(
+    ("target", "least", "seen"),
+    [
+        ("model", None, "model-hpa has minReplicas: 1"),
+        ("model", 1, "model-hpa has minReplicas: 1"),
+        ("model", 2, "no autoscaler of Deployment model goes down to one pod"),
+        ("shadow", 1, "no autoscaler of Deployment model goes down to one pod"),
+    ],
+)
+def test_no_autoscaler_takes_the_deployment_down_to_one_pod(target: str, least: int | None, seen: str) -> None:
+    spec = {"scaleTargetRef": {"kind": "Deployment", "name": target}, "maxReplicas": 4}
+    cluster = Cluster([])
+    cluster.autoscalers = [
+        {"metadata": {"name": "model-hpa"}, "spec": spec | ({} if least is None else {"minReplicas": least})}
+    ]
+    assert asyncio.run(loaded("04").keeps_two(cluster)).seen == seen

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import re
+import time
 from dataclasses import dataclass
 
 from mlops_lab.checks import Lab, Observation, at_least, expect, holds, observe
 from mlops_lab.kit import services
+from mlops_lab.kit.autoscalers import autoscalers_of
 from mlops_lab.kit.losses import kinds
 from mlops_lab.kit.pods import ready, states
 from mlops_lab.kube.client import Object
@@ -14,12 +18,15 @@ from mlops_lab.kube.client import Object
 from .why import why_lost
 
 LOAD, LOAD_SECONDS = "MODEL_LOAD_SECONDS", 8
+TOOK = re.compile(r"^model_load_seconds (\d+(?:\.\d+)?)$", re.MULTILINE)
+ASKED = 8  # times for each pod: that one of two is left out happens once in 65,000 times
 SELECTED_WITHIN, READY_WITHIN = 15, 90  # s, for pods that were applied just before to be there, and to be ready
 RATE, DURATION = 50, 50  # requests a second, s
 KILL_AT = 5  # s after the load began
 NEAR = {"internalTrafficPolicy": "Local", "trafficDistribution": "PreferSameNode"}
 HEAL_WITHIN = 40  # s after the deletion
 ANSWER_LIMIT = 10.0  # s
+LOADED_WITHIN = 5  # s, for pods that are ready to say how long they loaded
 NEWS_WITHIN = 3  # s in which every node has long heard of the deletion
 FAILED_AT_MOST = 0.1  # % of the requests
 SELECTED_AND_READY = (
@@ -30,12 +37,22 @@ SELECTED_AND_READY = (
 
 @dataclass(frozen=True)
 class Kill:
-    """What came of the deletion: requests `lost` (and `why`), pods `left` ready at once, as many as before `healed`."""
+    """What came of the deletion.
+
+    Attributes:
+        lost, why: whether requests were, and why.
+        left: pods that were ready at once.
+        answered: which versions of the model did, while the load ran.
+        healed: as many pods are ready as before.
+        loading: s that the quickest of them took to load the model; None if they are not ready.
+    """
 
     lost: Observation
     why: str
     left: Observation
+    answered: str
     healed: Observation
+    loading: float | None
 
 
 async def pods_ready(lab: Lab) -> Observation:
@@ -55,6 +72,28 @@ async def loads_for(lab: Lab) -> Observation:
     other = [f"{value[:80]} in {pod}" for value, pod in told.items() if not _is_given(value)]
     seen = ", ".join(other) or ("it is" if told else "no pod is ready any more")
     return Observation(bool(told) and not other, f"{LOAD} is {LOAD_SECONDS}", seen)
+
+
+async def quickest_load(lab: Lab, within: float) -> float:
+    """Seconds that the model took to load in that of the ready pods in which it was quickest, by their GET /metrics.
+
+    Args:
+        within: seconds for a pod to say so that has not loaded it yet; 0 if none did.
+    """
+    end = time.monotonic() + within
+    while True:
+        asked = ASKED * max(1, len(ready(await lab.objects.pods_of("model"))))
+        answers = await asyncio.gather(*(lab.traffic.get("model", "/metrics") for _ in range(asked)))
+        took = [float(said) for each in answers for said in TOOK.findall(each.text)]
+        if (least := min(filter(None, took), default=0.0)) or time.monotonic() > end:
+            return least
+        await lab.time.pause(1)
+
+
+async def keeps_two(lab: Lab) -> Observation:
+    """Whether no autoscaler may take Deployment `model` down to one pod."""
+    few = [f"{each.name} has minReplicas: {each.least}" for each in await autoscalers_of(lab) if each.least < 2]
+    return holds(not few, "no autoscaler of Deployment model goes down to one pod", "; ".join(few))
 
 
 async def leads_anywhere(lab: Lab) -> Observation:
@@ -107,5 +146,9 @@ async def kill_under_load(lab: Lab) -> Kill:
     again = f"{before} ready pods within {HEAL_WITHIN} s of the deletion, as before"
     seen = f"{'still' if healed is None else f'after {healed:.0f} s'} {len(ready(pods))} of {before} ready"
     whole = Observation(healed is not None, again, seen, evidence=states(pods))
+    answered = ", ".join(sorted(map(str, report.labels))) or "none"
+    loading = await quickest_load(lab, LOADED_WITHIN) if whole.ok else None
     waited = sum(each.status == 0 and each.latency >= ANSWER_LIMIT for each in report.requests)
-    return Kill(lost, why_lost(first, early, late, left=left, slow=2 * waited > report.failed), some, whole)
+    return Kill(
+        lost, why_lost(first, early, late, left=left, slow=2 * waited > report.failed), some, answered, whole, loading
+    )
