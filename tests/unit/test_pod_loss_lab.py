@@ -181,18 +181,21 @@ def test_a_model_that_loads_is_waited_for() -> None:
 
 
 @pytest.mark.parametrize(
-    ("target", "least", "seen"),
+    ("target", "least", "policy", "seen"),
     [
-        ("model", None, "model-hpa has minReplicas: 1"),
-        ("model", 1, "model-hpa has minReplicas: 1"),
-        ("model", 2, "no autoscaler of Deployment model goes down to one pod"),
-        ("shadow", 1, "no autoscaler of Deployment model goes down to one pod"),
+        ("model", None, "Max", "model-hpa has minReplicas: 1"),
+        ("model", 1, "", "model-hpa has minReplicas: 1"),
+        ("model", 1, "Disabled", "no autoscaler of Deployment model goes down to one pod"),
+        ("model", 2, "", "no autoscaler of Deployment model goes down to one pod"),
+        ("shadow", 1, "", "no autoscaler of Deployment model goes down to one pod"),
     ],
 )
-def test_no_autoscaler_takes_the_deployment_down_to_one_pod(target: str, least: int | None, seen: str) -> None:
-    spec = {"scaleTargetRef": {"kind": "Deployment", "name": target}, "maxReplicas": 4}
+def test_no_autoscaler_takes_the_deployment_down_to_one_pod(
+    target: str, least: int | None, policy: str, seen: str
+) -> None:
+    spec: Object = {"scaleTargetRef": {"kind": "Deployment", "name": target}, "maxReplicas": 4}
+    spec |= {} if least is None else {"minReplicas": least}
+    spec |= {"behavior": {"scaleDown": {"selectPolicy": policy}}} if policy else {}
     cluster = Cluster([])
-    cluster.autoscalers = [
-        {"metadata": {"name": "model-hpa"}, "spec": spec | ({} if least is None else {"minReplicas": least})}
-    ]
+    cluster.autoscalers = [{"metadata": {"name": "model-hpa"}, "spec": spec}]
     assert asyncio.run(loaded("04").keeps_two(cluster)).seen == seen

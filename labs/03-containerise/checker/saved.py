@@ -12,6 +12,7 @@ import gzip
 import io
 import json
 import lzma
+import struct
 import tarfile
 import tempfile
 import zipfile
@@ -32,7 +33,7 @@ SAVED_WITHIN = 180  # s
 LARGEST = 64 << 20  # bytes of a packed file
 UNPACKED = 256 << 20  # bytes that are read of what it unpacks to
 CHUNK = 1 << 20
-BROKEN = (OSError, EOFError, ValueError, RuntimeError, lzma.LZMAError, zlib.error, zipfile.BadZipFile)
+BROKEN = (OSError, EOFError, ValueError, RuntimeError, struct.error, lzma.LZMAError, zlib.error, zipfile.BadZipFile)
 Needles = Mapping[str, bytes]
 
 
@@ -88,7 +89,8 @@ def in_packed(archive: Path, found: Content, needles: Needles, skip: Collection[
         for name, layer in zip(json.load(manifest)[0]["Layers"], found.layers, strict=True):
             if layer.digest in skip:
                 continue
-            with tarfile.open(fileobj=outer.extractfile(name), mode="r|*") as inner:
+            stream = outer.extractfile(name)
+            with tarfile.open(fileobj=stream, mode="r|*") as inner:
                 for member in inner:
                     file = inner.extractfile(member) if member.isfile() and member.size <= LARGEST else None
                     kinds = {each.partition("\n")[0] for each in packed_in(file, needles)} if file else set()

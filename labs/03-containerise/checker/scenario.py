@@ -52,7 +52,7 @@ class Ran:
     Attributes:
         plain, strict: whether the one with all rights and the platform's came up.
         whose: the title of the server in the first, or that it has none.
-        quickest: s that a batch of one flight took in the first at least; None if none was answered.
+        quickest: s that a batch of one flight took in the first at least; None if one was not answered.
         busy: why nothing can be said of the end of a pod at work.
         predicted, strictly_predicted: what they answered.
     """

@@ -92,8 +92,16 @@ async def quickest_load(lab: Lab, within: float) -> float:
 
 async def keeps_two(lab: Lab) -> Observation:
     """Whether no autoscaler may take Deployment `model` down to one pod."""
-    few = [f"{each.name} has minReplicas: {each.least}" for each in await autoscalers_of(lab) if each.least < 2]
+    few = [
+        f"{each.name} has minReplicas: {each.least}"
+        for each in await autoscalers_of(lab)
+        if each.least < 2 and _scales_in(each.item["spec"])
+    ]
     return holds(not few, "no autoscaler of Deployment model goes down to one pod", "; ".join(few))
+
+
+def _scales_in(spec: Object) -> bool:
+    return ((spec.get("behavior") or {}).get("scaleDown") or {}).get("selectPolicy") != "Disabled"
 
 
 async def leads_anywhere(lab: Lab) -> Observation:
