@@ -168,7 +168,7 @@ async def installs_once(lab: Lab) -> None:
 async def finishes_what_it_began(lab: Lab) -> None:
     """A pod that is deleted answers the batches that it has begun, and has ended 22 s later at the latest.
 
-    Two batches are under way when the pod is deleted: one takes 8 s, one 11 to 12 s. The platform grants it 30 s.
+    Two batches are under way when the pod is deleted: one takes 8 s, one about 12 s. The platform grants it 30 s.
     What a batch takes longer than 0.1 s for each flight, on a busy machine, is added to the 22 s. It is the pod that
     runs as the platform has it, or the one that runs as root where only that gives the model's values.
     """

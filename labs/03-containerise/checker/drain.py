@@ -23,7 +23,7 @@ from .pods import state
 
 LOOK_UP = 0.1  # s that the server takes for a flight of a batch
 QUICKEST = 0.95  # of that; what answers sooner is another server
-SHORT, LONG = 80, (110, 120)  # flights of the two batches
+SHORT, LONG = 80, (118, 125)  # flights of the two batches
 SINGLES = 12  # batches of one flight that are timed, one after the other
 BATCH_WITHIN = 45.0  # s
 ENDED_WITHIN = 22  # s, of the 30 s that the platform grants
