@@ -6,6 +6,7 @@ Anything else that a check raises counts as the checker's own fault, and says no
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import math
 from collections.abc import Callable
@@ -101,7 +102,9 @@ class Objects(NothingThere):
         return Well(in_manifests(self.start, "Deployment", name) if name == "model" else None)
 
     async def service(self, name: str) -> Any:
-        return in_manifests(self.start, "Service", name)
+        with contextlib.suppress(FileNotFoundError):
+            return in_manifests(self.start, "Service", name)
+        return in_manifests(self.start.parent / "solution" / "manifests", "Service", name)  # the learner makes it
 
     async def pods_of(self, service: str) -> list[Any]:
         spec = in_manifests(self.start, "Deployment", "model")["spec"]["template"]["spec"]

@@ -20,7 +20,7 @@ import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 from mlops_lab.checks import LabError
 from mlops_lab.engine.docker import answering
@@ -136,7 +136,7 @@ def _one(opener: Callable[[IO[bytes]], IO[bytes]]) -> Callable[[IO[bytes]], Iter
 
 PACKED: dict[bytes, Callable[[IO[bytes]], Iterator[IO[bytes]]]] = {
     b"PK\x03\x04": _members,
-    b"\x1f\x8b": _one(lambda file: gzip.GzipFile(fileobj=file)),
+    b"\x1f\x8b": _one(lambda file: cast(IO[bytes], gzip.GzipFile(fileobj=file))),
     b"BZh": _one(bz2.BZ2File),
     b"\xfd7zXZ\x00": _one(lzma.LZMAFile),
 }
