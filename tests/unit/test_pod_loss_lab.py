@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Collection, Sequence
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,7 +21,12 @@ from tests.lab_programs import loaded
 
 def pod(name: str, ready: bool = True, began: str = "1") -> Object:
     conditions = [{"type": "Ready", "status": str(ready)}]
-    return {"metadata": {"name": name}, "status": {"startTime": began, "phase": "Running", "conditions": conditions}}
+    spec = {"containers": [{"name": "server", "image": "server:v1"}]}
+    return {
+        "metadata": {"name": name},
+        "spec": spec,
+        "status": {"startTime": began, "phase": "Running", "conditions": conditions},
+    }
 
 
 class Cluster:
@@ -27,13 +35,14 @@ class Cluster:
     shadowed: Collection[int] = ()
     loading: Sequence[str] = ("8.1",)
     autoscalers: Sequence[Object] = ()
+    told: Mapping[str, list[str]] = {}
     asked = 0
 
     def __init__(self, after: list[list[Object]], failed: Collection[int] = (), silent: Collection[int] = ()) -> None:
         self.pods, self.after = [pod("young", began="2"), pod("old", began="1")], after
         self.killed: list[str] = []
         self.failed, self.silent, self.elapsed = failed, silent, 0.0
-        self.objects = self.traffic = self.time = self
+        self.objects = self.traffic = self.time = self.platform = self
 
     async def pods_of(self, service: str) -> list[Object]:
         if self.killed:
@@ -64,6 +73,12 @@ class Cluster:
     async def get(self, service: str, path: str) -> Any:
         self.asked += 1
         return SimpleNamespace(text=f"a 1\nmodel_load_seconds {self.loading[self.asked % len(self.loading)]}\nb 2")
+
+    async def run_in(self, pod: str, *words: str, container: str) -> Any:
+        return SimpleNamespace(lines=self.told.get(pod, ["8"]))
+
+    def image(self, version: str) -> str:
+        return f"server:{version}"
 
     async def all(self, kind: str, labels: str = "") -> list[Object]:
         assert kind == "HorizontalPodAutoscaler"
@@ -170,6 +185,32 @@ def test_no_pod_that_is_ready_again_may_have_loaded_at_once() -> None:
     found = asyncio.run(loaded("04").kill_under_load(cluster))
     assert found.loading == 0.2 and cluster.asked == 16
     assert kill([[pod("young")]]).loading is None
+
+
+@pytest.mark.parametrize(
+    ("said", "seen"), [(["8", "8.0"], "it is"), (["0", "8"], "0 in new"), (["none"], "none in new")]
+)
+def test_the_next_pod_is_told_to_load_as_long(said: list[str], seen: str) -> None:
+    cluster = Cluster(BACK)
+    cluster.told = {"new": said}
+    found = asyncio.run(loaded("04").kill_under_load(cluster)).told
+    assert (found.ok, found.seen) == (seen == "it is", seen)
+
+
+@pytest.mark.parametrize(
+    ("environments", "said"),
+    [
+        ({"1": "A=b\0LOAD=8\0", "7": "LOAD=0\0PATH=/bin"}, ["0", "8"]),
+        ({"1": "LOAD=8\0", "9": "LOAD=8\0"}, ["8"]),
+        ({"1": "LOADS=8\0", "self": "LOAD=1\0"}, ["none"]),
+    ],
+)
+def test_what_programs_were_started_with_is_read(tmp_path: Path, environments: dict[str, str], said: list[str]) -> None:
+    for process, text in environments.items():
+        (tmp_path / process).mkdir()
+        (tmp_path / process / "environ").write_text(text)
+    words = [sys.executable, "-c", loaded("04").TOLD, "LOAD", str(tmp_path)]
+    assert subprocess.run(words, check=True, capture_output=True, text=True).stdout.split() == said
 
 
 def test_a_model_that_loads_is_waited_for() -> None:

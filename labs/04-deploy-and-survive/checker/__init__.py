@@ -129,7 +129,8 @@ async def heals(lab: Lab) -> None:
         "a deleted pod never comes back: its controller makes another one, at once. If the new pod is there and not "
         "ready, see how long its probes wait before they ask, and how often they do"
     )
-    if kill.loading is not None:
+    if kill.told and kill.loading is not None:
+        expect(kill.told).because(LARGE)
         expect(
             observe("seconds that the model took to load in the ready pods", kill.loading, at_least(LOAD_SECONDS))
         ).because(LARGE)

@@ -19,6 +19,18 @@ from .why import why_lost
 
 LOAD, LOAD_SECONDS = "MODEL_LOAD_SECONDS", 8
 TOOK = re.compile(r"^model_load_seconds (\d+(?:\.\d+)?)$", re.MULTILINE)
+# Printed by a container: each value of a variable that its programs were started with; a shell may have changed it.
+TOLD = """
+import glob, sys
+found = set()
+for file in glob.glob(sys.argv[2] + "/[0-9]*/environ"):
+    try:
+        pairs = [each.partition("=") for each in open(file, errors="replace").read().split(chr(0))]
+    except OSError:
+        continue
+    found |= {value for name, _, value in pairs if name == sys.argv[1]}
+print(*(sorted(found) or ["none"]), sep=chr(10))
+"""
 ASKED = 8  # times for each pod: that one of two is left out happens once in 65,000 times
 SELECTED_WITHIN, READY_WITHIN = 15, 90  # s, for pods that were applied just before to be there, and to be ready
 RATE, DURATION = 50, 50  # requests a second, s
@@ -44,7 +56,7 @@ class Kill:
         left: pods that were ready at once.
         answered: which versions of the model did, while the load ran.
         healed: as many pods are ready as before.
-        loading: s that the quickest of them took to load the model; None if they are not ready.
+        told, loading: how long these were told to load, and s that the quickest took; None if they are not ready.
     """
 
     lost: Observation
@@ -52,6 +64,7 @@ class Kill:
     left: Observation
     answered: str
     healed: Observation
+    told: Observation | None
     loading: float | None
 
 
@@ -61,14 +74,14 @@ async def pods_ready(lab: Lab) -> Observation:
 
 
 async def loads_for(lab: Lab) -> Observation:
-    """Whether MODEL_LOAD_SECONDS is what was given in the environment of each pod's container that serves the model."""
+    """Whether MODEL_LOAD_SECONDS is what was given, for each program in each pod's container that serves the model."""
     image, told = lab.platform.image("v1"), {}
     for pod in ready(await lab.objects.pods_of("model")):
         for each in pod["spec"]["containers"]:
             if each["image"].partition("@")[0] == image:
-                words = ("python3", "-c", f"import os; print(os.environ.get({LOAD!r}, 'none'))")
+                words = ("python3", "-c", TOLD, LOAD, "/proc")
                 said = await lab.objects.run_in(pod["metadata"]["name"], *words, container=each["name"])
-                told["".join(said.lines).strip()] = pod["metadata"]["name"]
+                told |= dict.fromkeys(map(str.strip, said.lines or [""]), pod["metadata"]["name"])
     other = [f"{value[:80]} in {pod}" for value, pod in told.items() if not _is_given(value)]
     seen = ", ".join(other) or ("it is" if told else "no pod is ready any more")
     return Observation(bool(told) and not other, f"{LOAD} is {LOAD_SECONDS}", seen)
@@ -155,8 +168,8 @@ async def kill_under_load(lab: Lab) -> Kill:
     seen = f"{'still' if healed is None else f'after {healed:.0f} s'} {len(ready(pods))} of {before} ready"
     whole = Observation(healed is not None, again, seen, evidence=states(pods))
     answered = ", ".join(sorted(map(str, report.labels))) or "none"
+    told = await loads_for(lab) if whole.ok else None
     loading = await quickest_load(lab, LOADED_WITHIN) if whole.ok else None
     waited = sum(each.status == 0 and each.latency >= ANSWER_LIMIT for each in report.requests)
-    return Kill(
-        lost, why_lost(first, early, late, left=left, slow=2 * waited > report.failed), some, answered, whole, loading
-    )
+    why = why_lost(first, early, late, left=left, slow=2 * waited > report.failed)
+    return Kill(lost, why, some, answered, whole, told, loading)
