@@ -75,7 +75,8 @@ async def pods_ready(lab: Lab) -> Observation:
 
 async def loads_for(lab: Lab) -> Observation:
     """Whether MODEL_LOAD_SECONDS is what was given, for each program in each pod's container that serves the model."""
-    image, told = lab.platform.image("v1"), {}
+    image = lab.platform.image("v1")
+    told: dict[str, str] = {}
     for pod in ready(await lab.objects.pods_of("model")):
         for each in pod["spec"]["containers"]:
             if each["image"].partition("@")[0] == image:
