@@ -133,16 +133,18 @@ class World:
         place = {name: lab21.Place(f"{name}-1", f"10.0.0.{number}") for number, name in enumerate(FOUR, 1)}
         of = lab21.Others(LISTENER, HOST, API, DNS)
         self.open, self.shut = lab21.open_ways(self.who, place, of), lab21.shut_ways(self.who, place, of)
+        self.away = lab21.ways_from_away(self.who, place, of)
 
-    def lets(self, labels: Mapping[str, str], address: str, port: int, protocol: str = "TCP") -> bool:
-        one, other = somebody("10.0.0.99", **labels), self.pods[address]
+    def lets(self, labels: Mapping[str, str], address: str, port: int, protocol: str = "TCP", by: str = "here") -> bool:
+        one, other = somebody("10.0.0.99", by, **labels), self.pods[address]
         out = passes(self.policies, one, other, port, "Egress", protocol)
         return out and passes(self.policies, other, one, port, "Ingress", protocol)
 
     def is_open(self, way: Way) -> bool:
-        if way.target.startswith("tcp:"):
-            _, address, port = way.target.split(":")
-            return self.lets(way.probe.labels, address, int(port))
+        if way.target.startswith(("tcp:", "udp:")):
+            protocol, address, port = way.target.split(":")
+            by = "mlops-lab-system" if way in self.away else "here"
+            return self.lets(way.probe.labels, address, int(port), protocol.upper(), by)
         host, _, port = way.target.removeprefix("http://").partition("/")[0].partition(":")
         if not port:  # a Service
             port_open = self.lets(way.probe.labels, f"10.0.0.{FOUR.index(host) + 1}", 7000 if host == "store" else 8080)
@@ -197,7 +199,7 @@ def failing(world: World) -> list[str]:
         "model_asks_the_features": world.step("model", "features"),
         "features_asks_the_store": world.step("features", "store"),
         "the_rest_goes_on": all(map(world.is_open, world.open)),
-        "others_stay_out": not any(map(world.is_open, world.shut)) and not world.lets_in_a_namespace(),
+        "others_stay_out": not any(map(world.is_open, [*world.shut, *world.away])) and not world.lets_in_a_namespace(),
     }
     return [name for name, good in steps.items() if not good]
 
@@ -235,12 +237,12 @@ def test_no_name_and_no_meaningless_label_is_twice_the_same(lab21: Any) -> None:
         lab.seed = seed
         who = lab21.Visitors.draw(lab)
         probes = [who.client, who.loader, who.monitor, who.gateway, who.model, who.features, who.stranger, who.listener]
-        probes.append(who.host)
+        probes += [who.host, *who.guests]
         return [each.name for each in probes] + [key for each in probes for key in each.labels]
 
     one, other = drawn(1), drawn(2)
     assert drawn(1) == one and set(one) & set(other) == {"role", "app"}
-    assert len(set(one)) == 9 + 9 + 2 and all(each.replace("-", "").isalnum() for each in one)
+    assert len(set(one)) == 13 + 9 + 2 and all(each.replace("-", "").isalnum() for each in one)
 
 
 def test_the_listener_is_a_probe_that_listens(lab21: Any) -> None:
@@ -250,7 +252,8 @@ def test_the_listener_is_a_probe_that_listens(lab21: Any) -> None:
 
 
 def test_the_host_listens_on_all_its_ports(lab21: Any) -> None:
-    (_, option, program) = lab21.Visitors.draw(made_up_lab("21")).host.pod("image")["spec"]["containers"][0]["command"]
+    host = lab21.Visitors.draw(made_up_lab("21")).host
+    (_, option, program) = host.pod("image")["spec"]["containers"][0]["command"]
     with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
         free = one.getsockname()[1], other.getsockname()[1]
     assert "(8080, 53)" in program and lab21.Host.PORTS == (8080, 53)
@@ -258,6 +261,9 @@ def test_the_host_listens_on_all_its_ports(lab21: Any) -> None:
     try:
         for port in free:
             wait_until(functools.partial(listens, port), what="the program", within=20, every=0.05, hint="")
+        command = [sys.executable, "-c", lab21._SEND, f"127.0.0.1:{free[1]}", "127.0.0.1:1"]
+        sent = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30)
+        assert json.loads(sent.stdout) == {f"127.0.0.1:{free[1]}": "open", "127.0.0.1:1": ""}
     finally:
         process.kill()
         process.wait()
@@ -380,7 +386,7 @@ class Space(NothingThere):
             pod = self.made[name] | {"status": {"phase": "Running"}}
             return Observation(test(pod), expected, shown(pod))
 
-        return SimpleNamespace(now=now, present=present, until=until)
+        return SimpleNamespace(now=now, present=present, until=until, kube=None)
 
     async def apply(self, objects: Any) -> None:
         self.made |= {each["metadata"]["name"]: each for each in objects}
@@ -393,15 +399,20 @@ class Space(NothingThere):
             return Printed(0, [API], "")
         if command[-1] == "/etc/resolv.conf":
             return Printed(0, [DNS], "")
-        gave = {each: self.gives(pod, each) for each in command[5:]}
+        by_udp = command[0] == "python3"
+        targets = {each: f"udp:{each}" if by_udp else each for each in command[3 if by_udp else 5 :]}
+        gave = {each: self.gives(pod, target) for each, target in targets.items()}
         return Printed(0, [json.dumps(gave)], "")
 
     def gives(self, pod: str, target: str) -> str:
-        if pod not in self.made:  # one of the four, about itself
+        if pod not in self.made and HOST not in target:  # one of the four, about itself
             return "" if target == self.dead else "open"
-        if self.made[pod]["spec"]["containers"][0]["command"][0] == "python3":  # a server of the checker's
+        if (
+            pod in self.made and self.made[pod]["spec"]["containers"][0]["command"][0] == "python3"
+        ):  # a server of the checker's
             return "open"
-        found = [way for way in (*self.world.open, *self.world.shut) if (way.probe.name, way.target) == (pod, target)]
+        ways = (*self.world.open, *self.world.shut, *self.world.away)
+        found = [way for way in ways if (way.probe.name, way.target) == (pod, target)]
         return (found[0].answer or "open") if self.world.is_open(found[0]) else ""
 
 
@@ -418,6 +429,8 @@ def asked(lab21: Any, monkeypatch: pytest.MonkeyPatch, space: Space, status: int
     for module in lab21._modules:
         if hasattr(module, "owned_pods"):
             monkeypatch.setattr(module, "owned_pods", owned)
+        if hasattr(module, "SYSTEM_NAMESPACE"):
+            monkeypatch.setattr(module, "Objects", lambda kube, namespace: space)
     lab.seed = SEED_OF_THE_RUN
 
     async def checked() -> list[str]:
@@ -448,6 +461,21 @@ def asked(lab21: Any, monkeypatch: pytest.MonkeyPatch, space: Space, status: int
         (
             "wrong/others_stay_out--a-rule-without-ports",
             ["others_stay_out: open: a pod with app=features to port 9100 of store"],
+        ),
+        (
+            "wrong/the_rest_goes_on--the-store-asks-nobody",
+            ["the_rest_goes_on: closed: a pod of store to one that lets in all"],
+        ),
+        (
+            "wrong/others_stay_out--monitors-of-any-namespace",
+            [
+                "others_stay_out: open: a pod of another namespace, with app=monitor and role=client, to port 9100 of "
+                "gateway"
+            ],
+        ),
+        (
+            "wrong/others_stay_out--names-by-udp-from-anybody",
+            ["others_stay_out: open: a pod with app=model to port 53 of a pod that is not the DNS, by UDP"],
         ),
     ],
 )  # fmt: skip

@@ -13,7 +13,7 @@ from mlops_lab.kit.probes import judged
 from .anew import served_anew
 from .hop import answered
 from .scenario import asked
-from .why import why_not_answered
+from .why import OF_NAMESPACES, why_not_answered
 
 DOMAINS = ("cka/troubleshooting", "cka/services-and-networking", "ckad/services-and-networking")
 
@@ -57,12 +57,13 @@ async def the_rest_goes_on(lab: Lab) -> None:
     """Clients reach the gateway, the loader the store, monitoring the metrics of all four, as before the repair.
 
     New pods with their labels ask, and such with those of the chain, each the next one's Service; what else is on these
-    pods is drawn. A pod of other labels is let out.
+    pods is drawn. All but the model are let out, also where the list says nothing.
     """
     seen = await lab.once(asked)
     expect(judged(seen.gave, seen.open, f"open in {len(seen.open)} ways of the list")).because(
         "the list in the README says who may ask whom, by labels, and the chain asks by the Services of its names. A "
-        "policy that is written anew has to let in everybody whom the one before let in"
+        "policy that is written anew has to let in everybody whom the one before let in. Whom pods ask is restricted "
+        "for the model alone: whom a policy with Egress selects, that one asks nobody but those whom some rule names"
     )
 
 
@@ -70,8 +71,8 @@ async def the_rest_goes_on(lab: Lab) -> None:
 async def others_stay_out(lab: Lab) -> None:
     """Nobody else is let in, whatever labels a pod has, and the model is let out to the features and the DNS alone.
 
-    New pods with drawn names try what is not on the list: strangers, the other namespace of the checker's requests, and
-    pods with the labels of the chain, of clients, of the loader and of monitoring where they have no business. All four
+    New pods with drawn names try what is not on the list: strangers, pods with the labels of the chain, of clients, of
+    the loader and of monitoring where they have no business, and pods of another namespace with such labels. All four
     programs must be at work meanwhile on both ports, by what they say in their own pods.
     """
     seen = await lab.once(asked)
@@ -87,9 +88,9 @@ async def others_stay_out(lab: Lab) -> None:
     others = ", ".join(seen.let_in)
     expect(
         Observation(not others, "closed to a pod of another namespace", f"open: {others}" if others else "closed")
-    ).because(
-        "a namespaceSelector lets in the pods of the namespaces that it selects; only a podSelector beside it, in the "
-        "same item, says which of them"
+    ).because(OF_NAMESPACES)
+    expect(judged(seen.gave, seen.away, "closed to pods of another namespace that have the list's labels")).because(
+        OF_NAMESPACES
     )
 
 

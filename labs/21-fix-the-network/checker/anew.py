@@ -15,7 +15,7 @@ from mlops_lab.kit.probes import Probe, Way, judged, tried
 from mlops_lab.kit.side_by_side import together
 
 from .places import PORTS, pods_at_work
-from .scenario import word
+from .visitors import word
 
 _BACK_WITHIN = 60.0  # s
 _SERVED_WITHIN = 20.0  # s

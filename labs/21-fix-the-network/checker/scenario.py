@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from random import Random
 
 from mlops_lab.checks import Lab, LabError
-from mlops_lab.kit.drawn import drawn
 from mlops_lab.kit.probes import Probe, Way, standing_probes
 from mlops_lab.kit.side_by_side import together
 from mlops_lab.kit.standing import standing
-from mlops_lab.kube.client import Object
 
 from .places import METRICS, PORTS, Place, places
+from .visitors import Host, Listener, Visitors
 
 _SETTLED_AFTER = 3.0  # s until the nodes know new pods
 _OPEN_WITHIN = 20.0  # s
@@ -21,80 +19,6 @@ _SHUT_WITHIN = 8.0  # s
 _LISTENS_WITHIN = 15.0  # s
 _REFUSED_WITHIN = 2.0  # s for an answer that should not come
 _DNS_METRICS = 9153  # another port of the DNS's Service
-_LETTERS = "bcdfghjklmnpqrstvwxz"
-
-
-class Listener(Probe):
-    """A pod that is nobody's business, and listens."""
-
-    PORT = 8080
-    PORTS: tuple[int, ...] = (PORT,)
-
-    def pod(self, image: str) -> Object:
-        """Its manifest."""
-        made = super().pod(image)
-        made["spec"]["containers"][0]["command"] = ["python3", "-m", "http.server", str(self.PORT), "-d", "/tmp"]
-        return made
-
-
-class Host(Listener):
-    """A pod that lets in all, also on the port of the DNS: whom it answers, that one is let out."""
-
-    PORTS = (Listener.PORT, 53)
-    PROGRAM = (
-        "import http.server as h, threading; "
-        "[threading.Thread(target=h.HTTPServer(('', each), h.BaseHTTPRequestHandler).serve_forever).start() "
-        f"for each in {PORTS}]"
-    )
-
-    def pod(self, image: str) -> Object:
-        """Its manifest."""
-        made = super().pod(image)
-        made["spec"]["containers"][0]["command"] = ["python3", "-c", self.PROGRAM]
-        made["spec"]["securityContext"] = {"sysctls": [{"name": "net.ipv4.ip_unprivileged_port_start", "value": "0"}]}
-        return made
-
-    def policy(self) -> Object:
-        """The policy by which it lets in all."""
-        spec = {"podSelector": {"matchLabels": dict(self.labels)}, "policyTypes": ["Ingress"], "ingress": [{}]}
-        about = {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy"}
-        return about | {"metadata": {"name": f"{self.name}-open"}, "spec": spec}
-
-
-@dataclass(frozen=True)
-class Visitors:
-    """The checker's pods, by whose labels they have; names, and whatever label says nothing, are drawn."""
-
-    client: Probe
-    loader: Probe
-    monitor: Probe
-    gateway: Probe
-    model: Probe
-    features: Probe
-    stranger: Probe
-    listener: Listener
-    host: Host
-
-    @classmethod
-    def draw(cls, lab: Lab) -> Visitors:
-        """Draw them for this run."""
-        random = drawn(lab, "visitors")
-
-        def labels(key: str, value: str) -> dict[str, str]:
-            return {key: value, word(random): word(random)}
-
-        names = [f"{word(random)}-{number}" for number in range(9)]
-        return cls(
-            Probe(lab.objects, names[0], labels("role", "client")),
-            Probe(lab.objects, names[1], labels("role", "loader")),
-            Probe(lab.objects, names[2], labels("app", "monitor")),
-            Probe(lab.objects, names[3], labels("app", "gateway")),
-            Probe(lab.objects, names[4], labels("app", "model")),
-            Probe(lab.objects, names[5], labels("app", "features")),
-            Probe(lab.objects, names[6], labels("app", word(random))),
-            Listener(lab.objects, names[7], labels("app", word(random))),
-            Host(lab.objects, names[8], labels("app", word(random))),
-        )
 
 
 @dataclass(frozen=True)
@@ -119,7 +43,7 @@ class Asked:
     """What was tried.
 
     Attributes:
-        open, shut: the ways.
+        open, shut: the ways; `away` those from another namespace, which are to be shut, too.
         gave: what each of them gave.
         missing: ports on which one of the four does not listen, in words.
         let_in: Services that answered a pod of another namespace.
@@ -127,6 +51,7 @@ class Asked:
 
     open: Sequence[Way]
     shut: Sequence[Way]
+    away: Sequence[Way]
     gave: Mapping[Way, str]
     missing: Sequence[str]
     let_in: Sequence[str]
@@ -143,7 +68,7 @@ async def asked(lab: Lab) -> Asked:
         LabError: the checker's own pods do not run.
     """
     to, who = await places(lab), Visitors.draw(lab)
-    first = (who.gateway, who.model, who.features, who.stranger, who.listener, who.host)
+    first = (who.gateway, who.model, who.features, who.stranger, who.listener, who.host, *who.guests)
     async with standing(lab, [who.host.policy()]), standing_probes(lab, *first):
         listener, host = await together(_address(lab, who.listener), _address(lab, who.host))
         api = await _told(lab, who.stranger, "printenv", "KUBERNETES_SERVICE_HOST")
@@ -153,13 +78,15 @@ async def asked(lab: Lab) -> Asked:
             await lab.time.pause(_SETTLED_AFTER)
             ways = open_ways(who, to, of)
             opened = await _tried(lab, ways, within=_OPEN_WITHIN)
-            others = shut_ways(who, to, of)
-            closed = await _tried(lab, others, within=_SHUT_WITHIN)
-    return Asked(ways, others, opened | closed, await _missing(lab, to), await _let_in(lab))
+            others, away = shut_ways(who, to, of), ways_from_away(who, to, of)
+            closed = await _tried(lab, [*others, *away], within=_SHUT_WITHIN)
+    return Asked(ways, others, away, opened | closed, await _missing(lab, to), await _let_in(lab))
 
 
 def open_ways(who: Visitors, to: Mapping[str, Place], of: Others) -> list[Way]:
-    """What is on the list, by labels and Services and not in the chain's own pods; and a way that nobody restricts."""
+    """What is on the list, by labels and Services and not in the chain's own pods; and ways that nobody restricts."""
+    objects, unrestricted = who.stranger.objects, [name for name in PORTS if name != "model"]
+    own = [(Probe(objects, to[name].pod, {"app": name}), f"a pod of {name}") for name in unrestricted]
     reads = f"a pod with app=monitor to port {METRICS} of"
     return [
         Way(who.client, "http://gateway/who", True, "a pod with role=client to Service gateway", '"who": "gateway-'),
@@ -176,7 +103,16 @@ def open_ways(who: Visitors, to: Mapping[str, Place], of: Others) -> list[Way]:
                 (who.features, "features", "store"),
             )
         ),
-        Way(who.stranger, f"tcp:{of.host}:{Host.PORT}", True, "a pod of other labels to one that lets in all"),
+        *(
+            Way(probe, f"tcp:{of.host}:{Host.PORT}", True, f"{said} to one that lets in all")
+            for probe, said in (
+                (who.stranger, "a pod of other labels"),
+                (who.client, "a pod with role=client"),
+                (who.loader, "a pod with role=loader"),
+                (who.monitor, "a pod with app=monitor"),
+                *own,
+            )
+        ),
     ]
 
 
@@ -209,6 +145,7 @@ def shut_ways(who: Visitors, to: Mapping[str, Place], of: Others) -> list[Way]:
         for probe, said, names in nosier
         for name in names
     ]
+    asks = "a pod with app=model to port 53 of a pod that is not the DNS"
     new = f"tcp:{of.listener}:{Listener.PORT}"
     return [
         *found,
@@ -217,13 +154,23 @@ def shut_ways(who: Visitors, to: Mapping[str, Place], of: Others) -> list[Way]:
         Way(who.model, f"tcp:{of.api}:443", False, "a pod with app=model to the API server"),
         Way(who.model, f"tcp:{of.dns}:{_DNS_METRICS}", False, "a pod with app=model to the metrics of the DNS"),
         Way(who.model, f"tcp:{of.host}:{Host.PORT}", False, "a pod with app=model to a new pod that lets in all"),
-        Way(who.model, f"tcp:{of.host}:53", False, "a pod with app=model to port 53 of a pod that is not the DNS"),
+        *(Way(who.model, f"{kind}:{of.host}:53", False, f"{asks}, by {kind.upper()}") for kind in ("tcp", "udp")),
     ]
 
 
-def word(random: Random) -> str:
-    """Seven letters that mean nothing."""
-    return "".join(random.choices(_LETTERS, k=7))
+def ways_from_away(who: Visitors, to: Mapping[str, Place], of: Others) -> list[Way]:
+    """From pods of another namespace that have the labels of the list: none of it is for them."""
+    targets = {
+        f"tcp:{place.address}:{port}": f"port {port} of {name}"
+        for name, place in to.items()
+        for port in (PORTS[name], METRICS)
+    }
+    targets[f"tcp:{of.listener}:{Listener.PORT}"] = "a new pod that is none of the four"
+    return [
+        Way(guest, target, False, f"a pod of another namespace, with {guest.known_by}, to {said}")
+        for guest in who.guests
+        for target, said in targets.items()
+    ]
 
 
 async def _tried(lab: Lab, ways: Sequence[Way], *, within: float) -> dict[Way, str]:
@@ -253,7 +200,7 @@ async def _address(lab: Lab, listener: Listener) -> str:
     """Where one of the checker's own servers listens, once it does, on all its ports."""
     pod = await lab.objects.named("Pod", listener.name).present()
     address = str(pod["status"]["podIP"])
-    targets = [f"tcp:{address}:{port}" for port in listener.PORTS]
+    targets = [f"tcp:{address}:{port}" for port in listener.PORTS] + [f"udp:{address}:{port}" for port in listener.UDP]
     seen = await lab.time.eventually(
         lambda: listener.tries(*targets), lambda gave: all(gave.values()), expected="the checker's server listens",
         shown=lambda gave: "it does" if all(gave.values()) else "it does not", within=_LISTENS_WITHIN,

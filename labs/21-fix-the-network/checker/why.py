@@ -41,6 +41,11 @@ _SAID: tuple[tuple[tuple[str, ...], str], ...] = (
 )
 _ELSE = "kubectl logs of the pod that asks says what it gets; its variable NEXT is whom it asks"
 
+OF_NAMESPACES = (
+    "a podSelector alone is of the policy's own namespace. A namespaceSelector lets in the pods of the namespaces that "
+    "it selects, an empty one those of all; a podSelector beside it, in the same item, says which of their pods"
+)
+
 
 def why_not_answered(seen: Observation) -> str:
     """Where to look, by what is wrong with the answers that did not come; a sentence also where nothing is.
