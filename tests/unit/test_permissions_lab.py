@@ -75,6 +75,8 @@ def granted(objects: Mapping[tuple[str, str], Any], spec: Any, more: Sequence[An
 def is_meant(subject: Any, spec: Any) -> bool:
     if subject["kind"] == "Group":
         return subject["name"] in spec["groups"]
+    if subject["kind"] == "User":
+        return bool(subject["name"] == spec["user"])
     user = f"system:serviceaccount:{subject.get('namespace', 'lab')}:{subject['name']}"
     return bool(user == spec["user"])
 
@@ -152,6 +154,51 @@ def test_what_is_given_everywhere_is_seen(monkeypatch: pytest.MonkeyPatch, rule:
     said = verdicts(monkeypatch, after(solutions(LAB)[1]), [rule])
     assert not said["may_do_its_work"]
     assert seen in said["may_do_no_more"]
+
+
+def changed(role: str, rule: Any = None, subjects: Any = None) -> Any:
+    """The objects of a solution with one more rule in a Role, or one more Role for these subjects."""
+    objects = after(next(each for each in solutions(LAB) if each.name == "manifests"))
+    if rule:
+        objects["Role", role]["rules"] += [rule]
+    if subjects:
+        reference = {"kind": "Role", "name": role}
+        objects["RoleBinding", "more"] = {"kind": "RoleBinding", "roleRef": reference, "subjects": subjects}
+    return objects
+
+
+@pytest.mark.parametrize(
+    ("rule", "seen"),
+    [
+        (([""], ["configmaps"], ["get"], ["kube-root-ca.crt"]), "may get configmaps kube-root-ca.crt"),
+        (([""], ["configmaps"], ["watch"], ["flights"]), "may watch configmaps flights"),
+        ((["networking.k8s.io"], ["ingresses"], ["get"], None), "may get ingresses"),
+        ((["batch"], ["jobs/status"], ["patch"], ["a"]), "may patch jobs/status a"),
+        (([""], ["configmaps"], ["create"], ["flights"]), ""),  # it names none, so nobody may
+        ((["", "apps"], ["jobs"], ["get"], None), ""),  # there are none in these groups
+        ((["*"], ["configmaps"], ["get"], ["flights"]), ""),
+    ],
+)
+def test_whatever_a_role_here_gives_is_asked_about(monkeypatch: pytest.MonkeyPatch, rule: Any, seen: str) -> None:
+    more = dict(zip(("apiGroups", "resources", "verbs", "resourceNames"), rule, strict=True))
+    said = verdicts(monkeypatch, changed("preparer", {key: value for key, value in more.items() if value}))
+    assert not said["may_do_its_work"]
+    assert (seen in said["may_do_no_more"]) if seen else not said["may_do_no_more"]
+
+
+@pytest.mark.parametrize(
+    ("subject", "seen"),
+    [
+        ({"kind": "Group", "name": "system:serviceaccounts:audit"}, "of namespace audit may get secrets signing-key"),
+        ({"kind": "Group", "name": "system:serviceaccounts"}, "default may get secrets signing-key"),
+        ({"kind": "User", "name": "system:serviceaccount:audit:look"}, "look of namespace audit may"),
+        ({"kind": "User", "name": "system:serviceaccount:lab:trainer"}, ""),
+        ({"kind": "Group", "name": "auditors"}, ""),
+    ],
+)
+def test_whoever_is_bound_here_is_asked_for(monkeypatch: pytest.MonkeyPatch, subject: Any, seen: str) -> None:
+    said = verdicts(monkeypatch, changed("trainer", subjects=[subject]))["may_do_no_more"]
+    assert (seen in said) if seen else not said
 
 
 def test_nothing_that_a_step_needs_is_called_too_much() -> None:

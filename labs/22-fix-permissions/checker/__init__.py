@@ -20,6 +20,7 @@ from .accounts import ACCOUNTS, NEEDED, met, others, strangers, strangers_may_no
 from .given import START, key, pipeline_is_given
 from .identity import identities
 from .rows import answer, flights, table
+from .rules import bound
 from .scenario import run
 
 _DOMAINS = ("cka/cluster-architecture", "ckad/environment-configuration-and-security")
@@ -97,13 +98,15 @@ async def runs_to_its_end(lab: Lab) -> None:
 async def may_do_no_more(lab: Lab) -> None:
     """None of the accounts may do anything else, here or elsewhere, and no other account any of it.
 
-    The checker asks the API server about some hundred things for each, with names that it draws, and for other
-    accounts: `default`, one that is drawn, those that are here or bound to a role here, and those of other namespaces.
+    The checker asks the API server about some hundred things for each, with names that it draws, about all that the
+    roles here speak of, and for other accounts: `default`, one that is drawn, those that are here or bound to a role
+    here, by name or as a group, and those of other namespaces.
     """
     names = others(drawn(lab, "names"))
-    asked = {(account, ""): too_much(account, names) for account in NEEDED}
+    said = await bound(lab)
+    asked = {(account, ""): too_much(account, names, said) for account in NEEDED}
     here = lab.objects.named("ServiceAccount", "default").namespace
-    present = met(here, await lab.objects.all("ServiceAccount"), await lab.objects.all("RoleBinding"))
+    present = met(here, await lab.objects.all("ServiceAccount"), await lab.objects.all("RoleBinding"), names.account)
     asked |= {stranger: strangers_may_not() for stranger in (*strangers(names), *present)}
     more = []
     for (account, home), rights in asked.items():

@@ -32,7 +32,7 @@ NEEDED: Mapping[str, tuple[Right, ...]] = {
     ),
 }
 # Of these kinds one that is drawn is asked about, too.
-_KINDS = {
+KINDS = {
     ("", "configmaps"): ("flights", "training-set", "candidate", "steps"),
     ("", "secrets"): ("signing-key",),
     ("", "pods"): (),
@@ -45,6 +45,7 @@ _KINDS = {
     (_RBAC, "roles"): (),
     (_RBAC, "rolebindings"): (),
 }
+_ALL_OF, _USER = "system:serviceaccounts:", "system:serviceaccount:"  # groups and users, as RBAC knows accounts
 _OF_ONE, _OF_ALL = ("get", "patch", "update", "delete"), ("list", "watch", "create", "deletecollection")
 _SPECIAL = (
     Right("*", "*", group="*"),
@@ -88,11 +89,15 @@ def others(chance: Random) -> Others:
     return Others(item, namespace, account)
 
 
-def too_much(account: str, drawn: Others) -> list[Right]:
-    """What an account may not do: all that its step does not ask for; of an account without a step, all of it."""
+def too_much(account: str, drawn: Others, bound: Iterable[Right] = ()) -> list[Right]:
+    """What an account may not do: all that its step does not ask for; of an account without a step, all of it.
+
+    Args:
+        bound: what the rules say that are here.
+    """
     needed = NEEDED.get(account, ())
-    own = [right for right in _own(drawn) if not any(_within(right, each) for each in needed)]
-    return [*own, *_away(account, drawn), *_OF_THE_CLUSTER]
+    own = [right for right in (*_own(drawn), *bound) if not any(_within(right, each) for each in needed)]
+    return list(dict.fromkeys([*own, *_away(account, drawn), *_OF_THE_CLUSTER]))
 
 
 def strangers(drawn: Others) -> list[tuple[str, str]]:
@@ -101,17 +106,23 @@ def strangers(drawn: Others) -> list[tuple[str, str]]:
     return [("default", ""), (drawn.account, ""), (drawn.account, drawn.namespace), *before]
 
 
-def met(own: str, accounts: Iterable[Object], bindings: Iterable[Object]) -> list[tuple[str, str]]:
+def met(own: str, accounts: Iterable[Object], bindings: Iterable[Object], member: str) -> list[tuple[str, str]]:
     """Accounts without a step that are here, or that a binding here is for, as `strangers` has them.
 
     Args:
         own: the lab's namespace.
+        member: the account that stands for all of a namespace, where a binding is for these.
     """
     found = [(str(each["metadata"]["name"]), "") for each in accounts]
     for subject in (subject for each in bindings for subject in each.get("subjects") or []):
-        if subject.get("kind") == "ServiceAccount":
-            home = str(subject.get("namespace") or own)
-            found.append((str(subject["name"]), "" if home == own else home))
+        account, home = str(subject["name"]), str(subject.get("namespace") or own)
+        if subject.get("kind") == "Group" and account.startswith(_ALL_OF):
+            account, home = member, account.removeprefix(_ALL_OF)
+        elif subject.get("kind") == "User" and account.startswith(_USER):
+            home, _, account = account.removeprefix(_USER).partition(":")
+        elif subject.get("kind") != "ServiceAccount":
+            continue
+        found.append((account, "" if home == own else home))
     known = {(account, "") for account in ACCOUNTS.values()}
     return [each for each in dict.fromkeys(found) if each not in known]
 
@@ -125,7 +136,7 @@ def strangers_may_not() -> list[Right]:
 def _own(drawn: Others) -> list[Right]:
     """Everything that is asked about in the lab's own namespace."""
     found = list(_SPECIAL)
-    for (group, resource), names in _KINDS.items():
+    for (group, resource), names in KINDS.items():
         found += [Right(verb, resource, name, group) for name in (*names, drawn.item) for verb in _OF_ONE]
         found += [Right(verb, resource, group=group) for verb in _OF_ALL]
     return found
