@@ -311,3 +311,69 @@ def test_the_given_program_has_nothing_laid_over_it(
     with pytest.raises(Failure) if said else nullcontext() as raised:
         asyncio.run(lab20.must_run_as_given(made_up_lab("20", objects=NothingThere(named=named)), "collector"))
     assert not said or said in raised.value.seen
+
+
+@pytest.mark.parametrize(
+    ("volume", "claim", "seen"),
+    [
+        ({"persistentVolumeClaim": {"claimName": "c"}}, {"storageClassName": "standard"}, ""),
+        ({"persistentVolumeClaim": {"claimName": "c"}}, {}, ""),
+        ({"persistentVolumeClaim": {"claimName": "c"}}, {"storageClassName": "flights-nvme"}, "class flights-nvme"),
+        ({"persistentVolumeClaim": {"claimName": "c"}}, {"storageClassName": ""}, "claim c is of no class"),
+        ({"hostPath": {"path": "/tmp/book"}}, {}, "volume book is one"),
+        ({"ephemeral": {}}, {}, ""),
+    ],
+)
+def test_the_book_s_volume_is_of_the_namespace(
+    monkeypatch: pytest.MonkeyPatch, volume: Object, claim: Object, seen: str
+) -> None:
+    async def owned(lab: Any, deployment: str) -> list[Object]:
+        return [{"spec": {"volumes": [{"name": "book", **volume}]}}]
+
+    class Claims(NothingThere):
+        def named(self, kind: str, name: str) -> Any:
+            async def now() -> Object:
+                return {"spec": claim}
+
+            return Room(now=now)
+
+    scenario = loaded("20", "scenario")
+    monkeypatch.setattr(scenario, "owned_pods", owned)
+    lab = made_up_lab("20", objects=Claims())
+    try:
+        asyncio.run(scenario.must_have_a_volume_of_the_clusters(lab))
+        said = ""
+    except Failure as failure:
+        said = failure.seen
+    assert (seen in said) if seen else not said
+
+
+def test_the_book_that_hangs_is_a_new_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    pods, killed, asked = ["book-1", "book-2"], [], []
+    ready = {"conditions": [{"type": "Ready", "status": "True"}]}
+
+    async def owned(lab: Any, deployment: str) -> list[Object]:
+        return [{"metadata": {"name": each}, "status": ready} for each in pods]
+
+    class Book(NothingThere):
+        async def kill(self, pod: str, grace: int | None = None) -> None:
+            killed.append(pod)
+            pods[:] = ["book-3"]
+
+    async def get(service: str, path: str, **more: Any) -> Answer:
+        asked.append(path)
+        return answer(200, {})
+
+    async def first_answer(ask: Any, *right: Any, within: float) -> Answer:
+        found: Answer = await ask()
+        return found
+
+    async def some(lab: Any, service: str) -> str:
+        return pods[0]
+
+    scenario = loaded("20", "scenario")
+    monkeypatch.setattr(scenario, "owned_pods", owned)
+    monkeypatch.setattr(scenario, "some_pod", some)
+    lab = made_up_lab("20", objects=Book(), traffic=Room(get=get, first_answer=first_answer))
+    assert asyncio.run(scenario._fresh(lab)) == "book-3"
+    assert killed == ["book-1", "book-2"] and asked == ["/routes"]

@@ -34,7 +34,7 @@ BUDGET_MIB = 256
 async def book_answers(lab: Lab) -> None:
     """The book is up within 90 s, and its pods alone answer GET /routes with the minutes of the archive.
 
-    It is the given program, started as it was, and its volume of a class that the cluster has.
+    It is the given program, started as it was, and its volume of a class that the cluster has for everybody.
     """
     await settled(lab, "book", within=UP_WITHIN, why=BOOK)
     await must_run_as_given(lab, "book")
@@ -120,7 +120,7 @@ async def board_shows(lab: Lab) -> None:
     domains=("cka/troubleshooting", "ckad/observability-and-maintenance"),
 )
 async def hung_book_comes_back(lab: Lab) -> None:
-    """The checker makes the book hang: within 40 s it has a new container, and then it answers again."""
+    """The checker makes a book hang that has just opened: within 40 s a new container, and then it answers again."""
     anew, answers = await hung_and_back(lab)
     expect(anew).because(HUNG)
     expect(answers).because(AGAIN)

@@ -80,18 +80,22 @@ async def _from_elsewhere(lab: Lab, container: Object) -> list[Object]:
 
 
 async def must_have_a_volume_of_the_clusters(lab: Lab) -> None:
-    """No claim of the book's is of the class that there was none of, which somebody must have made; no news then.
+    """The book's volumes are of this namespace, and none of a class that was made for it; no news then.
 
     Raises:
-        Failure: one is.
+        Failure: a claim is of the class that there was none of, or of none, so that somebody has made its volume by
+            hand; or a volume is a folder of the node.
     """
     none = in_manifests(START, "PersistentVolumeClaim", "book")["spec"]["storageClassName"]
     for pod in await owned_pods(lab, "book"):
         for each in pod["spec"].get("volumes") or []:
+            must(holds("hostPath" not in each, "no folder of the node", f"volume {each['name']} is one"), OUTSIDE)
             claim = (each.get("persistentVolumeClaim") or {}).get("claimName")
             found: Object = (await lab.objects.named("PersistentVolumeClaim", claim).now() if claim else None) or {}
-            own = (found.get("spec") or {}).get("storageClassName") != none
-            must(holds(own, "a claim of a class that the cluster has", f"claim {claim} is of class {none}"), OUTSIDE)
+            of = (found.get("spec") or {}).get("storageClassName", "?")
+            own = not found or of not in (none, "")
+            seen = f"claim {claim} is of class {of}" if of else f"claim {claim} is of no class"
+            must(holds(own, "a claim of a class that the cluster has", seen), OUTSIDE)
 
 
 async def opened(lab: Lab) -> Observation:
@@ -153,7 +157,7 @@ async def shows_newest(lab: Lab, answer: Answer) -> Observation:
 
 
 async def hung_and_back(lab: Lab) -> tuple[Observation, Observation]:
-    """Make the book hang: is its container started anew, and does it answer again then?
+    """Make a book hang that has just opened: is its container started anew, and does it answer again then?
 
     A pod that goes on to hang is replaced.
     """
@@ -178,19 +182,22 @@ async def hung_and_back(lab: Lab) -> tuple[Observation, Observation]:
 
 
 async def _fresh(lab: Lab) -> str:
-    """A pod of the book whose container has never ended: after an end the kubelet waits, longer each time."""
-    pod = await some_pod(lab, "book")
-    if not restarts(await lab.objects.named("Pod", pod).present()):
-        return pod
-    await lab.objects.kill(pod)
+    """A pod of the book that has just opened, whose liveness probe has only begun.
+
+    Its container has never ended, either: after an end the kubelet waits, longer each time.
+    """
+    before = {name(pod) for pod in await owned_pods(lab, "book") if not leaving(pod)}
+    await asyncio.gather(*(lab.objects.kill(pod) for pod in sorted(before)))
     seen = await lab.time.eventually(
-        lambda: _waiting(lab, {pod}, ["book"]),
+        lambda: _waiting(lab, before, ["book"]),
         lambda parts: not parts,
         expected="a new pod of the book, ready",
         shown=lambda parts: "there is none" if parts else "it is",
         within=OPEN_WITHIN,
     )
     must(seen, "the checker has deleted its pod, and a new one is made from the Deployment's template")
+    # Without a readiness probe it is ready before it has read.
+    await lab.traffic.first_answer(lambda: lab.traffic.get("book", "/routes", within=4), within=OPEN_WITHIN)
     return await some_pod(lab, "book")
 
 

@@ -38,8 +38,9 @@ SHOWN = (
 HUNG = (
     "the process is there, the port is open, and no answer comes: only a liveness probe that asks for an answer "
     "notices. It must be patient while the program starts, and not for longer: a startup probe is for the first, the "
-    "liveness probe for what comes after. From the first failed question to the kill it takes about periodSeconds "
-    "times failureThreshold, and each question takes timeoutSeconds"
+    "liveness probe for what comes after. An initial delay counts, too, where the book hangs early. From the first "
+    "failed question to the kill it takes about periodSeconds times failureThreshold, and each question takes "
+    "timeoutSeconds"
 )
 NO_DRILL = (
     "the file is for drills alone: a book that hangs in earnest makes none. What the probe is to notice is that it "
@@ -50,8 +51,8 @@ AGAIN = (
     "the one before has left there, /tmp too if that is one: kubectl describe pod, kubectl logs --previous"
 )
 OUTSIDE = (
-    "there was no storage class of that name, and what is made for it, a class or a PersistentVolume, is not of your "
-    "namespace: kubectl get storageclass lists those that the cluster has for everybody"
+    "a class or a PersistentVolume that is made for the book is not of your namespace, nor is a folder of the node: "
+    "kubectl get storageclass lists the classes that the cluster has for everybody"
 )
 FORGOTTEN = (
     "what is written into a container, or into a volume that lives and ends with its pod, is gone with the pod; a "
