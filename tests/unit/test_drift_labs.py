@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import runpy
+import json
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,6 +18,8 @@ import pytest
 from mlops_lab.base.errors import Failure
 from mlops_lab.base.paths import project
 from mlops_lab.kit.sandbox.process import Trouble
+from mlops_lab.labs.catalog import resolve
+from mlops_lab.labs.variants import solutions, texts, wrongs
 from tests.lab_programs import loaded
 from tests.made_up import made_up_lab
 
@@ -165,6 +170,9 @@ class Fed:
     def new(self) -> None:
         self.detector = self.make()
 
+    def beside(self, calls: Calls) -> None:
+        Fed(self.make).feed(calls)
+
     def feed(self, calls: Calls) -> tuple[int, bool]:
         for number, (call, *values) in enumerate(calls, 1):
             if getattr(self.detector, call)(*values) and call == "labelled":
@@ -184,8 +192,11 @@ def drawn(seed: int) -> Any:
 
 
 def program(variant: str) -> Callable[[], Any]:
-    text = LABS / "19-accuracy-drift" / variant / "detector.py"
-    return runpy.run_path(str(text))["Detector"]  # type: ignore[no-any-return]
+    lab = resolve("19")
+    (found,) = [each for each in (*solutions(lab), *wrongs(lab)) if f"{each.kind}/{each.name}" == variant]
+    space: dict[str, Any] = {}
+    exec(compile(texts(found)["detector.py"], "detector.py", "exec"), space)
+    return space["Detector"]  # type: ignore[no-any-return]
 
 
 @pytest.mark.parametrize(
@@ -204,6 +215,51 @@ def test_an_alarm_that_comes_anyway_finds_no_drift(variant: str, expected: str) 
     said = verdict("19", "finds_the_drift", {"driven": {"tests": {"finds": {"streams": seen}}}})
     assert expected in said
     assert bool(said) == bool(expected)
+
+
+@pytest.mark.parametrize(
+    ("variant", "test", "check", "expected"),
+    [
+        ("solution/likelihood-ratio", "slow", "waits_for_bad_news", ""),
+        ("wrong/waits_for_bad_news--gives-up-a-little-early", "slow", "waits_for_bad_news", "no alarm while"),
+        ("solution/likelihood-ratio", "quiet", "keeps_quiet", ""),
+        ("wrong/keeps_quiet--evidence-of-all-detectors", "quiet", "keeps_quiet", "no alarm while"),
+    ],
+)
+def test_labels_may_take_their_time_and_another_stream_go_wrong(
+    variant: str, test: str, check: str, expected: str
+) -> None:
+    streams, flights = loaded("19", "streams"), drawn(5)
+    seen = [each.seen() for each in streams.TESTS[test](Fed(program(variant)), flights, flights.rng)]
+    tests = {"finds": {"streams": []}, test: {"streams": seen}}
+    said = verdict("19", check, {"driven": {"tests": tests}})
+    assert said.startswith(expected)
+    assert bool(said) == bool(expected)
+    assert [each["about"] for each in seen].count(streams.BESIDE) == (test == "quiet")
+
+
+def test_the_clock_goes_as_in_life(tmp_path: Path) -> None:
+    (tmp_path / "detector.py").write_text(DETECTOR_THAT_SAYS_THE_TIME)
+    text = (LABS / "19-accuracy-drift" / "checker" / "driver.py").read_text()
+    calls = [["predicted", "a", 0.5], ["predicted", "b", 0.5]]
+    program = f"{text}\nanswer(('new', []))\nanswer(('feed', {calls!r}))\n"
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
+    for took in json.loads(done.stdout):
+        assert 105 <= took < 106
+
+
+DETECTOR_THAT_SAYS_THE_TIME = """
+import json, time
+CLOCKS = (time.time, time.monotonic, time.perf_counter, time.time_ns, time.monotonic_ns, time.perf_counter_ns)
+class Detector:
+    def __init__(self):
+        self.at = None
+    def predicted(self, flight, probability):
+        before, self.at = self.at, [clock() for clock in CLOCKS]
+        if before:
+            took = [now - then for now, then in zip(self.at, before)]
+            print(json.dumps([*took[:3], *(each / 1e9 for each in took[3:])]))
+"""
 
 
 @pytest.mark.parametrize("begins_itself", [False, True])

@@ -32,6 +32,7 @@ class Feed:
     Attributes:
         delay: they come so many predictions later, at least and at most.
         more: a late flight's comes so many later still.
+        late: a late flight's comes so many predictions later, at least and at most, whatever those two say.
         lost: the share that never comes.
         again: how many times a late flight's label is repeated, at most.
         apart: a repeated one comes so many predictions after the one before it, at least and at most.
@@ -39,6 +40,7 @@ class Feed:
 
     delay: tuple[int, int] = (10, 60)
     more: int = 0
+    late: tuple[int, int] | None = None
     lost: float = 0.0
     again: int = 0
     apart: tuple[int, int] = (10, 60)
@@ -47,6 +49,7 @@ class Feed:
 IN_ORDER, MIXED, AGAIN, LOST, SLOW = (
     Feed(delay=(35, 35)), Feed(), Feed(again=2), Feed(lost=0.5), Feed(more=150)
 )  # fmt: skip
+LATEST = Feed(late=(206, 210))  # as late as it may be
 FILED_LATER = Feed(again=2, apart=(200, 260))  # repeated when nobody waits for that flight any more
 
 
@@ -120,6 +123,8 @@ class Flights:
         true[first:] = drifted(given[first:], kind, rng.uniform(LEAST, MOST))
         late = rng.random(len(given)) < true
         comes = rng.uniform(*feed.delay, len(given)) + feed.more * late
+        if feed.late:
+            comes = np.where(late, rng.uniform(*feed.late, len(given)), comes)
         lost = rng.random(len(given)) < feed.lost
         found: list[Event] = []
         for number, name in enumerate(names):

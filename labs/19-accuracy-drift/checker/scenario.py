@@ -14,6 +14,7 @@ Seen = dict[str, Any]  # a test, or a stream of it, as streams.py says it
 
 HERE = Path(__file__).parent
 PROGRAM = "detector.py"
+BESIDE = "beside"  # what a stream of the second test is about, in whose midst another one went wrong
 WITHIN = 600  # labels of drifted flights
 DONE_WITHIN = 600  # s for the checker's pod; with a detector that does its work it takes some 10
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from mlops_lab.kit.sandbox.process import STRANGE, Sandbox, Trouble
 
-from .flights import AGAIN, FILED_LATER, IN_ORDER, LOST, MIXED, SLOW, Event, Feed, Flights
+from .flights import AGAIN, FILED_LATER, IN_ORDER, LATEST, LOST, MIXED, SLOW, Event, Feed, Flights
 
 WITHIN = int(os.environ.get("LABELS", "600"))  # labels of drifted flights, after which an alarm is too late
 SHOWN = 2 * WITHIN  # how far a stream goes on, to tell late from never
@@ -18,6 +18,7 @@ FORGIVEN = 50  # in the first test: labels for each alarm before the drift, or i
 # A model that is replaced before anybody has heard an alarm, and how many flights after it went wrong. Who waits 210
 # flights for labels has hardly looked at one by then; whoever goes on with them finds more than enough for an alarm.
 UNHEARD, UNHEARD_OF = "unheard", (212, 222)
+BESIDE = "beside"  # a stream in whose midst another one went wrong, beside it
 DAYS = ("calm", "storm", "calm", "unsure", "calm", "storm")
 BATCH = 400  # calls at once
 ANSWERS_WITHIN = 20.0  # s for a batch
@@ -52,6 +53,10 @@ class Detector:
             raise Trouble(STRANGE, self.sandbox.printed)
         self.calls += made
         return made, alarm
+
+    def beside(self, calls: Sequence[Sequence[Any]]) -> None:
+        """Make another one beside it, for a stream of its own, and make calls of that until it alarms."""
+        self._ask("beside", calls, f"{len(calls)} calls of a second stream")
 
     def _ask(self, what: str, calls: Sequence[Sequence[Any]], named: str) -> dict[str, Any]:
         answer, spent = self.sandbox.ask((what, calls), within=ANSWERS_WITHIN, what=named), self.sandbox.spent
@@ -143,11 +148,26 @@ def finds(detector: Detector, flights: Flights, rng: np.random.Generator) -> Ite
 
 
 def quiet(detector: Detector, flights: Flights, rng: np.random.Generator) -> Iterator[Stream]:
-    """Nothing happens, for 10,000 labels."""
-    for _ in range(4):
-        stream = Stream(detector, "")
-        stream.run(flights.events(flights.draw(10_000), MIXED))
+    """Nothing happens, for 10,000 labels. In the midst of one of the streams another one goes wrong, beside it."""
+    with_another = int(rng.integers(4))
+    for number in range(4):
+        stream, events = Stream(detector, ""), flights.events(flights.draw(10_000), MIXED)
+        if number == with_another:
+            half = some(rng, 6_000, 14_000)
+            stream.run(events[:half])
+            if not stream.false:
+                detector.beside(_gone_wrong(flights, rng))
+                stream.about, events = BESIDE, events[half:]
+        if not stream.false:
+            stream.run(events)
         yield stream
+
+
+def _gone_wrong(flights: Flights, rng: np.random.Generator) -> list[Sequence[Any]]:
+    """The calls of a stream with a drift."""
+    before = some(rng, 500, 800)
+    events = flights.events(flights.draw(before + SHOWN), MIXED, drift=before, kind="more")
+    return [event[1:4] for event in events]
 
 
 def some(rng: np.random.Generator, least: int, most: int) -> int:
@@ -167,15 +187,15 @@ def then_drift(feed: Feed, least: int, most: int) -> Test:
     return test
 
 
-def blocks(feed: Feed) -> Test:
-    """Calm and busy days in turn, as the model says they are, and at last a drift.
+def blocks(*feeds: Feed) -> Test:
+    """Calm and busy days in turn, as the model says they are, and at last a drift; a stream for each feed.
 
     In a storm there are many late flights; the log loss is highest on a day when each flight may be late or not.
     """
 
     def test(detector: Detector, flights: Flights, rng: np.random.Generator) -> Iterator[Stream]:
-        for _ in range(2):
-            stream = Stream(detector, "more")
+        for number in rng.permutation(len(feeds)):
+            stream, feed = Stream(detector, "more"), feeds[number]
             days = [flights.draw(some(rng, 500, 900), group) for group in DAYS]
             drawn, before = [*days, flights.draw(2 * SHOWN)], sum(len(names) for names, _ in days)
             whole = [name for names, _ in drawn for name in names], np.concatenate([given for _, given in drawn])
@@ -251,8 +271,8 @@ TESTS: dict[str, Test] = {
     "quiet": quiet,
     "again": then_drift(AGAIN, 1500, 3500),  # labels of late flights come two or three times
     "lost": then_drift(LOST, 4000, 7000),  # every other label never comes
-    "busy": blocks(MIXED),  # labels come as they do
-    "slow": blocks(SLOW),  # the labels of late flights come later
+    "busy": blocks(MIXED, MIXED),  # labels come as they do
+    "slow": blocks(SLOW, LATEST),  # the labels of late flights come later
     "kinds": kinds,
     "over": over,
     "small": small,
