@@ -66,9 +66,10 @@ def applied(variant: Variant | None = None) -> dict[tuple[str, str], Object]:
 def selects(selector: Object | None, labels: Mapping[str, str]) -> bool:
     wanted = (selector or {}).get("matchLabels") or {}
     rules = (selector or {}).get("matchExpressions") or []
-    assert all(each["operator"] == "In" for each in rules)
+    assert all(each["operator"] in ("In", "Exists") for each in rules)
     return all(labels.get(key) == value for key, value in wanted.items()) and all(
-        labels.get(each["key"]) in each["values"] for each in rules
+        each["key"] in labels if each["operator"] == "Exists" else labels.get(each["key"]) in each["values"]
+        for each in rules
     )
 
 
@@ -242,7 +243,7 @@ def test_no_name_and_no_meaningless_label_is_twice_the_same(lab21: Any) -> None:
 
     one, other = drawn(1), drawn(2)
     assert drawn(1) == one and set(one) & set(other) == {"role", "app"}
-    assert len(set(one)) == 13 + 9 + 2 and all(each.replace("-", "").isalnum() for each in one)
+    assert len(set(one)) == 13 + 10 + 2 and all(each.replace("-", "").isalnum() for each in one)
 
 
 def test_the_listener_is_a_probe_that_listens(lab21: Any) -> None:
@@ -456,6 +457,10 @@ def asked(lab21: Any, monkeypatch: pytest.MonkeyPatch, space: Space, status: int
         ("wrong/others_stay_out--out-to-everybody", ["others_stay_out: open: a pod with app=model to the API server"]),
         (
             "wrong/others_stay_out--nothing-by-default",
+            ["others_stay_out: open: a pod of other labels to a new pod that is none of the four"],
+        ),
+        (
+            "wrong/others_stay_out--whoever-has-an-app",
             ["others_stay_out: open: a pod of other labels to a new pod that is none of the four"],
         ),
         (

@@ -160,7 +160,7 @@ class Visitors:
             Sender(lab.objects, names[4], labels("app", "model")),
             Probe(lab.objects, names[5], labels("app", "features")),
             Probe(lab.objects, names[6], labels("app", word(random))),
-            Listener(lab.objects, names[7], labels("app", word(random))),
+            Listener(lab.objects, names[7], labels(word(random), word(random))),  # nor has everybody a label app
             Host(lab.objects, names[8], labels("app", word(random))),
             tuple(Guest(away, name, each) for name, each in zip(names[9:], of_the_list, strict=True)),
         )
