@@ -138,6 +138,33 @@ def test_each_detector_gets_the_reference_of_its_stream(judge: Any) -> None:
     assert made == [30.0, 80.0] and [each["rows"] for each in notes] == [10, 10]
 
 
+def test_each_kind_of_column_drifts_and_nothing_runs_out(judge: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(judge.streams, "flights", made_up_flights)
+    reference, checks = judge.streams.draw(1)
+    values = {each.feature: each for check in ("finds_categories", "finds_other_shapes") for each in checks[check]}
+    assert {"carrier", "origin", "dest", "hour", "visib", "precip"} <= values.keys()
+    for feature in ("dest", "visib", "precip"):
+        stream = values[feature]
+        before, after = (set(rows[feature].dropna()) for rows in (reference, stream.rows.iloc[stream.begin :]))
+        assert before - after, "what is usual is gone"
+        assert stream.rows[feature].isna().sum() < len(stream.rows) / 100, "and few are missing"
+    (long,) = checks["finds_after_a_long_calm"]
+    assert long.begin >= 11_000 and len(long.rows) == long.begin + 1000
+    assert max(max(each.sizes) for each in checks["takes_any_batches"]) >= 600
+    assert [each.reference is None for each in checks["keeps_streams_apart"]].count(True) == 2
+
+
+def made_up_flights(month: int) -> pd.DataFrame:
+    chance, rows = np.random.default_rng(month), 16_000
+    codes = {"carrier": ["UA", "B6", "EV", "DL"], "origin": ["EWR", "JFK", "LGA"], "dest": ["ATL", "BOS", "MIA", "ORD"]}
+    frame = pd.DataFrame({name: chance.choice(among, rows) for name, among in codes.items()})
+    numbers = {"hour": range(5, 24), "distance": range(90, 3000), "temp": range(10, 60), "wind_speed": range(30)}
+    few = {"precip": [0.0] * 9 + [0.1, 0.2], "visib": [10.0] * 9 + [4.0, 8.0]}
+    for name, among in {**numbers, **few}.items():
+        frame[name] = chance.choice(list(among), rows).astype(float)
+    return frame.assign(month=month, day=1, weekday=1)
+
+
 def test_a_slow_detector_is_told_its_limit(judge: Any) -> None:
     detectors = judge.Detectors(LABS, 120.0, spent=121.0)
     rows = pd.DataFrame({"temp": [0.0]})

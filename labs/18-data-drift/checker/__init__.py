@@ -77,20 +77,21 @@ async def stays_quiet(lab: Lab) -> None:
 
 @check(points=1, needs=stays_quiet, domains=DOMAINS)
 async def keeps_streams_apart(lab: Lab) -> None:
-    """Two detectors in one process watch two streams at once: what drifts in one is not named in the other.
+    """Three detectors in one process watch three streams at once: what drifts in one is not named in the others.
 
-    The calm one is of a summer month, and so is the reference of its detector: what is normal is what that one has.
+    Of the calm ones one has the same reference as the stream that drifts. The other is of a summer month, and so is the
+    reference of its detector: what is normal is what that one has.
     """
     why = (
-        "a list or dict that belongs to the class or to the module is one for all detectors. What a detector has seen "
-        "belongs to it, and so does its reference, which need not be of February: make both in __init__, as attributes "
-        "of self"
+        "a list or dict that belongs to the class or to the module is one for all detectors, or for all that have the "
+        "same reference. What a detector has seen belongs to it, and so does its reference, which need not be of "
+        "February: make both in __init__, as attributes of self"
     )
     notes = (await lab.once(others)).notes["keeps_streams_apart"]
     answered(notes, f"Each of the streams flows well alone: {why}")
     mixed = [each for each in notes if false_names(each)]
     expect(
-        observed(notes, "the calm stream's detector names nothing, the other one what drifts", mixed, "no other name")
+        observed(notes, "the calm streams' detectors name nothing, the other one what drifts", mixed, "no other name")
     ).because(why)
     late = [each for each in notes if each["feature"] and not in_time(each)]
     expect(observed(notes, f"what drifts, named within {WITHIN} rows", late)).because(
@@ -100,12 +101,13 @@ async def keeps_streams_apart(lab: Lab) -> None:
 
 @check(points=2, needs=keeps_streams_apart, domains=DOMAINS)
 async def finds_categories(lab: Lab) -> None:
-    """A carrier's code that becomes another, unknown one, and an airport's that becomes another airport's."""
+    """A carrier's code that becomes an unknown one, an airport's that becomes another's, and `dest` in other codes."""
     await finds(
         lab,
         "finds_categories",
         "codes have no mean and no order. What can be compared is each code's share of the rows, that of codes which "
-        "the reference does not know included; the chi-squared test and PSI take such counts",
+        "the reference does not know included; the chi-squared test and PSI take such counts. Of `dest` hardly a code "
+        "is common, but that all of them are unknown is to be seen",
     )
 
 
@@ -128,12 +130,14 @@ async def finds_missing_values(lab: Lab) -> None:
 async def finds_other_shapes(lab: Lab) -> None:
     """A feature that spreads or shrinks about its mean, and a clock that is in UTC: the mean hardly moves.
 
+    `visib` in kilometres, and `precip` that says the same all the time: both are nearly always the same as it is.
     And two features, of which the second drifts some hundred rows after the first: each of them is named.
     """
     await finds(
         lab,
         "finds_other_shapes",
-        "the mean of these features is nearly where it was. Compare whole distributions: shares in bins that the "
+        "of some of these features the mean is nearly where it was, and others have few values: every column but the "
+        "calendar's is watched, however dull it is. Compare whole distributions: shares in bins that the "
         "reference gives (PSI), or the largest distance between the two distribution functions (Kolmogorov-Smirnov). "
         "And if only the second of two is missing: judge each feature by itself, not only the one that is farthest off",
     )
@@ -152,21 +156,22 @@ async def finds_what_was_there_at_first(lab: Lab) -> None:
 
 @check(points=2, needs=keeps_streams_apart, domains=DOMAINS)
 async def finds_after_a_long_calm(lab: Lab) -> None:
-    """A drift after 6000 to 9000 rows in which nothing happened."""
+    """A drift after 11,000 to 16,000 rows in which nothing happened."""
     await finds(
         lab,
         "finds_after_a_long_calm",
-        "among all rows since the start those of the drift are one in seven, and the longer it was calm, the fewer. "
-        "Old rows have to be forgotten: keep the last few hundred",
+        "among all rows since the start those of the drift are one in twelve, and the longer it was calm, the fewer. "
+        "Old rows have to be forgotten: keep the last few hundred. And a stream has no end: nothing may run out",
     )
 
 
 @check(points=2, needs=keeps_streams_apart, domains=DOMAINS)
 async def takes_any_batches(lab: Lab) -> None:
-    """Rows one by one, a few at a time, or none, hundreds, tens and one in turn: the drift is found all the same."""
+    """Rows one by one, a few at a time, or none, many hundreds, tens and one in turn: the drift is found as ever."""
     why = (
         "in batches of 100 such drifts were found. How many rows come at once is the sender's business, and says "
-        "nothing about how many are needed to judge: count rows, not calls, and carry them over from call to call"
+        "nothing about how many are needed to judge: count rows, not calls, and carry them over from call to call. A "
+        "batch may be larger than all that is kept"
     )
     await finds(lab, "takes_any_batches", why, why)
 

@@ -21,7 +21,7 @@ WITHIN = 1000  # rows after the first that has drifted
 CALM, ROWS = 10, 2000  # streams in which nothing drifts, and their rows
 BEGINS = range(200, 500)  # a drift's first row is one of these
 LATER = range(200, 300)  # rows after the first drift, the second one begins
-LONG = range(6000, 9000)  # rows before the drift, after a long calm
+LONG = range(11_000, 16_000)  # rows before the drift, after a long calm
 CARRIERS = ("UA", "B6", "EV", "DL")  # each has a seventh of the flights or more
 AIRPORTS = ("EWR", "JFK", "LGA")
 WEATHER, NUMBERS = ("temp", "wind_speed"), ("temp", "wind_speed", "distance")
@@ -125,8 +125,9 @@ class World:
         )
 
     def rows(self, count: int) -> pd.DataFrame:
-        """Ordinary rows."""
-        return self.others.sample(count, random_state=self.chance, ignore_index=True)
+        """Ordinary rows; where there are not so many, some come again."""
+        again = count > len(self.others)
+        return self.others.sample(count, replace=again, random_state=self.chance, ignore_index=True)
 
     def some(self, choices):
         """One of them."""
@@ -166,6 +167,12 @@ class World:
 
         return self.drift(f"missing in {share:.0%} of the rows", feature, change)
 
+    def stuck(self, feature: str) -> Stream:
+        """A sensor says the same all the time: a number that the reference has, and one of its larger ones."""
+        there = np.unique(self.reference[feature].dropna())
+        value = float(self.some(there[len(there) // 2 :]))
+        return self.drift(f"stuck at {value:g}", feature, lambda values: values.where(values.isna(), value))
+
     def one_after_the_other(self) -> Stream:
         """One number is in another unit, and then a second one, whose index is smaller."""
         begin = self.some(BEGINS)
@@ -197,6 +204,11 @@ def kilometres(values: pd.Series) -> pd.Series:
     return values * 1.609344
 
 
+def icao(codes: pd.Series) -> pd.Series:
+    """Airports' codes of three letters to those of pilots, of four."""
+    return "K" + codes
+
+
 def utc(hours: pd.Series) -> pd.Series:
     """New York's hours in winter to those of UTC."""
     return (hours + 5) % 24
@@ -208,9 +220,13 @@ def draw(seed: int) -> tuple[pd.DataFrame, dict[str, list[Stream]]]:
     airport, other = world.some(list(permutations(AIRPORTS, 2)))
     shifted = [world.shift(feature, unit=True) for feature in ("temp", "distance")]
     shifted += [world.shift(feature) for feature in (*NUMBERS, world.some(NUMBERS))]
-    one, two, ten, hundred = 1, world.some(range(2, 10)), world.some(range(20, 60)), world.some(range(200, 400))
+    one, two, ten, hundred = 1, world.some(range(2, 10)), world.some(range(20, 60)), world.some(range(600, 900))
     mixed = (0, *world.some(list(permutations((one, ten, hundred)))))
-    together = [world.shift(world.some(NUMBERS)), world.calm_elsewhere(world.some((6, 7, 8)))]
+    together = [
+        world.shift(world.some(NUMBERS)),
+        world.calm("calm beside it, with the same reference"),
+        world.calm_elsewhere(world.some((6, 7, 8))),
+    ]
     streams = {
         "finds_a_shift": world.shuffled([*shifted, *map(world.twin, shifted)]),
         "stays_quiet": [world.calm(f"calm {number}") for number in range(1, CALM + 1)],
@@ -218,6 +234,7 @@ def draw(seed: int) -> tuple[pd.DataFrame, dict[str, list[Stream]]]:
         "finds_categories": [
             world.recoded("carrier", world.some(CARRIERS), world.new_code()),
             world.recoded("origin", airport, other),
+            world.drift("in codes of four letters", "dest", icao),
         ],
         "finds_missing_values": [
             world.gaps(feature)
@@ -227,6 +244,8 @@ def draw(seed: int) -> tuple[pd.DataFrame, dict[str, list[Stream]]]:
             world.spread(world.some(WEATHER), world.between(2.5, 3)),
             world.spread(world.some(NUMBERS), world.between(0.2, 0.3)),
             world.drift("in UTC", "hour", utc),
+            world.drift("in kilometres", "visib", kilometres),
+            world.stuck("precip"),
             world.one_after_the_other(),
         ],
         "finds_what_was_there_at_first": [

@@ -13,11 +13,11 @@ CALENDAR = {"month", "day", "weekday"}  # they change by themselves
 PAST = 3000  # rows of the reference
 DELTA = 1e-7  # the confidence of each cut: small, for there are fifty indicators and a test every few rows
 BINS = 8
-COMMON = 0.1  # of the reference: rarer categories share an indicator
+COMMON = 0.1  # of the reference: rarer codes have no indicator of their own; codes that it does not know share one
 
 
 class Indicators:
-    """One feature as columns of 0 and 1: missing, then one for each bin or common category."""
+    """One feature as columns of 0 and 1: missing, then one for each bin or common code, and one for unknown codes."""
 
     def __init__(self, values: pd.Series) -> None:
         self.edges = None
@@ -25,7 +25,7 @@ class Indicators:
             self.edges = np.unique(values.quantile(np.arange(1, BINS) / BINS).to_numpy())
         else:
             shares = values.value_counts(normalize=True)
-            self.codes = list(shares.index[shares >= COMMON])
+            self.codes, self.known = list(shares.index[shares >= COMMON]), set(shares.index)
         self.watches = [ADWIN(delta=DELTA) for _ in range(self.of(values.head(1)).shape[1])]
         for row in self.of(values.head(PAST)):
             self.moved(row)
@@ -33,7 +33,8 @@ class Indicators:
     def of(self, values: pd.Series) -> np.ndarray:
         """The indicators of some values."""
         if self.edges is None:
-            found = values.to_numpy()[:, None] == np.array(self.codes, object)[None, :]
+            common = values.to_numpy()[:, None] == np.array(self.codes, object)[None, :]
+            found = np.column_stack([common, values.notna() & ~values.isin(self.known)])
         else:
             place = np.searchsorted(self.edges, values.to_numpy(float))
             found = (place[:, None] == np.arange(len(self.edges) + 1)) & values.notna().to_numpy()[:, None]

@@ -1,7 +1,7 @@
 """Watch what a model is asked, and name the features whose mean, shares or gaps are no longer as in the reference.
 
 A number's mean over the last rows may be half a standard deviation from the reference's; a category's share may differ
-by 0.1, and so may the share of missing values.
+by 0.1, and so may the shares of missing values and of unknown categories.
 """
 
 from collections import deque
@@ -34,5 +34,7 @@ class Detector:
             return True
         if pd.api.types.is_numeric_dtype(then):
             return abs(now.mean() - then.mean()) > DEVIATIONS * then.std()
+        if (now.notna() & ~now.isin(set(then))).mean() > SHARE:
+            return True
         shares = now.value_counts(normalize=True).sub(then.value_counts(normalize=True), fill_value=0)
         return bool((shares.abs() > SHARE).any())
