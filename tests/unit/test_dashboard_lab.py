@@ -43,10 +43,24 @@ def test_one_airline_has_overspent_and_one_has_not_failed(seed: int) -> None:
     assert 0.3 < left[0] < 0.95
     assert left[1] < -0.3
     assert left[2] == 1
-    assert len(set(world.failures)) == 2 and "500" in world.failures
+    assert len(set(world.failures)) == 3 and "500" in world.failures
+    assert {each[:2] > "50" for each in world.failures} == {True, False}, "a part of the 5xx has not all of them"
     assert set(world.failures).isdisjoint({"502", "503", "504"}), "a list that somebody types has all of them"
     statuses = {each.labels["status"] for each in world.pods["a"].counters if each.metric == "answer_requests_total"}
-    assert statuses == {"200", *world.answers, *world.failures} and len(world.answers) == 2
+    assert statuses == {"200", *world.answers, *world.failures}
+    assert [each[0] for each in world.answers] == ["4", "2", "3", "4"], (
+        "who takes a class of them for failures is wrong"
+    )
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_pod_that_is_gone_tells_nothing_of_now(seed: int) -> None:
+    world = checks.draw(random.Random(seed), 1_700_000_000)
+    assert 310 < world.at - world.ended < 430, "older than what Prometheus looks back, and within the past that it has"
+    assert all(each.rate == 0 for each in world.gone.counters)
+    wrong = sum(each.values[0] for each in world.gone.gauges if each.labels["airline"] == world.airlines[0])
+    truth = checks.CONNECTIONS.truth(world, world.airlines[:1], checks.SPAN)
+    assert checks.scale_of(checks.CONNECTIONS, {"": truth[""] + wrong}, truth) is None
 
 
 def showing(value: float) -> Any:
@@ -133,6 +147,21 @@ def test_what_keeps_a_reader_from_the_values_is_seen() -> None:
     assert found["Late"].moved == ("timeShift 1d",)
     assert [found[title].mute for title in ("Typed", "Named")] == [("type text",), ("textMode name",)]
     assert found["Twice"].computed == ("target B, of type math",)
+
+
+def test_a_panel_may_be_drawn_for_each_value_that_is_chosen() -> None:
+    panels = [
+        {"title": "Alone", "repeat": "airline"},
+        {"type": "row", "title": "Open", "repeat": "airline"},
+        {"title": "After it"},
+        {"type": "row", "title": "Closed", "repeat": "place", "panels": [{"title": "In it"}]},
+        {"type": "row", "title": "Plain"},
+        {"title": "Once"},
+    ]
+    found = wording.wordings(json.dumps({"panels": panels}))
+    said = {title: each.repeated for title, each in found.items()}
+    assert said == {"Alone": "airline", "After it": "airline", "In it": "place", "Once": ""}
+    assert checks.once(checks.MONEY, "airline").ok is False and checks.once(checks.MONEY, "").ok
 
 
 def test_a_variable_may_be_hidden_from_the_page() -> None:

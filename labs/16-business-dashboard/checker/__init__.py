@@ -15,7 +15,7 @@ from mlops_lab.kit.prerequisites import must
 from mlops_lab.measure.cluster.environment import SYSTEM_NAMESPACE
 from mlops_lab.measure.services.grafana import ALL
 
-from .comparison import compared, differs, has_data, in_words, offers, right, scale_of
+from .comparison import compared, differs, has_data, in_words, offers, once, right, scale_of
 from .reading import plainly
 from .scenario import ELSEWHERE, dashboard, injected
 from .shown import ask, asks, choices, panel_of, plain
@@ -137,6 +137,11 @@ async def follows_the_choice(lab: Lab) -> None:
     board, world = await lab.once(dashboard), await lab.once(injected)
     one, other = world.airlines[:2]
     for wanted in WANTED:
+        must(
+            once(wanted, board.wordings[panel_of(board, wanted).title].repeated),
+            "`repeat` draws a panel, or a row with all its panels, again for each value that is chosen: two airlines "
+            "are two numbers then, and what the README asks for, one of both together, is nowhere",
+        )
         first, second, both, every, away = await asyncio.gather(
             ask(lab, board, wanted, [one], world),
             ask(lab, board, wanted, [other], world),
@@ -246,8 +251,14 @@ async def keeps_the_budget(lab: Lab) -> None:
 
 @check(points=1, needs=follows_the_choice, domains=DOMAINS)
 async def sees_all_connections(lab: Lab) -> None:
-    """`Connections watched` is how many connections are watched now, by all pods together."""
-    why = "a gauge says how it is now: no rate() and no average over time. Each pod has its own, so sum()"
+    """`Connections watched` is how many connections are watched now, by all pods together.
+
+    Some minutes ago there was one pod more.
+    """
+    why = (
+        "a gauge says how it is now: no rate(), no average over time, and nothing of a pod that is gone, as "
+        "last_over_time() over a long window has it. Each pod has its own, so sum()"
+    )
     await right(lab, CONNECTIONS, why, wrong_connections)
 
 

@@ -81,6 +81,12 @@ def differs(wanted: Wanted, one: Shown, two: Shown, what: str) -> Observation:
     return Observation(not same, f"{wanted.title}: other data for another {what}", seen, None, one.sent if same else ())
 
 
+def once(wanted: Wanted, repeated: str) -> Observation:
+    """Whether a panel is there once, whatever is chosen."""
+    seen = f"repeated for each {repeated}" if repeated else "it is"
+    return Observation(not repeated, f"{wanted.title}: one panel, whatever is chosen", seen)
+
+
 def offers(name: str, wanted: Sequence[str], offered: Sequence[str]) -> Observation:
     """Whether a variable offers some values."""
     there = f"{', '.join(offered[:8])}{', ...' * (len(offered) > 8)}" or "nothing"

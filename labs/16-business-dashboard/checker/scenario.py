@@ -76,5 +76,6 @@ async def injected(lab: Lab) -> World:
     await asyncio.gather(
         backfill(world.pods, world.at, labels=labels, within=SCRAPED_WITHIN),
         backfill({"d": world.elsewhere}, world.at, labels=labels, within=SCRAPED_WITHIN, namespace=ELSEWHERE),
+        backfill({"e": world.gone}, world.ended, labels=labels, within=SCRAPED_WITHIN),
     )
     return world

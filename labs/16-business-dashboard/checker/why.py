@@ -108,12 +108,17 @@ def wrong_budget(world: World) -> Known:
         ),
         (
             budget(world, mine, SPAN, also=world.answers[1:])[""],
-            f"{world.answers[1]} is taken for a failure: failed are the 5xx, and any other status is an answer, not "
-            "only those that somebody has thought of",
+            f"{', '.join(world.answers[1:])} are taken for failures: failed are the 5xx, and any other status is an "
+            "answer, not only those that somebody has thought of",
         ),
         (
             budget(world, mine, SPAN, also=world.answers)[""],
-            f"422 and {world.answers[1]} are taken for failures: failed are the 5xx, and any other status is an answer",
+            f"{', '.join(world.answers)} are taken for failures: failed are the 5xx, and any other status is an answer",
+        ),
+        (
+            budget(world, mine, SPAN, also=world.answers[2:])[""],
+            f"{', '.join(world.answers[2:])} are taken for failures: failed are the 5xx, and any other status is an "
+            "answer, those of redirects and refusals, too",
         ),
         (
             mean([budget(world, mine, SPAN, [pod])[""] for pod in PODS]),

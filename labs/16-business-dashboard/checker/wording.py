@@ -6,7 +6,7 @@ import json
 import re
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 # As they are with all signs taken for spaces: "N/A" is "n a", a dash is nothing at all.
@@ -29,6 +29,7 @@ class Wording:
         moved: what gives it another time than the dashboard's.
         mute: what keeps its values from being seen.
         computed: of its targets, those that Grafana computes from others.
+        repeated: for each value of which variable it, or the row that it is in, is drawn; empty for none.
     """
 
     unit: str
@@ -38,6 +39,7 @@ class Wording:
     moved: tuple[str, ...] = ()
     mute: tuple[str, ...] = ()
     computed: tuple[str, ...] = ()
+    repeated: str = ""
 
     @property
     def claims(self) -> list[str]:
@@ -48,10 +50,10 @@ class Wording:
 def wordings(text: str) -> dict[str, Wording]:
     """Of each panel by its title, as it is in the text of a dashboard that can be read."""
     found: dict[str, Wording] = {}
-    for each in _panels(json.loads(text)):
+    for each, row in _panels(json.loads(text)):
         title = str(each.get("title") or "")
         if title not in found:
-            found[title] = _wording(each)
+            found[title] = replace(_wording(each), repeated=str(each.get("repeat") or row))
     return found
 
 
@@ -93,14 +95,20 @@ def _boards(raw: Any) -> list[dict[str, Any]]:
     return found
 
 
-def _panels(raw: Any) -> Iterator[dict[str, Any]]:
-    """All panels that show something, wherever they are."""
-    left = deque(_boards(raw))
+def _panels(raw: Any) -> Iterator[tuple[dict[str, Any], str]]:
+    """All panels that show something, wherever they are; each with what the row that it is in repeats for.
+
+    The panels of a row that is open stand after it, up to the next one; those of one that is closed stand in it.
+    """
+    left = deque((board, "") for board in _boards(raw))
     while left:
-        for each in _dicts(left.popleft().get("panels")):
-            if each.get("type") != "row":
-                yield each
-            left.append(each)
+        outer, repeats = left.popleft()
+        for each in _dicts(outer.get("panels")):
+            if each.get("type") == "row":
+                repeats = str(each.get("repeat") or "")
+            else:
+                yield each, repeats
+            left.append((each, repeats))
 
 
 def _mapped(mappings: Any) -> Iterator[tuple[bool, str]]:

@@ -25,7 +25,8 @@ WEIGHT = {"a": 1, "b": 4, "c": 9}
 PODS = tuple(WEIGHT)
 TAKEN = {"a": 0.72, "b": 0.41, "c": 0.18}  # of the rebookings offered
 FAILED = {"a": 0.012, "b": 0.001, "c": 0.0005}  # of the requests
-REFUSED, OTHERWISE = 0.03, 0.02  # of the requests: asked wrongly, and answered with another status that is no failure
+ANSWERED_OTHERWISE = (0.03, 0.02, 0.02, 0.02)  # of the requests: with 422, and with each other status of no failure
+FAILED_WITH = (0.3, 0.3, 0.4)  # of the requests that fail, with each status
 BOUNDS = ("0.05", "0.1", "0.25", "0.5", "1.0", "2.5", "+Inf")  # of the histogram, in s
 UP_TO = {
     "a": (0.50, 0.90, 0.980, 0.995, 1.00, 1.000, 1.0),
@@ -45,10 +46,12 @@ ROUTES = (
 )
 SIZES = (1.0, 0.55, 0.3)  # of the airlines
 SPENT = ((0.8, 1.2), (5.0, 8.0), (0.0, 0.0))  # by what their failures are multiplied: too many, of the second; none
-# Of failures, beside 500, without which who counts that alone would see none at all; of no list that somebody types.
-STATUSES = ("501", "505", "507", "511", "520", "524", "599")
-# Of answers, beside 200 and 422; of no list that somebody types either.
-ANSWERS = ("204", "304", "400", "404", "409", "413", "429")
+# Of failures, beside 500, without which who counts that alone would see none at all; one of each list. None is of those
+# that somebody types, and a part of the 5xx has not both.
+STATUSES = (("501", "505", "507", "508"), ("511", "520", "524", "599"))
+# Of answers, beside 200 and 422; one of each list. None is of those that somebody types either.
+ANSWERS = (("202", "204", "206"), ("302", "304", "307"), ("400", "404", "409", "413", "429"))
+GONE = range(33, 42)  # slots since when a fourth pod is not there any more
 RESTARTS = {"a": (), "b": (13, 44), "c": (20, 71)}  # slots of 10 s, counted back from the end
 RUSH = (2.2, 0.4, 1.9, 0.3, 2.0, 1.4)  # the last minute: the agencies ask in bunches
 
@@ -65,6 +68,8 @@ class World:
         answers: the statuses that others have, beside 200.
         pods: by the ends of their names.
         elsewhere: of a pod in another namespace, where two of the airlines fly as well.
+        gone: of a pod that was there until `ended`.
+        ended: Unix time. What it told last is too old to be of now, for Prometheus: that looks back for 5 minutes.
     """
 
     at: int
@@ -74,6 +79,8 @@ class World:
     answers: tuple[str, ...]
     pods: Mapping[str, Past]
     elsewhere: Past
+    gone: Past
+    ended: int
 
     def events(
         self, metric: str, airlines: Sequence[str], seconds: int, pods: Sequence[str] = PODS, **labels: str
@@ -110,11 +117,13 @@ def draw(rng: random.Random, at: int, taken: Sequence[str] = ()) -> World:
     codes = tuple(dict.fromkeys(next(free) for _ in range(40)))[:4]
     windows, old = (RECENT, SPAN, PAST), rng.randint(10, 98)
     versions = {"a": str(old + 1), "b": str(old), "c": str(old)}
-    failures, answers = tuple(rng.sample(("500", rng.choice(STATUSES)), 2)), ("422", rng.choice(ANSWERS))
+    failures = tuple(rng.sample(("500", *map(rng.choice, STATUSES)), len(FAILED_WITH)))
+    answers = ("422", *map(rng.choice, ANSWERS))
     while True:
         rhythms = [rhythm(rng, RUSH, windows, PAST // STEP, older) for older in (0.1, 0.6, 0.5, 1)]
         pods = {pod: Past(own, RESTARTS[pod]) for pod, own in zip(PODS, rhythms, strict=False)}
-        world = World(at, codes, versions, failures, answers, pods, Past(rhythms[-1]))
+        gone, ended = Past(rhythms[-1]), at - STEP * rng.choice(GONE)
+        world = World(at, codes, versions, failures, answers, pods, Past(rhythms[-1]), gone, ended)
         for airline, size, spent in zip(codes, SIZES, SPENT, strict=False):
             dests, fails = rng.sample(DESTINATIONS, len(DESTINATIONS)), dict.fromkeys(failures, rng.uniform(*spent))
             for pod in PODS:
@@ -123,9 +132,17 @@ def draw(rng: random.Random, at: int, taken: Sequence[str] = ()) -> World:
             dests = rng.sample(DESTINATIONS, len(DESTINATIONS))
             fails = dict.fromkeys(failures, 1.0)
             _fill(rng, world.elsewhere, "b", airline, 1.7, dests, versions["b"], answers, fails)
+            _leave(rng, gone, airline, versions["b"])
         ranked = [sorted(world.lateness(which).values(), reverse=True) for which in (codes[:1], codes[:2])]
         if all(each[place] > each[place + 1] * 1.04 for each in ranked for place in range(3)):
             return world
+
+
+def _leave(rng: random.Random, past: Past, airline: str, version: str) -> None:
+    """What a pod tells that is drained: it watches connections to its end, and nobody asks it any more."""
+    past.counters.append(Counter(ANSWERED, {"airline": airline, "version": version}, 0.0, 50_000.0))
+    watched = [rng.randint(40, 60) for _ in range(PAST // STEP + 1)]
+    past.gauges.append(Gauge(WATCHED, {"airline": airline}, watched))
 
 
 def _fill(
@@ -153,8 +170,8 @@ def _fill(
         past.counters.append(Counter(metric, {"airline": airline, **labels}, rate, rate * (age or about(60_000))))
 
     requests, failed = about(0.6 * WEIGHT[pod] * size), about(FAILED[pod]) / size**0.5
-    shares = {status: failed * part * times for part, (status, times) in zip((0.4, 0.6), fails.items(), strict=True)}
-    shares |= dict(zip(answers, (REFUSED, OTHERWISE), strict=True))
+    shares = {status: failed * part * times for part, (status, times) in zip(FAILED_WITH, fails.items(), strict=True)}
+    shares |= dict(zip(answers, ANSWERED_OTHERWISE, strict=True))
     for status, share in {"200": 1 - sum(shares.values()), **shares}.items():
         if share:
             count(REQUESTS, requests * share, status=status)
