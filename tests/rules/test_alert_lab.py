@@ -102,6 +102,10 @@ def test_a_day_is_drawn_and_drawn_again() -> None:
     assert 0.05 < one.trials["errors"].during.errors < 0.1
     assert one.trials["errors"].during.status in plan.OTHERS
     shares = {each.kind: each.size for each in one.events}
+    (away,) = (each for each in one.events if each.kind == "lost")
+    assert away.lasts >= 90 * plan.MINUTE and away.at + away.lasts < plan.DAY
+    slow = one.trials["slow"]
+    assert slow.moment(plan.LEAD + 60).slow < 0.2 and slow.moment(plan.LEAD + plan.FAULT).slow > 0.8
     assert 0.03 <= shares["failing"] < 0.05 and 0.07 <= shares["sluggish"] < 0.1
 
 

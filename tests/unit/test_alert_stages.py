@@ -178,14 +178,20 @@ OWN = [{"alertname": name, "severity": severity, "service": "model"}
        for name, severity in (("Slow", "warning"), ("Down", "critical"))]  # fmt: skip
 
 
-def notified(monkeypatch: pytest.MonkeyPatch, acts_on: str = "", own: Any = None, one_group: bool = False) -> Any:
+def notified(
+    monkeypatch: pytest.MonkeyPatch,
+    acts_on: str = "",
+    own: Any = None,
+    one_group: bool = False,
+    acted_on: tuple[str, ...] = (),
+) -> Any:
     async def nothing(*given: Any, **more: Any) -> None: ...
 
     world = World(acts_on, one_group=one_group)
     for name in ("post", "inbox", "release"):
         monkeypatch.setattr(notifications, name, getattr(world, name))
     monkeypatch.setattr(notifications, "in_service", nothing)
-    return asyncio.run(notifications.notified(made_up_lab("17"), own))
+    return asyncio.run(notifications.notified(made_up_lab("17"), own, acted_on))
 
 
 @pytest.mark.parametrize("own", [None, [], OWN])
@@ -208,6 +214,16 @@ def test_an_alert_of_the_learners_own_must_not_bring_the_release_before(
     assert notified(monkeypatch, acts_on).changed == ""
 
 
+def test_an_alert_with_a_name_in_which_the_learners_own_is_a_part_is_another_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    story = notified(monkeypatch, own=OWN, acted_on=("Errors",))
+    close = [each for each in story.posted if "Errors" in each]
+    assert len(close) == 2 and "Errors" not in close
+    assert close[0].endswith("Errors") and close[1].startswith("Errors")
+    assert not [each for each in notified(monkeypatch, acted_on=("Errors",)).posted if "Errors" in each]
+
+
 def test_rules_that_never_fire_are_not_silent() -> None:
     assert checks.fires_for_each_fault in checks.silent_through_a_normal_day.needs
 
@@ -226,6 +242,25 @@ def test_each_request_without_an_id_gets_one_of_its_own(others: tuple[str, ...],
     lab.once = once  # type: ignore[method-assign,assignment]
     try:
         asyncio.run(checks.finds_a_request.run(lab))
+        assert not said
+    except Failure as failed:
+        assert said and said in failed.seen
+
+
+@pytest.mark.parametrize(
+    ("after", "unlogged", "said"),
+    [
+        ((("a.1", "a.1"), ("a.2", "a.2")), (), ""),
+        ((("a.1", "a.2"), ("a.2", "a.2")), (), "a.1 came back as a.2"),
+        ((("a.1", ""),), (), "a.1 came back as no id"),
+        ((("a.1", "a.1"), ("a.2", "a.2")), ("a.2",), "none for 1 of them"),
+    ],
+)
+def test_requests_at_the_same_time_have_an_id_and_a_line_each(after: Any, unlogged: Any, said: str) -> None:
+    request = checks.Request("with an id", 200, answered=200, id="a", after=after, unlogged=unlogged)
+    try:
+        checks.at_once.answered(request)
+        checks.at_once.logged(request)
         assert not said
     except Failure as failed:
         assert said and said in failed.seen

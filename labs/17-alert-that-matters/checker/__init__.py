@@ -11,7 +11,7 @@ import contextlib
 from mlops_lab.checks import Lab, LabError, Observation, at_most, check, current, equal_to, expect, holds, observe
 from mlops_lab.kit.prerequisites import must
 
-from . import day, judge, notifications, replay
+from . import at_once, day, judge, notifications, replay
 from .fault import BACK_WITHIN, FIRES_WITHIN, RESOLVED_WITHIN, Story, inject_fault
 from .notifications import Notifications, notified, settled
 from .plan import AFTER, clock
@@ -143,11 +143,10 @@ async def routes_and_groups(lab: Lab) -> None:
 async def finds_a_request(lab: Lab) -> None:
     """`./trace ID` prints what gateway and model have logged about one request, as JSON, within 30 s.
 
-    The checker asks the gateway three times: with an id of its own in X-Request-ID, without one, and with rubbish that
-    the model answers with 422; that one's id has each of the signs in it that a header's word may have. The answer has
-    the id in its header X-Request-ID. More requests follow, whose ids look alike, or which have none and get one each;
-    and then `./trace` is called with each of the three. Each line has
-    `service` (`gateway` or `model`), `request_id` and `status`, and the gateway's own log has JSON.
+    The checker asks the gateway three times: with an id in X-Request-ID, without one, and with rubbish that the model
+    answers with 422 and an id with each sign that it may have. The answer has the id in its header X-Request-ID. More
+    requests follow, several at once, with ids that look alike, or without one; then `./trace` is called with each of
+    the three. Each line has `service`, `request_id` and `status`; the gateway's log has JSON, a line for each request.
     """
     for request in await lab.once(requested):
         must(
@@ -173,6 +172,7 @@ async def finds_a_request(lab: Lab) -> None:
             "an id is for one request: with one that two requests have, who complains finds the lines of strangers. "
             "uuid.uuid4().hex, made anew for each",
         )
+        at_once.answered(request)
     found = await lab.once(traced)
     for request, how in found:
         must(how, "it has to end by itself, and soon: each log is read once. kubectl logs --follow never ends")
@@ -216,6 +216,7 @@ async def finds_a_request(lab: Lab) -> None:
             "what ./trace makes JSON of, every other program has to take apart again: let the gateway log one JSON "
             "object a line, as the model does. kubectl logs deployment/gateway --tail=5",
         )
+        at_once.logged(request)
     current.note(f"{len(found)} requests, each in both logs")
 
 
@@ -288,11 +289,10 @@ async def resolves(lab: Lab) -> None:
 async def falls_back_once(lab: Lab) -> None:
     """Once the pager has rung, v1 is in service within 45 s, without anybody's doing; and it stays, also afterwards.
 
-    No other alert may bring it: while the checker posted others, v2 stayed. They were critical ones of its own, one of
-    them about the model, and your own alerts that answers are slow and that nobody answers.
+    No other alert may bring it: while the checker posted others, v2 stayed. They were critical ones of its own, some of
+    them about the model, with names that have that of your alert in them, and your own about slowness and silence.
     """
-    # The replays say what your own alerts are. Where rules can't be replayed, nothing is known; else it is an error.
-    await settled(lab, replayed, but=(LabError,))
+    await settled(lab, replayed, but=(LabError,))  # they say what your own alerts are, where rules can be replayed
     others, story = await lab.once(posted), await lab.once(failing)
     expect(
         Observation(
@@ -301,8 +301,8 @@ async def falls_back_once(lab: Lab) -> None:
         )
     ).because(
         "an expired certificate does not get better by an older model, nor do pods that are gone, nor a slow network. "
-        "Only the alert that a fallback helps against may reach the responder (a label of its own, or its name, in the "
-        "route's matchers), or be acted upon there"
+        "Only the alert that a fallback helps against may reach the responder (a label of its own, or its whole name, "
+        "in the route's matchers), or be acted upon there"
     )  # fmt: skip
     expect(
         Observation(
@@ -335,12 +335,13 @@ async def posted(lab: Lab) -> Notifications:
     await settled(lab, traced)  # if these alerts bring another release, the pods go whose logs ./trace reads
     if not lab.thorough(falls_back_once):
         return await notified(lab)
-    own: list[day.Labels] = []
+    own, acted_on = list[day.Labels](), list[str]()
     with contextlib.suppress(Exception):  # rules_are_loaded tells of it
         await runs(lab, "prometheus")
         trials, found = (await lab.once(replay.planned)).trials, await lab.once(replayed)
         own = judge.no_reason_to_fall_back(trials, found, (await lab.once(loaded)).groups)
-    return await notified(lab, own)
+        acted_on = judge.reasons_to_fall_back(trials, found)
+    return await notified(lab, own, acted_on)
 
 
 async def failing(lab: Lab) -> Story:

@@ -58,6 +58,12 @@ def unnoted(labels: Labels, groups: Sequence[Object]) -> list[str]:
     return min(lacking, key=len, default=[])
 
 
+def reasons_to_fall_back(trials: Mapping[str, Trial], found: Mapping[str, Sequence[Fired]]) -> list[str]:
+    """The names of the right alerts that fired where too many requests failed."""
+    fired = [each for name in ERRORS for each in answers(trials[name], found.get(name, ()))]
+    return [*dict.fromkeys(each.labels.get("alertname", "") for each in fired if each.since > 0)]
+
+
 def no_reason_to_fall_back(
     trials: Mapping[str, Trial], found: Mapping[str, Sequence[Fired]], groups: Sequence[Object]
 ) -> list[Labels]:

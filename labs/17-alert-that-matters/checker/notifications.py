@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import random
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
@@ -24,6 +25,8 @@ from .world import GOOD, about, fires, in_service, inbox, release
 WITHIN = 60  # s from an alert in Alertmanager to its message
 SERVICES = ("tickets", "baggage", "checkin", "crews", "fuel", "lounge", "meals", "seats")
 ALERTS = ("CertificateExpired", "DiskFull", "QueueGrows", "BackupFailed", "QuotaReached", "ClockSkewed")
+WORDS = ("Training", "Nightly", "Import", "Upload", "Backup", "Billing")  # in names of other alerts
+NAMES = 3  # of the learner's alerts, to which names are made that are near
 MORE_WITHIN = 6  # s in which the rest comes, where one message of a kind has come
 ACTS_WITHIN = 2  # s in which a responder acts on what the chat has heard of
 
@@ -63,7 +66,7 @@ class Notifications:
         return f"it came to the {'chat' if severity == 'critical' else 'pager'} alone" if there else "it came to nobody"
 
 
-async def notified(lab: Lab, own: Sequence[Labels] | None = None) -> Notifications:
+async def notified(lab: Lab, own: Sequence[Labels] | None = None, acted_on: Sequence[str] = ()) -> Notifications:
     """Post three critical alerts about one service, and warnings about it and about another; see what comes.
 
     And alerts about the model, none of which is that too many requests fail: warnings with the others, and critical
@@ -71,6 +74,8 @@ async def notified(lab: Lab, own: Sequence[Labels] | None = None) -> Notificatio
 
     Args:
         own: the labels of such alerts of the learner's; None if none about the model is posted.
+        acted_on: the names of the learner's alerts that too many requests fail. Alerts are posted whose names have
+            such a one in them, and are others.
     """
     await in_service(lab)
     chance, key = drawn(lab, "alerts"), uuid.uuid4().hex[:6]
@@ -123,6 +128,8 @@ async def notified(lab: Lab, own: Sequence[Labels] | None = None) -> Notificatio
                 await lab.time.pause(ACTS_WITHIN)
             if own is not None and not await changed():
                 more = [labels for labels in own if labels["severity"] == "critical"]
+                others = (text for each in acted_on[:NAMES] for text in near(chance, each))
+                more += [labelled(each, "critical", "model") for each in others]
                 await put([alert(key, labels) for labels in (labelled(of_model, "critical", "model"), *more)])
                 await seen(lambda: bool(about(story.pages_all, alertname=of_model)), WITHIN)
             await lab.time.pause(MORE_WITHIN)
@@ -143,6 +150,12 @@ async def notified(lab: Lab, own: Sequence[Labels] | None = None) -> Notificatio
 def labelled(name: str, severity: str, service: str) -> Labels:
     """The labels of an alert of the checker's own."""
     return {"alertname": name, "severity": severity, "service": service}
+
+
+def near(chance: random.Random, name: str) -> list[str]:
+    """Names that have another one in them, at the end and at the beginning."""
+    before, after = chance.sample(WORDS, 2)
+    return [f"{before}{name}", f"{name}{after}"]
 
 
 def alert(key: str, labels: Labels) -> Object:

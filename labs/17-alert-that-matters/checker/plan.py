@@ -15,7 +15,8 @@ MINUTE, HOUR = 60, 3600
 DAY = 24 * HOUR
 NIGHT, EVENING = 5 * HOUR, 20 * HOUR  # until when nearly nobody asks, and from when on fewer and fewer do
 RARE = 2 * MINUTE  # from one request to the next at night
-LEAD, FAULT = 20 * MINUTE, 5 * MINUTE  # before a fault, and how long it is looked at
+LEAD, FAULT = 20 * MINUTE, 6 * MINUTE  # before a fault, and how long it is looked at
+FIRST = 2 * MINUTE  # of a fault that gets worse
 TURN = 2 * MINUTE  # from the replacement of one pod to that of the next
 PODS = 3
 SLOTS = range(7, 19)  # hours of the day in which something happens, at most one thing in each
@@ -60,16 +61,23 @@ class Moment:
 
 @dataclass(frozen=True)
 class Trial:
-    """A fault: the severity of its alert, what it is, when its replay begins, and what is seen before and in it."""
+    """A fault: the severity of its alert, what it is, when its replay begins, and what is seen before and in it.
+
+    Attributes:
+        worse: what is seen once its alert has to fire; None where it stays as it is.
+    """
 
     severity: str
     what: str
     begins: int
     before: Moment
     during: Moment
+    worse: Moment | None = None
 
     def moment(self, at: int) -> Moment:
         """A moment of its replay."""
+        if self.worse and at > LEAD + FIRST:
+            return self.worse
         return self.during if at > LEAD else self.before
 
 
@@ -156,7 +164,7 @@ def _status(chance: random.Random, among: tuple[str, ...] = USUAL + OTHERS) -> s
 
 
 def _events(chance: random.Random) -> list[Event]:
-    """Of the normal day: two lone requests and a deploy at night, and one thing an hour by day."""
+    """Of the normal day: two lone requests and a deploy at night, a thing an hour by day, a long one in the evening."""
     error, wait = (RARE * step for step in chance.sample(range(10, 85, 8), 2))
     night = 3 * HOUR + STEP * chance.randrange(0, 360)
     found = [
@@ -167,6 +175,16 @@ def _events(chance: random.Random) -> list[Event]:
     hiccup, pause, failing = chance.uniform(0.3, 0.42), chance.uniform(0.5, 0.7), chance.uniform(0.03, 0.04)
     sluggish, brisk, refused = chance.uniform(0.07, 0.08), chance.uniform(0.2, 0.4), chance.uniform(0.15, 0.3)
     rush, pod = chance.randrange(36, 45), chance.randrange(PODS)
+    away = STEP * chance.randrange(6 * 90, 6 * 150)
+    found.append(
+        Event(
+            "lost",
+            EVENING + STEP * chance.randrange(0, 360),
+            away,
+            f"for {away // MINUTE} minutes one of the three pods could not be scraped; the others served",
+            pod,
+        )
+    )
     long, short = 20 * MINUTE, STEP
     by_day = [
         ("deploy", 3 * TURN, "the pods were replaced, one after the other", 0.0),
@@ -182,7 +200,6 @@ def _events(chance: random.Random) -> list[Event]:
         ("failing", long, f"for 20 minutes {failing:.1%} of the requests failed, all on one pod", failing),
         ("sluggish", long, f"for 20 minutes {sluggish:.1%} of the answers took 0.8 s: less than 10 %", sluggish),
         ("brisk", long, f"for 20 minutes {brisk:.0%} of the answers took 0.4 s: less than 0.5 s", brisk),
-        ("lost", long // 2, "for 10 minutes one of the three pods could not be scraped; the others served", pod),
         ("blink", short, "for 10 s, no pod of the model could be scraped", 0.0),
     ]
     for hour, (kind, lasts, said, size) in zip(chance.sample(SLOTS, len(by_day)), by_day, strict=True):
@@ -205,14 +222,15 @@ def _trials(chance: random.Random) -> dict[str, Trial]:
     many, few, slow, calm = share(0.065, 0.09), share(0.065, 0.09), share(0.13, 0.18), Moment(10)
     first, also, second = _status(chance, OTHERS), _status(chance, USUAL), _status(chance)
     slow_few, away = share(0.13, 0.18), chance.randrange(PODS)
+    most, crawl = share(0.85, 0.97), round(chance.uniform(2, 8), 1)
     quiet = Moment(1, errors=0, cpu=0.03)
     return {
         "errors": Trial("critical", f"{many:.1%} of the answers are {first} and {also}, at 10 requests a second",
                         by_day(), calm, Moment(10, errors=many, status=first, also=also)),
         "errors-few": Trial("critical", f"{few:.1%} of the answers are {second}, at one request a second, at night",
                             at_night(), quiet, Moment(1, errors=few, cpu=0.03, status=second)),
-        "slow": Trial("warning", f"{slow:.1%} of the answers take 0.8 s", by_day(), calm,
-                      Moment(10, slow=slow, takes=0.8)),
+        "slow": Trial("warning", f"{slow:.1%} of the answers take 0.8 s, two minutes later {most:.0%} take {crawl:g} s",
+                      by_day(), calm, Moment(10, slow=slow, takes=0.8), Moment(10, slow=most, takes=crawl)),
         "slow-few": Trial("warning", f"{slow_few:.1%} of the answers take 0.8 s, at one request a second, at night",
                           at_night(), quiet, Moment(1, errors=0, slow=slow_few, takes=0.8, cpu=0.03)),
         "gone": Trial("critical", "all pods are gone, and their targets with them, at night", at_night(), quiet,

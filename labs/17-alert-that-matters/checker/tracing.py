@@ -22,7 +22,7 @@ from .running import runs
 from .world import in_service
 
 ANSWERS_WITHIN = 20  # s for the gateway to answer as it should
-BURIED = 16  # requests after those that are looked for
+BURIED, AT_ONCE = 24, 8  # requests after those that are looked for, and how many of them come at the same time
 NAMELESS = 4  # of these without an id, all at once
 WITHIN = 30  # s for each call of ./trace
 SIGNS = "!#$%&'*+-.^_`|~"  # what a word of an HTTP header may have in it beside letters and digits
@@ -36,6 +36,8 @@ class Request:
 
     Attributes:
         others: the ids that came back to requests alike, each sent without one.
+        after: the ids of requests that came after it, several at once, each with the one that came back.
+        unlogged: of these ids, those of which the gateway's log has no line.
     """
 
     what: str
@@ -48,6 +50,13 @@ class Request:
     logged: bool = False  # a JSON object with its id and status is in the gateway's own log
     printed: tuple[str, ...] = ()
     others: tuple[str, ...] = ()
+    after: tuple[tuple[str, str], ...] = ()
+    unlogged: tuple[str, ...] = ()
+
+    @property
+    def mixed(self) -> list[str]:
+        """Which of the requests after it got the id of another one back, in words."""
+        return [f"{sent} came back as {back or 'no id'}" for sent, back in self.after if sent != back]
 
 
 async def requested(lab: Lab) -> list[Request]:
@@ -74,11 +83,16 @@ async def requested(lab: Lab) -> list[Request]:
         if not seen.ok:
             return requests[: requests.index(request) + 1]
     if all(request.id and request.answered == request.status for request in requests):
-        for part in range(0, BURIED, 4):
+        for part in range(0, BURIED, AT_ONCE):
             # Their ids look like the first one, which they are not.
-            ids = [like(requests[0].id, number) for number in range(part, part + 4)]
-            await asyncio.gather(
+            ids = [like(requests[0].id, number) for number in range(part, part + AT_ONCE)]
+            answers = await asyncio.gather(
                 *(lab.traffic.post("gateway", "/predict", good, headers={"X-Request-ID": each}) for each in ids)
+            )
+            requests[0].after += tuple(
+                (sent, answer.headers.get("x-request-id", "")[:200])
+                for sent, answer in zip(ids, answers, strict=True)
+                if answer.status == requests[0].status
             )
         answers = await asyncio.gather(*(lab.traffic.post("gateway", "/predict", good) for _ in range(NAMELESS)))
         requests[1].others = tuple(
@@ -139,6 +153,8 @@ def compared(request: Request, printed: Sequence[str], log: Sequence[str]) -> No
         each.get("request_id") == request.id and str(each.get("status")) == str(request.status)
         for each in json_objects(log)
     )
+    there = {each.get("request_id") for each in json_objects(log)}
+    request.unlogged = tuple(sent for sent, _ in request.after if sent not in there)
     sentences = {line.strip() for line in log if json_object(line) is None}
     request.foreign += sum(len(line.strip()) > SHORT and line.strip() in sentences for line in printed)
 

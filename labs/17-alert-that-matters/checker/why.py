@@ -23,8 +23,8 @@ DISTURBED = {
     "of one pod: sum over the pods first, then divide. Whoever is woken by it will put the pager in a drawer again",
     "sluggish": "less than 10 % of the answers took longer than 0.5 s: by the task's table that is no fault",
     "brisk": 'these answers took less than 0.5 s. The bucket le="0.5" has them, the one before it has not',
-    "lost": "two of the three pods answered, and the passengers noticed nothing. That a pod can't be scraped is a "
-    "cause, perhaps: what the table calls a fault is that none can",
+    "lost": "two of the three pods answered, and the passengers noticed nothing. That a pod can't be scraped, for "
+    "however long, is a cause, perhaps: what the table calls a fault is that none can",
     "blink": "it was over after 10 s: a scrape that fails, or a pod's network for a moment. By the task's text that is "
     "no fault, so the expression has to hold for longer than one evaluation: `for`",
 }  # fmt: skip
@@ -98,8 +98,8 @@ def missed(name: str, soonest: int | None, other: bool, before: bool) -> str:
 
 
 PAGES_TOO = (
-    "whoever is woken because one answer in seven takes 0.8 s will put the pager in a drawer again: by the task's "
-    "table that is a warning, which can wait for the morning. And a critical alert silences the warning about it"
+    "whoever is woken because answers are slow will put the pager in a drawer again: by the task's table that is a "
+    "warning, which can wait for the morning, however many are slow. And a critical alert silences the warning about it"
 )
 BARE = (
     "each alert has a summary and a runbook_url, the warning as well: who reads it in the morning has to know what is "
