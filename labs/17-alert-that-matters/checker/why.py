@@ -57,6 +57,12 @@ def missed(name: str, soonest: int | None, other: bool, before: bool) -> str:
             "an alert that fires while nothing is wrong says nothing when something is: what always fires, or every "
             "few minutes, is there for each fault"
         )
+    if soonest is not None and name == "slow":
+        return (
+            "after two minutes nearly all answers are slow, for seconds, which many a rule sees. Before that more than "
+            "one in ten takes 0.8 s: either window and `for` together are too long, or an average hides it, or the "
+            'bucket is not le="0.5"'
+        )
     if soonest is not None:
         return (
             "the window must have filled, and then `for` counts from there: both together have to be shorter than the "
