@@ -253,10 +253,10 @@ def test_each_request_without_an_id_gets_one_of_its_own(others: tuple[str, ...],
         ((("a.1", "a.1"), ("a.2", "a.2")), (), ""),
         ((("a.1", "a.2"), ("a.2", "a.2")), (), "a.1 came back as a.2"),
         ((("a.1", ""),), (), "a.1 came back as no id"),
-        ((("a.1", "a.1"), ("a.2", "a.2")), ("a.2",), "none for 1 of them"),
+        ((("a.1", "a.1"), ("a.2", "a.2")), ("a.2",), "without 1 of them"),
     ],
 )
-def test_requests_at_the_same_time_have_an_id_and_a_line_each(after: Any, unlogged: Any, said: str) -> None:
+def test_requests_at_the_same_time_have_an_id_each(after: Any, unlogged: Any, said: str) -> None:
     request = checks.Request("with an id", 200, answered=200, id="a", after=after, unlogged=unlogged)
     try:
         checks.at_once.answered(request)

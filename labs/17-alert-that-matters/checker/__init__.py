@@ -146,7 +146,7 @@ async def finds_a_request(lab: Lab) -> None:
     The checker asks the gateway three times: with an id in X-Request-ID, without one, and with rubbish that the model
     answers with 422 and an id with each sign that it may have. The answer has the id in its header X-Request-ID. More
     requests follow, several at once, with ids that look alike, or without one; then `./trace` is called with each of
-    the three. Each line has `service`, `request_id` and `status`; the gateway's log has JSON, a line for each request.
+    the three. Each line has `service`, `request_id` and `status`; the gateway's log has JSON, and each request's id.
     """
     for request in await lab.once(requested):
         must(

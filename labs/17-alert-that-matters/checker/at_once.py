@@ -1,4 +1,4 @@
-"""Requests that come at the same time: each has its own id, in its answer and in its line of the gateway's log."""
+"""Requests that come at the same time: each has its own id, in its answer and in the gateway's log."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ def answered(request: Request) -> None:
 
 
 def logged(request: Request) -> None:
-    """Of the requests after one each has a line; raises Failure where one has none."""
+    """Of the requests after one the gateway's log has each id; raises Failure where it lacks one."""
     lost = request.unlogged
     must(
         Observation(
             not lost,
-            f"a line with its own request_id in the gateway's log for each of {len(request.after)} requests",
-            f"none for {len(lost)} of them, such as {lost[0]}" if lost else "one for each",
+            f"the id of each of {len(request.after)} requests in the gateway's log",
+            f"without {len(lost)} of them, such as {lost[0]}" if lost else "it has them all",
         ),
-        "each request has a line of its own, with its own id, also where several come at the same time: what the class "
-        "or the module keeps of one the next one writes over",
+        "each request is logged under its own id, also where several come at the same time: what the class or the "
+        "module keeps of one the next one writes over",
     )

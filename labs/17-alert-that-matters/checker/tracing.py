@@ -23,6 +23,7 @@ from .world import in_service
 
 ANSWERS_WITHIN = 20  # s for the gateway to answer as it should
 BURIED, AT_ONCE = 24, 8  # requests after those that are looked for, and how many of them come at the same time
+REST = 1  # s in which the line about the last one is written, without another in it
 NAMELESS = 4  # of these without an id, all at once
 WITHIN = 30  # s for each call of ./trace
 SIGNS = "!#$%&'*+-.^_`|~"  # what a word of an HTTP header may have in it beside letters and digits
@@ -37,7 +38,7 @@ class Request:
     Attributes:
         others: the ids that came back to requests alike, each sent without one.
         after: the ids of requests that came after it, several at once, each with the one that came back.
-        unlogged: of these ids, those of which the gateway's log has no line.
+        unlogged: of these ids, those that the gateway's log lacks.
     """
 
     what: str
@@ -83,6 +84,7 @@ async def requested(lab: Lab) -> list[Request]:
         if not seen.ok:
             return requests[: requests.index(request) + 1]
     if all(request.id and request.answered == request.status for request in requests):
+        await lab.time.pause(REST)
         for part in range(0, BURIED, AT_ONCE):
             # Their ids look like the first one, which they are not.
             ids = [like(requests[0].id, number) for number in range(part, part + AT_ONCE)]
@@ -153,8 +155,9 @@ def compared(request: Request, printed: Sequence[str], log: Sequence[str]) -> No
         each.get("request_id") == request.id and str(each.get("status")) == str(request.status)
         for each in json_objects(log)
     )
-    there = {each.get("request_id") for each in json_objects(log)}
-    request.unlogged = tuple(sent for sent, _ in request.after if sent not in there)
+    # Threads that print at once may put two objects into one line.
+    text = "\n".join(log)
+    request.unlogged = tuple(sent for sent, _ in request.after if f'"{sent}"' not in text)
     sentences = {line.strip() for line in log if json_object(line) is None}
     request.foreign += sum(len(line.strip()) > SHORT and line.strip() in sentences for line in printed)
 
