@@ -97,6 +97,33 @@ def test_where_nobody_can_ask_in_a_pod_its_drill_counts_as_whole() -> None:
     assert pod.cut_short is None
 
 
+def test_a_pod_that_is_too_busy_to_begin_a_drill_is_no_mistake() -> None:
+    _, pod = copy([Printed(1, ["error: the event loop does something else"], "")])
+    with pytest.raises(LabError, match="other work"):
+        asyncio.run(pod.drill("hang"))
+    _, pod = copy([Printed(1, [], "no such file")])
+    assert asyncio.run(pod.drill("hang")) is False and not pod.begun.ok
+
+
+GIVEN: Object = {"requests": {"cpu": "50m", "memory": "192Mi"}, "limits": {"memory": "512Mi"}}
+
+
+@pytest.mark.parametrize(
+    ("container", "said"),
+    [
+        ({"resources": GIVEN}, []),
+        ({"resources": {**GIVEN, "requests": {"cpu": "0.05", "memory": "192Mi"}}}, []),
+        ({"resources": GIVEN, "lifecycle": {"preStop": {"sleep": {"seconds": 5}}, "stopSignal": "SIGTERM"}}, []),
+        ({"resources": GIVEN, "lifecycle": {"postStart": {"exec": {}}}}, ["a postStart hook"]),
+        ({"resources": {**GIVEN, "limits": {"memory": "512Mi", "cpu": "2"}}}, ["limits.cpu 2, not none"]),
+        ({"resources": {"limits": {"memory": "1Gi"}, "requests": GIVEN["requests"]}}, ["limits.memory 1Gi, not 512Mi"]),
+        ({}, ["requests.cpu none, not 50m", "requests.memory none, not 192Mi", "limits.memory none, not 512Mi"]),
+    ],
+)
+def test_what_is_added_to_the_container_is_a_probe_or_how_it_ends(container: Object, said: list[str]) -> None:
+    assert loaded("05").not_yours(container, {"resources": GIVEN}) == said
+
+
 def test_a_container_that_ends_just_as_it_is_to_compute_again_was_restarted() -> None:
     for said in (LabError("it does not run", ""), Printed(137, [], "")):
         lab05, pod = copy([said], [0, 1])

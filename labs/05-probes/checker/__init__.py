@@ -11,12 +11,13 @@ from pathlib import Path
 from mlops_lab.checks import Lab, LabError, Observation, between, check, equal_to, expect, holds, observe
 from mlops_lab.kit.answering import must_answer
 from mlops_lab.kit.deployments import exists, rolled_out
-from mlops_lab.kit.given import around_is_given, given_service, must_be_given
+from mlops_lab.kit.given import around_is_given, given_service, in_manifests, must_be_given
 from mlops_lab.kit.pods import lives_long
 from mlops_lab.kit.predictions import predicted
 from mlops_lab.kit.prerequisites import must
 from mlops_lab.measure.traffic.flights import numbers
 
+from .beyond import not_yours
 from .copies import BUSY, LOAD, OUT_WITHIN, RESTARTED_WITHIN, SLOW, UNREADY, USUAL, cleared
 from .scenario import incidents
 from .why import NEVER_UP, why_asked, why_not_restarted
@@ -86,6 +87,13 @@ async def comes_up(lab: Lab) -> None:
         "the probes are yours, and how a container ends. Two pods, each with the one server, are the task: a second "
         "container that watches over the first one is no probe",
     )
+    given = in_manifests(START, "Deployment", "model")["spec"]["template"]["spec"]["containers"][0]
+    other = not_yours(spec["containers"][0], given)
+    must(
+        holds(not other, "the container as it was given, but for what is yours", ", ".join(other)),
+        "the probes are yours, and how a container ends. A postStart hook is neither: while it runs nobody asks the "
+        "probes, and what it has started stays beside the server. What a container may use is given, too",
+    )
 
 
 @check(points=2, needs=comes_up, owns="model", domains=("ckad/observability-and-maintenance", "cka/troubleshooting"))
@@ -135,7 +143,7 @@ async def asks_only_pods_that_answer(lab: Lab) -> None:
 
 @check(points=3, needs=comes_up, owns="model", domains=("ckad/observability-and-maintenance", "cka/troubleshooting"))
 async def hung_pod_is_restarted(lab: Lab) -> None:
-    """A pod that hangs, soon after its start, has a new container within 40 s."""
+    """A pod that hangs as soon as it is ready has a new container within 40 s."""
     found = await lab.once(incidents)
     hung = found.hung
     expect(hung.begun).because(hung.why)

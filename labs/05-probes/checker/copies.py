@@ -31,6 +31,7 @@ try:
 except urllib.error.HTTPError as refusal:
     print(refusal.code)
 """
+BUSY_ALREADY = "the event loop does something else"  # what server.py says to a drill then
 LABEL, LOAD = "mlops-lab/checker", "MODEL_LOAD_SECONDS"
 LATE = (
     "a pod is ready once its startup probe and then its readiness probe have succeeded; they ask when "
@@ -116,10 +117,19 @@ class Copy:
         return "listening" in log
 
     async def drill(self, *words: str) -> bool:
-        """Begin an incident in it; False if the pod does not know how."""
+        """Begin an incident in it; False if the pod does not know how.
+
+        Raises:
+            LabError: the server was too busy to begin it in time; it may do so any moment.
+        """
         done = await self.lab.objects.run_in(self.name, "python3", "/lab/drill.py", *words, container=self.container)
         code, said = done.code, " ".join([*done.lines, done.errors])[-300:].strip()
         self.since, self.out, self.back = time.monotonic(), None, None
+        if BUSY_ALREADY in said:
+            raise LabError(
+                f"the server in {self.name} did not come to {words[0]}: its event loop had other work for 5 s",
+                "the machine is too busy; close what else runs on it and check again",
+            )
         if code != 0:
             expected = f"python3 /lab/drill.py {' '.join(words)} in a pod says ok"
             self.begun = Observation(False, expected, f"exit code {code}: {said}")
