@@ -139,6 +139,19 @@ def test_a_quota_that_counts_only_some_pods_is_another_one(some: Object) -> None
     assert asyncio.run(loaded("06").given_quota(made_up_lab(objects=objects))).ok is False
 
 
+@pytest.mark.parametrize(("targets", "ok"), [([], True), (["another"], True), (["another", "model"], False)])
+def test_an_autoscaler_of_the_three_is_no_size(targets: list[str], ok: bool) -> None:
+    async def listed(kind: str) -> list[Object]:
+        assert kind == "HorizontalPodAutoscaler"
+        return [
+            {"metadata": {"name": each}, "spec": {"scaleTargetRef": {"kind": "Deployment", "name": each}}}
+            for each in targets
+        ]
+
+    seen = asyncio.run(loaded("06").no_autoscaler(made_up_lab(objects=NothingThere(all=listed))))
+    assert (seen.ok, seen.seen) == (ok, "no HorizontalPodAutoscaler of the three Deployments" if ok else "model")
+
+
 SIZES = {"requests": {"cpu": "120m", "memory": "72Mi"}, "limits": {"memory": "72Mi"}}
 
 
@@ -146,7 +159,18 @@ SIZES = {"requests": {"cpu": "120m", "memory": "72Mi"}, "limits": {"memory": "72
     ("container", "whole", "has", "seen"),
     [
         ({}, {}, SIZES, "nothing new but the sizes of the containers"),
-        ({}, {}, {**SIZES, "limits": {"cpu": "1", "memory": "72Mi"}}, "nothing new but the sizes of the containers"),
+        (
+            {},
+            {},
+            {**SIZES, "limits": {"cpu": "1", "memory": "72Mi"}},
+            "feed: its pod has limits.cpu 1, its Deployment none",
+        ),
+        (
+            {"resources": {"limits": {"cpu": "120m", "memory": "72Mi"}}},
+            {},
+            {"requests": {"cpu": "0.12", "memory": "72Mi"}, "limits": {"cpu": "120m", "memory": "72Mi"}},
+            "nothing new but the sizes of the containers",
+        ),
         (
             {},
             {},

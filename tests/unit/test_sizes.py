@@ -38,6 +38,13 @@ def test_what_the_machine_kept_from_a_program_narrows_nothing(lab06: Any) -> Non
     assert [each.ok for each in starved] == [True, True, False]
 
 
+@pytest.mark.parametrize(
+    ("limit", "right"), [("90m", False), ("0.099", False), ("100m", True), ("0.1", True), ("2", True)]
+)
+def test_a_limit_of_feed_reaches_its_even_work(lab06: Any, limit: str, right: bool) -> None:
+    assert lab06.reaches(limit, lab06.even_work()) is right
+
+
 def test_a_container_that_used_nothing_fits_no_request(lab06: Any) -> None:
     assert not lab06.fits("feed", "CPU", 0.1, 0.0, lab06.milli, "on average").ok
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from mlops_lab.checks import Lab, check, equal_to, expect, less_than, observe
+from mlops_lab.checks import Lab, check, equal_to, expect, holds, less_than, observe
 from mlops_lab.kit.answering import must_answer
 from mlops_lab.kit.deployments import NOTHING_RUNS, exists
 from mlops_lab.kit.given import around_is_given, given_service, must_be_given
@@ -25,6 +25,7 @@ from .pods import (
     START,
     all_rolled_out,
     given_quota,
+    no_autoscaler,
     one_container_each,
     only_sizes,
     present_pod,
@@ -33,7 +34,7 @@ from .pods import (
     resources,
 )
 from .scenario import ANSWER_LIMIT, evening
-from .sizes import even_work, fits, mebibytes, milli
+from .sizes import even_work, fits, mebibytes, milli, reaches
 
 ANSWER_WITHIN = 30  # s, of pods that have just come up
 THROTTLED_BELOW = 10  # % of CFS periods
@@ -60,6 +61,10 @@ async def runs(lab: Lab) -> None:
         expect(observe(f"replicas of Deployment {name}", replicas, equal_to(1))).because(
             "the task is one pod each; what is asked is how large that must be"
         )
+    must(
+        await no_autoscaler(lab),
+        "the task is one pod each, under load as well: an autoscaler makes a second one then. kubectl get hpa",
+    )
     expect(await given_quota(lab)).because(
         "the namespace's quota is given: three programs that fit into it are the task, and not a wider one. lab reset "
         "06 brings it back"
@@ -86,8 +91,9 @@ async def runs(lab: Lab) -> None:
     must(
         await only_sizes(lab),
         "only the resources of the containers are yours, and where they are said is the Deployment: it makes the next "
-        "pod. What a leak is stopped by is a limit, and not a probe that watches over it; and what each container "
-        "needs is asked for, not the pod as a whole",
+        "pod. What it does not say, a LimitRange may fill in, for each container that anybody starts there. What a "
+        "leak is stopped by is a limit, and not a probe that watches over it; and what each container needs is asked "
+        "for, not the pod as a whole",
     )
     for name in NAMES:
         await must_be_given(lab, START, name, PROGRAMS, why="the sizes are asked for, not other programs")
@@ -135,6 +141,13 @@ async def not_throttled(lab: Lab) -> None:
             "container_cpu_cfs_throttled_periods_total tells; the README says how to see it. Where every container of "
             "a pod has a limit the pod has one as well, their sum, and waits for that one count too"
         )
+    limit = found.resources["feed"].get("limits", {}).get("cpu")
+    least = even_work()
+    must(
+        holds(limit is None or reaches(limit, least), f"feed: no CPU limit below {milli(least)}", f"one of {limit}"),
+        f"feed works for {milli(least)}, evenly: 25 times a second 4 ms. A limit below that holds it up in nearly "
+        "every period once the node gives it the CPU time that it wants; while this was measured, a busy node did not",
+    )
 
 
 @check(points=2, needs=survives_the_evening, owns="model", domains=(CONFIGURATION, SCHEDULING))

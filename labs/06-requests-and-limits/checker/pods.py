@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from mlops_lab.checks import Lab, LabError, Observation, holds, is_ready, quantity, rolled_out, rollout_state
+from mlops_lab.kit.autoscalers import autoscalers_of
 from mlops_lab.kit.deployments import pods_of
 from mlops_lab.kit.given import in_manifests
 from mlops_lab.kit.pods import containers_of, every_container, leaving, restarts
@@ -156,13 +157,23 @@ async def only_sizes(lab: Lab) -> Observation:
 
 
 def _other_sizes(name: str, wanted: Object, has: Object) -> list[str]:
-    """Where a pod has other sizes than its Deployment; what that does not say, a LimitRange may have filled in."""
-    return [
-        f"{name}: its pod has {kind}.{resource} {now}, its Deployment {size}"
-        for kind in ("requests", "limits")
-        for resource, size in (wanted.get(kind) or {}).items()
-        if quantity(now := (has.get(kind) or {}).get(resource, "0")) != quantity(size)
-    ]
+    """Where a pod has other sizes than its Deployment, or more; a limit without a request is taken for the request."""
+    limits = wanted.get("limits") or {}
+    said = []
+    for kind, sizes in (("requests", {**limits, **(wanted.get("requests") or {})}), ("limits", limits)):
+        now = has.get(kind) or {}
+        said += [
+            f"{name}: its pod has {kind}.{each} {now.get(each, 'none')}, its Deployment {sizes.get(each, 'none')}"
+            for each in sorted({"cpu", "memory", *sizes})
+            if quantity(now.get(each, "0")) != quantity(sizes.get(each, "0"))
+        ]
+    return said
+
+
+async def no_autoscaler(lab: Lab) -> Observation:
+    """Whether the number of pods is left as it was given, also under load."""
+    found = [each.name for name in NAMES for each in await autoscalers_of(lab, name)]
+    return holds(not found, "no HorizontalPodAutoscaler of the three Deployments", ", ".join(found))
 
 
 def memory_limit(pod: Object) -> str:

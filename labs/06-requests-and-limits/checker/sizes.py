@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from mlops_lab.checks import Observation
+from mlops_lab.checks import Observation, quantity
 
 MIB = 1024 * 1024
 LEAST, MOST = 0.8, 2.0  # requests, in parts of what was used
@@ -39,6 +39,11 @@ def even_work() -> float:
     assert found
     every, work = found.groups()
     return float(work) / float(every)
+
+
+def reaches(limit: str, cores: float) -> bool:
+    """Is a CPU limit so many cores, or more?"""
+    return float(quantity(limit)) > cores - 1e-6
 
 
 def milli(cores: float) -> str:
