@@ -16,6 +16,7 @@ import pytest
 from mlops_lab.base.errors import Failure, LabError
 from mlops_lab.checks.rooms.objects import Printed
 from mlops_lab.kube.client import Object
+from mlops_lab.kube.errors import Refused
 from mlops_lab.measure.traffic.http import Answer
 from mlops_lab.measure.traffic.report import LoadReport, Request
 from tests.lab_programs import loaded
@@ -278,6 +279,43 @@ def test_others_are_no_key_parts_of_it_and_what_looks_like_it(lab07: Any, key: s
     assert keys.current == key and key not in others and keys.new not in others and key.swapcase() in (key, *others)
     assert {None, "", key[:10], key[10:], f"{key}x"} <= set(others)
     assert any(each != key and each and each[:-1] == key[:-1] and len(each) == len(key) for each in others)
+    assert any(each and not each.isascii() and each[:-1] == key for each in others)
+
+
+def test_who_looks_only_at_ascii_is_told_of_bytes(lab07: Any) -> None:
+    other = "the right key and a letter that is not ASCII"
+    assert "bytes alone" in lab07.why_let_in({other: 500}) and "compare for equality" in lab07.why_let_in({other: 200})
+
+
+def test_a_key_comes_with_what_cannot_be_read_and_to_where_nobody_is(lab07: Any) -> None:
+    asked: list[tuple[str, str, Any]] = []
+
+    class Traffic(NoTraffic):
+        async def request(self, how: str, service: str, path: str, body: Any, *, headers: Any) -> Answer:
+            assert (service, headers) == ("model", {"X-API-Key": KEY})
+            asked.append((how, path, body))
+            return Answer(500, {}, b"", 0.01, "", "http://model")
+
+    asyncio.run(lab07.ill_asked(made_up_lab(traffic=Traffic()), KEY))
+    assert {how for how, _, _ in asked} == {"GET", "POST"} and len({path for _, path, _ in asked}) == 2
+    assert ("POST", "/predict", "no JSON") in asked and ("POST", "/predict", {}) in asked
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "right"), [("Ingress", 403, True), ("Ingress", 500, False), ("Pod", 403, False)]
+)
+def test_what_is_not_the_checkers_to_list_is_nobodys_mistake(lab07: Any, kind: str, status: int, right: bool) -> None:
+    async def listed(kind: str) -> list[Object]:
+        raise Refused("no", "", status)
+
+    with contextlib.nullcontext() if right else pytest.raises(Refused):
+        assert asyncio.run(lab07.listed(with_objects(all=listed), kind)) == []
+
+
+def test_an_ingress_with_the_key_in_an_annotation_shows_it(lab07: Any) -> None:
+    assert "Ingress" in lab07.BESIDE and not {*lab07.KINDS} & {*lab07.BESIDE}
+    item = {"kind": "Ingress", "metadata": {"name": "model", "annotations": {"snippet": f'if (x != "{KEY}") {{}}'}}}
+    assert list(lab07.in_object(item, lab07.forms(KEY))) == ["Ingress model: metadata.annotations.snippet"]
 
 
 @pytest.mark.parametrize(
@@ -331,14 +369,19 @@ def test_the_new_key_is_looked_for_too_where_there_can_be_one(changeable: bool) 
         asyncio.run(lab07.key_only_in_the_secret.run(lab))
 
 
-@pytest.mark.parametrize("back", [True, False])
-def test_the_threshold_is_followed_back_as_well(back: bool) -> None:
+@pytest.mark.parametrize(("followed", "last"), [(0, 20), (1, 20), (2, 60), (3, 60)])
+def test_the_threshold_is_followed_to_none_and_back_as_well(followed: int, last: float) -> None:
+    """As many changes as are followed, and the seconds that the way back has."""
     lab07 = loaded("07")
     asked: list[tuple[float, float]] = []
+    patched: list[float] = []
+
+    async def patch(kind: str, name: str, change: Object) -> None:
+        patched.append(float(change["data"]["threshold"]))
 
     async def judged_by(lab: Any, own: Any, threshold: float, *, within: float = 60) -> Any:
         asked.append((threshold, within))
-        return SimpleNamespace(ok=len(asked) == 1 or back)
+        return SimpleNamespace(ok=len(asked) <= followed)
 
     async def known(lab: Any) -> Any:
         return SimpleNamespace(current=KEY)
@@ -361,6 +404,10 @@ def test_the_threshold_is_followed_back_as_well(back: bool) -> None:
         return {"data": {"threshold": "0.3"}}
 
     lab07.judged_by, lab07.read_keys, lab07.put_back, lab07.answered = judged_by, known, put_back, answered
-    objects = NothingThere(named=lambda kind, name: SimpleNamespace(present=present))
+    objects = NothingThere(named=lambda kind, name: SimpleNamespace(present=present), patch=patch)
     change = asyncio.run(lab07.changed(made_up_lab(objects=objects, traffic=Traffic())))
-    assert asked[1] == (0.3, 60) and change.followed.ok and change.followed_again.ok is back
+    assert [change.followed.ok, change.down_to_none.ok, change.followed_again.ok] == [
+        followed > each for each in range(3)
+    ]
+    assert asked[-1] == (0.3, last) and [each for each, _ in asked[:-1]] == patched
+    assert patched[1:] == ([0.0] if followed else [])

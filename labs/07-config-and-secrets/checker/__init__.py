@@ -16,7 +16,7 @@ from mlops_lab.kit.predictions import Predictions
 from mlops_lab.kit.prerequisites import must
 
 from .exposure import in_logs, nowhere, shown
-from .keys import REFUSED, SECRET, answered, expect_changeable, in_words, key_in_source, read_keys, statuses
+from .keys import REFUSED, SECRET, answered, expect_changeable, ill_asked, in_words, key_in_source, read_keys, statuses
 from .loading import not_ready_yet
 from .scenario import rotated
 from .sync import in_force
@@ -80,8 +80,8 @@ async def keeps_others_out(lab: Lab) -> None:
     """Without a key, or with any other one, the answer is 401 or 403.
 
     Tried are: no key, an empty one, the first character and either half of the right one, the right one and a character
-    more, with another last character, in base64, and in other case, one that the checker makes up, and the one that was
-    in the source.
+    more, which may be none of ASCII, with another last character, in base64, and in other case, one that the checker
+    makes up, and the one that was in the source.
     """
     keys = await lab.once(read_keys)
     body = lab.traffic.hidden_rows(1).body
@@ -100,8 +100,8 @@ async def keeps_others_out(lab: Lab) -> None:
 async def follows_the_threshold(lab: Lab) -> None:
     """`late` is true from the `threshold` of ConfigMap `settings` on, and within 60 s from another one if that changes.
 
-    The checker puts another threshold in, the very probability of one of 40 flights, and then the old one again, which
-    has 60 s too.
+    The checker puts another threshold in, the very probability of one of 40 flights, then 0, and then the old one
+    again; these have 60 s too.
     """
     settings = await presence.exists(
         lab, "ConfigMap", SETTINGS, f"the analysts change it by this name. {HASHED}", others=True
@@ -126,8 +126,13 @@ async def follows_the_threshold(lab: Lab) -> None:
         if "the threshold itself" not in change.followed.seen
         else "the threshold is the probability from which on a flight is late, so one that has just this is late, too"
     )
+    expect(change.down_to_none).because(
+        "the change before this one was followed. Perhaps 0 is taken for none (`value or DEFAULT`, `if value:`); "
+        "it is one like any other, from which on each flight is late. Or what waits for a change has ended with the "
+        "first one, as a watch of the mounted file itself (inotify) does"
+    )
     expect(change.followed_again).because(
-        "the first change was followed and the second was not: the analysts change it again and again. A mounted file "
+        "the changes before were followed and the last was not: the analysts change it again and again. A mounted file "
         "is replaced at each change, so a watch of the file itself (inotify) ends with the first one; and whatever "
         "else waits for a change has to go on waiting after it"
     )
@@ -138,9 +143,9 @@ async def key_only_in_the_secret(lab: Lab) -> None:
     """The key is in no process's environment or command line, and in no other object of the namespace.
 
     The checker looks into every container that runs (/proc/*/environ, /proc/*/cmdline, env), into those that will or
-    that have run, by their templates, and through ConfigMaps, Deployments, ReplicaSets, Pods, StatefulSets, DaemonSets,
-    Jobs, CronJobs, Services and other Secrets; for the key and its base64, within other text too. It looks once more
-    when the vault has changed the key and the new one is served.
+    that have run, by their templates, and through all kinds of objects that Kubernetes itself has in a namespace, but
+    for events; for the key and its base64, within other text too. It looks once more when the vault has changed the key
+    and the new one is served.
     """
     processes, objects = await shown(lab, (await lab.once(read_keys)).current)
     expect(nowhere(processes, "the key in no environment and no command line")).because(
@@ -212,12 +217,14 @@ async def logs_no_key(lab: Lab) -> None:
     """No container's log has a key in it: not the right one, not one that was refused; plain or as base64.
 
     Looked for are the Secret's key, the key that it was changed to, the one that was in the source, and one that the
-    checker made up and was refused with. After a restart the log from before it is read too.
+    checker made up and was refused with; it has also sent them with bodies that are no flights, and to a path that is
+    not there. After a restart the log from before it is read too.
     """
     keys = await lab.once(read_keys)
     body = lab.traffic.hidden_rows(1).body
     for key in (keys.current, keys.stranger):
         await answered(lab, body, key)
+        await ill_asked(lab, key)
     await lab.time.pause(1)
     signs = {
         "the Secret's key": keys.current,
@@ -229,5 +236,5 @@ async def logs_no_key(lab: Lab) -> None:
     expect(nowhere(found, "no key in any log")).because(
         "logs are collected, kept for long, and read by many. That a key is there is worth a line, and which one it is "
         "nobody needs to know. A refused key is no exception: it is yesterday's, or tomorrow's, or that of another "
-        "service with a letter mistyped"
+        "service with a letter mistyped. Nor is a request that can't be read: who logs its headers logs the key"
     )

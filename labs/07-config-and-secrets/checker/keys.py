@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import re
@@ -81,6 +82,7 @@ async def read_keys(lab: Lab) -> Keys:
         "the right key and a character more": f"{key}x",
         "the right key with another last character": key[:-1] + ("y" if key[-1] == "x" else "x"),
         "the right key in base64": base64.b64encode(key.encode()).decode(),
+        "the right key and a letter that is not ASCII": key + secrets.choice("àçéñöøßü"),
         "a key of the checker's": stranger,
         "the key that was in the source": key_in_source(),
     }
@@ -136,6 +138,18 @@ async def answered(lab: Lab, body: Any, key: str | None, *, service: str = "mode
             break
         answer = await lab.traffic.post(service, "/predict", body, headers=headers)
     return answer
+
+
+async def ill_asked(lab: Lab, key: str) -> None:
+    """Ask with a key for what there is no answer to: rows that are none, a body that is no JSON, another method, path.
+
+    Whatever is answered is right.
+    """
+    headers = {HEADER: key}
+    bodies = ({}, [], {"rows": "none"}, {"rows": [{"hour": "late"}]}, "no JSON")
+    asked = [("POST", "/predict", each) for each in bodies]
+    asked += [("GET", "/predict", None), ("POST", "/no-such-path", {})]
+    await asyncio.gather(*(lab.traffic.request(how, "model", path, body, headers=headers) for how, path, body in asked))
 
 
 def in_words(seen: Counter[int]) -> str:

@@ -19,43 +19,48 @@ from .sync import FOLLOWED_WITHIN, in_force
 
 SETTINGS, THRESHOLD = "settings", "threshold"
 FLIGHTS = 40
+NONE = ("0", "0.0")  # from which on each flight is late
 EACH = 10  # answers at once for each pod: with so many none of them is left out
 NEAR = 1e-9  # two values of the model that are the same but for how they were added up
 
 
 @dataclass(frozen=True)
 class Changed:
-    """What two changes of the threshold brought about: to another one, and back.
+    """What three changes of the threshold brought about: to another one, to 0, and back.
 
     Attributes:
         text: the other one, as the ConfigMap had it.
-        followed, followed_again: whether every pod went by it in time, and then by the old one.
+        followed, down_to_none, followed_again: whether every pod went by it in time, then by 0, then by the old one.
         lost: whether all requests were answered meanwhile.
     """
 
     text: str
     followed: Observation
+    down_to_none: Observation
     followed_again: Observation
     lost: Observation
 
 
 async def changed(lab: Lab) -> Changed:
-    """Put another threshold into the ConfigMap, and then the old one again, while requests come."""
+    """Put another threshold into the ConfigMap, then 0, and then the old one again, while requests come."""
     key, hidden = (await lab.once(read_keys)).current, lab.traffic.hidden_rows(FLIGHTS)
     settings, own = await lab.objects.named("ConfigMap", SETTINGS).present(), hidden.probabilities("v1")
     now = number((settings.get("data") or {}).get(THRESHOLD)) or 0.0
     served = numbers((await answered(lab, hidden.body, key)).fields_if_any.get("probabilities")) or []
     new = other_threshold(own, served, now)
-    async with load(lab, key, duration=BEFORE + 2 * FOLLOWED_WITHIN + 30) as requests:
+    async with load(lab, key, duration=BEFORE + 3 * FOLLOWED_WITHIN + 30) as requests:
         await lab.time.pause(BEFORE)
         try:
             await lab.objects.patch("ConfigMap", SETTINGS, {"data": {THRESHOLD: new}})
-            followed = await judged_by(lab, own, float(new))
+            none = followed = await judged_by(lab, own, float(new))
+            if followed.ok:
+                await lab.objects.patch("ConfigMap", SETTINGS, {"data": {THRESHOLD: secrets.choice(NONE)}})
+                none = await judged_by(lab, own, 0.0)
         finally:
             await put_back(lab, settings)
         # Where the way forth was no success, nothing more is judged.
-        again = await judged_by(lab, own, now, within=FOLLOWED_WITHIN if followed.ok else BACK_WITHIN)
-    return Changed(new, followed, again if followed.ok else followed, all_answered(requests.report))
+        again = await judged_by(lab, own, now, within=FOLLOWED_WITHIN if none.ok else BACK_WITHIN)
+    return Changed(new, followed, none, again if none.ok else none, all_answered(requests.report))
 
 
 async def judged_by(

@@ -59,11 +59,12 @@ def why_let_in(wrong: Mapping[str, int]) -> str:
     Args:
         wrong: their statuses, by what each key is.
     """
-    if all(status == 422 or status >= 500 or not status for status in wrong.values()):
+    if not any(200 <= status < 300 for status in wrong.values()):
         return (
             "that is neither served nor refused. 422 is FastAPI's answer where a header that the function needs is "
             "missing: a default value leaves the decision to you. Behind a 500 is an exception, and kubectl logs "
-            "deploy/model has it: what does the comparison do with None?"
+            "deploy/model has it: what does the comparison do with None, or with text that is not ASCII (which "
+            "hmac.compare_digest takes as bytes alone)?"
         )
     if any(what in wrong for what in ("no key", "an empty key")):
         return (
