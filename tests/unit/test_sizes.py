@@ -30,8 +30,9 @@ def test_a_request_fits_from_eight_tenths_to_twice_the_use(lab06: Any, requested
 
 
 def test_what_the_machine_kept_from_a_program_narrows_nothing(lab06: Any) -> None:
-    wanted = lab06.even_work()
-    assert 0.05 < wanted < 0.2
+    wanted = lab06.known_work("feed")
+    assert wanted == pytest.approx(0.1)
+    assert [lab06.known_work(each, 5) for each in ("model", "history")] == pytest.approx([0.225, 0.1])
     starved = [
         lab06.fits("feed", "CPU", each * wanted, 0.6 * wanted, lab06.milli, "", wanted) for each in (0.5, 1.9, 2.1)
     ]
@@ -42,7 +43,7 @@ def test_what_the_machine_kept_from_a_program_narrows_nothing(lab06: Any) -> Non
     ("limit", "right"), [("90m", False), ("0.099", False), ("100m", True), ("0.1", True), ("2", True)]
 )
 def test_a_limit_of_feed_reaches_its_even_work(lab06: Any, limit: str, right: bool) -> None:
-    assert lab06.reaches(limit, lab06.even_work()) is right
+    assert lab06.reaches(limit, lab06.known_work("feed")) is right
 
 
 def test_a_container_that_used_nothing_fits_no_request(lab06: Any) -> None:

@@ -33,8 +33,8 @@ from .pods import (
     replace_pod,
     resources,
 )
-from .scenario import ANSWER_LIMIT, evening
-from .sizes import even_work, fits, mebibytes, milli, reaches
+from .scenario import ANSWER_LIMIT, RATE, evening
+from .sizes import fits, known_work, mebibytes, milli, reaches
 
 ANSWER_WITHIN = 30  # s, of pods that have just come up
 THROTTLED_BELOW = 10  # % of CFS periods
@@ -142,7 +142,7 @@ async def not_throttled(lab: Lab) -> None:
             "a pod has a limit the pod has one as well, their sum, and waits for that one count too"
         )
     limit = found.resources["feed"].get("limits", {}).get("cpu")
-    least = even_work()
+    least = known_work("feed")
     must(
         holds(limit is None or reaches(limit, least), f"feed: no CPU limit below {milli(least)}", f"one of {limit}"),
         f"feed works for {milli(least)}, evenly: 25 times a second 4 ms. A limit below that holds it up in nearly "
@@ -155,7 +155,7 @@ async def cpu_requests_fit(lab: Lab) -> None:
     """Each container requests 0.8 to 2 times the CPU that it used on average under the evening's load."""
     found = await lab.once(evening)
     for name, used in found.uses.items():
-        how, wanted = f"over {used.seconds:.0f} s", even_work() if name == "feed" else 0.0
+        how, wanted = f"over {used.seconds:.0f} s", known_work(name, RATE)
         expect(fits(name, "CPU", found.requested(name, "cpu"), used.cores, milli, how, wanted)).because(
             "by requests the scheduler fills the nodes, and when all want to run at once each gets CPU in proportion "
             "to its request: too little, and it starves beside others; too much, and nobody else may use the room. "

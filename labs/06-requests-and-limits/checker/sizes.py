@@ -32,13 +32,17 @@ def fits(
     )
 
 
-def even_work() -> float:
-    """The cores that feed.py works for, turn by turn; with fewer it was kept waiting, and that is nobody's mistake."""
-    program = (Path(__file__).parents[1] / "start" / "programs" / "feed.py").read_text(encoding="utf-8")
-    found = re.search(r"^EVERY, WORK = ([0-9.]+), ([0-9.]+)", program, re.MULTILINE)
+def known_work(name: str, rate: float = 0.0) -> float:
+    """The cores that a program works for at least; with fewer it was kept waiting, and that is nobody's mistake.
+
+    Args:
+        rate: answers a second, of `model`; the others work turn by turn.
+    """
+    program = (Path(__file__).parents[1] / "start" / "programs" / f"{name}.py").read_text(encoding="utf-8")
+    found = re.search(r"^(?:EVERY, WORK(?:, SLICE)?|ANSWER) = ([0-9.]+)(?:, ([0-9.]+))?", program, re.MULTILINE)
     assert found
-    every, work = found.groups()
-    return float(work) / float(every)
+    first, work = found.groups()
+    return float(work) / float(first) if work else rate * float(first)
 
 
 def reaches(limit: str, cores: float) -> bool:
