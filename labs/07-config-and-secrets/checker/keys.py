@@ -146,8 +146,8 @@ async def ill_asked(lab: Lab, key: str) -> None:
     Whatever is answered is right.
     """
     headers = {HEADER: key}
-    bodies = ({}, [], {"rows": "none"}, {"rows": [{"hour": "late"}]}, "no JSON")
-    asked = [("POST", "/predict", each) for each in bodies]
+    bodies: tuple[Any, ...] = ({}, [], {"rows": "none"}, {"rows": [{"hour": "late"}]}, "no JSON")
+    asked: list[tuple[str, str, Any]] = [("POST", "/predict", each) for each in bodies]
     asked += [("GET", "/predict", None), ("POST", "/no-such-path", {})]
     await asyncio.gather(*(lab.traffic.request(how, "model", path, body, headers=headers) for how, path, body in asked))
 
