@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from mlops_lab.base.errors import LabError
+from mlops_lab.checks.rooms.time import Time
 from mlops_lab.kit.restore import owned
 from mlops_lab.kube.client import Object
 from mlops_lab.measure.traffic.flights import difference
@@ -38,6 +39,7 @@ def pod(name: str, on: str = "", **metadata: Any) -> Object:
     return {"metadata": {"name": name, **metadata}, "spec": {"nodeName": on} if on else {}, "status": {}}
 
 
+NAME = "kubernetes.io/metadata.name"
 NODES = [node("one"), node("two")]
 OWN: Object = {"matchLabels": {"app": "model"}}
 
@@ -59,6 +61,8 @@ def test_a_rule_spreads_if_it_counts_these_pods_and_tells_nodes_apart(lab: Any) 
         required(term()),
         required(term() | {"namespaces": ["default", "lab-13"]}),
         required(term() | {"namespaces": ["default"], "namespaceSelector": {}}),
+        required(term() | {"namespaceSelector": {"matchLabels": {NAME: "lab-13"}}}),
+        required(term() | {"namespaceSelector": {"matchLabels": {"team": "flights"}}}),
     ]
     bad = [
         {},
@@ -69,10 +73,11 @@ def test_a_rule_spreads_if_it_counts_these_pods_and_tells_nodes_apart(lab: Any) 
         {"topologySpreadConstraints": [term(key="topology.kubernetes.io/zone")]},
         {"topologySpreadConstraints": [term() | {"maxSkew": 3}]},
         required(term() | {"namespaces": ["default"]}),
+        required(term() | {"namespaceSelector": {"matchLabels": {NAME: "default"}}}),
         required(term() | {"mismatchLabelKeys": ["pod-template-hash"]}),
     ]
     worked = [[ok for ok, _ in lab.spread_rules(template(**spec), NODES, namespace="lab-13")] for spec in good + bad]
-    assert worked == [[True]] * 6 + [[], []] + [[False]] * 7
+    assert worked == [[True]] * 8 + [[], []] + [[False]] * 8
 
 
 def test_label_selectors_match_as_in_kubernetes(lab: Any) -> None:
@@ -138,6 +143,70 @@ def test_a_budget_is_for_the_next_release_too(lab: Any) -> None:
     by_hash = {"key": "pod-template-hash", "operator": "Exists"}
     assert matching(matchLabels={"app": "model"}) and matching(matchExpressions=[by_hash]) and matching()
     assert not matching(matchLabels={"app": "model", "pod-template-hash": "5d4f8c7b9d"})
+
+
+@pytest.mark.parametrize(
+    ("spec", "of_three", "of_four", "of_eight"),
+    [
+        ({"maxUnavailable": 1}, 1, 1, 1),
+        ({"maxUnavailable": "25%"}, 1, 1, 2),
+        ({"maxUnavailable": "50%"}, 2, 2, 4),
+        ({"maxUnavailable": 0}, 0, 0, 0),
+        ({"minAvailable": 2}, 1, 2, 6),
+        ({"minAvailable": 3}, 0, 1, 5),
+        ({"minAvailable": "66%"}, 1, 1, 2),
+        ({"minAvailable": "80%"}, 0, 0, 1),
+        ({"minAvailable": "100%"}, 0, 0, 0),
+    ],
+)
+def test_a_budget_lets_so_many_go(lab: Any, spec: Object, of_three: int, of_four: int, of_eight: int) -> None:
+    assert [lab.let_go(spec, pods) for pods in (3, 4, 8)] == [of_three, of_four, of_eight]
+
+
+def test_a_budget_is_for_each_number_of_pods_that_an_autoscaler_may_make(lab: Any) -> None:
+    of = {"scaleTargetRef": {"kind": "Deployment", "name": "model"}, "minReplicas": 3, "maxReplicas": 4}
+
+    def allowed(budget: Object, *autoscalers: Object) -> list[tuple[int, str]]:
+        here: dict[str, tuple[Object, ...]] = {
+            "PodDisruptionBudget": (budget,),
+            "HorizontalPodAutoscaler": autoscalers,
+        }
+
+        async def every(kind: str, labels: str = "") -> list[Object]:
+            return [{"metadata": {"name": kind.lower()}, "spec": each} for each in here[kind]]
+
+        room: Any = SimpleNamespace(objects=SimpleNamespace(all=every))
+        found: list[tuple[int, str]] = asyncio.run(lab.autoscaled(room, template()))
+        return found
+
+    by_number = {"minAvailable": 2, "selector": OWN}
+    assert allowed(by_number) == []
+    assert [many for many, _ in allowed(by_number, of)] == [1, 2]
+    assert allowed(by_number, of)[1][1].startswith("with 4 pods, which HorizontalPodAutoscaler ")
+    assert [many for many, _ in allowed({"maxUnavailable": 1, "selector": OWN}, of)] == [1, 1]
+    assert allowed({"minAvailable": 2, "selector": {"matchLabels": {"app": "other"}}}, of) == []
+    assert allowed(by_number, of | {"scaleTargetRef": {"kind": "Deployment", "name": "other"}}) == []
+
+
+@pytest.mark.parametrize(("refusal", "there", "ok"), [("", 0, True), ("", 99, False), ("a budget says no", 0, False)])
+def test_a_pod_that_is_not_ready_is_evicted_and_gone(
+    lab: Any, monkeypatch: pytest.MonkeyPatch, refusal: str, there: int, ok: bool
+) -> None:
+    looks = [pod("a")] * there
+
+    async def now() -> Object | None:
+        return looks.pop() if looks else None
+
+    async def evict(name: str) -> str:
+        return refusal
+
+    objects = SimpleNamespace(named=lambda kind, name: SimpleNamespace(now=now), all=having("").objects.all)
+    room = SimpleNamespace(objects=objects, nodes=SimpleNamespace(evict=evict), time=Time())
+    for limit in ("DRAINED_WITHIN", "GRANTED_WITHIN"):
+        monkeypatch.setitem(lab.evicted_and_gone.__globals__, limit, 0.01)
+    found = asyncio.run(lab.evicted_and_gone(room, "a"))
+    assert found.ok is ok
+    assert found.seen.startswith("it is gone" if ok else f"refused: {refusal}" if refusal else "it is still there")
 
 
 def test_no_autoscaler_may_leave_fewer_pods(lab: Any) -> None:

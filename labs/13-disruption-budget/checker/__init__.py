@@ -17,7 +17,7 @@ from mlops_lab.kit.pods import name
 from mlops_lab.kit.predictions import predicted
 
 from .autoscaled import autoscaled_below
-from .budgets import budgets
+from .budgets import autoscaled, budgets
 from .placement import spread_rules, where
 from .scenario import COUNTED_WITHIN, PODS, STAYS, UP_WITHIN, maintained
 from .why import why_lost
@@ -95,7 +95,8 @@ async def is_spread(lab: Lab) -> None:
 async def lets_a_pod_go(lab: Lab) -> None:
     """While all pods are ready, the eviction of one is granted.
 
-    The Eviction API is asked with `dryRun`, so that nothing happens yet; for up to 20 s, until the pods are counted.
+    The Eviction API is asked with `dryRun`, so that nothing happens yet; for up to 20 s, until the pods are counted. Of
+    other numbers of pods, which an autoscaler may make, the budget's spec says it.
     """
     pods = sorted(map(name, await lab.objects.pods_of("model")))
     expect(holds(bool(pods), "pods behind Service model", "there are none any more")).because(STAYS)
@@ -113,11 +114,20 @@ async def lets_a_pod_go(lab: Lab) -> None:
         "pods are ready: it must be 1 or more. Percentages are rounded up, to whole pods; and a pod may be covered by "
         "one budget only, else the Eviction API answers with an error"
     )
+    if others := await autoscaled(lab, (await lab.objects.deployment("model").present())["spec"]["template"]):
+        none = [said for many, said in others if many < 1]
+        asked = "1 pod or more may go with each number of pods that an autoscaler may make"
+        expect(holds(not none, asked, "; ".join(none[:1]), evidence=none[1:8])).because(
+            "the autoscaler may leave so few pods that the budget needs all of them, and then no node can be drained"
+        )
 
 
 @check(points=2, needs=lets_a_pod_go, owns="model", domains=("cka/cluster-architecture", "ckad/deployment"))
 async def holds_the_second(lab: Lab) -> None:
-    """Of two evictions at once the first is granted, and the second is refused as long as a pod is missing."""
+    """Of two evictions at once the first is granted, and the second is refused as long as a pod is missing.
+
+    So it is with each number of pods that an autoscaler may make: there the budget's spec says how many may go.
+    """
     found = await lab.once(maintained)
     expect(found.second).because(
         "a drain asks for all pods of a node at once. Only a PodDisruptionBudget makes it wait for the successor of "
@@ -126,6 +136,13 @@ async def holds_the_second(lab: Lab) -> None:
         "these pods one may be missing, not two; percentages are rounded up, maxUnavailable too. And each release has "
         "a pod-template-hash of its own: a selector that names one protects that release alone"
     )
+    if others := await autoscaled(lab, found.template):
+        more = [said for many, said in others if many > 1]
+        asked = "1 pod may go, and no second one, with each number of pods that an autoscaler may make"
+        expect(holds(not more, asked, "; ".join(more[:1]), evidence=more[1:8])).because(
+            "the budget is right for the pods that there are now. minAvailable as a number lets the more go the more "
+            "there are, and a percentage lets two go where there are enough; maxUnavailable as a number stays"
+        )
 
 
 @check(points=2, needs=holds_the_second, owns="model", domains=("cka/cluster-architecture", "cka/troubleshooting"))
@@ -160,13 +177,19 @@ async def loses_nothing(lab: Lab) -> None:
 
 @check(points=2, needs=loses_nothing, owns="model", domains=("cka/troubleshooting", "cka/cluster-architecture"))
 async def lets_broken_pods_go(lab: Lab) -> None:
-    """While no pod is ready, because of a release that can't load its model, evictions are granted.
+    """While no pod is ready, because of a release that can't load its model, evictions are granted, and pods go.
 
-    The checker puts flight-delay:v3-broken into all pods of the Deployment, asks with `dryRun`, and puts all back.
+    The checker puts flight-delay:v3-broken into all pods of the Deployment, asks for all of them with `dryRun`, evicts
+    one, which must be gone within 120 s, and puts all back.
     """
     found = await lab.once(maintained)
     expect(found.broken).because(
         "these pods run and serve nobody, and still the budget holds them: by default (IfHealthyBudget) pods that are "
         "not ready may be evicted only while enough others are. So a bad release at night keeps the node from its "
         "update, until somebody comes. See unhealthyPodEvictionPolicy: kubectl explain pdb.spec"
+    )
+    expect(found.gone).because(
+        "the eviction is granted, and the pod stays: its containers have all of terminationGracePeriodSeconds to end, "
+        "preStop hooks included. What waits there for another pod to be ready waits for ever while none is, and the "
+        "drain with it"
     )

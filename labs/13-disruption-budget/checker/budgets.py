@@ -1,8 +1,12 @@
-"""PodDisruptionBudgets of the namespace: in words, and those that are about the pods of a template."""
+"""PodDisruptionBudgets of the namespace: in words, those about the pods of a template, and how many each lets go."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from typing import Any
+
 from mlops_lab.checks import Lab
+from mlops_lab.kit.autoscalers import autoscalers_of
 from mlops_lab.kit.pods import name
 from mlops_lab.kube.client import Object
 
@@ -32,3 +36,36 @@ async def matching_budgets(lab: Lab, template: Object) -> list[Object]:
 def sees_none_ready(budget: Object) -> bool:
     """Has the controller seen that no pod is ready?"""
     return not (budget.get("status") or {}).get("currentHealthy")
+
+
+def let_go(spec: Mapping[str, Any], pods: int) -> int:
+    """How many of so many ready pods a budget lets go at once; percentages are rounded up, to whole pods.
+
+    https://kubernetes.io/docs/tasks/run-application/configure-pdb/
+    """
+    if (least := spec.get("minAvailable")) is not None:
+        return max(0, pods - _of(least, pods))
+    return min(pods, _of(spec.get("maxUnavailable", 0), pods))
+
+
+async def autoscaled(lab: Lab, template: Object) -> list[tuple[int, str]]:
+    """What the budgets allow with each number of pods that an autoscaler may make: how many may go, and in words.
+
+    None where no autoscaler sets the number: then the Eviction API itself says it of the pods that there are.
+    """
+    covering = await matching_budgets(lab, template)
+    return [
+        (many, f"with {pods} pods, which HorizontalPodAutoscaler {hpa.name} may make, {many} may go ({name(budget)})")
+        for hpa in await autoscalers_of(lab)
+        for pods, budget, many in _let_go_of_each(covering, range(hpa.least, hpa.most + 1))
+    ]
+
+
+def _let_go_of_each(budgets: Iterable[Object], counts: Iterable[int]) -> Iterable[tuple[int, Object, int]]:
+    return [(pods, each, let_go(each["spec"], pods)) for pods in counts for each in budgets]
+
+
+def _of(value: int | str, pods: int) -> int:
+    """A whole number, or a percentage of the pods, rounded up."""
+    text = str(value)
+    return -(-int(text.removesuffix("%")) * pods // 100) if text.endswith("%") else int(text)

@@ -8,6 +8,8 @@ from mlops_lab.checks import LabError
 from mlops_lab.kit.pods import name
 from mlops_lab.kube.client import Object
 
+_NAME = "kubernetes.io/metadata.name"  # of a namespace, as a label of it
+
 
 def chosen(pods: Sequence[Object], open_nodes: Collection[str]) -> tuple[str, str, str]:
     """The open node with most of the pods, a pod on it, and another pod, there if there is one.
@@ -60,13 +62,9 @@ def spread_rules(
             found.append((False, f"a {kind} by {key}, which does not tell the nodes apart"))
         elif not matches(term.get("labelSelector"), own):
             found.append((False, f"a {kind} whose labelSelector does not match these pods"))
-        elif (
-            namespace
-            and term.get("namespaces")
-            and term.get("namespaceSelector") is None
-            and (namespace not in term["namespaces"])
-        ):
-            found.append((False, f"a {kind} about pods of {', '.join(term['namespaces'])}, where these are not"))
+        elif namespace and elsewhere(term, namespace):
+            named = f" of {', '.join(term['namespaces'])}" if term.get("namespaces") else ""
+            found.append((False, f"a {kind} about pods of other namespaces{named}, where these are not"))
         elif differs := own_keys & set(term.get("mismatchLabelKeys") or []):
             found.append((False, f"a {kind} about pods with another {', '.join(sorted(differs))} than these have"))
         elif int(term.get("maxSkew", 1)) >= pods:
@@ -74,6 +72,19 @@ def spread_rules(
         else:
             found.append((True, f"a {kind} by {key}"))
     return found
+
+
+def elsewhere(term: Object, namespace: str) -> bool:
+    """Whether a term of an anti-affinity is about other namespaces' pods alone; with neither field it is about its own.
+
+    Of a namespace's labels the one with its name is known; a selector by others counts as one that matches.
+    """
+    named, selector = term.get("namespaces") or [], term.get("namespaceSelector")
+    if namespace in named or (selector is None and not named):
+        return False
+    keys = {*((selector or {}).get("matchLabels") or {})}
+    keys |= {each["key"] for each in (selector or {}).get("matchExpressions") or []}
+    return not keys - {_NAME} and not matches(selector, {_NAME: namespace})
 
 
 def matches(selector: Object | None, own: dict[str, str]) -> bool:

@@ -55,6 +55,7 @@ class Maintenance:
     back: Observation = NOT_YET
     lost: Observation = NOT_YET
     broken: Observation = NOT_YET
+    gone: Observation = NOT_YET
     statuses: Counter[int] = field(default_factory=Counter)
 
 
@@ -172,6 +173,22 @@ async def break_all(lab: Lab, before: Object, found: Maintenance) -> None:
         within=GRANTED_WITHIN,
     )
     found.broken = Observation(granted.ok, granted.expected, granted.seen, None, await budgets(lab))
+    if granted.ok:
+        found.gone = await evicted_and_gone(lab, pods[0])
+
+
+async def evicted_and_gone(lab: Lab, pod: str) -> Observation:
+    """Evict a pod that is not ready, and wait until it is gone."""
+    expected = "a pod that is not ready is gone after its eviction"
+    if refusal := await refused_for(lab, pod, GRANTED_WITHIN):
+        return Observation(False, expected, f"refused: {refusal}", None, await budgets(lab))
+    return await lab.time.eventually(
+        lab.objects.named("Pod", pod).now,
+        lambda item: item is None,
+        expected=expected,
+        shown=lambda item: "it is gone" if item is None else "it is still there",
+        within=DRAINED_WITHIN,
+    )
 
 
 def all_broken(pods: Sequence[Object], image: str, least: int) -> bool:
