@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from mlops_lab.base.errors import LabError
+from mlops_lab.checks.rooms.time import Time
 from mlops_lab.kit.autoscalers import Autoscaler
 from tests.lab_programs import loaded
 from tests.made_up import made_up_lab
@@ -81,3 +82,73 @@ def test_annotations_of_a_running_pod_are_no_other_pods(of_template: dict[str, s
 
 def test_a_template_that_asks_for_nothing_is_none_whatever_the_pods_say() -> None:
     assert not loaded("11").by_template(pod(None, 8080), [pod(None, 8080)]).ok
+
+
+def test_a_target_for_all_requests_adds_a_pod_to_one_as_well() -> None:
+    metric = {"metric": {"name": "http_requests_per_second"}, "target": {"type": "Value", "value": "100m"}}
+    of_all = {"type": "Object", "object": metric | {"describedObject": {"kind": "Namespace", "name": "lab-11"}}}
+    both = [hpa(of_pods("http_requests_per_second", "1500m"), of_all)]
+    assert loaded("11").targets(both) == [1.5]
+    assert loaded("11").targets(both, "averageValue", "value") == [1.5, 0.1]
+
+
+@pytest.mark.parametrize(
+    ("selector", "all_count"),
+    [
+        (None, True),
+        ({}, True),
+        ({"matchLabels": {"route": "/predict"}}, True),
+        ({"matchLabels": {"app": "model"}}, True),
+        ({"matchLabels": {"status": "200"}}, False),
+        ({"matchExpressions": [{"key": "status", "operator": "NotIn", "values": ["422"]}]}, False),
+        ({"matchLabels": {"pod": "another"}}, False),
+    ],
+)
+def test_all_requests_for_predictions_count(selector: Any, all_count: bool) -> None:
+    metric = of_pods("http_requests_per_second", "1500m")
+    if selector is not None:
+        metric["pods"]["metric"]["selector"] = selector
+    series = [{"route": "/predict", "status": "200", "pod": "model-1", "app": "model"}]
+    found = loaded("11").left_out([hpa(CPU, metric)], series)
+    assert (not found) is all_count
+
+
+METRICS = """
+# HELP http_requests_total Answered requests.
+http_requests_total{route="/predict",status="200"} 3.0
+http_requests_total{route="/predict",status="422"} 1.0
+http_requests_total{route="/healthz",status="200"} 40.0
+http_requests_total{route="other",status="404"} 2.0
+http_request_duration_seconds_count{route="/predict"} 4.0
+"""
+
+
+def test_what_a_server_has_counted_is_read_from_its_metrics() -> None:
+    assert loaded("11").requests_in(METRICS.splitlines()) == 6
+    assert loaded("11").requests_in([]) == 0
+
+
+@pytest.mark.parametrize(("scraped", "ok"), [(4.0, True), (6.0, True), (6.5, False), (72.0, False), (None, True)])
+def test_prometheus_has_no_more_requests_of_a_pod_than_its_server(
+    scraped: float | None, ok: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checks = loaded("11")
+    one = {"metadata": {"name": "model-1"}, "spec": {"containers": [{"name": "server"}]}, "status": {}}
+
+    async def query(text: str) -> list[Any]:
+        assert 'route!~"/healthz|/readyz|/metrics"' in text
+        return [] if scraped is None else [SimpleNamespace(labels={"pod": "model-1"}, points=[(0.0, scraped)])]
+
+    async def pods_of(service: str) -> list[Any]:
+        return [one, {"metadata": {"name": "model-2"}}]  # of which Prometheus has nothing yet
+
+    async def run_in(pod: str, *command: str, container: str) -> Any:
+        assert (pod, container) == ("model-1", "server")
+        return SimpleNamespace(lines=METRICS.splitlines())
+
+    platform = SimpleNamespace(prometheus=SimpleNamespace(query=query, matcher='namespace="lab-11"'))
+    room: Any = SimpleNamespace(platform=platform, objects=SimpleNamespace(pods_of=pods_of, run_in=run_in), time=Time())
+    monkeypatch.setitem(checks.no_more_than_counted.__globals__, "WITHIN", 0.01)
+    found = asyncio.run(checks.no_more_than_counted(room))
+    assert found.ok is ok
+    assert ok or found.seen.startswith(f"{scraped:g} requests of pod model-1, whose server has counted 6")

@@ -9,7 +9,7 @@ import math
 import time
 from pathlib import Path
 
-from mlops_lab.checks import Lab, Observation, at_least, at_most, check, expect, observe
+from mlops_lab.checks import Lab, Observation, at_least, at_most, check, expect, holds, observe
 from mlops_lab.kit import autoscalers
 from mlops_lab.kit.answering import must_answer
 from mlops_lab.kit.autoscaler_reasons import why_not_one
@@ -18,6 +18,7 @@ from mlops_lab.kit.deployments import exists
 from mlops_lab.kit.given import must_be_given
 from mlops_lab.kit.predictions import predicted
 
+from .counted import NOT_ITS_REQUESTS, no_more_than_counted
 from .scenario import CALM, LEAST_FOR_A_POD, MOST_PODS, PER_POD, STORM, rush
 from .scraped import NOT_THE_NEXT_PODS, by_template
 from .why import METRIC, NOT_BY_REQUESTS, why_not_measured
@@ -58,7 +59,8 @@ async def serves(lab: Lab) -> None:
 async def is_measured(lab: Lab) -> None:
     """The custom metrics API has http_requests_per_second of each pod behind the Service, within 50 s.
 
-    The Deployment's pod template asks for that, so that the pods which an autoscaler adds are measured as well.
+    The Deployment's pod template asks for that, so that the pods which an autoscaler adds are measured as well. And it
+    is their requests: Prometheus has counted no more of a pod than its server has.
     """
     row, asked = lab.traffic.hidden_rows(1).body, 0.0
 
@@ -80,6 +82,7 @@ async def is_measured(lab: Lab) -> None:
     expect(seen).because("" if seen.ok else await why_not_measured(lab))
     template = (await lab.objects.deployment("model").present())["spec"]["template"]
     expect(by_template(template, await lab.objects.pods_of("model"))).because(NOT_THE_NEXT_PODS)
+    expect(await no_more_than_counted(lab)).because(NOT_ITS_REQUESTS)
 
 
 @check(points=1, needs=is_measured, domains=("cka/workloads-and-scheduling",))
@@ -125,10 +128,15 @@ async def scales_as_far_as_needed(lab: Lab) -> None:
         f"{CALM} requests a second bring as many pods with a larger target, too, and others would not: a pod is to get "
         f"{60 * PER_POD:.0f} requests a minute on average, and not more"
     )
-    expect(observe(f"target for {METRIC}", min(found.targets, default=0.0), at_least(LEAST_FOR_A_POD))).because(
+    expect(observe(f"target for {METRIC}", min(found.floors, default=0.0), at_least(LEAST_FOR_A_POD))).because(
         f"an autoscaler with such a target adds pods while those that are there get {60 * LEAST_FOR_A_POD:.0f} "
         "requests a minute each, or fewer, so all that the budget allows run most of the day. It is a quantity: "
         "90m is 0.09 a second, as m means a thousandth, and not a minute"
+    )
+    every = "all requests to /predict count for the HPA, whatever their answers"
+    expect(holds(not found.uncounted, every, "; ".join(found.uncounted[:1]), evidence=found.uncounted[1:8])).because(
+        "the metric's selector leaves requests out, and a pod has work with those as well: it is to get "
+        f"{60 * PER_POD:.0f} requests a minute on average, of whatever kind: kubectl explain hpa.spec.metrics.pods"
     )
     expect(found.all_ready).because(
         "they were asked for, but not ready in time: they must be scheduled (is their request free on a node?), start, "

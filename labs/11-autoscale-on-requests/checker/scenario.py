@@ -17,7 +17,7 @@ from mlops_lab.kit.autoscaler_specs import AutoscalerSpecs
 from mlops_lab.kit.autoscalers import autoscalers_of
 
 from .pace import CPU_ACTS, OUT_WITHIN, Pace
-from .target import targets
+from .target import targets, uncounted
 from .why import ACTS, cause, why_costly
 
 PER_POD = 1.5  # requests a second that a pod is good for: 90 a minute
@@ -42,6 +42,8 @@ class Rush:
         hands: whether autoscalers alone set the number of pods.
         specs: what the autoscalers were told, and by what they asked for more pods.
         targets: the requests a second for a pod that the autoscalers have as their targets.
+        floors: these, and those a second in all at which they add a pod to one.
+        uncounted: requests that do not count for them, in words.
         most: pods at a time.
     """
 
@@ -56,6 +58,8 @@ class Rush:
     hands: Observation
     specs: AutoscalerSpecs
     targets: Sequence[float]
+    floors: Sequence[float]
+    uncounted: Sequence[str]
 
 
 async def rush(lab: Lab) -> Rush:
@@ -89,9 +93,10 @@ async def rush(lab: Lab) -> Rush:
         ended = time.monotonic()
     if told_early:
         first, why = _before(pace), await costly(lab, pace)
-    aims = targets(await autoscalers_of(lab))
+    hpas = await autoscalers_of(lab)
     return Rush(
-        first, why, second, _enough(pace), seen, all_ready, pace.most, ended, pace.hands.seen(), specs, aims,
+        first, why, second, _enough(pace), seen, all_ready, pace.most, ended, pace.hands.seen(), specs,
+        targets(hpas), targets(hpas, "averageValue", "value"), await uncounted(lab, hpas),
     )  # fmt: skip
 
 
