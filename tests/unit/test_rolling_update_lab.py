@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from mlops_lab.base.errors import LabError
+from mlops_lab.checks import Observation
+from mlops_lab.checks.rooms.work import Work
 from mlops_lab.kube.client import Object
 from tests.lab_programs import loaded
 from tests.made_up import NothingThere, Platform, made_up_lab
@@ -108,15 +111,121 @@ def test_pods_that_nobody_tells_of_are_not_the_learners(transient: bool) -> None
             raise left.pop()
         return [pod]
 
-    async def noted() -> dict[str, bool]:
-        seen: dict[str, bool] = {}
+    async def noted() -> Any:
+        seen = checks.Tried()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(checks.note_pods(made_up_lab(), NEW, seen), 0.5)
         return seen
 
     checks.owned_pods = owned
     if transient:
-        assert asyncio.run(noted()) == {"model-1": False}
+        assert asyncio.run(noted()).ever_ready == {"model-1": False}
     else:
         with pytest.raises(LabError, match="is away"):
             asyncio.run(noted())
+
+
+@pytest.mark.parametrize(
+    ("load", "image", "other"), [("4", NEW, ""), ("0", NEW, "MODEL_LOAD_SECONDS 0, not 4"), ("0", OLD, "")]
+)
+def test_a_pod_of_the_new_image_is_the_given_server_all_the_time(load: str, image: str, other: str) -> None:
+    checks = loaded("12")
+    spec = with_server(load=load, image=image)["spec"]["template"]["spec"]
+    pods: list[Object] = [{"metadata": {"name": "model-1"}, "spec": spec, "status": {}}]
+
+    async def owned(lab: Any) -> list[Object]:
+        return pods
+
+    async def call() -> Any:
+        async with checks.noted(made_up_lab(), NEW, every=0.01) as seen:
+            await asyncio.sleep(0.05)
+            pods.clear()  # and when the program has ended the pod is gone
+            await asyncio.sleep(0.05)
+        return seen
+
+    checks.owned_pods = owned
+    seen = asyncio.run(call())
+    right = Observation(True, "as it was given", "it is")
+    assert checks.all_along(right, seen).seen == (f"pod model-1: {other}" if other else "it is")
+    wrong = Observation(False, "as it was given", "it is another one")
+    assert checks.all_along(wrong, seen) is wrong
+
+
+def test_each_call_finds_a_workspace_that_no_call_before_has_written_to(tmp_path: Path) -> None:
+    (tmp_path / ".lab").mkdir()
+    (tmp_path / ".lab" / "kubeconfig").write_text("of the lab")
+    program = tmp_path / "deploy"
+    program.write_text('#!/bin/sh\nls -A; cat .lab/kubeconfig; echo "$1" >noted; echo "$KUBECONFIG"')
+    program.chmod(0o755)
+    lab = made_up_lab("12", work=Work(tmp_path, "lab-12", "localhost:5001", {}))
+    for image in (OLD, NEW):
+        called = asyncio.run(loaded("12").deploy(lab, image))
+        assert called.code == 0
+        assert called.output.split() == [".lab", "deploy", "of", "the", f"lab{tmp_path}/.lab/kubeconfig"]
+    assert {each.name for each in tmp_path.iterdir()} == {".lab", "deploy"}
+
+
+class Registry:
+    """The registry's answers, and what it was asked."""
+
+    def __init__(self, mounts: int = 201) -> None:
+        self.mounts = mounts
+        self.asked: list[str] = []
+
+    def __call__(
+        self, method: str, path: str, headers: Any = None, body: bytes | None = None
+    ) -> tuple[int, str, bytes]:
+        self.asked.append(f"{method} {path}")
+        if method == "POST":
+            return self.mounts, "", b""
+        if method == "PUT":
+            return 201, "", b""
+        if path == "flight-delay/manifests/k3m9x2p":
+            return 200, "index", b'{"manifests": [{"digest": "sha256:1"}]}'
+        if path == "flight-delay/manifests/sha256:1":
+            return 200, "image", b'{"config": {"digest": "sha256:2"}, "layers": [{"digest": "sha256:3"}]}'
+        return 404, "", b""
+
+
+def test_an_image_is_served_in_another_repository_too() -> None:
+    checks, registry = loaded("12"), Registry()
+    checks._asked = registry
+    assert checks.also_in(NEW, "arrivals") == "localhost:5001/arrivals:k3m9x2p"
+    assert registry.asked == [
+        "GET flight-delay/manifests/k3m9x2p",
+        "GET flight-delay/manifests/sha256:1",
+        "POST arrivals/blobs/uploads/?mount=sha256:2&from=flight-delay",
+        "POST arrivals/blobs/uploads/?mount=sha256:3&from=flight-delay",
+        "PUT arrivals/manifests/sha256:1",
+        "PUT arrivals/manifests/k3m9x2p",
+    ]
+    assert checks.also_in(OLD, "arrivals") == ""  # not there
+    assert checks.also_in("registry.example.org/me/flight-delay:k3m9x2p", "arrivals") == ""
+    checks._asked = Registry(mounts=202)  # it wants the blob itself
+    assert checks.also_in(NEW, "arrivals") == ""
+
+
+@pytest.mark.parametrize(
+    ("tagged_as", "moved", "called", "gone"),
+    [
+        (NEW, "localhost:5001/arrivals:k3m9x2p", "localhost:5001/arrivals:k3m9x2p", [NEW]),
+        (NEW, "", NEW, []),
+        ("localhost:5001/flight-delay:v2", "never asked for", "localhost:5001/flight-delay:v2", []),
+    ],
+)
+def test_an_image_is_called_by_as_much_as_the_registry_allows(
+    tagged_as: str, moved: str, called: str, gone: list[str]
+) -> None:
+    untagged: list[str] = []
+
+    async def tagged(known: str, tag: str) -> str:
+        return tagged_as
+
+    async def no_more(*images: str) -> None:
+        untagged.extend(images)
+
+    checks = loaded("12")
+    checks.also_in = lambda image, repository: moved
+    lab = made_up_lab("12", platform=Platform(tagged=tagged, untagged=no_more))
+    assert asyncio.run(checks.called(lab, "v2", "arrivals", "k3m9x2p")) == called
+    assert untagged == gone

@@ -11,7 +11,8 @@ from mlops_lab.kit.deployments import exists
 from mlops_lab.kit.given import must_be_given
 from mlops_lab.kit.predictions import predicted
 
-from .scenario import START, WITHIN, deployment_before, tried, updated
+from .calls import START, WITHIN
+from .scenario import deployment_before, tried, updated
 from .why import why_lost
 
 OTHERS = (
@@ -59,25 +60,27 @@ async def serves_v1(lab: Lab) -> None:
 async def replaces_the_old(lab: Lab) -> None:
     """`./deploy IMAGE` with v2 exits 0 within 60 s, and from v1 the answers change over to v2 alone.
 
-    The image has a tag that is drawn for this run. The program is called 5 s after the start of a load; when it exits,
-    all pods of the Deployment have that image and are ready, no fewer than before, the server is else as it was given,
-    and in the last 10 s of the load every answer is v2's.
+    The image has a repository and a tag that are drawn for this run. The program is called 5 s after the start of a
+    load, in a copy of the workspace; when it exits, all pods of the Deployment have that image and are ready, no fewer
+    than before, the server is else as it was given in each pod of that image, and in the last 10 s of the load every
+    answer is v2's.
     """
     update = await lab.once(updated)
     expect(update.exited).because(
         "the pipeline that calls the program has nothing but its exit code: 0 says that the new image serves. If it "
         f"was stopped after {WITHIN} s: bound each wait in it (kubectl rollout status --timeout), and see what the "
-        "rollout waits for: kubectl get pods while it runs, kubectl describe deployment model"
+        "rollout waits for: kubectl get pods while it runs, kubectl describe deployment model. What counts is the "
+        "image's whole name, repository and tag"
     )
     expect(update.through).because(
         "kubectl set image and kubectl apply return when the wish is stored, and pods come and go after that: wait for "
         "it (kubectl rollout status) before you say that it is done. And it is the Deployment model that gets the "
-        "image, the one that was given"
+        "image, the one that was given: its whole name, as the next one may be in another repository"
     )
     expect(update.given).because(
-        "the program brings another image, and nothing else: the server's command and MODEL_LOAD_SECONDS stay, and no "
-        "pod is taken away, as those that are left have to carry all requests. Compare kubectl get deployment model "
-        "-o yaml before and after ./deploy"
+        "the program brings another image, and nothing else: the server's command and MODEL_LOAD_SECONDS stay, also "
+        "while it works, and no pod is taken away, as those that are left have to carry all requests. Compare kubectl "
+        "get deployment model -o yaml before and after ./deploy, and kubectl get replicasets -o yaml"
     )
     expect(update.replaced).because(
         "the program gets the image as its first argument. A rollout begins when the pod template changes: with the "
@@ -144,6 +147,7 @@ async def rolls_back(lab: Lab) -> None:
     expect(trial.back).because(
         "a rollout that fails stays as it is: Kubernetes never goes back by itself, and the broken image is tried in "
         "each new pod. kubectl rollout undo deployment/model returns to the revision before, whatever that was; the "
-        "manifests in a folder may be older. See kubectl rollout history deployment/model"
+        "manifests in a folder may be older, and what one call has noted there the next one does not find. See kubectl "
+        "rollout history deployment/model"
     )
     expect(trial.own).because(OTHERS)

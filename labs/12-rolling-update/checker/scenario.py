@@ -2,33 +2,28 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 
-from mlops_lab.checks import Lab, LabError, Observation, is_ready, rolled_out, rollout_state
+from mlops_lab.checks import Lab, Observation, rolled_out, rollout_state
 from mlops_lab.kit.answering import own_answers
 from mlops_lab.kit.autoscalers import autoscalers_of
-from mlops_lab.kit.deployments import owned_pods
-from mlops_lab.kit.drawn import drawn
-from mlops_lab.kit.given import differences, in_manifests
 from mlops_lab.kit.losses import none_lost
 from mlops_lab.kit.pods import images, leaving, runs
 from mlops_lab.kit.restore import interrupted, put_back
 from mlops_lab.kube.client import Object
 from mlops_lab.measure.traffic.report import LoadReport
 
-START = Path(__file__).parents[1] / "start"
+from .calls import WITHIN, Tried, deploy, noted, other_server
+from .releases import images_called
+
 RATE, DURATION = 160, 125  # requests a second, s: 20,000 requests
 LATE = 1.0  # s that requests may leave late while pods start on a small machine: failures are counted, no latencies
 BEFORE = 5  # s of load on what is there, before the program is called
-WITHIN = 60  # s for one call of the program
 AFTER, LAST = 5, 10  # s after the program's end, and after those the seconds in which only the new version answers
 RATE_BROKEN = 25  # requests a second while the broken image is tried
 SEEN_WITHIN = 1  # s from the program's end until what it waited for must be seen
 BACK_WITHIN = 20  # s from the program's end until all pods are as they were
-LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # of drawn tags
 FOLLOW_WITHIN = 90  # s until the pods of a Deployment that was put back are ready
 
 
@@ -57,14 +52,6 @@ class Update:
 
 
 @dataclass(frozen=True)
-class Names:
-    """What the images of this run are called: the pipeline never says twice the same."""
-
-    good: str
-    broken: str
-
-
-@dataclass(frozen=True)
 class Trial:
     """What the broken image brought about.
 
@@ -88,13 +75,6 @@ async def deployment_before(lab: Lab) -> Object:
     return await lab.objects.deployment("model").present()
 
 
-async def images_called(lab: Lab) -> Names:
-    """Give both images a tag that nobody knows: what an image is worth shows where it runs, and not in its name."""
-    letters = drawn(lab, "tags")
-    good, broken = ("".join(letters.choices(LETTERS, k=7)) for _ in range(2))
-    return Names(await lab.platform.tagged("v2", good), await lab.platform.tagged("v3-broken", broken))
-
-
 async def updated(lab: Lab) -> Update:
     """Let the program update to v2 under load; if anything was not as asked, put the Deployment back."""
     from . import replaces_the_old, updates_without_a_failure
@@ -106,9 +86,10 @@ async def updated(lab: Lab) -> Update:
         body = lab.traffic.hidden_rows(1).body
         async with lab.traffic.load("model", rate=RATE, duration=DURATION, body=body, late_at_most=LATE) as load:
             await lab.time.pause(BEFORE)
-            command = await lab.work.command("deploy", image, within=WITHIN, cluster=True)
+            async with noted(lab, image, every=1.0) as pods:
+                command = await deploy(lab, image)
             done = await through_with(lab, image)
-            given = await as_before(lab, found)
+            given = all_along(await as_before(lab, found), pods)
             await lab.time.pause(AFTER + LAST)
             so_far, now = load.seen, load.elapsed
             through = set(with_version(so_far.window(now - LAST, now).labels)) == {"v2"}
@@ -140,18 +121,13 @@ async def tried(lab: Lab) -> Trial:
     try:
         found = await deployment.now()
         before = template_images(found)
-        ever_ready: dict[str, bool] = {}
         whole, body = WITHIN + BACK_WITHIN, lab.traffic.hidden_rows(1).body
-        async with lab.traffic.load("model", rate=RATE_BROKEN, duration=whole, body=body, late_at_most=LATE) as load:
-            looking = asyncio.create_task(note_pods(lab, broken, ever_ready))
-            try:
-                command = await lab.work.command("deploy", broken, within=WITHIN, cluster=True)
-                await lab.time.pause(5)
-            finally:
-                looking.cancel()
-                ended = (await asyncio.gather(looking, return_exceptions=True))[0]
-            if isinstance(ended, Exception):
-                raise ended
+        async with (
+            lab.traffic.load("model", rate=RATE_BROKEN, duration=whole, body=body, late_at_most=LATE) as load,
+            noted(lab, broken, every=0.3) as pods,
+        ):
+            command = await deploy(lab, broken)
+            await lab.time.pause(5)
         back = await deployment.until(
             lambda item: rolled_out(item) and template_images(item) == before,
             expected=f"image {', '.join(before)} again, all pods ready,",
@@ -165,14 +141,15 @@ async def tried(lab: Lab) -> Trial:
             back = replace(back, ok=False, expected="no pod of the broken image left", seen=f"left: {', '.join(left)}")
         if back.ok and not (kept := await as_before(lab, found)).ok:
             back = kept
+        tries = pods.ever_ready
         asked = f"./deploy {broken}: an exit code other than 0 within {WITHIN} s"
         return Trial(
-            Observation(bool(ever_ready), "1 pod or more tries the broken image", f"{len(ever_ready)} tried it"),
+            Observation(bool(tries), "1 pod or more tries the broken image", f"{len(tries)} tried it"),
             none_lost(load.report),
             command.observed(command.code not in (0, None), asked),
             back,
             await own_answers(lab),
-            any(ever_ready.values()),
+            any(tries.values()),
             command.seconds if command.code is None else None,
         )
     finally:
@@ -196,12 +173,17 @@ def given_server(deployment: Object | None) -> Observation:
     asked = "the server (command, MODEL_LOAD_SECONDS) as it was given, after ./deploy"
     if deployment is None:
         return Observation(False, asked, "no Deployment")
-    spec: Object = deployment["spec"]["template"]["spec"]
-    given: Object = in_manifests(START, "Deployment", "model")["spec"]["template"]["spec"]
-    first, *others = given["containers"]
-    given = given | {"containers": [first | {"image": spec["containers"][0]["image"]}, *others]}
-    said = differences(spec, given)
+    said = other_server(deployment["spec"]["template"]["spec"])
     return Observation(not said, asked, said[0] if said else "it is", None, tuple(said[1:]))
+
+
+def all_along(after: Observation, pods: Tried) -> Observation:
+    """What was seen after a call; or, if that is right, that a pod of the new image had another server meanwhile."""
+    if not after.ok or not pods.others:
+        return after
+    lines = [f"pod {pod}: {said}" for pod, said in pods.others.items()]
+    asked = "the server (command, MODEL_LOAD_SECONDS) as it was given, in each pod of the new image"
+    return Observation(False, asked, lines[0], None, tuple(lines[1:8]))
 
 
 async def as_before(lab: Lab, before: Object | None) -> Observation:
@@ -216,26 +198,6 @@ async def as_before(lab: Lab, before: Object | None) -> Observation:
     if are >= were or await autoscalers_of(lab):
         return server
     return Observation(False, f"{were} pods or more after ./deploy, as before it", f"replicas: {are}")
-
-
-async def note_pods(lab: Lab, image: str, ever_ready: dict[str, bool]) -> None:
-    """Note each pod of the Deployment that runs an image, and whether it was ever ready, until cancelled.
-
-    Raises:
-        LabError: the API server does not tell, for longer than a moment.
-    """
-    while True:
-        try:
-            pods = await owned_pods(lab)
-        except LabError as trouble:
-            if not trouble.transient:
-                raise
-            pods = []
-        for pod in pods:
-            if runs(pod, image):
-                name = pod["metadata"]["name"]
-                ever_ready[name] = ever_ready.get(name, False) or is_ready(pod)
-        await asyncio.sleep(0.3)
 
 
 async def back_as_found(lab: Lab) -> None:
