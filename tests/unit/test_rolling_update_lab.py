@@ -12,10 +12,10 @@ import pytest
 
 from mlops_lab.base.errors import LabError
 from mlops_lab.checks import Observation
-from mlops_lab.checks.rooms.work import Work
+from mlops_lab.checks.rooms.work import Command, Work
 from mlops_lab.kube.client import Object
 from tests.lab_programs import loaded
-from tests.made_up import NothingThere, Platform, made_up_lab
+from tests.made_up import NothingThere, Platform, Room, made_up_lab
 
 NEW, OLD = "localhost:5001/flight-delay:k3m9x2p", "localhost:5001/flight-delay:v1"
 
@@ -61,6 +61,7 @@ def test_both_images_have_a_name_of_this_run() -> None:
     first = called(1)
     assert first["good"].startswith("v2 as ") and first["broken"].startswith("v3-broken as ")
     assert first["good"].split()[-1] != first["broken"].split()[-1]
+    assert first["absent"].rpartition(":")[2] not in first["good"] + first["broken"]
     assert called(1) == first != called(2)
 
 
@@ -229,3 +230,63 @@ def test_an_image_is_called_by_as_much_as_the_registry_allows(
     lab = made_up_lab("12", platform=Platform(tagged=tagged, untagged=no_more))
     assert asyncio.run(checks.called(lab, "v2", "arrivals", "k3m9x2p")) == called
     assert untagged == gone
+
+
+class OfDeploy(Room):
+    """The work room with a program that says so of each image, and does so to the Deployment."""
+
+    def __init__(self, here: Deployed, code: int | None, leaves: str = "") -> None:
+        super().__init__()
+        self.here, self.code, self.leaves = here, code, leaves
+
+    async def called(self, lab: Any, image: str) -> Command:
+        self.here.item = with_server(image=image if self.leaves else NEW)
+        return Command(self.code, "", 30.0)
+
+
+class Deployed(NothingThere):
+    """Objects: the Deployment, whatever becomes of it, and a pod of the image that it has."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.item: Object = with_server()
+
+    def deployment(self, name: str) -> Any:
+        return self
+
+    async def now(self) -> Object:
+        return self.item
+
+    present = now
+
+    async def until(self, test: Any, *, expected: str, shown: Any, within: float) -> Observation:
+        return Observation(test(self.item), expected, shown(self.item))
+
+    async def all(self, kind: str, selector: str = "") -> list[Object]:
+        return [{"metadata": {"name": "model-1"}, "spec": self.item["spec"]["template"]["spec"]}]
+
+    async def rolled_out(self, **_: Any) -> None:
+        return None
+
+
+@pytest.mark.parametrize(
+    ("code", "leaves", "refused", "back"),
+    [(1, "", True, True), (2, "it", True, False), (0, "it", False, False), (None, "", False, True)],
+)
+def test_an_image_that_is_not_there_is_refused_and_leaves_nothing(
+    code: int | None, leaves: str, refused: bool, back: bool
+) -> None:
+    checks, here, put = loaded("12"), Deployed(), []
+
+    async def tagged(known: str, tag: str) -> str:
+        return NEW
+
+    async def put_back(lab: Any, item: Object) -> None:
+        put.append(item)
+
+    checks.put_back = put_back
+    checks.deploy = OfDeploy(here, code, leaves).called
+    lab = made_up_lab("12", platform=Platform(tagged=tagged), objects=here)
+    found = asyncio.run(checks.tried_in_vain(lab))
+    assert (found.refused.ok, found.back.ok) == (refused, back)
+    assert put == ([] if refused and back else [with_server()])

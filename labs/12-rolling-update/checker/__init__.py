@@ -95,12 +95,18 @@ async def updates_without_a_failure(lab: Lab) -> None:
     """Of the 20,000 requests of that load (160 a second) not one fails.
 
     Every request opens a connection of its own, as those of many clients do. A request fails if no connection is made,
-    if no answer comes within 10 s, or if the answer's status is not 200. The load ends early once one has failed.
+    if no answer comes within 10 s, or if the answer's status is not 200. The load ends early once one has failed. From
+    15 s after the update on `./deploy` tries an image that can't be pulled, of which clients notice as little.
     """
     update = await lab.once(updated)
-    unharmed = update.unharmed
+    unharmed, later = update.unharmed, not update.report.window(0, update.until).failed
     expect(unharmed).because(
-        "" if unharmed.ok else await why_lost(lab, await lab.once(deployment_before), update.report)
+        ""
+        if unharmed.ok
+        else "the update itself lost none. These were lost while ./deploy tried an image that can't be pulled, or went "
+        "back: no good pod has to go for that, neither on the way forward (maxUnavailable) nor on the way back"
+        if later
+        else await why_lost(lab, await lab.once(deployment_before), update.report)
     )
 
 
@@ -133,9 +139,18 @@ async def rolls_back(lab: Lab) -> None:
 
     At most 20 s after the program's end all pods of the Deployment are ready with the image from before the call, and
     no pod of the broken image is left but those that are being deleted. The server is the given one, in no fewer pods,
-    and the Service leads to these alone.
+    and the Service leads to these alone. It is the same with an image that the registry does not have, tried before.
     """
     trial = await lab.once(tried)
+    if absent := (await lab.once(updated)).absent:
+        expect(absent.refused).because(
+            "no pod of that image ever starts (kubectl get pods: ErrImagePull, ImagePullBackOff), so the update does "
+            "not become healthy, for whatever reason, and the pipeline has to hear of it in time"
+        )
+        expect(absent.back).because(
+            "the image can't be pulled, and what ran before is to run again as after any other update that fails: a "
+            "pod that goes on trying is the next release's trouble. kubectl rollout undo deployment/model"
+        )
     expect(trial.refused).because(
         "kubectl set image and kubectl apply succeed as soon as the API server has stored the wish. kubectl rollout "
         "status waits, and ends with 1 once progressDeadlineSeconds (default: 600) or its --timeout are over. The "

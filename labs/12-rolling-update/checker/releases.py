@@ -20,18 +20,25 @@ REPOSITORIES = ("late-arrivals", "flight-delay-weekly", "delay-model", "arrivals
 
 @dataclass(frozen=True)
 class Names:
-    """What the images of this run are called: the pipeline never says twice the same."""
+    """What the images of this run are called: the pipeline never says twice the same.
+
+    Attributes:
+        absent: the name of none.
+    """
 
     good: str
     broken: str
+    absent: str
 
 
 async def images_called(lab: Lab) -> Names:
     """Give both images a name that nobody knows: what an image is worth shows where it runs, and not in its name."""
     letters = drawn(lab, "tags")
-    good, broken = ("".join(letters.choices(LETTERS, k=7)) for _ in range(2))
+    good, broken, absent = ("".join(letters.choices(LETTERS, k=7)) for _ in range(3))
     repository = letters.choice(REPOSITORIES)
-    return Names(await called(lab, "v2", repository, good), await called(lab, "v3-broken", repository, broken))
+    served = await called(lab, "v2", repository, good)
+    never = f"{served.rpartition(':')[0]}:{absent}"
+    return Names(served, await called(lab, "v3-broken", repository, broken), never)
 
 
 async def called(lab: Lab, known: str, repository: str, tag: str) -> str:

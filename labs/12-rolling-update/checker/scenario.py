@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from mlops_lab.checks import Lab, Observation, rolled_out, rollout_state
+from mlops_lab.checks import Lab, Observation
 from mlops_lab.kit.answering import own_answers
-from mlops_lab.kit.autoscalers import autoscalers_of
 from mlops_lab.kit.losses import none_lost
-from mlops_lab.kit.pods import images, leaving, runs
 from mlops_lab.kit.restore import interrupted, put_back
 from mlops_lab.kube.client import Object
 from mlops_lab.measure.traffic.report import LoadReport
 
-from .calls import WITHIN, Tried, deploy, noted, other_server
+from .calls import WITHIN, deploy, noted
+from .kept import BACK_WITHIN, all_along, as_before, through_with, went_back
 from .releases import images_called
 
 RATE, DURATION = 160, 125  # requests a second, s: 20,000 requests
@@ -22,9 +21,19 @@ LATE = 1.0  # s that requests may leave late while pods start on a small machine
 BEFORE = 5  # s of load on what is there, before the program is called
 AFTER, LAST = 5, 10  # s after the program's end, and after those the seconds in which only the new version answers
 RATE_BROKEN = 25  # requests a second while the broken image is tried
-SEEN_WITHIN = 1  # s from the program's end until what it waited for must be seen
-BACK_WITHIN = 20  # s from the program's end until all pods are as they were
 FOLLOW_WITHIN = 90  # s until the pods of a Deployment that was put back are ready
+
+
+@dataclass(frozen=True)
+class Absent:
+    """What became of an image that the registry does not have.
+
+    Attributes:
+        back: whether after it all pods were what they were before.
+    """
+
+    refused: Observation
+    back: Observation
 
 
 @dataclass(frozen=True)
@@ -35,6 +44,8 @@ class Update:
         through: whether the Deployment had no pod but new ones when the program said that it was done.
         given: whether the program left the server what it was, but for the image, in no fewer pods.
         own: whether the answers at the end came from the Deployment itself.
+        until: seconds of the load that are of the update; what comes after them, of the image that is not there.
+        absent: None where that was not tried.
     """
 
     exited: Observation
@@ -44,6 +55,8 @@ class Update:
     replaced: Observation
     unharmed: Observation
     report: LoadReport
+    until: float
+    absent: Absent | None
 
     @property
     def well(self) -> bool:
@@ -75,13 +88,22 @@ async def deployment_before(lab: Lab) -> Object:
     return await lab.objects.deployment("model").present()
 
 
+async def deployment_updated(lab: Lab) -> Object:
+    """The Deployment as the update has left it."""
+    return await lab.objects.deployment("model").present()
+
+
 async def updated(lab: Lab) -> Update:
-    """Let the program update to v2 under load; if anything was not as asked, put the Deployment back."""
-    from . import replaces_the_old, updates_without_a_failure
+    """Let the program update to v2 under load; if anything was not as asked, put the Deployment back.
+
+    While the rest of the load goes on, it is called with an image that can't be pulled.
+    """
+    from . import replaces_the_old, rolls_back, updates_without_a_failure
 
     found = await lab.once(deployment_before)
     image = (await lab.once(images_called)).good
-    update = None
+    whole = lab.thorough(replaces_the_old, updates_without_a_failure)
+    update = absent = None
     try:
         body = lab.traffic.hidden_rows(1).body
         async with lab.traffic.load("model", rate=RATE, duration=DURATION, body=body, late_at_most=LATE) as load:
@@ -93,12 +115,15 @@ async def updated(lab: Lab) -> Update:
             await lab.time.pause(AFTER + LAST)
             so_far, now = load.seen, load.elapsed
             through = set(with_version(so_far.window(now - LAST, now).labels)) == {"v2"}
-            decided = command.code != 0 or not done.ok or not given.ok or not through or so_far.failed
-            if not decided and lab.thorough(replaces_the_old, updates_without_a_failure):
+            own, until = await own_answers(lab), load.elapsed
+            good = command.code == 0 and all((done.ok, given.ok, own.ok, through, not so_far.failed))
+            if good and whole:
+                absent = await tried_in_vain(lab)
                 await load.finished()
-            ended = load.elapsed
+        if good and not whole and lab.thorough(rolls_back):
+            absent = await tried_in_vain(lab)
         report = load.report
-        seen, last = report.labels, report.window(ended - LAST, ended).labels
+        seen, last = report.window(0, until).labels, report.window(until - LAST, until).labels
         replaced = Observation(
             bool(seen.get("v1") and seen.get("v2") and set(with_version(last)) == {"v2"}),
             f"answers from v1, then from v2; in the last {LAST} s from v2 alone",
@@ -106,7 +131,7 @@ async def updated(lab: Lab) -> Update:
         )
         asked = f"./deploy {image}: exit code 0 within {WITHIN} s"
         exited = command.observed(command.code == 0, asked)
-        update = Update(exited, done, given, await own_answers(lab), replaced, none_lost(report), report)
+        update = Update(exited, done, given, own, replaced, none_lost(report), report, until, absent)
         return update
     finally:
         if not (update and update.well):
@@ -114,13 +139,25 @@ async def updated(lab: Lab) -> Update:
             await lab.platform.untagged(*vars(await lab.once(images_called)).values())
 
 
+async def tried_in_vain(lab: Lab) -> Absent:
+    """Call the program with an image that the registry does not have; the Deployment is then as before the call."""
+    image, found = (await lab.once(images_called)).absent, await lab.once(deployment_updated)
+    command = await deploy(lab, image)
+    back = await went_back(lab, found, image)
+    asked = f"./deploy {image}, which the registry does not have: an exit code other than 0 within {WITHIN} s"
+    refused = command.observed(command.code not in (0, None), asked)
+    if not (refused.ok and back.ok):
+        await put_back(lab, found)
+        await lab.objects.deployment("model").rolled_out(within=FOLLOW_WITHIN)
+    return Absent(refused, back)
+
+
 async def tried(lab: Lab) -> Trial:
     """Let the program try the broken image on the updated Deployment, then put the Deployment back as it was found."""
     await lab.once(updated)
-    broken, deployment = (await lab.once(images_called)).broken, lab.objects.deployment("model")
+    broken = (await lab.once(images_called)).broken
     try:
-        found = await deployment.now()
-        before = template_images(found)
+        found = await lab.objects.deployment("model").now()
         whole, body = WITHIN + BACK_WITHIN, lab.traffic.hidden_rows(1).body
         async with (
             lab.traffic.load("model", rate=RATE_BROKEN, duration=whole, body=body, late_at_most=LATE) as load,
@@ -128,19 +165,7 @@ async def tried(lab: Lab) -> Trial:
         ):
             command = await deploy(lab, broken)
             await lab.time.pause(5)
-        back = await deployment.until(
-            lambda item: rolled_out(item) and template_images(item) == before,
-            expected=f"image {', '.join(before)} again, all pods ready,",
-            shown=lambda item: f"image {', '.join(template_images(item))}, {rollout_state(item)}",
-            within=BACK_WITHIN,
-        )
-        left = [
-            pod["metadata"]["name"] for pod in await lab.objects.all("Pod") if runs(pod, broken) and not leaving(pod)
-        ]
-        if back.ok and left:
-            back = replace(back, ok=False, expected="no pod of the broken image left", seen=f"left: {', '.join(left)}")
-        if back.ok and not (kept := await as_before(lab, found)).ok:
-            back = kept
+        back = await went_back(lab, found, broken)
         tries = pods.ever_ready
         asked = f"./deploy {broken}: an exit code other than 0 within {WITHIN} s"
         return Trial(
@@ -157,59 +182,11 @@ async def tried(lab: Lab) -> Trial:
         await lab.platform.untagged(*vars(await lab.once(images_called)).values())
 
 
-async def through_with(lab: Lab, image: str) -> Observation:
-    """Whether all pods of the Deployment are of an image, ready, and there are no others; looked at once or twice."""
-    return await lab.time.eventually(
-        lab.objects.deployment("model").now,
-        lambda now: rolled_out(now) and template_images(now)[:1] == [image],
-        expected=f"Deployment model with {image} in all pods, ready, once ./deploy has ended",
-        shown=lambda now: f"image {', '.join(template_images(now)) or 'none'}, {rollout_state(now)}",
-        within=SEEN_WITHIN,
-    )
-
-
-def given_server(deployment: Object | None) -> Observation:
-    """Whether a Deployment's first container is still the server that was given, whatever its image."""
-    asked = "the server (command, MODEL_LOAD_SECONDS) as it was given, after ./deploy"
-    if deployment is None:
-        return Observation(False, asked, "no Deployment")
-    said = other_server(deployment["spec"]["template"]["spec"])
-    return Observation(not said, asked, said[0] if said else "it is", None, tuple(said[1:]))
-
-
-def all_along(after: Observation, pods: Tried) -> Observation:
-    """What was seen after a call; or, if that is right, that a pod of the new image had another server meanwhile."""
-    if not after.ok or not pods.others:
-        return after
-    lines = [f"pod {pod}: {said}" for pod, said in pods.others.items()]
-    asked = "the server (command, MODEL_LOAD_SECONDS) as it was given, in each pod of the new image"
-    return Observation(False, asked, lines[0], None, tuple(lines[1:8]))
-
-
-async def as_before(lab: Lab, before: Object | None) -> Observation:
-    """Whether the Deployment is still the given server, and wants no fewer pods than before `./deploy`.
-
-    Where an autoscaler says how many pods there are, that is its business.
-    """
-    now = await lab.objects.deployment("model").now()
-    if not (server := given_server(now)).ok:
-        return server
-    were, are = (int(((item or {}).get("spec") or {}).get("replicas", 1)) for item in (before, now))
-    if are >= were or await autoscalers_of(lab):
-        return server
-    return Observation(False, f"{were} pods or more after ./deploy, as before it", f"replicas: {are}")
-
-
 async def back_as_found(lab: Lab) -> None:
     """Make the Deployment again what it was found to be, and wait until its pods follow."""
     await put_back(lab, await lab.once(deployment_before))
     if not interrupted():
         await lab.objects.deployment("model").rolled_out(within=FOLLOW_WITHIN)
-
-
-def template_images(deployment: Object | None) -> list[str]:
-    """The images of a Deployment's pods; none without one."""
-    return images(deployment["spec"]["template"]) if deployment else []
 
 
 def with_version(labels: Mapping[str, int]) -> dict[str, int]:

@@ -1,0 +1,82 @@
+"""What the Deployment is once the learner's program has ended, held against what it was before the call."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from mlops_lab.checks import Lab, Observation, rolled_out, rollout_state
+from mlops_lab.kit.autoscalers import autoscalers_of
+from mlops_lab.kit.pods import images, leaving, name, runs
+from mlops_lab.kube.client import Object
+
+from .calls import Tried, other_server
+
+SEEN_WITHIN = 1  # s from the program's end until what it waited for must be seen
+BACK_WITHIN = 20  # s from the program's end until all pods are as they were
+
+
+async def through_with(lab: Lab, image: str) -> Observation:
+    """Whether all pods of the Deployment are of an image, ready, and there are no others; looked at once or twice."""
+    return await lab.time.eventually(
+        lab.objects.deployment("model").now,
+        lambda now: rolled_out(now) and template_images(now)[:1] == [image],
+        expected=f"Deployment model with {image} in all pods, ready, once ./deploy has ended",
+        shown=lambda now: f"image {', '.join(template_images(now)) or 'none'}, {rollout_state(now)}",
+        within=SEEN_WITHIN,
+    )
+
+
+async def went_back(lab: Lab, found: Object | None, image: str) -> Observation:
+    """Whether all pods are again what they were before an image was tried in vain, and none is left of that.
+
+    Args:
+        found: the Deployment before.
+    """
+    before = template_images(found)
+    back = await lab.objects.deployment("model").until(
+        lambda item: rolled_out(item) and template_images(item) == before,
+        expected=f"image {', '.join(before)} again, all pods ready,",
+        shown=lambda item: f"image {', '.join(template_images(item))}, {rollout_state(item)}",
+        within=BACK_WITHIN,
+    )
+    left = [name(pod) for pod in await lab.objects.all("Pod") if runs(pod, image) and not leaving(pod)]
+    if back.ok and left:
+        return replace(back, ok=False, expected=f"no pod of {image} left", seen=f"left: {', '.join(left)}")
+    return back if not back.ok or (kept := await as_before(lab, found)).ok else kept
+
+
+async def as_before(lab: Lab, before: Object | None) -> Observation:
+    """Whether the Deployment is still the given server, and wants no fewer pods than before `./deploy`.
+
+    Where an autoscaler says how many pods there are, that is its business.
+    """
+    now = await lab.objects.deployment("model").now()
+    if not (server := given_server(now)).ok:
+        return server
+    were, are = (int(((item or {}).get("spec") or {}).get("replicas", 1)) for item in (before, now))
+    if are >= were or await autoscalers_of(lab):
+        return server
+    return Observation(False, f"{were} pods or more after ./deploy, as before it", f"replicas: {are}")
+
+
+def given_server(deployment: Object | None) -> Observation:
+    """Whether a Deployment's first container is still the server that was given, whatever its image."""
+    asked = "the server (command, MODEL_LOAD_SECONDS) as it was given, after ./deploy"
+    if deployment is None:
+        return Observation(False, asked, "no Deployment")
+    said = other_server(deployment["spec"]["template"]["spec"])
+    return Observation(not said, asked, said[0] if said else "it is", None, tuple(said[1:]))
+
+
+def all_along(after: Observation, pods: Tried) -> Observation:
+    """What was seen after a call; or, if that is right, that a pod of the new image had another server meanwhile."""
+    if not after.ok or not pods.others:
+        return after
+    lines = [f"pod {pod}: {said}" for pod, said in pods.others.items()]
+    asked = "the server (command, MODEL_LOAD_SECONDS) as it was given, in each pod of the new image"
+    return Observation(False, asked, lines[0], None, tuple(lines[1:8]))
+
+
+def template_images(deployment: Object | None) -> list[str]:
+    """The images of a Deployment's pods; none without one."""
+    return images(deployment["spec"]["template"]) if deployment else []
