@@ -220,6 +220,30 @@ def test_no_autoscaler_may_leave_fewer_pods(lab: Any) -> None:
     assert not below("other", maxReplicas=6)
 
 
+@pytest.mark.parametrize(
+    ("least", "states", "ok", "seen"),
+    [(None, [3], True, "3"), (None, [1, 3], False, "1"), (1, [1, 3], False, "1"), (3, [1, 1, 3, 3], True, "3"),
+     (3, [1, 1, 1, 1], False, "1")],
+)  # fmt: skip
+def test_an_autoscaler_is_waited_for_that_has_not_looked_yet(
+    lab: Any, least: int | None, states: list[int], ok: bool, seen: str
+) -> None:
+    left = list(states)
+
+    async def now() -> Object:
+        return {"spec": {"replicas": left.pop(0)}}
+
+    async def until(test: Any, **_: Any) -> None:
+        while len(left) > 1 and not test(await now()):
+            pass
+
+    of = {"scaleTargetRef": {"kind": "Deployment", "name": "model"}, "minReplicas": least, "maxReplicas": 4}
+    room = having("HorizontalPodAutoscaler", *([of] if least else []))
+    room.objects.deployment = lambda name: SimpleNamespace(present=now, until=until)
+    found = asyncio.run(lab.asked_for(room, 3, within=1))
+    assert (found.ok, found.seen) == (ok, seen)
+
+
 def report(failed: int, whole: int = 4000) -> LoadReport:
     rows = [Request(i / 100, 0, 0.01, 503 if i < failed else 200, "v1", "") for i in range(whole)]
     return LoadReport(tuple(rows), whole, whole, 0, whole / 100)

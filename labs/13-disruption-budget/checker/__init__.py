@@ -16,13 +16,14 @@ from mlops_lab.kit.given import must_be_given
 from mlops_lab.kit.pods import name
 from mlops_lab.kit.predictions import predicted
 
-from .autoscaled import autoscaled_below
+from .autoscaled import asked_for, autoscaled_below
 from .budgets import autoscaled, budgets
 from .placement import spread_rules, where
 from .scenario import COUNTED_WITHIN, PODS, STAYS, UP_WITHIN, maintained
 from .why import why_lost
 
 START = Path(__file__).parents[1] / "start"
+SCALED_WITHIN = 45  # s until an autoscaler that was applied just before has its minimum
 ANSWER_WITHIN = 15  # s; the nodes hear of pods that came a moment later than the API
 
 
@@ -34,8 +35,8 @@ async def serves(lab: Lab) -> None:
     given server, with its `MODEL_LOAD_SECONDS`, in these pods alone. No autoscaler may leave fewer than 3.
     """
     await lab.nodes.workers(at_least=2)
-    wanted = (await exists(lab, apply="kubectl apply -f model.yaml"))["spec"].get("replicas", 1)
-    expect(Observation(wanted >= PODS, f"replicas: {PODS} or more", str(wanted))).because(
+    await exists(lab, apply="kubectl apply -f model.yaml")
+    expect(await asked_for(lab, PODS, within=SCALED_WITHIN)).because(
         "while one pod is evicted and its successor loads the model, the others carry all requests, and one of those "
         "may fail just then"
     )
