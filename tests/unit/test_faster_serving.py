@@ -270,6 +270,9 @@ def test_what_is_strange_is_within_the_contract_and_what_is_bad_is_not() -> None
         ("A-Z0-9", "A-Za-z0-9", "origin 'ewr'"),
         ("{2,4}", "{2,}", "dest 'NEWAR'"),
         ("{2,4}", "{1,4}", "carrier 'E'"),
+        ('extra="forbid"', 'regex_engine="python-re", extra="forbid"', "dest 'EWR\\n'"),
+        ("[A-Z0-9]{2,4}", "[A-Z0-9]{2,4} *", "carrier 'EW '"),
+        ("A-Z0-9", "\\\\w", "origin 'ÉW'"),
         ("wind_speed: float | None", "wind_speed: object", "wind_speed 'mild'"),
         ('extra="forbid", ', "", "gate 'B7'"),
         ('"""The body of POST /predict."""', 'model_config = ConfigDict(extra="ignore")', "a field beside rows"),
@@ -454,11 +457,42 @@ def test_the_model_that_nobody_has_seen_has_the_form_of_the_others_and_its_own_c
 
 
 @pytest.mark.usefixtures("reader")
+def test_flights_are_apart_by_one_field_and_by_a_fraction_where_the_model_tells_them_apart() -> None:
+    flights, (model, _) = loaded("14", "flights"), made(3, "v78")
+    read, every = set(model._bundle["features"]), crowd.Flights(known_flights(), 7)
+    bodies = flights.one_field_apart(model, every)
+    names = {what.split()[-2] for what in bodies}
+    assert len(bodies) == 3 * len(names)
+    assert names <= read
+    assert {"distance", "temp", "weekday"} & read <= names
+    for name in names:
+        (one,), (other,), both = (rows for what, rows in bodies.items() if what.endswith(f" in {name} alone"))
+        assert [field for field in one if one[field] != other[field]] == [name]
+        assert both == [other, one]
+    for name in ("distance", "temp"):
+        rows = flights.with_fractions(model, name, 6, every)
+        assert bool(rows) is (name in read)
+        assert len(rows) <= 18
+        for value, below, above in zip(rows[::3], rows[1::3], rows[2::3], strict=True):
+            assert below[name] == math.floor(value[name]) and above[name] == math.ceil(value[name])
+            here, *whole = model.probabilities([value, below, above])
+            assert max(abs(here - each) for each in whole) > 10 * flights.NEAR
+
+
+def test_what_is_unusual_and_wrong_gets_the_likely_reason() -> None:
+    for what in ("a flight that differs in day alone", "two flights that differ in day alone"):
+        assert "remembers" in checks.why_unusual(what)
+    assert "other side" in checks.why_unusual("distances with a fraction: up to 0.01 away")
+    for what in ("weather null", "a flight of which another differs in day alone"):
+        assert "bundle['defaults']" in checks.why_unusual(what)
+
+
+@pytest.mark.usefixtures("reader")
 def test_each_run_makes_another_model() -> None:
     assert made(1, "v5")[1]["metadata.json"] != made(2, "v5")[1]["metadata.json"]
 
 
-def unseen_asked(said: dict[str, Any], wrong: list[Any], up: int = 200) -> Any:
+def unseen_asked(said: dict[str, Any], wrong: list[Any], up: int = 200, first: int = 200) -> Any:
     """What is concluded of a copy with the unseen model that gives this answer, and is wrong about these bodies."""
     applied: list[Any] = []
     gone: list[str] = []
@@ -498,7 +532,7 @@ def unseen_asked(said: dict[str, Any], wrong: list[Any], up: int = 200) -> Any:
 
     traffic = SimpleNamespace(
         hidden_rows=lambda count: flights, host=lambda name: answers("10.0.0.1"),
-        get=lambda *words, **more: answers(got(up, {})), post=lambda *words, **more: answers(got(200, answered())),
+        get=lambda *words, **more: answers(got(up, {})), post=lambda *words, **more: answers(got(first, answered())),
     )  # fmt: skip
     time = SimpleNamespace(pause=lambda seconds: answers(None))
     lab = cast(Lab, SimpleNamespace(objects=objects, traffic=traffic, time=time, seed=3, number="14"))
@@ -535,6 +569,14 @@ def test_a_copy_that_serves_another_model_than_the_unseen_one_is_told_why(
     assert not found.seen.ok
     assert why in found.why
     assert sorted(gone) == ["ConfigMap", "Pod", "Service"]
+
+
+def test_a_copy_that_says_too_early_that_it_is_ready_is_told_so() -> None:
+    found, *_ = unseen_asked({"probabilities": [0.25, 0.5]}, [], first=503)
+    assert not found.seen.ok
+    assert "once the pod can answer" in found.why
+    found, *_ = unseen_asked({"probabilities": [0.25, 0.5]}, [("a flight that differs in temp alone", "0.1 away")])
+    assert "remembers answers" in found.why
 
 
 def test_the_memory_limit_is_that_of_all_containers_that_something_keeps_running() -> None:

@@ -21,7 +21,7 @@ from mlops_lab.kube.client import Object
 from .cost import GATE, milliseconds
 from .scenario import Measured, crowd_seen, measure, median
 from .stage import ANSWER_WITHIN, SAME
-from .why import why_no_answer, why_other_values, why_wrong_in_a_crowd
+from .why import READY_TOO_EARLY, why_no_answer, why_other_values, why_unusual, why_wrong_in_a_crowd
 
 IMAGES = ("workbench:1", "tensorflow:1", "pytorch:1")
 ROLLED_OUT_WITHIN = 90  # s, for pods that were applied just before
@@ -36,6 +36,7 @@ OBSERVED = ("ckad/observability-and-maintenance", "cka/troubleshooting")
 async def is_up(lab: Lab) -> None:
     """Deployment `model` is ready within 90 s, and GET /readyz and /healthz answer 200 through Service `model`.
 
+    Who says so answers a POST /predict that comes right afterwards, too.
     What answers there is the first container of that Deployment's pods; it may ask others in its turn.
     Its containers run the image workbench:1 (or tensorflow:1 or pytorch:1), each with a memory limit of at most 1Gi,
     also those that only prepare something, and those of other Deployments in the namespace.
@@ -75,6 +76,9 @@ async def is_up(lab: Lab) -> None:
             "status 0 is no answer: does the port of the Service lead to the one that the server listens on? 404 is a "
             "server without that path, and the contract has both"
         )
+    first = await lab.traffic.post("model", "/predict", lab.traffic.hidden_rows(1).body, within=ANSWER_WITHIN)
+    expect(observe("status of POST /predict right after them", first.status, equal_to(200), evidence=[first.shown])
+    ).because(f"{READY_TOO_EARLY}. Else {why_no_answer(first.status)}")  # fmt: skip
     await must_answer(lab)
 
 
@@ -96,13 +100,13 @@ async def answers_right(lab: Lab) -> None:
 
 @check(points=1, needs=answers_right, domains=DOMAINS)
 async def answers_the_unusual(lab: Lab) -> None:
-    """Unknown codes, weather that is missing, the ends of each range and 1000 rows get the model's own values, too."""
+    """Unknown codes, weather that is missing, the ends of each range and 1000 rows get the model's own values, too.
+
+    So do distances with a fraction, on and beside the splits of trees, and flights that differ from one that was asked
+    about before in one field alone.
+    """
     seen = (await lab.once(measured)).unusual
-    expect(seen).because(
-        "what is strange but allowed must be answered as before. The model's file says what stands for an unknown code "
-        "and for what is missing: bundle['defaults'], and not 0. What goes round pandas and scikit-learn must do what "
-        "they did"
-    )
+    expect(seen).because(why_unusual(seen.evidence[0] if seen.evidence else ""))
 
 
 @check(points=2, needs=answers_the_unusual, owns="model", domains=DOMAINS)
@@ -152,7 +156,8 @@ async def follows_the_model(lab: Lab) -> None:
     The checker starts that copy beside yours and deletes it afterwards. It asks about flights that you don't see, some
     of them without weather, and some whose temperature lies right on a split of v2's trees. Another copy, without the
     variable MODEL, answers as v1; and one with a model that nobody has seen as that one does: its features are in
-    another order, one is left out, and what stands for codes and for what is missing is its own.
+    another order, one is left out, and what stands for codes and for what is missing is its own. That one is asked as
+    soon as its GET /readyz answers 200.
     """
     seen = (await lab.once(measured)).other
     assert seen is not None

@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import Any, NotRequired, Protocol, TypedDict
 
 from .client import Client
-from .flights import NEAR, Bad, Flights, Object, meant, on_splits, strange
+from .flights import NEAR, Bad, Flights, Object, meant, on_splits, one_field_apart, strange, with_fractions
 from .modelling import make
 
 SHOWN = 6  # answers that are told in words
+FRACTIONS = 6  # splits beside which flights have a distance with a fraction
 
 
 class Predictor(Protocol):
@@ -184,7 +185,9 @@ async def alone(task: Object, models: Mapping[str, Predictor], flights: Flights)
 async def unusual(task: Object, models: Mapping[str, Predictor], flights: Flights) -> Unusual:
     """Bodies that are strange but allowed, one after the other; with a `field`, flights on its splits as well."""
     version = task["version"]
-    bodies = strange(*flights.rows(2))
+    bodies = strange(*flights.rows(2)) | one_field_apart(models[version], flights)
+    if rows := with_fractions(models[version], "distance", FRACTIONS, flights):
+        bodies["distances with a fraction"] = rows
     if "field" in task and (rows := on_splits(models[version], task["field"], task["count"], flights)):
         bodies[f"flights with {task['field']} on a split"] = rows
     client = Client(task["host"], task["port"])

@@ -16,6 +16,7 @@ Object = dict[str, Any]
 
 NEAR = 1e-5
 TRIED = 100  # flights, of which one at least comes by a split
+ASIDE = (-0.2, 0.0, 0.2)  # of a split, in turn: what is rounded down, or up, comes to its other side
 WEATHER = ("temp", "wind_speed", "precip", "visib")
 CODES = ("carrier", "origin", "dest")
 WHOLE = {"month": (1, 12), "day": (1, 31), "weekday": (0, 6), "hour": (0, 23)}  # numbers, with their least and most
@@ -49,6 +50,7 @@ def _values() -> Iterator[tuple[str, Any]]:
     yield from (("distance", value) for value in (0, -5, 20001, "far", None, LEFT_OUT))
     for name in CODES:
         yield from ((name, value) for value in ("ewr", "E", "NEWAR", "E-R", "", None, 12, LEFT_OUT))
+        yield from ((name, value) for value in ("EWR\n", "EW ", "ÉW"))  # Python's $, strip() and \w take them
     yield from ((name, "mild") for name in WEATHER)
     yield from (("temp", float("nan")), ("visib", float("inf")), ("gate", "B7"))
     yield from (("wind_speed", "nan"), ("precip", [0.1]), ("hour", [17]), ("distance", {}), ("dest", ["ORD"]))
@@ -106,10 +108,7 @@ def on_splits(model: Any, name: str, count: int, flights: Flights) -> list[Objec
     """
     import numpy as np
 
-    bundle = model._bundle
-    place = list(bundle["features"]).index(name)
-    trees = [each.tree_ for each in bundle["forest"].estimators_]
-    splits = np.unique(np.concatenate([tree.threshold[tree.feature == place] for tree in trees]))
+    splits = _splits(model, name)
     on = splits.astype(np.float32)
     on = on[on.astype(np.float64) > splits]
     found: list[Object] = []
@@ -117,10 +116,58 @@ def on_splits(model: Any, name: str, count: int, flights: Flights) -> list[Objec
         rows = flights.rows(TRIED)
         there = model.probabilities([{**row, name: float(value)} for row in rows])
         below = model.probabilities([{**row, name: float(np.nextafter(value, np.float32(-np.inf)))} for row in rows])
-        apart = [abs(one - other) for one, other in zip(there, below, strict=True)]
-        if max(apart) > 10 * NEAR:
-            found.append({**rows[apart.index(max(apart))], name: float(value)})
+        if (at := _furthest(there, below)) is not None:
+            found.append({**rows[at], name: float(value)})
     return found[:count]
+
+
+def with_fractions(model: Any, name: str, count: int, flights: Flights) -> list[Object]:
+    """Flights with a fraction in a field that matters, each also with the whole numbers below and above it.
+
+    They are about at most `count` splits of trees, if the model reads the field at all.
+    """
+    splits = _splits(model, name)
+    found: list[Object] = []
+    for number, split in enumerate(splits[:: max(1, len(splits) // count)][:count]):
+        value = round(float(split) + ASIDE[number % len(ASIDE)], 3)
+        rows = flights.rows(TRIED)
+        asked = value, math.floor(value), math.ceil(value)
+        there, below, above = (model.probabilities([{**row, name: each} for row in rows]) for each in asked)
+        at = _furthest(there, above if ASIDE[number % len(ASIDE)] <= 0 else below)
+        if at is not None:
+            found += [{**rows[at], name: each} for each in asked]
+    return found
+
+
+def one_field_apart(model: Any, flights: Flights) -> dict[str, list[Object]]:
+    """Of each field that matters: a flight, then one that differs in that field alone, then both at once."""
+    found: dict[str, list[Object]] = {}
+    for name in flights.rows(1)[0]:
+        rows = flights.rows(TRIED)
+        others = [{**row, name: other[name]} for row, other in zip(rows, flights.rows(TRIED), strict=True)]
+        if (at := _furthest(model.probabilities(rows), model.probabilities(others))) is not None:
+            found[f"a flight of which another differs in {name} alone"] = [rows[at]]
+            found[f"a flight that differs in {name} alone"] = [others[at]]
+            found[f"two flights that differ in {name} alone"] = [others[at], rows[at]]
+    return found
+
+
+def _splits(model: Any, name: str) -> Any:
+    """Where trees part by a field: an array of float64 in order, empty if the model does not read it."""
+    import numpy as np
+
+    bundle = model._bundle
+    features = list(bundle["features"])
+    if name not in features:
+        return np.empty(0)
+    trees = [each.tree_ for each in bundle["forest"].estimators_]
+    return np.unique(np.concatenate([tree.threshold[tree.feature == features.index(name)] for tree in trees]))
+
+
+def _furthest(ones: Sequence[float], others: Sequence[float]) -> int | None:
+    """Where two lists of probabilities are furthest apart; None where nobody could tell them apart anyway."""
+    apart = [abs(one - other) for one, other in zip(ones, others, strict=True)]
+    return apart.index(max(apart)) if max(apart) > 10 * NEAR else None
 
 
 def strange(first: Object, second: Object) -> dict[str, list[Object]]:

@@ -76,11 +76,11 @@ async def other_model(stage: Stage, copy: Copy) -> Other:
     return Other(Observation(True, expected, f"all {found['sent'] + 1} bodies were answered so"), "")
 
 
-async def copy_is_up(lab: Lab, copy: Copy, told: str = WITH_V2) -> Observation:
-    """Wait until the copy says that it is ready."""
+async def copy_is_up(lab: Lab, copy: Copy, told: str = WITH_V2, *, every: float = 0.5) -> Observation:
+    """Wait until the copy says that it is ready; it is asked again after so many seconds."""
     expected = f"a copy of the pod {told} is ready within {STARTED_WITHIN} s"
     said = "no answer"
-    async for answer in copy.answers("/readyz", within=STARTED_WITHIN, answer_within=ANSWER_WITHIN):
+    async for answer in copy.answers("/readyz", within=STARTED_WITHIN, answer_within=ANSWER_WITHIN, every=every):
         if answer.status == 200:
             return Observation(True, expected, "it is")
         said = answer.shown

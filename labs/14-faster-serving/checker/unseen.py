@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mlops_lab.checks import Lab, Observation
@@ -11,14 +11,16 @@ from mlops_lab.kit.copies import Copy, copied
 from mlops_lab.kit.drawn import drawn
 from mlops_lab.kit.probabilities import own_values
 from mlops_lab.kube.client import Object
+from mlops_lab.measure.traffic.flights import HiddenRows
 
 from .other_model import Other, copy_is_up, without_model
 from .stage import ANSWER_WITHIN, SAME, Stage, service_address
-from .why import UNSEEN_NOT_UP, UNSEEN_OTHER_VALUES
+from .why import READY_TOO_EARLY, REMEMBERED, UNSEEN_NOT_UP, UNSEEN_OTHER_VALUES, why_no_answer
 
 UNSEEN = "checker-copy-with-unseen-model"
 VOLUME = "checker-unseen-model"
 FLIGHTS = 60
+SOON = 0.2  # s
 
 
 @dataclass(frozen=True)
@@ -65,22 +67,26 @@ async def copied_with(lab: Lab, model: Unseen) -> AsyncIterator[Copy]:
 async def unseen_model(stage: Stage) -> Other:
     """Start the copy, and ask it about flights with known values, and about unusual ones."""
     model = await unseen(stage)
-    async with copied_with(stage.lab, model) as copy:
-        up = await copy_is_up(stage.lab, copy, f"with MODEL={model.folder}, a model that nobody has seen,")
-        return await answers(stage, model) if up.ok else Other(up, UNSEEN_NOT_UP)
-
-
-async def answers(stage: Stage, model: Unseen) -> Other:
-    """What a copy that is up answers."""
     flights = stage.lab.traffic.hidden_rows(FLIGHTS)
     own = (await stage.ask("values", version=model.version, rows=list(flights.rows)))["probabilities"]
+    told = f"with MODEL={model.folder}, a model that nobody has seen,"
+    async with copied_with(stage.lab, model) as copy:
+        up = await copy_is_up(stage.lab, copy, told, every=SOON)  # and what says so is asked at once
+        return await answers(stage, model, flights, own) if up.ok else Other(up, UNSEEN_NOT_UP)
+
+
+async def answers(stage: Stage, model: Unseen, flights: HiddenRows, own: Sequence[float]) -> Other:
+    """What a copy that has just said that it is ready answers about flights, and about unusual ones."""
     answer = await stage.lab.traffic.post(UNSEEN, "/predict", flights.body, within=ANSWER_WITHIN)
     what = f"{FLIGHTS} flights, in a copy with a model that nobody has seen"
     right = own_values(answer, own, what, version=model.version, within=SAME)
+    if answer.status != 200:
+        return Other(right, f"{READY_TOO_EARLY}. It had just said so. Else {why_no_answer(answer.status)}")
     if not right.ok:
         return Other(right, UNSEEN_OTHER_VALUES)
     found = await stage.unusual(await service_address(stage.lab, UNSEEN), model.version)
     wrong = [f"{what}: {problem}" for what, problem in found["wrong"]]
     expected = "a copy with a model that nobody has seen answers with that model's own values"
     shown = wrong[0][:160] if wrong else f"all {found['sent'] + 1} bodies were answered so"
-    return Other(Observation(not wrong, expected, shown, evidence=tuple(wrong)), UNSEEN_OTHER_VALUES if wrong else "")
+    why = REMEMBERED if wrong and "that differ" in wrong[0] else UNSEEN_OTHER_VALUES
+    return Other(Observation(not wrong, expected, shown, evidence=tuple(wrong)), why if wrong else "")

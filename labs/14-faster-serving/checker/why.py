@@ -36,6 +36,32 @@ UNSEEN_OTHER_VALUES = (
 )
 
 
+READY_TOO_EARLY = (
+    "GET /readyz says 200 once the pod can answer, and clients are sent to it from then on: whoever listens before the "
+    "model is there says 503 meanwhile, or loads it before it listens"
+)
+REMEMBERED = (
+    "what remembers answers must know a flight by all that a model may read of it, the weather too, each value as it "
+    "came: two flights that differ in one field are two flights"
+)
+
+
+def why_unusual(wrong: str) -> str:
+    """The likely reason for a strange body that was answered wrong, which these words tell."""
+    if "that differ" in wrong:
+        return REMEMBERED
+    if "fraction" in wrong:
+        return (
+            "a distance is any number. A split of a tree lies between two whole numbers, or on a half, so what is "
+            "rounded on its way to the model may come to its other side"
+        )
+    return (
+        "what is strange but allowed must be answered as before. The model's file says what stands for an unknown code "
+        "and for what is missing: bundle['defaults'], and not 0. What goes round pandas and scikit-learn must do what "
+        "they did"
+    )
+
+
 def why_other_values(given: Sequence[float] | None, wanted: Sequence[float], others: Sequence[float]) -> str:
     """The likely reason for other values than the model's own."""
     return OTHER_VALUES.get(likeness(given, wanted, others, within=SAME), OTHER_VALUES["unlike"])
@@ -54,6 +80,8 @@ def why_not_v2(what: str, given: Sequence[float] | None, v1: Sequence[float]) ->
             "as a float32, too, it may be rounded up to the value, and the flight goes down the other branch. skl2onnx "
             "rounds the splits down when its input is float32; whoever takes the trees apart by hand keeps float64"
         )
+    if "that differ" in what:
+        return REMEMBERED
     return (
         "v2 also reads the weather, and what stands for weather that is missing is in bundle['defaults']. The "
         "features, their order, categories and defaults are in each model's own file"
