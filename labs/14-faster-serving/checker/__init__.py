@@ -21,7 +21,7 @@ from mlops_lab.kube.client import Object
 from .cost import GATE, milliseconds
 from .scenario import Measured, crowd_seen, measure, median
 from .stage import ANSWER_WITHIN, SAME
-from .why import READY_TOO_EARLY, why_no_answer, why_other_values, why_unusual, why_wrong_in_a_crowd
+from .why import why_no_answer, why_not_yet, why_other_values, why_unusual, why_wrong_in_a_crowd
 
 IMAGES = ("workbench:1", "tensorflow:1", "pytorch:1")
 ROLLED_OUT_WITHIN = 90  # s, for pods that were applied just before
@@ -78,7 +78,7 @@ async def is_up(lab: Lab) -> None:
         )
     first = await lab.traffic.post("model", "/predict", lab.traffic.hidden_rows(1).body, within=ANSWER_WITHIN)
     expect(observe("status of POST /predict right after them", first.status, equal_to(200), evidence=[first.shown])
-    ).because(f"{READY_TOO_EARLY}. Else {why_no_answer(first.status)}")  # fmt: skip
+    ).because(why_not_yet(first.status))  # fmt: skip
     await must_answer(lab)
 
 
@@ -157,7 +157,7 @@ async def follows_the_model(lab: Lab) -> None:
     of them without weather, and some whose temperature lies right on a split of v2's trees. Another copy, without the
     variable MODEL, answers as v1; and one with a model that nobody has seen as that one does: its features are in
     another order, one is left out, and what stands for codes and for what is missing is its own. That one is asked as
-    soon as its GET /readyz answers 200.
+    soon as its GET /readyz answers 200, and each of them after that.
     """
     seen = (await lab.once(measured)).other
     assert seen is not None

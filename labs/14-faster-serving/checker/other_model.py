@@ -14,7 +14,7 @@ from mlops_lab.kit.probabilities import own_values
 from mlops_lab.kube.client import Object
 
 from .stage import ANSWER_WITHIN, SAME, Stage, service_address
-from .why import why_not_v2
+from .why import why_not_v2, why_not_yet
 
 STARTED_WITHIN = 90  # s, for a copy, as for the pod itself
 EDGES = 40  # flights on splits
@@ -51,6 +51,8 @@ async def usual_model(lab: Lab, bare: Copy) -> Other:
     flights = lab.traffic.hidden_rows(60)
     answer = await lab.traffic.post(BARE, "/predict", flights.body, within=ANSWER_WITHIN)
     right = own_values(answer, flights.probabilities("v1"), f"60 flights, in a copy {WITHOUT}", within=SAME)
+    if answer.status != 200:
+        return Other(right, why_not_yet(answer.status))
     return Other(right, "the variable MODEL names the folder of the model, /model/v1 where it is not set")
 
 
@@ -65,6 +67,8 @@ async def other_model(stage: Stage, copy: Copy) -> Other:
     answer = await lab.traffic.post(COPY, "/predict", flights.body, within=ANSWER_WITHIN)
     what = "60 flights, in a copy with MODEL=/model/v2"
     right = own_values(answer, flights.probabilities("v2"), what, version="v2", within=SAME)
+    if answer.status != 200:
+        return Other(right, why_not_yet(answer.status))
     if not right.ok:
         return Other(right, why_not_v2("", right.value, flights.probabilities("v1")))
     found = await stage.unusual(await service_address(lab, COPY), "v2", field="temp", count=EDGES)

@@ -15,7 +15,7 @@ from mlops_lab.measure.traffic.flights import HiddenRows
 
 from .other_model import Other, copy_is_up, without_model
 from .stage import ANSWER_WITHIN, SAME, Stage, service_address
-from .why import READY_TOO_EARLY, REMEMBERED, UNSEEN_NOT_UP, UNSEEN_OTHER_VALUES, why_no_answer
+from .why import REMEMBERED, UNSEEN_NOT_UP, UNSEEN_OTHER_VALUES, why_not_yet
 
 UNSEEN = "checker-copy-with-unseen-model"
 VOLUME = "checker-unseen-model"
@@ -81,7 +81,7 @@ async def answers(stage: Stage, model: Unseen, flights: HiddenRows, own: Sequenc
     what = f"{FLIGHTS} flights, in a copy with a model that nobody has seen"
     right = own_values(answer, own, what, version=model.version, within=SAME)
     if answer.status != 200:
-        return Other(right, f"{READY_TOO_EARLY}. It had just said so. Else {why_no_answer(answer.status)}")
+        return Other(right, why_not_yet(answer.status))
     if not right.ok:
         return Other(right, UNSEEN_OTHER_VALUES)
     found = await stage.unusual(await service_address(stage.lab, UNSEEN), model.version)

@@ -123,3 +123,8 @@ def why_no_answer(status: int) -> str:
     if 300 <= status < 400:
         return "a redirect is no answer: the path is /predict, and a route named /predict/ is another one"
     return "kubectl logs deployment/model shows the exception behind a 500; the body keeps the contract"
+
+
+def why_not_yet(status: int) -> str:
+    """The likely reason for another status than 200 from a pod that has said that it is ready."""
+    return f"{READY_TOO_EARLY}. Else {why_no_answer(status)}"
