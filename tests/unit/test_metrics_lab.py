@@ -106,7 +106,7 @@ def test_displays_get_their_lines() -> None:
 def test_of_every_kind_some_come_without_an_id(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(traffic, "ask", lambda *words, **named: (404, {}, b"", 0.01, ""))
     sender = traffic.Sender({"rows": [{"carrier": "UA"}], "service": ("", 80)})
-    for kind in ("unknown", "refused", "crash"):
+    for kind in ("unknown", "refused", "broken", "crash"):
         given = [bool(sender.send(kind)["given"]) for _ in range(9)]
         assert given.count(False) == 3
 
@@ -120,14 +120,44 @@ def test_clients_have_ids_of_several_forms_and_tell_who_they_are_or_not(monkeypa
 
     monkeypatch.setattr(traffic, "ask", ask)
     sender = traffic.Sender({"rows": [{"carrier": "UA"}], "service": ("", 80)})
-    given = [sender.send("method")["given"] for _ in range(200)]
-    assert len(set(given)) == 200 and all(re.fullmatch(r"[\w.-]{12,64}", each) for each in given)
+    given = [sender.send("method")["given"] for _ in range(400)]
+    assert len(set(given)) > 340 and all(re.fullmatch(r"[\w.-]{1,128}", each) for each in given)
+    lengths = [len(each) for each in given]
+    assert {1, 128} <= set(lengths) and sum(12 <= each <= 64 for each in lengths) > 250
     forms = "[0-9a-f]{32}", "it-is-me-.*", "[0-9a-f]{8}(-[0-9a-f]{4}){3}-.{12}", "Gate.B7_[0-9A-F]{12}", r".{32}\..*"
     for form in forms:
         assert any(re.fullmatch(form, each) for each in given), form
     assert [each["x-request-id"] for each in sent] == given
     for name in ("x-display", "User-Agent"):
-        assert 20 < sum(name not in each for each in sent) < 120
+        assert 60 < sum(name not in each for each in sent) < 220
+
+
+def test_methods_and_hosts_that_there_are_not_are_no_answers_to_be_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[tuple[Any, ...]] = []
+
+    def ask(*words: Any, **named: Any) -> Any:
+        sent.append(words)
+        return 0, {}, b"", 0.0, "refused"
+
+    monkeypatch.setattr(traffic, "ask", ask)
+    sender = traffic.Sender({"rows": [{"carrier": "UA"}], "service": ("", 80)})
+    sender.strangers({"address": "10.0.0.1", "port": 8080}, 15)
+    assert 3 <= len(sent) < 15 and not sender.answers  # who answers none is not asked on and on
+    assert len({words[2] for words in sent}) == len({words[5]["Host"] for words in sent}) == len(sent)
+
+
+def test_a_number_that_json_does_not_have_is_refused_or_ends_in_an_exception() -> None:
+    flight = {"month": 7, "day": 4, "weekday": 3, "hour": 7}
+    sender = traffic.Sender({"rows": [flight], "service": ("", 80)})
+    for _ in range(20):
+        method, _, body, _ = sender.made("broken")
+        (row,) = body["rows"]
+        assert method == "POST" and [name for name in row if not math.isfinite(row[name])] != []
+    for status, right, crash in ((422, True, False), (400, True, False), (500, True, True), (200, False, False)):
+        answer = {"kind": "broken", "status": status}
+        assert checks.each_has_its_status(checks.Seen([], {"answers": [answer]})).ok is right
+        assert checks.crashed(answer) is crash
+    assert checks.crashed({"kind": "crash", "status": 500}) and not checks.crashed({"kind": "odd", "status": 500})
 
 
 def test_airports_and_carriers_may_be_unknown() -> None:

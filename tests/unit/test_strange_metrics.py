@@ -14,7 +14,7 @@ from mlops_lab.base.errors import Failure
 from tests.lab_programs import loaded
 from tests.made_up import NoTraffic, made_up_lab
 
-checks, traffic = loaded("15"), loaded("15", "traffic")
+checks, traffic, scrapes = loaded("15"), loaded("15", "traffic"), loaded("15", "scrapes")
 
 
 @pytest.mark.parametrize(
@@ -41,8 +41,8 @@ def test_a_port_that_there_is_not_is_no_answer(port: int) -> None:
 
 @pytest.mark.parametrize("location", ["http://[", "//[::1", "http://elsewhere/"])
 def test_a_redirect_to_nowhere_is_followed_no_further(location: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(traffic, "ask", lambda *words, **named: (302, {"location": location}, b"", 0.01, ""))
-    found = traffic.scraped({"address": "10.0.0.1", "metrics": [(8080, "/metrics")]})
+    monkeypatch.setattr(scrapes, "ask", lambda *words, **named: (302, {"location": location}, b"", 0.01, ""))
+    found = scrapes.scraped({"address": "10.0.0.1", "metrics": [(8080, "/metrics")]})
     assert found["error"] == "status 302"
 
 

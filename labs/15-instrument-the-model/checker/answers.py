@@ -12,8 +12,8 @@ from mlops_lab.measure.traffic.flights import difference
 from .scenario import WITHIN, Seen
 
 EXPECTED = {
-    "predict": 200, "odd": 200, "nameless": 200, "refused": 422, "unknown": 404, "quoted": 404, "crash": 500,
-    "method": 405,
+    "predict": (200,), "odd": (200,), "nameless": (200,), "refused": (422,), "unknown": (404,), "quoted": (404,),
+    "crash": (500,), "method": (405,), "alive": (200,), "broken": (422, 400, 500),
 }  # fmt: skip
 
 
@@ -34,13 +34,18 @@ def served(seen: Seen) -> None:
 def each_has_its_status(seen: Seen) -> Observation:
     """Each kind of request is answered with its own status."""
     strange = Counter(
-        f"{each['kind']}: {each['status']}" for each in seen.answers if each["status"] != EXPECTED[each["kind"]]
+        f"{each['kind']}: {each['status']}" for each in seen.answers if each["status"] not in EXPECTED[each["kind"]]
     )
     return holds(
         not strange,
-        "200 to flights, 422 to bad rows, 404 to unknown paths, 405 to GET /predict, 500 to hour 24",
+        "200 to flights and GET /healthz, 422 to bad rows, 404 to unknown paths, 405 to GET /predict, 500 to hour 24",
         ", ".join(f"{number} x {what}" for what, number in strange.items()),
     )
+
+
+def crashed(answer: Object) -> bool:
+    """Did the request end in an exception? A number that JSON does not have may do so, or be refused."""
+    return answer["kind"] == "crash" or (answer["kind"] == "broken" and answer["status"] == 500)
 
 
 def each_has_its_line(seen: Seen) -> Observation:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-
 from mlops_lab.checks import Lab, Observation, absent
 from mlops_lab.kit.copies import copied
 from mlops_lab.kube.client import Object
 
 from .metrics import names_only
-from .scenario import PROGRAM, ROUTE, SENT_WITHIN, Seen, serving, target
+from .scenario import ROUTE, Seen, played, serving, target
 
 COPY = "checker-copy-with-another-model"
 VERSIONS = ("v1", "v2")
@@ -48,8 +46,4 @@ async def looked(lab: Lab, pod: Object) -> Object:
     (copy,) = await serving(lab, COPY)
     notes = {"annotations": pod["metadata"].get("annotations") or {}}
     plan = {"look": target({**copy, "metadata": {**copy["metadata"], **notes}})}
-    output = await lab.programs.run(
-        "workbench:1", "python3", "/checker/traffic.py", "/checker/plan.json",
-        files={"traffic.py": PROGRAM.read_text(), "plan.json": json.dumps(plan)}, within=SENT_WITHIN,
-    )  # fmt: skip
-    return output.json()
+    return await played(lab, plan)

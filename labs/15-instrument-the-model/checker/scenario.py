@@ -27,7 +27,7 @@ WITHIN = 1e-6  # of the model's own values
 REQUESTS = "http_requests_total"
 ROUTE, PORT = "/predict", 80  # of the Service
 Counts = dict[tuple[str, str], float]  # requests to /predict by pod and status
-PROGRAM = Path(__file__).parent / "traffic.py"
+PROGRAM = ("traffic.py", "client.py", "scrapes.py")
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,7 @@ async def sent(lab: Lab, pods: list[Object]) -> Object:
     chance = drawn(lab, "requests")
     kinds = {
         "predict": (40, 60), "odd": (8, 14), "refused": (15, 25), "unknown": (110, 140), "crash": (8, 15),
-        "method": (4, 8),
+        "method": (4, 8), "broken": (6, 9),
     }  # fmt: skip
     plan = {
         "service": [await lab.traffic.host("model"), PORT],
@@ -163,10 +163,16 @@ async def sent(lab: Lab, pods: list[Object]) -> Object:
         "rows": list(lab.traffic.hidden_rows(500).rows),
         "kinds": {kind: chance.randint(*bounds) for kind, bounds in kinds.items()} | {"quoted": 5, "nameless": 8},
     }
-    output = await lab.programs.run(
-        "workbench:1", "python3", "/checker/traffic.py", "/checker/plan.json",
-        files={"traffic.py": PROGRAM.read_text(), "plan.json": json.dumps(plan)}, within=SENT_WITHIN,
-    )  # fmt: skip
+    return await played(lab, plan)
+
+
+async def played(lab: Lab, plan: Object) -> Object:
+    """What traffic.py, in a pod, says of a plan."""
+    here = Path(__file__).parent
+    files = {name: (here / name).read_text() for name in PROGRAM} | {"plan.json": json.dumps(plan)}
+    # As modules of a package, which the folder /checker is.
+    program = "cd / && exec python3 -m checker.traffic /checker/plan.json"
+    output = await lab.programs.run("workbench:1", "sh", "-c", program, files=files, within=SENT_WITHIN)
     return output.json()
 
 
