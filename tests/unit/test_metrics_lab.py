@@ -141,9 +141,14 @@ def test_methods_and_hosts_that_there_are_not_are_no_answers_to_be_counted(monke
 
     monkeypatch.setattr(traffic, "ask", ask)
     sender = traffic.Sender({"rows": [{"carrier": "UA"}], "service": ("", 80)})
-    sender.strangers({"address": "10.0.0.1", "port": 8080}, 15)
-    assert 3 <= len(sent) < 15 and not sender.answers  # who answers none is not asked on and on
-    assert len({words[2] for words in sent}) == len({words[5]["Host"] for words in sent}) == len(sent)
+    sender.strangers({"address": "10.0.0.1", "port": 8080}, 32)
+    assert 3 <= len(sent) < 32 and not sender.answers  # who answers none is not asked on and on
+    assert len({words[5]["Host"] for words in sent}) == len({words[3] for words in sent}) == len(sent)
+    sent.clear()
+    monkeypatch.setattr(traffic, "ask", lambda *words, **named: (sent.append(words), (400, {}, b"", 0.0, ""))[1])
+    sender.strangers({"address": "10.0.0.1", "port": 8080}, 32)
+    assert [words[2] for words in sent].count("GET") == 16
+    assert len({words[2] for words in sent}) == 17
 
 
 def test_a_number_that_json_does_not_have_is_refused_or_ends_in_an_exception() -> None:

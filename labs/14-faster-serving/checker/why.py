@@ -38,7 +38,7 @@ UNSEEN_OTHER_VALUES = (
 
 READY_TOO_EARLY = (
     "GET /readyz says 200 once the pod can answer, and clients are sent to it from then on: whoever listens before the "
-    "model is there says 503 meanwhile, or loads it before it listens"
+    "model is there answers 503 at /readyz meanwhile, or loads it before it listens"
 )
 REMEMBERED = (
     "what remembers answers must know a flight by all that a model may read of it, the weather too, each value as it "
