@@ -45,7 +45,8 @@ def each_has_its_status(seen: Seen) -> Observation:
 
 def crashed(answer: Object) -> bool:
     """Did the request end in an exception? A number that JSON does not have may do so, or be refused."""
-    return answer["kind"] == "crash" or (answer["kind"] == "broken" and answer["status"] == 500)
+    kind: str = answer["kind"]
+    return kind == "crash" or (kind == "broken" and bool(answer["status"] == 500))
 
 
 def each_has_its_line(seen: Seen) -> Observation:
