@@ -125,6 +125,12 @@ def test_nothing_is_concluded_of_a_reference_that_is_slow_itself() -> None:
         best(*[(4.0, 0.9, 0.5, 0.4)] * 5)
 
 
+def test_on_a_busy_machine_a_queue_counts_only_where_requests_are_left_in_it() -> None:
+    with pytest.raises(LabError, match="nothing can be compared"):
+        best(*[(3.2, 1.0, 1.3, 0.05)] * 5)
+    assert not best(*[(float("inf"), 1.0, 1.3, 0.05)] * 3)[0].ok
+
+
 def test_a_refusal_names_the_field_only_outside_of_what_it_repeats() -> None:
     checks = loaded("02")
     row = {"month": 13, "hour": 7}
@@ -247,7 +253,13 @@ def test_what_is_no_number_is_sent_in_each_field_that_is_one() -> None:
 
 @pytest.mark.parametrize(
     ("solution", "passes"),
-    [("flask", True), ("fastapi", True), ("first-and-last-row", False), ("letter-in-each", False)],
+    [
+        ("flask", True),
+        ("fastapi", True),
+        ("first-and-last-row", False),
+        ("letter-in-each", False),
+        ("nearly-json", False),
+    ],
 )
 def test_the_contract_of_a_solution_takes_and_refuses_what_is_sent(solution: str, passes: bool, tmp_path: Path) -> None:
     lab = resolve("02")
@@ -264,12 +276,35 @@ def test_the_contract_of_a_solution_takes_and_refuses_what_is_sent(solution: str
         return True
 
     bodies = loaded("02", "bodies")
-    row = {"month": 7, "day": 4, "weekday": 3, "hour": 17, "carrier": "UA", "origin": "EWR", "dest": "ORD",
-           "distance": 719, "temp": 41.0, "wind_speed": 3, "precip": 0, "visib": 10}  # fmt: skip
-    taken = [each.what for each in bodies.bad_bodies(row, row) if takes(each.body)]
-    taken += [what for what, body in bodies.no_numbers(row).items() if takes(body)]
-    refused = [what for what, body in bodies.unusual(row, row).items() if not takes(body)]
+    taken = [each.what for each in bodies.bad_bodies(ROW, ROW) if takes(each.body)]
+    taken += [what for what, body in bodies.no_numbers(ROW).items() if takes(body)]
+    refused = [what for what, body in bodies.unusual(ROW, ROW).items() if not takes(body)]
     assert (not taken and not refused) is passes, (taken, refused)
+
+
+ROW = {"month": 7, "day": 4, "weekday": 3, "hour": 17, "carrier": "UA", "origin": "EWR", "dest": "ORD",
+       "distance": 719, "temp": 41.0, "wind_speed": 3, "precip": 0, "visib": 10}  # fmt: skip
+
+
+def test_what_only_looks_like_json_is_none_and_the_strange_ways_to_write_it_are() -> None:
+    bodies = loaded("02", "bodies")
+    for what, text in bodies.nearly_json(ROW):
+        with pytest.raises(ValueError, match=".+"):
+            json.loads(text)
+            pytest.fail(what)
+    texts = [body for body in bodies.unusual(ROW, ROW).values() if isinstance(body, str)]
+    assert len(texts) == 2 and all(json.loads(each)["rows"] for each in texts)
+    assert 300_000 < max(map(len, texts)) < 420_000  # README says 400 kB; hidden flights have more digits
+    assert json.loads(texts[1])["rows"][0] | {"carrier": "UA"} == ROW, "it is the same flight"
+
+
+def test_flights_are_asked_about_that_are_alike_but_for_one_thing() -> None:
+    rows = [row for body in loaded("02", "bodies").unusual(ROW, ROW, 4.5).values() if isinstance(body, dict)
+            for row in body["rows"]]  # fmt: skip
+    by_values: dict[Any, set[Any]] = {}
+    for row in rows:
+        by_values.setdefault(tuple(row.values()), set()).add(tuple(row))
+    assert max(map(len, by_values.values())) == 4, "one value, in each field of the weather"
 
 
 def test_numbers_as_text_and_true_are_among_the_bad_bodies() -> None:

@@ -17,7 +17,7 @@ from mlops_lab.kit.pods import every_container
 from mlops_lab.kit.probabilities import answer_about, own_values
 from mlops_lab.measure.traffic.flights import numbers
 
-from .bodies import bad_bodies, no_numbers, two_rows, unusual
+from .bodies import bad_bodies, drawn_unusual, no_numbers, two_rows
 from .latency import DURATION, RATE, SHORT, best_of_tries, costs
 from .scenario import (
     ANSWER_WITHIN,
@@ -117,11 +117,12 @@ async def answers_right(lab: Lab) -> None:
 async def answers_the_unusual(lab: Lab) -> None:
     """What is strange but allowed is answered: unknown carriers, weather that is missing, the ends of each range.
 
-    The values must be those of Service `reference`, which has the same model, within 1e-6.
+    Also a thousand rows with white space, and flights that are alike but for one thing. The values must be those of
+    Service `reference`, which has the same model, within 1e-6.
     """
     await lab.once(reference_is_up)
     await lab.once(reference_answers_itself)
-    bodies = unusual(*two_rows(lab))
+    bodies = drawn_unusual(lab)
     reference, answers = await asyncio.gather(
         ask(lab, "reference", list(bodies.values())), ask(lab, "model", list(bodies.values()))
     )
@@ -146,7 +147,9 @@ async def answers_the_unusual(lab: Lab) -> None:
     ).because(
         "the README's table says what is allowed, and what is allowed must be answered. The model knows what to do "
         "with a code that it has never seen, and with weather that is null or left out: a list of known carriers, or "
-        "weather that must be there, turns flights away that it could judge; and nothing has to be filled in for it"
+        "weather that must be there, turns flights away that it could judge; and nothing has to be filled in for it. "
+        "Where a status is 413, something limits the size of a body; where values are others and the status is 200, "
+        "look whether answers are kept by a key that leaves something of the flight out"
     )
 
 
@@ -155,7 +158,7 @@ async def refuses_bad_input(lab: Lab) -> None:
     """Bodies that break the contract get the status 422: more than a hundred, each with one thing wrong.
 
     Fields that are missing, unknown or misspelt, of a wrong type or out of range, in the first row, the second, or one
-    in the midst of many; a number as text, or true for one; no rows, too many rows, no JSON.
+    in the midst of many; a number as text, or true for one; no rows, too many rows, no JSON, or what only looks so.
     """
     refusals = await lab.once(refused)
     wrong = [each for each in refusals if each.answer.status != 422]

@@ -6,12 +6,16 @@ import json
 from typing import Any, NamedTuple
 
 from mlops_lab.checks import Lab
+from mlops_lab.kit.drawn import drawn
 from mlops_lab.kube.client import Object
 
 WHOLE = {"month": (1, 12), "day": (1, 31), "weekday": (0, 6), "hour": (0, 23)}
 CODES = ("carrier", "origin", "dest")
 WEATHER = ("temp", "wind_speed", "precip", "visib")
 FIELDS = (*WHOLE, *CODES, "distance", *WEATHER)
+# What Python, JavaScript or YAML would read in the place of the distance, and JSON does not have.
+NO_JSON_NUMBERS = ("+719", ".5", "719.", "0719", "0x2CF", "7_19", "719.0f")
+ALIKE = 6  # flights of each that differ in one thing alone
 
 
 class Bad(NamedTuple):
@@ -83,16 +87,38 @@ def bad_bodies(first: Object, second: Object) -> list[Bad]:
         Bad("rows", "a list instead of an object", [first]),
         Bad("json", "JSON that is cut off", json.dumps({"rows": [first]})[:-9]),
         Bad("json", "text that is no JSON", "month=7&hour=17"),
+        *(Bad("json", f"what is no JSON but looks like it: {what}", text) for what, text in nearly_json(second)),
     ]
     return found
 
 
-def unusual(first: Object, second: Object) -> dict[str, Object]:
-    """Bodies that are allowed, by what is unusual about them."""
+def nearly_json(row: Object) -> list[tuple[str, str]]:
+    """Bodies, as text, that a reader who forgives would take for JSON, and what is wrong with each."""
+    good, marked = json.dumps({"rows": [row]}), json.dumps({"rows": [row | {"distance": "HERE"}]})
+    return [
+        ("single quotes", good.replace('"', "'")),
+        ("a comma after the last field", good.replace("}]", ",}]")),
+        ("a comma after the last row", good.replace("}]", "},]")),
+        ("a comment", good.replace("[{", "[ /* one flight */ {")),
+        ("a name without quotes", good.replace('"rows"', "rows")),
+        ("a second object after the first", good + good),
+        *((f"the number {text}", marked.replace('"HERE"', text)) for text in NO_JSON_NUMBERS),
+    ]
+
+
+def unusual(first: Object, second: Object, value: float = 3.0) -> dict[str, Any]:
+    """Bodies that are allowed, by what is unusual about them; one that is a text is sent as it is.
+
+    Args:
+        value: of the weather, in flights of which nothing else of it is known.
+    """
     bare = {key: value for key, value in second.items() if key not in WEATHER}
     storm = {"temp": 131, "wind_speed": 250.5, "precip": 12.5, "visib": 40}
     least = {"month": 1, "day": 1, "weekday": 0, "hour": 0, "distance": 0.5}
     most = {"month": 12, "day": 31, "weekday": 6, "hour": 23, "distance": 20000}
+    hours = [bare | {"hour": 3 * number + 4} for number in range(ALIKE)]
+    many = [second | {"hour": number % 24, "month": number % 12 + 1} for number in range(1000)]
+    written = json.dumps({"rows": [second | {"carrier": "CODE", "distance": "MILES"}]})
     return {
         "carrier ZZ, which the model has never seen": {"rows": [first, second | {"carrier": "ZZ"}]},
         "dest QQQ, which the model has never seen": {"rows": [second | {"dest": "QQQ"}, first]},
@@ -116,7 +142,29 @@ def unusual(first: Object, second: Object) -> dict[str, Object]:
         "the least of each range": {"rows": [second | least]},
         "the most of each range": {"rows": [second | most]},
         "1000 rows": {"rows": [bare | {"hour": number % 24, "month": number % 12 + 1} for number in range(1000)]},
+        "1000 rows with white space": json.dumps({"rows": many}, indent=4),
+        "a code with \\u escapes, and 7.19e2": written.replace("CODE", "\\u0055\\u0041").replace('"MILES"', "7.19e2"),
+        f"flights of which one weather is known, {value}, each time another": {
+            "rows": [row | weather for row in hours for weather in ({}, *({name: value} for name in WEATHER))]
+        },
+        "flights whose month and day, or weekday and hour, are changed about": {
+            "rows": [
+                row | changed
+                for row in hours
+                for changed in (
+                    {"month": 7, "day": 4},
+                    {"month": 4, "day": 7},
+                    {"weekday": 6, "hour": 5},
+                    {"weekday": 5, "hour": 6},
+                )
+            ]
+        },
     }
+
+
+def drawn_unusual(lab: Lab) -> dict[str, Any]:
+    """Those that this run sends."""
+    return unusual(*two_rows(lab), value=drawn(lab, "the weather").randint(1, 9) + 0.5)
 
 
 def no_numbers(row: Object) -> dict[str, str]:

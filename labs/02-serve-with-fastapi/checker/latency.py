@@ -22,6 +22,7 @@ TIMES, GRANTED = 3, 0.030  # the limit: so many times the reference's p99, or so
 HOPELESS = 10  # times the reference's median: that is a queue
 ASIDE, EVERY = (100, 300), 0.5  # which hidden flights are asked about while a load runs, and after how many s again
 BUSY = 0.5  # s; of a reference slower than that no failure is concluded
+SURELY = 2  # but where so many times the limit was not enough
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,8 @@ class Try:
     @property
     def sound(self) -> bool:
         """Would a failure be the server's? Not where the reference is as slow as a machine without a free moment is."""
-        return self.reference <= BUSY or (self.hopeless and self.usual <= BUSY)
+        queue = self.hopeless and self.usual <= BUSY and self.mine >= SURELY * self.limit
+        return self.reference <= BUSY or queue
 
 
 async def best_of_tries(lab: Lab, seconds: float) -> Try:

@@ -88,8 +88,13 @@ def why_not_refused(wrong: Sequence[Refusal]) -> str:
             "a field that is missing or of a wrong type was taken. The model is no judge of that: it takes its default "
             "for what is missing, so whoever leaves out the month gets a probability all the same"
         )
-    if taken & {"rows", "json"}:
+    if "rows" in taken:
         reasons.append("`rows` is a list of 1 to 1000 objects, and the body an object with nothing else")
+    if "json" in taken:
+        reasons.append(
+            "what is no JSON was taken for it. A reader that forgives (ast.literal_eval, YAML, JSON5) guesses what was "
+            "meant, and the next one guesses otherwise: json.loads, and pydantic, take JSON and nothing else"
+        )
     return "; ".join(reasons) or "the contract says 422 for each of them; see the evidence"
 
 
