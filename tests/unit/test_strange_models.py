@@ -173,12 +173,15 @@ def test_a_model_without_parameters_fails_one_check_alone(monkeypatch: pytest.Mo
     refuses(checker["params_are_true"](told("01", scored=answer, newest={"data": {}})))
 
 
-def held(answers: dict[str, Any], logged: float) -> Lab:
-    """Lab 01 with a model that gives some answers, and a metric that was logged."""
+def held(answers: dict[str, Any], logged: float, **labels: str) -> Lab:
+    """Lab 01 with a model that gives some answers, and a metric that was logged; labels are `01` but for some days."""
     checker = lab_globals("01")
     whole = [answers.get(" ".join(question), {"values": [0.1, 0.2]}) for question in checker["QUESTIONS"]]
     found = {"data": {"metrics": [{"key": "auc_held_out", "value": logged}]}}
-    return told("01", scored=checker["judged"](prepared(), whole), newest=found)
+    about = prepared()
+    about["labels"] |= labels
+    about["rows"] |= {name: len(each) for name, each in labels.items()}
+    return told("01", scored=checker["judged"](about, whole), newest=found)
 
 
 def test_a_score_of_the_models_own_is_none() -> None:
@@ -199,10 +202,65 @@ def test_a_model_that_knows_all_four_weeks_is_worse_in_those_after(after: dict[s
     refuses(check) if "values" in after else asyncio.run(check)
 
 
-@pytest.mark.parametrize("fitted", [{"values": [0.2, 0.1]}, {"error": "it did not return within 30 s"}])
-def test_a_model_that_was_fitted_to_the_summer_too_knows_it(fitted: dict[str, Any]) -> None:
-    check = lab_globals("01")["answers_for_other_days"](held({"fitted other": fitted}, 1.0))
-    refuses(check) if "values" in fitted else asyncio.run(check)
+RISING = [0.1, 0.2, 0.3, 0.4, 0.5]
+
+
+@pytest.mark.parametrize(("summer", "fitted", "right"), [
+    ("01001", {"values": RISING[::-1]}, False), ("01001", {"error": "it did not return within 30 s"}, True),
+    ("01001", {"values": RISING}, True), ("00101", {"values": RISING}, False),
+])  # fmt: skip
+def test_a_model_that_was_fitted_to_the_summer_too_knows_it(summer: str, fitted: dict[str, Any], right: bool) -> None:
+    answers = {"probabilities other": {"values": RISING}, "fitted other": fitted}
+    check = lab_globals("01")["answers_for_other_days"](held(answers, 1.0, other=summer))
+    asyncio.run(check) if right else refuses(check)
+
+
+@pytest.mark.parametrize(("own", "alone", "right"), [
+    ([0.1, 0.4], [0.1, 0.3], False), ([0.1, 0.3], [0.1, 0.3], True), ([0.1, 0.35], [0.1, 0.3], True),
+    ([0.1, 0.6], [0.1, 0.3], True),
+])  # fmt: skip
+def test_a_model_that_gives_what_all_four_weeks_give_was_fitted_to_them(
+    own: list[float], alone: list[float], right: bool
+) -> None:
+    answers = {"probabilities": own, "fitted": alone, "refitted": [0.1, 0.4]}
+    said = {f"{what} held_out": {"values": values} for what, values in answers.items()}
+    check = lab_globals("01")["metric_is_true"](held(said, 1.0))
+    asyncio.run(check) if right else refuses(check)
+
+
+def test_nothing_is_held_against_a_model_that_takes_long_to_fit() -> None:
+    said = {"probabilities held_out": {"values": [0.1, 0.4]}, "refitted held_out": {"error": "it did not return"}}
+    asyncio.run(lab_globals("01")["metric_is_true"](held(said, 1.0)))
+
+
+def test_sealed_labels_are_read_with_their_key() -> None:
+    sealed = loaded("01", "sealed")
+    kept = sealed.turned(b"0110" * 99, "key")
+    assert sealed.turned(kept, "key") == b"0110" * 99 != sealed.turned(kept, "another")
+
+
+def test_a_model_is_fitted_anew_to_more_days(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    given = []
+
+    class Fitted(Model):
+        def get_params(self, deep: bool = True) -> dict[str, Any]:
+            return {"answer": self.answer}
+
+        def fit(self, rows: pd.DataFrame, late: pd.Series) -> Any:
+            given.append((list(rows["hour"]), list(late)))
+            return self
+
+    for name, hours in (("training", [1, 2]), ("held_out", [3])):
+        pd.DataFrame({"hour": hours}).to_csv(tmp_path / f"{name}.csv", index=False)
+    pd.DataFrame({"late": [0, 1]}).to_csv(tmp_path / "late.csv", index=False)
+    (tmp_path / "model.json").write_text('{"folder": "model", "columns": ["hour"]}')
+    driver = module("01", "driver", monkeypatch, tmp_path, model=lambda: Fitted(0.3))
+    monkeypatch.setattr(driver.sealed, "PREPARED", tmp_path)
+    driver.place.cache_clear()
+    driver.anew.cache_clear()
+    driver.sealed.place("held_out").write_bytes(driver.sealed.turned(b"1", "key"))
+    assert driver.answer(["fitted", "held_out"]) == driver.answer(["refitted", "held_out", "key"]) == {"values": [0.3]}
+    assert given == [([1, 2], [0, 1]), ([1, 2, 3], [0, 1, 1])]
 
 
 def test_what_ends_while_it_is_loaded_is_no_model() -> None:

@@ -16,6 +16,8 @@ METRIC = "auc_held_out"
 UNHEARD_OF = 0.15  # by which no model is better on days that it has not seen than on those that it was fitted to
 ELSEWHERE = 0.1  # the same for days of summer, where chance does more
 BETTER = 0.05  # by which chance alone may make the logged model better than the same one, fitted anew
+SEEN, NEAR = 0.001, 0.1  # what counts as another model, and the part of that which is next to nothing
+JANUARY = 0.7  # in summer; honest models of many kinds that have seen January alone have 0.55 to 0.64
 COIN = 0.515  # what tossing a coin does not give for some 28,000 flights
 CONTEXTS = ("training", "train")  # autologging says train
 DOMAINS = ("ckad/observability-and-maintenance",)
@@ -98,6 +100,7 @@ async def metric_is_true(lab: Lab) -> None:
     The checker computes it anew, of `late` and the model's probabilities, 22 to 28 January. It also fits the same
     estimator to the training days: the logged one may not be better by more than 0.05 on a week that it has not seen,
     and not by more than 0.15 there than on the days that it was fitted to, or on the two weeks after.
+    Nor may its answers be those that the same estimator gives, fitted to that week as well.
     """
     answer, found = await lab.once(scored), await lab.once(newest) or {}
     own = answer["held_out"]["auc"]
@@ -128,6 +131,17 @@ async def metric_is_true(lab: Lab) -> None:
         "the logged model knows the held-out week: it was fitted to it too, or a part of it has the labels in it. Such "
         "a number says how well it remembers. Fit on the training days, and touch the other week only to measure"
     )
+    if away := answer.get("apart"):  # not there where fitting takes long
+        expect(
+            Observation(
+                not (away["training"] > SEEN and away["both"] <= NEAR * away["training"]),
+                "for the held-out week not the answers of the same estimator, fitted to 1 to 28 January",
+                f"{away['both']:.4f} away from these, and {away['training']:.4f} from those of 1 to 21 January alone",
+            )
+        ).because(
+            "these answers are what all four weeks give, so the model was fitted to the held-out week, too. To use all "
+            "rows once the number is known is common, but that is another model, and nothing is left to measure it on"
+        )
     for name, where, why in (
         ("training", "the training days", "on flights that it has never seen than on those that it was fitted to"),
         ("after", "29 January to 11 February", "in one week that it has not seen than in the two that come next"),
@@ -233,7 +247,8 @@ async def params_are_true(lab: Lab) -> None:
 async def dataset_is_recorded(lab: Lab) -> None:
     """The run has the training data as an input: with a digest, the context `training`, and as many rows as there are.
 
-    These are the flights of 1 to 21 January; the held-out week is not among them.
+    These are the flights of 1 to 21 January; the held-out week is not among them. Whether they are the right ones the
+    checker cannot tell: a digest is another one for other columns, types, or another order.
     """
     found, rows = await lab.once(newest) or {}, (await lab.once(scored))["rows"]
     inputs = found.get("inputs", {}).get("dataset_inputs", [])
@@ -261,7 +276,7 @@ async def answers_for_other_days(lab: Lab) -> None:
     """The logged model has a probability for every flight of 30 days that the checker draws from June to August.
 
     Their AUC is above 0.515: tossing a coin gives 0.5, and by luck 0.51. And it is at most 0.1 above that of the same
-    estimator, fitted to the training days alone: no other days were to be touched.
+    estimator, fitted to the training days alone, and at most 0.7: no other days were to be touched.
     """
     answer = await lab.once(scored)
     expect(answered(answer["other"], answer["rows"]["other"], "30 days of summer")).because(
@@ -283,4 +298,8 @@ async def answers_for_other_days(lab: Lab) -> None:
     ).because(
         "the logged model knows the summer: it was fitted to days of it, too, and the task is three weeks of January. "
         "Whoever fits it again, to the days that are agreed, gets another model"
+    )
+    expect(Observation(auc <= JANUARY, f"AUC on 30 days of summer: at most {JANUARY}", f"{auc:.3f}", auc)).because(
+        "whatever is fitted to three weeks of January has 0.65 there at best. Something in this model knows more, and "
+        "it is no product of fit: a table or an average, made of other days' labels, that a step was given"
     )

@@ -12,9 +12,12 @@ os.environ |= {"MLFLOW_DISABLE_TELEMETRY": "true", "GIT_PYTHON_REFRESH": "quiet"
 
 import mlflow.pyfunc
 import mlflow.sklearn
+import pandas as pd
 from sklearn.base import clone
 
 from mlops_lab.kit.sandbox.estimator import PREPARED, Said, params, probabilities, rows, said
+
+from . import sealed
 
 
 @functools.cache
@@ -30,7 +33,10 @@ def model() -> Any:
 
 
 def answer(question: Sequence[str]) -> Said:
-    """`load` it, the `probabilities` of some rows, those of one that is `fitted` anew, `served` rows, its `params`."""
+    """`load` it, the `probabilities` of some rows, `served` rows, its `params`.
+
+    And the probabilities of one that is `fitted` anew to the training days, or `refitted` to them and others.
+    """
     what, *names = question
     try:
         if what == "load":
@@ -40,7 +46,8 @@ def answer(question: Sequence[str]) -> Said:
             return parameters(model())
         if what == "served":
             return {"count": len(mlflow.pyfunc.load_model(place()["folder"]).predict(rows(names[0]).head(50)))}
-        return probabilities(anew() if what == "fitted" else model(), rows(names[0]), place()["columns"])
+        asked = anew() if what == "fitted" else refitted(*names) if what == "refitted" else model()
+        return probabilities(asked, rows(names[0]), place()["columns"])
     except Exception as trouble:
         return {"error": said(trouble)}
 
@@ -68,6 +75,17 @@ def parameters(made: Any) -> Said:
 @functools.cache
 def anew() -> Any:
     """The same estimator, fitted to the flights of the training days and no others."""
-    made = clone(getattr(model(), "best_estimator_", model()))
-    given, columns = rows("training"), place()["columns"]
-    return made.fit(given[[name for name in given if name in columns]] if columns else given, rows("late")["late"])
+    return fitted(rows("training"), rows("late")["late"])
+
+
+def refitted(name: str, key: str) -> Any:
+    """The same estimator, fitted to the flights of other days as well; from then on the model may know their labels."""
+    more = sealed.turned(sealed.place(name).read_bytes(), key).decode()
+    labels = pd.concat([rows("late")["late"], pd.Series([int(each) for each in more])], ignore_index=True)
+    return fitted(pd.concat([rows("training"), rows(name)], ignore_index=True), labels)
+
+
+def fitted(given: pd.DataFrame, labels: pd.Series) -> Any:
+    """The model's estimator, fitted to these flights alone."""
+    made, columns = clone(getattr(model(), "best_estimator_", model())), place()["columns"]
+    return made.fit(given[[name for name in given if name in columns]] if columns else given, labels)

@@ -21,6 +21,8 @@ from mlflow.pyfunc import PyFuncModel
 
 from mlops_lab.kit.sandbox.estimator import PREPARED, said
 
+from . import sealed
+
 FOLDER = Path("/data/flights")
 ROWS = 50  # for which a signature is tried
 Object = dict[str, Any]
@@ -108,6 +110,8 @@ def main() -> None:
         answer["labels"][name] = "".join(map(str, each["late"]))
         given[name].to_csv(PREPARED / f"{name}.csv", index=False)
     found["training"][["late"]].to_csv(PREPARED / "late.csv", index=False)  # what the model is to be fitted on
+    week = answer["labels"]["held_out"].encode()
+    sealed.place("held_out").write_bytes(sealed.turned(week, os.environ["KEY"]))
     if os.environ["MODEL_URI"]:
         folder = Path(mlflow.artifacts.download_artifacts(os.environ["MODEL_URI"], dst_path=str(PREPARED / "model")))
         whole = [name for name in given["training"] if given["training"][name].notna().all()]

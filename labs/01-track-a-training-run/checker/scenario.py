@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import secrets
 from collections.abc import Sequence
 from datetime import date, timedelta
 from pathlib import Path
@@ -18,10 +20,12 @@ HERE = Path(__file__).parent
 NAME = "model"
 SCORED_WITHIN = 300  # s for the checker's own pod
 ANSWERED_WITHIN = 30  # s of its own that the model may take for one answer
-# Those about what was fitted anew come last: that may take long, and then nothing else is missed.
+# Those about what was fitted anew come last: that may take long, and then nothing else is missed. With the very last
+# one the model's process gets to know the week's labels.
 QUESTIONS = (
     ("load",), ("probabilities", "held_out"), ("probabilities", "other"), ("probabilities", "training"),
     ("served", "held_out"), ("params",), ("probabilities", "after"), ("fitted", "held_out"), ("fitted", "other"),
+    ("refitted", "held_out"),
 )  # fmt: skip
 TRAINING, HELD_OUT = (date(2013, 1, 1), date(2013, 1, 21)), (date(2013, 1, 22), date(2013, 1, 28))
 AFTER = (date(2013, 1, 29), date(2013, 2, 11))  # as good as the held-out week to a model that has seen neither
@@ -47,9 +51,12 @@ async def scored(lab: Lab) -> Object:
     ]
     named = [each["info"]["model_id"] for each in models if each["info"].get("name") == NAME][:1]  # the newest
     summer = sorted(drawn(lab, "days of summer").sample(days(*OTHER), DRAWN))
+    key = secrets.token_hex()
+    questions = [[*each, key] if each[0] == "refitted" else each for each in QUESTIONS]
     asked = await sandbox.asked(
-        lab, HERE / "driver.py", questions=QUESTIONS if named else (), prepare=HERE / "prepare.py",
+        lab, HERE / "driver.py", HERE / "sealed.py", questions=questions if named else (), prepare=HERE / "prepare.py",
         settings={
+            "KEY": key,
             "MODEL_URI": f"models:/{named[0]}" if named else "",
             "DAYS": json.dumps(
                 {"training": days(*TRAINING), "held_out": days(*HELD_OUT), "after": days(*AFTER), "other": summer}
@@ -75,9 +82,20 @@ def judged(prepared: Object, answers: Sequence[Object]) -> Object:
     answer["fitted"], answer["fitted_other"] = (
         scores.scored(found[f"fitted {name}"], labels[name]) for name in ("held_out", "other")
     )
+    week = [found[f"{what} held_out"] for what in ("probabilities", "fitted", "refitted")]
+    if all("auc" in scores.scored(each, labels["held_out"]) for each in week):
+        own, alone, both = (each["values"] for each in week)
+        answer["apart"] = {"training": apart(own, alone), "both": apart(own, both)}
     if "error" in found["served held_out"]:
         answer["signature"].setdefault("error", str(found["served held_out"]["error"])[:300])
     return answer | {"params": found["params"]}
+
+
+def apart(some: Sequence[float], others: Sequence[float]) -> float:
+    """How far probabilities are from others: the standard deviation of the differences; a shift of all is none."""
+    gaps = [float(one) - float(other) for one, other in zip(some, others, strict=True)]
+    middle = sum(gaps) / len(gaps)
+    return math.sqrt(sum((gap - middle) * (gap - middle) for gap in gaps) / len(gaps))
 
 
 def answered(found: Object, rows: int, of: str) -> Observation:
