@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from typing import Any, NamedTuple
 
 from mlops_lab.checks import Lab
@@ -106,18 +107,14 @@ def nearly_json(row: Object) -> list[tuple[str, str]]:
     ]
 
 
-def unusual(first: Object, second: Object, value: float = 3.0) -> dict[str, Any]:
-    """Bodies that are allowed, by what is unusual about them; one that is a text is sent as it is.
-
-    Args:
-        value: of the weather, in flights of which nothing else of it is known.
-    """
+def unusual(first: Object, second: Object, draw: random.Random) -> dict[str, Any]:
+    """Bodies that are allowed, by what is unusual about them; one that is a text is sent as it is."""
     bare = {key: value for key, value in second.items() if key not in WEATHER}
     storm = {"temp": 131, "wind_speed": 250.5, "precip": 12.5, "visib": 40}
     least = {"month": 1, "day": 1, "weekday": 0, "hour": 0, "distance": 0.5}
     most = {"month": 12, "day": 31, "weekday": 6, "hour": 23, "distance": 20000}
     hours = [bare | {"hour": 3 * number + 4} for number in range(ALIKE)]
-    many = [second | {"hour": number % 24, "month": number % 12 + 1} for number in range(1000)]
+    many = [second | storm | {"hour": number % 24, "month": number % 12 + 1} for number in range(1000)]
     written = json.dumps({"rows": [second | {"carrier": "CODE", "distance": "MILES"}]})
     return {
         "carrier ZZ, which the model has never seen": {"rows": [first, second | {"carrier": "ZZ"}]},
@@ -144,9 +141,7 @@ def unusual(first: Object, second: Object, value: float = 3.0) -> dict[str, Any]
         "1000 rows": {"rows": [bare | {"hour": number % 24, "month": number % 12 + 1} for number in range(1000)]},
         "1000 rows with white space": json.dumps({"rows": many}, indent=4),
         "a code with \\u escapes, and 7.19e2": written.replace("CODE", "\\u0055\\u0041").replace('"MILES"', "7.19e2"),
-        f"flights of which one weather is known, {value}, each time another": {
-            "rows": [row | weather for row in hours for weather in ({}, *({name: value} for name in WEATHER))]
-        },
+        "a flight, and others that differ from it in one field": {"rows": one_changed(second, draw)},
         "flights whose month and day, or weekday and hour, are changed about": {
             "rows": [
                 row | changed
@@ -162,9 +157,25 @@ def unusual(first: Object, second: Object, value: float = 3.0) -> dict[str, Any]
     }
 
 
+def one_changed(row: Object, draw: random.Random) -> list[Object]:
+    """A flight, and others that differ from it in one field: who keeps answers may not take one for another."""
+    others: dict[str, list[Any]] = {
+        **{name: draw.sample(range(least, most + 1), 4) for name, (least, most) in WHOLE.items()},
+        "carrier": ["UA", "B6", "WN", "AA"],
+        "origin": ["EWR", "JFK", "LGA"],
+        "dest": ["ORD", "LAX", "BOS", "ATL"],
+        "distance": [150.5, 400, 1100.25, 2500],
+        "temp": [15.5, 45, 88],
+        "wind_speed": [0, 9.5, 30],
+        "precip": [0, 0.15, 1.5],
+        "visib": [0.25, 4, 10],
+    }
+    return [row, *(row | {name: value} for name, values in others.items() for value in values)]
+
+
 def drawn_unusual(lab: Lab) -> dict[str, Any]:
     """Those that this run sends."""
-    return unusual(*two_rows(lab), value=drawn(lab, "the weather").randint(1, 9) + 0.5)
+    return unusual(*two_rows(lab), drawn(lab, "unusual flights"))
 
 
 def no_numbers(row: Object) -> dict[str, str]:
