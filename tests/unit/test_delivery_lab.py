@@ -199,6 +199,31 @@ def test_steps_that_are_strange_are_ended_and_cut(text: str, tmp_path: Path, mon
     assert code in (0, 3, -1) and len(said) < 500
 
 
+@pytest.mark.parametrize(("lines", "code"), [
+    (["cd ci", "python3 steps.py"], 3), (["if python3 ci/steps.py", "then true", "else exit 5", "fi"], 5),
+    (["ci/steps.py"], 3), (["x=3", "exit $x"], 3), (["false", "true"], 1), (["true", "\0"], -1),
+    ([f": {'x' * (1 << 18)}"], -1),
+])  # fmt: skip
+def test_steps_of_several_lines_are_one_script(lines: list[str], code: int, tmp_path: Path) -> None:
+    checker = loaded("29", "ci_run")
+    steps = {"ci/steps.py": "#!/usr/bin/env python3\nraise SystemExit(3)\n"}
+    checker.clone(tmp_path, {"a": "1"}, {"a": "2"}, steps, ["ci/steps.py"])
+    assert checker.taken(tmp_path, lines)[0] == code
+
+
+def test_steps_that_never_end_are_waited_for_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checker, change = loaded("29", "ci_run"), {"base": {"a": "1"}, "change": {"a": "2"}}
+    steps = {"commands": ["sleep 60"], "program": {"ci/steps.py": ""}, "executable": [], "changes": [change] * 3}
+    (tmp_path / "given.json").write_text(json.dumps(steps))
+    monkeypatch.setattr(checker, "WITHIN", 1.0)
+    monkeypatch.setenv("GIVEN", str(tmp_path / "given.json"))
+    checker.main()
+    found = json.loads(capsys.readouterr().out.splitlines()[-1])["found"]
+    assert [code for code, _ in found] == [-1] * 3 and "not begun" in found[2][1]
+
+
 def test_a_reason_belongs_to_a_change_that_is_not_right() -> None:
     checker = loaded("29", "ci")
     said: Any = checker._said
@@ -218,6 +243,8 @@ def test_a_clone_for_ci_has_what_lies_beside_the_teams_folders(tmp_path: Path) -
         ["git", "-C", str(tmp_path), "show", "origin/main:service/a.yaml"], check=True, stdout=subprocess.PIPE
     )
     assert served.stdout == b"a: 1\n" and (tmp_path / "service" / "a.yaml").read_text() == "a: 2\n"
+    words = ["git", "-C", str(tmp_path), "diff", "--quiet", "HEAD~1", "HEAD"]
+    assert subprocess.run(words, check=False).returncode == 0  # who looks at the last commit alone sees no change
 
 
 def test_what_others_push_to_main_is_told_from_the_teams_own(tmp_path: Path) -> None:

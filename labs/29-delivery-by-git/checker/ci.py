@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+import os
+from collections.abc import Iterable
 from typing import Any
 
 from mlops_lab.base import entries
@@ -68,9 +70,16 @@ def program(lab: Lab) -> dict[str, str]:
     return found
 
 
+def executable(lab: Lab, names: Iterable[str]) -> list[str]:
+    """Which of these files may be run by their names."""
+    return [each for each in names if os.access(lab.work.folder / each, os.X_OK)]
+
+
 async def judged(lab: Lab) -> list[Observation]:
     """What the steps say of five changes, of which two are right."""
-    draw, given = drawn(lab, "changes for CI"), {"commands": commands(lab), "program": program(lab)}
+    draw = drawn(lab, "changes for CI")
+    given: dict[str, Any] = {"commands": commands(lab), "program": program(lab)}
+    given["executable"] = executable(lab, given["program"])
     kinds = draw.sample(sorted(KINDS), len(KINDS))
     async with team(lab) as it:
         start = (await it.do("tip"))["first"]
