@@ -7,11 +7,13 @@ follows begins where those two ended, and the service is at the end as it was at
 from __future__ import annotations
 
 from mlops_lab.checks import Lab, Observation, check, expect
-from mlops_lab.kit.rights import EVERYWHERE, Right, allowed
+from mlops_lab.kit.rights import allowed
 
 from . import why
 from .ci import judged
+from .rights import forbidden
 from .scenario import broken, by_hand, followed, good, reverted, sealed, worse
+from .whose import accounts
 
 DEPLOYS = ("ckad/deployment",)
 SECURES = ("ckad/environment-configuration-and-security",)
@@ -21,7 +23,6 @@ WHY = {
     "leftovers": why.LEFTOVERS, "strangers": why.STRANGERS,
     "still": why.STILL, "worse": why.WORSE, "reverted": why.REVERTED, "clear": why.IN_CLEAR,
 }  # fmt: skip
-APART = ("model", "git", "first-commit")
 
 
 def told(looks: list[tuple[Observation, str]]) -> None:
@@ -92,13 +93,10 @@ async def keeps_secrets(lab: Lab) -> None:
 async def has_few_rights(lab: Lab) -> None:
     """ServiceAccounts of your pods may do nothing outside of the namespace, and may not read Secrets by the API."""
     await good(lab)
-    accounts = sorted({
-        pod["spec"].get("serviceAccountName", "default")
-        for pod in await lab.objects.all("Pod")
-        if (pod["metadata"].get("labels") or {}).get("app") not in APART
-    })  # fmt: skip
-    found = [f"{each} may {right}" for each in accounts for right in await allowed(lab, each, FORBIDDEN)]
-    expected = f"of {len(FORBIDDEN)} rights that nobody needs here none is given to {', '.join(accounts) or 'any'}"
+    rights = forbidden([each["metadata"]["name"] for each in await lab.objects.all("Secret")])
+    names = await accounts(lab)
+    found = [f"{each} may {right}" for each in names for right in await allowed(lab, each, rights)]
+    expected = f"of {len(rights)} rights that nobody needs here none is given to {', '.join(names) or 'any'}"
     expect(Observation(not found, expected, found[0] if found else "none is", found, tuple(found[1:6]))).because(
         why.RIGHTS
     )
@@ -112,28 +110,3 @@ async def ci(lab: Lab) -> None:
     """
     for seen in await judged(lab):
         expect(seen).because(why.STEPS)
-
-
-ELSEWHERE = ("default", "kube-system")
-PLAIN = (("", "pods"), ("", "configmaps"), ("", "secrets"), ("", "services"), ("apps", "deployments"))
-FORBIDDEN = (
-    Right("get", "secrets"),
-    Right("list", "secrets"),
-    Right("watch", "secrets"),
-    Right("get", "secrets", name="delivery-key"),
-    Right("create", "pods", subresource="exec"),
-    Right("create", "rolebindings", group="rbac.authorization.k8s.io"),
-    Right("patch", "roles", group="rbac.authorization.k8s.io"),
-    Right("create", "serviceaccounts", subresource="token"),
-    *(
-        Right(verb, resource, group=group, namespace=each)
-        for each in ELSEWHERE
-        for verb in ("get", "list", "create", "patch", "delete")
-        for group, resource in PLAIN
-    ),
-    Right("list", "pods", namespace=EVERYWHERE),
-    Right("list", "secrets", namespace=EVERYWHERE),
-    Right("patch", "deployments", group="apps", namespace=EVERYWHERE),
-    Right("patch", "nodes", namespace=EVERYWHERE),
-    Right("create", "clusterrolebindings", group="rbac.authorization.k8s.io", namespace=EVERYWHERE),
-)

@@ -19,6 +19,7 @@ from .faults import FAULTS
 from .hands import at_rest, changes
 from .leftovers import are_gone, nothing_is_left
 from .stage import BACK_WITHIN, DECIDED_WITHIN, Seen, Team, a_message, key_in, private_lines, team, unharmed
+from .whose import is_learners
 from .why import COMES_UP, GIVEN
 
 UP_WITHIN = 150.0  # s for what was on main when the check began
@@ -26,7 +27,6 @@ STAYS = 8.0  # s in which a program that has just been started does what it does
 SAME = (0.002, 0.006)  # how much a model's log loss may be higher, to be as good
 HARDLY = (0.0005, 0.003)  # together with SAME it is still as good as the first
 WORSE = (0.015, 0.03)
-_OWN = ("model", "git", "first-commit")  # pods that are not the learner's
 
 
 @dataclass
@@ -168,14 +168,13 @@ async def broken(lab: Lab, *, short: bool) -> list[tuple[Observation, str]]:
 
 
 async def _while_refused(lab: Lab, it: Team, wanted: Seen, made: list[Seen], key: str) -> list[tuple[Observation, str]]:
-    """What stays of refused commits; all pods but the service's own are deleted, and the service is scaled by hand."""
+    """What stays of refused commits; all pods of the learner's are deleted, and the service is scaled by hand."""
     names = {("ConfigMap", each[what]) for each in made for what in ("program", "weights") if what in each}
     names -= {("ConfigMap", wanted["program"]), ("ConfigMap", wanted["weights"])}
     looks = [(await are_gone(lab, sorted(names), "what refused commits brought"), "leftovers")]
     looks.append((await nothing_is_left(lab, made, wanted, key), "leftovers"))
     for pod in await lab.objects.all("Pod"):
-        app = (pod["metadata"].get("labels") or {}).get("app")
-        if app not in _OWN and any(each.get("controller") for each in pod["metadata"].get("ownerReferences") or []):
+        if is_learners(pod) and any(each.get("controller") for each in pod["metadata"].get("ownerReferences") or []):
             await lab.objects.kill(name(pod), grace=0)
     before = await lab.objects.deployment("model").present()
     try:
