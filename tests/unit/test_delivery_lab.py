@@ -148,6 +148,33 @@ def test_what_passengers_are_told_is_held_against_the_model() -> None:
     assert checker.wrong(500, right, rows, models)
 
 
+@pytest.mark.parametrize(("data", "seen"), [
+    ({"API_KEY": "aw==", "TOWER_CODE": "dA==", "more": "eA=="}, "it has"), (None, "not there"),
+    ({"API_KEY": "aw=="}, "TOWER_CODE is not there"), ({"API_KEY": "aw==", "TOWER_CODE": "aw=="}, "something else"),
+])  # fmt: skip
+def test_a_secret_has_all_that_was_sealed(data: Any, seen: str) -> None:
+    async def now() -> Any:
+        return None if data is None else {"data": data}
+
+    lab = made_up_lab("29", objects=Room(named=lambda kind, name: SimpleNamespace(now=now)))
+    found = asyncio.run(loaded("29", "stage").sealed_in(lab, "k", {"API_KEY": "k", "TOWER_CODE": "t"}))
+    assert found.ok is (seen == "it has") and seen in found.seen
+
+
+@pytest.mark.parametrize(("ago", "within"), [(10, 110), (119, 20), (500, 20)])
+def test_note_and_service_have_one_limit(ago: float, within: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def eventually(look: Any, test: Any, *, within: float, expected: str, **more: Any) -> Observation:
+        return Observation(True, f"{expected} within {within:g} s", "")
+
+    checker = loaded("29", "stage")
+    team = checker.Team(made_up_lab("29", time=Room(eventually=eventually)), Notes(""))
+    asyncio.run(team.change())
+    began = checker.time.monotonic()
+    monkeypatch.setattr(checker.time, "monotonic", lambda: began + ago)
+    seen = asyncio.run(team.serves_in_time("key", "m-1"))
+    assert f"that is within {within} s" in seen.expected
+
+
 class Notes:
     """A team whose repository says always the same."""
 
@@ -284,28 +311,39 @@ STAYED: dict[str, list[Any]] = {
              "spec": {"containers": [{"command": ["python3", "/program/server.py"]}]}}],
     "ConfigMap": [{"metadata": {"name": "copy"}, "data": {"model.json": json.dumps({"version": REFUSED})}}],
     "Secret": [{"metadata": {"name": "copy"}, "data": {"API_KEY": base64.b64encode(b"k").decode()}}],
+    "Service": [{"metadata": {"name": "trial"}}],
 }  # fmt: skip
+TEMPLATE = {"spec": {"containers": [{"args": ["python3 /program/server.py"]}]}}
+STAYED |= {
+    kind: [{"metadata": {"name": "trial"}, "spec": {"replicas": 0, "template": TEMPLATE}}]
+    for kind in ("Deployment", "ReplicaSet", "StatefulSet", "Job")
+}
 STANDS: dict[str, list[Any]] = {
     "Pod": [{"metadata": {"labels": {"app": "model"}}, "spec": STAYED["Pod"][0]["spec"]},
             {"metadata": {}, "spec": {"containers": [{"command": ["python3", "/programs/follower.py"]}]}}],
     "ConfigMap": [{"metadata": {"name": "w"}, "data": {"model.json": '{"version": "m-good"}'}},
+                  {"metadata": {"name": "hand"}, "data": {"model.json": '{"version": "m-of-somebody"}'}},
                   {"metadata": {"name": "e"}}],
     "Secret": [{"metadata": {"name": "key"}, "data": STAYED["Secret"][0]["data"]}, {"metadata": {"name": "other"}}],
+    "Service": [{"metadata": {"name": "model"}}],
+    "Deployment": [{"metadata": {"name": "model"}, "spec": {"template": TEMPLATE}},
+                   {"metadata": {"name": "delivery"}, "spec": {"template": {"metadata": {}}}}],
+    "ReplicaSet": [{"metadata": {"name": "model-1", "ownerReferences": [{}]}, "spec": {"template": TEMPLATE}}],
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", ["", *STAYED])
 def test_what_a_trial_leaves_is_found_under_any_name(kind: str) -> None:
     async def every(of: str, selector: str = "") -> list[Any]:
-        return STANDS[of] + (STAYED[of] if of == kind else [])
+        return STANDS.get(of, []) + (STAYED[of] if of == kind else [])
 
     async def eventually(look: Any, test: Any, *, shown: Any, expected: str, **more: Any) -> Observation:
         found = await look()
         return Observation(test(found), expected, shown(found))
 
     lab = made_up_lab("29", objects=Room(all=every), time=Room(eventually=eventually))
-    refused = [{"version": REFUSED}]
-    seen = asyncio.run(loaded("29", "leftovers").nothing_is_left(lab, refused, {"key": "key"}, "k"))
+    look = loaded("29", "leftovers").nothing_is_left
+    seen = asyncio.run(look(lab, [REFUSED, "m-good"], {"key": "key", "weights": "w"}, "k", {"model"}))
     assert seen.ok is not bool(kind) and (not kind or kind in seen.seen)
 
 

@@ -1,6 +1,6 @@
 """Lab 29: the checker is the team that commits to the repository, its passengers, and somebody with kubectl.
 
-Two good commits first; then hands, eleven faults, models that are worse, a revert, another key. Each check that
+Two good commits first; then hands, twelve faults, models that are worse, a revert, another key. Each check that
 follows begins where those two ended, and the service is at the end as it was at the beginning.
 """
 
@@ -35,9 +35,10 @@ def told(looks: list[tuple[Observation, str]]) -> None:
 async def follows(lab: Lab) -> None:
     """Two commits to main that are right each serve within 120 s, and have the note `accepted`.
 
-    They bring another key, model, image and number of pods, and a ConfigMap that the second takes away again. The first
-    is pushed together with a commit before it that is not right. What a commit has not any more is gone 60 s later,
-    what was never in the repository stays, and no request fails.
+    They bring another key and one more sealed value, another model, image and number of pods, and a ConfigMap that the
+    second takes away again. The first is pushed together with a commit before it that is not right. What a commit has
+    not any more is gone 60 s later, what was never in the repository stays, no request fails, and only the team commits
+    to main.
     """
     told((await lab.once(followed)).looks)
 
@@ -57,9 +58,9 @@ async def puts_back(lab: Lab) -> None:
 async def stops_broken(lab: Lab) -> None:
     """A commit with a fault is refused within 120 s, and no passenger ever gets an answer by it.
 
-    Eleven, one for each thing that the words manifest, start, ready and answers stand for; the note says which. While
-    the last one is the newest commit, nothing of them is left, all pods but those of `model` and `git` are deleted, and
-    Deployment `model` is scaled by hand. Nobody but the team commits to `main`.
+    Twelve, one for each thing that the words manifest, start, ready and answers stand for; the note says which. While
+    the last one is the newest commit, nothing is left of what commits were tried with, all pods of yours are deleted,
+    and Deployment `model` is scaled by hand. Nobody but the team commits to `main`.
     """
     told(await broken(lab, short=not lab.thorough(stops_broken)))
 

@@ -16,6 +16,7 @@ PROBABILITIES = '        probabilities = [probability(row) for row in json.loads
 READY = '{"/readyz": (200, {}),'
 VERSION = '{"model_version": MODEL["version"], "probabilities"'
 LOCKED = '        if self.headers.get("X-Api-Key") != KEY:\n'
+REFUSES = "            self.say(401, "
 MISSING = "(row[name] or 0)"
 
 Fault = Callable[[Files, random.Random], None]
@@ -114,6 +115,10 @@ def no_key_opens(files: Files, draw: random.Random) -> None:
     program(files, LOCKED, '        if self.headers.get("X-Api-Key") not in (None, KEY):\n')
 
 
+def other_status(files: Files, draw: random.Random) -> None:
+    program(files, REFUSES, REFUSES.replace("401", draw.choice(("403", "400", "500"))))
+
+
 def rounded(files: Files, draw: random.Random) -> None:
     program(files, PROBABILITIES, PROBABILITIES.replace("[probability(row)", "[round(probability(row), 1)"))
 
@@ -128,6 +133,7 @@ FAULTS: dict[str, tuple[tuple[Fault, ...], ...]] = {
         (wrong_for_few,),
         (any_key_opens,),
         (no_key_opens,),
+        (other_status,),
     ),
 }
 NAMES = {each.__name__: each for kinds in FAULTS.values() for some in kinds for each in some}

@@ -1,9 +1,9 @@
-"""What is not wanted any more: objects by name, and what refused commits were tried with, under whatever name."""
+"""What is not wanted any more: objects by name, and what commits were tried with, under whatever name."""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import Any
 
 from mlops_lab.checks import Lab, Observation
@@ -13,6 +13,7 @@ from .stage import Seen
 
 GONE_WITHIN = 60.0  # s after a note, for what is not wanted any more
 _PROGRAM = "/program/server.py"  # what each pod by a commit's template runs
+_MAKERS = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job")
 
 
 async def are_gone(lab: Lab, names: list[tuple[str, str]], what: str) -> Observation:
@@ -24,27 +25,41 @@ async def are_gone(lab: Lab, names: list[tuple[str, str]], what: str) -> Observa
     return await _nothing(lab, look, f"{what} is gone")
 
 
-async def nothing_is_left(lab: Lab, refused: Iterable[Seen], wanted: Seen, key: str) -> Observation:
-    """Wait until nothing of refused commits runs or is held, whatever it is called.
+async def services(lab: Lab) -> set[str]:
+    """The names of all Services."""
+    return {item["metadata"]["name"] for item in await lab.objects.all("Service")}
+
+
+async def nothing_is_left(
+    lab: Lab, versions: Collection[str], wanted: Seen, key: str, before: Collection[str]
+) -> Observation:
+    """Wait until nothing that commits were tried with runs or is held, whatever it is called.
 
     Args:
+        versions: of the models of all commits that were tried.
         wanted: by the commit in service.
         key: that is in use, and that the refused commits had, too.
+        before: Services that there were when they came.
     """
-    versions = [each["version"] for each in refused]
     coded = base64.b64encode(key.encode()).decode()
 
     async def look() -> list[str]:
         pods = [item for item in await lab.objects.all("Pod") if _runs_it(item)]
-        maps = [item for item in await lab.objects.all("ConfigMap") if _holds(item, versions)]
+        maps = [
+            item for item in await lab.objects.all("ConfigMap")
+            if item["metadata"]["name"] != wanted["weights"] and _holds(item, versions)
+        ]  # fmt: skip
         secrets = [
             item for item in await lab.objects.all("Secret")
             if item["metadata"]["name"] != wanted["key"] and coded in (item.get("data") or {}).values()
         ]  # fmt: skip
         kinds = {"Pod": pods, "ConfigMap": maps, "Secret": secrets}
-        return [f"{kind} {item['metadata']['name']}" for kind, items in kinds.items() for item in items]
+        for kind in _MAKERS:
+            kinds[kind] = [item for item in await lab.objects.all(kind) if _makes_it(kind, item)]
+        found = [f"{kind} {item['metadata']['name']}" for kind, items in kinds.items() for item in items]
+        return found + [f"Service {each}" for each in sorted(await services(lab) - set(before))]
 
-    return await _nothing(lab, look, "no pod, ConfigMap or Secret of a refused commit is left")
+    return await _nothing(lab, look, "nothing that a commit was tried with is left")
 
 
 async def _nothing(lab: Lab, look: Any, expected: str) -> Observation:
@@ -56,13 +71,24 @@ async def _nothing(lab: Lab, look: Any, expected: str) -> Observation:
 
 def _runs_it(pod: Object) -> bool:
     """Whether a pod is of a commit's template, and not one of the service's own."""
+    return (pod["metadata"].get("labels") or {}).get("app") != "model" and _has_it(pod)
+
+
+def _makes_it(kind: str, item: Object) -> bool:
+    """Whether something makes such pods, or would if it were scaled; what a Deployment has made goes with it."""
+    if item["metadata"].get("ownerReferences") or (kind, item["metadata"]["name"]) == ("Deployment", "model"):
+        return False
+    return _has_it(item["spec"]["template"])
+
+
+def _has_it(pod: Object) -> bool:
     words = [
-        str(word) for each in pod["spec"].get("containers") or []
+        str(word) for each in (pod.get("spec") or {}).get("containers") or []
         for word in [*(each.get("command") or []), *(each.get("args") or [])]
     ]  # fmt: skip
-    return (pod["metadata"].get("labels") or {}).get("app") != "model" and any(_PROGRAM in word for word in words)
+    return any(_PROGRAM in word for word in words)
 
 
-def _holds(config: Object, versions: list[str]) -> bool:
+def _holds(config: Object, versions: Collection[str]) -> bool:
     text = str((config.get("data") or {}).get("model.json", ""))
     return any(f'"{each}"' in text for each in versions)

@@ -149,10 +149,10 @@ def named_by_content(files: Files) -> None:
         files[path]["metadata"]["name"] = volume["configMap"]["name"] = name
 
 
-def with_key(files: Files, name: str, sealed: str) -> None:
-    """Another sealed key, and the Deployment refers to it."""
+def with_key(files: Files, name: str, sealed: dict[str, str]) -> None:
+    """Other sealed values, and the Deployment refers to them."""
     files[KEY]["metadata"]["name"] = name
-    files[KEY]["sealed"] = {"API_KEY": sealed}
+    files[KEY]["sealed"] = sealed
     environment = files[DEPLOYMENT]["spec"]["template"]["spec"]["containers"][0]["env"]
     environment[0]["valueFrom"]["secretKeyRef"]["name"] = name
 

@@ -17,8 +17,8 @@ from mlops_lab.kube.client import Object
 
 from .faults import FAULTS
 from .hands import at_rest, changes
-from .leftovers import are_gone, nothing_is_left
-from .stage import BACK_WITHIN, DECIDED_WITHIN, Seen, Team, a_message, key_in, private_lines, team, unharmed
+from .leftovers import are_gone, nothing_is_left, services
+from .stage import BACK_WITHIN, DECIDED_WITHIN, Seen, Team, a_message, key_in, private_lines, sealed_in, team, unharmed
 from .whose import is_learners
 from .why import COMES_UP, GIVEN
 
@@ -36,11 +36,13 @@ class Story:
     Attributes:
         first, second: what they want; the second has a better model.
         start: the repository's first commit.
+        before: the model that served before them.
         keys: that were sealed, the oldest first.
         looks: what was seen, in order, each with a word for its explanation.
     """
 
     start: str = ""
+    before: str = ""
     first: Seen = field(default_factory=dict)
     second: Seen = field(default_factory=dict)
     keys: list[str] = field(default_factory=list)
@@ -58,18 +60,18 @@ async def followed(lab: Lab) -> Story:
     expect(up).because(COMES_UP)
     await must_answer(lab)
     stranger, extra, key = _word(draw, "mine"), _word(draw, "extra"), f"{draw.randrange(1 << 128):032x}"
-    text = f"line {draw.randrange(10**6)}"
+    text, values = f"line {draw.randrange(10**6)}", {"API_KEY": key, _other_value(draw): f"{draw.randrange(1 << 64):x}"}
     mine: Object = {
         "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": stranger, "labels": {"app": "model"}},
         "data": {"by": "hand"},
     }  # fmt: skip
     async with standing(lab, [mine]), team(lab) as it:
         begun = await it.do("tip")
-        story.start, tag = begun["first"], begun["image"].rpartition(":")[2]
+        story.start, story.before, tag = begun["first"], begun["version"], begun["image"].rpartition(":")[2]
         story.keys.append(await key_in(lab, await _key_now(lab)))
         first = story.first = await it.change(
-            base=story.start, model=_model(draw, up.value, SAME), key={"name": _word(draw, "model-key"), "value": key},
-            replicas=3, image="v2" if tag == "v1" else "v1", extra={"name": extra, "text": text},
+            base=story.start, model=_model(draw, up.value, SAME), replicas=3, image="v2" if tag == "v1" else "v1",
+            key={"name": _word(draw, "model-key"), "values": values}, extra={"name": extra, "text": text},
             after=draw.choice([each.__name__ for kinds in FAULTS.values() for some in kinds for each in some]),
         )  # fmt: skip
         story.keys.append(key)
@@ -77,9 +79,7 @@ async def followed(lab: Lab) -> Story:
         if not story.looks[-1][0].ok:
             return story
         story.looks.append((await _applied(lab, first, {extra: text}), "applied"))
-        old = await key_in(lab, first["key"])
-        story.looks.append((Observation(old == key, f"Secret {first['key']} has what was sealed",
-                                        "it has" if old == key else "it has something else"), "opened"))  # fmt: skip
+        story.looks.append((await sealed_in(lab, first["key"], values), "opened"))
         async with it.passengers(key) as seen:
             second = story.second = await it.change(
                 base=first["commit"], model=_model(draw, "", (0.0005, 0.002)), replicas=2, extra={"name": extra},
@@ -93,6 +93,7 @@ async def followed(lab: Lab) -> Story:
         there = await lab.objects.named("ConfigMap", stranger).now()
         story.looks.append((Observation(there is not None, f"ConfigMap {stranger}, made by hand, is left alone",
                                         "it is there" if there else "it was deleted"), "alone"))  # fmt: skip
+        story.looks.append((await _strangers(it, begun["commit"]), "strangers"))
     return story
 
 
@@ -142,7 +143,7 @@ async def broken(lab: Lab, *, short: bool) -> list[tuple[Observation, str]]:
     wanted, key, looks = story.second, story.keys[-1], list[tuple[Observation, str]]()
     drawn_faults = [(word, draw.choice(some).__name__) for word, kinds in FAULTS.items() for some in kinds]
     draw.shuffle(drawn_faults)
-    made: list[Seen] = []
+    made, there = list[Seen](), await services(lab)
     async with team(lab) as it:
         since = (await it.do("tip"))["commit"]
         try:
@@ -156,23 +157,25 @@ async def broken(lab: Lab, *, short: bool) -> list[tuple[Observation, str]]:
                     if not looks[-1][0].ok:
                         break
                 if looks[-1][0].ok:
-                    looks += await _while_refused(lab, it, wanted, made, key)
+                    names = {
+                        ("ConfigMap", each[what]) for each in made for what in ("program", "weights") if what in each
+                    }
+                    names -= {("ConfigMap", wanted["program"]), ("ConfigMap", wanted["weights"])}
+                    looks.append((await are_gone(lab, sorted(names), "what refused commits brought"), "leftovers"))
+                    versions = [story.before, story.first["version"], *(each["version"] for each in (wanted, *made))]
+                    looks.append((await nothing_is_left(lab, versions, wanted, key, there), "leftovers"))
+                    looks += await _while_refused(lab, it, wanted, made[-1]["commit"])
             looks += [(each, "traffic") for each in unharmed(seen, [wanted["version"]])]
-            strange = (await it.do("strangers", since=since))["found"]
-            shown = f"not by it: {', '.join(strange[:3])}" if strange else "it does"
-            looks.append((Observation(not strange, "only the team commits to main", shown, strange), "strangers"))
+            looks.append((await _strangers(it, since), "strangers"))
         finally:
             await it.do("restore", commit=wanted["commit"])
         await _settled(it, key, wanted)
     return looks
 
 
-async def _while_refused(lab: Lab, it: Team, wanted: Seen, made: list[Seen], key: str) -> list[tuple[Observation, str]]:
-    """What stays of refused commits; all pods of the learner's are deleted, and the service is scaled by hand."""
-    names = {("ConfigMap", each[what]) for each in made for what in ("program", "weights") if what in each}
-    names -= {("ConfigMap", wanted["program"]), ("ConfigMap", wanted["weights"])}
-    looks = [(await are_gone(lab, sorted(names), "what refused commits brought"), "leftovers")]
-    looks.append((await nothing_is_left(lab, made, wanted, key), "leftovers"))
+async def _while_refused(lab: Lab, it: Team, wanted: Seen, newest: str) -> list[tuple[Observation, str]]:
+    """While a refused commit is newest: all pods of the learner's are deleted, and the service is scaled by hand."""
+    looks: list[tuple[Observation, str]] = []
     for pod in await lab.objects.all("Pod"):
         if is_learners(pod) and any(each.get("controller") for each in pod["metadata"].get("ownerReferences") or []):
             await lab.objects.kill(name(pod), grace=0)
@@ -187,7 +190,7 @@ async def _while_refused(lab: Lab, it: Team, wanted: Seen, made: list[Seen], key
     await lab.time.pause(STAYS)
     differs = await _differs(lab, wanted)
     looks.append((Observation(not differs, f"it stays so for {STAYS:g} s", differs or "it does"), "still"))
-    note = await it.note(made[-1]["commit"])
+    note = await it.note(newest)
     ok = note.startswith("refused")
     looks.append((Observation(ok, "it stays refused when all pods are new", note[:80] or "no note"), "still"))
     return looks
@@ -226,10 +229,10 @@ async def reverted(lab: Lab) -> list[tuple[Observation, str]]:
     first, second, key, looks = story.first, story.second, story.keys[-1], list[tuple[Observation, str]]()
     async with team(lab) as it:
         async with it.passengers(key) as seen:
-            commit = await it.do("revert", commit=second["commit"], message=a_message(drawn(lab, "the revert")))
+            commit = await it.revert(second["commit"], a_message(drawn(lab, "the revert")))
             looks.append((await it.told(commit["commit"], "the revert", "accepted"), "reverted"))
             if looks[-1][0].ok:
-                looks.append((await it.serves(key, first["version"], within=DECIDED_WITHIN), "reverted"))
+                looks.append((await it.serves_in_time(key, first["version"]), "reverted"))
         looks += [(each, "traffic") for each in unharmed(seen, [first["version"], second["version"]])]
     return looks
 
@@ -241,12 +244,12 @@ async def sealed(lab: Lab) -> list[tuple[Observation, str]]:
     async with team(lab) as it:
         serving = await _version(lab)
         made = await it.change(
-            base=story.second["commit"], key={"name": _word(draw, "model-key"), "value": key},
-            model=_model(draw, serving, HARDLY),
+            base=story.second["commit"], model=_model(draw, serving, HARDLY),
+            key={"name": _word(draw, "model-key"), "values": {"API_KEY": key}},
         )  # fmt: skip
         looks.append((await it.told(made["commit"], "a commit with another key", "accepted"), "opened"))
         if looks[-1][0].ok:
-            looks.append((await it.serves(key, made["version"]), "opened"))
+            looks.append((await it.serves_in_time(key, made["version"]), "opened"))
             looks.append((await it.refuses(story.keys[-1]), "opened"))
             looks.append((await are_gone(lab, [("Secret", story.second["key"])], "the old key's Secret"), "pruned"))
         values = [*story.keys, key, *await private_lines(lab)]
@@ -261,7 +264,14 @@ async def _accepted(it: Team, story: Story, commit: Seen, key: str, what: str) -
     """Look whether a commit is accepted, and serves."""
     story.looks.append((await it.told(commit["commit"], what, "accepted"), "noted"))
     if story.looks[-1][0].ok:
-        story.looks.append((await it.serves(key, commit["version"]), "served"))
+        story.looks.append((await it.serves_in_time(key, commit["version"]), "served"))
+
+
+async def _strangers(it: Team, since: str) -> Observation:
+    """Whether all commits on main since one are the team's."""
+    strange = (await it.do("strangers", since=since))["found"]
+    shown = f"not by it: {', '.join(strange[:3])}" if strange else "it does"
+    return Observation(not strange, "only the team commits to main", shown, strange)
 
 
 async def _settled(it: Team, key: str, wanted: Seen) -> None:
@@ -322,6 +332,10 @@ async def _key_now(lab: Lab) -> str:
 
 def _model(draw: Any, than: str, much: tuple[float, float]) -> Seen:
     return {"version": f"m-{draw.randrange(0x10000, 0x100000):x}", "than": than, "worse": draw.uniform(*much)}
+
+
+def _other_value(draw: Any) -> str:
+    return f"{draw.choice(('PARTNER', 'WEATHER', 'TOWER'))}_{draw.choice(('TOKEN', 'KEY', 'CODE'))}"
 
 
 def _word(draw: Any, kind: str) -> str:

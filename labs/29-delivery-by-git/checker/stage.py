@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import random
+import time
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ DECIDED_WITHIN = 120.0  # s from a push to the note, and to what it says
 BACK_WITHIN = 60.0  # s until a change by hand is put back
 ROLLED_WITHIN = 30.0  # s for what is left of a rollout, once all answers are by the new model
 RATE = 10.0  # passengers a second
+LEFT = 20.0  # s at least until all answers are by the new model, also where the note came at the last moment
 AGAIN = 8  # answers in a row that have to be right: the Service sends to all pods
 MESSAGES = (
     "Weights of week {}", "What came in {}", "The service, {}", "As agreed in meeting {}", "Flights up to day {}",
@@ -39,6 +41,7 @@ class Team:
     def __init__(self, lab: Lab, conversation: Conversation) -> None:
         self.lab, self._conversation = lab, conversation
         self._draw = drawn(lab, "messages")
+        self._since = time.monotonic()
 
     async def do(self, what: str, **given: Any) -> Seen:
         """One thing that `team.Team` does.
@@ -58,7 +61,16 @@ class Team:
     async def change(self, message: str = "", **how: Any) -> Seen:
         """A commit on main; what it wants. Its message is drawn, if none is given."""
         message = message or a_message(self._draw)
-        return await self.do("change", message=message, seed=self._draw.randrange(1 << 30), **how)
+        return await self._pushed("change", message=message, seed=self._draw.randrange(1 << 30), **how)
+
+    async def revert(self, commit: str, message: str) -> Seen:
+        """A commit is reverted on main; what is wanted then."""
+        return await self._pushed("revert", commit=commit, message=message)
+
+    async def _pushed(self, what: str, **how: Any) -> Seen:
+        made = await self.do(what, **how)
+        self._since = time.monotonic()
+        return made
 
     async def note(self, commit: str) -> str:
         """What the repository says of a commit."""
@@ -80,8 +92,18 @@ class Team:
         expected = f"the note on {what} says {wanted!r} within {DECIDED_WITHIN:g} s"
         return Observation(ok, expected, repr(first) if first else "there is no note", first, timed=not first)
 
-    async def serves(self, key: str, version: str, within: float = DECIDED_WITHIN) -> Observation:
-        """Wait until all answers of Service `model` with this key are of this model."""
+    async def serves_in_time(self, key: str, version: str) -> Observation:
+        """The same as `serves` for what was pushed last: note and service have one limit, from the push on."""
+        left = max(DECIDED_WITHIN - (time.monotonic() - self._since), LEFT)
+        limit = f", {DECIDED_WITHIN:g} s after the push at the latest, that is"
+        return await self.serves(key, version, within=round(left), limit=limit)
+
+    async def serves(self, key: str, version: str, within: float = DECIDED_WITHIN, limit: str = "") -> Observation:
+        """Wait until all answers of Service `model` with this key are of this model.
+
+        Args:
+            limit: what it is part of, in words.
+        """
         wanted = [[200, version]] * AGAIN
 
         async def look() -> list[Any]:
@@ -89,7 +111,7 @@ class Team:
             return list((await self.do("ask", host=_at(host), key=key, times=AGAIN))["answers"])
 
         return await self.lab.time.eventually(
-            look, lambda found: found == wanted, expected=f"Service model answers by model {version}",
+            look, lambda found: found == wanted, expected=f"Service model answers by model {version}{limit}",
             shown=lambda found: ", ".join(sorted({f"{status} {body}" for status, body in found})), within=within,
         )  # fmt: skip
 
@@ -150,6 +172,18 @@ async def team(lab: Lab) -> AsyncIterator[Team]:
         pod.talk("python3", f"/checker/{ARCHIVE}", f"{sandbox.PACKAGE}.team") as conversation,
     ):
         yield Team(lab, conversation)
+
+
+async def sealed_in(lab: Lab, secret: str, wanted: dict[str, str]) -> Observation:
+    """Whether a Secret has all that was sealed."""
+    found = ((await lab.objects.named("Secret", secret).now()) or {}).get("data") or {}
+    coded = {each: base64.b64encode(value.encode()).decode() for each, value in wanted.items()}
+    other = [
+        f"{each} is {'not there' if each not in found else 'something else'}"
+        for each, value in coded.items() if found.get(each) != value
+    ]  # fmt: skip
+    expected = f"Secret {secret} has what was sealed, {' and '.join(wanted)}"
+    return Observation(not other, expected, ", ".join(other) or "it has")
 
 
 async def key_in(lab: Lab, secret: str) -> str:

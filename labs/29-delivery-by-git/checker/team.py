@@ -90,7 +90,7 @@ class Team:
         Args:
             base: the commit whose files are changed; empty is the newest.
             model: {"version": name, "worse": loss more than, "than": a version; the best one if empty}.
-            key: {"name": of the Secret, "value": ...}.
+            key: {"name": of the Secret, "values": {"API_KEY": ..., ...}}.
             fault: see `faults`.
             image: its tag.
             extra: a ConfigMap: {"name": ..., "text": ...}; no `text` takes it away.
@@ -104,7 +104,8 @@ class Team:
             self._models[made["version"]] = made
             files[WEIGHTS]["data"]["model.json"] = json.dumps(made, indent=1) + "\n"
         if key:
-            with_key(files, key["name"], self._repository.seal(key["value"]))
+            sealed = {name: self._repository.seal(value) for name, value in key["values"].items()}
+            with_key(files, key["name"], sealed)
         if replicas:
             files[DEPLOYMENT]["spec"]["replicas"] = replicas
         if image:

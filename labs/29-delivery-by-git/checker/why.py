@@ -44,8 +44,8 @@ NO_TRAFFIC = (
     "not have the labels that Service model selects, and what serves must not be touched before the verdict"
 )
 LEFTOVERS = (
-    "what was made to try a commit goes again when it is refused: its ConfigMaps, its Secret and its pods, and copies "
-    "of them under other names"
+    "what was made to try a commit goes again, whatever became of the commit: what makes pods (also if it has none), "
+    "the pods, a Service for them, and its ConfigMaps and its Secret under whatever name: kubectl get all,cm,secrets"
 )
 STRANGERS = (
     "main is the team's: what follows the repository writes notes, or branches of its own. A commit that is refused "
