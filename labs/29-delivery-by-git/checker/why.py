@@ -73,13 +73,13 @@ IN_CLEAR = (
     "be replaced"
 )
 RIGHTS = (
-    "whoever takes over a pod has what its ServiceAccount has. A Role (no ClusterRole for the whole cluster) "
-    "with the kinds in service/ is enough; server-side apply asks for patch and create, and the private key can"
-    " be mounted, so that nobody needs to read Secrets by the API"
+    "whoever takes over a pod has what its ServiceAccount has, also a CronJob's. A Role (no ClusterRole for the "
+    "whole cluster) with the kinds in service/ is enough; server-side apply asks for patch and create, and the private "
+    "key can be mounted, so that nobody needs to read Secrets by the API"
 )
 STEPS = (
-    "what the three files run in a clone of the change, one command after the other, is all that CI does: exit "
-    "code 0, or another and why on the way out. origin/main is what is in service"
+    "what the three files run in a clone of the change, one line after the other, is all that CI does: exit code 0, or "
+    "another and why on the way out. origin/main is what is in service; the commit before the last is not, always"
 )
 FORMS = (
     "GitHub Actions, GitLab CI and Jenkins take the same steps here: jobs.*.steps[].run, script and sh '...' "
