@@ -14,8 +14,13 @@ import yaml
 FILES = ("github-actions.yaml", "gitlab-ci.yaml", "Jenkinsfile")
 _LONGEST = 64 << 10  # characters of a file
 _MOST_BRACKETS = 500
-_SH = re.compile(r"""\bsh\s*\(?\s*(?:'''(.+?)'''|\"\"\"(.+?)\"\"\"|'(.+?)'|"(.+?)")""", re.DOTALL)
-_COMMENT = re.compile(r"(?m)^\s*//.*$")
+# sh '...', sh('...'), sh(script: '...', label: '...') and sh label: '...', script: '...'
+_SH = re.compile(
+    r"""\bsh\b\s*+(?:\(\s*+)?(?:(?!script\b)\w++\s*+:\s*+(?:'[^'\n]*+'|"[^"\n]*+"|\w++)\s*+,\s*+){0,4}+"""
+    r"""(?:script\s*+:\s*+)?(?:'''(.+?)'''|\"\"\"(.+?)\"\"\"|'(.+?)'|"(.+?)")""",
+    re.DOTALL,
+)
+_COMMENT = re.compile(r"(?m)^[ \t]*+//.*$")
 _NO_JOBS = {"stages", "variables", "workflow", "include", "default", "image", "spec"}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import pytest
@@ -32,6 +33,14 @@ def test_the_commands_are_those_of_each_form_in_order() -> None:
     assert tuple(FORMS) == FILES
 
 
+@pytest.mark.parametrize("step", [
+    "sh 'a'", "sh('a')", 'sh "a"', "sh(script: 'a')", "sh script: 'a'", "sh(script: 'a', label: 'Check')",
+    "sh(label: 'Check', script: 'a')", "sh label: 'Check', script: \"a\"", "sh(returnStdout: true, script: '''a''')",
+])  # fmt: skip
+def test_a_step_of_jenkins_may_name_what_it_is_given(step: str) -> None:
+    assert jenkins(f"pipeline {{ stages {{ stage('x') {{ steps {{ {step} }} }} }} }}") == ["a"]
+
+
 @pytest.mark.parametrize(("read", "text"), [
     (github, "a: ["), (github, "[1]"), (github, "jobs: 3"), (github, "jobs: {a: {steps: 7}}"), (gitlab, "check: 3"),
     (gitlab, "- a"), (gitlab, "a: " + "[" * 3000), (jenkins, "sh 'a'"), (jenkins, "pipeline { sh 'a'"),
@@ -40,6 +49,13 @@ def test_the_commands_are_those_of_each_form_in_order() -> None:
 def test_what_is_none_of_them_is_an_error_that_says_so(read: Callable[[str], list[str]], text: str) -> None:
     with pytest.raises(ValueError, match=r".+"):
         read(text)
+
+
+@pytest.mark.parametrize("piece", ["sh" + " " * 60_000, "sh(a: b, " * 6_000, "sh(a : 'x" * 6_000, "sh " + "a" * 60_000])
+def test_a_pipeline_of_blanks_is_soon_read(piece: str) -> None:
+    began = time.process_time()
+    assert jenkins(f"pipeline {{ {piece} }}") == []
+    assert time.process_time() - began < 5
 
 
 def test_a_step_may_be_anything() -> None:
