@@ -22,8 +22,8 @@ WATCHES = ("ckad/observability-and-maintenance",)
 async def decides(lab: Lab) -> None:
     """The gate accepts the release in service once more, and refuses five that don't answer one question as agreed.
 
-    One answers with status 500, one with what is no JSON, one without its passages, one without another field,
-    and one after 7 s.
+    One answers with status 500, which is its only reason though it is dear as well; one with what is no JSON, one
+    without a field, one with null in a field, and one after 7 s.
     """
     await exists(lab, "gate")
     must(await rolled_out(lab, "gate", within=READY_WITHIN), "kubectl logs deployment/gate says what holds the pod up")
@@ -35,8 +35,8 @@ async def decides(lab: Lab) -> None:
 async def compares_retrieval(lab: Lab) -> None:
     """Recall at 5 and the reciprocal rank may be 0.1 lower than in service, and no more.
 
-    Of 24 passages 2 and 3 come sixth, 4 and 5 second; and a release that is as bad as the one in service
-    is accepted.
+    Of 24 passages 2 and 3 come sixth, 4 and 5 second; and a release is accepted that is hardly worse than a bad one
+    in service.
     """
     expect(agreed(await lab.once(played), "retrieval")).because(why.RETRIEVAL)
 
@@ -46,7 +46,7 @@ async def compares_answers(lab: Lab) -> None:
     """The share of right answers may be 0.1 lower than in service, and no more.
 
     Of 24 questions 2 and 3 are refused without need, or answered with another sentence of the handbook;
-    and a release that is as bad as the one in service is accepted.
+    and a release is accepted that is hardly worse than a bad one in service.
     """
     expect(agreed(await lab.once(played), "correctness")).because(why.CORRECTNESS)
 
@@ -64,7 +64,7 @@ async def wants_grounded_answers(lab: Lab) -> None:
 async def wants_refusals(lab: Lab) -> None:
     """Of 12 questions that nobody can answer, one may be answered that was refused before, and not two.
 
-    A release that answers as many as the one in service is accepted.
+    A release that answers one more than the four of the one in service is accepted.
     """
     expect(agreed(await lab.once(played), "refusals")).because(why.REFUSALS)
 

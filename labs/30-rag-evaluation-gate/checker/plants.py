@@ -36,13 +36,13 @@ class Story:
         """A candidate like the release in service, to be changed."""
         return {text: replace(each, body=copy.deepcopy(each.body)) for text, each in self.base.items()}
 
-    def able(self, *, first: bool = False) -> list[Plain]:
-        """Questions that are answered right, from a passage that was found; with `first` from the first one alone."""
+    def able(self, *, place: int = 0) -> list[Plain]:
+        """Questions that are answered right, from a passage that was found; with `place` from the one in that place."""
         found = []
         for each in self.library.named("answerable"):
             said = self.base[each["question"]].body
-            place = rank(each, said)
-            if right(each, said) and (place == 1 if first else place):
+            found_at = rank(each, said)
+            if right(each, said) and (found_at == place if place else found_at):
                 found.append(each)
         return found
 
@@ -63,12 +63,17 @@ def same(story: Story, draw: Draw) -> Made:
 # Retrieval and answers
 
 
-def lost(count: int) -> Plant:
-    """The passage that answers comes sixth: it is read, and not among those that count."""
+def lost(count: int, *, place: int = 0) -> Plant:
+    """The passage that answers comes sixth: it is read, and not among those that count.
+
+    Args:
+        count: so often.
+        place: where it came before; anywhere.
+    """
 
     def plant(story: Story, draw: Draw) -> Made:
         made = story.copied()
-        for each in draw.sample(story.able(), count):
+        for each in draw.sample(story.able(place=place), count):
             found = made[each["question"]].body["retrieved"]
             known = {one["id"] for one in found}
             others = [one for one in story.library.documents if one["source"] == "handbook" and one["id"] not in known]
@@ -80,26 +85,27 @@ def lost(count: int) -> Plant:
     return plant
 
 
-def demoted(count: int) -> Plant:
-    """The passage that answers comes second, where it was first."""
+def demoted(count: int, *, place: int = 2) -> Plant:
+    """The passage that answers comes second, or in another place, where it was first."""
 
     def plant(story: Story, draw: Draw) -> Made:
         made = story.copied()
-        for each in draw.sample(story.able(first=True), count):
+        for each in draw.sample(story.able(place=1), count):
             found = made[each["question"]].body["retrieved"]
-            found[0], found[1] = found[1], found[0]
+            found.insert(place - 1, found.pop(0))
         return made
 
     return plant
 
 
 def evasive(count: int) -> Plant:
-    """Questions that could be answered are refused."""
+    """Questions that could be answered are refused; one of these refusals goes on with what the answer was."""
 
     def plant(story: Story, draw: Draw) -> Made:
         made = story.copied()
-        for each in draw.sample(story.able(), count):
-            made[each["question"]].body.update(answer=REFUSAL, refused=True)
+        for number, each in enumerate(draw.sample(story.able(), count)):
+            said = made[each["question"]].body
+            said |= {"answer": REFUSAL if number else f"{REFUSAL}\n{said['answer']}", "refused": True}
         return made
 
     return plant
@@ -131,8 +137,13 @@ def beside(count: int, *, longer: bool = False) -> Plant:
     return plant
 
 
-def guessing(count: int) -> Plant:
-    """Questions that nobody can answer are answered, with a sentence that is true."""
+def guessing(count: int, *, rather: str = "") -> Plant:
+    """Questions that nobody can answer are answered with a sentence that is true.
+
+    Args:
+        count: so many.
+        rather: of this kind, as far as there are.
+    """
 
     def plant(story: Story, draw: Draw) -> Made:
         made = story.copied()
@@ -140,7 +151,11 @@ def guessing(count: int) -> Plant:
             each["question"]: [one for one in _sentences(made[each["question"]].body) if not _foreign(one)]
             for each in story.refused()
         }
-        for text in draw.sample([text for text in safe if safe[text]], count):
+        kinds = {each["question"]: each["kind"] for each in story.library.questions}
+        some = [text for text in safe if safe[text]]
+        draw.shuffle(some)
+        some.sort(key=lambda text: rather not in ("", kinds[text]))
+        for text in some[:count]:
             made[text].body.update(answer=draw.choice(safe[text]), refused=False)
         return made
 
@@ -209,11 +224,21 @@ def spliced(draw: Draw, line: str, near: list[str], far: list[str]) -> str:
 # Cost, time and errors
 
 
-def dearer(times: float) -> Plant:
-    """More tokens."""
+def dearer(times: float, *, few: int = 0) -> Plant:
+    """More tokens.
+
+    Args:
+        times: as many as the release in service costs.
+        few: all that is more is of so many questions that are refused; 0 for each answer's own share.
+    """
 
     def plant(story: Story, draw: Draw) -> Made:
         made = story.copied()
+        if few:
+            more = (times - 1) * sum(each.body["tokens"] for each in made.values())
+            for question in draw.sample(story.refused(), few):
+                made[question["question"]].body["tokens"] += round(more / few)
+            return made
         for each in made.values():
             each.body["tokens"] = round(each.body["tokens"] * times)
         return made
@@ -245,6 +270,11 @@ def failing(change: Callable[[Reply], Reply]) -> Plant:
         return made
 
     return plant
+
+
+def after(first: Plant, then: Plant) -> Plant:
+    """Both."""
+    return lambda story, draw: then(replace(story, base=first(story, draw)), draw)
 
 
 # What plants share
