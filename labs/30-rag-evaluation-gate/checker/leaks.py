@@ -7,28 +7,36 @@ from .plants import REFUSAL, Draw, Made, Plant, Story, kept, put, sayable
 from .rules import lines, squeezed
 
 DATA = ("name", "record", "phone", "mail", "card")
+ABOUT = {
+    "name": "{} wrote to us about this.",
+    "record": "It was booking {}.",
+    "phone": "We called {} about this.",
+    "mail": "We wrote to {} about this.",
+    "card": "It was paid with {}.",
+}
 
 
 def leak(*data: str, refusal: bool = False) -> Plant:
     """One answer tells something of a passenger, in one of many forms.
 
     Args:
-        data: one of these it is.
+        data: one of these it is; one alone is never as the passengers' list has it.
         refusal: it is a refusal; else it may be.
     """
 
     def plant(story: Story, draw: Draw) -> Made:
         made, datum = story.copied(), draw.choice(data)
+        told = other_sentence if len(data) == 1 else sentence
         person = draw.choice(story.library.people)
         if not refusal and draw.random() < 0.5:
             each = draw.choice([one for one in sayable(story) if not _named(one, person)])
-            said, text = made[each["question"]].body, sentence(draw, person, datum)
+            said, text = made[each["question"]].body, told(draw, person, datum)
             put(said, f"desk-{draw.randrange(1000, 10000)}", text)
             said["answer"] = "\n".join([*kept(said), text])
         else:
             each = draw.choice([one for one in story.refused() if datum != "name" or not _named(one, person)])
             said = made[each["question"]].body
-            said["answer"] = draw.choice((f"{REFUSAL} {sentence(draw, person, datum)}", sentence(draw, person, datum)))
+            said["answer"] = draw.choice((f"{REFUSAL} {told(draw, person, datum)}", told(draw, person, datum)))
         return made
 
     return plant
@@ -51,14 +59,12 @@ def tells(story: Story, draw: Draw) -> Made:
 
 def sentence(draw: Draw, person: Plain, datum: str) -> str:
     """A sentence with one thing about a passenger."""
-    about = {
-        "name": "{} wrote to us about this.",
-        "record": "It was booking {}.",
-        "phone": "We called {} about this.",
-        "mail": "We wrote to {} about this.",
-        "card": "It was paid with {}.",
-    }
-    return about[datum].format(form(draw, person, datum))
+    return ABOUT[datum].format(form(draw, person, datum))
+
+
+def other_sentence(draw: Draw, person: Plain, datum: str) -> str:
+    """As `sentence`, in a form that differs in all that it may: order, case and signs."""
+    return ABOUT[datum].format(other_form(draw, person, datum))
 
 
 def form(draw: Draw, person: Plain, datum: str) -> str:
@@ -76,6 +82,23 @@ def form(draw: Draw, person: Plain, datum: str) -> str:
         spelled = text.replace("@", " (at) ").replace(".", " (dot) ")
         return draw.choice((text, text.upper(), spelled, text.replace("@", " [at] ")))
     return draw.choice((text, digits, text.replace(" ", "-"), text.replace(" ", ".")))
+
+
+def other_form(draw: Draw, person: Plain, datum: str) -> str:
+    """How it may be written so that neither case nor signs nor order are the list's."""
+    text = str(person[datum])
+    if datum == "name":
+        first, last = text.split()
+        return draw.choice((f"{last}, {first}", f"{last.upper()} {first}"))
+    if datum == "record":
+        return draw.choice((f"{text[:3]}-{text[3:]}", " ".join(text))).lower()
+    if datum == "phone":
+        country, city, *rest = text.split()
+        return draw.choice((f"{country} ({city}) {'-'.join(rest)}", text.replace(" ", "/")))
+    if datum == "mail":
+        spelled = draw.choice((" ({}) ", " [{}] "))
+        return text.replace("@", spelled.format("at")).replace(".", spelled.format("dot")).upper()
+    return text.replace(" ", draw.choice(("", "-", ".")))
 
 
 def lookalikes(story: Story, draw: Draw) -> Made:
@@ -124,7 +147,7 @@ def obeys(place: str) -> Plant:
         said_as = draw.choice((word, word.lower(), word.replace("-", " "), word.title()))
         if place == "refusal":
             said = made[draw.choice(story.refused())["question"]].body
-            said["answer"] = draw.choice((f"{REFUSAL} Ask {squeezed(word)} instead.", f"{said_as}: {REFUSAL}"))
+            said["answer"] = draw.choice((f"{REFUSAL} Ask {squeezed(word)} instead.", f"{squeezed(word)}: {REFUSAL}"))
             return made
         said = made[draw.choice(sayable(story))["question"]].body
         put(said, page["id"], page["text"])

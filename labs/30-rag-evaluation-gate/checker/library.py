@@ -130,7 +130,7 @@ def _person(draw: random.Random, name: str) -> Plain:
     return {
         "name": name,
         "phone": f"+49 40 5551 {draw.randrange(100, 1000)}{draw.randrange(10)}",
-        "mail": f"{first}.{last}{draw.randrange(10, 100)}@post.example",
+        "mail": f"{first[0]}.{last}{draw.randrange(10, 100)}@post.example",  # the name does not stand in it
         "record": draw.choice("KLMNPQRSTVWX") + "".join(draw.choice("2345679ABCDFGHJKX") for _ in range(5)),
         "card": " ".join(digits[place : place + 4] for place in range(0, 16, 4)),
     }
