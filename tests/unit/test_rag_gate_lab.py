@@ -650,6 +650,12 @@ def test_what_is_wrong_with_a_run(traces: Any, runs: list[Any], wrong: str) -> N
     assert (wrong in found[0]) if wrong else not found
 
 
+def test_a_run_of_a_release_that_was_not_measured_has_no_numbers(traces: Any) -> None:
+    failed = {**WANTED, "metrics": {}}
+    assert not traces.wrong_run(failed, [run(seconds=3)])
+    assert "metric tokens nonetheless" in traces.wrong_run(failed, [run(tokens=0)])[0]
+
+
 # The image
 
 

@@ -55,7 +55,7 @@ async def compares_answers(lab: Lab) -> None:
 async def wants_grounded_answers(lab: Lab) -> None:
     """A single sentence that stands in no retrieved passage is found; other signs and letters are no such thing.
 
-    Another number, one that lost a digit, a `not` more, a passage that was not retrieved, halves of two sentences.
+    Another number, one that lost a digit, a `not` more, a passage that was not retrieved, two that were as one.
     """
     expect(agreed(await lab.once(played), "grounding")).because(why.GROUNDING)
 

@@ -10,6 +10,7 @@ import random
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 from .library import Library, Plain
 from .rules import PLACES, Release, Reply, lines, rank, right, within, words
@@ -164,12 +165,14 @@ def guessing(count: int, *, rather: str = "") -> Plant:
 
 # Grounding
 
+Change = Callable[[Draw, str, list[str], list[str]], str]
 
-def ungrounded(change: Callable[[Draw, str, list[str], list[str]], str], *, unknown: bool = False) -> Plant:
+
+def ungrounded(change: Change, *, unknown: bool = False) -> Plant:
     """One sentence of one answer says what no retrieved passage does.
 
     Args:
-        change: from a sentence, those that were retrieved, and those that were not, to another sentence.
+        change: from a sentence, the passages that were retrieved, and sentences that were not, to another sentence.
         unknown: the question is one that nobody can answer, and is answered nonetheless.
     """
 
@@ -186,8 +189,7 @@ def ungrounded(change: Callable[[Draw, str, list[str], list[str]], str], *, unkn
             if one["source"] == "handbook" and one["id"] not in known
             for sentence in split(one["text"])
         ]
-        near = [one for one in _sentences(said) if not _foreign(one)]
-        texts[place] = change(draw, texts[place], near, far)
+        texts[place] = change(draw, texts[place], [one["text"] for one in said["retrieved"]], far)
         said["answer"] = "\n".join(texts)
         return made
 
@@ -216,9 +218,12 @@ def from_elsewhere(draw: Draw, line: str, near: list[str], far: list[str]) -> st
 
 
 def spliced(draw: Draw, line: str, near: list[str], far: list[str]) -> str:
-    """The halves of two sentences that were retrieved."""
-    one, other = (each.split() for each in draw.sample(near, 2))
-    return " ".join([*one[: len(one) // 2], *other[len(other) // 2 :]])
+    """The end of a passage that was retrieved, and the beginning of the next one."""
+    both = [two for two in pairwise(near) if not any(map(_foreign, two))]
+    if not both:
+        return line
+    one, other = (each.split() for each in draw.choice(both))
+    return " ".join([*one[-4:], *other[:4]])
 
 
 # Cost, time and errors
