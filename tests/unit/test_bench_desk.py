@@ -96,4 +96,4 @@ def test_the_lab_that_is_used_says_at_once_what_it_is_about(bench: Any) -> None:
     text = (folder / "checker" / "__init__.py").read_text()
     body = text.partition(f"async def {bench.CHECK}(lab: Lab)")[2]
     assert "needs=" not in text.partition(f"async def {bench.CHECK}")[0].rpartition("@check")[2]
-    assert 0 < body.index("replicas: {PODS} or more") < body.index("rolled_out")
+    assert 0 < body.index("asked_for(lab, PODS") < body.index("rolled_out")

@@ -22,8 +22,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import IO, cast
 
-from mlops_lab.checks import LabError
-from mlops_lab.engine.docker import answering
+from mlops_lab.base.processes import run
 from mlops_lab.measure.images import layers
 from mlops_lab.measure.images.layers import Content, Hit
 
@@ -47,12 +46,10 @@ def content(image: str, planted: Needles, skip: Collection[str]) -> Content:
     Raises:
         LabError: the engine does not write the image out.
     """
-    docker = answering()
-    if docker is None:
-        raise LabError("no Docker engine answers", "see whether it runs: lab doctor")
     with tempfile.TemporaryDirectory(prefix="mlops-lab-image-") as folder:
         archive = Path(folder) / "image.tar"
-        docker.run("save", "-o", archive, image, within=SAVED_WITHIN, hint="check free disk space")
+        hint = "see whether the engine runs, and free disk space: lab doctor"
+        run(["docker", "save", "-o", archive, image], within=SAVED_WITHIN, hint=hint)
         return searched(archive, planted, skip)
 
 
