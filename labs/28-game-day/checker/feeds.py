@@ -24,8 +24,9 @@ STATES = 3  # of the data: each has a month and some bookings more than the one 
 SILENT = 20.0  # s without an answer, longer than anybody waits
 WRONG = {
     "exchange": ("cents", "jump", "fall", "none", "zero", "negative", "twice", "order"),
-    "bookings": ("code", "lower", "none", "nobody", "nameless", "twice", "id"),
+    "bookings": ("code", "digit", "lower", "none", "nobody", "nameless", "twice", "id"),
 }
+STEPS = ((2.3, 2.8), (0.36, 0.42))  # from one month's price to the next one's, in two months: just not too much
 DAYS = 3  # of departures
 PASSENGERS = 150
 Rows = list[dict[str, Any]]
@@ -36,7 +37,11 @@ def prices(file: Path, draw: random.Random) -> list[Rows]:
     table = list(csv.DictReader(file.read_text().splitlines()))
     share = draw.choice([name for name in table[0] if name != "month"])
     factor, first, last = draw.uniform(0.4, 3.0), draw.randrange(12), len(table) - draw.randrange(STATES, 20)
-    rows = [{"month": each["month"], "price": round(float(each[share]) * factor, 2)} for each in table]
+    values = [float(each[share]) * factor for each in table]
+    for place, limits in zip(draw.sample(range(first + 1, last), len(STEPS)), STEPS, strict=True):
+        more = values[place - 1] / values[place] * draw.uniform(*limits)
+        values[place:] = [each * more for each in values[place:]]
+    rows = [{"month": each["month"], "price": round(one, 2)} for each, one in zip(table, values, strict=True)]
     return [rows[first : last + state] for state in range(STATES)]
 
 
@@ -73,7 +78,8 @@ def spoilt(feed: str, how: str, rows: Rows, draw: random.Random) -> Rows:
         _misprice(found, place, how, draw)
     else:
         field, wrong = {
-            "code": ("dest", draw.choice(("Boston", "KBOS", "B0S", ""))),
+            "code": ("dest", draw.choice(("Boston", "KBOS", ""))),
+            "digit": ("dest", f"{found[place]['dest'][0]}0{found[place]['dest'][2]}"),
             "lower": ("dest", found[place]["dest"].lower()),
             "nobody": ("passenger", draw.choice(("", None))),
             "nameless": ("id", draw.choice(("", None))),

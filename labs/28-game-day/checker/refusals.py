@@ -14,31 +14,30 @@ from .stage import Stage, staged
 
 REFUSED_WITHIN = 120.0  # s until a Job has ended
 SHORT, LONG = 3.0, 10.0  # s after a Job's end in which answers are looked at; after the last one for long
-LONGEST = 180.0  # s after which no other round begins: Jobs that try again and again take long
+LONGEST = 210.0  # s after which no other round begins: Jobs that try again and again take long
 FEEDS = {"forecast": "exchange", "recommend": "bookings"}
 _WORDS = {
     "right": "right (and others before)", "cents": "wrong (cents)", "jump": "wrong (more than three times the price)",
     "fall": "wrong (less than a third of the price)", "none": "wrong (one is missing)", "zero": "wrong (a price of 0)",
     "negative": "wrong (a price below 0)", "twice": "wrong (one comes twice)", "order": "wrong (not in order)",
-    "code": "wrong (a destination that is none)", "lower": "wrong (a destination in small letters)",
+    "code": "wrong (a destination that is none)", "digit": "wrong (a destination with a digit)",
+    "lower": "wrong (a destination in small letters)",
     "nobody": "wrong (no passenger)", "nameless": "wrong (no id)", "id": "wrong (an id comes twice)",
 }  # fmt: skip
-# What is wrong with prices, and with bookings, in a round: one way of each is drawn, and broken at the same time.
-BOTH = (
-    (("cents", "jump"), ("code", "none")),
-    (("fall",), ("nobody", "nameless")),
-    (("order", "twice"), ("twice", "id")),
-    (("zero", "negative", "none"), ("lower",)),
-)
+# The rules of a right row, each by the ways to break it, of which one is drawn.
+RULES = {
+    "exchange": (("jump",), ("fall",), ("order",), ("twice",), ("cents",), ("zero", "negative", "none")),
+    "bookings": (("code", "none"), ("digit",), ("lower",), ("nobody",), ("nameless",), ("twice", "id")),
+}
 
 
 def rounds(draw: Random) -> list[dict[str, str]]:
-    """How each feed is in each round: four in which both are wrong, and two in which one of them is right."""
-    found = [{"exchange": draw.choice(prices), "bookings": draw.choice(bookings)} for prices, bookings in BOTH]
-    prices, bookings = draw.choice(BOTH)[0], draw.choice(BOTH)[1]
+    """How each feed is in each round: in five both are wrong, in two one of them is right; each rule is broken once."""
+    ways = {feed: [draw.choice(each) for each in draw.sample(rules, len(rules))] for feed, rules in RULES.items()}
+    found = [{"exchange": ways["exchange"].pop(), "bookings": "right"}]
+    found += [{"exchange": "right", "bookings": ways["bookings"].pop()}]
     found += [
-        {"exchange": draw.choice(prices), "bookings": "right"},
-        {"exchange": "right", "bookings": draw.choice(bookings)},
+        {"exchange": one, "bookings": other} for one, other in zip(ways["exchange"], ways["bookings"], strict=True)
     ]
     draw.shuffle(found)
     return found
