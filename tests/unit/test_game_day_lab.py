@@ -333,7 +333,7 @@ def test_a_page_is_right_only_with_what_is_right(lab28: Any, models: ModuleType,
     assert crowd.page(shown(f"{price}34", dests), right, name, [0])[0] is False
     assert crowd.page(shown(f"{price} or 7.25", dests), right, name, [0])[0] is False
     assert crowd.page(shown(price, sorted(right.codes)), right, name, [0])[0] is False
-    for garbage in ("", "<" * 1000, "<p>" * 1000, "not available", "\0"):
+    for garbage in (f'<b id="forecast">{"1" * 200_000}', "", "<" * 1000, "<p>" * 1000, "not available", "\0"):
         assert crowd.page(garbage, right, name, [0]) == (False, [])
 
 
@@ -486,6 +486,91 @@ def test_a_page_may_lack_the_part_that_is_away_alone(lab28: Any) -> None:
     events = [event(lab28, 1.0, "page", away=away) for away in ((), ("forecast",), ("forecast", "recommendations"))]
     assert [each.right for each in lab28.whole(events, lambda _, part: part == "forecast")] == [True, True, False]
     assert [each.right for each in lab28.whole(events)] == [True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("shown", "asked", "ok"),
+    [
+        ((("forecast",), ("recommendations",)), [], [True, True]),
+        (((), ("recommendations",)), ["forecast"], [False]),
+    ],
+)
+def test_a_page_has_to_say_that_a_part_is_away(
+    lab28: Any, shown: Any, asked: list[str], ok: list[bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first has connections of its own, or shows what it knew: the part's pods are taken away, too."""
+    pages, of, killed = loaded("28", "pages"), dict(zip(("forecast", "recommend"), shown, strict=True)), []
+
+    class Stage:
+        now, part, lab = 100.0, "", None
+
+        async def look(self) -> None: ...
+
+        def since(self, moment: float, kind: str) -> list[Any]:
+            return [event(lab28, self.now, kind, away=of[self.part])] * 30
+
+    stage = Stage()
+
+    async def no_pods(stage: Any, part: str) -> Any:
+        killed.append(part)
+        return lab28.Observation(False, "a page says it", "none does")
+
+    async def again(*given: Any, **more: Any) -> Any:
+        return lab28.Observation(True, "", "")
+
+    async def put(lab: Any, stage: Any, fault: Any) -> Any:
+        stage.part = fault.where
+        return None
+
+    async def nothing(*given: Any) -> None: ...
+
+    stage.lab = SimpleNamespace(time=Room(pause=nothing))
+    for each, instead in {"_no_pods": no_pods, "until_right": again, "put": put, "take_back": nothing}.items():
+        monkeypatch.setattr(pages, each, instead)
+
+    async def played() -> Any:
+        found = pages.Page()
+        for part in ("forecast", "recommend"):
+            if all(each.ok for each in found.degraded):
+                await pages._without(stage, part, random.Random(1), found)
+        return found
+
+    found = asyncio.run(played())
+    assert [each.ok for each in found.degraded] == ok
+    assert killed == asked
+
+
+def test_pods_of_a_part_are_kept_away_until_a_page_says_so(lab28: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    pages, said = loaded("28", "pages"), []
+
+    async def put(lab: Any, stage: Any, fault: Any) -> Any:
+        return said.append(fault.what)
+
+    async def take_back(changed: Any) -> None:
+        said.append("taken back")
+
+    async def owned(lab: Any, part: str) -> list[Any]:
+        return [{"metadata": {"name": f"{part}-1"}}]
+
+    class Stage:
+        now, lab, looks = 100.0, None, 0
+
+        async def look(self) -> None:
+            self.looks += 1
+
+        def since(self, moment: float, kind: str) -> list[Any]:
+            return [event(lab28, 99.0, kind, away=("forecast",) if self.looks > 2 else ())]
+
+    async def eventually(look: Any, test: Any, **more: Any) -> Any:
+        found = [await look() for _ in range(4)]
+        return lab28.Observation(test(found[-1]), "", "")
+
+    for each, instead in {"put": put, "take_back": take_back, "owned_pods": owned}.items():
+        monkeypatch.setattr(pages, each, instead)
+    stage = Stage()
+    stage.lab = made_up_lab("28", objects=NothingThere(), time=Room(eventually=eventually))
+    assert asyncio.run(pages._no_pods(stage, "forecast")).ok
+    assert said == ["scaled-down", "taken back"]
 
 
 def test_an_answer_is_that_of_the_version_that_it_names(models: ModuleType, feeds: Any) -> None:

@@ -17,9 +17,10 @@ from mlops_lab.kit.prerequisites import must
 
 from . import incidents
 from .day import handed_over, in_the_air, kept, played
+from .pages import page
 from .refusals import refused
 from .release import released
-from .scenario import Learnt, found_in_logs, learnt, page, up
+from .scenario import Learnt, found_in_logs, learnt, up
 from .why import (
     AIR,
     CANARY,
@@ -83,8 +84,9 @@ async def serves_the_page(lab: Lab) -> None:
     await up(lab, "page")
     seen = await lab.once(page)
     expect(seen.whole).because(PAGE)
-    expect(seen.degraded).because(DEGRADED)
-    expect(seen.again).because(PAGE)
+    for degraded, again in zip(seen.degraded, seen.again, strict=True):
+        expect(degraded).because(DEGRADED)
+        expect(again).because(PAGE)
 
 
 @check(points=1, needs=serves_the_page, owns="page", domains=WATCHES)

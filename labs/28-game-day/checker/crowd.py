@@ -248,7 +248,7 @@ def page(text: str, right: Right, passenger: str, states: list[int]) -> tuple[bo
         return False, []
     texts = {name: parser.texts.get(name, "") for name in ("forecast", "recommendations")}
     away = [name for name, said in texts.items() if AWAY in said.lower()]
-    numbers = re.findall(r"\d+\.\d+", texts["forecast"].replace(",", ""))
+    numbers = re.findall(r"(?<!\d)\d+\.\d+", texts["forecast"].replace(",", ""))
     codes = set(re.findall(r"\b[A-Z]{3}\b", texts["recommendations"])) & right.codes
     for state in states:
         dests = right.models.recommend(right.of[state][1], passenger)

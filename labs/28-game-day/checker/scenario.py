@@ -14,8 +14,8 @@ from mlops_lab.kit.json_lines import json_objects
 from mlops_lab.kit.pods import lives_long, name
 from mlops_lab.kube.client import Object
 
-from .faults import production, put, take_back
-from .plan import SERVICES, Fault
+from .faults import production
+from .plan import SERVICES
 from .stage import Event, Stage, share, staged
 
 READY_WITHIN, JOB_WITHIN, SERVED_WITHIN = 120.0, 150.0, 60.0  # s
@@ -148,41 +148,6 @@ async def up(lab: Lab, *deployments: str) -> None:
             "kubectl get pods and kubectl logs say what holds its pods up"
         )
         await must_answer(lab, each, each)
-
-
-@dataclass
-class Page:
-    """What was seen of the page, whole and with a part away."""
-
-    whole: Observation = NOT_YET
-    degraded: Observation = NOT_YET
-    again: Observation = NOT_YET
-
-
-async def page(lab: Lab) -> Page:
-    """The page, and then while the Service of one of its parts leads nowhere."""
-    found, draw = Page(), drawn(lab, "page")
-    part = draw.choice(MODELS)
-    async with staged(lab, 1) as stage:
-        await stage.rates(page=6.0)
-        found.whole = await until_right(stage, "page", "pages with both parts", within=30)
-        if not found.whole.ok:
-            return found
-        began = stage.now
-        for number in range(4):
-            fault = Fault("selector-changed", part, 0.0, 0.0, "", f"{draw.getrandbits(24):06x}{number}")
-            changed = await put(lab, stage, fault)
-            try:
-                await lab.time.pause(6)
-            finally:
-                await take_back(changed)
-            await stage.look()
-            if any(PARTS[part] in each.away or not each.right for each in stage.since(began, "page")):
-                break
-        events = whole(stage.since(began, "page"), lambda event, away: away == PARTS[part])
-        found.degraded = judged(events, f"pages while Service {part} leads nowhere", enough=0.95, least=20)
-        found.again = await until_right(stage, "page", "pages with both parts again", within=30)
-    return found
 
 
 async def found_in_logs(lab: Lab) -> Observation:

@@ -31,7 +31,8 @@ PAGE = (
 
 DEGRADED = (
     "a page whose part is away is better than no page: a question to another service needs a time limit of its "
-    "own, below the page's 2 s, and an answer where none came: the element then says `not available`"
+    "own, below the page's 2 s, and an answer where none came: the element then says `not available`. What the "
+    "part said a while ago is not what it says now"
 )
 
 LOGS = (
