@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gzip
 import importlib.util
 import json
@@ -10,13 +11,13 @@ import random
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -398,6 +399,60 @@ def test_the_world_asks_and_keeps_what_was_taken(models: ModuleType, flights: Pa
     assert all(right for _, kind, right, *_ in events if kind in ("forecast", "recommend"))
     assert not any(right for _, kind, right, *_ in events if kind == "page")  # it has no Service
     assert 0 < len(world.crowd.taken) < len(world.crowd.handed)
+
+
+class Named(BaseHTTPRequestHandler):
+    """A page that is there for a part of those who ask."""
+
+    seen: ClassVar[list[str]] = []
+
+    def do_GET(self) -> None:
+        identity = self.headers["X-Request-Id"]
+        self.seen.append(identity)
+        self.send_response(200 if identity != "c" else 503)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: Any) -> None: ...
+
+
+def test_ids_are_sent_at_once_and_what_was_wrong_is_told() -> None:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Named)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    found = loaded("28", "world").at_once(f"127.0.0.1:{server.server_port}", ["a", "b", "c"])
+    server.shutdown()
+    assert sorted(Named.seen) == ["a", "b", "c"]
+    assert found == {"c": "503 ''"}
+    assert loaded("28", "world").at_once("", ["a"]) == {"a": "0 'there is no such Service'"}
+
+
+@pytest.mark.parametrize(("lost", "seen"), [("", "they do in all"), ("recommend", "1 not in those of recommend")])
+def test_ids_have_to_stand_in_all_logs(lab28: Any, lost: str, seen: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    scenario, ids = loaded("28", "scenario"), []
+
+    async def say(**what: Any) -> dict[str, Any]:
+        ids.extend(what["ids"])
+        return {"wrong": {}}
+
+    @contextlib.asynccontextmanager
+    async def staged(*given: Any) -> AsyncIterator[Any]:
+        yield SimpleNamespace(say=say)
+
+    async def pods_of(service: str) -> list[Any]:
+        return [{"metadata": {"name": service}, "spec": {"containers": [{"name": "server"}]}}]
+
+    async def logs(pod: str, container: str, **more: Any) -> str:
+        lines = ["started", *[json.dumps({"request_id": each}) for each in ids[pod == lost :]]]
+        return "\n".join(lines)
+
+    async def eventually(look: Any, test: Any, *, shown: Any, **more: Any) -> Any:
+        found = await look()
+        return lab28.Observation(test(found), "", shown(found), found)
+
+    monkeypatch.setattr(scenario, "staged", staged)
+    lab = made_up_lab("28", objects=NothingThere(pods_of=pods_of, logs=logs), time=Room(eventually=eventually))
+    found = asyncio.run(scenario.found_in_logs(lab))
+    assert (found.ok, found.seen) == (not lost, seen)
+    assert len(set(ids)) == scenario.AT_ONCE
 
 
 class Dripping(BaseHTTPRequestHandler):

@@ -91,7 +91,7 @@ async def serves_the_page(lab: Lab) -> None:
 
 @check(points=1, needs=serves_the_page, owns="page", domains=WATCHES)
 async def follows_a_request(lab: Lab) -> None:
-    """The id that a request to the page bears stands in the logs of page, forecast and recommend."""
+    """The ids that requests to the page bear, at once, stand in the logs of page, forecast and recommend."""
     expect(await lab.once(found_in_logs)).because(LOGS)
 
 

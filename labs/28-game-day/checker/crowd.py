@@ -12,7 +12,9 @@ import random
 import re
 import threading
 import time
+from collections.abc import Mapping
 from html.parser import HTMLParser
+from types import MappingProxyType
 from typing import Any
 
 from .feeds import Feeds
@@ -262,7 +264,13 @@ def page(text: str, right: Right, passenger: str, states: list[int]) -> tuple[bo
 
 
 def ask(
-    method: str, target: str, path: str, body: Any = None, within: float = WITHIN + 1.0, largest: int = LARGEST
+    method: str,
+    target: str,
+    path: str,
+    body: Any = None,
+    within: float = WITHIN + 1.0,
+    largest: int = LARGEST,
+    headers: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[int, str]:
     """One request; status 0 and the trouble if no answer came in time."""
     if not target:
@@ -270,7 +278,8 @@ def ask(
     connection = http.client.HTTPConnection(target, timeout=within)
     try:
         content = None if body is None else json.dumps(body)
-        connection.request(method, path, content, {"Content-Type": "application/json", "Connection": "close"})
+        own = {"Content-Type": "application/json", "Connection": "close"}
+        connection.request(method, path, content, own | dict(headers))
         answer = connection.getresponse()
         return answer.status, _read(answer, within, largest).decode(errors="replace")
     except (OSError, ValueError, http.client.HTTPException) as trouble:

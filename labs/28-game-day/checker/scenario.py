@@ -21,7 +21,7 @@ from .stage import Event, Stage, share, staged
 READY_WITHIN, JOB_WITHIN, SERVED_WITHIN = 120.0, 150.0, 60.0  # s
 ENOUGH = 0.98  # of answers
 RELEASED_WITHIN = 150.0  # s from the Job's beginning
-LOGGED_WITHIN = 15.0  # s
+LOGGED_WITHIN, AT_ONCE = 15.0, 8  # s; ids that come at the same time
 MODELS = ("forecast", "recommend")
 NOT_YET = absent("this to be played", "it did not come to that")
 EACH_MONTH, EACH_DAY = ("*", "*/1", "1-12"), ("*", "*/1", "?", "0-6", "0-7", "1-7")  # of a schedule
@@ -151,33 +151,37 @@ async def up(lab: Lab, *deployments: str) -> None:
 
 
 async def found_in_logs(lab: Lab) -> Observation:
-    """Whether an id that came with a request to the page stands in the logs of all three services."""
+    """Whether ids that came at once with requests to the page stand in the logs of all three services."""
     draw = drawn(lab, "ids")
-    identity = f"{draw.choice(('trip', 'call', 'x'))}-{draw.getrandbits(64):016x}"
-    async with staged(lab, 1):
-        answer = await lab.traffic.get("page", "/?passenger=p-1", headers={"X-Request-Id": identity}, within=10)
-        if answer.status != 200:
-            return Observation(False, "GET / of Service page is answered with status 200", answer.shown)
+    word = draw.choice(("trip", "call", "x"))
+    ids = [f"{word}-{draw.getrandbits(64):016x}" for _ in range(AT_ONCE)]
+    async with staged(lab, 1) as stage:
+        if wrong := list((await stage.say(ids=ids))["wrong"].values()):
+            expected, late = f"{AT_ONCE} requests to the page that come at once have status 200", "0 'TimeoutError"
+            shown = f"{len(wrong)} have not: {wrong[0]}"
+            return Observation(False, expected, shown, timed=any(each.startswith(("no", late)) for each in wrong))
 
-        async def look() -> list[str]:
-            return [service for service in SERVICES if not await _logged(lab, service, identity)]
+        async def look() -> dict[str, int]:
+            logged = {service: await _logged(lab, service, ids) for service in SERVICES}
+            return {service: AT_ONCE - len(found) for service, found in logged.items() if len(found) < AT_ONCE}
 
         seen = await lab.time.eventually(
             look, lambda missing: not missing, expected="", within=LOGGED_WITHIN,
-            shown=lambda missing: f"not in those of {', '.join(missing)}",
+            shown=lambda missing: f"{', '.join(f'{one} not in those of {each}' for each, one in missing.items())}",
         )  # fmt: skip
-    expected = f"X-Request-Id stands as request_id in a JSON line of the logs of {', '.join(SERVICES)}"
-    return Observation(seen.ok, expected, "it does in all" if seen.ok else seen.seen, seen.value)
+    expected = f"{AT_ONCE} ids stand as request_id in JSON lines of the logs of each of {', '.join(SERVICES)}"
+    return Observation(seen.ok, expected, "they do in all" if seen.ok else seen.seen, seen.value)
 
 
-async def _logged(lab: Lab, service: str, identity: str) -> bool:
+async def _logged(lab: Lab, service: str, ids: Sequence[str]) -> set[str]:
+    """Which of the ids stand in the logs of a Service's pods."""
+    found: set[str] = set()
     for pod in await lab.objects.pods_of(service):
         for container in lives_long(pod["spec"]):
             try:
-                text = await lab.objects.logs(name(pod), container["name"], tail=500)
+                text = await lab.objects.logs(name(pod), container["name"], tail=1000)
             except LabError:  # it has just gone, or has not begun
                 continue
-            lines = [line for line in text.splitlines() if identity in line]
-            if any(said.get("request_id") == identity for said in json_objects(lines)):
-                return True
-    return False
+            lines = [line for line in text.splitlines() if any(each in line for each in ids)]
+            found |= {str(said.get("request_id")) for said in json_objects(lines)} & set(ids)
+    return found

@@ -12,6 +12,7 @@ import json
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,8 @@ class World:
 
         `feeds`: how each is from now on; `state`: of the data; `states`: whose answers are right, `old` by kind the
         version of the first of them; `targets` and `rates` by kind. `events`: those from that number on. `known`: what
-        the ground has now is not of this day. `ground`: whether it has the records that were taken.
+        the ground has now is not of this day. `ground`: whether it has the records that were taken. `ids`: of requests
+        to the page, all at once; by id what was wrong.
         """
         feeds, crowd = self.feeds, self.crowd
         feeds.how |= said.get("feeds", {})
@@ -51,6 +53,8 @@ class World:
         if "events" in said:
             with crowd.lock:
                 found["events"] = crowd.events[said["events"] : said["events"] + MOST]
+        if "ids" in said:
+            found["wrong"] = at_once(crowd.targets.get("page", ""), said["ids"])
         if "known" in said:
             ids = ids_of(*self.answer(said["known"]))
             crowd.before |= ids or set()
@@ -69,6 +73,23 @@ class World:
         thread.start()
         thread.join(15)
         return found[0] if found else (0, "no answer within 15 s")
+
+
+def at_once(target: str, ids: Sequence[str]) -> dict[str, str]:
+    """Ask the page once with each id, all at the same time; by id what was wrong, in few words."""
+    wrong = dict.fromkeys(ids, "no answer within 15 s")
+
+    def one(identity: str) -> None:
+        status, text = ask("GET", target, "/?passenger=p-1", within=10.0, headers={"X-Request-Id": identity})
+        wrong[identity] = "" if status == 200 else f"{status} {text[:60]!r}"
+
+    threads = [threading.Thread(target=one, args=(each,), daemon=True) for each in ids]
+    for each in threads:
+        each.start()
+    end = time.monotonic() + 15
+    for each in threads:
+        each.join(max(0.0, end - time.monotonic()))
+    return {identity: said for identity, said in list(wrong.items()) if said}
 
 
 def main() -> None:
