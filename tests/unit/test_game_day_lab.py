@@ -738,6 +738,33 @@ def test_a_log_whose_service_is_gone_meanwhile_is_not_the_end_of_the_day(lab28: 
     assert course.found.said == "Services here: none"
 
 
+def test_the_alias_has_to_follow_a_release(lab28: Any) -> None:
+    checker = loaded("28")
+
+    def checked(named: bool) -> None:
+        well = lab28.Observation(True, "a release", "it was")
+        seen = SimpleNamespace(
+            models={each: [well] for each in ("forecast", "recommend")},
+            named={"forecast": well, "recommend": lab28.Observation(named, "the alias", "another one")},
+        )
+
+        async def once(function: Any) -> Any:
+            return seen
+
+        asyncio.run(checker.releases_by_canary.run(SimpleNamespace(once=once)))
+
+    checked(True)
+    with pytest.raises(Failure):
+        checked(False)
+
+
+def test_a_strangers_policy_has_no_name_that_is_known(lab28: Any) -> None:
+    plan, faults = loaded("28", "plan"), loaded("28", "faults")
+    names = [faults._policy(plan.Fault("shut-off", "page", 0, 0, "", f"{number:06x}")) for number in range(50)]
+    assert len({each.partition("-")[0] for each in names}) > 3
+    assert names[0] == faults._policy(plan.Fault("shut-off", "page", 0, 0, "", "000000"))
+
+
 def test_things_are_as_they_were_with_as_many_pods_as_before(lab28: Any) -> None:
     scaler = {"metadata": {"name": "own"}, "spec": {"scaleTargetRef": {"kind": "Deployment", "name": "page"}}}
 

@@ -73,9 +73,11 @@ async def trains_recommender(lab: Lab) -> None:
 @check(points=2, needs=(trains_forecast, trains_recommender), owns="train", domains=DEPLOYS)
 async def releases_by_canary(lab: Lab) -> None:
     """A new version answers 5 to 25 % of the requests for 20 s, then all, within 150 s of the Job's beginning."""
-    for seen in (await lab.once(released)).models.values():
-        for each in seen:
+    seen = await lab.once(released)
+    for model, observations in seen.models.items():
+        for each in observations:
             expect(each).because(CANARY)
+        expect(seen.named[model]).because(NAMED)
 
 
 @check(points=1, needs=(trains_forecast, trains_recommender), owns="page", domains=DEPLOYS)

@@ -7,6 +7,7 @@ import contextlib
 import copy
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from random import Random
 from typing import Any
 
 from mlops_lab.checks import Lab, LabError
@@ -20,6 +21,7 @@ from mlops_lab.kube.client import Object
 from .plan import FEED, HURTS, RATES, SURGE, Fault
 from .stage import Stage, policy
 
+STRANGE = ("audit", "tmp", "lockdown", "quiet", "zone", "test")  # with which a stranger's NetworkPolicy's name begins
 SETTLES = 4.0  # s in which a service has to be right
 
 
@@ -125,7 +127,7 @@ def _images(deployment: Object) -> list[str]:
 
 
 def _policy(fault: Fault) -> str:
-    return f"audit-{fault.mark}"
+    return f"{Random(fault.mark).choice(STRANGE)}-{fault.mark}"
 
 
 async def _pods_killed(it: Put) -> None:

@@ -10,7 +10,7 @@ from mlops_lab.kit import jobs
 
 from .air import Strangers
 from .faults import production
-from .scenario import MODELS, NOT_YET, RELEASED_WITHIN, job_ended, judged, until_right
+from .scenario import MODELS, NOT_YET, RELEASED_WITHIN, job_ended, judged, until_right, version_named
 from .stage import Event, Stage, staged
 
 LASTS, SLACK = 20.0, 2.0  # s that a canary goes on at least
@@ -23,9 +23,10 @@ TAKEN_OVER_WITHIN = 30.0 + SLOW  # s in which the edge follows
 
 @dataclass
 class Released:
-    """By model what was seen; and whether the edge took over the new version."""
+    """By model what was seen, and whether `production` means what answers; and whether the edge took it over."""
 
     models: dict[str, list[Observation]] = field(default_factory=dict)
+    named: dict[str, Observation] = field(default_factory=dict)
     edge: Observation = NOT_YET
 
 
@@ -61,6 +62,7 @@ async def released(lab: Lab) -> Released:
             await stage.look()
             found.edge = await _taken_over(stage, after)
             await job_ended(lab, job, within=max(1.0, began + RELEASED_WITHIN - stage.now))
+            found.named = {model: await version_named(stage, model) for model in MODELS if over.value[model]}
         for model in MODELS:
             events = [each for each in stage.since(began, model) if each.at < after + 4.0]
             new = Observation(

@@ -21,7 +21,7 @@ from .stage import Event, Stage, share, staged
 READY_WITHIN, JOB_WITHIN, SERVED_WITHIN = 120.0, 150.0, 60.0  # s
 ENOUGH = 0.98  # of answers
 RELEASED_WITHIN = 150.0  # s from the Job's beginning
-LOGGED_WITHIN, AT_ONCE = 15.0, 8  # s; ids that come at the same time
+LOGGED_WITHIN, AT_ONCE = 15.0, 4  # s; ids that come at the same time: a backlog of 5 has to hold them
 MODELS = ("forecast", "recommend")
 NOT_YET = absent("this to be played", "it did not come to that")
 EACH_MONTH, EACH_DAY = ("*", "*/1", "1-12"), ("*", "*/1", "?", "0-6", "0-7", "1-7")  # of a schedule

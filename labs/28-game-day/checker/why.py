@@ -11,7 +11,10 @@ DUE = (
     "have left it so: apply it again)"
 )
 
-NAMED = "whoever reads an answer has to know which version said so: the number in the registry"
+NAMED = (
+    "whoever reads an answer has to know which version said so: the number in the registry, which production means. "
+    "Whoever looks there goes by it, such as a pod that begins"
+)
 
 REFUSED = (
     "a feed with one wrong row is not learnt from: no price is missing, none is three times the one before or "
