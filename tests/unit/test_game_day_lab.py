@@ -150,6 +150,17 @@ def test_a_log_that_is_not_true_is_told_how(lab28: Any, change: dict[str, Any], 
     assert said in found.seen
 
 
+def test_an_end_that_has_not_come_is_a_guess(lab28: Any) -> None:
+    seen = faults(lab28, 1000.0)
+    right = log(lab28, seen)
+    assert lab28.foretold(right, 990.0, 1200.0) == set()
+    assert lab28.foretold(right, 990.0, right[0].ended - 4) == {("surge", "page")}
+    assert lab28.foretold(right, 1050.0, 900.0) == {("surge", "page")}
+    found = lab28.true(seen, right, 990.0, {("surge", "page")})
+    assert not found.ok
+    assert "still to come" in found.seen
+
+
 def test_what_is_noticed_late_or_never_or_not_mended_is_told(lab28: Any) -> None:
     seen = faults(lab28, 1000.0)
     seen[0].noticed = 1036.0

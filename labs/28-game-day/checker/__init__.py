@@ -140,7 +140,7 @@ async def keeps_objectives(lab: Lab) -> None:
 async def tells_the_truth(lab: Lab) -> None:
     """The log has the day's faults, each once, from its beginning to its end, and at most one that was none."""
     seen = await lab.once(played)
-    expect(incidents.true(seen.seen, seen.log, seen.asked)).because(TRUE)
+    expect(incidents.true(seen.seen, seen.log, seen.asked, seen.foretold)).because(TRUE)
 
 
 async def _limits(lab: Lab) -> list[Observation]:

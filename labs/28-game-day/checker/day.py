@@ -39,7 +39,7 @@ class Played:
         events: all requests of the day.
         seen: its faults.
         log: the incident log at the end; `said` is what was answered last.
-        named: kinds and places that it had at any time.
+        named: kinds and places that it had at any time; `foretold` those with an end that had not come yet.
         ledger: records on board and on the ground, at the end.
         no_flight: why the plane did not fly, or not without a link; empty if it did.
         began, cut, killed, back: Unix times.
@@ -51,6 +51,7 @@ class Played:
     log: Sequence[incidents.Incident] = ()
     said: str = ""
     named: set[tuple[str, str]] = field(default_factory=set)
+    foretold: set[tuple[str, str]] = field(default_factory=set)
     ledger: dict[str, Any] = field(default_factory=dict)
     began: float = 0.0
     cut: float = 0.0
@@ -101,6 +102,7 @@ class _Course:
         if answer.status == 200:
             self.found.log = incidents.read(answer.fields_if_any)
             self.found.named |= incidents.named(self.found.log, self.found.asked)
+            self.found.foretold |= incidents.foretold(self.found.log, self.found.asked, self.stage.now)
         for each in self.found.seen:
             if each.noticed is None and any(map(each.is_it, self.found.log)):
                 each.noticed = self.stage.now

@@ -82,6 +82,12 @@ def named(log: Sequence[Incident], began: float) -> set[tuple[str, str]]:
     return {(each.what, each.where) for each in log if each.began >= began - EARLY and each.what in KINDS}
 
 
+def foretold(log: Sequence[Incident], began: float, now: float) -> set[tuple[str, str]]:
+    """The kinds and places that a log gives an end which has not come yet, since the day began."""
+    late = [each for each in log if each.ended is not None and each.ended > now + SLACK]
+    return named([each for each in late if each.where in PLACES], began)
+
+
 def noticed(seen: Sequence[Seen], names: Set[tuple[str, str]] = frozenset()) -> Observation:
     """Whether each fault stood in the log in time.
 
@@ -110,11 +116,14 @@ def ended(seen: Sequence[Seen]) -> Observation:
     return Observation(not late, expected, "; ".join(late or took), len(late), timed=True)
 
 
-def true(seen: Sequence[Seen], log: Sequence[Incident], began: float) -> Observation:
+def true(
+    seen: Sequence[Seen], log: Sequence[Incident], began: float, guessed: Set[tuple[str, str]] = frozenset()
+) -> Observation:
     """Whether the day's incidents are the faults, each once, with its end.
 
     Args:
         began: when the day did; what began before that is not looked at.
+        guessed: kinds and places that had an end which had not come yet.
     """
     said, of_the_day = [], [each for each in log if each.began >= began and each.what in KINDS and each.where in PLACES]
     left = list(of_the_day)
@@ -125,6 +134,7 @@ def true(seen: Sequence[Seen], log: Sequence[Incident], began: float) -> Observa
             continue
         left.remove(own[0])
         said += _end(each, own[0])
+    said += [f"{what} at {where} had an end in it that was still to come" for what, where in sorted(guessed)]
     none = [f"{one.what} at {one.where}, {one.began - began:.0f} s after the day began, was none" for one in left]
     if len(left) > FORGIVEN:
         said += [f"{len(left)} incidents that were none, or a second time the same", *none[:3]]

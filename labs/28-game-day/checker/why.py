@@ -87,5 +87,6 @@ KEPT = (
 
 TRUE = (
     "one fault is one incident, from its beginning to its end: not one for each look, nor others for what follows "
-    "from it. It ends when things are well again, by what is seen and not by what was done"
+    "from it. It ends when things are well again, by what is seen and not by what was done, "
+    "and until then ended is null"
 )
