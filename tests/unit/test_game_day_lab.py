@@ -735,6 +735,24 @@ def test_a_plane_that_did_not_fly_or_had_a_link_is_told_why(lab28: Any) -> None:
     assert (first.ok, first.seen) == (False, day.no_flight)
 
 
+@pytest.mark.parametrize(
+    ("ledger", "said"),
+    [
+        ({"taken": 500, "lost": 300}, ""),
+        ({"taken": 500, "lost": 295}, ""),
+        ({"taken": 500, "lost": 200}, "100 records"),
+        ({"taken": 500, "unread": "status 0"}, ""),
+        ({}, ""),
+    ],
+)
+def test_records_that_came_to_the_ground_without_a_link_are_known(
+    lab28: Any, ledger: dict[str, Any], said: str
+) -> None:
+    found = lab28.carried(200, ledger)
+    assert found.startswith(said)
+    assert bool(found) is bool(said)
+
+
 def test_a_log_whose_service_is_gone_meanwhile_is_not_the_end_of_the_day(lab28: Any) -> None:
     async def get(*given: Any, **more: Any) -> Any:
         raise Failure("a Service named incidents", "Services here: none", "")

@@ -28,6 +28,7 @@ HANDED_WITHIN = 60.0  # s after the link is back, and the last record was handed
 KNOWN_WITHIN = 15.0  # s for what is on the ground before the day begins
 LAST_LOOK = 32.0  # s after the last fault, in which the log may note its end
 CUT_SETTLES = 5.0  # s at both ends of the cut that are not judged
+FEW = 10  # records of the plane's that may be taken while the checker counts them
 SURE = 5.0  # s by which a fault's end is seen late
 
 
@@ -156,21 +157,48 @@ class _Course:
             for pod in await owned_pods(self.lab, "edge"):
                 if not leaving(pod):
                     await self.lab.objects.kill(name(pod), grace=0)
+            await self.at(day.edge_killed + RESTARTS_WITHIN)
+            taken = (await self._counted()).get("taken")
+            await self.at(day.link_back - 2)
+            self.found.no_flight = self.found.no_flight or carried(taken, await self._counted())
             await self.at(day.link_back)
             await self.look_at_link()
             self.link = None
         self.found.back = self.stage.now
         await self.lab.time.pause(10)  # some more on the ground
         await self.stage.say(rates={"records": 0.0})
-
-        async def look() -> dict[str, Any]:
-            return dict((await self.stage.say(ground=await target(self.lab, GROUND)))["ledger"])
-
         seen = await self.lab.time.eventually(
-            look, lambda ledger: ledger.get("lost") == 0, expected="", shown=str, within=HANDED_WITHIN, every=3.0
-        )
+            self._ledger, lambda ledger: ledger.get("lost") == 0, expected="", shown=str,
+            within=HANDED_WITHIN, every=3.0,
+        )  # fmt: skip
         await self.lab.time.pause(10)  # what is handed over twice may come later
-        self.found.ledger = seen.value if not seen.ok else await look()
+        self.found.ledger = seen.value if not seen.ok else await self._ledger()
+
+    async def _counted(self) -> dict[str, Any]:
+        """As `_ledger`, in the air, where it is not waited for."""
+        try:
+            return await self._ledger()
+        except LabError as trouble:
+            if not trouble.transient:
+                raise
+            return {}
+
+    async def _ledger(self) -> dict[str, Any]:
+        """What the ground has of what was taken on board."""
+        return dict((await self.stage.say(ground=await target(self.lab, GROUND)))["ledger"])
+
+
+def carried(taken: int | None, ledger: Mapping[str, Any]) -> str:
+    """What came to the ground without a link, in words; empty if nothing did, or nobody knows.
+
+    Args:
+        taken: how many records there were when the pod that has no link had come up.
+        ledger: of the ground, just before the link is back.
+    """
+    if taken is None or "lost" not in ledger:
+        return ""
+    more = ledger["taken"] - ledger["lost"] - taken
+    return f"{more} records that were taken in the air were on the ground before it had a link" if more > FEW else ""
 
 
 async def played(lab: Lab) -> Played:

@@ -56,8 +56,8 @@ FOLLOWS = (
 
 CUT = (
     "what a plane does without a link is seen only while it has none. What keeps strangers' NetworkPolicies away has "
-    "to leave this one, policies add up, so that one which allows something allows it in spite of all others, and what "
-    "answers is the edge's own pod"
+    "to leave this one, policies add up, so that one which allows something allows it in spite of all others, what "
+    "answers is the edge's own pod, and no other pod on the ground reads the edge's volume"
 )
 
 SMALL = "a box in a plane has half a core and 256 MiB: the limits of all containers of its one pod together"
