@@ -209,17 +209,6 @@ def test_a_pod_that_is_not_ready_is_evicted_and_gone(
     assert found.seen.startswith("it is gone" if ok else f"refused: {refusal}" if refusal else "it is still there")
 
 
-def test_no_autoscaler_may_leave_fewer_pods(lab: Any) -> None:
-    def below(name: str, **spec: Any) -> list[str]:
-        spec["scaleTargetRef"] = {"kind": "Deployment", "name": name}
-        found: list[str] = asyncio.run(lab.autoscaled_below(having("HorizontalPodAutoscaler", spec), 3))
-        return found
-
-    assert below("model", maxReplicas=6) == ["HorizontalPodAutoscaler it may leave 1"]
-    assert below("model", minReplicas=2, maxReplicas=6) and not below("model", minReplicas=3, maxReplicas=6)
-    assert not below("other", maxReplicas=6)
-
-
 @pytest.mark.parametrize(
     ("least", "states", "ok", "seen"),
     [(None, [3], True, "3"), (None, [1, 3], False, "1"), (1, [1, 3], False, "1"), (3, [1, 1, 3, 3], True, "3"),

@@ -86,7 +86,7 @@ def test_each_day_has_a_fault_of_each_group_and_takes_a_part_of_the_page_away(la
             assert other.at - one.at - one.limit - lab28.SURE > 25
         assert day.link_lost < day.edge_killed < day.link_back - 60
         assert day.faults[-1].at + 60 + lab28.SURE + lab28.LAST_LOOK < 500
-    assert kinds == set(lab28.KINDS)
+    assert kinds == set(plan.KINDS)
 
 
 def test_the_readme_says_each_limit() -> None:
@@ -172,7 +172,9 @@ def test_what_is_noticed_late_or_never_or_not_mended_is_told(lab28: Any) -> None
 
 def test_who_names_everything_has_noticed_nothing(lab28: Any) -> None:
     seen = faults(lab28, 1000.0)
-    all_of_them = [lab28.Incident(what, where, 1000.0, None) for what in lab28.KINDS for where in lab28.PLACES]
+    all_of_them = [
+        lab28.Incident(what, where, 1000.0, None) for what in loaded("28", "plan").KINDS for where in lab28.PLACES
+    ]
     assert not lab28.noticed(seen, lab28.named(all_of_them, 990.0)).ok
     assert lab28.noticed(seen, lab28.named(all_of_them[:10], 990.0)).ok
 
@@ -422,6 +424,8 @@ class Named(BaseHTTPRequestHandler):
         self.seen.append(identity)
         self.send_response(200 if identity != "c" else 503)
         self.end_headers()
+        said = b"<p id='recommendations'>Not available</p>" if identity == "d" else b"<!-- not available -->"
+        self.wfile.write(said if identity != "c" else b"")
 
     def log_message(self, format: str, *args: Any) -> None: ...
 
@@ -429,20 +433,33 @@ class Named(BaseHTTPRequestHandler):
 def test_ids_are_sent_at_once_and_what_was_wrong_is_told() -> None:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Named)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    found = loaded("28", "world").at_once(f"127.0.0.1:{server.server_port}", ["a", "b", "c"])
+    found = loaded("28", "world").at_once(f"127.0.0.1:{server.server_port}", ["a", "b", "c", "d"])
     server.shutdown()
-    assert sorted(Named.seen) == ["a", "b", "c"]
-    assert found == {"c": "503 ''"}
+    assert sorted(Named.seen) == ["a", "b", "c", "d"]
+    assert found == {"c": "503 ''", "d": "200, not available"}
     assert loaded("28", "world").at_once("", ["a"]) == {"a": "0 'there is no such Service'"}
 
 
-@pytest.mark.parametrize(("lost", "seen"), [("", "they do in all"), ("recommend", "1 not in those of recommend")])
-def test_ids_have_to_stand_in_all_logs(lab28: Any, lost: str, seen: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    scenario, ids = loaded("28", "scenario"), []
+@pytest.mark.parametrize(
+    ("lost", "away", "seen"),
+    [
+        ("", 0, "they do in all"),
+        ("", 2, "they do in all"),
+        ("", 9, "1 have not: 200, not available"),
+        ("recommend", 0, "1 not in those of recommend"),
+    ],
+)
+def test_ids_have_to_stand_in_all_logs(
+    lab28: Any, lost: str, away: int, seen: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scenario, ids, said = loaded("28", "scenario"), [], []
 
     async def say(**what: Any) -> dict[str, Any]:
-        ids.extend(what["ids"])
-        return {"wrong": {}}
+        ids[:] = what["ids"]
+        said.append(tuple(ids))
+        return {"wrong": {ids[0]: "200, not available"} if len(said) <= away else {}}
+
+    async def pause(seconds: float) -> None: ...
 
     @contextlib.asynccontextmanager
     async def staged(*given: Any) -> AsyncIterator[Any]:
@@ -460,10 +477,12 @@ def test_ids_have_to_stand_in_all_logs(lab28: Any, lost: str, seen: str, monkeyp
         return lab28.Observation(test(found), "", shown(found), found)
 
     monkeypatch.setattr(scenario, "staged", staged)
-    lab = made_up_lab("28", objects=NothingThere(pods_of=pods_of, logs=logs), time=Room(eventually=eventually))
+    time = Room(eventually=eventually, pause=pause)
+    lab = made_up_lab("28", objects=NothingThere(pods_of=pods_of, logs=logs), time=time)
     found = asyncio.run(scenario.found_in_logs(lab))
-    assert (found.ok, found.seen) == (not lost, seen)
+    assert (found.ok, found.seen) == (not lost and away < scenario.ASKED, seen)
     assert len(set(ids)) == scenario.AT_ONCE
+    assert len(set(said)) == min(away + 1, scenario.ASKED)
 
 
 class Dripping(BaseHTTPRequestHandler):

@@ -34,7 +34,6 @@ class Cluster:
 
     shadowed: Collection[int] = ()
     loading: Sequence[str] = ("8.1",)
-    autoscalers: Sequence[Object] = ()
     told: Mapping[str, list[str]] = {}
     asked = 0
 
@@ -63,6 +62,12 @@ class Cluster:
     async def pause(self, seconds: float) -> None:
         self.elapsed += seconds
 
+    async def eventually(self, look: Any, test: Any, *, within: float, **more: Any) -> Observation:
+        end = self.elapsed + within
+        while not test(seen := await look()) and self.elapsed < end:
+            await self.pause(1)
+        return Observation(test(seen), "", "", seen)
+
     def hidden_rows(self, count: int) -> Any:
         return SimpleNamespace(body={})
 
@@ -79,10 +84,6 @@ class Cluster:
 
     def image(self, version: str) -> str:
         return f"server:{version}"
-
-    async def all(self, kind: str, labels: str = "") -> list[Object]:
-        assert kind == "HorizontalPodAutoscaler"
-        return list(self.autoscalers)
 
     async def finished(self) -> LoadReport:
         rows = tuple(
@@ -219,24 +220,3 @@ def test_a_model_that_loads_is_waited_for() -> None:
     assert asyncio.run(loaded("04").quickest_load(cluster, 5)) == 8.25
     cluster.loading = ("0.0",)
     assert asyncio.run(loaded("04").quickest_load(cluster, 0)) == 0
-
-
-@pytest.mark.parametrize(
-    ("target", "least", "policy", "seen"),
-    [
-        ("model", None, "Max", "model-hpa has minReplicas: 1"),
-        ("model", 1, "", "model-hpa has minReplicas: 1"),
-        ("model", 1, "Disabled", "no autoscaler of Deployment model goes down to one pod"),
-        ("model", 2, "", "no autoscaler of Deployment model goes down to one pod"),
-        ("shadow", 1, "", "no autoscaler of Deployment model goes down to one pod"),
-    ],
-)
-def test_no_autoscaler_takes_the_deployment_down_to_one_pod(
-    target: str, least: int | None, policy: str, seen: str
-) -> None:
-    spec: Object = {"scaleTargetRef": {"kind": "Deployment", "name": target}, "maxReplicas": 4}
-    spec |= {} if least is None else {"minReplicas": least}
-    spec |= {"behavior": {"scaleDown": {"selectPolicy": policy}}} if policy else {}
-    cluster = Cluster([])
-    cluster.autoscalers = [{"metadata": {"name": "model-hpa"}, "spec": spec}]
-    assert asyncio.run(loaded("04").keeps_two(cluster)).seen == seen

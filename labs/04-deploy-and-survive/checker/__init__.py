@@ -5,8 +5,9 @@ The limits are the task's own; the probabilities that must come back were comput
 
 from __future__ import annotations
 
-from mlops_lab.checks import Lab, at_least, check, equal_to, expect, observe
+from mlops_lab.checks import Lab, at_least, check, equal_to, expect, holds, observe
 from mlops_lab.kit.answering import must_answer
+from mlops_lab.kit.autoscalers import autoscaled_below
 from mlops_lab.kit.deployments import all_its_own, exists
 from mlops_lab.kit.predictions import predicted
 from mlops_lab.kit.prerequisites import must
@@ -15,7 +16,6 @@ from mlops_lab.kit.services import versions
 from .scenario import (
     LOAD_SECONDS,
     SELECTED_AND_READY,
-    keeps_two,
     kill_under_load,
     leads_anywhere,
     loads_for,
@@ -104,8 +104,9 @@ async def survives_a_kill(lab: Lab) -> None:
     10 s, or if the status is not 200. Only v1 answers meanwhile, too. No autoscaler may take the Deployment down to one
     pod, as a pod may go at any time.
     """
+    low = await autoscaled_below(lab, 2)
     must(
-        await keeps_two(lab),
+        holds(not low, "no autoscaler that may take Deployment model down to one pod", "; ".join(low)),
         "when few requests come an autoscaler takes the Deployment down to its minReplicas, whatever spec.replicas "
         "says; with one pod left nobody answers from its end until the next one has loaded its model",
     )

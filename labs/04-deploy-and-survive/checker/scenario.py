@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-import time
 from dataclasses import dataclass
 
 from mlops_lab.checks import Lab, Observation, at_least, expect, holds, observe
 from mlops_lab.kit import services
-from mlops_lab.kit.autoscalers import autoscalers_of
 from mlops_lab.kit.losses import kinds
 from mlops_lab.kit.pods import ready, states
 from mlops_lab.kube.client import Object
@@ -94,28 +92,16 @@ async def quickest_load(lab: Lab, within: float) -> float:
     Args:
         within: seconds for a pod to say so that has not loaded it yet; 0 if none did.
     """
-    end = time.monotonic() + within
-    while True:
+
+    async def look() -> float:
         asked = ASKED * max(1, len(ready(await lab.objects.pods_of("model"))))
         answers = await asyncio.gather(*(lab.traffic.get("model", "/metrics") for _ in range(asked)))
-        took = [float(said) for each in answers for said in TOOK.findall(each.text)]
-        if (least := min(filter(None, took), default=0.0)) or time.monotonic() > end:
-            return least
-        await lab.time.pause(1)
+        return min(filter(None, (float(said) for each in answers for said in TOOK.findall(each.text))), default=0.0)
 
-
-async def keeps_two(lab: Lab) -> Observation:
-    """Whether no autoscaler may take Deployment `model` down to one pod."""
-    few = [
-        f"{each.name} has minReplicas: {each.least}"
-        for each in await autoscalers_of(lab)
-        if each.least < 2 and _scales_in(each.item["spec"])
-    ]
-    return holds(not few, "no autoscaler of Deployment model goes down to one pod", "; ".join(few))
-
-
-def _scales_in(spec: Object) -> bool:
-    return ((spec.get("behavior") or {}).get("scaleDown") or {}).get("selectPolicy") != "Disabled"
+    seen = await lab.time.eventually(
+        look, bool, expected="a pod says how long its model loaded", shown=lambda took: f"{took:g} s", within=within
+    )
+    return float(seen.value)
 
 
 async def leads_anywhere(lab: Lab) -> Observation:

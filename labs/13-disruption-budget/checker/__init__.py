@@ -11,12 +11,13 @@ from pathlib import Path
 
 from mlops_lab.checks import Lab, Observation, check, expect, holds
 from mlops_lab.kit.answering import must_answer
+from mlops_lab.kit.autoscalers import autoscaled_below
 from mlops_lab.kit.deployments import exists
 from mlops_lab.kit.given import must_be_given
 from mlops_lab.kit.pods import name
 from mlops_lab.kit.predictions import predicted
 
-from .autoscaled import asked_for, autoscaled_below
+from .autoscaled import asked_for
 from .budgets import autoscaled, budgets
 from .placement import spread_rules, where
 from .scenario import COUNTED_WITHIN, PODS, STAYS, UP_WITHIN, maintained

@@ -1,19 +1,10 @@
-"""Autoscalers that keep the Deployment's pods, or that may take it below those that it is to keep."""
+"""The pods that the Deployment asks for, which may be an autoscaler's minimum."""
 
 from __future__ import annotations
 
 from mlops_lab.checks import Lab, Observation
 from mlops_lab.kit.autoscalers import autoscalers_of
 from mlops_lab.kube.client import Object
-
-
-async def autoscaled_below(lab: Lab, pods: int) -> list[str]:
-    """The HorizontalPodAutoscalers of Deployment `model` whose minimum is less than so many pods, in words."""
-    return [
-        f"HorizontalPodAutoscaler {each.name} may leave {each.least}"
-        for each in await autoscalers_of(lab)
-        if each.least < pods
-    ]
 
 
 async def asked_for(lab: Lab, pods: int, *, within: float) -> Observation:

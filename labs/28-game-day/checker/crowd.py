@@ -241,14 +241,20 @@ class Parts(HTMLParser):
                 self.texts[name] += f" {data}"
 
 
-def page(text: str, right: Right, passenger: str, states: list[int]) -> tuple[bool, list[str]]:
-    """Whether each part of a page is right or says that it is away, and which are."""
+def elements(text: str) -> dict[str, str] | None:
+    """The texts of a page's two elements by their ids; None if it can't be read."""
     parser = Parts()
     try:
         parser.feed(text)
     except (ValueError, RecursionError, AssertionError):
+        return None
+    return {name: parser.texts.get(name, "") for name in ("forecast", "recommendations")}
+
+
+def page(text: str, right: Right, passenger: str, states: list[int]) -> tuple[bool, list[str]]:
+    """Whether each part of a page is right or says that it is away, and which are."""
+    if (texts := elements(text)) is None:
         return False, []
-    texts = {name: parser.texts.get(name, "") for name in ("forecast", "recommendations")}
     away = [name for name, said in texts.items() if AWAY in said.lower()]
     numbers = re.findall(r"(?<!\d)\d+\.\d+", texts["forecast"].replace(",", ""))
     codes = set(re.findall(r"\b[A-Z]{3}\b", texts["recommendations"])) & right.codes

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from .crowd import Crowd, Right, ask
+from .crowd import AWAY, Crowd, Right, ask, elements
 from .feeds import PORTS, Feeds, serve
 from .ledger import compared, ids_of
 
@@ -76,12 +76,16 @@ class World:
 
 
 def at_once(target: str, ids: Sequence[str]) -> dict[str, str]:
-    """Ask the page once with each id, all at the same time; by id what was wrong, in few words."""
+    """Ask the page once with each id, all at the same time; by id what was wrong, in few words.
+
+    A part that a page says is away was not asked, or has not answered: `200, not available` is wrong, too.
+    """
     wrong = dict.fromkeys(ids, "no answer within 15 s")
 
     def one(identity: str) -> None:
         status, text = ask("GET", target, "/?passenger=p-1", within=10.0, headers={"X-Request-Id": identity})
-        wrong[identity] = "" if status == 200 else f"{status} {text[:60]!r}"
+        missing = status == 200 and any(AWAY in each.lower() for each in (elements(text) or {}).values())
+        wrong[identity] = f"200, {AWAY}" if missing else "" if status == 200 else f"{status} {text[:60]!r}"
 
     threads = [threading.Thread(target=one, args=(each,), daemon=True) for each in ids]
     for each in threads:

@@ -51,6 +51,12 @@ class Autoscaler:
         return int(self.item["spec"].get("minReplicas") or 1)
 
     @property
+    def scales_in(self) -> bool:
+        """Whether it ever takes pods away: its `behavior` may forbid that."""
+        behavior = self.item["spec"].get("behavior") or {}
+        return (behavior.get("scaleDown") or {}).get("selectPolicy") != "Disabled"
+
+    @property
     def wanted(self) -> int:
         """The pods that it asked for last."""
         return status_count(self.item, "desiredReplicas")
@@ -150,6 +156,15 @@ def metric_source(metric: Object) -> str:
 async def autoscalers_of(lab: Lab, deployment: str = "model") -> list[Autoscaler]:
     """The autoscalers of a Deployment."""
     return [each for each in await all_autoscalers(lab) if each.target == ("Deployment", deployment)]
+
+
+async def autoscaled_below(lab: Lab, pods: int, deployment: str = "model") -> list[str]:
+    """The autoscalers that may take a Deployment below so many pods, in words."""
+    return [
+        f"HorizontalPodAutoscaler {each.name} may leave {each.least}"
+        for each in await autoscalers_of(lab, deployment)
+        if each.least < pods and each.scales_in
+    ]
 
 
 async def all_autoscalers(lab: Lab) -> list[Autoscaler]:

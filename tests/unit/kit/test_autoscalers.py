@@ -90,6 +90,23 @@ def test_it_has_judged_once_it_has_figures_or_never_will(active: Object | None, 
     assert Autoscaler(hpa(active=active)).has_judged is judged
 
 
+@pytest.mark.parametrize(
+    ("least", "behavior", "below"),
+    [
+        (None, None, ["HorizontalPodAutoscaler model may leave 1"]),
+        (2, {"scaleDown": {"selectPolicy": "Min"}}, ["HorizontalPodAutoscaler model may leave 2"]),
+        (2, {"scaleDown": {"selectPolicy": "Disabled"}}, []),
+        (3, None, []),
+    ],
+)
+def test_an_autoscaler_that_takes_pods_away_may_leave_its_minimum(
+    least: int | None, behavior: Object | None, below: list[str]
+) -> None:
+    spec: Object = ({} if least is None else {"minReplicas": least}) | ({"behavior": behavior} if behavior else {})
+    own, other = hpa("model", **spec), hpa("other", scaleTargetRef={"kind": "Deployment", "name": "other"})
+    assert asyncio.run(autoscalers.autoscaled_below(lab(None, other, own), 3)) == below
+
+
 def test_only_the_autoscalers_of_the_deployment_count() -> None:
     other = hpa("other", scaleTargetRef={"kind": "Deployment", "name": "Model"})
     found = asyncio.run(autoscalers.autoscalers_of(lab(None, other, hpa("own"))))
