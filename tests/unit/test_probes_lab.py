@@ -131,3 +131,36 @@ def test_a_container_that_ends_just_as_it_is_to_compute_again_was_restarted() ->
         assert pod.ended is not None and pod.begun.expected == "ready"
     lab05, pod = copy([Printed(0, ["ok"], "")])
     assert asyncio.run(lab05.once_more(pod)) is True and pod.ended is None
+
+
+@pytest.mark.parametrize(
+    ("own", "pod", "seconds"),
+    [
+        ({**probe(4, 4, 3), "terminationGracePeriodSeconds": 5}, {}, 24),
+        (probe(20, 2, 2), {"terminationGracePeriodSeconds": 2}, 44),
+        ({**probe(3, 1, 12), "httpGet": {}}, {"terminationGracePeriodSeconds": 16}, 31),
+        ({**probe(5, 1, 16), "exec": {}, "terminationGracePeriodSeconds": 6}, {}, 11),
+        (probe(1, 3, 5), {}, 46),
+        ({"httpGet": {}}, {}, 61),
+        (None, {}, None),
+    ],
+)
+def test_a_hang_is_over_when_the_last_probe_has_failed_and_the_grace_period_too(
+    own: Object | None, pod: Object, seconds: float | None
+) -> None:
+    server: Object = {"name": "server"} if own is None else {"name": "server", "livenessProbe": own}
+    assert loaded("05").longest({"containers": [server], **pod}) == seconds
+
+
+def test_the_container_that_comes_in_place_of_one_that_hung_is_watched_anew() -> None:
+    _, pod = copy([], [1, 1, 2])
+    pod.ended = 21.0
+
+    async def both() -> None:
+        assert await pod.renewed() and pod.earlier == (21.0,) and pod.ended is None
+        await pod.look()
+        await pod.look()
+        assert pod.ended is not None
+
+    pod.start = lambda: asyncio.sleep(0, True)
+    asyncio.run(both())

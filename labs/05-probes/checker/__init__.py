@@ -1,6 +1,6 @@
 """Lab 05: what the learner's probes make of pods that start slowly, hang, compute, or can't answer for a while.
 
-The checker makes four pods from the Deployment's own template, with other loading times, and plays the incidents in
+The checker makes five pods from the Deployment's own template, with other loading times, and plays the incidents in
 those. They stand behind the Service beside the learner's pods, to which nothing is done, and are gone afterwards.
 """
 
@@ -19,6 +19,7 @@ from mlops_lab.measure.traffic.flights import numbers
 
 from .beyond import not_yours
 from .copies import BUSY, LOAD, OUT_WITHIN, RESTARTED_WITHIN, SLOW, UNREADY, USUAL, cleared
+from .hanging import longest
 from .scenario import incidents
 from .why import NEVER_UP, why_asked, why_not_restarted
 
@@ -33,6 +34,11 @@ YOURS = (
     "initContainers",
 )
 ANY_LOAD = 3600  # s, of which a model that has loaded needs less
+NOT_THERE = (
+    "the process is well; what it needs is away. A restart brings that back no sooner, and then the model has to load "
+    "as well. Whether the process can go on at all (liveness) and whether it can serve just now (readiness) are two "
+    "questions, and the server has a path for each"
+)
 UP_WITHIN = 90  # s, for pods that were applied just before
 ANSWER_WITHIN = 40  # s, for pods that count as ready and still load
 
@@ -136,38 +142,62 @@ async def asks_only_pods_that_answer(lab: Lab) -> None:
             f"of {found.sent} requests, without the first {OUT_WITHIN} s of an incident",
         )
     ).because(why_asked(found))
-    expect(found.unready.returned(found.probes)).because(
-        "the readiness probe must ask often enough: see its periodSeconds and successThreshold"
-    )
+    for pod in [found.unready, found.busy, *([found.early] if found.early.away else [])]:
+        expect(pod.returned(found.probes)).because(
+            "the readiness probe must ask often enough: see its periodSeconds and successThreshold. A command that "
+            "asks must say how things are now, and not how they were"
+        )
 
 
 @check(points=3, needs=comes_up, owns="model", domains=("ckad/observability-and-maintenance", "cka/troubleshooting"))
 async def hung_pod_is_restarted(lab: Lab) -> None:
-    """A pod that hangs as soon as it is ready has a new container within 40 s."""
+    """A pod that hangs as soon as it is ready has a new container within 40 s, and once more when that one hangs.
+
+    Before a container's second restart the kubelet itself waits for 10 s: these do not count. Whenever a hang begins,
+    by the liveness probe's numbers and the grace period the container is killed within 40 s.
+    """
     found = await lab.once(incidents)
     hung = found.hung
     expect(hung.begun).because(hung.why)
+    ends = [f"{each:.0f} s" for each in (*hung.earlier, hung.ended) if each is not None]
     expect(
         Observation(
             hung.ended is not None,
-            f"a new container within {RESTARTED_WITHIN} s of the hang",
-            "the old one, which hangs" if hung.ended is None else f"a new container after {hung.ended:.0f} s",
+            f"a new container within {RESTARTED_WITHIN} s of each hang",
+            f"a new container after {', then after '.join(ends)}"
+            if hung.ended is not None
+            else f"the old one, which hangs{', after one that was restarted in time' if hung.earlier else ''}",
             hung.ended,
             (*found.probes, *hung.events),
         )
     ).because(why_not_restarted(found))
+    seconds = longest(found.spec)
+    expect(
+        holds(
+            seconds is None or seconds <= RESTARTED_WITHIN,
+            f"a hang is over within {RESTARTED_WITHIN} s whenever it begins",
+            f"up to {seconds or 0:g} s by the probe's numbers",
+            evidence=found.probes,
+        )
+    ).because(
+        "where a hang begins just after a probe that succeeded, it lasts failureThreshold x periodSeconds, the last "
+        "one's timeoutSeconds, and the whole grace period, as a process that hangs does nothing about SIGTERM"
+    )
 
 
 @check(points=2, needs=comes_up, owns="model", domains=("ckad/observability-and-maintenance", "cka/troubleshooting"))
 async def unready_pod_is_left_alone(lab: Lab) -> None:
-    """A pod that answers 503 for 45 s, because the feature store is away, is not restarted."""
+    """A pod that answers 503 for 45 s, because the feature store is away, is not restarted.
+
+    One pod does so once it has been ready, and one from when it has loaded its model, which takes 45 s.
+    """
     found = await lab.once(incidents)
     expect(found.unready.begun).because(found.unready.why)
-    expect(found.unready.restarted(f"while the pod answers 503 for {UNREADY} s", found.probes)).because(
-        "the process is well; what it needs is away. A restart brings that back no sooner, and then the model has to "
-        "load as well. Whether the process can go on at all (liveness) and whether it can serve just now (readiness) "
-        "are two questions, and the server has a path for each"
-    )
+    expect(found.unready.restarted(f"while the pod answers 503 for {UNREADY} s", found.probes)).because(NOT_THERE)
+    if found.early.away:
+        expect(found.early.restarted(f"while it answers 503 for {UNREADY} s once it has loaded", found.probes)).because(
+            f"{NOT_THERE}. A startup probe has succeeded when the model is loaded, whether it can serve or not"
+        )
     if found.unready.cut_short:
         expect(found.unready.cut_short).because(
             "something of yours in the pod has ended the drill, a probe or a hook perhaps. The feature store comes "

@@ -19,6 +19,7 @@ LISTENS_WITHIN = 60  # s beyond the load, for imports while much else starts on 
 READY_WITHIN = 15  # s from when a pod listens
 OUT_WITHIN = 15  # s in which requests may still go to a pod that can't answer; also until one that can again is back
 RESTARTED_WITHIN = 40  # s from the hang until there is a new container
+HANGS, BACK_OFF = 2, 10  # times; s that the kubelet itself waits before a container's second restart
 BUSY = 10  # s
 UNREADY = RESTARTED_WITHIN + 5  # s: who restarts what hangs in time and asks /readyz for it restarts this, too
 LOOK_EVERY = 0.5  # s
@@ -46,9 +47,12 @@ class Copy:
     Attributes:
         load: s that its model takes to load.
         begun, why: it was ready, and its incident has begun; if not, why.
+        away: it was made to answer 503 before it could be ready.
         cut_short: that its incident was ended before its time; None: it was not.
         since: time.monotonic of its creation, then of its incident.
         out, back, ended: s since then until it was not ready, ready again, and had a new container; None: never.
+        before: new containers that it has had until then.
+        earlier: `ended` of the incidents before this one.
         events: what the kubelet said of it.
     """
 
@@ -63,6 +67,9 @@ class Copy:
     out: float | None = None
     back: float | None = None
     ended: float | None = None
+    before: int = 0
+    earlier: tuple[float, ...] = ()
+    away: bool = False
     cut_short: Observation | None = None
     events: tuple[str, ...] = ()
 
@@ -72,7 +79,7 @@ class Copy:
         if pod is None:
             raise LabError(f"the checker's own pod {self.name} is gone", "check again")
         passed, self.ready = time.monotonic() - self.since, is_ready(pod)
-        if self.ended is None and restarts(pod):
+        if self.ended is None and restarts(pod) > self.before:
             self.ended = passed
         if self.out is None and not self.ready:
             self.out = passed
@@ -94,15 +101,8 @@ class Copy:
         Raises:
             LabError: the machine was too slow to load the model.
         """
-        within = self.load + LISTENS_WITHIN
-        await self.watch(within, lambda: self.ready or self.ended is not None)
-        while self.ended is None and not await self.listens():  # it may have been ready too early
-            if time.monotonic() - self.since > within:
-                raise LabError(
-                    f"a model that loads for {self.load} s was not loaded after {within} s",
-                    "the machine is too busy; close what else runs on it and check again",
-                )
-            await self.watch(LOOK_EVERY)
+        await self.watch(self.load + LISTENS_WITHIN, lambda: self.ready or self.ended is not None)
+        await self.loads()  # it may have been ready too early
         if not self.ready:
             await self.watch(READY_WITHIN, lambda: self.ready or self.ended is not None)
         seen = "restarted before it was ready" if self.ended is not None else "ready" if self.ready else "not ready"
@@ -110,6 +110,28 @@ class Copy:
         said = await events(self.lab, self.name)
         self.begun = Observation(seen == "ready", expected, seen, None, said, f"pod that loads for {self.load} s")
         return self.begun.ok
+
+    async def loads(self) -> None:
+        """Wait until the server has loaded its model, or its container has ended.
+
+        Raises:
+            LabError: the machine was too slow to load the model.
+        """
+        within = self.load + LISTENS_WITHIN
+        while self.ended is None and not await self.listens():
+            if time.monotonic() - self.since > within:
+                raise LabError(
+                    f"a model that loads for {self.load} s was not loaded after {within} s",
+                    "the machine is too busy; close what else runs on it and check again",
+                )
+            await self.watch(LOOK_EVERY)
+
+    async def renewed(self) -> bool:
+        """Wait until the container that has come in place of one that ended is ready; False if it is not in time."""
+        pod = await self.lab.objects.named("Pod", self.name).present()
+        self.earlier += (self.ended,) if self.ended is not None else ()
+        self.since, self.ended, self.before, self.ready = time.monotonic(), None, restarts(pod), False
+        return await self.start()
 
     async def listens(self) -> bool:
         """Whether the server says that it has loaded its model."""

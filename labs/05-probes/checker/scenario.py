@@ -1,4 +1,4 @@
-"""The four pods' incidents, played side by side under a light load."""
+"""The five pods' incidents, played side by side under a light load."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from mlops_lab.kube.client import Object
 
 from .computing import SETTLED, once_more, rests_between
 from .copies import (
+    BACK_OFF,
     BUSY,
+    HANGS,
     LABEL,
     LOOK_EVERY,
     OUT_WITHIN,
@@ -52,6 +54,7 @@ class Incidents:
     slow: Copy
     hung: Copy
     unready: Copy
+    early: Copy
     busy: Copy
     sent: int
     lost: Counter[str]
@@ -62,14 +65,20 @@ class Incidents:
 
 
 async def incidents(lab: Lab) -> Incidents:
-    """Make the four pods under a light load, play the incidents side by side, and see what becomes of the pods."""
-    from . import busy_pod_is_left_alone, slow_start_survives, unready_pod_is_left_alone  # which begin with this
+    """Make the five pods under a light load, play the incidents side by side, and see what becomes of the pods."""
+    from . import (  # which begin with this
+        busy_pod_is_left_alone,
+        hung_pod_is_restarted,
+        slow_start_survives,
+        unready_pod_is_left_alone,
+    )
 
     template = (await lab.objects.deployment("model").present())["spec"]["template"]
     windows: list[tuple[float, float]] = []  # of the load's time, in which requests may fail
     # What has passed, in the verification of a mistake in other checks, may be shorter.
     load_for = SLOW if lab.thorough(slow_start_survives) else QUICK
     away_for = UNREADY if lab.thorough(unready_pod_is_left_alone) else OUT_WITHIN + 6
+    hangs = HANGS if lab.thorough(hung_pod_is_restarted) else 1
     rests = rests_between(serving(template["spec"]).get("livenessProbe"))
     rests = rests if lab.thorough(busy_pod_is_left_alone) else rests[-1:]
 
@@ -77,12 +86,17 @@ async def incidents(lab: Lab) -> Incidents:
         await pod.start()
 
     async def hang(pod: Copy) -> None:
-        if await pod.start():
+        ready = await pod.start()
+        for turn in range(hangs):
+            if not ready:
+                return
             began = load.elapsed
             begun = await pod.drill("hang")
             excuse(began, OUT_WITHIN)
-            if begun:
-                await pod.watch(RESTARTED_WITHIN, lambda: pod.ended is not None)
+            if not begun:
+                return
+            await pod.watch(RESTARTED_WITHIN + turn * BACK_OFF, lambda: pod.ended is not None)
+            ready = pod.ended is not None and turn + 1 < hangs and await pod.renewed()
 
     async def unready(pod: Copy) -> None:
         if await pod.start():
@@ -95,6 +109,15 @@ async def incidents(lab: Lab) -> Incidents:
                 await pod.watch(away_for / 2)
                 await pod.watch(SETTLED)
                 await pod.watch(OUT_WITHIN - SETTLED, lambda: pod.ready)
+
+    async def early(pod: Copy) -> None:
+        await pod.loads()
+        if pod.ended is None and lab.thorough(unready_pod_is_left_alone):
+            began = load.elapsed
+            pod.away = await pod.drill("unready", str(away_for))
+            excuse(began, OUT_WITHIN)
+            await pod.watch(away_for, lambda: pod.ended is not None)
+            await pod.watch(OUT_WITHIN, lambda: pod.ready or pod.ended is not None)
 
     async def busy(pod: Copy) -> None:
         if not await pod.start():
@@ -110,11 +133,13 @@ async def incidents(lab: Lab) -> Incidents:
                 excuse(began, 0)  # what was lost with it is another check's matter
                 return
             await lab.time.pause(max(0.0, due - time.monotonic()))
+        await pod.watch(OUT_WITHIN - SETTLED, lambda: pod.ready)
 
     def excuse(began: float, seconds: float) -> None:
         windows.append((began - 1, load.elapsed + seconds))
 
-    async with copies(lab, template, slow=load_for, hung=QUICK, unready=QUICK, busy=QUICK) as pods:
+    parts = {"slow": slow, "hung": hang, "unready": unready, "early": early, "busy": busy}
+    async with copies(lab, template, slow=load_for, hung=QUICK, unready=QUICK, early=load_for, busy=QUICK) as pods:
         body = lab.traffic.hidden_rows(1).body
         async with lab.traffic.load(
             "model", rate=RATE, duration=LONGEST, body=body, answer_within=ANSWER_LIMIT, late_at_most=LATE_AT_MOST
@@ -122,10 +147,14 @@ async def incidents(lab: Lab) -> Incidents:
             before = await own_restarts(lab)
             looking = asyncio.ensure_future(unready_ones(lab, lambda: load.elapsed))
             try:
-                await together(slow(pods["slow"]), hang(pods["hung"]), unready(pods["unready"]), busy(pods["busy"]))
+                await together(*(each(pods[what]) for what, each in parts.items()))
             finally:
                 looking.cancel()
-            for pod in (pods["unready"], pods["busy"]):  # a preStop hook may put off for long what was decided on
+            for pod in (
+                pods["unready"],
+                pods["early"],
+                pods["busy"],
+            ):  # a preStop hook may put off for long what was decided on
                 await pod.look()
             alone, after = await looking, await own_restarts(lab)
         for pod in pods.values():
