@@ -35,7 +35,7 @@ LAB = resolve("21")
 SEED = project() / "labs" / LAB.slug / "start" / "seed.yaml"
 SEED_OF_THE_RUN = 21
 FOUR = ("gateway", "model", "features", "store")
-LISTENER, HOST, API, DNS = "10.0.0.9", "10.0.0.10", "10.96.0.1", "10.0.1.1"
+HOST, API, DNS = "10.0.0.10", "10.96.0.1", "10.0.1.1"
 
 
 @pytest.fixture(scope="module")
@@ -66,17 +66,22 @@ def applied(variant: Variant | None = None) -> dict[tuple[str, str], Object]:
 def selects(selector: Object | None, labels: Mapping[str, str]) -> bool:
     wanted = (selector or {}).get("matchLabels") or {}
     rules = (selector or {}).get("matchExpressions") or []
-    assert all(each["operator"] in ("In", "Exists") for each in rules)
-    return all(labels.get(key) == value for key, value in wanted.items()) and all(
-        each["key"] in labels if each["operator"] == "Exists" else labels.get(each["key"]) in each["values"]
-        for each in rules
-    )
+
+    def holds(rule: Object) -> bool:
+        has, values = labels.get(rule["key"]), rule.get("values")
+        return {"In": has in (values or []), "NotIn": has not in (values or []), "Exists": has is not None}[
+            rule["operator"]
+        ]
+
+    return all(labels.get(key) == value for key, value in wanted.items()) and all(map(holds, rules))
 
 
 def names(peer: Object, other: Object) -> bool:
     """Is somebody one of those whom an item of from or to names?"""
     if "ipBlock" in peer:
         return bool(peer["ipBlock"]["cidr"] == f"{other['address']}/32")
+    if other["address"] == API:
+        return False  # it is no pod
     space = peer.get("namespaceSelector")
     here = other["namespace"] == "here"
     if not (here if space is None else selects(space, {"kubernetes.io/metadata.name": other["namespace"]})):
@@ -101,7 +106,8 @@ def passes(policies: Sequence[Object], who: Object, other: Object, port: int, di
         and (
             not rule.get("ports")
             or any(
-                numbers.get(each["port"], each["port"]) == port and each.get("protocol", "TCP") == protocol
+                numbers.get(each.get("port"), each.get("port", port)) == port
+                and each.get("protocol", "TCP") == protocol
                 for each in rule["ports"]
             )
         )
@@ -126,13 +132,16 @@ class World:
         lab = made_up_lab("21")
         lab.seed = SEED_OF_THE_RUN
         self.who = lab21.Visitors.draw(lab)
-        self.pods[LISTENER] = somebody(LISTENER, **self.who.listener.labels)
+        visitors = {each: f"10.0.3.{number}" for number, each in enumerate(self.who.said, 1)}
+        for each, address in visitors.items():
+            self.pods[address] = somebody(address, **each.labels)
         self.pods[HOST] = somebody(HOST, **self.who.host.labels)
         self.policies.append(self.who.host.policy())
         self.pods[API] = somebody(API, "default")
         self.pods[DNS] = somebody(DNS, "kube-system", **{"k8s-app": "kube-dns"})
         place = {name: lab21.Place(f"{name}-1", f"10.0.0.{number}") for number, name in enumerate(FOUR, 1)}
-        of = lab21.Others(LISTENER, HOST, API, DNS)
+        of = lab21.Others(HOST, API, DNS, visitors)
+        self.at = {each.name: address for each, address in visitors.items()} | {self.who.host.name: HOST}
         self.open, self.shut = lab21.open_ways(self.who, place, of), lab21.shut_ways(self.who, place, of)
         self.away = lab21.ways_from_away(self.who, place, of)
 
@@ -237,34 +246,36 @@ def test_no_name_and_no_meaningless_label_is_twice_the_same(lab21: Any) -> None:
         lab = made_up_lab("21")
         lab.seed = seed
         who = lab21.Visitors.draw(lab)
-        probes = [who.client, who.loader, who.monitor, who.gateway, who.model, who.features, who.stranger, who.listener]
-        probes += [who.host, *who.guests]
-        return [each.name for each in probes] + [key for each in probes for key in each.labels]
+        probes = [*who.said, who.host, *who.guests]
+        return [each.name for each in probes] + [key for each in probes for key in each.labels] + [f"{who.port}-"]
 
     one, other = drawn(1), drawn(2)
     assert drawn(1) == one and set(one) & set(other) == {"role", "app"}
-    assert len(set(one)) == 13 + 10 + 2 and all(each.replace("-", "").isalnum() for each in one)
+    assert len(set(one)) == 14 + 11 + 2 + 1 and all(each.replace("-", "").isalnum() for each in one)
 
 
-def test_the_listener_is_a_probe_that_listens(lab21: Any) -> None:
-    pod = lab21.Visitors.draw(made_up_lab("21")).listener.pod("image")
-    assert pod["spec"]["containers"][0]["command"][:4] == ["python3", "-m", "http.server", "8080"]
-    assert pod["spec"]["readinessGates"]
+def test_each_visitor_that_is_here_listens(lab21: Any) -> None:
+    who = lab21.Visitors.draw(made_up_lab("21"))
+    for each in who.said:
+        pod = each.pod("image")
+        assert pod["spec"]["containers"][0]["command"] == ["python3", "-c", lab21._LISTEN, "8080", str(who.port)]
+        assert pod["spec"]["readinessGates"]
+    assert who.host.pod("image")["spec"]["containers"][0]["command"][3:] == ["8080", "53", str(who.port)]
+    assert who.said[who.store] == "a pod with app=store"
 
 
-def test_the_host_listens_on_all_its_ports(lab21: Any) -> None:
-    host = lab21.Visitors.draw(made_up_lab("21")).host
-    (_, option, program) = host.pod("image")["spec"]["containers"][0]["command"]
+def test_who_listens_does_so_by_tcp_and_udp_on_all_its_ports(lab21: Any) -> None:
     with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
         free = one.getsockname()[1], other.getsockname()[1]
-    assert "(8080, 53)" in program and lab21.Host.PORTS == (8080, 53)
-    process = subprocess.Popen([sys.executable, option, program.replace("(8080, 53)", str(free))])
+    process = subprocess.Popen([sys.executable, "-c", lab21._LISTEN, *map(str, free)])
     try:
         for port in free:
             wait_until(functools.partial(listens, port), what="the program", within=20, every=0.05, hint="")
-        command = [sys.executable, "-c", lab21._SEND, f"127.0.0.1:{free[1]}", "127.0.0.1:1"]
-        sent = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30)
-        assert json.loads(sent.stdout) == {f"127.0.0.1:{free[1]}": "open", "127.0.0.1:1": ""}
+        targets = [f"127.0.0.1:{each}" for each in (*free, 1)]
+        sent = subprocess.run(
+            [sys.executable, "-c", lab21._SEND, *targets], capture_output=True, text=True, check=True, timeout=30
+        )
+        assert json.loads(sent.stdout) == dict(zip(targets, ("open", "open", ""), strict=True))
     finally:
         process.kill()
         process.wait()
@@ -381,7 +392,7 @@ class Space(NothingThere):
             return self.made.get(name)
 
         async def present() -> Object:
-            return {"status": {"podIP": HOST if name == self.world.who.host.name else LISTENER}}
+            return {"status": {"podIP": self.world.at[name]}}
 
         async def until(test: Any, *, expected: str, shown: Any, within: float) -> Observation:
             pod = self.made[name] | {"status": {"phase": "Running"}}
@@ -406,14 +417,12 @@ class Space(NothingThere):
         return Printed(0, [json.dumps(gave)], "")
 
     def gives(self, pod: str, target: str) -> str:
-        if pod not in self.made and HOST not in target:  # one of the four, about itself
-            return "" if target == self.dead else "open"
-        if (
-            pod in self.made and self.made[pod]["spec"]["containers"][0]["command"][0] == "python3"
-        ):  # a server of the checker's
+        if "127.0.0.1" in target:  # a server of the checker's, about itself
             return "open"
         ways = (*self.world.open, *self.world.shut, *self.world.away)
         found = [way for way in ways if (way.probe.name, way.target) == (pod, target)]
+        if not found:  # one of the four, about itself
+            return "" if target == self.dead else "open"
         return (found[0].answer or "open") if self.world.is_open(found[0]) else ""
 
 
@@ -469,7 +478,7 @@ def asked(lab21: Any, monkeypatch: pytest.MonkeyPatch, space: Space, status: int
         ),
         (
             "wrong/the_rest_goes_on--the-store-asks-nobody",
-            ["the_rest_goes_on: closed: a pod of store to one that lets in all"],
+            ["the_rest_goes_on: closed: a pod of store to one that lets in all, by TCP"],
         ),
         (
             "wrong/others_stay_out--monitors-of-any-namespace",
@@ -482,6 +491,22 @@ def asked(lab21: Any, monkeypatch: pytest.MonkeyPatch, space: Space, status: int
             "wrong/others_stay_out--names-by-udp-from-anybody",
             ["others_stay_out: open: a pod with app=model to port 53 of a pod that is not the DNS, by UDP"],
         ),
+        (
+            "wrong/others_stay_out--udp-is-let-in",
+            ["others_stay_out: open: a pod with role=client to port PORT of a pod with role=loader, by UDP"],
+        ),
+        (
+            "wrong/others_stay_out--who-only-asks-lets-in-all",
+            ["others_stay_out: open: a pod with role=client to port PORT of a pod with role=loader, by TCP"],
+        ),
+        (
+            "wrong/the_rest_goes_on--let-out-to-pods-alone",
+            ["the_rest_goes_on: closed: a pod of other labels to the API server"],
+        ),
+        (
+            "wrong/the_rest_goes_on--let-out-by-tcp-alone",
+            ["the_rest_goes_on: closed: a pod of other labels to one that lets in all, by UDP"],
+        ),
     ],
 )  # fmt: skip
 def test_the_checks_say_which_way_is_wrong(
@@ -489,7 +514,8 @@ def test_the_checks_say_which_way_is_wrong(
 ) -> None:
     (one,) = [each for each in (*solutions(LAB), *wrongs(LAB)) if f"{each.kind}/{each.name}" == variant]
     space = Space(World(lab21, one))
-    assert asked(lab21, monkeypatch, space) == said
+    port = str(space.world.who.port)
+    assert asked(lab21, monkeypatch, space) == [each.replace("PORT", port) for each in said]
     assert not space.made
 
 

@@ -57,7 +57,8 @@ async def the_rest_goes_on(lab: Lab) -> None:
     """Clients reach the gateway, the loader the store, monitoring the metrics of all four, as before the repair.
 
     New pods with their labels ask, and such with those of the chain, each the next one's Service; what else is on these
-    pods is drawn. All but the model are let out, also where the list says nothing.
+    pods is drawn. All but the model are let out, also where the list says nothing: to a pod that lets in
+    all, and to the API server.
     """
     seen = await lab.once(asked)
     expect(judged(seen.gave, seen.open, f"open in {len(seen.open)} ways of the list")).because(
@@ -72,8 +73,9 @@ async def others_stay_out(lab: Lab) -> None:
     """Nobody else is let in, whatever labels a pod has, and the model is let out to the features and the DNS alone.
 
     New pods with drawn names try what is not on the list: strangers, pods with the labels of the chain, of clients, of
-    the loader and of monitoring where they have no business, and pods of another namespace with such labels. All four
-    programs must be at work meanwhile on both ports, by what they say in their own pods.
+    the loader and of monitoring where they have no business, and pods of another namespace with such labels. They try
+    the four, and each other on a drawn port, by TCP and UDP. All four programs must be at work meanwhile on both ports,
+    by what they say in their own pods.
     """
     seen = await lab.once(asked)
     must(

@@ -11,13 +11,14 @@ from mlops_lab.kit.side_by_side import together
 from mlops_lab.kit.standing import standing
 
 from .places import METRICS, PORTS, Place, places
-from .visitors import Host, Listener, Visitors
+from .visitors import DNS, WEB, Listener, Sender, Visitors
 
 _SETTLED_AFTER = 3.0  # s until the nodes know new pods
 _OPEN_WITHIN = 20.0  # s
 _SHUT_WITHIN = 8.0  # s
 _LISTENS_WITHIN = 15.0  # s
 _REFUSED_WITHIN = 2.0  # s for an answer that should not come
+_KINDS = "tcp", "udp"
 _DNS_METRICS = 9153  # another port of the DNS's Service
 
 
@@ -26,16 +27,16 @@ class Others:
     """Addresses of those who are none of the four.
 
     Attributes:
-        listener: a pod of the checker's.
-        host: one that lets in all.
+        host: a pod of the checker's that lets in all.
         api: the API server.
         dns: the Service of the DNS.
+        visitors: the checker's other pods that are here.
     """
 
-    listener: str
     host: str
     api: str
     dns: str
+    visitors: Mapping[Listener, str]
 
 
 @dataclass(frozen=True)
@@ -68,14 +69,16 @@ async def asked(lab: Lab) -> Asked:
         LabError: the checker's own pods do not run.
     """
     to, who = await places(lab), Visitors.draw(lab)
-    first = (who.gateway, who.model, who.features, who.stranger, who.listener, who.host, *who.guests)
-    async with standing(lab, [who.host.policy()]), standing_probes(lab, *first):
-        listener, host = await together(_address(lab, who.listener), _address(lab, who.host))
+    askers = (who.client, who.loader, who.monitor)
+    first = [each for each in who.said if each not in askers]
+    async with standing(lab, [who.host.policy()]), standing_probes(lab, *first, who.host, *who.guests):
+        host, *at = await together(*(_address(lab, each) for each in (who.host, *first)))
         api = await _told(lab, who.stranger, "printenv", "KUBERNETES_SERVICE_HOST")
         dns = await _told(lab, who.stranger, "sed", "-n", r"s/^nameserver  *//p", "/etc/resolv.conf")
-        of = Others(listener, host, api, dns)
-        async with standing_probes(lab, who.client, who.loader, who.monitor):
+        async with standing_probes(lab, *askers):
             await lab.time.pause(_SETTLED_AFTER)
+            at += await together(*(_address(lab, each) for each in askers))
+            of = Others(host, api, dns, dict(zip((*first, *askers), at, strict=True)))
             ways = open_ways(who, to, of)
             opened = await _tried(lab, ways, within=_OPEN_WITHIN)
             others, away = shut_ways(who, to, of), ways_from_away(who, to, of)
@@ -86,7 +89,10 @@ async def asked(lab: Lab) -> Asked:
 def open_ways(who: Visitors, to: Mapping[str, Place], of: Others) -> list[Way]:
     """What is on the list, by labels and Services and not in the chain's own pods; and ways that nobody restricts."""
     objects, unrestricted = who.stranger.objects, [name for name in PORTS if name != "model"]
-    own = [(Probe(objects, to[name].pod, {"app": name}), f"a pod of {name}") for name in unrestricted]
+    own = [(Sender(objects, to[name].pod, {"app": name}), f"a pod of {name}") for name in unrestricted]
+    let_out = [*((each, who.said[each]) for each in (who.stranger, who.client, who.loader, who.monitor)), *own]
+    anybody = {f"{kind}:{of.host}:{who.port}": f"to one that lets in all, by {kind.upper()}" for kind in _KINDS}
+    anybody[f"tcp:{of.api}:443"] = "to the API server"
     reads = f"a pod with app=monitor to port {METRICS} of"
     return [
         Way(who.client, "http://gateway/who", True, "a pod with role=client to Service gateway", '"who": "gateway-'),
@@ -103,16 +109,7 @@ def open_ways(who: Visitors, to: Mapping[str, Place], of: Others) -> list[Way]:
                 (who.features, "features", "store"),
             )
         ),
-        *(
-            Way(probe, f"tcp:{of.host}:{Host.PORT}", True, f"{said} to one that lets in all")
-            for probe, said in (
-                (who.stranger, "a pod of other labels"),
-                (who.client, "a pod with role=client"),
-                (who.loader, "a pod with role=loader"),
-                (who.monitor, "a pod with app=monitor"),
-                *own,
-            )
-        ),
+        *(Way(probe, target, True, f"{said} {where}") for probe, said in let_out for target, where in anybody.items()),
     ]
 
 
@@ -145,17 +142,37 @@ def shut_ways(who: Visitors, to: Mapping[str, Place], of: Others) -> list[Way]:
         for probe, said, names in nosier
         for name in names
     ]
-    asks = "a pod with app=model to port 53 of a pod that is not the DNS"
-    new = f"tcp:{of.listener}:{Listener.PORT}"
+    asks = "a pod with app=model to port"
+    new = f"tcp:{of.visitors[who.listener]}:{WEB}"
     return [
         *found,
         Way(who.stranger, new, False, "a pod of other labels to a new pod that is none of the four"),
         Way(who.gateway, new, False, "a pod with app=gateway to a new pod that is none of the four"),
+        *(
+            Way(asker, target, False, f"{said} to {where}")
+            for asker, said in who.said.items()
+            if asker != who.listener
+            for target, where in _new_pods(who, of, but=asker).items()
+        ),
         Way(who.model, f"tcp:{of.api}:443", False, "a pod with app=model to the API server"),
         Way(who.model, f"tcp:{of.dns}:{_DNS_METRICS}", False, "a pod with app=model to the metrics of the DNS"),
-        Way(who.model, f"tcp:{of.host}:{Host.PORT}", False, "a pod with app=model to a new pod that lets in all"),
-        *(Way(who.model, f"{kind}:{of.host}:53", False, f"{asks}, by {kind.upper()}") for kind in ("tcp", "udp")),
+        Way(who.model, f"tcp:{of.host}:{WEB}", False, "a pod with app=model to a new pod that lets in all"),
+        *(
+            Way(who.model, f"{kind}:{of.host}:{port}", False, f"{asks} {port} of {whom}, by {kind.upper()}")
+            for port, whom in ((DNS, "a pod that is not the DNS"), (who.port, "a new pod that lets in all"))
+            for kind in _KINDS
+        ),
     ]
+
+
+def _new_pods(who: Visitors, of: Others, *, but: Listener | None = None) -> dict[str, str]:
+    """The port of each of the checker's pods that is on no list, by TCP and UDP: the targets, and in words."""
+    return {
+        f"{kind}:{of.visitors[each]}:{who.port}": f"port {who.port} of {said}, by {kind.upper()}"
+        for each, said in who.said.items()
+        if each != but
+        for kind in _KINDS
+    }
 
 
 def ways_from_away(who: Visitors, to: Mapping[str, Place], of: Others) -> list[Way]:
@@ -165,7 +182,7 @@ def ways_from_away(who: Visitors, to: Mapping[str, Place], of: Others) -> list[W
         for name, place in to.items()
         for port in (PORTS[name], METRICS)
     }
-    targets[f"tcp:{of.listener}:{Listener.PORT}"] = "a new pod that is none of the four"
+    targets |= _new_pods(who, of)
     return [
         Way(guest, target, False, f"a pod of another namespace, with {guest.known_by}, to {said}")
         for guest in who.guests
@@ -199,15 +216,14 @@ async def _tried(lab: Lab, ways: Sequence[Way], *, within: float) -> dict[Way, s
 async def _address(lab: Lab, listener: Listener) -> str:
     """Where one of the checker's own servers listens, once it does, on all its ports."""
     pod = await lab.objects.named("Pod", listener.name).present()
-    address = str(pod["status"]["podIP"])
-    targets = [f"tcp:{address}:{port}" for port in listener.PORTS] + [f"udp:{address}:{port}" for port in listener.UDP]
     seen = await lab.time.eventually(
-        lambda: listener.tries(*targets), lambda gave: all(gave.values()), expected="the checker's server listens",
+        lambda: listener.tries(*listener.own_targets), lambda gave: all(gave.values()),
+        expected="the checker's server listens",
         shown=lambda gave: "it does" if all(gave.values()) else "it does not", within=_LISTENS_WITHIN,
     )  # fmt: skip
     if not seen.ok:
         raise LabError("the checker's own server did not begin to listen", "check again")
-    return address
+    return str(pod["status"]["podIP"])
 
 
 async def _told(lab: Lab, probe: Probe, *command: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 
 from mlops_lab.checks import Lab, LabError
@@ -15,6 +15,8 @@ from mlops_lab.kube.client import Object
 from mlops_lab.measure.cluster.environment import SYSTEM_NAMESPACE
 
 _LETTERS = "bcdfghjklmnpqrstvwxz"
+WEB, DNS = 8080, 53
+_PORTS = 20000, 30000  # of these is the port that is on no list
 _GUEST_LIVES = 600  # s, also if a check that was cut off has left it
 # Prints a JSON object: for each HOST:PORT whether somebody has answered a datagram.
 _SEND = """
@@ -38,6 +40,25 @@ looks = [threading.Thread(target=look, args=(each,), daemon=True) for each in sy
 [each.join(5) for each in looks]
 print(json.dumps({each: seen.get(each, "") for each in sys.argv[1:]}))
 """
+# Listens on each of its ports, by TCP and by UDP; a datagram is answered.
+_LISTEN = """
+import socket, sys, threading
+def by_tcp(port):
+    with socket.create_server(("", port), backlog=64) as one:
+        while True:
+            one.accept()[0].close()
+def by_udp(port):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+        one.bind(("", port))
+        while True:
+            try:
+                one.sendto(b"!", one.recvfrom(9)[1])
+            except OSError:
+                pass
+for each in sys.argv[1:]:
+    for serve in (by_tcp, by_udp):
+        threading.Thread(target=serve, args=(int(each),)).start()
+"""
 
 
 class Sender(Probe):
@@ -58,41 +79,34 @@ class Sender(Probe):
         return {f"udp:{key}": str(value) for key, value in json.loads(printed.lines[-1]).items()}
 
 
+@dataclass(frozen=True)
 class Listener(Sender):
-    """A pod that is nobody's business, and listens."""
+    """A probe that listens, too.
 
-    PORT = 8080
-    PORTS: tuple[int, ...] = (PORT,)
-    UDP: tuple[int, ...] = ()
+    Attributes:
+        ports: on which it does, by TCP and by UDP.
+    """
+
+    ports: tuple[int, ...] = field(default=(), compare=False)
+
+    @property
+    def own_targets(self) -> list[str]:
+        """Its ports, as it reaches them itself."""
+        return [f"{kind}:127.0.0.1:{port}" for kind in ("tcp", "udp") for port in self.ports]
 
     def pod(self, image: str) -> Object:
         """Its manifest."""
         made = super().pod(image)
-        made["spec"]["containers"][0]["command"] = ["python3", "-m", "http.server", str(self.PORT), "-d", "/tmp"]
+        made["spec"]["containers"][0]["command"] = ["python3", "-c", _LISTEN, *map(str, self.ports)]
         return made
 
 
 class Host(Listener):
-    """A pod that lets in all, also on the port of the DNS, by TCP and UDP: whom it answers, that one is let out."""
-
-    PORTS = (Listener.PORT, 53)
-    UDP = (53,)
-    PROGRAM = f"""
-import http.server, socket, threading
-ports = {PORTS}
-for each in ports:
-    web = http.server.HTTPServer(("", each), http.server.BaseHTTPRequestHandler)
-    threading.Thread(target=web.serve_forever).start()
-with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
-    one.bind(("", ports[-1]))
-    while True:
-        one.sendto(b"!", one.recvfrom(9)[1])
-"""
+    """A pod that lets in all, also on the port of the DNS: whom it answers, that one is let out."""
 
     def pod(self, image: str) -> Object:
         """Its manifest."""
         made = super().pod(image)
-        made["spec"]["containers"][0]["command"] = ["python3", "-c", self.PROGRAM]
         made["spec"]["securityContext"] = {"sysctls": [{"name": "net.ipv4.ip_unprivileged_port_start", "value": "0"}]}
         return made
 
@@ -103,7 +117,7 @@ with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
         return about | {"metadata": {"name": f"{self.name}-open"}, "spec": spec}
 
 
-class Guest(Probe):
+class Guest(Sender):
     """A pod of another namespace, that of the checker's own programs."""
 
     @property
@@ -125,45 +139,56 @@ class Guest(Probe):
 
 @dataclass(frozen=True)
 class Visitors:
-    """The checker's pods, by whose labels they have; names, and whatever label says nothing, are drawn."""
+    """The checker's pods, by whose labels they have; names, and whatever label says nothing, are drawn.
 
-    client: Probe
-    loader: Probe
-    monitor: Probe
-    gateway: Probe
-    model: Sender
-    features: Probe
-    stranger: Probe
+    Attributes:
+        port: a port that is on no list, on which each that is here listens.
+    """
+
+    client: Listener
+    loader: Listener
+    monitor: Listener
+    gateway: Listener
+    model: Listener
+    features: Listener
+    store: Listener
+    stranger: Listener
     listener: Listener
     host: Host
     guests: tuple[Guest, ...]
+    port: int
 
     @classmethod
     def draw(cls, lab: Lab) -> Visitors:
         """Draw them for this run."""
         random = drawn(lab, "visitors")
+        port = random.randrange(*_PORTS)
 
         def labels(key: str, value: str) -> dict[str, str]:
             return {key: value, word(random): word(random)}
 
-        names = [f"{word(random)}-{number}" for number in range(13)]
+        names = [f"{word(random)}-{number}" for number in range(14)]
         away = Objects(lab.objects.named("Pod", names[-1]).kube, SYSTEM_NAMESPACE)
         of_the_list = (
             {"app": "monitor", "role": "client"}, {"app": "gateway", "role": "loader"},
             {"app": "model"}, {"app": "features"},
         )  # fmt: skip
-        return cls(
-            Probe(lab.objects, names[0], labels("role", "client")),
-            Probe(lab.objects, names[1], labels("role", "loader")),
-            Probe(lab.objects, names[2], labels("app", "monitor")),
-            Probe(lab.objects, names[3], labels("app", "gateway")),
-            Sender(lab.objects, names[4], labels("app", "model")),
-            Probe(lab.objects, names[5], labels("app", "features")),
-            Probe(lab.objects, names[6], labels("app", word(random))),
-            Listener(lab.objects, names[7], labels(word(random), word(random))),  # nor has everybody a label app
-            Host(lab.objects, names[8], labels("app", word(random))),
-            tuple(Guest(away, name, each) for name, each in zip(names[9:], of_the_list, strict=True)),
-        )
+        here = (
+            labels("role", "client"), labels("role", "loader"), labels("app", "monitor"), labels("app", "gateway"),
+            labels("app", "model"), labels("app", "features"), labels("app", "store"), labels("app", word(random)),
+            labels(word(random), word(random)),  # nor has everybody a label app
+        )  # fmt: skip
+        nine = (Listener(lab.objects, name, each, (WEB, port)) for name, each in zip(names, here, strict=False))
+        host = Host(lab.objects, names[9], labels("app", word(random)), (WEB, DNS, port))
+        guests = tuple(Guest(away, name, each) for name, each in zip(names[10:], of_the_list, strict=True))
+        return cls(*nine, host, guests, port)
+
+    @property
+    def said(self) -> dict[Listener, str]:
+        """Those that are here, by their labels in words; without the host."""
+        known = (self.client, self.loader, self.monitor, self.gateway, self.model, self.features, self.store)
+        words = {each: "a pod with {}={}".format(*next(iter(each.labels.items()))) for each in known}
+        return words | {self.stranger: "a pod of other labels", self.listener: "a new pod that is none of the four"}
 
 
 def word(random: Random) -> str:
