@@ -432,6 +432,11 @@ def test_account_and_token_are_the_learners() -> None:
     [
         (lambda spec: spec.update(suspend=True), "it is suspended"),
         (lambda spec: spec.update(schedule="0 0 1 1 *"), "its schedule is"),
+        (lambda spec: spec.update(timeZone="Asia/Tokyo"), "its schedule is 30 2 * * * (timeZone Asia/Tokyo), not 30"),
+        (lambda spec: spec.update(concurrencyPolicy="Replace"), "its concurrencyPolicy is Replace, not Forbid"),
+        (lambda spec: spec.update(startingDeadlineSeconds=1), "its startingDeadlineSeconds is 1, not None"),
+        (lambda spec: spec["jobTemplate"]["spec"].update(ttlSecondsAfterFinished=0), "its ttlSecondsAfterFinished is"),
+        (lambda spec: spec["jobTemplate"]["spec"].pop("backoffLimit"), "its backoffLimit is 6, not 0"),
         (lambda spec: pod_of(spec)["containers"][0].update(command=["true"]), "command true"),
         (lambda spec: pod_of(spec)["containers"].append({"name": "more"}), "another container"),
         (lambda spec: pod_of(spec).update(initContainers=[{"name": "more"}]), "another container"),
@@ -443,6 +448,34 @@ def test_the_rest_of_a_cronjob_stays(change: Any, seen: str) -> None:
     now = given("nightly")
     change(now)
     assert seen in "; ".join(CHECKER.other(now, given("nightly")))
+
+
+def test_what_the_api_server_fills_in_is_as_it_was_and_a_step_that_starts_by_itself_is_not() -> None:
+    now = given("train")
+    now.update(successfulJobsHistoryLimit=3, failedJobsHistoryLimit=1)
+    now["jobTemplate"]["spec"].update(completions=1, parallelism=1)
+    assert CHECKER.other(now, given("train")) == []
+    now["suspend"] = False
+    assert CHECKER.other(now, given("train")) == ["it is not suspended"]
+
+
+@pytest.mark.parametrize(
+    ("hard", "seen"),
+    [
+        ({"count/jobs.batch": "9"}, "ResourceQuota q: count/jobs.batch 9"),
+        ({"count/pods": "19", "pods": "2"}, "ResourceQuota q: count/pods 19"),
+        ({"count/jobs.batch": "30", "services": "1"}, ""),
+        ({"count/jobs.batch": "1k"}, ""),
+        ({}, ""),
+    ],
+)
+def test_a_quota_leaves_room_for_the_runs_to_come(hard: Any, seen: str) -> None:
+    async def all_of(kind: str, selector: str = "") -> list[Any]:
+        return [{"metadata": {"name": "q"}, "spec": {"hard": hard}}] if kind == "ResourceQuota" else []
+
+    found = asyncio.run(CHECKER.room_for_runs(made_up_lab("22", objects=NothingThere(all=all_of))))
+    assert found.ok is not bool(seen)
+    assert seen in found.seen
 
 
 class Namespace(NothingThere):

@@ -17,7 +17,7 @@ from mlops_lab.kit.prerequisites import must
 from mlops_lab.kit.rights import allowed
 
 from .accounts import ACCOUNTS, NEEDED, met, others, strangers, strangers_may_not, too_much
-from .given import START, key, pipeline_is_given
+from .given import START, key, pipeline_is_given, room_for_runs
 from .identity import identities
 from .rows import answer, flights, table
 from .rules import bound
@@ -75,7 +75,7 @@ async def runs_to_its_end(lab: Lab) -> None:
     """A run of CronJob `nightly` completes within 150 s, and Service `model` then has the model of its flights.
 
     The flights are the checker's, in ConfigMap `flights`; all is put back afterwards. The pipeline's programs, their
-    schedules, the Deployment and the Service are as they were.
+    schedules, the Deployment and the Service are as they were, and no quota stops the runs that come.
     """
     rows = flights(drawn(lab, "flights"))
     found = await run(lab, table(rows), answer(rows, key()))
@@ -92,6 +92,10 @@ async def runs_to_its_end(lab: Lab) -> None:
     must(await given_service(lab, START), _STAYS)
     await must_be_given(lab, START)
     await must_answer(lab)
+    expect(await room_for_runs(lab)).because(
+        "each run makes four Jobs, and Jobs that have ended are counted, too: nightly keeps its last three that ended "
+        "well and one that failed, and the Jobs of a run go with it. A run after the first ones would stop midway"
+    )
 
 
 @check(points=3, needs=(acts_as_itself, may_do_its_work), domains=_DOMAINS)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mlops_lab.checks import Lab, Observation
+from mlops_lab.checks import Lab, Observation, holds
+from mlops_lab.checks.matchers import quantity
 from mlops_lab.kit.given import differences, in_manifests
 from mlops_lab.kube.client import Object
 
@@ -12,6 +13,17 @@ from .accounts import ACCOUNTS
 
 START = Path(__file__).parents[1] / "start"
 PROGRAM, _PLACE, DATA = "steps", "/pipeline", "flights"
+# What else is said of when and how often, and what the API server takes where nothing is.
+_OF_THE_CRONJOB = {
+    "concurrencyPolicy": "Allow", "startingDeadlineSeconds": None, "successfulJobsHistoryLimit": 3,
+    "failedJobsHistoryLimit": 1,
+}  # fmt: skip
+_OF_ITS_JOB = {
+    "backoffLimit": 6, "activeDeadlineSeconds": None, "ttlSecondsAfterFinished": None, "completions": 1,
+    "parallelism": 1,
+}  # fmt: skip
+_RUNS = 5  # whose Jobs are there at a time: three that ended well, one that failed, the next one
+_COUNTED = ("count/jobs.batch", "count/pods")  # those that have ended are counted, too
 
 
 def key() -> str:
@@ -41,12 +53,32 @@ def other(now: Object, was: Object) -> list[str]:
     if bool(now.get("suspend")) != was["suspend"]:
         said.append("it is suspended, so nobody starts it at night" if now.get("suspend") else "it is not suspended")
     if (now["schedule"], now.get("timeZone")) != (was["schedule"], was.get("timeZone")):
-        said.append(f"its schedule is {now['schedule']}, not {was['schedule']}")
+        zone = f" (timeZone {now['timeZone']})" if now.get("timeZone") else ""
+        said.append(f"its schedule is {now['schedule']}{zone}, not {was['schedule']}")
+    for usual, has, had in (
+        (_OF_THE_CRONJOB, now, was),
+        (_OF_ITS_JOB, now["jobTemplate"]["spec"], was["jobTemplate"]["spec"]),
+    ):
+        for key, value in usual.items():
+            if has.get(key, value) != had.get(key, value):
+                said.append(f"its {key} is {has.get(key, value)}, not {had.get(key, value)}")
     pod = _pod(now)
     if len(pod["containers"]) != 1 or pod.get("initContainers"):
         said.append("there is another container in its pods")
     said += differences(pod, _pod(was))
     return said if _mounts_program(pod) else [*said, f"no ConfigMap {PROGRAM} mounted as a whole at {_PLACE}"]
+
+
+async def room_for_runs(lab: Lab) -> Observation:
+    """Whether quotas that count Jobs, also those that have ended, leave room for the runs that are kept and one."""
+    needed = _RUNS * len(ACCOUNTS)
+    said = [
+        f"ResourceQuota {quota['metadata']['name']}: {key} {number}"
+        for quota in await lab.objects.all("ResourceQuota")
+        for key, number in (quota["spec"].get("hard") or {}).items()
+        if key in _COUNTED and quantity(str(number)) < needed
+    ]
+    return holds(not said, f"no quota that allows fewer than {needed} Jobs, or pods of such", "; ".join(said))
 
 
 def _pod(spec: Object) -> Object:
