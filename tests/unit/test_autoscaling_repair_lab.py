@@ -141,6 +141,17 @@ def test_a_pods_containers_together_have_a_share_with_two_ends(lab: Any) -> None
     assert not lab.cpu([pod({})]).ok
 
 
+def test_what_a_pod_requests_is_more_than_its_containers_sum(lab: Any) -> None:
+    good = {"cpu": "60m", "memory": "48Mi"}
+    before, whole, both = pod(good), pod({"cpu": "5m"}), pod(good)
+    before["spec"]["initContainers"] = [{"resources": {"requests": {"memory": "128Mi"}}}]
+    assert lab.memory([before]).seen == "128Mi" and not lab.memory([before]).ok and lab.cpu([before]).ok
+    whole["spec"]["resources"] = {"requests": good}
+    assert lab.memory([whole]).ok and lab.cpu([whole]).ok
+    both["spec"]["resources"] = {"requests": {"memory": "128Mi"}, "limits": {"memory": "128Mi"}}
+    assert not lab.memory([both]).ok and lab.cpu([both]).ok
+
+
 def autoscaler(*metrics: Object, **status: Any) -> Autoscaler:
     spec = {"scaleTargetRef": {"kind": "Deployment", "name": "model"}, "maxReplicas": 3, "metrics": list(metrics)}
     return Autoscaler({"metadata": {"name": "model"}, "spec": spec, "status": status})
@@ -258,15 +269,34 @@ def test_the_given_server_is_told_from_others(lab: Any) -> None:
     assert "no ConfigMap" in told(lab, [over]).seen
 
 
-def shipped(lab: Any, pods: list[Object], *, prints: bool, begins: str = "", last: int = 0, once: bool = False) -> Any:
+@pytest.mark.parametrize(
+    ("source", "ok"),
+    [
+        ({"emptyDir": {"medium": "Memory"}}, True),
+        ({"ephemeral": {"volumeClaimTemplate": {}}}, True),
+        ({"persistentVolumeClaim": {"claimName": "model-log"}}, False),
+        ({"hostPath": {"path": "/var/log/model"}}, False),
+    ],
+)
+def test_the_log_is_its_pods_own(lab: Any, source: Object, ok: bool) -> None:
+    program = seeded("Deployment", "model")["spec"]["template"]["spec"]["volumes"][0]
+    seen = told(lab, [running(volumes=[program, {"name": "log", **source}])])
+    assert seen.ok is ok
+    assert ok or seen.seen == "at /log no volume that is the pod's own"
+
+
+def shipped(
+    lab: Any, pods: list[Object], *, prints: bool, begins: str = "", last: int = 0, once: bool = False,
+    twice: bool = False, without: str = "-",
+) -> Any:  # fmt: skip
     """What the checker says of pods whose shippers print what was asked for, its last lines, each once, or nothing."""
-    lines: list[str] = []
+    lines = ["forecast for any"] * 50  # of a storm
 
     async def found(_: Any) -> list[Object]:
         return pods
 
     async def get(service: str, path: str, **more: Any) -> Any:
-        lines.append(f"forecast for {path.rpartition('=')[2]}")
+        lines.append(f"forecast for {path.partition('=')[2] or 'any'}")
         return SimpleNamespace(status=200, shown="")
 
     async def first_answer(ask: Any, *given: Any, **more: Any) -> Any:
@@ -275,7 +305,8 @@ def shipped(lab: Any, pods: list[Object], *, prints: bool, begins: str = "", las
     async def logs(pod: str, *given: Any, **more: Any) -> str:
         if pod == begins:
             raise LabError("container shipper is waiting to start", "")
-        said = list(dict.fromkeys(lines)) if once else lines
+        said = [each for each in (dict.fromkeys(lines) if once else lines) if not each.endswith(without)]
+        said = [each for each in said for _ in range(2 if twice else 1)]
         return "\n".join(said[-last:] if prints else [])
 
     before, lab.own_pods = lab.own_pods, found
@@ -288,9 +319,11 @@ def shipped(lab: Any, pods: list[Object], *, prints: bool, begins: str = "", las
 
 def test_a_shipper_must_print_what_was_asked_for(lab: Any) -> None:
     assert shipped(lab, [running()], prints=True).ok
-    assert shipped(lab, [running()], prints=False).seen.startswith("not printed: UA")
-    assert shipped(lab, [running()], prints=True, last=3).seen.startswith("not printed: UA")
-    assert shipped(lab, [running()], prints=True, once=True).seen.endswith(" (1 of 5)")
+    assert shipped(lab, [running()], prints=False).seen.endswith("; for any: 0 of 3")
+    assert ": 0 of 1; " in shipped(lab, [running()], prints=True, last=3).seen
+    assert ": 1 of 5; " in shipped(lab, [running()], prints=True, once=True).seen
+    assert shipped(lab, [running()], prints=True, without=" any").seen == "printed for any: 0 of 3"
+    assert ": 2 of 1; " in shipped(lab, [running()], prints=True, twice=True).seen
     added = running() | {"metadata": {"name": "model-2"}}
     assert shipped(lab, [running(), added], prints=True, begins="model-2").ok
     alone = running(containers=released()[:1])

@@ -31,7 +31,8 @@ async def runs_the_new_release(lab: Lab) -> None:
     """All pods of Deployment `model` are of release v2 and ready, and they alone answer for Service `model`.
 
     The checker waits up to 60 s. What answers is the given server, and container `shipper` prints a line for each
-    forecast: for ten flights that the checker draws, and asks for at once, and for one of them four times more.
+    forecast, no more and no less: for ten flights that the checker draws, and asks for at once, for one of them four
+    times more, and three times for no flight in particular.
     """
     await deployments.exists(lab, why=why.GONE)
     expect(await deployments.rolled_out(lab, within=ARRIVED_WITHIN)).because(why.HANGS)
@@ -48,7 +49,7 @@ async def runs_the_new_release(lab: Lab) -> None:
         "a rollout that was undone has ended, too, where it began: kubectl get deployment model -o wide"
     )
     await must_answer(lab)
-    must(await server.given(lab), "the server was right: what it is, and how long it loads, stays")
+    must(await server.given(lab), "the server was right: what it is, how long it loads, and where it writes, stays")
     expect(await server.ships(lab)).because(
         "the server writes a line for each forecast to /log/requests, and the shipper is there to print it: kubectl "
         "logs POD -c shipper. Leave its command, and the volume that both containers have"

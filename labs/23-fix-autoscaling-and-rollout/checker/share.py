@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 
-from mlops_lab.checks import Lab, Observation, between, holds, observe
+from mlops_lab.checks import Lab, Observation, between, holds, observe, quantity
 from mlops_lab.kit import admission
 from mlops_lab.kube.client import Object
 from mlops_lab.measure.cluster.capacity import requests
@@ -18,13 +19,19 @@ _MIB = 2**20
 
 def cpu(pods: Sequence[Object]) -> Observation:
     """Whether each pod's CPU request is within its share."""
-    return _within("CPU that a pod requests", [f"{float(requests(pod)['cpu'] * 1000):g}m" for pod in pods], *CPU)
+    return _within("CPU that a pod requests", [f"{float(requested(pod, 'cpu') * 1000):g}m" for pod in pods], *CPU)
 
 
 def memory(pods: Sequence[Object]) -> Observation:
     """Whether each pod's memory request is within its share."""
-    said = [f"{float(requests(pod)['memory'] / _MIB):g}Mi" for pod in pods]
+    said = [f"{float(requested(pod, 'memory') / _MIB):g}Mi" for pod in pods]
     return _within("memory that a pod requests", said, *MEMORY)
+
+
+def requested(pod: Object, name: str) -> Fraction:
+    """What a pod requests: what it says as a whole, else what its containers do, those that run first, too."""
+    whole = (pod["spec"].get("resources") or {}).get("requests") or {}
+    return Fraction(quantity(str(whole[name]))) if name in whole else requests(pod)[name]
 
 
 def _within(what: str, amounts: Sequence[str], least: str, most: str) -> Observation:

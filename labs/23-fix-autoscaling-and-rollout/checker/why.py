@@ -18,7 +18,8 @@ HANGS = (
 )
 SHARE = (
     "what a pod requests is kept for it, used or not: what is too much others miss, what is too little is missing when "
-    "the node is full. The sum of all containers counts: kubectl get pods -l app=model -o yaml"
+    "the node is full. The sum of all containers counts, or one that runs before them and asks for more than that: "
+    "kubectl get pods -l app=model -o yaml"
 )
 QUOTA = "the quota was agreed with others, and is theirs, too: kubectl describe quota team"
 ONE_EACH = (
