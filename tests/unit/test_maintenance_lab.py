@@ -5,7 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
+import subprocess
+import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -250,6 +254,84 @@ def test_one_lost_request_of_fifty_is_borne(lab24: Any, asked: int, gone: int, o
 def test_too_few_requests_tell_nothing(lab24: Any) -> None:
     with pytest.raises(LabError, match="asked 9 times"):
         lab24.lost(9, 0)
+
+
+@pytest.mark.parametrize(
+    ("selector", "ok"),
+    [
+        ({"matchLabels": {"app": "board"}}, True),
+        ({"matchExpressions": [{"key": "app", "operator": "In", "values": ["board"]}]}, True),
+        ({}, True),
+        ({"matchLabels": {"app": "boards"}}, False),
+        ({"matchLabels": {"app": "board", "pod-template-hash": "abc"}}, False),
+    ],
+)
+def test_a_budget_is_for_the_next_release_too(lab24: Any, selector: Object, ok: bool) -> None:
+    budget = {"metadata": {"name": "b"}, "spec": {"selector": selector}}
+    seen = lab24.lasting([budget], {"metadata": {"labels": {"app": "board"}}})
+    assert seen.ok is ok
+    assert ok or seen.seen == "none selects app=board"
+
+
+def test_the_taint_is_tolerated_as_the_cluster_does_it(lab24: Any) -> None:
+    """Without an operator it is Equal, to no value."""
+    assert lab24.taint_tolerated() == {"key": ROLE, "effect": "NoSchedule"}
+    assert lab24.tolerates({"spec": {"tolerations": [lab24.taint_tolerated()]}}, lab24.role_tolerated())
+
+
+@pytest.mark.parametrize(
+    ("printed", "said"),
+    [
+        ("/var/lib/kubelet/config.yaml\n/etc/kubernetes/pki/ca.crt\n/usr/lib/systemd/system/kubelet.service\n", ""),
+        ("/var/lib/kubelet/config.yaml\n/tmp/ca.crt\n/tmp/ca.crt\n", "next start: /tmp/ca.crt"),
+        ("/run/systemd/system/kubelet.service.d/mine.conf\n", "next start: /run/systemd/system/kubelet.service.d/mine"),
+        ("", ""),
+    ],
+)
+def test_what_is_in_tmp_is_gone_after_the_next_start(lab24: Any, printed: str, said: str) -> None:
+    seen = asyncio.run(lab24.outlasts(lab_on(machines=Machines(printed)), WORKER))
+    assert seen.ok is not bool(said)
+    assert said in seen.seen
+
+
+def test_the_files_that_the_kubelet_is_started_from_are_found(lab24: Any, tmp_path: Path) -> None:
+    there, config, link = tmp_path / "ca.crt", tmp_path / "config.yaml", tmp_path / "linked.crt"
+    there.touch()
+    link.symlink_to(there)
+    config.write_text(f'authentication:\n  x509:\n    clientCAFile: "{link}"\nresolvConf: /run/resolv.conf\n')
+    given = [f"--config={config}", "--kubeconfig=/etc/kubernetes/kubelet.conf", "--node-ip=127.0.0.1"]
+    with subprocess.Popen([sys.executable, "-c", "input()", *given], stdin=subprocess.PIPE) as kubelet:
+        try:
+            systemctl = tmp_path / "systemctl"
+            unit = "/lib/systemd/system/kubelet.service /run/systemd/system/service.d/any.conf"
+            systemctl.write_text(f'#!/bin/sh\ncase "$*" in *MainPID*) echo {kubelet.pid};; *) echo "{unit}";; esac\n')
+            systemctl.chmod(0o755)
+            paths = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+            done = subprocess.run(["sh", "-c", lab24._FILES], env=paths, capture_output=True, text=True, check=True)
+        finally:
+            kubelet.kill()
+    found = done.stdout.split()
+    assert {str(config), str(link), str(there), "/etc/kubernetes/kubelet.conf"} <= set(found)
+    assert not [each for each in found if "resolv" in each or "any.conf" in each]
+    assert "/lib/systemd/system/kubelet.service" in found
+
+
+@pytest.mark.parametrize(("silent", "said"), [("", ""), (CONTROL, "Service model answers c"), (WORKER, "answers w")])
+def test_a_service_answers_whichever_node_asks(lab24: Any, silent: str, said: str) -> None:
+    made: dict[str, Object] = {}
+
+    class Asked(Cluster):
+        async def apply(self, objects: Any) -> None:
+            made.update({each["metadata"]["name"]: each for each in objects})
+
+        async def run_in(self, pod: str, *command: str, within: float = 30) -> Any:
+            assert command[-1] == "http://10.0.0.1/version"
+            return SimpleNamespace(lines=["0" if made[pod]["spec"]["nodeName"] == silent else "200"], errors="")
+
+    seen = asyncio.run(lab24.answers(lab_on(Asked(1)), "model", "/version", within=-1))
+    assert seen.ok is not bool(said)
+    assert said in seen.expected
+    assert {each["spec"]["nodeName"] for each in made.values()} == {CONTROL, WORKER}
 
 
 def board_pod(name: str, node: str) -> Object:

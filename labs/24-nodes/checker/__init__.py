@@ -20,8 +20,8 @@ from mlops_lab.tasks import nodes
 from mlops_lab.tasks.lab import TaskLab
 
 from . import looks
-from .drain import drained
-from .placement import MARK, asks_for, by_node, named_values, role_tolerated, tempting, tolerates
+from .drain import drained, lasting
+from .placement import MARK, asks_for, by_node, named_values, role_tolerated, taint_tolerated, tempting, tolerates
 from .trials import answers, place, refuse
 
 HEARD_WITHIN = 20.0  # s; a kubelet says every 10 s that it lives
@@ -76,13 +76,13 @@ async def control_plane_is_closed(lab: TaskLab) -> None:
     """The control plane takes pods that tolerate its taint and no others, and `retrain` runs on the worker.
 
     The checker makes two pods that belong on the control plane: the one that tolerates nothing has to wait, the one
-    that tolerates `node-role.kubernetes.io/control-plane` (NoSchedule) has to run. And no pod that does not tolerate
-    the taint runs there, nor would a new one of `retrain`.
+    that tolerates `node-role.kubernetes.io/control-plane:NoSchedule`, without a value, has to run. And no pod that does
+    not tolerate the taint runs there, nor would a new one of `retrain`.
     """
     control = nodes.control_plane(lab)
     refused, taken = await together(
         refuse(lab, "a pod that tolerates nothing", node=control, within=REFUSED_WITHIN),
-        place(lab, f"a pod that tolerates {MARK}", node=control, tolerates=[role_tolerated()], within=PLACED_WITHIN),
+        place(lab, f"a pod that tolerates {MARK}", node=control, tolerates=[taint_tolerated()], within=PLACED_WITHIN),
     )
     expect(refused).because(
         "a control plane takes no work because it has a taint with the effect NoSchedule, and for no other reason; "
@@ -91,7 +91,7 @@ async def control_plane_is_closed(lab: TaskLab) -> None:
     )
     expect(taken).because(
         "pods of the cluster itself, and those of board, are let in by the toleration of the control plane's own "
-        "taint: a cordon, and other taints, keep them out as well"
+        "taint: a cordon, other taints, and a value of it that it did not have, keep them out as well"
     )
     await presence.exists(lab, "Deployment", "retrain", "it is to run on the worker", others=True)
     expect(await lab.objects.deployment("retrain").rolled_out(within=READY_WITHIN)).because(
@@ -139,8 +139,8 @@ def has_no_place(spec: Object, labels: Mapping[str, str], control: str) -> Obser
 async def model_is_in_its_pool(lab: TaskLab) -> None:
     """The worker is the node with `pool=serving`; `model`'s two pods are ready there, since they ask for that label.
 
-    The checker makes a pod that asks for the label and for nothing else. From there Service `model` is asked, behind
-    which these pods are, and no others.
+    The checker makes a pod that asks for the label and for nothing else. From both nodes Service `model` is asked,
+    behind which these pods are, and no others.
     """
     worker, control = nodes.worker(lab), nodes.control_plane(lab)
     await presence.exists(lab, "Deployment", "model", "the model is to run again", others=True)
@@ -173,7 +173,8 @@ async def model_is_in_its_pool(lab: TaskLab) -> None:
         "name says nothing here"
     )
     expect(await answers(lab, "model", "/version", within=PLACED_WITHIN)).because(
-        "kubectl get endpointslices shows which pods are behind the Service, and whether they are ready"
+        "kubectl get endpointslices shows which pods are behind the Service, and whether they are ready; kubectl get "
+        "service model -o yaml whether it leads there from any node (internalTrafficPolicy)"
     )
     await must_answer(lab, "model", "model")
 
@@ -205,7 +206,10 @@ def demands_the_pool(spec: Object, labels: Mapping[str, str], node: str, *, othe
 
 @check(points=1, needs=worker_is_ready, owns="nodes", domains=_TROUBLE)
 async def kubelet_stays(lab: TaskLab) -> None:
-    """The kubelet goes on after its service is restarted, and is started with the machine."""
+    """The kubelet goes on after its service is restarted, and is started with the machine.
+
+    Its service is enabled, and its settings, and the authority that they name, are not in /tmp, /run or /dev.
+    """
     worker = nodes.worker(lab)
     said = (await lab.machines.run(worker, "systemctl", "is-enabled", "kubelet")).stdout.strip()
     expect(observe("the kubelet's service is", said or "not known", equal_to("enabled"))).because(
@@ -219,6 +223,10 @@ async def kubelet_stays(lab: TaskLab) -> None:
     )
     expect(await looks.steady(lab, worker, "kubelet")).because(
         "the node is kept Ready by something else than its service, which nobody starts anew when it ends"
+    )
+    expect(await looks.outlasts(lab, worker)).because(
+        "/tmp, /run and /dev are empty when a machine has started: settings there, or files that they name, are gone, "
+        "and the kubelet ends as it did tonight. The other node's settings name files that lie on its disk"
     )
 
 
@@ -243,6 +251,10 @@ async def drains(lab: TaskLab) -> None:
         "when all of them are on the node that is drained, an eviction waits for a successor that finds no place"
     )
     await must_answer(lab, "board", "board")
+    way = (await lab.objects.service("board"))["spec"].get("internalTrafficPolicy", "Cluster")
+    expect(observe("internalTrafficPolicy of Service board", way, equal_to("Cluster"))).because(
+        "with Local a node's pods are led to the pods of board on that node alone, and to nobody once it is drained"
+    )
     found = await drained(lab, pods)
     expect(found.granted).because(
         "a drain asks the Eviction API, and that a PodDisruptionBudget: kubectl get pdb shows how many pods may go now "
@@ -251,6 +263,12 @@ async def drains(lab: TaskLab) -> None:
     expect(found.held).because(
         "without a budget that matches its pods, two nodes drained at once, or an eager script, take all of board "
         "away: a PodDisruptionBudget lets one go, and the next when the first has a successor"
+    )
+    board: Object = (await lab.objects.deployment("board").present())["spec"]["template"]
+    expect(lasting(await lab.objects.all("PodDisruptionBudget"), board)).because(
+        "the label pod-template-hash is another one with each release: a budget that asks for it, or for whatever else "
+        "the pods of now alone have, selects nobody afterwards. kubectl get deployment board -o yaml, labels of its "
+        "template"
     )
     expect(found.emptied).because("kubectl get pods -o wide shows what is left there, kubectl get pdb what holds it")
     expect(found.lost).because("as long as one of its pods is ready, the Service leads there")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlops_lab.checks import LabError, Observation
+from mlops_lab.checks import LabError, Observation, holds
 from mlops_lab.kit.deployments import owned_pods
 from mlops_lab.kit.pods import leaving, name
+from mlops_lab.kit.selectors import selects
 from mlops_lab.kit.side_by_side import together
 from mlops_lab.kit.standing import standing
 from mlops_lab.kube.client import Object
@@ -160,6 +161,18 @@ def held(refused: Sequence[str], others: int) -> Observation:
     if refused:
         return Observation(True, expected, f"refused: {refused[0]}", timed=False)
     return Observation(False, expected, f"granted for {others} more: all of them at once", timed=False)
+
+
+def lasting(budgets: Iterable[Object], template: Object) -> Observation:
+    """Whether a budget selects the pods of a Deployment's next release, too, which have all labels but the hash.
+
+    Args:
+        template: of its pods.
+    """
+    labels = template["metadata"].get("labels") or {}
+    good = [name(each) for each in budgets if selects(each["spec"].get("selector") or {}, labels)]
+    expected = "a PodDisruptionBudget for board's pods of any release"
+    return holds(bool(good), expected, f"none selects {', '.join(f'{key}={value}' for key, value in labels.items())}")
 
 
 def spread(board: Sequence[Object]) -> Observation:

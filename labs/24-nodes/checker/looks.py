@@ -12,6 +12,19 @@ from mlops_lab.tasks.lab import TaskLab
 
 _STEADY_FOR = 5.0  # s, in which a service that can't go on ends at least once
 _ENDED = ("Succeeded", "Failed")
+_EMPTIED = ("/tmp/", "/run/", "/var/run/", "/dev/")  # when the machine starts
+# Prints the files that the kubelet's service is started from, and where links lead: unit, settings, trusted authority.
+_FILES = r"""
+pid=$(systemctl show kubelet --property=MainPID --value)
+given=$(tr '\0' '\n' <"/proc/$pid/cmdline" | sed -n 's/^--\(config\|kubeconfig\|client-ca-file\)=//p')
+config=$(tr '\0' '\n' <"/proc/$pid/cmdline" | sed -n 's/^--config=//p')
+ca=$(sed -n 's/^ *clientCAFile: *//p' "$config" | tr -d "\"'")
+unit=$(systemctl show kubelet --property=FragmentPath,DropInPaths --value | tr ' ' '\n' | grep /kubelet)
+for each in $given $ca $unit; do
+  echo "$each"
+  readlink -m "$each"
+done
+"""
 
 
 def for_sure(heard: Observation) -> Observation:
@@ -48,6 +61,16 @@ async def steady(lab: TaskLab, node: str, service: str) -> Observation:
     return Observation(
         states == ["active", "active"] and same, f"service {service} is active, and stays so",
         said if same else f"{said}, and it has begun again meanwhile", what=f"after a restart service {service}",
+    )  # fmt: skip
+
+
+async def outlasts(lab: TaskLab, node: str) -> Observation:
+    """Is what the kubelet is started from there after the machine's next start?"""
+    done = await lab.machines.run(node, "sh", "-c", _FILES)
+    gone = sorted({each for each in done.stdout.split() if each.startswith(_EMPTIED)})
+    return holds(
+        not gone, "what the kubelet is started from outlasts a start of the machine",
+        f"gone after the machine's next start: {', '.join(gone)}",
     )  # fmt: skip
 
 

@@ -19,6 +19,11 @@ def role_tolerated() -> Object:
     return {"key": MARK, "operator": "Exists", "effect": "NoSchedule"}
 
 
+def taint_tolerated() -> Object:
+    """The same as the cluster's own pods write it: of the taint without a value, and of no other."""
+    return {"key": MARK, "effect": "NoSchedule"}
+
+
 def tolerates(pod: Object, wanted: Object) -> bool:
     """Does a pod tolerate what this toleration of a key and an effect does?"""
     for each in pod["spec"].get("tolerations") or []:

@@ -7,6 +7,7 @@ from typing import Any
 
 from mlops_lab.checks import Observation
 from mlops_lab.kit.drawn import drawn
+from mlops_lab.kit.side_by_side import together
 from mlops_lab.kit.standing import standing
 from mlops_lab.kube.client import Object
 from mlops_lab.tasks import nodes
@@ -66,27 +67,33 @@ async def refuse(lab: TaskLab, what: str, *, node: str, within: float) -> Observ
 
 
 async def answers(lab: TaskLab, service: str, path: str, *, within: float) -> Observation:
-    """Does a Service answer with status 200, asked from a pod on the worker?
+    """Does a Service answer with status 200, asked from a pod on each node, whatever that is closed to?
 
     Args:
         within: seconds.
     """
     address = (await lab.objects.service(service))["spec"].get("clusterIP")
-    pod = trial(lab, "who asks", node=nodes.worker(lab))
-    asker = pod["metadata"]["name"]
-    async with standing(lab, [pod], grace=0):
-        await lab.objects.named("Pod", asker).until(
-            lambda it: phase(it) == "Running", expected="the checker's pod runs", shown=placed, within=_RUNS_WITHIN
-        )
 
-        async def status() -> str:
-            done = await lab.objects.run_in(asker, "python3", "-c", _GET, f"http://{address}{path}", within=15)
-            return done.lines[-1] if done.lines else "0"
+    async def asked_from(node: str) -> Observation:
+        pod = trial(lab, "who asks", node=node, tolerates=[{"operator": "Exists"}])
+        pod["spec"]["nodeName"] = node  # past the scheduler
+        asker = pod["metadata"]["name"]
+        async with standing(lab, [pod], grace=0):
+            await lab.objects.named("Pod", asker).until(
+                lambda it: phase(it) == "Running", expected="the checker's pod runs", shown=placed, within=_RUNS_WITHIN
+            )
 
-        return await lab.time.eventually(
-            status, lambda code: code == "200", expected=f"Service {service} answers with status 200",
-            shown=lambda code: f"status {code}" if code != "0" else "no answer", within=within,
-        )  # fmt: skip
+            async def status() -> str:
+                done = await lab.objects.run_in(asker, "python3", "-c", _GET, f"http://{address}{path}", within=15)
+                return done.lines[-1] if done.lines else "0"
+
+            return await lab.time.eventually(
+                status, lambda code: code == "200", expected=f"Service {service} answers {node} with status 200",
+                shown=lambda code: f"status {code}" if code != "0" else "no answer", within=within,
+            )  # fmt: skip
+
+    seen = await together(*(asked_from(node) for node in (nodes.worker(lab), nodes.control_plane(lab))))
+    return next((each for each in seen if not each.ok), seen[0])
 
 
 def trial(
