@@ -164,24 +164,34 @@ class Visitors:
         random = drawn(lab, "visitors")
         port = random.randrange(*_PORTS)
 
+        names = [f"{word(random)}-{number}" for number in range(14)]
+        left = iter(names)
+
         def labels(key: str, value: str) -> dict[str, str]:
             return {key: value, word(random): word(random)}
 
-        names = [f"{word(random)}-{number}" for number in range(14)]
+        def visitor(key: str, value: str) -> Listener:
+            return Listener(lab.objects, next(left), labels(key, value), (WEB, port))
+
         away = Objects(lab.objects.named("Pod", names[-1]).kube, SYSTEM_NAMESPACE)
         of_the_list = (
             {"app": "monitor", "role": "client"}, {"app": "gateway", "role": "loader"},
             {"app": "model"}, {"app": "features"},
         )  # fmt: skip
-        here = (
-            labels("role", "client"), labels("role", "loader"), labels("app", "monitor"), labels("app", "gateway"),
-            labels("app", "model"), labels("app", "features"), labels("app", "store"), labels("app", word(random)),
-            labels(word(random), word(random)),  # nor has everybody a label app
-        )  # fmt: skip
-        nine = (Listener(lab.objects, name, each, (WEB, port)) for name, each in zip(names, here, strict=False))
-        host = Host(lab.objects, names[9], labels("app", word(random)), (WEB, DNS, port))
-        guests = tuple(Guest(away, name, each) for name, each in zip(names[10:], of_the_list, strict=True))
-        return cls(*nine, host, guests, port)
+        return cls(
+            client=visitor("role", "client"),
+            loader=visitor("role", "loader"),
+            monitor=visitor("app", "monitor"),
+            gateway=visitor("app", "gateway"),
+            model=visitor("app", "model"),
+            features=visitor("app", "features"),
+            store=visitor("app", "store"),
+            stranger=visitor("app", word(random)),
+            listener=visitor(word(random), word(random)),  # nor has everybody a label app
+            host=Host(lab.objects, next(left), labels("app", word(random)), (WEB, DNS, port)),
+            guests=tuple(Guest(away, next(left), each) for each in of_the_list),
+            port=port,
+        )
 
     @property
     def said(self) -> dict[Listener, str]:

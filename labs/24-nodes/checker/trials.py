@@ -92,7 +92,9 @@ async def answers(lab: TaskLab, service: str, path: str, *, within: float) -> Ob
                 shown=lambda code: f"status {code}" if code != "0" else "no answer", within=within,
             )  # fmt: skip
 
-    seen = await together(*(asked_from(node) for node in (nodes.worker(lab), nodes.control_plane(lab))))
+    seen: list[Observation] = await together(
+        *(asked_from(node) for node in (nodes.worker(lab), nodes.control_plane(lab)))
+    )
     return next((each for each in seen if not each.ok), seen[0])
 
 
