@@ -271,11 +271,11 @@ def test_who_listens_does_so_by_tcp_and_udp_on_all_its_ports(lab21: Any) -> None
     try:
         for port in free:
             wait_until(functools.partial(listens, port), what="the program", within=20, every=0.05, hint="")
-        targets = [f"127.0.0.1:{each}" for each in (*free, 1)]
+        targets = [f"{kind}:127.0.0.1:{each}" for kind in ("tcp", "udp") for each in (*free, 1)]
         sent = subprocess.run(
             [sys.executable, "-c", lab21._SEND, *targets], capture_output=True, text=True, check=True, timeout=30
         )
-        assert json.loads(sent.stdout) == dict(zip(targets, ("open", "open", ""), strict=True))
+        assert json.loads(sent.stdout) == dict(zip(targets, ("open", "open", "") * 2, strict=True))
     finally:
         process.kill()
         process.wait()
@@ -411,9 +411,7 @@ class Space(NothingThere):
             return Printed(0, [API], "")
         if command[-1] == "/etc/resolv.conf":
             return Printed(0, [DNS], "")
-        by_udp = command[0] == "python3"
-        targets = {each: f"udp:{each}" if by_udp else each for each in command[3 if by_udp else 5 :]}
-        gave = {each: self.gives(pod, target) for each, target in targets.items()}
+        gave = {each: self.gives(pod, each) for each in command[3 if command[0] == "python3" else 5 :]}
         return Printed(0, [json.dumps(gave)], "")
 
     def gives(self, pod: str, target: str) -> str:

@@ -15,7 +15,7 @@ from .visitors import DNS, WEB, Listener, Sender, Visitors
 
 _SETTLED_AFTER = 3.0  # s until the nodes know new pods
 _OPEN_WITHIN = 20.0  # s
-_SHUT_WITHIN = 8.0  # s
+_SHUT_WITHIN = 10.0  # s
 _LISTENS_WITHIN = 15.0  # s
 _REFUSED_WITHIN = 2.0  # s for an answer that should not come
 _KINDS = "tcp", "udp"

@@ -18,23 +18,29 @@ _LETTERS = "bcdfghjklmnpqrstvwxz"
 WEB, DNS = 8080, 53
 _PORTS = 20000, 30000  # of these is the port that is on no list
 _GUEST_LIVES = 600  # s, also if a check that was cut off has left it
-# Prints a JSON object: for each HOST:PORT whether somebody has answered a datagram.
+# Prints a JSON object: for each `tcp:HOST:PORT` and `udp:HOST:PORT` whether somebody has answered.
 _SEND = """
 import json, socket, sys, threading
 seen = {}
-def look(target):
-    host, _, port = target.rpartition(":")
-    family, kind, _, _, address = socket.getaddrinfo(host, int(port), type=socket.SOCK_DGRAM)[0]
-    with socket.socket(family, kind) as one:
+def by_tcp(address):
+    socket.create_connection(address, 2).close()
+def by_udp(address):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
         one.settimeout(0.5)
-        for _ in range(3):
+        for left in (2, 1, 0):
             try:
                 one.sendto(b"?", address)
-                one.recv(9)
+                return one.recv(9)
             except OSError:
-                continue
-            seen[target] = "open"
-            return
+                if not left:
+                    raise
+def look(target):
+    kind, host, port = target.split(":")
+    try:
+        (by_tcp if kind == "tcp" else by_udp)((host, int(port)))
+        seen[target] = "open"
+    except OSError:
+        pass
 looks = [threading.Thread(target=look, args=(each,), daemon=True) for each in sys.argv[1:]]
 [each.start() for each in looks]
 [each.join(5) for each in looks]
@@ -65,18 +71,17 @@ class Sender(Probe):
     """A probe that knows targets `udp:HOST:PORT`, too: `open` if a datagram was answered."""
 
     async def tries(self, *targets: str) -> dict[str, str]:
-        """As any probe does."""
-        by_udp = [each for each in targets if each.startswith("udp:")]
-        others = [each for each in targets if each not in by_udp]
-        found = await together(*([super().tries(*others)] if others else []), *([self._sent(by_udp)] if by_udp else []))
+        """As any probe does; all that is TCP and UDP by one program."""
+        own = [each for each in targets if each.startswith(("tcp:", "udp:"))]
+        others = [each for each in targets if each not in own]
+        found = await together(*([super().tries(*others)] if others else []), *([self._sent(own)] if own else []))
         return {target: gave for each in found for target, gave in each.items()}
 
     async def _sent(self, targets: list[str]) -> dict[str, str]:
-        addresses = [each.removeprefix("udp:") for each in targets]
-        printed = await self.objects.run_in(self.name, "python3", "-c", _SEND, *addresses)
+        printed = await self.objects.run_in(self.name, "python3", "-c", _SEND, *targets)
         if printed.code != 0 or not printed.lines:
             raise LabError(f"probe {self.name} printed {printed.lines[-1:] or printed.errors[-200:]}", "check again")
-        return {f"udp:{key}": str(value) for key, value in json.loads(printed.lines[-1]).items()}
+        return {str(key): str(value) for key, value in json.loads(printed.lines[-1]).items()}
 
 
 @dataclass(frozen=True)
