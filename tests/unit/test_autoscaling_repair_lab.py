@@ -179,6 +179,15 @@ def test_how_long_an_autoscaler_waits_is_said_where_nothing_is_named(lab: Any) -
         assert lab.window(hpa) == seconds
 
 
+def test_an_autoscaler_moves_both_ways(lab: Any) -> None:
+    hpa = autoscaler()
+    assert lab.moves(hpa).ok
+    hpa.item["spec"]["behavior"] = {"scaleUp": {"selectPolicy": "Min"}, "scaleDown": {"stabilizationWindowSeconds": 60}}
+    assert lab.moves(hpa).ok
+    hpa.item["spec"]["behavior"]["scaleDown"]["selectPolicy"] = "Disabled"
+    assert lab.moves(hpa).seen == "behavior.scaleDown: selectPolicy Disabled"
+
+
 def test_an_autoscaler_says_first_what_it_can_not_do(lab: Any) -> None:
     able, active = condition("AbleToScale", "True"), condition("ScalingActive", "True")
     lost = condition("AbleToScale", "False", "FailedGetScale", "deployments.apps\n not found")

@@ -16,7 +16,7 @@ from mlops_lab.kit.autoscalers import Autoscaler
 from mlops_lab.kit.prerequisites import must
 
 from . import server, share, why
-from .scenario import FIGURES_WITHIN, IN_WITHIN, KIND, computes, release, storm, target, window, without_figures
+from .scenario import FIGURES_WITHIN, IN_WITHIN, KIND, computes, moves, release, storm, target, window, without_figures
 
 ARRIVED_WITHIN = 60  # s, for pods that were changed just before
 REPORTS_WITHIN = 20  # s
@@ -85,6 +85,7 @@ async def each_has_its_autoscaler(lab: Lab) -> None:
         seen = await computes(lab, hpa, until=until)
         now = await lab.objects.named(KIND, hpa.name).now()
         expect(seen).because("" if seen.ok else without_figures(Autoscaler(now) if now else None))
+    expect(moves(own[-1])).because(why.DIRECTIONS)
     rests = await autoscalers.rests_at_one(lab, within=IN_WITHIN, figures_within=FIGURES_WITHIN)
     expect(rests).because("" if rests.ok else await why_not_one(lab, "the metrics need up to 30 s more to fall"))
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from mlops_lab.checks import Lab, LabError, Observation, at_least
+from mlops_lab.checks import Lab, LabError, Observation, at_least, holds
 from mlops_lab.kit.autoscaler_reasons import why_no_second_pod
 from mlops_lab.kit.autoscalers import Autoscaler, Hands, autoscalers_of, metric_name, metric_source
 from mlops_lab.kit.deployments import followed, status_count
@@ -138,6 +138,14 @@ def window(hpa: Autoscaler) -> int:
     down = (hpa.item["spec"].get("behavior") or {}).get("scaleDown") or {}
     seconds = down.get("stabilizationWindowSeconds")
     return USUAL_WINDOW if seconds is None else int(seconds)
+
+
+def moves(hpa: Autoscaler) -> Observation:
+    """Whether an autoscaler may both add pods and take them away."""
+    behavior = hpa.item["spec"].get("behavior") or {}
+    never = [way for way in ("scaleUp", "scaleDown") if (behavior.get(way) or {}).get("selectPolicy") == "Disabled"]
+    expected = f"autoscaler {hpa.name} may add pods and take them away"
+    return holds(not never, expected, f"behavior.{' and behavior.'.join(never)}: selectPolicy Disabled")
 
 
 def state(item: Object | None) -> str:

@@ -27,6 +27,7 @@ ONE_EACH = (
     "same. Two for the same pods would undo what the other does, so neither acts: kubectl get hpa, column REFERENCE"
 )
 AS_AGREED = "bounds and target are what was agreed; they were not what kept it from acting: kubectl get hpa -o yaml"
+DIRECTIONS = "an autoscaler that computes and may not act on it is none: kubectl get hpa -o yaml, behavior"
 WINDOW = (
     "the window is what was agreed: the highest number computed in it counts, so that pods don't go in each lull of a "
     "storm and come again; kubectl get hpa -o yaml, behavior"
