@@ -6,8 +6,12 @@ import asyncio
 import base64
 import contextlib
 import json
+import subprocess
+import sys
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -369,7 +373,7 @@ def test_the_new_key_is_looked_for_too_where_there_can_be_one(changeable: bool) 
         asyncio.run(lab07.key_only_in_the_secret.run(lab))
 
 
-@pytest.mark.parametrize(("followed", "last"), [(0, 20), (1, 20), (2, 60), (3, 60)])
+@pytest.mark.parametrize(("followed", "last"), [(0, 20), (1, 20), (2, 20), (3, 60), (4, 60)])
 def test_the_threshold_is_followed_to_none_and_back_as_well(followed: int, last: float) -> None:
     """As many changes as are followed, and the seconds that the way back has."""
     lab07 = loaded("07")
@@ -406,8 +410,104 @@ def test_the_threshold_is_followed_to_none_and_back_as_well(followed: int, last:
     lab07.judged_by, lab07.read_keys, lab07.put_back, lab07.answered = judged_by, known, put_back, answered
     objects = NothingThere(named=lambda kind, name: SimpleNamespace(present=present), patch=patch)
     change = asyncio.run(lab07.changed(made_up_lab(objects=objects, traffic=Traffic())))
-    assert [change.followed.ok, change.down_to_none.ok, change.followed_again.ok] == [
-        followed > each for each in range(3)
-    ]
+    seen = [change.followed, change.to_the_digit, change.down_to_none, change.followed_again]
+    assert [each.ok for each in seen] == [followed > each for each in range(4)]
     assert asked[-1] == (0.3, last) and [each for each, _ in asked[:-1]] == patched
-    assert patched[1:] == ([0.0] if followed else [])
+    assert patched[1:] == [float(change.above), 0.0][:followed]
+
+
+def test_a_threshold_is_just_above_a_flight_to_who_rounds() -> None:
+    lab07 = loaded("07")
+    for before in (0.3, 0.8):
+        for _ in range(100):
+            text = lab07.just_above(OWN, before)
+            new = float(text)
+            (below,) = [one for one in OWN if 0 < new - one < 1e-4]
+            assert new - below > 2e-6 and lab07.turns(OWN, new, before) >= 4 and "e" not in text
+            assert round(below, 3) == round(new, 3)
+    assert float(lab07.just_above([0.5], 0.5)) > 0.5
+
+
+def test_who_asks_from_within_a_pod_is_told_by_what_the_key_is() -> None:
+    lab07 = loaded("07")
+    given: list[str] = []
+    one = pod(phase="Running")
+    one["spec"] = {"containers": [{"name": "server", "ports": [{"name": "http", "containerPort": 8080}]}]}
+
+    async def owned_pods(lab: Any) -> list[Object]:
+        return [one]
+
+    async def service(name: str) -> Object:
+        return {"spec": {"ports": [{"port": 80, "targetPort": "http"}]}}
+
+    async def run_in(name: str, *command: str, container: str, within: float) -> Printed:
+        given.extend([name, container, *command[3:]])
+        return Printed(0, ["200", "0"], "")
+
+    lab07.owned_pods = owned_pods
+    lab = with_objects(service=service, run_in=run_in)
+    asked = lab07.asked_inside(lab, {"rows": []}, {"no key": None, "a key of the checker's": "stranger"})
+    assert asyncio.run(asked) == {"no key": 200}
+    assert given == ["model-1", "server", "8080", "X-API-Key", '{"rows": []}', "-", "stranger"]
+
+
+@pytest.mark.parametrize(
+    ("service", "port"),
+    [
+        ({"ports": [{"port": 80, "targetPort": 9090}]}, 9090),
+        ({"ports": [{"port": 80}]}, 80),
+        ({"ports": [{"port": 81, "targetPort": 8081}, {"port": 80, "targetPort": "http"}]}, 8080),
+        ({"ports": [{"port": 80, "targetPort": "web"}]}, None),
+    ],
+)
+def test_the_port_that_the_service_leads_to(lab07: Any, service: Object, port: int | None) -> None:
+    spec = {"containers": [{"name": "a", "ports": [{"name": "http", "containerPort": 8080}]}, {"name": "b"}]}
+    assert lab07.target({"spec": service}, {"spec": spec}) == port
+
+
+def test_a_program_that_runs_for_a_moment_is_seen(lab07: Any, tmp_path: Path) -> None:
+    (tmp_path / "7").mkdir()
+    command, environ = tmp_path / "7" / "cmdline", tmp_path / "7" / "environ"
+    command.write_text("sh\0-c\0ask")
+    (tmp_path / "meminfo").write_text(KEY)
+    watch = subprocess.Popen([sys.executable, "-c", lab07.WATCH, "3", str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    time.sleep(1)
+    command.write_text(f"ask\0{KEY}")
+    environ.write_text(f"PATH=/bin\0TOKEN=a{KEY}\0")
+    time.sleep(1)
+    command.unlink()
+    lines = watch.communicate(timeout=30)[0].splitlines()
+    assert lines.count(f"== {tmp_path}/7/environ") == 1 and "sh" in lines
+    assert {each.partition(" (")[0] for each in lab07.told(pod(), "server", lines, lab07.forms(KEY))} == {
+        "pod model-1, container server: command line",
+        "pod model-1, container server: environment variable TOKEN",
+    }
+
+
+@pytest.mark.parametrize("limit", ["", "256Mi", "64Mi", "48Mi"])
+def test_a_container_without_room_is_not_watched(lab07: Any, limit: str) -> None:
+    container = {"resources": {"limits": {"memory": limit}}} if limit else {}
+    assert lab07.has_room(container) is (limit != "48Mi")
+
+
+def test_what_watches_ends_after_the_block_or_with_its_failure() -> None:
+    lab07 = loaded("07")
+    ended: list[Any] = []
+
+    async def watched(lab: Any, signs: Any) -> list[str]:
+        await asyncio.sleep(0.01)
+        ended.append(signs)
+        return ["a place"]
+
+    async def play(broken: bool) -> list[str]:
+        async with lab07.watching(made_up_lab(), ["key"]) as watch:
+            if broken:
+                raise Failure("this", "that", "")
+        found: list[str] = watch.result()
+        return found
+
+    lab07.watched = watched
+    assert asyncio.run(play(False)) == ["a place"] and ended == [["key"]]
+    with pytest.raises(Failure):
+        asyncio.run(play(True))
+    assert ended == [["key"]]

@@ -118,6 +118,10 @@ def test_a_model_that_its_report_has_ended_is_not_made_to_leak_as_well() -> None
     [
         ({"requests.cpu": "1000m", "requests.memory": "1400Mi"}, "ResourceQuota team as it came with the lab"),
         ({"requests.cpu": "2", "requests.memory": "1400Mi"}, "another one: requests.cpu 2"),
+        (
+            {"requests.cpu": "1", "requests.memory": "1400Mi", "limits.memory": "4Gi"},
+            "another one: limits.memory 4Gi, too",
+        ),
         ({"requests.memory": "1400Mi"}, "another one: requests.cpu not counted"),
         (None, "another one: requests.cpu not counted, requests.memory not counted"),
     ],

@@ -82,21 +82,21 @@ def test_what_came_from_the_cache() -> None:
     judged("rerun_hits_the_cache", left(**{name: replace(STEPS[name], cached=True) for name in ("train", "evaluate")}))
 
 
-def test_the_first_days_are_of_one_month_and_the_others_of_two() -> None:
+def test_the_first_days_are_of_one_month_and_the_others_of_three() -> None:
     scenario = loaded("08", "scenario")
     for seed in range(300):
         begun = []
-        for draw, months in ((scenario.first_days, 1), (scenario.days_of_two_months, 2)):
+        for draw, months in ((scenario.first_days, 1), (scenario.days_of_three_months, 3)):
             given = draw(random.Random(seed))
             first, last = date.fromisoformat(given["first_day"]), date.fromisoformat(given["last_day"])
             assert last.month - first.month == months - 1
             learnt = (last - first).days + 1 - given["held_out_days"]
-            assert learnt in range(4, 7) if months == 1 else learnt in range(19, 30)
+            assert learnt in range(4, 7) if months == 1 else learnt in range(29, 37)
             begun.append((given["held_out_days"], last - timedelta(given["held_out_days"] - 1)))
         (held_out, saturday), (other, _) = begun
         assert held_out != other and saturday.weekday() == 5
-        # October is before September as a text; on the 25th flights have gaps in their weather.
-        assert first.month == 9 and last - timedelta(other - 1) <= date(2013, 10, 25) <= last
+        # October is before September as a text; on 2 November flights have gaps in their weather.
+        assert first.month == 9 and last - timedelta(other - 1) <= date(2013, 11, 2) <= last
 
 
 def test_only_prepare_finds_the_days_files() -> None:
@@ -121,6 +121,35 @@ def test_only_prepare_finds_the_days_files() -> None:
         assert found["exec-train"]["emptyDirMounts"] == [{"volumeName": apart.VOLUME, "mountPath": "/data/flights"}]
         assert not found.get("exec-prepare")
     assert shared["executors"]["exec-train"] == {"enabledSharedMemory": {}}
+
+
+@pytest.mark.parametrize(
+    ("some", "right"),
+    [
+        ({"values": [0.0, 97 / 200, 194 / 200]}, True),
+        ({"values": [0.0, 97 / 200 + 1e-9, 194 / 200]}, True),
+        ({"values": [0.0, 0.4, 194 / 200]}, False),
+        ({"values": [0.0, float("nan"), 194 / 200]}, False),
+        ({"values": [0.0]}, False),
+        ({"values": ["none"]}, False),
+        ({"error": "ValueError: too few rows"}, False),
+    ],
+)
+def test_a_flight_that_is_asked_about_by_itself_has_its_probability(some: dict[str, Any], right: bool) -> None:
+    run = loaded("08", "run")
+    assert run.EACH == 97
+    seen = run.by_themselves({"values": [number / 200 for number in range(200)]}, some)
+    assert seen.ok is right and seen.seen
+
+
+@pytest.mark.parametrize(
+    ("state", "seed", "right"), [("0", 0, True), ("42", 0, False), ("7", 7, True), ("None", 0, False)]
+)
+def test_zero_is_a_seed_like_any_other(state: str, seed: int, right: bool) -> None:
+    checker = loaded("08")
+    run = checker.Run(ARGUMENTS | {"seed": seed}, Observation(True, "", ""), left())
+    made = {"classifiers": [{"path": "forest__", "params": {"random_state": state}}]}
+    assert checker.has_seed(made, run).ok is right
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
 from mlops_lab.base.paths import project
+from mlops_lab.kube.client import Object
 from mlops_lab.labs.catalog import Exercise
 from mlops_lab.labs.variants import solutions, texts, wrongs
 from tests.lab_programs import loaded
+from tests.made_up import NothingThere, made_up_lab
 
 LAB = Exercise(project() / "labs" / "06-requests-and-limits", "06", "requests-and-limits")
 
@@ -73,3 +76,40 @@ def test_every_variant_changes_nothing_but_sizes() -> None:
     others = [each for each in wrongs(LAB) if each.name != "runs--another-program"]
     for each in (*solutions(LAB), *others):
         assert {name: text for name, text in texts(each).items() if "programs/" in name} == given
+
+
+@pytest.mark.parametrize(
+    ("pod", "right"),
+    [
+        ({"command": ["python3", "/lab/history.py"]}, False),
+        ({"command": ["sh", "-c", "exec python3 /lab/model.py"]}, False),
+        ({"labels": {"app": "feed"}}, False),
+        ({"command": ["python3", "/lab/history.py"], "phase": "Failed"}, True),
+        ({"command": ["python3", "/lab/load.py"], "labels": {"app": "load"}}, True),
+        ({"command": ["sh"]}, True),
+        ({"command": ["python3", "/lab/history.py"], "own": True}, True),
+    ],
+)
+def test_no_other_pod_does_the_same_work(pod: dict[str, Any], right: bool) -> None:
+    lab06 = loaded("06")
+    found: Object = {
+        "metadata": {"name": "one", "labels": pod.get("labels")},
+        "spec": {"containers": [{"name": "a", "command": pod.get("command")}]},
+        "status": {"phase": pod.get("phase", "Running")},
+    }
+
+    async def owned_pods(lab: Any, name: str) -> list[Object]:
+        return [found] if pod.get("own") else []
+
+    async def listed(kind: str, selector: str = "") -> list[Object]:
+        return [found]
+
+    lab06.owned_pods = owned_pods
+    assert asyncio.run(lab06.nobody_beside(made_up_lab(objects=NothingThere(all=listed)))).ok is right
+
+
+def test_a_container_has_no_variable_and_no_mount_more(lab06: Any) -> None:
+    given = lab06.in_manifests(lab06.START, "Deployment", "model")["spec"]["template"]["spec"]["containers"][0]
+    assert lab06._more("model", given) == []
+    more = {"env": [*given["env"], {"name": "MALLOC_ARENA_MAX", "value": "1"}], "volumeMounts": [{"mountPath": "/tmp"}]}
+    assert lab06._more("model", more) == ["variable MALLOC_ARENA_MAX", "mount /tmp"]

@@ -435,17 +435,25 @@ def test_a_model_is_scored(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
     assert scored(pickle.dumps(Model(0.3)), monkeypatch, tmp_path) == {"rows": 2, "auc": 0.5}
 
 
-@pytest.mark.parametrize(("state", "right"), [("8", True), ("0", False), ("", False)])
-def test_the_seed_of_a_run_is_the_models(state: str, right: bool) -> None:
+ASKED = {"said": {"values": [0.5]}, "some": {"values": [0.5]}}  # of what lab 08's Model answers for held_out
+
+
+@pytest.mark.parametrize(
+    ("state", "begun", "right"), [("8", "0", True), ("0", "0", False), ("", "0", False), ("8", "42", False)]
+)
+def test_the_seed_of_a_run_is_the_models(state: str, begun: str, right: bool) -> None:
     whole = lab_globals("08")
     steps = {name: Step(name, "SUCCEEDED", name == "prepare") for name in ("prepare", "train", "evaluate")}
     run = whole["Run"]({"seed": 8}, Observation(True, "", ""), Record(steps))
     forest = {"path": "forest__", "params": {"random_state": state, "max_depth": "8"}}
     encoder = {"encoder__random_state": "8", "forest__random_state": state}
     made = {"params": encoder, "classifiers": [forest]} if state else {"error": "gone"}
-    content = {"held_out": {"score": {"auc": 0.7}, "said": {"values": [0.5]}}}
+    content = {"held_out": {"score": {"auc": 0.7}, **ASKED}}
     seeded = {"params": made, **content}
-    check = whole["changed_seed_keeps_the_data"](told("08", other_seed=run, seeded=seeded, first_content=content))
+    before = {"params": {"classifiers": [{"path": "", "params": {"random_state": begun}}]}, **content}
+    at_first = whole["Run"]({"seed": 0}, Observation(True, "", ""), Record(steps))
+    lab = told("08", other_seed=run, seeded=seeded, first=at_first, first_content=before)
+    check = whole["changed_seed_keeps_the_data"](lab)
     asyncio.run(check) if right else refuses(check)
 
 
@@ -460,7 +468,7 @@ def test_a_model_that_has_learnt_nothing_of_its_rows_fails(rows: dict[str, Any])
     made = {"m": Artifact("metrics", "system.Metrics", "", {"auc": 0.5})}
     left = Record({"evaluate": Step("evaluate", "SUCCEEDED", outputs={"metrics": ["m"]})}, made)
     run = whole["Run"]({}, Observation(True, "", ""), left)
-    data = {"held_out": {"score": {"auc": 0.5}}, "rows": {"score": rows}}
+    data = {"held_out": {"score": {"auc": 0.5}, **ASKED}, "rows": {"score": rows}}
     refuses(whole["metric_is_true"](told("08", first=run, first_content=data)))
 
 
@@ -471,7 +479,7 @@ def test_a_logged_number_of_any_form(number: Any, right: bool) -> None:
     made = {"m": Artifact("metrics", "system.Metrics", "", {"auc": number})}
     left = Record({"evaluate": Step("evaluate", "SUCCEEDED", outputs={"metrics": ["m"]})}, made)
     run = whole["Run"]({}, Observation(True, "", ""), left)
-    data = {"held_out": {"score": {"auc": 0.75}}, "rows": {"score": {"auc": 1.0}}}
+    data = {"held_out": {"score": {"auc": 0.75}, **ASKED}, "rows": {"score": {"auc": 1.0}}}
     later = whole["Run"]({}, Observation(False, "", ""), left)
     check = whole["metric_is_true"](told("08", first=run, first_content=data, other_days=later))
     asyncio.run(check) if right else refuses(check)
@@ -492,7 +500,7 @@ def test_the_number_of_other_days_is_true_as_well(own: dict[str, Any], right: bo
         "evaluate": Step("evaluate", "SUCCEEDED", outputs={"metrics": ["m"]}),
     }
     run = whole["Run"]({}, Observation(True, "", ""), Record(steps, made))
-    data = {"held_out": {"score": {"auc": 0.75}}, "rows": {"score": {"auc": 1.0}}}
+    data = {"held_out": {"score": {"auc": 0.75}, **ASKED}, "rows": {"score": {"auc": 1.0}}}
     other = {"held_out": {"score": own}}
     check = whole["metric_is_true"](told("08", first=run, first_content=data, other_days=run, other_content=other))
     asyncio.run(check) if right else refuses(check)

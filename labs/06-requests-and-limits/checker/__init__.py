@@ -18,6 +18,7 @@ from mlops_lab.kit.predictions import predicted
 from mlops_lab.kit.prerequisites import must
 from mlops_lab.kit.side_by_side import together
 
+from .beside import nobody_beside
 from .leaks import leak
 from .pods import (
     NAMES,
@@ -47,8 +48,8 @@ async def runs(lab: Lab) -> None:
     """Within 90 s the pods of `feed`, `history` and `model`, one each, run within the quota and are ready.
 
     20 flights that you don't see are sent to POST /predict of Service `model`: the answers must be the model's own.
-    Quota, Services, programs and their image must be the given ones, with one container in each pod, and the
-    Deployments as they were but for resources.
+    Quota, Services, programs and their image must be the given ones, with one container in each pod and no other pod
+    that runs one of the programs, and the Deployments as they were but for resources.
     """
     loads = sum(map(is_running, await lab.objects.all("Pod", "app=load")))
     expect(observe("pods of your own load that still run", loads, equal_to(0))).because(
@@ -84,6 +85,11 @@ async def runs(lab: Lab) -> None:
     answer = await lab.traffic.first_answer(lambda: lab.traffic.get("history", "/flights/N14228"), within=ANSWER_WITHIN)
     heard = [answer.error or answer.text[:200]]
     expect(observe("status of GET /flights/N14228", answer.status, equal_to(200), evidence=heard)).because(given)
+    must(
+        await nobody_beside(lab),
+        "the task is one pod each: a second one takes its part of the quota, and of the work where a Service leads to "
+        "it. kubectl get pods --show-labels",
+    )
     for name in ("model", "history"):
         must(await given_service(lab, START, name), given)
         await must_answer(lab, name, name)
@@ -92,8 +98,8 @@ async def runs(lab: Lab) -> None:
         await only_sizes(lab),
         "only the resources of the containers are yours, and where they are said is the Deployment: it makes the next "
         "pod. What it does not say, a LimitRange may fill in, for each container that anybody starts there. What a "
-        "leak is stopped by is a limit, and not a probe that watches over it; and what each container needs is asked "
-        "for, not the pod as a whole",
+        "leak is stopped by is a limit, and not a probe that watches over it; what each container needs is asked for, "
+        "not the pod as a whole; and a program needs what it does as it was given, with no variable or file more",
     )
     for name in NAMES:
         await must_be_given(lab, START, name, PROGRAMS, why="the sizes are asked for, not other programs")

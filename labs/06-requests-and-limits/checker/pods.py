@@ -22,7 +22,10 @@ UP_WITHIN, REFUSED_FOR = 90, 20  # s; the second for a quota that the pods befor
 
 
 async def given_quota(lab: Lab) -> Observation:
-    """Whether the namespace's ResourceQuota is as it came with the lab; others beside it make it no wider."""
+    """Whether the namespace's ResourceQuota counts what it did when it came with the lab, and nothing else.
+
+    Others beside it make it no wider.
+    """
     wanted = in_manifests(START, "ResourceQuota", "team")["spec"]["hard"]
     found = await lab.objects.named("ResourceQuota", "team").now()
     some = found is not None and any(found["spec"].get(each) for each in ("scopes", "scopeSelector"))
@@ -32,6 +35,7 @@ async def given_quota(lab: Lab) -> Observation:
         for key, most in wanted.items()
         if quantity(now.get(key, "0")) != quantity(most)
     ]
+    other += [f"{key} {most}, too" for key, most in now.items() if key not in wanted]
     return holds(not other, "ResourceQuota team as it came with the lab", f"another one: {', '.join(other)}")
 
 
@@ -149,11 +153,22 @@ async def only_sizes(lab: Lab) -> Observation:
     for name in NAMES:
         spec: Object = (await lab.objects.deployment(name).present())["spec"]["template"]["spec"]
         first = spec["containers"][0]
-        other += [f"{name}: a new {each}" for each in ADDED if first.get(each)]
+        added = [each for each in ADDED if first.get(each)]
+        other += [f"{name}: a new {each}" for each in (*added, *_more(name, first))]
         other += [f"{name}: resources of the pod as a whole"] if spec.get("resources") else []
         pod = await only_pod(lab, name)
         other += _other_sizes(name, first.get("resources") or {}, resources(pod)) if pod else []
     return holds(not other, "nothing new but the sizes of the containers", "; ".join(other))
+
+
+def _more(name: str, container: Object) -> list[str]:
+    """What a container is given that was not given to it: a program may be another one by a variable, or by a file."""
+    given = in_manifests(START, "Deployment", name)["spec"]["template"]["spec"]["containers"][0]
+    found = []
+    for what, field, key in (("variable", "env", "name"), ("mount", "volumeMounts", "mountPath")):
+        known = {each[key] for each in given.get(field) or []}
+        found += [f"{what} {each[key]}" for each in container.get(field) or [] if each[key] not in known]
+    return found
 
 
 def _other_sizes(name: str, wanted: Object, has: Object) -> list[str]:

@@ -16,6 +16,7 @@ from mlops_lab.kit.predictions import Predictions
 from mlops_lab.kit.prerequisites import must
 
 from .exposure import in_logs, nowhere, shown
+from .inside import asked_inside
 from .keys import REFUSED, SECRET, answered, expect_changeable, ill_asked, in_words, key_in_source, read_keys, statuses
 from .loading import not_ready_yet
 from .scenario import rotated
@@ -81,15 +82,22 @@ async def keeps_others_out(lab: Lab) -> None:
 
     Tried are: no key, an empty one, the first character and either half of the right one, the right one and a character
     more, which may be none of ASCII, with another last character, in base64, and in other case, one that the checker
-    makes up, and the one that was in the source.
+    makes up, and the one that was in the source. Nobody without a key, or with a made-up one, is let in from within a
+    pod either, as kubectl port-forward asks.
     """
     keys = await lab.once(read_keys)
     body = lab.traffic.hidden_rows(1).body
+    own = await asked_inside(lab, body, {"no key": None, "a key of the checker's": keys.stranger})
     given = await asyncio.gather(*(answered(lab, body, key) for key in keys.others.values()))
     answers = dict(zip(keys.others, given, strict=True))
     wrong = {what: answer.status for what, answer in answers.items() if answer.status not in REFUSED}
     seen = ", ".join(f"{status} with {what}" for what, status in wrong.items()) or f"{len(answers)} others refused"
     expect(Observation(not wrong, "401 or 403 for every other key", seen)).because(why_let_in(wrong))
+    let_in = ", ".join(f"{status} with {what}" for what, status in own.items() if 200 <= status < 300)
+    expect(holds(not let_in, "nobody is let in from within a pod, at 127.0.0.1", let_in)).because(
+        "kubectl port-forward, a sidecar and whoever gets into the pod ask from 127.0.0.1: if that needs no key, or "
+        "takes any, the key keeps nobody out who has come that far"
+    )
     telling = next((what for what, answer in answers.items() if keys.current in answer.text), "")
     expect(holds(not telling, "no refusal that has the right key in it", f"the answer with {telling} has it")).because(
         "what the server says to somebody whom it refuses, everybody can read"
@@ -100,8 +108,8 @@ async def keeps_others_out(lab: Lab) -> None:
 async def follows_the_threshold(lab: Lab) -> None:
     """`late` is true from the `threshold` of ConfigMap `settings` on, and within 60 s from another one if that changes.
 
-    The checker puts another threshold in, the very probability of one of 40 flights, then 0, and then the old one
-    again; these have 60 s too.
+    The checker puts another threshold in, the very probability of one of 40 flights, then one just above another
+    flight's, then 0, and then the old one again; these have 60 s too.
     """
     settings = await presence.exists(
         lab, "ConfigMap", SETTINGS, f"the analysts change it by this name. {HASHED}", others=True
@@ -126,10 +134,15 @@ async def follows_the_threshold(lab: Lab) -> None:
         if "the threshold itself" not in change.followed.seen
         else "the threshold is the probability from which on a flight is late, so one that has just this is late, too"
     )
+    expect(change.to_the_digit).because(
+        f"the change before this one was followed; then the ConfigMap said {change.above}, which is a hair above one "
+        "flight's probability. Perhaps the two are rounded before they are compared, or taken for equal when they are "
+        "near (isclose): compare the numbers as they are. Or what waits for a change has ended with the first one, as "
+        "a watch of the mounted file itself (inotify) does"
+    )
     expect(change.down_to_none).because(
-        "the change before this one was followed. Perhaps 0 is taken for none (`value or DEFAULT`, `if value:`); "
-        "it is one like any other, from which on each flight is late. Or what waits for a change has ended with the "
-        "first one, as a watch of the mounted file itself (inotify) does"
+        "the changes before this one were followed. Perhaps 0 is taken for none (`value or DEFAULT`, `if value:`); "
+        "it is one like any other, from which on each flight is late"
     )
     expect(change.followed_again).because(
         "the changes before were followed and the last was not: the analysts change it again and again. A mounted file "
@@ -145,7 +158,7 @@ async def key_only_in_the_secret(lab: Lab) -> None:
     The checker looks into every container that runs (/proc/*/environ, /proc/*/cmdline, env), into those that will or
     that have run, by their templates, and through all kinds of objects that Kubernetes itself has in a namespace, but
     for events; for the key and its base64, within other text too. It looks once more when the vault has changed the key
-    and the new one is served.
+    and the new one is served; and meanwhile it watches a pod for 12 s, for programs that come and go, such as probes.
     """
     processes, objects = await shown(lab, (await lab.once(read_keys)).current)
     expect(nowhere(processes, "the key in no environment and no command line")).because(
@@ -161,11 +174,12 @@ async def key_only_in_the_secret(lab: Lab) -> None:
         "changed since: take the key out of your file, and apply that again"
     )
     if not (await lab.objects.named("Secret", SECRET).present()).get("immutable"):
-        expect(
-            nowhere((await lab.once(rotated)).shown, "after a change the new key in no process and no other object")
-        ).because(
-            "what follows the Secret has put the new key there. A program that is started anew, or an object that is "
-            "changed so that pods are replaced, needs a sign that the key is another one (a date, a hash), not the key"
+        places = (await lab.once(rotated)).shown
+        expect(nowhere(places, "no key in a process or another object, while it changes and after that")).because(
+            "either what follows the Secret has put the key there, or a program that runs for a moment is given it. "
+            "What is started anew, and an object that is changed so that pods are replaced, needs a sign that the key "
+            "is another one (a date, a hash), not the key. And what a probe or a script starts reads the file itself: "
+            "its command line is in /proc for all to see"
         )
 
 

@@ -74,15 +74,20 @@ async def in_processes(lab: Lab, pod: Object, signs: Sequence[str]) -> list[str]
     """Where in the processes of a pod's containers the key is, in words."""
     places: list[str] = []
     for container in [] if leaving(pod) else running(pod):
-        seen: dict[str, str] = {}
-        file = ""
-        for line in await of_pod(lab, pod, partial(given_to_processes, lab, container)) or []:
-            file = line.removeprefix("== ") if line.startswith("== ") else file
-            if has(line, signs):
-                what = "command line" if file.endswith("cmdline") else f"environment variable {line.partition('=')[0]}"
-                seen.setdefault(what, f"pod {name_of(pod)}, container {container}: {what} ({file})")
-        places += seen.values()
+        places += told(pod, container, await of_pod(lab, pod, partial(given_to_processes, lab, container)) or [], signs)
     return places
+
+
+def told(pod: Object, container: str, lines: Sequence[str], signs: Sequence[str]) -> list[str]:
+    """Where the key is in environments and command lines, each behind a line with the file's name; in words."""
+    seen: dict[str, str] = {}
+    file = ""
+    for line in lines:
+        file = line.removeprefix("== ") if line.startswith("== ") else file
+        if has(line, signs):
+            what = "command line" if file.endswith("cmdline") else f"environment variable {line.partition('=')[0]}"
+            seen.setdefault(what, f"pod {name_of(pod)}, container {container}: {what} ({file})")
+    return list(seen.values())
 
 
 async def given_to_processes(lab: Lab, container: str, pod: str) -> list[str]:

@@ -12,7 +12,8 @@ from mlops_lab.kit.restore import put_back
 from mlops_lab.measure.traffic.load import Load
 from mlops_lab.measure.traffic.report import LoadReport
 
-from .exposure import shown
+from .exposure import forms, shown
+from .inside import watching
 from .keys import KEY, RATE, REFUSED, SECRET, in_words, load, read_keys
 from .sync import FOLLOWED_WITHIN, kubelets_hurried
 
@@ -26,7 +27,7 @@ class Rotation:
     """What two changes of the Secret brought about: to the new key, and back.
 
     Attributes:
-        shown: where the new key was that it should not be, once it was served.
+        shown: where the new key was that it should not be, once it was served; and where either was for a moment.
     """
 
     served: Observation
@@ -65,6 +66,7 @@ async def rotated(lab: Lab) -> Rotation:
     longest = BEFORE + 2 * (FOLLOWED_WITHIN + QUIET) + LOOKED_WITHIN
     places: list[str] = []
     async with (
+        watching(lab, (*forms(known.current), *forms(known.new))) as watch,
         kubelets_hurried(lab),
         load(lab, known.new, duration=longest) as new,
         load(lab, known.current, duration=longest) as old,
@@ -82,9 +84,10 @@ async def rotated(lab: Lab) -> Rotation:
             back = await turned(lab, old, new, FOLLOWED_WITHIN)
         else:  # nothing more is judged; but what follows begins with a key that is served
             await turned(lab, old, new, BACK_WITHIN, one_is_enough=True)
+    places += [each for each in watch.result() if each not in places]
     served, lost = forth.let_in("the new key"), all_answered(new.report, old.report)
     if not well:
-        return Rotation(served, served, forth.kept_out("the old key"), lost)
+        return Rotation(served, served, forth.kept_out("the old key"), lost, places)
     again, refused = "the old key, which was put back,", "the new key, taken away again,"
     return Rotation(served, back.let_in(again), back.kept_out(refused), lost, places)
 

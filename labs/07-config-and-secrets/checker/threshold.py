@@ -22,45 +22,54 @@ FLIGHTS = 40
 NONE = ("0", "0.0")  # from which on each flight is late
 EACH = 10  # answers at once for each pod: with so many none of them is left out
 NEAR = 1e-9  # two values of the model that are the same but for how they were added up
+ABOVE = (3e-6, 3e-5)  # a flight's probability: further than an answer may be away from it, and nearer than who rounds
+ROUNDED = (2, 3, 4)  # decimals
 
 
 @dataclass(frozen=True)
 class Changed:
-    """What three changes of the threshold brought about: to another one, to 0, and back.
+    """What four changes of the threshold brought about: to another one, to one just above a flight, to 0, and back.
 
     Attributes:
-        text: the other one, as the ConfigMap had it.
-        followed, down_to_none, followed_again: whether every pod went by it in time, then by 0, then by the old one.
+        text, above: the other one, and the one just above a flight's probability, as the ConfigMap had them.
+        followed, to_the_digit: whether every pod went by these in time.
+        down_to_none, followed_again: then by 0, and by the old one.
         lost: whether all requests were answered meanwhile.
     """
 
     text: str
+    above: str
     followed: Observation
+    to_the_digit: Observation
     down_to_none: Observation
     followed_again: Observation
     lost: Observation
 
 
 async def changed(lab: Lab) -> Changed:
-    """Put another threshold into the ConfigMap, then 0, and then the old one again, while requests come."""
+    """Put another threshold into the ConfigMap, one just above a flight's probability, 0, and the old one again."""
     key, hidden = (await lab.once(read_keys)).current, lab.traffic.hidden_rows(FLIGHTS)
     settings, own = await lab.objects.named("ConfigMap", SETTINGS).present(), hidden.probabilities("v1")
     now = number((settings.get("data") or {}).get(THRESHOLD)) or 0.0
     served = numbers((await answered(lab, hidden.body, key)).fields_if_any.get("probabilities")) or []
     new = other_threshold(own, served, now)
-    async with load(lab, key, duration=BEFORE + 3 * FOLLOWED_WITHIN + 30) as requests:
+    above = just_above(own, float(new))
+    async with load(lab, key, duration=BEFORE + 4 * FOLLOWED_WITHIN + 30) as requests:
         await lab.time.pause(BEFORE)
         try:
-            await lab.objects.patch("ConfigMap", SETTINGS, {"data": {THRESHOLD: new}})
-            none = followed = await judged_by(lab, own, float(new))
-            if followed.ok:
-                await lab.objects.patch("ConfigMap", SETTINGS, {"data": {THRESHOLD: secrets.choice(NONE)}})
-                none = await judged_by(lab, own, 0.0)
+            seen: list[Observation] = []
+            for text in (new, above, secrets.choice(NONE)):
+                await lab.objects.patch("ConfigMap", SETTINGS, {"data": {THRESHOLD: text}})
+                seen.append(await judged_by(lab, own, float(text)))
+                if not seen[-1].ok:
+                    break
         finally:
             await put_back(lab, settings)
         # Where the way forth was no success, nothing more is judged.
-        again = await judged_by(lab, own, now, within=FOLLOWED_WITHIN if none.ok else BACK_WITHIN)
-    return Changed(new, followed, none, again if none.ok else none, all_answered(requests.report))
+        well = seen[-1].ok
+        again = await judged_by(lab, own, now, within=FOLLOWED_WITHIN if well else BACK_WITHIN)
+    followed, exact, none, back = [*seen, again if well else seen[-1], seen[-1], seen[-1]][:4]
+    return Changed(new, above, followed, exact, none, back, all_answered(requests.report))
 
 
 async def judged_by(
@@ -83,7 +92,7 @@ async def judged_by(
         lab,
         look,
         lambda seen: not any(seen),
-        expected=f"`late` is true from {threshold:g} on",
+        expected=f"`late` is true from {threshold:.9g} on",
         shown=lambda seen: next(filter(None, seen), f"right for {len(own)} flights"),
         within=within,
     )
@@ -121,6 +130,23 @@ def other_threshold(own: Sequence[float], served: Sequence[float], now: float) -
     same = [said for said, one in zip(served, own, strict=False) if abs(said - one) < NEAR]
     ties = [one for one in same if turns(own, one, now) >= 8]
     return repr(secrets.choice(ties)) if ties else f"{secrets.choice(far):.5f}"
+
+
+def just_above(own: Sequence[float], before: float) -> str:
+    """One just above a flight's probability, so that both are the same to who rounds; not so near to any other.
+
+    Args:
+        before: the threshold before it, by which four flights or more were judged otherwise, if there is such a one.
+    """
+    draw = secrets.SystemRandom()
+    hair = draw.uniform(*ABOVE)
+    # As the ConfigMap will have it.
+    pairs = [(one, round(one + hair, 8)) for one in own if one + hair < 1]
+    clear = [(one, new) for one, new in pairs if all(abs(each - new) > ABOVE[0] / 2 for each in own)]
+    alike = [(one, new) for one, new in clear if all(round(one, many) == round(new, many) for many in ROUNDED)]
+    far = [(one, new) for one, new in alike if turns(own, new, before) >= 4]
+    chosen = draw.choice(far or alike or clear or pairs)[1] if pairs else before
+    return f"{chosen:.8f}".rstrip("0")
 
 
 def between(own: Sequence[float]) -> list[float]:

@@ -6,7 +6,20 @@ from typing import Any
 
 from mlops_lab.checks import Lab, Observation, check, equal_to, expect, observe
 
-from .run import METRIC, STEPS, as_good, follows_days, follows_seed, has_flights, logged, outputs, reads, true
+from .run import (
+    METRIC,
+    STEPS,
+    Run,
+    as_good,
+    by_themselves,
+    follows_days,
+    follows_seed,
+    has_flights,
+    logged,
+    outputs,
+    reads,
+    true,
+)
 from .scenario import again, compiled, first, first_content, other_content, other_days, other_seed, seeded
 
 PARAMETERS = ("first_day", "last_day", "held_out_days", "seed")
@@ -34,8 +47,8 @@ async def compiles(lab: Lab) -> None:
 async def runs(lab: Lab) -> None:
     """A run of it succeeds within 240 s, with the steps `prepare`, `train` and `evaluate`.
 
-    The checker draws the days, six to ten of a month of January to March 2013 and two or four of them held out, and the
-    seed. The held-out days have destinations that the days before had not.
+    The checker draws the days, six to ten of a month of January to March 2013 and two or four of them held out; the
+    seed is 0. The held-out days have destinations that the days before had not.
     """
     run = await lab.once(first)
     expect(run.ended).because(
@@ -97,8 +110,9 @@ async def metric_is_true(lab: Lab) -> None:
     """`evaluate` logs `auc` to a Metrics artifact: the AUC of that run's Model on its `held_out`, within 1e-6.
 
     The checker loads the Model with joblib, gives its predict_proba the rows of `held_out` without `late`, and computes
-    roc_auc_score itself. On `rows`, which it was fitted to, it must be 0.55 at least: a coin has 0.5. The run with
-    other days, of which some held-out flights have gaps in their weather, logs what its Model is worth on all of them.
+    roc_auc_score itself. A few of those flights, asked about by themselves, must have the same probabilities. On
+    `rows`, which it was fitted to, the AUC must be 0.55 at least: a coin has 0.5. The run with other days, of which
+    some held-out flights have gaps in their weather, logs what its Model is worth on all of them.
     """
     run, data = await lab.once(first), await lab.once(first_content)
     number = logged(run)
@@ -114,6 +128,11 @@ async def metric_is_true(lab: Lab) -> None:
     ).because(
         "joblib.dump(model, model.path) of an estimator whose predict_proba takes the rows as the files have them. "
         "Encoding belongs into it (make_pipeline), and functions of your own can't be loaded elsewhere"
+    )
+    expect(by_themselves(data["held_out"]["said"], data["held_out"]["some"])).because(
+        "whoever asks about one flight gets another answer than for the same one among many. What becomes of a value "
+        "is learnt when the Model is fitted, codes of categories (OrdinalEncoder in the pipeline) and means alike, and "
+        "not from the flights that it is asked about"
     )
     own, other = score["auc"], data["rows"]["score"].get("auc", -1.0)
     expect(true(number.value, own)).because(
@@ -161,7 +180,7 @@ async def rerun_hits_the_cache(lab: Lab) -> None:
 
 @check(points=2, needs=passes_artifacts, domains=DOMAINS)
 async def changed_days_miss_the_cache(lab: Lab) -> None:
-    """With other days, from September into October, all is made anew: the Datasets have their flights."""
+    """With other days, from September into November, all is made anew: the Datasets have their flights."""
     run = await lab.once(other_days)
     expect(run.ended).because("a pipeline is run with other days than those it was written with")
     data = await lab.once(other_content) if outputs(run).ok else {}
@@ -186,8 +205,9 @@ async def changed_days_miss_the_cache(lab: Lab) -> None:
 async def changed_seed_keeps_the_data(lab: Lab) -> None:
     """With the days as before and another seed `prepare` comes from the cache, and `train` and `evaluate` run.
 
-    The seed is the `random_state` of the classifier that `train` has made, and a forest of another seed is another one.
-    In this run only `prepare` finds days' files in its image; the Model is as good as before on `held_out`.
+    The seed is the `random_state` of the classifier that `train` has made, in the first run, with 0, as well; and a
+    forest of another seed is another one. In this run only `prepare` finds days' files in its image; the Model is as
+    good as before on `held_out`.
     """
     run = await lab.once(other_seed)
     expect(run.ended).because(
@@ -206,18 +226,16 @@ async def changed_seed_keeps_the_data(lab: Lab) -> None:
     expect(
         Observation(not kept, "train and evaluate run", f"from the cache: {', '.join(kept)}" if kept else "both run")
     ).because("the seed is not an input of train, so another seed changes nothing: hand it on")
-    wanted, found = str(run.arguments["seed"]), await lab.once(seeded)
+    found, begun = await lab.once(seeded), await lab.once(first_content)
     made = found["params"]
-    states = random_states(made)
-    seen = ", ".join(f"{name} {value}" for name, value in states.items())
-    seen = (seen or str(made.get("error", "a classifier without one")))[:300]
-    expect(
-        Observation(wanted in states.values(), f"random_state {wanted}, the run's seed, in the classifier", seen)
-    ).because(
+    expect(has_seed(made, run)).because(
         "whoever sees the seed of a run takes it for what the model was made with: hand it to the classifier itself, "
         "as random_state=seed"
     )
-    before, now = (await lab.once(first_content))["held_out"], found["held_out"]
+    expect(has_seed(begun["params"], await lab.once(first))).because(
+        "that is the first run's Model. 0 is a seed like any other; `seed or 42` and `if seed` take it for none"
+    )
+    before, now = begun["held_out"], found["held_out"]
     expect(follows_seed(made, before["said"], now["said"])).because(
         "a classifier draws with the random_state that it has when it is fitted. One that is set afterwards is a "
         "label: whoever makes the model anew from its seed gets another one"
@@ -228,6 +246,14 @@ async def changed_seed_keeps_the_data(lab: Lab) -> None:
             "train fits to what it reads alone; days' files that it takes from its image are in no artifact, and "
             "held-out flights may be among them"
         )
+
+
+def has_seed(made: dict[str, Any], run: Run) -> Observation:
+    """The run's seed is the `random_state` of a classifier in its Model; `made` as for `random_states`."""
+    wanted, states = str(run.arguments["seed"]), random_states(made)
+    seen = ", ".join(f"{name} {value}" for name, value in states.items())
+    seen = (seen or str(made.get("error", "a classifier without one")))[:300]
+    return Observation(wanted in states.values(), f"random_state {wanted}, the run's seed, in the classifier", seen)
 
 
 def random_states(made: dict[str, Any]) -> dict[str, str]:

@@ -19,12 +19,15 @@ def model() -> Any:
 
 
 def answer(question: Sequence[str]) -> Said:
-    """`load` it, its `probabilities` for some rows, its `params`."""
+    """`load` it, its `probabilities` for rows, or for one of so many alone, its `params`."""
     what, *names = question
     try:
         if what == "load":
             model()
             return {}
-        return params(model()) if what == "params" else probabilities(model(), rows(names[0]))
+        if what == "params":
+            return params(model())
+        name, each = (*names, "1")[:2]
+        return probabilities(model(), rows(name)[:: int(each)].reset_index(drop=True))
     except Exception as trouble:
         return {"error": said(trouble)}

@@ -14,6 +14,7 @@ Plain = dict[str, Any]  # an object of the pipelines' REST API, or of prepare.py
 
 STEPS = ("prepare", "train", "evaluate")
 METRIC, SAME = "auc", 1e-6
+EACH = 97  # one of so many held-out flights is asked about apart from the others
 REMEMBERS, WORSE = (
     0.72,
     0.08,
@@ -122,6 +123,25 @@ def true(logged_one: float, own: float) -> Observation:
         f"{METRIC}: within 1e-6 of {own:.7f}, the Model's on held_out",
         f"{logged_one:.7f}, {apart:.1e} away",
     )
+
+
+def by_themselves(among_all: Plain, some: Plain) -> Observation:
+    """Flights that are asked about by themselves have the probabilities that they have among all.
+
+    Args:
+        among_all: what the Model answers for all of them.
+        some: what it answers for one of `EACH`.
+    """
+    whole, found = numbers(among_all.get("values")), numbers(some.get("values"))
+    wanted = (whole or [])[::EACH]
+    expected = f"the same probabilities for {len(wanted)} flights of held_out that are asked about by themselves"
+    if "error" in some or found is None or len(found) != len(wanted):
+        seen = str(some.get("error", "not as many probabilities as flights"))[:300]
+        return Observation(False, expected, seen)
+    apart = [abs(one - other) for one, other in zip(wanted, found, strict=True)]
+    others = sum(not each <= SAME for each in apart)  # NaN is another one, too
+    seen = f"others for {others} of them, by up to {max(apart):.2g}" if others else "the same"
+    return Observation(not others, expected, seen)
 
 
 def as_good(before: float, now: float) -> Observation:

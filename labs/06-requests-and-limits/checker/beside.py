@@ -1,0 +1,36 @@
+"""Pods beside the Deployments' own that do the same work."""
+
+from __future__ import annotations
+
+from mlops_lab.checks import Lab, Observation, holds
+from mlops_lab.kit.deployments import owned_pods
+from mlops_lab.kit.pods import every_container, leaving
+from mlops_lab.kit.pods import name as name_of
+from mlops_lab.kube.client import Object
+
+from .pods import NAMES
+
+
+async def nobody_beside(lab: Lab) -> Observation:
+    """Whether no other pod than the Deployments' own runs one of the three programs, or bears the label of one."""
+    own = {name_of(pod) for name in NAMES for pod in await owned_pods(lab, name)}
+    others = [
+        name_of(pod)
+        for pod in await lab.objects.all("Pod")
+        if name_of(pod) not in own and not leaving(pod) and not _is_over(pod) and _plays_one(pod)
+    ]
+    return holds(not others, "no other pod that runs one of the programs or has its label", ", ".join(others))
+
+
+def _is_over(pod: Object) -> bool:
+    return (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
+
+
+def _plays_one(pod: Object) -> bool:
+    words = [
+        str(word)
+        for each in every_container(pod["spec"])
+        for word in (*(each.get("command") or []), *(each.get("args") or []))
+    ]
+    programs = any(f"/lab/{name}.py" in word for name in NAMES for word in words)
+    return programs or (pod["metadata"].get("labels") or {}).get("app") in NAMES

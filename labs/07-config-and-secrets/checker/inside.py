@@ -1,0 +1,132 @@
+"""From within a pod: who asks the server at 127.0.0.1, and which processes come and go there."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from mlops_lab.checks import Lab, LabError, quantity
+from mlops_lab.kit.deployments import owned_pods
+from mlops_lab.kit.pods import is_running, leaving, lives_long
+from mlops_lab.kube.client import Object
+
+from .exposure import running, told
+from .keys import HEADER
+from .sync import of_pod
+
+# Asks POST /predict at 127.0.0.1, with each key in turn (none: `-`), and prints the statuses; 0 is no answer.
+ASK = r"""
+import sys, urllib.error, urllib.request
+port, header, body, *keys = sys.argv[1:]
+ask = urllib.request.build_opener(urllib.request.ProxyHandler({})).open
+for key in keys:
+    headers = {"Content-Type": "application/json"} | ({} if key == "-" else {header: key})
+    try:
+        with ask(urllib.request.Request(f"http://127.0.0.1:{port}/predict", body.encode(), headers), timeout=8) as said:
+            print(said.status)
+    except urllib.error.HTTPError as refused:
+        print(refused.code)
+    except Exception:
+        print(0)
+"""
+ASKED_WITHIN = 40  # s
+# Prints each command line and each environment that it sees, once, with the file's name before it; 50 looks a second.
+WATCH = r"""
+import os, sys, time
+end, seen, folder = time.monotonic() + float(sys.argv[1]), set(), sys.argv[2]
+while time.monotonic() < end and len(seen) < 2000:
+    for process in filter(str.isdigit, os.listdir(folder)):
+        for what in ("cmdline", "environ"):
+            try:
+                with open(f"{folder}/{process}/{what}", "rb") as file:
+                    text = file.read(100_000)
+            except OSError:
+                continue
+            if text and (what, text) not in seen:
+                seen.add((what, text))
+                shown = text.decode("utf-8", "replace").replace(chr(0), chr(10))
+                print(f"== {folder}/{process}/{what}", shown, sep=chr(10))
+    time.sleep(0.02)
+"""
+WATCHED = 12  # s, in which a probe comes at least once, unless it has another period than it has by itself
+MOST = 2  # containers that are watched, the first one among them
+ROOM = 64 << 20  # bytes of memory that a container may have, at least, so that one more Python fits in
+
+
+async def asked_inside(lab: Lab, body: Any, keys: Mapping[str, str | None]) -> dict[str, int]:
+    """The statuses that somebody gets who asks from within a pod, as kubectl port-forward does; by what each key is.
+
+    Where nobody listens on 127.0.0.1 there is no answer, and none is asked for.
+    """
+    pod = await one_pod(lab)
+    port = pod and target(await lab.objects.service("model"), pod)
+    if not pod or not port:
+        return {}
+    command = ("python3", "-c", ASK, str(port), HEADER, json.dumps(body), *(key or "-" for key in keys.values()))
+    first = pod["spec"]["containers"][0]["name"]
+
+    async def ask(name: str) -> Sequence[str]:
+        return (await lab.objects.run_in(name, *command, container=first, within=ASKED_WITHIN)).lines
+
+    lines = await of_pod(lab, pod, ask) or []
+    return {what: int(line) for what, line in zip(keys, lines, strict=False) if line.isdigit() and line != "0"}
+
+
+@contextlib.asynccontextmanager
+async def watching(lab: Lab, signs: Sequence[str]) -> AsyncIterator[asyncio.Task[list[str]]]:
+    """`watched` beside the block, which ends when both have; the task has the result then."""
+    task = asyncio.create_task(watched(lab, signs))
+    try:
+        yield task
+        await task
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def watched(lab: Lab, signs: Sequence[str]) -> list[str]:
+    """Where a key shows, in words, in what processes of one pod are given in the next `WATCHED` seconds.
+
+    Those that are there for a moment are seen as well, such as what a probe runs. A container that ends meanwhile, or
+    that has no room, is passed over.
+    """
+    pod = await one_pod(lab)
+    if pod is None:
+        return []
+    names = [each["name"] for each in lives_long(pod["spec"]) if has_room(each) and each["name"] in running(pod)]
+    found = await asyncio.gather(*(_watched(lab, pod, each, signs) for each in names[:MOST]))
+    return [place for each in found for place in each]
+
+
+async def _watched(lab: Lab, pod: Object, container: str, signs: Sequence[str]) -> list[str]:
+    command = ("python3", "-c", WATCH, str(WATCHED), "/proc")
+    watch = partial(lab.objects.run_in, container=container, within=3 * WATCHED)
+    try:
+        printed = await of_pod(lab, pod, lambda name: watch(name, *command))
+    except LabError:
+        return []
+    return told(pod, container, printed.lines if printed else [], signs)
+
+
+async def one_pod(lab: Lab) -> Object | None:
+    """One of the Deployment's pods that runs."""
+    return next((each for each in await owned_pods(lab) if is_running(each) and not leaving(each)), None)
+
+
+def target(service: Object, pod: Object) -> int | None:
+    """The port of a pod that a Service's port 80 leads to; None where that is not said."""
+    found = next((each for each in service["spec"].get("ports") or [] if each["port"] == 80), None)
+    to = (found or {}).get("targetPort", 80)
+    declared = [one for each in pod["spec"]["containers"] for one in each.get("ports") or []]
+    ports = {one.get("name"): int(one["containerPort"]) for one in declared}
+    return to if isinstance(to, int) else ports.get(to)
+
+
+def has_room(container: Object) -> bool:
+    """May a container use as much memory as one more program needs?"""
+    limit = ((container.get("resources") or {}).get("limits") or {}).get("memory")
+    return limit is None or quantity(limit) >= ROOM
