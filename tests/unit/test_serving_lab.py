@@ -260,6 +260,7 @@ def test_what_is_no_number_is_sent_in_each_field_that_is_one() -> None:
         ("first-and-last-row", False),
         ("letter-in-each", False),
         ("nearly-json", False),
+        ("letters-of-any-alphabet", False),
     ],
 )
 def test_the_contract_of_a_solution_takes_and_refuses_what_is_sent(solution: str, passes: bool, tmp_path: Path) -> None:

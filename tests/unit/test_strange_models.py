@@ -129,7 +129,7 @@ GOOD = pd.DataFrame({"hour": [1, 2, 3], "carrier": ["UA", "B6", "UA"], "temp": [
 
 
 class Signed:
-    """A stand-in for MLflow's model: a signature that needs some columns, and takes text for no number but some."""
+    """A stand-in for MLflow's model: a signature that needs some columns, and takes another type for some alone."""
 
     def __init__(self, needs: list[str], loose: tuple[str, ...] = ()) -> None:
         self.needs, self.loose = needs, loose
@@ -137,8 +137,8 @@ class Signed:
         self.metadata = SimpleNamespace(signature=SimpleNamespace(inputs=inputs))
 
     def predict(self, rows: pd.DataFrame) -> list[int]:
-        text = [name for name in rows if name != "carrier" and name not in self.loose and rows[name].dtype == object]
-        if text or not set(self.needs) <= set(rows):
+        mixed = {name for name in rows if (rows[name].dtype == object) != (name == "carrier")}
+        if mixed - set(self.loose) or not set(self.needs) <= set(rows):
             raise MlflowException("Failed to enforce schema of data")
         return [0] * len(rows)
 
@@ -146,7 +146,8 @@ class Signed:
 @pytest.mark.parametrize(
     ("needs", "loose", "passes"),
     [(["hour", "carrier"], (), []), (["hour", "carrier", "temp"], (), []),
-     (["hour"], (), ["rows without the column carrier"]), (["hour", "carrier"], ("temp",), ["rows with text as temp"])],
+     (["hour"], (), ["rows without the column carrier"]), (["hour", "carrier"], ("temp",), ["rows with text as temp"]),
+     (["hour", "carrier"], ("carrier",), ["rows with a number as carrier"])],
 )  # fmt: skip
 def test_a_signature_is_tried_with_each_of_its_columns(
     needs: list[str], loose: tuple[str, ...], passes: list[str], monkeypatch: pytest.MonkeyPatch
@@ -157,11 +158,11 @@ def test_a_signature_is_tried_with_each_of_its_columns(
 
 def prepared() -> dict[str, Any]:
     return {"rows": dict.fromkeys(("training", "held_out", "after", "other"), 2), "signature": {"columns": None},
-            "labels": dict.fromkeys(("training", "held_out", "after", "other"), "01")}  # fmt: skip
+            "labels": dict.fromkeys(("training", "held_out", "after", "other"), "01"), "few": [1, 0]}  # fmt: skip
 
 
 def test_a_model_without_parameters_fails_one_check_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in ("training", "held_out", "after", "other"):
+    for name in ("training", "held_out", "few", "after", "other"):
         pd.DataFrame({"hour": [1, 2]}).to_csv(tmp_path / f"{name}.csv", index=False)
     (tmp_path / "model.json").write_text('{"folder": "model", "columns": null}')
     driver = module("01", "driver", monkeypatch, tmp_path, model=lambda: Model(0.3))
@@ -176,6 +177,8 @@ def test_a_model_without_parameters_fails_one_check_alone(monkeypatch: pytest.Mo
 def held(answers: dict[str, Any], logged: float, **labels: str) -> Lab:
     """Lab 01 with a model that gives some answers, and a metric that was logged; labels are `01` but for some days."""
     checker = lab_globals("01")
+    week = answers.get("probabilities held_out", {"values": [0.1, 0.2]})["values"]
+    answers = {"probabilities few": {"values": week[::-1]}} | answers
     whole = [answers.get(" ".join(question), {"values": [0.1, 0.2]}) for question in checker["QUESTIONS"]]
     found = {"data": {"metrics": [{"key": "auc_held_out", "value": logged}]}}
     about = prepared()
@@ -188,6 +191,17 @@ def test_a_score_of_the_models_own_is_none() -> None:
     said = {"values": [0.2, 0.1], "auc": 1.0, "rows": 2}
     refuses(lab_globals("01")["metric_is_true"](held({"probabilities held_out": said}, 1.0)))
     asyncio.run(lab_globals("01")["metric_is_true"](held({}, 1.0)))
+
+
+@pytest.mark.parametrize(
+    ("few", "right"),
+    [({"values": [0.2, 0.1 + 1e-9]}, True), ({"values": [0.2, 0.3]}, False), ({"values": [0.1, 0.2]}, False),
+     ({"values": [float("nan"), 0.1]}, False), ({"values": [0.2]}, False), ({"values": ["far", 0.1]}, False),
+     ({}, False), ({"error": "it did not return within 30 s"}, False)],
+)  # fmt: skip
+def test_a_flight_has_the_same_probability_without_the_rest(few: dict[str, Any], right: bool) -> None:
+    check = lab_globals("01")["metric_is_true"](held({"probabilities few": few}, 1.0))
+    asyncio.run(check) if right else refuses(check)
 
 
 @pytest.mark.parametrize("fitted", [{"values": [0.2, 0.1]}, {"error": "it did not return within 30 s"}])
@@ -261,6 +275,15 @@ def test_a_model_is_fitted_anew_to_more_days(monkeypatch: pytest.MonkeyPatch, tm
     driver.sealed.place("held_out").write_bytes(driver.sealed.turned(b"1", "key"))
     assert driver.answer(["fitted", "held_out"]) == driver.answer(["refitted", "held_out", "key"]) == {"values": [0.3]}
     assert given == [([1, 2], [0, 1]), ([1, 2, 3], [0, 1, 1])]
+
+
+def test_a_model_gets_columns_in_the_order_of_its_signature(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "model.json").write_text('{"folder": "model", "columns": ["temp", "gate", "hour"]}')
+    driver = module("01", "driver", monkeypatch, tmp_path)
+    driver.place.cache_clear()
+    assert list(driver.taken(GOOD)) == ["temp", "hour"]
+    driver.place()["columns"] = None
+    assert driver.taken(GOOD) is GOOD
 
 
 def test_what_ends_while_it_is_loaded_is_no_model() -> None:

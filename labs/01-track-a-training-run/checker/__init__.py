@@ -17,6 +17,7 @@ UNHEARD_OF = 0.15  # by which no model is better on days that it has not seen th
 ELSEWHERE = 0.1  # the same for days of summer, where chance does more
 BETTER = 0.05  # by which chance alone may make the logged model better than the same one, fitted anew
 SEEN, NEAR = 0.001, 0.1  # what counts as another model, and the part of that which is next to nothing
+TIES = 0.2  # of flights; a neighbour that is as near as another may be left out when fewer are asked about
 JANUARY = 0.7  # in summer; honest models of many kinds that have seen January alone have 0.55 to 0.64
 COIN = 0.515  # what tossing a coin does not give for some 28,000 flights
 CONTEXTS = ("training", "train")  # autologging says train
@@ -97,9 +98,10 @@ async def logs_the_model(lab: Lab) -> None:
 async def metric_is_true(lab: Lab) -> None:
     """The logged metric `auc_held_out` is the AUC of the logged model on the held-out week, within 1e-6.
 
-    The checker computes it anew, of `late` and the model's probabilities, 22 to 28 January. It also fits the same
-    estimator to the training days: the logged one may not be better by more than 0.05 on a week that it has not seen,
-    and not by more than 0.15 there than on the days that it was fitted to, or on the two weeks after.
+    The checker computes it anew, of `late` and the model's probabilities, 22 to 28 January. 30 flights of that
+    week, which it draws and asks about without the rest, have to get the same ones. It also fits the same estimator to
+    the training days: the logged one may not be better by more than 0.05 on a week that it has not seen, and not by
+    more than 0.15 there than on the days that it was fitted to, or on the two weeks after.
     Nor may its answers be those that the same estimator gives, fitted to that week as well.
     """
     answer, found = await lab.once(scored), await lab.once(newest) or {}
@@ -120,6 +122,18 @@ async def metric_is_true(lab: Lab) -> None:
             logged,
         )
     ).because(why_apart(logged, answer))
+    alone = answer["few"]
+    expect(
+        Observation(
+            "error" not in alone and alone["others"] <= TIES * alone["rows"],
+            "the same probabilities for 30 flights of that week when they are asked about without the rest",
+            alone.get("error") or f"others for {alone['others']} of {alone['rows']}",
+        )
+    ).because(
+        "what the model says of a flight hangs on those that are asked about with it: a step makes numbers of the rows "
+        "that come, such as pandas' codes of a category, their mean or their rank. Whoever asks about one flight "
+        "gets something else than was measured. Such a step has to learn in fit, and keep what it has learnt"
+    )
     honest = answer["fitted"].get("auc", own)  # none where fitting takes long: then nothing is held against it
     expect(
         Observation(
@@ -161,10 +175,11 @@ async def metric_is_true(lab: Lab) -> None:
 
 @check(points=2, needs=logs_the_model, domains=DOMAINS)
 async def refuses_other_rows(lab: Lab) -> None:
-    """The model's signature lets good rows pass and refuses others: with a column missing, or text for a number.
+    """The model's signature lets good rows pass and refuses others: with a column missing, or one of another type.
 
-    Each of its columns in turn; one in which the training rows have missing values may be left out. Loaded with
-    mlflow.pyfunc.load_model, as a server does: MLflow has to refuse before the model sees the rows.
+    That is text for a number, or a number for text. Each of its columns in turn; one in which the training rows have
+    missing values may be left out. Loaded with mlflow.pyfunc.load_model, as a server does: MLflow has to refuse before
+    the model sees the rows.
     """
     signature = (await lab.once(scored))["signature"]
     expect(

@@ -47,7 +47,7 @@ def answer(question: Sequence[str]) -> Said:
         if what == "served":
             return {"count": len(mlflow.pyfunc.load_model(place()["folder"]).predict(rows(names[0]).head(50)))}
         asked = anew() if what == "fitted" else refitted(*names) if what == "refitted" else model()
-        return probabilities(asked, rows(names[0]), place()["columns"])
+        return probabilities(asked, taken(rows(names[0])))
     except Exception as trouble:
         return {"error": said(trouble)}
 
@@ -87,5 +87,10 @@ def refitted(name: str, key: str) -> Any:
 
 def fitted(given: pd.DataFrame, labels: pd.Series) -> Any:
     """The model's estimator, fitted to these flights alone."""
-    made, columns = clone(getattr(model(), "best_estimator_", model())), place()["columns"]
-    return made.fit(given[[name for name in given if name in columns]] if columns else given, labels)
+    return clone(getattr(model(), "best_estimator_", model())).fit(taken(given), labels)
+
+
+def taken(given: pd.DataFrame) -> pd.DataFrame:
+    """The columns that the signature names, in its order, which is what a model of arrays goes by; else all."""
+    columns = place()["columns"]
+    return given[[name for name in columns if name in given]] if columns else given

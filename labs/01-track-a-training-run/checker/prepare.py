@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from . import sealed
 
 FOLDER = Path("/data/flights")
 ROWS = 50  # for which a signature is tried
+FEW = 30  # flights of the held-out week that are asked about without the rest
 Object = dict[str, Any]
 
 
@@ -66,6 +68,7 @@ def enforced(model: Any, rows: pd.DataFrame, whole: Collection[str]) -> Object:
     others: tuple[tuple[str, Callable[[str], bool], Callable[[str], pd.DataFrame]], ...] = (
         ("rows without the column ", lambda name: name in whole, lambda name: good.drop(columns=name)),
         ("rows with text as ", lambda name: is_number(good, name), lambda name: good.assign(**{name: "far"})),
+        ("rows with a number as ", lambda name: not is_number(good, name), lambda name: good.assign(**{name: 7})),
     )
     for what, concerns, bad in others:
         for name in columns:
@@ -109,6 +112,8 @@ def main() -> None:
         answer["rows"][name] = len(each)
         answer["labels"][name] = "".join(map(str, each["late"]))
         given[name].to_csv(PREPARED / f"{name}.csv", index=False)
+    answer["few"] = random.Random(os.environ["SEED"]).sample(range(len(given["held_out"])), FEW)
+    given["held_out"].iloc[answer["few"]].to_csv(PREPARED / "few.csv", index=False)
     found["training"][["late"]].to_csv(PREPARED / "late.csv", index=False)  # what the model is to be fitted on
     week = answer["labels"]["held_out"].encode()
     sealed.place("held_out").write_bytes(sealed.turned(week, os.environ["KEY"]))

@@ -13,6 +13,7 @@ from mlops_lab.checks import Lab, Observation
 from mlops_lab.kit import sandbox, scores
 from mlops_lab.kit.drawn import drawn
 from mlops_lab.kube.client import Object
+from mlops_lab.measure.traffic.flights import numbers
 
 from .recorded import text_values
 
@@ -23,14 +24,15 @@ ANSWERED_WITHIN = 30  # s of its own that the model may take for one answer
 # Those about what was fitted anew come last: that may take long, and then nothing else is missed. With the very last
 # one the model's process gets to know the week's labels.
 QUESTIONS = (
-    ("load",), ("probabilities", "held_out"), ("probabilities", "other"), ("probabilities", "training"),
-    ("served", "held_out"), ("params",), ("probabilities", "after"), ("fitted", "held_out"), ("fitted", "other"),
-    ("refitted", "held_out"),
+    ("load",), ("probabilities", "held_out"), ("probabilities", "few"), ("probabilities", "other"),
+    ("probabilities", "training"), ("served", "held_out"), ("params",), ("probabilities", "after"),
+    ("fitted", "held_out"), ("fitted", "other"), ("refitted", "held_out"),
 )  # fmt: skip
 TRAINING, HELD_OUT = (date(2013, 1, 1), date(2013, 1, 21)), (date(2013, 1, 22), date(2013, 1, 28))
 AFTER = (date(2013, 1, 29), date(2013, 2, 11))  # as good as the held-out week to a model that has seen neither
 # Summer has destinations that January does not.
 OTHER, DRAWN = (date(2013, 6, 1), date(2013, 8, 31)), 30
+SAME = 1e-6  # as for the metric: sums over another number of rows may differ in their last digits
 
 
 async def newest(lab: Lab) -> Object | None:
@@ -57,6 +59,7 @@ async def scored(lab: Lab) -> Object:
         lab, HERE / "driver.py", HERE / "sealed.py", questions=questions if named else (), prepare=HERE / "prepare.py",
         settings={
             "KEY": key,
+            "SEED": drawn(lab, "a few flights").randbytes(8).hex(),
             "MODEL_URI": f"models:/{named[0]}" if named else "",
             "DAYS": json.dumps(
                 {"training": days(*TRAINING), "held_out": days(*HELD_OUT), "after": days(*AFTER), "other": summer}
@@ -86,6 +89,8 @@ def judged(prepared: Object, answers: Sequence[Object]) -> Object:
     if all("auc" in scores.scored(each, labels["held_out"]) for each in week):
         own, alone, both = (each["values"] for each in week)
         answer["apart"] = {"training": apart(own, alone), "both": apart(own, both)}
+    if "auc" in answer["held_out"]:
+        answer["few"] = others(found["probabilities held_out"]["values"], found["probabilities few"], prepared["few"])
     if "error" in found["served held_out"]:
         answer["signature"].setdefault("error", str(found["served held_out"]["error"])[:300])
     return answer | {"params": found["params"]}
@@ -96,6 +101,17 @@ def apart(some: Sequence[float], others: Sequence[float]) -> float:
     gaps = [float(one) - float(other) for one, other in zip(some, others, strict=True)]
     middle = sum(gaps) / len(gaps)
     return math.sqrt(sum((gap - middle) * (gap - middle) for gap in gaps) / len(gaps))
+
+
+def others(whole: Sequence[float], alone: Object, places: Sequence[int]) -> Object:
+    """For how many rows, which have these places in the whole, there are other probabilities without the rest."""
+    if "error" in alone:
+        return {"error": str(alone["error"])[:300]}
+    values = numbers(alone.get("values")) or []
+    if len(values) != len(places):
+        return {"error": f"its predict_proba gives {len(values)} answers for {len(places)} rows"}
+    far = [one for one, place in zip(values, places, strict=True) if not abs(one - float(whole[place])) <= SAME]
+    return {"rows": len(places), "others": len(far)}
 
 
 def answered(found: Object, rows: int, of: str) -> Observation:
