@@ -87,6 +87,19 @@ def test_the_crowd_reads_answers_of_every_framing() -> None:
     assert asked(says(b"HTTP/1.0 503 no\r\n\r\n", b"gone")) == [(503, b"gone")]
 
 
+def test_a_body_in_chunks_says_so_and_has_an_end() -> None:
+    body = json.dumps({"rows": [{"carrier": "UA"}] * 9}).encode()
+    head, _, rest = sys.modules[crowd.Client.__module__].in_chunks(body).partition(b"\r\n\r\n")
+    assert head == b"Transfer-Encoding: chunked"
+    parts, sizes = b"", []
+    while rest:
+        size, _, rest = rest.partition(b"\r\n")
+        sizes.append(int(size, 16))
+        parts, end, rest = parts + rest[: sizes[-1]], rest[sizes[-1] : sizes[-1] + 2], rest[sizes[-1] + 2 :]
+        assert end == b"\r\n"
+    assert (parts, sizes[-1]) == (body, 0) and len(sizes) > 2
+
+
 def test_a_kept_connection_that_the_server_closed_is_opened_again_once() -> None:
     assert asked(says(OK), says(OK)) == [(200, b"hi"), (200, b"hi")]
     status, why = asked(says(b""))[0]  # a new connection that is closed is the server's own doing
@@ -206,6 +219,36 @@ def test_a_crowd_that_nobody_answers_goes_home() -> None:
     said = asyncio.run(run())
     assert 4 <= said["ended"] == said["none"] < 8 < said["planned"]
     assert said["seconds"] < 3
+
+
+def test_of_each_so_many_requests_of_a_crowd_two_ask_the_same() -> None:
+    class Known:
+        def probabilities(self, rows: list[Any]) -> list[float]:
+            return [0.5 for _ in rows]
+
+    bodies: list[bytes] = []
+
+    async def run(**every: int) -> Any:
+        async def answers(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+                while head := await reader.readuntil(b"\r\n\r\n"):
+                    bodies.append(await reader.readexactly(int(head.rpartition(b": ")[2])))
+                    content = json.dumps({"model_version": "v1", "probabilities": [0.5]}).encode()
+                    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(content), content))
+            writer.close()
+
+        bodies.clear()
+        server = await asyncio.start_server(answers, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        spec = {"version": "v1", "host": "127.0.0.1", "port": port, "clients": 4, "requests": 24, "sizes": [1]}
+        flights = crowd.Flights([{"carrier": "UA", "distance": 719.0}], 1)
+        said = await crowd.crowd(spec | every | {"within": 9, "answer_within": 5}, {"v1": Known()}, flights)
+        server.close()
+        return said
+
+    assert asyncio.run(run(twin_every=8))["wrong"] == 0
+    assert (len(bodies), len(set(bodies))) == (24, 21)
+    assert asyncio.run(run())["ended"] == len(set(bodies)) == 24
 
 
 def seen(**given: Any) -> dict[str, Any]:
@@ -443,9 +486,17 @@ def test_the_model_that_nobody_has_seen_has_the_form_of_the_others_and_its_own_c
     assert len(set(features)) == len(features) == len(FEATURES["v2"]) - 1
     assert list(features) != [name for name in FEATURES["v2"] if name in features]
     assert list(bundle["forest"].classes_) == [False, True]
+    trees = bundle["forest"].estimators_
+    assert 40 < len(trees) == served.metadata["trees"]
+    assert trees[-1].tree_.max_depth > 25  # those of the versions go 22 steps down
     assert set(bundle["defaults"]) == set(FEATURES["v2"])
     assert {name: len(codes) for name, codes in bundle["categories"].items()} == dict.fromkeys(SHARES, 2)
     assert sum(map(len, files.values())) < 500_000  # a ConfigMap has room for a megabyte
+    for cut in (trees[:40], trees[:-1]):
+        bundle["forest"].estimators_ = cut
+        apart = [abs(one - other) for one, other in zip(served.probabilities(rows), values, strict=True)]
+        assert max(apart) > 1e-3
+    bundle["forest"].estimators_ = trees
     for order in (sorted(features), [name for name in FEATURES["v2"] if name in features]):
         served._bundle = {**bundle, "features": order}
         apart = [abs(one - other) for one, other in zip(served.probabilities(rows), values, strict=True)]
@@ -483,6 +534,7 @@ def test_what_is_unusual_and_wrong_gets_the_likely_reason() -> None:
     for what in ("a flight that differs in day alone", "two flights that differ in day alone"):
         assert "remembers" in checks.why_unusual(what)
     assert "other side" in checks.why_unusual("distances with a fraction: up to 0.01 away")
+    assert "chunks" in checks.why_unusual("a body in chunks: status 411")
     for what in ("weather null", "a flight of which another differs in day alone"):
         assert "bundle['defaults']" in checks.why_unusual(what)
 

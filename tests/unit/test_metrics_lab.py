@@ -6,6 +6,7 @@ import asyncio
 import json
 import math
 import re
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -163,6 +164,76 @@ def test_a_number_that_json_does_not_have_is_refused_or_ends_in_an_exception() -
         assert checks.each_has_its_status(checks.Seen([], {"answers": [answer]})).ok is right
         assert checks.crashed(answer) is crash
     assert checks.crashed({"kind": "crash", "status": 500}) and not checks.crashed({"kind": "odd", "status": 500})
+
+
+ROW = {"month": 7, "hour": 7, "carrier": "UA", "dest": "ORD"}
+
+
+def sender_to(answer: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> tuple[Any, list[tuple[Any, ...]]]:
+    """A sender of lab 15's to a server that answers so, and what was sent."""
+    sent: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(traffic, "ask", lambda *words, **named: (sent.append(words), answer(*words))[1])
+    return traffic.Sender({"rows": [ROW], "service": ("", 80)}), sent
+
+
+def test_lists_in_lists_come_in_every_depth_and_then_in_those_that_ended_in_an_exception(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def answer(*words: Any) -> Any:
+        depth = words[4].count("[") - 1
+        return (422 if depth < 958 else 500 if depth < 960 else 400), {}, b"", 0.01, ""
+
+    sender, sent = sender_to(answer, monkeypatch)
+    pod = {"name": "model-1", "address": "10.0.0.1", "port": 8080}
+    traffic.dive(sender, pod)
+    assert [words[4].count("[") - 1 for words in sent] == [*range(920, 1000), 999]
+    assert sender.depths == [958, 959]
+    assert all("]]" in words[4] and words[4].count("[") == words[4].count("]") for words in sent)
+    sent.clear()
+    traffic.dive(sender, pod)  # another one
+    assert [words[4].count("[") - 1 for words in sent] == [958, 959, 999]
+    assert sender.send("deep")["status"] == 500
+    for status, right, crash in ((422, True, False), (400, True, False), (500, True, True), (200, False, False)):
+        answer_to = {"kind": "deep", "status": status}
+        assert checks.each_has_its_status(checks.Seen([], {"answers": [answer_to]})).ok is right
+        assert checks.crashed(answer_to) is crash
+
+
+def test_where_nothing_ends_in_an_exception_the_deepest_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    for status, times in ((422, 81), (0, 1)):
+        sender, sent = sender_to(lambda *words, status=status: (status, {}, b"", 0.0, ""), monkeypatch)
+        traffic.dive(sender, {"name": "model-1", "address": "10.0.0.1", "port": 8080})
+        assert (len(sent), sender.depths) == (times, [999])
+
+
+def test_a_question_that_comes_again_is_the_same_but_for_its_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {"model_version": "v2", "probabilities": [0.25] * 20, "lines": ["07:00 UA ORD"] * 20}
+    sender, sent = sender_to(lambda *words: (200, {}, json.dumps(given).encode(), 0.01, ""), monkeypatch)
+    answers = [sender.send("again", rows=20), *(sender.send("again") for _ in range(59))]
+    assert len({words[3:5] for words in sent}) == 1
+    assert len({words[5]["x-display"] for words in sent}) == len({words[5]["User-Agent"] for words in sent}) == 1
+    ids = [each["given"] for each in answers]
+    assert ids.count("") >= 20  # of three one, and of these the same question may be the first
+    if first := ids[0]:
+        assert ids.count(first) > 5
+    assert len({*ids}) > 8
+    assert all(each["rows"] == 20 and not each["lines"] and each["probabilities"] for each in answers)
+    assert checks.each_has_its_status(checks.Seen([], {"answers": answers})).ok
+
+
+def test_a_body_has_its_fault_in_another_place_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    sender, sent = sender_to(lambda *words: (422, {}, b"", 0.01, ""), monkeypatch)
+    sender.places = [2, 3, 17, 18]
+    traffic.salvo(sender, ["misplaced"] * 4)
+    bodies = sorted((words[4] for words in sent), key=len)
+    assert [body.index("?") for body in bodies if "?" in body] == [12, 26]
+    whole = [json.loads(body)["rows"] for body in bodies if "?" not in body]
+    assert [[row["hour"] for row in rows] for rows in whole] == [[7, 31], [7] * 17 + [31]]
+    for status, right in ((422, True), (400, True), (200, False), (500, False)):
+        assert (
+            checks.each_has_its_status(checks.Seen([], {"answers": [{"kind": "misplaced", "status": status}]})).ok
+            is right
+        )
 
 
 def test_airports_and_carriers_may_be_unknown() -> None:

@@ -102,8 +102,8 @@ async def answers_right(lab: Lab) -> None:
 async def answers_the_unusual(lab: Lab) -> None:
     """Unknown codes, weather that is missing, the ends of each range and 1000 rows get the model's own values, too.
 
-    So do distances with a fraction, on and beside the splits of trees, and flights that differ from one that was asked
-    about before in one field alone.
+    So do flights in a body that comes in chunks, distances with a fraction, on and beside the splits of trees, and
+    flights that differ from one that was asked about before in one field alone.
     """
     seen = (await lab.once(measured)).unusual
     expect(seen).because(why_unusual(seen.evidence[0] if seen.evidence else ""))
@@ -113,7 +113,8 @@ async def answers_the_unusual(lab: Lab) -> None:
 async def right_in_a_crowd(lab: Lab) -> None:
     """16 clients at once, 192 requests about flights that nobody asked about before: each gets its right answer.
 
-    Most are about 1 to 5 flights, a dozen about 600 to 1000. None is turned away, and no container is restarted.
+    Most are about 1 to 5 flights, a dozen about 600 to 1000; now and then two ask the same at once. None is turned
+    away, and no container is restarted.
     """
     seen = (await lab.once(measured)).crowd
     assert seen is not None
@@ -156,8 +157,8 @@ async def follows_the_model(lab: Lab) -> None:
     The checker starts that copy beside yours and deletes it afterwards. It asks about flights that you don't see, some
     of them without weather, and some whose temperature lies right on a split of v2's trees. Another copy, without the
     variable MODEL, answers as v1; and one with a model that nobody has seen as that one does: its features are in
-    another order, one is left out, and what stands for codes and for what is missing is its own. That one is asked as
-    soon as its GET /readyz answers 200, and each of them after that.
+    another order, one is left out, it has more and deeper trees, and what stands for codes and for what is missing is
+    its own. That one is asked as soon as its GET /readyz answers 200, and each of them after that.
     """
     seen = (await lab.once(measured)).other
     assert seen is not None

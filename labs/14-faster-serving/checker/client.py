@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 LARGEST = 256 << 10  # bytes of an answer; 1000 probabilities take 20 KiB
 HEAD = 32 << 10
+CHUNK = 100  # bytes of a body that is sent in chunks
 
 
 class Broken(Exception):
@@ -27,18 +28,19 @@ class Client:
         self._host, self._port = host, port
         self._open: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
-    async def post(self, body: bytes, within: float) -> tuple[int, bytes]:
+    async def post(self, body: bytes, within: float, *, chunked: bool = False) -> tuple[int, bytes]:
         """POST /predict: the status and the body; (0, why) when no whole answer came within so many seconds."""
+        framed = in_chunks(body) if chunked else b"Content-Length: %d\r\n\r\n" % len(body) + body
         try:
             async with asyncio.timeout(within):
                 reused = self._open is not None
                 try:
-                    return await self._exchange(body)
+                    return await self._exchange(framed)
                 except (Closed, ConnectionError):
                     self.close()
                     if not reused:
                         raise
-                return await self._exchange(body)
+                return await self._exchange(framed)
         except TimeoutError:
             self.close()
             return 0, f"nothing whole within {within:g} s".encode()
@@ -52,13 +54,13 @@ class Client:
             self._open[1].transport.abort()
         self._open = None
 
-    async def _exchange(self, body: bytes) -> tuple[int, bytes]:
+    async def _exchange(self, framed: bytes) -> tuple[int, bytes]:
         if self._open is None:
             self._open = await asyncio.open_connection(self._host, self._port, limit=HEAD)
         reader, writer = self._open
         writer.write(
-            b"POST /predict HTTP/1.1\r\nHost: %s:%d\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
-            % (self._host.encode(), self._port, len(body)) + body
+            b"POST /predict HTTP/1.1\r\nHost: %s:%d\r\nContent-Type: application/json\r\n"
+            % (self._host.encode(), self._port) + framed
         )  # fmt: skip
         await writer.drain()
         first = await reader.read(1)
@@ -77,6 +79,14 @@ class Client:
         if words[0] == "HTTP/1.0" or headers.get("connection", "").lower() == "close" or not _delimited(headers):
             self.close()
         return int(words[1]), content
+
+
+def in_chunks(body: bytes) -> bytes:
+    """A body as a client sends it that does not know its length before: the header, and the chunks."""
+    parts = (body[begin : begin + CHUNK] for begin in range(0, len(body), CHUNK))
+    return b"Transfer-Encoding: chunked\r\n\r\n" + b"".join(
+        b"%x\r\n%s\r\n" % (len(part), part) for part in (*parts, b"")
+    )
 
 
 def _delimited(headers: Mapping[str, str]) -> bool:

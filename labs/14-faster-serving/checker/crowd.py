@@ -22,6 +22,7 @@ from .flights import NEAR, Bad, Flights, Object, meant, on_splits, one_field_apa
 from .modelling import make
 
 SHOWN = 6  # answers that are told in words
+IN_CHUNKS = "a body in chunks"
 FRACTIONS = 6  # splits beside which flights have a distance with a fraction
 
 
@@ -96,11 +97,14 @@ async def crowd(task: Object, models: Mapping[str, Predictor], flights: Flights)
     """So many clients, each with one request after the other, until all requests are answered, the time is over, or
     as many had no answer as there are clients.
 
-    `sizes` is how many rows the requests have, in turn; every `bad_every`th request has a row that breaks the contract.
+    `sizes` is how many rows the requests have, in turn; every `bad_every`th request has a row that breaks the contract,
+    and of each `twin_every` requests the second asks the same as the first.
     """
     version, every = task["version"], task.get("bad_every", 0)
     sizes = task["sizes"]
     rows: list[list[Object]] = [flights.rows(sizes[number % len(sizes)]) for number in range(task["requests"])]
+    if twins := task.get("twin_every", 0):
+        rows[1::twins] = rows[: len(rows) - 1 : twins]
     bodies: list[Any] = [{"rows": each} for each in rows]  # a text is sent as it is
     spoilt: dict[int, Bad] = {}
     for number in range(every - 1, len(bodies), every) if every else ():
@@ -188,13 +192,15 @@ async def unusual(task: Object, models: Mapping[str, Predictor], flights: Flight
     bodies = strange(*flights.rows(2)) | one_field_apart(models[version], flights)
     if rows := with_fractions(models[version], "distance", FRACTIONS, flights):
         bodies["distances with a fraction"] = rows
+    bodies[IN_CHUNKS] = flights.rows(2)
     if "field" in task and (rows := on_splits(models[version], task["field"], task["count"], flights)):
         bodies[f"flights with {task['field']} on a split"] = rows
     client = Client(task["host"], task["port"])
     wrong: list[tuple[str, str]] = []
     for what, rows in bodies.items():
         wanted = models[version].probabilities(meant(rows))
-        status, content = await client.post(json.dumps({"rows": rows}).encode(), task["answer_within"])
+        body = json.dumps({"rows": rows}).encode()
+        status, content = await client.post(body, task["answer_within"], chunked=what == IN_CHUNKS)
         if problem := judged(status, content, wanted, version)[0]:
             wrong.append((what, problem))
         if not status:  # who does not answer is not asked on and on

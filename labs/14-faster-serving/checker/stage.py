@@ -49,12 +49,11 @@ class Stage:
         said = {"do": do, "within": within, "answer_within": ANSWER_WITHIN, **what}
         return await self.talk.ask(said, within=within + 30)
 
-    async def crowd(self, address: Address, requests: int, sizes: Sequence[int], bad_every: int = 0) -> Crowd:
-        """Send a crowd to an address, which asks about v1."""
+    async def crowd(self, address: Address, requests: int, sizes: Sequence[int], **every: int) -> Crowd:
+        """Send a crowd to an address, which asks about v1; `bad_every` and `twin_every` are those of its program."""
         host, port = address
         found = await self.ask(
-            "crowd", version="v1", host=host, port=port, clients=CLIENTS, requests=requests, sizes=list(sizes),
-            bad_every=bad_every,
+            "crowd", version="v1", host=host, port=port, clients=CLIENTS, requests=requests, sizes=list(sizes), **every,
         )  # fmt: skip
         return cast(Crowd, found)
 

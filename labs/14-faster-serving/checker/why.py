@@ -30,9 +30,9 @@ UNSEEN_NOT_UP = (
     "name of a version or a folder that it could read in the model's own files?"
 )
 UNSEEN_OTHER_VALUES = (
-    "the names of the features and their order, what stands for each code and for what is missing, and how many trees "
-    "there are: all that is in the folder that MODEL names, and the version in its metadata.json. A list of them in "
-    "the program is right for the versions that were there when it was written"
+    "the names of the features and their order, what stands for each code and for what is missing, how many trees "
+    "there are and how deep they go: all that is in the folder that MODEL names, and the version in its metadata.json. "
+    "A list of them in the program is right for the versions that were there when it was written"
 )
 
 
@@ -50,6 +50,11 @@ def why_unusual(wrong: str) -> str:
     """The likely reason for a strange body that was answered wrong, which these words tell."""
     if "that differ" in wrong:
         return REMEMBERED
+    if "in chunks" in wrong:
+        return (
+            "a client that makes its body as it sends it has no Content-Length: it says Transfer-Encoding: chunked, "
+            "and servers put the chunks together. What wants a length first turns such clients away"
+        )
     if "fraction" in wrong:
         return (
             "a distance is any number. A split of a tree lies between two whole numbers, or on a half, so what is "
@@ -103,7 +108,8 @@ def why_wrong_in_a_crowd(seen: Crowd) -> str:
     if seen["refused_good"]:
         return (
             "clients were turned away. 16 at once are no overload for a service that needs a millisecond for each: let "
-            "them wait for their turn. A limit belongs where memory or patience ends"
+            "them wait for their turn. A limit belongs where memory or patience ends. (Behind a 500 is an exception, "
+            "in kubectl logs deployment/model: what do two share that ask the same at once?)"
         )
     if seen["none"] or seen["ended"] < seen["planned"]:
         return (

@@ -194,8 +194,8 @@ async def shows_predictions(lab: Lab) -> None:
 async def stays_bounded(lab: Lab) -> None:
     """Hundreds of paths, displays, queries and ids that nobody sent before make at most 10 new series at each pod.
 
-    So do methods, hosts and other headers that no client has, in requests for unknown paths; any answer to those will
-    do.
+    So do requests of other sizes, and bad bodies whose fault is in another place each time; and so do methods, hosts
+    and other headers that no client has, in requests for unknown paths. Any answer to the last ones will do.
     """
     seen = await lab.once(measured)
     for name, grown in seen.whole["grown"].items():
@@ -224,7 +224,7 @@ async def logs_requests(lab: Lab) -> None:
     """Each answer has the request's `x-request-id`, a new one if it has none, and within 10 s the log has its line.
 
     That line is a JSON object with `request_id`, `path` and `status`. Looked at are all answers but those to hour 24,
-    those with status 500 to NaN and infinity, and those to GET /healthz.
+    those with status 500 to NaN, infinity and lists in lists, and those to GET /healthz.
     """
     seen = await lab.once(measured)
     served(seen)
@@ -248,15 +248,16 @@ async def logs_requests(lab: Lab) -> None:
 async def tells_of_crashes(lab: Lab) -> None:
     """A request that ends in an exception is counted with status 500 at route /predict, and has its id and its line.
 
-    These are the requests with hour 24; and those with NaN or infinity in the place of a whole number, where they end
-    so, too: FastAPI can't write its own refusal of them.
+    These are the requests with hour 24; and those with NaN or infinity in the place of a whole number, and with lists
+    in lists in the place of a code, where they end so, too: FastAPI can't write its own refusal of them.
     """
     seen = await lab.once(measured)
     why = (
         "an exception leaves the handler and every middleware on its way, past the lines behind call_next; somebody "
         "outside of them all makes the 500. What tells of a request must catch it: except Exception, answer 500, "
-        "and then count and log as ever. The handler of hour 24 is one place of many: with NaN in a number FastAPI "
-        "fails to write its own 422"
+        "and then count and log as ever. The handler of hour 24 is one place of many, and its ValueError one exception "
+        "of many: with NaN in a number FastAPI fails to write its own 422, and with lists in lists that ends in a "
+        "RecursionError"
     )
     expect(seen.rise(f"{ROUTE} 500", seen.got(500))).because(why)
     found = [each for each in seen.answers if crashed(each)]

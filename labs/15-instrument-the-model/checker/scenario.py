@@ -27,7 +27,7 @@ WITHIN = 1e-6  # of the model's own values
 REQUESTS = "http_requests_total"
 ROUTE, PORT = "/predict", 80  # of the Service
 Counts = dict[tuple[str, str], float]  # requests to /predict by pod and status
-PROGRAM = ("traffic.py", "client.py", "scrapes.py")
+PROGRAM = ("traffic.py", "bodies.py", "client.py", "scrapes.py")
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,7 @@ async def sent(lab: Lab, pods: list[Object]) -> Object:
     chance = drawn(lab, "requests")
     kinds = {
         "predict": (40, 60), "odd": (8, 14), "refused": (15, 25), "unknown": (110, 140), "crash": (8, 15),
-        "method": (4, 8), "broken": (6, 9),
+        "method": (4, 8), "broken": (6, 9), "deep": (4, 7), "again": (9, 14),
     }  # fmt: skip
     plan = {
         "service": [await lab.traffic.host("model"), PORT],

@@ -19,22 +19,26 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
 from pathlib import Path
 
+from .bodies import DEPTHS, misplaced, nested
 from .client import ask
 from .scrapes import ROUTE, Plain, Pods, at_once, grown, plain, scraped, settled
 
 WHOLE = 75  # s for everything
 REACHED_WITHIN = 10  # s: where NetworkPolicies stand between, they know this pod's address a moment after it has begun
 CLIENTS = 6
+MOST_AT_ONCE = 40  # flights in one of their requests
 TIMED, MANY_ROWS = 6, 1000  # requests one after the other: about one flight, and then about many
 BARE = 3  # of so many requests that a handler does not answer, one comes without an id
 FORMS = "{0}", "it-is-me-{0:.12}", "{0:.8}-{0:.4}-4{0:.3}-a{0:.3}-{0:.12}", "Gate.B7_{NEW:.12}", "{0}.{0:.20}"  # ids
 SIGNS = f"{string.ascii_letters}{string.digits}-._"  # that an id may have
 SHORTEST, LONGEST = 1, 128  # signs in an id
 STRANGERS = 32  # requests to each pod with methods and hosts that there are not
+PLACES, FURTHEST = 14, 120  # bodies of two kinds to each pod, each with its fault at another place; and at most where
 LOST_AT_MOST = 3  # requests without an answer after which no more are sent
 
 
@@ -45,14 +49,17 @@ class Sender:
         self.plan, self.draw = plan, random.Random()
         self.answers: list[Plain] = []
         self.turns = {
-            kind: itertools.count(self.draw.randrange(BARE)) for kind in ("unknown", "refused", "broken", "crash")
+            kind: itertools.count(self.draw.randrange(BARE))
+            for kind in ("unknown", "refused", "broken", "crash", "deep", "again")
         }
+        self.depths, self.places = list(DEPTHS), [2, 3]
+        self.question: Plain = {}  # what one display asks again and again
 
-    def made(self, kind: str, first: int = 0, count: int = 1) -> tuple[str, str, Plain | None, bool]:
+    def made(self, kind: str, first: int = 0, count: int = 1) -> tuple[str, str, Plain | str | None, bool]:
         """A request of a kind about some flights: method, path, body, and whether it brings an id."""
         word, rows = uuid.uuid4().hex, self.plan["rows"]
         flights = [rows[(first + number) % len(rows)] for number in range(count)]
-        if kind == "predict":
+        if kind in ("predict", "again"):
             return "POST", f"{ROUTE}?display={word}", {"rows": flights}, True
         if kind == "odd":  # a carrier and airports that nobody knows are allowed
             return "POST", ROUTE, {"rows": [flight | unknown_codes() for flight in flights]}, True
@@ -65,6 +72,10 @@ class Sender:
         if kind == "broken":  # a number that JSON does not have: some refuse it, of some that very refusal breaks
             field, value = self.draw.choice(("month", "day", "weekday")), self.draw.choice((math.nan, math.inf))
             return "POST", ROUTE, {"rows": [flights[0] | {field: value}]}, True
+        if kind == "deep":  # some refuse it, and of some that very refusal breaks, in another way than before
+            return "POST", ROUTE, nested(flights[0], self.draw.choice(self.depths)), True
+        if kind == "misplaced":
+            return "POST", ROUTE, misplaced(flights[0], self.places.pop()), True
         if kind == "alive":
             return "GET", "/healthz", None, True
         if kind == "crash":
@@ -82,10 +93,18 @@ class Sender:
         if kind in self.turns and next(self.turns[kind]) % BARE == 0:
             named = False
         given = self.an_id() if named else ""
-        headers = {"Content-Type": "application/json"} | ({"x-request-id": given} if given else {})
         told = {"x-display": f"display-{uuid.uuid4().hex[:12]}", "User-Agent": f"display/{uuid.uuid4().hex[:6]}"}
-        headers |= {name: value for name, value in told.items() if self.draw.randrange(BARE)}  # nobody has to tell
-        data = None if body is None else json.dumps(body)
+        if kind == "again":  # without an id, with the id that it had before, or with a new one
+            asked = self.question = self.question or {
+                "path": f"{ROUTE}?display={uuid.uuid4().hex}", "body": body, "told": told, "given": given,
+                "first": first, "rows": rows,
+            }  # fmt: skip
+            path, body, told, first, rows = (asked[name] for name in ("path", "body", "told", "first", "rows"))
+            given = given and self.draw.choice((given, asked["given"]))
+        else:
+            told = {name: value for name, value in told.items() if self.draw.randrange(BARE)}  # nobody has to tell
+        headers = {"Content-Type": "application/json"} | ({"x-request-id": given} if given else {}) | told
+        data = json.dumps(body) if isinstance(body, dict) else body
         host, port = (pod["address"], pod["port"]) if pod else self.plan["service"]
         status, head, text, seconds, error = ask(host, port, method, path, data, headers)
         answer = {
@@ -93,7 +112,7 @@ class Sender:
             "given": given, "returned": head.get("x-request-id", "")[:200], "first": first, "rows": rows,
             "pod": pod["name"] if pod else "",
         }  # fmt: skip
-        if status == 200 and body:
+        if status == 200 and isinstance(body, dict):
             answer |= said(text)
             answer["lines"] = misread(text, body["rows"])
         self.answers.append(answer)
@@ -161,17 +180,28 @@ def misread(text: bytes, rows: Sequence[Plain]) -> str:
     return "" if found == wanted else f"{str(found)[:100]} and not {str(wanted)[:100]}"
 
 
-def salvo(sender: Sender, kinds: Mapping[str, int]) -> None:
-    """Requests of some kinds through the Service, several at the same time, in any order."""
-    wanted = [kind for kind, number in kinds.items() for _ in range(number)]
-    sender.draw.shuffle(wanted)
+def salvo(sender: Sender, kinds: Sequence[str], pod: Plain | None = None) -> None:
+    """Requests of these kinds through the Service or to a pod, several at the same time, in any order."""
+    wanted = sender.draw.sample(kinds, len(kinds))
 
     def one(kind: str) -> None:
         if sum(not each["status"] for each in sender.answers) < LOST_AT_MOST:
-            sender.send(kind, rows=random.randint(1, 9))
+            sender.send(kind, random.randint(1, MOST_AT_ONCE), pod)
 
     with ThreadPoolExecutor(CLIENTS) as pool:
         list(pool.map(one, wanted))
+
+
+def dive(sender: Sender, pod: Plain) -> None:
+    """Send a pod lists in lists: the first one of every depth, and then all of those that ended in an exception."""
+    ended, every = [], [*sender.depths, DEPTHS[-1]]
+    for depth in every:
+        sender.depths = [depth]
+        status = sender.send("deep", pod=pod)["status"]
+        ended += [depth] if status >= HTTPStatus.INTERNAL_SERVER_ERROR else []
+        if not status:
+            break
+    sender.depths = ended or every[-1:]
 
 
 def wait_for_a_way(pods: Pods) -> None:
@@ -196,17 +226,23 @@ def done(plan: Plain, found: Plain) -> None:
     found["answers"] = sender.answers
     # Every kind once at every pod: what a first request of a kind makes is there before anything is compared.
     for pod in pods:
+        sender.places = [2, 3]
         for kind in (
-            "predict", "refused", "unknown", "crash", "broken", "method", "quoted", "nameless", "odd", "alive",
+            "predict", "refused", "unknown", "crash", "broken", "method", "quoted", "nameless", "odd", "alive", "again",
+            "misplaced", "misplaced",
         ):  # fmt: skip
             answer = sender.send(kind, rows=20, pod=pod)
             if not answer["status"]:
                 found["trouble"] = f"{pod['name']} at {pod['address']}:{pod['port']}: {answer['error']}"
                 return
+        dive(sender, pod)
         sender.strangers(pod, 2)
     found["first"], first = len(sender.answers), settled(pods, fell)
     found["before"] = plain(first)
-    salvo(sender, plan["kinds"])
+    salvo(sender, [kind for kind, number in plan["kinds"].items() for _ in range(number)])
+    for pod in pods:
+        sender.places = [place for side in (4, 5) for place in sender.draw.sample(range(side, FURTHEST, 2), PLACES)]
+        salvo(sender, ["misplaced"] * len(sender.places), pod)
     found["middle"] = plain(settled(pods, fell))
     for when, rows in (("brief", 1), ("timed", MANY_ROWS)):
         found[when] = len(sender.answers)
