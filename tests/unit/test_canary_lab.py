@@ -268,6 +268,55 @@ def test_outcomes_are_of_answers_that_did_not_fail(
     assert seen["refused"] == 0 < seen["posted"]
 
 
+def test_what_a_model_does_not_answer_may_be_asked_again_and_fails_all_the_same(
+    around: tuple[Any, Any, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, router, address = around
+    crowd = {"send": {"targets": [address], "rate": 500, "count": 40, "seed": 1}, "wait": True}
+
+    def fails(status: int, times: int) -> Callable[[Any, str, bytes], tuple[int, bytes]]:
+        def ask(self: Any, arm: str, body: bytes) -> tuple[int, bytes]:
+            for _ in range(times):
+                with pytest.raises(http.client.RemoteDisconnected):
+                    whole(self, arm, body)
+            return status, b"{}"
+
+        return ask
+
+    whole = router._ask
+    for how, ok in ((fails(502, 1), True), (fails(503, 2), True), (fails(200, 1), False), (fails(404, 1), False)):
+        monkeypatch.setattr(router, "_ask", how)
+        world.do({"models": {name: {"median": 0.001, "broken": 1.0} for name in ("stable", "candidate")}})
+        seen = world.do(crowd)
+        assert (seen["unlike"], sum(seen["counts"].values())) == (0 if ok else 40, 40)
+        assert ok or "a status of 500 or more is due" in seen["examples"][0]
+    monkeypatch.setattr(router, "_ask", fails(500, 0))
+    assert world.do(crowd)["unlike"] == 40, "no model was asked"
+
+
+def test_outcomes_are_told_elsewhere(around: tuple[Any, Any, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    world, _, address = around
+    passengers = sys.modules[type(world).__module__.replace("world", "passengers")]
+    monkeypatch.setattr(passengers, "OUTCOME_AFTER", (0.0, 0.1))
+    asked, posted = dict[str, str](), passengers.posted
+    others = []
+
+    def note(known: Any, target: str, path: str, body: str, headers: dict[str, str]) -> tuple[int, bytes]:
+        if path == "/outcomes":
+            others.extend((asked[each["user"]], target) for each in json.loads(body)["outcomes"])
+            return 200, b"{}"
+        asked[headers["X-User"]] = target
+        return posted(known, address, path, body, headers)  # type: ignore[no-any-return]
+
+    monkeypatch.setattr(passengers, "posted", note)
+    world.do({"models": {name: {"median": 0.001} for name in ("stable", "candidate")}})
+    world.do({"send": {"targets": ["a", "b", "c"], "rate": 300, "outcomes": True, "elsewhere": True, "seed": 1}})
+    threading.Event().wait(1.6)
+    assert world.do({"stop": True})["unlike"] == 0
+    assert {answered for answered, _ in others} == {told for _, told in others} == {"a", "b", "c"}
+    assert not [each for each in others if each[0] == each[1]]
+
+
 def test_a_service_that_is_too_slow_is_waited_for_in_vain(
     lab25: Any, around: tuple[Any, Any, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -158,7 +158,8 @@ def story(receiver: Receiver, world: World) -> dict[str, int]:
     world.end()
     began = datetime.now(UTC)
     firing = message(alert("temp", began))
-    both = [threading.Thread(target=receiver.tell, args=(firing,)) for _ in range(2)]
+    another = message(alert("wind_speed", datetime.now(UTC)))
+    both = [threading.Thread(target=receiver.tell, args=(each,)) for each in (firing, another, firing)]
     for each in both:
         each.start()
     for each in both:
@@ -233,7 +234,8 @@ def test_a_solution_starts_one_run_for_each_drift(solution: str, world: World, t
         ("starts_one_run--any-alert", "no drift", 1),
         ("starts_one_run--until-the-run-began", "a feature of before", 2),
         ("refuses_poison--once-and-never-again", "another drift", 1),
-        ("starts_one_run--a-run-for-each-alert", "another feature", 2),
+        ("starts_one_run--a-run-for-each-alert", "twice", 2),
+        ("starts_one_run--a-lock-for-each-alert", "twice", 2),
         ("starts_one_run--the-messages-status", "beside what is over", 2),
         ("refuses_poison--the-first-of-a-message", "another drift", 1),
         ("refuses_poison--the-last-of-a-message", "another drift", 1),
@@ -257,10 +259,9 @@ def test_each_run_of_the_checker_has_days_of_its_own() -> None:
         assert found == same
         drawn.add(found)
     assert len(drawn) == 8
-    found = days.Days("2013-07-11", "2013-02-21", "2013-07-24", ("held_out", "learnt"))
-    assert (found.turned("learnt"), found.turned("held_out")) == (
-        ["2013-06-14", "2013-07-04"], ["2013-07-05", "2013-07-11"],
-    )  # fmt: skip
+    found = days.Days("2013-02-14", "2013-07-11", "2013-07-24", ("held_out", "learnt"))
+    assert (found.turned(0), found.turned(1)) == (["2013-02-08", "2013-02-14"], ["2013-06-14", "2013-07-04"])
+    assert set(days.NOTHING_NEW) < set(days.POISONED)
     assert found.storms == ("2013-07-23", "2013-07-24")
 
 

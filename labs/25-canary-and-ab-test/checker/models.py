@@ -20,10 +20,15 @@ LOWEST, HIGHEST = 0.01, 0.99
 
 @dataclass(frozen=True)
 class Behaviour:
-    """How a model answers: see `streams.Model`."""
+    """How a model answers: see `streams.Model`.
+
+    Attributes:
+        broken: share of requests at which it breaks the connection, however often they come.
+    """
 
     version: str = "-"
     errors: float = 0.0
+    broken: float = 0.0
     median: float = 0.03
     spread: float = 0.4
     tail: float = 0.0
@@ -36,6 +41,7 @@ class Came:
     """A request that came to a model, and its answer.
 
     Attributes:
+        status: 0 where there was no answer.
         asked, said: the JSON objects of the request and of the answer.
     """
 
@@ -61,7 +67,7 @@ class Models:
 
     Attributes:
         came: what came, by the request's own number; twice where it came twice.
-        counts: how many came to each.
+        counts: how many came to each; what got no answer and came again is one.
     """
 
     def __init__(self) -> None:
@@ -74,10 +80,12 @@ class Models:
             self._behaviours = behaviours
             self.came: dict[int, list[Came]] = {}
             self.counts = dict.fromkeys(PORTS, 0)
+            self._unanswered: set[int] = set()
 
     def answer(self, name: str, asked: dict[str, Any]) -> tuple[int, dict[str, Any], float]:
-        """Status, body, and seconds that it takes; kept."""
+        """Status, body, and seconds that it takes; kept. Status 0: no answer."""
         how, draw, row = self._behaviours[name], self._random, asked["rows"][0]
+        number = int(row["number"])
         with self._lock:
             took = how.median * math.exp(how.spread * draw.gauss(0, 1)) * (10 if draw.random() < how.tail else 1)
             told = chance(float(row["wind"])) + math.log(how.odds) + how.mixed * draw.gauss(0, 1)
@@ -87,8 +95,12 @@ class Models:
             body: dict[str, Any] = {"model_version": how.version, "trace": f"{draw.getrandbits(48):012x}"}
             body |= {"detail": "no prediction"} if failed else {"probabilities": [found]}
             came = Came(name, 500 if failed else 200, found, asked, body)
-            self.came.setdefault(int(row["number"]), []).append(came)
-            self.counts[name] += 1
+            again = number in self._unanswered
+            if again or draw.random() < how.broken:
+                self._unanswered.add(number)
+                came = Came(name, 0, None, asked, {})
+            self.came.setdefault(number, []).append(came)
+            self.counts[name] += not again
         return came.status, body, min(took, 3.0)
 
 
@@ -109,6 +121,9 @@ class Handler(BaseHTTPRequestHandler):
         except (ValueError, TypeError, LookupError, RecursionError):
             status, said, after = 400, {"detail": "no rows of a passenger's"}, 0.0
         time.sleep(after)
+        if status == 0:
+            self.close_connection = True
+            return
         self._say(status, said)
 
     def do_GET(self) -> None:

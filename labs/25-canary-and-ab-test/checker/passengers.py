@@ -39,22 +39,23 @@ class Crowd:
         users: who asks, in turn; none for somebody new each time.
         count: how many requests; None for no end.
         outcomes: whether it becomes known what was true.
+        elsewhere: whether that is told at another target than the one that answered.
     """
 
     _numbers = 0  # of requests, over all crowds
 
     def __init__(
         self, models: Models, targets: Sequence[str], *, rate: float, users: Sequence[str] = (),
-        count: int | None = None, outcomes: bool = False, seed: int = 0,
+        count: int | None = None, outcomes: bool = False, elsewhere: bool = False, seed: int = 0,
     ) -> None:  # fmt: skip
         self.models, self.targets, self.rate, self.users = models, list(targets), rate, list(users)
-        self.count, self.outcomes = count, outcomes
+        self.count, self.outcomes, self.elsewhere = count, outcomes, elsewhere
         self.random, self.lock, self.over = random.Random(seed), threading.Lock(), threading.Event()
         self.sent = self.late = self.refused = self.posted = 0
         self.by: Counter[str] = Counter()
         self.homes: dict[str, set[str]] = {}
         self.unlike: list[str] = []
-        self._waiting: list[tuple[float, int, dict[str, Any]]] = []
+        self._waiting: list[tuple[float, int, str, dict[str, Any]]] = []  # due, number, target, outcome
         self._began = 0.0
         self._threads: list[threading.Thread] = []
 
@@ -125,16 +126,23 @@ class Crowd:
             number, user, wind, target = found
             asked = {"rows": [{"number": number, "wind": wind, "gate": f"C{number % 40}"}], "request": f"{number:x}"}
             status, text = posted(known, target, "/predict", json.dumps(asked), {"X-User": user})
-            self._take(asked, user, status, text)
+            self._take(asked, user, target, status, text)
         for each in known.values():
             each.close()
 
-    def _take(self, asked: dict[str, Any], user: str, status: int, text: bytes) -> None:
-        """Hold an answer against what the model gave, and what the model got against what was asked."""
+    def _take(self, asked: dict[str, Any], user: str, target: str, status: int, text: bytes) -> None:
+        """Hold an answer against what the model gave, and what the model got against what was asked.
+
+        Where the model gave none, any status of 500 or more will do, or none, and it may have been asked again.
+        """
         number, wind = asked["rows"][0]["number"], asked["rows"][0]["wind"]
         came = self.models.came.pop(number, [])
         home = came[-1].model if came else ""
-        right = len(came) == 1 and came[0].status == status and fields(text) == came[0].said and came[0].asked == asked
+        right = bool(came) and all(each.asked == asked and each.model == home for each in came)
+        if right and came[0].status == 0:
+            right = status == 0 or status >= 500
+        else:
+            right = right and len(came) == 1 and came[0].status == status and fields(text) == came[0].said
         with self.lock:
             self.by[home] += 1
             self.homes.setdefault(user, set()).update({each.model for each in came} or {""})
@@ -144,26 +152,31 @@ class Crowd:
                 late = self.random.random() < 1 / (1 + math.exp(-chance(wind)))
                 outcome = {"user": user, "probability": came[0].probability, "late": late}
                 due = time.monotonic() + self.random.uniform(*OUTCOME_AFTER)
-                heapq.heappush(self._waiting, (due, number, outcome))
+                heapq.heappush(self._waiting, (due, number, target, outcome))
 
     def _tell_on(self) -> None:
         known: dict[str, http.client.HTTPConnection] = {}
         while not self.over.wait(1.0):
-            batch = []
+            due: dict[str, list[dict[str, Any]]] = {}
             with self.lock:
                 while self._waiting and self._waiting[0][0] < time.monotonic():
-                    batch.append(heapq.heappop(self._waiting)[2])
-            self.random.shuffle(batch)
-            for begin in range(0, len(batch), BATCH):
-                body = json.dumps({"outcomes": batch[begin : begin + BATCH]})
-                status, _ = posted(known, self.random.choice(self.targets), "/outcomes", body, {})
-                with self.lock:
-                    self.posted += 1
-                    self.refused += not 200 <= status < 300
+                    _, _, target, outcome = heapq.heappop(self._waiting)
+                    due.setdefault(target if self.elsewhere else "", []).append(outcome)
+            for target, batch in due.items():
+                self.random.shuffle(batch)
+                others = [each for each in self.targets if each != target]
+                for begin in range(0, len(batch), BATCH):
+                    body = json.dumps({"outcomes": batch[begin : begin + BATCH]})
+                    status, _ = posted(known, self.random.choice(others), "/outcomes", body, {})
+                    with self.lock:
+                        self.posted += 1
+                        self.refused += not 200 <= status < 300
 
 
 def _of_it(came: Sequence[Came], asked: dict[str, Any]) -> str:
     """What the models know of a request, in words."""
+    if came and came[0].status == 0 and len({each.model for each in came}) == 1:
+        return "the model broke the connection: a status of 500 or more is due"
     if len(came) != 1:
         return f"{len(came)} models asked"
     if came[0].asked != asked:

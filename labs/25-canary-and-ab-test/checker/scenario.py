@@ -17,6 +17,7 @@ BACK_WITHIN = 60.0  # s until all pods are new
 USERS, USERS_RATE = 5000, 200.0
 AGAIN = 300  # users who come again
 PLAIN, ERRORS = 200, 0.1  # requests without a canary, and the share that the model fails
+FAILS = (0.2, 0.3)  # the share that the candidate fails: nobody knows any outcome, so its users keep it
 
 
 @dataclass
@@ -57,7 +58,8 @@ async def users(lab: Lab) -> Users:
         )  # fmt: skip
         if not (found.plain.ok and found.all_stable.ok):
             return found
-        await stage.behave({}, {})
+        chance = drawn(lab, "without outcomes")
+        await stage.behave({}, {"errors": round(chance.uniform(*FAILS), 3)})
         found.anew = await one_for_another(lab, stage)
         if not found.anew.ok:
             return found
@@ -68,7 +70,7 @@ async def users(lab: Lab) -> Users:
         part = 100 * seen["by"].get("candidate", 0) / seen["sent"]
         found.share = Observation(
             8 <= part <= 12, f"8 to 12 % of {USERS} requests, each of another user, come to the candidate",
-            f"{part:.1f} %", part, timed=False,
+            f"{part:.1f} %; the canary is {await state(lab)}", part, timed=False,
         )  # fmt: skip
         if not found.own.ok or not found.share.ok:
             return found

@@ -48,21 +48,23 @@ FORGOT_BAD = (
 SHARE = (
     "one user in ten, by the name in X-User: a hash of it that is spread evenly, and the tenth of its range. Each "
     "request is of another user here, so of users and of requests it is the same share. "
-    "Just before this canary another one was begun, with both models the other way round"
+    "Just before this canary another one was begun, with both models the other way round. Many of the candidate's "
+    "answers fail here, and no outcomes come: by that nothing is decided for two minutes"
 )
 MOVED_AT_PODS = (
     "which model a user has must follow from the name alone, the same in every process: a counter, a random number or"
     " a memory of one pod gives another one at the next. Python's own hash() of a text differs from process to "
-    "process"
+    "process. An answer that failed is no reason to send its user elsewhere"
 )
 MOVED_AT_RESTART = (
     "the pods were all deleted at once, and the new ones know what they find: the canary that goes on has to be "
     "somewhere that outlives them (a ConfigMap, a PersistentVolumeClaim), and whatever goes into the hash too"
 )
 NOT_PROMOTED = (
-    "this candidate was better than the stable model in two things and as good in the third. judge.py alone is right "
-    "about such ones; so what reaches it here is something else. Does each answer and each outcome count for the "
-    "model that its user has, also where it came to another pod?"
+    "this candidate was better than the stable model in two things or more. judge.py alone is right about such ones; "
+    "so what reaches it here is something else. Does each answer and each outcome count for the model that its user "
+    "has? Here what became of a flight is told at another pod than the one that answered. Where the candidate fails "
+    "with status 500, the stable model breaks the connection, a little more often"
 )
 MISSED = (
     "a canary is over within three minutes of PUT /canary: with 150 requests a second 15 of the candidate's come each"

@@ -24,7 +24,10 @@ OF_A_GROUP = (
     "over. Each alert of a message has a status and a startsAt of its own, whatever its fingerprint, which is the same "
     "each time that the same feature drifts"
 )
-OF_PREDICTIONS = "This one is PredictionDrift, and no FeatureDrift comes with it: either of them is a drift"
+OF_PREDICTIONS = (
+    "This one is PredictionDrift, and no FeatureDrift comes with it: either of them is a drift. It began some seconds "
+    "after that end"
+)
 
 
 @check(points=1, domains=("ckad/services-and-networking",))
@@ -65,9 +68,10 @@ async def starts_one_run(lab: Lab) -> None:
     """An alert starts one run in the pipelines experiment named like the namespace, however often it is told.
 
     The checker posts what Alertmanager would: a `resolved` message and two alerts of other names (no run), then a
-    firing one twice at the same moment, once more while the run goes on, after its end, and after the receiver's pod
-    was replaced; after the end also one about another feature, which moved before that, and the first one beside an
-    alert that began after the end and is over. A message that is answered by an error comes again at once.
+    firing one twice at the same moment, beside one about another feature, once more while the run goes on, after
+    its end, and after the receiver's pod was replaced; after the end also one about another feature, which moved
+    before that, and the first one beside an alert that began after the end and is over. A message that is answered
+    by an error comes again at once.
     """
     story = await lab.once(repeated_alert)
     expect(story.calm).because(
@@ -120,15 +124,17 @@ async def refuses_poison(lab: Lab) -> None:
 async def refuses_worse(lab: Lab) -> None:
     """A new alert starts a run again; its candidate is not better than the model in service, and never serves.
 
-    The alert is about the predictions. The warehouse is whole again, and at a day at which its four weeks make no
-    better model. So this run trains one. The alias and the answers are looked at while it goes on, too.
+    The alert is about the predictions, and began within ten seconds of the last run's end. The warehouse is at the day
+    of the first run again, whose labels are right now, and at which its four weeks make no better model. So this run
+    trains one. The alias and the answers are looked at while it goes on, too.
     """
     story = await lab.once(second_alert)
     expect(story.once).because(ANOTHER + OF_PREDICTIONS)
     expect(story.ended).because("the engine's page shows what a run waits for: lab open pipelines")
     expect(story.made).because(
         "that nothing worse serves is an achievement only where something was trained and compared: these are whole "
-        "rows. The first failed step's log says why there is no candidate: lab open pipelines"
+        "rows. They were spoilt when the first run fetched these days: what the engine takes from its cache is that. "
+        "The first failed step's log says why there is no candidate: lab open pipelines"
     )
     expect(story.kept).because(
         "what serves for half a minute and is taken back has served. A model that looks good on its own training rows "

@@ -19,10 +19,8 @@ POISONED = (
     "2013-02-14", "2013-02-17", "2013-02-22", "2013-03-03", "2013-03-20", "2013-04-25", "2013-05-25", "2013-06-15",
     "2013-06-25", "2013-07-01", "2013-07-11", "2013-07-27",
 )  # fmt: skip
-# These are fit, and the AUC of a candidate is lower than that of the model in service, by 0.002 to 0.16.
-NOTHING_NEW = (
-    "2013-02-14", "2013-02-15", "2013-02-16", "2013-02-17", "2013-02-21", "2013-02-22", "2013-02-23", "2013-04-10",
-)  # fmt: skip
+# Of those these are fit as they are, and the AUC of a candidate is lower than that of the model in service.
+NOTHING_NEW = ("2013-02-14", "2013-02-17", "2013-02-22")
 # These are fit, a candidate's AUC is surely higher by 0.09 or more, and the last two days are a drift.
 DRIFTED = (
     "2013-06-20", "2013-06-25", "2013-06-28", "2013-07-09", "2013-07-10", "2013-07-11", "2013-07-12", "2013-07-13",
@@ -35,18 +33,19 @@ class Days:
     """The warehouse's today in each stage.
 
     Attributes:
-        poisoned, whole, drifted: while labels are turned round, when there is nothing new to learn, and in the drift.
-        parts: what is turned round in the first poisoned run, and in the second: `learnt` days, or `held_out` ones.
+        righted: in the first run, with labels turned round, and again when they are right and nothing is new.
+        poisoned, drifted: in the second run, with others turned round, and in the drift.
+        parts: what is turned round in the first run, and in the second: `learnt` days, or `held_out` ones.
     """
 
+    righted: str
     poisoned: str
-    whole: str
     drifted: str
     parts: tuple[str, str]
 
-    def turned(self, part: str) -> list[str]:
-        """The first and the last day of a part of the poisoned weeks."""
-        today = date.fromisoformat(self.poisoned)
+    def turned(self, number: int) -> list[str]:
+        """The first and the last day whose labels are turned round in the first run (0) or the second (1)."""
+        today, part = date.fromisoformat((self.righted, self.poisoned)[number]), self.parts[number]
         begin = {"learnt": LEARNT + HELD_OUT - 1, "held_out": HELD_OUT - 1}[part]
         end = {"learnt": HELD_OUT, "held_out": 0}[part]
         return [str(today - timedelta(days=days)) for days in (begin, end)]
@@ -61,4 +60,4 @@ async def days(lab: Lab) -> Days:
     """This run's."""
     chance = drawn(lab, "days")
     first, second = chance.sample(("learnt", "held_out"), 2)
-    return Days(chance.choice(POISONED), chance.choice(NOTHING_NEW), chance.choice(DRIFTED), (first, second))
+    return Days(chance.choice(NOTHING_NEW), chance.choice(POISONED), chance.choice(DRIFTED), (first, second))

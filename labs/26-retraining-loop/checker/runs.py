@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
 from functools import partial
 
 from mlops_lab.checks import Lab, Observation
@@ -53,6 +55,15 @@ async def ends(
         look, lambda seen: lab.platform.pipelines.over(seen[0]) or seen[1] > 1, expected="the run ends",
         shown=lambda seen: progress(seen[0]), within=ENDS_WITHIN, every=2,
     )  # fmt: skip
+
+
+async def last_end(lab: Lab) -> datetime | None:
+    """When the newest run ended; None where that is not known."""
+    runs = await lab.platform.pipelines.runs()
+    with contextlib.suppress(ValueError):
+        when = datetime.fromisoformat(str(runs[0].get("finished_at")) if runs else "")
+        return when if when.tzinfo else when.replace(tzinfo=UTC)
+    return None
 
 
 def has_made(left: Record, run: Object, kind: str, what: str) -> Observation:

@@ -21,7 +21,7 @@ from mlops_lab.measure.traffic.load import Load
 
 from .alerts import ALIKE, OTHERS, PREDICTION, active_alerts, alert, listed, message, now, post
 from .days import HOME, days
-from .runs import MODEL, begins, count, ends, has_made, new_runs, nothing_learnt
+from .runs import MODEL, begins, count, ends, has_made, last_end, new_runs, nothing_learnt
 from .versions import days_of, kept, lineage, look_in, production, serves
 from .warehouse import flights, set_warehouse
 
@@ -34,6 +34,9 @@ FIRES_WITHIN = 180  # s from the first drifted row
 SERVES_WITHIN = 40  # s from the run's end
 LAST = 5  # s at the end in which only the new version answers
 AGO = timedelta(minutes=10)
+SOON = timedelta(
+    seconds=10
+)  # from a run's end to the next drift; who sees the end by asking sees it some seconds later
 FEATURES = ("temp", "wind_speed", "precip", "visib", "hour", "distance")  # what the alerts that are posted are about
 UNSEEN = absent("this stage to its end", "it did not come to that")
 
@@ -88,9 +91,9 @@ async def first_version(lab: Lab) -> Observation:
 async def repeated_alert(lab: Lab) -> Story:
     """Post messages about one drift while labels are turned round."""
     story, first, plan = Story(), (await lab.once(first_version)).value, await lab.once(days)
-    drifted, also, third = drawn(lab, "alerts").sample(FEATURES, 3)
+    drifted, also, third, beside = drawn(lab, "alerts").sample(FEATURES, 4)
     try:
-        await set_warehouse(lab, plan.poisoned, turned=plan.turned(plan.parts[0]))
+        await set_warehouse(lab, plan.righted, turned=plan.turned(0))
         known = await lab.platform.pipelines.runs()
         ended, chance = now() - timedelta(seconds=5), drawn(lab, "no drift")
         strange = [chance.choice(names) for names in (OTHERS, ALIKE)]
@@ -107,7 +110,8 @@ async def repeated_alert(lab: Lab) -> Story:
             if made:
                 return story
         firing = message(alert(lab, now(), of=drifted))
-        statuses = await asyncio.gather(post(lab, firing), post(lab, firing))
+        another = message(alert(lab, now(), of=beside))
+        statuses = await asyncio.gather(*(post(lab, each) for each in (firing, another, firing)))
         story.started = await begins(lab, known, statuses=statuses)
         if not story.started.ok:
             return story
@@ -119,7 +123,7 @@ async def repeated_alert(lab: Lab) -> Story:
             await again(lab, message(*firing["alerts"], over))
 
         steps: tuple[tuple[str, Callable[[], Awaitable[None]]], ...] = (
-            ("told twice at the same moment", lambda: lab.time.pause(QUIET)),
+            ("told twice at the same moment, and of another feature", lambda: lab.time.pause(QUIET)),
             ("told again while the run went on", lambda: again(lab, firing)),
             ("told again after the run's end", lambda: after_the_end(lab, run, firing, story)),
             ("after the run's end told of another feature, which moved before that", lambda: again(lab, other)),
@@ -166,21 +170,23 @@ async def other_part(lab: Lab) -> Story:
         between = [alert(lab, now() - AGO, now(), of=over), alert(lab, now(), of=new)]
         return message(first, *(between if over_first else between[::-1]), last)
 
-    return await one_run(lab, plan.poisoned, plan.turned(plan.parts[1]), drift, look)
+    return await one_run(lab, plan.poisoned, plan.turned(1), drift, look)
 
 
 async def second_alert(lab: Lab) -> Story:
-    """An alert about the predictions, when there is nothing new to learn."""
+    """An alert about the predictions, which began soon after the last run's end, when there is nothing new to learn."""
     first, plan = (await lab.once(first_version)).value, await lab.once(days)
+    ended = await last_end(lab)
 
     async def look(story: Story, run: str) -> None:
         story.made = has_made(await record(lab, run), await lab.platform.pipelines.run(run), MODEL, "a candidate")
         story.kept = await kept(lab, first, story.meanwhile)
 
     def drift() -> Object:
-        return message(alert(lab, now(), name=PREDICTION, of="prediction"))
+        began = min(now(), ended + SOON) if ended else now()
+        return message(alert(lab, began, name=PREDICTION, of="prediction"))
 
-    return await one_run(lab, plan.whole, [], drift, look)
+    return await one_run(lab, plan.righted, [], drift, look)
 
 
 async def one_run(

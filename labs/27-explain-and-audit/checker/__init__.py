@@ -15,7 +15,7 @@ from mlops_lab.kit.drawn import drawn
 from . import approvals, audits, events, records
 from .erasure import erased
 from .expected import both_sides, picked, right, unexplained, unreasonable, wrong_in, wrong_moment
-from .scenario import LARGE, SMALL, all_right, given_image, now, replaced, served, up
+from .scenario import LARGE, SMALL, all_right, given_image, now, replaced, served, shelved, up
 
 APPLICANTS = 8
 
@@ -24,8 +24,9 @@ APPLICANTS = 8
 async def decides(lab: Lab) -> None:
     """The model that was approved last decides: score, probability and approval are what it says of an application.
 
-    The checker hands in a model that it has trained, has it approved, and asks about 8 people, of whom some are as near
-    to the model's threshold as can be, on both sides. The pods of Deployment `credit` run workbench:1 and nothing else.
+    The checker hands in two models that it has trained, whose versions differ behind the last dot alone, has one of
+    them approved, and asks about 8 people, of whom some are as near to the model's threshold as can be, on both sides.
+    The pods of Deployment `credit` run workbench:1 and nothing else.
     """
     await exists(lab, "credit")
     await up(lab, "kubectl get pods and kubectl logs deployment/credit say what holds the pod up")
@@ -33,6 +34,7 @@ async def decides(lab: Lab) -> None:
         "the checker takes the program's files from ConfigMaps and puts them into the same image beside a comment: "
         "kubectl get deployment credit -o yaml shows which images there are"
     )
+    await shelved(lab)
     credit, model = await served(lab, 0)
     wrong, ids = [], set()
     for each in both_sides(drawn(lab, "applicants"), model, APPLICANTS, now()):
@@ -196,7 +198,8 @@ async def replays(lab: Lab) -> None:
 async def erases(lab: Lab) -> None:
     """Once a person is erased, nothing of them is left anywhere; the trail's lines stand as they stood, others stay.
 
-    The checker looks for name, number and salts in the trail, the pod's log, its volumes and /tmp. Then the same person
+    The checker looks for name, number and salts in the trail, the pod's log, its volumes and /tmp. The person had also
+    applied with something missing or impossible. A copy of a record is replayed after the erasure. Then the same person
     applies again with the same data, and the pod is replaced.
     """
     story = await erased(lab)
@@ -210,8 +213,9 @@ async def erases(lab: Lab) -> None:
         (
             story.gone,
             "deleted is not gone: a database may keep the bytes in free pages or in its write-ahead log, a flag hides "
-            "a row and keeps it, and a log has what was printed",
+            "a row and keeps it, and a log has what was printed, also of an application that could not be judged",
         ),
+        (story.home, records.SAME),
         (story.lines, "the chain holds digests, so nothing of it has to go"),
         (story.recorded, "examiners will ask why a record is not there: who erased it stands in the trail"),
         (story.kept, "one person's wish is no reason to touch what was decided about another"),

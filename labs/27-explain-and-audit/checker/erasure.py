@@ -15,13 +15,17 @@ from .bank import staff
 from .events import grown
 from .expected import picked
 from .forgetting import Person, guessable, in_files, in_lines, in_log, recognised
-from .records import same, with_records
+from .records import Kept, apart, same, with_records
 from .scenario import now, replaced, served
-from .service import Credit, Trail, is_status, only, succeeds
+from .service import Credit, Trail, decided, is_status, only, succeeds
 
 GONE = (
     "each decision about them has a record, and all of these go. That they went is known from what is on the volume, "
     "by the next pod as well"
+)
+AT_HOME = (
+    "the examiners took a copy of the record home, and a replay computes: it looks nothing up, not even whether the "
+    "record is still there. 409 is for a model or a code that is not"
 )
 UNSEEN = absent("this story to its end", "it did not come to that")
 
@@ -32,6 +36,7 @@ class Story:
 
     secret: Observation = UNSEEN
     salts: Observation = UNSEEN
+    home: Observation = UNSEEN
     gone: Observation = UNSEEN
     lines: Observation = UNSEEN
     kept: Observation = UNSEEN
@@ -53,7 +58,8 @@ async def erased(lab: Lab) -> Story:
         one, other = other, one
     first = await with_records(credit, [one, one | {"amount": round(one["amount"] * 1.3, 2)}], model)
     stays = Person(await with_records(credit, [other, other | {"months": 30}], model))
-    person = Person([*first, *await with_records(credit, [one], model)])
+    strange = await unjudged(credit, one)
+    person = Person([*first, *await with_records(credit, [one], model), *strange])
     before = await credit.trail()
     lines = in_lines(before, [*person.words, *stays.words])
     story.secret = _none(lines, "no name, number or salt in the trail")
@@ -66,6 +72,7 @@ async def erased(lab: Lab) -> Story:
     succeeds(answer, "POST /erasures by a privacy officer")
     never = f"{person.kept[0].made.id[:-2]}{draw.getrandbits(32):08x}"[-80:]
     await without_records(credit, person, never)
+    story.home = await replayed(credit, draw.choice(person.kept))
     story.gone = _none([*await in_files(lab, person.words), *await in_log(lab, person.words)],
                        "nothing of the person in the pod's volumes, /tmp and log")  # fmt: skip
     after = await credit.trail(before.first)
@@ -87,6 +94,32 @@ def fresh(application: Object) -> Object:
     letters = "".join(chr(ord("a") + moment // 26**place % 26) for place in range(10))
     name = " ".join(f"{part}{letters}" for part in application["name"].split())
     return application | {"person": f"C-{moment}", "name": name}
+
+
+async def unjudged(credit: Credit, application: Object) -> list[Kept]:
+    """The same person's applications with something missing or impossible; what is kept of any that is decided."""
+    less = {name: value for name, value in application.items() if name != "income"}
+    found = []
+    for each in (less, application | {"months": 0}, application | {"employed_since": "2026-02-30"}):
+        answer = await credit.ask("POST", "/decisions", each)
+        if 200 <= answer.status < 300:
+            made = decided(answer)
+            found.append(Kept(each, made, await credit.record(made.id)))
+    return found
+
+
+async def replayed(credit: Credit, kept: Kept) -> Observation:
+    """Whether a copy of a record that was erased leads to the same answer.
+
+    Raises:
+        Failure: it is refused.
+    """
+    answer = await credit.ask("POST", "/replays", kept.record.decode())
+    what = "POST /replays with a copy of a record that was erased"
+    is_status(answer, 200, what, AT_HOME)
+    same_bytes = answer.body == kept.made.body
+    seen = "it is" if same_bytes else apart(kept.made.body, answer.body)
+    return Observation(same_bytes, f"{what}: the same answer, byte for byte", seen, timed=False)
 
 
 async def refused(lab: Lab, credit: Credit, person: Person) -> None:

@@ -6,6 +6,7 @@ import time
 from datetime import UTC, datetime
 from functools import partial
 from random import Random
+from string import ascii_letters
 
 from mlops_lab.checks import Lab, Observation, expect, is_ready
 from mlops_lab.kit.answering import must_answer
@@ -17,11 +18,13 @@ from mlops_lab.kit.side_by_side import together
 
 from .bank import Member, staff
 from .loans import Model, trained
-from .service import Credit, Decided
+from .service import Credit, Decided, succeeds
 
 IMAGE = "workbench:1"
 READY_WITHIN, REACHED_WITHIN = 90, 20  # s
-MODELS = 11  # each for one check, so that what one has approved says nothing about another
+MODELS = 12  # each for one check, so that what one has approved says nothing about another
+SHELVED = 11  # the number of one that is handed in, and never approved
+LONGEST = 80  # letters of a version
 SMALL = 2  # the number of the model that knows few features, so that there may be fewer than three reasons
 LARGE = 1  # the number of the model with a large background
 AT_ONCE = 24
@@ -33,12 +36,18 @@ def now() -> str:
 
 
 async def models(lab: Lab) -> list[Model]:
-    """Models that this run has drawn, under versions that no run had before."""
+    """Models that this run has drawn, under versions that no run had before.
+
+    These differ behind the last dot alone, and the first one's and the shelved one's are as long as can be.
+    """
 
     def made() -> list[Model]:
         draw = drawn(lab, "models")
-        months = draw.sample(range(1, 13), MODELS)
-        versions = [f"20{draw.randrange(24, 30)}-{month:02}-{int(time.time()):x}" for month in months]
+        stem = f"20{draw.randrange(24, 30)}-{draw.randrange(1, 13):02}-{int(time.time()):x}"
+        versions = [f"{stem}.{last}" for last in draw.sample(range(10, 100), MODELS)]
+        letters = "".join(draw.choice(ascii_letters) for _ in range(LONGEST - len(versions[0])))
+        for number in (0, SHELVED):
+            versions[number] = versions[number].replace(".", f"{letters}.")
         return [
             trained(draw, each, small=number == SMALL, large=number == LARGE) for number, each in enumerate(versions)
         ]
@@ -62,6 +71,17 @@ async def served(lab: Lab, number: int) -> tuple[Credit, Model]:
     developer, officer, _ = people(drawn(lab, f"people {number}"))
     await credit.serve(model, developer.token, officer.token)
     return credit, model
+
+
+async def shelved(lab: Lab) -> None:
+    """Hand in a model that nobody approves, under a version that is like the first one's up to its last dot.
+
+    Raises:
+        Failure: it is refused.
+    """
+    model = (await lab.once(models))[SHELVED]
+    developer, _, _ = people(drawn(lab, "people of the shelf"))
+    succeeds(await Credit(lab).hand_in(model, developer.token), f"PUT /models/{model.version} by one of the staff")
 
 
 async def up(lab: Lab, why: str) -> None:

@@ -11,6 +11,8 @@ from mlops_lab.kube.client import Object
 
 from .service import NOTHING, digest
 
+ENDS = ("", "", " ", "\t", "\r")  # of a line: JSON's own white space, which its digest is of, too
+APART = "\u2028\u2029\x85"  # between words; lines to some programs, and no \n
 NAMES = ("Jörg Üblacker", "Siân O'Doherty", "Łucja Wrona", "Ana Peña", "Noor van Dijk")
 KINDS = ("decision", "decision", "decision", "model", "approval", "erasure", "night shift")
 
@@ -51,7 +53,10 @@ def linked(lines: Sequence[bytes], before: str = NOTHING) -> list[bytes]:
 
 
 def another_bank(draw: Random) -> list[bytes]:
-    """A whole trail as another program writes it: fields in any order, spaces in places, letters as they are."""
+    """A whole trail as another program writes it: fields in any order, spaces in places, letters as they are.
+
+    There are also signs that end a line for some programs, and are none: only `\\n` does.
+    """
     lines = []
     for number in range(draw.randrange(12, 20)):
         fields = {
@@ -60,12 +65,13 @@ def another_bank(draw: Random) -> list[bytes]:
             "by": draw.choice(NAMES),
             "decision": f"{draw.getrandbits(64):016x}",
             "sum": draw.randrange(1000, 9000) + 0.5,
+            "note": f"seen{draw.choice(APART)}and signed",
             "previous": digest(str(number).encode()),
         }
         names = draw.sample(list(fields), len(fields))
         separators = draw.choice(((",", ":"), (", ", ": "), (" ,", " :")))
         text = json.dumps({name: fields[name] for name in names}, ensure_ascii=False, separators=separators)
-        lines.append(text.encode())
+        lines.append((text + draw.choice(ENDS)).encode())
     return linked(lines)
 
 
@@ -86,6 +92,7 @@ def bad_ones(draw: Random, lines: Sequence[bytes]) -> list[Case]:
     other = lines[k - 1].replace(b"2026-02", b"2026-01")
     reworded = [*lines[: k - 1], other, *linked(lines[k:], digest(other))]
     spaced = lines[k - 1].replace(b"{", b"{ ", 1)
+    half = lines[k - 1].decode()[: len(lines[k - 1]) // 2].encode()
     swapped, far = list(lines), list(lines)
     swapped[k - 1 : k + 1] = [lines[k], lines[k - 1]]
     far[k - 1], far[m] = lines[m], lines[k - 1]
@@ -95,6 +102,7 @@ def bad_ones(draw: Random, lines: Sequence[bytes]) -> list[Case]:
     return [
         Case(f"line {k} of {count} changed", _with(lines, k, other), head, False, k + 1),
         Case(f"line {k} written with one more space", _with(lines, k, spaced), head, False, k + 1),
+        Case(f"line {k} changed, behind the head's", _with(lines, k, other), head_of(lines[: k - 1]), False, k + 1),
         Case("the first line changed", _with(lines, 1, lines[0].replace(b"2026-02", b"2026-01")), head, False, 2),
         Case("the last line changed", [*lines[:-1], changed_last], head, False),
         Case(f"line {k} left out", _with(lines, k), head, False, k),
@@ -107,7 +115,7 @@ def bad_ones(draw: Random, lines: Sequence[bytes]) -> list[Case]:
         Case(f"a line slipped in after line {k}", [*lines[:k], *extra, *lines[k:]], head, False, k + 2),
         Case(f"line {k} changed, and all lines after it written anew to fit", reworded, head, False),
         Case(f"a number in place of line {k}", _with(lines, k, b"7"), head, False, k),
-        Case(f"half of line {k}", _with(lines, k, lines[k - 1][: len(lines[k - 1]) // 2]), head, False, k),
+        Case(f"half of line {k}", _with(lines, k, half), head, False, k),
         Case(f"line {k} without previous", _with(lines, k, b'{"event": "decision"}'), head, False, k),
         Case(f"line {k} with previous null", _with(lines, k, b'{"previous": null}'), head, False, k),
         Case("a head that stands for more lines", lines, head | {"lines": count + 1}, False),
