@@ -111,8 +111,13 @@ async def incidents(lab: Lab) -> Incidents:
                 await pod.watch(OUT_WITHIN - SETTLED, lambda: pod.ready)
 
     async def early(pod: Copy) -> None:
+        if not lab.thorough(unready_pod_is_left_alone):
+            return
+        await pod.watch(
+            load_for - LOOK_EVERY, lambda: pod.ended is not None
+        )  # a container that comes up has no log yet
         await pod.loads()
-        if pod.ended is None and lab.thorough(unready_pod_is_left_alone):
+        if pod.ended is None:
             began = load.elapsed
             pod.away = await pod.drill("unready", str(away_for))
             excuse(began, OUT_WITHIN)
@@ -139,7 +144,7 @@ async def incidents(lab: Lab) -> Incidents:
         windows.append((began - 1, load.elapsed + seconds))
 
     parts = {"slow": slow, "hung": hang, "unready": unready, "early": early, "busy": busy}
-    async with copies(lab, template, slow=load_for, hung=QUICK, unready=QUICK, early=load_for, busy=QUICK) as pods:
+    async with copies(lab, template, slow=load_for, hung=QUICK, unready=QUICK, early=SLOW, busy=QUICK) as pods:
         body = lab.traffic.hidden_rows(1).body
         async with lab.traffic.load(
             "model", rate=RATE, duration=LONGEST, body=body, answer_within=ANSWER_LIMIT, late_at_most=LATE_AT_MOST
