@@ -23,7 +23,9 @@ async def comes_down(lab: Lab, within: int) -> Observation:
         for each in await autoscalers_of(lab)
         if (seconds := least(each)) > within
     ]
-    wanted = f"by its own rules, a look every {LOOKS} s, the autoscaler comes from maxReplicas pods to one in {within} s"
+    wanted = (
+        f"by its own rules, a look every {LOOKS} s, the autoscaler comes from maxReplicas pods to one in {within} s"
+    )
     return holds(not slow, wanted, "; ".join(slow))
 
 
