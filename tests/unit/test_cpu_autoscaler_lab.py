@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from mlops_lab.kit.autoscalers import Autoscaler
+from mlops_lab.kube.client import Object
 from tests.lab_programs import loaded
 from tests.made_up import made_up_lab
 
@@ -45,6 +46,10 @@ def percent(value: int, period: int) -> dict[str, Any]:
         ),
         (autoscaler(4, stabilizationWindowSeconds=15, selectPolicy="Disabled"), 600),
         (autoscaler(1, stabilizationWindowSeconds=15, selectPolicy="Disabled"), 15),
+        (autoscaler(4, stabilizationWindowSeconds=40, policies=[pods(1, 20)]), 105),
+        (autoscaler(4, stabilizationWindowSeconds=30, policies=[pods(1, 20)]), 90),
+        (autoscaler(4, stabilizationWindowSeconds=20, policies=[pods(2, 15), percent(50, 15)]), 45),
+        (autoscaler(4, stabilizationWindowSeconds=50), 60),
     ],
 )
 def test_how_long_an_autoscaler_takes_to_come_down(hpa: Autoscaler, seconds: int) -> None:
@@ -73,17 +78,33 @@ def test_what_counts_as_the_models_server(container: dict[str, Any], phase: str,
     assert loaded("10").runs_server(pod, [IMAGE]) is right
 
 
+def of(name: str, container: dict[str, Any]) -> Object:
+    return {"metadata": {"name": name}, "spec": {"containers": [container]}, "status": {"phase": "Running"}}
+
+
 @pytest.mark.parametrize(
-    ("text", "asked"),
+    ("pod", "by_cron_job", "seen"),
     [
-        (json.dumps({"spec": {"replicas": 6}}), 6),
-        (json.dumps({"spec": {"replicas": None}}), 0),
-        ("{}", 0),
-        ("[]", 0),
-        ("no JSON", 0),
-        (None, 0),
+        ({"image": "busybox:1"}, {"image": IMAGE, "command": ["python3"]}, ""),
+        ({"image": IMAGE}, {"image": "busybox:1"}, "it runs in other, too"),
+        ({"image": "busybox:1"}, {"image": IMAGE}, "it runs in pods of CronJob warm, too"),
     ],
 )
-def test_what_the_applied_manifest_asks_for(text: str | None, asked: int) -> None:
-    annotations = {} if text is None else {"kubectl.kubernetes.io/last-applied-configuration": text}
-    assert loaded("10").applied({"metadata": {"annotations": annotations}}) == asked
+def test_the_server_runs_in_the_deployments_pods_alone(pod: Object, by_cron_job: Object, seen: str) -> None:
+    job = {"spec": {"template": {"spec": {"containers": [by_cron_job]}}}}
+    here: dict[str, list[Object]] = {
+        "Pod": [of("own", {"image": IMAGE}), of("other", pod)],
+        "CronJob": [{"metadata": {"name": "warm"}, "spec": {"jobTemplate": job}}],
+    }
+
+    async def owned_pods(lab: Any) -> list[Object]:
+        return here["Pod"][:1]
+
+    async def every(kind: str) -> list[Object]:
+        return here[kind]
+
+    checker = loaded("10")
+    checker.owned_pods = owned_pods
+    platform = SimpleNamespace(registry="localhost:5001")
+    found = asyncio.run(checker.no_other_server(SimpleNamespace(objects=SimpleNamespace(all=every), platform=platform)))
+    assert found.ok is (not seen) and (found.ok or found.seen == seen)

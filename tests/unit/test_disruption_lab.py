@@ -136,13 +136,55 @@ def having(kind: str, *specs: Object) -> Any:
 
 
 def test_a_budget_is_for_the_next_release_too(lab: Any) -> None:
-    def matching(**selector: Any) -> int:
+    labels = {"app": "model", "tier": "v1", "app.kubernetes.io/version": "v1", "model-version": "7", "revision": "3"}
+
+    def matching(*chosen_by: str, **selector: Any) -> int:
         found = having("PodDisruptionBudget", {"selector": selector})
-        return len(asyncio.run(lab.matching_budgets(found, template())))
+        chosen: Object = {"matchLabels": {"app": "model"}}
+        chosen["matchExpressions"] = [{"key": each, "operator": "Exists"} for each in chosen_by]
+        item = {"spec": {"selector": chosen, "template": {"metadata": {"labels": labels}}}}
+        return len(asyncio.run(lab.matching_budgets(found, lab.labels_next(item))))
 
     by_hash = {"key": "pod-template-hash", "operator": "Exists"}
     assert matching(matchLabels={"app": "model"}) and matching(matchExpressions=[by_hash]) and matching()
+    assert matching(matchLabels={"app": "model", "tier": "v1"})
     assert not matching(matchLabels={"app": "model", "pod-template-hash": "5d4f8c7b9d"})
+    for each in ("app.kubernetes.io/version", "model-version", "revision"):
+        assert not matching(matchLabels={each: labels[each]})
+        assert matching(each, matchLabels={each: labels[each]})  # the Deployment selects by it, so it stays
+        assert matching(matchExpressions=[{"key": each, "operator": "Exists"}])
+
+
+@pytest.mark.parametrize(
+    ("refusal", "pods", "ok"),
+    [("", ["a", "other"], True), ("none may", ["a"], True), ("none may", ["a", "other"], False),
+     ("none may", ["a", "over"], True), ("none may", ["a", "leaving"], True)],
+)  # fmt: skip
+def test_other_pods_may_go_too(
+    lab: Any, monkeypatch: pytest.MonkeyPatch, refusal: str, pods: list[str], ok: bool
+) -> None:
+    there = {
+        "a": pod("a"), "other": pod("other"), "over": pod("over") | {"status": {"phase": "Succeeded"}},
+        "leaving": pod("leaving", deletionTimestamp="now"),
+    }  # fmt: skip
+
+    async def every(kind: str, labels: str = "") -> list[Object]:
+        return [there[each] for each in pods]
+
+    async def own(service: str) -> list[Object]:
+        return [there["a"]]
+
+    async def evict(name: str, *, dry_run: bool) -> str:
+        assert dry_run
+        return refusal
+
+    monkeypatch.setitem(lab.others_may_go.__globals__, "COUNTED_WITHIN", 0.01)
+    objects = SimpleNamespace(all=every, pods_of=own)
+    found = asyncio.run(
+        lab.others_may_go(SimpleNamespace(objects=objects, nodes=SimpleNamespace(evict=evict), time=Time()))
+    )
+    assert found.ok is ok
+    assert found.seen.startswith("none is refused" if ok else "1 refused: other: none may")
 
 
 @pytest.mark.parametrize(
@@ -176,7 +218,7 @@ def test_a_budget_is_for_each_number_of_pods_that_an_autoscaler_may_make(lab: An
             return [{"metadata": {"name": kind.lower()}, "spec": each} for each in here[kind]]
 
         room: Any = SimpleNamespace(objects=SimpleNamespace(all=every))
-        found: list[tuple[int, str]] = asyncio.run(lab.autoscaled(room, template()))
+        found: list[tuple[int, str]] = asyncio.run(lab.autoscaled(room, {"app": "model"}))
         return found
 
     by_number = {"minAvailable": 2, "selector": OWN}

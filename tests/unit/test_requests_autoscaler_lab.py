@@ -125,7 +125,43 @@ http_request_duration_seconds_count{route="/predict"} 4.0
 
 def test_what_a_server_has_counted_is_read_from_its_metrics() -> None:
     assert loaded("11").requests_in(METRICS.splitlines()) == 6
+    assert loaded("11").requests_in(METRICS.splitlines(), "/predict") == 4
     assert loaded("11").requests_in([]) == 0
+
+
+@pytest.mark.parametrize(
+    ("target", "tolerance", "unheeded"),
+    [("1500m", None, 1.65), ("1500m", "0.8", 2.7), ("1200m", "300m", 1.56), ("1500m", 0, 1.5), ("1", "0.65", 1.65)],
+)
+def test_what_an_autoscaler_tolerates_counts_with_its_target(target: str, tolerance: Any, unheeded: float) -> None:
+    one = hpa(CPU, of_pods("http_requests_per_second", target))
+    if tolerance is not None:
+        one.item["spec"]["behavior"] = {"scaleUp": {"tolerance": tolerance}}
+    assert loaded("11").unheeded([one]) == [unheeded]
+
+
+@pytest.mark.parametrize(("scraped", "ok"), [(4.0, True), (9.0, True), (3.0, False), (None, False)])
+def test_prometheus_comes_to_have_what_a_server_has_counted(
+    scraped: float | None, ok: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checks = loaded("11")
+    one = {"metadata": {"name": "model-1"}, "spec": {"containers": [{"name": "server"}]}}
+
+    async def query(text: str) -> list[Any]:
+        assert 'route="/predict"' in text
+        return [] if scraped is None else [SimpleNamespace(labels={"pod": "model-1"}, points=[(0.0, scraped)])]
+
+    async def pods_of(service: str) -> list[Any]:
+        return [one]
+
+    platform = SimpleNamespace(prometheus=SimpleNamespace(query=query, matcher='namespace="lab-11"'))
+    room: Any = SimpleNamespace(platform=platform, objects=SimpleNamespace(pods_of=pods_of), time=Time())
+    monkeypatch.setitem(checks.no_fewer_than_counted.__globals__, "WITHIN", 0.01)
+    found = asyncio.run(checks.no_fewer_than_counted(room, {"model-1": 4.0, "gone": 9.0}))
+    assert found.ok is ok
+    assert ok or found.seen.startswith(
+        f"{scraped or 0:g} requests to /predict of pod model-1, whose server has counted 4"
+    )
 
 
 @pytest.mark.parametrize(("scraped", "ok"), [(4.0, True), (6.0, True), (6.5, False), (72.0, False), (None, True)])
@@ -149,6 +185,8 @@ def test_prometheus_has_no_more_requests_of_a_pod_than_its_server(
     platform = SimpleNamespace(prometheus=SimpleNamespace(query=query, matcher='namespace="lab-11"'))
     room: Any = SimpleNamespace(platform=platform, objects=SimpleNamespace(pods_of=pods_of, run_in=run_in), time=Time())
     monkeypatch.setitem(checks.no_more_than_counted.__globals__, "WITHIN", 0.01)
-    found = asyncio.run(checks.no_more_than_counted(room))
+    predictions: dict[str, float] = {}
+    found = asyncio.run(checks.no_more_than_counted(room, predictions))
     assert found.ok is ok
+    assert predictions == ({} if scraped is None else {"model-1": 4.0})
     assert ok or found.seen.startswith(f"{scraped:g} requests of pod model-1, whose server has counted 6")

@@ -51,18 +51,23 @@ def test_an_update_is_through_when_all_pods_are_new(item: Object | None, ok: boo
 
 def test_both_images_have_a_name_of_this_run() -> None:
     async def tagged(known: str, tag: str) -> str:
-        return f"{known} as {tag}"
+        return f"{known}:{tag}"
 
-    def called(seed: int) -> Any:
+    async def names(lab: Any) -> list[str]:
+        checks = loaded("12")
+        drawn = await lab.once(checks.images_called)
+        return [drawn.good, drawn.late, await checks.pushed_late(lab)]
+
+    def called(seed: int) -> list[str]:
         lab = made_up_lab("12", platform=Platform(tagged=tagged))
         lab.seed = seed
-        return vars(asyncio.run(loaded("12").images_called(lab)))
+        return asyncio.run(names(lab))
 
-    first = called(1)
-    assert first["good"].startswith("v2 as ") and first["broken"].startswith("v3-broken as ")
-    assert first["good"].split()[-1] != first["broken"].split()[-1]
-    assert first["absent"].rpartition(":")[2] not in first["good"] + first["broken"]
-    assert called(1) == first != called(2)
+    good, late, broken = called(1)
+    assert good.startswith("v2:") and late.startswith("v2:") and broken.startswith("v3-broken:")
+    tags = [each.partition(":")[2] for each in (good, late, broken)]
+    assert tags[0] != tags[1] == tags[2]  # what is not there is pushed later on, and is the broken one
+    assert called(1) == [good, late, broken] != called(2)
 
 
 def with_server(replicas: int = 3, image: str = NEW, load: str = "4", command: str = "") -> Object:
@@ -100,6 +105,53 @@ def test_there_are_as_many_pods_of_the_given_server_as_before(now: Object, scale
     lab = made_up_lab(objects=NothingThere(deployment=lambda name: SimpleNamespace(now=present)))
     found = asyncio.run(checks.as_before(lab, with_server()))
     assert (found.ok, found.seen) == (not seen, seen or "it is")
+
+
+@pytest.mark.parametrize(("before", "now", "ok"), [(False, True, False), (True, True, True), (False, False, True)])
+def test_a_deployment_is_not_left_paused(before: bool, now: bool, ok: bool) -> None:
+    items = [with_server() for _ in range(2)]
+    for item, is_so in zip(items, (before, now), strict=True):
+        item["spec"]["paused"] = is_so
+
+    async def present() -> Object:
+        return items[1]
+
+    async def none(lab: Any) -> list[str]:
+        return []
+
+    checks = loaded("12")
+    checks.autoscalers_of = none
+    lab = made_up_lab(objects=NothingThere(deployment=lambda name: SimpleNamespace(now=present)))
+    assert asyncio.run(checks.as_before(lab, items[0])).ok is ok
+
+
+def test_v1_is_put_in_by_hand_and_nothing_else_is_changed() -> None:
+    checks, here, written = loaded("12"), Deployed(), []
+    here.item = with_server(image=NEW)
+    before = with_server(image=OLD, load="1")
+
+    async def patch(kind: str, name: str, patch: Object) -> None:
+        written.append((kind, name, patch))
+
+    async def of_before(lab: Any) -> Object:
+        return before
+
+    here.patch = patch
+    checks.deployment_before = of_before
+    asyncio.run(checks.put_in_by_hand(made_up_lab("12", objects=here)))
+    containers = with_server(image=OLD)["spec"]["template"]["spec"]["containers"]
+    assert written == [("Deployment", "model", {"spec": {"template": {"spec": {"containers": containers}}}})]
+    here.through = False
+    with pytest.raises(LabError, match="what ran before the check"):
+        asyncio.run(checks.put_in_by_hand(made_up_lab("12", objects=here)))
+
+
+@pytest.mark.parametrize(("asks_for", "ok"), [(NEW, True), (OLD, False)])
+def test_the_way_back_is_asked_for_when_the_program_ends(asks_for: str, ok: bool) -> None:
+    here = Deployed()
+    here.item = with_server(image=asks_for)
+    found = asyncio.run(loaded("12").asked_back(made_up_lab(objects=here), with_server(image=NEW)))
+    assert (found.ok, found.seen.partition(" after")[0]) == (ok, f"image {asks_for}")
 
 
 @pytest.mark.parametrize("transient", [True, False])
@@ -250,6 +302,7 @@ class Deployed(NothingThere):
     def __init__(self) -> None:
         super().__init__()
         self.item: Object = with_server()
+        self.through = True
 
     def deployment(self, name: str) -> Any:
         return self
@@ -265,8 +318,8 @@ class Deployed(NothingThere):
     async def all(self, kind: str, selector: str = "") -> list[Object]:
         return [{"metadata": {"name": "model-1"}, "spec": self.item["spec"]["template"]["spec"]}]
 
-    async def rolled_out(self, **_: Any) -> None:
-        return None
+    async def rolled_out(self, **_: Any) -> Observation:
+        return Observation(self.through, "all pods up to date and ready", "as it was made up")
 
 
 @pytest.mark.parametrize(

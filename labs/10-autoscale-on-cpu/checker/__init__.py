@@ -13,9 +13,10 @@ from mlops_lab.kit.autoscaler_reasons import why_not_one
 from mlops_lab.kit.autoscaler_specs import WRITTEN
 from mlops_lab.kit.deployments import exists
 from mlops_lab.kit.losses import kinds
+from mlops_lab.kit.manifests import replicas_applied
 from mlops_lab.kit.predictions import predicted
 
-from .budget import applied, ended, no_other_server
+from .budget import ended, no_other_server
 from .scenario import IN_WITHIN, P99, surge
 from .served import must_be_a_given_one, values
 from .way_down import comes_down
@@ -59,13 +60,13 @@ async def serves(lab: Lab) -> None:
 async def rests_at_one(lab: Lab) -> None:
     """Without load there is exactly one ready pod, and it stays at one once the autoscaler has its figures.
 
-    No other pod in the namespace runs the model's server.
+    No other pod in the namespace runs the model's server, nor will one of a CronJob.
     """
     rests = await autoscalers.rests_at_one(lab, within=IN_WITHIN, figures_within=FIGURES_WITHIN)
     expect(rests).because(await why_too_many(lab, rests))
     expect(await no_other_server(lab)).because(
         "a server that stands by costs as much as one that answers, and no autoscaler takes it away: at rest there is "
-        "one pod of the model's, of whichever Deployment. kubectl get pods shows them all"
+        "one pod of the model's, of whichever Deployment or CronJob. kubectl get pods,cronjobs shows them all"
     )
 
 
@@ -99,7 +100,7 @@ async def keeps_within_budget(lab: Lab) -> None:
     expect(observe("most pods at a time", most, at_most(MOST_PODS))).because(why)
     allowed = max((each.most for each in await autoscalers.autoscalers_of(lab)), default=0)
     expect(observe("maxReplicas", allowed, at_most(MOST_PODS))).because(why)
-    asked = applied(await lab.objects.deployment("model").present())
+    asked = replicas_applied(await lab.objects.deployment("model").present())
     expect(observe("replicas in the manifest that was applied", asked, at_most(MOST_PODS))).because(
         "each kubectl apply sets the number of pods to what the manifest says, and they all run until the autoscaler "
         "has looked again. Where an autoscaler sets the number, the manifest leaves spec.replicas out"
@@ -149,7 +150,8 @@ async def scales_in_again(lab: Lab) -> None:
     expect(await comes_down(lab, IN_WITHIN)).because(
         "this load ended soon after its second pod came; a storm that lasts brings as many pods as the autoscaler may "
         "ask for. It goes down by behavior.scaleDown: so many pods or percent in each periodSeconds, after "
-        "stabilizationWindowSeconds"
+        "stabilizationWindowSeconds. It looks every 15 s, so what is due between two looks waits for the second one: a "
+        "pod each 20 s is one each 30 s"
     )
 
 

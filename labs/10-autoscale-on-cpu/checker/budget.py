@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 from mlops_lab.checks import Lab, Observation, holds
@@ -12,12 +11,11 @@ from mlops_lab.kube.client import Object
 
 from .served import FOREST, NETWORK
 
-APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 ENDED = ("Succeeded", "Failed")
 
 
 async def no_other_server(lab: Lab) -> Observation:
-    """Whether the given server runs in the pods of Deployment `model` alone."""
+    """Whether the given server runs in the pods of Deployment `model` alone, now and by any CronJob."""
     own = {name(each) for each in await owned_pods(lab)}
     images = [f"{lab.platform.registry}/{each}" for each in (FOREST, NETWORK)]
     others = sorted(
@@ -25,24 +23,23 @@ async def no_other_server(lab: Lab) -> Observation:
         for each in await lab.objects.all("Pod")
         if name(each) not in own and not leaving(each) and runs_server(each, images)
     )
+    others += sorted(
+        f"pods of CronJob {name(each)}"
+        for each in await lab.objects.all("CronJob")
+        if runs_server(each["spec"]["jobTemplate"]["spec"]["template"], images)
+    )
     wanted = "the model's server runs in the pods of Deployment model alone"
     return holds(not others, wanted, f"it runs in {', '.join(others[:5])}, too")
 
 
 def runs_server(pod: Object, images: list[str]) -> bool:
-    """Does a container of the pod run one of the images as it is? With a command of its own it is another program."""
+    """Does a container of the pod, or of a template of pods, run one of the images as it is?
+
+    With a command of its own it is another program.
+    """
     if (pod.get("status") or {}).get("phase") in ENDED:
         return False
     return any(each["image"] in images and not each.get("command") for each in lives_long(pod["spec"]))
-
-
-def applied(deployment: Object) -> int:
-    """The number of pods that the applied manifest asks for; 0 if it asks for none, or nobody can say."""
-    try:
-        item = json.loads((deployment["metadata"].get("annotations") or {}).get(APPLIED) or "{}")
-        return int((item.get("spec") or {}).get("replicas") or 0)
-    except (ValueError, TypeError, AttributeError):
-        return 0
 
 
 async def ended(lab: Lab, within: int) -> Observation:

@@ -16,18 +16,23 @@ from mlops_lab.kit.autoscaler_reasons import why_not_one
 from mlops_lab.kit.autoscaler_specs import WRITTEN
 from mlops_lab.kit.deployments import exists
 from mlops_lab.kit.given import must_be_given
+from mlops_lab.kit.manifests import replicas_applied
 from mlops_lab.kit.predictions import predicted
 
-from .counted import NOT_ITS_REQUESTS, no_more_than_counted
+from .counted import NOT_ITS_REQUESTS, no_fewer_than_counted, no_more_than_counted
 from .scenario import CALM, LEAST_FOR_A_POD, MOST_PODS, PER_POD, STORM, rush
 from .scraped import NOT_THE_NEXT_PODS, by_template
+from .target import TOLERANCE
 from .why import METRIC, NOT_BY_REQUESTS, why_not_measured
 
+HEEDED = round(PER_POD * (1 + TOLERANCE), 3)  # requests a second
 START = Path(__file__).parents[1] / "start"
 ROLLED_OUT_WITHIN = 90  # seconds, for pods that were applied just before
 FIGURES_WITHIN = 25  # seconds for all autoscalers of the Deployment: each looks every 15 s
 MEASURED_WITHIN = 50  # seconds: discovery, two scrapes, and the custom metrics API's own list of series
 IN_WITHIN = 100  # seconds from the load's end
+REFUSED = 422  # the status where no flights are in a request
+MOST_AT_ONCE = 9  # requests for one look
 
 
 @check(points=1, domains=("ckad/services-and-networking",))
@@ -60,17 +65,22 @@ async def is_measured(lab: Lab) -> None:
     """The custom metrics API has http_requests_per_second of each pod behind the Service, within 50 s.
 
     The Deployment's pod template asks for that, so that the pods which an autoscaler adds are measured as well. And it
-    is their requests: Prometheus has counted no more of a pod than its server has.
+    is their requests, a refused one among them: Prometheus has no more of a pod than its server has counted, and comes
+    to have all.
     """
-    row, asked = lab.traffic.hidden_rows(1).body, 0.0
+    row, asked, refused, missing = lab.traffic.hidden_rows(1).body, 0.0, False, 1
 
     async def look() -> tuple[int, int]:
-        nonlocal asked
+        nonlocal asked, refused, missing
         if time.monotonic() - asked > 5:  # a pod that has never been asked for a prediction has no count of them
             asked = time.monotonic()
-            await lab.traffic.post("model", "/predict", row)
+            for _ in range(1 if missing == 1 else min(3 * missing, MOST_AT_ONCE)):  # nobody knows which pod gets one
+                await lab.traffic.post("model", "/predict", row)
+            refused = refused or (await lab.traffic.post("model", "/predict", {})).status == REFUSED
         pods = {pod["metadata"]["name"] for pod in await lab.objects.pods_of("model")}
-        return len(pods & set(await lab.usage.custom_metric(METRIC))), len(pods)
+        measured = pods & set(await lab.usage.custom_metric(METRIC))
+        missing = max(1, len(pods) - len(measured))
+        return len(measured), len(pods)
 
     seen = await lab.time.eventually(
         look,
@@ -82,7 +92,9 @@ async def is_measured(lab: Lab) -> None:
     expect(seen).because("" if seen.ok else await why_not_measured(lab))
     template = (await lab.objects.deployment("model").present())["spec"]["template"]
     expect(by_template(template, await lab.objects.pods_of("model"))).because(NOT_THE_NEXT_PODS)
-    expect(await no_more_than_counted(lab)).because(NOT_ITS_REQUESTS)
+    predictions: dict[str, float] = {}
+    expect(await no_more_than_counted(lab, predictions)).because(NOT_ITS_REQUESTS)
+    expect(await no_fewer_than_counted(lab, predictions)).because(NOT_ITS_REQUESTS)
 
 
 @check(points=1, needs=is_measured, domains=("cka/workloads-and-scheduling",))
@@ -128,6 +140,12 @@ async def scales_as_far_as_needed(lab: Lab) -> None:
         f"{CALM} requests a second bring as many pods with a larger target, too, and others would not: a pod is to get "
         f"{60 * PER_POD:.0f} requests a minute on average, and not more"
     )
+    unheeded = max(found.unheeded, default=0.0)
+    most = observe("requests a second of a pod up to which no other is added", unheeded, at_most(HEEDED))
+    expect(most).because(
+        "an autoscaler adds no pod while what it sees is not far enough over its target: a tenth, where "
+        "behavior.scaleUp.tolerance says nothing else. A larger one is a larger target in other words"
+    )
     expect(observe(f"target for {METRIC}", min(found.floors, default=0.0), at_least(LEAST_FOR_A_POD))).because(
         f"an autoscaler with such a target adds pods while those that are there get {60 * LEAST_FOR_A_POD:.0f} "
         "requests a minute each, or fewer, so all that the budget allows run most of the day. It is a quantity: "
@@ -146,7 +164,10 @@ async def scales_as_far_as_needed(lab: Lab) -> None:
 
 @check(points=1, needs=scales_out_before_cpu_would, domains=("cka/workloads-and-scheduling",), owns="model")
 async def keeps_within_budget(lab: Lab) -> None:
-    """Under that load, which asks for many more, there are never more than 3 pods, and maxReplicas is 3 at most."""
+    """Under that load, which asks for many more, there are never more than 3 pods, and maxReplicas is 3 at most.
+
+    Nor does the manifest that was applied ask for more.
+    """
     found = await lab.once(rush)
     why = (
         f"{STORM} requests a second at {PER_POD:g} a pod ask for {math.ceil(STORM / PER_POD)} pods; only maxReplicas "
@@ -155,6 +176,11 @@ async def keeps_within_budget(lab: Lab) -> None:
     expect(observe("most pods at a time", found.most, at_most(MOST_PODS))).because(why)
     allowed = max((each.most for each in await autoscalers.autoscalers_of(lab)), default=0)
     expect(observe("maxReplicas", allowed, at_most(MOST_PODS))).because(why)
+    asked = replicas_applied(await lab.objects.deployment("model").present())
+    expect(observe("replicas in the manifest that was applied", asked, at_most(MOST_PODS))).because(
+        "each kubectl apply sets the number of pods to what the manifest says, and they all run until the autoscaler "
+        "has looked again. Where an autoscaler sets the number, the manifest leaves spec.replicas out"
+    )
 
 
 @check(points=2, needs=scales_out_before_cpu_would, domains=("cka/workloads-and-scheduling",), owns="model")

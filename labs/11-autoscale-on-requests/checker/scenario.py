@@ -17,7 +17,7 @@ from mlops_lab.kit.autoscaler_specs import AutoscalerSpecs
 from mlops_lab.kit.autoscalers import autoscalers_of
 
 from .pace import CPU_ACTS, OUT_WITHIN, Pace
-from .target import targets, uncounted
+from .target import targets, uncounted, unheeded
 from .why import ACTS, cause, why_costly
 
 PER_POD = 1.5  # requests a second that a pod is good for: 90 a minute
@@ -43,6 +43,7 @@ class Rush:
         specs: what the autoscalers were told, and by what they asked for more pods.
         targets: the requests a second for a pod that the autoscalers have as their targets.
         floors: these, and those a second in all at which they add a pod to one.
+        unheeded: those up to which they add no pod.
         uncounted: requests that do not count for them, in words.
         most: pods at a time.
     """
@@ -59,6 +60,7 @@ class Rush:
     specs: AutoscalerSpecs
     targets: Sequence[float]
     floors: Sequence[float]
+    unheeded: Sequence[float]
     uncounted: Sequence[str]
 
 
@@ -96,7 +98,7 @@ async def rush(lab: Lab) -> Rush:
     hpas = await autoscalers_of(lab)
     return Rush(
         first, why, second, _enough(pace), seen, all_ready, pace.most, ended, pace.hands.seen(), specs,
-        targets(hpas), targets(hpas, "averageValue", "value"), await uncounted(lab, hpas),
+        targets(hpas), targets(hpas, "averageValue", "value"), unheeded(hpas), await uncounted(lab, hpas),
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from mlops_lab.kube.client import Object
 
 from .why import METRIC
 
+TOLERANCE = 0.1  # unless it says another one, or the controller manager was told so
 _STATUSES = ("200", "400", "422", "500", "503")
 
 
@@ -24,6 +25,20 @@ def targets(autoscalers: Iterable[Autoscaler], *fields: str) -> list[float]:
     """
     told = [source.get("target") or {} for source in _sources(autoscalers)]
     return [float(quantity(str(one[field]))) for one in told for field in fields or ("averageValue",) if field in one]
+
+
+def unheeded(autoscalers: Iterable[Autoscaler]) -> list[float]:
+    """The requests a second for a pod up to which each adds none: a target, and what the autoscaler tolerates over it.
+
+    https://kubernetes.io/docs/concepts/workloads/autoscaling/horizontal-pod-autoscale/#tolerance
+    """
+    return [round(target * (1 + tolerance(hpa)), 3) for hpa in autoscalers for target in targets([hpa])]
+
+
+def tolerance(hpa: Autoscaler) -> float:
+    """The part of its targets that an autoscaler lets go by before it adds a pod."""
+    told = ((hpa.item["spec"].get("behavior") or {}).get("scaleUp") or {}).get("tolerance")
+    return TOLERANCE if told is None else float(quantity(str(told)))
 
 
 def left_out(autoscalers: Iterable[Autoscaler], series: Iterable[Mapping[str, str]]) -> list[str]:

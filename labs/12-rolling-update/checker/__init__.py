@@ -1,6 +1,7 @@
 """Lab 12: what clients see while the learner's own `deploy` brings a good image, and then a broken one.
 
-The checker changes nothing itself but what it finds changed at the end: it puts the Deployment back as it was.
+The checker changes nothing itself but for the image once, before the broken one is tried, and what it finds changed at
+the end: it puts the Deployment back as it was.
 """
 
 from __future__ import annotations
@@ -114,13 +115,15 @@ async def updates_without_a_failure(lab: Lab) -> None:
 async def broken_never_serves(lab: Lab) -> None:
     """While `./deploy IMAGE` tries v3-broken, an image that can't load its model, no request fails.
 
-    Its tag is drawn for this run, too. 25 requests a second go on until 5 s after the program's end (60 s at most); a
-    pod of the Deployment must really have tried the image.
+    Its tag is the one that the registry did not have before, and v1 has been put in again without `./deploy`. 25
+    requests a second go on until 5 s after the program's end (60 s at most); a pod of the Deployment must really have
+    tried the image.
     """
     trial = await lab.once(tried)
     expect(trial.begun).because(
-        "that an image is good shows only where it runs; a program that refuses it by its name proves nothing. Let the "
-        "rollout of the Deployment begin, and let the pod's own readiness decide"
+        "that an image is good shows only where it runs; a program that refuses it by its name, or because that has "
+        "failed before, proves nothing: what the registry did not have then it has now. Let the rollout of the "
+        "Deployment begin, and let the pod's own readiness decide"
     )
     expect(trial.unharmed).because(
         "a pod of v3-broken was ready, so it got requests, and the rollout went on to delete good pods for it. Its "
@@ -135,11 +138,12 @@ async def broken_never_serves(lab: Lab) -> None:
 
 @check(points=2, needs=broken_never_serves, owns="model", domains=("ckad/deployment", "cka/troubleshooting"))
 async def rolls_back(lab: Lab) -> None:
-    """`./deploy` with that broken image exits with another code than 0 within 60 s, and v2 runs again as before.
+    """`./deploy` with that broken image exits with another code than 0 within 60 s, and v1 runs again as before.
 
-    At most 20 s after the program's end all pods of the Deployment are ready with the image from before the call, and
-    no pod of the broken image is left but those that are being deleted. The server is the given one, in no fewer pods,
-    and the Service leads to these alone. It is the same with an image that the registry does not have, tried before.
+    When it has ended the Deployment has the image from before the call again. At most 20 s later all its pods are
+    ready with that, and no pod of the broken image is left but those that are being deleted. The server is the given
+    one, in no fewer pods, and the Service leads to these alone. It is the same with the image that the registry did
+    not have, after which v2 runs again.
     """
     trial = await lab.once(tried)
     if absent := (await lab.once(updated)).absent:
@@ -148,8 +152,9 @@ async def rolls_back(lab: Lab) -> None:
             "not become healthy, for whatever reason, and the pipeline has to hear of it in time"
         )
         expect(absent.back).because(
-            "the image can't be pulled, and what ran before is to run again as after any other update that fails: a "
-            "pod that goes on trying is the next release's trouble. kubectl rollout undo deployment/model"
+            "the image can't be pulled, and what ran before is to run again as after any other update that fails, and "
+            "first of all in the Deployment, before the program ends: a pod that goes on trying is the next release's "
+            "trouble. kubectl rollout undo deployment/model"
         )
     expect(trial.refused).because(
         "kubectl set image and kubectl apply succeed as soon as the API server has stored the wish. kubectl rollout "
@@ -161,8 +166,9 @@ async def rolls_back(lab: Lab) -> None:
     )
     expect(trial.back).because(
         "a rollout that fails stays as it is: Kubernetes never goes back by itself, and the broken image is tried in "
-        "each new pod. kubectl rollout undo deployment/model returns to the revision before, whatever that was; the "
-        "manifests in a folder may be older, and what one call has noted there the next one does not find. See kubectl "
-        "rollout history deployment/model"
+        "each new pod. kubectl rollout undo deployment/model returns to the revision before, whatever that was and "
+        "whoever put it in; the manifests in a folder may be older, what one call has noted there the next one does "
+        "not find, and what it has noted elsewhere need not be what runs now. The Deployment itself knows. What is to "
+        "happen after the program's end may never happen. See kubectl rollout history deployment/model"
     )
     expect(trial.own).because(OTHERS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import time
 
 from mlops_lab.checks import Lab, Observation, rolled_out, rollout_state
 from mlops_lab.kit.autoscalers import autoscalers_of
@@ -26,33 +26,60 @@ async def through_with(lab: Lab, image: str) -> Observation:
     )
 
 
+async def asked_back(lab: Lab, found: Object | None) -> Observation:
+    """Whether the Deployment asks for the images from before the call again; looked at once or twice.
+
+    Args:
+        found: the Deployment before.
+    """
+    before = template_images(found)
+    return await lab.time.eventually(
+        lab.objects.deployment("model").now,
+        lambda now: template_images(now) == before,
+        expected=f"image {', '.join(before)} in Deployment model again, once ./deploy has ended",
+        shown=lambda now: f"image {', '.join(template_images(now)) or 'none'}",
+        within=SEEN_WITHIN,
+    )
+
+
 async def went_back(lab: Lab, found: Object | None, image: str) -> Observation:
     """Whether all pods are again what they were before an image was tried in vain, and none is left of that.
 
     Args:
         found: the Deployment before.
     """
-    before = template_images(found)
+    before, end = template_images(found), time.monotonic() + BACK_WITHIN
     back = await lab.objects.deployment("model").until(
         lambda item: rolled_out(item) and template_images(item) == before,
         expected=f"image {', '.join(before)} again, all pods ready,",
         shown=lambda item: f"image {', '.join(template_images(item))}, {rollout_state(item)}",
         within=BACK_WITHIN,
     )
-    left = [name(pod) for pod in await lab.objects.all("Pod") if runs(pod, image) and not leaving(pod)]
-    if back.ok and left:
-        return replace(back, ok=False, expected=f"no pod of {image} left", seen=f"left: {', '.join(left)}")
-    return back if not back.ok or (kept := await as_before(lab, found)).ok else kept
+    if not back.ok:
+        return back
+
+    async def left() -> list[str]:
+        return [name(pod) for pod in await lab.objects.all("Pod") if runs(pod, image) and not leaving(pod)]
+
+    none_left = await lab.time.eventually(
+        left, lambda pods: not pods, expected=f"no pod of {image} left", shown=lambda pods: f"left: {', '.join(pods)}",
+        within=max(1.0, round(end - time.monotonic())),
+    )  # fmt: skip
+    if not none_left.ok:
+        return none_left
+    return back if (kept := await as_before(lab, found)).ok else kept
 
 
 async def as_before(lab: Lab, before: Object | None) -> Observation:
-    """Whether the Deployment is still the given server, and wants no fewer pods than before `./deploy`.
+    """Whether the Deployment is still the given server, not paused, and wants no fewer pods than before `./deploy`.
 
     Where an autoscaler says how many pods there are, that is its business.
     """
     now = await lab.objects.deployment("model").now()
     if not (server := given_server(now)).ok:
         return server
+    if paused(now) and not paused(before):
+        return Observation(False, "a Deployment that follows its template after ./deploy, as before it", "paused: true")
     were, are = (int(((item or {}).get("spec") or {}).get("replicas", 1)) for item in (before, now))
     if are >= were or await autoscalers_of(lab):
         return server
@@ -75,6 +102,11 @@ def all_along(after: Observation, pods: Tried) -> Observation:
     lines = [f"pod {pod}: {said}" for pod, said in pods.others.items()]
     asked = "the server (command, MODEL_LOAD_SECONDS) as it was given, in each pod of the new image"
     return Observation(False, asked, lines[0], None, tuple(lines[1:8]))
+
+
+def paused(deployment: Object | None) -> bool:
+    """Does it leave its pods as they are when its template changes?"""
+    return bool(((deployment or {}).get("spec") or {}).get("paused"))
 
 
 def template_images(deployment: Object | None) -> list[str]:

@@ -20,25 +20,37 @@ REPOSITORIES = ("late-arrivals", "flight-delay-weekly", "delay-model", "arrivals
 
 @dataclass(frozen=True)
 class Names:
-    """What the images of this run are called: the pipeline never says twice the same.
+    """What the images of this run are called.
 
     Attributes:
-        absent: the name of none.
+        late: the name of none at first, and of the broken image from `pushed_late` on.
+        repository: the one that both are in, by as much as the registry allows.
     """
 
     good: str
-    broken: str
-    absent: str
+    late: str
+    repository: str
 
 
 async def images_called(lab: Lab) -> Names:
-    """Give both images a name that nobody knows: what an image is worth shows where it runs, and not in its name."""
+    """Give the good image a name that nobody knows: what an image is worth shows where it runs, and not in its name."""
     letters = drawn(lab, "tags")
-    good, broken, absent = ("".join(letters.choices(LETTERS, k=7)) for _ in range(3))
+    good, late = ("".join(letters.choices(LETTERS, k=7)) for _ in range(2))
     repository = letters.choice(REPOSITORIES)
     served = await called(lab, "v2", repository, good)
-    never = f"{served.rpartition(':')[0]}:{absent}"
-    return Names(served, await called(lab, "v3-broken", repository, broken), never)
+    return Names(served, f"{served.rpartition(':')[0]}:{late}", repository)
+
+
+async def pushed_late(lab: Lab) -> str:
+    """Have the registry serve the broken image by the name of none so far; its name."""
+    names = await lab.once(images_called)
+    return await called(lab, "v3-broken", names.repository, names.late.rpartition(":")[2])
+
+
+async def forgotten(lab: Lab) -> None:
+    """Take the names of this run out of the registry."""
+    names = await lab.once(images_called)
+    await lab.platform.untagged(names.good, names.late)
 
 
 async def called(lab: Lab, known: str, repository: str, tag: str) -> str:

@@ -1,11 +1,15 @@
-"""What lab 12 plays once: the learner's own `deploy` brings v2 under load, and then tries a broken image."""
+"""What lab 12 plays once: the learner's own `deploy` brings v2 under load, and is then called with images that fail.
+
+The first of these is not in the registry yet. Before the second call v1 is put in again past the program, and what was
+not there is: the broken image has that name.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mlops_lab.checks import Lab, Observation
+from mlops_lab.checks import Lab, LabError, Observation
 from mlops_lab.kit.answering import own_answers
 from mlops_lab.kit.losses import none_lost
 from mlops_lab.kit.restore import interrupted, put_back
@@ -13,8 +17,8 @@ from mlops_lab.kube.client import Object
 from mlops_lab.measure.traffic.report import LoadReport
 
 from .calls import WITHIN, deploy, noted
-from .kept import BACK_WITHIN, all_along, as_before, through_with, went_back
-from .releases import images_called
+from .kept import BACK_WITHIN, all_along, as_before, asked_back, template_images, through_with, went_back
+from .releases import forgotten, images_called, pushed_late
 
 RATE, DURATION = 160, 125  # requests a second, s: 20,000 requests
 LATE = 1.0  # s that requests may leave late while pods start on a small machine: failures are counted, no latencies
@@ -98,7 +102,7 @@ async def updated(lab: Lab) -> Update:
 
     While the rest of the load goes on, it is called with an image that can't be pulled.
     """
-    from . import replaces_the_old, rolls_back, updates_without_a_failure
+    from . import broken_never_serves, replaces_the_old, rolls_back, updates_without_a_failure
 
     found = await lab.once(deployment_before)
     image = (await lab.once(images_called)).good
@@ -120,7 +124,7 @@ async def updated(lab: Lab) -> Update:
             if good and whole:
                 absent = await tried_in_vain(lab)
                 await load.finished()
-        if good and not whole and lab.thorough(rolls_back):
+        if good and not whole and lab.thorough(broken_never_serves, rolls_back):
             absent = await tried_in_vain(lab)
         report = load.report
         seen, last = report.window(0, until).labels, report.window(until - LAST, until).labels
@@ -136,14 +140,15 @@ async def updated(lab: Lab) -> Update:
     finally:
         if not (update and update.well):
             await back_as_found(lab)
-            await lab.platform.untagged(*vars(await lab.once(images_called)).values())
+            await forgotten(lab)
 
 
 async def tried_in_vain(lab: Lab) -> Absent:
     """Call the program with an image that the registry does not have; the Deployment is then as before the call."""
-    image, found = (await lab.once(images_called)).absent, await lab.once(deployment_updated)
+    image, found = (await lab.once(images_called)).late, await lab.once(deployment_updated)
     command = await deploy(lab, image)
-    back = await went_back(lab, found, image)
+    asked_for = await asked_back(lab, found)
+    back = await went_back(lab, found, image) if asked_for.ok else asked_for
     asked = f"./deploy {image}, which the registry does not have: an exit code other than 0 within {WITHIN} s"
     refused = command.observed(command.code not in (0, None), asked)
     if not (refused.ok and back.ok):
@@ -153,10 +158,11 @@ async def tried_in_vain(lab: Lab) -> Absent:
 
 
 async def tried(lab: Lab) -> Trial:
-    """Let the program try the broken image on the updated Deployment, then put the Deployment back as it was found."""
+    """Let the program try the broken image on a Deployment that it has not brought about itself, and put that back."""
     await lab.once(updated)
-    broken = (await lab.once(images_called)).broken
     try:
+        await put_in_by_hand(lab)
+        broken = await pushed_late(lab)
         found = await lab.objects.deployment("model").now()
         whole, body = WITHIN + BACK_WITHIN, lab.traffic.hidden_rows(1).body
         async with (
@@ -164,8 +170,9 @@ async def tried(lab: Lab) -> Trial:
             noted(lab, broken, every=0.3) as pods,
         ):
             command = await deploy(lab, broken)
+            asked_for = await asked_back(lab, found)
             await lab.time.pause(5)
-        back = await went_back(lab, found, broken)
+        back = await went_back(lab, found, broken) if asked_for.ok else asked_for
         tries = pods.ever_ready
         asked = f"./deploy {broken}: an exit code other than 0 within {WITHIN} s"
         return Trial(
@@ -179,7 +186,23 @@ async def tried(lab: Lab) -> Trial:
         )
     finally:
         await back_as_found(lab)
-        await lab.platform.untagged(*vars(await lab.once(images_called)).values())
+        await forgotten(lab)
+
+
+async def put_in_by_hand(lab: Lab) -> None:
+    """Put the image from before the check into the Deployment, as somebody would who does not use the program.
+
+    Raises:
+        LabError: its pods do not become ready.
+    """
+    now, before = await lab.once(deployment_updated), await lab.once(deployment_before)
+    first, *others = now["spec"]["template"]["spec"]["containers"]
+    containers = [first | {"image": template_images(before)[0]}, *others]
+    await lab.objects.patch("Deployment", "model", {"spec": {"template": {"spec": {"containers": containers}}}})
+    seen = await lab.objects.deployment("model").rolled_out(within=FOLLOW_WITHIN)
+    if not seen.ok:
+        message = f"what ran before the check, put in once more: {seen.seen} after {FOLLOW_WITHIN} s"
+        raise LabError(message, "kubectl describe pods says what holds them up; then check again")
 
 
 async def back_as_found(lab: Lab) -> None:

@@ -11,16 +11,16 @@ from pathlib import Path
 
 from mlops_lab.checks import Lab, Observation, check, expect, holds
 from mlops_lab.kit.answering import must_answer
-from mlops_lab.kit.autoscalers import autoscaled_below
+from mlops_lab.kit.autoscalers import autoscaled_below, autoscalers_of
 from mlops_lab.kit.deployments import exists
 from mlops_lab.kit.given import must_be_given
 from mlops_lab.kit.pods import name
 from mlops_lab.kit.predictions import predicted
 
 from .autoscaled import asked_for
-from .budgets import autoscaled, budgets
+from .budgets import autoscaled, budgets, labels_next
 from .placement import spread_rules, where
-from .scenario import COUNTED_WITHIN, PODS, STAYS, UP_WITHIN, maintained
+from .scenario import COUNTED_WITHIN, PODS, STAYS, UP_WITHIN, maintained, others_may_go
 from .why import why_lost
 
 START = Path(__file__).parents[1] / "start"
@@ -65,7 +65,8 @@ async def is_spread(lab: Lab) -> None:
     """The pods are on two nodes or more, and a rule in their template asks for that.
 
     A topology spread constraint or a pod anti-affinity counts if it is about the pods themselves, and if its topology
-    key tells the nodes apart; a constraint whose maxSkew allows all pods on one node asks for nothing.
+    key tells the nodes apart; a constraint whose maxSkew allows all pods on one node asks for nothing, and that is so
+    with as few pods as an autoscaler may leave.
     """
     pods = await lab.objects.pods_of("model")
     places = where(pods)
@@ -79,7 +80,8 @@ async def is_spread(lab: Lab) -> None:
     deployment = await lab.objects.deployment("model").present()
     template, namespace = deployment["spec"]["template"], deployment["metadata"].get("namespace", "")
     nodes = await lab.nodes.workers(at_least=2)
-    rules = spread_rules(template, nodes, len(pods), namespace)
+    fewest = min([len(pods), *(each.least for each in await autoscalers_of(lab) if each.scales_in)])
+    rules = spread_rules(template, nodes, fewest, namespace)
     expect(
         Observation(
             any(good for good, _ in rules),
@@ -116,7 +118,7 @@ async def lets_a_pod_go(lab: Lab) -> None:
         "pods are ready: it must be 1 or more. Percentages are rounded up, to whole pods; and a pod may be covered by "
         "one budget only, else the Eviction API answers with an error"
     )
-    if others := await autoscaled(lab, (await lab.objects.deployment("model").present())["spec"]["template"]):
+    if others := await autoscaled(lab, labels_next(await lab.objects.deployment("model").present())):
         none = [said for many, said in others if many < 1]
         asked = "1 pod or more may go with each number of pods that an autoscaler may make"
         expect(holds(not none, asked, "; ".join(none[:1]), evidence=none[1:8])).because(
@@ -136,9 +138,9 @@ async def holds_the_second(lab: Lab) -> None:
         "one before the next goes, and only if its selector matches the pods' labels: kubectl get pdb -o yaml shows "
         "under status how many it sees (expectedPods) and how many may be missing now (disruptionsAllowed). With "
         "these pods one may be missing, not two; percentages are rounded up, maxUnavailable too. And each release has "
-        "a pod-template-hash of its own: a selector that names one protects that release alone"
+        "a pod-template-hash of its own, and its version: a selector that names one protects that release alone"
     )
-    if others := await autoscaled(lab, found.template):
+    if others := await autoscaled(lab, found.labels):
         more = [said for many, said in others if many > 1]
         asked = "1 pod may go, and no second one, with each number of pods that an autoscaler may make"
         expect(holds(not more, asked, "; ".join(more[:1]), evidence=more[1:8])).because(
@@ -151,7 +153,8 @@ async def holds_the_second(lab: Lab) -> None:
 async def drains(lab: Lab) -> None:
     """The node is empty of your pods within 120 s, and within another 60 s all of them are ready on other nodes.
 
-    The checker asks each second again for what was refused, and keeps the node closed until it has seen that.
+    The checker asks each second again for what was refused, and keeps the node closed until it has seen that. Of other
+    pods in the namespace it asks with `dryRun` whether they may go, too.
     """
     found = await lab.once(maintained)
     expect(found.drained).because(
@@ -163,6 +166,10 @@ async def drains(lab: Lab) -> None:
         "topology spread constraint with DoNotSchedule a drained node still counts, as one with no pods, unless "
         "nodeTaintsPolicy is Honor; ScheduleAnyway, and a preferred anti-affinity, give way. kubectl describe pod "
         "says of a Pending pod which rule no node meets"
+    )
+    expect(await others_may_go(lab)).because(
+        "a drain takes all pods of a node, and waits for each, whatever it is for. A budget that never lets one go, of "
+        "whichever pods, keeps the node: kubectl get pdb"
     )
 
 

@@ -1,7 +1,8 @@
-"""PodDisruptionBudgets of the namespace: in words, those about the pods of a template, and how many each lets go."""
+"""PodDisruptionBudgets of the namespace: in words, those about a release's pods, and how many each lets go."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -11,6 +12,10 @@ from mlops_lab.kit.pods import name
 from mlops_lab.kube.client import Object
 
 from .placement import matches
+
+# What the last part of a label's name says of which release a pod is; `app.kubernetes.io/version` is usual.
+_OF_A_RELEASE = re.compile(r"(^|[-_.])(version|revision|tag)$", re.IGNORECASE)
+_NEXT = "of-the-next-release"
 
 
 async def budgets(lab: Lab) -> tuple[str, ...]:
@@ -27,10 +32,24 @@ async def budgets(lab: Lab) -> tuple[str, ...]:
     return tuple(lines) or ("there is no PodDisruptionBudget in this namespace",)
 
 
-async def matching_budgets(lab: Lab, template: Object) -> list[Object]:
-    """The budgets whose selector matches the labels of a pod template, whichever release the pods are of."""
-    own = (template["metadata"].get("labels") or {}) | {"pod-template-hash": "of-the-next-release"}
-    return [each for each in await lab.objects.all("PodDisruptionBudget") if matches(each["spec"].get("selector"), own)]
+def labels_next(deployment: Object) -> dict[str, str]:
+    """The labels that a Deployment's pods will have in its next release.
+
+    Another value have pod-template-hash and those that say a version, but for labels by which the Deployment selects:
+    these can't be changed.
+    """
+    spec = deployment["spec"]
+    own: dict[str, str] = spec["template"]["metadata"].get("labels") or {}
+    chosen_by = {*(spec["selector"].get("matchLabels") or {})}
+    chosen_by |= {each["key"] for each in spec["selector"].get("matchExpressions") or []}
+    others = [key for key in own if _OF_A_RELEASE.search(key.rpartition("/")[2]) and key not in chosen_by]
+    return own | dict.fromkeys(["pod-template-hash", *others], _NEXT)
+
+
+async def matching_budgets(lab: Lab, labels: dict[str, str]) -> list[Object]:
+    """The budgets whose selector matches pods with these labels (`labels_next`)."""
+    found = await lab.objects.all("PodDisruptionBudget")
+    return [each for each in found if matches(each["spec"].get("selector"), labels)]
 
 
 def sees_none_ready(budget: Object) -> bool:
@@ -48,12 +67,15 @@ def let_go(spec: Mapping[str, Any], pods: int) -> int:
     return min(pods, _of(spec.get("maxUnavailable", 0), pods))
 
 
-async def autoscaled(lab: Lab, template: Object) -> list[tuple[int, str]]:
+async def autoscaled(lab: Lab, labels: dict[str, str]) -> list[tuple[int, str]]:
     """What the budgets allow with each number of pods that an autoscaler may make: how many may go, and in words.
 
     None where no autoscaler sets the number: then the Eviction API itself says it of the pods that there are.
+
+    Args:
+        labels: of the pods (`labels_next`).
     """
-    covering = await matching_budgets(lab, template)
+    covering = await matching_budgets(lab, labels)
     return [
         (many, f"with {pods} pods, which HorizontalPodAutoscaler {hpa.name} may make, {many} may go ({name(budget)})")
         for hpa in await autoscalers_of(lab)

@@ -15,7 +15,7 @@ from mlops_lab.kit.restore import interrupted, put_back
 from mlops_lab.kube.client import Object
 from mlops_lab.measure.traffic.report import LoadReport
 
-from .budgets import budgets, matching_budgets, sees_none_ready
+from .budgets import budgets, labels_next, matching_budgets, sees_none_ready
 from .placement import chosen
 
 PODS = 3
@@ -36,7 +36,7 @@ GRANTED_WITHIN = 10  # s
 GONE_WITHIN = 40  # s for pods that are deleted with a grace of 1 s
 
 NEXT_RELEASE = "a budget that also matches the pods of the next release"
-BY_OTHER_LABELS = "none does by the labels in the pod template; pod-template-hash is another one in each release"
+BY_OTHER_LABELS = "none does; pod-template-hash is another one in each release, and so is a label that says the version"
 NOT_YET = Observation(False, "the drain before this", "it did not come to this")
 
 
@@ -46,10 +46,12 @@ class Maintenance:
 
     Attributes:
         template: the Deployment's pod template before.
+        labels: of the pods of its next release.
         statuses: of the requests, with counts.
     """
 
     template: Object
+    labels: dict[str, str]
     second: Observation = NOT_YET
     drained: Observation = NOT_YET
     back: Observation = NOT_YET
@@ -62,7 +64,7 @@ class Maintenance:
 async def maintained(lab: Lab) -> Maintenance:
     """Drain a node under load, then let a bad release happen; ends at the first thing that is not as asked."""
     before = await lab.objects.deployment("model").present()
-    found = Maintenance(before["spec"]["template"])
+    found = Maintenance(before["spec"]["template"], labels_next(before))
     try:
         await drain(lab, found)
         if found.lost.ok:
@@ -86,7 +88,7 @@ async def drain(lab: Lab, found: Maintenance) -> None:
             if (took := time.monotonic() - began) > AT_ONCE:
                 raise LabError(f"the API server took {took:.0f} s for an eviction", "the machine is busy; check again")
             found.second = second(first_refused, second_refused, len(pods), await budgets(lab))
-            if found.second.ok and not await matching_budgets(lab, found.template):
+            if found.second.ok and not await matching_budgets(lab, found.labels):
                 found.second = Observation(False, NEXT_RELEASE, BY_OTHER_LABELS)
             if not found.second.ok:
                 return
@@ -134,6 +136,29 @@ async def emptied(lab: Lab, node: str, began: float) -> Observation:
     )
 
 
+async def others_may_go(lab: Lab) -> Observation:
+    """Whether evictions of the namespace's other pods would be granted, on whichever node they are."""
+
+    async def refused() -> list[str]:
+        own = {name(each) for each in await lab.objects.pods_of("model")}
+        others = [each for each in await lab.objects.all("Pod") if name(each) not in own and not leaving(each)]
+        asked = [(name(each), await lab.nodes.evict(name(each), dry_run=True)) for each in others if not over(each)]
+        return [f"{pod}: {refusal}" for pod, refusal in asked if refusal]
+
+    return await lab.time.eventually(
+        refused,
+        lambda refusals: not refusals,
+        expected="evictions of your other pods, if there are any, are granted",
+        shown=lambda refusals: f"{len(refusals)} refused: {refusals[0]}" if refusals else "none is refused",
+        within=COUNTED_WITHIN,
+    )
+
+
+def over(pod: Object) -> bool:
+    """Have all its containers ended for good?"""
+    return (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
+
+
 async def break_all(lab: Lab, before: Object, found: Maintenance) -> None:
     """Put a broken image into all pods at once, and ask for their eviction when the budget has noticed."""
     image = lab.platform.image("v3-broken")
@@ -149,7 +174,7 @@ async def break_all(lab: Lab, before: Object, found: Maintenance) -> None:
         within=BROKEN_WITHIN,
     )  # fmt: skip
     covering = await lab.time.eventually(
-        lambda: matching_budgets(lab, before["spec"]["template"]),
+        lambda: matching_budgets(lab, found.labels),
         lambda items: all(sees_none_ready(each) for each in items),
         expected="the budget has seen that no pod is ready",
         shown=lambda items: f"{sum(map(sees_none_ready, items))} of {len(items)} budgets have",
