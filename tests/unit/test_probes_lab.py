@@ -153,14 +153,32 @@ def test_a_hang_is_over_when_the_last_probe_has_failed_and_the_grace_period_too(
 
 
 def test_the_container_that_comes_in_place_of_one_that_hung_is_watched_anew() -> None:
-    _, pod = copy([], [1, 1, 2])
-    pod.ended = 21.0
+    _, pod = copy([], [1, 0, 1, 2])
+    pod.start = lambda: asyncio.sleep(0, True)
 
     async def both() -> None:
+        await pod.look()
+        pod.ended = 21.0
         assert await pod.renewed() and pod.earlier == (21.0,) and pod.ended is None
         await pod.look()
         await pod.look()
+        assert pod.ended is None
+        await pod.look()
         assert pod.ended is not None
 
-    pod.start = lambda: asyncio.sleep(0, True)
     asyncio.run(both())
+
+
+@pytest.mark.parametrize(("restarted", "ready"), [(1, True), (2, False)])
+def test_a_container_that_ends_before_it_is_ready_is_followed_by_the_next_one(restarted: int, ready: bool) -> None:
+    _, pod = copy([], [1])
+    pod.ended, starts = 21.0, []
+
+    async def start() -> bool:
+        starts.append(pod.ended)
+        pod.ended = 3.0 if len(starts) <= restarted else None
+        return pod.ended is None
+
+    pod.start = start
+    assert asyncio.run(pod.renewed()) is ready
+    assert starts == [None, None] and pod.earlier == (21.0,)

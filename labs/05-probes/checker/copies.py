@@ -19,6 +19,7 @@ LISTENS_WITHIN = 60  # s beyond the load, for imports while much else starts on 
 READY_WITHIN = 15  # s from when a pod listens
 OUT_WITHIN = 15  # s in which requests may still go to a pod that can't answer; also until one that can again is back
 RESTARTED_WITHIN = 40  # s from the hang until there is a new container
+RENEWALS = 2  # containers at most that are waited for, one after the other, until a pod that hung is ready
 HANGS, BACK_OFF = 2, 10  # times; s that the kubelet itself waits before a container's second restart
 BUSY = 10  # s
 UNREADY = RESTARTED_WITHIN + 5  # s: who restarts what hangs in time and asks /readyz for it restarts this, too
@@ -51,7 +52,7 @@ class Copy:
         cut_short: that its incident was ended before its time; None: it was not.
         since: time.monotonic of its creation, then of its incident.
         out, back, ended: s since then until it was not ready, ready again, and had a new container; None: never.
-        before: new containers that it has had until then.
+        renewals, before: new containers that it has had, now and until then.
         earlier: `ended` of the incidents before this one.
         events: what the kubelet said of it.
     """
@@ -67,6 +68,7 @@ class Copy:
     out: float | None = None
     back: float | None = None
     ended: float | None = None
+    renewals: int = 0
     before: int = 0
     earlier: tuple[float, ...] = ()
     away: bool = False
@@ -79,7 +81,8 @@ class Copy:
         if pod is None:
             raise LabError(f"the checker's own pod {self.name} is gone", "check again")
         passed, self.ready = time.monotonic() - self.since, is_ready(pod)
-        if self.ended is None and restarts(pod) > self.before:
+        self.renewals = max(self.renewals, restarts(pod))
+        if self.ended is None and self.renewals > self.before:
             self.ended = passed
         if self.out is None and not self.ready:
             self.out = passed
@@ -127,11 +130,18 @@ class Copy:
             await self.watch(LOOK_EVERY)
 
     async def renewed(self) -> bool:
-        """Wait until the container that has come in place of one that ended is ready; False if it is not in time."""
-        pod = await self.lab.objects.named("Pod", self.name).present()
+        """Wait until the container that has come in place of one that ended is ready; False if it is not in time.
+
+        On a busy machine that one may end, too, before it is ready: then the next one is waited for.
+        """
         self.earlier += (self.ended,) if self.ended is not None else ()
-        self.since, self.ended, self.before, self.ready = time.monotonic(), None, restarts(pod), False
-        return await self.start()
+        for _ in range(RENEWALS):
+            self.since, self.ended, self.before, self.ready = time.monotonic(), None, self.renewals, False
+            if await self.start():
+                return True
+            if self.ended is None:
+                break
+        return False
 
     async def listens(self) -> bool:
         """Whether the server says that it has loaded its model."""
