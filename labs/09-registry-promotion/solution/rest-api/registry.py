@@ -75,6 +75,6 @@ def state(pod: str) -> tuple[str, float]:
 def kubectl(*words: str) -> str:
     """What kubectl prints; of a pod that does not answer just now, or that hangs, there is nothing."""
     try:
-        return subprocess.run(["kubectl", *words], text=True, stdout=subprocess.PIPE, timeout=5).stdout or "{}"
+        return subprocess.run(["kubectl", *words], text=True, stdout=subprocess.PIPE, timeout=6).stdout or "{}"
     except subprocess.TimeoutExpired:
         return "{}"
