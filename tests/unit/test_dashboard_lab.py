@@ -54,6 +54,37 @@ def test_one_airline_has_overspent_and_one_has_not_failed(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
+def test_an_airline_has_just_signed_one_asks_for_nothing_and_one_is_always_refused(seed: int) -> None:
+    world = checks.draw(random.Random(seed), 1_700_000_000)
+    told = [each for past in world.pods.values() for each in past.counters]
+    seen = {name: {each.metric for each in told if each.labels["airline"] == name} for name in {*world.airlines}}
+    new = world.airlines[2]
+    assert seen[world.airlines[0]] - seen[new] == {
+        "rebookings_offered_total", "rebookings_accepted_total", "saved_cents_total",
+    }  # fmt: skip
+    idle = [each for each in told if each.labels["airline"] == world.idle]
+    assert {each.metric for each in idle} == seen[world.airlines[0]]
+    assert all(each.rate == 0 for each in idle)
+    failed = [each for each in told if each.labels["airline"] == world.refused]
+    assert {each.labels["status"] for each in failed} == set(world.failures)
+    assert checks.BUDGET.truth(world, [world.refused], checks.SPAN)[""] == pytest.approx(-199)
+    assert not [each for each in told if each.labels["airline"] == world.nowhere]
+    assert len({*world.airlines, world.nowhere, world.idle, world.refused}) == 6
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_few_flights_go_to_the_latest_destination(seed: int) -> None:
+    world = checks.draw(random.Random(seed), 1_700_000_000)
+    mine = world.airlines[:1]
+    late = max(world.lateness(mine).items(), key=lambda item: item[1])[0]
+    assert late in checks.LATEST.truth(world, mine, checks.SPAN)
+    assert 2 < world.events(checks.DELAYS, mine, checks.RECENT, dest=late) < 4
+    means = [world.lateness(mine, [pod]) for pod in checks.PODS]
+    first = checks.first_three({dest: checks.mean([each[dest] for each in means]) for dest in checks.DESTINATIONS})
+    assert set(first) != set(checks.LATEST.truth(world, mine, checks.SPAN)), "who averages means is wrong"
+
+
+@pytest.mark.parametrize("seed", range(3))
 def test_a_pod_that_is_gone_tells_nothing_of_now(seed: int) -> None:
     world = checks.draw(random.Random(seed), 1_700_000_000)
     assert 310 < world.at - world.ended < 430, "older than what Prometheus looks back, and within the past that it has"

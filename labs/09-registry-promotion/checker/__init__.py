@@ -179,7 +179,8 @@ async def rolls_back(lab: Lab) -> None:
     Between the two a run whose model can't be loaded is refused once more. What comes back is the version itself, not a
     copy. None of 20 requests a second fails during the rollback. A last run is promoted after that, and `./rollback`
     brings back that same version again. At the end one pod does not reach MLflow while a run is promoted: `./promote`
-    may not exit with 0 unless every pod serves that version, and leaves the alias where it was.
+    may not exit with 0 unless every pod serves that version, and leaves the alias where it was. Nor may `./rollback`
+    exit with 0 then unless every pod serves what it brought back.
     """
     step = await lab.once(rolled_back)
     expect(step.again).because(
@@ -208,5 +209,6 @@ async def rolls_back(lab: Lab) -> None:
     )
     expect(step.everywhere).because(
         "one of the pods can't get the version, and answers its share of the requests with the old one: not every pod "
-        "serves what was promoted. So each has to be asked by itself, all of them that there are"
+        "serves what was promoted, or brought back. So each has to be asked by itself, all of them that there are, and "
+        "the exit code is 0 only if all serve it"
     )

@@ -151,6 +151,11 @@ async def answers(lab: Lab) -> Answered:
     return found
 
 
+async def by_all_pods(lab: Lab) -> Answered:
+    """So many answers that each pod has given some: with three, one gives none of 32 once in some 400,000 times."""
+    return [each for _ in range(8) for each in await answers(lab)]
+
+
 def right(answered: Answered, version: str, values: Sequence[float]) -> Observation:
     """Whether all answers are of the version, with the values."""
     apart = furthest(answered, values)
@@ -167,3 +172,10 @@ def furthest(answered: Answered, values: Sequence[float]) -> float:
     """The largest difference of any answer from the values; 1 if one holds other than as many numbers."""
     apart = [difference(given, values) for _, given in answered]
     return max((1.0 if each is None else each for each in apart), default=1.0)
+
+
+async def aliases(lab: Lab) -> dict[str, str]:
+    """All aliases of the registered model, with their versions."""
+    mlflow = lab.platform.mlflow
+    answer = await mlflow.ask("GET", "registered-models/get", name=mlflow.name)
+    return {each["alias"]: str(each["version"]) for each in answer["registered_model"].get("aliases") or []}

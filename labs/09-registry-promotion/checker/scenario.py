@@ -18,7 +18,8 @@ from mlops_lab.kube.client import Object
 from mlops_lab.measure.traffic.report import LoadReport
 
 from .cut_off import one_cut_off
-from .models import FIRST, Answered, Candidates, Run, answers, candidates, flights, forgotten, right
+from .models import FIRST, Candidates, Run, aliases, answers, by_all_pods, candidates, flights, forgotten, right
+from .prepared import more_versions, one_more_pod
 
 RATE = 20  # requests a second
 LATE = 1.0  # s that requests may leave late while models load on a small machine: failures are counted, no latencies
@@ -137,7 +138,9 @@ async def promoted(lab: Lab) -> Promotion:
     """Let the program promote a run under load; if anything was not as asked, put all back."""
     was, step = await lab.once(found), None
     try:
-        run = (await lab.once(candidates)).next
+        await more_versions(lab, was.first)
+        async with one_more_pod(lab, was.deployment):
+            run = (await lab.once(candidates)).next
         call = await under_load(lab, "promote", run.run_id)
         version = await in_production(lab)
         number = str(version.get("version"))
@@ -172,11 +175,6 @@ async def moved_to(lab: Lab, version: str) -> Observation:
         shown=lambda said: f"of version {', '.join(sorted({number or 'none' for number, _ in said}))}",
         within=FOLLOW_WITHIN,
     )
-
-
-async def by_all_pods(lab: Lab) -> Answered:
-    """So many answers that each pod has given some: with two, twenty from one of them come once in half a million."""
-    return [each for _ in range(5) for each in await answers(lab)]
 
 
 async def refused(lab: Lab) -> Refusal:
@@ -294,12 +292,23 @@ async def everywhere(lab: Lab, good: str, run: Run) -> Observation:
             return Observation(True, expected, "not tried: this cluster's network does not cut a pod off")
         command = await called(lab, "promote", run.run_id)
         number = str((await in_production(lab)).get("version"))
-        said = await by_all_pods(lab) if command.code == 0 else []
-    seen = ", ".join(sorted({version or "none" for version, _ in said}))
-    if command.code == 0:
-        by_all = {version for version, _ in said} == {number}
-        return command.observed(by_all, f"{expected}; it had exit code 0, with answers of version {seen}")
-    return replace(command.observed(command.code is not None and number == good, expected), value=number)
+        if command.code == 0:
+            return await by_every_pod(lab, command, expected)
+        stayed = replace(command.observed(command.code is not None and number == good, expected), value=number)
+        return await no_false_rollback(lab) if stayed.ok else stayed
+
+
+async def no_false_rollback(lab: Lab) -> Observation:
+    """Whether `./rollback` exits with 0 while a pod does not follow; it may have nothing to bring back."""
+    command, expected = await called(lab, "rollback"), "./rollback does not exit with 0 while a pod does not follow"
+    return command.observed(True, expected) if command.code != 0 else await by_every_pod(lab, command, expected)
+
+
+async def by_every_pod(lab: Lab, command: Command, expected: str) -> Observation:
+    """Whether a program that had exit code 0 was right: all answers are of the version that the alias means."""
+    number, said = str((await in_production(lab)).get("version")), {version for version, _ in await by_all_pods(lab)}
+    seen = ", ".join(sorted(version or "none" for version in said))
+    return command.observed(said == {number}, f"{expected}; it had exit code 0, with answers of version {seen}")
 
 
 async def called(lab: Lab, *words: str) -> Command:
@@ -336,10 +345,3 @@ async def back_as_found(lab: Lab) -> None:
     await forgotten(lab)
     if was.deployment and await restore.put_back(lab, was.deployment) and not restore.interrupted():
         await lab.objects.deployment("model").rolled_out(within=READY_WITHIN)
-
-
-async def aliases(lab: Lab) -> dict[str, str]:
-    """All aliases of the registered model, with their versions."""
-    mlflow = lab.platform.mlflow
-    answer = await mlflow.ask("GET", "registered-models/get", name=mlflow.name)
-    return {each["alias"]: str(each["version"]) for each in answer["registered_model"].get("aliases") or []}

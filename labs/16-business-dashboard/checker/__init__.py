@@ -1,6 +1,6 @@
 """Lab 16: the panels' queries, put to the live Prometheus as Grafana does it, against numbers that the checker made up.
 
-The checker plays three airlines that nobody has heard of (`world`), and each panel is asked for the moment at which
+The checker plays airlines that nobody has heard of (`world`), and each panel is asked for the moment at which
 their past ends (`shown`). What it must show is computed from the same numbers (`truth`).
 """
 
@@ -78,6 +78,7 @@ async def offers_choices(lab: Lab) -> None:
     """The variables `namespace` and `airline` offer what Prometheus has; several airlines can be chosen, and All.
 
     The checker's airlines are in a namespace of its own: `namespace` must offer it, and `airline` them, only there.
+    One of them has just signed: flights were answered, and no rebooking was offered.
     """
     board, world = await lab.once(dashboard), await lab.once(injected)
     names, variables = ("namespace", "airline"), board.variables
@@ -114,9 +115,10 @@ async def offers_choices(lab: Lab) -> None:
         "label_values(flights_answered_total, namespace) asks for all namespaces in which there is such a metric"
     )
     here = await choices(lab, board, "airline", SYSTEM_NAMESPACE)
-    expect(offers("airline", world.airlines[:3], here)).because(
-        "flights of these airlines were answered in the last minutes. Which metric and label does the variable ask "
-        "for, and does its `regex` let all of them through?"
+    expect(offers("airline", world.airlines, here)).because(
+        "flights of these airlines were answered in the last minutes; the last of them has had no rebooking yet, and "
+        "has saved nothing. Which metric and label does the variable ask for, and does its `regex` let all of them "
+        "through?"
     )
     strangers = sorted(
         set(await choices(lab, board, "airline", lab.platform.prometheus.labels["namespace"])) & set(world.airlines)
@@ -227,7 +229,8 @@ async def knows_slow_answers(lab: Lab) -> None:
 async def keeps_the_budget(lab: Lab) -> None:
     """`Error budget left` is the share that is left of what 99.5 % allows to fail, in the time range of the dashboard.
 
-    Failed are the 5xx. An airline of which no request failed has its whole budget, one that has overspent less than 0.
+    Failed are the 5xx. An airline of which no request failed has its whole budget; one that has overspent has less than
+    0, also if all its requests failed.
     """
     world = await lab.once(injected)
     why = (
@@ -246,6 +249,12 @@ async def keeps_the_budget(lab: Lab) -> None:
         'there is no series with status="503" before the first 503, a sum of nothing is nothing, and so is what is '
         "computed with it: in the best of times the panel is empty. `or vector(0)` beside the failed requests, and "
         "only there, says that there were none"
+    )
+    shown = await ask(lab, board, BUDGET, [world.refused], world)
+    truth = BUDGET.truth(world, [world.refused], SPAN)
+    expect(compared(BUDGET, shown, truth, "an airline whose requests all failed")).because(
+        "on the worst of days there is no series but those of the 5xx. Who counts what did not fail, by "
+        'status!~"5..", has a sum of nothing then, and an empty panel: `or vector(0)` beside that sum'
     )
 
 
@@ -272,10 +281,13 @@ async def ranks_destinations(lab: Lab) -> None:
 
 @check(points=2, needs=follows_the_choice, domains=DOMAINS)
 async def says_no_data(lab: Lab) -> None:
-    """For an airline of which nothing is known no panel has data: no 0, no 100 %, nothing that looks well."""
+    """For an airline of which nothing is known no panel has data: no 0, no 100 %, nothing that looks well.
+
+    Another one asked for nothing in these minutes: its accepted share, its p95 and its mean delays are no numbers.
+    """
     board, world = await lab.once(dashboard), await lab.once(injected)
     for wanted in WANTED:
-        shown = await ask(lab, board, wanted, world.airlines[3:], world)
+        shown = await ask(lab, board, wanted, [world.nowhere], world)
         empty = not shown.error and not shown.found
         must(
             Observation(empty, f"{wanted.title}: no data", str(shown), None, () if empty else shown.sent),
@@ -293,7 +305,17 @@ async def says_no_data(lab: Lab) -> None:
             "the option `noValue`, and a value mapping of null or NaN, are what a panel writes when its query returned "
             "nothing. A dash says so; a number says something else, and so does OK",
         )
-    current.note("none of the eight panels shows anything")
+    for wanted in (REBOOKINGS, LATENCY, LATEST):
+        shown = await ask(lab, board, wanted, [world.idle], world)
+        empty = not shown.error and not shown.found
+        expected = f"{wanted.title}: no number where its counters stand still"
+        must(
+            Observation(empty, expected, str(shown), None, () if empty else shown.sent),
+            "nothing was offered, asked or predicted in these five minutes, so there is no share, no percentile and no "
+            "mean of it. Prometheus says so by itself: 0 divided by 0 is NaN, no number. Whoever keeps the divisor "
+            "from being 0 makes a 0 of it: as if all had refused",
+        )
+    current.note("none of the eight panels shows anything, and no share is of nothing")
 
 
 @check(points=2, needs=follows_the_choice, domains=DOMAINS)

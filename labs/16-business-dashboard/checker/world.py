@@ -1,4 +1,4 @@
-"""Three airlines that nobody has heard of, and what the checker's pods tell of them.
+"""Airlines that nobody has heard of, and what the checker's pods tell of them.
 
 Pods of the checker's own tell Prometheus what happened in the last 15 minutes. In another namespace there are flights
 of the same airlines, which belong into no panel.
@@ -33,9 +33,10 @@ UP_TO = {
     "b": (0.20, 0.55, 0.900, 0.970, 0.99, 1.000, 1.0),
     "c": (0.05, 0.20, 0.550, 0.830, 0.97, 0.995, 1.0),
 }
-DESTINATIONS = ("ATL", "BOS", "LAX", "MIA", "ORD", "SFO")
-# Flights (relative) and minutes of predicted delay, on each pod. The latest on average are the first, the third and the
-# fourth; the second leads if the pods' means are averaged, the fifth if delays are added up.
+DESTINATIONS = ("ATL", "BOS", "DEN", "LAX", "MIA", "ORD", "SFO")
+# Flights (relative) and minutes of predicted delay, on each pod. The latest on average are the last, to which there are
+# three flights in five minutes, the first and the third; the second is among them if the pods' means are averaged, the
+# fifth if delays are added up.
 ROUTES = (
     ((1.00, 4.00, 9.00), (22, 22, 22)),
     ((0.05, 0.10, 9.00), (60, 50, 6)),
@@ -43,9 +44,11 @@ ROUTES = (
     ((1.00, 1.00, 6.00), (14, 15, 16)),
     ((1.00, 8.00, 20.0), (12, 12, 12)),
     ((0.50, 1.00, 2.00), (4, 5, 6)),
+    ((0.02, 0.04, 0.04), (31, 31, 31)),
 )
 SIZES = (1.0, 0.55, 0.3)  # of the airlines
 SPENT = ((0.8, 1.2), (5.0, 8.0), (0.0, 0.0))  # by what their failures are multiplied: too many, of the second; none
+NOT_YET = (OFFERED, ACCEPTED, MONEY_SAVED)  # what the third has not had, so that there is no such series of it
 # Of failures, beside 500, without which who counts that alone would see none at all; one of each list. None is of those
 # that somebody types, and a part of the 5xx has not both.
 STATUSES = (("501", "505", "507", "508"), ("511", "520", "524", "599"))
@@ -62,7 +65,10 @@ class World:
 
     Attributes:
         at: Unix time of its end.
-        airlines: three, and a fourth that flies nowhere.
+        airlines: three that fly; the third has just signed.
+        nowhere: an airline of which nothing is known.
+        idle: one that has not asked for anything since before the history began; its counters stand still.
+        refused: one whose requests have all failed, from the first.
         versions: of the model, by pod; the small one tries the next.
         failures: the statuses that failed requests have.
         answers: the statuses that others have, beside 200.
@@ -74,6 +80,9 @@ class World:
 
     at: int
     airlines: tuple[str, ...]
+    nowhere: str
+    idle: str
+    refused: str
     versions: Mapping[str, str]
     failures: tuple[str, ...]
     answers: tuple[str, ...]
@@ -114,7 +123,7 @@ class World:
 def draw(rng: random.Random, at: int, taken: Sequence[str] = ()) -> World:
     """A world of airlines that are not taken, and of which none is in its place by a hair."""
     free = (code for _ in range(1000) if (code := "".join(rng.choices(string.ascii_uppercase, k=3))) not in taken)
-    codes = tuple(dict.fromkeys(next(free) for _ in range(40)))[:4]
+    codes = tuple(dict.fromkeys(next(free) for _ in range(40)))[:6]
     windows, old = (RECENT, SPAN, PAST), rng.randint(10, 98)
     versions = {"a": str(old + 1), "b": str(old), "c": str(old)}
     failures = tuple(rng.sample(("500", *map(rng.choice, STATUSES)), len(FAILED_WITH)))
@@ -123,11 +132,16 @@ def draw(rng: random.Random, at: int, taken: Sequence[str] = ()) -> World:
         rhythms = [rhythm(rng, RUSH, windows, PAST // STEP, older) for older in (0.1, 0.6, 0.5, 1)]
         pods = {pod: Past(own, RESTARTS[pod]) for pod, own in zip(PODS, rhythms, strict=False)}
         gone, ended = Past(rhythms[-1]), at - STEP * rng.choice(GONE)
-        world = World(at, codes, versions, failures, answers, pods, Past(rhythms[-1]), gone, ended)
+        world = World(at, codes[:3], *codes[3:], versions, failures, answers, pods, Past(rhythms[-1]), gone, ended)
         for airline, size, spent in zip(codes, SIZES, SPENT, strict=False):
             dests, fails = rng.sample(DESTINATIONS, len(DESTINATIONS)), dict.fromkeys(failures, rng.uniform(*spent))
             for pod in PODS:
-                _fill(rng, pods[pod], pod, airline, size, dests, versions[pod], answers, fails)
+                without = NOT_YET if airline == codes[2] else ()
+                _fill(rng, pods[pod], pod, airline, size, dests, versions[pod], answers, fails, without=without)
+        for pod in PODS:
+            fails = dict.fromkeys(failures, 1.0)
+            _fill(rng, pods[pod], pod, world.idle, 1.0, DESTINATIONS, versions[pod], answers, fails, pace=0)
+            _refuse(rng, pods[pod], pod, world.refused, failures)
         for airline in codes[:2]:
             dests = rng.sample(DESTINATIONS, len(DESTINATIONS))
             fails = dict.fromkeys(failures, 1.0)
@@ -145,6 +159,13 @@ def _leave(rng: random.Random, past: Past, airline: str, version: str) -> None:
     past.gauges.append(Gauge(WATCHED, {"airline": airline}, watched))
 
 
+def _refuse(rng: random.Random, past: Past, pod: str, airline: str, failures: Sequence[str]) -> None:
+    """Requests of an airline that all fail: there is no series of any other status."""
+    for part, status in zip(FAILED_WITH, failures, strict=True):
+        rate = 0.4 * WEIGHT[pod] * part * rng.uniform(0.9, 1.1)
+        past.counters.append(Counter(REQUESTS, {"airline": airline, "status": status}, rate, rate * 60_000))
+
+
 def _fill(
     rng: random.Random,
     past: Past,
@@ -155,19 +176,26 @@ def _fill(
     version: str,
     answers: Sequence[str],
     fails: Mapping[str, float],
+    *,
+    without: Sequence[str] = (),
+    pace: float = 1.0,
 ) -> None:
     """One pod's series of one airline.
 
     Args:
         answers: the statuses that requests have which did not fail, beside 200.
         fails: by status, by what failures are multiplied; where that is 0 there is no such series.
+        without: metrics of which it has no series.
+        pace: of its counters, from the beginning of the history on.
     """
 
     def about(value: float, by: float = 0.1) -> float:
         return value * rng.uniform(1 - by, 1 + by)
 
     def count(metric: str, rate: float, age: float = 0, **labels: str) -> None:
-        past.counters.append(Counter(metric, {"airline": airline, **labels}, rate, rate * (age or about(60_000))))
+        if metric not in without:
+            base = rate * (age or about(60_000))
+            past.counters.append(Counter(metric, {"airline": airline, **labels}, rate * pace, base))
 
     requests, failed = about(0.6 * WEIGHT[pod] * size), about(FAILED[pod]) / size**0.5
     shares = {status: failed * part * times for part, (status, times) in zip(FAILED_WITH, fails.items(), strict=True)}

@@ -59,7 +59,7 @@ def serve(version: str) -> bool:
 
 def states() -> dict[str, tuple[str, float]]:
     """For each pod the version that it serves, and how often it failed to load another."""
-    found = json.loads(kubectl("get", "pods", "--selector=app=model", "--output=json"))["items"]
+    found = json.loads(kubectl("get", "pods", "--selector=app=model", "--output=json")).get("items", [])
     pods = [pod["metadata"]["name"] for pod in found if not pod["metadata"].get("deletionTimestamp")]
     return {pod: state(pod) for pod in pods}
 
@@ -73,5 +73,8 @@ def state(pod: str) -> tuple[str, float]:
 
 
 def kubectl(*words: str) -> str:
-    """What kubectl prints; a pod that does not answer just now prints nothing."""
-    return subprocess.run(["kubectl", *words], text=True, stdout=subprocess.PIPE, timeout=20).stdout or "{}"
+    """What kubectl prints; of a pod that does not answer just now, or that hangs, there is nothing."""
+    try:
+        return subprocess.run(["kubectl", *words], text=True, stdout=subprocess.PIPE, timeout=6).stdout or "{}"
+    except subprocess.TimeoutExpired:
+        return "{}"

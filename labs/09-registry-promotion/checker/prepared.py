@@ -1,0 +1,46 @@
+"""What the story begins with: a registry of more than nine versions, and a Deployment of one pod more."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+
+from mlops_lab.checks import Lab
+from mlops_lab.kit.drawn import drawn
+from mlops_lab.kit.replicas import scale
+from mlops_lab.kube.client import Object
+from mlops_lab.measure.services.rest import RefusedRequest
+
+NUMBERS = (9, 11)  # the highest number that there is before the first run is promoted, if it is lower
+MOST = 4  # pods; a Deployment that has as many gets none more
+READY_WITHIN, GONE_WITHIN = 60, 30  # s
+
+
+async def more_versions(lab: Lab, first: str) -> None:
+    """Register the model of the first version again, until numbers have two digits; `back_as_found` deletes them."""
+    mlflow = lab.platform.mlflow
+    versions = await mlflow.versions()
+    about = next(each for each in versions if str(each["version"]) == first)
+    number, enough = int(versions[0]["version"]), drawn(lab, "numbers").randint(*NUMBERS)
+    body = {"name": mlflow.name, "source": about["source"], "run_id": about.get("run_id") or ""}
+    if about["source"].startswith("models:/m-"):
+        body["model_id"] = about["source"].removeprefix("models:/")
+    with contextlib.suppress(RefusedRequest):  # somebody has taken that model away: then it is not tried
+        while number < enough:
+            made = await mlflow.ask("POST", "model-versions/create", body)
+            number = int(made["model_version"]["version"])
+
+
+@contextlib.asynccontextmanager
+async def one_more_pod(lab: Lab, deployment: Object) -> AsyncIterator[None]:
+    """Ask for a pod more, which starts while the block runs; without it where none can start."""
+    pods = int((deployment.get("spec") or {}).get("replicas", 1))
+    if not deployment or pods >= MOST:
+        yield
+        return
+    await scale(lab, "model", pods + 1)
+    yield
+    watched = lab.objects.deployment("model")
+    if not (await watched.rolled_out(pods=pods + 1, within=READY_WITHIN)).ok:
+        await scale(lab, "model", pods)
+        await watched.rolled_out(pods=pods, within=GONE_WITHIN)
