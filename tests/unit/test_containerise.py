@@ -12,7 +12,6 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
-import yaml
 
 from mlops_lab.base.errors import LabError
 from mlops_lab.base.paths import project
@@ -241,8 +240,7 @@ def test_a_pod_that_will_never_be_ready_is_told_from_one_that_may(
 
 
 def test_one_pod_is_the_platforms_and_the_other_may_all(checks: ModuleType) -> None:
-    deployment = yaml.safe_load(checks.PLATFORM.read_text().split("\n---\n")[0])
-    strict, plain = (checks.of_platform(deployment, name, "image", "s")[0] for name in (checks.STRICT, checks.PLAIN))
+    strict, plain = (checks.of_platform(name, "image", "s")[0] for name in (checks.STRICT, checks.PLAIN))
     assert strict["spec"]["securityContext"]["runAsNonRoot"]
     assert "runAsUser" not in strict["spec"]["securityContext"]
     assert strict["spec"]["containers"][0]["securityContext"]["readOnlyRootFilesystem"]
@@ -327,7 +325,13 @@ def ran(monkeypatch: pytest.MonkeyPatch, answers: Any, drained: Callable[..., An
     async def nothing(*given: Any) -> str:
         return ""
 
+    async def seen(*given: Any) -> Observation:
+        return Observation(True, "as it should", str(given[1]))
+
     instead = {
+        "crowded": seen,
+        "idle_end": seen,
+        "without_token": seen,
         "first_predicted": predicted,
         "drained": drained,
         "pods": pods,
@@ -354,8 +358,10 @@ def test_a_busy_machine_holds_up_one_verdict_and_not_all(monkeypatch: pytest.Mon
         raise LabError("the batches did not begin", "try again")
 
     found = ran(monkeypatch, lambda scenario, pod: RIGHT, busy)
-    assert found.predicted is RIGHT and found.drain is None
-    assert found.busy.message == "the batches did not begin"
+    assert found.predicted is RIGHT and found.idle.ok and found.tokenless.ok
+    assert found.drain.message == "the batches did not begin"
+    with pytest.raises(LabError, match="did not begin"):
+        loaded("03", "scenario").said(found.drain)
 
 
 @pytest.mark.parametrize(
@@ -377,6 +383,9 @@ def test_the_platforms_pod_is_deleted_at_work_unless_another_check_tells_of_it(
 
     found = ran(monkeypatch, lambda scenario, pod: answer if pod == scenario.STRICT else RIGHT, drained, strict)
     assert found.drain == drains
+    assert found.crowded.seen == "checker-plain" and found.tokenless.ok
+    # The one with all rights ends once: at work, or with nothing to do.
+    assert (found.idle is None) is (drains == "checker-plain")
 
 
 def test_what_was_given_in_the_folder_is_as_it_was(checks: ModuleType, tmp_path: Path) -> None:

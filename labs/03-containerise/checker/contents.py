@@ -97,7 +97,7 @@ def as_given(content: Content) -> Observation:
     ]
     return Observation(
         not changed, "service/app.py is as it was given", f"changed: {len(changed)} files" if changed else "it is",
-        len(changed), tuple(changed[:4]),
+        len(changed), tuple(changed[:4]), timed=False,
     )  # fmt: skip
 
 
@@ -111,6 +111,7 @@ def nothing_of(content: Content, names: Sequence[str]) -> Observation:
         f"found: {', '.join(kinds)}" if hits else f"nothing, in {len(content.layers)} layers",
         len(hits),
         tuple(dict.fromkeys(map(str, hits)))[:6],
+        timed=False,
     )
 
 

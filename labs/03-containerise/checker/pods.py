@@ -1,9 +1,8 @@
-"""Two pods that run the image: as the platform runs it, and with all rights."""
+"""The pods that run the image: as the platform runs it, with all rights, and with these but without a token."""
 
 from __future__ import annotations
 
 import contextlib
-import copy
 import re
 import uuid
 from collections.abc import AsyncIterator
@@ -19,6 +18,7 @@ from mlops_lab.kube.client import Object
 from .planting import PLATFORM
 
 LABEL, PLAIN, STRICT = "mlops-lab/checker", "checker-plain", "checker-strict"
+BARE = "checker-bare"
 UP_WITHIN = 60  # s, the pull included
 # What a kubelet says of a container that will never start; other reasons may pass, such as a Secret not yet seen.
 HOPELESS = re.compile(
@@ -45,21 +45,38 @@ async def pods(lab: Lab, image: str) -> AsyncIterator[None]:
     objects: list[Object] = [
         {"apiVersion": "v1", "kind": "Secret", "metadata": secret, "stringData": {"ARCHIVE_TOKEN": uuid.uuid4().hex}}
     ]
-    deployment = yaml.safe_load(PLATFORM.read_text(encoding="utf-8").split("\n---\n")[0])
     for name in (PLAIN, STRICT):
-        objects += of_platform(deployment, name, image, secret["name"])
+        objects += of_platform(name, image, secret["name"])
     async with standing(lab, objects, grace=0):
         yield
 
 
-def of_platform(deployment: Object, name: str, image: str, secret: object) -> list[Object]:
-    """A pod as the platform makes it, or for `PLAIN` with all rights, and a Service for it."""
-    spec = copy.deepcopy(deployment["spec"]["template"]["spec"])
+async def without_token(lab: Lab, image: str) -> Observation:
+    """Whether a pod with all rights becomes ready that nobody gives a token; waits until it has ended, or is ready.
+
+    Raises:
+        LabError: as for `up`.
+    """
+    async with standing(lab, of_platform(BARE, image)[:1], grace=0):
+        return await up(lab, BARE)
+
+
+def of_platform(name: str, image: str, secret: object = None) -> list[Object]:
+    """A pod as the platform makes it, or for all but `STRICT` with all rights, and a Service for it.
+
+    Args:
+        secret: the Secret that has the token; None for a pod without one.
+    """
+    deployment = yaml.safe_load(PLATFORM.read_text(encoding="utf-8").split("\n---\n")[0])
+    spec = deployment["spec"]["template"]["spec"]
     spec["restartPolicy"] = "Never"
     (server,) = spec["containers"]
     server["image"] = image
-    server["env"][0]["valueFrom"]["secretKeyRef"]["name"] = secret
-    if name == PLAIN:
+    if secret is None:
+        server["env"] = []
+    else:
+        server["env"][0]["valueFrom"]["secretKeyRef"]["name"] = secret
+    if name != STRICT:
         spec["securityContext"], server["securityContext"] = {"runAsUser": 0}, {}
     meta = {"name": name, "labels": {LABEL: name}}
     ports = [{"name": "http", "port": 80, "targetPort": 8080}]

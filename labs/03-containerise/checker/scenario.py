@@ -6,8 +6,10 @@ import asyncio
 import contextlib
 import time
 import uuid
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from mlops_lab.checks import Lab, LabError, Observation
 from mlops_lab.checks.rooms.builds import ImageBuilds
@@ -17,9 +19,10 @@ from mlops_lab.measure.images.builds import Build
 from mlops_lab.measure.images.layers import Content
 
 from . import saved
+from .beside import crowded, idle_end
 from .drain import Drain, drained, quickest
 from .planting import SERVER, START, TITLE, plant
-from .pods import PLAIN, STRICT, UP_WITHIN, pods, remove_secrets, up
+from .pods import PLAIN, STRICT, UP_WITHIN, pods, remove_secrets, up, without_token
 
 BUILD_IMAGE, RUN_IMAGE = "python-build:1", "python-run:1"
 BUILT_WITHIN, SILENT = 300, 90  # s; the whole build, and what it may be silent for
@@ -33,6 +36,9 @@ SIZES = (
     "print(sum(each.file_size for wheel in folder.glob('*.whl') for each in zipfile.ZipFile(wheel).infolist())\n"
     "    + sum(each.size for sdist in folder.glob('*.tar.gz') for each in tarfile.open(sdist)))\n"
 )
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -53,8 +59,13 @@ class Ran:
         plain, strict: whether the one with all rights and the platform's came up.
         whose: the title of the server in the first, or that it has none.
         quickest: s that a batch of one flight took in the first at least; None if one was not answered.
-        busy: why nothing can be said of the end of a pod at work.
         predicted, strictly_predicted: what they answered.
+        drain: the end of a pod at work.
+        crowded, idle: of the first, whether it answers many at once, and ends when it has nothing to do; that is not
+            played where it is the one that is at work.
+        tokenless: whether a pod without a token becomes ready.
+
+    Of these four, why nothing can be said where something was too busy for it.
     """
 
     plain: Observation
@@ -63,8 +74,10 @@ class Ran:
     strictly_predicted: Predictions | None = None
     whose: str = ""
     quickest: float | None = None
-    drain: Drain | None = None
-    busy: LabError | None = None
+    drain: Drain | LabError | None = None
+    crowded: Observation | LabError | None = None
+    idle: Observation | LabError | None = None
+    tokenless: Observation | LabError | None = None
 
 
 @dataclass(frozen=True)
@@ -141,7 +154,7 @@ async def run(lab: Lab, builds: ImageBuilds, image: str) -> Ran:
     """Run the image in two pods, ask both, and delete one of them while it works.
 
     That is the platform's. Where it does not answer as it should, of which another check tells, it is the one with all
-    rights.
+    rights. What takes no share in that is done beside it.
     """
     await builds.push(image)
     async with pods(lab, image):
@@ -153,10 +166,52 @@ async def run(lab: Lab, builds: ImageBuilds, image: str) -> Ran:
                 found.strictly_predicted = await first_predicted(lab, STRICT)
             if found.predicted.answer.status == 200:
                 found.quickest = await quickest(lab, PLAIN)
-                try:
-                    found.drain = await drained(lab, STRICT if right(found.strictly_predicted) else PLAIN)
-                except LabError as busy:  # so it is with a server that was changed, too, of which another check tells
-                    found.busy = busy
+                await end(lab, found, image)
+    return found
+
+
+async def end(lab: Lab, found: Ran, image: str) -> None:
+    """Delete the pods, one of them while it works, and write down what came of it."""
+
+    async def of_the_other() -> None:
+        found.crowded = await known(crowded(lab, PLAIN))
+        if strictly:
+            found.idle = await known(idle_end(lab, PLAIN))
+
+    async def at_work() -> None:
+        found.drain = await known(drained(lab, STRICT if strictly else PLAIN))
+
+    async def bare() -> None:
+        found.tokenless = await known(without_token(lab, image))
+
+    strictly = right(found.strictly_predicted)
+    if strictly:
+        await together(at_work(), of_the_other(), bare())
+    else:
+        await of_the_other()
+        await together(at_work(), bare())
+
+
+async def known(work: Awaitable[T]) -> T | LabError:
+    """What came of it, or that the machine was too busy: of one thing, which holds up no verdict of another.
+
+    So it is with a server that was changed, too, of which another check tells.
+    """
+    try:
+        return await work
+    except LabError as busy:
+        return busy
+
+
+def said(found: T | LabError | None) -> T:
+    """What was found.
+
+    Raises:
+        LabError: something was too busy for it.
+    """
+    if isinstance(found, LabError):
+        raise found
+    assert found is not None
     return found
 
 

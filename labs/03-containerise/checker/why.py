@@ -35,6 +35,21 @@ QUICKER = (
     "changed when it was started; its batches tell nothing of how the given ones end: run service.app:app as it is"
 )
 
+TOO_MANY = (
+    "batches wait for the weather archive more than they compute, so many are under way at once, and the platform's "
+    "probe comes on top. uvicorn takes as many connections as come, unless --limit-concurrency or --limit-max-requests "
+    "says otherwise: beyond that it answers 503, or ends"
+)
+HAS_A_TOKEN = (
+    "the server does not start without ARCHIVE_TOKEN, so the image brings one: in its environment, or in what its "
+    "start command reads. Whoever pulls the image has it, and a pod whose Secret was forgotten is not noticed. The "
+    "token comes from outside alone: docker run without --env-file must end at once"
+)
+IDLE = (
+    "what has nothing to finish ends at once: uvicorn does so at SIGTERM. A fixed time to wait is too long for a pod "
+    "without work, and too short for a batch that takes longer"
+)
+
 
 def not_built(built: Build) -> str:
     """Why a build made no image."""

@@ -13,6 +13,7 @@ from mlops_lab.kit.predictions import predicted
 from mlops_lab.kit.prerequisites import must
 from mlops_lab.kit.services import versions
 
+from .beside import next_pod_let_in, no_other_maker
 from .scenario import (
     LOAD_SECONDS,
     SELECTED_AND_READY,
@@ -46,9 +47,9 @@ async def answers_right(lab: Lab) -> None:
     """POST /predict on port 80 of Service `model` gives the probabilities of model v1 within 1e-6, and only v1 answers.
 
     The checker waits up to 90 s until every pod that the Service selects is ready. All are Deployment `model`'s, and
-    run `flight-delay:v1` in their first container, which answers; a client may come to any of them. Then it sends 40
-    flights that you don't see, and 100 requests more to learn who answers them. The model must have taken its 8 s to
-    load.
+    run `flight-delay:v1` in their first container, which answers; a client may come to any of them. Nothing else makes
+    pods with the labels that the Service selects. Then it sends 40 flights that you don't see, and 100 requests more to
+    learn who answers them. The model must have taken its 8 s to load.
     """
     deployment = await exists(lab, apply="kubectl apply -f .")
     expect(await pods_ready(lab)).because(SELECTED_AND_READY)
@@ -56,6 +57,12 @@ async def answers_right(lab: Lab) -> None:
         "the task is a Deployment named model, and a Service that leads to its pods and to no others. Who made a pod: "
         "kubectl get pods -o custom-columns=NAME:.metadata.name,OWNER:.metadata.ownerReferences[*].name; a pod that "
         "was made by hand has no owner, and nobody makes another one when it is gone"
+    )
+    must(
+        await no_other_maker(lab, deployment),
+        "a Service leads to each ready pod that carries all labels of its selector, whatever made the pod, and a pod "
+        "without a readiness probe is ready as soon as it runs: when such a one comes, it gets its share of requests. "
+        "A test, a job or another server needs labels of its own: kubectl get cronjobs,jobs,deployments -o yaml",
     )
     must(
         await leads_anywhere(lab),
@@ -82,7 +89,10 @@ async def answers_right(lab: Lab) -> None:
 
 @check(points=1, needs=answers_right, owns="shadow", domains=("ckad/services-and-networking",))
 async def leaves_the_shadow_alone(lab: Lab) -> None:
-    """The data scientists' Service `shadow` still answers by its own pods, and with model v2 only (100 requests)."""
+    """The data scientists' Service `shadow` still answers by its own pods, and with model v2 only (100 requests).
+
+    A next pod of Deployment `shadow` must be let into the namespace, too. The checker asks for one, which never starts.
+    """
     back = f"lab reset {lab.number} brings it back, and keeps your files"
     deployment = await exists(lab, "shadow", why=f"the shadow is the data scientists', and must go on: {back}")
     expect(await all_its_own(lab, deployment, "shadow", image=lab.platform.image("v2"))).because(SHADOWS_OWN)
@@ -92,6 +102,12 @@ async def leaves_the_shadow_alone(lab: Lab) -> None:
         SHADOWS_OWN
     )
     await must_answer(lab, "shadow", "shadow")
+    must(
+        await next_pod_let_in(lab, deployment),
+        "a pod goes one day, with its node or by a rollout, and its Deployment then asks for the next one. A "
+        "LimitRange or a ResourceQuota is a rule for all pods of the namespace, those of others, too: kubectl get "
+        "limitranges,resourcequotas -o yaml",
+    )
 
 
 @check(points=4, needs=answers_right, owns="model", domains=("ckad/deployment", "ckad/observability-and-maintenance"))
