@@ -201,6 +201,13 @@ def other_number(draw: Draw, line: str, near: list[str], far: list[str]) -> str:
     return re.sub(r"\d+", lambda found: str(int(found.group()) + draw.randrange(1, 9)), line, count=1)
 
 
+def in_brackets(draw: Draw, line: str, near: list[str], far: list[str]) -> str:
+    """Another number in brackets, which are no mark of a passage: that comes at the line's end."""
+    more = draw.randrange(1, 9)
+    said = re.sub(r"\d+", lambda found: f"{found.group()} [or {int(found.group()) + more}]", line, count=1)
+    return f"{said} [page-{draw.randrange(10, 100)}]" if said != line else line
+
+
 def cut_number(draw: Draw, line: str, near: list[str], far: list[str]) -> str:
     """A sentence that begins in the middle of a number."""
     found = list(re.finditer(r"\d\d+", line))
