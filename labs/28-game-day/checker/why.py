@@ -18,8 +18,8 @@ NAMED = (
 
 REFUSED = (
     "a feed with one wrong row is not learnt from: no price is missing or a text, none is three times the one "
-    "before or less than a third of it, no month and no id comes twice, and a destination is three capital letters. The Job "
-    "may fail, and soon: each try again of a Job takes longer to come (backoffLimit)"
+    "before or less than a third of it, no month and no id comes twice, and a destination is three capital letters. "
+    "The Job may fail, and soon: each try again of a Job takes longer to come (backoffLimit)"
 )
 
 CANARY = (
