@@ -56,8 +56,8 @@ async def compares_answers(lab: Lab) -> None:
 async def wants_grounded_answers(lab: Lab) -> None:
     """A single sentence that stands in no retrieved passage is found; other signs and letters are no such thing.
 
-    Another number, one more in brackets, one that lost a digit, a `not` more, a passage that was not retrieved, two
-    that were as one.
+    Another number, one more in brackets, one that lost a digit, a `not` more, a passage that was retrieved for
+    another question, two that were as one.
     """
     expect(agreed(await lab.once(played), "grounding")).because(why.GROUNDING)
 

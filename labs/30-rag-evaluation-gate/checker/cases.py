@@ -100,7 +100,7 @@ CASES: Sequence[Case] = (
           plants.ungrounded(plants.in_brackets), "grounding"),
     _case("grounding", "a sentence cut in a number", plants.ungrounded(plants.cut_number), "grounding"),
     _case("grounding", "a `not` more", plants.ungrounded(plants.negated), "grounding"),
-    _case("grounding", "a passage not retrieved, to a question that nobody can answer",
+    _case("grounding", "a passage retrieved for another question, to one that nobody can answer",
           plants.ungrounded(plants.from_elsewhere, unknown=True), "grounding"),
     _case("grounding", "the end of one passage and the beginning of the next", plants.ungrounded(plants.spliced),
           "grounding"),
