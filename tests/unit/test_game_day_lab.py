@@ -302,7 +302,7 @@ def test_the_grounds_pods_are_killed_if_they_come_back_and_are_of_no_other_servi
             of("one", a="ground"), of("two", a="ground", b="both"), of("three", False, a="ground"), of("four", a="x"),
         ],
     }  # fmt: skip
-    killed = []
+    killed: list[str] = []
 
     async def all_of(kind: str, selector: str = "") -> list[Any]:
         return there[kind]
