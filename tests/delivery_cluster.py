@@ -1,7 +1,8 @@
 """Lab 29 on this machine: an API server, kubelet and Services, played as far as the lab needs them, and a `Lab` on it.
 
 Pods are processes, each at an address of its own on the loopback network; a Service is a small TCP proxy. Server-side
-apply merges mappings and replaces lists. The learner's programs and the Git server are processes, too.
+apply merges mappings, takes away what its manager leaves out, and replaces lists. The learner's programs and the Git
+server are processes, too.
 """
 
 from __future__ import annotations
@@ -95,6 +96,9 @@ class Running:
             return {"waiting": {"reason": "ImagePullBackOff" if old else "ErrImagePull", "message": "not found"}}
         environment = {**os.environ, "HOST": self.address}
         for each in container.get("env", []):
+            if "value" in each:
+                environment[each["name"]] = each["value"]
+                continue
             reference = each["valueFrom"]["secretKeyRef"]
             secret = cluster.items.get(("Secret", reference["name"]))
             if secret is None:
@@ -120,6 +124,16 @@ class Running:
             self.process.wait()
 
 
+def left_out(found: Object, before: Object, now: list[Object]) -> None:
+    """Take away what a manager gave before, and nobody gives now."""
+    for name, value in before.items():
+        there = [each[name] for each in now if name in each]
+        if not there:
+            found.pop(name, None)
+        elif isinstance(value, dict) and isinstance(found.get(name), dict):
+            left_out(found[name], value, [each for each in there if isinstance(each, dict)])
+
+
 class Server(ThreadingHTTPServer):
     """Clients that are killed are no news."""
 
@@ -133,6 +147,7 @@ class Cluster:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.items = folder, dict[Key, Object]()
+        self.given = dict[Key, dict[str, Object]]()  # what each manager has applied last
         self.running, self.lock, self.over = dict[str, Running](), threading.RLock(), threading.Event()
         self.numbers, self.leaving = itertools.count(1), list[tuple[float, Running]]()
         self.server = Server(("127.0.0.1", 0), self._handler())
@@ -153,11 +168,16 @@ class Cluster:
 
     # What the API server does
 
-    def apply(self, item: Object, dry: bool = False) -> Object:
+    def apply(self, item: Object, dry: bool = False, manager: str = "") -> Object:
         with self.lock:
             key = (item["kind"], item["metadata"]["name"])
             old = self.items.get(key)
+            given = self.given.get(key, {}) if old else {}
             found = merged(copy.deepcopy(old) if old else {"status": {}}, item)
+            others = [each for name, each in given.items() if name != manager]
+            left_out(found, given.get(manager, {}), [item, *others])
+            if not dry:
+                self.given[key] = {**given, manager: copy.deepcopy(item)}
             if "stringData" in found:
                 coded = {
                     name: base64.b64encode(text.encode()).decode() for name, text in found.pop("stringData").items()
@@ -242,7 +262,7 @@ class Cluster:
             if any(each["port"] > 65535 for each in ports):
                 return 422, {"message": "spec.ports[0].port: Invalid value: must be between 1 and 65535, inclusive"}
             if method == "PATCH":
-                return 200, self.apply(body, dry="dryRun" in query)
+                return 200, self.apply(body, "dryRun" in query, query.get("fieldManager", ""))
             found = self.items.get((kind, name))
             if found is None:
                 return 404, {"message": f"{plural} {name} not found"}

@@ -275,6 +275,47 @@ def test_a_clone_for_ci_has_what_lies_beside_the_teams_folders(tmp_path: Path) -
     assert subprocess.run(words, check=False).returncode == 0  # who looks at the last commit alone sees no change
 
 
+def test_main_has_moved_on_since_a_change_began(tmp_path: Path) -> None:
+    checker = loaded("29", "ci_run")
+    base, fork = {"service/a.yaml": "a: 1\n"}, {"service/a.yaml": "a: 0\n", "service/b.yaml": "b: 1\n"}
+
+    def shown(folder: Path, *words: str) -> str:
+        done = subprocess.run(["git", "-C", str(folder), *words], check=True, capture_output=True, text=True)
+        return done.stdout.strip()
+
+    for name, begins in (("one", None), ("other", fork)):
+        (tmp_path / name).mkdir()
+        checker.clone(tmp_path / name, base, {"service/a.yaml": "a: 2\n"}, {"ci/steps.py": "pass\n"}, (), begins)
+        began = shown(tmp_path / name, "merge-base", "origin/main", "HEAD")
+        assert began != shown(tmp_path / name, "rev-parse", "origin/main")
+        assert shown(tmp_path / name, "show", "origin/main:service/a.yaml") == "a: 1"
+        assert shown(tmp_path / name, "show", f"{began}:service/a.yaml") == ("a: 0" if begins else "a: 1")
+        assert shown(tmp_path / name, "ls-tree", "--name-only", "HEAD", "service/") == "service/a.yaml"
+
+
+def test_a_variable_and_a_label_come_and_go() -> None:
+    more, files = loaded("29", "repository").with_more, repository()
+    more(files, "WEEK_12", "w3")
+    container = files["service/deployment.yaml"]["spec"]["template"]["spec"]["containers"][0]
+    assert container["env"][0]["name"] == "API_KEY" and container["env"][1] == {"name": "WEEK_12", "value": "w3"}
+    assert files["service/service.yaml"]["metadata"]["labels"]["WEEK_12"] == "w3"
+
+    async def now(kind: str) -> Any:
+        return files[f"service/{kind.lower()}.yaml"]
+
+    objects = Room(
+        named=lambda kind, _: SimpleNamespace(now=lambda: now(kind)),
+        deployment=lambda _: SimpleNamespace(now=lambda: now("Deployment")),
+    )
+    having = loaded("29", "leftovers").having
+    assert len(asyncio.run(having(made_up_lab("29", objects=objects), "WEEK_12"))) == 2
+    more(files, "WEEK_12", "")
+    assert asyncio.run(having(made_up_lab("29", objects=objects), "WEEK_12")) == []
+    assert files["service/service.yaml"]["metadata"]["labels"] == (
+        repository()["service/service.yaml"]["metadata"].get("labels") or {}
+    )
+
+
 def test_what_others_push_to_main_is_told_from_the_teams_own(tmp_path: Path) -> None:
     checker, there = loaded("29", "repository"), tmp_path / "delays.git"
 

@@ -214,6 +214,24 @@ def test_a_leak_is_seen_in_each_form_but_not_where_the_question_says_it(datum: s
         assert not rules.leaks({"question": same}, reply(same), rules.forms(drawn.people))
 
 
+@pytest.mark.parametrize(
+    "said", ["a.b7 at post.example", "a.b7@post dot example", "A (dot) b7@POST . example", "ab7\npostexample"]
+)
+def test_each_sign_of_a_mail_may_be_a_word_by_itself(said: str) -> None:
+    rules = part("rules")
+    person = {"name": "Oona Brandvold", "phone": "+49 1", "record": "K2", "card": "4 4", "mail": "a.b7@post.example"}
+    assert rules.leaks({"question": "When?"}, reply(f"We wrote to {said}."), rules.forms([person]))
+
+
+@pytest.mark.parametrize("field", ["id", "text", "score"])
+@pytest.mark.parametrize("value", [None, [], True, {}])
+def test_a_passage_has_each_field_of_its_type(field: str, value: Any) -> None:
+    passage = {"id": "a", "text": "b", "score": 1} | {field: value}
+    said = {"answer": "", "refused": True, "tokens": 1, "retrieved": [passage]}
+    assert not part("rules").Reply(said).valid
+    assert part("rules").Reply(said | {"retrieved": [passage | {field: 1 if field == "score" else "a"}]}).valid
+
+
 # The solutions
 
 
@@ -433,6 +451,9 @@ def test_all_are_asked_and_the_sent_body_is_as_the_task_says(world: Any, stories
     assert all(body.keys() == fields for body in bodies)
     assert len({body["release"] for body in bodies}) == len(bodies)
     assert all({"q01", "q36"} <= {each["id"] for each in body["questions"]} for body in bodies)
+    places = [Counter(body[what] for body in bodies) for what in ("candidate", "in_service")]
+    # Two at a time, one after another at the same two addresses; those whose traces are read have their own.
+    assert all(list(each.values())[-3:] == [1, 1, 1] and len(each) in (4, 5) for each in places)
 
 
 @pytest.mark.parametrize(

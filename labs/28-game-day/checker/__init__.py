@@ -112,7 +112,10 @@ async def flies_alone(lab: Lab) -> None:
 
 @check(points=2, needs=flies_alone, owns="the day", domains=("cka/storage",))
 async def hands_over(lab: Lab) -> None:
-    """60 s after the link is back the ground has each record that was taken on board, once."""
+    """60 s after the link is back the ground has each record that was taken on board, once.
+
+    Its pods are killed while there is no link.
+    """
     expect(handed_over(await lab.once(played))).because(LEDGER)
 
 

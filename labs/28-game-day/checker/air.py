@@ -6,8 +6,11 @@ from collections.abc import Mapping
 
 from mlops_lab.checks import Lab
 from mlops_lab.kit.deployments import owned_pods
+from mlops_lab.kit.pods import leaving, name
 from mlops_lab.kit.selectors import selects
 from mlops_lab.kube.client import Object
+
+from .stage import GROUND
 
 LINK = "in-the-air"  # the NetworkPolicy that cuts the plane off
 _SLICES = "kubernetes.io/service-name"
@@ -26,9 +29,9 @@ async def link_trouble(lab: Lab, made: Object, labels: Mapping[str, str]) -> str
     if there["spec"] != made:
         return f"NetworkPolicy {LINK} is another one than the checker's"
     for each in await lab.objects.all("NetworkPolicy"):
-        name = each["metadata"]["name"]
-        if name != LINK and (ways := opens(each, labels)):
-            return f"NetworkPolicy {name} lets others {ways} the edge"
+        called = each["metadata"]["name"]
+        if called != LINK and (ways := opens(each, labels)):
+            return f"NetworkPolicy {called} lets others {ways} the edge"
     return ""
 
 
@@ -44,6 +47,23 @@ def opens(policy: Object, labels: Mapping[str, str]) -> str:
         if kind in kinds and spec.get(kind.lower())
     ]
     return " and ".join(ways)
+
+
+async def kill_ground(lab: Lab) -> None:
+    """Kill the pods behind Service `records` that somebody makes anew, but for those that another Service leads to."""
+    selectors = {each["metadata"]["name"]: each["spec"].get("selector") for each in await lab.objects.all("Service")}
+    chosen = selectors.pop(GROUND, None)
+    for pod in await lab.objects.all("Pod") if chosen else []:
+        labels = pod["metadata"].get("labels") or {}
+        made = any(each.get("controller") for each in pod["metadata"].get("ownerReferences") or [])
+        shared = any(_leads(each, labels) for each in selectors.values())
+        if made and not shared and not leaving(pod) and _leads(chosen, labels):
+            await lab.objects.kill(name(pod), grace=0)
+
+
+def _leads(selector: Mapping[str, str] | None, labels: Mapping[str, str]) -> bool:
+    """Does a Service with this selector lead to pods with these labels?"""
+    return bool(selector) and all(labels.get(key) == value for key, value in (selector or {}).items())
 
 
 async def strangers(lab: Lab, service: str, deployment: str) -> set[str]:

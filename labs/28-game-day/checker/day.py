@@ -16,7 +16,7 @@ from mlops_lab.kit.standing import standing
 from mlops_lab.kube.client import Object
 
 from . import incidents, plan
-from .air import LINK, Strangers, link_trouble
+from .air import LINK, Strangers, kill_ground, link_trouble
 from .faults import put, take_back
 from .plan import HURTS, RATES, SERVICES, Day
 from .scenario import ENOUGH, PARTS, judged, whole
@@ -152,6 +152,8 @@ class _Course:
                 self.found.no_flight = f"NetworkPolicy {LINK} is gone"
             else:
                 self.link = (made["spec"], edge["spec"]["template"]["metadata"].get("labels") or {})
+            await self.at(day.ground_killed)
+            await kill_ground(self.lab)
             await self.at(day.edge_killed)
             self.found.killed = self.stage.now
             for pod in await owned_pods(self.lab, "edge"):

@@ -23,7 +23,7 @@ PATHS = {"exchange": "/prices", "bookings": "/bookings"}
 STATES = 3  # of the data: each has a month and some bookings more than the one before
 SILENT = 20.0  # s without an answer, longer than anybody waits
 WRONG = {
-    "exchange": ("cents", "jump", "fall", "none", "zero", "negative", "twice", "order"),
+    "exchange": ("cents", "jump", "fall", "none", "text", "zero", "negative", "twice", "order"),
     "bookings": ("code", "digit", "lower", "none", "nobody", "nameless", "twice", "id"),
 }
 STEPS = ((2.3, 2.8), (0.36, 0.42))  # from one month's price to the next one's, in two months: just not too much
@@ -91,8 +91,9 @@ def spoilt(feed: str, how: str, rows: Rows, draw: random.Random) -> Rows:
 
 def _misprice(rows: Rows, place: int, how: str, draw: random.Random) -> None:
     """One price is none, or from there on all are others: by a factor that is just too much for a month, or by 100."""
-    if how in ("zero", "negative"):
-        rows[place]["price"] = 0 if how == "zero" else -rows[place]["price"]
+    if how in ("zero", "negative", "text"):
+        price = rows[place]["price"]
+        rows[place]["price"] = {"zero": 0, "negative": -price, "text": str(price)}[how]
         return
     step = rows[place - 1]["price"] / rows[place]["price"]
     factor = {"cents": 100.0, "jump": step * draw.uniform(3.1, 4.0), "fall": step * draw.uniform(0.24, 0.31)}[how]

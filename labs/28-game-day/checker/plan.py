@@ -33,7 +33,7 @@ FIRST, APART, VARIES = 45.0, 105.0, 12.0  # s until the first fault, and between
 QUIET = 20.0  # s at the beginning, of which nobody asks what the log says: the feeds have just changed
 LASTS = (42.0, 50.0)  # s of what passes by itself
 LINK_LOST, LINK_BACK = (18.0, 32.0), 300.0  # s: when, and after how long
-EDGE_KILLED = (60.0, 200.0)  # s after that
+GROUND_KILLED, EDGE_KILLED = (20.0, 45.0), (60.0, 200.0)  # s after that
 RATES = {"page": 4.0, "forecast": 4.0, "recommend": 4.0, "air": 2.0, "records": 2.0}  # requests a second
 SURGE = 4  # times as many for the page
 
@@ -66,11 +66,12 @@ class Fault:
 
 @dataclass(frozen=True)
 class Day:
-    """The day: its faults in order; when the link is lost, and when the plane's pod is killed, in seconds."""
+    """The day: its faults in order; when the link is lost, and when the pods at both its ends are killed, in s."""
 
     faults: Sequence[Fault]
     link_lost: float
     edge_killed: float
+    ground_killed: float
 
     @property
     def link_back(self) -> float:
@@ -92,7 +93,7 @@ def day(draw: Random) -> Day:
         how = draw.choice(WRONG[FEED[kind]]) if kind.startswith("wrong") else "silent"
         faults.append(Fault(kind, places[kind], at, lasts, how, f"{draw.getrandbits(24):06x}"))
     lost = draw.uniform(*LINK_LOST)
-    return Day(tuple(faults), lost, lost + draw.uniform(*EDGE_KILLED))
+    return Day(tuple(faults), lost, lost + draw.uniform(*EDGE_KILLED), lost + draw.uniform(*GROUND_KILLED))
 
 
 def _where(kind: str, draw: Random) -> str:

@@ -17,9 +17,9 @@ NAMED = (
 )
 
 REFUSED = (
-    "a feed with one wrong row is not learnt from: no price is missing, none is three times the one before or "
-    "less than a third of it, no month and no id comes twice, and a destination is three capital letters. The Job "
-    "may fail, and soon: each try again of a Job takes longer to come (backoffLimit)"
+    "a feed with one wrong row is not learnt from: no price is missing or a text, none is three times the one "
+    "before or less than a third of it, no month and no id comes twice, and a destination is three capital letters. "
+    "The Job may fail, and soon: each try again of a Job takes longer to come (backoffLimit)"
 )
 
 CANARY = (
@@ -64,8 +64,8 @@ SMALL = "a box in a plane has half a core and 256 MiB: the limits of all contain
 
 LEDGER = (
     "nobody knows whether a message came that was not answered, so it is sent again: the ground has to know by "
-    "its id a record that it has, and the edge to keep one until the ground has said so. What is in memory goes "
-    "with the pod"
+    "its id a record that it has, and the edge to keep one until the ground has said so. What is in memory, or "
+    "in an emptyDir, goes with the pod, on the ground as well: its pods are killed once while there is no link"
 )
 
 NOTICED = (

@@ -18,10 +18,11 @@ from .whose import accounts
 DEPLOYS = ("ckad/deployment",)
 SECURES = ("ckad/environment-configuration-and-security",)
 WHY = {
-    "noted": why.NOTED, "served": why.SERVED, "applied": why.APPLIED, "pruned": why.PRUNED, "alone": why.LEFT_ALONE,
+    "noted": why.NOTED, "served": why.SERVED, "applied": why.APPLIED, "pruned": why.PRUNED, "fields": why.FIELDS,
+    "alone": why.LEFT_ALONE,
     "rolled": why.ROLLED, "opened": why.OPENED, "stopped": why.STOPPED, "traffic": why.NO_TRAFFIC,
     "leftovers": why.LEFTOVERS, "strangers": why.STRANGERS,
-    "still": why.STILL, "worse": why.WORSE, "reverted": why.REVERTED, "clear": why.IN_CLEAR,
+    "still": why.STILL, "meanwhile": why.MEANWHILE, "worse": why.WORSE, "reverted": why.REVERTED, "clear": why.IN_CLEAR,
 }  # fmt: skip
 
 
@@ -36,9 +37,9 @@ async def follows(lab: Lab) -> None:
     """Two commits to main that are right each serve within 120 s, and have the note `accepted`.
 
     They bring another key and one more sealed value, another model, image and number of pods, and a ConfigMap that the
-    second takes away again. The first is pushed together with a commit before it that is not right. What a commit has
-    not any more is gone 60 s later, what was never in the repository stays, no request fails, and only the team commits
-    to main.
+    second takes away again, as it does a variable and a label of objects that stay. The first is pushed together with a
+    commit before it that is not right. What a commit has not any more is gone 60 s later, what was never in the
+    repository stays, no request fails, and only the team commits to main.
     """
     told((await lab.once(followed)).looks)
 
@@ -59,6 +60,7 @@ async def stops_broken(lab: Lab) -> None:
     """A commit with a fault is refused within 120 s, and no passenger ever gets an answer by it.
 
     Twelve, one for each thing that the words manifest, start, ready and answers stand for; the note says which. While
+    one of them is tried, Deployment `model` is scaled by hand, and is as before within 60 s. While
     the last one is the newest commit, nothing is left of what commits were tried with, all pods of yours are deleted,
     and Deployment `model` is scaled by hand. Nobody but the team commits to `main`.
     """

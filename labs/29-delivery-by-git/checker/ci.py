@@ -91,6 +91,10 @@ async def judged(lab: Lab) -> list[Observation]:
             how = _how(draw, kind, served["version"])
             change = await it.do("propose", base=base["commit"], seed=draw.randrange(1 << 30), **how)
             changes.append({"base": base["files"], "change": change["files"]})
+            if kind == "a model that is worse":  # and better than the one where the change begins
+                old = {"version": _version(draw), "than": "", "worse": draw.uniform(*BAD)}
+                fork = await it.do("propose", base=start, seed=draw.randrange(1 << 30), model=old)
+                changes[-1]["fork"] = fork["files"]
     given |= {"changes": changes}
     output = await lab.programs.apart(
         IMAGE, "python3", "/checker/ci_run.py", within=WITHIN,

@@ -21,18 +21,26 @@ _TAIL = 300
 
 
 def clone(
-    folder: Path, base: dict[str, str], change: dict[str, str], program: dict[str, str], executable: Sequence[str] = ()
-) -> None:
-    """A clone on a branch with two commits more than origin/main, of which the last changes nothing any more.
+    folder: Path, base: dict[str, str], change: dict[str, str], program: dict[str, str],
+    executable: Sequence[str] = (), fork: dict[str, str] | None = None,
+) -> None:  # fmt: skip
+    """A clone on a branch with two commits that origin/main has not, of which the last changes nothing any more.
+
+    origin/main has one that the branch has not: it has moved on since.
 
     Args:
+        base: the files on origin/main.
         executable: those of the program's files that may be run by their names.
+        fork: the files where the branch begins; those of origin/main.
     """
+    fork = fork or base
     git(folder, "init", "--quiet", "--initial-branch=main")
+    commit(folder, fork | program, executable)
+    git(folder, "branch", "--quiet", "change")
     commit(folder, base | program, executable)
     git(folder, "update-ref", "refs/remotes/origin/main", "HEAD")
-    git(folder, "switch", "--quiet", "--create", "change")
-    for name in base:
+    git(folder, "switch", "--quiet", "change")
+    for name in fork:
         (folder / name).unlink()
     commit(folder, change | program, executable)
     git(folder, *WHO, "commit", "--quiet", "--allow-empty", "--message", "What was said in the review")
@@ -46,7 +54,7 @@ def commit(folder: Path, files: dict[str, str], executable: Sequence[str]) -> No
         if name in executable:
             (folder / name).chmod(0o755)
     git(folder, "add", "--all")
-    git(folder, *WHO, "commit", "--quiet", "--message", "What was changed")
+    git(folder, *WHO, "commit", "--quiet", "--allow-empty", "--message", "What was changed")
 
 
 def git(folder: Path, *words: str) -> None:
@@ -83,7 +91,8 @@ def main() -> None:
             found.append([NEVER, "not begun: the steps did not end for the change before it"])
             continue
         with tempfile.TemporaryDirectory() as folder:
-            clone(Path(folder), change["base"], change["change"], given["program"], given["executable"])
+            program, names = given["program"], given["executable"]
+            clone(Path(folder), change["base"], change["change"], program, names, change.get("fork"))
             found.append(taken(Path(folder), given["commands"]))
     print("\n" + json.dumps({"found": found}))
 

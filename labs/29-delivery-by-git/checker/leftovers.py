@@ -25,6 +25,23 @@ async def are_gone(lab: Lab, names: list[tuple[str, str]], what: str) -> Observa
     return await _nothing(lab, look, f"{what} is gone")
 
 
+async def fields_are_gone(lab: Lab, name: str) -> Observation:
+    """Wait until Deployment `model` has no variable of a name any more, and Service `model` no label."""
+    return await _nothing(lab, lambda: having(lab, name), "what objects that stay have not any more is gone")
+
+
+async def having(lab: Lab, name: str) -> list[str]:
+    """Where there is a variable, or a label, of a name."""
+    found, service = [], await lab.objects.named("Service", "model").now() or {}
+    spec = ((await lab.objects.deployment("model").now()) or {}).get("spec") or {}
+    for container in ((spec.get("template") or {}).get("spec") or {}).get("containers") or []:
+        if any(each.get("name") == name for each in container.get("env") or []):
+            found.append(f"variable {name} in Deployment model")
+    if name in ((service.get("metadata") or {}).get("labels") or {}):
+        found.append(f"label {name} of Service model")
+    return found
+
+
 async def services(lab: Lab) -> set[str]:
     """The names of all Services."""
     return {item["metadata"]["name"] for item in await lab.objects.all("Service")}

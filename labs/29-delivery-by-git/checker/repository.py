@@ -15,7 +15,7 @@ import yaml
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding
 
-from .faults import DEPLOYMENT, KEY, SERVER, Files
+from .faults import DEPLOYMENT, KEY, SERVER, SERVICE, Files
 
 WEIGHTS, FOLDERS, NOTES = "service/weights.yaml", ("service", "sealed"), "delivery"
 WHO = ("-c", "user.name=Team Delays", "-c", "user.email=delays@airline.example")
@@ -155,6 +155,17 @@ def with_key(files: Files, name: str, sealed: dict[str, str]) -> None:
     files[KEY]["sealed"] = sealed
     environment = files[DEPLOYMENT]["spec"]["template"]["spec"]["containers"][0]["env"]
     environment[0]["valueFrom"]["secretKeyRef"]["name"] = name
+
+
+def with_more(files: Files, name: str, value: str) -> None:
+    """One more variable of the server's, and a label of its Service, of the same name; without a value they go."""
+    container = files[DEPLOYMENT]["spec"]["template"]["spec"]["containers"][0]
+    labels = files[SERVICE]["metadata"].setdefault("labels", {})
+    container["env"] = [each for each in container["env"] if each["name"] != name]
+    labels.pop(name, None)
+    if value:
+        container["env"].append({"name": name, "value": value})
+        labels[name] = value
 
 
 def in_clear(url: str, folder: Path, values: list[str]) -> list[str]:

@@ -15,14 +15,16 @@ from mlops_lab.kit.restore import put_back
 from mlops_lab.kit.standing import standing
 from mlops_lab.kube.client import Object
 
+from .as_committed import applied, differs, key_now, version
 from .faults import FAULTS
 from .hands import at_rest, changes
-from .leftovers import are_gone, nothing_is_left, services
+from .leftovers import are_gone, fields_are_gone, nothing_is_left, services
 from .stage import BACK_WITHIN, DECIDED_WITHIN, Seen, Team, a_message, key_in, private_lines, sealed_in, team, unharmed
 from .whose import is_learners
-from .why import COMES_UP, GIVEN
+from .why import COMES_UP
 
 UP_WITHIN = 150.0  # s for what was on main when the check began
+TRIED_AFTER = 8.0  # s after a push: who looks for new commits has found it
 STAYS = 8.0  # s in which a program that has just been started does what it does first
 SAME = (0.002, 0.006)  # how much a model's log loss may be higher, to be as good
 HARDLY = (0.0005, 0.003)  # together with SAME it is still as good as the first
@@ -54,12 +56,13 @@ async def followed(lab: Lab) -> Story:
     story, draw = Story(), drawn(lab, "good commits")
     await lab.objects.service("git")
     up = await lab.time.eventually(
-        lambda: _version(lab), bool, expected="Service model answers GET /version",
+        lambda: version(lab), bool, expected="Service model answers GET /version",
         shown=lambda said: said or "nothing", within=UP_WITHIN,
     )  # fmt: skip
     expect(up).because(COMES_UP)
     await must_answer(lab)
     stranger, extra, key = _word(draw, "mine"), _word(draw, "extra"), f"{draw.randrange(1 << 128):032x}"
+    more = {"name": f"{draw.choice(('WEEK', 'SEASON'))}_{draw.randrange(10, 100)}", "value": f"w{draw.randrange(99)}"}
     text, values = f"line {draw.randrange(10**6)}", {"API_KEY": key, _other_value(draw): f"{draw.randrange(1 << 64):x}"}
     mine: Object = {
         "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": stranger, "labels": {"app": "model"}},
@@ -68,27 +71,29 @@ async def followed(lab: Lab) -> Story:
     async with standing(lab, [mine]), team(lab) as it:
         begun = await it.do("tip")
         story.start, story.before, tag = begun["first"], begun["version"], begun["image"].rpartition(":")[2]
-        story.keys.append(await key_in(lab, await _key_now(lab)))
+        story.keys.append(await key_in(lab, await key_now(lab)))
         first = story.first = await it.change(
             base=story.start, model=_model(draw, up.value, SAME), replicas=3, image="v2" if tag == "v1" else "v1",
-            key={"name": _word(draw, "model-key"), "values": values}, extra={"name": extra, "text": text},
+            key={"name": _word(draw, "model-key"), "values": values}, extra={"name": extra, "text": text}, more=more,
             after=draw.choice([each.__name__ for kinds in FAULTS.values() for some in kinds for each in some]),
         )  # fmt: skip
         story.keys.append(key)
         await _accepted(it, story, first, key, "a commit that is right, pushed with one that is not before it,")
         if not story.looks[-1][0].ok:
             return story
-        story.looks.append((await _applied(lab, first, {extra: text}), "applied"))
+        story.looks.append((await applied(lab, first, {extra: text}, more["name"]), "applied"))
         story.looks.append((await sealed_in(lab, first["key"], values), "opened"))
         async with it.passengers(key) as seen:
             second = story.second = await it.change(
                 base=first["commit"], model=_model(draw, "", (0.0005, 0.002)), replicas=2, extra={"name": extra},
+                more={"name": more["name"]},
             )  # fmt: skip
             await _accepted(it, story, second, key, "a commit with a better model")
             if story.looks[-1][0].ok:
                 gone = [("ConfigMap", extra), ("ConfigMap", first["weights"])]
-                story.looks.append((await _applied(lab, second, {}), "applied"))
+                story.looks.append((await applied(lab, second, {}), "applied"))
                 story.looks.append((await are_gone(lab, gone, "what that commit has not"), "pruned"))
+                story.looks.append((await fields_are_gone(lab, more["name"]), "fields"))
         story.looks += [(each, "rolled") for each in unharmed(seen, [first["version"], second["version"]])]
         there = await lab.objects.named("ConfigMap", stranger).now()
         story.looks.append((Observation(there is not None, f"ConfigMap {stranger}, made by hand, is left alone",
@@ -153,6 +158,10 @@ async def broken(lab: Lab, *, short: bool) -> list[tuple[Observation, str]]:
                     commit = await it.change(base=wanted["commit"], fault=fault, model=model)
                     made.append(commit | {"version": model["version"]})
                     what = f"a commit ({fault.replace('_', ' ')})"
+                    if word == "ready" and not short:
+                        looks.append((await _while_tried(lab, wanted), "meanwhile"))
+                        if not looks[-1][0].ok:
+                            break
                     looks.append((await it.told(commit["commit"], what, f"refused: {word}"), "stopped"))
                     if not looks[-1][0].ok:
                         break
@@ -173,6 +182,18 @@ async def broken(lab: Lab, *, short: bool) -> list[tuple[Observation, str]]:
     return looks
 
 
+async def _while_tried(lab: Lab, wanted: Seen) -> Observation:
+    """The service is scaled by hand while a commit is tried that does not become ready."""
+    await lab.time.pause(TRIED_AFTER)
+    before = await lab.objects.deployment("model").present()
+    try:
+        await lab.objects.patch("Deployment", "model", {"spec": {"replicas": wanted["replicas"] + 1}})
+        return await _back(lab, "one pod more by hand, while a commit is tried", partial(differs, lab, wanted))
+    finally:
+        if await differs(lab, wanted):
+            await put_back(lab, before)
+
+
 async def _while_refused(lab: Lab, it: Team, wanted: Seen, newest: str) -> list[tuple[Observation, str]]:
     """While a refused commit is newest: all pods of the learner's are deleted, and the service is scaled by hand."""
     looks: list[tuple[Observation, str]] = []
@@ -183,13 +204,13 @@ async def _while_refused(lab: Lab, it: Team, wanted: Seen, newest: str) -> list[
     try:
         await lab.objects.patch("Deployment", "model", {"spec": {"replicas": wanted["replicas"] + 1}})
         what = "one pod more by hand, while a refused commit is the newest"
-        looks.append((await _back(lab, what, partial(_differs, lab, wanted)), "still"))
+        looks.append((await _back(lab, what, partial(differs, lab, wanted)), "still"))
     finally:
-        if await _differs(lab, wanted):
+        if await differs(lab, wanted):
             await put_back(lab, before)
     await lab.time.pause(STAYS)
-    differs = await _differs(lab, wanted)
-    looks.append((Observation(not differs, f"it stays so for {STAYS:g} s", differs or "it does"), "still"))
+    trouble = await differs(lab, wanted)
+    looks.append((Observation(not trouble, f"it stays so for {STAYS:g} s", trouble or "it does"), "still"))
     note = await it.note(newest)
     ok = note.startswith("refused")
     looks.append((Observation(ok, "it stays refused when all pods are new", note[:80] or "no note"), "still"))
@@ -242,7 +263,7 @@ async def sealed(lab: Lab) -> list[tuple[Observation, str]]:
     story, draw = await good(lab), drawn(lab, "another key")
     key, looks = f"{draw.randrange(1 << 128):032x}", list[tuple[Observation, str]]()
     async with team(lab) as it:
-        serving = await _version(lab)
+        serving = await version(lab)
         made = await it.change(
             base=story.second["commit"], model=_model(draw, serving, HARDLY),
             key={"name": _word(draw, "model-key"), "values": {"API_KEY": key}},
@@ -277,57 +298,6 @@ async def _strangers(it: Team, since: str) -> Observation:
 async def _settled(it: Team, key: str, wanted: Seen) -> None:
     """What is right serves again, before another check begins; whether it does is not what this one is about."""
     await it.serves(key, wanted["version"], within=DECIDED_WITHIN)
-
-
-async def _applied(lab: Lab, wanted: Seen, extras: dict[str, str]) -> Observation:
-    """Wait until the Deployment and more are as a commit wants."""
-
-    async def look() -> str:
-        for each, text in extras.items():
-            found = await lab.objects.named("ConfigMap", each).now()
-            if found is None or (found.get("data") or {}).get("text") != text:
-                return f"ConfigMap {each} {'has another text' if found else 'is not there'}"
-        return await _differs(lab, wanted)
-
-    return await lab.time.eventually(
-        look, lambda trouble: not trouble, expected="Deployment model is as the commit has it",
-        shown=lambda trouble: trouble or "as in the repository", within=30,
-    )  # fmt: skip
-
-
-async def _differs(lab: Lab, wanted: Seen) -> str:
-    """In what the Deployment is not as a commit wants it; empty if in nothing."""
-    found = await lab.objects.deployment("model").now()
-    if found is None:
-        return "there is no Deployment model"
-    spec = found["spec"]["template"]["spec"]
-    names = {each["name"]: (each.get("configMap") or {}).get("name") for each in spec.get("volumes") or []}
-    pairs = {
-        "replicas": (found["spec"].get("replicas"), wanted["replicas"]),
-        "image": (spec["containers"][0].get("image"), wanted["image"]),
-        "weights": (names.get("model"), wanted["weights"]),
-        "program": (names.get("program"), wanted["program"]),
-    }
-    return ", ".join(f"{what} {is_now}, not {wants}" for what, (is_now, wants) in pairs.items() if is_now != wants)
-
-
-async def _version(lab: Lab) -> str:
-    """Which model Service `model` has; empty if none answers."""
-    if await lab.objects.named("Service", "model").now() is None:
-        return ""
-    answer = await lab.traffic.get("model", "/version", within=5)
-    found = answer.fields_if_any.get("model_version") if answer.status == 200 else ""
-    return found if isinstance(found, str) else ""
-
-
-async def _key_now(lab: Lab) -> str:
-    """The Secret that the Deployment in service takes its key from."""
-    found = await lab.objects.deployment("model").present()
-    for each in found["spec"]["template"]["spec"]["containers"][0].get("env") or []:
-        if each.get("name") == "API_KEY":
-            return str(((each.get("valueFrom") or {}).get("secretKeyRef") or {}).get("name", ""))
-    expect(Observation(False, "Deployment model takes API_KEY from a Secret", "it has no API_KEY")).because(GIVEN)
-    return ""
 
 
 def _model(draw: Any, than: str, much: tuple[float, float]) -> Seen:

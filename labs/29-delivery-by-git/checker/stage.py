@@ -77,7 +77,7 @@ class Team:
         return str((await self.do("note", commits=[commit]))["notes"][0])
 
     async def told(self, commit: str, what: str, wanted: str) -> Observation:
-        """Wait for the note on a commit.
+        """Wait for the note on the commit that was pushed last.
 
         Args:
             what: the commit is, in words.
@@ -85,7 +85,7 @@ class Team:
         """
         seen = await self.lab.time.eventually(
             lambda: self.note(commit), bool, expected="a note", shown=lambda text: text or "no note",
-            within=DECIDED_WITHIN, every=1.0,
+            within=round(max(DECIDED_WITHIN - (time.monotonic() - self._since), LEFT)), every=1.0,
         )  # fmt: skip
         first = (str(seen.value).splitlines() or [""])[0][:200]
         ok = first == wanted or (first.startswith(wanted) and not first[len(wanted)].isalnum())

@@ -16,7 +16,7 @@ from typing import Any
 from .faults import DEPLOYMENT, NAMES, SERVICE, Files, container
 from .models import Model, best, loss, worse_by
 from .passengers import Crowd, asked
-from .repository import WEIGHTS, Repository, in_clear, named_by_content, with_key
+from .repository import WEIGHTS, Repository, in_clear, named_by_content, with_key, with_more
 
 Said = dict[str, Any]
 
@@ -83,7 +83,7 @@ class Team:
 
     def _laid(
         self, base: str, seed: int, *, model: Said | None = None, key: Said | None = None, fault: str = "",
-        replicas: int = 0, image: str = "", extra: Said | None = None,
+        replicas: int = 0, image: str = "", extra: Said | None = None, more: Said | None = None,
     ) -> Files:  # fmt: skip
         """The team's files with something changed.
 
@@ -94,6 +94,8 @@ class Team:
             fault: see `faults`.
             image: its tag.
             extra: a ConfigMap: {"name": ..., "text": ...}; no `text` takes it away.
+            more: a variable of the server's and a label of Service `model`: {"name": ..., "value": ...}; no `value`
+                takes both away.
         """
         if base:
             self._repository.lay(base)
@@ -116,6 +118,8 @@ class Team:
             if "text" in extra:
                 named = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": extra["name"]}}
                 files[path] = {**named, "data": {"text": extra["text"]}}
+        if more:
+            with_more(files, more["name"], more.get("value", ""))
         if fault:
             NAMES[fault](files, draw)
         named_by_content(files)

@@ -20,6 +20,11 @@ PRUNED = (
     "what a commit takes out of the repository goes from the cluster, too; nothing else knows that it is not "
     "wanted any more. The names are in the commits before it"
 )
+FIELDS = (
+    "server-side apply takes a field away when the manager that gave it leaves it out: under one name for all commits, "
+    "since another manager's fields stay. A merge alone never takes anything away. kubectl get service model -o yaml "
+    "--show-managed-fields says whose a field is"
+)
 LEFT_ALONE = (
     "objects that were never in the repository belong to others: a follower that deletes all that it does not "
     "know deletes itself next"
@@ -56,6 +61,10 @@ STILL = (
     "is put back is that. Pods go at any time, so who has just been started has to know from the repository "
     "what was decided"
 )
+MEANWHILE = (
+    "a trial may take a minute, and somebody changes something by hand meanwhile: who tries and who puts back are two "
+    "threads, or two programs, so that neither waits for the other"
+)
 WORSE = (
     "its log loss on holdout.json is more than 0.01 higher than that of the model in service, which is neither the "
     "first one that there was, nor that of the commit before. It starts, and answers as its model.json says; only a "
@@ -79,7 +88,8 @@ RIGHTS = (
 )
 STEPS = (
     "what the three files run in a clone of the change, one line after the other, is all that CI does: exit code 0, or "
-    "another and why on the way out. origin/main is what is in service; the commit before the last is not, always"
+    "another and why on the way out. origin/main is what is in service; the commit before the last is not, always, nor "
+    "is the one where the change began: main moves on"
 )
 FORMS = (
     "GitHub Actions, GitLab CI and Jenkins take the same steps here: jobs.*.steps[].run, script and sh '...' "

@@ -20,10 +20,11 @@ WATCHES = ("ckad/observability-and-maintenance",)
 
 @check(points=1, owns="gate", domains=("ckad/deployment", "ckad/services-and-networking"))
 async def decides(lab: Lab) -> None:
-    """The gate accepts the release in service once more, and refuses five that don't answer one question as agreed.
+    """The gate accepts the release in service once more, and refuses seven that don't answer one question as agreed.
 
-    One answers with status 500, which is its only reason though it is dear as well; one with what is no JSON, one
-    without a field, one with null in a field, and one after 7 s.
+    One answers with status 500, which is its only reason though it is dear as well; one with another status that is
+    not 200, one with what is no JSON, one without a field, one with null in a field, one with a passage that has no
+    score or none that is a number, and one after 7 s.
     """
     await exists(lab, "gate")
     must(await rolled_out(lab, "gate", within=READY_WITHIN), "kubectl logs deployment/gate says what holds the pod up")
@@ -55,7 +56,8 @@ async def compares_answers(lab: Lab) -> None:
 async def wants_grounded_answers(lab: Lab) -> None:
     """A single sentence that stands in no retrieved passage is found; other signs and letters are no such thing.
 
-    Another number, one that lost a digit, a `not` more, a passage that was not retrieved, two that were as one.
+    Another number, one more in brackets, one that lost a digit, a `not` more, a passage that was retrieved for
+    another question, two that were as one.
     """
     expect(agreed(await lab.once(played), "grounding")).because(why.GROUNDING)
 
@@ -73,6 +75,7 @@ async def wants_refusals(lab: Lab) -> None:
 async def finds_leaks(lab: Lab) -> None:
     """A passenger's name, booking, telephone, mail or card in one answer or refusal is found, in whatever form.
 
+    Also where it goes on in the next line, and where of a mail's signs one alone is a word.
     What only looks like it is accepted: the airline's own number and mail, its staff, half of a name.
     """
     expect(agreed(await lab.once(played), "privacy")).because(why.PRIVACY)

@@ -45,6 +45,25 @@ def _null(name: str) -> Callable[[Reply], Reply]:
     return lambda reply: Reply({**reply.body, name: None})
 
 
+def _bad_score(story: Story, draw: plants.Draw) -> plants.Made:
+    """A passage has no score, or one of another type."""
+    score = draw.choice(({}, {"score": None}, {"score": "0.5"}))
+
+    def change(reply: Reply) -> Reply:
+        found = list(reply.body["retrieved"])
+        place = draw.randrange(len(found))
+        found[place] = {key: value for key, value in found[place].items() if key != "score"} | score
+        return Reply({**reply.body, "retrieved": found})
+
+    return plants.failing(change)(story, draw)
+
+
+def _other_success(story: Story, draw: plants.Draw) -> plants.Made:
+    """An answer has a status that says success, and is not 200."""
+    status = draw.choice((201, 202, 203))
+    return plants.failing(lambda reply: replace(reply, status=status))(story, draw)
+
+
 def _one_field(change: Callable[[str], Callable[[Reply], Reply]]) -> Plant:
     return lambda story, draw: plants.failing(change(draw.choice(FIELDS)))(story, draw)
 
@@ -57,9 +76,11 @@ CASES: Sequence[Case] = (
     _case("decides", "the release in service once more", plants.same),
     _case("decides", "one answer, like any other, has status 500, and all are dear",
           plants.after(plants.dearer(1.5), plants.failing(lambda reply: replace(reply, status=500))), "errors"),
+    _case("decides", "one answer, like any other, has status 201, 202 or 203", _other_success, "errors"),
     _case("decides", "one answer is no JSON", plants.failing(_garbage("<html>busy</html>")), "errors"),
     _case("decides", "one answer lacks a field", _one_field(_without), "errors"),
     _case("decides", "one answer has null in a field", _one_field(_null), "errors"),
+    _case("decides", "one passage has no score, or one that is no number", _bad_score, "errors"),
     _case("decides", "one answer takes 7 s", plants.failing(lambda reply: Reply(reply.body, wait=7.0)), "errors"),
     _case("retrieval", "3 of 24 passages come sixth, and fifth in service", plants.lost(3, place=PLACES), "retrieval",
           before=plants.demoted(3, place=PLACES)),
@@ -75,9 +96,11 @@ CASES: Sequence[Case] = (
     _case("correctness", "7 of 24 questions are refused without need, and 5 in service", plants.evasive(2),
           before=plants.evasive(5)),
     _case("grounding", "another number", plants.ungrounded(plants.other_number), "grounding"),
+    _case("grounding", "another number in brackets, and a mark at the line's end",
+          plants.ungrounded(plants.in_brackets), "grounding"),
     _case("grounding", "a sentence cut in a number", plants.ungrounded(plants.cut_number), "grounding"),
     _case("grounding", "a `not` more", plants.ungrounded(plants.negated), "grounding"),
-    _case("grounding", "a passage not retrieved, to a question that nobody can answer",
+    _case("grounding", "a passage retrieved for another question, to one that nobody can answer",
           plants.ungrounded(plants.from_elsewhere, unknown=True), "grounding"),
     _case("grounding", "the end of one passage and the beginning of the next", plants.ungrounded(plants.spliced),
           "grounding"),
@@ -90,7 +113,8 @@ CASES: Sequence[Case] = (
     _case("refusals", "other words of refusal, with what was asked", leaks.polite),
     *(_case("privacy", f"a passenger's {name}", leaks.leak(name), "privacy")
       for name in leaks.DATA),
-    _case("privacy", "something of a passenger in a refusal", leaks.leak(*leaks.DATA, refusal=True), "privacy"),
+    _case("privacy", "something of a passenger in two lines of a refusal", leaks.leak(*leaks.DATA, refusal=True),
+          "privacy"),
     _case("privacy", "what was asked about a passenger, answered", leaks.tells, "privacy"),
     _case("privacy", "what only looks like passengers' data", leaks.lookalikes),
     _case("instructions", "obeyed beside a right answer", leaks.obeys("added"), "instructions"),

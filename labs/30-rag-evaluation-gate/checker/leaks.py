@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from itertools import product
+
 from .library import Plain
 from .plants import REFUSAL, Draw, Made, Plant, Story, kept, put, sayable
 from .rules import lines, squeezed
@@ -21,7 +24,7 @@ def leak(*data: str, refusal: bool = False) -> Plant:
 
     Args:
         data: one of these it is; one alone is never as the passengers' list has it.
-        refusal: it is a refusal; else it may be.
+        refusal: it is a refusal, in which it goes on in the next line; else it may be one.
     """
 
     def plant(story: Story, draw: Draw) -> Made:
@@ -36,7 +39,10 @@ def leak(*data: str, refusal: bool = False) -> Plant:
         else:
             each = draw.choice([one for one in story.refused() if datum != "name" or not _named(one, person)])
             said = made[each["question"]].body
-            said["answer"] = draw.choice((f"{REFUSAL} {told(draw, person, datum)}", told(draw, person, datum)))
+            text = told(draw, person, datum)
+            if refusal:
+                text = ABOUT[datum].format(in_two_lines(draw, form(draw, person, datum)))
+            said["answer"] = draw.choice((f"{REFUSAL} {text}", text))
         return made
 
     return plant
@@ -80,7 +86,7 @@ def form(draw: Draw, person: Plain, datum: str) -> str:
         return draw.choice((text, f"+{digits}", f"+{digits[:2]} ({digits[2:4]}) {digits[4:8]}-{digits[8:]}"))
     if datum == "mail":
         spelled = text.replace("@", " (at) ").replace(".", " (dot) ")
-        return draw.choice((text, text.upper(), spelled, text.replace("@", " [at] ")))
+        return draw.choice((text, text.upper(), spelled, text.replace("@", " [at] "), some_spelled(draw, text)))
     return draw.choice((text, digits, text.replace(" ", "-"), text.replace(" ", ".")))
 
 
@@ -96,9 +102,23 @@ def other_form(draw: Draw, person: Plain, datum: str) -> str:
         country, city, *rest = text.split()
         return draw.choice((f"{country} ({city}) {'-'.join(rest)}", text.replace(" ", "/")))
     if datum == "mail":
-        spelled = draw.choice((" ({}) ", " [{}] "))
-        return text.replace("@", spelled.format("at")).replace(".", spelled.format("dot")).upper()
+        return some_spelled(draw, text).upper()
     return text.replace(" ", draw.choice(("", "-", ".")))
+
+
+def some_spelled(draw: Draw, mail: str) -> str:
+    """A mail with at least one dot as a word, and at least one sign as it is: not all in the same way."""
+    forms = [words for words in product((False, True), repeat=3) if any(words[::2]) and not all(words)]
+    around, words = draw.choice((" {} ", " ({}) ", " [{}] ")), iter(draw.choice(forms))  # of `.`, `@` and `.`
+    names = {"@": around.format("at"), ".": around.format("dot")}
+    return re.sub(r"[@.]", lambda sign: names[sign.group()] if next(words) else sign.group(), mail)
+
+
+def in_two_lines(draw: Draw, text: str) -> str:
+    """A text that goes on in the next line, after one of its signs if there is any."""
+    places = [each.end() for each in re.finditer(r"[\W_]+", text[:-1]) if each.start()] or [len(text) // 2]
+    place = draw.choice(places)
+    return f"{text[:place].rstrip()}\n{text[place:].lstrip()}"
 
 
 def lookalikes(story: Story, draw: Draw) -> Made:

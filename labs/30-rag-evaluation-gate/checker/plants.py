@@ -172,7 +172,8 @@ def ungrounded(change: Change, *, unknown: bool = False) -> Plant:
     """One sentence of one answer says what no retrieved passage does.
 
     Args:
-        change: from a sentence, the passages that were retrieved, and sentences that were not, to another sentence.
+        change: from a sentence, the passages that were retrieved, and sentences of those that were for other
+            questions alone, to another sentence.
         unknown: the question is one that nobody can answer, and is answered nonetheless.
     """
 
@@ -183,10 +184,11 @@ def ungrounded(change: Change, *, unknown: bool = False) -> Plant:
         texts = list(lines(said["answer"]))
         place = draw.randrange(len(texts))
         known = {one["id"] for one in said["retrieved"]}
+        elsewhere = {one["id"] for each in made.values() for one in each.body["retrieved"]} - known
         far = [
             sentence
             for one in story.library.documents
-            if one["source"] == "handbook" and one["id"] not in known
+            if one["source"] == "handbook" and one["id"] in elsewhere
             for sentence in split(one["text"])
         ]
         texts[place] = change(draw, texts[place], [one["text"] for one in said["retrieved"]], far)
@@ -201,6 +203,13 @@ def other_number(draw: Draw, line: str, near: list[str], far: list[str]) -> str:
     return re.sub(r"\d+", lambda found: str(int(found.group()) + draw.randrange(1, 9)), line, count=1)
 
 
+def in_brackets(draw: Draw, line: str, near: list[str], far: list[str]) -> str:
+    """Another number in brackets, which are no mark of a passage: that comes at the line's end."""
+    more = draw.randrange(1, 9)
+    said = re.sub(r"\d+", lambda found: f"{found.group()} [or {int(found.group()) + more}]", line, count=1)
+    return f"{said} [page-{draw.randrange(10, 100)}]" if said != line else line
+
+
 def cut_number(draw: Draw, line: str, near: list[str], far: list[str]) -> str:
     """A sentence that begins in the middle of a number."""
     found = list(re.finditer(r"\d\d+", line))
@@ -213,7 +222,7 @@ def negated(draw: Draw, line: str, near: list[str], far: list[str]) -> str:
 
 
 def from_elsewhere(draw: Draw, line: str, near: list[str], far: list[str]) -> str:
-    """A sentence of the handbook, of a passage that was not retrieved."""
+    """A sentence of the handbook, of a passage that was retrieved for another question."""
     return draw.choice(far)
 
 

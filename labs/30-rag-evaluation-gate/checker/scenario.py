@@ -17,6 +17,7 @@ from mlops_lab.kit import sandbox
 from mlops_lab.kit.drawn import drawn, seed
 
 from .cases import CASES, Case
+from .plants import same
 from .rules import REASONS
 
 HERE = Path(__file__).parent
@@ -94,10 +95,18 @@ class Stage:
         async with self._turn:
             return await self._conversation.ask(said, within=SAID_WITHIN)
 
-    async def decided(self, case: Case) -> tuple[Ruling, dict[str, Any]]:
-        """A release is served and the gate asked about it; the decision, and what it is about."""
-        place = CASES.index(case)
-        name, candidate, before = (f"{self._draw.randrange(16**8):08x}" for _ in range(3))
+    def word(self) -> str:
+        """Of an address, or a name."""
+        return f"{self._draw.randrange(16**8):08x}"
+
+    async def decided(self, case: Case, at: tuple[str, str] | None = None) -> tuple[Ruling, dict[str, Any]]:
+        """A release is served and the gate asked about it; the decision, and what it is about.
+
+        Args:
+            at: words in the addresses of the candidate and of the release in service, which may have been others'.
+        """
+        place, name = CASES.index(case), self.word()
+        candidate, before = at or (self.word(), self.word())
         made = await self.say(
             case=place, seed=f"{seed(self.lab)} {place}", name=f"release-{name}", host=self._host,
             candidate=candidate, before=before,
@@ -138,6 +147,9 @@ async def played(lab: Lab) -> Play:
     found = Play()
     order = list(CASES)
     drawn(lab, "order of releases").shuffle(order)
+    # Each address has had a plain release in service before it has a bad one.
+    plain = [each for each in order if each.before is same][:AT_ONCE]
+    order = [*plain, *(each for each in order if each not in plain)]
     async with staged(lab) as stage:
         found.rulings = await _all(stage, order)
         if sum(each.accept is None for each in found.rulings) < SILENT:
@@ -150,8 +162,9 @@ async def _all(stage: Stage, order: Sequence[Case]) -> list[Ruling]:
     waiting, found, began = list(order), dict[str, Ruling](), time.monotonic()
 
     async def one_after_another() -> None:
+        at = stage.word(), stage.word()  # one release after another is at these addresses
         while waiting:
-            case = waiting.pop()
+            case = waiting.pop(0)
             silent = sum(each.accept is None for each in found.values())
             if silent >= SILENT:
                 found[case.what] = Ruling(case, trouble=f"not asked, after {silent} releases without a decision")
@@ -159,9 +172,9 @@ async def _all(stage: Stage, order: Sequence[Case]) -> list[Ruling]:
             if time.monotonic() - began > ALL_WITHIN:
                 found[case.what] = Ruling(case, trouble=f"not asked: {len(found)} took {ALL_WITHIN:g} s")
                 continue
-            said, _ = await stage.decided(case)
+            said, _ = await stage.decided(case, at)
             if said.late_alone:
-                said, _ = await stage.decided(case)
+                said, _ = await stage.decided(case, at)
             found[case.what] = said
 
     await asyncio.gather(*(one_after_another() for _ in range(AT_ONCE)))

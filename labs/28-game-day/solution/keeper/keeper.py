@@ -111,8 +111,8 @@ def cluster(pods):
     for policy in kube.ask("GET", "networkpolicies")["items"]:
         if policy["metadata"]["name"] in LEFT_ALONE:
             continue
-        labels = policy["spec"].get("podSelector", {}).get("matchLabels", {})
-        hit = [name for name in SERVICES if labels.items() <= {"app": name}.items()]
+        pods_labels = {name: WANTED["Deployment", name]["spec"]["template"]["metadata"]["labels"] for name in SERVICES}
+        hit = [name for name in SERVICES if shuts_off(policy, pods_labels[name])]
         found |= {("shut-off", name) for name in hit}
         if hit:
             kube.ask("DELETE", "networkpolicies", policy["metadata"]["name"])
@@ -124,6 +124,25 @@ def cluster(pods):
 
 
 ADDRESSES = {}
+
+
+def shuts_off(policy, labels):
+    """Does a NetworkPolicy let nobody reach pods with these labels?"""
+    spec = policy["spec"]
+    inwards = "Ingress" in (spec.get("policyTypes") or ["Ingress"]) and not spec.get("ingress")
+    return inwards and selected(spec.get("podSelector") or {}, labels)
+
+
+def selected(selector, labels):
+    """Does a selector of labels select these?"""
+    if any(labels.get(key) != value for key, value in (selector.get("matchLabels") or {}).items()):
+        return False
+    return all(fits(each, labels) for each in selector.get("matchExpressions") or [])
+
+
+def fits(one, labels):
+    has, among = one["key"] in labels, labels.get(one["key"]) in (one.get("values") or [])
+    return {"In": has and among, "NotIn": not among, "Exists": has, "DoesNotExist": not has}[one["operator"]]
 
 
 def aliases():

@@ -58,12 +58,36 @@ def shut():
     """The services that a NetworkPolicy of a stranger's stood in front of."""
     found = set()
     for policy in kube.items("NetworkPolicy"):
-        labels = policy["spec"].get("podSelector", {}).get("matchLabels") or {}
-        hit = {name for name in SERVICES if all(("app", name) == each for each in labels.items())}
+        hit = {name for name in SERVICES if shuts_off(policy, labels(name))}
         if hit and policy["metadata"]["name"] != FLIGHT:
             kube.delete("NetworkPolicy", policy["metadata"]["name"])
             found |= hit
     return found
+
+
+def labels(name):
+    """Of a service's pods."""
+    manifest = next(each for each in manifests[name] if each["kind"] == "Deployment")
+    return manifest["spec"]["template"]["metadata"]["labels"]
+
+
+def shuts_off(policy, labels):
+    """Does a NetworkPolicy let nobody reach pods with these labels?"""
+    spec = policy["spec"]
+    inwards = "Ingress" in (spec.get("policyTypes") or ["Ingress"]) and not spec.get("ingress")
+    return inwards and selected(spec.get("podSelector") or {}, labels)
+
+
+def selected(selector, labels):
+    """Does a selector of labels select these?"""
+    if any(labels.get(key) != value for key, value in (selector.get("matchLabels") or {}).items()):
+        return False
+    return all(fits(each, labels) for each in selector.get("matchExpressions") or [])
+
+
+def fits(one, labels):
+    has, among = one["key"] in labels, labels.get(one["key"]) in (one.get("values") or [])
+    return {"In": has and among, "NotIn": not among, "Exists": has, "DoesNotExist": not has}[one["operator"]]
 
 
 def well(name):

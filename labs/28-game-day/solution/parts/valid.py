@@ -5,6 +5,8 @@ import pandas as pd
 
 def prices(rows):
     """Raises ValueError for what is wrong."""
+    if not isinstance(rows, list) or not all(isinstance(each, dict) and is_number(each.get("price")) for each in rows):
+        raise ValueError("a price is no number")
     table = pd.DataFrame(rows, columns=["month", "price"])
     price = pd.to_numeric(table["price"], errors="coerce")
     if len(table) < 24 or price.isna().any() or (price <= 0).any():
@@ -16,6 +18,10 @@ def prices(rows):
     if (change > 3).any() or (change < 1 / 3).any():
         raise ValueError("a price is three times the one before, or a third")
     return rows
+
+
+def is_number(value):
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def bookings(rows):

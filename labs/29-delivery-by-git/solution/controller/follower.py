@@ -17,7 +17,7 @@ import cluster
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding
 from steps import Refused, compare, deployment, git, model, read
-from trial import trial
+from trial import copies, trial
 
 URL = os.environ.get("REPOSITORY", "http://git/delays.git")
 KEY = Path(os.environ.get("PRIVATE_KEY", "/key/private.pem"))
@@ -142,8 +142,11 @@ def follow():
     tip = history[0]
     if tip in known:
         return
-    for name in cluster.candidates():  # of a follower that was ended meanwhile
-        cluster.delete({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name}})
+    tried = cluster.candidates()  # of a follower that was ended meanwhile
+    for commit in [each for each in history if f"candidate-{each[:9]}" in tried]:
+        made = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": f"candidate-{commit[:9]}"}}
+        for item in [*copies(names(commit).values(), commit), made]:
+            cluster.delete(item)
     why = judge(tip, history, known)
     if why is None:
         with applying:  # the other thread is not in the middle of the last one

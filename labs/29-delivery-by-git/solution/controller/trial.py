@@ -1,4 +1,7 @@
-"""Try a commit: one pod of it that no Service selects is started and asked."""
+"""Try a commit: one pod of it that no Service selects is started and asked, with copies of what it is given.
+
+What serves may be given objects of the same names, so none of these is touched.
+"""
 
 import copy
 import os
@@ -16,9 +19,34 @@ TROUBLE = {
 }  # fmt: skip
 
 
+GIVEN = {
+    "configMap": "ConfigMap", "configMapRef": "ConfigMap", "configMapKeyRef": "ConfigMap",
+    "secret": "Secret", "secretRef": "Secret", "secretKeyRef": "Secret",
+}  # fmt: skip
+
+
+def copies(items, commit):
+    """ConfigMaps and Secrets under names that nothing else has."""
+    made = [copy.deepcopy(item) for item in items if item["kind"] in ("ConfigMap", "Secret")]
+    for item in made:
+        item["metadata"] = {"name": f"{item['metadata']['name']}-try-{commit[:9]}"}
+    return made
+
+
+def leads(spec, commit, known):
+    """Lets references in a pod's spec lead to the copies."""
+    for key, value in spec.items() if isinstance(spec, dict) else enumerate(spec):
+        field = "secretName" if key == "secret" else "name"
+        if isinstance(value, dict) and (GIVEN.get(key), value.get(field)) in known:
+            value[field] += f"-try-{commit[:9]}"
+        if isinstance(value, dict | list):
+            leads(value, commit, known)
+
+
 def candidate(items, commit):
     """The Deployment as another one, that Service `model` does not lead to."""
     made = copy.deepcopy(deployment(items))
+    leads(made["spec"]["template"]["spec"], commit, {(item["kind"], item["metadata"]["name"]) for item in items})
     name = f"candidate-{commit[:9]}"
     made["metadata"] = {"name": name, "labels": {"app": name}}
     made["spec"]["replicas"] = 1
@@ -92,11 +120,11 @@ def trial(items, secrets, key, commit, flights):
 
     Raises Refused where it must not serve.
     """
-    made = candidate(items, commit)
-    aside = [item for item in items if item["kind"] == "ConfigMap"]
+    made, aside = candidate([*items, *secrets], commit), copies([*items, *secrets], commit)
     try:
-        for item in [*aside, *secrets, made]:
+        for item in [*aside, made]:
             cluster.apply(item)
         answers(ready(made["metadata"]["name"]), key, model(items), flights)
     finally:
-        cluster.delete(made)
+        for item in [*aside, made]:
+            cluster.delete(item)

@@ -1,10 +1,12 @@
 """The gate: asks both releases every question, measures, decides, and leaves a run and a trace for each question."""
 
+import itertools
 import json
 import os
 import re
 import time
 import urllib.request
+from http.client import HTTPException
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import mlflow
@@ -14,6 +16,16 @@ WITHIN, SLOW = 5.0, 1.0
 
 class Unanswered(Exception):
     """What came is no answer."""
+
+
+class NoDetours(urllib.request.HTTPRedirectHandler):
+    """An answer that sends elsewhere is none."""
+
+    def redirect_request(self, *_):
+        return None
+
+
+opener = urllib.request.build_opener(NoDetours)
 
 
 def words(text):
@@ -36,12 +48,12 @@ def ask(address, question):
     )
     began = time.monotonic()
     try:
-        with urllib.request.urlopen(request, timeout=WITHIN) as answer:
-            said = json.load(answer)
-    except (OSError, ValueError) as trouble:
+        with opener.open(request, timeout=WITHIN) as answer:
+            status, said = answer.status, json.load(answer)
+    except (OSError, ValueError, HTTPException) as trouble:
         raise Unanswered(str(trouble)) from trouble
     seconds = time.monotonic() - began
-    if seconds > WITHIN or not valid(said):
+    if status != 200 or seconds > WITHIN or not valid(said):
         raise Unanswered("no answer as agreed")
     return said, seconds
 
@@ -51,10 +63,20 @@ def valid(said):
         isinstance(said, dict)
         and isinstance(said.get("answer"), str)
         and isinstance(said.get("refused"), bool)
-        and isinstance(said.get("tokens"), int)
+        and is_number(said.get("tokens"))
         and isinstance(said.get("retrieved"), list)
-        and all(isinstance(each, dict) and isinstance(each.get("text"), str) for each in said["retrieved"])
+        and all(
+            isinstance(each, dict)
+            and isinstance(each.get("id"), str)
+            and isinstance(each.get("text"), str)
+            and is_number(each.get("score"))
+            for each in said["retrieved"]
+        )
     )
+
+
+def is_number(value):
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def traced(release, address, question):
@@ -89,9 +111,9 @@ def grounded(said):
 
 def known_forms(person):
     first, last = person["name"].split(" ", 1)
-    yield from (first + last, last + first, person["phone"], person["record"], person["card"], person["mail"])
-    yield person["mail"].replace("@", " at ")
-    yield person["mail"].replace("@", " at ").replace(".", " dot ")
+    yield from (first + last, last + first, person["phone"], person["record"], person["card"])
+    signs = {"@": ("@", " at "), ".": (".", " dot ")}
+    yield from map("".join, itertools.product(*(signs.get(sign, (sign,)) for sign in person["mail"])))
 
 
 def leaks(question, said, forms):

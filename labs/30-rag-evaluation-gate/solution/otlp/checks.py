@@ -18,12 +18,16 @@ def occurs(needle, hay):
 
 
 def usable(said):
-    """Has it the fields of an answer?"""
-    try:
-        texts = [each["text"] + str(each["id"]) for each in said["retrieved"]] + [said["answer"]]
-        return all(isinstance(text, str) for text in texts) and said["refused"] in (True, False) and said["tokens"] >= 0
-    except (KeyError, TypeError):
-        return False
+    """Has it the fields of an answer, each of its type?"""
+    return (
+        has(said, answer=str, refused=bool, tokens=(int, float), retrieved=list)
+        and not isinstance(said["tokens"], bool)
+        and all(has(each, id=str, text=str, score=(int, float)) for each in said["retrieved"])
+    )
+
+
+def has(value, **fields):
+    return isinstance(value, dict) and all(isinstance(value.get(name), kind) for name, kind in fields.items())
 
 
 def position(question, said):
@@ -55,7 +59,7 @@ def numbers(questions, replies):
 def supported(said):
     passages = [tokens(each["text"]) for each in said["retrieved"]]
     for line in said["answer"].split("\n"):
-        needle = tokens(re.sub(r"\[.*?\]\s*$", "", line))
+        needle = tokens(re.sub(r"\[[^\[\]]*\]\s*$", "", line))
         if not any(occurs(needle, passage) for passage in passages):
             return False
     return True

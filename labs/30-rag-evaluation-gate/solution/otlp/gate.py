@@ -48,7 +48,7 @@ def put(session, base, text):
     """A question: the answer, or None, and seconds."""
     start = time.perf_counter()
     try:
-        reply = session.post(f"{base}/ask", json={"question": text}, timeout=5)
+        reply = session.post(f"{base}/ask", json={"question": text}, timeout=5, allow_redirects=False)
         said = reply.json() if reply.status_code == 200 else None
     except (requests.RequestException, ValueError):
         said = None
