@@ -145,8 +145,10 @@ class Copy:
 
     async def listens(self) -> bool:
         """Whether the server says that it has loaded its model."""
-        log = await self.lab.objects.logs(self.name, self.container, tail=None, limit=LOG)
-        return "listening" in log
+        try:
+            return "listening" in await self.lab.objects.logs(self.name, self.container, tail=None, limit=LOG)
+        except LabError:  # its container comes up, and has no log yet
+            return False
 
     async def drill(self, *words: str) -> bool:
         """Begin an incident in it; False if the pod does not know how.

@@ -123,7 +123,8 @@ class World:
 def draw(rng: random.Random, at: int, taken: Sequence[str] = ()) -> World:
     """A world of airlines that are not taken, and of which none is in its place by a hair."""
     free = (code for _ in range(1000) if (code := "".join(rng.choices(string.ascii_uppercase, k=3))) not in taken)
-    codes = tuple(dict.fromkeys(next(free) for _ in range(40)))[:6]
+    codes = list(dict.fromkeys(next(free) for _ in range(40)))[:6]
+    nowhere, idle, refused = codes[3:]
     windows, old = (RECENT, SPAN, PAST), rng.randint(10, 98)
     versions = {"a": str(old + 1), "b": str(old), "c": str(old)}
     failures = tuple(rng.sample(("500", *map(rng.choice, STATUSES)), len(FAILED_WITH)))
@@ -132,7 +133,10 @@ def draw(rng: random.Random, at: int, taken: Sequence[str] = ()) -> World:
         rhythms = [rhythm(rng, RUSH, windows, PAST // STEP, older) for older in (0.1, 0.6, 0.5, 1)]
         pods = {pod: Past(own, RESTARTS[pod]) for pod, own in zip(PODS, rhythms, strict=False)}
         gone, ended = Past(rhythms[-1]), at - STEP * rng.choice(GONE)
-        world = World(at, codes[:3], *codes[3:], versions, failures, answers, pods, Past(rhythms[-1]), gone, ended)
+        world = World(
+            at, tuple(codes[:3]), nowhere, idle, refused, versions, failures, answers, pods,
+            Past(rhythms[-1]), gone, ended,
+        )  # fmt: skip
         for airline, size, spent in zip(codes, SIZES, SPENT, strict=False):
             dests, fails = rng.sample(DESTINATIONS, len(DESTINATIONS)), dict.fromkeys(failures, rng.uniform(*spent))
             for pod in PODS:
