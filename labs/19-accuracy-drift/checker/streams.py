@@ -287,7 +287,7 @@ def _replaced(
 def small(detector: Detector, flights: Flights, rng: np.random.Generator) -> Iterator[Stream]:
     """60,000 predictions without a label, then 100,000 whose labels come again much later, and at last a drift.
 
-    All are of busy days, so that many are late, and as many at any time.
+    All are of busy days, so that many are late, and as many at any time; those that drift are as everywhere.
     """
     stream, memory = Stream(detector, "more"), detector.sandbox.memory
     most: list[int] = []
@@ -298,7 +298,8 @@ def small(detector: Detector, flights: Flights, rng: np.random.Generator) -> Ite
     for feed in [never] * 12 + [FILED_LATER] * 20:
         stream.run(flights.events(flights.draw(5000, "busy"), feed), each=lambda: most.append(memory()), goes_on=True)
     before = some(rng, 0, 2000)
-    drawn = flights.draw(before + 2 * SHOWN, "busy")
+    (names, given), (later, then) = flights.draw(before, "busy"), flights.draw(2 * SHOWN)
+    drawn = [*names, *later], np.concatenate([given, then])
     stream.run(flights.events(drawn, MIXED, drift=before, kind="more"), goes_on=True)
     stream.grown = max(most) - first
     yield stream
