@@ -241,8 +241,9 @@ def _trials(chance: random.Random) -> dict[str, Trial]:
                         Moment(10, errors=many, status=first, also=also, lost=lost)),
         "errors-few": Trial("critical", f"{few:.1%} of the answers are {second}, at one request a second, at night",
                             at_night(), quiet, Moment(1, errors=few, cpu=0.03, status=second)),
-        "slow": Trial("warning", f"{slow:.1%} of the answers take 0.8 s, two minutes later {most:.0%} take {crawl:g} s",
-                      by_day(), calm, Moment(10, slow=slow, takes=0.8), Moment(10, slow=most, takes=crawl)),
+        "slow": Trial("warning", f"{slow:.1%} of the answers take 0.8 s, two minutes later {most:.0%} take {crawl:g} s"
+                      ", while one of the three pods can't be scraped, as before", by_day(), Moment(10, lost=lost),
+                      Moment(10, slow=slow, takes=0.8, lost=lost), Moment(10, slow=most, takes=crawl, lost=lost)),
         "slow-few": Trial("warning", f"{slow_few:.1%} of the answers take 0.8 s, at one request a second, at night",
                           at_night(), quiet, Moment(1, errors=0, slow=slow_few, takes=0.8, cpu=0.03)),
         "gone": Trial("critical", "all pods are gone, and their targets with them, at night", at_night(), quiet,

@@ -84,7 +84,8 @@ def missed(name: str, soonest: int | None, other: bool, before: bool) -> str:
     if name == "slow":
         return (
             "an average hides it: 17 in 20 answers within 12 ms, and 3 in 20 after 0.8 s, are 0.13 s on average. Take "
-            'a quantile, or the share of answers above the bucket le="0.5": what is above le="1.0" are fewer'
+            'a quantile, or the share of answers above the bucket le="0.5": what is above le="1.0" are fewer. '
+            "And passengers wait whoever else is away: one of the pods could not be scraped at that time"
         )
     if name == "gone":
         return (
