@@ -149,9 +149,26 @@ def test_each_kind_of_column_drifts_and_nothing_runs_out(judge: Any, monkeypatch
         assert before - after, "what is usual is gone"
         assert stream.rows[feature].isna().sum() < len(stream.rows) / 100, "and few are missing"
     (long,) = checks["finds_after_a_long_calm"]
-    assert long.begin >= 11_000 and len(long.rows) == long.begin + 1000
+    assert long.begin >= 11_000 and len(long.rows) == long.second_begin + 1000 and long.second == "origin"
+    (ended,) = [each for each in checks["finds_missing_values"] if not each.begin]
+    assert ended.rows[ended.feature].isna().all()
     assert max(max(each.sizes) for each in checks["takes_any_batches"]) >= 600
-    assert [each.reference is None for each in checks["keeps_streams_apart"]].count(True) == 2
+    together = checks["keeps_streams_apart"]
+    assert [each.reference is None for each in together].count(True) == 3
+    one, other = (each for each in together if each.feature)
+    assert one.feature == other.feature and one.begin < other.begin and len(one.rows) > len(other.rows)
+    assert together.index(other) == together.index(one) + 1, "no calm one between them, that would begin anew"
+
+
+def test_codes_of_carriers_are_taken_over_and_airports_misspelt(judge: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(judge.streams, "flights", made_up_flights)
+    reference, checks = judge.streams.draw(2)
+    found = {}
+    for stream in checks["finds_categories"]:
+        known, after = set(reference[stream.feature]), set(stream.rows[stream.feature].iloc[stream.begin :])
+        found.setdefault(stream.feature, []).append((after <= known, bool(after & known), len(after)))
+    assert sorted(found["carrier"]) == [(False, True, 4), (True, True, 3)]
+    assert sorted(found["origin"]) == [(False, False, 3), (True, True, 2)]
 
 
 def made_up_flights(month: int) -> pd.DataFrame:
@@ -193,12 +210,14 @@ class Fed:
 
     def __init__(self, make: Callable[[], Any]) -> None:
         self.make, self.detector = make, make()
+        self.other: Fed | None = None
 
     def new(self) -> None:
-        self.detector = self.make()
+        self.detector, self.other = self.make(), None
 
-    def beside(self, calls: Calls) -> None:
-        Fed(self.make).feed(calls)
+    def beside(self, calls: Calls) -> tuple[int, bool]:
+        self.other = self.other or Fed(self.make)
+        return self.other.feed(calls)
 
     def feed(self, calls: Calls) -> tuple[int, bool]:
         for number, (call, *values) in enumerate(calls, 1):
@@ -215,6 +234,7 @@ def drawn(seed: int) -> Any:
     found.probabilities = np.clip(found.rng.beta(1.5, 4, 20_000), flights.LOWEST, flights.HIGHEST)
     found.names = [f"flight {number}" for number in range(20_000)]
     found.groups = dict.fromkeys(("calm", "storm", "unsure", "busy", "any"), np.arange(20_000))
+    found.groups["safe"] = np.argsort(found.probabilities)[:1000]
     return found
 
 
@@ -251,6 +271,12 @@ def test_an_alarm_that_comes_anyway_finds_no_drift(variant: str, expected: str) 
         ("wrong/waits_for_bad_news--gives-up-a-little-early", "slow", "waits_for_bad_news", "no alarm while"),
         ("solution/likelihood-ratio", "quiet", "keeps_quiet", ""),
         ("wrong/keeps_quiet--evidence-of-all-detectors", "quiet", "keeps_quiet", "no alarm while"),
+        ("wrong/keeps_quiet--a-table-for-all-detectors", "quiet", "keeps_quiet", "no alarm while"),
+        ("wrong/keeps_quiet--who-comes-first", "quiet", "keeps_quiet", "an alarm within 600"),
+        ("solution/likelihood-ratio", "busy", "follows_busy_days", ""),
+        ("wrong/follows_busy_days--no-flight-is-that-safe", "busy", "follows_busy_days", "no alarm while"),
+        ("solution/likelihood-ratio", "over", "starts_over", ""),
+        ("wrong/starts_over--a-new-model-on-probation", "over", "starts_over", "an alarm within 600"),
     ],
 )
 def test_labels_may_take_their_time_and_another_stream_go_wrong(

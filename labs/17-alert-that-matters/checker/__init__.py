@@ -13,7 +13,7 @@ from mlops_lab.kit.prerequisites import must
 
 from . import at_once, day, judge, notifications, replay
 from .fault import BACK_WITHIN, FIRES_WITHIN, RESOLVED_WITHIN, Story, inject_fault
-from .notifications import Notifications, notified, settled
+from .notifications import Notifications, must_hear_of_the_end, notified, settled
 from .plan import AFTER, clock
 from .prometheus import PODS, loaded
 from .running import runs
@@ -72,8 +72,7 @@ async def fires_for_each_fault(lab: Lab) -> None:
 async def silent_through_a_normal_day(lab: Lab) -> None:
     """A normal day, replayed from midnight to midnight against the rules that Prometheus has loaded: no alert fires.
 
-    What happens on it, when, and how near to a fault it comes, is drawn.
-    Alerts whose label `severity` is `none` or `info` may fire.
+    What happens on it, when, and how near to a fault, is drawn. Alerts with severity `none` or `info` may fire.
     """
     plan = await lab.once(replay.planned)
     noise = sorted((await lab.once(replayed)).get("normal", []), key=lambda each: each.since)
@@ -92,8 +91,8 @@ async def silent_through_a_normal_day(lab: Lab) -> None:
 async def routes_and_groups(lab: Lab) -> None:
     """The checker posts alerts about a service of next week to your Alertmanager: all go where they should, once.
 
-    Three pods with the same critical alert: one message, at the pager, within 60 s. A warning about the same service:
-    no message while the critical one lasts. A warning about another service: a message in the chat.
+    Three pods with the same critical alert: one message, at the pager, within 60 s. A warning about that service: no
+    message while the critical one lasts; about another one: a message in the chat.
     """
     await runs(lab, "alertmanager")
     story = await lab.once(posted)
@@ -266,10 +265,11 @@ async def pages_within_two_minutes(lab: Lab) -> None:
 
 @check(points=2, needs=pages_within_two_minutes, domains=OBSERVED)
 async def resolves(lab: Lab) -> None:
-    """The fault is over: within 90 s of the last failed request the pager hears that as well."""
+    """The fault is over: within 90 s of the last failed request the pager hears it; as of other services' alerts."""
     story = await lab.once(failing)
     if not seen_through(lab):
         return  # it ended early
+    await must_hear_of_the_end(lab, await lab.once(posted))
     expect(
         Observation(
             story.resolved is not None,

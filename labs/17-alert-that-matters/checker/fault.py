@@ -10,6 +10,7 @@ from mlops_lab.checks import Lab, LabError, absent
 from mlops_lab.kit.prerequisites import must
 from mlops_lab.kube.client import Object
 
+from .notifications import RESOLVED_WITHIN
 from .prometheus import in_words, query
 from .world import GOOD, OLD, fares, fires, in_service, inbox, leave_weather_out, put_in_service, release, untouched
 
@@ -19,7 +20,6 @@ MADE_WITHIN = 30  # s until the first request fails
 BACK_WITHIN = 45  # s from the page until the release before is asked for
 CALM = 7  # s without a failure, after which the fault is over
 OVER_WITHIN = 60  # s for that, from when the release before is asked for
-RESOLVED_WITHIN = 90  # s from the last failed request
 AFTERWARDS = 12  # s in which nothing more may be changed
 LOOK_EVERY = 2  # s; messages say themselves how long ago they came
 

@@ -28,6 +28,7 @@ ALERTS = ("CertificateExpired", "DiskFull", "QueueGrows", "BackupFailed", "Quota
 WORDS = ("Training", "Nightly", "Import", "Upload", "Backup", "Billing")  # in names of other alerts
 NAMES = 3  # of the learner's alerts, to which names are made that are near
 MORE_WITHIN = 6  # s in which the rest comes, where one message of a kind has come
+RESOLVED_WITHIN = 90  # s from an alert's end to the message about it
 ACTS_WITHIN = 2  # s in which a responder acts on what the chat has heard of
 
 
@@ -46,6 +47,9 @@ class Notifications:
         changed: the release in service, if it is another one by then.
         posted: the names of what was posted by then.
         inhibited: whether the warning is that nothing should inhibit.
+        critical: the name of the critical alert about a service of next week.
+        over: when it was over, by the monotonic clock; None if that could not be posted.
+        told: the number of the pager's last message by then.
     """
 
     pages: list[Object] = field(default_factory=list)
@@ -59,6 +63,9 @@ class Notifications:
     changed: str = ""
     posted: list[str] = field(default_factory=list)
     inhibited: bool = False
+    critical: str = ""
+    over: float | None = None
+    told: int = -1
 
     def elsewhere(self, severity: str) -> str:
         """Where the alert of a severity went that did not go where it should."""
@@ -87,7 +94,7 @@ async def notified(lab: Lab, own: Sequence[Labels] | None = None, acted_on: Sequ
     ]
     warnings = [alert(key, labelled(slow, "warning", service)) for service in (tickets, baggage)]
     about_model = [alert(key, labels) for labels in own or () if labels["severity"] == "warning"]
-    story, began = Notifications(), time.monotonic()
+    story, began = Notifications(critical=name), time.monotonic()
     out: list[Object] = []
 
     async def put(alerts: Sequence[Object]) -> None:
@@ -141,10 +148,43 @@ async def notified(lab: Lab, own: Sequence[Labels] | None = None, acted_on: Sequ
     finally:
         over = datetime.now(UTC)
         with contextlib.suppress(Exception):
+            story.told = (await inbox(lab, "pager"))[1]
             await post(lab, [{**each, "endsAt": over.isoformat()} for each in out])
+            story.over = time.monotonic()
         if story.changed:
             await in_service(lab)
     return story
+
+
+async def must_hear_of_the_end(lab: Lab, story: Notifications) -> None:
+    """The pager has heard that the critical alert about a service of next week is over, too; no news then.
+
+    Raises:
+        Failure: not within the time that there is for the model's own.
+    """
+    if story.over is None:
+        return
+
+    async def ended() -> bool:
+        messages = (await inbox(lab, "pager", story.told))[0]
+        return any(is_over(each, story.critical) for message in messages for each in message["alerts"])
+
+    left = story.over + RESOLVED_WITHIN - time.monotonic()
+    heard = await lab.time.eventually(
+        ended, bool, expected=f"the pager hears that {story.critical}, about another service, is over as well",
+        shown=lambda found: "it does" if found else f"not within {RESOLVED_WITHIN} s", within=max(left, 1.0), every=2,
+    )  # fmt: skip
+    must(
+        heard,
+        "whoever was woken wants to know when it is over, whichever service it is about: send_resolved has to be true "
+        "at each receiver that writes to the pager",
+    )
+
+
+def is_over(alert: Object, name: str) -> bool:
+    """Does an alert of a message say that the one of that name is over?"""
+    labels = alert.get("labels")
+    return alert.get("status") == "resolved" and isinstance(labels, dict) and labels.get("alertname") == name
 
 
 def labelled(name: str, severity: str, service: str) -> Labels:

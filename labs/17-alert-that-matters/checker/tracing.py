@@ -109,8 +109,8 @@ def new_id() -> str:
 
 
 def strange_id(chance: random.Random) -> str:
-    """An id that nobody has seen, with whatever a word of a header may have in it."""
-    return f"check{''.join(chance.sample(SIGNS, len(SIGNS)))}{uuid.uuid4().hex[:8]}"
+    """An id that nobody has seen, with whatever a word of a header may have in it; it begins as an option does."""
+    return f"-check{''.join(chance.sample(SIGNS, len(SIGNS)))}{uuid.uuid4().hex[:8]}"
 
 
 def like(given: str, number: int) -> str:

@@ -15,7 +15,8 @@ SHORT = (
 )
 DISTURBED = {
     "lonely-error": LONELY, "lonely-wait": LONELY, "hiccup": SHORT, "pause": SHORT,
-    "partner": "422 says that the client's request was wrong: nobody here can mend that, and no passenger is harmed",
+    "partner": "422 says that the client's request was wrong: nobody here can mend that, and no passenger is harmed. "
+    "It is an answer all the same: less than 5 % of all of them were 5xx, and that is no fault",
     "rush": "the rush hour harms nobody: as ever one answer in 200 fails. A number of errors grows with the traffic, "
     "so no bound on it is right at noon and in the morning: take a share. And CPU that is used is paid for: alert on "
     "what passengers notice, not on what might be a cause of it",
@@ -83,7 +84,8 @@ def missed(name: str, soonest: int | None, other: bool, before: bool) -> str:
     if name == "slow":
         return (
             "an average hides it: 17 in 20 answers within 12 ms, and 3 in 20 after 0.8 s, are 0.13 s on average. Take "
-            'a quantile, or the share of answers above the bucket le="0.5": what is above le="1.0" are fewer'
+            'a quantile, or the share of answers above the bucket le="0.5": what is above le="1.0" are fewer. '
+            "And passengers wait whoever else is away: one of the pods could not be scraped at that time"
         )
     if name == "gone":
         return (
@@ -99,7 +101,8 @@ def missed(name: str, soonest: int | None, other: bool, before: bool) -> str:
         "5 % of the passengers' requests and more: sum the failed, of all statuses and pods together, and all of them, "
         "route /predict, and divide. Failed "
         "is whatever begins with a 5: a gateway or a pod that is overloaded answers 502, 503 or 504, "
-        "and 507, 511 or 520 are in use as well. A list of them is never whole"
+        "and 507, 511 or 520 are in use as well. A list of them is never whole. And it is a fault whoever else is "
+        "away: one of the pods could not be scraped at that time, as on the evening of a normal day"
     )
 
 

@@ -77,10 +77,10 @@ async def stays_quiet(lab: Lab) -> None:
 
 @check(points=1, needs=stays_quiet, domains=DOMAINS)
 async def keeps_streams_apart(lab: Lab) -> None:
-    """Three detectors in one process watch three streams at once: what drifts in one is not named in the others.
+    """Four detectors in one process watch four streams at once: what drifts in two is named there and nowhere else.
 
-    Of the calm ones one has the same reference as the stream that drifts. The other is of a summer month, and so is the
-    reference of its detector: what is normal is what that one has.
+    It is the same feature, and drifts in one stream after the other. Of the calm ones one has the same reference as
+    these two. The other is of a summer month, and so is its detector's reference: what is normal is what that one has.
     """
     why = (
         "a list or dict that belongs to the class or to the module is one for all detectors, or for all that have the "
@@ -91,31 +91,35 @@ async def keeps_streams_apart(lab: Lab) -> None:
     answered(notes, f"Each of the streams flows well alone: {why}")
     mixed = [each for each in notes if false_names(each)]
     expect(
-        observed(notes, "the calm streams' detectors name nothing, the other one what drifts", mixed, "no other name")
+        observed(notes, "the calm streams' detectors name nothing, the other two what drifts", mixed, "no other name")
     ).because(why)
     late = [each for each in notes if each["feature"] and not in_time(each)]
     expect(observed(notes, f"what drifts, named within {WITHIN} rows", late)).because(
-        "this drift was found when the stream flowed alone: another detector has changed what this one keeps"
+        "such a drift was found when a stream flowed alone. In two of these streams the same feature drifts, and each "
+        "detector has to name it: another one has changed what this one keeps, as a list of the class or of the module "
+        "of what has been named already"
     )
 
 
 @check(points=2, needs=keeps_streams_apart, domains=DOMAINS)
 async def finds_categories(lab: Lab) -> None:
-    """A carrier's code that becomes an unknown one, an airport's that becomes another's, and `dest` in other codes."""
+    """A code that becomes an unknown one or another's, `origin` in another spelling, and `dest` in other codes."""
     await finds(
         lab,
         "finds_categories",
         "codes have no mean and no order. What can be compared is each code's share of the rows, that of codes which "
-        "the reference does not know included; the chi-squared test and PSI take such counts. Of `dest` hardly a code "
-        "is common, but that all of them are unknown is to be seen",
+        "the reference does not know included; the chi-squared test and PSI take such counts. A code in small "
+        "letters, or with a blank, is one that the model does not know. Of `dest` hardly a code is common, but that "
+        "all of them are unknown is to be seen",
     )
 
 
 @check(points=2, needs=finds_categories, domains=DOMAINS)
 async def finds_missing_values(lab: Lab) -> None:
-    """What is missing in 40 to 60 % of the rows, at random; the values left are as ever.
+    """What is missing in 40 to 60 % of the rows, at random, with the values left as ever; and what is missing in all.
 
-    Five streams: `precip`, `visib` and `dest`, another number and another code.
+    Five streams: `precip`, `visib` and `dest`, another number and another code. In a sixth a feed of the weather had
+    ended before the first row: no value comes at all.
     """
     await finds(
         lab,
@@ -156,7 +160,7 @@ async def finds_what_was_there_at_first(lab: Lab) -> None:
 
 @check(points=2, needs=keeps_streams_apart, domains=DOMAINS)
 async def finds_after_a_long_calm(lab: Lab) -> None:
-    """A drift after 11,000 to 16,000 rows in which nothing happened."""
+    """A drift after 11,000 to 16,000 rows in which nothing happened, and another one some hundred rows later."""
     await finds(
         lab,
         "finds_after_a_long_calm",

@@ -8,7 +8,7 @@ one feature; or the flights are those of another month from some row on. The sam
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import cycle, permutations
 from pathlib import Path
 
@@ -21,6 +21,7 @@ WITHIN = 1000  # rows after the first that has drifted
 CALM, ROWS = 10, 2000  # streams in which nothing drifts, and their rows
 BEGINS = range(200, 500)  # a drift's first row is one of these
 LATER = range(200, 300)  # rows after the first drift, the second one begins
+SOON, LATE = range(200, 300), range(400, 500)  # of two streams side by side, in which the same feature drifts
 LONG = range(11_000, 16_000)  # rows before the drift, after a long calm
 CARRIERS = ("UA", "B6", "EV", "DL")  # each has a seventh of the flights or more
 AIRPORTS = ("EWR", "JFK", "LGA")
@@ -104,10 +105,15 @@ class World:
         change: Change,
         begins: Sequence[int] = BEGINS,
         sizes: tuple[int, ...] = (100,),
+        more: int = 0,
     ) -> Stream:
-        """From one of some rows on one feature is changed; all others stay as they are."""
+        """From one of some rows on one feature is changed; all others stay as they are.
+
+        Args:
+            more: rows, for what comes later.
+        """
         begin = self.some(begins)
-        rows = self.rows(begin + WITHIN)
+        rows = self.rows(begin + WITHIN + more)
         rows[feature] = pd.concat([rows[feature].iloc[:begin], change(rows[feature].iloc[begin:])])
         return Stream(f"{feature} {name}", rows, feature, begin, sizes=sizes)
 
@@ -142,21 +148,31 @@ class World:
         return round(float(self.chance.uniform(least, most)), 2)
 
     def shift(
-        self, feature: str, begins: Sequence[int] = BEGINS, sizes: tuple[int, ...] = (100,), *, unit: bool = False
+        self,
+        feature: str,
+        begins: Sequence[int] = BEGINS,
+        sizes: tuple[int, ...] = (100,),
+        *,
+        unit: bool = False,
+        more: int = 0,
     ) -> Stream:
         """A number is in another unit, or higher or lower by one and a half standard deviations or more."""
         if unit:
             change, name = {"temp": (celsius, "in Celsius"), "distance": (kilometres, "in kilometres")}[feature]
-            return self.drift(name, feature, change, begins, sizes)
+            return self.drift(name, feature, change, begins, sizes, more)
         by = self.some((-1, 1)) * self.between(1.5, 2)
         moved = by * self.reference[feature].std()
         name = f"{'higher' if by > 0 else 'lower'} by {abs(by):g} standard deviations"
-        return self.drift(name, feature, lambda values: values + moved, begins, sizes)
+        return self.drift(name, feature, lambda values: values + moved, begins, sizes, more)
 
     def spread(self, feature: str, factor: float) -> Stream:
         """A number is farther from the mean of the reference, or nearer to it."""
         mean = self.reference[feature].mean()
         return self.drift(f"{factor:g} times as far from its mean", feature, lambda rows: mean + factor * (rows - mean))
+
+    def ended(self, feature: str) -> Stream:
+        """No value comes any more, from the first row on."""
+        return self.drift("missing in all rows", feature, lambda values: values.mask(values.notna()), range(1))
 
     def gaps(self, feature: str) -> Stream:
         """Two of five values are missing, or more."""
@@ -175,17 +191,35 @@ class World:
 
     def one_after_the_other(self) -> Stream:
         """One number is in another unit, and then a second one, whose index is smaller."""
-        begin = self.some(BEGINS)
-        later = begin + self.some(LATER)
-        rows = self.rows(later + WITHIN)
-        for feature, first, change in (("temp", begin, celsius), ("distance", later, kilometres)):
-            rows[feature] = pd.concat([rows[feature].iloc[:first], change(rows[feature].iloc[first:])])
-        name = f"temp in Celsius, {later - begin} rows later distance in kilometres"
-        return Stream(name, rows, "temp", begin, second="distance", second_begin=later)
+        first = self.drift("in Celsius", "temp", celsius, more=max(LATER))
+        return self.then(first, "in kilometres", "distance", kilometres)
+
+    def then(self, first: Stream, name: str, feature: str, change: Change) -> Stream:
+        """Another feature drifts too, some hundred rows later."""
+        later = first.begin + self.some(LATER)
+        rows = first.rows.head(later + WITHIN).copy()
+        rows[feature] = pd.concat([rows[feature].iloc[:later], change(rows[feature].iloc[later:])])
+        whole = f"{first.name}, {later - first.begin} rows later {feature} {name}"
+        return replace(first, name=whole, rows=rows, second=feature, second_begin=later)
 
     def recoded(self, feature: str, old: str, new: str) -> Stream:
         """One code becomes another."""
         return self.drift(f"code {old} becomes {new}", feature, lambda values: values.replace(old, new))
+
+    def misspelt(self, feature: str) -> Stream:
+        """All codes are written in another way: in small letters, or with a blank."""
+        name, change = self.some((("in small letters", small_letters), ("with a blank after them", with_a_blank)))
+        return self.drift(name, feature, change)
+
+    def all_four(self) -> list[Stream]:
+        """Streams that flow side by side: one feature drifts in two of them, and nothing does in the others.
+
+        The drift that begins first ends last.
+        """
+        feature = self.some(NUMBERS)
+        both = [self.shift(feature, SOON, more=max(LATE)), self.shift(feature, LATE)]
+        calm = self.calm("calm beside it, with the same reference"), self.calm_elsewhere(self.some((6, 7, 8)))
+        return [stream for streams in self.shuffled([both, *([each] for each in calm)]) for stream in streams]
 
     def new_code(self) -> str:
         """A carrier that the reference does not know."""
@@ -209,6 +243,16 @@ def icao(codes: pd.Series) -> pd.Series:
     return "K" + codes
 
 
+def small_letters(codes: pd.Series) -> pd.Series:
+    """EWR becomes ewr."""
+    return codes.str.lower()
+
+
+def with_a_blank(codes: pd.Series) -> pd.Series:
+    """Codes from a field of fixed width."""
+    return codes + " "
+
+
 def utc(hours: pd.Series) -> pd.Series:
     """New York's hours in winter to those of UTC."""
     return (hours + 5) % 24
@@ -222,24 +266,28 @@ def draw(seed: int) -> tuple[pd.DataFrame, dict[str, list[Stream]]]:
     shifted += [world.shift(feature) for feature in (*NUMBERS, world.some(NUMBERS))]
     one, two, ten, hundred = 1, world.some(range(2, 10)), world.some(range(20, 60)), world.some(range(600, 900))
     mixed = (0, *world.some(list(permutations((one, ten, hundred)))))
-    together = [
-        world.shift(world.some(NUMBERS)),
-        world.calm("calm beside it, with the same reference"),
-        world.calm_elsewhere(world.some((6, 7, 8))),
-    ]
+    carrier, taken_over = world.some(list(permutations(CARRIERS, 2)))
+    long_calm = world.shift(world.some(NUMBERS), LONG, more=max(LATER))
+    gone, grown = world.some(list(permutations(AIRPORTS, 2)))
+    after_long = world.then(
+        long_calm, f"code {gone} becomes {grown}", "origin", lambda codes: codes.replace(gone, grown)
+    )
     streams = {
         "finds_a_shift": world.shuffled([*shifted, *map(world.twin, shifted)]),
         "stays_quiet": [world.calm(f"calm {number}") for number in range(1, CALM + 1)],
-        "keeps_streams_apart": world.shuffled(together),
+        "keeps_streams_apart": world.all_four(),
         "finds_categories": [
             world.recoded("carrier", world.some(CARRIERS), world.new_code()),
+            world.recoded("carrier", carrier, taken_over),
             world.recoded("origin", airport, other),
+            world.misspelt("origin"),
             world.drift("in codes of four letters", "dest", icao),
         ],
         "finds_missing_values": [
             world.gaps(feature)
             for feature in ("precip", "visib", "dest", world.some(NUMBERS), world.some(("carrier", "origin")))
-        ],
+        ]
+        + [world.ended(world.some((*WEATHER, "visib")))],
         "finds_other_shapes": [
             world.spread(world.some(WEATHER), world.between(2.5, 3)),
             world.spread(world.some(NUMBERS), world.between(0.2, 0.3)),
@@ -252,7 +300,7 @@ def draw(seed: int) -> tuple[pd.DataFrame, dict[str, list[Stream]]]:
             world.shift(world.some(WEATHER), range(1)),
             world.shift("distance", range(1), unit=True),
         ],
-        "finds_after_a_long_calm": [world.shift(world.some(NUMBERS), LONG)],
+        "finds_after_a_long_calm": [after_long],
         "takes_any_batches": [
             world.shift("distance", sizes=(one,), unit=True),
             world.shift("wind_speed", sizes=(two,)),

@@ -33,13 +33,14 @@ _detectors: list[Any] = []
 
 
 def answer(message: tuple[str, Sequence[Call]]) -> dict[str, Any]:
-    """Do what is said: `new`, `feed` with calls, or `beside`: with calls of another stream, to a detector for that."""
+    """Do what is said: `new`, `feed` with calls, or `beside`: with calls of another stream, to its own detector."""
     what, calls = message
     if what == "new":
         _detectors[:] = [_module.Detector()]
         return {"made": 0, "alarm": False}
     if what == "beside":
-        _detectors[1:] = [_module.Detector()]
+        if len(_detectors) == 1:
+            _detectors.append(_module.Detector())
         return _feed(_detectors[1], calls)
     return _feed(_detectors[0], calls)
 

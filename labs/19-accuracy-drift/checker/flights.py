@@ -97,7 +97,8 @@ class Flights:
         storm = busy[self.probabilities[busy] > np.median(self.probabilities[busy])]
         unsure = busy[np.argsort(np.abs(self.probabilities[busy] - 0.5), kind="stable")][: len(busy) // 4]
         calm = by_day[: 5 * tenth]
-        self.groups = {"calm": calm, "storm": storm, "unsure": unsure, "busy": busy, "any": by_day}
+        safe = np.argsort(self.probabilities, kind="stable")[: tenth // 4]
+        self.groups = {"calm": calm, "safe": safe, "storm": storm, "unsure": unsure, "busy": busy, "any": by_day}
 
     def draw(self, count: int, group: str = "") -> Drawn:
         """Names, each given once, and probabilities; of no group: a third from busy days, the others from any."""

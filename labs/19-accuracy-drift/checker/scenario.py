@@ -14,7 +14,8 @@ Seen = dict[str, Any]  # a test, or a stream of it, as streams.py says it
 
 HERE = Path(__file__).parent
 PROGRAM = "detector.py"
-BESIDE = "beside"  # what a stream of the second test is about, in whose midst another one went wrong
+# What a stream of the second test is about, beside which another one went wrong, and what that one is about.
+BESIDE, OTHER = "beside", "other"
 WITHIN = 600  # labels of drifted flights
 DONE_WITHIN = 600  # s for the checker's pod; with a detector that does its work it takes some 10
 

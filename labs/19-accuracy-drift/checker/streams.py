@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from mlops_lab.kit.sandbox.process import STRANGE, Sandbox, Trouble
 
-from .flights import AGAIN, FILED_LATER, IN_ORDER, LATEST, LOST, MIXED, SLOW, Event, Feed, Flights
+from .flights import AGAIN, FILED_LATER, IN_ORDER, LATEST, LEAST, LOST, MIXED, SLOW, Event, Feed, Flights, drifted
 
 WITHIN = int(os.environ.get("LABELS", "600"))  # labels of drifted flights, after which an alarm is too late
 SHOWN = 2 * WITHIN  # how far a stream goes on, to tell late from never
@@ -18,8 +18,13 @@ FORGIVEN = 50  # in the first test: labels for each alarm before the drift, or i
 # A model that is replaced before anybody has heard an alarm, and how many flights after it went wrong. Who waits 210
 # flights for labels has hardly looked at one by then; whoever goes on with them finds more than enough for an alarm.
 UNHEARD, UNHEARD_OF = "unheard", (212, 222)
-BESIDE = "beside"  # a stream in whose midst another one went wrong, beside it
-DAYS = ("calm", "storm", "calm", "unsure", "calm", "storm")
+BESIDE, OTHER = "beside", "other"  # a stream beside which another one goes wrong, and that one
+# Days, and how many flights of each. Where hardly a flight is late there are more: as many labels say less there.
+DAYS = ("calm", "storm", "safe", "unsure", "calm", "storm")
+MANY = {"safe": (1300, 1500)}
+BETWEEN = 100  # calls of one detector, and then of the other, where two are at work
+# Of flights from this probability on, another model may say so much less (times the odds) that no less is than 0.02.
+LOW_FROM, LOW_BY = 0.12, 6.0
 BATCH = 400  # calls at once
 ANSWERS_WITHIN = 20.0  # s for a batch
 CPU_SECONDS = 150.0  # for all tests together: 0.25 ms and more for each call
@@ -42,7 +47,10 @@ class Detector:
 
     def feed(self, calls: Sequence[Sequence[Any]]) -> tuple[int, bool]:
         """Make calls until one alarms: how many were made, and whether the last one did."""
-        answer = self._ask("feed", calls, f"{len(calls)} calls")
+        return self._fed("feed", calls, f"{len(calls)} calls")
+
+    def _fed(self, what: str, calls: Sequence[Sequence[Any]], named: str) -> tuple[int, bool]:
+        answer = self._ask(what, calls, named)
         if "returned" in answer:
             raise Trouble(
                 f"labelled returned {str(answer['returned'])[:80]} ({str(answer.get('kind'))[:40]})",
@@ -54,9 +62,9 @@ class Detector:
         self.calls += made
         return made, alarm
 
-    def beside(self, calls: Sequence[Sequence[Any]]) -> None:
-        """Make another one beside it, for a stream of its own, and make calls of that until it alarms."""
-        self._ask("beside", calls, f"{len(calls)} calls of a second stream")
+    def beside(self, calls: Sequence[Sequence[Any]]) -> tuple[int, bool]:
+        """The same with another one beside it, which is made with its first calls."""
+        return self._fed("beside", calls, f"{len(calls)} calls of a second stream")
 
     def _ask(self, what: str, calls: Sequence[Sequence[Any]], named: str) -> dict[str, Any]:
         answer, spent = self.sandbox.ask((what, calls), within=ANSWERS_WITHIN, what=named), self.sandbox.spent
@@ -65,6 +73,16 @@ class Detector:
         if spent.idle > IDLE_SECONDS:
             raise Trouble(f"stopped: it has slept, or waited for something, for {IDLE_SECONDS:.0f} s in all", [])
         return answer
+
+
+class Beside:
+    """The detector beside another one, for a stream of its own."""
+
+    def __init__(self, detector: Detector) -> None:
+        self.feed = detector.beside
+
+    def new(self) -> None:
+        """It is made with its first calls."""
 
 
 class Stream:
@@ -77,7 +95,7 @@ class Stream:
         grown: bytes of memory that the detector came to need meanwhile, where that is looked at.
     """
 
-    def __init__(self, detector: Detector, about: str, *, new: bool = True) -> None:
+    def __init__(self, detector: Detector | Beside, about: str, *, new: bool = True) -> None:
         self.detector, self.about, self.labels = detector, about, 0
         self.false: list[int] = []
         self.found: int | None = None
@@ -148,26 +166,41 @@ def finds(detector: Detector, flights: Flights, rng: np.random.Generator) -> Ite
 
 
 def quiet(detector: Detector, flights: Flights, rng: np.random.Generator) -> Iterator[Stream]:
-    """Nothing happens, for 10,000 labels. In the midst of one of the streams another one goes wrong, beside it."""
+    """Nothing happens, for 10,000 labels. Beside one of the streams another one goes wrong, of the same flights."""
     with_another = int(rng.integers(4))
     for number in range(4):
-        stream, events = Stream(detector, ""), flights.events(flights.draw(10_000), MIXED)
         if number == with_another:
-            half = some(rng, 6_000, 14_000)
-            stream.run(events[:half])
-            if not stream.false:
-                detector.beside(_gone_wrong(flights, rng))
-                stream.about, events = BESIDE, events[half:]
-        if not stream.false:
-            stream.run(events)
+            yield from two(detector, flights, rng)
+            continue
+        stream = Stream(detector, "")
+        stream.run(flights.events(flights.draw(10_000), MIXED))
         yield stream
 
 
-def _gone_wrong(flights: Flights, rng: np.random.Generator) -> list[Sequence[Any]]:
-    """The calls of a stream with a drift."""
-    before = some(rng, 500, 800)
-    events = flights.events(flights.draw(before + SHOWN), MIXED, drift=before, kind="more")
-    return [event[1:4] for event in events]
+def two(detector: Detector, flights: Flights, rng: np.random.Generator) -> tuple[Stream, Stream]:
+    """The streams of two models that are asked about the same flights, by turns; the second one goes wrong."""
+    one, other = Stream(detector, BESIDE), Stream(Beside(detector), OTHER)
+    names, given = (np.asarray(each) for each in flights.draw(20_000))
+    likely = np.flatnonzero(given >= LOW_FROM)[:10_000]
+    names, given = names[likely].tolist(), given[likely]
+    both = some(rng, 2_000, 5_000)
+    wrong = both + some(rng, 500, 800)
+    less = dict(zip(names[wrong:], drifted(given[wrong:], "fewer", rng.uniform(LEAST, LOW_BY)).tolist(), strict=True))
+    shared, events = {*names[both:]}, flights.events((names, given), MIXED)
+    for place in range(0, len(events), BETWEEN):
+        part = events[place : place + BETWEEN]
+        if not one.false:
+            one.run(part)
+        if not other.false and other.found is None:
+            other.run([of_another_model(event, less) for event in part if event.flight in shared])
+    return one, other
+
+
+def of_another_model(event: Event, says: Mapping[str, float]) -> Event:
+    """What the other model's detector is told: another probability of some flights."""
+    if event.flight not in says:
+        return event
+    return event._replace(drifted=True, value=says[event.flight] if event.call == "predicted" else event.value)
 
 
 def some(rng: np.random.Generator, least: int, most: int) -> int:
@@ -190,13 +223,14 @@ def then_drift(feed: Feed, least: int, most: int) -> Test:
 def blocks(*feeds: Feed) -> Test:
     """Calm and busy days in turn, as the model says they are, and at last a drift; a stream for each feed.
 
-    In a storm there are many late flights; the log loss is highest on a day when each flight may be late or not.
+    In a storm there are many late flights; the log loss is highest on a day when each flight may be late or not. Once
+    hardly a flight is late.
     """
 
     def test(detector: Detector, flights: Flights, rng: np.random.Generator) -> Iterator[Stream]:
         for number in rng.permutation(len(feeds)):
             stream, feed = Stream(detector, "more"), feeds[number]
-            days = [flights.draw(some(rng, 500, 900), group) for group in DAYS]
+            days = [flights.draw(some(rng, *MANY.get(group, (500, 900))), group) for group in DAYS]
             drawn, before = [*days, flights.draw(2 * SHOWN)], sum(len(names) for names, _ in days)
             whole = [name for names, _ in drawn for name in names], np.concatenate([given for _, given in drawn])
             stream.run(flights.events(whole, feed, drift=before, kind="more"))
@@ -218,20 +252,25 @@ def over(detector: Detector, flights: Flights, rng: np.random.Generator) -> Iter
 
     Then once more, with a model that is replaced some flights after it went wrong, whether there is an alarm or not.
     """
-    for about, flown in (("first", 2 * SHOWN), (UNHEARD, some(rng, *UNHEARD_OF))):
+    for about, flown, later in (("first", 2 * SHOWN, (500, 800)), (UNHEARD, some(rng, *UNHEARD_OF), (2000, 3500))):
         before, stream = some(rng, 700, 1500), Stream(detector, about)
         events = flights.events(flights.draw(before + flown), MIXED, drift=before, kind="more")
         last = stream.run([event for event in events if event.time < before + flown])
         yield stream
         if about == "first" and stream.found is None:
             return
-        yield _replaced(detector, flights, rng, events, last)
+        yield _replaced(detector, flights, rng, events, last, some(rng, *later))
 
 
 def _replaced(
-    detector: Detector, flights: Flights, rng: np.random.Generator, events: Sequence[Event], last: float
+    detector: Detector,
+    flights: Flights,
+    rng: np.random.Generator,
+    events: Sequence[Event],
+    last: float,
+    before: int,
 ) -> Stream:
-    """The model's successor, which is right and then drifts; labels of events after the last one go on coming."""
+    """The model's successor, which is right for so many flights; labels of events after the last one go on coming."""
     detector.feed([["replaced"]])
     stream = Stream(detector, "second", new=False)
     made = {event.flight for event in events if event.time <= last and event.call == "predicted"}
@@ -240,7 +279,6 @@ def _replaced(
         for event in events
         if event.time > last and event.call == "labelled" and event.flight in made
     ]
-    before = some(rng, 2000, 3500)
     fresh = flights.events(flights.draw(before + 2 * SHOWN), MIXED, drift=before, kind="more", start=last)
     stream.run(sorted(left + fresh, key=lambda event: event.time))
     return stream
@@ -249,7 +287,7 @@ def _replaced(
 def small(detector: Detector, flights: Flights, rng: np.random.Generator) -> Iterator[Stream]:
     """60,000 predictions without a label, then 100,000 whose labels come again much later, and at last a drift.
 
-    All are of busy days, so that many are late, and as many at any time.
+    All are of busy days, so that many are late, and as many at any time; those that drift are as everywhere.
     """
     stream, memory = Stream(detector, "more"), detector.sandbox.memory
     most: list[int] = []
@@ -260,7 +298,8 @@ def small(detector: Detector, flights: Flights, rng: np.random.Generator) -> Ite
     for feed in [never] * 12 + [FILED_LATER] * 20:
         stream.run(flights.events(flights.draw(5000, "busy"), feed), each=lambda: most.append(memory()), goes_on=True)
     before = some(rng, 0, 2000)
-    drawn = flights.draw(before + 2 * SHOWN, "busy")
+    (names, given), (later, then) = flights.draw(before, "busy"), flights.draw(2 * SHOWN)
+    drawn = [*names, *later], np.concatenate([given, then])
     stream.run(flights.events(drawn, MIXED, drift=before, kind="more"), goes_on=True)
     stream.grown = max(most) - first
     yield stream

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from mlops_lab.checks import Lab, at_most, check, equal_to, expect, observe
-from mlops_lab.kit.answering import must_answer
 from mlops_lab.kit.drawn import drawn
 from mlops_lab.kit.inside import settled
 
+from .behind import answers_alone
 from .budget import MIB, accounted
 from .reports import delivered
 from .scenario import (
@@ -43,7 +43,7 @@ async def book_answers(lab: Lab) -> None:
         "the routes are the archive's, and that was right as it was: kubectl get configmap archive -o yaml. If there "
         "is no answer at all: kubectl get endpointslices"
     )
-    await must_answer(lab, "book", "book")
+    await answers_alone(lab, "book")
 
 
 @check(points=1, needs=book_answers, domains=("cka/troubleshooting", "ckad/observability-and-maintenance"))
@@ -77,7 +77,7 @@ async def forecasts(lab: Lab) -> None:
     expect(await forecast(lab, routes.sample(sorted(ROUTES), 3))).because(
         "the model takes each route's minutes from the book when it starts: kubectl logs deploy/model"
     )
-    await must_answer(lab, "model", "model")  # once somebody answers, as others' pods may be ready later
+    await answers_alone(lab, "model")  # once somebody answers, as others' pods may be ready later
     expect(await large_requests(lab, routes.choices(sorted(ROUTES), k=AT_ONCE))).because(LARGE)
 
 
@@ -109,7 +109,7 @@ async def board_shows(lab: Lab) -> None:
     await must_run_as_given(lab, "board")
     answer, rows = await board_of(lab)
     expect(rows).because(SHOWN.format(minutes=LATE_FROM))
-    await must_answer(lab, "board", "board")
+    await answers_alone(lab, "board")
     expect(await shows_newest(lab, answer)).because("the board asks the book for it each time")
 
 

@@ -1,0 +1,42 @@
+"""Who is behind a Service: a Deployment's pods alone, now and at whatever time others' pods are made."""
+
+from __future__ import annotations
+
+from mlops_lab.checks import Lab, holds
+from mlops_lab.kit.answering import must_answer
+from mlops_lab.kit.prerequisites import must
+from mlops_lab.kube.client import Object
+
+MAKERS = ("CronJob", "DaemonSet", "Deployment", "Job", "StatefulSet")
+
+
+async def answers_alone(lab: Lab, part: str) -> None:
+    """The Deployment of a Service's name answers for it, and nothing else makes pods that would; no news then.
+
+    Raises:
+        Failure: somebody else does, or will.
+    """
+    await must_answer(lab, part, part)
+    wanted: Object = (await lab.objects.service(part))["spec"].get("selector") or {}
+    others = [
+        f"{kind} {each['metadata']['name']}"
+        for kind in MAKERS
+        for each in await lab.objects.all(kind)
+        if (kind, each["metadata"]["name"]) != ("Deployment", part) and wanted.items() <= labels(each).items()
+    ]
+    must(
+        holds(
+            not others,
+            f"the pods of Deployment {part} alone have the labels that Service {part} selects",
+            f"those that {', '.join(others)} makes have them, too",
+        ),
+        "a Service leads to whatever pod has its labels, also to one that is made at night, ends after a minute and "
+        "does not listen: every second question is refused meanwhile. Labels are copied easily with the rest",
+    )
+
+
+def labels(maker: Object) -> Object:
+    """The labels of the pods that an object makes."""
+    spec = maker["spec"]
+    found: Object = ((spec.get("jobTemplate") or {}).get("spec") or spec).get("template") or {}
+    return (found.get("metadata") or {}).get("labels") or {}
