@@ -12,8 +12,8 @@ from mlops_lab.checks import Lab, LabError, Observation, at_most, check, current
 from mlops_lab.kit.prerequisites import must
 
 from . import at_once, day, judge, notifications, replay
-from .fault import BACK_WITHIN, FIRES_WITHIN, RESOLVED_WITHIN, Story, inject_fault
-from .notifications import Notifications, must_hear_of_the_end, notified, settled
+from .fault import BACK_WITHIN, FIRES_WITHIN, Story, inject_fault
+from .notifications import RESOLVED_WITHIN, Notifications, must_hear_of_the_end, notified, settled
 from .plan import AFTER, clock
 from .prometheus import PODS, loaded
 from .running import runs
