@@ -229,7 +229,7 @@ def test_a_body_has_its_fault_in_another_place_each_time(monkeypatch: pytest.Mon
     assert [body.index("?") for body in bodies if "?" in body] == [12, 26]
     whole = [json.loads(body)["rows"] for body in bodies if "?" not in body]
     assert [[row["hour"] for row in rows] for rows in whole] == [[7, 31], [7] * 17 + [31]]
-    for status, right in ((422, True), (400, True), (200, False), (500, False)):
+    for status, right in ((422, True), (400, True), (200, False), (500, True), (404, False)):
         assert (
             checks.each_has_its_status(checks.Seen([], {"answers": [{"kind": "misplaced", "status": status}]})).ok
             is right

@@ -14,7 +14,7 @@ from .scenario import WITHIN, Seen
 EXPECTED = {
     "predict": (200,), "odd": (200,), "nameless": (200,), "refused": (422,), "unknown": (404,), "quoted": (404,),
     "crash": (500,), "method": (405,), "alive": (200,), "broken": (422, 400, 500),
-    "deep": (422, 400, 500), "misplaced": (422, 400), "again": (200,),
+    "deep": (422, 400, 500), "misplaced": (422, 400, 500), "again": (200,),
 }  # fmt: skip
 
 
@@ -45,9 +45,9 @@ def each_has_its_status(seen: Seen) -> Observation:
 
 
 def crashed(answer: Object) -> bool:
-    """Did the request end in an exception? A number that JSON does not have, and lists in lists, may do so or not."""
+    """Did the request end in an exception? What is no JSON, and lists in lists, may do so or not."""
     kind: str = answer["kind"]
-    return kind == "crash" or (kind in ("broken", "deep") and bool(answer["status"] == 500))
+    return kind == "crash" or (kind in ("broken", "deep", "misplaced") and bool(answer["status"] == 500))
 
 
 def each_has_its_line(seen: Seen) -> Observation:
