@@ -228,7 +228,7 @@ def test_a_solution_starts_one_run_for_each_drift(solution: str, world: World, t
 @pytest.mark.parametrize(
     ("wrong", "when", "runs"),
     [
-        ("starts_one_run--each-message", "twice", 2),
+        ("starts_one_run--each-message", "twice", 3),
         ("starts_one_run--resolved-too", "resolved", 1),
         ("starts_one_run--remembered-in-the-pod", "another pod", 2),
         ("starts_one_run--any-alert", "no drift", 1),
