@@ -6,6 +6,7 @@ from mlops_lab.checks import Lab, Observation, holds
 from mlops_lab.kit import admission
 from mlops_lab.kit.jobs import over
 from mlops_lab.kit.pods import made_by, name
+from mlops_lab.kit.workloads import labels_of_pods
 from mlops_lab.kube.client import Object
 
 MAKERS = ("CronJob", "DaemonSet", "Deployment", "Job", "ReplicaSet", "StatefulSet")
@@ -25,13 +26,6 @@ async def no_other_maker(lab: Lab, deployment: Object) -> Observation:
                 found.append(f"{kind} {name(item)}")
     expected = f"of all that makes pods only Deployment {name(deployment)} gives them {labels or 'the labels'}"
     return holds(not found, expected, f"{', '.join(found[:6])} does so, too")
-
-
-def labels_of_pods(item: Object) -> dict[str, str]:
-    """The labels that the pods of a workload get."""
-    spec = item["spec"]
-    spec = (spec.get("jobTemplate") or {}).get("spec") or spec
-    return ((spec.get("template") or {}).get("metadata") or {}).get("labels") or {}
 
 
 async def next_pod_let_in(lab: Lab, deployment: Object) -> Observation:

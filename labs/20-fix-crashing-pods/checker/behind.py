@@ -5,6 +5,7 @@ from __future__ import annotations
 from mlops_lab.checks import Lab, holds
 from mlops_lab.kit.answering import must_answer
 from mlops_lab.kit.prerequisites import must
+from mlops_lab.kit.workloads import labels_of_pods
 from mlops_lab.kube.client import Object
 
 MAKERS = ("CronJob", "DaemonSet", "Deployment", "Job", "StatefulSet")
@@ -22,7 +23,7 @@ async def answers_alone(lab: Lab, part: str) -> None:
         f"{kind} {each['metadata']['name']}"
         for kind in MAKERS
         for each in await lab.objects.all(kind)
-        if (kind, each["metadata"]["name"]) != ("Deployment", part) and wanted.items() <= labels(each).items()
+        if (kind, each["metadata"]["name"]) != ("Deployment", part) and wanted.items() <= labels_of_pods(each).items()
     ]
     must(
         holds(
@@ -33,10 +34,3 @@ async def answers_alone(lab: Lab, part: str) -> None:
         "a Service leads to whatever pod has its labels, also to one that is made at night, ends after a minute and "
         "does not listen: every second question is refused meanwhile. Labels are copied easily with the rest",
     )
-
-
-def labels(maker: Object) -> Object:
-    """The labels of the pods that an object makes."""
-    spec = maker["spec"]
-    found: Object = ((spec.get("jobTemplate") or {}).get("spec") or spec).get("template") or {}
-    return (found.get("metadata") or {}).get("labels") or {}
