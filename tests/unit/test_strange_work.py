@@ -15,6 +15,7 @@ import pytest
 from mlops_lab.base.errors import Failure, LabError
 from mlops_lab.checks import Observation
 from mlops_lab.kit.given import in_manifests
+from mlops_lab.measure.pods.containers import Reading
 from mlops_lab.measure.traffic.http import Answer
 from tests.lab_programs import loaded
 from tests.made_up import READY, NothingThere, NoTraffic, made_up_lab
@@ -119,6 +120,16 @@ def test_a_model_loads_for_a_number_of_seconds(said: str) -> None:
 def test_another_programs_report_says_what_it_likes(size: Any, seen: bool) -> None:
     watched = loaded("06").Watched(made_up_lab(), {"model": {}})
     assert watched._saw(size) is seen
+
+
+@pytest.mark.parametrize(("memory", "seen"), [((134,), False), ((6, 134), False), ((134, 390), True)])
+def test_a_report_is_seen_by_what_it_takes_and_not_by_what_a_young_server_does(
+    memory: tuple[int, ...], seen: bool
+) -> None:
+    watched = loaded("06").Watched(made_up_lab(), {"model": {}})
+    watched._before["model"] = Reading(0.0, 0.0, 4 << 20, None, None)
+    watched.readings["model"] = [Reading(at, 0.0, mib << 20, None, None) for at, mib in enumerate(memory, 1)]
+    assert watched._saw(256 << 20) is seen
 
 
 @pytest.mark.parametrize(("status", "fault"), [(409, False), (200, True)])

@@ -161,8 +161,7 @@ class Watched:
         """Was there a reading while the report's memory, so many bytes, was in use?"""
         if not isinstance(size, int) or size > REPORT:
             return True  # it is another program's report, and says not what it takes
-        memory = [each.memory for each in (self._before.get("model"), *self.readings["model"]) if each]
-        return bool(memory) and max(memory) - min(memory) >= size / 2
+        return any(each.memory >= size for each in self.readings["model"])
 
     async def _harmed(self) -> bool:
         for name, before in self.pods.items():
