@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import threading
 import time
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from mlops_lab.base.errors import LabError
+from mlops_lab.base.paths import project
 from mlops_lab.base.progress import Progress, spell
 from mlops_lab.cluster import health
 from mlops_lab.engine.docker import Docker
@@ -260,6 +262,13 @@ def test_pushed_names_serve_a_mirror_and_a_shared_cluster() -> None:
 def test_an_unknown_image_is_named() -> None:
     with pytest.raises(LabError, match="no/such"):
         Sources({}, "build", "amd64").image("no/such:1")
+
+
+@pytest.mark.parametrize("name", ["workbench", "rag", "pytorch", "tensorflow"])
+def test_packages_are_found_with_and_without_the_pythonpath_of_an_image(name: str) -> None:
+    text = (project() / "images" / name / "Dockerfile").read_text()
+    told, kept = re.search(r"^ENV PYTHONPATH=(\S+)", text, re.MULTILINE), re.search(r"printf '(\S+)' >\S+\.pth", text)
+    assert told and kept and told[1].split(":") == kept[1].removesuffix("\\n").split("\\n")
 
 
 def test_the_storage_manifest_is_put_together_from_kinds_source() -> None:
