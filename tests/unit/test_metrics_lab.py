@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import math
 import re
@@ -110,6 +111,18 @@ def test_of_every_kind_some_come_without_an_id(monkeypatch: pytest.MonkeyPatch) 
     for kind in ("unknown", "refused", "broken", "crash"):
         given = [bool(sender.send(kind)["given"]) for _ in range(9)]
         assert given.count(False) == 3
+
+
+def test_requests_that_took_alike_are_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine's first brief requests take 20 ms and its long ones 25; then a brief one takes 5."""
+    seconds = iter([0.02] * 6 + [0.025] * 6 + [0.005] * 6 + [0.025] * 6)
+    monkeypatch.setattr(traffic, "ask", lambda *words, **named: (404, {}, b"", next(seconds), ""))
+    looks: Any = itertools.count()
+    monkeypatch.setattr(traffic, "settled", lambda *words: {"m": {"look": next(looks)}})
+    sender, found = traffic.Sender({"rows": [{"carrier": "UA"}], "service": ("", 80)}), dict[str, Any]()
+    assert traffic.one_after_the_other(sender, [], set(), found) == {"m": {"look": 4}}
+    assert (found["brief"], found["timed"], len(sender.answers)) == (12, 18, 24)
+    assert [found[when]["m"]["look"] for when in ("middle", "later", "after")] == [2, 3, 4]
 
 
 def test_clients_have_ids_of_several_forms_and_tell_who_they_are_or_not(monkeypatch: pytest.MonkeyPatch) -> None:
