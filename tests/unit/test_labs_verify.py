@@ -24,6 +24,7 @@ from mlops_lab.proof.verify import steps, verify
 from tests.new_labs import filled
 
 CHECK = "two_pods_are_ready"
+MISTAKES = [*(f"{CHECK}--mistake-{number}" for number in range(2, 6)), f"{CHECK}--one-replica"]
 
 
 class ToldStage:
@@ -108,8 +109,7 @@ def test_an_honest_lab_goes_through_every_step_and_is_verified(exercise: Exercis
         "solution kustomize, then reset",
         "solution manifests",
         "solution manifests, then reset",
-        *(f"wrong {CHECK}--mistake-{number}" for number in range(2, 6)),
-        f"wrong {CHECK}--one-replica",
+        *(f"wrong {mistake}" for mistake in MISTAKES),
         "outage",
     ]
     assert set(outcomes(done).values()) == {"honest"}
@@ -238,6 +238,31 @@ def test_a_changed_lab_is_verified_anew(exercise: Exercise, ledger: Ledger) -> N
     run(exercise, ledger, stage, resume=True, only=["start"])
     assert stage.calls == ["fresh", "fresh", "start"]
     assert not ledger.read()["labs"]["10-scale"]["verified"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "again"),
+    [
+        ("README.md", []),
+        (f"wrong/{CHECK}--mistake-3/notes.txt", [f"{CHECK}--mistake-3"]),
+        ("wrong/another_one--slow/notes.txt", ["another_one--slow"]),
+        ("solution/manifests/notes.txt", ["start", *["manifests"] * 2, *MISTAKES, "kustomize"]),
+        ("solution/kustomize/notes.txt", ["start", *["kustomize"] * 2, "kustomize"]),
+        ("start/notes.txt", ["start", *["kustomize"] * 2, *["manifests"] * 2, *MISTAKES, "kustomize"]),
+    ],
+)
+def test_what_few_steps_rest_on_is_proved_anew_by_those(
+    exercise: Exercise, ledger: Ledger, changed: str, again: list[str]
+) -> None:
+    run(exercise, ledger, ToldStage(honest))
+    file = exercise.folder / changed
+    file.parent.mkdir(exist_ok=True)
+    file.write_text("another\n")
+    stage = ToldStage(honest)
+    done = run(exercise, ledger, stage, resume=True)
+    assert [each for each in stage.calls if each not in ("fresh", "reset", "healthy")] == again
+    assert len(done) == 13 + ("another_one" in changed)
+    assert ledger.steps(exercise.slug, content_of(exercise).key).keys() == {each.step for each in done}
 
 
 def test_a_start_that_kubectl_refuses_scores_nothing_all_the_same(exercise: Exercise, ledger: Ledger) -> None:

@@ -120,7 +120,7 @@ def test_requests_that_took_alike_are_sent_again(monkeypatch: pytest.MonkeyPatch
     looks: Any = itertools.count()
     monkeypatch.setattr(traffic, "settled", lambda *words: {"m": {"look": next(looks)}})
     sender, found = traffic.Sender({"rows": [{"carrier": "UA"}], "service": ("", 80)}), dict[str, Any]()
-    assert traffic.one_after_the_other(sender, [], set(), found) == {"m": {"look": 4}}
+    traffic.one_after_the_other(sender, [], set(), found)
     assert (found["brief"], found["timed"], len(sender.answers)) == (12, 18, 24)
     assert [found[when]["m"]["look"] for when in ("middle", "later", "after")] == [2, 3, 4]
 

@@ -219,12 +219,8 @@ def wait_for_a_way(pods: Pods) -> None:
                 time.sleep(0.2)
 
 
-def one_after_the_other(sender: Sender, pods: Pods, fell: set[str], found: Plain) -> dict[str, Plain]:
-    """Brief requests and then long ones; both again where a busy machine made them take alike.
-
-    Returns:
-        each pod's metrics at the end, by its name.
-    """
+def one_after_the_other(sender: Sender, pods: Pods, fell: set[str], found: Plain) -> None:
+    """Brief requests and then long ones; both again where a busy machine made them take alike."""
     last = settled(pods, fell)
     for _ in range(ROUNDS):
         found["middle"], waited = plain(last), {}
@@ -235,7 +231,6 @@ def one_after_the_other(sender: Sender, pods: Pods, fell: set[str], found: Plain
             found[then] = plain(last)
         if LONGER * sum(waited["brief"]) <= TIMED * min(waited["timed"]):
             break
-    return last
 
 
 def done(plan: Plain, found: Plain) -> None:
@@ -263,7 +258,7 @@ def done(plan: Plain, found: Plain) -> None:
     for pod in pods:
         sender.places = [place for side in (4, 5) for place in sender.draw.sample(range(side, FURTHEST, 2), PLACES)]
         salvo(sender, ["misplaced"] * len(sender.places), pod)
-    last = one_after_the_other(sender, pods, fell, found)
+    one_after_the_other(sender, pods, fell, found)
     found["at_once"] = {pod["name"]: at_once(pod) for pod in pods}
     for pod in pods:
         sender.strangers(pod, STRANGERS)

@@ -3,13 +3,17 @@
 Four parts, so that one can say what has changed since: the lab's own folder, the modules that its checker imports,
 what it runs on (charts and images), and the engine that runs every lab. What brings images and the cluster itself is
 in none of them, and versions are not: the suite has tests of its own for those.
+
+A step of a proof rests on less: no other solution or mistake than its own, and none of the texts that people read. So
+a lab with one mistake more has one step more to prove.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+import tomllib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mlops_lab.base.errors import LabError
@@ -35,30 +39,64 @@ _NODES = "proof.nodes_stage"
 _EVERYWHERE = ("images/flight-delay", "images/load")
 # Folders of variants and of the learner's files: programs there are not the checker's.
 _WORKS = ("start", "solution", "wrong")
+# What people read, and no checker.
+_TEXTS = ("README.md", "hints.md")
+_PARTS = ("folder", "checker", "platform", "engine")
 _LENGTH = 12
+
+
+class Key(str):
+    """A content's four hashes as one, and by step of a verification a hash of what that step rests on.
+
+    Args:
+        whole: all four.
+        of: says what a step rests on, by its name; the whole if not given.
+    """
+
+    _of: Callable[[str], str] | None
+
+    def __new__(cls, whole: str, of: Callable[[str], str] | None = None) -> Key:
+        """See the class."""
+        key = super().__new__(cls, whole)
+        key._of = of
+        return key
+
+    def of(self, step: str) -> str:
+        """What a step rests on."""
+        return self._of(step) if self._of else str(self)
 
 
 @dataclass(frozen=True)
 class Content:
-    """The four hashes."""
+    """The four hashes.
+
+    Attributes:
+        of: says by a step's name which files of the lab's folder that step rests on, as one hash; None where that was
+            not kept.
+    """
 
     folder: str
     checker: str
     platform: str
     engine: str
+    of: Callable[[str], str] | None = field(default=None, compare=False, repr=False)
 
     @property
-    def key(self) -> str:
+    def key(self) -> Key:
         """All four as one."""
-        return _short("\0".join(getattr(self, field.name) for field in fields(self)).encode())
+        of = self.of
+        return Key(self._with(self.folder), of and (lambda step: self._with(of(step))))
+
+    def plain(self) -> dict[str, str]:
+        """The four, by name."""
+        return {name: getattr(self, name) for name in _PARTS}
 
     def changed(self, before: Content | None) -> list[str]:
         """Which parts are others than before, the lab's own first; all of them without a before."""
-        return [
-            field.name
-            for field in fields(self)
-            if before is None or getattr(self, field.name) != getattr(before, field.name)
-        ]
+        return [name for name in _PARTS if before is None or getattr(self, name) != getattr(before, name)]
+
+    def _with(self, folder: str) -> str:
+        return _short("\0".join((folder, self.checker, self.platform, self.engine)).encode())
 
 
 class Contents:
@@ -85,7 +123,8 @@ class Contents:
         apart = [name for name in self._apart if not _names(named, name)]
         own = self._imports.behind(named - self._engine, apart) - self._engine
         return Content(
-            _files([exercise.folder]), self._modules(own), _files(_platform(exercise, self._root)), self._judged
+            *(_files([exercise.folder]), self._modules(own), _files(_platform(exercise, self._root)), self._judged),
+            of=lambda step: _rests_on(exercise.folder, step),
         )
 
     def _modules(self, names: Iterable[str]) -> str:
@@ -136,13 +175,52 @@ def _platform(exercise: Exercise, root: Path) -> list[Path]:
     return [root / name for name in dict.fromkeys(wanted) if (root / name).is_dir()]
 
 
-def _files(folders: Sequence[Path]) -> str:
-    """A hash of folders by their files' bytes, names and whether they can be run."""
+def _rests_on(folder: Path, step: str) -> str:
+    """A hash of the files that a step rests on: of `wrong NAME` those of that mistake and of what it is laid over.
+
+    Other steps rest on no mistake, and on all solutions; the form, of which the texts are a part, on everything.
+    """
+    kind, _, name = step.partition(",")[0].partition(" ")
+    own = folder / kind / name
+    if kind == "form":
+        return _files([folder])
+    if kind not in ("solution", "wrong") or not own.is_dir():
+        return _files([folder], without=("wrong", *_TEXTS))
+    return _short(
+        "\0".join([_files([folder], without=("solution", "wrong", *_TEXTS)), *map(_laid, _under(own, folder))]).encode()
+    )
+
+
+def _laid(variant: Path) -> str:
+    return f"{variant.parent.name}/{variant.name} {_files([variant])}"
+
+
+def _under(variant: Path, lab: Path) -> Iterator[Path]:
+    """A variant's folder, and those that it is laid over; see `labs.variants`."""
+    seen: set[Path] = set()
+    while variant.is_dir() and variant not in seen:
+        seen.add(variant)
+        yield variant
+        try:
+            base = tomllib.loads((variant / "variant.toml").read_text(encoding="utf-8")).get("from")
+        except (OSError, ValueError):  # without one it is laid over nothing; what can't be read, its step says
+            return
+        if not base:
+            return
+        variant = lab / str(base)
+
+
+def _files(folders: Sequence[Path], without: Sequence[str] = ()) -> str:
+    """A hash of folders by their files' bytes, names and whether they can be run.
+
+    Args:
+        without: files and folders directly below, by name, that are left out.
+    """
     digest = hashlib.sha256()
     for folder in folders:
         for file in sorted(path for path in folder.rglob("*") if path.is_file()):
             inside = file.relative_to(folder)
-            if "__pycache__" in inside.parts or str(inside) == KEPT:
+            if "__pycache__" in inside.parts or str(inside) == KEPT or inside.parts[0] in without:
                 continue
             digest.update(f"{folder.name}/{inside}\0{file.stat().st_mode & 0o100}\0".encode())
             digest.update(hashlib.sha256(file.read_bytes()).digest())

@@ -1,6 +1,7 @@
 """What `lab verify` found, kept as JSON after every step, so that it can go on where it was interrupted.
 
-An entry counts only for the content that it was made with (`content.content_of`). The file stays on this machine; what
+A step counts only for the content that it was made with: the lab's whole one, or what that step rests on of another one
+(`content.Key`). The file stays on this machine; what
 the repository keeps of it is in `proofs`. Several verifications may write at once: each merges its lab into the file
 under a lock.
 """
@@ -10,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
@@ -21,6 +22,7 @@ from mlops_lab.base.errors import LabError
 from mlops_lab.base.paths import state
 from mlops_lab.base.state_files import cached, write
 from mlops_lab.checks.verdicts import Result
+from mlops_lab.proof.content import Key
 
 HONEST, DISHONEST, ENVIRONMENT = "honest", "dishonest", "environment"
 
@@ -50,6 +52,7 @@ class Done:
 class _Entry(TypedDict):
     key: str
     steps: dict[str, Done]
+    rests: NotRequired[dict[str, str]]  # what each step rests on
     verified: NotRequired[bool]
 
 
@@ -60,26 +63,20 @@ class Ledger:
         self.file = file or state() / "verify.json"
 
     def steps(self, lab: str, key: str) -> dict[str, dict[str, Any]]:
-        """What is known of a lab, by step; empty if the lab or the checker changed since."""
-        entry = self.read()["labs"].get(lab, {})
-        return dict(entry.get("steps", {})) if entry.get("key") == key else {}
+        """What is known of a lab, by step, but for steps that rest on what changed since."""
+        steps: dict[str, dict[str, Any]] = _still(self.read()["labs"].get(lab, {}), key)["steps"]
+        return steps
 
     def forget(self, lab: str, key: str, steps: Sequence[str]) -> None:
-        """Drop what is known of some steps of a lab, and of all steps if the lab or the checker changed."""
+        """Drop what is known of some steps of a lab, and of those that rest on what changed."""
         with self._changing() as whole:
-            entry = whole["labs"].get(lab, {})
-            kept = entry.get("steps", {}) if entry.get("key") == key else {}
-            whole["labs"][lab] = {
-                "key": key, "steps": {name: each for name, each in kept.items() if name not in steps},
-            }  # fmt: skip
+            whole["labs"][lab] = _still(whole["labs"].get(lab, {}), key, steps)
 
     def keep(self, lab: str, key: str, done: Done, *, wanted: Sequence[str]) -> None:
         """Write down one step; `wanted` are all that make the lab verified."""
         with self._changing() as whole:
-            entry = whole["labs"].get(lab, {})
-            if entry.get("key") != key:
-                entry = {"key": key, "steps": {}}
-            entry["steps"][done.step] = done.plain()
+            entry = _still(whole["labs"].get(lab, {}), key)
+            entry["steps"][done.step], entry["rests"][done.step] = done.plain(), _of(key, done.step)
             entry["verified"] = all(entry["steps"].get(step, {}).get("outcome") == HONEST for step in wanted)
             whole["labs"][lab] = entry
 
@@ -111,6 +108,19 @@ class Ledger:
                 write(self.file, json.dumps(whole, indent=1, ensure_ascii=False))
         except OSError as trouble:
             raise LabError(f"{self.file} cannot be written: {trouble}", "see that the disk has room") from trouble
+
+
+def _of(key: str, step: str) -> str:
+    return key.of(step) if isinstance(key, Key) else key
+
+
+def _still(entry: Mapping[str, Any], key: str, but: Sequence[str] = ()) -> dict[str, Any]:
+    """A lab's entry with the steps that hold for a content, without some of them."""
+    steps, rests = entry.get("steps", {}), entry.get("rests", {})
+    if entry.get("key") != key:
+        steps = {name: each for name, each in steps.items() if rests.get(name) == _of(key, name)}
+    steps = {name: each for name, each in steps.items() if name not in but}
+    return {"key": str(key), "steps": steps, "rests": {name: _of(key, name) for name in steps}}
 
 
 def _fits(entry: Any) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, TypedDict
 
 from mlops_lab.base.state_files import Damaged, kept, write
@@ -42,7 +42,7 @@ class _Form(TypedDict):
     at: str
     seconds: float
     steps: int
-    content: dict[str, str]
+    content: dict[str, Any]
 
 
 def proofs(exercise: Exercise) -> dict[str, Proof]:
@@ -88,6 +88,6 @@ def keep(
             del now[form]
     if now == before:
         return False
-    plain = {form: asdict(now[form]) for form in (WHOLE, SHORT) if form in now}
+    plain = {form: {**vars(now[form]), "content": now[form].content.plain()} for form in (WHOLE, SHORT) if form in now}
     write(exercise.folder / KEPT, json.dumps(plain, indent=2) + "\n")
     return True
