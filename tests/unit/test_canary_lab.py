@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import http.client
+import itertools
 import json
 import runpy
 import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
@@ -544,6 +546,55 @@ def test_the_good_candidate_has_no_place_of_its_own(lab25: Any) -> None:
         assert sorted((*first, *then)) == sorted(lab25.WORSE)
         places.add(len(first))
     assert places == {0, 1, 2, 3}
+
+
+@pytest.mark.parametrize(
+    ("took", "blind", "before", "some", "every"),
+    [
+        (25.0, 0, 3, 3, 3),
+        (130.0, 0, 1, 1, 3),  # else the check that the good one is for took more than ten minutes
+        (130.0, 1, 1, 2, 3),
+        (130.0, 3, 1, 3, 3),
+        (180.0, None, 1, 1, 1),
+    ],
+)
+def test_the_good_candidate_waits_for_few_bad_ones_of_a_slow_judge(
+    took: float, blind: int | None, before: int, some: int, every: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With judges that promote the first `blind` bad candidates; None has no end for any."""
+    canaries, lab, tried, known = loaded("25", "canaries"), made_up_lab("25"), list[str](), dict[Any, Any]()
+    lab.seed = next(seed for seed in itertools.count() if len(in_order_of(canaries, seed)) == 3)
+
+    @contextlib.asynccontextmanager
+    async def staged(*given: Any) -> AsyncIterator[None]:
+        yield None
+
+    async def one(lab: Any, stage: Any, kind: str, *given: Any) -> Any:
+        tried.append(kind)
+        end = "running" if blind is None else "promoted" if len(tried) <= blind else "taken back"
+        return [canaries.Canary(kind, verdict=end, took=took)]
+
+    async def outlives(*given: Any) -> Any:
+        return canaries.NOT_YET
+
+    async def once(story: Any) -> Any:
+        if story not in known:
+            known[story] = await story(lab)
+        return known[story]
+
+    for name, what in {"staged": staged, "_tried": one, "outlives": outlives}.items():
+        monkeypatch.setattr(canaries, name, what)
+    lab.once = once  # type: ignore[method-assign,assignment]
+    stories = canaries.before, canaries.some_bad, canaries.bad
+    assert [len(asyncio.run(once(story))) for story in stories] == [before, some, every]
+    assert len(tried) == every
+
+
+def in_order_of(canaries: Any, seed: int) -> list[str]:
+    """The bad candidates that a seed has before the good one."""
+    lab = made_up_lab("25")
+    lab.seed = seed
+    return list(canaries.in_order(lab)[0])
 
 
 def test_a_bad_candidate_gets_its_share_and_no_more(lab25: Any) -> None:

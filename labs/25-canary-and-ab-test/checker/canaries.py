@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
@@ -26,6 +26,7 @@ from .stage import (
 
 RATE = 150.0  # requests a second
 DECIDED_WITHIN = 180.0  # s
+SOON = 100.0  # s of bad candidates; then the good one comes, whatever was drawn: a check has ten minutes
 WATCHED = 3.0  # s in which nothing comes any more where nothing is to come
 SHARE, MORE = 0.12, 40  # of the requests, and so many beside: those that a bad candidate may get
 WORSE = ("errors", "latency", "predictions")
@@ -61,8 +62,8 @@ class Canary:
 
 
 async def before(lab: Lab) -> dict[str, list[Canary]]:
-    """The bad candidates that come before the good one: as many as are drawn, and none after one without a verdict."""
-    return await _bad_ones(lab, in_order(lab)[0])
+    """The bad candidates before the good one: as many as are drawn, fewer with a judge that takes its time."""
+    return await _bad_ones(lab, {}, in_order(lab)[0], lambda found: spent(found) > SOON)
 
 
 async def good(lab: Lab) -> list[Canary]:
@@ -98,10 +99,19 @@ async def outlives(lab: Lab, stage: Stage, verdict: str) -> Observation:
     )  # fmt: skip
 
 
+async def some_bad(lab: Lab) -> dict[str, list[Canary]]:
+    """Those before the good one, and as many after it as it takes until one is taken back."""
+    return await _bad_ones(lab, await lab.once(before), list(chain(*in_order(lab))), lambda found: told_apart(found).ok)
+
+
 async def bad(lab: Lab) -> dict[str, list[Canary]]:
     """Candidates that are worse in one thing each, in an order that is drawn; each once more if it is promoted."""
-    found = await lab.once(before)
-    return found | await _bad_ones(lab, [kind for kind in chain(*in_order(lab)) if kind not in found])
+    return await _bad_ones(lab, await lab.once(some_bad), list(chain(*in_order(lab))), lambda found: False)
+
+
+def spent(seen: Mapping[str, Sequence[Canary]]) -> float:
+    """The seconds that canaries took, all together."""
+    return sum(each.took for canaries in seen.values() for each in canaries)
 
 
 def remembered(lab: Lab) -> str:
@@ -116,22 +126,31 @@ def in_order(lab: Lab) -> tuple[list[str], list[str]]:
     return kinds[:place], kinds[place:]
 
 
-async def _bad_ones(lab: Lab, kinds: Sequence[str]) -> dict[str, list[Canary]]:
+async def _bad_ones(
+    lab: Lab,
+    known: Mapping[str, list[Canary]],
+    kinds: Sequence[str],
+    enough: Callable[[dict[str, list[Canary]]], bool],
+) -> dict[str, list[Canary]]:
+    """More bad candidates than are known, until there are enough; none after one without a verdict.
+
+    That one took three minutes, and says enough.
+    """
     random = drawn(lab, "bad")
     worse: dict[str, Seen] = {
         "errors": {"errors": round(random.uniform(0.09, 0.14), 4)},
         "latency": random.choice([{"median": 0.06}, {"tail": 0.15}]),
         "predictions": random.choice([{"odds": 6.0}, {"mixed": 2.2}]),
     }
-    found: dict[str, list[Canary]] = {}
-    for kind in kinds:
+    found = dict(known)
+    for kind in (each for each in kinds if each not in known):
+        if enough(found) or any(seen[-1].verdict not in ENDS for seen in found.values()):
+            break
         async with staged(lab, f"bad {kind}") as stage:
             found[kind] = await _tried(lab, stage, kind, STABLE, STABLE | worse[kind], "taken back")
             last = found[kind][-1]
             if kind == remembered(lab) and last.verdict == "taken back" and over(last, "candidate").ok:
                 last.stays = await outlives(lab, stage, "taken back")
-        if found[kind][-1].verdict not in ENDS:
-            break  # it takes three minutes, and says enough
     return found
 
 
@@ -188,11 +207,11 @@ async def _afterwards(lab: Lab, stage: Stage, model: str) -> dict[str, int]:
     return found
 
 
-def told_apart(bad_ones: dict[str, list[Canary]]) -> Observation:
+def told_apart(bad_ones: Mapping[str, list[Canary]]) -> Observation:
     """Whether the judge promotes not just whatever comes."""
     ends = [seen[-1].verdict for seen in bad_ones.values()]
     ok = "taken back" in ends
-    expected = "of three bad candidates one at least is taken back"
+    expected = "of the bad candidates one at least is taken back"
     return Observation(ok, expected, expected if ok else f"they are {', '.join(sorted(set(ends)))}", timed=False)
 
 
