@@ -110,6 +110,19 @@ def test_each_fault_changes_something_and_the_program_still_compiles() -> None:
     assert files["service/weights.yaml"]["metadata"]["name"].startswith("weights-")
 
 
+def test_a_slow_gate_gets_one_fault_of_each_word_first() -> None:
+    faults, orders = loaded("29", "faults"), set()
+    for seed in range(20):
+        found = faults.in_turn(Random(seed))
+        assert {word for word, _ in found[: len(faults.FAULTS)]} == set(faults.FAULTS)
+        kinds = [(word, some) for word, kinds in faults.FAULTS.items() for some in kinds]
+        for word, some in kinds:
+            assert len([each for of, each in found if of == word and each in {one.__name__ for one in some}]) == 1
+        assert len(found) == len(kinds)
+        orders.add(tuple(word for word, _ in found))
+    assert len(orders) > 15
+
+
 def test_a_key_is_found_however_it_is_written(tmp_path: Path) -> None:
     checker, keys = loaded("29", "repository"), [f"{Random(7).randrange(1 << 128):032x}"]
     key, there = keys[0], tmp_path / "one"

@@ -137,3 +137,11 @@ FAULTS: dict[str, tuple[tuple[Fault, ...], ...]] = {
     ),
 }
 NAMES = {each.__name__: each for kinds in FAULTS.values() for some in kinds for each in some}
+
+
+def in_turn(draw: random.Random) -> list[tuple[str, str]]:
+    """Words and faults, by name, in an order that is drawn: one of each word, then the others."""
+    every = [(word, draw.choice(some).__name__) for word, kinds in FAULTS.items() for some in kinds]
+    draw.shuffle(every)
+    first = dict(reversed(every))
+    return sorted(every, key=lambda each: first[each[0]] != each[1])

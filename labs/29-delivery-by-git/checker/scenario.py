@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -16,7 +17,7 @@ from mlops_lab.kit.standing import standing
 from mlops_lab.kube.client import Object
 
 from .as_committed import applied, differs, key_now, version
-from .faults import FAULTS
+from .faults import FAULTS, in_turn
 from .hands import at_rest, changes
 from .leftovers import are_gone, fields_are_gone, nothing_is_left, services
 from .stage import BACK_WITHIN, DECIDED_WITHIN, Seen, Team, a_message, key_in, private_lines, sealed_in, team, unharmed
@@ -25,6 +26,7 @@ from .why import COMES_UP
 
 UP_WITHIN = 150.0  # s for what was on main when the check began
 TRIED_AFTER = 8.0  # s after a push: who looks for new commits has found it
+BEGUN_WITHIN = 300.0  # s after which no other commit with a fault comes: a check has ten minutes
 STAYS = 8.0  # s in which a program that has just been started does what it does first
 SAME = (0.002, 0.006)  # how much a model's log loss may be higher, to be as good
 HARDLY = (0.0005, 0.003)  # together with SAME it is still as good as the first
@@ -141,19 +143,25 @@ async def _back(lab: Lab, what: str, look: Callable[[], Awaitable[str]]) -> Obse
 async def broken(lab: Lab, *, short: bool) -> list[tuple[Observation, str]]:
     """Commits with each fault that the text names, passengers meanwhile; then new pods and a hand while one is newest.
 
+    A gate that takes its time for each gets one of each word at least, and as many more as there is time for.
+
     Args:
         short: one is enough.
     """
     story, draw = await good(lab), drawn(lab, "faults")
     wanted, key, looks = story.second, story.keys[-1], list[tuple[Observation, str]]()
-    drawn_faults = [(word, draw.choice(some).__name__) for word, kinds in FAULTS.items() for some in kinds]
-    draw.shuffle(drawn_faults)
+    faults = in_turn(draw)[: 1 if short else None]
     made, there = list[Seen](), await services(lab)
     async with team(lab) as it:
         since = (await it.do("tip"))["commit"]
         try:
             async with it.passengers(key) as seen:
-                for word, fault in drawn_faults[: 1 if short else None]:
+                began = time.monotonic()
+                for word, fault in faults:
+                    if len(made) >= len(FAULTS) and time.monotonic() - began > BEGUN_WITHIN:
+                        many = f"{len(made)} of {len(faults)} commits with a fault in {BEGUN_WITHIN:g} s, no other then"
+                        looks.append((Observation(True, many, many), "stopped"))
+                        break
                     model = _model(draw, wanted["version"], SAME)
                     commit = await it.change(base=wanted["commit"], fault=fault, model=model)
                     made.append(commit | {"version": model["version"]})
