@@ -265,6 +265,20 @@ def test_what_few_steps_rest_on_is_proved_anew_by_those(
     assert ledger.steps(exercise.slug, content_of(exercise).key).keys() == {each.step for each in done}
 
 
+def test_a_step_rests_on_what_was_there_when_its_verification_began(exercise: Exercise, ledger: Ledger) -> None:
+    class Changing(ToldStage):
+        def clear(self) -> None:
+            (exercise.folder / "start/notes.txt").write_text("another\n")
+
+        def work(self, variant: Variant) -> None:
+            super().work(variant)
+            if self.at_work == "manifests":
+                self.clear()
+
+    assert len(run(exercise, ledger, Changing(honest))) == 13
+    assert list(ledger.steps(exercise.slug, content_of(exercise).key)) == []
+
+
 def test_a_start_that_kubectl_refuses_scores_nothing_all_the_same(exercise: Exercise, ledger: Ledger) -> None:
     stage = ToldStage(honest)
 

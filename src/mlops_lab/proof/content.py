@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -122,10 +122,9 @@ class Contents:
         named |= {self._nodes} if _breaks_nodes(exercise) else set()
         apart = [name for name in self._apart if not _names(named, name)]
         own = self._imports.behind(named - self._engine, apart) - self._engine
-        return Content(
-            *(_files([exercise.folder]), self._modules(own), _files(_platform(exercise, self._root)), self._judged),
-            of=lambda step: _rests_on(exercise.folder, step),
-        )
+        folder = _Folder(exercise.folder)
+        platform = _digest(line for each in _platform(exercise, self._root) for line in _each(each).values())
+        return Content(folder.whole, self._modules(own), platform, self._judged, folder.of)
 
     def _modules(self, names: Iterable[str]) -> str:
         """A hash of modules by what they do: comments and docstrings may change."""
@@ -175,56 +174,58 @@ def _platform(exercise: Exercise, root: Path) -> list[Path]:
     return [root / name for name in dict.fromkeys(wanted) if (root / name).is_dir()]
 
 
-def _rests_on(folder: Path, step: str) -> str:
-    """A hash of the files that a step rests on: of `wrong NAME` those of that mistake and of what it is laid over.
+class _Folder:
+    """A lab's folder as it is now, whatever becomes of it while the lab is proved."""
 
-    Other steps rest on no mistake, and on all solutions; the form, of which the texts are a part, on everything.
-    """
-    kind, _, name = step.partition(",")[0].partition(" ")
-    own = folder / kind / name
-    if kind == "form":
-        return _files([folder])
-    if kind not in ("solution", "wrong") or not own.is_dir():
-        return _files([folder], without=("wrong", *_TEXTS))
-    return _short(
-        "\0".join([_files([folder], without=("solution", "wrong", *_TEXTS)), *map(_laid, _under(own, folder))]).encode()
-    )
+    def __init__(self, folder: Path) -> None:
+        self._files = _each(folder)
+        self._bases = {
+            each: _base(folder / each) for each in dict.fromkeys("/".join(file.split("/")[:2]) for file in self._files)
+        }
+        self.whole = _digest(self._files.values())
 
+    def of(self, step: str) -> str:
+        """A hash of the files that a step rests on: of `wrong NAME` that mistake and what it is laid over.
 
-def _laid(variant: Path) -> str:
-    return f"{variant.parent.name}/{variant.name} {_files([variant])}"
-
-
-def _under(variant: Path, lab: Path) -> Iterator[Path]:
-    """A variant's folder, and those that it is laid over; see `labs.variants`."""
-    seen: set[Path] = set()
-    while variant.is_dir() and variant not in seen:
-        seen.add(variant)
-        yield variant
-        try:
-            base = tomllib.loads((variant / "variant.toml").read_text(encoding="utf-8")).get("from")
-        except (OSError, ValueError):  # without one it is laid over nothing; what can't be read, its step says
-            return
-        if not base:
-            return
-        variant = lab / str(base)
+        Other steps rest on no mistake, and on all solutions; the form, of which the texts are a part, on everything.
+        """
+        kind, _, name = step.partition(",")[0].partition(" ")
+        if kind == "form":
+            return self.whole
+        without, laid = {"wrong", *_TEXTS}, set[str]()
+        if kind in ("solution", "wrong"):
+            without, variant = without | {"solution"}, f"{kind}/{name}"
+            while variant and variant not in laid:
+                laid.add(variant)
+                variant = self._bases.get(variant, "")
+        return _digest(
+            line
+            for file, line in self._files.items()
+            if file.split("/")[0] not in without or "/".join(file.split("/")[:2]) in laid
+        )
 
 
-def _files(folders: Sequence[Path], without: Sequence[str] = ()) -> str:
-    """A hash of folders by their files' bytes, names and whether they can be run.
+def _base(variant: Path) -> str:
+    """What a variant is laid over (see `labs.variants`); empty if nothing."""
+    try:
+        return str(tomllib.loads((variant / "variant.toml").read_text(encoding="utf-8")).get("from", ""))
+    except (OSError, ValueError):  # there is none; or it can't be read, as its step says
+        return ""
 
-    Args:
-        without: files and folders directly below, by name, that are left out.
-    """
-    digest = hashlib.sha256()
-    for folder in folders:
-        for file in sorted(path for path in folder.rglob("*") if path.is_file()):
-            inside = file.relative_to(folder)
-            if "__pycache__" in inside.parts or str(inside) == KEPT or inside.parts[0] in without:
-                continue
-            digest.update(f"{folder.name}/{inside}\0{file.stat().st_mode & 0o100}\0".encode())
-            digest.update(hashlib.sha256(file.read_bytes()).digest())
-    return digest.hexdigest()[:_LENGTH]
+
+def _each(folder: Path) -> dict[str, bytes]:
+    """Of each file in a folder its bytes' hash, its name and whether it can be run."""
+    found: dict[str, bytes] = {}
+    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+        inside = file.relative_to(folder)
+        if "__pycache__" not in inside.parts and str(inside) != KEPT:
+            line = f"{folder.name}/{inside}\0{file.stat().st_mode & 0o100}\0".encode()
+            found[inside.as_posix()] = line + hashlib.sha256(file.read_bytes()).digest()
+    return found
+
+
+def _digest(lines: Iterable[bytes]) -> str:
+    return _short(b"".join(lines))
 
 
 def _short(whole: bytes) -> str:

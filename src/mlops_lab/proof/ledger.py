@@ -1,9 +1,8 @@
 """What `lab verify` found, kept as JSON after every step, so that it can go on where it was interrupted.
 
 A step counts only for the content that it was made with: the lab's whole one, or what that step rests on of another one
-(`content.Key`). The file stays on this machine; what
-the repository keeps of it is in `proofs`. Several verifications may write at once: each merges its lab into the file
-under a lock.
+(`content.Key`). The file stays on this machine; what the repository keeps of it is in `proofs`. Several verifications
+may write at once: each merges its lab into the file under a lock.
 """
 
 from __future__ import annotations
