@@ -11,6 +11,7 @@ import runpy
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from http.server import BaseHTTPRequestHandler
@@ -313,7 +314,9 @@ def test_outcomes_are_told_elsewhere(around: tuple[Any, Any, str], monkeypatch: 
     monkeypatch.setattr(passengers, "posted", note)
     world.do({"models": {name: {"median": 0.001} for name in ("stable", "candidate")}})
     world.do({"send": {"targets": ["a", "b", "c"], "rate": 300, "outcomes": True, "elsewhere": True, "seed": 1}})
-    threading.Event().wait(1.6)
+    end = time.monotonic() + 15  # at whom is drawn, once a second for each that answered
+    while len({told for _, told in others}) < 3 and time.monotonic() < end:
+        time.sleep(0.2)
     assert world.do({"stop": True})["unlike"] == 0
     assert {answered for answered, _ in others} == {told for _, told in others} == {"a", "b", "c"}
     assert not [each for each in others if each[0] == each[1]]
