@@ -11,7 +11,6 @@ a lab with one mistake more has one step more to prove.
 from __future__ import annotations
 
 import hashlib
-import tomllib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +18,7 @@ from pathlib import Path
 from mlops_lab.base.errors import LabError
 from mlops_lab.base.paths import project
 from mlops_lab.labs.catalog import Exercise, about
+from mlops_lab.labs.variants import readable
 from mlops_lab.platform.releases import RELEASES
 from mlops_lab.proof.imports import Imports, meaning
 from mlops_lab.tasks.task import MAIN
@@ -122,7 +122,7 @@ class Contents:
         named |= {self._nodes} if _breaks_nodes(exercise) else set()
         apart = [name for name in self._apart if not _names(named, name)]
         own = self._imports.behind(named - self._engine, apart) - self._engine
-        folder = _Folder(exercise.folder)
+        folder = _Folder(exercise)
         platform = _digest(line for each in _platform(exercise, self._root) for line in _each(each).values())
         return Content(folder.whole, self._modules(own), platform, self._judged, folder.of)
 
@@ -177,10 +177,13 @@ def _platform(exercise: Exercise, root: Path) -> list[Path]:
 class _Folder:
     """A lab's folder as it is now, whatever becomes of it while the lab is proved."""
 
-    def __init__(self, folder: Path) -> None:
-        self._files = _each(folder)
+    def __init__(self, exercise: Exercise) -> None:
+        self._files = _each(exercise.folder)
         self._bases = {
-            each: _base(folder / each) for each in dict.fromkeys("/".join(file.split("/")[:2]) for file in self._files)
+            f"{each.kind}/{each.name}": f"{each.base.kind}/{each.base.name}"
+            for kind in ("solution", "wrong")
+            for each in readable(exercise, kind)[0]
+            if each.base
         }
         self.whole = _digest(self._files.values())
 
@@ -195,7 +198,7 @@ class _Folder:
         without, laid = {"wrong", *_TEXTS}, set[str]()
         if kind in ("solution", "wrong"):
             without, variant = without | {"solution"}, f"{kind}/{name}"
-            while variant and variant not in laid:
+            while variant:
                 laid.add(variant)
                 variant = self._bases.get(variant, "")
         return _digest(
@@ -203,14 +206,6 @@ class _Folder:
             for file, line in self._files.items()
             if file.split("/")[0] not in without or "/".join(file.split("/")[:2]) in laid
         )
-
-
-def _base(variant: Path) -> str:
-    """What a variant is laid over (see `labs.variants`); empty if nothing."""
-    try:
-        return str(tomllib.loads((variant / "variant.toml").read_text(encoding="utf-8")).get("from", ""))
-    except (OSError, ValueError):  # there is none; or it can't be read, as its step says
-        return ""
 
 
 def _each(folder: Path) -> dict[str, bytes]:
