@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import os
 import subprocess
 from pathlib import Path
@@ -70,6 +71,25 @@ def test_every_value_is_read_and_described(chart: Chart) -> None:
 @every_chart
 def test_every_pod_pulls_with_the_secrets_that_are_named(chart: Chart, tmp_path: Path) -> None:
     assert values.pull_secrets(chart, tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("host", "answered"),
+    [
+        ("localhost:15000", True), ("127.0.0.1:5000", True), ("mlflow:5000", True), ("10.244.1.17:5000", True),
+        ("192.168.0.9:30500", True), ("172.16.0.1:5000", True), ("172.31.255.254", True), ("10.0.0.12", True),
+        ("172.32.0.1:5000", False), ("11.0.0.1:5000", False), ("10.example.com:5000", False), ("10.example.com", False),
+        ("192.168.0.1.example.com:5000", False), ("172.16.example.com:500", False), ("mlflow.example.com:5000", False),
+    ],
+)  # fmt: skip
+def test_mlflow_answers_private_addresses_and_no_strangers_name(host: str, answered: bool) -> None:
+    deployment = next(each for each in Chart(CHARTS / "mlflow").render() if each.name == "Deployment mlflow")
+    (hosts,) = (
+        word.partition("=")[2] for word in deployment.containers[0]["args"] if word.startswith("--allowed-hosts=")
+    )
+    # As MLflow's server/security_utils.py compares them; mlflow-skinny comes without it.
+    matches = [fnmatch.fnmatch(host, each) if "*" in each else host == each for each in hosts.split(",")]
+    assert any(matches) is answered
 
 
 def test_mlflow_may_copy_its_database_before_an_update(tmp_path: Path) -> None:
