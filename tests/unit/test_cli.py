@@ -22,12 +22,15 @@ from mlops_lab.checks.verdicts import Result, Verdict
 from mlops_lab.cli.main import SECTIONS, cli, main
 from mlops_lab.cluster import record
 from mlops_lab.cluster.record import Cluster
+from mlops_lab.labs.catalog import exercises
 from mlops_lab.labs.running import Interrupted
 from mlops_lab.learner.records import Records
 from mlops_lab.proof.skeleton import make
 from tests.command import lab
 from tests.made_up_exams import made_up_task
 from tests.new_labs import filled
+
+FREE = max(int(each.number) for each in exercises(paths.project() / "labs")) + 1  # after the project's own labs
 
 CHECKS = '''
 import asyncio
@@ -619,31 +622,41 @@ def test_a_lab_of_no_shape_is_refused(words: list[str], said: str, capsys: pytes
     assert said in capsys.readouterr().err
 
 
+def test_a_number_of_the_projects_labs_is_not_free_in_another_folder(
+    places: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert lab("new", "11-more", "--into", str(places / "own")) == 2
+    assert "lab 11-autoscale-on-requests is there already" in capsys.readouterr().err
+    assert not (places / "own").exists()
+    assert lab("new", "more", "--into", str(places / "own")) == 0
+    assert [each.slug for each in exercises(places / "own")] == [f"{FREE}-more"]
+
+
 @pytest.mark.parametrize("words", [["--shape", "job"], ["--shape", "deployment"], ["--like", "10"]])
 def test_a_lab_of_each_shape(places: Path, words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert lab("new", "more", *words) == 0
-    assert (places / "labs/11-more/checker/__init__.py").is_file()
+    assert (places / f"labs/{FREE}-more/checker/__init__.py").is_file()
     assert "next: fill it" in capsys.readouterr().out
 
 
 def test_a_lab_like_one_of_the_projects_where_the_folder_of_labs_has_none(places: Path) -> None:
     assert lab("new", "more", "--like", "12") == 0
-    assert "Copied from lab 12-" in (places / "labs/11-more/README.md").read_text()
+    assert "Copied from lab 12-" in (places / f"labs/{FREE}-more/README.md").read_text()
     assert lab("new", "yet-more", "--like", "10") == 0
-    assert "Copied from lab 10-scale" in (places / "labs/12-yet-more/README.md").read_text()
+    assert "Copied from lab 10-scale" in (places / f"labs/{FREE + 1}-yet-more/README.md").read_text()
 
 
 def test_a_new_lab_is_well_formed_once_it_is_filled(places: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert lab("new", "batch-scoring") == 0
-    assert "labs/11-batch-scoring" in capsys.readouterr().out
+    assert f"labs/{FREE}-batch-scoring" in capsys.readouterr().out
     file = places / "verify.json"
-    assert lab("verify", "11", "--only", "form", "--json", str(file)) == 1
-    assert "11-batch-scoring: 0 of 1 steps honest" in capsys.readouterr().out
-    filled(places / "labs/11-batch-scoring")
-    assert lab("verify", "11", "--only", "form", "--json", str(file)) == 0
+    assert lab("verify", str(FREE), "--only", "form", "--json", str(file)) == 1
+    assert f"{FREE}-batch-scoring: 0 of 1 steps honest" in capsys.readouterr().out
+    filled(places / f"labs/{FREE}-batch-scoring")
+    assert lab("verify", str(FREE), "--only", "form", "--json", str(file)) == 0
     (verified,) = json.loads(file.read_text())["labs"]
     assert verified["steps"][0]["says"] == []
-    assert "11-batch-scoring: 1 of 1 steps honest" in capsys.readouterr().out
+    assert f"{FREE}-batch-scoring: 1 of 1 steps honest" in capsys.readouterr().out
 
 
 def test_every_verdict_has_a_place_in_the_live_view() -> None:

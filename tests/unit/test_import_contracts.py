@@ -37,6 +37,17 @@ def lint(tmp_path: Path, breaks: dict[str, str]) -> str:
     return " ".join(done.stdout.split())
 
 
+def test_what_holds_for_all_layers_but_one_names_all_the_others() -> None:
+    (layers,) = (each["layers"] for each in CONTRACTS if each["name"] == "imports point down")
+    names = {name for row in layers for name in row.split(" | ")}
+    missing = {each["name"]: names - set(each["source_modules"]) for each in CONTRACTS if "source_modules" in each}
+    one_but = {name: without for name, without in missing.items() if name.startswith("only ")}
+    assert one_but == {
+        "only kube imports the Kubernetes client, and what that stands on": {"mlops_lab.kube"},
+        "only cli speaks in colours and tables": {"mlops_lab.cli"},
+    }
+
+
 def test_a_package_without_imports_keeps_every_contract(tmp_path: Path) -> None:
     assert f"Contracts: {len(CONTRACTS)} kept, 0 broken." in lint(tmp_path, {})
 

@@ -252,6 +252,7 @@ def test_who_asks_for_a_check_that_is_not_there_hears_of_all_that_are(
         (("explain", "11"), "lab 11 was not checked yet"),
         (("explain", "10", "nothing"), "there is no check 'nothing' in this lab"),
         (("path", "--domain", "cooking"), "there is no exam domain 'cooking'"),
+        (("path", "--domain", "mlops"), "no lab counts for the exam domain 'mlops'"),
         (("explain", "99"), "99"),
     ],
 )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mlops_lab.base.errors import UsageError
+from mlops_lab.base.paths import project
 from mlops_lab.cli.arguments import ModelLab, Provable
 from mlops_lab.labs.catalog import Exercise, exercises, labs_folder
 
@@ -66,6 +67,7 @@ def show_proofs(wanted: tuple[Exercise | Task, ...], whole: bool, rewrite: bool,
 def new(name: str, into: Path | None, shape: str | None, like: Exercise | None) -> None:
     """Make the folder of a new lab.
 
+    Its number is one that neither this folder nor the project has: namespaces and records are called by it.
     With --like its title and number are new, and in each file that is to be written anew stands a line that says so;
     lab verify wants all of them gone. Where MLOPS_LAB_LABS names a folder without that lab, it is the project's.
 
@@ -73,15 +75,17 @@ def new(name: str, into: Path | None, shape: str | None, like: Exercise | None) 
     Examples:
       lab new batch-scoring --shape job
       lab new queue-workers --like 10
-      lab new 30-batch-scoring --into ~/my-labs
+      lab new 70-batch-scoring --into ~/my-labs
     """
     from mlops_lab.proof.skeleton import make, make_like, shapes
 
     if shape is not None and (like is not None or shape not in shapes()):
         hint = "leave out one of them" if like else f"it may be {' or '.join(shapes())}"
         raise UsageError("--shape and --like exclude each other" if like else f"there is no shape {shape!r}", hint)
-    root = into or labs_folder()
-    folder = make_like(name, root, like) if like else make(name, root, shape or "deployment")
+    root, others = into or labs_folder(), exercises(project() / "labs")
+    folder = (
+        make_like(name, root, like, beside=others) if like else make(name, root, shape or "deployment", beside=others)
+    )
     number = folder.name[:2]
     before = f"MLOPS_LAB_LABS={into} " if into else ""
     click.echo(f"Made {folder}")

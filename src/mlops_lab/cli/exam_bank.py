@@ -110,7 +110,12 @@ def prove_tasks(
 @click.command("render")
 @click.argument("name", metavar="TASK")
 @click.option("--seed", type=int, default=1, show_default=True, help="Draw from this seed.")
-@click.option("--into", type=click.Path(path_type=Path), required=True, help="The folder; it is emptied first.")
+@click.option(
+    "--into",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="The folder in which one of the task's name is made anew.",
+)
 def render_task(name: str, seed: int, into: Path) -> None:
     """For authors: write a task as a candidate gets it, with what a seed draws.
 

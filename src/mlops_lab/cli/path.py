@@ -12,6 +12,7 @@ from mlops_lab.base.errors import UsageError
 from mlops_lab.cli.terminal import console
 from mlops_lab.labs.catalog import LEVELS
 from mlops_lab.learner.records import Progress
+from mlops_lab.tasks.task import EXAMS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,9 +52,14 @@ def path(week: int | None, level: str | None, domain: str | None, every: bool, a
     from mlops_lab.learner import path as paths
 
     course = paths.course()
-    if domain and not any(_begins(each.name, domain) for each in paths.domains(course)):
-        known = ", ".join(each.name for each in paths.domains(course))
-        raise UsageError(f"there is no exam domain {domain!r}", f"there are: {known}")
+    known = [each.name for each in paths.domains(course)]
+    if domain and not any(_begins(each, domain) for each in known):
+        exam = domain.partition("/")[0]
+        if any(_begins(f"{exam}/{each}", domain) for each in EXAMS.get(exam, ())):
+            raise UsageError(
+                f"no lab counts for the exam domain {domain!r}", f"practise: lab exam start {exam} --quick --practice"
+            )
+        raise UsageError(f"there is no exam domain {domain!r}", f"there are: {', '.join(known)}")
     if week is not None:
         course = _of_week(course, week)
     chosen = _only(course, level)
@@ -181,8 +187,8 @@ def _failed(each: Failed) -> str:
 
 
 def _begins(name: str, beginning: str) -> bool:
-    """Does the name of an exam domain begin so? `cka` is an exam, and not the beginning of `ckad`."""
-    return name.startswith(f"{beginning}/" if beginning in {"cka", "ckad"} else beginning)
+    """Does the name of an exam domain begin so? `cka` is an exam, and not only the beginning of `ckad`."""
+    return name.startswith(f"{beginning}/" if beginning in EXAMS else beginning)
 
 
 def _time(course: Course) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from mlops_lab.base.errors import LabError, UsageError
@@ -35,18 +35,19 @@ def shapes() -> list[str]:
     return sorted(folder.name for folder in _SHAPES.iterdir() if folder.is_dir())
 
 
-def make(name: str, into: Path, shape: str = "deployment") -> Path:
+def make(name: str, into: Path, shape: str = "deployment", *, beside: Sequence[Exercise] = ()) -> Path:
     """Make the folder `NN-name`; without a number of its own it gets the one after the highest.
 
     Args:
-        name: lower-case words with hyphens, or with a free number in front: `30-my-topic`.
+        name: lower-case words with hyphens, or with a free number in front: `70-my-topic`.
         shape: one of `shapes()`.
+        beside: labs of another folder whose numbers are not free either.
 
     Raises:
         UsageError: the name is not of that form, or the lab is there.
         LabError: the folder cannot be written.
     """
-    number, word = _free(name, into)
+    number, word = _free(name, into, beside)
 
     def filled(text: str, path: str) -> str:
         text = text.replace("{number}", number).replace("{title}", _title(word))
@@ -55,13 +56,13 @@ def make(name: str, into: Path, shape: str = "deployment") -> Path:
     return _copied(_SHAPES / shape, into / f"{number}-{word}", filled)
 
 
-def make_like(name: str, into: Path, model: Exercise) -> Path:
+def make_like(name: str, into: Path, model: Exercise, *, beside: Sequence[Exercise] = ()) -> Path:
     """Make a lab that is another one, with its own title and number, and lines that say what to write anew.
 
     Raises:
         UsageError, LabError: as `make`; or the other lab's description is broken.
     """
-    number, word = _free(name, into)
+    number, word = _free(name, into, beside)
     title = about(model).title
 
     def changed(text: str, path: str) -> str:
@@ -75,14 +76,18 @@ def make_like(name: str, into: Path, model: Exercise) -> Path:
     return _copied(model.folder, into / f"{number}-{word}", changed)
 
 
-def _free(name: str, into: Path) -> tuple[str, str]:
-    """Number and name of a lab that is not there yet."""
+def _free(name: str, into: Path, beside: Sequence[Exercise]) -> tuple[str, str]:
+    """Number and name of a lab that is not there yet.
+
+    Namespaces and records are called by the number alone, whichever folder a lab is in.
+    """
     form = re.fullmatch(r"(?:(\d\d)-)?([a-z][a-z0-9]*(?:-[a-z0-9]+)*)", name)
     if form is None:
         raise UsageError(f"{name!r} is no name for a lab", "use lower-case words with hyphens, such as batch-scoring")
     known = exercises(into)
-    number = form[1] or f"{max((int(each.number) for each in known), default=0) + 1:02d}"
-    taken = next((each for each in known if each.number == number or each.name == form[2]), None)
+    numbers = {each.number: each for each in (*beside, *known)}
+    number = form[1] or f"{max(map(int, numbers), default=0) + 1:02d}"
+    taken = numbers.get(number) or next((each for each in known if each.name == form[2]), None)
     if taken or number == "100":
         raise UsageError(f"lab {taken.slug if taken else '99'} is there already", "choose another name or number")
     return number, form[2]
