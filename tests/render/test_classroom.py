@@ -500,6 +500,21 @@ def test_prometheus_finds_the_metrics_and_reaches_nothing_else(objects: list[Ren
     assert "metrics" not in {each["name"] for each in named(objects, "Service server")["spec"]["ports"]}
 
 
+@pytest.mark.parametrize("case", ["ci/shared", "ci/grading"])
+def test_the_address_inside_is_for_the_class_and_its_graders_alone(case: str) -> None:
+    """Pods of other namespaces may be learners', such as the steps of pipelines; the kubelet needs no rule."""
+    rendered = CHART.render(CASES[case])
+    ways = named(rendered, "NetworkPolicy server")["spec"]["ingress"]
+    let_in = [each["from"] for each in ways if {"port": "inside"} in each["ports"]]
+    own = [[{"podSelector": {}}]]
+    jobs = [[{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": f"{NS}-grading"}}}]]
+    graded = any(each.name == "Deployment dispatcher" for each in rendered)
+    assert let_in == (own + jobs if graded else own)
+    assert {"port": "https"} in next(
+        each["ports"] for each in ways if "app.kubernetes.io/managed-by" in str(each["from"])
+    ), "what leads learners to it"
+
+
 def test_the_server_is_told_of_learning_platforms_only_where_there_are_any(tmp_path: Path) -> None:
     found = CHART.render(CASES["ci/lti"])
     files, (server,) = named(found, "ConfigMap class")["data"], _server(found)["containers"]
