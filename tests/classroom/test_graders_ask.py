@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from mlops_lab.checks.verdicts import Result, Verdict
 from mlops_lab.classroom.grader.asking import Server, Stale
 from mlops_lab.classroom.grader.outcome import outcome
+from tests.classroom.made_up import outcome as made_up
 from tests.classroom.served import GRADER, Served, served
 
 CHECKER = "sha256:" + "0" * 64
@@ -60,3 +62,16 @@ def test_what_could_not_be_run_waits_again_and_so_does_what_is_given_back(at_cla
     assert third and third.tries == 3
     with pytest.raises(Stale):
         at(at_class, second.token).alive(second.submission)
+
+
+@pytest.mark.parametrize(("header", "status"), [(None, 401), ("Bearer ", 401), ("Basic x", 401), ("Bearer x", 409)])
+def test_nothing_is_done_with_a_submission_without_its_token(at_class: Served, header: str | None, status: int) -> None:
+    at_class.submit("ada", "a file")
+    taken = at_class.take()
+    for part, method, body in (
+        ("back", "POST", b'{"why": "nobody", "over": true}'), ("archive", "GET", None), ("looked", "POST", b"[]"),
+        ("alive", "POST", b"{}"), ("result", "POST", msgspec.json.encode(made_up())),
+    ):  # fmt: skip
+        path = f"/internal/submissions/{taken['submission']}/{part}"
+        assert at_class.ask(path, method, body, inside=True, Authorization=header).status == status, part
+    assert at_class.tell(taken, made_up()).status == 201

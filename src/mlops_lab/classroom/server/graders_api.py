@@ -31,16 +31,14 @@ class _Back(msgspec.Struct, forbid_unknown_fields=True):
     over: bool = False
 
 
-class _Dispatching(OfOne):
+@stream_request_body
+class Take(OfOne):
+    """POST /internal/take, with {"grader", "checker", "labs"}"""
+
     part = "grader"
 
     def token(self) -> str:
         return self.service.settings.grader
-
-
-@stream_request_body
-class Take(_Dispatching):
-    """POST /internal/take, with {"grader", "checker", "labs"}"""
 
     async def post(self) -> None:
         """The next submission with its token; 204 if none waits."""
@@ -60,28 +58,27 @@ class Take(_Dispatching):
         )  # fmt: skip
 
 
-@stream_request_body
-class Back(_Dispatching):
-    """POST /internal/submissions/ID/back, with {"why", "tries", "over"}; also with the submission's own token"""
+class _OwnSubmission(Api):
+    part = "grader"
 
     async def allow(self) -> None:
-        """Who started the grader, or the grader itself."""
+        """The token is looked at together with the submission; that there is one, here."""
+        if not self.bearer():
+            raise Refused(401, "there is no token", "send the one that the submission came with")
+
+
+@stream_request_body
+class Back(_OwnSubmission):
+    """POST /internal/submissions/ID/back, with {"why", "tries", "over"}; also with the token of who starts graders"""
 
     async def post(self, number: str) -> None:
         """It waits again: its grader has died, or can't go on; or it is given up, where it is `over`."""
         given: _Back = self.json(_Back)
         token = self.bearer()
-        by_grader = not people.same(token, self.token())
-        state, learner, lab = await self.service.run(_back, int(number), token if by_grader else "", given)
+        own = None if people.same(token, self.service.settings.grader) else token
+        state, learner, lab = await self.service.run(_back, int(number), own, given)
         self.service.moved(learner, lab)
         self.give({"state": state})
-
-
-class _OwnSubmission(Api):
-    part = "grader"
-
-    async def allow(self) -> None:
-        """The token is looked at together with the submission."""
 
 
 @stream_request_body
@@ -143,10 +140,11 @@ class Result(_OwnSubmission):
         self.give({"state": GRADED, "sequence": record.sequence, "points": record.points}, 201)
 
 
-def _back(connection: Connection, submission: int, token: str, given: _Back) -> tuple[str, str, str]:
+def _back(connection: Connection, submission: int, own: str | None, given: _Back) -> tuple[str, str, str]:
+    """Give it back, for a grader with its submission's own token; None: for who starts graders."""
     queue.lock(connection)
-    if token:
-        row = queue.held(connection, submission, token)
+    if own is not None:
+        row = queue.held(connection, submission, own)
     else:
         found = connection.execute(submissions.select().where(submissions.c.id == submission)).one_or_none()
         if found is None:
