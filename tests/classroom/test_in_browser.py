@@ -38,7 +38,7 @@ def at_class(tmp_path: Path) -> Iterator[Served]:
 
 @pytest.fixture
 def opened(browser: Browser, at_class: Served) -> Iterator[Callable[..., Page]]:
-    """Opens a page of the teacher, who came by the address with the token behind #; nothing is odd in its console."""
+    """Opens a page of the teacher, who has logged in; nothing is odd in its console."""
     contexts, odd = list[BrowserContext](), list[str]()
 
     def come(**more: Any) -> Page:
@@ -46,7 +46,7 @@ def opened(browser: Browser, at_class: Served) -> Iterator[Callable[..., Page]]:
         page = contexts[-1].new_page()
         page.on("console", lambda said: odd.append(said.text) if said.type in ("error", "warning") else None)
         page.on("pageerror", lambda error: odd.append(str(error)))
-        page.goto(f"http://{at_class.host}/login#{TEACHER}")
+        log_in(page, at_class, TEACHER)
         page.wait_for_url("**/grades")
         return page
 
@@ -55,6 +55,23 @@ def opened(browser: Browser, at_class: Served) -> Iterator[Callable[..., Page]]:
     for each in contexts:
         each.close()
     assert found == []
+
+
+def log_in(page: Page, at_class: Served, token: str) -> None:
+    page.goto(f"http://{at_class.host}/login")
+    page.get_by_label("Token").fill(token)
+    page.get_by_role("button", name="Log in").click()
+
+
+def test_no_link_logs_anybody_in(browser: Browser, at_class: Served) -> None:
+    """Somebody's link with a token of theirs would have others hand in as them."""
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(f"http://{at_class.host}/login#{at_class.token('bo')}")
+    page.wait_for_load_state("networkidle")
+    expect(page.get_by_label("Token")).to_have_value("")
+    assert page.url.startswith(f"http://{at_class.host}/login") and context.cookies() == []
+    context.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -120,7 +137,7 @@ def test_a_learner_begins_a_lab_and_sees_what_becomes_of_it(browser: Browser, at
     assert cluster
     context = browser.new_context(viewport={"width": 390, "height": 844})
     page = context.new_page()
-    page.goto(f"http://{at_class.host}/login#{at_class.token('bo')}")
+    log_in(page, at_class, at_class.token("bo"))
     page.get_by_role("button", name="Begin lab 10", exact=True).click()
     expect(page.locator("#cluster .state")).to_have_text("making")
     states = {"lab-10": State("ready", namespace="l-bo-lab-10")}

@@ -95,12 +95,7 @@ function listen() {
 }
 
 spell();
-if (live === "login" && location.hash.length > 1) {
-  // The address that `lab class` prints has the token behind #, which is sent to nobody.
-  at("token").value = decodeURIComponent(location.hash.slice(1));
-  history.replaceState(null, "", location.pathname + location.search);
-  document.querySelector("form.form").requestSubmit();
-} else if (live && live !== "login") listen();
+if (live) listen();
 if (live === "whole") setInterval(soon, OFTEN);
 if (live) setInterval(() => document.querySelector("[data-moves]") && soon(), MOVES);
 addEventListener("visibilitychange", () => stale && soon());
