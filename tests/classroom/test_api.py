@@ -17,7 +17,7 @@ import pytest
 from mlops_lab.base.paths import project
 from mlops_lab.classroom import audit, packing
 from mlops_lab.classroom.chain import Check
-from mlops_lab.classroom.server import handling, people, queue, service
+from mlops_lab.classroom.server import handling, learners_api, people, queue, service
 from mlops_lab.classroom.server.sessions import now
 from tests.classroom.made_up import KEY, outcome
 from tests.classroom.served import GRADER, TEACHER, Served, archive, served, until
@@ -233,7 +233,8 @@ def test_slow_clients_keep_nobody_else_waiting_and_are_sent_away(
                      b"\r\nAuthorization: Bearer " + at_class.token("ada").encode() + b"\r\n\r\nx")  # fmt: skip
         slow.append(each)
         until(lambda: at_class.service.uploads == {"ada": min(len(slow), 2)})
-    assert b"503" in slow[2].recv(100), "two at once are enough for one learner"
+    refused = slow[2].recv(2000)
+    assert b" 429 " in refused and b"Retry-After: 5" in refused and b"2 of your submissions" in refused
     assert at_class.submit("bo", "quick").status == 201
     for each in slow[:2]:
         assert each.recv(100) == b""
@@ -241,6 +242,12 @@ def test_slow_clients_keep_nobody_else_waiting_and_are_sent_away(
     assert at_class.submit("ada", "x").status == 201
     for each in slow:
         each.close()
+
+
+def test_nobody_is_to_blame_where_all_together_send_too_much(at_class: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(learners_api, "_ALL_UPLOADS", 0)
+    refused = at_class.submit("ada", "x")
+    assert refused.status == 503 and refused.headers["Retry-After"] == "5" and "others" in refused.json["error"]
 
 
 def test_who_asks_too_often_waits_and_others_do_not(at_class: Served) -> None:

@@ -46,7 +46,9 @@ class Submissions(OfLearner):
         learner, uploads = self.known.learner, self.service.uploads
         if wait := self.service.submitting.take(learner):
             raise Refused(429, "you hand in too often", f"wait {math.ceil(wait)} s", wait)
-        if uploads.get(learner, 0) >= _UPLOADS or sum(uploads.values()) >= _ALL_UPLOADS:
+        if uploads.get(learner, 0) >= _UPLOADS:
+            raise Refused(429, f"{_UPLOADS} of your submissions are being sent", "wait until one of them is there", 5)
+        if sum(uploads.values()) >= _ALL_UPLOADS:
             raise Refused(503, "others are sending", "try again in a moment", 5)
         uploads[learner] = uploads.get(learner, 0) + 1
         self._counted = True
