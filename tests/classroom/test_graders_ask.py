@@ -64,6 +64,20 @@ def test_what_could_not_be_run_waits_again_and_so_does_what_is_given_back(at_cla
         at(at_class, second.token).alive(second.submission)
 
 
+def test_who_could_not_run_checks_is_told_that_it_was_the_last_try(
+    at_class: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_class.submit("ada", "a file")
+    told = list[tuple[str, ...]]()
+    monkeypatch.setattr(at_class.service.hub, "tell", lambda *given: told.append(given))
+    for state in ("waiting", "waiting", "waiting", "waiting", "failed"):
+        taken = at(at_class, GRADER).take("one", CHECKER, ["10"])
+        assert taken
+        said = outcome(results(Verdict.ERROR), "h", 1.0)
+        assert at(at_class, taken.token).result(taken.submission, said) == state
+    assert set(told) == {("queue", "ada", "10")}, "nobody else's page has news"
+
+
 @pytest.mark.parametrize(("header", "status"), [(None, 401), ("Bearer ", 401), ("Basic x", 401), ("Bearer x", 409)])
 def test_nothing_is_done_with_a_submission_without_its_token(at_class: Served, header: str | None, status: int) -> None:
     at_class.submit("ada", "a file")

@@ -17,7 +17,7 @@ from mlops_lab.classroom.server import queue
 from mlops_lab.classroom.server.book import Book
 from mlops_lab.classroom.server.database import Database
 from mlops_lab.classroom.server.queue import Stale
-from mlops_lab.classroom.server.records import Broken, Ledger, after, read
+from mlops_lab.classroom.server.records import Broken, Ledger, NoResult, after, read
 from tests.classroom.made_up import CHECKER, KEY, NOW, enrol, graded, hand_in, outcome
 
 
@@ -116,7 +116,7 @@ def test_checks_that_could_not_be_run_cost_nobody_a_point(database: Database, le
         taken = queue.take(connection, "g", CHECKER, NOW)
         assert taken
         given = outcome(points=0, possible=3, checks=wrong)
-        assert ledger.append(connection, taken.id, taken.token, given, NOW) is None
+        assert ledger.append(connection, taken.id, taken.token, given, NOW) == NoResult("waiting", "ada", "10")
         found = queue.one(connection, taken.id)
         assert (found.state, found.why) == ("waiting", "checks could not be run: scales: the registry was away")
         assert ledger.last(connection) is None

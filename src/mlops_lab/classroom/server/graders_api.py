@@ -14,8 +14,8 @@ from mlops_lab.classroom import in_place
 from mlops_lab.classroom.server import looked, people, queue
 from mlops_lab.classroom.server.handling import Api, OfOne, Refused
 from mlops_lab.classroom.server.outcome import Outcome
-from mlops_lab.classroom.server.records import Broken
-from mlops_lab.classroom.server.schema import GRADED, WAITING, submissions
+from mlops_lab.classroom.server.records import Broken, NoResult
+from mlops_lab.classroom.server.schema import GRADED, submissions
 from mlops_lab.classroom.server.sessions import now
 
 
@@ -131,13 +131,13 @@ class Result(_OwnSubmission):
         if self.service.broken:
             raise Broken(self.service.broken, "restore the database")
         ledger = self.service.ledger
-        record = await self.service.run(ledger.append, int(number), self.bearer(), outcome, now())
-        if record is None:
-            self.service.moved("", "")
-            self.give({"state": WAITING})
+        found = await self.service.run(ledger.append, int(number), self.bearer(), outcome, now())
+        if isinstance(found, NoResult):
+            self.service.moved(found.learner, found.lab)
+            self.give({"state": found.state})
             return
         await self.service.graded()
-        self.give({"state": GRADED, "sequence": record.sequence, "points": record.points}, 201)
+        self.give({"state": GRADED, "sequence": found.sequence, "points": found.points}, 201)
 
 
 def _back(connection: Connection, submission: int, own: str | None, given: _Back) -> tuple[str, str, str]:

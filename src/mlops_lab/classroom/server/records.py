@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -27,6 +28,15 @@ class Broken(LabError):
     """The records are no longer what this server has written."""
 
 
+@dataclass(frozen=True)
+class NoResult:
+    """A submission whose checks could not be run, and its state from then on: it waits again, or is given up."""
+
+    state: str
+    learner: str
+    lab: str
+
+
 class Ledger:
     """The chain of one class.
 
@@ -47,11 +57,11 @@ class Ledger:
 
     def append(
         self, connection: Connection, submission: int, token: str, outcome: Outcome, now: datetime
-    ) -> Record | None:
+    ) -> Record | NoResult:
         """Sign a result, and with it end the submission's grading; the same result again is the record that there is.
 
         Returns:
-            None where checks could not be run, so that there is no result: the submission waits again.
+            `NoResult` where checks could not be run: the submission waits again, or it was tried too often.
 
         Raises:
             UsageError: it is no result.
@@ -67,8 +77,8 @@ class Ledger:
         if row.namespace and outcome.looked != row.sha256:
             raise UsageError("it is not said what was looked at", "send that list before, and its sha256 with this")
         if trouble := outcome.trouble:
-            queue.give_back(connection, submission, f"checks could not be run: {trouble}")
-            return None
+            state = queue.give_back(connection, submission, f"checks could not be run: {trouble}")
+            return NoResult(state, row.learner, row.lab)
         record = chain.sign(_result(row, outcome, now.isoformat(timespec="seconds")), self.last(connection), self._key)
         connection.execute(
             insert(results).values(
