@@ -86,6 +86,22 @@ def test_who_teaches_the_course_gets_the_teachers_pages_and_its_people_take_part
         assert answer.status_code == 404 and "The school" not in answer.text
 
 
+def test_who_teaches_another_course_is_no_teacher_here(place: Place) -> None:
+    ada, _ = place.come("ada")
+    grace, page = place.come("grace")
+    school = place.platforms.tool().platforms[0].key
+    assert place.press(ada, "/platforms/course", platform=school, course="c2").status_code == 404
+    page = place.press(grace, "/platforms/course", platform=school, course=" c2 ")
+    assert page.status_code == 200 and "Course c1" in page.text and "Course c2" in page.text
+    page = place.press(grace, "/platforms/course", platform=school, course="c1", ends="yes")
+    assert "Course c1" not in page.text and "Course c2" in page.text
+    browser, page = place.come("grace")
+    assert page.status_code == 403 and "page Platforms" in page.text and "c1" in page.text
+    assert browser.session.get(f"{place.school.tool}/grades").url.endswith("/login?next=%2Fgrades")
+    wrong = place.press(grace, "/platforms/course", platform="x", course="c1")
+    assert wrong.status_code == 400 and "no such platform" in wrong.text
+
+
 def test_points_wait_while_the_platform_is_away_and_outlive_the_server(
     tmp_path: Path, school: School, tls: Path
 ) -> None:

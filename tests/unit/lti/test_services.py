@@ -14,7 +14,7 @@ from msgspec import to_builtins
 from msgspec.structs import replace
 
 from mlops_lab.base.errors import LabError
-from mlops_lab.classroom.lti import people, scores
+from mlops_lab.classroom.lti import courses, people, scores
 from mlops_lab.classroom.lti.launch import Course
 from mlops_lab.classroom.lti.members import Member, learners, members
 from mlops_lab.classroom.lti.ports import Answer
@@ -363,6 +363,8 @@ def test_a_result_goes_to_the_courses_that_have_a_link_for_the_lab_and_the_learn
     ada = run(people.learner(room.tool, SCHOOL, "u1", "Ada", "", ())).id
     whole = replace(COURSE, context="c2")
     without = replace(COURSE, context="c3", lineitems="")
+    for each in ("c1", "c2", "c3", "c4"):
+        run(courses.change(room.tool, SCHOOL, each, ends=False))
     for course in (whole, without):
         run(people.remember(room.tool, dataclasses.replace(room.launch(), course=course, lab="")))
     run(people.remember(room.tool, dataclasses.replace(room.launch(sub="u2"), course=replace(COURSE, context="c4"))))

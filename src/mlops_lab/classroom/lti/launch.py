@@ -12,7 +12,7 @@ import msgspec
 from joserfc.errors import JoseError
 from joserfc.jwt import JWTClaimsRegistry
 
-from mlops_lab.classroom.lti import names
+from mlops_lab.classroom.lti import courses, names
 from mlops_lab.classroom.lti.keys import verified
 from mlops_lab.classroom.lti.login import LASTS, Login, answered, not_deployed
 from mlops_lab.classroom.lti.outward import origin
@@ -156,7 +156,9 @@ async def arrive(tool: Tool, given: Mapping[str, str], cookie: str | None) -> La
         raise Refused(
             f"the platform's message is not as LTI 1.3 says: {wrong}", "see the platform's log", 400
         ) from wrong
-    return _launch(tool, registration, login, claims)
+    launch = _launch(tool, registration, login, claims)
+    await courses.admit(tool, launch)
+    return launch
 
 
 def _meant_for_us(tool: Tool, registration: Registration, login: Login, claims: dict[str, Any]) -> None:

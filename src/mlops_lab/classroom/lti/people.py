@@ -10,12 +10,12 @@ from collections.abc import Sequence
 
 import msgspec
 
+from mlops_lab.classroom.lti.courses import COURSE, let_in
 from mlops_lab.classroom.lti.launch import Course, Launch
 from mlops_lab.classroom.lti.registration import Registration, key
 from mlops_lab.classroom.lti.tool import Tool
 from mlops_lab.classroom.roster import Learner
 
-COURSE = "course"
 _LINK = "link"
 _PERSON = "person"
 _SEEN = "seen"
@@ -49,8 +49,11 @@ async def item_of_link(tool: Tool, course: Course, lab: str) -> str:
 
 
 async def courses(tool: Tool) -> list[Course]:
-    """Every course that somebody has come from."""
-    return [msgspec.convert(each, Course) for each in await tool.store.all(COURSE)]
+    """Every course that somebody has come from, but for those that the class is no longer for."""
+    ids = {each.key: await let_in(tool, each) for each in await tool.registrations()}
+    found = [msgspec.convert(each, Course) for each in await tool.store.all(COURSE)]
+    own = [ids.get(key(each.issuer, each.client_id)) for each in found]
+    return [each for each, let in zip(found, own, strict=True) if let is None or each.context in let]
 
 
 async def course_of(tool: Tool, course: str) -> Course | None:

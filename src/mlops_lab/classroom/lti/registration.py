@@ -31,6 +31,7 @@ class Registration(msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit
         name: for people.
         audience: what tokens are asked for of, where that is not `token_endpoint`.
         services: the origins of its services, where they are not those of the addresses above.
+        courses: the ids of the courses that the class is for; empty: see `courses`.
         trust_email: the platform vouches for its users' e-mail addresses, and they can't change them.
     """
 
@@ -44,6 +45,7 @@ class Registration(msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit
     audience: str = ""
     services: tuple[_Url, ...] = ()
     trust_email: bool = False
+    courses: tuple[_Text, ...] = ()
 
     @property
     def key(self) -> str:

@@ -46,6 +46,16 @@ class Invitation(_Platforms):
         await self.overview(await self.platforms.invite(self.get_body_argument("platform", "").strip()))
 
 
+class Course(_Platforms):
+    """/platforms/course"""
+
+    async def post(self) -> None:
+        """Let a course in, or no longer."""
+        given = {name: self.get_body_argument(name, "").strip() for name in ("platform", "course", "ends")}
+        await self.platforms.let_in(given["platform"], given["course"], ends=bool(given["ends"]))
+        self.redirect("/platforms", status=303)
+
+
 class Again(_Platforms):
     """/platforms/again"""
 

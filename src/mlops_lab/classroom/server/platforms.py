@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from mlops_lab.base.errors import LabError
-from mlops_lab.classroom.lti import dynamic, members, scores
+from mlops_lab.base.errors import LabError, UsageError
+from mlops_lab.classroom.lti import courses, dynamic, members, scores
 from mlops_lab.classroom.lti import people as known
 from mlops_lab.classroom.lti.keys import ToolKeys
 from mlops_lab.classroom.lti.launch import Course, Launch
@@ -52,10 +52,15 @@ class Waits:
 
 @dataclass(frozen=True)
 class Stand:
-    """How it stands with learning platforms: which there are, courses with what goes wrong in them, what waits."""
+    """How it stands with learning platforms: which there are, courses with what goes wrong in them, what waits.
+
+    Attributes:
+        let_in: ids of the courses that the class is for, by the platform's key; None until somebody has come from one.
+    """
 
     address: str
     registrations: list[Registration]
+    let_in: dict[str, tuple[str, ...] | None]
     courses: list[tuple[Course, str]]
     waiting: list[Waits]
 
@@ -145,12 +150,29 @@ class Platforms:
     async def stand(self) -> Stand:
         """How it stands with them."""
         tool = self.tool()
-        courses = [(each, str((await self._service.kept.get(_ROSTER, each.key) or {}).get("trouble", "")))
+        there = [(each, str((await self._service.kept.get(_ROSTER, each.key) or {}).get("trouble", "")))
                    for each in await known.courses(tool)]  # fmt: skip
-        names = {each.key: each.title or each.context for each, _ in courses}
+        names = {each.key: each.title or each.context for each, _ in there}
         waits = [Waits(names.get(each.course, ""), each.lab, each.points, each.possible, each.at, why)
                  for each, why in await scores.waiting(tool)]  # fmt: skip
-        return Stand(self._told.address, await tool.registrations(), courses, sorted(waits, key=lambda one: one.at))
+        registrations = await tool.registrations()
+        let_in = {each.key: await courses.let_in(tool, each) for each in registrations}
+        return Stand(self._told.address, registrations, let_in, there, sorted(waits, key=lambda one: one.at))
+
+    async def let_in(self, platform: str, course: str, *, ends: bool) -> None:
+        """Let a course of a platform in, or no longer.
+
+        Args:
+            platform: its registration's key.
+
+        Raises:
+            UsageError: there is no such platform, or its courses are not chosen here.
+        """
+        tool = self.tool()
+        found = next((each for each in await tool.registrations() if each.key == platform), None)
+        if found is None:
+            raise UsageError("there is no such platform", "see which there are: the page Platforms")
+        await courses.change(tool, found, course, ends=ends)
 
     async def again(self) -> None:
         """Send what waits now, also what was refused, and look who is in the courses."""

@@ -150,6 +150,7 @@ def of_platforms(platforms: Platforms) -> list[Any]:
     return [
         *routes(platforms.tool),
         (r"/platforms", platform_pages.Overview),
+        (r"/platforms/course", platform_pages.Course),
         (r"/platforms/invitation", platform_pages.Invitation),
         (r"/platforms/again", platform_pages.Again),
     ]
