@@ -271,6 +271,11 @@ def test_what_was_not_made_whole_is_cleared_away(monkeypatch: pytest.MonkeyPatch
     removed: list[Docker] = []
     monkeypatch.setattr(kind, "nodes", lambda _: [kind.Node("a-control-plane", True, True, "i")])
     monkeypatch.setattr(kind, "remove", removed.append)
+    record.note_class(True)
+    with pytest.raises(LabError, match="gradebook"):
+        up._settled(engine(), None, Progress())
+    assert not removed
+    record.note_class(False)
     assert up._settled(engine(), None, Progress()) is None
     assert removed
 

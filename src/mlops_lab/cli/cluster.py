@@ -147,7 +147,9 @@ def up(
     "--context", metavar="NAME", default="", help="Leave the cluster of this context, used with `lab up` once."
 )
 @click.option(
-    "--yes", is_flag=True, help="Also while an exam is under way; in a cluster used with --context, don't ask."
+    "--yes",
+    is_flag=True,
+    help="Also while an exam is under way, or with a class's gradebook; in a cluster used with --context, don't ask.",
 )
 @click.option("--forget", is_flag=True, help="Forget a cluster used with --context that is gone for good.")
 def down(keep_data: bool, context: str, yes: bool, forget: bool) -> None:
@@ -156,6 +158,9 @@ def down(keep_data: bool, context: str, yes: bool, forget: bool) -> None:
     Deletes its containers, volumes, kubeconfig entry and registry. Built images stay in the cache (`lab images prune`
     deletes it), and so do your files and your progress. With --keep-data, the next `lab up` installs the same parts of
     the platform with their data.
+
+    Refuses while an exam is under way, or a class's gradebook is in the cluster, even if that stands still; --yes
+    deletes it all the same.
 
     A cluster used with --context stays. `lab down` lists what this installation has made there, asks, and deletes it.
 
@@ -167,6 +172,7 @@ def down(keep_data: bool, context: str, yes: bool, forget: bool) -> None:
     """
     from mlops_lab.base.errors import UsageError
     from mlops_lab.base.progress import Progress
+    from mlops_lab.classroom.teacher import ending
     from mlops_lab.cluster import kubeconfig, mend, own, record
     from mlops_lab.cluster.down import down as take_down
     from mlops_lab.cluster.up import exclusive
@@ -175,13 +181,14 @@ def down(keep_data: bool, context: str, yes: bool, forget: bool) -> None:
     progress = Progress()
     if not yes:
         _leave_exams_alone()
-        _leave_classes_alone(context, forget)
     if not (context or forget):
         with exclusive(progress):
             if not mend.named(progress.say):
                 _say_what_is_left(own.contexts())
                 return
             mend.made(lambda: mend.installed(progress.say), progress.say)
+    if not (yes or forget):  # one that is forgotten is gone for good
+        ending.leave_alone(context)
     if users := remove.users(context):
         _leave(users, keep_data, yes, forget, progress)
         return
@@ -219,18 +226,6 @@ def _leave_exams_alone() -> None:
             f"{under_way(found)}; its work would be lost",
             "end it first: lab exam submit, or lab exam stop; or delete all the same: lab down --yes",
         )
-
-
-def _leave_classes_alone(context: str, forget: bool) -> None:
-    """See that no class's gradebook would be lost.
-
-    Raises:
-        UsageError: one would be.
-    """
-    from mlops_lab.classroom.teacher import ending
-
-    if not forget:  # then the cluster is gone for good
-        ending.leave_alone(context)
 
 
 def _say_what_is_left(contexts: Sequence[str]) -> None:

@@ -1,4 +1,7 @@
-"""What is stored about a cluster between commands: which one is in use, and whether it was created completely."""
+"""What is stored about a cluster between commands: which one is in use, and whether it was created completely.
+
+Of the kind cluster also whether a class is in it, since one that does not answer can't be asked before it is deleted.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from mlops_lab.base import durable
 from mlops_lab.base.errors import LabError
 from mlops_lab.base.paths import state
 from mlops_lab.base.state_files import Damaged, kept, write
@@ -76,8 +80,25 @@ def remember(cluster: Cluster) -> None:
 
 
 def forget(cluster: Cluster | None = None) -> None:
-    """Forget a cluster; without an argument the kind cluster, which may be half made."""
-    (_named_file() if cluster and not cluster.is_kind else _made_file()).unlink(missing_ok=True)
+    """Forget a cluster; without an argument the kind cluster, which may be half made, and the class in it."""
+    if cluster and not cluster.is_kind:
+        _named_file().unlink(missing_ok=True)
+        return
+    _made_file().unlink(missing_ok=True)
+    note_class(False)
+
+
+def note_class(there: bool) -> None:
+    """Note that a class's gradebook is in the kind cluster, or that none is any more."""
+    if not there:
+        _class_file().unlink(missing_ok=True)
+    elif not has_class():
+        durable.write(_class_file(), "lab class up\n")
+
+
+def has_class() -> bool:
+    """Is a class's gradebook in the kind cluster, as far as is known here? That it is there counts, not its content."""
+    return _class_file().exists()
 
 
 def _named_file() -> Path:
@@ -86,6 +107,10 @@ def _named_file() -> Path:
 
 def _made_file() -> Path:
     return state() / "clusters" / f"kind-{names.cluster()}.json"
+
+
+def _class_file() -> Path:
+    return state() / "clusters" / f"kind-{names.cluster()}.class"
 
 
 def _read(path: Path, todo: str) -> Cluster | None:

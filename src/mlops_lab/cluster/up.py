@@ -109,6 +109,11 @@ def _settled(docker: Docker, size: str | None, progress: Progress) -> Cluster | 
                 f"delete it first (lab down), then: lab up --nodes {size}",
             )
         return cluster
+    if found and record.has_class():
+        raise LabError(
+            f"{len(found)} containers of the cluster are left, and a class's gradebook was in it; nothing was deleted",
+            "save it if the class still answers (lab class backup FILE), then: lab down --yes",
+        )
     if found:
         progress.say("removing a cluster that was not created completely")
     kind.remove(docker)

@@ -482,8 +482,51 @@ def test_lab_down_does_not_take_a_gradebook_with_it(kubectl: InMemory, capsys: p
     assert ended.value.code == 2 and "lab class backup FILE" in capsys.readouterr().err
     kubectl.items.pop(("namespace", "", NAMESPACE))
     ending.leave_alone()
-    kubectl.breaks["get"] = "the cluster does not answer"
+
+
+def test_where_the_cluster_stands_still_lab_down_goes_by_what_was_noted_of_a_class(
+    kubectl: InMemory, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kubectl.breaks["get"] = "connection refused"
+    ending.leave_alone()  # nothing was noted
+    record.note_class(True)
+    with pytest.raises(SystemExit) as ended:
+        main(["down"])
+    err = capsys.readouterr().err
+    assert ended.value.code == 2 and "does not answer" in err and "lab up" in err and "lab down --yes" in err
+    record.forget()  # a record that could not be mended leads to no cluster either, and its class is still there
+    record.note_class(True)
+    with pytest.raises(UsageError, match="gradebook"):
+        ending.leave_alone()
+    record.remember(Cluster("team", "registry.example"))
+    ending.leave_alone()  # where what does not answer stays as it is
+    record.forget(record.current())
+    assert record.has_class()
+    record.forget()
+    assert not record.has_class()
     ending.leave_alone()
+
+
+def test_that_a_class_is_there_is_noted_until_its_gradebook_goes(
+    installs: list[dict[str, Any]], served: Served, roster: Path, teach: Run, removes: InMemory
+) -> None:
+    assert teach("up", "--roster", str(roster))[0] == 0 and record.has_class()
+    record.note_class(False)
+    teach("status")
+    assert record.has_class(), "one that an earlier version has brought up"
+    teach("down", "--yes", "--no-backup")
+    assert record.has_class(), "the gradebook stays"
+    teach("down", "--yes", "--data", "--no-backup")
+    assert not record.has_class()
+    record.note_class(True)
+    teach("down", "--yes", "--no-backup")
+    assert not record.has_class(), "somebody has deleted the class's namespace"
+
+
+def test_on_a_cluster_of_ones_own_nothing_is_noted(kubectl: InMemory, teach: Run) -> None:
+    record.remember(Cluster("team", "registry.example"))
+    teach("backup", "b.tar")
+    assert not record.has_class()
 
 
 def test_a_roster_or_words_that_can_not_be_read_are_said(kubectl: InMemory) -> None:

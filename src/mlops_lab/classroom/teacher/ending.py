@@ -7,7 +7,6 @@ that is asked for, and only if this installation has made it.
 
 from __future__ import annotations
 
-import contextlib
 import re
 from dataclasses import dataclass
 
@@ -17,7 +16,7 @@ from mlops_lab.classroom.grader import names as graders_names
 from mlops_lab.classroom.operator import names
 from mlops_lab.classroom.teacher import grading
 from mlops_lab.classroom.teacher.place import NAMESPACE, Place, at
-from mlops_lab.cluster import kueue, leave, own
+from mlops_lab.cluster import kueue, leave, own, record
 from mlops_lab.cluster.kueue import Whose
 from mlops_lab.cluster.own import Made
 from mlops_lab.cluster.up import exclusive
@@ -58,7 +57,7 @@ class Plan:
 
 
 def planned(place: Place, data: bool) -> Plan:
-    """What would be deleted; nothing is changed.
+    """What would be deleted; nothing is changed in the cluster.
 
     Args:
         data: the gradebook, too.
@@ -82,6 +81,8 @@ def planned(place: Place, data: bool) -> Plan:
     spaces = labelled(names.CLASS, f"{NAMESPACE}-accounts", _MADE)
     graders = labelled(graders_names.CLASS, grading.JOBS, _GRADED)
     there = kubectl.get("namespaces", f"--field-selector=metadata.name={NAMESPACE}")
+    if not there:
+        place.note(False)
     own_space, stays = _of_class(place, there[0], data) if there else (None, "")
     ours = kueue.whose(kubectl) is Whose.OURS and kueue.brought_for(kubectl) == NAMESPACE
     queues = tuple(each for each in kueue.queues(kubectl) if each != NAMESPACE) if ours else ()
@@ -109,6 +110,8 @@ def end(place: Place, plan: Plan, progress: Progress) -> None:
         if doomed:
             with progress.showing(lambda: None), progress.piece(f"deleting {len(doomed)} namespaces"):
                 leave.delete(place.kubectl, doomed, within=600)
+        if plan.own:
+            place.note(False)
         if plan.kueue:
             with progress.showing(lambda: None), progress.piece("removing Kueue"):
                 kueue.remove(place.kubectl)
@@ -121,7 +124,10 @@ def _stop(place: Place) -> None:
 
 
 def leave_alone(context: str = "") -> None:
-    """See that no class's gradebook would be lost with a cluster; one that does not answer has none to lose.
+    """See that no class's gradebook would be lost with a cluster.
+
+    Of a kind cluster that does not answer counts what was noted (`record.has_class`), as its nodes may only stand
+    still. In a cluster of the user's that does not answer nothing is deleted anyway.
 
     Args:
         context: the cluster's; empty for the one in use.
@@ -130,14 +136,23 @@ def leave_alone(context: str = "") -> None:
         UsageError: one would be.
     """
     there: list[own.Object] = []
-    with contextlib.suppress(LabError):
+    silent: LabError | None = None
+    try:
         kubectl = at(context).kubectl
         there = kubectl.get("namespaces", f"--field-selector=metadata.name={NAMESPACE}")
+    except LabError as trouble:
+        silent = trouble
     if there:
         raise UsageError(
             "a class's gradebook is in this cluster and would be lost",
             "save it (lab class backup FILE), then: lab down --yes",
         )
+    if silent and not context and record.named() is None and record.has_class():
+        raise UsageError(
+            "a class's gradebook is in this cluster, which does not answer, and would be lost",
+            "start the cluster (lab up) and save it (lab class backup FILE); or delete it all the same: lab down --yes",
+            silent.message,
+        ) from silent
 
 
 def _of_class(place: Place, item: own.Object, data: bool) -> tuple[Made | None, str]:

@@ -173,6 +173,7 @@ def install(place: Place, wishes: Wishes, progress: Progress, mode: Mode = "auto
         LabError: it did not become ready; what was there before is there again.
     """
     told, before = told_now(place.told(), wishes), _before(place)
+    place.note()
     bring(place, told, len(wishes.learners), progress, {"roster": wishes.roster}, mode)
     place.tell(told)
     wanted = {each.id for each in wishes.learners}

@@ -72,6 +72,11 @@ class Place:
         """The cluster."""
         return Kubectl(self.cluster.context, self.cluster.kubeconfig)
 
+    def note(self, there: bool = True) -> None:
+        """Note that the class's gradebook is in this cluster, or is not any more, if `lab down` could delete that."""
+        if self.cluster.is_kind:
+            record.note_class(there)
+
     def release(self) -> Installed | None:
         """The class's release; None where there is none."""
         return installed(self.kubectl, [RELEASE]).get(RELEASE.part)
@@ -174,6 +179,7 @@ def of(context: str = "") -> Place:
     found = place.release()
     if found is None or not found.stood:
         raise LabError(f"there is no class in {place.cluster.context}", f"make one: {UP}")
+    place.note()  # also one that an earlier version has brought up, or another machine
     return place
 
 
