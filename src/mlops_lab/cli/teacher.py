@@ -118,8 +118,9 @@ def kit(learner: str | None, out: Path, until: date | None, new: bool, context: 
     """Write a file for each learner, or for one.
 
     It holds the address, the certificate, a token that ends, and what to type first. A file is as good as a password:
-    only you can read it, and you give it to its learner. Files that are there and work stay; on a shared cluster each
-    gets a new token for it.
+    only you can read it, and you give it to its learner. Files that are there and work stay.
+
+    On a shared cluster the file's token for that is made anew where it has ended, and for a learner whom you name.
 
     \b
     Examples:
@@ -137,7 +138,7 @@ def kit(learner: str | None, out: Path, until: date | None, new: bool, context: 
         more = f", and for the cluster until {written.cluster}" if written.cluster else ""
         click.echo(f"{written.file}  {'until' if written.new else 'is there, until'} {written.ends}{more}")
 
-    kits.write(klass, [each for each in everyone if each.id not in over], out, until, new, done)
+    kits.write(klass, [each for each in everyone if each.id not in over], out, until, new, bool(learner), done)
     if over:
         say(f"no files for those whose time is over: {', '.join(over)}")
     click.echo("next: give each learner the file; what to type first is in it, and in docs/class-learner.md")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import datetime
 import json
 import stat
@@ -126,8 +127,8 @@ def shared(kubectl: InMemory, served: Served, monkeypatch: pytest.MonkeyPatch) -
             return
         states = {}
         if wanted.kit:
-            notes = {names.ROUND: str(wanted.kit.round), names.ENDS: f"2026-09-0{wanted.kit.round}T12:00:00Z"}
-            api.put({"kind": "Secret", "data": {"kubeconfig": "YTogMQo="},
+            notes = {names.ROUND: str(wanted.kit.round), names.ENDS: f"2099-09-0{wanted.kit.round}T12:00:00Z"}
+            api.put({"kind": "Secret", "data": {"kubeconfig": base64.b64encode(b"a: %d\n" % wanted.kit.round).decode()},
                      "metadata": {"name": f"kit-{learner}", "namespace": "mlops-lab-class-accounts",
                                   "annotations": notes}})  # fmt: skip
             states["kit"] = requests.State("ready")
@@ -150,15 +151,48 @@ def shared(kubectl: InMemory, served: Served, monkeypatch: pytest.MonkeyPatch) -
     return api
 
 
-def test_on_a_shared_cluster_a_kit_has_a_new_token_for_it_each_time(
+def test_on_a_shared_cluster_who_is_named_gets_a_new_token_for_it(
     shared: ClusterInMemory, teach: Run, tmp_path: Path
 ) -> None:
     _, out, _ = teach("kit", "ada")
-    assert "and for the cluster until 2026-09-01" in out
+    assert "and for the cluster until 2099-09-01" in out
     whole = json.loads((tmp_path / "kits/ada.json").read_text())
     assert whole["kubeconfig"] == "a: 1\n" and "export KUBECONFIG" in "\n".join(whole["first"])
     _, out, _ = teach("kit", "ada")
-    assert "is there" in out and "until 2026-09-02" in out
+    assert "is there" in out and "until 2099-09-02" in out
+    assert json.loads((tmp_path / "kits/ada.json").read_text())["kubeconfig"] == "a: 2\n"
+
+
+def test_on_a_shared_cluster_a_new_learners_file_leaves_the_others_logged_in(
+    shared: ClusterInMemory, teach: Run, tmp_path: Path
+) -> None:
+    def rounds() -> dict[str, str]:
+        found = (shared.find("Secret", f"kit-{each}", "mlops-lab-class-accounts") for each in ("ada", "bob"))
+        return {each["metadata"]["name"]: names.annotation(each, names.ROUND) for each in found if each}
+
+    teach("kit", "ada")
+    before = (tmp_path / "kits/ada.json").read_text()
+    _, out, _ = teach("kit")
+    assert out.count("and for the cluster until 2099-09-01") == 2
+    assert rounds() == {"kit-ada": "1", "kit-bob": "1"} and (tmp_path / "kits/ada.json").read_text() == before
+    (tmp_path / "kits/bob.json").unlink()
+    teach("kit")
+    assert rounds() == {"kit-ada": "1", "kit-bob": "1"}, "the token that bob has goes into the file"
+    ended = {"metadata": {"annotations": {names.ENDS: "2020-01-01T00:00:00Z"}}}
+    shared.patch("Secret", "kit-bob", ended, "mlops-lab-class-accounts")
+    teach("kit")
+    assert rounds() == {"kit-ada": "1", "kit-bob": "2"}
+    teach("kit", "--new")
+    assert rounds() == {"kit-ada": "2", "kit-bob": "3"}
+
+
+def test_a_token_that_the_learner_got_on_the_page_goes_into_the_file(
+    shared: ClusterInMemory, teach: Run, tmp_path: Path
+) -> None:
+    teach("kit", "ada")
+    requests.ask(shared, "mlops-lab-class", "ada", {"kit": requests.Kit(2)})  # type: ignore[arg-type]
+    teach("kit")
+    assert json.loads((tmp_path / "kits/ada.json").read_text())["kubeconfig"] == "a: 2\n"
 
 
 def test_a_lab_begins_anew_with_its_own_numbers(shared: ClusterInMemory, teach: Run) -> None:

@@ -87,12 +87,14 @@ def write(
     folder: Path,
     until: date | None,
     anew: bool,
+    renew: bool,
     done: Callable[[Written], None],
 ) -> None:
     """Write the files; those that are there and work stay, so what was interrupted goes on.
 
     Args:
         anew: end all tokens that these learners have, and make others.
+        renew: have other tokens for the cluster, which end those before; else those that have not ended stay.
         done: called for each file.
 
     Raises:
@@ -116,9 +118,10 @@ def write(
             if kit is None:
                 given = server.post("kits", _Token, learner=each.id, ends=ends[each.id])
                 kit = Kit(told.address, given.token, each.id, certificate, key, ends[each.id].isoformat())
-            config, until_cluster = _of_cluster(kube, each.id) if kube else ("", "")
-            if new or config:
-                durable.write(file, spelled(kit, file.name, config))
+            config, until_cluster = _of_cluster(kube, each.id, anew or renew, now) if kube else ("", "")
+            text = spelled(kit, file.name, config)
+            if new or (config and file.read_text("utf-8") != text):
+                durable.write(file, text)
             done(Written(each.id, file, kit.ends, until_cluster, new))
 
 
@@ -194,20 +197,26 @@ def _still(
     return kit if same and server.knows(kit.token) else None
 
 
-def _of_cluster(kube: Kube, learner: str) -> tuple[str, str]:
-    """A new kubeconfig for the class's cluster, and when its token ends; the one before is no longer good.
+def _of_cluster(kube: Kube, learner: str, renew: bool, now: datetime) -> tuple[str, str]:
+    """The learner's kubeconfig for the class's cluster, and when its token ends.
+
+    Args:
+        renew: have a new one though there is one that works, which is no longer good then.
 
     Raises:
         LabError: the operator makes none.
     """
     before = requests.read(_asked(kube, learner) or {}).kit
+    if before and not renew:
+        ends = _ends(kube, learner, before)
+        text = accounts.kubeconfig(kube, NAMESPACE, learner) if ends else ""
+        if text and datetime.fromisoformat(ends) > now:
+            return text, ends
     wanted = requests.Kit((before.round if before else 0) + 1, _HOURS)
     requests.ask(kube, NAMESPACE, learner, {"kit": wanted})
 
     def probe() -> tuple[tuple[str, str] | None, str]:
-        secret = kube.find("Secret", f"{names.KIT}{learner}", f"{NAMESPACE}-accounts")
-        ends = names.annotation(secret, names.ENDS)
-        if ends and names.annotation(secret, names.ROUND) == str(wanted.round):
+        if ends := _ends(kube, learner, wanted):
             return (accounts.kubeconfig(kube, NAMESPACE, learner), ends), ""
         state = requests.states(_asked(kube, learner)).get("kit")
         return None, f"{state.state} {state.why}".strip() if state else "the operator has not looked yet"
@@ -216,6 +225,13 @@ def _of_cluster(kube: Kube, learner: str) -> tuple[str, str]:
         probe, what=f"{learner}'s token for the cluster", within=_MADE_WITHIN,
         hint=f"see the operator's log (kubectl -n {NAMESPACE} logs deployment/operator), then run this again",
     )  # fmt: skip
+
+
+def _ends(kube: Kube, learner: str, wanted: requests.Kit) -> str:
+    """When the token for the cluster ends that was asked for; empty where it is not made yet."""
+    secret = kube.find("Secret", f"{names.KIT}{learner}", f"{NAMESPACE}-accounts")
+    ends = names.annotation(secret, names.ENDS)
+    return ends if names.annotation(secret, names.ROUND) == str(wanted.round) else ""
 
 
 def _asked(kube: Kube, learner: str) -> dict[str, object] | None:
