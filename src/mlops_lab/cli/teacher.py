@@ -111,14 +111,15 @@ def up(
 @click.argument("learner", required=False)
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=Path("kits"), show_default=True,
               help="The folder for the files.")  # fmt: skip
-@click.option("--until", type=_Day(), help="The tokens' last day; else the roster's `ends`, or 30 days from now.")
+@click.option("--until", type=_Day(), help="The new tokens' last day; else the roster's `ends`, or 30 days from now.")
 @click.option("--new", is_flag=True, help="End the tokens that there are, and make new ones.")
 @class_option
 def kit(learner: str | None, out: Path, until: date | None, new: bool, context: str) -> None:
     """Write a file for each learner, or for one.
 
     It holds the address, the certificate, a token that ends, and what to type first. A file is as good as a password:
-    only you can read it, and you give it to its learner. Files that are there and work stay.
+    only you can read it, and you give it to its learner. Files that are there and work stay. With another
+    end by --until a file gets another token; the one before works until its own end, if --new does not end it.
 
     On a shared cluster the file's token for that is made anew where it has ended, and for a learner whom you name.
 
@@ -133,12 +134,17 @@ def kit(learner: str | None, out: Path, until: date | None, new: bool, context: 
     klass = place.of(context)
     everyone = [place.learner(klass, learner)] if learner else klass.roster()
     over = [] if learner else [each.id for each in everyone if kits.is_over(each)]
+    longer: list[str] = []
 
     def done(written: Written) -> None:
         more = f", and for the cluster until {written.cluster}" if written.cluster else ""
         click.echo(f"{written.file}  {'until' if written.new else 'is there, until'} {written.ends}{more}")
+        if written.before:
+            longer.append(f"{written.learner} (until {written.before})")
 
     kits.write(klass, [each for each in everyone if each.id not in over], out, until, new, bool(learner), done)
+    if longer:
+        say(f"the token of the file before still works: {', '.join(longer)}; to end it: the same command with --new")
     if over:
         say(f"no files for those whose time is over: {', '.join(over)}")
     click.echo("next: give each learner the file; what to type first is in it, and in docs/class-learner.md")

@@ -80,6 +80,17 @@ def test_new_kits_end_the_tokens_before(served: Served, teach: Run) -> None:
     assert served.tokens == {"token-2": ("ada", "2029-12-31T23:59:59Z")}
 
 
+def test_an_earlier_end_is_said_to_leave_the_token_before(served: Served, teach: Run) -> None:
+    teach("kit", "ada", "--until", "2030-12-31")
+    _, _, err = teach("kit", "ada", "--until", "2029-12-31")
+    assert "still works: ada (until 2030-12-31" in err and "--new" in err
+    assert [ends[:10] for _, ends in served.tokens.values()] == ["2030-12-31", "2029-12-31"]
+    _, _, err = teach("kit", "ada", "--until", "2031-12-31")
+    assert "still works" not in err, "it ends before"
+    teach("kit", "ada", "--until", "2029-12-31", "--new")
+    assert [ends[:10] for _, ends in served.tokens.values()] == ["2029-12-31"]
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [

@@ -35,6 +35,7 @@ class Written:
         ends: when the token ends.
         cluster: when the token for the cluster ends; empty where there is none.
         new: it was made now; else the one that was there works still.
+        before: until when the token works that was in the file before, if that is later; empty else.
     """
 
     learner: str
@@ -42,6 +43,7 @@ class Written:
     ends: str
     cluster: str = ""
     new: bool = True
+    before: str = ""
 
 
 class _Token(msgspec.Struct):
@@ -112,7 +114,9 @@ def write(
             if anew:
                 server.post("kits/revoke", _Count, learner=each.id)
             kit = None if anew else _still(file, each.id, server, told.address, certificate, key, now)
+            before = ""
             if kit and until and kit.ends != ends[each.id].isoformat():
+                before = kit.ends if datetime.fromisoformat(kit.ends) > ends[each.id] else ""
                 kit = None
             new = kit is None
             if kit is None:
@@ -122,7 +126,7 @@ def write(
             text = spelled(kit, file.name, config)
             if new or (config and file.read_text("utf-8") != text):
                 durable.write(file, text)
-            done(Written(each.id, file, kit.ends, until_cluster, new))
+            done(Written(each.id, file, kit.ends, until_cluster, new, before))
 
 
 def extend(place: Place, learner: Learner, until: date) -> int:
