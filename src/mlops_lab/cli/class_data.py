@@ -143,17 +143,18 @@ def down(data: bool, file: Path | None, no_backup: bool, yes: bool, context: str
     if plan.is_empty:
         return
     if plan.release and not no_backup:
+        backup.require_own_database(klass.told(), "lab class down --no-backup")
         file = file or Path(f"class-{datetime.now():%Y-%m-%d-%H%M%S}.tar")
         click.echo(f"Before that, a backup: {file}")
-    agree("Delete this?", yes)
-    if plan.release and file and not no_backup:
-        backup.make(klass, file, progress)
-        click.echo(f"The backup is in {file}, which only you can read; keep it as you keep a key")
     elif plan.own and not no_backup:
         raise UsageError(
             "the class does not run, so no backup of its gradebook can be made; nothing was deleted",
             "bring it up (lab class up --roster roster.csv), or delete it without: --no-backup",
         )
+    agree("Delete this?", yes)
+    if plan.release and file and not no_backup:
+        backup.make(klass, file, progress)
+        click.echo(f"The backup is in {file}, which only you can read; keep it as you keep a key")
     ending.end(klass, plan, progress)
     click.echo("The class has ended" + ("; its gradebook stays for the next lab class up" if plan.stays else ""))
 

@@ -451,6 +451,20 @@ def test_without_a_backup_nothing_goes(removes: InMemory, teach: Run) -> None:
     assert teach("down", "--data", "--yes", "--no-backup")[0] == 0
 
 
+def test_a_backup_that_can_not_be_is_said_before_anybody_is_asked(
+    removes: InMemory, teach: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mlops_lab.cli.class_data.agree", lambda *_: pytest.fail("was asked"))
+    place.at().tell(Told(values={"database": {"secretName": "mine"}}))
+    code, _, err = teach("down")
+    assert code == 2 and "your own (Secret mine)" in err and "pg_dump" in err and "lab class down --no-backup" in err
+
+
+def test_a_class_with_a_database_of_the_teachers_own_goes_without_a_backup(removes: InMemory, teach: Run) -> None:
+    place.at().tell(Told(values={"database": {"secretName": "mine"}}))
+    assert teach("down", "--yes", "--no-backup")[0] == 0 and "l-ada-lab-10" not in removes.names("namespace")
+
+
 def test_what_was_interrupted_goes_on_and_data_alone_need_a_word(removes: InMemory, teach: Run) -> None:
     teach("down", "--yes", "--no-backup")
     removes.put("Namespace", "l-ada-lab-10", "", metadata={"labels": LABELS})

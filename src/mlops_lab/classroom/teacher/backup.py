@@ -142,8 +142,11 @@ def opened(file: Path) -> Iterator[Content]:
         yield Content(backup, dump, json.loads(texts[_SECRETS]))
 
 
-def require_own_database(told: Told) -> None:
+def require_own_database(told: Told, then: str = "") -> None:
     """See that the class's database is in the class's namespace.
+
+    Args:
+        then: what to do once it is backed up.
 
     Raises:
         UsageError: it is one of the teacher's own.
@@ -151,7 +154,7 @@ def require_own_database(told: Told) -> None:
     if name := told.value("database", "secretName"):
         raise UsageError(
             f"the class's database is your own (Secret {name}), and `lab` does not reach it",
-            "use pg_dump and pg_restore there, as docs/class.md says",
+            "use pg_dump and pg_restore there, as docs/class.md says" + (f", then: {then}" if then else ""),
         )
 
 
