@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from pathlib import Path
 from typing import IO
 
@@ -103,6 +104,22 @@ def test_a_restore_that_fails_leaves_what_was_there_and_can_be_tried_again(
     assert klass.sql("SELECT count(*) FROM results") == "3"
     fails.clear()
     restore.put(here, file, Progress())
+    assert klass.sql("SELECT count(*) FROM results") == "2"
+
+
+def test_who_is_connected_is_cut_off(klass: OnPostgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here, file = Place(Cluster("kind-mlops-lab", "")), tmp_path / "autumn.tar"
+    backup.make(here, file, Progress())
+    klass.sql("INSERT INTO results VALUES (3)")
+    monkeypatch.setattr(restore, "_start", lambda *_, **__: None)
+    words = ["psql", "-h", str(klass.folder), "-U", "postgres", "-c", "SELECT pg_sleep(60)", "classroom"]
+    with subprocess.Popen(
+        [*_AS, "env", f"PATH={_PLACES[0]}:{os.environ['PATH']}", *words], stderr=subprocess.PIPE, cwd="/"
+    ) as other:
+        while klass.sql("SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)%'", "postgres") == "1":
+            time.sleep(0.05)
+        restore.put(here, file, Progress())
+        assert other.wait(10) != 0
     assert klass.sql("SELECT count(*) FROM results") == "2"
 
 

@@ -170,12 +170,16 @@ GRADES = {
 
 
 class InMemory(Kubectl):
-    """kubectl on a cluster in memory; `dump` is what its database holds, `log` what was asked."""
+    """kubectl on a cluster in memory; `dump` is what its database holds, `log` what was asked.
+
+    `databases` has what each database is, by its name.
+    """
 
     def __init__(self, context: str = "kind-mlops-lab") -> None:
         super().__init__(context)
         for name, value in (
             ("items", dict[tuple[str, str, str], Object]()), ("log", list[str]()), ("dump", [b"PGDMP old"]),
+            ("databases", {"postgres": "", "classroom": "old"}),
             ("restored", list[bytes]()), ("breaks", dict[str, str]()), ("numbers", [0]),
         ):  # fmt: skip
             object.__setattr__(self, name, value)
@@ -183,6 +187,7 @@ class InMemory(Kubectl):
     items: dict[tuple[str, str, str], Object]
     log: list[str]
     dump: list[bytes]
+    databases: dict[str, str]
     restored: list[bytes]
     breaks: dict[str, str]
     numbers: list[int]
@@ -218,6 +223,7 @@ class InMemory(Kubectl):
             stdout.flush()
         if stdin:
             self.restored.append(stdin.read())
+            self.databases["classroom_restored"] = "restored"
 
     def run(self, *args: str, within: float = 30, stdin: str | None = None, check: bool = True) -> Completed:
         line = " ".join(args)
@@ -231,6 +237,8 @@ class InMemory(Kubectl):
             ] if "namespaces" not in line else [{"metadata": {}, "containers": usage}]}), "")  # fmt: skip
         if verb == "get":
             return self._get(args)
+        if verb == "exec" and "psql" in args:
+            return Completed(0, self._sql([args[at + 1] for at, word in enumerate(args) if word == "--command"]), "")
         if verb == "apply":
             item = json.loads(stdin or "")
             self.put(item.pop("kind"), item["metadata"]["name"], item["metadata"]["namespace"], **item)
@@ -243,6 +251,19 @@ class InMemory(Kubectl):
             for key in [key for key in self.items if (key[0], key[2]) == (args[1], args[2])]:
                 del self.items[key]
         return Completed(0, "", "")
+
+    def _sql(self, statements: list[str]) -> str:
+        after = dict(self.databases)
+        for each in statements:
+            words = each.split()
+            if words[:2] == ["ALTER", "DATABASE"]:
+                assert words[-1] not in after, "its name is taken"
+                after[words[-1]] = after.pop(words[2])
+            elif words[:2] == ["DROP", "DATABASE"]:
+                after.pop(words[4], None)
+        self.databases.clear()
+        self.databases.update(after)
+        return "\n".join(after) if "FROM pg_database" in statements[0] else ""
 
     def _break(self, line: str) -> None:
         for part, message in self.breaks.items():

@@ -355,6 +355,7 @@ def test_a_backup_takes_the_gradebooks_place(
     parts = ("pg_restore", "--replicas=0", "RENAME TO classroom_before", "delete secret class-tls")
     order = [next(number for number, line in enumerate(did) if part in line) for part in parts]
     assert order == sorted(order) and did[-1].endswith("DROP DATABASE IF EXISTS classroom_before WITH (FORCE)")
+    assert kubectl.databases == {"postgres": "", "classroom": "restored"}
     assert len(installs) == 1, "the chart starts the server again"
 
 
@@ -369,7 +370,57 @@ def test_records_that_are_not_whole_leave_the_gradebook_as_it_was(
     assert place.at().secret("class")["key.pem"] == OTHER.pem
     renames = [line for line in kubectl.log if "RENAME" in line]
     assert "RENAME TO classroom_before" in renames[0] and "classroom_before RENAME TO classroom" in renames[1]
-    assert len(installs) == 2
+    assert len(installs) == 2 and kubectl.databases["classroom"] == "old"
+
+
+@pytest.mark.parametrize("where", ["server -n mlops-lab-class --replicas=0", "RENAME", "delete secret"])
+@pytest.mark.parametrize("how", [LabError("it is refused", "try again"), KeyboardInterrupt()], ids=["error", "Ctrl-C"])
+def test_a_restore_that_ends_anywhere_leaves_the_gradebook_and_a_server(
+    where: str, how: BaseException, installs: list[dict[str, Any]], served: Served, kubectl: InMemory, teach: Run,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    teach("backup", "autumn.tar")
+    kubectl.secret("class-ca", ca_crt="another", ca_key="secret")
+    once, plain = [how], InMemory.run
+
+    def run(self: InMemory, *args: str, **more: Any) -> Any:
+        if where in " ".join(args) and once:
+            raise once.pop()
+        return plain(self, *args, **more)
+
+    monkeypatch.setattr(InMemory, "run", run)
+    code, _, err = teach("restore", "autumn.tar", "--yes")
+    assert code and not once and "going back to the gradebook that was there" in err
+    assert kubectl.databases["classroom"] == "old" and "classroom_before" not in kubectl.databases
+    assert place.at().secret("class-ca")["ca.crt"] == "another"
+    scaled = [line.rpartition("=")[2] for line in kubectl.log if line.startswith("scale")]
+    assert scaled[-1] == "1" and len(installs) == 1, "the chart starts the server"
+
+
+def test_what_an_interrupted_restore_has_put_aside_stays_until_one_is_proven(
+    installs: list[dict[str, Any]], served: Served, kubectl: InMemory, teach: Run
+) -> None:
+    teach("backup", "autumn.tar")
+    kubectl.databases |= {"classroom": "unproven", "classroom_before": "the original"}
+    served.broken = "record 2 was changed"
+    code, _, err = teach("restore", "autumn.tar", "--yes")
+    assert code == 3 and "has left a gradebook as classroom_before; it stays until one is whole" in err
+    assert kubectl.databases["classroom"] == "unproven" and kubectl.databases["classroom_before"] == "the original"
+    served.broken = ""
+    assert teach("restore", "autumn.tar", "--yes")[0] == 0
+    assert kubectl.databases == {"postgres": "", "classroom": "restored"}
+
+
+def test_a_way_back_that_is_barred_is_said_and_the_server_is_started(
+    installs: list[dict[str, Any]], served: Served, kubectl: InMemory, teach: Run
+) -> None:
+    teach("backup", "autumn.tar")
+    served.broken = "record 2 was changed"
+    kubectl.breaks["classroom_before RENAME TO classroom"] = "the database does not answer"
+    code, _, err = teach("restore", "autumn.tar", "--yes")
+    assert code == 3 and "going back did not work: the database does not answer" in err
+    assert "a database classroom_before, it is the gradebook that was there" in err
+    assert kubectl.databases["classroom_before"] == "old" and len(installs) == 2
 
 
 def test_a_database_of_the_teachers_own_is_not_touched(kubectl: InMemory, teach: Run) -> None:

@@ -1,6 +1,7 @@
 """A backup is put into a class that runs: beside the gradebook that is there, and in its place once it is whole.
 
-If the server does not find the records whole then, or does not become ready, all is as it was before.
+If the server does not find the records whole then, does not become ready, or all of it is interrupted, all is as it was
+before. The gradebook that was there is deleted only when the new one is proven, whatever an interrupted run has left.
 """
 
 from __future__ import annotations
@@ -13,12 +14,14 @@ from mlops_lab.base.errors import LabError, UsageError
 from mlops_lab.base.progress import Progress
 from mlops_lab.classroom.teacher import backup
 from mlops_lab.classroom.teacher.asking import asking
-from mlops_lab.classroom.teacher.backup import Backup, Content
+from mlops_lab.classroom.teacher.backup import Backup
 from mlops_lab.classroom.teacher.installing import bring
 from mlops_lab.classroom.teacher.place import NAMESPACE, Place
 from mlops_lab.classroom.teacher.standing import Stand
 
 _WITHIN = 3600.0  # s for the database
+_BEFORE = "classroom_before"  # how names begin of databases that were the class's
+_AUTHORITY = "class-ca"
 _ENV = ("env", "PGHOST=/tmp", "PGUSER=postgres")
 _FILL = (
     "dropdb --if-exists --force classroom_restored && createdb --owner=classroom classroom_restored && "
@@ -42,28 +45,70 @@ def put(place: Place, file: Path, progress: Progress) -> Backup:
                 f"the backup is signed with another key than that of your Secret {own}",
                 f"put that class's key into it (it is in {file}, secrets.json), then run this again",
             )
-        with progress.showing(lambda: None):
-            with progress.piece("reading the backup into a database of its own"), content.dump.open("rb") as dump:
-                words = ("exec", "-i", "-n", NAMESPACE, *backup.POD, "--", *_ENV, "sh", "-c", _FILL)
-                place.kubectl.pipe(*words, within=_WITHIN, stdin=dump)
-            with progress.piece("stopping the server"):
-                _stop(place)
-        before = [place.find("secret", name) for name in ("class", "class-ca")]
-        _swap(place, "classroom_restored", "classroom_before")
+        reading = progress.piece("reading the backup into a database of its own")
+        with progress.showing(lambda: None), reading, content.dump.open("rb") as dump:
+            words = ("exec", "-i", "-n", NAMESPACE, *backup.POD, "--", *_ENV, "sh", "-c", _FILL)
+            place.kubectl.pipe(*words, within=_WITHIN, stdin=dump)
+        before = [] if own else [item for name in ("class", _AUTHORITY) if (item := place.find("secret", name))]
+        aside = _aside(place, progress)
         try:
+            with progress.showing(lambda: None), progress.piece("stopping the server"):
+                _stop(place)
+            _swap(place, "classroom_restored", aside)
             if not own:
-                _secrets(place, content)
+                _secrets(place, [content.secrets[name] for name in ("class", "ca") if name in content.secrets])
             _start(place, progress)
-        except LabError as failed:
-            progress.say(f"{failed.message}; going back to the gradebook that was there")
-            _stop(place)
-            _swap(place, "classroom_before", "classroom_restored")
-            if not own:
-                _apply(place, [item for item in before if item])
-            _start(place, progress, check=False)
-            raise LabError(f"{file} was not restored: {failed.message}", failed.hint, failed.detail) from failed
-        _sql(place, "DROP DATABASE IF EXISTS classroom_before WITH (FORCE)")
+        except BaseException as failed:  # an interrupt, too, leaves no class without its server
+            said = failed.message if isinstance(failed, LabError) else "it was interrupted"
+            progress.say(f"{said}; going back to the gradebook that was there")
+            try:
+                _go_back(place, aside, before, progress)
+            except LabError as worse:
+                raise LabError(
+                    f"{file} was not restored: {said}; and going back did not work: {worse.message}",
+                    f"run this again; if there is a database {aside}, it is the gradebook that was there",
+                    worse.detail,
+                ) from failed
+            if isinstance(failed, LabError):
+                raise LabError(f"{file} was not restored: {said}", failed.hint, failed.detail) from failed
+            raise
+        _drop_old(place, progress)
         return content.backup
+
+
+def _aside(place: Place, progress: Progress) -> str:
+    """The name that the class's database is to have until the new one is proven: one that no database has."""
+    there = _databases(place)
+    left = [each for each in there if each.startswith(_BEFORE)]
+    if left:
+        progress.say(f"an interrupted restore has left a gradebook as {', '.join(left)}; it stays until one is whole")
+    return next(name for name in (_BEFORE, *(f"{_BEFORE}_{number}" for number in range(2, 99))) if name not in there)
+
+
+def _go_back(place: Place, aside: str, before: list[dict[str, Any]], progress: Progress) -> None:
+    """Have the gradebook and Secrets of before, as far as they were replaced, and start the server whatever comes.
+
+    Raises:
+        LabError: something of it did not work.
+    """
+    try:
+        if aside in _databases(place):
+            _stop(place)
+            _swap(place, aside, "classroom_restored")
+        _secrets(place, before)
+    finally:
+        place.kubectl.run("scale", "deployment/server", "-n", NAMESPACE, "--replicas=1")
+        _start(place, progress, check=False)
+
+
+def _drop_old(place: Place, progress: Progress) -> None:
+    """Delete the gradebooks that a proven one has replaced, also what interrupted runs have left."""
+    try:
+        for each in _databases(place):
+            if each.startswith(_BEFORE):
+                _sql(place, f"DROP DATABASE IF EXISTS {each} WITH (FORCE)")
+    except LabError as trouble:
+        progress.say(f"the gradebook of before could not be deleted, the next restore does that: {trouble.message}")
 
 
 def _stop(place: Place) -> None:
@@ -84,11 +129,11 @@ def _start(place: Place, progress: Progress, *, check: bool = True) -> None:
         raise LabError(f"its records are not whole: {broken}", "take another backup")
 
 
-def _secrets(place: Place, content: Content) -> None:
-    """The backup's key, tokens and authority; the server's certificate is made anew by another authority."""
-    known = place.find("secret", "class-ca")
-    _apply(place, [content.secrets[name] for name in ("class", "ca") if name in content.secrets])
-    authority = content.secrets.get("ca")
+def _secrets(place: Place, items: list[dict[str, Any]]) -> None:
+    """A gradebook's key, tokens and authority; the server's certificate is made anew by another authority."""
+    known = place.find("secret", _AUTHORITY)
+    _apply(place, items)
+    authority = next((each for each in items if each["metadata"]["name"] == _AUTHORITY), None)
     if authority and (known or {}).get("data") != authority.get("data"):
         place.kubectl.run("delete", "secret", "class-tls", "-n", NAMESPACE, "--ignore-not-found")
 
@@ -102,14 +147,25 @@ def _apply(place: Place, items: list[dict[str, Any]]) -> None:
 
 
 def _swap(place: Place, new: str, old: str) -> None:
-    """Have a database be the class's, and the class's have another name: both at once, or neither."""
-    _sql(place, f"DROP DATABASE IF EXISTS {old} WITH (FORCE)")
-    _sql(place, f"ALTER DATABASE classroom RENAME TO {old}", f"ALTER DATABASE {new} RENAME TO classroom")
+    """Have a database be the class's, and the class's have another name that is free: both at once, or neither.
+
+    A database that somebody is connected to can't be renamed, so others' connections are ended.
+    """
+    connected = f"pg_stat_activity WHERE datname IN ('classroom', '{new}') AND pid <> pg_backend_pid()"
+    _sql(
+        place, f"SELECT pg_terminate_backend(pid) FROM {connected}",
+        f"ALTER DATABASE classroom RENAME TO {old}", f"ALTER DATABASE {new} RENAME TO classroom",
+    )  # fmt: skip
 
 
-def _sql(place: Place, *statements: str) -> None:
-    """Statements, several of them in one transaction."""
-    words = ["psql", "--quiet", "--no-psqlrc", "--set=ON_ERROR_STOP=1", "--dbname=postgres"]
-    words += ["--single-transaction"] if len(statements) > 1 else []
+def _databases(place: Place) -> list[str]:
+    """The names of all databases."""
+    return sorted(_sql(place, "SELECT datname FROM pg_database").split())
+
+
+def _sql(place: Place, *statements: str) -> str:
+    """What statements answer, several of them in one transaction."""
+    words = ["psql", "--quiet", "--no-psqlrc", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1"]
+    words += ["--dbname=postgres", *(["--single-transaction"] if len(statements) > 1 else [])]
     words += [word for each in statements for word in ("--command", each)]
-    place.kubectl.run("exec", "-n", NAMESPACE, *backup.POD, "--", *_ENV, *words, within=60)
+    return place.kubectl.run("exec", "-n", NAMESPACE, *backup.POD, "--", *_ENV, *words, within=60).stdout
