@@ -406,6 +406,63 @@ def test_a_cluster_of_ours_is_looked_at_with_one_call_and_an_image_that_is_missi
     assert len(ready.asked) == 1
 
 
+class Applying(Kubectl):
+    """An API server for the add-ons: what is there by kind and name, how often it was asked, and its refusal."""
+
+    there: dict[tuple[str, str], dict[str, Any]]
+    asked: list[str]
+
+    def run(self, *args: str, stdin: str | None = None, **_: Any) -> Any:
+        self.asked.append(args[0])
+        items = list(yaml.safe_load_all(stdin or ""))
+        keys = [(item["kind"], item["metadata"]["name"]) for item in items]
+        if args[0] == "apply":
+            self.there.update(zip(keys, items, strict=True))
+        found = [self.there[key] for key in keys if key in self.there]
+        if "refused" in self.asked:
+            return Completed(1, "", "connection refused")
+        return Completed(0, json.dumps({"items": found} if len(found) > 1 else found[0]) if found else "", "")
+
+
+@pytest.mark.parametrize("metrics", [True, False])
+def test_add_ons_are_applied_again_where_something_is_missing_or_scaled_to_none(metrics: bool) -> None:
+    kubectl = Applying("x")
+    vars(kubectl).update(there={}, asked=[])
+    vars(kubectl)["create"] = lambda item: {**item, "metadata": {**item["metadata"], "uid": "1"}}
+
+    def install() -> bool:
+        kubectl.asked.clear()
+        return addons.install(kubectl, "here", "content", metrics)
+
+    assert install() and not install() and kubectl.asked == ["get"], "a warm `lab up` asks once"
+    whole = dict(kubectl.there)
+    assert (("APIService", "v1beta1.metrics.k8s.io") in whole) is metrics
+    for key in whole:
+        del kubectl.there[key]
+        assert install() and kubectl.there.keys() == whole.keys() and not install(), key
+    for name in ("load", "metrics-server") if metrics else ("load",):
+        kubectl.there["Deployment", name]["spec"]["replicas"] = 0
+        assert install() and kubectl.there["Deployment", name]["spec"]["replicas"] == 1 and not install()
+    kubectl.asked.append("refused")
+    with pytest.raises(LabError, match="does not say what is there") as error:
+        addons.stands(kubectl, "kind: Namespace\nmetadata: {name: x}\n", "x", "1")
+    assert error.value.detail == "connection refused"
+
+
+@pytest.mark.parametrize(("name", "namespace", "done"), [
+    ("load", names.NAMESPACE, False), ("metrics-server", "kube-system", False), ("theirs", "kube-system", True),
+])  # fmt: skip
+def test_a_deployment_of_ours_that_was_scaled_to_none_is_not_available(name: str, namespace: str, done: bool) -> None:
+    idle = deployment(name, namespace, 0)
+    idle["spec"]["replicas"] = 0
+    idle["status"] |= {"replicas": 0, "updatedReplicas": 0}
+    assert (addons.unavailable([idle], (namespace,)) == []) is done
+
+
+def test_a_deployment_of_the_users_called_load_is_not_ours() -> None:
+    assert "deployment load does not exist" in addons.lacking(counting(METRICS, deployment("load", "team", 1)), 0)
+
+
 def test_nodes_that_were_started_again_have_to_tell_the_schema_that_kubectl_apply_asks_for() -> None:
     schema = iter([1, 0])
 

@@ -119,7 +119,7 @@ def test_an_up_that_fails_removes_what_it_made_and_nothing_of_others(
 def test_an_up_that_fails_leaves_what_was_there_before(cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch) -> None:
     """Even if the API server did not answer when it was asked whether something is there."""
     cluster.add("Namespace", SYSTEM, labels=OURS)
-    monkeypatch.setenv(BROKEN, f"get namespace {SYSTEM}")
+    monkeypatch.setenv(BROKEN, "get -f -")
     with pytest.raises(LabError):
         up("registry.example/nothing")
     monkeypatch.delenv(BROKEN)

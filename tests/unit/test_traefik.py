@@ -44,6 +44,12 @@ class Server(Kubectl):
                 before = self.objects.get((item["kind"], item["metadata"]["name"]), {"metadata": {}})
                 item["metadata"] = {**before["metadata"], **item["metadata"]}
                 self.objects[item["kind"], item["metadata"]["name"]] = item
+        elif args[:2] == ("get", "-f"):
+            wanted = [(item["kind"], item["metadata"]["name"]) for item in yaml.safe_load_all(stdin or "")]
+            kinds = {kind for kind, _ in self.objects}
+            if "GatewayClass" in kinds and "CustomResourceDefinition" not in kinds:
+                return Completed(1, "", 'error: no matches for kind "GatewayClass" in version "x"')
+            said = json.dumps({"items": [self.objects[key] for key in wanted if key in self.objects]})
         elif args[0] == "wait":
             code = int(self.refuses)
         elif args[0] == "annotate":
@@ -94,6 +100,24 @@ def test_it_is_applied_once_after_the_definitions_and_again_when_something_chang
     assert traefik.install(server, DEFINITIONS) is False
     assert server.log == []
     assert traefik.install(server, f"{DEFINITIONS}# newer\n") is True
+
+
+@pytest.mark.parametrize("lost", ["Deployment", "Service", "ClusterRole", "IngressClass", "CustomResourceDefinition"])
+def test_what_somebody_has_deleted_is_applied_again(lost: str) -> None:
+    server = Server()
+    traefik.install(server, DEFINITIONS)
+    for key in [key for key in server.objects if key[0] == lost]:
+        del server.objects[key]
+    assert traefik.install(server, DEFINITIONS) is True and lost in server.kinds()
+    assert traefik.install(server, DEFINITIONS) is False
+
+
+def test_one_that_was_scaled_to_none_is_applied_again() -> None:
+    server = Server()
+    traefik.install(server, DEFINITIONS)
+    server.objects["Deployment", "traefik"]["spec"]["replicas"] = 0
+    assert traefik.install(server, DEFINITIONS) is True
+    assert server.objects["Deployment", "traefik"]["spec"]["replicas"] == 1
 
 
 def test_what_was_interrupted_is_applied_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -190,6 +214,12 @@ def test_it_serves_when_its_pod_is_ready_and_its_class_accepted(available: int, 
         def get(self, what: str, *args: str, within: float = 10) -> list[Object]:
             return [deployment, gateway_class]
 
+    class Emptied(Kubectl):
+        def get(self, what: str, *args: str, within: float = 10) -> list[Object]:
+            return [gateway_class]
+
+    with pytest.raises(LabError, match="last seen: its pod is not ready"):
+        traefik.wait(Emptied("x"), within=0)
     if seen:
         with pytest.raises(LabError, match=f"last seen: {seen}"):
             traefik.wait(Asked("x"), within=0)

@@ -1,6 +1,7 @@
 """What the cluster has before any lab: metrics-server, and the tool's own namespace with the load generator.
 
-They are applied only if something has changed: an annotation of the namespace has a fingerprint of the manifests.
+They are applied only if something has changed, is missing or was scaled to none: an annotation of the namespace has a
+fingerprint of the manifests.
 """
 
 from __future__ import annotations
@@ -26,12 +27,15 @@ _NO_IMAGE = ("ImagePullBackOff", "InvalidImageName", "CreateContainerConfigError
 _CRASHES = 3
 # The controllers that write the objects' statuses; after a restart they begin when the old lease has expired (15 s).
 _LEADERS = frozenset({"kube-controller-manager", "kube-scheduler"})
+# Where the cluster has Deployments of its own: whoever scales one of those to none wants it so. This one is ours.
+_CLUSTERS, _METRICS_SERVER = ("kube-system", "local-path-storage"), "metrics-server"
+_UNKNOWN = "no matches for kind"  # what kubectl says of an object whose definition is not there
 _CONTROL_PLANE = "node-role.kubernetes.io/control-plane"
 Started = Mapping[str, float]
 
 
 def install(kubectl: Kubectl, registry: str, content: str, metrics: bool) -> bool:
-    """Apply what is missing or has changed; returns whether anything was.
+    """Apply all of it if something is missing or has changed; returns whether it was.
 
     Args:
         registry: the prefix of the images that are ours.
@@ -47,8 +51,7 @@ def install(kubectl: Kubectl, registry: str, content: str, metrics: bool) -> boo
     if metrics:
         texts.append(manifest("metrics-server.yaml", metrics_server=str(pin("images.metrics-server.name"))))
     fingerprint = hashlib.sha256("\0".join(texts).encode()).hexdigest()[:16]
-    applied = "jsonpath={.metadata.annotations.mlops-lab/manifests}"
-    if kubectl.run("get", "namespace", names.NAMESPACE, "--ignore-not-found", "-o", applied).stdout == fingerprint:
+    if stands(kubectl, "\n---\n".join(texts), names.NAMESPACE, fingerprint):
         return False
     if not metrics:
         for item in yaml.safe_load_all(texts[0]):
@@ -57,6 +60,37 @@ def install(kubectl: Kubectl, registry: str, content: str, metrics: bool) -> boo
                 own.create(kubectl.context, {**item, "metadata": meta}, kubectl.create)
     kubectl.apply("\n---\n".join(texts).replace("$fingerprint", fingerprint))
     return True
+
+
+def stands(kubectl: Kubectl, text: str, namespace: str, fingerprint: str) -> bool:
+    """Is all of a manifest in the cluster as it was applied last, with pods where it wants some? One call.
+
+    Args:
+        namespace: the one of the manifest's that has the fingerprint.
+
+    Raises:
+        LabError: the cluster does not answer.
+    """
+    done = kubectl.run("get", "-f", "-", "--ignore-not-found", "-o", "json", stdin=text, check=False)
+    if done.code != 0 and _UNKNOWN not in done.stderr:
+        raise LabError("the API server does not say what is there", "see: lab status", done.stderr.strip())
+    if done.code != 0 or not done.stdout.strip():
+        return False
+    answer = json.loads(done.stdout)
+    there = {_key(item): item for item in answer.get("items", [answer])}
+    noted = there.get(("Namespace", "", namespace), {}).get("metadata", {}).get("annotations") or {}
+    if noted.get("mlops-lab/manifests") != fingerprint:
+        return False
+    return {_key(item) for item in yaml.safe_load_all(text)} <= there.keys() and not any(map(is_none, there.values()))
+
+
+def is_none(item: dict[str, Any]) -> bool:
+    """Is it a Deployment that somebody has scaled to none?"""
+    return bool(item["kind"] == "Deployment" and item["spec"].get("replicas", 1) == 0)
+
+
+def _key(item: dict[str, Any]) -> tuple[str, str, str]:
+    return item["kind"], item["metadata"].get("namespace", ""), name(item)
 
 
 def wait(kubectl: Kubectl, nodes: int, started: Started, within: float = 180) -> None:
@@ -98,10 +132,10 @@ def lacking(kubectl: Kubectl, nodes: int, started: Started | None = None) -> lis
         pods = [item for item in items if item["kind"] == "Pod"] or kubectl.get("pods", "-n", names.NAMESPACE)
         for item in unfinished:
             fail_if_stuck(kubectl, item, [pod for pod in pods if not _outlived(pod, started or {})])
-    found = {(item["kind"], name(item)): item for item in items}
-    if not is_true(found.get(("APIService", _METRICS), {}), "Available"):
+    found = {_key(item): item for item in items}
+    if not is_true(found.get(("APIService", "", _METRICS), {}), "Available"):
         missing.append("the metrics API is not available")
-    if ("Deployment", "load") not in found:
+    if ("Deployment", names.NAMESPACE, "load") not in found:
         missing.append("deployment load does not exist")
     # An API server that has just started is ready before it can tell its schema, and kubectl apply asks for that.
     if started and not missing and kubectl.run("get", "--raw", "/openapi/v2", within=10, check=False).code != 0:
@@ -124,7 +158,7 @@ def unready(items: list[dict[str, Any]], nodes: int, started: Started) -> list[s
 
 
 def unavailable(items: list[dict[str, Any]], spaces: Collection[str]) -> list[dict[str, Any]]:
-    """The Deployments in these namespaces that are not rolled out."""
+    """The Deployments in these namespaces that are not rolled out, or that somebody has scaled to none."""
     deployments = [item for item in items if item["kind"] == "Deployment" and item["metadata"]["namespace"] in spaces]
     return [item for item in deployments if not _rolled_out(item)]
 
@@ -139,7 +173,9 @@ def _rolled_out(item: dict[str, Any]) -> bool:
     status, wanted = item.get("status", {}), item["spec"].get("replicas", 1)
     updated, available = (status.get(f"{kind}Replicas", 0) for kind in ("updated", "available"))
     current = status.get("observedGeneration", 0) >= item["metadata"]["generation"]
-    return bool(current and updated >= wanted and status.get("replicas", 0) == updated and available >= min(1, wanted))
+    if not wanted:
+        return item["metadata"]["namespace"] in _CLUSTERS and name(item) != _METRICS_SERVER
+    return bool(current and updated >= wanted and status.get("replicas", 0) == updated and available >= 1)
 
 
 def _not_taken_up(items: list[dict[str, Any]], started: Started, heard: Mapping[str, float]) -> list[str]:

@@ -106,7 +106,7 @@ def unchanged(kubectl: Kubectl, text: str) -> bool:
 
 
 def unready(kubectl: Kubectl) -> list[str]:
-    """Its Deployments that are not ready, or that it has none; for one that is the project's."""
+    """Its Deployments that are not ready, or scaled to none, or that it has none; for one that is the project's."""
     items = kubectl.get("deployments", "-n", NAMESPACE)
     lacking = addons.unavailable(items, (NAMESPACE,))
     return [addons.name(each) for each in lacking] if items else ["its Deployment is gone"]
@@ -116,7 +116,8 @@ def install(kubectl: Kubectl, text: str, wanted_by: str = "") -> bool:
     """Apply what is missing or has changed; returns whether it is ours, and so to be waited for."""
     if whose(kubectl) is Whose.OTHERS:
         return False
-    if unchanged(kubectl, text) and kubectl.get("deployments", "-n", NAMESPACE):
+    there = kubectl.get("deployments", "-n", NAMESPACE) if unchanged(kubectl, text) else []
+    if there and not any(addons.is_none(each) for each in there):
         return True
     items: list[dict[str, Any]] = [each for each in yaml.safe_load_all(text) if each]
     space = next(each for each in items if each["kind"] == "Namespace")
@@ -146,7 +147,8 @@ def wait(kubectl: Kubectl, within: float = 300) -> None:
                 addons.fail_if_stuck(kubectl, each, [item for item in items if item["kind"] == "Pod"])
             except LabError as stuck:
                 raise LabError(stuck.message, _hint(each, stuck.hint), stuck.detail) from stuck
-        return (None, "its pod is not ready") if lacking else (True, "")
+        there = any(each["kind"] == "Deployment" for each in items)
+        return (True, "") if there and not lacking else (None, "its pod is not ready")
 
     hint = f"see: kubectl --context {kubectl.context} -n {NAMESPACE} describe pods"
     wait_until(probe, what="Kueue", within=within, every=0.5, hint=hint)

@@ -74,7 +74,7 @@ def down(progress: Progress) -> bool:
 
 
 def install(kubectl: Kubectl, definitions: str) -> bool:
-    """Apply what is missing or has changed; returns whether anything was.
+    """Apply all of it if something is missing or has changed; returns whether it was.
 
     Args:
         definitions: of the Gateway API's resources.
@@ -84,8 +84,7 @@ def install(kubectl: Kubectl, definitions: str) -> bool:
     """
     text = manifest("traefik.yaml", image=traefik.NAME, fingerprint="$fingerprint")
     fingerprint = hashlib.sha256(f"{text}\0{definitions}".encode()).hexdigest()[:16]
-    noted = _noted(kubectl)
-    if noted.get("mlops-lab/manifests") == fingerprint:
+    if addons.stands(kubectl, text, NAMESPACE, fingerprint):
         return False
     _refuse_others(kubectl)
     before = set(_defined(kubectl))
@@ -114,7 +113,7 @@ def wait(kubectl: Kubectl, within: float = 60) -> None:
         lacking = addons.unavailable(items, (NAMESPACE,))
         for each in lacking:
             addons.fail_if_stuck(kubectl, each, [item for item in items if item["kind"] == "Pod"])
-        if lacking:
+        if lacking or not any(item["kind"] == "Deployment" for item in items):
             return None, "its pod is not ready"
         classes = [item for item in items if item["kind"] == "GatewayClass" and addons.name(item) == CLASS]
         return (True, "") if classes and is_true(classes[0], "Accepted") else (None, "its GatewayClass is not accepted")

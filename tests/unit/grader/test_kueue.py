@@ -75,6 +75,19 @@ def test_definitions_come_first_and_what_stands_is_not_applied_again() -> None:
     assert kueue.install(server, TEXT + "---\nkind: Secret\nmetadata: {name: s}\n") and len(server.log) == 4
 
 
+def test_one_that_is_gone_or_scaled_to_none_is_applied_again() -> None:
+    server = Server()
+    kueue.install(server, TEXT)
+    server.objects["deployment", "kueue"]["spec"]["replicas"] = 0
+    assert kueue.unready(server) == ["kueue"]
+    assert kueue.install(server, TEXT) and len(server.log) == 4
+    assert server.objects["deployment", "kueue"]["spec"]["replicas"] == 1
+    del server.objects["deployment", "kueue"]
+    with pytest.raises(LabError, match="its pod is not ready"):
+        kueue.wait(server, within=0)
+    assert kueue.install(server, TEXT) and len(server.log) == 6
+
+
 def test_what_was_interrupted_is_applied_again() -> None:
     server = Server()
     kueue.install(server, TEXT)
