@@ -3,6 +3,7 @@
 # No `from __future__ import annotations`: the SDK reads the annotations of components as objects.
 import http.client
 import json
+import os
 import stat
 import urllib.parse
 from pathlib import Path
@@ -199,6 +200,43 @@ def test_a_list_of_large_pipelines_takes_several_pages(make: Make) -> None:
     assert seen == ["v0", "v1"]
     assert len(engine.api("runs?page_size=200")["runs"]) == 31
     assert peak(engine) - before < 32 * MIB  # of 77
+
+
+# Many tasks
+
+
+def of_many(tasks: int) -> dict[str, Any]:
+    """A pipeline of that many steps, each after the three before it."""
+    names = [f"step-{number}" for number in range(tasks)]
+    made = document(pipelines.resources)
+    one = made["root"]["dag"]["tasks"]["environment"]
+    made["root"]["dag"]["tasks"] = {
+        name: {**one, "taskInfo": {"name": name}, "dependentTasks": names[max(0, number - 3) : number]}
+        for number, name in enumerate(names)
+    }
+    return made
+
+
+def used(engine: Engine) -> float:
+    """Seconds of CPU that the server has used."""
+    assert engine.process
+    numbers = Path(f"/proc/{engine.process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(numbers[11]) + int(numbers[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_the_time_to_make_runs_grows_with_their_tasks_and_no_faster(make: Make) -> None:
+    engine = make(max_runs=0)  # they are made and wait
+    past = "2020-01-01T00:00:00Z"
+    always = {"periodic_schedule": {"interval_second": "3600", "start_time": past}}
+    took: dict[int, float] = {}
+    for tasks in (100, 500, 4000):  # the first warms up
+        before, spec = used(engine), of_many(tasks)
+        engine.api("runs", {"display_name": "once", "pipeline_spec": spec})
+        again = {"display_name": "again", "pipeline_spec": spec, "trigger": always}
+        key = engine.api("recurringruns", again)["recurring_run_id"]
+        engine.until(lambda key=key: engine.sql("select id from runs where recurring = ?", key), 300)
+        took[tasks] = used(engine) - before
+    assert took[4000] < 24 * took[500], took  # 8 times as many; the square of that is 64
 
 
 # Volumes and Secrets

@@ -1,6 +1,8 @@
 """The warnings of the embedded engine: what KFP's own backend would do otherwise with a run."""
 
 # No `from __future__ import annotations`: the SDK reads the annotations of components as objects.
+import time
+from collections.abc import Callable
 from typing import Any, List  # noqa: UP035
 
 import pytest
@@ -128,3 +130,55 @@ def test_a_pipeline_that_no_compiler_wrote_has_no_warnings_and_no_error() -> Non
     loop["inputs"]["parameters"]["more"] = {"taskOutputParameter": {}}
     checked = ir.check(document)
     assert found(checked["pipeline_spec"], {}) == []
+    loop["parameterIterator"]["items"] = {"raw": "[" * 100_000}
+    assert found(ir.check(document)["pipeline_spec"], {}) == []
+
+
+def flat(tasks: int, **more: Any) -> dict[str, Any]:
+    """So many tasks, each after the one before it."""
+    made = {
+        f"t{each}": {"componentRef": {"name": "c"}, "dependentTasks": [f"t{each - 1}"] if each else [], **more}
+        for each in range(tasks)
+    }
+    return {"root": {"dag": {"tasks": made}}}
+
+
+def loops(tasks: int) -> dict[str, Any]:
+    return flat(tasks, parameterIterator={"items": {"raw": "[]"}, "itemInput": "item"})
+
+
+def last_ones(tasks: int) -> dict[str, Any]:
+    return flat(tasks, triggerPolicy={"strategy": "ALL_UPSTREAM_TASKS_COMPLETED"})
+
+
+def branches(depth: int) -> dict[str, Any]:
+    """A OneOf of two outputs that are one, which is a OneOf again, and so on: with each level twice as many ways."""
+
+    def level(inside: str) -> dict[str, Any]:
+        both = [{"producerSubtask": "t", "outputArtifactKey": "a"}] * 2
+        tasks = {"t": {"componentRef": {"name": inside}, "cachingOptions": {"enableCache": True}}}
+        return {"dag": {"tasks": tasks, "outputs": {"artifacts": {"a": {"artifactSelectors": both}}}}}
+
+    components = {f"c{each}": level(f"c{each + 1}") for each in range(depth)}
+    executors = {"e": {"container": {"image": "a:1"}}}
+    components[f"c{depth}"] = {"executorLabel": "e"}
+    return {"root": level("c0"), "components": components, "deploymentSpec": {"executors": executors}}
+
+
+@pytest.mark.parametrize("made", [flat, loops, last_ones])
+def test_the_time_grows_with_the_number_of_tasks_and_no_faster(made: Callable[[int], dict[str, Any]]) -> None:
+    def takes(tasks: int) -> float:
+        spec, times = made(tasks), []
+        for _ in range(4):
+            begin = time.process_time()
+            found(spec, {})
+            times.append(time.process_time() - begin)
+        return min(times)
+
+    assert takes(2000) < 24 * takes(250)  # 8 times as many; the square of that is 64
+
+
+@pytest.mark.parametrize("depth", [30, 3000])
+def test_an_output_is_followed_once_however_many_ways_lead_to_it(depth: int) -> None:
+    (text,) = [each for each in found(branches(depth), {}) if ONE_OF in each]
+    assert "on t" in text

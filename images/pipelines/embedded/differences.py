@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from typing import Any
 
 BACKEND = "Kubeflow Pipelines 2.17"
+_SUBTASK = re.compile(r'"producerSubtask": "([^"]*)"')
 _VARIABLE = re.compile(r"\$\(([A-Za-z_][A-Za-z0-9_]*)\)")
 
 
@@ -28,7 +29,7 @@ def found(spec: dict[str, Any], parameters: dict[str, Any]) -> list[str]:
     for rule in RULES:
         try:
             sentences += rule(spec, parameters)
-        except (AttributeError, KeyError, TypeError, ValueError):
+        except (AttributeError, KeyError, RecursionError, TypeError, ValueError):
             # No compiler wrote this pipeline. Its run will fail with what is wrong; advice is not what stops it.
             traceback.print_exc()
     return sentences
@@ -54,6 +55,7 @@ def _artifact_loops(spec: dict[str, Any], parameters: dict[str, Any]) -> Iterato
 def _empty_loops(spec: dict[str, Any], parameters: dict[str, Any]) -> Iterator[str]:
     declared = spec["root"].get("inputDefinitions", {}).get("parameters", {})
     for where, tasks, outputs in _dags(spec):
+        after, ends = _takers(tasks), set(_SUBTASK.findall(json.dumps(outputs)))
         for name, task in tasks.items():
             items = task.get("parameterIterator", {}).get("items", {})
             given = task.get("inputs", {}).get("parameters", {}).get(items.get("inputParameter"), {})
@@ -61,8 +63,7 @@ def _empty_loops(spec: dict[str, Any], parameters: dict[str, Any]) -> Iterator[s
             value = json.loads(items.get("raw") or "null")
             if where == "root" and source:
                 value = parameters.get(source, declared.get(source, {}).get("defaultValue"))
-            takers = [other for other in tasks if name in _producers(tasks[other])]
-            takers += ["the pipeline's end"] if f'"producerSubtask": "{name}"' in json.dumps(outputs) else []
+            takers = [*after.get(name, ()), *(["the pipeline's end"] if name in ends else [])]
             if value == [] and takers:
                 yield empty_loop(name, takers)
 
@@ -126,14 +127,15 @@ def _caching(spec: dict[str, Any], parameters: dict[str, Any]) -> Iterator[str]:
 
 def _one_of(spec: dict[str, Any], parameters: dict[str, Any]) -> Iterator[str]:
     cached: list[str] = []
-    for _, tasks, outputs in _dags(spec):
+    seen: set[tuple[Any, ...]] = set()
+    for where, tasks, outputs in _dags(spec):
         for each in outputs.get("parameters", {}).values():
             for chosen in each.get("valueFromOneof", {}).get("parameterSelectors", ()):
-                cached += _cached_sources(spec, tasks, chosen)
+                cached += _cached_sources(spec, where, tasks, chosen, seen)
         for each in outputs.get("artifacts", {}).values():
             candidates = each.get("artifactSelectors", ())
             for chosen in candidates if len(candidates) > 1 else ():
-                cached += _cached_sources(spec, tasks, chosen)
+                cached += _cached_sources(spec, where, tasks, chosen, seen)
     if cached:
         yield (
             f"{BACKEND} would fail, with 'No successful task found', where a dsl.OneOf takes the output of a branch "
@@ -144,11 +146,11 @@ def _one_of(spec: dict[str, Any], parameters: dict[str, Any]) -> Iterator[str]:
 def _final_tasks(spec: dict[str, Any], parameters: dict[str, Any]) -> Iterator[str]:
     """Read in the source: compiler/argocompiler/dag.go makes an exit hook of each such task."""
     for _, tasks, _ in _dags(spec):
+        takers = _takers(tasks)
         for name, task in tasks.items():
             if task.get("triggerPolicy", {}).get("strategy") != "ALL_UPSTREAM_TASKS_COMPLETED":
                 continue
-            before = _producers(task)
-            after = [other for other in tasks if name in _producers(tasks[other])]
+            before, after = _producers(task), takers.get(name, [])
             if not before:
                 yield f"{BACKEND} would never start {name}: ignore_upstream_failure() is for a task after others"
             if len(before) > 1:
@@ -222,24 +224,49 @@ def _producers(task: dict[str, Any]) -> set[str]:
     return {*task.get("dependentTasks", ()), *taken}
 
 
+def _takers(tasks: dict[str, Any]) -> dict[str, list[str]]:
+    """The tasks of a DAG that come after each of its tasks; looked up for all at once, as there may be thousands."""
+    found: dict[str, list[str]] = {}
+    for name, task in tasks.items():
+        for producer in _producers(task):
+            found.setdefault(producer, []).append(name)
+    return found
+
+
 def _cached(task: dict[str, Any]) -> bool:
     return bool(task.get("cachingOptions", {}).get("enableCache"))
 
 
-def _cached_sources(spec: dict[str, Any], tasks: dict[str, Any], chosen: dict[str, str]) -> list[str]:
-    """The step that an output comes from, if it may come from the cache."""
-    name = chosen["producerSubtask"]
-    task = tasks.get(name, {"componentRef": {"name": ""}})
-    inside = _component(spec, task).get("dag")
-    if inside is None:
-        return [name] if _cached(task) and _executor(spec, task).get("container") else []
-    outputs = inside.get("outputs", {})
-    if key := chosen.get("outputParameterKey"):
-        source = outputs.get("parameters", {}).get(key, {})
-        further = [source["valueFromParameter"]] if "valueFromParameter" in source else []
-    else:
-        further = outputs.get("artifacts", {}).get(chosen.get("outputArtifactKey"), {}).get("artifactSelectors", [])
-    return [each for one in further for each in _cached_sources(spec, inside.get("tasks", {}), one)]
+def _cached_sources(
+    spec: dict[str, Any], where: str, tasks: dict[str, Any], chosen: dict[str, str], seen: set[tuple[Any, ...]]
+) -> Iterator[str]:
+    """The steps that an output comes from and that may come from the cache.
+
+    Args:
+        where: the component whose tasks these are.
+        seen: outputs that were looked at, which are not looked at again: there may be many ways to each.
+    """
+    left = [(where, tasks, chosen)]
+    while left:
+        where, tasks, chosen = left.pop()
+        name = chosen["producerSubtask"]
+        output = (where, name, chosen.get("outputParameterKey"), chosen.get("outputArtifactKey"))
+        if output in seen:
+            continue
+        seen.add(output)
+        task = tasks.get(name, {"componentRef": {"name": ""}})
+        inside = _component(spec, task).get("dag")
+        if inside is None:
+            if _cached(task) and _executor(spec, task).get("container"):
+                yield name
+            continue
+        outputs = inside.get("outputs", {})
+        if key := chosen.get("outputParameterKey"):
+            source = outputs.get("parameters", {}).get(key, {})
+            further = [source["valueFromParameter"]] if "valueFromParameter" in source else []
+        else:
+            further = outputs.get("artifacts", {}).get(chosen.get("outputArtifactKey"), {}).get("artifactSelectors", [])
+        left += [(task["componentRef"]["name"], inside.get("tasks", {}), one) for one in reversed(further)]
 
 
 def _holds_concat(word: str) -> bool:

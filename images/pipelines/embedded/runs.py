@@ -42,6 +42,7 @@ def make(
     """
     values = ir.parameters(document, parameters)
     key, created = str(uuid.uuid4()), now()
+    warnings = differences.found(document["pipeline_spec"], values)  # before others have to wait for the store
     with store.write() as db:
         store.insert(
             "runs", id=key, name=name, description=description, experiment=experiment, storage="AVAILABLE",
@@ -49,7 +50,7 @@ def make(
             created=created, scheduled=scheduled or created, state="PENDING", recurring=recurring,
             history=[{"update_time": created, "state": "PENDING"}],
         )  # fmt: skip
-        warn(store, key, differences.found(document["pipeline_spec"], values))
+        warn(store, key, warnings)
         db.execute("update experiments set last_run = ? where id = ?", (created, experiment))
         return get(store, key)
 

@@ -137,7 +137,7 @@ async def start(server: Context, given: dict[str, Any]) -> sqlite3.Row:
         raise invalid("a run needs a display_name")
     planned = await asyncio.to_thread(plan, server, given)  # seconds, for a large pipeline
     await permitted(server, planned["document"])
-    row = runs.make(server.store, name=name, **planned)
+    row = await asyncio.to_thread(runs.make, server.store, name=name, **planned)  # for its warnings all is read again
     server.reconciler.wake()
     return row
 

@@ -196,9 +196,10 @@ class Walk:
         self._server.task(path, "loop", state="RUNNING")
         spec = corrections.loop_items(given["task_spec"], store)
         corrections.no_iterations(name, spec, given["components"], store)
-        takers = [each for each, other in others.items() if name in dag.before(other, others)]
-        if takers and spec.parameter_iterator.items.raw == "[]":
-            self._server.warn(differences.empty_loop(name, takers))
+        if spec.parameter_iterator.items.raw == "[]":
+            takers = [each for each, other in others.items() if name in dag.before(other, others)]
+            if takers:
+                self._server.warn(differences.empty_loop(name, takers))
         executor = enhanced_dag_orchestrator.ParallelExecutor()
         failed = enhanced_dag_orchestrator._run_parallel_for_task(
             **{**given, "task_spec": spec, "parallel_executor": executor}
