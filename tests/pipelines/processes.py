@@ -120,7 +120,7 @@ class Processes:
 
     def _one(self, folder: Path) -> Seen:
         labels = json.loads((folder / "manifest.json").read_text())["metadata"]["labels"]
-        about = {"name": folder.name, "labels": labels, "created": (folder / "created").read_text()}
+        about = {"name": folder.name, "labels": labels}
         rc = folder / "rc"
         if rc.exists():
             code = int(rc.read_text())

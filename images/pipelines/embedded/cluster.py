@@ -131,7 +131,6 @@ def _seen(pod: Any) -> Seen:
         message=" ".join(message.split()),
         exit_code=code,
         stopping=pod.metadata.deletion_timestamp.isoformat() if pod.metadata.deletion_timestamp else "",
-        created=pod.metadata.creation_timestamp.isoformat(),
     )
 
 

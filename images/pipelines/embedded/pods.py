@@ -41,7 +41,6 @@ class Seen:
     message: str = ""
     exit_code: int | None = None
     stopping: str = ""
-    created: str = ""
 
     @property
     def over(self) -> bool:

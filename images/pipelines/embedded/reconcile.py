@@ -21,12 +21,8 @@ from embedded.artifacts import Artifacts
 from embedded.pods import Pods, Refused, Seen, Unreachable
 from embedded.settings import Settings
 from embedded.store import Store, age, now
+from embedded.waiting import Patience
 
-# A container that waits for one of these waits for somebody to put it right.
-_STUCK = {
-    *("ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "RegistryUnavailable", "ImageInspectError"),
-    *("CreateContainerConfigError", "CreateContainerError", "RunContainerError"),
-}
 _MANNERS = 15.0  # seconds
 # A pod whose deletion takes so many seconds longer than it may is on a node that does not answer. Should it still run
 # there, its results are refused.
@@ -44,6 +40,7 @@ class Reconciler(threading.Thread):
         self._settings, self._store, self._artifacts, self._pods = settings, store, artifacts, pods
         self._wake, self._end = threading.Event(), threading.Event()  # no `_stop`: threads have one of their own
         self._over: dict[str, float] = {}  # when each finished pod was first seen finished
+        self._patience = Patience(settings, pods)
         self._since = now()  # nobody could be heard before
         self._left = True  # may there be pods, though no run is active?
         self._looked = 0.0
@@ -149,7 +146,7 @@ class Reconciler(threading.Thread):
             why = " ".join([pod.reason, pod.message, self._log(pod, 5)]).strip()
             self._next_driver(run, f"exit code {pod.exit_code}: {why}"[:1000])
         elif pod.phase == "Pending":
-            if why := self._hopeless(pod):
+            if why := self._patience.hopeless(pod):
                 self._pods.delete(pod.name, 0)
                 runs.move(self._store, run["id"], "FAILED", f"the run's driver can't start: {why}")
         elif age(max(run["seen"], self._since)) > self._settings.driver_lease:
@@ -175,7 +172,7 @@ class Reconciler(threading.Thread):
             self._fail(attempt, _how_it_ended(pod))
         elif pod.stopping and age(pod.stopping) > _LOST:
             self._fail(attempt, "its node is lost")
-        elif pod.phase == "Pending" and (why := self._hopeless(pod)):
+        elif pod.phase == "Pending" and (why := self._patience.hopeless(pod)):
             self._pods.delete(pod.name, 0)
             self._fail(attempt, why)
 
@@ -213,17 +210,6 @@ class Reconciler(threading.Thread):
                 (now(), why[:2000], attempt["id"]),
             )
 
-    def _hopeless(self, pod: Seen) -> str:
-        """Why a pending pod is given up; empty while it may still start."""
-        waited = age(pod.created)
-        stuck = pod.reason in _STUCK
-        patience = self._settings.pull_patience if stuck else self._settings.start_patience
-        if pod.reason != "InvalidImageName" and waited <= patience:
-            return ""
-        told = f"{pod.reason or 'Pending'}: {pod.message}" if pod.message else pod.reason or "Pending"
-        last = next((event for event in reversed(self._pods.events(pod.name)) if event.startswith("Failed")), "")
-        return f"not started within {waited:.0f} s: {told}" + (f" ({last})" if last and last not in told else "")
-
     # Ends
 
     def _cancel(self, run: sqlite3.Row, seen: dict[str, Seen]) -> None:
@@ -241,6 +227,7 @@ class Reconciler(threading.Thread):
         rows = self._store.rows(f"select id, generation from runs where state in ({marks})", *runs.ACTIVE)
         generation = {row["id"]: row["generation"] for row in rows}
         self._over = {name: since for name, since in self._over.items() if name in seen}
+        self._patience.forget(seen)
         for pod in seen.values():
             run = pod.labels.get(manifests.RUN, "")
             if pod.stopping:

@@ -27,8 +27,9 @@ class Settings:
         tick: between two looks at the pods while something runs.
         max_runs: runs that have a driver at once; more wait as PENDING.
         quota_patience: how long a pod that the quota or admission refuses is tried again.
-        pull_patience: how long an image may fail to be pulled.
-        start_patience: how long a pod may be pending for any other reason, such as no node with room.
+        pull_patience: how long an image may fail to be pulled, or a container to be made.
+        start_patience: how long a pod may be pending for any other reason, such as no node with room. An image that is
+            still pulled is waited for.
         driver_lease: a running driver that says nothing for so long is replaced.
         driver_lives: how many drivers a run may use up, evictions included.
         pod_ttl: finished pods are deleted after that; their logs stay in the store.
