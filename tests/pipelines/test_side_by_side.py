@@ -1,4 +1,5 @@
-"""Steps that nothing puts in order: side by side within bounds, and found again by another driver. A run's warnings."""
+"""Steps that nothing puts in order: side by side within bounds, and found again by another driver. A run's warnings,
+and the names of its steps."""
 
 # No `from __future__ import annotations`: the SDK reads the annotations of components as objects.
 import hashlib
@@ -12,6 +13,7 @@ from kfp import dsl
 from tests.conformance import pipelines
 from tests.pipelines.conftest import Make
 from tests.pipelines.engine import Engine
+from tests.pipelines.test_pages import page
 from tests.pipelines.test_robust import running, start
 
 
@@ -31,6 +33,23 @@ def late_list(much: int):
     with dsl.ParallelFor(names(many=much).output) as name:
         said = pipelines.say(text=name)
     pipelines.join(items=dsl.Collected(said.output), word="!")
+
+
+@pipelines.component
+def train(text: str) -> str:
+    return text
+
+
+@pipelines.component
+def train_iteration_2(text: str) -> str:
+    return text
+
+
+@dsl.pipeline(name="like-iterations")
+def like_iterations():
+    train_iteration_2(text=train(text="a").output)
+    with dsl.ParallelFor(["b"]) as text:
+        train(text=text)
 
 
 def driver_token(engine: Engine, run: str) -> str:
@@ -86,3 +105,17 @@ def test_a_run_says_what_the_real_backend_would_do_otherwise(engine: Engine) -> 
     assert text.startswith("Kubeflow Pipelines 2.17 would refuse this pipeline")
     engine.api(f"runs/{made}:terminate", {})
     engine.ended(made)
+
+
+def test_a_step_that_is_called_like_an_iteration_is_none(engine: Engine) -> None:
+    key = start(engine, like_iterations)
+    assert engine.ended(key)["state"] == "SUCCEEDED"
+    tasks = engine.tasks(key)
+    parents = {path: each.get("parent_task_id", "") for path, each in tasks.items()}
+    (loop,) = [path for path, each in tasks.items() if each["kind"] == "loop"]
+    assert parents == {
+        "train": "", "train-iteration-2": "", loop: "", f"{loop}-iteration-0": tasks[loop]["task_id"],
+        f"{loop}-iteration-0/train-2": tasks[f"{loop}-iteration-0"]["task_id"],
+    }  # fmt: skip
+    shown = page(engine, f"/runs/{key}").text
+    assert ">train-iteration-2<" in shown and ">iteration 0<" in shown and ">iteration 2<" not in shown

@@ -6,6 +6,7 @@ relied upon, so that an upgrade of the SDK comes with a look at this file.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 from collections.abc import Callable
@@ -115,9 +116,9 @@ def _nested_arguments(task_name: str, task_spec: Any, component_spec: Any, io_st
     and takes the outer pipeline's input of the same name in place of a default."""
     values: dict[str, Any] = OrchestratorUtils.make_task_arguments(task_spec.inputs, io_store)
     _, is_iteration, number = task_name.rpartition("-iteration-")
-    if is_iteration:
-        for name in component_spec.input_definitions.artifacts:
-            if name not in values:
+    for name in component_spec.input_definitions.artifacts if is_iteration else ():
+        if name not in values:
+            with contextlib.suppress(ValueError):  # an optional one, also of what is only called like an iteration
                 values[name] = io_store.get_parent_input(f"{name}-iteration-{number}")
     return values
 

@@ -29,18 +29,15 @@ class Server:
         """What to do."""
         return dict(self._ask("GET", ""))
 
-    def task(self, path: tuple[str, ...], kind: str, shown: str = "", **known: Any) -> dict[str, Any]:
+    def task(self, path: str, above: str, kind: str, shown: str = "", **known: Any) -> dict[str, Any]:
         """Tell about a task; its id, state and outputs as the server has them, and whether it has been tried (`begun`).
 
         Args:
-            path: the tasks that it is inside of, and its own name. An iteration's parent is its loop.
+            path: its own, and `above` that of what it is inside of; see embedded/nesting.py.
             shown: its name for people, where it has another.
             known: state, error, inputs, outputs, cached, artifacts.
         """
-        above, name = path[:-1], path[-1]
-        if name.rpartition("-iteration-")[1]:
-            above = (*above, name.rpartition("-iteration-")[0])
-        body = {"path": "/".join(path), "name": shown or name, "parent": "/".join(above), "kind": kind, **known}
+        body = {"path": path, "name": shown or path.rpartition("/")[2], "parent": above, "kind": kind, **known}
         return dict(self._ask("POST", "/tasks", body))
 
     def attempt(self, task: str, number: int, wanted: dict[str, Any]) -> dict[str, Any]:

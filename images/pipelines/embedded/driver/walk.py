@@ -17,7 +17,7 @@ from kfp.local.orchestrator import enhanced_dag_orchestrator, task_executor
 from kfp.local.orchestrator.orchestrator_utils import OrchestratorUtils
 from kfp.pipeline_spec import pipeline_spec_pb2
 
-from embedded import differences
+from embedded import differences, nesting
 from embedded.driver import corrections, dag
 from embedded.driver.conditions import holds
 from embedded.driver.server import Server
@@ -123,7 +123,7 @@ class Walk:
         try:
             condition = spec.trigger_policy.condition
             if condition and not holds(condition, OrchestratorUtils.make_task_arguments(spec.inputs, store)):
-                self._server.task((*store.path, name), kind, state="SKIPPED")
+                self._tell((*store.path, name), kind, state="SKIPPED")
                 return dag.SKIPPED
             if kind == "loop":
                 ended = self._loop(given, others)
@@ -146,7 +146,7 @@ class Walk:
         executor = given["executors"][component.executor_label].WhichOneof("spec")
         ends = {each.task_final_status.producer_task for each in spec.inputs.parameters.values()} - {""}
         kind = "exit" if ends else str(executor)
-        known = self._server.task(path, kind, spec.task_info.name)
+        known = self._tell(path, kind, spec.task_info.name)
         if known["state"] == "SUCCEEDED":
             return self._cache._deserialize_outputs(known["outputs"]["all"]), _SUCCESS
         failed = [text for each in ends if (text := self._trouble((*store.path, each)))]
@@ -155,7 +155,7 @@ class Walk:
             arguments = OrchestratorUtils.make_task_arguments(spec.inputs, store)
             read = {key: [each.uri for each in found] for key, found in artifacts_of(arguments).items()}
             inputs = {"parameters": parameters_of(arguments), "artifacts": read}
-            self._server.task(path, kind, inputs=inputs)
+            self._tell(path, kind, inputs=inputs)
             outputs, ended = plain(**given)
         except Exception as error:
             now.error = f"{type(error).__name__}: {error}"
@@ -167,9 +167,9 @@ class Walk:
                 for each in found
             ]
             kept = {"all": self._cache._serialize_outputs(outputs), "parameters": parameters_of(outputs)}
-            self._server.task(path, kind, state="SUCCEEDED", outputs=kept, artifacts=made, cached=now.cached)
+            self._tell(path, kind, state="SUCCEEDED", outputs=kept, artifacts=made, cached=now.cached)
         else:
-            self._server.task(path, kind, state="FAILED", error=now.error)
+            self._tell(path, kind, state="FAILED", error=now.error)
             self._failures.append((path, f"task {'/'.join(path)} failed: {now.error}"))
         return outputs, ended
 
@@ -177,7 +177,7 @@ class Walk:
         """A nested pipeline, a condition's branch or an iteration."""
         name, outer = given["task_name"], getattr(self._here, "path", ())
         path = (*given["io_store"].path, name)
-        self._server.task(path, "dag", state="RUNNING")
+        self._tell(path, "dag", state="RUNNING")
         self._here.path = path
         try:
             outputs, ended = plain(**given)
@@ -186,14 +186,14 @@ class Walk:
             return {}, _FAILURE
         finally:
             self._here.path = outer
-        self._server.task(path, "dag", state="SUCCEEDED" if ended == _SUCCESS else "FAILED")
+        self._tell(path, "dag", state="SUCCEEDED" if ended == _SUCCESS else "FAILED")
         return outputs, ended
 
     def _loop(self, given: dict[str, Any], others: dict[str, Any]) -> status.Status:
         """All iterations of a loop."""
         name, store = given["task_name"], given["io_store"]
         path = (*store.path, name)
-        self._server.task(path, "loop", state="RUNNING")
+        self._tell(path, "loop", state="RUNNING")
         spec = corrections.loop_items(given["task_spec"], store)
         corrections.no_iterations(name, spec, given["components"], store)
         if spec.parameter_iterator.items.raw == "[]":
@@ -204,13 +204,19 @@ class Walk:
         failed = enhanced_dag_orchestrator._run_parallel_for_task(
             **{**given, "task_spec": spec, "parallel_executor": executor}
         )
-        self._server.task(path, "loop", state="FAILED" if failed else "SUCCEEDED")
+        self._tell(path, "loop", state="FAILED" if failed else "SUCCEEDED")
         return _FAILURE if failed else _SUCCESS
+
+    def _tell(self, path: tuple[str, ...], kind: str, shown: str = "", **known: Any) -> dict[str, Any]:
+        """See `Server.task`."""
+        whole = "/".join(path)
+        above = nesting.above(self._job["document"]["pipeline_spec"], whole)
+        return self._server.task(whole, above, kind, shown, **known)
 
     def _fail(self, path: tuple[str, ...], kind: str, error: Exception) -> None:
         """Something went wrong outside of a step."""
         self._failures.append((path, f"{'/'.join(path)}: {error}"))
-        self._server.task(path, kind, state="FAILED", error=str(error))
+        self._tell(path, kind, state="FAILED", error=str(error))
 
     def _trouble(self, inside: tuple[str, ...] = ()) -> str:
         """What failed first, in the whole run or inside of one task; empty if nothing has."""

@@ -12,6 +12,7 @@ from grandalf.layouts import SugiyamaLayout
 from grandalf.routing import EdgeViewer, route_with_lines
 from markupsafe import Markup
 
+from embedded import nesting
 from embedded.pages import render
 
 _WIDTH, _HEIGHT, _GAP, _MARGIN = 208, 52, 28, 14
@@ -46,39 +47,22 @@ def tree(document: dict[str, Any], tasks: list[dict[str, Any]]) -> tuple[list[di
             state = "WAITING" if tasks else "PLAIN"
             boxes.append({"path": name, "display_name": name, "state": state, "kind": "", "task_id": ""})
     arrows: list[tuple[str, str]] = []
-    inside: dict[str, list[str]] = defaultdict(list)
+    inside: dict[str, set[str]] = defaultdict(set)
     for each in boxes:
-        inside[_above(each["path"])].append(each["path"])
+        inside[nesting.above(spec, each["path"])].add(each["path"])
     for each in boxes:
-        path, above = each["path"], _above(each["path"])
-        _, iteration, number = path.rpartition("/")[2].rpartition("-iteration-")
-        declared = _dag(spec, above).get(path.rpartition("/")[2], {})
-        given = declared.get("taskInfo", {}).get("name") or each["display_name"]
-        each["display_name"] = f"iteration {number}" if iteration else given
-        before = declared.get("dependentTasks", [])
-        drawn = [f"{above}/{name}".lstrip("/") for name in before]
-        drawn = [name for name in drawn if name in inside[above]]
+        path, above = each["path"], nesting.above(spec, each["path"])
+        outer, _, name = path.rpartition("/")
+        declared = nesting.tasks(spec, outer)
+        _, number = nesting.iteration(name, declared)
+        given = declared.get(name, {}).get("taskInfo", {}).get("name") or each["display_name"]
+        each["display_name"] = f"iteration {number}" if number else given
+        drawn = [f"{above}/{before}".lstrip("/") for before in declared.get(name, {}).get("dependentTasks", [])]
+        drawn = [before for before in drawn if before in inside[above]]
         arrows += [(name, path) for name in drawn]
         if above and not drawn:
             arrows.append((above, path))
     return boxes, arrows
-
-
-def _above(path: str) -> str:
-    above, _, name = path.rpartition("/")
-    loop, iteration, _ = name.rpartition("-iteration-")
-    return f"{above}/{loop}".lstrip("/") if iteration else above
-
-
-def _dag(spec: dict[str, Any], path: str) -> dict[str, Any]:
-    """The tasks of the (nested) pipeline that a path leads to."""
-    dag = spec["root"].get("dag", {})
-    for part in filter(None, path.split("/")):
-        name = part.rpartition("-iteration-")[0] or part
-        reference = dag.get("tasks", {}).get(name, {}).get("componentRef", {}).get("name", "")
-        dag = spec.get("components", {}).get(reference, {}).get("dag", {})
-    found: dict[str, Any] = dag.get("tasks", {})
-    return found
 
 
 def drawing(document: dict[str, Any], tasks: list[dict[str, Any]], *, run: str = "", chosen: str = "") -> Markup:
