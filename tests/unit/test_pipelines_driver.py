@@ -57,6 +57,14 @@ def test_the_sdk_is_the_one_that_the_driver_was_written_for() -> None:
     assert {name: source_hash(name) for name in PINNED} == PINNED
 
 
+def test_all_that_the_image_imports_is_compiled() -> None:
+    """Its root is read-only, so a server or a driver would compile its modules at each start."""
+    first, _, last = (Path(manifests.__file__).parents[1] / "Dockerfile").read_text().rpartition("\nFROM ")
+    copied = [line.split() for line in last.splitlines() if line.startswith("COPY")]
+    assert [words[2:] for words in copied] == [["/app/site"] * 2, ["/app/embedded"] * 2]
+    assert all(words[1] == "--from=compiled" and f"unchecked-hash {words[2]}\n" in first for words in copied)
+
+
 VALUES = {"pipelinechannel--n": 3, "pipelinechannel--word": "it's && true", "pipelinechannel--right": True}
 
 
