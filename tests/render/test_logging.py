@@ -230,6 +230,16 @@ def test_a_container_that_came_and_went_meanwhile_is_found_and_an_old_one_is_not
     assert messages(node.start()) == ["came and went"]
 
 
+def test_json_that_can_not_be_read_is_a_message(node: Node) -> None:
+    old = node.log("api", "server", 0, line('{"a":' * 100_000), line('{"half": '), line('{"number": 1}'))
+    node.read(old, 0)
+    node.note()
+    node.log("api", "server", 1, line("runs"))
+    deep, half, whole = node.start()
+    assert (deep["_msg"][:10], half["_msg"], whole["number"]) == ('{"a":{"a":', '{"half": ', 1)
+    assert node.noted()[str(old)]["offset"] == old.stat().st_size
+
+
 def test_a_log_that_was_renamed_for_its_length_is_read_to_its_end(node: Node) -> None:
     link = node.log("api", "server", 0, line("read"), line("before the turn"))
     node.read(link, 1)

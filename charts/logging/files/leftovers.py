@@ -132,7 +132,7 @@ def content(text: str) -> dict[str, Any]:
     """The fields of a line: JSON's own, or one message."""
     try:
         return dict(json.loads(text)) if text.startswith("{") else {"_msg": text}
-    except ValueError:
+    except (ValueError, RecursionError):  # the latter where it is nested too deeply
         return {"_msg": text}
 
 
