@@ -89,6 +89,22 @@ def test_a_driver_that_hangs_is_replaced(make: Make) -> None:
     assert len([name for name in engine.starts if "-driver-" in name]) >= 2
 
 
+def test_a_driver_whose_pod_has_to_wait_is_not_taken_for_silent(make: Make) -> None:
+    engine = make(driver_lease=8, pull_patience=60)
+    run = start(engine, pipelines.slow, seconds=4.0)
+    running(engine, run, "wait")
+    file = engine.pod(engine.drivers(run)[-1]) / "pid"
+    process, aside = int(file.read_text()), file.with_name("aside")
+    os.killpg(process, signal.SIGSTOP)
+    file.rename(aside)  # a pod without a process is pending
+    time.sleep(10)
+    aside.rename(file)
+    time.sleep(1)  # it runs, and has not said anything yet
+    os.killpg(process, signal.SIGCONT)
+    assert engine.ended(run)["state"] == "SUCCEEDED"
+    assert len([name for name in engine.starts if "-driver-" in name]) == 1
+
+
 def test_a_killed_step_fails_and_its_retry_runs(make: Make) -> None:
     engine = make()
     run = start(engine, pipelines.slow, seconds=30.0)

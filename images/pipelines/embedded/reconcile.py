@@ -149,6 +149,8 @@ class Reconciler(threading.Thread):
             if why := self._patience.hopeless(pod):
                 self._pods.delete(pod.name, 0)
                 runs.move(self._store, run["id"], "FAILED", f"the run's driver can't start: {why}")
+            else:
+                self._store.update("runs", run["id"], seen=now())  # it can say something once it runs
         elif age(max(run["seen"], self._since)) > self._settings.driver_lease:
             self._pods.delete(pod.name, 0)
             self._next_driver(run, f"it said nothing for {self._settings.driver_lease:g} s")
