@@ -54,7 +54,6 @@ def test_what_goes_wrong_in_the_middle_leaves_nothing(database: Database) -> Non
         assert hand_in(connection, "ada", "work").number == 1
 
 
-@pytest.mark.long  # it needs PostgreSQL
 def guests(database: Database) -> None:
     """Who comes by a learning platform takes part without the roster, which goes before it."""
     enrol(database)
@@ -85,6 +84,7 @@ def test_guests(database: Database) -> None:
     guests(database)
 
 
+@pytest.mark.long  # it needs PostgreSQL
 class TestPostgres:
     """The same, and what only several connections show."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import runpy
 import shutil
@@ -335,3 +336,16 @@ def test_what_needs_the_cluster_is_where_the_script_looks_for_it() -> None:
     files = [file for file in (project() / "tests").rglob("*.py") if "mark.cluster" in file.read_text()]
     places = {file.relative_to(project()).parts[1] for file in files if file != Path(__file__)}
     assert places == {"e2e", "conformance"}
+
+
+def test_marks_stand_at_tests_and_not_at_what_helps_them() -> None:
+    """`scripts/test` chooses by marks; pytest ignores one at a function that is no test."""
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    astray = [
+        f"{file.relative_to(project())}:{node.lineno} {node.name}"
+        for file in sorted((project() / "tests").rglob("*.py"))
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, kinds) and not node.name.lower().startswith("test")
+        if any(ast.unparse(each).startswith("pytest.mark.") for each in node.decorator_list)
+    ]
+    assert astray == []
