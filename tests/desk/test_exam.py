@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mlops_lab.base.errors import LabError
-from tests.desk.made_up import EVIL, FakeSitting, Served
+from tests.desk.made_up import EVIL, FakeSitting, Served, until
 
 
 @pytest.fixture(autouse=True)
@@ -114,6 +114,70 @@ def test_trouble_while_grading_is_shown_and_submit_may_be_tried_again(at_desk: S
         sitting.broken = None
         at_desk.ask("/exam/submit", "POST", {})
         heard(clock(graded=True, trouble=None))
+
+
+def test_grading_at_the_end_is_tried_again_until_it_is_done(
+    at_desk: Served, sitting: FakeSitting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mlops_lab.desk.exam._AGAIN", 0.2)
+    sitting.broken, sitting.left = LabError("another command works on the exam", "wait until it has ended"), 0.0
+    with at_desk.listening("/live/exam") as heard:
+        told = heard(lambda message: message["kind"] == "clock" and message["trouble"])
+        assert told["trouble"]["message"] == "another command works on the exam"
+        until(lambda: sitting.submitted >= 3)
+        sitting.broken = None
+        heard(clock(graded=True, trouble=None))
+
+
+def test_between_two_tries_to_grade_there_is_a_pause(at_desk: Served, sitting: FakeSitting) -> None:
+    sitting.broken, sitting.left = LabError("the cluster does not answer", "lab status"), 0.0
+    with at_desk.listening("/live/exam") as heard:
+        for _ in range(5):
+            heard(lambda message: message["kind"] == "clock" and message["trouble"])
+    assert sitting.submitted == 1
+
+
+@pytest.mark.parametrize("fault", [LabError("the state is damaged", "lab exam status"), KeyError("ended")], ids=repr)
+def test_a_look_that_fails_is_told_ends_nothing_and_is_forgotten_after_a_good_one(
+    at_desk: Served, sitting: FakeSitting, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
+    fault: Exception,
+) -> None:  # fmt: skip
+    def fails() -> None:
+        raise fault
+
+    with at_desk.listening("/live/exam") as heard:
+        heard(clock(left=7200.0, trouble=None))
+        with monkeypatch.context() as patched:
+            patched.setattr(sitting, "sheet", fails)
+            for _ in range(3):
+                told = heard(lambda message: message["kind"] == "clock" and message["trouble"])
+        known = isinstance(fault, LabError)
+        assert told["trouble"]["next"] == ("lab exam status" if known else "see the terminal of lab desk")
+        assert told["left"] == 7200.0 and len(caplog.records) == (0 if known else 1)
+        heard(clock(trouble=None))
+        sitting.left = 0.0
+        heard(clock(graded=True))
+
+
+def test_a_fault_while_an_exam_is_looked_for_ends_nothing(
+    at_desk: Served, sitting: FakeSitting, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fails() -> None:
+        raise OSError("no space left on device")
+
+    def damaged() -> None:
+        raise LabError("the state of exam 1 is damaged", "lab exam status")
+
+    with at_desk.listening("/live/home") as home:
+        for fault, printed in ((fails, 1), (damaged, 1)):
+            with monkeypatch.context() as patched:
+                patched.setattr(sitting, "tasks", fault)
+                at_desk.sitting[0] = FakeSitting(at_desk.root)
+                patched.setattr(at_desk.sitting[0], "tasks", fault)
+                home(lambda message: message["kind"] == "changed")
+                assert at_desk.ask("/exam").status == 404 and len(caplog.records) == printed
+            home(lambda message: message["kind"] == "changed")
+            assert at_desk.ask("/exam").status == 200
 
 
 def test_another_sitting_takes_the_place_of_the_last_and_windows_hear_of_it(

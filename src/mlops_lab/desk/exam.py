@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,11 @@ from typing import Any
 from mlops_lab.base.errors import LabError, UsageError
 from mlops_lab.desk.live import Channel, Message
 from mlops_lab.desk.markdown import body, rendered
-from mlops_lab.desk.place import Action, Place, row, told
+from mlops_lab.desk.place import Action, Faults, Place, row, told
 from mlops_lab.desk.sitting import Sitting, Task
 
 _EVERY = 5.0  # s between two messages with the time that is left; pages count on in between
+_AGAIN = 30.0  # s after a grading that failed until it is tried again, once the time is over
 _NOTE = 10_000  # characters
 
 
@@ -28,8 +30,11 @@ class Exam(Channel):
         super().__init__()
         self.sitting, self.number = sitting, number
         self.tasks = {task.number: TaskPlace(self, task) for task in sitting.tasks()}
-        self.trouble: LabError | None = None
+        self.trouble: LabError | None = None  # of the last grading
         self.graded = False
+        self._unseen: LabError | None = None  # of the last look
+        self._not_before = 0.0
+        self._faults = Faults()
         self._grading: asyncio.Task[None] | None = None
         self._clock: Message | None = None
 
@@ -62,21 +67,22 @@ class Exam(Channel):
             self._grading = asyncio.create_task(self._grade())
 
     async def look(self) -> float:
-        """See how far it is, submit it at the end, and tell all windows.
+        """See how far it is, submit it at the end, and tell all windows; whatever is wrong with it, they are told.
 
         Returns:
             Seconds until the end.
         """
-        left = 0.0
+        left: float = self._clock["left"] if self._clock else 0.0
         try:
             self.graded = await asyncio.to_thread(self.sitting.sheet) is not None
             left = 0.0 if self.graded else await self.left()
-            if left <= 0 and not self.graded and self._grading is None:
+            self._unseen = None
+            if left <= 0 and time.monotonic() >= self._not_before:
                 self.submit()
-        except LabError as trouble:
-            self.trouble = trouble
+        except Exception as fault:
+            self._unseen = self._faults.said(fault)
         stand = {"left": left, "grading": self.grading, "graded": self.graded}
-        self._clock = {"kind": "clock", **stand, "trouble": told(self.trouble)}
+        self._clock = {"kind": "clock", **stand, "trouble": told(self.trouble or self._unseen)}
         self.tell(self._clock)
         return left
 
@@ -87,8 +93,9 @@ class Exam(Channel):
         try:
             await asyncio.to_thread(self.sitting.submit)
             self.graded = await asyncio.to_thread(self.sitting.sheet) is not None
-        except LabError as trouble:
-            self.trouble = trouble
+        except Exception as fault:
+            self.trouble = self._faults.said(fault)
+        self._not_before = time.monotonic() + _AGAIN
         asyncio.get_running_loop().call_soon(lambda: asyncio.ensure_future(self.look()))
 
 
@@ -103,19 +110,23 @@ class Current:
         self._sitting, self._changed = sitting, changed
         self._exam: Exam | None = None
         self._count = 0
+        self._faults = Faults()
 
     def get(self) -> Exam | None:
         """The exam; None if there is none."""
+        before, new = self._exam.sitting if self._exam else None, self._exam
         try:
             found = self._sitting()
-        except LabError:  # lab exam says what is wrong with it
-            found = None
-        before = self._exam.sitting if self._exam else None
+            if found is not before:
+                new = Exam(found, self._count + 1) if found is not None else None
+        except Exception as fault:  # lab exam says what is wrong with it
+            self._faults.said(fault)
+            found = new = None
         if found is not before:
             if self._exam:
                 self._exam.tell({"kind": "gone"})
             self._count += 1
-            self._exam = Exam(found, self._count) if found is not None else None
+            self._exam = new
             self._changed()
         return self._exam
 

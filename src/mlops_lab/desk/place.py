@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from typing import Any
 from mlops_lab.base.errors import LabError
 from mlops_lab.checks.check import Check
 from mlops_lab.desk.live import Channel, Message
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,22 @@ class Place(Channel, ABC):
     def tell_state(self) -> None:
         """Tell all pages how it stands."""
         self.tell(self.state())
+
+
+class Faults:
+    """What goes wrong again and again in work that has to go on."""
+
+    def __init__(self) -> None:
+        self._printed = ""
+
+    def said(self, fault: Exception) -> LabError:
+        """A fault as an error for pages; what is no LabError is printed with its trace, once in a row."""
+        if isinstance(fault, LabError):
+            return fault
+        if repr(fault) != self._printed:
+            self._printed = repr(fault)
+            _log.error("a fault of the desk's own", exc_info=fault)
+        return LabError(f"a fault of the desk's own: {fault!r}", "see the terminal of lab desk")
 
 
 def told(trouble: LabError | None) -> Message | None:

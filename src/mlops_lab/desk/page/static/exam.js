@@ -16,6 +16,8 @@ function tick() {
 tick();
 setInterval(tick, 500);
 
+let troubled = false;
+
 function hearClock(message) {
   end = performance.now() + message.left * 1000;
   tick();
@@ -26,7 +28,8 @@ function hearClock(message) {
   at("submit").disabled = message.grading;
   if (at("grading")) at("grading").hidden = !message.grading;
   else if (message.grading) location.assign("/exam");
-  if (message.trouble || at("grading")) trouble(message.trouble);
+  if (message.trouble || troubled || at("grading")) trouble(message.trouble);
+  troubled = Boolean(message.trouble);
 }
 
 function hearMark({ number, flagged, note }) {
