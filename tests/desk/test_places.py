@@ -133,6 +133,48 @@ def test_pause_ends_the_checks_and_go_on_begins_them_again(at_desk: Served) -> N
         heard(state(paused=False, watching=True))
 
 
+@pytest.mark.parametrize("button", ["watch", "check"])
+def test_checks_go_on_though_the_paused_ones_still_put_back_what_they_changed(at_desk: Served, button: str) -> None:
+    at_desk.begin()
+    at_desk.cluster.putting_back = 0.5
+    with at_desk.listening("/live/labs/04") as heard:
+        heard(verdicts("fail", ""))
+        paused = at_desk.cluster.watch
+        at_desk.ask("/labs/04/watch", "POST", {})
+        heard(state(paused=True))
+        at_desk.ask(f"/labs/04/{button}", "POST", {})
+        until(lambda: at_desk.cluster.watch is not paused, within=5)
+        assert at_desk.cluster.watches == 1
+        heard(state(paused=False, watching=True))
+
+
+def test_checks_begin_again_for_a_page_that_comes_while_those_of_the_last_one_end(
+    at_desk: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mlops_lab.desk.labs._ALONE", 0.1)
+    at_desk.begin()
+    at_desk.cluster.putting_back = 1.0
+    with at_desk.listening("/live/labs/04") as heard:
+        heard(verdicts("fail", ""))
+    ended, watching = at_desk.cluster.watch, at_desk.desk.labs["labs/04"]._watching
+    until(lambda: watching._stopped.is_set())
+    with at_desk.listening("/live/labs/04"):
+        until(lambda: at_desk.cluster.watch is not ended, within=5)
+
+
+def test_a_reset_that_fails_lets_the_checks_go_on(at_desk: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*given: Any) -> None:
+        raise LabError("the namespace is not gone after 300 s", "lab reset 04")
+
+    at_desk.begin()
+    monkeypatch.setattr(at_desk.cluster, "reset", fails)
+    with at_desk.listening("/live/labs/04") as heard:
+        heard(verdicts("fail", ""))
+        ended = at_desk.cluster.watch
+        assert at_desk.ask("/labs/04/reset", "POST", {}).status == 409
+        until(lambda: at_desk.cluster.watch is not ended, within=5)
+
+
 def test_reset_puts_the_files_back_and_runs_the_checks_anew(at_desk: Served) -> None:
     folder = at_desk.begin()
     (folder / "deployment.yaml").write_text("kind: Deployment\n")

@@ -116,7 +116,7 @@ class LabPlace(Place):
         super().__init__(f"labs/{known.exercise.number}", about.title, facts, _ACTIONS)
         self._known, self._records, self._cluster, self._changed = known, records, cluster, changed
         self._watching: Watching | None = None
-        self._paused = False
+        self._paused = self._ended = False
         self._verdicts: Message | None = None
 
     @property
@@ -160,8 +160,7 @@ class LabPlace(Place):
     def join(self, listener: Listener) -> None:
         """The first page of a lab that was started lets its checks run."""
         super().join(listener)
-        if self.folder and not self._paused:
-            self._watch()
+        self._go_on()
 
     def leave(self, listener: Listener) -> None:
         """After the last page the checks end."""
@@ -179,6 +178,11 @@ class LabPlace(Place):
         return {**super().state(), "paused": self._paused, "watching": running}
 
     async def end(self) -> None:
+        """End the checks for good."""
+        self._ended = True
+        await self._end_checks()
+
+    async def _end_checks(self) -> None:
         """End the checks, which put back what they changed."""
         if self._watching:
             self._watching.stop()
@@ -196,11 +200,12 @@ class LabPlace(Place):
         self.tell_state()
         try:
             if self._watching:  # a round holds the lab
-                await self.end()
+                await self._end_checks()
             do = self._cluster.start if name == "start" else self._cluster.reset
             await asyncio.to_thread(do, self._known.exercise, self._records, self._say)
         finally:
             self.busy = ""
+            self._go_on()  # if it failed, the lab is as it was
             self.tell_state()
         self._verdicts, self._paused = None, False
         self._changed()
@@ -218,7 +223,7 @@ class LabPlace(Place):
             if again:
                 self._watching.again()
             return
-        if self.busy or not self.listeners:
+        if self.busy or self._ended or not self.listeners:
             return
         known = self._known
 
@@ -232,6 +237,11 @@ class LabPlace(Place):
         )
         watching.start()
         self.tell_state()
+
+    def _go_on(self) -> None:
+        """Let the checks run if they are to: what asked for them before could not, as the last ones still ended."""
+        if self.folder and not self._paused:
+            self._watch()
 
     def _stop(self) -> None:
         if self._watching:
@@ -249,11 +259,13 @@ class LabPlace(Place):
             return
         self._watching, self.trouble = None, trouble
         if trouble:
-            asyncio.get_running_loop().call_later(_AGAIN, lambda: None if self._paused else self._watch())
+            asyncio.get_running_loop().call_later(_AGAIN, self._go_on)
         if self._verdicts:
             at_rest = [{**each, "running": False, "state": "", "left": 0} for each in self._verdicts["rows"]]
             self._verdicts = {**self._verdicts, "rows": at_rest, "note": "paused" if self._paused else ""}
             self.tell(self._verdicts)
+        if not trouble:  # they were stopped; since then somebody may have asked for them again
+            self._go_on()
         self.tell_state()
 
     def _recorded(self) -> Message:
