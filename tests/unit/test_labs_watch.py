@@ -272,6 +272,38 @@ def test_trouble_with_the_environment_is_looked_at_again_by_itself(
     asyncio.run(story())
 
 
+def test_of_rounds_that_only_try_errors_again_none_counts_that_has_errors_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch_module, "_TROUBLE_EVERY", 0.05)
+    away = [True]
+
+    async def looks(lab: Any) -> None:
+        world.runs.append("looks")
+        if away[0]:
+            raise LabError("Prometheus does not answer", "wait")
+
+    async def more(times: int) -> None:
+        wanted = len(world.runs) + times
+        await world.until(lambda: len(world.runs) >= wanted)
+
+    async def story() -> None:
+        async with watched(world, [Check("looks", "Looks.", looks, 1)]) as watch:
+            await more(4)
+            assert len(world.whole) == 1
+            watch.notify(Change("Pod a"))
+            await world.until(lambda: len(world.whole) == 2)
+            watch.again()
+            await world.until(lambda: len(world.whole) == 3)
+            await more(4)
+            assert len(world.whole) == 3
+            away[0] = False
+            await world.until(lambda: len(world.whole) == 4)
+            assert [each[0].verdict for each in world.whole] == [Verdict.ERROR] * 3 + [Verdict.PASS]
+
+    asyncio.run(story())
+
+
 def test_a_stream_of_changes_does_not_keep_checks_from_running(world: World) -> None:
     async def story() -> None:
         async with watched(world, [world.quick]) as watch:

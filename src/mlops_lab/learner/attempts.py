@@ -37,7 +37,7 @@ class CheckRecord(msgspec.Struct, frozen=True):
 
 
 class Attempt(msgspec.Struct, frozen=True):
-    """One `lab check` (or a round of `lab watch`)."""
+    """One `lab check` (or a whole round of `lab watch`)."""
 
     schema: Annotated[Literal["mlops-lab/attempt/1"], means("this schema")]
     learner: Annotated[str, means("the value of --learner, or empty")]

@@ -38,7 +38,8 @@ class Watch:
     Args:
         make_lab: a new `lab` object for each round.
         fingerprint: what the learner made, as of now; see `Changes.fingerprint`.
-        whole: called with all results once every check has a verdict on the same state.
+        whole: called with all results once every check has a verdict on the same state; not if there are errors in a
+            round that only tried those of the last one again.
         hold: holds the lab for a round, as `labs.held.held_now` does; between rounds others may have it.
     """
 
@@ -63,7 +64,7 @@ class Watch:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._wake = asyncio.Event()
         self._dirty = True
-        self._forced = False
+        self._forced = self._retry = False
         self._work_changed = False
         self._news = ""
         self._lab: Lab | None = None
@@ -91,9 +92,10 @@ class Watch:
             if self._dirty:
                 self._rows.say(self._news)
                 await self._settled()
-                self._dirty, self._news = False, ""
+                retry = self._retry
+                self._dirty, self._retry, self._news = False, False, ""
                 await self._round(self._quick, lambda: self._dirty)
-                if not self._loading and not self._dirty:
+                if not self._loading and not self._dirty and not (retry and self._troubled()):
                     self._complete()
             elif self._loading and self._quick_pass() and (self._forced or self._loaded_for != self._fingerprint()):
                 left = self._last_change + (_QUIET if self._quick else 0) - time.monotonic()
@@ -105,10 +107,9 @@ class Watch:
             else:
                 self._forced = False
                 self._rows.say("waiting for a change")
-                troubled = any(result.verdict is Verdict.ERROR for result in self.results())
                 # Checks in error are retried: nothing in the lab changes when the environment recovers.
-                if not await self._woken(_TROUBLE_EVERY if troubled else None):
-                    self._dirty = True
+                if not await self._woken(_TROUBLE_EVERY if self._troubled() else None):
+                    self._dirty = self._retry = True
 
     async def _load(self) -> None:
         self._forced = self._work_changed = False
@@ -192,6 +193,9 @@ class Watch:
         except TimeoutError:
             return False
 
+    def _troubled(self) -> bool:
+        return any(result.verdict is Verdict.ERROR for result in self.results())
+
     def _quick_pass(self) -> bool:
         results = [self._rows[item].result for item in self._quick]
         return all(result is not None and result.verdict is Verdict.PASS for result in results)
@@ -205,7 +209,7 @@ class Watch:
         if not self._dirty:
             self._first_change = now
         self._last_change = now
-        self._dirty = True
+        self._dirty, self._retry = True, False
         self._news = f"{change.what} changed"
         if change.is_file or (change.by_hand and not (self._lab and self._lab.work.runs_program)):
             self._work_changed = True
@@ -213,7 +217,7 @@ class Watch:
         self._wake.set()
 
     def _on_again(self) -> None:
-        self._dirty = self._forced = True
+        self._dirty, self._retry, self._forced = True, False, True
         self._loaded_for = None
         self._wake.set()
 
