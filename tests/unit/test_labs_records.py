@@ -49,6 +49,27 @@ def test_a_lab_goes_from_new_to_passed_and_keeps_its_best(records: Records, tmp_
     assert [each.points for each in records.attempts()] == [3, 5, 0]
 
 
+@pytest.mark.parametrize(
+    ("attempts", "best", "possible"),
+    [
+        ([(13, 13), (11, 12)], 13, 13),  # the lab's points have changed since
+        ([(13, 13), (12, 12)], 13, 13),
+        ([(6, 13), (11, 12)], 11, 12),
+        ([(7, 13), (7, 12)], 7, 12),
+        ([(0, 13), (0, 12)], 0, 12),
+        ([(9, 9), (10, 12)], 9, 9),
+        ([(0, 0), (0, 12)], 0, 12),
+    ],
+)
+def test_the_best_attempt_says_what_its_points_are_out_of(
+    records: Records, attempts: list[tuple[int, int]], best: int, possible: int
+) -> None:
+    for earned, out_of in attempts:
+        results = [result(Verdict.PASS, earned), result(Verdict.FAIL, out_of - earned)]
+        records.attempt("10", [each for each in results if each.points], whole=True)
+    assert records.progress()["10"].best == best and records.progress()["10"].possible == possible
+
+
 def test_a_part_of_the_checks_never_passes_a_lab(records: Records) -> None:
     records.attempt("10", [result(Verdict.PASS)], whole=False)
     assert records.progress()["10"] == Progress("tried", None, None, 1)

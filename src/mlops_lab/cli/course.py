@@ -175,5 +175,5 @@ def _attempts(course: Course) -> Table:
         hints = f", {stand.hints} hints" if stand.hints else ""
         points = " ".join(str(kept.points) for kept in own[-8:])
         earlier = "... " if len(own) > 8 else ""
-        table.add_row(each.slug, stand.state + hints, f"{earlier}{points} of {stand.possible}" if own else "")
+        table.add_row(each.slug, stand.state + hints, f"{earlier}{points} of {own[-1].possible}" if own else "")
     return table

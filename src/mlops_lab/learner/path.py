@@ -170,8 +170,10 @@ def levels(course: Course) -> list[Level]:
     for level, name in LEVELS.items():
         own = [each.number for each in course.ordered() if course.abouts[each.number].level == level]
         if own:
-            possible = sum(check.points for number in own for check in course.checks[number])
-            earned = sum(course.progress.get(number, Progress()).best or 0 for number in own)
+            worth = {number: sum(check.points for check in course.checks[number]) for number in own}
+            possible = sum(worth.values())
+            # A lab may have had more points when its best attempt was made.
+            earned = sum(min(course.progress.get(number, Progress()).best or 0, worth[number]) for number in own)
             to_do = tuple(each for each in own if not course.passed(each))
             found.append(Level(name, earned, possible, to_do, course.minutes(own), course.minutes(to_do)))
     return found

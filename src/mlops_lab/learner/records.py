@@ -43,7 +43,8 @@ class Progress:
 
     Attributes:
         state: `new`, `started`, `tried` or `passed`.
-        best, possible: points of the best whole attempt and what they are out of; None without an attempt.
+        best, possible: points of the best whole attempt and what they are out of; None without one. The best has the
+            greatest share of its points: a lab's points may change. Of equal shares it is that with more points.
         attempts, hints: how many.
         revealed: the solution was shown before a pass.
     """
@@ -162,24 +163,23 @@ class Records:
         with self._open() as db:
             started = {row[0] for row in db.execute("SELECT lab FROM started")}
             tried = {
+                row[0]: row[1:] for row in db.execute("SELECT lab, count(*), max(passed) FROM attempts GROUP BY lab")
+            }
+            bests = {  # the last of each lab stays
                 row[0]: row[1:]
                 for row in db.execute(
-                    "SELECT lab, count(*), max(passed), max(CASE WHEN whole THEN points END) FROM attempts GROUP BY lab"
+                    "SELECT lab, points, possible FROM attempts WHERE whole "
+                    "ORDER BY points * 1.0 / max(possible, 1), points, id"
                 )
             }
-            possible = dict(
-                db.execute(
-                    "SELECT lab, possible FROM attempts WHERE id IN "
-                    "(SELECT max(id) FROM attempts WHERE whole GROUP BY lab)"
-                ).fetchall()
-            )
             hints = dict(db.execute("SELECT lab, taken FROM hints").fetchall())
             revealed = {row[0] for row in db.execute("SELECT lab FROM revealed WHERE NOT passed_before")}
         found: dict[str, Progress] = {}
         for lab in sorted(started | set(tried) | set(hints) | revealed):
-            attempts, passed, best = tried.get(lab, (0, 0, None))
+            attempts, passed = tried.get(lab, (0, 0))
+            best, possible = bests.get(lab, (None, None))
             stage = "passed" if passed else "tried" if attempts else "started" if lab in started else "new"
-            found[lab] = Progress(stage, best, possible.get(lab), attempts, hints.get(lab, 0), lab in revealed)
+            found[lab] = Progress(stage, best, possible, attempts, hints.get(lab, 0), lab in revealed)
         return found
 
     @contextlib.contextmanager
