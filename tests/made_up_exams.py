@@ -99,6 +99,7 @@ class MadeUpStage:
         down: why the cluster does not answer.
         errors: how often each check, by task and name, ends in an error.
         ended: the tasks whose clusters and add-ons were taken away.
+        still: a restart of the engine has stopped the nodes of the exam's own cluster.
     """
 
     def __init__(self) -> None:
@@ -110,6 +111,7 @@ class MadeUpStage:
         self.refuses: set[str] = set()
         self.checked: list[str] = []
         self.ended: list[str] = []
+        self.still = False
 
     def trouble(self) -> str:
         return self.down
@@ -163,14 +165,17 @@ class MadeUpStage:
         found: list[Result] = []
         for item in checks:
             left = self.errors.get(f"{rendered.name}/{item.name}", 0)
-            if left or self.down:
-                self.errors[f"{rendered.name}/{item.name}"] = left - 1
+            if left or self.down or (self.still and self.goes(rendered.task)):
+                self.errors[f"{rendered.name}/{item.name}"] = max(left - 1, 0)
                 found.append(_result(item, Verdict.ERROR, why="a node is not Ready"))
             elif done[item.name]:
                 found.append(_result(item, Verdict.PASS))
             else:
                 found.append(_result(item, Verdict.FAIL, expected=word, seen="<nothing>", why="it must be there"))
         return found
+
+    def wake(self, tasks: Sequence[Task]) -> None:
+        self.still = self.still and not any(self.goes(task) for task in tasks)
 
     def broken(self, task: Task) -> str:
         return ""

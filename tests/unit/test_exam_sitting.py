@@ -553,6 +553,40 @@ def test_what_the_candidate_has_broken_of_a_cluster_to_break_is_a_failure_and_no
     assert sheet.possible == 100 - (0 if down else sitting.seats[1].weight)
 
 
+@pytest.mark.parametrize("when", ["before it is handed in", "while it is graded"])
+def test_a_second_cluster_that_a_restart_of_the_engine_has_stopped_is_started_and_graded(
+    table: Table, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    sitting = table.start()
+    table.solve(sitting)
+    described(table, sitting, 2, 'cluster = "nodes"')
+    check = table.stage.check
+
+    def restarted(*given: Any) -> Any:
+        table.stage.still = table.stage.still or not table.stage.checked
+        return check(*given)
+
+    if when == "while it is graded":
+        monkeypatch.setattr(table.stage, "check", restarted)
+    table.stage.still = when == "before it is handed in"
+    monkeypatch.setattr(table.stage, "broken", lambda task: "its API server does not answer")
+    assert table.hand_in().score == 100
+
+
+def test_while_a_stopped_second_cluster_does_not_start_nothing_is_graded(
+    table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table.solve(table.start())
+
+    def still(tasks: Any) -> None:
+        raise LabError("nodes do not start", "try again")
+
+    with monkeypatch.context() as patch, pytest.raises(LabError, match="nodes do not start"):
+        patch.setattr(table.stage, "wake", still)
+        table.hand_in()
+    assert table.hand_in().score == 100
+
+
 def test_where_the_kernel_tells_no_time_the_walls_counts() -> None:
     clock = Clock(100)
     clock.begin(Now(1000))

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from mlops_lab.base.errors import LabError
+from mlops_lab.cluster import second
 from mlops_lab.exam.stage import Clusters
 from mlops_lab.kube.client import Kube
 from mlops_lab.tasks.clusters import KINDS, Kind
@@ -73,6 +74,36 @@ def test_a_second_cluster_that_does_not_answer_or_is_gone_is_broken_and_the_firs
     assert Clusters().broken(rendered[NODES].task) == "the exam's second cluster is not there"
     monkeypatch.setitem(KINDS, NODES, Kind(lambda: Place(Kept("amber"), ""), gone, own=True))
     assert Clusters().broken(rendered[NODES].task) == ""
+
+
+def test_a_second_cluster_whose_nodes_stand_still_is_started_and_not_broken(
+    rendered: dict[str, Rendered], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A restart of the engine stops them, and `lab up` starts the first one alone."""
+    started: list[str] = []
+    place = Place(Silent(), "", breakable=True)
+
+    def make() -> Place:
+        started.append(NODES)
+        return place
+
+    there = second.Second(Path("kubeconfig"), "kind-second", ("second-control-plane",))
+    monkeypatch.setitem(KINDS, NODES, Kind(lambda: place, make, own=True))
+    monkeypatch.setattr(second, "found", lambda holder: there)
+    monkeypatch.setattr(second, "stopped", list)
+    every = [each.task for each in rendered.values()]
+    Clusters().wake(every)
+    assert started == []
+    assert "does not answer" in Clusters().broken(rendered[NODES].task)
+    monkeypatch.setattr(second, "stopped", lambda: ["second-control-plane"])
+    assert Clusters().broken(rendered[NODES].task) == ""
+    Clusters().wake([rendered[MAIN].task])
+    assert started == []
+    Clusters().wake(every)
+    assert started == [NODES]
+    monkeypatch.setattr(second, "found", lambda holder: None)
+    Clusters().wake(every)
+    assert started == [NODES], "one that is gone is not made anew"
 
 
 def test_each_exam_has_a_second_cluster_of_its_own_and_all_have_the_first(

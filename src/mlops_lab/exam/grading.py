@@ -59,7 +59,11 @@ def grade(stage: Stage, papers: Sequence[Paper], kept: Path) -> dict[int, list[R
 
     Args:
         kept: the folder of results that are known already; new ones are kept there, if the disk has room.
+
+    Raises:
+        LabError: nodes of an exam's own cluster stand still, and do not start.
     """
+    stage.wake([each.rendered.task for each in papers])
     found = {each.seat.number: known for each in papers if (known := _known(kept, each.seat))}
     progress = Progress()
 
@@ -114,6 +118,7 @@ def _again(stage: Stage, each: Paper, results: list[Result], progress: Progress)
             return results
         with contextlib.suppress(LabError), progress.piece(f"task {each.seat.number} again: {', '.join(names)}"):
             _wait_until_well(stage)
+            stage.wake([each.rendered.task])
             newer = {result.check: result for result in checked(stage, each, names)}
             results = _renewed(results, newer, names, each.checks)
     if _errors(results) and each.rendered.task.about.cluster != MAIN and (broken := _broken(stage, each)):

@@ -10,7 +10,8 @@ from typing import Protocol
 from mlops_lab.base.errors import LabError
 from mlops_lab.checks.check import Check
 from mlops_lab.checks.verdicts import Result
-from mlops_lab.cluster import record
+from mlops_lab.cluster import record, second
+from mlops_lab.cluster.holder import EXAM
 from mlops_lab.labs import namespaces, parts
 from mlops_lab.labs.rows import Rows
 from mlops_lab.labs.workspace import put_kubeconfig
@@ -75,8 +76,18 @@ class Stage(Protocol):
     ) -> list[Result]:
         """Run checks of a task."""
 
+    def wake(self, tasks: Sequence[Task]) -> None:
+        """Start the nodes of an exam's own clusters that stand still: a restart of the engine stops them.
+
+        Raises:
+            LabError: one does not start.
+        """
+
     def broken(self, task: Task) -> str:
-        """What the candidate has broken of a cluster that may be broken, in words; empty if it answers."""
+        """What the candidate has broken of a cluster that may be broken, in words; empty if it answers.
+
+        Where its nodes stand still that is no candidate's work, and nothing is known of it.
+        """
 
 
 class Clusters:
@@ -143,8 +154,13 @@ class Clusters:
     ) -> list[Result]:
         return running.check(self._place(rendered.task.about.cluster), rendered, checks, workspace, listener=listener)
 
+    def wake(self, tasks: Sequence[Task]) -> None:
+        for kind in dict.fromkeys(task.about.cluster for task in tasks):
+            if _still(kind):
+                KINDS[kind].make()
+
     def broken(self, task: Task) -> str:
-        if not KINDS[task.about.cluster].own:
+        if not KINDS[task.about.cluster].own or _still(task.about.cluster):
             return ""
         try:
             self._place(task.about.cluster).kube.version()
@@ -162,3 +178,8 @@ class Clusters:
                 if not KINDS[kind].own:
                     self._places[kind] = place
             return place
+
+
+def _still(kind: str) -> list[str]:
+    """Nodes of an exam's own cluster that do not run; none where it is not there (any more)."""
+    return second.stopped() if KINDS[kind].own and second.found(EXAM) else []
