@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import time
@@ -217,6 +218,63 @@ def test_resume_makes_what_was_deleted_and_leaves_the_rest(table: Table) -> None
     table.exams.resume()
     assert sitting.seats[1].namespace in table.stage.namespaces
     assert (workspace(sitting.seats[0]) / "notes.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("how", ["it ends well", "it ends in an error", "it is interrupted"])
+@pytest.mark.parametrize("looked", [True, False])
+def test_the_time_that_a_resume_takes_does_not_count(
+    table: Table, monkeypatch: pytest.MonkeyPatch, how: str, looked: bool
+) -> None:
+    """Nor that of making the clusters, and whoever looks at the clock meanwhile."""
+    sitting = table.start()
+    table.time.pass_(60)
+    table.stage.namespaces.discard(sitting.seats[1].namespace)
+    begin = table.stage.begin
+
+    def made(tasks: Any) -> None:
+        table.time.pass_(300)
+        if looked:
+            table.exams.look()
+
+    def begun(*given: Any) -> None:
+        table.time.pass_(40)
+        if how == "it is interrupted":
+            raise KeyboardInterrupt
+        begin(*given)
+
+    monkeypatch.setattr(table.stage, "make", made)
+    monkeypatch.setattr(table.stage, "begin", begun)
+    table.stage.refuses = {sitting.seats[1].task} if how == "it ends in an error" else set()
+    with contextlib.suppress(LabError, KeyboardInterrupt):
+        assert table.exams.resume().clock.left == MINUTES * 60 - 60
+    assert table.exams.look().left == MINUTES * 60 - 60
+    table.time.pass_(10)
+    look = table.exams.look()
+    assert (look.left, look.sitting.clock.given) == (MINUTES * 60 - 70, 300 if table.stage.refuses else 340)
+
+
+def test_a_resume_that_an_outage_ends_lets_the_clock_stand(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+    table.start()
+
+    def down(tasks: Any) -> None:
+        table.time.pass_(300)
+        table.stage.down = "the API server does not answer"
+        raise LabError(table.stage.down, "see: lab status")
+
+    monkeypatch.setattr(table.stage, "make", down)
+    with pytest.raises(LabError):
+        table.exams.resume()
+    table.time.pass_(300)
+    assert table.exams.look().left == MINUTES * 60
+
+
+def test_the_time_that_a_resume_takes_does_not_count_where_nothing_was_lacking_but_a_cluster(
+    table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table.start()
+    monkeypatch.setattr(table.stage, "make", lambda tasks: table.time.pass_(300))
+    assert table.exams.resume().clock.left == MINUTES * 60
+    assert table.exams.look().left == MINUTES * 60
 
 
 def test_resume_goes_on_beside_a_second_cluster_whose_api_server_is_broken(

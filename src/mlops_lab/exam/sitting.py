@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -107,7 +108,8 @@ class Exams:
                 raise LabError(trouble.message, hint, trouble.detail) from trouble
 
     def resume(self) -> Sitting:
-        """Make what of an exam is not on the cluster (any more), and go on. The time that this takes does not count.
+        """Make what of an exam is not on the cluster (any more), and go on. The time that this takes does not count,
+        also where it ends in an error.
 
         Raises:
             UsageError: there is no exam, or it is handed in.
@@ -117,7 +119,9 @@ class Exams:
             sitting = self.required()
             cluster = self.stage.identity()
             self._look(sitting.number)
-            return self._stand(self.store.load(sitting.number), cluster, again=True)
+            with self._uncounted(sitting.number):
+                self._stand(self.store.load(sitting.number), cluster, again=True)
+            return self.store.load(sitting.number)
 
     def required(self, *, graded: bool = False) -> Sitting:
         """The exam under way.
@@ -161,6 +165,20 @@ class Exams:
             self.say(f"the cluster does not answer ({trouble}), and the clock stands until a command sees that it does")
         return Look(sitting, sitting.clock.left, trouble, given)
 
+    @contextlib.contextmanager
+    def _uncounted(self, number: int) -> Iterator[None]:
+        """Give back what counts while the block runs, whoever looks at the clock meanwhile."""
+        before, well = self.store.load(number).clock.used, False
+        try:
+            yield
+            well = True
+        finally:
+            down = not well and bool(self.stage.trouble())
+            with self.store.change(number) as sitting:
+                if sitting.phase == "running":
+                    sitting.clock.look(self.moment(), down=down)
+                    sitting.clock.give_back(max(sitting.clock.used - before, 0.0))
+
     def _stand(self, sitting: Sitting, cluster: str, *, again: bool = False) -> Sitting:
         """Make what does not stand, then let the clock run."""
         known = {seat.number: self.store.rendered(sitting, seat) for seat in sitting.seats}
@@ -183,14 +201,9 @@ class Exams:
 
         side_by_side([(f"task {seat.number}: {seat.title}", made, seat) for seat in lacking])
         with self.store.change(sitting.number) as ready:
-            at = self.moment()
             if ready.phase == "preparing":
                 ready.phase, ready.begun = "running", datetime.now(UTC).isoformat(timespec="seconds")
-                ready.clock.begin(at)
-            elif lacking:
-                before = ready.clock.used
-                ready.clock.look(at)
-                ready.clock.give_back(ready.clock.used - before)
+                ready.clock.begin(self.moment())
         return ready
 
     def clear(self, sitting: Sitting, *, leave: bool = False) -> tuple[Path | None, list[str]]:
