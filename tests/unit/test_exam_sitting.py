@@ -527,6 +527,32 @@ def test_the_time_of_checks_in_error_is_given_back(table: Table, monkeypatch: py
     assert "0:01:30 are given back" in table.said[-1]
 
 
+def test_while_the_clock_stands_the_time_of_checks_in_error_is_given_back_once(
+    table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sitting = table.start(practice=True)
+    known, check = practice.checks(table.exams, sitting, 1), table.stage.check
+
+    def slow(*given: Any) -> Any:
+        table.time.pass_(90)
+        return check(*given)
+
+    monkeypatch.setattr(table.stage, "check", slow)
+    monkeypatch.setattr(table.stage, "there", lambda rendered: True)
+    table.time.pass_(600)
+    table.stage.down = "the API server does not answer"
+    table.exams.look()
+    practice.check(table.exams, sitting, 1, known)
+    assert "0:01:30 are given back" in table.said[-1]
+    table.time.pass_(500)
+    practice.check(table.exams, sitting, 1, known)
+    table.stage.down = ""
+    look = table.exams.look()
+    assert (look.left, look.sitting.clock.given) == (MINUTES * 60 - 600, 680)
+    table.time.pass_(10)
+    assert table.exams.look().left == MINUTES * 60 - 610
+
+
 def test_long_work_is_done_by_one_command_at_a_time(table: Table) -> None:
     table.start()
     with table.exams.store.work():

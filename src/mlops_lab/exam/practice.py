@@ -37,7 +37,7 @@ def checks(exams: Exams, sitting: Sitting, number: int) -> list[Check]:
 def check(
     exams: Exams, sitting: Sitting, number: int, known: Sequence[Check], listener: Rows | None = None
 ) -> list[Result]:
-    """Check a task now; the time of checks that end in an error is given back.
+    """Check a task now; the time of checks that end in an error is given back, as far as it counted.
 
     Raises:
         UsageError: the exam is not for practice, or has no such task.
@@ -46,16 +46,19 @@ def check(
     only(sitting, "checks")
     seat = sitting.seat(number)
     each = grading.Paper(seat, exams.store.rendered(sitting, seat), known)
-    began = exams.moment()
+    with exams.store.change(sitting.number) as changed:
+        changed.clock.look(exams.moment(), down=changed.clock.stands)
+        used, given = changed.clock.used, changed.clock.given
     with exams.store.work():
         results = grading.checked(exams.stage, each, listener=listener)
+    lost = any(result.verdict is Verdict.ERROR for result in results)
+    down = lost and bool(exams.stage.trouble())
     with exams.store.change(sitting.number) as changed:
         changed.seat(number).checked = earned(results)
-        if any(result.verdict is Verdict.ERROR for result in results):
-            lost = max(exams.moment().wall - began.wall, 0.0)
-            changed.clock.look(exams.moment())
-            changed.clock.give_back(lost)
-            exams.say(f"the environment had a problem; {spelled(lost)} are given back")
+        if lost:
+            changed.clock.look(exams.moment(), down=down)
+            changed.clock.give_back(max(changed.clock.used - used, 0.0))
+            exams.say(f"the environment had a problem; {spelled(changed.clock.given - given)} are given back")
     return results
 
 
