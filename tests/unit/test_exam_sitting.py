@@ -220,6 +220,26 @@ def test_resume_makes_what_was_deleted_and_leaves_the_rest(table: Table) -> None
     assert (workspace(sitting.seats[0]) / "notes.txt").read_text() == "mine"
 
 
+def test_on_another_cluster_a_resume_is_advised_only_where_there_can_be_one(table: Table) -> None:
+    table.start()
+    table.stage.id = "another"
+    advised = {}
+    for when in ("time left", "time over"):
+        with pytest.raises(LabError, match="the cluster on which the exam stood is gone") as raised:
+            table.hand_in()
+        advised[when] = raised.value.hint
+        table.time.pass_(MINUTES * 60)
+    with table.exams.store.change(1) as sitting:
+        sitting.phase = "grading"
+    with pytest.raises(LabError, match="the cluster on which the exam stood is gone") as raised:
+        table.hand_in()
+    advised["handed in"] = raised.value.hint
+    assert {when: "lab exam resume" in hint for when, hint in advised.items()} == {
+        "time left": True, "time over": False, "handed in": False,
+    }  # fmt: skip
+    assert all("lab exam stop" in hint for hint in advised.values())
+
+
 @pytest.mark.parametrize("how", ["it ends well", "it ends in an error", "it is interrupted"])
 @pytest.mark.parametrize("looked", [True, False])
 def test_the_time_that_a_resume_takes_does_not_count(

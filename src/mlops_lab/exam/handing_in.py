@@ -42,9 +42,11 @@ def hand_in(exams: Exams, show: Callable[[Sheet], None]) -> Path | None:
             raise UsageError(under_way(sitting), "make the rest of it: lab exam resume; or give it up: lab exam stop")
         if sitting.phase != "clearing":
             if exams.stage.identity() != sitting.cluster:
+                sitting.clock.look(exams.moment(), down=sitting.clock.stands)  # as of now; not kept
+                goes_on = sitting.phase == "running" and sitting.clock.left > 0
                 raise LabError(
                     "the cluster on which the exam stood is gone, and the work in it",
-                    "make its tasks anew: lab exam resume; or give it up: lab exam stop",
+                    ("make its tasks anew: lab exam resume; or " if goes_on else "") + "give it up: lab exam stop",
                 )
             if sitting.phase == "running":
                 with exams.store.change(sitting.number) as sitting:
