@@ -405,8 +405,24 @@ def test_a_grading_that_was_killed_goes_on_and_grades_nothing_twice(
     with pytest.raises(UsageError, match="handed in, and not graded yet"):
         table.exams.look()
     (workspace(sitting.seats[0]) / "answer").unlink()  # too late
-    assert table.hand_in().score == 100
+    table.time.pass_(MINUTES * 120)
+    sheet = table.hand_in()
+    assert (sheet.score, sheet.late, sheet.used) == (100, 0, 0)
     assert len(table.stage.checked) == len(sitting.seats)
+
+
+def test_a_grading_that_was_interrupted_early_gives_no_time_that_the_sheet_does_not_say(
+    table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sitting = table.start()
+    table.time.pass_(60)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(table.stage, "check", interrupted)
+        table.hand_in()
+    table.time.pass_(MINUTES * 60)
+    table.solve(sitting)
+    sheet = table.hand_in()
+    assert (sheet.late, sheet.used) == (60, MINUTES * 60)
 
 
 def test_what_does_not_go_is_said_and_the_next_call_continues(table: Table) -> None:

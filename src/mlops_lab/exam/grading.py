@@ -94,6 +94,11 @@ def grade(stage: Stage, papers: Sequence[Paper], kept: Path) -> dict[int, list[R
     return found
 
 
+def ungraded(papers: Sequence[Paper], kept: Path) -> list[Paper]:
+    """Those of which no results are kept, or errors, after a grading that was interrupted."""
+    return [each for each in papers if not (known := _known(kept, each.seat)) or _errors(known)]
+
+
 def checked(stage: Stage, each: Paper, names: Sequence[str] = (), listener: Rows | None = None) -> list[Result]:
     """One run of a task's checks; whose namespace is gone fails them all.
 

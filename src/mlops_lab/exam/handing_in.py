@@ -48,12 +48,16 @@ def hand_in(exams: Exams, show: Callable[[Sheet], None]) -> Path | None:
                     "the cluster on which the exam stood is gone, and the work in it",
                     ("make its tasks anew: lab exam resume; or " if goes_on else "") + "give it up: lab exam stop",
                 )
-            if sitting.phase == "running":
+            resumed = sitting.phase == "grading"
+            if not resumed:
                 with exams.store.change(sitting.number) as sitting:
                     sitting.clock.look(exams.moment())
                     sitting.phase, sitting.submitted = "grading", datetime.now(UTC).isoformat(timespec="seconds")
             papers = [grading.paper(seat, exams.store.rendered(sitting, seat)) for seat in sitting.seats]
             folder = exams.store.folder(sitting.number)
+            if resumed and grading.ungraded(papers, folder / _RESULTS):  # as it is now, so the clock has gone on
+                with exams.store.change(sitting.number) as sitting:
+                    sitting.clock.look(exams.moment())
             results = grading.grade(exams.stage, papers, folder / _RESULTS)
             graded = sheet(sitting, papers, results)
             if not graded.possible:

@@ -90,7 +90,7 @@ class Sheet(msgspec.Struct, frozen=True):
     submitted: Annotated[str, means("when, in UTC, as ISO 8601")]
     used: Annotated[float, means("seconds of it that were used")]
     given_back: Annotated[float, means("seconds in which the cluster did not answer, or checks ended in errors")]
-    late: Annotated[float, means("seconds between the end of the time and the grading; 0 if it was handed in")]
+    late: Annotated[float, means("seconds between the end of the time and the grading; 0 if it was graded before")]
     score: Annotated[float, means("percent of what was possible")]
     needed: Annotated[int, means("percent that pass")]
     passed: Annotated[bool, means("the score is that or more")]
