@@ -12,16 +12,21 @@ import msgspec
 import pytest
 
 from mlops_lab.base.errors import UsageError
+from mlops_lab.checks.verdicts import Result, Verdict
 from mlops_lab.cli.main import main
 from mlops_lab.exam import handing_in
+from mlops_lab.exam.clock import Clock
+from mlops_lab.exam.grading import Paper
 from mlops_lab.exam.history import scored
 from mlops_lab.exam.page import page
 from mlops_lab.exam.sheet import SCHEMA, CheckScore, DomainScore, Sheet, TaskScore, record, schema
+from mlops_lab.exam.sheet import sheet as made
 from mlops_lab.exam.sitting import Exams
-from mlops_lab.exam.state import Store, workspace
+from mlops_lab.exam.state import Seat, Sitting, Store, workspace
 from mlops_lab.exam.view import Current
 from mlops_lab.learner.path import Course, Practise, Scored, practise
-from mlops_lab.tasks.task import tasks
+from mlops_lab.tasks.rendering import Rendered
+from mlops_lab.tasks.task import Description, Task, tasks
 from tests.made_up_exams import MadeUpStage, MadeUpTime, made_up_bank
 
 EVIL = '<script>alert("x")</script> & {{ 7 * 7 }} ]]>'
@@ -63,6 +68,36 @@ def test_the_page_says_what_was_left_out_given_back_and_late() -> None:
     assert "40 of 80 points: 20 could not be graded" in text
     assert "0:00:30 given back" in text
     assert "graded 0:01:01 after the end" in text
+
+
+@pytest.mark.parametrize(
+    ("weights", "points", "score", "passed"),
+    [
+        ([33, 33, 34], [(2, 3), (2, 3), (2, 3)], 66.7, True),
+        ([50, 50], [(33, 50), (33, 50)], 66.0, True),
+        ([100], [(13191, 20000)], 66.0, True),  # 65.955, and 66.0 is what is shown
+        ([100], [(13189, 20000)], 65.9, False),
+        # a sum of rounded parts would be 66.33
+        ([1] * 100, [(2, 3)] * 99 + [(0, 3)], 66.0, True),
+    ],
+)
+def test_the_score_is_summed_exactly_rounded_once_and_decides_as_it_is_shown(
+    tmp_path: Path, weights: list[int], points: list[tuple[int, int]], score: float, passed: bool
+) -> None:
+    (tmp_path / "README.md").write_text("# A task")
+    (tmp_path / "solution").mkdir()
+    rendered = Rendered(tmp_path, "a", "a", task=Task(tmp_path, Description("A", {}, 1, 1, ["a"])), seed=1, space="a")
+    papers, results = [], {}
+    for number, (weight, (earned, whole)) in enumerate(zip(weights, points, strict=True), 1):
+        papers.append(Paper(Seat(number, "a", "A", "storage", weight, 1, 1, "a"), rendered, []))
+        results[number] = [
+            Result("first", "The first", Verdict.PASS, earned, ()),
+            Result("second", "The second", Verdict.FAIL, whole - earned, ()),
+        ]
+    found = made(Sitting(1, "cka", 1, 60, "abc", Clock(3600.0)), papers, results)
+    assert (found.score, found.passed) == (score, passed)
+    assert (found.passed, found.needed) == (found.score >= found.needed, 66)
+    assert found.earned == found.domains[0].earned == pytest.approx(score, abs=0.05)
 
 
 def test_what_records_print_keeps_to_the_schema_and_has_no_solutions() -> None:

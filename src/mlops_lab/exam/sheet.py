@@ -1,13 +1,15 @@
 """The sheet of scores, by the schema `mlops-lab/exam/1`: docs/records.md says it in words.
 
 A check's worth is its part of the points of its task, in percent of the exam. What could not be graded through no fault
-of the candidate's is taken out of what was possible: the score is what was earned of the rest.
+of the candidate's is taken out of what was possible: the score is what was earned of the rest. Sums are exact, and each
+number is rounded once; the score decides as it is shown.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from fractions import Fraction
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -23,6 +25,7 @@ SCHEMA: Literal["mlops-lab/exam/1"] = "mlops-lab/exam/1"
 # Percent that pass an exam.
 PASS = 66
 _PLACES = 2
+_Parts = tuple[Fraction, Fraction]  # earned and possible, in percent of the exam
 
 
 class CheckScore(msgspec.Struct, frozen=True):
@@ -102,29 +105,42 @@ class Sheet(msgspec.Struct, frozen=True):
 
 def sheet(sitting: Sitting, papers: Sequence[Paper], results: Mapping[int, Sequence[Result]]) -> Sheet:
     """The sheet of an exam."""
-    tasks = [_task(each, results[each.seat.number]) for each in papers]
-    earned, possible = sum(each.earned for each in tasks), sum(each.possible for each in tasks)
-    score = 100 * earned / possible if possible else 0.0
+    parts = {each.seat.number: _parts(each, results[each.seat.number]) for each in papers}
+    tasks = [_task(each, results[each.seat.number], parts[each.seat.number]) for each in papers]
+    earned, possible = _sums(parts.values())
+    score = float(round(100 * earned / possible, 1)) if possible else 0.0
     clock = sitting.clock
     return Sheet(
         SCHEMA, "", sitting.number, sitting.exam, sitting.seed, sitting.bank, sitting.minutes,  # type: ignore[arg-type]
         sitting.practice, sitting.quick, sitting.begun,
         sitting.submitted or datetime.now(UTC).isoformat(timespec="seconds"),
         round(min(clock.used, clock.limit), 1), round(clock.given, 1), round(max(-clock.left, 0.0), 1),
-        round(score, 1), PASS, bool(possible) and score >= PASS - 1e-9,
-        round(earned, _PLACES), round(possible, _PLACES),
-        _domains(sitting.exam, tasks), tasks,
+        score, PASS, bool(possible) and score >= PASS, _rounded(earned), _rounded(possible),
+        _domains(sitting.exam, tasks, parts), tasks,
     )  # fmt: skip
 
 
-def _task(each: Paper, results: Sequence[Result]) -> TaskScore:
-    seat = each.seat
+def _parts(each: Paper, results: Sequence[Result]) -> _Parts:
     whole = sum(result.points for result in results) or 1
     earned = sum(result.earned for result in results)
     possible = sum(result.points for result in results if result.verdict is not Verdict.ERROR)
+    return Fraction(each.seat.weight * earned, whole), Fraction(each.seat.weight * possible, whole)
+
+
+def _sums(parts: Iterable[_Parts]) -> _Parts:
+    both = list(parts)
+    return sum((earned for earned, _ in both), Fraction()), sum((possible for _, possible in both), Fraction())
+
+
+def _rounded(part: Fraction) -> float:
+    return float(round(part, _PLACES))
+
+
+def _task(each: Paper, results: Sequence[Result], parts: _Parts) -> TaskScore:
+    seat = each.seat
     return TaskScore(
         seat.number, seat.task, seat.title, seat.domain, seat.weight, seat.minutes, seat.namespace,
-        round(seat.weight * earned / whole, _PLACES), round(seat.weight * possible / whole, _PLACES),
+        _rounded(parts[0]), _rounded(parts[1]),
         seat.flagged, seat.hints, [_check(result) for result in results],
         (each.rendered.folder / "README.md").read_text(encoding="utf-8"),
         {way.name: texts(way) for way in solutions(each.rendered)},
@@ -138,17 +154,14 @@ def _check(result: Result) -> CheckScore:
     )  # fmt: skip
 
 
-def _domains(exam: str, tasks: Sequence[TaskScore]) -> list[DomainScore]:
+def _domains(exam: str, tasks: Sequence[TaskScore], parts: Mapping[int, _Parts]) -> list[DomainScore]:
     found = []
     for domain, share in EXAMS[exam].items():
         own = [each for each in tasks if each.domain == domain]
         if own:
-            found.append(
-                DomainScore(
-                    domain, share, sum(each.weight for each in own), round(sum(each.earned for each in own), _PLACES),
-                    round(sum(each.possible for each in own), _PLACES),
-                )
-            )  # fmt: skip
+            earned, possible = _sums(parts[each.number] for each in own)
+            weight = sum(each.weight for each in own)
+            found.append(DomainScore(domain, share, weight, _rounded(earned), _rounded(possible)))
     return found
 
 
