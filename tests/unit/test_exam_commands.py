@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from shutil import rmtree
 from xml.etree import ElementTree
 
 import pytest
 
 from mlops_lab.cli.main import main
+from mlops_lab.cluster import shell
 from mlops_lab.exam import sitting
 from mlops_lab.exam.state import Store, workspace
 from tests.made_up_exams import MadeUpStage, MadeUpTime, made_up_bank
@@ -128,6 +130,24 @@ def test_handed_in_the_sheet_is_shown_kept_and_printed_in_every_form(started: La
     assert "-- solution file" in started("solution", "2")[1]
 
 
+def test_a_shell_begins_in_a_tasks_folder_and_says_if_that_is_gone(
+    started: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[tuple[str, str]] = []
+    monkeypatch.setattr(shell, "enter", lambda kubeconfig="": opened.append((str(Path.cwd()), kubeconfig)))
+    monkeypatch.chdir(tmp_path)
+    found = Store().open()
+    assert found is not None
+    folder = workspace(found.seats[2])
+    assert started("shell")[0] == started("shell", "3")[0] == 0
+    assert opened == [(str(tmp_path), ""), (str(folder), str(folder / ".lab/kubeconfig"))]
+    rmtree(folder)
+    code, _, err = started("shell", "3")
+    assert (code, len(opened)) == (2, 2)
+    assert f"the folder {folder} can't be entered: No such file or directory" in err
+    assert "lab exam shell" in err
+
+
 def test_not_passed_it_says_what_was_lost_and_exits_with_1(started: Lab) -> None:
     code, out, _ = started("submit", "--yes")
     assert code == 1
@@ -136,7 +156,10 @@ def test_not_passed_it_says_what_was_lost_and_exits_with_1(started: Lab) -> None
         assert word in out
 
 
-@pytest.mark.parametrize("words", [["time"], ["task", "1"], ["status"], ["flag", "1"], ["submit"], ["resume"]])
+@pytest.mark.parametrize(
+    "words",
+    [["time"], ["task", "1"], ["status"], ["flag", "1"], ["submit"], ["resume"], ["shell"], ["shell", "2"]],
+)
 def test_when_the_time_is_over_any_command_grades_what_is_there(
     started: Lab, time: MadeUpTime, words: list[str]
 ) -> None:

@@ -620,6 +620,23 @@ def test_a_state_that_is_damaged_is_said_with_what_to_do(table: Table) -> None:
     assert table.exams.store.open() is None
 
 
+def test_a_sheet_that_is_gone_is_said(table: Table) -> None:
+    table.start()
+    table.hand_in()
+    (table.exams.store.folder(1) / "sheet.json").unlink()
+    with pytest.raises(UsageError, match="exam 1 was graded, and its sheet is gone"):
+        handing_in.sheet_of(Store(), 1)
+
+
+def test_a_note_that_is_not_utf_8_is_refused_and_nothing_is_lost(table: Table) -> None:
+    sitting = table.start()
+    table.exams.note(sitting, 2, "größer")
+    with pytest.raises(UsageError, match="not UTF-8") as raised:
+        table.exams.note(sitting, 2, b"gr\xf6\xdfer".decode(errors="surrogateescape"))
+    assert "lab exam note 2" in raised.value.hint
+    assert table.exams.look().sitting.seats[1].note == "größer"
+
+
 def test_there_was_no_such_exam(table: Table) -> None:
     with pytest.raises(UsageError, match="there was no exam 9"):
         handing_in.sheet_of(Store(), 9)

@@ -10,7 +10,7 @@ from mlops_lab.cli.exam_bank import list_tasks, new_task, prove_tasks, render_ta
 from mlops_lab.cli.exam_now import graded, made, now
 from mlops_lab.cli.exam_practice import check, hint, reset
 from mlops_lab.cli.exam_sheets import history, show_sheet, solution
-from mlops_lab.cli.terminal import console
+from mlops_lab.cli.terminal import console, into
 
 if TYPE_CHECKING:
     from mlops_lab.exam.sitting import Exams, Look
@@ -238,7 +238,8 @@ def stop(yes: bool, leave: bool) -> None:
 
 @exam.command("shell")
 @click.argument("number", metavar="[N]", type=int, required=False)
-def open_shell(number: int | None) -> None:
+@click.pass_context
+def open_shell(ctx: click.Context, number: int | None) -> None:
     """Open a shell on the exam's base host: `ssh NODE` leads to root on a node, and `k` and completion are there.
 
     With N it begins in the folder of that task, with its namespace. `exit` leaves it.
@@ -248,19 +249,21 @@ def open_shell(number: int | None) -> None:
       lab exam shell
       lab exam shell 3
     """
-    import os
-
     from mlops_lab.cluster import shell
     from mlops_lab.exam.state import workspace
 
     kubeconfig = ""
-    if number is not None:
-        exams = made()
-        sitting = exams.required()
-        seat = exams.show(sitting, number)
+    if number is None:
+        found = made().store.open()
+        if found and found.phase == "running":
+            now(ctx)  # when the time is over, it is graded
+    else:
+        exams, look = now(ctx)
+        seat = exams.show(look.sitting, number)
         folder = workspace(seat)
         kubeconfig = str(folder / ".lab" / "kubeconfig")
-        os.chdir(folder)
+        again = f"make the task anew: lab exam reset {number}; or " if look.sitting.practice else ""
+        into(folder, f"{again}work without it: lab exam shell")
         shell.show(f"task {number} {seat.namespace}")
     shell.enter(kubeconfig)
 

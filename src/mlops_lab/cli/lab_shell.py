@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
-
 import click
 
 from mlops_lab.cli.arguments import lab_argument
+from mlops_lab.cli.terminal import into
 from mlops_lab.labs.catalog import Exercise
 
 
@@ -27,6 +26,6 @@ def shell(exercise: Exercise) -> None:
     from mlops_lab.tasks import grounds
 
     folder = lifecycle.workspace(grounds.find(exercise), exercise)
-    os.chdir(folder)
+    into(folder, f"make it again: lab start {exercise.number}")
     base_host.show(f"lab {exercise.number} {exercise.namespace}")
     base_host.enter(str(folder / ".lab" / "kubeconfig"))

@@ -90,3 +90,18 @@ def agree(question: str, yes: bool) -> None:
     if not sys.stdin.isatty():
         raise UsageError("nobody is here to agree to this, so nothing was changed", "say so yourself: --yes")
     click.confirm(question, abort=True)
+
+
+def into(folder: Path, how: str) -> None:
+    """Go into a folder.
+
+    Args:
+        how: what to do where it is gone, or can't be entered.
+
+    Raises:
+        UsageError: it is so.
+    """
+    try:
+        os.chdir(folder)
+    except OSError as gone:
+        raise UsageError(f"the folder {folder} can't be entered: {gone.strerror or gone}", how) from gone

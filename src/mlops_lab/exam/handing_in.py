@@ -94,8 +94,12 @@ def sheet_of(store: Store, number: int | None = None) -> Sheet:
     sitting = store.load(number)
     found = state_files.kept(store.folder(number) / _SHEET, Sheet, f"the sheet of exam {number}", "it can't be mended")
     if found is None:
-        how = f"exam {number} was given up" if sitting.phase == "stopped" else under_way(sitting)
-        raise UsageError(f"{how}; it has no sheet", "see which have one: lab exam history")
+        over = {
+            "stopped": f"exam {number} was given up; it has no sheet",
+            "ended": f"exam {number} was graded, and its sheet is gone",
+        }
+        how = over.get(sitting.phase) or f"{under_way(sitting)}; it has no sheet"
+        raise UsageError(how, "see which have one: lab exam history")
     return found
 
 

@@ -269,7 +269,17 @@ class Exams:
         return kept
 
     def note(self, sitting: Sitting, number: int, text: str) -> Seat:
-        """Keep a note at a task; an empty one takes it away."""
+        """Keep a note at a task; an empty one takes it away.
+
+        Raises:
+            UsageError: there is no such task, or it is no text.
+        """
+        try:
+            text.encode()
+        except UnicodeEncodeError as broken:
+            raise UsageError(
+                "the note has bytes that are not UTF-8", f"write it without them: lab exam note {number} TEXT"
+            ) from broken
         with self.store.change(sitting.number) as changed:
             changed.seat(number).note = text
         return changed.seat(number)
