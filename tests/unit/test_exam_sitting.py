@@ -6,6 +6,7 @@ import contextlib
 import json
 import shutil
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -466,8 +467,48 @@ def test_what_never_goes_may_be_left_and_is_said(table: Table) -> None:
     assert "lab exam stop --leave" in raised.value.hint
     assert table.stage.ended == [], "the next try may need it"
     table.exams.stop(leave=True)
-    assert "left on the cluster: task" in table.said[-1]
+    assert "left there: task" in table.said[-1]
     assert "storage-0" in table.stage.ended
+    assert table.exams.store.load(1).phase == "stopped"
+
+
+@pytest.mark.parametrize("cluster", ["one", "another"])
+def test_files_that_can_not_be_removed_may_be_left_and_their_copy_is_said(
+    table: Table, monkeypatch: pytest.MonkeyPatch, cluster: str
+) -> None:
+    """Such as files of root."""
+    folder = workspace(table.start().seats[0])
+    (folder / "mine").touch()
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.rmtree", unremovable(shutil.rmtree, folder))
+        table.stage.id = cluster
+        with pytest.raises(LabError, match=r"not all of it can be removed: .*not permitted") as raised:
+            table.exams.stop()
+        assert f"sudo rm -rf {folder}" in raised.value.message
+        assert "lab exam stop --leave" in raised.value.hint
+        kept = table.exams.stop(leave=True)
+        assert kept is not None
+        assert (kept / folder.name / "mine").is_file()
+        assert f"the copy of {folder.parent} is in {kept}" in table.said[-1]
+        assert table.exams.store.load(1).phase == "stopped"
+        assert list(folder.parent.iterdir()) == [folder]
+        with pytest.raises(LabError, match="not all of it can be removed") as raised:
+            table.start()
+        assert f"sudo rm -rf {folder}" in raised.value.hint
+    assert table.start().number == 2
+
+
+def test_workspaces_that_can_not_be_copied_may_be_left(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = workspace(table.start().seats[0])
+
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("shutil.copytree", full)
+    with pytest.raises(LabError, match="No space left on device"):
+        table.exams.stop()
+    assert table.exams.stop(leave=True) is None
+    assert (folder / "notes.txt").is_file()
     assert table.exams.store.load(1).phase == "stopped"
 
 
@@ -642,6 +683,18 @@ def test_there_was_no_such_exam(table: Table) -> None:
         handing_in.sheet_of(Store(), 9)
     with pytest.raises(UsageError, match="no exam was graded yet"):
         handing_in.sheet_of(Store())
+
+
+def unremovable(rmtree: Callable[..., None], folder: Path) -> Callable[..., None]:
+    """`shutil.rmtree`, which does not remove one folder."""
+
+    def removed(path: Path, *given: Any, **more: Any) -> None:
+        if path != folder:
+            rmtree(path, *given, **more)
+        elif not more.get("ignore_errors"):
+            raise PermissionError(1, "Operation not permitted")
+
+    return removed
 
 
 def interrupted(*given: Any) -> str:

@@ -11,12 +11,12 @@ from mlops_lab.checks.report import earned
 from mlops_lab.checks.verdicts import Result, Verdict
 from mlops_lab.exam import grading
 from mlops_lab.exam.clock import spelled
+from mlops_lab.exam.keeping import keep
 from mlops_lab.exam.sitting import Exams
 from mlops_lab.exam.state import Seat, Sitting, workspace
 from mlops_lab.labs.checker import checks as checks_of
 from mlops_lab.labs.hints import hints
 from mlops_lab.labs.rows import Rows
-from mlops_lab.labs.workspace import keep_copy
 
 
 def only(sitting: Sitting, what: str) -> None:
@@ -87,7 +87,7 @@ def reset(exams: Exams, sitting: Sitting, number: int) -> tuple[Seat, Path | Non
     seat = sitting.seat(number)
     rendered, folder = exams.store.rendered(sitting, seat), workspace(seat)
     with exams.store.work():
-        kept = keep_copy(folder)
+        kept = keep(folder)
         with exams.store.change(sitting.number) as changed:
             changed.seat(number).stands = False
         exams.stage.remove(rendered, folder, stood=seat.stands)

@@ -14,10 +14,10 @@ from mlops_lab.base.errors import LabError, UsageError
 from mlops_lab.exam import drawing
 from mlops_lab.exam.choice import QUICK_MINUTES
 from mlops_lab.exam.clock import Clock, Now, now, spelled
+from mlops_lab.exam.keeping import NotEmptied, keep
 from mlops_lab.exam.side_by_side import side_by_side
 from mlops_lab.exam.stage import Clusters, Stage
 from mlops_lab.exam.state import Seat, Sitting, Store, around, workspace
-from mlops_lab.labs.workspace import keep_copy
 from mlops_lab.tasks.rendering import Rendered
 from mlops_lab.tasks.task import Task
 
@@ -226,7 +226,8 @@ class Exams:
         known = [entry for entry in every if not self.stage.goes(entry[1].task)]
         if self.stage.identity() != sitting.cluster:  # the cluster that it stood on is gone
             self.stage.end([rendered.task for _, rendered in every if self.stage.goes(rendered.task)])
-            return keep_copy(around()), []
+            left = []  # what stood there is gone with it
+            return self._kept(left), left
 
         def gone(entry: tuple[Seat, Rendered]) -> None:
             try:
@@ -237,7 +238,15 @@ class Exams:
         side_by_side([(f"task {entry[0].number} goes", gone, entry) for entry in known])
         stay = left and not leave  # the next try needs what these stand on
         self.stage.end([each.task for _, each in every if not stay or self.stage.goes(each.task)])
-        return keep_copy(around()), left
+        return self._kept(left), left
+
+    def _kept(self, left: list[str]) -> Path | None:
+        """The dated copy of the workspaces, which are empty then; what of that does not go is added to what is left."""
+        try:
+            return keep(around())
+        except LabError as trouble:
+            left.append(f"{trouble.message} (next: {trouble.hint})")
+            return trouble.kept if isinstance(trouble, NotEmptied) else None
 
     def stop(self, *, leave: bool = False) -> Path | None:
         """Give the exam up: it is not graded, and all of it goes; returns the copy of the workspaces.
@@ -262,7 +271,7 @@ class Exams:
                 "try again: lab exam stop; or leave it there: lab exam stop --leave",
             )
         for each in left:
-            self.say(f"left on the cluster: {each}")
+            self.say(f"left there: {each}")
         with self.store.change(sitting.number) as ended:
             ended.phase = "ended" if how == "ended" else "stopped"
         shutil.rmtree(self.store.tasks(sitting.number), ignore_errors=True)
@@ -303,7 +312,7 @@ class Exams:
 
     def _empty(self) -> None:
         """Workspaces of an exam before that was not cleared are kept."""
-        if kept := keep_copy(around()):
+        if kept := keep(around()):
             self.say(f"what was in {around()} is now in {kept}")
 
 
