@@ -2,8 +2,10 @@
 
 A change of the alias is seen within MODEL_POLL_SECONDS (10). The new version is downloaded, loaded, and asked about one
 flight while the old one goes on answering; only then do requests go to it. A version that fails any of that is left
-out: the old one stays, `model_reload_failures_total` counts, and the version is tried again with growing pauses. For
-that moment both are in memory. With MODEL_VERSION the version is fixed, and a change is a rollout of the Deployment.
+out: the old one stays, `model_reload_failures_total` counts, and the version is tried again with growing pauses, while
+the alias is looked at as before: another version has no pause. A registry that is away is asked on, and counts for no
+version's failure. For the moment of a change both models are in memory. With MODEL_VERSION the version is fixed, and a
+change is a rollout of the Deployment.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from serving.seen import Seen
 
 FAILURES = Counter("model_reload_failures", "Times that a new version could not be brought into service.")
 PROBE = {"month": 6, "weekday": 2, "hour": 12, "carrier": "UA", "origin": "EWR", "dest": "ORD", "distance": 719.0}
-LONGEST_PAUSE = 300.0
+LONGEST_PAUSE, LONGEST_PAUSE_AT_START = 300.0, 10.0  # s between two tries of a version, and while there is none
 
 
 class Following:
@@ -47,6 +49,7 @@ class Following:
         self._poll, self._within = poll, within
         self._model: Model | None = None
         self._state = "no version is loaded yet"
+        self._failed, self._pause, self._again = "", poll, 0.0  # the version that failed last, and when it has its turn
         self._stop = threading.Event()
         self.gave_up = threading.Event()
         self.seen = Seen()
@@ -99,13 +102,10 @@ class Following:
         return model.version, answer
 
     def _follow(self) -> None:
-        end, pause = time.monotonic() + self._within, 1.0
+        end, early = time.monotonic() + self._within, 1.0
         while not self._stop.is_set():
             try:
-                wanted = self._fixed or self._registry.version(self._alias)
-                if not self._model or wanted != self._model.version:
-                    self._bring(wanted)
-                pause = self._poll if self._model else 1.0
+                self._look()
                 if self._fixed:
                     return
             except Exception as trouble:  # whatever a strange version raises, the one in service must go on
@@ -115,11 +115,25 @@ class Following:
                         say("gave up", reason=self._state)
                         self.gave_up.set()
                         return
-                if not isinstance(trouble, Unavailable) or self._model:
-                    FAILURES.inc()
                 say("no new version", reason=str(trouble), model_version=self.version)
-                pause = min(pause * 2, LONGEST_PAUSE if self._model else 10.0)
-            self._stop.wait(pause)
+            early = min(early * 2, LONGEST_PAUSE_AT_START)
+            self._stop.wait(self._poll if self._model else early)
+
+    def _look(self) -> None:
+        """Bring into service what is wanted now, but for a version that failed a moment ago."""
+        wanted = self._fixed or self._registry.version(self._alias)
+        if wanted != self._failed:
+            self._failed, self._pause, self._again = "", self._poll, 0.0
+        if self._model and (wanted == self._model.version or time.monotonic() < self._again):
+            return
+        try:
+            self._bring(wanted)
+        except Exception as trouble:
+            if self._model or not isinstance(trouble, Unavailable):
+                FAILURES.inc()
+            self._failed, self._pause = wanted, min(self._pause * 2, LONGEST_PAUSE)
+            self._again = time.monotonic() + self._pause
+            raise
 
     def _bring(self, wanted: str) -> None:
         began = time.monotonic()
