@@ -50,12 +50,14 @@ def deploy(
             rollout.answers(url, version, within, bake)
     except Exception:
         print(f"version {version} did not come into service: going back to {before or 'none'}")
-        if moved and before:
-            client.set_registered_model_alias(model_name, registry.PRODUCTION, before)
-        elif moved:
-            client.delete_registered_model_alias(model_name, registry.PRODUCTION)
-        if pinned and was:
-            pinned.change(was, within)
+        try:
+            if moved and before:
+                client.set_registered_model_alias(model_name, registry.PRODUCTION, before)
+            elif moved:
+                client.delete_registered_model_alias(model_name, registry.PRODUCTION)
+        finally:  # also while MLflow is away
+            if pinned and was:
+                pinned.change(was, within)
         raise
     print(f"{model_name} version {version} is in service; before: {before or 'none'}")
     return before

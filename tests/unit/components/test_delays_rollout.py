@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 from delays import rollout
+from kubernetes.client import ApiException
+from urllib3.exceptions import MaxRetryError
 
 
 class Cluster:
@@ -17,6 +19,8 @@ class Cluster:
     def __init__(self, bad: tuple[str, ...] = (), reason: str = "", deadline: bool = False) -> None:
         self.version, self.asked, self.bad, self.reason, self.deadline = "1", [], bad, reason, deadline
         self.limits: list[float] = []
+        self.old = ""  # what the pod of the version before waits for
+        self.refuse: list[Exception] = []  # what listing pods raises next
 
     def read_namespaced_deployment(self, name: str, namespace: str, _request_timeout: float) -> Any:
         self.limits.append(_request_timeout)
@@ -42,9 +46,19 @@ class Cluster:
 
     def list_namespaced_pod(self, namespace: str, label_selector: str, _request_timeout: float) -> Any:
         assert label_selector == "app=model"
-        waiting = SimpleNamespace(reason=self.reason) if self.reason and self.version in self.bad else None
-        status = SimpleNamespace(container_statuses=[SimpleNamespace(state=SimpleNamespace(waiting=waiting))])
-        return SimpleNamespace(items=[SimpleNamespace(metadata=SimpleNamespace(name="model-x"), status=status)])
+        if self.refuse:
+            raise self.refuse.pop(0)
+        new = self.reason if self.version in self.bad else ""
+        return SimpleNamespace(items=[pod("0", self.old), pod(self.version, new)])
+
+
+def pod(version: str, reason: str) -> Any:
+    waiting = SimpleNamespace(reason=reason) if reason else None
+    status = SimpleNamespace(container_statuses=[SimpleNamespace(state=SimpleNamespace(waiting=waiting))])
+    env = [SimpleNamespace(name=rollout.VARIABLE, value=version)]
+    beside = SimpleNamespace(name="beside", env=None)  # some meshes put their container first
+    spec = SimpleNamespace(containers=[beside, SimpleNamespace(name="server", env=env)])
+    return SimpleNamespace(metadata=SimpleNamespace(name="model-x"), spec=spec, status=status)
 
 
 def pinned(cluster: Any) -> rollout.Pinned:
@@ -72,6 +86,35 @@ def test_a_rollout_that_fails_goes_back(cluster: Cluster, said: str) -> None:
         pinned(cluster).change("2", 0.1)
     assert "went back to version 1" in str(error.value)
     assert cluster.asked == ["2", "1"]
+
+
+def test_pods_of_the_version_before_say_nothing_about_the_new_one() -> None:
+    cluster = Cluster(("2",))
+    cluster.old = "CrashLoopBackOff"
+    with pytest.raises(rollout.Failed, match="1 of 2 pods updated, 2 available; went back"):
+        pinned(cluster).change("2", 0.1)
+    assert cluster.asked == ["2", "1"]
+
+
+def test_an_api_that_refuses_to_tell_makes_it_go_back() -> None:
+    cluster = Cluster(("2",))
+    cluster.refuse = [ApiException(status=403, reason="Forbidden")]
+    with pytest.raises(rollout.Failed, match="403 Forbidden; went back to version 1"):
+        pinned(cluster).change("2", 5)
+    assert cluster.asked == ["2", "1"]
+
+
+@pytest.mark.parametrize("trouble", [ApiException(status=503), MaxRetryError(None, "/", None), ConnectionError()])  # type: ignore[arg-type]
+def test_an_api_that_restarts_is_asked_again(trouble: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = Cluster(("2",), "ImagePullBackOff")
+    cluster.refuse = [trouble]
+    with pytest.raises(rollout.Failed, match="model-x: ImagePullBackOff; went back"):
+        pinned(cluster).change("2", 5)
+    cluster.refuse = [trouble]
+    monkeypatch.setattr(rollout, "PATIENCE", -1)
+    with pytest.raises(rollout.Failed, match=r"API server.*went back"):
+        pinned(cluster).change("2", 5)
+    assert cluster.asked == ["2", "1"] * 2
 
 
 def test_a_deployment_that_pins_nothing_is_left_alone() -> None:
