@@ -11,6 +11,7 @@ import gzip
 import hashlib
 import io
 import os
+import zlib
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -86,8 +87,10 @@ def _unpack(packed: bytes, name: str) -> bytes:
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(packed)) as file:
             text = file.read(LARGEST + 1)
-    except (OSError, EOFError) as trouble:
+    except (OSError, EOFError, zlib.error) as trouble:
         raise NoData(f"the file of {name} is damaged: {trouble}") from trouble
     if len(text) > LARGEST:
         raise NoData(f"the file of {name} is larger than {LARGEST >> 20} MB")
+    if not text.strip():
+        raise NoData(f"the file of {name} is empty: not even a line with the columns' names is in it")
     return text

@@ -55,10 +55,24 @@ def test_an_address_where_nothing_listens_ends_soon() -> None:
         source.fetch("http://127.0.0.1:9", THREE[:1])
 
 
-@pytest.mark.parametrize("content", [b"not gzip", gzip.compress(b"x" * 1000)[:20]], ids=["other", "cut"])
+PACKED = gzip.compress(bytes(range(256)) * 4)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"not gzip", PACKED[:20], PACKED[:10] + b"\xff" + PACKED[11:], PACKED[:-5] + b"\0" + PACKED[-4:]],
+    ids=["other", "cut", "a bad byte", "a bad sum"],
+)
 def test_a_damaged_file_is_named(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "2013-03-01.csv.gz").write_bytes(content)
     with pytest.raises(source.NoData, match="2013-03-01 is damaged"):
+        source.fetch(str(tmp_path), THREE[:1])
+
+
+@pytest.mark.parametrize("text", [b"", b"\n"])
+def test_an_empty_day_is_named(tmp_path: Path, text: bytes) -> None:
+    (tmp_path / "2013-03-01.csv.gz").write_bytes(gzip.compress(text))
+    with pytest.raises(source.NoData, match="2013-03-01 is empty"):
         source.fetch(str(tmp_path), THREE[:1])
 
 
