@@ -67,7 +67,8 @@ def form(frame: pd.DataFrame) -> list[str]:
         odd = int((~frame[name].dropna().str.fullmatch(r"[A-Z0-9]{2,4}")).sum())
         if odd:
             found.append(f"{name}: {odd} values are not codes of 2 to 4 letters")
-    wrong = int((~frame[LABEL].isin((0, 1))).sum())
+    # One word among them makes the whole column text.
+    wrong = int((~pd.to_numeric(frame[LABEL], errors="coerce").isin((0, 1))).sum())
     if wrong:
         found.append(f"{LABEL}: {wrong} values are neither 0 nor 1")
     return found or _leaks(frame)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from delays import checking, drift
+from delays.rows import read
 
 from tests.unit.components.conftest import FIRST, invented
 
@@ -59,6 +61,13 @@ def test_a_wrong_value_is_named(april: pd.DataFrame, field: str, value: object, 
     april[field] = april[field].astype(object)
     april.loc[7, field] = value
     assert checking.form(april) == [said]
+
+
+def test_one_word_among_the_labels_is_one_wrong_label(april: pd.DataFrame, tmp_path: Path) -> None:
+    april["late"] = april["late"].astype(object)
+    april.loc[7, "late"] = "x"
+    april.to_csv(tmp_path / "rows.csv", index=False)
+    assert checking.form(read(tmp_path / "rows.csv")) == ["late: 1 values are neither 0 nor 1"]
 
 
 def test_columns_are_those_of_a_flight(april: pd.DataFrame) -> None:
