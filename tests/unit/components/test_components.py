@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 import yaml
 from delays import registry
+from delays.rows import read
 from kfp import compiler, dsl, local
 
 from components.base import IMAGE
@@ -114,6 +115,16 @@ def test_prepare_splits_by_time_and_records_the_digest(bench: Bench, days: Path)
     assert bench.prepare(days, OLD)[2] == digest
     with pytest.raises(ValueError, match="can't be held out"):
         bench.prepare(days, OLD, held_out=30)
+
+
+def test_days_that_are_not_held_out_are_a_file_with_no_rows(bench: Bench, days: Path) -> None:
+    rows, held_out, _ = bench.prepare(days, OLD, held_out=0)
+    none = read(held_out.path)
+    assert none.empty
+    assert list(none.columns) == list(read(rows.path).columns)
+    assert (held_out.metadata["rows"], held_out.metadata["days"]) == (0, "no days")
+    with pytest.raises(ValueError, match="0 rows are too few"):
+        bench.validate(held_out)
 
 
 def test_validate_refuses_with_every_reason(bench: Bench, tmp_path: Path, spring: pd.DataFrame, days: Path) -> None:
