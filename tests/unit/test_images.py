@@ -271,6 +271,17 @@ def test_packages_are_found_with_and_without_the_pythonpath_of_an_image(name: st
     assert told and kept and told[1].split(":") == kept[1].removesuffix("\\n").split("\\n")
 
 
+def test_packages_that_an_image_gets_are_compiled_to_bytecode() -> None:
+    """Its programs may write none (PYTHONDONTWRITEBYTECODE, or a root that is read only)."""
+    got = {}
+    for file in sorted((project() / "images").rglob("*Dockerfile")):
+        text = file.read_text()
+        if copied := re.findall(r"^COPY site (\S+)$", text, re.MULTILINE):
+            compiled = re.findall(r"compileall .*unchecked-hash (.+?)(?: \\)?$", text, re.MULTILINE)
+            got[str(file)] = set(copied) - set(" ".join(compiled).split())
+    assert len(got) >= 10 and not any(got.values()), got
+
+
 def test_the_storage_manifest_is_put_together_from_kinds_source() -> None:
     source = 'const one = "a:1"\n\nconst defaultStorageManifest = `\nx: ` + one + `\ny: 2\n`\n'
     assert node.storage_manifest(source) == "x: a:1\ny: 2\n"

@@ -32,7 +32,7 @@ def build(sources: Sources) -> Step:
         (dockerfile, str(_LEFT_OUT)),
         needs=(site, start),
         image=NAME,
-        seconds=60,
+        seconds=150,
         arch=sources.arch,
     )
 
