@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import click
 import pytest
@@ -22,6 +22,9 @@ from mlops_lab.checks.verdicts import Result, Verdict
 from mlops_lab.cli.main import SECTIONS, cli, main
 from mlops_lab.cluster import record
 from mlops_lab.cluster.record import Cluster
+from mlops_lab.engine.docker import Docker
+from mlops_lab.images import catalog, prune
+from mlops_lab.images.recipes import postgres
 from mlops_lab.labs.catalog import exercises
 from mlops_lab.labs.running import Interrupted
 from mlops_lab.learner.records import Records
@@ -471,6 +474,27 @@ def test_what_nobody_can_tell_the_use_of_is_not_removed(
     monkeypatch.setattr(record, "made", lambda: None)
     assert lab("images", "prune", "--yes") == 0  # no engine and no cluster
     assert not kept.exists()
+
+
+@pytest.mark.parametrize("mirror", ["", "registry.example.org/labs"])
+def test_images_of_a_mirror_and_of_both_ways_are_known(
+    mirror: str, places: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    engine = Docker({"ServerVersion": "28", "Architecture": "x86_64"})
+    modes: tuple[Literal["pull", "build"], ...] = ("pull", "build")
+    refs = {mode: catalog.sources(mode, engine.arch, mirror).image(postgres.NAME).ref for mode in modes}
+    there = [*refs.values(), f"mlops-lab/{postgres.NAME}-000000000000"]
+    monkeypatch.setenv("MLOPS_LAB_MIRROR", mirror)
+    monkeypatch.setattr("mlops_lab.engine.docker.answering", lambda: engine)
+    monkeypatch.setattr("mlops_lab.images.prune.images", lambda docker: [prune.Held(ref, 10**6) for ref in there])
+    monkeypatch.setattr("mlops_lab.images.prune.remove", lambda docker, held: None)
+    assert lab("images", "prune", "--old", "--yes") == 0
+    said = capsys.readouterr().out
+    assert there[-1] in said and not any(ref in said for ref in refs.values())
+    monkeypatch.setattr("mlops_lab.images.build.last_mode", lambda: "pull")
+    assert lab("images", "list") == 0
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith(f"{postgres.NAME} "))
+    assert line.endswith("pulled, 1 MB")
 
 
 def test_a_clusters_size_is_not_ignored_where_another_one_is_in_use(

@@ -43,6 +43,8 @@ def list_images() -> None:
     Examples:
       lab images list
     """
+    import os
+
     from mlops_lab.engine.docker import answering, architecture
     from mlops_lab.images.build import last_mode
     from mlops_lab.images.bundle.loaded import loaded
@@ -52,7 +54,8 @@ def list_images() -> None:
     bundle = loaded()
     docker = answering()
     sizes = {held.name: held.size for held in held_images(docker)} if docker else {}
-    known = sources(last_mode() or "build", docker.arch if docker else architecture(""), offline=bool(bundle))
+    arch, mirror = docker.arch if docker else architecture(""), os.environ.get("MLOPS_LAB_MIRROR", "")
+    known = sources(last_mode() or "build", arch, mirror, offline=bool(bundle))
     width = max(len(name) for name in CATALOG)
     for name in CATALOG:
         step = known.image(name)
@@ -160,24 +163,26 @@ def sbom(form: str, name: str) -> None:
 def prune(old: bool, yes: bool) -> None:
     """Delete the image cache, after showing its size.
 
-    The caches of Go and uv stay, and so do your files and your progress.
+    The caches of Go and uv stay, and so do your files and your progress. With --old, images that came from a mirror
+    stay while MLOPS_LAB_MIRROR names it.
 
     \b
     Examples:
       lab images prune
       lab images prune --old --yes
     """
+    import os
+
     from mlops_lab.base.errors import LabError
     from mlops_lab.cli.terminal import say
     from mlops_lab.cluster import record
     from mlops_lab.engine.docker import answering
     from mlops_lab.images import prune as pruning
-    from mlops_lab.images.build import last_mode
     from mlops_lab.images.catalog import CATALOG, sources
     from mlops_lab.images.steps import closure
     from mlops_lab.images.store import Store
 
-    docker = answering()
+    docker, mirror = answering(), os.environ.get("MLOPS_LAB_MIRROR", "")
     if docker is None and (old or record.made()):
         raise LabError(
             "no container engine answers, so it is not known which images are in use", "start it and try again"
@@ -185,8 +190,9 @@ def prune(old: bool, yes: bool) -> None:
     with Store().cleared(say):
         held = [*(pruning.images(docker) if docker else []), *pruning.folders()]
         if old and docker:
-            known = sources(last_mode() or "build", docker.arch)
-            steps = closure([known.image(name) for name in CATALOG])
+            modes: tuple[Literal["pull", "build"], ...] = ("pull", "build")  # neither way replaces the other's images
+            ways = [sources(mode, docker.arch, mirror) for mode in modes]
+            steps = closure([way.image(name) for way in ways for name in CATALOG])
             held = pruning.replaced(docker, {step.ref for step in steps if step.image})
         elif any(each.used for each in held):
             raise LabError(
