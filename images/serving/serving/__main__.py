@@ -19,7 +19,7 @@ from serving.settings import address, following
 def main() -> None:
     """Run the server in this process."""
     model = following()
-    REGISTRY.register(model.seen)  # type: ignore[arg-type]
+    REGISTRY.register(model.seen)
     host, port = address()
     server = uvicorn.Server(
         uvicorn.Config(

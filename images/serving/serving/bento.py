@@ -22,7 +22,7 @@ from serving.settings import following
 model = following()
 
 
-@bentoml.asgi_app(create(model), path="/")
+@bentoml.asgi_app(create(model), path="/")  # type: ignore[arg-type]
 @bentoml.service(name="flight-delay", workers=1, traffic={"timeout": 30}, metrics={"enabled": True})
 class FlightDelay:
     """The model that an alias means, or a fixed version of it."""
@@ -34,7 +34,7 @@ class FlightDelay:
         model.start_loading()
         threading.Thread(target=_end, daemon=True).start()
 
-    @bentoml.api(route="/score", batchable=True, max_batch_size=256, max_latency_ms=1000)
+    @bentoml.api(route="/score", batchable=True, max_batch_size=256, max_latency_ms=1000)  # type: ignore[untyped-decorator]
     def score(self, rows: list[Flight]) -> list[float]:
         """For each flight the probability of an arrival 15 minutes late or later."""
         return model.probabilities([row.__dict__ for row in rows])
