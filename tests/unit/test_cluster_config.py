@@ -623,7 +623,7 @@ def test_a_cluster_that_has_just_started_may_refuse_its_add_ons_for_a_while(monk
     monkeypatch.setattr(up.addons, "install", install)
     up._install(Kubectl("none"), "localhost:5001", "content", within=5)
     assert not answers
-    answers = [LabError("no answer", "")]
-    with pytest.raises(LabError, match="last seen: no answer") as error:
+    answers = [LabError("no answer", "", "E1 x\nconnection refused")]
+    with pytest.raises(LabError, match=r"last seen: no answer \(connection refused\)") as error:
         up._install(Kubectl("none"), "localhost:5001", "content", within=0)
     assert "lab down" in error.value.hint

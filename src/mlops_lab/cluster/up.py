@@ -87,7 +87,7 @@ def up(
                 kind.start(docker, stopped)
         registry.attach(docker)
         kubectl = Kubectl(cluster.context)
-        _install(kubectl, cluster.registry, images[load.NAME].key, within=120 if started else 30)
+        _install(kubectl, cluster.registry, images[load.NAME].key, within=120 if started else 60)
         if started:
             kind.connect(docker, {addons.name(item): item["spec"].get("podCIDR", "") for item in kubectl.get("nodes")})
         if addons.lacking(kubectl, len(names.NODES[wanted]), started):
@@ -188,11 +188,12 @@ def _install(kubectl: Kubectl, registry: str, content: str, within: float) -> No
         try:
             return addons.install(kubectl, registry, content, metrics=True), ""
         except LabError as refused:
-            return None, str(refused)
+            said = refused.detail.splitlines()
+            return None, f"{refused.message}{f' ({said[-1]})' if said else ''}"
 
     wait_until(
         probe,
         what="the API server",
         within=within,
-        hint="take the cluster down and up again: lab down, lab up",
+        hint="see: lab status; if it stays so, take the cluster down and up again: lab down, lab up",
     )
