@@ -294,8 +294,8 @@ class Served:
         def until(wanted: Callable[[Any], bool]) -> Any:
             end = time.monotonic() + _PATIENCE
             while time.monotonic() < end:
-                message = json.loads(socket.recv())
-                if wanted(message):
+                kind, data = socket.recv_data(control_frame=True)  # else pings would keep it in there for good
+                if kind == websocket.ABNF.OPCODE_TEXT and wanted(message := json.loads(data)):
                     return message
             raise TimeoutError
 

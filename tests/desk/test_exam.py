@@ -168,6 +168,7 @@ def test_a_fault_while_an_exam_is_looked_for_ends_nothing(
     def damaged() -> None:
         raise LabError("the state of exam 1 is damaged", "lab exam status")
 
+    assert at_desk.ask("/exam").status == 200
     with at_desk.listening("/live/home") as home:
         for fault, printed in ((fails, 1), (damaged, 1)):
             with monkeypatch.context() as patched:
@@ -186,6 +187,7 @@ def test_another_sitting_takes_the_place_of_the_last_and_windows_hear_of_it(
     sitting.graded = True
     assert "50 %" in at_desk.ask("/exam").text
     with at_desk.listening("/live/home") as home, at_desk.listening("/live/exam") as heard:
+        heard(clock(graded=True))  # it listens to the first one
         at_desk.sitting[0] = FakeSitting(at_desk.root)
         heard(lambda message: message["kind"] == "gone")
         home(lambda message: message["kind"] == "changed")
