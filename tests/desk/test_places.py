@@ -81,9 +81,10 @@ def test_a_lab_is_started_watched_and_passed_and_home_hears_of_it(at_desk: Serve
         at_desk.cluster.changed()
         other(verdicts("pass", "pass"))
         one(verdicts("pass", "pass"))
-        home(lambda message: message["kind"] == "changed")
-    page = at_desk.ask("/").text
-    assert "1 of 2 labs passed" in page and "5 of 5" in page
+        # A message that something has changed may be of the rounds before: what the page says then counts.
+        while "1 of 2 labs passed" not in (page := at_desk.ask("/").text):
+            home(lambda message: message["kind"] == "changed")
+    assert "5 of 5" in page
 
 
 def test_a_verdict_is_at_the_page_soon_after_the_checks_end(at_desk: Served, monkeypatch: pytest.MonkeyPatch) -> None:
