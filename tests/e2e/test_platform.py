@@ -159,14 +159,17 @@ def test_a_pipeline_runs_on_the_platform(tracking: Kube, helm: Helm) -> None:
 
 def test_up_again_changes_nothing_and_is_quick(tracking: Kube, helm: Helm) -> None:
     number, before = revision(helm), pods(tracking)
-    times: list[float] = []
-    while len(times) < 3 or (min(times) >= 6 and len(times) < 6):  # 2 s at rest; a suite shares its cores
-        begin = time.monotonic()
-        done = lab("up", within=120)
-        times.append(time.monotonic() - begin)
-        assert done.returncode == 0, done.stderr
+    times: dict[str, list[float]] = {"status": [], "up": []}
+    while len(times["up"]) < 6:  # each beside the other, since a suite shares its cores
+        for command, taken in times.items():
+            begin = time.monotonic()
+            done = lab(command, within=120)
+            taken.append(time.monotonic() - begin)
+            assert done.returncode == 0, done.stderr
         assert revision(helm) == number and pods(tracking) == before
-    assert min(times) < 6, times
+        if quick := min(times["up"]) < 3 * min(times["status"]):
+            break
+    assert quick, times
 
 
 def test_status_and_open_tell_of_the_part(tracking: Kube) -> None:

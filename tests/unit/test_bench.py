@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import json
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NoReturn
@@ -265,7 +266,7 @@ def test_what_was_there_comes_back_when_the_runs_that_are_left_have_ended(
 ) -> None:
     left: list[Any] = [None, ["one"], []]
     monkeypatch.setattr(engines.runs, "at_work", lambda *_, **__: left.pop(0))
-    monkeypatch.setattr(engines.time, "sleep", lambda _: None)
+    monkeypatch.setattr(engines, "time", SimpleNamespace(sleep=lambda _: None, monotonic=time.monotonic))
     asked: list[Any] = []
     site = engines.Site(PIPELINES, lambda *words: asked.append(words), None, None, None, None, engines.Progress())
     engines._back(site, "kubeflow", {})

@@ -11,6 +11,7 @@ import re
 import socket
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any, cast
 
@@ -59,6 +60,13 @@ def test_a_restricted_host_gets_the_patch_that_it_needs_and_no_other() -> None:
     assert "restrict_oom_score_adj" not in yaml.safe_dump(config(missing=("CAP_SYS_TIME",)))
     old = config(cgroup=1)
     assert yaml.safe_load(old["kubeadmConfigPatches"][0]) == {"kind": "KubeletConfiguration", "failCgroupV1": False}
+
+
+@pytest.mark.parametrize("size", names.NODES)
+def test_containerd_does_not_measure_all_containers_each_second(size: str) -> None:
+    settings = [tomllib.loads(text)["plugins"] for text in config(size)["containerdConfigPatches"]]
+    (runtime,) = (each["io.containerd.cri.v1.runtime"] for each in settings if "io.containerd.cri.v1.runtime" in each)
+    assert runtime == {"stats_collect_period": "1m"}
 
 
 def test_the_api_server_listens_on_the_loopback_address_only() -> None:

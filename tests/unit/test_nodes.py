@@ -127,7 +127,7 @@ def test_a_cordon_is_lifted_when_the_block_is_cancelled_even_while_it_is_being_m
 
 
 def test_a_cordon_is_lifted_again_and_again_until_the_api_server_answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nodes.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(nodes, "time", SimpleNamespace(sleep=lambda seconds: None, monotonic=time.monotonic))
     cluster = Cluster(troubles=[Unreachable("away", "wait"), Unreachable("away", "wait")])
     nodes.uncordon(kube(cluster), "one")
     assert cluster.closed() == [False]
@@ -181,7 +181,7 @@ def test_who_runs_elsewhere_is_known_by_its_renewals_alone(monkeypatch: pytest.M
             cluster.items[0]["metadata"]["annotations"][nodes.MARK] = "laptop/0badcafe/1/7/4"
             cluster.items[4]["metadata"]["annotations"].clear()
 
-    monkeypatch.setattr(nodes.time, "sleep", a_second)
+    monkeypatch.setattr(nodes, "time", SimpleNamespace(sleep=a_second))
     assert nodes.abandoned(kube(cluster), list(cluster.items)) == ["dead", "older", "strange"]
     assert len(looks) == 30
     # Where all are renewed, nobody waits longer than for that.

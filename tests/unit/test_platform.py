@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -286,7 +287,7 @@ def test_a_pod_says_what_keeps_it_from_being_ready(item: dict[str, Any], found: 
 
 def test_an_image_that_does_not_come_ends_the_wait_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
-    monkeypatch.setattr(evidence.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(evidence, "time", SimpleNamespace(monotonic=lambda: now[0], time=time.time))
     watch = Watch(FakeKubectl({"get pods": {"items": [pod(PULLING)]}}), "x")
     seen = []
     for _ in range(20):
@@ -300,7 +301,7 @@ def test_an_image_that_does_not_come_ends_the_wait_after_a_while(monkeypatch: py
 def test_pods_of_runs_do_not_end_an_installation(monkeypatch: pytest.MonkeyPatch) -> None:
     """A learner's step with a mistyped image stands in the same namespace, without the release's label."""
     now = [100.0]
-    monkeypatch.setattr(evidence.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(evidence, "time", SimpleNamespace(monotonic=lambda: now[0], time=time.time))
     own, step = pod(container({"running": {}})), pod(PULLING)
     step["metadata"]["name"] = "step"
 
@@ -340,7 +341,7 @@ def test_all_pods_of_a_chart_bear_its_releases_name(chart: str) -> None:
 
 def test_an_image_that_does_not_come_is_one_trouble_by_two_names(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
-    monkeypatch.setattr(evidence.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(evidence, "time", SimpleNamespace(monotonic=lambda: now[0], time=time.time))
     answers: dict[str, Any] = {}
     watch = Watch(FakeKubectl(answers), "x")
     said = ""
@@ -365,7 +366,7 @@ def test_a_pod_without_a_node_ends_the_wait_where_no_node_is_added(
     room: float | None, ends: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [100.0]
-    monkeypatch.setattr(evidence.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(evidence, "time", SimpleNamespace(monotonic=lambda: now[0], time=time.time))
     condition = {"type": "PodScheduled", "status": "False", "message": "0/2 nodes: Insufficient memory"}
     watch = Watch(FakeKubectl({"get pods": {"items": [pod(conditions=[condition])]}}), "x", room)
     seen = []
@@ -378,7 +379,7 @@ def test_a_pod_without_a_node_ends_the_wait_where_no_node_is_added(
 
 def test_pods_that_only_need_time_end_no_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
-    monkeypatch.setattr(evidence.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(evidence, "time", SimpleNamespace(monotonic=lambda: now[0], time=time.time))
     watch = Watch(FakeKubectl({"get pods": {"items": [pod(container({"running": {}}))]}}), "x")
     for _ in range(50):
         now[0] += 5.0
@@ -388,7 +389,7 @@ def test_pods_that_only_need_time_end_no_wait(monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize(("created", "until"), [("2026-01-01T00:00:00Z", 12), ("2100-01-01T00:00:00Z", 5)])
 def test_restarts_from_before_the_wait_do_not_count(monkeypatch: pytest.MonkeyPatch, created: str, until: int) -> None:
     now = [100.0]
-    monkeypatch.setattr(evidence.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(evidence, "time", SimpleNamespace(monotonic=lambda: now[0], time=time.time))
     answers: dict[str, Any] = {}
     watch = Watch(FakeKubectl(answers), "x")
     for count in range(7 if until == 12 else 0, until + 1):
@@ -401,7 +402,7 @@ def test_restarts_from_before_the_wait_do_not_count(monkeypatch: pytest.MonkeyPa
 
 def test_how_a_pod_ended_is_told_although_helm_has_put_another_in_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
-    monkeypatch.setattr(evidence.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(evidence, "time", SimpleNamespace(monotonic=lambda: now[0], time=time.time))
     answers: dict[str, Any] = {}
     watch = Watch(FakeKubectl(answers), "x")
     for item in (container(WAITING, restartCount=2, lastState=CRASHED), container({"running": {}})):
@@ -414,8 +415,7 @@ def test_how_a_pod_ended_is_told_although_helm_has_put_another_in_its_place(monk
 def test_what_kept_a_part_is_told_before_who_only_waited_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """An image that is pulled for minutes is no state of its pod: only the events say so."""
     now = [1767225600.0]  # 2026-01-01T00:00:00Z
-    monkeypatch.setattr(evidence.time, "monotonic", lambda: now[0])
-    monkeypatch.setattr(evidence.time, "time", lambda: now[0])
+    monkeypatch.setattr(evidence, "time", SimpleNamespace(monotonic=lambda: now[0], time=lambda: now[0]))
 
     def called(name: str, item: dict[str, Any]) -> dict[str, Any]:
         item["metadata"]["name"] = name
