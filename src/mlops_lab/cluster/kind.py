@@ -94,7 +94,7 @@ def config(
     mounts = [mount, {**mount, "containerPath": _SECOND}] if second else [mount]
     containerd = [
         f'[plugins."io.containerd.grpc.v1.cri".registry]\n  config_path = "{_HOSTS}"\n',
-        # containerd 2.4 measures each container every second, which takes an eighth of two cores where 50 run; the
+        # containerd 2.4 measures each container every second, which takes a tenth of two cores where 50 run; the
         # kubelet has its figures from cAdvisor, and only `crictl stats` reads these. Older ones ignore the key.
         '[plugins."io.containerd.cri.v1.runtime"]\n  stats_collect_period = "1m"\n',
     ]
