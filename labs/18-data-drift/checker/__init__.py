@@ -102,6 +102,17 @@ async def keeps_streams_apart(lab: Lab) -> None:
 
 
 @check(points=2, needs=keeps_streams_apart, domains=DOMAINS)
+async def finds_what_was_there_at_first(lab: Lab) -> None:
+    """A drift that was there before the stream's first row."""
+    await finds(
+        lab,
+        "finds_what_was_there_at_first",
+        "nothing changes in these streams; they were different from the reference when they began. A window that is "
+        "compared with the rows before it sees no change: what is compared with must be the reference, and stay it",
+    )
+
+
+@check(points=2, needs=keeps_streams_apart, domains=DOMAINS)
 async def finds_categories(lab: Lab) -> None:
     """A code that becomes an unknown one or another's, `origin` in another spelling, and `dest` in other codes."""
     await finds(
@@ -114,7 +125,7 @@ async def finds_categories(lab: Lab) -> None:
     )
 
 
-@check(points=2, needs=finds_categories, domains=DOMAINS)
+@check(points=2, needs=(finds_categories, finds_what_was_there_at_first), domains=DOMAINS)
 async def finds_missing_values(lab: Lab) -> None:
     """What is missing in 40 to 60 % of the rows, at random, with the values left as ever; and what is missing in all.
 
@@ -147,18 +158,7 @@ async def finds_other_shapes(lab: Lab) -> None:
     )
 
 
-@check(points=2, needs=keeps_streams_apart, domains=DOMAINS)
-async def finds_what_was_there_at_first(lab: Lab) -> None:
-    """A drift that was there before the stream's first row."""
-    await finds(
-        lab,
-        "finds_what_was_there_at_first",
-        "nothing changes in these streams; they were different from the reference when they began. A window that is "
-        "compared with the rows before it sees no change: what is compared with must be the reference, and stay it",
-    )
-
-
-@check(points=2, needs=keeps_streams_apart, domains=DOMAINS)
+@check(points=2, needs=(finds_categories, finds_other_shapes), domains=DOMAINS)
 async def finds_after_a_long_calm(lab: Lab) -> None:
     """A drift after 11,000 to 16,000 rows in which nothing happened, and another one some hundred rows later."""
     await finds(
