@@ -285,9 +285,15 @@ def test_a_pod_says_what_keeps_it_from_being_ready(item: dict[str, Any], found: 
     assert evidence.troubles(item) == found
 
 
-def test_an_image_that_does_not_come_ends_the_wait_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = [100.0]
-    monkeypatch.setattr(evidence, "time", SimpleNamespace(monotonic=lambda: now[0], time=time.time))
+@pytest.fixture
+def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """What `evidence` has for the monotonic time, seconds, in a list of one that a test moves on."""
+    moved = [100.0]
+    monkeypatch.setattr(evidence, "time", SimpleNamespace(monotonic=lambda: moved[0], time=time.time))
+    return moved
+
+
+def test_an_image_that_does_not_come_ends_the_wait_after_a_while(now: list[float]) -> None:
     watch = Watch(FakeKubectl({"get pods": {"items": [pod(PULLING)]}}), "x")
     seen = []
     for _ in range(20):
@@ -298,10 +304,8 @@ def test_an_image_that_does_not_come_ends_the_wait_after_a_while(monkeypatch: py
     assert "p: c: ImagePullBackOff: no such image" in watch.detail()
 
 
-def test_pods_of_runs_do_not_end_an_installation(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pods_of_runs_do_not_end_an_installation(now: list[float]) -> None:
     """A learner's step with a mistyped image stands in the same namespace, without the release's label."""
-    now = [100.0]
-    monkeypatch.setattr(evidence, "time", SimpleNamespace(monotonic=lambda: now[0], time=time.time))
     own, step = pod(container({"running": {}})), pod(PULLING)
     step["metadata"]["name"] = "step"
 
@@ -339,9 +343,7 @@ def test_all_pods_of_a_chart_bear_its_releases_name(chart: str) -> None:
     assert found > 1
 
 
-def test_an_image_that_does_not_come_is_one_trouble_by_two_names(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = [100.0]
-    monkeypatch.setattr(evidence, "time", SimpleNamespace(monotonic=lambda: now[0], time=time.time))
+def test_an_image_that_does_not_come_is_one_trouble_by_two_names(now: list[float]) -> None:
     answers: dict[str, Any] = {}
     watch = Watch(FakeKubectl(answers), "x")
     said = ""
@@ -363,10 +365,8 @@ def test_where_an_image_does_not_come_is_said() -> None:
 
 @pytest.mark.parametrize(("room", "ends"), [(120.0, True), (None, False)])
 def test_a_pod_without_a_node_ends_the_wait_where_no_node_is_added(
-    room: float | None, ends: bool, monkeypatch: pytest.MonkeyPatch
+    room: float | None, ends: bool, now: list[float]
 ) -> None:
-    now = [100.0]
-    monkeypatch.setattr(evidence, "time", SimpleNamespace(monotonic=lambda: now[0], time=time.time))
     condition = {"type": "PodScheduled", "status": "False", "message": "0/2 nodes: Insufficient memory"}
     watch = Watch(FakeKubectl({"get pods": {"items": [pod(conditions=[condition])]}}), "x", room)
     seen = []
@@ -377,9 +377,7 @@ def test_a_pod_without_a_node_ends_the_wait_where_no_node_is_added(
     assert ("p can't start: not scheduled: 0/2 nodes: Insufficient memory" in seen) is ends
 
 
-def test_pods_that_only_need_time_end_no_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = [100.0]
-    monkeypatch.setattr(evidence, "time", SimpleNamespace(monotonic=lambda: now[0], time=time.time))
+def test_pods_that_only_need_time_end_no_wait(now: list[float]) -> None:
     watch = Watch(FakeKubectl({"get pods": {"items": [pod(container({"running": {}}))]}}), "x")
     for _ in range(50):
         now[0] += 5.0
@@ -387,9 +385,7 @@ def test_pods_that_only_need_time_end_no_wait(monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.parametrize(("created", "until"), [("2026-01-01T00:00:00Z", 12), ("2100-01-01T00:00:00Z", 5)])
-def test_restarts_from_before_the_wait_do_not_count(monkeypatch: pytest.MonkeyPatch, created: str, until: int) -> None:
-    now = [100.0]
-    monkeypatch.setattr(evidence, "time", SimpleNamespace(monotonic=lambda: now[0], time=time.time))
+def test_restarts_from_before_the_wait_do_not_count(now: list[float], created: str, until: int) -> None:
     answers: dict[str, Any] = {}
     watch = Watch(FakeKubectl(answers), "x")
     for count in range(7 if until == 12 else 0, until + 1):
@@ -400,9 +396,7 @@ def test_restarts_from_before_the_wait_do_not_count(monkeypatch: pytest.MonkeyPa
         assert bool(watch()) == (count == until)
 
 
-def test_how_a_pod_ended_is_told_although_helm_has_put_another_in_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = [100.0]
-    monkeypatch.setattr(evidence, "time", SimpleNamespace(monotonic=lambda: now[0], time=time.time))
+def test_how_a_pod_ended_is_told_although_helm_has_put_another_in_its_place(now: list[float]) -> None:
     answers: dict[str, Any] = {}
     watch = Watch(FakeKubectl(answers), "x")
     for item in (container(WAITING, restartCount=2, lastState=CRASHED), container({"running": {}})):
