@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import stat
@@ -56,6 +57,9 @@ class FakeKubectl(Kubectl):
 
 def asked(kubectl: Kubectl) -> list[str]:
     return list(kubectl.asked)  # type: ignore[attr-defined]
+
+
+THEIRS = Cluster("theirs", "example.org/labs")
 
 
 def made(part: str = "tracking", **changes: Any) -> Release:
@@ -449,6 +453,66 @@ def test_what_kept_a_part_is_told_before_who_only_waited_for_it(monkeypatch: pyt
     assert [line.partition(":")[0] for line in lines[2:6]] == ["a0", "a1", "a2", "a3"] and len(lines) == 6
 
 
+def unhealthy() -> dict[str, Any]:
+    """A warning about the pod p, later than any test."""
+    about = {"kind": "Pod", "name": "p"}
+    return {"metadata": {}, "involvedObject": about, "type": "Warning", "reason": "Unhealthy",
+            "message": "Startup probe failed", "lastTimestamp": "2100-01-01T00:00:00Z"}  # fmt: skip
+
+
+def test_what_is_waited_for_is_one_line_of_this_moment(now: list[float]) -> None:
+    answers: dict[str, Any] = {"get events": {"items": [unhealthy()]}}
+    watch = Watch(FakeKubectl(answers), "x")
+    assert watch.waits() == ""
+    for item, line in (
+        (container({"running": {}}), "p: c runs and is not ready; Pod p: Unhealthy: Startup probe failed"),
+        (container({"running": {}}, ready=True), ""),
+    ):
+        answers["get pods"] = {"items": [pod(item)]}
+        now[0] += 5.0
+        assert watch() == "" and watch.waits() == line
+
+
+def test_a_long_wait_says_each_minute_what_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, said = [100.0], io.StringIO()
+    for module in (evidence, install):
+        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: clock[0], time=time.time))
+    kubectl = FakeKubectl({
+        "get pods": {"items": [pod(container({"running": {}}))]}, "get events": {"items": [unhealthy()]},
+    })  # fmt: skip
+    stop = threading.Event()
+    site = install._Site(THEIRS, kubectl, Helm(Path("helm"), "c"), None, Progress(said), stop)
+    look = install._looking(made(), Watch(kubectl, "x"), site)
+    for _ in range(150):
+        clock[0] += 1.0
+        assert look() == ""
+    line = "  .. tracking is not ready yet: p: c runs and is not ready; Pod p: Unhealthy: Startup probe failed"
+    assert said.getvalue().splitlines() == [line] * 2
+    stop.set()
+    assert look() == "interrupted"
+
+
+def test_status_shows_the_parts_in_their_order_though_they_are_asked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first answers last; each would wait for the other if they were asked one after the other."""
+    all_asked = threading.Barrier(2, timeout=20)
+    there = {"tracking": Installed("deployed", "small"), "monitoring": Installed("deployed", "small"),
+             "pipelines": Installed("failed")}  # fmt: skip
+
+    def lacking(_kubectl: Any, _helm: Any, release: Release) -> tuple[list[str], list[str]]:
+        all_asked.wait()
+        time.sleep(0.05 if release.part == "tracking" else 0)
+        return [], ["its server is not ready"] if release.part == "monitoring" else []
+
+    monkeypatch.setattr(installed.record, "current", lambda: THEIRS)
+    monkeypatch.setattr(installed.recipe, "path", lambda _store: Path("helm"))
+    monkeypatch.setattr(installed, "installed", lambda _kubectl: there)
+    monkeypatch.setattr(installed, "lacking", lacking)
+    first, second, third = installed.status()
+    assert (first.what, first.healthy) == ("tracking", True) and "lab open mlflow" in first.seen
+    assert (second.what, second.healthy, second.seen) == ("monitoring", False, "its server is not ready")
+    assert (third.what, third.healthy, third.seen) == ("pipelines", False, "its release is failed")
+
+
 def test_warnings_of_this_installation_are_told_once() -> None:
     def event(at: str, message: str) -> dict[str, Any]:
         about = {"kind": "Pod", "name": "p"}
@@ -597,9 +661,6 @@ def site(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
     told["answers"]["create"] = {"kind": "Namespace", "metadata": {"name": "x", "uid": "u"}}
     monkeypatch.setattr(install, "Kubectl", lambda *_: FakeKubectl(told["answers"]))
     return told
-
-
-THEIRS = Cluster("theirs", "example.org/labs")
 
 
 def up(*parts: str, profile: install.Profile | None = None) -> list[str]:

@@ -44,6 +44,7 @@ class Watch:
         self._since: dict[str, float] = {}
         self._before: dict[str, int] = {}
         self._seen: list[tuple[str, str, str]] = []
+        self._states: list[tuple[str, str, str]] = []  # of the last look
         self._coming: dict[tuple[str, str], float] = {}  # containers that had not begun, and when that was seen last
         self._pods: set[str] = set()  # the release's own, of any time
 
@@ -61,7 +62,7 @@ class Watch:
         for item in pods:
             for container, count in restarts(item).items():
                 self._before.setdefault(container, count if _created(item) < self._begin else 0)
-        states = [state for item in pods for state in troubles(item, self._before)]
+        states = self._states = [state for item in pods for state in troubles(item, self._before)]
         if states:
             # How the pod ended says more than that its successor, after helm's rollback, has just begun.
             before = {each[0]: each for each in self._seen}
@@ -81,16 +82,26 @@ class Watch:
                 return f"{pod} can't start: {text}"
         return ""
 
+    def waits(self) -> str:
+        """What is not ready now, in one line: two pods at most, and the newest warning; empty where all is."""
+        states, events = self._in_order(self._states)
+        return "; ".join([*states[:2], *self._warnings(events)[-1:]]) if states else ""
+
     def detail(self) -> str:
         """What was seen: pods that were not ready, the end of a crashing one's log, and warnings since the start. First
         comes what kept them, then images that were still pulled, then who only waited."""
+        states, events = self._in_order(self._seen)
+        return "\n".join([*states[:6], *self._logs(), *self._warnings(events)])
+
+    def _in_order(self, seen: list[tuple[str, str, str]]) -> tuple[list[str], list[dict[str, Any]]]:
+        """States of pods, what keeps one first, and the events that they were completed from."""
         events = [event for event in self._events() if self._ours(event["involvedObject"])]
-        kept = [f"{pod}: {text}" for pod, reason, text in self._seen if reason != _NOT_READY]
-        waited = [f"{pod}: {text}" for pod, reason, text in self._seen if reason == _NOT_READY]
-        return "\n".join([
-            *[*kept, *pulled(events, self._coming), *waited][:6], *self._logs(),
-            *warnings([event for event in events if event.get("type") == "Warning"], self._begin),
-        ])  # fmt: skip
+        kept = [f"{pod}: {text}" for pod, reason, text in seen if reason != _NOT_READY]
+        waited = [f"{pod}: {text}" for pod, reason, text in seen if reason == _NOT_READY]
+        return [*kept, *pulled(events, self._coming), *waited], events
+
+    def _warnings(self, events: list[dict[str, Any]]) -> list[str]:
+        return warnings([event for event in events if event.get("type") == "Warning"], self._begin)
 
     def _logs(self) -> list[str]:
         """The end of the log of a pod that ended again and again; it may be gone by now."""

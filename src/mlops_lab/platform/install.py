@@ -13,7 +13,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,6 +48,7 @@ Mode = Literal["auto", "pull", "build"]
 _LEVEL = "mlops-lab/pod-security"
 _LEAST = 60.0  # s that helm has at least, however long images took before
 _NO_ROOM = 120.0  # s that a pod may be without a node, in a cluster that gets no more of them
+_TELLS_EVERY = 60.0  # s between two lines about what is not ready yet
 
 
 def with_parts(
@@ -294,7 +295,7 @@ def _install(wanted: Wanted, was: Installed | None, site: _Site) -> None:
                     state.FINGERPRINT: wanted.fingerprint, state.IMAGES: wanted.images,
                 },
                 within=max(_LEAST, release.within - (time.monotonic() - begin)),
-                look=lambda: site.stopped() or watch(),
+                look=_looking(release, watch, site),
             )  # fmt: skip
         except LabError as failed:
             raise explained(failed, wanted, was, site.cluster, watch.detail()) from failed
@@ -312,10 +313,11 @@ def _wait(release: Release, site: _Site) -> list[str]:
         LabError: it can't become ready, is not within the limit, or the user does not want to wait any more.
     """
     watch = Watch(site.kubectl, release.namespace, _NO_ROOM if site.docker else None)
+    look = _looking(release, watch, site)
     hint = f"look at its pods: kubectl --context {site.kubectl.context} -n {release.namespace} get pods"
 
     def probe() -> tuple[list[str] | None, str]:
-        if reason := site.stopped() or watch():
+        if reason := look():
             raise LabError(f"{release.part} is not ready: {reason}", hint)
         gone, not_ready = state.lacking(site.kubectl, site.helm, release)
         return (gone, "") if gone or not not_ready else (None, ", ".join(not_ready[:4]))
@@ -324,6 +326,23 @@ def _wait(release: Release, site: _Site) -> list[str]:
         return wait_until(probe, what=release.part, within=release.within, every=1, hint=hint)
     except LabError as failed:
         raise LabError(failed.message, failed.hint, watch.detail()) from failed
+
+
+def _looking(release: Release, watch: Watch, site: _Site) -> Callable[[], str]:
+    """What to ask while a part becomes ready: a reason to wait no longer, or an empty text. Says now and then what it
+    waits for."""
+    told = time.monotonic()
+
+    def look() -> str:
+        nonlocal told
+        reason = site.stopped() or watch()
+        if not reason and time.monotonic() - told >= _TELLS_EVERY:
+            told = time.monotonic()
+            if text := watch.waits():
+                site.progress.say(f"  .. {release.part} is not ready yet: {text}")
+        return reason
+
+    return look
 
 
 def _namespace(release: Release, kubectl: Kubectl, users: bool = False) -> None:

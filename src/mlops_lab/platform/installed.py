@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -132,20 +133,23 @@ def status() -> list[Part]:
     cluster = record.current()
     kubectl = Kubectl(cluster.context, cluster.kubeconfig)
     program = recipe.path(Store())
-    found = []
-    for part, state in installed(kubectl).items():
-        (release,) = (each.by(state.profile) for each in RELEASES if each.part == part)
-        if program is None:
-            found.append(Part(part, False, "helm is missing; lab up builds it again"))
-            continue
-        if state.status != "deployed":
-            found.append(Part(part, False, f"its release is {state.status}"))
-            continue
-        gone, not_ready = lacking(kubectl, Helm(program, cluster.context, cluster.kubeconfig), release)
-        pages = f"; lab open {release.pages[0].name}" if release.pages else ""
-        wrong = ", ".join([*gone, *not_ready][:3])
-        found.append(Part(part, not wrong, wrong or f"{release.chart}, {called(state.profile)}{pages}"))
-    return found
+    there = installed(kubectl)
+    helm = Helm(program, cluster.context, cluster.kubeconfig) if program else None
+    with ThreadPoolExecutor(max(1, len(there))) as pool:  # each part is three requests, one after the other
+        return list(pool.map(lambda part: _seen(part, there[part], kubectl, helm), there))
+
+
+def _seen(part: str, state: Installed, kubectl: Kubectl, helm: Helm | None) -> Part:
+    """One installed part as `lab status` shows it."""
+    if helm is None:
+        return Part(part, False, "helm is missing; lab up builds it again")
+    if state.status != "deployed":
+        return Part(part, False, f"its release is {state.status}")
+    (release,) = (each.by(state.profile) for each in RELEASES if each.part == part)
+    gone, not_ready = lacking(kubectl, helm, release)
+    pages = f"; lab open {release.pages[0].name}" if release.pages else ""
+    wrong = ", ".join([*gone, *not_ready][:3])
+    return Part(part, not wrong, wrong or f"{release.chart}, {called(state.profile)}{pages}")
 
 
 def called(profile: str) -> str:

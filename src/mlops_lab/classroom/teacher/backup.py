@@ -90,7 +90,7 @@ def make(place: Place, file: Path, progress: Progress) -> Backup:
     dump, whole = (file.with_name(f".{file.name}.{each}") for each in ("dump", "part"))
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        with progress.showing(lambda: None), progress.piece("reading the class's database"), _private(dump) as target:
+        with progress.piece("reading the class's database"), _private(dump) as target:
             words = "pg_dump -h /tmp -U postgres --format=custom classroom && printf '\\nmlops-lab: whole\\n'"
             place.kubectl.pipe("exec", "-n", NAMESPACE, *POD, "--", "sh", "-c", words, within=_WITHIN, stdout=target)
             _cut(target)

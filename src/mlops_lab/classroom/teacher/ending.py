@@ -99,21 +99,21 @@ def end(place: Place, plan: Plan, progress: Progress) -> None:
     """
     with exclusive(progress):
         if plan.graders:  # while Kueue is there and the dispatcher is not, which would make them anew
-            with progress.showing(lambda: None), progress.piece(f"ending {len(plan.graders)} namespaces of graders"):
+            with progress.piece(f"ending {len(plan.graders)} namespaces of graders"):
                 _stop(place)
                 leave.delete(place.kubectl, plan.graders, within=600)
         if plan.release:  # before learners' namespaces, so that the operator makes nothing anew
             helm = Helm(program(progress), place.cluster.context, place.cluster.kubeconfig)
-            with progress.showing(lambda: None), progress.piece("removing the class"):
+            with progress.piece("removing the class"):
                 helm.uninstall(NAMESPACE)
         doomed = [*plan.spaces, *([plan.own] if plan.own else [])]
         if doomed:
-            with progress.showing(lambda: None), progress.piece(f"deleting {len(doomed)} namespaces"):
+            with progress.piece(f"deleting {len(doomed)} namespaces"):
                 leave.delete(place.kubectl, doomed, within=600)
         if plan.own:
             place.note(False)
         if plan.kueue:
-            with progress.showing(lambda: None), progress.piece("removing Kueue"):
+            with progress.piece("removing Kueue"):
                 kueue.remove(place.kubectl)
 
 

@@ -89,7 +89,7 @@ def _pulled(ref: str, prefix: str, docker: Docker, progress: Progress) -> str:
     hint = f"push the project's images there (lab images push {prefix}); {_WITHOUT}"
     there = docker.inspect("image", ref)
     try:
-        with progress.showing(lambda: None), progress.piece(f"asking the registry for {ref}"):
+        with progress.piece(f"asking the registry for {ref}"):
             docker.run("pull", ref, within=1800)
     except LabError as absent:
         raise LabError(f"the image {ref}, which grades, can't be had", hint, absent.detail) from absent

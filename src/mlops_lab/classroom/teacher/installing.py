@@ -177,7 +177,7 @@ def install(place: Place, wishes: Wishes, progress: Progress, mode: Mode = "auto
     bring(place, told, len(wishes.learners), progress, {"roster": wishes.roster}, mode)
     place.tell(told)
     wanted = {each.id for each in wishes.learners}
-    with progress.showing(lambda: None), progress.piece("waiting until the server has the roster"):
+    with progress.piece("waiting until the server has the roster"):
         _hurry(place, wishes.roster)
         _await_roster(place, wanted, before - wanted)
     return told

@@ -45,14 +45,13 @@ def put(place: Place, file: Path, progress: Progress) -> Backup:
                 f"the backup is signed with another key than that of your Secret {own}",
                 f"put that class's key into it (it is in {file}, secrets.json), then run this again",
             )
-        reading = progress.piece("reading the backup into a database of its own")
-        with progress.showing(lambda: None), reading, content.dump.open("rb") as dump:
+        with progress.piece("reading the backup into a database of its own"), content.dump.open("rb") as dump:
             words = ("exec", "-i", "-n", NAMESPACE, *backup.POD, "--", *_ENV, "sh", "-c", _FILL)
             place.kubectl.pipe(*words, within=_WITHIN, stdin=dump)
         before = [] if own else [item for name in ("class", _AUTHORITY) if (item := place.find("secret", name))]
         aside = _aside(place, progress)
         try:
-            with progress.showing(lambda: None), progress.piece("stopping the server"):
+            with progress.piece("stopping the server"):
                 _stop(place)
             _swap(place, "classroom_restored", aside)
             if not own:
