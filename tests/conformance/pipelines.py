@@ -7,11 +7,13 @@ Steps stand on the engine's own image, which has the SDK, so nothing is installe
 # No `from __future__ import annotations`: the SDK reads the annotations of components as objects.
 # ruff: noqa: PTH103, PTH118, PTH123, PTH208, UP006, UP035, UP045
 import os
+import time
 from typing import Dict, List, NamedTuple, Optional
 
 from kfp import dsl
 
 IMAGE = os.environ.get("MLOPS_LAB_STEP_IMAGE", "localhost:5001/pipelines:1")
+CACHE_KEY = f"conformance-{time.time_ns()}"  # no other suite's: an engine keeps its cache
 component = dsl.component(base_image=IMAGE, install_kfp_package=False)
 
 
@@ -384,6 +386,13 @@ def stamp(mark: str) -> float:
 def stamped(mark: str, begun: float, fresh: bool):
     """Is what a nested pipeline's step gives fresh, or from the cache?"""
     expect_later(moment=stamp(mark=mark).output, begun=begun, later=fresh)
+
+
+@dsl.pipeline(name="keyed")
+def keyed(mark: str = "", begun: float = 0.0, fresh: bool = True):
+    """Is what a step gives fresh that has a cache key of its own, or from the cache?"""
+    made = now(mark=mark).set_caching_options(True, cache_key=CACHE_KEY)
+    expect_later(moment=made.output, begun=begun, later=fresh)
 
 
 @dsl.pipeline(name="slow")

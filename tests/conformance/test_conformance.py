@@ -101,6 +101,16 @@ def test_the_clients_switch_for_the_cache_reaches_the_outermost_steps_alone(back
         assert any("enable_caching=False switches" in each for each in backend.warnings(ended.run_id))
 
 
+def test_a_cache_key_of_its_own_stands_for_all_inputs(backend: Backend) -> None:
+    """The real backend does not look at it."""
+    for mark, fresh in (("first", True), ("second", backend.real)):
+        arguments = {"mark": mark, "begun": time.time(), "fresh": fresh}
+        ended = backend.finish(str(backend.client.create_run_from_pipeline_func(pipelines.keyed, arguments).run_id))
+        assert ended.state == "SUCCEEDED", (ended.error, states(ended))
+    if not backend.real:
+        assert any("would not look at the cache_key of now" in each for each in backend.warnings(ended.run_id))
+
+
 def test_a_check_inside_a_pipeline_can_fail(backend: Backend) -> None:
     """Otherwise the ones above would prove nothing."""
     run = backend.finish(backend.start(pipelines.conditions, {"wanted": "another"}))

@@ -83,6 +83,7 @@ def upstream():
         (pipelines.nested_placeholders, ["fail at shell-optional", "non-string item in IfPresent"]),
         (pipelines.dollars_kept, ["single $ of each $$ in dollars"]),
         (dollars, ["single $ of each $$ in the arguments of say", "$(COLOUR) in shell", "its shell reads $COLOUR"]),
+        (pipelines.keyed, ["would not look at the cache_key of now", "whatever its inputs are"]),
         (pipelines.one_of_models, [ONE_OF, "on model-of and model-of-2"]),
         (pipelines.exit_handler, ["give final the state COMPLETE"]),
         (upstream, ["run say-3 once after each of say and say-2", "say-4 can't come after say-3", "never start say-5"]),
@@ -114,6 +115,7 @@ def test_what_the_clients_switch_for_the_cache_does_not_reach() -> None:
     (text,) = [text for text in warned(pipelines.nested, cache=False) if CACHE in text]
     assert "read-model and say may come from it" in text
     assert warned(pipelines.two_steps, cache=False) == []
+    assert warned(pipelines.keyed, cache=False) == [], "a key is nothing without the cache"
 
 
 def test_many_names_are_counted() -> None:

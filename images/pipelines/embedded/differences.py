@@ -125,6 +125,20 @@ def _caching(spec: dict[str, Any], parameters: dict[str, Any]) -> Iterator[str]:
         )
 
 
+def _cache_keys(spec: dict[str, Any], parameters: dict[str, Any]) -> Iterator[str]:
+    keyed = [
+        name
+        for _, tasks, _ in _dags(spec)
+        for name, task in tasks.items()
+        if _cached(task) and task["cachingOptions"].get("cacheKey")
+    ]
+    if keyed:
+        yield (
+            f"{BACKEND} would not look at the cache_key of {_names(keyed)}: its own key changes with a step's inputs, "
+            "image and command. Here a step with that key comes from the cache whatever its inputs are, as the SDK says"
+        )
+
+
 def _one_of(spec: dict[str, Any], parameters: dict[str, Any]) -> Iterator[str]:
     cached: list[str] = []
     seen: set[tuple[Any, ...]] = set()
@@ -182,7 +196,7 @@ def _final_status(spec: dict[str, Any], parameters: dict[str, Any]) -> Iterator[
 
 RULES = (
     *(_artifact_loops, _empty_loops, _importers, _nested_placeholders, _dollars, _one_of, _caching),
-    *(_final_tasks, _final_status),
+    *(_cache_keys, _final_tasks, _final_status),
 )
 
 
