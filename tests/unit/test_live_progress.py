@@ -60,7 +60,7 @@ def test_the_view_ends_with_the_last_piece_whichever_began_first() -> None:
     threads = [threading.Thread(target=work, args=pair) for pair in (("a", first), ("b", second))]
     for each in threads:
         each.start()
-    until(lambda: "  .. a " in out.getvalue() and ", b " in out.getvalue().replace(", a ", ", b "))
+    until(lambda: any("a 0." in line and "b 0." in line for line in out.getvalue().splitlines()))
     first.set()
     threads[0].join()
     said = len(out.getvalue())

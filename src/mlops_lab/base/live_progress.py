@@ -1,4 +1,7 @@
-"""Progress whose view stays fresh as long as any piece of work runs, as commands at a terminal want it."""
+"""Progress whose view stays fresh as long as any piece of work runs, as commands at a terminal want it.
+
+It is no part of `Progress` since that is in the content of every lab's proof, and a change there renews them all.
+"""
 
 from __future__ import annotations
 
