@@ -159,6 +159,35 @@ def test_pods_find_services_by_name_and_policy_shuts_them_out(cluster: Kube, nam
     assert settled(cluster, namespace, SHUT) in SHUT
 
 
+def test_policies_know_a_pod_of_another_node_whatever_kube_router_remembers_of_that_node(
+    cluster: Kube, namespace: str
+) -> None:
+    """Its controllers write older sets of the nodes' addresses over newer ones: nothing may hang on those."""
+    objects, nodes = [], _workers(cluster)
+    assert len(nodes) == 2
+    for name, node in zip(("model", "client"), nodes, strict=True):
+        deployment, service = server(name, f"{REGISTRY}/flight-delay:v1")
+        deployment["spec"]["template"]["spec"]["nodeName"] = node
+        objects += [deployment, service]
+    clients = {"from": [{"podSelector": {"matchLabels": {"app": "client"}}}]}
+    spec = {"podSelector": {"matchLabels": {"app": "model"}}, "policyTypes": ["Ingress"], "ingress": [clients]}
+    cluster.apply(objects, namespace)
+    for name in ("model", "client"):
+        ready(cluster, name, namespace)
+    theirs = cluster.get("Node", nodes[0])["spec"]["podCIDR"]
+    policy = {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": "clients"}}
+    cluster.apply([policy | {"spec": spec}], namespace)
+    assert settled(cluster, namespace, ("200",)) == "200"
+    docker("exec", nodes[1], "ipset", "del", "-exist", "kube-router-pod-subnets", theirs)
+    assert [fetch(cluster, namespace, "http://model/readyz") for _ in range(5)] == ["200"] * 5
+
+
+def _workers(cluster: Kube) -> list[str]:
+    role = "node-role.kubernetes.io/control-plane"
+    nodes = [item["metadata"] for item in cluster.list("Node")]
+    return sorted(each["name"] for each in nodes if role not in each["labels"])
+
+
 def test_a_volume_is_provisioned_and_keeps_its_data(cluster: Kube, namespace: str) -> None:
     claim = {
         "apiVersion": "v1",

@@ -586,6 +586,7 @@ def test_manifests_are_whole_and_their_images_are_filled_in() -> None:
         assert "$image" not in text and "$registry" not in text
     assert "example.org/load:v1" in texts["system.yaml"]
     assert "from 10.1.0.0/16 to 10.2.0.0/16 unreachable" in texts["kube-router.yaml"]
+    assert "-A POSTROUTING -s 10.1.0.0/16 ! -d 10.1.0.0/16 -j MASQUERADE" in texts["kube-router.yaml"]
 
 
 def test_no_other_file_repeats_a_pin() -> None:
