@@ -628,6 +628,8 @@ def test_a_pod_without_a_model_is_like_the_deployments_but_for_the_models_name()
     # What waits before it asks is asked at once, and looked at for as long as it takes to be asked so often.
     assert container["readinessProbe"] == probe | {"initialDelaySeconds": 0}
     assert lab_globals("09")["looked_at"](pod) == 36
+    container["startupProbe"] = {"exec": {"command": ["sleep", "5"]}, "periodSeconds": 1, "timeoutSeconds": 6}
+    assert lab_globals("09")["looked_at"](pod) == 36 + 14
     assert "app" not in pod["metadata"]["labels"]
     # Pods that must not share a node leave none for the copy, on two nodes.
     assert pod["spec"]["serviceAccountName"] == "model"
