@@ -28,29 +28,36 @@ def percent(value: int, period: int) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("hpa", "seconds"),
     [
-        (autoscaler(4), 300),
-        (autoscaler(4, stabilizationWindowSeconds=15), 15),
-        (autoscaler(4, stabilizationWindowSeconds=0, policies=[pods(4, 15)]), 0),
-        (autoscaler(4, stabilizationWindowSeconds=15, policies=[pods(1, 60)]), 135),
-        (autoscaler(2, stabilizationWindowSeconds=15, policies=[pods(1, 60)]), 15),
-        (autoscaler(4, stabilizationWindowSeconds=15, policies=[pods(1, 15)]), 45),
-        (autoscaler(4, stabilizationWindowSeconds=15, policies=[percent(50, 30)]), 45),
-        (autoscaler(4, stabilizationWindowSeconds=15, policies=[pods(1, 60), percent(100, 15)]), 15),
+        (autoscaler(4), 315),
+        (autoscaler(4, stabilizationWindowSeconds=15), 30),
+        (autoscaler(4, stabilizationWindowSeconds=0, policies=[pods(4, 15)]), 30),
+        (autoscaler(4, stabilizationWindowSeconds=15, policies=[pods(1, 60)]), 150),
+        (autoscaler(2, stabilizationWindowSeconds=15, policies=[pods(1, 60)]), 30),
+        (autoscaler(4, stabilizationWindowSeconds=15, policies=[pods(1, 15)]), 60),
+        (autoscaler(4, stabilizationWindowSeconds=15, policies=[percent(50, 30)]), 60),
+        (autoscaler(4, stabilizationWindowSeconds=15, policies=[pods(1, 60), percent(100, 15)]), 30),
         (
             autoscaler(4, stabilizationWindowSeconds=15, policies=[pods(1, 60), percent(100, 15)], selectPolicy="Min"),
-            135,
+            150,
         ),
         (autoscaler(4, stabilizationWindowSeconds=15, selectPolicy="Disabled"), 600),
-        (autoscaler(1, stabilizationWindowSeconds=15, selectPolicy="Disabled"), 15),
-        (autoscaler(4, stabilizationWindowSeconds=40, policies=[pods(1, 20)]), 105),
-        (autoscaler(4, stabilizationWindowSeconds=30, policies=[pods(1, 20)]), 90),
-        (autoscaler(4, stabilizationWindowSeconds=20, policies=[pods(2, 15), percent(50, 15)]), 45),
-        (autoscaler(4, stabilizationWindowSeconds=50), 60),
+        (autoscaler(1, stabilizationWindowSeconds=15, selectPolicy="Disabled"), 30),
+        (autoscaler(4, stabilizationWindowSeconds=40, policies=[pods(1, 20)]), 120),
+        (autoscaler(4, stabilizationWindowSeconds=30, policies=[pods(1, 20)]), 105),
+        (autoscaler(4, stabilizationWindowSeconds=30, policies=[pods(1, 30)]), 105),
+        (autoscaler(4, stabilizationWindowSeconds=15, policies=[pods(1, 30)]), 90),
+        (autoscaler(4, stabilizationWindowSeconds=0, policies=[pods(1, 30)]), 90),
+        (autoscaler(4, stabilizationWindowSeconds=0, policies=[pods(1, 45)]), 120),
+        (autoscaler(4, stabilizationWindowSeconds=45, policies=[pods(1, 15)]), 90),
+        (autoscaler(4, stabilizationWindowSeconds=60, policies=[pods(1, 15)]), 105),
+        (autoscaler(4, stabilizationWindowSeconds=20, policies=[pods(2, 15), percent(50, 15)]), 60),
+        (autoscaler(4, stabilizationWindowSeconds=50), 75),
+        (autoscaler(4, stabilizationWindowSeconds=75), 90),
     ],
 )
 def test_how_long_an_autoscaler_takes_to_come_down(hpa: Autoscaler, seconds: int) -> None:
     checker = loaded("10")
-    assert checker.least(hpa) == seconds
+    assert checker.seconds_down(hpa) == seconds
 
     async def autoscalers_of(lab: Any) -> list[Autoscaler]:
         return [hpa]

@@ -151,7 +151,7 @@ async def scales_in_again(lab: Lab) -> None:
         "this load ended soon after its second pod came; a storm that lasts brings as many pods as the autoscaler may "
         "ask for. It goes down by behavior.scaleDown: so many pods or percent in each periodSeconds, after "
         "stabilizationWindowSeconds. It looks every 15 s, so what is due between two looks waits for the second one: a "
-        "pod each 20 s is one each 30 s"
+        "pod each 20 s is one each 30 s. And figures may be half a minute old until it sees that the storm is over"
     )
 
 
