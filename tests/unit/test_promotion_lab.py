@@ -1,4 +1,4 @@
-"""Lab 09: a registry of more than nine versions, one pod more, and what an exit code 0 claims."""
+"""Lab 09: a registry of more than nine versions, what a hand moves the alias to, and tags that are put back."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from typing import Any
 
 import pytest
 
-from mlops_lab.checks.rooms.work import Command
 from mlops_lab.measure.services.rest import RefusedRequest
 from tests.lab_programs import loaded
 from tests.made_up import made_up_lab
 
-prepared, scenario = loaded("09", "prepared"), loaded("09", "scenario")
+prepared, as_found = loaded("09", "prepared"), loaded("09", "as_found")
 
 
 class Registry:
@@ -23,10 +22,10 @@ class Registry:
 
     def __init__(self, highest: int, refuses: bool = False) -> None:
         self.numbers, self.refuses, self.bodies = list(range(1, highest + 1)), refuses, list[Any]()
+        self.about: dict[str, Any] = {"source": "models:/m-1", "run_id": "january"}
 
     async def versions(self) -> list[Any]:
-        about = {"source": "models:/m-1", "run_id": "january"}
-        return [{"version": str(number), **about} for number in reversed(self.numbers)]
+        return [{"version": str(number), **self.about} for number in reversed(self.numbers)]
 
     async def ask(self, method: str, path: str, body: Any) -> Any:
         assert (method, path) == ("POST", "model-versions/create")
@@ -35,9 +34,6 @@ class Registry:
         self.bodies.append(body)
         self.numbers.append(self.numbers[-1] + 1)
         return {"model_version": {"version": str(self.numbers[-1])}}
-
-    async def by_alias(self, alias: str) -> Any:
-        return {"version": "2"}
 
 
 def lab_with(registry: Registry) -> Any:
@@ -58,19 +54,44 @@ def test_a_registry_that_takes_no_more_versions_is_left_as_it_is() -> None:
     assert registry.numbers == [1]
 
 
-@pytest.mark.parametrize(
-    ("code", "said", "ok"), [(1, {"1", "2"}, True), (None, {"1"}, True), (0, {"2"}, True), (0, {"1", "2"}, False)]
-)
-def test_a_rollback_exits_with_0_only_if_all_pods_serve_it(
-    monkeypatch: pytest.MonkeyPatch, code: int | None, said: set[str], ok: bool
-) -> None:
-    async def called(lab: Any, *words: str) -> Command:
-        assert words == ("rollback",)
-        return Command(code, "", 3.0)
+def test_a_version_more_has_the_digest_of_its_data_and_no_other_tag() -> None:
+    registry = Registry(1)
+    registry.about["tags"] = [{"key": "data.digest", "value": "d"}, {"key": "served", "value": "1"}]
+    asyncio.run(prepared.more_versions(lab_with(registry), "1"))
+    assert all(body["tags"] == [{"key": "data.digest", "value": "d"}] for body in registry.bodies)
 
-    async def by_all_pods(lab: Any) -> Any:
-        return [(version, []) for version in said]
 
-    monkeypatch.setattr(scenario, "called", called)
-    monkeypatch.setattr(scenario, "by_all_pods", by_all_pods)
-    assert asyncio.run(scenario.no_false_rollback(lab_with(Registry(1)))).ok is ok
+def test_where_no_version_more_was_made_a_hand_moves_the_alias_to_the_first() -> None:
+    registry = Registry(12)
+    known = {str(number) for number in registry.numbers}
+    assert asyncio.run(prepared.another_version(lab_with(registry), "1", known)) == "1"
+    assert asyncio.run(prepared.another_version(lab_with(registry), "1", known - {"9", "11"})) == "11"
+
+
+def test_tags_are_put_back_as_they_were_found() -> None:
+    asked: list[Any] = []
+    model = {"tags": [{"key": "served", "value": "1 12"}, {"key": "mine", "value": "x"}]}
+    versions = [
+        {"version": "2", "tags": [{"key": "served", "value": "yes"}]},
+        {"version": "1", "tags": [{"key": "data.digest", "value": "d"}]},
+    ]
+
+    async def ask(method: str, path: str, body: Any = None, **query: Any) -> Any:
+        if method == "GET":
+            return {"registered_model": model}
+        asked.append((method, path, body))
+        return {}
+
+    async def all_versions() -> Any:
+        return versions
+
+    mlflow = SimpleNamespace(name="lab-09", ask=ask, versions=all_versions)
+    lab = made_up_lab("09", platform=SimpleNamespace(mlflow=mlflow))
+    was = {"": {"served": "1"}, "1": {"data.digest": "d", "served": "yes"}, "2": {}}
+    asyncio.run(as_found.put_back_notes(lab, was))
+    assert asked == [
+        ("POST", "registered-models/set-tag", {"name": "lab-09", "key": "served", "value": "1"}),
+        ("DELETE", "registered-models/delete-tag", {"name": "lab-09", "key": "mine"}),
+        ("DELETE", "model-versions/delete-tag", {"name": "lab-09", "version": "2", "key": "served"}),
+        ("POST", "model-versions/set-tag", {"name": "lab-09", "version": "1", "key": "served", "value": "yes"}),
+    ]

@@ -101,6 +101,8 @@ def test_a_target_for_all_requests_adds_a_pod_to_one_as_well() -> None:
         ({"matchLabels": {"app": "model"}}, True),
         ({"matchLabels": {"status": "200"}}, False),
         ({"matchExpressions": [{"key": "status", "operator": "NotIn", "values": ["422"]}]}, False),
+        ({"matchExpressions": [{"key": "status", "operator": "NotIn", "values": ["413"]}]}, False),
+        ({"matchExpressions": [{"key": "status", "operator": "Exists"}]}, True),
         ({"matchLabels": {"pod": "another"}}, False),
     ],
 )

@@ -590,11 +590,11 @@ def drawn_with(seed: int) -> list[dict[str, Any]]:
 def test_which_run_is_broken_is_not_known_by_its_name() -> None:
     drawn = [drawn_with(seed) for seed in range(60)]
     broken = {runs[1]["name"].split("-")[0] for runs in drawn}
-    good = {runs[place]["name"].split("-")[0] for runs in drawn for place in (0, 2, 3)}
-    assert all([run["bare"] for run in runs] == [False, False, False, False, True] for runs in drawn)
+    good = {runs[place]["name"].split("-")[0] for runs in drawn for place in (0, 2, 3, 5)}
+    assert all([run["bare"] for run in runs] == [False, False, False, False, True, False] for runs in drawn)
     assert len(broken) > 5 and broken <= good
-    cut = [False, True, False, False, False]
-    assert all(len({run["day"] for run in runs}) == 5 and [bool(run["cut"]) for run in runs] == cut for runs in drawn)
+    cut = [False, True, False, False, False, False]
+    assert all(len({run["day"] for run in runs}) == 6 and [bool(run["cut"]) for run in runs] == cut for runs in drawn)
     assert drawn_with(7) == drawn_with(7) != drawn_with(8)
 
 
@@ -628,6 +628,8 @@ def test_a_pod_without_a_model_is_like_the_deployments_but_for_the_models_name()
     # What waits before it asks is asked at once, and looked at for as long as it takes to be asked so often.
     assert container["readinessProbe"] == probe | {"initialDelaySeconds": 0}
     assert lab_globals("09")["looked_at"](pod) == 36
+    container["startupProbe"] = {"exec": {"command": ["sleep", "5"]}, "periodSeconds": 1, "timeoutSeconds": 6}
+    assert lab_globals("09")["looked_at"](pod) == 36 + 14
     assert "app" not in pod["metadata"]["labels"]
     # Pods that must not share a node leave none for the copy, on two nodes.
     assert pod["spec"]["serviceAccountName"] == "model"
@@ -637,12 +639,23 @@ def test_a_pod_without_a_model_is_like_the_deployments_but_for_the_models_name()
 
 
 @pytest.mark.parametrize(
-    ("codes", "means", "right"), [((0, 0), "2", True), ((0, 0), "5", False), ((0, 1), "2", False), ((1, 0), "2", False)]
+    ("codes", "follows", "means", "right"),
+    [
+        ((0, 0), True, "8", True),
+        ((0, 0), True, "5", False),
+        ((0, 1), True, "8", False),
+        ((1, 0), True, "8", False),
+        ((0, 0), False, "8", False),
+    ],
 )
-def test_after_a_rollback_the_version_before_is_the_one_that_came_back(
-    codes: tuple[int, int], means: str, right: bool
+def test_a_rollback_goes_back_to_where_a_hand_had_moved_the_alias(
+    codes: tuple[int, int], follows: bool, means: str, right: bool
 ) -> None:
-    lab09, left = loaded("09"), list(codes)
+    lab09, left, moved = loaded("09"), list(codes), list[str]()
+
+    async def moved_to(lab: Lab, version: str) -> Observation:
+        moved.append(version)
+        return Observation(follows, "the pods follow", "they do" if follows else "they do not")
 
     async def called(lab: Lab, *words: str) -> Any:
         return Command(left.pop(0), "", 1.0)
@@ -654,9 +667,15 @@ def test_after_a_rollback_the_version_before_is_the_one_that_came_back(
         return [(means, [0.25])] * 20
 
     lab09.called, lab09.in_production, lab09.by_all_pods = called, in_production, by_all_pods
-    run = SimpleNamespace(name="may-100", run_id="r", values=[0.25])
-    seen = asyncio.run(lab09.next_time(told("09"), "2", SimpleNamespace(next=run, last=run)))
+    lab09.moved_to = moved_to
+    numbered = [
+        {"version": str(each), "source": "models:/m-1" if each < 9 else f"models:/m-{each}"} for each in range(1, 12)
+    ]
+    was = SimpleNamespace(first="1", versions={"1", "2"})
+    lab = told("09", mlflow(versions=numbered), found=was, first_values=[0.25])
+    seen = asyncio.run(lab09.next_time(lab, SimpleNamespace(last=SimpleNamespace(name="may-100", run_id="r"))))
     assert seen.ok is right and seen.seen
+    assert moved == ["8"]  # the highest of those that the checker has made of the first one's model
 
 
 @pytest.mark.parametrize(
@@ -664,26 +683,74 @@ def test_after_a_rollback_the_version_before_is_the_one_that_came_back(
     [
         (True, 1, "2", [], True),
         (True, 1, "7", [], False),
-        (True, None, "7", [], False),
+        (True, None, "2", [], False),
         (True, 0, "7", ["7", "2"], False),
         (True, 0, "7", ["7", "7"], True),
+        (True, 0, "2", ["2", "2"], False),  # back again, and that is no promotion
         (False, 0, "7", ["2"], True),
     ],
 )
 def test_a_promotion_that_one_pod_cannot_follow(
     shut: bool, code: int | None, means: str, served: list[str], right: bool
 ) -> None:
-    lab09 = loaded("09")
+    lab09 = cut_off_lab(shut, {"promote": code}, ["2", means], served)
+    seen = asyncio.run(lab09.no_false_promotion(told("09"), SimpleNamespace(run_id="r")))
+    assert seen.ok is right and seen.seen
+
+
+@pytest.mark.parametrize(
+    ("shut", "code", "means", "served", "right"),
+    [
+        (True, 1, "7", [], True),
+        (True, 1, "2", [], True),
+        (True, None, "2", [], False),
+        (True, 0, "2", ["2", "7"], False),
+        (True, 0, "2", ["2", "2"], True),
+        (True, 0, "7", ["7", "7"], False),  # nothing was brought back
+        (False, 0, "2", ["7"], True),
+    ],
+)
+def test_a_rollback_that_one_pod_cannot_follow(
+    shut: bool, code: int | None, means: str, served: list[str], right: bool
+) -> None:
+    lab09 = cut_off_lab(shut, {"rollback": code}, [means], served)
+    seen = asyncio.run(lab09.no_false_rollback(told("09"), "2"))
+    assert seen.ok is right and seen.seen
+
+
+def test_another_pod_is_cut_off_for_the_promotion_than_for_the_rollback() -> None:
+    lab09, cut = loaded("09"), list[int]()
 
     @contextlib.asynccontextmanager
-    async def one_cut_off(lab: Lab) -> AsyncIterator[bool]:
+    async def one_cut_off(lab: Lab, which: int) -> AsyncIterator[bool]:
+        cut.append(which)
+        yield True
+
+    async def called(lab: Lab, *words: str) -> Any:
+        return Command(1 if cut else 0, "", 1.0)
+
+    async def in_production(lab: Lab) -> Any:
+        return {"version": "2"}
+
+    lab09.one_cut_off, lab09.called, lab09.in_production = one_cut_off, called, in_production
+    run = SimpleNamespace(name="may-100", run_id="r")
+    assert asyncio.run(lab09.everywhere(told("09"), SimpleNamespace(extra=run, last=run))).ok
+    assert cut == [0, -1]
+
+
+def cut_off_lab(shut: bool, codes: dict[str, int | None], means: list[str], served: list[str]) -> Any:
+    """Lab 09's checker with a pod that is cut off, or not, what programs say, what the alias means, and who answers."""
+    lab09, left = loaded("09"), list(means)
+
+    @contextlib.asynccontextmanager
+    async def one_cut_off(lab: Lab, which: int) -> AsyncIterator[bool]:
         yield shut
 
     async def called(lab: Lab, *words: str) -> Any:
-        return Command(code, "", 1.0)
+        return Command(codes[words[0]], "", 1.0)
 
     async def in_production(lab: Lab) -> Any:
-        return {"version": means}
+        return {"version": left.pop(0)}
 
     async def by_all_pods(lab: Lab) -> Any:
         return [(version, [0.25]) for version in served]
@@ -691,8 +758,7 @@ def test_a_promotion_that_one_pod_cannot_follow(
     lab09.one_cut_off, lab09.called, lab09.in_production, lab09.by_all_pods = (
         one_cut_off, called, in_production, by_all_pods,
     )  # fmt: skip
-    seen = asyncio.run(lab09.everywhere(told("09"), "2", SimpleNamespace(run_id="r")))
-    assert seen.ok is right and seen.seen
+    return lab09
 
 
 @pytest.mark.parametrize(
@@ -741,7 +807,7 @@ def test_a_refusal_puts_back_what_the_alias_was_moved_to(puts_back: str, follows
     runs = {name: SimpleNamespace(name=name, run_id=name) for name in ("broken", "bare")}
     lab = told(
         "09", promoted=SimpleNamespace(version={"version": "2"}), candidates=SimpleNamespace(**runs),
-        found=lab09.Found({}, set(), {}, "1"),
+        found=lab09.Found({}, set(), {}, "1", {}),
     )  # fmt: skip
     step = asyncio.run(lab09.refused(lab))
     assert step.well is well and bool(back) is not well
@@ -749,7 +815,7 @@ def test_a_refusal_puts_back_what_the_alias_was_moved_to(puts_back: str, follows
 
 
 def test_requests_lost_without_a_deployment_have_a_reason() -> None:
-    found = lab_globals("09")["Found"]({}, set(), {}, "1")
+    found = lab_globals("09")["Found"]({}, set(), {}, "1", {})
     assert "away" in asyncio.run(lab_globals("09")["why_lost"](told("09", found=found), {}))
 
 

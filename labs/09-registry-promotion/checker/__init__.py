@@ -12,8 +12,9 @@ from mlops_lab.kit.answering import must_answer
 from mlops_lab.kit.deployments import exists
 from mlops_lab.kit.registry import PRODUCTION, tags
 
+from .as_found import back_as_found, found
 from .models import answers, ask, first_values, furthest
-from .scenario import FOLLOW_WITHIN, back_as_found, found, promoted, refused, rolled_back
+from .scenario import FOLLOW_WITHIN, promoted, refused, rolled_back
 from .unready import unready
 from .why import why_lost
 
@@ -177,15 +178,17 @@ async def rolls_back(lab: Lab) -> None:
     """After `./promote` with another run, `./rollback` exits 0 within 60 s, and the version before serves again.
 
     Between the two a run whose model can't be loaded is refused once more. What comes back is the version itself, not a
-    copy. None of 20 requests a second fails during the rollback. A last run is promoted after that, and `./rollback`
-    brings back that same version again. At the end one pod does not reach MLflow while a run is promoted: `./promote`
-    may not exit with 0 unless every pod serves that version, and leaves the alias where it was. Nor may `./rollback`
-    exit with 0 then unless every pod serves what it brought back.
+    copy. None of 20 requests a second fails during the rollback. After that the checker moves the alias by hand and has
+    a run promoted: `./rollback` brings back the version that the hand had put there. At the end one more run is
+    promoted. While a pod does not reach MLflow, `./rollback` ends within 60 s, and with 0 only if every pod serves what
+    it brought back. While another pod does not, `./promote` exits with 0 only if every pod serves the new version; else
+    it leaves the alias where it was.
     """
     step = await lab.once(rolled_back)
     expect(step.again).because(
-        "after a candidate that was refused the next good one has to come through. A server that failed looks again "
-        "after twice the time, and then twice that: the longer the alias means a broken version, the longer it takes"
+        "after a candidate that was refused the next good one has to come through. The servers take another version "
+        "at their next look, whatever failed before: was the new version registered, did the alias move to it, and "
+        "does the program wait for longer than MODEL_POLL_SECONDS?"
     )
     expect(step.exited).because(
         "a rollback is a promotion of what is known to be good: move the alias, and wait until all pods serve it. If "
@@ -203,12 +206,13 @@ async def rolls_back(lab: Lab) -> None:
     )
     expect(step.unharmed).because("" if step.unharmed.ok else await why_lost(lab, step.statuses))
     expect(step.next_time).because(
-        "a rollback is part of the history: after it the version that it brought back was in production, and the next "
-        "promotion replaced that one, not the version which was rolled back. What is written down about who served "
-        "before whom has to follow both"
+        "the version before is the one that the alias meant when the promotion began, whoever had moved it there: a "
+        "promotion, a rollback, or a hand. What a program notes of its own promotions alone is another history; at a "
+        "promotion it has to write down what it replaces"
     )
     expect(step.everywhere).because(
         "one of the pods can't get the version, and answers its share of the requests with the old one: not every pod "
         "serves what was promoted, or brought back. So each has to be asked by itself, all of them that there are, and "
-        "the exit code is 0 only if all serve it"
+        "the exit code is 0 only if all serve it. The wait for them has to end, in ./rollback as in ./promote; and a "
+        "way back that worked is no promotion that did"
     )

@@ -12,6 +12,7 @@ from mlops_lab.kit.standing import standing
 from mlops_lab.kube.client import Object
 
 LABEL = "mlops-lab/cut-off"
+FIRST_POD, LAST_POD = 0, -1  # of the pods by their names: who asks one alone asks a pod that follows at one of the two
 SHUT_WITHIN = 10  # s for the network to keep the policy
 # Names are still found: a server that waits for them would not notice for most of a minute.
 NAMES = [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP")]
@@ -33,20 +34,24 @@ except OSError:
 
 
 @contextlib.asynccontextmanager
-async def one_cut_off(lab: Lab) -> AsyncIterator[bool]:
-    """Cut the last pod by its name off while the block runs; False where it can't be done.
+async def one_cut_off(lab: Lab, which: int) -> AsyncIterator[bool]:
+    """Cut a pod off while the block runs; False where it can't be done.
 
     That is so where the network does not keep policies, or the pod has nothing to look with.
+
+    Args:
+        which: `FIRST_POD` or `LAST_POD`.
     """
     pods = sorted(name(each) for each in ready(await owned_pods(lab)) if not leaving(each))
     if not pods:
         yield False
         return
-    await lab.objects.patch("Pod", pods[-1], {"metadata": {"labels": {LABEL: "true"}}})
+    pod = pods[which]
+    await lab.objects.patch("Pod", pod, {"metadata": {"labels": {LABEL: "true"}}})
     try:
         async with standing(lab, [POLICY]):
             seen = await lab.time.eventually(
-                lambda: lab.objects.run_in(pods[-1], "python3", "-c", LOOK, within=10),
+                lambda: lab.objects.run_in(pod, "python3", "-c", LOOK, within=10),
                 lambda printed: printed.lines[-1:] == ["shut"],
                 expected="the pod does not reach MLflow",
                 shown=lambda printed: " ".join(printed.lines[-1:]),
@@ -54,5 +59,5 @@ async def one_cut_off(lab: Lab) -> AsyncIterator[bool]:
             )
             yield seen.ok
     finally:
-        if await lab.objects.named("Pod", pods[-1]).now():
-            await lab.objects.patch("Pod", pods[-1], {"metadata": {"labels": {LABEL: None}}})
+        if await lab.objects.named("Pod", pod).now():
+            await lab.objects.patch("Pod", pod, {"metadata": {"labels": {LABEL: None}}})

@@ -42,7 +42,7 @@ class Run:
 class Candidates:
     """The runs that are promoted: the next one, one whose model can't be loaded, one more, the last one.
 
-    And `bare`, one that has logged no model.
+    And `bare`, one that has logged no model, and `extra`, which is rolled back while a pod is cut off.
     """
 
     next: Run
@@ -50,6 +50,7 @@ class Candidates:
     more: Run
     last: Run
     bare: Run
+    extra: Run
 
 
 def flights(lab: Lab) -> list[Mapping[str, Any]]:
@@ -64,7 +65,7 @@ async def first_values(lab: Lab) -> list[float]:
 
 
 async def candidates(lab: Lab) -> Candidates:
-    """Five runs like those of the lab, with names, days and models that are drawn. `forgotten` takes them back."""
+    """Six runs like those of the lab, with names, days and models that are drawn. `forgotten` takes them back."""
     await forgotten(lab)
     wanted = draw(lab)
     found = await made(lab, wanted, logged=True)
@@ -84,7 +85,7 @@ async def candidates(lab: Lab) -> Candidates:
 def draw(lab: Lab) -> list[Object]:
     """What the next, the broken and the others are made of; their months tell nothing of which is which."""
     random = drawn(lab, "candidates")
-    months = random.sample(range(2, 2 + len(MONTHS)), 5)
+    months = random.sample(range(2, 2 + len(MONTHS)), 6)
     return [
         {
             "name": f"{MONTHS[month - 2]}-{random.randrange(100, 1000)}",

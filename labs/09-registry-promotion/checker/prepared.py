@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 
 from mlops_lab.checks import Lab
 from mlops_lab.kit.drawn import drawn
+from mlops_lab.kit.registry import tags
 from mlops_lab.kit.replicas import scale
 from mlops_lab.kube.client import Object
 from mlops_lab.measure.services.rest import RefusedRequest
 
 NUMBERS = (9, 11)  # the highest number that there is before the first run is promoted, if it is lower
+DIGEST = "data.digest"  # the tag that a version in production has
 MOST = 4  # pods; a Deployment that has as many gets none more
 READY_WITHIN, GONE_WITHIN = 60, 30  # s
 
@@ -22,13 +24,27 @@ async def more_versions(lab: Lab, first: str) -> None:
     versions = await mlflow.versions()
     about = next(each for each in versions if str(each["version"]) == first)
     number, enough = int(versions[0]["version"]), drawn(lab, "numbers").randint(*NUMBERS)
-    body = {"name": mlflow.name, "source": about["source"], "run_id": about.get("run_id") or ""}
+    body: Object = {"name": mlflow.name, "source": about["source"], "run_id": about.get("run_id") or ""}
+    if digest := tags(about).get(DIGEST):
+        body["tags"] = [{"key": DIGEST, "value": digest}]
     if about["source"].startswith("models:/m-"):
         body["model_id"] = about["source"].removeprefix("models:/")
     with contextlib.suppress(RefusedRequest):  # somebody has taken that model away: then it is not tried
         while number < enough:
             made = await mlflow.ask("POST", "model-versions/create", body)
             number = int(made["model_version"]["version"])
+
+
+async def another_version(lab: Lab, first: str, known: Collection[str]) -> str:
+    """The highest version of the first one's model that `more_versions` has made; the first where it made none.
+
+    Args:
+        known: the versions that were there before.
+    """
+    versions = await lab.platform.mlflow.versions()
+    source = next(each["source"] for each in versions if str(each["version"]) == first)
+    made = [each["version"] for each in versions if each["source"] == source and str(each["version"]) not in known]
+    return str(max(map(int, made), default=int(first)))
 
 
 @contextlib.asynccontextmanager

@@ -1,7 +1,8 @@
 """What lab 09 plays once: a run is promoted, a broken one refused, a third one promoted and rolled back, under load.
 
-And then a fourth one is promoted and rolled back, too, and at last one while a pod does not reach MLflow. Between the
-first two the checker moves the alias by hand.
+And then a fourth one is promoted and rolled back, too. At last a rollback is tried while a pod does not reach MLflow,
+and a promotion while another one does not. Between the first two, and before the fourth, the checker moves the alias by
+hand.
 """
 
 from __future__ import annotations
@@ -9,17 +10,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from mlops_lab.checks import Lab, Observation, absent, equal_to, expect, holds, observe
+from mlops_lab.checks import Lab, Observation, absent, equal_to, observe
 from mlops_lab.checks.rooms.work import Command
-from mlops_lab.kit import restore
 from mlops_lab.kit.losses import none_lost
 from mlops_lab.kit.registry import PRODUCTION, in_production
 from mlops_lab.kube.client import Object
 from mlops_lab.measure.traffic.report import LoadReport
 
-from .cut_off import one_cut_off
-from .models import FIRST, Candidates, Run, aliases, answers, by_all_pods, candidates, flights, forgotten, right
-from .prepared import more_versions, one_more_pod
+from .as_found import back_as_found, found
+from .cut_off import FIRST_POD, LAST_POD, one_cut_off
+from .models import Candidates, Run, answers, by_all_pods, candidates, first_values, flights, right
+from .prepared import another_version, more_versions, one_more_pod
 
 RATE = 20  # requests a second
 LATE = 1.0  # s that requests may leave late while models load on a small machine: failures are counted, no latencies
@@ -27,20 +28,10 @@ BEFORE, AFTER = 3, 5  # s of load before a program is called and after its end
 WITHIN = 60  # s for one call of a program
 FOLLOW_WITHIN = 60  # s for the pods to follow the alias
 MARGIN = 0.2  # s after a program's end in which answers may have been under way, or clocks apart
-READY_WITHIN = 90  # s until the pods of a Deployment that was put back are ready
 NOT_MOVED = absent("the pods follow the alias", "it did not come to that")
 NOT_TRIED = absent("./promote with a run that has no model", "it did not come to that")
 UNSEEN = absent("a rollback", "it did not come to that")
-
-
-@dataclass(frozen=True)
-class Found:
-    """How the registry and the Deployment were; `first` is the version that the story begins with."""
-
-    deployment: Object
-    versions: set[str]
-    aliases: dict[str, str]
-    first: str
+NOT_CUT_OFF = "not tried: this cluster's network does not cut a pod off"
 
 
 @dataclass(frozen=True)
@@ -84,7 +75,7 @@ class Rollback:
     """What one more run's promotion, and then the rollback, brought about; only `again` if the first one failed.
 
     `next_time` is what a promotion and a rollback after that brought about, if all was well so far, and `everywhere`
-    what came of a promotion that one pod could not follow.
+    what came of a rollback, and then of a promotion, that one pod could not follow.
     """
 
     again: Observation
@@ -119,19 +110,6 @@ def exited(command: Command, words: str, *, well: bool = True) -> Observation:
     """Whether a program ended by itself with the exit code that is due."""
     wanted = f"{words}: {'exit code 0' if well else 'an exit code other than 0'} within {WITHIN} s"
     return command.observed(command.code == 0 if well else command.code not in (0, None), wanted)
-
-
-async def found(lab: Lab) -> Found:
-    """Registry and Deployment as they were before the checker let anything happen to them."""
-    versions = await lab.platform.mlflow.versions()
-    numbers = {str(each["version"]) for each in versions}
-    expect(
-        holds("1" in numbers, "version 1 in the registry", f"versions: {', '.join(sorted(numbers)) or 'none'}")
-    ).because(
-        f"the story begins with version 1, the model of {FIRST['name']}, which the lab made; lab reset makes it again"
-    )
-    deployment = await lab.objects.deployment("model").now() or {}
-    return Found(deployment, numbers, await aliases(lab), "1")
 
 
 async def promoted(lab: Lab) -> Promotion:
@@ -256,20 +234,24 @@ async def rolled_back(lab: Lab) -> Rollback:
         )
         ended, unharmed = exited(call.command, "./rollback"), none_lost(call.report)
         well = ended.ok and served.ok and same.ok and unharmed.ok
-        later = await next_time(lab, good, models) if well else UNSEEN
+        later = await next_time(lab, models) if well else UNSEEN
         return Rollback(
             again, ended, served, same, unharmed, call.report.statuses, later,
-            await everywhere(lab, good, models.more) if later.ok else UNSEEN,
+            await everywhere(lab, models) if later.ok else UNSEEN,
         )  # fmt: skip
     finally:
         await back_as_found(lab)
 
 
-async def next_time(lab: Lab, good: str, models: Candidates) -> Observation:
-    """Let the last run be promoted after the rollback, and roll back: the version before is the same as then."""
-    last = models.last
+async def next_time(lab: Lab, models: Candidates) -> Observation:
+    """Move the alias by hand, let the last run be promoted, and roll back to where the hand had put it."""
+    last, was = models.last, await lab.once(found)
+    other = await another_version(lab, was.first, was.versions)
+    moved = await moved_to(lab, other)
+    if not moved.ok:
+        return moved
     for words, what in (
-        (("promote", last.run_id), f"./promote with the run {last.name} after the rollback"),
+        (("promote", last.run_id), f"./promote with the run {last.name} after the alias was moved by hand"),
         (("rollback",), "./rollback after that"),
     ):
         ended = exited(await called(lab, *words), what)
@@ -278,37 +260,70 @@ async def next_time(lab: Lab, good: str, models: Candidates) -> Observation:
     number, said = str((await in_production(lab)).get("version")), await by_all_pods(lab)
     seen = ", ".join(sorted({version or "none" for version, _ in said}))
     return Observation(
-        number == good and right(said, good, models.next.values).ok,
-        f"version {good} again after a promotion and a rollback more, with its values",
+        number == other and right(said, other, await lab.once(first_values)).ok,
+        f"version {other}, where the alias was moved by hand before the last promotion, again, with its values",
         f"answers of version {seen}; the alias means {number}",
     )
 
 
-async def everywhere(lab: Lab, good: str, run: Run) -> Observation:
-    """Let the program promote a run that one of the pods can't get; who brings it to serve all the same is right."""
-    expected = f"./promote does not exit with 0 while a pod does not reach MLflow; the alias means version {good}"
-    async with one_cut_off(lab) as shut:
+async def everywhere(lab: Lab, models: Candidates) -> Observation:
+    """Let the programs try a rollback that one of the pods can't follow, and then a promotion that another one can't.
+
+    Who brings it to serve all the same is right.
+    """
+    before, extra = str((await in_production(lab)).get("version")), models.extra
+    ended = exited(await called(lab, "promote", extra.run_id), f"./promote with the run {extra.name}")
+    if not ended.ok:
+        return ended
+    back = await no_false_rollback(lab, before)
+    return await no_false_promotion(lab, models.last) if back.ok else back
+
+
+async def no_false_rollback(lab: Lab, before: str) -> Observation:
+    """Whether `./rollback` says that it brought back a version which one of the pods can't get."""
+    expected = (
+        f"while a pod does not reach MLflow, ./rollback ends within {WITHIN} s, with exit code 0 only if every pod "
+        f"serves version {before}"
+    )
+    async with one_cut_off(lab, FIRST_POD) as shut:
         if not shut:
-            return Observation(True, expected, "not tried: this cluster's network does not cut a pod off")
+            return Observation(True, expected, NOT_CUT_OFF)
+        command = await called(lab, "rollback")
+        if command.code != 0:
+            return command.observed(command.code is not None, expected)
+        number = str((await in_production(lab)).get("version"))
+        return await by_every_pod(lab, command, number, expected, number == before)
+
+
+async def no_false_promotion(lab: Lab, run: Run) -> Observation:
+    """Whether `./promote` says that a run serves, or leaves the alias on it, though one of the pods can't get it."""
+    was = str((await in_production(lab)).get("version"))
+    expected = (
+        f"while a pod does not reach MLflow, ./promote ends within {WITHIN} s, with exit code 0 only if every pod "
+        f"serves the new version; else the alias means version {was} again"
+    )
+    async with one_cut_off(lab, LAST_POD) as shut:
+        if not shut:
+            return Observation(True, expected, NOT_CUT_OFF)
         command = await called(lab, "promote", run.run_id)
         number = str((await in_production(lab)).get("version"))
         if command.code == 0:
-            return await by_every_pod(lab, command, expected)
-        stayed = replace(command.observed(command.code is not None and number == good, expected), value=number)
-        return await no_false_rollback(lab) if stayed.ok else stayed
+            return await by_every_pod(lab, command, number, expected, number != was)
+        seen = command.observed(command.code is not None and number == was, expected)
+        return replace(seen, seen=f"{seen.seen}; the alias means {number}", value=number)
 
 
-async def no_false_rollback(lab: Lab) -> Observation:
-    """Whether `./rollback` exits with 0 while a pod does not follow; it may have nothing to bring back."""
-    command, expected = await called(lab, "rollback"), "./rollback does not exit with 0 while a pod does not follow"
-    return command.observed(True, expected) if command.code != 0 else await by_every_pod(lab, command, expected)
+async def by_every_pod(lab: Lab, command: Command, number: str, expected: str, meant: bool) -> Observation:
+    """Whether a program that had exit code 0 was right: all answers are of the version that was to serve.
 
-
-async def by_every_pod(lab: Lab, command: Command, expected: str) -> Observation:
-    """Whether a program that had exit code 0 was right: all answers are of the version that the alias means."""
-    number, said = str((await in_production(lab)).get("version")), {version for version, _ in await by_all_pods(lab)}
-    seen = ", ".join(sorted(version or "none" for version in said))
-    return command.observed(said == {number}, f"{expected}; it had exit code 0, with answers of version {seen}")
+    Args:
+        number: of the version that the alias means.
+        meant: it is one that the program was to bring.
+    """
+    said = {version for version, _ in await by_all_pods(lab)}
+    seen = command.observed(meant and said == {number}, expected)
+    versions = ", ".join(sorted(version or "none" for version in said))
+    return replace(seen, seen=f"{seen.seen}; the alias means {number}, and answers are of version {versions}")
 
 
 async def called(lab: Lab, *words: str) -> Command:
@@ -327,21 +342,3 @@ async def under_load(lab: Lab, *words: str) -> Call:
         await lab.time.pause(AFTER)
         over = load.elapsed
     return Call(command, load.report, ended, over)
-
-
-async def back_as_found(lab: Lab) -> None:
-    """Make registry and Deployment again what they were found to be, and wait until the pods follow."""
-    was, mlflow = await lab.once(found), lab.platform.mlflow
-    now = await aliases(lab)
-    for alias, version in was.aliases.items():
-        if now.get(alias) != version:
-            await mlflow.set_alias(alias, version)
-    for alias in set(now) - set(was.aliases):
-        await mlflow.ask("DELETE", "registered-models/alias", {"name": mlflow.name, "alias": alias})
-    for each in await mlflow.versions():
-        if str(each["version"]) not in was.versions:
-            gone = {"name": mlflow.name, "version": each["version"]}
-            await mlflow.ask("DELETE", "model-versions/delete", gone)
-    await forgotten(lab)
-    if was.deployment and await restore.put_back(lab, was.deployment) and not restore.interrupted():
-        await lab.objects.deployment("model").rolled_out(within=READY_WITHIN)

@@ -58,10 +58,17 @@ def of_template(template: Object) -> Object:
 
 
 def looked_at(pod: Object) -> int:
-    """How many s a pod is looked at: as long as its slowest probe takes to be asked as often as it must succeed."""
+    """How many s a pod is looked at: as long as its probes take, one after the other, to succeed as often as they must.
+
+    What a program of a probe waits for counts, up to its time limit: it may do nothing but wait.
+    """
     probes = [each[kind] for each in pod["spec"]["containers"] for kind in _PROBES if kind in each]
-    slowest = [(each.get("periodSeconds") or 10) * ((each.get("successThreshold") or 1) + 1) for each in probes]
-    return min(max(LOOKED_AT, sum(slowest)), LONGEST)
+    return min(max(LOOKED_AT, sum(map(_lasts, probes))), LONGEST)
+
+
+def _lasts(probe: Object) -> int:
+    one = (probe.get("periodSeconds") or 10) + ((probe.get("timeoutSeconds") or 1) if "exec" in probe else 0)
+    return int(one * ((probe.get("successThreshold") or 1) + 1))
 
 
 def running(item: Object | None) -> bool:

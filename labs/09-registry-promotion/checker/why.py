@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from mlops_lab.checks import Lab
 from mlops_lab.kit.losses import readiness_path
 
-from .scenario import found
+from .as_found import found
 
 
 async def why_lost(lab: Lab, statuses: Mapping[int, int]) -> str:

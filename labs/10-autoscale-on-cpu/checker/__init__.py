@@ -14,9 +14,9 @@ from mlops_lab.kit.autoscaler_specs import WRITTEN
 from mlops_lab.kit.deployments import exists
 from mlops_lab.kit.losses import kinds
 from mlops_lab.kit.manifests import replicas_applied
+from mlops_lab.kit.paid_for import ended, no_other_server
 from mlops_lab.kit.predictions import predicted
 
-from .budget import ended, no_other_server
 from .scenario import IN_WITHIN, P99, surge
 from .served import must_be_a_given_one, values
 from .way_down import comes_down
@@ -140,7 +140,7 @@ async def scales_in_again(lab: Lab) -> None:
     async with under_load.specs.followed():
         back = await autoscalers.back_at_one(lab, ended=under_load.ended, within=IN_WITHIN)
     expect(back).because(await why_too_many(lab, back))
-    expect(await ended(lab, ENDED_WITHIN)).because(
+    expect(await ended(lab, within=ENDED_WITHIN)).because(
         "a Deployment does not count pods that are ending, but they run, and are paid for: as long as preStop and the "
         "program take, up to terminationGracePeriodSeconds. A few seconds are enough for all nodes to take a pod off "
         "their lists"
@@ -151,7 +151,7 @@ async def scales_in_again(lab: Lab) -> None:
         "this load ended soon after its second pod came; a storm that lasts brings as many pods as the autoscaler may "
         "ask for. It goes down by behavior.scaleDown: so many pods or percent in each periodSeconds, after "
         "stabilizationWindowSeconds. It looks every 15 s, so what is due between two looks waits for the second one: a "
-        "pod each 20 s is one each 30 s"
+        "pod each 20 s is one each 30 s. And figures may be half a minute old until it sees that the storm is over"
     )
 
 

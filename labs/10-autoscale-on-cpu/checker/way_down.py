@@ -13,6 +13,7 @@ from mlops_lab.kube.client import Object
 WINDOW = 300  # s, if it says nothing of it
 POLICY: Object = {"type": "Percent", "value": 100, "periodSeconds": 15}
 LOOKS = 15  # s from one look to the next, unless the controller manager is told otherwise
+FIGURES = 30  # s from a load's end to the look that sees the rest: so old may the metrics API's figures be
 LONGEST = 600  # s; whatever takes longer is "never"
 
 
@@ -21,24 +22,25 @@ async def comes_down(lab: Lab, within: int) -> Observation:
     slow = [
         f"{each.name}: from {each.most} pods to 1 in {seconds if seconds < LONGEST else 'more than 600'} s"
         for each in await autoscalers_of(lab)
-        if (seconds := least(each)) > within
+        if (seconds := seconds_down(each)) > within
     ]
     wanted = (
-        f"by its own rules, a look every {LOOKS} s, the autoscaler comes from maxReplicas pods to one in {within} s"
+        f"by its own rules, with a look every {LOOKS} s and figures {FIGURES} s old, the autoscaler comes from "
+        f"maxReplicas pods to one in {within} s"
     )
     return holds(not slow, wanted, "; ".join(slow))
 
 
-def least(hpa: Autoscaler) -> int:
-    """The seconds that it takes at least, the time for which it looks back among them; `LONGEST` if it never does.
+def seconds_down(hpa: Autoscaler) -> int:
+    """The seconds from a load's end until it is at one pod; `LONGEST` if it never is.
 
-    The first look at figures of rest may come as the load ends.
+    Its window counts from the last look under load, when it wanted them all: a look before the one that sees the rest.
     """
     rules = (hpa.item["spec"].get("behavior") or {}).get("scaleDown") or {}
     window = rules.get("stabilizationWindowSeconds")
     took = steps(hpa.most, rules.get("policies") or [POLICY], str(rules.get("selectPolicy") or "Max"))
-    first = -(-(WINDOW if window is None else int(window)) // LOOKS) * LOOKS  # the first look after the window
-    return min(LONGEST, took + first)
+    looks = -(-(WINDOW if window is None else int(window)) // LOOKS)
+    return min(LONGEST, FIGURES + max(0, looks - 1) * LOOKS + took)
 
 
 def steps(pods: int, policies: list[Object], select: str) -> int:

@@ -17,6 +17,7 @@ from mlops_lab.kit.autoscaler_specs import WRITTEN
 from mlops_lab.kit.deployments import exists
 from mlops_lab.kit.given import must_be_given
 from mlops_lab.kit.manifests import replicas_applied
+from mlops_lab.kit.paid_for import ended, no_other_server
 from mlops_lab.kit.predictions import predicted
 
 from .counted import NOT_ITS_REQUESTS, no_fewer_than_counted, no_more_than_counted
@@ -31,6 +32,7 @@ ROLLED_OUT_WITHIN = 90  # seconds, for pods that were applied just before
 FIGURES_WITHIN = 25  # seconds for all autoscalers of the Deployment: each looks every 15 s
 MEASURED_WITHIN = 50  # seconds: discovery, two scrapes, and the custom metrics API's own list of series
 IN_WITHIN = 100  # seconds from the load's end
+ENDED_WITHIN = 40  # seconds for a pod that is told to go; Kubernetes gives it 30, if nothing else is said
 REFUSED = 422  # the status where no flights are in a request
 MOST_AT_ONCE = 9  # requests for one look
 
@@ -99,10 +101,18 @@ async def is_measured(lab: Lab) -> None:
 
 @check(points=1, needs=is_measured, domains=("cka/workloads-and-scheduling",))
 async def rests_at_one(lab: Lab) -> None:
-    """Without load there is exactly one ready pod, and it stays at one once the autoscaler has its figures."""
+    """Without load there is exactly one ready pod, and it stays at one once the autoscaler has its figures.
+
+    No other pod in the namespace runs the model's server, nor will one of a CronJob.
+    """
     # A load of the learner's own may have ended just now.
     rests = await autoscalers.rests_at_one(lab, within=IN_WITHIN, figures_within=FIGURES_WITHIN)
     expect(rests).because(await why_too_many(lab, rests))
+    expect(await no_other_server(lab)).because(
+        "a server that stands by costs as much as one that answers, and no autoscaler takes it away: at rest there is "
+        "one pod of the model's, and at any time three at most, of whichever Deployment or CronJob. kubectl get "
+        "pods,cronjobs shows them all"
+    )
 
 
 @check(points=4, needs=(is_measured, rests_at_one), domains=("cka/workloads-and-scheduling",), owns="model")
@@ -185,11 +195,19 @@ async def keeps_within_budget(lab: Lab) -> None:
 
 @check(points=2, needs=scales_out_before_cpu_would, domains=("cka/workloads-and-scheduling",), owns="model")
 async def scales_in_again(lab: Lab) -> None:
-    """Within 100 s of the load's end there is exactly one pod again."""
+    """Within 100 s of the load's end there is exactly one pod again.
+
+    The pods that were told to go have ended 40 s later.
+    """
     found = await lab.once(rush)
     async with found.specs.followed():
         back = await autoscalers.back_at_one(lab, ended=found.ended, within=IN_WITHIN)
     expect(back).because(await why_too_many(lab, back))
+    expect(await ended(lab, within=ENDED_WITHIN)).because(
+        "a Deployment does not count pods that are ending, but they run, and are paid for: as long as preStop and the "
+        "program take, up to terminationGracePeriodSeconds. A few seconds are enough for all nodes to take a pod off "
+        "their lists"
+    )
     expect(await autoscalers.left_to_autoscalers(lab)).because(autoscalers.BY_HAND)
     expect(found.specs.left_alone()).because(WRITTEN)
 
@@ -197,4 +215,5 @@ async def scales_in_again(lab: Lab) -> None:
 async def why_too_many(lab: Lab, seen: Observation) -> str:
     """Why there is more than one pod at rest; empty where there is one."""
     falls = "the rate needs half a minute to fall, as it is an average over that"
-    return "" if seen.ok else await why_not_one(lab, falls)
+    probe = "A probe counts as well, unless it asks /healthz, /readyz or /metrics"
+    return "" if seen.ok else await why_not_one(lab, falls, more=probe)

@@ -12,7 +12,7 @@ from mlops_lab.kube.client import Object
 from .why import METRIC
 
 TOLERANCE = 0.1  # unless it says another one, or the controller manager was told so
-_STATUSES = ("200", "400", "422", "500", "503")
+_STATUSES = ("200", "400", "405", "422", "500", "503")  # and those that a selector names
 
 
 def targets(autoscalers: Iterable[Autoscaler], *fields: str) -> list[float]:
@@ -52,7 +52,7 @@ def left_out(autoscalers: Iterable[Autoscaler], series: Iterable[Mapping[str, st
         f"requests to {labels.get('route')} of pod {labels.get('pod')} with status {status} do not count"
         for selector in selectors
         for labels in series
-        for status in _STATUSES
+        for status in dict.fromkeys((*_STATUSES, *_named(selector)))
         if not selects(selector, {**labels, "status": status})
     ]
 
@@ -68,6 +68,12 @@ async def uncounted(lab: Lab, autoscalers: Iterable[Autoscaler]) -> list[str]:
     prometheus = lab.platform.prometheus
     found = await prometheus.query(f'http_requests_total{{{prometheus.matcher}, route="/predict"}}')
     return left_out(autoscalers, [each.labels for each in found])
+
+
+def _named(selector: Object) -> list[str]:
+    """The statuses that a selector tells of."""
+    rules = [each for each in selector.get("matchExpressions") or [] if each["key"] == "status"]
+    return [str(value) for each in rules for value in each.get("values") or []]
 
 
 def _sources(autoscalers: Iterable[Autoscaler]) -> Iterator[Object]:
