@@ -36,17 +36,20 @@ LENGTH = 110  # characters of a long id
 RUBBISH, BROKEN = 422, 500  # what v2 answers to what is no flight, and to a flight without weather
 WEATHER = ("temp", "wind_speed", "precip", "visib")
 EACH = 10  # s between two of these: they fail, and each counts
-ASKS = 3600  # requests at the model itself: over 1000 lines in the log of each pod
-ASKED_WITHIN = 90  # s for them
+ASKS, ASKS_FOR = 3600, 40  # requests at the model itself, over 1000 lines in each pod's log; s for them, at most
+ASKED_WITHIN = 90  # s for the pod that sends them to come and go
 ASK = """
-import sys, threading, urllib.request
+import sys, threading, time, urllib.request
+
+url, asks, end = sys.argv[1], int(sys.argv[2]), time.monotonic() + float(sys.argv[3])
 
 def ask():
-    for _ in range(int(sys.argv[2]) // 4):
-        try:
-            urllib.request.urlopen(sys.argv[1], timeout=5).read()
-        except OSError:
-            pass
+    for _ in range(asks // 4):
+        if time.monotonic() < end:
+            try:
+                urllib.request.urlopen(url, timeout=5).read()
+            except OSError:
+                pass
 
 for each in [threading.Thread(target=ask) for _ in range(4)]:
     each.start()
@@ -141,7 +144,7 @@ async def requested(lab: Lab) -> list[Request]:
 async def buried(lab: Lab) -> None:
     """Let thousands of other requests come to the model, of each of which it logs a line; fewer, if that can't be."""
     url = f"http://{await lab.traffic.host('model')}/version"
-    words = ("python3", "/checker/ask.py", url, str(ASKS))
+    words = ("python3", "/checker/ask.py", url, str(ASKS), str(ASKS_FOR))
     with contextlib.suppress(LabError):
         await lab.programs.run("flight-delay:v1", *words, files={"ask.py": ASK}, within=ASKED_WITHIN)
 
