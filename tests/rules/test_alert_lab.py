@@ -37,7 +37,12 @@ def wrong(variant: Path, found: dict[str, list[Any]], seed: int = 1) -> list[str
         {
             "interval": 60 * int(str(group.get("interval", "0m")).removesuffix("m")),
             "rules": [
-                {**rule, "type": "alerting" if "alert" in rule else "recording", "name": rule.get("alert", "")}
+                {
+                    **rule,
+                    "type": "alerting" if "alert" in rule else "recording",
+                    "name": rule.get("alert", ""),
+                    "query": rule["expr"],
+                }
                 for rule in group["rules"]
             ],
         }

@@ -104,6 +104,9 @@ TRIALS = checks.Plan(random.Random(1)).trials
         ([alert("Slow", "warning"), alert("Errors", "critical")], "Errors fires with severity critical as well"),
         ([alert("Slow", "warning"), alert("Bare", "warning")], "Bare has no summary and no runbook_url"),
         ([alert("Slow", "warning", -20)], "it fired before, too"),
+        ([alert("Slow", "warning", -20), alert("Slow", "warning", 30)], "it fired before, too"),
+        ([alert("PodAway", "warning", -300), alert("Down", "critical", -900), alert("Slow", "warning")], None),
+        ([alert("PodAway", "warning", -300), alert("Slow", "warning", 130)], "130 s"),
     ],
 )
 def test_the_alerts_of_slow_answers_are_judged(fired: list[Any], said: str | None) -> None:

@@ -31,13 +31,15 @@ def wrong(name: str, trial: Trial, fired: Sequence[Fired], groups: Sequence[Obje
         groups: of the rules that Prometheus has loaded.
     """
     right, new = answers(trial, fired), [each for each in fired if each.since > 0]
-    before = any(each.since <= 0 for each in right)
+    # What fired before is of something else, if not of nothing: that is for the normal day to tell.
+    before = {each.labels.get("alertname") for each in right if each.since <= 0}
+    right = [each for each in right if each.labels.get("alertname") not in before]
     soonest = min((each.since + later(each.labels, groups) for each in right), default=None)
-    if before or soonest is None or soonest > FIRES_WITHIN:
+    if soonest is None or soonest > FIRES_WITHIN:
         seen = "; ".join(str(each.labels) for each in new[:2]) or "nothing new"
-        seen = "it fired before, too" if before else f"{soonest} s" if soonest else seen
-        return seen, missed(name, soonest, bool(new), before)
-    loud = [each.labels for each in fired if each.labels.get("severity") == "critical"]
+        seen = f"{soonest} s" if soonest else "it fired before, too" if before else seen
+        return seen, missed(name, soonest, bool(new), bool(before) and soonest is None)
+    loud = [each.labels for each in new if each.labels.get("severity") == "critical"]
     if trial.severity != "critical" and loud:
         return f"{loud[0].get('alertname')} fires with severity critical as well", PAGES_TOO
     for each in right:
