@@ -31,21 +31,27 @@ def planned(seed: int) -> Any:
 
 
 def wrong(variant: Path, found: dict[str, list[Any]], seed: int = 1) -> list[str]:
-    """The faults whose alerts are not right."""
+    """The faults whose alerts are not right, and the alerts that lack labels or annotations."""
     text = yaml.safe_load((variant / "rules.yaml").read_text())
     groups = [
         {
             "interval": 60 * int(str(group.get("interval", "0m")).removesuffix("m")),
             "rules": [
-                {**rule, "type": "alerting" if "alert" in rule else "recording", "name": rule.get("alert", "")}
+                {
+                    **rule,
+                    "type": "alerting" if "alert" in rule else "recording",
+                    "name": rule.get("alert", ""),
+                    "query": rule["expr"],
+                }
                 for rule in group["rules"]
             ],
         }
         for group in text["groups"]
     ]
-    return [
+    missed = [
         name for name, trial in planned(seed).trials.items() if checks.wrong(name, trial, found.get(name, []), groups)
     ]
+    return missed + checks.unlabelled(groups, TARGETS, found)
 
 
 def replayed(rules: Path, at: Path, seed: int = 1) -> dict[str, list[Any]]:
@@ -102,8 +108,14 @@ def test_a_day_is_drawn_and_drawn_again() -> None:
     assert 0.05 < one.trials["errors"].during.errors < 0.1
     assert one.trials["errors"].during.status in plan.OTHERS
     shares = {each.kind: each.size for each in one.events}
-    (away,) = (each for each in one.events if each.kind == "lost")
-    assert away.lasts >= 90 * plan.MINUTE and away.at + away.lasts < plan.DAY
+    kinds = {each.kind: each for each in one.events}
+    away, alone, fewer, nobody = (kinds[kind] for kind in ("lost", "alone", "fewer", "nobody"))
+    assert away.lasts >= 90 * plan.MINUTE and away.at + away.lasts < fewer.at < plan.DAY - 20 * plan.MINUTE
+    assert away.at < alone.at < alone.at + alone.lasts < away.at + away.lasts
+    assert [len(one.normal(each.at).lost) for each in (away, alone, fewer)] == [1, 2, 0]
+    assert away.size != alone.size and one.normal(fewer.at).away == fewer.size
+    assert not any(one.normal(at).rate for at in range(nobody.at, nobody.at + nobody.lasts, plan.STEP))
+    assert nobody.at + nobody.lasts <= plan.NIGHT
     slow = one.trials["slow"]
     assert slow.moment(plan.LEAD + 60).slow < 0.2 and slow.moment(plan.LEAD + plan.FAULT).slow > 0.8
     assert 0.03 <= shares["failing"] < 0.05 and 0.07 <= shares["sluggish"] < 0.1

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -102,6 +104,9 @@ TRIALS = checks.Plan(random.Random(1)).trials
         ([alert("Slow", "warning"), alert("Errors", "critical")], "Errors fires with severity critical as well"),
         ([alert("Slow", "warning"), alert("Bare", "warning")], "Bare has no summary and no runbook_url"),
         ([alert("Slow", "warning", -20)], "it fired before, too"),
+        ([alert("Slow", "warning", -20), alert("Slow", "warning", 30)], "it fired before, too"),
+        ([alert("PodAway", "warning", -300), alert("Down", "critical", -900), alert("Slow", "warning")], None),
+        ([alert("PodAway", "warning", -300), alert("Slow", "warning", 130)], "130 s"),
     ],
 )
 def test_the_alerts_of_slow_answers_are_judged(fired: list[Any], said: str | None) -> None:
@@ -120,6 +125,29 @@ def test_errors_may_have_a_warning_beside_the_critical_alert() -> None:
     assert checks.wrong("errors", TRIALS["errors"], fired, GROUPS) is None
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({}, []),
+        ({"labels": {"severity": "none"}, "annotations": {}}, []),
+        ({"labels": {"severity": "{{ $labels.how }}", "service": "model"}}, []),
+        ({"labels": {"severity": "warning"}}, ["Slow has no service"]),
+        ({"labels": {"severity": "warning"}, "query": "sum by (service) (x)"}, []),
+        ({"labels": {"severity": "page", "service": "model"}}, ["Slow has severity page"]),
+        ({"annotations": {"summary": "it is slow"}}, ["Slow has no runbook_url"]),
+    ],
+)
+def test_each_alert_has_labels_and_annotations_also_one_that_never_fires(change: Any, said: list[str]) -> None:
+    groups = [{"rules": [{**rule("Slow", "warning", **WHOLE), **change}]}]
+    assert checks.unlabelled(groups, [{"pod": "a"}], {}) == said
+
+
+def test_a_label_may_come_from_the_series_and_an_alert_that_fires_shows_it() -> None:
+    groups = [{"rules": [{**rule("Slow", "warning", **WHOLE), "labels": {"severity": "warning"}}]}]
+    fired = {"slow": [alert("Slow", "warning")], "slow-few": [alert("Slow", "warning", service="other")]}
+    assert checks.unlabelled(groups, [{"service": "model"}], fired) == ["Slow fired with service other"]
+
+
 def test_what_fires_for_errors_too_may_bring_the_release_before() -> None:
     found = {
         "errors": [alert("Errors", "critical")],
@@ -132,11 +160,11 @@ def test_what_fires_for_errors_too_may_bring_the_release_before() -> None:
 
 def test_all_signs_of_a_word_are_in_an_id() -> None:
     found = checks.strange_id(random.Random(1))
-    assert found[0] == "-" and set(checks.SIGNS) <= set(found) and len(found) < 64
+    assert found[0] == "-" and set(checks.SIGNS) <= set(found) and 100 < len(found) <= 128
 
 
 def test_the_gateways_own_log_has_the_line_that_is_asked_for() -> None:
-    request = checks.Request("with an id", 200, id="a.b")
+    request = checks.Request("with an id", 200, answered=200, id="a.b")
     line = json.dumps({"request_id": "a.b", "status": 200})
     checks.compared(request, [line, "a warning of kubectl's"], [line, "GET /healthz was answered"])
     assert (request.logged, request.foreign) == (True, 0)
@@ -235,7 +263,7 @@ def test_each_request_without_an_id_gets_one_of_its_own(others: tuple[str, ...],
     lab = made_up_lab("17")
 
     async def once(stage: Any) -> Any:
-        if stage.__name__ == "traced":
+        if stage.__name__ == "followed":
             return []
         return [checks.Request("without an id", 200, answered=200, id="a", others=others)]
 
@@ -277,22 +305,23 @@ def test_a_model_that_the_learner_has_mended_is_no_fault_of_the_machine() -> Non
 
 
 @pytest.mark.parametrize(
-    ("alerts", "ends"),
+    ("alerts", "ago", "ends"),
     [
-        ([{"status": "firing", "labels": {"alertname": "A"}}], False),
-        ([{"status": "resolved", "labels": {"alertname": "B"}}, {"status": "resolved", "labels": "A"}], False),
-        ([{"status": "resolved", "labels": {"alertname": "A"}}], True),
+        ([{"status": "firing", "labels": {"alertname": "A"}}], 120, False),
+        ([{"status": "resolved", "labels": {"alertname": "B"}}, {"status": "resolved", "labels": "A"}], 120, False),
+        ([{"status": "resolved", "labels": {"alertname": "A"}}], 120, True),
+        ([{"status": "resolved", "labels": {"alertname": "A"}}], 90, False),
     ],
 )
 def test_the_pager_hears_of_the_end_of_anothers_alert(
-    monkeypatch: pytest.MonkeyPatch, alerts: list[Any], ends: bool
+    monkeypatch: pytest.MonkeyPatch, alerts: list[Any], ago: float, ends: bool
 ) -> None:
     async def inbox(lab: Any, place: str, after: int) -> tuple[list[Any], int]:
         assert (place, after) == ("pager", 7)
-        return [{"alerts": alerts}], 8
+        return [{"alerts": alerts, "ago": ago}], 8
 
     monkeypatch.setattr(notifications, "inbox", inbox)
-    story = notifications.Notifications(critical="A", over=-1000.0, told=7)
+    story = notifications.Notifications(critical="A", over=time.monotonic() - 200, told=7)
     heard = notifications.must_hear_of_the_end(made_up_lab("17"), story)
     if ends:
         asyncio.run(heard)
@@ -303,3 +332,59 @@ def test_the_pager_hears_of_the_end_of_anothers_alert(
 
 def test_of_an_end_that_could_not_be_posted_nobody_has_to_hear() -> None:
     asyncio.run(notifications.must_hear_of_the_end(made_up_lab("17"), notifications.Notifications(critical="A")))
+
+
+@pytest.mark.parametrize(
+    ("program", "said"),
+    [
+        ('echo "{}"; echo "a warning" >&2', ()),
+        ('echo; echo "== gateway =="; echo "{}"; echo "a warning" >&2', ("== gateway ==",)),
+    ],
+)
+def test_what_is_no_json_on_standard_output_is_told_from_standard_error(
+    tmp_path: Path, program: str, said: tuple[str, ...]
+) -> None:
+    (tmp_path / "trace").write_text(f"#!/bin/sh\n{program}\n")
+    (tmp_path / "trace").chmod(0o755)
+    lab, request = made_up_lab("17", tmp_path), checks.Request("with an id", 200, answered=200, id="a")
+
+    async def once(stage: Any) -> Any:
+        return [request]
+
+    lab.once = once  # type: ignore[method-assign,assignment]
+    asyncio.run(checks.traced(lab))
+    assert request.sentences == said
+    assert [each.name for each in tmp_path.iterdir()] == ["trace"]
+
+
+@pytest.mark.parametrize(
+    ("status", "answered", "right"), [(200, 200, True), (200, 502, False), (500, 500, True), (500, 502, True),
+                                      (500, 0, False), (500, 200, False), (422, 500, False)],
+)  # fmt: skip
+def test_of_a_model_that_fails_a_gateway_may_say_more_than_one_status(status: int, answered: int, right: bool) -> None:
+    assert checks.Request("", status, answered=answered).right is right
+
+
+def test_of_a_request_that_fails_both_lines_of_the_model_are_asked_for() -> None:
+    lab, line = made_up_lab("17"), {"request_id": "a", "service": "model", "status": 500}
+    request = checks.Request("without weather", 500, answered=502, id="a", of_model=2, logged=True)
+    request.lines = [{**line, "service": "gateway", "status": 502}, line]
+
+    async def once(stage: Any) -> Any:
+        return [request] if stage.__name__ == "requested" else [(request, checks.Observation(True, "", ""))]
+
+    lab.once = once  # type: ignore[method-assign,assignment]
+    with pytest.raises(Failure, match="2 lines of model"):
+        asyncio.run(checks.finds_a_request.run(lab))
+    request.lines.append({"request_id": "a", "service": "model", "error": "TypeError"})
+    asyncio.run(checks.finds_a_request.run(lab))
+
+
+def test_a_responder_that_is_told_late_acts_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = iter([*["v2"] * 10, *["v1"] * 100])
+
+    async def release(lab: Any) -> str:
+        return next(looks)
+
+    monkeypatch.setattr(World, "release", lambda self, lab: release(lab))
+    assert notified(monkeypatch, own=OWN).changed == "v1"

@@ -17,8 +17,8 @@ from .notifications import RESOLVED_WITHIN, Notifications, must_hear_of_the_end,
 from .plan import AFTER, clock
 from .prometheus import PODS, loaded
 from .running import runs
-from .tracing import requested, traced
-from .why import disturbed, untraced
+from .tracing import Request, buried, requested, traced
+from .why import BARE, HALF, disturbed, untraced
 from .world import GOOD, OLD
 
 OBSERVED = ("ckad/observability-and-maintenance",)
@@ -49,12 +49,13 @@ async def fires_for_each_fault(lab: Lab) -> None:
     """Six faults, replayed against your rules: within 120 s an alert fires, with the right labels and annotations.
 
     `severity: critical` where requests fail or nobody answers, `severity: warning` where answers are slow, and nothing
-    critical there; and always `service: model`. What fires in the 20 minutes before as well does not count.
+    critical there; and always `service: model`. What fires in the 20 minutes before as well does not count. All other
+    alerts in your rules have these labels and annotations, too.
     """
     found, trials = await lab.once(replayed), (await lab.once(replay.planned)).trials
-    groups, missing, first = (await lab.once(loaded)).groups, [], ""
+    rules, missing, first = await lab.once(loaded), [], ""
     for name, trial in trials.items():
-        if trouble := judge.wrong(name, trial, found.get(name, []), groups):
+        if trouble := judge.wrong(name, trial, found.get(name, []), rules.groups):
             first = first or trouble[1]
             missing.append(f"{trial.what} ({trial.severity}): {trouble[0]}")
     expect(
@@ -66,6 +67,17 @@ async def fires_for_each_fault(lab: Lab) -> None:
             evidence=missing,
         )
     ).because(first)
+    bare = judge.unlabelled(rules.groups, rules.targets, {name: found.get(name, []) for name in trials})
+    must(
+        holds(
+            not bare,
+            "of each alert in your rules, also of one that does not fire here, a severity critical or warning, service "
+            "model, a summary and a runbook_url",
+            bare[0] if bare else "",
+            evidence=bare[:6],
+        ),
+        f"routes go by the labels, so one without them finds nobody, or the wrong one. And {BARE}",
+    )
 
 
 @check(points=4, needs=fires_for_each_fault, domains=OBSERVED)
@@ -142,15 +154,22 @@ async def routes_and_groups(lab: Lab) -> None:
 async def finds_a_request(lab: Lab) -> None:
     """`./trace ID` prints what gateway and model have logged about one request, as JSON, within 30 s.
 
-    The checker asks the gateway three times: with an id in X-Request-ID, without one, and with rubbish that the model
-    answers with 422 and an id with each sign that it may have. The answer has the id in its header X-Request-ID. More
-    requests follow, several at once, with ids that look alike, or without one; then `./trace` is called with each of
-    the three. Each line has `service`, `request_id` and `status`; the gateway's log has JSON, and each request's id.
+    The checker asks the gateway four times: with an id in X-Request-ID, without one, with rubbish that the model
+    answers with 422 and a long id with each sign that it may have, and without weather, on which the model fails. The
+    answer has the id in its header X-Request-ID. More requests follow, several at once, with ids that look alike, or
+    without one, and thousands that ask the model itself; then `./trace` is called with each of the four. It prints
+    JSON alone. Each line has `service` and `request_id`, and one of each service `status`; of the request that failed
+    the model's error is printed, too. The gateway's log has JSON, and each request's id.
     """
     for request in await lab.once(requested):
         must(
-            observe(f"status of POST /predict {request.what}", request.answered, equal_to(request.status)),
-            "the gateway hands on what it gets, and answers what it is answered: kubectl logs deployment/gateway",
+            Observation(
+                request.right,
+                f"status {request.status} of POST /predict {request.what}",
+                f"{request.answered or 'no answer'}",
+            ),
+            "the gateway hands on what it gets, and answers what it is answered, also where the model fails: kubectl "
+            "logs deployment/gateway",
         )
         must(
             Observation(
@@ -172,30 +191,42 @@ async def finds_a_request(lab: Lab) -> None:
             "uuid.uuid4().hex, made anew for each",
         )
         at_once.answered(request)
-    found = await lab.once(traced)
+    found = await lab.once(followed)
     for request, how in found:
         must(how, "it has to end by itself, and soon: each log is read once. kubectl logs --follow never ends")
         for service in ("gateway", "model"):
             lines = [each for each in request.lines if each.get("service") == service]
+            least = request.of_model if service == "model" else 1
             must(
                 Observation(
-                    bool(lines),
-                    f"./trace {request.id} prints a line of {service}",
-                    f"{len(request.lines)} lines with this id, none of {service}",
+                    len(lines) >= least,
+                    f"./trace {request.id} prints {'a line' if least == 1 else f'{least} lines'} of {service}",
+                    f"{len(request.lines)} lines with this id, {len(lines) or 'none'} of {service}",
                     evidence=request.printed,
                 ),
-                untraced(service, request),
+                untraced(service, request) if not lines else HALF,
             )
             statuses = [each.get("status") for each in lines]
+            status = request.answered if service == "gateway" else request.status
             must(
                 Observation(
-                    request.status in statuses,
-                    f"status {request.status} in the line of {service} about {request.id}",
+                    status in statuses,
+                    f"status {status} in the line of {service} about {request.id}",
                     f"status {', '.join(map(str, statuses[:5]))}",
                     evidence=request.printed,
                 ),
                 "the line tells how the request ended: the status that was answered, as a number",
             )
+        must(
+            Observation(
+                not request.sentences,
+                f"./trace {request.id} prints a JSON object in each line",
+                f"{len(request.sentences)} lines on its standard output that are none",
+                evidence=request.sentences[:4],
+            ),
+            "a program that reads the lines has to take apart whatever else stands between them. What there is to say "
+            "to people, such as a heading, goes to standard error",
+        )
         must(
             Observation(
                 not request.foreign,
@@ -209,7 +240,7 @@ async def finds_a_request(lab: Lab) -> None:
         must(
             Observation(
                 request.logged,
-                f"a JSON object with request_id {request.id} and status {request.status} in the gateway's log",
+                f"a JSON object with request_id {request.id} and status {request.answered} in the gateway's log",
                 "no such line",
             ),
             "what ./trace makes JSON of, every other program has to take apart again: let the gateway log one JSON "
@@ -325,6 +356,13 @@ async def replayed(lab: Lab) -> dict[str, list[day.Fired]]:
     return await replay.replay(lab, 24 if lab.thorough(silent_through_a_normal_day, fires_for_each_fault) else 4)
 
 
+async def followed(lab: Lab) -> list[tuple[Request, Observation]]:
+    """What ./trace prints about each request, once many others have come."""
+    if lab.thorough(finds_a_request) and all(request.right for request in await lab.once(requested)):
+        await buried(lab)
+    return await traced(lab)
+
+
 def seen_through(lab: Lab) -> bool:
     """Whether the fault is seen through to its end."""
     return lab.thorough(pages_within_two_minutes, resolves, falls_back_once)
@@ -332,7 +370,7 @@ def seen_through(lab: Lab) -> bool:
 
 async def posted(lab: Lab) -> Notifications:
     """What came of the alerts that the checker posts."""
-    await settled(lab, traced)  # if these alerts bring another release, the pods go whose logs ./trace reads
+    await settled(lab, followed)  # if these alerts bring another release, the pods go whose logs ./trace reads
     if not lab.thorough(falls_back_once):
         return await notified(lab)
     own, acted_on = list[day.Labels](), list[str]()

@@ -29,6 +29,8 @@ ESCAPE = re.compile(r"(?P<whole>\\ud[89ab]..\\ud[c-f]..)|(?P<half>\\ud[89a-f]..)
 # Counters grow by whole parts of it, so that no sum is rounded: one that is less by a hair was set back, for rate().
 EXACT = 2**16
 BRISK = 0.4  # s that a brisk answer takes
+UNSCRAPED, LOADING = 20, 90  # s: of a pod that starts, and then, while it loads its model
+BEFORE = 6 * HOUR  # for so long the first pods have run when a replay begins
 OF_A_POD = ("pod", "instance")  # labels whose values the next pod has of its own
 
 
@@ -59,13 +61,15 @@ def replays(
         cuts = [0, *turns, hours * HOUR // STEP + 1]
         for age, (begin, end) in enumerate(itertools.pairwise(cuts)):
             own = {key: f"{value}-{age}" if age and key in OF_A_POD else value for key, value in labels.items()}
-            day += Pod(own, number, len(targets), begin, end, starts=age > 0).series(plan.normal)
+            born = begin * STEP if age else -BEFORE
+            day += Pod(own, number, len(targets), begin, end, born, starts=age > 0).series(plan.normal)
     questions = [each for hour in range(hours) for each in _questions("normal", hour * HOUR, (hour + 1) * HOUR)]
     tests = [_test("normal", 0, day, others, hours * HOUR, questions)]
     for name, trial in plan.trials.items():
         series = []
         for number, labels in enumerate(targets):
-            series += Pod(labels, number, len(targets), 0, (LEAD + FAULT) // STEP + 1).series(trial.moment)
+            pod = Pod(labels, number, len(targets), 0, (LEAD + FAULT) // STEP + 1, trial.begins - BEFORE)
+            series += pod.series(trial.moment)
         questions = [*_questions(name, 0, LEAD, trial.begins), *_questions(name, LEAD, LEAD + FAULT, trial.begins)]
         tests.append(_test(name, trial.begins, series, others, LEAD + FAULT, questions))
     return {"rule_files": [rules], "evaluation_interval": f"{STEP}s", "tests": tests}
@@ -120,13 +124,18 @@ def _questions(name: str, begin: int, end: int, start: int = 0) -> Iterator[dict
 
 @dataclass(frozen=True)
 class Pod:
-    """A pod from one step to another; one that starts can't be scraped for 20 s, and loads its model for 20 s more."""
+    """A pod from one step to another; one that starts can't be scraped for a while, and then loads its model.
+
+    Attributes:
+        born: when its process started.
+    """
 
     labels: Labels
     number: int
     pods: int
     begin: int
     end: int
+    born: int
     starts: bool = False
 
     def series(self, moment: Callable[[int], Moment]) -> list[dict[str, str]]:
@@ -136,6 +145,10 @@ class Pod:
         counters = dict.fromkeys([*born, *(key for state, _ in parts if state for key in _grown(*state))])
         ups = [(None if state is None else int(bool(state)), length) for state, length in parts]
         found = [{"series": _named("up", _text(self.labels)), "values": self._written(ups, 0.0, gauge=True)}]
+        for key in _gauges(Moment(1), self.born):
+            shown = [(_gauges(state[0], self.born)[key] if state else None, length) for state, length in parts]
+            values = self._written(shown, 0.0, gauge=True)
+            found.append({"series": _named(key[0], _text(self.labels) + key[1]), "values": values})
         for key in counters:
             steps = [(_grown(*state).get(key, 0.0) if state else None, length) for state, length in parts]
             values = self._written(steps, born.get(key), gauge=False)
@@ -146,15 +159,16 @@ class Pod:
         """For each step the moment and the pod's share of the requests; nothing while no scrape succeeds."""
         for step in range(self.begin, self.end):
             now, age = moment(step * STEP), (step - self.begin) * STEP
-            share = float(now.only == self.number) if now.only >= 0 else 1 / self.pods
+            there = self.pods - (now.away >= 0)
+            share = float(now.only == self.number) if now.only >= 0 else 1 / there
             if now.up is None or now.away == self.number:
                 yield None
-            elif not now.up or now.lost == self.number or (self.starts and age < 2 * STEP):
+            elif not now.up or self.number in now.lost or (self.starts and age < UNSCRAPED):
                 yield ()
             else:
                 if now.worst >= 0:
                     now = replace(now, errors=now.errors * self.pods * (now.worst == self.number))
-                yield now, -1.0 if self.starts and age < 4 * STEP else share
+                yield now, -1.0 if self.starts and age < UNSCRAPED + LOADING else share
 
     def _written(self, parts: Sequence[tuple[float | None, int]], value: float | None, *, gauge: bool) -> str:
         """In promtool's notation: a gauge's values, or a counter that grows by them; None for a scrape without it.
@@ -206,6 +220,16 @@ def _grown(now: Moment, share: float) -> Growth:
         count(f"{name}_sum", 0.012 * quick + BRISK * brisk + now.takes * waits, route=route)
     count("process_cpu_seconds_total", now.cpu * STEP)
     return found
+
+
+def _gauges(now: Moment, born: int) -> dict[Counter, float]:
+    """What a pod's gauges say."""
+    return {
+        ("process_start_time_seconds", ""): float(born),
+        ("process_resident_memory_bytes", ""): now.memory,
+        ("http_requests_in_progress", ',route="/predict"'): float(now.at_work),
+        ("http_requests_in_progress", ',route="/metrics"'): 1.0,
+    }
 
 
 def written(value: Any) -> str:

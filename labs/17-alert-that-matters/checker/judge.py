@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from mlops_lab.kube.client import Object
@@ -11,6 +12,8 @@ from .fault import FIRES_WITHIN
 from .plan import STEP, Trial
 from .why import BARE, PAGES_TOO, missed
 
+LABELS = {"severity": ("critical", "warning"), "service": ("model",)}  # of each alert, and what they may say
+UNTOLD = ("none", "info")  # severities of what is no alert to anybody
 NOTES = ("summary", "runbook_url")  # the annotations of each alert
 ERRORS = ("errors", "errors-few")  # the faults that an older release helps against
 
@@ -28,19 +31,53 @@ def wrong(name: str, trial: Trial, fired: Sequence[Fired], groups: Sequence[Obje
         groups: of the rules that Prometheus has loaded.
     """
     right, new = answers(trial, fired), [each for each in fired if each.since > 0]
-    before = any(each.since <= 0 for each in right)
+    # What fired before is of something else, if not of nothing: that is for the normal day to tell.
+    before = {each.labels.get("alertname") for each in right if each.since <= 0}
+    right = [each for each in right if each.labels.get("alertname") not in before]
     soonest = min((each.since + later(each.labels, groups) for each in right), default=None)
-    if before or soonest is None or soonest > FIRES_WITHIN:
+    if soonest is None or soonest > FIRES_WITHIN:
         seen = "; ".join(str(each.labels) for each in new[:2]) or "nothing new"
-        seen = "it fired before, too" if before else f"{soonest} s" if soonest else seen
-        return seen, missed(name, soonest, bool(new), before)
-    loud = [each.labels for each in fired if each.labels.get("severity") == "critical"]
+        seen = f"{soonest} s" if soonest else "it fired before, too" if before else seen
+        return seen, missed(name, soonest, bool(new), bool(before) and soonest is None)
+    loud = [each.labels for each in new if each.labels.get("severity") == "critical"]
     if trial.severity != "critical" and loud:
         return f"{loud[0].get('alertname')} fires with severity critical as well", PAGES_TOO
     for each in right:
         if lacking := unnoted(each.labels, groups):
             return f"{each.labels.get('alertname')} has no {' and no '.join(lacking)}", BARE
     return None
+
+
+def unlabelled(groups: Sequence[Object], targets: Sequence[Labels], found: Mapping[str, Sequence[Fired]]) -> list[str]:
+    """Which alerts lack labels or annotations that each has to have, and what, whether they have fired or not.
+
+    Args:
+        targets: the labels of what is scraped. Where a series has a label, or the expression names it, the alert may
+            have it from there, and only those that fired show it.
+        found: what fired in the replays of the faults.
+    """
+    said = [
+        f"{each.labels.get('alertname')} fired with {name} {each.labels.get(name) or 'empty'}"
+        for fired in found.values()
+        for each in fired
+        for name, texts in LABELS.items()
+        if each.labels.get(name) not in texts
+    ]
+    rules = [rule for group in groups for rule in group["rules"]]
+    of_series = {name for each in targets for name in each}
+    of_series |= {name for rule in rules if rule["type"] == "recording" for name in rule.get("labels") or {}}
+    for rule in rules:
+        labels = rule.get("labels") or {}
+        if rule["type"] != "alerting" or labels.get("severity") in UNTOLD:
+            continue
+        for name, texts in LABELS.items():
+            elsewhere = name in of_series or re.search(rf"\b{name}\b", rule["query"])
+            if name in labels and labels[name] not in texts and "{{" not in labels[name]:
+                said.append(f"{rule['name']} has {name} {labels[name]}")
+            elif name not in labels and not elsewhere:
+                said.append(f"{rule['name']} has no {name}")
+        said += [f"{rule['name']} has no {name}" for name in _without(rule)]
+    return [*dict.fromkeys(said)]
 
 
 def later(labels: Labels, groups: Sequence[Object]) -> int:
@@ -51,11 +88,12 @@ def later(labels: Labels, groups: Sequence[Object]) -> int:
 
 def unnoted(labels: Labels, groups: Sequence[Object]) -> list[str]:
     """The annotations that the rule of an alert lacks."""
-    lacking = [
-        [name for name in NOTES if not str((rule.get("annotations") or {}).get(name) or "").strip()]
-        for rule in _rules_of(labels, groups).values()
-    ]
-    return min(lacking, key=len, default=[])
+    return min(map(_without, _rules_of(labels, groups).values()), key=len, default=[])
+
+
+def _without(rule: Object) -> list[str]:
+    """The annotations that a rule lacks."""
+    return [name for name in NOTES if not str((rule.get("annotations") or {}).get(name) or "").strip()]
 
 
 def reasons_to_fall_back(trials: Mapping[str, Trial], found: Mapping[str, Sequence[Fired]]) -> list[str]:

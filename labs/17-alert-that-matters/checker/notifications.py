@@ -29,7 +29,9 @@ WORDS = ("Training", "Nightly", "Import", "Upload", "Backup", "Billing")  # in n
 NAMES = 3  # of the learner's alerts, to which names are made that are near
 MORE_WITHIN = 6  # s in which the rest comes, where one message of a kind has come
 RESOLVED_WITHIN = 90  # s from an alert's end to the message about it
-ACTS_WITHIN = 2  # s in which a responder acts on what the chat has heard of
+ACTS_WITHIN = 36  # s in which a responder has acted that is told 30 s (the default of group_wait) later than others
+LOOK_EVERY = 2  # s
+LATE = 5  # s by which a message may seem later than it was
 
 
 @dataclass
@@ -47,8 +49,8 @@ class Notifications:
         changed: the release in service, if it is another one by then.
         posted: the names of what was posted by then.
         inhibited: whether the warning is that nothing should inhibit.
-        critical: the name of the critical alert about a service of next week.
-        over: when it was over, by the monotonic clock; None if that could not be posted.
+        critical: the name of the critical alert about another service of next week that is soon over.
+        over: when it was, by the monotonic clock; None if that could not be posted.
         told: the number of the pager's last message by then.
     """
 
@@ -74,10 +76,12 @@ class Notifications:
 
 
 async def notified(lab: Lab, own: Sequence[Labels] | None = None, acted_on: Sequence[str] = ()) -> Notifications:
-    """Post three critical alerts about one service, and warnings about it and about another; see what comes.
+    """Post three critical alerts about one service, and warnings about it and about another; and see what comes.
 
+    With them one about a third service, which is soon over: the news of that has to wait for as long as a group's news
+    ever does, as its group has just been told of.
     And alerts about the model, none of which is that too many requests fail: warnings with the others, and critical
-    ones afterwards, as those silence the warnings.
+    ones afterwards, as those silence the warnings. Whoever acts on one of them has time to.
 
     Args:
         own: the labels of such alerts of the learner's; None if none about the model is posted.
@@ -86,29 +90,35 @@ async def notified(lab: Lab, own: Sequence[Labels] | None = None, acted_on: Sequ
     """
     await in_service(lab)
     chance, key = drawn(lab, "alerts"), uuid.uuid4().hex[:6]
-    tickets, baggage = (f"{word}-{key}" for word in chance.sample(SERVICES, 2))
-    name, of_model, slow = (f"{word}-{key}" for word in chance.sample(ALERTS, 3))
+    tickets, baggage, fuel = (f"{word}-{key}" for word in chance.sample(SERVICES, 3))
+    name, of_model, slow, short = (f"{word}-{key}" for word in chance.sample(ALERTS, 4))
     since = {place: (await inbox(lab, place))[1] for place in ("pager", "chat")}
     critical = [
         alert(key, {**labelled(name, "critical", tickets), "pod": f"{tickets}-{number}"}) for number in range(PODS)
     ]
     warnings = [alert(key, labelled(slow, "warning", service)) for service in (tickets, baggage)]
     about_model = [alert(key, labels) for labels in own or () if labels["severity"] == "warning"]
-    story, began = Notifications(critical=name), time.monotonic()
-    out: list[Object] = []
+    soon_over = [alert(key, labelled(short, "critical", fuel))]
+    story, began = Notifications(critical=short), time.monotonic()
+    firing: list[Object] = []
 
     async def put(alerts: Sequence[Object]) -> None:
-        out.extend(alerts)
-        story.posted = [*dict.fromkeys(each["labels"]["alertname"] for each in out)]
+        firing.extend(alerts)
+        story.posted = [*dict.fromkeys([*story.posted, *(each["labels"]["alertname"] for each in alerts)])]
         await post(lab, alerts)
+
+    async def end(alerts: Sequence[Object]) -> None:
+        over = datetime.now(UTC).isoformat()
+        await post(lab, [{**each, "endsAt": over} for each in alerts])
+        firing[:] = [each for each in firing if each not in alerts]
 
     async def look() -> None:
         for place, kept in (("pager", story.pages_all), ("chat", story.notes_all)):
             kept[:] = [each for each in (await inbox(lab, place, since[place]))[0] if key in json.dumps(each)]
-        # Where all alerts are one group, it is told again once those about the model have joined it.
-        story.pages = [each for each in about(story.pages_all, alertname=name) if not about([each], alertname=of_model)]
-        story.pods = [sum(fires(each, alertname=name) for each in page["alerts"]) for page in story.pages]
-        story.notes = about(story.notes_all, service=baggage)
+        if of_model not in story.posted:  # where all alerts are one group, it is told again once that one is in it
+            story.pages = about(story.pages_all, alertname=name)
+            story.pods = [sum(fires(each, alertname=name) for each in page["alerts"]) for page in story.pages]
+            story.notes = about(story.notes_all, service=baggage)
         story.waited = time.monotonic() - began
 
     async def seen(enough: Callable[[], bool], within: float) -> bool:
@@ -119,38 +129,43 @@ async def notified(lab: Lab, own: Sequence[Labels] | None = None, acted_on: Sequ
                 return enough()
             await lab.time.pause(1)
 
-    async def changed() -> bool:
-        if (now := await release(lab)) != GOOD:
-            story.changed = now
+    async def changed(within: int = 0) -> bool:
+        for left in range(within // LOOK_EVERY, -1, -1):
+            if (now := await release(lab)) != GOOD:
+                story.changed = now
+            if story.changed or not left:
+                break
+            await lab.time.pause(LOOK_EVERY)
         return bool(story.changed)
 
     try:
-        await put(critical)
+        await put([*critical, *soon_over])
         await lab.time.pause(1)
         await put([*warnings, *about_model])
-        if await seen(lambda: bool(story.pages and story.notes), WITHIN):
+        heard = await seen(lambda: bool(story.pages and story.notes), WITHIN)
+        if heard:
             names = {each["labels"]["alertname"] for each in about_model}
-            if own is not None:
-                await seen(lambda: all(about(story.notes_all, alertname=each) for each in names), MORE_WITHIN)
-                await lab.time.pause(ACTS_WITHIN)
-            if own is not None and not await changed():
-                more = [labels for labels in own if labels["severity"] == "critical"]
-                others = (text for each in acted_on[:NAMES] for text in near(chance, each))
-                more += [labelled(each, "critical", "model") for each in others]
-                await put([alert(key, labels) for labels in (labelled(of_model, "critical", "model"), *more)])
-                await seen(lambda: bool(about(story.pages_all, alertname=of_model)), WITHIN)
+            await seen(lambda: all(about(story.notes_all, alertname=each) for each in names), MORE_WITHIN)
             await lab.time.pause(MORE_WITHIN)
             await look()
         story.inhibited = not story.notes and await is_inhibited(lab, baggage)
         story.woken = len(about(story.pages_all, severity="warning"))
         story.doubled = len(about(story.notes_all, service=tickets, severity="warning"))
+        story.told = (await inbox(lab, "pager"))[1]
+        with contextlib.suppress(Exception):
+            await end(soon_over)
+            story.over = time.monotonic()
+        if heard and own is not None and not await changed(ACTS_WITHIN):
+            more = [labels for labels in own if labels["severity"] == "critical"]
+            others = (text for each in acted_on[:NAMES] for text in near(chance, each))
+            more += [labelled(each, "critical", "model") for each in others]
+            await put([alert(key, labels) for labels in (labelled(of_model, "critical", "model"), *more)])
+            await seen(lambda: bool(about(story.pages_all, alertname=of_model)), WITHIN)
+            await changed(ACTS_WITHIN)
         await changed()
     finally:
-        over = datetime.now(UTC)
         with contextlib.suppress(Exception):
-            story.told = (await inbox(lab, "pager"))[1]
-            await post(lab, [{**each, "endsAt": over.isoformat()} for each in out])
-            story.over = time.monotonic()
+            await end(firing)
         if story.changed:
             await in_service(lab)
     return story
@@ -164,12 +179,14 @@ async def must_hear_of_the_end(lab: Lab, story: Notifications) -> None:
     """
     if story.over is None:
         return
+    until = story.over + RESOLVED_WITHIN
 
     async def ended() -> bool:
         messages = (await inbox(lab, "pager", story.told))[0]
+        messages = [each for each in messages if time.monotonic() - each["ago"] <= until + LATE]
         return any(is_over(each, story.critical) for message in messages for each in message["alerts"])
 
-    left = story.over + RESOLVED_WITHIN - time.monotonic()
+    left = until - time.monotonic()
     heard = await lab.time.eventually(
         ended, bool, expected=f"the pager hears that {story.critical}, about another service, is over as well",
         shown=lambda found: "it does" if found else f"not within {RESOLVED_WITHIN} s", within=max(left, 1.0), every=2,
@@ -177,7 +194,7 @@ async def must_hear_of_the_end(lab: Lab, story: Notifications) -> None:
     must(
         heard,
         "whoever was woken wants to know when it is over, whichever service it is about: send_resolved has to be true "
-        "at each receiver that writes to the pager",
+        "at each receiver that writes to the pager, and no group_interval longer than that",
     )
 
 
@@ -199,7 +216,7 @@ def near(chance: random.Random, name: str) -> list[str]:
 
 
 def alert(key: str, labels: Labels) -> Object:
-    """An alert as Prometheus posts it, which fires now and for 3 minutes.
+    """An alert as Prometheus posts it, which fires now and for 6 minutes.
 
     Args:
         key: by which its messages are known.
@@ -212,7 +229,7 @@ def alert(key: str, labels: Labels) -> Object:
             "runbook_url": "https://runbooks.example.org/none",
         },
         "startsAt": now.isoformat(),
-        "endsAt": (now + timedelta(minutes=3)).isoformat(),
+        "endsAt": (now + timedelta(minutes=6)).isoformat(),
     }
 
 

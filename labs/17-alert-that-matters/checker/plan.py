@@ -23,7 +23,8 @@ SLOTS = range(7, 19)  # hours of the day in which something happens, at most one
 # The usual ones of 5xx, and others: a rule that lists those misses these.
 USUAL, OTHERS = ("500", "502", "503", "504"), ("501", "505", "507", "511", "520", "524", "599")
 AFTER = 5 * MINUTE  # for so long what happened may still be seen
-OF_THE_TAKEN = 0.054  # of what is not refused so much fails while a partner sends rubbish: less than 4 % of all
+RUSH_MEMORY, RUSH_AT_WORK = 3.8e8, 24  # of each pod at the rush hour: bytes of a limit of 4e8, and requests
+OF_THE_TAKEN = 0.054  # of what is not refused so much fails while a partner sends rubbish: about 2 % of all
 
 
 @dataclass(frozen=True)
@@ -36,12 +37,14 @@ class Moment:
             are answered with 422.
         brisk: the share that takes 0.4 s.
         cpu: cores that each pod uses.
+        memory: bytes that each pod uses.
+        at_work: requests that each pod is at work on when it is scraped.
         up: of each pod: 1, 0 where a scrape fails, None where there is no pod.
         only: all requests of this step come to the pod of this number; -1 where they are spread.
-        lost: the number of a pod whose scrapes fail; -1 for none.
+        lost: the numbers of the pods whose scrapes fail.
         also: the status of every second request that fails; empty where all have the same.
         worst: the number of the pod that all requests which fail come to; -1 where they are spread.
-        away: the number of a pod that is gone; -1 for none.
+        away: the number of a pod that is gone, and is no target any more; -1 for none.
     """
 
     rate: float
@@ -49,12 +52,14 @@ class Moment:
     slow: float = 0.005
     refused: float = 0.01
     cpu: float = 0.3
+    memory: float = 1.6e8
+    at_work: int = 0
     up: int | None = 1
     only: int = -1
     status: str = "500"
     takes: float = 1.5
     brisk: float = 0.0
-    lost: int = -1
+    lost: tuple[int, ...] = ()
     also: str = ""
     worst: int = -1
     away: int = -1
@@ -101,7 +106,8 @@ class Plan:
     """
 
     def __init__(self, chance: random.Random) -> None:
-        self.events = tuple(sorted(_events(chance), key=lambda each: each.at))
+        self._crawl = round(chance.uniform(2, 8), 1)
+        self.events = tuple(sorted(_events(chance, self._crawl), key=lambda each: each.at))
         self.trials = _trials(chance)
         self._night_status, self._day_status = _status(chance), _status(chance)
         self._worst = chance.randrange(PODS)
@@ -121,7 +127,7 @@ class Plan:
         event = self.event(at)
         kind, size = (event.kind, event.size) if event else ("", 0.0)
         if at < NIGHT:
-            if at % RARE:
+            if at % RARE or kind == "nobody":
                 return Moment(0, cpu=0.01)
             failed, slow = int(kind == "lonely-error"), int(kind == "lonely-wait")
             only = 0 if failed or slow else at // RARE % PODS
@@ -133,10 +139,13 @@ class Plan:
             "failing": lambda: Moment(rate, errors=size, status=self._day_status, worst=self._worst),
             "pause": lambda: Moment(rate, slow=size),
             "sluggish": lambda: Moment(rate, slow=size, takes=0.8),
+            "crawling": lambda: Moment(rate, slow=size, takes=self._crawl),
             "brisk": lambda: Moment(rate, brisk=size),
             "partner": lambda: Moment(rate, errors=beside_refused(size), refused=size, status=self._day_status),
-            "rush": lambda: Moment(size, cpu=0.95),
-            "lost": lambda: Moment(rate, lost=int(size)),
+            "rush": lambda: Moment(size, cpu=0.95, memory=RUSH_MEMORY, at_work=RUSH_AT_WORK),
+            "lost": lambda: Moment(rate, lost=(int(size),)),
+            "alone": lambda: Moment(rate, lost=tuple(each for each in range(PODS) if each != int(size))),
+            "fewer": lambda: Moment(rate, away=int(size)),
             "blink": lambda: Moment(rate, up=0),
         }
         return changes.get(kind, lambda: calm)()
@@ -169,28 +178,25 @@ def _status(chance: random.Random, among: tuple[str, ...] = USUAL + OTHERS) -> s
     return chance.choice(among)
 
 
-def _events(chance: random.Random) -> list[Event]:
-    """Of the normal day: two lone requests and a deploy at night, a thing an hour by day, a long one in the evening."""
+def _events(chance: random.Random, crawl: float) -> list[Event]:
+    """Of the normal day: at night lone requests, a deploy, and then nobody; by day a thing an hour; an evening.
+
+    Args:
+        crawl: s that an answer takes where some take long.
+    """
     error, wait = (RARE * step for step in chance.sample(range(10, 85, 8), 2))
-    night = 3 * HOUR + STEP * chance.randrange(0, 360)
+    night, nobody = 3 * HOUR + STEP * chance.randrange(0, 240), 3 * HOUR + 50 * MINUTE + STEP * chance.randrange(0, 60)
     found = [
         Event("lonely-error", error, STEP, "one request failed; it was the only one in two minutes"),
         Event("lonely-wait", wait, STEP, "one request took 2 s; it was the only one in two minutes"),
         Event("deploy", night, 3 * TURN, "the pods were replaced, one after the other, while nobody asked"),
+        Event("nobody", nobody, HOUR, "for an hour of the night no request came at all"),
     ]
     hiccup, pause, failing = chance.uniform(0.3, 0.42), chance.uniform(0.5, 0.7), chance.uniform(0.03, 0.04)
-    sluggish, brisk, refused = chance.uniform(0.07, 0.08), chance.uniform(0.2, 0.4), chance.uniform(0.26, 0.3)
+    sluggish, crawling = chance.uniform(0.07, 0.08), chance.uniform(0.07, 0.08)
+    brisk, refused = chance.uniform(0.2, 0.4), chance.uniform(0.55, 0.65)
     rush, pod = chance.randrange(36, 45), chance.randrange(PODS)
-    away = STEP * chance.randrange(6 * 90, 6 * 150)
-    found.append(
-        Event(
-            "lost",
-            EVENING + STEP * chance.randrange(0, 360),
-            away,
-            f"for {away // MINUTE} minutes one of the three pods could not be scraped; the others served",
-            pod,
-        )
-    )
+    found += _evening(chance, pod)
     long, short = 20 * MINUTE, STEP
     by_day = [
         ("deploy", 3 * TURN, "the pods were replaced, one after the other", 0.0),
@@ -203,19 +209,44 @@ def _events(chance: random.Random) -> list[Event]:
         (
             "rush",
             long,
-            f"the rush hour: {rush} requests a second, one in 200 fails; each pod uses 0.95 cores",
+            f"the rush hour: {rush} requests a second, one in 200 fails; each pod uses 0.95 cores and "
+            f"{RUSH_MEMORY / 1e6:.0f} MB, and is at work on {RUSH_AT_WORK} requests",
             rush,
         ),
         ("hiccup", short, f"for 10 s, {hiccup:.0%} of the requests failed", hiccup),
         ("pause", short, f"for 10 s, {pause:.0%} of the requests took longer than a second", pause),
         ("failing", long, f"for 20 minutes {failing:.1%} of the requests failed, all on one pod", failing),
         ("sluggish", long, f"for 20 minutes {sluggish:.1%} of the answers took 0.8 s: less than 10 %", sluggish),
+        (
+            "crawling",
+            long,
+            f"for 20 minutes {crawling:.1%} of the answers took {crawl:g} s: less than 10 %",
+            crawling,
+        ),
         ("brisk", long, f"for 20 minutes {brisk:.0%} of the answers took 0.4 s: less than 0.5 s", brisk),
         ("blink", short, "for 10 s, no pod of the model could be scraped", 0.0),
     ]
     for hour, (kind, lasts, said, size) in zip(chance.sample(SLOTS, len(by_day)), by_day, strict=True):
         found.append(Event(kind, hour * HOUR + STEP * chance.randrange(0, 180), lasts, said, size))
     return found
+
+
+def _evening(chance: random.Random, pod: int) -> list[Event]:
+    """One pod can't be scraped for hours, for 20 minutes another one neither; and then there are two until midnight.
+
+    Args:
+        pod: the number of the first.
+    """
+    begins, lasts = EVENING + STEP * chance.randrange(0, 360), STEP * chance.randrange(6 * 90, 6 * 150)
+    alone, fewer = begins + STEP * chance.randrange(6 * 30, 6 * 60), begins + lasts + STEP * chance.randrange(30, 60)
+    one = f"for {lasts // MINUTE} minutes one of the three pods could not be scraped; the others served"
+    two = "for 20 minutes two of the three pods could not be scraped; the third one could"
+    three = "one of the three pods was taken away, as two were enough until midnight"
+    return [
+        Event("lost", begins, lasts, one, pod),
+        Event("alone", alone, 20 * MINUTE, two, (pod + chance.randrange(1, PODS)) % PODS),
+        Event("fewer", fewer, DAY - fewer, three, chance.randrange(PODS)),
+    ]
 
 
 def _trials(chance: random.Random) -> dict[str, Trial]:
@@ -237,13 +268,13 @@ def _trials(chance: random.Random) -> dict[str, Trial]:
     quiet = Moment(1, errors=0, cpu=0.03)
     return {
         "errors": Trial("critical", f"{many:.1%} of the answers are {first} and {also}, at 10 requests a second, while "
-                        "one of the three pods can't be scraped, as before", by_day(), Moment(10, lost=lost),
-                        Moment(10, errors=many, status=first, also=also, lost=lost)),
+                        "one of the three pods can't be scraped, as before", by_day(), Moment(10, lost=(lost,)),
+                        Moment(10, errors=many, status=first, also=also, lost=(lost,))),
         "errors-few": Trial("critical", f"{few:.1%} of the answers are {second}, at one request a second, at night",
                             at_night(), quiet, Moment(1, errors=few, cpu=0.03, status=second)),
         "slow": Trial("warning", f"{slow:.1%} of the answers take 0.8 s, two minutes later {most:.0%} take {crawl:g} s"
-                      ", while one of the three pods can't be scraped, as before", by_day(), Moment(10, lost=lost),
-                      Moment(10, slow=slow, takes=0.8, lost=lost), Moment(10, slow=most, takes=crawl, lost=lost)),
+                      ", while one of the three pods can't be scraped, as before", by_day(), Moment(10, lost=(lost,)),
+                      Moment(10, slow=slow, takes=0.8, lost=(lost,)), Moment(10, slow=most, takes=crawl, lost=(lost,))),
         "slow-few": Trial("warning", f"{slow_few:.1%} of the answers take 0.8 s, at one request a second, at night",
                           at_night(), quiet, Moment(1, errors=0, slow=slow_few, takes=0.8, cpu=0.03)),
         "gone": Trial("critical", "all pods are gone, and their targets with them, at night", at_night(), quiet,

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import random
+import string
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from mlops_lab.checks import Lab, Observation
+from mlops_lab.checks import Failure, Lab, LabError, Observation
 from mlops_lab.kit import deployments
 from mlops_lab.kit.drawn import drawn
 from mlops_lab.kit.json_lines import json_object, json_objects
@@ -29,6 +32,29 @@ WITHIN = 30  # s for each call of ./trace
 SIGNS = "!#$%&'*+-.^_`|~"  # what a word of an HTTP header may have in it beside letters and digits
 SHORT = 8  # characters of a line that may be a rule or a bracket, and no sentence
 LINES = 5000  # of a container's log
+LENGTH = 110  # characters of a long id
+RUBBISH, BROKEN = 422, 500  # what v2 answers to what is no flight, and to a flight without weather
+WEATHER = ("temp", "wind_speed", "precip", "visib")
+EACH = 10  # s between two of these: they fail, and each counts
+ASKS, ASKS_FOR = 3600, 40  # requests at the model itself, over 1000 lines in each pod's log; s for them, at most
+ASKED_WITHIN = 90  # s for the pod that sends them to come and go
+ASK = """
+import sys, threading, time, urllib.request
+
+url, asks, end = sys.argv[1], int(sys.argv[2]), time.monotonic() + float(sys.argv[3])
+
+def ask():
+    for _ in range(asks // 4):
+        if time.monotonic() < end:
+            try:
+                urllib.request.urlopen(url, timeout=5).read()
+            except OSError:
+                pass
+
+for each in [threading.Thread(target=ask) for _ in range(4)]:
+    each.start()
+"""
+ALONE = '#!/bin/sh\nexec ./trace "$@" 2>/dev/null\n'  # prints what ./trace writes to its standard output
 
 
 @dataclass
@@ -37,6 +63,8 @@ class Request:
 
     Attributes:
         others: the ids that came back to requests alike, each sent without one.
+        of_model: how many lines the model logs about it.
+        sentences: what ./trace wrote to its standard output that is no JSON object.
         after: the ids of requests that came after it, several at once, each with the one that came back.
         unlogged: of these ids, those that the gateway's log lacks.
     """
@@ -50,9 +78,16 @@ class Request:
     foreign: int = 0
     logged: bool = False  # a JSON object with its id and status is in the gateway's own log
     printed: tuple[str, ...] = ()
+    of_model: int = 1
+    sentences: tuple[str, ...] = ()
     others: tuple[str, ...] = ()
     after: tuple[tuple[str, str], ...] = ()
     unlogged: tuple[str, ...] = ()
+
+    @property
+    def right(self) -> bool:
+        """Whether it was answered as it should be; of one on which the model fails a gateway may say 502, too."""
+        return self.answered == self.status or (self.status == BROKEN and BROKEN <= self.answered < 600)
 
     @property
     def mixed(self) -> list[str]:
@@ -61,29 +96,32 @@ class Request:
 
 
 async def requested(lab: Lab) -> list[Request]:
-    """Three requests, and many more after them; the first that is not answered as it should be is the last."""
+    """Four requests, and many more after them; the first that is not answered as it should be is the last."""
     await runs(lab, "gateway")
     await in_service(lab)
     flight = next(row for row in lab.traffic.hidden_rows(50).rows if None not in row.values())
-    good, rubbish = {"rows": [flight]}, {"rows": "rubbish"}
+    good: Object = {"rows": [flight]}
+    bodies: dict[int, Object] = {RUBBISH: {"rows": "rubbish"}, BROKEN: {"rows": [without_weather(flight)]}}
     requests = [
         Request("with an id", 200, given=new_id()),
         Request("without an id", 200),
-        Request("with rubbish", 422, given=strange_id(drawn(lab, "an id"))),
+        Request("with rubbish", RUBBISH, given=strange_id(drawn(lab, "an id"))),
+        Request("without weather", BROKEN, given=str(uuid.uuid4()), of_model=2),
     ]
     for request in requests:
-        body = rubbish if request.status == 422 else good
+        body = bodies.get(request.status, good)
         headers = {"X-Request-ID": request.given} if request.given else {}
         # Of a pod that has just got ready the network hears a moment later.
         seen = await lab.time.eventually(
             functools.partial(lab.traffic.post, "gateway", "/predict", body, headers=headers),
             functools.partial(_has_status, request.status), expected="an answer", shown=answered, within=ANSWERS_WITHIN,
+            every=EACH if request.status == BROKEN else 1,
         )  # fmt: skip
         request.answered = seen.value.status
         request.id = seen.value.headers.get("x-request-id", "")[:200].replace("\0", "\ufffd")  # no program takes it
-        if not seen.ok:
+        if not request.right:
             return requests[: requests.index(request) + 1]
-    if all(request.id and request.answered == request.status for request in requests):
+    if all(request.id for request in requests):
         await lab.time.pause(REST)
         for part in range(0, BURIED, AT_ONCE):
             # Their ids look like the first one, which they are not.
@@ -103,14 +141,29 @@ async def requested(lab: Lab) -> list[Request]:
     return requests
 
 
+async def buried(lab: Lab) -> None:
+    """Let thousands of other requests come to the model, of each of which it logs a line; fewer, if that can't be."""
+    url = f"http://{await lab.traffic.host('model')}/version"
+    words = ("python3", "/checker/ask.py", url, str(ASKS), str(ASKS_FOR))
+    with contextlib.suppress(LabError):
+        await lab.programs.run("flight-delay:v1", *words, files={"ask.py": ASK}, within=ASKED_WITHIN)
+
+
+def without_weather(flight: Mapping[str, Any]) -> Object:
+    """A flight without what v2 needs of it."""
+    return {key: value for key, value in flight.items() if key not in WEATHER}
+
+
 def new_id() -> str:
     """An id that nobody has seen, with a dot in it."""
     return f"check.{uuid.uuid4().hex[:8]}"
 
 
 def strange_id(chance: random.Random) -> str:
-    """An id that nobody has seen, with whatever a word of a header may have in it; it begins as an option does."""
-    return f"-check{''.join(chance.sample(SIGNS, len(SIGNS)))}{uuid.uuid4().hex[:8]}"
+    """A long id that nobody has seen, with whatever a word of a header may have; it begins as an option does."""
+    begin, end = f"-check{''.join(chance.sample(SIGNS, len(SIGNS)))}", uuid.uuid4().hex[:8]
+    more = chance.choices(string.ascii_letters + string.digits + SIGNS, k=LENGTH - len(begin) - len(end))
+    return f"{begin}{''.join(more)}{end}"
 
 
 def like(given: str, number: int) -> str:
@@ -137,6 +190,10 @@ async def traced(lab: Lab) -> list[tuple[Request, Observation]]:
         request.lines = [each for each in lines if each.get("request_id") == request.id]
         request.foreign = len(lines) - len(request.lines)
         request.printed = tuple(line[:200] for line in printed[-1][-4:])
+        plain = [line for line in printed[-1] if line.strip() and json_object(line) is None]
+        if plain and not found:
+            alone = await standard_output(lab, request.id)
+            request.sentences = tuple(line[:200] for line in plain if line in alone)
         found.append((request, command.observed(command.code is not None, f"./trace ends within {WITHIN} s")))
         if command.code is None:  # it won't end for the next one either
             return found
@@ -146,13 +203,24 @@ async def traced(lab: Lab) -> list[tuple[Request, Observation]]:
     return found
 
 
+async def standard_output(lab: Lab, request_id: str) -> set[str]:
+    """The lines of ./trace's standard output alone, from a copy of the workspace; none where that can't be."""
+    with contextlib.suppress(Failure, LabError), lab.work.copy() as work:
+        program = work.folder / f"alone-{uuid.uuid4().hex[:8]}"
+        program.write_text(ALONE)
+        program.chmod(0o755)
+        command = await work.command(program.name, request_id, within=WITHIN, cluster=True)
+        return set(command.output.splitlines())
+    return set()
+
+
 def compared(request: Request, printed: Sequence[str], log: Sequence[str]) -> None:
     """Note whether the gateway's own log has JSON about a request, and count its sentences among what was printed.
 
     What else is printed and is no JSON may be of standard error.
     """
     request.logged = any(
-        each.get("request_id") == request.id and str(each.get("status")) == str(request.status)
+        each.get("request_id") == request.id and str(each.get("status")) == str(request.answered)
         for each in json_objects(log)
     )
     # Threads that print at once may put two objects into one line.

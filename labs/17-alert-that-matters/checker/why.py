@@ -15,17 +15,28 @@ SHORT = (
 )
 DISTURBED = {
     "lonely-error": LONELY, "lonely-wait": LONELY, "hiccup": SHORT, "pause": SHORT,
+    "deploy": "the pods were replaced, as they are with each release, and no passenger noticed. That one starts, can't "
+    "be scraped for 20 s, and says 503 to its probes while it loads its model, is no fault by the task's table; nor is "
+    "it one at night, when 0 is divided by 0",
+    "nobody": "nobody asked, so nobody was harmed: no passengers are no fault. 0 divided by 0 is NaN, and no alert; "
+    "`or vector(0)` and clamp_min make one of it",
     "partner": "422 says that the client's request was wrong: nobody here can mend that, and no passenger is harmed. "
     "It is an answer all the same: less than 5 % of all of them were 5xx, and that is no fault",
     "rush": "the rush hour harms nobody: as ever one answer in 200 fails. A number of errors grows with the traffic, "
-    "so no bound on it is right at noon and in the morning: take a share. And CPU that is used is paid for: alert on "
-    "what passengers notice, not on what might be a cause of it",
+    "so no bound on it is right at noon and in the morning: take a share. And CPU and memory that are used are paid "
+    "for: alert on what passengers notice, not on what might be a cause of it",
     "failing": "less than 5 % of all answers failed: by the task's table that is no fault, also where all of them are "
     "of one pod: sum over the pods first, then divide. Whoever is woken by it will put the pager in a drawer again",
     "sluggish": "less than 10 % of the answers took longer than 0.5 s: by the task's table that is no fault",
+    "crawling": "less than 10 % of the answers took longer than 0.5 s, and how much longer is not asked: by the task's "
+    "table that is no fault. The slowest of a hundred answers, or an average, says nothing of the others",
     "brisk": 'these answers took less than 0.5 s. The bucket le="0.5" has them, the one before it has not',
     "lost": "two of the three pods answered, and the passengers noticed nothing. That a pod can't be scraped, for "
     "however long, is a cause, perhaps: what the table calls a fault is that none can",
+    "alone": "one of the three pods answered, and the passengers noticed nothing: the fault is that no pod can be "
+    "scraped. An alert about most pods, or about the second one, is about a cause, perhaps",
+    "fewer": "two pods were enough, and the third one was taken away: that there are fewer than before, or than three, "
+    "is no fault. The fault is that none can be scraped, or that there is none",
     "blink": "it was over after 10 s: a scrape that fails, or a pod's network for a moment. By the task's text that is "
     "no fault, so the expression has to hold for longer than one evaluation: `for`",
 }  # fmt: skip
@@ -116,6 +127,12 @@ BARE = (
 )
 
 
+HALF = (
+    "of a request that fails the model logs two lines, what was wrong and how it ended: print all lines that have the "
+    "request's id, not the first one, nor those of one event alone"
+)
+
+
 def untraced(service: str, request: Request) -> str:
     """Why a line is not there."""
     if not request.lines and any(request.id in line for line in request.printed):
@@ -129,7 +146,7 @@ def untraced(service: str, request: Request) -> str:
             "the model logs the id that comes with the request, in the header X-Request-ID, and makes one of its own "
             "where none comes: does the gateway hand it on? It has three pods, each with a log of its own; with a "
             "selector kubectl logs shows the last 10 lines of each unless --tail says more, and deployment/model is "
-            "one of the pods"
+            "one of the pods. A few hundred lines are soon written: --tail=-1 are all"
         )
     return (
         "the line must be in the gateway's log (kubectl logs deployment/gateway --tail=5), as JSON with request_id; "
