@@ -27,7 +27,7 @@ from mlops_lab.kit.autoscalers import Autoscaler
 from mlops_lab.kit.given import in_manifests
 from mlops_lab.kube.client import Object
 from tests.lab_programs import loaded
-from tests.made_up import NothingThere, Room, made_up_lab
+from tests.made_up import NothingThere, NoTime, Room, made_up_lab
 
 START = project() / "labs/23-fix-autoscaling-and-rollout/start"
 
@@ -296,10 +296,20 @@ def test_the_log_is_its_pods_own(lab: Any, source: Object, ok: bool) -> None:
 
 def shipped(
     lab: Any, pods: list[Object], *, prints: bool, begins: str = "", last: int = 0, once: bool = False,
-    twice: bool = False, without: str = "-",
+    twice: str | None = None, without: str = "-", storm: int = 50, anew: bool = False, late: bool = False,
+    gone: bool = False,
 ) -> Any:  # fmt: skip
-    """What the checker says of pods whose shippers print what was asked for, its last lines, each once, or nothing."""
-    lines = ["forecast for any"] * 50  # of a storm
+    """What the checker says of pods whose shippers print what was asked for, its last lines, each once, or nothing.
+
+    Args:
+        twice: how the lines end that they print twice.
+        without: how those end that they don't print.
+        storm: lines that are there before.
+        anew: whether they print the whole file again meanwhile.
+        late: whether they print nothing more after the first forecasts.
+        gone: whether the first pod has gone with its log before the last forecasts.
+    """
+    lines, paused = ["forecast for any"] * storm, list[int]()
 
     async def found(_: Any) -> list[Object]:
         return pods
@@ -311,17 +321,30 @@ def shipped(
     async def first_answer(ask: Any, *given: Any, **more: Any) -> Any:
         return await ask()
 
+    async def pause(seconds: float) -> None:
+        paused.append(len(lines))
+
+    async def run_in(pod: str, *command: str, container: str) -> Any:
+        assert (command[-1], container) == ("forecast for any", "server")
+        if gone:
+            raise LabError("there is no such pod", "")
+        return SimpleNamespace(code=0, lines=[str(sum("for any" in each for each in lines))], errors="")
+
     async def logs(pod: str, *given: Any, **more: Any) -> str:
         if pod == begins:
             raise LabError("container shipper is waiting to start", "")
         said = [each for each in (dict.fromkeys(lines) if once else lines) if not each.endswith(without)]
-        said = [each for each in said for _ in range(2 if twice else 1)]
+        said = [each for each in said for _ in range(2 if twice is not None and each.endswith(twice) else 1)]
+        if paused:
+            said = [*said, *said] if anew else said[: paused[0]] if late else said[paused[0] :] if gone else said
         return "\n".join(said[-last:] if prints else [])
 
     before, lab.own_pods = lab.own_pods, found
     try:
         traffic = Room(get=get, first_answer=first_answer)
-        return asyncio.run(lab.ships(made_up_lab("23", traffic=traffic, objects=NothingThere(logs=logs))))
+        objects = NothingThere(logs=logs, run_in=run_in)
+        time = NoTime(pause=pause)
+        return asyncio.run(lab.ships(made_up_lab("23", traffic=traffic, objects=objects, time=time)))
     finally:
         lab.own_pods = before
 
@@ -332,8 +355,30 @@ def test_a_shipper_must_print_what_was_asked_for(lab: Any) -> None:
     assert ": 0 of 1; " in shipped(lab, [running()], prints=True, last=3).seen
     assert ": 1 of 5; " in shipped(lab, [running()], prints=True, once=True).seen
     assert shipped(lab, [running()], prints=True, without=" any").seen == "printed for any: 0 of 3"
-    assert ": 2 of 1; " in shipped(lab, [running()], prints=True, twice=True).seen
+    assert ": 2 of 1; " in shipped(lab, [running()], prints=True, twice="").seen
     added = running() | {"metadata": {"name": "model-2"}}
     assert shipped(lab, [running(), added], prints=True, begins="model-2").ok
     alone = running(containers=released()[:1])
     assert shipped(lab, [alone], prints=True).seen == "pod model-1 has no container shipper"
+
+
+@pytest.mark.parametrize("storm", [0, 50, 900])
+def test_a_shipper_prints_no_line_again(lab: Any, storm: int) -> None:
+    assert shipped(lab, [running()], prints=True, storm=storm).ok
+    seen = shipped(lab, [running()], prints=True, storm=storm, anew=True).seen
+    assert ": 2 of 1; " in seen and ": 10 of 5" in seen
+    seen = shipped(lab, [running()], prints=True, storm=storm, twice=" any").seen
+    written = storm + 3 * 3  # in three rounds
+    assert seen == f"printed for any: {2 * written} of {written}"
+
+
+def test_what_is_printed_later_is_late_and_what_went_with_its_pod_is_not_missing(lab: Any) -> None:
+    assert shipped(lab, [running()], prints=True, late=True).seen.count(": 0 of 1") >= 2
+    assert shipped(lab, [running()], prints=True, gone=True).ok
+
+
+def test_lines_without_a_flight_are_counted_where_the_server_writes_them(lab: Any, tmp_path: Path) -> None:
+    (tmp_path / "requests").write_bytes(b"forecast for any\nforecast for UA1\n\xff\nforecast for any\n")
+    program = lab._COUNT.replace("/log/", f"{tmp_path}/")
+    done = subprocess.run([sys.executable, "-c", program, lab._LINE], capture_output=True, text=True, check=True)
+    assert done.stdout == "2\n"

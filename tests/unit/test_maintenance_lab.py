@@ -23,7 +23,7 @@ from tests.lab_programs import loaded
 from tests.made_up import NothingThere, Room, made_up_lab
 
 CONTROL, WORKER = "c", "w"
-LABELS = {"pool": "serving", "kubernetes.io/hostname": WORKER, "rank": "3"}
+LABELS = {"pool": "serving", "kubernetes.io/hostname": WORKER, "kubernetes.io/os": "linux", "rank": "3"}
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +42,10 @@ def affinity(*terms: Any, kind: str = "required") -> Object:
 
 def term(key: str, operator: str, *values: str, where: str = "matchExpressions") -> Object:
     return {where: [{"key": key, "operator": operator, **({"values": list(values)} if values else {})}]}
+
+
+ROLE = "node-role.kubernetes.io/control-plane"
+POOL = term("pool", "In", "serving")
 
 
 @pytest.mark.parametrize(
@@ -97,7 +101,18 @@ def test_a_template_takes_a_node_as_the_scheduler_would(lab24: Any, spec: Object
             "with pool=unheard-of",
         ),
         ({"nodeSelector": {"pool": "serving"}, **affinity(term("pool", "NotIn", "batch"))}, ""),
-        ({"nodeSelector": {"pool": "serving", "rank": "3"}}, ""),
+        ({"nodeSelector": {"pool": "serving", "kubernetes.io/os": "linux"}}, ""),
+        (
+            affinity(
+                {"matchExpressions": [*POOL["matchExpressions"], *term(ROLE, "DoesNotExist")["matchExpressions"]]}
+            ),
+            "",
+        ),
+        ({"nodeSelector": {"pool": "serving", "rank": "3"}}, "not take another node"),
+        (
+            affinity({"matchExpressions": [*POOL["matchExpressions"], *term("rank", "Exists")["matchExpressions"]]}),
+            "not take another node",
+        ),
         ({"nodeSelector": {"pool": "serving", "kubernetes.io/hostname": WORKER}}, "not take another node"),
         ({"nodeSelector": {"pool": "serving"}, "nodeName": WORKER}, "not take another node"),
         (affinity(term("pool", "In", "servng")), "does not take w"),
@@ -110,12 +125,11 @@ def test_a_template_takes_a_node_as_the_scheduler_would(lab24: Any, spec: Object
     ],
 )
 def test_a_template_that_demands_the_pool_is_told_from_others(lab24: Any, spec: Object, said: str) -> None:
-    seen = lab24.demands_the_pool(spec, LABELS, WORKER, others="unheard-of")
+    both = lab24.given(LABELS, {"kubernetes.io/hostname": CONTROL, "kubernetes.io/os": "linux", ROLE: "", "rank": "3"})
+    assert both == {"kubernetes.io/os": "linux"}
+    seen = lab24.demands_the_pool(spec, LABELS, WORKER, others="unheard-of", both=both)
     assert seen.ok is (not said)
     assert said in seen.seen
-
-
-ROLE = "node-role.kubernetes.io/control-plane"
 
 
 @pytest.mark.parametrize(
@@ -196,6 +210,21 @@ class Found(Room):
             return self.__dict__.get(kind)
 
         return SimpleNamespace(now=now)
+
+
+@pytest.mark.parametrize(
+    ("taints", "said"),
+    [
+        ([], ""),
+        ([{"key": "node.kubernetes.io/not-ready", "effect": "NoExecute"}], ""),
+        ([{"key": "maintenance", "value": "kernel", "effect": "PreferNoSchedule"}], "maintenance=kernel:PreferNoSch"),
+        ([{"key": ROLE, "effect": "PreferNoSchedule"}], f"{ROLE}:PreferNoSchedule"),
+    ],
+)
+def test_a_wish_that_pods_go_elsewhere_is_seen(lab24: Any, taints: list[Object], said: str) -> None:
+    seen = asyncio.run(lab24.unmarked(lab_on(Found(Node={"spec": {"taints": taints}})), WORKER))
+    assert seen.ok is not bool(said)
+    assert said in seen.seen
 
 
 @pytest.mark.parametrize(("ready", "timed"), [("True", None), ("Unknown", False)])

@@ -35,7 +35,7 @@ LAB = resolve("21")
 SEED = project() / "labs" / LAB.slug / "start" / "seed.yaml"
 SEED_OF_THE_RUN = 21
 FOUR = ("gateway", "model", "features", "store")
-HOST, API, DNS = "10.0.0.10", "10.96.0.1", "10.0.1.1"
+HOST, FEATURES_HOST, AWAY, API, DNS = "10.0.0.10", "10.0.0.11", "10.0.2.1", "10.96.0.1", "10.0.1.1"
 
 
 @pytest.fixture(scope="module")
@@ -135,15 +135,19 @@ class World:
         visitors = {each: f"10.0.3.{number}" for number, each in enumerate(self.who.said, 1)}
         for each, address in visitors.items():
             self.pods[address] = somebody(address, **each.labels)
-        self.pods[HOST] = somebody(HOST, **self.who.host.labels)
-        self.policies.append(self.who.host.policy())
+        for address, host in ((HOST, self.who.host), (FEATURES_HOST, self.who.features_host)):
+            self.pods[address] = somebody(address, **host.labels)
+            self.policies.append(host.policy())
+        self.pods[AWAY] = somebody(AWAY, "mlops-lab-system", **self.who.guests[-1].labels)
         self.pods[API] = somebody(API, "default")
         self.pods[DNS] = somebody(DNS, "kube-system", **{"k8s-app": "kube-dns"})
         place = {name: lab21.Place(f"{name}-1", f"10.0.0.{number}") for number, name in enumerate(FOUR, 1)}
-        of = lab21.Others(HOST, API, DNS, visitors)
-        self.at = {each.name: address for each, address in visitors.items()} | {self.who.host.name: HOST}
+        of = lab21.Others(HOST, FEATURES_HOST, AWAY, API, DNS, visitors)
+        self.at = {each.name: address for each, address in visitors.items()} | {
+            self.who.host.name: HOST, self.who.features_host.name: FEATURES_HOST, self.who.guests[-1].name: AWAY
+        }  # fmt: skip
         self.open, self.shut = lab21.open_ways(self.who, place, of), lab21.shut_ways(self.who, place, of)
-        self.away = lab21.ways_from_away(self.who, place, of)
+        self.away = lab21.ways_from_away((*self.who.guests, self.who.dns), self.who, place, of)
 
     def lets(self, labels: Mapping[str, str], address: str, port: int, protocol: str = "TCP", by: str = "here") -> bool:
         one, other = somebody("10.0.0.99", by, **labels), self.pods[address]
@@ -153,12 +157,13 @@ class World:
     def is_open(self, way: Way) -> bool:
         if way.target.startswith(("tcp:", "udp:")):
             protocol, address, port = way.target.split(":")
-            by = "mlops-lab-system" if way in self.away else "here"
+            by = "here" if way not in self.away else "kube-system" if way.probe == self.who.dns else "mlops-lab-system"
             return self.lets(way.probe.labels, address, int(port), protocol.upper(), by)
         host, _, port = way.target.removeprefix("http://").partition("/")[0].partition(":")
-        if not port:  # a Service
-            port_open = self.lets(way.probe.labels, f"10.0.0.{FOUR.index(host) + 1}", 7000 if host == "store" else 8080)
-            return port_open and self.leads(host, host)
+        if host in FOUR:  # a Service
+            leads_to = 9100 if port else 7000 if host == "store" else 8080
+            port_open = self.lets(way.probe.labels, f"10.0.0.{FOUR.index(host) + 1}", leads_to)
+            return port_open and self.leads(host, host, int(port or 80))
         return self.lets(way.probe.labels, host, int(port))
 
     def lets_in_a_namespace(self) -> bool:
@@ -175,17 +180,16 @@ class World:
         through = self.lets(labels, f"10.0.0.{number}", 7000 if other == "store" else 8080)
         return resolves and through and self.leads(service, other)
 
-    def leads(self, name: str, other: str) -> bool:
-        """Is there a Service of that name that leads to the pods of one of the four, where they listen?"""
+    def leads(self, name: str, other: str, port: int = 80) -> bool:
+        """Is there a Service of that name that leads from a port to the pods of one of the four, where they listen?"""
         if ("Service", name) not in self.objects:
             return False
         service = self.objects["Service", name]["spec"]
-        target = next(each["targetPort"] for each in service["ports"] if each["port"] == 80)
+        target = next((each["targetPort"] for each in service["ports"] if each["port"] == port), None)
         template = self.objects["Deployment", other]["spec"]["template"]
         ports = template["spec"]["containers"][0]["ports"]
         numbers = {each["name"]: each["containerPort"] for each in ports}
-        port = numbers.get(target, target)
-        listens = port == (7000 if other == "store" else 8080)
+        listens = numbers.get(target, target) == (9100 if port == 9100 else 7000 if other == "store" else 8080)
         stands = selects({"matchLabels": service["selector"]}, template["metadata"]["labels"])
         return bool(listens and stands)
 
@@ -246,21 +250,26 @@ def test_no_name_and_no_meaningless_label_is_twice_the_same(lab21: Any) -> None:
         lab = made_up_lab("21")
         lab.seed = seed
         who = lab21.Visitors.draw(lab)
-        probes = [*who.said, who.host, *who.guests]
+        probes = [*who.said, who.host, who.features_host, *who.guests, who.dns]
         return [each.name for each in probes] + [key for each in probes for key in each.labels] + [f"{who.port}-"]
 
     one, other = drawn(1), drawn(2)
-    assert drawn(1) == one and set(one) & set(other) == {"role", "app"}
-    assert len(set(one)) == 14 + 11 + 2 + 1 and all(each.replace("-", "").isalnum() for each in one)
+    assert drawn(1) == one and set(one) & set(other) == {"role", "app", "k8s-app"}
+    assert len(set(one)) == 16 + 12 + 3 + 1 and all(each.replace("-", "").isalnum() for each in one)
 
 
 def test_each_visitor_that_is_here_listens(lab21: Any) -> None:
     who = lab21.Visitors.draw(made_up_lab("21"))
-    for each in who.said:
+    ports = [str(who.port), "7000", "8080", "9100", "53"]
+    for each in (*who.said, who.host, who.features_host):
         pod = each.pod("image")
-        assert pod["spec"]["containers"][0]["command"] == ["python3", "-c", lab21._LISTEN, "8080", str(who.port)]
+        assert pod["spec"]["containers"][0]["command"] == ["python3", "-c", lab21._LISTEN, *ports]
         assert pod["spec"]["readinessGates"]
-    assert who.host.pod("image")["spec"]["containers"][0]["command"][3:] == ["8080", "53", str(who.port)]
+        assert pod["spec"]["securityContext"]["sysctls"]  # as nobody else may listen on port 53
+    for each in (*who.guests, who.dns):
+        pod = each.pod("image")
+        assert pod["spec"]["containers"][0]["command"][3:] == ["8080"]
+        assert pod["spec"]["securityContext"]["runAsNonRoot"]
     assert who.said[who.store] == "a pod with app=store"
 
 
@@ -383,8 +392,8 @@ def test_an_answer_came_through_all_in_their_order(lab21: Any, gave: str, ok: bo
 class Space(NothingThere):
     """A namespace in which each of the four has a pod, the checker's pods run, and a world says what is open."""
 
-    def __init__(self, world: World, *, dead: str = "") -> None:
-        self.world, self.dead = world, dead
+    def __init__(self, world: World, *, dead: str = "", full: str = "") -> None:
+        self.world, self.dead, self.full = world, dead, full
         self.made: dict[str, Object] = {}
 
     def named(self, kind: str, name: str) -> Any:
@@ -395,6 +404,8 @@ class Space(NothingThere):
             return {"status": {"podIP": self.world.at[name]}}
 
         async def until(test: Any, *, expected: str, shown: Any, within: float) -> Observation:
+            if name == self.full:
+                return Observation(False, expected, "Pending")
             pod = self.made[name] | {"status": {"phase": "Running"}}
             return Observation(test(pod), expected, shown(pod))
 
@@ -464,11 +475,11 @@ def asked(lab21: Any, monkeypatch: pytest.MonkeyPatch, space: Space, status: int
         ("wrong/others_stay_out--out-to-everybody", ["others_stay_out: open: a pod with app=model to the API server"]),
         (
             "wrong/others_stay_out--nothing-by-default",
-            ["others_stay_out: open: a pod of other labels to a new pod that is none of the four"],
+            ["others_stay_out: open: a pod with role=client to port PORT of a pod with role=loader, by TCP"],
         ),
         (
             "wrong/others_stay_out--whoever-has-an-app",
-            ["others_stay_out: open: a pod of other labels to a new pod that is none of the four"],
+            ["others_stay_out: open: a pod with role=client to port PORT of a pod with role=loader, by TCP"],
         ),
         (
             "wrong/others_stay_out--a-rule-without-ports",
@@ -484,6 +495,47 @@ def asked(lab21: Any, monkeypatch: pytest.MonkeyPatch, space: Space, status: int
                 "others_stay_out: open: a pod of another namespace, with app=monitor and role=client, to port 9100 of "
                 "gateway"
             ],
+        ),
+        (
+            "wrong/others_stay_out--a-port-of-all-pods",
+            ["others_stay_out: open: a pod with app=features to port 7000 of a pod with role=client, by TCP"],
+        ),
+        (
+            "wrong/others_stay_out--metrics-of-all-pods",
+            ["others_stay_out: open: a pod with app=monitor to port 9100 of a pod with role=client, by TCP"],
+        ),
+        (
+            "wrong/others_stay_out--answers-of-the-store",
+            ["others_stay_out: open: a pod with app=store to port 8080 of features"],
+        ),
+        (
+            "wrong/others_stay_out--answers-of-the-dns",
+            [
+                "others_stay_out: open: a pod of namespace kube-system, with k8s-app=kube-dns and app=monitor and "
+                "role=client, to port 53 of a pod with role=client, by TCP"
+            ],
+        ),
+        (
+            "wrong/others_stay_out--the-namespace-of-the-dns",
+            [
+                "others_stay_out: open: a pod of namespace kube-system, with k8s-app=kube-dns and app=monitor and "
+                "role=client, to port 8080 of model"
+            ],
+        ),
+        (
+            "wrong/others_stay_out--the-features-on-all-ports",
+            [
+                "others_stay_out: open: a pod with app=model to port PORT of a new pod with app=features that lets in "
+                "all, by TCP"
+            ],
+        ),
+        (
+            "wrong/others_stay_out--the-features-of-any-namespace",
+            ["others_stay_out: open: a pod with app=model to a pod with app=features of another namespace"],
+        ),
+        (
+            "wrong/the_rest_goes_on--both-ports-to-one",
+            ["the_rest_goes_on: closed: a pod with app=monitor to port 9100 of Service features"],
         ),
         (
             "wrong/others_stay_out--names-by-udp-from-anybody",
@@ -523,6 +575,15 @@ def test_a_pod_of_another_namespace_and_an_empty_house_are_seen(lab21: Any, monk
     assert said.startswith("others_stay_out: open: Service gateway, Service model")
     (said,) = asked(lab21, monkeypatch, Space(world, dead="tcp:10.0.0.4:9100"))
     assert said == "others_stay_out: nobody listens on port 9100 of store"
+
+
+def test_where_the_namespace_of_the_dns_takes_no_pods_the_others_ask(
+    lab21: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (one,) = [each for each in wrongs(LAB) if each.name == "others_stay_out--answers-of-the-dns"]
+    world = World(lab21, one)
+    space = Space(world, full=world.who.dns.name)
+    assert asked(lab21, monkeypatch, space) == [] and not space.made
 
 
 def test_a_listener_that_does_not_listen_is_nobodys_failure(lab21: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -56,6 +56,8 @@ _CHAIN = (gateway_asks_the_model, model_asks_the_features, features_asks_the_sto
 async def the_rest_goes_on(lab: Lab) -> None:
     """Clients reach the gateway, the loader the store, monitoring the metrics of all four, as before the repair.
 
+    The metrics are asked for at the pods' addresses, and at port 9100 of the Services.
+
     New pods with their labels ask, and such with those of the chain, each the next one's Service; what else is on these
     pods is drawn. All but the model are let out, also where the list says nothing: to a pod that lets in
     all, and to the API server.
@@ -63,8 +65,9 @@ async def the_rest_goes_on(lab: Lab) -> None:
     seen = await lab.once(asked)
     expect(judged(seen.gave, seen.open, f"open in {len(seen.open)} ways of the list")).because(
         "the list in the README says who may ask whom, by labels, and the chain asks by the Services of its names. A "
-        "policy that is written anew has to let in everybody whom the one before let in. Whom pods ask is restricted "
-        "for the model alone: whom a policy with Egress selects, that one asks nobody but those whom some rule names"
+        "policy that is written anew has to let in everybody whom the one before let in, and a Service that is made "
+        "anew needs both its ports. Whom pods ask is restricted for the model alone: whom a policy with Egress selects "
+        "asks nobody but those whom some rule names"
     )
 
 
@@ -73,9 +76,9 @@ async def others_stay_out(lab: Lab) -> None:
     """Nobody else is let in, whatever labels a pod has, and the model is let out to the features and the DNS alone.
 
     New pods with drawn names try what is not on the list: strangers, pods with the labels of the chain, of clients, of
-    the loader and of monitoring where they have no business, and pods of another namespace with such labels. They try
-    the four, and each other on a drawn port, by TCP and UDP. All four programs must be at work meanwhile on both ports,
-    by what they say in their own pods.
+    the loader and of monitoring where they have no business, and pods of another namespace, and of that of the DNS,
+    with such labels. They try the four, and each other, on the ports of the list, that of the DNS and a drawn one, by
+    TCP and UDP. All four programs must be at work meanwhile on both ports, by what they say in their own pods.
     """
     seen = await lab.once(asked)
     must(
@@ -84,8 +87,9 @@ async def others_stay_out(lab: Lab) -> None:
     )
     expect(judged(seen.gave, seen.shut, f"closed in {len(seen.shut)} ways that are not on the list")).because(
         "policies add up: what one rule lets in, no other one keeps out. A rule without ports is for all ports, one "
-        "without from (or to) for everybody; an empty podSelector selects all pods. And a pod that no policy selects "
-        "lets in all"
+        "without from (or to) for everybody; an empty podSelector selects all pods, and a policy that has one opens a "
+        "port of all. A pod that no policy selects lets in all. Answers need no rule: what was let through once, is "
+        "answered"
     )
     others = ", ".join(seen.let_in)
     expect(

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from mlops_lab.checks import Lab, LabError
+from mlops_lab.checks import Failure, Lab, LabError
 from mlops_lab.kit.probes import Probe, Way, standing_probes
 from mlops_lab.kit.side_by_side import together
 from mlops_lab.kit.standing import standing
 
 from .places import METRICS, PORTS, Place, places
-from .visitors import DNS, WEB, Listener, Sender, Visitors
+from .visitors import DNS, WEB, Guest, Listener, Sender, Visitors
 
 _SETTLED_AFTER = 3.0  # s until the nodes know new pods
 _OPEN_WITHIN = 20.0  # s
@@ -27,13 +28,16 @@ class Others:
     """Addresses of those who are none of the four.
 
     Attributes:
-        host: a pod of the checker's that lets in all.
+        host, features: pods of the checker's that let in all; the second one has the features' label.
+        away: one with the features' label in another namespace.
         api: the API server.
         dns: the Service of the DNS.
         visitors: the checker's other pods that are here.
     """
 
     host: str
+    features: str
+    away: str
     api: str
     dns: str
     visitors: Mapping[Listener, str]
@@ -71,17 +75,22 @@ async def asked(lab: Lab) -> Asked:
     to, who = await places(lab), Visitors.draw(lab)
     askers = (who.client, who.loader, who.monitor)
     first = [each for each in who.said if each not in askers]
-    async with standing(lab, [who.host.policy()]), standing_probes(lab, *first, who.host, *who.guests):
-        host, *at = await together(*(_address(lab, each) for each in (who.host, *first)))
+    hosts, features_away = (who.host, who.features_host), who.guests[-1]
+    async with (
+        standing(lab, [each.policy() for each in hosts]),
+        _where_let_in(lab, who.dns) as of_the_dns,
+        standing_probes(lab, *first, *hosts, *who.guests),
+    ):
+        host, features, there, *at = await together(*(_address(lab, each) for each in (*hosts, features_away, *first)))
         api = await _told(lab, who.stranger, "printenv", "KUBERNETES_SERVICE_HOST")
         dns = await _told(lab, who.stranger, "sed", "-n", r"s/^nameserver  *//p", "/etc/resolv.conf")
         async with standing_probes(lab, *askers):
             await lab.time.pause(_SETTLED_AFTER)
             at += await together(*(_address(lab, each) for each in askers))
-            of = Others(host, api, dns, dict(zip((*first, *askers), at, strict=True)))
+            of = Others(host, features, there, api, dns, dict(zip((*first, *askers), at, strict=True)))
             ways = open_ways(who, to, of)
             opened = await _tried(lab, ways, within=_OPEN_WITHIN)
-            others, away = shut_ways(who, to, of), ways_from_away(who, to, of)
+            others, away = shut_ways(who, to, of), ways_from_away((*who.guests, *of_the_dns), who, to, of)
             closed = await _tried(lab, [*others, *away], within=_SHUT_WITHIN)
     return Asked(ways, others, away, opened | closed, await _missing(lab, to), await _let_in(lab))
 
@@ -102,6 +111,10 @@ def open_ways(who: Visitors, to: Mapping[str, Place], of: Others) -> list[Way]:
             for name, place in to.items()
         ),
         *(
+            Way(who.monitor, f"http://{name}:{METRICS}/metrics", True, f"{reads} Service {name}", "requests_total")
+            for name in to
+        ),
+        *(
             Way(probe, f"http://{name}/who", True, f"a pod with app={one} to Service {name}", f'"who": "{name}-')
             for probe, one, name in (
                 (who.gateway, "gateway", "model"),
@@ -115,68 +128,64 @@ def open_ways(who: Visitors, to: Mapping[str, Place], of: Others) -> list[Way]:
 
 def shut_ways(who: Visitors, to: Mapping[str, Place], of: Others) -> list[Way]:
     """What is not on the list."""
-    nosy = [
-        (who.stranger, "a pod of other labels", ("gateway", "model", "features", "store")),
-        (who.client, "a pod with role=client", ("model", "features", "store")),
-        (who.loader, "a pod with role=loader", ("gateway", "model", "features")),
-        (who.monitor, "a pod with app=monitor", ("gateway", "model", "features", "store")),
-        (who.gateway, "a pod with app=gateway", ("features", "store")),
-        (who.model, "a pod with app=model", ("gateway", "store")),
-        (who.features, "a pod with app=features", ("gateway", "model")),
-    ]
-    nosier = [
-        (who.stranger, "a pod of other labels", ("gateway", "model", "features", "store")),
-        (who.client, "a pod with role=client", ("gateway",)),
-        (who.gateway, "a pod with app=gateway", ("model",)),
-        (who.model, "a pod with app=model", ("features",)),
-        (who.features, "a pod with app=features", ("store",)),
-        (who.loader, "a pod with role=loader", ("store",)),
-    ]
-    found = [
-        Way(probe, f"tcp:{to[name].address}:{PORTS[name]}", False, f"{said} to port {PORTS[name]} of {name}")
-        for probe, said, names in nosy
-        for name in names
-    ]
-    found += [
-        Way(probe, f"tcp:{to[name].address}:{METRICS}", False, f"{said} to port {METRICS} of {name}")
-        for probe, said, names in nosier
-        for name in names
-    ]
-    asks = "a pod with app=model to port"
-    new = f"tcp:{of.visitors[who.listener]}:{WEB}"
+    asks = "a pod with app=model to"
     return [
-        *found,
-        Way(who.stranger, new, False, "a pod of other labels to a new pod that is none of the four"),
-        Way(who.gateway, new, False, "a pod with app=gateway to a new pod that is none of the four"),
+        *(
+            Way(asker, f"tcp:{place.address}:{port}", False, f"{said} to port {port} of {name}")
+            for asker, said in who.said.items()
+            for name, place in to.items()
+            for port in (PORTS[name], METRICS)
+            if not on_the_list(who, asker, name, port)
+        ),
         *(
             Way(asker, target, False, f"{said} to {where}")
             for asker, said in who.said.items()
-            if asker != who.listener
-            for target, where in _new_pods(who, of, but=asker).items()
+            for target, where in _new_pods(who, of, asker).items()
         ),
-        Way(who.model, f"tcp:{of.api}:443", False, "a pod with app=model to the API server"),
-        Way(who.model, f"tcp:{of.dns}:{_DNS_METRICS}", False, "a pod with app=model to the metrics of the DNS"),
-        Way(who.model, f"tcp:{of.host}:{WEB}", False, "a pod with app=model to a new pod that lets in all"),
+        Way(who.model, f"tcp:{of.api}:443", False, f"{asks} the API server"),
+        Way(who.model, f"tcp:{of.dns}:{_DNS_METRICS}", False, f"{asks} the metrics of the DNS"),
+        Way(who.model, f"tcp:{of.away}:{WEB}", False, f"{asks} a pod with app=features of another namespace"),
         *(
-            Way(who.model, f"{kind}:{of.host}:{port}", False, f"{asks} {port} of {whom}, by {kind.upper()}")
-            for port, whom in ((DNS, "a pod that is not the DNS"), (who.port, "a new pod that lets in all"))
-            for kind in _KINDS
+            Way(who.model, f"{kind}:{of.host}:{port}", False, f"{asks} port {port} of {whom}, by {kind.upper()}")
+            for kind, port in who.knocks
+            for whom in ("a pod that is not the DNS" if port == DNS else "a new pod that lets in all",)
         ),
-    ]
+        *(
+            Way(
+                who.model, f"{kind}:{of.features}:{port}", False,
+                f"{asks} port {port} of a new pod with app=features that lets in all, by {kind.upper()}",
+            )
+            for kind, port in who.knocks
+            if port != PORTS["features"]
+        ),
+    ]  # fmt: skip
 
 
-def _new_pods(who: Visitors, of: Others, *, but: Listener | None = None) -> dict[str, str]:
-    """The port of each of the checker's pods that is on no list, by TCP and UDP: the targets, and in words."""
+def on_the_list(who: Visitors, asker: Listener, name: str, port: int) -> bool:
+    """Does the list of the README let one of the checker's pods ask one of the four, by TCP on a port?"""
+    asks = {who.client: "gateway", who.gateway: "model", who.model: "features", who.features: "store"}
+    asks[who.loader] = "store"
+    return asker == who.monitor if port == METRICS else port == PORTS[name] and asks.get(asker) == name
+
+
+def _new_pods(who: Visitors, of: Others, asker: Listener | None = None) -> dict[str, str]:
+    """The ports of the checker's pods on which it may not be asked: the targets, and in words.
+
+    Args:
+        asker: who is here as well; none for one of another namespace, which may ask nobody.
+    """
+    four = {getattr(who, name): name for name in PORTS}
     return {
-        f"{kind}:{of.visitors[each]}:{who.port}": f"port {who.port} of {said}, by {kind.upper()}"
+        f"{kind}:{of.visitors[each]}:{port}": f"port {port} of {said}, by {kind.upper()}"
         for each, said in who.said.items()
-        if each != but
-        for kind in _KINDS
+        if each != asker
+        for kind, port in who.knocks
+        if not (kind == "tcp" and asker and each in four and on_the_list(who, asker, four[each], port))
     }
 
 
-def ways_from_away(who: Visitors, to: Mapping[str, Place], of: Others) -> list[Way]:
-    """From pods of another namespace that have the labels of the list: none of it is for them."""
+def ways_from_away(guests: Sequence[Guest], who: Visitors, to: Mapping[str, Place], of: Others) -> list[Way]:
+    """From pods of other namespaces that have the labels of the list: none of it is for them."""
     targets = {
         f"tcp:{place.address}:{port}": f"port {port} of {name}"
         for name, place in to.items()
@@ -184,10 +193,21 @@ def ways_from_away(who: Visitors, to: Mapping[str, Place], of: Others) -> list[W
     }
     targets |= _new_pods(who, of)
     return [
-        Way(guest, target, False, f"a pod of another namespace, with {guest.known_by}, to {said}")
-        for guest in who.guests
+        Way(guest, target, False, f"{guest.known_as}, to {said}")
+        for guest in guests
         for target, said in targets.items()
     ]
+
+
+@contextlib.asynccontextmanager
+async def _where_let_in(lab: Lab, guest: Guest) -> AsyncIterator[tuple[Guest, ...]]:
+    """A guest at work while the block runs, or nobody where its namespace takes no pods, as on others' clusters."""
+    async with contextlib.AsyncExitStack() as stack:
+        there: tuple[Guest, ...] = ()
+        with contextlib.suppress(Failure):
+            await stack.enter_async_context(standing_probes(lab, guest))
+            there = (guest,)
+        yield there
 
 
 async def _tried(lab: Lab, ways: Sequence[Way], *, within: float) -> dict[Way, str]:
@@ -215,7 +235,7 @@ async def _tried(lab: Lab, ways: Sequence[Way], *, within: float) -> dict[Way, s
 
 async def _address(lab: Lab, listener: Listener) -> str:
     """Where one of the checker's own servers listens, once it does, on all its ports."""
-    pod = await lab.objects.named("Pod", listener.name).present()
+    pod = await listener.objects.named("Pod", listener.name).present()
     seen = await lab.time.eventually(
         lambda: listener.tries(*listener.own_targets), lambda gave: all(gave.values()),
         expected="the checker's server listens",

@@ -14,9 +14,13 @@ from mlops_lab.kit.side_by_side import together
 from mlops_lab.kube.client import Object
 from mlops_lab.measure.cluster.environment import SYSTEM_NAMESPACE
 
+from .places import METRICS, PORTS
+
 _LETTERS = "bcdfghjklmnpqrstvwxz"
 WEB, DNS = 8080, 53
+DNS_NAMESPACE = "kube-system"
 _PORTS = 20000, 30000  # of these is the port that is on no list
+_FOR_ALL = {"sysctls": [{"name": "net.ipv4.ip_unprivileged_port_start", "value": "0"}]}  # also the port of the DNS
 _GUEST_LIVES = 600  # s, also if a check that was cut off has left it
 # Prints a JSON object: for each `tcp:HOST:PORT` and `udp:HOST:PORT` whether somebody has answered.
 _SEND = """
@@ -103,17 +107,12 @@ class Listener(Sender):
         """Its manifest."""
         made = super().pod(image)
         made["spec"]["containers"][0]["command"] = ["python3", "-c", _LISTEN, *map(str, self.ports)]
+        made["spec"]["securityContext"] = _FOR_ALL
         return made
 
 
 class Host(Listener):
-    """A pod that lets in all, also on the port of the DNS: whom it answers, that one is let out."""
-
-    def pod(self, image: str) -> Object:
-        """Its manifest."""
-        made = super().pod(image)
-        made["spec"]["securityContext"] = {"sysctls": [{"name": "net.ipv4.ip_unprivileged_port_start", "value": "0"}]}
-        return made
+    """A pod that lets in all: whom it answers, that one is let out."""
 
     def policy(self) -> Object:
         """The policy by which it lets in all."""
@@ -122,13 +121,20 @@ class Host(Listener):
         return about | {"metadata": {"name": f"{self.name}-open"}, "spec": spec}
 
 
-class Guest(Sender):
-    """A pod of another namespace, that of the checker's own programs."""
+@dataclass(frozen=True)
+class Guest(Listener):
+    """A pod of another namespace, by default that of the checker's own programs.
+
+    Attributes:
+        home: the namespace, in words.
+    """
+
+    home: str = field(default="another namespace", compare=False)
 
     @property
-    def known_by(self) -> str:
-        """Its labels, in words."""
-        return " and ".join(f"{key}={value}" for key, value in self.labels.items())
+    def known_as(self) -> str:
+        """Its namespace and its labels, in words."""
+        return f"a pod of {self.home}, with {' and '.join(f'{key}={value}' for key, value in self.labels.items())}"
 
     def pod(self, image: str) -> Object:
         """Its manifest, as that namespace takes it."""
@@ -147,7 +153,10 @@ class Visitors:
     """The checker's pods, by whose labels they have; names, and whatever label says nothing, are drawn.
 
     Attributes:
-        port: a port that is on no list, on which each that is here listens.
+        host, features_host: let in all; the second one has the features' label.
+        guests: of another namespace.
+        dns: of the namespace of the DNS, with its label.
+        port: a port that is on no list, on which each that is here listens, beside those of the list.
     """
 
     client: Listener
@@ -160,7 +169,9 @@ class Visitors:
     stranger: Listener
     listener: Listener
     host: Host
+    features_host: Host
     guests: tuple[Guest, ...]
+    dns: Guest
     port: int
 
     @classmethod
@@ -168,17 +179,18 @@ class Visitors:
         """Draw them for this run."""
         random = drawn(lab, "visitors")
         port = random.randrange(*_PORTS)
-
-        names = [f"{word(random)}-{number}" for number in range(14)]
+        ports = port, *sorted({*PORTS.values(), METRICS}), DNS
+        names = [f"{word(random)}-{number}" for number in range(16)]
         left = iter(names)
 
         def labels(key: str, value: str) -> dict[str, str]:
             return {key: value, word(random): word(random)}
 
         def visitor(key: str, value: str) -> Listener:
-            return Listener(lab.objects, next(left), labels(key, value), (WEB, port))
+            return Listener(lab.objects, next(left), labels(key, value), ports)
 
-        away = Objects(lab.objects.named("Pod", names[-1]).kube, SYSTEM_NAMESPACE)
+        kube = lab.objects.named("Pod", names[-1]).kube
+        away = Objects(kube, SYSTEM_NAMESPACE)
         of_the_list = (
             {"app": "monitor", "role": "client"}, {"app": "gateway", "role": "loader"},
             {"app": "model"}, {"app": "features"},
@@ -193,10 +205,21 @@ class Visitors:
             store=visitor("app", "store"),
             stranger=visitor("app", word(random)),
             listener=visitor(word(random), word(random)),  # nor has everybody a label app
-            host=Host(lab.objects, next(left), labels("app", word(random)), (WEB, DNS, port)),
-            guests=tuple(Guest(away, next(left), each) for each in of_the_list),
+            host=Host(lab.objects, next(left), labels("app", word(random)), ports),
+            features_host=Host(lab.objects, next(left), labels("app", "features"), ports),
+            guests=tuple(Guest(away, next(left), each, (WEB,)) for each in of_the_list),
+            dns=Guest(
+                Objects(kube, DNS_NAMESPACE), next(left), {"k8s-app": "kube-dns", "app": "monitor", "role": "client"},
+                (WEB,), f"namespace {DNS_NAMESPACE}",
+            ),
             port=port,
-        )
+        )  # fmt: skip
+
+    @property
+    def knocks(self) -> list[tuple[str, int]]:
+        """How each that listens here is tried, by protocol and port."""
+        tcp = [("tcp", each) for each in self.listener.ports]
+        return [*tcp, ("udp", self.port), ("udp", DNS)]
 
     @property
     def said(self) -> dict[Listener, str]:

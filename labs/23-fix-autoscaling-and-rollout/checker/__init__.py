@@ -31,8 +31,8 @@ async def runs_the_new_release(lab: Lab) -> None:
     """All pods of Deployment `model` are of release v2 and ready, and they alone answer for Service `model`.
 
     The checker waits up to 60 s. What answers is the given server, and container `shipper` prints a line for each
-    forecast, no more and no less: for ten flights that the checker draws, and asks for at once, for one of them four
-    times more, and three times for no flight in particular.
+    forecast within some seconds, no more and no less: for ten flights that the checker draws, and asks for at once, for
+    one of them four times more, three times for no flight in particular, and 10 s later for two more flights.
     """
     await deployments.exists(lab, why=why.GONE)
     expect(await deployments.rolled_out(lab, within=ARRIVED_WITHIN)).because(why.HANGS)
@@ -51,8 +51,9 @@ async def runs_the_new_release(lab: Lab) -> None:
     await must_answer(lab)
     must(await server.given(lab), "the server was right: what it is, how long it loads, and where it writes, stays")
     expect(await server.ships(lab)).because(
-        "the server writes a line for each forecast to /log/requests, and the shipper is there to print it: kubectl "
-        "logs POD -c shipper. Leave its command, and the volume that both containers have"
+        "the server writes a line for each forecast to /log/requests, and the shipper is there to print it, once and "
+        "soon: kubectl logs POD -c shipper. Whoever collects the logs counts a line that is printed again as another "
+        "forecast. Leave its command, and the volume that both containers have"
     )
 
 

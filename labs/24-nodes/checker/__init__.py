@@ -61,13 +61,18 @@ async def worker_is_ready(lab: TaskLab) -> None:
 
 @check(points=2, needs=worker_is_ready, owns="nodes", domains=_PLACES)
 async def worker_takes_pods(lab: TaskLab) -> None:
-    """A new pod that tolerates nothing runs on the worker.
+    """A new pod that tolerates nothing runs on the worker, and no taint advises against it.
 
-    The checker makes one that belongs on this node, and lets the scheduler place it.
+    The checker makes one that belongs on this node, and lets the scheduler place it. Taints that the cluster itself
+    gives to a node in trouble (`node.kubernetes.io/...`) are not looked at.
     """
     expect(await place(lab, "a pod that tolerates nothing", node=nodes.worker(lab), within=PLACED_WITHIN)).because(
         "a cordon and a taint both keep new pods away: kubectl describe node shows Unschedulable and Taints. Who gives "
         "some pods a toleration opens the node for these and for no others"
+    )
+    expect(await looks.unmarked(lab, nodes.worker(lab))).because(
+        "PreferNoSchedule is a wish: the scheduler goes by it wherever a pod has another place, and takes this node "
+        "only where it has none. kubectl describe node shows Taints"
     )
 
 
@@ -166,11 +171,11 @@ async def model_is_in_its_pool(lab: TaskLab) -> None:
     )
     spec = (await lab.objects.deployment("model").present())["spec"]["template"]["spec"]
     unheard = f"{VALUE[:4]}{drawn(lab, 'pool of others').randrange(16**4):04x}"
-    expect(demands_the_pool(spec, labels[worker], worker, others=unheard)).because(
+    expect(demands_the_pool(spec, labels[worker], worker, others=unheard, both=looks.given(*labels.values()))).because(
         "today there is one worker; when a second one comes that has no model's pool, pods that ask for nothing, or "
         "only prefer something, end there. nodeSelector and required node affinity are demands, by one value of the "
         "label and by no others: these may be any team's. A second one of the pool should get pods, too, so the node's "
-        "name says nothing here"
+        "name says nothing here, nor does any other label that it has: kubectl get deployment model -o yaml"
     )
     expect(await answers(lab, "model", "/version", within=PLACED_WITHIN)).because(
         "kubectl get endpointslices shows which pods are behind the Service, and whether they are ready; kubectl get "
@@ -179,13 +184,16 @@ async def model_is_in_its_pool(lab: TaskLab) -> None:
     await must_answer(lab, "model", "model")
 
 
-def demands_the_pool(spec: Object, labels: Mapping[str, str], node: str, *, others: str) -> Observation:
+def demands_the_pool(
+    spec: Object, labels: Mapping[str, str], node: str, *, others: str, both: Mapping[str, str]
+) -> Observation:
     """Does a template take any node by that label, and none without it, nor with another value?
 
     Args:
         spec: of its pods.
         labels: of the node.
         others: a value that nobody knows; those that the template names are tried, too.
+        both: the labels that any node has, such as its system.
     """
     without = {key: value for key, value in labels.items() if key != KEY}
     values = sorted({*OTHER_VALUES, *named_values(spec, KEY), others} - {VALUE})
@@ -196,11 +204,11 @@ def demands_the_pool(spec: Object, labels: Mapping[str, str], node: str, *, othe
         also += [f"the name {name_}"] if name_ != node else []
         if also and any(asks_for(spec, has | one, name_) for one in ({}, {KEY: others})):
             wrong.append(f"would also take a node without {POOL} that has {', '.join(also)}")
-    more = {**labels, "kubernetes.io/hostname": _ANOTHER}
+    more = {**both, KEY: VALUE, "kubernetes.io/hostname": _ANOTHER}
     if not asks_for(spec, labels, node):
         wrong = [f"does not take {node}"]
     elif spec.get("nodeName") or not asks_for(spec, more, _ANOTHER):
-        wrong.append(f"would not take another node with {POOL}")
+        wrong.append(f"would not take another node that has {POOL}, and else only what any node has")
     return holds(not wrong, f"model's template asks for {POOL}", f"model's template {'; '.join(wrong)}")
 
 

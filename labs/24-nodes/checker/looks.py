@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from mlops_lab.checks import Observation, expect, holds, is_ready
@@ -12,6 +13,7 @@ from mlops_lab.tasks.lab import TaskLab
 
 _STEADY_FOR = 5.0  # s, in which a service that can't go on ends at least once
 _ENDED = ("Succeeded", "Failed")
+_TROUBLE = "node.kubernetes.io/"  # taints that come and go by themselves, such as node.kubernetes.io/not-ready
 _EMPTIED = ("/tmp/", "/run/", "/var/run/", "/dev/")  # when the machine starts
 # Prints the files that the kubelet's service is started from, and where links lead: unit, settings, trusted authority.
 _FILES = r"""
@@ -85,6 +87,21 @@ async def labels(lab: TaskLab, node: str) -> dict[str, str]:
         expect(holds(False, f"a Node {node}", "there is none")).because("a node that was deleted joins anew, or not")
     assert found is not None
     return dict(found["metadata"].get("labels") or {})
+
+
+def given(one: Mapping[str, str], other: Mapping[str, str]) -> dict[str, str]:
+    """The labels that two nodes both have from the cluster, such as `kubernetes.io/os`: any other node has these."""
+    return {key: value for key, value in one.items() if "kubernetes.io/" in key and other.get(key) == value}
+
+
+async def unmarked(lab: TaskLab, node: str) -> Observation:
+    """Has a node no taint but those that the cluster itself gives to one in trouble?"""
+    found: Object = await lab.objects.named("Node", node).now() or {}
+    taints = [each for each in (found.get("spec") or {}).get("taints") or [] if not each["key"].startswith(_TROUBLE)]
+    said = ", ".join(
+        each["key"] + (f"={each['value']}" if each.get("value") else "") + f":{each['effect']}" for each in taints
+    )
+    return holds(not taints, f"{node} has no taint", f"{node} has the taint {said}")
 
 
 def at_work(pod: Object, node: str) -> bool:
