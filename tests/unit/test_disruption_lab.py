@@ -136,20 +136,28 @@ def having(kind: str, *specs: Object) -> Any:
 
 
 def test_a_budget_is_for_the_next_release_too(lab: Any) -> None:
-    labels = {"app": "model", "tier": "v1", "app.kubernetes.io/version": "v1", "model-version": "7", "revision": "3"}
+    says = {
+        "app.kubernetes.io/version": "7", "model-version": "7", "revision": "3", "modelVersion": "7", "build": "17",
+        "git-commit": "1a2b3c", "buildNumber": "17", "rev": "a", "example.org/gitSHA": "1a2b3c", "release": "2024-11",
+        "track": "v1", "of": "model-v1", "image_tag": "x",
+    }  # fmt: skip
+    stays = {"app": "model", "tier": "backend", "part-of": "v10", "helm.sh/release": "model", "app-id": "7", "one": "1"}
+    labels = says | stays
 
     def matching(*chosen_by: str, **selector: Any) -> int:
         found = having("PodDisruptionBudget", {"selector": selector})
         chosen: Object = {"matchLabels": {"app": "model"}}
         chosen["matchExpressions"] = [{"key": each, "operator": "Exists"} for each in chosen_by]
-        item = {"spec": {"selector": chosen, "template": {"metadata": {"labels": labels}}}}
+        both = [{"image": "busybox:1"}, {"image": "localhost:5001/flight-delay:v1"}]
+        template = {"metadata": {"labels": labels}, "spec": {"containers": both}}
+        item = {"spec": {"selector": chosen, "template": template}}
         return len(asyncio.run(lab.matching_budgets(found, lab.labels_next(item))))
 
     by_hash = {"key": "pod-template-hash", "operator": "Exists"}
     assert matching(matchLabels={"app": "model"}) and matching(matchExpressions=[by_hash]) and matching()
-    assert matching(matchLabels={"app": "model", "tier": "v1"})
+    assert matching(matchLabels=stays)
     assert not matching(matchLabels={"app": "model", "pod-template-hash": "5d4f8c7b9d"})
-    for each in ("app.kubernetes.io/version", "model-version", "revision"):
+    for each in says:
         assert not matching(matchLabels={each: labels[each]})
         assert matching(each, matchLabels={each: labels[each]})  # the Deployment selects by it, so it stays
         assert matching(matchExpressions=[{"key": each, "operator": "Exists"}])
@@ -217,7 +225,11 @@ def test_a_budget_is_for_each_number_of_pods_that_an_autoscaler_may_make(lab: An
         async def every(kind: str, labels: str = "") -> list[Object]:
             return [{"metadata": {"name": kind.lower()}, "spec": each} for each in here[kind]]
 
-        room: Any = SimpleNamespace(objects=SimpleNamespace(all=every))
+        async def present() -> Object:
+            return {"spec": {"replicas": 3}}
+
+        objects = SimpleNamespace(all=every, deployment=lambda name: SimpleNamespace(present=present))
+        room: Any = SimpleNamespace(objects=objects)
         found: list[tuple[int, str]] = asyncio.run(lab.autoscaled(room, {"app": "model"}))
         return found
 
@@ -228,6 +240,14 @@ def test_a_budget_is_for_each_number_of_pods_that_an_autoscaler_may_make(lab: An
     assert [many for many, _ in allowed({"maxUnavailable": 1, "selector": OWN}, of)] == [1, 1]
     assert allowed({"minAvailable": 2, "selector": {"matchLabels": {"app": "other"}}}, of) == []
     assert allowed(by_number, of | {"scaleTargetRef": {"kind": "Deployment", "name": "other"}}) == []
+    from_one = of | {"minReplicas": 1}
+    assert [many for many, _ in allowed(by_number, from_one)] == [0, 0, 1, 2]
+    never_in = {
+        "behavior": {"scaleDown": {"selectPolicy": "Disabled"}}
+    }  # of the three that there are none is taken away
+    assert [many for many, _ in allowed(by_number, from_one | never_in)] == [1, 2]
+    assert [many for many, _ in allowed(by_number, from_one | never_in | {"maxReplicas": 3})] == [1]
+    assert [many for many, _ in allowed(by_number, from_one | never_in | {"maxReplicas": 2})] == [0]
 
 
 @pytest.mark.parametrize(("refusal", "there", "ok"), [("", 0, True), ("", 99, False), ("a budget says no", 0, False)])

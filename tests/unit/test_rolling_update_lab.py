@@ -204,6 +204,16 @@ def test_a_pod_of_the_new_image_is_the_given_server_all_the_time(load: str, imag
     assert checks.all_along(wrong, seen) is wrong
 
 
+def test_a_program_that_ends_before_the_rollout_is_shown_its_own_words() -> None:
+    said = 'Apply failed with 1 conflict: conflict with "python" using apps/v1: .spec.template.spec.containers.image'
+    ended = Command(1, f"deploying\n{said}\n", 2.0)
+    found = loaded("12").tried_it(0, ended)
+    assert (found.ok, found.seen) == (False, "none tried it; ./deploy: exit code 1 after 2 s")
+    assert found.evidence[-1] == said
+    tried = loaded("12").tried_it(1, ended)
+    assert (tried.ok, tried.seen, tried.evidence) == (True, "1 tried it", ())
+
+
 def test_each_call_finds_a_workspace_that_no_call_before_has_written_to(tmp_path: Path) -> None:
     (tmp_path / ".lab").mkdir()
     (tmp_path / ".lab" / "kubeconfig").write_text("of the lab")

@@ -80,8 +80,8 @@ async def replaces_the_old(lab: Lab) -> None:
     )
     expect(update.given).because(
         "the program brings another image, and nothing else: the server's command and MODEL_LOAD_SECONDS stay, also "
-        "while it works, and no pod is taken away, as those that are left have to carry all requests. Compare kubectl "
-        "get deployment model -o yaml before and after ./deploy, and kubectl get replicasets -o yaml"
+        "while it works, and at its end there are no fewer pods than before, as they have to carry all requests. "
+        "Compare kubectl get deployment model -o yaml before and after ./deploy, and kubectl get replicasets -o yaml"
     )
     expect(update.replaced).because(
         "the program gets the image as its first argument. A rollout begins when the pod template changes: with the "
@@ -122,8 +122,10 @@ async def broken_never_serves(lab: Lab) -> None:
     trial = await lab.once(tried)
     expect(trial.begun).because(
         "that an image is good shows only where it runs; a program that refuses it by its name, or because that has "
-        "failed before, proves nothing: what the registry did not have then it has now. Let the rollout of the "
-        "Deployment begin, and let the pod's own readiness decide"
+        "failed before, proves nothing: what the registry did not have then it has now. Or it ended before the rollout "
+        "began, and its last lines say why: what runs now somebody else has put in, past ./deploy, and a server-side "
+        "apply refuses to overwrite that without --force-conflicts. Let the rollout of the Deployment begin, and let "
+        "the pod's own readiness decide"
     )
     expect(trial.unharmed).because(
         "a pod of v3-broken was ready, so it got requests, and the rollout went on to delete good pods for it. Its "

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mlops_lab.checks import Lab, LabError, Observation
+from mlops_lab.checks.rooms.work import Command
 from mlops_lab.kit.answering import own_answers
 from mlops_lab.kit.losses import none_lost
 from mlops_lab.kit.restore import interrupted, put_back
@@ -176,7 +177,7 @@ async def tried(lab: Lab) -> Trial:
         tries = pods.ever_ready
         asked = f"./deploy {broken}: an exit code other than 0 within {WITHIN} s"
         return Trial(
-            Observation(bool(tries), "1 pod or more tries the broken image", f"{len(tries)} tried it"),
+            tried_it(len(tries), command),
             none_lost(load.report),
             command.observed(command.code not in (0, None), asked),
             back,
@@ -187,6 +188,14 @@ async def tried(lab: Lab) -> Trial:
     finally:
         await back_as_found(lab)
         await forgotten(lab)
+
+
+def tried_it(pods: int, command: Command) -> Observation:
+    """Whether pods of the Deployment have tried the broken image; if none has, how the program ended, and its words."""
+    asked, ended = "1 pod or more tries the broken image", command.observed(pods > 0, "")
+    if pods:
+        return Observation(True, asked, f"{pods} tried it")
+    return Observation(False, asked, f"none tried it; ./deploy: {ended.seen}", evidence=ended.evidence)
 
 
 async def put_in_by_hand(lab: Lab) -> None:

@@ -130,7 +130,9 @@ async def lets_a_pod_go(lab: Lab) -> None:
 async def holds_the_second(lab: Lab) -> None:
     """Of two evictions at once the first is granted, and the second is refused as long as a pod is missing.
 
-    So it is with each number of pods that an autoscaler may make: there the budget's spec says how many may go.
+    The budget is for the next release as well, whose labels that say the version have another value: by their name, or
+    because the image's tag is in them. So it is with each number of pods that an autoscaler may make: there the
+    budget's spec says how many may go.
     """
     found = await lab.once(maintained)
     expect(found.second).because(
@@ -138,7 +140,8 @@ async def holds_the_second(lab: Lab) -> None:
         "one before the next goes, and only if its selector matches the pods' labels: kubectl get pdb -o yaml shows "
         "under status how many it sees (expectedPods) and how many may be missing now (disruptionsAllowed). With "
         "these pods one may be missing, not two; percentages are rounded up, maxUnavailable too. And each release has "
-        "a pod-template-hash of its own, and its version: a selector that names one protects that release alone"
+        "a pod-template-hash of its own, and its version, whatever the label is called that says it: a selector that "
+        "names one protects that release alone"
     )
     if others := await autoscaled(lab, found.labels):
         more = [said for many, said in others if many > 1]

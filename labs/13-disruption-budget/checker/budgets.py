@@ -8,13 +8,18 @@ from typing import Any
 
 from mlops_lab.checks import Lab
 from mlops_lab.kit.autoscalers import autoscalers_of
-from mlops_lab.kit.pods import name
+from mlops_lab.kit.pods import images, name
 from mlops_lab.kube.client import Object
 
+from .autoscaled import replicas
 from .placement import matches
 
-# What the last part of a label's name says of which release a pod is; `app.kubernetes.io/version` is usual.
-_OF_A_RELEASE = re.compile(r"(^|[-_.])(version|revision|tag)$", re.IGNORECASE)
+# The last word of a label's name that says of which release a pod is, but for words that add nothing to it;
+# `app.kubernetes.io/version` is usual.
+_OF_A_RELEASE = {"version", "ver", "revision", "rev", "tag", "build", "commit", "sha", "digest"}
+_NOTHING = {"id", "number", "hash"}
+# Of a label `release`, which for Helm is the name of what it has installed, and that stays.
+_NUMBER = re.compile(r"[vr]?\d")
 _NEXT = "of-the-next-release"
 
 
@@ -35,15 +40,32 @@ async def budgets(lab: Lab) -> tuple[str, ...]:
 def labels_next(deployment: Object) -> dict[str, str]:
     """The labels that a Deployment's pods will have in its next release.
 
-    Another value have pod-template-hash and those that say a version, but for labels by which the Deployment selects:
-    these can't be changed.
+    Another value have pod-template-hash and those that say a version (`says_version`), but for labels by which the
+    Deployment selects: these can't be changed.
     """
     spec = deployment["spec"]
     own: dict[str, str] = spec["template"]["metadata"].get("labels") or {}
     chosen_by = {*(spec["selector"].get("matchLabels") or {})}
     chosen_by |= {each["key"] for each in spec["selector"].get("matchExpressions") or []}
-    others = [key for key in own if _OF_A_RELEASE.search(key.rpartition("/")[2]) and key not in chosen_by]
+    tags = {each.rpartition(":")[2] for each in images(spec["template"]) if "/flight-delay:" in each}
+    others = [key for key, value in own.items() if says_version(key, value, tags) and key not in chosen_by]
     return own | dict.fromkeys(["pod-template-hash", *others], _NEXT)
+
+
+def says_version(label: str, value: str, tags: Iterable[str]) -> bool:
+    """Whether a label says which version a pod is of: by its name, or because its value is an image's tag or has it."""
+    words = re.split("[-_.]", re.sub("([a-z0-9])([A-Z])", r"\1-\2", label.rpartition("/")[2]).lower())
+    last = next((each for each in reversed(words) if each not in _NOTHING), "")
+    return (
+        last in _OF_A_RELEASE
+        or (last == "release" and bool(_NUMBER.match(value)))
+        or any(re.search(rf"(^|[-_.]){re.escape(tag)}($|[-_.])", value) for tag in tags)
+    )
+
+
+def others_next(labels: Mapping[str, str]) -> list[str]:
+    """Which of these (`labels_next`) have another value in the next release."""
+    return sorted(key for key, value in labels.items() if value == _NEXT)
 
 
 async def matching_budgets(lab: Lab, labels: dict[str, str]) -> list[Object]:
@@ -70,17 +92,21 @@ def let_go(spec: Mapping[str, Any], pods: int) -> int:
 async def autoscaled(lab: Lab, labels: dict[str, str]) -> list[tuple[int, str]]:
     """What the budgets allow with each number of pods that an autoscaler may make: how many may go, and in words.
 
-    None where no autoscaler sets the number: then the Eviction API itself says it of the pods that there are.
+    One that never takes pods away leaves those that there are, however small its minimum. None where no autoscaler sets
+    the number: then the Eviction API itself says it of the pods that there are.
 
     Args:
         labels: of the pods (`labels_next`).
     """
-    covering = await matching_budgets(lab, labels)
-    return [
-        (many, f"with {pods} pods, which HorizontalPodAutoscaler {hpa.name} may make, {many} may go ({name(budget)})")
-        for hpa in await autoscalers_of(lab)
-        for pods, budget, many in _let_go_of_each(covering, range(hpa.least, hpa.most + 1))
-    ]
+    covering, found = await matching_budgets(lab, labels), []
+    for hpa in await autoscalers_of(lab):
+        now = 0 if hpa.scales_in else replicas(await lab.objects.deployment("model").present())
+        least = min(max(hpa.least, now), hpa.most)
+        found += [
+            (many, f"with {pods} pods, which HorizontalPodAutoscaler {hpa.name} may make, {many} may go ({name(each)})")
+            for pods, each, many in _let_go_of_each(covering, range(least, hpa.most + 1))
+        ]
+    return found
 
 
 def _let_go_of_each(budgets: Iterable[Object], counts: Iterable[int]) -> Iterable[tuple[int, Object, int]]:

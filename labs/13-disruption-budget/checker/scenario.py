@@ -15,7 +15,7 @@ from mlops_lab.kit.restore import interrupted, put_back
 from mlops_lab.kube.client import Object
 from mlops_lab.measure.traffic.report import LoadReport
 
-from .budgets import budgets, labels_next, matching_budgets, sees_none_ready
+from .budgets import budgets, labels_next, matching_budgets, others_next, sees_none_ready
 from .placement import chosen
 
 PODS = 3
@@ -36,7 +36,7 @@ GRANTED_WITHIN = 10  # s
 GONE_WITHIN = 40  # s for pods that are deleted with a grace of 1 s
 
 NEXT_RELEASE = "a budget that also matches the pods of the next release"
-BY_OTHER_LABELS = "none does; pod-template-hash is another one in each release, and so is a label that says the version"
+BY_OTHER_LABELS = "none does; in each release these labels have another value"
 NOT_YET = Observation(False, "the drain before this", "it did not come to this")
 
 
@@ -89,7 +89,8 @@ async def drain(lab: Lab, found: Maintenance) -> None:
                 raise LabError(f"the API server took {took:.0f} s for an eviction", "the machine is busy; check again")
             found.second = second(first_refused, second_refused, len(pods), await budgets(lab))
             if found.second.ok and not await matching_budgets(lab, found.labels):
-                found.second = Observation(False, NEXT_RELEASE, BY_OTHER_LABELS)
+                others = ", ".join(others_next(found.labels))
+                found.second = Observation(False, NEXT_RELEASE, f"{BY_OTHER_LABELS}: {others}")
             if not found.second.ok:
                 return
             found.drained = await emptied(lab, node, began)

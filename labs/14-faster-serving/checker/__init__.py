@@ -37,9 +37,9 @@ async def is_up(lab: Lab) -> None:
     """Deployment `model` is ready within 90 s, and GET /readyz and /healthz answer 200 through Service `model`.
 
     Who says so answers a POST /predict that comes right afterwards, too.
-    What answers there is the first container of that Deployment's pods; it may ask others in its turn.
-    Its containers run the image workbench:1 (or tensorflow:1 or pytorch:1), each with a memory limit of at most 1Gi,
-    also those that only prepare something, and those of other Deployments in the namespace.
+    What answers there is the first container of that Deployment's pods; it may ask others of its pod in its turn.
+    What runs in them is the image workbench:1 (or tensorflow:1 or pytorch:1). Each container has a memory limit of at
+    most 1Gi, also those that only prepare something, and those of other Deployments in the namespace.
     """
     await exists(
         lab,
@@ -102,8 +102,8 @@ async def answers_right(lab: Lab) -> None:
 async def answers_the_unusual(lab: Lab) -> None:
     """Unknown codes, weather that is missing, the ends of each range and 1000 rows get the model's own values, too.
 
-    So do flights in a body that comes in chunks, distances with a fraction, on and beside the splits of trees, and
-    flights that differ from one that was asked about before in one field alone.
+    So do codes of each length, letters or digits, flights in a body that comes in chunks, distances with a fraction,
+    on and beside the splits of trees, and flights that differ from one that was asked about before in one field alone.
     """
     seen = (await lab.once(measured)).unusual
     expect(seen).because(why_unusual(seen.evidence[0] if seen.evidence else ""))
@@ -155,10 +155,11 @@ async def follows_the_model(lab: Lab) -> None:
     """A copy of your pod with MODEL=/model/v2 answers with v2's own values, within 1e-5, and says v2.
 
     The checker starts that copy beside yours and deletes it afterwards. It asks about flights that you don't see, some
-    of them without weather, and some whose temperature lies right on a split of v2's trees. Another copy, without the
-    variable MODEL, answers as v1; and one with a model that nobody has seen as that one does: its features are in
-    another order, one is left out, it has more and deeper trees, and what stands for codes and for what is missing is
-    its own. That one is asked as soon as its GET /readyz answers 200, and each of them after that.
+    of them without weather, and some whose temperature lies right on a split of v2's trees, where float32 and float64
+    part. Another copy, without the variable MODEL, answers as v1; and one with a model that nobody has seen as that one
+    does: its features are in another order, one is left out, it reads the day, which v1 and v2 do not, it has more and
+    deeper trees, and what stands for codes and for what is missing is its own. That one is asked as soon as its GET
+    /readyz answers 200, and each of them after that.
     """
     seen = (await lab.once(measured)).other
     assert seen is not None
@@ -169,8 +170,9 @@ async def follows_the_model(lab: Lab) -> None:
 async def bad_rows_stay_alone(lab: Lab) -> None:
     """In a crowd in which every fourth request breaks the contract, that one gets a 4xx and nobody else.
 
-    Each rule of the contract is broken once. To NaN and infinity, which JSON does not have, a 5xx is an answer as well.
-    All other clients get their own right answers, as if nothing had happened.
+    Each rule of the contract is broken twice: by a flight that is alone, and by one of five. To NaN and infinity, which
+    JSON does not have, a 5xx is an answer as well. All other clients get their own right answers, as if nothing had
+    happened.
     """
     seen = (await lab.once(measured)).mixed
     assert seen is not None

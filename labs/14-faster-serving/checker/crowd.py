@@ -93,6 +93,11 @@ def judged(status: int, content: bytes, wanted: Sequence[float], version: str) -
     return "", numbers
 
 
+def sent(body: Any) -> bytes:
+    """A body as it is sent: in JSON, but for text and bytes, which are sent as they are."""
+    return body if isinstance(body, bytes) else (body if isinstance(body, str) else json.dumps(body)).encode()
+
+
 async def crowd(task: Object, models: Mapping[str, Predictor], flights: Flights) -> Crowd:
     """So many clients, each with one request after the other, until all requests are answered, the time is over, or
     as many had no answer as there are clients.
@@ -105,7 +110,7 @@ async def crowd(task: Object, models: Mapping[str, Predictor], flights: Flights)
     rows: list[list[Object]] = [flights.rows(sizes[number % len(sizes)]) for number in range(task["requests"])]
     if twins := task.get("twin_every", 0):
         rows[1::twins] = rows[: len(rows) - 1 : twins]
-    bodies: list[Any] = [{"rows": each} for each in rows]  # a text is sent as it is
+    bodies: list[Any] = [{"rows": each} for each in rows]  # text and bytes are sent as they are
     spoilt: dict[int, Bad] = {}
     for number in range(every - 1, len(bodies), every) if every else ():
         bodies[number], spoilt[number] = flights.spoilt(rows[number], len(spoilt))
@@ -126,8 +131,7 @@ async def crowd(task: Object, models: Mapping[str, Predictor], flights: Flights)
             left = end - time.monotonic()
             if left < 0.1 or len(silent) >= task["clients"]:  # nobody is answered any more
                 break
-            said = bodies[number]
-            body = (said if isinstance(said, str) else json.dumps(said)).encode()
+            body = sent(bodies[number])
             start = time.monotonic()
             status, content = await one.post(body, min(task["answer_within"], left))
             took.append(time.monotonic() - start)
@@ -193,8 +197,8 @@ async def unusual(task: Object, models: Mapping[str, Predictor], flights: Flight
     if rows := with_fractions(models[version], "distance", FRACTIONS, flights):
         bodies["distances with a fraction"] = rows
     bodies[IN_CHUNKS] = flights.rows(2)
-    if "field" in task and (rows := on_splits(models[version], task["field"], task["count"], flights)):
-        bodies[f"flights with {task['field']} on a split"] = rows
+    if "field" in task:
+        bodies |= on_splits(models[version], task["field"], task["count"], flights)
     client = Client(task["host"], task["port"])
     wrong: list[tuple[str, str]] = []
     for what, rows in bodies.items():

@@ -26,6 +26,7 @@ NO_ROWS: tuple[Any, ...] = (None, 7, "UA", [])  # each in the place of a row
 BODIES = (
     "no row", "no field rows", f"{MOST_ROWS + 1} rows", "a field beside rows", "rows that are one flight, not a list",
     "a list, not an object", "a body that ends early", *(f"{each!r} in the place of a row" for each in NO_ROWS),
+    "null in the place of rows", "an empty body", "a body in Latin-1, which is no UTF-8",
 )  # fmt: skip
 
 
@@ -85,40 +86,50 @@ class Flights:
     def spoilt(self, rows: Sequence[Object], number: int) -> tuple[Any, Bad]:
         """A body with these rows and one thing wrong, and what it is: another for each number, until all had a turn.
 
-        A text is the body itself, as it is sent.
+        Which row is the bad one is drawn. Text and bytes are the body itself, as it is sent.
         """
-        bad = self._bad[number % len(BAD)]
+        bad, at = self._bad[number % len(BAD)], self._random.randrange(len(rows))
+
+        def instead(row: Any) -> list[Any]:
+            return [*rows[:at], row, *rows[at + 1 :]]
+
         if bad.field:
-            others = {name: value for name, value in rows[-1].items() if name != bad.field}
-            last = others if bad.value is LEFT_OUT else others | {bad.field: bad.value}
-            return {"rows": [*rows[:-1], last]}, bad
+            others = {name: value for name, value in rows[at].items() if name != bad.field}
+            return {"rows": instead(others if bad.value is LEFT_OUT else others | {bad.field: bad.value})}, bad
         short = {name: value for name, value in rows[0].items() if name not in WEATHER}  # a refusal may repeat it all
         bodies: list[Any] = [
             {"rows": []}, {}, {"rows": [short] * (MOST_ROWS + 1)}, {"rows": rows, "gate": "B7"}, {"rows": rows[0]},
-            list(rows), json.dumps({"rows": rows})[:-2], *({"rows": [*rows[:-1], each]} for each in NO_ROWS),
+            list(rows), json.dumps({"rows": rows})[:-2], *({"rows": instead(each)} for each in NO_ROWS),
+            {"rows": None}, b"",
+            json.dumps({"rows": instead(rows[at] | {"dest": "ÉW"})}, ensure_ascii=False).encode("latin-1"),
         ]  # fmt: skip
         return bodies[BODIES.index(bad.what)], bad
 
 
-def on_splits(model: Any, name: str, count: int, flights: Flights) -> list[Object]:
-    """Flights with a field that lies on a split of a tree that they come by, and matters there: at most `count`.
+def on_splits(model: Any, name: str, count: int, flights: Flights) -> dict[str, list[Object]]:
+    """Flights with a field that lies on a split of a tree that they come by, and matters there: at most `count` each.
 
     scikit-learn compares the float32 of a value with a split that is a float64. Whoever makes float32 of the splits as
-    well sends such flights down the other branch, as if the value were the next smaller one.
+    well sends the first of these flights down the other branch, as if the value were the next smaller one. The others
+    have the split itself, of which float32 makes that first value: those who leave it a float64 send down there.
     """
     import numpy as np
 
     splits = _splits(model, name)
     on = splits.astype(np.float32)
-    on = on[on.astype(np.float64) > splits]
-    found: list[Object] = []
-    for value in on[:: max(1, len(on) // count)]:
+    above = on.astype(np.float64) > splits
+    on, splits = on[above], splits[above]
+    rounded: list[Object] = []
+    exact: list[Object] = []
+    for value, split in list(zip(on, splits, strict=True))[:: max(1, len(on) // count)]:
         rows = flights.rows(TRIED)
         there = model.probabilities([{**row, name: float(value)} for row in rows])
         below = model.probabilities([{**row, name: float(np.nextafter(value, np.float32(-np.inf)))} for row in rows])
         if (at := _furthest(there, below)) is not None:
-            found.append({**rows[at], name: float(value)})
-    return found[:count]
+            rounded.append({**rows[at], name: float(value)})
+            exact.append({**rows[at], name: float(split)})
+    bodies = {f"flights with {name} on a split": rounded, f"flights with {name} on a split, in 64 bits": exact}
+    return {what: rows[:count] for what, rows in bodies.items() if rows}
 
 
 def with_fractions(model: Any, name: str, count: int, flights: Flights) -> list[Object]:
@@ -177,6 +188,11 @@ def strange(first: Object, second: Object) -> dict[str, list[Object]]:
     most = {"month": 12, "day": 31, "weekday": 6, "hour": 23, "distance": 20000}
     return {
         "a carrier and a destination that the model has never seen": [first, second | {"carrier": "ZZ", "dest": "QQQ"}],
+        "codes of two to four characters, letters or digits": [
+            first | {"carrier": "12", "origin": "KJFK", "dest": "00"},
+            second | {"carrier": "UAL", "origin": "999"},
+            second | {"carrier": "Z9ZZ", "origin": "QQ", "dest": "1A9B"},
+        ],
         "weather left out in one of two": [bare, first],
         "weather null": [second | dict.fromkeys(WEATHER)],
         "numbers written as text": [first | {"hour": "17", "distance": "719.5"}, second | {"temp": "41"}],

@@ -1,8 +1,8 @@
 """A model that nobody has seen before: lab 14's crowd makes it when it is asked to; it runs in a pod.
 
-Its features stand in another order than in any version, and one is left out; what stands for codes and for what is
-missing is its own, too, and some codes it does not know. It has more trees than they, and a deeper one. What is late is
-drawn, and every feature has its part in it.
+Its features stand in another order than in any version, one is left out, and the day is among them, which no version
+reads; what stands for codes and for what is missing is its own, too, and some codes it does not know. It has more trees
+than they, and a deeper one. What is late is drawn, and every feature has its part in it.
 """
 
 from __future__ import annotations
@@ -18,13 +18,15 @@ ROWS, LEAVES, LEAF = 2000, 24, 10  # what it learns from, and its size; LEAF row
 TREES = 41, 60  # at least and at most; the versions have 40
 STEPS = 40  # of the last tree, which is deeper by far than theirs
 KNOWN = 0.8  # the share of the codes that it knows
+NEW = "day"  # a field of a flight that no version reads
 
 
 def another_order(features: Sequence[str], draw: random.Random) -> tuple[str, ...]:
-    """All of them but one, in an order that is not theirs."""
+    """All of them but one, and a new one, in an order that is not theirs."""
     while True:
         found = draw.sample(list(features), len(features) - 1)
         if found != [name for name in features if name in found]:
+            found.insert(draw.randint(0, len(found)), NEW)
             return tuple(found)
 
 
@@ -35,7 +37,7 @@ def stand_ins(bundle: Object, rows: Sequence[Object], draw: random.Random) -> tu
         codes = draw.sample(sorted(known), min(len(known), max(2, round(KNOWN * len(known)))))
         categories[name] = {code: draw.uniform(0.05, 0.6) for code in sorted(codes)}
     defaults: Object = {}
-    for name in bundle["defaults"]:
+    for name in (*bundle["defaults"], NEW):
         values = [float(row[name]) for row in rows if row[name] is not None] if name not in CODES else [0.05, 0.6]
         defaults[name] = draw.uniform(min(values), max(values))
     return categories, defaults

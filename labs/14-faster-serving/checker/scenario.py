@@ -22,7 +22,8 @@ SIZES = [1, 1, 2, 5]  # the rows of each request in turn
 CROWD, CROWD_SIZES = 192, [*SIZES * 11, 1000, 600, 3, 800]  # requests, and the same for them: large ones, too
 TWINS = 8  # so many requests of that crowd have one that is asked twice at once
 EVERY = 4  # how many requests there are in the crowd with bad rows for each that has one
-MIXED = EVERY * len(BAD)  # requests of that crowd: each rule is broken once
+# Of that crowd: each rule is broken by one of five flights, and by one that is alone.
+MIXED_SIZES = [*[1, 1, 2, 5] * len(BAD), *[1, 2, 5, 1] * len(BAD)]
 ALONE = 21  # requests
 
 
@@ -64,7 +65,7 @@ async def measure(lab: Lab, rounds: int) -> Measured:
             copied(lab, COPY, change=with_v2) as copy,
             copied(lab, BARE, change=without_model) as bare,
         ):
-            found.mixed = await stage.crowd(stage.address, MIXED, SIZES, bad_every=EVERY)
+            found.mixed = await stage.crowd(stage.address, len(MIXED_SIZES), MIXED_SIZES, bad_every=EVERY)
             found.mixed["restarted"] = await stage.restarts() - before
             found.other = await other_models(stage, copy, bare)
         if found.other.seen.ok:  # not beside the others: a small node may have no room for one more

@@ -55,6 +55,11 @@ def why_unusual(wrong: str) -> str:
             "a client that makes its body as it sends it has no Content-Length: it says Transfer-Encoding: chunked, "
             "and servers put the chunks together. What wants a length first turns such clients away"
         )
+    if "codes of two" in wrong:
+        return (
+            "a code is two to four characters, each a capital letter or a digit, in whichever field. That today's "
+            "carriers have two, and today's airports three, is no rule of contract.py"
+        )
     if "fraction" in wrong:
         return (
             "a distance is any number. A split of a tree lies between two whole numbers, or on a half, so what is "
@@ -78,6 +83,12 @@ def why_not_v2(what: str, given: Sequence[float] | None, v1: Sequence[float]) ->
         return (
             "these are v1's values: what the service reads, makes or knows at its start must come from the folder that "
             "MODEL names, or the next version of the model is a change of the program"
+        )
+    if "64 bits" in what:
+        return (
+            "scikit-learn makes a float32 of each value before it compares it with a split, which is a float64. "
+            "Whoever leaves the value a float64 finds it on the split, where its float32 is above, and the flight goes "
+            "down the other branch: np.float32 first, then the trees"
         )
     if "split" in what:
         return (
