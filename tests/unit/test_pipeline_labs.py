@@ -33,7 +33,7 @@ STEPS = {
     "train": Step("train", "SUCCEEDED", False, {"rows": ["1"]}, {"model": ["3"]}),
     "evaluate": Step("evaluate", "SUCCEEDED", False, {"model": ["3"], "held_out": ["2"]}, {"metrics": ["4"]}),
 }
-FOUND = {"wanted": 7, "rows": 7, "ends": ["03-01", "03-10"], "missing": 0, "other": 0, "strange": 0, "weather": 0}
+FOUND = {"wanted": 7, "rows": 7, "ends": ["03-01", "03-10"], "missing": 0, "other": 0, "weather": 0}
 
 
 def left(**steps: Step) -> Record:
@@ -62,6 +62,7 @@ def test_artifacts_that_are_handed_on() -> None:
 @pytest.mark.parametrize("step", [
     replace(STEPS["train"], inputs={}), replace(STEPS["train"], inputs={"rows": ["2"]}),
     replace(STEPS["train"], inputs={"rows": ["1"], "more": ["2"]}),
+    replace(STEPS["train"], inputs={"rows": ["1"], "known": ["5"]}),
     replace(STEPS["train"], outputs={"model": ["1"]}), replace(STEPS["train"], outputs={"model": ["77"]}),
     replace(STEPS["prepare"], outputs={"rows": ["1"]}), replace(STEPS["evaluate"], inputs={"held_out": ["2"]}),
 ])  # fmt: skip
@@ -96,7 +97,17 @@ def test_the_first_days_are_of_one_month_and_the_others_of_three() -> None:
         (held_out, saturday), (other, _) = begun
         assert held_out != other and saturday.weekday() == 5
         # October is before September as a text; on 2 November flights have gaps in their weather.
-        assert first.month == 9 and last - timedelta(other - 1) <= date(2013, 11, 2) <= last
+        assert first.month == 9 and last - timedelta(other - 1) <= date(2013, 10, 31) < date(2013, 11, 2) <= last
+
+
+def test_none_of_the_first_days_has_gaps_in_its_weather() -> None:
+    scenario, drawn = loaded("08", "scenario"), set()
+    for seed in range(300):
+        given = scenario.first_days(random.Random(seed))
+        first, last = date.fromisoformat(given["first_day"]), date.fromisoformat(given["last_day"])
+        assert not any(first <= each <= last for each in scenario.GAPS_BEFORE)
+        drawn.add((first, last))
+    assert len(drawn) > 30
 
 
 def test_only_prepare_finds_the_days_files() -> None:
@@ -138,8 +149,10 @@ def test_only_prepare_finds_the_days_files() -> None:
 def test_a_flight_that_is_asked_about_by_itself_has_its_probability(some: dict[str, Any], right: bool) -> None:
     run = loaded("08", "run")
     assert run.EACH == 97
-    seen = run.by_themselves({"values": [number / 200 for number in range(200)]}, some)
-    assert seen.ok is right and seen.seen
+    whole = {"values": [number / 200 for number in range(200)]}
+    for places in (None, [0, 97, 194]):
+        seen = run.by_themselves(whole, some, places)
+        assert seen.ok is right and seen.seen
 
 
 @pytest.mark.parametrize(
@@ -160,19 +173,92 @@ def test_a_model_that_knew_more_than_its_rows(before: float, now: float, right: 
 
 
 @pytest.mark.parametrize(
-    ("kind", "bootstrap", "now", "right"),
+    ("kind", "params", "now", "right"),
     [
-        ("RandomForestClassifier", "True", [0.25, 0.5], False),
-        ("RandomForestClassifier", "True", [0.25, 0.75], True),
-        ("RandomForestClassifier", "False", [0.25, 0.5], True),
-        ("ExtraTreesClassifier", "False", [0.25, 0.5], False),
-        ("HistGradientBoostingClassifier", "", [0.25, 0.5], True),
+        ("RandomForestClassifier", {"bootstrap": "True"}, [0.25, 0.5], False),
+        ("RandomForestClassifier", {"bootstrap": "True"}, [0.25, 0.75], True),
+        ("RandomForestClassifier", {"bootstrap": "False"}, [0.25, 0.5], True),
+        ("ExtraTreesClassifier", {"bootstrap": "False"}, [0.25, 0.5], False),
+        ("GradientBoostingClassifier", {"subsample": "0.5"}, [0.25, 0.5], False),
+        ("GradientBoostingClassifier", {"subsample": "1.0"}, [0.25, 0.5], True),
+        ("SGDClassifier", {"shuffle": "True"}, [0.25, 0.5], False),
+        ("SGDClassifier", {}, [0.25, 0.5], True),
+        ("DecisionTreeClassifier", {"splitter": "best"}, [0.25, 0.5], True),
+        ("HistGradientBoostingClassifier", {}, [0.25, 0.5], True),
     ],
 )
-def test_a_seed_that_was_set_after_the_fit(kind: str, bootstrap: str, now: list[float], right: bool) -> None:
-    made = {"classifiers": [{"kind": kind, "params": {"bootstrap": bootstrap}}]}
-    seen = loaded("08", "run").follows_seed(made, {"values": [0.25, 0.5]}, {"values": now})
+def test_a_seed_that_was_set_after_the_fit(kind: str, params: dict[str, str], now: list[float], right: bool) -> None:
+    made = {"classifiers": [{"kind": kind, "params": params}], "renamed": []}
+    run = loaded("08", "run")
+    seen = run.follows_seed(made, {"values": [0.25, 0.5]}, {"values": now})
     assert seen.ok is right and seen.seen
+    assert not run.follows_seed(made | {"renamed": [kind]}, {"values": [0.25, 0.5]}, {"values": now}).ok
+
+
+def test_boosted_trees_tell_what_they_were_fitted_with() -> None:
+    ensemble, tree = pytest.importorskip("sklearn.ensemble"), pytest.importorskip("sklearn.tree")
+    pipeline = pytest.importorskip("sklearn.pipeline")
+    driver = loaded("08", "driver")
+    rows, late = [[number % 7, number % 5] for number in range(60)], [number % 2 for number in range(60)]
+    boosted = pipeline.make_pipeline(ensemble.HistGradientBoostingClassifier(max_iter=2, random_state=0))
+    assert driver.renamed(boosted.fit(rows, late)) == []
+    boosted.set_params(histgradientboostingclassifier__random_state=7)
+    assert driver.renamed(boosted) == ["HistGradientBoostingClassifier"]
+    assert driver.renamed(boosted.fit(rows, late)) == []
+    assert driver.renamed(tree.DecisionTreeClassifier(random_state=3).fit(rows, late)) == []
+
+
+def said(*values: float) -> dict[str, Any]:
+    return {"values": list(values)}
+
+
+@pytest.mark.parametrize(
+    ("without", "again", "with_files", "right"),
+    [
+        (said(0.2, 0.5), None, None, True),
+        (said(0.2, 0.5 + 1e-9), None, None, True),
+        (said(0.3, 0.4), said(0.3, 0.4), said(0.2, 0.5), False),
+        (said(0.3, 0.4), said(0.4, 0.3), said(0.2, 0.5), True),
+        (said(0.3, 0.4), said(0.3, 0.4), said(0.1, 0.6), True),
+        (said(0.3, 0.4), {}, said(0.2, 0.5), True),
+        ({"error": "no"}, None, None, True),
+        (said(0.3), None, None, True),
+    ],
+)
+def test_a_model_that_is_another_one_without_days_files_was_made_of_them_unless_it_draws_by_chance(
+    without: dict[str, Any], again: Any, with_files: Any, right: bool
+) -> None:
+    anew, lab = loaded("08", "anew"), made_up_lab("08")
+    turns = [("without", without), ("without", again), ("with", with_files)]
+
+    async def once(function: Any) -> Any:
+        return {"compiled": "with", "first_content": {"held_out": {"said": said(0.2, 0.5)}}}[function.__name__]
+
+    async def made_anew(lab: Lab, spec: Any) -> Any:
+        wanted, told = turns.pop(0)
+        assert spec == wanted
+        return told
+
+    lab.once = once  # type: ignore[method-assign]
+    anew.made_anew, anew.without_days = made_anew, lambda spec: "without"
+    assert asyncio.run(anew.knows_only_rows(lab)).ok is right
+    assert len(turns) == (2 if again is None else 0)
+
+
+def test_no_step_but_prepare_is_from_the_cache() -> None:
+    def kept() -> dict[str, Any]:
+        return {"cachingOptions": {"enableCache": True}}
+
+    spec: dict[str, Any] = {
+        "root": {"dag": {"tasks": {"prepare": kept(), "part": kept()}}},
+        "components": {"comp-part": {"dag": {"tasks": {"train": kept()}}}, "comp-train": {"executorLabel": "train"}},
+    }
+    for given in (spec, {"pipeline_spec": spec, "platform_spec": {}}):
+        made = loaded("08", "apart").uncached(given)
+        made = made.get("pipeline_spec", made)
+        assert made["root"]["dag"]["tasks"] == {"prepare": kept(), "part": {"cachingOptions": {}}}
+        assert made["components"]["comp-part"]["dag"]["tasks"]["train"] == {"cachingOptions": {}}
+    assert spec["root"]["dag"]["tasks"]["part"] == kept(), "what was given is as it was"
 
 
 @pytest.mark.parametrize("strange", [{}, {"error": "no"}, {"classifiers": 3}, {"classifiers": [None, {"kind": []}]}])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -91,6 +92,72 @@ def test_a_pod_that_answers_although_its_store_is_away_had_its_drill_ended(
         assert pod.cut_short.seen == "200 after 0 s" and "503 for 45 s" in pod.cut_short.expected
 
 
+def test_a_drill_counts_from_when_it_was_told_so_that_a_slow_machine_is_not_blamed_on_a_probe() -> None:
+    _, pod = copy([Printed(0, ["200"], "")])
+    pod.asked, pod.since = time.monotonic() - 46, time.monotonic() - 40
+    asyncio.run(pod.stays_away(45))
+    assert pod.cut_short is None
+
+
+def seen_over_time(ready: Callable[[float], bool], loaded_after: float) -> Any:
+    """A pod that loads for 2 s, that is so at each time, on a clock which goes on when somebody waits."""
+    lab05, now = loaded("05"), [0.0]
+
+    class Pod(Watched):
+        async def now(self) -> Any:
+            condition = {"type": "Ready", "status": str(ready(now[0]))}
+            return {"status": {"containerStatuses": [{"restartCount": 0}], "conditions": [condition]}}
+
+    async def pause(seconds: float) -> None:
+        now[0] += seconds
+
+    async def logs(*words: Any, **more: Any) -> str:
+        return "listening" if now[0] >= loaded_after else "loading"
+
+    async def events(*words: Any) -> list[Object]:
+        return []
+
+    async def run_in(pod: str, *command: str, **more: Any) -> Printed:
+        return Printed(0, ["ok"], "")
+
+    lab05.time = SimpleNamespace(monotonic=lambda: now[0])
+    named = lambda kind, name: Pod(cast(Any, None), kind, name, "lab")  # noqa: E731
+    objects = NothingThere(named=named, logs=logs, events=events, run_in=run_in)
+    lab = made_up_lab(objects=objects, time=SimpleNamespace(pause=pause))
+    return lab05.Copy(lab, "checker-1", "server", 2, 0.0, absent("ready", "not looked at")), now
+
+
+@pytest.mark.parametrize(
+    ("after", "prompt", "begun"),
+    [(6, True, True), (20, True, True), (45, False, True), (58, False, True), (90, False, False)],
+)
+def test_a_pod_that_is_ready_long_after_it_has_loaded_is_late_and_has_its_incident(
+    after: float, prompt: bool, begun: bool
+) -> None:
+    pod, _ = seen_over_time(lambda now: now >= after, 6)
+    assert asyncio.run(pod.start()) is begun
+    assert pod.prompt.ok is prompt and pod.prompt.timed
+
+
+def test_a_pod_that_counts_as_ready_before_it_has_loaded_is_waited_for() -> None:
+    pod, now = seen_over_time(lambda now: True, 12)
+    assert asyncio.run(pod.start()) and now[0] >= 12 and pod.prompt.ok
+
+
+@pytest.mark.parametrize(("back", "right"), [(12, True), (20, False)])
+def test_a_last_look_for_restarts_does_not_make_good_what_came_back_too_late(back: float, right: bool) -> None:
+    pod, now = seen_over_time(lambda now: now < 1 or now >= back, 0)
+
+    async def play() -> None:
+        await pod.drill("busy", "1")
+        await pod.watch(15, lambda: False)
+        now[0] = 60.0
+        await pod.look_for_restart()
+
+    asyncio.run(play())
+    assert pod.returned(()).ok is right
+
+
 def test_where_nobody_can_ask_in_a_pod_its_drill_counts_as_whole() -> None:
     _, pod = copy([LabError("it does not run", "")])
     asyncio.run(pod.stays_away(45))
@@ -139,7 +206,9 @@ def test_a_container_that_ends_just_as_it_is_to_compute_again_was_restarted() ->
         ({**probe(4, 4, 3), "terminationGracePeriodSeconds": 5}, {}, 24),
         (probe(20, 2, 2), {"terminationGracePeriodSeconds": 2}, 44),
         ({**probe(3, 1, 12), "httpGet": {}}, {"terminationGracePeriodSeconds": 16}, 31),
-        ({**probe(5, 1, 16), "exec": {}, "terminationGracePeriodSeconds": 6}, {}, 11),
+        ({**probe(5, 1, 16), "exec": {}, "terminationGracePeriodSeconds": 6}, {}, 27),
+        ({**probe(5, 4, 10), "exec": {}, "terminationGracePeriodSeconds": 5}, {}, 35),
+        ({**probe(15, 2, 12), "exec": {}, "terminationGracePeriodSeconds": 5}, {}, 47),
         (probe(1, 3, 5), {}, 46),
         ({"httpGet": {}}, {}, 61),
         (None, {}, None),

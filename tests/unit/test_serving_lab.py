@@ -8,7 +8,7 @@ import json
 import pickle
 import random
 import runpy
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -53,6 +53,11 @@ def without_model(*statuses: int, predicts: Answer, ended: bool = False, lives: 
     flight = SimpleNamespace(body={}, probabilities=lambda version: [0.25])
     lab = SimpleNamespace(traffic=SimpleNamespace(hidden_rows=lambda count: flight, post=post, get=get))
     return asyncio.run(checks.without_model(lab))
+
+
+def test_whoever_gives_up_waiting_after_half_a_minute_is_seen() -> None:
+    scenario = loaded("02", "scenario")
+    assert scenario.LOADS + scenario.STAYS_SO >= 40
 
 
 def test_a_copy_without_a_model_that_says_it_is_ready_fails() -> None:
@@ -141,8 +146,32 @@ def test_a_refusal_names_the_field_only_outside_of_what_it_repeats() -> None:
         return bool(checks.names_it(checks.Refusal(bad, answer(422, said))))
 
     assert names({"detail": [{"loc": ["body", "rows", 0, "month"], "input": row}]})
+    assert names({"detail": "Month must be 1 to 12"}), "a sentence begins with a capital"
     assert not names({"detail": "a bad row", "row": row})
     assert not names({"detail": "months are wrong"})
+
+
+REQUIRED = ("month", "day", "weekday", "hour", "carrier", "origin", "dest", "distance")
+
+
+@pytest.mark.parametrize(
+    ("says", "tells"),
+    [
+        (lambda name, row: f"rows.{row}.{name}: Field required", True),
+        (lambda name, row: f"a flight needs {', '.join(REQUIRED)}: {name} is missing", True),
+        (lambda name, row: f"{name} is missing; there are {[each for each in REQUIRED if each != name]}", True),
+        (lambda name, row: {each: "missing" if each == name else "there" for each in REQUIRED}, True),
+        (lambda name, row: f"a flight needs {', '.join(REQUIRED)}", False),
+        (lambda name, row: {"id": f"4f{row}a", "row": row, "detail": f"needs {', '.join(REQUIRED)}"}, False),
+    ],
+)
+def test_a_refusal_that_is_the_same_for_two_fields_names_neither(says: Callable[[str, int], Any], tells: bool) -> None:
+    checks = loaded("02")
+    refusals = [
+        checks.Refusal(checks.Bad("missing", name, {"rows": [{}]}, name, 1), answer(422, says(name, number)))
+        for number, name in enumerate(REQUIRED)
+    ]
+    assert checks.silent(refusals) == ([] if tells else refusals)
 
 
 def pod_of(owner: str, *images: str, sidecar: str = "") -> Any:
@@ -261,6 +290,11 @@ def test_what_is_no_number_is_sent_in_each_field_that_is_one() -> None:
         ("letter-in-each", False),
         ("nearly-json", False),
         ("letters-of-any-alphabet", False),
+        ("nulls-left-out-first", False),
+        ("empty-rows-left-out", False),
+        ("weather-within-limits", False),
+        ("all-that-a-flight-needs", True),
+        ("one-sentence-for-several-fields", True),
     ],
 )
 def test_the_contract_of_a_solution_takes_and_refuses_what_is_sent(solution: str, passes: bool, tmp_path: Path) -> None:

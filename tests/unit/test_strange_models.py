@@ -365,7 +365,7 @@ REST = ",2,3,4,UA,EWR,SFO,100.0,39.02,12.65858,,10.0,1\n"
 def compared(content: Any, monkeypatch: pytest.MonkeyPatch, url: str = "http://kfp/7") -> Any:
     whole = module("08", "prepare", monkeypatch, content=content)
     monkeypatch.setattr(whole, "flights", lambda days: whole.read(io.StringIO(COLUMNS + FLIGHTS)))
-    return whole.compared(url, ["a day"], ["a day"])
+    return whole.compared(url, ["a day"])
 
 
 @pytest.mark.parametrize("text", [COLUMNS + FLIGHTS + COLUMNS + FLIGHTS, f"{COLUMNS}March{REST}", f"{COLUMNS}{REST}",
@@ -384,6 +384,7 @@ def test_a_data_set_of_another_form_is_said(text: str, monkeypatch: pytest.Monke
 def test_a_data_set_is_compared(text: str, missing: int, weather: int, monkeypatch: pytest.MonkeyPatch) -> None:
     found = compared(lambda url: text.encode(), monkeypatch)
     assert "error" not in found and (found["missing"], found["weather"]) == (missing, weather)
+    assert found["gaps"] == [place for place, line in enumerate(text.splitlines()[1:]) if ",," in line]
 
 
 def answering(status: int) -> Any:
@@ -436,7 +437,7 @@ def test_an_artifact_without_end_is_said(monkeypatch: pytest.MonkeyPatch) -> Non
 def scored(model: bytes, monkeypatch: pytest.MonkeyPatch, folder: Path) -> Any:
     """What a Model answers in the sandbox about two flights, scored; no label is there."""
 
-    def content(url: str) -> bytes:
+    def content(url: str, largest: int = 0) -> bytes:
         return model if url == "model" else (COLUMNS + FLIGHTS).encode()
 
     prepare = module("08", "prepare", monkeypatch, folder, content=content)
@@ -475,9 +476,18 @@ def test_the_seed_of_a_run_is_the_models(state: str, begun: str, right: bool) ->
     seeded = {"params": made, **content}
     before = {"params": {"classifiers": [{"path": "", "params": {"random_state": begun}}]}, **content}
     at_first = whole["Run"]({"seed": 0}, Observation(True, "", ""), Record(steps))
-    lab = told("08", other_seed=run, seeded=seeded, first=at_first, first_content=before)
+    alone = Observation(True, "", "")
+    lab = told("08", other_seed=run, seeded=seeded, first=at_first, first_content=before, knows_only_rows=alone)
     check = whole["changed_seed_keeps_the_data"](lab)
     asyncio.run(check) if right else refuses(check)
+
+
+@pytest.mark.parametrize(("some", "right"), [(0.5, True), (0.51, False)])
+def test_flights_with_gaps_are_asked_about_by_themselves(some: float, right: bool) -> None:
+    whole = lab_globals("08")
+    said = {"said": {"values": [0.1, 0.5]}, "some": {"values": [some]}, "gaps": [1]}
+    seen = whole["by_themselves"](said["said"], said["some"], said["gaps"])
+    assert seen.ok is right
 
 
 @pytest.mark.parametrize("told", [{}, {"classifiers": 7}, {"classifiers": [7, {"params": 8}, {"params": {}}]}])

@@ -23,6 +23,7 @@ from .scenario import (
     ANSWER_WITHIN,
     LOADS,
     ROLLED_OUT_WITHIN,
+    STAYS_SO,
     ask,
     asked_of_the_reference,
     no_other_servers,
@@ -32,7 +33,7 @@ from .scenario import (
     refused,
     without_model,
 )
-from .why import names_it, why_no_answer, why_not_refused, why_other_values, why_slow
+from .why import silent, why_no_answer, why_not_refused, why_other_values, why_slow
 
 IMAGES = ("workbench:1", "tensorflow:1", "pytorch:1")
 FIRST_ANSWER_WITHIN = 20  # s, until the nodes know the new pod
@@ -147,7 +148,8 @@ async def answers_the_unusual(lab: Lab) -> None:
     ).because(
         "the README's table says what is allowed, and what is allowed must be answered. The model knows what to do "
         "with a code that it has never seen, and with weather that is null or left out: a list of known carriers, or "
-        "weather that must be there, turns flights away that it could judge; and nothing has to be filled in for it. "
+        "weather that must be there or has limits, turns flights away that it could judge; and nothing has to be "
+        "filled in for it. "
         "Where a status is 413, something limits the size of a body; where values are others and the status is 200, "
         "look whether answers are kept by a key that leaves something of the flight out"
     )
@@ -181,21 +183,22 @@ async def says_what_is_wrong(lab: Lab) -> None:
     """The 422's body names the field: whoever sent a misspelt `visib` reads that name in the answer.
 
     What the answer repeats of the request, as a `row` or `input`, does not count; nor does a refusal of a value that
-    names other fields, too: more than three of them is a list, and says nothing.
+    names more than three other fields, nor one that says the same whichever of two fields is missing or wrong.
     """
     refusals = [each for each in await lab.once(refused) if each.bad.names]
-    silent = [each for each in refusals if not names_it(each)]
+    vague = silent(refusals)
     expect(
         Observation(
-            not silent,
-            "each refusal names the field",
-            f"{len(silent)} of {len(refusals)} do not" if silent else f"all {len(refusals)} do",
-            evidence=tuple(f"{each.bad.what}: {each.answer.shown}" for each in silent[:8]),
+            not vague,
+            "each refusal names the field, and has other words where another field is wrong",
+            f"{len(vague)} of {len(refusals)} do not" if vague else f"all {len(refusals)} do",
+            evidence=tuple(f"{each.bad.what}: {each.answer.shown}" for each in vague[:8]),
         )
     ).because(
         "who gets a 422 has to find the mistake in a body of a thousand rows, perhaps months later in a log. FastAPI's "
         "own answer has it in `loc`, such as [body, rows, 1, month], and pydantic's ValidationError in .errors(): hand "
-        "that on. Whoever checks by hand knows the field when the test fails"
+        "that on. Whoever checks by hand knows the field when the test fails. A sentence that names several, and is "
+        "the same whichever of them is wrong, leaves whoever reads it to guess"
     )
 
 
@@ -233,13 +236,15 @@ async def ready_only_with_a_model(lab: Lab) -> None:
 
     The checker starts that copy beside yours, with a file over /model/v1/model.joblib that takes 8 s to load, and then
     turns out to be broken. Its GET /readyz must not answer 200, and its GET /healthz nothing else, if anything; that
-    the program ends is fine as well. The checker looks for 14 s from the first answer, or as long as that took.
+    the program ends is fine as well. The checker looks for 40 s from the first answer, or as long as that took.
     """
-    expect(await without_model(lab, LOADS if lab.thorough(ready_only_with_a_model) else 1)).because(
+    looks = (LOADS, STAYS_SO) if lab.thorough(ready_only_with_a_model) else (1, 6)
+    expect(await without_model(lab, *looks)).because(
         "Kubernetes believes /readyz: with a 200 the pod gets requests, and in an update the old pods go for it. "
         "Model(...) makes an object at once, start_loading() returns at once, and after join() loading is over, well "
         "or not. Only model.reason tells: it says why there is no model, and is empty once there is one. /healthz is "
-        "another question: where a liveness probe asks it, a pod is restarted that only waits for its model. (BentoML "
+        "another question: where a liveness probe asks it, a pod is restarted that only waits for its model. Nor is a "
+        "model there because some time has passed. (BentoML "
         "has a /readyz of its own, which asks the service's method __is_ready__ if there is one.)"
     )
 

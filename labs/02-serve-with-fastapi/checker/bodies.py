@@ -75,6 +75,7 @@ def bad_bodies(first: Object, second: Object) -> list[Bad]:
     for kind, what, name, row, place, many in (
         ("range", "month 13", "month", short | {"month": 13}, 3, 5),
         ("unknown", "a field airline more", "airline", short | {"airline": "UA"}, 4, 5),
+        ("unknown", "a field airline that is null", "airline", short | {"airline": None}, 2, 5),
         ("missing", "dest missing", "dest", {key: value for key, value in short.items() if key != "dest"}, 640, 1000),
     ):
         rows = [row if number == place else short for number in range(1, many + 1)]
@@ -87,6 +88,8 @@ def bad_bodies(first: Object, second: Object) -> list[Bad]:
         Bad("rows", "one flight, not in a list", {"rows": first}, "rows"),
         Bad("rows", "1001 rows", {"rows": [short] * 1001}, "rows"),
         Bad("rows", "a second row that is 5", {"rows": [first, 5]}, row=2),
+        Bad("rows", "a second row that is null", {"rows": [first, None]}, row=2),
+        Bad("missing", "a second row that is {}", {"rows": [first, {}]}, row=2),
         Bad("rows", "a list instead of an object", [first]),
         Bad("json", "JSON that is cut off", json.dumps({"rows": [first]})[:-9]),
         Bad("json", "text that is no JSON", "month=7&hour=17"),
@@ -113,6 +116,7 @@ def unusual(first: Object, second: Object, draw: random.Random) -> dict[str, Any
     """Bodies that are allowed, by what is unusual about them; one that is a text is sent as it is."""
     bare = {key: value for key, value in second.items() if key not in WEATHER}
     storm = {"temp": 131, "wind_speed": 250.5, "precip": 12.5, "visib": 40}
+    no_weather = {"temp": -459.5, "wind_speed": -1, "precip": -0.5, "visib": 1e6}
     least = {"month": 1, "day": 1, "weekday": 0, "hour": 0, "distance": 0.5}
     most = {"month": 12, "day": 31, "weekday": 6, "hour": 23, "distance": 20000}
     hours = [bare | {"hour": 3 * number + 4} for number in range(ALIKE)]
@@ -131,6 +135,7 @@ def unusual(first: Object, second: Object, draw: random.Random) -> dict[str, Any
         "carrier of 4, ABCD": {"rows": [second | {"carrier": "ABCD"}]},
         "days that no calendar has": {"rows": [second | {"month": month, "day": day} for month, day in NO_DAYS]},
         "weather as there never was": {"rows": [second | storm]},
+        "weather that can't be": {"rows": [first, second | no_weather]},
         "carrier with a digit, 9E": {"rows": [second | {"carrier": "9E"}]},
         "carrier of digits, 22": {"rows": [second | {"carrier": "22"}, first]},
         "dest of digits, 1234": {"rows": [first, second | {"dest": "1234"}]},

@@ -31,7 +31,7 @@ AT_A_TIME = 4  # bodies
 UNANSWERED = 2  # after so many the rest of a table is left out
 STARTED_WITHIN = 90  # s, for the copy without a model, as for the pod itself
 LOADS = 8  # s that the broken file takes to be found broken
-STAYS_SO = 6  # s beyond that after its first answer, or as many as it took to that
+STAYS_SO = 32  # s beyond that after its first answer, or as many as it took to that: some give up waiting after 30
 _ASKED = re.compile(r'^http_requests_total\{[^}]*route="/predict"[^}]*\} (\d+(?:\.\d+)?)$', re.MULTILINE)
 COPY = "checker-copy-without-model"
 # A pickle that takes its time and ends where none may: https://docs.python.org/3/library/pickletools.html
@@ -126,11 +126,12 @@ async def asked_of_the_reference(lab: Lab) -> float:
     return sum(map(float, _ASKED.findall(answer.text)))
 
 
-async def without_model(lab: Lab, loads: int = LOADS) -> Observation:
+async def without_model(lab: Lab, loads: int = LOADS, stays: int = STAYS_SO) -> Observation:
     """See whether a copy whose model file can't be read says that it is ready, or that it does not live.
 
     Args:
         loads: s that it takes to be found broken; whoever is ready until then is ready while a model loads.
+        stays: s that it is looked at beyond that, or as long as it took to its first answer.
     """
     flight = lab.traffic.hidden_rows(1)
     expected = "a pod whose model file is broken does not answer 200 on GET /readyz"
@@ -154,7 +155,7 @@ async def without_model(lab: Lab, loads: int = LOADS) -> Observation:
                     living = "a pod whose model file is broken lives, and answers 200 on GET /healthz, or ends"
                     return Observation(False, living, f"status {lives.status}", evidence=(lives.shown,))
                 # The model was being loaded while the server started, and takes no longer than that.
-                if time.monotonic() - first > max(loads + STAYS_SO, first - began):
+                if time.monotonic() - first > max(loads + stays, first - began):
                     break
     return Observation(True, expected, "the program ended" if copy.ended else last)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -79,7 +80,8 @@ def why_not_refused(wrong: Sequence[Refusal]) -> str:
     if "unknown" in taken:
         reasons.append(
             "fields that nobody knows were ignored. pydantic does so unless extra='forbid', which each model needs for "
-            "itself, the outer one too. A misspelt `visib` counts as missing weather then, and nobody notices"
+            "itself, the outer one too. A misspelt `visib` counts as missing weather then, and nobody notices; nor if "
+            "it is null, where nulls are left out before the names are looked at"
         )
     if "range" in taken:
         reasons.append("values out of range were taken: the model gives a number for the 13th month, too")
@@ -89,7 +91,7 @@ def why_not_refused(wrong: Sequence[Refusal]) -> str:
             "for what is missing, so whoever leaves out the month gets a probability all the same"
         )
     if "rows" in taken:
-        reasons.append("`rows` is a list of 1 to 1000 objects, and the body an object with nothing else")
+        reasons.append("`rows` is a list of 1 to 1000 flights, none of them null, and the body an object with no more")
     if "json" in taken:
         reasons.append(
             "what is no JSON was taken for it. A reader that forgives (ast.literal_eval, YAML, JSON5) guesses what was "
@@ -98,8 +100,36 @@ def why_not_refused(wrong: Sequence[Refusal]) -> str:
     return "; ".join(reasons) or "the contract says 422 for each of them; see the evidence"
 
 
+def silent(refusals: Sequence[Refusal]) -> list[Refusal]:
+    """Those that don't tell which field is wrong: they don't name it, or say of another field's mistake the same."""
+    names = defaultdict(set)
+    for each in refusals:
+        names[_told(each)].add(each.bad.names)
+    return [each for each in refusals if not names_it(each) or len(names[_told(each)]) > 1]
+
+
 def names_it(refusal: Refusal) -> bool:
     """Does the answer name the field, apart from what it repeats of the request?"""
+    named = set(_fields(_words(refusal), refusal.bad.names))
+    # Where a field is missing or unknown, which there are may be said; a wrong value is one field's.
+    listed = refusal.bad.kind in ("type", "range") and len(named) > OTHERS_NAMED + 1
+    return refusal.bad.names in named and not listed
+
+
+def _told(refusal: Refusal) -> tuple[tuple[str, ...], str]:
+    """The fields that it names, in their order, and its words without numbers: a row's, a time's, an id's."""
+    words = _words(refusal)
+    return tuple(_fields(words, refusal.bad.names)), re.sub(r"\S*\d\S*", "", words)
+
+
+def _fields(words: str, wrong: str) -> list[str]:
+    """The fields that some words name, each time that they do; a sentence may begin with one."""
+    known = "|".join(map(re.escape, {*FIELDS, wrong}))
+    return [each.lower() for each in re.findall(rf"(?<![a-z_])(?:{known})(?![a-z_])", words, re.IGNORECASE)]
+
+
+def _words(refusal: Refusal) -> str:
+    """What the answer says beside what it repeats of the request."""
     sent = refusal.bad.body
     rows = sent.get("rows") if isinstance(sent, dict) else None
     own = [each for each in (sent, *(rows if isinstance(rows, list) else [rows])) if each]
@@ -119,12 +149,7 @@ def names_it(refusal: Refusal) -> bool:
         words = refusal.answer.text
     for each in own:  # as it was sent, and as Python prints it
         words = words.replace(json.dumps(each), "").replace(str(each), "")
-    named = {
-        name for name in (*FIELDS, refusal.bad.names) if re.search(rf"(?<![a-z_]){re.escape(name)}(?![a-z_])", words)
-    }
-    # Where a field is missing or unknown, which there are may be said; a wrong value is one field's.
-    listed = refusal.bad.kind in ("type", "range") and len(named) > OTHERS_NAMED + 1
-    return refusal.bad.names in named and not listed
+    return words
 
 
 def why_slow(own: Costs, theirs: Costs) -> str:

@@ -18,7 +18,7 @@ from mlops_lab.kit.prerequisites import must
 from mlops_lab.measure.traffic.flights import numbers
 
 from .beyond import not_yours
-from .copies import BUSY, LOAD, OUT_WITHIN, RESTARTED_WITHIN, SLOW, UNREADY, USUAL, cleared
+from .copies import BUSY, LATE, LOAD, OUT_WITHIN, RESTARTED_WITHIN, SLOW, UNREADY, USUAL, cleared
 from .hanging import longest
 from .scenario import incidents
 from .why import NEVER_UP, why_asked, why_not_restarted
@@ -104,7 +104,10 @@ async def comes_up(lab: Lab) -> None:
 
 @check(points=2, needs=comes_up, owns="model", domains=("ckad/observability-and-maintenance", "cka/troubleshooting"))
 async def slow_start_survives(lab: Lab) -> None:
-    """A pod whose model takes 45 s to load is not restarted meanwhile, and is ready once it has loaded."""
+    """A pod whose model takes 45 s to load is not restarted meanwhile, and is ready within 15 s once it has loaded.
+
+    So are those whose model takes 2 s.
+    """
     found = await lab.once(incidents)
     expect(found.slow.restarted(f"while the model loads for {SLOW} s", found.probes)).because(
         "as long as a startup probe has not succeeded, the other probes wait, and after failureThreshold failures in "
@@ -112,6 +115,12 @@ async def slow_start_survives(lab: Lab) -> None:
         "there is no startup probe, the liveness probe asks from the beginning, and its failures count the same"
     )
     expect(found.slow.begun).because(found.slow.why)
+    for pod in (found.slow, found.hung, found.unready, found.busy):
+        if pod.prompt:  # else it was restarted before, which is another check's matter
+            expect(pod.prompt).because(
+                f"{LATE}. An initialDelaySeconds for the slowest start, or a long periodSeconds, keeps a pod out that "
+                "could have answered since its model was loaded"
+            )
 
 
 @check(points=3, needs=comes_up, owns="model", domains=("ckad/services-and-networking", "cka/services-and-networking"))

@@ -17,6 +17,7 @@ from mlops_lab.kube.client import Object
 QUICK, USUAL, SLOW = 2, 20, 45  # s that loading the model takes
 LISTENS_WITHIN = 60  # s beyond the load, for imports while much else starts on the machine
 READY_WITHIN = 15  # s from when a pod listens
+TOLD_WITHIN = 3  # s more until the API server tells what the kubelet has found, on a busy machine too
 OUT_WITHIN = 15  # s in which requests may still go to a pod that can't answer; also until one that can again is back
 RESTARTED_WITHIN = 40  # s from the hang until there is a new container
 RENEWALS = 2  # containers at most that are waited for, one after the other, until a pod that hung is ready
@@ -48,9 +49,11 @@ class Copy:
     Attributes:
         load: s that its model takes to load.
         begun, why: it was ready, and its incident has begun; if not, why.
+        prompt: whether its first container was ready soon after it had loaded; None: it ended before.
         away: it was made to answer 503 before it could be ready.
         cut_short: that its incident was ended before its time; None: it was not.
         since: time.monotonic of its creation, then of its incident.
+        asked: time.monotonic when it was told to begin its incident; None: it was not yet.
         out, back, ended: s since then until it was not ready, ready again, and had a new container; None: never.
         renewals, before: new containers that it has had, now and until then.
         earlier: `ended` of the incidents before this one.
@@ -72,6 +75,8 @@ class Copy:
     before: int = 0
     earlier: tuple[float, ...] = ()
     away: bool = False
+    prompt: Observation | None = None
+    asked: float | None = None
     cut_short: Observation | None = None
     events: tuple[str, ...] = ()
 
@@ -89,6 +94,12 @@ class Copy:
         elif self.out is not None and self.back is None and self.ready:
             self.back = passed
 
+    async def look_for_restart(self) -> None:
+        """See whether it was restarted after all; whether it was ready in time stays as it was noted."""
+        noted = self.ready, self.out, self.back
+        await self.look()
+        self.ready, self.out, self.back = noted
+
     async def watch(self, seconds: float, until: Callable[[], bool] = lambda: False) -> None:
         """Look at it for so long, or until something holds."""
         end = time.monotonic() + seconds
@@ -99,19 +110,27 @@ class Copy:
             await self.lab.time.pause(LOOK_EVERY)
 
     async def start(self) -> bool:
-        """Wait until it has loaded and is ready; False if it is not in time, or is restarted before.
+        """Wait until it has loaded and is ready; False if it never is, or is restarted before.
+
+        One that is ready too late has its incident all the same: that it is late `prompt` says.
 
         Raises:
             LabError: the machine was too slow to load the model.
         """
-        await self.watch(self.load + LISTENS_WITHIN, lambda: self.ready or self.ended is not None)
+        await self.watch(self.load - LOOK_EVERY, lambda: self.ended is not None)
         await self.loads()  # it may have been ready too early
-        if not self.ready:
-            await self.watch(READY_WITHIN, lambda: self.ready or self.ended is not None)
+        await self.watch(READY_WITHIN + TOLD_WITHIN, lambda: self.ready or self.ended is not None)
+        in_time = self.ready
+        if not in_time:
+            left = self.since + self.load + LISTENS_WITHIN - time.monotonic()
+            await self.watch(left, lambda: self.ready or self.ended is not None)
+        what, said = f"pod that loads for {self.load} s", await events(self.lab, self.name)
+        expected = f"a {what} is ready within {READY_WITHIN} s after that"
+        if self.prompt is None and self.ended is None:
+            late = "ready" if in_time else "ready later" if self.ready else "not ready"
+            self.prompt = Observation(in_time, expected, late, None, said, what, timed=True)
         seen = "restarted before it was ready" if self.ended is not None else "ready" if self.ready else "not ready"
-        expected = f"a pod that loads for {self.load} s is ready within {READY_WITHIN} s after that"
-        said = await events(self.lab, self.name)
-        self.begun = Observation(seen == "ready", expected, seen, None, said, f"pod that loads for {self.load} s")
+        self.begun = Observation(seen == "ready", expected, seen, None, said, what)
         return self.begun.ok
 
     async def loads(self) -> None:
@@ -156,6 +175,7 @@ class Copy:
         Raises:
             LabError: the server was too busy to begin it in time; it may do so any moment.
         """
+        self.asked = time.monotonic()
         done = await self.lab.objects.run_in(self.name, "python3", "/lab/drill.py", *words, container=self.container)
         code, said = done.code, " ".join([*done.lines, done.errors])[-300:].strip()
         self.since, self.out, self.back = time.monotonic(), None, None
@@ -174,7 +194,7 @@ class Copy:
         """See whether it still answers 503, as it was made to for so many seconds; `cut_short` says if not."""
         with contextlib.suppress(LabError):  # its container may be ending just now
             done = await self.lab.objects.run_in(self.name, "python3", "-c", ASK, container=self.container)
-            passed = time.monotonic() - self.since
+            passed = time.monotonic() - (self.since if self.asked is None else self.asked)
             await self.look()
             if self.ended is None and passed < seconds and done.lines == ["200"]:
                 expected = f"a pod answers 503 for {seconds:g} s, as drill.py has made it to"

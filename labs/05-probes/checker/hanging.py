@@ -14,13 +14,14 @@ def longest(spec: Object) -> float | None:
 
     The hang begins just after an answer: the first failure comes a period later, and the last one when its timeout is
     over. The process does nothing about SIGTERM, so the whole grace period follows. How long a command waits is its own
-    matter, so the timeout of `exec` is not counted.
+    matter: the timeout of `exec` is counted for the last one alone.
     https://kubernetes.io/docs/concepts/workloads/pods/probes/
     """
     probe = serving(spec).get("livenessProbe")
     if not probe:
         return None
     period, failures = float(probe.get("periodSeconds") or 10), int(probe.get("failureThreshold") or 3)
-    timeout = 0.0 if "exec" in probe else float(probe.get("timeoutSeconds") or 1)
+    timeout = float(probe.get("timeoutSeconds") or 1)
+    each = period if "exec" in probe else max(period, timeout)
     grace = probe.get("terminationGracePeriodSeconds", spec.get("terminationGracePeriodSeconds", GRACE))
-    return period + (failures - 1) * max(period, timeout) + timeout + float(grace)
+    return period + (failures - 1) * each + timeout + float(grace)

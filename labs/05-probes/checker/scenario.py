@@ -25,6 +25,7 @@ from .copies import (
     QUICK,
     RESTARTED_WITHIN,
     SLOW,
+    TOLD_WITHIN,
     UNREADY,
     Copy,
     copies,
@@ -35,6 +36,7 @@ from .copies import (
 RATE, LONGEST = 10, 240  # requests a second, s
 ANSWER_LIMIT = 15.0  # s; a request may have to wait for a pod that computes
 LATE_AT_MOST = 5.0  # s that requests may leave late on a busy machine; no latencies are measured
+LATE_LOOK = 4  # s before a drill is over it must still go on
 NEAR = 2.0  # s between a request that was lost and the moment that may be why
 
 
@@ -106,9 +108,11 @@ async def incidents(lab: Lab) -> Incidents:
             if begun:
                 await pod.watch(away_for / 2)
                 await pod.stays_away(away_for)
-                await pod.watch(away_for / 2)
+                await pod.watch(pod.since + away_for - LATE_LOOK - time.monotonic())
+                await pod.stays_away(away_for)
+                await pod.watch(pod.since + away_for - time.monotonic())
                 await pod.watch(SETTLED)
-                await pod.watch(OUT_WITHIN - SETTLED, lambda: pod.ready)
+                await pod.watch(OUT_WITHIN - SETTLED + TOLD_WITHIN, lambda: pod.ready)
 
     async def early(pod: Copy) -> None:
         if not lab.thorough(unready_pod_is_left_alone):
@@ -122,7 +126,7 @@ async def incidents(lab: Lab) -> Incidents:
             pod.away = await pod.drill("unready", str(away_for))
             excuse(began, OUT_WITHIN)
             await pod.watch(away_for, lambda: pod.ended is not None)
-            await pod.watch(OUT_WITHIN, lambda: pod.ready or pod.ended is not None)
+            await pod.watch(OUT_WITHIN + TOLD_WITHIN, lambda: pod.ready or pod.ended is not None)
 
     async def busy(pod: Copy) -> None:
         if not await pod.start():
@@ -138,7 +142,7 @@ async def incidents(lab: Lab) -> Incidents:
                 excuse(began, 0)  # what was lost with it is another check's matter
                 return
             await lab.time.pause(max(0.0, due - time.monotonic()))
-        await pod.watch(OUT_WITHIN - SETTLED, lambda: pod.ready)
+        await pod.watch(pod.since + BUSY + OUT_WITHIN + TOLD_WITHIN - time.monotonic(), lambda: pod.ready)
 
     def excuse(began: float, seconds: float) -> None:
         windows.append((began - 1, load.elapsed + seconds))
@@ -160,7 +164,7 @@ async def incidents(lab: Lab) -> Incidents:
                 pods["early"],
                 pods["busy"],
             ):  # a preStop hook may put off for long what was decided on
-                await pod.look()
+                await pod.look_for_restart()
             alone, after = await looking, await own_restarts(lab)
         for pod in pods.values():
             pod.events = await events(lab, pod.name)

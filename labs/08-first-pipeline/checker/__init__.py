@@ -6,13 +6,13 @@ from typing import Any
 
 from mlops_lab.checks import Lab, Observation, check, equal_to, expect, observe
 
+from .anew import knows_only_rows
 from .run import (
     METRIC,
     STEPS,
     Run,
     as_good,
     by_themselves,
-    follows_days,
     follows_seed,
     has_flights,
     logged,
@@ -25,6 +25,11 @@ from .scenario import again, compiled, first, first_content, other_content, othe
 PARAMETERS = ("first_day", "last_day", "held_out_days", "seed")
 LEARNT = 0.55  # of the AUC on what it has learnt from: 4,000 coins come to 0.53 once in a thousand times
 DOMAINS = ("ckad/design-and-build",)
+ALONE = (
+    "whoever asks about one flight gets another answer than for the same one among many. What becomes of a value is "
+    "learnt when the Model is fitted, codes of categories (OrdinalEncoder in the pipeline) and what is put into a gap "
+    "(SimpleImputer) alike, and not from the flights that it is asked about"
+)
 
 
 @check(points=1, domains=DOMAINS)
@@ -68,7 +73,7 @@ async def passes_artifacts(lab: Lab) -> None:
     """`prepare` writes the Datasets `rows` and `held_out` with the right flights, and the later steps read them.
 
     `held_out` has every flight of the last days, `rows` of those before them; both have the files' columns and no
-    others. `train` reads `rows`, not `held_out`, and writes a Model; `evaluate` reads that Model and a Dataset of
+    others. `train` reads `rows`, no other artifact, and writes a Model; `evaluate` reads that Model and a Dataset of
     `prepare`.
     """
     run = await lab.once(first)
@@ -94,6 +99,11 @@ async def passes_artifacts(lab: Lab) -> None:
     expect(Observation(not learnt, "train reads nothing of held_out", reads(run, "train"))).because(
         "what is held out is for evaluate alone: a model that has seen it is judged by what it remembers"
     )
+    beside = run.read("train") - set(run.made("prepare", "Dataset", "rows"))
+    expect(Observation(not beside, "train reads no artifact but rows", reads(run, "train"))).because(
+        "what is fitted to `rows` needs nothing else. A third Dataset with more days in it, or with the destinations "
+        "that only the held-out days have, tells train what it can't know on the day when the model is used"
+    )
     expect(
         Observation(
             bool(set(run.made("train", "Model")) & run.read("evaluate")),
@@ -112,7 +122,8 @@ async def metric_is_true(lab: Lab) -> None:
     The checker loads the Model with joblib, gives its predict_proba the rows of `held_out` without `late`, and computes
     roc_auc_score itself. A few of those flights, asked about by themselves, must have the same probabilities. On
     `rows`, which it was fitted to, the AUC must be 0.55 at least: a coin has 0.5. The run with other days, of which
-    some held-out flights have gaps in their weather, logs what its Model is worth on all of them.
+    some held-out flights have gaps in their weather, logs what its Model is worth on all of them; asked about by
+    themselves, those with gaps have the same probabilities, too.
     """
     run, data = await lab.once(first), await lab.once(first_content)
     number = logged(run)
@@ -129,11 +140,7 @@ async def metric_is_true(lab: Lab) -> None:
         "joblib.dump(model, model.path) of an estimator whose predict_proba takes the rows as the files have them. "
         "Encoding belongs into it (make_pipeline), and functions of your own can't be loaded elsewhere"
     )
-    expect(by_themselves(data["held_out"]["said"], data["held_out"]["some"])).because(
-        "whoever asks about one flight gets another answer than for the same one among many. What becomes of a value "
-        "is learnt when the Model is fitted, codes of categories (OrdinalEncoder in the pipeline) and means alike, and "
-        "not from the flights that it is asked about"
-    )
+    expect(by_themselves(data["held_out"]["said"], data["held_out"]["some"])).because(ALONE)
     own, other = score["auc"], data["rows"]["score"].get("auc", -1.0)
     expect(true(number.value, own)).because(
         "that is its AUC on `rows`, which it was fitted on: how well it remembers. evaluate has to read `held_out`"
@@ -149,13 +156,18 @@ async def metric_is_true(lab: Lab) -> None:
     later = await lab.once(other_days)
     if not later.ended.ok or later.cached or not outputs(later).ok:
         return  # what is wrong then is another check's matter
-    number, score = logged(later), (await lab.once(other_content))["held_out"]["score"]
+    number, held_out = logged(later), (await lab.once(other_content))["held_out"]
+    score = held_out["score"]
     expect(number).because("a run's number is that of its own days: evaluate logs it each time")
     if "auc" in score:
         expect(true(number.value, score["auc"])).because(
             "these are other days, and some of their flights have gaps in their weather. The number is that of all "
             "flights of `held_out`: who leaves some out judges the Model on others than it will be asked about"
         )
+        if gaps := held_out.get("gaps"):
+            expect(by_themselves(held_out["said"], held_out["some"], gaps)).because(
+                f"these are the flights of other days that have gaps in their weather; {ALONE}"
+            )
 
 
 @check(points=2, needs=runs, domains=DOMAINS)
@@ -180,18 +192,22 @@ async def rerun_hits_the_cache(lab: Lab) -> None:
 
 @check(points=2, needs=passes_artifacts, domains=DOMAINS)
 async def changed_days_miss_the_cache(lab: Lab) -> None:
-    """With other days, from September into November, all is made anew: the Datasets have their flights."""
+    """With other days, from September into November, all is made anew: the Datasets have their flights.
+
+    A month ends within those that are held out, and some of their flights have gaps in their weather, which stay gaps.
+    """
     run = await lab.once(other_days)
     expect(run.ended).because("a pipeline is run with other days than those it was written with")
     data = await lab.once(other_content) if outputs(run).ok else {}
     for name in ("rows", "held_out"):
-        expect(follows_days(run, name, data[name]) if data else outputs(run)).because(
-            "these are not the days of this run. "
+        expect(has_flights(run, name, data[name]) if data else outputs(run)).because(
+            "these are not the flights of this run's days, as the days' files have them. "
             + (
                 "prepare came from the cache: the days are no inputs of it (or its cache key is a fixed one), so KFP "
                 "can't know that something has changed. Hand the pipeline's parameters to the step"
                 if "prepare" in run.cached
-                else "The step ran, with days of its own"
+                else "The step ran. A month ends before the held-out days do, so they are counted as dates, and not by "
+                "their number in the month; and what is missing in a file stays missing: the Model deals with gaps"
             )
         )
     stale = [step for step in ("train", "evaluate") if step in run.cached]
@@ -207,7 +223,7 @@ async def changed_seed_keeps_the_data(lab: Lab) -> None:
 
     The seed is the `random_state` of the classifier that `train` has made, in the first run, with 0, as well; and a
     forest of another seed is another one. In this run only `prepare` finds days' files in its image; the Model is as
-    good as before on `held_out`.
+    good as before on `held_out`. Made anew so with the first seed, it is the first Model, unless it draws by chance.
     """
     run = await lab.once(other_seed)
     expect(run.ended).because(
@@ -245,6 +261,12 @@ async def changed_seed_keeps_the_data(lab: Lab) -> None:
             "the rows are the same, and nothing else was there to learn from: the Model before knew more than `rows`. "
             "train fits to what it reads alone; days' files that it takes from its image are in no artifact, and "
             "held-out flights may be among them"
+        )
+    if lab.thorough(changed_seed_keeps_the_data):
+        expect(await lab.once(knows_only_rows)).because(
+            "the first run's rows and seed were given to `train` once more, and no days' files: it made another Model, "
+            "and the same one each time that it was asked to. So the one before was made of days' files in the image "
+            "as well, which no artifact tells of. train fits to what it reads alone"
         )
 
 

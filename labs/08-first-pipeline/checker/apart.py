@@ -1,4 +1,4 @@
-"""A compiled pipeline whose later steps find no days' files in their image: what they know, they have read."""
+"""A compiled pipeline whose later steps find no days' files in their image, or are never from the cache."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ READS_DAYS = "prepare"
 
 
 def without_days(spec: Plain) -> Plain:
-    """The pipeline with an empty folder over the days in each step but `prepare`; nothing else in it is changed.
+    """The pipeline with an empty folder over the days in each step but `prepare`: what they know, they have read.
 
     That is no part of what KFP compares for its cache.
     """
@@ -25,6 +25,17 @@ def without_days(spec: Plain) -> Plain:
     for label in sorted(set().union(*found.values()) - kept):
         mounts = at.setdefault(label, {}).setdefault("emptyDirMounts", [])
         mounts.append({"volumeName": VOLUME, "mountPath": DAYS})
+    return whole
+
+
+def uncached(spec: Plain) -> Plain:
+    """The pipeline with no step but `prepare` from the cache; nothing else in it is changed."""
+    whole = copy.deepcopy(spec)
+    pipeline = whole.get("pipeline_spec", whole)
+    for each in (pipeline.get("root") or {}, *(pipeline.get("components") or {}).values()):
+        for name, task in ((each.get("dag") or {}).get("tasks") or {}).items():
+            if name != READS_DAYS:
+                task["cachingOptions"] = {}
     return whole
 
 

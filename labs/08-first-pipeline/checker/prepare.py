@@ -27,27 +27,28 @@ Found = dict[str, Any]
 # What tells flights apart; no weather, as numbers with a fraction may change when they are written again.
 KEY = ["month", "day", "weekday", "hour", "carrier", "origin", "dest", "distance", "late"]
 WEATHER, DIGITS = ["temp", "wind_speed", "precip", "visib"], 2  # of these numbers two decimals have to be the same
-LARGEST = 64 << 20  # bytes of an artifact
+LARGEST, LARGEST_MODEL = 64 << 20, 256 << 20  # bytes of a data set, and of a model
 PATIENCE = 30.0  # s until the network knows a new pod
 
 
-def content(url: str) -> bytes:
+def content(url: str, largest: int = 0) -> bytes:
     """An artifact's bytes.
 
     Args:
         url: where the engine gives them; empty for an artifact that is not in its store.
+        largest: how many there may be; 0 is as many as of a data set.
 
     Raises:
-        ValueError: the step wrote none, or not where KFP keeps them.
+        ValueError: the step wrote none, or not where KFP keeps them, or too many.
     """
     nothing = "nothing is there: the step has to write the content to the artifact's path"
     if not url:
         raise ValueError(nothing)
-    end = time.monotonic() + PATIENCE
+    end, largest = time.monotonic() + PATIENCE, largest or LARGEST
     while True:
         try:
             with urllib.request.urlopen(url, timeout=20) as answer:
-                whole: bytes = answer.read(LARGEST + 1)
+                whole: bytes = answer.read(largest + 1)
             break
         except urllib.error.HTTPError as refused:
             if refused.code not in (400, 404):  # 400: its uri is another store's
@@ -57,8 +58,8 @@ def content(url: str) -> bytes:
             if time.monotonic() > end:
                 raise
             time.sleep(0.5)
-    if len(whole) > LARGEST:
-        raise ValueError(f"larger than {LARGEST >> 20} MB")
+    if len(whole) > largest:
+        raise ValueError(f"larger than {largest >> 20} MB (joblib.dump has compress=)")
     return whole
 
 
@@ -80,8 +81,8 @@ def flights(days: Sequence[str]) -> pd.DataFrame:
     return pd.concat([read(FOLDER / f"{day}.csv.gz") for day in days], ignore_index=True)
 
 
-def compared(url: str, days: Sequence[str], whole: Sequence[str]) -> Found:
-    """What a data set holds, beside the flights of the days that it should hold, and of all days of its run."""
+def compared(url: str, days: Sequence[str]) -> Found:
+    """What a data set holds, beside the flights of the days that it should hold."""
     wanted = flights(days)
     found: Found = {"wanted": len(wanted)}
     try:
@@ -101,11 +102,11 @@ def compared(url: str, days: Sequence[str], whole: Sequence[str]) -> Found:
     here, there = counted(rows), counted(wanted)
     span = (dates["month"] * 100 + dates["day"]).agg(["min", "max"])
     ends = ["{:02d}-{:02d}".format(*divmod(int(end), 100)) for end in span] if len(rows) else []
-    other, strange = (here - there).total(), (here - counted(flights(whole))).total()
+    other = (here - there).total()
     weather = 0 if other or here != there else (counted(rows, True) - counted(wanted, True)).total()
     return found | {
-        "rows": len(rows), "ends": ends, "missing": (there - here).total(), "other": other, "strange": strange,
-        "weather": weather,
+        "rows": len(rows), "ends": ends, "missing": (there - here).total(), "other": other, "weather": weather,
+        "gaps": [place for place, gap in enumerate(rows[WEATHER].isna().any(axis=1)) if gap],
     }  # fmt: skip
 
 
@@ -115,7 +116,7 @@ def laid_out(model: str, data: dict[str, str]) -> dict[str, str]:
     Raises:
         ValueError: something is not there, or no CSV file of flights.
     """
-    (PREPARED / "model").write_bytes(content(model))
+    (PREPARED / "model").write_bytes(content(model, LARGEST_MODEL))
     labels: dict[str, str] = {}
     for name, url in data.items():
         rows = read(io.BytesIO(content(url)))
@@ -130,8 +131,7 @@ def laid_out(model: str, data: dict[str, str]) -> dict[str, str]:
 def main() -> None:
     """Answer for the artifacts and days that the environment names."""
     wanted = json.loads(os.environ["ARTIFACTS"])
-    whole = sorted(day for each in wanted["data"].values() for day in each["days"])
-    answer = {name: compared(each["url"], each["days"], whole) for name, each in wanted["data"].items()}
+    answer = {name: compared(each["url"], each["days"]) for name, each in wanted["data"].items()}
     found: Found = {"data": answer}
     if wanted.get("model"):
         try:

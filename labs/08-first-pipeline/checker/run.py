@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -19,8 +20,17 @@ REMEMBERS, WORSE = (
     0.72,
     0.08,
 )  # of the AUC: more than a model of few days comes to on others, and what a seed never does
-# Whose trees or weights are drawn anew for each random_state; a forest of all flights and all columns draws nothing.
-DRAWN = ("ExtraTreesClassifier", "MLPClassifier", "RandomForestClassifier")
+# Whose trees or weights are drawn anew for each random_state, and with which value of which parameter they are not: a
+# forest of all flights and all columns draws nothing.
+DRAWN: dict[str, tuple[str, tuple[str, ...]]] = {
+    "BaggingClassifier": ("bootstrap", ("False",)),
+    "DecisionTreeClassifier": ("splitter", ("best",)),
+    "ExtraTreesClassifier": ("", ()),
+    "GradientBoostingClassifier": ("subsample", ("1", "1.0")),
+    "MLPClassifier": ("", ()),
+    "RandomForestClassifier": ("bootstrap", ("False",)),
+    "SGDClassifier": ("shuffle", ("False",)),
+}
 
 
 @dataclass(frozen=True)
@@ -95,16 +105,6 @@ def has_flights(run: Run, name: str, found: Plain) -> Observation:
     return Observation(right, f"{name}: the {found['wanted']} flights of {days[0]} to {days[-1]}", seen)
 
 
-def follows_days(run: Run, name: str, found: Plain) -> Observation:
-    """A Dataset has the flights of its days, and none that are not of this run's days."""
-    days = run.days[name]
-    seen = found.get("error") or (
-        f"{found['rows']} flights, {' to '.join(found['ends'])}; {found['missing']} of the days are missing"
-    )
-    right = "error" not in found and not found["missing"] and not found["strange"]
-    return Observation(right, f"{name} follows the run's days: {days[0]} to {days[-1]}", seen)
-
-
 def logged(run: Run) -> Observation:
     """There is a number `auc` among the Metrics of `evaluate`; it is the value."""
     kept = [run.left.artifacts[each].metadata for each in run.made("evaluate", "Metrics")]
@@ -125,15 +125,17 @@ def true(logged_one: float, own: float) -> Observation:
     )
 
 
-def by_themselves(among_all: Plain, some: Plain) -> Observation:
+def by_themselves(among_all: Plain, some: Plain, places: Sequence[int] | None = None) -> Observation:
     """Flights that are asked about by themselves have the probabilities that they have among all.
 
     Args:
         among_all: what the Model answers for all of them.
-        some: what it answers for one of `EACH`.
+        some: what it answers for those at these places, or for one of `EACH`.
     """
     whole, found = numbers(among_all.get("values")), numbers(some.get("values"))
-    wanted = (whole or [])[::EACH]
+    wanted = (
+        (whole or [])[::EACH] if places is None else [whole[each] for each in places if whole and each < len(whole)]
+    )
     expected = f"the same probabilities for {len(wanted)} flights of held_out that are asked about by themselves"
     if "error" in some or found is None or len(found) != len(wanted):
         seen = str(some.get("error", "not as many probabilities as flights"))[:300]
@@ -160,16 +162,19 @@ def as_good(before: float, now: float) -> Observation:
 
 
 def follows_seed(made: Plain, before: Plain, now: Plain) -> Observation:
-    """A classifier that draws gives other answers with another seed.
+    """A classifier was fitted with the seed that it says, and one that draws gives other answers with another.
 
     Args:
-        made: what `sandbox.estimator.params` gives of the Model with another seed.
+        made: what the driver's `params` says of the Model with another seed.
         before: what the first Model answers for `held_out`.
         now: what this one answers.
     """
-    told = made.get("classifiers")
+    told, renamed = made.get("classifiers"), made.get("renamed")
+    if isinstance(renamed, list) and renamed:
+        wanted = "a classifier says the random_state that it was fitted with"
+        return Observation(False, wanted, f"{str(renamed[0])[:60]} was fitted with another one")
     classifiers = [each for each in (told if isinstance(told, list) else []) if isinstance(each, dict)]
-    draws = [str(each.get("kind")) for each in classifiers if each.get("kind") in DRAWN and _bootstraps(each)]
+    draws = [str(each.get("kind")) for each in classifiers if _draws(each)]
     same = bool(draws) and before.get("values") is not None and before.get("values") == now.get("values")
     return Observation(
         not same,
@@ -182,11 +187,12 @@ def follows_seed(made: Plain, before: Plain, now: Plain) -> Observation:
     )
 
 
-def _bootstraps(classifier: Plain) -> bool:
-    params = classifier.get("params")
-    return classifier.get("kind") != "RandomForestClassifier" or (
-        isinstance(params, dict) and params.get("bootstrap") == "True"
-    )
+def _draws(classifier: Plain) -> bool:
+    params, kind = classifier.get("params"), classifier.get("kind")
+    if not isinstance(kind, str) or kind not in DRAWN or not isinstance(params, dict):
+        return False
+    name, never = DRAWN[kind]
+    return not name or (name in params and str(params[name]) not in never)
 
 
 def reads(run: Run, step: str) -> str:

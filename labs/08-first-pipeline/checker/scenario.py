@@ -21,16 +21,18 @@ PROGRAM, PACKAGE = "pipeline.py", "pipeline.yaml"
 HERE = Path(__file__).parent
 # Saturdays of the first months: flights go then to where none goes from Sunday to Friday. On 9 February it snowed.
 SATURDAYS = [day for week in range(12) if (day := date(2013, 1, 5) + timedelta(weeks=week)) != date(2013, 2, 9)]
-# The other days: from September, which as a text comes after October, over all of that to flights without weather.
+# With flights that have gaps in their weather: none of the first days is.
+GAPS_BEFORE = (date(2013, 1, 1), date(2013, 1, 6), date(2013, 2, 20), date(2013, 2, 22), date(2013, 3, 27))
+# The other days: from September, which as a text comes after October, over all of that to flights with gaps.
 AUTUMN, GAPS = date(2013, 10, 1), date(2013, 11, 2)
-FIRST_HELD_OUT, OTHER_HELD_OUT = (2, 4), (1, 3, 5)  # another number each time, and first not that of the README
+FIRST_HELD_OUT, OTHER_HELD_OUT = (2, 4), (3, 5)  # first not that of the README; then so many that a month ends in them
 FIRST_SEED = 0  # which is taken for none by who asks `if seed`
 COMPILED_WITHIN = 60  # s
 RUN_WITHIN, CACHED_WITHIN = 240, 120  # s for a run, and for one of which no step runs
 SCORED_WITHIN = 180  # s for the checker's own pod
 ANSWERED_WITHIN = 30  # s of its own that the Model may take for one answer
 LOAD, HELD_OUT = ("load",), ("probabilities", "held_out")
-SOME = (*HELD_OUT, str(EACH))
+SOME, WITH_GAPS = (*HELD_OUT, str(EACH)), (*HELD_OUT, "gaps")
 QUESTIONS = (LOAD, HELD_OUT, SOME, ("probabilities", "rows"), ("params",))
 
 
@@ -83,14 +85,18 @@ def first_days(draw: random.Random) -> Plain:
     """Days of one month: up to a Friday, and from Saturday on the held-out ones, which fly to new places."""
     learnt, held_out = draw.randint(4, 6), draw.choice(FIRST_HELD_OUT)
     ends = [(day - timedelta(learnt), day + timedelta(held_out - 1)) for day in SATURDAYS]
-    begin, end = draw.choice([(begin, end) for begin, end in ends if begin.month == end.month])
+    begin, end = draw.choice([
+        (begin, end)
+        for begin, end in ends
+        if begin.month == end.month and not any(begin <= each <= end for each in GAPS_BEFORE)
+    ])  # fmt: skip
     return {"first_day": str(begin), "last_day": str(end), "held_out_days": held_out}
 
 
 def days_of_three_months(draw: random.Random) -> Plain:
-    """Days from the last ones of September to the first of November, of which flights with gaps are held out."""
+    """Days from the last ones of September to the first of November: 31 October and flights with gaps are held out."""
     held_out = draw.choice(OTHER_HELD_OUT)
-    begin, end = AUTUMN - timedelta(draw.randint(1, 4)), GAPS + timedelta(draw.randrange(held_out))
+    begin, end = AUTUMN - timedelta(draw.randint(1, 4)), GAPS + timedelta(draw.randrange(held_out - 2))
     return {"first_day": str(begin), "last_day": str(end), "held_out_days": held_out}
 
 
@@ -141,7 +147,8 @@ async def contents(lab: Lab, run: Run, *, questions: Sequence[Sequence[str]] = (
         if said is not None:
             found[name]["score"] = scores.scored(said, asked.prepared.get("labels", {}).get(name, ""))
             found[name]["said"] = said
-            found[name]["some"] = answers.get(" ".join(("probabilities", name, str(EACH))))
+            some = [each for each in questions if tuple(each[:2]) == ("probabilities", name) and len(each) > 2]
+            found[name]["some"] = answers[" ".join(some[0])] if some else None
     return found | {"params": {"error": trouble} if trouble else answers.get("params", {})}
 
 
@@ -152,4 +159,4 @@ async def seeded(lab: Lab) -> Plain:
 
 async def other_content(lab: Lab) -> Plain:
     """What is in the Datasets of the run with other days, and how good its Model is on what it holds out."""
-    return await contents(lab, await lab.once(other_days), questions=(LOAD, HELD_OUT))
+    return await contents(lab, await lab.once(other_days), questions=(LOAD, HELD_OUT, WITH_GAPS))
