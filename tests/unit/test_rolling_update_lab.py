@@ -170,7 +170,7 @@ def test_pods_that_nobody_tells_of_are_not_the_learners(transient: bool) -> None
             await asyncio.wait_for(checks.note_pods(made_up_lab(), NEW, seen), 0.5)
         return seen
 
-    checks.owned_pods = owned
+    checks.owned_pods, checks.deployment_now = owned, wanting(3)
     if transient:
         assert asyncio.run(noted()).ever_ready == {"model-1": False}
     else:
@@ -196,12 +196,55 @@ def test_a_pod_of_the_new_image_is_the_given_server_all_the_time(load: str, imag
             await asyncio.sleep(0.05)
         return seen
 
-    checks.owned_pods = owned
+    checks.owned_pods, checks.deployment_now = owned, wanting(3)
     seen = asyncio.run(call())
     right = Observation(True, "as it was given", "it is")
-    assert checks.all_along(right, seen).seen == (f"pod model-1: {other}" if other else "it is")
+    assert along(checks, right, seen).seen == (f"pod model-1: {other}" if other else "it is")
     wrong = Observation(False, "as it was given", "it is another one")
-    assert checks.all_along(wrong, seen) is wrong
+    assert along(checks, wrong, seen) is wrong
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "autoscaled", "ok"), [(3, False, True), (4, False, True), (1, False, False), (1, True, True)]
+)
+def test_no_pod_is_taken_away_meanwhile(meanwhile: int, autoscaled: bool, ok: bool) -> None:
+    checks = loaded("12")
+    wanted = iter([3, meanwhile])
+
+    async def deployment(lab: Any) -> Object:
+        return {"spec": {"replicas": next(wanted, 3)}}
+
+    async def owned(lab: Any) -> list[Object]:
+        return []
+
+    async def call() -> Any:
+        async with checks.noted(made_up_lab(), NEW, every=0.01) as seen:
+            await asyncio.sleep(0.1)
+        return seen
+
+    checks.owned_pods, checks.deployment_now = owned, deployment
+    found = along(checks, Observation(True, "as it was given", "it is"), asyncio.run(call()), autoscaled)
+    assert (found.ok, found.seen) == (ok, "it is" if ok else "replicas: 1")
+
+
+def wanting(replicas: int) -> Any:
+    """Tells a Deployment that wants so many pods."""
+
+    async def deployment(lab: Any) -> Object:
+        return {"spec": {"replicas": replicas}}
+
+    return deployment
+
+
+def along(checks: Any, after: Observation, seen: Any, autoscaled: bool = False) -> Observation:
+    """What `all_along` says of a call before which there were three pods."""
+
+    async def autoscalers(lab: Any) -> list[str]:
+        return ["model"] if autoscaled else []
+
+    checks.autoscalers_of = autoscalers
+    found: Observation = asyncio.run(checks.all_along(made_up_lab(), after, {"spec": {"replicas": 3}}, seen))
+    return found
 
 
 def test_a_program_that_ends_before_the_rollout_is_shown_its_own_words() -> None:

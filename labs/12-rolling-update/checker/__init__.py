@@ -63,8 +63,8 @@ async def replaces_the_old(lab: Lab) -> None:
 
     The image has a repository and a tag that are drawn for this run. The program is called 5 s after the start of a
     load, in a copy of the workspace; when it exits, all pods of the Deployment have that image and are ready, no fewer
-    than before, the server is else as it was given in each pod of that image, and in the last 10 s of the load every
-    answer is v2's.
+    than before, also meanwhile unless an autoscaler decides about that, the server is else as it was given in each pod
+    of that image, and in the last 10 s of the load every answer is v2's.
     """
     update = await lab.once(updated)
     expect(update.exited).because(
@@ -80,7 +80,7 @@ async def replaces_the_old(lab: Lab) -> None:
     )
     expect(update.given).because(
         "the program brings another image, and nothing else: the server's command and MODEL_LOAD_SECONDS stay, also "
-        "while it works, and at its end there are no fewer pods than before, as they have to carry all requests. "
+        "while it works, and no pod is taken away meanwhile, as those that are left have to carry all requests. "
         "Compare kubectl get deployment model -o yaml before and after ./deploy, and kubectl get replicasets -o yaml"
     )
     expect(update.replaced).because(

@@ -40,10 +40,12 @@ class Tried:
     Attributes:
         ever_ready: whether each was ever ready, by its name.
         others: how the server of one differs from the given one, but for its image, by its name.
+        fewest: the fewest pods that the Deployment wanted; None if it was not seen.
     """
 
     ever_ready: dict[str, bool] = field(default_factory=dict)
     others: dict[str, str] = field(default_factory=dict)
+    fewest: int | None = None
 
 
 @contextlib.asynccontextmanager
@@ -68,24 +70,37 @@ async def noted(lab: Lab, image: str, *, every: float) -> AsyncIterator[Tried]:
 
 
 async def note_pods(lab: Lab, image: str, seen: Tried, *, every: float = 0.3) -> None:
-    """Note each pod of the Deployment that runs an image, until cancelled.
+    """Note each pod of the Deployment that runs an image, and how many pods it wants, until cancelled.
 
     Raises:
         LabError: the API server does not tell, for longer than a moment.
     """
     while True:
         try:
-            pods = await owned_pods(lab)
+            pods, deployment = await owned_pods(lab), await deployment_now(lab)
         except LabError as trouble:
             if not trouble.transient:
                 raise
-            pods = []
+            pods, deployment = [], None
+        if deployment:
+            wanted = wanted_pods(deployment)
+            seen.fewest = wanted if seen.fewest is None else min(seen.fewest, wanted)
         for pod in pods:
             if runs(pod, image):
                 seen.ever_ready[name(pod)] = seen.ever_ready.get(name(pod), False) or is_ready(pod)
                 if said := other_server(pod["spec"]):
                     seen.others[name(pod)] = said[0]
         await asyncio.sleep(every)
+
+
+async def deployment_now(lab: Lab) -> Object | None:
+    """Deployment `model`; None without one."""
+    return await lab.objects.deployment("model").now()
+
+
+def wanted_pods(deployment: Object | None) -> int:
+    """How many pods a Deployment wants; 1 without one, as where nothing is said."""
+    return int(((deployment or {}).get("spec") or {}).get("replicas", 1))
 
 
 def other_server(spec: Object) -> list[str]:

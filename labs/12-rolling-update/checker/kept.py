@@ -9,7 +9,7 @@ from mlops_lab.kit.autoscalers import autoscalers_of
 from mlops_lab.kit.pods import images, leaving, name, runs
 from mlops_lab.kube.client import Object
 
-from .calls import Tried, other_server
+from .calls import Tried, other_server, wanted_pods
 
 SEEN_WITHIN = 1  # s from the program's end until what it waited for must be seen
 BACK_WITHIN = 20  # s from the program's end until all pods are as they were
@@ -80,7 +80,7 @@ async def as_before(lab: Lab, before: Object | None) -> Observation:
         return server
     if paused(now) and not paused(before):
         return Observation(False, "a Deployment that follows its template after ./deploy, as before it", "paused: true")
-    were, are = (int(((item or {}).get("spec") or {}).get("replicas", 1)) for item in (before, now))
+    were, are = wanted_pods(before), wanted_pods(now)
     if are >= were or await autoscalers_of(lab):
         return server
     return Observation(False, f"{were} pods or more after ./deploy, as before it", f"replicas: {are}")
@@ -95,9 +95,19 @@ def given_server(deployment: Object | None) -> Observation:
     return Observation(not said, asked, said[0] if said else "it is", None, tuple(said[1:]))
 
 
-def all_along(after: Observation, pods: Tried) -> Observation:
-    """What was seen after a call; or, if that is right, that a pod of the new image had another server meanwhile."""
-    if not after.ok or not pods.others:
+async def all_along(lab: Lab, after: Observation, before: Object | None, pods: Tried) -> Observation:
+    """What was seen after a call; or, if that is right, what was wrong meanwhile: a pod of the new image with another
+    server, or fewer pods wanted than before, where no autoscaler decides about that.
+
+    Args:
+        before: the Deployment before.
+    """
+    if not after.ok:
+        return after
+    were, fewest = wanted_pods(before), pods.fewest
+    if fewest is not None and fewest < were and not await autoscalers_of(lab):
+        return Observation(False, f"{were} pods or more while ./deploy works, as before it", f"replicas: {fewest}")
+    if not pods.others:
         return after
     lines = [f"pod {pod}: {said}" for pod, said in pods.others.items()]
     asked = "the server (command, MODEL_LOAD_SECONDS) as it was given, in each pod of the new image"

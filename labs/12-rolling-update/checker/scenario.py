@@ -116,7 +116,7 @@ async def updated(lab: Lab) -> Update:
             async with noted(lab, image, every=1.0) as pods:
                 command = await deploy(lab, image)
             done = await through_with(lab, image)
-            given = all_along(await as_before(lab, found), pods)
+            given = await all_along(lab, await as_before(lab, found), found, pods)
             await lab.time.pause(AFTER + LAST)
             so_far, now = load.seen, load.elapsed
             through = set(with_version(so_far.window(now - LAST, now).labels)) == {"v2"}
