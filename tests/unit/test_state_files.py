@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,13 @@ import pytest
 from mlops_lab.base import state_files
 from mlops_lab.base.errors import LabError
 from mlops_lab.base.paths import cache, state
+from mlops_lab.base.progress import Progress
 from mlops_lab.base.state_files import Damaged
 from mlops_lab.checks.verdicts import Result, Verdict
 from mlops_lab.cluster import down, kind, kubeconfig, mend, own, record, registry
 from mlops_lab.cluster.kind import Node
 from mlops_lab.cluster.record import Cluster
+from mlops_lab.cluster.up import exclusive
 from mlops_lab.engine import start
 from mlops_lab.engine.docker import Docker
 from mlops_lab.images.build import last_mode
@@ -135,6 +138,40 @@ def test_down_takes_the_cluster_down_whatever_its_record_has_become(
     assert not made().exists()
     assert lab("down", *words) == 0
     assert capsys.readouterr().out == "Nothing to remove: there is no cluster\n"
+
+
+def test_nobody_has_the_cluster_between_what_is_kept_and_its_end(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A `lab up` that waited for it would put the parts to work again, and then the kept data would be forgotten."""
+    order: list[str] = []
+
+    def another_up() -> None:
+        with exclusive(Progress()):
+            order.append("up")
+
+    other = threading.Thread(target=another_up)
+
+    def save(*_: object) -> list[str]:
+        order.append("kept")
+        other.start()
+        return ["it"]
+
+    def take_down(progress: Progress) -> list[str]:
+        other.join(0.3)
+        order.append("deleted")
+        return deleted(progress)
+
+    deleted = down.down
+    monkeypatch.setattr("mlops_lab.platform.remove.answering", lambda: engine)
+    monkeypatch.setattr("mlops_lab.platform.remove.Kubectl.answers", lambda self: True)
+    monkeypatch.setattr("mlops_lab.platform.remove._kubeflows", lambda kubectl: [])
+    monkeypatch.setattr("mlops_lab.platform.keep.save", save)
+    monkeypatch.setattr(down, "down", take_down)
+    record.remember(Cluster("kind-mlops-lab", "localhost:5001", "small"))
+    assert lab("down", "--keep-data") == 0
+    other.join(10)
+    assert order == ["kept", "deleted", "up"]
 
 
 @damaged
