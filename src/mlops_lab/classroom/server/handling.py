@@ -98,7 +98,7 @@ class Api(Handler):
     largest = 64 << 10  # bytes of a body
 
     def initialize(self) -> None:
-        self._body = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 (closed in on_finish)
+        self._body = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 (closed in on_finish or on_connection_close)
         self.size = 0
         self._refused: Exception | None = None
 
@@ -174,6 +174,14 @@ class Api(Handler):
     def on_finish(self) -> None:
         super().on_finish()
         self._body.close()
+
+    def on_connection_close(self) -> None:
+        """The sender has gone. Nobody reads a body that is not whole, and `on_finish` does not come for it."""
+        coming = getattr(self.request, "_body_future", None)  # tornado's; only those who take a body by and by have it
+        broken = coming is not None and not coming.done()
+        super().on_connection_close()  # ends the wait for the rest
+        if broken:
+            self._body.close()
 
     def write_error(self, status_code: int, **given: Any) -> None:
         """The error as JSON."""
