@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -138,6 +139,26 @@ def test_down_takes_the_cluster_down_whatever_its_record_has_become(
     assert not made().exists()
     assert lab("down", *words) == 0
     assert capsys.readouterr().out == "Nothing to remove: there is no cluster\n"
+
+
+def test_down_does_without_a_kubeconfig_that_can_not_be_changed(
+    engine: Engine, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept, opened = put(home / "closed/config", b"contexts: [{name: kind-mlops-lab}]"), os.open
+
+    def open_(path: Any, *given: Any, **more: Any) -> int:
+        if Path(path).parent == kept.parent and given[0] & os.O_CREAT:
+            raise PermissionError(13, "Permission denied", path)
+        return opened(path, *given, **more)
+
+    monkeypatch.setenv("KUBECONFIG", str(kept))
+    monkeypatch.setattr(os, "open", open_)
+    record.remember(Cluster("kind-mlops-lab", "localhost:5001", "small"))
+    assert lab("down") == 0
+    said = capsys.readouterr().out
+    assert "Removed: cluster mlops-lab" in said
+    assert f"{kept} can't be changed, so it still has the context kind-mlops-lab" in said
+    assert record.made() is None
 
 
 def test_nobody_has_the_cluster_between_what_is_kept_and_its_end(

@@ -174,7 +174,7 @@ def down(keep_data: bool, context: str, yes: bool, forget: bool) -> None:
     from mlops_lab.base.errors import UsageError
     from mlops_lab.base.live_progress import LiveProgress
     from mlops_lab.classroom.teacher import ending
-    from mlops_lab.cluster import kubeconfig, mend, own
+    from mlops_lab.cluster import kubeconfig, mend, names, own
     from mlops_lab.cluster.up import exclusive
     from mlops_lab.platform import remove
 
@@ -202,6 +202,8 @@ def down(keep_data: bool, context: str, yes: bool, forget: bool) -> None:
         click.echo(f"Kept for the next `lab up`: {', '.join(saved)}")
     for file in kubeconfig.unreadable():
         click.echo(f"{file} is no kubeconfig, so whatever it has of the cluster stays in it")
+    for file in kubeconfig.left(names.context()):
+        click.echo(f"{file} can't be changed, so it still has the context {names.context()}, which leads nowhere now")
     _say_what_is_left(own.contexts())
 
 
