@@ -11,6 +11,7 @@ import socket
 import string
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ import pytest
 from mlops_lab.base.paths import project
 from mlops_lab.classroom import audit, packing
 from mlops_lab.classroom.chain import Check
-from mlops_lab.classroom.server import handling, learners_api, people, queue, service
+from mlops_lab.classroom.server import handling, learners_api, limits, people, queue, service
 from mlops_lab.classroom.server.sessions import now
 from tests.classroom.made_up import KEY, outcome
 from tests.classroom.served import GRADER, PATIENCE, TEACHER, Served, archive, served, until
@@ -326,8 +327,55 @@ def test_who_asks_too_often_waits_and_others_do_not(at_class: Served) -> None:
     assert at_class.submit("bo", "mine").status == 201
     for _ in range(25):
         wrong = at_class.api("not-a.token", "/api/v1/me")
-    assert wrong.status == 429, "of one address"
+    assert wrong.status == 429 and int(wrong.headers["Retry-After"]) > 0, "of one address"
     assert at_class.api(at_class.token("bo"), "/api/v1/me").status == 200, "a token that worked is not locked out"
+
+
+def test_wrong_tokens_shut_nobody_else_out(at_class: Served) -> None:
+    """All come from one address here, as through a proxy; so does who sends wrong tokens."""
+    fresh, other = at_class.token("bo"), at_class.token("ada")
+    at_class.service.wrong = limits.Limiter(limits.WRONG_TOKENS, lambda: 0.0)
+    wrong = [at_class.api(f"{fresh}{number}", "/api/v1/me").status for number in range(25)]
+    assert wrong[:20] == [401] * 20 and wrong[-1] == 429
+    assert at_class.api(fresh, "/api/v1/me").status == 200, "though no token of that address has worked before"
+    assert "class-" in at_class.log_in(other)
+    for path, method, body in (("/api/v1/me", "GET", None), ("/api/v1/submissions?lab=10", "POST", b"x")):
+        assert at_class.api("no.token", path, method, body).status == 429, "the address is shut to others all the same"
+    page = at_class.form("/login", {"token": "no.token"}, "")
+    assert page.status == 429 and "too many wrong tokens" in page.text and int(page.headers["Retry-After"]) > 0
+    assert at_class.form("/login", {"token": TEACHER}, "").status == 303
+
+
+def test_wrong_tokens_from_one_address_wait_for_each_other(at_class: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many come, the database has one of them to look for, and what others ask goes on."""
+    known, good, looked = people.known, at_class.token("bo"), threading.Event()
+    assert at_class.api(good, "/api/v1/me").status == 200
+    at_class.service.wrong = limits.Limiter(limits.WRONG_TOKENS, lambda: 0.0)
+    at_work, most, lock = 0, 0, threading.Lock()
+
+    def slow(connection: Any, token: str, *more: Any) -> Any:
+        nonlocal at_work, most
+        if token == good:
+            return known(connection, token, *more)
+        with lock:
+            at_work, most = at_work + 1, max(most, at_work + 1)
+        looked.set()
+        time.sleep(0.05)
+        with lock:
+            at_work -= 1
+        return known(connection, token, *more)
+
+    for number in range(21):
+        at_class.api(f"no.{number}", "/api/v1/me")
+    monkeypatch.setattr(people, "known", slow)
+    askers = [threading.Thread(target=at_class.api, args=(f"no.{number}", "/api/v1/me")) for number in range(6)]
+    for each in askers:
+        each.start()
+    assert looked.wait(PATIENCE)
+    assert at_class.api(good, "/api/v1/me").status == 200
+    for each in askers:
+        each.join(PATIENCE)
+    assert most == 1
 
 
 def test_a_grader_that_is_silent_loses_its_submission(tmp_path: Path) -> None:
