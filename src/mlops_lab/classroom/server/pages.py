@@ -13,8 +13,7 @@ from tornado.iostream import StreamClosedError
 
 from mlops_lab.base.errors import UsageError
 from mlops_lab.classroom import analysis
-from mlops_lab.classroom.kit import Kit
-from mlops_lab.classroom.operator.kit import spelled
+from mlops_lab.classroom.kit import Kit, spelled
 from mlops_lab.classroom.server import cluster_pages, people, queue, records, sessions, teachers_api, views
 from mlops_lab.classroom.server.guard import Page, forget, remember
 from mlops_lab.classroom.server.handling import Refused, whose
