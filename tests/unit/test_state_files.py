@@ -372,6 +372,18 @@ def test_a_damaged_result_in_the_records_is_said(content: bytes) -> None:
             own.trace("10", "a")
 
 
+def test_a_mistake_of_ours_is_not_taken_for_damaged_records() -> None:
+    own = records()
+    before = own.results("10")
+    with pytest.raises(TypeError, match="not JSON serializable"):
+        own.attempt("10", [Result("a", "A.", Verdict.PASS, 1, trace={"requests": object()})], whole=True)
+    with pytest.raises(sqlite3.ProgrammingError), own._open() as db:
+        db.execute("SELECT ?", ())
+    with pytest.raises(LabError, match="can't be read or written: no such table"), own._open() as db:
+        db.execute("SELECT * FROM others")
+    assert own.results("10") == before, "nothing of it was kept"
+
+
 def test_results_of_an_older_version_have_what_was_added_since() -> None:
     own = records()
     with sqlite3.connect(own.file) as db:
