@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -20,7 +21,7 @@ from mlops_lab.classroom.server.records import Ledger
 
 NOW = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
 ROSTER = (Learner("ada", "Ada L.", "ada@example.org"), Learner("bo", "Bo"), Learner("cy", '=HYPERLINK("x")'))
-KEY = signing.generate()
+KEY = signing.PrivateKey(os.urandom(32))
 CHECKER = "sha256:" + "c" * 64
 
 

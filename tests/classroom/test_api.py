@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import http.client
+import random
 import re
 import socket
+import string
+import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,16 +22,25 @@ import pytest
 from mlops_lab.base.paths import project
 from mlops_lab.classroom import audit, packing
 from mlops_lab.classroom.chain import Check
-from mlops_lab.classroom.server import handling, learners_api, people, queue, service
+from mlops_lab.classroom.server import handling, learners_api, limits, people, queue, service
 from mlops_lab.classroom.server.sessions import now
 from tests.classroom.made_up import KEY, outcome
-from tests.classroom.served import GRADER, TEACHER, Served, archive, served, until
+from tests.classroom.served import GRADER, PATIENCE, TEACHER, Served, archive, served, until
 
 
 @pytest.fixture
 def at_class(tmp_path: Path) -> Iterator[Served]:
     with served(tmp_path) as found:
         yield found
+
+
+@pytest.fixture
+def own_temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of temporary files, where no one else makes any."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
 
 
 def test_from_handing_in_to_a_signed_result(at_class: Served) -> None:
@@ -244,6 +258,61 @@ def test_slow_clients_keep_nobody_else_waiting_and_are_sent_away(
         each.close()
 
 
+def test_what_breaks_off_leaves_nothing_behind(at_class: Served, own_temporary: Path) -> None:
+    token = at_class.token("ada")
+    for path, given, length in (
+        ("submissions?lab=10", token, 2 << 20), ("submissions?lab=10", token, 2 << 20), ("kits", TEACHER, 40 << 10),
+    ):  # fmt: skip
+        with sending(at_class, f"/api/v1/{path}", given, length) as connection:
+            connection.sendall(b"x" * (length - 1))
+            until(lambda: handlers(at_class) == 1)
+            if length > 1 << 20:
+                until(lambda: unnamed_in(own_temporary) == 1)
+    until(lambda: handlers(at_class) == 0)
+    until(lambda: unnamed_in(own_temporary) == 0)
+    assert at_class.service.uploads == {}
+
+
+def test_what_is_there_whole_is_handed_in_though_its_sender_has_gone(at_class: Served, own_temporary: Path) -> None:
+    asyncio.run_coroutine_threadsafe(at_class.service.large.acquire(), at_class.loop).result(PATIENCE)
+    large = archive(at_class.folder, "".join(random.Random(1).choices(string.ascii_letters, k=2 << 20)))
+    assert len(large) > 1 << 20
+    with sending(at_class, "/api/v1/submissions?lab=10", at_class.token("ada"), len(large)) as connection:
+        connection.sendall(large)
+        until(lambda: at_class.service.large._waiters)
+    until(lambda: at_class.service.uploads == {})
+    at_class.loop.call_soon_threadsafe(at_class.service.large.release)
+    until(lambda: at_class.take() is not None)
+    until(lambda: (handlers(at_class), unnamed_in(own_temporary)) == (0, 0))
+
+
+@contextlib.contextmanager
+def sending(at_class: Served, path: str, token: str, length: int) -> Iterator[socket.socket]:
+    """A connection that has sent the head of a request."""
+    with socket.create_connection(("127.0.0.1", at_class.port), timeout=PATIENCE) as connection:
+        head = f"POST {path} HTTP/1.1\r\nHost: {at_class.host}\r\nAuthorization: Bearer {token}\r\n"
+        connection.sendall(f"{head}Content-Length: {length}\r\n\r\n".encode())
+        yield connection
+
+
+def handlers(at_class: Served) -> int:
+    """How many requests are at work in the server."""
+
+    async def count() -> int:
+        return sum("_execute" in repr(each) for each in asyncio.all_tasks())
+
+    return asyncio.run_coroutine_threadsafe(count(), at_class.loop).result(PATIENCE)
+
+
+def unnamed_in(folder: Path) -> int:
+    """How many files this process has open that lie in a folder and have no name there, as temporary ones."""
+    links = []
+    for each in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):
+            links.append(str(each.readlink()))
+    return sum(link.startswith(f"{folder}/") and link.endswith(" (deleted)") for link in links)
+
+
 def test_nobody_is_to_blame_where_all_together_send_too_much(at_class: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(learners_api, "_ALL_UPLOADS", 0)
     refused = at_class.submit("ada", "x")
@@ -258,8 +327,55 @@ def test_who_asks_too_often_waits_and_others_do_not(at_class: Served) -> None:
     assert at_class.submit("bo", "mine").status == 201
     for _ in range(25):
         wrong = at_class.api("not-a.token", "/api/v1/me")
-    assert wrong.status == 429, "of one address"
+    assert wrong.status == 429 and int(wrong.headers["Retry-After"]) > 0, "of one address"
     assert at_class.api(at_class.token("bo"), "/api/v1/me").status == 200, "a token that worked is not locked out"
+
+
+def test_wrong_tokens_shut_nobody_else_out(at_class: Served) -> None:
+    """All come from one address here, as through a proxy; so does who sends wrong tokens."""
+    fresh, other = at_class.token("bo"), at_class.token("ada")
+    at_class.service.wrong = limits.Limiter(limits.WRONG_TOKENS, lambda: 0.0)
+    wrong = [at_class.api(f"{fresh}{number}", "/api/v1/me").status for number in range(25)]
+    assert wrong[:20] == [401] * 20 and wrong[-1] == 429
+    assert at_class.api(fresh, "/api/v1/me").status == 200, "though no token of that address has worked before"
+    assert "class-" in at_class.log_in(other)
+    for path, method, body in (("/api/v1/me", "GET", None), ("/api/v1/submissions?lab=10", "POST", b"x")):
+        assert at_class.api("no.token", path, method, body).status == 429, "the address is shut to others all the same"
+    page = at_class.form("/login", {"token": "no.token"}, "")
+    assert page.status == 429 and "too many wrong tokens" in page.text and int(page.headers["Retry-After"]) > 0
+    assert at_class.form("/login", {"token": TEACHER}, "").status == 303
+
+
+def test_wrong_tokens_from_one_address_wait_for_each_other(at_class: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many come, the database has one of them to look for, and what others ask goes on."""
+    known, good, looked = people.known, at_class.token("bo"), threading.Event()
+    assert at_class.api(good, "/api/v1/me").status == 200
+    at_class.service.wrong = limits.Limiter(limits.WRONG_TOKENS, lambda: 0.0)
+    at_work, most, lock = 0, 0, threading.Lock()
+
+    def slow(connection: Any, token: str, *more: Any) -> Any:
+        nonlocal at_work, most
+        if token == good:
+            return known(connection, token, *more)
+        with lock:
+            at_work, most = at_work + 1, max(most, at_work + 1)
+        looked.set()
+        time.sleep(0.05)
+        with lock:
+            at_work -= 1
+        return known(connection, token, *more)
+
+    for number in range(21):
+        at_class.api(f"no.{number}", "/api/v1/me")
+    monkeypatch.setattr(people, "known", slow)
+    askers = [threading.Thread(target=at_class.api, args=(f"no.{number}", "/api/v1/me")) for number in range(6)]
+    for each in askers:
+        each.start()
+    assert looked.wait(PATIENCE)
+    assert at_class.api(good, "/api/v1/me").status == 200
+    for each in askers:
+        each.join(PATIENCE)
+    assert most == 1
 
 
 def test_a_grader_that_is_silent_loses_its_submission(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ for each in sorted(here.rglob("*.py")):
     name = ".".join(each.relative_to(here).with_suffix("").parts).removesuffix(".__init__")
     if "migrations" not in name:  # Alembic runs them
         importlib.import_module(name)
-from mlops_lab.classroom.operator import labs
+from mlops_lab.classroom import gradable
 from mlops_lab.classroom.server import server, settings, templates
 from mlops_lab.labs.catalog import about, exercises
 from mlops_lab.labs.parts import settings as told
@@ -36,7 +36,7 @@ styles = (server._FAMILY / "page.css", server._FAMILY / "icon.svg", server._DESK
 assert all(each.is_file() for each in styles)
 there = exercises()
 assert told("l-ada-lab-08", about(next(each for each in there if each.number == "08")).needs)["KFP_ENDPOINT"]
-assert {each.number for each in there} == set(labs.table()), "each lab has its place in the operator's table"
+assert {each.number for each in there} == set(gradable.table()), "each lab has its place in the table"
 print(server.__file__, len(there), sum((each.folder / "start" / "seed.yaml").is_file() for each in there))
 """
 

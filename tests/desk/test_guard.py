@@ -34,7 +34,10 @@ def test_the_token_gives_a_cookie_that_no_script_and_no_other_site_can_use(at_de
     assert [at_desk.ask(path).status for path in PATHS] == [200] * 5 + [404]
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "127.0.0.1.evil.example", "", "[::2]", "0.0.0.0"])
+@pytest.mark.parametrize(
+    "host",
+    ["evil.example", "evil.example:80", "127.0.0.1.evil.example", "", "[::2]", "0.0.0.0", "[", "[::1", "[x]", "]"],
+)
 def test_another_name_that_leads_here_is_refused(at_desk: Served, host: str) -> None:
     for path in PATHS:
         answer = at_desk.ask(path, Host=host)
@@ -62,7 +65,8 @@ def test_what_changes_something_comes_from_our_own_pages_only(at_desk: Served, o
 def test_what_is_refused_is_not_the_terminals_business(at_desk: Served, caplog: pytest.LogCaptureFixture) -> None:
     for path in ("/", "/nothing", "/labs/99"):
         at_desk.ask(path, Cookie="")
-        at_desk.ask(path, Host="evil.example")
+        for host in ("evil.example", "[", "[x]"):
+            at_desk.ask(path, Host=host)
         at_desk.ask(path)
     assert caplog.records == []
 

@@ -31,6 +31,7 @@ _POD_AT = {
     "CronJob": ("spec", "jobTemplate", "spec", "template", "spec"),
 }
 SERVING = ("Deployment", "StatefulSet", "DaemonSet")
+_GROUPS = dict.fromkeys(SERVING, "apps/v1")
 
 
 @dataclass(frozen=True)
@@ -183,12 +184,16 @@ def _pickled(text: str) -> bytes:
 def found_there(
     chart: Chart, files: tuple[Path, ...], at: Path, name: str, found: dict[tuple[str, str], Object]
 ) -> subprocess.CompletedProcess[str]:
-    """`helm template` as if the cluster had objects, by kind and name, for which the template `name` looks."""
+    """`helm template` as if the cluster had objects, by kind and name, for which the template `name` looks.
+
+    A name may be a variable of the template, such as `$name`.
+    """
     shutil.rmtree(at / chart.name, ignore_errors=True)
     shutil.copytree(chart.folder, at / chart.name)
     file = at / chart.name / "templates" / name
     for (kind, called), there in found.items():
-        asked = f'lookup "v1" "{kind}" .Release.Namespace "{called}"'
+        group, word = _GROUPS.get(kind, "v1"), called if called.startswith("$") else f'"{called}"'
+        asked = f'lookup "{group}" "{kind}" .Release.Namespace {word}'
         assert asked in file.read_text(), asked
         file.write_text(file.read_text().replace(asked, f"fromJson `{json.dumps(there)}`"))
     return template.__wrapped__(at / chart.name, files)

@@ -18,9 +18,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from mlops_lab.base.paths import project
-from mlops_lab.classroom import signing
+from mlops_lab.classroom import gradable, signing
 from mlops_lab.classroom.lti import registration
-from mlops_lab.classroom.operator import labs, settings, walls
+from mlops_lab.classroom.operator import settings, walls
 from mlops_lab.labs.catalog import exercises
 from mlops_lab.platform.releases import RELEASES
 from tests import class_attempts as attempts
@@ -146,7 +146,7 @@ def test_pods_of_every_lab_that_can_be_shared_are_let_through(objects: list[Rend
     """What labs begin with, and their solutions."""
     tried = 0
     for exercise in exercises():
-        if not labs.table()[exercise.number].shared:
+        if not gradable.table()[exercise.number].shared:
             continue
         for file in itertools.chain(*(exercise.folder.glob(f"{each}/**/*.yaml") for each in ("start", "solution"))):
             for item in filter(None, yaml.safe_load_all(file.read_text())):
@@ -396,7 +396,7 @@ def test_the_operator_may_make_all_that_a_labs_seed_has(objects: list[Rendered])
     looked = 0
     for exercise in exercises():
         seed = exercise.folder / "start" / "seed.yaml"
-        if not labs.table()[exercise.number].shared or not seed.exists():
+        if not gradable.table()[exercise.number].shared or not seed.exists():
             continue
         for item in filter(None, yaml.safe_load_all(seed.read_text())):
             group = item["apiVersion"].rpartition("/")[0]
@@ -419,7 +419,7 @@ def plural(kind: str) -> str:
 def test_the_operator_may_make_its_own_walls(objects: list[Rendered], tmp_path: Path) -> None:
     (tmp_path / "settings.json").write_text(named(objects, "ConfigMap operator")["data"]["settings.json"])
     told = settings.read(tmp_path / "settings.json")
-    for item in walls.walls(told, "ada", "04", labs.table()["04"], (), ()):
+    for item in walls.walls(told, "ada", "04", gradable.table()["04"], (), ()):
         group = item["apiVersion"].rpartition("/")[0]
         resource = plural(item["kind"])
         for verb in ("create", "patch", "delete"):

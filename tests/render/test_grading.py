@@ -9,10 +9,10 @@ import msgspec
 import pytest
 import yaml
 
+from mlops_lab.classroom.gradable import table
 from mlops_lab.classroom.grader import making, settings
 from mlops_lab.classroom.grader.apart.place import Place
 from mlops_lab.classroom.grader.asking import Taken
-from mlops_lab.classroom.operator.labs import table
 from mlops_lab.kube.quantity import quantity
 from mlops_lab.labs import parts
 from mlops_lab.labs.catalog import Exercise, exercises

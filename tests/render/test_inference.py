@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.render.charts import CHARTS, Chart, Rendered, template
+from tests.render.charts import CHARTS, Chart, Rendered, found_there, template
 
 CHART = Chart(CHARTS / "inference")
 
@@ -95,6 +95,22 @@ def test_an_autoscaler_owns_the_number_of_pods(render: Any, metric: str, source:
     found = spec["metrics"][0].get("resource") or spec["metrics"][0]["pods"]["metric"]
     assert source.items() <= found.items()
     assert "HorizontalPodAutoscaler model" not in render(name="model")
+
+
+@pytest.mark.parametrize("scaled", [{"autoscaling": {"enabled": True}, "canary": {"weight": 20}}, {}])
+@pytest.mark.parametrize("live", [6, 1, 0, None])
+def test_an_upgrade_that_makes_an_autoscaler_leaves_the_pods_that_are_there(
+    tmp_path: Path, live: int | None, scaled: dict[str, Any]
+) -> None:
+    """Without a number Kubernetes takes one, and pods go until the autoscaler has counted."""
+    file = tmp_path / "values.yaml"
+    file.write_text(yaml.safe_dump({"name": "model", "replicas": 5, **scaled}))
+    there = {} if live is None else {"spec": {"replicas": float(live)}}
+    done = found_there(CHART, (file,), tmp_path, "server/deployment.yaml", {("Deployment", "$name"): there})
+    assert done.returncode == 0, done.stderr
+    found = {each["metadata"]["name"]: each["spec"].get("replicas") for each in yaml.safe_load_all(done.stdout)
+             if each and each["kind"] == "Deployment"}  # fmt: skip
+    assert found == ({"model": live, "model-canary": 1} if scaled else {"model": 5})
 
 
 def test_a_deployer_may_do_just_what_it_does(render: Any) -> None:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -270,6 +272,29 @@ def test_lines_become_what_vlagent_makes_of_them(node: Node) -> None:
     first, *rest = node.start()
     assert (first["message"], first["request_id"], first["a"]) == ("hi", "7c", {"b": 1}) and "_msg" not in first
     assert messages(rest) == ['{"no": "json', "elsewhere", "begin end", "[1]", "cut"]
+
+
+def test_nobody_else_on_the_node_reads_what_waits(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kubelet shows logs to root alone, and the folder on the node is one that everybody may look into."""
+    node.state.chmod(0o755)
+    node.read(node.log("api", "server", 0, line("a"), line("secret")), 1)
+    node.note()
+    node.log("api", "server", 1)
+    program = CHART.folder / "files" / "leftovers.py"
+    names = {**os.environ, "POD_NAME": POD, "NODE_NAME": NODE}
+    words = ["sh", "-c", 'umask 022; exec "$@"', "sh", sys.executable, program, node.state, node.logs]
+    done = subprocess.run(words, env=names, capture_output=True, text=True, timeout=60, check=True)
+    assert json.loads(done.stdout)["lines"] == 1
+    written = [each for each in node.state.rglob("*") if each.is_file() or each == node.state / "leftovers"]
+    assert len(written) == 3
+    assert [f"{each.stat().st_mode & 0o077:o}" for each in (node.state, *written)] == ["0"] * 4
+
+    def refused(self: Path, mode: int) -> None:
+        if self == node.state:
+            raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "chmod", refused)  # a folder that somebody has made for it
+    assert node.start() == []
 
 
 def test_a_pod_that_is_gone_is_no_trouble(node: Node) -> None:

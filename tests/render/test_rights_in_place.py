@@ -9,11 +9,12 @@ from typing import Any
 import msgspec
 import pytest
 
+from mlops_lab.classroom import gradable
 from mlops_lab.classroom.grader import as_it_is, making
 from mlops_lab.classroom.grader import settings as graders
 from mlops_lab.classroom.grader.asking import Taken
 from mlops_lab.classroom.grader.task import Task
-from mlops_lab.classroom.operator import labs, names, walls
+from mlops_lab.classroom.operator import names, walls
 from mlops_lab.classroom.operator import settings as operators
 from tests.class_attempts import Object
 from tests.render.charts import Rendered
@@ -65,7 +66,7 @@ def test_a_hold_is_longer_than_any_grading(objects: list[Rendered], tmp_path: Pa
 
 def test_what_the_operator_labels_is_what_the_policy_asks_for(objects: list[Rendered], tmp_path: Path) -> None:
     (tmp_path / "settings.json").write_text(named(objects, "ConfigMap operator")["data"]["settings.json"])
-    told, known = operators.read(tmp_path / "settings.json"), labs.table()
+    told, known = operators.read(tmp_path / "settings.json"), gradable.table()
     for lab, right in (("20", True), ("23", True), ("04", False)):
         label = walls.space(told, "ada", lab, known[lab], (), 1, "")["metadata"]["labels"]
         found = refusals(objects, "dispatcher", by_dispatcher(bound(), f"l-ada-lab-{lab}", label))

@@ -244,7 +244,7 @@ def test_the_ratio_is_to_the_plain_checks_one_after_the_other(bench: Any) -> Non
 
 
 def test_the_labs_of_three_kinds_are_graded_by_their_files_and_one_is_alone(bench: Any) -> None:
-    from mlops_lab.classroom.operator.labs import table
+    from mlops_lab.classroom.gradable import table
     from mlops_lab.labs.catalog import about, resolve
 
     kinds = bench.class_grading.KINDS

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from mlops_lab.base.errors import LabError
-from mlops_lab.classroom.operator import labs, names, spaces
+from mlops_lab.classroom import gradable
+from mlops_lab.classroom.operator import names, spaces
 from mlops_lab.classroom.operator.requests import Lab
 from mlops_lab.labs.catalog import exercises
 from tests.unit.cluster_in_memory import Object
@@ -215,7 +216,7 @@ def test_labs_whose_pods_have_rights_reach_the_api_server_while_they_begin() -> 
     asks = set()
     for exercise in exercises():
         seed = exercise.folder / "start" / "seed.yaml"
-        text = seed.read_text() if seed.is_file() and labs.table()[exercise.number].shared else ""
+        text = seed.read_text() if seed.is_file() and gradable.table()[exercise.number].shared else ""
         if any(each["kind"] == "RoleBinding" for each in yaml.safe_load_all(text) if each):
             asks.add(exercise.number)
-    assert "23" in asks and all(labs.table()[each].api for each in asks)
+    assert "23" in asks and all(gradable.table()[each].api for each in asks)

@@ -15,9 +15,9 @@ from msgspec.structs import replace
 
 from mlops_lab.base.errors import UsageError
 from mlops_lab.base.paths import project
+from mlops_lab.classroom import gradable
 from mlops_lab.classroom import kit as kits
-from mlops_lab.classroom.operator import kit as files
-from mlops_lab.classroom.operator import labs, names, queue, seeding, settings, walls
+from mlops_lab.classroom.operator import names, queue, seeding, settings, walls
 from mlops_lab.classroom.operator import operator as operators
 from mlops_lab.classroom.operator import requests as asked
 from mlops_lab.classroom.operator.differences import patch
@@ -124,13 +124,13 @@ def test_the_same_amount_in_other_words_is_no_difference() -> None:
 
 
 def policies(lab: str, needs: tuple[str, ...] = (), **more: Any) -> dict[str, Object]:
-    grading = replace(labs.table()[lab], **more)
+    grading = replace(gradable.table()[lab], **more)
     found = walls.walls(SETTINGS, "ada", lab, grading, needs, [("10.0.0.1", 6443), ("fd00::1", 6443)])
     return {item["metadata"]["name"]: item["spec"] for item in found if item["kind"] == "NetworkPolicy"}
 
 
 def bounds(lab: str) -> dict[str, Object]:
-    found = walls.walls(SETTINGS, "ada", lab, labs.table()[lab], (), ())
+    found = walls.walls(SETTINGS, "ada", lab, gradable.table()[lab], (), ())
     return {item["kind"]: item["spec"] for item in found if item["kind"] != "NetworkPolicy"}
 
 
@@ -182,8 +182,8 @@ def test_bounds_leave_out_what_would_answer_for_the_learner() -> None:
 
 def test_every_lab_is_in_the_table_and_says_how_it_is_graded() -> None:
     known = {each.number: about(each) for each in exercises()}
-    assert set(labs.table()) == set(known)
-    for number, grading in labs.table().items():
+    assert set(gradable.table()) == set(known)
+    for number, grading in gradable.table().items():
         if known[number].cluster == "nodes":
             assert grading.grading == "own", number
         if known[number].level == "E":
@@ -193,13 +193,13 @@ def test_every_lab_is_in_the_table_and_says_how_it_is_graded() -> None:
 
 
 def document() -> str:
-    """The table of docs/class-labs.md: edit labs.toml, not this."""
+    """The table of docs/class-labs.md: edit gradable.toml, not this."""
     titles = {each.number: about(each).title for each in exercises()}
     words = {"files": "your files, in a sandbox", "cluster": "in place, on the shared cluster", "own": "not in a class"}
     rows = [
         f"| {number} {titles[number]} | {words[each.grading]} | {each.why} | "
         f"{each.without or ('' if each.shared else 'all of it')} |"
-        for number, each in labs.table().items()
+        for number, each in gradable.table().items()
     ]
     return "\n".join(["| lab | graded by | since | not on a shared cluster |", "|---|---|---|---|", *rows]) + "\n"
 
@@ -221,9 +221,9 @@ KIT = kits.Kit("https://class.test:8443", "abc.def", "ada", "PEM", "", "2026-12-
 
 @pytest.mark.parametrize("shared", [False, True])
 def test_a_kits_first_lines_work_as_they_stand(shared: bool, tmp_path: Path) -> None:
-    kubeconfig = files.kubeconfig("https://c:6443", "CA", "t", "ada", [SPACE]) if shared else ""
+    kubeconfig = kits.kubeconfig("https://c:6443", "CA", "t", "ada", [SPACE]) if shared else ""
     name = "kit of ada's.json"
-    (tmp_path / name).write_text(files.spelled(KIT, name, kubeconfig))
+    (tmp_path / name).write_text(kits.spelled(KIT, name, kubeconfig))
     says = json.loads((tmp_path / name).read_text())["first"]
     commands = [line for line in says if not line.endswith(":") and line.split()[0] not in ("Then,", "kubectl", "lab")]
     done = subprocess.run(
@@ -241,7 +241,7 @@ def test_a_kits_first_lines_work_as_they_stand(shared: bool, tmp_path: Path) -> 
 
 
 def test_a_learner_without_a_namespace_has_a_context_too() -> None:
-    assert "current-context: class" in files.kubeconfig("https://c:6443", "", "t", "ada", [])
+    assert "current-context: class" in kits.kubeconfig("https://c:6443", "", "t", "ada", [])
 
 
 def test_settings_of_another_version_are_refused(tmp_path: Path) -> None:

@@ -28,7 +28,8 @@ ATTEMPTS = (
     "checks that begin before the hold, or go on after it", "the grader's right for longer, or elsewhere",
     "a result without what was looked at",
     "records replayed", "records reordered", "records edited", "records cut", "a second submission while one is graded",
-    "the grader killed in the middle", "the database away for a minute", "the clock set back",
+    "the grader killed in the middle", "others shut out by wrong tokens",
+    "the database away for a minute", "the clock set back",
 )  # fmt: skip
 _TEST = re.compile(r"`([\w/]+\.py)::(\w+)(?:\[([^`]+)\])?`")
 _SHARED = "class_attempts.py"  # cases of several files

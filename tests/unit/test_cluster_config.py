@@ -5,13 +5,17 @@ from __future__ import annotations
 import ast
 import collections
 import datetime
+import errno
 import json
 import os
 import re
 import socket
 import subprocess
 import sys
+import threading
 import tomllib
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,7 +23,7 @@ import pytest
 import yaml
 
 from mlops_lab.base.errors import LabError, UsageError
-from mlops_lab.base.locking import alone
+from mlops_lab.base.locking import alone, among_others, at_once, in_turn
 from mlops_lab.base.paths import project
 from mlops_lab.base.processes import Completed
 from mlops_lab.base.progress import Progress
@@ -184,6 +188,70 @@ def test_a_locked_kubeconfig_is_not_written() -> None:
     with pytest.raises(LabError, match="locked"), kubeconfig._locked(kubeconfig.target(), within=0.1):
         pass
     assert lock.exists()
+
+
+@pytest.fixture
+def closed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A folder where nothing may be made, as another user's or one on a medium that is read only."""
+    folder, opened = tmp_path / "closed", os.open
+    folder.mkdir()
+
+    def open_(path: Any, *given: Any, **more: Any) -> int:
+        if Path(path).parent == folder and given[0] & os.O_CREAT:
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS), path)
+        return opened(path, *given, **more)
+
+    monkeypatch.setattr(os, "open", open_)
+    return folder
+
+
+def test_what_can_not_be_changed_and_has_nothing_of_the_cluster_is_left_alone(
+    closed: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (closed / "k3s.yaml").write_text("contexts: [{name: mine}]")
+    monkeypatch.setenv("KUBECONFIG", f"{closed / 'none'}:{closed / 'k3s.yaml'}:{tmp_path / 'own'}")
+    (tmp_path / "own").write_text("contexts: [{name: kind-x}]")
+    kubeconfig.remove("kind-x")
+    assert kubeconfig.contexts() == ["mine"]
+
+
+def test_a_kubeconfig_that_can_not_be_changed_is_said_and_left(
+    closed: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (closed / "config").write_text("contexts: [{name: kind-x}]")
+    link = tmp_path / "link"
+    link.symlink_to(closed / "config")
+    for file in (closed / "config", link):
+        monkeypatch.setenv("KUBECONFIG", str(file))
+        kubeconfig.remove("kind-x")
+        assert kubeconfig.left("kind-x") == [file]
+        assert kubeconfig.contexts() == ["kind-x"]
+        with pytest.raises(LabError, match="can't be changed: Read-only file system") as error:
+            kubeconfig.merge(ADDITION)
+        assert str(file) in error.value.message and "KUBECONFIG" in error.value.hint
+        assert not file.with_name(f"{file.name}.lock").exists()
+
+
+def test_an_up_says_at_once_that_its_context_would_have_no_place(
+    closed: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    kubeconfig.check()
+    assert not kubeconfig.target().exists(), "nothing is written"
+    link = tmp_path / "link"
+    link.symlink_to(closed / "config")
+    (closed / "config").write_text("")
+    access = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != closed and access(path, mode))
+    for file in (closed / "config", link, tmp_path / "a file" / "config"):
+        (tmp_path / "a file").touch()
+        monkeypatch.setenv("KUBECONFIG", str(file))
+        with pytest.raises(LabError, match=f"{file} can't be changed"):
+            kubeconfig.check()
+    monkeypatch.setattr(up.start, "ensure", lambda say: None)
+    monkeypatch.setattr(up, "_settled", lambda *_: None)
+    monkeypatch.setattr(up.health, "require", lambda *_: None)
+    with pytest.raises(LabError, match="can't be changed"):
+        up.up(None, "auto", Progress())
 
 
 def test_of_several_files_the_first_that_exists_is_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -570,6 +638,33 @@ with alone(Path({str(tmp_path / "lock")!r}), "the cluster", print, wait=False): 
         )
     assert (tmp_path / "lock").read_text() == ""
     assert subprocess.run([sys.executable, "-c", holder], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "hold",
+    [
+        lambda file: alone(file, "it", print),
+        lambda file: among_others(file, "it", print),
+        at_once,
+        lambda file: in_turn(file, "it", print, threading.Event()),
+    ],
+)
+def test_a_lock_that_can_not_be_made_is_one_line_and_what_to_do(
+    hold: Callable[[Path], AbstractContextManager[Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    for file in (tmp_path / "file" / "lock", tmp_path / "folder"):
+        with pytest.raises(LabError, match=f"{file} cannot be written: ") as said, hold(file):
+            pass
+        assert "MLOPS_LAB_HOME" in said.value.hint
+    monkeypatch.setattr(Path, "mkdir", lambda *_, **__: _raise(OSError(errno.ENOSPC, "no space")))
+    with pytest.raises(OSError, match="no space"), hold(tmp_path / "file" / "lock"):  # `lab` says that of any file
+        pass
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 def test_manifests_are_whole_and_their_images_are_filled_in() -> None:

@@ -68,6 +68,15 @@ def test_readmes_table_has_each_lab_and_no_other() -> None:
     assert rows == labs
 
 
+def test_the_kits_table_has_each_module_and_no_other() -> None:
+    page = (ROOT / "docs" / "add-a-check.md").read_text()
+    cells = re.findall(r"^\| ([^|]+) \|", page.partition("\n## The kit\n")[2].partition("\n## ")[0], re.MULTILINE)
+    told = [name for cell in cells[1:] for name in re.findall(r"`(\w+)`", cell)]
+    kit = ROOT / "src" / "mlops_lab" / "kit"
+    there = {each.stem for each in kit.iterdir() if each.suffix == ".py" or (each / "__init__.py").is_file()}
+    assert sorted(told) == sorted(there - {"__init__"})
+
+
 def test_settings_names_each_variable_that_lab_reads_and_no_other() -> None:
     told = re.findall(r"^\| `(MLOPS_LAB_\w+)` \|", (ROOT / "docs" / "settings.md").read_text(), re.MULTILINE)
     read = re.findall(r"environ(?:\.get\(|\[)\"(MLOPS_LAB_\w+)\"", _SOURCE)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,11 +15,13 @@ import pytest
 from mlops_lab.base import state_files
 from mlops_lab.base.errors import LabError
 from mlops_lab.base.paths import cache, state
+from mlops_lab.base.progress import Progress
 from mlops_lab.base.state_files import Damaged
 from mlops_lab.checks.verdicts import Result, Verdict
 from mlops_lab.cluster import down, kind, kubeconfig, mend, own, record, registry
 from mlops_lab.cluster.kind import Node
 from mlops_lab.cluster.record import Cluster
+from mlops_lab.cluster.up import exclusive
 from mlops_lab.engine import start
 from mlops_lab.engine.docker import Docker
 from mlops_lab.images.build import last_mode
@@ -135,6 +139,60 @@ def test_down_takes_the_cluster_down_whatever_its_record_has_become(
     assert not made().exists()
     assert lab("down", *words) == 0
     assert capsys.readouterr().out == "Nothing to remove: there is no cluster\n"
+
+
+def test_down_does_without_a_kubeconfig_that_can_not_be_changed(
+    engine: Engine, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept, opened = put(home / "closed/config", b"contexts: [{name: kind-mlops-lab}]"), os.open
+
+    def open_(path: Any, *given: Any, **more: Any) -> int:
+        if Path(path).parent == kept.parent and given[0] & os.O_CREAT:
+            raise PermissionError(13, "Permission denied", path)
+        return opened(path, *given, **more)
+
+    monkeypatch.setenv("KUBECONFIG", str(kept))
+    monkeypatch.setattr(os, "open", open_)
+    record.remember(Cluster("kind-mlops-lab", "localhost:5001", "small"))
+    assert lab("down") == 0
+    said = capsys.readouterr().out
+    assert "Removed: cluster mlops-lab" in said
+    assert f"{kept} can't be changed, so it still has the context kind-mlops-lab" in said
+    assert record.made() is None
+
+
+def test_nobody_has_the_cluster_between_what_is_kept_and_its_end(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A `lab up` that waited for it would put the parts to work again, and then the kept data would be forgotten."""
+    order: list[str] = []
+
+    def another_up() -> None:
+        with exclusive(Progress()):
+            order.append("up")
+
+    other = threading.Thread(target=another_up)
+
+    def save(*_: object) -> list[str]:
+        order.append("kept")
+        other.start()
+        return ["it"]
+
+    def take_down(progress: Progress) -> list[str]:
+        other.join(0.3)
+        order.append("deleted")
+        return deleted(progress)
+
+    deleted = down.down
+    monkeypatch.setattr("mlops_lab.platform.remove.answering", lambda: engine)
+    monkeypatch.setattr("mlops_lab.platform.remove.Kubectl.answers", lambda self: True)
+    monkeypatch.setattr("mlops_lab.platform.remove._kubeflows", lambda kubectl: [])
+    monkeypatch.setattr("mlops_lab.platform.keep.save", save)
+    monkeypatch.setattr(down, "down", take_down)
+    record.remember(Cluster("kind-mlops-lab", "localhost:5001", "small"))
+    assert lab("down", "--keep-data") == 0
+    other.join(10)
+    assert order == ["kept", "deleted", "up"]
 
 
 @damaged
@@ -312,6 +370,18 @@ def test_a_damaged_result_in_the_records_is_said(content: bytes) -> None:
     if content != DAMAGE["another object"]:
         with pytest.raises(LabError, match="can't be read or written"):
             own.trace("10", "a")
+
+
+def test_a_mistake_of_ours_is_not_taken_for_damaged_records() -> None:
+    own = records()
+    before = own.results("10")
+    with pytest.raises(TypeError, match="not JSON serializable"):
+        own.attempt("10", [Result("a", "A.", Verdict.PASS, 1, trace={"requests": object()})], whole=True)
+    with pytest.raises(sqlite3.ProgrammingError), own._open() as db:
+        db.execute("SELECT ?", ())
+    with pytest.raises(LabError, match="can't be read or written: no such table"), own._open() as db:
+        db.execute("SELECT * FROM others")
+    assert own.results("10") == before, "nothing of it was kept"
 
 
 def test_results_of_an_older_version_have_what_was_added_since() -> None:

@@ -8,6 +8,7 @@ vlagent collects as it collects any file, and moves vlagent's marks behind them.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -27,7 +28,10 @@ Mark = dict[str, Any]
 def main(state: Path, logs: Path, pod: str, node: str) -> int:
     """Write the leftovers, move the marks; returns how many lines were left over."""
     marks_file, folder = state / "vlagent-kubernetes-checkpoints.json", state / "leftovers"
+    with contextlib.suppress(PermissionError):  # somebody else's folder, who says who may look into it
+        state.chmod(0o700)  # what waits here are lines of logs, which the kubelet shows to root alone
     folder.mkdir(exist_ok=True)
+    folder.chmod(0o700)
     tidy(folder, read_marks(state / "vlagent-file-checkpoints.json"))
     if not marks_file.exists():
         return 0  # vlagent is new here, and reads all logs from their beginning
@@ -147,5 +151,6 @@ def named(link: Path, node: str) -> dict[str, str]:
 
 
 if __name__ == "__main__":
+    os.umask(0o077)
     found = main(Path(sys.argv[1]), Path(sys.argv[2]), os.environ["POD_NAME"], os.environ["NODE_NAME"])
     print(json.dumps({"message": "leftovers handed over", "lines": found}), flush=True)

@@ -7,6 +7,7 @@ kernel's: it is free when the process has ended, whatever the file says.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import signal
@@ -35,7 +36,7 @@ def alone(path: Path, what: str, say: Callable[[str], None], *, wait: bool = Tru
         wait: False raises an error instead of waiting.
 
     Raises:
-        LabError: another command has the lock and `wait` is False.
+        LabError: another command has the lock and `wait` is False; or the file can't be made.
     """
     with _held(path, fcntl.LOCK_EX, what, say, wait=wait):
         yield
@@ -54,9 +55,11 @@ def at_once(path: Path) -> Iterator[str]:
 
     Yields:
         Empty if it is held now; else who has it.
+
+    Raises:
+        LabError: the file can't be made.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as file:
+    with _opened(path) as file:
         if not _try(file, fcntl.LOCK_EX):
             yield _holder(path) or "another `lab` command"
             return
@@ -70,9 +73,11 @@ def in_turn(path: Path, what: str, say: Callable[[str], None], stop: threading.E
 
     Yields:
         Is the lock held? False once `stop` is set while another command still has it.
+
+    Raises:
+        LabError: the file can't be made.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as file:
+    with _opened(path) as file:
         announced = False
         while not (held := _try(file, fcntl.LOCK_EX)) and not stop.is_set():
             if not announced:
@@ -84,9 +89,25 @@ def in_turn(path: Path, what: str, say: Callable[[str], None], stop: threading.E
 
 
 @contextlib.contextmanager
+def _opened(path: Path) -> Iterator[TextIO]:
+    """A lock file, made if need be."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("a")
+    except OSError as trouble:
+        if trouble.errno in (errno.ENOSPC, errno.EDQUOT):  # that is said of any file
+            raise
+        raise LabError(
+            f"{path} cannot be written: {trouble.strerror or trouble}",
+            f"see who owns it and {path.parent} (after `sudo lab` it is root), or name another folder: MLOPS_LAB_HOME",
+        ) from trouble
+    with file:
+        yield file
+
+
+@contextlib.contextmanager
 def _held(path: Path, kind: int, what: str, say: Callable[[str], None], *, wait: bool = True) -> Iterator[None]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as file:
+    with _opened(path) as file:
         if not _try(file, kind):
             if not wait:
                 raise LabError(_taken(path, what), "wait for it to end")

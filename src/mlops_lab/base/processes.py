@@ -1,6 +1,8 @@
 """Other programs: run to their end within a limit, or started and ended; output is kept for the error, never lost.
 
-All programs of this process are begun and ended here, but for learners' own (`base.untrusted`).
+Programs are begun and ended here, but for learners' own (`base.untrusted`, and `classroom.grader.apart.inside` in a pod
+that has nothing else of ours), the terminals of a desk (`desk.terminals`), the shell that takes this process's place
+(`cluster.shell`), and the `lab verify` of each lab that is proved beside others (`proof.together`).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The key of a class: Ed25519, its private half in one file, its public half as text that people can paste.
+"""The key of a class: Ed25519, both halves as text: the private one in a Secret, the public one for people to paste.
 
 A key's id is its thumbprint by RFC 7638, as in the `kid` of what is signed with it.
 """
@@ -6,9 +6,7 @@ A key's id is its thumbprint by RFC 7638, as in the `kid` of what is signed with
 from __future__ import annotations
 
 import base64
-import contextlib
 import hashlib
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,8 +14,8 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from mlops_lab.base import durable, entries
-from mlops_lab.base.errors import LabError, UsageError
+from mlops_lab.base import entries
+from mlops_lab.base.errors import UsageError
 
 _LARGEST = 64 << 10  # bytes of a key's file
 
@@ -72,53 +70,6 @@ class PrivateKey:
     def sign(self, content: bytes) -> bytes:
         """The signature of a content; the same each time."""
         return Ed25519PrivateKey.from_private_bytes(self.raw).sign(content)
-
-
-def generate() -> PrivateKey:
-    """A new key."""
-    key = Ed25519PrivateKey.generate()
-    return PrivateKey(
-        key.private_bytes(serialization.Encoding.Raw, serialization.PrivateFormat.Raw, serialization.NoEncryption())
-    )
-
-
-def keep(key: PrivateKey, file: Path) -> None:
-    """Write a key to a new file that only this user can read.
-
-    Raises:
-        UsageError: the file is there.
-        LabError: it can't be written.
-    """
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-    except FileExistsError as there:
-        raise UsageError(
-            f"{file} is there, and a key in it can't be made again", "name another file, or move that one away"
-        ) from there
-    except OSError as trouble:
-        raise LabError(
-            f"the key {file} can't be written: {trouble.strerror or trouble}", "name another file"
-        ) from trouble
-    try:
-        durable.write(file, key.pem)
-    except LabError:
-        with contextlib.suppress(OSError):
-            file.unlink()
-        raise
-
-
-def private_key(file: Path) -> PrivateKey:
-    """The key in a file.
-
-    Raises:
-        UsageError: it can't be read, is no Ed25519 key, or others than its owner may read it.
-    """
-    hint = "name the class's private key (PEM), which only you may read"
-    content = _content(file, hint)
-    if file.stat().st_mode & 0o077:
-        raise UsageError(f"others may read the private key {file}", f"make it yours alone: chmod 600 {file}")
-    return private_from_pem(content, str(file), hint)
 
 
 def private_from_pem(content: str, where: str, hint: str) -> PrivateKey:

@@ -89,7 +89,7 @@ def submit(ctx: click.Context, exercise: Exercise, to: Path | None, wait: bool, 
       lab submit 10 --to work.tar
     """
     from mlops_lab.classroom import kit as kits
-    from mlops_lab.classroom.operator.labs import is_in_place
+    from mlops_lab.classroom.gradable import is_in_place
     from mlops_lab.classroom.packing import pack
     from mlops_lab.classroom.sending import Server
     from mlops_lab.labs.workspace import folder_of
@@ -199,7 +199,7 @@ def _write(file: Path, packed: Packed) -> None:
 
 
 def _follow(server: Server, given: Submission, exercise: Exercise, within: float) -> ExitCode:
-    from mlops_lab.classroom.operator.labs import is_in_place
+    from mlops_lab.classroom.gradable import is_in_place
 
     in_place = is_in_place(exercise.number)
     result = "your page shows its result" if in_place else "the same command shows its result"

@@ -174,8 +174,7 @@ def down(keep_data: bool, context: str, yes: bool, forget: bool) -> None:
     from mlops_lab.base.errors import UsageError
     from mlops_lab.base.live_progress import LiveProgress
     from mlops_lab.classroom.teacher import ending
-    from mlops_lab.cluster import kubeconfig, mend, own, record
-    from mlops_lab.cluster.down import down as take_down
+    from mlops_lab.cluster import kubeconfig, mend, names, own
     from mlops_lab.cluster.up import exclusive
     from mlops_lab.platform import remove
 
@@ -197,14 +196,14 @@ def down(keep_data: bool, context: str, yes: bool, forget: bool) -> None:
         raise UsageError(
             "no cluster is in use that you named with --context", "name it: lab down --context NAME --forget"
         )
-    made = record.made()
-    saved = remove.save(made, progress) if made and keep_data else []
-    removed = take_down(progress)
+    saved, removed = remove.delete(progress, keep_data)
     click.echo(f"Removed: {', '.join(removed)}" if removed else "Nothing to remove: there is no cluster")
     if saved:
         click.echo(f"Kept for the next `lab up`: {', '.join(saved)}")
     for file in kubeconfig.unreadable():
         click.echo(f"{file} is no kubeconfig, so whatever it has of the cluster stays in it")
+    for file in kubeconfig.left(names.context()):
+        click.echo(f"{file} can't be changed, so it still has the context {names.context()}, which leads nowhere now")
     _say_what_is_left(own.contexts())
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from mlops_lab.base.processes import find
 from mlops_lab.base.progress import Progress
 from mlops_lab.cluster import kind, kubeconfig, names, record, registry, second
-from mlops_lab.cluster.up import exclusive
 from mlops_lab.engine import start
 from mlops_lab.engine.docker import Docker, answering
 
 
 def down(progress: Progress) -> list[str]:
-    """Delete everything; safe to repeat.
+    """Delete everything; safe to repeat. The caller has the cluster `exclusive`.
 
     Returns:
         What was removed, in words; empty when there was nothing.
@@ -19,22 +18,21 @@ def down(progress: Progress) -> list[str]:
     Raises:
         LabError: a cluster of that name is not ours, or the engine can't be asked.
     """
-    with exclusive(progress):
-        removed: list[str] = []
-        if docker := _engine(progress):
-            made = record.made()
-            if second.remove(docker):
-                removed.append(f"cluster {names.second()}")
-            if kind.remove(docker):
-                removed.append(f"cluster {names.cluster()}")
-            if not _others(docker) and registry.remove(docker):
-                removed.append("registry")
-            if (made is None or made.network_ours) and _remove_network(docker):
-                removed.append("network")
-        else:
-            kubeconfig.remove(names.context())
-        record.forget()
-        return removed
+    removed: list[str] = []
+    if docker := _engine(progress):
+        made = record.made()
+        if second.remove(docker):
+            removed.append(f"cluster {names.second()}")
+        if kind.remove(docker):
+            removed.append(f"cluster {names.cluster()}")
+        if not _others(docker) and registry.remove(docker):
+            removed.append("registry")
+        if (made is None or made.network_ours) and _remove_network(docker):
+            removed.append("network")
+    else:
+        kubeconfig.remove(names.context())
+    record.forget()
+    return removed
 
 
 def _engine(progress: Progress) -> Docker | None:

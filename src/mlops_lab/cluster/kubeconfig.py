@@ -6,6 +6,7 @@ The file is found and locked as kubectl and kind do it (KUBECONFIG, else ~/.kube
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import time
 from collections.abc import Iterator
@@ -18,6 +19,17 @@ from mlops_lab.base.errors import LabError
 from mlops_lab.base.state_files import write
 
 _PARTS = ("clusters", "users", "contexts")
+_FULL = (errno.ENOSPC, errno.EDQUOT)  # no matter of this file
+
+
+class Closed(LabError):
+    """A kubeconfig that may not be changed, or that lies where nothing may be."""
+
+    def __init__(self, path: Path, trouble: OSError) -> None:
+        super().__init__(
+            f"the kubeconfig {path} can't be changed: {trouble.strerror or trouble}",
+            "make its folder your own, or name a file of yours: export KUBECONFIG=$HOME/.kube/config",
+        )
 
 
 def files() -> list[Path]:
@@ -28,23 +40,23 @@ def files() -> list[Path]:
 
 def target() -> Path:
     """The file that new entries go to: the first one that exists, else the last one named."""
-    return next((path for path in files() if path.exists()), files()[-1])
+    return next((path for path in files() if _exists(path)), files()[-1])
 
 
 def contexts() -> list[str]:
     """Names of all contexts in the user's files."""
-    return [item["name"] for path in files() if path.exists() for item in _load(path).get("contexts") or []]
+    return [item["name"] for path in files() if _exists(path) for item in _load(path).get("contexts") or []]
 
 
 def merge(addition: dict[str, Any]) -> None:
     """Put the entries of a kubeconfig into the user's; the current context changes only where there was none.
 
     Raises:
-        LabError: the user's file can't be read or is locked by another program.
+        LabError: the user's file can't be read or changed, or is locked by another program.
     """
     path = target()
     with _locked(path):
-        whole = _load(path) if path.exists() else {}
+        whole = _load(path) if _exists(path) else {}
         whole.setdefault("apiVersion", "v1")
         whole.setdefault("kind", "Config")
         for part in _PARTS:
@@ -57,29 +69,55 @@ def merge(addition: dict[str, Any]) -> None:
         _store(path, whole)
 
 
+def check() -> None:
+    """See that `merge` will be able to do it, before minutes go by.
+
+    Raises:
+        LabError: it won't.
+    """
+    path = target()
+    with _locked(path):
+        if _exists(path):
+            _load(path)
+    folder = path.resolve().parent  # where a symbolic link leads
+    if folder.is_dir() and not os.access(folder, os.W_OK):
+        raise Closed(path, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
+
+
 def remove(context: str) -> None:
     """Take out a context with its cluster and user (kind gives all three one name).
 
-    A file that can't be read stays as it is, since a cluster must be deletable all the same; see `unreadable`.
+    A file that has none of it is not touched. One that can't be read or changed stays as it is, since a cluster must be
+    deletable all the same; see `unreadable` and `left`.
     """
-    damaged = unreadable()
-    for path in files():
-        if not path.exists() or path in damaged:
-            continue
-        with _locked(path):
+    for path in left(context):
+        with contextlib.suppress(Closed), _locked(path):
             whole = _load(path)
-            kept = {part: [item for item in whole.get(part) or [] if item["name"] != context] for part in _PARTS}
-            if all(len(kept[part]) == len(whole.get(part) or []) for part in _PARTS):
-                continue
-            whole.update(kept)
+            whole.update({part: [item for item in whole.get(part) or [] if item["name"] != context] for part in _PARTS})
             if whole.get("current-context") == context:
                 whole["current-context"] = ""
             _store(path, whole)
 
 
+def left(context: str) -> list[Path]:
+    """The user's files that have something of a context."""
+    return [path for path in files() if _exists(path) and _readable(path) and _has(_load(path), context)]
+
+
 def unreadable() -> list[Path]:
     """The user's files that are no kubeconfig."""
-    return [path for path in files() if path.exists() and not _readable(path)]
+    return [path for path in files() if _exists(path) and not _readable(path)]
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # in a folder that is closed to us
+        return False
+
+
+def _has(whole: dict[str, Any], context: str) -> bool:
+    return any(item["name"] == context for part in _PARTS for item in whole.get(part) or [])
 
 
 def _readable(path: Path) -> bool:
@@ -111,25 +149,41 @@ def _named(entries: Any) -> bool:
 
 def _store(path: Path, whole: dict[str, Any]) -> None:
     # A symbolic link stays one.
-    write(path.resolve(), yaml.safe_dump(whole, sort_keys=False), mode=0o600)
+    try:
+        write(path.resolve(), yaml.safe_dump(whole, sort_keys=False), mode=0o600)
+    except LabError as failed:
+        if not isinstance(failed.__cause__, OSError) or failed.__cause__.errno in _FULL:
+            raise
+        raise Closed(path, failed.__cause__) from failed
 
 
 @contextlib.contextmanager
 def _locked(path: Path, within: float = 10) -> Iterator[None]:
-    path.parent.mkdir(parents=True, exist_ok=True)
     lock = path.with_name(f"{path.name}.lock")
     end = time.monotonic() + within
-    while True:
-        try:
-            os.close(os.open(lock, os.O_CREAT | os.O_EXCL))
-            break
-        except FileExistsError:
-            if time.monotonic() > end:
-                raise LabError(
-                    f"the kubeconfig is locked by another program ({lock})", f"if no program uses it: rm {lock}"
-                ) from None
-            time.sleep(0.1)
+    while not _made(lock, path):
+        if time.monotonic() > end:
+            raise LabError(f"the kubeconfig is locked by another program ({lock})", f"if no program uses it: rm {lock}")
+        time.sleep(0.1)
     try:
         yield
     finally:
         lock.unlink(missing_ok=True)
+
+
+def _made(lock: Path, path: Path) -> bool:
+    """Make a lock file, unless it is there.
+
+    Raises:
+        Closed: it can't be made.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(lock, os.O_CREAT | os.O_EXCL))
+    except OSError as trouble:
+        if trouble.errno in _FULL:
+            raise
+        if isinstance(trouble, FileExistsError) and path.parent.is_dir():
+            return False
+        raise Closed(path, trouble) from trouble
+    return True

@@ -15,7 +15,7 @@ from mlops_lab.base.locking import alone
 from mlops_lab.base.paths import state
 from mlops_lab.base.progress import Progress
 from mlops_lab.base.waiting import wait_until
-from mlops_lab.cluster import addons, health, kind, mend, names, record, registry
+from mlops_lab.cluster import addons, health, kind, kubeconfig, mend, names, record, registry
 from mlops_lab.cluster.kubectl import Kubectl
 from mlops_lab.cluster.record import Cluster
 from mlops_lab.engine import start
@@ -69,6 +69,7 @@ def up(
         cluster = _settled(docker, size, progress)
         if cluster is None:
             health.require(docker, size or "default")
+            kubeconfig.check()
     # A build may take long, and meanwhile others may work on the cluster.
     images = _images(docker, mode, progress, cluster is None, early, also)
     with exclusive(progress, wait):

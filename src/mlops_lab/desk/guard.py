@@ -40,7 +40,7 @@ class Guard:
             kept: its cookie.
         """
         host = request.headers.get("Host", "")
-        if urlsplit(f"//{host}").hostname not in _NAMES:
+        if _name(host) not in _NAMES:
             return "this page answers at 127.0.0.1 only"
         origin = request.headers.get("Origin", "")
         socket = request.headers.get("Upgrade", "").lower() == "websocket"
@@ -75,7 +75,7 @@ class Guarded(RequestHandler):
 
     def set_default_headers(self) -> None:
         host = self.request.headers.get("Host", "")
-        own = host if urlsplit(f"//{host}").hostname in _NAMES else "127.0.0.1"
+        own = host if _name(host) in _NAMES else "127.0.0.1"
         self.set_header(
             "Content-Security-Policy",
             # Not all browsers take 'self' for a websocket.
@@ -118,6 +118,14 @@ class Nothing(Guarded):
     def prepare(self) -> None:
         super().prepare()
         raise HTTPError(404, "there is nothing here")
+
+
+def _name(host: str) -> str:
+    """The name in a header Host; empty for what is none."""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:  # such as of "["
+        return ""
 
 
 def _same(given: str, known: str) -> bool:

@@ -8,11 +8,11 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mlops_lab.base.errors import LabError
 from mlops_lab.base.paths import state
@@ -32,6 +32,7 @@ CREATE TABLE IF NOT EXISTS revealed (
 CREATE TABLE IF NOT EXISTS traces (
     lab TEXT NOT NULL, name TEXT NOT NULL, trace TEXT NOT NULL, PRIMARY KEY (lab, name));
 """
+T = TypeVar("T")
 _VERSION = 2  # of the schema; every table of an older one is as it was
 # Seconds that one command waits for another's write.
 _PATIENCE = 10.0
@@ -121,13 +122,16 @@ class Records:
                 "WHERE ? IN ('', lab) ORDER BY id",
                 (lab,),
             )
-            return [Kept(row[0], row[1], bool(row[2]), bool(row[3]), row[4], row[5], _results(row[6])) for row in rows]
+            return [
+                Kept(row[0], row[1], bool(row[2]), bool(row[3]), row[4], row[5], self._read(_results, row[6]))
+                for row in rows
+            ]
 
     def trace(self, lab: str, check: str) -> dict[str, Any]:
         """What a check did when it failed last; empty if its last verdict was no failure."""
         with self._open() as db:
             row = db.execute("SELECT trace FROM traces WHERE lab = ? AND name = ?", (lab, check)).fetchone()
-            return dict(json.loads(row[0])) if row else {}
+            return self._read(_trace, row[0]) if row else {}
 
     def results(self, lab: str) -> list[dict[str, Any]]:
         """Each check's newest result, from whichever attempt; those of the last attempt first."""
@@ -184,25 +188,48 @@ class Records:
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
+        """A transaction; what its block does wrong but in the database is a bug, and stays one."""
+        with contextlib.closing(self._begun()) as db:
+            try:
+                yield db
+                db.execute("COMMIT")
+            except sqlite3.ProgrammingError:
+                raise
+            except sqlite3.Error as broken:
+                raise self._broken(broken) from broken
+
+    def _begun(self) -> sqlite3.Connection:
         try:
             self.file.parent.mkdir(parents=True, exist_ok=True)
             db = sqlite3.connect(self.file, timeout=_PATIENCE, isolation_level=None)
-            try:
-                db.execute("PRAGMA journal_mode = WAL")
-                if db.execute("PRAGMA user_version").fetchone()[0] < _VERSION:
-                    db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;")
-                # Taken at once, so that what is read inside is still true when it is written.
-                db.execute("BEGIN IMMEDIATE")
-                yield db
-                db.execute("COMMIT")
-            finally:
-                db.close()
-        except (sqlite3.Error, OSError, ValueError, TypeError, RecursionError) as broken:
-            raise LabError(
-                f"your records (labs started, attempts, hints) in {self.file} can't be read or written: {broken}",
-                "check free disk space and the owner of the file; if it is damaged, move it away (mv "
-                f"{self.file} {self.file}.damaged) and a new one is begun",
-            ) from broken
+        except (sqlite3.Error, OSError, ValueError) as broken:
+            raise self._broken(broken) from broken
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+            if db.execute("PRAGMA user_version").fetchone()[0] < _VERSION:
+                db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;")
+            # Taken at once, so that what is read inside is still true when it is written.
+            db.execute("BEGIN IMMEDIATE")
+        except BaseException as broken:
+            db.close()
+            if isinstance(broken, sqlite3.Error):
+                raise self._broken(broken) from broken
+            raise
+        return db
+
+    def _read(self, read: Callable[[Any], T], kept: Any) -> T:
+        """What was kept in a cell, which somebody may have damaged."""
+        try:
+            return read(kept)
+        except (ValueError, TypeError, RecursionError) as broken:
+            raise self._broken(broken) from broken
+
+    def _broken(self, how: Exception) -> LabError:
+        return LabError(
+            f"your records (labs started, attempts, hints) in {self.file} can't be read or written: {how}",
+            "check free disk space and the owner of the file; if it is damaged, move it away (mv "
+            f"{self.file} {self.file}.damaged) and a new one is begun",
+        )
 
 
 def _results(text: str) -> list[dict[str, Any]]:
@@ -212,6 +239,10 @@ def _results(text: str) -> list[dict[str, Any]]:
     from mlops_lab.checks.verdicts import Result
 
     return [each.plain() for each in msgspec.json.decode(text, type=list[Result])]
+
+
+def _trace(text: str) -> dict[str, Any]:
+    return dict(json.loads(text))
 
 
 def _now() -> str:

@@ -1,4 +1,4 @@
-"""What `lab down` does to the platform: keep a kind cluster's data, or leave a cluster of the user's as it was.
+"""What `lab down` does: delete a kind cluster, and first keep its data, or leave a cluster of the user's as it was.
 
 A cluster of the user's may be others' too. What goes there is planned first, so that it can be shown and agreed to:
 only what this installation has made. Parts of the platform count as its own where their namespace does.
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from mlops_lab.base.errors import LabError, UsageError
 from mlops_lab.base.progress import Progress
-from mlops_lab.cluster import leave, own, record
+from mlops_lab.cluster import down, leave, own, record
 from mlops_lab.cluster.kubectl import Kubectl
 from mlops_lab.cluster.own import Made
 from mlops_lab.cluster.record import Cluster
@@ -42,8 +42,25 @@ class Leaving:
     others: tuple[str, ...]
 
 
+def delete(progress: Progress, keep_data: bool) -> tuple[list[str], list[str]]:
+    """Delete the kind cluster, after keeping its data if that is wanted.
+
+    Nobody else has the cluster in between: a `lab up` would put the parts to work again, and what was kept would go.
+
+    Returns:
+        What was kept and what was removed, in words.
+
+    Raises:
+        LabError: the data could not be kept, and nothing was taken down; or the cluster could not be.
+    """
+    with exclusive(progress):
+        made = record.made()
+        saved = save(made, progress) if made and keep_data else []
+        return saved, down.down(progress)
+
+
 def save(cluster: Cluster, progress: Progress) -> list[str]:
-    """Keep the data of a kind cluster, which is deleted as a whole afterwards.
+    """Keep the data of a kind cluster, which is deleted as a whole afterwards; the caller has it `exclusive`.
 
     Returns:
         What was kept, in words.
@@ -52,20 +69,19 @@ def save(cluster: Cluster, progress: Progress) -> list[str]:
         LabError: the data could not be kept, or runs are at work that could not go on with it; nothing was taken down.
     """
     kubectl = Kubectl(cluster.context, cluster.kubeconfig)
-    with exclusive(progress):
-        if answering() is None or not kubectl.answers():
-            raise LabError(
-                "the cluster does not answer, so its data can't be saved",
-                "repair it first (lab up), or delete it with its data: lab down",
-            )
-        lost = _kubeflows(kubectl)
-        saved = keep.save(kubectl, progress)
-        if lost:
-            progress.say(
-                "recurring runs are not kept, as Kubeflow has what starts them in the cluster alone;"
-                f" after the next `lab up` delete them and create them again: {', '.join(lost)}"
-            )
-        return saved
+    if answering() is None or not kubectl.answers():
+        raise LabError(
+            "the cluster does not answer, so its data can't be saved",
+            "repair it first (lab up), or delete it with its data: lab down",
+        )
+    lost = _kubeflows(kubectl)
+    saved = keep.save(kubectl, progress)
+    if lost:
+        progress.say(
+            "recurring runs are not kept, as Kubeflow has what starts them in the cluster alone;"
+            f" after the next `lab up` delete them and create them again: {', '.join(lost)}"
+        )
+    return saved
 
 
 def _kubeflows(kubectl: Kubectl) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import stat
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -186,23 +186,15 @@ def test_objects_have_one_form_by_rfc_8785(value: dict[str, Any], text: str) -> 
     assert chain.canonical(value).decode() == text
 
 
-def test_a_key_is_kept_for_its_owner_alone_and_read_again(tmp_path: Path) -> None:
-    file = tmp_path / "keys/class.key"
-    key = signing.generate()
-    signing.keep(key, file)
-    assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert signing.private_key(file) == key
-    with pytest.raises(UsageError, match="is there"):
-        signing.keep(signing.generate(), file)
-    assert signing.private_key(file) == key
-    file.chmod(0o640)
-    with pytest.raises(UsageError, match="others may read"):
-        signing.private_key(file)
+def test_a_private_key_is_text_and_shown_to_nobody() -> None:
+    key = signing.PrivateKey(os.urandom(32))
+    assert key.pem.startswith("-----BEGIN PRIVATE KEY-----\n")
+    assert signing.private_from_pem(key.pem, "it", "") == key
     assert key.raw.hex() not in repr(key)
 
 
 def test_the_public_key_is_text_and_the_private_one_is_not_taken_for_it(tmp_path: Path) -> None:
-    key = signing.generate()
+    key = signing.PrivateKey(os.urandom(32))
     file = tmp_path / "class.pem"
     file.write_text("\n  " + key.public.pem.replace("\n", "\r\n"))
     assert signing.public_key(file) == key.public

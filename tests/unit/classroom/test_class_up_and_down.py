@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
 import socket
 import ssl
 import stat
+import sys
 import tarfile
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -263,6 +266,45 @@ def test_ctrl_c_ends_it_whenever_it_comes(served: Served) -> None:
         while not ended.wait(5):
             pass
     assert ended.is_set(), "the loop has come to its end before it was closed"
+
+
+@contextmanager
+def talkative() -> Iterator[int]:
+    """A port where each connection is told without an end."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+
+        def tell() -> None:
+            with suppress(OSError), listening.accept()[0] as connection:
+                while True:
+                    connection.sendall(b"x" * (1 << 20))
+
+        thread = threading.Thread(target=tell, daemon=True)
+        thread.start()
+        yield listening.getsockname()[1]
+        thread.join(5)
+
+
+def test_an_open_page_does_not_keep_it_from_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that waits for news, one that asks nothing, and one that reads no more."""
+
+    async def until_all_are_gone(server: Any) -> None:
+        while server._active_count:  # noqa: ASYNC110 (nobody tells)
+            await asyncio.sleep(0.01)
+
+    if sys.version_info < (3, 12, 1):  # where it does not wait yet
+        monkeypatch.setattr(asyncio.base_events.Server, "wait_closed", until_all_are_gone)
+    with ExitStack() as stack:
+        loud, quiet = stack.enter_context(talkative()), stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        for server in (loud, quiet.getsockname()[1]):
+            with relayed(server) as (port, _, _):
+                for words in (b"x", b""):
+                    client = stack.enter_context(socket.create_connection(("127.0.0.1", port), 20))
+                    client.sendall(words)
+                time.sleep(0.5)  # what can be sent is sent
+                begin = time.monotonic()
+            assert time.monotonic() - begin < 5
 
 
 def test_more_connections_than_can_be_kept_are_closed(monkeypatch: pytest.MonkeyPatch, served: Served) -> None:

@@ -11,11 +11,11 @@ import msgspec
 import pytest
 
 from mlops_lab.base.errors import LabError
+from mlops_lab.classroom.gradable import table
 from mlops_lab.classroom.grader import leaving, making, names
 from mlops_lab.classroom.grader.settings import alone, gradable
 from mlops_lab.classroom.grader.task import seed
 from mlops_lab.classroom.operator import spaces
-from mlops_lab.classroom.operator.labs import table
 from mlops_lab.kube.errors import Unreachable
 from tests.unit.grader.world import JOBS, NS, SETTINGS, Handed, Killed, Queue, World, dies_at
 

@@ -16,13 +16,13 @@ from mlops_lab.base.errors import LabError
 from mlops_lab.checks.lab import Lab
 from mlops_lab.checks.verdicts import Result, Verdict
 from mlops_lab.classroom import packing
+from mlops_lab.classroom.gradable import table
 from mlops_lab.classroom.grader import grading, outcome, rooms, stage
 from mlops_lab.classroom.grader.apart.place import Place, Ran
 from mlops_lab.classroom.grader.asking import Server, Stale
 from mlops_lab.classroom.grader.grading import Alive, Grader
 from mlops_lab.classroom.grader.kubelets import Direct
 from mlops_lab.classroom.grader.task import Task
-from mlops_lab.classroom.operator.labs import table
 from mlops_lab.kube.client import Kube
 from mlops_lab.kube.elsewhere import Elsewhere
 from mlops_lab.labs import variants

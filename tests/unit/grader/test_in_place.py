@@ -15,6 +15,7 @@ import pytest
 from mlops_lab.base.errors import LabError
 from mlops_lab.checks.verdicts import Result, Verdict
 from mlops_lab.classroom import in_place
+from mlops_lab.classroom.gradable import table
 from mlops_lab.classroom.grader import as_it_is, grading, leaving, making
 from mlops_lab.classroom.grader.as_it_is import NotGraded
 from mlops_lab.classroom.grader.asking import Server
@@ -22,7 +23,6 @@ from mlops_lab.classroom.grader.grading import Grader
 from mlops_lab.classroom.grader.settings import gradable
 from mlops_lab.classroom.grader.task import Task
 from mlops_lab.classroom.operator import names as operators
-from mlops_lab.classroom.operator.labs import table
 from mlops_lab.kube.client import Kube
 from tests.unit.grader.world import JOBS, NS, SETTINGS, Cluster, Handed, Killed, Queue, World, dies_at
 from tests.unit.grader.world import SETTINGS as PLAIN

@@ -19,13 +19,12 @@ from typing import Any
 from mlops_lab.base.errors import LabError
 from mlops_lab.base.paths import cache
 from mlops_lab.checks.verdicts import Result, Verdict
-from mlops_lab.classroom import in_place, packing
+from mlops_lab.classroom import in_place, kit, packing
 from mlops_lab.classroom.grader import as_it_is, outcome, rooms, stage
 from mlops_lab.classroom.grader.apart.place import Place, Ran
 from mlops_lab.classroom.grader.asking import Server, Stale
 from mlops_lab.classroom.grader.names import PROGRAM
 from mlops_lab.classroom.grader.task import Task, read
-from mlops_lab.classroom.operator import kit
 from mlops_lab.classroom.operator.spaces import Spaces
 from mlops_lab.kube import tokens
 from mlops_lab.kube.client import Kube

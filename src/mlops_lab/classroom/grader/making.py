@@ -11,13 +11,13 @@ from typing import Any
 
 import msgspec
 
+from mlops_lab.classroom.gradable import table
 from mlops_lab.classroom.grader import names
 from mlops_lab.classroom.grader.asking import Taken
 from mlops_lab.classroom.grader.settings import Settings, alone, needs
 from mlops_lab.classroom.grader.task import TASK, TOKEN, Task, seed
 from mlops_lab.classroom.operator import names as operators
 from mlops_lab.classroom.operator import walls
-from mlops_lab.classroom.operator.labs import table
 from mlops_lab.kube.client import Object, Objects
 from mlops_lab.labs import parts
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from mlops_lab.base.errors import UsageError
-from mlops_lab.classroom.operator.labs import table
+from mlops_lab.classroom.gradable import table
 from mlops_lab.classroom.operator.settings import Settings as Walls
 from mlops_lab.labs import parts
 from mlops_lab.labs.catalog import about, exercises, resolve

@@ -10,7 +10,7 @@ import base64
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from mlops_lab.classroom.operator import kit as kits
+from mlops_lab.classroom import kit as kits
 from mlops_lab.classroom.operator import names, walls
 from mlops_lab.classroom.operator.requests import MAKING, OVER, READY, Kit, State
 from mlops_lab.classroom.operator.settings import Settings

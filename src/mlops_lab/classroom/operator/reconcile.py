@@ -12,11 +12,11 @@ from datetime import UTC, date, datetime
 from datetime import time as clock
 
 from mlops_lab.base.errors import LabError
+from mlops_lab.classroom.gradable import table
 from mlops_lab.classroom.operator import accounts, names
 from mlops_lab.classroom.operator import requests as asked
 from mlops_lab.classroom.operator.differences import patch
 from mlops_lab.classroom.operator.holding import HELD_WHY, Holding
-from mlops_lab.classroom.operator.labs import table
 from mlops_lab.classroom.operator.requests import GOING, MAKING, OVER, READY, REFUSED, TROUBLE, Lab, State
 from mlops_lab.classroom.operator.seen import Seen
 from mlops_lab.classroom.operator.settings import Settings

@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from mlops_lab.base.errors import LabError
+from mlops_lab.classroom.gradable import Grading
 from mlops_lab.classroom.operator import names, walls
 from mlops_lab.classroom.operator.differences import patch
-from mlops_lab.classroom.operator.labs import Grading
 from mlops_lab.classroom.operator.requests import Lab
 from mlops_lab.classroom.operator.seen import Seen
 from mlops_lab.classroom.operator.settings import Settings

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from mlops_lab.classroom.gradable import Grading
 from mlops_lab.classroom.operator import names
-from mlops_lab.classroom.operator.labs import Grading
 from mlops_lab.classroom.operator.settings import Settings
 from mlops_lab.classroom.roster import namespace as namespace_of
 from mlops_lab.cluster.names import NAMESPACE as SYSTEM

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import tempfile
 from typing import Any, NoReturn
@@ -98,7 +99,7 @@ class Api(Handler):
     largest = 64 << 10  # bytes of a body
 
     def initialize(self) -> None:
-        self._body = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 (closed in on_finish)
+        self._body = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 (closed in on_finish or on_connection_close)
         self.size = 0
         self._refused: Exception | None = None
 
@@ -175,6 +176,14 @@ class Api(Handler):
         super().on_finish()
         self._body.close()
 
+    def on_connection_close(self) -> None:
+        """The sender has gone. Nobody reads a body that is not whole, and `on_finish` does not come for it."""
+        coming = getattr(self.request, "_body_future", None)  # tornado's; only those who take a body by and by have it
+        broken = coming is not None and not coming.done()
+        super().on_connection_close()  # ends the wait for the rest
+        if broken:
+            self._body.close()
+
     def write_error(self, status_code: int, **given: Any) -> None:
         """The error as JSON."""
         told = self.refusal((given.get("exc_info") or (None, None, None))[1])
@@ -191,28 +200,41 @@ class Api(Handler):
         raise Refused(413, f"what you send is larger than {most}", "send less")
 
 
+async def whose(service: Service, token: str, address: str) -> Known | None:
+    """Whose token it is; None for a wrong one.
+
+    A right one gets in whatever others have sent from its address, which may be that of a whole class behind a proxy.
+    For an address that sends wrong ones, the database is asked for one after the other.
+
+    Raises:
+        Refused: it is wrong, and too many wrong ones have come from that address.
+    """
+    name, good = people.hashed(token), service.worked
+    in_turn = name not in good and service.wrong.wait(address) > 0
+    async with service.doubtful if in_turn else contextlib.nullcontext():
+        found = await service.run(people.known, token, now()) if token else None
+    if found is None:
+        good.pop(name, None)
+        if wait := service.wrong.take(address):
+            raise Refused(429, "too many wrong tokens came from your address", f"wait {math.ceil(wait)} s", wait)
+        return None
+    good[name] = None
+    good.move_to_end(name)
+    while len(good) > _KNOWN:
+        good.popitem(last=False)
+    return found
+
+
 class OfLearner(Api):
     """What a learner asks, with the token of the kit."""
 
     async def allow(self) -> None:
-        self.known = await self._whose(self.bearer())
+        found = await whose(self.service, self.bearer(), self.request.remote_ip or "")
+        if found is None:
+            raise Refused(401, "your token is not known, or it has ended", "ask your teacher for a new file")
+        self.known = found
         if wait := self.service.asking.take(self.known.learner):
             raise Refused(429, "you ask too often", f"wait {math.ceil(wait)} s", wait)
-
-    async def _whose(self, token: str) -> Known:
-        name, good = people.hashed(token), self.service.worked
-        if name not in good and (wait := self.service.wrong.wait(self.request.remote_ip or "")):
-            raise Refused(429, "too many wrong tokens came from your address", f"wait {math.ceil(wait)} s", wait)
-        found = await self.service.run(people.known, token, now()) if token else None
-        if found is None:
-            good.pop(name, None)
-            self.service.wrong.take(self.request.remote_ip or "")
-            raise Refused(401, "your token is not known, or it has ended", "ask your teacher for a new file")
-        good[name] = None
-        good.move_to_end(name)
-        while len(good) > _KNOWN:
-            good.popitem(last=False)
-        return found
 
 
 class OfOne(Api):

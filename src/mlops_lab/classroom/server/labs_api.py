@@ -8,7 +8,7 @@ from typing import Any
 
 from tornado.web import stream_request_body
 
-from mlops_lab.classroom.operator.labs import table
+from mlops_lab.classroom.gradable import table
 from mlops_lab.classroom.operator.requests import READY, State
 from mlops_lab.classroom.roster import namespace as namespace_of
 from mlops_lab.classroom.server import people, queue

@@ -85,6 +85,7 @@ class Submissions(OfLearner):
 
     def on_connection_close(self) -> None:
         """The sender has gone."""
+        super().on_connection_close()
         self._leave()
 
     def _leave(self) -> None:

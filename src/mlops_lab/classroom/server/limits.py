@@ -21,7 +21,7 @@ class Rate:
 SUBMITTING = Rate(10, 10)
 ASKING = Rate(120, 240)
 LAUNCHING = Rate(300, 600)  # of one address, which may be that of all who come by a proxy
-WRONG_TOKENS = Rate(20, 20)  # of one address
+WRONG_TOKENS = Rate(20, 20)  # of one address, as the one above; a right token is never among those
 
 
 class Limiter:

@@ -13,11 +13,10 @@ from tornado.iostream import StreamClosedError
 
 from mlops_lab.base.errors import UsageError
 from mlops_lab.classroom import analysis
-from mlops_lab.classroom.kit import Kit
-from mlops_lab.classroom.operator.kit import spelled
+from mlops_lab.classroom.kit import Kit, spelled
 from mlops_lab.classroom.server import cluster_pages, people, queue, records, sessions, teachers_api, views
 from mlops_lab.classroom.server.guard import Page, forget, remember
-from mlops_lab.classroom.server.handling import Refused
+from mlops_lab.classroom.server.handling import Refused, whose
 from mlops_lab.classroom.server.live import Listener
 from mlops_lab.classroom.server.queue import Submission
 from mlops_lab.classroom.server.schema import GRADED
@@ -40,17 +39,13 @@ class Login(Page):
     async def post(self) -> None:
         """The token."""
         where = self._next(self.get_body_argument("next", "/"))
-        address = self.request.remote_ip or ""
         token = self.get_body_argument("token", "").strip()
         if people.same(token, self.service.settings.teacher):
             remember(self, self.service, sessions.of_teacher(token))
             self.redirect(where, status=303)
             return
-        if wait := self.service.wrong.wait(address):
-            raise Refused(429, "too many wrong tokens came from your address", f"wait {math.ceil(wait)} s", wait)
-        known = await self.service.run(people.known, token, now())
+        known = await whose(self.service, token, self.request.remote_ip or "")
         if known is None:
-            self.service.wrong.take(address)
             self.set_status(403)
             self.show("login.html", next=where, wrong="This token is not known, or it has ended.")
             return

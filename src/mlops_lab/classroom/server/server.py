@@ -5,10 +5,11 @@ A third one is for Prometheus alone, which can't be told the class's certificate
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from mlops_lab.classroom.server import (
     platform_pages,
     teachers_api,
     templates,
+    tls,
 )
 from mlops_lab.classroom.server.database import Away, Database
 from mlops_lab.classroom.server.handling import Api, Handler, Nothing
@@ -186,23 +188,29 @@ async def serving(service: Service) -> AsyncIterator[tuple[int, int, int]]:
     """
     settings = service.settings
     templates.prepare()
-    tls = _tls(settings)
+    certificate = None
+    if settings.certificate and settings.certificate_key:
+        certificate = tls.Certificate(settings.certificate, settings.certificate_key)
+    spoken = certificate.context if certificate else None
     if settings.lti:
         service.platforms = Platforms(service, settings.lti)
     servers = []
     ports = []
-    for address, application, spoken in (
-        (settings.listen, outside(service), tls), (settings.inside, inside(service), tls),
+    for address, application, encrypted in (
+        (settings.listen, outside(service), spoken), (settings.inside, inside(service), spoken),
         (settings.metrics, for_prometheus(service), None),
     ):  # fmt: skip
         sockets = _bound(address)
-        servers.append(_server(application, spoken))
+        servers.append(_server(application, encrypted))
         servers[-1].add_sockets(sockets)
         ports.append(int(sockets[0].getsockname()[1]))
     service.begin()
+    renewing = asyncio.create_task(_renewing(certificate, servers[:2])) if certificate else None
     try:
         yield ports[0], ports[1], ports[2]
     finally:
+        if renewing:
+            renewing.cancel()
         for server in servers:
             server.stop()
         await service.end()
@@ -229,16 +237,13 @@ def _bound(address: Address) -> list[socket.socket]:
         raise LabError(f"{address.host} port {address.port}: {taken.strerror}", "use another address for it") from taken
 
 
-def _tls(settings: Settings) -> ssl.SSLContext | None:
-    if settings.certificate is None:
-        return None
-    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    made.minimum_version = ssl.TLSVersion.TLSv1_2
-    try:
-        made.load_cert_chain(settings.certificate, settings.certificate_key)
-    except OSError as wrong:  # ssl.SSLError is one
-        raise LabError(f"the certificate {settings.certificate} can't be used: {wrong}", "make it anew") from wrong
-    return made
+async def _renewing(certificate: tls.Certificate, servers: Sequence[HTTPServer]) -> None:
+    """Take up a certificate that was renewed, for the connections that come then."""
+    while True:
+        await asyncio.sleep(tls.LOOK)
+        if certificate.renewed():
+            for each in servers:
+                each.ssl_options = certificate.context
 
 
 def _log(handler: RequestHandler) -> None:

@@ -64,6 +64,7 @@ class Service:
         self.worked: OrderedDict[str, None] = OrderedDict()  # hashes of tokens that did lately
         self.uploads: dict[str, int] = {}  # learners who are sending, and how many
         self.large = asyncio.Semaphore(1)  # for what takes much memory
+        self.doubtful = asyncio.Semaphore(1)  # for tokens from where wrong ones come
         self.secret = b""  # what sessions are signed with; from the database
         self.broken = ""  # what an audit of the chain has found
         self.cluster = Cluster(settings.namespace) if settings.namespace else None

@@ -22,10 +22,10 @@ from urllib.parse import urlsplit
 import msgspec
 
 from mlops_lab.base.errors import UsageError
+from mlops_lab.classroom.gradable import table
 from mlops_lab.classroom.lti import registration
 from mlops_lab.classroom.lti.outward import origin
 from mlops_lab.classroom.lti.registration import Registration
-from mlops_lab.classroom.operator.labs import table
 from mlops_lab.labs.catalog import abouts, exercises
 
 _SHORTEST = 24  # characters of a token that somebody has chosen

@@ -81,7 +81,8 @@ class Server:
             except ssl.SSLCertVerificationError as wrong:
                 raise LabError(
                     f"the server's certificate is not the class's: {wrong.verify_message}",
-                    f"have it made again: kubectl -n {NAMESPACE} delete secret class-tls, then lab class up",
+                    f"have it made again (kubectl -n {NAMESPACE} delete secret class-tls, then lab class up), or renew"
+                    " the Secret that you brought as tls.existingSecret; the server takes it up within two minutes",
                 ) from wrong
             except (OSError, http.client.HTTPException) as trouble:
                 reason = "it closed the connection" if broken_connection(trouble) else str(trouble) or "no answer"

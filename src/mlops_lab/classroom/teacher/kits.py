@@ -13,9 +13,8 @@ from mlops_lab.base import durable
 from mlops_lab.base.errors import LabError, UsageError
 from mlops_lab.base.waiting import wait_until
 from mlops_lab.classroom import kit as kits
-from mlops_lab.classroom.kit import Kit
+from mlops_lab.classroom.kit import Kit, spelled
 from mlops_lab.classroom.operator import accounts, names, requests
-from mlops_lab.classroom.operator.kit import spelled
 from mlops_lab.classroom.roster import Learner
 from mlops_lab.classroom.teacher.asking import Server, asking, trust
 from mlops_lab.classroom.teacher.place import NAMESPACE, Place

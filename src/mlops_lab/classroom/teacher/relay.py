@@ -70,14 +70,15 @@ class Relay:
 
     async def run(self) -> None:
         """Pass on until `end`."""
-        server = await asyncio.start_server(self._take, sock=self._listening, limit=_FIRST)
-        try:
-            async with server:
+        async with await asyncio.start_server(self._take, sock=self._listening, limit=_FIRST) as server:
+            try:
                 await self._ended.wait()
-        finally:
-            for each in list(self._open):
-                each.cancel()
-            await asyncio.gather(*self._open, return_exceptions=True)
+            finally:  # from Python 3.12.1 on the end of the block waits for connections, and a page's lasts
+                self._ended.set()
+                server.close()
+                for each in list(self._open):
+                    each.cancel()
+                await asyncio.gather(*self._open, return_exceptions=True)
 
     def end(self) -> None:
         """Pass nothing on any more; in the loop's thread."""
@@ -87,11 +88,13 @@ class Relay:
         task = asyncio.current_task()
         assert task
         try:
-            if len(self._open) < _MOST:
+            if len(self._open) < _MOST and not self._ended.is_set():
                 self._open.add(task)
                 await self._pass(reader, writer)
         except OSError:
             pass  # either side has gone
+        except asyncio.CancelledError:  # by `run`, at the end; raised again, Python 3.12.1 would print it
+            writer.transport.abort()  # who reads no more keeps nobody waiting
         finally:
             self._open.discard(task)
             writer.close()

@@ -22,8 +22,8 @@ _PACKAGE = project() / "src" / "mlops_lab" if (project() / "src").is_dir() else 
 # are named module by module, so that a change elsewhere makes no other image; a test holds it against what is imported.
 _PARTS = (
     *("classroom/lti", "classroom/operator", "classroom/server", "classroom/__init__.py"),
-    *(f"classroom/{each}.py" for each in ("analysis", "audit", "chain", "in_place", "kit", "packing", "roster")),
-    "classroom/signing.py",
+    *(f"classroom/{each}.py" for each in ("analysis", "audit", "chain", "gradable", "in_place", "kit", "packing")),
+    *("classroom/gradable.toml", "classroom/roster.py", "classroom/signing.py"),
     *("__init__.py", "base", "kube", "desk/page/static/desk.css"),
     *(f"cluster/{each}.py" for each in ("__init__", "kubectl", "names", "own", "port_forward", "record")),
     *(f"engine/{each}.py" for each in ("__init__", "docker", "host")),

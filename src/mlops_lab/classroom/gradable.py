@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-_TABLE = Path(__file__).with_name("labs.toml")
+_TABLE = Path(__file__).with_name("gradable.toml")
 
 
 class Grading(msgspec.Struct, forbid_unknown_fields=True, frozen=True, rename={"grading": "class"}):
