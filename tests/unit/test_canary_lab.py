@@ -184,7 +184,7 @@ class Router(BaseHTTPRequestHandler):
             return self._say(200, b"{}")
         arm = "candidate" if self.headers["X-User"][0] == "0" else "stable"
         status, text = self._ask(arm, body)
-        if status == 500 and self.again:
+        if status >= 500 and self.again:
             status, text = self._ask("stable", body)
         return self._say(status, text)
 
@@ -296,6 +296,60 @@ def test_what_a_model_does_not_answer_may_be_asked_again_and_fails_all_the_same(
     monkeypatch.setattr(router, "_ask", fails(500, 0))
     assert world.do(crowd)["unlike"] == 40, "no model was asked"
 
+    def closes(self: Any, arm: str, body: bytes) -> tuple[int, bytes]:
+        fails(0, 1)(self, arm, body)
+        self.close_connection = True
+        return 0, b""
+
+    def say(self: Any, status: int, text: bytes) -> None:
+        if status:
+            said(self, status, text)
+
+    said = router._say
+    monkeypatch.setattr(router, "_ask", closes)
+    monkeypatch.setattr(router, "_say", say)
+    assert world.do(crowd)["unlike"] == 40, "no answer is none of the front's"
+
+
+def test_failures_come_with_several_statuses_and_are_plain_text(
+    around: tuple[Any, Any, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, router, address = around
+    both = {"median": 0.001, "errors": 0.5, "refused": 0.5}
+    crowd = {"send": {"targets": [address], "rate": 800, "count": 200, "seed": 1}, "wait": True}
+    came, whole = list[tuple[int, bytes]](), router._ask
+
+    def note(self: Any, arm: str, body: bytes) -> tuple[int, bytes]:
+        came.append(whole(self, arm, body))
+        return came[-1]
+
+    monkeypatch.setattr(router, "_ask", note)
+    world.do({"models": {"stable": both, "candidate": both}})
+    assert world.do(crowd)["unlike"] == 0
+    assert {status for status, _ in came} == {200, 422, 500, 502, 503, 504}
+    assert {status >= 500 for status, text in came if text.startswith(b"no prediction, trace ")} == {True}
+    assert {status for status, text in came if text.startswith(b"{")} == {200, 422}
+    for change in (
+        lambda status, text: (min(status, 500), text),
+        lambda status, text: (status, json.dumps(text.decode()).encode() if status >= 500 else text),
+        lambda status, text: (status, text.strip()),
+    ):
+        monkeypatch.setattr(router, "_ask", lambda *given, change=change: change(*whole(*given)))
+        assert 40 < world.do(crowd)["unlike"] < 160
+
+
+def test_a_model_reads_chunks(around: tuple[Any, Any, str]) -> None:
+    world, router, _ = around
+    asked = json.dumps({"rows": [{"number": 1, "wind": 2.0}]}).encode()
+    for name, port in router.ports.items():
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        for _ in range(2):
+            connection.request("POST", "/predict", iter([asked[:9], asked[9:]]), encode_chunked=True)
+            answer = connection.getresponse()
+            assert (answer.status, b"probabilities" in answer.read()) == (200, True)
+        connection.close()
+        assert world.models.counts[name] == 2
+
 
 def test_outcomes_are_told_elsewhere(around: tuple[Any, Any, str], monkeypatch: pytest.MonkeyPatch) -> None:
     world, _, address = around
@@ -390,6 +444,199 @@ world = importlib.import_module(sys.argv[2])
 world.serve = lambda models: None
 world.main()
 """
+
+
+# The canaries that the checker plays, as the judges see them
+
+
+Failed = Callable[[int], bool | None]
+WAYS: dict[str, Failed] = {
+    "right": lambda status: status == 0 or status >= 500,
+    "no answer is not counted": lambda status: None if status == 0 else status >= 500,
+    "refused is failed": lambda status: status == 0 or status >= 400,
+    "500 alone": lambda status: status == 500,
+}
+
+
+def live(judge: Any, models: tuple[Any, Any], failed: Failed, rng: np.random.Generator) -> str:
+    """What a judge says of a canary with 150 requests a second, whose front counts failures in some way."""
+    waiting: list[list[list[Any]]] = [[], []]
+    for _ in range(35):
+        new = []
+        for place, (model, share) in enumerate(zip(models, (675, 75), strict=True)):
+            answers, outcomes = [], []
+            for _ in range(rng.poisson(share)):
+                status = int(rng.choice(model["fails_with"])) if rng.random() < model["errors"] else 200
+                status = 422 if status == 200 and rng.random() < model.get("refused", 0) else status
+                status = 0 if rng.random() < model.get("broken", 0) else status
+                if (how := failed(status)) is not None:
+                    answers.append([how, model["median"] * np.exp(0.4 * rng.standard_normal())])
+                if status == 200:
+                    told = 1 / (1 + np.exp(1.1 - 1.2 * rng.standard_normal()))
+                    outcomes.append([min(max(told, 0.01), 0.99), bool(rng.random() < told)])
+            new.append({"answers": answers, "outcomes": waiting[place]})
+            waiting[place] = outcomes
+        if said := judge.look(*new):
+            return str(said)
+    return ""
+
+
+@pytest.mark.parametrize("solution", SOLUTIONS)
+def test_a_candidate_that_fails_as_often_in_another_way_is_promoted_by_who_counts_right(solution: str) -> None:
+    canaries, judge, rng = loaded("25", "canaries"), program(f"solution/{solution}"), np.random.default_rng(11)
+    good = canaries.as_good(0.075)
+    bad = canaries.STABLE, canaries.STABLE | {"errors": 0.09}
+    found = {
+        (name, what): {live(judge(), models, way, rng) for _ in range(4)}
+        for name, way in WAYS.items()
+        for what, models in (("good", good), ("errors", bad))
+    }
+    assert found == {
+        ("right", "good"): {"promote"}, ("right", "errors"): {"take back"},
+        ("no answer is not counted", "good"): {"take back"}, ("no answer is not counted", "errors"): {"take back"},
+        ("refused is failed", "good"): {"take back"}, ("refused is failed", "errors"): {"take back"},
+        ("500 alone", "good"): {"promote"}, ("500 alone", "errors"): {"promote"},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("solution", SOLUTIONS)
+def test_what_a_canary_of_before_did_is_seen_if_its_judge_goes_on(solution: str) -> None:
+    canaries, rng = loaded("25", "canaries"), np.random.default_rng(12)
+    good, judge = canaries.as_good(0.075), program(f"solution/{solution}")()
+    share = int(canaries.BEFORE * 0.09)
+    before = (
+        {"answers": [[False, 0.03]] * 9 * share, "outcomes": []},
+        {"answers": [[True, 0.03]] * share, "outcomes": []},
+    )
+    assert judge.look(*before) is None
+    assert live(judge, good, WAYS["right"], rng) == "take back"
+
+
+class Played:
+    """A stage with requests that come as is told, and a lab whose time they take."""
+
+    def __init__(self, ends: float, *, says: float, verdict: str = "promoted", asked: bool = False) -> None:
+        self.ends, self.says, self.verdict, self.asked = ends, says, verdict, asked
+        self.now, self.calls = 0.0, 0
+
+    async def look(self, *, fresh: bool = False) -> Any:
+        to_stable = min(self.now, self.ends) if self.verdict == "promoted" else self.now
+        rest = max(self.now - self.ends, 0.0) if self.verdict == "promoted" else min(self.now, self.ends) / 9
+        return {"counts": {"stable": round(135 * to_stable), "candidate": round(15 * to_stable + 150 * rest)}}
+
+    async def state(self, lab: Any) -> str:
+        self.calls += 1
+        if self.asked and self.says > self.now:
+            self.ends = self.says = self.now
+        return self.verdict if self.now >= self.says else "running"
+
+    async def pause(self, seconds: float) -> None:
+        self.now += seconds
+
+    async def eventually(self, look: Any, test: Any, *, within: float, every: float, **more: Any) -> Any:
+        end = self.now + within
+        while not (done := test(seen := await look())) and self.now <= end:
+            self.now += every
+        return loaded("25").Observation(done, "", "", seen)
+
+
+@pytest.mark.parametrize(
+    ("ends", "says", "asked", "shown"),
+    [
+        (60.0, 55.0, False, "promoted"), (185.0, 179.0, False, "promoted"), (999.0, 999.0, False, ""),
+        (999.0, 55.0, False, ""),  # it only says so
+        (999.0, 999.0, True, ""),  # it looks when it is asked
+    ],
+)  # fmt: skip
+def test_nobody_asks_for_a_good_canary_before_its_requests_show_an_end(
+    ends: float, says: float, asked: bool, shown: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    canaries, stage = loaded("25", "canaries"), Played(ends, says=says, asked=asked)
+    lab = made_up_lab("25", time=stage)
+    monkeypatch.setattr(canaries, "state", stage.state)
+    assert asyncio.run(canaries._shown(lab, stage, 180.0)) == shown
+    assert stage.calls == bool(shown)
+
+
+def test_nothing_is_decided_without_outcomes(lab25: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    scenario, lab = loaded("25", "scenario"), made_up_lab("25")
+    for said, after, ok in (
+        ("running", 60, True), ("taken back", 60, False), ("promoted", 109, False), ("taken back", 116, True),
+        ("no state (status 503)", 60, True),
+    ):  # fmt: skip
+
+        async def state(lab: Any, said: str = said) -> str:
+            return said
+
+        monkeypatch.setattr(scenario, "state", state)
+        assert asyncio.run(scenario.still_open(lab, time.monotonic() - after)).ok is ok
+
+
+@pytest.mark.parametrize(
+    ("said", "after", "now", "ok"),
+    [
+        ("running", 60, {"a": ["stable"], "b": ["candidate"]}, True),
+        ("running", 60, {"a": ["stable"], "b": ["stable"]}, False),
+        ("taken back", 60, {"a": ["stable"], "b": ["stable"]}, False),
+        ("taken back", 130, {"a": ["stable"], "b": ["stable"]}, True),  # pods may take a minute to be ready
+        ("taken back", 130, {"a": ["candidate"], "b": ["stable"]}, False),
+        ("taken back", 130, {"a": ["stable"], "b": [""]}, False),
+        ("running", 130, {"a": ["stable"], "b": ["stable"]}, False),
+    ],
+)
+def test_users_keep_their_model_while_the_canary_goes_on(
+    said: str, after: float, now: dict[str, list[str]], ok: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scenario = loaded("25", "scenario")
+
+    async def both(*given: Any, **more: Any) -> list[str]:
+        return ["x", "y"]
+
+    async def state(lab: Any) -> str:
+        return said
+
+    class Asked(Pods):
+        async def send(self, targets: Any, **how: Any) -> None: ...
+
+        async def done(self, **more: Any) -> Any:
+            return {"homes": now}
+
+    monkeypatch.setattr(scenario, "each_of_them", both)
+    monkeypatch.setattr(scenario, "state", state)
+    homes = {"a": "stable", "b": "candidate"}
+    seen = asyncio.run(scenario._again(made_up_lab("25"), Asked(), homes, "then", time.monotonic() - after))
+    assert seen.ok is ok
+
+
+def test_all_pods_are_replaced_also_those_that_nobody_makes_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    scenario, killed = loaded("25", "scenario"), list[str]()
+
+    def pod(name: str, phase: str) -> dict[str, Any]:
+        return {"metadata": {"name": name, "uid": name}, "status": {"phase": phase}}
+
+    class There(NothingThere):
+        async def all(self, kind: str, selector: str = "") -> list[Any]:
+            found = [
+                pod("front", "Running"),
+                pod("alone", "Running"),
+                pod("comes", "Pending"),
+                pod("done", "Succeeded"),
+            ]
+            return [each for each in found if each["metadata"]["name"] not in killed]
+
+        async def kill(self, name: str, grace: int | None = None) -> None:
+            killed.append(name)
+
+    async def state(lab: Any) -> str:
+        return "running"
+
+    async def both(*given: Any, **more: Any) -> list[str]:
+        return ["x", "y"]
+
+    monkeypatch.setattr(scenario, "state", state)
+    monkeypatch.setattr(scenario, "each_of_them", both)
+    asyncio.run(scenario.replaced(made_up_lab("25", objects=There())))
+    assert sorted(killed) == ["alone", "comes", "front"]
 
 
 # The canary's interface
@@ -495,7 +742,7 @@ def test_each_pod_does_all_of_the_interface(
     assert seen.ok is not bool(said)
     assert said in seen.seen
     if not said:
-        assert [each for each in stage.asked if "PUT" in each] == ["PUT a", "PUT a", "PUT b"]
+        assert [each for each in stage.asked if "PUT" in each] == ["PUT a", "PUT a", "PUT b", "PUT b"]
         assert asyncio.run(everywhere.one_for_another(made_up_lab("25"), stage)).ok
 
 

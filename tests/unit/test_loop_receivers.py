@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -152,7 +153,7 @@ def story(receiver: Receiver, world: World) -> dict[str, int]:
 
     receiver.tell(message(alert("temp", datetime.now(UTC) - timedelta(minutes=10), over=True)))
     note("resolved")
-    for kind in ("ErrorRateHigh", "NodeClockDrift"):
+    for kind in ("ErrorRateHigh", "NodeClockDrift", "PredictionsAlike"):
         receiver.tell(message(alert("answers", datetime.now(UTC), kind=kind)))
     note("no drift")
     world.end()
@@ -241,6 +242,8 @@ def test_a_solution_starts_one_run_for_each_drift(solution: str, world: World, t
         ("refuses_poison--the-last-of-a-message", "another drift", 1),
         ("starts_one_run--any-name-with-drift", "no drift", 1),
         ("refuses_worse--features-alone", "a drift of predictions", 2),
+        ("starts_one_run--any-name-that-begins-so", "no drift", 1),
+        ("refuses_poison--a-run-for-each-that-is-firing", "another drift", 4),
     ],
 )
 def test_a_mistake_shows_when_it_should(wrong: str, when: str, runs: int, world: World, tmp_path: Path) -> None:
@@ -259,10 +262,70 @@ def test_each_run_of_the_checker_has_days_of_its_own() -> None:
         assert found == same
         drawn.add(found)
     assert len(drawn) == 8
+    for bar in (0.55, 0.6, 0.65, 0.7, 0.75, 0.8):  # what serves above a bar is right in one of the two at most
+        assert min(ours for ours, _ in days.NOTHING_NEW.values()) > bar or bar >= max(
+            ours for ours, _ in days.DRIFTED.values()
+        )
+    assert all(theirs - ours > 0.03 for ours, theirs in days.NOTHING_NEW.values())
+    assert all(ours - theirs > 0.09 for ours, theirs in days.DRIFTED.values())
     found = days.Days("2013-02-14", "2013-07-11", "2013-07-24", ("held_out", "learnt"))
     assert (found.turned(0), found.turned(1)) == (["2013-02-08", "2013-02-14"], ["2013-06-14", "2013-07-04"])
     assert set(days.NOTHING_NEW) < set(days.POISONED)
     assert found.storms == ("2013-07-23", "2013-07-24")
+
+
+@pytest.mark.parametrize(
+    ("span", "right"),
+    [
+        ("2013-06-18 to 2013-07-08", True), ("2013-06-17 to 2013-07-07", True), ("2013-06-19 to 2013-07-09", True),
+        ("2013-06-17 to 2013-07-08", False), ("2013-06-18 to 2013-07-07", False), ("2013-06-16 to 2013-07-06", False),
+        ("2013-06-18", False), ("2013-06-31 to 2013-07-08", False),
+    ],
+)  # fmt: skip
+def test_three_weeks_are_21_days(span: str, right: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    versions = loaded("26", "versions")
+
+    async def tags_of(lab: Any, version: str) -> dict[str, str]:
+        return {"pipeline.run": "r", "data.days": span}
+
+    monkeypatch.setattr(versions, "tags_of", tags_of)
+    assert asyncio.run(versions.lineage(made_up_lab("26"), "2", "r", "2013-07-15")).ok is right
+
+
+@pytest.mark.parametrize(("runs", "ok"), [(["a"], True), (["b", "a"], False)])
+def test_a_new_alert_gets_one_run(runs: list[str], ok: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    scenario, looked = loaded("26", "scenario"), list[str]()
+
+    async def nothing(*given: Any, **more: Any) -> None: ...
+
+    async def known() -> list[Any]:
+        return []
+
+    async def posted(*given: Any) -> int:
+        return 200
+
+    async def begins(*given: Any, **more: Any) -> Any:
+        return scenario.Observation(True, "1 run begins", "1 run", runs[-1:])
+
+    async def ends(*given: Any, **more: Any) -> Any:
+        return scenario.Observation(True, "the run ends", "it did")
+
+    async def new_runs(*given: Any) -> list[dict[str, str]]:
+        return [{"run_id": each} for each in runs]
+
+    async def look(story: Any, run: str) -> None:
+        looked.append(run)
+
+    for name, what in {
+        "set_warehouse": nothing, "clear": nothing, "post": posted, "begins": begins, "ends": ends,
+        "new_runs": new_runs,
+    }.items():  # fmt: skip
+        monkeypatch.setattr(scenario, name, what)
+    lab = made_up_lab("26", platform=SimpleNamespace(pipelines=SimpleNamespace(runs=known)))
+    story = asyncio.run(scenario.one_run(lab, "2013-06-15", [], dict, look))
+    assert (story.once.ok, looked) == (ok, ["a"] if ok else [])
+    why = loaded("26").of_a_run(story.once, "more")
+    assert ("one drift gets one run" in why) is not ok
 
 
 def test_the_days_of_last_time_are_not_those_of_today(world: World, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from mlops_lab.kit.drawn import drawn
 from .everywhere import READY_WITHIN, says_everywhere
 from .scenario import replaced, where
 from .stage import (
+    ENDS,
     SETTLES,
     Seen,
     Stage,
@@ -27,13 +28,15 @@ from .stage import (
 RATE = 150.0  # requests a second
 DECIDED_WITHIN = 180.0  # s
 SOON = 100.0  # s of bad candidates; then the good one comes, whatever was drawn: a check has ten minutes
-WATCHED = 3.0  # s in which nothing comes any more where nothing is to come
+WATCHED, SEEN = 3.0, 50  # s in which nothing comes any more where nothing is to come; of so many requests at least
 SHARE, MORE = 0.12, 40  # of the requests, and so many beside: those that a bad candidate may get
 WORSE = ("errors", "latency", "predictions")
 STAYS_FOR = 80  # requests after all pods were replaced
 NOT_YET = Observation(False, "", "it was not come to")
-STABLE: Seen = {"errors": 0.01, "median": 0.03, "spread": 0.4}
-ENDS = ("promoted", "taken back")
+FAILS_WITH = (502, 503, 504)  # 500 comes to the users before
+STABLE: Seen = {"errors": 0.01, "fails_with": FAILS_WITH, "median": 0.03, "spread": 0.4}
+REFUSED = 0.12  # the share of requests that the good candidate answers with a status that is no failure
+BEFORE, BEFORE_RATE = 3000, 200.0  # requests of a canary that another one takes the place of, and how many a second
 
 
 @dataclass
@@ -67,20 +70,24 @@ async def before(lab: Lab) -> dict[str, list[Canary]]:
 
 
 async def good(lab: Lab) -> list[Canary]:
-    """A candidate that is no worse, and better in something; once more if it was not promoted.
+    """A candidate that is as good in all three; once more if it was not promoted.
 
-    Both fail often, the stable one by breaking connections: whoever does not count these sees the candidate fail more.
+    Both fail as often, the stable one by breaking connections: whoever does not count these sees the candidate fail
+    more, and so does who counts its refusals.
     """
     await lab.once(before)
-    random = drawn(lab, "good")
-    stable = STABLE | {"broken": round(random.uniform(0.11, 0.13), 4), "mixed": 1.3}
-    better = random.choice([{"mixed": 0.2}, {"median": 0.02, "mixed": 0.2}, {"mixed": 0.0}])
+    stable, candidate = as_good(drawn(lab, "good").uniform(0.072, 0.08))
     async with staged(lab, "good") as stage:
-        candidate = stable | {"errors": 0.09, "broken": 0.0} | better
         found = await _tried(lab, stage, "good", stable, candidate, "promoted")
         if found[-1].verdict == "promoted" and over(found[-1], "stable").ok:
             found[-1].stays = await outlives(lab, stage, "promoted")
         return found
+
+
+def as_good(broken: float) -> tuple[Seen, Seen]:
+    """How a stable model behaves that breaks that share of connections, and a candidate that fails as often."""
+    fails = broken + (1 - broken) * STABLE["errors"]
+    return STABLE | {"broken": round(broken, 4)}, STABLE | {"errors": round(fails, 4), "refused": REFUSED}
 
 
 async def outlives(lab: Lab, stage: Stage, verdict: str) -> Observation:
@@ -165,25 +172,30 @@ async def _tried(lab: Lab, stage: Stage, kind: str, stable: Seen, candidate: See
 async def judged(lab: Lab, stage: Stage, kind: str, stable: Seen, candidate: Seen) -> Canary:
     """One canary, from its beginning to some seconds after its end.
 
-    With the good one requests come to each pod by its own address, and what became of them is told at another pod.
+    With the good one requests come to each pod by its own address, and what became of them is told at another pod; it
+    takes the place of another canary, and nobody asks what goes on until its requests show an end.
     """
     found, each = Canary(kind), kind == "good"
     targets = await each_of_them(lab, within=READY_WITHIN) if each else [await service_address(lab)]
+    if each:
+        await another(lab, stage)
     await stage.behave(stable, candidate)
     await put(lab, stage.names["stable"], stage.names["candidate"])
     await stage.send(targets, rate=RATE, outcomes=True, elsewhere=each, seed=seed_of(lab, kind))
     try:
         await lab.time.pause(SETTLES)
         begun = await stage.look(fresh=True)
-        ended = await lab.time.eventually(
-            lambda: state(lab), lambda said: said in ENDS, expected="", shown=str,
-            within=DECIDED_WITHIN - float(begun["seconds"]), every=1.5,
-        )  # fmt: skip
+        left = DECIDED_WITHIN - float(begun["seconds"])
+        shown = await (_shown(lab, stage, left) if each else _said(lab, left))
+        said = shown or await state(lab)
         seen = await stage.look()
-        found.verdict, found.took = ended.value, float(seen["seconds"])
+        found.verdict, found.took = said, float(seen["seconds"])
         found.sent, found.harmed = sum(seen["counts"].values()), seen["counts"]["candidate"]
-        if ended.ok:
-            found.after = await _afterwards(lab, stage, "stable" if ended.value == "promoted" else "candidate")
+        if said in ENDS:
+            loser = "stable" if said == "promoted" else "candidate"
+            found.after = await _afterwards(lab, stage, loser)
+            if not shown and found.after[loser] == 0:
+                found.verdict = f"{said} when GET /canary asked, and not before,"
     finally:
         seen = await stage.stop()
     found.own = as_the_model_said(seen, "while the canary went on and after it")
@@ -191,17 +203,50 @@ async def judged(lab: Lab, stage: Stage, kind: str, stable: Seen, candidate: See
     return found
 
 
-async def _afterwards(lab: Lab, stage: Stage, model: str) -> dict[str, int]:
-    """How many requests come to which model some seconds after a verdict: as soon as none comes to that one."""
+async def another(lab: Lab, stage: Stage) -> None:
+    """A canary goes on with both models the other way round, and fails always; what is to be tried takes its place.
 
-    async def look() -> dict[str, int]:
-        before = (await stage.look())["counts"]
-        await lab.time.pause(WATCHED)
-        after: dict[str, int] = (await stage.look())["counts"]
-        return {each: after[each] - before[each] for each in after}
+    No outcomes come, so nothing is decided about it, and nothing of it counts for the one that follows.
+    """
+    await stage.behave({"errors": 1.0, "fails_with": FAILS_WITH}, {})
+    await put(lab, stage.names["candidate"], stage.names["stable"])
+    await stage.send([await service_address(lab)], rate=BEFORE_RATE, count=BEFORE, seed=seed_of(lab, "another"))
+    await stage.done()
+
+
+async def _said(lab: Lab, within: float) -> str:
+    """How a canary ends, or what goes on when its time is over."""
+    seen = await lab.time.eventually(
+        lambda: state(lab), lambda said: said in ENDS, expected="", shown=str, within=within, every=1.5
+    )
+    return str(seen.value)
+
+
+async def _shown(lab: Lab, stage: Stage, within: float) -> str:
+    """How a canary ends, where nobody asks before all requests come to one model; empty if they never do."""
+
+    async def look() -> str:
+        came = await _coming(lab, stage)
+        return await state(lab) if sum(came.values()) >= SEEN and 0 in came.values() else ""
 
     seen = await lab.time.eventually(
-        look, lambda found: found[model] == 0, expected="", shown=str, within=SETTLES, every=0.5
+        look, lambda said: said in ENDS, expected="", shown=str, within=within + SETTLES + WATCHED, every=0.5
+    )
+    return str(seen.value) if seen.ok else ""
+
+
+async def _coming(lab: Lab, stage: Stage) -> dict[str, int]:
+    """How many requests come to which model for some seconds."""
+    before = (await stage.look())["counts"]
+    await lab.time.pause(WATCHED)
+    after: dict[str, int] = (await stage.look())["counts"]
+    return {each: after[each] - before[each] for each in after}
+
+
+async def _afterwards(lab: Lab, stage: Stage, model: str) -> dict[str, int]:
+    """How many requests come to which model some seconds after a verdict: as soon as none comes to that one."""
+    seen = await lab.time.eventually(
+        lambda: _coming(lab, stage), lambda found: found[model] == 0, expected="", shown=str, within=SETTLES, every=0.5
     )
     found: dict[str, int] = seen.value
     return found

@@ -18,18 +18,17 @@ Answer = tuple[int, str]
 
 
 async def taken_at_each(lab: Lab, stage: Stage) -> Observation:
-    """A canary that begins at one pod goes on at each; each can end it, and takes outcomes when it is over."""
-    first, *others = await each_of_them(lab, within=READY_WITHIN)
+    """A canary that begins, or ends, at any of the pods does so at all; each takes outcomes when it is over."""
+    targets = await each_of_them(lab, within=READY_WITHIN)
     one, other = stage.names["stable"], stage.names["candidate"]
-    seen = await put_at(lab, stage, first, other, one)
-    if seen.ok:
-        seen = await says_everywhere(lab, stage, "running")
-    for target in (first, *others):
-        if seen.ok:
-            seen = await put_at(lab, stage, target, one, None)
-    if seen.ok:
-        seen = await says_everywhere(lab, stage, "none")
-    return await outcomes_at_each(lab, stage, (first, *others)) if seen.ok else seen
+    for target in targets:
+        for stable, candidate, state in ((other, one, "running"), (one, None, "none")):
+            seen = await put_at(lab, stage, target, stable, candidate)
+            if seen.ok:
+                seen = await says_everywhere(lab, stage, state, f" after that was sent to {target}")
+            if not seen.ok:
+                return seen
+    return await outcomes_at_each(lab, stage, targets)
 
 
 async def one_for_another(lab: Lab, stage: Stage) -> Observation:
@@ -68,7 +67,7 @@ async def outcomes_at_each(lab: Lab, stage: Stage, targets: Sequence[str]) -> Ob
     return await _taken(lab, asked, "POST /outcomes without a canary", targets, SETTLES)
 
 
-async def says_everywhere(lab: Lab, stage: Stage, state: str) -> Observation:
+async def says_everywhere(lab: Lab, stage: Stage, state: str, when: str = "") -> Observation:
     """Whether each pod says that state, some seconds after it has begun."""
 
     async def look() -> list[str]:
@@ -78,7 +77,7 @@ async def says_everywhere(lab: Lab, stage: Stage, state: str) -> Observation:
 
     return await lab.time.eventually(
         look, lambda said: set(said) == {state}, within=SETTLES, every=1,
-        expected=f"GET /canary says {state!r} at each pod behind Service model",
+        expected=f"GET /canary says {state!r} at each pod behind Service model{when}",
         shown=lambda said: ", ".join(f"{count} {what}" for what, count in sorted(Counter(said).items())),
     )  # fmt: skip
 

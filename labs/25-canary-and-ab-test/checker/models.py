@@ -10,6 +10,7 @@ import math
 import random
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -23,12 +24,16 @@ class Behaviour:
     """How a model answers: see `streams.Model`.
 
     Attributes:
+        errors: share of requests that it fails, with one of `fails_with` and a text that is no JSON.
         broken: share of requests at which it breaks the connection, however often they come.
+        refused: share of the other requests that it answers with status 422, which is no failure.
     """
 
     version: str = "-"
     errors: float = 0.0
+    fails_with: Sequence[int] = (500, 502, 503, 504)
     broken: float = 0.0
+    refused: float = 0.0
     median: float = 0.03
     spread: float = 0.4
     tail: float = 0.0
@@ -42,14 +47,15 @@ class Came:
 
     Attributes:
         status: 0 where there was no answer.
-        asked, said: the JSON objects of the request and of the answer.
+        asked: the JSON object of the request.
+        said: the JSON object of the answer, or its text where that is none.
     """
 
     model: str
     status: int
     probability: float | None
     asked: dict[str, Any]
-    said: dict[str, Any]
+    said: dict[str, Any] | str
 
 
 def chance(wind: float) -> float:
@@ -82,19 +88,23 @@ class Models:
             self.counts = dict.fromkeys(PORTS, 0)
             self._unanswered: set[int] = set()
 
-    def answer(self, name: str, asked: dict[str, Any]) -> tuple[int, dict[str, Any], float]:
+    def answer(self, name: str, asked: dict[str, Any]) -> tuple[int, dict[str, Any] | str, float]:
         """Status, body, and seconds that it takes; kept. Status 0: no answer."""
         how, draw, row = self._behaviours[name], self._random, asked["rows"][0]
         number = int(row["number"])
         with self._lock:
             took = how.median * math.exp(how.spread * draw.gauss(0, 1)) * (10 if draw.random() < how.tail else 1)
             told = chance(float(row["wind"])) + math.log(how.odds) + how.mixed * draw.gauss(0, 1)
-            failed = draw.random() < how.errors
-            found = None if failed else round(probability(told), 5)
+            failed, refused = draw.random() < how.errors, draw.random() < how.refused
+            found = None if failed or refused else round(probability(told), 5)
             # What nobody knows beforehand: an answer that is made anew, of what its maker knows of, lacks it.
-            body: dict[str, Any] = {"model_version": how.version, "trace": f"{draw.getrandbits(48):012x}"}
-            body |= {"detail": "no prediction"} if failed else {"probabilities": [found]}
-            came = Came(name, 500 if failed else 200, found, asked, body)
+            trace = f"{draw.getrandbits(48):012x}"
+            body: dict[str, Any] | str = f"no prediction, trace {trace}\n"
+            if not failed:
+                rest = {"detail": "wind: not known there"} if refused else {"probabilities": [found]}
+                body = {"model_version": how.version, "trace": trace} | rest
+            status = draw.choice(how.fails_with) if failed else 422 if refused else 200
+            came = Came(name, status, found, asked, body)
             again = number in self._unanswered
             if again or draw.random() < how.broken:
                 self._unanswered.add(number)
@@ -113,9 +123,10 @@ class Handler(BaseHTTPRequestHandler):
     name: str
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        body = self._body()
         try:
-            status, said, after = 404, {"detail": f"the model knows POST /predict, not {self.path[:40]}"}, 0.0
+            status, after = 404, 0.0
+            said: dict[str, Any] | str = {"detail": f"the model knows POST /predict, not {self.path[:40]}"}
             if self.path == "/predict":
                 status, said, after = self.models.answer(self.name, json.loads(body))
         except (ValueError, TypeError, LookupError, RecursionError):
@@ -129,11 +140,26 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self._say(200, {"model": self.name})
 
-    def _say(self, status: int, said: dict[str, Any]) -> None:
-        content = json.dumps(said).encode()
+    def _body(self) -> bytes:
+        """What was sent, also in chunks, as a proxy does that does not know how long it is."""
+        if "chunked" not in (self.headers.get("Transfer-Encoding") or "").lower():
+            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        found = b""
+        try:
+            while size := int(self.rfile.readline(99).split(b";")[0], 16):
+                found += self.rfile.read(size)
+                self.rfile.readline(9)  # the end of its line
+            while self.rfile.readline(999).strip():  # trailers, to the empty line
+                pass
+        except ValueError:
+            self.close_connection = True
+        return found
+
+    def _say(self, status: int, said: dict[str, Any] | str) -> None:
+        content = said.encode() if isinstance(said, str) else json.dumps(said).encode()
         try:
             self.send_response(status)
-            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Type", "text/plain" if isinstance(said, str) else "application/json")
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)

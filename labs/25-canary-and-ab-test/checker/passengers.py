@@ -133,16 +133,16 @@ class Crowd:
     def _take(self, asked: dict[str, Any], user: str, target: str, status: int, text: bytes) -> None:
         """Hold an answer against what the model gave, and what the model got against what was asked.
 
-        Where the model gave none, any status of 500 or more will do, or none, and it may have been asked again.
+        Where the model gave none, any status of 500 or more will do, and it may have been asked again.
         """
         number, wind = asked["rows"][0]["number"], asked["rows"][0]["wind"]
         came = self.models.came.pop(number, [])
         home = came[-1].model if came else ""
         right = bool(came) and all(each.asked == asked and each.model == home for each in came)
         if right and came[0].status == 0:
-            right = status == 0 or status >= 500
+            right = status >= 500
         else:
-            right = right and len(came) == 1 and came[0].status == status and fields(text) == came[0].said
+            right = right and len(came) == 1 and came[0].status == status and same(text, came[0].said)
         with self.lock:
             self.by[home] += 1
             self.homes.setdefault(user, set()).update({each.model for each in came} or {""})
@@ -207,6 +207,11 @@ def posted(
             if fresh or not closed:
                 return 0, f"{type(trouble).__name__}: {trouble}".encode()
     return 0, b""
+
+
+def same(text: bytes, said: dict[str, Any] | str) -> bool:
+    """Whether an answer is the model's: its JSON object, however it is written, or its text, byte for byte."""
+    return text == said.encode() if isinstance(said, str) else fields(text) == said
 
 
 def fields(text: bytes) -> dict[str, Any]:

@@ -2,27 +2,46 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from mlops_lab.checks import Lab, Observation, expect
+from mlops_lab.checks import Failure, Lab, Observation, expect
 from mlops_lab.kit.drawn import drawn
 from mlops_lab.kit.pods import name
 
 from .everywhere import READY_WITHIN, one_for_another, taken_at_each
-from .stage import SETTLES, Stage, as_the_model_said, each_of_them, put, seed_of, service_address, staged, state
+from .stage import (
+    ENDS,
+    SETTLES,
+    Stage,
+    as_the_model_said,
+    each_of_them,
+    put,
+    seed_of,
+    service_address,
+    staged,
+    state,
+)  # fmt: skip
 
 BACK_WITHIN = 60.0  # s until all pods are new
-USERS, USERS_RATE = 5000, 200.0
+USERS, USERS_RATE = 8000, 200.0
 AGAIN = 300  # users who come again
 PLAIN, ERRORS = 200, 0.1  # requests without a canary, and the share that the model fails
 FAILS = (0.2, 0.3)  # the share that the candidate fails: nobody knows any outcome, so its users keep it
+# s from the PUT in which nothing is decided without outcomes: less than two minutes, as who counts looks may be early.
+OPEN_FOR = 110.0
 
 
 @dataclass
 class Users:
-    """What was seen of users and their model; one that was not come to is None."""
+    """What was seen of users and their model; one that was not come to is None.
+
+    Attributes:
+        undecided: whether the canary still went on, for as long as nothing may be decided.
+        lost: what was not there when all pods were new.
+    """
 
     each: Observation | None = None
     plain: Observation | None = None
@@ -30,15 +49,20 @@ class Users:
     anew: Observation | None = None
     own: Observation | None = None
     share: Observation | None = None
+    undecided: Observation | None = None
     pods: Observation | None = None
     restarted: Observation | None = None
+    lost: Failure | None = None
 
 
 async def users(lab: Lab) -> Users:
-    """Without a canary; then with one: 5,000 users, some of them at each pod, and once more when all pods are new.
+    """Without a canary; then with one: 8,000 users, some of them at each pod, and once more when all pods are new.
 
-    Before that each pod is asked by itself to begin canaries, to end them, and to take outcomes.
+    Before that each pod is asked by itself to begin canaries, to end them, and to take outcomes. None come while the
+    canary goes on, so nothing is decided about it for two minutes, though its candidate fails often.
     """
+    from . import gives_a_tenth  # which begins with this
+
     found = Users()
     await each_of_them(lab, within=READY_WITHIN)
     async with staged(lab, "users") as stage:
@@ -60,6 +84,7 @@ async def users(lab: Lab) -> Users:
             return found
         chance = drawn(lab, "without outcomes")
         await stage.behave({}, {"errors": round(chance.uniform(*FAILS), 3)})
+        began = time.monotonic()
         found.anew = await one_for_another(lab, stage)
         if not found.anew.ok:
             return found
@@ -75,41 +100,81 @@ async def users(lab: Lab) -> Users:
         if not found.own.ok or not found.share.ok:
             return found
         homes = {user: model for model, some in seen["users"].items() for user in some}
-        found.pods = await _again(lab, stage, homes, "at each pod")
-        if found.pods.ok:
+        found.pods = await _again(lab, stage, homes, "at each pod", began)
+        found.undecided = await still_open(lab, began)
+        if not (found.pods.ok and found.undecided.ok):
+            return found
+        try:
             await replaced(lab)
-            found.restarted = await _again(lab, stage, homes, "after all pods were replaced")
+            found.restarted = await _again(lab, stage, homes, "after all pods were replaced", began)
+        except Failure as failure:  # of the check about users, not of this one
+            found.lost = failure
+            return found
+        found.undecided = await still_open(lab, began)
+        if found.restarted.ok and found.undecided.ok and lab.thorough(gives_a_tenth):
+            found.undecided = await stays_open(lab, stage, began)
         return found
 
 
-async def _again(lab: Lab, stage: Stage, homes: dict[str, str], when: str) -> Observation:
-    """Whether users get the model that they had, whichever pod they come to."""
+async def still_open(lab: Lab, began: float) -> Observation:
+    """Whether nothing is decided about a canary of which no outcomes come, before its two minutes are over.
+
+    Args:
+        began: when it did, as `time.monotonic` has it.
+    """
+    said, after = await state(lab), time.monotonic() - began
+    ended = said in ENDS and after < OPEN_FOR
+    return Observation(
+        not ended, "nothing is decided without outcomes in the first two minutes of a canary",
+        f"{said} {after:.0f} s after the PUT" if ended else "nothing was", timed=False,
+    )  # fmt: skip
+
+
+async def stays_open(lab: Lab, stage: Stage, began: float) -> Observation:
+    """The same all the time, while many more users come, and many of the candidate's answers fail."""
+    await stage.send([await service_address(lab)], rate=USERS_RATE, seed=seed_of(lab, "no outcomes"))
+    try:
+        seen = await still_open(lab, began)
+        while seen.ok and time.monotonic() - began < OPEN_FOR:
+            await lab.time.pause(2)
+            seen = await still_open(lab, began)
+    finally:
+        await stage.stop()
+    return seen
+
+
+async def _again(lab: Lab, stage: Stage, homes: dict[str, str], when: str, began: float) -> Observation:
+    """Whether users get the model that they had, whichever pod they come to.
+
+    Where pods took long to be ready the canary may rightly be over: then all may have the stable model.
+    """
     every = await each_of_them(lab, within=BACK_WITHIN)
     some = list(homes)
     drawn(lab, "order of users").shuffle(some)
     count = len(some) * len(every)
     await stage.send(every, rate=USERS_RATE, users=some, count=count, seed=seed_of(lab, when))
     seen = await stage.done(homes=True)
+    what = await state(lab)
+    over = what == "taken back" and time.monotonic() - began > OPEN_FOR
     moved = Counter(
         f"{homes[user]} before, then {' and '.join(each or 'none' for each in now)}"
         for user, now in seen["homes"].items()
-        if now != [homes[user]]
+        if set(now) - {homes[user], "stable" if over else homes[user]}
     )
     expected = f"{len(some)} users have the model that they had, {when}"
     shown = ", ".join(f"{number} had {how}" for how, number in moved.most_common(2)) or "they do"
-    what = await state(lab)
     return Observation(not moved, expected, f"{shown}; the canary is {what}" if moved else shown, sum(moved.values()))
 
 
 async def replaced(lab: Lab) -> None:
-    """Delete every pod of the namespace that something makes anew, without notice, and wait for those of `model`."""
+    """Delete every pod of the namespace that runs, or will, without notice, and wait for those of `model`.
+
+    As the command in the README does: what nobody makes anew is gone.
+    """
     pods = [
         each
         for each in await lab.objects.all("Pod")
-        if any(
-            owner.get("controller") and owner.get("kind") != "Job"
-            for owner in each["metadata"].get("ownerReferences") or []
-        )
+        if (each.get("status") or {}).get("phase") not in ("Succeeded", "Failed")
     ]
     old = {name(each) for each in pods}
     for each in sorted(old):
@@ -129,7 +194,8 @@ async def replaced(lab: Lab) -> None:
         shown=str, within=BACK_WITHIN,
     )  # fmt: skip
     expect(answered).because(
-        "all pods were deleted at once, and made anew by their Deployments: what they need they have to find again"
+        "all pods were deleted at once, and those of a Deployment, a StatefulSet or a DaemonSet are made anew, others "
+        "not: what they need they have to find again"
     )
     await lab.time.pause(SETTLES)
 

@@ -20,10 +20,11 @@ from .models import PORTS
 HERE = Path(__file__).parent
 IMAGE, ARCHIVE = "flight-delay:v1", "programs.zip"
 FIRST = "model-v1"  # what serves before the check, and after it
-PUT_WITHIN, ASKED_WITHIN, REACHED_WITHIN = 20.0, 20.0, 30.0  # s
+PUT_WITHIN, ASKED_WITHIN, REACHED_WITHIN = 30.0, 20.0, 30.0  # s
 SETTLES = 10.0  # s in which all pods know of a canary's beginning or end
 SAID_WITHIN = 90.0  # s for the checker's own program; it gives up waiting for answers before that
-STATES = ("none", "running", "promoted", "taken back")
+ENDS = ("promoted", "taken back")
+STATES = ("none", "running", *ENDS)
 SLICES = "kubernetes.io/service-name"
 
 Seen = dict[str, Any]
@@ -62,7 +63,7 @@ class Stage:
 
     async def call(self, calls: Sequence[tuple[str, str, str, Any]]) -> list[tuple[int, str]]:
         """Requests, one after the other: method, `host:port`, path and JSON object; the answers' status and text."""
-        seen = await self._say({"call": [list(each) for each in calls]}, within=SAID_WITHIN + 6 * len(calls))
+        seen = await self._say({"call": [list(each) for each in calls]}, within=SAID_WITHIN + 13 * len(calls))
         return [(int(status), str(text)) for status, text in seen["answers"]]
 
     async def _say(self, said: Mapping[str, Any], *, within: float = SAID_WITHIN) -> Seen:
@@ -119,7 +120,7 @@ async def _back(lab: Lab) -> None:
     """The first model serves again, if anybody listens."""
     if await lab.objects.named("Service", "model").now():
         with contextlib.suppress(Exception):
-            await lab.traffic.put("model", "/canary", {"stable": FIRST, "candidate": None}, within=5)
+            await lab.traffic.put("model", "/canary", {"stable": FIRST, "candidate": None}, within=12)
 
 
 async def put(lab: Lab, stable: str, candidate: str | None) -> None:
@@ -130,7 +131,7 @@ async def put(lab: Lab, stable: str, candidate: str | None) -> None:
     """
     body = {"stable": stable, "candidate": candidate}
     seen = await lab.time.eventually(
-        lambda: lab.traffic.put("model", "/canary", body, within=10), lambda answer: 200 <= answer.status < 300,
+        lambda: lab.traffic.put("model", "/canary", body, within=12), lambda answer: 200 <= answer.status < 300,
         expected="PUT /canary of Service model is answered with status 2xx", shown=lambda answer: answer.shown,
         within=PUT_WITHIN,
     )  # fmt: skip

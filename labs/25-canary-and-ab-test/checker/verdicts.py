@@ -60,7 +60,7 @@ async def verdicts(lab: Lab) -> list[tuple[str, str, int]]:
             absent("a judge that looks and says None, 'promote' or 'take back'", seen, evidence=found["lines"])
         ).because(
             "a judge that raises, hangs or ends its process decides about nothing. replay.py in your folder plays some "
-            "canaries to it: python3 replay.py, or kubectl logs --follow job/replay"
+            "canaries to it: python3 replay.py"
         )
     return [(str(kind), str(said), int(number)) for kind, said, number in found["verdicts"]]
 

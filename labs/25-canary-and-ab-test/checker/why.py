@@ -21,7 +21,8 @@ BAD_ONES = (
 )
 LOST = (
     "what the model of a user answers is what the user gets, and no other model is asked instead: a failure that is "
-    "hidden is not counted either. See what was sent and what came back in the evidence"
+    "hidden is not counted either. Its status is kept (500 is not 503), and its body, be it JSON or plain text; where "
+    "it gives no answer, yours is due, with a status of 500 or more. The evidence has what was sent and what came back"
 )
 STAYS = (
     "GET /canary says what goes on, and each pod has to do so within 10 s: without a canary all users have the stable"
@@ -30,12 +31,17 @@ STAYS = (
 )
 EACH_POD = (
     "each pod behind Service model does all of the interface, asked by its own address: a canary that begins at one of "
-    "them goes on at all of them within 10 s, `candidate: null` ends it, and outcomes come late, also when it is over. "
-    "Kept connections and chance decide which pod hears of it"
+    "them goes on at all of them within 10 s, `candidate: null` at any of them ends it, and outcomes come late, also "
+    "when it is over. Kept connections and chance decide which pod hears of it"
 )
 ANEW = (
     "a canary that begins takes the place of any other, also of one that is still running: that one was a mistake, or "
     "nobody wants it any more"
+)
+TOO_SOON = (
+    "no outcomes had come, and a fifth of the candidate's answers failed, or more. How good its predictions are nobody "
+    "knows then, so nothing is decided in the first two minutes: neither by errors alone, when enough answers for that "
+    "have come, nor because outcomes are late, nor after so many looks"
 )
 FORGOT = (
     "the verdict has to outlive the pods as the canary does: all users have the candidate that was promoted, and keep "
@@ -58,24 +64,28 @@ MOVED_AT_PODS = (
 )
 MOVED_AT_RESTART = (
     "the pods were all deleted at once, and the new ones know what they find: the canary that goes on has to be "
-    "somewhere that outlives them (a ConfigMap, a PersistentVolumeClaim), and whatever goes into the hash too"
+    "somewhere that outlives them (a ConfigMap, a PersistentVolumeClaim), and whatever goes into the hash too. A pod "
+    "that no controller makes anew is gone, and its memory with it"
 )
 NOT_PROMOTED = (
-    "this candidate was better than the stable model in two things or more. judge.py alone is right about such ones; "
-    "so what reaches it here is something else. Does each answer and each outcome count for the model that its user "
-    "has? Here what became of a flight is told at another pod than the one that answered. Where the candidate fails "
-    "with status 500, the stable model breaks the connection, a little more often"
+    "this candidate was as good as the stable model in all three. judge.py alone is right about such ones; so what "
+    "reaches it here, or what is asked beside it, is something else. Does each answer and each outcome count for the "
+    "model that its user has? Here what became of a flight is told at another pod than the one that answered. Where "
+    "the candidate fails with status 502, 503 or 504, the stable model breaks the connection, as often: each of these "
+    "is an answer that failed, and one with status 422 is not. This canary took the place of one whose candidate "
+    "failed each time: that is no matter of this one, which has a Judge() of its own"
 )
 MISSED = (
     "a canary is over within three minutes of PUT /canary: with 150 requests a second 15 of the candidate's come each"
-    " second. What does yours still wait for? Who looks when nobody asks?"
+    " second. What does yours still wait for? Who looks when nobody asks? While the good candidate is tried the "
+    "checker does not ask for GET /canary before all requests come to one model"
 )
 HARMED = "until the verdict a bad candidate harms a tenth of the users, and no others: it gets no more than its share"
 OUTCOMES = "outcomes come to Service model, whichever pod that is: in a body with up to 200 of them"
 BAD_LIVE = {
     "errors": (
-        "of this candidate's answers 9 to 14 % have status 500, of the stable model's 1 %. An answer with a status of"
-        " 500 or more is one that failed, as well as one that never came"
+        "of this candidate's answers 9 to 14 % have status 502, 503 or 504, of the stable model's 1 %. An answer with "
+        "a status of 500 or more is one that failed, as well as one that never came"
     ),
     "latency": (
         "this candidate takes twice as long for each answer, or ten times as long for every seventh. Measure from the"

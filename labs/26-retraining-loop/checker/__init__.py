@@ -7,7 +7,7 @@ alias are afterwards as they were.
 
 from __future__ import annotations
 
-from mlops_lab.checks import Lab, check, expect
+from mlops_lab.checks import Lab, Observation, check, expect
 from mlops_lab.kit.deployments import NOTHING_RUNS, exists
 
 from .days import days
@@ -28,6 +28,15 @@ OF_PREDICTIONS = (
     "This one is PredictionDrift, and no FeatureDrift comes with it: either of them is a drift. It began some seconds "
     "after that end"
 )
+SEVERAL = (
+    "one message came, in which one alert is new, and one drift gets one run. How many alerts of the message are "
+    "firing, and whether the run fails, is no reason for another"
+)
+
+
+def of_a_run(seen: Observation, why: str) -> str:
+    """Why a new alert got no run, or more than one."""
+    return SEVERAL if not seen.ok and len(seen.value or ()) > 1 else ANOTHER + why
 
 
 @check(points=1, domains=("ckad/services-and-networking",))
@@ -67,17 +76,18 @@ async def serves_the_first_version(lab: Lab) -> None:
 async def starts_one_run(lab: Lab) -> None:
     """An alert starts one run in the pipelines experiment named like the namespace, however often it is told.
 
-    The checker posts what Alertmanager would: a `resolved` message and two alerts of other names (no run), then a
-    firing one twice at the same moment, beside one about another feature, once more while the run goes on, after
-    its end, and after the receiver's pod was replaced; after the end also one about another feature, which moved
-    before that, and the first one beside an alert that began after the end and is over. A message that is answered
-    by an error comes again at once.
+    The checker posts what Alertmanager would: a `resolved` message and three alerts of other names (no run), one of
+    them about the model's predictions, then a firing one twice at the same moment, beside one about another feature,
+    once more while the run goes on, after its end, and after the receiver's pod was replaced; after the end also one
+    about another feature, which moved before that, and the first one beside an alert that began after the end and is
+    over. A message that is answered by an error comes again at once.
     """
     story = await lab.once(repeated_alert)
     expect(story.calm).because(
         "send_resolved: the message has `status: resolved` when an alert is over, for the group and for each alert in "
         "it. There is nothing to do then; nor is there when neither FeatureDrift nor PredictionDrift is the alert's "
-        "name, as a whole: Alertmanager posts whatever concerns the namespace, and clocks drift, too"
+        "name, as a whole: Alertmanager posts whatever concerns the namespace, and clocks drift, too. What a message "
+        "starts may come up to 25 s later"
     )
     expect(story.started).because(
         "look at what arrives: kubectl logs deploy/alerts. A run counts if it is in the experiment named by "
@@ -103,7 +113,7 @@ async def refuses_poison(lab: Lab) -> None:
     for stage in (repeated_alert, other_part):
         story = await lab.once(stage)
         if stage is other_part:
-            expect(story.once).because(ANOTHER + OF_A_GROUP)
+            expect(story.once).because(of_a_run(story.once, OF_A_GROUP))
         expect(story.ended).because("the engine's page shows what a run waits for: lab open pipelines")
         expect(story.made).because(
             "a run that breaks before it has seen the days refuses everything, and proves nothing. Its first failed "
@@ -129,7 +139,7 @@ async def refuses_worse(lab: Lab) -> None:
     trains one. The alias and the answers are looked at while it goes on, too.
     """
     story = await lab.once(second_alert)
-    expect(story.once).because(ANOTHER + OF_PREDICTIONS)
+    expect(story.once).because(of_a_run(story.once, OF_PREDICTIONS))
     expect(story.ended).because("the engine's page shows what a run waits for: lab open pipelines")
     expect(story.made).because(
         "that nothing worse serves is an achievement only where something was trained and compared: these are whole "
@@ -138,8 +148,9 @@ async def refuses_worse(lab: Lab) -> None:
     )
     expect(story.kept).because(
         "what serves for half a minute and is taken back has served. A model that looks good on its own training rows "
-        "may be worse than what serves. Let `evaluate` compare both on the held-out days, and let nothing after it "
-        "happen, neither the alias nor a rollout, unless it said true: dsl.If(judged.outputs['Output'] == True)"
+        "may be worse than what serves, and so may one that is above a fixed bar: the week may be an easy one. Let "
+        "`evaluate` compare both on the held-out days, and let nothing after it happen, neither the alias nor a "
+        "rollout, unless it said true: dsl.If(judged.outputs['Output'] == True)"
     )
 
 
@@ -175,8 +186,9 @@ async def rolls_out(lab: Lab) -> None:
     expect(story.ended).because("the engine's page shows what a run waits for: lab open pipelines")
     expect(story.moved).because(
         "the run ended and the alias stands where it stood. A candidate that was trained on the same old days can't be "
-        "better now: ask the warehouse for today (GET /today), and take the last four weeks. Why it was not better is "
-        "the tag evaluation.why of its MLflow run; why a step failed is on the engine's page"
+        "better now: ask the warehouse for today (GET /today), and take the last four weeks. Is it held against the "
+        "model in service? A fixed bar may be too high for a hard week. Why it was not better is the tag "
+        "evaluation.why of its MLflow run; why a step failed is on the engine's page"
     )
     expect(story.lineage).because(
         "who asks in a year why this model decided so needs the way back: version, run, days. `register` writes these "

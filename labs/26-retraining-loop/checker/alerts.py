@@ -17,6 +17,7 @@ OTHERS = (
     "ContainerThrottled", "ModelNotLoaded", "ServingErrorsFast", "ServingErrorsSlow", "ServingLatencyHigh",
 )  # fmt: skip
 ALIKE = ("NodeClockDrift", "ConfigDrift", "TerraformDrift", "ScheduleDrift")
+OF_THE_MODEL = "PredictionsAlike"  # the platform's own, with the labels that an alert about drift has
 
 
 def now() -> datetime:
@@ -79,7 +80,7 @@ def _stamp(when: datetime) -> str:
 async def active_alerts(lab: Lab, *, pending: bool = False) -> list[str]:
     """The alerts about drift that fire, or also those that would in a moment."""
     state = "firing|pending" if pending else "firing"
-    query = f'ALERTS{{alertstate=~"{state}",{lab.platform.prometheus.matcher},app="model",alertname=~"{DRIFT}"}}'
+    query = f'ALERTS{{alertstate=~"{state}",{lab.platform.prometheus.matcher},alertname=~"{DRIFT}"}}'
     found = await lab.platform.prometheus.query(query)
     return sorted({f"{each.labels['alertname']} of {each.labels.get('of')}" for each in found})
 

@@ -16,16 +16,22 @@ HOME = "2013-02-21"  # where the warehouse is before and after
 LEARNT, HELD_OUT = 21, 7  # days to learn from, and to judge by
 # `validate` refuses either part of these weeks when its labels are turned round, and the whole of them then, too.
 POISONED = (
-    "2013-02-14", "2013-02-17", "2013-02-22", "2013-03-03", "2013-03-20", "2013-04-25", "2013-05-25", "2013-06-15",
-    "2013-06-25", "2013-07-01", "2013-07-11", "2013-07-27",
+    "2013-02-08", "2013-02-09", "2013-02-14", "2013-02-17", "2013-02-22", "2013-03-03", "2013-03-08", "2013-03-09",
+    "2013-03-10", "2013-03-11", "2013-03-20", "2013-04-25", "2013-05-25", "2013-06-15", "2013-06-25", "2013-07-01",
+    "2013-07-11", "2013-07-27",
 )  # fmt: skip
-# Of those these are fit as they are, and the AUC of a candidate is lower than that of the model in service.
-NOTHING_NEW = ("2013-02-14", "2013-02-17", "2013-02-22")
-# These are fit, a candidate's AUC is surely higher by 0.09 or more, and the last two days are a drift.
-DRIFTED = (
-    "2013-06-20", "2013-06-25", "2013-06-28", "2013-07-09", "2013-07-10", "2013-07-11", "2013-07-12", "2013-07-13",
-    "2013-07-24", "2013-07-27", "2013-08-10",
-)  # fmt: skip
+# A candidate's AUC on the held-out week, and that of the model in service. No bar tells these from those: with one of
+# 0.65 or less a candidate that is worse would serve, with one of 0.7 or more one that is better would not.
+# Of those above these are fit as they are, and a candidate is surely worse by 0.017 or more.
+NOTHING_NEW = {
+    "2013-02-08": (0.674, 0.781), "2013-02-09": (0.666, 0.770), "2013-03-08": (0.673, 0.723),
+    "2013-03-09": (0.668, 0.727), "2013-03-10": (0.679, 0.727), "2013-03-11": (0.691, 0.728),
+}  # fmt: skip
+# These are fit, a candidate is surely better by 0.076 or more, and the last two days are a drift.
+DRIFTED = {
+    "2013-06-21": (0.693, 0.597), "2013-07-15": (0.655, 0.549), "2013-07-29": (0.692, 0.562),
+    "2013-08-15": (0.684, 0.565),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -60,4 +66,5 @@ async def days(lab: Lab) -> Days:
     """This run's."""
     chance = drawn(lab, "days")
     first, second = chance.sample(("learnt", "held_out"), 2)
-    return Days(chance.choice(NOTHING_NEW), chance.choice(POISONED), chance.choice(DRIFTED), (first, second))
+    worse, better = chance.choice(list(NOTHING_NEW)), chance.choice(list(DRIFTED))
+    return Days(worse, chance.choice(POISONED), better, (first, second))

@@ -68,12 +68,11 @@ async def lineage(lab: Lab, version: str, run: str, today: str) -> Observation:
     ago: list[int] = []
     with contextlib.suppress(ValueError):  # one that no calendar has
         ago = [(date.fromisoformat(today) - date.fromisoformat(day)).days for day in days]
-    right = len(ago) == 2 and all(
-        abs(days - wanted) <= 1 for days, wanted in zip(ago, (LEARNT + HELD_OUT - 1, HELD_OUT), strict=True)
-    )
+    right = len(ago) == 2 and abs(ago[1] - HELD_OUT) <= 1 and ago[0] - ago[1] == LEARNT - 1
     return Observation(
         named_run == run and right,
-        f"pipeline.run {run}, data.days from {LEARNT + HELD_OUT - 1} to {HELD_OUT} days before {today}, or next to it",
+        f"pipeline.run {run}, data.days with {LEARNT} days, from {LEARNT + HELD_OUT - 1} to {HELD_OUT} days before "
+        f"{today}, or all of them next to it",
         json.dumps({name: known.get(name, "") for name in ("pipeline.run", "data.days")}),
     )
 
