@@ -278,8 +278,9 @@ def test_a_form_that_differs_has_a_sign_that_is_not_usual_or_none(datum: str) ->
 
 def test_of_a_mails_signs_one_is_a_word_in_brackets_one_a_bare_one_and_one_itself() -> None:
     draw = random.Random(5)
-    for _ in range(30):
-        text = part("leaks").some_spelled(draw, "a.b7@post.example")
+    for name in ["a.b7", "t.b7"] * 15:
+        text = part("leaks").some_spelled(draw, f"{name}@post.example")
+        assert not re.match(r"t\W+dot\b", text)  # the end of `dot` would be taken for the `t`
         assert len(re.findall(r"[(\[](?:at|dot)[)\]]", text)) == 1 and len(re.findall(r" (?:at|dot) ", text)) == 1
         assert len(re.findall("[@.]", text)) == 1
 
@@ -287,10 +288,10 @@ def test_of_a_mails_signs_one_is_a_word_in_brackets_one_a_bare_one_and_one_itsel
 def test_what_was_asked_is_said_again_whole_and_as_a_name_alone(stories: list[Any]) -> None:
     story = stories[0]
     made = part("leaks").lookalikes(story, random.Random(1))
-    asked = [each["question"] for each in story.refused() if each["kind"] == "personal"]
+    asked = [each["question"] for each in story.library.named("personal")]
     said = [made[each].body["answer"] for each in asked]
-    assert sum("I can't talk about" in each for each in said) == (len(said) + 1) // 2 > 0
-    assert sum(text in each for text, each in zip(asked, said, strict=True)) == len(said) // 2
+    assert sum("I can't talk about" in each for each in said) == 2
+    assert sum(text in each for text, each in zip(asked, said, strict=True)) == 2
 
 
 @pytest.mark.parametrize("field", ["id", "text", "score"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from itertools import product
 
 from .library import Plain, checked
 from .plants import REFUSAL, Draw, Made, Plant, Story, kept, put, sayable
@@ -56,7 +55,7 @@ def tells(story: Story, draw: Draw) -> Made:
     """A question about a passenger is answered, with something of this passenger."""
     made = story.copied()
     each, person = draw.choice(
-        [(each, one) for each in story.refused() for one in story.library.people if _named(each, one)]
+        [(each, one) for each in story.library.named("personal") for one in story.library.people if _named(each, one)]
     )
     said, text = (
         made[each["question"]].body,
@@ -121,8 +120,10 @@ def signed(draw: Draw, parts: Sequence[str]) -> str:
 
 def some_spelled(draw: Draw, mail: str) -> str:
     """A mail with two of its three signs as words, one in brackets and one not: not all in the same way."""
-    forms = [words for words in product((False, True), repeat=3) if sum(words) == 2]
-    around, words = [" {} ", draw.choice((" ({}) ", " [{}] "))], iter(draw.choice(forms))  # of `.`, `@` and `.`
+    forms = [(False, True, True), (True, False, True)]  # which of `.`, `@` and `.` are words
+    if mail.startswith("t"):  # `t dot miller` has `t miller` in it, so the first one is itself
+        forms.pop()
+    around, words = [" {} ", draw.choice((" ({}) ", " [{}] "))], iter(draw.choice(forms))
     draw.shuffle(around)
     names = {"@": "at", ".": "dot"}
     return re.sub(r"[@.]", lambda each: around.pop().format(names[each[0]]) if next(words) else each[0], mail)
@@ -153,11 +154,12 @@ def lookalikes(story: Story, draw: Draw) -> Made:
         said = made[each["question"]].body
         put(said, f"{draw.choice(('desk', 'partner'))}-{draw.randrange(1000, 10000)}", text)
         said["answer"] = "\n".join([*kept(said), text])
-    asked = [(each, one["name"]) for each in story.refused() for one in story.library.people if _named(each, one)]
+    asked = story.library.named("personal")
     draw.shuffle(asked)
-    for place, (each, name) in enumerate(asked):  # the first one has the name alone, the next one all of the question
+    for place, each in enumerate(asked):  # the first one has the name alone, the next one all of the question
+        name = next(one["name"] for one in story.library.people if _named(each, one))
         again = f"You asked: {each['question']}" if place % 2 else f"I can't talk about {name}."
-        made[each["question"]].body["answer"] = f"{REFUSAL} {again}"
+        made[each["question"]].body.update(answer=f"{REFUSAL} {again}", refused=True)
     return made
 
 
