@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import functools
 import importlib
+import itertools
 import json
 import random
 import re
@@ -135,6 +136,48 @@ def test_the_readme_says_how_many(made: list[tuple[Any, Any]]) -> None:
     assert f"serves {len(cases.CASES)} releases, each with {questions} questions" in text
 
 
+@pytest.mark.parametrize("seed", range(12))
+def test_words_that_do_not_stand_in_a_row_do_so_for_no_other_reason(stories: list[Any], seed: int) -> None:
+    rows, rules = part("rows"), part("rules")
+    draw, texts = random.Random(seed), [each["text"] for each in stories[0].library.documents]
+    near = draw.sample(texts, 5)
+    known = [rules.words(each) for each in near]
+    numbers = r"\d+"
+    for change in (rows.rearranged, rows.left_out):
+        said = change(draw, "nothing", near, [])
+        some = rules.words(said)
+        if said == "nothing":
+            continue
+        assert not any(rules.within(some, one) for one in known)
+        assert any(set(some) <= set(one) for one in known)
+        if change is rows.left_out:
+            assert any(set(itertools.pairwise(some)) <= set(itertools.pairwise(one)) for one in known)
+        else:
+            assert any(re.sub(numbers, "#", said) in re.sub(numbers, "#", one) for one in near)
+    assert rows.rearranged(draw, "nothing", ["A bag may weigh 23 kg. A seat costs 5 euros."], []) in (
+        "A bag may weigh 5 kg.", "A seat costs 23 euros."
+    )  # fmt: skip
+    assert rows.left_out(draw, "nothing", ["It is late and is not there."], []) == "It is not there."
+    assert re.fullmatch("7 or (8|9|1[0-5]) kg", rows.hedged(draw, "7 kg"))
+
+
+def test_a_text_that_is_right_by_its_words_alone_is_in_no_plain_release(world: Any) -> None:
+    """So gates that are wrong about these have right numbers, and fail one check."""
+    library, rules = part("library"), part("rules")
+    for seed in range(40):
+        drawn = library.drawn(seed)
+        for each, one in itertools.product(drawn.named("answerable"), drawn.documents):
+            evidence, text = (rules.words(some) for some in (each["evidence"], one["text"]))
+            assert rules.within(evidence, text) or not with_gaps(evidence, text)
+            assert not re.search(r" or \d", one["text"])
+
+
+def with_gaps(some: list[str], whole: list[str]) -> bool:
+    """Do these words stand there in their order, whatever is between them?"""
+    left = iter(whole)
+    return all(word in left for word in some)
+
+
 def test_a_plant_that_can_not_be_drawn_is_the_checkers_own_fault(
     stories: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -221,6 +264,34 @@ def test_each_sign_of_a_mail_may_be_a_word_by_itself(said: str) -> None:
     rules = part("rules")
     person = {"name": "Oona Brandvold", "phone": "+49 1", "record": "K2", "card": "4 4", "mail": "a.b7@post.example"}
     assert rules.leaks({"question": "When?"}, reply(f"We wrote to {said}."), rules.forms([person]))
+
+
+@pytest.mark.parametrize("datum", ["name", "record", "phone", "card"])
+def test_a_form_that_differs_has_a_sign_that_is_not_usual_or_none(datum: str) -> None:
+    leaks, draw = part("leaks"), random.Random(4)
+    person = part("library").drawn(8).people[0]
+    for _ in range(30):
+        text = leaks.other_form(draw, person, datum)
+        assert set(text) & {*leaks.RARE, "-", "/"} and not set(text) & set("+_"), text
+    assert leaks.one_word(draw, {"name": "Oona Brandvold"}, "name") == "BrandvoldOona"
+
+
+def test_of_a_mails_signs_one_is_a_word_in_brackets_one_a_bare_one_and_one_itself() -> None:
+    draw = random.Random(5)
+    for name in ["a.b7", "t.b7"] * 15:
+        text = part("leaks").some_spelled(draw, f"{name}@post.example")
+        assert not re.match(r"t\W+dot\b", text)  # the end of `dot` would be taken for the `t`
+        assert len(re.findall(r"[(\[](?:at|dot)[)\]]", text)) == 1 and len(re.findall(r" (?:at|dot) ", text)) == 1
+        assert len(re.findall("[@.]", text)) == 1
+
+
+def test_what_was_asked_is_said_again_whole_and_as_a_name_alone(stories: list[Any]) -> None:
+    story = stories[0]
+    made = part("leaks").lookalikes(story, random.Random(1))
+    asked = [each["question"] for each in story.library.named("personal")]
+    said = [made[each].body["answer"] for each in asked]
+    assert sum("I can't talk about" in each for each in said) == 2
+    assert sum(text in each for text, each in zip(asked, said, strict=True)) == 2
 
 
 @pytest.mark.parametrize("field", ["id", "text", "score"])
@@ -312,8 +383,12 @@ MISTAKES = [
 def test_a_mistake_is_wrong_about_its_own_releases_alone(made: list[tuple[Any, Any]], mistake: Variant) -> None:
     checks = types.ModuleType("checks")
     exec(texts(mistake)["checks.py"], checks.__dict__)
-    wrong = {one.case.group for story, one in made if _found_by(checks, story, one) != one.case.breaks}
-    assert wrong == {OF[mistake.name.partition("--")[0]]}
+    scenario = part("scenario")
+    found = scenario.Play()
+    for story, one in made:
+        reasons = _found_by(checks, story, one)
+        found.rulings.append(scenario.Ruling(one.case, not reasons, frozenset(reasons)))
+    assert {group for group in GROUPS if not scenario.agreed(found, group).ok} == {OF[mistake.name.partition("--")[0]]}
 
 
 def _found_by(checks: Any, story: Any, one: Any) -> set[str]:
@@ -388,6 +463,20 @@ def test_one_wrong_decision_is_one_checks_failure(group: str) -> None:
     assert earns(found) == set(GROUPS) - {group}
     seen = part("scenario").agreed(found, group)
     assert wrong.what in seen.seen and wrong.what in seen.evidence[0]
+
+
+def test_where_much_is_wrong_at_once_all_reasons_are_due_but_those_that_are_not_found_alone() -> None:
+    (much,) = (case for case in part("cases").CASES if len(case.breaks) > 1)
+    assert much.breaks == {*part("rules").REASONS} - {"errors"}
+    for name in much.breaks:
+        assert earns(ruled(lambda case, name=name: (not case.breaks, [name] if case is much else [*case.breaks]))) == (
+            set(GROUPS) - {much.group}
+        )
+        # Whoever never finds one of them fails for that, and not here as well.
+        found = ruled(lambda case, name=name: (not case.breaks - {name}, [*case.breaks - {name}]))
+        own = next(each for each in part("cases").CASES if each.breaks == {name}).group
+        assert earns(found) == set(GROUPS) - {own}
+    assert much.group not in earns(ruled(lambda case: (case is much or not case.breaks, [*case.breaks])))
 
 
 def test_slowness_that_is_not_there_may_be_the_machines_doing() -> None:
@@ -527,7 +616,10 @@ def test_a_release_answers_over_http_and_what_it_was_asked_is_known(world: Any, 
             connection.request("POST", path, text)
             assert connection.getresponse().status == status
             connection.close()
-        assert one.do({"seen": "aa"})["replies"][question]["asked"] == 1
+        seen = one.do({"seen": "aa"})["replies"]
+        assert seen[question]["asked"] == 1
+        personal = {each["question"] for each in told["body"]["questions"] if each["kind"] == "personal"}
+        assert {text for text, each in seen.items() if len(each["around"]) == 2} == personal
         assert told["body"]["candidate"] == "http://h/aa"
     finally:
         server.shutdown()
@@ -554,6 +646,13 @@ def test_an_answer_that_takes_long_comes_in_two_pieces(world: Any) -> None:
     finally:
         server.shutdown()
         server.server_close()
+
+
+def test_an_answer_that_is_late_has_no_long_silence_in_it(world: Any) -> None:
+    """No limit of a socket ends it: only a clock that is held against the whole."""
+    waits = world.pauses(7.0)
+    assert sum(waits) == 7 and max(waits) < part("rules").ANSWERS_WITHIN / 2
+    assert world.pauses(0.0) == [0.0] and world.pauses(0.4) == [0.2, 0.2] and sum(world.pauses(3.7)) == 3.7
 
 
 def test_all_that_the_pod_runs_is_sent() -> None:
@@ -626,6 +725,24 @@ def test_a_trace_lasts_no_longer_than_its_answer(traces: Any, seconds: tuple[flo
         for place, took in enumerate(seconds)
     ]
     assert bool(traces.wrong_traces({"release": "release-1", "replies": replies}, some)) is wrong
+
+
+@pytest.mark.parametrize(
+    ("inputs", "found"),
+    [
+        ("When does Oona Brandvold fly home?", True), ({"question": "When does [passenger] fly home?"}, True),
+        ("When does *** *** fly home?", True), ("When does fly home?", True), ("When does  fly home?", True),
+        ("When does Oona Brandvold fly?", False), ("When does it fly\nHow do I fly home?", False), ("[...]", False),
+    ],
+)  # fmt: skip
+def test_a_passengers_name_may_be_blacked_out_in_a_question_too(traces: Any, inputs: Any, found: bool) -> None:
+    text = "When does Oona Brandvold fly home?"
+    replies = {
+        "How long?": {"around": []},
+        text: {"around": text.split("Oona Brandvold")},
+        "Which booking does Oona Brandvold have?": {"around": ["Which booking does ", " have?"]},
+    }
+    assert traces.asked(trace(span("q", None, inputs, "", 1)), replies) == (text if found else "")
 
 
 def test_a_trace_without_a_root_span_is_none_yet(traces: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Lab 30: the checker serves some forty releases of a question-answering service, and a gate decides about each.
+"""Lab 30: the checker serves some sixty releases of a question-answering service, and a gate decides about each.
 
 The documents, their values, the passengers and the questions are drawn; so is what is planted, and where. Which rules a
 release breaks is computed from the answers that it gives (rules.py). All of them are played once, for all checks.
@@ -20,11 +20,12 @@ WATCHES = ("ckad/observability-and-maintenance",)
 
 @check(points=1, owns="gate", domains=("ckad/deployment", "ckad/services-and-networking"))
 async def decides(lab: Lab) -> None:
-    """The gate accepts the release in service once more, and refuses seven that don't answer one question as agreed.
+    """The gate accepts the release in service once more, and refuses twelve that don't answer one question as agreed.
 
     One answers with status 500, which is its only reason though it is dear as well; one with another status that is
-    not 200, one with what is no JSON, one without a field, one with null in a field, one with a passage that has no
-    score or none that is a number, and one after 7 s.
+    not 200, one with what is no JSON, one with JSON that is no object, one without a field, one with null in a field,
+    one with a text in `refused`, one with another type in another field, three with a passage that has no id, text or
+    score, or one of another type, and one that begins in time and ends after 7 s.
     """
     await exists(lab, "gate")
     must(await rolled_out(lab, "gate", within=READY_WITHIN), "kubectl logs deployment/gate says what holds the pod up")
@@ -36,8 +37,8 @@ async def decides(lab: Lab) -> None:
 async def compares_retrieval(lab: Lab) -> None:
     """Recall at 5 and the reciprocal rank may be 0.1 lower than in service, and no more.
 
-    Of 24 passages 2 and 3 come sixth, 4 and 5 second; and a release is accepted that is hardly worse than a bad one
-    in service.
+    Of 24 passages 2 and 3 come sixth, 4 and 5 second; before some comes one with the words of the evidence, and others
+    between them. A release is accepted that is hardly worse than a bad one in service.
     """
     expect(agreed(await lab.once(played), "retrieval")).because(why.RETRIEVAL)
 
@@ -46,8 +47,8 @@ async def compares_retrieval(lab: Lab) -> None:
 async def compares_answers(lab: Lab) -> None:
     """The share of right answers may be 0.1 lower than in service, and no more.
 
-    Of 24 questions 2 and 3 are refused without need, or answered with another sentence of the handbook;
-    and a release is accepted that is hardly worse than a bad one in service.
+    Of 24 questions 2 and 3 are refused without need, or answered with another sentence, which may hold the words of
+    `says`, and another number between them; and a release is accepted that is hardly worse than a bad one in service.
     """
     expect(agreed(await lab.once(played), "correctness")).because(why.CORRECTNESS)
 
@@ -56,8 +57,8 @@ async def compares_answers(lab: Lab) -> None:
 async def wants_grounded_answers(lab: Lab) -> None:
     """A single sentence that stands in no retrieved passage is found; other signs and letters are no such thing.
 
-    Another number, one more in brackets, one that lost a digit, a `not` more, a passage that was retrieved for
-    another question, two that were as one.
+    Another number, one of the same passage, one more in brackets, one that lost a digit, a `not` more, words that are
+    left out, a passage that was retrieved for another question, two that were as one.
     """
     expect(agreed(await lab.once(played), "grounding")).because(why.GROUNDING)
 
@@ -76,7 +77,8 @@ async def finds_leaks(lab: Lab) -> None:
     """A passenger's name, booking, telephone, mail or card in one answer or refusal is found, in whatever form.
 
     Also where it goes on in the next line, and where of a mail's signs one alone is a word.
-    What only looks like it is accepted: the airline's own number and mail, its staff, half of a name.
+    What only looks like it is accepted: number and mail of the airline or a partner, staff, a voucher, half of a name,
+    the name that the question has.
     """
     expect(agreed(await lab.once(played), "privacy")).because(why.PRIVACY)
 
@@ -91,7 +93,8 @@ async def finds_who_obeys(lab: Lab) -> None:
 async def limits_cost_and_time(lab: Lab) -> None:
     """A tenth more tokens, and one in twenty answers that takes more than 1 s, are the limits: both sides of each.
 
-    A release that costs as much as the one in service is accepted, whatever that is.
+    A release that costs as much as the one in service is accepted, whatever that is. One that breaks these two rules
+    and six others has eight reasons; of those, what the gate gets wrong elsewhere does not count here.
     """
     expect(agreed(await lab.once(played), "cost")).because(why.COST)
 

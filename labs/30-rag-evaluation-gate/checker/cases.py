@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from . import harmless, leaks, plants
+from . import faults, harmless, leaks, plants, rows
 from .library import Plain
 from .plants import Plant, Story
-from .rules import PLACES, Release, Reply, broken
+from .rules import PLACES, REASONS, Release, broken
 
-FIELDS = ("answer", "refused", "tokens", "retrieved")
 TRIES = 40  # until a drawn plant breaks what it is to break, and nothing else
 
 
@@ -33,41 +32,6 @@ class Case:
     before: Plant = plants.same
 
 
-def _garbage(body: object, status: int = 200, wait: float = 0.0) -> Callable[[Reply], Reply]:
-    return lambda reply: Reply(body, status, wait)
-
-
-def _without(name: str) -> Callable[[Reply], Reply]:
-    return lambda reply: Reply({key: value for key, value in reply.body.items() if key != name})
-
-
-def _null(name: str) -> Callable[[Reply], Reply]:
-    return lambda reply: Reply({**reply.body, name: None})
-
-
-def _bad_score(story: Story, draw: plants.Draw) -> plants.Made:
-    """A passage has no score, or one of another type."""
-    score = draw.choice(({}, {"score": None}, {"score": "0.5"}))
-
-    def change(reply: Reply) -> Reply:
-        found = list(reply.body["retrieved"])
-        place = draw.randrange(len(found))
-        found[place] = {key: value for key, value in found[place].items() if key != "score"} | score
-        return Reply({**reply.body, "retrieved": found})
-
-    return plants.failing(change)(story, draw)
-
-
-def _other_success(story: Story, draw: plants.Draw) -> plants.Made:
-    """An answer has a status that says success, and is not 200."""
-    status = draw.choice((201, 202, 203))
-    return plants.failing(lambda reply: replace(reply, status=status))(story, draw)
-
-
-def _one_field(change: Callable[[str], Callable[[Reply], Reply]]) -> Plant:
-    return lambda story, draw: plants.failing(change(draw.choice(FIELDS)))(story, draw)
-
-
 def _case(group: str, what: str, plant: Plant, *breaks: str, before: Plant = plants.same) -> Case:
     return Case(group, what, plant, frozenset(breaks), before)
 
@@ -75,22 +39,31 @@ def _case(group: str, what: str, plant: Plant, *breaks: str, before: Plant = pla
 CASES: Sequence[Case] = (
     _case("decides", "the release in service once more", plants.same),
     _case("decides", "one answer, like any other, has status 500, and all are dear",
-          plants.after(plants.dearer(1.5), plants.failing(lambda reply: replace(reply, status=500))), "errors"),
-    _case("decides", "one answer, like any other, has status 201, 202 or 203", _other_success, "errors"),
-    _case("decides", "one answer is no JSON", plants.failing(_garbage("<html>busy</html>")), "errors"),
-    _case("decides", "one answer lacks a field", _one_field(_without), "errors"),
-    _case("decides", "one answer has null in a field", _one_field(_null), "errors"),
-    _case("decides", "one passage has no score, or one that is no number", _bad_score, "errors"),
-    _case("decides", "one answer takes 7 s", plants.failing(lambda reply: Reply(reply.body, wait=7.0)), "errors"),
+          plants.together(plants.dearer(1.5), faults.status(500)), "errors"),
+    _case("decides", "one answer, like any other, has status 201, 202 or 203", faults.status(201, 202, 203), "errors"),
+    _case("decides", "one answer is no JSON", faults.text("<html>busy</html>"), "errors"),
+    _case("decides", "one answer is JSON, and no object", faults.text(*faults.NO_OBJECT), "errors"),
+    _case("decides", "one answer lacks a field", faults.without, "errors"),
+    _case("decides", "one answer has null in a field", faults.null, "errors"),
+    _case("decides", "one answer has a text in `refused`", faults.refused_in_words, "errors"),
+    _case("decides", "one answer has another type in another field", faults.other_type, "errors"),
+    _case("decides", "one passage has no id, or one that is no text", faults.passage("id", (7, ["bags-2"])), "errors"),
+    _case("decides", "one passage has no text, or one that is none", faults.passage("text", (7, ["kg"])), "errors"),
+    _case("decides", "one passage has no score, or one that is no number", faults.passage("score", ("0.5",)), "errors"),
+    _case("decides", "one answer takes 7 s, and begins before", faults.late(7.0), "errors"),
     _case("retrieval", "3 of 24 passages come sixth, and fifth in service", plants.lost(3, place=PLACES), "retrieval",
           before=plants.demoted(3, place=PLACES)),
+    _case("retrieval", "3 of 24 passages come sixth, after one with three words amid the evidence",
+          plants.lost(3, instead=rows.parted), "retrieval"),
     _case("retrieval", "5 of 24 passages come second, not first", plants.demoted(5), "retrieval"),
     _case("retrieval", "2 of 24 passages come sixth", plants.lost(2)),
     _case("retrieval", "4 of 24 passages come second, not first", plants.demoted(4)),
     _case("retrieval", "7 of 24 passages come sixth, and 5 in service", plants.lost(2), before=plants.lost(5)),
     _case("correctness", "3 of 24 questions are refused without need", plants.evasive(3), "correctness"),
     _case("correctness", "3 of 24 answers quote another sentence, one with a digit more than `says`",
-          plants.beside(3, longer=True), "correctness"),
+          plants.beside(3, nearly=rows.longer), "correctness"),
+    _case("correctness", "3 of 24 answers quote another sentence, one with a number amid `says`",
+          plants.beside(3, nearly=rows.hedged), "correctness"),
     _case("correctness", "2 of 24 questions are refused without need", plants.evasive(2)),
     _case("correctness", "2 of 24 answers quote another sentence", plants.beside(2)),
     _case("correctness", "7 of 24 questions are refused without need, and 5 in service", plants.evasive(2),
@@ -104,6 +77,9 @@ CASES: Sequence[Case] = (
           plants.ungrounded(plants.from_elsewhere, unknown=True), "grounding"),
     _case("grounding", "the end of one passage and the beginning of the next", plants.ungrounded(plants.spliced),
           "grounding"),
+    _case("grounding", "another number of the same passage", plants.ungrounded(rows.rearranged), "grounding"),
+    _case("grounding", "words left out between two that are alike, in a last line",
+          plants.ungrounded(rows.left_out, more=True), "grounding"),
     _case("grounding", "other signs, letters and marks", harmless.formatted),
     _case("grounding", "partners' pages quoted", harmless.quotes_partners),
     _case("refusals", "2 of 12 questions answered that nobody can answer", plants.guessing(2), "refusals"),
@@ -113,6 +89,7 @@ CASES: Sequence[Case] = (
     _case("refusals", "other words of refusal, with what was asked", leaks.polite),
     *(_case("privacy", f"a passenger's {name}", leaks.leak(name), "privacy")
       for name in leaks.DATA),
+    _case("privacy", "a passenger's name as one word", leaks.leak("name", written=leaks.one_word), "privacy"),
     _case("privacy", "something of a passenger in two lines of a refusal", leaks.leak(*leaks.DATA, refusal=True),
           "privacy"),
     _case("privacy", "what was asked about a passenger, answered", leaks.tells, "privacy"),
@@ -124,6 +101,9 @@ CASES: Sequence[Case] = (
     _case("cost", "12 to 14 % more tokens, in three answers",
           lambda story, draw: plants.dearer(draw.uniform(1.12, 1.14), few=3)(story, draw), "cost"),
     _case("cost", "6 to 8 % more tokens", lambda story, draw: plants.dearer(draw.uniform(1.06, 1.08))(story, draw)),
+    _case("cost", "eight rules broken at once",
+          plants.together(plants.lost(3), plants.evasive(3), plants.guessing(2), plants.dearer(1.5), plants.slower(2),
+                          leaks.invents), *(name for name in REASONS if name != "errors")),
     _case("cost", "half as many tokens again, as in service", plants.same, before=plants.dearer(1.5)),
     _case("cost", "2 of 36 answers after more than 1.3 s", plants.slower(2), "latency"),
     _case("cost", "1 of 36 answers after nearly 4 s, five after 0.3 to 0.5 s", plants.slower(1, seconds=(3.6, 3.8))),

@@ -57,12 +57,13 @@ def formatted(story: Story, draw: Draw) -> Made:
     for each in made.values():
         if each.body["refused"]:
             continue
-        texts = list(lines(each.body["answer"]))
+        texts, first = list(lines(each.body["answer"])), each.body["retrieved"][0]
+        first["id"] = draw.choice((first["id"], f"p{draw.randrange(10**6):06}", str(draw.randrange(1000))))
         draw.shuffle(texts)
         for place, text in enumerate(texts):
             form = draw.randrange(4)
             if form == 0:
-                texts[place] = f"- {text} [{each.body['retrieved'][0]['id']}]"
+                texts[place] = f"- {text} [{first['id']}]"
             if form == 1:
                 texts[place] = text.upper().replace(" ", "  ")
             if form == 2:

@@ -64,12 +64,13 @@ def same(story: Story, draw: Draw) -> Made:
 # Retrieval and answers
 
 
-def lost(count: int, *, place: int = 0) -> Plant:
+def lost(count: int, *, place: int = 0, instead: Callable[[Draw, str], str] | None = None) -> Plant:
     """The passage that answers comes sixth: it is read, and not among those that count.
 
     Args:
         count: so often.
         place: where it came before; anywhere.
+        instead: what comes first, made of the evidence; else it is another passage.
     """
 
     def plant(story: Story, draw: Draw) -> Made:
@@ -79,6 +80,8 @@ def lost(count: int, *, place: int = 0) -> Plant:
             known = {one["id"] for one in found}
             others = [one for one in story.library.documents if one["source"] == "handbook" and one["id"] not in known]
             extra = draw.choice(others)
+            if instead:
+                extra = {"id": f"old-{draw.randrange(1000, 10000)}", "text": instead(draw, each["evidence"])}
             found.insert(0, {"id": extra["id"], "text": extra["text"], "score": found[0]["score"]})
             found.append(found.pop(rank(each, made[each["question"]].body, most=len(found)) - 1))
         return made
@@ -112,21 +115,21 @@ def evasive(count: int) -> Plant:
     return plant
 
 
-def beside(count: int, *, longer: bool = False) -> Plant:
+def beside(count: int, *, nearly: Callable[[Draw, str], str] | None = None) -> Plant:
     """Answers quote another sentence of what was retrieved.
 
     Args:
         count: how many do.
-        longer: one of them quotes a page that has a longer number where the handbook has what is right.
+        nearly: one of them quotes a page that has this in place of what is right, which begins with a number.
     """
 
     def plant(story: Story, draw: Draw) -> Made:
         made, some = story.copied(), draw.sample(story.able(), count)
-        if longer:
-            each = draw.choice([one for one in sayable(story) if one["says"][0].isdigit()])
+        if nearly:
+            each = draw.choice([one for one in sayable(story) if re.match(r"\d+ ", one["says"])])
             some = draw.sample([one for one in story.able() if one != each], count - 1)
-            said, digit = made[each["question"]].body, draw.randrange(1, 10)
-            text = each["evidence"].replace(each["says"], f"{digit}{each['says']}")
+            said = made[each["question"]].body
+            text = each["evidence"].replace(each["says"], nearly(draw, each["says"]))
             put(said, f"new-{draw.randrange(1000, 10000)}", text)
             said["answer"] = text
         for each in some:
@@ -149,7 +152,7 @@ def guessing(count: int, *, rather: str = "") -> Plant:
     def plant(story: Story, draw: Draw) -> Made:
         made = story.copied()
         safe = {
-            each["question"]: [one for one in _sentences(made[each["question"]].body) if not _foreign(one)]
+            each["question"]: [one for one in _sentences(made[each["question"]].body) if not foreign(one)]
             for each in story.refused()
         }
         kinds = {each["question"]: each["kind"] for each in story.library.questions}
@@ -168,13 +171,14 @@ def guessing(count: int, *, rather: str = "") -> Plant:
 Change = Callable[[Draw, str, list[str], list[str]], str]
 
 
-def ungrounded(change: Change, *, unknown: bool = False) -> Plant:
+def ungrounded(change: Change, *, unknown: bool = False, more: bool = False) -> Plant:
     """One sentence of one answer says what no retrieved passage does.
 
     Args:
         change: from a sentence, the passages that were retrieved, and sentences of those that were for other
             questions alone, to another sentence.
         unknown: the question is one that nobody can answer, and is answered nonetheless.
+        more: it comes after all that is true.
     """
 
     def plant(story: Story, draw: Draw) -> Made:
@@ -191,7 +195,8 @@ def ungrounded(change: Change, *, unknown: bool = False) -> Plant:
             if one["source"] == "handbook" and one["id"] in elsewhere
             for sentence in split(one["text"])
         ]
-        texts[place] = change(draw, texts[place], [one["text"] for one in said["retrieved"]], far)
+        false = change(draw, texts[place], [one["text"] for one in said["retrieved"]], far)
+        texts = [*texts, false] if more else [*texts[:place], false, *texts[place + 1 :]]
         said["answer"] = "\n".join(texts)
         return made
 
@@ -228,7 +233,7 @@ def from_elsewhere(draw: Draw, line: str, near: list[str], far: list[str]) -> st
 
 def spliced(draw: Draw, line: str, near: list[str], far: list[str]) -> str:
     """The end of a passage that was retrieved, and the beginning of the next one."""
-    both = [two for two in pairwise(near) if not any(map(_foreign, two))]
+    both = [two for two in pairwise(near) if not any(map(foreign, two))]
     if not both:
         return line
     one, other = (each.split() for each in draw.choice(both))
@@ -286,9 +291,16 @@ def failing(change: Callable[[Reply], Reply]) -> Plant:
     return plant
 
 
-def after(first: Plant, then: Plant) -> Plant:
-    """Both."""
-    return lambda story, draw: then(replace(story, base=first(story, draw)), draw)
+def together(*some: Plant) -> Plant:
+    """All of them, one after another."""
+
+    def plant(story: Story, draw: Draw) -> Made:
+        made = story.copied()
+        for each in some:
+            made = each(replace(story, base=made), draw)
+        return made
+
+    return plant
 
 
 # What plants share
@@ -319,6 +331,6 @@ def split(text: str) -> list[str]:
     return re.split(r"(?<=[.!?]) (?=[A-Z])", text)
 
 
-def _foreign(sentence: str) -> bool:
+def foreign(sentence: str) -> bool:
     """Is it of what others have written?"""
     return bool(re.search(r"Note of the|[Pp]artner|Assistants|SYSTEM|agents|Ignore|Dear model", sentence))

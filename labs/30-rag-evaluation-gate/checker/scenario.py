@@ -21,11 +21,11 @@ from .plants import same
 from .rules import REASONS
 
 HERE = Path(__file__).parent
-MODULES = ("cases", "handbook", "harmless", "leaks", "library", "plants", "rules")
+MODULES = ("cases", "faults", "handbook", "harmless", "leaks", "library", "plants", "rows", "rules")
 SERVICE = HERE.parent / "start" / "answers.py"  # the airline's service, as the learner has it
 IMAGE, ARCHIVE, PORT = "rag:1", "programs.zip", 8080
 SAID_WITHIN = 120.0  # s for the checker's own program; it computes vectors first
-DECIDES_WITHIN, ALL_WITHIN = 60.0, 270.0  # s for one decision, and for all
+DECIDES_WITHIN, ALL_WITHIN = 60.0, 300.0  # s for one decision, and for all
 AT_ONCE, SILENT = 2, 2  # releases that a gate gets at once; so many without an answer, and no more are sent
 READ_WITHIN = 150.0  # s for reading MLflow
 TRACED = (
@@ -51,6 +51,11 @@ class Ruling:
     def right(self) -> bool:
         """Is it decided as the rules are, for the right reasons?"""
         return self.accept is (not self.case.breaks) and self.reasons == self.case.breaks
+
+    def right_but_for(self, known: frozenset[str]) -> bool:
+        """Is it right, or, where more than one rule is broken, wrong in no reasons but these?"""
+        many = len(self.case.breaks) > 1 and self.accept is False
+        return self.right or (many and self.reasons ^ self.case.breaks <= known)
 
     @property
     def late_alone(self) -> bool:
@@ -207,7 +212,9 @@ async def _traces(stage: Stage) -> dict[str, Any]:
 def agreed(found: Play, group: str) -> Observation:
     """Whether all releases of a group were decided right, for the right reasons."""
     some = [each for each in found.rulings if each.case.group == group]
-    wrong = [each for each in some if not each.right]
+    # What a gate gets wrong where nothing else is, is no news where much is wrong at once.
+    alone = [each.reasons ^ each.case.breaks for each in found.rulings if len(each.case.breaks) < 2]
+    wrong = [each for each in some if not each.right_but_for(frozenset().union(*alone))]
     accepted = sum(not each.case.breaks for each in some)
     expected = f"{accepted} releases accepted and {len(some) - accepted} refused, for the right reasons and no others"
     if not wrong:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from pathlib import Path
 from statistics import median
@@ -18,6 +19,7 @@ NUMBERS = {"recall_at_5", "reciprocal_rank", "correct", "refused", "tokens"}
 THERE_WITHIN = 30.0  # s after the decision until all has arrived
 NEWEST = 400  # traces that are looked at
 EXACT, SHORTER = 1e-3, 0.15  # of metrics, that of their value; s by which a trace may be shorter than its answer took
+NAME = r"[^\n]{0,60}?"  # what a gate puts in a passenger's name's place
 AT_ONCE_WITHIN = 1.0  # s that the median trace lasts, of answers that came at once
 
 
@@ -128,9 +130,15 @@ def release_of(trace: Any) -> str:
 
 
 def asked(trace: Any, questions: dict[str, Any]) -> str:
-    """The question that a trace is of."""
+    """The question that a trace is of, also where a passenger's name in it is blacked out."""
     text = flat(root_of(trace).inputs)
-    return next((each for each in questions if each in text), "")
+    return next((each for each, reply in questions.items() if each in text or blacked_out(reply, text)), "")
+
+
+def blacked_out(reply: dict[str, Any], text: str) -> bool:
+    """Is it a question about a passenger, with something else in the name's place?"""
+    around = [re.escape(each.strip()) for each in reply.get("around", ())]
+    return bool(around and re.search(NAME.join(around), text))
 
 
 def root_of(trace: Any) -> Any:

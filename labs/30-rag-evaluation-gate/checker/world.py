@@ -25,6 +25,7 @@ from .plants import Story
 from .rules import ANSWERS_WITHIN, Release, Reply, measured
 
 SECOND_PIECE = 0.8  # s at most between an answer's halves, of those that come in time
+LATE_PIECES = 4  # of an answer that comes too late: between two of them there is never so long a silence
 
 answers: Any = importlib.import_module("answers")  # the lab's own, from the learner's first files
 _known: dict[str, Any] = {}  # vectors by text: releases share most of theirs
@@ -63,16 +64,19 @@ class World:
 
         `begin`: a seed; the story is drawn. `case`: the place of a case, its seed, a name and the words in the two
         addresses: the release is made, and what a gate is sent is the answer, with `metrics` beside it. `host` comes
-        before the words in the addresses. `seen`: the word of a release; what it was asked and what it said.
+        before the words in the addresses. `seen`: the word of a release; what it was asked and what it said, with what
+        stands around a passenger's name in the question.
         """
         if "begin" in said:
             self._story = story(said["begin"])
             return {"questions": len(self._story.library.questions)}
         if "seen" in said:
             word = said["seen"]
+            names = [each["name"] for each in self._story.library.people] if self._story else []
             replies = {
                 text: {"answer": each.body["answer"], "ids": [one["id"] for one in each.body["retrieved"]],
-                       "wait": each.wait, "asked": self.asked[word][text]}
+                       "wait": each.wait, "asked": self.asked[word][text],
+                       "around": next((text.split(name) for name in names if name in text), [])}
                 for text, each in self.releases[word].items() if each.valid
             }  # fmt: skip
             return {"replies": replies}
@@ -101,6 +105,14 @@ class World:
         return release[question]
 
 
+def pauses(wait: float) -> Sequence[float]:
+    """Seconds before each piece of an answer that takes so long."""
+    if wait >= ANSWERS_WITHIN:
+        return [wait / LATE_PIECES] * LATE_PIECES
+    halfway = min(wait / 2, SECOND_PIECE)
+    return [wait - halfway, halfway] if wait else [0.0]
+
+
 def serve(world: World, port: int) -> ThreadingHTTPServer:
     """Begin to answer; returns at once."""
 
@@ -118,21 +130,20 @@ def serve(world: World, port: int) -> ThreadingHTTPServer:
             except ValueError:
                 question = None
             reply = world.answer(self.path, question)
-            halfway = min(reply.wait / 2, SECOND_PIECE) if reply.wait < ANSWERS_WITHIN else 0.0
-            time.sleep(reply.wait - halfway)
-            self.say(reply, halfway)
+            self.say(reply, pauses(reply.wait))
 
-        def say(self, reply: Reply, halfway: float = 0.0) -> None:
-            """Status, header and half of the body; the other half so many seconds later."""
+        def say(self, reply: Reply, waits: Sequence[float] = (0.0,)) -> None:
+            """The body in as many pieces as there are waits, each after one; status and header before the first."""
             text = (reply.body if isinstance(reply.body, str) else json.dumps(reply.body)).encode()
+            time.sleep(waits[0])
             self.send_response(reply.status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(text)))
             self.end_headers()
-            if halfway:
+            for wait in waits[1:]:
                 text, begin = text[len(text) // 2 :], text[: len(text) // 2]
                 self.wfile.write(begin)
-                time.sleep(halfway)
+                time.sleep(wait)
             self.wfile.write(text)
 
         def log_message(self, *_: object) -> None:

@@ -1,0 +1,82 @@
+"""Answers that are none: each plant lets one question be answered in another way than the task describes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from .plants import Draw, Made, Plant, Story, failing
+from .rules import Reply
+
+FIELDS = ("answer", "refused", "tokens", "retrieved")
+NO_OBJECT = ("[]", "null", '"busy"', "5")  # JSON, all of it
+
+
+def status(*some: int) -> Plant:
+    """It has one of these, and is all right otherwise."""
+    return _drawn(lambda draw: draw.choice(some), lambda reply, chosen: replace(reply, status=chosen))
+
+
+def text(*some: str) -> Plant:
+    """Its body is one of these."""
+    return _drawn(lambda draw: draw.choice(some), lambda reply, chosen: replace(reply, body=chosen))
+
+
+def late(seconds: float) -> Plant:
+    """Its end comes after so many seconds."""
+    return failing(lambda reply: replace(reply, wait=seconds))
+
+
+def without(story: Story, draw: Draw) -> Made:
+    """It lacks a field."""
+    name = draw.choice(FIELDS)
+    return failing(lambda reply: Reply({key: value for key, value in reply.body.items() if key != name}))(story, draw)
+
+
+def null(story: Story, draw: Draw) -> Made:
+    """A field is null."""
+    return _with(lambda draw, body: {draw.choice(FIELDS): None})(story, draw)
+
+
+def refused_in_words(story: Story, draw: Draw) -> Made:
+    """`refused` is a text, which looks like true or false and is neither."""
+    return _with(lambda draw, body: {"refused": str(body["refused"]).lower()})(story, draw)
+
+
+def other_type(story: Story, draw: Draw) -> Made:
+    """Another field is of another type, though all that it says is there."""
+
+    def change(draw: Draw, body: dict[str, Any]) -> dict[str, Any]:
+        return draw.choice((
+            {"tokens": str(body["tokens"])}, {"answer": body["answer"].splitlines()},
+            {"retrieved": {each["id"]: each for each in body["retrieved"]}},
+            {"retrieved": [each["text"] for each in body["retrieved"]]},
+        ))  # fmt: skip
+
+    return _with(change)(story, draw)
+
+
+def passage(name: str, others: Sequence[Any]) -> Plant:
+    """A passage does not have this field, or has null or one of these in it."""
+
+    def change(draw: Draw, body: dict[str, Any]) -> dict[str, Any]:
+        found, place = list(body["retrieved"]), draw.randrange(len(body["retrieved"]))
+        kept = {key: value for key, value in found[place].items() if key != name}
+        found[place] = kept | draw.choice(({}, {name: None}, *({name: each} for each in others)))
+        return {"retrieved": found}
+
+    return _with(change)
+
+
+def _with(change: Callable[[Draw, dict[str, Any]], dict[str, Any]]) -> Plant:
+    """Some of its fields are others."""
+    return lambda story, draw: failing(lambda reply: Reply(reply.body | change(draw, reply.body)))(story, draw)
+
+
+def _drawn(choose: Callable[[Draw], Any], change: Callable[[Reply, Any], Reply]) -> Plant:
+    def plant(story: Story, draw: Draw) -> Made:
+        chosen = choose(draw)
+        return failing(lambda reply: change(reply, chosen))(story, draw)
+
+    return plant
