@@ -324,8 +324,11 @@ def test_an_ingress_with_the_key_in_an_annotation_shows_it(lab07: Any) -> None:
 
 @pytest.mark.parametrize(
     ("readyz", "predicts", "right", "asked"),
-    [([0, 0, 503, 200], 500, True, 3), ([0, 200], 500, False, 2), ([0, 200], 200, True, 2), ([0, 0], 0, True, 2)],
-)
+    [
+        ([0, 0, 503, 200], 500, True, 3), ([0, 200], 500, False, 2), ([0, 200], 200, True, 2), ([0, 0], 0, True, 2),
+        ([0, 500, 503], 500, False, 2), ([404], 500, False, 1),
+    ],
+)  # fmt: skip
 def test_a_pod_is_not_ready_while_its_model_loads(readyz: list[int], predicts: int, right: bool, asked: int) -> None:
     lab07 = loaded("07")
     given: list[int] = []
@@ -353,6 +356,55 @@ def test_a_pod_is_not_ready_while_its_model_loads(readyz: list[int], predicts: i
     assert (seen.ok, len(given)) == (right, asked) and seen.seen
 
 
+@pytest.mark.parametrize(
+    ("volume", "mounted"),
+    [
+        ({"secret": {"secretName": "api-key"}}, True),
+        ({"projected": {"sources": [{"configMap": {"name": "x"}}, {"secret": {"name": "api-key"}}]}}, True),
+        ({"projected": {"sources": [{"configMap": {"name": "api-key"}}, {"downwardAPI": {}}]}}, False),
+        ({"configMap": {"name": "api-key"}}, False),
+        ({"emptyDir": {}}, False),
+    ],
+)
+def test_a_volume_shows_a_secret_alone_or_among_others(lab07: Any, volume: Object, mounted: bool) -> None:
+    container = {"name": "server", "volumeMounts": [{"name": "key", "mountPath": "/run/key"}]}
+    one = pod() | {"spec": {"containers": [container], "volumes": [{"name": "key", **volume}]}}
+
+    async def pods_of(service: str) -> list[Object]:
+        return [one]
+
+    why = asyncio.run(lab07.why_not_followed(with_objects(pods_of=pods_of), "Secret", "api-key"))
+    assert ("is mounted, and the kubelet" in why) is mounted
+
+
+def test_probes_that_need_not_come_are_run_while_a_container_is_watched() -> None:
+    inside = loaded("07", "inside")
+    run: list[tuple[str, ...]] = []
+    ask = {"exec": {"command": ["sh", "-c", "ask"]}}
+    container = {
+        "name": "server",
+        "startupProbe": ask,
+        "readinessProbe": {"exec": {"command": ["often"]}},
+        "livenessProbe": {"exec": {"command": ["rare"]}, "periodSeconds": 60},
+    }
+
+    async def run_in(name: str, *command: str, container: str, within: float) -> Printed:
+        run.append(command)
+        if command == ("rare",):
+            raise LabError("it has ended", "check again")
+        return Printed(0, [], "")
+
+    async def now() -> None:
+        return None
+
+    lab = with_objects(run_in=run_in, named=lambda kind, name: SimpleNamespace(now=now))
+    asyncio.run(inside._probed(lab, pod(), container))
+    assert run == [("rare",), ("sh", "-c", "ask")] * 3
+    run.clear()
+    asyncio.run(inside._probed(lab, pod(), {"name": "server", "livenessProbe": {"httpGet": {"path": "/readyz"}}}))
+    assert not run
+
+
 @pytest.mark.parametrize("changeable", [True, False])
 def test_the_new_key_is_looked_for_too_where_there_can_be_one(changeable: bool) -> None:
     lab07 = loaded("07")
@@ -373,8 +425,8 @@ def test_the_new_key_is_looked_for_too_where_there_can_be_one(changeable: bool) 
         asyncio.run(lab07.key_only_in_the_secret.run(lab))
 
 
-@pytest.mark.parametrize(("followed", "last"), [(0, 20), (1, 20), (2, 20), (3, 60), (4, 60)])
-def test_the_threshold_is_followed_to_none_and_back_as_well(followed: int, last: float) -> None:
+@pytest.mark.parametrize(("followed", "last"), [(0, 20), (1, 20), (2, 20), (3, 20), (4, 60), (5, 60)])
+def test_the_threshold_is_followed_to_none_to_one_and_back_as_well(followed: int, last: float) -> None:
     """As many changes as are followed, and the seconds that the way back has."""
     lab07 = loaded("07")
     asked: list[tuple[float, float]] = []
@@ -410,10 +462,10 @@ def test_the_threshold_is_followed_to_none_and_back_as_well(followed: int, last:
     lab07.judged_by, lab07.read_keys, lab07.put_back, lab07.answered = judged_by, known, put_back, answered
     objects = NothingThere(named=lambda kind, name: SimpleNamespace(present=present), patch=patch)
     change = asyncio.run(lab07.changed(made_up_lab(objects=objects, traffic=Traffic())))
-    seen = [change.followed, change.to_the_digit, change.down_to_none, change.followed_again]
-    assert [each.ok for each in seen] == [followed > each for each in range(4)]
+    seen = [change.followed, change.to_the_digit, change.down_to_none, change.up_to_one, change.followed_again]
+    assert [each.ok for each in seen] == [followed > each for each in range(5)]
     assert asked[-1] == (0.3, last) and [each for each, _ in asked[:-1]] == patched
-    assert patched[1:] == [float(change.above), 0.0][:followed]
+    assert patched[1:] == [float(change.above), 0.0, 1.0][:followed]
 
 
 def test_a_threshold_is_just_above_a_flight_to_who_rounds() -> None:

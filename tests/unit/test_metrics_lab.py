@@ -13,11 +13,12 @@ from typing import Any
 
 import pytest
 
+from mlops_lab.base.errors import Failure
 from mlops_lab.platform.dashboard.prometheus import Series
 from tests.lab_programs import loaded
 from tests.made_up import NothingThere, made_up_lab
 
-checks, traffic = loaded("15"), loaded("15", "traffic")
+checks, traffic, other = loaded("15"), loaded("15", "traffic"), loaded("15", "other_model")
 
 
 @pytest.mark.parametrize(
@@ -265,3 +266,65 @@ def test_who_brings_no_id_gets_one(returned: list[str], right: bool) -> None:
     found = checks.ids_are_made([*answers, {"given": "x", "returned": "x"}])
     assert found.ok is right
     assert ("404 unknown" in found.seen) is ("" in returned)
+
+
+def test_ids_may_begin_with_any_of_their_signs() -> None:
+    sender = traffic.Sender({"rows": [], "service": ("", 80)})
+    first = {sender.an_id()[0] for _ in range(2000)}
+    assert {"-", ".", "_"} < first and any(each.isdigit() for each in first)
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ("10.244.1.7", True), ("10.244.1.7:50312", True), ("::ffff:10.244.1.7", True), ("10.244.1.70", False),
+        ("110.244.1.7", False), ("/predict", False), ("", False),
+    ],
+)  # fmt: skip
+def test_a_label_with_the_address_of_who_asks_is_seen(value: str, told: bool) -> None:
+    labels = {("http_requests_total", "client"): {"10.244.0.1", value}, ("http_requests_total", "route"): {"/predict"}}
+    found = traffic.telling({"labels": labels}, "10.244.1.7")
+    assert found == ([("http_requests_total", "client")] if told else [])
+    assert traffic.telling({"error": "none"}, "10.244.1.7") == []
+
+
+def test_requests_come_from_an_address_of_this_machine() -> None:
+    assert traffic.own_address([{"address": "127.0.0.1", "port": 9}]) == "127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("words", "command"),
+    [
+        ({"command": ["python3", "/lab/app.py"]}, ["python3", "/lab/app.py"]),
+        ({"command": ["python3"], "args": ["/lab/app.py"]}, ["python3", "/lab/app.py"]),
+        ({"args": ["python3", "/lab/app.py"]}, ["python3", "/lab/app.py"]),
+        ({}, []),
+    ],
+)
+def test_a_copy_has_the_other_model_in_a_folder_of_another_name(words: dict[str, Any], command: list[str]) -> None:
+    env = [{"name": "MODEL_DIR", "value": "/model/v2"}, {"name": "X", "value": "y"}]
+    container = {"env": env, "volumeMounts": [{"name": "program", "mountPath": "/lab"}], **words}
+    other.given("/model/v1", container)
+    assert {each["name"]: each["value"] for each in container["env"]} == {
+        "MODEL_DIR": "/checker-model/today" if command else "/model/v1", "X": "y",
+    }  # fmt: skip
+    assert container.get("command", [])[4:] == command and "args" not in container
+    assert len(container["volumeMounts"]) == 1 + bool(command)
+
+
+@pytest.mark.parametrize(
+    ("trouble", "error", "timed"),
+    [
+        ("", "", None), ("not done with 50 requests within 75 s", "", True), ("model-1 at 10.0.0.1: refused", "", None),
+        ("", "no whole answer within 10 s", True), ("", "ConnectionRefusedError", None),
+    ],
+)  # fmt: skip
+def test_what_is_late_may_be_a_starved_machines_fault(trouble: str, error: str, timed: bool | None) -> None:
+    answers = [{"kind": "predict", "status": 0 if error else 200, "error": error}]
+    seen = checks.Seen([], {"trouble": trouble, "answers": answers})
+    if not trouble and not error:
+        checks.served(seen)
+        return
+    with pytest.raises(Failure) as failed:
+        checks.served(seen)
+    assert failed.value.timed is timed

@@ -35,8 +35,8 @@ async def lets_partners_in(lab: Lab) -> None:
     The checker waits up to 120 s until the pods of Deployment `model` are ready, takes the entry `key` of the Secret
     (white space at its ends is not part of it), and asks for 40 flights that you don't see. What was applied just
     before has 60 s to come into force. GET /readyz must be answered with 200 without a key, and a copy of a pod whose
-    model takes long to load must not do that. The pods of the Deployment alone stand behind the Service, in their given
-    image, and their first containers answer.
+    model takes long to load must answer 503, if at all. The pods of the Deployment alone stand behind the Service, in
+    their given image, and their first containers answer.
     """
     await exists(lab)
     # Without the pods' logs as evidence, for a key may be in them.
@@ -81,9 +81,9 @@ async def keeps_others_out(lab: Lab) -> None:
     """Without a key, or with any other one, the answer is 401 or 403.
 
     Tried are: no key, an empty one, the first character and either half of the right one, the right one and a character
-    more, which may be none of ASCII, with another last character, in base64, and in other case, one that the checker
-    makes up, and the one that was in the source. Nobody without a key, or with a made-up one, is let in from within a
-    pod either, as kubectl port-forward asks.
+    more, which may be none of ASCII, behind another character or another key and a comma, with another last character,
+    in base64, and in other case, one that the checker makes up, and the one that was in the source. Nobody without a
+    key, or with a made-up one, is let in from within a pod either, as kubectl port-forward asks.
     """
     keys = await lab.once(read_keys)
     body = lab.traffic.hidden_rows(1).body
@@ -109,7 +109,7 @@ async def follows_the_threshold(lab: Lab) -> None:
     """`late` is true from the `threshold` of ConfigMap `settings` on, and within 60 s from another one if that changes.
 
     The checker puts another threshold in, the very probability of one of 40 flights, then one just above another
-    flight's, then 0, and then the old one again; these have 60 s too.
+    flight's, then 0, then 1, and then the old one again; these have 60 s too.
     """
     settings = await presence.exists(
         lab, "ConfigMap", SETTINGS, f"the analysts change it by this name. {HASHED}", others=True
@@ -144,6 +144,10 @@ async def follows_the_threshold(lab: Lab) -> None:
         "the changes before this one were followed. Perhaps 0 is taken for none (`value or DEFAULT`, `if value:`); "
         "it is one like any other, from which on each flight is late"
     )
+    expect(change.up_to_one).because(
+        "the changes before this one were followed. Perhaps 1 is taken for no threshold, or for one per cent; the "
+        "threshold is a number from 0 to 1, and these two are such numbers"
+    )
     expect(change.followed_again).because(
         "the changes before were followed and the last was not: the analysts change it again and again. A mounted file "
         "is replaced at each change, so a watch of the file itself (inotify) ends with the first one; and whatever "
@@ -159,6 +163,7 @@ async def key_only_in_the_secret(lab: Lab) -> None:
     that have run, by their templates, and through all kinds of objects that Kubernetes itself has in a namespace, but
     for events; for the key and its base64, within other text too. It looks once more when the vault has changed the key
     and the new one is served; and meanwhile it watches a pod for 12 s, for programs that come and go, such as probes.
+    What a startup probe runs, or one that comes less often, it runs there itself.
     """
     processes, objects = await shown(lab, (await lab.once(read_keys)).current)
     expect(nowhere(processes, "the key in no environment and no command line")).because(

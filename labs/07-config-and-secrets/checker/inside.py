@@ -53,6 +53,13 @@ while time.monotonic() < end and len(seen) < 2000:
     time.sleep(0.02)
 """
 WATCHED = 12  # s, in which a probe comes at least once, unless it has another period than it has by itself
+PERIOD = 10  # s between two of a probe's, where it says nothing else
+PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
+AT_TIMES = (
+    2,
+    3,
+    3,
+)  # s after the beginning, and after the one before: when a probe is run that would not come by itself
 MOST = 2  # containers that are watched, the first one among them
 ROOM = 64 << 20  # bytes of memory that a container may have, at least, so that one more Python fits in
 
@@ -97,19 +104,47 @@ async def watched(lab: Lab, signs: Sequence[str]) -> list[str]:
     pod = await one_pod(lab)
     if pod is None:
         return []
-    names = [each["name"] for each in lives_long(pod["spec"]) if has_room(each) and each["name"] in running(pod)]
-    found = await asyncio.gather(*(_watched(lab, pod, each, signs) for each in names[:MOST]))
+    those = [each for each in lives_long(pod["spec"]) if has_room(each) and each["name"] in running(pod)]
+    found = await asyncio.gather(*(_watched(lab, pod, each, signs) for each in those[:MOST]))
     return [place for each in found for place in each]
 
 
-async def _watched(lab: Lab, pod: Object, container: str, signs: Sequence[str]) -> list[str]:
-    command = ("python3", "-c", WATCH, str(WATCHED), "/proc")
-    watch = partial(lab.objects.run_in, container=container, within=3 * WATCHED)
+async def _watched(lab: Lab, pod: Object, container: Object, signs: Sequence[str]) -> list[str]:
+    name = str(container["name"])
+    watch = partial(lab.objects.run_in, container=name, within=3 * WATCHED)
+    task = asyncio.create_task(_probed(lab, pod, container))
     try:
-        printed = await of_pod(lab, pod, lambda name: watch(name, *command))
+        printed = await of_pod(lab, pod, lambda which: watch(which, "python3", "-c", WATCH, str(WATCHED), "/proc"))
     except LabError:
         return []
-    return told(pod, container, printed.lines if printed else [], signs)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    return told(pod, name, printed.lines if printed else [], signs)
+
+
+async def _probed(lab: Lab, pod: Object, container: Object) -> None:
+    """Run a container's rare probes, a few times; what becomes of them is nobody's concern."""
+
+    async def run(command: Sequence[str], name: str) -> None:
+        await lab.objects.run_in(name, *command, container=str(container["name"]), within=WATCHED)
+
+    for pause in AT_TIMES if (probes := rare_probes(container)) else ():
+        await lab.time.pause(pause)
+        for command in probes:
+            with contextlib.suppress(LabError):
+                await of_pod(lab, pod, partial(run, command))
+
+
+def rare_probes(container: Object) -> list[list[str]]:
+    """The commands of probes that need not come while a container is watched."""
+    found = []
+    for kind in PROBES:
+        probe = container.get(kind) or {}
+        rare = kind == "startupProbe" or int(probe.get("periodSeconds") or PERIOD) > PERIOD
+        if rare and (command := (probe.get("exec") or {}).get("command")):
+            found.append([str(each) for each in command])
+    return found
 
 
 async def one_pod(lab: Lab) -> Object | None:

@@ -80,6 +80,8 @@ async def read_keys(lab: Lab) -> Keys:
         "the right key's first half": key[: len(key) // 2],
         "the right key's second half": key[len(key) // 2 :],
         "the right key and a character more": f"{key}x",
+        "the right key behind another character": f"x{key}",
+        "the right key behind another one and a comma": f"{stranger},{key}",
         "the right key with another last character": key[:-1] + ("y" if key[-1] == "x" else "x"),
         "the right key in base64": base64.b64encode(key.encode()).decode(),
         "the right key and a letter that is not ASCII": key + secrets.choice("àçéñöøßü"),

@@ -13,16 +13,17 @@ from .keys import answered, read_keys
 COPY = "checker-copy-that-loads"
 LOADS = 25  # s that the model's file takes at least
 ANSWER_WITHIN = 5  # s for one answer
+NOT_YET = 503
 # A pickle that takes its time, and is none in the end: https://docs.python.org/3/library/pickletools.html
 SLOW = f"ctime\nsleep\n(I{LOADS}\ntR?cut short on its way\n"
 
 
 async def not_ready_yet(lab: Lab) -> Observation:
-    """Whether GET /readyz of a pod says so while its model is loading; one that does not listen yet says it, too.
+    """Whether GET /readyz of a pod says 503 while its model is loading; one that does not listen yet says as much.
 
     A server that is ready and predicts has a model from somewhere else, and is right.
     """
-    expected = "a pod whose model is still loading does not answer 200 on GET /readyz"
+    expected = "a pod whose model is still loading answers GET /readyz with 503, if at all"
     file = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": COPY}, "data": {"model.joblib": SLOW}}
     volume = {"name": COPY, "configMap": {"name": COPY}}
     # The copy is made after this, so until then plus LOADS no server can have loaded that file.
@@ -40,6 +41,8 @@ async def not_ready_yet(lab: Lab) -> Observation:
                 return Observation(False, expected, seen)
             if answer.status:
                 last = f"status {answer.status}"
+                if answer.status != NOT_YET:
+                    return Observation(False, expected, last)
                 break
     return Observation(True, expected, "the program ended" if copy.ended else last)
 

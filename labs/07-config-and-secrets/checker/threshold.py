@@ -20,6 +20,7 @@ from .sync import FOLLOWED_WITHIN, in_force
 SETTINGS, THRESHOLD = "settings", "threshold"
 FLIGHTS = 40
 NONE = ("0", "0.0")  # from which on each flight is late
+ONE = ("1", "1.0")  # from which on hardly any is
 EACH = 10  # answers at once for each pod: with so many none of them is left out
 NEAR = 1e-9  # two values of the model that are the same but for how they were added up
 ABOVE = (3e-6, 3e-5)  # a flight's probability: further than an answer may be away from it, and nearer than who rounds
@@ -28,12 +29,12 @@ ROUNDED = (2, 3, 4)  # decimals
 
 @dataclass(frozen=True)
 class Changed:
-    """What four changes of the threshold brought about: to another one, to one just above a flight, to 0, and back.
+    """What five changes of the threshold brought about: to another one, to one just above a flight, to 0, 1, and back.
 
     Attributes:
         text, above: the other one, and the one just above a flight's probability, as the ConfigMap had them.
         followed, to_the_digit: whether every pod went by these in time.
-        down_to_none, followed_again: then by 0, and by the old one.
+        down_to_none, up_to_one, followed_again: then by 0, by 1, and by the old one.
         lost: whether all requests were answered meanwhile.
     """
 
@@ -42,23 +43,24 @@ class Changed:
     followed: Observation
     to_the_digit: Observation
     down_to_none: Observation
+    up_to_one: Observation
     followed_again: Observation
     lost: Observation
 
 
 async def changed(lab: Lab) -> Changed:
-    """Put another threshold into the ConfigMap, one just above a flight's probability, 0, and the old one again."""
+    """Put another threshold into the ConfigMap, one just above a flight's probability, 0, 1, and the old one again."""
     key, hidden = (await lab.once(read_keys)).current, lab.traffic.hidden_rows(FLIGHTS)
     settings, own = await lab.objects.named("ConfigMap", SETTINGS).present(), hidden.probabilities("v1")
     now = number((settings.get("data") or {}).get(THRESHOLD)) or 0.0
     served = numbers((await answered(lab, hidden.body, key)).fields_if_any.get("probabilities")) or []
     new = other_threshold(own, served, now)
     above = just_above(own, float(new))
-    async with load(lab, key, duration=BEFORE + 4 * FOLLOWED_WITHIN + 30) as requests:
+    async with load(lab, key, duration=BEFORE + 5 * FOLLOWED_WITHIN + 30) as requests:
         await lab.time.pause(BEFORE)
         try:
             seen: list[Observation] = []
-            for text in (new, above, secrets.choice(NONE)):
+            for text in (new, above, secrets.choice(NONE), secrets.choice(ONE)):
                 await lab.objects.patch("ConfigMap", SETTINGS, {"data": {THRESHOLD: text}})
                 seen.append(await judged_by(lab, own, float(text)))
                 if not seen[-1].ok:
@@ -68,8 +70,9 @@ async def changed(lab: Lab) -> Changed:
         # Where the way forth was no success, nothing more is judged.
         well = seen[-1].ok
         again = await judged_by(lab, own, now, within=FOLLOWED_WITHIN if well else BACK_WITHIN)
-    followed, exact, none, back = [*seen, again if well else seen[-1], seen[-1], seen[-1]][:4]
-    return Changed(new, above, followed, exact, none, back, all_answered(requests.report))
+    # Where one was not followed, so are those after it.
+    followed, exact, none, one, back = [*seen, again if well else seen[-1], *[seen[-1]] * 3][:5]
+    return Changed(new, above, followed, exact, none, one, back, all_answered(requests.report))
 
 
 async def judged_by(

@@ -6,6 +6,7 @@ import base64
 from collections.abc import Collection, Mapping
 
 from mlops_lab.checks import Lab
+from mlops_lab.kube.client import Object
 
 HASHED = (
     "Kustomize's generators put a hash behind a name, unless disableNameSuffixHash is set in the generator's options"
@@ -99,9 +100,7 @@ async def why_not_followed(lab: Lab, kind: str, name: str) -> str:
     env = parts = mounted = False
     for pod in await lab.objects.pods_of("model"):
         spec = pod["spec"]
-        volumes = {
-            each["name"] for each in spec.get("volumes") or [] if (each.get(volume[0]) or {}).get(volume[1]) == name
-        }
+        volumes = {each["name"] for each in spec.get("volumes") or [] if name in sources(each, *volume)}
         for each in spec["containers"]:
             refers = [((one.get("valueFrom") or {}).get(reference) or {}).get("name") for one in each.get("env") or []]
             refers += [(one.get(source) or {}).get("name") for one in each.get("envFrom") or []]
@@ -127,3 +126,9 @@ async def why_not_followed(lab: Lab, kind: str, name: str) -> str:
         f"nothing in the pods refers to {kind} {name}: so the server goes by what is in its program or somewhere else. "
         "kubectl get deployment model -o yaml shows volumes and environment"
     )
+
+
+def sources(volume: Object, kind: str, field: str) -> list[str]:
+    """The names of the Secrets (`secret`) or ConfigMaps (`configMap`) that a volume of a pod shows."""
+    projected = [each.get(kind) or {} for each in (volume.get("projected") or {}).get("sources") or []]
+    return [str((volume.get(kind) or {}).get(field)), *(str(each.get("name")) for each in projected)]

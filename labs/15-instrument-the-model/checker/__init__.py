@@ -62,7 +62,8 @@ async def shows_metrics(lab: Lab) -> None:
 async def names_the_model(lab: Lab) -> None:
     """Each pod has `model_info` with the label `version`, value 1, and the version that its answers come from.
 
-    So has a copy of a pod with the other model in MODEL_DIR, which the checker starts beside yours.
+    So has a copy of a pod with the other model in MODEL_DIR, which the checker starts beside yours; the name of the
+    folder there says nothing of the version.
     """
     seen = await lab.once(measured)
     for first in seen.first("predict"):
@@ -79,7 +80,7 @@ async def names_the_model(lab: Lab) -> None:
         )
     expect(await other_model(lab, seen)).because(
         "next week MODEL_DIR names another folder, and nobody will change the program for it. What the model is called "
-        "says MODEL.version"
+        "says MODEL.version, and neither a constant nor the folder's name"
     )
 
 
@@ -195,9 +196,16 @@ async def stays_bounded(lab: Lab) -> None:
     """Hundreds of paths, displays, queries and ids that nobody sent before make at most 10 new series at each pod.
 
     So do requests of other sizes, and bad bodies whose fault is in another place each time; and so do methods, hosts
-    and other headers that no client has, in requests for unknown paths. Any answer to the last ones will do.
+    and other headers that no client has, in requests for unknown paths. Any answer to the last ones will do. Nor has a
+    label the address of who asks, of which there are as many as clients.
     """
     seen = await lab.once(measured)
+    for name, places in seen.whole["telling"].items():
+        told = ", ".join(f"{label} of {metric}" for metric, label in places[:3])
+        expect(holds(not places, "no label with the address of who asks", f"at {name}: {told}")).because(
+            "the checker asks from one address, and forty thousand displays from as many: each would have series of "
+            "its own. Who asked belongs into the log"
+        )
     for name, grown in seen.whole["grown"].items():
         more = grown["after"] - grown["before"]
         labels = [

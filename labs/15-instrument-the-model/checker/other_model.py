@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from mlops_lab.checks import Lab, Observation, absent
 from mlops_lab.kit.copies import copied
 from mlops_lab.kube.client import Object
@@ -12,6 +14,9 @@ from .scenario import ROUTE, Seen, played, serving, target
 COPY = "checker-copy-with-another-model"
 VERSIONS = ("v1", "v2")
 ANSWERS_WITHIN = 90  # s, as for the pod itself
+FOLDER = "/checker-model"
+TODAY = f"{FOLDER}/today"  # whose name says nothing of the version
+LINKED = f'ln -sfn "$0" {TODAY} && exec "$@"'  # by sh, with the model's folder and then the container's own words
 
 
 async def other_model(lab: Lab, seen: Seen) -> Observation:
@@ -19,12 +24,11 @@ async def other_model(lab: Lab, seen: Seen) -> Observation:
     own = str(seen.first("predict")[0].get("version"))
     other = next(each for each in VERSIONS if each != own)
 
-    def given(container: Object) -> None:
-        kept = [each for each in container.get("env") or [] if each["name"] != "MODEL_DIR"]
-        container["env"] = [*kept, {"name": "MODEL_DIR", "value": f"/model/{other}"}]
-
-    expected = f'model_info{{version="{other}"}} 1 of a copy of your pod with MODEL_DIR=/model/{other}'
-    async with copied(lab, COPY, change=given) as copy:
+    expected = (
+        f'model_info{{version="{other}"}} 1 of a copy of your pod with MODEL_DIR={TODAY}, a link to /model/{other}'
+    )
+    volume = {"name": COPY, "emptyDir": {}}
+    async with copied(lab, COPY, change=partial(given, f"/model/{other}"), volumes=[volume]) as copy:
         shown = "no answer"
         async for answer in copy.answers("/healthz", within=ANSWERS_WITHIN):
             shown = answer.shown
@@ -39,6 +43,16 @@ async def other_model(lab: Lab, seen: Seen) -> Observation:
         found = (await looked(lab, seen.pods[0])).get("model", [])
     shown = ", ".join(f"{labels} {value:g}" for labels, value in found[:3])
     return Observation(names_only(other, found), expected, shown or "no model_info")
+
+
+def given(model: str, container: Object) -> None:
+    """Let a container have a model's folder in MODEL_DIR, under another name where it says itself what it runs."""
+    words = [*(container.get("command") or []), *(container.pop("args", None) or [])]
+    if words:
+        container["command"] = ["sh", "-c", LINKED, model, *words]
+        container["volumeMounts"].append({"name": COPY, "mountPath": FOLDER})
+    kept = [each for each in container.get("env") or [] if each["name"] != "MODEL_DIR"]
+    container["env"] = [*kept, {"name": "MODEL_DIR", "value": TODAY if words else model}]
 
 
 async def looked(lab: Lab, pod: Object) -> Object:

@@ -137,6 +137,12 @@ def grown(before: Plain, after: Plain) -> Plain | None:
     return {"before": before["series"], "after": after["series"], "labels": labels[:3]}
 
 
+def telling(scrape: Plain, address: str) -> list[tuple[str, str]]:
+    """Metrics and their labels of which a value has an address in it."""
+    form = re.compile(rf"(?<![0-9.]){re.escape(address)}(?![0-9.])")
+    return sorted(place for place, values in scrape.get("labels", {}).items() if any(map(form.search, values)))
+
+
 def plain(scrapes: Mapping[str, Plain]) -> dict[str, Plain]:
     """Scrapes without what is only of use here."""
     return {name: {key: each[key] for key in each if key != "labels"} for name, each in scrapes.items()}

@@ -26,7 +26,7 @@ from pathlib import Path
 
 from .bodies import DEPTHS, misplaced, nested
 from .client import ask
-from .scrapes import ROUTE, Plain, Pods, at_once, grown, plain, scraped, settled
+from .scrapes import ROUTE, Plain, Pods, at_once, grown, plain, scraped, settled, telling
 
 WHOLE = 75  # s for everything
 REACHED_WITHIN = 10  # s: where NetworkPolicies stand between, they know this pod's address a moment after it has begun
@@ -124,7 +124,7 @@ class Sender:
         if self.draw.randrange(6):
             return self.draw.choice(FORMS).format(new := uuid.uuid4().hex, NEW=new.upper())
         length = self.draw.choice((SHORTEST, 3, LONGEST - self.draw.randrange(30), LONGEST, LONGEST))
-        return self.draw.choice(string.ascii_letters) + "".join(self.draw.choices(SIGNS, k=length - 1))
+        return "".join(self.draw.choices(SIGNS, k=length))
 
     def strangers(self, pod: Plain, count: int) -> None:
         """Send a pod requests with methods and headers that nobody knows, to unknown paths; any answer will do.
@@ -219,6 +219,13 @@ def wait_for_a_way(pods: Pods) -> None:
                 time.sleep(0.2)
 
 
+def own_address(pods: Pods) -> str:
+    """The address that this program's requests come from."""
+    with socket.socket(socket.AF_INET6 if ":" in pods[0]["address"] else socket.AF_INET, socket.SOCK_DGRAM) as way:
+        way.connect((pods[0]["address"], pods[0]["port"]))  # sends nothing
+        return str(way.getsockname()[0])
+
+
 def one_after_the_other(sender: Sender, pods: Pods, fell: set[str], found: Plain) -> None:
     """Brief requests and then long ones; both again where a busy machine made them take alike."""
     last = settled(pods, fell)
@@ -264,6 +271,8 @@ def done(plan: Plain, found: Plain) -> None:
         sender.strangers(pod, STRANGERS)
     at_last = settled(pods, fell)
     found["grown"] = {name: grown(first[name], at_last[name]) for name in at_last}
+    address = own_address(pods)
+    found["telling"] = {name: telling(each, address) for name, each in at_last.items()}
     found["fell"] = sorted(fell)
     found["whole"] = True
 

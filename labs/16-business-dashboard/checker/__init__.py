@@ -217,7 +217,10 @@ async def adds_up_the_money(lab: Lab) -> None:
 
 @check(points=2, needs=follows_the_choice, domains=DOMAINS)
 async def knows_slow_answers(lab: Lab) -> None:
-    """`Answer time p95` is the time within which 95 of 100 answers came, in the last five minutes, of all pods."""
+    """`Answer time p95` is the time within which 95 of 100 answers came, in the last five minutes, of all pods.
+
+    One that nobody asks any more was slow until then.
+    """
     why = (
         "histogram_quantile(0.95, sum by (le) (rate(..._bucket[5m]))) adds up the pods' buckets, bound by bound: `le` "
         "has to stay, `pod` has to go. Then it estimates where in its bucket the 95th of 100 lies"
@@ -273,7 +276,10 @@ async def sees_all_connections(lab: Lab) -> None:
 
 @check(points=2, needs=follows_the_choice, domains=DOMAINS)
 async def ranks_destinations(lab: Lab) -> None:
-    """`Latest destinations` are the three with the highest mean predicted delay of the last five minutes, with it."""
+    """`Latest destinations` are the three with the highest mean predicted delay of the last five minutes, with it.
+
+    Before that others were.
+    """
     board, world = await lab.once(dashboard), await lab.once(injected)
     found = (await ask(lab, board, LATEST, world.airlines[:1], world)).by(LATEST.by)
     await right(lab, LATEST, why_others_lead(world, set(found)))
@@ -283,7 +289,8 @@ async def ranks_destinations(lab: Lab) -> None:
 async def says_no_data(lab: Lab) -> None:
     """For an airline of which nothing is known no panel has data: no 0, no 100 %, nothing that looks well.
 
-    Another one asked for nothing in these minutes: its accepted share, its p95 and its mean delays are no numbers.
+    Another one asked for nothing in these minutes: its accepted share, its p95, its mean delays and its budget are no
+    numbers.
     """
     board, world = await lab.once(dashboard), await lab.once(injected)
     for wanted in WANTED:
@@ -305,15 +312,15 @@ async def says_no_data(lab: Lab) -> None:
             "the option `noValue`, and a value mapping of null or NaN, are what a panel writes when its query returned "
             "nothing. A dash says so; a number says something else, and so does OK",
         )
-    for wanted in (REBOOKINGS, LATENCY, LATEST):
+    for wanted in (REBOOKINGS, LATENCY, LATEST, BUDGET):
         shown = await ask(lab, board, wanted, [world.idle], world)
         empty = not shown.error and not shown.found
         expected = f"{wanted.title}: no number where its counters stand still"
         must(
             Observation(empty, expected, str(shown), None, () if empty else shown.sent),
-            "nothing was offered, asked or predicted in these five minutes, so there is no share, no percentile and no "
-            "mean of it. Prometheus says so by itself: 0 divided by 0 is NaN, no number. Whoever keeps the divisor "
-            "from being 0 makes a 0 of it: as if all had refused",
+            "nothing was offered, asked or predicted in these minutes, so there is no share, no percentile and no mean "
+            "of it, and no budget. Prometheus says so by itself: 0 divided by 0 is NaN, no number. Whoever keeps the "
+            "divisor from being 0 makes a number of it: as if all had refused, or all had gone well",
         )
     current.note("none of the eight panels shows anything, and no share is of nothing")
 
@@ -322,7 +329,8 @@ async def says_no_data(lab: Lab) -> None:
 async def reads_right(lab: Lab) -> None:
     """What a reader sees is what was measured: each panel has its unit, values in that unit, and shows the last one.
 
-    A share is right as 0.42 with the unit percentunit, and as 42 with percent.
+    A share is right as 0.42 with the unit percentunit, and as 42 with percent. Where there is a series for each version
+    or destination, a name of your own for them has that label in it.
     """
     board, world = await lab.once(dashboard), await lab.once(injected)
     for wanted in WANTED:

@@ -48,6 +48,16 @@ def plainly(wanted: Wanted, panel: Panel, written: Wording) -> float:
         "a value mapping that has a text writes it in place of the number: fine is what somebody found fine on the "
         "day on which it was clicked together. Colours and thresholds say that beside the number",
     )
+    nameless = written.nameless(wanted.by) if wanted.by else []
+    must(
+        Observation(
+            not nameless,
+            f"{wanted.title}: a reader sees which series is of which {wanted.by}",
+            f"it has {nameless[0]}" if nameless else "it is to be seen",
+        ),
+        f"three lines of one name are nobody's. A legend of your own has the label in it, {{{{{wanted.by}}}}}; without "
+        "one Grafana writes the labels that the query has left",
+    )
     must(
         Observation(scale is not None, f"{wanted.title}: a unit that fits ({', '.join(fit)}, ...)", unit),
         "fieldConfig.defaults.unit names it. Without one Grafana writes a bare number, with another a wrong word: "

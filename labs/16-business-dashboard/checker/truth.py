@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from .world import ACCEPTED, ANSWERED, BOUNDS, BUCKETS, MONEY_SAVED, OFFERED, PODS, RECENT, REQUESTS, World
+from .world import ACCEPTED, ALL_PODS, ANSWERED, BOUNDS, BUCKETS, MONEY_SAVED, OFFERED, PODS, RECENT, REQUESTS, World
 
 OBJECTIVE = 0.995
 Values = dict[str, float]  # by version or destination; by "" where there is one number
@@ -25,9 +25,11 @@ def by_version(world: World, airlines: Sequence[str], span: int) -> Values:
     }
 
 
-def accepted(world: World, airlines: Sequence[str], span: int, pods: Sequence[str] = PODS) -> Values:
+def accepted(
+    world: World, airlines: Sequence[str], span: int, pods: Sequence[str] = ALL_PODS, seconds: int = RECENT
+) -> Values:
     """The share of rebookings offered that was accepted."""
-    return {"": world.events(ACCEPTED, airlines, RECENT, pods) / world.events(OFFERED, airlines, RECENT, pods)}
+    return {"": world.events(ACCEPTED, airlines, seconds, pods) / world.events(OFFERED, airlines, seconds, pods)}
 
 
 def saved(world: World, airlines: Sequence[str], span: int) -> Values:
@@ -35,9 +37,11 @@ def saved(world: World, airlines: Sequence[str], span: int) -> Values:
     return {"": world.events(MONEY_SAVED, airlines, span) / 100}
 
 
-def p95(world: World, airlines: Sequence[str], span: int, pods: Sequence[str] = PODS) -> Values:
+def p95(
+    world: World, airlines: Sequence[str], span: int, pods: Sequence[str] = ALL_PODS, seconds: int = RECENT
+) -> Values:
     """As histogram_quantile() estimates it: evenly spread within a bucket."""
-    counts = [world.events(BUCKETS, airlines, RECENT, pods, le=le) for le in BOUNDS]
+    counts = [world.events(BUCKETS, airlines, seconds, pods, le=le) for le in BOUNDS]
     rank = 0.95 * counts[-1]
     place = next(number for number, count in enumerate(counts) if count >= rank)
     low, before = (float(BOUNDS[place - 1]), counts[place - 1]) if place else (0.0, 0.0)
@@ -45,7 +49,7 @@ def p95(world: World, airlines: Sequence[str], span: int, pods: Sequence[str] = 
 
 
 def budget(
-    world: World, airlines: Sequence[str], span: int, pods: Sequence[str] = PODS, also: Sequence[str] = ()
+    world: World, airlines: Sequence[str], span: int, pods: Sequence[str] = ALL_PODS, also: Sequence[str] = ()
 ) -> Values:
     """The share that is left of the error budget.
 

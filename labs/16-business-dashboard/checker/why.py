@@ -13,7 +13,25 @@ from mlops_lab.measure.services.backfill import STEP
 
 from .shown import Shown
 from .truth import OBJECTIVE, Known, accepted, budget, first_three, mean, p95, watched
-from .world import ACCEPTED, ANSWERED, DELAY, DESTINATIONS, METRICS, MONEY_SAVED, OFFERED, PODS, RECENT, SPAN, World
+from .world import (
+    ACCEPTED,
+    ALL_PODS,
+    ANSWERED,
+    DELAY,
+    DESTINATIONS,
+    METRICS,
+    MONEY_SAVED,
+    OFFERED,
+    PODS,
+    RECENT,
+    SPAN,
+    World,
+)
+
+WHOLE_RANGE = (
+    "this is of the whole time range of the dashboard; where the README names no time the question is about the last "
+    "five minutes, [5m], whatever range is chosen"
+)
 
 
 def wrong_flights(world: World) -> Known:
@@ -55,6 +73,7 @@ def wrong_shares(world: World) -> Known:
             world.stand(ACCEPTED, mine) / world.stand(OFFERED, mine),
             "this is the share since each pod's start, whenever that was; the question is about the last five minutes",
         ),
+        (accepted(world, mine, SPAN, seconds=SPAN)[""], WHOLE_RANGE),
     )
 
 
@@ -72,7 +91,8 @@ def wrong_money(world: World) -> Known:
 
 def wrong_p95(world: World) -> Known:
     """Of the 95th percentile of the answers' times."""
-    own = [p95(world, world.airlines[:1], SPAN, [pod])[""] for pod in PODS]
+    mine = world.airlines[:1]
+    own = [p95(world, mine, SPAN, [pod])[""] for pod in PODS]
     return (
         (
             mean(own),
@@ -80,6 +100,7 @@ def wrong_p95(world: World) -> Known:
             "Buckets can be added up, quantiles can't",
         ),
         (max(own), "this is the p95 of the slowest pod; the question is about the answers of all"),
+        (p95(world, mine, SPAN, seconds=SPAN)[""], WHOLE_RANGE),
     )
 
 
@@ -121,7 +142,7 @@ def wrong_budget(world: World) -> Known:
             "answer, those of redirects and refusals, too",
         ),
         (
-            mean([budget(world, mine, SPAN, [pod])[""] for pod in PODS]),
+            mean([budget(world, mine, SPAN, [pod])[""] for pod in ALL_PODS]),
             "this is the mean of the pods' budgets, in which a small pod weighs as much as a large one. Add up the "
             "failed and all requests first, then divide",
         ),
@@ -141,6 +162,8 @@ def why_others_lead(world: World, found: set[str]) -> str:
         )
     if found == set(sums):
         return "these have the most delay in all, as most flights go there; a mean is divided by how many they are"
+    if found == set(first_three(world.lateness(mine, seconds=SPAN))):
+        return WHOLE_RANGE
     return (
         "a mean is a _sum divided by its _count: sum by (dest) (rate(..._sum[5m])) / sum by (dest) "
         "(rate(..._count[5m])), and topk(3, ...) of that is the three highest"

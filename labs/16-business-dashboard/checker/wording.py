@@ -14,6 +14,7 @@ NOTHING = {"", "no data", "no value", "n a", "na", "not known", "unknown", "not 
 MUTE = ("alertlist", "annolist", "dashlist", "gettingstarted", "news", "text", "welcome")  # panels that ask nothing
 EXPRESSION = "__expr__"  # the data source that computes from what other targets returned
 HIDDEN = 2  # a variable's `hide`: no reader sees it
+UNNAMED = ("", "__auto")  # legends with which Grafana writes the labels itself
 UNKNOWN = ("null", "nan", "null+nan", "empty")  # what a value mapping of a missing value matches
 
 
@@ -30,6 +31,8 @@ class Wording:
         mute: what keeps its values from being seen.
         computed: of its targets, those that Grafana computes from others.
         repeated: for each value of which variable it, or the row that it is in, is drawn; empty for none.
+        names: that it gives its series, by legends and display names of its own.
+        valued: by which option it writes values alone, without the series' names; empty for none.
     """
 
     unit: str
@@ -40,6 +43,13 @@ class Wording:
     mute: tuple[str, ...] = ()
     computed: tuple[str, ...] = ()
     repeated: str = ""
+    names: tuple[str, ...] = ()
+    valued: str = ""
+
+    def nameless(self, label: str) -> list[str]:
+        """What keeps a reader from seeing which series is of which value of a label."""
+        found = [each for each in self.names if "$" not in each and not re.search(rf"{{{{\s*{label}\s*}}}}", each)]
+        return [f"the name {each[:60]!r} for each" for each in found] + ([self.valued] if self.valued else [])
 
     @property
     def claims(self) -> list[str]:
@@ -82,8 +92,13 @@ def _wording(raw: dict[str, Any]) -> Wording:
         for each in _dicts(raw.get("targets"))
         if not each.get("hide") and (each.get("expression") or EXPRESSION in _dict(each.get("datasource")).values())
     )
+    shown = [each for each in _dicts(raw.get("targets")) if each.get("expr") and not each.get("hide")]
+    legends = [str(each.get("legendFormat") or "") for each in shown if each.get("format") != "table"]
+    names = [each for each in (*legends, str(defaults.get("displayName") or "")) if each.strip() not in UNNAMED]
+    valued = "textMode value" if raw.get("type") == "stat" and options.get("textMode") == "value" else ""
     return Wording(
-        str(defaults.get("unit") or ""), units, tuple(empty), tuple(words), moved, tuple(mute), computed
+        str(defaults.get("unit") or ""), units, tuple(empty), tuple(words), moved, tuple(mute), computed,
+        names=tuple(names), valued=valued,
     )  # fmt: skip
 
 

@@ -1,7 +1,9 @@
 """Airlines that nobody has heard of, and what the checker's pods tell of them.
 
 Pods of the checker's own tell Prometheus what happened in the last 15 minutes. In another namespace there are flights
-of the same airlines, which belong into no panel.
+of the same airlines, which belong into no panel. The large pod has less to do in the last two minutes, and one that
+nobody asks any more was busy until five minutes ago, with all that it tells unlike the others: so a share, a percentile
+and a mean of another window than five minutes are other numbers.
 """
 
 from __future__ import annotations
@@ -23,6 +25,8 @@ METRICS = (ANSWERED, REQUESTS, MONEY_SAVED, OFFERED, ACCEPTED, BUCKETS, WATCHED,
 # A small pod, a middling one and a large one. They differ in all they tell, so that no pod speaks for the others.
 WEIGHT = {"a": 1, "b": 4, "c": 9}
 PODS = tuple(WEIGHT)
+EARLIER = "d"  # who was asked until five minutes ago
+ALL_PODS = (*PODS, EARLIER)
 TAKEN = {"a": 0.72, "b": 0.41, "c": 0.18}  # of the rebookings offered
 FAILED = {"a": 0.012, "b": 0.001, "c": 0.0005}  # of the requests
 ANSWERED_OTHERWISE = (0.03, 0.02, 0.02, 0.02)  # of the requests: with 422, and with each other status of no failure
@@ -57,6 +61,11 @@ ANSWERS = (("202", "204", "206"), ("302", "304", "307"), ("400", "404", "409", "
 GONE = range(33, 42)  # slots since when a fourth pod is not there any more
 RESTARTS = {"a": (), "b": (13, 44), "c": (20, 71)}  # slots of 10 s, counted back from the end
 RUSH = (2.2, 0.4, 1.9, 0.3, 2.0, 1.4)  # the last minute: the agencies ask in bunches
+CALM = tuple(each / 8 for each in RUSH * 2)  # the large pod's last two minutes
+EARLIER_RATE = 4.0  # requests a second of the largest airline
+EARLIER_TAKEN = 0.93  # of the rebookings offered
+EARLIER_UP_TO = (0.0, 0.0, 0.02, 0.05, 0.30, 0.97, 1.0)
+EARLIER_MINUTES = (3, 4, 5, 38, 44, 33, 2)  # of predicted delay, in the order of ROUTES
 
 
 @dataclass(frozen=True)
@@ -69,10 +78,11 @@ class World:
         nowhere: an airline of which nothing is known.
         idle: one that has not asked for anything since before the history began; its counters stand still.
         refused: one whose requests have all failed, from the first.
+        longer: one whose code begins with the first one's.
         versions: of the model, by pod; the small one tries the next.
         failures: the statuses that failed requests have.
         answers: the statuses that others have, beside 200.
-        pods: by the ends of their names.
+        pods: by the ends of their names; the last is the one that nobody asks any more.
         elsewhere: of a pod in another namespace, where two of the airlines fly as well.
         gone: of a pod that was there until `ended`.
         ended: Unix time. What it told last is too old to be of now, for Prometheus: that looks back for 5 minutes.
@@ -83,6 +93,7 @@ class World:
     nowhere: str
     idle: str
     refused: str
+    longer: str
     versions: Mapping[str, str]
     failures: tuple[str, ...]
     answers: tuple[str, ...]
@@ -92,7 +103,7 @@ class World:
     ended: int
 
     def events(
-        self, metric: str, airlines: Sequence[str], seconds: int, pods: Sequence[str] = PODS, **labels: str
+        self, metric: str, airlines: Sequence[str], seconds: int, pods: Sequence[str] = ALL_PODS, **labels: str
     ) -> float:
         """By how much a metric's counters grew in the last seconds, all together."""
         return sum(
@@ -111,11 +122,13 @@ class World:
             if each.metric == metric and each.labels["airline"] in airlines
         )
 
-    def lateness(self, airlines: Sequence[str], pods: Sequence[str] = PODS) -> dict[str, float]:
+    def lateness(
+        self, airlines: Sequence[str], pods: Sequence[str] = ALL_PODS, seconds: int = RECENT
+    ) -> dict[str, float]:
         """The mean predicted delay of recent flights by destination, in seconds."""
         return {
-            dest: self.events(DELAY, airlines, RECENT, pods, dest=dest)
-            / self.events(DELAYS, airlines, RECENT, pods, dest=dest)
+            dest: self.events(DELAY, airlines, seconds, pods, dest=dest)
+            / self.events(DELAYS, airlines, seconds, pods, dest=dest)
             for dest in DESTINATIONS
         }
 
@@ -125,16 +138,19 @@ def draw(rng: random.Random, at: int, taken: Sequence[str] = ()) -> World:
     free = (code for _ in range(1000) if (code := "".join(rng.choices(string.ascii_uppercase, k=3))) not in taken)
     codes = list(dict.fromkeys(next(free) for _ in range(40)))[:6]
     nowhere, idle, refused = codes[3:]
+    longer = codes[0] + rng.choice(string.ascii_uppercase)
     windows, old = (RECENT, SPAN, PAST), rng.randint(10, 98)
     versions = {"a": str(old + 1), "b": str(old), "c": str(old)}
     failures = tuple(rng.sample(("500", *map(rng.choice, STATUSES)), len(FAILED_WITH)))
     answers = ("422", *map(rng.choice, ANSWERS))
     while True:
-        rhythms = [rhythm(rng, RUSH, windows, PAST // STEP, older) for older in (0.1, 0.6, 0.5, 1)]
-        pods = {pod: Past(own, RESTARTS[pod]) for pod, own in zip(PODS, rhythms, strict=False)}
+        newest = (RUSH, RUSH, CALM, (0.0,) * (RECENT // STEP), RUSH)
+        paces = zip(newest, (0.1, 0.6, 0.5, 1, 1), strict=True)
+        rhythms = [rhythm(rng, last, windows, PAST // STEP, older) for last, older in paces]
+        pods = {pod: Past(own, RESTARTS.get(pod, ())) for pod, own in zip(ALL_PODS, rhythms, strict=False)}
         gone, ended = Past(rhythms[-1]), at - STEP * rng.choice(GONE)
         world = World(
-            at, tuple(codes[:3]), nowhere, idle, refused, versions, failures, answers, pods,
+            at, tuple(codes[:3]), nowhere, idle, refused, longer, versions, failures, answers, pods,
             Past(rhythms[-1]), gone, ended,
         )  # fmt: skip
         for airline, size, spent in zip(codes, SIZES, SPENT, strict=False):
@@ -142,10 +158,14 @@ def draw(rng: random.Random, at: int, taken: Sequence[str] = ()) -> World:
             for pod in PODS:
                 without = NOT_YET if airline == codes[2] else ()
                 _fill(rng, pods[pod], pod, airline, size, dests, versions[pod], answers, fails, without=without)
+            if airline != codes[2]:
+                _fill_earlier(rng, pods[EARLIER], airline, size, dests)
         for pod in PODS:
             fails = dict.fromkeys(failures, 1.0)
             _fill(rng, pods[pod], pod, world.idle, 1.0, DESTINATIONS, versions[pod], answers, fails, pace=0)
             _refuse(rng, pods[pod], pod, world.refused, failures)
+        fails = dict.fromkeys(failures, 4.0)
+        _fill(rng, pods["b"], "b", longer, 1.2, rng.sample(DESTINATIONS, 7), versions["b"], answers, fails)
         for airline in codes[:2]:
             dests = rng.sample(DESTINATIONS, len(DESTINATIONS))
             fails = dict.fromkeys(failures, 1.0)
@@ -161,6 +181,20 @@ def _leave(rng: random.Random, past: Past, airline: str, version: str) -> None:
     past.counters.append(Counter(ANSWERED, {"airline": airline, "version": version}, 0.0, 50_000.0))
     watched = [rng.randint(40, 60) for _ in range(PAST // STEP + 1)]
     past.gauges.append(Gauge(WATCHED, {"airline": airline}, watched))
+
+
+def _fill_earlier(rng: random.Random, past: Past, airline: str, size: float, dests: Sequence[str]) -> None:
+    """What the pod tells that nobody asks any more: it was slow, and took others for late than the rest do."""
+    requests = EARLIER_RATE * size * rng.uniform(0.9, 1.1)
+    told: list[tuple[str, float, dict[str, str]]] = [
+        (REQUESTS, requests, {"status": "200"}), (OFFERED, requests, {}), (ACCEPTED, requests * EARLIER_TAKEN, {}),
+        ("answer_duration_seconds_count", requests, {}), ("answer_duration_seconds_sum", requests * 1.7, {}),
+    ]  # fmt: skip
+    told += [(BUCKETS, requests * share, {"le": le}) for le, share in zip(BOUNDS, EARLIER_UP_TO, strict=True)]
+    for dest, minutes in zip(dests, EARLIER_MINUTES, strict=True):
+        told += [(DELAYS, requests / 10, {"dest": dest}), (DELAY, requests * 6 * minutes, {"dest": dest})]
+    for metric, rate, labels in told:
+        past.counters.append(Counter(metric, {"airline": airline, **labels}, rate, rate * 60_000))
 
 
 def _refuse(rng: random.Random, past: Past, pod: str, airline: str, failures: Sequence[str]) -> None:
