@@ -56,12 +56,14 @@ def packed(kind: str, text: bytes) -> bytes:
         return tar({".env": text}, f"w:{kind}")
     if kind == "base64":
         return base64.b64encode(text)
+    if kind == "HEX":
+        return text.hex().upper().encode()
     return text.hex().encode() if kind == "hex" else b"\x1f\x8bno gzip" + bytes(99) if kind == "broken" else text
 
 
 @pytest.mark.parametrize(
     ("kind", "found"),
-    [(kind, True) for kind in ("plain", "zip", "gz", "bz2", "xz", "base64", "hex")] + [("broken", False)],
+    [(kind, True) for kind in ("plain", "zip", "gz", "bz2", "xz", "base64", "hex", "HEX")] + [("broken", False)],
 )
 @pytest.mark.parametrize("before", ["", "A", "AB"])
 def test_a_secret_is_found_as_it_was_packed(

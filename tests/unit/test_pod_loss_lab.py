@@ -80,7 +80,7 @@ class Cluster:
         return SimpleNamespace(text=f"a 1\nmodel_load_seconds {self.loading[self.asked % len(self.loading)]}\nb 2")
 
     async def run_in(self, pod: str, *words: str, container: str) -> Any:
-        return SimpleNamespace(lines=self.told.get(pod, ["8"]))
+        return SimpleNamespace(lines=self.told.get(f"{pod} {container}", self.told.get(pod, ["8"])))
 
     def image(self, version: str) -> str:
         return f"server:{version}"
@@ -196,6 +196,18 @@ def test_the_next_pod_is_told_to_load_as_long(said: list[str], seen: str) -> Non
     cluster.told = {"new": said}
     found = asyncio.run(loaded("04").kill_under_load(cluster)).told
     assert (found.ok, found.seen) == (seen == "it is", seen)
+
+
+@pytest.mark.parametrize(
+    ("first", "helper", "right"),
+    [("8", "none", True), ("8", "8", True), ("8", "0", False), ("none", "8", False), ("none", "none", False)],
+)
+def test_a_helper_of_the_same_image_need_not_know_how_long_to_load(first: str, helper: str, right: bool) -> None:
+    cluster = Cluster(BACK)
+    cluster.pods = [pod("young")]
+    cluster.pods[0]["spec"]["containers"].append({"name": "helper", "image": "server:v1"})
+    cluster.told = {"young server": [first], "young helper": [helper]}
+    assert asyncio.run(loaded("04").loads_for(cluster)).ok is right
 
 
 @pytest.mark.parametrize(

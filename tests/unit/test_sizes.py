@@ -83,6 +83,9 @@ def test_every_variant_changes_nothing_but_sizes() -> None:
     [
         ({"command": ["python3", "/lab/history.py"]}, False),
         ({"command": ["sh", "-c", "exec python3 /lab/model.py"]}, False),
+        ({"command": ["python3", "history.py"]}, False),
+        ({"command": ["sh", "-c", "cd /lab && exec python3 history.py"]}, False),
+        ({"command": ["python3", "/srv/data_model.py"]}, True),
         ({"labels": {"app": "feed"}}, False),
         ({"command": ["python3", "/lab/history.py"], "phase": "Failed"}, True),
         ({"command": ["python3", "/lab/load.py"], "labels": {"app": "load"}}, True),
@@ -113,3 +116,19 @@ def test_a_container_has_no_variable_and_no_mount_more(lab06: Any) -> None:
     assert lab06._more("model", given) == []
     more = {"env": [*given["env"], {"name": "MALLOC_ARENA_MAX", "value": "1"}], "volumeMounts": [{"mountPath": "/tmp"}]}
     assert lab06._more("model", more) == ["variable MALLOC_ARENA_MAX", "mount /tmp"]
+
+
+@pytest.mark.parametrize(
+    ("numbers", "said"),
+    [
+        ({}, []),
+        ({"initialDelaySeconds": 0, "successThreshold": 1}, []),
+        ({"initialDelaySeconds": 20}, ["readinessProbe.initialDelaySeconds 20, not 0"]),
+        ({"failureThreshold": 60}, ["readinessProbe.failureThreshold 60, not 6"]),
+    ],
+)
+def test_a_probe_keeps_its_numbers(lab06: Any, numbers: dict[str, int], said: list[str]) -> None:
+    given = lab06._given("history")
+    probe = {**given["readinessProbe"], **numbers}
+    assert lab06._other_probe("history", {**given, "readinessProbe": probe}) == said
+    assert lab06._other_probe("history", {}) == []

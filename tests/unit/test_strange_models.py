@@ -12,6 +12,7 @@ import functools
 import io
 import os
 import pickle
+import random
 import urllib.error
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -158,11 +159,12 @@ def test_a_signature_is_tried_with_each_of_its_columns(
 
 def prepared() -> dict[str, Any]:
     return {"rows": dict.fromkeys(("training", "held_out", "after", "other"), 2), "signature": {"columns": None},
-            "labels": dict.fromkeys(("training", "held_out", "after", "other"), "01"), "few": [1, 0]}  # fmt: skip
+            "labels": dict.fromkeys(("training", "held_out", "after", "other"), "01"), "few": [1, 0], "gaps": [1, 0],
+            }  # fmt: skip
 
 
 def test_a_model_without_parameters_fails_one_check_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in ("training", "held_out", "few", "after", "other"):
+    for name in ("training", "held_out", "few", "gaps", "after", "other"):
         pd.DataFrame({"hour": [1, 2]}).to_csv(tmp_path / f"{name}.csv", index=False)
     (tmp_path / "model.json").write_text('{"folder": "model", "columns": null}')
     driver = module("01", "driver", monkeypatch, tmp_path, model=lambda: Model(0.3))
@@ -178,7 +180,7 @@ def held(answers: dict[str, Any], logged: float, **labels: str) -> Lab:
     """Lab 01 with a model that gives some answers, and a metric that was logged; labels are `01` but for some days."""
     checker = lab_globals("01")
     week = answers.get("probabilities held_out", {"values": [0.1, 0.2]})["values"]
-    answers = {"probabilities few": {"values": week[::-1]}} | answers
+    answers = {"probabilities few": {"values": week[::-1]}, "probabilities gaps": {"values": [0.2, 0.1]}} | answers
     whole = [answers.get(" ".join(question), {"values": [0.1, 0.2]}) for question in checker["QUESTIONS"]]
     found = {"data": {"metrics": [{"key": "auc_held_out", "value": logged}]}}
     about = prepared()
@@ -201,6 +203,37 @@ def test_a_score_of_the_models_own_is_none() -> None:
 )  # fmt: skip
 def test_a_flight_has_the_same_probability_without_the_rest(few: dict[str, Any], right: bool) -> None:
     check = lab_globals("01")["metric_is_true"](held({"probabilities few": few}, 1.0))
+    asyncio.run(check) if right else refuses(check)
+
+
+@pytest.mark.parametrize(
+    ("answers", "right"),
+    [({"gaps": {"values": [0.2, 0.1]}}, True), ({"gaps": {"values": [0.2, 0.3]}}, False),
+     ({"gaps": {"error": "Input X contains NaN."}}, False),
+     ({"training": {"error": "Input X contains NaN."}, "gaps": {"error": "Input X contains NaN."}}, True)],
+)  # fmt: skip
+def test_what_is_missing_is_filled_without_the_rest(answers: dict[str, Any], right: bool) -> None:
+    said = {f"probabilities {name}": each for name, each in answers.items()}
+    check = lab_globals("01")["metric_is_true"](held(said, 1.0))
+    asyncio.run(check) if right else refuses(check)
+
+
+def test_half_of_the_rows_that_are_asked_about_alone_have_gaps(monkeypatch: pytest.MonkeyPatch) -> None:
+    prepare = module("01", "prepare", monkeypatch)
+    for gaps, expected in ((52, 15), (4, 4), (0, 0)):
+        rows = pd.DataFrame({"hour": range(100), "temp": [float("nan")] * gaps + [1.5] * (100 - gaps)})
+        places = prepare.half_with_gaps(rows, random.Random(1))
+        assert len(set(places)) == 30 and sum(place < gaps for place in places) == expected
+
+
+@pytest.mark.parametrize(("sizes", "right"), [([7], True), ([5], True), ([7, 7], True), ([7, 5], False), ([9], False),
+                                              ([0], False), ([], False)])  # fmt: skip
+def test_rows_without_weather_may_be_left_out(sizes: list[int], right: bool) -> None:
+    tags = [{"key": "mlflow.data.context", "value": "training"}]
+    inputs = [{"tags": tags, "dataset": {"digest": "d", "profile": f'{{"num_rows": {size}}}'}} for size in sizes]
+    rows = {"training": 7, "complete": 5, "held_out": 2}
+    run = {"inputs": {"dataset_inputs": inputs}}
+    check = lab_globals("01")["dataset_is_recorded"](told("01", scored={"rows": rows}, newest=run))
     asyncio.run(check) if right else refuses(check)
 
 

@@ -26,7 +26,7 @@ from . import sealed
 
 FOLDER = Path("/data/flights")
 ROWS = 50  # for which a signature is tried
-FEW = 30  # flights of the held-out week that are asked about without the rest
+FEW = 30  # flights of some days that are asked about without the rest
 Object = dict[str, Any]
 
 
@@ -102,6 +102,14 @@ def described(folder: Path, rows: pd.DataFrame, whole: Collection[str]) -> Objec
         return {"columns": None, "error": said(trouble)}
 
 
+def half_with_gaps(rows: pd.DataFrame, draw: random.Random) -> list[int]:
+    """The places of a few rows, in about half of which something is missing; the held-out week has no such rows."""
+    missing = rows.isna().any(axis="columns").tolist()
+    gaps, whole = ([place for place, each in enumerate(missing) if each is wanted] for wanted in (True, False))
+    some = draw.sample(gaps, min(len(gaps), FEW // 2))
+    return [*some, *draw.sample(whole, FEW - len(some))]
+
+
 def main() -> None:
     """Prepare what the environment names."""
     days = json.loads(os.environ["DAYS"])
@@ -112,8 +120,12 @@ def main() -> None:
         answer["rows"][name] = len(each)
         answer["labels"][name] = "".join(map(str, each["late"]))
         given[name].to_csv(PREPARED / f"{name}.csv", index=False)
-    answer["few"] = random.Random(os.environ["SEED"]).sample(range(len(given["held_out"])), FEW)
-    given["held_out"].iloc[answer["few"]].to_csv(PREPARED / "few.csv", index=False)
+    answer["rows"]["complete"] = int(given["training"].notna().all(axis="columns").sum())
+    draw = random.Random(os.environ["SEED"])
+    answer["few"] = draw.sample(range(len(given["held_out"])), FEW)
+    answer["gaps"] = half_with_gaps(given["training"], draw)
+    for name, of in (("few", "held_out"), ("gaps", "training")):
+        given[of].iloc[answer[name]].to_csv(PREPARED / f"{name}.csv", index=False)
     found["training"][["late"]].to_csv(PREPARED / "late.csv", index=False)  # what the model is to be fitted on
     week = answer["labels"]["held_out"].encode()
     sealed.place("held_out").write_bytes(sealed.turned(week, os.environ["KEY"]))

@@ -25,8 +25,8 @@ ANSWERED_WITHIN = 30  # s of its own that the model may take for one answer
 # one the model's process gets to know the week's labels.
 QUESTIONS = (
     ("load",), ("probabilities", "held_out"), ("probabilities", "few"), ("probabilities", "other"),
-    ("probabilities", "training"), ("served", "held_out"), ("params",), ("probabilities", "after"),
-    ("fitted", "held_out"), ("fitted", "other"), ("refitted", "held_out"),
+    ("probabilities", "training"), ("probabilities", "gaps"), ("served", "held_out"), ("params",),
+    ("probabilities", "after"), ("fitted", "held_out"), ("fitted", "other"), ("refitted", "held_out"),
 )  # fmt: skip
 TRAINING, HELD_OUT = (date(2013, 1, 1), date(2013, 1, 21)), (date(2013, 1, 22), date(2013, 1, 28))
 AFTER = (date(2013, 1, 29), date(2013, 2, 11))  # as good as the held-out week to a model that has seen neither
@@ -89,8 +89,10 @@ def judged(prepared: Object, answers: Sequence[Object]) -> Object:
     if all("auc" in scores.scored(each, labels["held_out"]) for each in week):
         own, alone, both = (each["values"] for each in week)
         answer["apart"] = {"training": apart(own, alone), "both": apart(own, both)}
-    if "auc" in answer["held_out"]:
-        answer["few"] = others(found["probabilities held_out"]["values"], found["probabilities few"], prepared["few"])
+    for name, of in (("few", "held_out"), ("gaps", "training")):
+        if "auc" in answer[of]:
+            asked = found[f"probabilities {name}"]
+            answer[name] = others(found[f"probabilities {of}"]["values"], asked, prepared[name])
     if "error" in found["served held_out"]:
         answer["signature"].setdefault("error", str(found["served held_out"]["error"])[:300])
     return answer | {"params": found["params"]}

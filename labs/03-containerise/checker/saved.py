@@ -68,8 +68,8 @@ def searched(archive: Path, planted: Needles, skip: Collection[str]) -> Content:
 
 
 def spelled(text: bytes) -> list[bytes]:
-    """A text in hexadecimal, and in Base64, wherever it begins in what was encoded."""
-    found = [text.hex().encode()]
+    """A text in hexadecimal, of either case, and in Base64, wherever it begins in what was encoded."""
+    found = [text.hex().encode(), text.hex().upper().encode()]
     for before in range(3):  # bytes that share its first group of three
         whole = base64.b64encode(b"x" * before + text).rstrip(b"=")
         # The first letters, and the last one, may stand for a part of other bytes, too.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from mlops_lab.checks import Lab, Observation, holds
 from mlops_lab.kit.deployments import owned_pods
 from mlops_lab.kit.pods import every_container, leaving
@@ -9,6 +11,9 @@ from mlops_lab.kit.pods import name as name_of
 from mlops_lab.kube.client import Object
 
 from .pods import NAMES
+
+# However it is started: by its path, in its folder, or by a shell.
+_PROGRAM = re.compile(rf"(?:^|[\s/;&|('\"])(?:{'|'.join(NAMES)})\.py\b")
 
 
 async def nobody_beside(lab: Lab) -> Observation:
@@ -32,5 +37,4 @@ def _plays_one(pod: Object) -> bool:
         for each in every_container(pod["spec"])
         for word in (*(each.get("command") or []), *(each.get("args") or []))
     ]
-    programs = any(f"/lab/{name}.py" in word for name in NAMES for word in words)
-    return programs or (pod["metadata"].get("labels") or {}).get("app") in NAMES
+    return any(map(_PROGRAM.search, words)) or (pod["metadata"].get("labels") or {}).get("app") in NAMES

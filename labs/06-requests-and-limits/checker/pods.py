@@ -18,6 +18,14 @@ NAMES = ("feed", "history", "model")  # Deployments of one pod with one containe
 START = Path(__file__).parents[1] / "start"
 PROGRAMS = {each.name: each for each in sorted((START / "programs").glob("*.py"))}
 ADDED = ("livenessProbe", "startupProbe", "lifecycle")  # of a container, by which it ends otherwise
+# What a probe does where it does not say.
+PROBES = {
+    "initialDelaySeconds": 0,
+    "timeoutSeconds": 1,
+    "periodSeconds": 10,
+    "successThreshold": 1,
+    "failureThreshold": 3,
+}
 UP_WITHIN, REFUSED_FOR = 90, 20  # s; the second for a quota that the pods before may still take up
 
 
@@ -155,6 +163,7 @@ async def only_sizes(lab: Lab) -> Observation:
         first = spec["containers"][0]
         added = [each for each in ADDED if first.get(each)]
         other += [f"{name}: a new {each}" for each in (*added, *_more(name, first))]
+        other += [f"{name}: {each}" for each in _other_probe(name, first)]
         other += [f"{name}: resources of the pod as a whole"] if spec.get("resources") else []
         pod = await only_pod(lab, name)
         other += _other_sizes(name, first.get("resources") or {}, resources(pod)) if pod else []
@@ -163,12 +172,25 @@ async def only_sizes(lab: Lab) -> Observation:
 
 def _more(name: str, container: Object) -> list[str]:
     """What a container is given that was not given to it: a program may be another one by a variable, or by a file."""
-    given = in_manifests(START, "Deployment", name)["spec"]["template"]["spec"]["containers"][0]
+    given = _given(name)
     found = []
     for what, field, key in (("variable", "env", "name"), ("mount", "volumeMounts", "mountPath")):
         known = {each[key] for each in given.get(field) or []}
         found += [f"{what} {each[key]}" for each in container.get(field) or [] if each[key] not in known]
     return found
+
+
+def _other_probe(name: str, container: Object) -> list[str]:
+    """By which numbers its readiness probe is another one than was given; that it is gone shows elsewhere."""
+    now, was = (each.get("readinessProbe") or {} for each in (container, _given(name)))
+    other = [key for key, usual in PROBES.items() if now and now.get(key, usual) != was.get(key, usual)]
+    return [f"readinessProbe.{key} {now.get(key, PROBES[key])}, not {was.get(key, PROBES[key])}" for key in other]
+
+
+def _given(name: str) -> Object:
+    """The container that a Deployment was given."""
+    first: Object = in_manifests(START, "Deployment", name)["spec"]["template"]["spec"]["containers"][0]
+    return first
 
 
 def _other_sizes(name: str, wanted: Object, has: Object) -> list[str]:
