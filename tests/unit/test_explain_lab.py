@@ -9,6 +9,7 @@ import math
 import sys
 import time
 import tomllib
+import uuid
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -183,6 +184,63 @@ def test_a_salt_that_is_computed_from_what_is_known_is_none() -> None:
         assert checker.derived(kept(checker.digest(text.encode()))) != ""
         assert text == "" or checker.derived(kept(checker.digest(text.encode())[:32])) != ""
     assert checker.derived(kept("0" * 32)) != ""
+
+
+@pytest.mark.parametrize("made", [json.dumps, lambda fields: json.dumps(fields, sort_keys=True, separators=(",", ":"))])
+def test_a_salt_that_is_a_digest_of_the_records_other_fields_is_none(made: Any) -> None:
+    checker = loaded("27")
+    fields = {"decision": "id-1", "at": AT, "model": "m", "code": "c", "application": {"person": "C-1", "name": "A B"}}
+    record = fields | {"salt": checker.digest(made(fields).encode())}
+    assert checker.derived(checker.Kept(fields["application"], None, json.dumps(record).encode())) != ""
+
+
+@pytest.mark.parametrize(
+    "decision", ["57", "1b4e28ba-2fa1-11d2-883f-0016d3cca427", "01ARZ3NDEKTSV4RRFFQ69G5FAV", "dk_1.x", "a" * 80]
+)
+def test_an_id_that_never_was_is_of_the_form_of_those_that_were(decision: str) -> None:
+    found = {loaded("27").like(Random(number), decision) for number in range(20)}
+    assert decision not in found
+    assert len(found) == 20
+    for each in found:
+        assert len(each) == max(12, len(decision))
+        assert decision[:-12] == each[:-12] or len(decision) < 12
+        assert decision.isdigit() == each.isdigit()
+        assert [sign for sign in each if not sign.isalnum()] == [sign for sign in decision if not sign.isalnum()]
+    if len(decision) == 36:
+        assert all(str(uuid.UUID(each)) == each for each in found)
+
+
+@pytest.mark.parametrize("end", [b"", b"\n"])
+def test_the_last_line_of_a_page_may_end_or_not(end: bytes) -> None:
+    checker = loaded("27")
+    lines = [b'{"previous": "a"}', b'{"previous": "b"}']
+
+    async def request(method: str, service: str, path: str, *given: Any, **more: Any) -> Answer:
+        body = b"" if path.endswith("=3") else b"\n".join(lines) + end
+        return Answer(200, {}, body, 0.1, "", "http://credit")
+
+    credit = checker.Credit(made_up_lab("27", traffic=NoTraffic(request=request)))
+    assert asyncio.run(credit.page(1, 2)) == lines
+    assert asyncio.run(credit.page(3, 0)) == []
+    with pytest.raises(Failure, match="3 to 100 lines"):
+        asyncio.run(credit.page(1, 3))
+
+
+def test_the_small_model_has_features_too_quiet_for_a_reason_and_none_near_the_limit() -> None:
+    checker, quiet, soft = loaded("27"), 0, 0
+    for number in range(4):
+        model = checker.trained(Random(number), "v", small=True)
+        people = checker.picked(Random(number), model, 6, AT)
+        assert len(people) == 6
+        for each in people:
+            wanted = checker.right(model, each, AT)
+            sizes = [-size if wanted.approved else size for size in wanted.contributions.values()]
+            assert not any(0.0005 < size < 0.002 for size in sizes)
+            assert len(wanted.reasons) < 3
+            quiet += any(1e-6 < size < 0.0005 for size in sizes)
+            soft += any(0.002 < size < 0.01 for size in sizes)
+    assert quiet > 20
+    assert soft > 4
 
 
 def test_another_release_has_other_files_and_empty_volumes() -> None:

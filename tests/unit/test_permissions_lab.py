@@ -193,11 +193,39 @@ def test_whatever_a_role_here_gives_is_asked_about(monkeypatch: pytest.MonkeyPat
         ({"kind": "Group", "name": "system:serviceaccounts"}, "default may get secrets signing-key"),
         ({"kind": "User", "name": "system:serviceaccount:audit:look"}, "look of namespace audit may"),
         ({"kind": "User", "name": "system:serviceaccount:lab:trainer"}, ""),
-        ({"kind": "Group", "name": "auditors"}, ""),
+        ({"kind": "Group", "name": "auditors"}, "group auditors may get secrets signing-key"),
+        ({"kind": "Group", "name": "system:unauthenticated"}, "group system:unauthenticated may get secrets"),
+        ({"kind": "User", "name": "jane"}, "user jane may get secrets signing-key"),
+        ({"kind": "Group", "name": "system:authenticated"}, "default may get secrets signing-key"),
     ],
 )
 def test_whoever_is_bound_here_is_asked_for(monkeypatch: pytest.MonkeyPatch, subject: Any, seen: str) -> None:
     said = verdicts(monkeypatch, changed("trainer", subjects=[subject]))["may_do_no_more"]
+    assert (seen in said) if seen else not said
+
+
+@pytest.mark.parametrize(
+    ("rule", "seen"),
+    [
+        ((["apps"], ["daemonsets"], ["create"], None), "look may create daemonsets"),
+        ((["batch"], ["cronjobs"], ["patch"], ["train"]), "look may patch cronjobs train"),
+        (([""], ["secrets"], ["watch"], None), "look may watch secrets"),
+        (([""], ["configmaps"], ["update"], ["candidate"]), "look may update configmaps candidate"),
+        (([""], ["configmaps"], ["get"], ["kube-root-ca.crt"]), ""),  # nothing of the table, nor what leads to it
+        (([""], ["pods"], ["get", "list"], None), ""),
+    ],
+)
+def test_another_account_has_no_other_way_to_what_the_steps_do(
+    monkeypatch: pytest.MonkeyPatch, rule: Any, seen: str
+) -> None:
+    objects = changed("trainer")
+    fields = dict(zip(("apiGroups", "resources", "verbs", "resourceNames"), rule, strict=True))
+    rules = [{key: value for key, value in fields.items() if value}]
+    objects["Role", "look"] = {"kind": "Role", "rules": rules}
+    subjects = [{"kind": "ServiceAccount", "name": "look"}]
+    reference = {"kind": "Role", "name": "look"}
+    objects["RoleBinding", "look"] = {"kind": "RoleBinding", "roleRef": reference, "subjects": subjects}
+    said = verdicts(monkeypatch, objects)["may_do_no_more"]
     assert (seen in said) if seen else not said
 
 
@@ -442,6 +470,10 @@ def test_account_and_token_are_the_learners() -> None:
         (lambda spec: pod_of(spec).update(initContainers=[{"name": "more"}]), "another container"),
         (lambda spec: pod_of(spec)["volumes"][0].update(configMap={"name": "mine"}), "no ConfigMap steps"),
         (lambda spec: pod_of(spec)["containers"][0].update(volumeMounts=[]), "no ConfigMap steps"),
+        (lambda spec: pod_of(spec).update(restartPolicy="OnFailure"), "another restartPolicy of its pods"),
+        (lambda spec: pod_of(spec).update(hostNetwork=True), "another hostNetwork of its pods"),
+        (lambda spec: pod_of(spec)["containers"][0].pop("resources"), "another resources of its pods"),
+        (lambda spec: spec["jobTemplate"]["spec"]["template"].pop("metadata"), "another label app of its pods"),
     ],
 )
 def test_the_rest_of_a_cronjob_stays(change: Any, seen: str) -> None:
@@ -450,9 +482,31 @@ def test_the_rest_of_a_cronjob_stays(change: Any, seen: str) -> None:
     assert seen in "; ".join(CHECKER.other(now, given("nightly")))
 
 
+@pytest.mark.parametrize("account", ["", "default", "releaser"])
+def test_the_services_pods_act_as_nobody_in_particular(account: str) -> None:
+    objects = after(None)
+    if account:
+        objects["Deployment", "model"]["spec"]["template"]["spec"]["serviceAccountName"] = account
+
+    class There(NothingThere):
+        def named(self, kind: str, name: str) -> Any:
+            watched = super().named(kind, name)
+            watched.kube.find = lambda kind, name, *more: objects.get((kind, name))
+            return watched
+
+        def deployment(self, name: str) -> Any:
+            return self.named("Deployment", name)
+
+    image = {"image": lambda version: "localhost:5001/flight-delay:v1"}
+    seen = asyncio.run(CHECKER.pipeline_is_given(made_up_lab("22", objects=There(), platform=Room(**image))))
+    assert seen.ok is (account != "releaser"), seen
+
+
 def test_what_the_api_server_fills_in_is_as_it_was_and_a_step_that_starts_by_itself_is_not() -> None:
     now = given("train")
     now.update(successfulJobsHistoryLimit=3, failedJobsHistoryLimit=1)
+    pod_of(now).update(dnsPolicy="ClusterFirst", schedulerName="default-scheduler", securityContext={})
+    pod_of(now).update(serviceAccountName="trainer", serviceAccount="trainer")
     now["jobTemplate"]["spec"].update(completions=1, parallelism=1)
     assert CHECKER.other(now, given("train")) == []
     now["suspend"] = False

@@ -19,6 +19,7 @@ from mlops_lab.kit.rights import allowed
 from .accounts import ACCOUNTS, NEEDED, met, others, strangers, strangers_may_not, too_much
 from .given import START, key, pipeline_is_given, room_for_runs
 from .identity import identities
+from .people import may, people
 from .rows import answer, flights, table
 from .rules import bound
 from .scenario import run
@@ -100,27 +101,32 @@ async def runs_to_its_end(lab: Lab) -> None:
 
 @check(points=3, needs=(acts_as_itself, may_do_its_work), domains=_DOMAINS)
 async def may_do_no_more(lab: Lab) -> None:
-    """None of the accounts may do anything else, here or elsewhere, and no other account any of it.
+    """None of the accounts may do anything else, here or elsewhere, and nobody else any of it.
 
     The checker asks the API server about some hundred things for each, with names that it draws, about all that the
-    roles here speak of, and for other accounts: `default`, one that is drawn, those that are here or bound to a role
-    here, by name or as a group, and those of other namespaces.
+    roles here speak of, and for others: `default`, an account that is drawn, those that are here or of other
+    namespaces, and all that are bound to a role here: accounts, users and groups.
     """
     names = others(drawn(lab, "names"))
     said = await bound(lab)
     asked = {(account, ""): too_much(account, names, said) for account in NEEDED}
     here = lab.objects.named("ServiceAccount", "default").namespace
-    present = met(here, await lab.objects.all("ServiceAccount"), await lab.objects.all("RoleBinding"), names.account)
+    bindings = await lab.objects.all("RoleBinding")
+    present = met(here, await lab.objects.all("ServiceAccount"), bindings, names.account)
     asked |= {stranger: strangers_may_not() for stranger in (*strangers(names), *present)}
     more = []
     for (account, home), rights in asked.items():
         who = f"{account} of namespace {home}" if home else account
         more += [f"{who} may {each}" for each in await allowed(lab, account, rights, home=home)]
-    nothing = f"none of {sum(map(len, asked.values()))} other things is allowed"
+    persons, rights = people(bindings, names.account), strangers_may_not()
+    for who, one in persons.items():
+        more += [f"{who} may {each}" for each in await may(lab, one, rights)]
+    number = sum(map(len, asked.values())) + len(persons) * len(rights)
+    nothing = f"none of {number} other things is allowed"
     expect(holds(not more, nothing, "; ".join(more[:3]), evidence=more[3:12])).because(
         "rights add up over all bindings, and nothing takes one away again: look for each binding whose subject is the "
-        "account or a group that it is in (kubectl get rolebindings,clusterrolebindings -A -o wide). A rule without "
-        "resourceNames is for all objects of the kind. kubectl auth can-i --list "
+        "account, a user, or a group that it is in (kubectl get rolebindings,clusterrolebindings -A -o wide). A rule "
+        "without resourceNames is for all objects of the kind. kubectl auth can-i --list "
         "--as=system:serviceaccount:NAMESPACE:ACCOUNT shows the sum"
     )
 

@@ -45,7 +45,7 @@ KINDS = {
     (_RBAC, "roles"): (),
     (_RBAC, "rolebindings"): (),
 }
-_ALL_OF, _USER = "system:serviceaccounts:", "system:serviceaccount:"  # groups and users, as RBAC knows accounts
+ALL_OF, USER = "system:serviceaccounts:", "system:serviceaccount:"  # groups and users, as RBAC knows accounts
 _OF_ONE, _OF_ALL = ("get", "patch", "update", "delete"), ("list", "watch", "create", "deletecollection")
 _SPECIAL = (
     Right("*", "*", group="*"),
@@ -65,6 +65,12 @@ _OF_THE_CLUSTER = (
     Right("create", "clusterrolebindings", group=_RBAC, namespace=EVERYWHERE),
     Right("bind", "clusterroles", group=_RBAC, namespace=EVERYWHERE),
 )
+# Whoever may make one of these, or change a CronJob's template, starts pods as any account.
+_MAKERS = (
+    ("", "replicationcontrollers"), (_APPS, "deployments"), (_APPS, "replicasets"), (_APPS, "statefulsets"),
+    (_APPS, "daemonsets"), (_BATCH, "cronjobs"),
+)  # fmt: skip
+_LIKE = {"get": ("list", "watch"), "patch": ("update",)}  # verbs by which an object is read or changed as well
 
 
 @dataclass(frozen=True)
@@ -116,10 +122,10 @@ def met(own: str, accounts: Iterable[Object], bindings: Iterable[Object], member
     found = [(str(each["metadata"]["name"]), "") for each in accounts]
     for subject in (subject for each in bindings for subject in each.get("subjects") or []):
         account, home = str(subject["name"]), str(subject.get("namespace") or own)
-        if subject.get("kind") == "Group" and account.startswith(_ALL_OF):
-            account, home = member, account.removeprefix(_ALL_OF)
-        elif subject.get("kind") == "User" and account.startswith(_USER):
-            home, _, account = account.removeprefix(_USER).partition(":")
+        if subject.get("kind") == "Group" and account.startswith(ALL_OF):
+            account, home = member, account.removeprefix(ALL_OF)
+        elif subject.get("kind") == "User" and account.startswith(USER):
+            home, _, account = account.removeprefix(USER).partition(":")
         elif subject.get("kind") != "ServiceAccount":
             continue
         found.append((account, "" if home == own else home))
@@ -130,7 +136,23 @@ def met(own: str, accounts: Iterable[Object], bindings: Iterable[Object], member
 def strangers_may_not() -> list[Right]:
     """What these are asked about: all that any step does, and what leads to more."""
     steps = [right for each in NEEDED.values() for right in each]
-    return [*steps, *_SPECIAL, Right("create", "pods"), Right("list", "secrets")]
+    return [*steps, *_SPECIAL, Right("create", "pods"), *_alike(steps), *_starts_pods()]
+
+
+def _alike(needed: Iterable[Right]) -> list[Right]:
+    """The same done to data, or to the service, by other verbs."""
+    found = [
+        Right(verb, each.resource, "" if each.verb == "get" else each.name, each.group)
+        for each in needed
+        if each.group != _BATCH
+        for verb in _LIKE[each.verb]
+    ]
+    return list(dict.fromkeys(found))
+
+
+def _starts_pods() -> list[Right]:
+    making = [Right("create", resource, group=group) for group, resource in _MAKERS]
+    return [*making, *(Right(verb, "cronjobs", name, _BATCH) for verb in ("patch", "update") for name in ACCOUNTS)]
 
 
 def _own(drawn: Others) -> list[Right]:
@@ -147,7 +169,7 @@ def _away(account: str, drawn: Others) -> list[Right]:
     asked = [*NEEDED.get(account, ()), *_ELSEWHERE]
     return [
         Right(each.verb, each.resource, each.name, each.group, namespace=namespace)
-        for namespace in (drawn.namespace, "default", "kube-system")
+        for namespace in (drawn.namespace, BEFORE, "default", "kube-system")
         for each in asked
     ]
 

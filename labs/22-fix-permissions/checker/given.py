@@ -22,6 +22,12 @@ _OF_ITS_JOB = {
     "backoffLimit": 6, "activeDeadlineSeconds": None, "ttlSecondsAfterFinished": None, "completions": 1,
     "parallelism": 1,
 }  # fmt: skip
+# Of a pod what is the learner's, or looked at by itself; and what is added where it is to run elsewhere or otherwise.
+_APART = ("containers", "volumes", "serviceAccountName", "automountServiceAccountToken")
+_ADDED = (
+    "affinity", "hostAliases", "hostIPC", "hostNetwork", "hostPID", "nodeName", "nodeSelector", "priorityClassName",
+    "runtimeClassName", "shareProcessNamespace", "tolerations", "topologySpreadConstraints",
+)  # fmt: skip
 _RUNS = 5  # whose Jobs are there at a time: three that ended well, one that failed, the next one
 _COUNTED = ("count/jobs.batch", "count/pods")  # those that have ended are counted, too
 
@@ -32,7 +38,10 @@ def key() -> str:
 
 
 async def pipeline_is_given(lab: Lab) -> Observation:
-    """Whether the CronJobs start what was given, when they did, nightly by itself, and of what data."""
+    """Whether the CronJobs start what was given, when they did, nightly by itself, and of what data.
+
+    Whom the Deployment's pods act as is looked at, too: they ask the API server for nothing.
+    """
     said: list[str] = []
     for cronjob in ACCOUNTS:
         was = in_manifests(START, "CronJob", cronjob)["spec"]
@@ -43,7 +52,10 @@ async def pipeline_is_given(lab: Lab) -> Observation:
         found = await lab.objects.named("ConfigMap", config_map).present()
         if (found.get("data") or {}) != in_manifests(START, "ConfigMap", config_map)["data"]:
             said.append(f"ConfigMap {config_map} is another one")
-    what = "the CronJobs as they were, but for account and token, their program, and the flights"
+    account = (await lab.objects.deployment("model").present())["spec"]["template"]["spec"].get("serviceAccountName")
+    if account not in (None, "", "default"):
+        said.append(f"the pods of Deployment model act as {account}, and were default")
+    what = "the CronJobs as they were, but for account and token, their program, the flights, and Deployment model"
     return Observation(not said, what, said[0] if said else "they are", None, tuple(said[1:8]))
 
 
@@ -65,8 +77,29 @@ def other(now: Object, was: Object) -> list[str]:
     pod = _pod(now)
     if len(pod["containers"]) != 1 or pod.get("initContainers"):
         said.append("there is another container in its pods")
+    said += [f"another {each} of its pods" for each in _around(now, was)]
     said += differences(pod, _pod(was))
     return said if _mounts_program(pod) else [*said, f"no ConfigMap {PROGRAM} mounted as a whole at {_PLACE}"]
+
+
+def _around(now: Object, was: Object) -> list[str]:
+    """What is not as it was around the program of a CronJob's pods."""
+    pod, given = _pod(now), _pod(was)
+    other = [key for key, value in given.items() if key not in _APART and pod.get(key) != value]
+    other += [key for key in _ADDED if pod.get(key)]
+    first, own = pod["containers"][0], given["containers"][0]
+    if (first.get("resources") or {}) != own["resources"]:
+        other.append("resources")
+    if first.get("lifecycle"):
+        other.append("lifecycle")
+    labels, had = _labels(now), _labels(was)
+    return [*other, *(f"label {key}" for key, value in had.items() if labels.get(key) != value)]
+
+
+def _labels(spec: Object) -> Object:
+    """Of a CronJob's pods."""
+    found: Object = (spec["jobTemplate"]["spec"]["template"].get("metadata") or {}).get("labels") or {}
+    return found
 
 
 async def room_for_runs(lab: Lab) -> Observation:

@@ -14,10 +14,11 @@ from .approvals import AUTHORISED, NOBODY, whose
 from .bank import staff
 from .events import grown
 from .expected import picked
-from .forgetting import Person, guessable, in_files, in_lines, in_log, recognised
-from .records import Kept, apart, same, with_records
+from .forgetting import Person, guessable, in_files, in_lines, in_log
+from .records import Kept, apart, like, same, with_records
+from .returning import back_again, erased_again
 from .scenario import now, replaced, served
-from .service import Credit, Trail, decided, is_status, only, succeeds
+from .service import Credit, decided, is_status, only, succeeds
 
 GONE = (
     "each decision about them has a record, and all of these go. That they went is known from what is on the volume, "
@@ -43,10 +44,14 @@ class Story:
     others: Observation = UNSEEN
     recorded: Observation = UNSEEN
     unknown: Observation = UNSEEN
+    unnamed: Observation = UNSEEN
 
 
-async def erased(lab: Lab) -> Story:
-    """Two people, three decisions about one of them, who then wishes to be forgotten and comes back.
+async def erased(lab: Lab, *, thorough: bool) -> Story:
+    """Two people, three decisions about one of them, who then wishes to be forgotten, comes back, and wishes so again.
+
+    Args:
+        thorough: whether the pod is replaced between the decisions, too.
 
     Raises:
         Failure: a request is not answered as it should be.
@@ -58,6 +63,8 @@ async def erased(lab: Lab) -> Story:
         one, other = other, one
     first = await with_records(credit, [one, one | {"amount": round(one["amount"] * 1.3, 2)}], model)
     stays = Person(await with_records(credit, [other, other | {"months": 30}], model))
+    if thorough:
+        await replaced(lab)
     strange = await unjudged(credit, one)
     person = Person([*first, *await with_records(credit, [one], model), *strange])
     before = await credit.trail()
@@ -70,7 +77,7 @@ async def erased(lab: Lab) -> Story:
     officer = draw.choice(staff("privacy"))
     answer = await credit.ask("POST", "/erasures", {"person": person.number}, token=officer.token)
     succeeds(answer, "POST /erasures by a privacy officer")
-    never = f"{person.kept[0].made.id[:-2]}{draw.getrandbits(32):08x}"[-80:]
+    never = like(draw, person.kept[0].made.id)
     await without_records(credit, person, never)
     story.home = await replayed(credit, draw.choice(person.kept))
     story.gone = _none([*await in_files(lab, person.words), *await in_log(lab, person.words)],
@@ -81,7 +88,9 @@ async def erased(lab: Lab) -> Story:
     story.kept = await still_there(credit, stays)
     if story.kept.ok:
         story.others = await same(credit, stays.kept, "after another one's erasure")
-    story.unknown = await back_again(credit, person, stays, before)
+    back, other_one = [await credit.decide(each.kept[0].application) for each in (person, stays)]
+    story.unknown = await back_again(credit, person, stays, back, other_one, before)
+    story.unnamed = await erased_again(credit, person, stays, back, officer.token, before)
     if all(each.ok for each in vars(story).values()):  # else that is said first
         await replaced(lab)
         await without_records(credit, person, never, ", after the pod was replaced")
@@ -176,18 +185,6 @@ async def still_there(credit: Credit, stays: Person) -> Observation:
         if answer.status != 200 or answer.body != each.record:
             wrong.append(answer.shown)
     return _none(wrong, "another one's records, byte for byte as before")
-
-
-async def back_again(credit: Credit, person: Person, stays: Person, before: Trail) -> Observation:
-    """The same application once more, and what its line has of the old one."""
-    made = await credit.decide(person.kept[0].application)
-    more = await credit.decide(stays.kept[0].application)
-    lines = {str(each.get("decision")): each for each in only((await credit.trail(before.first)).events, "decision")}
-    ids = [person.kept[0].made.id, made.id, more.id, *(each.made.id for each in stays.kept)]
-    if missing := [each for each in ids if each not in lines]:
-        return absent("a line for each decision", f"none for {missing[0]}")
-    old, new, *others = (lines[each] for each in ids)
-    return recognised(old, new, others)
 
 
 def _none(found: list[str], expected: str) -> Observation:

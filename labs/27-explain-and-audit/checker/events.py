@@ -12,8 +12,10 @@ from mlops_lab.kube.client import Object
 
 from .expected import both_sides, wrong_moment
 from .loans import Model
-from .scenario import AT_ONCE, at_once, now, served
-from .service import Credit, Decided, Trail, digest, only
+from .scenario import AT_ONCE, NEWER, at_once, now, people, served
+from .service import PAGE, Credit, Decided, Trail, digest, only, succeeds
+
+MORE = 12  # lines beyond a page that a trail must have to be read from several lines on
 
 
 @dataclass
@@ -37,12 +39,12 @@ async def told(lab: Lab) -> Story:
     draw, began, credit = drawn(lab, "events"), time.time(), Credit(lab)
     before = await credit.trail()
     _, model = await served(lab, 7)
-    people = both_sides(draw, model, AT_ONCE + 8, now())
+    crowd = both_sides(draw, model, AT_ONCE + 8, now())
     copies, made, wrong = [before, await credit.trail(before.first)], [], ""
     added = copies[-1].since(before)
     if [each["event"] for each in added] != ["model", "approval"]:
         wrong = f"{[each['event'] for each in added]} in the trail after a model and its approval"
-    for each in people[: 0 if wrong else 3]:
+    for each in crowd[: 0 if wrong else 3]:
         made.append(await credit.decide(each))
         copies.append(await credit.trail(before.first))
         wrong = wrong or await lines_of(credit, made[-1:], model, copies[-1].since(copies[-2]))
@@ -51,7 +53,7 @@ async def told(lab: Lab) -> Story:
     single = Observation(not wrong, "each event one line, with its fields", wrong or seen, timed=False)
     many = Observation(False, f"{AT_ONCE} decisions at once", "it did not come to that")
     if single.ok:
-        made = await at_once(credit, people[-AT_ONCE:])
+        made = await at_once(credit, crowd[-AT_ONCE:])
         copies.append(await credit.trail(before.first))
         wrong = await lines_of(credit, made, model, copies[-1].since(copies[-2]))
         expected = f"{AT_ONCE} decisions at once, a line each, one after the other in the chain"
@@ -62,8 +64,32 @@ async def told(lab: Lab) -> Story:
     return Story(credit, model, single, many, copies[-1])
 
 
+async def paged(lab: Lab, story: Story) -> Observation:
+    """Whether a trail of more than a page is given out by pages, from whatever line on.
+
+    Raises:
+        Failure: a page has another number of lines than it must.
+    """
+    draw, credit, length = drawn(lab, "pages"), story.credit, await story.credit.length()
+    for _ in range(0, PAGE + MORE - length, AT_ONCE):
+        await at_once(credit, both_sides(draw, story.model, AT_ONCE, now()))
+    story.last = copy = await credit.trail(story.last.first)
+    end = copy.first + len(copy.lines) - 1
+    wanted = f"GET /trail?from=N: lines from number N on, at most {PAGE}"
+    for first in (draw.randrange(end - PAGE - MORE + 3, end - PAGE + 1), draw.randrange(end - PAGE + 3, end)):
+        page = tuple(await credit.page(first, min(PAGE, end - first + 1)))
+        if page != copy.lines[first - copy.first :][:PAGE]:
+            seen = f"from={first} begins with {page[0][:60]!r}, which is not line {first} of {end}"
+            return Observation(False, wanted, seen, timed=False)
+    return Observation(True, wanted, f"so it is in a trail of {end} lines")
+
+
 async def last_words(lab: Lab, story: Story) -> Decided:
-    """One more decision, after which the pod goes at once."""
+    """A newer model comes into service and the older one again, which decides once more; then the pod goes at once."""
+    await served(lab, NEWER)
+    _, officer, _ = people(drawn(lab, "people 7"))
+    succeeds(await story.credit.approve(story.model, officer.token), "approval of the older model")
+    story.last = await story.credit.trail(story.last.first)
     await story.credit.page(story.last.first + len(story.last.lines), 0)
     return await story.credit.decide(both_sides(drawn(lab, "last words"), story.model, 4, now())[0])
 

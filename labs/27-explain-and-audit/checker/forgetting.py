@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 from mlops_lab.checks import Lab, Observation
@@ -19,6 +20,7 @@ from .scenario import pod_of
 from .service import Trail, digest
 
 SEARCHED, LOGGED = 64 << 20, 8 << 20  # bytes of files, and of a log, that are looked through
+SIGNS = ("", ":", "|", "-", " ", "/")  # between what a digest is made of
 SHORT = 4  # characters below which a value says nothing about anybody
 # Prints what is found where, a line each. Words and folders come in the command, since nothing of it stays anywhere.
 _LOOK = """
@@ -165,7 +167,12 @@ def derived(kept: Kept) -> str:
     parts = [*(str(fields[key]) for key in ("decision", "at", "model", "code")), application["person"],
              application["name"], json.dumps(application), json.dumps(application, sort_keys=True),
              json.dumps(application, separators=(",", ":"), sort_keys=True)]  # fmt: skip
-    joined = [f"{one}{sign}{two}" for one in parts for two in parts for sign in ("", ":", "|", "-", " ", "/")]
+    joined = [sign.join(each) for many in (2, 3) for each in product(parts[:6], repeat=many) for sign in SIGNS]
+    joined += [sign.join(each) for pair in product(parts[6:], parts) for each in (pair, pair[::-1]) for sign in SIGNS]
+    rest = {key: value for key, value in fields.items() if key != "salt"}
+    for whole in (rest, {key: value for key, value in rest.items() if key != "code"}):
+        for ordered, apart in product((False, True), (None, (",", ":"))):
+            joined.append(json.dumps(whole, sort_keys=ordered, separators=apart))
     salt = str(fields["salt"]).lower()
     for text in (*parts, *joined):
         for kind in ("sha256", "md5", "sha1", "sha512", "blake2b"):

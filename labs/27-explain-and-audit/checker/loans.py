@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from random import Random
@@ -23,6 +23,7 @@ MANY = (102, 116)  # rows of a large background; the README says 200 at most
 TREES, DEPTH, RATE, CUTS, FEWEST = 8, 3, 0.5, 6, 8
 RIDGE = 0.5  # by which leaves of few loans are smaller
 SHARE = 0.6  # of loans that a model approves
+SOFT, QUIET = 0.004, 0.0002  # of a leaf that may be a reason, and of one that never is, whatever the background
 SYLLABLES = ("ba", "dor", "el", "fin", "ga", "hus", "il", "jo", "kar", "lun", "mo", "nep", "or", "pri", "quo", "ras",
              "sel", "tam", "ul", "vor", "wim", "yb", "zan")  # fmt: skip
 WORDS = {
@@ -78,10 +79,10 @@ def trained(draw: Random, version: str, *, small: bool = False, large: bool = Fa
     """A model that has learnt from loans which were drawn for it.
 
     Args:
-        small: one tree, that knows of three features at most.
+        small: one feature speaks aloud, one softly, and the others too quietly to be reasons.
         large: a background of many rows.
     """
-    trees, depth = (1, 2) if small else (TREES, DEPTH)
+    trees, depth = (1, 1) if small else (TREES, DEPTH)
     at = datetime.now(UTC).isoformat()
     day = date.fromisoformat(at[:10])
     rows = [numbers_of(applicant(draw, day), at) for _ in range(LOANS)]
@@ -96,6 +97,9 @@ def trained(draw: Random, version: str, *, small: bool = False, large: bool = Fa
         content["trees"].append(_tree(rows, lost, chances, list(range(LOANS)), depth))
         scores = [score(content, row) for row in rows]
     content["threshold"] = _cut(sorted({probability(each) for each in scores}))
+    if small:
+        known = json.dumps(content["trees"])
+        content["trees"] += _stumps(draw, rows, [name for name in FEATURES if f'"{name}"' not in known])
     content["background"] = draw.sample(rows, draw.randint(*MANY) if large else BACKGROUND)
     content["words"] = {
         name: {"raises": f"{what} {draw.choice(up)}", "lowers": f"{what} {draw.choice(down)}"}
@@ -151,6 +155,18 @@ def _tree(
     right = [one for one in there if one not in inside]
     branches = [_tree(rows, lost, chances, part, depth - 1) for part in (left, right)]
     return {"feature": name, "below": cut, "then": branches[0], "else": branches[1]}
+
+
+def _stumps(draw: Random, rows: Sequence[dict[str, float]], names: Collection[str]) -> list[Object]:
+    """A tree of one cut for each of these features, the first of them louder than the rest."""
+    made: list[Object] = []
+    for name in draw.sample(list(names), len(names)):
+        values, middle = sorted({row[name] for row in rows}), sorted(row[name] for row in rows)[len(rows) // 2]
+        place = min(values.index(middle) + 1, len(values) - 1)
+        leaf = draw.choice((-1, 1)) * (QUIET if made else SOFT)
+        cut = (values[place - 1] + values[place]) / 2
+        made.append({"feature": name, "below": cut, "then": leaf, "else": -leaf})
+    return made
 
 
 def _sums(lost: Sequence[float], chances: Sequence[float], there: Sequence[int]) -> tuple[float, float]:

@@ -6,6 +6,7 @@ import json
 import re
 from dataclasses import dataclass
 from random import Random
+from string import ascii_letters, digits
 
 from mlops_lab.checks import Lab, Observation
 from mlops_lab.kit.drawn import drawn
@@ -18,7 +19,7 @@ from .loans import Model
 from .release import OTHER, released
 from .release import SAME as SAME_FILES
 from .scenario import now, people, served
-from .service import Credit, Decided, is_status
+from .service import Credit, Decided, is_status, succeeds
 
 SAME = (
     "an answer that is a function of the record alone comes out the same for ever: the record's own id, time and "
@@ -28,6 +29,8 @@ SAME = (
 FIELDS = {"decision", "at", "model", "code", "application", "salt"}
 FOLLOWS = ("approved", "probability", "score", "base", "contributions", "reasons")  # from model, application and day
 SALT = re.compile(r"[0-9a-fA-F]{32,}")
+FORMS = (digits, "0123456789abcdef", "0123456789ABCDEF", "0123456789ABCDEFGHJKMNPQRSTVWXYZ", digits + ascii_letters)
+REDRAWN = 12  # letters of an id that are drawn anew; a shorter one becomes so long
 DIFFERS = 0.01  # by which the score of a record that was changed is another one, at least
 
 
@@ -115,11 +118,18 @@ async def under_another_id(credit: Credit, draw: Random, kept: list[Kept]) -> li
     """
     wrong = []
     for each in kept:
-        last = draw.choice([digit for digit in "0123456789abcdef" if digit != each.made.id[-1]])
-        said = (await credit.replay(each.fields | {"decision": each.made.id[:-1] + last})).said
+        said = (await credit.replay(each.fields | {"decision": like(draw, each.made.id)})).said
         if names := [name for name in FOLLOWS if said.get(name) != each.made.said.get(name)]:
             wrong.append(f"with another id: another {', '.join(names)}")
     return wrong
+
+
+def like(draw: Random, decision: str) -> str:
+    """An id of the same form that is nobody's: of the same letters, so that no program takes it for none."""
+    used = {each for each in decision if each.isalnum()}
+    signs = next(each for each in FORMS if used <= {*each})
+    redrawn = [draw.choice(signs) if each.isalnum() else each for each in decision[-REDRAWN:]]
+    return decision[:-REDRAWN] + "".join([*redrawn, *(draw.choice(signs) for _ in range(REDRAWN - len(redrawn)))])
 
 
 def changed(draw: Random, each: Kept, model: Model, other: Model) -> list[tuple[str, Object, Model]]:
@@ -196,6 +206,9 @@ async def in_the_same_release(lab: Lab, kept: list[Kept], model: Model) -> Obser
         why = "no model has been approved where there is nothing yet, so nobody can decide"
         answer = await credit.ask("POST", "/decisions", kept[0].application)
         is_status(answer, 409, "POST /decisions with empty volumes", why)
+        succeeds(await credit.hand_in(model, developer.token), "PUT of a model there by one of the staff")
+        answer = await credit.ask("POST", "/decisions", kept[0].application)
+        is_status(answer, 409, "POST /decisions where a model was handed in and none ever approved", why)
         await credit.serve(model, developer.token, officer.token)
         own = (await with_records(credit, [kept[0].application], model))[0]
         here, there = str(kept[0].fields["code"]), str(own.fields["code"])

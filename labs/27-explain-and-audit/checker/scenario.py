@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import partial
 from random import Random
 from string import ascii_letters
@@ -17,15 +17,16 @@ from mlops_lab.kit.prerequisites import must
 from mlops_lab.kit.side_by_side import together
 
 from .bank import Member, staff
-from .loans import Model, trained
-from .service import Credit, Decided, succeeds
+from .loans import Model, applicant, trained
+from .service import Credit, Decided, is_status, succeeds
 
 IMAGE = "workbench:1"
 READY_WITHIN, REACHED_WITHIN = 90, 20  # s
-MODELS = 12  # each for one check, so that what one has approved says nothing about another
+MODELS = 13  # each for one check, so that what one has approved says nothing about another
 SHELVED = 11  # the number of one that is handed in, and never approved
 LONGEST = 80  # letters of a version
-SMALL = 2  # the number of the model that knows few features, so that there may be fewer than three reasons
+NEWER = 12  # the number of one that is approved, and after it again the one that was before
+SMALL = 2  # the number of the model by which few features speak loud enough to be reasons
 LARGE = 1  # the number of the model with a large background
 AT_ONCE = 24
 
@@ -76,12 +77,21 @@ async def served(lab: Lab, number: int) -> tuple[Credit, Model]:
 async def shelved(lab: Lab) -> None:
     """Hand in a model that nobody approves, under a version that is like the first one's up to its last dot.
 
+    Where there was nothing at all before, nothing decides then.
+
     Raises:
         Failure: it is refused.
     """
     model = (await lab.once(models))[SHELVED]
     developer, _, _ = people(drawn(lab, "people of the shelf"))
-    succeeds(await Credit(lab).hand_in(model, developer.token), f"PUT /models/{model.version} by one of the staff")
+    credit = Credit(lab)
+    first = (await credit.ask("GET", "/trail/head")).fields_if_any.get("lines") == 0
+    succeeds(await credit.hand_in(model, developer.token), f"PUT /models/{model.version} by one of the staff")
+    if first:  # else one may have been approved before
+        one = applicant(drawn(lab, "too early"), date.fromisoformat(now()[:10]))
+        answer = await credit.ask("POST", "/decisions", one)
+        what = "POST /decisions where a model was handed in and none ever approved"
+        is_status(answer, 409, what, "what is handed in decides nothing yet, also where there is nothing else")
 
 
 async def up(lab: Lab, why: str) -> None:

@@ -160,6 +160,11 @@ class Credit:
         )
         return head
 
+    async def length(self) -> int:
+        """How many lines the trail has. Raises as `head`."""
+        lines: int = (await self.head())["lines"]
+        return lines
+
     async def trail(self, first: int = 0) -> Trail:
         """A copy of the trail up to its head, with its links looked at.
 
@@ -195,14 +200,15 @@ class Credit:
         path = f"/trail?from={first}"
         answer = await self.ask("GET", path)
         is_status(answer, 200, f"GET {path}")
-        *lines, rest = answer.body.split(b"\n")
+        lines = answer.body.removesuffix(b"\n").split(b"\n") if answer.body else []
         said = f"{len(lines)} lines"
         right = count <= len(lines) <= (PAGE if count else 0)
-        if rest or len(answer.body) >= LARGEST:
+        if len(answer.body) >= LARGEST:
             right, said = False, f"{len(answer.body)} bytes, the last of them {answer.body[-20:]!r}"
         elif long := [len(line) for line in lines if len(line) > LONGEST]:
             right, said = False, f"a line of {long[0]} bytes"
-        wanted = f"{count} to {PAGE} lines that end in \\n, each of {LONGEST} bytes at most" if count else "no line"
+        number = f"{count} to {PAGE}" if count < PAGE else PAGE
+        wanted = f"{number} lines, each of {LONGEST} bytes at most" if count else "no line"
         must(
             Observation(right, f"GET {path}: {wanted}", said),
             "lines are given out as they were written, a hundred at a time, and none beyond the head's",

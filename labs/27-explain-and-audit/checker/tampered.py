@@ -116,9 +116,11 @@ def bad_ones(draw: Random, lines: Sequence[bytes]) -> list[Case]:
         Case(f"line {k} changed, and all lines after it written anew to fit", reworded, head, False),
         Case(f"a number in place of line {k}", _with(lines, k, b"7"), head, False, k),
         Case(f"half of line {k}", _with(lines, k, half), head, False, k),
+        Case(f"an empty line after line {k}", [*lines[:k], b"", *lines[k:]], head, False, k + 1),
         Case(f"line {k} without previous", _with(lines, k, b'{"event": "decision"}'), head, False, k),
         Case(f"line {k} with previous null", _with(lines, k, b'{"previous": null}'), head, False, k),
         Case("a head that stands for more lines", lines, head | {"lines": count + 1}, False),
+        Case(f"a head that has line {k}'s digest for line {m}", lines, head_of(lines[:k]) | {"lines": m}, False),
         Case("a head of another trail", lines, head | {"sha256": digest(b"another")}, False),
     ]
 
