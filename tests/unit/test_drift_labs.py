@@ -303,15 +303,23 @@ def test_the_clock_goes_as_in_life(tmp_path: Path) -> None:
 
 DETECTOR_THAT_SAYS_THE_TIME = """
 import json, time
+from datetime import datetime, timezone
+import datetime as dates
 CLOCKS = (time.time, time.monotonic, time.perf_counter, time.time_ns, time.monotonic_ns, time.perf_counter_ns)
+REAL = datetime(2013, 7, 1)
 class Detector:
     def __init__(self):
-        self.at = None
+        self.at, self.dates, self.real = None, [], REAL
     def predicted(self, flight, probability):
         before, self.at = self.at, [clock() for clock in CLOCKS]
         if before:
             took = [now - then for now, then in zip(self.at, before)]
-            print(json.dumps([*took[:3], *(each / 1e9 for each in took[3:])]))
+            assert isinstance(self.dates[0], dates.datetime) and isinstance(self.real, datetime)
+            for earlier, later in zip(self.dates, [datetime.now(), dates.datetime.now(timezone.utc), datetime.today()]):
+                took.insert(0, (later - earlier).total_seconds())
+        self.dates = [datetime.now(), datetime.now(timezone.utc), datetime.today()]
+        if before:
+            print(json.dumps([*took[:6], *(each / 1e9 for each in took[6:])]))
 """
 
 
