@@ -205,6 +205,7 @@ def test_a_report_counts_that_the_collector_has_made(lab20: Any, monkeypatch: py
         (["first"], ["first"], ""),
         ([], [], ""),
         (["first", "other", "second"], ["first", "second"], "1 of 2, such as"),
+        (["first", "slow", "second"], ["first", "timed out", "second"], ""),
     ],
 )
 def test_reports_of_nobody_else_come_in_after_one_of_the_collector_s(
@@ -217,7 +218,8 @@ def test_reports_of_nobody_else_come_in_after_one_of_the_collector_s(
         return [{"metadata": {"name": "collector-1"}}]
 
     async def lines(*given: Any, **more: Any) -> list[str]:
-        return [f"reported {report(each)}" for each in logged]
+        slow = "the book took no report: timed out"
+        return [slow if each == "timed out" else f"reported {report(each)}" for each in logged]
 
     async def get(*given: Any, **more: Any) -> Answer:
         return answer(200, {"reports": [report(each) for each in book]})
