@@ -21,7 +21,7 @@ import pytest
 import yaml
 
 from mlops_lab.base.paths import project
-from mlops_lab.checks import Failure
+from mlops_lab.checks import Failure, Observation
 from mlops_lab.checks.rooms.objects import Printed
 from mlops_lab.kube.client import Object
 from mlops_lab.measure.traffic.http import Answer
@@ -198,6 +198,39 @@ def test_a_report_counts_that_the_collector_has_made(lab20: Any, monkeypatch: py
         assert not seen.ok and "'other'" in seen.seen
 
 
+@pytest.mark.parametrize(
+    ("book", "logged", "seen"),
+    [
+        (["old", "first", "second"], ["first", "second"], ""),
+        (["first"], ["first"], ""),
+        ([], [], ""),
+        (["first", "other", "second"], ["first", "second"], "1 of 2, such as"),
+        (["first", "slow", "second"], ["first", "timed out", "second"], ""),
+    ],
+)
+def test_reports_of_nobody_else_come_in_after_one_of_the_collector_s(
+    lab20: Any, monkeypatch: pytest.MonkeyPatch, book: list[str], logged: list[str], seen: str
+) -> None:
+    def report(number: str) -> Object:
+        return {"id": number, "release": "v2", "minutes": 1}
+
+    async def owned(lab: Any, deployment: str) -> list[Object]:
+        return [{"metadata": {"name": "collector-1"}}]
+
+    async def lines(*given: Any, **more: Any) -> list[str]:
+        slow = "the book took no report: timed out"
+        return [slow if each == "timed out" else f"reported {report(each)}" for each in logged]
+
+    async def get(*given: Any, **more: Any) -> Answer:
+        return answer(200, {"reports": [report(each) for each in book]})
+
+    reports = loaded("20", "reports")
+    monkeypatch.setattr(reports, "owned_pods", owned)
+    monkeypatch.setattr(reports, "last_lines", lines)
+    found = asyncio.run(reports.of_nobody_else(made_up_lab("20", traffic=Room(get=get)), report("first")))
+    assert found.ok is not bool(seen) and seen in found.seen
+
+
 def test_the_board_refuses_the_seed_s_settings() -> None:
     settings = next(each["data"] for each in SEED if each["metadata"]["name"] == "board-settings")
     done = subprocess.run(
@@ -253,6 +286,81 @@ def test_the_book_keeps_reports_and_answers_nobody_while_it_hangs(book: str, tmp
         told(f"{book}/alive", within=0.2)
     (tmp_path / "hung").unlink()
     assert told(f"{book}/alive") == {"alive": True}
+
+
+def test_the_book_hangs_without_a_file_as_well(lab20: Any, book: str, tmp_path: Path) -> None:
+    end = time.monotonic() + 10
+    while True:
+        try:
+            assert told(f"{book}/alive") == {"alive": True}
+            break
+        except urllib.error.URLError:
+            assert time.monotonic() < end
+            time.sleep(0.05)
+    # Of this test's book alone: another one may run beside it.
+    text = lab20.STUCK.replace(
+        'b"/program/book.py" in each.read_bytes().split(bytes(1))', f'b"{tmp_path}/hung" in each.read_bytes()'
+    )
+    assert text != lab20.STUCK
+    assert subprocess.run([sys.executable, "-"], input=text.encode(), timeout=20).returncode == 0
+    with pytest.raises(TimeoutError):
+        told(f"{book}/alive", within=0.5)
+    assert not (tmp_path / "hung").exists()
+
+
+@pytest.mark.parametrize(
+    ("probe", "code", "anew", "ok", "seen"),
+    [
+        ({"httpGet": {"path": "/alive", "port": 8080}}, 0, 0, True, "its liveness probe is no program"),
+        ({"exec": {"command": ["python3", "-c", "ask()"]}}, 0, 1, True, "1 new containers"),
+        ({"exec": {"command": ["sh", "/alive/alive.sh"]}}, 0, 0, False, "0 new containers"),
+        ({"exec": {"command": ["sh", "/alive/alive.sh"]}}, 1, 0, True, "it can't be made to hang so here"),
+    ],
+)
+def test_a_program_must_notice_a_book_that_hangs_without_a_file(
+    monkeypatch: pytest.MonkeyPatch, probe: Object, code: int, anew: int, ok: bool, seen: str
+) -> None:
+    killed: list[str] = []
+
+    def pod(restarts: int) -> Object:
+        first = {"name": "book", "livenessProbe": probe}
+        statuses = [{"name": "book", "restartCount": restarts}]
+        return {
+            "metadata": {"name": "book-1"},
+            "spec": {"containers": [first]},
+            "status": {"containerStatuses": statuses},
+        }
+
+    class Book(NothingThere):
+        def named(self, kind: str, name: str) -> Any:
+            async def present() -> Object:
+                return pod(0)
+
+            async def until(test: Any, *, expected: str, shown: Any, within: float) -> Observation:
+                then = pod(anew)
+                return Observation(test(then), expected, shown(then))
+
+            return Room(now=present, present=present, until=until)
+
+        async def run_in(self, pod: str, *command: str, **more: Any) -> Printed:
+            assert command[0] == "python3"
+            return Printed(code, [], "")
+
+        async def kill(self, pod: str, grace: int | None = None) -> None:
+            killed.append(pod)
+
+    async def owned(lab: Any, deployment: str) -> list[Object]:
+        return [pod(0)]
+
+    async def fresh(*given: Any, **more: Any) -> str:
+        return "book-1"
+
+    scenario = loaded("20", "scenario")
+    for named, made in (("owned_pods", owned), ("_fresh", fresh), ("rolled_out", fresh)):
+        monkeypatch.setattr(scenario, named, made)
+    found = asyncio.run(scenario.hung_without_a_file(made_up_lab("20", objects=Book())))
+    assert found.ok is ok and found.seen == seen
+    assert killed == ([] if ok else ["book-1"])
 
 
 def test_a_deployment_without_pods_takes_what_its_template_says(lab20: Any) -> None:

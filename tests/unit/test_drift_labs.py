@@ -167,11 +167,32 @@ def test_codes_of_carriers_are_taken_over_and_airports_misspelt(judge: Any, monk
     for stream in checks["finds_categories"]:
         known, after = set(reference[stream.feature]), set(stream.rows[stream.feature].iloc[stream.begin :])
         found.setdefault(stream.feature, []).append((after <= known, bool(after & known), len(after)))
-    assert sorted(found["carrier"]) == [(False, True, 4), (True, True, 3)]
+    assert sorted(found["carrier"]) == [(False, False, 4), (False, True, 4), (True, True, 3)]
     assert sorted(found["origin"]) == [(False, False, 3), (True, True, 2)]
 
 
-def made_up_flights(month: int) -> pd.DataFrame:
+def test_codes_are_in_small_letters_and_have_blanks_and_the_calendar_moves(
+    judge: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(judge.streams, "flights", made_up_flights)
+    small = set()
+    for seed in range(1, 5):
+        _, checks = judge.streams.draw(seed)
+        codes = {
+            stream.feature: "".join(set(stream.rows[stream.feature].iloc[stream.begin :]))
+            for stream in checks["finds_categories"]
+            if "small" in stream.name or "blank" in stream.name
+        }
+        small.update(feature for feature, text in codes.items() if text.islower())
+        assert sorted((text.islower(), " " in text) for text in codes.values()) == [(False, True), (True, False)]
+        _, some = checks["sees_a_real_summer"]
+        later = some.rows.iloc[some.begin :]
+        assert sorted(set(later["day"])) == list(some.days) and len(some.days) == 4
+        assert len(set(later["weekday"])) == 4 and len(set(some.rows["weekday"].iloc[: some.begin])) == 7
+    assert small == {"carrier", "origin"}
+
+
+def made_up_flights(month: int, days: Sequence[int] = ()) -> pd.DataFrame:
     chance, rows = np.random.default_rng(month), 16_000
     codes = {"carrier": ["UA", "B6", "EV", "DL"], "origin": ["EWR", "JFK", "LGA"], "dest": ["ATL", "BOS", "MIA", "ORD"]}
     frame = pd.DataFrame({name: chance.choice(among, rows) for name, among in codes.items()})
@@ -179,7 +200,9 @@ def made_up_flights(month: int) -> pd.DataFrame:
     few = {"precip": [0.0] * 9 + [0.1, 0.2], "visib": [10.0] * 9 + [4.0, 8.0]}
     for name, among in {**numbers, **few}.items():
         frame[name] = chance.choice(list(among), rows).astype(float)
-    return frame.assign(month=month, day=1, weekday=1)
+    day = 1 + np.arange(rows) % 28
+    frame = frame.assign(month=month, day=day, weekday=1 + day % 7)
+    return frame[frame["day"].isin(days)] if days else frame
 
 
 def test_a_slow_detector_is_told_its_limit(judge: Any) -> None:
@@ -303,15 +326,23 @@ def test_the_clock_goes_as_in_life(tmp_path: Path) -> None:
 
 DETECTOR_THAT_SAYS_THE_TIME = """
 import json, time
+from datetime import datetime, timezone
+import datetime as dates
 CLOCKS = (time.time, time.monotonic, time.perf_counter, time.time_ns, time.monotonic_ns, time.perf_counter_ns)
+REAL = datetime(2013, 7, 1)
 class Detector:
     def __init__(self):
-        self.at = None
+        self.at, self.dates, self.real = None, [], REAL
     def predicted(self, flight, probability):
         before, self.at = self.at, [clock() for clock in CLOCKS]
         if before:
             took = [now - then for now, then in zip(self.at, before)]
-            print(json.dumps([*took[:3], *(each / 1e9 for each in took[3:])]))
+            assert isinstance(self.dates[0], dates.datetime) and isinstance(self.real, datetime)
+            for earlier, later in zip(self.dates, [datetime.now(), dates.datetime.now(timezone.utc), datetime.today()]):
+                took.insert(0, (later - earlier).total_seconds())
+        self.dates = [datetime.now(), datetime.now(timezone.utc), datetime.today()]
+        if before:
+            print(json.dumps([*took[:6], *(each / 1e9 for each in took[6:])]))
 """
 
 

@@ -114,7 +114,7 @@ async def finds_what_was_there_at_first(lab: Lab) -> None:
 
 @check(points=2, needs=keeps_streams_apart, domains=DOMAINS)
 async def finds_categories(lab: Lab) -> None:
-    """A code that becomes an unknown one or another's, `origin` in another spelling, and `dest` in other codes."""
+    """A code that becomes an unknown one or another's, two features in another spelling, and `dest` in other codes."""
     await finds(
         lab,
         "finds_categories",
@@ -182,10 +182,12 @@ async def takes_any_batches(lab: Lab) -> None:
 
 @check(points=2, needs=keeps_streams_apart, domains=DOMAINS)
 async def sees_a_real_summer(lab: Lab) -> None:
-    """From some row on the flights are those of July, in a second stream of another summer month: `temp` is named.
+    """From some row on the flights are those of July; in a second stream of four days in a row of another summer month.
+
+    `temp` is named.
 
     Other features have changed too, more or less, and may be named. Those that are as in February may not, nor may the
-    calendar's: month, day, weekday.
+    calendar's.
     """
     notes = (await lab.once(others)).notes["sees_a_real_summer"]
     answered(notes)
@@ -196,8 +198,8 @@ async def sees_a_real_summer(lab: Lab) -> None:
     expect(
         observed(notes, "no name of what has not changed, and none of the calendar", names, "no other name")
     ).because(
-        "month and day change by themselves, and whoever is woken up by that can't do anything about it: leave the "
-        "calendar out. Hour, origin and carrier are in summer as in winter"
+        "month, day and weekday change by themselves, and whoever is woken up by that can't do anything about it: "
+        "leave the calendar out. Hour, origin and carrier are in summer as in winter"
     )
     late = [each for each in notes if not in_time(each, "temp")]
     expect(observed(notes, f"temp, named within {WITHIN} rows", late)).because(

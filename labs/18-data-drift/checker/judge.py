@@ -89,6 +89,7 @@ def flow(detectors: Detectors, reference: pd.DataFrame, found: Sequence[Any]) ->
             "begin": each.begin,
             "batch": max(each.sizes),
             "month": each.month,
+            "days": each.days,
             "rows": 0,
             "first": {},
             "spared": each.spared,
@@ -175,7 +176,7 @@ def main() -> None:
             detectors.end(trouble=True)
     detectors.end()
     for note in (each for notes in answer.values() for each in notes if each["month"]):
-        there = streams.flights(note["month"])
+        there = streams.flights(note["month"], note["days"])
         note["changed"] = {name: changed(reference[name], there[name]) for name in reference}
     print(json.dumps({"notes": answer, "spent": detectors.spent}))
 

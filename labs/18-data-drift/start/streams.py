@@ -22,6 +22,7 @@ CALM, ROWS = 10, 2000  # streams in which nothing drifts, and their rows
 BEGINS = range(200, 500)  # a drift's first row is one of these
 LATER = range(200, 300)  # rows after the first drift, the second one begins
 SOON, LATE = range(200, 300), range(400, 500)  # of two streams side by side, in which the same feature drifts
+IN_A_ROW = 4  # days, whose flights are other ones by the calendar
 LONG = range(11_000, 16_000)  # rows before the drift, after a long calm
 CARRIERS = ("UA", "B6", "EV", "DL")  # each has a seventh of the flights or more
 AIRPORTS = ("EWR", "JFK", "LGA")
@@ -41,6 +42,7 @@ class Stream:
         spared: of a calm stream, what drifts in its twin, from the same row on.
         begin: how many rows come before the first that has drifted.
         month: the month that its later rows are from, 0 if all are from February.
+        days: of that month, that they are from; none if from all.
         sizes: how many rows the batches have, in turn.
         second: another feature that drifts, from row `second_begin` on.
         reference: of its detector, if it is not that of February.
@@ -51,6 +53,7 @@ class Stream:
     feature: str = ""
     begin: int = 0
     month: int = 0
+    days: tuple[int, ...] = ()
     sizes: tuple[int, ...] = (100,)
     spared: str = ""
     second: str = ""
@@ -67,11 +70,12 @@ class Stream:
             first += size
 
 
-def flights(month: int) -> pd.DataFrame:
-    """The flights of a month, without `late`: whoever asks the model does not know it."""
+def flights(month: int, days: Sequence[int] = ()) -> pd.DataFrame:
+    """The flights of a month, or of some of its days, without `late`: whoever asks the model does not know it."""
     files = sorted(FOLDER.glob(f"2013-{month:02}-*.csv.gz"))
-    days = [pd.read_csv(file, keep_default_na=False, na_values=[""]) for file in files]
-    return pd.concat(days, ignore_index=True).drop(columns="late")
+    read = [pd.read_csv(file, keep_default_na=False, na_values=[""]) for file in files]
+    found = pd.concat(read, ignore_index=True).drop(columns="late")
+    return found[found["day"].isin(days)].reset_index(drop=True) if days else found
 
 
 class World:
@@ -122,13 +126,18 @@ class World:
         rows = self.rows(len(other.rows))
         return Stream(f"{other.feature} as ever", rows, begin=other.begin, spared=other.feature)
 
-    def season(self, month: int) -> Stream:
-        """From some row on the flights are those of another month."""
+    def season(self, month: int, days: tuple[int, ...] = ()) -> Stream:
+        """From some row on the flights are those of another month, or of some of its days."""
         begin = self.some(BEGINS)
-        later = flights(month).sample(WITHIN, random_state=self.chance)
-        return Stream(
-            f"flights of month {month}", pd.concat([self.rows(begin), later], ignore_index=True), "temp", begin, month
-        )
+        later = flights(month, days).sample(WITHIN, random_state=self.chance)
+        name = f"flights of month {month}" + (f", days {days[0]} to {days[-1]}" if days else "")
+        rows = pd.concat([self.rows(begin), later], ignore_index=True)
+        return Stream(name, rows, "temp", begin, month, days)
+
+    def days_in_a_row(self) -> tuple[int, ...]:
+        """Some days of a month, whichever month that is; few enough for the weekday to be another one, too."""
+        first = self.some(range(1, 29 - IN_A_ROW))
+        return tuple(range(first, first + IN_A_ROW))
 
     def rows(self, count: int) -> pd.DataFrame:
         """Ordinary rows; where there are not so many, some come again."""
@@ -206,10 +215,13 @@ class World:
         """One code becomes another."""
         return self.drift(f"code {old} becomes {new}", feature, lambda values: values.replace(old, new))
 
-    def misspelt(self, feature: str) -> Stream:
-        """All codes are written in another way: in small letters, or with a blank."""
-        name, change = self.some((("in small letters", small_letters), ("with a blank after them", with_a_blank)))
-        return self.drift(name, feature, change)
+    def misspelt(self) -> list[Stream]:
+        """All codes of one feature are in small letters, all of another one have a blank after them."""
+        small, blank = self.shuffled(("carrier", "origin"))
+        return [
+            self.drift("in small letters", small, small_letters),
+            self.drift("with a blank after them", blank, with_a_blank),
+        ]
 
     def all_four(self) -> list[Stream]:
         """Streams that flow side by side: one feature drifts in two of them, and nothing does in the others.
@@ -280,7 +292,7 @@ def draw(seed: int) -> tuple[pd.DataFrame, dict[str, list[Stream]]]:
             world.recoded("carrier", world.some(CARRIERS), world.new_code()),
             world.recoded("carrier", carrier, taken_over),
             world.recoded("origin", airport, other),
-            world.misspelt("origin"),
+            *world.misspelt(),
             world.drift("in codes of four letters", "dest", icao),
         ],
         "finds_missing_values": [
@@ -306,6 +318,6 @@ def draw(seed: int) -> tuple[pd.DataFrame, dict[str, list[Stream]]]:
             world.shift("wind_speed", sizes=(two,)),
             world.shift("temp", sizes=mixed, unit=True),
         ],
-        "sees_a_real_summer": [world.season(7), world.season(world.some((5, 6, 8, 9)))],
+        "sees_a_real_summer": [world.season(7), world.season(world.some((5, 6, 8, 9)), world.days_in_a_row())],
     }
     return world.reference, streams

@@ -8,7 +8,7 @@ from mlops_lab.kit.inside import settled
 
 from .behind import answers_alone
 from .budget import MIB, accounted
-from .reports import delivered
+from .reports import delivered, of_nobody_else
 from .scenario import (
     AT_ONCE,
     LATE_FROM,
@@ -18,6 +18,7 @@ from .scenario import (
     board_of,
     forecast,
     hung_and_back,
+    hung_without_a_file,
     kept_over_new_pods,
     large_requests,
     must_have_a_volume_of_the_clusters,
@@ -25,7 +26,7 @@ from .scenario import (
     opened,
     shows_newest,
 )
-from .why import AGAIN, BOARD, BOOK, BUDGET, COLLECTOR, FORGOTTEN, HUNG, LARGE, MODEL, SHOWN
+from .why import AGAIN, BOARD, BOOK, BUDGET, COLLECTOR, FORGOTTEN, HUNG, LARGE, MODEL, NO_FILE, OTHERS, SHOWN
 
 BUDGET_MIB = 256
 
@@ -48,7 +49,10 @@ async def book_answers(lab: Lab) -> None:
 
 @check(points=1, needs=book_answers, domains=("cka/troubleshooting", "ckad/observability-and-maintenance"))
 async def reports_come_in(lab: Lab) -> None:
-    """The collector is up within 90 s, and within 15 s a new report of its own is in the book, of release v2."""
+    """The collector is up within 90 s, and within 15 s a new report of its own is in the book, of release v2.
+
+    Nobody else reports to the book in the seconds after that.
+    """
     await settled(lab, "collector", within=UP_WITHIN, why=COLLECTOR)
     await must_run_as_given(lab, "collector")
     seen = await delivered(lab)
@@ -58,6 +62,7 @@ async def reports_come_in(lab: Lab) -> None:
     expect(observe("release that it says it is of", str(seen.value.get("release")), equal_to(RELEASE))).because(
         "the program reads its release from the image that it runs in, and that was to be the image of this release"
     )
+    expect(await of_nobody_else(lab, seen.value)).because(OTHERS)
 
 
 @check(
@@ -120,10 +125,14 @@ async def board_shows(lab: Lab) -> None:
     domains=("cka/troubleshooting", "ckad/observability-and-maintenance"),
 )
 async def hung_book_comes_back(lab: Lab) -> None:
-    """The checker makes a book hang that has just opened: within 40 s a new container, and then it answers again."""
+    """The checker makes a book hang that has just opened: within 40 s a new container, and then it answers again.
+
+    Where the liveness probe is a program (exec), it does so once more, with a new pod, and without the drill's file.
+    """
     anew, answers = await hung_and_back(lab)
     expect(anew).because(HUNG)
     expect(answers).because(AGAIN)
+    expect(await hung_without_a_file(lab)).because(NO_FILE)
 
 
 @check(

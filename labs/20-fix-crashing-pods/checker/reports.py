@@ -6,14 +6,17 @@ import ast
 from collections.abc import Sequence
 from dataclasses import replace
 
-from mlops_lab.checks import Lab, Observation
+from mlops_lab.checks import Lab, Observation, holds
 from mlops_lab.kit.deployments import owned_pods
 from mlops_lab.kit.logs import last_lines
 from mlops_lab.kit.pods import leaving
 from mlops_lab.kube.client import Object
 
+TAIL = 20  # lines of the log: those of 40 s
 KNOWN = 200  # reports of before that are looked for among twice as many afterwards
 REPORT_WITHIN = 15  # s, of which the collector needs 2
+WATCHED = 5  # s, in which whoever runs the collector's program reports twice
+TOLD_WITHIN = 10  # s; a log may be read a little later than it is written
 
 
 async def newest_reports(lab: Lab, last: int) -> list[Object]:
@@ -29,7 +32,7 @@ async def delivered(lab: Lab) -> Observation:
 
     async def look() -> tuple[Object, Object]:
         pods = [pod for pod in await owned_pods(lab, "collector") if not leaving(pod)]
-        own = [reported(line) for pod in pods for line in await last_lines(lab, pod, 20)]
+        own = [reported(line) for pod in pods for line in await last_lines(lab, pod, TAIL)]
         there = await newest_reports(lab, KNOWN)
         new = [each for each in there if each.get("id") not in before and each in own]
         return _last(new), _last(there)
@@ -43,6 +46,33 @@ async def delivered(lab: Lab) -> Observation:
     )
     seen = replace(seen, value=seen.value[0])
     return seen if seen.ok else replace(seen, evidence=await lab.objects.evidence("Deployment", "collector"))
+
+
+async def of_nobody_else(lab: Lab, report: Object) -> Observation:
+    """Whether all that comes into the book after a report of the collector's is in the log of a pod of its own.
+
+    A book that is slow may have taken one whose answer the collector has not waited for.
+    """
+    await lab.time.pause(WATCHED)
+    there = await newest_reports(lab, KNOWN)
+    new = there[there.index(report) + 1 :] if report in there else []
+    told: list[str] = []
+
+    async def look() -> list[Object]:
+        for pod in await owned_pods(lab, "collector"):  # those that end may have made one, too
+            told.extend([line for line in await last_lines(lab, pod, TAIL) if line not in told])
+        own = list(map(reported, told))
+        others = [each for each in new if each not in own]
+        return others[sum("timed out" in line for line in told) :]
+
+    seen = await lab.time.eventually(
+        look,
+        lambda others: not others,
+        expected="",
+        shown=lambda others: f"{len(others)} of {len(new)}, such as {others[0]}" if others else "there are none",
+        within=TOLD_WITHIN,
+    )
+    return holds(seen.ok, "no reports in the book that the collector's log does not tell of", seen.seen)
 
 
 def reported(line: str) -> Object:

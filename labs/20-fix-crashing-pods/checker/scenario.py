@@ -35,9 +35,21 @@ UP_WITHIN = 90  # s, for pods that were changed just before
 NODES_KNOW_WITHIN = 20  # s; the nodes hear of a new pod later than the API
 LARGE_WITHIN = 30  # s for the answer to a large request
 ANEW_WITHIN = 45  # s: 40 that the task allows, and what the kubelet takes
-OPEN_WITHIN = 60  # s for the container after that: it reads for 8 s
+OPEN_WITHIN = UP_WITHIN  # s for the container after that, and for a new pod: it reads for 8 s
 REPLACED_WITHIN = 90  # s
 HUNG = "/tmp/hung"
+# Lets the book hang without that file: a process that may open nothing more takes no connection.
+STUCK = """
+import contextlib, pathlib, resource, sys
+found = False
+for each in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        if b"/program/book.py" in each.read_bytes().split(bytes(1)):
+            resource.prlimit(int(each.parent.name), resource.RLIMIT_NOFILE, (3, 3))
+            found = True
+sys.exit(not found)
+"""
+BY_FILE, BY_LIMIT = ("touch", HUNG), ("python3", "-c", STUCK)
 
 
 async def must_run_as_given(lab: Lab, part: str) -> None:
@@ -167,18 +179,27 @@ async def hung_and_back(lab: Lab) -> tuple[Observation, Observation]:
     must(holds(not drill, "a liveness probe that asks the book", "it looks for the file of the drill"), NO_DRILL)
     can = await printed(lab, now, "test", "-w", "/tmp")
     must(holds(can.code == 0, f"{HUNG} can be made", "/tmp can't be written to"), "the book's drill needs that file")
-    before = _started_anew(now)
-    anew = absent(f"Pod {pod} runs during the check", "it was deleted meanwhile")
-    try:
-        anew = await _hung(lab, pod, now["spec"]["containers"][0]["name"], before) or anew
-    finally:
-        if not anew.ok:
-            await lab.objects.kill(pod, grace=0)
+    anew = await _hung(lab, now, BY_FILE)
     answer = await lab.traffic.first_answer(lambda: lab.traffic.get("book", "/routes", within=4), within=OPEN_WITHIN)
     if anew.ok and answer.status != 200:  # the file has outlived the container
         await lab.objects.kill(pod, grace=0)
     await rolled_out(lab, "book", within=OPEN_WITHIN)
     return anew, _answered(answer.status == 200, "the book answers again", answer)
+
+
+async def hung_without_a_file(lab: Lab) -> Observation:
+    """Is the book's container started anew where nothing but its silence tells that it hangs?
+
+    What asks by HTTP can't know of the drill's file, so that is looked at only where the probe is a program.
+    """
+    expected = "a new container once the book hangs, without the drill's file"
+    pods = [pod for pod in await owned_pods(lab, "book") if not leaving(pod)]
+    if not any((pod["spec"]["containers"][0].get("livenessProbe") or {}).get("exec") for pod in pods):
+        return Observation(True, expected, "its liveness probe is no program")
+    now = await lab.objects.named("Pod", await _fresh(lab)).present()
+    anew = await _hung(lab, now, BY_LIMIT, expected)
+    await rolled_out(lab, "book", within=OPEN_WITHIN)
+    return anew
 
 
 async def _fresh(lab: Lab) -> str:
@@ -201,20 +222,29 @@ async def _fresh(lab: Lab) -> str:
     return await some_pod(lab, "book")
 
 
-async def _hung(lab: Lab, pod: str, container: str, before: int) -> Observation | None:
-    """Let a pod's first container hang, and wait until it is another one; None if the pod is gone before."""
+async def _hung(
+    lab: Lab, pod: Object, how: Sequence[str], expected: str = "a new container once the book hangs"
+) -> Observation:
+    """Let a pod's first container hang by a command, and wait until it is another one; else the pod is replaced."""
+    named, before = name(pod), _started_anew(pod)
+    anew = absent(f"Pod {named} runs during the check", "it was deleted meanwhile")
     try:
-        await lab.objects.run_in(pod, "touch", HUNG, container=container)
+        done = await lab.objects.run_in(named, *how, container=pod["spec"]["containers"][0]["name"])
+        if done.code and how == BY_LIMIT:  # not every node lets one process limit another
+            return (anew := Observation(True, expected, "it can't be made to hang so here"))
+        anew = await lab.objects.named("Pod", named).until(
+            lambda it: it is not None and _started_anew(it) > before,
+            expected=expected,
+            shown=lambda it: f"{_started_anew(it) - before} new containers" if it else "the pod is gone",
+            within=ANEW_WITHIN,
+        )
     except LabError as gone:
-        if gone.transient or await lab.objects.named("Pod", pod).now():
+        if gone.transient or await lab.objects.named("Pod", named).now():
             raise
-        return None
-    return await lab.objects.named("Pod", pod).until(
-        lambda it: it is not None and _started_anew(it) > before,
-        expected="a new container once the book hangs",
-        shown=lambda it: f"{_started_anew(it) - before} new containers" if it else "the pod is gone",
-        within=ANEW_WITHIN,
-    )
+    finally:
+        if not anew.ok:
+            await lab.objects.kill(named, grace=0)
+    return anew
 
 
 def _started_anew(pod: Object) -> int:

@@ -12,6 +12,10 @@ COLLECTOR = (
     "Deployment of the same registry shows how such a name is written. A pod that was made by hand is nobody's once "
     "it is gone"
 )
+OTHERS = (
+    "somebody else reports to the book as well, and the reports are to be the collector's own: kubectl get pods shows "
+    "what runs beside the four, such as a pod that was made by hand to try something"
+)
 MODEL = (
     "a pod in Init waits for an init container, whose log says for what: kubectl logs deploy/model -c wait-for-book. "
     "When the container itself ends without a word, kubectl describe pod has its last state, with reason and exit "
@@ -45,6 +49,10 @@ HUNG = (
 NO_DRILL = (
     "the file is for drills alone: a book that hangs in earnest makes none. What the probe is to notice is that it "
     "does not answer"
+)
+NO_FILE = (
+    "this time there was no file of the drill: the book's process could open nothing more, so it took no connection. A "
+    "book that hangs in earnest makes no file, and what the probe's program has to notice is that there is no answer"
 )
 AGAIN = (
     "a container that starts anew needs as long to read as the first one did, and finds in the volumes of its pod what "
