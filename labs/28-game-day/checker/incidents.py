@@ -175,7 +175,8 @@ def _end(seen: Seen, one: Incident) -> list[str]:
         return []
     if one.ended is None:
         return [f"{seen} has no end in it"]
-    early = [at for at in seen.ends if at < seen.over - ENDED[0] - SLACK]
+    slack = 0.0 if seen.fault.lasts else SLACK  # when it passes by itself is known
+    early = [at for at in seen.ends if at < seen.over - ENDED[0] - slack]
     if len(early) > 1:  # one look may have met a moment in which all seemed well
         return [f"{seen} had an end in it {seen.over - early[0]:.0f} s before it was over, while it went on"]
     off = one.ended - seen.over

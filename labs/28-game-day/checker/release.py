@@ -16,10 +16,7 @@ from .scenario import MODELS, NOT_YET, RELEASED_WITHIN, job_ended, judged, until
 from .stage import Event, Stage, staged
 
 LASTS, SLACK = 20.0, 2.0  # s that a canary goes on at least
-SHARE = (
-    0.02,
-    0.33,
-)  # of the requests; README says 5 to 25 %, of which some hundred answers have more or less by chance
+SHARE = (0.02, 0.33)  # of the requests: what 5 to 25 % may be by chance, of some hundred answers
 WINDOW, MOST, FEW = 5.0, 0.45, 50  # s; share of the new version in it at most, of so many answers at least
 SWITCHES = 5.0  # s at a canary's end, in which one pod after the other may take up the new version for all
 SLOW = 5.0
