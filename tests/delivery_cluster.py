@@ -228,6 +228,9 @@ class Cluster:
             def do_PATCH(self) -> None:
                 self.answer()
 
+            def do_POST(self) -> None:
+                self.answer()
+
             def do_DELETE(self) -> None:
                 self.answer()
 
@@ -235,7 +238,8 @@ class Cluster:
                 url, size = urlsplit(self.path), int(self.headers.get("Content-Length") or 0)
                 body = self.rfile.read(size)
                 query = {name: values[0] for name, values in parse_qs(url.query).items()}
-                status, found = cluster.asked(self.command, url.path, query, json.loads(body) if body else None)
+                merge = "merge-patch" in self.headers.get("Content-Type", "")
+                status, found = cluster.asked(self.command, url.path, query, json.loads(body) if body else None, merge)
                 content = json.dumps(found).encode()
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")
@@ -247,7 +251,7 @@ class Cluster:
 
         return Handler
 
-    def asked(self, method: str, path: str, query: dict[str, str], body: Any) -> tuple[int, Any]:
+    def asked(self, method: str, path: str, query: dict[str, str], body: Any, merge: bool = False) -> tuple[int, Any]:
         root, _, rest = path.strip("/").partition("/namespaces/")
         _, plural, name, *more = [*rest.split("/"), "", ""]
         kind = next((each for each in KINDS.get(root, ()) if f"{each.lower()}s" == plural), None)
@@ -261,7 +265,12 @@ class Cluster:
             ports = (body.get("spec") or {}).get("ports", []) if method == "PATCH" else []
             if any(each["port"] > 65535 for each in ports):
                 return 422, {"message": "spec.ports[0].port: Invalid value: must be between 1 and 65535, inclusive"}
-            if method == "PATCH":
+            if method == "POST":
+                there = (kind, body["metadata"]["name"]) in self.items
+                return (409, {"message": "it is there"}) if there else (201, self.apply(body))
+            if merge and (kind, name) in self.items:
+                return 200, self.put(merged(copy.deepcopy(self.items[kind, name]), body))
+            if method == "PATCH" and not merge:
                 return 200, self.apply(body, "dryRun" in query, query.get("fieldManager", ""))
             found = self.items.get((kind, name))
             if found is None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import json
 import subprocess
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 from random import Random
 from types import SimpleNamespace
@@ -110,6 +112,25 @@ def test_each_fault_changes_something_and_the_program_still_compiles() -> None:
     assert files["service/weights.yaml"]["metadata"]["name"].startswith("weights-")
 
 
+def test_what_one_gate_or_another_misses_is_always_played() -> None:
+    kinds = [some for kinds in loaded("29", "faults").FAULTS.values() for some in kinds]
+    alone = {some[0].__name__ for some in kinds if len(some) == 1}
+    assert {"one_too_few", "other_name", "no_secret", "wrong_for_few", "ends_at_once"} <= alone
+    assert len(kinds) == 15  # README says so
+
+
+def test_hands_change_and_delete_both_what_pods_are_given_and_what_leads_to_them() -> None:
+    changes = loaded("29", "hands").changes
+    wanted = {"weights": "w", "program": "p", "key": "k", "image": "x:v1"}
+    for seed in range(30):
+        found = changes(Random(seed), wanted)
+        assert len(found) == 7  # README says so
+        for kind in ("Service", "Secret"):
+            assert ["deleted" in each.what for each in found if each.kind == kind].count(True) == 1
+        assert [each.kind for each in found].count("Deployment") == 2
+        assert sorted(each.kind for each in found).count("Secret") == 2
+
+
 def test_a_slow_gate_gets_one_fault_of_each_word_first() -> None:
     faults, orders = loaded("29", "faults"), set()
     for seed in range(20):
@@ -119,6 +140,8 @@ def test_a_slow_gate_gets_one_fault_of_each_word_first() -> None:
         for word, some in kinds:
             assert len([each for of, each in found if of == word and each in {one.__name__ for one in some}]) == 1
         assert len(found) == len(kinds)
+        rest = [word == "answers" for word, _ in found[len(faults.FAULTS) :]]
+        assert rest == sorted(rest, reverse=True)
         orders.add(tuple(word for word, _ in found))
     assert len(orders) > 15
 
@@ -237,7 +260,7 @@ def test_steps_that_are_strange_are_ended_and_cut(text: str, tmp_path: Path, mon
     monkeypatch.setattr(checker, "WITHIN", 1.0)
     (tmp_path / "steps.py").write_text(text)
     code, said = checker.taken(tmp_path, [f"{sys.executable} steps.py"])
-    assert code in (0, 3, -1) and len(said) < 500
+    assert code in (0, 3, -1) and len(said) <= checker._TAIL
 
 
 @pytest.mark.parametrize(("lines", "code"), [
@@ -273,6 +296,44 @@ def test_a_reason_belongs_to_a_change_that_is_not_right() -> None:
     for code in (0, -1):
         seen: Observation = said("a model that is worse", [code, "no"])
         assert not seen.ok
+    always = {"5 files, looks good"}
+    for words, ok in (("5 files, looks good", False), ("5 files, looks good\n  worse ", True), ("6 files", True)):
+        assert said("a model that is worse", [1, words], always).ok is ok
+    assert "no word but" in said("a model that is worse", [1, "5 files, looks good"], always).seen
+    assert said("a model that is as good", [0, "5 files, looks good"], always).ok
+
+
+@pytest.mark.parametrize(("banner", "reason", "ok"), [("looks good", "", False), ("looks good", "worse", True)])
+def test_what_is_said_of_right_changes_is_no_reason(banner: str, reason: str, ok: bool) -> None:
+    checker = loaded("29", "ci")
+    kinds = sorted(checker.KINDS)
+    found = [[0, banner] if checker.KINDS[kind] else [1, f"{banner}\n{reason}"] for kind in kinds]
+
+    class Programs(Room):
+        async def apart(self, *given: Any, **more: Any) -> Any:
+            return SimpleNamespace(json=lambda: {"found": found})
+
+    async def do(what: str, **more: Any) -> Any:
+        return {"first": "a", "commit": "b", "files": {}}
+
+    @contextlib.asynccontextmanager
+    async def team(lab: Any) -> AsyncIterator[Any]:
+        yield SimpleNamespace(do=do)
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name, instead in {
+            "team": team, "commands": lambda lab: ["x"], "program": lambda lab: {}, "drawn": lambda *given: InOrder(1),
+        }.items():  # fmt: skip
+            patch.setattr(checker, name, instead)
+        seen = asyncio.run(checker.judged(made_up_lab("29", programs=Programs())))
+    assert [each.ok for each in seen] == [checker.KINDS[kind] or ok for kind in kinds]
+
+
+class InOrder(Random):
+    """Draws kinds in their order."""
+
+    def sample(self, population: Any, k: int, **more: Any) -> Any:
+        return list(population)[:k]
 
 
 def test_a_clone_for_ci_has_what_lies_beside_the_teams_folders(tmp_path: Path) -> None:
@@ -327,6 +388,53 @@ def test_a_variable_and_a_label_come_and_go() -> None:
     assert files["service/service.yaml"]["metadata"]["labels"] == (
         repository()["service/service.yaml"]["metadata"].get("labels") or {}
     )
+
+
+def test_a_config_map_and_a_service_come_and_go() -> None:
+    extra, files = loaded("29", "repository").with_extra, repository()
+    extra(files, "extra-1", "line")
+    made = [item for item in files.values() if item["metadata"]["name"] == "extra-1"]
+    assert [item["kind"] for item in made] == ["ConfigMap", "Service"]
+    assert made[1]["spec"]["ports"] == repository()["service/service.yaml"]["spec"]["ports"]
+    extra(files, "extra-1", None)
+    assert files == repository()
+
+
+def test_files_that_were_refused_come_again_as_they_were(tmp_path: Path) -> None:
+    checker, there = loaded("29", "repository"), tmp_path / "delays.git"
+
+    def run(folder: Path, *words: str) -> str:
+        done = subprocess.run(
+            ["git", *checker.WHO, "-C", str(folder), *words], check=True, capture_output=True, text=True
+        )
+        return done.stdout.strip()
+
+    run(tmp_path, "init", "--quiet", "--bare", "--initial-branch=main", str(there))
+    run(tmp_path, "clone", "--quiet", str(there), "seed")
+    for name, item in repository().items():
+        (tmp_path / "seed" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "seed" / name).write_text(yaml.dump(item))
+    run(tmp_path / "seed", "add", "--all")
+    run(tmp_path / "seed", "commit", "--quiet", "--message", "first")
+    run(tmp_path / "seed", "push", "--quiet", "origin", "HEAD:main")
+    team = checker.Repository(str(there), tmp_path / "team")
+    team.newest()
+    refused = team.push("worse", team.files() | {"service/more.yaml": {"kind": "ConfigMap", "data": {"a": "1\n2\n"}}})
+    team.newest()
+    team.push("back", repository())
+    team.newest()
+    team.lay(refused)
+    again = team.push("worse, again", team.files())
+    names = [[run(there, "rev-parse", f"{each}:{folder}") for folder in checker.FOLDERS] for each in (refused, again)]
+    assert refused != again and names[0] == names[1]
+
+
+def test_models_that_were_on_main_come_after_two_that_were_refused() -> None:
+    scenario = loaded("29", "scenario")
+    story = scenario.Story(first={"commit": "f" * 40, "replicas": 3})
+    assert scenario._known(story, [{"commit": "a" * 40}]) == []
+    again, older = scenario._known(story, [{"commit": "a" * 40}, {"commit": "b" * 40}])
+    assert again[1] == {"base": "a" * 40} and older[1] == {"base": "f" * 40, "replicas": 4}
 
 
 def test_what_others_push_to_main_is_told_from_the_teams_own(tmp_path: Path) -> None:

@@ -25,6 +25,8 @@ import pytest
 
 from mlops_lab.base.errors import Failure
 from mlops_lab.base.paths import project
+from mlops_lab.labs.catalog import Exercise
+from mlops_lab.labs.variants import lay_out, wrongs
 from tests.lab_programs import loaded
 from tests.made_up import NothingThere, Room, made_up_lab
 
@@ -128,6 +130,50 @@ def test_one_that_was_none_is_forgiven_and_two_are_not(lab28: Any) -> None:
     strange = lab28.Incident("hot", "page", 1200.0, None)
     assert lab28.true(seen, [*log(lab28, seen), none, before, strange, strange], 990.0).ok
     assert not lab28.true(seen, [*log(lab28, seen), none, none], 990.0).ok
+
+
+@pytest.mark.parametrize(
+    ("more", "ok"),
+    [
+        ({}, False),  # what follows from the fault, as it is seen at the same look
+        ({"began": 1004.5}, False),
+        ({"began": 1001.0}, True),  # pods of a moment in which the fault was not seen yet
+        ({"began": 1046.0}, True),  # after its end
+        ({"where": "forecast"}, True),
+        ({"what": "shut-off"}, True),  # a second time the same
+    ],
+)
+def test_what_follows_from_a_fault_is_not_forgiven(lab28: Any, more: dict[str, Any], ok: bool) -> None:
+    seen = faults(lab28, 1000.0)
+    beside = lab28.Incident(**{"what": "pods-killed", "where": "page", "began": 1005.0, "ended": 1040.0, **more})
+    found = lab28.true(seen, [*log(lab28, seen), beside], 990.0)
+    assert found.ok is ok
+    assert ok or "follows from shut-off at page" in found.seen
+
+
+def test_what_is_wrong_with_a_feed_beside_its_fault_is_forgiven_once(lab28: Any) -> None:
+    fault = lab28.Fault("wrong-prices", "exchange", 0.0, 45.0, "cents", "ab")
+    seen = [lab28.Seen(fault, 1000.0, over=1045.0, mended=True, noticed=1010.0)]
+    silent = lab28.Incident("prices-silent", "exchange", 1020.0, 1030.0)
+    assert lab28.true(seen, [*log(lab28, seen), silent], 990.0).ok
+
+
+@pytest.mark.parametrize(
+    ("ends", "ok"), [([], True), ([1030.0, 1033.0], True), ([1010.0], True), ([1010.0, 1012.0], False)]
+)
+def test_an_end_while_it_goes_on_is_none(lab28: Any, ends: list[float], ok: bool) -> None:
+    seen = faults(lab28, 1000.0)
+    seen[0].ends = ends
+    found = lab28.true(seen, log(lab28, seen), 990.0)
+    assert found.ok is ok
+    assert ok or "35 s before it was over, while it went on" in found.seen
+
+
+def test_a_fault_has_an_end_where_each_of_its_incidents_has(lab28: Any) -> None:
+    (seen, _), (ended, other) = faults(lab28, 1000.0), log(lab28, faults(lab28, 1000.0))
+    going_on = lab28.Incident(ended.what, ended.where, ended.began + 3, None)
+    assert seen.has_end([ended, other])
+    assert [seen.has_end(each) for each in ([], [other], [ended, going_on], [going_on])] == [False] * 4
 
 
 @pytest.mark.parametrize(
@@ -298,6 +344,7 @@ def test_the_grounds_pods_are_killed_if_they_come_back_and_are_of_no_other_servi
             {"metadata": {"name": "records"}, "spec": {"selector": {"a": "ground"}}},
             {"metadata": {"name": "incidents"}, "spec": {"selector": {"b": "both"}}},
             {"metadata": {"name": "x"}, "spec": {}},
+            {"metadata": {"name": "own"}, "spec": {"selector": {"a": "ground"}}},
         ],
         "Pod": [
             of("one", a="ground"), of("two", a="ground", b="both"), of("three", False, a="ground"), of("four", a="x"),
@@ -393,13 +440,37 @@ def test_a_page_is_right_only_with_what_is_right(lab28: Any, models: ModuleType,
 
     assert crowd.page(shown(price, dests), right, name, [0]) == (True, [])
     assert crowd.page(shown("Not available", dests), right, name, [0]) == (True, ["forecast"])
+    for said in ("not&nbsp;available", "not <b>available</b>", "not\n   available"):
+        assert crowd.page(shown(said, dests), right, name, [0]) == (True, ["forecast"])
     assert crowd.page(shown(price, ["XXX", *dests[1:]]), right, name, [0])[0] is False
     assert crowd.page(shown("0.01", dests), right, name, [0])[0] is False
     assert crowd.page(shown(f"{price}34", dests), right, name, [0])[0] is False
     assert crowd.page(shown(f"{price} or 7.25", dests), right, name, [0])[0] is False
     assert crowd.page(shown(price, sorted(right.codes)), right, name, [0])[0] is False
+    other = f"{right.prices[1][0]['price']:.2f}"  # each part may be of another of the states that are right
+    assert [crowd.page(shown(other, dests), right, name, states)[0] for states in ([0], [0, 1])] == [False, True]
     for garbage in (f'<b id="forecast">{"1" * 200_000}', "", "<" * 1000, "<p>" * 1000, "not available", "\0"):
         assert crowd.page(garbage, right, name, [0]) == (False, [])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<p id=forecast>131.20<p id=recommendations>not available",
+        "<p id=forecast>131.20<div id=recommendations>not available</div>",
+        "<ul><li id=forecast>131.20<li id=recommendations>not available</ul>",
+        "<dl><dt>Price<dd id=forecast>131.20<dt>Fly to<dd id=recommendations>not available</dl>",
+        "<table><tr><td id=forecast>131.20<tr><td id=recommendations>not available</table>",
+        "<ul id=recommendations><li>not<li>available</ul><p>Price <b id=forecast>131.20</b>",
+    ],
+)
+def test_an_element_ends_where_the_next_begins(text: str) -> None:
+    assert loaded("28", "crowd").elements(text) == {"forecast": "131.20", "recommendations": "not available"}
+
+
+def test_an_element_in_an_element_is_part_of_it() -> None:
+    text = "<ul id=recommendations><li>BOS<ul><li>x</ul><li>MCO</ul><p id=forecast><div>131.20</div></p>"
+    assert loaded("28", "crowd").elements(text) == {"forecast": "131.20", "recommendations": "BOS x MCO"}
 
 
 @pytest.mark.parametrize(
@@ -599,6 +670,8 @@ def test_a_canary_has_its_share_and_its_time(lab28: Any) -> None:
     assert ok(lab28.canary(events(8, 25), "1", "forecast")) == [True, True, True]
     assert ok(lab28.canary(events(8, 12), "1", "forecast")) == [False, True, True]
     assert ok(lab28.canary(events(2, 25), "1", "forecast")) == [True, False, False]
+    for share in (4, 3, 20, 30):  # 25 and 5 % as chance deals them
+        assert ok(lab28.canary(events(share, 25), "1", "forecast")) == [True, share != 3, True]
     at_first = [event(lab28, at / 10, version="2" if at < 30 else "1") for at in range(250)]
     assert ok(lab28.canary([*at_first, *events(8, 25)[-50:]], "1", "forecast")) == [True, True, False]
     assert ok(lab28.canary(events(8, 25)[-50:], "1", "forecast")) == [False]
@@ -662,20 +735,43 @@ def test_a_page_has_to_say_that_a_part_is_away(
 
     async def nothing(*given: Any) -> None: ...
 
+    async def kill(lab: Any, part: str) -> None:
+        gone.append(part)
+
+    gone: list[str] = []
     stage.lab = SimpleNamespace(time=Room(pause=nothing))
-    for each, instead in {"_no_pods": no_pods, "until_right": again, "put": put, "take_back": nothing}.items():
-        monkeypatch.setattr(pages, each, instead)
+    instead = {"_no_pods": no_pods, "until_right": again, "put": put, "take_back": nothing, "_kill": kill}
+    for each, other in instead.items():
+        monkeypatch.setattr(pages, each, other)
 
     async def played() -> Any:
         found = pages.Page()
         for part in ("forecast", "recommend"):
             if all(each.ok for each in found.degraded):
-                await pages._without(stage, part, random.Random(1), found)
+                await pages._without(stage, part, "nowhere", random.Random(1), found)
         return found
 
     found = asyncio.run(played())
     assert [each.ok for each in found.degraded] == ok
     assert killed == asked
+    assert gone == ["forecast", "recommend"][: len(ok)]
+
+
+def test_a_part_that_answers_nobody_is_an_end_of_its_service(lab28: Any) -> None:
+    pages, feeds = loaded("28", "pages"), loaded("28", "feeds")
+
+    async def service(name: str) -> Any:
+        return {"spec": {"ports": [{"name": "metrics", "port": 9090}, {"name": "http", "port": 80}]}}
+
+    stage = SimpleNamespace(lab=made_up_lab("28", objects=NothingThere(service=service)), address="10.0.0.7")
+    ends = asyncio.run(pages._deaf(stage, "forecast"))
+    assert ends["metadata"]["labels"]["kubernetes.io/service-name"] == "forecast"
+    assert [each["addresses"] for each in ends["endpoints"]] == [["10.0.0.7"]]
+    assert [(each["name"], each["port"]) for each in ends["ports"]] == [("http", feeds.DEAF)]
+    with feeds.deaf(0) as listening:
+        status, text = loaded("28", "crowd").ask("GET", f"127.0.0.1:{listening.getsockname()[1]}", "/", within=0.3)
+    assert status == 0
+    assert "Timeout" in text
 
 
 def test_pods_of_a_part_are_kept_away_until_a_page_says_so(lab28: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -717,10 +813,10 @@ def test_an_answer_is_that_of_the_version_that_it_names(models: ModuleType, feed
 
     def right(version: str, state: int) -> bool:
         said = json.dumps({"version": version, "forecast": crowd.right.prices[state][:3]})
-        return bool(crowd.judged("forecast", said, "p-1", 3, [0, 1], "4")[0])
+        return bool(crowd.judged("forecast", said, "p-1", 3, [0, 1], ["3", "4"])[0])
 
-    assert [right("4", 0), right("5", 1)] == [True, True]
-    assert [right("4", 1), right("5", 0)] == [False, False]
+    assert [right("4", 0), right("3", 0), right("5", 1)] == [True, True, True]
+    assert [right("4", 1), right("3", 1), right("5", 0)] == [False, False, False]
 
 
 @pytest.mark.parametrize(
@@ -752,6 +848,41 @@ def test_each_check_breaks_each_kind_of_rule(lab28: Any) -> None:
     for feed, rules in refusals.RULES.items():
         assert sorted({*lab28.WRONG[feed]} - {"cents"}) == sorted(how for ways in rules for how in ways)
     assert set(refusals._WORDS) == {"right", *lab28.WRONG["exchange"], *lab28.WRONG["bookings"]}
+
+
+@pytest.mark.parametrize(
+    ("mistake", "feed", "learnt"),
+    [
+        ("trains_forecast--leaves-out-what-is-missing", "exchange", {"none"}),
+        ("trains_forecast--a-month-with-two-prices", "exchange", {"again"}),
+        ("trains_recommender--four-letters-begin-with-three", "bookings", {"code"}),
+        ("trains_recommender--twice-is-the-whole-row", "bookings", {"id"}),
+        ("trains_recommender--leaves-out-what-comes-twice", "bookings", {"twice"}),
+    ],
+)
+def test_a_mistake_about_rows_learns_from_its_own_ones(
+    lab28: Any, feeds: Any, mistake: str, feed: str, learnt: set[str], tmp_path: Path
+) -> None:
+    (variant,) = [each for each in wrongs(Exercise(LAB, "28", "game-day")) if each.folder.name == mistake]
+    lay_out(variant, tmp_path)
+    rows = program(tmp_path / "rows.py")
+    wrong = rows.wrong_prices if feed == "exchange" else rows.wrong_bookings
+    assert not any(wrong(list(each)) for each in feeds.rows[feed])
+    ways = {how for how in lab28.WRONG[feed] if how != "cents"}
+    for number in range(8):
+        given = {how: lab28.spoilt(feed, how, feeds.rows[feed][1], random.Random(number)) for how in ways}
+        assert {how for how, each in given.items() if not wrong(each)} == learnt
+
+
+@pytest.mark.parametrize("number", range(6))
+def test_a_month_with_two_prices_breaks_no_other_rule(lab28: Any, flights: Path, number: int) -> None:
+    rows = lab28.Feeds(LAB / "checker" / "prices.csv", flights, number).rows["exchange"][1]
+    for seed in range(60):
+        found = lab28.spoilt("exchange", "again", rows, random.Random(seed))
+        months = [each["month"] for each in found]
+        assert (months, len(months)) == (sorted(months), len(set(months)) + 1)
+        assert len({json.dumps(each) for each in found}) == len(found)
+        assert all(1 / 3 <= after["price"] / before["price"] <= 3 for before, after in pairwise(found))
 
 
 class Mlflow:
@@ -798,6 +929,97 @@ def test_an_alias_moves_to_a_version_of_a_run_that_nobody_can_read(run: str, run
     assert (mlflow.made["run_id"], mlflow.made["source"]) == (used, f"mlflow-artifacts:/1/{used}/artifacts/gone-ab")
 
 
+@pytest.mark.parametrize(("named", "right", "ok"), [("3", True, True), ("4", True, False), ("3", False, False)])
+def test_nothing_answers_under_the_number_of_a_version_that_nobody_can_read(
+    lab28: Any, named: str, right: bool, ok: bool
+) -> None:
+    release, mlflow, moved = loaded("28", "release"), Mlflow("a", ["b"]), []
+
+    class Stage:
+        now, events = 100.0, list[Any]()
+
+        async def look(self) -> None:
+            self.events = [
+                event(lab28, 101.0 + number / 10, model, right, version=named)
+                for number in range(100)
+                for model in ("forecast", "recommend")
+            ]
+
+        def since(self, moment: float, kind: str) -> list[Any]:
+            return [each for each in self.events if each.kind == kind]
+
+    async def pause(seconds: float) -> None:
+        stage.now += seconds
+        moved.append(mlflow.alias)
+        if seconds == release.AGAIN_EVERY:
+            mlflow.alias = "3"  # somebody puts it right
+
+    stage = Stage()
+    stage.lab = made_up_lab("28", platform=Room(mlflow=mlflow), time=Room(pause=pause))
+    found = asyncio.run(release._unread(stage))
+    assert [all(each.ok for each in seen) for seen in found.values()] == [ok, ok]
+    assert (moved[1:-1], moved[-1], mlflow.alias) == (["4"] * (len(moved) - 2), "3", "3")
+
+
+def test_an_answer_by_a_version_that_nobody_can_read_is_none_of_the_day(lab28: Any) -> None:
+    well = [event(lab28, 200.0 + at, kind) for at in range(200) for kind in lab28.SERVICES]
+    fault = lab28.Fault("alias-moved", "forecast", 0.0, 0.0, "", "")
+    day = lab28.Played(None, events=well, seen=[lab28.Seen(fault, 210.0, over=230.0, bad="7")])
+    assert all(each.ok for each in lab28.kept(day))
+    day.events = [*well, event(lab28, 215.0, version="7")]
+    assert [each.ok for each in lab28.kept(day)] == [False, True, True, True]
+    day.events = [*well, event(lab28, 215.0, "recommend", version="7")]
+    assert all(each.ok for each in lab28.kept(day))
+
+
+def test_the_versions_of_a_model_are_asked_for_by_its_name() -> None:
+    asked: list[Any] = []
+
+    async def ask(*given: Any, **more: Any) -> Any:
+        asked.append(more["filter"])
+        return {"model_versions": [{"version": "2"}, {"version": 1}]}
+
+    lab = made_up_lab("28", platform=Room(mlflow=SimpleNamespace(name="lab-28", ask=ask)))
+    assert asyncio.run(loaded("28", "faults").versions(lab, "forecast")) == ["2", "1"]
+    assert asked == ["name='lab-28-forecast'"]
+
+
+@pytest.mark.parametrize(
+    ("ingress", "known", "now", "over"),
+    [
+        ([{}], False, 10.0, True),  # it was made to let them in
+        ([{}], True, 10.0, False),  # it stood before: there is still time to notice the stranger's
+        ([{}], True, 40.0, True),
+        ([], False, 40.0, False),
+    ],
+)
+def test_pods_that_a_policy_lets_in_are_not_shut_off(ingress: list[Any], known: bool, now: float, over: bool) -> None:
+    faults, plan = loaded("28", "faults"), loaded("28", "plan")
+    fault = plan.Fault("shut-off", "page", 0.0, 0.0, "", "ab")
+    labels = {"app": "page"}
+    stranger = {"metadata": {"name": faults._policy(fault)}, "spec": policy_for(labels)["spec"]}
+    own = policy_for(labels, policyTypes=["Ingress"], ingress=ingress)
+
+    async def all_of(kind: str, selector: str = "") -> list[Any]:
+        return [stranger, own]
+
+    def named(kind: str, name: str) -> Any:
+        async def there() -> Any:
+            return stranger
+
+        return SimpleNamespace(now=there)
+
+    def deployment(name: str) -> Any:
+        async def there() -> Any:
+            return {"spec": {"template": {"metadata": {"labels": labels}}}}
+
+        return SimpleNamespace(now=there)
+
+    lab = made_up_lab("28", objects=NothingThere(all=all_of, named=named, deployment=deployment))
+    it = faults.Put(lab, SimpleNamespace(now=now), fault, before={"policies": {"own"} if known else set()})
+    assert asyncio.run(it._as_before()) is over
+
+
 def test_a_plane_that_did_not_fly_or_had_a_link_is_told_why(lab28: Any) -> None:
     well = [event(lab28, float(at), kind) for at in range(20, 300) for kind in ("air", "records")]
     day = lab28.Played(None, events=well, cut=10.0, killed=100.0, back=310.0)
@@ -842,11 +1064,12 @@ def test_a_log_whose_service_is_gone_meanwhile_is_not_the_end_of_the_day(lab28: 
 def test_the_alias_has_to_follow_a_release(lab28: Any) -> None:
     checker = loaded("28")
 
-    def checked(named: bool) -> None:
+    def checked(named: bool, read: bool = True) -> None:
         well = lab28.Observation(True, "a release", "it was")
         seen = SimpleNamespace(
             models={each: [well] for each in ("forecast", "recommend")},
             named={"forecast": well, "recommend": lab28.Observation(named, "the alias", "another one")},
+            unread={"recommend": [well, lab28.Observation(read, "no answer names it", "one does")]},
         )
 
         async def once(function: Any) -> Any:
@@ -857,6 +1080,8 @@ def test_the_alias_has_to_follow_a_release(lab28: Any) -> None:
     checked(True)
     with pytest.raises(Failure):
         checked(False)
+    with pytest.raises(Failure, match="no answer names it"):
+        checked(True, read=False)
 
 
 def test_a_strangers_policy_has_no_name_that_is_known(lab28: Any) -> None:

@@ -22,6 +22,7 @@ from .refusals import refused
 from .release import released
 from .scenario import Learnt, found_in_logs, learnt, up
 from .why import (
+    AGAIN,
     AIR,
     CANARY,
     CUT,
@@ -39,6 +40,7 @@ from .why import (
     RIGHT,
     SMALL,
     TRUE,
+    UNREAD,
 )  # fmt: skip
 
 DEPLOYS = ("ckad/deployment",)
@@ -78,17 +80,23 @@ async def releases_by_canary(lab: Lab) -> None:
         for each in observations:
             expect(each).because(CANARY)
         expect(seen.named[model]).because(NAMED)
+    for observations in seen.unread.values():
+        for each in observations:
+            expect(each).because(UNREAD)
 
 
 @check(points=1, needs=(trains_forecast, trains_recommender), owns="page", domains=DEPLOYS)
 async def serves_the_page(lab: Lab) -> None:
-    """The page shows a passenger both, and comes all the same while one of the two is not reached."""
+    """The page shows a passenger both, and comes all the same while one of the two is not reached, or never answers.
+
+    The part's pods are killed meanwhile; those that come up answer by the version in service.
+    """
     await up(lab, "page")
     seen = await lab.once(page)
     expect(seen.whole).because(PAGE)
     for degraded, again in zip(seen.degraded, seen.again, strict=True):
         expect(degraded).because(DEGRADED)
-        expect(again).because(PAGE)
+        expect(again).because(AGAIN)
 
 
 @check(points=1, needs=serves_the_page, owns="page", domains=WATCHES)

@@ -13,6 +13,7 @@ from mlops_lab.kube.client import Object
 from .stage import GROUND
 
 LINK = "in-the-air"  # the NetworkPolicy that cuts the plane off
+OTHERS = ("page", "forecast", "recommend", "edge", "incidents")  # the other Services that README names
 _SLICES = "kubernetes.io/service-name"
 
 
@@ -50,13 +51,13 @@ def opens(policy: Object, labels: Mapping[str, str]) -> str:
 
 
 async def kill_ground(lab: Lab) -> None:
-    """Kill the pods behind Service `records` that somebody makes anew, but for those that another Service leads to."""
+    """Kill the pods behind Service `records` that somebody makes anew, but for those of another Service in README."""
     selectors = {each["metadata"]["name"]: each["spec"].get("selector") for each in await lab.objects.all("Service")}
-    chosen = selectors.pop(GROUND, None)
+    chosen = selectors.get(GROUND)
     for pod in await lab.objects.all("Pod") if chosen else []:
         labels = pod["metadata"].get("labels") or {}
         made = any(each.get("controller") for each in pod["metadata"].get("ownerReferences") or [])
-        shared = any(_leads(each, labels) for each in selectors.values())
+        shared = any(_leads(each, labels) for each in map(selectors.get, OTHERS))
         if made and not shared and not leaving(pod) and _leads(chosen, labels):
             await lab.objects.kill(name(pod), grace=0)
 

@@ -12,7 +12,7 @@ import random
 import re
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html.parser import HTMLParser
 from types import MappingProxyType
 from typing import Any
@@ -28,6 +28,12 @@ AWAY = "not available"
 TRIES, AGAIN_AFTER = 40, 2.0  # of a record that was not taken, s
 TWICE = 0.25  # of the records that were taken are handed in once more
 MONTHS = 12
+ELEMENTS = ("forecast", "recommendations")  # of the page, by their ids
+# Elements whose end tag may be left out, and those that end them: https://html.spec.whatwg.org/multipage/syntax.html
+ENDED_BY = {
+    "p": ("p",), "li": ("li",), "dt": ("dt", "dd"), "dd": ("dt", "dd"),
+    "td": ("td", "th", "tr"), "th": ("td", "th", "tr"), "tr": ("tr",),
+}  # fmt: skip
 
 
 class Right:
@@ -70,7 +76,7 @@ class Crowd:
         targets: `host:port` by kind; a kind without one fails.
         rates: requests a second by kind.
         states: of the data, whose answers are right now.
-        old: by kind the version of the first of these; an answer that names another is of the last of them.
+        old: by kind the versions of the first of these; an answer that names another is of the last of them.
         events: what came: [time, kind, right, parts that are away, version, what was wrong].
         taken: records that were taken on board, by id, and how often each was handed in.
         before: ids of records that were on the ground when the day began.
@@ -81,7 +87,7 @@ class Crowd:
         self.targets: dict[str, str] = {}
         self.rates: dict[str, float] = {}
         self.states = [0]
-        self.old: dict[str, str] = {}
+        self.old: dict[str, list[str]] = {}
         self.events: list[list[Any]] = []
         self.taken: dict[str, dict[str, Any]] = {}
         self.handed: dict[str, int] = {}
@@ -125,7 +131,7 @@ class Crowd:
     def one(self, kind: str) -> None:
         """One request of a kind, and what became of it."""
         with self.lock:
-            states, target, old = list(self.states), self.targets.get(kind, ""), self.old.get(kind, "")
+            states, target, old = list(self.states), self.targets.get(kind, ""), self.old.get(kind, [])
             passenger = self.draw.choice(self.right.passengers)
             if self.draw.random() < 0.05:
                 passenger = f"p-new-{self.draw.randrange(10**6)}"
@@ -156,12 +162,12 @@ class Crowd:
         self._note([round(began, 2), kind, right and not late, away, version, wrong])
 
     def judged(
-        self, kind: str, text: str, passenger: str, months: int, states: list[int], old: str = ""
+        self, kind: str, text: str, passenger: str, months: int, states: list[int], old: Sequence[str] = ()
     ) -> tuple[bool, list[str], str]:
         """Whether a body is right, which parts of a page are away, and the version that it names.
 
         Args:
-            old: the version of the first of the states; with one, any other is of the last of them.
+            old: the versions of the first of the states; with any, all others are of the last of them.
         """
         if kind == "page":
             return (*page(text, self.right, passenger, states), "")
@@ -173,7 +179,7 @@ class Crowd:
             return False, [], ""
         version = str(said.get("version", ""))[:20]
         if old:
-            states = states[:1] if version == old else states[-1:]
+            states = states[:1] if version in old else states[-1:]
         if kind == "forecast":
             return bool(version) and self.right.forecast(said.get("forecast"), months, states), [], version
         right = self.right.recommended(said.get("recommendations"), passenger, states)
@@ -224,9 +230,17 @@ class Parts(HTMLParser):
         """An element begins."""
         if tag not in ("br", "img", "meta", "link", "input", "hr") and len(self._open) < 200:
             name = dict(attrs).get("id") or ""
+            while self._open and self._ends(*self._open[-1], tag, name):
+                self._open.pop()
             self._open.append((tag, name))
             if name:
                 self.texts.setdefault(name, "")
+
+    @staticmethod
+    def _ends(last: str, named: str, tag: str, name: str) -> bool:
+        """Does an element end, whose end tag is left out, where another begins? None of the two is in the other one."""
+        both = named in ELEMENTS and name in ELEMENTS
+        return last in ENDED_BY and (both or tag in ENDED_BY[last])
 
     def handle_endtag(self, tag: str) -> None:
         """An element ends, and what was left open in it."""
@@ -248,25 +262,22 @@ def elements(text: str) -> dict[str, str] | None:
         parser.feed(text)
     except (ValueError, RecursionError, AssertionError):
         return None
-    return {name: parser.texts.get(name, "") for name in ("forecast", "recommendations")}
+    return {name: " ".join(parser.texts.get(name, "").split()) for name in ELEMENTS}
 
 
 def page(text: str, right: Right, passenger: str, states: list[int]) -> tuple[bool, list[str]]:
-    """Whether each part of a page is right or says that it is away, and which are."""
+    """Whether each part of a page is right, in one of the states, or says that it is away, and which are."""
     if (texts := elements(text)) is None:
         return False, []
     away = [name for name, said in texts.items() if AWAY in said.lower()]
     numbers = re.findall(r"(?<!\d)\d+\.\d+", texts["forecast"].replace(",", ""))
     codes = set(re.findall(r"\b[A-Z]{3}\b", texts["recommendations"])) & right.codes
-    for state in states:
-        dests = right.models.recommend(right.of[state][1], passenger)
-        shown = {
-            "forecast": numbers == [f"{right.prices[state][0]['price']:.2f}"],
-            "recommendations": codes == set(dests),
-        }
-        if all(ok or name in away for name, ok in shown.items()):
-            return True, away
-    return False, away
+    dests = [set(right.models.recommend(right.of[state][1], passenger)) for state in states]
+    shown = {
+        "forecast": numbers in [[f"{right.prices[state][0]['price']:.2f}"] for state in states],
+        "recommendations": codes in dests,
+    }
+    return all(ok or name in away for name, ok in shown.items()), away
 
 
 def ask(

@@ -18,11 +18,13 @@ from mlops_lab.kit.registry import PRODUCTION
 from mlops_lab.kit.selectors import selects
 from mlops_lab.kube.client import Object
 
-from .plan import FEED, HURTS, RATES, SURGE, Fault
+from .air import opens
+from .plan import FEED, HURTS, NOTICED, RATES, SURGE, Fault
 from .stage import Stage, policy
 
 STRANGE = ("audit", "tmp", "lockdown", "quiet", "zone", "test")  # with which a stranger's NetworkPolicy's name begins
 SETTLES = 4.0  # s in which a service has to be right
+MOST_VERSIONS = 1000  # of a model that are asked for
 
 
 @dataclass
@@ -67,10 +69,18 @@ class Put:
         if fault.what == "shut-off":
             there = await lab.objects.named("NetworkPolicy", _policy(fault)).now()
             now = await lab.objects.deployment(fault.where).now()
-            return there is None or bool(now and not shuts_off(there, _labels(now)))
+            if there is None or now is None:
+                return there is None
+            return not shuts_off(there, _labels(now)) or await self._let_in(_labels(now))
         if fault.what == "alias-moved":
             return _is_good(await production(lab, fault.where), self.before["good"], self.before["bad"])
         return False
+
+    async def _let_in(self, labels: Mapping[str, str]) -> bool:
+        """Does another policy let pods be reached all the same? One from before tells once there was time to notice."""
+        others = [each for each in await self.lab.objects.all("NetworkPolicy") if "reach" in opens(each, labels)]
+        late = self.stage.now >= self.at + NOTICED[self.fault.what]
+        return any(late or each["metadata"]["name"] not in self.before.get("policies", ()) for each in others)
 
     async def _as_many(self, now: Object) -> bool:
         """Does a Deployment want as many pods as before, or as its autoscaler says?"""
@@ -206,6 +216,7 @@ async def _service_deleted(it: Put) -> None:
 
 async def _shut_off(it: Put) -> None:
     pods = (await it.lab.objects.deployment(it.fault.where).present())["spec"]["selector"]
+    it.before["policies"] = {each["metadata"]["name"] for each in await it.lab.objects.all("NetworkPolicy")}
     it.undo = lambda: it.lab.objects.delete("NetworkPolicy", _policy(it.fault))
     await it.lab.objects.apply([policy(_policy(it.fault), pods)])
 
@@ -220,12 +231,12 @@ async def _alias_moved(it: Put) -> None:
 
     async def undo() -> None:
         if before and await production(it.lab, it.fault.where) in (bad, ""):
-            await mlflow.ask("POST", "registered-models/alias", {"name": model, "alias": PRODUCTION, "version": before})
+            await set_production(it.lab, it.fault.where, before)
         with contextlib.suppress(Exception):  # somebody may have deleted it
             await mlflow.ask("DELETE", "model-versions/delete", {"name": model, "version": bad})
 
     it.undo = undo
-    await mlflow.ask("POST", "registered-models/alias", {"name": model, "alias": PRODUCTION, "version": bad})
+    await set_production(it.lab, it.fault.where, bad)
 
 
 async def _run(lab: Lab, model: str, version: str) -> dict[str, str]:
@@ -275,6 +286,19 @@ _KINDS: dict[str, Callable[[Put], Awaitable[None]]] = {
 def registered(lab: Lab, what: str) -> str:
     """The registered model's name for a service."""
     return f"{lab.platform.mlflow.name}-{what}"
+
+
+async def set_production(lab: Lab, what: str, version: str) -> None:
+    """From now on the alias `production` of a service's model means a version."""
+    body = {"name": registered(lab, what), "alias": PRODUCTION, "version": version}
+    await lab.platform.mlflow.ask("POST", "registered-models/alias", body)
+
+
+async def versions(lab: Lab, what: str) -> list[str]:
+    """The versions of a service's model that there are."""
+    which = f"name='{registered(lab, what)}'"
+    found = await lab.platform.mlflow.ask("GET", "model-versions/search", filter=which, max_results=MOST_VERSIONS)
+    return [str(each["version"]) for each in found.get("model_versions") or []]
 
 
 async def production(lab: Lab, what: str) -> str:

@@ -11,6 +11,7 @@ import csv
 import gzip
 import json
 import random
+import socket
 import threading
 import time
 from collections import Counter
@@ -19,11 +20,12 @@ from pathlib import Path
 from typing import Any
 
 PORTS = {"exchange": 8081, "bookings": 8082}
+DEAF = 8083  # where whoever asks is heard by nobody
 PATHS = {"exchange": "/prices", "bookings": "/bookings"}
 STATES = 3  # of the data: each has a month and some bookings more than the one before
 SILENT = 20.0  # s without an answer, longer than anybody waits
 WRONG = {
-    "exchange": ("cents", "jump", "fall", "none", "text", "zero", "negative", "twice", "order"),
+    "exchange": ("cents", "jump", "fall", "none", "text", "zero", "negative", "twice", "again", "order"),
     "bookings": ("code", "digit", "lower", "none", "nobody", "nameless", "twice", "id"),
 }
 STEPS = ((2.3, 2.8), (0.36, 0.42))  # from one month's price to the next one's, in two months: just not too much
@@ -70,6 +72,9 @@ def spoilt(feed: str, how: str, rows: Rows, draw: random.Random) -> Rows:
     place = draw.randrange(len(found) // 2, len(found))
     if how == "twice":
         found.insert(place, dict(found[place]))
+    elif how == "again":  # the month, with another price
+        more = found[place] | {"price": round(found[place]["price"] * draw.uniform(1.02, 1.04), 2)}
+        found.insert(place + 1, more)
     elif how == "none":
         found[place]["price" if feed == "exchange" else "dest"] = None
     elif how == "order":
@@ -78,7 +83,7 @@ def spoilt(feed: str, how: str, rows: Rows, draw: random.Random) -> Rows:
         _misprice(found, place, how, draw)
     else:
         field, wrong = {
-            "code": ("dest", draw.choice(("Boston", "KBOS", ""))),
+            "code": ("dest", draw.choice(("K{}", "{}X")).format(found[place]["dest"])),
             "digit": ("dest", f"{found[place]['dest'][0]}0{found[place]['dest'][2]}"),
             "lower": ("dest", found[place]["dest"].lower()),
             "nobody": ("passenger", draw.choice(("", None))),
@@ -137,6 +142,11 @@ def serve(feeds: Feeds, ports: dict[str, int]) -> None:
         server = ThreadingHTTPServer(("", port), handler)
         server.daemon_threads = True
         threading.Thread(target=server.serve_forever, daemon=True).start()
+
+
+def deaf(port: int) -> socket.socket:
+    """A port at which connections come, and no answer ever does."""
+    return socket.create_server(("", port), backlog=512)
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -14,7 +14,8 @@ from .plan import FEED, KINDS, NOTICED, SERVICES, Fault
 PLACES = frozenset([*SERVICES, *FEED.values()])
 EARLY, SLACK = 5.0, 5.0  # s before a fault's beginning, for clocks; and beyond each limit, for looking
 ENDED = (15.0, 30.0)  # s before and after a fault's end, in which the log may see it
-FORGIVEN = 1  # incidents that were none
+FORGIVEN = 1  # incidents that were none, and follow from none
+SAME_LOOK = 1.0  # s in which one look writes down a fault and what it takes for another one
 MOST_NAMED = 10  # kinds and places of a day
 LARGEST = 1000
 
@@ -37,6 +38,8 @@ class Seen:
         began, over: None for `over` until it was seen.
         mended: by itself or by the learner, and not by the checker when its time was over.
         noticed: when the log was first seen to have it.
+        ends: when the log was seen to give it an end, while it went on.
+        bad: the version that `production` was made to mean, and that nobody can read; empty if there is none.
     """
 
     fault: Fault
@@ -44,6 +47,8 @@ class Seen:
     over: float | None = None
     mended: bool = False
     noticed: float | None = None
+    ends: list[float] = field(default_factory=list)
+    bad: str = ""
 
     def is_it(self, one: Incident) -> bool:
         """Is this incident the fault, by kind, place and beginning?"""
@@ -51,6 +56,21 @@ class Seen:
         return (one.what, one.where) == (self.fault.what, self.fault.where) and (
             self.began - EARLY <= one.began <= latest
         )
+
+    def has_end(self, log: Sequence[Incident]) -> bool:
+        """Does a log say that the fault is over? Where it has it twice, each of them."""
+        own = [one for one in log if self.is_it(one)]
+        return bool(own) and all(one.ended is not None for one in own)
+
+    def leads_to(self, one: Incident, own: Incident) -> bool:
+        """Is an incident one that the log has of what follows from this fault at a service?
+
+        Args:
+            own: the fault's own; what began before it does not follow from it.
+        """
+        end = self.over if self.over is not None else float("inf")
+        beside = one.where == self.fault.where and one.where in SERVICES and one.what != self.fault.what
+        return beside and max(self.began, own.began - SAME_LOOK) <= one.began <= end
 
     def __str__(self) -> str:
         return f"{self.fault.what} at {self.fault.where}"
@@ -125,16 +145,23 @@ def true(
         began: when the day did; what began before that is not looked at.
         guessed: kinds and places that had an end which had not come yet.
     """
-    said, of_the_day = [], [each for each in log if each.began >= began and each.what in KINDS and each.where in PLACES]
-    left = list(of_the_day)
+    said, owns = list[str](), list[tuple[Seen, Incident]]()
+    left = [each for each in log if each.began >= began and each.what in KINDS and each.where in PLACES]
     for each in seen:
         own = [one for one in left if each.is_it(one)]
         if not own:
             said.append(f"{each} is not in it, with its beginning")
             continue
         left.remove(own[0])
+        owns.append((each, own[0]))
         said += _end(each, own[0])
     said += [f"{what} at {where} had an end in it that was still to come" for what, where in sorted(guessed)]
+    said += [
+        f"{one.what} at {one.where} is in it, too, which follows from {each}"
+        for each, own in owns
+        for one in left
+        if each.leads_to(one, own)
+    ]
     none = [f"{one.what} at {one.where}, {one.began - began:.0f} s after the day began, was none" for one in left]
     if len(left) > FORGIVEN:
         said += [f"{len(left)} incidents that were none, or a second time the same", *none[:3]]
@@ -148,6 +175,10 @@ def _end(seen: Seen, one: Incident) -> list[str]:
         return []
     if one.ended is None:
         return [f"{seen} has no end in it"]
+    slack = 0.0 if seen.fault.lasts else SLACK  # when it passes by itself is known
+    early = [at for at in seen.ends if at < seen.over - ENDED[0] - slack]
+    if len(early) > 1:  # one look may have met a moment in which all seemed well
+        return [f"{seen} had an end in it {seen.over - early[0]:.0f} s before it was over, while it went on"]
     off = one.ended - seen.over
     if -ENDED[0] <= off <= ENDED[1]:
         return []

@@ -1,23 +1,37 @@
-"""The page: whole, and while one of its parts is not reached, and then the other."""
+"""The page: whole, and while one of its parts is not reached, and then the other.
+
+Of the two Services one leads nowhere, so that a question is refused, and the other to where it is never answered. The
+part's pods are killed meanwhile, and the feeds have a month more that no Job has learnt: what comes up answers by the
+registry.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from dataclasses import dataclass, field
 from random import Random
 
 from mlops_lab.checks import Lab, Observation
+from mlops_lab.kit import fakes
 from mlops_lab.kit.deployments import owned_pods
 from mlops_lab.kit.drawn import drawn
 from mlops_lab.kit.pods import name
+from mlops_lab.kit.standing import standing
+from mlops_lab.kube.client import Object
 
 from .faults import put, take_back
+from .feeds import DEAF
 from .plan import Fault
 from .scenario import MODELS, NOT_YET, PARTS, judged, until_right, whole
 from .stage import Stage, staged
 
+RATE = 4.0  # pages a second
 TRIES, LASTS = 4, 6.0  # how often a Service leads nowhere at most, and s
+KILLED_AFTER = 3.0  # s: nobody is sent to the part's pods any more
 LOST_WITHIN, LAST = 20.0, 3.0  # s until a page without the part is seen, in the last ones
 AGAIN_WITHIN, UP_WITHIN = 30.0, 90.0  # s; and where the part's pods have to come again first
+WAYS = ("nowhere", "to nobody who answers")  # where the Service of a part leads; each is the way of one part
 
 
 @dataclass
@@ -30,42 +44,66 @@ class Page:
 
 
 async def page(lab: Lab) -> Page:
-    """The page, and then while the Service of one of its parts leads nowhere, and of the other."""
+    """The page, and then while one of its parts is not reached, and then the other."""
     found, draw = Page(), drawn(lab, "page")
     async with staged(lab, 1) as stage:
-        await stage.rates(page=6.0)
+        await stage.say(state=2, states=[1])
+        await stage.rates(page=RATE)
         found.whole = await until_right(stage, "page", "pages with both parts", within=AGAIN_WITHIN)
-        for part in draw.sample(MODELS, len(MODELS)):
+        for part, way in zip(draw.sample(MODELS, len(MODELS)), draw.sample(WAYS, len(WAYS)), strict=True):
             if not all(each.ok for each in (found.whole, *found.degraded, *found.again)):
                 break
-            await _without(stage, part, draw, found)
+            await _without(stage, part, way, draw, found)
     return found
 
 
-async def _without(stage: Stage, part: str, draw: Random, found: Page) -> None:
+async def _without(stage: Stage, part: str, way: str, draw: Random, found: Page) -> None:
     """Whether the page comes without a part, and says so; a page may hold connections to pods that no Service names."""
-    began, within = stage.now, AGAIN_WITHIN
+    began = stage.now
     for number in range(TRIES):
         fault = Fault("selector-changed", part, 0.0, 0.0, "", f"{draw.getrandbits(24):06x}{number}")
-        changed = await put(stage.lab, stage, fault)
-        try:
-            await stage.lab.time.pause(LASTS)
-        finally:
-            await take_back(changed)
+        beside = [await _deaf(stage, part)] if way == WAYS[1] else []
+        async with standing(stage.lab, beside) if beside else contextlib.nullcontext():
+            changed = await put(stage.lab, stage, fault)
+            try:
+                if not number:
+                    await stage.lab.time.pause(KILLED_AFTER)
+                    await _kill(stage.lab, part)
+                await stage.lab.time.pause(LASTS)
+            finally:
+                await take_back(changed)
         await stage.look()
         if any(PARTS[part] in each.away or not each.right for each in stage.since(began, "page")):
             break
-    seen = _judged(stage, part, began)
+    seen = _judged(stage, part, way, began)
     if seen.ok and not any(PARTS[part] in each.away for each in stage.since(began, "page")):
-        missed, within = await _no_pods(stage, part), UP_WITHIN
-        seen = _judged(stage, part, began) if missed.ok else missed
+        missed = await _no_pods(stage, part)
+        seen = _judged(stage, part, way, began) if missed.ok else missed
     found.degraded.append(seen)
-    found.again.append(await until_right(stage, "page", "pages with both parts again", within=within))
+    what = f"pages with both parts again, after the pods of {part} were killed, by the versions in service,"
+    found.again.append(await until_right(stage, "page", what, within=UP_WITHIN) if seen.ok else NOT_YET)
 
 
-def _judged(stage: Stage, part: str, began: float) -> Observation:
+def _judged(stage: Stage, part: str, way: str, began: float) -> Observation:
     events = whole(stage.since(began, "page"), lambda event, away: away == PARTS[part])
-    return judged(events, f"pages while Service {part} leads nowhere", enough=0.95, least=20)
+    return judged(events, f"pages while Service {part} leads {way}", enough=0.95, least=20)
+
+
+async def _deaf(stage: Stage, part: str) -> Object:
+    """An end of a part's Service where questions come, and no answer ever does."""
+    ports = (await stage.lab.objects.service(part))["spec"].get("ports") or [{}]
+    _, ends = fakes.objects(part, stage.address, 80)
+    ends["metadata"]["name"] = f"{part}-deaf"
+    ends["ports"][0] |= {
+        "port": DEAF,
+        "name": next((each for each in ports if each.get("port") == 80), ports[0]).get("name", ""),
+    }
+    return ends
+
+
+async def _kill(lab: Lab, part: str) -> None:
+    """Kill the pods of a part's Deployment."""
+    await asyncio.gather(*[lab.objects.kill(name(pod), grace=0) for pod in await owned_pods(lab, part)])
 
 
 async def _no_pods(stage: Stage, part: str) -> Observation:
@@ -75,8 +113,7 @@ async def _no_pods(stage: Stage, part: str) -> Observation:
 
     async def look() -> int:
         await lab.objects.patch("Deployment", part, {"spec": {"replicas": 0}})  # somebody may have put it right
-        for pod in await owned_pods(lab, part):
-            await lab.objects.kill(name(pod), grace=0)
+        await _kill(lab, part)
         await stage.look()
         return sum(PARTS[part] in each.away for each in stage.since(stage.now - LAST, "page"))
 

@@ -20,21 +20,22 @@ _WORDS = {
     "right": "right (and others before)", "cents": "wrong (cents)", "jump": "wrong (more than three times the price)",
     "fall": "wrong (less than a third of the price)", "none": "wrong (one is missing)", "zero": "wrong (a price of 0)",
     "negative": "wrong (a price below 0)", "text": "wrong (a price that is a text)",
-    "twice": "wrong (one comes twice)", "order": "wrong (not in order)",
-    "code": "wrong (a destination that is none)", "digit": "wrong (a destination with a digit)",
+    "twice": "wrong (one comes twice)", "again": "wrong (a month comes twice, with two prices)",
+    "order": "wrong (not in order)",
+    "code": "wrong (a destination of four letters)", "digit": "wrong (a destination with a digit)",
     "lower": "wrong (a destination in small letters)",
     "nobody": "wrong (no passenger)", "nameless": "wrong (no id)", "id": "wrong (an id comes twice)",
 }  # fmt: skip
 # The rules of a right row, each by the ways to break it, of which one is drawn. Prices in cents are a jump that is
 # less hard to see: they are among the day's faults alone.
 RULES = {
-    "exchange": (("jump",), ("fall",), ("order",), ("twice",), ("text",), ("zero", "negative", "none")),
-    "bookings": (("code", "none"), ("digit",), ("lower",), ("nobody",), ("nameless",), ("twice", "id")),
+    "exchange": (("jump",), ("fall",), ("order",), ("twice",), ("again",), ("text",), ("none",), ("zero", "negative")),
+    "bookings": (("code",), ("none",), ("digit",), ("lower",), ("nobody",), ("nameless",), ("twice",), ("id",)),
 }
 
 
 def rounds(draw: Random) -> list[dict[str, str]]:
-    """How each feed is in each round: in five both are wrong, in two one of them is right; each rule is broken once."""
+    """How each feed is in each round. In seven both are wrong, in two one is right; each rule is broken once."""
     ways = {feed: [draw.choice(each) for each in draw.sample(rules, len(rules))] for feed, rules in RULES.items()}
     found = [{"exchange": ways["exchange"].pop(), "bookings": "right"}]
     found += [{"exchange": "right", "bookings": ways["bookings"].pop()}]

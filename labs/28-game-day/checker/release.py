@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -9,24 +10,31 @@ from mlops_lab.checks import Lab, Observation, absent
 from mlops_lab.kit import jobs
 
 from .air import Strangers
-from .faults import production
+from .faults import Put, production, put, set_production, take_back
+from .plan import Fault
 from .scenario import MODELS, NOT_YET, RELEASED_WITHIN, job_ended, judged, until_right, version_named
 from .stage import Event, Stage, staged
 
 LASTS, SLACK = 20.0, 2.0  # s that a canary goes on at least
-SHARE = (0.04, 0.28)  # of the requests; README says 5 to 25 %
+SHARE = (0.02, 0.33)  # of the requests: what 5 to 25 % may be by chance, of some hundred answers
 WINDOW, MOST, FEW = 5.0, 0.45, 50  # s; share of the new version in it at most, of so many answers at least
 SWITCHES = 5.0  # s at a canary's end, in which one pod after the other may take up the new version for all
 SLOW = 5.0
 TAKEN_OVER_WITHIN = 30.0 + SLOW  # s in which the edge follows
+UNREAD, AGAIN_EVERY, AFTER = 7.0, 1.0, 4.0  # s: how long `production` means what nobody can read, and is good again
 
 
 @dataclass
 class Released:
-    """By model what was seen, and whether `production` means what answers; and whether the edge took it over."""
+    """By model what was seen, and whether `production` means what answers; and whether the edge took it over.
+
+    Attributes:
+        unread: of each model what is answered while `production` means a version that nobody can read.
+    """
 
     models: dict[str, list[Observation]] = field(default_factory=dict)
     named: dict[str, Observation] = field(default_factory=dict)
+    unread: dict[str, list[Observation]] = field(default_factory=dict)
     edge: Observation = NOT_YET
 
 
@@ -36,7 +44,7 @@ async def released(lab: Lab) -> Released:
     async with staged(lab, 0) as stage:
         await stage.rates(forecast=20.0, recommend=20.0)
         old = {model: await steady(stage, model) for model in MODELS}
-        await stage.say(state=1, states=[0, 1], old=old)
+        await stage.say(state=1, states=[0, 1], old={model: [version] for model, version in old.items()})
         began = stage.now
         beside = {model: Strangers(lab, model) for model in MODELS}
         async with jobs.started_from(lab, "train") as job:
@@ -80,7 +88,40 @@ async def released(lab: Lab) -> Released:
                 judged(events, f"answers of {model} meanwhile"),
                 judged([each for each in events if each.at > after + 1], f"answers of {model} of the new month"),
             ]
+        if all(each.ok for seen in (*found.models.values(), found.named.values()) for each in seen):
+            found.unread = await _unread(stage)
     return found
+
+
+async def _unread(stage: Stage) -> dict[str, list[Observation]]:
+    """What is answered while `production` means a version that nobody can read: by the one before, and in its name."""
+    lab, began, moved = stage.lab, stage.now, list[Put]()
+    async with contextlib.AsyncExitStack() as stack:
+        for model in MODELS:
+            moved.append(await put(lab, stage, Fault("alias-moved", model, 0.0, 0.0, "", f"{int(began) % 10**6:06d}")))
+            stack.push_async_callback(take_back, moved[-1])
+        while stage.now < began + UNREAD:
+            await lab.time.pause(AGAIN_EVERY)
+            for each in moved:  # somebody may have put it right
+                if await production(lab, each.fault.where) != each.before["bad"]:
+                    await set_production(lab, each.fault.where, each.before["bad"])
+    await lab.time.pause(AFTER)
+    await stage.look()
+    what = "while `production` means a version that nobody can read"
+    return {
+        each.fault.where: [
+            unread_never_named(stage.events, each.fault.where, each.before["bad"]),
+            judged(stage.since(began, each.fault.where), f"answers of {each.fault.where} {what}"),
+        ]
+        for each in moved
+    }
+
+
+def unread_never_named(events: Sequence[Event], model: str, bad: str) -> Observation:
+    """Whether no answer of a service names a version that nobody can read."""
+    named = [each for each in events if each.kind == model and each.version == bad]
+    expected = f"no answer of {model} names version {bad}, which nobody can read"
+    return Observation(not named, expected, f"{len(named)} do" if named else "none does", len(named), timed=False)
 
 
 async def _taken_over(stage: Stage, after: float) -> Observation:

@@ -27,6 +27,16 @@ CANARY = (
     "that another alias means, such as candidate, and move production when it has answered for 20 s"
 )
 
+UNREAD = (
+    "an alias may mean anything, also what nobody can read: the version that has been read goes on answering, in its "
+    "own name. A number is taken over together with what it is the number of, and not before"
+)
+
+AGAIN = (
+    "a pod that begins answers by the version that production means, which a Job has learnt, and not by what the feeds "
+    "give by then: what answers must not depend on the day on which its pod began"
+)
+
 PAGE = (
     "element id=forecast has the next month's price with two decimals, element id=recommendations three "
     "destinations, with spaces between them"

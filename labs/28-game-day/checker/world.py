@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from .crowd import AWAY, Crowd, Right, ask, elements
-from .feeds import PORTS, Feeds, serve
+from .feeds import DEAF, PORTS, Feeds, deaf, serve
 from .ledger import compared, ids_of
 
 MOST = 3000  # events in an answer
@@ -27,17 +27,18 @@ LARGEST = 16 << 20  # bytes of the ground's records: those of all checks so far
 class World:
     """Feeds and crowd."""
 
-    def __init__(self, file: Path, folder: Path, seed: int, ports: dict[str, int] = PORTS) -> None:
+    def __init__(self, file: Path, folder: Path, seed: int, ports: dict[str, int] = PORTS | {"deaf": DEAF}) -> None:
         self.feeds = Feeds(file, folder, seed)
         self.crowd = Crowd(Right(self.feeds, importlib.import_module("models")), seed)
-        serve(self.feeds, ports)
+        serve(self.feeds, {feed: ports[feed] for feed in PORTS})
+        self.deaf = deaf(ports.get("deaf", 0))
         self.crowd.start()
 
     def do(self, said: dict[str, Any]) -> dict[str, Any]:
         """What the checker says.
 
         `feeds`: how each is from now on; `state`: of the data; `states`: whose answers are right, `old` by kind the
-        version of the first of them; `targets` and `rates` by kind. `events`: those from that number on. `known`: what
+        versions of the first of them; `targets` and `rates` by kind. `events`: those from that number on. `known`: what
         the ground has now is not of this day. `ground`: whether it has the records that were taken. `ids`: of requests
         to the page, all at once; by id what was wrong.
         """

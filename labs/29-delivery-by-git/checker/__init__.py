@@ -1,6 +1,6 @@
 """Lab 29: the checker is the team that commits to the repository, its passengers, and somebody with kubectl.
 
-Two good commits first; then hands, twelve faults, models that are worse, a revert, another key. Each check that
+Two good commits first; then hands, fifteen faults, models that are worse, a revert, another key. Each check that
 follows begins where those two ended, and the service is at the end as it was at the beginning.
 """
 
@@ -36,10 +36,10 @@ def told(looks: list[tuple[Observation, str]]) -> None:
 async def follows(lab: Lab) -> None:
     """Two commits to main that are right each serve within 120 s, and have the note `accepted`.
 
-    They bring another key and one more sealed value, another model, image and number of pods, and a ConfigMap that the
-    second takes away again, as it does a variable and a label of objects that stay. The first is pushed together with a
-    commit before it that is not right. What a commit has not any more is gone 60 s later, what was never in the
-    repository stays, no request fails, and only the team commits to main.
+    They bring another key and one more sealed value, another model, image and number of pods, and a ConfigMap and a
+    Service that the second takes away again, as it does a variable and a label of objects that stay. The first is
+    pushed together with a commit before it that is not right. What a commit has not any more is gone 60 s later, what
+    was never in the repository stays, no request fails, and only the team commits to main.
     """
     told((await lab.once(followed)).looks)
 
@@ -48,8 +48,8 @@ async def follows(lab: Lab) -> None:
 async def puts_back(lab: Lab) -> None:
     """What is changed by hand is as in the repository again within 60 s.
 
-    Five changes: one of Deployment `model` (pods, image, or deleted), one of another field of it, one of Service
-    `model` (port, selector, or deleted), a ConfigMap deleted, a Secret deleted or changed.
+    Seven changes: one of Deployment `model` (pods, image, or deleted), one of another field of it, one of Service
+    `model` (port or selector), one of the Secret; and Service, Secret and a ConfigMap are deleted.
     """
     for seen in await by_hand(lab):
         expect(seen).because(why.PUT_BACK)
@@ -59,11 +59,11 @@ async def puts_back(lab: Lab) -> None:
 async def stops_broken(lab: Lab) -> None:
     """A commit with a fault is refused within 120 s, and no passenger ever gets an answer by it.
 
-    Twelve, one for each thing that the words manifest, start, ready and answers stand for; the note says which. One of
-    each word comes first, and no other after five minutes. While one of them is tried, Deployment `model` is scaled by
-    hand, and is as before within 60 s. While the last one is the newest commit, nothing is left of what commits were
-    tried with, all pods of yours are deleted, and Deployment `model` is scaled by hand. Nobody but the team commits to
-    `main`.
+    Fifteen, one for each thing that the words manifest, start, ready and answers stand for; the note says which. One
+    of each word comes first, then what else is about answers, then the rest, and none after five minutes. While one of
+    them is tried, Deployment `model` is scaled by hand, and is as before within 60 s. While the last one is the newest
+    commit, nothing is left of what commits were tried with, all pods of yours are deleted, and Deployment `model` is
+    scaled by hand. Nobody but the team commits to `main`.
     """
     told(await broken(lab, short=not lab.thorough(stops_broken)))
 
@@ -74,6 +74,7 @@ async def stops_worse_model(lab: Lab) -> None:
 
     Two: their log loss on `holdout.json` is 0.015 to 0.036 higher, and lower than the first model's. The second is as
     good as the one in the commit before it, which was refused; one of the two has a message that begins with `Revert`.
+    Then come, within 200 s, the files of the first one again, and the model of an accepted commit with more pods.
     """
     told(await worse(lab))
 

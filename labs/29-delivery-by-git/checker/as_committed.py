@@ -13,7 +13,7 @@ async def applied(lab: Lab, wanted: Seen, extras: dict[str, str], more: str = ""
     """Wait until the Deployment and more are as a commit wants.
 
     Args:
-        extras: the texts of ConfigMaps, by name.
+        extras: the texts of ConfigMaps, by name, beside each of which there is a Service.
         more: a variable and a label that there are.
     """
 
@@ -22,6 +22,8 @@ async def applied(lab: Lab, wanted: Seen, extras: dict[str, str], more: str = ""
             found = await lab.objects.named("ConfigMap", each).now()
             if found is None or (found.get("data") or {}).get("text") != text:
                 return f"ConfigMap {each} {'has another text' if found else 'is not there'}"
+            if await lab.objects.named("Service", each).now() is None:
+                return f"Service {each} is not there"
         if more and len(await having(lab, more)) < 2:
             return f"not both of variable {more} in Deployment model and label {more} of Service model are there"
         return await differs(lab, wanted)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from mlops_lab.base import entries
@@ -100,7 +100,9 @@ async def judged(lab: Lab) -> list[Observation]:
         IMAGE, "python3", "/checker/ci_run.py", within=WITHIN,
         files={"ci_run.py": PROGRAM, "given.json": json.dumps(given)},
     )  # fmt: skip
-    return [_said(kind, each) for kind, each in zip(kinds, output.json()["found"], strict=True)]
+    found = list(zip(kinds, output.json()["found"], strict=True))
+    always = {line for kind, (code, said) in found if KINDS[kind] and code == 0 for line in _lines(said)}
+    return [_said(kind, each, always) for kind, each in found]
 
 
 def _how(draw: Any, kind: str, version: str) -> dict[str, Any]:
@@ -127,10 +129,23 @@ def _clear(draw: Any) -> dict[str, Any]:
     return {"file": f"service/{file}.yaml", "values": values}
 
 
-def _said(kind: str, found: list[Any]) -> Observation:
+def _lines(said: Any) -> list[str]:
+    return [line.strip() for line in str(said).splitlines() if line.strip()]
+
+
+def _said(kind: str, found: list[Any], always: Collection[str] = ()) -> Observation:
+    """Whether a change is judged rightly.
+
+    Args:
+        found: the exit code, and what was printed.
+        always: lines that are printed of changes that are right, too, and are no reason against one.
+    """
     code, said = found
-    right = KINDS[kind]
+    right, lines = KINDS[kind], _lines(said)
+    why = [line for line in lines if line not in always]
     expected = f"{kind}: exit code {'0' if right else 'other than 0, and why'}"
-    ok = code == 0 if right else code not in (0, -1) and bool(said)
-    lines = tuple(str(said).splitlines()[-3:])
-    return Observation(ok, expected, f"exit code {code}{'' if code == 0 or said else ', and not a word'}", code, lines)
+    ok = code == 0 if right else code not in (0, -1) and bool(why)
+    words = (
+        "" if code == 0 or why else ", and not a word" if not lines else ", and no word but what it says of right ones"
+    )
+    return Observation(ok, expected, f"exit code {code}{words}", code, tuple(line[:300] for line in lines[-3:]))

@@ -17,7 +17,7 @@ from typing import Any
 WHO = ("-c", "user.name=Team Delays", "-c", "user.email=delays@airline.example")
 WITHIN = 60.0  # s for a Git command, and for all steps
 NEVER = -1  # in place of an exit code, where there is none
-_TAIL = 300
+_TAIL = 3000  # characters of what the steps printed
 
 
 def clone(

@@ -45,14 +45,19 @@ class Change:
 
 
 def changes(draw: random.Random, wanted: Seen) -> list[Change]:
-    """Two changes of the Deployment, one of the Service, and two of what the pods are given, in any order."""
+    """Two changes each of the Deployment, the Service and the Secret, and one of a ConfigMap, in any order.
+
+    What is deleted is made anew by who knows no more than how to make it; what is changed has to be compared.
+    """
     given, key = draw.choice((wanted["weights"], wanted["program"])), wanted["key"]
     found = [
         draw.choice((_scaled(draw, wanted), _image(draw, wanted), _deleted("Deployment", "model", _deployment))),
-        draw.choice((_port(draw), _selector(draw), _deleted("Service", "model", _service))),
+        draw.choice((_port(draw), _selector(draw))),
+        _deleted("Service", "model", _service),
         draw.choice((_probe(draw), _patience(draw))),
         _deleted("ConfigMap", given, _data),
-        draw.choice((_deleted("Secret", key, _data), _other_key(draw, key))),
+        _deleted("Secret", key, _data),
+        _other_key(draw, key),
     ]  # fmt: skip
     draw.shuffle(found)
     return found

@@ -157,6 +157,18 @@ def with_key(files: Files, name: str, sealed: dict[str, str]) -> None:
     environment[0]["valueFrom"]["secretKeyRef"]["name"] = name
 
 
+def with_extra(files: Files, name: str, text: str | None) -> None:
+    """A ConfigMap and a Service beside the others, of the same name; without a text they go."""
+    paths = [f"service/{name}{more}.yaml" for more in ("", "-door")]
+    for path in paths:
+        files.pop(path, None)
+    if text is not None:
+        metadata = {"name": name}
+        spec = {key: files[SERVICE]["spec"][key] for key in ("selector", "ports")}
+        files[paths[0]] = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"text": text}}
+        files[paths[1]] = {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}
+
+
 def with_more(files: Files, name: str, value: str) -> None:
     """One more variable of the server's, and a label of its Service, of the same name; without a value they go."""
     container = files[DEPLOYMENT]["spec"]["template"]["spec"]["containers"][0]

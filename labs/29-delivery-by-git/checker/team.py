@@ -16,7 +16,7 @@ from typing import Any
 from .faults import DEPLOYMENT, NAMES, SERVICE, Files, container
 from .models import Model, best, loss, worse_by
 from .passengers import Crowd, asked
-from .repository import WEIGHTS, Repository, in_clear, named_by_content, with_key, with_more
+from .repository import WEIGHTS, Repository, in_clear, named_by_content, with_extra, with_key, with_more
 
 Said = dict[str, Any]
 
@@ -93,7 +93,7 @@ class Team:
             key: {"name": of the Secret, "values": {"API_KEY": ..., ...}}.
             fault: see `faults`.
             image: its tag.
-            extra: a ConfigMap: {"name": ..., "text": ...}; no `text` takes it away.
+            extra: a ConfigMap and a Service: {"name": ..., "text": ...}; no `text` takes both away.
             more: a variable of the server's and a label of Service `model`: {"name": ..., "value": ...}; no `value`
                 takes both away.
         """
@@ -113,11 +113,7 @@ class Team:
         if image:
             container(files)["image"] = container(files)["image"].rpartition(":")[0] + f":{image}"
         if extra:
-            path = f"service/{extra['name']}.yaml"
-            files.pop(path, None)
-            if "text" in extra:
-                named = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": extra["name"]}}
-                files[path] = {**named, "data": {"text": extra["text"]}}
+            with_extra(files, extra["name"], extra.get("text"))
         if more:
             with_more(files, more["name"], more.get("value", ""))
         if fault:

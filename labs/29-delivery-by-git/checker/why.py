@@ -68,7 +68,8 @@ MEANWHILE = (
 WORSE = (
     "its log loss on holdout.json is more than 0.01 higher than that of the model in service, which is neither the "
     "first one that there was, nor that of the commit before. It starts, and answers as its model.json says; only a "
-    "comparison tells, whatever the commit's message says"
+    "comparison tells, whatever the commit's message says. A revert is known by service/ and sealed/, both as they "
+    "were in a commit that was accepted: refused files are none, nor is an old model with something else changed"
 )
 REVERTED = (
     "a revert brings back what has served: its files are those of a commit that was accepted (git rev-parse "
@@ -88,10 +89,10 @@ RIGHTS = (
 )
 STEPS = (
     "what the three files run in a clone of the change, one line after the other, is all that CI does: exit code 0, or "
-    "another and why on the way out. origin/main is what is in service; the commit before the last is not, always, nor "
-    "is the one where the change began: main moves on"
+    "another and why on the way out: what is printed for each change is no reason against one. origin/main is what is "
+    "in service; the commit before the last is not, always, nor is the one where the change began: main moves on"
 )
 FORMS = (
     "GitHub Actions, GitLab CI and Jenkins take the same steps here: jobs.*.steps[].run, script and sh '...' "
-    "have to be the same commands in the same order"
+    "have to be the same commands in the same order. GitLab's before_script and after_script are not looked at"
 )

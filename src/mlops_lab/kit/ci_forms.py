@@ -21,7 +21,11 @@ _SH = re.compile(
     re.DOTALL,
 )
 _COMMENT = re.compile(r"(?m)^[ \t]*+//.*$")
-_NO_JOBS = {"stages", "variables", "workflow", "include", "default", "image", "spec"}
+# Keywords of the file itself; what is run before and after each job sets it up, and is none of its steps.
+_NO_JOBS = {
+    "stages", "variables", "workflow", "include", "default", "image", "spec", "services", "cache", "before_script",
+    "after_script",
+}  # fmt: skip
 
 
 def github(text: str) -> list[str]:
@@ -36,7 +40,7 @@ def github(text: str) -> list[str]:
 
 
 def gitlab(text: str) -> list[str]:
-    """What `script` of the jobs says, the hidden ones left out; raises as `github`."""
+    """What `script` of the jobs says, the hidden ones left out, and no `before_script`; raises as `github`."""
     jobs = [job for name, job in _loaded(text).items() if name not in _NO_JOBS and not str(name).startswith(".")]
     scripts = [_mapping(job, "a job").get("script") for job in jobs]
     return _commands(each for script in scripts for each in ([script] if isinstance(script, str) else script or []))

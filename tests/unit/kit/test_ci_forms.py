@@ -58,6 +58,15 @@ def test_a_pipeline_of_blanks_is_soon_read(piece: str) -> None:
     assert time.process_time() - began < 5
 
 
+@pytest.mark.parametrize("more", [
+    "before_script: [git config --global --add safe.directory '*']", "after_script: [x]", "before_script: x",
+    "services: [docker:dind]", "cache: [{paths: [x]}]", "cache: {paths: [x]}", "image: x", "default: {image: x}",
+    "stages: [x]",
+])  # fmt: skip
+def test_what_sets_all_jobs_up_is_no_job(more: str) -> None:
+    assert gitlab(f"{more}\ncheck: {{before_script: [x], script: [a], after_script: [y]}}\n") == ["a"]
+
+
 def test_a_step_may_be_anything() -> None:
     assert github("jobs: {a: {steps: [3, {run: 4}, {}]}}") == ["4"]
     assert gitlab("a: {script: [3, [b]]}") == ["3", "['b']"]
