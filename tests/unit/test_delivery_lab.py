@@ -8,7 +8,7 @@ import contextlib
 import json
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from random import Random
 from types import SimpleNamespace
@@ -400,8 +400,8 @@ def test_a_config_map_and_a_service_come_and_go() -> None:
     assert files == repository()
 
 
-def test_files_that_were_refused_come_again_as_they_were(tmp_path: Path) -> None:
-    checker, there = loaded("29", "repository"), tmp_path / "delays.git"
+def with_a_first_commit(checker: Any, top: Path, files: dict[str, str]) -> Callable[..., str]:
+    """A bare repository `delays.git` with these files on main, pushed by a clone `seed`; returns git in a folder."""
 
     def run(folder: Path, *words: str) -> str:
         done = subprocess.run(
@@ -409,14 +409,20 @@ def test_files_that_were_refused_come_again_as_they_were(tmp_path: Path) -> None
         )
         return done.stdout.strip()
 
-    run(tmp_path, "init", "--quiet", "--bare", "--initial-branch=main", str(there))
-    run(tmp_path, "clone", "--quiet", str(there), "seed")
-    for name, item in repository().items():
-        (tmp_path / "seed" / name).parent.mkdir(exist_ok=True)
-        (tmp_path / "seed" / name).write_text(yaml.dump(item))
-    run(tmp_path / "seed", "add", "--all")
-    run(tmp_path / "seed", "commit", "--quiet", "--message", "first")
-    run(tmp_path / "seed", "push", "--quiet", "origin", "HEAD:main")
+    run(top, "init", "--quiet", "--bare", "--initial-branch=main", str(top / "delays.git"))
+    run(top, "clone", "--quiet", str(top / "delays.git"), "seed")
+    for name, text in files.items():
+        (top / "seed" / name).parent.mkdir(exist_ok=True)
+        (top / "seed" / name).write_text(text)
+    run(top / "seed", "add", "--all")
+    run(top / "seed", "commit", "--quiet", "--message", "first")
+    run(top / "seed", "push", "--quiet", "origin", "HEAD:main")
+    return run
+
+
+def test_files_that_were_refused_come_again_as_they_were(tmp_path: Path) -> None:
+    checker, there = loaded("29", "repository"), tmp_path / "delays.git"
+    run = with_a_first_commit(checker, tmp_path, {name: yaml.dump(item) for name, item in repository().items()})
     team = checker.Repository(str(there), tmp_path / "team")
     team.newest()
     refused = team.push("worse", team.files() | {"service/more.yaml": {"kind": "ConfigMap", "data": {"a": "1\n2\n"}}})
@@ -439,21 +445,7 @@ def test_models_that_were_on_main_come_after_two_that_were_refused() -> None:
 
 def test_what_others_push_to_main_is_told_from_the_teams_own(tmp_path: Path) -> None:
     checker, there = loaded("29", "repository"), tmp_path / "delays.git"
-
-    def run(folder: Path, *words: str) -> str:
-        done = subprocess.run(
-            ["git", *checker.WHO, "-C", str(folder), *words], check=True, capture_output=True, text=True
-        )
-        return done.stdout.strip()
-
-    run(tmp_path, "init", "--quiet", "--bare", "--initial-branch=main", str(there))
-    run(tmp_path, "clone", "--quiet", str(there), "seed")
-    for name, text in (("service/a.yaml", "a: 1\n"), ("sealed/b.yaml", "b: 1\n")):
-        (tmp_path / "seed" / name).parent.mkdir()
-        (tmp_path / "seed" / name).write_text(text)
-    run(tmp_path / "seed", "add", "--all")
-    run(tmp_path / "seed", "commit", "--quiet", "--message", "first")
-    run(tmp_path / "seed", "push", "--quiet", "origin", "HEAD:main")
+    run = with_a_first_commit(checker, tmp_path, {"service/a.yaml": "a: 1\n", "sealed/b.yaml": "b: 1\n"})
     team = checker.Repository(str(there), tmp_path / "team")
     since = team.newest()
     mine = team.push("mine", {"service/a.yaml": {"a": 2}, "sealed/b.yaml": {"b": 1}})
