@@ -21,6 +21,7 @@ import pytest
 import yaml
 
 from mlops_lab.base.errors import LabError, UsageError
+from mlops_lab.base.processes import Completed
 from mlops_lab.classroom.operator import names
 from mlops_lab.classroom.teacher import backup, ending, grading, installing, place, relay
 from mlops_lab.classroom.teacher.place import NAMESPACE, RELEASE, Told
@@ -509,6 +510,28 @@ def test_down_deletes_what_the_class_has_made_and_keeps_the_gradebook(
              "/namespaces/l-ada-lab-10", "delete namespace kueue-system")  # fmt: skip
     order = [next(number for number, line in enumerate(removes.log) if part in line) for part in parts]
     assert order == sorted(order) and "Kueue, which the class has brought" in out
+
+
+def test_what_can_not_be_deleted_keeps_nothing_else(
+    removes: InMemory, teach: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ending, "_GOES_WITHIN", 0.1)
+    monkeypatch.setattr(ending, "_GOES_AT_LAST", 0.1)
+    plain, stays = InMemory.run, ["/api/v1/namespaces/g-12-1-lab-04"]
+
+    def run(self: InMemory, *args: str, **more: Any) -> Any:
+        return Completed(0, "", "") if any(each in stays for each in args) else plain(self, *args, **more)
+
+    monkeypatch.setattr(InMemory, "run", run)
+    code, _, err = teach("down", "--data", "--yes", "--no-backup")
+    assert code == 3 and "g-12-1-lab-04 still there" in err
+    assert "delete pods --all -n g-12-1-lab-04 --grace-period=1 --wait=false" in removes.log, "they may be slow"
+    assert not {NAMESPACE, "l-ada-lab-10", "g-12-1-apart"} & set(removes.names("namespace"))
+    assert f"helm uninstall {NAMESPACE}" in removes.log and "kueue-system" in removes.names("namespace")
+    assert not [line for line in removes.log if "delete pods --all -n g-12-1-apart" in line]
+    stays.clear()
+    assert teach("down", "--data", "--yes", "--no-backup")[0] == 0
+    assert not {"g-12-1-lab-04", "kueue-system"} & set(removes.names("namespace"))
 
 
 @pytest.mark.parametrize("whose", ["somebody else's", "brought for another class", "with others' queues"])

@@ -8,6 +8,7 @@ that is asked for, and only if this installation has made it.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mlops_lab.base.errors import LabError, UsageError
@@ -24,6 +25,7 @@ from mlops_lab.platform.helm import Helm, program
 
 _MADE = re.compile(r"l-.+-lab-\d\d")  # what the operator calls a learner's namespace
 _GRADED = re.compile(r"g-\d+-\d+-(apart|lab-\d\d)")  # and the dispatcher those of a submission
+_GOES_WITHIN, _GOES_AT_LAST = 600.0, 120.0  # s
 
 
 @dataclass(frozen=True)
@@ -92,29 +94,52 @@ def planned(place: Place, data: bool) -> Plan:
 
 
 def end(place: Place, plan: Plan, progress: Progress) -> None:
-    """Do what was planned; what was interrupted goes on.
+    """Do what was planned; what was interrupted goes on. What can't be deleted keeps nothing else, but for Kueue.
 
     Raises:
         LabError: something could not be deleted.
     """
+    stays: list[LabError] = []
+
+    def delete(what: str, things: Sequence[Made]) -> None:
+        try:
+            with progress.piece(what):
+                _delete(place, things)
+        except LabError as trouble:
+            stays.append(trouble)
+
     with exclusive(progress):
         if plan.graders:  # while Kueue is there and the dispatcher is not, which would make them anew
-            with progress.piece(f"ending {len(plan.graders)} namespaces of graders"):
+            with progress.piece("ending the dispatcher"):
                 _stop(place)
-                leave.delete(place.kubectl, plan.graders, within=600)
+            delete(f"deleting {len(plan.graders)} namespaces of graders", plan.graders)
         if plan.release:  # before learners' namespaces, so that the operator makes nothing anew
             helm = Helm(program(progress), place.cluster.context, place.cluster.kubeconfig)
             with progress.piece("removing the class"):
                 helm.uninstall(NAMESPACE)
         doomed = [*plan.spaces, *([plan.own] if plan.own else [])]
         if doomed:
-            with progress.piece(f"deleting {len(doomed)} namespaces"):
-                leave.delete(place.kubectl, doomed, within=600)
+            delete(f"deleting {len(doomed)} namespaces", doomed)
+        if stays:
+            raise stays[0]  # those that are left go at the next time, and Kueue with them
         if plan.own:
             place.note(False)
         if plan.kueue:
             with progress.piece("removing Kueue"):
                 kueue.remove(place.kubectl)
+
+
+def _delete(place: Place, things: Sequence[Made]) -> None:
+    """Delete namespaces; pods that would take longer are ended, once nothing makes them anew."""
+    try:
+        leave.delete(place.kubectl, things, within=_GOES_WITHIN)
+    except LabError:
+        left = {item["metadata"]["uid"] for item in place.kubectl.get("namespaces")}
+        for each in things:
+            if each.uid in left:
+                words = ("delete", "pods", "--all", "-n", each.name, "--grace-period=1", "--wait=false")
+                place.kubectl.run(*words, check=False)
+        leave.delete(place.kubectl, things, within=_GOES_AT_LAST)
 
 
 def _stop(place: Place) -> None:
