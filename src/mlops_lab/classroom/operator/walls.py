@@ -17,6 +17,15 @@ _RBAC = "rbac.authorization.k8s.io"
 INSIDE, ENTRY = "class-operator", "class-learner"
 # What no namespace of a learner has, whatever a chart's values say.
 _NEVER = {"services.nodeports": "0", "services.loadbalancers": "0"}
+# What costs nothing and fills the API server's store for everybody; a chart's values may say something else.
+_COUNTS = {
+    "count/cronjobs.batch": "30",
+    "count/deployments.apps": "40",
+    "count/horizontalpodautoscalers.autoscaling": "30",
+    "count/ingresses.networking.k8s.io": "30",
+    "count/poddisruptionbudgets.policy": "30",
+    "count/statefulsets.apps": "30",
+}
 _CPU = ("requests.cpu", "limits.cpu")
 _COMPUTE = (*_CPU, "requests.memory", "limits.memory", "requests.ephemeral-storage", "limits.ephemeral-storage")
 
@@ -87,7 +96,7 @@ def walls(
 
 def _bounds(settings: Settings, grading: Grading) -> Objects:
     out = {"all": (), "memory": _CPU, "none": _COMPUTE}[grading.limits]
-    hard = {key: value for key, value in settings.quota.items() if key not in out} | _NEVER
+    hard = _COUNTS | {key: value for key, value in settings.quota.items() if key not in out} | _NEVER
     found: Objects = [
         {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "class"}, "spec": {"hard": hard}}
     ]
