@@ -75,6 +75,20 @@ def ingress(host: str, **more: Any) -> Object:
     return {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": meta, "spec": spec}
 
 
+def stays(item: Object, finalizer: str, **owner: Any) -> Object:
+    """An object with a finalizer, and with an owner that controls it."""
+    found = copy.deepcopy(item)
+    found["metadata"]["finalizers"] = [finalizer]
+    if owner:
+        found["metadata"]["ownerReferences"] = [{"name": "x", "uid": "1", "controller": True, **owner}]
+    return found
+
+
+def config() -> Object:
+    """A ConfigMap."""
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "tried"}}
+
+
 def of(image: str, kind: str = "containers") -> Object:
     """A pod with one container of an image."""
     return pod(**{kind: [{"name": "c" if kind == "containers" else "first", "image": image}]})
@@ -86,10 +100,11 @@ def requesting(cpu: str) -> Object:
     return pod(containers=[{"name": "c", "resources": resources}])
 
 
-PODS, SERVICES, SECRETS, CLAIMS, INGRESSES = (
-    f"learner-{each}" for each in ("pods", "services", "secrets", "claims", "ingresses")
+PODS, SERVICES, SECRETS, CLAIMS, INGRESSES, FINALIZERS = (
+    f"learner-{each}" for each in ("pods", "services", "secrets", "claims", "ingresses", "finalizers")
 )
 _TOKEN = {"serviceAccountToken": {"path": "token", "audience": "mine", "expirationSeconds": 3600}}
+_OF_JOBS = "batch.kubernetes.io/job-tracking"
 OWN = "l-ada-lab-04"  # stands for the learner's namespace in names of Ingresses
 _DOMAIN = f"{OWN}.apps.example.org"
 
@@ -101,6 +116,9 @@ REFUSED: tuple[Attempt, ...] = (
     Attempt("another learner's folder", of("PUSH/bob/model:1"), PODS, "images come"),
     Attempt("a folder that begins like the own", of("PUSH/ada2/model:1"), PODS, "images come"),
     Attempt("the own folder of another registry", of("attacker.example/PUSH/ada/model:1"), PODS, "images come"),
+    Attempt("the grader's own image", of("REGISTRY/grader:1"), PODS, "checkers"),
+    Attempt("the grader's own image by its digest", of(f"REGISTRY/grader@sha256:{'0' * 64}"), PODS, "checkers"),
+    Attempt("the server's own image without a tag", of("REGISTRY/classroom"), PODS, "checkers"),
     Attempt("a volume of a driver", pod(volumes=[{"name": "v", "csi": {"driver": "x.example"}}]), PODS, "volumes"),
     Attempt("an image as a volume", pod(volumes=[{"name": "v", "image": {"reference": "nginx"}}]), PODS, "volumes"),
     Attempt("a node of one's choice", pod(nodeName="a-node"), PODS, "the scheduler chooses"),
@@ -113,6 +131,14 @@ REFUSED: tuple[Attempt, ...] = (
     Attempt("another runtime", pod(runtimeClassName="RUNTIME"), PODS, "runtime class"),
     Attempt("nodes for oneself", requesting("2"), PODS, "at most one CPU"),
     Attempt("nodes for oneself, in other words", requesting("1500m"), PODS, "at most one CPU"),
+    Attempt("a pod that ends in a year", pod(terminationGracePeriodSeconds=31536000), PODS, "within ten minutes"),
+    Attempt("an object that never goes", stays(config(), "x.example/stay"), FINALIZERS, "never goes"),
+    Attempt("a pod that never goes", stays(pod(), "x.example/stay"), FINALIZERS, "never goes"),
+    Attempt("a Kubernetes' finalizer of others", stays(config(), "kubernetes.io/pvc-protection"), FINALIZERS, "never"),
+    Attempt(
+        "a Job's finalizer on another's pod", stays(pod(), _OF_JOBS, kind="ReplicaSet", apiVersion="apps/v1"),
+        FINALIZERS, "only pods of Jobs",
+    ),
     Attempt("a port of every node", service(type="NodePort"), SERVICES, "ClusterIP"),
     Attempt("a load balancer", service(type="LoadBalancer"), SERVICES, "ClusterIP"),
     Attempt("a name for another host", service(type="ExternalName", externalName="x.example"), SERVICES, "ClusterIP"),
@@ -193,6 +219,14 @@ ALLOWED: tuple[Attempt, ...] = (
     Attempt("a Secret", secret(stringData={"key": "x"}), SECRETS),
     Attempt("another type of Secret", secret(type="kubernetes.io/basic-auth", stringData={"username": "x"}), SECRETS),
     Attempt("a claim", claim(), CLAIMS),
+    Attempt("an image that only begins like the grader's", of("REGISTRY/graders:1"), PODS),
+    Attempt("a pod that takes its time", pod(terminationGracePeriodSeconds=600), PODS),
+    Attempt("an object without a finalizer", config(), FINALIZERS),
+    Attempt("an object that goes after what it owns", stays(config(), "foregroundDeletion"), FINALIZERS),
+    Attempt("an object that leaves what it owns", stays(config(), "orphan"), FINALIZERS),
+    Attempt("a claim that pods use", stays(claim(), "kubernetes.io/pvc-protection"), FINALIZERS),
+    Attempt("a Job's pod", stays(pod(), _OF_JOBS, kind="Job", apiVersion="batch/v1"), FINALIZERS),
+    Attempt("a pod that a Job has left", stays(pod(), _OF_JOBS), FINALIZERS),
 )  # fmt: skip
 ALLOWED_INGRESSES = (
     Attempt("the namespace's name", ingress(_DOMAIN), INGRESSES),

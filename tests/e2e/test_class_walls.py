@@ -64,6 +64,40 @@ def test_what_learners_need_is_taken(attempt: Attempt, klass: Classroom, ada: Ku
     ada.apply([item], klass.space(klass.ada), dry_run=True)
 
 
+def test_objects_of_every_kind_have_a_number(klass: Classroom, ada: Kube) -> None:
+    """As of Deployments, so of the others that the quota counts."""
+    space = klass.space(klass.ada)
+    most = int(klass.kube.get("ResourceQuota", "class", space)["spec"]["hard"]["count/deployments.apps"])
+    labels = {"app": "tried"}
+    template = {"metadata": {"labels": labels}, "spec": klass.spelled(attempts.pod())["spec"]}
+    spec = {"replicas": 0, "selector": {"matchLabels": labels}, "template": template}
+    names = [f"many-{number}" for number in range(most + 1)]
+    items = [
+        {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": each}, "spec": spec} for each in names
+    ]
+    try:
+        with pytest.raises(Refused, match="exceeded quota"):
+            ada.apply(items, space)
+        ada.apply(items, klass.free)
+    finally:
+        for name in names:
+            for each in (space, klass.free):
+                klass.kube.delete("Deployment", name, each)
+
+
+def test_a_claim_is_given_no_volume_later(klass: Classroom, ada: Kube) -> None:
+    change = {"spec": {"volumeName": f"theirs-{klass.mark}"}}
+    try:
+        for space in (klass.space(klass.ada), klass.free):
+            ada.apply([attempts.claim(storageClassName="")], space)
+        with pytest.raises(Refused, match="names no volume"):
+            ada.patch("PersistentVolumeClaim", "tried", change, klass.space(klass.ada))
+        ada.patch("PersistentVolumeClaim", "tried", change, klass.free)
+    finally:
+        for space in (klass.space(klass.ada), klass.free):
+            klass.kube.delete("PersistentVolumeClaim", "tried", space)
+
+
 # Requests that rights refuse
 
 

@@ -33,6 +33,7 @@ SHARED = CASES["ci/shared"]
 NS = "mlops-lab-test"
 MONITORING = next(each.namespace for each in RELEASES if each.part == "monitoring")
 PUSH = "registry.example.org/learners"
+ACCOUNTS = f"{NS}-accounts"
 _ENV = cel.NewEnv(
     variables=dict.fromkeys(("object", "oldObject", "request", "namespaceObject", "variables"), cel.Type.DYN)
 )
@@ -71,8 +72,15 @@ def _value(expression: str, scope: Object) -> Any:
     return "broken" if found.type() == cel.Type.ERROR else found.plain_value()
 
 
-def asked(attempt: Attempt, learner: str = "ada", operation: str = "CREATE") -> Object:
-    """An attempt as the API server puts it to its policies."""
+def asked(
+    attempt: Attempt, learner: str = "ada", operation: str = "CREATE", old: Object | None = None, by: str = ACCOUNTS
+) -> Object:
+    """An attempt as the API server puts it to its policies.
+
+    Args:
+        old: what was there before.
+        by: the namespace of whose account asks.
+    """
     text = json.dumps(attempt.item).replace("REGISTRY", REGISTRY).replace("PUSH", PUSH)
     item = json.loads(text)
     if "priorityClassName" in item.get("spec", {}):
@@ -80,7 +88,11 @@ def asked(attempt: Attempt, learner: str = "ada", operation: str = "CREATE") -> 
     labels = {"mlops-lab/class": NS, "mlops-lab/learner": learner}
     return {
         "object": item, "namespaceObject": {"metadata": {"name": attempts.OWN, "labels": labels}},
-        "request": {"operation": operation, "namespace": attempts.OWN, "userInfo": {"username": "learner"}},
+        "request": {
+            "operation": operation, "namespace": attempts.OWN, "resource": {"resource": plural(item["kind"])},
+            "userInfo": {"username": "learner", "groups": ["system:authenticated", f"system:serviceaccounts:{by}"]},
+        },
+        "oldObject": old,
     }  # fmt: skip
 
 
@@ -109,18 +121,60 @@ def test_each_expression_of_the_policies_refuses_something(objects: list[Rendere
 def test_the_policies_are_asked_about_every_way_in(objects: list[Rendered]) -> None:
     rules = named(objects, f"ValidatingAdmissionPolicy {NS}-learner-pods")["spec"]["matchConstraints"]["resourceRules"]
     assert set(rules[0]["resources"]) == {"pods", "pods/ephemeralcontainers", "pods/resize"}
-    for name in ("pods", "services", "secrets", "claims", "ingresses"):
+    for name in ("pods", "services", "secrets", "claims", "ingresses", "finalizers"):
         binding = named(objects, f"ValidatingAdmissionPolicyBinding {NS}-learner-{name}")["spec"]
         assert binding["validationActions"] == ["Deny"] and binding["policyName"] == f"{NS}-learner-{name}"
         assert binding["matchResources"] == {"namespaceSelector": {"matchLabels": {"mlops-lab/class": NS}}}
         rules = named(objects, f"ValidatingAdmissionPolicy {NS}-learner-{name}")["spec"]["matchConstraints"]
-        operations = set(rules["resourceRules"][0]["operations"])
-        assert operations == ({"CREATE"} if name == "claims" else {"CREATE", "UPDATE"})
+        assert set(rules["resourceRules"][0]["operations"]) == {"CREATE", "UPDATE"}
+    (rule,) = rules["resourceRules"]
+    assert (rule["apiGroups"], rule["resources"], rule["scope"]) == (["*"], ["*"], "Namespaced"), "of finalizers"
 
 
 def test_a_container_for_debugging_is_looked_at_too(objects: list[Rendered]) -> None:
     ephemeral = attempts.pod(ephemeralContainers=[{"name": "e", "image": "nginx"}])
     assert refusals(objects, attempts.PODS, asked(Attempt("", ephemeral, attempts.PODS), operation="UPDATE"))
+
+
+THEIRS = attempts.claim(storageClassName="", volumeName="theirs")
+CONTROLLERS = "kube-system"
+
+
+@pytest.mark.parametrize(
+    ("by", "before", "right"),
+    [(ACCOUNTS, {}, False), (attempts.OWN, {}, False), (f"{NS}-grading", {}, False), ("g-7-1-apart", {}, False),
+     (NS, {}, False), (ACCOUNTS, {"volumeName": "mine"}, False), (CONTROLLERS, {}, True),
+     (ACCOUNTS, {"volumeName": "theirs"}, True)],
+)  # fmt: skip
+def test_a_claim_gets_its_volume_from_the_cluster_alone(
+    by: str, before: Object, right: bool, objects: list[Rendered]
+) -> None:
+    old = attempts.claim(storageClassName="", **before)
+    given = asked(Attempt("", THEIRS, attempts.CLAIMS), operation="UPDATE", old=old, by=by)
+    assert (refusals(objects, attempts.CLAIMS, given) == []) is right
+
+
+@pytest.mark.parametrize(
+    ("by", "before", "right"),
+    [(ACCOUNTS, "", False), (attempts.OWN, "", False), ("g-7-1-apart", "", False), ("ingress", "", True),
+     (ACCOUNTS, "x.example/stay", True)],
+)  # fmt: skip
+def test_a_finalizer_is_added_by_controllers_alone(by: str, before: str, right: bool, objects: list[Rendered]) -> None:
+    """Who changes something else of an object that bears one is not refused."""
+    item = attempts.stays(attempts.ingress("x"), "x.example/stay")
+    old = attempts.stays(item, before) if before else attempts.ingress("x")
+    given = asked(Attempt("", item, attempts.FINALIZERS), operation="UPDATE", old=old, by=by)
+    assert (refusals(objects, attempts.FINALIZERS, given) == []) is right
+    if not before:
+        given = asked(Attempt("", item, attempts.FINALIZERS), by=by)
+        assert refusals(objects, attempts.FINALIZERS, given), "what a template says, controllers make"
+
+
+def test_a_pod_of_a_job_is_given_to_nobody_else(objects: list[Rendered]) -> None:
+    whose, taken = next(each for each in attempts.REFUSED if each.says == "only pods of Jobs"), attempts.pod()
+    old = attempts.stays(taken, "batch.kubernetes.io/job-tracking")
+    for by in (ACCOUNTS, CONTROLLERS):
+        assert refusals(objects, attempts.FINALIZERS, asked(whose, operation="UPDATE", old=old, by=by))
 
 
 def test_learners_folders_within_the_classs_registry_are_their_own_too(tmp_path: Path) -> None:
@@ -197,7 +251,7 @@ def binding(role: str, account: str, of: str, kind: str = "ClusterRole") -> Obje
     return {"metadata": {"name": "b"}, "roleRef": {"kind": kind, "name": role}, "subjects": [subject]}
 
 
-OWN, ACCOUNTS, LEARNER = "l-ada-lab-04", f"{NS}-accounts", f"{NS}-learner"
+OWN, LEARNER = "l-ada-lab-04", f"{NS}-learner"
 HERE = {"namespace": OWN, "labels": CLASSED}
 THERE = {"namespace": ACCOUNTS, "labels": {"mlops-lab/class": NS}}
 TOKEN = {"spec": {"expirationSeconds": 3600, "boundObjectRef": {"kind": "Secret", "name": "kit-ada"}}}
@@ -413,6 +467,8 @@ def test_the_operator_may_make_all_that_a_labs_seed_has(objects: list[Rendered])
 
 def plural(kind: str) -> str:
     """A kind as rights name it."""
+    if kind.endswith("s"):
+        return f"{kind.lower()}es"
     return f"{kind.lower().removesuffix('y')}{'ies' if kind.endswith('y') else 's'}"
 
 
@@ -427,6 +483,26 @@ def test_the_operator_may_make_its_own_walls(objects: list[Rendered], tmp_path: 
 
 
 # What it is given
+
+
+def test_a_quota_counts_all_that_learners_make(objects: list[Rendered], tmp_path: Path) -> None:
+    """Also what costs nothing: it fills the API server's store for everybody."""
+    (tmp_path / "settings.json").write_text(named(objects, "ConfigMap operator")["data"]["settings.json"])
+    told = settings.read(tmp_path / "settings.json")
+    for lab in ("04", "23"):
+        quota, *_ = walls.walls(told, "ada", lab, gradable.table()[lab], (), ())
+        assert _made(objects) <= set(quota["spec"]["hard"]), lab
+
+
+def _made(objects: list[Rendered]) -> set[str]:
+    """The kinds that learners may make, as quotas name them."""
+    made = {
+        f"count/{resource}.{group}" if group else resource
+        for rule in rules(objects, "learner") if {"create", "list"} <= set(rule["verbs"])
+        for group in rule["apiGroups"] for resource in rule["resources"] if "/" not in resource
+    }  # fmt: skip
+    assert len(made) > 10
+    return made
 
 
 def test_the_operator_reads_what_the_chart_writes(objects: list[Rendered], tmp_path: Path) -> None:

@@ -250,7 +250,7 @@ def test_policies_for_learners_are_asked_about_sandboxes(objects: list[Rendered]
     task = making.task(told, taken, "s" * 24, [])
     sandbox, apart = (each["metadata"]["labels"] for each in making.namespaces(told, task))
     jobs = making.place(told)[0]["metadata"]["labels"]
-    for name in ("pods", "services", "secrets", "claims", "ingresses"):
+    for name in ("pods", "services", "secrets", "claims", "ingresses", "finalizers"):
         policy = named(objects, f"ValidatingAdmissionPolicyBinding {NS}-sandbox-learner-{name}")["spec"]
         assert policy["policyName"] == f"{NS}-learner-{name}" and policy["validationActions"] == ["Deny"]
         chosen = policy["matchResources"]["namespaceSelector"]

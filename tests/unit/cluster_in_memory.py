@@ -90,8 +90,12 @@ class ClusterInMemory:
                 raise Refused(f"{kind} {name}: another uid", "look again", 409)
             return self._store(merged(there, patch))
 
-    def delete(self, kind: str, name: str, namespace: str | None = None) -> None:
-        raise AssertionError("nothing of the class's is deleted without its uid")
+    def delete(self, kind: str, name: str, namespace: str | None = None, grace: int | None = None) -> None:
+        space = self.get("Namespace", namespace or "")
+        going = kind == "Pod" and space["metadata"].get("deletionTimestamp")
+        assert going, "nothing else of the class's is deleted without its uid"
+        self._write(f"delete {kind} {name} in {namespace} within {grace} s")
+        self._drop((kind, namespace or "", name))
 
     def _resource(self, kind: str, api_version: str | None) -> Any:
         return SimpleNamespace(delete=lambda **given: self._delete(kind, **given))

@@ -17,7 +17,7 @@ from mlops_lab.base.errors import UsageError
 from mlops_lab.base.paths import project
 from mlops_lab.classroom import gradable
 from mlops_lab.classroom import kit as kits
-from mlops_lab.classroom.operator import names, queue, seeding, settings, walls
+from mlops_lab.classroom.operator import names, queue, seeding, settings, spaces, walls
 from mlops_lab.classroom.operator import operator as operators
 from mlops_lab.classroom.operator import requests as asked
 from mlops_lab.classroom.operator.differences import patch
@@ -169,12 +169,31 @@ def test_what_a_lab_needs_is_open_and_nothing_that_it_does_not_need() -> None:
 
 def test_bounds_leave_out_what_would_answer_for_the_learner() -> None:
     never = {"services.nodeports": "0", "services.loadbalancers": "0"}
+    never |= walls._COUNTS
     assert bounds("04")["ResourceQuota"]["hard"] == SETTINGS.quota | never
     (limit,) = bounds("04")["LimitRange"]["limits"]
     assert limit["defaultRequest"] == {"cpu": "10m", "memory": "32Mi"} and limit["default"] == {"memory": "512Mi"}
     assert bounds("10")["ResourceQuota"]["hard"] == {"pods": "20", "limits.memory": "6Gi"} | never
     assert bounds("10")["LimitRange"]["limits"][0]["defaultRequest"] == {"memory": "32Mi"}
     assert bounds("06") == {"ResourceQuota": {"hard": {"pods": "20"} | never}}
+
+
+def test_a_charts_values_say_how_many_objects_there_may_be() -> None:
+    own = {"count/deployments.apps": "7", "count/jobs.batch": "3"}
+    more = replace(SETTINGS, quota=SETTINGS.quota | own)
+    hard = walls.walls(more, "ada", "04", gradable.table()["04"], (), ())[0]["spec"]["hard"]
+    assert own.items() <= hard.items() and hard["count/statefulsets.apps"] == "30"
+
+
+def test_pods_of_a_namespace_that_goes_have_no_time_left() -> None:
+    kube = ClusterInMemory()
+    kube.waits_for_pods = True
+    kube.put({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SPACE, "labels": names.labels(NS)}})
+    for name in ("slow", "stays"):
+        kube.put({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": SPACE}})
+    spaces.Spaces(cast(Kube, kube), SETTINGS, Seen()).remove(SPACE)
+    assert kube.writes == [f"delete Namespace {SPACE}", *(f"delete Pod {each} in {SPACE} within 1 s"
+                                                         for each in ("slow", "stays"))]  # fmt: skip
 
 
 # The table of labs

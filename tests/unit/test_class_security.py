@@ -17,7 +17,8 @@ PAGE = project() / "docs" / "class-security.md"
 ATTEMPTS = (
     "other learners' namespaces", "nodes", "others' Secrets", "the graders", "the class's own namespace", "escalate",
     "bind", "impersonate", "ephemeral containers", "other learners' pods, by network", "MLflow and the runs of others",
-    "a kit after its end",
+    "a kit after its end", "the grader's own image", "an object that never goes", "a pod that ends in a year",
+    "objects without number", "a volume of others",
     "a link", "a pipe", "a device", "a sparse file of 10 GB", "100,000 files", "a path outside", "YAML aliases",
     "a kustomization that fetches", "a pickle that prints a verdict and exits", "a program reads the environment",
     "a program reads its parent process", "a program reads or writes the ledger", "a program kills the checker",
