@@ -317,6 +317,9 @@ OPERATORS: dict[str, Callable[[Kube, Classroom], object]] = {
     "a namespace of somebody else": lambda kube, k: kube.apply([space_of(k.free, k)], dry_run=True),
     "kube-system": lambda kube, _: kube.apply([space_of("kube-system")], dry_run=True),
     "a namespace of any name": lambda kube, k: kube.apply([space_of(f"own-{k.mark}", k)], dry_run=True),
+    "a namespace whose pods do what they like": lambda kube, k: kube.apply(
+        [space_of(k.space(k.ada, "05"), k)], dry_run=True
+    ),
     "a learner in another's namespace": lambda kube, k: kube.apply([lets_in(k, k.bob)], k.space(k.ada), dry_run=True),
     "a learner in kube-system": lambda kube, k: kube.apply([lets_in(k, k.ada)], "kube-system", dry_run=True),
     "a learner among the accounts": lambda kube, k: kube.apply(

@@ -227,7 +227,8 @@ def _pods(item: Any) -> list[Object]:
 
 
 OPERATOR = f"system:serviceaccount:{NS}:operator"
-CLASSED = {"mlops-lab/class": NS, "mlops-lab/learner": "ada"}
+LEVEL = "pod-security.kubernetes.io/enforce"
+CLASSED = {"mlops-lab/class": NS, "mlops-lab/learner": "ada", LEVEL: "restricted"}
 
 
 def by_operator(
@@ -258,8 +259,18 @@ TOKEN = {"spec": {"expirationSeconds": 3600, "boundObjectRef": {"kind": "Secret"
 GROUP = {**binding(LEARNER, "learner-ada", ACCOUNTS), "subjects": [{"kind": "Group", "name": "system:authenticated"}]}
 MAY: dict[str, Object] = {
     "make a namespace of a lab": by_operator("namespaces", "CREATE", space(CLASSED), name=OWN, namespace=OWN),
+    "make a namespace for a lab that needs more": by_operator(
+        "namespaces", "CREATE", space({**CLASSED, LEVEL: "baseline"}), name=OWN
+    ),
     "make that of the accounts": by_operator("namespaces", "CREATE", space(CLASSED), name=ACCOUNTS),
     "change one of its own": by_operator("namespaces", "UPDATE", space(CLASSED), space(CLASSED), name=OWN),
+    "change one that somebody has opened": by_operator(
+        "namespaces",
+        "UPDATE",
+        space({**CLASSED, LEVEL: "privileged"}),
+        space({**CLASSED, LEVEL: "privileged"}),
+        name=OWN,
+    ),
     "delete one of its own": by_operator("namespaces", "DELETE", None, space(CLASSED), name=OWN),
     "make walls": by_operator("networkpolicies", "CREATE", {}, **HERE),
     "take its word back": by_operator("rolebindings", "DELETE", None, {}, **HERE),
@@ -281,7 +292,22 @@ MAY_NOT: dict[str, Object] = {
     "make a namespace of another name": by_operator("namespaces", "CREATE", space(CLASSED), name="kube-public2"),
     "make one that only ends so": by_operator("namespaces", "CREATE", space(CLASSED), name="x-l-ada-lab-04"),
     "make one without the label": by_operator("namespaces", "CREATE", space(), name=OWN),
-    "make one of another class": by_operator("namespaces", "CREATE", space({"mlops-lab/class": "other"}), name=OWN),
+    "make one of another class": by_operator(
+        "namespaces", "CREATE", space({**CLASSED, "mlops-lab/class": "other"}), name=OWN
+    ),
+    "make a namespace whose pods are held to no level": by_operator(
+        "namespaces", "CREATE", space({"mlops-lab/class": NS, "mlops-lab/learner": "ada"}), name=OWN
+    ),
+    "let pods do what they like": by_operator(
+        "namespaces", "UPDATE", space({**CLASSED, LEVEL: "privileged"}), space(CLASSED), name=OWN
+    ),
+    "let pods do more among the accounts": by_operator(
+        "namespaces", "CREATE", space({**CLASSED, LEVEL: "baseline"}), name=ACCOUNTS
+    ),
+    "take a right in the class's own namespace away": by_operator("rolebindings", "DELETE", None, {}, namespace=NS),
+    "bind in the class's own namespace": by_operator(
+        "rolebindings", "CREATE", binding("server", "operator", NS, "Role"), namespace=NS
+    ),
     "take somebody else's over": by_operator("namespaces", "UPDATE", space(CLASSED), space({}), name=OWN),
     "delete kube-system": by_operator("namespaces", "DELETE", None, space({}), name="kube-system"),
     "delete one of another class": by_operator("namespaces", "DELETE", None, space({"mlops-lab/class": "o"}), name=OWN),

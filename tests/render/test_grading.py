@@ -19,7 +19,7 @@ from mlops_lab.labs.catalog import Exercise, exercises
 from tests import class_attempts as attempts
 from tests.class_attempts import Attempt, Object
 from tests.render.charts import REGISTRY, Rendered
-from tests.render.test_classroom import CASES, CHART, NS, asked, binding, by_operator, named, refusals, space
+from tests.render.test_classroom import CASES, CHART, LEVEL, NS, asked, binding, by_operator, named, refusals, space
 
 SEED = "start/seed.yaml"
 JOBS = f"{NS}-grading"
@@ -172,9 +172,29 @@ def test_no_account_has_a_right_over_kubelets_and_figures_are_read_by_one_that_m
 
 GRADER = {**binding(f"{NS}-grader-sandbox", "g-7-1", JOBS), "kind": "RoleBinding"}
 PROGRAM = {**binding(f"{NS}-learner", "program", APART), "kind": "RoleBinding"}
-OWN = {"metadata": {"name": SANDBOX, "labels": {"mlops-lab/grading": NS}}, "kind": "Namespace"}
+SANDBOXES = {**LABELS, "mlops-lab/lab": "04", LEVEL: "baseline"}
+OWN = {"metadata": {"name": SANDBOX, "labels": SANDBOXES}, "kind": "Namespace"}
 OF_OTHERS = {"metadata": {"name": SANDBOX, "labels": {"mlops-lab/grading": "other"}}, "kind": "Namespace"}
+
+
+def made_with(name: str, **labels: str) -> Object:
+    """The dispatcher makes a namespace with labels of a sandbox, but for these; an empty one is left out."""
+    item = space({key: value for key, value in (SANDBOXES | labels).items() if value})
+    return by_operator("namespaces", "CREATE", item, name=name, user=DISPATCHER)
+
+
 MAY_NOT: dict[str, Object] = {
+    "make a namespace whose pods are held to no level": made_with(SANDBOX, **{LEVEL: ""}),
+    "make one whose pods do what they like": made_with(SANDBOX, **{LEVEL: "privileged"}),
+    "let programs do more": made_with(APART, **{LEVEL: "baseline"}),
+    "let Jobs do more": made_with(JOBS, **{LEVEL: "baseline"}),
+    "make a sandbox that is no lab's": made_with(SANDBOX, **{"mlops-lab/lab": ""}),
+    "make a sandbox that is no learner's": made_with(SANDBOX, **{"mlops-lab/learner": ""}),
+    "make a sandbox that says it is apart": made_with(SANDBOX, **{"mlops-lab/apart": "true"}),
+    "make a token without an end": by_dispatcher(
+        {"kind": "Secret", "type": "kubernetes.io/service-account-token", "metadata": {"name": "s"}}, JOBS,
+        {"mlops-lab/grading": NS},
+    ),
     "make a namespace of another name": by_operator("namespaces", "CREATE", OWN, name="l-ada-lab-04", user=DISPATCHER),
     "make one without the label": by_operator("namespaces", "CREATE", space(), name=SANDBOX, user=DISPATCHER),
     "take another class's over": by_operator("namespaces", "UPDATE", OWN, OF_OTHERS, name=SANDBOX, user=DISPATCHER),
