@@ -11,12 +11,15 @@ from pathlib import Path
 import pytest
 
 from mlops_lab.classroom.grader import grading, kubelets
-from mlops_lab.kube.client import Kube
+from mlops_lab.kube.client import Kube, Object
 from mlops_lab.kube.errors import Refused
 from mlops_lab.labs import images, variants
 from mlops_lab.labs.catalog import resolve
+from mlops_lab.measure.cluster.environment import SYSTEM_NAMESPACE
 from mlops_lab.measure.cluster.node_cpu import used
 from mlops_lab.measure.pods.containers import cadvisor
+from mlops_lab.measure.traffic import load_generator
+from tests import class_attempts as attempts
 from tests.e2e.class_on_cluster import until
 from tests.e2e.grading_on_cluster import Grading
 
@@ -112,6 +115,50 @@ def test_a_job_reads_nodes_figures_and_has_no_right_over_kubelets(
     assert until(lambda: used(direct, name, "lab-04")) and "container_cpu" in cadvisor(direct, name)
     for path in ("/pods", "/exec/kube-system/x/y?command=id&output=1", "/configz", "/logs/"):
         assert direct._asked(where, path, path)[0] == 403, path
+
+
+def of_a_job(name: str) -> Object:
+    """A ConfigMap where all Jobs have rights."""
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": SYSTEM_NAMESPACE}}
+
+
+def test_a_job_keeps_to_its_own_where_all_have_rights_and_would_not_without_its_policy(
+    klass: Grading, api: list[tuple[str, int]], cluster: Kube, tmp_path: Path
+) -> None:
+    (tmp_path / "own.yaml").write_text("a: 1\n")
+    kube, name = klass.grader("04", tmp_path, api)[0].kube, f"{klass.namespace}-grader"
+    pod = klass.klass.spelled(attempts.pod())
+    pod["metadata"]["namespace"] = SYSTEM_NAMESPACE
+    mark, load = klass.klass.mark, load_generator.load_pod(cluster)
+    theirs = of_a_job(f"theirs-{mark}")
+    cluster.apply([theirs])
+
+    def taken(*items: Object) -> bool:
+        try:
+            kube.apply(items, dry_run=True)
+        except Refused as refused:
+            assert "ValidatingAdmissionPolicy" in str(refused), refused
+            return False
+        return True
+
+    guard = cluster.get("ValidatingAdmissionPolicyBinding", name)
+    try:
+        until(lambda: not taken(pod))
+        assert taken(of_a_job(f"history-00{mark}")) and not taken(of_a_job("tried"))
+        with pytest.raises(Refused, match="gives Prometheus a past"):
+            kube.delete("ConfigMap", f"theirs-{mark}", SYSTEM_NAMESPACE)
+        with pytest.raises(Refused, match="gives Prometheus a past"):
+            kube.delete("Pod", load, SYSTEM_NAMESPACE)
+        with kube.exec(load, SYSTEM_NAMESPACE, ["load", "--help"]) as stream:
+            assert list(stream.lines(within=30)) is not None
+        cluster.delete("ValidatingAdmissionPolicyBinding", name)
+        until(lambda: taken(pod, of_a_job("tried")), within=15)
+        kube.delete("ConfigMap", f"theirs-{mark}", SYSTEM_NAMESPACE)
+        assert not cluster.find("ConfigMap", f"theirs-{mark}", SYSTEM_NAMESPACE)
+    finally:
+        cluster.delete("ConfigMap", f"theirs-{mark}", SYSTEM_NAMESPACE)
+        spec = {key: guard[key] for key in ("apiVersion", "kind", "spec")}
+        cluster.apply([{**spec, "metadata": {"name": name, "labels": guard["metadata"]["labels"]}}])
 
 
 # Programs

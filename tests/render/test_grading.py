@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,6 +17,8 @@ from mlops_lab.classroom.grader.asking import Taken
 from mlops_lab.kube.quantity import quantity
 from mlops_lab.labs import parts
 from mlops_lab.labs.catalog import Exercise, exercises
+from mlops_lab.measure.services import backfill
+from mlops_lab.measure.services.backfill import Past
 from tests import class_attempts as attempts
 from tests.class_attempts import Attempt, Object
 from tests.render.charts import REGISTRY, Rendered
@@ -260,6 +263,93 @@ def test_none_of_them_can_give_itself_more(role: str, objects: list[Rendered]) -
         assert "serviceaccounts/token" not in rule["resources"] or rule["resourceNames"] == ["program"]
         assert "pods/ephemeralcontainers" not in rule["resources"]
         assert "networkpolicies" not in rule["resources"] or role == "grader-apart" or "create" not in rule["verbs"]
+
+
+# Where all Jobs have rights
+
+
+SYSTEM, MONITORING = "mlops-lab-system", "mlops-lab-monitoring"
+PAST = "history-0a1b2c3d"
+
+
+def by_job(item: Object, operation: str = "CREATE", namespace: str = MONITORING, sub: str = "") -> Object:
+    name, user = str(item["metadata"]["name"]), f"system:serviceaccount:{JOBS}:g-7-1"
+    old = None if operation == "CREATE" else item
+    new = None if operation == "DELETE" else item
+    return by_operator(
+        PLURALS.get(item["kind"], "pods"), operation, new, old, namespace=namespace, name=name, user=user, sub=sub
+    )
+
+
+def history(name: str = PAST, **spec: Any) -> Object:
+    """A pod that gives Prometheus a past, but for what is given."""
+    pod: Object = backfill._objects(name, MONITORING, "image", {"d": Past([1.0])}, 0, {}, 60)[1]
+    return {**pod, "spec": {**pod["spec"], **spec}}
+
+
+def of_container(**more: Any) -> Object:
+    (container,) = history()["spec"]["containers"]
+    return history(containers=[{**container, **more}])
+
+
+def named_so(kind: str, name: str) -> Object:
+    return {"kind": kind, "metadata": {"name": name}}
+
+
+@pytest.mark.parametrize("operation", ["CREATE", "UPDATE", "DELETE"])
+@pytest.mark.parametrize("namespace", [SYSTEM, MONITORING])
+def test_a_job_gives_prometheus_a_past(operation: str, namespace: str, objects: list[Rendered]) -> None:
+    for item in backfill._objects(PAST, namespace, "image", {"d": Past([1.0])}, 0, {}, 60):
+        assert refusals(objects, "grader", by_job(item, operation, namespace)) == []
+    load = by_job(named_so("Pod", "load-6d5f-x2x"), "CONNECT", SYSTEM, "exec")
+    assert refusals(objects, "grader", load) == []
+
+
+JOB_MAY_NOT: dict[str, Object] = {
+    "look into Prometheus": by_job(named_so("Pod", "prometheus-0"), "CONNECT", sub="exec"),
+    "look into a pod there that is called like the load maker": by_job(named_so("Pod", "load-1"), "CONNECT"),
+    "end Prometheus": by_job(named_so("Pod", "prometheus-0"), "DELETE"),
+    "end the load maker": by_job(named_so("Pod", "load-6d5f-x2x"), "DELETE", SYSTEM),
+    "make another load maker": by_job({**history(), "metadata": {"name": "load-1"}}, namespace=SYSTEM),
+    "configure Prometheus": by_job(named_so("ConfigMap", "prometheus"), "UPDATE"),
+    "delete its rules": by_job(named_so("ConfigMap", "rules"), "DELETE"),
+    "be Prometheus": by_job(history(serviceAccountName="prometheus")),
+    "have a token": by_job(history(automountServiceAccountToken=True)),
+    "mount a Secret": by_job(history(volumes=[{"name": "v", "secret": {"secretName": "grafana"}}])),
+    "mount a token": by_job(
+        history(volumes=[{"name": "v", "projected": {"sources": [{"secret": {"name": "grafana"}}]}}])
+    ),
+    "mount others' settings": by_job(history(volumes=[{"name": "v", "configMap": {"name": "prometheus"}}])),
+    "read a Secret": by_job(of_container(env=[{"name": "x", "valueFrom": {"secretKeyRef": {"name": "grafana"}}}])),
+    "read a whole Secret": by_job(of_container(envFrom=[{"secretRef": {"name": "grafana"}}])),
+    "read it before": by_job(history(initContainers=[{"name": "x", "envFrom": [{"secretRef": {"name": "x"}}]}])),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("attempt", JOB_MAY_NOT)
+def test_a_job_is_held_to_its_own_where_all_have_rights(attempt: str, objects: list[Rendered]) -> None:
+    assert refusals(objects, "grader", JOB_MAY_NOT[attempt])
+    other = json.loads(json.dumps(JOB_MAY_NOT[attempt]).replace(f"{JOBS}:g-7-1", "kube-system:somebody"))
+    assert refusals(objects, "grader", other) == [], "it is about Jobs alone"
+
+
+def test_the_jobs_policy_is_asked_where_all_of_them_have_rights(objects: list[Rendered]) -> None:
+    policy = named(objects, f"ValidatingAdmissionPolicyBinding {NS}-grader")["spec"]
+    (chosen,) = policy["matchResources"]["namespaceSelector"]["matchExpressions"]
+    assert policy["validationActions"] == ["Deny"]
+    rights = {
+        each.body["metadata"]["namespace"] for each in objects
+        if each.kind == "RoleBinding" and each.body["roleRef"]["name"] == f"{NS}-grader-system"
+    }  # fmt: skip
+    assert rights == set(chosen["values"]) == {SYSTEM, MONITORING}
+    (rule,) = named(objects, f"ValidatingAdmissionPolicy {NS}-grader")["spec"]["matchConstraints"]["resourceRules"]
+    assert set(rule["operations"]) == {"CREATE", "UPDATE", "DELETE", "CONNECT"}
+    changes = [set(each["resources"]) for each in rules(objects, "grader-system")
+               if set(each["verbs"]) & {"create", "patch", "delete"}]  # fmt: skip
+    assert set(rule["resources"]) == set().union(*changes)
+    spec = named(objects, f"ValidatingAdmissionPolicy {NS}-grader")["spec"]
+    seen = {one for each in JOB_MAY_NOT.values() for one in refusals(objects, "grader", each)}
+    assert seen == {each["message"] for each in spec["validations"]}
 
 
 # What learners may not make on the class's cluster, no submission makes in its sandbox

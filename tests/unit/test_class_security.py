@@ -30,7 +30,8 @@ ATTEMPTS = (
     "a result without what was looked at",
     "records replayed", "records reordered", "records edited", "records cut", "a second submission while one is graded",
     "the grader killed in the middle", "others shut out by wrong tokens",
-    "the database away for a minute", "the clock set back",
+    "the database away for a minute", "the clock set back", "the operator's or the dispatcher's token in other hands",
+    "a Job's token where all Jobs have rights",
 )  # fmt: skip
 _TEST = re.compile(r"`([\w/]+\.py)::(\w+)(?:\[([^`]+)\])?`")
 _SHARED = "class_attempts.py"  # cases of several files
