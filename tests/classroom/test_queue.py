@@ -131,11 +131,17 @@ def test_what_no_grader_survives_is_given_up_and_can_be_tried_again(database: Da
     with database.transaction() as connection:
         queue.again(connection, handed.id)
     taken = take(database)
-    assert taken and taken.tries == 1
+    assert taken and taken.tries == queue.MOST_TRIES + 1, "what was made for a try bears its number"
     with database.transaction() as connection:
         connection.exec_driver_sql("UPDATE submissions SET state = 'failed'")
         handed = hand_in(connection, "ada", "bomb")
         assert (handed.state, handed.new, handed.number) == ("waiting", False, 1)
+    tries = []
+    while taken := take(database):
+        tries.append(taken.tries)
+        with database.transaction() as connection:
+            queue.give_back(connection, taken.id, "the grader died")
+    assert tries == list(range(2 * queue.MOST_TRIES + 1, 3 * queue.MOST_TRIES + 1)), "as often as before"
 
 
 def test_a_grader_can_ask_for_some_labs_only(database: Database) -> None:

@@ -22,9 +22,11 @@ from mlops_lab.classroom import in_place
 from mlops_lab.classroom.server.people import hashed, same
 from mlops_lab.classroom.server.schema import FAILED, GRADED, GRADING, WAITING, archives, klass, learners, submissions
 
-MOST_TRIES = 5
+MOST_TRIES = 5  # in a row
 MOST_WAITING = 10  # of one learner
 _ORDER = (submissions.c.turn, submissions.c.behind, submissions.c.id)
+# What is made for a try is named by its number, and may still be there: none comes twice.
+_BEGIN_AGAIN = (submissions.c.tries + MOST_TRIES - 1) // MOST_TRIES * MOST_TRIES
 _KEPT = 1000  # characters of what ended a try
 
 
@@ -94,7 +96,7 @@ def hand_in(
         return _submission(connection, there)
     turn = _turn(connection, learner, before)
     if there is not None:
-        values = {"state": WAITING, "tries": 0, "why": "", **turn}
+        values = {"state": WAITING, "tries": _BEGIN_AGAIN, "why": "", **turn}
         connection.execute(update(submissions).where(submissions.c.id == there.id).values(**values))
         return one(connection, there.id)
     number = _next_number(connection, learner, lab)
@@ -241,7 +243,7 @@ def give_back(connection: Connection, submission: int, why: str, *, over: bool =
     row = connection.execute(select(submissions).where(submissions.c.id == submission)).one()
     if row.state != GRADING:
         return str(row.state)
-    state = FAILED if over or row.tries >= MOST_TRIES else WAITING
+    state = FAILED if over or row.tries % MOST_TRIES == 0 else WAITING
     connection.execute(
         update(submissions).where(submissions.c.id == submission).values(state=state, hash="", why=_text(why))
     )
@@ -252,7 +254,7 @@ def again(connection: Connection, submission: int) -> None:
     """Let a submission that was given up wait again, in its old turn."""
     lock(connection)
     wanted = (submissions.c.id == submission) & (submissions.c.state == FAILED)
-    connection.execute(update(submissions).where(wanted).values(state=WAITING, tries=0))
+    connection.execute(update(submissions).where(wanted).values(state=WAITING, tries=_BEGIN_AGAIN))
 
 
 def _text(why: str) -> str:
