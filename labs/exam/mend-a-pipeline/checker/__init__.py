@@ -12,11 +12,12 @@ D = drawn(Drawn, __file__)
 
 @check(points=2)
 async def ran_to_the_end(lab: TaskLab) -> None:
-    """A run in the experiment, with the parameters that were wanted, has succeeded with its three steps."""
+    """A run of the pipeline as it is now, with the parameters that were wanted, has succeeded with its three steps."""
     run = await wanted_run(lab, {"count": D.count, "limit": D.limit})
     expect(run.ended).because(
         "kfp run create --experiment-name ... --package-file pipeline.yaml count=... limit=... starts one; its page "
-        "shows the log of each step"
+        "shows the log of each step. A run is of the pipeline.yaml that it was started with: after a change of "
+        "pipeline.py, compile it, and run it again"
     )
     done = sorted(name for name in STEPS if name in run.left.steps and run.left.steps[name].state == "SUCCEEDED")
     expect(observe("steps that succeeded", ", ".join(done), equal_to(", ".join(STEPS)))).because(
