@@ -5,7 +5,7 @@ from mlops_lab.kit import deployments
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
-from .asking import client_is_answered_by, unresolved
+from .asking import client_is_answered_by, goes_by_a_name, unresolved
 from .draw import Drawn
 
 D = drawn(Drawn, __file__)
@@ -30,7 +30,11 @@ async def client_is_answered(lab: TaskLab) -> None:
     domains=("cka/troubleshooting", "ckad/services-and-networking"),
 )
 async def finds_it_again(lab: TaskLab) -> None:
-    """When the store's pod is made anew, at another address, the client is answered again within 20 s."""
+    """When the store's pod is made anew, at another address, the client is answered again within 20 s, by a name."""
+    expect(await goes_by_a_name(lab, D)).because(
+        f"Service {D.store} is headless: its name stands for its pods, and no address is there beside theirs. An "
+        "address that is written down, be it a Service's, is right as long as nobody makes that Service anew"
+    )
     for pod in await deployments.owned_pods(lab, D.store):
         await lab.objects.kill(pod["metadata"]["name"], grace=0)
     expect(await client_is_answered_by(lab, D, within=_FOUND_AGAIN_WITHIN)).because(

@@ -1,6 +1,8 @@
 """What the client's own program got, and which names resolve in its pod."""
 
-from mlops_lab.checks import LabError, Observation
+import re
+
+from mlops_lab.checks import LabError, Observation, holds
 from mlops_lab.kit.deployments import owned_pods
 from mlops_lab.kit.logs import last_lines
 from mlops_lab.kit.pods import is_running, leaving, newest, ready
@@ -11,6 +13,7 @@ from mlops_lab.tasks.lab import TaskLab
 from .draw import Drawn
 
 _RESOLVES_WITHIN = 10.0  # s
+_ADDRESS = re.compile(r"\w+://(\[|[\d.]+(:|/|$))")  # a URL whose host is one
 _LOOK = 'for name in "$@"; do timeout 3 getent hosts "$name" > /dev/null || echo "$name"; done'
 
 
@@ -30,6 +33,22 @@ async def client_is_answered_by(lab: TaskLab, drawn: Drawn, *, within: float) ->
         shown=lambda seen: f"the client's last line: {seen[1] or 'nothing'}; the store's pod: {seen[0] or 'not one'}",
         within=within,
     )
+
+
+async def goes_by_a_name(lab: TaskLab, drawn: Drawn) -> Observation:
+    """Whether the store's Service is headless, and the client has no address of it, in its URL or its hosts file."""
+    service = await lab.objects.named("Service", drawn.store).now() or {"spec": {}}
+    client = await lab.objects.deployment(drawn.client).present()
+    pod = client["spec"]["template"]["spec"]
+    urls = [
+        each.get("value") or "" for one in pod["containers"] for each in one.get("env") or [] if each["name"] == "URL"
+    ]
+    said = [
+        *(["the Service has a cluster IP, or is gone"] if service["spec"].get("clusterIP") != "None" else []),
+        *(f"URL is {url}" for url in urls if _ADDRESS.match(url)),
+        *(f"hostAliases for {each['ip']}" for each in pod.get("hostAliases") or []),
+    ]
+    return holds(not said, f"Service {drawn.store} is headless, and the client asks for a name", "; ".join(said))
 
 
 async def unresolved(lab: TaskLab, drawn: Drawn, names: list[str]) -> Observation:
