@@ -6,7 +6,7 @@ from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
 from .draw import Drawn
-from .inside import looked_at
+from .inside import looked_at, noted
 
 D = drawn(Drawn, __file__)
 _DOMAINS = ("ckad/environment-configuration-and-security",)
@@ -55,7 +55,7 @@ async def has_no_powers(lab: TaskLab) -> None:
 
 @check(points=2, needs=root_is_read_only, domains=_DOMAINS)
 async def still_notes_visits(lab: TaskLab) -> None:
-    """Behind its Service it answers, and a visit is in its notes."""
+    """Behind its Service it answers, and a visit is in its notes, in the file where they were."""
     path = f"/{drawn_now(lab, 'visit').randrange(10**6)}"
     answer = await lab.traffic.first_answer(lambda: lab.traffic.get(D.app, path), within=15)
     expect(observe("status of a visit", answer.status, equal_to(200), evidence=[answer.shown])).because(
@@ -63,4 +63,7 @@ async def still_notes_visits(lab: TaskLab) -> None:
     )
     expect(holds(path in answer.text.splitlines(), "the visit is in the notes", f"they are: {answer.shown}")).because(
         "the program is to run as before"
+    )
+    expect(await noted(lab, path)).because(
+        "where the program writes was not to change, but what is there: a volume that its user may write to"
     )

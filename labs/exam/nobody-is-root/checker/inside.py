@@ -1,11 +1,11 @@
-"""What the kernel says of a process in each container."""
+"""What the kernel says of a process in each container, and the manifest of those that run no longer."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from mlops_lab.checks import Lab
+from mlops_lab.checks import Lab, Observation, holds
 from mlops_lab.kit.inside import printed, settled
 from mlops_lab.kit.pods import lasting
 from mlops_lab.kit.pods import name as name_of
@@ -43,13 +43,13 @@ class Seen:
 
 
 async def looked_at(lab: Lab) -> list[Seen]:
-    """Every container of the Deployment's pods.
+    """Every container of the Deployment's pods, init containers as well.
 
     Raises:
         Failure: it does not roll out, or a container does not run.
     """
     pods = await settled(lab, _D.app, within=60)
-    return [await _look(lab, pod, each) for pod in pods for each in lasting(pod)]
+    return [each for pod in pods for each in [*[await _look(lab, pod, one) for one in lasting(pod)], *_ended(pod)]]
 
 
 async def _look(lab: Lab, pod: Object, container: Object) -> Seen:
@@ -65,6 +65,39 @@ async def _look(lab: Lab, pod: Object, container: Object) -> Seen:
         f"{bound:#x}" if bound else "none",
         status.get("NoNewPrivs", "").strip() == "1",
         _profile(pod, container) if _filtered(status) else "none",
+    )
+
+
+async def noted(lab: Lab, visit: str) -> Observation:
+    """Whether a visit is in the file of the notes, in a container of the Deployment's pods."""
+    file = f"{_D.folder}/{_D.notes}"
+    told = [
+        await printed(lab, pod, "cat", file, container=each["name"])
+        for pod in await settled(lab, _D.app, within=60)
+        for each in lasting(pod)
+    ]
+    noted_there = any(visit in each.lines for each in told)
+    return holds(noted_there, f"the visit is in {file}", f"it is not: {' '.join(told[0].errors.split())[:100]}")
+
+
+def _ended(pod: Object) -> list[Seen]:
+    """The init containers that have ended, in which no process is any more: what the manifest says of them."""
+    return [_told(pod, each) for each in pod["spec"].get("initContainers") or [] if each not in lasting(pod)]
+
+
+def _told(pod: Object, container: Object) -> Seen:
+    context = container.get("securityContext") or {}
+    asked = context.get("capabilities") or {}
+    bare = "ALL" in map(str.upper, asked.get("drop") or []) and not asked.get("add") and not context.get("privileged")
+    return Seen(
+        f"{name_of(pod)}/{container['name']}",
+        str(_effective(pod, container, "runAsUser")),
+        str(_effective(pod, container, "runAsGroup")),
+        bool(_effective(pod, container, "runAsNonRoot")),
+        "ro" if context.get("readOnlyRootFilesystem") else "rw",
+        "none" if bare else "those of the container runtime",
+        context.get("allowPrivilegeEscalation") is False,
+        _profile(pod, container),
     )
 
 
