@@ -16,11 +16,14 @@ _DOMAINS = ("cka/workloads-and-scheduling", "ckad/design-and-build")
 
 @check(points=3, domains=_DOMAINS)
 async def runs_on_every_node(lab: TaskLab) -> None:
-    """The DaemonSet has a ready pod on every node, each of which answers; the Deployment is gone."""
+    """The DaemonSet has a ready pod on every node, each of which answers; the Deployment is gone, with its pods."""
     await presence.exists(lab, "DaemonSet", D.app, "it is what runs one pod on each node", others=True)
     left = await lab.objects.deployment(D.app).now()
     expect(holds(left is None, "the Deployment is gone", "the Deployment is there, too")).because(
         "with both, one node has two of these pods"
+    )
+    expect(await daemon.alone(lab, within=_READY_WITHIN)).because(
+        "a Deployment that is deleted with --cascade=orphan leaves its ReplicaSet, and that its pods"
     )
     seen = await daemon.on_all_nodes(lab, within=_READY_WITHIN)
     expect(seen).because(
@@ -28,7 +31,7 @@ async def runs_on_every_node(lab: TaskLab) -> None:
         "tolerate by themselves only what says how a node is, such as not-ready"
     )
     same = await daemon.same_program(lab)
-    must(same, "the container was to stay the same; kubectl get deployment -o yaml had it")
+    must(same, "the container was to stay the same, but for how it is healed; kubectl get deployment -o yaml had it")
 
 
 @check(points=1, needs=runs_on_every_node, domains=_DOMAINS)
@@ -45,7 +48,7 @@ async def tolerates_no_more(lab: TaskLab) -> None:
 async def heals_itself(lab: TaskLab) -> None:
     """A container that hangs is started anew in time, and those that are well are left alone."""
     ill = await daemon.made_ill(lab)
-    healed = await daemon.started_anew(lab, ill, within=_HEALED_WITHIN)
+    healed = await daemon.started_anew(lab, ill, within=_HEALED_WITHIN, ready_within=_READY_WITHIN)
     expect(healed).because(
         "a readinessProbe only keeps requests away; a livenessProbe has the kubelet start a container anew, after "
         "failureThreshold failures, one each periodSeconds. It must ask what tells that the container hangs"

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from mlops_lab.checks import Observation, expect, holds, is_ready
+from mlops_lab.kit.given import in_manifests
 from mlops_lab.kit.pods import leaving, made_by, restarts
 from mlops_lab.kit.pods import name as name_of
+from mlops_lab.kit.unchanged import changes
 from mlops_lab.kube.client import Object
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
@@ -12,7 +16,8 @@ from mlops_lab.tasks.lab import TaskLab
 from .draw import Drawn
 
 D = drawn(Drawn, __file__)
-_PROGRAM = ["python3", "/program/watch.py"]
+_START = Path(__file__).parents[1] / "start"
+_FREE = ("livenessProbe", "startupProbe", "ports")  # what heals it, and a name for its port
 _ANSWERS_WITHIN = 10.0  # s
 
 
@@ -33,13 +38,33 @@ async def on_all_nodes(lab: TaskLab, *, within: float) -> Observation:
     )  # fmt: skip
 
 
+async def alone(lab: TaskLab, *, within: float) -> Observation:
+    """Wait until the DaemonSet's pods are the only ones that have their label.
+
+    Args:
+        within: seconds.
+    """
+
+    async def others() -> list[str]:
+        own = {name_of(each) for each in await pods_of(lab)}
+        there = await lab.objects.all("Pod", f"app={D.app}")
+        return sorted(name_of(each) for each in there if name_of(each) not in own and not leaving(each))
+
+    return await lab.time.eventually(
+        others, lambda found: not found, expected=f"no other pods with the label app={D.app}",
+        shown=lambda found: f"there are {', '.join(found)}" if found else "there are none", within=within,
+    )  # fmt: skip
+
+
 async def same_program(lab: TaskLab) -> Observation:
-    """Whether the container runs what the Deployment's did, and has its labels."""
+    """Whether the container is the Deployment's, but for what heals it, and has its labels."""
     template = (await lab.objects.named("DaemonSet", D.app).present())["spec"]["template"]
     first = template["spec"]["containers"][0]
-    same = first.get("command") == _PROGRAM and first["image"] == lab.platform.image("v1")
-    labelled = (template["metadata"].get("labels") or {}).get("app") == D.app
-    return holds(same and labelled, "the same container and labels", "another program, image or label")
+    given = in_manifests(_START, "Deployment", D.app)["spec"]["template"]["spec"]["containers"][0]
+    other = changes(first, {**given, "image": lab.platform.image("v1")}, free=_FREE)
+    other += ["label"] if (template["metadata"].get("labels") or {}).get("app") != D.app else []
+    other += ["container beside it"] if len(template["spec"]["containers"]) != 1 else []
+    return holds(not other, "the same container and labels", f"another {', '.join(other[:4])}")
 
 
 async def made_ill(lab: TaskLab) -> str:
@@ -53,17 +78,24 @@ async def made_ill(lab: TaskLab) -> str:
     return took
 
 
-async def started_anew(lab: TaskLab, pod: str, *, within: float) -> Observation:
-    """Wait until a pod's container has been started anew and is ready.
+async def started_anew(lab: TaskLab, pod: str, *, within: float, ready_within: float) -> Observation:
+    """Wait until a pod's container has been started anew, and then until it is ready; the seconds of the former.
 
     Args:
-        within: seconds.
+        within, ready_within: seconds for the one, and after it for the other.
     """
-    before = restarts(await lab.objects.named("Pod", pod).present())
-    return await lab.objects.named("Pod", pod).until(
-        lambda it: it is not None and restarts(it) > before and is_ready(it),
-        expected="started anew, and ready", shown=_shown, within=within,
+    one = lab.objects.named("Pod", pod)
+    before = restarts(await one.present())
+    anew = await one.until(
+        lambda it: it is not None and restarts(it) > before, expected="started anew", shown=_shown, within=within
+    )
+    if not anew.ok:
+        return anew
+    ready = await one.until(
+        lambda it: it is not None and is_ready(it), expected="started anew, and ready", shown=_shown,
+        within=ready_within,
     )  # fmt: skip
+    return anew if ready.ok else ready
 
 
 async def left_alone(lab: TaskLab, *, watched_for: float) -> Observation:
