@@ -47,35 +47,42 @@ async def the_quota_holds(lab: TaskLab) -> None:
     hard = found["spec"].get("hard") or {}
     for names, wanted in (
         (("requests.cpu", "cpu"), f"{D.cpu_all}m"), (("limits.memory",), f"{D.memory_all}Mi"),
-        (("pods",), str(D.pods_all)),
+        (("pods", "count/pods"), str(D.pods_all)),
     ):  # fmt: skip
         seen = next((hard[each] for each in names if each in hard), None)
         expect(observe(names[0], seen, equal_to(wanted))).because(
             "requests.cpu and cpu are the same; memory is requests.memory, and limits.memory another sum"
         )
+    some = found["spec"].get("scopes") or found["spec"].get("scopeSelector")
+    expect(holds(not some, "it counts all pods", f"it counts those of {some}")).because(
+        "scopes make a quota count some pods only, such as those that end by themselves after a time"
+    )
     used = quantity((found.get("status") or {}).get("used", {}).get("requests.cpu") or 0) * 1000
     more = max(1, D.cpu_all - int(used) + 1)
-    greedy = await tried(lab, {"requests": {"cpu": f"{more}m", "memory": "8Mi"}, "limits": {"memory": "16Mi"}})
+    wants = {"cpu": f"{more}m", "memory": "16Mi"}  # limits of both, lest a default limit be below what it requests
+    greedy = await tried(lab, {"requests": {**wants, "memory": "8Mi"}, "limits": wants})
     refused = "exceeded quota" in greedy.refused
     expect(
         holds(refused, "a pod that requests more CPU than is left is refused", greedy.refused or "it may be made")
-    ).because("scopes make a quota count some pods only; kubectl describe quota shows what is used")
+    ).because("kubectl describe quota shows what is used, and of how much")
 
 
 @check(points=2, domains=_DOMAINS)
 async def the_program_says_what_it_needs(lab: TaskLab) -> None:
-    """All pods of the Deployment run, with the wanted requests and limit."""
+    """All pods of the Deployment run, with the requests and the limit that it says itself."""
     pods = await settled(lab, D.app, within=60)
     expect(observe(f"pods of Deployment {D.app}", len(pods), equal_to(D.pods))).because(
         "pods that a quota or a LimitRange refuses are told of in the events of the ReplicaSet"
     )
-    for pod in pods:
+    template = (await lab.objects.deployment(D.app).present())["spec"]["template"]
+    for whose, pod in (("the Deployment", template), *(("its pods", each) for each in pods)):
         has = pod["spec"]["containers"][0].get("resources") or {}
         for field, resource, wanted in (
             ("requests", "cpu", f"{D.own_cpu}m"), ("requests", "memory", f"{D.own_memory}Mi"),
             ("limits", "memory", f"{D.own_limit}Mi"),
         ):  # fmt: skip
             seen = (has.get(field) or {}).get(resource)
-            expect(observe(f"{field}.{resource} of its pods", seen, equal_to(wanted))).because(
-                "requests are what the scheduler keeps free for it, limits what the kernel lets it have"
+            expect(observe(f"{field}.{resource} of {whose}", seen, equal_to(wanted))).because(
+                "requests are what the scheduler keeps free for it, limits what the kernel lets it have; what a "
+                "LimitRange fills in is in the pods, and not in the Deployment"
             )
