@@ -1,11 +1,12 @@
 """The checks."""
 
 from mlops_lab.checks import check, expect
+from mlops_lab.kit.prerequisites import must
 from mlops_lab.kit.probes import judged
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
-from .asking import asked
+from .asking import asked, left_alone
 from .draw import Drawn
 
 D = drawn(Drawn, __file__)
@@ -15,8 +16,12 @@ _DOMAINS = ("cka/services-and-networking", "ckad/services-and-networking")
 @check(points=2, domains=_DOMAINS)
 async def others_stay_out(lab: TaskLab) -> None:
     """To either port of the server nobody comes who was not named: no other pod, and nobody by the other's port."""
+    must(
+        await left_alone(lab),
+        "who is let in is to be told by the labels that are there; kubectl label NAMESPACE KEY- takes one away",
+    )
     seen = await lab.once(asked)
-    expect(judged(seen.gave, seen.refused, "closed in eight ways that nobody named")).because(
+    expect(judged(seen.gave, seen.refused, "closed in nine ways that nobody named")).because(
         "a pod that no policy selects lets in all; one that is selected lets in what some rule allows, and in one item "
         "of from all selectors must match. A rule without ports is for all ports"
     )
@@ -34,9 +39,11 @@ async def lets_the_frontend_in(lab: TaskLab) -> None:
 
 @check(points=1, needs=others_stay_out, domains=_DOMAINS)
 async def monitoring_reads_metrics(lab: TaskLab) -> None:
-    """The other team's readers reach the port for metrics."""
+    """The other team's readers reach the port for metrics, from both of its Namespaces."""
     seen = await lab.once(asked)
-    expect(judged(seen.gave, seen.monitoring, f"open to {D.monitor} of {D.second} on port {D.metrics}")).because(
+    expect(
+        judged(seen.gave, seen.monitoring, f"open to {D.monitor} of {D.second} and {D.other} on port {D.metrics}")
+    ).because(
         "a podSelector alone is about pods of the policy's own Namespace; with a namespaceSelector in the same item it "
         "is about pods of the Namespaces that have those labels: kubectl get namespaces --show-labels"
     )
@@ -44,9 +51,9 @@ async def monitoring_reads_metrics(lab: TaskLab) -> None:
 
 @check(points=2, needs=others_stay_out, domains=_DOMAINS)
 async def the_rest_stays_free(lab: TaskLab) -> None:
-    """The server's pods ask the store and the DNS as before, and so does everybody else the store."""
+    """The server's pods ask the store, the DNS and the API server as before, and so does everybody else the store."""
     seen = await lab.once(asked)
-    expect(judged(seen.gave, seen.rest, f"open from the server to {D.store} and the DNS, and to {D.store}")).because(
+    expect(judged(seen.gave, seen.rest, f"open from the server to whomever it asks, and to {D.store}")).because(
         "a policy is for the pods that it selects, and for the directions of its policyTypes: one that says Egress "
         "lets out only what an egress rule allows, and of the DNS nothing"
     )

@@ -1,16 +1,20 @@
 """Who asks whom: pods of the checker's own, before both of the server's ports and elsewhere."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
-from mlops_lab.checks import Lab
+from mlops_lab.checks import Lab, Observation, holds
 from mlops_lab.kit.probes import Probe, Way, address_behind, tried
+from mlops_lab.kit.unchanged import unchanged
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
 from .draw import Drawn
 
 D = drawn(Drawn, __file__)
+_START = Path(__file__).parents[1] / "start"
 _METRICS = "requests_total"
+_API = "kubernetes.default.svc.cluster.local."
 _WITHIN = 6.0  # s of looking
 
 
@@ -23,6 +27,26 @@ class Asked:
     monitoring: list[Way]
     rest: list[Way]
     gave: dict[Way, str]
+
+
+async def left_alone(lab: TaskLab) -> Observation:
+    """Whether Deployments, Services and labels of Namespaces are as they were.
+
+    Of a Namespace's labels those with a prefix are not looked at: the cluster writes such ones.
+    """
+    for kind in ("Deployment", "Service"):
+        for name in (D.server, D.store):
+            seen = await unchanged(lab, _START, kind, name)
+            if not seen.ok:
+                return seen
+    said = []
+    for name, had in (
+        (lab.namespace, {}), (D.other, {"team": D.team}), (D.second, {"team": D.team}), (D.apart, {"team": D.apart}),
+    ):  # fmt: skip
+        found = await lab.objects.named("Namespace", name).now() or {"metadata": {}}
+        labels = {key: value for key, value in (found["metadata"].get("labels") or {}).items() if "/" not in key}
+        said += [f"{name} has {labels or 'none'}"] if labels != had else []
+    return holds(not said, "the Namespaces with the labels that they had", "; ".join(said))
 
 
 async def asked(lab: Lab) -> Asked:
@@ -38,7 +62,10 @@ async def asked(lab: Lab) -> Asked:
     front = Probe(lab.objects, "trial-front", {D.key: D.front})
     beside = Probe(lab.objects, "trial-beside", {"app": D.monitor})
     like = Probe(lab.objects, "trial-like", {"app": D.server})
-    monitor = Probe(lab.elsewhere(D.second), "trial-monitor", {"app": D.monitor})
+    monitors = [
+        (name, Probe(lab.elsewhere(name), f"trial-monitor-{number}", {"app": D.monitor}))
+        for number, name in enumerate((D.second, D.other))
+    ]
     stranger = Probe(lab.elsewhere(D.other), "trial-stranger", {D.key: D.front})
     apart = Probe(lab.elsewhere(D.apart), "trial-apart", {"app": D.monitor, D.key: D.front})
     of_front, of_monitor = f"{D.key}={D.front}", f"app={D.monitor}"
@@ -46,7 +73,7 @@ async def asked(lab: Lab) -> Asked:
         Way(beside, requests, False, f"a pod here without {of_front} to port {D.port}"),
         Way(beside, metrics, False, f"a pod here with {of_monitor} to port {D.metrics}"),
         Way(front, metrics, False, f"a pod here with {of_front} to port {D.metrics}"),
-        Way(monitor, requests, False, f"a pod of {D.second} with {of_monitor} to port {D.port}"),
+        *(Way(one, requests, False, f"a pod of {name} with {of_monitor} to port {D.port}") for name, one in monitors),
         Way(stranger, requests, False, f"a pod of {D.other} with {of_front} to port {D.port}"),
         Way(stranger, metrics, False, f"a pod of {D.other} without {of_monitor} to port {D.metrics}"),
         Way(apart, requests, False, f"a pod of {D.apart} with {of_front} to port {D.port}"),
@@ -57,10 +84,14 @@ async def asked(lab: Lab) -> Asked:
         Way(front, requests, True, f"a pod here with {of_front} to port {D.port}", D.server),
         Way(front, service, True, f"such a pod to Service {D.server}", D.server),
     ]
-    monitoring = [Way(monitor, metrics, True, f"a pod of {D.second} with {of_monitor} to port {D.metrics}", _METRICS)]
+    monitoring = [
+        Way(one, metrics, True, f"a pod of {name} with {of_monitor} to port {D.metrics}", _METRICS)
+        for name, one in monitors
+    ]
     rest = [
         Way(like, of_store, True, f"a pod with app={D.server} to {D.store}", D.store),
-        Way(like, "dns:kubernetes.default.svc.cluster.local.", True, f"a pod with app={D.server} to the DNS"),
+        Way(like, f"dns:{_API}", True, f"a pod with app={D.server} to the DNS"),
+        Way(like, f"tcp:{_API}:443", True, f"a pod with app={D.server} to the API server"),
         Way(beside, of_store, True, f"a pod here to {D.store}", D.store),
         Way(stranger, of_store, True, f"a pod of {D.other} to {D.store}", D.store),
     ]

@@ -1,0 +1,1 @@
+kubectl label namespace @{other} @{second} reads=metrics
