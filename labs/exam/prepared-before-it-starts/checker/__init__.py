@@ -1,7 +1,11 @@
 """The checks."""
 
-from mlops_lab.checks import check, equal_to, expect, observe
+from pathlib import Path
+
+from mlops_lab.checks import check, equal_to, expect, holds, observe
+from mlops_lab.kit.given import in_manifests
 from mlops_lab.kit.inside import settled
+from mlops_lab.kit.unchanged import changes
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
@@ -9,6 +13,7 @@ from .draw import Drawn
 from .outage import played
 
 D = drawn(Drawn, __file__)
+_START = Path(__file__).parents[1] / "start"
 _DOMAINS = ("ckad/design-and-build",)
 
 
@@ -32,7 +37,8 @@ async def waits_for_the_source(lab: TaskLab) -> None:
     found = await lab.once(played)
     expect(found.waited).because(
         "an init container that ends with 0 is done, whatever it has got: it must go on asking, or fail, after which "
-        "the kubelet starts it again. And only init containers go before the others"
+        "the kubelet starts it again. One that gives up after some tries has to end with another code than 0. And only "
+        "init containers go before the others"
     )
     expect(found.came).because(
         "once the source answers nothing else is to be waited for: kubectl logs -c shows the wait"
@@ -42,10 +48,18 @@ async def waits_for_the_source(lab: TaskLab) -> None:
 
 @check(points=1, needs=has_what_the_source_has, domains=_DOMAINS)
 async def web_is_the_given_one(lab: TaskLab) -> None:
-    """Container `web` runs what it was given, and nothing runs beside it."""
+    """Container `web` is as it was given, but for what it mounts, and nothing runs beside it."""
     pods = await settled(lab, D.app, within=60)
     containers = pods[0]["spec"]["containers"]
     seen = "; ".join(f"{each['name']}: {' '.join(each.get('command') or [])}" for each in containers)
     expect(
         observe("containers", seen, equal_to("web: sh -c exec python3 -m http.server --directory /srv 8080"))
     ).because("what prepares is an init container's; the program itself needs to know nothing of it")
+    given = in_manifests(_START, "Deployment", D.app)["spec"]["template"]["spec"]["containers"][0]
+    now = (await lab.objects.deployment(D.app).present())["spec"]["template"]["spec"]["containers"][0]
+    other = changes(now, {**given, "image": lab.platform.image("v1")}, free=("volumeMounts",))
+    as_given = "web as it was given, but for its mounts"
+    expect(holds(not other, as_given, f"another {', '.join(other[:4])}")).because(
+        "image, probe and resources are the program's, whatever goes before it; kubectl diff -f shows what a manifest "
+        "would change"
+    )

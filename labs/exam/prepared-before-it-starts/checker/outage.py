@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 
-from mlops_lab.checks import Lab, LabError, Observation, holds
+from mlops_lab.checks import Lab, LabError, Observation, absent, holds
 from mlops_lab.kit.deployments import owned_pods
 from mlops_lab.kit.pods import leaving, name
 from mlops_lab.kit.restore import put_back
+from mlops_lab.kit.standing import standing
 from mlops_lab.kube.client import Object
 from mlops_lab.measure.pods.evidence import pod_state
 from mlops_lab.tasks.drawing import drawn
@@ -16,7 +18,8 @@ from .draw import Drawn
 
 _D = drawn(Drawn, __file__)
 _GONE_WITHIN, _MADE_WITHIN, _READY_WITHIN = 40.0, 30.0, 60.0
-_LOOKED_FOR = 6.0  # s that the new pod must wait
+_LOOKED_FOR = 15.0  # s that the new pod must wait
+_HASTY, _SLEEP = "checkers-hasty-copy", "/usr/local/bin/sleep"  # the first in PATH
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,8 @@ async def played(lab: Lab) -> Seen:
             await lab.objects.gone("Pod", name(pod), within=_GONE_WITHIN)
         for each in old:
             await lab.objects.kill(each, grace=0)
-        waited = await _waits(lab, old)
+        async with standing(lab, await _hasty(lab), grace=0):
+            waited = await _waits(lab, old)
     finally:
         await put_back(lab, before)
     if not (await lab.objects.deployment(_D.source).rolled_out(within=_READY_WITHIN)).ok:
@@ -67,10 +71,31 @@ async def _waits(lab: Lab, old: set[str]) -> Observation:
     if not made.ok:
         return made
     await lab.time.pause(_LOOKED_FOR)
+    expected = "`web` of the new pod is not started while the source is away"
     pod = await _new(lab, old)
-    started = pod is None or _web_started(pod)
-    seen = "it is gone" if pod is None else f"it was started: {pod_state(pod)}"
-    return holds(not started, "`web` of the new pod is not started while the source is away", seen)
+    if pod is None or _web_started(pod):
+        return absent(expected, "it is gone" if pod is None else f"it was started: {pod_state(pod)}")
+    hasty = await lab.objects.named("Pod", _HASTY).now() or {"metadata": {}}
+    seen = f"in a copy of the pod that does not sleep between two tries it was started: {pod_state(hasty)}"
+    return holds(not _web_started(hasty), expected, seen)
+
+
+async def _hasty(lab: Lab) -> list[Object]:
+    """A copy of the pod in whose init containers `sleep` ends at once: what gives up after many tries does so now.
+
+    It has no labels, so neither Service nor ReplicaSet takes it for theirs.
+    """
+    spec = copy.deepcopy((await lab.objects.deployment(_D.app).present())["spec"]["template"]["spec"])
+    for each in spec.get("initContainers") or []:
+        own = {"name": _HASTY, "mountPath": _SLEEP, "subPath": "sleep"}
+        each["volumeMounts"] = [*(each.get("volumeMounts") or []), own]
+    volume = {"name": _HASTY, "configMap": {"name": _HASTY, "defaultMode": 0o755}}
+    spec |= {"restartPolicy": "Never", "volumes": [*(spec.get("volumes") or []), volume]}
+    program = {"sleep": "#!/bin/sh\n"}
+    return [
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": _HASTY}, "data": program},
+        {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": _HASTY}, "spec": spec},
+    ]
 
 
 async def _new(lab: Lab, old: set[str]) -> Object | None:
