@@ -12,15 +12,15 @@ D = drawn(Drawn, __file__)
 _DOMAINS = ("ckad/observability-and-maintenance",)
 
 
-@check(points=2, domains=_DOMAINS)
+@check(points=2, owns="its pods", domains=_DOMAINS)
 async def it_has_its_time(lab: TaskLab) -> None:
-    """The program starts without being restarted, and a startup probe gives it the wanted time and no more."""
+    """A new pod's program starts without being restarted; a startup probe gives it the wanted time and no more."""
     (pod, *_) = await settled(lab, D.app, within=60)
     found = numbers(pod, "startupProbe")
     expect(observe("startup probe", found, equal_to(f"GET {D.live} on {D.port}, every 1 s, {D.tries} times"))).because(
         "failureThreshold times periodSeconds is how long a program may take; the other probes begin after that"
     )
-    expect(observe("restarts", await restarts_until_ready(lab), equal_to(0))).because(
+    expect(observe("restarts of a new pod", await restarts_until_ready(lab), equal_to(0))).because(
         "who asks too early, and restarts for it, makes the program begin again and again"
     )
 

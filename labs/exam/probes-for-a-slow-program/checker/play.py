@@ -42,11 +42,14 @@ def numbers(pod: Object, probe: str) -> str:
     port = get.get("port")
     named = {each.get("name"): each["containerPort"] for each in container.get("ports") or []}
     asked = f"GET {get.get('path')} on {named.get(port, port)}"
-    return f"{asked}, every {found.get('periodSeconds')} s, {found.get('failureThreshold')} times"
+    delay = found.get("initialDelaySeconds")
+    told = f"{asked}, every {found.get('periodSeconds')} s, {found.get('failureThreshold')} times"
+    return f"{told}, after a delay of {delay} s" if delay else told
 
 
 async def restarts_until_ready(lab: Lab) -> int:
-    """How often the pod's containers were restarted so far."""
+    """How often the containers of new pods are restarted; earlier restarts may be of somebody's trying it."""
+    await _anew(lab)
     return restarts(*await settled(lab, _D.app, within=60))
 
 
@@ -86,10 +89,10 @@ async def deaf(lab: Lab) -> Observation:
 
 
 async def _anew(lab: Lab) -> None:
-    """New pods, of which no restart is told that the checker has brought about."""
+    """New pods, of which no restart is told that the checker has brought about, or who tried the probes."""
     for pod in await _pods(lab):
         await lab.objects.kill(name(pod), grace=0)
-    await lab.objects.deployment(_D.app).rolled_out(within=_NEW_WITHIN)
+    await _until_ready(lab, True, "its new pods are ready", _NEW_WITHIN)
 
 
 async def _until_ready(lab: Lab, wanted: bool, expected: str, within: float) -> Observation:
