@@ -1,7 +1,12 @@
 """The checks."""
 
-from mlops_lab.checks import Observation, check, equal_to, expect, observe
+from pathlib import Path
+
+from mlops_lab.checks import check, equal_to, expect, holds, observe
+from mlops_lab.kit.prerequisites import must
 from mlops_lab.kit.registry import tags
+from mlops_lab.kit.unchanged import unchanged
+from mlops_lab.kube.client import Object
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
@@ -9,17 +14,25 @@ from .draw import Drawn
 from .following import follows
 
 D = drawn(Drawn, __file__)
+_START = Path(__file__).parents[1] / "start"
+
+
+def said_of(version: Object) -> dict[str, str]:
+    """A version's tags and its description, but for tags that MLflow writes itself."""
+    own = {key: value for key, value in tags(version).items() if not key.startswith("mlflow.")}
+    return {**own, **({"its description": str(version["description"])} if version.get("description") else {})}
 
 
 @check(points=3)
 async def promotes_the_best(lab: TaskLab) -> None:
     """The alias means the version that has the highest metric of those that were accepted, and nothing else is new."""
-    found = await lab.platform.mlflow.versions()
-    there = {str(each["version"]): tags(each).get("accepted") for each in found}
-    wanted = {str(number): each["accepted"] for number, each in enumerate(D.versions, 1)}
-    expect(
-        Observation(there == wanted, "the versions as they were, with their tags", f"versions {sorted(there)}")
-    ).because("to promote is to let an alias mean a version that is there: no new version, no other tag")
+    there = {str(each["version"]): said_of(each) for each in await lab.platform.mlflow.versions()}
+    wanted = {str(number): {"accepted": each["accepted"]} for number, each in enumerate(D.versions, 1)}
+    other = sorted(number for number in {*there, *wanted} if there.get(number) != wanted.get(number))
+    seen = "; ".join(f"version {number}: {there.get(number, 'there is none')}" for number in other)
+    expect(holds(not other, "the versions as they were, with their tags", seen)).because(
+        "to promote is to let an alias mean a version that is there: no new version, no other tag"
+    )
     meant = (await lab.platform.mlflow.by_alias(D.alias) or {}).get("version")
     expect(observe(f"the version that {D.alias} means", meant, equal_to(D.best))).because(
         "each version's run has the metric, and the version itself says whether it was accepted"
@@ -37,7 +50,11 @@ async def remembers_the_one_before(lab: TaskLab) -> None:
 
 @check(points=2, needs=promotes_the_best, owns="the alias")
 async def is_followed(lab: TaskLab) -> None:
-    """The Service serves the promoted version, and follows the alias to another one and back, within 15 s each."""
+    """The Service, its Deployment as it was, serves the promoted version, and follows the alias within 15 s."""
+    must(
+        await unchanged(lab, _START, "Deployment", D.model),
+        "the server follows the alias by itself, so nothing of its Deployment has to change",
+    )
     expect(await follows(lab, D.model, D.alias, (str(D.best), str(D.now), str(D.best)))).because(
         "the server looks at the alias every second, as long as nobody gives it a fixed version; leave it as it was"
     )
