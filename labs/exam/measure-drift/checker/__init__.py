@@ -22,7 +22,7 @@ async def measures(lab: TaskLab) -> None:
 
 @check(points=2, needs=measures)
 async def bears_what_is_missing(lab: TaskLab) -> None:
-    """So it does where values are missing, equal a cut, lie outside of the reference, or leave a bin empty."""
+    """So it does where values are missing, equal a cut, lie outside of the reference, or leave bins nearly empty."""
     for kind, told, why in (
         ("missing", "with missing values", "missing values are a bin of their own, and are no part of the quantiles"),
         (
@@ -39,6 +39,11 @@ async def bears_what_is_missing(lab: TaskLab) -> None:
             "empty",
             "with empty bins",
             f"a share below {D.floor} counts as {D.floor}: without that the logarithm has no value",
+        ),
+        (
+            "rare",
+            "with one value of many in a bin",
+            f"a share below {D.floor} counts as {D.floor}, and not only 0 does",
         ),
     ):
         found = await tried(lab, of_columns(lab, kind))

@@ -10,6 +10,7 @@ from mlops_lab.checks import Lab
 from mlops_lab.kit.drawn import drawn
 
 Values = list[float | None]
+_DRIFTED = (0, 2, 3)  # of the columns of kind "limit", by their place
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,8 @@ def of_columns(lab: Lab, kind: str) -> dict[str, Column]:
     """Columns of a kind, by names that are drawn."""
     draw = drawn(lab, kind)
     names = draw.sample(("temp", "distance", "hour", "wind_speed", "visib", "precip", "seats", "fare"), 4)
+    while _in_order([names[each] for each in _DRIFTED]):
+        draw.shuffle(names)
     return {name: _MAKERS[kind](draw, number) for number, name in enumerate(names)}
 
 
@@ -47,6 +50,11 @@ def _shares(values: Values, cuts: Sequence[float], floor: float) -> list[float]:
     for value in values:
         counts[-1 if value is None else bisect_left(cuts, value)] += 1
     return [max(count / len(values), floor) for count in counts]
+
+
+def _in_order(names: list[str]) -> bool:
+    """Are names in the order of the alphabet, or the other way round?"""
+    return sorted(names) in (names, names[::-1])
 
 
 def _normal(draw: random.Random, rows: int, mean: float = 50.0, spread: float = 12.0) -> Values:
@@ -83,11 +91,20 @@ def _empty(draw: random.Random, number: int) -> Column:
     return Column(_normal(draw, 300), _normal(draw, 120, (50, 90, 10, 51)[number], 0.5))
 
 
+def _rare(draw: random.Random, number: int) -> Column:
+    """Of now one value is missing, or below or above the others: less than the least share."""
+    from . import D
+
+    alone: Values = [(None, -900.0, 900.0, None)[number]]
+    return Column(_normal(draw, 300), [*_normal(draw, int(2 / D.floor), spread=1.0), *alone])
+
+
 def _limit(draw: random.Random, number: int) -> Column:
-    """Two columns that have drifted and two that have not, in an order that is drawn with their names."""
-    return Column(_normal(draw, 500), _normal(draw, 400, 50 + (0.0, 15.0, 0.5, 25.0)[number]))
+    """The columns of `_DRIFTED` have drifted, in no order of their PSI or names, and the other one has not."""
+    return Column(_normal(draw, 500), _normal(draw, 400, 50 + (25.0, 0.0, 15.0, 20.0)[number]))
 
 
 _MAKERS = {
-    "plain": _plain, "missing": _missing, "ties": _ties, "outside": _outside, "empty": _empty, "limit": _limit,
+    "plain": _plain, "missing": _missing, "ties": _ties, "outside": _outside, "empty": _empty, "rare": _rare,
+    "limit": _limit,
 }  # fmt: skip
