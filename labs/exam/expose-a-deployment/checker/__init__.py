@@ -7,6 +7,7 @@ from mlops_lab.kit import given, presence
 from mlops_lab.kit.answering import must_answer
 from mlops_lab.kit.prerequisites import must
 from mlops_lab.kit.probes import Probe, Way, judged, tried
+from mlops_lab.kit.unchanged import unchanged
 from mlops_lab.kube.client import Object
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
@@ -24,13 +25,14 @@ async def port_has_its_name(lab: TaskLab) -> None:
     found = await presence.exists(lab, "Deployment", D.app, "it was there, and its pods are to be reached", others=True)
     containers: list[Object] = found["spec"]["template"]["spec"]["containers"]
     server = next((each for each in containers if each["name"] == "server"), {})
-    ports = {str(each.get("name", "no name")): each["containerPort"] for each in server.get("ports") or []}
-    said = ", ".join(f"{name}: {number}" for name, number in sorted(ports.items())) or "none"
-    expect(
-        holds(ports.get(D.name) == D.port, f"container server names port {D.port} {D.name}", f"its ports: {said}")
-    ).because("the name stands beside the number, in an entry of the container's `ports`")
+    ports = server.get("ports") or []
+    said = "; ".join(", ".join(f"{key} {value}" for key, value in each.items()) for each in ports) or "none"
+    alone = ports == [{"name": D.name, "containerPort": D.port, "protocol": "TCP"}]
+    expect(holds(alone, f"container server names port {D.port} {D.name}, and no more", f"its ports: {said}")).because(
+        "the name stands beside the number, in an entry of the container's `ports`"
+    )
     must(
-        await given.around_is_given(lab, _START, D.app, free=("ports",)),
+        await unchanged(lab, _START, "Deployment", D.app, free=("template.spec.containers[server].ports",)),
         "nothing but the port's name was to change: kubectl rollout history shows what did",
     )
     await given.must_be_given(lab, _START, D.app)
@@ -41,7 +43,11 @@ async def port_has_its_name(lab: TaskLab) -> None:
 
 @check(points=2, needs=port_has_its_name, domains=_DOMAINS)
 async def inside_by_name(lab: TaskLab) -> None:
-    """The first Service leads to all pods of the Deployment, and no other one, by the port's name."""
+    """The first Service leads by the port's name to all pods of the Deployment alone; the old one is as it was."""
+    must(
+        await unchanged(lab, _START, "Deployment", D.old),
+        "the predecessor was to be left alone: what keeps requests from it is the Service's selector",
+    )
     spec = (await lab.objects.service(D.inside))["spec"]
     ports = {each["port"]: each.get("targetPort") for each in spec.get("ports") or []}
     seen = f"port {D.service_port} leads to {ports.get(D.service_port, 'nothing')}"
