@@ -1,9 +1,12 @@
 """The checks."""
 
+from pathlib import Path
+
 from mlops_lab.checks import check, equal_to, expect, holds, observe
 from mlops_lab.kit import deployments, presence
 from mlops_lab.kit.pods import is_running, leaving, name
 from mlops_lab.kit.prerequisites import must
+from mlops_lab.kit.unchanged import unchanged
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
@@ -11,6 +14,7 @@ from .draw import Drawn
 from .keys import decoded, in_clear, of_process, rights
 
 D = drawn(Drawn, __file__)
+_START = Path(__file__).parents[1] / "start"
 
 
 @check(points=2, domains=("ckad/environment-configuration-and-security",))
@@ -56,9 +60,7 @@ async def only_the_server_reads_it(lab: TaskLab) -> None:
     wrong = await rights(lab, D.account, D.secret, D.other, ("default", D.other))
     expect(holds(not wrong, "only what was wanted is allowed", wrong[0] if wrong else "", evidence=wrong[1:])).because(
         "rights add up over all bindings: a new Role takes nothing away that another one gives. resourceNames limits a "
-        "rule to objects; a list is of all, so it can't be limited so"
+        "rule to objects, and who may list or watch one by its name has all that is in it, as by get"
     )
-    own = await presence.exists(lab, "Secret", D.other, "it is another team's, and was to stay")
-    expect(holds(decoded(own, "password") == D.password, "the other Secret as it was", "it is another one")).because(
-        "leave what is another team's as it is"
-    )
+    for kind in ("Secret", "Deployment"):
+        expect(await unchanged(lab, _START, kind, D.other)).because("leave what is another team's as it is")

@@ -16,7 +16,8 @@ import json, pathlib, sys
 found = dict(each.partition("=")[::2] for each in pathlib.Path("/proc/1/environ").read_text().split(chr(0)))
 print(json.dumps({"value": found.get(sys.argv[1])}))
 """
-_CHANGES = ("create", "update", "patch", "delete")
+_READS = ("get", "list", "watch")
+_CHANGES = ("create", "update", "patch", "delete", "deletecollection")
 
 
 def decoded(secret: Object, key: str) -> str | None:
@@ -54,20 +55,19 @@ async def rights(lab: TaskLab, account: str, secret: str, other: str, others: Se
     wrong = []
     if not await _allowed(lab, who, "get", secret):
         wrong.append(f"{account} may not get {secret}")
-    for verb in ("list", "watch"):
-        if await _allowed(lab, who, verb):
-            wrong.append(f"{account} may {verb} all Secrets")
-    if await _allowed(lab, who, "get", other):
-        wrong.append(f"{account} may get {other}")
-    wrong += [f"{account} may {verb} {secret}" for verb in _CHANGES if await _allowed(lab, who, verb, secret)]
+    more = [(verb, secret) for verb in ("list", "watch", *_CHANGES)] + [(verb, other) for verb in _READS]
+    wrong += [f"{account} may {verb} {name}" for verb, name in more if await _allowed(lab, who, verb, name)]
     for each in others:
         whom = f"system:serviceaccount:{lab.namespace}:{each}"
-        wrong += [f"{each} may get {name}" for name in (secret, other) if await _allowed(lab, whom, "get", name)]
-        wrong += [f"{each} may {verb} Secrets" for verb in ("list", "watch") if await _allowed(lab, whom, verb)]
+        reads = [(verb, name) for verb in _READS for name in (secret, other)]
+        wrong += [f"{each} may {verb} {name}" for verb, name in reads if await _allowed(lab, whom, verb, name)]
     return wrong
 
 
-async def _allowed(lab: TaskLab, who: str, verb: str, name: str = "") -> bool:
-    """May a ServiceAccount do so, by itself or as one of its groups?"""
+async def _allowed(lab: TaskLab, who: str, verb: str, name: str) -> bool:
+    """May a ServiceAccount do so with a Secret, by itself or as one of its groups?
+
+    A rule for all Secrets is one for that, too; one with `resourceNames` allows `list` where that name is asked for.
+    """
     groups = ("system:serviceaccounts", f"system:serviceaccounts:{lab.namespace}", "system:authenticated")
     return await lab.allowed(who, verb, "secrets", name=name, groups=groups)
