@@ -1,11 +1,13 @@
 """The checks."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from mlops_lab.checks import check, equal_to, expect, holds, observe
 from mlops_lab.kit import presence
 from mlops_lab.kit.edge import Ask, Said, asked
 from mlops_lab.kit.pods import name
+from mlops_lab.kit.unchanged import unchanged
 from mlops_lab.kube.client import Object
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
@@ -18,7 +20,7 @@ _WITHIN = 12.0
 _PATHS = ("/", "/shop", "/orders/7")
 _HOST = f"{D.app}.example.org"
 _TOO = (_HOST, "*.example.org", "", None)  # hosts of rules that are for it, too
-_WAS = "it was there, and was to stay"
+_START = Path(__file__).parents[1] / "start"
 
 
 @check(points=3, domains=_DOMAINS)
@@ -46,14 +48,9 @@ async def answers(lab: TaskLab) -> None:
 
 @check(points=1, needs=answers, domains=_DOMAINS)
 async def all_else_stays(lab: TaskLab) -> None:
-    """Both Services are as they were, and the neighbour's Ingress answers as before."""
-    for service in (D.app, D.neighbour):
-        spec = (await presence.exists(lab, "Service", service, _WAS))["spec"]
-        ports = ", ".join(f"{each['port']} to {each.get('targetPort')}" for each in spec.get("ports") or [])
-        expect(observe(f"ports of Service {service}", ports, equal_to(f"{D.port} to 8080"))).because(_WAS)
-        own = spec.get("selector") == {"app": service}
-        expect(holds(own, f"Service {service} leads to its own pods", "its selector is another one")).because(_WAS)
-    await presence.exists(lab, "Ingress", D.neighbour, _WAS)
+    """Both Services and the neighbour's Ingress are as they were, and that answers as before."""
+    for kind, each in (("Service", D.app), ("Service", D.neighbour), ("Ingress", D.neighbour)):
+        expect(await unchanged(lab, _START, kind, each)).because("it was in order, and was to stay as it was")
     asks, right = _leads(D.neighbour)
     shown = f"{', '.join(_PATHS)} of {D.neighbour}.example.org lead to Service {D.neighbour}"
     expect(await asked(lab, asks, right, expected=shown, name="client-of-the-other", within=_WITHIN)).because(
