@@ -57,7 +57,7 @@ async def nightly_runs_by_digest(lab: TaskLab) -> None:
 async def digest_is_on_record(lab: TaskLab) -> None:
     """The ConfigMap has the digest that the tag means today."""
     found = await presence.exists(lab, "ConfigMap", D.record, "kubectl create configmap makes it", others=True)
-    said = (found.get("data") or {}).get("digest")
+    said = str((found.get("data") or {}).get("digest")).strip()
     digests = await lab.once(meant)
     expect(Observation(said in digests, f"digest: {digests[0]}", f"digest: {said}")).because(
         "whoever asks later what the tag meant when this was set finds it nowhere else"
