@@ -8,6 +8,7 @@ from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
 from .draw import Drawn
+from .program import what_runs
 from .schedule import meaning
 
 D = drawn(Drawn, __file__)
@@ -30,7 +31,15 @@ async def sends_a_report(lab: TaskLab) -> None:
     expect(holds(there, f"Service {D.desk} has its report", f"it has none of {', '.join(pods)}")).because(
         "the program sends it to the address in DESK"
     )
-    tries = cronjob["spec"]["jobTemplate"]["spec"].get("backoffLimit", 6)
+    spec = cronjob["spec"]["jobTemplate"]["spec"]
+    expect(what_runs(spec["template"]["spec"], lab.platform.image("v1"), f"http://{D.desk}")).because(
+        "who looks after it relies on what was agreed upon: that program in that image, with that address"
+    )
+    many = max(spec.get("completions") or 1, spec.get("parallelism") or 1)
+    expect(observe("pods that each Job needs", many, equal_to(1))).because(
+        "each of them sends a report, and one was wanted: completions and parallelism are 1 where nothing is said"
+    )
+    tries = spec.get("backoffLimit", 6)
     expect(observe("backoffLimit of its Jobs", tries, equal_to(D.tries))).because(
         "it is the Job's and stands in the jobTemplate's spec; where nothing is said it is six"
     )
@@ -66,9 +75,13 @@ async def one_after_the_other(lab: TaskLab) -> None:
 
 @check(points=1, domains=_DOMAINS)
 async def keeps_what_it_should(lab: TaskLab) -> None:
-    """So many Jobs are kept of those that completed, and so many of those that failed."""
+    """So many Jobs are kept of those that completed, and so many of those that failed, whenever that was."""
     spec = (await presence.exists(lab, "CronJob", D.cronjob, _MADE, others=True))["spec"]
     for field, wanted in (("successfulJobsHistoryLimit", D.good), ("failedJobsHistoryLimit", D.bad)):
         expect(observe(field, spec.get(field), equal_to(wanted))).because(
             "where nothing is said, three Jobs that completed are kept, and one that failed"
         )
+    kept = spec["jobTemplate"]["spec"].get("ttlSecondsAfterFinished")
+    expect(holds(kept is None, "its Jobs have no time to live", f"they go {kept} s after their end")).because(
+        "ttlSecondsAfterFinished takes a Job away by its age, so that fewer than were wanted are kept"
+    )
