@@ -1,7 +1,10 @@
 """The checks."""
 
+from pathlib import Path
+
 from mlops_lab.checks import check, equal_to, expect, holds, observe
 from mlops_lab.kit import admission, presence
+from mlops_lab.kit.unchanged import unchanged
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
@@ -9,6 +12,7 @@ from . import trials
 from .draw import Drawn
 
 D = drawn(Drawn, __file__)
+_START = Path(__file__).parents[1] / "start"
 _DOMAINS = ("cka/workloads-and-scheduling",)
 
 
@@ -38,7 +42,7 @@ async def waits_in_turn(lab: TaskLab) -> None:
 
 @check(points=1, domains=_DOMAINS)
 async def raises_nobody_else(lab: TaskLab) -> None:
-    """A pod that names no class has the priority that it had before there were these classes."""
+    """A pod that names no class has the priority that it had before, and the Deployments are otherwise as they were."""
     for name in (D.high, D.polite):
         found = await presence.exists(lab, "PriorityClass", name, "pods name their class, which must be there first")
         default = bool(found.get("globalDefault"))
@@ -52,3 +56,10 @@ async def raises_nobody_else(lab: TaskLab) -> None:
     expect(observe("priority of a pod without a class", seen, equal_to(usual))).because(
         "it is 0, or that of the class that was the global default before"
     )
+    for name in (D.batch, D.urgent, D.report):
+        # What a class fills in, too; the numbers of pods are looked at before.
+        own = () if name == D.batch else ("template.spec.priority*", "template.spec.preemptionPolicy")
+        expect(await unchanged(lab, _START, "Deployment", name, free=("replicas", *own))).because(
+            f"only pods of {D.urgent} and {D.report} were to get a class: with one of its own {D.batch} waits beside "
+            "them, and not behind them"
+        )

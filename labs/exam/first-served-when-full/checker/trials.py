@@ -53,10 +53,11 @@ async def priority_of(lab: TaskLab, name: str, value: int) -> Observation:
 
 async def takes_over(lab: TaskLab) -> Observation:
     """Whether a new pod of the urgent Deployment gets the place that the first one's pod has."""
-    async with _first_has_it(lab), scaled(lab, D.urgent, 1):
+    async with _first_has_it(lab) as holder, scaled(lab, D.urgent, 1):
         seen = await _until(lab, D.urgent, is_running)
+        stays = holder in [each["metadata"]["uid"] for each in await _pods(lab, D.batch)]
     took = f"a new pod of {D.urgent} takes the place from {D.batch}'s"
-    return holds(seen, took, f"{D.batch}'s pod keeps it")
+    return holds(seen and not stays, took, "both run at once" if seen else f"{D.batch}'s pod keeps it")
 
 
 async def waits_for_its_turn(lab: TaskLab) -> Observation:
