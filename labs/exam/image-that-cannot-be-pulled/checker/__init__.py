@@ -9,6 +9,7 @@ from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
 from .draw import Drawn
+from .revisions import is_old, older_than_the_rollout
 
 D = drawn(Drawn, __file__)
 
@@ -37,7 +38,10 @@ async def rollout_has_ended(lab: TaskLab) -> None:
 
 @check(points=2, needs=rollout_has_ended, domains=("cka/troubleshooting", "ckad/deployment"))
 async def no_request_is_lost(lab: TaskLab) -> None:
-    """The pod that asks all the time has lost no request."""
+    """The pod that asks all the time is that of the beginning, and has lost no request."""
+    expect(await older_than_the_rollout(lab, "caller")).because(
+        "a pod that is made anew has forgotten what the one before has lost: leave it as it is"
+    )
     expect(await nothing_lost(lab, "caller", namespace=lab.namespace)).because(
         "pods of the old image served on while the new one could not be pulled: who deletes them, or scales them to "
         "none, takes the service away until new pods are ready"
@@ -49,11 +53,7 @@ async def way_back_stays(lab: TaskLab) -> None:
     """The Deployment still has a revision of the old image to go back to."""
     found = await deployments.exists(lab, D.name, why="the Service's pods are this Deployment's")
     sets = [each for each in await lab.objects.all("ReplicaSet") if made_by(each, found)]
-    old = [
-        each
-        for each in sets
-        if {one["image"] for one in every_container(each["spec"]["template"]["spec"])} == {lab.platform.image("v1")}
-    ]
+    old = [each for each in sets if is_old(lab, each)]
     seen = f"{len(sets)} revisions, none of them with v1 alone"
     expect(holds(bool(old), "a revision whose containers are all of v1", otherwise=seen)).because(
         "kubectl rollout undo goes back to a ReplicaSet that is still there: who makes the Deployment anew, or sets "
