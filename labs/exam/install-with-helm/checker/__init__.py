@@ -1,20 +1,15 @@
 """The checks."""
 
-import base64
-from pathlib import Path
-
-import yaml
-
 from mlops_lab.checks import check, equal_to, expect, holds, observe
 from mlops_lab.kit import presence
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
+from . import chart
 from .draw import Drawn
 from .releases import Release, revisions, status, values
 
 D = drawn(Drawn, __file__)
-_CHART = Path(__file__).parents[1] / "start" / "chart"
 _DOMAINS = ("cka/cluster-architecture", "ckad/deployment")
 
 
@@ -41,12 +36,10 @@ async def is_installed(lab: TaskLab) -> None:
     """The new release was installed from the chart as it was given, with the values that were wanted."""
     found = await revisions(lab, D.new, "helm install gives a release its name; the Namespace is kubectl's")
     first = found[0]
-    expect(holds(_is_given(first), "of the given chart", "its chart, or the values in it, are others")).because(
+    expect(holds(chart.is_in(lab, first), "of the given chart", "its chart, or the values in it, are others")).because(
         "a chart is for many releases: what one of them needs is set for it, by --set or --values"
     )
-    set_first = values(first)
-    seen = f"{set_first.get('replicas')} replicas, message {set_first.get('message')}"
-    expect(observe("set for revision 1", seen, equal_to(f"{D.first} replicas, message {D.message}"))).because(
+    expect(observe("set for revision 1", _set(first), equal_to(f"{D.first} replicas, message {D.message}"))).because(
         "helm get values --revision 1 shows what was set when it was installed"
     )
 
@@ -60,18 +53,21 @@ async def is_upgraded(lab: TaskLab) -> None:
     expect(holds(two, "two revisions, the second one deployed", f"revisions: {said}")).because(
         "each helm upgrade makes a revision, which helm history shows; what kubectl changes makes none"
     )
+    last = found[-1]
+    expect(observe("set for revision 2", _set(last), equal_to(f"{D.then} replicas, message {D.message}"))).because(
+        "helm get values shows what is set now: an upgrade begins with the chart's own values, unless it reuses those "
+        "of the release, and a name that the chart does not know sets nothing. The next upgrade undoes what kubectl did"
+    )
+    kept = chart.is_in(lab, last) and chart.lies_there(lab)
+    expect(holds(kept, "of the given chart, whose files are as they were", "the chart's files are others")).because(
+        "a chart is for many releases: what one of them needs is set for it, and the files stay as they are"
+    )
     await _answers(lab, D.new, D.message, D.then)
 
 
-def _is_given(release: Release) -> bool:
-    """Is a release of the given chart, with its templates and the values in it? The image's name is the cluster's."""
-    chart = release.get("chart") or {}
-    own = yaml.safe_load((_CHART / "values.yaml").read_text(encoding="utf-8"))
-    files = {f"templates/{file.name}": file.read_bytes() for file in (_CHART / "templates").iterdir()}
-    templates = {str(each["name"]): base64.b64decode(each["data"]) for each in chart.get("templates") or []}
-    found = chart.get("values") or {}
-    same = {**found, "image": None} == {**own, "image": None}
-    return (chart.get("metadata") or {}).get("name") == D.chart and same and templates == files
+def _set(release: Release) -> str:
+    """What was set for a revision, of what was wanted."""
+    return f"{values(release).get('replicas')} replicas, message {values(release).get('message')}"
 
 
 async def _answers(lab: TaskLab, name: str, message: str, replicas: int) -> None:
