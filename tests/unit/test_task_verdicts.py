@@ -1,0 +1,79 @@
+"""What tasks' checkers say where no mistake of theirs shows it: what has to do with times, and right ways to write."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from mlops_lab.labs.checker import load
+from mlops_lab.tasks.rendering import render
+from mlops_lab.tasks.task import bank, named
+from tests.made_up import NothingThere, Room, made_up_lab
+
+Loaded = Callable[[str], ModuleType]
+LONG_AGO = datetime(2024, 5, 1, tzinfo=UTC)
+IMAGE = "localhost:5001/flight-delay:v1"
+
+
+@pytest.fixture
+def loaded(tmp_path: Path) -> Loaded:
+    """The checker of a task that is drawn."""
+    return lambda task: load(render(named(task, bank()), 3, "spaceless", tmp_path / task))
+
+
+@pytest.mark.parametrize(
+    ("more", "said"), [(-1, ""), (0, ""), (1, "token abcdef is good for"), (20, "token abcdef is")]
+)
+def test_a_token_is_good_for_as_long_as_it_was_made_for(loaded: Loaded, more: int, said: str) -> None:
+    """None of these is good any more now."""
+    checker = loaded("join-a-node")
+    end = LONG_AGO + timedelta(hours=checker.D.hours + more)
+    words = {"token-id": "abcdef", "expiration": end.isoformat()}
+    data = {name: base64.b64encode(text.encode()).decode() for name, text in words.items()}
+    found = checker._too_long({"metadata": {"creationTimestamp": LONG_AGO.isoformat()}, "data": data})
+    assert found.startswith(said) and bool(found) == bool(said)
+
+
+@pytest.mark.parametrize(
+    ("right", "container"),
+    [
+        (True, {"command": ["python3", "/program/report.py"]}),
+        (True, {"args": ["python3", "-u", "/program/report.py"], "env": [{"name": "DESK", "valueFrom": {}}]}),
+        (True, {"command": ["sh", "-c"], "args": ["exec /usr/bin/python3 /program/report.py\n"]}),
+        (False, {"command": ["python3", "-c", "import urllib.request"]}),
+        (False, {"command": ["python3", "/program/report.py"], "env": [{"name": "DESK", "value": "http://10.0.0.1"}]}),
+        (False, {"command": ["python3", "/program/report.py"], "image": "localhost:5001/flight-delay:v2"}),
+    ],
+)
+def test_what_a_cronjob_runs_may_be_written_in_several_ways(loaded: Loaded, right: bool, container: Any) -> None:
+    what_runs = loaded("every-so-often").what_runs
+    assert what_runs({"containers": [{"image": IMAGE} | container]}, IMAGE, "http://desk").ok is right
+
+
+@pytest.mark.parametrize(("seconds", "right"), [(-60, True), (0, True), (1, False)])
+def test_a_pod_that_was_made_anew_is_younger_than_the_rollout(loaded: Loaded, seconds: int, right: bool) -> None:
+    def made(after: int, image: str) -> Any:
+        when = (LONG_AGO + timedelta(seconds=after)).isoformat()
+        spec = {"template": {"spec": {"containers": [{"image": f"localhost:5001/flight-delay:{image}"}]}}}
+        return {"metadata": {"creationTimestamp": when}, "spec": spec}
+
+    class Objects(NothingThere):
+        def named(self, kind: str, name: str) -> Any:
+            async def now() -> Any:
+                return made(seconds, "v1")
+
+            return Room(now=now)
+
+        async def all(self, kind: str, selector: str = "") -> list[Any]:
+            return [made(-90, "v1"), made(0, "v2.0"), made(100, "v2")]
+
+    lab: Any = made_up_lab(objects=Objects())
+    seen = asyncio.run(loaded("image-that-cannot-be-pulled").older_than_the_rollout(lab, "caller"))
+    assert seen.ok is right
