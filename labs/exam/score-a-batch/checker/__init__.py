@@ -1,7 +1,11 @@
 """The checks."""
 
+from pathlib import Path
+
 from mlops_lab.checks import check, equal_to, expect, observe
 from mlops_lab.kit import jobs, presence
+from mlops_lab.kit.prerequisites import must
+from mlops_lab.kit.unchanged import unchanged
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
@@ -9,13 +13,18 @@ from .draw import Drawn
 from .scored import as_the_model_says, each_once, lines_of
 
 D = drawn(Drawn, __file__)
+_START = Path(__file__).parents[1] / "start"
 
 
 @check(points=2, domains=("ckad/design-and-build",))
 async def works_part_by_part(lab: TaskLab) -> None:
-    """The Job has completed: three indexed completions, two at a time, with as many retries as wanted."""
+    """The Job has completed: three indexed completions of the image, two at a time, with as many retries as wanted."""
     found = await presence.exists(lab, "Job", D.job, "kubectl create job, or a manifest, makes it", others=True)
     spec = found["spec"]
+    images = sorted({each["image"].partition("@")[0] for each in spec["template"]["spec"]["containers"]})
+    expect(observe("image of its pods", ", ".join(images), equal_to(lab.platform.image("v1")))).because(
+        "the task says which image has what the program needs"
+    )
     expect(observe("completionMode", spec.get("completionMode"), equal_to("Indexed"))).because(
         "only then does each pod have a completion index, which says what its part is"
     )
@@ -24,7 +33,7 @@ async def works_part_by_part(lab: TaskLab) -> None:
         "two pods at a time were wanted; the default is one"
     )
     expect(observe("backoffLimit", spec.get("backoffLimit"), equal_to(D.retries))).because(
-        "it says how many pods may fail until the Job has; the default is 6"
+        "it says how many failed pods are replaced by new ones; with one more the Job has failed. The default is 6"
     )
     expect(await jobs.ended(lab, D.job, within=60)).because("its log says why the program ended: kubectl logs job/NAME")
 
@@ -32,6 +41,8 @@ async def works_part_by_part(lab: TaskLab) -> None:
 @check(points=3, needs=works_part_by_part, domains=("ckad/observability-and-maintenance",))
 async def scores_each_flight_once(lab: TaskLab) -> None:
     """Each flight is in the log of one of the Job's pods once, with the probability that the Service gives for it."""
+    for kind, name in (("Deployment", D.model), ("Service", D.model), ("ConfigMap", D.batch)):
+        must(await unchanged(lab, _START, kind, name), "what was there when the task began was to stay as it is")
     lines = await lines_of(lab, D.job)
     expect(each_once(lines, D.parts)).because(
         "each pod is to score the part of its own index: part-0.json has the flights of index 0, and so on"
