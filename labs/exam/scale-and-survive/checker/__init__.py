@@ -1,8 +1,12 @@
 """The checks."""
 
+from pathlib import Path
+
 from mlops_lab.checks import check, equal_to, expect, holds, observe
 from mlops_lab.kit import autoscalers, deployments
 from mlops_lab.kit.answering import must_answer
+from mlops_lab.kit.prerequisites import must
+from mlops_lab.kit.unchanged import unchanged
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
@@ -11,6 +15,14 @@ from .draw import Drawn
 
 D = drawn(Drawn, __file__)
 _LEAST = 2
+_START = Path(__file__).parents[1] / "start"
+# Of the Deployment, what is not the server's program or readiness probe.
+_SERVER = "template.spec.containers[server]"
+_AROUND = (
+    *(f"{_SERVER}.{field}" for field in ("resources", "lifecycle", "livenessProbe", "startupProbe")), "replicas",
+    "strategy", "minReadySeconds", "progressDeadlineSeconds", "revisionHistoryLimit", "template.metadata",
+    "template.spec.affinity", "template.spec.t*",
+)  # fmt: skip
 
 
 @check(points=3, domains=("cka/workloads-and-scheduling",))
@@ -44,12 +56,16 @@ async def has_an_autoscaler(lab: TaskLab) -> None:
 
 @check(points=3, needs=has_an_autoscaler, owns="a pod", domains=("ckad/observability-and-maintenance",))
 async def survives_a_deletion(lab: TaskLab) -> None:
-    """With 60 requests a second none fails while one of the pods is deleted, in a cluster where much changes."""
+    """While a pod is deleted none of 60 requests a second fails, and it still answers nodes that hear of it late."""
     answer = await lab.traffic.first_answer(lambda: lab.traffic.get(D.model, "/"), within=15)
     expect(observe("the model that answers", answer.fields_if_any.get("model"), equal_to(D.release))).because(
         "leave the Service as it was, and the program of the pods behind it"
     )
     await must_answer(lab, D.model, D.model)
+    for kind, free in (("Deployment", _AROUND), ("Service", ()), ("ConfigMap", ())):
+        must(
+            await unchanged(lab, _START, kind, D.model, free=free), "Service, program and readiness probe were to stay"
+        )
     expect(await lost_with_a_pod(lab, D.model)).because(
         "a pod that is deleted still gets requests until every node has heard of it. A preStop that waits for that "
         "keeps the server answering; it counts into terminationGracePeriodSeconds, after which the container is killed"
