@@ -1,14 +1,19 @@
 """The checks."""
 
+from pathlib import Path
+
 from mlops_lab.checks import check, equal_to, expect, holds, observe, quantity
 from mlops_lab.kit import presence
+from mlops_lab.kit.prerequisites import must
+from mlops_lab.kit.unchanged import unchanged
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
 from .draw import Drawn
-from .trial import deleted_claim
+from .trial import deleted_claim, own_volume_stays
 
 D = drawn(Drawn, __file__)
+_START = Path(__file__).parents[1] / "start"
 _DEFAULT = "storageclass.kubernetes.io/is-default-class"
 _PROVISIONER = "rancher.io/local-path"
 
@@ -54,6 +59,7 @@ async def claim_is_bound(lab: TaskLab) -> None:
     expect(holds(quantity(size) == D.size * 2**20, f"it asks for {D.size}Mi", otherwise=f"it asks for {size}")).because(
         "Mi are 1,048,576 bytes each, M a million"
     )
+    must(await unchanged(lab, _START, "Pod", D.pod), "the pod was right as it was, and was to stay so")
     seen = await lab.objects.named("Pod", D.pod).until(
         lambda pod: (pod or {}).get("status", {}).get("phase") == "Running",
         expected=f"Pod {D.pod} runs", shown=lambda pod: (pod or {}).get("status", {}).get("phase", "gone"), within=60,
@@ -63,8 +69,12 @@ async def claim_is_bound(lab: TaskLab) -> None:
 
 @check(points=2, needs=made_when_needed, domains=("cka/storage",))
 async def volumes_outlive_their_claims(lab: TaskLab) -> None:
-    """A volume that the class makes for another claim is still there when that claim has been deleted."""
+    """A volume that the class makes for another claim outlives that; the claim's own has the same policy."""
     expect(await deleted_claim(lab, D.storage_class)).because(
         "a class hands its reclaimPolicy to the volumes that it makes; Delete, which is meant where nothing is said, "
         "deletes them with their claims"
+    )
+    must(
+        await own_volume_stays(lab, D.claim, D.storage_class),
+        "a volume has the policy that its class had when it was made; a class that is made anew changes none of them",
     )

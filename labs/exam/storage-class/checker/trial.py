@@ -1,7 +1,7 @@
-"""A claim of the checker's own: bound, deleted, and what became of its volume."""
+"""A claim of the checker's own: bound, deleted, and what became of its volume; and the volume of the wanted claim."""
 
 from mlops_lab.base.errors import LabError
-from mlops_lab.checks import Observation
+from mlops_lab.checks import Observation, holds
 from mlops_lab.kit.standing import remove_leftover
 from mlops_lab.tasks.lab import TaskLab
 
@@ -50,6 +50,15 @@ async def deleted_claim(lab: TaskLab, storage_class: str) -> Observation:
         await lab.objects.delete("PersistentVolumeClaim", _NAME)
         if volume and await lab.objects.named("PersistentVolume", volume).now():
             await _delete_with_its_folder(lab, volume)
+
+
+async def own_volume_stays(lab: TaskLab, claim: str, storage_class: str) -> Observation:
+    """Does the volume of the candidate's claim outlive it? One that is not made yet gets what the class says then."""
+    found = await lab.objects.named("PersistentVolumeClaim", claim).now()
+    made = found["spec"].get("volumeName") if found and found["spec"].get("storageClassName") == storage_class else None
+    volume = await lab.objects.named("PersistentVolume", made).now() if made else None
+    policy = volume["spec"].get("persistentVolumeReclaimPolicy") if volume else "Retain"
+    return holds(policy == "Retain", f"the volume of claim {claim} outlives it", f"its reclaim policy is {policy}")
 
 
 async def _delete_with_its_folder(lab: TaskLab, volume: str) -> None:
