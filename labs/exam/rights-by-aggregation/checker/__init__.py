@@ -1,15 +1,18 @@
 """The checks."""
 
 from mlops_lab.checks import absent, check, expect, holds
+from mlops_lab.kit.prerequisites import must
 from mlops_lab.kube.client import Object
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
 from .draw import Drawn
-from .gathering import gathers_what_comes, gets, rights_of
+from .gathering import GROUP, TRIALS, gets, one_that_comes, rights_of
 
 D = drawn(Drawn, __file__)
 _DOMAINS = ("cka/cluster-architecture",)
+_KNOWN_WITHIN = 8.0  # s until the API server has heard of a rule
+_NOT_WANTED = ("watch", "create", "update", "patch", "delete", "deletecollection")
 _PARTS = {
     D.one: {("", "pods", "get"), ("", "pods", "list"), ("", "pods/log", "get"), ("", "pods/log", "list")},
     D.two: {("batch", D.resource, verb) for verb in ("get", "create", "delete")},
@@ -18,7 +21,7 @@ _PARTS = {
 
 @check(points=2, domains=_DOMAINS)
 async def gathers_rights(lab: TaskLab) -> None:
-    """The team's ClusterRole has the rights of both ClusterRoles, and of one with the label that comes later."""
+    """The team's ClusterRole has the rights of both, and of one with the label that comes later; of no other team's."""
     await _there(lab, "ClusterRole", D.team)
     for name, rights in _PARTS.items():
         part = await _there(lab, "ClusterRole", name)
@@ -28,15 +31,16 @@ async def gathers_rights(lab: TaskLab) -> None:
         expect(await gets(lab, rights, f"has the rights of {name}")).because(
             "what is gathered are the rules of ClusterRoles with the label: kubectl get clusterroles --show-labels"
         )
-    expect(await gathers_what_comes(lab)).because(
-        "an aggregationRule selects ClusterRoles by their labels, and a controller copies their rules, then and "
-        "whenever they change; rules that are written by hand stay what they are"
-    )
+    async with one_that_comes(lab) as seen:
+        expect(seen).because(
+            "an aggregationRule selects ClusterRoles by their labels and the values of these, and a controller copies "
+            "their rules, then and whenever they change; rules that are written by hand stay what they are"
+        )
 
 
 @check(points=2, needs=gathers_rights, domains=_DOMAINS)
 async def user_in_one_namespace(lab: TaskLab) -> None:
-    """The user has the team's rights in the Namespace, in no other one, and no others."""
+    """The user has the team's rights in the Namespace, also such as come later; in no other one, and no others."""
     asked = {
         ("list", "pods", "", "", ""): True,
         ("get", "pods", "", "log", ""): True,
@@ -50,6 +54,14 @@ async def user_in_one_namespace(lab: TaskLab) -> None:
     }
     await _as_wanted(lab, D.user, (), asked, f"user {D.user} has the team's rights here, and in no other Namespace")
     await _as_wanted(lab, "somebody-else", (), {("list", "pods", "", "", ""): False}, "another user has none of them")
+    async with one_that_comes(lab) as gathered:
+        must(gathered, "the team's ClusterRole is to get it, and by that the user")
+        seen = await lab.time.eventually(
+            lambda: lab.allowed(D.user, "get", TRIALS, group=GROUP, groups=("system:authenticated",)), bool,
+            expected=f"user {D.user} may do what a ClusterRole of the team's says that is made now",
+            shown=lambda may: f"{D.user} {'may' if may else 'may not'}", within=_KNOWN_WITHIN,
+        )  # fmt: skip
+        must(seen, f"a binding to {D.team} gives all that is gathered there; one to its parts gives theirs alone")
 
 
 @check(points=2, domains=_DOMAINS)
@@ -60,7 +72,7 @@ async def group_in_the_cluster(lab: TaskLab) -> None:
     both = ("nodes", "persistentvolumes")
     asked = {
         **{(verb, each, "", "", "*"): True for each in both for verb in ("get", "list")},
-        **{(verb, each, "", "", "*"): False for each in both for verb in ("patch", "delete", "create")},
+        **{(verb, each, "", "", "*"): False for each in both for verb in _NOT_WANTED},
         ("get", "nodes", "", "proxy", "*"): False,
         ("list", "pods", "", "", "*"): False,
         ("list", "persistentvolumeclaims", "", "", ""): False,

@@ -1,6 +1,9 @@
-"""A ClusterRole of the checker's own, made while it looks: is it gathered?"""
+"""ClusterRoles of the checker's own, made while it looks: is the one gathered, and the other one not?"""
 
-from mlops_lab.checks import Observation
+import contextlib
+from collections.abc import AsyncIterator
+
+from mlops_lab.checks import Observation, absent
 from mlops_lab.kit.standing import standing
 from mlops_lab.kube.client import Object
 from mlops_lab.tasks.drawing import drawn
@@ -10,7 +13,7 @@ from .draw import Drawn
 
 D = drawn(Drawn, __file__)
 _WITHIN = 10.0  # s until the controller has written it
-_RULE = {"apiGroups": ["trial.example.com"], "resources": ["trials"], "verbs": ["get"]}
+GROUP, TRIALS, _OTHERS = "trial.example.com", "trials", "others"
 
 
 def rights_of(role: Object | None) -> set[tuple[str, str, str]]:
@@ -32,11 +35,26 @@ async def gets(lab: TaskLab, rights: set[tuple[str, str, str]], expected: str) -
     )  # fmt: skip
 
 
-async def gathers_what_comes(lab: TaskLab) -> Observation:
-    """Does the team's ClusterRole get the rules of one with the label that is made now?"""
-    role: Object = {
-        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "rules": [_RULE],
-        "metadata": {"name": f"{D.team}-trial", "labels": {f"{D.label}/part-of": D.team}},
+@contextlib.asynccontextmanager
+async def one_that_comes(lab: TaskLab) -> AsyncIterator[Observation]:
+    """While the block runs there is a ClusterRole more of the team's: does the team's ClusterRole get its rules?
+
+    Another team has one more, too, of which it gets none.
+    """
+    other, role = _role(f"{D.team}-not", f"{D.team}-not", _OTHERS), _role(f"{D.team}-trial", D.team, TRIALS)
+    async with standing(lab, [other, role]):
+        seen = await gets(lab, rights_of(role), "has the rights of a ClusterRole with the label that is made now")
+        found = await lab.objects.named("ClusterRole", D.team).now()
+        if seen.ok and rights_of(other) <= rights_of(found):
+            with_it = f"{D.label}/part-of: {D.team}-not"
+            seen = absent("no rights of another team's ClusterRole", f"it has those of one with the label {with_it}")
+        yield seen
+
+
+def _role(name: str, part_of: str, resource: str) -> Object:
+    """A ClusterRole with the label of a team, which may get a resource that nobody else speaks of."""
+    return {
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole",
+        "metadata": {"name": name, "labels": {f"{D.label}/part-of": part_of}},
+        "rules": [{"apiGroups": [GROUP], "resources": [resource], "verbs": ["get"]}],
     }  # fmt: skip
-    async with standing(lab, [role]):
-        return await gets(lab, rights_of(role), "has the rights of a ClusterRole with the label that is made now")
