@@ -1,9 +1,14 @@
 """The checks."""
 
+from pathlib import Path
+
 from mlops_lab.checks import Observation, at_most, check, equal_to, expect, holds, observe
 from mlops_lab.kit import jobs, presence
+from mlops_lab.kit.given import in_manifests
 from mlops_lab.kit.logs import last_lines
 from mlops_lab.kit.pods import newest
+from mlops_lab.kit.prerequisites import must
+from mlops_lab.kit.unchanged import unchanged
 from mlops_lab.kube.client import Object
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
@@ -11,6 +16,7 @@ from mlops_lab.tasks.lab import TaskLab
 from .draw import Drawn
 
 D = drawn(Drawn, __file__)
+_START = Path(__file__).parents[1] / "start"
 _SAYS = f"{D.orders} orders"
 _DONE_WITHIN = 25.0  # s; a run takes 6
 _AGAIN_WITHIN = 15.0
@@ -23,11 +29,21 @@ _EVENTS = (
 
 @check(points=3, owns="a run", domains=("cka/troubleshooting", "ckad/observability-and-maintenance"))
 async def a_run_completes(lab: TaskLab) -> None:
-    """A run of the CronJob's template completes, and says how many orders there are."""
-    await presence.exists(lab, "CronJob", D.name, "it was there, and was to be mended", others=True)
+    """A run of the CronJob's template completes, and says how many orders there are, by the given program."""
+    found = await presence.exists(lab, "CronJob", D.name, "it was there, and was to be mended", others=True)
     async with jobs.started_from(lab, D.name) as job:
         expect(await jobs.ended(lab, job, within=_DONE_WITHIN)).because(_EVENTS)
         expect(await _says(lab, job)).because("the program counts the lines of the file that the ConfigMap gives it")
+    template, orders = found["spec"]["jobTemplate"], f"{D.name}-orders"
+    given = in_manifests(_START, "CronJob", D.name)["spec"]["jobTemplate"]
+    same = [each[1:] for each in _program(template)] == [each[1:] for each in _program(given)]
+    must(holds(same, "it runs the given command", "it runs another one"), "the program was right as it was")
+    mounted = _config_maps(template["spec"]["template"]["spec"])
+    must(
+        observe("ConfigMaps that its pods mount", ", ".join(mounted) or "none", equal_to(orders)),
+        "that is where the orders come in; in a copy there are only those of today",
+    )
+    must(await unchanged(lab, _START, "ConfigMap", orders), "the ConfigMap was right as it was")
 
 
 @check(points=2, needs=a_run_completes, domains=("cka/troubleshooting", "ckad/observability-and-maintenance"))
@@ -54,7 +70,7 @@ async def bounds_stay(lab: TaskLab) -> None:
     expect(holds(not spec.get("suspend"), "it is not suspended", otherwise="it is suspended")).because(why)
     expect(observe("further tries", job.get("backoffLimit", 6), at_most(1))).because(why)
     expect(
-        observe("seconds that a run may take", job.get("activeDeadlineSeconds", "without end"), at_most(20))
+        observe("seconds that a run may take", job.get("activeDeadlineSeconds", "without end"), at_most(_LIMIT))
     ).because(why)
     account = job["template"]["spec"].get("serviceAccountName", "default")
     expect(observe("ServiceAccount", account, equal_to(f"{D.name}-reader"))).because(
@@ -62,12 +78,19 @@ async def bounds_stay(lab: TaskLab) -> None:
     )
 
 
-def _program(job: Object) -> list[object]:
+def _program(job: Object) -> list[list[object]]:
     """What the containers of a Job run."""
     return [
         [each.get(name) for name in ("image", "command", "args")]
         for each in job["spec"]["template"]["spec"]["containers"]
     ]
+
+
+def _config_maps(pod: Object) -> list[str]:
+    """The names of the ConfigMaps that a pod mounts."""
+    volumes = pod.get("volumes") or []
+    sources = [*volumes, *(each for volume in volumes for each in (volume.get("projected") or {}).get("sources") or [])]
+    return [str(each["configMap"].get("name")) for each in sources if each.get("configMap")]
 
 
 async def _says(lab: TaskLab, job: str) -> Observation:
