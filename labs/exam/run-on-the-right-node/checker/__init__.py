@@ -27,7 +27,7 @@ async def runs_only_where_the_label_is(lab: TaskLab) -> None:
         )
 
 
-@check(points=3, owns="both Deployments", domains=("cka/workloads-and-scheduling",))
+@check(points=3, owns="both Deployments and the label", domains=("cka/workloads-and-scheduling",))
 async def keeps_away_from_the_other(lab: TaskLab) -> None:
     """Pods of the second Deployment run on nodes without a pod of the first; a new one waits while there is none."""
     await trials.placed(lab, D.shy)
@@ -35,5 +35,6 @@ async def keeps_away_from_the_other(lab: TaskLab) -> None:
         "a pod is placed where there is room, whoever else is there, unless its template says beside whom it can't be"
     )
     expect(await trials.waits_while_they_are_everywhere(lab)).because(
-        "it is to keep away from pods, wherever they are, not from a node; and preferred is no more than a wish"
+        "it is to keep away from pods, whatever node they are on and whatever labels that has: with the "
+        "topologyKey kubernetes.io/hostname each node is for itself; and preferred is no more than a wish"
     )

@@ -106,7 +106,7 @@ async def waits_while_they_are_everywhere(lab: TaskLab) -> Observation:
     """Whether a new pod of the second Deployment finds no node while each has a pod like the first one's."""
     template = (await lab.objects.deployment(D.fixed).present())["spec"]["template"]
     nodes = await lab.nodes.workers(1)
-    async with scaled(lab, D.shy, 0):
+    async with label_taken_away(lab):  # nothing may depend on it
         must(await _none_left(lab, D.shy), "its pods must end first")
         doubles = [_double(lab, f"double-{number}", template, node) for number, node in enumerate(nodes)]
         async with standing(lab, doubles, grace=0):
