@@ -1,12 +1,15 @@
 """The checks."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from mlops_lab.checks import check, equal_to, expect, holds, observe
 from mlops_lab.kit import presence
 from mlops_lab.kit.autoscalers import Autoscaler, autoscalers_of
 from mlops_lab.kit.deployments import pod_counts, rolled_out
+from mlops_lab.kit.given import in_manifests
 from mlops_lab.kit.prerequisites import must
+from mlops_lab.kit.unchanged import unchanged
 from mlops_lab.kube.client import Object
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
@@ -15,7 +18,12 @@ from .draw import Drawn
 
 D = drawn(Drawn, __file__)
 _LOOKED_WITHIN, _COMPUTED_WITHIN, _GROWN_WITHIN = 20, 40, 60  # s; an autoscaler looks every 15 s
-_PROGRAM = ["python3", "/program/serve.py"]
+_START = Path(__file__).parents[1] / "start"
+# Of the Deployment, what is no part of its container.
+_AROUND = (
+    "replicas", "strategy", "minReadySeconds", "progressDeadlineSeconds", "revisionHistoryLimit", "template.metadata",
+    "template.spec.affinity", "template.spec.t*",
+)  # fmt: skip
 _RATE = 6  # requests a second, of 30 ms CPU each
 _DOMAINS = ("cka/workloads-and-scheduling",)
 
@@ -55,10 +63,8 @@ async def moves_gently(lab: TaskLab) -> None:
 
 @check(points=3, needs=keeps_to_its_bounds, owns="the Deployment", domains=_DOMAINS)
 async def grows_under_load(lab: TaskLab) -> None:
-    """The Deployment's pods request the wanted CPU, and under load the autoscaler gives it more of them."""
+    """The Deployment's pods request the wanted CPU, and nothing else is new; under load it gets more of them."""
     found = await lab.objects.deployment(D.app).present()
-    first = found["spec"]["template"]["spec"]["containers"][0]
-    must(holds(first.get("command") == _PROGRAM, "the program that was given", "another one"), "it was to stay")
     asked = [
         ((each.get("resources") or {}).get("requests") or {}).get("cpu", "0")
         for each in found["spec"]["template"]["spec"]["containers"]
@@ -66,6 +72,11 @@ async def grows_under_load(lab: TaskLab) -> None:
     expect(observe("CPU requests", ", ".join(asked), equal_to(f"{D.cpu}m"))).because(
         "utilization is what a pod uses in percent of what it requests: without a request there is none"
     )
+    given = in_manifests(_START, "Deployment", D.app)
+    given["spec"]["template"]["spec"]["containers"][0]["resources"] = {"requests": {"cpu": f"{D.cpu}m"}}
+    stays = "the container was to stay as it is, but for its CPU request: no other request, no limit, no other program"
+    must(await unchanged(lab, _START, "Deployment", D.app, given=given, free=_AROUND), stays)
+    must(await unchanged(lab, _START, "ConfigMap", f"{D.app}-program"), "the program was to stay as it is")
     must(await rolled_out(lab, D.app, pods=D.least, within=_LOOKED_WITHIN), "pods that are not ready are not counted")
     if not lab.thorough(grows_under_load):
         return
