@@ -1,15 +1,19 @@
 """The checks."""
 
+from pathlib import Path
+
 from mlops_lab.checks import check, equal_to, expect, holds, is_ready, observe
 from mlops_lab.kit import presence
 from mlops_lab.kit.prerequisites import must
 from mlops_lab.kit.selectors import selects
+from mlops_lab.kit.unchanged import unchanged
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
 from .draw import Drawn
 
 D = drawn(Drawn, __file__)
+_START = Path(__file__).parents[1] / "start"
 _BY_CONTROLLER = "pv.kubernetes.io/bound-by-controller"
 _BOUND_WITHIN, _RUNS_WITHIN, _ANSWERS_WITHIN = 20, 40, 10  # s; the controller looks again every 15 s
 
@@ -28,6 +32,11 @@ async def volume_is_as_wanted(lab: TaskLab) -> None:
     )
     expect(observe("class", spec.get("storageClassName", ""), equal_to(D.kind))).because(
         "a claim takes volumes of its own class only; the name need not be a StorageClass's"
+    )
+    made = await lab.objects.named("StorageClass", D.kind).now()
+    must(
+        holds(made is None, f"no StorageClass {D.kind}", "there is one"),
+        "the class is a name that volumes and claims share; the task has it that no StorageClass has that name",
     )
     expect(observe("access modes", ", ".join(spec.get("accessModes") or []), equal_to("ReadOnlyMany"))).because(
         "reading only, by pods on many nodes, is ReadOnlyMany"
@@ -84,6 +93,7 @@ async def pod_reads_through_it(lab: TaskLab) -> None:
         is_ready, expected="runs, and is ready",
         shown=lambda it: (it or {}).get("status", {}).get("phase", "gone"), within=_RUNS_WITHIN,
     )  # fmt: skip
+    must(await unchanged(lab, _START, "Pod", D.pod), "the pod was right as it was, and was to stay so")
     must(seen, "it waits until its claim is bound: kubectl describe pod says what the scheduler and the kubelet see")
     answer = await lab.traffic.first_answer(
         lambda: lab.traffic.get(D.pod, "/ca-certificates.crt"), within=_ANSWERS_WITHIN
