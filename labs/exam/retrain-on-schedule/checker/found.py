@@ -52,12 +52,14 @@ def parameters(run: Plain) -> Plain:
 
 
 def at(trigger: Plain, hour: int, minute: int) -> Observation:
-    """Does a trigger start once a day, at that time?"""
+    """Does a trigger start once a day, at that time?
+
+    Five fields do not: where Kubeflow reads them, they begin with the seconds, too, and the run starts every hour.
+    """
     cron = str((trigger.get("cron_schedule") or {}).get("cron") or "")
     fields = cron.split()
-    seconds, rest = (fields[0], fields[1:]) if len(fields) == 6 else ("0", fields)
-    numbers = [each.lstrip("0") or "0" if each.isdecimal() else each for each in [seconds, *rest]]
-    right = numbers[:3] == ["0", str(minute), str(hour)] and len(rest) == 5 and set(rest[2:]) <= {"*", "?"}
+    numbers = [each.lstrip("0") or "0" if each.isdecimal() else each for each in fields]
+    right = len(fields) == 6 and numbers[:3] == ["0", str(minute), str(hour)] and set(fields[3:]) <= {"*", "?"}
     periodic = (trigger.get("periodic_schedule") or {}).get("interval_second")
     seen = f"cron {cron}" if cron else f"every {periodic} s" if periodic else "no trigger"
     return Observation(right, f"cron for every day at {hour:02}:{minute:02}", seen)
