@@ -3,9 +3,11 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from mlops_lab.checks import check, equal_to, expect, observe
+from mlops_lab.checks import check, equal_to, expect, holds, observe
 from mlops_lab.kit import gateways
 from mlops_lab.kit.edge import Ask, Said, asked
+from mlops_lab.kit.prerequisites import must
+from mlops_lab.kube.client import Object
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
@@ -39,8 +41,8 @@ async def gateway_is_served(lab: TaskLab) -> None:
 
 @check(points=3, needs=gateway_is_served, domains=_DOMAINS)
 async def shares_are_right(lab: TaskLab) -> None:
-    """Of the host's requests each Service gets its share, and none is lost."""
-    await gateways.exists(lab, "HTTPRoute", D.route, "the route was to have this name")
+    """Of the host's requests each Service gets its share, by its weight to the percent, and none is lost."""
+    route = await gateways.exists(lab, "HTTPRoute", D.route, "the route was to have this name")
     asks = [Ask(D.host, path) for path in _PATHS]
 
     def right(said: Sequence[Said]) -> str:
@@ -56,6 +58,21 @@ async def shares_are_right(lab: TaskLab) -> None:
     expect(seen).because(
         "within a rule each backend gets its weight's part of all weights; of two rules that match alike one gets all"
     )
+    weights = [_weights(rule) for rule in route["spec"].get("rules") or []]
+    wrong = [each for each in weights if 100 * each[D.new] != D.share * each.total()]
+    told = "; ".join(", ".join(f"{name} {weight}" for name, weight in each.items()) for each in wrong)
+    must(
+        holds(not wrong, f"weights that give {D.new} {D.share} % of each rule's requests", f"weights: {told}"),
+        "a weight is a part of the sum of all weights: 1 and 9 give 10 % and 90 %, 10 and 100 do not",
+    )
+
+
+def _weights(rule: Object) -> Counter[str]:
+    """The weight of each Service in a rule of an HTTPRoute; one that says nothing has 1."""
+    found: Counter[str] = Counter()
+    for each in rule.get("backendRefs") or []:
+        found[str(each["name"])] += int(each.get("weight", 1))
+    return found
 
 
 @check(points=1, needs=shares_are_right, domains=_DOMAINS)
