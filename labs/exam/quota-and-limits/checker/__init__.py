@@ -1,9 +1,12 @@
 """The checks."""
 
+from pathlib import Path
+
 from mlops_lab.checks import check, expect, holds
 from mlops_lab.kit import deployments, presence
 from mlops_lab.kit.pods import leaving
 from mlops_lab.kit.prerequisites import must
+from mlops_lab.kit.unchanged import unchanged
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
@@ -11,6 +14,12 @@ from . import trials
 from .draw import Drawn
 
 D = drawn(Drawn, __file__)
+_START = Path(__file__).parents[1] / "start"
+# Of the Deployment, what is no part of its containers.
+_AROUND = (
+    "replicas", "strategy", "minReadySeconds", "progressDeadlineSeconds", "revisionHistoryLimit", "template.metadata",
+    "template.spec.affinity", "template.spec.t*",
+)  # fmt: skip
 _PODS = 3
 _ROLLED_OUT_WITHIN = 30  # s
 _DOMAINS = ("cka/workloads-and-scheduling", "ckad/environment-configuration-and-security")
@@ -47,9 +56,11 @@ async def bounds_all_together(lab: TaskLab) -> None:
 @check(points=2, needs=fills_in_what_is_not_said, domains=_DOMAINS)
 async def pods_have_their_share(lab: TaskLab) -> None:
     """The Deployment's three pods run with the requests and limits that were filled in."""
-    found = await presence.exists(lab, "Deployment", D.app, "it was there, and was to stay")
-    said = [each.get("resources") for each in found["spec"]["template"]["spec"]["containers"]]
-    must(holds(not any(said), "its containers say nothing of resources", f"they say {said}"), "they were to stay so")
+    await presence.exists(lab, "Deployment", D.app, "it was there, and was to stay")
+    must(
+        await unchanged(lab, _START, "Deployment", D.app, free=_AROUND),
+        "its containers were to stay as they are, and say nothing of resources",
+    )
     must(
         await deployments.rolled_out(lab, D.app, pods=_PODS, within=_ROLLED_OUT_WITHIN),
         "a pod that the quota has no room for is not made: kubectl describe replicaset says so in its events",

@@ -20,6 +20,7 @@ _LEARNED_WITHIN = 8.0  # s until a quota knows of pods that are gone
 _MIB = 2**20
 _ENDED = ("Succeeded", "Failed")
 _SMALL = {"cpu": "1m", "memory": "1Mi"}
+_MUCH_CPU = "4"  # as a limit, which nothing bounds
 _WANTED = {
     "requests": {"cpu": f"{D.cpu}m", "memory": f"{D.memory}Mi"},
     "limits": {"cpu": f"{D.cpu_limit}m", "memory": f"{D.memory_limit}Mi"},
@@ -44,10 +45,14 @@ async def defaults(lab: TaskLab) -> Observation:
 
 async def largest_container(lab: TaskLab) -> Observation:
     """Whether a container's memory limit is bounded where it should be."""
-    first, second = [await _limited(lab, number) for number in (D.memory_most, D.memory_most + 1)]
+    first, two, second = [
+        await _limited(lab, *each) for each in ((D.memory_most,), (D.memory_most,) * 2, (D.memory_most + 1,))
+    ]
     right = f"a memory limit of {D.memory_most}Mi is let in, one of {D.memory_most + 1}Mi is refused"
     if first.pod is None:
         return Observation(False, right, f"{D.memory_most}Mi is refused: {first.refusal}")
+    if two.pod is None:
+        return Observation(False, right, f"{D.memory_most}Mi for each of two containers is refused: {two.refusal}")
     return holds(second.pod is None, right, f"{D.memory_most + 1}Mi is let in")
 
 
@@ -93,16 +98,16 @@ def _requesting(lab: TaskLab, name: str, kind: str, amount: int) -> Object:
         amount -= part
         own = {"cpu": f"{part}m"} if kind == "cpu" else {"memory": f"{part}Mi"}
         asked = {**_SMALL, **own}
-        limits = {**asked, "memory": f"{part}Mi" if kind == "memory" else "8Mi"}
+        limits = {"cpu": _MUCH_CPU, "memory": f"{part}Mi" if kind == "memory" else "8Mi"}
         containers.append({"resources": {"requests": asked, "limits": limits}})
     return admission.gated(lab, name, containers)
 
 
-async def _limited(lab: TaskLab, memory: int) -> admission.Admission:
-    """The answer to a pod whose container has so many MiB as its limit, and requests little."""
-    limits = {"cpu": f"{D.cpu_limit}m", "memory": f"{memory}Mi"}
-    pod = admission.gated(lab, "large", [{"resources": {"requests": _SMALL, "limits": limits}}])
-    return await admission.answered(lab, pod, within=_LEARNED_WITHIN if memory <= D.memory_most else 0)
+async def _limited(lab: TaskLab, *memory: int) -> admission.Admission:
+    """The answer to a pod whose containers have so many MiB as their limits, and request little."""
+    limits = [{"cpu": f"{D.cpu_limit}m", "memory": f"{each}Mi"} for each in memory]
+    pod = admission.gated(lab, "large", [{"resources": {"requests": _SMALL, "limits": each}} for each in limits])
+    return await admission.answered(lab, pod, within=_LEARNED_WITHIN if max(memory) <= D.memory_most else 0)
 
 
 async def _counted(lab: TaskLab) -> list[Object]:
