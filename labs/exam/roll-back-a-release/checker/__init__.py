@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+from pathlib import Path
 
 from mlops_lab.checks import check, equal_to, expect, holds, observe
 from mlops_lab.kit import deployments, presence
 from mlops_lab.kit.pods import made_by
 from mlops_lab.kit.prerequisites import must
+from mlops_lab.kit.unchanged import unchanged
 from mlops_lab.kube.client import Object
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
@@ -14,6 +16,12 @@ from mlops_lab.tasks.lab import TaskLab
 from .draw import Drawn
 
 D = drawn(Drawn, __file__)
+_START = Path(__file__).parents[1] / "start"
+# What differs between the revisions that worked, which the answers tell; and what is in no template, or a ReplicaSet's.
+_FREE = (
+    "template.spec.containers[web].env", "template.spec.containers[web].command", "replicas", "strategy",
+    "minReadySeconds", "progressDeadlineSeconds", "revisionHistoryLimit", "template.metadata.labels.pod-template-hash",
+)  # fmt: skip
 _PODS, _REQUESTS = 2, 10
 _ROLLED_OUT_WITHIN, _KEPT_WITHIN = 40, 10  # s
 _CAUSE, _REVISION = "kubernetes.io/change-cause", "deployment.kubernetes.io/revision"
@@ -28,7 +36,7 @@ _DOMAINS = ("cka/workloads-and-scheduling", "ckad/deployment")
 
 @check(points=3, domains=_DOMAINS)
 async def answers_as_that_revision_did(lab: TaskLab) -> None:
-    """Both pods are up to date and ready, and answer with all settings of the wanted revision."""
+    """Both pods are up to date and ready, of the wanted revision's template, and answer with all its settings."""
     found = await presence.exists(lab, "Deployment", D.app, "it was there; kubectl rollout works on it")
     wanted = found["spec"].get("replicas", 1)
     must(holds(wanted == _PODS, f"{_PODS} pods are wanted", f"{wanted} are"), "it had two pods, and was to keep them")
@@ -37,6 +45,10 @@ async def answers_as_that_revision_did(lab: TaskLab) -> None:
     must(
         observe("LIMIT in the newest template", limit, equal_to(str(D.limit))),
         "kubectl rollout history --revision=N shows what a revision has in its template",
+    )
+    must(
+        await unchanged(lab, _START, "Deployment", D.app, free=_FREE),
+        "in image, probe and all else the revisions that worked have the same template: bring back the whole of it",
     )
     must(
         await deployments.rolled_out(lab, D.app, pods=_PODS, within=_ROLLED_OUT_WITHIN),
