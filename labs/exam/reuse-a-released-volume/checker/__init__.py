@@ -1,8 +1,11 @@
 """The checks."""
 
-from mlops_lab.checks import at_least, check, equal_to, expect, holds, observe
+from pathlib import Path
+
+from mlops_lab.checks import check, equal_to, expect, holds, observe
 from mlops_lab.kit import deployments, presence
 from mlops_lab.kit.prerequisites import must
+from mlops_lab.kit.unchanged import unchanged
 from mlops_lab.kube.client import Object
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
@@ -10,6 +13,9 @@ from mlops_lab.tasks.lab import TaskLab
 from .draw import Drawn
 
 D = drawn(Drawn, __file__)
+_START = Path(__file__).parents[1] / "start"
+# Of the Deployment, what is no part of its template.
+_AROUND = ("replicas", "strategy", "minReadySeconds", "progressDeadlineSeconds", "revisionHistoryLimit")
 _BOUND_WITHIN, _RUNS_WITHIN, _ANSWERS_WITHIN = 20, 40, 10  # s; the controller looks again every 15 s
 
 
@@ -44,20 +50,14 @@ async def claim_gets_the_old_volume(lab: TaskLab) -> None:
 async def shows_the_data(lab: TaskLab) -> None:
     """The Deployment has its pod again, which mounts the claim, and the Service shows the data on the volume."""
     found = await presence.exists(lab, "Deployment", D.app, "it was there; its pods show the data")
-    expect(observe("pods wanted", found["spec"].get("replicas", 1), at_least(1))).because(
-        "it was stopped, so it has no pods until it is scaled up"
+    expect(observe("pods wanted", found["spec"].get("replicas", 1), equal_to(1))).because(
+        "it was stopped, so it has no pods until it is scaled up; one was wanted"
     )
     must(
         await deployments.rolled_out(lab, D.app, within=_RUNS_WITHIN),
         "a pod waits for the claims that it mounts: kubectl describe pod says for which, and why",
     )
-    mounted = [
-        (each.get("persistentVolumeClaim") or {}).get("claimName")
-        for each in found["spec"]["template"]["spec"].get("volumes") or []
-    ]
-    expect(holds(D.claim in mounted, f"its pod mounts {D.claim}", f"it mounts {mounted or 'nothing'}")).because(
-        "the template was right, and was to stay"
-    )
+    must(await unchanged(lab, _START, "Deployment", D.app, free=_AROUND), "the template was right, and was to stay")
     answer = await lab.traffic.first_answer(
         lambda: lab.traffic.get(D.app, f"/{D.file}.csv"), lambda it: D.token in it.text, within=_ANSWERS_WITHIN
     )
