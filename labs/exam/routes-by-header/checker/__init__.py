@@ -52,7 +52,8 @@ async def path_is_changed(lab: TaskLab) -> None:
     def wrong_of(ask: Ask, said: Said) -> bool:
         if D.extra == "redirect":
             where = urlsplit(said.headers.get("location", ""))
-            return (said.status, where.path, where.hostname or D.host) != (D.status, f"/{D.target}", D.host)
+            as_before = where.scheme in ("", "http") and where.netloc in ("", D.host, f"{D.host}:80")
+            return (said.status, where.path, as_before) != (D.status, f"/{D.target}", True)
         path = ask.path.replace(f"/{D.path}", f"/{D.target}", 1)
         return said.fields != {"app": D.stable, "path": path}
 
@@ -61,7 +62,7 @@ async def path_is_changed(lab: TaskLab) -> None:
         return "; ".join(wrong[:2])
 
     if D.extra == "redirect":
-        shown = f"/{D.path} and below get status {D.status}, to /{D.target}"
+        shown = f"/{D.path} and below get status {D.status}, to http://{D.host}/{D.target}"
     else:
         shown = f"/{D.path} and below come to {D.stable} as /{D.target}"
     expect(await asked(lab, asks, right, expected=shown, name="client-of-paths", within=_WITHIN)).because(
