@@ -2,11 +2,12 @@
 
 from mlops_lab.checks import check, equal_to, expect, holds, observe
 from mlops_lab.kit.jobs import ended
+from mlops_lab.kit.prerequisites import must
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
 from .draw import Drawn
-from .pod import as_given, pod_of_the_job, printed_lines, sidecar
+from .pod import as_given, pod_of_the_job, printed_lines, same_image, sidecar
 
 D = drawn(Drawn, __file__)
 _DOMAINS = ("ckad/design-and-build",)
@@ -29,6 +30,7 @@ async def prints_every_line(lab: TaskLab) -> None:
         "both containers mount the same volume, the sidecar where it looks for the file. tail -F waits for a file "
         "that is not there yet, and -n +1 begins with its first line"
     )
+    must(same_image(pod), "it was to be of the same image, which each node has and which has tail")
 
 
 @check(points=2, needs=prints_every_line, domains=_DOMAINS)

@@ -51,6 +51,13 @@ def as_given(pod: Object) -> Observation:
     return holds(not differs, f"container {_D.worker} is as it was given", f"its {', '.join(differs)} differ")
 
 
+def same_image(pod: Object) -> Observation:
+    """Has the container that prints the worker's image?"""
+    images = {each["name"]: each["image"] for each in every_container(pod["spec"])}
+    same = images.get(_D.shipper) == images[_D.worker]
+    return holds(same, f"container {_D.shipper} has the image of {_D.worker}", f"it has {images.get(_D.shipper)}")
+
+
 def sidecar(pod: Object) -> bool:
     """Is the container one that Kubernetes takes for a sidecar?"""
     found = [each for each in pod["spec"].get("initContainers") or [] if each["name"] == _D.shipper]
