@@ -15,9 +15,9 @@ _TAG = "data.digest"
 
 
 async def record(lab: Lab) -> Object:
-    """What the ConfigMap says."""
+    """What the ConfigMap says, without the newline that is at the end of a file."""
     found = await presence.exists(lab, "ConfigMap", D.record, "kubectl create configmap makes it", others=True)
-    return found.get("data") or {}
+    return {key: value.strip() for key, value in (found.get("data") or {}).items()}
 
 
 @check(points=3)
