@@ -1,8 +1,11 @@
 """The checks."""
 
+from pathlib import Path
+
 from mlops_lab.checks import check, equal_to, expect, observe
-from mlops_lab.kit import deployments, presence
+from mlops_lab.kit import deployments
 from mlops_lab.kit.endpoints import answered_by, leaves_when_not_ready, some_pod
+from mlops_lab.kit.unchanged import unchanged
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
@@ -10,6 +13,7 @@ from .draw import Drawn
 from .trial import replaced
 
 D = drawn(Drawn, __file__)
+_START = Path(__file__).parents[1] / "start"
 _PODS = 2
 _READY = "/tmp/www/ready"
 
@@ -44,15 +48,8 @@ async def only_ready_pods_are_asked(lab: TaskLab) -> None:
 @check(points=1, needs=answers, domains=("cka/troubleshooting", "ckad/services-and-networking"))
 async def neighbour_stays(lab: TaskLab) -> None:
     """The other Service and its Deployment are as they were, and answer."""
-    spec = (await presence.exists(lab, "Service", D.neighbour, "it was there, and was to stay"))["spec"]
-    chosen = ", ".join(f"{key}={value}" for key, value in sorted((spec.get("selector") or {}).items()))
-    expect(observe("its selector", chosen, equal_to(f"app={D.neighbour}, tier=back"))).because("it was to stay")
-    ports = ", ".join(f"{each['port']} to {each.get('targetPort')}" for each in spec["ports"])
-    expect(observe("its ports", ports, equal_to(f"{D.port} to {D.target}"))).because("it was to stay")
-    found = await deployments.exists(lab, D.neighbour, why="it was there, and was to stay")
-    expect(observe("changes of its Deployment", found["metadata"]["generation"] - 1, equal_to(0))).because(
-        "what works beside the fault is left alone"
-    )
+    for kind in ("Service", "Deployment"):
+        expect(await unchanged(lab, _START, kind, D.neighbour)).because("what works beside the fault is left alone")
     expect(await answered_by(lab, D.neighbour, D.neighbour, port=D.port, within=10)).because(
         "it answered before: its clients are as important as the others"
     )
