@@ -1,8 +1,12 @@
 """The checks."""
 
+from pathlib import Path
+
 from mlops_lab.checks import check, equal_to, expect, holds, observe
 from mlops_lab.kit import presence
+from mlops_lab.kit.prerequisites import must
 from mlops_lab.kit.probes import Probe, Way, judged, tried
+from mlops_lab.kit.unchanged import unchanged
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
@@ -10,6 +14,7 @@ from .behind import BEHIND, MEMBERS, members_run, while_behind
 from .draw import Drawn
 
 D = drawn(Drawn, __file__)
+_START = Path(__file__).parents[1] / "start"
 _DOMAINS = ("cka/services-and-networking", "ckad/services-and-networking")
 
 
@@ -28,6 +33,7 @@ async def each_by_its_name(lab: TaskLab) -> None:
         "the DNS has a name for a pod below a Service without an address of its own (clusterIP: None) that selects the "
         "pod, and that its StatefulSet names as serviceName"
     )
+    must(await unchanged(lab, _START, "StatefulSet", D.members), "the StatefulSet was right, and was to stay as it is")
 
 
 @check(points=2, needs=each_by_its_name, owns="member", domains=_DOMAINS)
