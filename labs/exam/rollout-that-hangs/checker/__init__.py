@@ -1,8 +1,12 @@
 """The checks."""
 
+from pathlib import Path
+
 from mlops_lab.checks import check, equal_to, expect, observe
 from mlops_lab.kit import deployments, presence
 from mlops_lab.kit.endpoints import answered_by, leaves_when_not_ready, some_pod
+from mlops_lab.kit.prerequisites import must
+from mlops_lab.kit.unchanged import unchanged
 from mlops_lab.kit.witness import nothing_lost
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
@@ -11,6 +15,7 @@ from .draw import Drawn
 from .guards import waited_for_the_store
 
 D = drawn(Drawn, __file__)
+_START = Path(__file__).parents[1] / "start"
 
 
 @check(points=3, domains=("cka/troubleshooting", "ckad/deployment"))
@@ -67,3 +72,4 @@ async def quota_stays(lab: TaskLab) -> None:
     expect(observe("pods that the quota allows", hard, equal_to(D.quota))).because(
         "a rollout can do without room for more pods: maxSurge 0, and one pod less for a while"
     )
+    must(await unchanged(lab, _START, "ResourceQuota", "pods"), "it was to stay as it is")
