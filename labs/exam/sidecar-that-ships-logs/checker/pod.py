@@ -11,6 +11,7 @@ from mlops_lab.kit import presence
 from mlops_lab.kit.jobs import pods_of
 from mlops_lab.kit.pods import every_container, newest
 from mlops_lab.kit.prerequisites import must
+from mlops_lab.kit.unchanged import changes
 from mlops_lab.kube.client import Object
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
@@ -46,7 +47,7 @@ def as_given(pod: Object) -> Observation:
     found = next((each for each in pod["spec"]["containers"] if each["name"] == _D.worker), None)
     if found is None:
         return absent(f"container {_D.worker} in the Job's pod", "there is none")
-    differs = [field for field in ("command", "args", "env") if found.get(field) != given.get(field)]
+    differs = changes({"spec": found}, {"spec": given}, ("image",))
     differs += [] if found["image"].rpartition("/")[2] == given["image"].rpartition("/")[2] else ["image"]
     return holds(not differs, f"container {_D.worker} is as it was given", f"its {', '.join(differs)} differ")
 
