@@ -195,6 +195,7 @@ STAYS: list[tuple[str, str, Callable[[Any], None], str, str]] = [
     ("reuse-a-released-volume", "app", _scaled, "env", f"{_HERE}[web].env"),
     ("roll-back-a-release", "app", _revised, "readinessProbe", f"{_HERE}[web].readinessProbe"),
     ("roll-back-a-release", "app", _revised, "image", f"{_HERE}[web].image"),
+    ("scrape-the-model", "model", _scaled, "ports", f"{_HERE}[server].ports"),
     ("quota-and-limits", "app", _scaled, "resources", f"{_HERE}[program].resources"),
 ]
 
