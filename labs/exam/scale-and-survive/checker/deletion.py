@@ -8,7 +8,7 @@ import contextlib
 import time
 from collections.abc import AsyncIterator
 
-from mlops_lab.checks import Observation, absent
+from mlops_lab.checks import LabError, Observation, absent
 from mlops_lab.kit import services
 from mlops_lab.kit.losses import none_lost
 from mlops_lab.kit.pods import name, ready
@@ -59,7 +59,8 @@ async def _never_told(lab: TaskLab, pod: str) -> AsyncIterator[None]:
         },
     }  # fmt: skip
     async with standing(lab, [service]):
-        await lab.traffic.first_answer(lambda: _asked(lab), within=_KNOWN_WITHIN)
+        if not (await lab.traffic.first_answer(lambda: _asked(lab), within=_KNOWN_WITHIN)).status:
+            raise LabError(f"a new Service does not lead to pod {pod}", "the nodes have trouble; check again")
         yield
 
 
