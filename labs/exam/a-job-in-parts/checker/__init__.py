@@ -9,11 +9,12 @@ from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
 from .draw import Drawn
-from .parts import most_at_once, printed_by_part
+from .parts import most_at_once, printed_by_part, started_with
 
 D = drawn(Drawn, __file__)
 _DOMAINS = ("ckad/design-and-build",)
 _ENDED_WITHIN = 60.0
+_PROGRAM = "python3 /program/part.py"
 _MADE = "kubectl create job, or kubectl apply, makes it in the task's namespace"
 
 
@@ -26,6 +27,11 @@ async def each_part_is_done(lab: TaskLab) -> None:
     )
     expect(observe("completionMode", job["spec"].get("completionMode"), equal_to("Indexed"))).because(
         "in the other mode the pods are all alike, and none knows which part is its own"
+    )
+    first = job["spec"]["template"]["spec"]["containers"][0]
+    wanted_start = f"{_PROGRAM} in {lab.platform.image('v1')}"
+    expect(observe("its pods run", f"{started_with(first)} in {first['image']}", equal_to(wanted_start))).because(
+        "the program is given, and so is the image: a copy of either does not change when they do"
     )
     expect(await ended(lab, D.job, within=_ENDED_WITHIN)).because("kubectl logs job/... says what the program said")
     wanted = {part: hashlib.sha256(f"{D.word} {part}".encode()).hexdigest()[:12] for part in range(D.parts)}

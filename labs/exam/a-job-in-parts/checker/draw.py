@@ -21,9 +21,9 @@ class Drawn:
 
 
 def draw(random: Random) -> Drawn:
-    """Draw them."""
+    """Draw them. The Job is kept for longer than any exam takes: it is looked at when that is over."""
     job, program, word = words(random, 3)
     return Drawn(
         f"{job}-parts", f"{program}-program", word, random.choice([4, 5]), random.choice([2, 3]),
-        random.choice([2, 3, 4, 5]), random.randrange(180, 600, 20), random.randrange(3600, 9000, 300),
+        random.choice([2, 3, 4, 5]), random.randrange(180, 600, 20), random.randrange(18000, 36000, 300),
     )  # fmt: skip

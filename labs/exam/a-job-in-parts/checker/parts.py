@@ -1,4 +1,4 @@
-"""What the pods of an indexed Job have printed, by number, and how many of them worked at the same time."""
+"""What the pods of an indexed Job run and print, by their numbers, and how many of them worked at the same time."""
 
 from __future__ import annotations
 
@@ -27,6 +27,14 @@ async def most_at_once(lab: Lab, job: str) -> int:
     """How many of its pods' programs ran at the same time at most; the kubelet tells whole seconds."""
     spans = [span for pod in await pods_of(lab, job) if (span := _span(pod))]
     return max((sum(begun <= at < over for begun, over in spans) for at, _ in spans), default=0)
+
+
+def started_with(container: Object) -> str:
+    """What a container runs, in one line; a shell that does nothing else is left out."""
+    words = [*(container.get("command") or []), *(container.get("args") or [])]
+    if len(words) == 3 and words[0].rpartition("/")[2] in ("sh", "bash") and words[1] == "-c":
+        words = words[2].removeprefix("exec ").split()
+    return " ".join(words)
 
 
 def _span(pod: Object) -> tuple[str, str] | None:
