@@ -20,6 +20,8 @@ WRONG: dict[str, tuple[str, Any]] = {
     "trial-text": (f"{D.number} as a text", _RIGHT | {D.number: str(D.most)}),
     "trial-no-number": (f"no {D.number}", {D.choice: D.one}),
     "trial-choice": (f"{D.choice} {D.one}x", _RIGHT | {D.choice: f"{D.one}x"}),
+    "trial-before": (f"{D.choice} x{D.one}", _RIGHT | {D.choice: f"x{D.one}"}),
+    "trial-empty": (f"an empty {D.choice}", _RIGHT | {D.choice: ""}),
     "trial-no-choice": (f"no {D.choice}", {D.number: D.most}),
     "trial-paused": ("paused as a text", _RIGHT | {"paused": "yes"}),
     "trial-no-spec": ("no spec", None),
