@@ -2,6 +2,7 @@
 
 from mlops_lab.checks import check, equal_to, expect, holds, is_ready, observe
 from mlops_lab.kit.pods import images
+from mlops_lab.kube.client import Object
 from mlops_lab.tasks import nodes
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
@@ -10,7 +11,7 @@ from .draw import Drawn
 
 D = drawn(Drawn, __file__)
 _DOMAINS = ("cka/troubleshooting",)
-_RUNS_WITHIN, _PLACED_WITHIN = 20.0, 20.0
+_RUNS_WITHIN, _PLACED_WITHIN, _KNOWN_WITHIN = 20.0, 20.0, 10.0
 _STATIC = "kubernetes.io/config.source"
 _CONF = "/etc/kubernetes/scheduler.conf"
 _FLAGS = {
@@ -62,8 +63,7 @@ async def all_else_is_as_before(lab: TaskLab) -> None:
     expect(observe("its version", images(pod)[0].rpartition(":")[2], equal_to(wanted))).because(
         "the scheduler is of the API server's version, or one behind it, and here it was the same"
     )
-    container = pod["spec"]["containers"][0]
-    flags = {word for word in [*(container.get("command") or []), *(container.get("args") or [])] if word[:2] == "--"}
+    flags = _flags(pod["spec"]["containers"][0])
     other = [f"more: {each}" for each in sorted(flags - _FLAGS)] + [f"less: {each}" for each in sorted(_FLAGS - flags)]
     expect(holds(not other, "its flags are those that kubeadm gave it", "; ".join(other))).because(
         "what works beside the fault is left alone: without an election two schedulers would place the same pods"
@@ -72,3 +72,16 @@ async def all_else_is_as_before(lab: TaskLab) -> None:
     expect(observe("it reads", ", ".join(sorted(filter(None, paths))), equal_to(_CONF))).because(
         "the file has the scheduler's own certificate, with the scheduler's own rights"
     )
+    words = ("kubectl", "--kubeconfig", _CONF, "auth", "whoami", "-o", "jsonpath={.status.userInfo.username}")
+    seen = await lab.time.eventually(
+        lambda: nodes.printed(lab, node, *words), lambda said: said == "system:kube-scheduler",
+        expected=f"who has {_CONF} is system:kube-scheduler", shown=lambda said: said or "nobody",
+        within=_KNOWN_WITHIN,
+    )  # fmt: skip
+    expect(seen).because("with another one's certificate it may do more than a scheduler has to, or less")
+
+
+def _flags(container: Object) -> set[str]:
+    """What a container is started with: `--name=value` each, and `true` where there is no value."""
+    words = [*(container.get("command") or []), *(container.get("args") or [])]
+    return {word if "=" in word else f"{word}=true" for word in words if word.startswith("--")}
