@@ -1,11 +1,14 @@
 """The checks."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.x509.oid import NameOID
 
-from mlops_lab.checks import absent, between, check, expect, holds, observe
+from mlops_lab.checks import absent, between, check, equal_to, expect, holds, observe
 from mlops_lab.kit import texts
 from mlops_lab.tasks import nodes
 from mlops_lab.tasks.drawing import drawn
@@ -22,6 +25,13 @@ _AUTHORITIES = {
     "apiserver-etcd-client": "etcd/ca",
     "front-proxy-client": "front-proxy-ca",
     "etcd-healthcheck-client": "etcd/ca",
+}
+# For whom kubeadm makes each of them: the name by which who is shown it knows its holder.
+_NAMES = {
+    "apiserver-kubelet-client": "kube-apiserver-kubelet-client",
+    "apiserver-etcd-client": "kube-apiserver-etcd-client",
+    "front-proxy-client": "front-proxy-client",
+    "etcd-healthcheck-client": "kube-etcd-healthcheck-client",
 }
 # Where kubeadm has them; copies beside these are nobody's.
 _ALL = (
@@ -44,7 +54,7 @@ async def is_named(lab: TaskLab) -> None:
 
 @check(points=2, domains=_DOMAINS)
 async def is_renewed(lab: TaskLab) -> None:
-    """The certificate is good for about a year, and is signed by the same authority."""
+    """The certificate is good for about a year, is signed by the same authority, and has its name and its key."""
     made, authority = await _read(lab, D.path), await _read(lab, _AUTHORITIES[D.cert])
     if made is None or authority is None:
         expect(absent(f"a certificate in {_PKI}/{D.path}.crt, and its authority's", "one of them is none")).because(
@@ -58,6 +68,14 @@ async def is_renewed(lab: TaskLab) -> None:
     )
     expect(holds(_signed(made, authority), "it is signed by its authority", "another one has signed it")).because(
         "who is shown it trusts that one alone"
+    )
+    names = [str(each.value) for each in made.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
+    expect(observe("it is for", ", ".join(names) or "nobody", equal_to(_NAMES[D.cert]))).because(
+        "who is shown a certificate takes the name from it, and gives that one its rights"
+    )
+    own = await _belongs(lab, made)
+    expect(holds(own, f"{D.path}.key is its key", "that is another key, or none")).because(
+        "nobody can use a certificate without the key that it was made for"
     )
 
 
@@ -90,6 +108,21 @@ async def _read(lab: TaskLab, path: str) -> x509.Certificate | None:
         return x509.load_pem_x509_certificate(text.encode())
     except ValueError:
         return None
+
+
+async def _belongs(lab: TaskLab, made: x509.Certificate) -> bool:
+    """Is the key beside it its own?"""
+    text = await nodes.printed(lab, nodes.control_plane(lab), "cat", f"{_PKI}/{D.path}.key")
+    try:
+        key = serialization.load_pem_private_key(text.encode(), password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return False
+    return _public(key.public_key()) == _public(made.public_key())
+
+
+def _public(key: Any) -> bytes:
+    found: bytes = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return found
 
 
 def _signed(made: x509.Certificate, authority: x509.Certificate) -> bool:
