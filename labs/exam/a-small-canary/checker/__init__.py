@@ -1,22 +1,25 @@
 """The checks."""
 
 import math
-from collections.abc import Mapping
+from pathlib import Path
 
 from mlops_lab.checks import Observation, check, equal_to, expect, holds, observe
 from mlops_lab.kit import deployments, presence
 from mlops_lab.kit.inside import settled
 from mlops_lab.kit.losses import none_lost
 from mlops_lab.kit.pods import leaving, name
-from mlops_lab.kube.client import Object
+from mlops_lab.kit.selectors import selects
+from mlops_lab.kit.unchanged import unchanged
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
+from .alike import differ
 from .draw import Drawn
 
 D = drawn(Drawn, __file__)
 STABLE, CANARY = f"{D.app}-stable", f"{D.app}-canary"
 _DOMAINS = ("ckad/deployment",)
+_START = Path(__file__).parents[1] / "start"
 _READY_WITHIN = 60.0
 _HEARD_WITHIN = 2.0  # s in which the nodes have heard of pods that came or went
 _RATE, _SECONDS = 40, 5
@@ -63,7 +66,7 @@ async def has_its_share(lab: TaskLab) -> None:
 
 @check(points=2, needs=the_canary_answers, domains=_DOMAINS)
 async def can_be_told_apart(lab: TaskLab) -> None:
-    """The canary's pods, and no others, bear its label, and neither Deployment's selector matches the other's pods."""
+    """By label and release alone: neither Deployment selects the other's pods, and in all else they are alike."""
     own = {name(each) for each in await deployments.owned_pods(lab, CANARY)}
     labelled = {name(each) for each in await lab.objects.all("Pod", "track=canary")}
     expect(
@@ -76,18 +79,23 @@ async def can_be_told_apart(lab: TaskLab) -> None:
         "kubectl logs -l, a PodMonitor or a NetworkPolicy go by the pods' labels, which are those of the pod template"
     )
     for one, other in ((STABLE, CANARY), (CANARY, STABLE)):
-        labels = deployments.selector(await lab.objects.deployment(one).now())
-        strange = [name(each) for each in await deployments.owned_pods(lab, other) if _bears(each, labels)]
+        selector = (await lab.objects.deployment(one).present())["spec"]["selector"]
+        pods = await deployments.owned_pods(lab, other)
+        strange = [name(each) for each in pods if selects(selector, each["metadata"].get("labels") or {})]
         expect(
             holds(not strange, f"Deployment {one} selects no pod of the other", f"it selects {', '.join(strange)}")
         ).because("two Deployments that select the same pods can't be told apart, by kubectl and autoscalers neither")
+    was, now = await lab.objects.deployment(STABLE).present(), await lab.objects.deployment(CANARY).present()
+    unlike = differ(was, now, apart=("MODEL_VERSION",))
+    expect(holds(not unlike, "in all else it is as the other one", f"another {', '.join(unlike)}")).because(
+        "a canary is a trial of a release: where more differs, nobody knows what its errors come from"
+    )
 
 
 @check(points=1, needs=the_canary_answers, domains=_DOMAINS)
 async def the_rest_stays(lab: TaskLab) -> None:
-    """The Service selects what it did, and the other Deployment has the release that it had."""
-    selector = (await lab.objects.service(D.app))["spec"].get("selector")
-    expect(observe(f"selector of Service {D.app}", selector, equal_to({"app": D.app}))).because(
+    """The Service is as it was, and the other Deployment has the release that it had."""
+    expect(await unchanged(lab, _START, "Service", D.app)).because(
         "who changes it for a canary changes it for everybody"
     )
     template = (await lab.objects.deployment(STABLE).present())["spec"]["template"]["spec"]
@@ -95,8 +103,3 @@ async def the_rest_stays(lab: TaskLab) -> None:
     expect(observe(f"release of Deployment {STABLE}", env.get("MODEL_VERSION"), equal_to(D.stable))).because(
         "it is what the canary is held against"
     )
-
-
-def _bears(pod: Object, labels: Mapping[str, str]) -> bool:
-    own = pod["metadata"].get("labels") or {}
-    return all(own.get(key) == value for key, value in labels.items())
