@@ -2,7 +2,7 @@
 
 import base64
 
-from mlops_lab.checks import check, equal_to, expect, holds, observe
+from mlops_lab.checks import at_least, check, equal_to, expect, holds, observe
 from mlops_lab.kit.kubectl import kubectl
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
@@ -14,6 +14,7 @@ D = drawn(Drawn, __file__)
 _DOMAINS = ("cka/cluster-architecture", "ckad/environment-configuration-and-security")
 _SIGNER = "kubernetes.io/kube-apiserver-client"
 _ISSUED_WITHIN = 10.0  # s
+_DAY = 86400  # s
 
 
 @check(points=2, domains=_DOMAINS)
@@ -36,6 +37,10 @@ async def certificate_is_issued(lab: TaskLab) -> None:
     expect(observe("signer", found["spec"]["signerName"], equal_to(_SIGNER))).because(
         "each signer signs for one purpose: this one for clients of the API server"
     )
+    seconds = found["spec"].get("expirationSeconds")
+    expect(observe("seconds that it asks for", seconds or _DAY, at_least(_DAY))).because(
+        "expirationSeconds says how long the certificate is to be good; where nothing is said it is a year"
+    )
     issued = await request.until(
         lambda it: bool(((it or {}).get("status") or {}).get("certificate")),
         expected="has its certificate", shown=lambda it: _conditions(it or {}), within=_ISSUED_WITHIN,
@@ -49,16 +54,20 @@ async def certificate_is_issued(lab: TaskLab) -> None:
 async def sees_pods_alone(lab: TaskLab) -> None:
     """The user may get and list pods of the Namespace, and nothing else."""
     asked = {("get", "pods", "", ""): True, ("list", "pods", "", ""): True}
-    asked |= {(verb, "pods", "", ""): False for verb in ("watch", "create", "delete", "patch")}
+    others = ("watch", "create", "delete", "patch", "update", "deletecollection")
+    asked |= {(verb, "pods", "", ""): False for verb in others}
     asked |= {("get", "pods", each, ""): False for each in ("log", "exec")}
-    asked |= {("list", each, "", ""): False for each in ("secrets", "configmaps", "services", "events")}
+    kinds = ("secrets", "configmaps", "services", "events", "deployments.apps", "replicasets.apps", "jobs.batch")
+    asked |= {(verb, each, "", ""): False for each in kinds for verb in ("get", "list")}
     asked |= {("list", "pods", "", each): False for each in ("default", "*")}
     asked |= {("list", each, "", "*"): False for each in ("nodes", "namespaces")}
     wrong = []
     for (verb, resource, subresource, namespace), wanted in asked.items():
+        kind, _, group = resource.partition(".")
         may = await lab.allowed(
-            D.user, verb, resource, subresource=subresource, namespace=namespace, groups=("system:authenticated",)
-        )
+            D.user, verb, kind, group=group, subresource=subresource, namespace=namespace,
+            groups=("system:authenticated",),
+        )  # fmt: skip
         if may is not wanted:
             where = {"": "", "*": " of the cluster"}.get(namespace, f" in {namespace}")
             what = f"{resource}/{subresource}" if subresource else resource
