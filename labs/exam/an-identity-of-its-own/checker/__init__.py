@@ -5,6 +5,7 @@ from mlops_lab.kit import presence
 from mlops_lab.kit.inside import printed, settled
 from mlops_lab.kit.pods import name as name_of
 from mlops_lab.kit.standing import remove_leftover, standing
+from mlops_lab.kube.client import Object
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
@@ -51,6 +52,10 @@ async def has_the_token(lab: TaskLab) -> None:
             "a token that kubectl create token has made is copied once, and nobody renews it; the kubelet's is bound "
             "to its pod and renewed"
         )
+        expect(holds(not _of_parts(pod), "the volume is mounted as a whole", "a part of it is, with subPath")).because(
+            "the kubelet renews the files of a volume; what is mounted with subPath stays as it was when the container "
+            "began, and so the token is over after a while"
+        )
 
 
 @check(points=2, domains=_DOMAINS)
@@ -78,3 +83,13 @@ async def no_other_token(lab: TaskLab) -> None:
         "a pod that names no ServiceAccount runs as `default`, whose automountServiceAccountToken decides where the "
         "pod does not"
     )
+
+
+def _of_parts(pod: Object) -> bool:
+    """Is a part of a volume mounted where the token is?"""
+    folder = D.folder.removeprefix("/var")  # /var/run is /run
+    here = [
+        each for each in pod["spec"]["containers"][0].get("volumeMounts") or []
+        if each["mountPath"].rstrip("/").endswith((folder, f"{folder}/token"))
+    ]  # fmt: skip
+    return any(each.get("subPath") or each.get("subPathExpr") for each in here)
