@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 from mlops_lab.checks import check, equal_to, expect, holds, observe
 from mlops_lab.kit import deployments, presence
 from mlops_lab.kit.inside import settled
 from mlops_lab.kit.pods import name
+from mlops_lab.kit.selectors import selects
+from mlops_lab.kit.unchanged import unchanged
 from mlops_lab.kube.client import Object
 from mlops_lab.measure.traffic.http import Answer
 from mlops_lab.tasks.drawing import drawn
@@ -18,6 +21,7 @@ from .draw import Drawn
 D = drawn(Drawn, __file__)
 OLD, NEW = f"{D.app}-{D.old}", f"{D.app}-{D.new}"
 _DOMAINS = ("ckad/deployment",)
+_START = Path(__file__).parents[1] / "start"
 _READY_WITHIN, _KEPT_WITHIN, _NOTED_WITHIN = 60.0, 15.0, 15.0
 _ANSWERS, _HEARD_WITHIN = 30, 15.0  # s in which the nodes hear of a switch
 
@@ -35,7 +39,7 @@ async def the_new_one_answers(lab: TaskLab) -> None:
     )
     was, now = await lab.objects.deployment(OLD).now(), await lab.objects.deployment(NEW).now()
     differ = _differ(was, now) if was and now else []  # that the old one is there is for the next check
-    expect(holds(not differ, "in all else its pods are as the old ones", f"another {', '.join(differ)}")).because(
+    expect(holds(not differ, "in all else it is as the old one", f"another {', '.join(differ)}")).because(
         "what is no part of the change stays: what holds for the old pods' probe and resources holds for these, too"
     )
     behind = {name(each) for each in await lab.objects.pods_of(D.app)}
@@ -56,7 +60,7 @@ async def the_new_one_answers(lab: TaskLab) -> None:
 
 @check(points=2, needs=the_new_one_answers, domains=_DOMAINS)
 async def the_old_one_is_kept(lab: TaskLab) -> None:
-    """The old Deployment has all its pods, ready, with the release from before."""
+    """The old Deployment is as it was, and has all its pods, ready."""
     pods = await settled(lab, OLD, within=_KEPT_WITHIN)
     expect(observe(f"ready pods of Deployment {OLD}", len(pods), equal_to(D.pods))).because(
         "the way back takes a second as long as they are there, and a start of all pods when they are not"
@@ -66,8 +70,7 @@ async def the_old_one_is_kept(lab: TaskLab) -> None:
     expect(holds(not mixed, "its selector matches none of the new pods", f"it matches {', '.join(mixed)}")).because(
         "on the way back the Service would lead to both"
     )
-    env = {each["name"]: each.get("value") for each in pods[0]["spec"]["containers"][0].get("env") or []}
-    expect(observe("its release", env.get("RELEASE"), equal_to(D.before))).because("it goes on as it is")
+    expect(await unchanged(lab, _START, "Deployment", OLD)).because("it goes on as it is")
 
 
 @check(points=3, needs=the_new_one_answers, domains=_DOMAINS)
@@ -98,21 +101,27 @@ async def nothing_was_lost(lab: TaskLab) -> None:
 
 
 def _differ(was: Object, now: Object) -> list[str]:
-    """What differs between two Deployments' pods beside labels, the two variables, and names of their parts."""
-    one, other = _comparable(was["spec"]["template"]["spec"]), _comparable(now["spec"]["template"]["spec"])
-    return sorted(key for key in one | other if one.get(key) != other.get(key))
+    """What differs between two Deployments beside the label, the two variables, and names of their parts."""
+    one, other = _comparable(was["spec"]), _comparable(now["spec"])
+    differ = sorted(key for key in one | other if one.get(key) != other.get(key))
+    old = was["spec"]["template"]["metadata"].get("labels") or {}
+    return [*differ, *(["selector: it selects the old pods, too"] if selects(now["spec"]["selector"], old) else [])]
 
 
-def _comparable(spec: Object) -> Object:
+def _comparable(deployment: Object) -> Object:
+    template = deployment["template"]
+    spec, labels = template["spec"], template["metadata"].get("labels") or {}
     container = dict(spec["containers"][0])
     volumes = {each["name"]: {**each, "name": ""} for each in spec.get("volumes") or []}
     mounts = {each["mountPath"]: volumes.get(each["name"]) for each in container.get("volumeMounts") or []}
     env = {each["name"]: each for each in container.get("env") or [] if each["name"] not in ("COLOR", "RELEASE")}
     apart = ("name", "env", "volumeMounts")
     return {
+        **{key: value for key, value in deployment.items() if key not in ("replicas", "selector", "template")},
         **{key: value for key, value in spec.items() if key not in ("containers", "volumes")},
         **{key: value for key, value in container.items() if key not in apart},
         "containers": len(spec["containers"]), "mounts": mounts, "variables": env,
+        "labels of the pods": {key: value for key, value in labels.items() if key != "color"},
     }  # fmt: skip
 
 
