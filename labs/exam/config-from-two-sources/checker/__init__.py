@@ -1,5 +1,6 @@
 """The checks."""
 
+import base64
 import hashlib
 
 from mlops_lab.checks import check, equal_to, expect, holds, observe
@@ -16,6 +17,7 @@ D = drawn(Drawn, __file__)
 _DOMAINS = ("ckad/environment-configuration-and-security", "cka/workloads-and-scheduling")
 _WANTED = {D.first: D.first_value, D.second: D.second_value}
 _READY_WITHIN = 60.0
+_BYTES = "the bytes count: in a manifest `data` is base64 and `stringData` plain text, and echo adds a line end"
 
 
 @check(points=2, domains=_DOMAINS)
@@ -37,17 +39,19 @@ async def finds_its_files(lab: TaskLab) -> None:
 @check(points=2, domains=_DOMAINS)
 async def has_its_key(lab: TaskLab) -> None:
     """The program has the Secret's entry in its environment variable, and has it from the Secret."""
-    await presence.exists(lab, "Secret", D.secret, "the pods take the variable from it", others=True)
+    found = await presence.exists(lab, "Secret", D.secret, "the pods take the variable from it", others=True)
+    coded = (found.get("data") or {}).get(D.entry)
+    otherwise = "there is no such entry" if coded is None else "it has another text"
+    right = coded == base64.b64encode(D.secret_value.encode()).decode()
+    expect(holds(right, f"entry {D.entry} of Secret {D.secret} has the text", otherwise)).because(_BYTES)
     pods = await settled(lab, D.app, within=_READY_WITHIN)
     answer = await lab.traffic.first_answer(lambda: lab.traffic.get(D.app, "/"), within=15)
-    found = answer.fields().get("key_sha256")
-    right = found == hashlib.sha256(D.secret_value.encode()).hexdigest()
-    otherwise = "it has no such variable" if found is None else "it has another text there"
-    expect(holds(right, f"the program has the key in {D.variable}", otherwise)).because(
-        "the bytes count: in a manifest `data` is base64 and `stringData` plain text, and echo adds a line end"
-    )
+    digest = answer.fields().get("key_sha256")
+    right = digest == hashlib.sha256(D.secret_value.encode()).hexdigest()
+    otherwise = "it has no such variable" if digest is None else "it has another text there"
+    expect(holds(right, f"the program has the key in {D.variable}", otherwise)).because(_BYTES)
     source = taken_from(pods[0]["spec"]["containers"], D.variable)
-    expect(observe(f"{D.variable} comes from", source, equal_to(f"Secret {D.secret}"))).because(
+    expect(observe(f"{D.variable} comes from", source, equal_to(f"entry {D.entry} of Secret {D.secret}"))).because(
         "a value that stands in the Deployment is read by whoever may read Deployments, and changes with nothing"
     )
 
