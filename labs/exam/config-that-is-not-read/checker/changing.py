@@ -3,9 +3,6 @@
 import asyncio
 import contextlib
 import itertools
-from pathlib import Path
-
-import yaml
 
 from mlops_lab.checks import Observation
 from mlops_lab.kit.deployments import owned_pods
@@ -22,13 +19,6 @@ from .draw import Drawn
 # The kubelet renews a pod's files when it looks at the pod: each minute or so, and at once where a pod was changed.
 _ANNOTATION = "mlops-lab/looked-at"
 _FOLLOWS_WITHIN, _EVERY = 20.0, 2.0  # s
-
-
-def program_as_given(drawn: Drawn) -> str:
-    """The program in the ConfigMap that the task began with."""
-    seed = (Path(__file__).parent.parent / "start" / "seed.yaml").read_text(encoding="utf-8")
-    wanted = f"{drawn.name}-program"
-    return next(str(each["data"]["sign.py"]) for each in yaml.safe_load_all(seed) if each["metadata"]["name"] == wanted)
 
 
 async def answered(lab: TaskLab, drawn: Drawn, wanted: str, *, within: float, looked_at: bool = False) -> Observation:
