@@ -1,9 +1,14 @@
 """The checks."""
 
-from mlops_lab.checks import Observation, check, expect, quantity
+import json
+from pathlib import Path
+
+from mlops_lab.checks import Observation, check, expect, holds, quantity
 from mlops_lab.kit import deployments
 from mlops_lab.kit.endpoints import some_pod
 from mlops_lab.kit.pods import leaving
+from mlops_lab.kit.prerequisites import must
+from mlops_lab.kit.unchanged import unchanged
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
@@ -11,11 +16,14 @@ from .draw import Drawn
 from .trial import restarted_when_hung, steady
 
 D = drawn(Drawn, __file__)
+_START = Path(__file__).parents[1] / "start"
 
 
 @check(points=3, domains=("cka/troubleshooting", "ckad/observability-and-maintenance"))
 async def runs_on(lab: TaskLab) -> None:
-    """The Deployment's pod is ready, answers with the ConfigMap's text, and goes on so for 12 s."""
+    """The pod is ready, and answers for 12 s with the text of the ConfigMap, which is as it was, as the program is."""
+    for name in (f"{D.name}-program", f"{D.name}-words"):
+        must(await unchanged(lab, _START, "ConfigMap", name), "it was right: what did not fit it was the Deployment")
     await deployments.exists(lab, D.name, why="the Service's pod is this Deployment's")
     expect(await deployments.rolled_out(lab, D.name, within=20)).because(
         "kubectl describe pod says why the container does not run or is not ready, kubectl logs --previous what its "
@@ -24,6 +32,12 @@ async def runs_on(lab: TaskLab) -> None:
     expect(await steady(lab, D)).because(
         "a container that is killed by its liveness probe or at its memory limit runs for a moment, again and again: "
         "kubectl describe pod has its last state, with the reason, and the events"
+    )
+    template = (await lab.objects.deployment(D.name).present())["spec"]["template"]["spec"]
+    named = f'"{D.name}-words"' in json.dumps(template)
+    must(
+        holds(named, f"it takes the text from ConfigMap {D.name}-words", "its pod template does not name it"),
+        "a copy in the Deployment stays as it is when the ConfigMap changes",
     )
 
 
