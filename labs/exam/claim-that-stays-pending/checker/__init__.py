@@ -1,8 +1,11 @@
 """The checks."""
 
+from pathlib import Path
+
 from mlops_lab.checks import check, equal_to, expect, holds, observe
 from mlops_lab.kit import deployments, presence
 from mlops_lab.kit.prerequisites import must
+from mlops_lab.kit.unchanged import unchanged
 from mlops_lab.kube.client import Object
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
@@ -10,6 +13,7 @@ from mlops_lab.tasks.lab import TaskLab
 from .draw import Drawn
 
 D = drawn(Drawn, __file__)
+_START = Path(__file__).parents[1] / "start"
 _BOUND_WITHIN, _RUNS_WITHIN, _ANSWERS_WITHIN = 20, 40, 10  # s; the controller looks again every 15 s
 _PLUGIN = "loopback"  # which every node has
 
@@ -36,24 +40,21 @@ async def claim_is_bound(lab: TaskLab) -> None:
 
 @check(points=1, needs=claim_is_bound, domains=("cka/storage",))
 async def volume_is_as_it_was(lab: TaskLab) -> None:
-    """The volume has the class, size, access mode, label, folder and policy that it had."""
-    volume = await presence.exists(lab, "PersistentVolume", D.volume, "it was there, and was to stay")
-    other = [name for name, (was, now) in _compared(volume).items() if was != now]
-    seen = holds(not other, "it has all that it had", f"changed: {', '.join(other)}")
-    expect(seen).because("it was right: what did not fit it was the claim")
+    """The volume has the class, size, access mode, label, folder and policy that it had, and so has the spare one."""
+    for name, size, use, folder in (
+        (D.volume, D.size, D.use, "/opt/cni/bin"), (D.spare, D.size - 10, "spare", "/opt/cni"),
+    ):  # fmt: skip
+        volume = await presence.exists(lab, "PersistentVolume", name, "it was there, and was to stay")
+        other = [part for part, (was, now) in _compared(volume, size, use, folder).items() if was != now]
+        seen = holds(not other, f"{name} has all that it had", f"changed: {', '.join(other)}")
+        expect(seen).because("it was right: what did not fit it was the claim, which is all that was to be changed")
 
 
 @check(points=2, needs=claim_is_bound, domains=("cka/storage",))
 async def lists_the_plugins(lab: TaskLab) -> None:
-    """The Deployment's pod mounts the claim as it did, and the Service lists the plugins of its node."""
-    found = await presence.exists(lab, "Deployment", D.app, "it was there, and was to stay")
-    mounted = [
-        (each.get("persistentVolumeClaim") or {}).get("claimName")
-        for each in found["spec"]["template"]["spec"].get("volumes") or []
-    ]
-    expect(holds(mounted == [D.claim], f"its pod mounts {D.claim} alone", f"it mounts {mounted}")).because(
-        "the Deployment was right, and was to stay as it was"
-    )
+    """Deployment and Service are as they were: its pod mounts the claim, and lists the plugins of its node."""
+    for kind in ("Deployment", "Service"):
+        expect(await unchanged(lab, _START, kind, D.app)).because("it was right, and was to stay as it was")
     must(
         await deployments.rolled_out(lab, D.app, within=_RUNS_WITHIN),
         "a pod waits for the claims that it mounts: kubectl describe pod says for which, and why",
@@ -67,14 +68,14 @@ async def lists_the_plugins(lab: TaskLab) -> None:
     )
 
 
-def _compared(volume: Object) -> dict[str, tuple[object, object]]:
-    """What the volume had and has, by name."""
+def _compared(volume: Object, size: int, use: str, folder: str) -> dict[str, tuple[object, object]]:
+    """What a volume had and has, by name; the claim that it is bound to, or was, is none of it."""
     spec = volume["spec"]
     return {
         "its class": (D.kind, spec.get("storageClassName")),
-        "its size": (f"{D.size}Mi", (spec.get("capacity") or {}).get("storage")),
+        "its size": (f"{size}Mi", (spec.get("capacity") or {}).get("storage")),
         "its access modes": (["ReadOnlyMany"], spec.get("accessModes")),
-        "its labels": ({"use": D.use}, volume["metadata"].get("labels")),
-        "its folder": ("/opt/cni/bin", (spec.get("hostPath") or {}).get("path")),
+        "its labels": ({"use": use}, volume["metadata"].get("labels")),
+        "its folder": (folder, (spec.get("hostPath") or {}).get("path")),
         "its reclaim policy": ("Retain", spec.get("persistentVolumeReclaimPolicy")),
     }
