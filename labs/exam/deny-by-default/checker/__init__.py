@@ -1,7 +1,12 @@
 """The checks."""
 
+from pathlib import Path
+
 from mlops_lab.checks import check, expect
+from mlops_lab.kit.given import in_manifests
+from mlops_lab.kit.prerequisites import must
 from mlops_lab.kit.probes import judged
+from mlops_lab.kit.unchanged import unchanged
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
@@ -9,6 +14,8 @@ from .asking import asked
 from .draw import Drawn
 
 D = drawn(Drawn, __file__)
+_START = Path(__file__).parents[1] / "start"
+_STAY = "policies are all that was wanted: pods that are changed to fit them are no longer what they were"
 _DOMAINS = ("cka/services-and-networking", "ckad/services-and-networking")
 
 
@@ -16,7 +23,8 @@ _DOMAINS = ("cka/services-and-networking", "ckad/services-and-networking")
 async def nothing_by_default(lab: TaskLab) -> None:
     """Pods of the Namespace, whatever their labels, are not reached and reach nothing, but for what was wanted."""
     seen = await lab.once(asked)
-    expect(judged(seen.gave, seen.closed, "closed in eleven ways, in and out, also to a pod of other labels")).because(
+    ways = f"closed in {len(seen.closed)} ways, in and out, also to and from pods of other labels"
+    expect(judged(seen.gave, seen.closed, ways)).because(
         "a direction is closed for the pods that a policy with this policyType selects; an empty podSelector selects "
         "all. Policies add up: what one rule opens no other one closes, and a rule without ports opens them all"
     )
@@ -44,8 +52,13 @@ async def one_way_is_open(lab: TaskLab) -> None:
 
 @check(points=1, needs=nothing_by_default, domains=_DOMAINS)
 async def others_as_before(lab: TaskLab) -> None:
-    """In the other Namespace all is as open as it was."""
+    """In the other Namespace all is as open as it was, and Deployments and Services are those that there were."""
     seen = await lab.once(asked)
+    outside = in_manifests(_START.parent / "setup", "Deployment", D.far)
+    must(await unchanged(lab, _START, "Deployment", D.far, given=outside, objects=lab.elsewhere(D.other)), _STAY)
+    for name in (D.web, D.store):
+        must(await unchanged(lab, _START, "Deployment", name), _STAY)
+        must(await unchanged(lab, _START, "Service", name), _STAY)
     expect(judged(seen.gave, seen.others, f"open in {D.other}, to {D.far} and the DNS")).because(
         "a policy is for pods of its own Namespace: kubectl get networkpolicies -A shows where they are"
     )

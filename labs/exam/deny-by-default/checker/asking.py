@@ -2,8 +2,11 @@
 
 from dataclasses import dataclass
 
-from mlops_lab.checks import Lab
+from mlops_lab.checks import Lab, is_ready
+from mlops_lab.kit.prerequisites import must
 from mlops_lab.kit.probes import Probe, Way, address_behind, tried
+from mlops_lab.kit.standing import standing
+from mlops_lab.kube.client import Object
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
@@ -11,6 +14,8 @@ from .draw import Drawn
 
 D = drawn(Drawn, __file__)
 _WITHIN = 6.0  # s of looking
+_LISTENS_WITHIN = 40.0  # s
+_LISTENER = "trial-listener"
 _NAME = "kubernetes.default.svc.cluster.local"
 _DNS_METRICS = 9153  # the DNS pods' other port
 
@@ -30,13 +35,13 @@ async def asked(lab: Lab) -> Asked:
     """Try all ways at once.
 
     Raises:
-        Failure: a Deployment or Service is not as it was, or the other Namespace is gone.
+        Failure: what a Service leads to is not ready, or the other Namespace is gone.
     """
     assert isinstance(lab, TaskLab)
     there = lab.elsewhere(D.other)
     web, store = await address_behind(lab.objects, D.web), await address_behind(lab.objects, D.store)
     elsewhere = await address_behind(there, D.far)
-    far, no_dns = f"http://{elsewhere}:{D.far_port}/", f"http://{elsewhere}:53/"
+    far, far_too, no_dns = (f"http://{elsewhere}:{port}/" for port in (D.far_port, D.port, 53))
     dns = (await lab.elsewhere("kube-system").service("kube-dns"))["spec"]["clusterIP"]
     api = (await lab.elsewhere("default").service("kubernetes"))["spec"]["clusterIP"]
     of_web, of_store = f"http://{web}:{D.web_port}/", f"http://{store}:{D.port}/"
@@ -54,6 +59,7 @@ async def asked(lab: Lab) -> Asked:
         Way(plain, f"tcp:{dns}:{_DNS_METRICS}", False, f"a pod of other labels to port {_DNS_METRICS} of the DNS"),
         Way(like_web, admin, False, f"{D.web} to port {D.admin} of {D.store}"),
         Way(like_web, far, False, f"{D.web} to {D.far} in {D.other}"),
+        Way(like_web, far_too, False, f"{D.web} to port {D.port} of {D.far} in {D.other}, which is no store"),
         Way(like_store, of_web, False, f"{D.store} to {D.web}"),
         Way(stranger, of_store, False, f"a pod of {D.other} with app={D.web} to {D.store}"),
         Way(stranger, of_web, False, f"a pod of {D.other} to {D.web}"),
@@ -68,5 +74,38 @@ async def asked(lab: Lab) -> Asked:
         Way(stranger, far, True, f"a pod of {D.other} to {D.far} there", D.far),
         Way(stranger, f"dns:{_NAME}.", True, f"a pod of {D.other} to the DNS"),
     ]
-    gave = await tried(lab, [*closed, *names, *path, *others], within=_WITHIN)
+    async with standing(lab, [_listener(lab)], grace=0):
+        listener = f"http://{await _address(lab)}:{D.port}/"
+        closed += [
+            Way(plain, listener, False, f"a pod of other labels to port {D.port} of another one"),
+            Way(like_web, listener, False, f"{D.web} to port {D.port} of a pod of other labels"),
+            Way(stranger, listener, False, f"a pod of {D.other} to a pod of other labels"),
+        ]
+        gave = await tried(lab, [*closed, *names, *path, *others], within=_WITHIN)
     return Asked(closed, names, path, others, gave)
+
+
+def _listener(lab: Lab) -> Object:
+    """A pod of labels that no policy names, where whoever is let in is answered."""
+    container = {
+        "name": "listener", "image": lab.platform.image("v1"),
+        "command": ["python3", "-m", "http.server", str(D.port), "--directory", "/tmp"],
+        "readinessProbe": {"tcpSocket": {"port": D.port}, "periodSeconds": 1},
+        "resources": {"requests": {"cpu": "5m", "memory": "16Mi"}},
+    }  # fmt: skip
+    return {
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": _LISTENER, "labels": {"trial": "listener"}},
+        "spec": {
+            "containers": [container], "terminationGracePeriodSeconds": 0, "automountServiceAccountToken": False,
+        },
+    }  # fmt: skip
+
+
+async def _address(lab: Lab) -> str:
+    """The listener's address, once it listens."""
+    seen = await lab.objects.named("Pod", _LISTENER).until(
+        is_ready, expected="the checker's own pod is ready",
+        shown=lambda pod: str(((pod or {}).get("status") or {}).get("phase", "gone")), within=_LISTENS_WITHIN,
+    )  # fmt: skip
+    must(seen, "a pod like any other must be able to start in the Namespace of the task")
+    return str((await lab.objects.named("Pod", _LISTENER).present())["status"]["podIP"])
