@@ -5,6 +5,7 @@ from mlops_lab.kit import presence
 from mlops_lab.kit.inside import settled
 from mlops_lab.kit.jobs import ended, pods_of, started_from
 from mlops_lab.kit.logs import last_lines
+from mlops_lab.kube.client import Object
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
@@ -15,6 +16,8 @@ from .same import different
 D = drawn(Drawn, __file__)
 _DOMAINS = ("ckad/observability-and-maintenance",)
 _LABELS = {"app": D.app, "team": D.team}
+_PROBE = {"tcpSocket": {"port": "http"}, "periodSeconds": 1}
+_NEEDS = {"requests": {"cpu": "30m", "memory": "16Mi"}}
 _READY_WITHIN, _ENDED_WITHIN, _SCALED_WITHIN = 60.0, 40.0, 20.0
 _OLD = "kubectl apply says of which object the cluster does not know kind and version"
 
@@ -33,12 +36,22 @@ async def the_program_answers(lab: TaskLab) -> None:
         "spec": {
             "minReadySeconds": D.settle, "revisionHistoryLimit": D.history,
             "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": D.surge, "maxUnavailable": 0}},
-            "selector": {"matchLabels": _LABELS}, "template": {"metadata": {"labels": _LABELS}},
+            "selector": {"matchLabels": _LABELS},
+            "template": {"metadata": {"labels": _LABELS}, "spec": {"terminationGracePeriodSeconds": 1}},
         },
     }  # fmt: skip
-    lost = different(found, wanted)
+    program = {"image": lab.platform.image("v1"), "readinessProbe": _PROBE, "resources": _NEEDS}
+    lost = different(found, wanted) + different(_first(found["spec"]["template"]), program, "container")
     expect(holds(not lost, "nothing of the Deployment is lost", "; ".join(lost))).because(
-        "only the selector is new in apps/v1: the old version took the template's labels, the new one wants to be told"
+        "only the selector is new in apps/v1: the old version took the template's labels, the new one wants to be "
+        "told. Without requests an autoscaler has nothing to reckon its percentages of"
+    )
+    service = await lab.objects.service(D.app)
+    lost = different(service, {"spec": {"selector": _LABELS}})
+    ports = ", ".join(f"{each.get('name', 'no name')} {each['port']}" for each in service["spec"].get("ports") or [])
+    lost += [] if ports == "web 80" else [f"spec.ports are {ports or 'none'}, not web 80"]
+    expect(holds(not lost, "nothing of the Service is lost", "; ".join(lost))).because(
+        "v1 has been its version all along, and others find a port by its name"
     )
 
 
@@ -72,6 +85,8 @@ async def it_is_reached(lab: TaskLab) -> None:
     found = await presence.exists(lab, "Ingress", D.app, _OLD)
     seen = {(*route, "80" if port == "web" else port) for *route, port in routes(found)}
     wanted = {(D.host, f"/{D.path}", "Prefix", D.app, "80"), (D.host, "/", "Exact", D.app, "80")}
+    lost = different(found, {"metadata": {"labels": {"team": D.team}}})
+    expect(holds(not lost, "it has its label", "; ".join(lost))).because("who looks for the team's objects goes by it")
     expect(holds(seen == wanted, f"{D.host}/{D.path} and {D.host}/ lead to Service {D.app}", _shown(seen))).because(
         "serviceName and servicePort have become service.name and service.port, by name or by number; each path says "
         "its pathType"
@@ -85,10 +100,13 @@ async def it_reports(lab: TaskLab) -> None:
     wanted = {
         "spec": {
             "schedule": f"{D.minute} {D.hour} * * *", "concurrencyPolicy": "Forbid", "startingDeadlineSeconds": D.late,
-            "failedJobsHistoryLimit": D.failed, "jobTemplate": {"spec": {"backoffLimit": 1}},
+            "failedJobsHistoryLimit": D.failed,
+            "jobTemplate": {"spec": {"backoffLimit": 1, "template": {"spec": {"restartPolicy": "Never"}}}},
         }
     }  # fmt: skip
-    lost = different(found, wanted)
+    program = {"image": lab.platform.image("v1"), "resources": {"requests": {"cpu": "5m", "memory": "8Mi"}}}
+    template = found["spec"]["jobTemplate"]["spec"]["template"]
+    lost = different(found, wanted) + different(_first(template), program, "container")
     expect(holds(not lost, "its schedule and rules are those of the manifest", "; ".join(lost))).because(
         "batch/v1 has the same fields as batch/v1beta1: only the version changes"
     )
@@ -108,6 +126,15 @@ async def it_is_protected(lab: TaskLab) -> None:
     expect(holds(not lost, "it is about the same pods, one of which may be missing", "; ".join(lost))).because(
         "policy/v1 has the same fields; an empty selector, which meant no pod, means all pods of the namespace there"
     )
+
+
+def _first(template: Object) -> Object:
+    """A pod template's first container; a probe that asks its port by number asks it by name."""
+    container: Object = template["spec"]["containers"][0]
+    socket = (container.get("readinessProbe") or {}).get("tcpSocket") or {}
+    if socket.get("port") != D.port:
+        return container
+    return container | {"readinessProbe": container["readinessProbe"] | {"tcpSocket": {"port": "http"}}}
 
 
 def _able(item: object) -> str:
