@@ -6,19 +6,20 @@ from typing import Any
 
 STEP = 15  # s between two scrapes
 BEGIN, LENGTH = 10, 35  # min: when something changes, and how long a history is
+ENDS_WITHIN = 2.5  # min after the errors
 FIRES = "harmed"
 SILENT = {
     "few": "fewer are lost than that, all of one pod",
     "soon_over": "many are lost, for a short time",
     "come_and_go": "errors come and go",
+    "over": f"errors that went on for long are over since {ENDS_WITHIN:g} min",
     "other_route": "another route fails",
     "refused": "answers are 422",
     "nobody": "nobody asks",
 }
-_REQUESTS = 24.0  # of a pod in a step
-_ALL = ("/predict", "200"), ("/predict", "500"), ("/predict", "503"), ("/predict", "422"), ("/readyz", "200"), (
-    "/readyz", "503",
-)  # fmt: skip
+_REQUESTS, _PROBES = 24.0, 72.0  # of a pod in a step
+_ERRORS = {"500": 0.25, "507": 0.25, "511": 0.5}  # what part of the errors has which status
+_ALL = (*(("/predict", each) for each in ("200", "422", *_ERRORS)), ("/readyz", "200"), ("/readyz", "503"))
 Counted = dict[tuple[str, str], float]  # answers in a step, by route and status
 
 
@@ -30,7 +31,9 @@ def tests(rules: str, alert: str, share: float, hold: int) -> dict[str, Any]:
         share: of errors, above which users are harmed.
         hold: minutes for which it must be so.
     """
-    ends = {FIRES: BEGIN + hold + 2}
+    # Looked at each 30 s; in what is to be silent not at whole minutes, but where it fires if it is a minute late.
+    begins = {FIRES: 60, "over": int(60 * (BEGIN + _long(hold) + ENDS_WITHIN)) + STEP}
+    ends = {FIRES: 60 * (BEGIN + hold + 2)}
     return {
         "rule_files": [rules],
         "evaluation_interval": f"{STEP}s",
@@ -38,8 +41,8 @@ def tests(rules: str, alert: str, share: float, hold: int) -> dict[str, Any]:
             {
                 "name": name, "interval": f"{STEP}s", "input_series": list(_series(happens)),
                 "alert_rule_test": [
-                    {"eval_time": f"{30 * half}s", "alertname": alert, "exp_alerts": []}
-                    for half in range(2, 2 * ends.get(name, LENGTH) + 1)
+                    {"eval_time": f"{at}s", "alertname": alert, "exp_alerts": []}
+                    for at in range(begins.get(name, 60 + STEP), ends.get(name, 60 * LENGTH) + 1, 2 * STEP)
                 ],
             }
             for name, happens in _histories(share, hold).items()
@@ -49,39 +52,50 @@ def tests(rules: str, alert: str, share: float, hold: int) -> dict[str, Any]:
 
 def _histories(share: float, hold: int) -> dict[str, Callable[[float, int], Counted]]:
     """What is answered in a step: by the minute since something changed (less than 0 before), and the pod's number."""
-    burst = hold - 2.5
+    burst = hold - 1.25  # the last minute has errors for a minute longer
 
     def harmed(minute: float, pod: int) -> Counted:
-        return _errors((1.0, 2.0)[pod] * share if minute > 0 else share / 10)
+        """Errors in each other step: there are some in each last minute, and between two scrapes there may be none."""
+        return _errors((3.0, 6.0)[pod] * share * (round(minute * 60 / STEP) % 2) if minute > 0 else share / 10)
 
     def few(minute: float, pod: int) -> Counted:
-        return _errors((1.4, 0.0)[pod] * share)
+        return _errors((1.4, 0.0)[pod] * share, refused=0.5)
 
     def soon_over(minute: float, pod: int) -> Counted:
-        return _errors(0.4 if 0 < minute <= burst else 0.0)
+        return _errors(0.9 if 0 < minute <= burst else 0.0)
 
     def come_and_go(minute: float, pod: int) -> Counted:
-        return _errors(0.4 if 0 < minute <= 15 and minute % (burst + 3) <= burst else 0.0)
+        return _errors(0.9 if 0 < minute <= 15 and minute % (burst + 3) <= burst else 0.0)
+
+    def over(minute: float, pod: int) -> Counted:
+        return _errors(0.9 if 0 < minute <= _long(hold) else 0.0)
 
     def other_route(minute: float, pod: int) -> Counted:
-        return _errors(0.0) | {("/readyz", "503"): 3 * _REQUESTS if minute > 0 else 0.0}
+        return _errors(0.0) | {("/readyz", "503"): _PROBES if minute > 0 else 0.0}
 
     def refused(minute: float, pod: int) -> Counted:
-        return {("/predict", "200"): 0.6 * _REQUESTS, ("/predict", "422"): 0.4 * _REQUESTS}
+        return _errors(0.0, refused=0.4)
 
     def nobody(minute: float, pod: int) -> Counted:
         return _errors(0.0) if minute < 0 else {}
 
     return {
-        FIRES: harmed, "few": few, "soon_over": soon_over, "come_and_go": come_and_go, "other_route": other_route,
-        "refused": refused, "nobody": nobody,
+        FIRES: harmed, "few": few, "soon_over": soon_over, "come_and_go": come_and_go, "over": over,
+        "other_route": other_route, "refused": refused, "nobody": nobody,
     }  # fmt: skip
 
 
-def _errors(share: float) -> Counted:
-    """What a pod answers of which so many are errors, some of them 500 and some 503."""
-    lost = share * _REQUESTS
-    return {("/predict", "200"): _REQUESTS - lost, ("/predict", "500"): lost / 4, ("/predict", "503"): 3 * lost / 4}
+def _long(hold: int) -> int:
+    """Minutes in which errors go on for longer than the alert waits."""
+    return hold + 4
+
+
+def _errors(share: float, refused: float = 0.0) -> Counted:
+    """What a pod answers: such a share are errors, and such a share 422."""
+    wrong = {("/predict", status): part * share * _REQUESTS for status, part in _ERRORS.items()}
+    return wrong | {
+        ("/predict", "200"): (1 - share - refused) * _REQUESTS, ("/predict", "422"): refused * _REQUESTS
+    }  # fmt: skip
 
 
 def _series(happens: Callable[[float, int], Counted]) -> Iterator[dict[str, str]]:
@@ -89,7 +103,7 @@ def _series(happens: Callable[[float, int], Counted]) -> Iterator[dict[str, str]
         value, values = 7.0, []
         for step in range(LENGTH * 60 // STEP + 1):
             counted = happens(step * STEP / 60 - BEGIN, pod)
-            value += counted.get((route, status), 1.0 if (route, status) == ("/readyz", "200") else 0.0)
+            value += counted.get((route, status), _PROBES if (route, status) == ("/readyz", "200") else 0.0)
             values.append(f"{value:.4f}")
         labels = f'route="{route}", status="{status}", pod="model-{pod}", job="model"'
         yield {"series": f"http_requests_total{{{labels}}}", "values": " ".join(values)}

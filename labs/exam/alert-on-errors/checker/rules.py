@@ -17,6 +17,8 @@ _WITHIN = 120.0
 _LONGEST = 100_000  # characters
 # In promtool's output of a test that does not expect an alert: the history's name, and when it fired.
 _FIRED = re.compile(r"name: ([a-z_]+),\s+alertname: \S+, time: (\S+?),?\s")
+# Lines with what the candidate wrote, of an alert that fires.
+_OF_AN_ALERT = ("Labels:", "Annotations:", "exp:", "got:")
 _HOURS = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
 
 
@@ -58,12 +60,13 @@ async def replayed(lab: Lab, text: str, alert: str, share: float, hold: int) -> 
 
 def read(output: str) -> Fired:
     """What promtool printed."""
+    lines = [line for line in output.splitlines() if not line.strip().startswith(_OF_AN_ALERT)]
     wrong = [
-        line.strip()[:300] for line in output.splitlines()
+        line.strip()[:300] for line in lines
         if line.startswith(KEY) or f"/{KEY}:" in line or "err: " in line or "error: " in line
     ]  # fmt: skip
     minutes: dict[str, list[float]] = {name: [] for name in (FIRES, *SILENT)}
-    for name, at in _FIRED.findall(output):
+    for name, at in _FIRED.findall("\n".join(lines)):
         if name in minutes:
             minutes[name].append(_minutes(at) - BEGIN)
     good = not wrong
