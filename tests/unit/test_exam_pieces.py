@@ -1,0 +1,105 @@
+"""Pieces of exam tasks' checkers: what they take for right, and what not, without a cluster."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from mlops_lab.labs.checker import load
+from mlops_lab.tasks.drawing import draw
+from mlops_lab.tasks.rendering import render
+from mlops_lab.tasks.task import bank, named
+
+LONGEST = 240  # min, of `lab exam start --minutes`
+
+
+@pytest.fixture
+def checker(tmp_path: Path) -> Any:
+    """A task's checker, or a module of it, as drawn with a seed."""
+
+    def read(task: str, module: str = "") -> ModuleType:
+        package = load(render(named(task, bank()), 3, "exam-1", tmp_path / task))
+        return importlib.import_module(f"{package.__name__}.{module}") if module else package
+
+    return read
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_job_is_there_when_the_longest_exam_is_graded(seed: int) -> None:
+    assert draw(named("a-job-in-parts", bank()), seed)["keep"] > 60 * LONGEST
+
+
+@pytest.mark.parametrize(
+    ("container", "said"),
+    [
+        ({"command": ["python3", "/program/part.py"]}, "python3 /program/part.py"),
+        ({"command": ["python3"], "args": ["/program/part.py"]}, "python3 /program/part.py"),
+        ({"command": ["/bin/sh", "-c", "exec python3  /program/part.py"]}, "python3 /program/part.py"),
+        ({"command": ["sh", "-c"], "args": ["cp /program/part.py /tmp"]}, "cp /program/part.py /tmp"),
+    ],
+)
+def test_what_starts_a_part(checker: Any, container: dict[str, Any], said: str) -> None:
+    assert checker("a-job-in-parts", "parts").started_with(container) == said
+
+
+def test_a_flag_without_a_value_is_true(checker: Any) -> None:
+    task = checker("a-scheduler-that-does-not-start")
+    assert task._flags({"command": ["kube-scheduler", "--leader-elect", "--v=2"], "args": ["--bind-address=::"]}) == {
+        "--leader-elect=true", "--v=2", "--bind-address=::",
+    }  # fmt: skip
+
+
+def test_a_container_may_stand_beside_the_sign(checker: Any) -> None:
+    task = checker("config-that-is-not-read")
+    copier, sign = {"name": "copier"}, {"name": "sign"}
+    assert task._sign([copier, sign]) is sign
+    assert task._sign([other := {"name": "renamed"}]) is other
+
+
+def _canary(**more: Any) -> dict[str, Any]:
+    container = {"name": "server", "image": "one", "env": [{"name": "MODEL_VERSION", "value": "v1"}]}
+    return {"spec": {"strategy": {}, "template": {"spec": {"containers": [container | more]}}}}
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"name": "canary"}, []),
+        ({"ports": [{"containerPort": 8080}]}, []),
+        ({"env": [{"name": "MODEL_VERSION", "value": "v2"}]}, []),
+        ({"env": [{"name": "MODEL_VERSION", "value": "v2"}, {"name": "DEBUG", "value": "1"}]}, ["variables"]),
+        ({"image": "two"}, ["image"]),
+        ({"readinessProbe": {"periodSeconds": 1}}, ["readinessProbe"]),
+    ],
+)
+def test_what_makes_a_canary_another_one(checker: Any, more: dict[str, Any], said: list[str]) -> None:
+    alike = checker("a-small-canary", "alike")
+    assert alike.differ(_canary(), _canary(**more), apart=("MODEL_VERSION",)) == said
+
+
+@pytest.mark.parametrize(
+    ("mount", "parts"),
+    [
+        ({"mountPath": "{folder}"}, False),
+        ({"mountPath": "{folder}/", "readOnly": True}, False),
+        ({"mountPath": "{folder}/token", "subPath": "token"}, True),
+        ({"mountPath": "/run/{name}", "subPath": "here"}, True),
+        ({"mountPath": "/elsewhere", "subPath": "token"}, False),
+    ],
+)
+def test_a_token_by_sub_path(checker: Any, mount: dict[str, Any], parts: bool) -> None:
+    task = checker("an-identity-of-its-own")
+    names = {"folder": task.D.folder, "name": Path(task.D.folder).name}
+    mount = mount | {"mountPath": mount["mountPath"].format(**names)}
+    assert task._of_parts({"spec": {"containers": [{"volumeMounts": [mount]}]}}) is parts
+
+
+def test_a_probe_may_ask_its_port_by_number(checker: Any) -> None:
+    task = checker("an-old-manifest")
+    for port in ("http", task.D.port):
+        probe = {"tcpSocket": {"port": port}, "periodSeconds": 1}
+        assert task._first({"spec": {"containers": [{"readinessProbe": probe}]}})["readinessProbe"] == task._PROBE
