@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import contextlib
 import json
 from collections.abc import Iterable, Iterator
@@ -200,7 +198,7 @@ def _read(lines: Iterable[str | bytes], key: PublicKey) -> Iterator[_Line]:
         if not line.strip():
             continue
         value = _object(line)
-        yield _Line(number, value, value is not None and _is_signed(value, key))
+        yield _Line(number, value, value is not None and chain.is_signed(value, key))
 
 
 def _object(line: str | bytes) -> dict[str, Any] | None:
@@ -213,14 +211,6 @@ def _object(line: str | bytes) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
-
-
-def _is_signed(value: dict[str, Any], key: PublicKey) -> bool:
-    try:
-        signature = base64.b64decode(value["signature"], validate=True)
-        return key.verifies(signature, chain.signed(value))
-    except (KeyError, TypeError, ValueError, binascii.Error, RecursionError):
-        return False
 
 
 def _shaped(line: _Line, shape: type[Shape]) -> Shape | None:

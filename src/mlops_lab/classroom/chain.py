@@ -17,7 +17,7 @@ from typing import Any
 
 import rfc8785
 
-from mlops_lab.classroom.signing import PrivateKey
+from mlops_lab.classroom.signing import PrivateKey, PublicKey
 
 RECORD = "mlops-lab/record/1"
 END = "mlops-lab/records-end/1"
@@ -183,6 +183,16 @@ def signed(value: Mapping[str, Any]) -> bytes:
 def digest(value: Mapping[str, Any]) -> str:
     """The sha256 of an object with its signature, in hex."""
     return hashlib.sha256(canonical(value)).hexdigest()
+
+
+def is_signed(value: Mapping[str, Any], key: PublicKey) -> bool:
+    """Has this key signed an object? Digests are over the signature as it is spelled, so only one spelling counts."""
+    try:
+        signature = base64.b64decode(value["signature"], validate=True)
+        spelled = base64.b64encode(signature).decode() == value["signature"]
+        return spelled and key.verifies(signature, signed(value))
+    except (KeyError, TypeError, ValueError, RecursionError):
+        return False
 
 
 def _signature(fields: Mapping[str, Any], key: PrivateKey) -> str:

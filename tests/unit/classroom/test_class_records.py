@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 from collections.abc import Callable
@@ -76,6 +77,28 @@ def test_every_field_is_signed(field: str, place: int) -> None:
     assert (found.broken.sequence, found.broken.line, found.records) == (place + 1, place + 1, place)
     assert found.broken.learner == ("mallory" if field == "learner" else LEARNERS[place])
     assert found.at == ""
+
+
+def spelled_otherwise(line: str) -> str:
+    """The same bytes of a signature in base64 whose last letter has other bits that count for nothing."""
+    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+    signature = json.loads(line)["signature"]
+    assert signature.endswith("==")
+    other = signature[:-3] + letters[letters.index(signature[-3]) + 1] + "=="
+    assert base64.b64decode(other, validate=True) == base64.b64decode(signature)
+    return changed(line, signature=other)
+
+
+@pytest.mark.parametrize("place", [0, 2, 4, 5])
+def test_a_signature_that_is_spelled_otherwise_is_named(place: int) -> None:
+    lines = whole()
+    lines[place] = spelled_otherwise(lines[place])
+    found = verified(lines)
+    assert found.broken is not None
+    assert (found.broken.what, found.broken.sequence, found.broken.line) == ("changed", place + 1, place + 1)
+    record = signed([result()])[0]
+    other = replace(record, signature=json.loads(spelled_otherwise(chain.line(record)))["signature"])
+    assert chain.is_signed(chain.fields(record), KEY.public) and not chain.is_signed(chain.fields(other), KEY.public)
 
 
 @pytest.mark.parametrize("field", ["count", "last", "at", "signature"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -202,11 +201,7 @@ def _hash_of(rows: Iterator[Row[Any]]) -> str:
 
 def genuine(record: Record, key: PrivateKey) -> bool:
     """Has the class's key signed this record?"""
-    try:
-        signature = base64.b64decode(record.signature, validate=True)
-        return key.public.verifies(signature, chain.signed(chain.fields(record)))
-    except ValueError:
-        return False
+    return chain.is_signed(chain.fields(record), key.public)
 
 
 def after(connection: Connection, sequence: int = 0, *, lab: str = "", learner: str = "") -> Iterator[Record]:
