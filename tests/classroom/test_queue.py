@@ -88,6 +88,20 @@ def test_nobody_fills_the_queue(database: Database) -> None:
         hand_in(connection, "bo", "mine")
 
 
+def test_nobody_fills_the_database(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queue, "MOST_KEPT", 4 << 20)
+    for number in range(4):
+        with database.transaction() as connection:
+            handed = hand_in(connection, "ada", bytes([number]) * (1 << 20))
+            connection.exec_driver_sql("UPDATE submissions SET state = 'graded'")
+    with database.transaction() as connection:
+        with pytest.raises(UsageError, match="4 MiB together"):
+            hand_in(connection, "ada", "one more")
+        connection.exec_driver_sql(f"UPDATE submissions SET state = 'failed' WHERE id = {handed.id}")
+        assert hand_in(connection, "ada", b"\3" * (1 << 20)).state == "waiting", "what is kept can be handed in again"
+        assert hand_in(connection, "bo", "mine").new
+
+
 def test_another_learners_submission_is_as_one_that_is_not_there(database: Database) -> None:
     with database.transaction() as connection:
         handed = hand_in(connection, "ada", "work")

@@ -24,6 +24,7 @@ from mlops_lab.classroom.server.schema import FAILED, GRADED, GRADING, WAITING, 
 
 MOST_TRIES = 5  # in a row
 MOST_WAITING = 10  # of one learner
+MOST_KEPT = 256 << 20  # bytes of one learner's archives, which are all kept
 _ORDER = (submissions.c.turn, submissions.c.behind, submissions.c.id)
 # What is made for a try is named by its number, and may still be there: none comes twice.
 _BEGIN_AGAIN = (submissions.c.tries + MOST_TRIES - 1) // MOST_TRIES * MOST_TRIES
@@ -89,6 +90,7 @@ def hand_in(
 
     Raises:
         Full: the learner has too many that wait.
+        UsageError: the learner's archives would be larger than all that is kept of one.
     """
     before = lock(connection)
     there = connection.execute(_rows().where(_own(learner, lab) & (submissions.c.sha256 == sha256))).one_or_none()
@@ -99,6 +101,10 @@ def hand_in(
         values = {"state": WAITING, "tries": _BEGIN_AGAIN, "why": "", **turn}
         connection.execute(update(submissions).where(submissions.c.id == there.id).values(**values))
         return one(connection, there.id)
+    sizes = select(func.coalesce(func.sum(submissions.c.size), 0)).where(submissions.c.learner == learner)
+    if connection.execute(sizes).scalar_one() + len(content) > MOST_KEPT:
+        what = f"your submissions would be larger than {MOST_KEPT >> 20} MiB together, and all of them are kept"
+        raise UsageError(what, "leave large files out of your folder; if it is too late for that, tell your teacher")
     number = _next_number(connection, learner, lab)
     return _put(connection, content, learner=learner, lab=lab, number=number, sha256=sha256, at=now, **turn)
 
