@@ -400,6 +400,28 @@ def test_a_grader_that_is_silent_loses_its_submission(tmp_path: Path) -> None:
         assert "classroom_graders_lost_total 1.0" in at_class.metrics()
 
 
+def test_a_grader_that_took_it_meanwhile_keeps_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [1000.0]
+    with served(tmp_path, clock=lambda: clock[0]) as at_class:
+        at_class.submit("ada", "x")
+        silent = at_class.take()
+        clock[0] += service.LEASE + 1
+        give_back, taken = queue.give_back, []
+
+        def later(connection: Any, submission: int, *given: Any, **more: Any) -> str:
+            """Before the server gives it back, the dispatcher has done so, and another grader has taken it."""
+            if not taken:
+                give_back(connection, submission, "evicted")
+                taken.append(queue.take(connection, "grader-2", "sha256:" + "c" * 64, now()))
+            return give_back(connection, submission, *given, **more)
+
+        monkeypatch.setattr(queue, "give_back", later)
+        at_class.do(at_class.service.look())
+        assert taken[0].id == silent["submission"]
+        assert at_class.tell({"submission": taken[0].id, "token": taken[0].token}, outcome()).status == 201
+        assert "classroom_graders_lost_total 0.0" in at_class.metrics()
+
+
 def test_results_that_were_edited_or_replayed_are_refused(at_class: Served) -> None:
     at_class.submit("ada", "x")
     at_class.submit("bo", "x")

@@ -133,6 +133,21 @@ def test_a_submission_of_a_grader_that_died_keeps_its_turn_and_its_late_result_i
         assert queue.one(connection, taken.id).why == "the pod was evicted? ?"
 
 
+def test_what_another_grader_has_by_now_is_not_given_back(database: Database) -> None:
+    with database.transaction() as connection:
+        hand_in(connection, "ada", "1")
+    silent = take(database)
+    assert silent
+    with database.transaction() as connection:
+        queue.give_back(connection, silent.id, "the dispatcher saw it die")
+    taken = take(database)
+    assert taken and taken.id == silent.id
+    with database.transaction() as connection:
+        assert queue.give_back(connection, taken.id, "nothing was heard", tries=silent.tries) == "grading"
+        assert queue.held(connection, taken.id, taken.token).why == "the dispatcher saw it die"
+        assert queue.give_back(connection, taken.id, "nothing was heard", tries=taken.tries) == "waiting"
+
+
 def test_what_no_grader_survives_is_given_up_and_can_be_tried_again(database: Database) -> None:
     with database.transaction() as connection:
         handed = hand_in(connection, "ada", "bomb")

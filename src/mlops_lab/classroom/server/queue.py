@@ -101,10 +101,6 @@ def hand_in(
         values = {"state": WAITING, "tries": _BEGIN_AGAIN, "why": "", **turn}
         connection.execute(update(submissions).where(submissions.c.id == there.id).values(**values))
         return one(connection, there.id)
-    sizes = select(func.coalesce(func.sum(submissions.c.size), 0)).where(submissions.c.learner == learner)
-    if connection.execute(sizes).scalar_one() + len(content) > MOST_KEPT:
-        what = f"your submissions would be larger than {MOST_KEPT >> 20} MiB together, and all of them are kept"
-        raise UsageError(what, "leave large files out of your folder; if it is too late for that, tell your teacher")
     number = _next_number(connection, learner, lab)
     return _put(connection, content, learner=learner, lab=lab, number=number, sha256=sha256, at=now, **turn)
 
@@ -116,7 +112,7 @@ def ask(connection: Connection, learner: str, lab: str, namespace: str, round_: 
         round_: which of the learner's beginnings of the lab it is.
 
     Raises:
-        Full: the learner has too many that wait.
+        Full, UsageError: as `hand_in`.
     """
     before = lock(connection)
     unfinished = _own(learner, lab) & submissions.c.state.in_((WAITING, GRADING))
@@ -157,6 +153,10 @@ def _next_number(connection: Connection, learner: str, lab: str) -> int:
 
 def _put(connection: Connection, content: bytes, **values: Any) -> Submission:
     """A new submission, which waits."""
+    sizes = select(func.coalesce(func.sum(submissions.c.size), 0)).where(submissions.c.learner == values["learner"])
+    if connection.execute(sizes).scalar_one() + len(content) > MOST_KEPT:
+        what = f"your submissions would be larger than {MOST_KEPT >> 20} MiB together, and all of them are kept"
+        raise UsageError(what, "leave large files out of your folder; if it is too late for that, tell your teacher")
     made = connection.execute(insert(submissions).values(size=len(content), state=WAITING, **values))
     (found,) = made.inserted_primary_key or (0,)
     connection.execute(insert(archives).values(submission=found, content=content))
@@ -237,17 +237,18 @@ def archive(connection: Connection, submission: int) -> bytes:
     return found
 
 
-def give_back(connection: Connection, submission: int, why: str, *, over: bool = False) -> str:
+def give_back(connection: Connection, submission: int, why: str, *, over: bool = False, tries: int = 0) -> str:
     """Let a submission wait again, in its old turn, or give it up after too many tries; returns its state then.
 
     It is left as it is if nobody has it.
 
     Args:
         over: it can't be graded, however often it is tried, such as where the namespace is another one by now.
+        tries: only from who took it at this try; 0: from whoever has it.
     """
     lock(connection)
     row = connection.execute(select(submissions).where(submissions.c.id == submission)).one()
-    if row.state != GRADING:
+    if row.state != GRADING or tries not in (0, row.tries):
         return str(row.state)
     state = FAILED if over or row.tries % MOST_TRIES == 0 else WAITING
     connection.execute(

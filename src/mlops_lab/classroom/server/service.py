@@ -26,7 +26,7 @@ from mlops_lab.classroom.server.kept import Kept
 from mlops_lab.classroom.server.live import Hub
 from mlops_lab.classroom.server.metrics import Meters
 from mlops_lab.classroom.server.records import Broken, Ledger, genuine
-from mlops_lab.classroom.server.schema import klass
+from mlops_lab.classroom.server.schema import GRADING, klass
 from mlops_lab.classroom.server.settings import Settings
 
 if TYPE_CHECKING:
@@ -114,13 +114,14 @@ class Service:
 
     async def look(self) -> None:
         """Give back what dead graders have, and take a roster that has changed."""
-        now, waits, working = self._clock(), [], await self.run(queue.in_work)
+        working, now = await self.run(queue.in_work), self._clock()
         self._heard = {row.id: self._heard.get(row.id, now) for row in working}
         for row in working:
-            if now - self._heard[row.id] > LEASE:
-                waits.append(row)
-        for row in waits:
-            await self.run(queue.give_back, row.id, f"nothing was heard of the grader for {LEASE:g} s")
+            if now - self._heard.get(row.id, now) <= LEASE:  # it may have been heard of since this began
+                continue
+            why = f"nothing was heard of the grader for {LEASE:g} s"
+            if await self.run(queue.give_back, row.id, why, tries=row.tries) == GRADING:
+                continue  # another grader has it by now
             self._heard.pop(row.id, None)
             self.meters.lost.inc()
             self.moved(row.learner, row.lab)
