@@ -14,7 +14,7 @@ import pytest
 
 from mlops_lab.classroom import audit
 from mlops_lab.classroom.roster import Learner
-from mlops_lab.classroom.server import people, queue, sessions
+from mlops_lab.classroom.server import limits, pages, people, queue, sessions
 from mlops_lab.classroom.server.exports import safe
 from tests.classroom.made_up import KEY, outcome
 from tests.classroom.served import EVIL, LABS, TEACHER, Served, served, until
@@ -74,6 +74,33 @@ def test_a_learner_sees_his_own_work_and_nothing_else(at_class: Served) -> None:
     shown = page(at_class, f"/submissions/{mine}", cookie)
     assert "scales" in shown and "1 pod" in shown
     assert at_class.form(f"/submissions/{mine}/again", {}, cookie).status == 404
+
+
+def test_who_asks_for_pages_too_often_waits_and_others_do_not(at_class: Served) -> None:
+    ada, bo, teacher = (at_class.log_in(token) for token in (at_class.token("ada"), at_class.token("bo"), TEACHER))
+    at_class.service.asking = limits.Limiter(limits.ASKING, lambda: 0.0)
+    answers = [at_class.ask("/learners/ada", Cookie=ada) for _ in range(limits.ASKING.burst + 1)]
+    assert {each.status for each in answers[:-1]} == {200}
+    refused = answers[-1]
+    assert refused.status == 429 and "too often" in refused.text and int(refused.headers["Retry-After"]) > 0
+    assert at_class.ask("/static/class.css", Cookie=ada).status == 200
+    assert at_class.ask("/learners/bo", Cookie=bo).status == 200
+    assert {at_class.ask("/grades", Cookie=teacher).status for _ in range(limits.ASKING.burst + 30)} == {200}
+
+
+def test_so_many_pages_of_a_learner_hear_what_changes(at_class: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pages, "_OPEN", 2)
+    ada, bo, teacher = (at_class.log_in(token) for token in (at_class.token("ada"), at_class.token("bo"), TEACHER))
+    opened = [at_class.events(cookie) for cookie in (ada, ada, bo, teacher, teacher, teacher)]
+    assert [next(each) for each in opened] == [None] * 6
+    refused = at_class.ask("/live", Cookie=ada)
+    assert refused.status == 429 and "2 of your pages are open" in refused.text
+    opened[0].close()  # type: ignore[attr-defined]
+    until(lambda: len(at_class.service.hub.listeners) < 6 or at_class.graded("ada"))
+    again = at_class.events(ada)
+    assert next(again) is None
+    for each in (again, *opened):
+        each.close()  # type: ignore[attr-defined]
 
 
 def test_a_session_ends_with_what_it_stands_on(at_class: Served) -> None:

@@ -6,6 +6,7 @@ import random
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import event
 
 from mlops_lab.base.errors import UsageError
 from mlops_lab.classroom.server import queue
@@ -25,6 +26,21 @@ def order(database: Database) -> list[tuple[str, int]]:
         assert [queue.one(connection, each.id).place for each in found] == [each.place for each in found]
         assert [each.place for each in found] == list(range(1, len(found) + 1))
         return [(each.learner, each.number) for each in found]
+
+
+def test_a_learners_submissions_are_found_by_two_questions(database: Database) -> None:
+    with database.transaction() as connection:
+        for number in range(5):
+            hand_in(connection, "bo", f"{number}")
+            hand_in(connection, "ada", f"{number}")
+    assert take(database)
+    asked: list[str] = []
+    with database.transaction() as connection:
+        alone = [queue.one(connection, each) for each in range(10, 0, -1)]
+        event.listen(connection, "before_cursor_execute", lambda *given: asked.append(given[2]))
+        for learner in ("ada", "bo"):
+            assert queue.of(connection, learner) == [each for each in alone if each.learner == learner]
+        assert len(asked) == 4 and queue.of(connection, "cy") == [] and len(asked) == 5
 
 
 def take(database: Database, **more: object) -> queue.Taken | None:

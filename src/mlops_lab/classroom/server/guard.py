@@ -49,6 +49,9 @@ class Page(Handler):
             raise Refused(403, wrong, "open the address that your teacher has given you")
         if self.open_to_all:
             return
+        session = self._session()
+        if session and session.learner and (wait := self.service.asking.take(session.learner)):
+            raise Refused(429, "you ask too often", f"wait {math.ceil(wait)} s", wait)
         found = await self._visitor()
         if found is None:
             if self.request.method in _READING and not self.is_program:
@@ -88,11 +91,14 @@ class Page(Handler):
             self.set_header("Retry-After", str(math.ceil(told.retry)))
         self.show("error.html", status=told.status_code, message=told.message, hint=told.hint)
 
-    async def _visitor(self) -> Visitor | None:
+    def _session(self) -> Session | None:
         name = cookie(self.service.settings)
         secret = self.service.secret  # empty until the database was there
         kept = decode_signed_value(secret, name, self.get_cookie(name), max_age_days=_DAYS) if secret else None
-        session = sessions.read(kept.decode(errors="replace")) if kept else None
+        return sessions.read(kept.decode(errors="replace")) if kept else None
+
+    async def _visitor(self) -> Visitor | None:
+        session = self._session()
         if session is None:
             return None
         if session.role == sessions.TEACHER:

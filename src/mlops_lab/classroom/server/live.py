@@ -21,12 +21,12 @@ class Listener:
     """
 
     def __init__(self, learner: str = "") -> None:
-        self._learner = learner
+        self.learner = learner
         self._queue: asyncio.Queue[str | None] = asyncio.Queue(_WAITING)
 
     def hear(self, learner: str, text: str) -> None:
         """Something has changed; who is too slow is sent away, and comes back to a page that is new."""
-        if self._learner and learner and learner != self._learner:
+        if self.learner and learner and learner != self.learner:
             return
         try:
             self._queue.put_nowait(text)

@@ -24,6 +24,7 @@ from mlops_lab.classroom.server.sessions import now
 from mlops_lab.classroom.server.templates import render
 
 _KIT = timedelta(days=30)  # for which a file that learners get by themselves is good
+_OPEN = 20  # pages of one learner that hear what changes
 _LOOK = 15.0  # s between two looks whether a session is still good
 
 
@@ -212,8 +213,11 @@ class Live(Page):
 
     async def get(self) -> None:
         """Tell until the page is closed, or its session is over."""
-        self._listener = listener = Listener(self.visitor.learner)
-        self.service.hub.listeners.add(listener)
+        listeners, learner = self.service.hub.listeners, self.visitor.learner
+        if learner and sum(each.learner == learner for each in listeners) >= _OPEN:
+            raise Refused(429, f"{_OPEN} of your pages are open", "close some of them", 60)
+        self._listener = listener = Listener(learner)
+        listeners.add(listener)
         self.set_header("Content-Type", "text/event-stream")
         try:
             await self._send(": here\n\n")
@@ -227,7 +231,7 @@ class Live(Page):
         except (StreamClosedError, TimeoutError):
             return
         finally:
-            self.service.hub.listeners.discard(listener)
+            listeners.discard(listener)
 
     async def _send(self, text: str) -> None:
         self.write(text)

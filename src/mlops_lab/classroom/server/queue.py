@@ -175,6 +175,14 @@ def one(connection: Connection, submission: int, learner: str = "") -> Submissio
     return _submission(connection, row)
 
 
+def of(connection: Connection, learner: str) -> list[Submission]:
+    """All of a learner's, the newest first."""
+    rows = connection.execute(_rows().where(submissions.c.learner == learner).order_by(submissions.c.id.desc())).all()
+    waits = any(row.state == WAITING for row in rows)
+    places = {each.id: each.place for each in waiting(connection)} if waits else {}
+    return [_made(row, places.get(row.id)) for row in rows]
+
+
 def waiting(connection: Connection) -> list[Submission]:
     """All that wait, the next one first."""
     rows = connection.execute(_rows().where(submissions.c.state == WAITING).order_by(*_ORDER))

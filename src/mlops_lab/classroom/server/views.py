@@ -113,8 +113,7 @@ def gradebook(klass: Class, book: Book, learners: Iterable[Row[tuple[str, str, s
 def of_learner(connection: Connection, learner: str) -> tuple[Row[Any] | None, list[Submission]]:
     """A learner, and all submissions, the newest first."""
     who = next((each for each in people.everyone(connection) if each.id == learner), None)
-    own = select(submissions.c.id).where(submissions.c.learner == learner).order_by(submissions.c.id.desc())
-    return who, [queue.one(connection, number) for number in connection.scalars(own)]
+    return who, queue.of(connection, learner)
 
 
 def cell_class(cell: Cell | None) -> str:
