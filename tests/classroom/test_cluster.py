@@ -68,6 +68,11 @@ def test_a_lab_begins_once_begins_anew_and_ends(at_class: Served, kube: ClusterI
     assert wanted(kube).labs == {"10": Lab(2), "20": Lab(1)}
     assert at_class.api(token, "/api/v1/labs/10", "DELETE").status == 202
     assert wanted(kube).labs == {"20": Lab(1)} and not wanted(kube, "bo").labs
+    at_class.api(token, "/api/v1/labs/10", "DELETE")
+    assert at_class.api(token, "/api/v1/labs/04", "DELETE").status == 202, "which was never begun"
+    assert lab(at_class, "10")["state"] == ""
+    at_class.api(token, "/api/v1/labs/10", "PUT")
+    assert wanted(kube).labs == {"10": Lab(3), "20": Lab(1)}, "it is another beginning, whenever the operator looks"
 
 
 def test_what_can_not_be_begun_says_why_and_what_to_do(at_class: Served, kube: ClusterInMemory) -> None:

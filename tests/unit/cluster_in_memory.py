@@ -70,7 +70,8 @@ class ClusterInMemory:
     def create(self, item: Object) -> Object | None:
         with self._lock:
             self._write(f"create {item['kind']} {item['metadata']['name']}")
-            return None if self.find(item["kind"], item["metadata"]["name"]) else self._store(item)
+            there = self.find(item["kind"], item["metadata"]["name"], item["metadata"].get("namespace"))
+            return None if there else self._store(item)
 
     def apply(self, objects: list[Object], namespace: str | None = None) -> None:
         for item in objects:

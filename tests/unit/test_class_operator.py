@@ -121,6 +121,22 @@ def test_a_lab_that_is_begun_gets_its_walls_before_its_learner(world: World) -> 
     assert world.states()["lab-04"].state == "ready" and world.states()["lab-04"].seconds is not None
 
 
+def test_a_lab_that_is_ended_and_begun_before_the_operator_looks_is_made_anew(world: World) -> None:
+    world.ask("ada", lab_04=Lab(2))
+    world.turn()
+    old = world.kube.get("Namespace", SPACE)["metadata"]["uid"]
+    for what in ("end", "begin"):
+        wanted = asked.read(world.kube.get("ConfigMap", "learner-ada", NS))
+        world.ask("ada", lab_04=getattr(wanted, what)("04"))
+    world.turn()
+    world.turn()
+    space = world.kube.get("Namespace", SPACE)["metadata"]
+    assert (space["annotations"][names.ROUND], space["uid"] != old) == ("3", True)
+    world.ask("ada", lab_04=Lab(3, ended=True))
+    world.turn()
+    assert not world.kube.find("Namespace", SPACE) and "lab-04" not in world.states()
+
+
 def test_what_is_as_it_should_be_is_not_written(world: World) -> None:
     world.ask("ada", lab_04=Lab(), lab_10=Lab(), kit=Kit())
     world.turn()

@@ -8,6 +8,7 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -281,6 +282,15 @@ def test_what_is_asked_for_leaves_the_rest_as_it_was() -> None:
     assert asked.states(item) == states
     item["metadata"]["annotations"] = {names.STATUS: '{"lab-04": 7}'}
     assert asked.states(item) == {}
+
+
+def test_what_is_asked_for_at_the_same_moment_is_all_kept() -> None:
+    kube = ClusterInMemory()
+    # As both see it who ask for the first time.
+    early = SimpleNamespace(find=lambda *_: None, create=kube.create, apply=kube.apply, patch=kube.patch)
+    asked.ask(cast(Kube, early), NS, "ada", {"lab-04": Lab()})
+    asked.ask(cast(Kube, early), NS, "ada", {"kit": Kit()})
+    assert asked.read(kube.get("ConfigMap", "learner-ada", NS)) == asked.Wanted({"04": Lab()}, Kit())
 
 
 # Seeds

@@ -82,7 +82,7 @@ class Cluster:
 
     async def end(self, learner: str, lab: str) -> None:
         """Give a lab's namespace back, with all that is in it. Raises as `stand`."""
-        await self._run(self._ask, learner, {f"lab-{lab}": None})
+        await self._run(self._end, learner, lab)
 
     async def renew(self, learner: str) -> State:
         """Ask for a token for the cluster; the one before is no longer good. Raises as `stand`."""
@@ -117,12 +117,15 @@ class Cluster:
 
     def _begin(self, kube: Kube, learner: str, lab: str, anew: bool) -> State:
         item = kube.find("ConfigMap", f"{names.REQUEST}{learner}", self._namespace)
-        before = requests.read(item or {}).labs.get(lab)
-        if before and not anew:
+        wanted = requests.read(item or {})
+        if lab in wanted.labs and not anew:
             return requests.states(item).get(f"lab-{lab}", _ASKED)
-        wanted = Lab(before.round + 1, before.draw) if before else Lab()
-        self._ask(kube, learner, {f"lab-{lab}": wanted})
+        self._ask(kube, learner, {f"lab-{lab}": wanted.begin(lab)})
         return _ASKED
+
+    def _end(self, kube: Kube, learner: str, lab: str) -> None:
+        item = kube.find("ConfigMap", f"{names.REQUEST}{learner}", self._namespace)
+        self._ask(kube, learner, {f"lab-{lab}": requests.read(item or {}).end(lab)})
 
     def _renew(self, kube: Kube, learner: str) -> State:
         item = kube.find("ConfigMap", f"{names.REQUEST}{learner}", self._namespace)
