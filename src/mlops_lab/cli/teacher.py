@@ -238,9 +238,14 @@ def _api(url: str | None) -> str | None:
 
     if not url:
         return url
-    parts = urlsplit(url)
-    if parts.scheme != "https" or not parts.hostname or parts.path.strip("/") or parts.query:
-        raise UsageError(f"{url!r} is no API server's address", "write it as --shared https://cluster.example.org:6443")
+    wrong = UsageError(f"{url!r} is no API server's address", "write it as --shared https://cluster.example.org:6443")
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise wrong from None
+    if parts.scheme != "https" or not parts.hostname or port == 0 or parts.path.strip("/") or parts.query:
+        raise wrong
     return url.rstrip("/")
 
 
