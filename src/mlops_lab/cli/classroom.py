@@ -62,8 +62,7 @@ def verify(ctx: click.Context, file: Path, key: Path | None) -> None:
     """
     public = _key(key)
     with file.open("rb") as opened:
-        records = _is_records(opened.read(4096))
-        opened.seek(0)
+        records = _is_records(opened.peek(4096))  # a pipe has no way back
         code = _verify_records(opened, public) if records else _verify_certificate(opened.read(_LARGEST), public)
     ctx.exit(code)
 

@@ -434,6 +434,18 @@ def test_an_export_is_verified(lab: Run, tmp_path: Path, key: str) -> None:
     assert lab("class", "verify", str(file), "--key", key)[0] == 1
 
 
+def test_what_comes_by_a_pipe_is_verified(lab: Run, tmp_path: Path, key: str) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    token = certificate.issue(Learner("ada", "Ada"), [Lab("10", "Scale")], signed([result()]), "Bootcamp", KEY)
+    for content, said in (("".join(export([result()])), "1 records are whole"), (token, "for Ada"), ("", "cut off")):
+        writer = threading.Thread(target=pipe.write_text, args=(content,))
+        writer.start()
+        code, out, _ = lab("class", "verify", str(pipe), "--key", key)
+        writer.join()
+        assert (code, said in out) == (0 if content else 1, True), out
+
+
 def test_a_certificate_and_its_page_are_verified(lab: Run, tmp_path: Path, key: str) -> None:
     token = certificate.issue(
         Learner("ada", "Ada Lovelace"),
