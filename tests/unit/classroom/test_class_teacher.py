@@ -345,7 +345,8 @@ def test_what_is_not_said_again_stays_as_it_was_told() -> None:
 
 def test_values_that_the_command_sets_itself_are_refused(tmp_path: Path) -> None:
     file = tmp_path / "values.yaml"
-    for text, says in (("roster: x", "itself sets"), ("- 1", "no table"), ("a: [", "can't be read")):
+    for text, says in (("roster: x", "itself sets"), ("- 1", "no table"), ("a: [", "can't be read"),
+                       ("a: &a {b: *a}", "can't be read"), ("a: &a [*a]", "can't be read")):  # fmt: skip
         file.write_text(text)
         with pytest.raises(UsageError, match=says):
             installing.read_values(file)

@@ -354,6 +354,13 @@ def test_a_backup_is_one_file_that_nobody_else_reads(kubectl: InMemory, teach: R
     assert code == 2 and "is there" in err
 
 
+def test_a_backup_by_a_name_that_can_not_be_is_refused(kubectl: InMemory, teach: Run, tmp_path: Path) -> None:
+    for name in ("a" * 300, "a" * 250, "roster/autumn.tar"):
+        (tmp_path / "roster").write_text("")
+        code, _, err = teach("backup", name)
+        assert code == 3 and "can't be written: " in err and "next: name another file" in err
+
+
 def test_a_dump_that_broke_off_is_no_backup(kubectl: InMemory, teach: Run, tmp_path: Path) -> None:
     kubectl.breaks["cut"] = "never said"
     code, _, err = teach("backup", "autumn.tar")

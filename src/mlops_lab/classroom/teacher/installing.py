@@ -115,8 +115,8 @@ def read_values(file: Path) -> dict[str, Any]:
 
     hint = "see charts/classroom/README.md for what can stand in it"
     try:
-        found = yaml.safe_load(file.read_text("utf-8")) or {}
-    except (OSError, ValueError, yaml.YAMLError) as wrong:
+        found = msgspec.to_builtins(yaml.safe_load(file.read_text("utf-8")) or {})  # times as texts
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as wrong:
         reason = " ".join(str(getattr(wrong, "strerror", "") or wrong).split())
         raise UsageError(f"the values {file} can't be read: {reason}", hint) from wrong
     if not isinstance(found, dict):
@@ -125,8 +125,7 @@ def read_values(file: Path) -> dict[str, Any]:
         raise UsageError(f"{file} has {taken[0]}, which the command itself sets", f"take {taken[0]} out of it")
     if unquoted := [key for key in _keys(found) if not isinstance(key, str)]:
         raise UsageError(f"{file}: {unquoted[0]!r} is a number where a name has to be", 'put it in quotes, as in "04"')
-    plain: dict[str, Any] = msgspec.to_builtins(found)  # times as texts
-    return plain
+    return found
 
 
 def _keys(values: Mapping[Any, Any]) -> Iterator[Any]:
