@@ -47,6 +47,19 @@ def test_a_submission_is_taken_graded_and_in_the_chain(at_class: Served) -> None
         own.alive(taken.submission)
 
 
+@pytest.mark.parametrize("letter", ["😀", "\x01", '"', "\ud83d"])
+def test_a_result_of_full_checks_is_taken_whatever_a_program_printed(at_class: Served, letter: str) -> None:
+    at_class.submit("ada", "a file")
+    taken = at(at_class, GRADER).take("one", CHECKER, ["10"])
+    assert taken
+    text, lines = letter * 3000, (letter * 1000,) * 50
+    full = [
+        Result(f"check-{number}", text, Verdict.FAIL, 1, expected=text, seen=text, why=text, evidence=lines)
+        for number in range(20)
+    ]
+    assert at(at_class, taken.token).result(taken.submission, outcome(full, "hash", 1.5)) == "graded"
+
+
 def test_what_could_not_be_run_waits_again_and_so_does_what_is_given_back(at_class: Served) -> None:
     at_class.submit("ada", "a file")
     dispatcher = at(at_class, GRADER)

@@ -115,7 +115,8 @@ class Server:
 
     def _asked(self, method: str, path: str, body: dict[str, Any] | bytes = b"") -> tuple[int, bytes, float]:
         until, pause = time.monotonic() + self._patience, _FIRST
-        sent = body if isinstance(body, bytes) else json.dumps(body).encode()
+        # No escapes for what is not ASCII: they take up to three times the bytes, and the server has a limit.
+        sent = body if isinstance(body, bytes) else json.dumps(body, ensure_ascii=False).encode(errors="replace")
         while True:
             try:
                 status, content, later = self._once(method, path, sent)
