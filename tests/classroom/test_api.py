@@ -12,6 +12,7 @@ import string
 import tempfile
 import threading
 import time
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -311,6 +312,21 @@ def unnamed_in(folder: Path) -> int:
         with contextlib.suppress(OSError):
             links.append(str(each.readlink()))
     return sum(link.startswith(f"{folder}/") and link.endswith(" (deleted)") for link in links)
+
+
+def test_an_export_is_not_held_in_memory(at_class: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(at_class.service.ledger, "export", lambda _: (f"{n:09}".ljust(1 << 20) for n in range(64)))
+    connection = http.client.HTTPConnection("127.0.0.1", at_class.port, timeout=PATIENCE)
+    tracemalloc.start()
+    try:
+        connection.request("GET", "/api/v1/records.jsonl", headers={"Authorization": f"Bearer {TEACHER}"})
+        answer, size = connection.getresponse(), 0
+        while portion := answer.read(1 << 20):
+            size += len(portion)
+        assert size == 64 << 20 and tracemalloc.get_traced_memory()[1] < 32 << 20
+    finally:
+        tracemalloc.stop()
+        connection.close()
 
 
 def test_nobody_is_to_blame_where_all_together_send_too_much(at_class: Served, monkeypatch: pytest.MonkeyPatch) -> None:

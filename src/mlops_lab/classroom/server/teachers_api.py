@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import msgspec
 from sqlalchemy import Connection
@@ -15,8 +15,11 @@ from mlops_lab.base.errors import UsageError
 from mlops_lab.classroom import roster
 from mlops_lab.classroom.server import exports, people, queue, views
 from mlops_lab.classroom.server.handling import OfOne, Refused
+from mlops_lab.classroom.server.records import Ledger
 from mlops_lab.classroom.server.schema import FAILED, WAITING
 from mlops_lab.classroom.server.sessions import now
+
+_IN_MEMORY, _PORTION = 4 << 20, 1 << 20  # bytes of an export that are held at once, and sent
 
 
 class _Kit(msgspec.Struct, forbid_unknown_fields=True):
@@ -172,10 +175,17 @@ async def send_csv(handler: Any) -> None:
 async def send_records(handler: Any) -> None:
     """Answer with the chain."""
     service = handler.service
-    lines = await service.run(lambda connection: list(service.ledger.export(connection)))
-    handler.set_header("Content-Type", "application/jsonl; charset=utf-8")
-    handler.set_header("Content-Disposition", 'attachment; filename="records.jsonl"')
-    for start in range(0, len(lines), 500):
-        handler.write("".join(lines[start : start + 500]))
-        await handler.flush()
+    with tempfile.SpooledTemporaryFile(_IN_MEMORY) as file:  # whole before the first byte is sent
+        await service.run(_write_records, service.ledger, file)
+        file.seek(0)
+        handler.set_header("Content-Type", "application/jsonl; charset=utf-8")
+        handler.set_header("Content-Disposition", 'attachment; filename="records.jsonl"')
+        while portion := file.read(_PORTION):
+            handler.write(portion)
+            await handler.flush()
     handler.finish()
+
+
+def _write_records(connection: Connection, ledger: Ledger, file: IO[bytes]) -> None:
+    for line in ledger.export(connection):
+        file.write(line.encode())  # `writelines` would hold all of them in memory
