@@ -136,11 +136,11 @@ class Cluster(ClusterInMemory):
         self.answer(name)
         return found
 
-    def apply(self, objects: Any, namespace: Any = None) -> None:
-        super().apply(objects, namespace)
-        for each in objects:
-            if each["kind"] == "ConfigMap":
-                self.answer(each["metadata"]["name"])
+    def create(self, item: Any) -> Any:
+        found = super().create(item)
+        if found and item["kind"] == "ConfigMap":
+            self.answer(item["metadata"]["name"])
+        return found
 
     def delete(self, kind: str, name: str, namespace: Any = None) -> None:
         if self.find(kind, name, namespace):
