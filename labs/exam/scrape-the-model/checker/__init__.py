@@ -19,7 +19,7 @@ _START = Path(__file__).parents[1] / "start"
 _SERVER = "template.spec.containers[server]"
 _AROUND = (
     *(f"{_SERVER}.{field}" for field in ("resources", "lifecycle", "*Probe")), "replicas", "strategy",
-    "minReadySeconds", "progressDeadlineSeconds", "revisionHistoryLimit", "template.metadata",
+    "minReadySeconds", "progressDeadlineSeconds", "revisionHistoryLimit", "selector", "template.metadata",
     "template.spec.affinity", "template.spec.t*",
 )  # fmt: skip
 _PODS = 2

@@ -72,7 +72,7 @@ class Service:
         self._pool = ThreadPoolExecutor(CONNECTIONS, "database")
         self._calls = 0
         self._tasks: list[asyncio.Task[None]] = []
-        self._roster_of = 0.0
+        self._roster_of = (0, 0)
 
     @property
     def ready(self) -> bool:
@@ -207,7 +207,8 @@ class Service:
         if file is None:
             return
         with contextlib.suppress(FileNotFoundError):
-            changed = file.stat().st_mtime
+            status = file.stat()
+            changed = (status.st_mtime_ns, status.st_size)  # two writes may bear one moment
             if changed != self._roster_of:
                 await self.run(people.enrol, roster.read(file))
                 self._roster_of = changed
