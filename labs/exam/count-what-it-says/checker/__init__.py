@@ -68,6 +68,8 @@ async def begins_at_zero(lab: TaskLab) -> None:
         shown=lambda ready: f"{len({*ready} - {*old})} pods are", within=_READY_WITHIN,
     )  # fmt: skip
     must(seen, "kubectl describe pod says in its events what holds a pod up, kubectl logs what its program says")
+    gone = await deployments.old_pods_gone(lab, D.model, within=_READY_WITHIN)
+    must(gone, "kubectl get pods shows which one does not end")
     found = await counters(lab, D.model, D.prefix)
     wanted = dict.fromkeys(found, 0.0)
     expect(Observation(found == wanted, f"counted: {shown(wanted)}", shown(found), timed=False)).because(
