@@ -297,7 +297,7 @@ def test_the_log_is_its_pods_own(lab: Any, source: Object, ok: bool) -> None:
 def shipped(
     lab: Any, pods: list[Object], *, prints: bool, begins: str = "", last: int = 0, once: bool = False,
     twice: str | None = None, without: str = "-", storm: int = 50, anew: bool = False, late: bool = False,
-    gone: bool = False,
+    gone: bool = False, slow: bool = False,
 ) -> Any:  # fmt: skip
     """What the checker says of pods whose shippers print what was asked for, its last lines, each once, or nothing.
 
@@ -308,6 +308,7 @@ def shipped(
         anew: whether they print the whole file again meanwhile.
         late: whether they print nothing more after the first forecasts.
         gone: whether the first pod has gone with its log before the last forecasts.
+        slow: whether the first answer to each request comes too late, so that the checker asks again.
     """
     lines, paused = ["forecast for any"] * storm, list[int]()
 
@@ -319,16 +320,19 @@ def shipped(
         return SimpleNamespace(status=200, shown="")
 
     async def first_answer(ask: Any, *given: Any, **more: Any) -> Any:
+        if slow:
+            await ask()
         return await ask()
 
     async def pause(seconds: float) -> None:
         paused.append(len(lines))
 
     async def run_in(pod: str, *command: str, container: str) -> Any:
-        assert (command[-1], container) == ("forecast for any", "server")
+        program, *texts = command[2:]
+        assert (program, texts[-1], container) == (lab._COUNT, "forecast for any", "server")
         if gone:
             raise LabError("there is no such pod", "")
-        return SimpleNamespace(code=0, lines=[str(sum("for any" in each for each in lines))], errors="")
+        return SimpleNamespace(code=0, lines=[str(sum(text in each for each in lines)) for text in texts], errors="")
 
     async def logs(pod: str, *given: Any, **more: Any) -> str:
         if pod == begins:
@@ -377,8 +381,16 @@ def test_what_is_printed_later_is_late_and_what_went_with_its_pod_is_not_missing
     assert shipped(lab, [running()], prints=True, gone=True).ok
 
 
-def test_lines_without_a_flight_are_counted_where_the_server_writes_them(lab: Any, tmp_path: Path) -> None:
+def test_what_the_server_wrote_twice_as_it_was_asked_again_may_be_printed_twice(lab: Any) -> None:
+    assert shipped(lab, [running()], prints=True, slow=True).ok
+    assert ": 4 of 2; " in shipped(lab, [running()], prints=True, slow=True, twice="").seen
+    assert ": 4 of 2; " in shipped(lab, [running()], prints=True, slow=True, anew=True).seen
+    assert ": 1 of 5; " in shipped(lab, [running()], prints=True, slow=True, once=True).seen
+
+
+def test_lines_are_counted_where_the_server_writes_them(lab: Any, tmp_path: Path) -> None:
     (tmp_path / "requests").write_bytes(b"forecast for any\nforecast for UA1\n\xff\nforecast for any\n")
     program = lab._COUNT.replace("/log/", f"{tmp_path}/")
-    done = subprocess.run([sys.executable, "-c", program, lab._LINE], capture_output=True, text=True, check=True)
-    assert done.stdout == "2\n"
+    words = [sys.executable, "-c", program, "UA1", lab._LINE]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert done.stdout == "1\n2\n"

@@ -30,11 +30,13 @@ _LATER = 2  # flights that are asked for afterwards
 _PAUSE = 10.0  # s until then
 _LINES = 20_000  # of a log that are looked at; some storms' and what the checker asks for
 _PRINTED_WITHIN = 8  # s; the README says 5
-# Prints how many lines of the log have a text.
+# Prints how many lines of the log have each of some texts, one figure to a line.
 _COUNT = """
 import sys
 with open("/log/requests", "rb") as log:
-    print(sum(sys.argv[1].encode() in line for line in log))
+    lines = log.readlines()
+for text in sys.argv[1:]:
+    print(sum(text.encode() in line for line in lines))
 """
 
 
@@ -146,41 +148,49 @@ async def _wrong(lab: Lab, new: Counter[str], old: Counter[str]) -> list[str]:
 
     Of the old ones only what was printed too often counts: with a pod that goes its log goes, too. Those without a name
     come after all others in the first group, so their lines count that stand below one of these; others may ask so as
-    well, hence no pod may print more of them than its server has written.
+    well, hence no pod may print more of them than its server has written. The same decides about flights with too many
+    lines: an answer that came late was asked for again, and then the server wrote two.
     """
-    flights, found, unnamed = {*new, *old}, Counter[str](), 0
-    of_any: list[tuple[Object, int]] = []
+    asked, unnamed = new + old, 0
+    printed: list[tuple[Object, Counter[str]]] = []
     for pod in await own_pods(lab):
-        began, all_of_any = False, 0
+        began, of_pod = False, Counter[str]()
         for line in await _printed(lab, pod):
-            named = [flight for flight in flights if flight in line]
-            found.update(named)
+            named = [flight for flight in asked if flight in line]
+            of_pod.update(named)
             began = began or bool(named)
-            all_of_any += _LINE in line
+            of_pod[_LINE] += _LINE in line
             unnamed += began and _ANY in line
-        of_any.append((pod, all_of_any))
-    wrong = [f"{each}: {found[each]} of {asked}" for each, asked in new.items() if found[each] != asked]
-    wrong += [f"{each}: {found[each]} of {asked}" for each, asked in old.items() if found[each] > asked]
+        printed.append((pod, of_pod))
+    found = Counter[str]()
+    for _, of_pod in printed:
+        found.update(of_pod)
+    few = [f"{each}: {found[each]} of {number}" for each, number in new.items() if found[each] < number]
     if not old and unnamed < _UNNAMED:
-        wrong.append(f"{_ANY}: {unnamed} of {_UNNAMED}")
-    if wrong:
-        return wrong
-    written = [(printed, await _written(lab, pod)) for pod, printed in of_any]
-    return [f"{_ANY}: {printed} of {lines}" for printed, lines in written if lines is not None and printed > lines]
+        few.append(f"{_ANY}: {unnamed} of {_UNNAMED}")
+    many = [each for each, number in asked.items() if found[each] > number]
+    if few:
+        return few + [f"{each}: {found[each]} of {asked[each]}" for each in many]
+    return [each for pod, of_pod in printed for each in await _too_many(lab, pod, of_pod, (*many, _LINE))]
 
 
-async def _written(lab: Lab, pod: Object) -> int | None:
-    """How many lines without a flight a pod's server has written; None if the pod is gone."""
+async def _too_many(lab: Lab, pod: Object, printed: Counter[str], texts: Sequence[str]) -> list[str]:
+    """Of which texts a pod's shipper has printed more lines than its server has written; none if the pod is gone."""
     first = str(pod["spec"]["containers"][0]["name"])
     try:
-        done = await lab.objects.run_in(name(pod), "python3", "-c", _COUNT, _LINE, container=first)
+        done = await lab.objects.run_in(name(pod), "python3", "-c", _COUNT, *texts, container=first)
     except LabError:
         now = await lab.objects.named("Pod", name(pod)).now()
         if now is None or leaving(now):
-            return None
+            return []
         raise
-    if done.code != 0 or not done.lines:
+    if done.code != 0 or len(done.lines) != len(texts):
         raise LabError(
             f"the lines of /log/requests in {name(pod)} could not be counted: {done.errors[-200:]}", "check again"
         )
-    return int(done.lines[-1])
+    written = dict(zip(texts, map(int, done.lines), strict=True))
+    return [
+        f"{_ANY if each == _LINE else each}: {printed[each]} of {lines}"
+        for each, lines in written.items()
+        if printed[each] > lines
+    ]
