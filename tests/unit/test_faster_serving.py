@@ -876,34 +876,3 @@ def test_what_a_right_answer_costs() -> None:
     for used in ((Spent(0, ()), mine), (Spent(2.0, ("it",)), mine), (theirs, Spent(0, ()))):
         with pytest.raises(LabError):
             cost(used, (100, 500))
-
-
-class KeptBack:
-    """A client of the API that polls the kernel's socket, while the end of a line waits in the TLS layer."""
-
-    def __init__(self) -> None:
-        self.sock = SimpleNamespace(sock=SimpleNamespace(pending=lambda: len(self._kept)), ping=self._ping)
-        self._read, self._kept, self.pings = '{"a": 1}', "\n", 0
-
-    def _ping(self) -> None:
-        self.pings += 1
-        self._read, self._kept = self._read + self._kept, ""
-
-    def update(self, timeout: float) -> None: ...
-
-    def peek_stdout(self, timeout: float) -> str:
-        return self._read
-
-    def read_stdout(self, timeout: float) -> str:
-        read, self._read = self._read, ""
-        return read
-
-    def is_open(self) -> bool:
-        return True
-
-
-def test_the_end_of_a_line_that_the_tls_layer_keeps_back_is_asked_for() -> None:
-    client = KeptBack()
-    lines = (line for line in ExecStream(client, "it").lines(within=5) if line)
-    assert next(lines) == '{"a": 1}'
-    assert client.pings == 1

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import time
 from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Any, Self
 
 from mlops_lab.base.errors import LabError
-from mlops_lab.kube.errors import translated
+from mlops_lab.kube.errors import Unreachable, translated
+
+# The channel that tells how a command ended, of the protocol v4.channel.k8s.io:
+# https://kubernetes.io/docs/reference/using-api/websockets/
+_STATUS = 3
 
 
 class ExecStream:
@@ -17,6 +23,7 @@ class ExecStream:
     def __init__(self, socket: Any, what: str) -> None:
         self._socket = socket
         self._what = what
+        self._status: str | None = None
 
     def write(self, text: str) -> None:
         """Send text to the command's stdin."""
@@ -30,11 +37,13 @@ class ExecStream:
 
         Raises:
             LabError: the command still ran after `within` seconds.
+            Unreachable: the connection was lost.
         """
         end = time.monotonic() + within
         rest = ""
         while True:
-            with translated(self._what):
+            data = ""
+            with translated(self._what), self._closing():
                 self._socket.update(timeout=idle)
                 data = self._socket.read_stdout(timeout=0) if self._socket.peek_stdout(timeout=0) else ""
             if data:
@@ -52,23 +61,51 @@ class ExecStream:
                     f"{self._what} did not end within {within:g} s", "try again; if it happens again: lab doctor"
                 )
 
+    @contextlib.contextmanager
+    def _closing(self) -> Iterator[None]:
+        """Read what has come.
+
+        An API server that is done says that it closes, and does. The client answers to that, and fails where the
+        connection is gone by then; all that was to come has come, and its next look finds the end.
+        """
+        import websocket
+
+        try:
+            yield
+        except (websocket.WebSocketException, OSError):
+            if self._socket.sock.connected:  # nobody said so
+                raise
+
     def _wake(self) -> None:
+        import websocket
+
         # The client polls the kernel's socket. Two frames may come in one TLS record: the second one is decrypted with
         # the first and waits in the TLS layer, of which poll knows nothing, until more comes: the answer to a ping.
         connection = getattr(self._socket, "sock", None)
         pending = getattr(getattr(connection, "sock", None), "pending", None)
         if connection is not None and pending and pending():
-            with translated(self._what):
+            with contextlib.suppress(websocket.WebSocketException, OSError):  # the next look finds out
                 connection.ping()
 
     def stderr(self) -> str:
         """What the command wrote to stderr so far and was not read yet."""
-        return str(self._socket.read_stderr(timeout=0) if self._socket.peek_stderr(timeout=0) else "")
+        with translated(self._what), self._closing():
+            return str(self._socket.read_stderr(timeout=0) if self._socket.peek_stderr(timeout=0) else "")
+        return ""
 
     @property
     def code(self) -> int | None:
-        """The exit code once the command has ended, else None."""
-        return None if self._socket.is_open() else self._socket.returncode
+        """The exit code once the command has ended, else None.
+
+        Raises:
+            LabError: the command could not be started.
+            Unreachable: the connection ended before the command did.
+        """
+        if self._socket.is_open():
+            return None
+        if self._status is None:
+            self._status = str(self._socket.read_channel(_STATUS))
+        return _exit_code(self._status, self._what)
 
     def close(self) -> None:
         """Close the connection; the command sees the end of its stdin."""
@@ -81,6 +118,19 @@ class ExecStream:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _exit_code(status: str, what: str) -> int:
+    """The exit code that a Status (meta/v1) tells. Raises as `ExecStream.code`."""
+    if not status:
+        raise Unreachable(f"{what}: the connection ended before the command did", "try again", transient=True)
+    said = json.loads(status)
+    if said.get("status") == "Success":
+        return 0
+    for cause in (said.get("details") or {}).get("causes") or []:
+        if cause.get("reason") == "ExitCode":
+            return int(cause["message"])
+    raise LabError(f"{what} could not be run: {said.get('message')}", "see whether its image has that program")
 
 
 def open_exec(
