@@ -14,12 +14,12 @@ from mlops_lab.kit.answering import must_answer
 from mlops_lab.kit.drawn import drawn
 from mlops_lab.kit.given import around_is_given, given_service, must_be_given
 from mlops_lab.kit.prerequisites import must
-from mlops_lab.kit.rights import allowed
+from mlops_lab.kit.rights import allowed, allowed_to
 
 from .accounts import ACCOUNTS, NEEDED, met, others, strangers, strangers_may_not, too_much
 from .given import START, key, pipeline_is_given, room_for_runs
 from .identity import identities
-from .people import may, people
+from .people import people
 from .rows import answer, flights, table
 from .rules import bound
 from .scenario import run
@@ -120,7 +120,7 @@ async def may_do_no_more(lab: Lab) -> None:
         more += [f"{who} may {each}" for each in await allowed(lab, account, rights, home=home)]
     persons, rights = people(bindings, names.account), strangers_may_not()
     for who, one in persons.items():
-        more += [f"{who} may {each}" for each in await may(lab, one, rights)]
+        more += [f"{who} may {each}" for each in await allowed_to(lab, one, rights)]
     number = sum(map(len, asked.values())) + len(persons) * len(rights)
     nothing = f"none of {number} other things is allowed"
     expect(holds(not more, nothing, "; ".join(more[:3]), evidence=more[3:12])).because(

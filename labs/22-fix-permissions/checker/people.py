@@ -1,13 +1,10 @@
-"""Users and groups that a binding here is for and that are no ServiceAccounts: a person's, say. What may they do?"""
+"""Users and groups that a binding here is for and that are no ServiceAccounts: a person's, say."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from mlops_lab.checks import Lab
-from mlops_lab.kit.rights import Right
-from mlops_lab.kube import reviews
 from mlops_lab.kube.client import Object
 
 from .accounts import ALL_OF, USER
@@ -30,21 +27,3 @@ def people(bindings: Iterable[Object], somebody: str) -> dict[str, Mapping[str, 
         elif kind == "Group" and name not in _KNOWN and not name.startswith(ALL_OF):
             found[f"group {name}"] = {"user": somebody, "groups": [name]}
     return found
-
-
-async def may(lab: Lab, who: Mapping[str, Any], rights: Sequence[Right]) -> list[Right]:
-    """Those of these rights that a user or a group has.
-
-    Raises:
-        LabError: the API server does not answer.
-    """
-    one = lab.objects.named("ServiceAccount", "default")
-
-    def asked() -> list[Right]:
-        return [
-            right
-            for right in rights
-            if reviews.allowed(one.kube, {**who, "resourceAttributes": right.attributes(one.namespace)})
-        ]
-
-    return await lab.time.in_thread(asked)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from mlops_lab.checks import Lab
 from mlops_lab.kube import reviews
@@ -54,12 +55,25 @@ async def allowed(lab: Lab, account: str, rights: Iterable[Right], *, home: str 
     Raises:
         LabError: the API server does not answer.
     """
-    one = lab.objects.named("ServiceAccount", account)
-    at = home or one.namespace
+    at = home or lab.objects.named("ServiceAccount", account).namespace
     who = {
         "user": f"system:serviceaccount:{at}:{account}",
         "groups": ["system:serviceaccounts", f"system:serviceaccounts:{at}", "system:authenticated"],
     }
+
+    return await allowed_to(lab, who, rights)
+
+
+async def allowed_to(lab: Lab, who: Mapping[str, Any], rights: Iterable[Right]) -> list[Right]:
+    """Those of these rights that a user has, or any member of some groups.
+
+    Args:
+        who: `user` and `groups`, as a SubjectAccessReview has them.
+
+    Raises:
+        LabError: the API server does not answer.
+    """
+    one = lab.objects.named("ServiceAccount", "default")
 
     def asked() -> list[Right]:
         return [

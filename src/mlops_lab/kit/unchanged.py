@@ -23,6 +23,10 @@ from mlops_lab.kit.given import in_manifests
 from mlops_lab.kube.client import Object
 from mlops_lab.kube.quantity import quantity
 
+# What of a Deployment says how its pods come and go, and what of their template says where and how long they run: to be
+# freed where only the program was to stay.
+ROLLOUT = ("replicas", "strategy", "minReadySeconds", "progressDeadlineSeconds", "revisionHistoryLimit")
+AROUND = (*ROLLOUT, "template.metadata", "template.spec.affinity", "template.spec.t*")
 _APART = ("apiVersion", "kind", "metadata", "status", "stringData")
 # Fields that the API server fills in where a manifest has none, by name, with the values that it gives them:
 # https://kubernetes.io/docs/reference/kubernetes-api/ and https://gateway-api.sigs.k8s.io/reference/spec/
@@ -47,9 +51,9 @@ _FILLED_IN: Mapping[str, Sequence[Any]] = {
     "apiVersion": ("v1",), "apiGroup": ("rbac.authorization.k8s.io", ""), "kind": ("Gateway", "Service"),
     "group": ("", "gateway.networking.k8s.io"), "matches": ([{"path": {"type": "PathPrefix", "value": "/"}}],),
 }  # fmt: skip
-_WRITTEN = {  # by the API server and by controllers, whatever the value
-    "claimRef", "clusterIP", "clusterIPs", "creationTimestamp", "finalizers", "healthCheckNodePort", "ipFamilies",
-    "ipFamilyPolicy", "nodePort", "priority", "storageClassName", "volumeName",
+_WRITTEN = {  # by the API server, by controllers, and by who looks into a pod (kubectl debug), whatever the value
+    "claimRef", "clusterIP", "clusterIPs", "creationTimestamp", "ephemeralContainers", "finalizers",
+    "healthCheckNodePort", "ipFamilies", "ipFamilyPolicy", "nodePort", "priority", "storageClassName", "volumeName",
 }  # fmt: skip
 _MARKS = re.compile(
     r"(kubectl\.kubernetes\.io/|deployment\.kubernetes\.io/|batch\.kubernetes\.io/)|controller-uid|job-name"

@@ -162,6 +162,8 @@ def test_a_pod_may_have_what_each_pod_gets() -> None:
     cast(Any, now)["containers"][0]["volumeMounts"] = [token]
     pod = {"kind": "Pod", "spec": own}
     assert changes({"kind": "Pod", "spec": now}, pod) == []
+    now["ephemeralContainers"] = [{"name": "debugger-x2x9t", "image": "busybox"}]  # kubectl debug
+    assert changes({"kind": "Pod", "spec": now}, pod) == []
     now["tolerations"] = [*waits, {"key": "other", "operator": "Exists"}]
     assert changes({"kind": "Pod", "spec": now}, pod) != []
 

@@ -6,7 +6,7 @@ from mlops_lab.checks import check, expect, holds
 from mlops_lab.kit import deployments, presence
 from mlops_lab.kit.pods import leaving
 from mlops_lab.kit.prerequisites import must
-from mlops_lab.kit.unchanged import unchanged
+from mlops_lab.kit.unchanged import AROUND, unchanged
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
@@ -16,10 +16,6 @@ from .draw import Drawn
 D = drawn(Drawn, __file__)
 _START = Path(__file__).parents[1] / "start"
 # Of the Deployment, what is no part of its containers.
-_AROUND = (
-    "replicas", "strategy", "minReadySeconds", "progressDeadlineSeconds", "revisionHistoryLimit", "template.metadata",
-    "template.spec.affinity", "template.spec.t*",
-)  # fmt: skip
 _PODS = 3
 _ROLLED_OUT_WITHIN = 30  # s
 _DOMAINS = ("cka/workloads-and-scheduling", "ckad/environment-configuration-and-security")
@@ -58,7 +54,7 @@ async def pods_have_their_share(lab: TaskLab) -> None:
     """The Deployment's three pods run with the requests and limits that were filled in."""
     await presence.exists(lab, "Deployment", D.app, "it was there, and was to stay")
     must(
-        await unchanged(lab, _START, "Deployment", D.app, free=_AROUND),
+        await unchanged(lab, _START, "Deployment", D.app, free=AROUND),
         "its containers were to stay as they are, and say nothing of resources",
     )
     must(

@@ -5,7 +5,7 @@ from pathlib import Path
 from mlops_lab.checks import check, equal_to, expect, holds, observe
 from mlops_lab.kit import deployments, presence
 from mlops_lab.kit.prerequisites import must
-from mlops_lab.kit.unchanged import unchanged
+from mlops_lab.kit.unchanged import ROLLOUT, unchanged
 from mlops_lab.kube.client import Object
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
@@ -15,7 +15,6 @@ from .draw import Drawn
 D = drawn(Drawn, __file__)
 _START = Path(__file__).parents[1] / "start"
 # Of the Deployment, what is no part of its template.
-_AROUND = ("replicas", "strategy", "minReadySeconds", "progressDeadlineSeconds", "revisionHistoryLimit")
 _BOUND_WITHIN, _RUNS_WITHIN, _ANSWERS_WITHIN = 20, 40, 10  # s; the controller looks again every 15 s
 
 
@@ -57,7 +56,7 @@ async def shows_the_data(lab: TaskLab) -> None:
         await deployments.rolled_out(lab, D.app, within=_RUNS_WITHIN),
         "a pod waits for the claims that it mounts: kubectl describe pod says for which, and why",
     )
-    must(await unchanged(lab, _START, "Deployment", D.app, free=_AROUND), "the template was right, and was to stay")
+    must(await unchanged(lab, _START, "Deployment", D.app, free=ROLLOUT), "the template was right, and was to stay")
     answer = await lab.traffic.first_answer(
         lambda: lab.traffic.get(D.app, f"/{D.file}.csv"), lambda it: D.token in it.text, within=_ANSWERS_WITHIN
     )

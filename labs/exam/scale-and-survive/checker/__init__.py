@@ -6,7 +6,7 @@ from mlops_lab.checks import check, equal_to, expect, holds, observe
 from mlops_lab.kit import autoscalers, deployments
 from mlops_lab.kit.answering import must_answer
 from mlops_lab.kit.prerequisites import must
-from mlops_lab.kit.unchanged import unchanged
+from mlops_lab.kit.unchanged import AROUND, unchanged
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
@@ -18,11 +18,7 @@ _LEAST = 2
 _START = Path(__file__).parents[1] / "start"
 # Of the Deployment, what is not the server's program or readiness probe.
 _SERVER = "template.spec.containers[server]"
-_AROUND = (
-    *(f"{_SERVER}.{field}" for field in ("resources", "lifecycle", "livenessProbe", "startupProbe")), "replicas",
-    "strategy", "minReadySeconds", "progressDeadlineSeconds", "revisionHistoryLimit", "template.metadata",
-    "template.spec.affinity", "template.spec.t*",
-)  # fmt: skip
+_FREE = (*(f"{_SERVER}.{field}" for field in ("resources", "lifecycle", "livenessProbe", "startupProbe")), *AROUND)
 
 
 @check(points=3, domains=("cka/workloads-and-scheduling",))
@@ -62,7 +58,7 @@ async def survives_a_deletion(lab: TaskLab) -> None:
         "leave the Service as it was, and the program of the pods behind it"
     )
     await must_answer(lab, D.model, D.model)
-    for kind, free in (("Deployment", _AROUND), ("Service", ()), ("ConfigMap", ())):
+    for kind, free in (("Deployment", _FREE), ("Service", ()), ("ConfigMap", ())):
         must(
             await unchanged(lab, _START, kind, D.model, free=free), "Service, program and readiness probe were to stay"
         )

@@ -9,7 +9,7 @@ from mlops_lab.kit.autoscalers import Autoscaler, autoscalers_of
 from mlops_lab.kit.deployments import pod_counts, rolled_out
 from mlops_lab.kit.given import in_manifests
 from mlops_lab.kit.prerequisites import must
-from mlops_lab.kit.unchanged import unchanged
+from mlops_lab.kit.unchanged import AROUND, unchanged
 from mlops_lab.kube.client import Object
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
@@ -20,10 +20,6 @@ D = drawn(Drawn, __file__)
 _LOOKED_WITHIN, _COMPUTED_WITHIN, _GROWN_WITHIN = 20, 40, 60  # s; an autoscaler looks every 15 s
 _START = Path(__file__).parents[1] / "start"
 # Of the Deployment, what is no part of its container.
-_AROUND = (
-    "replicas", "strategy", "minReadySeconds", "progressDeadlineSeconds", "revisionHistoryLimit", "template.metadata",
-    "template.spec.affinity", "template.spec.t*",
-)  # fmt: skip
 _RATE = 6  # requests a second, of 30 ms CPU each
 _DOMAINS = ("cka/workloads-and-scheduling",)
 
@@ -75,7 +71,7 @@ async def grows_under_load(lab: TaskLab) -> None:
     given = in_manifests(_START, "Deployment", D.app)
     given["spec"]["template"]["spec"]["containers"][0]["resources"] = {"requests": {"cpu": f"{D.cpu}m"}}
     stays = "the container was to stay as it is, but for its CPU request: no other request, no limit, no other program"
-    must(await unchanged(lab, _START, "Deployment", D.app, given=given, free=_AROUND), stays)
+    must(await unchanged(lab, _START, "Deployment", D.app, given=given, free=AROUND), stays)
     must(await unchanged(lab, _START, "ConfigMap", f"{D.app}-program"), "the program was to stay as it is")
     must(await rolled_out(lab, D.app, pods=D.least, within=_LOOKED_WITHIN), "pods that are not ready are not counted")
     if not lab.thorough(grows_under_load):

@@ -7,7 +7,7 @@ from mlops_lab.kit import deployments
 from mlops_lab.kit.pods import leaving, name
 from mlops_lab.kit.prerequisites import must
 from mlops_lab.kit.scraping import targets
-from mlops_lab.kit.unchanged import unchanged
+from mlops_lab.kit.unchanged import AROUND, unchanged
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
@@ -17,11 +17,7 @@ D = drawn(Drawn, __file__)
 _START = Path(__file__).parents[1] / "start"
 # Of the Deployment, what is not the program or its port.
 _SERVER = "template.spec.containers[server]"
-_AROUND = (
-    *(f"{_SERVER}.{field}" for field in ("resources", "lifecycle", "*Probe")), "replicas", "strategy",
-    "minReadySeconds", "progressDeadlineSeconds", "revisionHistoryLimit", "selector", "template.metadata",
-    "template.spec.affinity", "template.spec.t*",
-)  # fmt: skip
+_FREE = (*(f"{_SERVER}.{field}" for field in ("resources", "lifecycle", "*Probe")), "selector", *AROUND)
 _PODS = 2
 _SCRAPED_WITHIN = 30.0  # s; it looks each 10 s
 
@@ -59,7 +55,7 @@ async def scrapes_each_pod(lab: TaskLab) -> None:
     expect(observe(f'pods of model_info{{version="{D.version}"}}', len(having), equal_to(_PODS))).because(
         "what is scraped is something else than the program's metrics; leave the program as it is"
     )
-    for kind, free in (("Deployment", _AROUND), ("ConfigMap", ())):
+    for kind, free in (("Deployment", _FREE), ("ConfigMap", ())):
         must(
             await unchanged(lab, _START, kind, D.model, free=free), "the program and its port were to stay as they are"
         )

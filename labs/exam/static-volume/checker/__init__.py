@@ -94,7 +94,7 @@ async def pod_reads_through_it(lab: TaskLab) -> None:
         shown=lambda it: (it or {}).get("status", {}).get("phase", "gone"), within=_RUNS_WITHIN,
     )  # fmt: skip
     must(
-        await unchanged(lab, _START, "Pod", D.pod, free=("ephemeralContainers",)),
+        await unchanged(lab, _START, "Pod", D.pod),
         "the pod was right as it was, and was to stay so",
     )
     must(seen, "it waits until its claim is bound: kubectl describe pod says what the scheduler and the kubelet see")

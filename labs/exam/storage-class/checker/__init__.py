@@ -60,7 +60,7 @@ async def claim_is_bound(lab: TaskLab) -> None:
         "Mi are 1,048,576 bytes each, M a million"
     )
     must(
-        await unchanged(lab, _START, "Pod", D.pod, free=("ephemeralContainers",)),
+        await unchanged(lab, _START, "Pod", D.pod),
         "the pod was right as it was, and was to stay so",
     )
     seen = await lab.objects.named("Pod", D.pod).until(

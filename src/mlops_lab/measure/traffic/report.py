@@ -105,23 +105,13 @@ class LoadReport:
         return _rank(self._good_latencies, percent)
 
     @property
-    def rate_achieved(self) -> float:
-        """Requests sent per second."""
-        return self.sent / self.seconds if self.seconds else 0.0
-
-    @property
     def lateness(self) -> float:
         """The 99th percentile of how late requests left, in seconds."""
         return max(0.0, _rank(sorted(request.late for request in self.requests), 99)) if self.requests else 0.0
 
     @property
-    def kept_schedule(self) -> bool:
-        """Was the load sent as planned? Otherwise it says nothing about the server."""
-        return not self.broken_schedule
-
-    @property
     def broken_schedule(self) -> str:
-        """How the load differed from its plan, in words; empty if it did not."""
+        """How the load differed from its plan, in words: then it says nothing about the server. Empty if it did not."""
         if abs(self.sent - self.due) > max(_ROUNDING, SENT_WITHIN * self.due):
             return f"{self.sent} of {self.due} requests were sent"
         if self.lateness > self.late_at_most:
