@@ -15,7 +15,9 @@ from typing import TextIO
 
 
 class Progress:
-    """What a long command shows while it works; safe to call from several threads.
+    """What a long command shows while it works, kept fresh as long as any piece of work runs.
+
+    Safe to call from several threads, also when their pieces begin and end in any order.
 
     Args:
         stream: where it goes; standard error, so that standard output stays the result.
@@ -30,8 +32,9 @@ class Progress:
         self._running: dict[str, float] = {}
         self._left: Callable[[], float | None] = lambda: None
         self._painted = ""
-        self._stop = threading.Event()
-        self._ticker: threading.Thread | None = None
+        self._entering = threading.Lock()
+        self._users = 0
+        self._view = contextlib.ExitStack()
 
     def say(self, text: str) -> None:
         """One line that stays."""
@@ -43,41 +46,65 @@ class Progress:
     def piece(self, name: str) -> Iterator[None]:
         """A piece of work with a name: shown while it runs, with its time when it is done."""
         begin = time.monotonic()
-        with self._lock:
-            self._running[name] = begin
-            if not self._live:
-                self.say(f"  .. {name}")
-        try:
-            yield
-        except BaseException:
+        with self._fresh():
+            with self._lock:
+                self._running[name] = begin
+                if not self._live:
+                    self.say(f"  .. {name}")
+            try:
+                yield
+            except BaseException:
+                with self._lock:
+                    self._running.pop(name, None)
+                raise
             with self._lock:
                 self._running.pop(name, None)
-            raise
-        with self._lock:
-            self._running.pop(name, None)
-            self.say(f"  ok {name} ({spell(time.monotonic() - begin)})")
+                self.say(f"  ok {name} ({spell(time.monotonic() - begin)})")
 
     @contextlib.contextmanager
     def showing(self, left: Callable[[], float | None]) -> Iterator[None]:
-        """Keep the view fresh while the block runs.
+        """Keep the view fresh while the block runs, and say in it how much time is left.
 
         Args:
             left: estimates the seconds that are left, or None when nothing is known.
         """
-        self._left = left
-        self._stop.clear()
-        self._ticker = threading.Thread(target=self._tick, daemon=True)
-        self._ticker.start()
+        before, self._left = self._left, left
+        try:
+            with self._fresh():
+                yield
+        finally:
+            self._left = before
+
+    @contextlib.contextmanager
+    def _fresh(self) -> Iterator[None]:
+        """The view is painted again and again from the first that enters this until the last that leaves it."""
+        with self._entering:
+            if not self._users:
+                self._view.enter_context(self._ticking())
+            self._users += 1
         try:
             yield
         finally:
-            self._stop.set()
-            self._ticker.join()
+            with self._entering:
+                self._users -= 1
+                if not self._users:
+                    self._view.close()
+
+    @contextlib.contextmanager
+    def _ticking(self) -> Iterator[None]:
+        stop = threading.Event()
+        ticker = threading.Thread(target=self._tick, args=(stop,), daemon=True)
+        ticker.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            ticker.join()
             with self._lock:
                 self._clear()
 
-    def _tick(self) -> None:
-        while not self._stop.wait(0.5 if self._live else self._every):
+    def _tick(self, stop: threading.Event) -> None:
+        while not stop.wait(0.5 if self._live else self._every):
             with self._lock:
                 now = time.monotonic()
                 running = ", ".join(f"{name} {spell(now - begin)}" for name, begin in self._running.items())

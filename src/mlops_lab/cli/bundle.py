@@ -46,7 +46,7 @@ def bundle(parts: tuple[str, ...], labs: tuple[str, ...], exams: bool, mode: Mod
       lab bundle tracking.bundle --with tracking
       lab bundle everything.bundle --labs all --exams
     """
-    from mlops_lab.base.live_progress import LiveProgress
+    from mlops_lab.base.progress import Progress
     from mlops_lab.cluster.bundle_make import make
     from mlops_lab.engine import start
     from mlops_lab.images.bundle.meter import sized
@@ -54,7 +54,7 @@ def bundle(parts: tuple[str, ...], labs: tuple[str, ...], exams: bool, mode: Mod
 
     wanted = selected(_words(parts), _words(labs), exams)
     refuse_strangers(file)
-    progress = LiveProgress()
+    progress = Progress()
     docker = start.ensure(progress.say)
     manifest = make(file, wanted, mode, docker, progress, os.environ.get("MLOPS_LAB_MIRROR", ""))
     for line in table(manifest):

@@ -134,10 +134,10 @@ def down(data: bool, file: Path | None, no_backup: bool, yes: bool, context: str
       lab class down
       lab class down --data --backup autumn.tar
     """
-    from mlops_lab.base.live_progress import LiveProgress
+    from mlops_lab.base.progress import Progress
     from mlops_lab.classroom.teacher import backup, ending, place
 
-    progress, klass = LiveProgress(), place.at(context)
+    progress, klass = Progress(), place.at(context)
     plan = ending.planned(klass, data)
     _show_plan(plan, klass.cluster.context)
     if plan.is_empty:
@@ -171,10 +171,10 @@ def save(file: Path, context: str) -> None:
     Examples:
       lab class backup autumn.tar
     """
-    from mlops_lab.base.live_progress import LiveProgress
+    from mlops_lab.base.progress import Progress
     from mlops_lab.classroom.teacher import backup, place
 
-    made = backup.make(place.of(context), file, LiveProgress())
+    made = backup.make(place.of(context), file, Progress())
     click.echo(f"wrote {file} ({file.stat().st_size / 2**20:.1f} MiB), signed with the key {made.key}")
     click.echo("next: copy it to another machine, and keep it as you keep a key")
 
@@ -193,7 +193,7 @@ def restore(file: Path, yes: bool, context: str) -> None:
     Examples:
       lab class restore autumn.tar
     """
-    from mlops_lab.base.live_progress import LiveProgress
+    from mlops_lab.base.progress import Progress
     from mlops_lab.classroom.teacher import backup, place
     from mlops_lab.classroom.teacher import restore as restoring
 
@@ -201,7 +201,7 @@ def restore(file: Path, yes: bool, context: str) -> None:
     with backup.opened(file) as content:
         at = content.backup.at
     agree(f"Replace the gradebook in {klass.cluster.context} by that of {at}? What came later is lost.", yes)
-    made = restoring.put(klass, file, LiveProgress())
+    made = restoring.put(klass, file, Progress())
     click.echo(f"The gradebook is as of {made.at}; kits of that time work again, as far as they have not ended")
     click.echo("next: lab class status")
 

@@ -78,8 +78,7 @@ def up(
       lab up --context my-cluster --registry registry.example.org/labs
     """
     from mlops_lab.base.errors import UsageError
-    from mlops_lab.base.live_progress import LiveProgress
-    from mlops_lab.base.progress import spell
+    from mlops_lab.base.progress import Progress, spell
     from mlops_lab.cli.bundle import load
     from mlops_lab.cluster import existing, record, traefik
     from mlops_lab.cluster.up import up as bring_up
@@ -88,7 +87,7 @@ def up(
     from mlops_lab.platform.pages import absent
     from mlops_lab.platform.releases import part_of
 
-    begin, progress = time.monotonic(), LiveProgress()
+    begin, progress = time.monotonic(), Progress()
     wanted = _parts((*parts, *map(part_of, engines)), profile)
     named = None if context and registry else record.named()
     if context and nodes:
@@ -172,13 +171,13 @@ def down(keep_data: bool, context: str, yes: bool, forget: bool) -> None:
       lab down --yes
     """
     from mlops_lab.base.errors import UsageError
-    from mlops_lab.base.live_progress import LiveProgress
+    from mlops_lab.base.progress import Progress
     from mlops_lab.classroom.teacher import ending
     from mlops_lab.cluster import kubeconfig, mend, names, own
     from mlops_lab.cluster.up import exclusive
     from mlops_lab.platform import remove
 
-    progress = LiveProgress()
+    progress = Progress()
     if not yes:
         _leave_exams_alone()
     if not (context or forget):

@@ -43,7 +43,7 @@ def dashboard(port: int, prometheus: str | None, folder: Path | None, to_grafana
       lab dashboard --folder ~/mlops-lab/16-business-dashboard --to-grafana
       lab dashboard --prometheus http://127.0.0.1:9090
     """
-    from mlops_lab.base.live_progress import LiveProgress
+    from mlops_lab.base.progress import Progress
     from mlops_lab.platform.dashboard import boards, library, server
     from mlops_lab.platform.dashboard.prometheus import Prometheus
 
@@ -53,7 +53,7 @@ def dashboard(port: int, prometheus: str | None, folder: Path | None, to_grafana
     if to_grafana:
         _to_grafana(folder, known)
         return
-    charts = library.library(LiveProgress())
+    charts = library.library(Progress())
     with contextlib.ExitStack() as stack:
         if prometheus:
             source = Prometheus(lambda: prometheus)

@@ -209,13 +209,13 @@ def prune(old: bool, yes: bool) -> None:
 def _bring(mode: Mode, names: tuple[str, ...]) -> tuple[Docker, dict[str, Step]]:
     import os
 
-    from mlops_lab.base.live_progress import LiveProgress
+    from mlops_lab.base.progress import Progress
     from mlops_lab.engine import start
     from mlops_lab.images.build import bring
     from mlops_lab.images.catalog import all_here
     from mlops_lab.images.recipes import flight_delay
 
-    progress = LiveProgress()
+    progress = Progress()
     docker = start.ensure(progress.say)
     wanted, mirror = list(names or all_here()), os.environ.get("MLOPS_LAB_MIRROR", "")
     also = (flight_delay.train,) if any(image.name in wanted for image in flight_delay.IMAGES) else ()

@@ -72,13 +72,12 @@ def up(
       lab class up --roster roster.csv --no-grading
       lab class up --roster roster.csv --context team --shared https://cluster.example.org:6443
     """
-    from mlops_lab.base.live_progress import LiveProgress
-    from mlops_lab.base.progress import spell
+    from mlops_lab.base.progress import Progress, spell
     from mlops_lab.classroom.teacher import installing
     from mlops_lab.classroom.teacher.grading import wanted as graded
     from mlops_lab.classroom.teacher.place import Place
 
-    begin, progress = time.monotonic(), LiveProgress()
+    begin, progress = time.monotonic(), Progress()
     learners, text = installing.read_roster(roster)
     listens = installing.address(listen, "--listen") if listen else None
     reached = installing.address(address, "--address") if address else listens

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from mlops_lab.base.live_progress import LiveProgress
+from mlops_lab.base.progress import Progress
 
 
 class Terminal(io.StringIO):
@@ -34,7 +34,7 @@ def views() -> int:
 
 def test_a_piece_on_a_terminal_is_painted_while_it_runs() -> None:
     out = Terminal()
-    with LiveProgress(out).piece("kind create cluster"):
+    with Progress(out).piece("kind create cluster"):
         until(lambda: out.getvalue().count("  .. kind create cluster") >= 2)
     assert out.getvalue().endswith("s)\n") and "  ok kind create cluster (" in out.getvalue()
     assert views() == 0
@@ -42,7 +42,7 @@ def test_a_piece_on_a_terminal_is_painted_while_it_runs() -> None:
 
 def test_a_piece_in_a_log_says_now_and_then_that_it_runs() -> None:
     out = io.StringIO()
-    with LiveProgress(out, every=0.02).piece("installing tracking"):
+    with Progress(out, every=0.02).piece("installing tracking"):
         until(lambda: len(out.getvalue().splitlines()) >= 3)
     first, *between, last = out.getvalue().splitlines()
     assert first == "  .. installing tracking" and last.startswith("  ok installing tracking (")
@@ -51,7 +51,7 @@ def test_a_piece_in_a_log_says_now_and_then_that_it_runs() -> None:
 
 def test_the_view_ends_with_the_last_piece_whichever_began_first() -> None:
     out, first, second = io.StringIO(), threading.Event(), threading.Event()
-    progress = LiveProgress(out, every=0.02)
+    progress = Progress(out, every=0.02)
 
     def work(name: str, end: threading.Event) -> None:
         with progress.piece(name):
@@ -75,7 +75,7 @@ def test_the_view_ends_with_the_last_piece_whichever_began_first() -> None:
 
 def test_what_is_left_is_added_while_somebody_estimates() -> None:
     out = io.StringIO()
-    progress = LiveProgress(out, every=0.02)
+    progress = Progress(out, every=0.02)
     with progress.showing(lambda: 75.0), progress.piece("node image"):
         until(lambda: "node image" in out.getvalue() and "about 75 s left" in out.getvalue())
     said = len(out.getvalue())
@@ -86,6 +86,6 @@ def test_what_is_left_is_added_while_somebody_estimates() -> None:
 
 def test_a_failed_piece_ends_the_view_too() -> None:
     out = Terminal()
-    with pytest.raises(ZeroDivisionError), LiveProgress(out).piece("it"):
+    with pytest.raises(ZeroDivisionError), Progress(out).piece("it"):
         raise ZeroDivisionError
     assert views() == 0 and "ok" not in out.getvalue()
