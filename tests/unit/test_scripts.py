@@ -82,12 +82,20 @@ def test_a_bundle_that_can_not_be_meant_is_refused(clone: Path, name: str, words
     assert done.stderr == f"{name}: {said}\n  next: scripts/{name} --help\n"
 
 
-@pytest.mark.parametrize("ensurepip", [True, False])
-def test_setup_from_a_bundle_asks_no_index(clone: Path, ensurepip: bool) -> None:
-    """All that pip and uv are asked for, they are to find in the folder that the bundle was laid out in."""
+@pytest.fixture
+def locked(clone: Path) -> Path:
+    """A clone with what `scripts/setup` reads."""
     for name in ("requirements/setup.txt", "requirements/lab.txt", "requirements/dev.txt", "pyproject.toml"):
         (clone / name).parent.mkdir(exist_ok=True)
         (clone / name).write_text(name)
+    return clone
+
+
+@pytest.mark.parametrize("ensurepip", [True, False])
+def test_setup_from_a_bundle_asks_no_index(locked: Path, ensurepip: bool) -> None:
+    """All that pip and uv are asked for, they are to find in the folder that the bundle was laid out in."""
+    clone = locked
+    (clone / "x.bundle").touch()
     (clone / "wheels").mkdir()
     (clone / "wheels" / "pip-1-py3-none-any.whl").touch()
     python = clone / "python"
@@ -115,6 +123,52 @@ def test_setup_from_a_bundle_asks_no_index(clone: Path, ensurepip: bool) -> None
     assert all(f"--no-index --find-links {clone}/wheels" in line and "--require-hashes" in line for line in asked)
     assert all("--offline" in line for line in lines if "-m uv" in line)
     assert not (clone / "wheels").exists(), "what was laid out is of no more use"
+
+
+# A Python whose `-m venv .venv` makes an environment with this same program in it; what pip is asked is in `log`.
+PYTHON = """#!/bin/sh
+case "$*" in
+  "-c import mlops_lab") [ ! -e gone ] ;;
+  "-c "*) exec {python} "$@" ;;
+  "-m venv .venv") mkdir -p .venv/bin && cp "$0" .venv/bin/python && touch .venv/bin/lab || exit 1
+    echo "command = /usr/bin/python3 -m venv $(pwd -P)/.venv" >.venv/pyvenv.cfg ;;
+  "-m pip --version") [ ! -e gone ] ;;
+  *) echo "$*" >>log ;;
+esac
+"""
+
+
+def set_up(clone: Path, *words: str) -> tuple[int, str, bool]:
+    """The exit code and errors of `scripts/setup`, and whether it made a .venv."""
+    (clone / "log").unlink(missing_ok=True)
+    (clone / "python").write_text(PYTHON.format(python=sys.executable))
+    (clone / "python").chmod(0o755)
+    done = subprocess.run(
+        [str(clone / "scripts" / "setup"), *words], env={**os.environ, "PYTHON": str(clone / "python")},
+        cwd=clone, capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+    return done.returncode, done.stderr, (clone / "log").exists()
+
+
+def test_an_environment_that_was_made_elsewhere_or_whose_python_is_gone_is_made_anew(
+    locked: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    said = "setting up .venv from requirements/lab.txt\n"
+    assert set_up(locked) == (0, said, True)
+    assert set_up(locked) == (0, "", False)
+    copy = tmp_path_factory.mktemp("other") / "a copy"
+    shutil.copytree(locked, copy)
+    (copy / ".venv" / "of-the-first").touch()
+    assert set_up(copy) == (0, said, True)
+    assert not (copy / ".venv" / "of-the-first").exists() and set_up(copy) == (0, "", False)
+    (copy / "gone").touch()
+    assert set_up(copy) == (0, said, True)
+
+
+def test_a_bundle_that_is_not_there_is_said_even_where_all_is_set_up(locked: Path) -> None:
+    assert set_up(locked)[0] == 0
+    code, said, made = set_up(locked, "--bundle", "none")
+    assert (code, made) == (3, False) and said.startswith(f"setup: there is no file {locked}/none\n  next: ")
 
 
 @pytest.fixture
