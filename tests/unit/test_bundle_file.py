@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -316,6 +317,30 @@ def test_a_disk_without_room_is_said_before_anything_is_written(
         writing.write(tmp_path / "b.bundle", manifest, giving(contents), Progress())
     assert "run the same command again" in error.value.hint
     assert not (tmp_path / "b.bundle.part").exists()
+
+
+def test_a_file_that_the_disk_does_not_take_is_one_line_and_what_to_do(lock: Path, tmp_path: Path) -> None:
+    manifest, contents = whole(lock, tmp_path)
+    contents["wheels/large"] = bytes(2 << 20)
+    files = {name: writing.measured([content]) for name, content in contents.items()}
+    bounds = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, bounds[1]))  # as FAT32 has 4 GB
+    try:
+        with pytest.raises(LabError, match="takes no file as large as a.bundle") as error:
+            writing.write(tmp_path / "a.bundle", replace(manifest, files=files), giving(contents), Progress())
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, bounds)
+    assert "exFAT" in error.value.hint and not (tmp_path / "a.bundle").exists()
+    (tmp_path / "b.bundle.part").mkdir()
+    with pytest.raises(LabError, match=r"b.bundle can't be written: Is a directory"):
+        writing.write(tmp_path / "b.bundle", manifest, giving(contents), Progress())
+
+
+def test_a_folder_that_is_not_there_is_said_before_anything_is_brought(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="stick is no folder that can be written to"):
+        writing.refuse_strangers(tmp_path / "stick" / "a.bundle")
+    writing.refuse_strangers(tmp_path / "a.bundle")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_bundle_replaces_a_bundle_and_nothing_else(bundle: Path, tmp_path: Path) -> None:

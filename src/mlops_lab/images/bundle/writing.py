@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import os
 import tarfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -29,8 +30,11 @@ def refuse_strangers(target: Path) -> None:
     """See that a bundle may be written there: what has the name may only be one, or what is left of one.
 
     Raises:
-        UsageError: it is something else.
+        UsageError: it is something else, or no folder that can be written to.
     """
+    folder = target.absolute().parent
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise UsageError(f"{folder} is no folder that can be written to", "name a file elsewhere: lab bundle FILE")
     if target.is_dir() or (target.exists() and not target.is_file()):
         raise UsageError(f"{target} is no file", "name a file: lab bundle FILE")
     if target.exists() and target.stat().st_size:
@@ -49,7 +53,8 @@ def write(target: Path, manifest: Manifest, contents: Mapping[str, Content], pro
         contents: what each member holds, in pieces; called when it is written.
 
     Raises:
-        LabError: there is no room, or a member's content has changed; what was written stays for the next run.
+        LabError: there is no room, the file can't be written, or a member's content has changed; what was written stays
+            for the next run.
     """
     part = target.with_name(f"{target.name}.part")
     manifest = _same(part, manifest) or manifest
@@ -75,17 +80,32 @@ def write(target: Path, manifest: Manifest, contents: Mapping[str, Content], pro
                 file.write(heads[1 + number])
                 _member(file, name, wanted, contents[name](), meter)
             file.write(_ENDS)
+        to_disk(part)
+        part.replace(target)
     except OSError as trouble:
-        if trouble.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        raise LabError(
-            f"the disk is full at {target.absolute().parent}",
-            f"make room there, then run the same command again: it goes on with {part.name}",
-        ) from trouble
-    to_disk(part)
-    part.replace(target)
+        if isinstance(trouble, BrokenPipeError) or trouble.filename not in (None, str(part)):
+            raise  # of whoever reads what this command prints, or of a member's content
+        raise _not_written(trouble, target, part) from trouble
     to_disk(target.absolute().parent)
     return manifest
+
+
+def _not_written(trouble: OSError, target: Path, part: Path) -> LabError:
+    folder = target.absolute().parent
+    if trouble.errno in (errno.ENOSPC, errno.EDQUOT):
+        return LabError(
+            f"the disk is full at {folder}",
+            f"make room there, then run the same command again: it goes on with {part.name}",
+        )
+    if trouble.errno == errno.EFBIG:
+        return LabError(
+            f"{folder} takes no file as large as {target.name}",
+            "write it elsewhere; a stick with FAT32 takes 4 GB a file, one with exFAT takes more",
+        )
+    return LabError(
+        f"{target} can't be written: {trouble.strerror or trouble}",
+        "see that the disk is there and not read-only, then run the same command again; or name a file elsewhere",
+    )
 
 
 def _same(part: Path, manifest: Manifest) -> Manifest | None:
