@@ -320,7 +320,7 @@ def test_images_that_the_user_has_brought_otherwise_end_that(
 ) -> None:
     take(learner, bundle)
     with pytest.raises(LabError, match="the disk"):
-        monkeypatch.setattr(build, "_check_room", lambda: (_ for _ in ()).throw(LabError("the disk", "")))
+        monkeypatch.setattr(build, "_check_room", lambda missing: (_ for _ in ()).throw(LabError("the disk", "")))
         build.bring(["mlops-lab/workbench:1"], "build", learner.docker, Progress())
     assert loaded.loaded() is not None, "it failed, so nothing has changed"
     build.bring([registry_image.NAME], "build", learner.docker, Progress())

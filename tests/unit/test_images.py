@@ -187,12 +187,24 @@ def test_building_needs_the_room_that_the_doctor_asks_for(home: Path, monkeypatc
     made = Recorder()
     usage = build.shutil.disk_usage("/")
     monkeypatch.setattr(build.shutil, "disk_usage", lambda _: usage._replace(free=10 * 10**9 - 1))
+    heavy = made.step("last", needs=(made.step("first", heavy=True),))
     with pytest.raises(LabError, match="building images needs 10 GB"):
-        run([made.step("first")])
+        run([heavy])
     assert (health._disk().verdict, made.done) == ("fail", [])
     monkeypatch.setattr(build.shutil, "disk_usage", lambda _: usage._replace(free=10 * 10**9))
-    run([made.step("first")])
-    assert (health._disk().verdict, made.done) == ("warn", ["first"])
+    run([heavy])
+    assert (health._disk().verdict, made.done) == ("warn", ["first", "last"])
+
+
+def test_what_is_pulled_or_small_needs_less_room(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Recorder()
+    usage = build.shutil.disk_usage("/")
+    monkeypatch.setattr(build.shutil, "disk_usage", lambda _: usage._replace(free=2 * 10**9 - 1))
+    with pytest.raises(LabError, match="bringing images needs 2 GB"):
+        run([made.step("one")])
+    monkeypatch.setattr(build.shutil, "disk_usage", lambda _: usage._replace(free=2 * 10**9))
+    run([made.step("one")])
+    assert made.done == ["one"]
 
 
 def test_a_disk_that_fills_up_while_building_is_named(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

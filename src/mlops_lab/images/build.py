@@ -30,7 +30,9 @@ from mlops_lab.images.steps import Step, closure
 from mlops_lab.images.store import Store
 from mlops_lab.images.work import Stopped, Work
 
-_ROOM = 10e9  # bytes that a first build needs: Go's caches, results, the engine's copies; the doctor asks for as much
+# Bytes of disk. A first build, for Go's caches, results and the engine's copies; the doctor asks for as much.
+_BUILD_ROOM = 10e9
+_ROOM = 2e9  # what is pulled, or built without the large compilations
 _PROBE = 5.0  # seconds that a registry has to answer in
 
 
@@ -85,11 +87,11 @@ def run_steps(wanted: list[Step], docker: Docker, store: Store, progress: Progre
         LabError: a step failed; those beside it were stopped, those done stay done. Or a bundle should have had it.
         KeyboardInterrupt: the user (or a SIGTERM) ended it; no program of it goes on.
     """
-    if _missing(wanted, store):
+    if missing := _missing(wanted, store):
         bundle = None if asked else bundles.loaded()
         if bundle:
             raise bundle.lacks([step.image or step.name for step in wanted if not store.has(step)])
-        _check_room()
+        _check_room(missing)
         with store.used(progress.say):
             _Run(_missing(wanted, store), docker, store, progress).work()
     for step in closure(wanted):
@@ -262,13 +264,15 @@ def _missing(wanted: list[Step], store: Store) -> list[Step]:
     return [step for step in closure(wanted) if step in todo]
 
 
-def _check_room() -> None:
+def _check_room(missing: list[Step]) -> None:
     root = cache()
     root.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(root).free
-    if free < _ROOM:
+    heavy = any(step.heavy for step in missing)
+    if free < (need := _BUILD_ROOM if heavy else _ROOM):
+        what = "building" if heavy else "bringing"
         raise LabError(
-            f"only {free / 1e9:.1f} GB of disk are free at {root}; building images needs {_ROOM / 1e9:.0f} GB",
+            f"only {free / 1e9:.1f} GB of disk are free at {root}; {what} images needs {need / 1e9:.0f} GB",
             "free some space, or move the cache with XDG_CACHE_HOME",
         )
 
