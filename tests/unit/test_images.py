@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mlops_lab.base.errors import LabError
 from mlops_lab.base.paths import project
+from mlops_lab.base.processes import Completed
 from mlops_lab.base.progress import Progress, spell
 from mlops_lab.cluster import health
 from mlops_lab.engine.docker import Docker
-from mlops_lab.images import build, work
+from mlops_lab.images import build, prune, work
 from mlops_lab.images.catalog import CATALOG, sources
 from mlops_lab.images.push import names
 from mlops_lab.images.recipes import debian, golang, helm, node
@@ -217,6 +220,41 @@ def test_a_disk_that_fills_up_while_building_is_named(home: Path, monkeypatch: p
     with pytest.raises(LabError, match="the disk is full") as error:
         run([Step("full", fill, ())])
     assert "goes on where it stopped" in error.value.hint
+
+
+class Holding(Docker):
+    """An engine with images, each by its names."""
+
+    def __init__(self, *images: tuple[str, ...]) -> None:
+        super().__init__({"ServerVersion": "28"})
+        self.images = [list(each) for each in images]
+
+    def run(self, *words: Any, **_: Any) -> Completed:
+        if words[0] == "images":
+            said = "\n".join(name for each in self.images for name in each if name.startswith("mlops-lab/"))
+        elif words[:2] == ("image", "inspect"):
+            found = [(at, each) for at, each in enumerate(self.images) if set(each) & set(words)]
+            said = json.dumps([{"Id": str(at), "Size": 10**6, "RepoTags": each} for at, each in found])
+        elif words[0] == "rmi":
+            self.images = [[name for name in each if name not in words] for each in self.images]
+            said = ""
+        else:
+            said = ""
+        return Completed(0, said, "")
+
+
+def test_images_go_with_the_names_that_they_were_pushed_under_and_not_with_the_users(home: Path) -> None:
+    engine = Holding(
+        ("mlops-lab/load:v1-0123456789ab", "localhost:5001/load:v1"),
+        ("mlops-lab/postgres:17-0123456789ab", "localhost:5001/library/postgres:17", "localhost:5001/mine:1"),
+        ("localhost:5001/model:1",),
+    )
+    held = prune.images(engine)
+    assert [(each.name, each.size) for each in held] == [
+        ("mlops-lab/load:v1-0123456789ab", 10**6), ("mlops-lab/postgres:17-0123456789ab", 10**6),
+    ]  # fmt: skip
+    prune.remove(engine, held)
+    assert engine.images == [[], ["localhost:5001/mine:1"], ["localhost:5001/model:1"]]
 
 
 def test_the_result_in_use_can_be_found_by_name(home: Path) -> None:

@@ -262,8 +262,10 @@ def test_what_only_saves_work_is_made_anew(content: bytes, monkeypatch: pytest.M
     put(cache() / "registry/pushed.json", content)
     monkeypatch.setattr(registry, "digest", lambda name: "sha256:1")
     step = Step("load", lambda work: None, (), image="load:v1")
-    assert registry.serve(Engine(0), "load:v1", step) is True
-    assert registry.serve(Engine(0), "load:v1", step) is False
+    engine = Engine(0)
+    assert registry.serve(engine, "load:v1", step) is True
+    assert engine.said[-2:] == ["push localhost:5001/load:v1", "rmi localhost:5001/load:v1"], "no name is left there"
+    assert registry.serve(engine, "load:v1", step) is False
 
     put(cache() / "build/times.json", content)
     assert Store().times() == {}

@@ -93,8 +93,7 @@ def serve(docker: Docker, name: str, step: Step) -> bool:
             f"the registry has lost {name}, which came from the bundle {bundle.file}",
             f"load it again: lab up --bundle {bundle.file}",
         )
-    docker.run("tag", step.ref, target)
-    docker.run("push", target, within=600, hint=f"look at its log: docker logs {names.REGISTRY}")
+    docker.push(step.ref, target, within=600, hint=f"look at its log: docker logs {names.REGISTRY}")
     note(name, step.key, digest(name))
     return True
 

@@ -74,6 +74,18 @@ class Docker:
         found: list[dict[str, Any]] = json.loads(done.stdout)
         return found[0]
 
+    def push(self, image: str, target: str, *, within: float, hint: str) -> None:
+        """Push an image under another name, which is not left behind in the engine.
+
+        Raises:
+            LabError: the registry does not take it within so many seconds.
+        """
+        self.run("tag", image, target)
+        try:
+            self.run("push", target, within=within, hint=hint)
+        finally:
+            self.run("rmi", target, check=False)
+
 
 # No advertisements in logs; and images hold what was built, with no attestation beside it that importers stumble over.
 CLIENT_ENV = {"DOCKER_CLI_HINTS": "false", "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}

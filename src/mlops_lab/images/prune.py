@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,16 @@ _FOLDERS = ("build", "registry", "bundle", "logs", "kind", "node-registries", "g
 
 @dataclass(frozen=True)
 class Held:
-    """Something in the cache: an image of the engine or a folder, its size in bytes, and whether it is in use."""
+    """Something in the cache: an image of the engine or a folder, its size in bytes, and whether it is in use.
+
+    An image may have other names, too, which it got when it was pushed to the cluster's registry.
+    """
 
     name: str
     size: int
     folder: Path | None = None
     used: bool = False
+    names: tuple[str, ...] = ()
 
 
 def images(docker: Docker) -> list[Held]:
@@ -33,15 +38,24 @@ def images(docker: Docker) -> list[Held]:
     if not refs:
         return []
     found: list[dict[str, Any]] = json.loads(docker.run("image", "inspect", *refs, check=False).stdout or "[]")
-    sizes = {ref: int(item["Size"]) for item in found for ref in item.get("RepoTags") or []}
-    ids = {ref: item["Id"] for item in found for ref in item.get("RepoTags") or []}
+    items = {ref: item for item in found for ref in item["RepoTags"] or ()}
     containers = docker.run("ps", "-aq", "--no-trunc").stdout.split()
     used = (
         set(docker.run("inspect", "--format", "{{.Image}}", *containers, check=False).stdout.split())
         if containers
         else set()
     )
-    return [Held(ref, sizes[ref], used=ids[ref] in used) for ref in sorted(refs) if ref in sizes]
+    return [
+        Held(ref, int(item["Size"]), used=item["Id"] in used, names=tuple(filter(_served(ref), item["RepoTags"])))
+        for ref in sorted(refs)
+        if (item := items.get(ref))
+    ]
+
+
+def _served(ref: str) -> Callable[[str], bool]:
+    """Is a name the one that this image is pushed under? Other names of it are the user's."""
+    own = ref.removeprefix("mlops-lab/").rpartition("-")[0]
+    return lambda name: name.startswith("localhost:") and name.rpartition("/")[2] == own
 
 
 def folders() -> list[Held]:
@@ -64,7 +78,7 @@ def replaced(docker: Docker, current: set[str]) -> list[Held]:
 
 def remove(docker: Docker | None, held: list[Held]) -> None:
     """Remove images and folders; what is in use or gone already is left alone."""
-    refs = [each.name for each in held if each.folder is None]
+    refs = [name for each in held if each.folder is None for name in (each.name, *each.names)]
     if docker and refs:
         docker.run("rmi", *refs, within=300, check=False)
     for each in held:

@@ -43,10 +43,6 @@ def push(docker: Docker, steps: dict[str, Step], prefix: str) -> Iterator[str]:
     """
     targets = names(prefix)
     for name, step in steps.items():
-        target = targets[name]
-        docker.run("tag", step.ref, target)
-        try:
-            docker.run("push", target, within=1800, hint=f"log in if it asks for that: docker login {prefix}")
-        finally:
-            docker.run("rmi", target, check=False)
-        yield target
+        hint = f"log in if it asks for that: docker login {prefix}"
+        docker.push(step.ref, targets[name], within=1800, hint=hint)
+        yield targets[name]
