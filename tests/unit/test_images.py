@@ -222,6 +222,30 @@ def test_a_disk_that_fills_up_while_building_is_named(home: Path, monkeypatch: p
     assert "goes on where it stopped" in error.value.hint
 
 
+def test_an_images_user_may_read_what_a_strict_umask_has_closed(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "docker").write_text(
+        f'#!/bin/sh\n[ "$1" = build ] || exit 0\nfor last; do :; done\n'
+        f'cd "$last" && find . -printf "%P %m\\n" | sort >{tmp_path}/seen\n'
+    )
+    (tmp_path / "docker").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    closed = tmp_path / "closed"
+    (closed / "folder").mkdir(parents=True)
+    (closed / "link").symlink_to("folder")
+    for name, mode in (("folder/text", 0o600), ("program", 0o700), ("open", 0o644)):
+        (closed / name).write_text(name)
+        (closed / name).chmod(mode)
+    for folder in (closed / "folder", closed):
+        folder.chmod(0o700)
+    run([Step("image/x", lambda work: work.image(work.context(closed), "FROM scratch"), (), image="x:1")])
+    assert (tmp_path / "seen").read_text().splitlines() == [
+        " 755", "folder 755", "folder/text 644", "link 777", "open 644", "program 755",
+    ]  # fmt: skip
+    assert [(closed / name).stat().st_mode & 0o777 for name in ("folder/text", "program", ".")] == [0o600, 0o700, 0o700]
+
+
 class Holding(Docker):
     """An engine with images, each by its names."""
 

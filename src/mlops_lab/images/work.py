@@ -97,6 +97,8 @@ class Work:
 
     def image(self, context: Path, dockerfile: str, *args: str) -> None:
         """Build this step's image from a context folder and the text of a Dockerfile (COPY and metadata only)."""
+        if context.is_relative_to(self.out):  # another step's result holds a whole root as an archive
+            _readable_by_all(context)
         file = self.out / "Dockerfile.of-step"
         file.write_text(dockerfile)
         labels = ["--label", f"mlops-lab.step={self.step.name}", "--label", f"mlops-lab.key={self.step.key}"]
@@ -139,6 +141,22 @@ class Work:
                 else hint or "read its output; running the command again goes on where it stopped",
                 self.tail(),
             )
+
+
+def _readable_by_all(folder: Path) -> None:
+    """Let every user read and run what its owner may: an image's user is another one, whatever the umask was here."""
+    for root, _, files in os.walk(folder):
+        for path in (Path(root), *(Path(root, name) for name in files)):
+            mode = path.lstat().st_mode
+            owners = mode >> 6 & 0o5
+            wanted = mode | owners << 3 | owners
+            if wanted == mode or path.is_symlink():
+                continue
+            if path.is_file():  # a link to a result, which stays as it is
+                fresh = path.with_name(f"{path.name}.readable")
+                shutil.copy2(path, fresh)
+                fresh.replace(path)
+            path.chmod(wanted & 0o7777)
 
 
 def link(source: str | Path, target: str | Path) -> None:
