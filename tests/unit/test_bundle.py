@@ -200,7 +200,7 @@ def test_another_machine_has_all_of_it_and_asks_nobody(
     assert {repository for repository, _ in learner.registry.manifests} == {"load", "flight-delay"}
     program = kind_program.path(Store())
     assert program.read_text() == "program" and os.access(program, os.X_OK)
-    monkeypatch.setattr(build, "registry_answers", lambda *_: pytest.fail("a registry was asked"))
+    monkeypatch.setattr(build, "not_pulled", lambda *_: pytest.fail("a registry was asked"))
     monkeypatch.setenv("MLOPS_LAB_MIRROR", "mirror.example.org")
     steps = build.bring(list(IMAGES), "auto", learner.docker, Progress(), "mirror.example.org", (kind_program.program,))
     for name in SERVED:
@@ -302,7 +302,7 @@ def test_what_a_bundle_lacks_is_one_line_and_nobody_is_asked(
     bundle: Path, learner: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     take(learner, bundle)
-    for name in ("registry_answers", "_answers"):
+    for name in ("not_pulled", "_refusal"):
         monkeypatch.setattr(build, name, lambda *_: pytest.fail("a registry was asked"))
     with pytest.raises(LabError, match=r"workbench:1 and 1 more is not in the bundle .*a\.bundle") as error:
         build.bring([load.NAME, "mlops-lab/workbench:1", kfp_python.NAME], "auto", learner.docker, Progress())

@@ -38,7 +38,7 @@ class Kitchen:
         self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(4)
         monkeypatch.setattr(build, "sources", self.sources)
-        monkeypatch.setattr(build, "registry_answers", lambda mirror="": False)
+        monkeypatch.setattr(build, "not_pulled", lambda mirror="": "no answer")
 
     def sources(self, mode: build.Mode, arch: str, mirror: str = "", offline: bool = False) -> Sources:
         names = ("quick", "other", "slow", "slow-heavy", "other-heavy")

@@ -222,6 +222,30 @@ def test_a_disk_that_fills_up_while_building_is_named(home: Path, monkeypatch: p
     assert "goes on where it stopped" in error.value.hint
 
 
+@pytest.mark.parametrize(
+    ("script", "why"),
+    [
+        ("echo Error response from daemon: toomanyrequests: your limit >&2; exit 1", "toomanyrequests: your limit"),
+        ("exit 1", "no answer within 5 s"),
+        ("echo 3: Pulling from library/registry; echo 1a2b: Pulling fs layer; sleep 30", ""),
+    ],
+)
+def test_why_images_are_built_is_said_in_the_engines_words(
+    script: str, why: str, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    (tmp_path / "docker").write_text(f"#!/bin/sh\n{script}\n")
+    (tmp_path / "docker").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr(build, "run_steps", lambda *_, **__: None)
+    build.bring([], "auto", engine(), Progress())
+    said = capsys.readouterr().err
+    assert (why in said and "images are built, as they can't be pulled: registry:3: " in said) if why else said == ""
+    assert build.last_mode() == ("build" if why else "pull")
+    line = health._registries(engine())
+    assert (why in line.seen) if why else line.seen == "an image registry answers: images are pulled"
+
+
 def test_an_images_user_may_read_what_a_strict_umask_has_closed(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

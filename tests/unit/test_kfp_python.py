@@ -85,7 +85,7 @@ def test_what_is_not_brought_is_neither_made_nor_asked_for_again(mode: str, monk
     monkeypatch.setattr(build, "run_steps", lambda wanted, *_, **__: made.extend(step.name for step in wanted))
     monkeypatch.setattr(build, "_remember", lambda *_: None)
     monkeypatch.setattr(build, "last_mode", lambda: mode)
-    monkeypatch.setattr(build, "registry_answers", lambda mirror: pytest.fail("all is there: nobody need be asked"))
+    monkeypatch.setattr(build, "not_pulled", lambda mirror: pytest.fail("all is there: nobody need be asked"))
     monkeypatch.setattr(store.Store, "has", lambda self, step: step.image != kfp_python.NAME or mode == "build")
     engine = Docker({"ServerVersion": "28", "Architecture": "x86_64"})
     steps = build.bring([components.NAME, kfp_python.NAME], "auto", engine, None)  # type: ignore[arg-type]

@@ -18,7 +18,7 @@ mode_option = click.option(
     type=click.Choice(["auto", "pull", "build"]),
     default="auto",
     show_default=True,
-    help="Pull published images, build them, or try to pull and build if that fails.",
+    help="Pull published images, or build them; auto pulls if Docker Hub (or the mirror) answers, and builds if not.",
 )
 
 

@@ -191,7 +191,7 @@ def _versions() -> Iterator[Line]:
 
 
 def _registries(docker: Docker | None) -> Line:
-    from mlops_lab.images.build import registry_answers
+    from mlops_lab.images.build import not_pulled
     from mlops_lab.images.bundle.loaded import loaded
 
     if bundle := loaded():
@@ -199,8 +199,10 @@ def _registries(docker: Docker | None) -> Line:
     if docker is None:
         return Line("images", "warn", "unknown without an engine", "lab up pulls, or builds if it can't pull")
     mirror = os.environ.get("MLOPS_LAB_MIRROR", "")
-    if registry_answers(mirror):
+    why = not_pulled(mirror)
+    if not why:
         return Line("images", "ok", "an image registry answers: images are pulled")
     if Path("/etc/debian_version").exists():
-        return Line("images", "ok", "no image registry answers: images are built from packages")
-    return Line("images", "fail", "no image registry answers", "check the network; images can be built on Debian only")
+        return Line("images", "ok", f"images are built from packages, as they can't be pulled: {why}")
+    todo = "check the network, or log in where there is a limit; images can be built on Debian and Ubuntu only"
+    return Line("images", "fail", f"images can't be pulled: {why}", todo)

@@ -10,6 +10,7 @@ import contextlib
 import os
 import shutil
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -67,7 +68,7 @@ def bring(
     chosen = (
         sources(bundle.mode, docker.arch, offline=True)
         if bundle
-        else _settle(names, mode, docker, store, mirror, offline)
+        else _settle(names, mode, docker, store, mirror, offline, progress)
     )
     wanted = {name: chosen.image(name) for name in names if chosen.brings(name)}
     run_steps([*wanted.values(), *(step(chosen) for step in also)], docker, store, progress, asked=mode != "auto")
@@ -179,10 +180,12 @@ class _Run:
                 self._change.notify_all()
 
 
-def registry_answers(mirror: str = "") -> bool:
-    """Does the registry of the smallest published image answer the engine's pull within 5 s?"""
+def not_pulled(mirror: str = "") -> str:
+    """Why the smallest published image can't be pulled, as the engine says it; empty if it begins to come within 5 s."""
     smallest = min((image for image in CATALOG.values() if image.published), key=lambda image: len(image.name))
-    return _answers(smallest.pull_ref(mirror))
+    ref = smallest.pull_ref(mirror)
+    refusal = _refusal(ref)
+    return f"{ref.partition('@')[0]}: {refusal}" if refusal else ""
 
 
 def silent(names: Iterable[str]) -> list[str]:
@@ -191,8 +194,8 @@ def silent(names: Iterable[str]) -> list[str]:
     for name in sorted(names, key=len):
         probes.setdefault(host(name) or "docker.io", name)
     with ThreadPoolExecutor(len(probes) or 1) as pool:
-        answered = dict(zip(probes, pool.map(_answers, probes.values()), strict=True))
-    return sorted(registry for registry, well in answered.items() if not well)
+        refusals = dict(zip(probes, pool.map(_refusal, probes.values()), strict=True))
+    return sorted(registry for registry, refusal in refusals.items() if refusal)
 
 
 def refused(names: Iterable[str]) -> list[str]:
@@ -200,29 +203,34 @@ def refused(names: Iterable[str]) -> list[str]:
     registries may come."""
     wanted = sorted(names)
     with ThreadPoolExecutor(4) as pool:
-        answered = dict(zip(wanted, pool.map(lambda name: _answers(name, 3 * _PROBE), wanted), strict=True))
-    return [name for name, well in answered.items() if not well]
+        refusals = dict(zip(wanted, pool.map(lambda name: _refusal(name, 3 * _PROBE), wanted), strict=True))
+    return [name for name, refusal in refusals.items() if refusal]
 
 
-def _answers(ref: str, within: float = _PROBE) -> bool:
-    """Does a registry begin to serve this image in time, for the engine's processor?"""
-    pull = start(["docker", "pull", ref], stdout=subprocess.PIPE, env=CLIENT_ENV)
-    answer: list[bytes] = []
+def _refusal(ref: str, within: float = _PROBE) -> str:
+    """Why a registry does not begin to serve this image in time, for the engine's processor; empty if it does."""
+    with tempfile.TemporaryFile() as said:
+        pull = start(["docker", "pull", ref], stdout=subprocess.PIPE, stderr=said, env=CLIENT_ENV)
+        answer: list[bytes] = []
 
-    def read() -> None:
-        assert pull.stdout
-        answer.append(pull.stdout.readline())  # "3: Pulling from library/registry": the manifest was found
-        answer.append(pull.stdout.readline())  # a layer, or nothing more where there is none for this processor
+        def read() -> None:
+            assert pull.stdout
+            answer.append(pull.stdout.readline())  # "3: Pulling from library/registry": the manifest was found
+            answer.append(pull.stdout.readline())  # a layer, or nothing more where there is none for this processor
 
-    reader = threading.Thread(target=read, daemon=True)
-    reader.start()
-    reader.join(within)
-    refused = False
-    if len(answer) == 2 and not answer[1]:  # it ends by itself
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            refused = pull.wait(within) != 0
-    end(pull)
-    return not refused and b"ulling from" in b"".join(answer)
+        reader = threading.Thread(target=read, daemon=True)
+        reader.start()
+        reader.join(within)
+        failed = False
+        if len(answer) == 2 and not answer[1]:  # it ends by itself
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                failed = pull.wait(within) != 0
+        end(pull)
+        if not failed and b"ulling from" in b"".join(answer):
+            return ""
+        said.seek(0)
+        lines = said.read().decode(errors="replace").strip().splitlines()
+        return lines[-1] if lines else f"no answer within {within:g} s"
 
 
 def _settle(
@@ -232,12 +240,15 @@ def _settle(
     store: Store,
     mirror: str,
     offline: bool,
+    progress: Progress,
 ) -> Sources:
     if mode != "auto":
         return sources(mode, docker.arch, mirror, offline)
     if before := _as_before(names, docker, store, mirror, offline):
         return before
-    return sources("pull" if registry_answers(mirror) else "build", docker.arch, mirror, offline)
+    if why := not_pulled(mirror):
+        progress.say(f"images are built, as they can't be pulled: {why}")
+    return sources("build" if why else "pull", docker.arch, mirror, offline)
 
 
 def _as_before(names: list[str], docker: Docker, store: Store, mirror: str, offline: bool) -> Sources | None:
