@@ -319,6 +319,34 @@ def test_a_port_taken_by_another_program_fails(monkeypatch: pytest.MonkeyPatch) 
     assert health._port(engine()).verdict == "ok"
 
 
+@pytest.mark.parametrize(
+    ("facts", "release", "as_user"),
+    [
+        ({"SecurityOptions": ["name=seccomp,profile=builtin"], "OperatingSystem": "Debian"}, "6.1.0", True),
+        ({"SecurityOptions": ["name=seccomp,profile=builtin", "name=rootless"]}, "6.1.0", False),
+        ({"OperatingSystem": "Docker Desktop"}, "6.1.0", False),
+        ({"OperatingSystem": "Docker Desktop"}, "5.15.167.4-microsoft-standard-WSL2", True),
+    ],
+)
+def test_the_registry_runs_as_who_may_write_to_its_folder(
+    facts: dict[str, Any], release: str, as_user: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A rootless engine, and Docker Desktop's on Linux, have the user as a container's root."""
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(os, "getuid", lambda: 1000)
+    monkeypatch.setattr(os, "getgid", lambda: 1000)
+    monkeypatch.setattr(registry.host, "is_linux", lambda: True)
+    monkeypatch.setattr(registry.platform, "release", lambda: release)
+    for name, value in (("port_taken", False), ("answers", True)):
+        monkeypatch.setattr(registry, name, lambda value=value: value)
+    said: list[tuple[str, ...]] = []
+    monkeypatch.setattr(Docker, "inspect", lambda *_: None)
+    monkeypatch.setattr(Docker, "run", lambda self, *words: said.append(words))
+    registry.ensure(Docker(facts), "registry:3")
+    (words,) = said
+    assert ("--user" in words) == ("1000:1000" in words) == as_user
+
+
 def test_an_old_cgroup_version_is_a_warning_with_advice() -> None:
     assert health._cgroup(Docker({"CgroupVersion": "1"})).verdict == "warn"
     assert health._cgroup(Docker({"CgroupVersion": "2"})).verdict == "ok"

@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import json
 import os
+import platform
 import socket
 import zlib
 
@@ -58,10 +59,8 @@ def ensure(docker: Docker, image: str) -> None:
             )
         storage = cache() / "registry"
         storage.mkdir(parents=True, exist_ok=True)
-        # As the user, so that the user can clear the cache; Docker Desktop maps the owner by itself.
-        user = ["--user", f"{os.getuid()}:{os.getgid()}"] if host.is_linux() and os.geteuid() != 0 else []
         docker.run(
-            *("run", "-d", "--name", names.REGISTRY, "--label", _LABEL, "--restart", "unless-stopped", *user),
+            *("run", "-d", "--name", names.REGISTRY, "--label", _LABEL, "--restart", "unless-stopped", *_user(docker)),
             *("-p", f"127.0.0.1:{names.REGISTRY_PORT}:5000", "-v", f"{storage}:/var/lib/registry"),
             *("-e", "REGISTRY_STORAGE_DELETE_ENABLED=true", "-e", "OTEL_TRACES_EXPORTER=none", image),
         )
@@ -69,6 +68,16 @@ def ensure(docker: Docker, image: str) -> None:
         lambda: (True if answers() else None, "no answer"),
         what="the registry", within=30, every=0.1, hint=f"look at its log: docker logs {names.REGISTRY}",
     )  # fmt: skip
+
+
+def _user(docker: Docker) -> tuple[str, ...]:
+    """The container runs as the user, who can clear the cache then, unless its root is the user on this host."""
+    rootless = "name=rootless" in (docker.facts.get("SecurityOptions") or ())
+    # In WSL the folder is there as it is.
+    desktop = docker.facts.get("OperatingSystem") == "Docker Desktop" and "microsoft" not in platform.release().lower()
+    if rootless or desktop or not host.is_linux() or os.geteuid() == 0:
+        return ()
+    return "--user", f"{os.getuid()}:{os.getgid()}"
 
 
 def attach(docker: Docker) -> None:
