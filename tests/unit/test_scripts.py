@@ -101,9 +101,9 @@ def test_setup_from_a_bundle_asks_no_index(locked: Path, ensurepip: bool) -> Non
     python = clone / "python"
     python.write_text(
         '#!/bin/sh\ncase "$*" in\n'
-        f'  "-c import sys; "*) exit 0 ;;\n  "-c "*) exec {sys.executable} "$@" ;;\n'
+        f'  "-c import sys; "*) exit 0 ;;\n  "-c import ensurepip, venv") exit {int(not ensurepip)} ;;\n  "-c "*) exec {sys.executable} "$@" ;;\n'
         f'  "-m mlops_lab"*) echo "$*" >>{clone}/log; [ ! -e {clone}/bad ] || exit 3; echo {clone}/wheels ;;\n'
-        f'  "-m venv .venv") [ {int(ensurepip)} = 1 ] || exit 1 ;;\n'
+        f'  "-m venv"*) ;;\n'
         f'  *) echo "$*" >>{clone}/log ;;\nesac\n'
         'case "$*" in "-m venv "*) mkdir -p .venv/bin; cp "$0" .venv/bin/python ;; esac\n'
     )
@@ -129,8 +129,10 @@ def test_setup_from_a_bundle_asks_no_index(locked: Path, ensurepip: bool) -> Non
 PYTHON = """#!/bin/sh
 case "$*" in
   "-c import mlops_lab") [ ! -e gone ] ;;
+  "-c import ensurepip, venv") [ ! -e no-venv ] ;;
   "-c "*) exec {python} "$@" ;;
-  "-m venv .venv") mkdir -p .venv/bin && cp "$0" .venv/bin/python && touch .venv/bin/lab || exit 1
+  "-m venv .venv") [ ! -e full ] || {{ echo "Error: No space left on device" >&2; mkdir .venv; exit 1; }}
+    mkdir -p .venv/bin && cp "$0" .venv/bin/python && touch .venv/bin/lab || exit 1
     echo "command = /usr/bin/python3 -m venv $(pwd -P)/.venv" >.venv/pyvenv.cfg ;;
   "-m pip --version") [ ! -e gone ] ;;
   *) echo "$*" >>log ;;
@@ -163,6 +165,19 @@ def test_an_environment_that_was_made_elsewhere_or_whose_python_is_gone_is_made_
     assert not (copy / ".venv" / "of-the-first").exists() and set_up(copy) == (0, "", False)
     (copy / "gone").touch()
     assert set_up(copy) == (0, said, True)
+
+
+def test_why_no_environment_could_be_made_is_said(locked: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (locked / "full").touch()
+    code, said, made = set_up(locked)
+    assert (code, made, (locked / ".venv").exists()) == (3, False, False)
+    assert "Error: No space left on device\nsetup: .venv could not be made" in said and "no venv module" not in said
+    (locked / "no-venv").touch()
+    (locked / "id").write_text("#!/bin/sh\necho 1000\n")
+    (locked / "id").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{locked}:{os.environ['PATH']}")
+    code, said, made = set_up(locked)
+    assert (code, made) == (3, False) and "python has no venv module\n  next: install it" in said
 
 
 def test_a_bundle_that_is_not_there_is_said_even_where_all_is_set_up(locked: Path) -> None:
