@@ -8,6 +8,7 @@ import http.server
 import json
 import re
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -28,6 +29,7 @@ class FakeRegistry:
         manifests: kind and content, by repository and tag or digest.
         sent: digests of blobs whose content came.
         fails_after: so many blobs more are taken; then it answers 500. None for no end.
+        pause: seconds until it says what it has.
     """
 
     def __init__(self) -> None:
@@ -35,6 +37,7 @@ class FakeRegistry:
         self.manifests: dict[tuple[str, str], tuple[str, bytes]] = {}
         self.sent: list[str] = []
         self.fails_after: int | None = None
+        self.pause = 0.0
         self.port = 0
 
     def add(self, name: str, *layers: bytes) -> str:
@@ -72,6 +75,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
+        time.sleep(self.fake.pause)
         path = urlsplit(self.path).path
         if path == "/v2/":
             self._say(200)

@@ -338,6 +338,20 @@ def test_an_image_that_the_registry_has_lost_is_to_be_loaded_again(bundle: Path,
     assert registry.serve(learner.docker, "load:v1", step) is False
 
 
+def test_a_registry_that_is_slow_has_lost_nothing(
+    bundle: Path, learner: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take(learner, bundle)
+    step = sources("build", "amd64").image(load.NAME)
+    learner.registry.pause = 3.5
+    assert registry.serve(learner.docker, "load:v1", step) is False
+    monkeypatch.setattr(registry, "_WITHIN", 0.5)
+    with pytest.raises(LabError, match="the registry does not answer: timed out"):
+        registry.serve(learner.docker, "load:v1", step)
+    monkeypatch.setattr(names, "REGISTRY_PORT", 1)
+    assert registry.digest("load:v1") == "" and not registry.answers(), "nothing listens there"
+
+
 def test_images_of_a_bundle_can_be_pushed_elsewhere(bundle: Path, learner: Machine) -> None:
     take(learner, bundle)
     known = sources("build", "amd64")

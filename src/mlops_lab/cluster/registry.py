@@ -23,6 +23,7 @@ from mlops_lab.images.steps import Step
 
 _LABEL = "mlops-lab.registry"
 _PUSHED = "pushed.json"
+_WITHIN = 30.0  # s that it may take for one answer
 _BLANKS = 4096  # bytes at most that a manifest of another tag is longer
 MANIFESTS = ", ".join(
     f"application/vnd.{kind}+json"
@@ -122,7 +123,11 @@ def note(name: str, key: str, digest: str) -> None:
 
 
 def digest(name: str) -> str:
-    """The digest of what the registry has under a name; empty when it has nothing."""
+    """The digest of what the registry has under a name; empty when it has nothing, or none is there.
+
+    Raises:
+        LabError: it does not answer in time.
+    """
     repository, _, tag = name.rpartition(":")
     return _ask("HEAD", f"/v2/{repository}/manifests/{tag}").get("docker-content-digest", "")
 
@@ -144,13 +149,16 @@ def also(name: str, tag: str) -> bool:
 
 def forget(name: str) -> None:
     """Remove a name and its manifest, if it is there; the blobs stay until the registry collects garbage."""
-    if found := digest(name):
-        _ask("DELETE", f"/v2/{name.rpartition(':')[0]}/manifests/{found}")
+    with contextlib.suppress(LabError):
+        if found := digest(name):
+            _ask("DELETE", f"/v2/{name.rpartition(':')[0]}/manifests/{found}")
 
 
 def answers() -> bool:
     """Does a registry answer at the port?"""
-    return "docker-distribution-api-version" in _ask("GET", "/v2/")
+    with contextlib.suppress(LabError):
+        return "docker-distribution-api-version" in _ask("GET", "/v2/", within=3)
+    return False
 
 
 def port_taken(port: int = names.REGISTRY_PORT) -> bool:
@@ -169,13 +177,23 @@ def remove(docker: Docker) -> bool:
     return True
 
 
-def _ask(method: str, path: str) -> dict[str, str]:
-    connection = http.client.HTTPConnection("127.0.0.1", names.REGISTRY_PORT, timeout=3)
-    with contextlib.suppress(OSError, http.client.HTTPException), contextlib.closing(connection):
-        connection.request(method, path, headers={"Accept": MANIFESTS})
-        answer = connection.getresponse()
-        if answer.status < 400:
-            return {key.lower(): value for key, value in answer.getheaders()}
+def _ask(method: str, path: str, within: float = 0) -> dict[str, str]:
+    """One request: the answer's headers; none where it is no success, or nothing listens there.
+
+    Raises:
+        LabError: what listens there does not answer in time, so nothing is known. A disk that is busy may take seconds.
+    """
+    connection = http.client.HTTPConnection("127.0.0.1", names.REGISTRY_PORT, timeout=within or _WITHIN)
+    try:
+        with contextlib.suppress(ConnectionError, http.client.HTTPException), contextlib.closing(connection):
+            connection.request(method, path, headers={"Accept": MANIFESTS})
+            answer = connection.getresponse()
+            if answer.status < 400:
+                return {key.lower(): value for key, value in answer.getheaders()}
+    except OSError as silent:
+        raise LabError(
+            f"the registry does not answer: {silent}", f"look at its log (docker logs {names.REGISTRY}), then try again"
+        ) from silent
     return {}
 
 
