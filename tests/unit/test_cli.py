@@ -18,10 +18,12 @@ import pytest
 
 from mlops_lab.base import paths
 from mlops_lab.base.errors import LabError, UsageError
+from mlops_lab.base.progress import Progress
 from mlops_lab.checks.verdicts import Result, Verdict
 from mlops_lab.cli.main import SECTIONS, cli, main
 from mlops_lab.cluster import record
 from mlops_lab.cluster.record import Cluster
+from mlops_lab.cluster.up import exclusive
 from mlops_lab.engine.docker import Docker
 from mlops_lab.images import catalog, prune
 from mlops_lab.images.recipes import postgres
@@ -474,6 +476,24 @@ def test_what_nobody_can_tell_the_use_of_is_not_removed(
     monkeypatch.setattr(record, "made", lambda: None)
     assert lab("images", "prune", "--yes") == 0  # no engine and no cluster
     assert not kept.exists()
+
+
+def test_no_cluster_is_made_while_the_user_is_asked_what_may_go(places: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = paths.cache() / "registry" / "blob"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("in use")
+    asked: list[str] = []
+
+    def answer(question: str) -> bool:
+        with pytest.raises(LabError, match=r"using the cluster: `lab"), exclusive(Progress(), wait=False):
+            pass
+        asked.append(question)
+        return True
+
+    monkeypatch.setattr("mlops_lab.engine.docker.answering", lambda: None)
+    monkeypatch.setattr("click.confirm", answer)
+    assert lab("images", "prune") == 0
+    assert asked == ["Remove all this?"] and not kept.exists()
 
 
 @pytest.mark.parametrize("mirror", ["", "registry.example.org/labs"])

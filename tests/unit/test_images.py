@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import threading
@@ -303,6 +304,23 @@ def test_images_go_with_the_names_that_they_were_pushed_under_and_not_with_the_u
     ]  # fmt: skip
     prune.remove(engine, held)
     assert engine.images == [[], ["localhost:5001/mine:1"], ["localhost:5001/model:1"]]
+
+
+def test_a_file_that_goes_while_the_cache_is_measured_is_left_out(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = home / "cache" / "registry"
+    folder.mkdir(parents=True)
+    for name in ("upload", "blob"):
+        (folder / name).write_bytes(bytes(8192))
+    looked = Path.lstat
+
+    def gone(path: Path) -> os.stat_result:
+        if path.name == "upload":
+            path.unlink()
+        return looked(path)
+
+    monkeypatch.setattr(Path, "lstat", gone)
+    (held,) = prune.folders()
+    assert held.size == looked(folder / "blob").st_blocks * 512
 
 
 def test_the_result_in_use_can_be_found_by_name(home: Path) -> None:

@@ -174,20 +174,22 @@ def prune(old: bool, yes: bool) -> None:
     import os
 
     from mlops_lab.base.errors import LabError
+    from mlops_lab.base.progress import Progress
     from mlops_lab.cli.terminal import say
     from mlops_lab.cluster import record
+    from mlops_lab.cluster.up import exclusive
     from mlops_lab.engine.docker import answering
     from mlops_lab.images import prune as pruning
     from mlops_lab.images.catalog import CATALOG, sources
     from mlops_lab.images.steps import closure
     from mlops_lab.images.store import Store
 
-    docker, mirror = answering(), os.environ.get("MLOPS_LAB_MIRROR", "")
-    if docker is None and (old or record.made()):
-        raise LabError(
-            "no container engine answers, so it is not known which images are in use", "start it and try again"
-        )
-    with Store().cleared(say):
+    with exclusive(Progress()), Store().cleared(say):  # no cluster is made of what is listed while the user is asked
+        docker, mirror = answering(), os.environ.get("MLOPS_LAB_MIRROR", "")
+        if docker is None and (old or record.made()):
+            raise LabError(
+                "no container engine answers, so it is not known which images are in use", "start it and try again"
+            )
         held = [*(pruning.images(docker) if docker else []), *pruning.folders()]
         if old and docker:
             modes: tuple[Literal["pull", "build"], ...] = ("pull", "build")  # neither way replaces the other's images

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -88,9 +90,11 @@ def remove(docker: Docker | None, held: list[Held]) -> None:
 
 def _size(path: Path) -> int:
     total, seen = 0, set()
-    for file in path.rglob("*"):
-        state = file.lstat()
-        if state.st_ino not in seen:  # results share files by hard links
-            seen.add(state.st_ino)
-            total += state.st_blocks * 512
+    for root, _, files in os.walk(path):
+        for name in files:
+            with contextlib.suppress(FileNotFoundError):  # a registry at work removes what it has taken
+                state = Path(root, name).lstat()
+                if state.st_ino not in seen:  # results share files by hard links
+                    seen.add(state.st_ino)
+                    total += state.st_blocks * 512
     return total
