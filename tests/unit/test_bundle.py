@@ -63,8 +63,8 @@ case "$1 $2" in
   "rm -f") rm -f registry ;;
   "create --network") echo one ;;
   "export -o") tar -cf "$3" refs ;;
-  "save "*) printf %s "$2" ;;
-  "load --quiet") what=$(cat); [ ! -e full ] || {{ echo no space left on device; exit 1; }}
+  "save "*) [ ! -e hangs ] || exec sleep 30; printf %s "$2" ;;
+  "load --quiet") [ ! -e hangs ] || exec sleep 30; what=$(cat); [ ! -e full ] || {{ echo no space left on device; exit 1; }}
     echo "$what" >>refs ;;
   "ps -aq") ;;
   "tag "*) grep -qxF "$2" refs || exit 1; echo "$3" >>refs ;;
@@ -244,6 +244,20 @@ def test_an_engine_that_takes_no_image_is_quoted_and_the_rest_stays(bundle: Path
     (learner.folder / "full").unlink()
     take(learner, bundle)
     assert loaded.loaded() is not None
+
+
+def test_an_engine_that_neither_reads_nor_writes_is_waited_for_within_limits(
+    bundle: Path, learner: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (learner.folder / "hangs").touch()
+    monkeypatch.setattr(bundle_load, "_LOADED_WITHIN", 0.5)
+    monkeypatch.setattr(bundle_make, "_SAVED_WITHIN", 0.5)
+    monkeypatch.setattr(bundle_load, "inflated", lambda content, into: into.write(bytes(1 << 20)))  # no pipe takes it
+    with pytest.raises(LabError, match=r"docker load did not end within 0\.5 s"):
+        take(learner, bundle)
+    step = sources("build", "amd64").image(node.NAME)
+    with pytest.raises(LabError, match=r"docker save did not end within 0\.5 s"):
+        bundle_make._save(learner.docker, step, learner.folder / "saved", Progress())
 
 
 def test_nothing_is_taken_from_a_damaged_bundle(bundle: Path, learner: Machine) -> None:

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -44,6 +45,21 @@ def test_a_program_is_ended_with_what_it_has_started() -> None:
         assert runs(other)
     assert child.returncode == -signal.SIGTERM
     assert gone(other)
+
+
+def test_a_program_that_nobody_can_write_to_is_ended_in_time_or_when_told() -> None:
+    child = processes.start(["sleep", "60"], stdin=subprocess.PIPE)
+    assert child.stdin
+    with pytest.raises(processes.TimedOut, match=r"sleep 60 did not end within 0\.3 s"), processes.bounded(child, 0.3):
+        try:
+            child.stdin.write(bytes(1 << 20))
+        except BrokenPipeError:
+            child.wait()
+    stop = threading.Event()
+    stop.set()
+    child = processes.start(["sleep", "60"])
+    with processes.bounded(child, 60, stop):
+        assert child.wait() == -signal.SIGTERM
 
 
 def test_a_program_that_does_not_hear_is_killed() -> None:

@@ -13,11 +13,12 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 from mlops_lab.base.errors import LabError
 
@@ -192,6 +193,40 @@ def ended(
         yield process
     finally:
         end(process, by=by, within=within)
+
+
+@contextlib.contextmanager
+def bounded(process: subprocess.Popen[bytes], within: float, stop: threading.Event | None = None) -> Iterator[None]:
+    """`end` a program of `start` that is not done in time, or once `stop` is set, though the block waits for its pipes.
+
+    Args:
+        within: limit in seconds, from now on.
+
+    Raises:
+        TimedOut: the limit ran out.
+    """
+    left, late = threading.Event(), threading.Event()
+    limit = time.monotonic() + within
+
+    def watch() -> None:
+        while process.poll() is None and not left.wait(0.1):
+            if time.monotonic() > limit:
+                late.set()
+            if late.is_set() or (stop and stop.is_set()):
+                end(process)
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        left.set()
+        watcher.join()
+    if late.is_set():
+        raise TimedOut(
+            f"{' '.join(map(str, cast('list[str]', process.args)[:2]))} did not end within {within:g} s",
+            "see whether it answers otherwise, then run the same command again",
+        )
 
 
 def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:

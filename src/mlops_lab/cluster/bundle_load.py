@@ -11,14 +11,13 @@ import shutil
 import subprocess
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 from mlops_lab.base.errors import LabError
 from mlops_lab.base.paths import cache
-from mlops_lab.base.processes import ended, start
+from mlops_lab.base.processes import bounded, end, start
 from mlops_lab.base.progress import Progress
 from mlops_lab.cluster import kind, names, registry, registry_content
 from mlops_lab.cluster.up import exclusive
@@ -183,14 +182,19 @@ class _Load:
         words = ["docker", "load", "--quiet"]
         with piece, tempfile.TemporaryFile() as said:
             child = start(words, stdin=subprocess.PIPE, stdout=said, stderr=subprocess.STDOUT, env=CLIENT_ENV)
-            with ended(child):
-                assert child.stdin
-                with contextlib.suppress(BrokenPipeError), child.stdin as into:
-                    inflated(content, into)
-                limit = time.monotonic() + _LOADED_WITHIN
-                while child.poll() is None and time.monotonic() < limit:
-                    if self._stop.wait(0.1):
-                        raise _Stopped
+            assert child.stdin
+            with bounded(child, _LOADED_WITHIN, self._stop):
+                try:
+                    with contextlib.suppress(BrokenPipeError):
+                        inflated(content, child.stdin)
+                        child.stdin.close()
+                    child.wait()
+                finally:
+                    end(child)  # first, as closing waits until what is left is read
+                    with contextlib.suppress(BrokenPipeError):
+                        child.stdin.close()
+            if self._stop.is_set():
+                raise _Stopped
             if child.returncode != 0 or self._docker.inspect("image", step.ref) is None:
                 said.seek(0)
                 raise LabError(

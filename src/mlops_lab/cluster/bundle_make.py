@@ -22,7 +22,7 @@ from typing import Literal
 
 from mlops_lab.base.errors import LabError
 from mlops_lab.base.paths import cache, project
-from mlops_lab.base.processes import ended, run, start
+from mlops_lab.base.processes import bounded, ended, run, start
 from mlops_lab.base.progress import Progress
 from mlops_lab.base.state_files import write as write_file
 from mlops_lab.base.versions import pin
@@ -185,12 +185,17 @@ def _save(docker: Docker, step: Step, target: Path, progress: Progress) -> None:
     meter, part = Meter(progress, f"packing {step.image}", size), target.with_name(f"{target.name}.part")
     with progress.piece(f"packing {step.image} ({sized(size)})"), tempfile.TemporaryFile() as said:
         child = start(["docker", "save", step.ref], stdout=subprocess.PIPE, stderr=said, env=CLIENT_ENV)
-        with ended(child), part.open("wb") as raw, gzip.GzipFile("", "wb", _LEVEL, raw, mtime=0) as into:
+        with (
+            ended(child),
+            bounded(child, _SAVED_WITHIN),
+            part.open("wb") as raw,
+            gzip.GzipFile("", "wb", _LEVEL, raw, mtime=0) as into,
+        ):
             assert child.stdout
             while chunk := child.stdout.read(CHUNK):
                 into.write(chunk)
                 meter.add(len(chunk))
-            child.wait(_SAVED_WITHIN)
+            child.wait()
         if child.returncode != 0:
             said.seek(0)
             raise LabError(
