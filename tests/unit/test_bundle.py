@@ -64,7 +64,8 @@ case "$1 $2" in
   "create --network") echo one ;;
   "export -o") tar -cf "$3" refs ;;
   "save "*) [ ! -e hangs ] || exec sleep 30; printf %s "$2" ;;
-  "load --quiet") [ ! -e hangs ] || exec sleep 30; what=$(cat); [ ! -e full ] || {{ echo no space left on device; exit 1; }}
+  "load --quiet") [ ! -e hangs ] || exec sleep 30
+    what=$(cat); [ ! -e full ] || {{ echo no space left on device; exit 1; }}
     echo "$what" >>refs ;;
   "ps -aq") ;;
   "tag "*) grep -qxF "$2" refs || exit 1; echo "$3" >>refs ;;

@@ -326,13 +326,13 @@ def test_a_file_that_the_disk_does_not_take_is_one_line_and_what_to_do(lock: Pat
     bounds = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, bounds[1]))  # as FAT32 has 4 GB
     try:
-        with pytest.raises(LabError, match="takes no file as large as a.bundle") as error:
+        with pytest.raises(LabError, match=r"takes no file as large as a\.bundle") as error:
             writing.write(tmp_path / "a.bundle", replace(manifest, files=files), giving(contents), Progress())
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, bounds)
     assert "exFAT" in error.value.hint and not (tmp_path / "a.bundle").exists()
     (tmp_path / "b.bundle.part").mkdir()
-    with pytest.raises(LabError, match=r"b.bundle can't be written: Is a directory"):
+    with pytest.raises(LabError, match=r"b\.bundle can't be written: Is a directory"):
         writing.write(tmp_path / "b.bundle", manifest, giving(contents), Progress())
 
 

@@ -101,7 +101,8 @@ def test_setup_from_a_bundle_asks_no_index(locked: Path, ensurepip: bool) -> Non
     python = clone / "python"
     python.write_text(
         '#!/bin/sh\ncase "$*" in\n'
-        f'  "-c import sys; "*) exit 0 ;;\n  "-c import ensurepip, venv") exit {int(not ensurepip)} ;;\n  "-c "*) exec {sys.executable} "$@" ;;\n'
+        f'  "-c import sys; "*) exit 0 ;;\n  "-c import ensurepip, venv") exit {int(not ensurepip)} ;;\n'
+        f'  "-c "*) exec {sys.executable} "$@" ;;\n'
         f'  "-m mlops_lab"*) echo "$*" >>{clone}/log; [ ! -e {clone}/bad ] || exit 3; echo {clone}/wheels ;;\n'
         f'  "-m venv"*) ;;\n'
         f'  *) echo "$*" >>{clone}/log ;;\nesac\n'

@@ -181,7 +181,7 @@ class _Run:
 
 
 def not_pulled(mirror: str = "") -> str:
-    """Why the smallest published image can't be pulled, as the engine says it; empty if it begins to come within 5 s."""
+    """Why the smallest published image can't be pulled, in the engine's words; empty if it begins to come in 5 s."""
     smallest = min((image for image in CATALOG.values() if image.published), key=lambda image: len(image.name))
     ref = smallest.pull_ref(mirror)
     refusal = _refusal(ref)
