@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from mlops_lab.base.errors import LabError
+from mlops_lab.base.paths import cache
 from mlops_lab.base.processes import Completed
 from mlops_lab.base.progress import Progress
 from mlops_lab.cluster import down, health, holder, kind, names, record, second, status, up
@@ -44,7 +45,7 @@ class Engine(Docker):
 
     def add(self, cluster: str, *roles: str, mounts: tuple[str, ...] = (), running: bool = True) -> None:
         for role in roles:
-            places = [{"Source": "/x/node-registries", "Destination": each} for each in mounts]
+            places = [{"Source": f"{cache()}/node-registries", "Destination": each} for each in mounts]
             self.containers[f"{cluster}-{role}"] = {
                 "Name": f"/{cluster}-{role}", "Mounts": places, "Config": {"Image": "node:1"}, "cluster": cluster,
                 "State": {"Running": running}, "NetworkSettings": {"Networks": {"kind": {"IPAddress": "172.18.0.9"}}},

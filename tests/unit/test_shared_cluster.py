@@ -244,7 +244,7 @@ def test_what_is_left_in_another_context_is_said(
     up()
     up(context="other")
     assert lab("down", "--yes") == 0
-    monkeypatch.setattr("mlops_lab.cluster.down.down", lambda progress: [])
+    monkeypatch.setattr("mlops_lab.cluster.down.down", lambda *_: [])
     assert lab("down") == 0
     assert "lab down --context team" in capsys.readouterr().out
     assert lab("down", "--context", "nowhere") == 2

@@ -178,10 +178,10 @@ def test_nobody_has_the_cluster_between_what_is_kept_and_its_end(
         other.start()
         return ["it"]
 
-    def take_down(progress: Progress) -> list[str]:
+    def take_down(progress: Progress, sure: bool) -> list[str]:
         other.join(0.3)
         order.append("deleted")
-        return deleted(progress)
+        return deleted(progress, sure)
 
     deleted = down.down
     monkeypatch.setattr("mlops_lab.platform.remove.answering", lambda: engine)

@@ -149,7 +149,8 @@ def up(
 @click.option(
     "--yes",
     is_flag=True,
-    help="Also while an exam is under way, or with a class's gradebook; in a cluster used with --context, don't ask.",
+    help="Also while an exam is under way, with a class's gradebook, or a cluster that another home made;"
+    " in a cluster used with --context, don't ask.",
 )
 @click.option("--forget", is_flag=True, help="Forget a cluster used with --context that is gone for good.")
 def down(keep_data: bool, context: str, yes: bool, forget: bool) -> None:
@@ -159,8 +160,8 @@ def down(keep_data: bool, context: str, yes: bool, forget: bool) -> None:
     deletes it), and so do your files and your progress. With --keep-data, the next `lab up` installs the same parts of
     the platform with their data.
 
-    Refuses while an exam is under way, or a class's gradebook is in the cluster, even if that stands still; --yes
-    deletes it all the same.
+    Refuses while an exam is under way, or a class's gradebook is in the cluster, even if that stands still, or if
+    another user made it, or you with another MLOPS_LAB_HOME; --yes deletes it all the same.
 
     A cluster used with --context stays. `lab down` lists what this installation has made there, asks, and deletes it.
 
@@ -195,7 +196,7 @@ def down(keep_data: bool, context: str, yes: bool, forget: bool) -> None:
         raise UsageError(
             "no cluster is in use that you named with --context", "name it: lab down --context NAME --forget"
         )
-    saved, removed = remove.delete(progress, keep_data)
+    saved, removed = remove.delete(progress, keep_data, yes)
     click.echo(f"Removed: {', '.join(removed)}" if removed else "Nothing to remove: there is no cluster")
     if saved:
         click.echo(f"Kept for the next `lab up`: {', '.join(saved)}")

@@ -9,18 +9,24 @@ from mlops_lab.engine import start
 from mlops_lab.engine.docker import Docker, answering
 
 
-def down(progress: Progress) -> list[str]:
+def down(progress: Progress, sure: bool = False) -> list[str]:
     """Delete everything; safe to repeat. The caller has the cluster `exclusive`.
+
+    Args:
+        sure: also what another home has made.
 
     Returns:
         What was removed, in words; empty when there was nothing.
 
     Raises:
-        LabError: a cluster of that name is not ours, or the engine can't be asked.
+        LabError: a cluster of that name is not ours, or another home's, or the engine can't be asked.
     """
     removed: list[str] = []
     if docker := _engine(progress):
         made = record.made()
+        if made is None and not sure:
+            kind.require_own_home(kind.nodes(docker))
+            second.require_own_home(kind.nodes(docker, names.second()))
         if second.remove(docker):
             removed.append(f"cluster {names.second()}")
         if kind.remove(docker):

@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from mlops_lab.base.errors import LabError
-from mlops_lab.base.paths import cache
+from mlops_lab.base.paths import cache, state
 from mlops_lab.base.processes import run
 from mlops_lab.base.state_files import write
 from mlops_lab.base.waiting import wait_until
@@ -24,10 +24,13 @@ from mlops_lab.cluster import kubeconfig, names
 from mlops_lab.engine import host
 from mlops_lab.engine.docker import Docker
 
-# The folder with containerd's registry settings is mounted into each node; it also marks a cluster as ours.
+# The folder with containerd's registry settings is mounted into each node. Once more it marks a node as ours, below the
+# state folder of the home that made it: engines in virtual machines may tell another source, never another place. The
+# mark tells a second cluster's nodes from those of a first one that happens to have its name. Nodes made before there
+# were homes in marks are known by the source, and those of a second cluster by `_SECOND` alone.
 _HOSTS = "/etc/containerd/certs.d"
 _HOSTS_FOLDER = "node-registries"
-# The same folder once more tells a second cluster's nodes from those of a first one that happens to have its name.
+_FIRST = "/kind/mlops-lab"
 _SECOND = "/kind/mlops-lab-second"
 # What Docker says of a container that has not ended ten seconds after it was killed.
 _STAYS = "did not receive an exit event"
@@ -39,13 +42,19 @@ _THAW = """find /freezer -path "*$0*" -name freezer.state | while read -r state;
 
 @dataclass(frozen=True)
 class Node:
-    """A node's container; it has an address while it runs."""
+    """A node's container; it has an address while it runs.
+
+    Args:
+        ours: `lab` made it, from whatever home.
+        elsewhere: the folder of the other home that made it; empty where this one did, or nobody knows.
+    """
 
     name: str
     running: bool
     ours: bool
     image: str
     address: str = ""
+    elsewhere: str = ""
 
 
 def nodes(docker: Docker, of: str = "") -> list[Node]:
@@ -91,7 +100,7 @@ def config(
         second: of a second cluster.
     """
     mount = {"hostPath": str(hosts), "containerPath": _HOSTS, "readOnly": True}
-    mounts = [mount, {**mount, "containerPath": _SECOND}] if second else [mount]
+    mounts = [mount, {**mount, "containerPath": f"{_SECOND if second else _FIRST}{state().resolve()}"}]
     containerd = [
         f'[plugins."io.containerd.grpc.v1.cri".registry]\n  config_path = "{_HOSTS}"\n',
         # containerd 2.4 measures each container every second, which takes a tenth of two cores where 50 run; the
@@ -263,6 +272,24 @@ def not_ours(found: list[str], of: str = "") -> LabError:
     )
 
 
+def require_own_home(found: Sequence[Node], of: str = "") -> None:
+    """See that nodes of which nothing is recorded here were not made by another home, which has the record.
+
+    Args:
+        of: kind's name of the cluster, if it is not the first one.
+
+    Raises:
+        LabError: they were.
+    """
+    if home := next((node.elsewhere for node in found if node.elsewhere), ""):
+        raise LabError(
+            f"there is a cluster {of or names.cluster()} that was made with another home, whose files are in {home};"
+            " nothing was deleted",
+            "use it as the user, and with the MLOPS_LAB_HOME, with which it was made, or choose another name with"
+            " MLOPS_LAB_CLUSTER; to delete it with all its data: lab down --yes",
+        )
+
+
 def registries() -> Path:
     """The folder with containerd's registry settings: the registry beside the cluster first, then the images' own."""
     folder = cache() / _HOSTS_FOLDER
@@ -279,13 +306,23 @@ def registries() -> Path:
 
 
 def _node(item: dict[str, Any], second: bool = False) -> Node:
-    mounts = [m for m in item.get("Mounts") or [] if m.get("Source", "").endswith(f"/{_HOSTS_FOLDER}")]
-    places = {m["Destination"] for m in mounts}
-    ours = _HOSTS in places and (_SECOND in places) == second
+    mounts = {mount["Destination"]: mount.get("Source", "") for mount in item.get("Mounts") or []}
+    mark = next((place for place in mounts if place.startswith(_FIRST)), "")  # the other one begins so, too
+    source = mounts.get(_HOSTS, "")
+    ours = bool(mark) or source.endswith(f"/{_HOSTS_FOLDER}")
     return Node(
         item["Name"].lstrip("/"),
         item["State"]["Running"] and not item["State"].get("Paused"),
-        ours,
+        ours and mark.startswith(_SECOND) == second,
         item["Config"]["Image"],
         next((each["IPAddress"] for each in item["NetworkSettings"]["Networks"].values()), ""),
+        _elsewhere(mark.removeprefix(_SECOND).removeprefix(_FIRST), source) if ours else "",
     )
+
+
+def _elsewhere(home: str, source: str) -> str:
+    """The folder of another home, by the state folder that made a node, or without one by where its settings are."""
+    if home:
+        return "" if home == str(state().resolve()) else home
+    own = {str(cache() / _HOSTS_FOLDER), str(cache().resolve() / _HOSTS_FOLDER)}
+    return "" if source.endswith(tuple(own)) else str(Path(source).parent)

@@ -95,7 +95,7 @@ def up(progress: Progress, *, wait: bool = True, holder: Holder = EXAM) -> Secon
 def down(progress: Progress, holder: Holder | None = None) -> bool:
     """Remove it with all that it has; safe to repeat. Was there one?
 
-    A cluster of that name that somebody else made stays.
+    A cluster of that name that somebody else made, or another home, stays.
 
     Args:
         holder: only if it is theirs; None for whoever has it.
@@ -104,7 +104,9 @@ def down(progress: Progress, holder: Holder | None = None) -> bool:
         if holder not in (None, holders.noted()):
             return False
         docker = answering() or (start.ensure(progress.say) if kubeconfig_file().exists() and find("docker") else None)
-        return remove(docker) if docker else False
+        if docker is None or (not kubeconfig_file().exists() and _of_another_home(docker)):
+            return False
+        return remove(docker)
 
 
 def remove(docker: Docker) -> bool:
@@ -139,6 +141,16 @@ def stopped() -> list[str]:
     return [each.name for each in kind.nodes(docker, names.second()) if not each.running] if docker else []
 
 
+def require_own_home(there: list[Node]) -> None:
+    """See that nodes without a record here were not made by another home.
+
+    Raises:
+        LabError: they were.
+    """
+    if not kubeconfig_file().exists():
+        kind.require_own_home(there, names.second())
+
+
 @contextlib.contextmanager
 def _exclusive(progress: Progress, wait: bool) -> Iterator[None]:
     with alone(state() / f"{names.second()}.lock", "the second cluster", progress.say, wait=wait):
@@ -164,11 +176,16 @@ def _settled(docker: Docker, progress: Progress) -> list[Node] | None:
         raise kind.not_ours(strangers, names.second())
     if _whole(there):
         return there
+    require_own_home(there)
     if there:
         progress.say("removing a second cluster that was not created completely")
         kind.remove(docker, names.second())
     kubeconfig_file().unlink(missing_ok=True)
     return None
+
+
+def _of_another_home(docker: Docker) -> bool:
+    return any(each.elsewhere for each in kind.nodes(docker, names.second()))
 
 
 def _first_node(docker: Docker) -> str:

@@ -103,6 +103,8 @@ def _settled(docker: Docker, size: str | None, progress: Progress) -> Cluster | 
     found, cluster = kind.nodes(docker), mend.made(lambda: docker, progress.say)
     if strangers := [each.name for each in found if not each.ours]:
         raise kind.not_ours(strangers)
+    if cluster is None:
+        kind.require_own_home(found)
     if cluster and len(found) == len(names.NODES[cluster.nodes]):
         if size and size != cluster.nodes:
             raise UsageError(

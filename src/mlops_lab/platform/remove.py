@@ -42,10 +42,13 @@ class Leaving:
     others: tuple[str, ...]
 
 
-def delete(progress: Progress, keep_data: bool) -> tuple[list[str], list[str]]:
+def delete(progress: Progress, keep_data: bool, sure: bool = False) -> tuple[list[str], list[str]]:
     """Delete the kind cluster, after keeping its data if that is wanted.
 
     Nobody else has the cluster in between: a `lab up` would put the parts to work again, and what was kept would go.
+
+    Args:
+        sure: also what another home has made.
 
     Returns:
         What was kept and what was removed, in words.
@@ -56,7 +59,7 @@ def delete(progress: Progress, keep_data: bool) -> tuple[list[str], list[str]]:
     with exclusive(progress):
         made = record.made()
         saved = save(made, progress) if made and keep_data else []
-        return saved, down.down(progress)
+        return saved, down.down(progress, sure)
 
 
 def save(cluster: Cluster, progress: Progress) -> list[str]:

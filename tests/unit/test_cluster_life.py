@@ -1,0 +1,134 @@
+"""Up and down where something is not as usual: another home, another engine, another program's cluster, a lost context.
+
+What may be deleted is decided here, so the engine is a list of containers that remembers what it was told.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlops_lab.base.errors import LabError
+from mlops_lab.base.paths import cache, state
+from mlops_lab.base.processes import Completed
+from mlops_lab.base.progress import Progress
+from mlops_lab.cluster import down, kind, record, second, up
+from mlops_lab.cluster.record import Cluster
+from mlops_lab.engine.docker import Docker
+from mlops_lab.platform import remove
+from tests.command import lab
+
+NODES = ("mlops-lab-control-plane", "mlops-lab-worker", "mlops-lab-worker2")
+HOSTS = "/etc/containerd/certs.d"
+ALICES = "/home/alice/.cache/mlops-lab/node-registries"
+HASHED = "/run/desktop/mnt/host/wsl/docker-desktop-bind-mounts/Ubuntu/5ca1ab1e"
+
+
+class Engine(Docker):
+    """Containers by name, as `docker inspect` tells of them, and the commands that were given."""
+
+    containers: dict[str, dict[str, Any]]
+    told: list[str]
+
+    def __init__(self) -> None:
+        super().__init__({"ServerVersion": "28", "CgroupVersion": "2", "ID": "one", "Name": "docker-desktop"})
+        vars(self).update(containers={}, told=[])
+
+    def add(self, name: str, cluster: str = "mlops-lab", mounts: dict[str, str] | None = None, **state: Any) -> None:
+        mounts = {HOSTS: f"{cache()}/node-registries"} if mounts is None else mounts
+        self.containers[name] = {
+            "Name": f"/{name}", "cluster": cluster, "Config": {"Image": "node:1"},
+            "State": {"Running": True, "Paused": False} | state,
+            "Mounts": [{"Source": source, "Destination": place} for place, source in mounts.items()],
+            "NetworkSettings": {"Networks": {"kind": {"IPAddress": "172.18.0.2"}}},
+        }  # fmt: skip
+
+    def run(self, *args: str | Path, check: bool = True, **_: Any) -> Completed:
+        words = [str(each) for each in args]
+        self.told.append(" ".join(words))
+        if words[0] == "ps":
+            wanted = words[-1].partition("io.x-k8s.kind.cluster")[2].lstrip("=")
+            found = [name for name, each in self.containers.items() if wanted in ("", each["cluster"])]
+            return Completed(0, "\n".join(found), "")
+        if words[0] == "inspect":
+            return Completed(0, json.dumps([self.containers[name] for name in words[1:]]), "")
+        if words[:2] == ["network", "inspect"]:
+            return Completed(0, '[{"Name": "kind", "Containers": {}}]', "")  # those that stand still are not listed
+        if words[1] == "inspect":
+            return Completed(1, "[]\n", f"Error: No such object: {words[2]}")
+        for name in words[3:] if words[0] == "rm" else ():
+            del self.containers[name]
+        return Completed(0, "", "")
+
+    def removed(self) -> list[str]:
+        return [line for line in self.told if line.split()[0] == "rm" or line.startswith("network rm")]
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Engine:
+    monkeypatch.setenv("MLOPS_LAB_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
+    monkeypatch.delenv("MLOPS_LAB_CLUSTER", raising=False)
+    engine = Engine()
+    for module in (down, remove, second):
+        monkeypatch.setattr(module, "answering", lambda: engine)
+    return engine
+
+
+def marked(home: str, mark: str = "/kind/mlops-lab", source: str = HASHED) -> dict[str, str]:
+    return {HOSTS: source, f"{mark}{home}": source}
+
+
+@pytest.mark.parametrize("mounts", [{HOSTS: ALICES}, marked("/home/alice/.local/state/mlops-lab")])
+def test_a_cluster_that_another_home_made_is_not_cleared_away(
+    mounts: dict[str, str], engine: Engine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in NODES:
+        engine.add(name, mounts=mounts)
+    with pytest.raises(LabError, match="another home, whose files are in /home/alice/.*; nothing was deleted") as said:
+        up._settled(engine, None, Progress())
+    assert "lab down --yes" in said.value.hint
+    assert lab("down") == 3
+    assert "another home" in capsys.readouterr().err
+    assert not engine.removed()
+    assert lab("down", "--yes") == 0
+    assert not engine.containers
+
+
+def test_a_second_cluster_that_another_home_made_is_not_cleared_away(engine: Engine) -> None:
+    engine.add("mlops-lab-exam-worker", "mlops-lab-exam", marked("/home/alice/state", kind._SECOND))
+    with pytest.raises(LabError, match="cluster mlops-lab-exam that was made with another home"):
+        second._settled(engine, Progress())
+    assert second.down(Progress()) is False
+    with pytest.raises(LabError, match="another home"):
+        down.down(Progress())
+    assert not engine.removed()
+
+
+def test_what_this_home_did_not_finish_is_cleared_away(engine: Engine) -> None:
+    (mount,) = kind.config(["worker"], (), 2, kind.registries())["nodes"][0]["extraMounts"][1:]
+    engine.add(NODES[0], mounts={HOSTS: HASHED, mount["containerPath"]: HASHED})
+    engine.add(NODES[1])
+    assert up._settled(engine, None, Progress()) is None
+    assert not engine.containers
+
+
+def test_with_its_record_a_cluster_is_ours_wherever_its_cache_was(engine: Engine) -> None:
+    record.remember(Cluster("kind-mlops-lab", "localhost:5001", "default"))
+    for name in NODES:
+        engine.add(name, mounts={HOSTS: ALICES})
+    assert up._settled(engine, None, Progress()) == record.made()
+    assert lab("down") == 0 and not engine.containers
+
+
+@pytest.mark.parametrize("is_second", [False, True])
+def test_an_engine_that_tells_another_source_of_what_is_mounted_has_our_nodes(is_second: bool, engine: Engine) -> None:
+    mounts = kind.config(["worker"], (), 2, kind.registries(), is_second)["nodes"][0]["extraMounts"]
+    engine.add("a", mounts={each["containerPath"]: HASHED for each in mounts})
+    (item,) = engine.containers.values()
+    assert kind._node(item, is_second).ours and not kind._node(item, is_second).elsewhere
+    assert not kind._node(item, not is_second).ours
+    assert str(state()) in mounts[1]["containerPath"]
