@@ -165,6 +165,14 @@ def test_stopped_nodes_are_started_again(up: dict[str, str]) -> None:
     assert lab("status", env=up, within=60).returncode == 0
 
 
+def test_a_context_that_the_kubeconfig_has_lost_is_put_back(up: dict[str, str]) -> None:
+    Path(up["KUBECONFIG"]).write_text(yaml.safe_dump(MINE))
+    assert lab("status", env=up, within=60).returncode == 3
+    done = lab("up", env=up, within=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert lab("status", env=up, within=60).returncode == 0
+
+
 def test_other_nodes_than_it_has_are_refused(up: dict[str, str]) -> None:
     done = lab("up", "--nodes", "default", env=up, within=60)
     assert done.returncode == 2

@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import yaml
 
 from mlops_lab.base.errors import LabError
 from mlops_lab.base.paths import cache, state
 from mlops_lab.base.processes import Completed
 from mlops_lab.base.progress import Progress
-from mlops_lab.cluster import down, kind, record, second, up
+from mlops_lab.cluster import down, kind, kubeconfig, names, record, second, up
+from mlops_lab.cluster.kubectl import Kubectl
 from mlops_lab.cluster.record import Cluster
 from mlops_lab.engine.docker import Docker
 from mlops_lab.platform import remove
@@ -25,6 +28,13 @@ NODES = ("mlops-lab-control-plane", "mlops-lab-worker", "mlops-lab-worker2")
 HOSTS = "/etc/containerd/certs.d"
 ALICES = "/home/alice/.cache/mlops-lab/node-registries"
 HASHED = "/run/desktop/mnt/host/wsl/docker-desktop-bind-mounts/Ubuntu/5ca1ab1e"
+
+ADMIN = {
+    "clusters": [{"name": "mlops-lab", "cluster": {"server": "https://mlops-lab-control-plane:6443",
+                                                   "certificate-authority-data": "ca"}}],
+    "users": [{"name": "kubernetes-admin", "user": {"client-key-data": "key"}}],
+    "contexts": [{"name": "x", "context": {"cluster": "mlops-lab", "user": "kubernetes-admin"}}],
+}  # fmt: skip
 
 
 class Engine(Docker):
@@ -46,6 +56,14 @@ class Engine(Docker):
             "NetworkSettings": {"Networks": {"kind": {"IPAddress": "172.18.0.2"}}},
         }  # fmt: skip
 
+    def add_cluster(self) -> None:
+        """A whole one, with its record."""
+        for name in NODES:
+            self.add(name)
+        port = {"6443/tcp": [{"HostIp": "127.0.0.1", "HostPort": "40001"}]}
+        self.containers[NODES[0]]["HostConfig"] = {"PortBindings": port}
+        record.remember(Cluster("kind-mlops-lab", "localhost:5001", "default"))
+
     def run(self, *args: str | Path, check: bool = True, **_: Any) -> Completed:
         words = [str(each) for each in args]
         self.told.append(" ".join(words))
@@ -59,6 +77,8 @@ class Engine(Docker):
             return Completed(0, '[{"Name": "kind", "Containers": {}}]', "")  # those that stand still are not listed
         if words[1] == "inspect":
             return Completed(1, "[]\n", f"Error: No such object: {words[2]}")
+        if words[2:] == ["cat", "/etc/kubernetes/admin.conf"]:
+            return Completed(0, yaml.safe_dump(ADMIN), "")
         for name in words[3:] if words[0] == "rm" else ():
             del self.containers[name]
         return Completed(0, "", "")
@@ -88,7 +108,7 @@ def test_a_cluster_that_another_home_made_is_not_cleared_away(
 ) -> None:
     for name in NODES:
         engine.add(name, mounts=mounts)
-    with pytest.raises(LabError, match="another home, whose files are in /home/alice/.*; nothing was deleted") as said:
+    with pytest.raises(LabError, match=r"another home, whose files are in /home/alice/.*; nothing was deleted") as said:
         up._settled(engine, None, Progress())
     assert "lab down --yes" in said.value.hint
     assert lab("down") == 3
@@ -132,3 +152,41 @@ def test_an_engine_that_tells_another_source_of_what_is_mounted_has_our_nodes(is
     assert kind._node(item, is_second).ours and not kind._node(item, is_second).elsewhere
     assert not kind._node(item, not is_second).ours
     assert str(state()) in mounts[1]["containerPath"]
+
+
+def user(server: str) -> dict[str, Any]:
+    """A kubeconfig of the user's with this project's context, copied from another machine."""
+    cluster, context = {"server": server}, {"cluster": "theirs", "user": "theirs"}
+    clusters, contexts = [{"name": "theirs", "cluster": cluster}], [{"name": names.context(), "context": context}]
+    return {"clusters": clusters, "contexts": contexts, "current-context": "kind-mlops-lab"}
+
+
+@pytest.mark.parametrize(
+    ("before", "answers", "after"),
+    [
+        (None, False, "https://127.0.0.1:40001"),
+        (user("https://127.0.0.1:39999"), False, "https://127.0.0.1:40001"),
+        (user("https://tunnel:6443"), True, "https://tunnel:6443"),
+    ],
+    ids=["gone", "another machine's", "the user's own way"],
+)
+def test_a_context_that_the_kubeconfig_has_lost_is_put_back(
+    before: dict[str, Any] | None, answers: bool, after: str, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine.add_cluster()
+    if before:
+        kubeconfig.merge(before)
+    monkeypatch.setattr(Kubectl, "answers", lambda self: answers)
+    monkeypatch.setattr(up.start, "ensure", lambda say: engine)
+    monkeypatch.setattr(up, "_images", lambda *_: {up.load.NAME: SimpleNamespace(key="k")})
+    monkeypatch.setattr(up, "_serve", lambda *_: None)
+    monkeypatch.setattr(up.addons, "lacking", lambda *_: [])
+    led: list[str] = []
+    monkeypatch.setattr(up, "_install", lambda *_, within: led.append(kubeconfig.server("kind-mlops-lab")))
+    up.up(None, "auto", Progress())
+    assert led == [after]
+    whole = yaml.safe_load(kubeconfig.target().read_text())
+    if not answers:
+        (user,) = (each["user"] for each in whole["users"] if each["name"] == "kind-mlops-lab")
+        assert user == {"client-key-data": "key"}
+    assert kubeconfig.contexts() == ["kind-mlops-lab"]

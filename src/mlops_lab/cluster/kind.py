@@ -32,6 +32,7 @@ _HOSTS = "/etc/containerd/certs.d"
 _HOSTS_FOLDER = "node-registries"
 _FIRST = "/kind/mlops-lab"
 _SECOND = "/kind/mlops-lab-second"
+_API_SERVER = "6443/tcp"
 # What Docker says of a container that has not ended ten seconds after it was killed.
 _STAYS = "did not receive an exit event"
 _REMOVALS = 3
@@ -47,6 +48,7 @@ class Node:
     Args:
         ours: `lab` made it, from whatever home.
         elsewhere: the folder of the other home that made it; empty where this one did, or nobody knows.
+        server: of a control plane, the address of its API server on this host.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Node:
     image: str
     address: str = ""
     elsewhere: str = ""
+    server: str = ""
 
 
 def nodes(docker: Docker, of: str = "") -> list[Node]:
@@ -202,6 +205,24 @@ def connect(docker: Docker, ranges: Mapping[str, str], of: str = "") -> None:
                 docker.run("exec", node.name, "ip", "route", "replace", ranges[other.name], "via", other.address)
 
 
+def entries(docker: Docker, control_plane: Node) -> dict[str, Any]:
+    """The first cluster's kubeconfig as kind makes it, out of its control plane, which runs.
+
+    Raises:
+        LabError: it is not there.
+    """
+    hint = "delete the cluster and make it anew: lab down, lab up"
+    done = docker.run("exec", control_plane.name, "cat", "/etc/kubernetes/admin.conf", hint=hint)
+    whole, name = yaml.safe_load(done.stdout), names.context()
+    cluster = {**whole["clusters"][0]["cluster"], "server": control_plane.server}
+    return {
+        "clusters": [{"name": name, "cluster": cluster}],
+        "users": [{"name": name, "user": whole["users"][0]["user"]}],
+        "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
+        "current-context": name,
+    }
+
+
 def images(docker: Docker) -> set[str]:
     """The images that every node has, by the names that containerd gives them; none without a node."""
     words = ("ctr", "--namespace", "k8s.io", "images", "ls", "-q")
@@ -317,7 +338,13 @@ def _node(item: dict[str, Any], second: bool = False) -> Node:
         item["Config"]["Image"],
         next((each["IPAddress"] for each in item["NetworkSettings"]["Networks"].values()), ""),
         _elsewhere(mark.removeprefix(_SECOND).removeprefix(_FIRST), source) if ours else "",
+        _server(item),
     )
+
+
+def _server(item: dict[str, Any]) -> str:
+    published = (item.get("HostConfig", {}).get("PortBindings") or {}).get(_API_SERVER) or [{}]
+    return f"https://127.0.0.1:{port}" if (port := published[0].get("HostPort")) else ""
 
 
 def _elsewhere(home: str, source: str) -> str:

@@ -48,6 +48,21 @@ def contexts() -> list[str]:
     return [item["name"] for path in files() if _exists(path) for item in _load(path).get("contexts") or []]
 
 
+def server(context: str) -> str:
+    """The address to which a context leads; of entries with one name the first counts, as for kubectl. Empty if to none.
+
+    Raises:
+        LabError: one of the user's files can't be read.
+    """
+    wholes = [_load(path) for path in files() if _exists(path)]
+
+    def entry(part: str, name: str) -> dict[str, Any]:
+        found = (item for whole in wholes for item in whole.get(part) or [] if item["name"] == name)
+        return dict(next(found, {}).get(part.removesuffix("s")) or {})
+
+    return str(entry("clusters", entry("contexts", context).get("cluster", "")).get("server", ""))
+
+
 def merge(addition: dict[str, Any]) -> None:
     """Put the entries of a kubeconfig into the user's; the current context changes only where there was none.
 

@@ -16,6 +16,7 @@ from mlops_lab.base.paths import state
 from mlops_lab.base.progress import Progress
 from mlops_lab.base.waiting import wait_until
 from mlops_lab.cluster import addons, health, kind, kubeconfig, mend, names, record, registry
+from mlops_lab.cluster.kind import Node
 from mlops_lab.cluster.kubectl import Kubectl
 from mlops_lab.cluster.record import Cluster
 from mlops_lab.engine import start
@@ -82,10 +83,12 @@ def up(
             cluster = _make(docker, images, wanted, progress)
         else:
             _serve(docker, images, progress)  # before pods begin that pull from it
-            if stopped := [each for each in kind.nodes(docker) if not each.running]:
+            there = kind.nodes(docker)
+            if stopped := [each for each in there if not each.running]:
                 progress.say(f"starting {len(stopped)} stopped nodes")
                 started = {each.name: time.time() for each in stopped}
                 kind.start(docker, stopped)
+            _lead(docker, there[0], cluster.context, progress)
         registry.attach(docker)
         kubectl = Kubectl(cluster.context)
         _install(kubectl, cluster.registry, images[load.NAME].key, within=120 if started else 60)
@@ -182,6 +185,15 @@ def _serve(docker: Docker, images: dict[str, Step], progress: Progress) -> None:
     metrics = images.get(metrics_server.NAME)
     if metrics and metrics.name.startswith("pull/"):
         registry.serve(docker, repository(metrics_server.NAME), metrics)
+
+
+def _lead(docker: Docker, control_plane: Node, context: str, progress: Progress) -> None:
+    """Put the context back that the user's kubeconfig has lost, or that leads to where nothing answers."""
+    leads = kubeconfig.server(context)
+    if control_plane.server in ("", leads) or (leads and Kubectl(context).answers()):
+        return
+    kubeconfig.merge(kind.entries(docker, control_plane))
+    progress.say(f"the context {context} is in {kubeconfig.target()} again")
 
 
 def _install(kubectl: Kubectl, registry: str, content: str, within: float) -> None:
