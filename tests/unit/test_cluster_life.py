@@ -190,3 +190,13 @@ def test_a_context_that_the_kubeconfig_has_lost_is_put_back(
         (user,) = (each["user"] for each in whole["users"] if each["name"] == "kind-mlops-lab")
         assert user == {"client-key-data": "key"}
     assert kubeconfig.contexts() == ["kind-mlops-lab"]
+
+
+def test_to_keep_data_of_what_is_not_known_deletes_nothing(engine: Engine) -> None:
+    assert remove.delete(Progress(), keep_data=True, sure=True) == ([], ["network"]), "there is no cluster"
+    engine.told.clear()
+    engine.add(NODES[0])
+    for sure in (True, False):
+        with pytest.raises(LabError, match="its data can't be kept; nothing was deleted"):
+            remove.delete(Progress(), keep_data=True, sure=sure)
+    assert not engine.removed()

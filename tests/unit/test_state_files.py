@@ -30,6 +30,7 @@ from mlops_lab.images.store import Store
 from mlops_lab.labs.catalog import abouts, exercises
 from mlops_lab.learner.records import Records
 from mlops_lab.measure.traffic.flights import hidden_rows
+from mlops_lab.platform import remove
 from mlops_lab.proof.ledger import Done, Ledger
 from mlops_lab.proof.proofs import proofs
 from mlops_lab.proof.skeleton import make
@@ -78,13 +79,13 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> Engine:
     """The engine that answers, with a cluster of one node."""
     engine = Engine(1)
 
-    def remove(docker: Engine) -> bool:
+    def take_away(docker: Engine) -> bool:
         there, docker.nodes = docker.nodes, []
         return bool(there)
 
     monkeypatch.setattr(kind, "nodes", lambda docker, cluster="": [] if cluster else docker.nodes)  # no second one
-    monkeypatch.setattr(kind, "remove", lambda docker: (kubeconfig.remove("kind-mlops-lab"), remove(docker))[1])
-    for module in (down, mend):
+    monkeypatch.setattr(kind, "remove", lambda docker: (kubeconfig.remove("kind-mlops-lab"), take_away(docker))[1])
+    for module in (down, mend, remove):
         monkeypatch.setattr(module, "answering", lambda: engine)
     return engine
 

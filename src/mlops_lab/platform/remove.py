@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from mlops_lab.base.errors import LabError, UsageError
 from mlops_lab.base.progress import Progress
-from mlops_lab.cluster import down, leave, own, record
+from mlops_lab.cluster import down, kind, leave, names, own, record
 from mlops_lab.cluster.kubectl import Kubectl
 from mlops_lab.cluster.own import Made
 from mlops_lab.cluster.record import Cluster
@@ -58,8 +58,25 @@ def delete(progress: Progress, keep_data: bool, sure: bool = False) -> tuple[lis
     """
     with exclusive(progress):
         made = record.made()
+        if keep_data and made is None:
+            _require_nothing()
         saved = save(made, progress) if made and keep_data else []
         return saved, down.down(progress, sure)
+
+
+def _require_nothing() -> None:
+    """See that no cluster is there, where none is recorded whose data could be kept.
+
+    Raises:
+        LabError: there is one.
+    """
+    docker = answering()
+    if docker and kind.nodes(docker):
+        raise LabError(
+            f"it is not known here what is in the cluster {names.cluster()}, so its data can't be kept;"
+            " nothing was deleted",
+            "use the home that made it (MLOPS_LAB_HOME), or delete it with its data: lab down",
+        )
 
 
 def save(cluster: Cluster, progress: Progress) -> list[str]:
