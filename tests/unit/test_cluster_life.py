@@ -200,3 +200,22 @@ def test_to_keep_data_of_what_is_not_known_deletes_nothing(engine: Engine) -> No
         with pytest.raises(LabError, match="its data can't be kept; nothing was deleted"):
             remove.delete(Progress(), keep_data=True, sure=sure)
     assert not engine.removed()
+
+
+@pytest.mark.parametrize(
+    ("mounts", "kept"),
+    [({}, []), (None, ["registry"]), (marked("/home/alice/state"), ["registry"])],
+    ids=["the user's own", "by MLOPS_LAB_CLUSTER", "another home's"],
+)
+def test_what_another_kind_cluster_needs_stays_as_long_as_it_is_there(
+    mounts: dict[str, str] | None, kept: list[str], engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone: list[str] = []
+    monkeypatch.setattr(down.registry, "remove", lambda docker: gone.append("registry") or True)
+    engine.add("other-control-plane", "other", mounts, Running=False)
+    down.down(Progress())
+    assert gone == [each for each in ("registry",) if each not in kept]
+    assert not engine.removed()
+    engine.containers.clear()
+    assert down.down(Progress()) == ["registry", "network"]
+    assert engine.removed() == ["network rm kind"]

@@ -31,9 +31,10 @@ def down(progress: Progress, sure: bool = False) -> list[str]:
             removed.append(f"cluster {names.second()}")
         if kind.remove(docker):
             removed.append(f"cluster {names.cluster()}")
-        if not _others(docker) and registry.remove(docker):
+        others = kind.all_nodes(docker)
+        if not any(each.ours for each in others) and registry.remove(docker):
             removed.append("registry")
-        if (made is None or made.network_ours) and _remove_network(docker):
+        if not others and (made is None or made.network_ours) and _remove_network(docker):
             removed.append("network")
     else:
         kubeconfig.remove(names.context())
@@ -50,13 +51,8 @@ def _engine(progress: Progress) -> Docker | None:
     return start.ensure(progress.say)
 
 
-def _others(docker: Docker) -> bool:
-    """Is another cluster of kind's there, which may use the registry?"""
-    return bool(docker.run("ps", "-aq", "--filter", "label=io.x-k8s.kind.cluster").stdout.split())
-
-
 def _remove_network(docker: Docker) -> bool:
-    """Remove kind's network, if nothing is on it any more."""
+    """Remove kind's network, if nothing is on it any more; of containers only those that run are told."""
     found = docker.inspect("network", names.NETWORK)
     return (
         bool(found and not found.get("Containers"))

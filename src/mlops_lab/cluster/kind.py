@@ -24,6 +24,7 @@ from mlops_lab.cluster import kubeconfig, names
 from mlops_lab.engine import host
 from mlops_lab.engine.docker import Docker
 
+_LABEL = "label=io.x-k8s.kind.cluster"
 # The folder with containerd's registry settings is mounted into each node. Once more it marks a node as ours, below the
 # state folder of the home that made it: engines in virtual machines may tell another source, never another place. The
 # mark tells a second cluster's nodes from those of a first one that happens to have its name. Nodes made before there
@@ -73,6 +74,23 @@ def nodes(docker: Docker, of: str = "") -> list[Node]:
         LabError: a container is listed that the engine doesn't know.
     """
 
+    of = of or names.cluster()
+    return sorted(
+        (_node(item, of == names.second()) for item in _containers(docker, f"{_LABEL}={of}")),
+        key=lambda node: (not node.name.endswith("control-plane"), node.name),
+    )
+
+
+def all_nodes(docker: Docker) -> list[Node]:
+    """The containers of all of kind's clusters on the engine, whoever made them.
+
+    Raises:
+        LabError: a container is listed that the engine doesn't know.
+    """
+    return [_node(item, None) for item in _containers(docker, _LABEL)]
+
+
+def _containers(docker: Docker, label: str) -> list[dict[str, Any]]:
     def probe() -> tuple[list[dict[str, Any]] | None, str]:
         ids = docker.run("ps", "-aq", "--filter", label).stdout.split()
         if not ids:
@@ -80,14 +98,8 @@ def nodes(docker: Docker, of: str = "") -> list[Node]:
         found: list[dict[str, Any]] = json.loads(docker.run("inspect", *ids, check=False).stdout or "[]")
         return found if len(found) == len(ids) else None, f"{len(found)} of {len(ids)} containers"
 
-    of = of or names.cluster()
-    label = f"label=io.x-k8s.kind.cluster={of}"
     hint = f"docker ps -a --filter {label} lists them; restart the engine if one can't be inspected"
-    found = wait_until(probe, what="the cluster's containers", within=60, hint=hint, every=0.2)
-    return sorted(
-        (_node(item, of == names.second()) for item in found),
-        key=lambda node: (not node.name.endswith("control-plane"), node.name),
-    )
+    return wait_until(probe, what="the cluster's containers", within=60, hint=hint, every=0.2)
 
 
 def config(
@@ -326,7 +338,8 @@ def registries() -> Path:
     return folder
 
 
-def _node(item: dict[str, Any], second: bool = False) -> Node:
+def _node(item: dict[str, Any], second: bool | None = False) -> Node:
+    """A container as a node of a first or a second cluster, or with None of either."""
     mounts = {mount["Destination"]: mount.get("Source", "") for mount in item.get("Mounts") or []}
     mark = next((place for place in mounts if place.startswith(_FIRST)), "")  # the other one begins so, too
     source = mounts.get(_HOSTS, "")
@@ -334,7 +347,7 @@ def _node(item: dict[str, Any], second: bool = False) -> Node:
     return Node(
         item["Name"].lstrip("/"),
         item["State"]["Running"] and not item["State"].get("Paused"),
-        ours and mark.startswith(_SECOND) == second,
+        ours and second in (None, mark.startswith(_SECOND)),
         item["Config"]["Image"],
         next((each["IPAddress"] for each in item["NetworkSettings"]["Networks"].values()), ""),
         _elsewhere(mark.removeprefix(_SECOND).removeprefix(_FIRST), source) if ours else "",
