@@ -219,3 +219,12 @@ def test_what_another_kind_cluster_needs_stays_as_long_as_it_is_there(
     engine.containers.clear()
     assert down.down(Progress()) == ["registry", "network"]
     assert engine.removed() == ["network rm kind"]
+
+
+def test_what_is_left_of_a_cluster_that_was_whole_is_not_cleared_away(engine: Engine) -> None:
+    engine.add_cluster()
+    del engine.containers[NODES[2]]
+    with pytest.raises(LabError, match=r"of the cluster's 3 containers there are 2 \(.*-worker\); nothing") as said:
+        up._settled(engine, None, Progress())
+    assert "lab down" in said.value.hint and not engine.removed()
+    assert lab("down") == 0 and not engine.containers

@@ -108,7 +108,8 @@ def _settled(docker: Docker, size: str | None, progress: Progress) -> Cluster | 
         raise kind.not_ours(strangers)
     if cluster is None:
         kind.require_own_home(found)
-    if cluster and len(found) == len(names.NODES[cluster.nodes]):
+    wanted = len(names.NODES[cluster.nodes]) if cluster else 0
+    if cluster and len(found) == wanted:
         if size and size != cluster.nodes:
             raise UsageError(
                 f"the cluster is up with {len(found)} nodes (--nodes {cluster.nodes})",
@@ -119,6 +120,12 @@ def _settled(docker: Docker, size: str | None, progress: Progress) -> Cluster | 
         raise LabError(
             f"{len(found)} containers of the cluster are left, and a class's gradebook was in it; nothing was deleted",
             "save it if the class still answers (lab class backup FILE), then: lab down --yes",
+        )
+    if found and cluster:
+        left = ", ".join(each.name for each in found)
+        raise LabError(
+            f"of the cluster's {wanted} containers there are {len(found)} ({left}); nothing was deleted",
+            "delete what is left, with the data in it, and make the cluster anew: lab down, lab up",
         )
     if found:
         progress.say("removing a cluster that was not created completely")
