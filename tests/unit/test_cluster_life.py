@@ -6,6 +6,8 @@ What may be deleted is decided here, so the engine is a list of containers that 
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -228,3 +230,57 @@ def test_what_is_left_of_a_cluster_that_was_whole_is_not_cleared_away(engine: En
         up._settled(engine, None, Progress())
     assert "lab down" in said.value.hint and not engine.removed()
     assert lab("down") == 0 and not engine.containers
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[], dict[str, str]]:
+    """Has kind make a cluster, and tells with which environment; no proxy is set but by the test."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    program = tmp_path / "kind"
+    program.write_text(f'#!/bin/sh\nenv >{tmp_path}/env\necho "{{}}" >"$KUBE"\n')
+    program.chmod(0o755)
+
+    def create() -> dict[str, str]:
+        entries = tmp_path / "entries"
+        monkeypatch.setenv("KUBE", str(entries))
+        kind.create_second(Engine(), program, "node:1", entries)
+        return dict(line.partition("=")[::2] for line in (tmp_path / "env").read_text().splitlines())
+
+    return create
+
+
+def test_nodes_ask_no_proxy_for_the_registry(
+    engine: Engine, asked: Callable[[], dict[str, str]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert "NO_PROXY" not in asked()
+    monkeypatch.setenv("https_proxy", "http://p:3128")
+    assert asked()["NO_PROXY"] == "mlops-lab-registry"
+    monkeypatch.setenv("no_proxy", "example.org")
+    found = asked()
+    assert found["NO_PROXY"] == found["no_proxy"] == "example.org,mlops-lab-registry"
+    monkeypatch.delenv("https_proxy")
+    assert asked()["no_proxy"] == "example.org", "no proxy is set"
+    proxies = {"default": {"httpProxy": "http://p:3128", "noProxy": "10.0.0.0/8"}, "tcp://x": {"httpProxy": "http://q"}}
+    (tmp_path / "config.json").write_text(json.dumps({"auths": {}, "proxies": proxies}))
+    assert asked()["NO_PROXY"] == "example.org,10.0.0.0/8,mlops-lab-registry"
+    (tmp_path / "config.json").write_text("[")
+    assert asked()["no_proxy"] == "example.org"
+
+
+def test_the_users_settings_for_other_processors_and_programs_do_not_count(
+    engine: Engine, asked: Callable[[], dict[str, str]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DOCKER_DEFAULT_PLATFORM", "linux/amd64")
+    monkeypatch.setenv("KIND_EXPERIMENTAL_PROVIDER", "podman")
+    monkeypatch.setenv("KIND_EXPERIMENTAL_DOCKER_NETWORK", "mine")
+    docker = tmp_path / "docker"
+    docker.write_text("#!/bin/sh\nenv\n")
+    docker.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert "DOCKER_DEFAULT_PLATFORM=" in Docker({}).run("run").stdout.splitlines()
+    found = asked()
+    assert found["DOCKER_DEFAULT_PLATFORM"] == ""
+    assert (found["KIND_EXPERIMENTAL_PROVIDER"], found["KIND_EXPERIMENTAL_DOCKER_NETWORK"]) == ("docker", "kind")

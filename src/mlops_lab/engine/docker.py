@@ -87,8 +87,9 @@ class Docker:
             self.run("rmi", target, check=False)
 
 
-# No advertisements in logs; and images hold what was built, with no attestation beside it that importers stumble over.
-CLIENT_ENV = {"DOCKER_CLI_HINTS": "false", "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
+# No advertisements in logs; images hold what was built, with no attestation beside it that importers stumble over, and
+# are for the engine's own processor, whatever the user builds for.
+CLIENT_ENV = {"DOCKER_CLI_HINTS": "false", "BUILDX_NO_DEFAULT_ATTESTATIONS": "1", "DOCKER_DEFAULT_PLATFORM": ""}
 
 
 def architecture(machine: str) -> str:
