@@ -284,3 +284,30 @@ def test_the_users_settings_for_other_processors_and_programs_do_not_count(
     found = asked()
     assert found["DOCKER_DEFAULT_PLATFORM"] == ""
     assert (found["KIND_EXPERIMENTAL_PROVIDER"], found["KIND_EXPERIMENTAL_DOCKER_NETWORK"]) == ("docker", "kind")
+
+
+@pytest.mark.parametrize("act", [lambda engine: up._settled(engine, None, Progress()), lambda _: down.down(Progress())])
+def test_a_cluster_on_another_engine_is_not_forgotten(act: Callable[[Engine], Any], engine: Engine) -> None:
+    engine.add_cluster()
+    kubeconfig.merge(user("https://127.0.0.1:40001"))
+    made = record.made()
+    assert made
+    record.remember(record.on(made, engine))
+    here = dict(engine.containers)
+    engine.containers.clear()
+    vars(engine)["facts"] = {**engine.facts, "ID": "two", "Name": "colima"}
+    with pytest.raises(LabError, match=r"another Docker engine \(docker-desktop\) than .* \(colima\)") as said:
+        act(engine)
+    assert "lab down --yes" in said.value.hint
+    assert record.made() and kubeconfig.contexts() == ["kind-mlops-lab"]
+    engine.containers.update(here)
+    assert up._settled(engine, None, Progress()), "an engine that got another ID, and has the cluster"
+    engine.containers.clear()
+    assert lab("down", "--yes") == 0
+    assert record.made() is None
+
+
+def test_a_cluster_that_is_gone_from_its_engine_is_forgotten(engine: Engine) -> None:
+    record.remember(record.on(Cluster("kind-mlops-lab", "localhost:5001", "default"), engine))
+    assert up._settled(engine, None, Progress()) is None
+    assert record.made() is None

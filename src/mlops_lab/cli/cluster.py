@@ -160,8 +160,9 @@ def down(keep_data: bool, context: str, yes: bool, forget: bool) -> None:
     deletes it), and so do your files and your progress. With --keep-data, the next `lab up` installs the same parts of
     the platform with their data.
 
-    Refuses while an exam is under way, or a class's gradebook is in the cluster, even if that stands still, or if
-    another user made it, or you with another MLOPS_LAB_HOME; --yes deletes it all the same.
+    Refuses while an exam is under way, or a class's gradebook is in the cluster, even if that stands still; if
+    another user made it, or you with another MLOPS_LAB_HOME; or if it is on another Docker engine. --yes deletes it
+    all the same, and forgets what is on an engine that is gone.
 
     A cluster used with --context stays. `lab down` lists what this installation has made there, asks, and deletes it.
 

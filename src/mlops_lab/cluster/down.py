@@ -13,7 +13,7 @@ def down(progress: Progress, sure: bool = False) -> list[str]:
     """Delete everything; safe to repeat. The caller has the cluster `exclusive`.
 
     Args:
-        sure: also what another home has made.
+        sure: also what another home has made; and forget a cluster that is on another engine.
 
     Returns:
         What was removed, in words; empty when there was nothing.
@@ -24,9 +24,12 @@ def down(progress: Progress, sure: bool = False) -> list[str]:
     removed: list[str] = []
     if docker := _engine(progress):
         made = record.made()
+        found = kind.nodes(docker)
         if made is None and not sure:
-            kind.require_own_home(kind.nodes(docker))
+            kind.require_own_home(found)
             second.require_own_home(kind.nodes(docker, names.second()))
+        elif made and not found and not sure:
+            record.require_engine(made, docker)
         if second.remove(docker):
             removed.append(f"cluster {names.second()}")
         if kind.remove(docker):

@@ -9,12 +9,16 @@ import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mlops_lab.base import durable
 from mlops_lab.base.errors import LabError
 from mlops_lab.base.paths import state
 from mlops_lab.base.state_files import Damaged, kept, write
 from mlops_lab.cluster import names
+
+if TYPE_CHECKING:
+    from mlops_lab.engine.docker import Docker
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,8 @@ class Cluster:
         image: for a kind cluster, the engine's name of its node image.
         network_ours: kind's Docker network was not there before.
         kubeconfig: the file that holds the context, where it is not the default one.
+        engine: for a kind cluster, the ID of the Docker engine that has it, as `docker info` tells it.
+        engine_name: and that engine's name, such as docker-desktop.
     """
 
     context: str
@@ -36,6 +42,8 @@ class Cluster:
     image: str = ""
     network_ours: bool = False
     kubeconfig: str = ""
+    engine: str = ""
+    engine_name: str = ""
 
     @property
     def is_kind(self) -> bool:
@@ -77,6 +85,28 @@ def remember(cluster: Cluster) -> None:
     """Use this cluster from now on."""
     path = _made_file() if cluster.is_kind else _named_file()
     write(path, json.dumps(dataclasses.asdict(cluster), indent=1))
+
+
+def on(cluster: Cluster, docker: Docker) -> Cluster:
+    """The kind cluster, with the engine noted that has it."""
+    return dataclasses.replace(
+        cluster, engine=str(docker.facts.get("ID", "")), engine_name=str(docker.facts.get("Name", ""))
+    )
+
+
+def require_engine(cluster: Cluster, docker: Docker) -> None:
+    """See that a kind cluster of which no container is found is not on another engine, where it may be well.
+
+    Raises:
+        LabError: it is.
+    """
+    if cluster.engine in ("", docker.facts.get("ID")):
+        return
+    raise LabError(
+        f"the cluster {names.cluster()} is on another Docker engine ({cluster.engine_name}) than the one that answers"
+        f" ({docker.facts.get('Name', '')}); nothing was changed",
+        "use that one (docker context use NAME, or DOCKER_HOST); if it is gone for good: lab down --yes",
+    )
 
 
 def forget(cluster: Cluster | None = None) -> None:

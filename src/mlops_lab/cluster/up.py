@@ -97,6 +97,7 @@ def up(
         if addons.lacking(kubectl, len(names.NODES[wanted]), started):
             with progress.piece("waiting for the cluster to be ready"):
                 addons.wait(kubectl, len(names.NODES[wanted]), started)
+        cluster = record.on(cluster, docker)
         record.remember(cluster)
         return cluster
 
@@ -127,6 +128,8 @@ def _settled(docker: Docker, size: str | None, progress: Progress) -> Cluster | 
             f"of the cluster's {wanted} containers there are {len(found)} ({left}); nothing was deleted",
             "delete what is left, with the data in it, and make the cluster anew: lab down, lab up",
         )
+    if cluster:
+        record.require_engine(cluster, docker)
     if found:
         progress.say("removing a cluster that was not created completely")
     kind.remove(docker)
@@ -162,7 +165,7 @@ def _make(docker: Docker, images: dict[str, Step], size: str, progress: Progress
                 kind.create(docker, kind_program.path(Store(docker)), image, size)
         finally:
             created.set()
-        cluster = Cluster(names.context(), names.REGISTRY_PREFIX, size, image, ours)
+        cluster = record.on(Cluster(names.context(), names.REGISTRY_PREFIX, size, image, ours), docker)
         record.remember(cluster)
         installing.result()
     return cluster

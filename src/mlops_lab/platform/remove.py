@@ -48,7 +48,7 @@ def delete(progress: Progress, keep_data: bool, sure: bool = False) -> tuple[lis
     Nobody else has the cluster in between: a `lab up` would put the parts to work again, and what was kept would go.
 
     Args:
-        sure: also what another home has made.
+        sure: also what another home has made; and forget a cluster that is on another engine.
 
     Returns:
         What was kept and what was removed, in words.
