@@ -311,3 +311,10 @@ def test_a_cluster_that_is_gone_from_its_engine_is_forgotten(engine: Engine) -> 
     record.remember(record.on(Cluster("kind-mlops-lab", "localhost:5001", "default"), engine))
     assert up._settled(engine, None, Progress()) is None
     assert record.made() is None
+
+
+def test_a_paused_node_goes_on(engine: Engine) -> None:
+    engine.add(NODES[0], Running=False)
+    engine.add(NODES[1], Paused=True)
+    kind.start(engine, [each for each in kind.nodes(engine) if not each.running])
+    assert engine.told[-2:] == [f"start {NODES[0]}", f"unpause {NODES[1]}"]

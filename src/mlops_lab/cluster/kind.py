@@ -66,6 +66,7 @@ class Node:
     address: str = ""
     elsewhere: str = ""
     server: str = ""
+    paused: bool = False
 
 
 def nodes(docker: Docker, of: str = "") -> list[Node]:
@@ -220,9 +221,9 @@ def _or_nothing(docker: Docker, name: str) -> Iterator[None]:
 
 
 def start(docker: Docker, stopped: list[Node]) -> None:
-    """Start nodes that were stopped (the engine restarted, say), the control plane first."""
+    """Start nodes that were stopped (the engine restarted, say) or paused, the control plane first."""
     for node in stopped:
-        docker.run("start", node.name, within=120)
+        docker.run("unpause" if node.paused else "start", node.name, within=120)
 
 
 def connect(docker: Docker, ranges: Mapping[str, str], of: str = "") -> None:
@@ -378,6 +379,7 @@ def _node(item: dict[str, Any], second: bool | None = False) -> Node:
         next((each["IPAddress"] for each in item["NetworkSettings"]["Networks"].values()), ""),
         _elsewhere(mark.removeprefix(_SECOND).removeprefix(_FIRST), source) if ours else "",
         _server(item),
+        bool(item["State"].get("Paused")),
     )
 
 
