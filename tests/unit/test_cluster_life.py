@@ -318,3 +318,15 @@ def test_a_paused_node_goes_on(engine: Engine) -> None:
     engine.add(NODES[1], Paused=True)
     kind.start(engine, [each for each in kind.nodes(engine) if not each.running])
     assert engine.told[-2:] == [f"start {NODES[0]}", f"unpause {NODES[1]}"]
+
+
+def test_an_engine_that_does_not_answer_may_have_something_left(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(down, "answering", lambda: None)
+    monkeypatch.setattr(down, "find", lambda name: Path("/usr/bin/docker"))
+    assert lab("down") == 3
+    assert "no Docker engine answers, so it is not known" in capsys.readouterr().err
+    monkeypatch.setattr(down, "find", lambda name: None)
+    assert lab("down") == 0
+    assert "Nothing to remove" in capsys.readouterr().out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mlops_lab.base.errors import LabError
 from mlops_lab.base.processes import find
 from mlops_lab.base.progress import Progress
 from mlops_lab.cluster import kind, kubeconfig, names, record, registry, second
@@ -46,11 +47,20 @@ def down(progress: Progress, sure: bool = False) -> list[str]:
 
 
 def _engine(progress: Progress) -> Docker | None:
-    """The engine; a dead one is started, since its containers come back with it. None where there never was one."""
+    """The engine; a dead one is started, since its containers come back with it. None where there never was one.
+
+    Raises:
+        LabError: it can't be started; or it does not answer and may have what is left of a cluster that is not recorded.
+    """
     if docker := answering():
         return docker
-    if record.made() is None or not find("docker"):
+    if not find("docker"):
         return None
+    if record.made() is None:
+        raise LabError(
+            "no Docker engine answers, so it is not known whether anything of a cluster is left",
+            "start it, then: lab down; what was left comes back with it",
+        )
     return start.ensure(progress.say)
 
 
