@@ -54,10 +54,11 @@ SHARED = b"a layer that both have" * 1000
 DOCKER = """#!/bin/sh
 cd "{state}" || exit 1
 echo "$*" >>calls
+absent() {{ echo "Error: No such object: $1" >&2; exit 1; }}
 case "$1 $2" in
   "images "*) cat refs ;;
-  "image inspect") grep -qxF "$3" refs || exit 1; echo '[{{"Id": "sha256:1", "Size": 1000}}]' ;;
-  "container inspect") [ -e registry ] || exit 1
+  "image inspect") grep -qxF "$3" refs || absent "$3"; echo '[{{"Id": "sha256:1", "Size": 1000}}]' ;;
+  "container inspect") [ -e registry ] || absent "$3"
     echo '[{{"Config": {{"Labels": {{"mlops-lab.registry": ""}}}}, "State": {{"Running": true}}}}]' ;;
   "run -d") touch registry ;;
   "rm -f") rm -f registry ;;

@@ -78,7 +78,7 @@ class Engine(Docker):
         if words[:2] == ["network", "inspect"]:
             return Completed(0, '[{"Name": "kind", "Containers": {}}]', "")  # those that stand still are not listed
         if words[1] == "inspect":
-            return Completed(1, "[]\n", f"Error: No such object: {words[2]}")
+            return Completed(1, "[]\n", f"Error: No such {words[0]}: {words[2]}")
         if words[2:] == ["cat", "/etc/kubernetes/admin.conf"]:
             return Completed(0, yaml.safe_dump(ADMIN), "")
         for name in words[3:] if words[0] == "rm" else ():
@@ -330,3 +330,27 @@ def test_an_engine_that_does_not_answer_may_have_something_left(
     monkeypatch.setattr(down, "find", lambda name: None)
     assert lab("down") == 0
     assert "Nothing to remove" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("said", "absent"),
+    [
+        ("Error response from daemon: No such image: x", True),
+        ("Error: No such object: x", True),
+        ("Error response from daemon: network x not found", True),
+        ("Error response from daemon: invalid reference format", True),
+        ("Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?", False),
+        ("error during connect: EOF", False),
+        ("failed to connect: dial unix /var/run/docker.sock: connect: no such file or directory", False),
+    ],
+)
+def test_an_engine_that_went_away_is_not_one_that_has_nothing(
+    said: str, absent: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Docker, "run", lambda *_, **__: Completed(1, "[]\n", f"{said}\n"))
+    if absent:
+        assert Docker({}).inspect("image", "x") is None
+        return
+    with pytest.raises(LabError, match="does not say whether there is an image x") as error:
+        Docker({}).inspect("image", "x")
+    assert error.value.detail == said

@@ -64,7 +64,8 @@ class Engine(Docker):
         elif words[0] == "inspect":
             said = json.dumps([self.containers[name] for name in words[1:]])
         elif words[1] == "inspect":  # an image; nothing else is there
-            code, said = int(words[2] not in self.images), '[{"Id": "1"}]'
+            there = words[2] in self.images
+            return Completed(0, '[{"Id": "1"}]', "") if there else Completed(1, "[]", f"Error: No such {words[0]}")
         elif words[0] == "rm" and (self.slow or self.frozen):
             vars(self)["slow"] = max(0, self.slow - 1)
             if check:

@@ -67,10 +67,22 @@ class Docker:
         return int(self.facts.get("CgroupVersion") or 1)
 
     def inspect(self, kind: str, name: str) -> dict[str, Any] | None:
-        """`docker KIND inspect NAME` (image, container, network, volume), or None when there is no such thing."""
+        """`docker KIND inspect NAME` (image, container, network, volume), or None when there is no such thing.
+
+        Raises:
+            LabError: the engine doesn't say whether there is.
+        """
         done = self.run(kind, "inspect", name, check=False)
-        if done.code != 0:
+        # No such thing, or none that can be, for its name; a socket that is gone is "no such file".
+        absent = (f"no such {kind}", "no such object", f"{name} not found", "invalid reference")
+        if done.code != 0 and any(sign.lower() in done.stderr.lower() for sign in absent):
             return None
+        if done.code != 0:
+            raise LabError(
+                f"the Docker engine does not say whether there is {'an' if kind == 'image' else 'a'} {kind} {name}",
+                "see whether it runs (docker info), then run the same command again",
+                done.stderr.strip(),
+            )
         found: list[dict[str, Any]] = json.loads(done.stdout)
         return found[0]
 
