@@ -50,7 +50,7 @@ def _engine(progress: Progress) -> Docker | None:
     """The engine; a dead one is started, since its containers come back with it. None where there never was one.
 
     Raises:
-        LabError: it can't be started; or it does not answer and may have what is left of a cluster that is not recorded.
+        LabError: it can't be started; or nothing is recorded, and it may have what is left of a cluster.
     """
     if docker := answering():
         return docker

@@ -9,7 +9,7 @@ import contextlib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,12 @@ import yaml
 from mlops_lab.base.errors import LabError
 from mlops_lab.base.paths import cache, state
 from mlops_lab.base.processes import run
-from mlops_lab.base.state_files import cached, write
+from mlops_lab.base.state_files import write
 from mlops_lab.base.waiting import wait_until
 from mlops_lab.cluster import kubeconfig, names
+from mlops_lab.cluster.kind_environment import environment
 from mlops_lab.engine import host
-from mlops_lab.engine.docker import CLIENT_ENV, Docker
+from mlops_lab.engine.docker import Docker
 
 _LABEL = "label=io.x-k8s.kind.cluster"
 # The folder with containerd's registry settings is mounted into each node. Once more it marks a node as ours, below the
@@ -40,13 +41,6 @@ _REMOVALS = 3
 # runc freezes a pod for a moment when systemd changes its limits. If runc ends meanwhile the pod stays frozen, and with
 # control groups of version 1 nothing that is frozen can be killed.
 _THAW = """find /freezer -path "*$0*" -name freezer.state | while read -r state; do echo THAWED >"$state"; done"""
-
-
-@dataclass(frozen=True)
-class _DockerConfig:
-    """Of the settings of Docker's client, the proxies that containers get, by the engine's address or `default`."""
-
-    proxies: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -187,27 +181,8 @@ def _create(docker: Docker, kind: Path, image: str, roles: Sequence[str], name: 
         [kind, "create", "cluster", "--name", name, "--image", image, "--wait", "0s",
          "--config", settings, "--kubeconfig", entries],
         within=600, log=log, hint="run `lab up` again; if it fails again, `lab doctor` looks at the host",
-        leaves="docker run", env=_environment(),
+        leaves="docker run", env=environment(),
     )  # fmt: skip
-
-
-def _environment() -> dict[str, str]:
-    """What kind's own settings have to be, and that nodes don't ask a proxy for the registry beside them.
-
-    kind gives its proxies to the nodes, and Docker those of its client's settings; neither knows that registry.
-    """
-    settings = cached(Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker") / "config.json", _DockerConfig)
-    proxies = settings.proxies if settings else {}
-    fixed = {**CLIENT_ENV, "KIND_EXPERIMENTAL_PROVIDER": "docker", "KIND_EXPERIMENTAL_DOCKER_NETWORK": names.NETWORK}
-    if not proxies and not any(_variable(name) for name in ("HTTP_PROXY", "HTTPS_PROXY")):
-        return fixed
-    direct = [_variable("NO_PROXY"), *(each.get("noProxy", "") for each in proxies.values()), names.REGISTRY]
-    without = ",".join(filter(None, direct))
-    return {**fixed, "NO_PROXY": without, "no_proxy": without}
-
-
-def _variable(name: str) -> str:
-    return os.environ.get(name) or os.environ.get(name.lower(), "")
 
 
 @contextlib.contextmanager

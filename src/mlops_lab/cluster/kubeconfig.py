@@ -49,7 +49,7 @@ def contexts() -> list[str]:
 
 
 def server(context: str) -> str:
-    """The address to which a context leads; of entries with one name the first counts, as for kubectl. Empty if to none.
+    """The address to which a context leads, empty if to none; of entries with one name the first counts, as in kubectl.
 
     Raises:
         LabError: one of the user's files can't be read.
@@ -57,8 +57,8 @@ def server(context: str) -> str:
     wholes = [_load(path) for path in files() if _exists(path)]
 
     def entry(part: str, name: str) -> dict[str, Any]:
-        found = (item for whole in wholes for item in whole.get(part) or [] if item["name"] == name)
-        return dict(next(found, {}).get(part.removesuffix("s")) or {})
+        found = [item for whole in wholes for item in whole.get(part) or [] if item["name"] == name]
+        return dict(found[0].get(part.removesuffix("s")) or {}) if found else {}
 
     return str(entry("clusters", entry("contexts", context).get("cluster", "")).get("server", ""))
 
