@@ -497,6 +497,7 @@ def test_data_outlives_the_cluster_when_that_is_asked_for(
         "XDG_CACHE_HOME": str(cache().parent), "KUBECONFIG": str(folder / "kubeconfig"),
     }  # fmt: skip
     monkeypatch.setattr(sys.modules[__name__], "KUBECTL", Kubectl("kind-mlops-lab-kept", str(folder / "kubeconfig")))
+    lab("down", "--yes", env=env, within=180)  # what a run that was killed has left is another home's
     try:
         done = lab("up", "--nodes", "small", "--with", "tracking", env=env, within=900)
         assert done.returncode == 0, done.stdout + done.stderr

@@ -42,6 +42,7 @@ def pulled(mirror: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[di
     """The environment of a second cluster, brought up from the mirror alone with a cache of its own."""
     home = tmp_path_factory.mktemp("home")
     env = {"MLOPS_LAB_CLUSTER": NAME, "MLOPS_LAB_HOME": str(home), "MLOPS_LAB_MIRROR": mirror}
+    lab("down", "--yes", env=env)  # what a run that was killed has left is another home's
     forget_what_was_pulled(mirror)
     try:
         done = lab("up", "--nodes", "small", "--images", "pull", env=env)
