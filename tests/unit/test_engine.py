@@ -110,6 +110,19 @@ def test_an_engine_without_rights_says_what_to_do(monkeypatch: pytest.MonkeyPatc
     assert "docker" in error.value.hint
 
 
+UNREADABLE = "WARNING: Error loading config file: /home/u/.docker/config.json: permission denied"
+
+
+def test_an_engine_that_answers_counts_though_the_client_can_not_read_its_configuration(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    fake_docker(monkeypatch, tmp_path, f"echo '{UNREADABLE}' >&2; echo '{{\"ServerVersion\": \"28.1\"}}'")
+    docker = answering()
+    assert docker and docker.version == "28.1"
+    fake_docker(monkeypatch, tmp_path, f"echo '{UNREADABLE}' >&2; exit 1")
+    assert answering() is None, "no engine, which no group's membership mends"
+
+
 def test_without_root_nothing_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(start, "answering", lambda: None)
     monkeypatch.setattr(os, "geteuid", lambda: 1000)

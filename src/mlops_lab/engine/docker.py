@@ -123,11 +123,13 @@ def answering(within: float = 20) -> Docker | None:
         facts: dict[str, Any] = json.loads(done.stdout)
     except json.JSONDecodeError:
         facts = {}
+    if facts.get("ServerVersion"):  # it may warn as well, say of a configuration of the client's that can't be read
+        return Docker(facts)
     trouble = " ".join([done.stderr, *(facts.get("ServerErrors") or [])])
-    if "permission denied" in trouble.lower():
+    if "permission denied while" in trouble.lower():
         raise LabError(
             "the Docker engine runs, but this user has no permission to use it",
             "add yourself to its group (`sudo usermod -aG docker $USER`, then log in again), or run as root",
             trouble.strip(),
         )
-    return Docker(facts) if facts.get("ServerVersion") else None
+    return None
