@@ -412,6 +412,9 @@ def test_hints_come_one_more_each_time(capsys: pytest.CaptureFixture[str]) -> No
     assert "Hint 2 of 3" in capsys.readouterr().out
 
 
+OWNER = "see who owns it and the folders above (after `sudo lab` it is root), or name another folder: MLOPS_LAB_HOME"
+
+
 @pytest.mark.parametrize(
     ("error", "code", "said"),
     [
@@ -419,6 +422,8 @@ def test_hints_come_one_more_each_time(capsys: pytest.CaptureFixture[str]) -> No
         (UsageError("no such thing", "name another"), 2, "no such thing\n  next: name another\n"),
         (KeyboardInterrupt(), 130, "interrupted\n  next: run the same command again; it continues from there\n"),
         (OSError(28, "No space left", "/x"), 3, "the disk is full (/x)\n  next: free some space: lab images prune\n"),
+        (OSError(13, "Not permitted", "/x"), 3, f"/x can't be read or written: Not permitted\n  next: {OWNER}\n"),
+        (OSError(30, "Read-only", "/x"), 3, f"/x can't be read or written: Read-only\n  next: {OWNER}\n"),
     ],
 )
 def test_exceptions_become_one_line_and_a_code(
@@ -432,12 +437,13 @@ def test_exceptions_become_one_line_and_a_code(
     assert capsys.readouterr().err == f"lab: {said}"
 
 
-def test_a_bug_shows_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("bug", [ZeroDivisionError(), PermissionError(13, "Permission denied")])
+def test_a_bug_shows_its_traceback(bug: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(**options: Any) -> None:
-        raise ZeroDivisionError
+        raise bug
 
     monkeypatch.setattr(cli, "main", fail)
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(type(bug)):
         main(["list"])
 
 

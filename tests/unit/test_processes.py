@@ -100,6 +100,13 @@ def test_a_program_that_is_not_there_says_what_to_install() -> None:
         processes.start(["no-such-program"])
 
 
+def test_a_program_that_may_not_run_says_why(tmp_path: Path) -> None:
+    (tmp_path / "kind").write_text("#!/bin/sh\n")
+    with pytest.raises(LabError, match=f"{tmp_path}/kind can't be run: Permission denied") as error:
+        processes.run([tmp_path / "kind"], within=20)
+    assert "noexec" in error.value.hint
+
+
 def test_output_goes_to_a_file_and_input_comes_from_one(tmp_path: Path) -> None:
     (tmp_path / "in").write_bytes(b"b\na\n")
     with (tmp_path / "in").open("rb") as source, (tmp_path / "out").open("wb") as target:

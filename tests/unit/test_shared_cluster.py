@@ -12,7 +12,7 @@ from typing import Any, cast
 import pytest
 import yaml
 
-from mlops_lab.base.errors import LabError
+from mlops_lab.base.errors import LabError, UsageError
 from mlops_lab.base.progress import Progress
 from mlops_lab.cluster import addons, existing, leave, own, record
 from mlops_lab.cluster.kubectl import Kubectl
@@ -69,6 +69,20 @@ def test_down_deletes_what_it_made_and_nothing_of_others(
     assert "stays, as this installation has not made it: Namespace lab-12" in said
     assert said.index("To be deleted in team") < said.index("Removed from team")
     assert record.named() is None and own.contexts() == []
+
+
+def test_a_kubeconfig_in_a_closed_folder_counts_as_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed, exists = tmp_path / "closed", Path.exists
+
+    def exists_(path: Path) -> bool:
+        if path.parent == closed:
+            raise PermissionError(13, "Permission denied", str(path))
+        return exists(path)
+
+    monkeypatch.setattr(Path, "exists", exists_)
+    monkeypatch.setenv("KUBECONFIG", str(closed / "config"))
+    with pytest.raises(UsageError, match="there is no kubeconfig at"):
+        up()
 
 
 def test_down_asks_and_without_a_terminal_it_refuses(

@@ -75,8 +75,8 @@ def run(
 
     Raises:
         TimedOut: the limit ran out.
-        LabError: the program is not there or (with `check`) failed. The detail of both carries the command and the
-            last lines of its output.
+        LabError: the program is not there, can't be run or (with `check`) failed. The detail of both carries the
+            command and the last lines of its output.
     """
     words = [str(arg) for arg in args]
     data = stdin.encode() if isinstance(stdin, str) else stdin
@@ -147,7 +147,7 @@ def start(
             what it has started in its turn, too.
 
     Raises:
-        LabError: the program is not there.
+        LabError: the program is not there, or can't be run.
     """
     words = [str(arg) for arg in args]
     environment = {**os.environ, **(env or {})}
@@ -157,6 +157,11 @@ def start(
         )
     except FileNotFoundError as missing:
         raise LabError(f"{words[0]} is not installed", hint or f"install {words[0]} and try again") from missing
+    except OSError as refused:
+        raise LabError(
+            f"{words[0]} can't be run: {refused.strerror or refused}",
+            "see its permissions, and whether its file system is mounted noexec; MLOPS_LAB_HOME moves what is lab's",
+        ) from refused
 
 
 def end(

@@ -60,6 +60,10 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "completion": ("authors:completion", "Print the shell's completion script."),
     },
 }
+# What may be so of any file, wherever it is opened.
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS)
+_OWNER = "see who owns it and the folders above (after `sudo lab` it is root), or name another folder: MLOPS_LAB_HOME"
 _COMMANDS = {name: entry for section in SECTIONS.values() for name, entry in section.items()}
 
 
@@ -156,9 +160,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(ExitCode.PASSED)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in _FULL:
+            complain(f"the disk is full ({error.filename or 'while writing'})", "free some space: lab images prune")
+        elif error.errno in _CLOSED and error.filename:
+            complain(f"{error.filename} can't be read or written: {error.strerror}", _OWNER)
+        else:
             raise
-        complain(f"the disk is full ({error.filename or 'while writing'})", "free some space: lab images prune")
         sys.exit(ExitCode.ENVIRONMENT)
     sys.exit(code if isinstance(code, int) else ExitCode.PASSED)
 

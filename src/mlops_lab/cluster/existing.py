@@ -29,7 +29,7 @@ def use(context: str, registry: str, progress: Progress, *, wait: bool = True) -
         UsageError: no such context, or no registry.
         LabError: the cluster does not answer or lacks something; nothing was created.
     """
-    if not any(path.exists() for path in kubeconfig.files()):
+    if not kubeconfig.there():
         raise UsageError(f"there is no kubeconfig at {kubeconfig.target()}", "name one with KUBECONFIG")
     known = kubeconfig.contexts()
     if context not in known:

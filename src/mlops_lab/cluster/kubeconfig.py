@@ -38,14 +38,19 @@ def files() -> list[Path]:
     return [Path(part).expanduser() for part in parts] or [Path.home() / ".kube" / "config"]
 
 
+def there() -> list[Path]:
+    """Those that exist, as far as their folders are not closed to us."""
+    return [path for path in files() if _exists(path)]
+
+
 def target() -> Path:
     """The file that new entries go to: the first one that exists, else the last one named."""
-    return next((path for path in files() if _exists(path)), files()[-1])
+    return next(iter(there()), files()[-1])
 
 
 def contexts() -> list[str]:
     """Names of all contexts in the user's files."""
-    return [item["name"] for path in files() if _exists(path) for item in _load(path).get("contexts") or []]
+    return [item["name"] for path in there() for item in _load(path).get("contexts") or []]
 
 
 def server(context: str) -> str:
@@ -116,12 +121,12 @@ def remove(context: str) -> None:
 
 def left(context: str) -> list[Path]:
     """The user's files that have something of a context."""
-    return [path for path in files() if _exists(path) and _readable(path) and _has(_load(path), context)]
+    return [path for path in there() if _readable(path) and _has(_load(path), context)]
 
 
 def unreadable() -> list[Path]:
     """The user's files that are no kubeconfig."""
-    return [path for path in files() if _exists(path) and not _readable(path)]
+    return [path for path in there() if not _readable(path)]
 
 
 def _exists(path: Path) -> bool:
