@@ -53,6 +53,12 @@ class LabError(Exception):
         self.detail = detail
         self.transient = transient
 
+    @property
+    def brief(self) -> str:
+        """The message, and in brackets the last line of the evidence, where that is more than the command."""
+        last = self.detail.strip().rpartition("\n")[2]
+        return f"{self.message} ({last})" if last and not last.startswith("$ ") else self.message
+
 
 class UsageError(LabError):
     """The command was asked for something that does not exist or cannot be read (exit code 2)."""

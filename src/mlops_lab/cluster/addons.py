@@ -122,16 +122,18 @@ def lacking(kubectl: Kubectl, nodes: int, started: Started | None = None) -> lis
     """
     # In one call where the cluster is ours: each kubectl takes CPU that the nodes need to become ready.
     kinds = "nodes,deployments,apiservices,leases" + (",pods" if nodes else "")
-    done = kubectl.run("get", kinds, "-A", "-o", "json", within=10, check=False)
-    if done.code != 0:
-        return ["the API server does not answer"]
-    items: list[dict[str, Any]] = json.loads(done.stdout)["items"]
+    try:
+        items = kubectl.get(kinds, "-A")
+        unfinished = unavailable(items, (names.NAMESPACE, "kube-system") if nodes else (names.NAMESPACE,))
+        pods = [item for item in items if item["kind"] == "Pod"]
+        if unfinished and not pods:
+            pods = kubectl.get("pods", "-n", names.NAMESPACE)
+    except LabError as silent:  # it may take a connection and not answer, while it begins
+        return [f"the API server does not answer: {silent.brief}"]
     missing = unready(items, nodes, started or {})
-    if unfinished := unavailable(items, (names.NAMESPACE, "kube-system") if nodes else (names.NAMESPACE,)):
-        missing += [f"deployment {name(item)} is not available" for item in unfinished]
-        pods = [item for item in items if item["kind"] == "Pod"] or kubectl.get("pods", "-n", names.NAMESPACE)
-        for item in unfinished:
-            fail_if_stuck(kubectl, item, [pod for pod in pods if not _outlived(pod, started or {})])
+    missing += [f"deployment {name(item)} is not available" for item in unfinished]
+    for item in unfinished:
+        fail_if_stuck(kubectl, item, [pod for pod in pods if not _outlived(pod, started or {})])
     found = {_key(item): item for item in items}
     if not is_true(found.get(("APIService", "", _METRICS), {}), "Available"):
         missing.append("the metrics API is not available")

@@ -11,7 +11,9 @@ from typing import IO, Any
 
 from mlops_lab.base.errors import LabError
 from mlops_lab.base.paths import project
-from mlops_lab.base.processes import Completed, find, run, start
+from mlops_lab.base.processes import Completed, TimedOut, find, run, start
+
+_LATE = 124  # the exit code by which `timeout` says so
 
 
 @dataclass(frozen=True)
@@ -32,12 +34,20 @@ class Kubectl:
     def run(self, *args: str, within: float = 30, stdin: str | None = None, check: bool = True) -> Completed:
         """`kubectl ARGS...`.
 
+        Args:
+            check: raise an error when it fails or takes too long; else exit code 124 says that it took too long.
+
         Raises:
-            LabError: it failed (with `check`) or took too long.
+            LabError: it is not installed, or (with `check`) it failed or took too long.
         """
         limit = f"--request-timeout={min(within, 10):g}s"
         hint = "see what is wrong with the cluster: lab status"
-        return run([*self._program(), limit, *args], within=within + 5, stdin=stdin, check=check, hint=hint)
+        try:
+            return run([*self._program(), limit, *args], within=within + 5, stdin=stdin, check=check, hint=hint)
+        except TimedOut as late:
+            if check:
+                raise
+            return Completed(_LATE, "", late.message)
 
     def pipe(self, *args: str, within: float, stdin: IO[bytes] | None = None, stdout: IO[bytes] | None = None) -> None:
         """`kubectl ARGS...` that reads a file or writes one.

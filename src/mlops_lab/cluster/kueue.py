@@ -155,8 +155,14 @@ def wait(kubectl: Kubectl, within: float = 300) -> None:
 
 
 def queues(kubectl: Kubectl) -> list[str]:
-    """The names of all ClusterQueues, by which others than one class may use it; none where it is not there."""
+    """The names of all ClusterQueues, by which others than one class may use it; none where it is not there.
+
+    Raises:
+        LabError: the cluster does not say.
+    """
     done = kubectl.run("get", f"clusterqueues.{_GROUP}", "-o", "json", check=False)
+    if done.code != 0 and "doesn't have a resource type" not in done.stderr:
+        raise LabError("queues can't be listed", "see what is wrong: lab status", done.stderr.strip())
     return [addons.name(each) for each in json.loads(done.stdout)["items"]] if done.code == 0 else []
 
 

@@ -282,7 +282,7 @@ def _wait(
         try:
             done = kubectl.run("get", kinds, "-A", "-o", "json", within=10)
         except LabError as silent:  # it may take a connection and not answer, while it begins
-            return None, f"its API server does not answer ({silent.message})"
+            return None, f"its API server does not answer: {silent.brief}"
         items = json.loads(done.stdout)["items"]
         if not routed and docker:
             ranges = {addons.name(each): each["spec"].get("podCIDR", "") for each in items if each["kind"] == "Node"}

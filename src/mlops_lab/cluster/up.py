@@ -213,8 +213,7 @@ def _install(kubectl: Kubectl, registry: str, content: str, within: float) -> No
         try:
             return addons.install(kubectl, registry, content, metrics=True), ""
         except LabError as refused:
-            said = refused.detail.splitlines()
-            return None, f"{refused.message}{f' ({said[-1]})' if said else ''}"
+            return None, refused.brief
 
     wait_until(
         probe,

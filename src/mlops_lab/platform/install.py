@@ -48,6 +48,7 @@ Mode = Literal["auto", "pull", "build"]
 _LEVEL = "mlops-lab/pod-security"
 _LEAST = 60.0  # s that helm has at least, however long images took before
 _NO_ROOM = 120.0  # s that a pod may be without a node, in a cluster that gets no more of them
+_SILENT_FOR = 120.0  # s without an answer from the API server that a wait goes on for
 _TELLS_EVERY = 60.0  # s between two lines about what is not ready yet
 
 
@@ -316,10 +317,19 @@ def _wait(release: Release, site: _Site) -> list[str]:
     look = _looking(release, watch, site)
     hint = f"look at its pods: kubectl --context {site.kubectl.context} -n {release.namespace} get pods"
 
+    heard = time.monotonic()
+
     def probe() -> tuple[list[str] | None, str]:
+        nonlocal heard
         if reason := look():
             raise LabError(f"{release.part} is not ready: {reason}", hint)
-        gone, not_ready = state.lacking(site.kubectl, site.helm, release)
+        try:
+            gone, not_ready = state.lacking(site.kubectl, site.helm, release)
+        except LabError as silent:
+            if time.monotonic() - heard > _SILENT_FOR:
+                raise
+            return None, f"the API server does not answer: {silent.brief}"
+        heard = time.monotonic()
         return (gone, "") if gone or not not_ready else (None, ", ".join(not_ready[:4]))
 
     try:
