@@ -15,7 +15,7 @@ import yaml
 
 from mlops_lab.base.errors import LabError
 from mlops_lab.base.paths import cache
-from mlops_lab.base.processes import Completed
+from mlops_lab.base.processes import Completed, TimedOut
 from mlops_lab.base.progress import Progress
 from mlops_lab.cluster import down, health, holder, kind, names, record, second, status, up
 from mlops_lab.cluster.holder import EXAM, Holder
@@ -41,6 +41,7 @@ class Engine(Docker):
     def __init__(self) -> None:
         super().__init__({"ServerVersion": "28", "CgroupVersion": "2", "Architecture": "x86_64"})
         vars(self).update(containers={}, images={"node:1"}, told=[], free=9_000_000, disk=90 * 10**9, editors=True)
+        vars(self).update(dropped=False)  # what the package manager sends
         vars(self).update(slow=0, frozen=False)  # removals until a container's end is seen, or until it is thawed
 
     def add(self, cluster: str, *roles: str, mounts: tuple[str, ...] = (), running: bool = True) -> None:
@@ -84,6 +85,8 @@ class Engine(Docker):
             said = f"Avail\n{self.disk}\n"
         elif words[0] == "exec" and "apt-get" in words[-1]:
             code = int(not self.editors)
+            if self.dropped:
+                raise TimedOut("docker did not end within 120 s", "try again")
         elif words[:2] == ["cp", "-"]:
             self.told[-1] += f" {packed(stdin)}"
         return Completed(code, said, "")
@@ -189,12 +192,15 @@ def test_its_nodes_get_programs_and_kubectl_a_kubeconfig(engine: Engine) -> None
     )
 
 
+@pytest.mark.parametrize("how", [{"editors": False}, {"dropped": True}])
 def test_a_node_without_an_editor_is_told_of_and_nothing_more(
-    engine: Engine, capfd: pytest.CaptureFixture[str]
+    how: dict[str, bool], engine: Engine, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    vars(engine)["editors"] = False
+    vars(engine).update(how)
     assert second.up(Progress()).nodes == NODES
     assert capfd.readouterr().err.count("there is no editor on") == 2
+    (fetching, _) = (line.split()[2:] for line in engine.told if "apt-get" in line)
+    assert fetching[:2] == ["timeout", "100"], "it ends in the node as well"
 
 
 def test_the_users_kubeconfig_and_the_first_cluster_are_not_touched(engine: Engine, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from pathlib import Path
 from mlops_lab.base.errors import LabError
 from mlops_lab.base.locking import alone
 from mlops_lab.base.paths import state
-from mlops_lab.base.processes import find
+from mlops_lab.base.processes import TimedOut, find
 from mlops_lab.base.progress import Progress
 from mlops_lab.base.waiting import wait_until
 from mlops_lab.cluster import addons, health, kind, names, record
@@ -38,6 +38,7 @@ from mlops_lab.images.store import Store
 
 _SPACES = ("kube-system", "local-path-storage")
 _READY_WITHIN = 180.0
+_EDITORS_WITHIN = 100.0
 _AGAIN_WITHIN = 90.0  # after its nodes were started again
 
 
@@ -243,8 +244,13 @@ def furnish(docker: Docker, there: list[Node], files: Path | None, progress: Pro
         # A bundle's machine asks nobody, its nodes included.
         fetch = "false" if loaded() else "apt-get -qq update && apt-get -qq install --no-install-recommends"
         editors = f"command -v vi >/dev/null || {{ {fetch} {' '.join(exam_node.EDITORS)}; }}"
-        words = ("env", "DEBIAN_FRONTEND=noninteractive", "sh", "-c", editors)
-        if docker.run("exec", each.name, *words, within=120, check=False).code != 0:
+        # Where its packets are dropped, apt would wait for minutes: it is ended in the node, too.
+        words = ("timeout", f"{_EDITORS_WITHIN:g}", "env", "DEBIAN_FRONTEND=noninteractive", "sh", "-c", editors)
+        try:
+            got = docker.run("exec", each.name, *words, within=_EDITORS_WITHIN + 20, check=False).code == 0
+        except TimedOut:
+            got = False
+        if not got:
             progress.say(f"  there is no editor on {each.name}: its package manager got none")
 
     with ThreadPoolExecutor(len(there)) as pool:
